@@ -1,0 +1,54 @@
+"""Exception types: each says where, what came, what was expected, and what to do.
+
+Mistakes of the caller derive from :class:`ValueError` as well, so that code which knows
+nothing of eventsim can catch them. Facts are fields, so that a program can react.
+"""
+
+
+class EventSimError(Exception):
+    """Base class of everything that eventsim raises on purpose."""
+
+
+class EventError(EventSimError, ValueError):
+    """An event stream is malformed: unsorted, out of range, not finite."""
+
+
+class ShapeError(EventSimError, ValueError):
+    """An array has the wrong shape or type."""
+
+
+class ParameterError(EventSimError, ValueError):
+    """A value lies outside its domain, for example a time constant <= 0."""
+
+
+class NetworkError(EventSimError, ValueError):
+    """The network's graph is malformed or names something unknown."""
+
+
+class StorageError(EventSimError, ValueError):
+    """A file is truncated, foreign, of another version, or cannot be read."""
+
+
+class DataError(EventSimError, ValueError):
+    """A data set is missing, incomplete, or not what it claims to be."""
+
+
+class BackendError(EventSimError, RuntimeError):
+    """A backend is unknown or cannot run on this machine."""
+
+
+class RunawayError(EventSimError, RuntimeError):
+    """A neuron fires without bound inside one gap between two of its inputs."""
+
+    def __init__(self, *, population: str, sample: int, neuron: int, time: float, limit: int):
+        self.population, self.sample, self.neuron = population, sample, neuron
+        self.time, self.limit = time, limit
+        super().__init__(
+            f"Population {population!r}, sample {sample}: neuron {neuron} fired more than "
+            f"{limit} times per ms near {time:.6g} ms. No spike was dropped; the run stopped. "
+            "Lower its self-recurrent weight or its drive, or give it a refractory time > 0."
+        )
+
+
+class InternalError(EventSimError, RuntimeError):
+    """A fact that only a bug in eventsim can break. Please report it."""

@@ -1,0 +1,280 @@
+"""EventStream: batches of time-sorted events, checked once at the door.
+
+A stream holds ``samples`` independent recordings one behind the other; sample ``s`` owns
+the events ``offsets[s] : offsets[s + 1]``. Inside a sample events are ordered by
+``(time, channel)``: simultaneous events given in another order are put into it, so that
+the order of ties never depends on where the data came from.
+
+==========  ==================  =====================================
+field       type                meaning
+==========  ==================  =====================================
+times       float64 [events]    ms from the start of the sample
+channels    int32 [events]      0 .. n_channels - 1
+offsets     int64 [samples+1]   first event of every sample
+n_channels  int                 number of channels
+duration    float64 [samples]   length of every sample in ms
+==========  ==================  =====================================
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.errors import EventError, ShapeError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class EventStream:
+    """A batch of event recordings.
+
+    Parameters
+    ----------
+    times
+        Shape [events], ms from the start of each sample, finite, in ``[0, duration]`` and
+        ascending inside each sample. An event at ``duration`` itself is kept but causes nothing.
+    channels
+        Shape [events], integers in ``[0, n_channels)``.
+    offsets
+        Shape [samples + 1], ascending from 0 to the number of events.
+    n_channels
+        Number of channels, at least 1.
+    duration
+        ms, one value for all samples or shape [samples], positive and finite.
+
+    Raises
+    ------
+    EventError, ShapeError
+        With sample, event, what came, what was expected and what to do.
+    """
+
+    times: Floats
+    channels: NDArray[np.int32]
+    offsets: Ints
+    n_channels: int
+    duration: Floats
+
+    def __init__(
+        self,
+        times: ArrayLike,
+        channels: ArrayLike,
+        offsets: ArrayLike,
+        *,
+        n_channels: int,
+        duration: ArrayLike,
+    ):
+        t = _vector(times, "times", np.float64, "iuf")
+        c = _vector(channels, "channels", np.int64, "iu")
+        o = _vector(offsets, "offsets", np.int64, "iu")
+        _check_offsets(o, t.size, c.size)
+        if n_channels < 1:
+            raise EventError(f"EventStream: n_channels is {n_channels}, expected at least 1.")
+        d = np.array(np.broadcast_to(np.asarray(duration, dtype=np.float64), (o.size - 1,)))
+        _check_duration(d)
+        _check_times(t, o, d)
+        _check_channels(c, o, n_channels)
+        t, c = _order_ties(t, c, o)
+        for name, value in (
+            ("times", t),
+            ("channels", c.astype(np.int32)),
+            ("offsets", o),
+            ("n_channels", int(n_channels)),
+            ("duration", d),
+        ):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_unsorted(
+        cls,
+        times: ArrayLike,
+        channels: ArrayLike,
+        offsets: ArrayLike,
+        *,
+        n_channels: int,
+        duration: ArrayLike,
+    ) -> "EventStream":
+        """As the constructor, for events in any order inside each sample. New arrays."""
+        t = _vector(times, "times", np.float64, "iuf")
+        c = _vector(channels, "channels", np.int64, "iu")
+        o = _vector(offsets, "offsets", np.int64, "iu")
+        _check_offsets(o, t.size, c.size)
+        order = np.lexsort((c, t, sample_of_event(o)))
+        return cls(t[order], c[order], o, n_channels=n_channels, duration=duration)
+
+    @classmethod
+    def from_samples(
+        cls,
+        samples: Sequence[tuple[ArrayLike, ArrayLike]],
+        *,
+        n_channels: int,
+        duration: ArrayLike,
+    ) -> "EventStream":
+        """Build a stream from one ``(times, channels)`` pair per sample. New arrays."""
+        times = [_vector(t, "times", np.float64, "iuf") for t, _ in samples]
+        channels = [_vector(c, "channels", np.int64, "iu") for _, c in samples]
+        for index, (t, c) in enumerate(zip(times, channels, strict=True)):
+            if t.size != c.size:
+                raise ShapeError(
+                    f"EventStream, sample {index}: {t.size} times but {c.size} channels. "
+                    "Give one channel per time."
+                )
+        return cls(
+            np.concatenate([*times, np.zeros(0)]),
+            np.concatenate([*channels, np.zeros(0, np.int64)]),
+            np.concatenate([[0], np.cumsum([t.size for t in times])]).astype(np.int64),
+            n_channels=n_channels,
+            duration=duration,
+        )
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return self.offsets.size - 1
+
+    @property
+    def n_events(self) -> int:
+        """Number of events in all samples."""
+        return self.times.size
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    def __repr__(self) -> str:
+        return (
+            f"EventStream({self.n_samples} samples, {self.n_events} events, "
+            f"{self.n_channels} channels)"
+        )
+
+    def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
+        """Times and channels of one sample. Views."""
+        lo, hi = self.offsets[index], self.offsets[index + 1]
+        return self.times[lo:hi], self.channels[lo:hi]
+
+    def __iter__(self) -> Iterator[tuple[Floats, NDArray[np.int32]]]:
+        return (self.sample(index) for index in range(self.n_samples))
+
+    def __getitem__(self, index: Any) -> "EventStream":
+        """Select samples by integer, slice, integer array or boolean mask. New arrays."""
+        wanted = np.atleast_1d(np.arange(self.n_samples)[index])
+        lengths = np.diff(self.offsets)[wanted]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        events = np.repeat(self.offsets[wanted] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return EventStream(
+            self.times[events],
+            self.channels[events],
+            offsets,
+            n_channels=self.n_channels,
+            duration=self.duration[wanted],
+        )
+
+    def batches(self, size: int, *, order: NDArray[np.int64] | None = None) -> Iterator[Ints]:
+        """Sample numbers in groups of at most ``size``, in ``order`` or as stored."""
+        order = np.arange(self.n_samples) if order is None else order
+        return (order[start : start + size] for start in range(0, order.size, size))
+
+
+def concatenate(streams: Sequence[EventStream]) -> EventStream:
+    """Join streams of equal channel count, sample after sample. New arrays."""
+    counts = {s.n_channels for s in streams}
+    if len(counts) != 1:
+        raise EventError(
+            f"concatenate: streams have {sorted(counts)} channels, expected one common number."
+        )
+    shifts = np.cumsum([0, *(s.n_events for s in streams[:-1])])
+    return EventStream(
+        np.concatenate([s.times for s in streams]),
+        np.concatenate([s.channels for s in streams]),
+        np.concatenate(
+            [[0], *(s.offsets[1:] + k for s, k in zip(streams, shifts, strict=True))]
+        ).astype(np.int64),
+        n_channels=counts.pop(),
+        duration=np.concatenate([s.duration for s in streams]),
+    )
+
+
+def sample_of_event(offsets: Ints) -> Ints:
+    """Sample number of every event. New array."""
+    return np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+
+
+def _vector(values: ArrayLike, name: str, dtype: Any, kinds: str) -> Any:
+    array = np.asarray(values)
+    if array.size == 0:
+        array = array.astype(dtype)
+    if array.ndim != 1 or array.dtype.kind not in kinds:
+        raise ShapeError(
+            f"EventStream: {name} has shape {array.shape} and type {array.dtype}, expected a "
+            f"one-dimensional array of {'numbers' if 'f' in kinds else 'integers'}."
+        )
+    return np.array(array, dtype=dtype)
+
+
+def _check_offsets(offsets: Ints, n_times: int, n_channels: int) -> None:
+    if n_times != n_channels:
+        raise ShapeError(
+            f"EventStream: {n_times} times but {n_channels} channels. Give one channel per time."
+        )
+    if offsets.size < 1 or offsets[0] != 0 or offsets[-1] != n_times or (np.diff(offsets) < 0).any():
+        raise EventError(
+            f"EventStream: offsets must ascend from 0 to the number of events ({n_times}), got "
+            f"{_short(offsets)}. For a single sample pass [0, {n_times}]."
+        )
+
+
+def _check_duration(duration: Floats) -> None:
+    bad = np.flatnonzero(~(np.isfinite(duration) & (duration > 0)))
+    if bad.size:
+        raise EventError(
+            f"EventStream, sample {bad[0]}: duration is {duration[bad[0]]} ms, expected a "
+            "positive finite number."
+        )
+
+
+def _check_times(times: Floats, offsets: Ints, duration: Floats) -> None:
+    sample = sample_of_event(offsets)
+    bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0) & (times <= duration[sample])))
+    if bad.size:
+        k = bad[0]
+        raise EventError(
+            f"EventStream, sample {sample[k]}, event {k - offsets[sample[k]]}: time is {times[k]} "
+            f"ms, expected a finite value in [0, {duration[sample[k]]}] (the sample's duration). "
+            "Times are in ms from the start of the sample; divide us by 1000."
+        )
+    same_sample = sample[1:] == sample[:-1]
+    bad = np.flatnonzero(same_sample & (times[1:] < times[:-1]))
+    if bad.size:
+        k = bad[0] + 1
+        raise EventError(
+            f"EventStream, sample {sample[k]}, event {k - offsets[sample[k]]}: time {times[k]} ms "
+            f"comes after {times[k - 1]} ms. Sort the events inside each sample, or use "
+            "EventStream.from_unsorted."
+        )
+
+
+def _check_channels(channels: Ints, offsets: Ints, n_channels: int) -> None:
+    bad = np.flatnonzero((channels < 0) | (channels >= n_channels))
+    if bad.size:
+        k = bad[0]
+        sample = sample_of_event(offsets)[k]
+        raise EventError(
+            f"EventStream, sample {sample}, event {k - offsets[sample]}: channel is {channels[k]}, "
+            f"expected 0 .. {n_channels - 1}. Pass a larger n_channels or remap the channels."
+        )
+
+
+def _order_ties(times: Floats, channels: Ints, offsets: Ints) -> tuple[Floats, Ints]:
+    tie = times[1:] == times[:-1]
+    if not (tie & (channels[1:] < channels[:-1])).any():
+        return times, channels
+    order = np.lexsort((channels, times, sample_of_event(offsets)))
+    return times[order], channels[order]
+
+
+def _short(values: Ints) -> str:
+    shown = ", ".join(str(v) for v in values[:6])
+    return f"[{shown}{', ...' if values.size > 6 else ''}]"
