@@ -1,6 +1,6 @@
 """Events as data: streams, tapes, their order, and their files."""
 
-from eventsim.events.stream import EventStream
-from eventsim.events.tape import ReadoutRecord, SpikeTape, SpikeTrains
+from eventsim.events.stream import EventStream, concatenate
+from eventsim.events.tape import SpikeTape, SpikeTrains
 
-__all__ = ["EventStream", "ReadoutRecord", "SpikeTape", "SpikeTrains"]
+__all__ = ["EventStream", "SpikeTape", "SpikeTrains", "concatenate"]

@@ -1,0 +1,74 @@
+"""Files of named arrays with a kind and a version, written whole or not at all.
+
+The format is NumPy's ``.npz`` with two more entries, ``__kind__`` and ``__version__``. A file
+is first written beside its target and then moved over it, so that a reader sees the old
+file or the new one, never half of one. Nothing is unpickled.
+"""
+
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import StorageError
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
+    """Call ``write`` with a file beside ``path``, then move that file over ``path``."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, Any], *, kind: str, version: int) -> None:
+    """Write ``arrays`` to ``path`` as one file of that kind and version, atomically."""
+    header = {"__kind__": np.array(kind), "__version__": np.array(version)}
+    write_atomically(path, lambda file: np.savez_compressed(file, **header, **arrays))
+
+
+def read_arrays(path: str | Path, *, kind: str, version: int) -> Arrays:
+    """Read a file that :func:`write_arrays` wrote.
+
+    Raises
+    ------
+    StorageError
+        The file is missing, truncated, of another kind, or of another version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise StorageError(f"{path}: no such file, expected a {kind} file.") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise StorageError(
+            f"{path}: cannot be read as a {kind} file ({type(error).__name__}: {error}). It is "
+            "truncated or something else; make it anew."
+        ) from error
+    found = str(arrays.pop("__kind__", "unknown"))
+    if found != kind:
+        raise StorageError(f"{path}: is a file of kind {found!r}, expected {kind!r}.")
+    found_version = int(arrays.pop("__version__", -1))
+    if found_version != version:
+        raise StorageError(
+            f"{path}: has version {found_version}, this eventsim reads version {version}. Make it "
+            "anew, or use the eventsim that wrote it."
+        )
+    return arrays

@@ -1,0 +1,143 @@
+"""SpikeTape: everything a run leaves behind, and all that the backward pass needs.
+
+Its size grows with the number of spikes. The state between events is not kept: it follows
+from the events in closed form.
+
+SpikeTrains holds the spikes of one population, sorted by (sample, time, neuron):
+
+===============  =================  ========================================================
+field            type               meaning
+===============  =================  ========================================================
+times            float64 [spikes]   ms
+neurons          int32 [spikes]     0 .. size - 1
+offsets          int64 [samples+1]  first spike of every sample
+current          float64 [spikes]   synaptic current I just before the spike
+restart_current  float64 [spikes]   I when V is released (t + refractory), NaN if never
+===============  =================  ========================================================
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import NetworkError, StorageError
+from eventsim.events.storage import read_arrays, write_arrays
+from eventsim.events.stream import EventStream, Floats, Ints
+
+TAPE_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeTrains:
+    """Spikes of one population; fields as in the table of :mod:`eventsim.events.tape`."""
+
+    times: Floats
+    neurons: NDArray[np.int32]
+    offsets: Ints
+    size: int
+    current: Floats = field(default_factory=lambda: np.zeros(0))
+    restart_current: Floats = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return self.offsets.size - 1
+
+    def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
+        """Times and neurons of one sample. Views."""
+        lo, hi = self.offsets[index], self.offsets[index + 1]
+        return self.times[lo:hi], self.neurons[lo:hi]
+
+    def counts(self) -> Ints:
+        """Spikes of every neuron in every sample, shape [samples, size]. New array."""
+        sample = np.repeat(np.arange(self.n_samples), np.diff(self.offsets))
+        flat = np.bincount(sample * self.size + self.neurons, minlength=self.n_samples * self.size)
+        return flat.reshape(self.n_samples, self.size).astype(np.int64)
+
+    def __len__(self) -> int:
+        return self.times.size
+
+    def __repr__(self) -> str:
+        return f"SpikeTrains({self.n_samples} samples, {len(self)} spikes, {self.size} neurons)"
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeTape:
+    """Record of one run.
+
+    Attributes
+    ----------
+    stream
+        The input.
+    trains
+        Spikes of every spiking population, by name, in the order in which they ran.
+    synaptic_events
+        Exact number of spike arrivals at synapses (before the sample's end), by projection.
+    backend, precision
+        What computed it.
+    """
+
+    stream: EventStream
+    trains: Mapping[str, SpikeTrains]
+    synaptic_events: Mapping[str, int]
+    backend: str
+    precision: str
+
+    def __getitem__(self, name: str) -> SpikeTrains:
+        if name not in self.trains:
+            raise NetworkError(
+                f"SpikeTape: no spiking population {name!r}; there are {list(self.trains)}."
+            )
+        return self.trains[name]
+
+    @property
+    def names(self) -> list[str]:
+        """Spiking populations, in the order in which they ran."""
+        return list(self.trains)
+
+    def __repr__(self) -> str:
+        spikes = ", ".join(f"{name}: {len(trains)}" for name, trains in self.trains.items())
+        return f"SpikeTape({self.stream.n_samples} samples, spikes {{{spikes}}})"
+
+    def save(self, path: str | Path) -> None:
+        """Write the tape to one file, atomically."""
+        arrays: dict[str, Any] = {
+            "names": np.array(list(self.trains), dtype=str),
+            "run": np.array([self.backend, self.precision]),
+            "projections": np.array(list(self.synaptic_events), dtype=str),
+            "synaptic_events": np.array(list(self.synaptic_events.values()), dtype=np.int64),
+            "stream.n_channels": np.array(self.stream.n_channels),
+        }
+        for name in ("times", "channels", "offsets", "duration"):
+            arrays[f"stream.{name}"] = getattr(self.stream, name)
+        for index, trains in enumerate(self.trains.values()):
+            for name in _TRAIN_FIELDS:
+                arrays[f"{index}.{name}"] = getattr(trains, name)
+        write_arrays(path, arrays, kind="eventsim-tape", version=TAPE_VERSION)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "SpikeTape":
+        """Read a tape that :meth:`save` wrote; raises StorageError if it cannot be one."""
+        arrays = read_arrays(path, kind="eventsim-tape", version=TAPE_VERSION)
+        try:
+            stream = EventStream(
+                *(arrays[f"stream.{name}"] for name in ("times", "channels", "offsets")),
+                n_channels=int(arrays["stream.n_channels"]),
+                duration=arrays["stream.duration"],
+            )
+            trains = {}
+            for index, name in enumerate(arrays["names"]):
+                fields = {key: arrays[f"{index}.{key}"] for key in _TRAIN_FIELDS}
+                trains[str(name)] = SpikeTrains(**(fields | {"size": int(fields["size"])}))
+            counts = zip(arrays["projections"], arrays["synaptic_events"], strict=True)
+            backend, precision = (str(value) for value in arrays["run"])
+        except (KeyError, ValueError) as error:
+            raise StorageError(f"{path}: is not a whole tape ({error}).") from error
+        return cls(stream, trains, {str(k): int(v) for k, v in counts}, backend, precision)
+
+
+_TRAIN_FIELDS = ("times", "neurons", "offsets", "size", "current", "restart_current")
