@@ -1,0 +1,57 @@
+# Each target makes .venv by itself and installs what it needs, once: again only when
+# pyproject.toml or setup.py changed. A bare machine needs Python >= 3.11 with venv, and make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+ARGS   ?=
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo "make demo    make spoken digits, train a network on them, write a report"
+	@echo "make test    run the tests          (ARGS='-k name' is passed to pytest)"
+	@echo "make lint    format, lint, types, import rules"
+	@echo "make bench   run the benchmarks     (ARGS are passed on)"
+	@echo "make clean   remove .venv and build/"
+	@echo "Another Python: make test PYTHON=python3.13"
+
+demo: $(VENV)/.demo
+	$(BIN)/eventsim demo $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+# The rooms and the types are checked on build/tree, where datasets/ lies at the place where it
+# is installed, eventsim/datasets: neither tool follows package-dir.
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	rm -rf build/tree && mkdir -p build/tree
+	cp -Rp eventsim build/tree/eventsim && cp -Rp datasets build/tree/eventsim/datasets
+	cd build/tree && ../../$(BIN)/lint-imports --config ../../pyproject.toml
+	cd build/tree && ../../$(BIN)/mypy --config-file ../../pyproject.toml
+
+bench: $(VENV)/.demo
+	$(BIN)/python -m bench.run_all $(ARGS)
+
+clean:
+	rm -rf $(VENV) build
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "eventsim needs Python 3.11 or newer, $(PYTHON) is `$(PYTHON) -V 2>&1`." >&2; \
+	  echo "Pass another one: make PYTHON=python3.13 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "$(PYTHON) could not make a virtual environment. On Debian: apt install python3-venv" >&2; \
+	  exit 1; }
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.created pyproject.toml setup.py
+	$(PIP) install --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.created pyproject.toml setup.py
+	$(PIP) install --quiet --editable '.[demo,dev]'
+	@touch $@ $(VENV)/.demo
