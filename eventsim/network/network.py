@@ -1,0 +1,219 @@
+"""Network: a graph of populations and projections, described and checked, never run here."""
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.errors import NetworkError, StorageError
+from eventsim.network.parts import (
+    Floats,
+    Population,
+    Projection,
+    SelfRecurrent,
+    make_population,
+    make_projection,
+)
+
+
+class Network:
+    """Populations joined by projections.
+
+    Populations are added first, then connected. All arrays are live: an optimiser changes
+    ``net.parameters()`` in place, and the next run sees it.
+    """
+
+    def __init__(self) -> None:
+        self._populations: dict[str, Population] = {}
+        self._projections: dict[str, Projection] = {}
+
+    @property
+    def populations(self) -> Mapping[str, Population]:
+        """Populations by name, in the order in which they were added."""
+        return self._populations
+
+    @property
+    def projections(self) -> Mapping[str, Projection]:
+        """Projections by name ``"source->target"``."""
+        return self._projections
+
+    def add_input(self, name: str, size: int) -> None:
+        """Add the population of input channels; a network has exactly one."""
+        taken = [p.name for p in self._populations.values() if p.kind == "input"]
+        if taken:
+            raise NetworkError(
+                f"Network: has an input already ({taken[0]!r}); merge your channels into one stream."
+            )
+        self._add(make_population(name, size, "input", {}))
+
+    def add_population(
+        self,
+        name: str,
+        size: int,
+        *,
+        tau_mem: ArrayLike = 20.0,
+        tau_syn: ArrayLike = 5.0,
+        resistance: ArrayLike = 1.0,
+        threshold: ArrayLike = 1.0,
+        v_leak: ArrayLike = 0.0,
+        v_reset: ArrayLike = 0.0,
+        refractory: ArrayLike = 0.0,
+    ) -> None:
+        """Add spiking neurons; every parameter is one number or one per neuron.
+
+        Times in ms; see :mod:`eventsim.network.parts` for the domains.
+        """
+        given = {
+            "tau_mem": tau_mem,
+            "tau_syn": tau_syn,
+            "resistance": resistance,
+            "threshold": threshold,
+            "v_leak": v_leak,
+            "v_reset": v_reset,
+            "refractory": refractory,
+        }
+        self._add(make_population(name, size, "spiking", given))
+
+    def add_readout(
+        self,
+        name: str,
+        size: int,
+        *,
+        tau_mem: ArrayLike = 20.0,
+        tau_syn: ArrayLike = 5.0,
+        resistance: ArrayLike = 1.0,
+        v_leak: ArrayLike = 0.0,
+    ) -> None:
+        """Add leaky integrators without threshold; parameters as :meth:`add_population`."""
+        given = {
+            "tau_mem": tau_mem,
+            "tau_syn": tau_syn,
+            "resistance": resistance,
+            "v_leak": v_leak,
+        }
+        self._add(make_population(name, size, "readout", given))
+
+    def connect(
+        self, source: str, target: str, weights: Any, *, delays: ArrayLike = 0.0
+    ) -> Projection:
+        """Join two populations.
+
+        Parameters
+        ----------
+        source, target
+            Names. A spiking population may project onto itself and onto any other.
+        weights
+            Dense array or scipy.sparse matrix, shape [source.size, target.size], or
+            ``self_recurrent(r)`` with one weight per neuron. A spike adds its weight to I.
+        delays
+            ms; shapes in :class:`Projection`. Sparse weights whose number of stored entries
+            equals the number of sources take a vector as one delay per source.
+
+        Raises
+        ------
+        NetworkError, ShapeError, ParameterError
+        """
+        pre, post = self.population(source), self.population(target)
+        name = f"{source}->{target}"
+        if pre.kind == "readout":
+            raise NetworkError(f"Projection {name!r}: {source!r} is a readout and sends no spikes.")
+        if post.kind == "input":
+            raise NetworkError(f"Projection {name!r}: {target!r} is the input and has no neurons.")
+        if name in self._projections:
+            raise NetworkError(f"Projection {name!r}: exists already; add the two weight matrices.")
+        self._projections[name] = make_projection(pre, post, weights, delays)
+        return self._projections[name]
+
+    def population(self, name: str) -> Population:
+        """The population of that name; raises NetworkError if there is none."""
+        if name not in self._populations:
+            raise NetworkError(
+                f"Network: no population {name!r}; there are {list(self._populations)}."
+            )
+        return self._populations[name]
+
+    def parameters(self) -> dict[str, Floats]:
+        """Every number that can be trained, as live arrays.
+
+        Keys are ``"population.tau_mem"`` and ``"source->target.weights"`` / ``".delays"``; the
+        weights of a sparse projection are its stored entries in CSR order.
+        """
+        found = {
+            f"{population.name}.{key}": values
+            for population in self._populations.values()
+            for key, values in population.parameters.items()
+        }
+        for projection in self._projections.values():
+            found[f"{projection.name}.weights"] = projection.values
+            found[f"{projection.name}.delays"] = projection.delays
+        return found
+
+    def check(self) -> None:
+        """Raise ParameterError if a value, changed in place, has left its domain."""
+        for population in self._populations.values():
+            population.check()
+        for projection in self._projections.values():
+            projection.check()
+
+    def copy(self) -> "Network":
+        """A network of its own arrays."""
+        return copy.deepcopy(self)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Structure and values as named arrays, for files."""
+        structure = {
+            "populations": [[p.name, p.size, p.kind] for p in self._populations.values()],
+            "projections": [[p.source, p.target, p.kind] for p in self._projections.values()],
+        }
+        arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(structure))}
+        arrays |= {key: np.array(values) for key, values in self.parameters().items()}
+        for projection in self._projections.values():
+            if projection.kind == "sparse":
+                arrays[f"{projection.name}.indices"] = projection.weights.indices
+                arrays[f"{projection.name}.indptr"] = projection.weights.indptr
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Network":
+        """Rebuild what :meth:`to_arrays` described; raises StorageError if it is incomplete."""
+        net = cls()
+        try:
+            structure = json.loads(str(arrays["structure"]))
+            for name, size, kind in structure["populations"]:
+                given = {
+                    key.removeprefix(f"{name}."): values
+                    for key, values in arrays.items()
+                    if key.startswith(f"{name}.")
+                }
+                net._add(make_population(name, size, kind, given))
+            for source, target, kind in structure["projections"]:
+                net._restore_projection(source, target, kind, arrays)
+        except KeyError as error:
+            raise StorageError(f"Network: the description lacks {error}.") from error
+        return net
+
+    def _restore_projection(
+        self, source: str, target: str, kind: str, arrays: Mapping[str, NDArray[Any]]
+    ) -> None:
+        name = f"{source}->{target}"
+        pre, post = self._populations[source], self._populations[target]
+        weights: Any = arrays[f"{name}.weights"]
+        if kind == "sparse":
+            parts = (weights, arrays[f"{name}.indices"], arrays[f"{name}.indptr"])
+            weights = sp.csr_array(parts, shape=(pre.size, post.size))
+        if kind == "self":
+            weights = SelfRecurrent(weights)
+        self._projections[name] = make_projection(pre, post, weights, arrays[f"{name}.delays"])
+
+    def _add(self, population: Population) -> None:
+        if population.name in self._populations:
+            raise NetworkError(f"Network: a population {population.name!r} exists already.")
+        self._populations[population.name] = population
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{p.name}: {p.size}" for p in self._populations.values())
+        return f"Network({{{sizes}}}, projections {list(self._projections)})"
