@@ -1,0 +1,1 @@
+"""The neuron's mathematics as plain scalar functions."""

@@ -1,0 +1,182 @@
+r"""Current-based leaky integrate-and-fire neuron, exact between events.
+
+Between two events, with :math:`v = V - E` measured from the resting potential,
+
+.. math::
+    \tau_m \dot v = -v + R I, \qquad \tau_s \dot I = -I,
+
+so after :math:`h` milliseconds
+
+.. math::
+    v(h) = v_0\,e^{-h/\tau_m} + R I_0\,g(h), \qquad I(h) = I_0\,e^{-h/\tau_s}, \qquad
+    g(h) = a\,\frac{e^{-ah} - e^{-bh}}{b - a}, \quad a = 1/\tau_m,\; b = 1/\tau_s .
+
+A spike is the first upward crossing :math:`v = \vartheta - E`; then :math:`v \leftarrow V_r - E`
+and :math:`I` is kept.
+
+**Equal time constants are regular.** With :math:`\lambda = \min(a, b)` and
+:math:`z = |b - a|\,h \ge 0` everything is written in the entire functions
+
+.. math::
+    \phi(z) = \frac{1 - e^{-z}}{z}, \qquad \psi(z) = \frac{\phi(z) - 1}{z},
+
+    \mathcal E(h) = \frac{e^{-ah} - e^{-bh}}{b - a} = h\,e^{-\lambda h}\,\phi(z), \qquad
+    \frac{\partial \mathcal E}{\partial \lambda} = h^2 e^{-\lambda h}\,\psi(z), \qquad
+    \frac{\partial \mathcal E}{\partial (\lambda + |b-a|)} = -h^2 e^{-\lambda h}
+    \,\bigl(\psi(z) + \phi(z)\bigr),
+
+which neither divide by :math:`b - a` nor form :math:`0 \cdot \infty` after a long silence.
+
+**Readouts** are the same equation without threshold. Their weighted integral is a sum over
+arrivals of :math:`R w\, e^{-\mu t} K(T - t)`, :math:`K` from :func:`integral_gain`.
+
+=================  ==============  ==================
+symbol             name            unit
+=================  ==============  ==================
+:math:`v`          v               as the threshold
+:math:`RI`         drive           as the threshold
+:math:`\tau_m`     tau_mem         ms
+:math:`\tau_s`     tau_syn         ms
+:math:`\mu`        rate            1/ms
+=================  ==============  ==================
+
+References
+----------
+Wunderlich and Pehle (2021), Event-based backpropagation can compute exact gradients for spiking
+neural networks, Sci. Rep. 11:12829, equations (1) to (5).
+"""
+
+import math
+
+# Below this, psi is summed as a series: its closed form loses digits by cancellation.
+SERIES_BELOW = 0.5
+
+
+def phi(z: float) -> float:
+    """``(1 - exp(-z)) / z`` for z >= 0."""
+    return -math.expm1(-z) / z if z != 0.0 else 1.0
+
+
+def psi(z: float) -> float:
+    """``(phi(z) - 1) / z`` for z >= 0: the series ``-sum (-z)^k / (k + 2)!`` near zero."""
+    if z >= SERIES_BELOW:
+        return (phi(z) - 1.0) / z
+    term, total, k = -0.5, 0.0, 2
+    while total + term != total:
+        total += term
+        k += 1
+        term *= -z / k
+    return total
+
+
+def decay(dt: float, tau: float) -> float:
+    """Factor by which a state with time constant ``tau`` shrinks in ``dt`` ms."""
+    return math.exp(-dt / tau)
+
+
+def difference(dt: float, a: float, b: float) -> float:
+    """``(exp(-a dt) - exp(-b dt)) / (b - a)``, symmetric in a and b, in ms."""
+    return dt * math.exp(-min(a, b) * dt) * phi(abs(b - a) * dt)
+
+
+def difference_slopes(dt: float, a: float, b: float) -> tuple[float, float]:
+    """Partial derivatives of :func:`difference` by ``a`` and by ``b``, in ms^2."""
+    z = abs(b - a) * dt
+    scale = dt * dt * math.exp(-min(a, b) * dt)
+    by_slow, by_fast = scale * psi(z), -scale * (psi(z) + phi(z))
+    return (by_slow, by_fast) if a <= b else (by_fast, by_slow)
+
+
+def synaptic_gain(dt: float, tau_mem: float, tau_syn: float) -> float:
+    """Voltage that one unit of drive R I has caused after ``dt`` ms."""
+    return difference(dt, 1.0 / tau_mem, 1.0 / tau_syn) / tau_mem
+
+
+def synaptic_gain_slopes(dt: float, tau_mem: float, tau_syn: float) -> tuple[float, float]:
+    """Partial derivatives of :func:`synaptic_gain` by ``tau_mem`` and by ``tau_syn``, 1/ms."""
+    a, b = 1.0 / tau_mem, 1.0 / tau_syn
+    by_a, by_b = difference_slopes(dt, a, b)
+    return -a * a * (difference(dt, a, b) + a * by_a), -b * b * a * by_b
+
+
+def voltage(v: float, drive: float, dt: float, tau_mem: float, tau_syn: float) -> float:
+    """``v`` after ``dt`` ms without an event."""
+    return v * decay(dt, tau_mem) + drive * synaptic_gain(dt, tau_mem, tau_syn)
+
+
+def extremum(v: float, drive: float, tau_mem: float, tau_syn: float) -> float:
+    r"""Time in ms of the only extremum of ``v``, or infinity if there is none ahead.
+
+    There :math:`R I = v`, which gives :math:`\ln(1 + \delta m) / \delta` with
+    :math:`\delta = b - a` and :math:`m = (R I_0 - v_0) / (a R I_0 + \delta v_0)`.
+    """
+    a, b = 1.0 / tau_mem, 1.0 / tau_syn
+    delta, denominator = b - a, a * drive + (b - a) * v
+    if denominator == 0.0:
+        return math.inf
+    m = (drive - v) / denominator
+    if 1.0 + delta * m <= 0.0:
+        return math.inf
+    time = math.log1p(delta * m) / delta if delta != 0.0 else m
+    return time if time > 0.0 else math.inf
+
+
+def first_crossing(
+    v: float, drive: float, limit: float, level: float, tau_mem: float, tau_syn: float
+) -> float:
+    """Time in ``[0, limit)`` at which ``v`` first rises through ``level``, or infinity.
+
+    A neuron that starts at or above the level and rises crosses at once. Between its ends and
+    its one extremum ``v`` is monotone, so that each piece is bracketed and solved.
+    """
+    if v >= level and drive > v and limit > 0.0:
+        return 0.0
+    start, value = 0.0, v
+    for end in (min(extremum(v, drive, tau_mem, tau_syn), limit), limit):
+        reached = voltage(v, drive, end, tau_mem, tau_syn)
+        if value < level <= reached:
+            root = _rising_root(v, drive, start, end, level, tau_mem, tau_syn)
+            return root if root < limit else math.inf
+        start, value = end, reached
+    return math.inf
+
+
+def _rising_root(
+    v: float, drive: float, lo: float, hi: float, level: float, tau_mem: float, tau_syn: float
+) -> float:
+    """Newton inside a bracket that bisection keeps: ``v(lo) < level <= v(hi)``, rising."""
+    t = lo
+    while True:
+        below = voltage(v, drive, t, tau_mem, tau_syn) - level
+        lo, hi = (t, hi) if below < 0.0 else (lo, t)
+        slope = (drive * decay(t, tau_syn) - below - level) / tau_mem
+        guess = t - below / slope if slope > 0.0 else lo
+        if not lo < guess < hi:
+            guess = 0.5 * (lo + hi)
+        if not lo < guess < hi or guess == t:
+            return hi
+        t = guess
+
+
+def integral_gain(span: float, tau_mem: float, tau_syn: float, rate: float) -> float:
+    r"""Integral of ``exp(-rate s) synaptic_gain(s)`` over s in ``[0, span]``, in ms.
+
+    With :math:`p = a + \mu`, :math:`q = b + \mu` it is :math:`a\,(F(p) - \mathcal E)/q`, where
+    :math:`F(p) = (1 - e^{-p L})/p` and :math:`\mathcal E` is :func:`difference` of p and q.
+    """
+    a, p, q = 1.0 / tau_mem, 1.0 / tau_mem + rate, 1.0 / tau_syn + rate
+    return a * (span * phi(p * span) - difference(span, p, q)) / q
+
+
+def integral_gain_slopes(
+    span: float, tau_mem: float, tau_syn: float, rate: float
+) -> tuple[float, float]:
+    """Partial derivatives of :func:`integral_gain` by ``tau_mem`` and by ``tau_syn``."""
+    a, b = 1.0 / tau_mem, 1.0 / tau_syn
+    p, q = a + rate, b + rate
+    by_p, by_q = difference_slopes(span, p, q)
+    inner = (span * phi(p * span) - difference(span, p, q)) / q
+    area_by_p = -span * span * (psi(p * span) + phi(p * span))
+    by_a = inner + a * (area_by_p - by_p) / q
+    by_b = a * (-by_q - inner) / q
+    return -a * a * by_a, -b * b * by_b

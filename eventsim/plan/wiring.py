@@ -1,0 +1,78 @@
+"""Wiring of one stage: all its afferent synapses as one sparse matrix, by source and by target.
+
+The matrices of all afferents are stacked: row ``row_start[k] + i`` is source neuron i of
+afferent k. Synapses are numbered in the order of this stacked CSR matrix, which is also the
+order of the concatenated weight arrays, dense ones row by row.
+
+=============  ===================  ====================================================
+field          type                 meaning
+=============  ===================  ====================================================
+row_start      int64 [afferents+1]  first row of every afferent
+synapse_start  int64 [afferents+1]  first synapse of every afferent
+out_start      int64 [rows+1]       CSR, fan-out: first synapse of every row
+target         int32 [synapses]     CSR: target neuron of every synapse
+in_start       int64 [targets+1]    CSC, fan-in: first entry of every target
+row            int32 [synapses]     CSC: row of every entry, ascending inside a target
+synapse        int64 [synapses]     the permutation: synapse number of every CSC entry
+=============  ===================  ====================================================
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from eventsim.network import Projection
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Wiring:
+    """Arrays as in the table of :mod:`eventsim.plan.wiring`."""
+
+    row_start: Index
+    synapse_start: Index
+    out_start: Index
+    target: NDArray[np.int32]
+    in_start: Index
+    row: NDArray[np.int32]
+    synapse: Index
+
+
+def make_wiring(afferents: Sequence[Projection], n_targets: int) -> Wiring:
+    """Stack the afferents of a population of ``n_targets`` neurons."""
+    blocks = [_pattern(projection) for projection in afferents]
+    sizes = [block.shape[0] for block in blocks]
+    counts = [block.nnz for block in blocks]
+    out_start = np.concatenate([[0], *(np.diff(block.indptr) for block in blocks)]).cumsum()
+    target = np.concatenate([np.zeros(0, np.int32), *(block.indices for block in blocks)])
+    numbered = sp.csr_array(
+        (np.arange(target.size, dtype=np.int64), target, out_start),
+        shape=(sum(sizes), n_targets),
+    )
+    by_target = numbered.tocsc()
+    return Wiring(
+        row_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        synapse_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        out_start=out_start.astype(np.int64),
+        target=target.astype(np.int32),
+        in_start=by_target.indptr.astype(np.int64),
+        row=by_target.indices.astype(np.int32),
+        synapse=by_target.data,
+    )
+
+
+def _pattern(projection: Projection) -> sp.csr_array:
+    """The stored entries of a projection's matrix, zeros included."""
+    if projection.kind == "sparse":
+        w = projection.weights
+        return sp.csr_array((np.ones(w.nnz, np.int8), w.indices, w.indptr), shape=w.shape)
+    rows, columns = projection.weights.shape
+    indptr = np.arange(0, rows * columns + 1, columns)
+    return sp.csr_array(
+        (np.ones(rows * columns, np.int8), np.tile(np.arange(columns), rows), indptr),
+        shape=(rows, columns),
+    )
