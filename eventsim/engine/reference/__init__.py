@@ -1,0 +1,41 @@
+"""The reference backend: plain Python, double precision, slow, the definition."""
+
+import numpy as np
+
+from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.engine.reference import layer, layer_adjoint, readout
+from eventsim.errors import BackendError
+from eventsim.events import SpikeTrains
+
+
+class ReferenceBackend:
+    """Walks every (sample, neuron) pair alone with the functions of :mod:`eventsim.neuron.lif`."""
+
+    name = "reference"
+
+    def layer_forward(self, job: Job) -> SpikeTrains:
+        """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
+        _double_only(job)
+        return layer.forward(job)
+
+    def layer_backward(
+        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+    ) -> StageGradients:
+        """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
+        return layer_adjoint.backward(job, trains, by_time, by_voltage)
+
+    def readout_forward(self, job: Job, rate: float) -> Floats:
+        """As :meth:`eventsim.engine.job.Backend.readout_forward`."""
+        return readout.forward(job, rate)
+
+    def readout_backward(self, job: Job, rate: float, by_integral: Floats) -> StageGradients:
+        """As :meth:`eventsim.engine.job.Backend.readout_backward`."""
+        return readout.backward(job, rate, np.asarray(by_integral))
+
+
+def _double_only(job: Job) -> None:
+    if job.precision != "double":
+        raise BackendError(
+            f"Backend 'reference' computes in double precision only, got {job.precision!r}. Pass "
+            "precision='double' or backend='cpu'."
+        )

@@ -1,0 +1,217 @@
+"""One spiking population, forward: each neuron walks its own sorted arrivals.
+
+The walk of a neuron is a list of steps. The backward pass reads the same list from its end.
+Voltages here are measured from the resting potential, ``v = V - E``.
+
+Rules of simultaneity: arrivals of one time are summed before the threshold is tested, so an
+interval between two arrivals is half-open. A self-connection without delay acts right after the
+reset. A neuron that rests at or above its threshold begins at its reset potential.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from eventsim.engine.job import RUNAWAY_PER_MS, Job
+from eventsim.engine.reference.gather import Arrival, gather
+from eventsim.errors import RunawayError
+from eventsim.events import SpikeTrains
+from eventsim.neuron.lif import decay, first_crossing, voltage
+
+
+class Neuron(NamedTuple):
+    """Parameters of one neuron; ``level`` and ``v_reset`` are measured from v_leak."""
+
+    tau_mem: float
+    tau_syn: float
+    resistance: float
+    level: float
+    v_reset: float
+    refractory: float
+    self_weight: float
+    self_delay: float
+
+
+class Flow(NamedTuple):
+    """``dt`` ms without an event, from the state (v, current)."""
+
+    dt: float
+    v: float
+    current: float
+    held: bool
+
+
+class SelfArrival(NamedTuple):
+    """The neuron's own spike number ``spike`` comes back."""
+
+    spike: int
+
+
+class Spike(NamedTuple):
+    """The neuron fires; ``current`` is I just before."""
+
+    time: float
+    current: float
+
+
+class Release(NamedTuple):
+    """V is let go at the end of the refractory time after spike number ``spike``."""
+
+    spike: int
+    current: float
+
+
+Step = Flow | Arrival | SelfArrival | Spike | Release
+
+
+def neurons(job: Job) -> list[Neuron]:
+    """Parameters of every neuron of the stage."""
+    p = job.stage.population
+    columns = (
+        p.tau_mem,
+        p.tau_syn,
+        p.resistance,
+        p.threshold - p.v_leak,
+        p.v_reset - p.v_leak,
+        p.refractory,
+        job.self_weights(),
+        job.self_delays(),
+    )
+    return [Neuron(*(float(x) for x in row)) for row in zip(*columns, strict=True)]
+
+
+@dataclass
+class _Walk:
+    """State of a neuron while it walks; ``held`` is the spike whose reset still holds V."""
+
+    p: Neuron
+    duration: float
+    arrivals: deque[Arrival]
+    t: float = 0.0
+    v: float = 0.0
+    current: float = 0.0
+    held: int | None = None
+    n_spikes: int = 0
+    gap: tuple[float, int] = (0.0, 0)
+
+    def __post_init__(self) -> None:
+        self.returning: deque[tuple[float, int]] = deque()
+        self.release_time = 0.0
+        if self.p.level <= 0.0:
+            self.v = self.p.v_reset
+
+    def steps(self) -> Iterator[Step]:
+        while self.t < self.duration:
+            until = self._next_time()
+            crossing = self._crossing(until)
+            yield self._flow(min(until, crossing))
+            if crossing < until:
+                yield from self._fire()
+            elif self.t < self.duration:
+                yield from self._events()
+
+    def _next_time(self) -> float:
+        times = [self.duration]
+        if self.arrivals:
+            times.append(self.arrivals[0].time)
+        if self.returning:
+            times.append(self.returning[0][0])
+        if self.held is not None:
+            times.append(self.release_time)
+        return min(times)
+
+    def _crossing(self, until: float) -> float:
+        p = self.p
+        if self.held is not None:
+            return until
+        drive = p.resistance * self.current
+        return self.t + first_crossing(
+            self.v, drive, until - self.t, p.level, p.tau_mem, p.tau_syn
+        )
+
+    def _flow(self, end: float) -> Flow:
+        p, dt = self.p, end - self.t
+        step = Flow(dt, self.v, self.current, self.held is not None)
+        if self.held is None:
+            self.v = voltage(self.v, p.resistance * self.current, dt, p.tau_mem, p.tau_syn)
+        self.current *= decay(dt, p.tau_syn)
+        self.t = end
+        return step
+
+    def _fire(self) -> Iterator[Step]:
+        p, k = self.p, self.n_spikes
+        yield Spike(self.t, self.current)
+        self.n_spikes += 1
+        self.v, self.held, self.release_time = p.v_reset, k, self.t + p.refractory
+        if p.self_delay == 0.0:
+            self.current += p.self_weight
+            yield SelfArrival(k)
+        else:
+            self.returning.append((self.t + p.self_delay, k))
+        if p.refractory == 0.0:
+            yield self._release()
+
+    def _events(self) -> Iterator[Step]:
+        while self.arrivals and self.arrivals[0].time == self.t:
+            arrival = self.arrivals.popleft()
+            self.current += arrival.weight
+            self.gap = (self.t, self.n_spikes)
+            yield arrival
+        while self.returning and self.returning[0][0] == self.t:
+            self.current += self.p.self_weight
+            yield SelfArrival(self.returning.popleft()[1])
+        if self.held is not None and self.release_time == self.t:
+            yield self._release()
+
+    def _release(self) -> Release:
+        assert self.held is not None
+        step, self.held = Release(self.held, self.current), None
+        return step
+
+    def runs_away(self) -> bool:
+        since, before = self.gap
+        return self.n_spikes - before > RUNAWAY_PER_MS * (1.0 + self.t - since)
+
+
+def walk(job: Job, p: Neuron, sample: int, neuron: int) -> list[Step]:
+    """All steps of one neuron in one sample, in order of time."""
+    state = _Walk(p, float(job.duration[sample]), deque(gather(job, sample, neuron)))
+    steps = []
+    for step in state.steps():
+        steps.append(step)
+        if state.runs_away():
+            raise RunawayError(
+                population=job.stage.name,
+                sample=sample,
+                neuron=neuron,
+                time=state.t,
+                limit=RUNAWAY_PER_MS,
+            )
+    return steps
+
+
+def forward(job: Job) -> SpikeTrains:
+    """Spikes of the stage, sorted by (sample, time, neuron)."""
+    offsets, parameters, rows = [0], neurons(job), []
+    for sample in range(job.n_samples):
+        found = []
+        for neuron, p in enumerate(parameters):
+            steps = walk(job, p, sample, neuron)
+            restart = {s.spike: s.current for s in steps if isinstance(s, Release)}
+            spikes = [s for s in steps if isinstance(s, Spike)]
+            for k, spike in enumerate(spikes):
+                found.append((spike.time, neuron, spike.current, restart.get(k, np.nan)))
+        rows += sorted(found)
+        offsets.append(len(rows))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    return SpikeTrains(
+        times=table[:, 0].copy(),
+        neurons=table[:, 1].astype(np.int32),
+        offsets=np.array(offsets, dtype=np.int64),
+        size=len(parameters),
+        current=table[:, 2].copy(),
+        restart_current=table[:, 3].copy(),
+    )

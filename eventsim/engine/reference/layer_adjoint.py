@@ -1,0 +1,159 @@
+r"""One spiking population, backward: the steps of the forward walk, read from the end.
+
+:math:`\alpha = \partial L / \partial v` and :math:`\beta = \partial L / \partial I` are carried
+through every step by the transpose of its linear map; parameters collect the derivative of that
+map. They are the adjoints of DESIGN in other units, :math:`\alpha = -\tau_m \lambda_V`,
+:math:`\beta = -\tau_s \lambda_I`; see :mod:`eventsim.adjoint` for the derivation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.engine.reference.gather import Arrival
+from eventsim.engine.reference.layer import (
+    Flow,
+    Neuron,
+    Release,
+    SelfArrival,
+    Spike,
+    Step,
+    neurons,
+    walk,
+)
+from eventsim.events import SpikeTrains
+from eventsim.neuron.lif import decay, synaptic_gain, synaptic_gain_slopes
+
+SPIKING = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
+
+
+@dataclass
+class _Sums:
+    """What all neurons of a stage add to."""
+
+    weights: Floats
+    delays: Floats
+    self_weights: Floats
+    self_delays: Floats
+    source_times: list[Floats]
+    parameters: dict[str, Floats]
+    grazes: int = 0
+
+
+@dataclass
+class _Back:
+    """Adjoint state of one neuron in one sample."""
+
+    p: Neuron
+    neuron: int
+    by_time: Sequence[float]
+    by_voltage: Sequence[float]
+    sums: _Sums
+    alpha: float = 0.0
+    beta: float = 0.0
+    through: dict[int, float] = field(default_factory=dict)
+
+    def add(self, name: str, value: float) -> None:
+        self.sums.parameters[name][self.neuron] += value
+
+    def run(self, steps: Sequence[Step]) -> None:
+        spike = sum(isinstance(step, Spike) for step in steps)
+        for step in reversed(steps):
+            match step:
+                case Flow():
+                    self.flow(step)
+                case Arrival():
+                    self.arrival(step)
+                case SelfArrival():
+                    self.self_arrival(step)
+                case Release():
+                    self.release(step)
+                case Spike():
+                    spike -= 1
+                    self.spike(step, spike)
+        if self.p.level <= 0.0:
+            self.add("v_reset", self.alpha)
+
+    def flow(self, step: Flow) -> None:
+        p, dt, tau_mem, tau_syn = self.p, step.dt, self.p.tau_mem, self.p.tau_syn
+        y = decay(dt, tau_syn)
+        self.add("tau_syn", self.beta * step.current * y * dt / tau_syn**2)
+        if step.held:
+            self.beta *= y
+            return
+        x, gain = decay(dt, tau_mem), synaptic_gain(dt, tau_mem, tau_syn)
+        by_tau_mem, by_tau_syn = synaptic_gain_slopes(dt, tau_mem, tau_syn)
+        drive = p.resistance * step.current
+        self.add("tau_mem", self.alpha * (step.v * x * dt / tau_mem**2 + drive * by_tau_mem))
+        self.add("tau_syn", self.alpha * drive * by_tau_syn)
+        self.add("resistance", self.alpha * step.current * gain)
+        self.beta = y * self.beta + p.resistance * gain * self.alpha
+        self.alpha *= x
+
+    def later(self, weight: float) -> float:
+        """dL/dt of an arrival of that weight: the flow before it minus the flow after it."""
+        p = self.p
+        return weight * (self.beta / p.tau_syn - p.resistance * self.alpha / p.tau_mem)
+
+    def arrival(self, step: Arrival) -> None:
+        self.sums.weights[step.synapse] += self.beta
+        self.sums.delays[step.synapse] += self.later(step.weight)
+        self.sums.source_times[step.afferent][step.spike] += self.later(step.weight)
+
+    def self_arrival(self, step: SelfArrival) -> None:
+        later = self.later(self.p.self_weight)
+        self.sums.self_weights[self.neuron] += self.beta
+        self.sums.self_delays[self.neuron] += later
+        self.through[step.spike] = self.through.get(step.spike, 0.0) + later
+
+    def release(self, step: Release) -> None:
+        p = self.p
+        later = -self.alpha * (p.resistance * step.current - p.v_reset) / p.tau_mem
+        self.through[step.spike] = self.through.get(step.spike, 0.0) + later
+        self.add("refractory", later)
+        self.add("v_reset", self.alpha)
+        self.alpha = 0.0
+
+    def spike(self, step: Spike, k: int) -> None:
+        p = self.p
+        slope = (p.resistance * step.current - p.level) / p.tau_mem
+        self.alpha = self.by_voltage[k]
+        if slope > 0.0:
+            self.alpha -= (self.by_time[k] + self.through.get(k, 0.0)) / slope
+        else:
+            self.sums.grazes += 1
+        self.add("threshold", -self.alpha)
+
+
+def backward(
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+) -> StageGradients:
+    """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
+    size, synapses = job.stage.population.size, job.stage.wiring.synapse.size
+    sums = _Sums(
+        weights=np.zeros(synapses),
+        delays=np.zeros(synapses),
+        self_weights=np.zeros(size),
+        self_delays=np.zeros(size),
+        source_times=[np.zeros(source.times.size) for source in job.sources],
+        parameters={name: np.zeros(size) for name in SPIKING},
+    )
+    for sample in range(job.n_samples):
+        lo, hi = trains.offsets[sample], trains.offsets[sample + 1]
+        for neuron, p in enumerate(neurons(job)):
+            mine = np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo
+            state = _Back(p, neuron, by_time[mine].tolist(), by_voltage[mine].tolist(), sums)
+            state.run(walk(job, p, sample, neuron))
+    sums.parameters["v_leak"] = -sums.parameters["threshold"] - sums.parameters["v_reset"]
+    per_synapse = any(projection.delay_per_synapse for projection in job.stage.afferents)
+    return StageGradients(
+        parameters=sums.parameters,
+        weights=sums.weights,
+        delays=sums.delays if per_synapse else None,
+        self_weights=sums.self_weights,
+        self_delays=sums.self_delays,
+        source_times=tuple(sums.source_times),
+        grazes=sums.grazes,
+    )
