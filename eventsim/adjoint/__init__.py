@@ -1,0 +1,67 @@
+r"""Gradients of a run by the exact adjoint of the hybrid system.
+
+Let :math:`\alpha = \partial L/\partial V` and :math:`\beta = \partial L/\partial I` at one time,
+spikes after it moving as they must. Between events the state is propagated by a linear map, so
+backward in time (:math:`x, y, g` from :mod:`eventsim.neuron.lif`, over an interval h)
+
+.. math:: \alpha \leftarrow x\,\alpha, \qquad \beta \leftarrow y\,\beta + R g\,\alpha .
+
+**An arrival** of weight w at time t adds w to I. Moving it later exchanges a stretch of flow with
+I for one without:
+
+.. math::
+    \frac{\partial L}{\partial w} = \beta, \qquad
+    \frac{\partial L}{\partial t} = w\Bigl(\frac{\beta}{\tau_s} - \frac{R\,\alpha}{\tau_m}\Bigr).
+
+**The end of the refractory time**, at :math:`t_k + t_{ref}`, starts V at :math:`V_r`: it passes
+:math:`-\alpha\,(R I - (V_r - E))/\tau_m` on to :math:`\partial L/\partial t_k` and to
+:math:`\partial L/\partial t_{ref}`, and :math:`\alpha` to :math:`\partial L/\partial V_r`; before
+it, while V is held, :math:`\alpha = 0`.
+
+**A spike** at :math:`t_k` gathers in :math:`B_k` the loss's own :math:`\partial L/\partial t_k`, the
+restart's term, and the term of every arrival that it causes, its own return included. A self-jump
+without delay is met while V is still held, so that its term is :math:`r \beta/\tau_s` and the
+restart sees I after it. Since the threshold is met when :math:`V` reaches it,
+
+.. math::
+    \alpha^- = -B_k / \dot V^-, \qquad \dot V^- = (R I^- - (\vartheta - E))/\tau_m, \qquad
+    \frac{\partial L}{\partial \vartheta} = -\alpha^- .
+
+:math:`\beta` is continuous. In the notation of Wunderlich and Pehle :math:`\alpha = -\tau_m
+\lambda_V` and :math:`\beta = -\tau_s \lambda_I`.
+
+**Resistance and time constants** enter through the linear maps only. Between two resets V is
+linear in the weighted arrivals, so their derivatives need no forward state: with
+:math:`\gamma = (\gamma_V, \gamma_I)` the derivative of :math:`(\alpha, \beta)` by a rate
+:math:`a = 1/\tau_m` or :math:`b = 1/\tau_s` at fixed :math:`\alpha^-`, propagated by the derivative of
+the same map,
+
+.. math::
+    \frac{\partial L}{\partial a} = \sum_{\text{arrivals}} w\,\gamma_I
+    + \sum_{\text{restarts}} (V_r - E)\,\gamma_V, \qquad
+    R \frac{\partial L}{\partial R} = \sum_{\text{arrivals}} w\,\beta .
+
+The ``cpu`` backend computes them so; ``reference`` keeps the forward state and differentiates
+every map. Both agree to rounding. A run's memory grows with its spikes, never with events times
+neurons.
+
+References
+----------
+Wunderlich and Pehle (2021), Sci. Rep. 11:12829. Zhang and Li (2020), arXiv 2010.12691 (BIP).
+"""
+
+from eventsim.adjoint.backward import backward
+from eventsim.adjoint.gradcheck import GradCheck, gradcheck
+from eventsim.adjoint.gradients import Gradients
+from eventsim.adjoint.seeds import Loss, ReadoutSeed, Seeds, SpikeSeed
+
+__all__ = [
+    "GradCheck",
+    "Gradients",
+    "Loss",
+    "ReadoutSeed",
+    "Seeds",
+    "SpikeSeed",
+    "backward",
+    "gradcheck",
+]

@@ -1,0 +1,208 @@
+r"""gradcheck: the adjoint against finite differences, for any network and any loss.
+
+A finite difference is only valid while every neuron fires the same number of times. Directions in
+which a spike appears or vanishes between the points of the stencil are left out, and counted. So
+are input times whose shift would change the order of events.
+
+The stencil is the central one of fourth order, :math:`(8 f_{1} - 8 f_{-1} - f_{2} + f_{-2})/12h`, or
+the one-sided one of fourth order where a value stands at the edge of its domain (a delay of zero).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eventsim.adjoint.backward import backward
+from eventsim.adjoint.seeds import Floats, Loss
+from eventsim.engine import Precision, simulate
+from eventsim.errors import EventError
+from eventsim.events import EventStream, SpikeTape
+from eventsim.network import Network
+
+CENTRAL = {-2: 1 / 12, -1: -8 / 12, 1: 8 / 12, 2: -1 / 12}
+ONE_SIDED = {0: -25 / 12, 1: 48 / 12, 2: -36 / 12, 3: 16 / 12, 4: -3 / 12}
+
+# An entry is judged against at least this fraction of the largest one of its array.
+SMALL = 1e-3
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """Result for one parameter array.
+
+    Attributes
+    ----------
+    name
+        Key of ``Network.parameters()``, or ``input_times``.
+    n_compared, n_left_out
+        Directions; left out are those in which a spike appears or vanishes.
+    worst_relative_error
+        Largest difference, relative to the entry or to a thousandth of the array's largest.
+    """
+
+    name: str
+    n_compared: int
+    n_left_out: int
+    worst_relative_error: float
+
+
+@dataclass(frozen=True)
+class GradCheck:
+    """Result of :func:`gradcheck`, one row per parameter array."""
+
+    rows: tuple[CheckRow, ...]
+
+    @property
+    def n_compared(self) -> int:
+        """Directions compared."""
+        return sum(row.n_compared for row in self.rows)
+
+    @property
+    def n_left_out(self) -> int:
+        """Directions left out because a spike appears, vanishes, or events change order."""
+        return sum(row.n_left_out for row in self.rows)
+
+    @property
+    def fraction_compared(self) -> float:
+        """Compared directions among all that were tried."""
+        return self.n_compared / max(self.n_compared + self.n_left_out, 1)
+
+    @property
+    def worst_relative_error(self) -> float:
+        """Largest relative error of all rows."""
+        return max((row.worst_relative_error for row in self.rows), default=0.0)
+
+
+def gradcheck(
+    net: Network,
+    stream: EventStream,
+    loss: Loss,
+    *,
+    step: float = 1e-5,
+    backend: str = "auto",
+    precision: Precision = "double",
+    n_directions: int | None = None,
+    seed: int = 0,
+) -> GradCheck:
+    """Compare every gradient with finite differences.
+
+    Parameters
+    ----------
+    net, stream, loss
+        What to differentiate. ``net`` is not changed.
+    step
+        Step relative to ``max(1, |value|)``.
+    backend, precision
+        As :func:`eventsim.simulate`.
+    n_directions
+        Entries tried per parameter array, drawn at random; None tries all.
+    seed
+        Of that draw.
+    """
+    work, rng = net.copy(), np.random.default_rng(seed)
+    tape = simulate(work, stream, backend=backend, precision=precision)
+    grads = backward(work, tape, loss)
+
+    def rerun(changed: EventStream) -> tuple[float, bool]:
+        again = simulate(work, changed, backend=backend, precision=precision)
+        return loss(work, again)[0], _same_counts(tape, again)
+
+    rows = []
+    for name, values in work.parameters().items():
+        chosen = _choose(values.size, n_directions, rng)
+        probe = _parameter_probe(values, _lowest(name), lambda: rerun(stream), step)
+        rows.append(_row(name, chosen, grads.flat()[name], probe))
+    chosen = _choose(stream.n_events, n_directions, rng)
+    rows.append(_row("input_times", chosen, grads.input_times, _time_probe(stream, rerun, step)))
+    return GradCheck(tuple(rows))
+
+
+Probe = Callable[[int], float | None]
+
+
+def _row(name: str, chosen: Sequence[int], analytic: Floats, probe: Probe) -> CheckRow:
+    found = {k: value for k in chosen if (value := probe(k)) is not None}
+    mine = analytic.ravel()[list(found)]
+    numeric = np.array(list(found.values()))
+    largest = max(np.abs(mine).max(initial=0.0), np.abs(numeric).max(initial=0.0))
+    scale = np.maximum(np.maximum(np.abs(mine), np.abs(numeric)), SMALL * largest)
+    error = np.divide(np.abs(mine - numeric), scale, out=np.zeros_like(mine), where=scale > 0)
+    return CheckRow(name, len(found), len(chosen) - len(found), float(error.max(initial=0.0)))
+
+
+def _choose(size: int, n: int | None, rng: np.random.Generator) -> Sequence[int]:
+    if n is None or n >= size:
+        return range(size)
+    return sorted(int(k) for k in rng.choice(size, n, replace=False))
+
+
+def _lowest(name: str) -> float:
+    return 0.0 if name.endswith((".delays", ".refractory")) else -np.inf
+
+
+def _parameter_probe(
+    values: Floats, lowest: float, rerun: Callable[[], tuple[float, bool]], step: float
+) -> Probe:
+    flat = values.reshape(-1)
+    if not np.shares_memory(flat, values):
+        raise AssertionError("parameters() must give contiguous arrays")
+
+    def probe(k: int) -> float | None:
+        at = flat[k]
+        h = step * max(1.0, abs(at))
+
+        def value(offset: int) -> float | None:
+            flat[k] = at + offset * h
+            result, same = rerun()
+            return result if same else None
+
+        try:
+            return _difference(value, h, CENTRAL if at - 2 * h >= lowest else ONE_SIDED)
+        finally:
+            flat[k] = at
+
+    return probe
+
+
+def _time_probe(
+    stream: EventStream, rerun: Callable[[EventStream], tuple[float, bool]], step: float
+) -> Probe:
+    def probe(k: int) -> float | None:
+        h = step * max(1.0, abs(stream.times[k]))
+
+        def value(offset: int) -> float | None:
+            times = stream.times.copy()
+            times[k] += offset * h
+            try:
+                moved = EventStream(
+                    times,
+                    stream.channels,
+                    stream.offsets,
+                    n_channels=stream.n_channels,
+                    duration=stream.duration,
+                )
+            except EventError:
+                return None
+            result, same = rerun(moved)
+            return result if same else None
+
+        return _difference(value, h, CENTRAL)
+
+    return probe
+
+
+def _difference(
+    value: Callable[[int], float | None], h: float, stencil: Mapping[int, float]
+) -> float | None:
+    points = {offset: value(offset) for offset in stencil}
+    total = 0.0
+    for offset, point in points.items():
+        if point is None:
+            return None
+        total += stencil[offset] * point
+    return total / h
+
+
+def _same_counts(one: SpikeTape, two: SpikeTape) -> bool:
+    return all(np.array_equal(one[name].counts(), two[name].counts()) for name in one.names)

@@ -1,0 +1,16 @@
+"""Runs the stages of a plan forward on one of the backends."""
+
+from eventsim.engine.job import Precision
+from eventsim.engine.registry import available_backends, get_backend
+from eventsim.engine.run import make_job, readout_integral, simulate
+from eventsim.engine.trace import readout_voltage
+
+__all__ = [
+    "Precision",
+    "available_backends",
+    "get_backend",
+    "make_job",
+    "readout_integral",
+    "readout_voltage",
+    "simulate",
+]

@@ -1,0 +1,44 @@
+"""Voltage of a readout at any times, in closed form, for pictures and tests."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from eventsim.engine.job import Floats, Job
+from eventsim.engine.run import readout_job
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+
+
+def readout_voltage(net: Network, tape: SpikeTape, name: str, times: ArrayLike) -> Floats:
+    """Voltage of readout ``name`` at ``times`` (ms, ascending) of every sample.
+
+    Returns
+    -------
+    float64 [samples, times, size]
+    """
+    job, at = readout_job(net, tape, name), np.asarray(times, dtype=np.float64)
+    return np.stack([_sample_voltage(job, sample, at) for sample in range(job.n_samples)])
+
+
+def _sample_voltage(job: Job, sample: int, at: Floats) -> Floats:
+    p, wiring = job.stage.population, job.stage.wiring
+    weights, delays = job.weights(), job.delays()
+    result = np.broadcast_to(p.v_leak, (at.size, p.size)).copy()
+    for afferent, source in enumerate(job.sources):
+        lo, hi = source.offsets[sample], source.offsets[sample + 1]
+        for time, index in zip(source.times[lo:hi], source.index[lo:hi], strict=True):
+            row = wiring.row_start[afferent] + index
+            mine = slice(wiring.out_start[row], wiring.out_start[row + 1])
+            target = wiring.target[mine]
+            since = at[:, None] - time - delays[mine]
+            gain = _gain(np.maximum(since, 0.0), p.tau_mem[target], p.tau_syn[target])
+            result[:, target] += p.resistance[target] * weights[mine] * gain
+    return result
+
+
+def _gain(dt: Floats, tau_mem: Floats, tau_syn: Floats) -> Floats:
+    """As :func:`eventsim.neuron.lif.synaptic_gain`, for arrays."""
+    z = np.abs(1.0 / tau_syn - 1.0 / tau_mem) * dt
+    phi = np.divide(-np.expm1(-z), z, out=np.ones_like(z), where=z != 0.0)
+    gain: Floats = dt / tau_mem * np.exp(-dt / np.maximum(tau_mem, tau_syn)) * phi
+    return gain

@@ -1,0 +1,198 @@
+"""Checkpoints: the whole state of a training run in one file, written whole or not at all.
+
+=====================  =====================================================================
+entry                  meaning
+=====================  =====================================================================
+``progress``           JSON: epoch, batch, sums of the epoch so far, lines of finished epochs
+``origin``             JSON: settings, hash of the initial network, hash of the training data
+``net:...``            the network, as ``Network.to_arrays`` describes it
+``selected:...``       the network of the best validation so far, if there is one
+``optimiser:...``      moments and step number
+=====================  =====================================================================
+
+No generator state is stored, because none lives longer than a batch: the order of an epoch is
+drawn from (seed, epoch), a batch's augmentation from (seed, epoch, batch).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import StorageError
+from eventsim.events.storage import read_arrays, write_arrays
+from eventsim.network import Network
+from eventsim.train.config import TrainConfig
+from eventsim.train.data import LabelledEvents
+from eventsim.train.optimiser import AdamW, select
+
+CHECKPOINT_VERSION = 1
+NETWORK_VERSION = 1
+
+Arrays = dict[str, NDArray[Any]]
+Metrics = dict[str, Any]
+
+
+@dataclass(eq=False)
+class RunState:
+    """Everything that changes while a run goes on.
+
+    Attributes
+    ----------
+    net, optimiser
+        Live.
+    selected
+        Network of the epoch with the best validation so far, or None.
+    epoch, batch
+        The next batch to do: both count from 0.
+    sums
+        Sums over the batches of the running epoch.
+    history
+        One line of metrics per finished epoch.
+    busy
+        True while network, optimiser and sums do not belong together; never saved then.
+    """
+
+    net: Network
+    optimiser: AdamW
+    selected: Network | None = None
+    epoch: int = 0
+    batch: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    history: list[Metrics] = field(default_factory=list)
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run started from; a checkpoint of another origin is refused."""
+
+    config: Mapping[str, Any]
+    network: str
+    data: str
+
+    @classmethod
+    def of(cls, net: Network, data: LabelledEvents, config: TrainConfig) -> "Origin":
+        """Describe a run that is about to start."""
+        settings = config.to_dict()
+        # It decides when state is written, not what comes out.
+        del settings["checkpoint_every"]
+        stream = data.stream
+        recordings = {
+            "times": stream.times,
+            "channels": stream.channels,
+            "offsets": stream.offsets,
+            "duration": stream.duration,
+            "labels": data.labels,
+        }
+        return cls(settings, _hash(net.to_arrays()), _hash(recordings))
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps({"config": dict(self.config), "network": self.network, "data": self.data})
+
+
+def save_checkpoint(path: Path, state: RunState, origin: Origin) -> None:
+    """Write the state of a run, atomically."""
+    progress = {
+        "epoch": state.epoch,
+        "batch": state.batch,
+        "sums": state.sums,
+        "history": state.history,
+    }
+    arrays: Arrays = {
+        "progress": np.array(json.dumps(progress)),
+        "origin": np.array(origin.to_json()),
+    }
+    arrays |= _prefixed("net", state.net.to_arrays())
+    arrays |= _prefixed("optimiser", state.optimiser.to_arrays())
+    if state.selected is not None:
+        arrays |= _prefixed("selected", state.selected.to_arrays())
+    write_arrays(path, arrays, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
+
+
+def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState:
+    """Read the state of a run of that origin.
+
+    Raises
+    ------
+    StorageError
+        The file is missing, truncated, no checkpoint, or of another run; it says which.
+    """
+    arrays = read_arrays(path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
+    try:
+        _check_origin(path, json.loads(str(arrays["origin"])), origin)
+        progress = json.loads(str(arrays["progress"]))
+        net = Network.from_arrays(_under("net", arrays))
+        selected = _under("selected", arrays)
+        optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
+        optimiser.load_arrays(_under("optimiser", arrays))
+        return RunState(
+            net=net,
+            optimiser=optimiser,
+            selected=Network.from_arrays(selected) if selected else None,
+            epoch=progress["epoch"],
+            batch=progress["batch"],
+            sums=progress["sums"],
+            history=progress["history"],
+        )
+    except StorageError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"{path}: is not a whole checkpoint ({type(error).__name__}: {error})."
+        ) from error
+
+
+def save_network(path: str | Path, net: Network) -> None:
+    """Write a network to one file, atomically."""
+    write_arrays(path, net.to_arrays(), kind="eventsim-network", version=NETWORK_VERSION)
+
+
+def load_network(path: str | Path) -> Network:
+    """Read a network that :func:`save_network` wrote; raises StorageError if it cannot be one."""
+    return Network.from_arrays(read_arrays(path, kind="eventsim-network", version=NETWORK_VERSION))
+
+
+def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> None:
+    now = json.loads(origin.to_json())
+    before = stored["config"]
+    keys = [key for key in now["config"] | before if now["config"].get(key) != before.get(key)]
+    if keys:
+        key = keys[0]
+        raise StorageError(
+            f"{path}: belongs to a run with other settings: {key} is {before.get(key)!r} there, "
+            f"{now['config'].get(key)!r} now ({len(keys)} differ: {', '.join(keys)}). Resume with "
+            "the settings it was started with, or train in another folder."
+        )
+    for what, name in (("network", "initial network"), ("data", "training data")):
+        if stored[what] != now[what]:
+            raise StorageError(
+                f"{path}: belongs to a run with another {name}. Resume with the same {name}, or "
+                "train in another folder."
+            )
+
+
+def _hash(arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for key in sorted(arrays):
+        array = np.ascontiguousarray(arrays[key])
+        digest.update(f"{key} {array.dtype.str} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    return {f"{prefix}:{key}": value for key, value in arrays.items()}
+
+
+def _under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    start = f"{prefix}:"
+    return {
+        key.removeprefix(start): value for key, value in arrays.items() if key.startswith(start)
+    }

@@ -1,0 +1,160 @@
+"""TrainConfig: everything that decides the outcome of a training run, checked at the door."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from eventsim.errors import ParameterError
+from eventsim.train.augment import Augmentation
+from eventsim.train.optimiser import INTRINSIC, AdamSettings, LearningRates
+
+LossName = Literal["cross_entropy", "first_spike"]
+Precision = Literal["single", "double"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Settings of :func:`eventsim.train.train`.
+
+    Attributes
+    ----------
+    epochs, batch_size
+        At least 1.
+    seed
+        Of the validation split, the order of batches and the augmentation.
+    validation_fraction
+        Share of every class of the training data that is held out, in [0, 1).
+    loss
+        ``cross_entropy`` on the readout, or ``first_spike`` of a spiking output.
+    output
+        Name of the population that answers.
+    time_constant
+        ms; of the loss: see :class:`CrossEntropy` (may be infinite), :class:`FirstSpike`.
+    gain
+        Voltage to logit, of ``cross_entropy``.
+    bip
+        Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
+        v_leak, v_reset, refractory; empty for weights only.
+    train_delays
+        Whether delays are trained.
+    rates, weight_decay, clip_norm
+        As in :class:`AdamSettings`.
+    ease_in
+        Epochs of linear ease-in of the learning rate, >= 0; then it follows a cosine to 0.
+    rate_low, rate_high, rate_strength
+        The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off.
+    silent_lift
+        Added to the incoming weights of neurons that were silent in a whole batch; 0 for none.
+    augmentation
+        Of training batches.
+    backend, precision
+        Of the engine.
+    checkpoint_every
+        Batches between checkpoints inside an epoch; one is always written at its end. 0 for none.
+    """
+
+    epochs: int = 30
+    batch_size: int = 32
+    seed: int = 0
+    validation_fraction: float = 0.1
+    loss: LossName = "cross_entropy"
+    output: str = "output"
+    time_constant: float = math.inf
+    gain: float = 10.0
+    bip: tuple[str, ...] = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset")
+    train_delays: bool = False
+    rates: LearningRates = field(default_factory=LearningRates)
+    weight_decay: float = 1e-2
+    clip_norm: float = 10.0
+    ease_in: float = 1.0
+    rate_low: float = 0.0
+    rate_high: float = 50.0
+    rate_strength: float = 0.0
+    silent_lift: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    backend: str = "auto"
+    precision: Precision = "single"
+    checkpoint_every: int = 50
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bip", tuple(self.bip))
+        for name in ("epochs", "batch_size", "seed", "checkpoint_every"):
+            whole = isinstance(getattr(self, name), int)
+            _require(name, getattr(self, name), whole, "a whole number")
+        _require("epochs", self.epochs, self.epochs >= 1, "at least 1")
+        _require("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
+        _require("seed", self.seed, self.seed >= 0, "a value >= 0")
+        fraction = self.validation_fraction
+        _require("validation_fraction", fraction, 0 <= fraction < 1, "0 <= x < 1")
+        _require("loss", self.loss, self.loss in get_args(LossName), f"one of {get_args(LossName)}")
+        precisions = get_args(Precision)
+        _require("precision", self.precision, self.precision in precisions, f"one of {precisions}")
+        _require("time_constant", self.time_constant, self.time_constant > 0, "a value > 0")
+        _require("gain", self.gain, 0 < self.gain < math.inf, "a finite value > 0")
+        unknown = [name for name in self.bip if name not in INTRINSIC]
+        _require("bip", list(self.bip), not unknown, f"names out of {INTRINSIC}")
+        _require("ease_in", self.ease_in, self.ease_in >= 0, "a number of epochs >= 0")
+        band = (self.rate_low, self.rate_high)
+        _require("(rate_low, rate_high)", band, 0 <= band[0] <= band[1], "0 <= low <= high")
+        for name in ("rate_strength", "silent_lift", "checkpoint_every"):
+            _require(name, getattr(self, name), getattr(self, name) >= 0, "a value >= 0")
+        self.adam_settings()
+
+    def adam_settings(self) -> AdamSettings:
+        """The optimiser's constants."""
+        return AdamSettings(
+            rates=self.rates, weight_decay=self.weight_decay, clip_norm=self.clip_norm
+        )
+
+    def trained(self) -> tuple[str, ...]:
+        """Kinds of parameters that are trained."""
+        return ("weights", *self.bip, *(("delays",) if self.train_delays else ()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold; an infinite number is the text ``"inf"``."""
+        plain = asdict(self)
+        plain["bip"] = list(self.bip)
+        return {key: "inf" if value == math.inf else value for key, value in plain.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
+        """Read what :meth:`to_dict` wrote; absent keys take their defaults.
+
+        Raises
+        ------
+        ParameterError
+            If a key is unknown or a value has the wrong type or range.
+        """
+        given = dict(values)
+        _check_keys("TrainConfig", given, cls)
+        for name, kind in (("rates", LearningRates), ("augmentation", Augmentation)):
+            if isinstance(given.get(name), Mapping):
+                _check_keys(f"TrainConfig.{name}", given[name], kind)
+                given[name] = kind(**given[name])
+        for key, value in given.items():
+            given[key] = math.inf if value == "inf" else value
+        try:
+            return cls(**given)
+        except TypeError as error:
+            raise ParameterError(
+                f"TrainConfig: a value has the wrong type ({error}). Compare with "
+                "TrainConfig().to_dict()."
+            ) from error
+
+
+def _check_keys(where: str, given: Mapping[str, Any], kind: Any) -> None:
+    known = [item.name for item in fields(kind)]
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ParameterError(
+                f"{where}: unknown key {key!r}, expected one of {', '.join(known)}.{hint}"
+            )
+
+
+def _require(name: str, value: object, good: bool, expected: str) -> None:
+    if not good:
+        raise ParameterError(f"TrainConfig: {name} is {value!r}, expected {expected}.")

@@ -1,0 +1,96 @@
+"""LabelledEvents: recordings with a class each, and their seeded, stratified split."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.errors import DataError, ParameterError, ShapeError
+from eventsim.events import EventStream
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledEvents:
+    """Recordings and their classes.
+
+    Parameters
+    ----------
+    stream
+        The recordings.
+    labels
+        Shape [samples], int64, 0 .. len(class_names) - 1.
+    class_names
+        One name per class.
+
+    Raises
+    ------
+    ShapeError, DataError
+        With the first sample that does not fit.
+    """
+
+    stream: EventStream
+    labels: Ints
+    class_names: tuple[str, ...]
+
+    def __init__(self, stream: EventStream, labels: ArrayLike, class_names: Any):
+        given = np.asarray(labels)
+        if given.shape != (stream.n_samples,) or (given.size and given.dtype.kind not in "iu"):
+            raise ShapeError(
+                f"LabelledEvents: labels have shape {given.shape} and type {given.dtype}, expected "
+                f"({stream.n_samples},) integers, one per sample."
+            )
+        names = tuple(str(name) for name in class_names)
+        bad = np.flatnonzero((given < 0) | (given >= len(names)))
+        if bad.size:
+            raise DataError(
+                f"LabelledEvents, sample {bad[0]}: label is {given[bad[0]]}, expected "
+                f"0 .. {len(names) - 1} (there are {len(names)} class names)."
+            )
+        object.__setattr__(self, "stream", stream)
+        object.__setattr__(self, "labels", given.astype(np.int64))
+        object.__setattr__(self, "class_names", names)
+
+    def __len__(self) -> int:
+        return self.labels.size
+
+    def __getitem__(self, index: Any) -> "LabelledEvents":
+        """Select samples as :class:`EventStream` does. New arrays."""
+        labels = np.atleast_1d(self.labels[index])
+        return LabelledEvents(self.stream[index], labels, self.class_names)
+
+    def __repr__(self) -> str:
+        return f"LabelledEvents({self.stream!r}, {len(self.class_names)} classes)"
+
+
+def stratified_split(labels: Ints, *, fraction: float, seed: int) -> tuple[Ints, Ints]:
+    """Divide sample numbers into a training and a validation part.
+
+    Parameters
+    ----------
+    labels
+        Shape [samples].
+    fraction
+        Share of every class that goes to validation, in [0, 1). It is rounded to whole samples;
+        if ``fraction > 0``, a class of two or more samples gives at least one; it always keeps one.
+    seed
+        Chooses which.
+
+    Returns
+    -------
+    tuple
+        Training and validation sample numbers, each ascending. New arrays.
+    """
+    if not 0 <= fraction < 1:
+        raise ParameterError(f"stratified_split: fraction is {fraction}, expected 0 <= x < 1.")
+    chosen = np.zeros(labels.size, dtype=bool)
+    rng = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        wanted = round(fraction * members.size)
+        if fraction > 0:
+            wanted = min(max(wanted, 1), members.size - 1)
+        chosen[members[:wanted]] = True
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)

@@ -1,0 +1,121 @@
+"""How well a network classifies a set of recordings, and what that costs in spikes and events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.engine import simulate
+from eventsim.errors import DataError, NetworkError, ShapeError
+from eventsim.network import Network
+from eventsim.train.config import TrainConfig
+from eventsim.train.data import LabelledEvents
+from eventsim.train.losses import CrossEntropy, FirstSpike
+from eventsim.train.regularise import MS_PER_S
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Result of :func:`evaluate`.
+
+    Attributes
+    ----------
+    accuracy
+        Share of samples whose class is predicted, in [0, 1].
+    loss
+        Mean loss.
+    confusion
+        Samples of class [true, predicted]; as many columns as output neurons.
+    rates
+        Spikes per neuron and second, [size] by spiking population.
+    synaptic_events
+        Mean number per sample, by projection.
+    n_samples
+        Number of samples.
+    """
+
+    accuracy: float
+    loss: float
+    confusion: Ints
+    rates: Mapping[str, Floats]
+    synaptic_events: Mapping[str, float]
+    n_samples: int
+
+
+def make_loss(config: TrainConfig, labels: Ints) -> CrossEntropy | FirstSpike:
+    """The loss that ``config`` names, for samples of those labels."""
+    if config.loss == "first_spike":
+        return FirstSpike(labels, population=config.output, time_constant=config.time_constant)
+    return CrossEntropy(
+        labels, readout=config.output, time_constant=config.time_constant, gain=config.gain
+    )
+
+
+def evaluate(net: Network, data: LabelledEvents, config: TrainConfig | None = None) -> Evaluation:
+    """Run ``net`` on every recording.
+
+    Parameters
+    ----------
+    net
+        The network; not changed.
+    data
+        The recordings, not augmented.
+    config
+        Gives the loss, the output population, the batch size, backend and precision.
+
+    Raises
+    ------
+    DataError, NetworkError, ShapeError
+        If there are no recordings, or the network's output does not fit loss or classes.
+    """
+    config = config or TrainConfig()
+    check_fit(net, data, config)
+    loss_sum, n_correct = 0.0, 0
+    confusion = np.zeros((len(data.class_names), net.populations[config.output].size), np.int64)
+    counts: dict[str, Ints] = {}
+    events: dict[str, int] = {}
+    for samples in data.stream.batches(config.batch_size):
+        batch = data[samples]
+        tape = simulate(net, batch.stream, backend=config.backend, precision=config.precision)
+        outcome = make_loss(config, batch.labels).classify(net, tape)
+        predicted = outcome.logits.argmax(axis=1)
+        loss_sum += outcome.value * len(batch)
+        n_correct += int((predicted == batch.labels).sum())
+        np.add.at(confusion, (batch.labels, predicted), 1)
+        for name in tape.names:
+            counts[name] = counts.get(name, 0) + tape[name].counts().sum(axis=0)
+        for name, number in tape.synaptic_events.items():
+            events[name] = events.get(name, 0) + number
+    seconds = float(data.stream.duration.sum()) / MS_PER_S
+    return Evaluation(
+        accuracy=n_correct / len(data),
+        loss=loss_sum / len(data),
+        confusion=confusion,
+        rates={name: count / seconds for name, count in counts.items()},
+        synaptic_events={name: number / len(data) for name, number in events.items()},
+        n_samples=len(data),
+    )
+
+
+def check_fit(net: Network, data: LabelledEvents, config: TrainConfig) -> None:
+    """Raise if data, network and loss cannot work together."""
+    if not len(data):
+        raise DataError("The data holds no recordings, expected at least one.")
+    output = net.populations.get(config.output)
+    wanted = "spiking" if config.loss == "first_spike" else "readout"
+    if output is None or output.kind != wanted:
+        came = "no such population" if output is None else f"of kind {output.kind!r}"
+        raise NetworkError(
+            f"Output {config.output!r}: {came}, the loss {config.loss!r} expects a population of "
+            f"kind {wanted!r}. The network has "
+            f"{ {name: p.kind for name, p in net.populations.items()} }."
+        )
+    if output.size < len(data.class_names):
+        raise ShapeError(
+            f"Output {config.output!r}: has {output.size} neurons, expected at least "
+            f"{len(data.class_names)}, one per class."
+        )

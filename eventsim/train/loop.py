@@ -1,0 +1,386 @@
+"""The training loop: batches, validation, metrics, checkpoints.
+
+A run lives in one folder:
+
+==================  ==========================================================================
+file                content
+==================  ==========================================================================
+config.json         the settings
+metrics.jsonl       one line per finished epoch; rewritten whole, so never a line twice
+checkpoint.npz      state after the last epoch, or after some batches of the running one
+initial.npz         the network as it was given
+last.npz            the network after the last epoch, written at the end
+selected.npz        the network of the best validation, written at the end
+==================  ==========================================================================
+
+A run that was stopped and resumed ends with the same bits as one that was not: whatever is
+random is drawn anew from (seed, purpose, epoch, batch), so it does not know where a run stopped.
+"""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import numpy as np
+
+from eventsim.adjoint import backward
+from eventsim.engine import simulate
+from eventsim.errors import StorageError
+from eventsim.events.storage import write_atomically
+from eventsim.network import Network
+from eventsim.train.augment import augment
+from eventsim.train.checkpoint import (
+    Metrics,
+    Origin,
+    RunState,
+    load_checkpoint,
+    save_checkpoint,
+    save_network,
+)
+from eventsim.train.config import TrainConfig
+from eventsim.train.data import LabelledEvents, stratified_split
+from eventsim.train.evaluation import check_fit, evaluate, make_loss
+from eventsim.train.losses import merge_seeds
+from eventsim.train.optimiser import AdamW, schedule, select
+from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent
+
+
+class Draw(IntEnum):
+    """What a random number is for; part of its seed."""
+
+    SPLIT = 0
+    ORDER = 1
+    AUGMENT = 2
+
+
+@dataclass(frozen=True)
+class TrainEvent:
+    """What a callback is told.
+
+    Attributes
+    ----------
+    kind
+        ``batch`` after every batch, ``epoch`` after every epoch (its checkpoint is written).
+    epoch, batch
+        Finished ones, counted from 1; ``batch`` within the epoch.
+    n_epochs, n_batches
+        Of the run, of an epoch.
+    metrics
+        Means of the epoch so far, or the epoch's line of metrics.json.
+    """
+
+    kind: Literal["batch", "epoch"]
+    epoch: int
+    batch: int
+    n_epochs: int
+    n_batches: int
+    metrics: Metrics
+
+
+Callback = Callable[[TrainEvent], None]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """Outcome of a run.
+
+    Attributes
+    ----------
+    net, last
+        Network and metrics after the last epoch.
+    selected_net, selected
+        Network and metrics of the epoch with the best validation accuracy (of equal ones, the
+        lowest validation loss, then the earliest); those of the last epoch without validation.
+    history
+        Metrics of all epochs.
+    folder
+        Where the files are.
+    """
+
+    net: Network
+    last: Metrics
+    selected_net: Network
+    selected: Metrics
+    history: list[Metrics]
+    folder: Path
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What stays the same during a run."""
+
+    config: TrainConfig
+    training: LabelledEvents
+    validation: LabelledEvents
+    folder: Path
+    origin: Origin
+    callback: Callback | None
+    n_batches: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        n_batches = -(-len(self.training) // self.config.batch_size)
+        object.__setattr__(self, "n_batches", n_batches)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.npz"
+
+    def save(self, state: RunState) -> None:
+        save_checkpoint(self.checkpoint, state, self.origin)
+
+    def tell(self, kind: Literal["batch", "epoch"], state: RunState, metrics: Metrics) -> None:
+        if self.callback is not None:
+            epoch = state.epoch + (kind == "batch")
+            batch = state.batch if kind == "batch" else self.n_batches
+            self.callback(
+                TrainEvent(kind, epoch, batch, self.config.epochs, self.n_batches, metrics)
+            )
+
+
+def train(
+    net: Network,
+    data: LabelledEvents,
+    config: TrainConfig,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    callback: Callback | None = None,
+) -> TrainResult:
+    """Train a network to classify recordings.
+
+    Parameters
+    ----------
+    net
+        Where training starts. It is not changed.
+    data
+        Training data; ``config.validation_fraction`` of it is held out for validation.
+    config
+        Settings.
+    folder
+        Of the run; made if it does not exist. Files as in :mod:`eventsim.train.loop`.
+    resume
+        Continue the run that ``folder`` holds, with the same net, data and config.
+    callback
+        Told after every batch and epoch; what it raises stops the run, which can be resumed.
+
+    Raises
+    ------
+    StorageError
+        If ``folder`` holds a run and ``resume`` is False, or ``resume`` is True and it holds
+        none, a damaged one, or one of another net, data or config.
+    KeyboardInterrupt
+        After the first interrupt, once the running batch is done and the checkpoint written. A
+        second interrupt stops at once; the checkpoint is then an older one.
+    """
+    check_fit(net, data, config)
+    folder = Path(folder)
+    kept, held_out = stratified_split(
+        data.labels, fraction=config.validation_fraction, seed=_seed(config, Draw.SPLIT)
+    )
+    origin = Origin.of(net, data, config)
+    run = _Run(config, data[kept], data[held_out], folder, origin, callback)
+    state = _resumed(run) if resume else _started(run, net)
+    _write_metrics(run, state)
+    with _deferred_interrupt() as interrupted:
+        try:
+            while state.epoch < config.epochs:
+                _train_epoch(run, state, interrupted)
+        except KeyboardInterrupt:
+            if not state.busy:
+                run.save(state)
+            raise
+    return _finished(run, state)
+
+
+def _started(run: _Run, net: Network) -> RunState:
+    if run.checkpoint.exists():
+        raise StorageError(
+            f"{run.folder}: holds a run already. Pass resume=True to continue it, or choose "
+            "another folder."
+        )
+    net = net.copy()
+    config = run.config
+    optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
+    state = RunState(net, optimiser)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    _write_text(run.folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+    save_network(run.folder / "initial.npz", net)
+    run.save(state)
+    return state
+
+
+def _resumed(run: _Run) -> RunState:
+    if not run.checkpoint.exists():
+        raise StorageError(
+            f"{run.folder}: holds no run to resume (no {run.checkpoint.name}). Leave out "
+            "resume=True to start one."
+        )
+    return load_checkpoint(run.checkpoint, run.origin, run.config)
+
+
+def _train_epoch(run: _Run, state: RunState, interrupted: threading.Event) -> None:
+    config = run.config
+    order = _rng(config, Draw.ORDER, state.epoch).permutation(len(run.training))
+    batches = list(run.training.stream.batches(config.batch_size, order=order))
+    while state.batch < run.n_batches:
+        _train_batch(run, state, run.training[batches[state.batch]])
+        due = config.checkpoint_every and state.batch % config.checkpoint_every == 0
+        if due and state.batch < run.n_batches:
+            run.save(state)
+        run.tell("batch", state, _means(state.sums))
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+    _end_epoch(run, state)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _train_batch(run: _Run, state: RunState, batch: LabelledEvents) -> None:
+    config, net, began = run.config, state.net, time.perf_counter()
+    rng = _rng(config, Draw.AUGMENT, state.epoch, state.batch)
+    stream = augment(batch.stream, config.augmentation, rng=rng)
+    tape = simulate(net, stream, backend=config.backend, precision=config.precision)
+    outcome = make_loss(config, batch.labels).classify(net, tape)
+    hidden = tuple(name for name in tape.names if name != config.output)
+    penalty, seeds = 0.0, outcome.seeds
+    if config.rate_strength:
+        band = RateBand(
+            config.rate_low,
+            config.rate_high,
+            strength=config.rate_strength,
+            populations=hidden,
+        )
+        penalty, pseudo = band(net, tape)
+        seeds = merge_seeds(seeds, pseudo)
+    gradients = backward(net, tape, seeds)
+    counts = {name: tape[name].counts().sum(axis=0) for name in tape.names}
+    step = state.epoch * run.n_batches + state.batch
+    factor = schedule(
+        step,
+        total=config.epochs * run.n_batches,
+        ease_in=round(config.ease_in * run.n_batches),
+    )
+
+    state.busy = True
+    report = state.optimiser.step(gradients.flat(), factor=factor)
+    hidden_counts = {name: counts[name] for name in hidden}
+    lifted = lift_silent(net, hidden_counts, amount=config.silent_lift)
+    sums = {
+        "samples": len(batch),
+        "batches": 1,
+        "loss": outcome.value * len(batch),
+        "correct": int((outcome.logits.argmax(axis=1) == batch.labels).sum()),
+        "penalty": penalty * len(batch),
+        "gradient_norm": 0.0 if report.skipped else report.norm,
+        "clipped": int(report.clipped),
+        "skipped": int(report.skipped),
+        "grazes": gradients.grazes,
+        "lifted": lifted,
+        "synaptic_events": sum(tape.synaptic_events.values()),
+        "seconds_of_input": float(stream.duration.sum()) / MS_PER_S,
+        "wall_seconds": time.perf_counter() - began,
+    }
+    sums |= {f"spikes.{name}": int(count.sum()) for name, count in counts.items()}
+    state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
+    state.batch += 1
+    state.busy = False
+
+
+def _end_epoch(run: _Run, state: RunState) -> None:
+    began = time.perf_counter()
+    sizes = {name: p.size for name, p in state.net.populations.items() if p.kind == "spiking"}
+    line: Metrics = {"epoch": state.epoch + 1, **_means(state.sums)}
+    line["rates"] = {
+        name: state.sums[f"spikes.{name}"] / (size * state.sums["seconds_of_input"])
+        for name, size in sizes.items()
+    }
+    if len(run.validation):
+        checked = evaluate(state.net, run.validation, run.config)
+        line["validation_loss"] = checked.loss
+        line["validation_accuracy"] = checked.accuracy
+    line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
+
+    state.busy = True
+    if len(run.validation) and _merit(line) > max(map(_merit, state.history), default=(-1.0, 0.0)):
+        state.selected = state.net.copy()
+    state.history.append(line)
+    state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
+    state.busy = False
+    run.save(state)
+    _write_metrics(run, state)
+    run.tell("epoch", state, line)
+
+
+def _finished(run: _Run, state: RunState) -> TrainResult:
+    last = state.history[-1]
+    selected_net, selected = state.net, last
+    if state.selected is not None:
+        selected_net, selected = state.selected, max(state.history, key=_merit)
+    save_network(run.folder / "last.npz", state.net)
+    save_network(run.folder / "selected.npz", selected_net)
+    return TrainResult(state.net, last, selected_net, selected, state.history, run.folder)
+
+
+def _means(sums: dict[str, float]) -> Metrics:
+    """Metrics of the batches so far."""
+    samples, batches = sums["samples"], sums["batches"]
+    used = max(batches - sums["skipped"], 1)
+    return {
+        "loss": sums["loss"] / samples,
+        "accuracy": sums["correct"] / samples,
+        "penalty": sums["penalty"] / samples,
+        "gradient_norm": sums["gradient_norm"] / used,
+        "clipped_steps": sums["clipped"],
+        "skipped_steps": sums["skipped"],
+        "grazes": sums["grazes"],
+        "lifted_neurons": sums["lifted"],
+        "synaptic_events_per_sample": sums["synaptic_events"] / samples,
+    }
+
+
+def _merit(line: Metrics) -> tuple[float, float]:
+    return line["validation_accuracy"], -line["validation_loss"]
+
+
+def _write_metrics(run: _Run, state: RunState) -> None:
+    _write_text(run.folder / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in state.history))
+
+
+def _write_text(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode()) and None)
+
+
+def _rng(config: TrainConfig, *purpose: int) -> np.random.Generator:
+    return np.random.default_rng([config.seed, *purpose])
+
+
+def _seed(config: TrainConfig, purpose: Draw) -> int:
+    return int(_rng(config, purpose).integers(2**32))
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[threading.Event]:
+    """Turn the first interrupt into a flag, so that it never falls into the middle of a step."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    before: Any = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,392 @@
+r"""Losses on readout voltages, first spikes and whole spike trains, each in closed form.
+
+A loss is called as ``loss(net, tape)`` and returns its value and the seeds that
+:func:`eventsim.adjoint.backward` starts from. All values are means over the samples.
+
+**CrossEntropy.** Over a sample of length :math:`T` the logit of class :math:`c` is the weighted
+mean of its readout's voltage times a gain :math:`g`,
+
+.. math::
+    z_c = \frac{g}{W} \int_0^T e^{-t/T_w}\, V_c(t)\, dt, \qquad
+    W = \int_0^T e^{-t/T_w}\, dt = T_w\,(1 - e^{-T/T_w}),
+
+so that the scale of the logits depends on neither :math:`T` nor :math:`T_w`
+(:math:`T_w = \infty` gives the plain mean). With :math:`p = \mathrm{softmax}(z)` and the one-hot
+label :math:`y`, :math:`L = -\log p_y` and :math:`\partial L / \partial z = p - y`.
+
+**FirstSpike.** The same with :math:`z_c = -t_c / \tau`, where :math:`t_c` is the first spike of
+neuron :math:`c`. A neuron without a spike counts as firing at :math:`T`, and gets no gradient.
+
+**VanRossum.** With :math:`f(t) = \sum_k e^{-(t-t_k)/\tau} H(t-t_k)` for the actual train and
+:math:`g` likewise for the target,
+
+.. math::
+    D = \frac{1}{\tau} \int_0^\infty (f - g)^2\, dt
+      = \frac12 \sum_{i,k} s_i s_k\, e^{-|t_i - t_k|/\tau},
+
+where the sum runs over the merged train and :math:`s = +1` for an actual, :math:`-1` for a target
+spike. With :math:`A_i = \sum_{t_k < t_i} s_k e^{-(t_i-t_k)/\tau}` from earlier and :math:`B_i`
+likewise from later spikes
+
+.. math::
+    D = \tfrac12 \sum_i s_i^2 + \sum_i s_i A_i, \qquad
+    \frac{\partial D}{\partial t_i} = \frac{s_i}{\tau} (B_i - A_i).
+
+An actual spike exactly at a target spike sits in a kink of :math:`D`; its own pair contributes
+nothing to the gradient. One superfluous or missing spike alone costs 1/2.
+
+References
+----------
+Van Rossum (2001), A novel spike distance, Neural Comput. 13:751, equation (2.4), there with
+the factor 1/2 for a single spike as here.
+Wunderlich and Pehle (2021), Sci. Rep. 11:12829, equation (10) for the first-spike loss.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+
+import numpy as np
+import scipy.special
+from numpy.typing import NDArray
+
+from eventsim.adjoint import Loss, ReadoutSeed, Seeds, SpikeSeed
+from eventsim.engine import readout_integral
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.events import SpikeTape, SpikeTrains
+from eventsim.network import Network
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Classified:
+    """Outcome of a classifying loss on one batch.
+
+    Attributes
+    ----------
+    value
+        Mean loss.
+    seeds
+        Where the backward pass starts.
+    logits
+        Shape [samples, classes]; the largest is the prediction.
+    """
+
+    value: float
+    seeds: Seeds
+    logits: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class CrossEntropy:
+    """Softmax cross-entropy on the weighted mean voltage of a readout; see the module.
+
+    Parameters
+    ----------
+    labels
+        Shape [samples], the class of every sample: the index of its readout neuron.
+    readout
+        Name of the readout population.
+    time_constant
+        :math:`T_w` in ms, > 0, may be infinite.
+    gain
+        :math:`g`, > 0: voltage to logit.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        At once, or at the call if the labels do not fit the tape.
+    """
+
+    labels: Ints
+    _: KW_ONLY
+    readout: str = "output"
+    time_constant: float = np.inf
+    gain: float = 10.0
+
+    def __post_init__(self) -> None:
+        _require_positive("CrossEntropy", "time_constant", self.time_constant)
+        _require_positive("CrossEntropy", "gain", self.gain)
+
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+        """Value and seeds."""
+        result = self.classify(net, tape)
+        return result.value, result.seeds
+
+    def logits(self, net: Network, tape: SpikeTape) -> Floats:
+        """Logits, shape [samples, classes]. New array."""
+        integral = readout_integral(net, tape, self.readout, time_constant=self.time_constant)
+        scaled: Floats = integral * self._scale(tape)
+        return scaled
+
+    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
+        """Predicted class of every sample. New array."""
+        return _argmax(self.logits(net, tape))
+
+    def classify(self, net: Network, tape: SpikeTape) -> Classified:
+        """Value, seeds and logits in one pass."""
+        logits = self.logits(net, tape)
+        value, d_logits = _softmax_loss(logits, self.labels, "CrossEntropy")
+        seed = ReadoutSeed(time_constant=self.time_constant, integral=d_logits * self._scale(tape))
+        return Classified(value, {self.readout: seed}, logits)
+
+    def _scale(self, tape: SpikeTape) -> Floats:
+        duration = tape.stream.duration
+        if np.isinf(self.time_constant):
+            weight = duration
+        else:
+            weight = -self.time_constant * np.expm1(-duration / self.time_constant)
+        scale: Floats = (self.gain / weight)[:, np.newaxis]
+        return scale
+
+
+@dataclass(frozen=True, eq=False)
+class FirstSpike:
+    r"""Softmax cross-entropy on first-spike times; see the module.
+
+    Parameters
+    ----------
+    labels
+        Shape [samples], the neuron that should fire first.
+    population
+        Name of the spiking population that decides.
+    time_constant
+        :math:`\tau` in ms, > 0: the lead in time that counts.
+    """
+
+    labels: Ints
+    _: KW_ONLY
+    population: str = "output"
+    time_constant: float = 10.0
+
+    def __post_init__(self) -> None:
+        _require_positive("FirstSpike", "time_constant", self.time_constant)
+
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+        """Value and seeds."""
+        result = self.classify(net, tape)
+        return result.value, result.seeds
+
+    def logits(self, net: Network, tape: SpikeTape) -> Floats:
+        """Logits, shape [samples, neurons]. New array."""
+        return self._first(tape)[0] / -self.time_constant
+
+    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
+        """Neuron that fired first in every sample; neuron 0 if none did. New array."""
+        return _argmax(self.logits(net, tape))
+
+    def classify(self, net: Network, tape: SpikeTape) -> Classified:
+        """Value, seeds and logits in one pass."""
+        times, spike, entry = self._first(tape)
+        logits = times / -self.time_constant
+        value, d_logits = _softmax_loss(logits, self.labels, "FirstSpike")
+        d_time = np.zeros(len(tape[self.population]))
+        d_time[spike] = d_logits.ravel()[entry] / -self.time_constant
+        return Classified(value, {self.population: SpikeSeed(time=d_time)}, logits)
+
+    def _first(self, tape: SpikeTape) -> tuple[Floats, Ints, Ints]:
+        """First times [samples, size], the spikes that set them, and their flat entries."""
+        trains = tape[self.population]
+        # Spikes ascend in time, so the first entry that unique finds is the earliest.
+        entry, spike = np.unique(_train_number(trains), return_index=True)
+        times = np.repeat(tape.stream.duration, trains.size)
+        times[entry] = trains.times[spike]
+        return times.reshape(-1, trains.size), spike, entry
+
+
+@dataclass(frozen=True, eq=False)
+class VanRossum:
+    r"""Squared van Rossum distance to target trains, summed over neurons; see the module.
+
+    Parameters
+    ----------
+    targets
+        Wanted spikes, of as many samples and neurons as ``population`` will have.
+    population
+        Name of the spiking population.
+    time_constant
+        :math:`\tau` in ms, > 0.
+
+    Notes
+    -----
+    Costs O(n log n) for n spikes in all, actual and wanted. Neither train is cut off at the
+    sample's end: the kernel's tail counts in full.
+    """
+
+    targets: SpikeTrains
+    _: KW_ONLY
+    population: str
+    time_constant: float = 10.0
+
+    def __post_init__(self) -> None:
+        _require_positive("VanRossum", "time_constant", self.time_constant)
+
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+        """Value and seeds."""
+        value, gradient = self.distance(tape)
+        n_samples = tape.stream.n_samples
+        seed = SpikeSeed(time=gradient / n_samples)
+        return float(value.sum() / n_samples), {self.population: seed}
+
+    def distance(self, tape: SpikeTape) -> tuple[Floats, Floats]:
+        """Distance per train [samples, size], and its derivative by every actual spike."""
+        actual, targets = tape[self.population], self.targets
+        if (actual.n_samples, actual.size) != (targets.n_samples, targets.size):
+            raise ShapeError(
+                f"VanRossum: targets have {targets.n_samples} samples of {targets.size} neurons, "
+                f"expected {actual.n_samples} of {actual.size} as in population "
+                f"{self.population!r}. Select the batch's samples from the targets too."
+            )
+        train = np.concatenate([_train_number(actual), _train_number(targets)])
+        times = np.concatenate([actual.times, targets.times])
+        sign = np.repeat([1.0, -1.0], [len(actual), len(targets)])
+        order = np.lexsort((times, train))
+        train, times, sign = train[order], times[order], sign[order]
+
+        # Simultaneous spikes of one train act as one of their summed sign.
+        new = np.ones(times.size, dtype=bool)
+        new[1:] = (train[1:] != train[:-1]) | (times[1:] != times[:-1])
+        group = np.cumsum(new) - 1
+        summed = np.bincount(group, weights=sign)
+        g_train, g_times = train[new], times[new]
+        earlier = _decayed_sum(g_times, g_train, summed, self.time_constant)
+        # The same walk in reversed time; trains descend then, which keeps them together.
+        later = _decayed_sum(-g_times[::-1], g_train[::-1], summed[::-1], self.time_constant)[::-1]
+
+        per_group = summed * (0.5 * summed + earlier)
+        value = np.bincount(g_train, weights=per_group, minlength=actual.n_samples * actual.size)
+        gradient = np.empty(times.size)
+        gradient[order] = (sign * (later - earlier)[group]) / self.time_constant
+        return value.reshape(actual.n_samples, actual.size), gradient[: len(actual)]
+
+
+@dataclass(frozen=True, eq=False)
+class SumOfLosses:
+    """Weighted sum of losses and regularisers.
+
+    Parameters
+    ----------
+    terms
+        Pairs ``(weight, loss)``.
+
+    Raises
+    ------
+    ParameterError
+        At the call, if two terms weigh the same readout with different time constants.
+    """
+
+    terms: tuple[tuple[float, Loss], ...]
+
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+        """Value and merged seeds."""
+        value, merged = 0.0, dict[str, SpikeSeed | ReadoutSeed]()
+        for weight, loss in self.terms:
+            term, seeds = loss(net, tape)
+            value += weight * term
+            merged = merge_seeds(merged, seeds, weight=weight)
+        return value, merged
+
+
+def merge_seeds(
+    first: Seeds, second: Seeds, *, weight: float = 1.0
+) -> dict[str, SpikeSeed | ReadoutSeed]:
+    """Add ``weight`` times the second seeds to the first. New arrays."""
+    merged = {name: _scaled(seed, 1.0) for name, seed in first.items()}
+    for name, seed in second.items():
+        scaled = _scaled(seed, weight)
+        merged[name] = _added(name, merged[name], scaled) if name in merged else scaled
+    return merged
+
+
+def _scaled(seed: Floats | SpikeSeed | ReadoutSeed, weight: float) -> SpikeSeed | ReadoutSeed:
+    if isinstance(seed, ReadoutSeed):
+        return ReadoutSeed(time_constant=seed.time_constant, integral=weight * seed.integral)
+    if isinstance(seed, SpikeSeed):
+        return SpikeSeed(
+            time=None if seed.time is None else weight * seed.time,
+            voltage=None if seed.voltage is None else weight * seed.voltage,
+        )
+    return SpikeSeed(time=weight * seed)
+
+
+def _added(
+    name: str, first: SpikeSeed | ReadoutSeed, second: SpikeSeed | ReadoutSeed
+) -> SpikeSeed | ReadoutSeed:
+    if isinstance(first, SpikeSeed) and isinstance(second, SpikeSeed):
+        return SpikeSeed(
+            time=_sum_of_given(first.time, second.time),
+            voltage=_sum_of_given(first.voltage, second.voltage),
+        )
+    if isinstance(first, ReadoutSeed) and isinstance(second, ReadoutSeed):
+        if first.time_constant == second.time_constant:
+            integral = first.integral + second.integral
+            return ReadoutSeed(time_constant=first.time_constant, integral=integral)
+        raise ParameterError(
+            f"SumOfLosses: readout {name!r} is weighed with time constants {first.time_constant} "
+            f"and {second.time_constant} ms, expected one. Give both losses the same."
+        )
+    raise ParameterError(f"SumOfLosses: {name!r} has seeds for spikes and for a readout.")
+
+
+def _sum_of_given(first: Floats | None, second: Floats | None) -> Floats | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second
+
+
+def _softmax_loss(logits: Floats, labels: Ints, where: str) -> tuple[float, Floats]:
+    """Mean cross-entropy, and its derivative by every logit."""
+    n_samples, n_classes = logits.shape
+    labels = np.asarray(labels)
+    if labels.shape != (n_samples,):
+        raise ShapeError(
+            f"{where}: labels have shape {labels.shape}, expected ({n_samples},), one per sample."
+        )
+    bad = np.flatnonzero((labels < 0) | (labels >= n_classes))
+    if bad.size:
+        raise ParameterError(
+            f"{where}, sample {bad[0]}: label is {labels[bad[0]]}, expected 0 .. {n_classes - 1}, "
+            "the index of an output neuron."
+        )
+    log_p = scipy.special.log_softmax(logits, axis=1)
+    rows = np.arange(n_samples)
+    d_logits = np.exp(log_p)
+    d_logits[rows, labels] -= 1.0
+    return float(-log_p[rows, labels].mean()), d_logits / n_samples
+
+
+def _decayed_sum(times: Floats, trains: Ints, sizes: Floats, tau: float) -> Floats:
+    """Sum of earlier jumps of the same train, decayed to every entry: A of the module.
+
+    Entry i is ``decay_i * (A_{i-1} + size_{i-1})``, an affine map of the entry before it. Maps
+    over 1, 2, 4, .. entries are composed until they span the longest train; all factors are
+    <= 1, so nothing overflows.
+    """
+    same = np.zeros(times.size, dtype=bool)
+    same[1:] = trains[1:] == trains[:-1]
+    decay = np.zeros(times.size)
+    decay[1:] = np.where(same[1:], np.exp(-np.maximum(np.diff(times), 0.0) / tau), 0.0)
+    total = np.zeros(times.size)
+    total[1:] = decay[1:] * sizes[:-1]
+    span = 1
+    while span < times.size and decay.any():
+        total[span:] += decay[span:] * total[:-span]
+        decay[span:] = decay[span:] * decay[:-span]
+        span *= 2
+    return total
+
+
+def _train_number(trains: SpikeTrains) -> Ints:
+    sample = np.repeat(np.arange(trains.n_samples), np.diff(trains.offsets))
+    number: Ints = sample * trains.size + trains.neurons
+    return number
+
+
+def _argmax(logits: Floats) -> Ints:
+    best: Ints = logits.argmax(axis=1)
+    return best
+
+
+def _require_positive(where: str, name: str, value: float) -> None:
+    if not value > 0:
+        raise ParameterError(f"{where}: {name} is {value}, expected a value > 0.")

@@ -1,0 +1,303 @@
+r"""AdamW over the parameters of a network, each in the coordinate in which it is trained.
+
+A parameter :math:`\theta` is trained as :math:`x = \log \theta` (time constants, resistance) or as
+itself. One step, with the gradient :math:`g = \partial L/\partial x` clipped to a common norm:
+
+.. math::
+    m \leftarrow \beta_1 m + (1-\beta_1) g, \qquad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \qquad
+    x \leftarrow x - \eta\, \frac{m / (1-\beta_1^t)}{\sqrt{v / (1-\beta_2^t)} + \epsilon}
+               - \eta\, \omega\, x \;\text{(weights only)},
+
+after which the value is put back into its domain:
+
+===================================  ==========  ============================  ================
+parameter                            trained as  domain kept by a step         rate
+===================================  ==========  ============================  ================
+weights                              itself      any                           ``weights``
+tau_mem                              log         >= 3 ms                       ``taus``
+tau_syn                              log         >= 1 ms                       ``taus``
+resistance                           log         > 0                           ``intrinsic``
+threshold                            itself      >= v_reset + margin           ``intrinsic``
+v_reset (threshold not trained)      itself      <= threshold - margin         ``intrinsic``
+v_leak                               itself      any                           ``intrinsic``
+delays, refractory                   itself      >= 0 ms                       ``delays``
+===================================  ==========  ============================  ================
+
+The rate :math:`\eta` of a step is the group's rate times :func:`schedule`: a linear ease-in, then
+a cosine to zero.
+
+References
+----------
+Loshchilov and Hutter (2019), Decoupled weight decay regularization, ICLR, algorithm 2.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import ParameterError, StorageError
+from eventsim.network import Network
+
+Floats = NDArray[np.float64]
+
+INTRINSIC = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
+GROUP_OF = {
+    "weights": "weights",
+    "delays": "delays",
+    "tau_mem": "taus",
+    "tau_syn": "taus",
+    "resistance": "intrinsic",
+    "threshold": "intrinsic",
+    "v_leak": "intrinsic",
+    "v_reset": "intrinsic",
+    "refractory": "delays",
+}
+LOGARITHMIC = ("tau_mem", "tau_syn", "resistance")
+FLOORS = {"tau_mem": 3.0, "tau_syn": 1.0, "refractory": 0.0, "delays": 0.0}
+THRESHOLD_MARGIN = 0.05  # keeps V_r - theta, a denominator of the restart, away from 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningRates:
+    """Rates of the four groups of parameters, each >= 0 in the unit in which it is trained.
+
+    Attributes
+    ----------
+    weights
+        Per unit of weight.
+    taus
+        Per unit of log time constant.
+    intrinsic
+        Resistance (log), threshold, v_leak and v_reset.
+    delays
+        Delays and refractory times, in ms.
+    """
+
+    weights: float = 2e-3
+    taus: float = 5e-3
+    intrinsic: float = 1e-3
+    delays: float = 2e-2
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not (value >= 0 and math.isfinite(value)):
+                raise ParameterError(
+                    f"LearningRates: {name} is {value}, expected a finite value >= 0."
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamSettings:
+    """Constants of :class:`AdamW`.
+
+    Attributes
+    ----------
+    rates
+        Learning rates at the top of the schedule.
+    weight_decay
+        Decoupled decay of weights per unit of learning rate, >= 0.
+    clip_norm
+        Largest global norm of the gradient, > 0; infinite for no clipping.
+    beta1, beta2, epsilon
+        Of Adam.
+    """
+
+    rates: LearningRates = field(default_factory=LearningRates)
+    weight_decay: float = 0.0
+    clip_norm: float = math.inf
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if not self.weight_decay >= 0:
+            raise ParameterError(
+                f"AdamSettings: weight_decay is {self.weight_decay}, expected a value >= 0."
+            )
+        if not self.clip_norm > 0:
+            raise ParameterError(
+                f"AdamSettings: clip_norm is {self.clip_norm}, expected a value > 0; infinity "
+                "switches clipping off."
+            )
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step did: the gradient's norm before clipping, and what became of it."""
+
+    norm: float
+    clipped: bool
+    skipped: bool
+
+
+def select(net: Network, names: Iterable[str]) -> list[str]:
+    """Keys of ``net.parameters()`` that a choice of names means.
+
+    Parameters
+    ----------
+    net
+        The network.
+    names
+        Kinds (``"weights"``, ``"delays"``, ``"tau_mem"``, .. of all populations) or whole keys
+        (``"hidden1.tau_mem"``).
+
+    Raises
+    ------
+    ParameterError
+        If a name means nothing in this network.
+    """
+    keys = list(net.parameters())
+    chosen = set()
+    for name in names:
+        found = [key for key in keys if name in (key, _kind(key))]
+        if not found:
+            raise ParameterError(
+                f"select: {name!r} is no parameter of this network, expected one of "
+                f"{list(GROUP_OF)} or a key such as {keys[0]!r}."
+            )
+        chosen.update(found)
+    return [key for key in keys if key in chosen]
+
+
+def schedule(step: int, *, total: int, ease_in: int) -> float:
+    """Factor on the learning rate at step 0 .. total - 1: linear ease-in, then cosine to 0."""
+    if step < ease_in:
+        return (step + 1) / ease_in
+    return 0.5 * (1.0 + math.cos(math.pi * (step - ease_in) / max(total - ease_in, 1)))
+
+
+class AdamW:
+    """The optimiser of one network.
+
+    Parameters
+    ----------
+    net
+        Its parameters are changed in place by :meth:`step`.
+    keys
+        Which of them, as :func:`select` gives.
+    settings
+        Constants.
+
+    Raises
+    ------
+    ParameterError
+        If a trained value starts below its floor, or a threshold too close to its reset.
+    """
+
+    def __init__(self, net: Network, keys: Iterable[str], settings: AdamSettings | None = None):
+        self.settings = settings or AdamSettings()
+        self.keys = tuple(keys)
+        self._net = net
+        self._values = {key: net.parameters()[key] for key in self.keys}
+        self._first = {key: np.zeros_like(value) for key, value in self._values.items()}
+        self._second = {key: np.zeros_like(value) for key, value in self._values.items()}
+        self.n_steps = 0
+        self._check_start()
+
+    def step(self, gradients: Mapping[str, Floats], *, factor: float = 1.0) -> StepReport:
+        """Take one step.
+
+        Parameters
+        ----------
+        gradients
+            Derivative of the loss by every trained parameter, shapes as in ``net.parameters()``;
+            further keys are ignored. None is changed.
+        factor
+            Of the learning rate; see :func:`schedule`.
+
+        Returns
+        -------
+        StepReport
+            ``skipped`` if the norm is not finite: nothing was changed then, the moments neither.
+        """
+        latent = {
+            key: gradients[key] * value if _kind(key) in LOGARITHMIC else gradients[key]
+            for key, value in self._values.items()
+        }
+        norm = math.sqrt(sum(float(np.sum(np.square(g))) for g in latent.values()))
+        if not math.isfinite(norm):
+            return StepReport(norm, clipped=False, skipped=True)
+        clipped = norm > self.settings.clip_norm
+        scale = self.settings.clip_norm / norm if clipped else 1.0
+        self.n_steps += 1
+        for key, gradient in latent.items():
+            self._move(key, gradient * scale, factor)
+        self._restore_thresholds()
+        return StepReport(norm, clipped=clipped, skipped=False)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Moments and step number, for a checkpoint. New arrays."""
+        arrays: dict[str, NDArray[Any]] = {"n_steps": np.array(self.n_steps)}
+        for key in self.keys:
+            arrays[f"first.{key}"] = self._first[key].copy()
+            arrays[f"second.{key}"] = self._second[key].copy()
+        return arrays
+
+    def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take up what :meth:`to_arrays` gave; raises StorageError if it does not fit."""
+        for moments, prefix in ((self._first, "first"), (self._second, "second")):
+            for key, moment in moments.items():
+                stored = arrays.get(f"{prefix}.{key}")
+                if stored is None or stored.shape != moment.shape:
+                    came = "nothing" if stored is None else f"shape {stored.shape}"
+                    raise StorageError(
+                        f"Optimiser state: {prefix} moment of {key!r} has {came}, expected shape "
+                        f"{moment.shape}. The state is of another network or choice of parameters."
+                    )
+                moment[...] = stored
+        self.n_steps = int(arrays["n_steps"])
+
+    def _move(self, key: str, gradient: Floats, factor: float) -> None:
+        s, kind, value = self.settings, _kind(key), self._values[key]
+        rate = factor * float(getattr(s.rates, GROUP_OF[kind]))
+        first, second = self._first[key], self._second[key]
+        first += (1.0 - s.beta1) * (gradient - first)
+        second += (1.0 - s.beta2) * (np.square(gradient) - second)
+        unbiased = first / (1.0 - s.beta1**self.n_steps)
+        spread = np.sqrt(second / (1.0 - s.beta2**self.n_steps))
+        change = rate * unbiased / (spread + s.epsilon)
+        if kind in LOGARITHMIC:
+            value *= np.exp(-change)
+        else:
+            if kind == "weights":
+                value *= 1.0 - rate * s.weight_decay
+            value -= change
+        if kind in FLOORS:
+            np.maximum(value, FLOORS[kind], out=value)
+
+    def _restore_thresholds(self) -> None:
+        for population in self._net.populations.values():
+            if population.kind != "spiking":
+                continue
+            threshold, v_reset = population.threshold, population.v_reset
+            if f"{population.name}.threshold" in self._values:
+                np.maximum(threshold, v_reset + THRESHOLD_MARGIN, out=threshold)
+            elif f"{population.name}.v_reset" in self._values:
+                np.minimum(v_reset, threshold - THRESHOLD_MARGIN, out=v_reset)
+
+    def _check_start(self) -> None:
+        for key, value in self._values.items():
+            floor = FLOORS.get(_kind(key), -math.inf)
+            if (value < floor).any():
+                raise ParameterError(
+                    f"AdamW: {key} starts at {value.min():.6g}, below its floor of {floor} ms in "
+                    f"training. Start higher, or leave {_kind(key)!r} out of what is trained."
+                )
+        for population in self._net.populations.values():
+            names = {f"{population.name}.threshold", f"{population.name}.v_reset"}
+            if names.isdisjoint(self.keys):
+                continue
+            gap = float((population.threshold - population.v_reset).min())
+            if gap < THRESHOLD_MARGIN:
+                raise ParameterError(
+                    f"AdamW: a threshold of {population.name!r} starts {gap:.6g} above its reset, "
+                    f"expected at least {THRESHOLD_MARGIN} where either is trained."
+                )
+
+
+def _kind(key: str) -> str:
+    return key.rpartition(".")[2]

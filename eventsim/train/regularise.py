@@ -1,0 +1,114 @@
+r"""Keep neurons in a useful range of rates: a rate band, and a lift for silent neurons.
+
+Exact gradients do not see that a spike appears or vanishes, so they cannot steer a rate. Both
+remedies here are stated as what they are.
+
+**RateBand** is a pseudo-gradient. With the mean rate :math:`r_n = N_n / T` of neuron n over the
+batch (:math:`N_n` spikes in :math:`T` seconds of all samples) the penalty is
+
+.. math::
+    L = \frac{s}{2 n} \sum_n \big[\max(r_n - r_{high}, 0)^2 + \max(r_{low} - r_n, 0)^2\big],
+
+and its derivative by the count is laid on the voltage just before every spike, as if one spike
+more were one threshold (:math:`\vartheta - E`) more of voltage:
+
+.. math::
+    \frac{\partial L}{\partial V^-} :=
+        \frac{1}{\vartheta_n - E_n}\, \frac{\partial L}{\partial N_n}.
+
+The sign is right, the size is a convention; :func:`eventsim.adjoint.gradcheck` does not hold
+for it.
+
+**lift_silent** raises all incoming weights of neurons that never fired by a stated amount: they
+have no spike on which any gradient could act.
+"""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.adjoint import Seeds, SpikeSeed
+from eventsim.errors import ParameterError
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+
+MS_PER_S = 1000.0
+
+
+@dataclass(frozen=True)
+class RateBand:
+    """Penalty on mean rates outside a band; a pseudo-gradient, see the module.
+
+    Parameters
+    ----------
+    low, high
+        Hz, ``0 <= low <= high``; ``high`` may be infinite.
+    strength
+        Loss per Hz squared, >= 0.
+    populations
+        Names, or None for all spiking populations.
+    """
+
+    low: float
+    high: float
+    _: KW_ONLY
+    strength: float = 1e-3
+    populations: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.high:
+            raise ParameterError(
+                f"RateBand: the band is [{self.low}, {self.high}] Hz, expected 0 <= low <= high."
+            )
+        if not self.strength >= 0:
+            raise ParameterError(f"RateBand: strength is {self.strength}, expected a value >= 0.")
+
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+        """Value and pseudo-gradient seeds."""
+        seconds = tape.stream.duration.sum() / MS_PER_S
+        value, seeds = 0.0, {}
+        for name in tape.names if self.populations is None else self.populations:
+            trains, population = tape[name], net.populations[name]
+            if seconds == 0.0:
+                continue
+            rate = np.bincount(trains.neurons, minlength=trains.size) / seconds
+            excess = np.maximum(rate - self.high, 0.0) - np.maximum(self.low - rate, 0.0)
+            value += 0.5 * self.strength * float(np.mean(excess**2))
+            per_count = self.strength * excess / (trains.size * seconds)
+            per_volt = per_count / (population.threshold - population.v_leak)
+            seeds[name] = SpikeSeed(voltage=per_volt[trains.neurons])
+        return value, seeds
+
+
+def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount: float) -> int:
+    """Raise the incoming weights of neurons that did not fire.
+
+    Parameters
+    ----------
+    net
+        Changed in place: every weight onto a silent neuron, except its weight onto itself.
+    counts
+        Spikes of every neuron over the batch or epoch, [size] by population.
+    amount
+        Added to each of those weights, >= 0.
+
+    Returns
+    -------
+    int
+        Number of neurons that were lifted.
+    """
+    if not amount >= 0:
+        raise ParameterError(f"lift_silent: amount is {amount}, expected a value >= 0.")
+    if amount == 0:
+        return 0
+    for projection in net.projections.values():
+        if projection.kind == "self" or projection.target not in counts:
+            continue
+        silent = counts[projection.target] == 0
+        if projection.kind == "sparse":
+            projection.weights.data[silent[projection.weights.indices]] += amount
+        else:
+            projection.weights[:, silent] += amount
+    return sum(int((count == 0).sum()) for count in counts.values())
