@@ -83,7 +83,7 @@ class Origin:
         # It decides when state is written, not what comes out.
         del settings["checkpoint_every"]
         stream = data.stream
-        recordings = {
+        recordings: Arrays = {
             "times": stream.times,
             "channels": stream.channels,
             "offsets": stream.offsets,

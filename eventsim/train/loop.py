@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -355,7 +355,10 @@ def _write_metrics(run: _Run, state: RunState) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()) and None)
+    def write(file: BinaryIO) -> None:
+        file.write(text.encode())
+
+    write_atomically(path, write)
 
 
 def _rng(config: TrainConfig, *purpose: int) -> np.random.Generator:

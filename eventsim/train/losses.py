@@ -247,14 +247,15 @@ class VanRossum:
         new = np.ones(times.size, dtype=bool)
         new[1:] = (train[1:] != train[:-1]) | (times[1:] != times[:-1])
         group = np.cumsum(new) - 1
-        summed = np.bincount(group, weights=sign)
+        summed: Floats = np.bincount(group, weights=sign).astype(np.float64)
         g_train, g_times = train[new], times[new]
         earlier = _decayed_sum(g_times, g_train, summed, self.time_constant)
         # The same walk in reversed time; trains descend then, which keeps them together.
         later = _decayed_sum(-g_times[::-1], g_train[::-1], summed[::-1], self.time_constant)[::-1]
 
         per_group = summed * (0.5 * summed + earlier)
-        value = np.bincount(g_train, weights=per_group, minlength=actual.n_samples * actual.size)
+        value: Floats = np.zeros(actual.n_samples * actual.size)
+        np.add.at(value, g_train, per_group)
         gradient = np.empty(times.size)
         gradient[order] = (sign * (later - earlier)[group]) / self.time_constant
         return value.reshape(actual.n_samples, actual.size), gradient[: len(actual)]
