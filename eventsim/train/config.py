@@ -13,6 +13,8 @@ from eventsim.train.optimiser import INTRINSIC, AdamSettings, LearningRates
 LossName = Literal["cross_entropy", "first_spike"]
 Precision = Literal["single", "double"]
 
+_NESTED: tuple[tuple[str, Any], ...] = (("rates", LearningRates), ("augmentation", Augmentation))
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -80,6 +82,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bip", tuple(self.bip))
+        for name, kind in _NESTED:
+            nested = isinstance(getattr(self, name), kind)
+            _require(name, getattr(self, name), nested, f"a {kind.__name__}, or a dict of its keys")
         for name in ("epochs", "batch_size", "seed", "checkpoint_every"):
             whole = isinstance(getattr(self, name), int)
             _require(name, getattr(self, name), whole, "a whole number")
@@ -129,7 +134,7 @@ class TrainConfig:
         """
         given = dict(values)
         _check_keys("TrainConfig", given, cls)
-        for name, kind in (("rates", LearningRates), ("augmentation", Augmentation)):
+        for name, kind in _NESTED:
             if isinstance(given.get(name), Mapping):
                 _check_keys(f"TrainConfig.{name}", given[name], kind)
                 given[name] = kind(**given[name])

@@ -1,0 +1,36 @@
+"""A small task: two classes of Poisson patterns on six channels, and a net that can learn it."""
+
+import numpy as np
+
+from eventsim.events import EventStream
+from eventsim.network import Network, self_recurrent
+from eventsim.train import LabelledEvents
+
+DURATION = 60.0
+
+
+def two_patterns(n_samples, *, seed=0):
+    """Class 0 is busy on the first three channels, class 1 on the last three."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n_samples) % 2
+    samples = []
+    for label in labels:
+        per_channel = rng.poisson(np.where((np.arange(6) < 3) == (label == 0), 5.0, 2.5))
+        channels = np.repeat(np.arange(6), per_channel)
+        times = rng.uniform(0.0, DURATION, channels.size)
+        order = np.argsort(times)
+        samples.append((times[order], channels[order]))
+    stream = EventStream.from_samples(samples, n_channels=6, duration=DURATION)
+    return LabelledEvents(stream, labels, ("low", "high"))
+
+
+def small_net(*, seed=0):
+    rng = np.random.default_rng(seed)
+    net = Network()
+    net.add_input("input", 6)
+    net.add_population("hidden1", 8, tau_mem=12.0, tau_syn=5.0)
+    net.add_readout("output", 2, tau_mem=20.0, tau_syn=5.0)
+    net.connect("input", "hidden1", rng.normal(0.8, 0.5, (6, 8)))
+    net.connect("hidden1", "hidden1", self_recurrent(rng.normal(0.0, 0.1, 8)))
+    net.connect("hidden1", "output", rng.normal(0.0, 0.4, (8, 2)))
+    return net

@@ -1,0 +1,77 @@
+"""TrainConfig: round trip, and errors that name the key."""
+
+import json
+import math
+
+import pytest
+
+from eventsim.errors import ParameterError
+from eventsim.train import Augmentation, LearningRates, TrainConfig
+
+
+def test_config_survives_json():
+    config = TrainConfig(
+        epochs=3,
+        time_constant=math.inf,
+        clip_norm=math.inf,
+        bip=("tau_mem",),
+        rates=LearningRates(weights=0.1),
+        augmentation=Augmentation(jitter=2.0),
+    )
+    text = json.dumps(config.to_dict(), allow_nan=False)
+    assert TrainConfig.from_dict(json.loads(text)) == config
+
+
+def test_absent_keys_take_their_defaults():
+    assert TrainConfig.from_dict({"epochs": 7}) == TrainConfig(epochs=7)
+
+
+def test_unknown_key_names_the_nearest():
+    with pytest.raises(ParameterError, match=r"unknown key 'batchsize'.*mean 'batch_size'"):
+        TrainConfig.from_dict({"batchsize": 3})
+    with pytest.raises(ParameterError, match=r"TrainConfig.rates: unknown key 'tau'"):
+        TrainConfig.from_dict({"rates": {"tau": 1.0}})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 2.5),
+        ("batch_size", 0),
+        ("seed", -1),
+        ("validation_fraction", 1.0),
+        ("loss", "hinge"),
+        ("precision", "half"),
+        ("time_constant", 0.0),
+        ("gain", math.inf),
+        ("bip", ["tau"]),
+        ("ease_in", -1),
+        ("rate_strength", -1.0),
+        ("checkpoint_every", -1),
+    ],
+)
+def test_value_out_of_range_names_the_key(key, value):
+    with pytest.raises(ParameterError, match=f"TrainConfig: {key} is"):
+        TrainConfig.from_dict({key: value})
+
+
+def test_value_of_wrong_type_is_a_parameter_error():
+    with pytest.raises(ParameterError, match="TrainConfig"):
+        TrainConfig.from_dict({"gain": "ten"})
+    with pytest.raises(ParameterError, match="TrainConfig"):
+        TrainConfig.from_dict({"rates": 3.0})
+
+
+def test_band_upside_down_raises():
+    with pytest.raises(ParameterError, match="0 <= low <= high"):
+        TrainConfig(rate_low=5.0, rate_high=1.0)
+
+
+def test_what_is_trained_follows_the_switches():
+    assert TrainConfig(bip=()).trained() == ("weights",)
+    assert TrainConfig(bip=("tau_syn",), train_delays=True).trained() == (
+        "weights",
+        "tau_syn",
+        "delays",
+    )

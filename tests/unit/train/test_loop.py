@@ -1,0 +1,270 @@
+"""The training loop: it learns, and a run that was stopped ends with the same bits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eventsim.errors import DataError, NetworkError, ShapeError, StorageError
+from eventsim.train import Augmentation, LearningRates, TrainConfig, evaluate, load_network, train
+from tests.unit.train.task import small_net, two_patterns
+
+ROOT = Path(__file__).parents[3]
+CONFIG = TrainConfig(
+    epochs=3,
+    batch_size=8,
+    seed=5,
+    validation_fraction=0.2,
+    rates=LearningRates(weights=2e-2, taus=2e-2, intrinsic=1e-2, delays=2e-2),
+    train_delays=True,
+    rate_strength=1e-4,
+    silent_lift=1e-3,
+    augmentation=Augmentation(time_scale=0.1, time_shift=3.0, drop=0.05, jitter=0.5),
+    checkpoint_every=2,
+)
+
+
+class Stop(Exception):
+    """Raised by a callback to end a run."""
+
+
+def stop_at(epoch, batch, error=Stop):
+    def callback(event):
+        if (event.kind, event.epoch, event.batch) == ("batch", epoch, batch):
+            raise error
+
+    return callback
+
+
+def without_clock(history):
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in history]
+
+
+def assert_same_run(actual, expected):
+    assert without_clock(actual.history) == without_clock(expected.history)
+    for pair in ((actual.net, expected.net), (actual.selected_net, expected.selected_net)):
+        values, wanted = (net.parameters() for net in pair)
+        assert values.keys() == wanted.keys()
+        for key, array in values.items():
+            np.testing.assert_array_equal(array, wanted[key], err_msg=key)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return two_patterns(60)
+
+
+@pytest.fixture(scope="module")
+def straight(data, tmp_path_factory):
+    """The run that nothing stops."""
+    return train(small_net(), data, CONFIG, tmp_path_factory.mktemp("straight") / "run")
+
+
+def test_training_learns_two_patterns(data, tmp_path):
+    config = replace(CONFIG, epochs=10, augmentation=Augmentation())
+    result = train(small_net(), data, config, tmp_path)
+    before = evaluate(small_net(), two_patterns(60, seed=9), config)
+    after = evaluate(result.net, two_patterns(60, seed=9), config)
+    assert after.loss < 0.8 * before.loss
+    assert after.accuracy >= 0.9
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+
+
+def test_given_network_is_not_changed(data, straight):
+    for key, array in small_net().parameters().items():
+        changed = not np.array_equal(array, straight.net.parameters()[key])
+        trained = key.rpartition(".")[2] in CONFIG.trained()
+        assert changed <= trained, key
+
+
+def test_every_kind_that_is_switched_on_moves_and_no_other(data, tmp_path):
+    config = replace(CONFIG, epochs=1, bip=("tau_mem",), train_delays=False)
+    trained = train(small_net(), data, config, tmp_path).net.parameters()
+    moved = {
+        key.rpartition(".")[2]
+        for key, array in small_net().parameters().items()
+        if not np.array_equal(array, trained[key])
+    }
+    assert moved == {"weights", "tau_mem"}
+
+
+def test_run_stopped_in_mid_epoch_resumes_to_the_same_bits(data, straight, tmp_path):
+    with pytest.raises(Stop):
+        train(small_net(), data, CONFIG, tmp_path, callback=stop_at(2, 5))
+    # Its last checkpoint is of batch 4: batch 5 is done again.
+    resumed = train(small_net(), data, CONFIG, tmp_path, resume=True)
+    assert_same_run(resumed, straight)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_run_stopped_twice_and_with_other_checkpoints_resumes_to_the_same_bits(
+    data, straight, tmp_path
+):
+    rare = replace(CONFIG, checkpoint_every=0)
+    with pytest.raises(Stop):
+        train(small_net(), data, rare, tmp_path, callback=stop_at(1, 1))
+    with pytest.raises(Stop):
+        train(small_net(), data, CONFIG, tmp_path, resume=True, callback=stop_at(3, 6))
+    assert_same_run(train(small_net(), data, rare, tmp_path, resume=True), straight)
+
+
+def test_finished_run_resumes_to_its_result(data, straight):
+    assert_same_run(train(small_net(), data, CONFIG, straight.folder, resume=True), straight)
+
+
+def test_interrupt_saves_the_batch_that_was_done(data, straight, tmp_path):
+    config = replace(CONFIG, checkpoint_every=0)
+
+    def press(event):
+        if (event.kind, event.epoch, event.batch) == ("batch", 2, 3):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(small_net(), data, config, tmp_path, callback=press)
+    assert signal.getsignal(signal.SIGINT) is before
+    seen = []
+    resumed = train(small_net(), data, config, tmp_path, resume=True, callback=seen.append)
+    assert (seen[0].epoch, seen[0].batch) == (2, 4)
+    assert_same_run(resumed, straight)
+
+
+def test_killed_process_resumes_to_the_same_bits(data, straight, tmp_path):
+    script = textwrap.dedent(
+        f"""
+        import time
+        from pathlib import Path
+        from eventsim.train import train
+        from tests.unit.train.task import small_net, two_patterns
+        from tests.unit.train.test_loop import CONFIG
+
+        def callback(event):
+            if (event.kind, event.epoch, event.batch) == ("batch", 2, 3):
+                Path({str(tmp_path / "here")!r}).touch()
+                time.sleep(60)
+
+        train(small_net(), two_patterns(60), CONFIG, {str(tmp_path / "run")!r}, callback=callback)
+        """
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment)
+    try:
+        deadline = time.monotonic() + 50
+        while not (tmp_path / "here").exists():
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    assert_same_run(train(small_net(), data, CONFIG, tmp_path / "run", resume=True), straight)
+
+
+def test_files_of_a_run_hold_its_result(straight):
+    folder = straight.folder
+    assert TrainConfig.from_dict(json.loads((folder / "config.json").read_text())) == CONFIG
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert lines == straight.history
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    nets = {
+        "initial": small_net(),
+        "last": straight.net,
+        "selected": straight.selected_net,
+    }
+    for name, net in nets.items():
+        stored = load_network(folder / f"{name}.npz").parameters()
+        for key, array in net.parameters().items():
+            np.testing.assert_array_equal(stored[key], array)
+
+
+def test_selected_epoch_has_the_best_validation(straight):
+    best = max(line["validation_accuracy"] for line in straight.history)
+    assert straight.selected["validation_accuracy"] == best
+    assert straight.last is straight.history[-1]
+
+
+def test_without_validation_the_last_epoch_is_selected(data, tmp_path):
+    config = replace(CONFIG, epochs=1, validation_fraction=0.0)
+    result = train(small_net(), data, config, tmp_path)
+    assert "validation_loss" not in result.last
+    assert result.selected is result.last
+    assert result.selected_net is result.net
+
+
+def test_other_seed_gives_another_run(data, straight, tmp_path):
+    other = train(small_net(), data, replace(CONFIG, seed=6), tmp_path)
+    assert other.history[0]["loss"] != straight.history[0]["loss"]
+
+
+# --- what is refused -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def half_run(data, tmp_path):
+    with pytest.raises(Stop):
+        train(small_net(), data, CONFIG, tmp_path, callback=stop_at(1, 3))
+    return tmp_path
+
+
+def test_folder_that_holds_a_run_is_not_overwritten(data, half_run):
+    with pytest.raises(StorageError, match="holds a run already"):
+        train(small_net(), data, CONFIG, half_run)
+
+
+def test_resume_of_nothing_says_so(data, tmp_path):
+    with pytest.raises(StorageError, match="holds no run to resume"):
+        train(small_net(), data, CONFIG, tmp_path, resume=True)
+
+
+def test_checkpoint_of_other_settings_is_refused_and_names_them(data, half_run):
+    other = replace(CONFIG, batch_size=9)
+    with pytest.raises(StorageError, match="batch_size is 8 there, 9 now"):
+        train(small_net(), data, other, half_run, resume=True)
+
+
+def test_checkpoint_of_another_network_or_data_is_refused(data, half_run):
+    with pytest.raises(StorageError, match="another initial network"):
+        train(small_net(seed=1), data, CONFIG, half_run, resume=True)
+    with pytest.raises(StorageError, match="another training data"):
+        train(small_net(), two_patterns(60, seed=1), CONFIG, half_run, resume=True)
+
+
+def test_truncated_checkpoint_is_refused(data, half_run):
+    path = half_run / "checkpoint.npz"
+    whole = path.read_bytes()
+    for length in (0, 10, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(StorageError, match="truncated"):
+            train(small_net(), data, CONFIG, half_run, resume=True)
+
+
+def test_foreign_file_as_checkpoint_is_refused(data, half_run):
+    path = half_run / "checkpoint.npz"
+    np.savez(path, a=np.zeros(3))
+    with pytest.raises(StorageError, match="kind 'unknown', expected 'eventsim-checkpoint'"):
+        train(small_net(), data, CONFIG, half_run, resume=True)
+    path.write_bytes((half_run / "initial.npz").read_bytes())
+    with pytest.raises(StorageError, match="kind 'eventsim-network'"):
+        train(small_net(), data, CONFIG, half_run, resume=True)
+
+
+def test_network_that_does_not_fit_the_task_is_refused(data, tmp_path):
+    with pytest.raises(NetworkError, match="'answer': no such population"):
+        train(small_net(), data, replace(CONFIG, output="answer"), tmp_path)
+    with pytest.raises(NetworkError, match="expects a population of kind 'spiking'"):
+        config = replace(CONFIG, loss="first_spike", time_constant=10.0)
+        train(small_net(), data, config, tmp_path)
+    with pytest.raises(ShapeError, match="2 neurons, expected at least 3"):
+        three = type(data)(data.stream, data.labels, ("a", "b", "c"))
+        train(small_net(), three, CONFIG, tmp_path)
+    with pytest.raises(DataError, match="no recordings"):
+        train(small_net(), data[np.zeros(0, int)], CONFIG, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,75 @@
+"""The rate band and the lift of silent neurons."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from eventsim.errors import ParameterError
+from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.network import Network, self_recurrent
+from eventsim.train import RateBand, lift_silent
+
+
+def net_of_three():
+    net = Network()
+    net.add_input("input", 2)
+    net.add_population("hidden", 3, threshold=1.5, v_leak=0.5)
+    net.connect("input", "hidden", np.ones((2, 3)))
+    net.connect("hidden", "hidden", self_recurrent(np.full(3, 0.1)))
+    return net
+
+
+def tape_with_counts(counts, duration=500.0):
+    """Two samples; all spikes of ``counts`` lie in the first."""
+    neurons = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
+    times = np.linspace(1.0, 400.0, neurons.size)
+    trains = SpikeTrains(times, neurons, np.array([0, neurons.size, neurons.size]), len(counts))
+    stream = EventStream([], [], [0, 0, 0], n_channels=2, duration=duration)
+    return SpikeTape(stream, {"hidden": trains}, {}, "reference", "double")
+
+
+def test_rate_inside_the_band_costs_nothing():
+    value, seeds = RateBand(1.0, 10.0)(net_of_three(), tape_with_counts([1, 5, 10]))
+    assert value == 0.0
+    np.testing.assert_array_equal(seeds["hidden"].voltage, 0.0)
+
+
+def test_rate_band_value_and_seeds_follow_the_formula():
+    # One second of input in all, so rates are counts: 2 above, 4 below, one inside.
+    value, seeds = RateBand(6.0, 10.0, strength=0.2)(net_of_three(), tape_with_counts([12, 2, 7]))
+    assert value == pytest.approx(0.5 * 0.2 * (2.0**2 + 4.0**2) / 3)
+    voltage = seeds["hidden"].voltage
+    np.testing.assert_allclose(voltage[:12], 0.2 * 2.0 / 3)  # threshold - v_leak = 1
+    np.testing.assert_allclose(voltage[12:14], -0.2 * 4.0 / 3)
+    np.testing.assert_array_equal(voltage[14:], 0.0)
+
+
+def test_rate_band_with_low_above_high_raises():
+    with pytest.raises(ParameterError, match="expected 0 <= low <= high"):
+        RateBand(5.0, 1.0)
+
+
+def test_lift_raises_only_incoming_weights_of_silent_neurons():
+    net = net_of_three()
+    assert lift_silent(net, {"hidden": np.array([3, 0, 1])}, amount=0.25) == 1
+    weights = net.projections["input->hidden"].weights
+    np.testing.assert_array_equal(weights, [[1.0, 1.25, 1.0], [1.0, 1.25, 1.0]])
+    np.testing.assert_array_equal(net.projections["hidden->hidden"].weights, 0.1)
+
+
+def test_lift_of_sparse_projection_changes_stored_entries_only():
+    net = Network()
+    net.add_input("input", 3)
+    net.add_population("hidden", 3)
+    net.connect("input", "hidden", sp.csr_array(np.diag([1.0, 2.0, 3.0])))
+    lift_silent(net, {"hidden": np.array([0, 1, 0])}, amount=0.5)
+    weights = net.projections["input->hidden"].weights
+    assert weights.nnz == 3
+    np.testing.assert_array_equal(weights.toarray(), np.diag([1.5, 2.0, 3.5]))
+
+
+def test_lift_by_nothing_lifts_nobody():
+    net = net_of_three()
+    assert lift_silent(net, {"hidden": np.zeros(3, int)}, amount=0.0) == 0
+    with pytest.raises(ParameterError, match="amount is -1"):
+        lift_silent(net, {"hidden": np.zeros(3, int)}, amount=-1.0)
