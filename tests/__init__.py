@@ -1,0 +1,1 @@
+"""Tests of eventsim; ``tests.support`` holds what they share."""

@@ -1,0 +1,220 @@
+"""What ``es.backward`` accepts and returns, and ``es.gradcheck`` against it."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from tests.support.losses import Readout, SpikeTimes, Sum
+from tests.support.nets import one_neuron, one_sample, random_net, random_stream
+
+CHECKED = {
+    "two layers, dense": {"hidden": (4, 3), "tau_ratio": 0.25},
+    "two layers, sparse": {"hidden": (4, 3), "tau_ratio": 4.0, "sparse": True},
+    "three layers": {"hidden": (3, 3, 2), "tau_ratio": 1.0, "delays": "scalar"},
+}
+
+
+def small(**options):
+    net = random_net(501, n_inputs=3, n_outputs=2, **({"hidden": (4, 3)} | options))
+    return net, random_stream(502, n_samples=2, n_channels=3, duration=40.0, rate=80.0)
+
+
+@pytest.mark.parametrize("name", list(CHECKED))
+def test_gradcheck_finds_every_gradient_right(backend, name):
+    net, stream = small(**CHECKED[name])
+    if backend == "reference":
+        stream = stream[:1]
+    loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(25.0))
+    check = es.gradcheck(net, stream, loss, step=1e-5, backend=backend, n_directions=40)
+    # Directions in which a spike appears or vanishes are left out, and counted.
+    assert check.fraction_compared > 0.9
+    assert check.worst_relative_error < 1e-6
+    assert check.n_compared + check.n_left_out >= check.n_compared > 30
+
+
+def test_gradcheck_sees_a_wrong_gradient(backend):
+    # A loss whose seeds are off by one part in a thousand is not its own gradient.
+    net, stream = small(hidden=(3, 2))
+
+    class Wrong(SpikeTimes):
+        def __call__(self, net, tape):
+            loss, seeds = super().__call__(net, tape)
+            return loss, {name: seed * 1.001 for name, seed in seeds.items()}
+
+    right, wrong = SpikeTimes("hidden1", "hidden2"), Wrong("hidden1", "hidden2")
+    options = {"backend": backend, "n_directions": 12, "seed": 1}
+    assert es.gradcheck(net, stream, right, **options).worst_relative_error < 1e-6
+    assert es.gradcheck(net, stream, wrong, **options).worst_relative_error > 1e-4
+
+
+def test_gradcheck_leaves_out_and_counts_vanishing_spikes(backend):
+    # The only spike grazes: one part in 1e7 of weight, resistance or threshold removes it.
+    tau, peak = 10.0, np.exp(-1.0)
+    weight = (1.0 + 1e-8) / peak
+    net = one_neuron(weight, tau_mem=tau, tau_syn=tau)
+    stream = one_sample([3.0])
+    assert es.simulate(net, stream, backend=backend)["hidden"].times.size == 1
+    check = es.gradcheck(net, stream, SpikeTimes("hidden"), step=1e-5, backend=backend)
+    assert check.n_left_out > 0
+    assert check.fraction_compared < 1.0
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("delays", ["scalar", "source", "synapse"])
+def test_flat_gradients_have_the_keys_and_shapes_of_the_parameters(backend, sparse, delays):
+    net, stream = small(sparse=sparse, delays=delays, self_delays="scalar")
+    loss = Sum(SpikeTimes("hidden1"), Readout(20.0))
+    gradients = es.backward(net, es.simulate(net, stream, backend=backend), loss)
+    flat, parameters = gradients.flat(), net.parameters()
+    assert flat.keys() == parameters.keys()
+    for key, value in parameters.items():
+        assert flat[key].shape == value.shape, key
+        assert flat[key].dtype == np.float64
+        assert np.isfinite(flat[key]).all()
+        owner, _, field = key.rpartition(".")
+        assert np.array_equal(getattr(gradients[owner], field), flat[key])
+    assert gradients.input_times.shape == (stream.n_events,)
+
+
+def test_loss_object_and_its_seeds_give_one_gradient(backend):
+    net, stream = small()
+    tape = es.simulate(net, stream, backend=backend)
+    loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(20.0))
+    value, seeds = loss(net, tape)
+    by_loss, by_seeds = es.backward(net, tape, loss), es.backward(net, tape, seeds)
+    assert by_loss.loss == value
+    assert np.isnan(by_seeds.loss)
+    for key, array in by_seeds.flat().items():
+        assert np.array_equal(array, by_loss.flat()[key])
+
+
+def test_scalar_delay_gradient_is_the_sum_over_its_synapses(backend):
+    scalar, stream = small(delays="scalar", hidden=(4,), self_delays="none")
+    fine = es.Network()
+    fine.add_input("input", 3)
+    from tests.parity.test_properties import _add_neurons
+
+    _add_neurons(fine, scalar)
+    for p in scalar.projections.values():
+        if p.kind == "self":
+            fine.connect(p.source, p.target, es.self_recurrent(p.weights))
+        else:
+            delays = np.full(p.weights.shape, float(np.asarray(p.delays).ravel()[0]))
+            fine.connect(p.source, p.target, p.weights, delays=delays)
+    loss = Sum(SpikeTimes("hidden1"), Readout(20.0))
+    one, many = (
+        es.backward(net, es.simulate(net, stream, backend=backend), loss)
+        for net in (scalar, fine)
+    )
+    for key in ("input->hidden1", "hidden1->output", "input->output"):
+        total, parts = np.sum(one[key].delays), many[key].delays
+        assert abs(total - parts.sum()) <= 1e-10 * np.abs(parts).sum()
+
+
+def test_backends_agree_on_every_gradient(fast_backend):
+    for sparse in (False, True):
+        net = random_net(511, hidden=(8, 6, 4), sparse=sparse)
+        stream = random_stream(512, n_samples=3, duration=60.0)
+        loss = Sum(SpikeTimes("hidden1", "hidden2", "hidden3"), Readout(30.0))
+        expected, actual = (
+            es.backward(net, es.simulate(net, stream, backend=name), loss)
+            for name in ("reference", fast_backend)
+        )
+        assert actual.grazes == expected.grazes
+        for key, array in expected.flat().items():
+            scale = np.abs(array).max()
+            np.testing.assert_allclose(
+                actual.flat()[key], array, rtol=0, atol=1e-8 * scale, err_msg=key
+            )
+        scale = np.abs(expected.input_times).max()
+        np.testing.assert_allclose(
+            actual.input_times, expected.input_times, rtol=0, atol=1e-8 * scale
+        )
+
+
+def test_single_precision_gradient_points_the_same_way(fast_backend):
+    net = random_net(521, hidden=(5, 4))
+    stream = random_stream(522, n_samples=2, duration=40.0)
+    loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(30.0))
+    double, single = (
+        es.backward(net, es.simulate(net, stream, backend=fast_backend, precision=p), loss).flat()
+        for p in ("double", "single")
+    )
+    for key, array in double.items():
+        assert single[key].dtype == np.float64
+        error = np.linalg.norm(single[key] - array)
+        assert error <= 1e-2 * np.linalg.norm(array), key
+
+
+def test_silent_network_has_zero_gradients(backend):
+    net = random_net(531, hidden=(4, 3))
+    stream = es.EventStream([], [], [0, 0], n_channels=5, duration=10.0)
+    tape = es.simulate(net, stream, backend=backend)
+    gradients = es.backward(net, tape, {name: np.zeros(0) for name in tape.names})
+    assert all((array == 0.0).all() for array in gradients.flat().values())
+    assert gradients.input_times.shape == (0,)
+    assert gradients.grazes == 0
+
+
+def test_batch_gradient_is_the_sum_of_its_samples(backend):
+    net, stream = small()
+    loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(20.0))
+    tape = es.simulate(net, stream, backend=backend)
+    seeds = loss(net, tape)[1]
+    whole = es.backward(net, tape, seeds)
+    total = dict.fromkeys(whole.flat(), 0.0)
+    times = []
+    for index in range(stream.n_samples):
+        part = es.simulate(net, stream[index], backend=backend)
+        mine = {}
+        for name, seed in seeds.items():
+            if isinstance(seed, es.ReadoutSeed):
+                mine[name] = es.ReadoutSeed(seed.time_constant, seed.integral[[index]])
+            else:
+                lo, hi = tape[name].offsets[index], tape[name].offsets[index + 1]
+                mine[name] = seed[lo:hi]
+        gradients = es.backward(net, part, mine)
+        times.append(gradients.input_times)
+        for key, array in gradients.flat().items():
+            total[key] = total[key] + array
+    np.testing.assert_allclose(np.concatenate(times), whole.input_times, rtol=1e-10, atol=1e-12)
+    for key, array in whole.flat().items():
+        scale = np.abs(array).max()
+        np.testing.assert_allclose(total[key], array, rtol=0, atol=1e-11 * scale, err_msg=key)
+
+
+def test_reloaded_tape_gives_the_same_gradient(backend, tmp_path):
+    net, stream = small()
+    tape = es.simulate(net, stream, backend=backend)
+    tape.save(tmp_path / "tape.npz")
+    loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(20.0))
+    expected = es.backward(net, tape, loss).flat()
+    actual = es.backward(net, es.SpikeTape.load(tmp_path / "tape.npz"), loss).flat()
+    assert all(np.array_equal(expected[key], actual[key]) for key in expected)
+
+
+def test_grazing_spike_is_counted_and_its_gradient_is_large(backend):
+    tau, weight = 10.0, (1.0 + 1e-13) * np.e
+    calm = one_neuron(2.0 * np.e, tau_mem=tau, tau_syn=tau, refractory=90.0)
+    graze = one_neuron(weight, tau_mem=tau, tau_syn=tau, refractory=90.0)
+    stream = one_sample([3.0])
+    counts = []
+    for net in (calm, graze):
+        tape = es.simulate(net, stream, backend=backend)
+        assert tape["hidden"].times.size == 1
+        counts.append(es.backward(net, tape, SpikeTimes("hidden")).grazes)
+    assert counts == [0, 1]
+
+
+def test_backward_with_bad_seeds_says_which_and_what_was_expected(backend):
+    net, stream = small()
+    tape = es.simulate(net, stream, backend=backend)
+    n = tape["hidden1"].times.size
+    with pytest.raises(es.errors.ShapeError, match=rf"hidden1.*{n}"):
+        es.backward(net, tape, {"hidden1": np.zeros(n + 1)})
+    with pytest.raises(es.errors.NetworkError, match="nowhere"):
+        es.backward(net, tape, {"nowhere": np.zeros(3)})
+    with pytest.raises(es.errors.ShapeError, match="output"):
+        es.backward(net, tape, {"output": es.ReadoutSeed(20.0, np.zeros((2, 5)))})
+    with pytest.raises(es.errors.EventSimError, match="output"):
+        es.backward(net, tape, {"output": np.zeros(3)})

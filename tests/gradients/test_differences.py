@@ -1,0 +1,150 @@
+"""The adjoint against central differences, parameter by parameter.
+
+The differences are those of :mod:`tests.support.differences`, which shares no line with
+``es.gradcheck``. They are taken once per net, on the fast backend: they test the forward map,
+which :mod:`tests.parity` holds to be the same on every backend. One small net is also
+differentiated through the reference itself.
+"""
+
+import functools
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from tests.support.differences import Differences, assert_gradients_match
+from tests.support.losses import Readout, SpikeTimes, Sum
+from tests.support.nets import random_net, random_stream
+
+NETS = {
+    # name: (seed, net, samples, duration)
+    "membrane faster, dense": (
+        1,
+        {"hidden": (4, 3), "tau_ratio": 0.25, "delays": "synapse", "self_delays": "neuron"},
+    ),
+    "taus equal, dense": (
+        2,
+        {"hidden": (4, 3), "tau_ratio": 1.0, "delays": "scalar", "self_delays": "scalar"},
+    ),
+    "membrane slower, sparse": (
+        3,
+        {"hidden": (4, 3), "tau_ratio": 4.0, "sparse": True, "delays": "synapse"},
+    ),
+    "three layers, dense": (
+        4,
+        {"hidden": (4, 3, 3), "delays": "source", "self_delays": "none"},
+    ),
+    "three layers, sparse": (
+        5,
+        {"hidden": (4, 3, 3), "sparse": True, "delays": "source", "self_delays": "neuron"},
+    ),
+    "no delays at all": (
+        6,
+        {"hidden": (4, 3), "delays": "none", "self_delays": "none"},
+    ),
+    "pacemakers": (
+        7,
+        {"hidden": (4, 3), "pacemakers": True, "delays": "scalar", "self_delays": "neuron"},
+    ),
+}
+
+
+@functools.cache
+def problem(name):
+    seed, options = NETS[name]
+    net = random_net(200 + seed, n_inputs=3, n_outputs=2, **options)
+    stream = random_stream(300 + seed, n_samples=2, n_channels=3, duration=40.0, rate=80.0)
+    return net, stream
+
+
+def loss_of(net, kind):
+    hidden = [name for name in net.populations if name.startswith("hidden")]
+    if kind == "spikes":
+        return SpikeTimes(*hidden)
+    if kind == "last layer":
+        return SpikeTimes(hidden[-1])
+    return Sum(SpikeTimes(hidden[0]), Readout(25.0))
+
+
+@functools.cache
+def rows_of(name, kind):
+    net, stream = problem(name)
+    return Differences(net, stream, loss_of(net, kind), backend="cpu").rows()
+
+
+@pytest.mark.parametrize("kind", ["spikes", "last layer", "readout"])
+@pytest.mark.parametrize("name", list(NETS))
+def test_every_gradient_matches_central_differences(backend, name, kind):
+    net, stream = problem(name)
+    rows = rows_of(name, kind)
+    tape = es.simulate(net, stream, backend=backend)
+    assert all(tape[population].times.size > 10 for population in tape.names)
+    gradients = es.backward(net, tape, loss_of(net, kind))
+    assert_gradients_match(gradients, _with_path(net, rows, kind))
+
+
+def _with_path(net, rows, kind):
+    """Rows of parameters on which the loss depends: without a readout loss, not the readout's."""
+    if kind == "readout":
+        return rows
+    return [r for r in rows if not r.key.startswith("output.") and "->output" not in r.key]
+
+
+@pytest.mark.parametrize("refractory", [0.0, 1.0])
+def test_gradients_through_the_reference_itself(refractory):
+    net = random_net(31, n_inputs=2, hidden=(2, 2), n_outputs=1, self_delays="scalar")
+    for name in ("hidden1", "hidden2"):
+        net.parameters()[f"{name}.refractory"][:] *= refractory
+    stream = random_stream(32, n_samples=1, n_channels=2, duration=30.0, rate=150.0)
+    loss = Sum(SpikeTimes("hidden2"), Readout(12.0))
+    rows = Differences(net, stream, loss, backend="reference", per_key=2).rows()
+    tape = es.simulate(net, stream, backend="reference")
+    assert_gradients_match(es.backward(net, tape, loss), rows)
+
+
+@pytest.mark.parametrize("time_constant", [np.inf, 7.5, 200.0])
+@pytest.mark.parametrize("ratio", [0.25, 1.0, 4.0])
+def test_readout_gradients_match_at_any_weighting(backend, ratio, time_constant):
+    net = random_net(61, n_inputs=3, hidden=(3,), n_outputs=2, tau_ratio=ratio)
+    stream = random_stream(62, n_samples=2, n_channels=3, duration=40.0)
+    loss = Readout(time_constant)
+    keys = [k for k in net.parameters() if k.startswith("output.") or "->output" in k]
+    rows = Differences(net, stream, loss, backend="cpu", per_key=3).rows(keys)
+    tape = es.simulate(net, stream, backend=backend)
+    assert_gradients_match(es.backward(net, tape, loss), rows)
+
+
+def test_readout_gradient_where_its_tau_equals_the_weighting(backend):
+    net = random_net(61, n_inputs=3, hidden=(3,), n_outputs=2)
+    stream = random_stream(62, n_samples=2, n_channels=3, duration=40.0)
+    net.parameters()["output.tau_mem"][:] = [12.0, 9.0]
+    net.parameters()["output.tau_syn"][:] = [5.0, 12.0]
+    loss = Readout(12.0)
+    keys = [k for k in net.parameters() if k.startswith("output.") or "->output" in k]
+    rows = Differences(net, stream, loss, backend="cpu", per_key=3).rows(keys)
+    tape = es.simulate(net, stream, backend=backend)
+    assert_gradients_match(es.backward(net, tape, loss), rows)
+
+
+@pytest.mark.parametrize("difference", [0.0, 1e-12, -1e-9, 1e-6, -1e-4, 1e-3])
+def test_gradients_of_nearly_equal_taus_are_continuous(backend, difference):
+    net = random_net(71, n_inputs=3, hidden=(3, 2), n_outputs=2, tau_ratio=1.0 + difference)
+    stream = random_stream(72, n_samples=1, n_channels=3, duration=40.0, rate=80.0)
+    loss = Sum(SpikeTimes("hidden1"), SpikeTimes("hidden2"), Readout(25.0))
+    keys = [k for k in net.parameters() if ".tau_" in k]
+    rows = Differences(net, stream, loss, backend="cpu", per_key=3).rows(keys)
+    tape = es.simulate(net, stream, backend=backend)
+    assert_gradients_match(es.backward(net, tape, loss), rows)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_gradients_hold_where_bursts_follow_a_strong_self_weight(backend, sparse):
+    net = random_net(81, n_inputs=3, hidden=(3, 2), n_outputs=2, sparse=sparse, delays="none",
+                     self_delays="none")  # fmt: skip
+    net.parameters()["hidden1->hidden1.weights"][:] = [2.5, -2.0, 3.0]
+    stream = random_stream(82, n_samples=1, n_channels=3, duration=30.0, rate=60.0)
+    loss = Sum(SpikeTimes("hidden1"), Readout(15.0))
+    rows = Differences(net, stream, loss, backend="cpu", per_key=3).rows()
+    tape = es.simulate(net, stream, backend=backend)
+    assert tape["hidden1"].times.size > 3 * stream.n_events / 2
+    assert_gradients_match(es.backward(net, tape, loss), rows)

@@ -1,0 +1,1 @@
+"""Nets, an independent integrator and comparison helpers shared by the tests."""

@@ -1,0 +1,93 @@
+"""Comparison of two spike tapes: who fired how often first, then when.
+
+``TIME_ATOL`` in ms, against the reference: the fast double backend solves the same equation with
+other operation orders, so times differ by roundings amplified by 1 / slope; 1e-9 is the bar of
+the specification. Single precision keeps float32 state (1e-7 relative), hence 1e-3 ms.
+"""
+
+import numpy as np
+
+from tests.support.wiring import slope_before
+
+TIME_ATOL = {"reference": 1e-9, "cpu": 1e-9, "cuda": 1e-9}
+SINGLE_ATOL = 1e-3
+
+
+def trains(spikes):
+    """dict (sample, neuron) -> ascending spike times."""
+    result = {}
+    samples = range(len(spikes.offsets) - 1) if hasattr(spikes, "offsets") else range(len(spikes))
+    for sample in samples:
+        if hasattr(spikes, "offsets"):
+            lo, hi = spikes.offsets[sample], spikes.offsets[sample + 1]
+            times, neurons = spikes.times[lo:hi], spikes.neurons[lo:hi]
+        else:
+            times, neurons = spikes[sample]
+        for neuron in np.unique(neurons):
+            result[sample, int(neuron)] = np.sort(np.asarray(times)[neurons == neuron])
+    return result
+
+
+def counts_of(tape):
+    """dict (population, sample, neuron) -> number of spikes, silent neurons left out."""
+    return {
+        (name, *key): times.size for name in tape.names for key, times in trains(tape[name]).items()
+    }
+
+
+def assert_same_spikes(actual, expected, *, atol_ms, net=None):
+    """Same neurons, same counts, times within ``atol_ms``; else report the first divergence.
+
+    ``actual`` is a tape, ``expected`` a tape or a dict name -> list of (times, neurons). With
+    ``net`` the slope of V at threshold is reported too: a small one explains a large difference.
+    """
+    names = list(expected.names) if hasattr(expected, "names") else list(expected)
+    assert sorted(actual.names) == sorted(names)
+    total = 0
+    for name in actual.names:
+        mine, theirs = trains(actual[name]), trains(expected[name])
+        total += sum(times.size for times in theirs.values())
+        first = _first_divergence(mine, theirs, atol_ms)
+        if first is None:
+            continue
+        when, (sample, neuron), left, right = first
+        text = (
+            f"Population {name!r}, sample {sample}, neuron {neuron}: first divergence near "
+            f"{when:.9f} ms: actual {left}, expected {right}. Spikes in all: "
+            f"{sum(t.size for t in mine.values())} and {sum(t.size for t in theirs.values())}."
+        )
+        if net is not None:
+            slope = slope_before(net, actual, name, sample, neuron, when)
+            text += f" Slope of V there in the actual run: {slope:.3e} per ms."
+        raise AssertionError(text)
+    return total
+
+
+def _first_divergence(mine, theirs, atol_ms):
+    """``(time, (sample, neuron), actual, expected)`` of the earliest difference, or None."""
+    found = []
+    for key in mine.keys() | theirs.keys():
+        a, b = mine.get(key, np.zeros(0)), theirs.get(key, np.zeros(0))
+        n = min(a.size, b.size)
+        bad = np.flatnonzero(~(np.abs(a[:n] - b[:n]) <= atol_ms))
+        if bad.size:
+            k = int(bad[0])
+            found.append((float(min(a[k], b[k])), key, repr(float(a[k])), repr(float(b[k]))))
+        elif a.size != b.size:
+            longer = a if a.size > b.size else b
+            what = [repr(float(x[n])) if x.size > n else "no spike" for x in (a, b)]
+            found.append((float(longer[n]), key, *what))
+    return min(found, default=None)
+
+
+def assert_sorted(spikes):
+    """Spikes are ordered by (sample, time, neuron) with fitting offsets and types."""
+    assert spikes.times.dtype == np.float64
+    assert spikes.neurons.dtype == np.int32
+    assert spikes.offsets.dtype == np.int64
+    assert spikes.offsets[0] == 0
+    assert spikes.offsets[-1] == spikes.times.size == spikes.neurons.size
+    assert (np.diff(spikes.offsets) >= 0).all()
+    sample = np.repeat(np.arange(spikes.offsets.size - 1), np.diff(spikes.offsets))
+    order = np.lexsort((spikes.neurons, spikes.times, sample))
+    assert np.array_equal(order, np.arange(order.size))

@@ -1,0 +1,78 @@
+"""Losses for gradient tests: smooth, and blind to how the spikes happen to be ordered.
+
+Coefficients belong to (sample, neuron, how many-eth spike), not to a place in the tape: two
+neurons that swap their order must not make the loss jump.
+"""
+
+import math
+
+import numpy as np
+
+import eventsim as es
+
+
+def ranks(spikes):
+    """``(sample, how many-eth spike of its neuron in its sample)`` of every spike."""
+    sample = np.repeat(np.arange(spikes.offsets.size - 1), np.diff(spikes.offsets))
+    rank = np.zeros(spikes.times.size, dtype=int)
+    seen = {}
+    for k, key in enumerate(zip(sample, spikes.neurons, strict=True)):
+        rank[k] = seen.get(key, 0)
+        seen[key] = rank[k] + 1
+    return sample, rank
+
+
+def coefficients(spikes, phase):
+    """Fixed numbers of order one, one per spike."""
+    sample, rank = ranks(spikes)
+    return np.cos(phase + 1.7 * sample + 2.3 * spikes.neurons + 0.9 * rank)
+
+
+class SpikeTimes:
+    """Sum of c t + b sin(t / 9) over the spikes of the given populations."""
+
+    def __init__(self, *names):
+        self.names = names
+
+    def __call__(self, net, tape):
+        """The loss and dL/dt per spike."""
+        terms, seeds = [], {}
+        for index, name in enumerate(self.names):
+            spikes = tape[name]
+            c = coefficients(spikes, 0.3 + index)
+            b = coefficients(spikes, 1.1 - index)
+            terms += list(c * spikes.times + b * np.sin(spikes.times / 9.0))
+            seeds[name] = c + b * np.cos(spikes.times / 9.0) / 9.0
+        return math.fsum(terms), seeds
+
+
+class Readout:
+    """Sum of a u + u^2 / 50 over the integrals u of the readout."""
+
+    def __init__(self, time_constant, name="output"):
+        self.time_constant, self.name = time_constant, name
+
+    def __call__(self, net, tape):
+        """The loss and dL/du."""
+        u = es.readout_integral(net, tape, self.name, time_constant=self.time_constant)
+        sample, neuron = np.indices(u.shape)
+        a = np.cos(0.7 + 1.3 * sample + 2.1 * neuron)
+        loss = math.fsum((a * u + u**2 / 50.0).ravel())
+        integral = a + u / 25.0
+        return loss, {self.name: es.ReadoutSeed(self.time_constant, integral)}
+
+
+class Sum:
+    """Sum of losses over different populations."""
+
+    def __init__(self, *losses):
+        self.losses = losses
+
+    def __call__(self, net, tape):
+        """The summed loss and all seeds."""
+        total, seeds = 0.0, {}
+        for loss in self.losses:
+            value, own = loss(net, tape)
+            total += value
+            seeds |= own
+        return total, seeds

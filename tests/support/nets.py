@@ -1,0 +1,151 @@
+"""Random ScSr networks in which no parameter has its neutral value, and random streams.
+
+Weights are scaled by the peak of the target's response, so that a network is alive at every ratio
+of its time constants: about one spike in ten milliseconds per neuron.
+"""
+
+import numpy as np
+import scipy.sparse
+
+import eventsim as es
+
+
+def response_peak(tau_mem, tau_syn, resistance):
+    """Peak voltage of one unit of current, by a fine sum of the convolution. [neurons]."""
+    peaks = []
+    for tm, ts, r in np.broadcast(tau_mem, tau_syn, resistance):
+        h = np.linspace(0.0, 12.0 * (tm + ts), 6001)
+        dt = h[1]
+        current = np.exp(-h / ts)
+        kernel = np.exp(-h / tm) / tm
+        peaks.append(r * dt * np.convolve(current, kernel)[: h.size].max())
+    return np.array(peaks)
+
+
+def neuron_parameters(rng, size, *, tau_ratio=None, spiking=True, pacemakers=False):
+    """Per-neuron parameters, all away from their defaults. dict name -> [size]."""
+    tau_syn = rng.uniform(3.0, 8.0, size)
+    tau_mem = tau_syn * tau_ratio if tau_ratio else rng.uniform(4.0, 22.0, size)
+    chosen = {
+        "tau_mem": tau_mem,
+        "tau_syn": tau_syn,
+        "resistance": rng.uniform(0.6, 1.6, size),
+        "v_leak": rng.uniform(0.05, 0.25, size) * rng.choice([-1.0, 1.0], size),
+    }
+    if spiking:
+        chosen["threshold"] = rng.uniform(0.8, 1.2, size)
+        chosen["v_reset"] = rng.uniform(-0.5, 0.3, size)
+        chosen["refractory"] = rng.uniform(0.4, 2.5, size)
+    if pacemakers:
+        some = rng.random(size) < 0.4
+        chosen["v_leak"] = np.where(some, chosen["threshold"] + 0.3, chosen["v_leak"])
+    return chosen
+
+
+def random_net(
+    seed,
+    *,
+    n_inputs=5,
+    hidden=(6, 5),
+    n_outputs=3,
+    sparse=False,
+    tau_ratio=None,
+    delays="synapse",
+    self_delays="neuron",
+    pacemakers=False,
+):
+    """A ScSr network with skips from every earlier population.
+
+    ``delays`` and ``self_delays`` are "none", "scalar", "source" ("neuron") or "synapse".
+    """
+    rng = np.random.default_rng(seed)
+    net = es.Network()
+    net.add_input("input", n_inputs)
+    earlier = ["input"]
+    for depth, size in enumerate(hidden, start=1):
+        name = f"hidden{depth}"
+        net.add_population(
+            name,
+            size,
+            **neuron_parameters(rng, size, tau_ratio=tau_ratio, pacemakers=pacemakers),
+        )
+        for source in earlier:
+            _connect(rng, net, source, name, sparse=sparse, delays=delays, share=len(earlier))
+        peak = _peak(net, name)
+        r = rng.uniform(0.1, 0.5, size) * rng.choice([-1.0, 1.0], size) / peak
+        if self_delays == "none":
+            net.connect(name, name, es.self_recurrent(r))
+        else:
+            shape = () if self_delays == "scalar" else size
+            net.connect(name, name, es.self_recurrent(r), delays=rng.uniform(0.2, 4.0, shape))
+        earlier.append(name)
+    net.add_readout(
+        "output", n_outputs, **neuron_parameters(rng, n_outputs, tau_ratio=tau_ratio, spiking=False)
+    )
+    for source in earlier:
+        _connect(rng, net, source, "output", sparse=sparse, delays=delays, share=len(earlier))
+    return net
+
+
+def _peak(net, name):
+    p = net.populations[name]
+    return response_peak(p.tau_mem, p.tau_syn, p.resistance)
+
+
+def _connect(rng, net, source, target, *, sparse, delays, share):
+    n, m = net.populations[source].size, net.populations[target].size
+    gain = (1.0 if net.populations[source].kind == "input" else 0.4) / np.sqrt(share)
+    weights = gain * (0.5 + 0.5 * rng.standard_normal((n, m))) / _peak(net, target)
+    count = weights.size
+    if sparse:
+        stored = rng.random((n, m)) < 0.6
+        stored[rng.integers(n), rng.integers(m)] = True
+        if stored.sum() == n:  # one delay per source or per synapse must not look alike
+            stored[np.unravel_index(np.argmin(stored), stored.shape)] = True
+        weights = scipy.sparse.csr_array(np.where(stored, weights, 0.0))
+        count = weights.nnz
+    if delays == "none":
+        net.connect(source, target, weights)
+    elif delays == "scalar":
+        net.connect(source, target, weights, delays=float(rng.uniform(0.3, 3.0)))
+    elif delays == "source":
+        net.connect(source, target, weights, delays=rng.uniform(0.3, 6.0, n))
+    else:
+        drawn = rng.uniform(0.3, 6.0, count)
+        net.connect(source, target, weights, delays=drawn if sparse else drawn.reshape(n, m))
+
+
+def random_stream(seed, *, n_samples=3, n_channels=5, duration=100.0, rate=60.0):
+    """Poisson events on every channel, ``rate`` per second; durations differ by sample."""
+    rng = np.random.default_rng(seed)
+    lengths = duration * rng.uniform(0.8, 1.2, n_samples)
+    samples = []
+    for length in lengths:
+        count = rng.poisson(rate * n_channels * length / 1000.0)
+        samples.append(
+            (np.sort(rng.uniform(0.0, length, count)), rng.integers(0, n_channels, count))
+        )
+    return es.EventStream.from_samples(samples, n_channels=n_channels, duration=lengths)
+
+
+def one_neuron(weights, *, delays=0.0, self_weight=None, self_delay=0.0, **parameters):
+    """Input channels with the given weights onto a single neuron called "hidden"."""
+    weights = np.atleast_1d(np.asarray(weights, dtype=float))
+    net = es.Network()
+    net.add_input("input", weights.size)
+    net.add_population("hidden", 1, **parameters)
+    net.connect("input", "hidden", weights[:, None], delays=delays)
+    if self_weight is not None:
+        net.connect(
+            "hidden", "hidden", es.self_recurrent(np.array([self_weight])), delays=self_delay
+        )
+    return net
+
+
+def one_sample(times, channels=None, *, n_channels=1, duration=100.0):
+    """A stream with one sample."""
+    times = np.asarray(times, dtype=float)
+    channels = np.zeros(times.size, dtype=int) if channels is None else channels
+    return es.EventStream(
+        times, channels, [0, times.size], n_channels=n_channels, duration=duration
+    )

@@ -1,0 +1,219 @@
+"""EventStream: what it accepts, what it refuses and how it says so, slicing and joining."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.events import concatenate
+
+
+def stream(times, channels, offsets=None, *, n_channels=4, duration=10.0):
+    offsets = [0, len(times)] if offsets is None else offsets
+    return es.EventStream(times, channels, offsets, n_channels=n_channels, duration=duration)
+
+
+def three_samples():
+    return es.EventStream(
+        [1.0, 2.0, 2.5, 0.0, 3.0],
+        [0, 3, 1, 2, 2],
+        [0, 3, 3, 5],
+        n_channels=4,
+        duration=[10.0, 20.0, 30.0],
+    )
+
+
+def test_stream_keeps_what_it_was_given_in_fixed_types():
+    s = three_samples()
+    assert (s.times.dtype, s.channels.dtype, s.offsets.dtype, s.duration.dtype) == (
+        np.float64,
+        np.int32,
+        np.int64,
+        np.float64,
+    )
+    assert (s.n_samples, s.n_events, len(s), s.n_channels) == (3, 5, 3, 4)
+    assert s.duration.tolist() == [10.0, 20.0, 30.0]
+    assert "3 samples" in repr(s)
+
+
+def test_stream_owns_its_arrays():
+    times, channels, offsets = np.array([1.0]), np.array([2], np.int32), np.array([0, 1])
+    s = stream(times, channels, offsets)
+    times[0], channels[0], offsets[1] = 9.0, 0, 0
+    assert (s.times[0], s.channels[0], s.offsets[1]) == (1.0, 2, 1)
+
+
+def test_one_duration_serves_all_samples():
+    assert stream([], [], [0, 0, 0], duration=7.0).duration.tolist() == [7.0, 7.0]
+
+
+def test_event_at_zero_and_at_the_duration_are_valid():
+    assert stream([0.0, 10.0], [1, 2]).n_events == 2
+
+
+def test_stream_without_samples_is_valid():
+    s = stream([], [], [0])
+    assert (s.n_samples, s.n_events) == (0, 0)
+
+
+def test_simultaneous_events_are_ordered_by_channel():
+    s = stream([1.0, 1.0, 1.0, 2.0, 1.0, 1.0], [3, 0, 1, 2, 2, 1], [0, 4, 6])
+    assert s.channels.tolist() == [0, 1, 3, 2, 1, 2]
+    assert s.times.tolist() == [1.0, 1.0, 1.0, 2.0, 1.0, 1.0]
+
+
+def test_ties_across_samples_are_not_reordered():
+    s = stream([1.0, 1.0], [3, 0], [0, 1, 2])
+    assert s.channels.tolist() == [3, 0]
+
+
+def test_unsorted_times_are_refused_with_sample_event_and_remedy():
+    with pytest.raises(es.errors.EventError, match=r"sample 1, event 2.*from_unsorted") as caught:
+        stream([5.0, 1.0, 3.0, 2.0], [0] * 4, [0, 1, 4])
+    assert "2.0" in str(caught.value)
+    assert "3.0" in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, -1e-9, 10.000001])
+def test_time_that_is_not_finite_or_out_of_range_is_refused(bad):
+    with pytest.raises(es.errors.EventError, match=r"sample 1, event 1.*duration"):
+        stream([1.0, 2.0, bad], [0, 0, 0], [0, 1, 3])
+
+
+@pytest.mark.parametrize("bad", [-1, 4, 2**31])
+def test_channel_out_of_range_is_refused(bad):
+    with pytest.raises(es.errors.EventError, match=rf"sample 1, event 0.*{bad}.*0 \.\. 3"):
+        stream([1.0, 2.0, 3.0], [0, bad, 1], [0, 1, 3])
+
+
+@pytest.mark.parametrize(
+    "offsets", [[0, 2], [1, 3], [0, 2, 1, 3], [0, 4], [], [-1, 3], [0, 3, 2]]
+)
+def test_offsets_that_do_not_fit_are_refused(offsets):
+    with pytest.raises(es.errors.EventError, match=r"offsets.*\(3\)"):
+        stream([1.0, 2.0, 3.0], [0, 1, 2], offsets)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
+def test_duration_that_is_not_positive_and_finite_is_refused(bad):
+    with pytest.raises(es.errors.EventError, match=r"sample 1.*duration"):
+        stream([], [], [0, 0, 0], duration=[5.0, bad])
+
+
+def test_duration_of_the_wrong_length_is_refused():
+    with pytest.raises(es.errors.EventSimError, match="duration"):
+        stream([], [], [0, 0, 0], duration=[5.0, 5.0, 5.0])
+
+
+def test_times_and_channels_of_different_length_are_refused():
+    with pytest.raises(es.errors.ShapeError, match="2 times but 1 channels"):
+        stream([1.0, 2.0], [0])
+
+
+@pytest.mark.parametrize(
+    ("times", "channels"),
+    [([[1.0]], [0]), (["a"], [0]), ([1.0], [0.5]), ([1.0], [[0]]), ([1.0 + 2.0j], [0])],
+)
+def test_arrays_of_the_wrong_kind_are_refused(times, channels):
+    with pytest.raises(es.errors.ShapeError, match=r"times|channels"):
+        stream(times, channels, [0, 1])
+
+
+@pytest.mark.parametrize("bad", [0, -3])
+def test_number_of_channels_must_be_positive(bad):
+    with pytest.raises(es.errors.EventError, match="n_channels"):
+        stream([], [], [0, 0], n_channels=bad)
+
+
+def test_every_mistake_is_also_a_value_error():
+    with pytest.raises(ValueError, match="n_channels"):
+        stream([], [], [0, 0], n_channels=0)
+
+
+def test_from_unsorted_sorts_inside_each_sample_only():
+    s = es.EventStream.from_unsorted(
+        [3.0, 1.0, 1.0, 9.0, 2.0], [0, 3, 1, 2, 2], [0, 3, 5], n_channels=4, duration=10.0
+    )
+    assert s.times.tolist() == [1.0, 1.0, 3.0, 2.0, 9.0]
+    assert s.channels.tolist() == [1, 3, 0, 2, 2]
+
+
+def test_from_unsorted_still_refuses_bad_times():
+    with pytest.raises(es.errors.EventError, match="sample 0"):
+        es.EventStream.from_unsorted([3.0, np.nan], [0, 1], [0, 2], n_channels=4, duration=10.0)
+
+
+def test_from_samples_joins_pairs_and_keeps_empty_ones():
+    s = es.EventStream.from_samples(
+        [([], []), ([1.0, 2.0], [3, 0]), ([], [])], n_channels=4, duration=[1.0, 2.0, 3.0]
+    )
+    assert s.offsets.tolist() == [0, 0, 2, 2]
+    assert s.duration.tolist() == [1.0, 2.0, 3.0]
+    assert es.EventStream.from_samples([], n_channels=4, duration=1.0).n_samples == 0
+
+
+def test_from_samples_names_the_sample_whose_lengths_differ():
+    with pytest.raises(es.errors.ShapeError, match=r"sample 1.*2 times but 1"):
+        es.EventStream.from_samples([([], []), ([1.0, 2.0], [3])], n_channels=4, duration=9.0)
+
+
+def test_sample_and_iteration_give_views():
+    s = three_samples()
+    assert [t.tolist() for t, _ in s] == [[1.0, 2.0, 2.5], [], [0.0, 3.0]]
+    times, channels = s.sample(2)
+    assert channels.tolist() == [2, 2]
+    assert np.shares_memory(times, s.times)
+
+
+@pytest.mark.parametrize(
+    ("index", "samples"),
+    [
+        (0, [0]),
+        (-1, [2]),
+        (slice(1, None), [1, 2]),
+        (slice(None, None, -1), [2, 1, 0]),
+        ([2, 0, 2], [2, 0, 2]),
+        (np.array([True, False, True]), [0, 2]),
+        ([], []),
+        (slice(3, None), []),
+    ],
+)
+def test_selection_of_samples_copies_them_in_the_wanted_order(index, samples):
+    s = three_samples()
+    chosen = s[index]
+    assert chosen.n_samples == len(samples)
+    assert chosen.n_channels == 4
+    for position, sample in enumerate(samples):
+        assert chosen.duration[position] == s.duration[sample]
+        for mine, theirs in zip(chosen.sample(position), s.sample(sample), strict=True):
+            assert np.array_equal(mine, theirs)
+    assert not np.shares_memory(chosen.times, s.times)
+
+
+def test_selection_of_a_sample_that_is_not_there_is_an_index_error():
+    with pytest.raises(IndexError):
+        three_samples()[3]
+
+
+def test_batches_cover_every_sample_once():
+    s = three_samples()
+    assert [b.tolist() for b in s.batches(2)] == [[0, 1], [2]]
+    assert [b.tolist() for b in s.batches(2, order=np.array([2, 0, 1]))] == [[2, 0], [1]]
+
+
+def test_concatenate_undoes_slicing():
+    s = three_samples()
+    joined = concatenate([s[0], s[1:]])
+    for name in ("times", "channels", "offsets", "duration"):
+        assert np.array_equal(getattr(joined, name), getattr(s, name))
+    assert concatenate([s, s]).n_samples == 6
+    assert concatenate([s, s]).sample(5)[0].tolist() == [0.0, 3.0]
+
+
+def test_concatenate_of_different_channel_counts_is_refused():
+    with pytest.raises(es.errors.EventError, match=r"\[4, 5\]"):
+        concatenate([three_samples(), stream([], [], n_channels=5)])
+
+
+def test_concatenate_of_nothing_is_refused():
+    with pytest.raises(es.errors.EventSimError):
+        concatenate([])

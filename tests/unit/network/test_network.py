@@ -1,0 +1,353 @@
+"""Network: building, refusing, copying, describing."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import eventsim as es
+from tests.support.nets import random_net, random_stream
+
+NetworkError, ShapeError = es.errors.NetworkError, es.errors.ShapeError
+ParameterError = es.errors.ParameterError
+
+
+def base():
+    net = es.Network()
+    net.add_input("input", 3)
+    net.add_population("hidden", 4)
+    net.add_readout("output", 2)
+    return net
+
+
+def test_defaults_are_those_of_the_model():
+    p = base().populations["hidden"]
+    expected = {"v_leak": 0.0, "v_reset": 0.0, "refractory": 0.0, "resistance": 1.0,
+                "threshold": 1.0}  # fmt: skip
+    for name, value in expected.items():
+        assert getattr(p, name).tolist() == [value] * 4
+    assert (p.name, p.size, p.kind) == ("hidden", 4, "spiking")
+    assert {q.kind for q in base().populations.values()} == {"input", "spiking", "readout"}
+
+
+def test_parameters_are_numbers_or_one_per_neuron():
+    net = es.Network()
+    net.add_population("a", 3, tau_mem=[5.0, 6.0, 7.0], v_leak=-0.5, refractory=np.float32(2))
+    p = net.populations["a"]
+    assert p.tau_mem.tolist() == [5.0, 6.0, 7.0]
+    assert p.v_leak.tolist() == [-0.5] * 3
+    assert p.refractory.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tau_mem", 0.0),
+        ("tau_mem", -1.0),
+        ("tau_syn", 0.0),
+        ("tau_syn", -2.0),
+        ("resistance", 0.0),
+        ("resistance", -1.0),
+        ("refractory", -0.1),
+        ("tau_mem", np.nan),
+        ("tau_mem", np.inf),
+        ("tau_syn", np.inf),
+        ("threshold", np.nan),
+        ("v_leak", np.nan),
+        ("v_leak", np.inf),
+        ("v_reset", np.nan),
+        ("refractory", np.nan),
+        ("refractory", np.inf),
+        ("resistance", np.inf),
+    ],
+)
+def test_parameter_outside_its_domain_is_refused_by_name(name, value):
+    net = es.Network()
+    values = np.full(4, {"tau_mem": 20.0, "tau_syn": 5.0, "resistance": 1.0,
+                         "threshold": 1.0}.get(name, 0.0))  # fmt: skip
+    values[2] = value
+    with pytest.raises(ParameterError, match=rf"'hidden'.*{name}|{name}.*'hidden'") as caught:
+        net.add_population("hidden", 4, **{name: values})
+    assert "2" in str(caught.value)  # the neuron
+    if name in {"tau_mem", "tau_syn", "resistance", "v_leak"}:
+        with pytest.raises(ParameterError, match=name):
+            net.add_readout("output", 4, **{name: values})
+
+
+@pytest.mark.parametrize(("threshold", "v_reset"), [(0.5, 0.5), (0.5, 0.7), (-1.0, 0.0)])
+def test_threshold_at_or_below_reset_is_refused(threshold, v_reset):
+    net = es.Network()
+    with pytest.raises(ParameterError, match=r"(?s)hidden.*threshold.*v_reset|v_reset.*threshold"):
+        net.add_population("hidden", 2, threshold=threshold, v_reset=[-9.0, v_reset])
+
+
+def test_parameter_of_the_wrong_length_is_refused():
+    with pytest.raises(ShapeError, match=r"hidden.*tau_mem|tau_mem.*hidden"):
+        es.Network().add_population("hidden", 3, tau_mem=[5.0, 6.0])
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_population_without_neurons_is_refused(size):
+    for add in ("add_input", "add_population", "add_readout"):
+        with pytest.raises(es.errors.EventSimError, match="some"):
+            getattr(es.Network(), add)("some", size)
+
+
+def test_duplicate_name_is_refused():
+    for add in ("add_population", "add_readout", "add_input"):
+        net = es.Network()
+        net.add_population("hidden", 2)
+        with pytest.raises(NetworkError, match="hidden"):
+            getattr(net, add)("hidden", 2)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "shape"),
+    [("input", "nowhere", (3, 4)), ("nowhere", "hidden", (3, 4))],
+)
+def test_unknown_population_is_refused_with_those_that_exist(source, target, shape):
+    with pytest.raises(NetworkError, match=r"'nowhere'.*input.*hidden.*output"):
+        base().connect(source, target, np.ones(shape))
+
+
+def test_connection_into_an_input_is_refused():
+    with pytest.raises(NetworkError, match="input"):
+        base().connect("hidden", "input", np.ones((4, 3)))
+
+
+def test_connection_out_of_a_readout_is_refused():
+    with pytest.raises(NetworkError, match="output"):
+        base().connect("output", "hidden", np.ones((2, 4)))
+    with pytest.raises(NetworkError, match="output"):
+        base().connect("output", "output", es.self_recurrent(np.ones(2)))
+
+
+def test_second_connection_of_the_same_pair_is_refused():
+    net = base()
+    net.connect("input", "hidden", np.ones((3, 4)))
+    with pytest.raises(NetworkError, match="input->hidden"):
+        net.connect("input", "hidden", np.ones((3, 4)))
+
+
+@pytest.mark.parametrize("weights", [np.ones((4, 3)), np.ones((3, 5)), np.ones(3), np.ones((3, 4, 1)),
+                                     np.float64(1.0), scipy.sparse.csr_array(np.ones((4, 3)))])  # fmt: skip
+def test_weights_of_the_wrong_shape_are_refused_with_both_shapes(weights):
+    with pytest.raises(ShapeError, match=r"input->hidden.*\(3, 4\)"):
+        base().connect("input", "hidden", weights)
+
+
+def test_transposed_weights_get_the_hint():
+    with pytest.raises(ShapeError, match=r"\.T"):
+        base().connect("input", "hidden", np.ones((4, 3)))
+
+
+@pytest.mark.parametrize("r", [np.ones(3), np.ones((4, 4)), np.float64(1.0)])
+def test_self_weights_of_the_wrong_shape_are_refused(r):
+    with pytest.raises(ShapeError, match=r"hidden->hidden|self_recurrent|one .*per neuron"):
+        base().connect("hidden", "hidden", es.self_recurrent(r))
+
+
+def test_self_recurrent_weights_between_two_populations_are_refused():
+    net = base()
+    net.add_population("next", 4)
+    with pytest.raises(NetworkError, match=r"hidden->next"):
+        net.connect("hidden", "next", es.self_recurrent(np.ones(4)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(bad):
+    weights = np.ones((3, 4))
+    weights[1, 2] = bad
+    for form in (weights, scipy.sparse.csr_array(weights)):
+        with pytest.raises(ParameterError, match="input->hidden"):
+            base().connect("input", "hidden", form)
+
+
+@pytest.mark.parametrize("bad", [-1e-9, -3.0, np.nan, np.inf])
+def test_negative_or_infinite_delay_is_refused(bad):
+    per_source, per_synapse = np.ones(3), np.ones((3, 4))
+    per_source[1] = per_synapse[1, 2] = bad
+    for delays in (bad, per_source, per_synapse):
+        with pytest.raises(ParameterError, match=r"input->hidden.*delay"):
+            base().connect("input", "hidden", np.ones((3, 4)), delays=delays)
+    with pytest.raises(ParameterError, match=r"hidden->hidden.*delay"):
+        base().connect("hidden", "hidden", es.self_recurrent(np.ones(4)), delays=bad)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 3), (1, 4), (2,), (3, 4, 1)])
+def test_delays_of_the_wrong_shape_are_refused(shape):
+    with pytest.raises(ShapeError, match=r"input->hidden.*delay"):
+        base().connect("input", "hidden", np.ones((3, 4)), delays=np.ones(shape))
+
+
+def test_delays_of_the_wrong_shape_are_refused_for_sparse_and_self_weights():
+    dense = np.eye(3, 4)
+    dense[0, 1] = 2.0
+    with pytest.raises(ShapeError, match=r"input->hidden.*delay"):
+        base().connect("input", "hidden", scipy.sparse.csr_array(dense), delays=np.ones(5))
+    with pytest.raises(ShapeError, match=r"hidden->hidden.*delay"):
+        base().connect("hidden", "hidden", es.self_recurrent(np.ones(4)), delays=np.ones(3))
+
+
+@pytest.mark.parametrize(
+    "form", ["csr_array", "csc_array", "coo_array", "csr_matrix", "lil_array"]
+)
+def test_every_sparse_format_means_the_same(form):
+    rng = np.random.default_rng(0)
+    dense = np.where(rng.random((3, 4)) < 0.5, rng.standard_normal((3, 4)), 0.0)
+    net = base()
+    net.connect("input", "hidden", getattr(scipy.sparse, form)(dense))
+    projection = net.projections["input->hidden"]
+    assert projection.kind == "sparse"
+    assert np.array_equal(projection.weights.toarray(), dense)
+    assert projection.weights.nnz == np.count_nonzero(dense)
+    assert net.parameters()["input->hidden.weights"].shape == (projection.weights.nnz,)
+
+
+def test_sparse_duplicates_are_summed_and_columns_sorted():
+    net = base()
+    rows, columns, values = [0, 0, 0, 2], [3, 1, 3, 0], [1.0, 5.0, 2.0, 4.0]
+    net.connect("input", "hidden", scipy.sparse.coo_array((values, (rows, columns)), shape=(3, 4)))
+    assert net.parameters()["input->hidden.weights"].tolist() == [5.0, 3.0, 4.0]
+
+
+def test_network_does_not_keep_the_callers_arrays():
+    net = base()
+    weights, sparse = np.ones((3, 4)), scipy.sparse.csr_array(np.ones((4, 2)))
+    delays, r, tau = np.ones(3), np.ones(4), np.full(5, 9.0)
+    net.add_population("more", 5, tau_mem=tau)
+    net.connect("input", "hidden", weights, delays=delays)
+    net.connect("hidden", "output", sparse)
+    net.connect("hidden", "hidden", es.self_recurrent(r))
+    for array in (weights, sparse.data, delays, r, tau):
+        array[...] = 99.0
+    assert all((value != 99.0).all() for value in net.parameters().values())
+
+
+def test_parameters_are_live():
+    net = random_net(701, hidden=(4,), sparse=True)
+    stream = random_stream(702, n_samples=1)
+    before = es.simulate(net, stream, backend="reference")
+    for key, value in net.parameters().items():
+        if key.endswith("weights"):
+            value *= 1.5
+    after = es.simulate(net, stream, backend="reference")
+    assert after["hidden1"].times.size > before["hidden1"].times.size
+    assert net.populations["hidden1"].tau_mem is net.parameters()["hidden1.tau_mem"] or (
+        np.shares_memory(net.populations["hidden1"].tau_mem, net.parameters()["hidden1.tau_mem"])
+    )
+
+
+def test_parameters_name_every_number_of_the_network():
+    net = random_net(703, hidden=(4, 3))
+    spiking = {"tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory"}
+    readout = {"tau_mem", "tau_syn", "resistance", "v_leak"}
+    expected = {f"{h}.{p}" for h in ("hidden1", "hidden2") for p in spiking}
+    expected |= {f"output.{p}" for p in readout}
+    expected |= {f"{name}.{field}" for name in net.projections for field in ("weights", "delays")}
+    assert set(net.parameters()) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("hidden1.tau_mem", -1.0), ("hidden1.threshold", -5.0), ("input->hidden1.delays", -0.5),
+     ("hidden1.tau_syn", np.nan)],
+)  # fmt: skip
+def test_simulate_refuses_parameters_changed_in_place_out_of_their_domain(backend, key, value):
+    net = random_net(704, hidden=(4,))
+    net.parameters()[key].flat[0] = value
+    with pytest.raises(ParameterError, match=key.split(".")[0]):
+        es.simulate(net, random_stream(705, n_samples=1), backend=backend)
+
+
+def test_copy_shares_nothing():
+    net = random_net(706, hidden=(4, 3), sparse=True)
+    twin = net.copy()
+    for key, value in twin.parameters().items():
+        assert np.array_equal(value, net.parameters()[key])
+        assert not np.shares_memory(value, net.parameters()[key])
+    assert list(twin.populations) == list(net.populations)
+    assert list(twin.projections) == list(net.projections)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("delays", ["none", "scalar", "source", "synapse"])
+def test_arrays_rebuild_the_network(tmp_path, sparse, delays):
+    net = random_net(707, hidden=(4, 3), sparse=sparse, delays=delays)
+    np.savez(tmp_path / "net.npz", **net.to_arrays())
+    with np.load(tmp_path / "net.npz", allow_pickle=False) as file:
+        twin = es.Network.from_arrays({name: file[name] for name in file.files})
+    assert list(twin.populations) == list(net.populations)
+    assert list(twin.projections) == list(net.projections)
+    assert twin.parameters().keys() == net.parameters().keys()
+    for key, value in net.parameters().items():
+        assert np.array_equal(twin.parameters()[key], value)
+        assert twin.parameters()[key].shape == value.shape
+    stream = random_stream(708, n_samples=1, duration=30.0)
+    one, two = (es.simulate(n, stream, backend="reference") for n in (net, twin))
+    assert all(np.array_equal(one[n].times, two[n].times) for n in one.names)
+
+
+def test_incomplete_arrays_are_refused():
+    arrays = random_net(709, hidden=(4,), sparse=True).to_arrays()
+    for name in arrays:
+        part = {key: value for key, value in arrays.items() if key != name}
+        with pytest.raises(es.errors.EventSimError):
+            es.Network.from_arrays(part)
+
+
+def test_lateral_matrix_is_described_and_refused_by_simulate(backend):
+    net = base()
+    net.connect("input", "hidden", np.ones((3, 4)))
+    net.connect("hidden", "hidden", np.ones((4, 4)))
+    stream = es.EventStream([], [], [0, 0], n_channels=3, duration=5.0)
+    with pytest.raises(NetworkError, match=r"(?i)hidden.*(lateral|recurren)|recurren.*hidden"):
+        es.simulate(net, stream, backend=backend)
+
+
+def test_cycle_of_populations_is_described_and_refused_by_simulate(backend):
+    net = base()
+    net.add_population("back", 4)
+    net.connect("input", "hidden", np.ones((3, 4)))
+    net.connect("hidden", "back", np.ones((4, 4)))
+    net.connect("back", "hidden", scipy.sparse.csr_array(np.eye(4)))
+    stream = es.EventStream([], [], [0, 0], n_channels=3, duration=5.0)
+    with pytest.raises(NetworkError, match=r"(?is)back.*hidden|hidden.*back") as caught:
+        es.simulate(net, stream, backend=backend)
+    assert "recurren" in str(caught.value).lower() or "cycle" in str(caught.value).lower()
+
+
+def test_order_of_adding_does_not_matter_for_running(backend):
+    # "late" is added first but hears "early".
+    net = es.Network()
+    net.add_population("late", 1, tau_mem=10.0, tau_syn=5.0)
+    net.add_population("early", 1, tau_mem=10.0, tau_syn=5.0)
+    net.add_input("input", 1)
+    net.connect("early", "late", np.array([[6.0]]))
+    net.connect("input", "early", np.array([[6.0]]))
+    stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=50.0)
+    tape = es.simulate(net, stream, backend=backend)
+    assert tape["early"].times.size
+    assert tape["late"].times.size
+    assert tape["late"].times[0] > tape["early"].times[0]
+
+
+def test_stream_with_the_wrong_number_of_channels_is_refused(backend):
+    net = base()
+    net.connect("input", "hidden", np.ones((3, 4)))
+    stream = es.EventStream([], [], [0, 0], n_channels=5, duration=5.0)
+    with pytest.raises(es.errors.EventSimError, match=r"5.*3|3.*5"):
+        es.simulate(net, stream, backend=backend)
+
+
+def test_unknown_backend_and_precision_are_refused():
+    net = base()
+    stream = es.EventStream([], [], [0, 0], n_channels=3, duration=5.0)
+    with pytest.raises(es.errors.BackendError, match=r"abacus.*reference"):
+        es.simulate(net, stream, backend="abacus")
+    with pytest.raises(es.errors.EventSimError, match=r"half.*double"):
+        es.simulate(net, stream, precision="half")
+
+
+def test_second_input_is_refused():
+    with pytest.raises(NetworkError, match="input"):
+        base().add_input("other", 3)
