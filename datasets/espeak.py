@@ -1,0 +1,127 @@
+"""eSpeak NG as a function from text to audio, through the ``espeakng-loader`` wheel.
+
+The wheel carries the library and its voice data, so that nothing has to be installed on the
+system. The library keeps its state in global variables that its own termination does not reset,
+and takes its noise from the C library's ``rand``. Every synthesizer therefore loads a copy of its
+own and seeds ``rand``: what it says depends on nothing but what it was asked before, so that a
+data set comes out the same each time.
+
+References
+----------
+eSpeak NG, ``speak_lib.h`` (names of functions, constants and parameters).
+"""
+
+import ctypes
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import DataError
+
+_OUTPUT_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: Synth returns when the audio is complete
+_INITIALIZE_DONT_EXIT = 0x8000
+_POSITION_CHARACTER = 1
+_CHARS_UTF8 = 1
+_RATE, _PITCH = 1, 3  # espeak_PARAMETER
+_REINSTALL = "Reinstall it: pip install --force-reinstall espeakng-loader."
+
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
+
+
+class Synthesizer:
+    """A speech synthesizer in its initial state.
+
+    Raises
+    ------
+    DataError
+        The ``demo`` extra is not installed, or the library does not start.
+    """
+
+    def __init__(self) -> None:
+        self._library, data = _load()
+        self._variants = data / "voices" / "!v"
+        ctypes.CDLL(None).srand(1)
+        self.sample_rate: int = self._library.espeak_Initialize(
+            _OUTPUT_SYNCHRONOUS, 0, str(data).encode(), _INITIALIZE_DONT_EXIT
+        )
+        if self.sample_rate <= 0:
+            raise DataError(
+                f"eSpeak NG did not start (status {self.sample_rate}); its data was expected in "
+                f"{data}. {_REINSTALL}"
+            )
+        self._blocks: list[NDArray[np.int16]] = []
+        # The library keeps only the pointer: hold the callback for as long as it may be called.
+        self._callback = _Callback(self._receive)
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def say(self, text: str, *, voice: str, pitch: int, rate: int) -> NDArray[np.int16]:
+        """Audio of one utterance.
+
+        Parameters
+        ----------
+        text
+            What to say.
+        voice
+            Language and variant as eSpeak names them, for example ``en-us+f3``.
+        pitch
+            0 to 100, 50 is the voice's own.
+        rate
+            Words per minute, 80 to 450.
+
+        Returns
+        -------
+        NDArray
+            int16 [audio samples] at ``sample_rate``, silence around the word cut off. New array.
+
+        Raises
+        ------
+        DataError
+            The voice is unknown, or the library gave no sound.
+        """
+        variant = voice.partition("+")[2]
+        # The library takes an unknown variant for none: look for its file, spelled exactly.
+        known = not variant or variant in {path.name for path in self._variants.iterdir()}
+        if not known or self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise DataError(f"eSpeak NG: no voice {voice!r}. Expected one like 'en-us+f3'.")
+        self._library.espeak_SetParameter(_PITCH, pitch, 0)
+        self._library.espeak_SetParameter(_RATE, rate, 0)
+        self._blocks.clear()
+        content = text.encode()
+        size = ctypes.c_size_t(len(content) + 1)
+        status = self._library.espeak_Synth(
+            content, size, 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None
+        )
+        audio = np.concatenate([*self._blocks, np.zeros(0, np.int16)])
+        sound = np.flatnonzero(audio)
+        if status != 0 or sound.size == 0:
+            raise DataError(f"eSpeak NG: {text!r} by voice {voice!r} gave no sound ({status=}).")
+        return audio[sound[0] : sound[-1] + 1]
+
+    def _receive(self, samples: Any, count: int, _events: Any) -> int:
+        if samples and count > 0:
+            self._blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 0
+
+
+def _load() -> tuple[ctypes.CDLL, Path]:
+    """A fresh copy of the library, and the folder of its data."""
+    try:
+        import espeakng_loader  # an extra
+    except ImportError as error:
+        raise DataError(
+            f"spoken digits need eSpeak NG: pip install 'eventsim[demo]' (import failed: {error})."
+        ) from error
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            # Another path makes it another library to the loader; the file may go once loaded.
+            library = ctypes.CDLL(shutil.copy(espeakng_loader.get_library_path(), folder))
+    except OSError as error:
+        raise DataError(f"eSpeak NG cannot be loaded ({error}). {_REINSTALL}") from error
+    library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
+    return library, Path(espeakng_loader.get_data_path())
