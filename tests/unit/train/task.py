@@ -15,7 +15,7 @@ def two_patterns(n_samples, *, seed=0):
     labels = np.arange(n_samples) % 2
     samples = []
     for label in labels:
-        per_channel = rng.poisson(np.where((np.arange(6) < 3) == (label == 0), 5.0, 2.5))
+        per_channel = rng.poisson(np.where((np.arange(6) < 3) == (label == 0), 6.0, 2.0))
         channels = np.repeat(np.arange(6), per_channel)
         times = rng.uniform(0.0, DURATION, channels.size)
         order = np.argsort(times)

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from eventsim.adjoint import backward
+from eventsim.engine import simulate
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.network import Network, self_recurrent
 from eventsim.train import RateBand, lift_silent
+from tests.unit.train.task import small_net, two_patterns
 
 
 def net_of_three():
@@ -47,6 +50,19 @@ def test_rate_band_value_and_seeds_follow_the_formula():
 def test_rate_band_with_low_above_high_raises():
     with pytest.raises(ParameterError, match="expected 0 <= low <= high"):
         RateBand(5.0, 1.0)
+
+
+@pytest.mark.parametrize(("band", "wish"), [((200.0, 300.0), 1.0), ((0.0, 1.0), -1.0)])
+def test_descent_on_the_pseudo_gradient_moves_the_rate_into_the_band(band, wish):
+    net, stream = small_net(), two_patterns(20).stream
+    before = len(simulate(net, stream)["hidden1"])
+    for _ in range(5):
+        gradients = backward(net, simulate(net, stream), RateBand(*band)).flat()
+        weights = net.projections["input->hidden1"].weights
+        direction = gradients["input->hidden1.weights"]
+        weights -= 0.05 * direction / np.abs(direction).max()
+    after = len(simulate(net, stream)["hidden1"])
+    assert wish * (after - before) > 0
 
 
 def test_lift_raises_only_incoming_weights_of_silent_neurons():
