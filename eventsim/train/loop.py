@@ -31,9 +31,10 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from eventsim.adjoint import backward
+from eventsim.adjoint import Seeds, backward
 from eventsim.engine import simulate
 from eventsim.errors import StorageError
+from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
 from eventsim.network import Network
 from eventsim.train.augment import augment
@@ -249,30 +250,19 @@ def _train_batch(run: _Run, state: RunState, batch: LabelledEvents) -> None:
     stream = augment(batch.stream, config.augmentation, rng=rng)
     tape = simulate(net, stream, backend=config.backend, precision=config.precision)
     outcome = make_loss(config, batch.labels).classify(net, tape)
-    hidden = tuple(name for name in tape.names if name != config.output)
-    penalty, seeds = 0.0, outcome.seeds
-    if config.rate_strength:
-        band = RateBand(
-            config.rate_low,
-            config.rate_high,
-            strength=config.rate_strength,
-            populations=hidden,
-        )
-        penalty, pseudo = band(net, tape)
-        seeds = merge_seeds(seeds, pseudo)
+    penalty, seeds = _with_rate_band(config, net, tape, outcome.seeds)
     gradients = backward(net, tape, seeds)
     counts = {name: tape[name].counts().sum(axis=0) for name in tape.names}
-    step = state.epoch * run.n_batches + state.batch
     factor = schedule(
-        step,
+        state.epoch * run.n_batches + state.batch,
         total=config.epochs * run.n_batches,
         ease_in=round(config.ease_in * run.n_batches),
     )
 
     state.busy = True
     report = state.optimiser.step(gradients.flat(), factor=factor)
-    hidden_counts = {name: counts[name] for name in hidden}
-    lifted = lift_silent(net, hidden_counts, amount=config.silent_lift)
+    hidden = {name: count for name, count in counts.items() if name != config.output}
+    lifted = lift_silent(net, hidden, amount=config.silent_lift)
     sums = {
         "samples": len(batch),
         "batches": 1,
@@ -292,6 +282,22 @@ def _train_batch(run: _Run, state: RunState, batch: LabelledEvents) -> None:
     state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
     state.batch += 1
     state.busy = False
+
+
+def _with_rate_band(
+    config: TrainConfig, net: Network, tape: SpikeTape, seeds: Seeds
+) -> tuple[float, Seeds]:
+    """Penalty of the rate band on hidden populations, and seeds of loss and band together."""
+    if config.rate_strength == 0.0:
+        return 0.0, seeds
+    band = RateBand(
+        config.rate_low,
+        config.rate_high,
+        strength=config.rate_strength,
+        populations=tuple(name for name in tape.names if name != config.output),
+    )
+    penalty, pseudo = band(net, tape)
+    return penalty, merge_seeds(seeds, pseudo)
 
 
 def _end_epoch(run: _Run, state: RunState) -> None:
