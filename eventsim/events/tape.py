@@ -12,7 +12,8 @@ times            float64 [spikes]   ms
 neurons          int32 [spikes]     0 .. size - 1
 offsets          int64 [samples+1]  first spike of every sample
 current          float64 [spikes]   synaptic current I just before the spike
-restart_current  float64 [spikes]   I when V is released (t + refractory), NaN if never
+restart_current  float64 [spikes]   I when V is let go (t + refractory), NaN if never; without
+                                    refractory time I just before a self-jump of no delay
 ===============  =================  ========================================================
 """
 

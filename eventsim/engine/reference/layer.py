@@ -146,13 +146,13 @@ class _Walk:
         yield Spike(self.t, self.current)
         self.n_spikes += 1
         self.v, self.held, self.release_time = p.v_reset, k, self.t + p.refractory
+        if p.refractory == 0.0:
+            yield self._release()
         if p.self_delay == 0.0:
             self.current += p.self_weight
             yield SelfArrival(k)
         else:
             self.returning.append((self.t + p.self_delay, k))
-        if p.refractory == 0.0:
-            yield self._release()
 
     def _events(self) -> Iterator[Step]:
         while self.arrivals and self.arrivals[0].time == self.t:

@@ -1,0 +1,164 @@
+"""From a job to the arrays that the kernels take."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.engine.cpu import order
+from eventsim.engine.cpu.fanin import FanIn
+from eventsim.engine.cpu.walk import (
+    GAP,
+    INSTANT,
+    LEVEL,
+    N_PAR,
+    PEAK,
+    RATE_MEM,
+    RATE_SYN,
+    RESET,
+    SELF,
+    SLOW,
+)
+from eventsim.engine.job import Floats, Job
+
+Reals = NDArray[Any]
+Index = NDArray[np.int64]
+
+# The bound of a peak is raised by this factor, more than the rounding of single precision.
+PEAK_MARGIN = 1.0 + 1e-5
+
+# Sums over samples are taken in this many parts and then added in order, whatever the number of
+# threads, so that a result does not depend on the machine. Fewer where parts would be large.
+CHUNKS = 8
+CHUNK_BYTES = 32 * 2**20
+
+
+def real_type(job: Job) -> type[np.floating[Any]]:
+    """NumPy type of the state."""
+    return np.float32 if job.precision == "single" else np.float64
+
+
+def neuron_table(job: Job) -> Reals:
+    """The ``par`` array of :mod:`eventsim.engine.cpu.walk`, shape [N_PAR, size]."""
+    p = job.stage.population
+    a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
+    instant = job.self_delays() == 0.0
+    par = np.empty((N_PAR, p.size))
+    par[SLOW], par[GAP], par[RATE_MEM], par[RATE_SYN] = np.minimum(a, b), b - a, a, b
+    par[LEVEL], par[RESET] = p.threshold - p.v_leak, p.v_reset - p.v_leak
+    par[PEAK] = PEAK_MARGIN * _largest_gain(a, b)
+    par[SELF], par[INSTANT] = np.where(instant, p.resistance * job.self_weights(), 0.0), instant
+    return par.astype(real_type(job))
+
+
+def _largest_gain(a: Floats, b: Floats) -> Floats:
+    r"""Peak of the gain: :math:`(a/b)^{b/(b-a)}`, which tends to 1/e as b tends to a."""
+    u = (b - a) / a
+    log_ratio = np.divide(np.log1p(u), u, out=np.ones_like(u), where=u != 0.0)
+    peak: Floats = np.exp(-(1.0 + u) * log_ratio)
+    return peak
+
+
+def scaled_weights(job: Job) -> Floats:
+    """Weights times the target's resistance, in the order of the wiring, float64."""
+    scaled: Floats = job.weights() * job.stage.population.resistance[job.stage.wiring.target]
+    return scaled
+
+
+def row_weights(job: Job) -> Reals:
+    """Scaled weights of an all-dense stage, [rows + 1, size]; the last row is zero."""
+    size = job.stage.population.size
+    rows = scaled_weights(job).reshape(-1, size)
+    return np.concatenate([rows, np.zeros((1, size))]).astype(real_type(job))
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """Events of all sources of a stage in order: time, row, and number among all spikes.
+
+    ``spike`` is None where the events are those of the only source, as they are.
+    """
+
+    offsets: Index
+    times: Floats
+    rows: NDArray[np.int32]
+    spike: Index | None
+
+
+def spike_bases(job: Job) -> Index:
+    """Number of the first spike of every source among those of all, and their total."""
+    return np.cumsum([0, *(source.times.size for source in job.sources)]).astype(np.int64)
+
+
+def merged_events(job: Job) -> Merged:
+    """One ordered list of events for all neurons of a stage that shares events."""
+    delays = [projection.delays for projection in job.stage.afferents]
+    if len(job.sources) == 1 and not delays[0].any():
+        source = job.sources[0]
+        return Merged(source.offsets, source.times, source.index, None)
+    n, bases = job.n_samples, spike_bases(job)
+    lengths = np.stack([np.zeros(n, np.int64), *(np.diff(s.offsets) for s in job.sources)])
+    offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=0))]).astype(np.int64)
+    starts = (offsets[:-1] + np.cumsum(lengths, axis=0)).T.copy()
+    times, rows = np.empty(offsets[-1]), np.empty(offsets[-1], np.int32)
+    spikes = np.empty(offsets[-1], np.int64)
+    for k, (source, delay) in enumerate(zip(job.sources, delays, strict=True)):
+        to = np.repeat(starts[:, k] - source.offsets[:-1], np.diff(source.offsets))
+        to += np.arange(source.times.size)
+        shifted = source.times + (delay if delay.ndim == 0 else delay[source.index])
+        own = np.arange(source.times.size)
+        if delay.ndim:
+            own = np.lexsort((source.index, shifted, np.repeat(np.arange(n), np.diff(source.offsets))))
+        times[to], rows[to] = shifted[own], source.index[own] + job.stage.wiring.row_start[k]
+        spikes[to] = bases[k] + own
+    out = Merged(offsets, np.empty_like(times), np.empty_like(rows), np.empty_like(spikes))
+    order.merge(times, rows, spikes, starts, offsets, out.times, out.rows, out.spike)
+    return out
+
+
+def fan_in(job: Job) -> FanIn:
+    """Synapses by target and spikes by source; weights in the type of the state."""
+    wiring, bases, real = job.stage.wiring, spike_bases(job), real_type(job)
+    counts = np.zeros((job.n_samples, wiring.row_start[-1] + 1), np.int64)
+    for k, source in enumerate(job.sources):
+        order.count_rows(source.offsets, source.index, wiring.row_start[k], counts[:, :-1])
+    first = (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
+    cursor = first.copy()
+    time, spike = np.empty(bases[-1]), np.empty(bases[-1], np.int64)
+    for k, source in enumerate(job.sources):
+        order.group(
+            source.offsets, source.times, source.index, bases[k], wiring.row_start[k], cursor,
+            time, spike,
+        )  # fmt: skip
+    own_delay = job.self_delays()
+    own_weight = job.self_weights()
+    if job.stage.population.kind == "spiking":
+        weight, own_weight = scaled_weights(job), own_weight * job.stage.population.resistance
+    else:
+        weight = job.weights()
+    return FanIn(
+        wiring.in_start,
+        wiring.row,
+        wiring.synapse,
+        weight.astype(real),
+        job.delays(),
+        first,
+        time,
+        spike,
+        own_weight.astype(real),
+        own_delay,
+    )
+
+
+def sample_chunks(job: Job, bytes_each: int) -> Index:
+    """Bounds of the sample groups whose sums are taken apart; depends on sizes only."""
+    most = max(2, CHUNK_BYTES // max(bytes_each, 1))
+    n = max(1, min(CHUNKS, most, job.n_samples))
+    return np.linspace(0, job.n_samples, n + 1).astype(np.int64)
+
+
+def split_effects(job: Job, effects: Floats) -> tuple[Floats, ...]:
+    """dL/dt of all spikes, cut into one array per source. Views."""
+    bases = spike_bases(job)
+    return tuple(effects[lo:hi] for lo, hi in zip(bases[:-1], bases[1:], strict=True))

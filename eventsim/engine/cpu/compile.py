@@ -1,0 +1,41 @@
+"""How kernels are compiled: IEEE arithmetic, cached under a hash of this folder's sources.
+
+Numba's own cache notices a change of the file that holds a kernel, but not of a function that the
+kernel calls from another file, and would go on running the old formula. So the cache folder is
+named after all sources of this package together.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import platformdirs
+from numba import njit
+
+
+def _cache_folder() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    return str(Path(platformdirs.user_cache_dir("eventsim")) / "kernels" / digest)
+
+
+_CACHE_FOLDER = _cache_folder()
+
+
+def scalar(function: Callable[..., Any]) -> Any:
+    """Compile a function that kernels call; it is compiled into them."""
+    return njit(error_model="numpy", fastmath=False)(function)
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel that Python calls: parallel, without the lock, cached on disk."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _CACHE_FOLDER
+    try:
+        return njit(error_model="numpy", fastmath=False, parallel=True, nogil=True, cache=True)(
+            function
+        )
+    finally:
+        numba.config.CACHE_DIR = before

@@ -1,0 +1,213 @@
+"""A layer in which every neuron walks the events of its own sources: sparse, or delayed apart.
+
+Events of one sample are grouped by source beforehand. A neuron collects those of its sources, each
+source an ascending run, merges the runs, and walks the result. Work grows with synaptic events
+times the logarithm of a neuron's number of sources.
+
+Forward, tasks are (sample, block of neurons); backward, a block of neurons takes all samples, so
+that each weight is summed by one thread and in one order.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from eventsim.engine.cpu.compile import kernel, scalar
+from eventsim.engine.cpu.order import merge_runs
+from eventsim.engine.cpu.walk import (
+    ALPHA,
+    ALPHA_MEM,
+    BETA,
+    BETA_MEM,
+    BETA_SYN,
+    BY_RESET,
+    BY_SELF,
+    BY_SELF_DELAY,
+    LEVEL,
+    N_ADJOINT,
+    RATE_MEM,
+    RATE_SYN,
+    RESET,
+    Held,
+    walk,
+    walk_back,
+)
+from eventsim.engine.job import RUNAWAY_PER_MS
+
+
+class FanIn(NamedTuple):
+    """Synapses by target, and the spikes of each sample by source row.
+
+    ``first[s, row] : first[s, row + 1]`` are the spikes of a row, ``spike`` their numbers among
+    those of all sources. ``own_weight`` and ``own_delay`` belong to self-connections that return
+    later than their spike; their delay is 0 where there is none.
+    """
+
+    in_start: NDArray[np.int64]
+    row: NDArray[np.int32]
+    synapse: NDArray[np.int64]
+    weight: NDArray[np.floating]
+    delay: NDArray[np.float64]
+    first: NDArray[np.int64]
+    time: NDArray[np.float64]
+    spike: NDArray[np.int64]
+    own_weight: NDArray[np.floating]
+    own_delay: NDArray[np.float64]
+
+
+@scalar
+def _collect(fan, s, n, t_end, own_times):
+    """Arrivals of neuron n in order: times, CSC entries (-1: its own), and spike numbers."""
+    lo, hi = fan.in_start[n], fan.in_start[n + 1]
+    size, n_runs = own_times.size, 1
+    for entry in range(lo, hi):
+        size += fan.first[s, fan.row[entry] + 1] - fan.first[s, fan.row[entry]]
+        n_runs += 1
+    time, time2 = np.empty(size), np.empty(size)
+    origin, origin2 = np.empty(size, np.int64), np.empty(size, np.int64)
+    spike, spike2 = np.empty(size, np.int64), np.empty(size, np.int64)
+    bounds = np.zeros(n_runs + 1, np.int64)
+    k, run = 0, 0
+    for entry in range(lo, hi):
+        row, delay = fan.row[entry], fan.delay[fan.synapse[entry]]
+        for i in range(fan.first[s, row], fan.first[s, row + 1]):
+            arrival = fan.time[i] + delay
+            if arrival < t_end:
+                time[k], origin[k], spike[k] = arrival, entry, fan.spike[i]
+                k += 1
+        if k > bounds[run]:
+            run += 1
+            bounds[run] = k
+    for i in range(own_times.size):
+        arrival = own_times[i] + fan.own_delay[n]
+        if arrival < t_end:
+            time[k], origin[k], spike[k] = arrival, -1, i
+            k += 1
+    if k > bounds[run]:
+        run += 1
+        bounds[run] = k
+    if merge_runs(time, origin, spike, bounds, run, time2, origin2, spike2):
+        return time2[:k], origin2[:k], spike2[:k]
+    return time[:k], origin[:k], spike[:k]
+
+
+@scalar
+def _run_neuron(fan, s, n, par, refractory, t_end, held, spikes, start, limit, count, nothing):
+    """One neuron in one sample; returns the number of spikes (-1: runs away) and a time."""
+    real = type(par[0, 0])
+    time, origin, _ = _collect(fan, s, n, t_end, nothing)
+    delay, own_first, returned = fan.own_delay[n], count, count
+    v = par[RESET, n] if par[LEVEL, n] <= real(0.0) else real(0.0)
+    j, t, i = real(0.0), 0.0, 0
+    gap_start, gap_count = 0.0, count
+    while t < t_end:
+        until = time[i] if i < time.size else t_end
+        if delay > 0.0 and returned < count:
+            if returned >= limit:
+                return count, t
+            until = min(until, spikes.time[start + returned] + delay)
+        v, j, t, count = walk(
+            n, v, j, t, until, par, refractory, held, spikes, start, limit, count, delay > 0.0
+        )
+        if count < 0 or count - gap_count > RUNAWAY_PER_MS * (1.0 + (t - gap_start)):
+            return -1, t
+        if t < until:
+            continue
+        while i < time.size and time[i] == t:
+            j = j + fan.weight[fan.synapse[origin[i]]]
+            gap_start, gap_count = t, count
+            i += 1
+        while delay > 0.0 and returned < min(count, limit) and returned >= own_first:
+            if spikes.time[start + returned] + delay != t:
+                break
+            j = j + fan.own_weight[n]
+            returned += 1
+    return count, t_end
+
+
+@kernel
+def forward(todo, n_blocks, fan, par, refractory, duration, spikes, starts, limits, counts,
+            reached):  # fmt: skip
+    """Run the tasks in ``todo``, task = sample * n_blocks + block of neurons."""
+    n_neurons = par.shape[1]
+    for i in prange(todo.size):
+        task = todo[i]
+        s, block = task // n_blocks, task % n_blocks
+        held = Held(np.full(n_neurons, -1), np.zeros(n_neurons))
+        nothing = np.empty(0)
+        count, t = 0, 0.0
+        for n in range(n_neurons * block // n_blocks, n_neurons * (block + 1) // n_blocks):
+            held.spike[n] = -1
+            count, t = _run_neuron(
+                fan, s, n, par, refractory, duration[s], held, spikes, starts[task], limits[task],
+                count, nothing,
+            )  # fmt: skip
+            if count < 0:
+                count = -1 - n
+                break
+        counts[task], reached[task] = count, t
+
+
+@scalar
+def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, adjoint, current, released,
+                     by_weight, by_delay, effects, sums, own):  # fmt: skip
+    """One neuron in one sample, backward; returns the number of grazes."""
+    real = type(par[0, 0])
+    mine = 0
+    k = last
+    while k >= 0 and fan.own_delay[n] > 0.0:
+        mine += 1
+        k = tape.previous[k]
+    own_spikes, own_times = np.empty(mine, np.int64), np.empty(mine)
+    k = last
+    for i in range(mine - 1, -1, -1):
+        own_spikes[i], own_times[i] = k, tape.time[k]
+        k = tape.previous[k]
+    time, origin, spike = _collect(fan, s, n, t_end, own_times)
+    for i in range(N_ADJOINT):
+        adjoint[i, n] = real(0.0)
+    current[n] = last
+    released[n] = last < 0 or np.isnan(tape.restart[last])
+    t, grazes = t_end, 0
+    for i in range(time.size - 1, -1, -1):
+        grazes += walk_back(
+            n, adjoint, t, time[i], par, refractory, tape, current, released, sums, own
+        )
+        t = time[i]
+        synapse = fan.synapse[origin[i]] if origin[i] >= 0 else -1
+        w = fan.weight[synapse] if synapse >= 0 else fan.own_weight[n]
+        later = w * (par[RATE_SYN, n] * adjoint[BETA, n] - par[RATE_MEM, n] * adjoint[ALPHA, n])
+        sums[0, n] += w * adjoint[BETA, n]
+        sums[1, n] += w * adjoint[BETA_MEM, n]
+        sums[2, n] += w * adjoint[BETA_SYN, n]
+        if synapse >= 0:
+            by_weight[synapse] += adjoint[BETA, n]
+            by_delay[synapse] += later
+            effects[spike[i]] += later
+        else:
+            own[BY_SELF, n] += adjoint[BETA, n]
+            own[BY_SELF_DELAY, n] += later
+            tape.through[own_spikes[spike[i]]] += later
+    grazes += walk_back(n, adjoint, t, 0.0, par, refractory, tape, current, released, sums, own)
+    if par[LEVEL, n] <= real(0.0):
+        own[BY_RESET, n] += adjoint[ALPHA, n]
+        sums[1, n] += par[RESET, n] * adjoint[ALPHA_MEM, n]
+    return grazes
+
+
+@kernel
+def backward(fan, par, refractory, duration, last, tape, by_weight, by_delay, effects, sums, own,
+             grazes):  # fmt: skip
+    """All samples, one block of neurons after the other; ``effects`` has one row per block."""
+    n_blocks, n_neurons = effects.shape[0], par.shape[1]
+    for block in prange(n_blocks):
+        adjoint = np.zeros((N_ADJOINT, n_neurons), par.dtype)
+        current, released = np.full(n_neurons, -1), np.ones(n_neurons, np.bool_)
+        for n in range(n_neurons * block // n_blocks, n_neurons * (block + 1) // n_blocks):
+            for s in range(duration.size):
+                grazes[block] += _run_neuron_back(
+                    fan, s, n, par, refractory, duration[s], last[s, n], tape, adjoint, current,
+                    released, by_weight, by_delay, effects[block], sums, own,
+                )  # fmt: skip

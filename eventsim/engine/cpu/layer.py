@@ -1,0 +1,114 @@
+"""Spiking layer on the CPU, host side of the forward pass: buffers that grow, packing, errors."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from eventsim.engine.cpu import fanin, order, shared
+from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, neuron_table, row_weights
+from eventsim.engine.cpu.walk import Spikes
+from eventsim.engine.job import RUNAWAY_PER_MS, Job
+from eventsim.errors import RunawayError
+from eventsim.events import SpikeTrains
+
+# Blocks of neurons that walk one sample's events in parallel when each has its own.
+BLOCKS = 8
+
+# First guess of a buffer: this rate of every neuron in Hz, and at least that many spikes.
+GUESS_HZ, GUESS_LEAST = 64.0, 256
+
+Run = Callable[[Index, Spikes, Index, Index, Index, np.ndarray], None]
+
+
+def forward(job: Job) -> SpikeTrains:
+    """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
+    par, refractory = neuron_table(job), job.stage.population.refractory
+    if job.stage.shares_events:
+        events, weights = merged_events(job), row_weights(job)
+        fastest = par.dtype.type(fastest_rate(job))
+
+        def run_shared(todo, spikes, starts, limits, counts, reached):  # type: ignore[no-untyped-def]
+            shared.forward(
+                todo, events.offsets, events.times, events.rows, weights, par, refractory,
+                job.duration, fastest, spikes, starts, limits, counts, reached,
+            )  # fmt: skip
+
+        return _run(job, 1, run_shared)
+    fan = fan_in(job)
+
+    def run_fanin(todo, spikes, starts, limits, counts, reached):  # type: ignore[no-untyped-def]
+        fanin.forward(
+            todo, BLOCKS, fan, par, refractory, job.duration, spikes, starts, limits, counts,
+            reached,
+        )  # fmt: skip
+
+    trains = _run(job, BLOCKS, run_fanin)
+    order.sort_spikes(
+        trains.offsets, trains.times, trains.neurons, trains.current, trains.restart_current
+    )
+    return trains
+
+
+def fastest_rate(job: Job) -> float:
+    """Largest product of rate and ms that an interval can multiply, rounded up."""
+    p = job.stage.population
+    fastest = max((1.0 / p.tau_mem).max(), (1.0 / p.tau_syn).max())
+    return float(fastest * (1.0 + 1e-6))
+
+
+def _run(job: Job, blocks: int, run: Run) -> SpikeTrains:
+    """Run all tasks; those whose spikes do not fit are run again with room for all."""
+    size, n_tasks = job.stage.population.size, job.n_samples * blocks
+    guess = np.maximum(GUESS_LEAST, job.duration * size / blocks * GUESS_HZ * 1e-3)
+    limits = np.repeat(guess.astype(np.int64), blocks)
+    counts, reached = np.zeros(n_tasks, np.int64), np.zeros(n_tasks)
+    todo, rounds, where = np.arange(n_tasks), [], np.zeros(n_tasks, np.int64)
+    starts = np.zeros(n_tasks, np.int64)
+    while todo.size:
+        ends = np.cumsum(limits[todo])
+        starts[todo] = ends - limits[todo]
+        spikes = _buffers(int(ends[-1]))
+        run(todo, spikes, starts, limits, counts, reached)
+        _raise_runaway(job, blocks, counts, reached)
+        where[todo] = len(rounds)
+        rounds.append(spikes)
+        todo = np.flatnonzero(counts > limits)
+        limits[todo] = np.maximum(counts[todo], 2 * limits[todo])
+    return _pack(job, blocks, rounds, where, starts, counts)
+
+
+def _buffers(size: int) -> Spikes:
+    return Spikes(
+        np.empty(size), np.empty(size, np.int32), np.empty(size), np.full(size, np.nan)
+    )
+
+
+def _raise_runaway(job: Job, blocks: int, counts: Index, reached: np.ndarray) -> None:
+    bad = np.flatnonzero(counts < 0)
+    if bad.size:
+        raise RunawayError(
+            population=job.stage.name,
+            sample=int(bad[0]) // blocks,
+            neuron=int(-1 - counts[bad[0]]),
+            time=float(reached[bad[0]]),
+            limit=RUNAWAY_PER_MS,
+        )
+
+
+def _pack(
+    job: Job, blocks: int, rounds: list[Spikes], where: Index, starts: Index, counts: Index
+) -> SpikeTrains:
+    ends = np.cumsum(counts)
+    packed = _buffers(int(ends[-1]) if ends.size else 0)
+    for k, spikes in enumerate(rounds):
+        mine = np.flatnonzero(where == k)
+        order.pack(spikes, starts[mine], counts[mine], (ends - counts)[mine], packed)
+    offsets = np.concatenate([[0], ends[blocks - 1 :: blocks]]).astype(np.int64)
+    return SpikeTrains(
+        packed.time,
+        packed.neuron,
+        offsets,
+        job.stage.population.size,
+        current=packed.current / job.stage.population.resistance[packed.neuron],
+        restart_current=packed.restart / job.stage.population.resistance[packed.neuron],
+    )
