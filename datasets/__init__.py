@@ -9,15 +9,15 @@ speakers, another encoder), ``ntidigits`` (the division by utterance, spoken seq
 ``spoken_digits`` (size of the set, its voices). :class:`CochleaEncoder` makes events of any audio.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+
 from eventsim.datasets import fsdd, ntidigits, spoken_digits
 from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, check_split, find, searched
 from eventsim.datasets.encoder import CochleaEncoder
-
 from eventsim.errors import DataError
 
 __all__ = [
@@ -29,7 +29,12 @@ __all__ = [
     "load",
 ]
 
-Loader = Callable[[Split, Path | None, bool], Dataset]
+
+class Loader(Protocol):
+    """What loads a data set; parameters as :func:`load`."""
+
+    def __call__(self, split: Split, *, root: Path | None, download: bool) -> Dataset:
+        """One split."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +76,23 @@ def load(
     if name not in DATASETS:
         raise DataError(f"No data set {name!r}. There are: {', '.join(DATASETS)}.")
     check_split(name, split)
-    return ENTRIES[name].loader(split, None if root is None else Path(root), download)
+    place = None if root is None else Path(root)
+    return ENTRIES[name].loader(split, root=place, download=download)
 
 
-def _load_fsdd(split: Split, root: Path | None, download: bool) -> Dataset:
+def _load_fsdd(split: Split, *, root: Path | None, download: bool) -> Dataset:
     stream, recordings = fsdd.load_with_speakers(split, root=root, download=download)
     return Dataset(stream, recordings.digits, fsdd.CLASS_NAMES, _FSDD, recordings.speakers)
 
 
-def _load_spoken_digits(split: Split, root: Path | None, download: bool) -> Dataset:
+def _load_spoken_digits(split: Split, *, root: Path | None, download: bool) -> Dataset:
     del download  # made here, never fetched
     stream, keys = spoken_digits.load_with_keys(split, root=root)
     groups = np.array([spoken_digits.voice_of(key) for key in keys])
-    return Dataset(stream, _labels(keys), ntidigits.CLASS_NAMES, _SPOKEN_DIGITS, groups)
+    return Dataset(stream, ntidigits.labels_of(keys), ntidigits.CLASS_NAMES, _SPOKEN_DIGITS, groups)
 
 
-def _load_ntidigits(split: Split, root: Path | None, download: bool) -> Dataset:
+def _load_ntidigits(split: Split, *, root: Path | None, download: bool) -> Dataset:
     del download  # there is no lasting address to fetch it from
     path = find("ntidigits", root=root, candidates=(_NTIDIGITS_FILE,))
     if path is None or path.is_dir():
@@ -97,11 +103,7 @@ def _load_ntidigits(split: Split, root: Path | None, download: bool) -> Dataset:
         )
     stream, keys = ntidigits.load_with_keys(path, split=split)
     groups = np.array([key.speaker for key in keys])
-    return Dataset(stream, _labels(keys), ntidigits.CLASS_NAMES, _NTIDIGITS, groups)
-
-
-def _labels(keys: tuple[ntidigits.Key, ...]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    return np.array([key.labels[0] for key in keys], np.int64)
+    return Dataset(stream, ntidigits.labels_of(keys), ntidigits.CLASS_NAMES, _NTIDIGITS, groups)
 
 
 _NTIDIGITS_FILE = "n-tidigits.hdf5"
@@ -110,7 +112,7 @@ _FSDD = DatasetInfo(
     name="fsdd",
     description="Free Spoken Digit Dataset: people say zero to nine, 8 kHz",
     classes=fsdd.CLASS_NAMES,
-    channels=CochleaEncoder().n_channels,
+    channels=fsdd.ENCODER.n_channels,
     splits="takes 0-4 of every speaker and digit are test, 5-49 train; same speakers in both",
     obtain=f"Downloaded on request, or put {fsdd.ARCHIVE_URL} into $EVENTSIM_DATA/fsdd.",
     licence="CC BY-SA 4.0",

@@ -17,7 +17,8 @@ done, and freed of its weakest part:
     d_c = g\,\max(q_c - \phi,\, 0),
 
 with :math:`\langle r\rangle_c` the mean over ``inhibition_width`` channels around :math:`c`,
-smoothed by a first-order low-pass of time constant ``inhibition_tau``. The unit of channel
+smoothed by a first-order low-pass of time constant ``inhibition_tau`` and renewed once per ms.
+The unit of channel
 :math:`c` integrates from the start of the clip and fires whenever its integral reaches the
 next integer,
 
@@ -65,6 +66,7 @@ Floats = NDArray[np.float64]
 FRAME = 0.020  # s, frame of the active level
 ACTIVE_RANGE_DB = 25.0
 RING_TIME = 0.1  # s of zeros behind a clip; the lowest filter has decayed by exp(-23) there
+INHIBITION_STEP = 1e-3  # s
 OVERSAMPLING = 2.16  # least internal rate over frequency_max: 8 kHz for the default
 
 
@@ -160,13 +162,13 @@ class CochleaEncoder:
         drive, rate = self.drive(clip, sample_rate)
         return _integrate_and_fire(drive, rate, end=1e3 * clip.size / sample_rate)
 
-    def drive(self, audio: ArrayLike, sample_rate: float) -> tuple[Floats, float]:
+    def drive(self, audio: ArrayLike, sample_rate: float) -> tuple[NDArray[np.float32], float]:
         """Input of the integrate-and-fire units, before any event.
 
         Returns
         -------
         drive, rate
-            float64 [channels, steps] in events per second with dead time folded in, and the
+            float32 [channels, steps] in events per second with dead time folded in, and the
             steps per second. New array.
         """
         clip = _checked(audio, sample_rate)
@@ -179,18 +181,28 @@ class CochleaEncoder:
         steps = math.ceil(clip.size * n_out / n_fft)
         motion = fft.irfft(response * spectrum, n_out)[:, :steps] * np.float32(n_out / n_fft)
 
-        rectified = np.maximum(motion, 0.0) ** np.float32(self.compression)
-        excess = rectified - self._inhibition(rectified, rate) - np.float32(self.floor)
-        d = self.gain * np.maximum(excess, 0.0).astype(np.float64)
-        return d / (1.0 + 1e-3 * self.refractory * d), rate
+        rectified = np.maximum(motion, 0.0, out=motion)
+        np.power(rectified, np.float32(self.compression), out=rectified)
+        d = rectified - self._inhibition(rectified, rate)
+        d -= np.float32(self.floor)
+        d *= np.float32(self.gain)
+        np.maximum(d, 0.0, out=d)
+        d /= 1.0 + np.float32(1e-3 * self.refractory) * d
+        return d, rate
 
     def _inhibition(self, rectified: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
-        keep = math.exp(-1e3 / (self.inhibition_tau * rate))
+        n_channels, steps = rectified.shape
+        block = max(1, round(INHIBITION_STEP * rate))
+        n_blocks = steps // block
+        means = rectified[:, : n_blocks * block].reshape(n_channels, n_blocks, block).mean(axis=2)
+        keep = math.exp(-1e3 * block / (self.inhibition_tau * rate))
         coefficients = np.array([1.0 - keep], np.float32), np.array([1.0, -keep], np.float32)
-        recent = signal.lfilter(*coefficients, rectified, axis=1)
-        width = min(self.inhibition_width, rectified.shape[0])
-        mean = uniform_filter1d(recent, width, axis=0, mode="nearest")
-        return np.float32(self.inhibition) * mean
+        recent = signal.lfilter(*coefficients, means, axis=1)
+        width = min(self.inhibition_width, n_channels)
+        spread = np.zeros((n_channels, n_blocks + 1), np.float32)
+        # A block is inhibited by what lies before it: the filter bank stays causal.
+        spread[:, 1:] = uniform_filter1d(recent, width, axis=0, mode="nearest")
+        return np.float32(self.inhibition) * np.repeat(spread, block, axis=1)[:, :steps]
 
 
 def centre_frequencies(encoder: CochleaEncoder) -> Floats:
@@ -239,23 +251,27 @@ def _filter_bank(
 
 
 def _integrate_and_fire(
-    drive: Floats, rate: float, *, end: float
+    drive: NDArray[np.float32], rate: float, *, end: float
 ) -> tuple[Floats, NDArray[np.int32]]:
     """Crossing times of the integers by the integral of each row, in ms up to ``end``."""
-    step = 1e3 / rate
-    times, channels = [np.zeros(0)], [np.zeros(0, np.int32)]
-    for channel, row in enumerate(drive):
-        total = np.concatenate([[0.0], np.cumsum(row)]) / rate
-        level = np.arange(1, int(total[-1]) + 1)
-        after = np.searchsorted(total, level)
-        fraction = (level - total[after - 1]) / (total[after] - total[after - 1])
-        times.append((after - 1 + fraction) * step)
-        channels.append(np.full(level.size, channel, np.int32))
-    t, c = np.concatenate(times), np.concatenate(channels)
+    total = np.zeros((drive.shape[0], drive.shape[1] + 1))
+    np.cumsum(drive, axis=1, dtype=np.float64, out=total[:, 1:])
+    total /= rate
+    counts = total[:, -1].astype(np.int64)
+    times = np.zeros(counts.sum())
+    start = 0
+    for row, count in zip(total, counts, strict=True):
+        level = np.arange(1, count + 1)
+        after = np.searchsorted(row, level)
+        fraction = (level - row[after - 1]) / (row[after] - row[after - 1])
+        times[start : start + count] = (after - 1 + fraction) * (1e3 / rate)
+        start += count
+    channels = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
     # The integral ends with the clip; its last step may reach past it.
-    inside = t <= end
-    order = np.lexsort((c[inside], t[inside]))
-    return t[inside][order], c[inside][order]
+    inside = times <= end
+    t, c = times[inside], channels[inside]
+    order = np.lexsort((c, t))
+    return t[order], c[order]
 
 
 def _checked(audio: ArrayLike, sample_rate: float) -> Floats:

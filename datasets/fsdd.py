@@ -16,23 +16,25 @@ CC BY-SA 4.0. Event streams made from it are adaptations under the same licence.
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.io import wavfile
+
 from eventsim.datasets import encoder as encoder_module
 from eventsim.datasets.cache import Arrays, cached, code_digest, digest
 from eventsim.datasets.dataset import Split, check_split, find, searched, user_folder
 from eventsim.datasets.encoder import CochleaEncoder
 from eventsim.datasets.progress import track
-from numpy.typing import NDArray
-from scipy.io import wavfile
-
 from eventsim.errors import DataError
 from eventsim.events import EventStream
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+ENCODER = CochleaEncoder()
 TEST_INDICES = 5  # takes 0 to 4 of every speaker and digit
 
 _COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
@@ -82,7 +84,7 @@ def load(
         Folder or zip file of the recordings; None to look where
         :mod:`eventsim.datasets.dataset` says.
     encoder
-        None for ``CochleaEncoder()``.
+        None for ``ENCODER``.
     download
         Fetch the recordings (about 16 MB) into the user's data folder if there are none.
 
@@ -123,7 +125,7 @@ def load_with_speakers(
         place = fetch()
     files = read_files(place)
     recordings = _recordings(list(files))
-    stream = _encoded(files, encoder or CochleaEncoder())
+    stream = _encoded(files, encoder or ENCODER)
     wanted = recordings.is_test if split == "test" else ~recordings.is_test
     if speakers is not None:
         unknown = sorted(set(speakers) - set(recordings.speakers.tolist()))
@@ -259,7 +261,7 @@ def _read_zip(place: Path) -> dict[str, bytes]:
                 if name in files:
                     raise DataError(f"fsdd: {place} holds {name} twice. Expected each one once.")
                 files[name] = archive.read(member)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
         raise DataError(
             f"fsdd: {place} cannot be read as a zip file ({error}). It is truncated or something "
             "else; get it anew."

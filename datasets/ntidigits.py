@@ -29,16 +29,16 @@ Front. Neurosci. 12:23.
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import h5py
 import numpy as np
-from eventsim.datasets.dataset import Split, check_split
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.datasets.dataset import Split, check_split
 from eventsim.errors import DataError, EventSimError
 from eventsim.events import EventStream
 
@@ -113,7 +113,7 @@ def load(
         what the layout promises.
     """
     stream, keys = load_with_keys(path, split=split, division=division, n_digits=1)
-    return stream, np.array([key.labels[0] for key in keys], np.int64), CLASS_NAMES
+    return stream, labels_of(keys), CLASS_NAMES
 
 
 def load_with_keys(
@@ -144,6 +144,11 @@ def load_with_keys(
     if not keys:
         raise DataError(f"{path}: split {split!r} holds no sample with {n_digits} digits.")
     return _stream(samples), tuple(keys)
+
+
+def labels_of(keys: Sequence[Key]) -> NDArray[np.int64]:
+    """Label of the first digit of every key, [samples]. New array."""
+    return np.array([key.labels[0] for key in keys], np.int64)
 
 
 def write(
