@@ -8,24 +8,26 @@ from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import one_neuron, one_sample, random_net, random_stream
 
 CHECKED = {
-    "two layers, dense": {"hidden": (4, 3), "tau_ratio": 0.25},
-    "two layers, sparse": {"hidden": (4, 3), "tau_ratio": 4.0, "sparse": True},
-    "three layers": {"hidden": (3, 3, 2), "tau_ratio": 1.0, "delays": "scalar"},
+    "two layers, dense": (506, {"hidden": (4, 3), "tau_ratio": 0.25}),
+    "two layers, sparse": (538, {"hidden": (4, 3), "tau_ratio": 4.0, "sparse": True}),
+    "three layers": (503, {"hidden": (3, 3, 2), "tau_ratio": 1.0, "delays": "scalar"}),
 }
 
 
-def small(**options):
-    net = random_net(501, n_inputs=3, n_outputs=2, **({"hidden": (4, 3)} | options))
-    return net, random_stream(502, n_samples=2, n_channels=3, duration=40.0, rate=80.0)
+def small(seed=501, **options):
+    net = random_net(seed, n_inputs=3, n_outputs=2, **({"hidden": (4, 3)} | options))
+    return net, random_stream(502, n_samples=2, n_channels=3, duration=40.0, rate=120.0)
 
 
 @pytest.mark.parametrize("name", list(CHECKED))
 def test_gradcheck_finds_every_gradient_right(backend, name):
-    net, stream = small(**CHECKED[name])
-    if backend == "reference":
-        stream = stream[:1]
+    seed, options = CHECKED[name]
+    net, stream = small(seed, **options)
+    tape = es.simulate(net, stream, backend=backend)
+    assert all((tape[n].counts().sum(axis=0) > 1).all() for n in tape.names)
     loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(25.0))
-    check = es.gradcheck(net, stream, loss, step=1e-5, backend=backend, n_directions=40)
+    n = 2 if backend == "reference" else None  # it is slow
+    check = es.gradcheck(net, stream, loss, step=1e-5, backend=backend, n_directions=n)
     # Directions in which a spike appears or vanishes are left out, and counted.
     assert check.fraction_compared > 0.9
     assert check.worst_relative_error < 1e-6
@@ -42,9 +44,20 @@ def test_gradcheck_sees_a_wrong_gradient(backend):
             return loss, {name: seed * 1.001 for name, seed in seeds.items()}
 
     right, wrong = SpikeTimes("hidden1", "hidden2"), Wrong("hidden1", "hidden2")
-    options = {"backend": backend, "n_directions": 12, "seed": 1}
+    options = {"backend": backend, "n_directions": 2, "seed": 1}
     assert es.gradcheck(net, stream, right, **options).worst_relative_error < 1e-6
     assert es.gradcheck(net, stream, wrong, **options).worst_relative_error > 1e-4
+
+
+def test_gradcheck_sees_a_gradient_where_there_is_none(backend):
+    net, stream = small(hidden=(3, 2))
+
+    class Constant(SpikeTimes):
+        def __call__(self, net, tape):
+            return 1.0, super().__call__(net, tape)[1]
+
+    check = es.gradcheck(net, stream, Constant("hidden2"), backend=backend, n_directions=2)
+    assert check.worst_relative_error > 0.1
 
 
 def test_gradcheck_leaves_out_and_counts_vanishing_spikes(backend):
@@ -193,17 +206,24 @@ def test_reloaded_tape_gives_the_same_gradient(backend, tmp_path):
     assert all(np.array_equal(expected[key], actual[key]) for key in expected)
 
 
-def test_grazing_spike_is_counted_and_its_gradient_is_large(backend):
-    tau, weight = 10.0, (1.0 + 1e-13) * np.e
-    calm = one_neuron(2.0 * np.e, tau_mem=tau, tau_syn=tau, refractory=90.0)
-    graze = one_neuron(weight, tau_mem=tau, tau_syn=tau, refractory=90.0)
-    stream = one_sample([3.0])
-    counts = []
-    for net in (calm, graze):
-        tape = es.simulate(net, stream, backend=backend)
-        assert tape["hidden"].times.size == 1
-        counts.append(es.backward(net, tape, SpikeTimes("hidden")).grazes)
-    assert counts == [0, 1]
+def test_gradients_near_a_grazing_spike_are_large_and_finite_or_counted(backend):
+    # Within rounding of the border the slope at threshold may come out as zero or below. Then
+    # the gradient does not exist: that spike is counted, never turned into inf or NaN.
+    fired = []
+    for ulps in range(-40, 41):
+        weight = np.e * (1.0 + ulps * np.finfo(float).eps)
+        net = one_neuron(weight, tau_mem=10.0, tau_syn=10.0)
+        tape = es.simulate(net, one_sample([3.0]), backend=backend)
+        fired.append(tape["hidden"].times.size)
+        gradients = es.backward(net, tape, SpikeTimes("hidden"))
+        assert all(np.isfinite(array).all() for array in gradients.flat().values())
+        slope = abs(gradients["input->hidden"].weights[0, 0])
+        if not fired[-1]:
+            assert (gradients.grazes, slope) == (0, 0.0)
+        else:
+            assert gradients.grazes == 1 or slope > 1e5
+    assert fired[0] == 0
+    assert fired[-1] == 1
 
 
 def test_backward_with_bad_seeds_says_which_and_what_was_expected(backend):

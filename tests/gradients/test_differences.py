@@ -17,33 +17,33 @@ from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import random_net, random_stream
 
 NETS = {
-    # name: (seed, net, samples, duration)
+    # name: (seed, net); with these seeds every neuron fires at least twice
     "membrane faster, dense": (
-        1,
+        506,
         {"hidden": (4, 3), "tau_ratio": 0.25, "delays": "synapse", "self_delays": "neuron"},
     ),
     "taus equal, dense": (
-        2,
+        506,
         {"hidden": (4, 3), "tau_ratio": 1.0, "delays": "scalar", "self_delays": "scalar"},
     ),
     "membrane slower, sparse": (
-        3,
+        557,
         {"hidden": (4, 3), "tau_ratio": 4.0, "sparse": True, "delays": "synapse"},
     ),
     "three layers, dense": (
-        4,
+        514,
         {"hidden": (4, 3, 3), "delays": "source", "self_delays": "none"},
     ),
     "three layers, sparse": (
-        5,
+        538,
         {"hidden": (4, 3, 3), "sparse": True, "delays": "source", "self_delays": "neuron"},
     ),
     "no delays at all": (
-        6,
+        502,
         {"hidden": (4, 3), "delays": "none", "self_delays": "none"},
     ),
     "pacemakers": (
-        7,
+        502,
         {"hidden": (4, 3), "pacemakers": True, "delays": "scalar", "self_delays": "neuron"},
     ),
 }
@@ -52,8 +52,8 @@ NETS = {
 @functools.cache
 def problem(name):
     seed, options = NETS[name]
-    net = random_net(200 + seed, n_inputs=3, n_outputs=2, **options)
-    stream = random_stream(300 + seed, n_samples=2, n_channels=3, duration=40.0, rate=80.0)
+    net = random_net(seed, n_inputs=3, n_outputs=2, **options)
+    stream = random_stream(502, n_samples=2, n_channels=3, duration=40.0, rate=120.0)
     return net, stream
 
 
@@ -78,7 +78,7 @@ def test_every_gradient_matches_central_differences(backend, name, kind):
     net, stream = problem(name)
     rows = rows_of(name, kind)
     tape = es.simulate(net, stream, backend=backend)
-    assert all(tape[population].times.size > 10 for population in tape.names)
+    assert all((tape[p].counts().sum(axis=0) > 1).all() for p in tape.names)
     gradients = es.backward(net, tape, loss_of(net, kind))
     assert_gradients_match(gradients, _with_path(net, rows, kind))
 

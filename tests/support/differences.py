@@ -103,15 +103,23 @@ class Differences:
 
 
 def _derivative(evaluate, step, *, one_sided):
-    """``(difference, estimated error)``, or ``(None, None)`` where spike counts change."""
+    """``(difference, estimated error)``, or ``(None, None)`` where spike counts change.
+
+    A smaller first step is tried where counts change or the table does not settle.
+    """
     centre = evaluate(0.0) if one_sided else None
+    best, error = None, np.inf
     for _ in range(5):
         high = evaluate(step)
         low = centre if one_sided else evaluate(-step)
         if high is not None and low is not None:
-            return _ridders(evaluate, step, high, low, centre)
+            found, guess = _ridders(evaluate, step, high, low, centre)
+            if guess < error:
+                best, error = found, guess
+            if error <= 0.1 * RESOLVED * abs(best):
+                break
         step /= 8.0
-    return None, None
+    return (None, None) if best is None else (best, error)
 
 
 def _ridders(evaluate, step, high, low, centre):
@@ -125,7 +133,7 @@ def _ridders(evaluate, step, high, low, centre):
         high = evaluate(step)
         low = centre if one_sided else evaluate(-step)
         if high is None or low is None:
-            return None, None
+            return None, np.inf
         column = [(high - low) / (width * step)]
         factor = order
         for m in range(row):

@@ -140,10 +140,16 @@ def test_transposed_weights_get_the_hint():
         base().connect("input", "hidden", np.ones((4, 3)))
 
 
-@pytest.mark.parametrize("r", [np.ones(3), np.ones((4, 4)), np.float64(1.0)])
+@pytest.mark.parametrize("r", [np.ones(3), np.ones((4, 4)), np.ones((1, 4)), np.ones(0)])
 def test_self_weights_of_the_wrong_shape_are_refused(r):
     with pytest.raises(ShapeError, match=r"hidden->hidden|self_recurrent|one .*per neuron"):
         base().connect("hidden", "hidden", es.self_recurrent(r))
+
+
+def test_single_self_weight_serves_all_neurons():
+    net = base()
+    net.connect("hidden", "hidden", es.self_recurrent(0.5))
+    assert net.parameters()["hidden->hidden.weights"].tolist() == [0.5] * 4
 
 
 def test_self_recurrent_weights_between_two_populations_are_refused():
