@@ -34,7 +34,7 @@ def readout_net():
 def van_rossum():
     other = spiking_net()
     other.populations["output"].threshold[:] = 1.3
-    targets = simulate(other, STREAM, backend="reference")["output"]
+    targets = simulate(other, STREAM, backend="cpu")["output"]
     return VanRossum(targets, population="output", time_constant=8.0)
 
 
@@ -53,7 +53,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_of_the_loss_match_finite_differences(case):
     net, loss = CASES[case]()
-    check = gradcheck(net, STREAM, loss, step=1e-5, backend="reference", n_directions=6)
+    check = gradcheck(net, STREAM, loss, step=1e-5, backend="cpu", n_directions=6)
     # A first spike does not feel what happens after it: its zeros are left out.
     assert check.fraction_compared > (0.7 if case == "first spike" else 0.9)
     assert check.worst_relative_error < 1e-6
