@@ -10,6 +10,7 @@ entry at the same time each write a complete file, and one of them remains.
 
 import hashlib
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -76,7 +77,7 @@ def cached(name: str, *, key: Mapping[str, str], make: Callable[[], Arrays]) -> 
         Array of every name. New arrays.
     """
     path, text = entry(name, key)
-    if path.exists():
+    if zipfile.is_zipfile(path):  # False for half a file, and for none
         try:
             arrays = read_arrays(path, kind=KIND, version=CACHE_VERSION)
         except StorageError:

@@ -15,6 +15,8 @@ CC BY-SA 4.0. Event streams made from it are adaptations under the same licence.
 
 import io
 import re
+import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -231,8 +233,12 @@ def _encode_all(files: dict[str, bytes], encoder: CochleaEncoder) -> Arrays:
 
 def _read_wav(name: str, content: bytes) -> tuple[int, NDArray[np.int16]]:
     try:
-        rate, audio = wavfile.read(io.BytesIO(content))
-    except (ValueError, EOFError) as error:
+        with warnings.catch_warnings():
+            # SciPy only warns of missing audio, and of chunks that it skips, which is harmless.
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)
+            warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)
+            rate, audio = wavfile.read(io.BytesIO(content))
+    except (ValueError, EOFError, struct.error, wavfile.WavFileWarning) as error:
         raise DataError(
             f"fsdd, {name}: cannot be read as a wav file ({error}). It is truncated or something "
             "else; get it anew."

@@ -1,0 +1,158 @@
+import importlib.util
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from eventsim.datasets import ntidigits, spoken_digits
+from eventsim.datasets.espeak import Synthesizer
+from eventsim.datasets.spoken_digits import TEST_VOICES, TRAIN_VOICES, WOMEN, Recipe
+from eventsim.errors import DataError, ParameterError
+
+needs_espeak = pytest.mark.skipif(
+    importlib.util.find_spec("espeakng_loader") is None,
+    reason="espeakng-loader is not installed: pip install 'eventsim[demo]'",
+)
+SMALL = Recipe(train_voices=2, test_voices=1)
+
+
+def test_train_and_test_share_no_voice():
+    assert len(set(TRAIN_VOICES)) == len(TRAIN_VOICES) == 60
+    assert len(set(TEST_VOICES)) == len(TEST_VOICES) == 15
+    assert not set(TRAIN_VOICES) & set(TEST_VOICES)
+    assert set(TRAIN_VOICES + TEST_VOICES) >= WOMEN
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), SMALL, Recipe(accents=8)])
+def test_keys_are_unique_and_as_many_as_promised(recipe):
+    lists = [spoken_digits.utterances(recipe, split) for split in ("train", "test")]
+    keys = [str(u.key) for one in lists for u in one]
+    assert tuple(map(len, lists)) == recipe.n_clips
+    assert len(set(keys)) == len(keys)
+    assert all(str(ntidigits.parse_key(key)) == key for key in keys)
+
+
+def test_default_recipe_has_1320_train_and_330_test_clips():
+    assert Recipe().n_clips == (1320, 330)
+
+
+def test_larger_set_contains_the_smaller_one():
+    small = spoken_digits.utterances(SMALL, "train")
+    large = spoken_digits.utterances(Recipe(train_voices=5), "train")
+    assert large[: len(small)] == small
+
+
+def test_seed_changes_pitch_and_rate_but_not_the_keys():
+    first, second = (
+        spoken_digits.utterances(Recipe(train_voices=1, seed=seed), "train") for seed in (0, 1)
+    )
+    assert [u.key for u in first] == [u.key for u in second]
+    assert [(u.pitch, u.rate) for u in first] != [(u.pitch, u.rate) for u in second]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("train_voices", 0), ("test_voices", 16), ("accents", 9), ("seed", -1)]
+)
+def test_recipe_outside_its_limits_is_refused_by_name(name, value):
+    with pytest.raises(ParameterError, match=name):
+        Recipe(**{name: value})
+
+
+def test_missing_extra_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    with pytest.raises(DataError, match=r"pip install 'eventsim\[demo\]'"):
+        spoken_digits.load("train", recipe=SMALL)
+
+
+@needs_espeak
+def test_synthesizer_says_the_same_after_every_start():
+    def speech():
+        s = Synthesizer()
+        voices = ("en-us+f3", "en+klatt2", "en-gb-scotland+croak")
+        return [s.say("seven", voice=v, pitch=50, rate=160) for v in voices]
+
+    first, second = speech(), speech()
+    for a, b in zip(first, second, strict=True):
+        assert a.dtype == np.int16
+        assert a.size > 2000
+        np.testing.assert_array_equal(a, b)
+
+
+@needs_espeak
+def test_faster_speech_is_shorter_and_voices_differ():
+    s = Synthesizer()
+    slow = s.say("zero", voice="en-us+m3", pitch=50, rate=120)
+    fast = s.say("zero", voice="en-us+m3", pitch=50, rate=220)
+    other = s.say("zero", voice="en-us+f3", pitch=50, rate=120)
+    assert fast.size < 0.8 * slow.size
+    assert slow.size != other.size or (slow != other).any()
+
+
+@needs_espeak
+@pytest.mark.parametrize("voice", ["en-us+nobody", "en-us+F3", "xx-yy"])
+def test_unknown_voice_is_refused_not_replaced(voice):
+    with pytest.raises(DataError, match="no voice"):
+        Synthesizer().say("one", voice=voice, pitch=50, rate=160)
+
+
+@needs_espeak
+def test_every_voice_and_accent_of_the_recipes_speaks():
+    s = Synthesizer()
+    for u in spoken_digits.utterances(Recipe(accents=8), "train")[::22]:
+        assert s.say("oh", voice=u.voice, pitch=u.pitch, rate=u.rate).size > 0
+    for u in spoken_digits.utterances(Recipe(accents=8), "test")[::22]:
+        assert s.say("oh", voice=u.voice, pitch=u.pitch, rate=u.rate).size > 0
+
+
+@needs_espeak
+def test_made_set_is_read_by_the_reader_of_ntidigits(tmp_path):
+    path = tmp_path / spoken_digits.FILE_NAME
+    spoken_digits.make(path, recipe=SMALL)
+    stream, labels, names = ntidigits.load(path, split="train")
+    assert np.bincount(labels).tolist() == [4] * 11
+    assert names[10] == "zero"
+    assert 1500 < 1e3 * stream.n_events / stream.duration.sum() < 4500
+    same, _, _ = spoken_digits.load("train", root=tmp_path)
+    np.testing.assert_array_equal(same.times, stream.times)
+
+
+@needs_espeak
+def test_same_recipe_makes_the_same_events(tmp_path):
+    recipe = Recipe(train_voices=1, test_voices=1)
+    for name in ("a", "b"):
+        spoken_digits.make(tmp_path / name, recipe=recipe)
+    first, second = (ntidigits.load(tmp_path / n, split="train")[0] for n in ("a", "b"))
+    np.testing.assert_array_equal(first.times, second.times)
+    np.testing.assert_array_equal(first.channels, second.channels)
+
+
+@needs_espeak
+def test_set_in_the_cache_is_made_once(monkeypatch):
+    recipe = Recipe(train_voices=1, test_voices=1)
+    before, _, _ = spoken_digits.load("test", recipe=recipe)
+    monkeypatch.setattr(spoken_digits, "make", None)
+    after, keys = spoken_digits.load_with_keys("test", recipe=recipe)
+    np.testing.assert_array_equal(before.times, after.times)
+    assert {spoken_digits.voice_of(key) for key in keys} == {TEST_VOICES[0].lower()}
+
+
+@needs_espeak
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "incomplete"])
+def test_damaged_set_in_the_cache_is_made_anew(damage):
+    recipe = Recipe(train_voices=1, test_voices=1)
+    path = spoken_digits.cached_file(recipe)
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif damage == "foreign":
+        path.write_bytes(b"not HDF5")
+    else:
+        with h5py.File(path, "a") as file:
+            del file["train_addresses"]
+    stream, labels, _ = spoken_digits.load("train", recipe=recipe)
+    assert stream.n_samples == labels.size == 22
+
+
+def test_folder_without_a_set_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"holds no spoken_digits\.hdf5"):
+        spoken_digits.load("train", root=tmp_path)
