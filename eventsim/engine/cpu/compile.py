@@ -24,8 +24,13 @@ def _cache_folder() -> str:
 _CACHE_FOLDER = _cache_folder()
 
 
+def formula(function: Callable[..., Any]) -> Any:
+    """Compile a short function without loops; it is inlined, or loops over it stay scalar."""
+    return njit(error_model="numpy", fastmath=False, forceinline=True)(function)
+
+
 def scalar(function: Callable[..., Any]) -> Any:
-    """Compile a function that kernels call; it is compiled into them."""
+    """Compile a function that kernels call."""
     return njit(error_model="numpy", fastmath=False)(function)
 
 

@@ -7,7 +7,7 @@ contiguous array of times; the compiler vectorises that loop.
 import numpy as np
 from numba import prange
 
-from eventsim.engine.cpu.compile import kernel, scalar
+from eventsim.engine.cpu.compile import formula, kernel, scalar
 from eventsim.engine.cpu.scalar import decay, far_terms
 
 # Rows of ``par``: membrane rate, synaptic rate, resistance.
@@ -19,33 +19,53 @@ N_GAIN = 4
 N_SUMS = 3
 
 
-@scalar
-def _gains(times, shift, t_end, rate, a, b, table):
-    """Gains and slopes of arrivals at ``times + shift``; zero for those that come too late."""
-    zero, real = type(a)(0.0), type(a)
+@formula
+def _arrival(time, t_end, rate, a, b):
+    """Gain of one arrival, its derivatives by both rates, and what a later arrival loses."""
+    real = type(a)
+    zero = real(0.0)
     p, q = a + rate, b + rate
     membrane_slow = p <= q
-    slow, gap = (p, q - p) if membrane_slow else (q, p - q)
+    slow, gap = p if membrane_slow else q, abs(q - p)
+    span = real(t_end - time)
+    arrives = span > zero
+    span = span if arrives else zero
+    fade = decay(rate * real(time))
+    fade = fade if arrives else zero
+    psi_p, phi_p, _ = far_terms(p * span)
+    _, _, s = far_terms(slow * span)
+    psi_z, phi_z, _ = far_terms(gap * span)
+    unit = span * s
+    difference = unit * phi_z
+    by_slow, by_fast = span * (unit * psi_z), -span * (unit * (psi_z + phi_z))
+    by_p = by_slow if membrane_slow else by_fast
+    by_q = by_fast if membrane_slow else by_slow
+    inner = (span * phi_p - difference) / q
+    area_by_p = -span * (span * (psi_p + phi_p))
+    gain = fade * (a * inner)
+    return (
+        gain,
+        fade * (inner + a * ((area_by_p - by_p) / q)),
+        fade * (a * ((-by_q - inner) / q)),
+        -(rate * gain + fade * (a * difference)),
+    )
+
+
+@scalar
+def _gains(times, shift, t_end, rate, a, b, table):
+    """Gains of arrivals at ``times + shift``; zero for those that come too late."""
     for i in range(times.size):
-        span = real(t_end - (times[i] + shift))
-        arrives = span > zero
-        span = span if arrives else zero
-        fade = decay(rate * real(times[i] + shift))
-        fade = fade if arrives else zero
-        psi_p, phi_p, _ = far_terms(p * span)
-        _, _, s = far_terms(slow * span)
-        psi_z, phi_z, _ = far_terms(gap * span)
-        unit = span * s
-        difference = unit * phi_z
-        by_slow, by_fast = span * (unit * psi_z), -span * (unit * (psi_z + phi_z))
-        by_p = by_slow if membrane_slow else by_fast
-        by_q = by_fast if membrane_slow else by_slow
-        inner = (span * phi_p - difference) / q
-        area_by_p = -span * (span * (psi_p + phi_p))
-        table[GAIN, i] = fade * (a * inner)
-        table[BY_MEM, i] = fade * (inner + a * ((area_by_p - by_p) / q))
-        table[BY_SYN, i] = fade * (a * ((-by_q - inner) / q))
-        table[LATER, i] = -(rate * table[GAIN, i] + fade * (a * difference))
+        gain, _, _, _ = _arrival(times[i] + shift, t_end, rate, a, b)
+        table[GAIN, i] = gain
+
+
+@scalar
+def _slopes(times, shift, t_end, rate, a, b, table):
+    """As :func:`_gains`, with all that the backward pass needs."""
+    for i in range(times.size):
+        gain, by_mem, by_syn, later = _arrival(times[i] + shift, t_end, rate, a, b)
+        table[GAIN, i], table[BY_MEM, i] = gain, by_mem
+        table[BY_SYN, i], table[LATER, i] = by_syn, later
 
 
 @scalar
@@ -87,7 +107,7 @@ def backward(bounds, fan, par, rate, duration, by_integral, by_weight, by_delay,
                 for entry in range(fan.in_start[k], fan.in_start[k + 1]):
                     row, synapse = fan.row[entry], fan.synapse[entry]
                     lo, hi = fan.first[s, row], fan.first[s, row + 1]
-                    _gains(
+                    _slopes(
                         fan.time[lo:hi], fan.delay[synapse], duration[s], rate,
                         par[RATE_MEM, k], par[RATE_SYN, k], table,
                     )  # fmt: skip

@@ -19,10 +19,13 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from eventsim.engine.cpu.compile import scalar
+from eventsim.engine.cpu.compile import formula, scalar
 
 # The polynomial of psi holds for z up to here.
 SMALL_Z = 0.5
+
+# States below this are zero: far below rounding of any other, far above the denormal numbers.
+TINY = 1e-30
 
 # Newton's method stops at a step below this fraction of the slow time constant. Its error is then
 # of the order of the step squared over the time constant, or, at a grazing peak, of the step.
@@ -136,7 +139,14 @@ def _newton_tolerance(slow: Any) -> Any:
     return tolerance
 
 
-@scalar
+@formula
+def flush(x):
+    """x, or zero where it is so small that its products would be denormal, which are slow."""
+    real = type(x)
+    return x if abs(x) > real(TINY) else real(0.0)
+
+
+@formula
 def near_terms(z):
     """psi(z), phi(z) and exp(-z) for 0 <= z <= SMALL_Z."""
     one = type(z)(1.0)
@@ -145,7 +155,7 @@ def near_terms(z):
     return p, f, fma(-z, f, one)
 
 
-@scalar
+@formula
 def far_terms(z):
     """psi(z), phi(z) and exp(-z) for z >= 0, without a branch."""
     real = type(z)
@@ -162,7 +172,7 @@ def far_terms(z):
 def _with(terms):
     """The functions that need the three terms, for one of the two ways to get them."""
 
-    @scalar
+    @formula
     def forward(h, slow, gap, rate_mem):
         """Decay of v, decay of J, and gain from J to v over h ms."""
         _, _, s = terms(slow * h)
@@ -171,7 +181,7 @@ def _with(terms):
         membrane_slow = gap >= type(h)(0.0)
         return s if membrane_slow else fast, fast if membrane_slow else s, gain
 
-    @scalar
+    @formula
     def adjoint(h, slow, gap, rate_mem):
         """As forward, and the gain's derivatives by the membrane and the synaptic rate."""
         _, _, s = terms(slow * h)
@@ -195,7 +205,23 @@ def _with(terms):
 
 
 near_forward, near_adjoint = _with(near_terms)
-propagators, adjoint_propagators = _with(far_terms)
+far_forward, far_adjoint = _with(far_terms)
+
+
+@scalar
+def propagators(h, slow, gap, rate_mem):
+    """near_forward where it holds, else far_forward; the same bits as far_forward."""
+    if (slow + abs(gap)) * h <= type(h)(SMALL_Z):
+        return near_forward(h, slow, gap, rate_mem)
+    return far_forward(h, slow, gap, rate_mem)
+
+
+@scalar
+def adjoint_propagators(h, slow, gap, rate_mem):
+    """near_adjoint where it holds, else far_adjoint; the same bits as far_adjoint."""
+    if (slow + abs(gap)) * h <= type(h)(SMALL_Z):
+        return near_adjoint(h, slow, gap, rate_mem)
+    return far_adjoint(h, slow, gap, rate_mem)
 
 
 @scalar

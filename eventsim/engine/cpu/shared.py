@@ -21,11 +21,12 @@ from numba import prange
 from eventsim.engine.cpu.compile import kernel, scalar
 from eventsim.engine.cpu.scalar import (
     SMALL_Z,
-    adjoint_propagators,
+    far_adjoint,
+    far_forward,
+    flush,
     fma,
     near_adjoint,
     near_forward,
-    propagators,
 )
 from eventsim.engine.cpu.walk import (
     ALPHA,
@@ -52,9 +53,11 @@ from eventsim.engine.cpu.walk import (
 def _forward_step(propagate):
     @scalar
     def step(par, before, after, mask, weight, h):
-        """All neurons over h ms to the next arrival; marks and counts the candidates."""
+        """All neurons over h ms to the next arrival; marks the candidates.
+
+        They are not counted here: Numba counts in 64 bits, which would halve the vectors.
+        """
         zero = type(h)(0.0)
-        count = np.int32(0)
         for n in range(weight.size):
             v, j, level = before[0, n], before[1, n], par[LEVEL, n]
             x, y, gain = propagate(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
@@ -62,18 +65,16 @@ def _forward_step(propagate):
             reach = par[RATE_MEM, n] * h
             reach = reach if reach < par[PEAK, n] else par[PEAK, n]
             bound = (v if v > zero else zero) + (j if j > zero else zero) * reach
-            peaks = (np.uint8(j > v) & np.uint8(j_end < v_end)) & np.uint8(bound >= level)
-            candidate = np.uint8(v_end >= level) | peaks
-            count += np.int32(candidate)
-            mask[n] = candidate
-            after[0, n] = v_end
-            after[1, n] = j_end + weight[n]
-        return count
+            highest = bound if (j_end < v_end) & (j > v) else v_end
+            highest = highest if highest > v_end else v_end
+            mask[n] = highest >= level
+            after[0, n] = flush(v_end)
+            after[1, n] = flush(j_end + weight[n])
 
     return step
 
 
-near_step, far_step = _forward_step(near_forward), _forward_step(propagators)
+near_step, far_step = _forward_step(near_forward), _forward_step(far_forward)
 
 
 @scalar
@@ -95,35 +96,33 @@ def _run_sample(lo, hi, times, rows, weights, par, refractory, t_end, fastest, s
         weight = weights[weights.shape[0] - 1] if last else weights[rows[event]]
         event += 1
         h = real(until - t)
-        near = fastest * h <= real(SMALL_Z)
-        if near:
-            found = near_step(par, before, after, mask, weight, h)
+        if fastest * h <= real(SMALL_Z):
+            near_step(par, before, after, mask, weight, h)
         else:
-            found = far_step(par, before, after, mask, weight, h)
+            far_step(par, before, after, mask, weight, h)
         first = count
         for i in range(n_holding):
             mask[holding[i]] = np.uint8(1)
-        if found > 0 or n_holding > 0:
-            n_holding = 0
-            for word in range(words.size):
-                if words[word] == np.uint64(0):
+        n_holding = 0
+        for word in range(words.size):
+            if words[word] == np.uint64(0):
+                continue
+            for n in range(8 * word, 8 * word + 8):
+                if mask[n] == np.uint8(0):
                     continue
-                for n in range(8 * word, 8 * word + 8):
-                    if mask[n] == np.uint8(0):
-                        continue
-                    v, j, reached, count = walk(
-                        n, before[0, n], before[1, n], t, until, par, refractory,
-                        held, spikes, start, limit, count, False,
-                    )  # fmt: skip
-                    if count < 0:
-                        return -1 - n, reached
-                    after[0, n] = v
-                    after[1, n] = j + weight[n]
-                    if held.spike[n] >= 0:
-                        holding[n_holding] = n
-                        n_holding += 1
-            if count > first + 1:
-                sort_tail(spikes, held, start + first, start + min(count, limit), start)
+                v, j, reached, count = walk(
+                    n, before[0, n], before[1, n], t, until, par, refractory,
+                    held, spikes, start, limit, count, False,
+                )  # fmt: skip
+                if count < 0:
+                    return -1 - n, reached
+                after[0, n] = v
+                after[1, n] = j + weight[n]
+                if held.spike[n] >= 0:
+                    holding[n_holding] = n
+                    n_holding += 1
+        if count > first + 1:
+            sort_tail(spikes, held, start + first, start + min(count, limit), start)
         before, after = after, before
         t = until
     return count, t_end
@@ -144,29 +143,36 @@ def forward(todo, offsets, times, rows, weights, par, refractory, duration, fast
 def _backward_step(propagate):
     @scalar
     def step(par, before, after, weight, by_weight, sums, effect, h):
-        """The arrival of an event at all neurons, then all neurons h ms back."""
+        """The arrival of an event at all neurons, then all neurons h ms back.
+
+        Two loops, since the compiler gives up on one that writes ten arrays.
+        """
+        for n in range(weight.size):
+            alpha, beta, w = before[ALPHA, n], before[BETA, n], weight[n]
+            by_weight[n] += beta
+            sums[0, n] += w * beta
+            sums[1, n] += w * before[BETA_MEM, n]
+            sums[2, n] += w * before[BETA_SYN, n]
+            effect[n] = w * (par[RATE_SYN, n] * beta - par[RATE_MEM, n] * alpha)
         for n in range(weight.size):
             alpha, beta = before[ALPHA, n], before[BETA, n]
             alpha_mem, beta_mem = before[ALPHA_MEM, n], before[BETA_MEM, n]
-            beta_syn, w = before[BETA_SYN, n], weight[n]
-            by_weight[n] += beta
-            sums[0, n] += w * beta
-            sums[1, n] += w * beta_mem
-            sums[2, n] += w * beta_syn
-            effect[n] = w * (par[RATE_SYN, n] * beta - par[RATE_MEM, n] * alpha)
+            beta_syn = before[BETA_SYN, n]
             x, y, gain, gain_mem, gain_syn = propagate(
                 h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n]
             )
-            after[ALPHA, n] = x * alpha
-            after[BETA, n] = fma(gain, alpha, y * beta)
-            after[ALPHA_MEM, n] = x * fma(-h, alpha, alpha_mem)
-            after[BETA_MEM, n] = fma(y, beta_mem, fma(gain, alpha_mem, gain_mem * alpha))
-            after[BETA_SYN, n] = fma(y, fma(-h, beta, beta_syn), gain_syn * alpha)
+            after[ALPHA, n] = flush(x * alpha)
+            after[BETA, n] = flush(fma(gain, alpha, y * beta))
+            after[ALPHA_MEM, n] = flush(x * fma(-h, alpha, alpha_mem))
+            after[BETA_MEM, n] = flush(
+                fma(y, beta_mem, fma(gain, alpha_mem, gain_mem * alpha))
+            )
+            after[BETA_SYN, n] = flush(fma(y, fma(-h, beta, beta_syn), gain_syn * alpha))
 
     return step
 
 
-near_back_step, far_back_step = _backward_step(near_adjoint), _backward_step(adjoint_propagators)
+near_back_step, far_back_step = _backward_step(near_adjoint), _backward_step(far_adjoint)
 
 
 @scalar
