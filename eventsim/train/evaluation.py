@@ -48,10 +48,11 @@ class Evaluation:
 
 def make_loss(config: TrainConfig, labels: Ints) -> CrossEntropy | FirstSpike:
     """The loss that ``config`` names, for samples of those labels."""
+    time_constant = config.loss_time_constant()
     if config.loss == "first_spike":
-        return FirstSpike(labels, population=config.output, time_constant=config.time_constant)
+        return FirstSpike(labels, population=config.output, time_constant=time_constant)
     return CrossEntropy(
-        labels, readout=config.output, time_constant=config.time_constant, gain=config.gain
+        labels, readout=config.output, time_constant=time_constant, gain=config.gain
     )
 
 

@@ -102,7 +102,7 @@ class CrossEntropy:
     _: KW_ONLY
     readout: str = "output"
     time_constant: float = np.inf
-    gain: float = 10.0
+    gain: float = 20.0
 
     def __post_init__(self) -> None:
         _require_positive("CrossEntropy", "time_constant", self.time_constant)

@@ -77,9 +77,9 @@ class LearningRates:
         Delays and refractory times, in ms.
     """
 
-    weights: float = 2e-3
-    taus: float = 5e-3
-    intrinsic: float = 1e-3
+    weights: float = 1e-2
+    taus: float = 2e-2
+    intrinsic: float = 5e-3
     delays: float = 2e-2
 
     def __post_init__(self) -> None:

@@ -22,6 +22,12 @@ def test_config_survives_json():
     assert TrainConfig.from_dict(json.loads(text)) == config
 
 
+def test_time_constant_follows_the_loss_where_none_is_given():
+    assert TrainConfig().loss_time_constant() == 300.0
+    assert TrainConfig(loss="first_spike").loss_time_constant() == 10.0
+    assert TrainConfig(time_constant=5.0).loss_time_constant() == 5.0
+
+
 def test_absent_keys_take_their_defaults():
     assert TrainConfig.from_dict({"epochs": 7}) == TrainConfig(epochs=7)
 
