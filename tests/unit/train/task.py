@@ -24,6 +24,17 @@ def two_patterns(n_samples, *, seed=0):
     return LabelledEvents(stream, labels, ("low", "high"))
 
 
+def first_spike_net(*, seed=0):
+    rng = np.random.default_rng(seed)
+    net = Network()
+    net.add_input("input", 6)
+    net.add_population("hidden1", 8, tau_mem=12.0, tau_syn=5.0)
+    net.add_population("output", 2, tau_mem=12.0, tau_syn=5.0)
+    net.connect("input", "hidden1", rng.normal(0.8, 0.5, (6, 8)))
+    net.connect("hidden1", "output", rng.normal(0.5, 0.3, (8, 2)))
+    return net
+
+
 def small_net(*, seed=0):
     rng = np.random.default_rng(seed)
     net = Network()

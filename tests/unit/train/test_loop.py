@@ -23,7 +23,7 @@ from eventsim.train import (
     load_network,
     train,
 )
-from tests.unit.train.task import small_net, two_patterns
+from tests.unit.train.task import first_spike_net, small_net, two_patterns
 
 ROOT = Path(__file__).parents[3]
 CONFIG = TrainConfig(
@@ -37,6 +37,10 @@ CONFIG = TrainConfig(
     silent_lift=1e-3,
     augmentation=Augmentation(time_scale=0.1, time_shift=3.0, drop=0.05, jitter=0.5),
     checkpoint_every=2,
+)
+# In samples this short neurons must be allowed to fire fast.
+FIRST_SPIKE = TrainConfig(
+    batch_size=8, loss="first_spike", validation_fraction=0.0, rate_strength=0.0
 )
 
 
@@ -84,6 +88,15 @@ def test_training_learns_two_patterns(data, tmp_path):
     assert after.loss < 0.8 * before.loss
     assert after.accuracy >= 0.9
     assert result.history[-1]["loss"] < result.history[0]["loss"]
+
+
+def test_training_by_first_spikes_lowers_their_loss(data, tmp_path):
+    config = replace(FIRST_SPIKE, epochs=20)
+    result = train(first_spike_net(), data, config, tmp_path)
+    before = evaluate(first_spike_net(), two_patterns(60, seed=9), config)
+    after = evaluate(result.net, two_patterns(60, seed=9), config)
+    assert after.loss < 0.8 * before.loss
+    assert after.accuracy >= 0.8
 
 
 def test_given_network_is_not_changed(data, straight):
@@ -269,7 +282,7 @@ def test_foreign_file_as_checkpoint_is_refused(data, half_run):
 def test_network_that_does_not_fit_the_task_is_refused(data, tmp_path):
     with pytest.raises(NetworkError, match="'answer': no such population"):
         train(small_net(), data, replace(CONFIG, output="answer"), tmp_path)
-    first_spike = replace(CONFIG, loss="first_spike", time_constant=10.0)
+    first_spike = replace(CONFIG, loss="first_spike")
     with pytest.raises(NetworkError, match="expects a population of kind 'spiking'"):
         train(small_net(), data, first_spike, tmp_path)
     three = LabelledEvents(data.stream, data.labels, ("a", "b", "c"))
