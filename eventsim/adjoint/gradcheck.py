@@ -228,15 +228,18 @@ def _derivative(
 def _difference(
     value: Callable[[float], float | None], h: float, stencil: Mapping[int, float]
 ) -> Estimate | None:
-    """Estimate of the derivative, and of its error by rounding of the loss."""
-    total, largest = 0.0, 0.0
-    for offset, factor in stencil.items():
-        point = value(offset * h)
-        if point is None:
-            return None
-        total += factor * point
-        largest = max(largest, abs(point))
-    return total / h, float(np.finfo(np.float64).eps) * largest / h
+    """Estimate of the derivative, and of its error by rounding of the loss.
+
+    Points that are all equal show a derivative of zero beyond doubt.
+    """
+    points = {offset: value(offset * h) for offset in stencil}
+    known = [point for point in points.values() if point is not None]
+    if len(known) < len(points):
+        return None
+    if min(known) == max(known):
+        return 0.0, 0.0
+    total = sum(stencil[offset] * point for offset, point in zip(points, known, strict=True))
+    return total / h, float(np.finfo(np.float64).eps) * max(np.abs(known)) / h
 
 
 def _same_counts(one: SpikeTape, two: SpikeTape) -> bool:

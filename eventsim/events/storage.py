@@ -53,8 +53,11 @@ def read_arrays(path: str | Path, *, kind: str, version: int) -> Arrays:
         The file is missing, truncated, of another kind, or of another version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with open(path, "rb") as file:
+            parts = np.load(file, allow_pickle=False)
+            if not isinstance(parts, np.lib.npyio.NpzFile):
+                raise ValueError("a single array")
+            arrays = {name: parts[name] for name in parts.files}
     except FileNotFoundError:
         raise StorageError(f"{path}: no such file, expected a {kind} file.") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:

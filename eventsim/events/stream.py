@@ -74,8 +74,7 @@ class EventStream:
         _check_offsets(o, t.size, c.size)
         if n_channels < 1:
             raise EventError(f"EventStream: n_channels is {n_channels}, expected at least 1.")
-        d = np.array(np.broadcast_to(np.asarray(duration, dtype=np.float64), (o.size - 1,)))
-        _check_duration(d)
+        d = _durations(duration, o.size - 1)
         _check_times(t, o, d)
         _check_channels(c, o, n_channels)
         t, c = _order_ties(t, c, o)
@@ -226,13 +225,21 @@ def _check_offsets(offsets: Ints, n_times: int, n_channels: int) -> None:
         )
 
 
-def _check_duration(duration: Floats) -> None:
+def _durations(given: ArrayLike, n_samples: int) -> Floats:
+    duration = np.asarray(given, dtype=np.float64)
+    if duration.shape not in ((), (n_samples,)):
+        raise ShapeError(
+            f"EventStream: duration has shape {duration.shape}, expected one number or "
+            f"({n_samples},), one per sample."
+        )
+    duration = np.array(np.broadcast_to(duration, (n_samples,)))
     bad = np.flatnonzero(~(np.isfinite(duration) & (duration > 0)))
     if bad.size:
         raise EventError(
             f"EventStream, sample {bad[0]}: duration is {duration[bad[0]]} ms, expected a "
             "positive finite number."
         )
+    return duration
 
 
 def _check_times(times: Floats, offsets: Ints, duration: Floats) -> None:

@@ -48,6 +48,14 @@ class SpikeTrains:
         """Number of samples."""
         return self.offsets.size - 1
 
+    def check(self) -> None:
+        """Raise ValueError if the arrays contradict each other."""
+        lengths = {self.times.size, self.neurons.size, self.current.size, self.restart_current.size}
+        if lengths != {int(self.offsets[-1])} or (np.diff(self.offsets) < 0).any():
+            raise ValueError(f"spike arrays of lengths {sorted(lengths)} do not fit their offsets")
+        if self.neurons.size and not 0 <= self.neurons.min() <= self.neurons.max() < self.size:
+            raise ValueError(f"a spike's neuron lies outside 0 .. {self.size - 1}")
+
     def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
         """Times and neurons of one sample. Views."""
         lo, hi = self.offsets[index], self.offsets[index + 1]
@@ -134,9 +142,10 @@ class SpikeTape:
             for index, name in enumerate(arrays["names"]):
                 fields = {key: arrays[f"{index}.{key}"] for key in _TRAIN_FIELDS}
                 trains[str(name)] = SpikeTrains(**(fields | {"size": int(fields["size"])}))
+                trains[str(name)].check()
             counts = zip(arrays["projections"], arrays["synaptic_events"], strict=True)
             backend, precision = (str(value) for value in arrays["run"])
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError, IndexError) as error:
             raise StorageError(f"{path}: is not a whole tape ({error}).") from error
         return cls(stream, trains, {str(k): int(v) for k, v in counts}, backend, precision)
 

@@ -35,6 +35,12 @@ def merge_runs(time, first, second, bounds, n_runs, time2, first2, second2):
     return swapped
 
 
+@scalar
+def _copy(values, start, count, out, to):
+    for k in range(count):
+        out[to + k] = values[start + k]
+
+
 @kernel
 def merge(times, rows, spikes, starts, offsets, out_time, out_row, out_spike):
     """Merge the runs of every sample.
@@ -47,9 +53,13 @@ def merge(times, rows, spikes, starts, offsets, out_time, out_row, out_spike):
         n_runs = starts.shape[1] - 1
         time, row, spike = times[lo:hi].copy(), rows[lo:hi].copy(), spikes[lo:hi].copy()
         bounds = starts[s] - lo
-        into = (out_time[lo:hi], out_row[lo:hi], out_spike[lo:hi])
-        if not merge_runs(time, row, spike, bounds, n_runs, into[0], into[1], into[2]):
-            into[0][:], into[1][:], into[2][:] = time, row, spike
+        if not merge_runs(
+            time, row, spike, bounds, n_runs,
+            out_time[lo:hi], out_row[lo:hi], out_spike[lo:hi],
+        ):  # fmt: skip
+            _copy(time, 0, hi - lo, out_time, lo)
+            _copy(row, 0, hi - lo, out_row, lo)
+            _copy(spike, 0, hi - lo, out_spike, lo)
 
 
 @kernel
@@ -94,12 +104,6 @@ def sort_spikes(offsets, time, neuron, current, restart):
         neuron[lo:hi] = neuron[lo:hi][order]
         current[lo:hi] = current[lo:hi][order]
         restart[lo:hi] = restart[lo:hi][order]
-
-
-@scalar
-def _copy(values, start, count, out, to):
-    for k in range(count):
-        out[to + k] = values[start + k]
 
 
 @kernel

@@ -1,0 +1,117 @@
+"""The only timer: warm-up, repeats, one JSON line per case with commit and machine.
+
+The first call, which compiles or loads kernels, is a number of its own. Machines are shared:
+compare numbers of one run, and quote the minimum beside the median.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of repeated calls."""
+
+    first: float
+    minimum: float
+    median: float
+    maximum: float
+
+
+def timed(call: Callable[[], Any], *, repeats: int = 9, warm_up: int = 2) -> Timing:
+    """Time ``call`` after its first call and ``warm_up`` more."""
+    began = time.perf_counter()
+    call()
+    first = time.perf_counter() - began
+    for _ in range(warm_up):
+        call()
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - began)
+    return Timing(first, min(seconds), float(np.median(seconds)), max(seconds))
+
+
+def machine() -> dict[str, Any]:
+    """What a number must carry: commit, processor, cores, versions."""
+    import numba
+
+    import eventsim
+
+    return {
+        "commit": _git("describe", "--always", "--dirty", "--abbrev=12"),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "processor": _processor(),
+        "threads": numba.get_num_threads(),
+        "python": platform.python_version(),
+        "numba": numba.__version__,
+        "eventsim": eventsim.__version__,
+    }
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", *words], capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """The options that all benchmarks share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", action="store_true", help="print JSON lines only")
+    parser.add_argument("--save", metavar="NAME", help="append the lines to bench/results/NAME.jsonl")
+    parser.add_argument("--repeats", type=int, default=9)
+    return parser.parse_args()
+
+
+def report(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Print rows as a table or as JSON lines, and append them to a file if asked."""
+    stamp = machine()
+    lines = [json.dumps(row | stamp) for row in rows]
+    if options.json:
+        print("\n".join(lines))
+    else:
+        table = Table()
+        names = list(dict.fromkeys(key for row in rows for key in row))
+        for name in names:
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*(_show(row.get(name, "")) for name in names))
+        Console().print(table)
+        Console().print(stamp)
+    if options.save:
+        RESULTS.mkdir(exist_ok=True)
+        with open(RESULTS / f"{options.save}.jsonl", "a") as file:
+            file.write("\n".join(lines) + "\n")
+
+
+def _show(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

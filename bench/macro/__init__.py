@@ -1,0 +1,1 @@
+"""Whole runs: a layer, a training step, a sparse network."""

@@ -1,0 +1,132 @@
+"""How long does one training step take on workload W1, and how exact is single precision?
+
+Method   32 samples of 1 s, 64 Poisson channels at 100/s, 256 self-recurrent neurons with every
+         time constant different (tau_mem 16-24 ms, tau_syn 8-12 ms), 11 readouts, dense; 52 M
+         neuron-events. Forward is ``simulate`` and the readout integral; forward + backward adds
+         the cross-entropy and all gradients of weights and neuron parameters. Peak memory is that
+         of a fresh process that does one such step with compiled kernels. The error is taken
+         against double precision: spikes without a partner (a neuron that fires a different
+         number of times in a sample counts with the difference), and times of all others.
+Answer   see results/w1.jsonl and README.md.
+"""
+
+import resource
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+
+import eventsim as es
+from bench.harness import arguments, report, timed
+from eventsim.train import CrossEntropy
+
+TIME_CONSTANT = 300.0
+TARGETS = {"forward_s": 0.06, "forward_backward_s": 0.25, "peak_mb": 250}
+
+
+def workload(seed: int = 0) -> tuple[es.Network, es.EventStream, CrossEntropy]:
+    """W1 with heterogeneous time constants."""
+    rng = np.random.default_rng(seed)
+    samples = []
+    for _ in range(32):
+        counts = rng.poisson(100.0, 64)
+        channels = np.repeat(np.arange(64), counts)
+        times = rng.uniform(0.0, 1000.0, counts.sum())
+        order = np.argsort(times)
+        samples.append((times[order], channels[order]))
+    stream = es.EventStream.from_samples(samples, n_channels=64, duration=1000.0)
+    net = es.Network()
+    net.add_input("input", 64)
+    net.add_population(
+        "hidden",
+        256,
+        tau_mem=20.0 * rng.uniform(0.8, 1.2, 256),
+        tau_syn=10.0 * rng.uniform(0.8, 1.2, 256),
+    )
+    net.add_readout("output", 11, tau_mem=20.0, tau_syn=10.0)
+    net.connect("input", "hidden", rng.normal(0.017, 0.03, (64, 256)))
+    net.connect("hidden", "hidden", es.self_recurrent(rng.normal(0.0, 0.15, 256)))
+    net.connect("hidden", "output", rng.normal(0.02, 0.02, (256, 11)))
+    return net, stream, CrossEntropy(np.arange(32) % 11, time_constant=TIME_CONSTANT)
+
+
+def step(
+    net: es.Network, stream: es.EventStream, loss: CrossEntropy, precision: Any
+) -> es.Gradients:
+    """One forward and backward pass."""
+    return es.backward(net, es.simulate(net, stream, backend="cpu", precision=precision), loss)
+
+
+def error(single: es.SpikeTrains, double: es.SpikeTrains) -> dict[str, float]:
+    """Spikes without a partner, and the times of those that have one."""
+    one, two = single.counts(), double.counts()
+    same = one == two
+    gaps = np.abs(_by_neuron(single, same) - _by_neuron(double, same))
+    return {
+        "unmatched_spikes": int(np.abs(one - two).sum()),
+        "unmatched_percent": 100.0 * float(np.abs(one - two).sum() / two.sum()),
+        "median_error_ms": float(np.median(gaps)),
+        "p99_error_ms": float(np.quantile(gaps, 0.99)),
+        "largest_error_ms": float(gaps.max()),
+    }
+
+
+def _by_neuron(trains: es.SpikeTrains, chosen: np.ndarray) -> np.ndarray:
+    sample = np.repeat(np.arange(trains.n_samples), np.diff(trains.offsets))
+    order = np.lexsort((trains.times, trains.neurons, sample))
+    mine = chosen[sample[order], trains.neurons[order]]
+    return trains.times[order][mine]
+
+
+def peak_megabytes() -> float:
+    """Peak memory of a fresh process that makes one step in single precision."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.macro.w1", "--one-step"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+def main() -> None:
+    """Measure both precisions."""
+    if sys.argv[1:] == ["--one-step"]:
+        step(*workload(), "single")
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    options = arguments(__doc__.splitlines()[0])
+    net, stream, loss = workload()
+    tapes, rows = {}, []
+    for precision in ("single", "double"):
+
+        def forward(precision: Any = precision) -> es.SpikeTape:
+            tape = es.simulate(net, stream, backend="cpu", precision=precision)
+            es.readout_integral(net, tape, "output", time_constant=TIME_CONSTANT)
+            return tape
+
+        ahead = timed(forward, repeats=options.repeats)
+        both = timed(lambda p=precision: step(net, stream, loss, p), repeats=options.repeats)
+        tapes[precision] = forward()
+        rows.append(
+            {
+                "bench": "w1",
+                "precision": precision,
+                "forward_s": ahead.minimum,
+                "forward_median_s": ahead.median,
+                "forward_backward_s": both.minimum,
+                "forward_backward_median_s": both.median,
+                "first_call_s": ahead.first + both.first,
+                "hidden_spikes": len(tapes[precision]["hidden"]),
+                "neuron_events": tapes[precision].synaptic_events["input->hidden"],
+            }
+        )
+    rows[0] |= {"peak_mb": peak_megabytes()} | error(
+        tapes["single"]["hidden"], tapes["double"]["hidden"]
+    )
+    report(rows, options)
+
+
+if __name__ == "__main__":
+    main()
