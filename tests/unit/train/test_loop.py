@@ -258,8 +258,6 @@ def test_checkpoint_of_another_network_or_data_is_refused(data, half_run):
         train(small_net(), two_patterns(60, seed=1), CONFIG, half_run, resume=True)
 
 
-# NumPy leaves the file open when the archive's end is missing.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_truncated_checkpoint_is_refused(data, half_run):
     path = half_run / "checkpoint.npz"
     whole = path.read_bytes()
