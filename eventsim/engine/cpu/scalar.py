@@ -224,6 +224,21 @@ def adjoint_propagators(h, slow, gap, rate_mem):
     return far_adjoint(h, slow, gap, rate_mem)
 
 
+@formula
+def highest(v, j, v_end, j_end, h, rate_mem, peak):
+    """A bound of v over an interval of h ms that goes from (v, j) to (v_end, j_end).
+
+    Either v ends highest, or it rises at first and falls at the end; then its peak is bounded by
+    the largest gain within the interval, at most h times the membrane rate.
+    """
+    zero = type(h)(0.0)
+    reach = rate_mem * h
+    reach = reach if reach < peak else peak
+    bound = (v if v > zero else zero) + (j if j > zero else zero) * reach
+    top = bound if (j_end < v_end) & (j > v) else v_end
+    return top if top > v_end else v_end
+
+
 @scalar
 def crossing(v, j, h, slow, gap, rate_mem, level):
     """Time in [0, h) at which v first rises through the level, or -1.

@@ -1,12 +1,8 @@
 """A layer whose neurons all meet the same events: neurons side by side, event after event.
 
 The inner loops run over neurons and are written so that the compiler turns them into vector
-instructions: no branch, a contiguous weight row, the state copied from one array to another, and
-a count of candidates in integers. A neuron is a candidate in an interval if V ends at or above
-its level, or if V has its peak inside and a cheap bound of that peak reaches the level:
-
-    V <= max(V0, 0) + max(J0, 0) min(h / tau_mem, largest gain).
-
+instructions: no branch, a contiguous weight row, the state copied from one array to another,
+and no count kept. A neuron is a candidate in an interval if a cheap bound of V reaches its level.
 Candidates are then walked one by one, from the state before the interval. In most networks events
 come every few tenths of a ms, so that the products of rate and interval are below SMALL_Z and
 exponentials are short polynomials ("near" loops).
@@ -25,6 +21,7 @@ from eventsim.engine.cpu.scalar import (
     far_forward,
     flush,
     fma,
+    highest,
     near_adjoint,
     near_forward,
 )
@@ -57,17 +54,12 @@ def _forward_step(propagate):
 
         They are not counted here: Numba counts in 64 bits, which would halve the vectors.
         """
-        zero = type(h)(0.0)
         for n in range(weight.size):
-            v, j, level = before[0, n], before[1, n], par[LEVEL, n]
+            v, j = before[0, n], before[1, n]
             x, y, gain = propagate(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
             v_end, j_end = fma(gain, j, x * v), y * j
-            reach = par[RATE_MEM, n] * h
-            reach = reach if reach < par[PEAK, n] else par[PEAK, n]
-            bound = (v if v > zero else zero) + (j if j > zero else zero) * reach
-            highest = bound if (j_end < v_end) & (j > v) else v_end
-            highest = highest if highest > v_end else v_end
-            mask[n] = highest >= level
+            top = highest(v, j, v_end, j_end, h, par[RATE_MEM, n], par[PEAK, n])
+            mask[n] = top >= par[LEVEL, n]
             after[0, n] = flush(v_end)
             after[1, n] = flush(j_end + weight[n])
 

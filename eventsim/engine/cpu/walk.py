@@ -21,7 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.engine.cpu.compile import scalar
-from eventsim.engine.cpu.scalar import adjoint_propagators, crossing, decay, fma, propagators
+from eventsim.engine.cpu.scalar import (
+    adjoint_propagators,
+    crossing,
+    decay,
+    fma,
+    highest,
+    propagators,
+)
 from eventsim.engine.job import RUNAWAY_PER_MS
 
 SLOW, GAP, RATE_MEM, LEVEL, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(9)
@@ -70,10 +77,12 @@ def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, 
                 spikes.restart[start + held.spike[n]] = j
             held.spike[n] = -1
         h = real(t_end - t)
-        tau = crossing(v, j, h, slow, gap, rate_mem, level)
+        x, y, gain = propagators(h, slow, gap, rate_mem)
+        v_end, j_end, tau = fma(gain, j, x * v), y * j, real(-1.0)
+        if highest(v, j, v_end, j_end, h, rate_mem, par[PEAK, n]) >= level:
+            tau = crossing(v, j, h, slow, gap, rate_mem, level)
         if tau < real(0.0) or t + tau >= t_end:
-            x, y, gain = propagators(h, slow, gap, rate_mem)
-            return fma(gain, j, x * v), y * j, t_end, count
+            return v_end, j_end, t_end, count
         _, y, _ = propagators(tau, slow, gap, rate_mem)
         j = y * j
         t = t + tau
