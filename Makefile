@@ -30,8 +30,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	rm -rf build/tree && mkdir -p build/tree
 	cp -Rp eventsim build/tree/eventsim && cp -Rp datasets build/tree/eventsim/datasets
-	cd build/tree && ../../$(BIN)/lint-imports --config ../../pyproject.toml
-	cd build/tree && ../../$(BIN)/mypy --config-file ../../pyproject.toml
+	cp -p pyproject.toml build/tree/
+	cd build/tree && ../../$(BIN)/lint-imports
+	cd build/tree && ../../$(BIN)/mypy
 
 bench: $(VENV)/.demo
 	$(BIN)/python -m bench.run_all $(ARGS)
