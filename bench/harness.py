@@ -87,7 +87,9 @@ def arguments(description: str) -> argparse.Namespace:
     """The options that all benchmarks share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print JSON lines only")
-    parser.add_argument("--save", metavar="NAME", help="append the lines to bench/results/NAME.jsonl")
+    parser.add_argument(
+        "--save", metavar="NAME", help="append the lines to bench/results/NAME.jsonl"
+    )
     parser.add_argument("--repeats", type=int, default=9)
     return parser.parse_args()
 

@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 
+
 def _why_no_cuda():
     """Reason why the cuda backend cannot run here, or None."""
     if importlib.util.find_spec("cupy") is None:

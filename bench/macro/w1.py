@@ -1,4 +1,4 @@
-"""How long does one training step take on workload W1, and how exact is single precision?
+"""W1: how long does one training step take, and how exact is single precision.
 
 Method   32 samples of 1 s, 64 Poisson channels at 100/s, 256 self-recurrent neurons with every
          time constant different (tau_mem 16-24 ms, tau_syn 8-12 ms), 11 readouts, dense; 52 M

@@ -1,4 +1,4 @@
-"""Does the time of a sparse network grow with its synaptic events, and with nothing else?
+"""W2: does the time of a sparse network grow with its synaptic events alone.
 
 Method   W2: 2,000 inputs at 5 spikes/s, 20,000 neurons, 1 % connectivity, 4 samples of 1 s, single
          precision; then half and double connectivity, and half and double the neurons. If time is

@@ -1,7 +1,7 @@
 r"""Gradients of a run by the exact adjoint of the hybrid system.
 
 Let :math:`\alpha = \partial L/\partial V` and :math:`\beta = \partial L/\partial I` at one time,
-spikes after it moving as they must. Between events the state is propagated by a linear map, so
+with spikes after it moving as they must. Between events the state is propagated by a linear map, so
 backward in time (:math:`x, y, g` from :mod:`eventsim.neuron.lif`, over an interval h)
 
 .. math:: \alpha \leftarrow x\,\alpha, \qquad \beta \leftarrow y\,\beta + R g\,\alpha .
@@ -18,9 +18,9 @@ I for one without:
 :math:`\partial L/\partial t_{ref}`, and :math:`\alpha` to :math:`\partial L/\partial V_r`; before
 it, while V is held, :math:`\alpha = 0`.
 
-**A spike** at :math:`t_k` gathers in :math:`B_k` the loss's own :math:`\partial L/\partial t_k`, the
-restart's term, and the term of every arrival that it causes, its own return included. A self-jump
-without delay acts right after the reset: with a refractory time :math:`\alpha = 0` there, and the
+**A spike** at :math:`t_k` gathers in :math:`B_k` the loss's own
+:math:`\partial L/\partial t_k`, the restart's term, and the term of every arrival that it
+causes, its own return included. A self-jump without delay acts right after the reset: with a refractory time :math:`\alpha = 0` there, and the
 restart sees I after it; without one V runs already, and the restart sees I before it. Since the
 threshold is met when :math:`V` reaches it,
 
@@ -34,8 +34,8 @@ threshold is met when :math:`V` reaches it,
 **Resistance and time constants** enter through the linear maps only. Between two resets V is
 linear in the weighted arrivals, so their derivatives need no forward state: with
 :math:`\gamma = (\gamma_V, \gamma_I)` the derivative of :math:`(\alpha, \beta)` by a rate
-:math:`a = 1/\tau_m` or :math:`b = 1/\tau_s` at fixed :math:`\alpha^-`, propagated by the derivative of
-the same map,
+:math:`a = 1/\tau_m` or :math:`b = 1/\tau_s` at fixed :math:`\alpha^-`, propagated by the
+derivative of the same map,
 
 .. math::
     \frac{\partial L}{\partial a} = \sum_{\text{arrivals}} w\,\gamma_I

@@ -6,7 +6,7 @@ import numpy as np
 
 from eventsim.adjoint.gradients import Gradients, PopulationGradients, ProjectionGradients
 from eventsim.adjoint.seeds import Floats, Loss, ReadoutSeed, Seeds, SpikeSeed
-from eventsim.engine import get_backend, make_job
+from eventsim.engine import Precision, get_backend, make_job
 from eventsim.engine.job import Backend, Job, Source, StageGradients
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
@@ -46,8 +46,10 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     readouts = _sort_seeds(net, tape, seeds, by_time, by_voltage)
     by_time[plan.input.name] = np.zeros(tape.stream.n_events)
 
-    populations, projections, grazes = {}, {}, 0
-    precision = "single" if tape.precision == "single" else "double"
+    populations: dict[str, PopulationGradients] = {}
+    projections: dict[str, ProjectionGradients] = {}
+    grazes = 0
+    precision: Precision = "single" if tape.precision == "single" else "double"
     for stage in reversed(plan.stages):
         job = make_job(plan, stage, tape.stream, tape.trains, precision)
         if stage.population.kind == "readout":
@@ -123,7 +125,9 @@ def _projections(job: Job, found: StageGradients) -> dict[str, ProjectionGradien
         result[projection.name] = ProjectionGradients(weights, delays)
     if stage.recurrence is not None:
         by_delay = found.self_delays
-        total: Callable[[Floats], Floats] = np.sum if stage.recurrence.delays.ndim == 0 else np.array
+        total: Callable[[Floats], Floats] = (
+            np.sum if stage.recurrence.delays.ndim == 0 else np.array
+        )
         result[stage.recurrence.name] = ProjectionGradients(
             found.self_weights, np.asarray(total(by_delay))
         )
@@ -134,6 +138,6 @@ def _shared_delays(projection: Projection, source: Source, by_time: Floats) -> F
     """A delay that all targets share moves the arrivals as the source's own times would."""
     if projection.delays.ndim == 0:
         return np.asarray(by_time.sum())
-    return np.bincount(source.index, weights=by_time, minlength=source.size)
-
-
+    total = np.zeros(source.size)
+    np.add.at(total, source.channel, by_time)
+    return total

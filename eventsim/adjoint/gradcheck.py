@@ -5,8 +5,9 @@ which a spike appears or vanishes between the points of the stencil are left out
 are input times whose shift would change the order of events, and directions in which the finite
 differences contradict themselves.
 
-The stencil is the central one of fourth order, :math:`(8 f_{1} - 8 f_{-1} - f_{2} + f_{-2})/12h`, or
-the one-sided one of fourth order where a value stands at the edge of its domain (a delay of zero).
+The stencil is the central one of fourth order, :math:`(8 f_1 - 8 f_{-1} - f_2 + f_{-2})/12h`,
+or the one-sided one of fourth order where a value stands at the edge of its domain, as a delay of
+zero does.
 Its step is chosen per direction from the numbers that it gives, never from the adjoint's answer.
 """
 

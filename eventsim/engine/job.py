@@ -22,7 +22,7 @@ class Source(NamedTuple):
     """Spikes of a source population, whether it is an input or a spiking one."""
 
     times: Floats
-    index: NDArray[np.int32]
+    channel: NDArray[np.int32]
     offsets: NDArray[np.int64]
     size: int
 

@@ -65,9 +65,7 @@ def make_job(
     precision: Precision,
 ) -> Job:
     """A stage together with the spikes of its sources."""
-    sources = [
-        stream if p.source == plan.input.name else trains[p.source] for p in stage.afferents
-    ]
+    sources = [stream if p.source == plan.input.name else trains[p.source] for p in stage.afferents]
     return Job(stage, tuple(source_of(s) for s in sources), stream.duration, precision)
 
 
@@ -122,17 +120,17 @@ def _count_arrivals(projection: Projection, source: Source, duration: Floats) ->
     end = np.repeat(duration, np.diff(source.offsets))
     if projection.kind == "self":
         delay = np.broadcast_to(projection.delays, (source.size,))
-        return int((source.times + delay[source.index] < end).sum())
+        return int((source.times + delay[source.channel] < end).sum())
     if projection.kind == "dense":
         fan_out = np.full(source.size, projection.weights.shape[1])
     else:
         fan_out = np.diff(projection.weights.indptr)
     if not projection.delay_per_synapse:
         delay = np.broadcast_to(projection.delays, (source.size,))
-        return int(fan_out[source.index[source.times + delay[source.index] < end]].sum())
+        return int(fan_out[source.channel[source.times + delay[source.channel] < end]].sum())
     first = np.concatenate([[0], np.cumsum(fan_out)])
     delays = synapse_delays(projection)
     return sum(
         int((time + delays[first[i] : first[i + 1]] < limit).sum())
-        for time, i, limit in zip(source.times, source.index, end, strict=True)
+        for time, i, limit in zip(source.times, source.channel, end, strict=True)
     )

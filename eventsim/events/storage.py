@@ -41,7 +41,8 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
 def write_arrays(path: str | Path, arrays: Mapping[str, Any], *, kind: str, version: int) -> None:
     """Write ``arrays`` to ``path`` as one file of that kind and version, atomically."""
     header = {"__kind__": np.array(kind), "__version__": np.array(version)}
-    write_atomically(path, lambda file: np.savez_compressed(file, **header, **arrays))
+    whole: dict[str, Any] = {**header, **arrays}
+    write_atomically(path, lambda file: np.savez_compressed(file, **whole))
 
 
 def read_arrays(path: str | Path, *, kind: str, version: int) -> Arrays:

@@ -218,7 +218,12 @@ def _check_offsets(offsets: Ints, n_times: int, n_channels: int) -> None:
         raise ShapeError(
             f"EventStream: {n_times} times but {n_channels} channels. Give one channel per time."
         )
-    if offsets.size < 1 or offsets[0] != 0 or offsets[-1] != n_times or (np.diff(offsets) < 0).any():
+    if (
+        offsets.size < 1
+        or offsets[0] != 0
+        or offsets[-1] != n_times
+        or (np.diff(offsets) < 0).any()
+    ):
         raise EventError(
             f"EventStream: offsets must ascend from 0 to the number of events ({n_times}), got "
             f"{_short(offsets)}. For a single sample pass [0, {n_times}]."

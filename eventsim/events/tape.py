@@ -140,14 +140,17 @@ class SpikeTape:
             )
             trains = {}
             for index, name in enumerate(arrays["names"]):
-                fields = {key: arrays[f"{index}.{key}"] for key in _TRAIN_FIELDS}
+                fields: dict[str, Any] = {key: arrays[f"{index}.{key}"] for key in _TRAIN_FIELDS}
                 trains[str(name)] = SpikeTrains(**(fields | {"size": int(fields["size"])}))
                 trains[str(name)].check()
+            if f"{len(trains)}.times" in arrays:
+                raise ValueError(f"more spike trains than the {len(trains)} names")
             counts = zip(arrays["projections"], arrays["synaptic_events"], strict=True)
+            events = {str(name): int(count) for name, count in counts}
             backend, precision = (str(value) for value in arrays["run"])
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise StorageError(f"{path}: is not a whole tape ({error}).") from error
-        return cls(stream, trains, {str(k): int(v) for k, v in counts}, backend, precision)
+        return cls(stream, trains, events, backend, precision)
 
 
 _TRAIN_FIELDS = ("times", "neurons", "offsets", "size", "current", "restart_current")

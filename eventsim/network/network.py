@@ -46,7 +46,7 @@ class Network:
         taken = [p.name for p in self._populations.values() if p.kind == "input"]
         if taken:
             raise NetworkError(
-                f"Network: has an input already ({taken[0]!r}); merge your channels into one stream."
+                f"Network: has an input already ({taken[0]!r}); merge your channels into one."
             )
         self._add(make_population(name, size, "input", {}))
 

@@ -179,7 +179,9 @@ def make_projection(
             f"Projection {name!r}: weights have shape {values.shape}, expected "
             f"{(source.size, target.size)} = (source.size, target.size).{hint}"
         )
-    projection = Projection(name, source.name, target.name, kind, values, _delays(name, values, delays))
+    projection = Projection(
+        name, source.name, target.name, kind, values, _delays(name, values, delays)
+    )
     if projection.delay_per_synapse and not canonical:
         raise ShapeError(
             f"Projection {name!r}: delays per synapse need sparse weights with sorted indices and "

@@ -36,7 +36,7 @@ def scsr(
     spread: float = 1.0,
     seed: int | np.random.Generator = 0,
 ) -> Network:
-    """Build a ScSr-SNN with populations ``input``, ``hidden1`` .. and ``output``.
+    r"""Build a ScSr-SNN with populations ``input``, ``hidden1`` .. and ``output``.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def scsr(
     tau_mem, tau_syn
         ms, for hidden and output populations.
     mean, spread
-        :math:`\\mu` and :math:`\\sigma` of the initial weights, see the module.
+        :math:`\mu` and :math:`\sigma` of the initial weights, see the module.
     seed
         Seed or generator of the initial weights.
 

@@ -52,9 +52,7 @@ def test_crossing_with_tau_mem_twice_tau_syn_solves_a_quadratic(backend):
     drive, gap = 0.7 * 6.0, 0.9 - 0.15
     x = (1.0 + math.sqrt(1.0 - 4.0 * gap / drive)) / 2.0
     times = run(neuron, 6.0, [5.0], backend=backend)
-    np.testing.assert_allclose(
-        times, [5.0 - 12.0 * math.log(x)], rtol=0, atol=TIME_ATOL[backend]
-    )
+    np.testing.assert_allclose(times, [5.0 - 12.0 * math.log(x)], rtol=0, atol=TIME_ATOL[backend])
 
 
 def test_train_after_one_arrival_matches_the_quadratic_recursion(backend):
@@ -142,9 +140,7 @@ def test_voltage_that_rises_by_the_leak_alone_crosses(backend):
     arrivals = [(20.0, -6.0), (31.0, -9.0), (33.0, 3.0)]
     expected = [float(t) for t in exact_train(neuron, arrivals, 200.0)]
     assert len(expected) > 5
-    times = run(
-        neuron, [-6.0, -9.0, 3.0], [20.0, 31.0, 33.0], channels=[0, 1, 2], backend=backend
-    )
+    times = run(neuron, [-6.0, -9.0, 3.0], [20.0, 31.0, 33.0], channels=[0, 1, 2], backend=backend)
     np.testing.assert_allclose(times, expected, rtol=0, atol=TIME_ATOL[backend])
 
 
@@ -152,7 +148,5 @@ def test_inhibition_just_before_a_crossing_prevents_it_and_just_after_does_not(b
     neuron = Neuron(10.0, 4.0, 1.0, 1.0, 0.1, 0.0, 150.0)
     (crossing,) = run(neuron, 6.0, [3.0], backend=backend)
     for shift, count in ((-1e-6, 0), (1e-6, 1)):
-        times = run(
-            neuron, [6.0, -50.0], [3.0, crossing + shift], channels=[0, 1], backend=backend
-        )
+        times = run(neuron, [6.0, -50.0], [3.0, crossing + shift], channels=[0, 1], backend=backend)
         assert times.size == count

@@ -26,9 +26,7 @@ def test_refractory_hold_keeps_the_current_and_delays_the_next_spike(backend):
     tape = es.simulate(
         one_neuron(30.0, **parameters(neuron)), one_sample([2.0], duration=200.0), backend=backend
     )
-    np.testing.assert_allclose(
-        tape["hidden"].times, expected, rtol=0, atol=TIME_ATOL[backend]
-    )
+    np.testing.assert_allclose(tape["hidden"].times, expected, rtol=0, atol=TIME_ATOL[backend])
 
 
 def test_current_that_arrives_during_the_hold_is_kept(backend):

@@ -117,9 +117,7 @@ def test_voltage_seed_equals_the_time_seed_that_it_stands_for(backend, sparse):
         for t, n in zip(*spikes.sample(sample), strict=True)
     ]
     by_time = es.backward(net, tape, {"hidden2": es.SpikeSeed(time=seed)})
-    by_voltage = es.backward(
-        net, tape, {"hidden2": es.SpikeSeed(voltage=-seed / np.array(slopes))}
-    )
+    by_voltage = es.backward(net, tape, {"hidden2": es.SpikeSeed(voltage=-seed / np.array(slopes))})
     for key in ("input->hidden1", "input->hidden2", "hidden1->hidden2", "hidden2->hidden2"):
         expected = by_time[key].weights
         scale = np.abs(expected).max()

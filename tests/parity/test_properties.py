@@ -11,7 +11,7 @@ from tests.support.nets import random_net, random_stream
 
 SEEDS = st.integers(0, 2**20)
 FEW = settings(
-    max_examples=20,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

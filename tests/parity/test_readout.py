@@ -30,9 +30,7 @@ def test_readout_integral_at_coinciding_time_constants_is_regular(backend):
     net, stream, tape = _run(backend, None)
     for tau in (net.populations["output"].tau_mem[0], net.populations["output"].tau_syn[1]):
         actual = es.readout_integral(net, tape, "output", time_constant=float(tau))
-        expected = stepping.readout_integral(
-            net, stream, tape, "output", time_constant=float(tau)
-        )
+        expected = stepping.readout_integral(net, stream, tape, "output", time_constant=float(tau))
         np.testing.assert_allclose(actual, expected, rtol=1e-11, atol=1e-11)
 
 

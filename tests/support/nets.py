@@ -6,6 +6,7 @@ of its time constants: about one spike in ten milliseconds per neuron.
 
 import numpy as np
 import scipy.sparse
+from scipy.signal import fftconvolve
 
 import eventsim as es
 
@@ -18,7 +19,7 @@ def response_peak(tau_mem, tau_syn, resistance):
         dt = h[1]
         current = np.exp(-h / ts)
         kernel = np.exp(-h / tm) / tm
-        peaks.append(r * dt * np.convolve(current, kernel)[: h.size].max())
+        peaks.append(r * dt * fftconvolve(current, kernel)[: h.size].max())
     return np.array(peaks)
 
 

@@ -169,9 +169,7 @@ def _sample_spikes(net, stream, spikes, name, sample, loop: Synapses | None, ste
         own = {}
         if loop is not None:
             own = {"self_weight": loop.weights[j], "self_delay": loop.delays[j]}
-        fired = spikes_of_neuron(
-            neuron_of(population, j), arrivals[j], duration, step=step, **own
-        )
+        fired = spikes_of_neuron(neuron_of(population, j), arrivals[j], duration, step=step, **own)
         times += fired
         neurons += [j] * len(fired)
     times, neurons = np.array(times, dtype=float), np.array(neurons, dtype=int)

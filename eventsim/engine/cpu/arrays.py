@@ -96,7 +96,7 @@ def merged_events(job: Job) -> Merged:
     delays = [projection.delays for projection in job.stage.afferents]
     if len(job.sources) == 1 and not delays[0].any():
         source = job.sources[0]
-        return Merged(source.offsets, source.times, source.index, None)
+        return Merged(source.offsets, source.times, source.channel, None)
     n, bases = job.n_samples, spike_bases(job)
     lengths = np.stack([np.zeros(n, np.int64), *(np.diff(s.offsets) for s in job.sources)])
     offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=0))]).astype(np.int64)
@@ -106,11 +106,13 @@ def merged_events(job: Job) -> Merged:
     for k, (source, delay) in enumerate(zip(job.sources, delays, strict=True)):
         to = np.repeat(starts[:, k] - source.offsets[:-1], np.diff(source.offsets))
         to += np.arange(source.times.size)
-        shifted = source.times + (delay if delay.ndim == 0 else delay[source.index])
+        shifted = source.times + (delay if delay.ndim == 0 else delay[source.channel])
         own = np.arange(source.times.size)
         if delay.ndim:
-            own = np.lexsort((source.index, shifted, np.repeat(np.arange(n), np.diff(source.offsets))))
-        times[to], rows[to] = shifted[own], source.index[own] + job.stage.wiring.row_start[k]
+            own = np.lexsort(
+                (source.channel, shifted, np.repeat(np.arange(n), np.diff(source.offsets)))
+            )
+        times[to], rows[to] = shifted[own], source.channel[own] + job.stage.wiring.row_start[k]
         spikes[to] = bases[k] + own
     out = Merged(offsets, np.empty_like(times), np.empty_like(rows), np.empty_like(spikes))
     order.merge(times, rows, spikes, starts, offsets, out.times, out.rows, out.spike)
@@ -122,13 +124,13 @@ def fan_in(job: Job) -> FanIn:
     wiring, bases, real = job.stage.wiring, spike_bases(job), real_type(job)
     counts = np.zeros((job.n_samples, wiring.row_start[-1] + 1), np.int64)
     for k, source in enumerate(job.sources):
-        order.count_rows(source.offsets, source.index, wiring.row_start[k], counts[:, :-1])
+        order.count_rows(source.offsets, source.channel, wiring.row_start[k], counts[:, :-1])
     first = (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
     cursor = first.copy()
     time, spike = np.empty(bases[-1]), np.empty(bases[-1], np.int64)
     for k, source in enumerate(job.sources):
         order.group(
-            source.offsets, source.times, source.index, bases[k], wiring.row_start[k], cursor,
+            source.offsets, source.times, source.channel, bases[k], wiring.row_start[k], cursor,
             time, spike,
         )  # fmt: skip
     own_delay = job.self_delays()

@@ -36,11 +36,11 @@ def scalar(function: Callable[..., Any]) -> Any:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls: parallel, without the lock, cached on disk."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = _CACHE_FOLDER
+    config: Any = numba.config
+    before, config.CACHE_DIR = config.CACHE_DIR, _CACHE_FOLDER
     try:
         return njit(error_model="numpy", fastmath=False, parallel=True, nogil=True, cache=True)(
             function
         )
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before

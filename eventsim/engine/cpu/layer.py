@@ -27,7 +27,7 @@ def forward(job: Job) -> SpikeTrains:
         events, weights = merged_events(job), row_weights(job)
         fastest = par.dtype.type(fastest_rate(job))
 
-        def run_shared(todo, spikes, starts, limits, counts, reached):  # type: ignore[no-untyped-def]
+        def run_shared(todo, spikes, starts, limits, counts, reached):
             shared.forward(
                 todo, events.offsets, events.times, events.rows, weights, par, refractory,
                 job.duration, fastest, spikes, starts, limits, counts, reached,
@@ -36,7 +36,7 @@ def forward(job: Job) -> SpikeTrains:
         return _run(job, 1, run_shared)
     fan = fan_in(job)
 
-    def run_fanin(todo, spikes, starts, limits, counts, reached):  # type: ignore[no-untyped-def]
+    def run_fanin(todo, spikes, starts, limits, counts, reached):
         fanin.forward(
             todo, BLOCKS, fan, par, refractory, job.duration, spikes, starts, limits, counts,
             reached,
@@ -62,7 +62,8 @@ def _run(job: Job, blocks: int, run: Run) -> SpikeTrains:
     guess = np.maximum(GUESS_LEAST, job.duration * size / blocks * GUESS_HZ * 1e-3)
     limits = np.repeat(guess.astype(np.int64), blocks)
     counts, reached = np.zeros(n_tasks, np.int64), np.zeros(n_tasks)
-    todo, rounds, where = np.arange(n_tasks), [], np.zeros(n_tasks, np.int64)
+    rounds: list[Spikes] = []
+    todo, where = np.arange(n_tasks), np.zeros(n_tasks, np.int64)
     starts = np.zeros(n_tasks, np.int64)
     while todo.size:
         ends = np.cumsum(limits[todo])
@@ -78,9 +79,7 @@ def _run(job: Job, blocks: int, run: Run) -> SpikeTrains:
 
 
 def _buffers(size: int) -> Spikes:
-    return Spikes(
-        np.empty(size), np.empty(size, np.int32), np.empty(size), np.full(size, np.nan)
-    )
+    return Spikes(np.empty(size), np.empty(size, np.int32), np.empty(size), np.full(size, np.nan))
 
 
 def _raise_runaway(job: Job, blocks: int, counts: Index, reached: np.ndarray) -> None:

@@ -48,9 +48,7 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
     return run(job, trains, tape, last)
 
 
-def _backward_shared(
-    job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray
-) -> StageGradients:
+def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray) -> StageGradients:
     size, par, refractory = last.shape[1], neuron_table(job), job.stage.population.refractory
     events, weights = merged_events(job), row_weights(job)
     bounds = sample_chunks(job, weights.nbytes)
@@ -71,9 +69,7 @@ def _backward_shared(
     return _gather(job, total, None, by_spike, sums.sum(axis=0), own.sum(axis=0), grazes)
 
 
-def _backward_fanin(
-    job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray
-) -> StageGradients:
+def _backward_fanin(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray) -> StageGradients:
     size, real = last.shape[1], real_type(job)
     fan, par = fan_in(job), neuron_table(job)
     by_weight, by_delay = np.zeros(fan.weight.size, real), np.zeros(fan.weight.size)

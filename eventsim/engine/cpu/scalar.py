@@ -2,7 +2,7 @@ r"""Scalar functions of the kernels, for float32 and float64, from IEEE-exact op
 
 They twin :mod:`eventsim.neuron.lif`. Only ``+ - * /``, fused multiply-add, floor, comparisons and
 integer operations on bits are used, in a written order and without contraction, so that another
-compiler gives the same bits. :math:`e^{-z}` is reduced to :math:`2^{-k} e^{-f}`; the polynomials are
+compiler gives the same bits. :math:`e^{-z}` is reduced to :math:`2^{-k} e^{-f}`; polynomials are
 Chebyshev interpolants in 60-digit arithmetic, with relative errors of 1.2e-8 and 2.3e-8 (float32),
 2e-17 and 7e-18 (float64), below half a unit in the last place.
 
@@ -11,7 +11,6 @@ rates :math:`a = 1/\tau_m`, :math:`b = 1/\tau_s`, kept as slow rate :math:`\lamb
 signed gap :math:`\delta = b - a`.
 """
 
-# ruff: noqa: E741
 from typing import Any
 
 import numpy as np
@@ -91,8 +90,18 @@ def _decay(z: Any) -> Any:
 
         return single
 
-    d10, d9, d8, d7 = 2.5105206373957011e-8, 2.7626357241447223e-7, 2.7557255425746434e-6, 2.4801504346997687e-5
-    d6, d5, d4, d3 = 1.9841269874800492e-4, 1.3888888932488598e-3, 8.333333333326141e-3, 4.1666666666573143e-2
+    d10, d9, d8, d7 = (
+        2.5105206373957011e-8,
+        2.7626357241447223e-7,
+        2.7557255425746434e-6,
+        2.4801504346997687e-5,
+    )
+    d6, d5, d4, d3 = (
+        1.9841269874800492e-4,
+        1.3888888932488598e-3,
+        8.333333333326141e-3,
+        4.1666666666573143e-2,
+    )
     d2, d1 = 0.16666666666666671, 0.5000000000000006
 
     def double(z: Any) -> Any:
@@ -118,8 +127,18 @@ def _psi_small(z: Any) -> Any:
 
         return single
 
-    d9, d8, d7, d6 = 2.0367831165025622e-8, -2.7077661631340098e-7, 2.7529613436538967e-6, -2.480061283245993e-5
-    d5, d4, d3, d2 = 1.9841248546681164e-4, -1.3888888604959756e-3, 8.333333331155702e-3, -4.166666666658176e-2
+    d9, d8, d7, d6 = (
+        2.0367831165025622e-8,
+        -2.7077661631340098e-7,
+        2.7529613436538967e-6,
+        -2.480061283245993e-5,
+    )
+    d5, d4, d3, d2 = (
+        1.9841248546681164e-4,
+        -1.3888888604959756e-3,
+        8.333333331155702e-3,
+        -4.166666666658176e-2,
+    )
     d1, d0 = 0.16666666666666538, -0.5
 
     def double(z: Any) -> Any:
@@ -244,7 +263,8 @@ def crossing(v, j, h, slow, gap, rate_mem, level):
     """Time in [0, h) at which v first rises through the level, or -1.
 
     With a positive level v can only cross while it rises under J > 0. There it is concave, so that
-    Newton's method from the left never passes the crossing, and finds v falling where there is none.
+    Newton's method from the left never passes the crossing, and meets a falling v where there is
+    none.
     """
     real = type(h)
     none = real(-1.0)

@@ -28,10 +28,10 @@ from eventsim.engine.cpu.scalar import (
 from eventsim.engine.cpu.walk import (
     ALPHA,
     ALPHA_MEM,
-    BY_RESET,
     BETA,
     BETA_MEM,
     BETA_SYN,
+    BY_RESET,
     GAP,
     LEVEL,
     N_ADJOINT,
@@ -70,7 +70,9 @@ near_step, far_step = _forward_step(near_forward), _forward_step(far_forward)
 
 
 @scalar
-def _run_sample(lo, hi, times, rows, weights, par, refractory, t_end, fastest, spikes, start, limit):
+def _run_sample(
+    lo, hi, times, rows, weights, par, refractory, t_end, fastest, spikes, start, limit
+):
     """One sample; returns the number of spikes, or -1 - n where neuron n runs away, and a time."""
     n_neurons, real = par.shape[1], type(par[0, 0])
     before, after = np.zeros((2, n_neurons), par.dtype), np.zeros((2, n_neurons), par.dtype)
@@ -156,9 +158,7 @@ def _backward_step(propagate):
             after[ALPHA, n] = flush(x * alpha)
             after[BETA, n] = flush(fma(gain, alpha, y * beta))
             after[ALPHA_MEM, n] = flush(x * fma(-h, alpha, alpha_mem))
-            after[BETA_MEM, n] = flush(
-                fma(y, beta_mem, fma(gain, alpha_mem, gain_mem * alpha))
-            )
+            after[BETA_MEM, n] = flush(fma(y, beta_mem, fma(gain, alpha_mem, gain_mem * alpha)))
             after[BETA_SYN, n] = flush(fma(y, fma(-h, beta, beta_syn), gain_syn * alpha))
 
     return step

@@ -167,7 +167,11 @@ def walk_back(n, adjoint, t, t_low, par, refractory, tape, current, released, su
     real = type(par[SLOW, n])
     zero = real(0.0)
     alpha, beta = adjoint[ALPHA, n], adjoint[BETA, n]
-    alpha_mem, beta_mem, beta_syn = adjoint[ALPHA_MEM, n], adjoint[BETA_MEM, n], adjoint[BETA_SYN, n]
+    alpha_mem, beta_mem, beta_syn = (
+        adjoint[ALPHA_MEM, n],
+        adjoint[BETA_MEM, n],
+        adjoint[BETA_SYN, n],
+    )
     rate_mem, self_weight = par[RATE_MEM, n], par[SELF, n]
     grazes = 0
     while current[n] >= 0:
@@ -189,9 +193,12 @@ def walk_back(n, adjoint, t, t_low, par, refractory, tape, current, released, su
             sums[1, n] += self_weight * beta_mem
             sums[2, n] += self_weight * beta_syn
         if not released[n]:
-            later = -alpha * (rate_mem * (real(tape.restart[k]) - par[RESET, n]))
-            tape.through[k] += later
-            own[BY_REFRACTORY, n] += later
+            drive = real(tape.restart[k])
+            tape.through[k] += -alpha * (rate_mem * (drive - par[RESET, n]))
+            if refractory[n] == 0.0:
+                # A hold would begin to grow with the self-jump before its end.
+                drive += self_weight
+            own[BY_REFRACTORY, n] += -alpha * (rate_mem * (drive - par[RESET, n]))
             own[BY_RESET, n] += alpha
             sums[1, n] += par[RESET, n] * alpha_mem
             alpha, alpha_mem, released[n] = zero, zero, True
@@ -209,5 +216,9 @@ def walk_back(n, adjoint, t, t_low, par, refractory, tape, current, released, su
         real(t - t_low), alpha, beta, alpha_mem, beta_mem, beta_syn, par, n
     )
     adjoint[ALPHA, n], adjoint[BETA, n] = alpha, beta
-    adjoint[ALPHA_MEM, n], adjoint[BETA_MEM, n], adjoint[BETA_SYN, n] = alpha_mem, beta_mem, beta_syn
+    adjoint[ALPHA_MEM, n], adjoint[BETA_MEM, n], adjoint[BETA_SYN, n] = (
+        alpha_mem,
+        beta_mem,
+        beta_syn,
+    )
     return grazes

@@ -27,7 +27,7 @@ def gather(job: Job, sample: int, neuron: int) -> list[Arrival]:
         afferent = int(np.searchsorted(wiring.row_start, row, side="right")) - 1
         source = job.sources[afferent]
         lo, hi = source.offsets[sample], source.offsets[sample + 1]
-        mine = np.flatnonzero(source.index[lo:hi] == row - wiring.row_start[afferent]) + lo
+        mine = np.flatnonzero(source.channel[lo:hi] == row - wiring.row_start[afferent]) + lo
         for spike in mine:
             time = float(source.times[spike] + delays[synapse])
             if time < job.duration[sample]:

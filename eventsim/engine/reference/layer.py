@@ -128,9 +128,7 @@ class _Walk:
         if self.held is not None:
             return until
         drive = p.resistance * self.current
-        return self.t + first_crossing(
-            self.v, drive, until - self.t, p.level, p.tau_mem, p.tau_syn
-        )
+        return self.t + first_crossing(self.v, drive, until - self.t, p.level, p.tau_mem, p.tau_syn)
 
     def _flow(self, end: float) -> Flow:
         p, dt = self.p, end - self.t

@@ -109,9 +109,12 @@ class _Back:
         self.through[step.spike] = self.through.get(step.spike, 0.0) + later
 
     def release(self, step: Release) -> None:
-        p = self.p
-        later = -self.alpha * (p.resistance * step.current - p.v_reset) / p.tau_mem
+        p, pull = self.p, -self.alpha / self.p.tau_mem
+        later = pull * (p.resistance * step.current - p.v_reset)
         self.through[step.spike] = self.through.get(step.spike, 0.0) + later
+        if p.refractory == 0.0 and p.self_delay == 0.0:
+            # A hold would begin to grow with the self-jump before its end.
+            later += pull * p.resistance * p.self_weight
         self.add("refractory", later)
         self.add("v_reset", self.alpha)
         self.alpha = 0.0
@@ -127,9 +130,7 @@ class _Back:
         self.add("threshold", -self.alpha)
 
 
-def backward(
-    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
-) -> StageGradients:
+def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
     """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
     size, synapses = job.stage.population.size, job.stage.wiring.synapse.size
     sums = _Sums(

@@ -85,9 +85,7 @@ def test_channel_out_of_range_is_refused(bad):
         stream([1.0, 2.0, 3.0], [0, bad, 1], [0, 1, 3])
 
 
-@pytest.mark.parametrize(
-    "offsets", [[0, 2], [1, 3], [0, 2, 1, 3], [0, 4], [], [-1, 3], [0, 3, 2]]
-)
+@pytest.mark.parametrize("offsets", [[0, 2], [1, 3], [0, 2, 1, 3], [0, 4], [], [-1, 3], [0, 3, 2]])
 def test_offsets_that_do_not_fit_are_refused(offsets):
     with pytest.raises(es.errors.EventError, match=r"offsets.*\(3\)"):
         stream([1.0, 2.0, 3.0], [0, 1, 2], offsets)

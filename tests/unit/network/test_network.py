@@ -128,8 +128,17 @@ def test_second_connection_of_the_same_pair_is_refused():
         net.connect("input", "hidden", np.ones((3, 4)))
 
 
-@pytest.mark.parametrize("weights", [np.ones((4, 3)), np.ones((3, 5)), np.ones(3), np.ones((3, 4, 1)),
-                                     np.float64(1.0), scipy.sparse.csr_array(np.ones((4, 3)))])  # fmt: skip
+@pytest.mark.parametrize(
+    "weights",
+    [
+        np.ones((4, 3)),
+        np.ones((3, 5)),
+        np.ones(3),
+        np.ones((3, 4, 1)),
+        np.float64(1.0),
+        scipy.sparse.csr_array(np.ones((4, 3))),
+    ],
+)
 def test_weights_of_the_wrong_shape_are_refused_with_both_shapes(weights):
     with pytest.raises(ShapeError, match=r"input->hidden.*\(3, 4\)"):
         base().connect("input", "hidden", weights)
@@ -194,9 +203,7 @@ def test_delays_of_the_wrong_shape_are_refused_for_sparse_and_self_weights():
         base().connect("hidden", "hidden", es.self_recurrent(np.ones(4)), delays=np.ones(3))
 
 
-@pytest.mark.parametrize(
-    "form", ["csr_array", "csc_array", "coo_array", "csr_matrix", "lil_array"]
-)
+@pytest.mark.parametrize("form", ["csr_array", "csc_array", "coo_array", "csr_matrix", "lil_array"])
 def test_every_sparse_format_means_the_same(form):
     rng = np.random.default_rng(0)
     dense = np.where(rng.random((3, 4)) < 0.5, rng.standard_normal((3, 4)), 0.0)
