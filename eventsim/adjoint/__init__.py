@@ -18,11 +18,11 @@ I for one without:
 :math:`\partial L/\partial t_{ref}`, and :math:`\alpha` to :math:`\partial L/\partial V_r`; before
 it, while V is held, :math:`\alpha = 0`.
 
-**A spike** at :math:`t_k` gathers in :math:`B_k` the loss's own
-:math:`\partial L/\partial t_k`, the restart's term, and the term of every arrival that it
-causes, its own return included. A self-jump without delay acts right after the reset: with a refractory time :math:`\alpha = 0` there, and the
-restart sees I after it; without one V runs already, and the restart sees I before it. Since the
-threshold is met when :math:`V` reaches it,
+**A spike** at :math:`t_k` gathers in :math:`B_k` the loss's own :math:`\partial L/\partial t_k`,
+the restart's term, and the term of every arrival that it causes, its own return included. A
+self-jump without delay acts right after the reset: with a refractory time :math:`\alpha = 0`
+there, and the restart sees I after it; without one V runs already, and the restart sees I before
+it. Since the threshold is met when :math:`V` reaches it,
 
 .. math::
     \alpha^- = -B_k / \dot V^-, \qquad \dot V^- = (R I^- - (\vartheta - E))/\tau_m, \qquad
