@@ -17,7 +17,7 @@ from eventsim.adjoint import (
     gradcheck,
 )
 from eventsim.engine import readout_integral, readout_voltage, simulate
-from eventsim.events import EventStream, SpikeTape, SpikeTrains, concatenate
+from eventsim.events import EventStream, SpikeTape, SpikeTrains, concatenate, merge
 from eventsim.network import Network, Population, Projection, scsr, self_recurrent
 
 __version__ = "0.1.0"
@@ -38,6 +38,7 @@ __all__ = [
     "backward",
     "concatenate",
     "gradcheck",
+    "merge",
     "readout_integral",
     "readout_voltage",
     "scsr",

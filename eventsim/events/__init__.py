@@ -1,6 +1,7 @@
 """Events as data: streams, tapes, their order, and their files."""
 
+from eventsim.events.merge import merge
 from eventsim.events.stream import EventStream, concatenate
 from eventsim.events.tape import SpikeTape, SpikeTrains
 
-__all__ = ["EventStream", "SpikeTape", "SpikeTrains", "concatenate"]
+__all__ = ["EventStream", "SpikeTape", "SpikeTrains", "concatenate", "merge"]

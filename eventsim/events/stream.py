@@ -16,14 +16,19 @@ duration    float64 [samples]   length of every sample in ms
 ==========  ==================  =====================================
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.errors import EventError, ShapeError
+from eventsim.errors import EventError, ShapeError, StorageError
+from eventsim.events.storage import read_arrays, write_arrays
+
+STREAM_VERSION = 1
+_FIELDS = ("times", "channels", "offsets", "n_channels", "duration")
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -169,6 +174,34 @@ class EventStream:
             offsets,
             n_channels=self.n_channels,
             duration=self.duration[wanted],
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the stream to one file, atomically."""
+        write_arrays(path, self.to_arrays(), kind="eventsim-stream", version=STREAM_VERSION)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "EventStream":
+        """Read a stream that :meth:`save` wrote; raises StorageError if it cannot be one."""
+        arrays = read_arrays(path, kind="eventsim-stream", version=STREAM_VERSION)
+        try:
+            return cls.from_arrays(arrays)
+        except (KeyError, ValueError, TypeError) as error:
+            raise StorageError(f"{path}: is not a whole stream ({error}).") from error
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """All fields as arrays, for files."""
+        return {name: np.asarray(getattr(self, name)) for name in _FIELDS}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "EventStream":
+        """Rebuild and check what :meth:`to_arrays` gave; a missing field is a KeyError."""
+        return cls(
+            arrays["times"],
+            arrays["channels"],
+            arrays["offsets"],
+            n_channels=int(arrays["n_channels"]),
+            duration=arrays["duration"],
         )
 
     def batches(self, size: int, *, order: NDArray[np.int64] | None = None) -> Iterator[Ints]:

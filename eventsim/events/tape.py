@@ -119,10 +119,8 @@ class SpikeTape:
             "run": np.array([self.backend, self.precision]),
             "projections": np.array(list(self.synaptic_events), dtype=str),
             "synaptic_events": np.array(list(self.synaptic_events.values()), dtype=np.int64),
-            "stream.n_channels": np.array(self.stream.n_channels),
         }
-        for name in ("times", "channels", "offsets", "duration"):
-            arrays[f"stream.{name}"] = getattr(self.stream, name)
+        arrays |= {f"stream.{name}": values for name, values in self.stream.to_arrays().items()}
         for index, trains in enumerate(self.trains.values()):
             for name in _TRAIN_FIELDS:
                 arrays[f"{index}.{name}"] = getattr(trains, name)
@@ -133,10 +131,8 @@ class SpikeTape:
         """Read a tape that :meth:`save` wrote; raises StorageError if it cannot be one."""
         arrays = read_arrays(path, kind="eventsim-tape", version=TAPE_VERSION)
         try:
-            stream = EventStream(
-                *(arrays[f"stream.{name}"] for name in ("times", "channels", "offsets")),
-                n_channels=int(arrays["stream.n_channels"]),
-                duration=arrays["stream.duration"],
+            stream = EventStream.from_arrays(
+                {name.removeprefix("stream."): values for name, values in arrays.items()}
             )
             trains = {}
             for index, name in enumerate(arrays["names"]):
