@@ -24,7 +24,7 @@ from eventsim import datasets
 from eventsim.train import Augmentation, LabelledEvents, RichProgress, TrainConfig, evaluate, train
 
 CASES = {"scsr+bip": True, "plain": False}
-AUGMENTATION = Augmentation(time_scale=0.1, channel_shift=1, drop=0.1, jitter=1.0)
+AUGMENTATION = Augmentation(time_scale=0.2, channel_shift=2, drop=0.15, jitter=3.0)
 EPOCHS = 40
 
 
@@ -103,9 +103,7 @@ def main() -> None:
         found = [100 * row["test_accuracy"] for row in rows if row["case"] == case]
         shown = ", ".join(f"{value:.1f} %" for value in found)
         spread = np.std(found, ddof=1) if len(found) > 1 else float("nan")
-        table.add_row(
-            case, str(options.seeds), shown, f"{np.mean(found):.2f} %", f"{spread:.2f} %"
-        )
+        table.add_row(case, str(options.seeds), shown, f"{np.mean(found):.2f} %", f"{spread:.2f} %")
     Console().print(table)
 
 
