@@ -131,6 +131,8 @@ def first_crossing(
     """
     if v >= level and drive > v and limit > 0.0:
         return 0.0
+    if v < level and drive < level and level > 0.0:
+        return math.inf  # v moves towards the drive, and the drive towards zero
     start, value = 0.0, v
     for end in (min(extremum(v, drive, tau_mem, tau_syn), limit), limit):
         reached = voltage(v, drive, end, tau_mem, tau_syn)

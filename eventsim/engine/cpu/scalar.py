@@ -244,6 +244,23 @@ def adjoint_propagators(h, slow, gap, rate_mem):
 
 
 @formula
+def pull_back(h, maps, alpha, beta, alpha_mem, beta_mem, beta_syn):
+    """The adjoint state h ms earlier, from the five values of an adjoint propagator.
+
+    The last three are the derivatives of alpha and beta by the membrane rate, and of beta by the
+    synaptic rate; see :mod:`eventsim.adjoint`.
+    """
+    x, y, gain, gain_mem, gain_syn = maps
+    return (
+        flush(x * alpha),
+        flush(fma(gain, alpha, y * beta)),
+        flush(x * fma(-h, alpha, alpha_mem)),
+        flush(fma(y, beta_mem, fma(gain, alpha_mem, gain_mem * alpha))),
+        flush(fma(y, fma(-h, beta, beta_syn), gain_syn * alpha)),
+    )
+
+
+@formula
 def highest(v, j, v_end, j_end, h, rate_mem, peak):
     """A bound of v over an interval of h ms that goes from (v, j) to (v_end, j_end).
 

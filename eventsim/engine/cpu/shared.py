@@ -24,6 +24,7 @@ from eventsim.engine.cpu.scalar import (
     highest,
     near_adjoint,
     near_forward,
+    pull_back,
 )
 from eventsim.engine.cpu.walk import (
     ALPHA,
@@ -149,17 +150,14 @@ def _backward_step(propagate):
             sums[2, n] += w * before[BETA_SYN, n]
             effect[n] = w * (par[RATE_SYN, n] * beta - par[RATE_MEM, n] * alpha)
         for n in range(weight.size):
-            alpha, beta = before[ALPHA, n], before[BETA, n]
-            alpha_mem, beta_mem = before[ALPHA_MEM, n], before[BETA_MEM, n]
-            beta_syn = before[BETA_SYN, n]
-            x, y, gain, gain_mem, gain_syn = propagate(
-                h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n]
-            )
-            after[ALPHA, n] = flush(x * alpha)
-            after[BETA, n] = flush(fma(gain, alpha, y * beta))
-            after[ALPHA_MEM, n] = flush(x * fma(-h, alpha, alpha_mem))
-            after[BETA_MEM, n] = flush(fma(y, beta_mem, fma(gain, alpha_mem, gain_mem * alpha)))
-            after[BETA_SYN, n] = flush(fma(y, fma(-h, beta, beta_syn), gain_syn * alpha))
+            maps = propagate(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
+            state = pull_back(
+                h, maps, before[ALPHA, n], before[BETA, n], before[ALPHA_MEM, n],
+                before[BETA_MEM, n], before[BETA_SYN, n],
+            )  # fmt: skip
+            after[ALPHA, n], after[BETA, n] = state[0], state[1]
+            after[ALPHA_MEM, n], after[BETA_MEM, n] = state[2], state[3]
+            after[BETA_SYN, n] = state[4]
 
     return step
 

@@ -25,9 +25,11 @@ from eventsim.engine.cpu.scalar import (
     adjoint_propagators,
     crossing,
     decay,
+    flush,
     fma,
     highest,
     propagators,
+    pull_back,
 )
 from eventsim.engine.job import RUNAWAY_PER_MS
 
@@ -82,7 +84,7 @@ def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, 
         if highest(v, j, v_end, j_end, h, rate_mem, par[PEAK, n]) >= level:
             tau = crossing(v, j, h, slow, gap, rate_mem, level)
         if tau < real(0.0) or t + tau >= t_end:
-            return v_end, j_end, t_end, count
+            return flush(v_end), flush(j_end), t_end, count
         _, y, _ = propagators(tau, slow, gap, rate_mem)
         j = y * j
         t = t + tau
@@ -145,16 +147,8 @@ class Tape(NamedTuple):
 @scalar
 def back(h, alpha, beta, alpha_mem, beta_mem, beta_syn, par, n):
     """The adjoint state of neuron n ``h`` ms earlier, no event between."""
-    x, y, gain, gain_mem, gain_syn = adjoint_propagators(
-        h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n]
-    )
-    return (
-        x * alpha,
-        fma(gain, alpha, y * beta),
-        x * fma(-h, alpha, alpha_mem),
-        fma(y, beta_mem, fma(gain, alpha_mem, gain_mem * alpha)),
-        fma(y, fma(-h, beta, beta_syn), gain_syn * alpha),
-    )
+    maps = adjoint_propagators(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
+    return pull_back(h, maps, alpha, beta, alpha_mem, beta_mem, beta_syn)
 
 
 @scalar
