@@ -1,0 +1,152 @@
+"""Raster of held-out recordings: input events, spikes of every population, readout voltages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from eventsim.engine import readout_voltage, simulate
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+from eventsim.report.style import (
+    BLUE,
+    FAINT,
+    INK,
+    MUTED,
+    VERMILION,
+    figure,
+    population_colour,
+)
+from eventsim.train import LabelledEvents, TrainConfig
+from eventsim.train.evaluation import make_loss
+
+N_SHOWN = 4
+N_SEARCHED = 128
+VOLTAGE_POINTS = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A few recordings with their run.
+
+    Attributes
+    ----------
+    tape
+        Of the shown recordings alone.
+    labels, predicted
+        Shape [samples].
+    """
+
+    tape: SpikeTape
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+
+def choose(net: Network, test: LabelledEvents, config: TrainConfig) -> Shown:
+    """Recordings worth a look: right answers of different classes, and one mistake if there is one.
+
+    At most ``N_SEARCHED`` recordings, spread evenly over ``test``, are looked through. The choice
+    is the same for the same network and data.
+    """
+    spread = np.unique(np.linspace(0, len(test) - 1, min(N_SEARCHED, len(test))).astype(np.int64))
+    some = test[spread]
+    predicted = _run(net, some, config)[1]
+    right = np.flatnonzero(predicted == some.labels)
+    wrong = np.flatnonzero(predicted != some.labels)
+    _, first = np.unique(some.labels[right], return_index=True)
+    apart = right[first]
+    n_wrong = max(min(1, wrong.size), N_SHOWN - apart.size)
+    n_right = N_SHOWN - n_wrong
+    if apart.size > n_right:
+        apart = apart[np.linspace(0, apart.size - 1, n_right).astype(np.int64)]
+    chosen = some[np.concatenate([apart, wrong[:n_wrong]]).astype(np.int64)]
+    tape, answers = _run(net, chosen, config)
+    return Shown(tape, chosen.labels, answers)
+
+
+def _run(
+    net: Network, data: LabelledEvents, config: TrainConfig
+) -> tuple[SpikeTape, NDArray[np.int64]]:
+    tape = simulate(net, data.stream, backend=config.backend, precision=config.precision)
+    return tape, make_loss(config, data.labels).predictions(net, tape)
+
+
+def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: str) -> Figure:
+    """One column per recording; rows are the input, each population, and the readout ``output``."""
+    tape, stream = shown.tape, shown.tape.stream
+    names = [name for name in tape.names if name != output or net.populations[name].size > 1]
+    has_readout = net.populations[output].kind == "readout"
+    heights = [1.25, *(1.0 for _ in names), *([1.15] if has_readout else [])]
+    drawn = figure(2.9 * stream.n_samples + 0.9, 1.75 * len(heights) + 0.5)
+    ratios = [float(length) for length in stream.duration]
+    panels = drawn.subplots(
+        len(heights),
+        stream.n_samples,
+        squeeze=False,
+        sharex="col",
+        sharey="row",
+        gridspec_kw={"height_ratios": heights, "width_ratios": _tamed(ratios)},
+    )
+    n_input = stream.n_channels
+    for column in range(stream.n_samples):
+        _title(panels[0, column], shown, column, class_names)
+        _dots(panels[0, column], *stream.sample(column), n_input, INK)
+        for row, name in enumerate(names, start=1):
+            trains = tape[name]
+            colour = population_colour(row - 1)
+            _dots(panels[row, column], *trains.sample(column), trains.size, colour)
+        panels[-1, column].set_xlabel("time (ms)")
+        panels[-1, column].set_xlim(0.0, stream.duration[column])
+    panels[0, 0].set_ylabel("input\nchannel")
+    for row, name in enumerate(names, start=1):
+        panels[row, 0].set_ylabel(f"{name}\nneuron")
+    if has_readout:
+        _voltages(panels[-1], net, shown, output)
+        panels[-1, 0].set_ylabel(f"{output}\nvoltage")
+    return drawn
+
+
+def _tamed(ratios: list[float]) -> list[float]:
+    """Widths that follow the durations, but never so far that a column is too narrow to read."""
+    middle = float(np.median(ratios))
+    return [min(max(ratio, 0.7 * middle), 1.5 * middle) for ratio in ratios]
+
+
+def _title(axes: Axes, shown: Shown, column: int, class_names: Sequence[str]) -> None:
+    label, answer = int(shown.labels[column]), int(shown.predicted[column])
+    said = class_names[label]
+    heard = class_names[answer] if answer < len(class_names) else f"#{answer}"
+    right = label == answer
+    verdict = "right" if right else f"wrong: answered “{heard}”"
+    axes.set_title(f"“{said}”\n{verdict}", color=BLUE if right else VERMILION)
+
+
+def _dots(
+    axes: Axes, times: NDArray[np.float64], rows: NDArray[np.int32], size: int, colour: str
+) -> None:
+    area = float(np.clip(900.0 / max(times.size, 1), 0.6, 4.0))
+    axes.scatter(times, rows, s=area, color=colour, linewidths=0, alpha=0.8, rasterized=True)
+    axes.set_ylim(-0.02 * size - 0.5, 1.02 * size - 0.5)
+    axes.set_yticks([0, size - 1] if size > 1 else [0])
+    axes.tick_params(axis="x", length=0)
+    axes.spines["bottom"].set_visible(False)
+
+
+def _voltages(panels: NDArray[np.object_], net: Network, shown: Shown, output: str) -> None:
+    stream = shown.tape.stream
+    grid = np.linspace(0.0, stream.duration.max(), VOLTAGE_POINTS)
+    voltages = readout_voltage(net, shown.tape, output, grid)
+    for column, axes in enumerate(panels):
+        inside = grid <= stream.duration[column]
+        times, voltage = grid[inside], voltages[column][inside]
+        label, answer = int(shown.labels[column]), int(shown.predicted[column])
+        axes.axhline(0.0, color=FAINT, linewidth=0.8, zorder=0)
+        others = [k for k in range(voltage.shape[1]) if k not in (label, answer)]
+        axes.plot(times, voltage[:, others], color=FAINT, linewidth=0.9)
+        if answer != label:
+            axes.plot(times, voltage[:, answer], color=VERMILION, linestyle=(0, (4, 2)))
+        axes.plot(times, voltage[:, label], color=BLUE)
+        axes.tick_params(colors=MUTED)

@@ -1,0 +1,92 @@
+"""How all pictures look, and how they become PNG bytes.
+
+Figures are built by matplotlib's object interface and drawn by Agg: no display, no global state.
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; what differs in
+colour also differs in form or is labelled.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+INK = "#1d2733"
+MUTED = "#5f6b7a"
+FAINT = "#c9d0d9"
+GRID = "#e8ecf1"
+BLUE = "#0072b2"
+ORANGE = "#e69f00"
+VERMILION = "#d55e00"
+GREEN = "#009e73"
+PURPLE = "#cc79a7"
+SKY = "#56b4e9"
+
+POPULATIONS = (BLUE, GREEN, PURPLE, SKY, VERMILION, ORANGE)
+SHADES = LinearSegmentedColormap.from_list("shades", ["#ffffff", "#b9d6ea", "#3d8fc4", "#08415f"])
+
+DPI = 160
+
+_RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8.0,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Make figures that are built and drawn inside look alike; restores what was set before."""
+    with matplotlib.rc_context(_RC):
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches."""
+    drawn = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(drawn)
+    return drawn
+
+
+def png(drawn: Figure) -> bytes:
+    """The figure as the content of a PNG file."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def grid(axes: Axes, *, axis: str = "y") -> None:
+    """Faint lines behind the data."""
+    if axis == "y":
+        axes.grid(visible=True, axis="y")
+    else:
+        axes.grid(visible=True)
+
+
+def population_colour(index: int) -> str:
+    """Colour of the population that comes ``index``-th in the network."""
+    return POPULATIONS[index % len(POPULATIONS)]
