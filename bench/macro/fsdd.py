@@ -25,7 +25,7 @@ from eventsim.train import Augmentation, LabelledEvents, RichProgress, TrainConf
 
 CASES = {"scsr+bip": True, "plain": False}
 AUGMENTATION = Augmentation(time_scale=0.2, channel_shift=2, drop=0.15, jitter=3.0)
-EPOCHS = 40
+EPOCHS = 30
 
 
 def config(*, full: bool, seed: int, epochs: int, validation: float = 0.0) -> TrainConfig:

@@ -14,6 +14,7 @@ after which the value is put back into its domain:
 parameter                            trained as  domain kept by a step         rate
 ===================================  ==========  ============================  ================
 weights                              itself      any                           ``weights``
+self-weights (no refractory time)    itself      <= 0.8 of the run-away bound  ``weights``
 tau_mem                              log         >= 3 ms                       ``taus``
 tau_syn                              log         >= 1 ms                       ``taus``
 resistance                           log         > 0                           ``intrinsic``
@@ -22,6 +23,14 @@ v_reset (threshold not trained)      itself      <= threshold - margin         `
 v_leak                               itself      any                           ``intrinsic``
 delays, refractory                   itself      >= 0 ms                       ``delays``
 ===================================  ==========  ============================  ================
+
+**Run-away.** A neuron without refractory time that excites itself can fire ever faster. Under a
+large current its intervals are :math:`h = (\vartheta - V_r)\,\tau_m / (R I)`; in each, I gains the
+self-weight r and loses :math:`I h / \tau_s`. So I grows without bound if
+
+.. math:: r > \frac{(\vartheta - V_r)\,\tau_m}{R\,\tau_s},
+
+and training, which moves all of these, must stay below.
 
 The rate :math:`\eta` of a step is the group's rate times :func:`schedule`: a linear ease-in, then
 a cosine to zero.
@@ -58,6 +67,7 @@ GROUP_OF = {
 }
 LOGARITHMIC = ("tau_mem", "tau_syn", "resistance")
 FLOORS = {"tau_mem": 3.0, "tau_syn": 1.0, "refractory": 0.0, "delays": 0.0}
+STABLE_FRACTION = 0.8  # of the self-weight at which a neuron runs away; see the module
 THRESHOLD_MARGIN = 0.05  # keeps V_r - theta, a denominator of the restart, away from 0
 
 
@@ -227,6 +237,7 @@ class AdamW:
         for key, gradient in latent.items():
             self._move(key, gradient * scale, factor)
         self._restore_thresholds()
+        self._restore_stability()
         return StepReport(norm, clipped=clipped, skipped=False)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -278,6 +289,14 @@ class AdamW:
                 np.maximum(threshold, v_reset + THRESHOLD_MARGIN, out=threshold)
             elif f"{population.name}.v_reset" in self._values:
                 np.minimum(v_reset, threshold - THRESHOLD_MARGIN, out=v_reset)
+
+    def _restore_stability(self) -> None:
+        for projection in self._net.projections.values():
+            if projection.kind != "self" or f"{projection.name}.weights" not in self._values:
+                continue
+            p, weights = self._net.populations[projection.target], projection.values
+            limit = (p.threshold - p.v_reset) * p.tau_mem / (p.tau_syn * p.resistance)
+            np.minimum(weights, STABLE_FRACTION * limit, out=weights, where=p.refractory == 0)
 
     def _check_start(self) -> None:
         for key, value in self._values.items():

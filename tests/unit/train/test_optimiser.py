@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eventsim.errors import ParameterError, StorageError
-from eventsim.network import Network, self_recurrent
+from eventsim.network import Network, scsr, self_recurrent
 from eventsim.train import AdamSettings, AdamW, LearningRates, schedule, select
 
 EVERYTHING = (
@@ -195,3 +195,16 @@ def test_state_of_another_choice_is_refused():
 def test_settings_out_of_range_raise(make):
     with pytest.raises(ParameterError, match="expected"):
         make()
+
+
+def test_self_weights_stay_below_the_bound_at_which_a_neuron_runs_away():
+    net = scsr(2, (3,), 2, tau_mem=8.0, tau_syn=16.0)
+    net.populations["hidden1"].refractory[2] = 1.0
+    key = "hidden1->hidden1.weights"
+    optimiser = AdamW(net, select(net, ["weights"]), AdamSettings(rates=LearningRates(weights=5.0)))
+    gradients = {name: np.zeros_like(values) for name, values in net.parameters().items()}
+    gradients[key] -= 1.0
+    optimiser.step(gradients)
+    weights = net.parameters()[key]
+    assert np.allclose(weights[:2], 0.8 * 8.0 / 16.0)
+    assert weights[2] > 4.0
