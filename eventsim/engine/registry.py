@@ -39,3 +39,16 @@ def get_backend(name: str) -> Backend:
             "use backend='reference'."
         ) from error
     return backend
+
+
+def set_threads(n: int, *, backend: str = "auto") -> None:
+    """Let a backend use ``n`` threads; a backend without threads of its own ignores it.
+
+    Raises
+    ------
+    ParameterError, BackendError
+        ``n`` is out of range, the backend unknown or not loadable.
+    """
+    name = get_backend(backend).name
+    if name == "cpu":
+        import_module("eventsim.engine.cpu.threads").set_threads(n)

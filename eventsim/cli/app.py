@@ -1,0 +1,384 @@
+"""The commands and their options. What they do is imported when they run: ``--help`` is quick.
+
+Typer reads the options from the functions' parameters, so a command has as many parameters as
+options.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional
+
+import typer
+
+from eventsim.cli.terminal import Guarded, emit_json, guarded
+
+app = typer.Typer(
+    cls=Guarded,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Spiking neural networks in exact event time.\n\n"
+    "Begin with: [bold]eventsim demo[/bold] (trains on spoken digits, writes a report) and "
+    "[bold]eventsim gradcheck[/bold] (proves that gradients are right).",
+)
+data_app = typer.Typer(
+    cls=Guarded,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Data sets: what there is, making them, what is in them.",
+)
+app.add_typer(data_app, name="data")
+
+Split = Literal["train", "test"]
+Precision = Literal["single", "double"]
+
+DataArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="spoken_digits, fsdd, ntidigits, or an HDF5 file in the layout of N-TIDIGITS18.",
+    ),
+]
+FileOption = Annotated[
+    Optional[Path],
+    typer.Option("--file", metavar="PATH", help="File or folder of the data set."),
+]
+DownloadOption = Annotated[
+    bool, typer.Option("--download", help="Fetch the data set if it is missing and can be fetched.")
+]
+BackendOption = Annotated[
+    Optional[str], typer.Option("--backend", help="auto, cpu or reference (slow, the definition).")
+]
+ThreadsOption = Annotated[
+    Optional[int], typer.Option("--threads", min=1, help="Threads; all cores by default.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no tables.")]
+SplitOption = Annotated[Split, typer.Option("--split", help="Part of the data set.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import eventsim
+
+        typer.echo(f"eventsim {eventsim.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command(rich_help_panel="Learn")
+def train(
+    data: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="DATA",
+            help="spoken_digits, fsdd, ntidigits, or an HDF5 file in the layout of N-TIDIGITS18. "
+            "Not needed with --resume.",
+        ),
+    ] = None,
+    file: FileOption = None,
+    download: DownloadOption = False,
+    hidden: Annotated[
+        Optional[list[int]],
+        typer.Option("--hidden", min=1, help="Neurons of a hidden population; repeat for more."),
+    ] = None,
+    self_recurrent: Annotated[
+        Optional[bool],
+        typer.Option(
+            "--self-recurrent/--no-self-recurrent", help="Neurons feed back on themselves."
+        ),
+    ] = None,
+    skip: Annotated[
+        Optional[bool],
+        typer.Option("--skip/--no-skip", help="Populations receive from all earlier ones."),
+    ] = None,
+    tau_mem: Annotated[
+        Optional[float], typer.Option("--tau-mem", help="Initial membrane time constant, ms.")
+    ] = None,
+    tau_syn: Annotated[
+        Optional[float], typer.Option("--tau-syn", help="Initial synaptic time constant, ms.")
+    ] = None,
+    bip: Annotated[
+        Optional[bool],
+        typer.Option("--bip/--no-bip", help="Train the neurons' parameters, not only weights."),
+    ] = None,
+    bip_parameters: Annotated[
+        Optional[str],
+        typer.Option("--bip-parameters", metavar="NAMES", help="Which, e.g. tau_mem,tau_syn."),
+    ] = None,
+    epochs: Annotated[Optional[int], typer.Option("--epochs", min=1)] = None,
+    batch_size: Annotated[Optional[int], typer.Option("--batch-size", min=1)] = None,
+    seed: Annotated[
+        Optional[int],
+        typer.Option(
+            "--seed", min=0, help="Of initial weights, validation part, order of batches."
+        ),
+    ] = None,
+    lr: Annotated[
+        Optional[float], typer.Option("--lr", help="Learning rate of the weights.")
+    ] = None,
+    backend: BackendOption = None,
+    precision: Annotated[Optional[Precision], typer.Option("--precision")] = None,
+    config: Annotated[
+        Optional[Path],
+        typer.Option("--config", help="TOML or JSON of TrainConfig keys; options go before it."),
+    ] = None,
+    out: Annotated[
+        Optional[Path],
+        typer.Option("--out", metavar="FOLDER", help="Of the run; runs/DATA by default."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out to the same final numbers.")
+    ] = False,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a ScSr-SNN to classify recordings, test it, and write a report.
+
+    A part of the training data is held out for validation; test data is used only after the end.
+
+    [bold]Examples[/bold]
+
+    eventsim train spoken_digits --hidden 128 --hidden 128 --epochs 20
+
+    eventsim train fsdd --no-bip --no-self-recurrent --seed 1 --out runs/plain
+
+    eventsim train --resume --out runs/plain
+    """
+    from eventsim.cli import train_command as command
+
+    network = command.given(
+        hidden=tuple(hidden) if hidden else None,
+        self_recurrent=self_recurrent,
+        skip=skip,
+        tau_mem=tau_mem,
+        tau_syn=tau_syn,
+    )
+    settings = command.given(
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        backend=backend,
+        precision=precision,
+    )
+    chosen = command.Choice(
+        data=data,
+        file=file,
+        download=download,
+        network=network,
+        config=settings,
+        bip=bip,
+        bip_parameters=bip_parameters,
+        lr=lr,
+        config_file=config,
+        command=_typed(),
+    )
+    command.set_threads(threads, backend)
+    command.run(chosen, out, resume=resume, as_json=as_json)
+
+
+@app.command(rich_help_panel="Learn")
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER")] = Path("runs/demo"),
+    epochs: Annotated[Optional[int], typer.Option("--epochs", min=1)] = None,
+    seed: Annotated[Optional[int], typer.Option("--seed", min=0)] = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make spoken digits, train a ScSr-SNN with BIP on them, write a report. A few minutes.
+
+    The digits are spoken by eSpeak NG; test recordings are of voices that were never heard in
+    training. If the folder holds a demo that was stopped, it goes on; if it holds a finished one,
+    a new folder is taken.
+
+    [bold]Example[/bold]
+
+    eventsim demo --out runs/demo
+    """
+    from eventsim.cli import train_command as command
+
+    command.set_threads(threads, None)
+    command.run_demo(out, epochs=epochs, seed=seed, as_json=as_json)
+
+
+@app.command(rich_help_panel="Use")
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    data: Annotated[
+        Optional[str], typer.Argument(metavar="DATA", help="The run's own data set by default.")
+    ] = None,
+    file: FileOption = None,
+    split: SplitOption = "test",
+    which: Annotated[
+        Literal["last", "selected", "initial"],
+        typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
+    ] = "last",
+    backend: BackendOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Accuracy, loss, confusion matrix, spike rates and synaptic events of a trained network.
+
+    [bold]Examples[/bold]
+
+    eventsim evaluate runs/demo
+
+    eventsim evaluate runs/demo --network selected --json
+    """
+    from eventsim.cli import use_commands as command
+
+    command.set_threads(threads, backend)
+    found = command.evaluate_run(run, data, file=file, split=split, which=which, backend=backend)
+    emit_json(found) if as_json else command.show_evaluation(found)
+
+
+@app.command(rich_help_panel="Use")
+def simulate(
+    net: Annotated[Path, typer.Argument(metavar="NET", help="Network file, or folder of a run.")],
+    events: Annotated[
+        str, typer.Argument(metavar="EVENTS", help="File of EventStream.save, or a data set.")
+    ],
+    out: Annotated[
+        Optional[Path],
+        typer.Option("--out", metavar="TAPE", help="Write all spikes to this .npz file."),
+    ] = None,
+    split: SplitOption = "test",
+    samples: Annotated[
+        Optional[int], typer.Option("--samples", min=1, help="Only the first so many recordings.")
+    ] = None,
+    backend: BackendOption = None,
+    precision: Annotated[Precision, typer.Option("--precision")] = "double",
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a network on events: spikes and synaptic events by population, and the time it took.
+
+    [bold]Examples[/bold]
+
+    eventsim simulate runs/demo spoken_digits --samples 10 --out tape.npz
+
+    eventsim simulate net.npz events.npz --backend reference
+    """
+    from eventsim.cli import use_commands as command
+
+    command.set_threads(threads, backend)
+    stream = command.find_events(events, split=split, samples=samples)
+    found = command.simulate_events(
+        net, stream, out=out, backend=backend or "auto", precision=precision
+    )
+    emit_json(found) if as_json else command.show_simulation(found)
+
+
+@app.command(rich_help_panel="Prove")
+def gradcheck(
+    net: Annotated[
+        Optional[Path],
+        typer.Argument(metavar="NET", help="Network file or run; by default a random network."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    neurons: Annotated[
+        int, typer.Option("--neurons", min=1, help="Per hidden population of the random network.")
+    ] = 6,
+    directions: Annotated[
+        int, typer.Option("--directions", min=1, help="Entries compared per parameter array.")
+    ] = 6,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", help="Largest relative error that passes.")
+    ] = 1e-6,
+    backend: Annotated[str, typer.Option("--backend", help="The one that is checked.")] = "cpu",
+    as_json: JsonOption = False,
+) -> None:
+    """Prove the gradients: against finite differences, and against the reference backend.
+
+    The random network has two hidden populations with self-recurrence and skip connections,
+    delays, refractory times, leak and reset away from zero. Entries whose change makes a spike
+    appear or vanish cannot be judged by finite differences; they are left out and counted. The
+    exit code is 1 if the check fails.
+
+    [bold]Examples[/bold]
+
+    eventsim gradcheck
+
+    eventsim gradcheck runs/demo --directions 3
+
+    eventsim gradcheck --seed 7 --neurons 20 --json
+    """
+    from eventsim.cli import proof
+
+    found = proof.prove(
+        net,
+        proof.ProofSettings(
+            seed=seed,
+            neurons=neurons,
+            directions=directions,
+            tolerance=tolerance,
+            backend=backend,
+        ),
+    )
+    emit_json(found) if as_json else proof.show(found)
+    if not found["passed"]:
+        raise typer.Exit(1)
+
+
+@data_app.command("list")
+def data_list(as_json: JsonOption = False) -> None:
+    """The data sets, their licences, and how to get them.
+
+    [bold]Example[/bold]: eventsim data list
+    """
+    from eventsim.cli import data_commands as command
+
+    found = command.describe_all()
+    emit_json(found) if as_json else command.show_all(found)
+
+
+@data_app.command("make")
+def data_make(
+    data: DataArgument,
+    file: FileOption = None,
+    download: DownloadOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make or encode a data set into the cache, so that later commands start at once.
+
+    [bold]Examples[/bold]
+
+    eventsim data make spoken_digits
+
+    eventsim data make fsdd --download
+    """
+    from eventsim.cli import data_commands as command
+
+    found = command.make(data, file=file, download=download)
+    emit_json(found) if as_json else command.show_made(found)
+
+
+@data_app.command("info")
+def data_info(data: DataArgument, file: FileOption = None, as_json: JsonOption = False) -> None:
+    """Events, rates, durations, classes and intervals between events of a data set.
+
+    [bold]Example[/bold]: eventsim data info spoken_digits
+    """
+    from eventsim.cli import data_commands as command
+
+    found = command.measure(data, file=file)
+    emit_json(found) if as_json else command.show_info(found)
+
+
+def _typed() -> str:
+    return shlex.join(["eventsim", *sys.argv[1:]])
+
+
+def run(arguments: list[str]) -> Any:
+    """As the console script, for the given arguments; raises SystemExit."""
+    return guarded(lambda: app(arguments))

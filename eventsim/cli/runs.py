@@ -1,0 +1,276 @@
+"""A run from the command line: settings, training, test, report.
+
+Beside the files of :mod:`eventsim.train.loop` and :mod:`eventsim.report` its folder holds
+
+===========  ====================================================================
+run.json     data set, shape of the network, command, version: enough to resume
+result.json  what was measured on held-out data, written at the end
+===========  ====================================================================
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rich.console import Console
+
+import eventsim
+from eventsim.cli.sources import DataSource, majority_guess
+from eventsim.errors import ParameterError, StorageError
+from eventsim.events.storage import write_atomically
+from eventsim.network import Network, scsr
+from eventsim.report import Checked, RunRecord, write_report
+from eventsim.train import (
+    Evaluation,
+    LabelledEvents,
+    RichProgress,
+    TrainConfig,
+    TrainResult,
+    evaluate,
+    load_network,
+    train,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """Shape of the ScSr network and where its time constants start, in ms.
+
+    The default tau_syn of 10 ms is the one chosen on FSDD, see :mod:`eventsim.train.config`.
+    """
+
+    hidden: tuple[int, ...] = (128, 128)
+    self_recurrent: bool = True
+    skip: bool = True
+    tau_mem: float = 20.0
+    tau_syn: float = 10.0
+
+    def build(self, n_inputs: int, n_outputs: int, *, seed: int) -> Network:
+        """The network that a run starts from."""
+        return scsr(
+            n_inputs,
+            self.hidden,
+            n_outputs,
+            self_recurrent=self.self_recurrent,
+            skip=self.skip,
+            tau_mem=self.tau_mem,
+            tau_syn=self.tau_syn,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that decides a run: data, network, training; and the command that asks for it."""
+
+    data: DataSource
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    config: TrainConfig = field(default_factory=TrainConfig)
+    command: str = ""
+    download: bool = False
+
+    def save(self, folder: Path) -> None:
+        """Write run.json and config.json."""
+        write_json(
+            folder / "run.json",
+            {
+                "data": asdict(self.data),
+                "network": asdict(self.network),
+                "command": self.command,
+                "version": eventsim.__version__,
+            },
+        )
+        write_json(folder / "config.json", self.config.to_dict())
+
+    @classmethod
+    def load(cls, folder: Path) -> "RunSettings":
+        """Read the settings of a run; raises StorageError if the folder holds none."""
+        values = read_json(folder / "run.json")
+        try:
+            network = dict(values["network"])
+            network["hidden"] = tuple(network["hidden"])
+            return cls(
+                DataSource(**values["data"]),
+                NetworkSettings(**network),
+                load_config(folder),
+                values["command"],
+            )
+        except (KeyError, TypeError) as error:
+            raise StorageError(
+                f"{folder / 'run.json'}: is not whole ({type(error).__name__}: {error})."
+            ) from error
+
+
+def load_config(folder: Path) -> TrainConfig:
+    """The TrainConfig of a run."""
+    return TrainConfig.from_dict(read_json(folder / "config.json"))
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a run was started there."""
+    return (folder / "checkpoint.npz").exists()
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run there has written its report."""
+    return (folder / "result.json").exists()
+
+
+def free_folder(wanted: Path) -> Path:
+    """``wanted``, or the first of wanted-2, wanted-3 .. that holds no run."""
+    folder, number = wanted, 1
+    while holds_run(folder):
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    return folder
+
+
+def execute(
+    settings: RunSettings, folder: Path, *, resume: bool, console: Console
+) -> dict[str, Any]:
+    """Train, test, write the report; the test data is met only after training has ended.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    folder
+        Where it lives.
+    resume
+        Continue what the folder holds.
+    console
+        For progress.
+
+    Returns
+    -------
+    dict
+        The content of result.json.
+    """
+    if holds_run(folder) and not resume:
+        raise StorageError(
+            f"{folder}: holds a run already. Add --resume to continue it, or choose another --out."
+        )
+    if resume and not holds_run(folder):
+        raise StorageError(f"{folder}: holds no run to resume. Leave out --resume to start one.")
+    training = settings.data.labelled("train", download=settings.download)
+    if resume:
+        net = load_network(folder / "initial.npz")
+    else:
+        n_inputs, n_outputs = training.stream.n_channels, len(training.class_names)
+        net = settings.network.build(n_inputs, n_outputs, seed=settings.config.seed)
+        settings.save(folder)
+    with RichProgress(console) as progress:
+        result = train(net, training, settings.config, folder, resume=resume, callback=progress)
+    test = settings.data.labelled("test")
+    return _concluded(settings, result, net, training, test)
+
+
+def _concluded(
+    settings: RunSettings,
+    result: TrainResult,
+    before: Network,
+    training: LabelledEvents,
+    test: LabelledEvents,
+) -> dict[str, Any]:
+    config, info = settings.config, settings.data.info
+    last = Checked(result.last["epoch"], evaluate(result.net, test, config))
+    selected = None
+    if "validation_accuracy" in result.last:
+        tested = evaluate(result.selected_net, test, config)
+        selected = Checked(result.selected["epoch"], tested)
+    record = RunRecord(
+        title=f"{settings.data.name}: ScSr-SNN{' with BIP' if config.bip else ''}",
+        net_before=before,
+        net_after=result.net,
+        test=test,
+        last=last,
+        selected=selected,
+        config=config,
+        history=result.history,
+        command=settings.command,
+        version=eventsim.__version__,
+        guess=majority_guess(training, test),
+        about=f"{info.description}. {info.splits}. {info.licence}.",
+    )
+    page = write_report(result.folder, record)
+    outcome = _outcome(record, result.folder, page)
+    write_json(result.folder / "result.json", outcome)
+    return outcome
+
+
+def _outcome(record: RunRecord, folder: Path, page: Path) -> dict[str, Any]:
+    final = record.history[-1]
+    return {
+        "folder": str(folder),
+        "report": str(page),
+        "epochs": len(record.history),
+        "test": _checked(record.last),
+        "selected_by_validation": None if record.selected is None else _checked(record.selected),
+        "guess_accuracy": record.guess,
+        "train_accuracy": final["accuracy"],
+        "validation_accuracy": final.get("validation_accuracy"),
+        "trained_parameters": record.n_parameters,
+        "spikes_per_neuron_and_second": record.mean_rate,
+        "synaptic_events_per_sample": record.synaptic_events,
+        "training_seconds": record.seconds,
+        "seed": record.config.seed,
+        "version": record.version,
+    }
+
+
+def _checked(checked: Checked) -> dict[str, Any]:
+    found: Evaluation = checked.evaluation
+    return {
+        "epoch": checked.epoch,
+        "accuracy": found.accuracy,
+        "loss": found.loss,
+        "samples": found.n_samples,
+    }
+
+
+def resume_command(folder: Path) -> str:
+    """What to type to continue the run of that folder."""
+    return f"eventsim train --resume --out {shlex.quote(str(folder))}"
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """TrainConfig keys of a TOML or JSON file."""
+    import tomllib
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ParameterError(
+            f"--config {path}: cannot be read as {'TOML' if path.suffix == '.toml' else 'JSON'} "
+            f"({error})."
+        ) from error
+    if not isinstance(values, Mapping):
+        raise ParameterError(f"--config {path}: expected a table of TrainConfig keys.")
+    return dict(values)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object from a JSON file; raises StorageError if it cannot be one."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StorageError(f"{path}: no such file; {path.parent} is no run of eventsim.") from None
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}: cannot be read as JSON ({error}).") from error
+    if not isinstance(values, dict):
+        raise StorageError(f"{path}: expected a JSON object.")
+    return values
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write an object to a JSON file, atomically."""
+    text = json.dumps(values, indent=2) + "\n"
+
+    def write(file: BinaryIO) -> None:
+        file.write(text.encode())
+
+    write_atomically(path, write)

@@ -1,0 +1,83 @@
+"""What a person or a program sees: tables and JSON on stdout, everything else on stderr."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
+
+import typer
+import typer.core
+from rich.console import Console
+from rich.table import Table
+
+from eventsim.errors import EventSimError
+
+CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+NARROW = 100  # columns, when stdout is not a terminal
+
+
+def stderr() -> Console:
+    """Console for progress and errors."""
+    return Console(stderr=True, highlight=False)
+
+
+def stdout() -> Console:
+    """Console for results; wide enough for tables when it is a pipe."""
+    plain = not _is_terminal(os.sys.stdout)  # type: ignore[attr-defined]
+    return Console(highlight=False, width=NARROW if plain else None)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return hasattr(stream, "isatty") and stream.isatty()
+
+
+def say(text: str) -> None:
+    """One line for a person, on stderr."""
+    stderr().print(text, markup=False, soft_wrap=True)
+
+
+def emit_json(values: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    typer.echo(json.dumps(values))
+
+
+def show_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: int = 1
+) -> None:
+    """A table on stdout; the columns from ``numbers`` on are right-aligned."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index >= numbers else "left")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    stdout().print(table)
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as people read it."""
+    return f"{100.0 * share:.1f} %"
+
+
+class Guarded(typer.core.TyperGroup):
+    """Turns what eventsim raises on purpose into one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was typed."""
+        return guarded(lambda: super(Guarded, self).invoke(ctx))
+
+
+def guarded(run: Callable[[], Any]) -> Any:
+    """Call ``run``; its errors become a red message on stderr and an exit code."""
+    try:
+        return run()
+    except EventSimError as error:
+        stderr().print("Error:", style="bold red", end=" ")
+        stderr().print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(BAD_INPUT) from error
+    except OSError as error:
+        stderr().print("Error:", style="bold red", end=" ")
+        stderr().print(f"{error}.", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(BAD_INPUT) from error
+    except KeyboardInterrupt as error:
+        say("Stopped.")
+        raise typer.Exit(INTERRUPTED) from error

@@ -1,0 +1,177 @@
+"""``eventsim train`` and ``eventsim demo``."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from eventsim.cli import demo
+from eventsim.cli.runs import (
+    NetworkSettings,
+    RunSettings,
+    execute,
+    free_folder,
+    holds_run,
+    is_finished,
+    read_config_file,
+    resume_command,
+)
+from eventsim.cli.sources import find_data
+from eventsim.cli.terminal import (
+    INTERRUPTED,
+    emit_json,
+    percent,
+    say,
+    show_table,
+    stderr,
+)
+from eventsim.engine.registry import set_threads as use_threads
+from eventsim.errors import DataError, ParameterError, StorageError
+from eventsim.train import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What was typed; None and absent keys mean not given."""
+
+    data: str | None
+    file: Path | None
+    download: bool
+    network: Mapping[str, Any]
+    config: Mapping[str, Any]
+    bip: bool | None
+    bip_parameters: str | None
+    lr: float | None
+    config_file: Path | None
+    command: str
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def set_threads(threads: int | None, backend: str | None) -> None:
+    """Let the backend use so many threads, if a number was given."""
+    if threads is not None:
+        use_threads(threads, backend=backend or "auto")
+
+
+def run(choice: Choice, out: Path | None, *, resume: bool, as_json: bool) -> None:
+    """Train as chosen and show the outcome."""
+    if resume:
+        if out is None:
+            raise ParameterError("--resume: say which run by --out FOLDER.")
+        settings, folder = _resumed(choice, out), out
+    else:
+        if choice.data is None:
+            raise DataError(
+                "eventsim train: no DATA. Name a data set (eventsim data list) or an HDF5 file."
+            )
+        source = find_data(choice.data, choice.file)
+        network = NetworkSettings(**choice.network)
+        config = _config(choice, TrainConfig().to_dict())
+        settings = RunSettings(source, network, config, choice.command, choice.download)
+        folder = out or free_folder(Path("runs") / Path(choice.data).stem)
+    _execute(settings, folder, resume=resume, as_json=as_json)
+
+
+def run_demo(out: Path, *, epochs: int | None, seed: int | None, as_json: bool) -> None:
+    """Run the demo, or continue one that was stopped."""
+    folder, resume = out, demo.can_resume(out)
+    if resume:
+        settings = RunSettings.load(out)
+        say(f"{out} holds a demo that was stopped: going on with it.")
+    else:
+        folder = free_folder(out)
+        if folder != out:
+            say(f"{out} holds a finished demo; this one goes to {folder}.")
+        settings = demo.settings(folder, epochs=epochs, seed=seed)
+        say(demo.INTRODUCTION)
+    _execute(settings, folder, resume=resume, as_json=as_json)
+
+
+def _config(choice: Choice, base: Mapping[str, Any]) -> TrainConfig:
+    """Settings of the base, then of the file, then of the options."""
+    values = dict(base)
+    if choice.config_file is not None:
+        values |= read_config_file(choice.config_file)
+    values |= choice.config
+    if choice.bip_parameters is not None:
+        if choice.bip is False:
+            raise ParameterError("--no-bip and --bip-parameters contradict each other.")
+        values["bip"] = [name.strip() for name in choice.bip_parameters.split(",") if name.strip()]
+    elif choice.bip is False:
+        values["bip"] = []
+    elif choice.bip and not values["bip"]:
+        values["bip"] = list(TrainConfig().bip)
+    if choice.lr is not None:
+        values["rates"] = dict(values["rates"]) | {"weights": choice.lr}
+    return TrainConfig.from_dict(values)
+
+
+def _resumed(choice: Choice, folder: Path) -> RunSettings:
+    """The settings of the run, if nothing that was typed contradicts them."""
+    stored = RunSettings.load(folder)
+    source = stored.data
+    if choice.data is not None:
+        file = choice.file
+        source = find_data(choice.data, file) if file or choice.data != source.name else source
+    network = replace(stored.network, **choice.network)
+    for what, before, now in (
+        ("data set", asdict(stored.data), asdict(source)),
+        ("network", asdict(stored.network), asdict(network)),
+    ):
+        keys = [key for key in now if now[key] != before[key]]
+        if keys:
+            key = keys[0]
+            raise StorageError(
+                f"{folder}: belongs to a run with another {what}: {key} is {before[key]!r} there, "
+                f"{now[key]!r} now. Leave these options out, or train in another --out."
+            )
+    # train() itself refuses settings that differ from the checkpoint's.
+    return replace(stored, config=_config(choice, stored.config.to_dict()))
+
+
+def _execute(settings: RunSettings, folder: Path, *, resume: bool, as_json: bool) -> None:
+    if resume and is_finished(folder):
+        say(f"{folder}: this run is finished; its report is written again.")
+    try:
+        outcome = execute(settings, folder, resume=resume, console=stderr())
+    except KeyboardInterrupt:
+        if holds_run(folder):
+            say(f"Stopped. What was learned is kept. Continue with:\n  {resume_command(folder)}")
+        else:
+            say("Stopped before training began. Type the same command to start again.")
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        emit_json(outcome)
+    else:
+        show(outcome)
+
+
+def show(outcome: Mapping[str, Any]) -> None:
+    """The end of a run as a table."""
+    test, selected = outcome["test"], outcome["selected_by_validation"]
+    rows = [
+        [
+            f"held-out accuracy, last epoch ({test['epoch']}), {test['samples']} recordings",
+            percent(test["accuracy"]),
+        ]
+    ]
+    if selected is not None:
+        text = f"held-out accuracy, epoch {selected['epoch']} (chosen by validation)"
+        rows.append([text, percent(selected["accuracy"])])
+    rows += [
+        ["guess: always the commonest class of training", percent(outcome["guess_accuracy"])],
+        ["training accuracy, last epoch", percent(outcome["train_accuracy"])],
+        ["spikes per neuron and second", f"{outcome['spikes_per_neuron_and_second']:.1f}"],
+        ["synaptic events per recording", f"{outcome['synaptic_events_per_sample']:,.0f}"],
+        ["trained parameters", f"{outcome['trained_parameters']:,}"],
+        ["training time", f"{outcome['training_seconds']:.1f} s"],
+    ]
+    show_table("Result", ["", ""], rows)
+    typer.echo(f"Report: {outcome['report']}")
+    typer.echo(f"Evaluate again: eventsim evaluate {outcome['folder']}")

@@ -1,0 +1,154 @@
+"""``eventsim evaluate`` and ``eventsim simulate``."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+
+from eventsim.cli.runs import RunSettings, load_config
+from eventsim.cli.sources import Split, find_data, find_events, find_network
+from eventsim.cli.terminal import percent, show_table
+from eventsim.cli.train_command import set_threads
+from eventsim.engine import Precision, simulate
+from eventsim.events import EventStream
+from eventsim.train import evaluate
+
+__all__ = [
+    "evaluate_run",
+    "find_events",
+    "set_threads",
+    "show_evaluation",
+    "show_simulation",
+    "simulate_events",
+]
+
+MS_PER_S = 1000.0
+
+
+def evaluate_run(
+    run: Path,
+    data: str | None,
+    *,
+    file: Path | None,
+    split: Split,
+    which: str,
+    backend: str | None,
+) -> dict[str, Any]:
+    """Evaluate a network of a run on a split of ``data``, or of the run's own data set."""
+    net = find_network(run, which=which)
+    config = load_config(run)
+    if backend is not None:
+        config = replace(config, backend=backend)
+    source = find_data(data, file) if data is not None else RunSettings.load(run).data
+    recordings = source.labelled(split)
+    began = time.perf_counter()
+    found = evaluate(net, recordings, config)
+    return {
+        "run": str(run),
+        "network": which,
+        "data": source.name,
+        "split": split,
+        "samples": found.n_samples,
+        "accuracy": found.accuracy,
+        "loss": found.loss,
+        "classes": list(recordings.class_names),
+        "confusion": found.confusion.tolist(),
+        "spikes_per_neuron_and_second": {k: float(v.mean()) for k, v in found.rates.items()},
+        "synaptic_events_per_sample": dict(found.synaptic_events),
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def show_evaluation(found: Mapping[str, Any]) -> None:
+    """An evaluation as tables."""
+    title = f"{found['run']} ({found['network']}) on {found['data']}, {found['split']}"
+    rows = [
+        ["accuracy", percent(found["accuracy"])],
+        ["loss", f"{found['loss']:.4f}"],
+        ["recordings", f"{found['samples']:,}"],
+        *(
+            [f"{name}: spikes per neuron and second", f"{rate:.1f}"]
+            for name, rate in found["spikes_per_neuron_and_second"].items()
+        ),
+        *(
+            [f"{name}: synaptic events per recording", f"{number:,.0f}"]
+            for name, number in found["synaptic_events_per_sample"].items()
+        ),
+        ["time", f"{found['seconds']:.2f} s"],
+    ]
+    show_table(title, ["", ""], rows)
+    classes = found["classes"]
+    columns = ["true / answered", *classes]
+    columns += [f"#{k}" for k in range(len(classes), len(found["confusion"][0]))]
+    matrix = [
+        [name, *(number or "." for number in counts)]
+        for name, counts in zip(classes, found["confusion"], strict=True)
+    ]
+    show_table("Confusion matrix", columns, matrix)
+
+
+def simulate_events(
+    net: Path, stream: EventStream, *, out: Path | None, backend: str, precision: Precision
+) -> dict[str, Any]:
+    """Run a network; the first call in a process may compile, so the time is of a second run."""
+    network = find_network(net)
+    began = time.perf_counter()
+    simulate(network, stream[:1], backend=backend, precision=precision)
+    preparation = time.perf_counter() - began
+    began = time.perf_counter()
+    tape = simulate(network, stream, backend=backend, precision=precision)
+    seconds = time.perf_counter() - began
+    if out is not None:
+        tape.save(out)
+    duration = float(stream.duration.sum()) / MS_PER_S
+    return {
+        "samples": stream.n_samples,
+        "input_events": stream.n_events,
+        "seconds_of_input": duration,
+        "spikes": {name: len(tape[name]) for name in tape.names},
+        "spikes_per_neuron_and_second": {
+            name: len(tape[name]) / (tape[name].size * duration) for name in tape.names
+        },
+        "silent_neurons": {
+            name: int((np.bincount(tape[name].neurons, minlength=tape[name].size) == 0).sum())
+            for name in tape.names
+        },
+        "synaptic_events": dict(tape.synaptic_events),
+        "seconds": seconds,
+        "preparation_seconds": preparation,
+        "backend": tape.backend,
+        "precision": tape.precision,
+        "tape": None if out is None else str(out),
+    }
+
+
+def show_simulation(found: Mapping[str, Any]) -> None:
+    """A simulation as tables."""
+    populations = [
+        [
+            name,
+            f"{number:,}",
+            f"{found['spikes_per_neuron_and_second'][name]:.1f}",
+            found["silent_neurons"][name],
+        ]
+        for name, number in found["spikes"].items()
+    ]
+    show_table(
+        f"{found['samples']} recordings, {found['input_events']:,} events, "
+        f"{found['seconds_of_input']:.1f} s of input",
+        ["population", "spikes", "per neuron and second", "silent neurons"],
+        populations,
+    )
+    total = sum(found["synaptic_events"].values())
+    projections = [[name, f"{number:,}"] for name, number in found["synaptic_events"].items()]
+    show_table("Synaptic events", ["projection", "events"], [*projections, ["all", f"{total:,}"]])
+    typer.echo(
+        f"{found['seconds']:.3f} s on backend {found['backend']}, {found['precision']} precision "
+        f"({found['preparation_seconds']:.1f} s to prepare it)"
+    )
+    if found["tape"] is not None:
+        typer.echo(f"Spikes: {found['tape']}")
