@@ -1,6 +1,7 @@
 """The cpu backend: Numba kernels on all cores, single or double precision."""
 
 from eventsim.engine.cpu import layer, layer_adjoint, readout_host
+from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import Floats, Job, StageGradients
 from eventsim.events import SpikeTrains
 
@@ -12,18 +13,22 @@ class CpuBackend:
 
     def layer_forward(self, job: Job) -> SpikeTrains:
         """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
-        return layer.forward(job)
+        with threads_for(job):
+            return layer.forward(job)
 
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
     ) -> StageGradients:
         """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
-        return layer_adjoint.backward(job, trains, by_time, by_voltage)
+        with threads_for(job):
+            return layer_adjoint.backward(job, trains, by_time, by_voltage)
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
         """As :meth:`eventsim.engine.job.Backend.readout_forward`."""
-        return readout_host.forward(job, rate)
+        with threads_for(job):
+            return readout_host.forward(job, rate)
 
     def readout_backward(self, job: Job, rate: float, by_integral: Floats) -> StageGradients:
         """As :meth:`eventsim.engine.job.Backend.readout_backward`."""
-        return readout_host.backward(job, rate, by_integral)
+        with threads_for(job):
+            return readout_host.backward(job, rate, by_integral)

@@ -1,8 +1,27 @@
 """Number of threads of the cpu backend."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numba
 
+from eventsim.engine.job import Job
 from eventsim.errors import ParameterError
+
+# Neuron-events below which one thread is as fast: waking the others costs about as much.
+SMALL_WORK = 100_000
+
+
+@contextmanager
+def threads_for(job: Job) -> Iterator[None]:
+    """Run a small job on one thread; on a busy machine waiting threads would only spin."""
+    before = numba.get_num_threads()
+    if job.stage.population.size * sum(s.times.size for s in job.sources) < SMALL_WORK:
+        numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def set_threads(n: int) -> None:
