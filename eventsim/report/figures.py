@@ -66,9 +66,7 @@ def learning_curves(history: Sequence[Metrics], *, selected: int | None = None) 
     return drawn
 
 
-def _curve(
-    axes: Axes, x: list[int], y: list[float], colour: str, label: str, style: Any
-) -> None:
+def _curve(axes: Axes, x: list[int], y: list[float], colour: str, label: str, style: Any) -> None:
     marker = "o" if len(x) <= 40 else None
     axes.plot(x, y, color=colour, label=label, linestyle=style, marker=marker, markersize=3.5)
     text = f"{y[-1]:.1f}" if y[-1] >= 10 else f"{y[-1]:.2f}"
@@ -174,7 +172,7 @@ def _distribution(axes: Axes, old: Floats, new: Floats, colour: str, name: str) 
     changed = not np.array_equal(old, new)
     axes.hist(new, bins=edges, color=colour, alpha=0.9, edgecolor="white", linewidth=0.5)
     if np.ptp(old) == 0.0:
-        axes.axvline(old[0], color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
+        axes.axvline(old[0], ymax=0.74, color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
         label = f"before: {old[0]:.3g}"
     else:
         axes.hist(old, bins=edges, histtype="step", color=INK, linewidth=1.0, linestyle="--")
@@ -198,10 +196,12 @@ def _distribution(axes: Axes, old: Floats, new: Floats, colour: str, name: str) 
 
 
 def _plain_ticks(axes: Axes, low: float, high: float) -> None:
-    """Ticks at 1, 2, 5 of every decade, written as plain numbers."""
-    ticks = [m * 10.0**e for e in range(-2, 5) for m in (1, 2, 3, 5, 7) if low < m * 10.0**e < high]
-    if high / low > 20.0:
-        ticks = [tick for tick in ticks if f"{tick:.0e}"[0] in "125"]
+    """Few ticks, written as plain numbers: 1, 2, 5 of a decade, or even steps in less than one."""
+    if high / low < 4.0:
+        found = MaxNLocator(nbins=5).tick_values(low, high)
+    else:
+        found = np.array([m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)])
+    ticks = [float(tick) for tick in found if low < tick < high]
     axes.set_xticks(ticks)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -112,7 +112,7 @@ def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: st
 def _tamed(ratios: list[float]) -> list[float]:
     """Widths that follow the durations, but never so far that a column is too narrow to read."""
     middle = float(np.median(ratios))
-    return [min(max(ratio, 0.7 * middle), 1.5 * middle) for ratio in ratios]
+    return [min(max(ratio, 0.75 * middle), 1.3 * middle) for ratio in ratios]
 
 
 def _title(axes: Axes, shown: Shown, column: int, class_names: Sequence[str]) -> None:
@@ -120,7 +120,7 @@ def _title(axes: Axes, shown: Shown, column: int, class_names: Sequence[str]) ->
     said = class_names[label]
     heard = class_names[answer] if answer < len(class_names) else f"#{answer}"
     right = label == answer
-    verdict = "right" if right else f"wrong: answered “{heard}”"
+    verdict = "right" if right else f"heard “{heard}”"
     axes.set_title(f"“{said}”\n{verdict}", color=BLUE if right else VERMILION)
 
 
