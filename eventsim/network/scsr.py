@@ -32,6 +32,7 @@ def scsr(
     output: Literal["readout", "spiking"] = "readout",
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 5.0,
+    refractory: ArrayLike = 1.0,
     mean: float = 1.0,
     spread: float = 1.0,
     seed: int | np.random.Generator = 0,
@@ -51,6 +52,9 @@ def scsr(
         ``readout``: leaky integrators. ``spiking``: neurons with a threshold.
     tau_mem, tau_syn
         ms, for hidden and output populations.
+    refractory
+        ms, for hidden populations and a spiking output. Without it a neuron that training makes
+        excite itself may fire without bound.
     mean, spread
         :math:`\mu` and :math:`\sigma` of the initial weights, see the module.
     seed
@@ -67,9 +71,13 @@ def scsr(
     net = Network()
     net.add_input("input", n_inputs)
     for name, size in zip(names[1:-1], hidden, strict=True):
-        net.add_population(name, size, tau_mem=tau_mem, tau_syn=tau_syn)
-    add_output = net.add_readout if output == "readout" else net.add_population
-    add_output("output", n_outputs, tau_mem=tau_mem, tau_syn=tau_syn)
+        net.add_population(name, size, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory)
+    if output == "readout":
+        net.add_readout("output", n_outputs, tau_mem=tau_mem, tau_syn=tau_syn)
+    else:
+        net.add_population(
+            "output", n_outputs, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory
+        )
 
     for source, target in _connections(names, skip):
         pre, post = net.population(source), net.population(target)

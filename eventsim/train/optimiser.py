@@ -20,7 +20,7 @@ tau_syn                              log         >= 1 ms                       `
 resistance                           log         > 0                           ``intrinsic``
 threshold                            itself      >= v_reset + margin           ``intrinsic``
 v_reset (threshold not trained)      itself      <= threshold - margin         ``intrinsic``
-v_leak                               itself      any                           ``intrinsic``
+v_leak (of neurons that fire)        itself      <= threshold - margin         ``intrinsic``
 delays, refractory                   itself      >= 0 ms                       ``delays``
 ===================================  ==========  ============================  ================
 
@@ -289,6 +289,8 @@ class AdamW:
                 np.maximum(threshold, v_reset + THRESHOLD_MARGIN, out=threshold)
             elif f"{population.name}.v_reset" in self._values:
                 np.minimum(v_reset, threshold - THRESHOLD_MARGIN, out=v_reset)
+            if f"{population.name}.v_leak" in self._values:
+                np.minimum(population.v_leak, threshold - THRESHOLD_MARGIN, out=population.v_leak)
 
     def _restore_stability(self) -> None:
         for projection in self._net.projections.values():

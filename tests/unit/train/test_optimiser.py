@@ -198,7 +198,7 @@ def test_settings_out_of_range_raise(make):
 
 
 def test_self_weights_stay_below_the_bound_at_which_a_neuron_runs_away():
-    net = scsr(2, (3,), 2, tau_mem=8.0, tau_syn=16.0)
+    net = scsr(2, (3,), 2, tau_mem=8.0, tau_syn=16.0, refractory=0.0)
     net.populations["hidden1"].refractory[2] = 1.0
     key = "hidden1->hidden1.weights"
     optimiser = AdamW(net, select(net, ["weights"]), AdamSettings(rates=LearningRates(weights=5.0)))
@@ -208,3 +208,14 @@ def test_self_weights_stay_below_the_bound_at_which_a_neuron_runs_away():
     weights = net.parameters()[key]
     assert np.allclose(weights[:2], 0.8 * 8.0 / 16.0)
     assert weights[2] > 4.0
+
+
+def test_a_resting_potential_stays_below_the_threshold():
+    net = scsr(2, (3,), 2)
+    optimiser = AdamW(
+        net, select(net, ["v_leak"]), AdamSettings(rates=LearningRates(intrinsic=9.0))
+    )
+    gradients = {name: -np.ones_like(values) for name, values in net.parameters().items()}
+    optimiser.step(gradients)
+    assert np.allclose(net.populations["hidden1"].v_leak, 0.95)
+    assert np.allclose(net.populations["output"].v_leak, 9.0)
