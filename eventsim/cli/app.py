@@ -7,7 +7,7 @@ options.
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -42,17 +42,17 @@ DataArgument = Annotated[
     ),
 ]
 FileOption = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option("--file", metavar="PATH", help="File or folder of the data set."),
 ]
 DownloadOption = Annotated[
     bool, typer.Option("--download", help="Fetch the data set if it is missing and can be fetched.")
 ]
 BackendOption = Annotated[
-    Optional[str], typer.Option("--backend", help="auto, cpu or reference (slow, the definition).")
+    str | None, typer.Option("--backend", help="auto, cpu or reference (slow, the definition).")
 ]
 ThreadsOption = Annotated[
-    Optional[int], typer.Option("--threads", min=1, help="Threads; all cores by default.")
+    int | None, typer.Option("--threads", min=1, help="Threads; all cores by default.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no tables.")]
 SplitOption = Annotated[Split, typer.Option("--split", help="Part of the data set.")]
@@ -79,7 +79,7 @@ def _root(
 @app.command(rich_help_panel="Learn")
 def train(
     data: Annotated[
-        Optional[str],
+        str | None,
         typer.Argument(
             metavar="DATA",
             help="spoken_digits, fsdd, ntidigits, or an HDF5 file in the layout of N-TIDIGITS18. "
@@ -89,52 +89,50 @@ def train(
     file: FileOption = None,
     download: DownloadOption = False,
     hidden: Annotated[
-        Optional[list[int]],
+        list[int] | None,
         typer.Option("--hidden", min=1, help="Neurons of a hidden population; repeat for more."),
     ] = None,
     self_recurrent: Annotated[
-        Optional[bool],
+        bool | None,
         typer.Option(
             "--self-recurrent/--no-self-recurrent", help="Neurons feed back on themselves."
         ),
     ] = None,
     skip: Annotated[
-        Optional[bool],
+        bool | None,
         typer.Option("--skip/--no-skip", help="Populations receive from all earlier ones."),
     ] = None,
     tau_mem: Annotated[
-        Optional[float], typer.Option("--tau-mem", help="Initial membrane time constant, ms.")
+        float | None, typer.Option("--tau-mem", help="Initial membrane time constant, ms.")
     ] = None,
     tau_syn: Annotated[
-        Optional[float], typer.Option("--tau-syn", help="Initial synaptic time constant, ms.")
+        float | None, typer.Option("--tau-syn", help="Initial synaptic time constant, ms.")
     ] = None,
     bip: Annotated[
-        Optional[bool],
+        bool | None,
         typer.Option("--bip/--no-bip", help="Train the neurons' parameters, not only weights."),
     ] = None,
     bip_parameters: Annotated[
-        Optional[str],
+        str | None,
         typer.Option("--bip-parameters", metavar="NAMES", help="Which, e.g. tau_mem,tau_syn."),
     ] = None,
-    epochs: Annotated[Optional[int], typer.Option("--epochs", min=1)] = None,
-    batch_size: Annotated[Optional[int], typer.Option("--batch-size", min=1)] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
     seed: Annotated[
-        Optional[int],
+        int | None,
         typer.Option(
             "--seed", min=0, help="Of initial weights, validation part, order of batches."
         ),
     ] = None,
-    lr: Annotated[
-        Optional[float], typer.Option("--lr", help="Learning rate of the weights.")
-    ] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="Learning rate of the weights.")] = None,
     backend: BackendOption = None,
-    precision: Annotated[Optional[Precision], typer.Option("--precision")] = None,
+    precision: Annotated[Precision | None, typer.Option("--precision")] = None,
     config: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--config", help="TOML or JSON of TrainConfig keys; options go before it."),
     ] = None,
     out: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--out", metavar="FOLDER", help="Of the run; runs/DATA by default."),
     ] = None,
     resume: Annotated[
@@ -190,8 +188,8 @@ def train(
 @app.command(rich_help_panel="Learn")
 def demo(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER")] = Path("runs/demo"),
-    epochs: Annotated[Optional[int], typer.Option("--epochs", min=1)] = None,
-    seed: Annotated[Optional[int], typer.Option("--seed", min=0)] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -215,7 +213,7 @@ def demo(
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
     data: Annotated[
-        Optional[str], typer.Argument(metavar="DATA", help="The run's own data set by default.")
+        str | None, typer.Argument(metavar="DATA", help="The run's own data set by default.")
     ] = None,
     file: FileOption = None,
     split: SplitOption = "test",
@@ -249,12 +247,12 @@ def simulate(
         str, typer.Argument(metavar="EVENTS", help="File of EventStream.save, or a data set.")
     ],
     out: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--out", metavar="TAPE", help="Write all spikes to this .npz file."),
     ] = None,
     split: SplitOption = "test",
     samples: Annotated[
-        Optional[int], typer.Option("--samples", min=1, help="Only the first so many recordings.")
+        int | None, typer.Option("--samples", min=1, help="Only the first so many recordings.")
     ] = None,
     backend: BackendOption = None,
     precision: Annotated[Precision, typer.Option("--precision")] = "double",
@@ -282,7 +280,7 @@ def simulate(
 @app.command(rich_help_panel="Prove")
 def gradcheck(
     net: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Argument(metavar="NET", help="Network file or run; by default a random network."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,

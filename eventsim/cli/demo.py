@@ -35,7 +35,12 @@ def settings(folder: Path, *, epochs: int | None, seed: int | None) -> RunSettin
     command += "" if epochs is None else f" --epochs {epochs}"
     command += "" if seed is None else f" --seed {seed}"
     command += f" --out {folder}"
-    return RunSettings(DataSource(DATA), NETWORK, TrainConfig.from_dict(values), command)
+    return RunSettings(source(), NETWORK, TrainConfig.from_dict(values), command)
+
+
+def source() -> DataSource:
+    """The data set of the demo, made at the first use."""
+    return DataSource(DATA)
 
 
 def can_resume(folder: Path) -> bool:

@@ -201,7 +201,7 @@ def _peaks(membrane: Mapping[str, Floats]) -> Floats:
         max(synaptic_gain(t, tau_mem, tau_syn) for t in times)
         for tau_mem, tau_syn in zip(membrane["tau_mem"], membrane["tau_syn"], strict=True)
     ]
-    return membrane["resistance"] * np.array(kernels)
+    return membrane["resistance"] * np.array(kernels, dtype=np.float64)
 
 
 def random_stream(rng: np.random.Generator, n_channels: int) -> EventStream:

@@ -1,9 +1,9 @@
 """What a person or a program sees: tables and JSON on stdout, everything else on stderr."""
 
 import json
-import os
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import typer
 import typer.core
@@ -13,7 +13,7 @@ from rich.table import Table
 from eventsim.errors import EventSimError
 
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-NARROW = 100  # columns, when stdout is not a terminal
+PIPE_WIDTH = 100  # columns, when stdout is not a terminal
 
 
 def stderr() -> Console:
@@ -23,12 +23,7 @@ def stderr() -> Console:
 
 def stdout() -> Console:
     """Console for results; wide enough for tables when it is a pipe."""
-    plain = not _is_terminal(os.sys.stdout)  # type: ignore[attr-defined]
-    return Console(highlight=False, width=NARROW if plain else None)
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    return hasattr(stream, "isatty") and stream.isatty()
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def say(text: str) -> None:
@@ -45,12 +40,14 @@ def show_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: int = 1
 ) -> None:
     """A table on stdout; the columns from ``numbers`` on are right-aligned."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    out = stdout()
+    out.print(title, style="bold", markup=False, soft_wrap=True)
+    table = Table(header_style="bold", show_header=any(columns))
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index >= numbers else "left")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    stdout().print(table)
+    out.print(table)
 
 
 def percent(share: float) -> str:

@@ -53,6 +53,12 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def with_precision(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options; the reference backend, which has no single precision, brings double along."""
+    needed = {"precision": "double"} if options.get("backend") == "reference" else {}
+    return needed | dict(options)
+
+
 def set_threads(threads: int | None, backend: str | None) -> None:
     """Let the backend use so many threads, if a number was given."""
     if threads is not None:
@@ -98,7 +104,7 @@ def _config(choice: Choice, base: Mapping[str, Any]) -> TrainConfig:
     values = dict(base)
     if choice.config_file is not None:
         values |= read_config_file(choice.config_file)
-    values |= choice.config
+    values |= with_precision(choice.config)
     if choice.bip_parameters is not None:
         if choice.bip is False:
             raise ParameterError("--no-bip and --bip-parameters contradict each other.")

@@ -12,7 +12,7 @@ import typer
 from eventsim.cli.runs import RunSettings, load_config
 from eventsim.cli.sources import Split, find_data, find_events, find_network
 from eventsim.cli.terminal import percent, show_table
-from eventsim.cli.train_command import set_threads
+from eventsim.cli.train_command import set_threads, with_precision
 from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream
 from eventsim.train import evaluate
@@ -42,7 +42,7 @@ def evaluate_run(
     net = find_network(run, which=which)
     config = load_config(run)
     if backend is not None:
-        config = replace(config, backend=backend)
+        config = replace(config, **with_precision({"backend": backend}))
     source = find_data(data, file) if data is not None else RunSettings.load(run).data
     recordings = source.labelled(split)
     began = time.perf_counter()

@@ -170,12 +170,14 @@ def _distribution(axes: Axes, old: Floats, new: Floats, colour: str, name: str) 
     else:
         edges = np.linspace(low - margin, high + margin, 33)
     changed = not np.array_equal(old, new)
-    axes.hist(new, bins=edges, color=colour, alpha=0.9, edgecolor="white", linewidth=0.5)
+    axes.hist(new, bins=edges.tolist(), color=colour, alpha=0.9, edgecolor="white", linewidth=0.5)
     if np.ptp(old) == 0.0:
         axes.axvline(old[0], ymax=0.74, color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
         label = f"before: {old[0]:.3g}"
     else:
-        axes.hist(old, bins=edges, histtype="step", color=INK, linewidth=1.0, linestyle="--")
+        axes.hist(
+            old, bins=edges.tolist(), histtype="step", color=INK, linewidth=1.0, linestyle="--"
+        )
         label = f"before: median {np.median(old):.3g}"
     after = f"after: median {np.median(new):.3g}" if changed else "unchanged"
     axes.text(
@@ -197,10 +199,9 @@ def _distribution(axes: Axes, old: Floats, new: Floats, colour: str, name: str) 
 
 def _plain_ticks(axes: Axes, low: float, high: float) -> None:
     """Few ticks, written as plain numbers: 1, 2, 5 of a decade, or even steps in less than one."""
+    found = [m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)]
     if high / low < 4.0:
-        found = MaxNLocator(nbins=5).tick_values(low, high)
-    else:
-        found = np.array([m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)])
+        found = list(MaxNLocator(nbins=5).tick_values(low, high))
     ticks = [float(tick) for tick in found if low < tick < high]
     axes.set_xticks(ticks)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

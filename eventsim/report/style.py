@@ -8,6 +8,7 @@ colour also differs in form or is labelled.
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ SHADES = LinearSegmentedColormap.from_list("shades", ["#ffffff", "#b9d6ea", "#3d
 
 DPI = 160
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.0,

@@ -26,10 +26,10 @@ def threads_for(job: Job) -> Iterator[None]:
 
 def set_threads(n: int) -> None:
     """Let kernels use ``n`` threads, 1 to the number that Numba started with."""
-    limit = numba.config.NUMBA_NUM_THREADS
-    if not 1 <= n <= limit:
+    try:
+        numba.set_num_threads(n)
+    except ValueError as error:
         raise ParameterError(
-            f"threads is {n}, expected 1 to {limit}, the number of cores. Set "
-            "NUMBA_NUM_THREADS before the start for more."
-        )
-    numba.set_num_threads(n)
+            f"threads is {n}, expected 1 to the number of cores ({error}). Set NUMBA_NUM_THREADS "
+            "before the start for more."
+        ) from error

@@ -1,0 +1,74 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from eventsim.cli.app import app
+from eventsim.datasets import ntidigits
+
+WORDS = "o12"
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path, monkeypatch):
+    """Cache and data folders of this test alone, and the folder it runs in."""
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("EVENTSIM_DATA", raising=False)
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda _app: str(tmp_path / "user"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def recordings(speakers, *, seed):
+    """Three words by every speaker: each is busy in a third of the channels of its own."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for speaker in speakers:
+        for take in "ab":
+            for number, word in enumerate(WORDS):
+                times = np.sort(rng.uniform(0.0, 40.0, 40))
+                channels = rng.integers(20 * number, 20 * number + 20, 40)
+                found[f"man-{speaker}-{take}-{word}"] = (times, channels)
+    return found
+
+
+def write_digits(path):
+    train, test = recordings(["aa", "bb", "cc"], seed=0), recordings(["dd"], seed=1)
+    ntidigits.write(path, train=train, test=test)
+    return path
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """A small file in the layout of N-TIDIGITS18."""
+    return write_digits(tmp_path / "digits.hdf5")
+
+
+class Outcome:
+    """What a command left behind."""
+
+    def __init__(self, result):
+        self.code, self.out, self.err = result.exit_code, result.stdout, result.stderr
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+def call(*arguments):
+    """Run eventsim as from a shell."""
+    return Outcome(CliRunner().invoke(app, [str(a) for a in arguments]))
+
+
+TINY = ("--hidden", 6, "--epochs", 2, "--batch-size", 6, "--threads", 1)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """Data file and folder of a finished run; not to be changed."""
+    home = tmp_path_factory.mktemp("finished")
+    data, folder = write_digits(home / "digits.hdf5"), home / "run"
+    outcome = call("train", data, *TINY, "--out", folder, "--json")
+    assert outcome.code == 0, outcome.err
+    return data, folder, outcome

@@ -1,0 +1,139 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import eventsim
+from eventsim.cli import proof
+from eventsim.events import EventStream, SpikeTape
+from eventsim.train import save_network
+from tests.unit.cli.conftest import WORDS, call
+
+COMMANDS = ("train", "demo", "evaluate", "simulate", "gradcheck", "data list", "data make")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "data info"])
+def test_help_shows_an_example(command):
+    outcome = call(*command.split(), "--help")
+    assert outcome.code == 0
+    assert "Example" in outcome.out
+    assert f"eventsim {command}" in outcome.out
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from eventsim.cli.app import app\n"
+        "try:\n    app(['--help'])\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = {'numba', 'h5py', 'matplotlib', 'scipy.signal', 'eventsim.train'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "gradcheck" in ran.stdout
+
+
+def test_version_is_printed():
+    assert call("--version").out == f"eventsim {eventsim.__version__}\n"
+
+
+def test_evaluate_repeats_the_result_of_the_run(finished):
+    _, folder, trained = finished
+    outcome = call("evaluate", folder, "--json")
+    assert outcome.code == 0, outcome.err
+    found = outcome.json
+    assert found["accuracy"] == trained.json["test"]["accuracy"]
+    assert found["loss"] == trained.json["test"]["loss"]
+    assert np.sum(found["confusion"]) == found["samples"] == 6
+    assert set(found["spikes_per_neuron_and_second"]) == {"hidden1"}
+    assert "input->hidden1" in found["synaptic_events_per_sample"]
+
+
+def test_evaluate_on_other_data_shows_tables(finished, digits):
+    _, folder, _ = finished
+    options = ("--split", "train", "--network", "selected", "--backend", "reference")
+    outcome = call("evaluate", folder, digits, *options)
+    assert outcome.code == 0, outcome.err
+    assert "(selected) on ntidigits, train" in outcome.out
+    assert "Confusion matrix" in outcome.out
+
+
+def test_simulate_writes_a_tape(finished, tmp_path):
+    data, folder, _ = finished
+    tape = tmp_path / "tape.npz"
+    outcome = call("simulate", folder, data, "--samples", 4, "--out", tape, "--json")
+    assert outcome.code == 0, outcome.err
+    stored = SpikeTape.load(tape)
+    assert stored.stream.n_samples == outcome.json["samples"] == 4
+    assert outcome.json["spikes"] == {"hidden1": len(stored["hidden1"])}
+    assert outcome.json["synaptic_events"]["input->hidden1"] == stored.stream.n_events * 6
+
+
+def test_simulate_runs_a_network_file_on_an_event_file(tmp_path):
+    net = proof.random_network(np.random.default_rng(0), 3)
+    save_network(tmp_path / "net.npz", net)
+    stream = EventStream([1.0, 2.0, 30.0], [0, 1, 2], [0, 3], n_channels=5, duration=40.0)
+    stream.save(tmp_path / "events.npz")
+    outcome = call("simulate", "net.npz", "events.npz", "--backend", "reference")
+    assert outcome.code == 0, outcome.err
+    assert "1 recordings, 3 events" in outcome.out
+    assert "backend reference, double precision" in outcome.out
+
+
+def test_simulate_refuses_files_of_another_kind(tmp_path, finished):
+    _, folder, _ = finished
+    swapped = call("simulate", folder, folder / "last.npz")
+    assert swapped.code == 2
+    assert "expected 'eventsim-stream'" in swapped.err
+    foreign = tmp_path / "foreign.npz"
+    foreign.write_bytes(b"PK nothing")
+    assert call("simulate", foreign, "events.npz").code == 2
+    nothing = call("evaluate", tmp_path)
+    assert nothing.code == 2
+    assert "holds no last.npz" in nothing.err
+
+
+def test_gradcheck_passes_on_a_random_network():
+    outcome = call("gradcheck", "--neurons", 3, "--directions", 2, "--json")
+    assert outcome.code == 0, outcome.err
+    found = outcome.json
+    assert found["passed"]
+    assert found["worst_relative_error"] <= 1e-6
+    assert found["reference"]["same_spikes"]
+    assert min(found["spikes"].values()) > 5
+    assert {row["name"] for row in found["rows"]} >= {"hidden1.refractory", "input_times"}
+
+
+def test_gradcheck_of_a_trained_network_that_misses_the_tolerance_fails(finished):
+    _, folder, _ = finished
+    options = ("--directions", 1, "--tolerance", 1e-30)
+    outcome = call("gradcheck", folder, *options)
+    assert outcome.code == 1, outcome.err
+    assert "WRONG" in outcome.out
+    assert "input->hidden1.weights" in outcome.out
+
+
+def test_data_list_names_licences():
+    found = call("data", "list", "--json").json
+    assert set(found) == {"spoken_digits", "fsdd", "ntidigits"}
+    assert "CC BY-SA" in found["fsdd"]["licence"]
+    assert "spoken_digits" in call("data", "list").out
+
+
+def test_data_make_and_info_count_what_is_in_the_file(digits):
+    made = call("data", "make", digits, "--json")
+    assert made.code == 0, made.err
+    assert made.json["samples"] == {"train": 18, "test": 6}
+    assert "ready after" in call("data", "make", digits).out
+    part = call("data", "info", digits, "--json").json["splits"]["test"]
+    assert part["events"] == 240
+    assert part["speakers"] == 1
+    assert part["active_channels"] <= 60
+    assert part["classes"]["oh"] == part["classes"]["two"] == 2
+    assert part["classes"]["zero"] == 0
+    assert len(WORDS) * 2 == part["samples"]
+    assert 0 < part["interval_ms"]["in_sample"]["50%"] < part["interval_ms"]["in_channel"]["50%"]
+    table = call("data", "info", digits)
+    assert "active channels" in table.out

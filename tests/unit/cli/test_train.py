@@ -1,0 +1,168 @@
+import json
+
+import numpy as np
+
+from eventsim.cli import demo, runs
+from eventsim.cli.sources import DataSource
+from eventsim.train import load_network
+from tests.unit.cli.conftest import TINY, call
+
+
+def same_network(one, two):
+    a, b = load_network(one).parameters(), load_network(two).parameters()
+    return a.keys() == b.keys() and all(np.array_equal(a[key], b[key]) for key in a)
+
+
+def stop_after(monkeypatch, n_batches):
+    """Interrupt training after so many batches, as Ctrl-C does."""
+    from eventsim.train import RichProgress
+
+    original, seen = RichProgress.__call__, []
+
+    def interrupting(self, event):
+        original(self, event)
+        seen.append(event)
+        if len(seen) == n_batches:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RichProgress, "__call__", interrupting)
+
+
+def test_train_writes_run_report_and_result(finished):
+    _, folder, outcome = finished
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {
+        "run.json",
+        "config.json",
+        "metrics.jsonl",
+        "checkpoint.npz",
+        "initial.npz",
+        "last.npz",
+        "selected.npz",
+        "result.json",
+        "index.html",
+        "raster.png",
+    }
+    assert outcome.json == json.loads((folder / "result.json").read_text())
+    assert outcome.json["test"]["samples"] == 6
+    assert outcome.json["test"]["epoch"] == 2
+    assert outcome.json["selected_by_validation"] is not None
+    assert outcome.json["guess_accuracy"] == 1 / 3
+    assert f"{100 * outcome.json['test']['accuracy']:.1f} %" in (folder / "index.html").read_text()
+
+
+def test_train_shows_a_table_and_where_the_report_is(digits, tmp_path):
+    outcome = call("train", digits, *TINY, "--no-bip", "--no-skip", "--no-self-recurrent")
+    assert outcome.code == 0, outcome.err
+    assert "held-out accuracy, last epoch (2), 6 recordings" in outcome.out
+    assert "Report: runs/digits/index.html" in outcome.out
+    net = load_network(tmp_path / "runs" / "digits" / "last.npz")
+    assert list(net.projections) == ["input->hidden1", "hidden1->output"]
+    assert runs.load_config(tmp_path / "runs" / "digits").bip == ()
+
+
+def test_second_run_takes_a_folder_of_its_own(digits, tmp_path):
+    for name in ("digits", "digits-2"):
+        assert call("train", digits, *TINY, "--epochs", 1).code == 0
+        assert (tmp_path / "runs" / name / "index.html").exists()
+
+
+def test_options_replace_the_config_file(digits, tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text('epochs = 1\ngain = 12.5\nbip = ["tau_mem"]\n[rates]\ntaus = 0.125\n')
+    options = ("--config", file, "--hidden", 5, "--batch-size", 9, "--lr", 0.25, "--seed", 4)
+    outcome = call("train", digits, *options, "--bip-parameters", "tau_syn, v_leak", "--out", "r")
+    assert outcome.code == 0, outcome.err
+    config = runs.load_config(tmp_path / "r")
+    assert (config.epochs, config.gain, config.batch_size, config.seed) == (1, 12.5, 9, 4)
+    assert config.bip == ("tau_syn", "v_leak")
+    assert (config.rates.taus, config.rates.weights) == (0.125, 0.25)
+
+
+def test_interrupted_run_tells_how_to_resume_and_ends_with_the_same_numbers(
+    finished, tmp_path, monkeypatch
+):
+    data, whole, outcome = finished
+    folder = tmp_path / "stopped run"
+    with monkeypatch.context() as patched:
+        stop_after(patched, 2)
+        stopped = call("train", data, *TINY, "--out", folder)
+    assert stopped.code == 130
+    assert f"eventsim train --resume --out '{folder}'" in stopped.err
+    assert stopped.out == ""
+    assert "not finished" in call("evaluate", folder).err
+
+    resumed = call("train", "--resume", "--out", folder, "--json")
+    assert resumed.code == 0, resumed.err
+    for key in ("test", "selected_by_validation", "train_accuracy", "validation_accuracy"):
+        assert resumed.json[key] == outcome.json[key]
+    assert same_network(folder / "last.npz", whole / "last.npz")
+    assert same_network(folder / "selected.npz", whole / "selected.npz")
+
+
+def test_resume_with_the_options_of_the_start_is_accepted(finished):
+    data, folder, _ = finished
+    again = call("train", data, *TINY, "--out", folder, "--resume", "--json")
+    assert again.code == 0, again.err
+
+
+def test_resume_with_other_options_is_refused(finished, digits):
+    data, folder, _ = finished
+    for options, what in (
+        (("--hidden", 7), "hidden is (6,) there, (7,) now"),
+        (("--epochs", 3), "epochs is 2 there, 3 now"),
+        ((digits,), "another data set"),
+        ((data, "--no-bip"), "bip"),
+    ):
+        outcome = call("train", *options, "--resume", "--out", folder)
+        assert outcome.code == 2
+        assert what in outcome.err
+
+
+def test_occupied_folder_is_refused(finished):
+    data, folder, _ = finished
+    outcome = call("train", data, "--out", folder)
+    assert outcome.code == 2
+    assert "holds a run already. Add --resume" in outcome.err
+
+
+def test_missing_or_unknown_input_is_one_message_and_exit_code_2(digits, tmp_path):
+    bad = tmp_path / "bad.toml"
+    bad.write_text("epocs = 3\n")
+    for arguments, what in (
+        (("train",), "no DATA"),
+        (("train", "fssd"), "Did you mean 'fsdd'?"),
+        (("train", "fsdd"), "no recordings found"),
+        (("train", "nowhere.hdf5"), "neither a data set"),
+        (("train", digits, "--config", bad), "Did you mean 'epochs'?"),
+        (("train", digits, "--config", "none.json"), "cannot be read as JSON"),
+        (("train", digits, "--bip-parameters", "tau"), "bip is ['tau']"),
+        (("train", digits, "--no-bip", "--bip-parameters", "tau_mem"), "contradict"),
+        (("train", digits, "--backend", "gpu", *TINY), "'gpu' is unknown"),
+        (("train", digits, "--threads", 4096), "threads is 4096"),
+        (("train", "--resume", "--out", tmp_path), "no run of eventsim"),
+        (("train", "--resume"), "--out"),
+    ):
+        outcome = call(*arguments)
+        assert outcome.code == 2, arguments
+        assert what in outcome.err, outcome.err
+        assert "Traceback" not in outcome.err
+        assert outcome.out == ""
+
+
+def test_demo_resumes_a_stopped_one_and_leaves_a_finished_one_alone(digits, monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "NETWORK", runs.NetworkSettings(hidden=(5,)))
+    source = DataSource("ntidigits", str(digits))
+    monkeypatch.setattr(demo, "source", lambda: source)
+    with monkeypatch.context() as patched:
+        stop_after(patched, 2)
+        assert call("demo", "--epochs", 2, "--threads", 1).code == 130
+    going_on = call("demo")
+    assert going_on.code == 0, going_on.err
+    assert "going on with it" in going_on.err
+    assert "guess: always the commonest class" in going_on.out
+    assert "Report: runs/demo/index.html" in going_on.out
+    fresh = call("demo", "--epochs", 1, "--json")
+    assert fresh.code == 0
+    assert "holds a finished demo; this one goes to runs/demo-2" in fresh.err
+    assert fresh.json["report"] == "runs/demo-2/index.html"

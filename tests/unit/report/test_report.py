@@ -1,0 +1,162 @@
+import re
+
+import numpy as np
+import pytest
+
+from eventsim.network import Network, scsr
+from eventsim.report import Checked, RunRecord, write_report
+from eventsim.train import TrainConfig, evaluate, train
+from tests.unit.train.task import small_net, two_patterns
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    """A short run of two epochs, tested on other recordings."""
+    config = TrainConfig(
+        epochs=2, batch_size=8, validation_fraction=0.25, backend="reference", precision="double"
+    )
+    net, test = small_net(), two_patterns(10, seed=9)
+    result = train(net, two_patterns(16), config, tmp_path_factory.mktemp("run"))
+    return RunRecord(
+        title="Two <patterns>",
+        net_before=net,
+        net_after=result.net,
+        test=test,
+        last=Checked(2, evaluate(result.net, test, config)),
+        selected=Checked(result.selected["epoch"], evaluate(result.selected_net, test, config)),
+        config=config,
+        history=result.history,
+        command="eventsim train two --seed 0",
+        version="9.8.7",
+        guess=0.5,
+        about="Poisson patterns.",
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(record, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "new"
+    assert write_report(folder, record) == folder / "index.html"
+    return folder
+
+
+def test_pictures_are_whole_png_files(folder):
+    names = {"learning", "raster", "taus", "neurons", "confusion", "rates"}
+    assert {path.stem for path in folder.glob("*.png")} == names
+    for path in folder.glob("*.png"):
+        content = path.read_bytes()
+        assert content.startswith(PNG_SIGNATURE)
+        assert b"IEND" in content[-12:]
+        width, height = (int.from_bytes(content[k : k + 4], "big") for k in (16, 20))
+        assert width > 300
+        assert height > 250
+
+
+def test_page_names_the_numbers(folder, record):
+    page = (folder / "index.html").read_text()
+    last = record.last.evaluation
+    for text in (
+        f"{100 * last.accuracy:.1f} %",
+        f"{last.loss:.4f}",
+        f"{record.mean_rate:.1f}",
+        f"{record.synaptic_events:,.0f}",
+        f"{record.n_parameters:,}",
+        "50.0 %",
+        "last epoch (2)",
+        "validation chose",
+        "eventsim train two --seed 0",
+        "eventsim 9.8.7",
+        "&quot;batch_size&quot;: 8",
+        "Poisson patterns.",
+    ):
+        assert text in page
+    assert "Two &lt;patterns&gt;" in page
+    assert "Two <patterns>" not in page
+
+
+def test_page_loads_nothing_from_elsewhere(folder):
+    page = (folder / "index.html").read_text()
+    sources = re.findall(r'(?:src|href)="([^"]{0,40})', page)
+    assert len(sources) == 6
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert "://" not in page
+    assert "url(" not in page
+
+
+def test_no_temporary_file_remains(folder):
+    assert not list(folder.glob(".*"))
+
+
+def test_trained_parameters_are_weights_and_neuron_parameters_that_learn(record):
+    # weights 6 * 8 + 8 + 8 * 2; six parameters of 8 neurons and four of 2 readouts
+    assert record.n_weights == 72
+    assert record.n_parameters == 72 + 6 * 8 + 4 * 2
+
+
+def test_run_without_bip_and_validation_has_a_report(tmp_path):
+    config = TrainConfig(
+        epochs=1,
+        batch_size=8,
+        validation_fraction=0.0,
+        bip=(),
+        backend="reference",
+        precision="double",
+    )
+    net, data = small_net(), two_patterns(8)
+    result = train(net, data, config, tmp_path / "run")
+    record = RunRecord(
+        title="plain",
+        net_before=net,
+        net_after=result.net,
+        test=data[:3],
+        last=Checked(1, evaluate(result.net, data[:3], config)),
+        config=config,
+        history=result.history,
+    )
+    page = write_report(tmp_path / "report", record).read_text()
+    assert "They were not trained in this run." in page
+    assert "validation chose" not in page
+    assert not (tmp_path / "report" / "neurons.png").exists()
+
+
+def test_silent_network_with_more_outputs_than_classes_has_a_report(record, tmp_path):
+    net = scsr(6, (4,), 3, mean=0.0, spread=0.0, self_recurrent=False)
+    found = evaluate(net, record.test, record.config)
+    silent = RunRecord(
+        title="silent",
+        net_before=net,
+        net_after=net,
+        test=record.test,
+        last=Checked(2, found),
+        config=record.config,
+        history=record.history,
+    )
+    assert found.confusion.shape == (2, 3)
+    assert np.all(found.rates["hidden1"] == 0.0)
+    assert write_report(tmp_path, silent).exists()
+
+
+def test_first_spike_run_with_a_spiking_output_has_a_report(tmp_path):
+    config = TrainConfig(
+        epochs=1,
+        batch_size=8,
+        validation_fraction=0.0,
+        loss="first_spike",
+        backend="reference",
+        precision="double",
+    )
+    net: Network = scsr(6, (6,), 2, output="spiking", tau_syn=10.0)
+    data = two_patterns(8)
+    result = train(net, data, config, tmp_path / "run")
+    record = RunRecord(
+        title="first spike",
+        net_before=net,
+        net_after=result.net,
+        test=data,
+        last=Checked(1, evaluate(result.net, data, config)),
+        config=config,
+        history=result.history,
+    )
+    assert write_report(tmp_path / "report", record).exists()
