@@ -9,6 +9,7 @@ import typer
 import typer.core
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from eventsim.errors import EventSimError
 
@@ -46,7 +47,7 @@ def show_table(
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index >= numbers else "left")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     out.print(table)
 
 
