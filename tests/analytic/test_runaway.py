@@ -1,4 +1,4 @@
-"""A neuron that excites itself runs away above r = (theta - V_r) tau_mem / (R tau_syn), not below."""
+"""A neuron that excites itself runs away above r = (theta - V_r) tau_mem / (R tau_syn), no less."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def run(weight, backend):
 
 def test_self_weight_below_the_bound_dies_out(backend):
     times = run(0.9 * BOUND, backend)["hidden"].times
-    assert 100 < times.size
+    assert times.size > 100
     assert times[-1] < 300.0
 
 
