@@ -193,7 +193,7 @@ def _concluded(
         command=settings.command,
         version=eventsim.__version__,
         guess=majority_guess(training, test),
-        about=f"{info.description}. {info.splits}. {info.licence}.",
+        about=f"{info.description}. Division: {info.splits}. Licence: {info.licence}.",
     )
     page = write_report(result.folder, record)
     outcome = _outcome(record, result.folder, page)

@@ -14,12 +14,13 @@ from rich.text import Text
 from eventsim.errors import EventSimError
 
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-PIPE_WIDTH = 100  # columns, when stdout is not a terminal
+PIPE_WIDTH = 110  # columns, where there is no terminal
 
 
 def stderr() -> Console:
     """Console for progress and errors."""
-    return Console(stderr=True, highlight=False)
+    width = None if sys.stderr.isatty() else PIPE_WIDTH
+    return Console(stderr=True, highlight=False, width=width)
 
 
 def stdout() -> Console:

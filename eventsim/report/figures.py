@@ -49,10 +49,13 @@ def learning_curves(history: Sequence[Metrics], *, selected: int | None = None) 
         (loss, "loss", "Loss (cross-entropy, nats)", 1.0),
         (accuracy, "accuracy", "Accuracy (%)", 100.0),
     ):
-        _curve(axes, epochs, [scale * m[key] for m in history], BLUE, "training", "-")
+        training = [scale * m[key] for m in history]
+        validation = [scale * m.get(f"validation_{key}", np.nan) for m in history]
+        # The last values stand beside the curves, apart even where the curves meet.
+        lift = 5 if not training[-1] < validation[-1] else -5
+        _curve(axes, epochs, training, BLUE, "training", "-", lift)
         if f"validation_{key}" in history[0]:
-            values = [scale * m[f"validation_{key}"] for m in history]
-            _curve(axes, epochs, values, VERMILION, "validation", (0, (4, 2)))
+            _curve(axes, epochs, validation, VERMILION, "validation", (0, (4, 2)), -lift)
         if selected is not None:
             axes.axvline(selected, color=FAINT, linewidth=1.0, zorder=0)
         axes.set_title(title)
@@ -66,14 +69,16 @@ def learning_curves(history: Sequence[Metrics], *, selected: int | None = None) 
     return drawn
 
 
-def _curve(axes: Axes, x: list[int], y: list[float], colour: str, label: str, style: Any) -> None:
+def _curve(
+    axes: Axes, x: list[int], y: list[float], colour: str, label: str, style: Any, lift: int
+) -> None:
     marker = "o" if len(x) <= 40 else None
     axes.plot(x, y, color=colour, label=label, linestyle=style, marker=marker, markersize=3.5)
     text = f"{y[-1]:.1f}" if y[-1] >= 10 else f"{y[-1]:.2f}"
     axes.annotate(
         text,
         (x[-1], y[-1]),
-        xytext=(6, 0),
+        xytext=(6, lift),
         textcoords="offset points",
         va="center",
         color=colour,
@@ -200,8 +205,8 @@ def _distribution(axes: Axes, old: Floats, new: Floats, colour: str, name: str) 
 def _plain_ticks(axes: Axes, low: float, high: float) -> None:
     """Few ticks, written as plain numbers: 1, 2, 5 of a decade, or even steps in less than one."""
     found = [m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)]
-    if high / low < 4.0:
-        found = list(MaxNLocator(nbins=5).tick_values(low, high))
+    if high / low < 8.0:
+        found = list(MaxNLocator(nbins=6).tick_values(low, high))
     ticks = [float(tick) for tick in found if low < tick < high]
     axes.set_xticks(ticks)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -72,7 +72,7 @@ def percent(share: float) -> str:
 
 def duration(seconds: float) -> str:
     """A duration as people read it."""
-    if seconds < 100.0:
+    if seconds < 300.0:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60.0)
     return f"{minutes} min" if minutes < 120 else f"{seconds / 3600.0:.1f} h"
@@ -90,7 +90,8 @@ def _headline(record: RunRecord) -> str:
         text = f"held-out accuracy of the epoch that validation chose ({record.selected.epoch})"
         items.append(_item(percent(record.selected.evaluation.accuracy), text))
     if record.guess is not None:
-        items.append(_item(percent(record.guess), "a guess: always the commonest training class"))
+        text = "a guess: always the commonest training class"
+        items.append(_item(percent(record.guess), text, kind="guess"))
     return f'<div class="headline">{"".join(items)}</div>'
 
 
@@ -108,9 +109,10 @@ def _tiles(record: RunRecord) -> str:
     return f'<div class="tiles">{"".join(_item(v, k) for k, v in tiles.items())}</div>'
 
 
-def _item(value: str, label: str) -> str:
+def _item(value: str, label: str, *, kind: str = "") -> str:
+    opening = f'<div class="{kind}">' if kind else "<div>"
     return (
-        f'<div><div class="value">{escape(value)}</div>'
+        f'{opening}<div class="value">{escape(value)}</div>'
         f'<div class="label">{escape(label)}</div></div>'
     )
 

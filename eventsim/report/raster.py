@@ -127,7 +127,7 @@ def _title(axes: Axes, shown: Shown, column: int, class_names: Sequence[str]) ->
 def _dots(
     axes: Axes, times: NDArray[np.float64], rows: NDArray[np.int32], size: int, colour: str
 ) -> None:
-    area = float(np.clip(900.0 / max(times.size, 1), 0.6, 4.0))
+    area = float(np.clip(900.0 / max(times.size, 1), 1.0, 4.0))
     axes.scatter(times, rows, s=area, color=colour, linewidths=0, alpha=0.8, rasterized=True)
     axes.set_ylim(-0.02 * size - 0.5, 1.02 * size - 0.5)
     axes.set_yticks([0, size - 1] if size > 1 else [0])
