@@ -286,10 +286,10 @@ def gradcheck(
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     neurons: Annotated[
         int, typer.Option("--neurons", min=1, help="Per hidden population of the random network.")
-    ] = 6,
+    ] = 5,
     directions: Annotated[
         int, typer.Option("--directions", min=1, help="Entries compared per parameter array.")
-    ] = 6,
+    ] = 4,
     tolerance: Annotated[
         float, typer.Option("--tolerance", help="Largest relative error that passes.")
     ] = 1e-6,

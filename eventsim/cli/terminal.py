@@ -73,6 +73,8 @@ def guarded(run: Callable[[], Any]) -> Any:
         stderr().print("Error:", style="bold red", end=" ")
         stderr().print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(BAD_INPUT) from error
+    except BrokenPipeError:
+        raise  # the reader has gone, as in `| head`; Typer ends quietly
     except OSError as error:
         stderr().print("Error:", style="bold red", end=" ")
         stderr().print(f"{error}.", style="red", markup=False, soft_wrap=True)
