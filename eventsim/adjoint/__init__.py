@@ -46,6 +46,21 @@ The ``cpu`` backend computes them so; ``reference`` keeps the forward state and 
 every map. Both agree to rounding. A run's memory grows with its spikes, never with events times
 neurons.
 
+**Identities**, true to rounding, for exact gradients (no pseudo-gradient, no graze):
+
+=====================  ==========================================================================
+per neuron             :math:`\sum w\, \partial_w L = R\, \partial_R L`
+per spiking neuron     :math:`\sum w\, \partial_w L + (\vartheta - E)\, \partial_\vartheta L
+                       + (V_r - E)\, \partial_{V_r} L = 0`
+shift of all V         :math:`\partial_E L + \partial_\vartheta L + \partial_{V_r} L = 0`
+scaling of all times   :math:`\sum \tau\, \partial_\tau L + d\, \partial_d L + t_{ref}\,
+                       \partial_{t_{ref}} L + t_{in}\, \partial_{t_{in}} L = \sum t_k\,
+                       \partial l / \partial t_k` (losses of spike times alone)
+=====================  ==========================================================================
+
+They say what BIP is: resistance and threshold are gains, which change the path of an optimiser but
+not what a network can express; time constants and delays enlarge what it can express.
+
 References
 ----------
 Wunderlich and Pehle (2021), Sci. Rep. 11:12829. Zhang and Li (2020), arXiv 2010.12691 (BIP).

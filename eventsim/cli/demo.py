@@ -15,8 +15,8 @@ INTRODUCTION = (
     "It is tested on voices it has never heard. The first run compiles its kernels first."
 )
 DATA = "spoken_digits"
-EPOCHS = 10
-NETWORK = NetworkSettings(hidden=(128,), tau_syn=10.0)
+EPOCHS = 24
+NETWORK = NetworkSettings(hidden=(128, 128), tau_syn=10.0)
 CONFIG = TrainConfig(
     epochs=EPOCHS,
     batch_size=32,

@@ -1,4 +1,4 @@
-"""The four identities of the adjoint, true to rounding (DESIGN.md section 3)."""
+"""The four identities of the adjoint, true to rounding (:mod:`eventsim.adjoint`)."""
 
 import numpy as np
 import pytest
