@@ -31,8 +31,9 @@ def workload(n_neurons: int, density: float) -> tuple[es.Network, es.EventStream
         samples.append((np.sort(rng.uniform(0.0, DURATION, channels.size)), channels))
     stream = es.EventStream.from_samples(samples, n_channels=N_INPUTS, duration=DURATION)
     weights = sp.random_array((N_INPUTS, n_neurons), density=density, format="csr", rng=rng)
-    # The mean drive is the same at every density: fan-in times rate times weight.
-    weights.data = rng.normal(1.6, 1.6, weights.nnz) * 0.01 / density
+    # The drive has about the same mean and variance at every density, and so the rate.
+    scale = 0.01 / density
+    weights.data = rng.normal(1.6 * scale, 1.6 * np.sqrt(scale), weights.nnz)
     net = es.Network()
     net.add_input("input", N_INPUTS)
     net.add_population("hidden", n_neurons, tau_mem=rng.uniform(15, 25, n_neurons))
