@@ -5,8 +5,8 @@ Method   32 samples of 1 s, 64 Poisson channels at 100/s, 256 self-recurrent neu
          neuron-events. Forward is ``simulate`` and the readout integral; forward + backward adds
          the cross-entropy and all gradients of weights and neuron parameters. Peak memory is that
          of a fresh process that does one such step with compiled kernels. The error is taken
-         against double precision: spikes without a partner (a neuron that fires a different
-         number of times in a sample counts with the difference), and times of all others.
+         against double precision: spikes without a partner within 5 ms (and the difference where a
+         neuron fires a different number of times), and the times of all others.
 Answer   see results/w1.jsonl and README.md.
 """
 
@@ -22,7 +22,7 @@ from bench.harness import arguments, report, timed
 from eventsim.train import CrossEntropy
 
 TIME_CONSTANT = 300.0
-TARGETS = {"forward_s": 0.06, "forward_backward_s": 0.25, "peak_mb": 250}
+PARTNER_MS = 5.0
 
 
 def workload(seed: int = 0) -> tuple[es.Network, es.EventStream, CrossEntropy]:
@@ -63,9 +63,12 @@ def error(single: es.SpikeTrains, double: es.SpikeTrains) -> dict[str, float]:
     one, two = single.counts(), double.counts()
     same = one == two
     gaps = np.abs(_by_neuron(single, same) - _by_neuron(double, same))
+    unmatched = int(np.abs(one - two).sum() + (gaps > PARTNER_MS).sum())
+    gaps = gaps[gaps <= PARTNER_MS]
     return {
-        "unmatched_spikes": int(np.abs(one - two).sum()),
-        "unmatched_percent": 100.0 * float(np.abs(one - two).sum() / two.sum()),
+        "unmatched_spikes": unmatched,
+        "unmatched_percent": 100.0 * unmatched / float(two.sum()),
+        "above_1e-3_ms_percent": 100.0 * float((gaps > 1e-3).mean()),
         "median_error_ms": float(np.median(gaps)),
         "p99_error_ms": float(np.quantile(gaps, 0.99)),
         "largest_error_ms": float(gaps.max()),
