@@ -1,10 +1,10 @@
 """TrainConfig: everything that decides the outcome of a training run, checked at the door.
 
 The defaults were looked for on FSDD and checked on 15 % of its training part (64 channels, one
-hidden population of 96, five epochs, accuracy there after the last, mean of two seeds): without rate
-band, with a loss of even weight and tau_syn = 5 ms 82.6 %; with the band 83.7 %; with tau_syn = 10 ms
-86.3 %; with the loss weighted by exp(-t / 300 ms) 88.5 %; then with half the weight rate 86.0 %, with a
-fifth 78.7 %. Differences below two points mean nothing there.
+hidden population of 96, five epochs, accuracy there after the last, mean of two seeds): without
+rate band, with a loss of even weight and tau_syn = 5 ms 82.6 %; with the band 83.7 %; with
+tau_syn = 10 ms 86.3 %; with the loss weighted by exp(-t / 300 ms) 88.5 %; then with half the
+weight rate 86.0 %, with a fifth 78.7 %. Differences below two points mean nothing there.
 """
 
 import difflib
