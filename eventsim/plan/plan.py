@@ -46,13 +46,18 @@ class Stage:
         return make_wiring(self.afferents, self.population.size)
 
     @property
+    def delays_per_synapse(self) -> bool:
+        """Whether some afferent has delays of its own for every synapse."""
+        return any(projection.delay_per_synapse for projection in self.afferents)
+
+    @property
     def shares_events(self) -> bool:
         """Whether all neurons of the stage meet the same events at the same times.
 
         So it is if every afferent is dense and no delay depends on the target. Then neurons can
         be advanced side by side; otherwise each walks the events of its own sources.
         """
-        dense = all(p.kind == "dense" and not p.delay_per_synapse for p in self.afferents)
+        dense = all(p.kind == "dense" for p in self.afferents) and not self.delays_per_synapse
         return dense and (self.recurrence is None or not self.recurrence.delays.any())
 
 

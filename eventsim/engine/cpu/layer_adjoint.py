@@ -79,8 +79,7 @@ def _backward_fanin(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray)
         fan, par, job.stage.population.refractory, job.duration, last, tape, by_weight, by_delay,
         effects, sums, own, grazes,
     )  # fmt: skip
-    per_synapse = any(projection.delay_per_synapse for projection in job.stage.afferents)
-    delays = by_delay if per_synapse else None
+    delays = by_delay if job.stage.delays_per_synapse else None
     by_spike = effects.sum(axis=0, dtype=np.float64)
     return _gather(job, by_weight.astype(np.float64), delays, by_spike, sums, own, grazes)
 

@@ -36,7 +36,6 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
         effects, sums,
     )  # fmt: skip
     by_rate_mem, by_rate_syn, by_resistance = sums.sum(axis=0)
-    per_synapse = any(projection.delay_per_synapse for projection in job.stage.afferents)
     return StageGradients(
         parameters={
             "tau_mem": -by_rate_mem / p.tau_mem**2,
@@ -45,7 +44,7 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
             "v_leak": (by_integral * _leak_weight(job, rate)).sum(axis=0),
         },
         weights=by_weight.sum(axis=0),
-        delays=by_delay.sum(axis=0) if per_synapse else None,
+        delays=by_delay.sum(axis=0) if job.stage.delays_per_synapse else None,
         self_weights=np.zeros(p.size),
         self_delays=np.zeros(p.size),
         source_times=split_effects(job, effects),

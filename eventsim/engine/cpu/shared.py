@@ -8,8 +8,7 @@ come every few tenths of a ms, so that the products of rate and interval are bel
 exponentials are short polynomials ("near" loops).
 
 Work per neuron and event: about 30 operations and 40 bytes forward, 70 and 150 backward, from the
-first-level cache; about 0.8 ns and 1.6 ns on one core in single precision, and 250 ns per spike
-(bench/macro/w1.py measures the whole).
+first-level cache. bench/macro/w1.py measures the whole, spikes and readout included.
 """
 
 import numpy as np

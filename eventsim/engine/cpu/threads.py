@@ -8,7 +8,7 @@ import numba
 from eventsim.engine.job import Job
 from eventsim.errors import ParameterError
 
-# Neuron-events below which one thread is as fast: waking the others costs about as much.
+# Neuron-events below which one thread is used; a guess at what waking the others costs.
 SMALL_WORK = 100_000
 
 

@@ -148,11 +148,10 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
             state = _Back(p, neuron, by_time[mine].tolist(), by_voltage[mine].tolist(), sums)
             state.run(walk(job, p, sample, neuron))
     sums.parameters["v_leak"] = -sums.parameters["threshold"] - sums.parameters["v_reset"]
-    per_synapse = any(projection.delay_per_synapse for projection in job.stage.afferents)
     return StageGradients(
         parameters=sums.parameters,
         weights=sums.weights,
-        delays=sums.delays if per_synapse else None,
+        delays=sums.delays if job.stage.delays_per_synapse else None,
         self_weights=sums.self_weights,
         self_delays=sums.self_delays,
         source_times=tuple(sums.source_times),

@@ -56,11 +56,10 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
                 later = -unit * a.weight * (rate * gain + fade * end_value)
                 delays[a.synapse] += later
                 source_times[a.afferent][a.spike] += later
-    per_synapse = any(projection.delay_per_synapse for projection in job.stage.afferents)
     return StageGradients(
         parameters=sums,
         weights=weights,
-        delays=delays if per_synapse else None,
+        delays=delays if job.stage.delays_per_synapse else None,
         self_weights=np.zeros(p.size),
         self_delays=np.zeros(p.size),
         source_times=source_times,
