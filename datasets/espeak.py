@@ -1,14 +1,15 @@
 """eSpeak NG as a function from text to audio, through the ``espeakng-loader`` wheel.
 
 The wheel carries the library and its voice data, so that nothing has to be installed on the
-system. The library keeps its state in global variables that its own termination does not reset,
-and takes its noise from the C library's ``rand``. Every synthesizer therefore loads a copy of its
-own and seeds ``rand``: what it says depends on nothing but what it was asked before, so that a
-data set comes out the same each time.
+system. The library keeps its state in global variables that its own termination does not reset.
+Every synthesizer therefore loads a copy of its own, and both sources of its noise (its own, which
+it seeds with the time of day when it starts, and the C library's ``rand``) are seeded before every
+utterance: what it says depends on nothing but what it was asked before, so that a data set comes
+out the same each time.
 
 References
 ----------
-eSpeak NG, ``speak_lib.h`` (names of functions, constants and parameters).
+eSpeak NG, ``speak_lib.h`` and ``espeak_ng.h`` (names of functions, constants and parameters).
 """
 
 import ctypes
@@ -46,7 +47,6 @@ class Synthesizer:
     def __init__(self) -> None:
         self._library, data = _load()
         self._variants = data / "voices" / "!v"
-        ctypes.CDLL(None).srand(1)
         self.sample_rate: int = self._library.espeak_Initialize(
             _OUTPUT_SYNCHRONOUS, 0, str(data).encode(), _INITIALIZE_DONT_EXIT
         )
@@ -92,6 +92,8 @@ class Synthesizer:
         self._library.espeak_SetParameter(_PITCH, pitch, 0)
         self._library.espeak_SetParameter(_RATE, rate, 0)
         self._blocks.clear()
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
+        ctypes.CDLL(None).srand(1)
         content = text.encode()
         size = ctypes.c_size_t(len(content) + 1)
         status = self._library.espeak_Synth(
