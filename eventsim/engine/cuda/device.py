@@ -1,0 +1,201 @@
+"""Device: arrays and kernel launches, by CuPy or by whatever else runs the same CUDA text.
+
+Sizes, launch geometry, sorting and compaction are written once, against this interface. The tests
+implement it a second time, on the host, so that all of it runs where there is no GPU.
+
+The types of a kernel's parameters are read from its text, the only place where they are stated:
+CuPy would pass a Python float as double and an int as int64, whatever the kernel expects.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from eventsim.engine.job import RUNAWAY_PER_MS, Precision
+
+Array = Any  # of the device's namespace
+Size = Sequence[int]
+
+# Later files use what earlier ones define.
+SOURCES = (
+    "prelude.cuh",
+    "scalar.cuh",
+    "walk.cuh",
+    "shared.cu",
+    "shared_adjoint.cu",
+    "fanin.cu",
+    "readout.cu",
+    "order.cu",
+)
+
+# Contraction would change bits: a product and a sum are one operation only where fma says so.
+OPTIONS = ("-std=c++17", "--fmad=false")
+
+_TYPES = {
+    "float": np.float32,
+    "double": np.float64,
+    "int": np.int32,
+    "unsigned": np.uint32,
+    "long long": np.int64,
+    "unsigned char": np.uint8,
+}
+_KERNEL = re.compile(
+    r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)'
+)
+_PARAMETER = re.compile(r"(?:const )?\s*(.*?)\s*(\*?)\s*(?:__restrict__)?\s*(\w+)$")
+
+
+class Device(Protocol):
+    """Where kernels run and their arrays live."""
+
+    name: str
+    xp: Any
+
+    def asarray(self, values: Any, dtype: DTypeLike = None) -> Array:
+        """A C-contiguous device array; the same one if it is already."""
+
+    def empty(self, shape: int | Size, dtype: DTypeLike) -> Array:
+        """Uninitialised."""
+
+    def zeros(self, shape: int | Size, dtype: DTypeLike) -> Array:
+        """Filled with zeros."""
+
+    def get(self, array: Array) -> NDArray[Any]:
+        """A copy on the host."""
+
+    def launch(
+        self,
+        precision: Precision,
+        kernel: str,
+        grid: int,
+        block: int,
+        args: Sequence[Any],
+        shared: int = 0,
+    ) -> None:
+        """Start ``grid`` blocks of ``block`` threads with ``shared`` bytes of shared memory."""
+
+
+@cache
+def kernel_source(precision: Precision) -> str:
+    """The CUDA text of all kernels for one type of the state."""
+    folder = Path(__file__).parent / "kernels"
+    head = (
+        f"#define SINGLE {int(precision == 'single')}\n"
+        f"#define REAL {'float' if precision == 'single' else 'double'}\n"
+        f"#define RUNAWAY_PER_MS {float(RUNAWAY_PER_MS)}\n"
+    )
+    parts = [f'#line 1 "{name}"\n{(folder / name).read_text("utf-8")}' for name in SOURCES]
+    return head + "\n".join(parts)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a kernel: a pointer to, or a value of, ``dtype``."""
+
+    name: str
+    dtype: np.dtype[Any]
+    pointer: bool
+
+
+@cache
+def signatures(source: str) -> dict[str, tuple[Parameter, ...]]:
+    """Parameters of every kernel in a CUDA text."""
+    real = re.search(r"#define REAL (\w+)", source)
+    text = re.sub(r"//[^\n]*", "", source)
+    types = _TYPES | ({"REAL": _TYPES[real[1]]} if real else {})
+    found = {}
+    for kernel, given in _KERNEL.findall(text):
+        parameters = []
+        for declared in given.split(","):
+            match = _PARAMETER.match(" ".join(declared.split()))
+            if match is None or match[1] not in types:
+                raise ValueError(f"kernel {kernel}: parameter {declared.strip()!r} has no known type")
+            parameters.append(Parameter(match[3], np.dtype(types[match[1]]), match[2] == "*"))
+        found[kernel] = tuple(parameters)
+    return found
+
+
+def bind(
+    kernel: str,
+    parameters: Sequence[Parameter],
+    args: Sequence[Any],
+    is_array: Callable[[Any], bool],
+) -> list[Any]:
+    """Arguments in the types that the kernel expects; raises TypeError for an array of another."""
+    if len(parameters) != len(args):
+        raise TypeError(f"{kernel}: {len(args)} arguments given, {len(parameters)} expected")
+    bound = []
+    for parameter, value in zip(parameters, args, strict=True):
+        if not parameter.pointer:
+            bound.append(parameter.dtype.type(value))
+            continue
+        if not is_array(value):
+            raise TypeError(f"{kernel}: {parameter.name} is {type(value)}, expected a device array")
+        if value.dtype != parameter.dtype or not value.flags.c_contiguous:
+            raise TypeError(
+                f"{kernel}: {parameter.name} has dtype {value.dtype}, expected {parameter.dtype} "
+                "in C order"
+            )
+        bound.append(value)
+    return bound
+
+
+class CupyDevice:
+    """The current CUDA device, through CuPy; kernels are compiled once per device and cached."""
+
+    def __init__(self) -> None:
+        import cupy
+
+        self.xp = cupy
+        self._modules: dict[tuple[int, str], Any] = {}
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+        self.name: str = properties["name"].decode()
+
+    def asarray(self, values: Any, dtype: DTypeLike = None) -> Array:
+        """As :meth:`Device.asarray`."""
+        return self.xp.ascontiguousarray(self.xp.asarray(values, dtype=dtype))
+
+    def empty(self, shape: int | Size, dtype: DTypeLike) -> Array:
+        """As :meth:`Device.empty`."""
+        return self.xp.empty(shape, dtype)
+
+    def zeros(self, shape: int | Size, dtype: DTypeLike) -> Array:
+        """As :meth:`Device.zeros`."""
+        return self.xp.zeros(shape, dtype)
+
+    def get(self, array: Array) -> NDArray[Any]:
+        """As :meth:`Device.get`."""
+        result: NDArray[Any] = self.xp.asnumpy(array)
+        return result
+
+    def launch(
+        self,
+        precision: Precision,
+        kernel: str,
+        grid: int,
+        block: int,
+        args: Sequence[Any],
+        shared: int = 0,
+    ) -> None:
+        """As :meth:`Device.launch`; an empty grid is no launch."""
+        if grid == 0:
+            return
+        expected = signatures(kernel_source(precision))[kernel]
+        bound = bind(kernel, expected, args, lambda a: isinstance(a, self.xp.ndarray))
+        function = self._module(precision).get_function(kernel)
+        if shared > 48 * 1024:
+            function.max_dynamic_shared_size_bytes = shared
+        function((grid,), (block,), tuple(bound), shared_mem=shared)
+
+    def _module(self, precision: Precision) -> Any:
+        key = (self.xp.cuda.Device().id, precision)
+        if key not in self._modules:
+            source = kernel_source(precision)
+            self._modules[key] = self.xp.RawModule(code=source, options=OPTIONS)
+        return self._modules[key]

@@ -1,0 +1,132 @@
+// A layer in which every neuron walks the arrivals of its own sources: sparse, or delayed apart.
+//
+// Parallel over   one thread per (sample, neuron).
+// Before          arrivals grouped by (sample, neuron) in order of time, then of source row; all
+//                 before the end of their sample. own_delay = 0: no self-connection that returns
+//                 later than its spike.
+// After           forward: as shared.cu. Backward: by_arrival = dL/d(scaled weight), later = dL/dt
+//                 of every arrival, at the place it had before it was sorted; sums per pair.
+// Twin            engine/cpu/fanin.py, engine/reference/layer.py
+// Needs           walk.cuh
+//
+// Roofline        20 bytes per arrival (time, synapse, weight), one interval of about 50 operations
+//                 with far terms: memory limits it, and so does the divergence of lists of unequal
+//                 length.
+
+extern "C" __global__ void fanin_forward(
+    const long long n_pairs, const int n_neurons,
+    // arrivals
+    const long long* __restrict__ first, const double* __restrict__ arrival,
+    const int* __restrict__ synapse, const REAL* __restrict__ weight,
+    // parameters
+    const double* __restrict__ duration, const REAL* __restrict__ par,
+    const double* __restrict__ refractory, const REAL* __restrict__ own_weight,
+    const double* __restrict__ own_delay,
+    // where spikes go, and results, as in shared_forward
+    const long long* __restrict__ start, const int* __restrict__ limit,
+    double* time, REAL* __restrict__ current, REAL* __restrict__ restart,
+    int* __restrict__ count, double* __restrict__ reached) {
+    const long long pair = GLOBAL_THREAD;
+    if (pair >= n_pairs || limit[pair] < 0) return;
+    const int n = (int)(pair % n_neurons);
+    const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
+    const long long at = start[pair];
+    const Written out = {time + at, current + at, restart + at, limit[pair]};
+    const double t_end = duration[pair / n_neurons], delay = own_delay[n];
+    const bool returns = delay > 0.0;
+    Cell cell = cell_at_start(neuron);
+    long long i = first[pair];
+    const long long last = first[pair + 1];
+    int returned = 0, gap_count = 0;
+    double gap_start = 0.0;
+    bool good = true;
+    while (cell.t < t_end) {
+        double until = i < last ? arrival[i] : t_end;
+        if (returns && returned < cell.count) {
+            if (returned >= out.limit) break;  // its time was not kept: run again with more room
+            const double own = out.time[returned] + delay;
+            until = own < until ? own : until;
+        }
+        good = walk(neuron, cell, until, out, returns);
+        if (cell.count - gap_count > RUNAWAY_PER_MS * (1.0 + (cell.t - gap_start))) good = false;
+        if (!good) break;
+        if (cell.t < until) continue;
+        for (; i < last && arrival[i] == cell.t; ++i) {
+            cell.j = cell.j + weight[synapse[i]];
+            gap_start = cell.t;
+            gap_count = cell.count;
+        }
+        while (returns && returned < cell.count && returned < out.limit &&
+               out.time[returned] + delay == cell.t) {
+            cell.j = cell.j + own_weight[n];
+            ++returned;
+        }
+    }
+    count[pair] = good ? cell.count : -1;
+    if (!good) reached[pair] = cell.t;
+}
+
+extern "C" __global__ void fanin_backward(
+    const long long n_pairs, const int n_neurons,
+    // arrivals; `origin` is the place each had before it was sorted
+    const long long* __restrict__ first, const double* __restrict__ arrival,
+    const int* __restrict__ synapse, const long long* __restrict__ origin,
+    const REAL* __restrict__ weight,
+    // parameters
+    const double* __restrict__ duration, const REAL* __restrict__ par,
+    const double* __restrict__ refractory, const REAL* __restrict__ own_weight,
+    const double* __restrict__ own_delay,
+    // tape, grouped by (sample, neuron)
+    const long long* __restrict__ spike_first, const double* __restrict__ spike_time,
+    const REAL* __restrict__ spike_current, const REAL* __restrict__ spike_restart,
+    const double* __restrict__ by_time, const REAL* __restrict__ by_voltage, double* through,
+    // results; sums are [samples, N_SUMS + N_OWN, n_neurons]
+    REAL* __restrict__ by_arrival, REAL* __restrict__ later, double* __restrict__ sums,
+    int* __restrict__ grazes) {
+    const long long pair = GLOBAL_THREAD;
+    if (pair >= n_pairs) return;
+    const int n = (int)(pair % n_neurons);
+    const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
+    const Tape tape = {spike_time, by_time, spike_current, spike_restart, by_voltage, through};
+    Back back = back_from(tape, spike_first[pair], spike_first[pair + 1]);
+    const double t_end = duration[pair / n_neurons], delay = own_delay[n];
+    Gradients<double> g;
+    for (int i = 0; i < N_SUMS; ++i) g.sums[i] = 0.0;
+    for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
+    g.grazes = 0;
+    Adjoint a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
+    // Spikes whose return is still to be met on the way back: up to `own`.
+    long long own = delay > 0.0 ? spike_first[pair + 1] - 1 : spike_first[pair] - 1;
+    while (own >= back.first && spike_time[own] + delay >= t_end) --own;
+    long long i = first[pair + 1] - 1;
+    double t = t_end;
+    while (i >= first[pair] || own >= back.first) {
+        const double external = i >= first[pair] ? arrival[i] : -1.0;
+        const double internal = own >= back.first ? spike_time[own] + delay : -1.0;
+        const bool returns = internal >= external;  // of equal times, returns come last
+        const double t_low = returns ? internal : external;
+        walk_back(neuron, a, t, t_low, tape, back, g);
+        t = t_low;
+        const REAL w = returns ? own_weight[n] : weight[synapse[i]];
+        const REAL effect = w * (neuron.rates.syn * a.beta - neuron.rates.mem * a.alpha);
+        g.sums[BY_DRIVE] += (double)(w * a.beta);
+        g.sums[BY_MEM] += (double)(w * a.beta_mem);
+        g.sums[BY_SYN] += (double)(w * a.beta_syn);
+        if (returns) {
+            g.own[BY_SELF] += (double)a.beta;
+            g.own[BY_SELF_DELAY] += (double)effect;
+            through[own] += (double)effect;
+            --own;
+        } else {
+            by_arrival[origin[i]] = a.beta;
+            later[origin[i]] = effect;
+            --i;
+        }
+    }
+    walk_back(neuron, a, t, 0.0, tape, back, g);
+    end_at_start(neuron, a, g);
+    double* const out = sums + (pair / n_neurons) * (N_SUMS + N_OWN) * n_neurons + n;
+    for (int k = 0; k < N_SUMS; ++k) out[k * n_neurons] = g.sums[k];
+    for (int k = 0; k < N_OWN; ++k) out[(N_SUMS + k) * n_neurons] = g.own[k];
+    grazes[pair] = g.grazes;
+}

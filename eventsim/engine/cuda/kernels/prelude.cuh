@@ -1,0 +1,21 @@
+// What all kernels share: the type of the state (REAL, set in front of this text), and shared
+// memory. Host builds define SIMT_HOST and bring their own stand-ins for the device's functions.
+
+#ifndef SIMT_HOST
+#define SHARED_MEMORY(name) extern __shared__ __align__(16) unsigned char name[]
+#endif
+
+#define DEVICE static __device__ __forceinline__
+
+// Number of the thread's block and of the thread, both one-dimensional.
+#define BLOCK ((long long)blockIdx.x)
+#define THREAD ((int)threadIdx.x)
+#define GLOBAL_THREAD (BLOCK * (long long)blockDim.x + THREAD)
+
+DEVICE REAL not_a_number() {
+#if SINGLE
+    return __int_as_float(0x7fc00000);
+#else
+    return __longlong_as_double(0x7ff8000000000000LL);
+#endif
+}

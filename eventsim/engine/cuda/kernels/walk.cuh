@@ -1,0 +1,200 @@
+// One neuron between two arrivals: its own spikes forward, and backward.
+//
+// Parallel over   nothing: one thread owns one neuron of one sample; no communication.
+// Twin            engine/cpu/walk.py, same order of operations: same bits.
+// Needs           scalar.cuh
+
+// Rows of the parameter table [N_PAR, neurons]; as in the twin.
+enum { SLOW, GAP, RATE_MEM, LEVEL, PEAK, RATE_SYN, RESET, SELF, INSTANT };
+// Rows of the gradients of one neuron: weight times beta and its derivatives by the two rates,
+// then dL/d of level, reset, refractory time, self-weight and self-delay.
+enum { BY_DRIVE, BY_MEM, BY_SYN, N_SUMS };
+enum { BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY, N_OWN };
+
+struct Neuron {
+    Rates rates;
+    REAL level, peak, reset, self, instant;
+    double refractory;
+};
+
+DEVICE Neuron neuron_at(const REAL* par, const double* refractory, int n, int n_neurons) {
+    Neuron m;
+    m.rates.slow = par[SLOW * n_neurons + n];
+    m.rates.gap = par[GAP * n_neurons + n];
+    m.rates.mem = par[RATE_MEM * n_neurons + n];
+    m.rates.syn = par[RATE_SYN * n_neurons + n];
+    m.level = par[LEVEL * n_neurons + n];
+    m.peak = par[PEAK * n_neurons + n];
+    m.reset = par[RESET * n_neurons + n];
+    m.self = par[SELF * n_neurons + n];
+    m.instant = par[INSTANT * n_neurons + n];
+    m.refractory = refractory[n];
+    return m;
+}
+
+// State of a neuron; `held` is the spike that holds V, or -1, and `until` when it is let go.
+struct Cell {
+    REAL v, j;
+    double t, until;
+    int count, held;
+};
+
+DEVICE Cell cell_at_start(const Neuron& n) {
+    Cell c;
+    c.v = n.level <= REAL_(0.0) ? n.reset : REAL_(0.0);
+    c.j = REAL_(0.0);
+    c.t = 0.0;
+    c.until = 0.0;
+    c.count = 0;
+    c.held = -1;
+    return c;
+}
+
+// Where the neuron's spikes go: the first `limit` of them; the rest are counted.
+struct Written {
+    double* time;
+    REAL *current, *restart;
+    int limit;
+};
+
+// Advance to t_end, or to the next spike if `one_spike`. False after RUNAWAY_PER_MS spikes per ms.
+DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, bool one_spike) {
+    const double t_start = c.t;
+    const int n_start = c.count;
+    for (;;) {
+        if (c.held >= 0) {
+            const bool later = c.until >= t_end;
+            const double until = later ? t_end : c.until;
+            c.j = c.j * decay((REAL)(until - c.t) * n.rates.syn);
+            c.v = n.reset;
+            c.t = until;
+            if (later) return true;
+            if (c.held < out.limit) out.restart[c.held] = c.j;
+            c.held = -1;
+        }
+        const REAL h = (REAL)(t_end - c.t);
+        Map m = far_forward(h, n.rates);
+        const REAL v_end = fused(m.gain, c.j, m.x * c.v), j_end = m.y * c.j;
+        REAL tau = REAL_(-1.0);
+        if (highest(c.v, c.j, v_end, j_end, h, n.rates.mem, n.peak) >= n.level)
+            tau = crossing(c.v, c.j, h, n.rates, n.level);
+        if (tau < REAL_(0.0) || c.t + (double)tau >= t_end) {
+            c.v = flush(v_end);
+            c.j = flush(j_end);
+            c.t = t_end;
+            return true;
+        }
+        m = far_forward(tau, n.rates);
+        c.j = m.y * c.j;
+        c.t = c.t + (double)tau;
+        c.v = n.reset;
+        const bool fits = c.count < out.limit;
+        if (fits) {
+            out.time[c.count] = c.t;
+            out.current[c.count] = c.j;
+            out.restart[c.count] = n.refractory > 0.0 ? not_a_number() : c.j;
+        }
+        if (n.refractory > 0.0) {
+            c.held = c.count;
+            c.until = c.t + n.refractory;
+        }
+        c.j = c.j + n.self;
+        c.count += 1;
+        if (c.count - n_start > RUNAWAY_PER_MS * (1.0 + (c.t - t_start))) return false;
+        if (one_spike) return true;
+    }
+}
+
+// Recorded spikes, grouped by (sample, neuron) and ascending; what the loss says of them; and
+// `through`, which gathers the part of dL/dt that runs over the neuron's own restart and return.
+struct Tape {
+    const double *time, *by_time;
+    const REAL *current, *restart, *by_voltage;
+    double* through;
+};
+
+// The way back over one neuron's spikes: the one that comes next (below `first`: none is left),
+// and whether its restart was met.
+struct Back {
+    long long first, next;
+    bool released;
+};
+
+DEVICE Back back_from(const Tape& tape, long long first, long long last) {
+    Back b;
+    b.first = first;
+    b.next = last - 1;
+    b.released = b.next < first || isnan(tape.restart[b.next]);
+    return b;
+}
+
+// Time of the next restart or spike on the way back; before all times if there is none.
+DEVICE double next_stop(const Neuron& n, const Tape& tape, const Back& b) {
+    if (b.next < b.first) return -1.0;
+    return b.released ? tape.time[b.next] : tape.time[b.next] + n.refractory;
+}
+
+// Gradients of one neuron. The sums of an event loop are kept in the type of the state.
+template <class Sum>
+struct Gradients {
+    Sum sums[N_SUMS];
+    double own[N_OWN];
+    int grazes;
+};
+
+// Take the neuron back from t to t_low over its own spikes and restarts.
+template <class Sum>
+DEVICE void walk_back(const Neuron& n, Adjoint& a, double t, double t_low, const Tape& tape,
+                      Back& b, Gradients<Sum>& g) {
+    const REAL zero = REAL_(0.0), rate_mem = n.rates.mem;
+    for (;;) {
+        const double at = next_stop(n, tape, b);
+        if (b.next < b.first || at < t_low) break;
+        const long long k = b.next;
+        const REAL h = (REAL)(t - at);
+        a = pull_back(h, far_adjoint(h, n.rates), a);
+        t = at;
+        if (b.released == (n.refractory > 0.0)) {
+            // The self-jump is met while V is held, or right after a restart without a hold.
+            const REAL later = n.self * (n.rates.syn * a.beta - rate_mem * a.alpha);
+            tape.through[k] += (double)later;
+            g.own[BY_SELF] += (double)(n.instant * a.beta);
+            g.own[BY_SELF_DELAY] += (double)later;
+            g.sums[BY_DRIVE] += (Sum)(n.self * a.beta);
+            g.sums[BY_MEM] += (Sum)(n.self * a.beta_mem);
+            g.sums[BY_SYN] += (Sum)(n.self * a.beta_syn);
+        }
+        if (!b.released) {
+            REAL drive = tape.restart[k];
+            tape.through[k] += (double)(-a.alpha * (rate_mem * (drive - n.reset)));
+            // A hold would begin to grow with the self-jump before its end.
+            if (n.refractory == 0.0) drive += n.self;
+            g.own[BY_REFRACTORY] += (double)(-a.alpha * (rate_mem * (drive - n.reset)));
+            g.own[BY_RESET] += (double)a.alpha;
+            g.sums[BY_MEM] += (Sum)(n.reset * a.alpha_mem);
+            a.alpha = zero;
+            a.alpha_mem = zero;
+            b.released = true;
+            continue;
+        }
+        const REAL slope = rate_mem * (tape.current[k] - n.level);
+        a.alpha = tape.by_voltage[k];
+        if (slope > zero)
+            a.alpha = a.alpha - (REAL)(tape.by_time[k] + tape.through[k]) / slope;
+        else
+            g.grazes += 1;
+        g.own[BY_LEVEL] -= (double)a.alpha;
+        b.next = k - 1;
+        b.released = b.next < b.first || isnan(tape.restart[b.next]);
+    }
+    const REAL h = (REAL)(t - t_low);
+    a = pull_back(h, far_adjoint(h, n.rates), a);
+}
+
+// A neuron that rests at or above its level started at its reset.
+template <class Sum>
+DEVICE void end_at_start(const Neuron& n, const Adjoint& a, Gradients<Sum>& g) {
+    if (n.level > REAL_(0.0)) return;
+    g.own[BY_RESET] += (double)a.alpha;
+    g.sums[BY_MEM] += (Sum)(n.reset * a.alpha_mem);
+}
