@@ -8,25 +8,10 @@ from numpy.typing import NDArray
 
 from eventsim.engine.cpu import order
 from eventsim.engine.cpu.fanin import FanIn
-from eventsim.engine.cpu.walk import (
-    GAP,
-    INSTANT,
-    LEVEL,
-    N_PAR,
-    PEAK,
-    RATE_MEM,
-    RATE_SYN,
-    RESET,
-    SELF,
-    SLOW,
-)
 from eventsim.engine.job import Floats, Job
+from eventsim.engine.table import real_type, scaled_weights, spike_bases
 
-Reals = NDArray[Any]
 Index = NDArray[np.int64]
-
-# The bound of a peak is raised by this factor, more than the rounding of single precision.
-PEAK_MARGIN = 1.0 + 1e-5
 
 # Sums over samples are taken in this many parts and then added in order, whatever the number of
 # threads, so that a result does not depend on the machine. Fewer where parts would be large.
@@ -34,43 +19,9 @@ CHUNKS = 8
 CHUNK_BYTES = 32 * 2**20
 
 
-def real_type(job: Job) -> type[np.floating[Any]]:
-    """NumPy type of the state."""
-    return np.float32 if job.precision == "single" else np.float64
-
-
-def neuron_table(job: Job) -> Reals:
-    """The ``par`` array of :mod:`eventsim.engine.cpu.walk`, shape [N_PAR, size]."""
-    p = job.stage.population
-    a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
-    instant = job.self_delays() == 0.0
-    par = np.empty((N_PAR, p.size))
-    par[SLOW], par[GAP], par[RATE_MEM], par[RATE_SYN] = np.minimum(a, b), b - a, a, b
-    par[LEVEL], par[RESET] = p.threshold - p.v_leak, p.v_reset - p.v_leak
-    par[PEAK] = PEAK_MARGIN * _largest_gain(a, b)
-    par[SELF], par[INSTANT] = np.where(instant, p.resistance * job.self_weights(), 0.0), instant
-    return par.astype(real_type(job))
-
-
-def _largest_gain(a: Floats, b: Floats) -> Floats:
-    r"""Peak of the gain: :math:`(a/b)^{b/(b-a)}`, which tends to 1/e as b tends to a."""
-    u = (b - a) / a
-    log_ratio = np.divide(np.log1p(u), u, out=np.ones_like(u), where=u != 0.0)
-    peak: Floats = np.exp(-(1.0 + u) * log_ratio)
-    return peak
-
-
-def scaled_weights(job: Job) -> Floats:
-    """Weights times the target's resistance, in the order of the wiring, float64."""
-    scaled: Floats = job.weights() * job.stage.population.resistance[job.stage.wiring.target]
-    return scaled
-
-
-def row_weights(job: Job) -> Reals:
-    """Scaled weights of an all-dense stage, [rows + 1, size]; the last row is zero."""
-    size = job.stage.population.size
-    rows = scaled_weights(job).reshape(-1, size)
-    return np.concatenate([rows, np.zeros((1, size))]).astype(real_type(job))
+def zero_row(weights: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Weights [rows, size] with a row of zeros behind, for the end of a sample."""
+    return np.concatenate([weights, np.zeros((1, weights.shape[1]), weights.dtype)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +35,6 @@ class Merged:
     times: Floats
     rows: NDArray[np.int32]
     spike: Index | None
-
-
-def spike_bases(job: Job) -> Index:
-    """Number of the first spike of every source among those of all, and their total."""
-    return np.cumsum([0, *(source.times.size for source in job.sources)]).astype(np.int64)
 
 
 def merged_events(job: Job) -> Merged:
@@ -158,9 +104,3 @@ def sample_chunks(job: Job, bytes_each: int) -> Index:
     most = max(2, CHUNK_BYTES // max(bytes_each, 1))
     n = max(1, min(CHUNKS, most, job.n_samples))
     return np.linspace(0, job.n_samples, n + 1).astype(np.int64)
-
-
-def split_effects(job: Job, effects: Floats) -> tuple[Floats, ...]:
-    """dL/dt of all spikes, cut into one array per source. Views."""
-    bases = spike_bases(job)
-    return tuple(effects[lo:hi] for lo, hi in zip(bases[:-1], bases[1:], strict=True))

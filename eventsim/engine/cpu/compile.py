@@ -2,7 +2,7 @@
 
 Numba's own cache notices a change of the file that holds a kernel, but not of a function that the
 kernel calls from another file, and would go on running the old formula. So the cache folder is
-named after all sources of this package together.
+named after all sources that kernels are made of together.
 """
 
 import hashlib
@@ -16,7 +16,8 @@ from numba import njit
 
 
 def _cache_folder() -> str:
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    here = Path(__file__).parent
+    sources = [*sorted(here.glob("*.py")), here.parent / "job.py", here.parent / "table.py"]
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     return str(Path(platformdirs.user_cache_dir("eventsim")) / "kernels" / digest)
 

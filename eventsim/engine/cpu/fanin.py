@@ -22,19 +22,21 @@ from eventsim.engine.cpu.walk import (
     BETA,
     BETA_MEM,
     BETA_SYN,
-    BY_RESET,
-    BY_SELF,
-    BY_SELF_DELAY,
-    LEVEL,
     N_ADJOINT,
-    RATE_MEM,
-    RATE_SYN,
-    RESET,
     Held,
     walk,
     walk_back,
 )
 from eventsim.engine.job import RUNAWAY_PER_MS
+from eventsim.engine.table import (
+    BY_RESET,
+    BY_SELF,
+    BY_SELF_DELAY,
+    LEVEL,
+    RATE_MEM,
+    RATE_SYN,
+    RESET,
+)
 
 
 class FanIn(NamedTuple):

@@ -5,17 +5,18 @@ from collections.abc import Callable
 import numpy as np
 
 from eventsim.engine.cpu import fanin, order, shared
-from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, neuron_table, row_weights
+from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, zero_row
 from eventsim.engine.cpu.walk import Spikes
 from eventsim.engine.job import RUNAWAY_PER_MS, Job
+from eventsim.engine.table import GUESS_HZ, fastest_rate, neuron_table, row_weights
 from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
 
 # Blocks of neurons that walk one sample's events in parallel when each has its own.
 BLOCKS = 8
 
-# First guess of a buffer: this rate of every neuron in Hz, and at least that many spikes.
-GUESS_HZ, GUESS_LEAST = 64.0, 256
+# A buffer holds at least that many spikes.
+GUESS_LEAST = 256
 
 Run = Callable[[Index, Spikes, Index, Index, Index, np.ndarray], None]
 
@@ -24,7 +25,7 @@ def forward(job: Job) -> SpikeTrains:
     """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
     par, refractory = neuron_table(job), job.stage.population.refractory
     if job.stage.shares_events:
-        events, weights = merged_events(job), row_weights(job)
+        events, weights = merged_events(job), zero_row(row_weights(job))
         fastest = par.dtype.type(fastest_rate(job))
 
         def run_shared(todo, spikes, starts, limits, counts, reached):
@@ -47,13 +48,6 @@ def forward(job: Job) -> SpikeTrains:
         trains.offsets, trains.times, trains.neurons, trains.current, trains.restart_current
     )
     return trains
-
-
-def fastest_rate(job: Job) -> float:
-    """Largest product of rate and ms that an interval can multiply, rounded up."""
-    p = job.stage.population
-    fastest = max((1.0 / p.tau_mem).max(), (1.0 / p.tau_syn).max())
-    return float(fastest * (1.0 + 1e-6))
 
 
 def _run(job: Job, blocks: int, run: Run) -> SpikeTrains:

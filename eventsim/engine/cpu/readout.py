@@ -9,9 +9,8 @@ from numba import prange
 
 from eventsim.engine.cpu.compile import formula, kernel, scalar
 from eventsim.engine.cpu.scalar import decay, far_terms
+from eventsim.engine.table import READOUT_MEM, READOUT_RESISTANCE, READOUT_SYN
 
-# Rows of ``par``: membrane rate, synaptic rate, resistance.
-RATE_MEM, RATE_SYN, RESISTANCE = range(3)
 # Rows of the gain table: gain, its derivatives by both rates, the gain's loss by a later arrival.
 GAIN, BY_MEM, BY_SYN, LATER = range(4)
 N_GAIN = 4
@@ -88,13 +87,13 @@ def forward(fan, par, rate, duration, integral):
                 lo, hi = fan.first[s, row], fan.first[s, row + 1]
                 _gains(
                     fan.time[lo:hi], fan.delay[synapse], duration[s], rate,
-                    par[RATE_MEM, k], par[RATE_SYN, k], table,
+                    par[READOUT_MEM, k], par[READOUT_SYN, k], table,
                 )  # fmt: skip
                 gain = 0.0
                 for i in range(hi - lo):
                     gain += table[GAIN, i]
                 total += fan.weight[synapse] * gain
-            integral[s, k] = par[RESISTANCE, k] * total
+            integral[s, k] = par[READOUT_RESISTANCE, k] * total
 
 
 @kernel
@@ -109,10 +108,10 @@ def backward(bounds, fan, par, rate, duration, by_integral, by_weight, by_delay,
                     lo, hi = fan.first[s, row], fan.first[s, row + 1]
                     _slopes(
                         fan.time[lo:hi], fan.delay[synapse], duration[s], rate,
-                        par[RATE_MEM, k], par[RATE_SYN, k], table,
+                        par[READOUT_MEM, k], par[READOUT_SYN, k], table,
                     )  # fmt: skip
                     w, scale = np.float64(fan.weight[synapse]), by_integral[s, k]
-                    unit = scale * par[RESISTANCE, k]
+                    unit = scale * par[READOUT_RESISTANCE, k]
                     gain, by_mem, by_syn, later = 0.0, 0.0, 0.0, 0.0
                     for i in range(hi - lo):
                         gain += table[GAIN, i]

@@ -32,20 +32,13 @@ from eventsim.engine.cpu.walk import (
     BETA,
     BETA_MEM,
     BETA_SYN,
-    BY_RESET,
-    GAP,
-    LEVEL,
     N_ADJOINT,
-    PEAK,
-    RATE_MEM,
-    RATE_SYN,
-    RESET,
-    SLOW,
     Held,
     sort_tail,
     walk,
     walk_back,
 )
+from eventsim.engine.table import BY_RESET, GAP, LEVEL, PEAK, RATE_MEM, RATE_SYN, RESET, SLOW
 
 
 def _forward_step(propagate):

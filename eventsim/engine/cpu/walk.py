@@ -2,17 +2,9 @@
 
 Twins of :mod:`eventsim.engine.reference.layer` and :mod:`~eventsim.engine.reference.layer_adjoint`.
 Both engines of this backend, events shared by all neurons and events of each neuron's own, meet
-here. The caller holds the arrays; the layout of the small ones:
-
-=========  ==================================================================================
-array      rows
-=========  ==================================================================================
-par        slow rate, gap, membrane rate, level, peak gain, synaptic rate, reset, self-weight, and
-           1 where the self-weight acts at the spike, 0 where it returns later
-adjoint    alpha, beta, and their derivatives by the membrane rate (2) and synaptic rate (1)
-sums       weight times: beta, derivative by membrane rate, by synaptic rate
-own        dL/d: level, reset, refractory, self-weight, self-delay
-=========  ==================================================================================
+here. The caller holds the arrays: ``par``, ``sums`` and ``own`` with the rows of
+:mod:`eventsim.engine.table`, and ``adjoint``, whose rows are alpha, beta, and their derivatives by
+the membrane rate (2) and the synaptic rate (1).
 """
 
 from typing import NamedTuple
@@ -32,13 +24,25 @@ from eventsim.engine.cpu.scalar import (
     pull_back,
 )
 from eventsim.engine.job import RUNAWAY_PER_MS
+from eventsim.engine.table import (
+    BY_LEVEL,
+    BY_REFRACTORY,
+    BY_RESET,
+    BY_SELF,
+    BY_SELF_DELAY,
+    GAP,
+    INSTANT,
+    LEVEL,
+    PEAK,
+    RATE_MEM,
+    RATE_SYN,
+    RESET,
+    SELF,
+    SLOW,
+)
 
-SLOW, GAP, RATE_MEM, LEVEL, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(9)
-N_PAR = 9
 ALPHA, BETA, ALPHA_MEM, BETA_MEM, BETA_SYN = range(5)
 N_ADJOINT = 5
-BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY = range(5)
-N_OWN = 5
 
 
 class Spikes(NamedTuple):

@@ -1,0 +1,182 @@
+r"""What the kernels of all fast backends take: a stage's parameters, and the way back.
+
+Kernels work with the drive :math:`J = R I` (weights times R), with :math:`v = V - E`, and with the
+rates :math:`a = 1/\tau_m`, :math:`b = 1/\tau_s`, kept as slow rate :math:`\min(a, b)` and signed
+gap :math:`b - a`. All functions take and give arrays of the namespace of the network's parameters.
+
+=========  ==================================================================================
+array      rows
+=========  ==================================================================================
+neuron     slow rate, gap, membrane rate, level, peak gain, synaptic rate, reset, self-weight, and
+           1 where the self-weight acts at the spike, 0 where it returns later
+sums       weight times: beta, derivative by membrane rate, by synaptic rate
+own        dL/d: level, reset, refractory, self-weight, self-delay
+readout    membrane rate, synaptic rate, resistance
+=========  ==================================================================================
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.engine.job import Job, StageGradients
+from eventsim.events.namespace import namespace
+
+Array = Any  # NumPy's, or that of the namespace of the network's parameters
+
+SLOW, GAP, RATE_MEM, LEVEL, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(9)
+N_PAR = 9
+BY_DRIVE, BY_MEM, BY_SYN = range(3)
+N_SUMS = 3
+BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY = range(5)
+N_OWN = 5
+READOUT_MEM, READOUT_SYN, READOUT_RESISTANCE = range(3)
+
+# The bound of a peak is raised by this factor, more than the rounding of single precision.
+PEAK_MARGIN = 1.0 + 1e-5
+
+# First guess of a spike buffer: this rate of every neuron in Hz.
+GUESS_HZ = 64.0
+
+
+def real_type(job: Job) -> type[np.floating[Any]]:
+    """NumPy type of the state."""
+    return np.float32 if job.precision == "single" else np.float64
+
+
+def neuron_table(job: Job) -> Array:
+    """Parameters of a spiking population, [N_PAR, size], in the type of the state."""
+    p = job.stage.population
+    xp = namespace(p.tau_mem)
+    a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
+    instant = job.self_delays() == 0.0
+    rows: list[Array] = [a] * N_PAR
+    rows[SLOW], rows[GAP], rows[RATE_MEM], rows[RATE_SYN] = xp.minimum(a, b), b - a, a, b
+    rows[LEVEL], rows[RESET] = p.threshold - p.v_leak, p.v_reset - p.v_leak
+    rows[PEAK] = PEAK_MARGIN * _largest_gain(a, b)
+    rows[SELF] = xp.where(instant, p.resistance * job.self_weights(), 0.0)
+    rows[INSTANT] = instant.astype(np.float64)
+    return xp.stack(rows).astype(real_type(job))
+
+
+def _largest_gain(a: Array, b: Array) -> Array:
+    r"""Peak of the gain: :math:`(a/b)^{b/(b-a)}`, which tends to 1/e as b tends to a."""
+    xp = namespace(a)
+    u = (b - a) / a
+    equal = u == 0.0
+    log_ratio = xp.where(equal, 1.0, xp.log1p(u) / xp.where(equal, 1.0, u))
+    return xp.exp(-(1.0 + u) * log_ratio)
+
+
+def scaled_weights(job: Job) -> Array:
+    """Weights times the target's resistance, in the order of the wiring, float64."""
+    resistance = job.stage.population.resistance
+    target = namespace(resistance).asarray(job.stage.wiring.target)
+    return job.weights() * resistance[target]
+
+
+def row_weights(job: Job) -> Array:
+    """Scaled weights of an all-dense stage, [rows, size], in the type of the state."""
+    return scaled_weights(job).reshape(-1, job.stage.population.size).astype(real_type(job))
+
+
+def readout_table(job: Job) -> Array:
+    """Parameters of a readout, [3, size], in the type of the state."""
+    p = job.stage.population
+    table = namespace(p.tau_mem).stack([1.0 / p.tau_mem, 1.0 / p.tau_syn, p.resistance])
+    return table.astype(real_type(job))
+
+
+def fastest_rate(job: Job) -> float:
+    """Largest product of rate and ms that an interval can multiply, rounded up."""
+    p = job.stage.population
+    fastest = max(float((1.0 / p.tau_mem).max()), float((1.0 / p.tau_syn).max()))
+    return fastest * (1.0 + 1e-6)
+
+
+def leak_weight(job: Job, rate: float) -> Array:
+    """Integral of exp(-rate t) over every sample, [samples, 1]; NumPy."""
+    end = job.duration[:, None]
+    return end if rate == 0.0 else -np.expm1(-rate * end) / rate
+
+
+def spike_bases(job: Job) -> NDArray[np.int64]:
+    """Number of the first spike of every source among those of all, and their total."""
+    return np.cumsum([0, *(source.times.size for source in job.sources)]).astype(np.int64)
+
+
+def split_effects(job: Job, effects: Array) -> tuple[Array, ...]:
+    """dL/dt of all spikes, cut into one array per source. Views."""
+    bases = [int(base) for base in spike_bases(job)]
+    return tuple(effects[lo:hi] for lo, hi in zip(bases[:-1], bases[1:], strict=True))
+
+
+def layer_gradients(
+    job: Job,
+    *,
+    by_drive: Array,
+    by_delay: Array | None,
+    source_times: tuple[Array, ...],
+    sums: Array,
+    own: Array,
+    grazes: int,
+) -> StageGradients:
+    """From derivatives by drive and rates to those by weights and time constants.
+
+    Parameters
+    ----------
+    by_drive
+        dL/d(weight times resistance) of every synapse.
+    by_delay, source_times, grazes
+        As in StageGradients.
+    sums, own
+        [N_SUMS, size] and [N_OWN, size].
+    """
+    p = job.stage.population
+    target = namespace(by_drive).asarray(job.stage.wiring.target)
+    return StageGradients(
+        parameters={
+            "tau_mem": -sums[BY_MEM] / p.tau_mem**2,
+            "tau_syn": -sums[BY_SYN] / p.tau_syn**2,
+            "resistance": sums[BY_DRIVE] / p.resistance,
+            "threshold": own[BY_LEVEL],
+            "v_leak": -own[BY_LEVEL] - own[BY_RESET],
+            "v_reset": own[BY_RESET],
+            "refractory": own[BY_REFRACTORY],
+        },
+        weights=by_drive * p.resistance[target],
+        delays=by_delay if job.stage.delays_per_synapse else None,
+        self_weights=own[BY_SELF] * p.resistance,
+        self_delays=own[BY_SELF_DELAY],
+        source_times=source_times,
+        grazes=grazes,
+    )
+
+
+def readout_gradients(
+    job: Job,
+    *,
+    by_weight: Array,
+    by_delay: Array,
+    source_times: tuple[Array, ...],
+    sums: Array,
+    by_leak: Array,
+) -> StageGradients:
+    """As :func:`layer_gradients` for a readout; ``sums`` are by both rates and the resistance."""
+    p = job.stage.population
+    xp = namespace(by_weight)
+    return StageGradients(
+        parameters={
+            "tau_mem": -sums[READOUT_MEM] / p.tau_mem**2,
+            "tau_syn": -sums[READOUT_SYN] / p.tau_syn**2,
+            "resistance": sums[READOUT_RESISTANCE],
+            "v_leak": by_leak,
+        },
+        weights=by_weight,
+        delays=by_delay if job.stage.delays_per_synapse else None,
+        self_weights=xp.zeros(p.size),
+        self_delays=xp.zeros(p.size),
+        source_times=source_times,
+        grazes=0,
+    )
