@@ -1,0 +1,66 @@
+"""The cuda backend: CUDA C kernels through CuPy, single or double precision.
+
+Spike times and counts have the same bits as those of the cpu backend. Gradients are summed in a
+fixed order, without atomics: two runs give the same bits. Spikes, and gradients by their times,
+stay on the device; gradients by parameters go to where the network's parameters are.
+"""
+
+from typing import Any
+
+from eventsim.engine.cuda import layer, layer_adjoint, readout_host
+from eventsim.engine.cuda.arrays import WiringCache
+from eventsim.engine.cuda.device import Array, CupyDevice, Device
+from eventsim.engine.cuda.order import sum_by
+from eventsim.engine.job import Job, StageGradients
+from eventsim.events import SpikeTrains
+
+
+class CudaBackend:
+    """All kernels on one device.
+
+    Parameters
+    ----------
+    device
+        What runs the kernels; None for the current CUDA device.
+    """
+
+    name = "cuda"
+
+    def __init__(self, device: Device | None = None) -> None:
+        self.device: Device = CupyDevice() if device is None else device
+        self._wirings = WiringCache()
+
+    @property
+    def xp(self) -> Any:
+        """Namespace of the backend's arrays."""
+        return self.device.xp
+
+    def asarray(self, values: Any) -> Array:
+        """Values on the device."""
+        return self.device.asarray(values)
+
+    def get(self, array: Array) -> Any:
+        """A copy on the host."""
+        return self.device.get(array)
+
+    def sum_by(self, values: Array, index: Array, size: int) -> Array:
+        """As :meth:`eventsim.engine.job.Backend.sum_by`."""
+        return sum_by(self.device, values, index, size)
+
+    def layer_forward(self, job: Job) -> SpikeTrains:
+        """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
+        return layer.forward(self.device, job, self._wirings)
+
+    def layer_backward(
+        self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
+    ) -> StageGradients:
+        """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
+        return layer_adjoint.backward(self.device, job, self._wirings, trains, by_time, by_voltage)
+
+    def readout_forward(self, job: Job, rate: float) -> Array:
+        """As :meth:`eventsim.engine.job.Backend.readout_forward`."""
+        return readout_host.forward(self.device, job, self._wirings, rate)
+
+    def readout_backward(self, job: Job, rate: float, by_integral: Array) -> StageGradients:
+        """As :meth:`eventsim.engine.job.Backend.readout_backward`."""
+        return readout_host.backward(self.device, job, self._wirings, rate, by_integral)

@@ -57,7 +57,7 @@ class Device(Protocol):
     name: str
     xp: Any
 
-    def asarray(self, values: Any, dtype: DTypeLike = None) -> Array:
+    def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
         """A C-contiguous device array; the same one if it is already."""
 
     def empty(self, shape: int | Size, dtype: DTypeLike) -> Array:
@@ -115,7 +115,9 @@ def signatures(source: str) -> dict[str, tuple[Parameter, ...]]:
         for declared in given.split(","):
             match = _PARAMETER.match(" ".join(declared.split()))
             if match is None or match[1] not in types:
-                raise ValueError(f"kernel {kernel}: parameter {declared.strip()!r} has no known type")
+                raise ValueError(
+                    f"kernel {kernel}: parameter {declared.strip()!r} has no known type"
+                )
             parameters.append(Parameter(match[3], np.dtype(types[match[1]]), match[2] == "*"))
         found[kernel] = tuple(parameters)
     return found
@@ -157,7 +159,7 @@ class CupyDevice:
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
         self.name: str = properties["name"].decode()
 
-    def asarray(self, values: Any, dtype: DTypeLike = None) -> Array:
+    def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
         """As :meth:`Device.asarray`."""
         return self.xp.ascontiguousarray(self.xp.asarray(values, dtype=dtype))
 

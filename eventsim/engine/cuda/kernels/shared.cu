@@ -2,12 +2,12 @@
 //
 // Parallel over   (sample, tile of neurons): one block; one thread per neuron walks all events of
 //                 its sample. blockDim.x neurons make a tile.
-// Before          events sorted by time inside each sample; weights have one more row than there
-//                 are sources, all zero. limit < 0: the pair has been run already.
+// Before          events sorted by time inside each sample. limit < 0: the pair has been run
+//                 already.
 // After           count[s, n] = spikes of the neuron, also past its limit; the first `limit` of
 //                 them at start[s, n] and on, ascending. count = -1 after a run-away, at `reached`.
 // Twin            engine/cpu/shared.py, engine/reference/layer.py
-// Needs           walk.cuh; shared memory: shared_forward_bytes of engine/cuda/shared.py
+// Needs           walk.cuh; shared memory as in engine/cuda/shared.py
 //
 // Roofline        one neuron and event with near terms (single precision, no candidate): about 34
 //                 multiplications and fused operations, 16 additions, comparisons and selections,
@@ -50,7 +50,7 @@ extern "C" __global__ void shared_forward(
     // events: first of every sample, times in ms, rows of the weights
     const long long* __restrict__ offsets, const double* __restrict__ times,
     const int* __restrict__ rows, const double* __restrict__ duration,
-    // weights [n_rows + 1, n_neurons], parameters [N_PAR, n_neurons], ms
+    // weights [rows, n_neurons], parameters [N_PAR, n_neurons], ms
     const REAL* __restrict__ weights, const REAL* __restrict__ par,
     const double* __restrict__ refractory, const REAL fastest,
     // where spikes go, per (sample, neuron)

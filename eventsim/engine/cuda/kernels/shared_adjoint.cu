@@ -9,7 +9,7 @@
 //                 of every event before the end of its sample; sums, own, grazes per chunk.
 // Twin            engine/cpu/shared.py, engine/reference/layer_adjoint.py. The effect of an event is
 //                 summed over neurons in another order than there.
-// Needs           walk.cuh; shared memory: shared_backward_bytes of engine/cuda/shared.py
+// Needs           walk.cuh; shared memory as in engine/cuda/shared.py
 //
 // Roofline        one neuron and event with near terms: about 85 multiplications, fused operations
 //                 and additions, 20 selections, 4 bytes of weights, 8 bytes of read and written

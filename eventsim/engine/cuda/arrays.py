@@ -1,0 +1,161 @@
+"""From a job to the arrays that the kernels take, on the device."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.order import (
+    Arrivals,
+    Groups,
+    by_key,
+    by_time,
+    firsts,
+    launch,
+    owners,
+    sorting,
+    starts_of,
+)
+from eventsim.engine.job import Job
+from eventsim.engine.table import real_type, spike_bases
+from eventsim.plan import Wiring
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedWiring:
+    """:class:`eventsim.plan.Wiring` on the device, with the source row of every synapse."""
+
+    out_start: Array
+    out_counts: Array
+    target: Array
+    source_row: Array
+    in_start: Array
+    row: Array
+    synapse: Array
+
+
+class WiringCache:
+    """Wirings that are on the device already; one goes when its plan goes."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Wiring, PlacedWiring] = WeakKeyDictionary()
+
+    def place(self, dev: Device, wiring: Wiring) -> PlacedWiring:
+        """The wiring on the device."""
+        if wiring not in self._known:
+            counts = np.diff(wiring.out_start)
+            self._known[wiring] = PlacedWiring(
+                dev.asarray(wiring.out_start),
+                dev.asarray(counts),
+                dev.asarray(wiring.target),
+                dev.asarray(np.repeat(np.arange(counts.size, dtype=np.int32), counts)),
+                dev.asarray(wiring.in_start),
+                dev.asarray(wiring.row),
+                dev.asarray(wiring.synapse),
+            )
+        return self._known[wiring]
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """Events of all sources of a stage in order, as in :mod:`eventsim.engine.cpu.arrays`."""
+
+    offsets: Array
+    times: Array
+    rows: Array
+    spike: Array | None
+
+
+def merged_events(dev: Device, job: Job) -> Merged:
+    """One ordered list of events for all neurons of a stage that shares events."""
+    xp = dev.xp
+    delays = [dev.asarray(projection.delays) for projection in job.stage.afferents]
+    if len(job.sources) == 1 and not bool(delays[0].any()):
+        source = job.sources[0]
+        return Merged(
+            dev.asarray(source.offsets),
+            dev.asarray(source.times),
+            dev.asarray(source.channel),
+            None,
+        )
+    times, rows, spikes, samples = [], [], [], []
+    for k, (source, delay) in enumerate(zip(job.sources, delays, strict=True)):
+        channel = dev.asarray(source.channel)
+        shifted = dev.asarray(source.times) + (delay if delay.ndim == 0 else delay[channel])
+        # Arrivals of one source at one time go by channel, then as they were.
+        own = sorting(dev, channel) if delay.ndim else xp.arange(channel.size)
+        times.append(shifted[own])
+        rows.append(channel[own] + np.int32(job.stage.wiring.row_start[k]))
+        spikes.append(own + int(spike_bases(job)[k]))
+        samples.append(owners(dev, dev.asarray(source.offsets), channel.size)[own])
+    time, sample = _joined(dev, times, np.float64), _joined(dev, samples, np.int32)
+    order = by_time(dev, time, sample)
+    return Merged(
+        firsts(dev, sample[order], job.n_samples),
+        time[order],
+        _joined(dev, rows, np.int32)[order],
+        _joined(dev, spikes, np.int64)[order],
+    )
+
+
+def spike_groups(dev: Device, job: Job) -> Groups:
+    """Spikes of all sources by (sample, source row)."""
+    n_rows = int(job.stage.wiring.row_start[-1])
+    times, rows, samples = [], [], []
+    for k, source in enumerate(job.sources):
+        times.append(dev.asarray(source.times))
+        rows.append(dev.asarray(source.channel) + np.int32(job.stage.wiring.row_start[k]))
+        samples.append(owners(dev, dev.asarray(source.offsets), source.times.size))
+    row, sample = _joined(dev, rows, np.int32), _joined(dev, samples, np.int32)
+    order, first = by_key(dev, sample.astype(np.int64) * n_rows + row, job.n_samples * n_rows)
+    return Groups(first, _joined(dev, times, np.float64)[order], sample[order], row[order], order)
+
+
+def spike_arrivals(dev: Device, job: Job, wiring: PlacedWiring, groups: Groups) -> Arrivals:
+    """One arrival per spike and synapse of its source, by (sample, neuron)."""
+    size = job.stage.population.size
+    n_pairs, n_spikes = job.n_samples * size, groups.times.size
+    to = starts_of(dev, wiring.out_counts[groups.row])
+    n = int(to[-1])
+    times, pair, synapse = dev.empty(n, np.float64), dev.empty(n, np.int64), dev.empty(n, np.int32)
+    launch(
+        dev, job.precision, "expand_arrivals", 32 * n_spikes,
+        [
+            n_spikes, size, n_pairs, groups.sample, groups.row, groups.times, to, wiring.out_start,
+            wiring.target, dev.asarray(job.delays()), dev.asarray(job.duration), times, pair,
+            synapse,
+        ],
+    )  # fmt: skip
+    order = by_time(dev, times, pair)
+    first = firsts(dev, pair[order], n_pairs)
+    return Arrivals(first, times[order], synapse[order], order, to)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedTape:
+    """Recorded spikes of a population by (sample, neuron), as in ``kernels/walk.cuh``."""
+
+    first: Array
+    time: Array
+    current: Array
+    restart: Array
+    by_time: Array
+    by_voltage: Array
+    through: Array
+
+
+def parameters_home(dev: Device, job: Job) -> Callable[[Array], Array]:
+    """Takes gradients of parameters to where the network's parameters are."""
+    on_host = type(job.stage.population.tau_mem) is np.ndarray
+    return dev.get if on_host else lambda gradients: gradients
+
+
+def _joined(dev: Device, parts: list[Array], dtype: type) -> Array:
+    return dev.xp.concatenate([dev.zeros(0, dtype), *parts]).astype(dtype, copy=False)
+
+
+def to_real(dev: Device, job: Job, values: Array) -> Array:
+    """On the device, in the type of the state."""
+    return dev.asarray(values, real_type(job))

@@ -1,0 +1,84 @@
+"""Host side of the layer in which every neuron walks arrivals of its own.
+
+Twin of engine/cpu/fanin.py.
+"""
+
+import numpy as np
+
+from eventsim.engine.cuda.arrays import (
+    GroupedTape,
+    WiringCache,
+    spike_arrivals,
+    spike_groups,
+    to_real,
+)
+from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.order import launch, sum_rows
+from eventsim.engine.cuda.spikes import Buffers
+from eventsim.engine.job import Job
+from eventsim.engine.table import N_OWN, N_SUMS, neuron_table, scaled_weights, spike_bases
+
+
+class FanInLayer:
+    """Arrivals, weights and parameters of one job on the device."""
+
+    def __init__(self, dev: Device, job: Job, wirings: WiringCache) -> None:
+        self._dev, self._job = dev, job
+        self._wiring = wirings.place(dev, job.stage.wiring)
+        self._groups = spike_groups(dev, job)
+        self._arrivals = spike_arrivals(dev, job, self._wiring, self._groups)
+        p = job.stage.population
+        self._weights = to_real(dev, job, scaled_weights(job))
+        self._parameters = [
+            dev.asarray(job.duration),
+            to_real(dev, job, neuron_table(job)),
+            dev.asarray(p.refractory),
+            to_real(dev, job, job.self_weights() * p.resistance),
+            dev.asarray(job.self_delays()),
+        ]
+        self._n_pairs = job.n_samples * p.size
+
+    def run(self, into: Buffers) -> None:
+        """Run the pairs that ``into`` has room for."""
+        job, arrivals = self._job, self._arrivals
+        launch(
+            self._dev, job.precision, "fanin_forward", self._n_pairs,
+            [
+                self._n_pairs, job.stage.population.size, arrivals.first, arrivals.times,
+                arrivals.synapse, self._weights, *self._parameters, *into.arguments(),
+            ],
+        )  # fmt: skip
+
+    def run_back(self, tape: GroupedTape) -> tuple[Array, Array, Array, Array, Array]:
+        """dL/d(scaled weight), dL/d(delay), dL/dt of all spikes of the sources, sums, grazes."""
+        dev, job, arrivals, wiring = self._dev, self._job, self._arrivals, self._wiring
+        size, real, groups = job.stage.population.size, self._weights.dtype, self._groups
+        # Arrivals after the end of their sample are not met, and stay zero.
+        by_arrival = dev.zeros(arrivals.times.size, real)
+        later = dev.zeros(arrivals.times.size, real)
+        sums = dev.empty((job.n_samples, N_SUMS + N_OWN, size), np.float64)
+        grazes = dev.empty((job.n_samples, size), np.int32)
+        launch(
+            dev, job.precision, "fanin_backward", self._n_pairs,
+            [
+                self._n_pairs, size, arrivals.first, arrivals.times, arrivals.synapse,
+                arrivals.origin, self._weights, *self._parameters, tape.first, tape.time,
+                tape.current, tape.restart, tape.by_time, tape.by_voltage, tape.through,
+                by_arrival, later, sums, grazes,
+            ],
+        )  # fmt: skip
+        n_synapses, n_spikes = self._weights.size, int(spike_bases(job)[-1])
+        by_weight, by_delay = dev.empty(n_synapses, np.float64), dev.empty(n_synapses, np.float64)
+        launch(
+            dev, job.precision, "sum_by_synapse", n_synapses,
+            [
+                n_synapses, job.n_samples, int(job.stage.wiring.row_start[-1]), wiring.source_row,
+                wiring.out_start, groups.first, arrivals.to, by_arrival, later, by_weight, by_delay,
+            ],
+        )  # fmt: skip
+        by_spike = dev.empty(n_spikes, np.float64)
+        launch(
+            dev, job.precision, "sum_by_spike", n_spikes,
+            [n_spikes, groups.spike, arrivals.to, later, by_spike],
+        )  # fmt: skip
+        return by_weight, by_delay, by_spike, sum_rows(dev, job.precision, sums), grazes

@@ -1,0 +1,38 @@
+"""Spiking layer on a GPU, host side of the backward pass; twin of engine/cpu/layer_adjoint.py."""
+
+from eventsim.engine.cuda.arrays import WiringCache, parameters_home
+from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.fanin import FanInLayer
+from eventsim.engine.cuda.shared import SharedLayer
+from eventsim.engine.cuda.spikes import grouped_tape
+from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.table import N_SUMS, layer_gradients, split_effects
+from eventsim.events import SpikeTrains
+
+
+def backward(
+    dev: Device,
+    job: Job,
+    wirings: WiringCache,
+    trains: SpikeTrains,
+    by_time: Array,
+    by_voltage: Array,
+) -> StageGradients:
+    """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
+    tape = grouped_tape(dev, job, trains, by_time, by_voltage)
+    by_delay = None
+    if job.stage.shares_events:
+        by_drive, by_spike, sums, grazes = SharedLayer(dev, job).run_back(tape)
+    else:
+        layer = FanInLayer(dev, job, wirings)
+        by_drive, by_delay, by_spike, sums, grazes = layer.run_back(tape)
+    home = parameters_home(dev, job)
+    return layer_gradients(
+        job,
+        by_drive=home(by_drive),
+        by_delay=None if by_delay is None else home(by_delay),
+        source_times=split_effects(job, by_spike),
+        sums=home(sums[:N_SUMS]),
+        own=home(sums[N_SUMS:]),
+        grazes=int(grazes.sum()),
+    )

@@ -1,0 +1,78 @@
+"""Host side of the layer whose neurons all meet the same events; twin of engine/cpu/shared.py."""
+
+import numpy as np
+
+from eventsim.engine.cuda.arrays import GroupedTape, merged_events, to_real
+from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.order import sum_rows
+from eventsim.engine.cuda.spikes import Buffers
+from eventsim.engine.job import Job
+from eventsim.engine.table import N_OWN, N_SUMS, fastest_rate, neuron_table, row_weights
+
+# Neurons of one block. Small blocks leave the multiprocessors many to choose from.
+TILE = 64
+FORWARD_EVENTS, BACKWARD_EVENTS = 128, 32  # staged at a time; as in the kernels
+
+# Weight gradients are summed in parts over the samples, as many as fit this memory; a rule of
+# sizes only, so that a result does not depend on the card.
+PARTS_BYTES, PARTS = 512 * 2**20, 1024
+
+
+class SharedLayer:
+    """Events, weights and parameters of one job on the device."""
+
+    def __init__(self, dev: Device, job: Job) -> None:
+        self._dev, self._job = dev, job
+        self._events = merged_events(dev, job)
+        self._weights = to_real(dev, job, row_weights(job))
+        self._par = to_real(dev, job, neuron_table(job))
+        self._refractory = dev.asarray(job.stage.population.refractory)
+        self._duration = dev.asarray(job.duration)
+        self._tiles = -(-job.stage.population.size // TILE)
+
+    def run(self, into: Buffers) -> None:
+        """Run the pairs that ``into`` has room for."""
+        job, events, bytes_each = self._job, self._events, self._weights.dtype.itemsize
+        self._dev.launch(
+            job.precision, "shared_forward", job.n_samples * self._tiles, TILE,
+            [
+                job.stage.population.size, events.offsets, events.times, events.rows,
+                self._duration, self._weights, self._par, self._refractory, fastest_rate(job),
+                *into.arguments(),
+            ],
+            shared=(FORWARD_EVENTS + 1) * 8 + FORWARD_EVENTS * (bytes_each + 4),
+        )  # fmt: skip
+
+    def run_back(self, tape: GroupedTape) -> tuple[Array, Array, Array, Array]:
+        """dL/d(scaled weight), dL/dt of all spikes of the sources, sums and grazes."""
+        dev, job, events = self._dev, self._job, self._events
+        rows, size = self._weights.shape
+        n_events, real = events.times.size, self._weights.dtype
+        bounds = self._parts()
+        parts = bounds.size - 1
+        by_weight = dev.zeros((parts, rows, size), real)
+        effects = dev.zeros((self._tiles, n_events), real)
+        sums = dev.zeros((parts, N_SUMS + N_OWN, size), np.float64)
+        grazes = dev.zeros((parts, size), np.int32)
+        dev.launch(
+            job.precision, "shared_backward", parts * self._tiles, TILE,
+            [
+                size, rows, n_events, dev.asarray(bounds), events.offsets, events.times,
+                events.rows, self._duration, self._weights, self._par, self._refractory,
+                fastest_rate(job), tape.first, tape.time, tape.current, tape.restart, tape.by_time,
+                tape.by_voltage, tape.through, by_weight, effects, sums, grazes,
+            ],
+            shared=BACKWARD_EVENTS * (8 + real.itemsize + 4 + real.itemsize * TILE),
+        )  # fmt: skip
+        by_event = sum_rows(dev, job.precision, effects)
+        if events.spike is not None:
+            by_spike = dev.empty(n_events, np.float64)
+            by_spike[events.spike] = by_event
+            by_event = by_spike
+        total = sum_rows(dev, job.precision, by_weight).ravel()
+        return total, by_event, sum_rows(dev, job.precision, sums), grazes
+
+    def _parts(self) -> np.ndarray:
+        each = max(self._weights.size * self._weights.dtype.itemsize, 1)
+        n = max(1, min(PARTS, PARTS_BYTES // each, self._job.n_samples))
+        return np.linspace(0, self._job.n_samples, n + 1).astype(np.int64)
