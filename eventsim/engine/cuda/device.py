@@ -161,7 +161,7 @@ class CupyDevice:
 
     def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
         """As :meth:`Device.asarray`."""
-        return self.xp.ascontiguousarray(self.xp.asarray(values, dtype=dtype))
+        return self.xp.asarray(values, dtype=dtype, order="C")
 
     def empty(self, shape: int | Size, dtype: DTypeLike) -> Array:
         """As :meth:`Device.empty`."""
