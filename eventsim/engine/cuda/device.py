@@ -34,6 +34,11 @@ SOURCES = (
     "order.cu",
 )
 
+# Neurons of one block where all meet the same events: small blocks leave the multiprocessors many
+# to choose from. Events staged at a time, forward and backward.
+TILE = 64
+FORWARD_EVENTS, BACKWARD_EVENTS = 128, 32
+
 # Contraction would change bits: a product and a sum are one operation only where fma says so.
 OPTIONS = ("-std=c++17", "--fmad=false")
 
@@ -89,6 +94,9 @@ def kernel_source(precision: Precision) -> str:
         f"#define SINGLE {int(precision == 'single')}\n"
         f"#define REAL {'float' if precision == 'single' else 'double'}\n"
         f"#define RUNAWAY_PER_MS {float(RUNAWAY_PER_MS)}\n"
+        f"#define TILE {TILE}\n"
+        f"#define FORWARD_EVENTS {FORWARD_EVENTS}\n"
+        f"#define BACKWARD_EVENTS {BACKWARD_EVENTS}\n"
     )
     parts = [f'#line 1 "{name}"\n{(folder / name).read_text("utf-8")}' for name in SOURCES]
     return head + "\n".join(parts)

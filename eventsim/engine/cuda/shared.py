@@ -3,15 +3,11 @@
 import numpy as np
 
 from eventsim.engine.cuda.arrays import GroupedTape, merged_events, to_real
-from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.device import BACKWARD_EVENTS, FORWARD_EVENTS, TILE, Array, Device
 from eventsim.engine.cuda.order import sum_rows
 from eventsim.engine.cuda.spikes import Buffers
 from eventsim.engine.job import Job
 from eventsim.engine.table import N_OWN, N_SUMS, fastest_rate, neuron_table, row_weights
-
-# Neurons of one block. Small blocks leave the multiprocessors many to choose from.
-TILE = 64
-FORWARD_EVENTS, BACKWARD_EVENTS = 128, 32  # staged at a time; as in the kernels
 
 # Weight gradients are summed in parts over the samples, as many as fit this memory; a rule of
 # sizes only, so that a result does not depend on the card.
@@ -24,7 +20,9 @@ class SharedLayer:
     def __init__(self, dev: Device, job: Job) -> None:
         self._dev, self._job = dev, job
         self._events = merged_events(dev, job)
-        self._weights = to_real(dev, job, row_weights(job))
+        rows = to_real(dev, job, row_weights(job))
+        self._weights = dev.xp.concatenate([rows, dev.zeros((1, rows.shape[1]), rows.dtype)])
+        self._n_rows = rows.shape[0]
         self._par = to_real(dev, job, neuron_table(job))
         self._refractory = dev.asarray(job.stage.population.refractory)
         self._duration = dev.asarray(job.duration)
@@ -36,17 +34,17 @@ class SharedLayer:
         self._dev.launch(
             job.precision, "shared_forward", job.n_samples * self._tiles, TILE,
             [
-                job.stage.population.size, events.offsets, events.times, events.rows,
+                job.stage.population.size, self._n_rows, events.offsets, events.times, events.rows,
                 self._duration, self._weights, self._par, self._refractory, fastest_rate(job),
                 *into.arguments(),
             ],
-            shared=(FORWARD_EVENTS + 1) * 8 + FORWARD_EVENTS * (bytes_each + 4),
+            shared=(FORWARD_EVENTS + 1) * (8 + 4) + FORWARD_EVENTS * bytes_each,
         )  # fmt: skip
 
     def run_back(self, tape: GroupedTape) -> tuple[Array, Array, Array, Array]:
         """dL/d(scaled weight), dL/dt of all spikes of the sources, sums and grazes."""
         dev, job, events = self._dev, self._job, self._events
-        rows, size = self._weights.shape
+        rows, size = self._n_rows, self._weights.shape[1]
         n_events, real = events.times.size, self._weights.dtype
         bounds = self._parts()
         parts = bounds.size - 1
@@ -62,7 +60,7 @@ class SharedLayer:
                 fastest_rate(job), tape.first, tape.time, tape.current, tape.restart, tape.by_time,
                 tape.by_voltage, tape.through, by_weight, effects, sums, grazes,
             ],
-            shared=BACKWARD_EVENTS * (8 + real.itemsize + 4 + real.itemsize * TILE),
+            shared=BACKWARD_EVENTS * (8 + 4 + real.itemsize * (1 + TILE)) + 8,
         )  # fmt: skip
         by_event = sum_rows(dev, job.precision, effects)
         if events.spike is not None:

@@ -9,6 +9,13 @@
 
 #define REAL_(x) ((REAL)(x))
 
+// A level that no voltage reaches.
+#if SINGLE
+#define UNREACHABLE 3e38f
+#else
+#define UNREACHABLE 1e300
+#endif
+
 DEVICE REAL fused(REAL a, REAL b, REAL c) {
 #if SINGLE
     return fmaf(a, b, c);

@@ -1,9 +1,9 @@
 // Forward pass of a layer whose neurons all meet the same events.
 //
 // Parallel over   (sample, tile of neurons): one block; one thread per neuron walks all events of
-//                 its sample. blockDim.x neurons make a tile.
-// Before          events sorted by time inside each sample. limit < 0: the pair has been run
-//                 already.
+//                 its sample. TILE neurons make a tile.
+// Before          events sorted by time inside each sample; weights have one row more than there
+//                 are sources, all zero. limit < 0: the pair has been run already.
 // After           count[s, n] = spikes of the neuron, also past its limit; the first `limit` of
 //                 them at start[s, n] and on, ascending. count = -1 after a run-away, at `reached`.
 // Twin            engine/cpu/shared.py, engine/reference/layer.py
@@ -15,8 +15,6 @@
 //                 samples; 12 bytes of event are read once per tile). That is about 12 operations
 //                 a byte: arithmetic, not memory, limits it.
 
-// Events staged at a time.
-#define FORWARD_EVENTS 128
 
 // Number of the first event in [lo, hi) at or after the end; events are sorted by time.
 DEVICE long long first_after(const double* times, long long lo, long long hi, double end) {
@@ -27,10 +25,11 @@ DEVICE long long first_after(const double* times, long long lo, long long hi, do
     return lo;
 }
 
-// One interval of h ms to `until`, at whose end an event of weight w arrives.
-DEVICE bool advance(const Neuron& n, Cell& c, const Written& out, REAL h, bool near_holds,
-                    double before, double until, REAL w) {
-    const Map m = near_holds ? near_forward(h, n.rates) : far_forward(h, n.rates);
+// One interval of h ms, from around[0] to around[1], at whose end an event of weight w arrives.
+// False after a run-away.
+DEVICE bool advance(const Neuron& n, Cell& c, const Written& out, REAL h, REAL fastest,
+                    const double* around, REAL w) {
+    const Map m = fastest * h <= SMALL_Z ? near_forward(h, n.rates) : far_forward(h, n.rates);
     const REAL v_end = fused(m.gain, c.j, m.x * c.v), j_end = m.y * c.j;
     const REAL top = highest(c.v, c.j, v_end, j_end, h, n.rates.mem, n.peak);
     if (c.held < 0 && !(top >= n.level)) {
@@ -38,19 +37,18 @@ DEVICE bool advance(const Neuron& n, Cell& c, const Written& out, REAL h, bool n
         c.j = flush(j_end + w);
         return true;
     }
-    c.t = before;
-    const bool good = walk(n, c, until, out, false);
+    c.t = around[0];
+    const bool good = walk(n, c, around[1], out, false);
     c.j = c.j + w;
     return good;
 }
 
-extern "C" __global__ void shared_forward(
-    // sizes
-    const int n_neurons,
+extern "C" __global__ void __launch_bounds__(TILE, 8) shared_forward(
+    const int n_neurons, const int n_rows,
     // events: first of every sample, times in ms, rows of the weights
     const long long* __restrict__ offsets, const double* __restrict__ times,
     const int* __restrict__ rows, const double* __restrict__ duration,
-    // weights [rows, n_neurons], parameters [N_PAR, n_neurons], ms
+    // weights [n_rows + 1, n_neurons], parameters [N_PAR, n_neurons], ms
     const REAL* __restrict__ weights, const REAL* __restrict__ par,
     const double* __restrict__ refractory, const REAL fastest,
     // where spikes go, per (sample, neuron)
@@ -59,56 +57,62 @@ extern "C" __global__ void shared_forward(
     double* __restrict__ time, REAL* __restrict__ current, REAL* __restrict__ restart,
     int* __restrict__ count, double* __restrict__ reached) {
     SHARED_MEMORY(memory);
-    double* const event_time = (double*)memory;  // [FORWARD_EVENTS + 1]: that of the one before first
+    double* const event_time = (double*)memory;  // from the one before the first staged
     REAL* const gap = (REAL*)(event_time + FORWARD_EVENTS + 1);
-    int* const row = (int*)(gap + FORWARD_EVENTS);
+    int* const place = (int*)(gap + FORWARD_EVENTS);  // of the event's row, and one to prefetch
 
-    const int n_tiles = (n_neurons + blockDim.x - 1) / blockDim.x;
+    const int n_tiles = (n_neurons + TILE - 1) / TILE;
     const int sample = (int)(BLOCK / n_tiles);
-    const int me = (int)(BLOCK % n_tiles) * blockDim.x + THREAD;
+    const int me = (int)(BLOCK % n_tiles) * TILE + THREAD;
     const long long pair = (long long)sample * n_neurons + me;
     const bool mine = me < n_neurons && limit[pair] >= 0;
     if (!__syncthreads_or(mine)) return;
 
     const int n = me < n_neurons ? me : n_neurons - 1;
-    const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
+    const REAL* const column = weights + n;
+    Neuron neuron = neuron_at(par, refractory, n, n_neurons);
     Written out = {time, current, restart, 0};
     if (mine) {
         const long long at = start[pair];
         out = {time + at, current + at, restart + at, limit[pair]};
+    } else {
+        neuron.level = UNREACHABLE;
     }
     Cell cell = cell_at_start(neuron);
     const double t_end = duration[sample];
     const long long lo = offsets[sample];
     const long long hi = first_after(times, lo, offsets[sample + 1], t_end);
-    bool good = true;
-    double before = 0.0;
-    for (long long base = lo; base < hi; base += FORWARD_EVENTS) {
-        const int m = (int)(hi - base < FORWARD_EVENTS ? hi - base : FORWARD_EVENTS);
-        for (int i = THREAD; i < m; i += blockDim.x) {
-            const double t = times[base + i], last = base + i > lo ? times[base + i - 1] : 0.0;
+    const long long n_intervals = hi - lo + 1;  // the last ends with the sample, and no event
+    double failed = -1.0, before = 0.0;
+    for (long long base = 0; base < n_intervals; base += FORWARD_EVENTS) {
+        const long long left = n_intervals - base;
+        const int m = left < FORWARD_EVENTS ? (int)left : FORWARD_EVENTS;
+        for (int i = THREAD; i < m; i += TILE) {
+            const long long e = lo + base + i;
+            const double t = e < hi ? times[e] : t_end, last = e > lo ? times[e - 1] : 0.0;
             event_time[i + 1] = t;
             gap[i] = (REAL)(t - last);
-            row[i] = rows[base + i];
+            place[i] = (e < hi ? rows[e] : n_rows) * n_neurons;
         }
-        if (THREAD == 0) event_time[0] = before;
+        if (THREAD == 0) {
+            event_time[0] = before;
+            place[m] = 0;
+        }
         __syncthreads();
-        REAL w_next = weights[(long long)row[0] * n_neurons + n];
+        REAL w_next = column[place[0]];
         for (int i = 0; i < m; ++i) {
-            const REAL w = w_next, h = gap[i];
-            w_next = weights[(long long)row[i + 1 < m ? i + 1 : i] * n_neurons + n];
-            if (mine && good)
-                good = advance(neuron, cell, out, h, fastest * h <= SMALL_Z, event_time[i],
-                               event_time[i + 1], w);
+            const REAL w = w_next;
+            w_next = column[place[i + 1]];
+            if (!advance(neuron, cell, out, gap[i], fastest, event_time + i, w)) {
+                failed = cell.t;
+                neuron.level = UNREACHABLE;  // the others go on
+                cell.held = -1;
+            }
         }
         before = event_time[m];
         __syncthreads();
     }
     if (!mine) return;
-    if (good && before < t_end) {
-        const REAL h = (REAL)(t_end - before);
-        good = advance(neuron, cell, out, h, fastest * h <= SMALL_Z, before, t_end, REAL_(0.0));
-    }
-    count[pair] = good ? cell.count : -1;
-    if (!good) reached[pair] = cell.t;
+    count[pair] = failed < 0.0 ? cell.count : -1;
+    reached[pair] = failed;
 }

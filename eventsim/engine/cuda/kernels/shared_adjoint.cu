@@ -3,7 +3,7 @@
 // Parallel over   (chunk of samples, tile of neurons): one block takes the samples of its chunk one
 //                 after the other, one thread per neuron. A weight's gradient within a chunk is
 //                 summed by one thread in the order of the events: no atomics, the same bits in
-//                 every run. blockDim.x is a multiple of 32.
+//                 every run. TILE is a multiple of 32.
 // Before          as shared.cu; spikes grouped by (sample, neuron), ascending; all sums zero.
 // After           by_weight[chunk] = dL/d(scaled weight); effects[tile] = dL/dt of the tile's share
 //                 of every event before the end of its sample; sums, own, grazes per chunk.
@@ -15,21 +15,18 @@
 //                 and additions, 20 selections, 4 bytes of weights, 8 bytes of read and written
 //                 sums, all from the second-level cache while a chunk's sums fit it.
 
-// Events staged at a time; one lane of a warp sums the effects of each.
-#define BACKWARD_EVENTS 32
-
 // Sum over the block's neurons of effect[event][neuron], one event per warp at a time.
-DEVICE void sum_effects(const REAL* effect, int stride, int n_events, REAL* out, long long top) {
+DEVICE void sum_effects(const REAL* effect, int n_events, REAL* out, long long top) {
     const int lane = THREAD & 31;
-    for (int i = THREAD >> 5; i < n_events; i += blockDim.x >> 5) {
+    for (int i = THREAD >> 5; i < n_events; i += TILE / 32) {
         REAL total = REAL_(0.0);
-        for (int k = lane; k < (int)blockDim.x; k += 32) total += effect[i * stride + k];
+        for (int k = lane; k < TILE; k += 32) total += effect[i * TILE + k];
         for (int k = 16; k > 0; k >>= 1) total += __shfl_xor_sync(0xffffffffu, total, k);
         if (lane == 0) out[top - i] = total;
     }
 }
 
-extern "C" __global__ void shared_backward(
+extern "C" __global__ void __launch_bounds__(TILE, 8) shared_backward(
     // sizes
     const int n_neurons, const int n_rows, const long long n_events,
     // samples of every chunk
@@ -50,19 +47,19 @@ extern "C" __global__ void shared_backward(
     SHARED_MEMORY(memory);
     double* const event_time = (double*)memory;
     REAL* const gap = (REAL*)(event_time + BACKWARD_EVENTS);
-    int* const row = (int*)(gap + BACKWARD_EVENTS);
-    REAL* const effect = (REAL*)(row + BACKWARD_EVENTS);
-    const int stride = blockDim.x;
+    int* const place = (int*)(gap + BACKWARD_EVENTS);  // of the event's row, and one to prefetch
+    REAL* const effect = (REAL*)(place + BACKWARD_EVENTS + 2);
 
-    const int n_tiles = (n_neurons + blockDim.x - 1) / blockDim.x;
+    const int n_tiles = (n_neurons + TILE - 1) / TILE;
     const long long chunk = BLOCK / n_tiles;
     const int tile = (int)(BLOCK % n_tiles);
-    const int me = tile * blockDim.x + THREAD;
+    const int me = tile * TILE + THREAD;
     const bool mine = me < n_neurons;
     const int n = mine ? me : n_neurons - 1;
     const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
     const Tape tape = {spike_time, by_time, spike_current, spike_restart, by_voltage, through};
-    REAL* const slab = by_weight + chunk * n_rows * n_neurons;
+    const REAL* const column = weights + n;
+    REAL* const slab = by_weight + chunk * n_rows * n_neurons + n;
     Gradients<REAL> g;
     for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
     g.grazes = 0;
@@ -79,21 +76,22 @@ extern "C" __global__ void shared_backward(
         double t = t_end;
         for (long long top = hi - 1; top >= lo; top -= BACKWARD_EVENTS) {
             const int m = (int)(top - lo + 1 < BACKWARD_EVENTS ? top - lo + 1 : BACKWARD_EVENTS);
-            for (int i = THREAD; i < m; i += blockDim.x) {
+            for (int i = THREAD; i < m; i += TILE) {
                 const double low = times[top - i], up = top - i + 1 < hi ? times[top - i + 1] : t_end;
                 event_time[i] = low;
                 gap[i] = (REAL)(up - low);
-                row[i] = rows[top - i];
+                place[i] = rows[top - i] * n_neurons;
             }
+            if (THREAD == 0) place[m] = 0;
             __syncthreads();
-            long long at = (long long)row[0] * n_neurons + n;
-            REAL w_next = weights[at], sum_next = slab[at];
+            int at = place[0];
+            REAL w_next = column[at], sum_next = slab[at];
             for (int i = 0; i < m; ++i) {
                 const REAL w = w_next, sum = sum_next, h = gap[i];
                 const double t_low = event_time[i];
-                const long long here = at;
-                at = (long long)row[i + 1 < m ? i + 1 : i] * n_neurons + n;
-                w_next = weights[at];
+                const int here = at;
+                at = place[i + 1];
+                w_next = column[at];
                 if (mine) sum_next = slab[at];
                 if (next_stop(neuron, tape, back) >= t_low)
                     walk_back(neuron, a, t, t_low, tape, back, g);
@@ -109,10 +107,10 @@ extern "C" __global__ void shared_backward(
                 g.sums[BY_MEM] += w * a.beta_mem;
                 g.sums[BY_SYN] += w * a.beta_syn;
                 const REAL later = w * (neuron.rates.syn * a.beta - neuron.rates.mem * a.alpha);
-                effect[i * stride + THREAD] = mine ? later : REAL_(0.0);
+                effect[i * TILE + THREAD] = mine ? later : REAL_(0.0);
             }
             __syncthreads();
-            sum_effects(effect, stride, m, effects + tile * n_events, top);
+            sum_effects(effect, m, effects + tile * n_events, top);
             __syncthreads();
         }
         if (next_stop(neuron, tape, back) >= 0.0)
