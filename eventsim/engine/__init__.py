@@ -1,7 +1,12 @@
 """Runs the stages of a plan forward on one of the backends."""
 
 from eventsim.engine.job import Precision
-from eventsim.engine.registry import available_backends, get_backend
+from eventsim.engine.registry import (
+    available_backends,
+    get_backend,
+    register_backend,
+    using_backend,
+)
 from eventsim.engine.run import make_job, readout_integral, simulate
 from eventsim.engine.trace import readout_voltage
 
@@ -12,5 +17,7 @@ __all__ = [
     "make_job",
     "readout_integral",
     "readout_voltage",
+    "register_backend",
     "simulate",
+    "using_backend",
 ]
