@@ -1,12 +1,17 @@
 """Backends by name. A backend's module is imported when it is first asked for."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 from eventsim.engine.job import Backend
 from eventsim.errors import BackendError
+
+_LOGGER = logging.getLogger(__name__)
 
 _MODULES = {
     "reference": ("eventsim.engine.reference", "ReferenceBackend"),
@@ -24,15 +29,16 @@ def available_backends() -> list[str]:
 
 
 def get_backend(name: str) -> Backend:
-    """The backend of that name; ``auto`` takes the fastest that runs here.
+    """The backend of that name; ``auto`` takes cuda where a device can be used, else cpu.
 
     Raises
     ------
     BackendError
-        Unknown name, or something that the backend needs is missing.
+        Unknown name, or something that the backend needs is missing: it says what, and the command
+        that mends it.
     """
     if name == "auto":
-        name = "cpu"
+        name = _automatic()
     if name in _REGISTERED:
         return _REGISTERED[name]
     if name not in _MODULES:
@@ -42,8 +48,30 @@ def get_backend(name: str) -> Backend:
 
 
 @cache
+def _automatic() -> str:
+    """The backend that ``auto`` stands for, chosen once per process."""
+    found, obstacle = _cuda()
+    name = "cpu" if found is None else "cuda"
+    reason = f"no CUDA: {obstacle.reason}" if obstacle else f"{found.name}"
+    _LOGGER.info("backend 'auto' is %s (%s)", name, reason)
+    return name
+
+
+@cache
+def _cuda() -> tuple[Any, Any]:
+    """The CUDA device or None, and what is in its way or None; looked up once per process."""
+    probe = import_module("eventsim.engine.cuda.probe")
+    found = probe.look()
+    return (None, found) if isinstance(found, probe.Obstacle) else (found, None)
+
+
+@cache
 def _load(name: str) -> Backend:
     module, attribute = _MODULES[name]
+    if name == "cuda":
+        _, obstacle = _cuda()
+        if obstacle is not None:
+            raise BackendError(str(obstacle))
     try:
         backend: Backend = getattr(import_module(module), attribute)()
     except (ImportError, AttributeError) as error:
@@ -52,6 +80,61 @@ def _load(name: str) -> Backend:
             "use backend='reference'."
         ) from error
     return backend
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """A backend as a person or a program wants to know it; ``str()`` gives one line.
+
+    Attributes
+    ----------
+    name
+        Of the backend, never ``auto``.
+    device
+        Name of the device that it runs on, None for the processor.
+    threads
+        Number of threads, None for a backend without threads of its own.
+    versions
+        Of what runs it: cupy, driver, runtime, nvrtc and compute_capability for cuda, in the form
+        of :class:`eventsim.engine.cuda.probe.Card`.
+    no_cuda
+        Why ``auto`` did not take cuda; None where it did, or where a backend was named.
+    """
+
+    name: str
+    device: str | None = None
+    threads: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    no_cuda: str | None = None
+
+    def __str__(self) -> str:
+        parts = [self.device] if self.device else []
+        if "cupy" in self.versions:
+            parts.append(f"CuPy {'.'.join(self.versions['cupy'].split('.')[:2])}")
+        if self.threads is not None:
+            parts.append(f"{self.threads} thread{'s' if self.threads != 1 else ''}")
+        text = ", ".join(parts)
+        if self.no_cuda is not None:
+            text = "; ".join([*([text] if text else []), f"no CUDA: {self.no_cuda}"])
+        return f"{self.name} ({text})" if text else self.name
+
+
+def describe_backend(name: str = "auto") -> BackendInfo:
+    """What runs when this backend is asked for. Loads it, as :func:`get_backend`.
+
+    Raises
+    ------
+    BackendError
+    """
+    backend = get_backend(name)
+    threads, versions = None, {}
+    if backend.name == "cpu" and "cpu" not in _REGISTERED:
+        threads = import_module("eventsim.engine.cpu.threads").n_threads()
+    if backend.name == "cuda" and "cuda" not in _REGISTERED:
+        versions = {key: value for key, value in asdict(_cuda()[0]).items() if key != "name"}
+    no_cuda = _cuda()[1].reason if name == "auto" and backend.name != "cuda" else None
+    device = getattr(getattr(backend, "device", None), "name", None)
+    return BackendInfo(backend.name, device, threads, versions, no_cuda)
 
 
 def register_backend(name: str, backend: Backend | None) -> Backend | None:

@@ -24,6 +24,11 @@ def threads_for(job: Job) -> Iterator[None]:
         numba.set_num_threads(before)
 
 
+def n_threads() -> int:
+    """Number of threads that kernels use."""
+    return int(numba.get_num_threads())
+
+
 def set_threads(n: int) -> None:
     """Let kernels use ``n`` threads, 1 to the number that Numba started with."""
     try:

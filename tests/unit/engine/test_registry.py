@@ -1,12 +1,130 @@
+import logging
+import subprocess
+import sys
+from dataclasses import asdict
+
 import pytest
 
-from eventsim.engine import available_backends, get_backend, register_backend, using_backend
+from eventsim.engine import (
+    available_backends,
+    describe_backend,
+    get_backend,
+    register_backend,
+    registry,
+    using_backend,
+)
+from eventsim.engine.cuda import probe
 from eventsim.errors import BackendError
+
+CARD = probe.Card("NVIDIA H100", "9.0", "14.2.0", "13.1", "13.2", "13.0")
+OBSTACLE = probe.Obstacle("no-driver", "there is no driver", "Run: install it.")
 
 
 class Plugged:
     def __init__(self, name):
         self.name = name
+
+
+@pytest.fixture
+def devices(monkeypatch):
+    """Sets what the look for a device finds; auto chooses anew in this test and after it."""
+
+    def find(found):
+        obstacle = isinstance(found, probe.Obstacle)
+        monkeypatch.setattr(registry, "_cuda", lambda: (None, found) if obstacle else (found, None))
+        registry._automatic.cache_clear()
+        registry._load.cache_clear()
+
+    yield find
+    registry._automatic.cache_clear()
+    registry._load.cache_clear()
+
+
+def test_auto_takes_cuda_where_a_device_can_be_used(devices):
+    devices(CARD)
+    with using_backend("cuda", Plugged("cuda")) as cuda:
+        assert get_backend("auto") is cuda
+
+
+def test_auto_takes_cpu_where_no_device_can_be_used_and_logs_why_once(devices, caplog):
+    devices(OBSTACLE)
+    with caplog.at_level(logging.INFO, logger="eventsim"):
+        assert get_backend("auto").name == "cpu"
+        assert get_backend("auto").name == "cpu"
+    assert caplog.messages == ["backend 'auto' is cpu (no CUDA: there is no driver)"]
+
+
+def test_asking_for_cuda_where_it_cannot_run_says_why_and_what_to_do(devices):
+    devices(OBSTACLE)
+    with pytest.raises(BackendError, match="there is no driver. Run: install it. Or use") as error:
+        get_backend("cuda")
+    assert "\n" not in str(error.value)
+
+
+def test_backends_are_described_in_one_line(devices, monkeypatch):
+    devices(OBSTACLE)
+    monkeypatch.setattr("numba.get_num_threads", lambda: 2)
+    assert str(describe_backend("reference")) == "reference"
+    assert str(describe_backend("cpu")) == "cpu (2 threads)"
+    assert str(describe_backend("auto")) == "cpu (2 threads; no CUDA: there is no driver)"
+    monkeypatch.setattr("numba.get_num_threads", lambda: 1)
+    assert str(describe_backend("cpu")) == "cpu (1 thread)"
+
+
+def test_cuda_is_described_by_card_and_version_of_cupy(devices, monkeypatch):
+    class CudaBackend(Plugged):
+        def __init__(self):
+            super().__init__("cuda")
+            self.device = Plugged(CARD.name)
+
+    devices(CARD)
+    monkeypatch.setattr("eventsim.engine.cuda.CudaBackend", CudaBackend)
+    found = describe_backend("auto")
+    assert str(found) == "cuda (NVIDIA H100, CuPy 14.2)"
+    assert (found.name, found.device, found.no_cuda) == ("cuda", "NVIDIA H100", None)
+    assert asdict(found)["versions"] == {
+        "compute_capability": "9.0",
+        "cupy": "14.2.0",
+        "driver": "13.1",
+        "runtime": "13.2",
+        "nvrtc": "13.0",
+    }
+
+
+def test_registered_backend_is_described_by_its_device():
+    mine = Plugged("mine")
+    mine.device = Plugged("a table of numbers")
+    with using_backend("mine", mine):
+        assert str(describe_backend("mine")) == "mine (a table of numbers)"
+
+
+@pytest.mark.parametrize("name", ["cpu", "reference"])
+def test_cupy_is_not_imported_unless_cuda_is_looked_for(tmp_path, name):
+    (tmp_path / "cupy.py").write_text("raise SystemExit('CuPy was imported')")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import eventsim as es\n"
+        "from eventsim.engine import describe_backend, get_backend\n"
+        "from eventsim.engine.registry import set_threads\n"
+        f"get_backend({name!r}), describe_backend({name!r}), set_threads(1, backend={name!r})\n"
+        "net = es.scsr(2, (3,), 2)\n"
+        "stream = es.EventStream([1.0], [0], [0, 1], n_channels=2, duration=5.0)\n"
+        f"es.simulate(net, stream, backend={name!r})\n"
+        "assert 'cupy' not in sys.modules\n"
+        "assert 'numba' in sys.modules or 'reference' == " + repr(name)
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+def test_auto_in_a_library_call_prints_nothing():
+    code = (
+        "import eventsim as es\n"
+        "stream = es.EventStream([1.0], [0], [0, 1], n_channels=2, duration=5.0)\n"
+        "es.simulate(es.scsr(2, (3,), 2), stream)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 
 def test_backends_are_listed_without_being_loaded():
