@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from eventsim.engine.cpu import order
 from eventsim.engine.cpu.fanin import FanIn
 from eventsim.engine.job import Floats, Job
+from eventsim.engine.state import LayerState
 from eventsim.engine.table import real_type, scaled_weights, spike_bases
 
 Index = NDArray[np.int64]
@@ -65,8 +66,20 @@ def merged_events(job: Job) -> Merged:
     return out
 
 
-def fan_in(job: Job) -> FanIn:
-    """Synapses by target and spikes by source; weights in the type of the state."""
+def since(merged: Merged, begin: Floats) -> Merged:
+    """The events at or after ``begin`` (ms, by sample)."""
+    n_events = np.diff(merged.offsets)
+    kept = merged.times >= np.repeat(begin, n_events)
+    before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    spike = None if merged.spike is None else merged.spike[kept]
+    return Merged(before[merged.offsets], merged.times[kept], merged.rows[kept], spike)
+
+
+def fan_in(job: Job, state: LayerState | None = None) -> FanIn:
+    """Synapses by target and spikes by source; weights in the type of the state.
+
+    With ``state``, only what is met after it.
+    """
     wiring, bases, real = job.stage.wiring, spike_bases(job), real_type(job)
     counts = np.zeros((job.n_samples, wiring.row_start[-1] + 1), np.int64)
     for k, source in enumerate(job.sources):
@@ -96,6 +109,9 @@ def fan_in(job: Job) -> FanIn:
         spike,
         own_weight.astype(real),
         own_delay,
+        np.zeros(job.n_samples) if state is None else state.begin,
+        np.zeros(0, np.int64) if state is None else state.first,
+        np.zeros(0) if state is None else state.spikes,
     )
 
 

@@ -24,6 +24,8 @@ from eventsim.engine.cpu.walk import (
     BETA_SYN,
     N_ADJOINT,
     Held,
+    hold,
+    keep,
     walk,
     walk_back,
 )
@@ -44,7 +46,9 @@ class FanIn(NamedTuple):
 
     ``first[s, row] : first[s, row + 1]`` are the spikes of a row, ``spike`` their numbers among
     those of all sources. ``own_weight`` and ``own_delay`` belong to self-connections that return
-    later than their spike; their delay is 0 where there is none.
+    later than their spike; their delay is 0 where there is none. Arrivals before ``begin`` (ms, by
+    sample) were met in an earlier piece of the stream; ``early_time[early_first[i]:]`` are the own
+    spikes of that piece that are still to return to the i-th (sample, neuron).
     """
 
     in_start: NDArray[np.int64]
@@ -57,6 +61,9 @@ class FanIn(NamedTuple):
     spike: NDArray[np.int64]
     own_weight: NDArray[np.floating]
     own_delay: NDArray[np.float64]
+    begin: NDArray[np.float64]
+    early_first: NDArray[np.int64]
+    early_time: NDArray[np.float64]
 
 
 @scalar
@@ -76,7 +83,7 @@ def _collect(fan, s, n, t_end, own_times):
         row, delay = fan.row[entry], fan.delay[fan.synapse[entry]]
         for i in range(fan.first[s, row], fan.first[s, row + 1]):
             arrival = fan.time[i] + delay
-            if arrival < t_end:
+            if fan.begin[s] <= arrival < t_end:
                 time[k], origin[k], spike[k] = arrival, entry, fan.spike[i]
                 k += 1
         if k > bounds[run]:
@@ -96,17 +103,21 @@ def _collect(fan, s, n, t_end, own_times):
 
 
 @scalar
-def _run_neuron(fan, s, n, par, refractory, t_end, held, spikes, start, limit, count, nothing):
+def _run_neuron(fan, s, n, par, refractory, t_end, begin, end, held, spikes, start, limit, count,
+                nothing):  # fmt: skip
     """One neuron in one sample; returns the number of spikes (-1: runs away) and a time."""
-    real = type(par[0, 0])
     time, origin, _ = _collect(fan, s, n, t_end, nothing)
     delay, own_first, returned = fan.own_delay[n], count, count
-    v = par[RESET, n] if par[LEVEL, n] <= real(0.0) else real(0.0)
-    j, t, i = real(0.0), 0.0, 0
-    gap_start, gap_count = 0.0, count
+    pair = s * par.shape[1] + n
+    early, n_early = fan.early_first[pair], fan.early_first[pair + 1]
+    v, j, t, i = begin.v[s, n], begin.j[s, n], begin.time[s, n], 0
+    hold(held, begin, s, n)
+    gap_start, gap_count = t, count
     while t < t_end:
         until = time[i] if i < time.size else t_end
-        if delay > 0.0 and returned < count:
+        if early < n_early:
+            until = min(until, fan.early_time[early] + delay)
+        elif delay > 0.0 and returned < count:
             if returned >= limit:
                 return count, t
             until = min(until, spikes.time[start + returned] + delay)
@@ -121,18 +132,23 @@ def _run_neuron(fan, s, n, par, refractory, t_end, held, spikes, start, limit, c
             j = j + fan.weight[fan.synapse[origin[i]]]
             gap_start, gap_count = t, count
             i += 1
+        while early < n_early and fan.early_time[early] + delay == t:
+            j = j + fan.own_weight[n]
+            early += 1
         while delay > 0.0 and returned < min(count, limit) and returned >= own_first:
             if spikes.time[start + returned] + delay != t:
                 break
             j = j + fan.own_weight[n]
             returned += 1
+        if t < t_end:
+            keep(end, s, n, t, v, j, held)
     return count, t_end
 
 
 @kernel
-def forward(todo, n_blocks, fan, par, refractory, duration, spikes, starts, limits, counts,
-            reached):  # fmt: skip
-    """Run the tasks in ``todo``, task = sample * n_blocks + block of neurons."""
+def forward(todo, n_blocks, fan, par, refractory, duration, begin, end, spikes, starts, limits,
+            counts, reached):  # fmt: skip
+    """Run the tasks in ``todo``, task = sample * n_blocks + block of neurons; states as shared."""
     n_neurons = par.shape[1]
     for i in prange(todo.size):
         task = todo[i]
@@ -141,10 +157,9 @@ def forward(todo, n_blocks, fan, par, refractory, duration, spikes, starts, limi
         nothing = np.empty(0)
         count, t = 0, 0.0
         for n in range(n_neurons * block // n_blocks, n_neurons * (block + 1) // n_blocks):
-            held.spike[n] = -1
             count, t = _run_neuron(
-                fan, s, n, par, refractory, duration[s], held, spikes, starts[task], limits[task],
-                count, nothing,
+                fan, s, n, par, refractory, duration[s], begin, end, held, spikes, starts[task],
+                limits[task], count, nothing,
             )  # fmt: skip
             if count < 0:
                 count = -1 - n

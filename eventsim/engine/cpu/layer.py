@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from eventsim.engine.cpu import fanin, order, shared
-from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, zero_row
+from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, since, zero_row
 from eventsim.engine.cpu.walk import Spikes
 from eventsim.engine.job import RUNAWAY_PER_MS, Job
+from eventsim.engine.state import LayerState, Stop, carried, start_state
 from eventsim.engine.table import GUESS_HZ, fastest_rate, neuron_table, row_weights
 from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
@@ -23,31 +24,42 @@ Run = Callable[[Index, Spikes, Index, Index, Index, np.ndarray], None]
 
 def forward(job: Job) -> SpikeTrains:
     """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
+    return _advance(job, start_state(job))[0]
+
+
+def resume(job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
+    """As :meth:`eventsim.engine.job.Backend.layer_resume`."""
+    return carried(job, state, *_advance(job, state))
+
+
+def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
+    """All spikes from ``state`` on, and the state after the last arrivals."""
     par, refractory = neuron_table(job), job.stage.population.refractory
+    begin, end = state.stop, Stop(*(values.copy() for values in state.stop))
     if job.stage.shares_events:
-        events, weights = merged_events(job), zero_row(row_weights(job))
+        events, weights = since(merged_events(job), state.begin), zero_row(row_weights(job))
         fastest = par.dtype.type(fastest_rate(job))
 
         def run_shared(todo, spikes, starts, limits, counts, reached):
             shared.forward(
                 todo, events.offsets, events.times, events.rows, weights, par, refractory,
-                job.duration, fastest, spikes, starts, limits, counts, reached,
+                job.duration, fastest, begin, end, spikes, starts, limits, counts, reached,
             )  # fmt: skip
 
-        return _run(job, 1, run_shared)
-    fan = fan_in(job)
+        return _run(job, 1, run_shared), end
+    fan = fan_in(job, state)
 
     def run_fanin(todo, spikes, starts, limits, counts, reached):
         fanin.forward(
-            todo, BLOCKS, fan, par, refractory, job.duration, spikes, starts, limits, counts,
-            reached,
+            todo, BLOCKS, fan, par, refractory, job.duration, begin, end, spikes, starts, limits,
+            counts, reached,
         )  # fmt: skip
 
     trains = _run(job, BLOCKS, run_fanin)
     order.sort_spikes(
         trains.offsets, trains.times, trains.neurons, trains.current, trains.restart_current
     )
-    return trains
+    return trains, end
 
 
 def _run(job: Job, blocks: int, run: Run) -> SpikeTrains:

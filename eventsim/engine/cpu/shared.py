@@ -34,6 +34,8 @@ from eventsim.engine.cpu.walk import (
     BETA_SYN,
     N_ADJOINT,
     Held,
+    hold,
+    keep,
     sort_tail,
     walk,
     walk_back,
@@ -65,8 +67,9 @@ near_step, far_step = _forward_step(near_forward), _forward_step(far_forward)
 
 @scalar
 def _run_sample(
-    lo, hi, times, rows, weights, par, refractory, t_end, fastest, spikes, start, limit
-):
+    s, lo, hi, times, rows, weights, par, refractory, t_end, fastest, begin, end, spikes, start,
+    limit,
+):  # fmt: skip
     """One sample; returns the number of spikes, or -1 - n where neuron n runs away, and a time."""
     n_neurons, real = par.shape[1], type(par[0, 0])
     before, after = np.zeros((2, n_neurons), par.dtype), np.zeros((2, n_neurons), par.dtype)
@@ -75,12 +78,18 @@ def _run_sample(
     held = Held(np.full(n_neurons, -1), np.zeros(n_neurons))
     holding, n_holding = np.zeros(n_neurons, np.int64), 0
     for n in range(n_neurons):
-        if par[LEVEL, n] <= real(0.0):
-            before[0, n] = par[RESET, n]
-    t, count, event = 0.0, 0, lo
+        before[0, n], before[1, n] = begin.v[s, n], begin.j[s, n]
+        hold(held, begin, s, n)
+        if held.spike[n] >= 0:
+            holding[n_holding] = n
+            n_holding += 1
+    t, count, event = begin.time[s, 0], 0, lo
     while t < t_end:
         last = event >= hi or times[event] >= t_end
         until = t_end if last else times[event]
+        if last:
+            for n in range(n_neurons):
+                keep(end, s, n, t, before[0, n], before[1, n], held)
         weight = weights[weights.shape[0] - 1] if last else weights[rows[event]]
         event += 1
         h = real(until - t)
@@ -118,13 +127,16 @@ def _run_sample(
 
 @kernel
 def forward(todo, offsets, times, rows, weights, par, refractory, duration, fastest,
-            spikes, starts, limits, counts, reached):  # fmt: skip
-    """Run the samples in ``todo``; counts go past the limits, spikes are written up to them."""
+            begin, end, spikes, starts, limits, counts, reached):  # fmt: skip
+    """Run the samples in ``todo`` from state ``begin``, leaving state ``end``.
+
+    Counts go past the limits, spikes are written up to them.
+    """
     for i in prange(todo.size):
         s = todo[i]
         counts[s], reached[s] = _run_sample(
-            offsets[s], offsets[s + 1], times, rows, weights, par, refractory,
-            duration[s], fastest, spikes, starts[s], limits[s],
+            s, offsets[s], offsets[s + 1], times, rows, weights, par, refractory,
+            duration[s], fastest, begin, end, spikes, starts[s], limits[s],
         )  # fmt: skip
 
 

@@ -61,6 +61,24 @@ class Held(NamedTuple):
     until: NDArray[np.float64]
 
 
+# Number of a spike of an earlier piece of the stream: beyond every limit.
+EARLIER = 2**62
+
+
+@scalar
+def hold(held, begin, s, n):
+    """Neuron n is held at the start as ``begin``, a Stop, says."""
+    held.until[n] = begin.until[s, n]
+    held.spike[n] = EARLIER if held.until[n] >= 0.0 else -1
+
+
+@scalar
+def keep(end, s, n, t, v, j, held):
+    """Write the state of neuron n, right after an arrival at t, to ``end``, a Stop."""
+    end.time[s, n], end.v[s, n], end.j[s, n] = t, v, j
+    end.until[s, n] = held.until[n] if held.spike[n] >= 0 else -1.0
+
+
 @scalar
 def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, one_spike):
     """Advance neuron n from t to t_end, or to its next spike if ``one_spike``.

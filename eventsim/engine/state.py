@@ -1,0 +1,119 @@
+"""A layer in the middle of a run: what is carried from one piece of a stream to the next.
+
+A piece ends at ``begin`` of the next, but its state is kept as it was right after the last
+arrival, at ``time`` before that end. The next piece runs on from there, finds the spikes between
+``time`` and ``begin`` a second time, and leaves them out. So every interval between two arrivals
+is solved as a whole, by the same operations, wherever the stream was cut: the spikes of all pieces
+are to the bit those of one run.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from eventsim.engine.job import Floats, Job
+from eventsim.engine.table import LEVEL, RESET, neuron_table
+from eventsim.events import SpikeTrains
+
+Array = Any  # of the backend's namespace
+
+
+class Stop(NamedTuple):
+    """Every neuron right after an arrival at it, [samples, size].
+
+    ``time`` in ms; ``v`` measured from v_leak; ``j`` the drive (of ``reference`` the current);
+    ``until`` when V is let go, ms, or -1 if it is not held.
+    """
+
+    time: Array
+    v: Array
+    j: Array
+    until: Array
+
+
+@dataclass(frozen=True, eq=False)
+class LayerState:
+    """State of every neuron in every sample; of one backend and precision.
+
+    Attributes
+    ----------
+    begin
+        End of what has been run, ms, [samples].
+    stop
+        The neurons after their last arrivals.
+    spikes, first
+        Own spikes up to ``stop.time`` that return later: ms, grouped by (sample, neuron), and the
+        first of every group and their total.
+    """
+
+    begin: Array
+    stop: Stop
+    spikes: Array
+    first: Array
+
+
+def start_state(job: Job) -> LayerState:
+    """The state at time zero: a neuron that rests at or above its threshold is at its reset."""
+    par = neuron_table(job)
+    shape = (job.n_samples, job.stage.population.size)
+    start = np.where(par[LEVEL] <= 0.0, par[RESET], 0.0).astype(par.dtype)
+    return LayerState(
+        begin=np.zeros(job.n_samples),
+        stop=Stop(
+            time=np.zeros(shape),
+            v=np.zeros(shape, par.dtype) + start,
+            j=np.zeros(shape, par.dtype),
+            until=np.full(shape, -1.0),
+        ),
+        spikes=np.zeros(0),
+        first=np.zeros(job.n_samples * shape[1] + 1, np.int64),
+    )
+
+
+def carried(
+    job: Job, before: LayerState, trains: SpikeTrains, end: Stop
+) -> tuple[SpikeTrains, LayerState]:
+    """What a piece of a stream leaves: its spikes, and the state to go on from.
+
+    Parameters
+    ----------
+    before
+        Where the piece started.
+    trains
+        All spikes from ``before.stop`` on.
+    end
+        The neurons after their last arrivals.
+    """
+    sample = np.repeat(np.arange(job.n_samples), np.diff(trains.offsets))
+    pair = sample * trains.size + trains.neurons
+    delay = np.tile(job.self_delays(), job.n_samples)
+    early = np.repeat(np.arange(delay.size), np.diff(before.first))
+    pairs, times = np.concatenate([early, pair]), np.concatenate([before.spikes, trains.times])
+    reached = end.time.ravel()[pairs]
+    returning = (delay[pairs] > 0.0) & (times <= reached) & (times + delay[pairs] > reached)
+    order = np.argsort(pairs[returning], kind="stable")
+    counts = np.bincount(pairs[returning], minlength=delay.size)
+    state = LayerState(
+        np.array(job.duration),
+        end,
+        spikes=times[returning][order],
+        first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+    )
+    return _since(trains, before.begin[sample]), state
+
+
+def _since(trains: SpikeTrains, begin: Floats) -> SpikeTrains:
+    """The spikes at or after ``begin`` (ms, one per spike)."""
+    new = trains.times >= begin
+    if new.all():
+        return trains
+    before = np.concatenate([[0], np.cumsum(new)]).astype(np.int64)
+    return SpikeTrains(
+        trains.times[new],
+        trains.neurons[new],
+        before[trains.offsets],
+        trains.size,
+        current=trains.current[new],
+        restart_current=trains.restart_current[new],
+    )
