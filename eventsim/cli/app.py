@@ -49,7 +49,12 @@ DownloadOption = Annotated[
     bool, typer.Option("--download", help="Fetch the data set if it is missing and can be fetched.")
 ]
 BackendOption = Annotated[
-    str | None, typer.Option("--backend", help="auto, cpu or reference (slow, the definition).")
+    str | None,
+    typer.Option(
+        "--backend",
+        help="auto (cuda where there is a device, else cpu), cuda, cpu, or reference (slow, the "
+        "definition).",
+    ),
 ]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads; all cores by default.")

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from eventsim.adjoint import Loss, backward, gradcheck
 from eventsim.cli.sources import find_network
-from eventsim.cli.terminal import show_table, stdout
+from eventsim.cli.terminal import say_backend, show_table, stdout
 from eventsim.engine import simulate
 from eventsim.engine.registry import set_threads
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
@@ -54,6 +54,7 @@ def prove(place: Path | None, settings: ProofSettings) -> dict[str, Any]:
     began = time.perf_counter()
     # Thousands of tiny runs: a second thread would only wait.
     set_threads(1, backend=settings.backend)
+    say_backend(settings.backend)
     rng = np.random.default_rng(settings.seed)
     net = random_network(rng, settings.neurons) if place is None else find_network(place)
     stream = random_stream(rng, _input_size(net))

@@ -19,6 +19,7 @@ from rich.console import Console
 
 import eventsim
 from eventsim.cli.sources import DataSource, majority_guess
+from eventsim.engine import describe_backend
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.network import Network, scsr
@@ -202,7 +203,7 @@ def _concluded(
 
 
 def _outcome(record: RunRecord, folder: Path, page: Path) -> dict[str, Any]:
-    final = record.history[-1]
+    final, backend = record.history[-1], describe_backend(record.config.backend)
     return {
         "folder": str(folder),
         "report": str(page),
@@ -216,6 +217,8 @@ def _outcome(record: RunRecord, folder: Path, page: Path) -> dict[str, Any]:
         "spikes_per_neuron_and_second": record.mean_rate,
         "synaptic_events_per_sample": record.synaptic_events,
         "training_seconds": record.seconds,
+        "backend": backend.name,
+        "device": backend.device,
         "seed": record.config.seed,
         "version": record.version,
     }

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eventsim.engine import BackendInfo, describe_backend
 from eventsim.errors import EventSimError
 
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -31,6 +32,13 @@ def stdout() -> Console:
 def say(text: str) -> None:
     """One line for a person, on stderr."""
     stderr().print(text, markup=False, soft_wrap=True)
+
+
+def say_backend(name: str) -> BackendInfo:
+    """One line on stderr: which backend runs, on what; loads it, so that it fails early."""
+    found = describe_backend(name)
+    say(f"backend: {found}")
+    return found
 
 
 def emit_json(values: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from eventsim.cli.terminal import (
     emit_json,
     percent,
     say,
+    say_backend,
     show_table,
     stderr,
 )
@@ -144,6 +145,7 @@ def _resumed(choice: Choice, folder: Path) -> RunSettings:
 def _execute(settings: RunSettings, folder: Path, *, resume: bool, as_json: bool) -> None:
     if resume and is_finished(folder):
         say(f"{folder}: this run is finished; its report is written again.")
+    say_backend(settings.config.backend)
     try:
         outcome = execute(settings, folder, resume=resume, console=stderr())
     except KeyboardInterrupt:

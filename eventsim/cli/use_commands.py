@@ -11,7 +11,7 @@ import typer
 
 from eventsim.cli.runs import RunSettings, load_config
 from eventsim.cli.sources import Split, find_data, find_events, find_network
-from eventsim.cli.terminal import percent, show_table
+from eventsim.cli.terminal import percent, say_backend, show_table
 from eventsim.cli.train_command import set_threads, with_precision
 from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream
@@ -43,6 +43,7 @@ def evaluate_run(
     config = load_config(run)
     if backend is not None:
         config = replace(config, **with_precision({"backend": backend}))
+    runs_on = say_backend(config.backend)
     source = find_data(data, file) if data is not None else RunSettings.load(run).data
     recordings = source.labelled(split)
     began = time.perf_counter()
@@ -59,6 +60,8 @@ def evaluate_run(
         "confusion": found.confusion.tolist(),
         "spikes_per_neuron_and_second": {k: float(v.mean()) for k, v in found.rates.items()},
         "synaptic_events_per_sample": dict(found.synaptic_events),
+        "backend": runs_on.name,
+        "device": runs_on.device,
         "seconds": time.perf_counter() - began,
     }
 
@@ -96,6 +99,7 @@ def simulate_events(
 ) -> dict[str, Any]:
     """Run a network; the first call in a process may compile, so the time is of a second run."""
     network = find_network(net)
+    runs_on = say_backend(backend)
     began = time.perf_counter()
     simulate(network, stream[:1], backend=backend, precision=precision)
     preparation = time.perf_counter() - began
@@ -121,6 +125,7 @@ def simulate_events(
         "seconds": seconds,
         "preparation_seconds": preparation,
         "backend": tape.backend,
+        "device": runs_on.device,
         "precision": tape.precision,
         "tape": None if out is None else str(out),
     }

@@ -6,6 +6,8 @@ import pytest
 
 import eventsim
 from eventsim.cli import proof
+from eventsim.engine import describe_backend, registry
+from eventsim.engine.cuda import probe
 from eventsim.events import EventStream, SpikeTape
 from eventsim.train import save_network
 from tests.unit.cli.conftest import WORDS, call
@@ -80,6 +82,29 @@ def test_simulate_runs_a_network_file_on_an_event_file(tmp_path):
     assert outcome.code == 0, outcome.err
     assert "1 recordings, 3 events" in outcome.out
     assert "backend reference, double precision" in outcome.out
+
+
+def test_commands_say_once_which_backend_runs(finished, tmp_path):
+    data, folder, trained = finished
+    ran = call("simulate", folder, data, "--threads", 1, "--backend", "cpu", "--json")
+    assert ran.err.splitlines() == ["backend: cpu (1 thread)"]
+    assert (ran.json["backend"], ran.json["device"]) == ("cpu", None)
+    outcome = call("evaluate", folder, "--threads", 1)
+    assert outcome.err.startswith(f"backend: {describe_backend('auto')}\n")
+    assert trained.json["backend"] == describe_backend("auto").name
+    assert trained.err.count("backend: ") == 1
+
+
+def test_cuda_where_it_cannot_run_is_one_message(finished, tmp_path, monkeypatch):
+    data, folder, _ = finished
+    obstacle = probe.Obstacle("no-driver", "there is no driver", "Run: install it.")
+    monkeypatch.setattr(registry, "_cuda", lambda: (None, obstacle))
+    registry._load.cache_clear()
+    for command in (("simulate", folder, data), ("train", data, "--out", tmp_path / "new")):
+        outcome = call(*command, "--backend", "cuda")
+        assert outcome.code == 2
+        assert "cannot run here: there is no driver. Run: install it." in outcome.err
+    assert not (tmp_path / "new").exists()
 
 
 def test_simulate_refuses_files_of_another_kind(tmp_path, finished):
