@@ -3,6 +3,7 @@
 from eventsim.engine.cpu import layer, layer_adjoint, readout_host
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.engine.state import LayerState
 from eventsim.events import SpikeTrains
 
 
@@ -15,6 +16,11 @@ class CpuBackend:
         """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
         with threads_for(job):
             return layer.forward(job)
+
+    def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
+        """As :meth:`eventsim.engine.job.Backend.layer_resume`."""
+        with threads_for(job):
+            return layer.resume(job, state)
 
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats

@@ -312,13 +312,22 @@ def crossing(v, j, h, slow, gap, rate_mem, level):
 
 @scalar
 def _crossing_from_rest(v, j, h, slow, gap, rate_mem, level):
-    """A neuron that rests at or above its level: v below it returns once and then stays above."""
+    """A neuron that rests at or above its level: v below it returns once and then stays above.
+
+    The bracket does not depend on h, so that the crossing has the same bits whatever ends the
+    interval.
+    """
     real = type(h)
     x, y, gain = propagators(h, slow, gap, rate_mem)
     if fma(gain, j, x * v) < level:
         return real(-1.0)
-    lo, hi = real(0.0), h
-    t = real(0.5) * h
+    lo, hi = real(0.0), real(1.0) / slow
+    for _ in range(MAX_STEPS):
+        x, y, gain = propagators(hi, slow, gap, rate_mem)
+        if fma(gain, j, x * v) >= level:
+            break
+        lo, hi = hi, hi + hi
+    t = real(0.5) * (lo + hi)
     for _ in range(2 * MAX_STEPS):
         x, y, gain = propagators(t, slow, gap, rate_mem)
         v_t = fma(gain, j, x * v)

@@ -4,6 +4,7 @@ import numpy as np
 
 from eventsim.engine.job import Floats, Job, StageGradients
 from eventsim.engine.reference import layer, layer_adjoint, readout
+from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
 
@@ -17,6 +18,11 @@ class ReferenceBackend:
         """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
         _double_only(job)
         return layer.forward(job)
+
+    def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
+        """As :meth:`eventsim.engine.job.Backend.layer_resume`."""
+        _double_only(job)
+        return layer.resume(job, state)
 
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats

@@ -17,9 +17,13 @@ import numpy as np
 
 from eventsim.engine.job import RUNAWAY_PER_MS, Job
 from eventsim.engine.reference.gather import Arrival, gather
+from eventsim.engine.state import LayerState, Stop, carried, start_state
 from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
 from eventsim.neuron.lif import decay, first_crossing, voltage
+
+# Number of a spike of an earlier piece of the stream.
+EARLIER = -1
 
 
 class Neuron(NamedTuple):
@@ -100,8 +104,19 @@ class _Walk:
     def __post_init__(self) -> None:
         self.returning: deque[tuple[float, int]] = deque()
         self.release_time = 0.0
-        if self.p.level <= 0.0:
-            self.v = self.p.v_reset
+        self.stop: Stop | None = None
+
+    def go_on(self, state: LayerState, sample: int, neuron: int) -> None:
+        """Start from ``state``, whose spikes all have the number EARLIER."""
+        here, pair = (sample, neuron), sample * state.stop.v.shape[1] + neuron
+        self.t, self.v = float(state.stop.time[here]), float(state.stop.v[here])
+        self.current, self.release_time = float(state.stop.j[here]), float(state.stop.until[here])
+        self.held = EARLIER if self.release_time >= 0.0 else None
+        self.gap = (self.t, 0)
+        for time in state.spikes[state.first[pair] : state.first[pair + 1]]:
+            self.returning.append((float(time) + self.p.self_delay, EARLIER))
+        while self.arrivals and self.arrivals[0].time < state.begin[sample]:
+            self.arrivals.popleft()
 
     def steps(self) -> Iterator[Step]:
         while self.t < self.duration:
@@ -112,6 +127,8 @@ class _Walk:
                 yield from self._fire()
             elif self.t < self.duration:
                 yield from self._events()
+                until = self.release_time if self.held is not None else -1.0
+                self.stop = Stop(self.t, self.v, self.current, until)
 
     def _next_time(self) -> float:
         times = [self.duration]
@@ -174,30 +191,49 @@ class _Walk:
         return self.n_spikes - before > RUNAWAY_PER_MS * (1.0 + self.t - since)
 
 
-def walk(job: Job, p: Neuron, sample: int, neuron: int) -> list[Step]:
-    """All steps of one neuron in one sample, in order of time."""
-    state = _Walk(p, float(job.duration[sample]), deque(gather(job, sample, neuron)))
+def walk(
+    job: Job, state: LayerState, p: Neuron, sample: int, neuron: int
+) -> tuple[list[Step], Stop | None]:
+    """All steps of one neuron in one sample, in order of time, and its state after the last events.
+
+    The second is None if there were none.
+    """
+    walker = _Walk(p, float(job.duration[sample]), deque(gather(job, sample, neuron)))
+    walker.go_on(state, sample, neuron)
     steps = []
-    for step in state.steps():
+    for step in walker.steps():
         steps.append(step)
-        if state.runs_away():
+        if walker.runs_away():
             raise RunawayError(
                 population=job.stage.name,
                 sample=sample,
                 neuron=neuron,
-                time=state.t,
+                time=walker.t,
                 limit=RUNAWAY_PER_MS,
             )
-    return steps
+    return steps, walker.stop
 
 
 def forward(job: Job) -> SpikeTrains:
     """Spikes of the stage, sorted by (sample, time, neuron)."""
+    return _advance(job, start_state(job))[0]
+
+
+def resume(job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
+    """As :meth:`eventsim.engine.job.Backend.layer_resume`."""
+    return carried(job, state, *_advance(job, state))
+
+
+def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
+    """All spikes from ``state`` on, and the state after the last events."""
     offsets, parameters, rows = [0], neurons(job), []
+    end = Stop(*(values.copy() for values in state.stop))
     for sample in range(job.n_samples):
         found = []
         for neuron, p in enumerate(parameters):
-            steps = walk(job, p, sample, neuron)
+            steps, stop = walk(job, state, p, sample, neuron)
+            for values, value in zip(end, stop or (), strict=False):
+                values[sample, neuron] = value
             restart = {s.spike: s.current for s in steps if isinstance(s, Release)}
             spikes = [s for s in steps if isinstance(s, Spike)]
             for k, spike in enumerate(spikes):
@@ -205,7 +241,7 @@ def forward(job: Job) -> SpikeTrains:
         rows += sorted(found)
         offsets.append(len(rows))
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    return SpikeTrains(
+    trains = SpikeTrains(
         times=table[:, 0].copy(),
         neurons=table[:, 1].astype(np.int32),
         offsets=np.array(offsets, dtype=np.int64),
@@ -213,3 +249,4 @@ def forward(job: Job) -> SpikeTrains:
         current=table[:, 2].copy(),
         restart_current=table[:, 3].copy(),
     )
+    return trains, end

@@ -23,6 +23,7 @@ from eventsim.engine.reference.layer import (
     neurons,
     walk,
 )
+from eventsim.engine.state import start_state
 from eventsim.events import SpikeTrains
 from eventsim.neuron.lif import decay, synaptic_gain, synaptic_gain_slopes
 
@@ -141,12 +142,13 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
         source_times=[np.zeros(source.times.size) for source in job.sources],
         parameters={name: np.zeros(size) for name in SPIKING},
     )
+    start = start_state(job)
     for sample in range(job.n_samples):
         lo, hi = trains.offsets[sample], trains.offsets[sample + 1]
         for neuron, p in enumerate(neurons(job)):
             mine = np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo
             state = _Back(p, neuron, by_time[mine].tolist(), by_voltage[mine].tolist(), sums)
-            state.run(walk(job, p, sample, neuron))
+            state.run(walk(job, start, p, sample, neuron)[0])
     sums.parameters["v_leak"] = -sums.parameters["threshold"] - sums.parameters["v_reset"]
     return StageGradients(
         parameters=sums.parameters,

@@ -208,12 +208,20 @@ DEVICE REAL highest(REAL v, REAL j, REAL v_end, REAL j_end, REAL h, REAL rate_me
 #endif
 #define MAX_STEPS 80
 
-// A neuron that rests at or above its level: v below it returns once and then stays above.
+// A neuron that rests at or above its level: v below it returns once and then stays above. The
+// bracket does not depend on h.
 DEVICE REAL crossing_from_rest(REAL v, REAL j, REAL h, const Rates& r, REAL level) {
     const REAL zero = REAL_(0.0), half = REAL_(0.5);
     Map m = far_forward(h, r);
     if (fused(m.gain, j, m.x * v) < level) return REAL_(-1.0);
-    REAL lo = zero, hi = h, t = half * h;
+    REAL lo = zero, hi = REAL_(1.0) / r.slow;
+    for (int k = 0; k < MAX_STEPS; ++k) {
+        m = far_forward(hi, r);
+        if (fused(m.gain, j, m.x * v) >= level) break;
+        lo = hi;
+        hi = hi + hi;
+    }
+    REAL t = half * (lo + hi);
     for (int step = 0; step < 2 * MAX_STEPS; ++step) {
         m = far_forward(t, r);
         const REAL v_t = fused(m.gain, j, m.x * v);
