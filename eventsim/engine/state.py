@@ -15,6 +15,7 @@ import numpy as np
 from eventsim.engine.job import Floats, Job
 from eventsim.engine.table import LEVEL, RESET, neuron_table
 from eventsim.events import SpikeTrains
+from eventsim.events.namespace import namespace
 
 Array = Any  # of the backend's namespace
 
@@ -53,17 +54,22 @@ class LayerState:
     first: Array
 
 
+def start_voltage(par: Array) -> Array:
+    """Voltage at time zero, measured from v_leak, from the neuron table; in its namespace."""
+    xp = namespace(par)
+    return xp.where(par[LEVEL] <= 0.0, par[RESET], xp.zeros_like(par[RESET]))
+
+
 def start_state(job: Job) -> LayerState:
     """The state at time zero: a neuron that rests at or above its threshold is at its reset."""
-    par = neuron_table(job)
-    shape = (job.n_samples, job.stage.population.size)
-    start = np.where(par[LEVEL] <= 0.0, par[RESET], 0.0).astype(par.dtype)
+    start = start_voltage(neuron_table(job))
+    shape = (job.n_samples, start.size)
     return LayerState(
         begin=np.zeros(job.n_samples),
         stop=Stop(
             time=np.zeros(shape),
-            v=np.zeros(shape, par.dtype) + start,
-            j=np.zeros(shape, par.dtype),
+            v=np.zeros(shape, start.dtype) + start,
+            j=np.zeros(shape, start.dtype),
             until=np.full(shape, -1.0),
         ),
         spikes=np.zeros(0),

@@ -12,6 +12,7 @@ from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import Array, CupyDevice, Device
 from eventsim.engine.cuda.order import sum_by
 from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.state import LayerState
 from eventsim.events import SpikeTrains
 
 
@@ -50,6 +51,10 @@ class CudaBackend:
     def layer_forward(self, job: Job) -> SpikeTrains:
         """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
         return layer.forward(self.device, job, self._wirings)
+
+    def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
+        """As :meth:`eventsim.engine.job.Backend.layer_resume`."""
+        return layer.resume(self.device, job, self._wirings, state)
 
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array

@@ -100,6 +100,14 @@ def merged_events(dev: Device, job: Job) -> Merged:
     )
 
 
+def since(dev: Device, merged: Merged, begin: Array) -> Merged:
+    """The events at or after ``begin`` (ms, by sample)."""
+    kept = merged.times >= begin[owners(dev, merged.offsets, merged.times.size)]
+    before = starts_of(dev, kept)
+    spike = None if merged.spike is None else merged.spike[kept]
+    return Merged(before[merged.offsets], merged.times[kept], merged.rows[kept], spike)
+
+
 def spike_groups(dev: Device, job: Job) -> Groups:
     """Spikes of all sources by (sample, source row)."""
     n_rows = int(job.stage.wiring.row_start[-1])
@@ -113,8 +121,13 @@ def spike_groups(dev: Device, job: Job) -> Groups:
     return Groups(first, _joined(dev, times, np.float64)[order], sample[order], row[order], order)
 
 
-def spike_arrivals(dev: Device, job: Job, wiring: PlacedWiring, groups: Groups) -> Arrivals:
-    """One arrival per spike and synapse of its source, by (sample, neuron)."""
+def spike_arrivals(
+    dev: Device, job: Job, wiring: PlacedWiring, groups: Groups, begin: Array | None = None
+) -> Arrivals:
+    """One arrival per spike and synapse of its source, by (sample, neuron).
+
+    Those before ``begin`` (ms, by sample) are left out.
+    """
     size = job.stage.population.size
     n_pairs, n_spikes = job.n_samples * size, groups.times.size
     to = starts_of(dev, wiring.out_counts[groups.row])
@@ -124,8 +137,9 @@ def spike_arrivals(dev: Device, job: Job, wiring: PlacedWiring, groups: Groups) 
         dev, job.precision, "expand_arrivals", 32 * n_spikes,
         [
             n_spikes, size, n_pairs, groups.sample, groups.row, groups.times, to, wiring.out_start,
-            wiring.target, dev.asarray(job.delays()), dev.asarray(job.duration), times, pair,
-            synapse,
+            wiring.target, dev.asarray(job.delays()),
+            dev.zeros(job.n_samples, np.float64) if begin is None else begin,
+            dev.asarray(job.duration), times, pair, synapse,
         ],
     )  # fmt: skip
     order = by_time(dev, times, pair)

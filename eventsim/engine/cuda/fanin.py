@@ -14,7 +14,7 @@ from eventsim.engine.cuda.arrays import (
 )
 from eventsim.engine.cuda.device import Array, Device
 from eventsim.engine.cuda.order import launch, sum_rows
-from eventsim.engine.cuda.spikes import Buffers
+from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job
 from eventsim.engine.table import N_OWN, N_SUMS, neuron_table, scaled_weights, spike_bases
 
@@ -22,11 +22,13 @@ from eventsim.engine.table import N_OWN, N_SUMS, neuron_table, scaled_weights, s
 class FanInLayer:
     """Arrivals, weights and parameters of one job on the device."""
 
-    def __init__(self, dev: Device, job: Job, wirings: WiringCache) -> None:
+    def __init__(
+        self, dev: Device, job: Job, wirings: WiringCache, begin: Array | None = None
+    ) -> None:
         self._dev, self._job = dev, job
         self._wiring = wirings.place(dev, job.stage.wiring)
         self._groups = spike_groups(dev, job)
-        self._arrivals = spike_arrivals(dev, job, self._wiring, self._groups)
+        self._arrivals = spike_arrivals(dev, job, self._wiring, self._groups, begin)
         p = job.stage.population
         self._weights = to_real(dev, job, scaled_weights(job))
         self._parameters = [
@@ -38,14 +40,15 @@ class FanInLayer:
         ]
         self._n_pairs = job.n_samples * p.size
 
-    def run(self, into: Buffers) -> None:
+    def run(self, state: PlacedState, into: Buffers) -> None:
         """Run the pairs that ``into`` has room for."""
         job, arrivals = self._job, self._arrivals
         launch(
             self._dev, job.precision, "fanin_forward", self._n_pairs,
             [
                 self._n_pairs, job.stage.population.size, arrivals.first, arrivals.times,
-                arrivals.synapse, self._weights, *self._parameters, *into.arguments(),
+                arrivals.synapse, self._weights, *self._parameters, *state.arguments(),
+                state.first, state.spikes, *into.arguments(),
             ],
         )  # fmt: skip
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from eventsim.engine.cuda.arrays import GroupedTape, merged_events, to_real
+from eventsim.engine.cuda.arrays import GroupedTape, merged_events, since, to_real
 from eventsim.engine.cuda.device import BACKWARD_EVENTS, FORWARD_EVENTS, TILE, Array, Device
 from eventsim.engine.cuda.order import sum_rows
-from eventsim.engine.cuda.spikes import Buffers
+from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job
 from eventsim.engine.table import N_OWN, N_SUMS, fastest_rate, neuron_table, row_weights
 
@@ -17,9 +17,10 @@ PARTS_BYTES, PARTS = 512 * 2**20, 1024
 class SharedLayer:
     """Events, weights and parameters of one job on the device."""
 
-    def __init__(self, dev: Device, job: Job) -> None:
+    def __init__(self, dev: Device, job: Job, begin: Array | None = None) -> None:
         self._dev, self._job = dev, job
-        self._events = merged_events(dev, job)
+        events = merged_events(dev, job)
+        self._events = events if begin is None else since(dev, events, begin)
         rows = to_real(dev, job, row_weights(job))
         self._weights = dev.xp.concatenate([rows, dev.zeros((1, rows.shape[1]), rows.dtype)])
         self._n_rows = rows.shape[0]
@@ -28,7 +29,7 @@ class SharedLayer:
         self._duration = dev.asarray(job.duration)
         self._tiles = -(-job.stage.population.size // TILE)
 
-    def run(self, into: Buffers) -> None:
+    def run(self, state: PlacedState, into: Buffers) -> None:
         """Run the pairs that ``into`` has room for."""
         job, events, bytes_each = self._job, self._events, self._weights.dtype.itemsize
         self._dev.launch(
@@ -36,7 +37,7 @@ class SharedLayer:
             [
                 job.stage.population.size, self._n_rows, events.offsets, events.times, events.rows,
                 self._duration, self._weights, self._par, self._refractory, fastest_rate(job),
-                *into.arguments(),
+                *state.arguments(), *into.arguments(),
             ],
             shared=(FORWARD_EVENTS + 1) * (8 + 4) + FORWARD_EVENTS * bytes_each,
         )  # fmt: skip

@@ -10,7 +10,8 @@ from eventsim.engine.cuda.arrays import GroupedTape, to_real
 from eventsim.engine.cuda.device import Array, Device
 from eventsim.engine.cuda.order import by_key, by_time, launch, owners, starts_of
 from eventsim.engine.job import RUNAWAY_PER_MS, Job
-from eventsim.engine.table import GUESS_HZ, real_type
+from eventsim.engine.state import LayerState, Stop, start_voltage
+from eventsim.engine.table import GUESS_HZ, neuron_table, real_type
 from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
 
@@ -39,6 +40,39 @@ class Buffers:
             self.start, self.limit, self.time, self.current, self.restart, self.count,
             self.reached,
         ]  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedState:
+    """A :class:`eventsim.engine.state.LayerState` on the device, and where its successor goes."""
+
+    begin: Stop
+    end: Stop
+    spikes: Array
+    first: Array
+
+    def arguments(self) -> list[Array]:
+        """In the order of the kernels."""
+        return [*self.begin, *self.end]
+
+
+def place_state(dev: Device, state: LayerState) -> PlacedState:
+    """A state on the device."""
+    begin = Stop(*(dev.asarray(values) for values in state.stop))
+    end = Stop(*(values.copy() for values in begin))
+    return PlacedState(begin, end, dev.asarray(state.spikes), dev.asarray(state.first))
+
+
+def place_start(dev: Device, job: Job) -> PlacedState:
+    """The state at time zero."""
+    shape, real = (job.n_samples, job.stage.population.size), real_type(job)
+    v = dev.zeros(shape, real) + to_real(dev, job, start_voltage(neuron_table(job)))
+    time = dev.zeros(shape, np.float64)
+    begin = Stop(time, v, dev.zeros(shape, real), time - 1.0)
+    first = dev.zeros(shape[0] * shape[1] + 1, np.int64)
+    return PlacedState(
+        begin, Stop(*(values.copy() for values in begin)), dev.zeros(0, np.float64), first
+    )
 
 
 def collect(dev: Device, job: Job, run: Callable[[Buffers], None]) -> SpikeTrains:

@@ -22,6 +22,13 @@ extern "C" __global__ void fanin_forward(
     const double* __restrict__ duration, const REAL* __restrict__ par,
     const double* __restrict__ refractory, const REAL* __restrict__ own_weight,
     const double* __restrict__ own_delay,
+    // state to start from, and the one after the last arrivals, [samples, neurons]
+    const double* __restrict__ begin_time, const REAL* __restrict__ begin_v,
+    const REAL* __restrict__ begin_j, const double* __restrict__ begin_until,
+    double* __restrict__ end_time, REAL* __restrict__ end_v, REAL* __restrict__ end_j,
+    double* __restrict__ end_until,
+    // own spikes of an earlier piece that return in this one, by (sample, neuron)
+    const long long* __restrict__ early_first, const double* __restrict__ early_time,
     // where spikes go, and results, as in shared_forward
     const long long* __restrict__ start, const int* __restrict__ limit,
     double* time, REAL* __restrict__ current, REAL* __restrict__ restart,
@@ -34,15 +41,21 @@ extern "C" __global__ void fanin_forward(
     const Written out = {time + at, current + at, restart + at, limit[pair]};
     const double t_end = duration[pair / n_neurons], delay = own_delay[n];
     const bool returns = delay > 0.0;
-    Cell cell = cell_at_start(neuron);
+    Cell cell = cell_from(begin_time, begin_v, begin_j, begin_until, pair);
+    const Stop end = {end_time, end_v, end_j, end_until};
+    long long early = early_first[pair];
+    const long long n_early = early_first[pair + 1];
     long long i = first[pair];
     const long long last = first[pair + 1];
     int returned = 0, gap_count = 0;
-    double gap_start = 0.0;
+    double gap_start = cell.t;
     bool good = true;
     while (cell.t < t_end) {
         double until = i < last ? arrival[i] : t_end;
-        if (returns && returned < cell.count) {
+        if (early < n_early) {
+            const double own = early_time[early] + delay;
+            until = own < until ? own : until;
+        } else if (returns && returned < cell.count) {
             if (returned >= out.limit) break;  // its time was not kept: run again with more room
             const double own = out.time[returned] + delay;
             until = own < until ? own : until;
@@ -56,11 +69,14 @@ extern "C" __global__ void fanin_forward(
             gap_start = cell.t;
             gap_count = cell.count;
         }
+        for (; early < n_early && early_time[early] + delay == cell.t; ++early)
+            cell.j = cell.j + own_weight[n];
         while (returns && returned < cell.count && returned < out.limit &&
                out.time[returned] + delay == cell.t) {
             cell.j = cell.j + own_weight[n];
             ++returned;
         }
+        if (cell.t < t_end) keep(end, pair, cell, cell.t);
     }
     count[pair] = good ? cell.count : -1;
     if (!good) reached[pair] = cell.t;

@@ -25,7 +25,7 @@ extern "C" __global__ void pack_spikes(
 }
 
 // One arrival per spike and synapse of its source: 32 threads write those of one spike. Arrivals
-// at or after the end of their sample get the pair n_pairs, so that they sort last.
+// before the begin or not before the end of their sample get the pair n_pairs and sort last.
 extern "C" __global__ void expand_arrivals(
     const long long n_spikes, const int n_neurons, const long long n_pairs,
     // spikes: sample, source row, time; number of the first arrival of each
@@ -33,17 +33,18 @@ extern "C" __global__ void expand_arrivals(
     const long long* __restrict__ to,
     // synapses by source
     const long long* __restrict__ out_start, const int* __restrict__ target,
-    const double* __restrict__ delay, const double* __restrict__ duration,
-    double* __restrict__ arrival, long long* __restrict__ pair, int* __restrict__ synapse) {
+    const double* __restrict__ delay, const double* __restrict__ begin,
+    const double* __restrict__ duration, double* __restrict__ arrival, long long* __restrict__ pair, int* __restrict__ synapse) {
     const long long i = GLOBAL_THREAD / 32;
     if (i >= n_spikes) return;
     const long long low = out_start[row[i]], high = out_start[row[i] + 1];
     for (long long k = low + THREAD % 32; k < high; k += 32) {
         const long long into = to[i] + (k - low);
+        const int s = sample[i];
         const double t = time[i] + delay[k];
         arrival[into] = t;
         pair[into] =
-            t < duration[sample[i]] ? (long long)sample[i] * n_neurons + target[k] : n_pairs;
+            t >= begin[s] && t < duration[s] ? (long long)s * n_neurons + target[k] : n_pairs;
         synapse[into] = (int)k;
     }
 }

@@ -2,7 +2,7 @@
 //
 // Parallel over   (sample, tile of neurons): one block; one thread per neuron walks all events of
 //                 its sample. TILE neurons make a tile.
-// Before          events sorted by time inside each sample; weights have one row more than there
+// Before          events after the state's time, sorted by time inside each sample; weights have one row more than there
 //                 are sources, all zero. limit < 0: the pair has been run already.
 // After           count[s, n] = spikes of the neuron, also past its limit; the first `limit` of
 //                 them at start[s, n] and on, ascending. count = -1 after a run-away, at `reached`.
@@ -51,6 +51,11 @@ extern "C" __global__ void __launch_bounds__(TILE, 8) shared_forward(
     // weights [n_rows + 1, n_neurons], parameters [N_PAR, n_neurons], ms
     const REAL* __restrict__ weights, const REAL* __restrict__ par,
     const double* __restrict__ refractory, const REAL fastest,
+    // state to start from, and the one after the last arrivals, [samples, neurons]
+    const double* __restrict__ begin_time, const REAL* __restrict__ begin_v,
+    const REAL* __restrict__ begin_j, const double* __restrict__ begin_until,
+    double* __restrict__ end_time, REAL* __restrict__ end_v, REAL* __restrict__ end_j,
+    double* __restrict__ end_until,
     // where spikes go, per (sample, neuron)
     const long long* __restrict__ start, const int* __restrict__ limit,
     // results
@@ -78,18 +83,23 @@ extern "C" __global__ void __launch_bounds__(TILE, 8) shared_forward(
     } else {
         neuron.level = UNREACHABLE;
     }
-    Cell cell = cell_at_start(neuron);
+    Cell cell = cell_from(begin_time, begin_v, begin_j, begin_until,
+                          (long long)sample * n_neurons + n);
     const double t_end = duration[sample];
     const long long lo = offsets[sample];
     const long long hi = first_after(times, lo, offsets[sample + 1], t_end);
     const long long n_intervals = hi - lo + 1;  // the last ends with the sample, and no event
-    double failed = -1.0, before = 0.0;
-    for (long long base = 0; base < n_intervals; base += FORWARD_EVENTS) {
-        const long long left = n_intervals - base;
-        const int m = left < FORWARD_EVENTS ? (int)left : FORWARD_EVENTS;
+    const double begin = begin_time[(long long)sample * n_neurons];  // of all neurons
+    double failed = -1.0, before = begin;
+    for (long long base = 0; base < n_intervals;) {
+        // The last interval is staged alone: the state before it is kept.
+        const long long left = n_intervals - 1 - base;
+        const int m = left == 0 ? 1 : left < FORWARD_EVENTS ? (int)left : FORWARD_EVENTS;
+        if (left == 0 && mine && before < t_end)
+            keep({end_time, end_v, end_j, end_until}, pair, cell, before);
         for (int i = THREAD; i < m; i += TILE) {
             const long long e = lo + base + i;
-            const double t = e < hi ? times[e] : t_end, last = e > lo ? times[e - 1] : 0.0;
+            const double t = e < hi ? times[e] : t_end, last = e > lo ? times[e - 1] : begin;
             event_time[i + 1] = t;
             gap[i] = (REAL)(t - last);
             place[i] = (e < hi ? rows[e] : n_rows) * n_neurons;
@@ -110,6 +120,7 @@ extern "C" __global__ void __launch_bounds__(TILE, 8) shared_forward(
             }
         }
         before = event_time[m];
+        base += m;
         __syncthreads();
     }
     if (!mine) return;

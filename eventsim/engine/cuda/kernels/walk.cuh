@@ -39,15 +39,34 @@ struct Cell {
     int count, held;
 };
 
-DEVICE Cell cell_at_start(const Neuron& n) {
+// Number of a spike of an earlier piece of the stream: beyond every limit.
+#define EARLIER 0x7fffffff
+
+// Neurons in the middle of a run, [samples, neurons]: a Stop of engine/state.py.
+struct Stop {
+    double* time;
+    REAL *v, *j;
+    double* until;
+};
+
+DEVICE Cell cell_from(const double* time, const REAL* v, const REAL* j, const double* until,
+                      long long pair) {
     Cell c;
-    c.v = n.level <= REAL_(0.0) ? n.reset : REAL_(0.0);
-    c.j = REAL_(0.0);
-    c.t = 0.0;
-    c.until = 0.0;
+    c.v = v[pair];
+    c.j = j[pair];
+    c.t = time[pair];
+    c.until = until[pair];
     c.count = 0;
-    c.held = -1;
+    c.held = c.until >= 0.0 ? EARLIER : -1;
     return c;
+}
+
+// Write the neuron's state, right after an arrival at t.
+DEVICE void keep(const Stop& end, long long pair, const Cell& c, double t) {
+    end.time[pair] = t;
+    end.v[pair] = c.v;
+    end.j[pair] = c.j;
+    end.until[pair] = c.held >= 0 ? c.until : -1.0;
 }
 
 // Where the neuron's spikes go: the first `limit` of them; the rest are counted.
