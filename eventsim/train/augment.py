@@ -1,27 +1,15 @@
-"""Event-time augmentation: pure functions from a batch of events to another.
+"""Augmentation of training batches: which transforms of events are applied, and how far.
 
-Every function draws from the generator that it is given and returns a new, valid stream. An
-event is lost only where the table says so; what is lost is lost because the event left the
-recording, or because losing it is the augmentation.
-
-=============  =========================================================  ======================
-function       what it does                                               events lost
-=============  =========================================================  ======================
-time_scale     stretches a sample and its duration by a common factor     none
-time_shift     moves all events of a sample by a common time              shifted out of [0, T]
-channel_shift  moves all events of a sample by a common channel count     shifted off the edge
-drop           deletes each event with a probability                      the deleted ones
-jitter         moves each event by its own time, reflected at 0 and T     none
-=============  =========================================================  ======================
+What each one does to a batch, and which events it loses: :mod:`eventsim.events.transforms`.
 """
 
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream
+from eventsim.events.transforms import channel_shift, drop, jitter, time_scale, time_shift
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +54,7 @@ class Augmentation:
 def augment(
     stream: EventStream, augmentation: Augmentation, *, rng: np.random.Generator
 ) -> EventStream:
-    """Apply every augmentation that is switched on, in the order of the table. New stream."""
+    """Apply every augmentation that is switched on, in the order of the fields. New stream."""
     if augmentation.time_scale:
         stream = time_scale(stream, augmentation.time_scale, rng=rng)
     if augmentation.time_shift:
@@ -78,66 +66,3 @@ def augment(
     if augmentation.jitter:
         stream = jitter(stream, augmentation.jitter, rng=rng)
     return stream
-
-
-def time_scale(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:
-    """Stretch each sample, its duration included, by a factor in [1 / (1+amount), 1+amount]."""
-    reach = np.log1p(amount)
-    factor = np.exp(rng.uniform(-reach, reach, stream.n_samples))
-    # The same product for an event at the very end and for the duration: it stays inside.
-    return EventStream(
-        stream.times * factor[_sample(stream)],
-        stream.channels,
-        stream.offsets,
-        n_channels=stream.n_channels,
-        duration=stream.duration * factor,
-    )
-
-
-def time_shift(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:
-    """Move each sample by up to ``amount`` ms; events that leave [0, duration] are lost."""
-    times = stream.times + rng.uniform(-amount, amount, stream.n_samples)[_sample(stream)]
-    inside = (times >= 0) & (times <= stream.duration[_sample(stream)])
-    return _rebuilt(stream, times, stream.channels, inside)
-
-
-def channel_shift(stream: EventStream, amount: int, *, rng: np.random.Generator) -> EventStream:
-    """Move each sample by up to ``amount`` channels; events off the edge are lost."""
-    shift = rng.integers(-amount, amount, stream.n_samples, endpoint=True)
-    channels = stream.channels + shift[_sample(stream)]
-    inside = (channels >= 0) & (channels < stream.n_channels)
-    return _rebuilt(stream, stream.times, channels, inside)
-
-
-def drop(stream: EventStream, probability: float, *, rng: np.random.Generator) -> EventStream:
-    """Delete each event with that probability."""
-    kept = rng.random(stream.n_events) >= probability
-    return _rebuilt(stream, stream.times, stream.channels, kept)
-
-
-def jitter(stream: EventStream, deviation: float, *, rng: np.random.Generator) -> EventStream:
-    """Move each event by a normal time of that deviation in ms, reflected at 0 and duration."""
-    end = stream.duration[_sample(stream)]
-    period = np.mod(stream.times + rng.normal(0.0, deviation, stream.n_events), 2.0 * end)
-    times = np.minimum(period, 2.0 * end - period)
-    return _rebuilt(stream, times, stream.channels, np.ones(stream.n_events, dtype=bool))
-
-
-def _rebuilt(
-    stream: EventStream,
-    times: NDArray[np.float64],
-    channels: NDArray[np.signedinteger],
-    kept: NDArray[np.bool_],
-) -> EventStream:
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return EventStream.from_unsorted(
-        times[kept],
-        channels[kept],
-        before[stream.offsets],
-        n_channels=stream.n_channels,
-        duration=stream.duration,
-    )
-
-
-def _sample(stream: EventStream) -> NDArray[np.int64]:
-    return np.repeat(np.arange(stream.n_samples), np.diff(stream.offsets))

@@ -1,0 +1,250 @@
+"""Transforms in event time: pure functions from a batch of events to another.
+
+None changes its input; each returns a new, valid stream. What draws at random draws from the
+generator that it is given. An event is lost only where the table says so; what is lost is lost
+because it left the recording, or because losing it is the transform.
+
+=================  =======================================================  ======================
+function           what it does                                             events lost
+=================  =======================================================  ======================
+time_scale         stretches a sample and its duration by a common factor   none
+time_shift         moves all events of a sample by a common time            shifted out of [0, T]
+channel_shift      moves all events of a sample by a common channel count   shifted off the edge
+drop               deletes each event with a probability                    the deleted ones
+jitter             moves each event by its own time, reflected at 0 and T   none
+superpose          puts two samples on top of each other                    none
+mix                as superpose, each sample thinned to its share           the thinned ones
+crop               cuts a window in time                                    outside the window
+random_crop        as crop, at a random place in each sample                outside the window
+refractory_filter  enforces a least interval between events of a channel    the ones too early
+=================  =======================================================  ======================
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.events.stream import EventStream, sample_of_event
+
+Floats = NDArray[np.float64]
+
+
+def time_scale(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:
+    """Stretch each sample, its duration included, by a factor in [1 / (1+amount), 1+amount].
+
+    Factors are log-uniform, one per sample.
+    """
+    reach = np.log1p(amount)
+    factor = np.exp(rng.uniform(-reach, reach, stream.n_samples))
+    # The same product for an event at the very end and for the duration: it stays inside.
+    return EventStream(
+        stream.times * factor[sample_of_event(stream.offsets)],
+        stream.channels,
+        stream.offsets,
+        n_channels=stream.n_channels,
+        duration=stream.duration * factor,
+    )
+
+
+def time_shift(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:
+    """Move each sample by up to ``amount`` ms; events that leave [0, duration] are lost."""
+    sample = sample_of_event(stream.offsets)
+    times = stream.times + rng.uniform(-amount, amount, stream.n_samples)[sample]
+    inside = (times >= 0) & (times <= stream.duration[sample])
+    return _rebuilt(stream, times, stream.channels, inside)
+
+
+def channel_shift(stream: EventStream, amount: int, *, rng: np.random.Generator) -> EventStream:
+    """Move each sample by up to ``amount`` channels; events off the edge are lost."""
+    shift = rng.integers(-amount, amount, stream.n_samples, endpoint=True)
+    channels = stream.channels + shift[sample_of_event(stream.offsets)]
+    inside = (channels >= 0) & (channels < stream.n_channels)
+    return _rebuilt(stream, stream.times, channels, inside)
+
+
+def drop(stream: EventStream, probability: float, *, rng: np.random.Generator) -> EventStream:
+    """Delete each event with that probability."""
+    kept = rng.random(stream.n_events) >= probability
+    return _rebuilt(stream, stream.times, stream.channels, kept)
+
+
+def jitter(stream: EventStream, deviation: float, *, rng: np.random.Generator) -> EventStream:
+    """Move each event by a normal time of that deviation in ms, reflected at 0 and duration."""
+    end = stream.duration[sample_of_event(stream.offsets)]
+    period = np.mod(stream.times + rng.normal(0.0, deviation, stream.n_events), 2.0 * end)
+    times = np.minimum(period, 2.0 * end - period)
+    return _rebuilt(stream, times, stream.channels, np.ones(stream.n_events, dtype=bool))
+
+
+def superpose(first: EventStream, second: EventStream) -> EventStream:
+    """Sample ``s`` of both streams on the same channels, as if both sounded at once.
+
+    Parameters
+    ----------
+    first, second
+        With equal numbers of samples and channels. To stack the channels of two sensors
+        instead, see :func:`eventsim.events.merge`.
+
+    Returns
+    -------
+    EventStream
+        All events of both. A sample lasts as long as the longer one. New arrays.
+    """
+    _check_alike("superpose", first, second)
+    sample = np.concatenate([sample_of_event(first.offsets), sample_of_event(second.offsets)])
+    order = np.argsort(sample, kind="stable")
+    return EventStream.from_unsorted(
+        np.concatenate([first.times, second.times])[order],
+        np.concatenate([first.channels, second.channels])[order],
+        first.offsets + second.offsets,
+        n_channels=first.n_channels,
+        duration=np.maximum(first.duration, second.duration),
+    )
+
+
+def mix(
+    first: EventStream, second: EventStream, alpha: float, *, rng: np.random.Generator
+) -> tuple[EventStream, Floats]:
+    """Mix sample ``s`` of two streams in a random proportion, for training on mixed labels.
+
+    Parameters
+    ----------
+    first, second
+        As :func:`superpose`.
+    alpha
+        Positive. The share of ``first`` is drawn from Beta(alpha, alpha), one per sample: small
+        values give nearly pure samples, 1 gives every share alike.
+
+    Returns
+    -------
+    stream
+        Each event of ``first`` is kept with the probability ``share``, each of ``second`` with
+        ``1 - share``.
+    share
+        Shape [samples]: weight of the label of ``first``; the other label's is ``1 - share``.
+    """
+    if not (alpha > 0 and np.isfinite(alpha)):
+        raise ParameterError(f"mix: alpha is {alpha}, expected a finite value above 0.")
+    _check_alike("mix", first, second)
+    share = rng.beta(alpha, alpha, first.n_samples)
+    parts = []
+    for stream, kept_share in ((first, share), (second, 1.0 - share)):
+        kept = rng.random(stream.n_events) < kept_share[sample_of_event(stream.offsets)]
+        parts.append(_rebuilt(stream, stream.times, stream.channels, kept))
+    return superpose(*parts), share
+
+
+def crop(stream: EventStream, begin: ArrayLike, end: ArrayLike | None = None) -> EventStream:
+    """Cut the window ``[begin, end)`` out of each sample; its begin becomes time 0.
+
+    Parameters
+    ----------
+    begin, end
+        ms, one number or shape [samples]; ``end`` None is the end of each sample. A window may
+        reach past the end of a sample; the result then ends with the sample. An event at the
+        very end of a sample belongs to the window that reaches there, so that windows which
+        meet share no event and lose none.
+
+    Returns
+    -------
+    EventStream
+        A sample lasts ``min(end, duration) - begin``. New arrays.
+
+    Raises
+    ------
+    ParameterError
+        A window is empty, begins before 0, or begins at or after the end of its sample.
+    """
+    b = _per_sample(begin, "begin", stream)
+    e = stream.duration if end is None else _per_sample(end, "end", stream)
+    e = np.minimum(e, stream.duration)
+    bad = np.flatnonzero(~((b >= 0) & (b < e)))
+    if bad.size:
+        s = bad[0]
+        raise ParameterError(
+            f"crop, sample {s}: the window is [{b[s]}, {e[s]}] ms of a sample of "
+            f"{stream.duration[s]} ms, expected 0 <= begin < end and begin inside the sample."
+        )
+    sample = sample_of_event(stream.offsets)
+    last = (e == stream.duration)[sample] & (stream.times == e[sample])
+    inside = (stream.times >= b[sample]) & ((stream.times < e[sample]) | last)
+    before = np.concatenate([[0], np.cumsum(inside)])
+    return EventStream(
+        stream.times[inside] - b[sample[inside]],
+        stream.channels[inside],
+        before[stream.offsets],
+        n_channels=stream.n_channels,
+        duration=e - b,
+    )
+
+
+def random_crop(stream: EventStream, length: float, *, rng: np.random.Generator) -> EventStream:
+    """Cut ``length`` ms out of each sample, at a place uniform over all that fit.
+
+    A sample that is no longer than ``length`` stays whole.
+    """
+    if not (length > 0 and np.isfinite(length)):
+        raise ParameterError(f"random_crop: length is {length} ms, expected a finite value > 0.")
+    begin = rng.random(stream.n_samples) * np.maximum(stream.duration - length, 0.0)
+    return crop(stream, begin, begin + length)
+
+
+def refractory_filter(stream: EventStream, interval: float) -> EventStream:
+    """Keep an event only if ``interval`` ms have passed since the last kept one of its channel.
+
+    The first event of every channel is kept. An interval of exactly ``interval`` is long enough;
+    0 keeps everything.
+    """
+    if not (interval >= 0 and np.isfinite(interval)):
+        raise ParameterError(
+            f"refractory_filter: interval is {interval} ms, expected a finite value >= 0."
+        )
+    line = sample_of_event(stream.offsets) * stream.n_channels + stream.channels
+    kept = np.zeros(stream.n_events, dtype=bool)
+    last: dict[int, float] = {}
+    # Whether an event stays depends on which earlier ones stayed: one pass, in order.
+    for index, (key, time) in enumerate(zip(line.tolist(), stream.times.tolist(), strict=True)):
+        if key not in last or time - last[key] >= interval:
+            kept[index] = True
+            last[key] = time
+    return _rebuilt(stream, stream.times, stream.channels, kept)
+
+
+def _check_alike(name: str, first: EventStream, second: EventStream) -> None:
+    for what, one, other in (
+        ("samples", first.n_samples, second.n_samples),
+        ("channels", first.n_channels, second.n_channels),
+    ):
+        if one != other:
+            raise ShapeError(
+                f"{name}: the first stream has {one} {what}, the second {other}; expected "
+                "equal numbers."
+            )
+
+
+def _per_sample(given: ArrayLike, name: str, stream: EventStream) -> Floats:
+    values = np.asarray(given, dtype=np.float64)
+    if values.shape not in ((), (stream.n_samples,)):
+        raise ShapeError(
+            f"crop: {name} has shape {values.shape}, expected one number or "
+            f"({stream.n_samples},), one per sample."
+        )
+    if not np.isfinite(values).all():
+        raise ParameterError(f"crop: {name} holds a value that is not finite.")
+    return np.broadcast_to(values, (stream.n_samples,))
+
+
+def _rebuilt(
+    stream: EventStream,
+    times: Floats,
+    channels: NDArray[np.signedinteger],
+    kept: NDArray[np.bool_],
+) -> EventStream:
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return EventStream.from_unsorted(
+        times[kept],
+        channels[kept],
+        before[stream.offsets],
+        n_channels=stream.n_channels,
+        duration=stream.duration,
+    )

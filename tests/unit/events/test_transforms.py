@@ -1,0 +1,302 @@
+"""Transforms of events: valid results, inputs unchanged, no event lost that the table names not."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.events import EventStream
+from eventsim.events.transforms import (
+    channel_shift,
+    crop,
+    drop,
+    jitter,
+    mix,
+    random_crop,
+    refractory_filter,
+    superpose,
+    time_scale,
+    time_shift,
+)
+
+N_CHANNELS = 4
+FIELDS = ("times", "channels", "offsets", "duration")
+
+
+@st.composite
+def streams(draw, n_samples=None):
+    """Few channels and many equal times: ties and borders are common."""
+    count = draw(st.integers(0, 4)) if n_samples is None else n_samples
+    duration = [draw(st.sampled_from([0.5, 8.0, 20.0])) for _ in range(count)]
+    samples = []
+    for end in duration:
+        grid = st.integers(0, 16).map(lambda k, end=end: k * end / 16)
+        times = draw(st.lists(st.one_of(grid, st.floats(0.0, end)), max_size=12))
+        channels = draw(arrays(np.int64, len(times), elements=st.integers(0, N_CHANNELS - 1)))
+        samples.append((np.sort(times), channels))
+    return EventStream.from_samples(samples, n_channels=N_CHANNELS, duration=duration)
+
+
+def pairs():
+    """Two streams that can be mixed."""
+    return st.integers(0, 3).flatmap(lambda n: st.tuples(streams(n), streams(n)))
+
+
+def generator():
+    return np.random.default_rng(5)
+
+
+def copied(stream):
+    return {name: getattr(stream, name).copy() for name in FIELDS}
+
+
+def assert_unchanged(stream, before):
+    for name, values in before.items():
+        np.testing.assert_array_equal(getattr(stream, name), values)
+
+
+def events(stream):
+    """Every event as (sample, channel), sorted."""
+    sample = np.repeat(np.arange(len(stream)), np.diff(stream.offsets))
+    return sorted(zip(sample.tolist(), stream.channels.tolist(), strict=True))
+
+
+def timed(stream):
+    """Every event as (sample, time, channel), sorted."""
+    sample = np.repeat(np.arange(len(stream)), np.diff(stream.offsets))
+    columns = (sample.tolist(), stream.times.tolist(), stream.channels.tolist())
+    return sorted(zip(*columns, strict=True))
+
+
+def is_part(part, whole):
+    left = list(whole)
+    for event in part:
+        left.remove(event)  # ValueError if it is not there
+    return True
+
+
+# The constructor of EventStream checks what each of them returns: it is a valid stream.
+KEEPING = {
+    "time_scale": lambda s: time_scale(s, 0.5, rng=generator()),
+    "jitter": lambda s: jitter(s, 3.0, rng=generator()),
+}
+THINNING = {
+    "drop": lambda s: drop(s, 0.5, rng=generator()),
+    "refractory_filter": lambda s: refractory_filter(s, 2.0),
+}
+LOSING = {
+    "time_shift": lambda s: time_shift(s, 4.0, rng=generator()),
+    "random_crop": lambda s: random_crop(s, 4.0, rng=generator()),
+}
+
+
+@given(stream=streams())
+@pytest.mark.parametrize("name", KEEPING)
+def test_transform_that_loses_nothing_keeps_every_event(name, stream):
+    before = copied(stream)
+    changed = KEEPING[name](stream)
+    assert events(changed) == events(stream)
+    assert_unchanged(stream, before)
+
+
+@given(stream=streams())
+@pytest.mark.parametrize("name", THINNING)
+def test_transform_that_thins_keeps_some_events_as_they_are(name, stream):
+    before = copied(stream)
+    changed = THINNING[name](stream)
+    assert is_part(timed(changed), timed(stream))
+    np.testing.assert_array_equal(changed.duration, stream.duration)
+    assert_unchanged(stream, before)
+
+
+@given(stream=streams())
+@pytest.mark.parametrize("name", LOSING)
+def test_transform_that_moves_a_window_invents_no_event(name, stream):
+    before = copied(stream)
+    changed = LOSING[name](stream)
+    assert is_part(events(changed), events(stream))
+    assert changed.n_samples == stream.n_samples
+    assert_unchanged(stream, before)
+
+
+@given(stream=streams())
+def test_channel_shift_keeps_times_and_invents_no_event(stream):
+    before = copied(stream)
+    changed = channel_shift(stream, 2, rng=generator())
+    for index in range(len(stream)):
+        is_part(changed.sample(index)[0].tolist(), stream.sample(index)[0].tolist())
+    assert_unchanged(stream, before)
+
+
+@given(pair=pairs())
+def test_superpose_keeps_every_event_of_both(pair):
+    before = [copied(stream) for stream in pair]
+    both = superpose(*pair)
+    assert timed(both) == sorted(timed(pair[0]) + timed(pair[1]))
+    np.testing.assert_array_equal(both.duration, np.maximum(pair[0].duration, pair[1].duration))
+    for stream, old in zip(pair, before, strict=True):
+        assert_unchanged(stream, old)
+
+
+@given(pair=pairs(), alpha=st.sampled_from([0.1, 1.0, 5.0]))
+def test_mix_is_a_part_of_both_with_shares_between_0_and_1(pair, alpha):
+    before = [copied(stream) for stream in pair]
+    mixed, share = mix(*pair, alpha, rng=generator())
+    assert share.shape == (len(pair[0]),)
+    assert ((share >= 0) & (share <= 1)).all()
+    assert is_part(timed(mixed), timed(pair[0]) + timed(pair[1]))
+    for stream, old in zip(pair, before, strict=True):
+        assert_unchanged(stream, old)
+
+
+def test_mix_keeps_each_stream_in_its_share():
+    times, n = np.linspace(0.0, 99.0, 20_000), 20_000
+    first = EventStream(times, np.zeros(n, int), [0, n], n_channels=2, duration=100.0)
+    second = EventStream(times, np.ones(n, int), [0, n], n_channels=2, duration=100.0)
+    mixed, share = mix(first, second, 1.0, rng=generator())
+    kept = np.bincount(mixed.channels, minlength=2) / n
+    assert 0.1 < share[0] < 0.9
+    np.testing.assert_allclose(kept, [share[0], 1 - share[0]], atol=0.02)  # six deviations
+
+
+@given(stream=streams(), share=st.floats(0.01, 0.99))
+def test_crops_that_meet_share_no_event_and_lose_none(stream, share):
+    before = copied(stream)
+    border = share * stream.duration
+    head, tail = crop(stream, 0.0, border), crop(stream, border)
+    assert sorted(events(head) + events(tail)) == events(stream)
+    np.testing.assert_array_equal(head.duration, border)
+    np.testing.assert_array_equal(tail.duration, stream.duration - border)
+    for index in range(len(stream)):
+        times = stream.sample(index)[0]
+        np.testing.assert_array_equal(head.sample(index)[0], times[times < border[index]])
+        late = times[times >= border[index]]
+        np.testing.assert_array_equal(tail.sample(index)[0], late - border[index])
+    assert_unchanged(stream, before)
+
+
+def test_crop_of_everything_is_the_same_stream():
+    stream = random_stream()
+    for whole in (crop(stream, 0.0), crop(stream, 0.0, 1e9)):
+        for name in FIELDS:
+            np.testing.assert_array_equal(getattr(whole, name), getattr(stream, name))
+
+
+@pytest.mark.parametrize("window", [(-1.0, 5.0), (5.0, 5.0), (6.0, 5.0), (10.0, None), (11.0, 12)])
+def test_crop_outside_the_sample_is_refused(window):
+    stream = EventStream([1.0, 10.0], [0, 0], [0, 2], n_channels=1, duration=10.0)
+    with pytest.raises(ParameterError, match="crop, sample 0: the window is"):
+        crop(stream, *window)
+
+
+def test_crop_refuses_windows_that_are_no_numbers_or_too_many():
+    stream = random_stream()
+    with pytest.raises(ParameterError, match="begin holds a value that is not finite"):
+        crop(stream, np.nan)
+    with pytest.raises(ShapeError, match=r"end has shape \(2,\), expected one number or \(5,\)"):
+        crop(stream, 0.0, [1.0, 2.0])
+
+
+def test_random_crop_has_its_length_and_keeps_short_samples_whole():
+    stream = random_stream()
+    cut = random_crop(stream, 100.0, rng=generator())
+    np.testing.assert_allclose(cut.duration, np.minimum(stream.duration, 100.0), rtol=1e-12)
+    short = stream.duration <= 100.0
+    assert 0 < short.sum() < len(stream)
+    for index in np.flatnonzero(short):
+        np.testing.assert_array_equal(cut.sample(index)[0], stream.sample(index)[0])
+
+
+@given(stream=streams(), interval=st.sampled_from([0.0, 0.5, 1.0, 5.0, 100.0]))
+def test_refractory_filter_drops_exactly_what_comes_too_early(stream, interval):
+    kept = refractory_filter(stream, interval)
+    expected = []
+    for s in range(len(stream)):
+        last = {}
+        for t, c in zip(*(part.tolist() for part in stream.sample(s)), strict=True):
+            if c not in last or t - last[c] >= interval:
+                last[c] = t
+                expected.append((s, t, c))
+    assert timed(kept) == sorted(expected)
+    again = refractory_filter(kept, interval)
+    assert timed(again) == timed(kept)
+    if interval == 0.0:
+        assert kept.n_events == stream.n_events
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda s: superpose(s, s[:2]), "superpose: the first stream has 5 samples, the second 2"),
+        (lambda s: mix(s, s[:2], 1.0, rng=generator()), "mix: the first stream has 5 samples"),
+        (lambda s: mix(s, s, 0.0, rng=generator()), "mix: alpha is 0.0"),
+        (lambda s: refractory_filter(s, -1.0), "refractory_filter: interval is -1.0 ms"),
+        (lambda s: refractory_filter(s, np.nan), "refractory_filter: interval is nan ms"),
+        (lambda s: random_crop(s, 0.0, rng=generator()), "random_crop: length is 0.0 ms"),
+    ],
+)
+def test_arguments_out_of_range_raise(call, words):
+    with pytest.raises((ParameterError, ShapeError), match=words):
+        call(random_stream())
+
+
+def random_stream(seed=0, n_samples=5, n_events=200):
+    rng = np.random.default_rng(seed)
+    duration = rng.uniform(50.0, 200.0, n_samples)
+    samples = []
+    for end in duration:
+        times = np.sort(rng.uniform(0.0, end, n_events))
+        times[0], times[-1] = 0.0, end  # both borders
+        samples.append((times, rng.integers(0, 16, n_events)))
+    return EventStream.from_samples(samples, n_channels=16, duration=duration)
+
+
+def test_time_scale_stretches_events_and_duration_alike():
+    stream = random_stream()
+    scaled = time_scale(stream, 0.2, rng=np.random.default_rng(0))
+    factor = scaled.duration / stream.duration
+    assert ((factor >= 1 / 1.2) & (factor <= 1.2)).all()
+    assert np.unique(factor).size == len(stream)
+    per_event = np.repeat(factor, np.diff(stream.offsets))
+    np.testing.assert_allclose(scaled.times, stream.times * per_event, rtol=1e-15)
+
+
+def test_time_shift_loses_exactly_what_leaves_the_window():
+    stream = random_stream()
+    shifted = time_shift(stream, 30.0, rng=np.random.default_rng(1))
+    shift = np.random.default_rng(1).uniform(-30.0, 30.0, len(stream))
+    for index, move in enumerate(shift):
+        times, channels = stream.sample(index)
+        inside = (times + move >= 0) & (times + move <= stream.duration[index])
+        np.testing.assert_array_equal(shifted.sample(index)[0], (times + move)[inside])
+        np.testing.assert_array_equal(shifted.sample(index)[1], channels[inside])
+    assert shifted.n_events < stream.n_events
+
+
+def test_channel_shift_loses_exactly_what_leaves_the_edge():
+    stream = random_stream()
+    shifted = channel_shift(stream, 3, rng=np.random.default_rng(1))
+    shift = np.random.default_rng(1).integers(-3, 3, len(stream), endpoint=True)
+    assert set(shift) > {0}
+    for index, move in enumerate(shift):
+        times, channels = stream.sample(index)
+        inside = (channels + move >= 0) & (channels + move < 16)
+        np.testing.assert_array_equal(shifted.sample(index)[0], times[inside])
+        np.testing.assert_array_equal(shifted.sample(index)[1], channels[inside] + move)
+
+
+def test_drop_deletes_about_its_share():
+    stream = random_stream(n_samples=20)
+    kept = drop(stream, 0.3, rng=np.random.default_rng(2)).n_events / stream.n_events
+    assert kept == pytest.approx(0.7, abs=0.03)  # six standard deviations
+    assert drop(stream, 0.0, rng=np.random.default_rng(2)).n_events == stream.n_events
+
+
+def test_jitter_moves_events_by_its_deviation():
+    stream = EventStream(
+        np.full(20_000, 50.0), np.zeros(20_000, int), [0, 20_000], n_channels=1, duration=100.0
+    )
+    moved = jitter(stream, 2.0, rng=np.random.default_rng(3))
+    assert moved.times.std() == pytest.approx(2.0, rel=0.03)
