@@ -16,7 +16,14 @@ from eventsim.adjoint import (
     backward,
     gradcheck,
 )
-from eventsim.engine import readout_integral, readout_voltage, simulate
+from eventsim.engine import (
+    RunState,
+    readout_integral,
+    readout_voltage,
+    simulate,
+    simulate_chunk,
+    simulate_chunks,
+)
 from eventsim.events import EventStream, SpikeTape, SpikeTrains, concatenate, merge
 from eventsim.network import Network, Population, Projection, scsr, self_recurrent
 
@@ -31,6 +38,7 @@ __all__ = [
     "Population",
     "Projection",
     "ReadoutSeed",
+    "RunState",
     "Seeds",
     "SpikeSeed",
     "SpikeTape",
@@ -44,4 +52,6 @@ __all__ = [
     "scsr",
     "self_recurrent",
     "simulate",
+    "simulate_chunk",
+    "simulate_chunks",
 ]

@@ -1,5 +1,6 @@
 """Runs the stages of a plan forward on one of the backends."""
 
+from eventsim.engine.chunks import RunState, simulate_chunk, simulate_chunks
 from eventsim.engine.job import Precision
 from eventsim.engine.registry import (
     BackendInfo,
@@ -15,6 +16,7 @@ from eventsim.engine.trace import readout_voltage
 __all__ = [
     "BackendInfo",
     "Precision",
+    "RunState",
     "available_backends",
     "describe_backend",
     "get_backend",
@@ -23,5 +25,7 @@ __all__ = [
     "readout_voltage",
     "register_backend",
     "simulate",
+    "simulate_chunk",
+    "simulate_chunks",
     "using_backend",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from eventsim.events import EventStream, SpikeTrains
 from eventsim.network import Projection
 from eventsim.plan import Stage
+
+if TYPE_CHECKING:
+    from eventsim.engine.state import LayerState
 
 Floats = NDArray[np.float64]
 Precision = Literal["double", "single"]
@@ -126,6 +129,9 @@ class Backend(Protocol):
 
     def layer_forward(self, job: Job) -> SpikeTrains:
         """Spikes of a spiking population."""
+
+    def layer_resume(self, job: Job, state: "LayerState") -> tuple[SpikeTrains, "LayerState"]:
+        """Spikes from the end of ``state`` to the end of the job, and the state to go on from."""
 
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats

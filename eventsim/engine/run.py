@@ -38,11 +38,8 @@ def simulate(
     ------
     NetworkError, ShapeError, ParameterError, BackendError, RunawayError
     """
-    if precision not in get_args(Precision):
-        raise BackendError(f"simulate: precision is {precision!r}, expected 'double' or 'single'.")
     plan, engine = make_plan(net), get_backend(backend)
-    net.check()
-    _check_stream(plan, stream)
+    check_run(net, plan, stream, precision)
     trains: dict[str, SpikeTrains] = {}
     events: dict[str, int] = {}
     for stage in plan.stages:
@@ -50,10 +47,10 @@ def simulate(
         if stage.population.kind == "spiking":
             trains[stage.name] = engine.layer_forward(job)
         for projection, source in zip(stage.afferents, job.sources, strict=True):
-            events[projection.name] = _count_arrivals(projection, source, stream.duration)
+            events[projection.name] = count_arrivals(projection, source, stream.duration)
         if stage.recurrence is not None:
             own = source_of(trains[stage.name])
-            events[stage.recurrence.name] = _count_arrivals(stage.recurrence, own, stream.duration)
+            events[stage.recurrence.name] = count_arrivals(stage.recurrence, own, stream.duration)
     return SpikeTape(stream, trains, events, engine.name, precision)
 
 
@@ -107,7 +104,11 @@ def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:
     return make_job(plan, stage, tape.stream, tape.trains, precision)
 
 
-def _check_stream(plan: Plan, stream: EventStream) -> None:
+def check_run(net: Network, plan: Plan, stream: EventStream, precision: Precision) -> None:
+    """Raise BackendError, ParameterError or ShapeError unless ``net`` can run on ``stream``."""
+    if precision not in get_args(Precision):
+        raise BackendError(f"simulate: precision is {precision!r}, expected 'double' or 'single'.")
+    net.check()
     if stream.n_channels != plan.input.size:
         raise ShapeError(
             f"simulate: the stream has {stream.n_channels} channels, input population "
@@ -115,7 +116,7 @@ def _check_stream(plan: Plan, stream: EventStream) -> None:
         )
 
 
-def _count_arrivals(projection: Projection, source: Source, duration: Floats) -> int:
+def count_arrivals(projection: Projection, source: Source, duration: Floats) -> int:
     """Exact number of spikes that reach a synapse before the end of their sample."""
     end = np.repeat(duration, np.diff(source.offsets))
     if projection.kind == "self":

@@ -31,12 +31,12 @@ def _sample_voltage(job: Job, sample: int, at: Floats) -> Floats:
             mine = slice(wiring.out_start[row], wiring.out_start[row + 1])
             target = wiring.target[mine]
             since = at[:, None] - time - delays[mine]
-            gain = _gain(np.maximum(since, 0.0), p.tau_mem[target], p.tau_syn[target])
+            gain = synaptic_gain(np.maximum(since, 0.0), p.tau_mem[target], p.tau_syn[target])
             result[:, target] += p.resistance[target] * weights[mine] * gain
     return result
 
 
-def _gain(dt: Floats, tau_mem: Floats, tau_syn: Floats) -> Floats:
+def synaptic_gain(dt: Floats, tau_mem: Floats, tau_syn: Floats) -> Floats:
     """As :func:`eventsim.neuron.lif.synaptic_gain`, for arrays."""
     z = np.abs(1.0 / tau_syn - 1.0 / tau_mem) * dt
     phi = np.divide(-np.expm1(-z), z, out=np.ones_like(z), where=z != 0.0)

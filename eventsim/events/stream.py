@@ -209,6 +209,35 @@ class EventStream:
         order = np.arange(self.n_samples) if order is None else order
         return (order[start : start + size] for start in range(0, order.size, size))
 
+    def chunks(self, length: float) -> Iterator["EventStream"]:
+        """The stream in pieces of ``length`` ms, for :func:`eventsim.simulate_chunk`.
+
+        Times go on counting from the start of the recording, and the ``duration`` of a piece is its
+        end. An event on a border belongs to the later piece; a sample that is over has no more
+        events and keeps its duration.
+
+        Raises
+        ------
+        EventError
+            ``length`` is not a positive, finite number.
+        """
+        if not 0.0 < length < np.inf:
+            raise EventError(f"chunks: length is {length} ms, expected a positive, finite number.")
+        n = max(1, int(np.ceil(self.duration.max(initial=0.0) / length)))
+        ends = np.arange(1, n) * length
+        piece = np.searchsorted(ends, self.times, side="right")
+        sample = sample_of_event(self.offsets)
+        for k, end in enumerate([*ends, np.inf]):
+            mine = piece == k
+            counts = np.bincount(sample[mine], minlength=self.n_samples)
+            yield EventStream(
+                self.times[mine],
+                self.channels[mine],
+                np.concatenate([[0], np.cumsum(counts)]),
+                n_channels=self.n_channels,
+                duration=np.minimum(self.duration, end),
+            )
+
 
 def concatenate(streams: Sequence[EventStream]) -> EventStream:
     """Join streams of equal channel count, sample after sample. New arrays."""

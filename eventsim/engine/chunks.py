@@ -1,0 +1,244 @@
+"""simulate_chunk: a stream that comes in pieces, or is longer than memory.
+
+A chunk is an EventStream whose times go on counting from the start of the recording and whose
+``duration`` is the chunk's end; :meth:`eventsim.EventStream.chunks` cuts one so. What a run carries
+from chunk to chunk:
+
+* the state of every spiking population, see :mod:`eventsim.engine.state`,
+* spikes that are still on their way to some target, because a delay takes them past the end,
+* voltage and current of every readout at the end.
+
+Spikes are, to the bit, those of one run over the whole stream.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from eventsim.engine.job import Floats, Job, Precision, Source, source_of
+from eventsim.engine.registry import get_backend
+from eventsim.engine.run import check_run, count_arrivals
+from eventsim.engine.state import LayerState, start_state
+from eventsim.engine.trace import synaptic_gain
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.events.stream import sample_of_event
+from eventsim.network import Network, Projection
+from eventsim.plan import make_plan
+
+
+class ReadoutState(NamedTuple):
+    """Voltage and current of a readout at the end of a chunk, float64 [samples, size]."""
+
+    voltage: Floats
+    current: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class RunState:
+    """Where a run stands at the end of a chunk.
+
+    Attributes
+    ----------
+    end
+        ms, [samples].
+    layers
+        State of every spiking population.
+    travelling
+        Spikes of every population, the input included, that are still on their way.
+    readouts
+        Voltage and current of every readout at ``end``.
+    backend, precision
+        Of the run; the next chunk must have the same.
+    """
+
+    end: Floats
+    layers: Mapping[str, LayerState]
+    travelling: Mapping[str, Source]
+    readouts: Mapping[str, ReadoutState]
+    backend: str
+    precision: str
+
+
+def simulate_chunk(
+    net: Network,
+    chunk: EventStream,
+    state: RunState | None = None,
+    *,
+    backend: str = "auto",
+    precision: Precision = "double",
+) -> tuple[SpikeTape, RunState]:
+    """Run ``net`` on the next chunk of a stream.
+
+    Parameters
+    ----------
+    net
+        As :func:`eventsim.simulate`; not to be changed between chunks.
+    chunk
+        Events from the end of the chunk before to ``chunk.duration``, in ms since the start of the
+        recording; the same number of samples every time.
+    state
+        What the chunk before returned; None for the first.
+    backend, precision
+        As :func:`eventsim.simulate`, the same for all chunks.
+
+    Returns
+    -------
+    tuple[SpikeTape, RunState]
+        The chunk's spikes, and what the next chunk goes on from. A spike whose refractory time
+        ends in a later chunk has no ``restart_current``; gradients need the run in one piece.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        The chunk does not follow the one before.
+    NetworkError, BackendError, RunawayError
+        As :func:`eventsim.simulate`.
+    """
+    plan, engine = make_plan(net), get_backend(backend)
+    check_run(net, plan, chunk, precision)
+    begin = np.zeros(chunk.n_samples) if state is None else state.end
+    _check_follows(chunk, state, engine.name, precision)
+    sources = {plan.input.name: _joined(state, plan.input.name, source_of(chunk))}
+    layers: dict[str, LayerState] = {}
+    readouts: dict[str, ReadoutState] = {}
+    trains: dict[str, SpikeTrains] = {}
+    for stage in plan.stages:
+        afferents = tuple(sources[p.source] for p in stage.afferents)
+        job = Job(stage, afferents, chunk.duration, precision)
+        if stage.population.kind == "readout":
+            known = None if state is None else state.readouts[stage.name]
+            readouts[stage.name] = _readout_after(job, known, begin)
+            continue
+        before = start_state(job) if state is None else state.layers[stage.name]
+        trains[stage.name], layers[stage.name] = engine.layer_resume(job, before)
+        sources[stage.name] = _joined(state, stage.name, source_of(trains[stage.name]))
+    events = {
+        p.name: count_arrivals(p, sources[p.source], chunk.duration)
+        - count_arrivals(p, sources[p.source], begin)
+        for p in net.projections.values()
+    }
+    tape = SpikeTape(chunk, trains, events, engine.name, precision)
+    travelling = {
+        name: _travelling(net, name, source, chunk.duration) for name, source in sources.items()
+    }
+    after = RunState(chunk.duration, layers, travelling, readouts, engine.name, precision)
+    return tape, after
+
+
+def simulate_chunks(
+    net: Network,
+    chunks: Iterable[EventStream],
+    *,
+    backend: str = "auto",
+    precision: Precision = "double",
+) -> Iterator[SpikeTape]:
+    """Run ``net`` on chunks as they come, and give each one's tape; as :func:`simulate_chunk`."""
+    state = None
+    for chunk in chunks:
+        tape, state = simulate_chunk(net, chunk, state, backend=backend, precision=precision)
+        yield tape
+
+
+def _check_follows(
+    chunk: EventStream, state: RunState | None, backend: str, precision: str
+) -> None:
+    if state is None:
+        return
+    if (backend, precision) != (state.backend, state.precision):
+        raise ParameterError(
+            f"simulate_chunk: the chunk before ran on {state.backend!r} in {state.precision} "
+            f"precision, this one is to run on {backend!r} in {precision}. Keep to one."
+        )
+    if chunk.n_samples != state.end.size:
+        raise ShapeError(
+            f"simulate_chunk: the chunk has {chunk.n_samples} samples, the one before had "
+            f"{state.end.size}. They must be equal."
+        )
+    early = np.flatnonzero(chunk.duration < state.end)
+    if early.size:
+        raise ParameterError(
+            f"simulate_chunk: sample {early[0]} ends at {chunk.duration[early[0]]} ms, the chunk "
+            f"before at {state.end[early[0]]} ms. Times go on counting from chunk to chunk."
+        )
+    begin = np.repeat(state.end, np.diff(chunk.offsets))
+    early = np.flatnonzero(chunk.times < begin)
+    if early.size:
+        k = early[0]
+        raise ParameterError(
+            f"simulate_chunk: event {k} lies at {chunk.times[k]} ms, before the end of the chunk "
+            f"before ({begin[k]} ms). Times go on counting from chunk to chunk."
+        )
+
+
+def _readout_after(job: Job, before: ReadoutState | None, begin: Floats) -> ReadoutState:
+    """A readout at the end of the job, in closed form from ``begin`` (ms, by sample) on."""
+    p, wiring = job.stage.population, job.stage.wiring
+    shape, fan_out = (job.n_samples, p.size), np.diff(wiring.out_start)
+    span = (job.duration - begin)[:, None]
+    if before is None:
+        before = ReadoutState(np.zeros(shape) + p.v_leak, np.zeros(shape))
+    gain = p.resistance * synaptic_gain(span, p.tau_mem, p.tau_syn)
+    voltage = (before.voltage - p.v_leak) * np.exp(-span / p.tau_mem) + gain * before.current
+    current = before.current * np.exp(-span / p.tau_syn)
+    weights, delays = job.weights(), job.delays()
+    for k, source in enumerate(job.sources):
+        rows = source.channel + wiring.row_start[k]
+        counts = fan_out[rows]
+        spike = np.repeat(np.arange(rows.size), counts)
+        first = np.cumsum(counts) - counts
+        synapse = np.arange(spike.size) + (wiring.out_start[rows] - first)[spike]
+        sample, target = sample_of_event(source.offsets)[spike], wiring.target[synapse]
+        arrival = source.times[spike] + delays[synapse]
+        met = (arrival >= begin[sample]) & (arrival < job.duration[sample])
+        sample, target, since = sample[met], target[met], (job.duration[sample] - arrival)[met]
+        jump, place = weights[synapse[met]], sample * p.size + target
+        tau_mem, tau_syn = p.tau_mem[target], p.tau_syn[target]
+        rise = p.resistance[target] * jump * synaptic_gain(since, tau_mem, tau_syn)
+        left = jump * np.exp(-since / tau_syn)
+        voltage += np.bincount(place, rise, minlength=voltage.size).reshape(shape)
+        current += np.bincount(place, left, minlength=voltage.size).reshape(shape)
+    return ReadoutState(voltage + p.v_leak, current)
+
+
+def _joined(state: RunState | None, name: str, new: Source) -> Source:
+    """Spikes still on their way, and new ones, which are all later."""
+    if state is None or state.travelling[name].times.size == 0:
+        return new
+    old = state.travelling[name]
+    samples = [sample_of_event(part.offsets) for part in (old, new)]
+    order = np.argsort(np.concatenate(samples), kind="stable")
+    return Source(
+        np.concatenate([old.times, new.times])[order],
+        np.concatenate([old.channel, new.channel])[order],
+        old.offsets + new.offsets,
+        new.size,
+    )
+
+
+def _travelling(net: Network, name: str, source: Source, end: Floats) -> Source:
+    """The spikes that reach some target at or after ``end``."""
+    longest = np.zeros(source.size)
+    for projection in net.projections.values():
+        if projection.source == name:
+            np.maximum(longest, _longest_delay(projection, source.size), out=longest)
+    sample = sample_of_event(source.offsets)
+    # Without a delay a spike was met in its own chunk, and no spike lies at the chunk's end.
+    kept = source.times + longest[source.channel] >= end[sample]
+    before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    return Source(source.times[kept], source.channel[kept], before[source.offsets], source.size)
+
+
+def _longest_delay(projection: Projection, size: int) -> Floats:
+    """Largest delay of every source neuron's synapses, ms."""
+    delays = np.asarray(projection.delays)
+    if not projection.delay_per_synapse or projection.kind == "self":
+        return np.broadcast_to(delays, (size,))
+    if projection.kind == "dense":
+        longest: Floats = delays.max(axis=1, initial=0.0)
+        return longest
+    longest, indptr = np.zeros(size), projection.weights.indptr
+    np.maximum.at(longest, np.repeat(np.arange(size), np.diff(indptr)), delays)
+    return longest

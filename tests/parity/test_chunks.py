@@ -1,0 +1,116 @@
+"""A stream cut into chunks gives, to the bit, the spikes of the whole."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import EventError, ParameterError, ShapeError
+from tests.support.nets import random_net, random_stream
+
+CASES = {
+    "shared events": {"delays": "none", "self_delays": "none"},
+    "delays by source": {"delays": "source", "self_delays": "none"},
+    "sparse, self-delays": {"sparse": True, "delays": "synapse"},
+    "dense, delays by synapse": {"delays": "synapse"},
+    "pacemakers": {"delays": "none", "self_delays": "none", "pacemakers": True},
+    "pacemakers, sparse": {"sparse": True, "self_delays": "scalar", "pacemakers": True},
+}
+
+
+def case(name):
+    number = list(CASES).index(name)
+    net = random_net(900 + number, hidden=(9, 7), n_inputs=6, **CASES[name])
+    return net, random_stream(910 + number, n_samples=3, n_channels=6, duration=60.0)
+
+
+def assert_chunks_equal_whole(net, stream, length, **options):
+    whole = es.simulate(net, stream, **options)
+    parts = list(es.simulate_chunks(net, stream.chunks(length), **options))
+    total = 0
+    for name in whole.names:
+        for s in range(stream.n_samples):
+            times, neurons = (
+                np.concatenate([part[name].sample(s)[k] for part in parts]) for k in (0, 1)
+            )
+            assert np.array_equal(times, whole[name].sample(s)[0])
+            assert np.array_equal(neurons, whole[name].sample(s)[1])
+            total += times.size
+    for name, count in whole.synaptic_events.items():
+        assert sum(part.synaptic_events[name] for part in parts) == count
+    return total
+
+
+@pytest.mark.parametrize("length", [0.4, 7.0, 33.3])
+@pytest.mark.parametrize("name", list(CASES))
+def test_chunks_give_the_spikes_of_the_whole(backend, name, length):
+    net, stream = case(name)
+    if backend == "reference" and length < 1.0:
+        stream = stream[0]
+    assert assert_chunks_equal_whole(net, stream, length, backend=backend) > 20
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_chunks_in_single_precision(fast_backend, name):
+    net, stream = case(name)
+    assert_chunks_equal_whole(net, stream, 5.0, backend=fast_backend, precision="single")
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_readout_at_the_end_is_that_of_the_whole(name):
+    net, stream = case(name)
+    whole, state = es.simulate(net, stream), None
+    for chunk in stream.chunks(9.0):
+        _, state = es.simulate_chunk(net, chunk, state)
+        for s in range(stream.n_samples):
+            if chunk.duration[s] == stream.duration[s]:
+                continue
+            expected = es.readout_voltage(net, whole, "output", [chunk.duration[s]])[s, 0]
+            np.testing.assert_allclose(
+                state.readouts["output"].voltage[s], expected, rtol=0, atol=1e-12
+            )
+
+
+def test_event_on_a_border_belongs_to_the_later_chunk():
+    stream = es.EventStream([5.0, 10.0, 20.0], [0, 1, 0], [0, 3], n_channels=2, duration=20.0)
+    first, second = stream.chunks(10.0)
+    assert first.times.tolist() == [5.0]
+    assert second.times.tolist() == [10.0, 20.0]
+    assert (first.duration.tolist(), second.duration.tolist()) == ([10.0], [20.0])
+
+
+def test_sample_that_is_over_stays_over(fast_backend):
+    net, _ = case("sparse, self-delays")
+    stream = random_stream(930, n_samples=4, n_channels=6, duration=30.0)
+    longer = es.EventStream(
+        stream.times, stream.channels, stream.offsets, n_channels=6,
+        duration=stream.duration * [1.0, 1.0, 3.0, 1.0],
+    )  # fmt: skip
+    assert_chunks_equal_whole(net, longer, 8.0, backend=fast_backend)
+
+
+def test_state_carries_no_more_than_what_is_still_needed():
+    net, _ = case("sparse, self-delays")
+    stream = random_stream(940, n_samples=1, n_channels=6, duration=600.0)
+    sizes, state = [], None
+    for chunk in stream.chunks(2.0):
+        _, state = es.simulate_chunk(net, chunk, state)
+        sizes.append(sum(source.times.size for source in state.travelling.values()))
+    assert 0 < max(sizes) < 0.2 * stream.n_events
+
+
+def test_chunk_that_does_not_follow_is_refused():
+    net, stream = case("shared events")
+    first, second, *_ = stream.chunks(10.0)
+    _, state = es.simulate_chunk(net, first, None, backend="cpu")
+    with pytest.raises(ParameterError, match="Times go on counting"):
+        es.simulate_chunk(net, first, state, backend="cpu")
+    with pytest.raises(ShapeError, match="3"):
+        es.simulate_chunk(net, second[0], state, backend="cpu")
+    with pytest.raises(ParameterError, match="Keep to one"):
+        es.simulate_chunk(net, second, state, backend="cpu", precision="single")
+
+
+@pytest.mark.parametrize("length", [0.0, -1.0, np.inf, np.nan])
+def test_bad_length_is_refused(length):
+    with pytest.raises(EventError, match="length"):
+        list(random_stream(1).chunks(length))
