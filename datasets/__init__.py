@@ -17,7 +17,7 @@ import numpy as np
 
 from eventsim.datasets import fsdd, ntidigits, spoken_digits
 from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, check_split, find, searched
-from eventsim.datasets.encoder import CochleaEncoder
+from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.errors import DataError
 
 __all__ = [

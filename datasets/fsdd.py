@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import wavfile
 
-from eventsim.datasets import encoder as encoder_module
 from eventsim.datasets.cache import Arrays, cached, code_digest, digest
 from eventsim.datasets.dataset import Split, check_split, find, searched, user_folder
-from eventsim.datasets.encoder import CochleaEncoder
+from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.datasets.encoders.cochlea import SOURCES
 from eventsim.datasets.progress import track
 from eventsim.errors import DataError
 from eventsim.events import EventStream
@@ -204,7 +204,7 @@ def _encoded(files: dict[str, bytes], encoder: CochleaEncoder) -> EventStream:
     key = {
         "recordings": digest(files.items()),
         "encoder": encoder.describe(),
-        "code": code_digest(__file__, str(encoder_module.__file__)),
+        "code": code_digest(__file__, *SOURCES),
     }
     arrays = cached("fsdd", key=key, make=lambda: _encode_all(files, encoder))
     return EventStream(

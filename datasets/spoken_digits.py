@@ -2,7 +2,7 @@
 
 A stand-in for N-TIDIGITS18 that needs no download and no licence from third parties: "oh",
 "one" to "nine" and "zero" are synthesized, encoded by the cochlea of
-:mod:`eventsim.datasets.encoder`, and written as an HDF5 file in exactly the layout of
+:mod:`eventsim.datasets.encoders.cochlea`, and written as an HDF5 file in exactly the layout of
 :mod:`eventsim.datasets.ntidigits`, whose reader reads them back.
 
 A **voice** is one of eSpeak NG's variants (formants, pitch range, source); with an accent it
@@ -20,12 +20,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets import encoder as encoder_module
 from eventsim.datasets import espeak as espeak_module
 from eventsim.datasets import ntidigits
 from eventsim.datasets.cache import code_digest, entry
 from eventsim.datasets.dataset import Split, check_split, find
-from eventsim.datasets.encoder import CochleaEncoder
+from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.datasets.encoders.cochlea import SOURCES
 from eventsim.datasets.espeak import Synthesizer
 from eventsim.datasets.ntidigits import CLASS_NAMES, DIGITS, Key
 from eventsim.datasets.progress import track
@@ -118,8 +118,9 @@ class Recipe:
     def describe(self) -> dict[str, str]:
         """All parameters as text, and the digest of the code that makes the set."""
         own = {f.name: repr(getattr(self, f.name)) for f in fields(self)}
-        modules = (encoder_module, espeak_module, ntidigits)
-        return own | {"code": code_digest(__file__, *(str(m.__file__) for m in modules))}
+        modules = (espeak_module, ntidigits)
+        files = (__file__, *SOURCES, *(str(m.__file__) for m in modules))
+        return own | {"code": code_digest(*files)}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eventsim.datasets import fsdd
-from eventsim.datasets.encoder import CochleaEncoder
+from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.errors import DataError
 
 REAL = Path(os.environ.get("EVENTSIM_DATA", "/nonexistent")) / "fsdd"

@@ -1,12 +1,8 @@
 import numpy as np
 import pytest
 
-from eventsim.datasets.encoder import (
-    CochleaEncoder,
-    _integrate_and_fire,
-    active_level,
-    centre_frequencies,
-)
+from eventsim.datasets.encoders.cochlea import CochleaEncoder, active_level, centre_frequencies
+from eventsim.datasets.encoders.integrate_and_fire import fire
 from eventsim.errors import DataError, ParameterError
 
 
@@ -136,7 +132,7 @@ def test_events_are_exactly_where_the_integral_reaches_an_integer():
 
 
 def test_constant_drive_fires_at_its_rate():
-    times, channels = _integrate_and_fire(np.full((1, 8000), 125.0, np.float32), 8000.0, end=1e3)
+    times, channels = fire(np.full((1, 8000), 125.0, np.float32), 8000.0, end=1e3)
     np.testing.assert_allclose(times, 8.0 * np.arange(1, 126), rtol=1e-12)
     assert not channels.any()
 

@@ -1,15 +1,8 @@
 r"""Audio to events: a cochlea of band-pass filters, one integrate-and-fire unit per channel.
 
-A clip :math:`x` is brought to a common loudness and sent through ``n_channels`` gammatone
-filters, spaced evenly on the ERB scale, channel 0 highest. With centre :math:`f_c` and
-bandwidth :math:`b = 1.019\,\mathrm{ERB}(f_c)` in Hz the filter of order :math:`n` is
-
-.. math::
-    H_c(f) = \Big(1 + j\,\frac{f - f_c}{b}\Big)^{-n}, \qquad
-    \mathrm{ERB}(f) = 24.7 + 0.108\,f .
-
-Every output is half-wave rectified and compressed, weakened by what its neighbours have just
-done, and freed of its weakest part:
+A clip is brought to a common loudness and sent through ``n_channels`` filters of
+:mod:`eventsim.datasets.encoders.gammatone`. Every output :math:`y_c` is half-wave rectified and
+compressed, weakened by what its neighbours have just done, and freed of its weakest part:
 
 .. math::
     r_c = \max(y_c, 0)^p, \qquad
@@ -18,17 +11,8 @@ done, and freed of its weakest part:
 
 with :math:`\langle r\rangle_c` the mean over ``inhibition_width`` channels around :math:`c`,
 smoothed by a first-order low-pass of time constant ``inhibition_tau`` and renewed once per ms.
-The unit of channel
-:math:`c` integrates from the start of the clip and fires whenever its integral reaches the
-next integer,
-
-.. math::
-    \int_0^{t_k} \frac{d_c}{1 + \rho\,d_c}\,dt = k, \qquad k = 1, 2, \dots
-
-The denominator is the dead time :math:`\rho`: the integrand stays below :math:`1/\rho`, so
-two events of a channel are always more than :math:`\rho` apart, and a constant drive fires
-exactly as a unit that rests for :math:`\rho` after each event. Nothing has to be dropped.
-The integral is linear between audio samples; crossings are solved there in float64.
+The units of :mod:`eventsim.datasets.encoders.integrate_and_fire`, with dead time :math:`\rho` and
+threshold mismatch :math:`\sigma`, turn :math:`d_c` into events.
 
 ====================  ======================  =================
 symbol                name                    unit
@@ -38,6 +22,7 @@ symbol                name                    unit
 :math:`\phi`          floor                   compressed level
 :math:`g`             gain                    events per second
 :math:`\rho`          refractory              ms
+:math:`\sigma`        mismatch                1
 ====================  ======================  =================
 
 Loudness is the active level: the root mean square over the 20 ms frames that are within
@@ -47,7 +32,7 @@ References
 ----------
 Slaney (1993), An efficient implementation of the Patterson-Holdsworth auditory filter bank,
 Apple technical report 35. Anumula et al. (2018), Feature representations for neuromorphic
-audio spike streams, Front. Neurosci. 12:23 (N-TIDIGITS18, whose statistics the defaults meet).
+audio spike streams, Front. Neurosci. 12:23 (N-TIDIGITS18, whose event rate the defaults meet).
 """
 
 import math
@@ -59,13 +44,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft, signal
 from scipy.ndimage import uniform_filter1d
 
-from eventsim.errors import DataError, ParameterError
+from eventsim.datasets.encoders import frames as frames_module
+from eventsim.datasets.encoders import gammatone, integrate_and_fire
+from eventsim.datasets.encoders.frames import Events, Floats, checked_clip, require
 
-Floats = NDArray[np.float64]
+# Files that decide what the events are, for the keys of caches.
+SOURCES = (
+    __file__,
+    *(str(m.__file__) for m in (frames_module, gammatone, integrate_and_fire)),
+)
 
+LEAST_RATE = 4e3  # Hz
 FRAME = 0.020  # s, frame of the active level
 ACTIVE_RANGE_DB = 25.0
-RING_TIME = 0.1  # s of zeros behind a clip; the lowest filter has decayed by exp(-23) there
 INHIBITION_STEP = 1e-3  # s
 OVERSAMPLING = 2.16  # least internal rate over frequency_max: 8 kHz for the default
 
@@ -86,14 +77,16 @@ class CochleaEncoder:
         sample rate stay silent.
     filter_order
         Order :math:`n` of the gammatone filters.
-    compression, inhibition, floor, gain, refractory
-        See the table of :mod:`eventsim.datasets.encoder`.
+    compression, inhibition, floor, gain, refractory, mismatch
+        See the table of :mod:`eventsim.datasets.encoders.cochlea`.
     inhibition_width
         Channels over which the neighbourhood mean is taken, odd.
     inhibition_tau
         ms, time constant of the neighbourhood mean.
     level_min
         Active level, relative to full scale, below which a clip is not amplified further.
+    seed
+        Of the thresholds, without effect at ``mismatch`` 0.
 
     Raises
     ------
@@ -113,31 +106,30 @@ class CochleaEncoder:
     gain: float = 2500.0
     refractory: float = 1.0
     level_min: float = 1e-4
+    mismatch: float = 0.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         """Check every parameter once."""
-        _require(self.n_channels >= 1, "n_channels", self.n_channels, "at least 1")
-        _require(
-            0 < self.frequency_min < self.frequency_max < math.inf,
-            "(frequency_min, frequency_max)",
-            (self.frequency_min, self.frequency_max),
-            "0 < frequency_min < frequency_max in Hz",
-        )
-        _require(self.filter_order >= 1, "filter_order", self.filter_order, "at least 1")
+        who = "CochleaEncoder"
+        for name in ("n_channels", "filter_order"):
+            require(getattr(self, name) >= 1, who, name, getattr(self, name), "at least 1")
+        gammatone.require_band(who, self.frequency_min, self.frequency_max)
         width = self.inhibition_width
-        _require(width >= 1 and width % 2 == 1, "inhibition_width", width, "an odd number")
+        require(width >= 1 and width % 2 == 1, who, "inhibition_width", width, "an odd number")
         for name in ("compression", "inhibition_tau", "gain", "level_min"):
             value = getattr(self, name)
-            _require(0 < value < math.inf, name, value, "a positive finite number")
-        for name in ("inhibition", "floor", "refractory"):
+            require(0 < value < math.inf, who, name, value, "a positive finite number")
+        for name in ("inhibition", "floor", "refractory", "mismatch"):
             value = getattr(self, name)
-            _require(0 <= value < math.inf, name, value, "a finite number >= 0")
+            require(0 <= value < math.inf, who, name, value, "a finite number >= 0")
+        require(self.seed >= 0, who, "seed", self.seed, "0 or more")
 
     def describe(self) -> str:
         """All parameters as one line of text, for keys and headers."""
         return ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
 
-    def encode(self, audio: ArrayLike, sample_rate: float) -> tuple[Floats, NDArray[np.int32]]:
+    def encode(self, audio: ArrayLike, sample_rate: float) -> Events:
         """Events of one mono clip.
 
         Parameters
@@ -158,9 +150,9 @@ class CochleaEncoder:
         DataError
             The clip is not one-dimensional, empty, not finite, or its rate is unusable.
         """
-        clip = _checked(audio, sample_rate)
+        clip = checked_clip(audio, sample_rate, who="CochleaEncoder", least_rate=LEAST_RATE)
         drive, rate = self.drive(clip, sample_rate)
-        return _integrate_and_fire(drive, rate, end=1e3 * clip.size / sample_rate)
+        return integrate_and_fire.fire(drive, rate, end=1e3 * clip.size / sample_rate)
 
     def drive(self, audio: ArrayLike, sample_rate: float) -> tuple[NDArray[np.float32], float]:
         """Input of the integrate-and-fire units, before any event.
@@ -168,10 +160,10 @@ class CochleaEncoder:
         Returns
         -------
         drive, rate
-            float32 [channels, steps] in events per second with dead time folded in, and the
-            steps per second. New array.
+            float32 [channels, steps] in events per second with thresholds and dead time folded
+            in, and the steps per second. New array.
         """
-        clip = _checked(audio, sample_rate)
+        clip = checked_clip(audio, sample_rate, who="CochleaEncoder", least_rate=LEAST_RATE)
         level = max(active_level(clip, sample_rate), self.level_min)
         n_fft, n_out = _transform_sizes(clip.size, sample_rate, self.frequency_max)
         rate = sample_rate * n_out / n_fft
@@ -187,6 +179,10 @@ class CochleaEncoder:
         d -= np.float32(self.floor)
         d *= np.float32(self.gain)
         np.maximum(d, 0.0, out=d)
+        if self.mismatch > 0.0:
+            rng = np.random.default_rng(self.seed)
+            theta = integrate_and_fire.thresholds(self.n_channels, mismatch=self.mismatch, rng=rng)
+            d /= theta.astype(np.float32)[:, None]
         d /= 1.0 + np.float32(1e-3 * self.refractory) * d
         return d, rate
 
@@ -207,11 +203,9 @@ class CochleaEncoder:
 
 def centre_frequencies(encoder: CochleaEncoder) -> Floats:
     """Centre frequency of every channel in Hz, descending, shape [channels]. New array."""
-    low, high = (
-        21.4 * math.log10(1.0 + 0.00437 * f) for f in (encoder.frequency_min, encoder.frequency_max)
+    return gammatone.centre_frequencies(
+        encoder.n_channels, encoder.frequency_min, encoder.frequency_max
     )
-    scale = np.linspace(high, low, encoder.n_channels)
-    return np.asarray((10.0 ** (scale / 21.4) - 1.0) / 0.00437, dtype=np.float64)
 
 
 def active_level(clip: Floats, sample_rate: float) -> float:
@@ -230,7 +224,7 @@ def _transform_sizes(n_samples: int, sample_rate: float, frequency_max: float) -
     is an exact resampling, and makes the cost independent of the sample rate.
     """
     # Multiples of 1024 let clips of similar length share one cached filter bank.
-    padded = -(-(n_samples + math.ceil(RING_TIME * sample_rate)) // 1024) * 1024
+    padded = -(-(n_samples + math.ceil(gammatone.RING_TIME * sample_rate)) // 1024) * 1024
     n_fft = fft.next_fast_len(padded, real=True)
     wanted = math.ceil(n_fft * OVERSAMPLING * frequency_max / sample_rate)
     n_out = fft.next_fast_len(wanted, real=True) if wanted < n_fft else n_fft
@@ -243,58 +237,7 @@ def _filter_bank(
 ) -> NDArray[np.complex64]:
     """Frequency responses, shape [channels, frequencies below half the internal rate]."""
     centre = centre_frequencies(encoder)[:, None]
-    bandwidth = 1.019 * (24.7 + 0.108 * centre)
     frequency = np.arange(n_out // 2 + 1) * (sample_rate / n_fft)
-    response = (1.0 + 1j * (frequency - centre) / bandwidth) ** -encoder.filter_order
+    response = gammatone.response(frequency, centre, encoder.filter_order)
     response[centre[:, 0] >= sample_rate / 2.0] = 0.0
     return response.astype(np.complex64)
-
-
-def _integrate_and_fire(
-    drive: NDArray[np.float32], rate: float, *, end: float
-) -> tuple[Floats, NDArray[np.int32]]:
-    """Crossing times of the integers by the integral of each row, in ms up to ``end``."""
-    total = np.zeros((drive.shape[0], drive.shape[1] + 1))
-    np.cumsum(drive, axis=1, dtype=np.float64, out=total[:, 1:])
-    total /= rate
-    counts = total[:, -1].astype(np.int64)
-    times = np.zeros(counts.sum())
-    start = 0
-    for row, count in zip(total, counts, strict=True):
-        level = np.arange(1, count + 1)
-        after = np.searchsorted(row, level)
-        fraction = (level - row[after - 1]) / (row[after] - row[after - 1])
-        times[start : start + count] = (after - 1 + fraction) * (1e3 / rate)
-        start += count
-    channels = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
-    # The integral ends with the clip; its last step may reach past it.
-    inside = times <= end
-    t, c = times[inside], channels[inside]
-    order = np.lexsort((c, t))
-    return t[order], c[order]
-
-
-def _checked(audio: ArrayLike, sample_rate: float) -> Floats:
-    clip = np.asarray(audio)
-    if clip.ndim != 1 or clip.size == 0 or clip.dtype.kind not in "if":
-        raise DataError(
-            f"CochleaEncoder: audio has shape {clip.shape} and type {clip.dtype}, expected a "
-            "one-dimensional array of at least one float or signed integer. Mix stereo down first."
-        )
-    if not 4e3 <= sample_rate < math.inf:
-        raise DataError(
-            f"CochleaEncoder: sample rate is {sample_rate} Hz, expected 4000 Hz or more."
-        )
-    scale = float(-np.iinfo(clip.dtype).min) if clip.dtype.kind == "i" else 1.0
-    values = np.asarray(clip, dtype=np.float64) / scale
-    if not np.isfinite(values).all():
-        bad = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise DataError(
-            f"CochleaEncoder: audio sample {bad} is {values[bad]}, expected finite numbers."
-        )
-    return values
-
-
-def _require(fact: bool, name: str, value: object, expected: str) -> None:
-    if not fact:
-        raise ParameterError(f"CochleaEncoder: {name} is {value}, expected {expected}.")

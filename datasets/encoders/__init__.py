@@ -1,0 +1,27 @@
+"""Audio to events: filter banks, spike coders, and a whole cochlea.
+
+One file per encoder, with its formula, symbols, units and source. A **filter bank** turns audio
+into frames [channels, frames], a **spike coder** turns frames into events:
+
+>>> from eventsim.datasets.encoders import GammatoneBank, IntegrateAndFire, encode
+>>> import numpy as np
+>>> audio = np.sin(2 * np.pi * 440 * np.arange(4000) / 8000)
+>>> times, channels = encode(audio, 8000, bank=GammatoneBank(), coder=IntegrateAndFire())
+
+:class:`CochleaEncoder` is both in one, with loudness normalisation and lateral inhibition.
+"""
+
+from eventsim.datasets.encoders.cochlea import CochleaEncoder
+from eventsim.datasets.encoders.frames import FilterBank, Frames, SpikeCoder, encode
+from eventsim.datasets.encoders.gammatone import GammatoneBank
+from eventsim.datasets.encoders.integrate_and_fire import IntegrateAndFire
+
+__all__ = [
+    "CochleaEncoder",
+    "FilterBank",
+    "Frames",
+    "GammatoneBank",
+    "IntegrateAndFire",
+    "SpikeCoder",
+    "encode",
+]

@@ -1,0 +1,120 @@
+"""What filter banks give and spike coders take: one value per channel and frame.
+
+An encoder is a filter bank followed by a spike coder:
+
+.. code-block:: text
+
+    audio [samples] --bank.frames()--> Frames [channels, frames] --coder.spikes()--> events
+
+Column ``k`` of the frames is what the bank knows of the time from ``k * step`` to
+``(k + 1) * step`` ms: a coder may use it from the end of that time on, and so stays causal.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.errors import DataError, ParameterError
+
+Floats = NDArray[np.float64]
+Events = tuple[Floats, NDArray[np.int32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Output of a filter bank.
+
+    Parameters
+    ----------
+    values
+        Floats [channels, frames], channel 0 has the highest frequency.
+    step
+        Length of a frame in ms.
+    duration
+        Length of the audio in ms; the frames cover all of it but less than one frame at its
+        end.
+    """
+
+    values: Floats
+    step: float
+    duration: float
+
+
+class FilterBank(Protocol):
+    """Audio to frames."""
+
+    def frames(self, audio: ArrayLike, sample_rate: float) -> Frames:
+        """Frames of one mono clip."""
+
+
+class SpikeCoder(Protocol):
+    """Frames to events."""
+
+    def spikes(self, frames: Frames) -> Events:
+        """Times in ms and channels, sorted by (time, channel)."""
+
+    def n_outputs(self, n_channels: int) -> int:
+        """Number of event channels for so many channels of the bank."""
+
+
+def encode(audio: ArrayLike, sample_rate: float, *, bank: FilterBank, coder: SpikeCoder) -> Events:
+    """Events of one mono clip.
+
+    Parameters
+    ----------
+    audio
+        Shape [audio samples]. Floats with full scale 1, or signed integers.
+    sample_rate
+        Hz.
+    bank, coder
+        The two halves of the encoder.
+
+    Returns
+    -------
+    times, channels
+        float64 ms and int32, both [events], sorted by (time, channel): a sample of
+        :meth:`eventsim.events.EventStream.from_samples`. New arrays.
+
+    Raises
+    ------
+    DataError
+        The clip is not one-dimensional, empty, not finite, or its rate is unusable.
+    """
+    return coder.spikes(bank.frames(audio, sample_rate))
+
+
+def in_order(times: Floats, channels: NDArray[np.int32]) -> Events:
+    """Both sorted by (time, channel). New arrays."""
+    order = np.lexsort((channels, times))
+    return times[order], channels[order]
+
+
+def checked_clip(
+    audio: ArrayLike, sample_rate: float, *, who: str, least_rate: float = 1e3
+) -> Floats:
+    """Audio as floats with full scale 1, or a DataError that names the encoder ``who``."""
+    clip = np.asarray(audio)
+    if clip.ndim != 1 or clip.size == 0 or clip.dtype.kind not in "if":
+        raise DataError(
+            f"{who}: audio has shape {clip.shape} and type {clip.dtype}, expected a "
+            "one-dimensional array of at least one float or signed integer. Mix stereo down first."
+        )
+    if not least_rate <= sample_rate < math.inf:
+        raise DataError(
+            f"{who}: sample rate is {sample_rate} Hz, expected {least_rate:.0f} Hz or more."
+        )
+    scale = float(-np.iinfo(clip.dtype).min) if clip.dtype.kind == "i" else 1.0
+    values = np.asarray(clip, dtype=np.float64) / scale
+    if not np.isfinite(values).all():
+        bad = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise DataError(f"{who}: audio sample {bad} is {values[bad]}, expected finite numbers.")
+    return values
+
+
+def require(fact: bool, who: str, name: str, value: object, expected: str) -> None:
+    """Raise a ParameterError that names encoder and parameter unless ``fact`` holds."""
+    if not fact:
+        raise ParameterError(f"{who}: {name} is {value}, expected {expected}.")

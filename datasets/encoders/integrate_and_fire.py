@@ -1,0 +1,131 @@
+r"""Integrate and fire: events where the integral of each channel reaches the next integer.
+
+With :math:`x_c(t)` the value of channel :math:`c`, constant during a frame, its unit receives
+
+.. math::
+    u_c = \frac{g}{\theta_c}\,\max(x_c, 0)
+
+events per second and fires at the times :math:`t_k` with
+
+.. math::
+    \int_0^{t_k} \frac{u_c}{1 + \rho\,u_c}\,dt = k, \qquad k = 1, 2, \dots
+
+The denominator is the dead time :math:`\rho`: the integrand stays below :math:`1/\rho`, so
+two events of a channel are never less than :math:`\rho` apart, and a constant drive fires
+exactly as a unit that rests for :math:`\rho` after each event. Nothing has to be dropped. The
+integral is linear inside a frame; crossings are solved there in float64.
+
+The thresholds of a chip differ from unit to unit. Here they are log-normal with median 1,
+
+.. math::
+    \theta_c = e^{\sigma\,z_c}, \qquad z_c \sim \mathcal N(0, 1),
+
+drawn once per channel: neighbouring channels then differ as they do in N-TIDIGITS18.
+
+================  ===========  =============================
+symbol            name         unit
+================  ===========  =============================
+:math:`g`         gain         events per second and value
+:math:`\rho`      refractory   ms
+:math:`\sigma`    mismatch     1
+:math:`\theta_c`  thresholds   1
+================  ===========  =============================
+
+References
+----------
+Liu, van Schaik, Minch, Delbruck (2014), Asynchronous binaural spatial audition sensor with
+2 x 64 x 4 channel output, IEEE Trans. Biomed. Circuits Syst. 8:453 (the chip behind
+N-TIDIGITS18, and the mismatch of its channels).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.datasets.encoders.frames import Events, Floats, Frames, in_order, require
+
+
+@dataclass(frozen=True)
+class IntegrateAndFire:
+    """Parameters of the units; two equal ones give equal events.
+
+    Parameters
+    ----------
+    gain, refractory, mismatch
+        See the table of :mod:`eventsim.datasets.encoders.integrate_and_fire`.
+    seed
+        Of the thresholds.
+
+    Raises
+    ------
+    ParameterError
+        A value lies outside its domain.
+    """
+
+    gain: float = 1000.0
+    refractory: float = 0.0
+    mismatch: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every parameter once."""
+        who = "IntegrateAndFire"
+        require(0 < self.gain < math.inf, who, "gain", self.gain, "a positive finite number")
+        for name in ("refractory", "mismatch"):
+            value = getattr(self, name)
+            require(0 <= value < math.inf, who, name, value, "a finite number >= 0")
+        require(self.seed >= 0, who, "seed", self.seed, "0 or more")
+
+    def spikes(self, frames: Frames) -> Events:
+        """Events of all channels, as :class:`eventsim.datasets.encoders.frames.SpikeCoder`."""
+        rng = np.random.default_rng(self.seed)
+        theta = thresholds(frames.values.shape[0], mismatch=self.mismatch, rng=rng)
+        drive = np.maximum(frames.values, 0.0) * (self.gain / theta[:, None])
+        drive /= 1.0 + 1e-3 * self.refractory * drive
+        return fire(drive, 1e3 / frames.step, end=frames.duration)
+
+    def n_outputs(self, n_channels: int) -> int:
+        """Number of event channels: that of the bank."""
+        return n_channels
+
+
+def thresholds(n_channels: int, *, mismatch: float, rng: np.random.Generator) -> Floats:
+    """Threshold of every channel, log-normal with median 1. New array."""
+    return np.exp(mismatch * rng.standard_normal(n_channels))
+
+
+def fire(drive: NDArray[Any], rate: float, *, end: float) -> Events:
+    """Times in ms at which the integral of each row reaches the integers.
+
+    Parameters
+    ----------
+    drive
+        Floats [channels, frames], events per second, >= 0.
+    rate
+        Frames per second.
+    end
+        ms; events after it are left out: the last frame may reach past the end of the audio.
+
+    Returns
+    -------
+    times, channels
+        Sorted by (time, channel). New arrays.
+    """
+    total = np.zeros((drive.shape[0], drive.shape[1] + 1))
+    np.cumsum(drive, axis=1, dtype=np.float64, out=total[:, 1:])
+    total /= rate
+    counts = total[:, -1].astype(np.int64)
+    times = np.zeros(counts.sum())
+    start = 0
+    for row, count in zip(total, counts, strict=True):
+        level = np.arange(1, count + 1)
+        after = np.searchsorted(row, level)
+        fraction = (level - row[after - 1]) / (row[after] - row[after - 1])
+        times[start : start + count] = (after - 1 + fraction) * (1e3 / rate)
+        start += count
+    channels = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
+    inside = times <= end
+    return in_order(times[inside], channels[inside])
