@@ -37,6 +37,10 @@ class BackendError(EventSimError, RuntimeError):
     """A backend is unknown or cannot run on this machine."""
 
 
+class PeerError(EventSimError, RuntimeError):
+    """Another process of the same run failed, or does something else than this one."""
+
+
 class RunawayError(EventSimError, RuntimeError):
     """A neuron fires without bound inside one gap between two of its inputs."""
 

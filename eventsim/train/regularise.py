@@ -67,19 +67,46 @@ class RateBand:
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and pseudo-gradient seeds."""
-        seconds = tape.stream.duration.sum() / MS_PER_S
-        value, seeds = 0.0, {}
-        for name in tape.names if self.populations is None else self.populations:
-            trains, population = tape[name], net.populations[name]
-            if seconds == 0.0:
-                continue
-            rate = np.bincount(trains.neurons, minlength=trains.size) / seconds
+        names = tape.names if self.populations is None else self.populations
+        counts = {
+            name: np.bincount(tape[name].neurons, minlength=tape[name].size) for name in names
+        }
+        value, slopes = self.slopes(net, counts, seconds=tape.stream.duration.sum() / MS_PER_S)
+        return value, spike_seeds(slopes, tape)
+
+    def slopes(
+        self, net: Network, counts: Mapping[str, NDArray[np.int64]], *, seconds: float
+    ) -> tuple[float, dict[str, NDArray[np.float64]]]:
+        """Value, and dL/dV per spike of every neuron, from spikes counted over a whole batch.
+
+        A batch whose samples are on several tapes is counted as a whole first; every tape then
+        takes its seeds from :func:`spike_seeds`.
+
+        Parameters
+        ----------
+        net
+            The network.
+        counts
+            Spikes of every neuron, [size] by population.
+        seconds
+            Of input, in which they were counted.
+        """
+        value, slopes = 0.0, {}
+        if seconds == 0.0:
+            return value, slopes
+        for name, count in counts.items():
+            population = net.populations[name]
+            rate = count / seconds
             excess = np.maximum(rate - self.high, 0.0) - np.maximum(self.low - rate, 0.0)
             value += 0.5 * self.strength * float(np.mean(excess**2))
-            per_count = self.strength * excess / (trains.size * seconds)
-            per_volt = per_count / (population.threshold - population.v_leak)
-            seeds[name] = SpikeSeed(voltage=per_volt[trains.neurons])
-        return value, seeds
+            per_count = self.strength * excess / (count.size * seconds)
+            slopes[name] = per_count / (population.threshold - population.v_leak)
+        return value, slopes
+
+
+def spike_seeds(slopes: Mapping[str, NDArray[np.float64]], tape: SpikeTape) -> Seeds:
+    """Seeds of a tape's spikes from the dL/dV of their neurons."""
+    return {name: SpikeSeed(voltage=slope[tape[name].neurons]) for name, slope in slopes.items()}
 
 
 def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount: float) -> int:
