@@ -2,13 +2,16 @@ r"""What the kernels of all fast backends take: a stage's parameters, and the wa
 
 Kernels work with the drive :math:`J = R I` (weights times R), with :math:`v = V - E`, and with the
 rates :math:`a = 1/\tau_m`, :math:`b = 1/\tau_s`, kept as slow rate :math:`\min(a, b)` and signed
-gap :math:`b - a`. All functions take and give arrays of the namespace of the network's parameters.
+gap :math:`b - a`. A bound of the voltage over an interval that stays below the alert level says,
+in spite of rounding, that nothing crosses the level there: so a crossing is decided by its own
+time alone, whatever ends the interval. All functions take and give arrays of the namespace of the
+network's parameters.
 
 =========  ==================================================================================
 array      rows
 =========  ==================================================================================
-neuron     slow rate, gap, membrane rate, level, peak gain, synaptic rate, reset, self-weight, and
-           1 where the self-weight acts at the spike, 0 where it returns later
+neuron     slow rate, gap, membrane rate, level, alert level, peak gain, synaptic rate, reset,
+           self-weight, and 1 where the self-weight acts at the spike, 0 where it returns later
 sums       weight times: beta, derivative by membrane rate, by synaptic rate
 own        dL/d: level, reset, refractory, self-weight, self-delay
 readout    membrane rate, synaptic rate, resistance
@@ -25,16 +28,17 @@ from eventsim.events.namespace import namespace
 
 Array = Any  # NumPy's, or that of the namespace of the network's parameters
 
-SLOW, GAP, RATE_MEM, LEVEL, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(9)
-N_PAR = 9
+SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(10)
+N_PAR = 10
 BY_DRIVE, BY_MEM, BY_SYN = range(3)
 N_SUMS = 3
 BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY = range(5)
 N_OWN = 5
 READOUT_MEM, READOUT_SYN, READOUT_RESISTANCE = range(3)
 
-# The bound of a peak is raised by this factor, more than the rounding of single precision.
-PEAK_MARGIN = 1.0 + 1e-5
+# The alert level lies below the level by this fraction of the largest voltages of the neuron, more
+# than the rounding of single precision.
+ALERT_MARGIN = 1e-5
 
 # First guess of a spike buffer: this rate of every neuron in Hz.
 GUESS_HZ = 64.0
@@ -54,7 +58,8 @@ def neuron_table(job: Job) -> Array:
     rows: list[Array] = [a] * N_PAR
     rows[SLOW], rows[GAP], rows[RATE_MEM], rows[RATE_SYN] = xp.minimum(a, b), b - a, a, b
     rows[LEVEL], rows[RESET] = p.threshold - p.v_leak, p.v_reset - p.v_leak
-    rows[PEAK] = PEAK_MARGIN * _largest_gain(a, b)
+    margin = ALERT_MARGIN * (xp.abs(rows[LEVEL]) + xp.abs(rows[RESET]))
+    rows[ALERT], rows[PEAK] = rows[LEVEL] - margin, _largest_gain(a, b)
     rows[SELF] = xp.where(instant, p.resistance * job.self_weights(), 0.0)
     rows[INSTANT] = instant.astype(np.float64)
     return xp.stack(rows).astype(real_type(job))

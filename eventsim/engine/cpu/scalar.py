@@ -318,14 +318,13 @@ def _crossing_from_rest(v, j, h, slow, gap, rate_mem, level):
     interval.
     """
     real = type(h)
-    x, y, gain = propagators(h, slow, gap, rate_mem)
-    if fma(gain, j, x * v) < level:
-        return real(-1.0)
     lo, hi = real(0.0), real(1.0) / slow
     for _ in range(MAX_STEPS):
         x, y, gain = propagators(hi, slow, gap, rate_mem)
         if fma(gain, j, x * v) >= level:
             break
+        if lo >= h:
+            return real(-1.0)
         lo, hi = hi, hi + hi
     t = real(0.5) * (lo + hi)
     for _ in range(2 * MAX_STEPS):

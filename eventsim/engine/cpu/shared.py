@@ -40,7 +40,7 @@ from eventsim.engine.cpu.walk import (
     walk,
     walk_back,
 )
-from eventsim.engine.table import BY_RESET, GAP, LEVEL, PEAK, RATE_MEM, RATE_SYN, RESET, SLOW
+from eventsim.engine.table import ALERT, BY_RESET, GAP, LEVEL, PEAK, RATE_MEM, RATE_SYN, RESET, SLOW
 
 
 def _forward_step(propagate):
@@ -55,7 +55,7 @@ def _forward_step(propagate):
             x, y, gain = propagate(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
             v_end, j_end = fma(gain, j, x * v), y * j
             top = highest(v, j, v_end, j_end, h, par[RATE_MEM, n], par[PEAK, n])
-            mask[n] = top >= par[LEVEL, n]
+            mask[n] = top >= par[ALERT, n]
             after[0, n] = flush(v_end)
             after[1, n] = flush(j_end + weight[n])
 

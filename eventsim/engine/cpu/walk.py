@@ -25,6 +25,7 @@ from eventsim.engine.cpu.scalar import (
 )
 from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import (
+    ALERT,
     BY_LEVEL,
     BY_REFRACTORY,
     BY_RESET,
@@ -103,7 +104,7 @@ def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, 
         h = real(t_end - t)
         x, y, gain = propagators(h, slow, gap, rate_mem)
         v_end, j_end, tau = fma(gain, j, x * v), y * j, real(-1.0)
-        if highest(v, j, v_end, j_end, h, rate_mem, par[PEAK, n]) >= level:
+        if highest(v, j, v_end, j_end, h, rate_mem, par[PEAK, n]) >= par[ALERT, n]:
             tau = crossing(v, j, h, slow, gap, rate_mem, level)
         if tau < real(0.0) or t + tau >= t_end:
             return flush(v_end), flush(j_end), t_end, count

@@ -212,12 +212,12 @@ DEVICE REAL highest(REAL v, REAL j, REAL v_end, REAL j_end, REAL h, REAL rate_me
 // bracket does not depend on h.
 DEVICE REAL crossing_from_rest(REAL v, REAL j, REAL h, const Rates& r, REAL level) {
     const REAL zero = REAL_(0.0), half = REAL_(0.5);
-    Map m = far_forward(h, r);
-    if (fused(m.gain, j, m.x * v) < level) return REAL_(-1.0);
+    Map m;
     REAL lo = zero, hi = REAL_(1.0) / r.slow;
     for (int k = 0; k < MAX_STEPS; ++k) {
         m = far_forward(hi, r);
         if (fused(m.gain, j, m.x * v) >= level) break;
+        if (lo >= h) return REAL_(-1.0);
         lo = hi;
         hi = hi + hi;
     }

@@ -32,7 +32,7 @@ DEVICE bool advance(const Neuron& n, Cell& c, const Written& out, REAL h, REAL f
     const Map m = fastest * h <= SMALL_Z ? near_forward(h, n.rates) : far_forward(h, n.rates);
     const REAL v_end = fused(m.gain, c.j, m.x * c.v), j_end = m.y * c.j;
     const REAL top = highest(c.v, c.j, v_end, j_end, h, n.rates.mem, n.peak);
-    if (c.held < 0 && !(top >= n.level)) {
+    if (c.held < 0 && !(top >= n.alert)) {
         c.v = flush(v_end);
         c.j = flush(j_end + w);
         return true;
@@ -81,7 +81,7 @@ extern "C" __global__ void __launch_bounds__(TILE, 8) shared_forward(
         const long long at = start[pair];
         out = {time + at, current + at, restart + at, limit[pair]};
     } else {
-        neuron.level = UNREACHABLE;
+        neuron.alert = UNREACHABLE;
     }
     Cell cell = cell_from(begin_time, begin_v, begin_j, begin_until,
                           (long long)sample * n_neurons + n);
@@ -115,7 +115,7 @@ extern "C" __global__ void __launch_bounds__(TILE, 8) shared_forward(
             w_next = column[place[i + 1]];
             if (!advance(neuron, cell, out, gap[i], fastest, event_time + i, w)) {
                 failed = cell.t;
-                neuron.level = UNREACHABLE;  // the others go on
+                neuron.alert = UNREACHABLE;  // the others go on
                 cell.held = -1;
             }
         }

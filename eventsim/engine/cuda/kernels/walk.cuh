@@ -5,7 +5,7 @@
 // Needs           scalar.cuh
 
 // Rows of the parameter table [N_PAR, neurons]; as in the twin.
-enum { SLOW, GAP, RATE_MEM, LEVEL, PEAK, RATE_SYN, RESET, SELF, INSTANT };
+enum { SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT };
 // Rows of the gradients of one neuron: weight times beta and its derivatives by the two rates,
 // then dL/d of level, reset, refractory time, self-weight and self-delay.
 enum { BY_DRIVE, BY_MEM, BY_SYN, N_SUMS };
@@ -13,7 +13,7 @@ enum { BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY, N_OWN };
 
 struct Neuron {
     Rates rates;
-    REAL level, peak, reset, self, instant;
+    REAL level, alert, peak, reset, self, instant;
     double refractory;
 };
 
@@ -24,6 +24,7 @@ DEVICE Neuron neuron_at(const REAL* par, const double* refractory, int n, int n_
     m.rates.mem = par[RATE_MEM * n_neurons + n];
     m.rates.syn = par[RATE_SYN * n_neurons + n];
     m.level = par[LEVEL * n_neurons + n];
+    m.alert = par[ALERT * n_neurons + n];
     m.peak = par[PEAK * n_neurons + n];
     m.reset = par[RESET * n_neurons + n];
     m.self = par[SELF * n_neurons + n];
@@ -95,7 +96,7 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, boo
         Map m = far_forward(h, n.rates);
         const REAL v_end = fused(m.gain, c.j, m.x * c.v), j_end = m.y * c.j;
         REAL tau = REAL_(-1.0);
-        if (highest(c.v, c.j, v_end, j_end, h, n.rates.mem, n.peak) >= n.level)
+        if (highest(c.v, c.j, v_end, j_end, h, n.rates.mem, n.peak) >= n.alert)
             tau = crossing(c.v, c.j, h, n.rates, n.level);
         if (tau < REAL_(0.0) || c.t + (double)tau >= t_end) {
             c.v = flush(v_end);
