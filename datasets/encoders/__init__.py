@@ -8,20 +8,32 @@ into frames [channels, frames], a **spike coder** turns frames into events:
 >>> audio = np.sin(2 * np.pi * 440 * np.arange(4000) / 8000)
 >>> times, channels = encode(audio, 8000, bank=GammatoneBank(), coder=IntegrateAndFire())
 
-:class:`CochleaEncoder` is both in one, with loudness normalisation and lateral inhibition.
+====================================  ==========================================================
+filter banks                          :class:`LyonEar`, :class:`GammatoneBank`
+spike coders                          :class:`Bsa`, :class:`IntegrateAndFire`,
+                                      :class:`DeltaModulation`
+both, with loudness normalisation     :class:`CochleaEncoder`
+and lateral inhibition
+====================================  ==========================================================
 """
 
+from eventsim.datasets.encoders.bsa import Bsa
 from eventsim.datasets.encoders.cochlea import CochleaEncoder
+from eventsim.datasets.encoders.delta import DeltaModulation
 from eventsim.datasets.encoders.frames import FilterBank, Frames, SpikeCoder, encode
 from eventsim.datasets.encoders.gammatone import GammatoneBank
 from eventsim.datasets.encoders.integrate_and_fire import IntegrateAndFire
+from eventsim.datasets.encoders.lyon import LyonEar
 
 __all__ = [
+    "Bsa",
     "CochleaEncoder",
+    "DeltaModulation",
     "FilterBank",
     "Frames",
     "GammatoneBank",
     "IntegrateAndFire",
+    "LyonEar",
     "SpikeCoder",
     "encode",
 ]

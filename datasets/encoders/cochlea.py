@@ -1,7 +1,7 @@
 r"""Audio to events: a cochlea of band-pass filters, one integrate-and-fire unit per channel.
 
-A clip is brought to a common loudness and sent through ``n_channels`` filters of
-:mod:`eventsim.datasets.encoders.gammatone`. Every output :math:`y_c` is half-wave rectified and
+A clip is brought to a common loudness and multiplied, in the spectrum, by ``n_channels`` filters
+of :mod:`eventsim.datasets.encoders.gammatone`. Every output :math:`y_c` is half-wave rectified and
 compressed, weakened by what its neighbours have just done, and freed of its weakest part:
 
 .. math::
@@ -57,6 +57,7 @@ SOURCES = (
 LEAST_RATE = 4e3  # Hz
 FRAME = 0.020  # s, frame of the active level
 ACTIVE_RANGE_DB = 25.0
+RING_TIME = 0.1  # s of zeros behind a clip; the lowest filter has decayed by exp(-23) there
 INHIBITION_STEP = 1e-3  # s
 OVERSAMPLING = 2.16  # least internal rate over frequency_max: 8 kHz for the default
 
@@ -224,7 +225,7 @@ def _transform_sizes(n_samples: int, sample_rate: float, frequency_max: float) -
     is an exact resampling, and makes the cost independent of the sample rate.
     """
     # Multiples of 1024 let clips of similar length share one cached filter bank.
-    padded = -(-(n_samples + math.ceil(gammatone.RING_TIME * sample_rate)) // 1024) * 1024
+    padded = -(-(n_samples + math.ceil(RING_TIME * sample_rate)) // 1024) * 1024
     n_fft = fft.next_fast_len(padded, real=True)
     wanted = math.ceil(n_fft * OVERSAMPLING * frequency_max / sample_rate)
     n_out = fft.next_fast_len(wanted, real=True) if wanted < n_fft else n_fft

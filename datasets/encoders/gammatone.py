@@ -12,9 +12,15 @@ with gain 1 at the centre. The centres are equally far apart on the scale
 .. math::
     E(f) = 21.4 \log_{10}(1 + 0.00437\,f),
 
-channel 0 highest. Each output :math:`y_c` is half-wave rectified, compressed and averaged over
-the ``decimation`` samples of a frame: :math:`x_c = \langle \max(y_c, 0)^p \rangle`. Filters are
-applied as products of spectra.
+channel 0 highest. The bank applies the same filter in discrete time, causal and sample by sample,
+as :math:`n` equal complex resonators in a row,
+
+.. math::
+    y_c = 2\,\mathrm{Re}\Big(\frac{1 - |a|}{1 - a\,z^{-1}}\Big)^{n} x, \qquad
+    a = e^{(-2\pi b + 2\pi j f_c)/f_s},
+
+also with gain 1 at the centre. Each output is half-wave rectified, compressed and averaged over
+the ``decimation`` samples of a frame: :math:`\langle \max(y_c, 0)^p \rangle`.
 
 ===================  ==============================  ====
 symbol               name                            unit
@@ -28,7 +34,8 @@ References
 ----------
 Slaney (1993), An efficient implementation of the Patterson-Holdsworth auditory filter bank,
 Apple technical report 35. Glasberg and Moore (1990), Derivation of auditory filter shapes
-from notched-noise data, Hear. Res. 47:103.
+from notched-noise data, Hear. Res. 47:103. Hohmann (2002), Frequency analysis and synthesis using
+a Gammatone filterbank, Acta Acust. 88:433 (the complex resonators).
 """
 
 import math
@@ -37,11 +44,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
+from scipy.signal import lfilter
 
 from eventsim.datasets.encoders.frames import Floats, Frames, checked_clip, require
-
-RING_TIME = 0.1  # s of zeros behind a clip; a filter at 100 Hz has decayed by exp(-23) there
 
 
 @dataclass(frozen=True)
@@ -85,16 +90,15 @@ class GammatoneBank:
     def frames(self, audio: ArrayLike, sample_rate: float) -> Frames:
         """Frames of one mono clip, as :class:`eventsim.datasets.encoders.frames.FilterBank`."""
         clip = checked_clip(audio, sample_rate, who="GammatoneBank")
-        n_fft = fft.next_fast_len(clip.size + math.ceil(RING_TIME * sample_rate), real=True)
-        spectrum = fft.rfft(clip, n_fft)
-        frequency = np.arange(spectrum.size) * (sample_rate / n_fft)
         centres = centre_frequencies(self.n_channels, self.frequency_min, self.frequency_max)
         n_frames = clip.size // self.decimation
         values = np.zeros((self.n_channels, n_frames))
         # Channel by channel: a minute of audio through all of them at once would fill memory.
         for channel in np.flatnonzero(centres < sample_rate / 2.0):
-            motion = fft.irfft(response(frequency, centres[channel], self.order) * spectrum, n_fft)
-            rectified = np.maximum(motion[: n_frames * self.decimation], 0.0) ** self.compression
+            motion = _resonate(
+                clip[: n_frames * self.decimation], centres[channel], self, sample_rate
+            )
+            rectified = np.maximum(motion, 0.0) ** self.compression
             values[channel] = rectified.reshape(n_frames, self.decimation).mean(axis=1)
         step = 1e3 * self.decimation / sample_rate
         return Frames(values, step=step, duration=1e3 * clip.size / sample_rate)
@@ -109,8 +113,22 @@ def centre_frequencies(n_channels: int, frequency_min: float, frequency_max: flo
 
 def response(frequency: NDArray[Any], centre: Any, order: int) -> NDArray[np.complex128]:
     """Frequency response at ``frequency`` of filters at ``centre``, both Hz; they broadcast."""
-    bandwidth = 1.019 * (24.7 + 0.108 * centre)
-    return np.asarray((1.0 + 1j * (frequency - centre) / bandwidth) ** -order)
+    return np.asarray((1.0 + 1j * (frequency - centre) / _bandwidth(centre)) ** -order)
+
+
+def _resonate(clip: Floats, centre: float, bank: GammatoneBank, sample_rate: float) -> Floats:
+    """Output of the filter at ``centre``."""
+    w = 2.0 * math.pi / sample_rate
+    radius = math.exp(-w * _bandwidth(centre))
+    pole = [1.0, -radius * np.exp(1j * w * centre)]
+    motion: NDArray[Any] = clip
+    for _ in range(bank.order):
+        motion = lfilter([1.0 - radius], pole, motion)
+    return np.asarray(2.0 * motion.real)
+
+
+def _bandwidth(centre: Any) -> Any:
+    return 1.019 * (24.7 + 0.108 * centre)
 
 
 def require_band(who: str, frequency_min: float, frequency_max: float) -> None:
