@@ -1,0 +1,147 @@
+"""HostDevice: a Device that runs the CUDA text on the host."""
+
+import ctypes
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eventsim.engine.cuda.device import bind, kernel_source, signatures
+from tests.support.simt import build
+from tests.support.simt.arrays import ndarray, simt_arrays
+from tests.support.simt.source import kernels_that_meet, launch_bounds
+
+# Of every device from compute capability 7.5 on, except SHARED_BYTES: that of 9.0.
+BLOCK_THREADS = 1024
+BLOCK_SIZES = (1024, 1024, 64)
+GRID_SIZES = (2**31 - 1, 65535, 65535)
+SHARED_BYTES = 227 * 1024
+ARGUMENTS = 64
+
+# Every argument has eight bytes.
+_PACKED = {
+    "float32": "f4x",
+    "float64": "d",
+    "int32": "i4x",
+    "uint32": "I4x",
+    "int64": "q",
+    "uint8": "B7x",
+}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel of a loaded library, and how its arguments are packed."""
+
+    call: Any
+    parameters: tuple
+    packing: struct.Struct
+    fibers: bool
+    largest_block: int
+
+
+class HostDevice:
+    """The CUDA text behind the SIMT stand-in, with arrays that refuse what CuPy's refuse.
+
+    Parameters
+    ----------
+    seed
+        Permutes the order of blocks, and of threads after every barrier; 0 leaves it as it is.
+    flavour
+        A key of :data:`tests.support.simt.build.FLAVOURS`. All but "plain" must be run in a
+        process of their own, started with :func:`tests.support.simt.build.sanitized_environment`.
+    source
+        A function from a precision to the CUDA text; None for the kernels' own.
+    folder
+        Where libraries are built and kept; None for the user's cache.
+    """
+
+    name = "host build of the CUDA text"
+    xp = simt_arrays
+
+    def __init__(self, seed=0, flavour="plain", *, source=None, folder=None):
+        self.seed, self.flavour = seed, flavour
+        self._source = kernel_source if source is None else source
+        self._given, self._folder = source is not None, folder
+        self._kernels = {}
+
+    def asarray(self, values, dtype=None):
+        """A C-contiguous device array; the same one if it is already."""
+        return simt_arrays.asarray(values, dtype, order="C")
+
+    def empty(self, shape, dtype):
+        """Filled with 0xFF."""
+        return simt_arrays.empty(shape, dtype)
+
+    def zeros(self, shape, dtype):
+        """Filled with zeros."""
+        return simt_arrays.zeros(shape, dtype)
+
+    def get(self, array):
+        """A copy on the host."""
+        if not isinstance(array, ndarray):
+            raise TypeError(f"get: {type(array)} is no device array")
+        return array.get()
+
+    def launch(self, precision, kernel, grid, block, args, shared=0):
+        """Run a kernel; RuntimeError says what its threads did wrong."""
+        grid, block = _three(grid), _three(block)
+        if min(grid) == 0:
+            return
+        chosen = self._kernel(precision, kernel)
+        _check_limits(kernel, grid, block, shared, len(args), chosen.largest_block)
+        bound = bind(kernel, chosen.parameters, args, lambda value: isinstance(value, ndarray))
+        packed = chosen.packing.pack(
+            *(value.data.ptr if isinstance(value, ndarray) else value for value in bound)
+        )
+        how = build.LaunchStruct(grid, block, shared, self.seed, chosen.fibers)
+        message = chosen.call(ctypes.byref(how), packed)
+        if message is not None:
+            raise RuntimeError(f"{kernel}: {message.decode()}")
+
+    def _kernel(self, precision, name):
+        if precision not in self._kernels:
+            self._kernels[precision] = self._load(precision)
+        return self._kernels[precision][name]
+
+    def _load(self, precision):
+        source = self._source(precision)
+        path = build.library(
+            precision, self.flavour, source=source if self._given else None, folder=self._folder
+        )
+        loaded = ctypes.CDLL(str(path))
+        meeting, bounds = kernels_that_meet(source), launch_bounds(source)
+        fibers = build.FLAVOURS[self.flavour].always_fibers
+        kernels = {}
+        for name, parameters in signatures(source).items():
+            call = loaded[f"launch_{name}"]
+            call.restype = ctypes.c_char_p
+            packing = "".join("Q" if p.pointer else _PACKED[p.dtype.name] for p in parameters)
+            kernels[name] = Kernel(
+                call,
+                parameters,
+                struct.Struct(f"={packing}"),
+                fibers or name in meeting,
+                bounds.get(name, BLOCK_THREADS),
+            )
+        return kernels
+
+
+def _three(sizes):
+    sizes = tuple(int(size) for size in np.atleast_1d(sizes))
+    return sizes + (1,) * (3 - len(sizes))
+
+
+def _check_limits(kernel, grid, block, shared, n_arguments, largest_block):
+    """Raise ValueError for a launch that no device would take."""
+    limits = [
+        *zip(("grid x", "grid y", "grid z"), grid, GRID_SIZES, strict=True),
+        *zip(("block x", "block y", "block z"), block, BLOCK_SIZES, strict=True),
+        ("threads of a block", int(np.prod(block)), largest_block),
+        ("bytes of shared memory", shared, SHARED_BYTES),
+        ("arguments", n_arguments, ARGUMENTS),
+    ]
+    for what, value, limit in limits:
+        if not 0 <= value <= limit or (value == 0 and "shared" not in what):
+            raise ValueError(f"{kernel}: {what}: {value}, a device takes 1 to {limit}")
