@@ -1,36 +1,50 @@
-"""Fixtures of all tests: the backends."""
+"""Fixtures of all tests: the backends.
 
-import importlib.util
+``cuda`` runs on the device where there is one (id ``cuda``, mark ``gpu``), else the same CUDA text
+compiled for the host behind the stand-in of ``tests/support/simt`` (id ``cuda-host``).
+"""
 
 import pytest
 
+from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda.probe import Card, look
+from eventsim.engine.registry import using_backend
+from tests.support.simt import HostDevice, why_not
 
-def _why_no_cuda():
-    """Reason why the cuda backend cannot run here, or None."""
-    if importlib.util.find_spec("cupy") is None:
-        return "cuda: CuPy is not installed"
-    import cupy
+HAS_DEVICE = isinstance(look(), Card)
+NO_HOST_BUILD = None if HAS_DEVICE else why_not()
 
-    try:
-        n = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        return f"cuda: no device ({error})"
-    return None if n else "cuda: no device"
+if HAS_DEVICE:
+    CUDA = pytest.param("cuda", id="cuda", marks=pytest.mark.gpu)
+else:
+    missing = pytest.mark.skipif(NO_HOST_BUILD is not None, reason=str(NO_HOST_BUILD))
+    CUDA = pytest.param("cuda", id="cuda-host", marks=missing)
 
 
-NO_CUDA = _why_no_cuda()
-CUDA = pytest.param(
-    "cuda", marks=pytest.mark.skipif(NO_CUDA is not None, reason=NO_CUDA or "cuda: present")
-)
+@pytest.fixture(scope="session")
+def host_cuda():
+    """The cuda backend on the host build of its text."""
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    return CudaBackend(device=HostDevice())
 
 
 @pytest.fixture(params=["reference", "cpu", CUDA])
 def backend(request):
-    """Name of a backend; cuda is skipped with its reason where there is none."""
-    return request.param
+    """Name of a backend."""
+    yield from _named(request)
 
 
 @pytest.fixture(params=["cpu", CUDA])
 def fast_backend(request):
     """Name of a backend that is held to the reference."""
-    return request.param
+    yield from _named(request)
+
+
+def _named(request):
+    """The name, which means the host build while the test runs, if it is cuda without a device."""
+    if request.param != "cuda" or HAS_DEVICE:
+        yield request.param
+        return
+    with using_backend("cuda", request.getfixturevalue("host_cuda")):
+        yield "cuda"
