@@ -1,7 +1,18 @@
 """Events as data: streams, tapes, their order, and their files."""
 
 from eventsim.events.merge import merge
+from eventsim.events.stored import Recording, StoredStream, gather, write_stored
 from eventsim.events.stream import EventStream, concatenate
 from eventsim.events.tape import SpikeTape, SpikeTrains
 
-__all__ = ["EventStream", "SpikeTape", "SpikeTrains", "concatenate", "merge"]
+__all__ = [
+    "EventStream",
+    "Recording",
+    "SpikeTape",
+    "SpikeTrains",
+    "StoredStream",
+    "concatenate",
+    "gather",
+    "merge",
+    "write_stored",
+]

@@ -9,7 +9,8 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,21 +22,32 @@ from eventsim.errors import StorageError
 Arrays = dict[str, NDArray[Any]]
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
-    """Call ``write`` with a file beside ``path``, then move that file over ``path``."""
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """An empty file beside ``path`` for the block to fill; moved over ``path`` when it is done.
+
+    If the block raises, the file is removed and ``path`` stays as it was.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
+        yield temporary
+        with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
+    """Call ``write`` with a file beside ``path``, then move that file over ``path``."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        write(file)
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, Any], *, kind: str, version: int) -> None:

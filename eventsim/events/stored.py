@@ -1,0 +1,416 @@
+"""StoredStream: recordings in an HDF5 file, of which only what is asked for is read.
+
+Layout of the file:
+
+=====================  ========================  ================================================
+``/times``             float64 [events]          ms, ascending inside each sample
+``/channels``          uint8, 16 or 32 [events]  the smallest type that holds all channels
+``/offsets``           int64 [samples + 1]       first event of every sample
+``/duration``          float64 [samples]         ms
+``/columns/...``       any [samples]             what else is known of every sample
+attributes             ``kind``, ``version``, ``n_channels``, ``notes`` (JSON: text by name)
+=====================  ========================  ================================================
+
+``times`` and ``channels`` are chunked and not compressed. Every chunk, and the description of
+the file, carries a checksum: damage is an error, never other events.
+
+A :class:`StoredStream` holds offsets and durations in memory, 24 bytes a sample, and no open file:
+it may be sent to another process, or be alive while one forks.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.errors import EventError, EventSimError, ShapeError, StorageError
+from eventsim.events.storage import replacing
+from eventsim.events.stream import EventStream, Floats, Ints
+
+KIND = "eventsim-events"
+STORED_VERSION = 1
+CHUNK = 8192  # events; two to ten recordings of a spoken digit, and little to read beside one
+BLOCK = 1 << 20  # events that are held in memory while a file is written or checked
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+class Recording(NamedTuple):
+    """One sample on its way into a file or a stream; all in ms."""
+
+    times: ArrayLike
+    channels: ArrayLike
+    duration: float
+
+
+@dataclass(frozen=True, eq=False)
+class StoredStream:
+    """Recordings in a file, or a selection of them.
+
+    Made by :meth:`open`. It counts, selects and batches samples as
+    :class:`~eventsim.events.EventStream` does; ``stream[index]`` reads those samples.
+
+    Attributes
+    ----------
+    path
+        The file.
+    n_channels
+        Number of channels.
+    starts, lengths
+        First event in the file and number of events of every sample, int64 [samples].
+    duration
+        ms, float64 [samples].
+    columns
+        What else is known of every sample, arrays [samples] by name.
+    notes
+        What is known of the whole file, texts by name.
+    """
+
+    path: Path
+    n_channels: int
+    starts: Ints
+    lengths: Ints
+    duration: Floats
+    columns: Columns
+    notes: Mapping[str, str]
+
+    @classmethod
+    def open(cls, path: str | Path) -> "StoredStream":
+        """All recordings of a file that :func:`write_stored` wrote.
+
+        Raises
+        ------
+        StorageError
+            The file is missing, truncated, damaged, or something else. Events themselves are
+            not read here, see :meth:`verify`.
+        """
+        with _opened(Path(path)) as file:
+            return _described(file, Path(path))
+
+    @property
+    def offsets(self) -> Ints:
+        """First event of every sample, counted in this selection, int64 [samples + 1]."""
+        return np.concatenate([[0], np.cumsum(self.lengths)])
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return self.lengths.size
+
+    @property
+    def n_events(self) -> int:
+        """Number of events in all samples."""
+        return int(self.lengths.sum())
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    def __repr__(self) -> str:
+        return (
+            f"StoredStream({self.path.name}: {self.n_samples} samples, {self.n_events} events, "
+            f"{self.n_channels} channels)"
+        )
+
+    def subset(self, index: Any) -> "StoredStream":
+        """Selected samples, left in the file; ``index`` as in :meth:`__getitem__`."""
+        wanted = np.atleast_1d(np.arange(self.n_samples)[index])
+        return replace(
+            self,
+            starts=self.starts[wanted],
+            lengths=self.lengths[wanted],
+            duration=self.duration[wanted],
+            columns={name: values[wanted] for name, values in self.columns.items()},
+        )
+
+    def __getitem__(self, index: Any) -> EventStream:
+        """Read samples by integer, slice, integer array or boolean mask. New arrays.
+
+        Raises
+        ------
+        StorageError
+            The file is gone, or what is read is damaged.
+        """
+        part = self.subset(index)
+        times, channels = (np.concatenate(list(part.pieces(name))) for name in _EVENT_FIELDS)
+        try:
+            return EventStream(
+                times, channels, part.offsets, n_channels=self.n_channels, duration=part.duration
+            )
+        except EventSimError as error:
+            raise StorageError(f"{self.path}: is damaged ({error}). Make it anew.") from error
+
+    def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
+        """Times and channels of one sample. New arrays."""
+        return self[index].sample(0)
+
+    def __iter__(self) -> Iterator[tuple[Floats, NDArray[np.int32]]]:
+        return (self.sample(index) for index in range(self.n_samples))
+
+    def batches(self, size: int, *, order: Ints | None = None) -> Iterator[Ints]:
+        """Sample numbers in groups of at most ``size``, in ``order`` or as stored."""
+        order = np.arange(self.n_samples) if order is None else order
+        return (order[start : start + size] for start in range(0, order.size, size))
+
+    def pieces(self, field: Literal["times", "channels"]) -> Iterator[NDArray[Any]]:
+        """Values of a field in the order of the samples, in arrays of bounded size.
+
+        Put together they are the array of that name that an :class:`EventStream` would hold.
+        """
+        dtype = _EVENT_FIELDS[field]
+        yield np.zeros(0, dtype)
+        with _opened(self.path) as file:
+            data = _member(file, field, 1)
+            for lo, hi in _ranges(self.starts, self.lengths):
+                if hi > data.shape[0]:
+                    raise StorageError(
+                        f"{self.path}: holds {data.shape[0]} {field}, expected {hi} or more. It "
+                        "was replaced since it was opened; open it again."
+                    )
+                yield np.asarray(data[lo:hi]).astype(dtype, copy=False)
+
+    def verify(self) -> None:
+        """Read all events once, a block at a time, and raise StorageError if any is damaged."""
+        for field in _EVENT_FIELDS:
+            for _ in self.pieces(field):
+                pass
+
+    def chunks(self, length: float) -> Iterator[EventStream]:
+        """The stream in pieces of ``length`` ms, as :meth:`EventStream.chunks` gives them.
+
+        Memory is that of a piece, and of one block of the file for every sample.
+        """
+        if not 0.0 < length < np.inf:
+            raise EventError(f"chunks: length is {length} ms, expected a positive, finite number.")
+        readers = [_Reader(self, sample) for sample in range(self.n_samples)]
+        n = max(1, int(np.ceil(self.duration.max(initial=0.0) / length)))
+        for end in [*(np.arange(1, n) * length), np.inf]:
+            yield EventStream.from_samples(
+                [reader.before(end) for reader in readers],
+                n_channels=self.n_channels,
+                duration=np.minimum(self.duration, end),
+            )
+
+
+class _Reader:
+    """Reads one sample forward in time."""
+
+    def __init__(self, stream: StoredStream, sample: int):
+        self._stream = stream
+        self._next = int(stream.starts[sample])
+        self._end = self._next + int(stream.lengths[sample])
+        self._times, self._channels = np.zeros(0), np.zeros(0, np.int32)
+
+    def before(self, end: float) -> tuple[Floats, NDArray[np.int32]]:
+        """The events before ``end`` that were not given yet."""
+        times, channels = [self._times], [self._channels]
+        while self._next < self._end and (not times[-1].size or times[-1][-1] < end):
+            count = min(CHUNK, self._end - self._next)
+            block = replace(self._stream, starts=np.array([self._next]), lengths=np.array([count]))
+            times.append(np.concatenate(list(block.pieces("times"))))
+            channels.append(np.concatenate(list(block.pieces("channels"))))
+            self._next += count
+        t, c = np.concatenate(times), np.concatenate(channels)
+        cut = int(np.searchsorted(t, end, side="left"))
+        self._times, self._channels = t[cut:], c[cut:]
+        return t[:cut], c[:cut]
+
+
+def gather(recordings: Iterable[Recording], *, n_channels: int) -> EventStream:
+    """All recordings as one stream in memory; raises EventError for one that is malformed."""
+    samples = list(recordings)
+    return EventStream.from_samples(
+        [(r.times, r.channels) for r in samples],
+        n_channels=n_channels,
+        duration=np.array([r.duration for r in samples], np.float64),
+    )
+
+
+def write_stored(
+    path: str | Path,
+    recordings: Iterable[Recording],
+    *,
+    n_channels: int,
+    columns: Columns | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write recordings to a file, whole or not at all, holding about a million events at a time.
+
+    Parameters
+    ----------
+    path
+        The file; an existing one is replaced once the new one is complete.
+    recordings
+        In the order of the file; events of each sorted by time.
+    n_channels, columns, notes
+        As :class:`StoredStream`.
+
+    Raises
+    ------
+    EventError, ShapeError
+        A recording is malformed, or a column has not one entry per recording.
+    """
+    # The newest format is the one whose description of the file has checksums as well.
+    with replacing(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+        offsets, duration = _write_events(file, recordings, n_channels)
+        file.attrs.update(
+            kind=KIND,
+            version=STORED_VERSION,
+            n_channels=n_channels,
+            notes=json.dumps(dict(notes or {})),
+        )
+        _write_small(file, "offsets", offsets)
+        _write_small(file, "duration", duration)
+        file.create_group("columns")
+        for name, values in (columns or {}).items():
+            if values.shape != duration.shape:
+                raise ShapeError(
+                    f"write_stored: column {name!r} has shape {values.shape}, expected "
+                    f"{duration.shape}, one entry per recording."
+                )
+            text = values.dtype.kind == "U"
+            stored = np.char.encode(values, "utf-8") if text else values
+            _write_small(file, f"columns/{name}", stored)
+
+
+def _write_events(
+    file: Any, recordings: Iterable[Recording], n_channels: int
+) -> tuple[Ints, Floats]:
+    kind = np.min_scalar_type(max(n_channels - 1, 0))
+    times, channels = (
+        file.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(CHUNK,), fletcher32=True)
+        for name, dtype in (("times", np.float64), ("channels", kind))
+    )
+    lengths, durations = [np.zeros(1, np.int64)], [np.zeros(0)]
+    for block in _blocks(recordings):
+        stream = gather(block, n_channels=n_channels)
+        end = times.shape[0]
+        for data, values in ((times, stream.times), (channels, stream.channels)):
+            data.resize((end + values.size,))
+            data[end:] = values
+        lengths.append(np.diff(stream.offsets))
+        durations.append(stream.duration)
+    return np.cumsum(np.concatenate(lengths)), np.concatenate(durations)
+
+
+def _write_small(file: Any, name: str, values: NDArray[Any]) -> None:
+    options = {"chunks": (min(values.size, CHUNK),), "fletcher32": True} if values.size else {}
+    file.create_dataset(name, data=values, **options)
+
+
+def _blocks(recordings: Iterable[Recording]) -> Iterator[list[Recording]]:
+    """Recordings in groups of about ``BLOCK`` events."""
+    block: list[Recording] = []
+    size = 0
+    for recording in recordings:
+        block.append(recording)
+        size += np.size(recording.times)
+        if size >= BLOCK:
+            yield block
+            block, size = [], 0
+    yield block
+
+
+def _ranges(starts: Ints, lengths: Ints) -> Iterator[tuple[int, int]]:
+    """Ranges of events to read: neighbours in the file together, none larger than a block."""
+    if not lengths.sum():
+        return
+    begins, ends = starts[lengths > 0], (starts + lengths)[lengths > 0]
+    breaks = np.flatnonzero(begins[1:] != ends[:-1]) + 1
+    firsts, lasts = [0, *breaks.tolist()], [*(breaks - 1).tolist(), begins.size - 1]
+    for first, last in zip(firsts, lasts, strict=True):
+        for lo in range(int(begins[first]), int(ends[last]), BLOCK):
+            yield lo, min(lo + BLOCK, int(ends[last]))
+
+
+# What h5py and the parsing of what it gives may raise on a damaged file.
+_UNREADABLE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+)
+_EVENT_FIELDS: Mapping[Literal["times", "channels"], type[Any]] = {
+    "times": np.float64,
+    "channels": np.int32,
+}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file, with every way in which reading it can fail turned into a StorageError."""
+    try:
+        # No lock: files are never changed once they have their name, only replaced.
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except FileNotFoundError:
+        raise StorageError(f"{path}: no such file, expected a file of stored events.") from None
+    except StorageError:
+        raise
+    except _UNREADABLE as error:
+        raise StorageError(
+            f"{path}: cannot be read as a file of stored events ({type(error).__name__}: {error}). "
+            "It is truncated, damaged or something else; make it anew."
+        ) from error
+
+
+def _described(file: Any, path: Path) -> StoredStream:
+    kind, version = file.attrs.get("kind"), file.attrs.get("version")
+    if not isinstance(kind, str) or kind != KIND:
+        raise StorageError(f"{path}: is a file of kind {kind!r}, expected {KIND!r}.")
+    if version != STORED_VERSION:
+        raise StorageError(
+            f"{path}: has version {version}, this eventsim reads version {STORED_VERSION}. Make it "
+            "anew, or use the eventsim that wrote it."
+        )
+    n_channels = int(file.attrs["n_channels"])
+    notes = {str(k): str(v) for k, v in json.loads(file.attrs["notes"]).items()}
+    sizes = [_member(file, name, 1).shape[0] for name in _EVENT_FIELDS]
+    offsets = _member(file, "offsets", 1)[...].astype(np.int64)
+    duration = _member(file, "duration", 1)[...].astype(np.float64)
+    lengths = np.diff(offsets)
+    whole = (
+        offsets.size == duration.size + 1
+        and offsets[0] == 0
+        and (lengths >= 0).all()
+        and sizes == [offsets[-1]] * 2
+    )
+    if not whole:
+        raise StorageError(
+            f"{path}: is damaged: {offsets.size} offsets, {duration.size} durations, "
+            f"{sizes[0]} times and {sizes[1]} channels do not belong together. Make it anew."
+        )
+    columns = {str(name): _column(file, f"columns/{name}", duration) for name in file["columns"]}
+    return StoredStream(path, n_channels, offsets[:-1], lengths, duration, columns, notes)
+
+
+def _member(file: Any, name: str, ndim: int) -> Any:
+    data = file[name]
+    if not isinstance(data, h5py.Dataset) or data.ndim != ndim or data.dtype.kind not in "iufSb":
+        raise StorageError(f"{file.filename}: {name} is not what it should be; make it anew.")
+    # Not compressed: a claim of more data than the file holds is seen before memory is taken.
+    if data.id.get_storage_size() < data.nbytes or data.is_virtual or data.external:
+        raise StorageError(
+            f"{file.filename}: {name} claims {data.nbytes} bytes, {data.id.get_storage_size()} are "
+            "stored. Make it anew."
+        )
+    return data
+
+
+def _column(file: Any, name: str, duration: Floats) -> NDArray[Any]:
+    values = np.asarray(_member(file, name, 1)[...])
+    if values.shape != duration.shape:
+        raise StorageError(
+            f"{file.filename}: {name} has {values.size} entries for {duration.size} recordings. "
+            "Make it anew."
+        )
+    return np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
