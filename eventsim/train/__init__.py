@@ -8,6 +8,7 @@ from eventsim.train.evaluation import Evaluation, evaluate
 from eventsim.train.loop import TrainEvent, TrainResult, train
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule, select
+from eventsim.train.parallel import ProcessGroup, connect
 from eventsim.train.progress import RichProgress
 from eventsim.train.regularise import RateBand, lift_silent
 
@@ -20,6 +21,7 @@ __all__ = [
     "FirstSpike",
     "LabelledEvents",
     "LearningRates",
+    "ProcessGroup",
     "RateBand",
     "RichProgress",
     "SumOfLosses",
@@ -28,6 +30,7 @@ __all__ = [
     "TrainResult",
     "VanRossum",
     "augment",
+    "connect",
     "evaluate",
     "lift_silent",
     "load_network",

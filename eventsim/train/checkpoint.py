@@ -67,6 +67,11 @@ class RunState:
     history: list[Metrics] = field(default_factory=list)
     busy: bool = False
 
+    def digest(self) -> str:
+        """Hash of network, optimiser and place in the run, in hexadecimal."""
+        place: Arrays = {"epoch": np.array(self.epoch), "batch": np.array(self.batch)}
+        return digest(place | self.net.to_arrays() | self.optimiser.to_arrays())
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -90,7 +95,16 @@ class Origin:
             "duration": stream.duration,
             "labels": data.labels,
         }
-        return cls(settings, _hash(net.to_arrays()), _hash(recordings))
+        return cls(settings, digest(net.to_arrays()), digest(recordings))
+
+    def digests(self) -> dict[str, str]:
+        """A hash in hexadecimal of each part, by its name."""
+        settings = hashlib.blake2b(json.dumps(dict(self.config)).encode(), digest_size=16)
+        return {
+            "choice of settings": settings.hexdigest(),
+            "initial network": self.network,
+            "set of training data": self.data,
+        }
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -161,7 +175,9 @@ def load_network(path: str | Path) -> Network:
 
 def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> None:
     now = json.loads(origin.to_json())
-    before = stored["config"]
+    # A setting that did not exist when the checkpoint was written had the effect of its default.
+    defaults = {key: TrainConfig().to_dict().get(key) for key in now["config"]}
+    before = defaults | stored["config"]
     keys = [key for key in now["config"] | before if now["config"].get(key) != before.get(key)]
     if keys:
         key = keys[0]
@@ -178,13 +194,14 @@ def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> None
             )
 
 
-def _hash(arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Hash of arrays and their names, in hexadecimal."""
+    found = hashlib.blake2b(digest_size=16)
     for key in sorted(arrays):
         array = np.ascontiguousarray(arrays[key])
-        digest.update(f"{key} {array.dtype.str} {array.shape} ".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+        found.update(f"{key} {array.dtype.str} {array.shape} ".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:

@@ -33,6 +33,10 @@ class TrainConfig:
         At least 1.
     seed
         Of the validation split, the order of batches and the augmentation.
+    shards
+        Parts of a batch whose gradients are summed in a fixed order, 1 .. batch_size: at least as
+        many as processes that share the run. They decide the rounding of the sum, the number of
+        processes does not; see :mod:`eventsim.train.parallel`.
     validation_fraction
         Share of every class of the training data that is held out, in [0, 1).
     loss
@@ -68,6 +72,7 @@ class TrainConfig:
     epochs: int = 30
     batch_size: int = 32
     seed: int = 0
+    shards: int = 1
     validation_fraction: float = 0.1
     loss: LossName = "cross_entropy"
     output: str = "output"
@@ -93,12 +98,14 @@ class TrainConfig:
         for name, kind in _NESTED:
             nested = isinstance(getattr(self, name), kind)
             _require(name, getattr(self, name), nested, f"a {kind.__name__}, or a dict of its keys")
-        for name in ("epochs", "batch_size", "seed", "checkpoint_every"):
+        for name in ("epochs", "batch_size", "seed", "shards", "checkpoint_every"):
             whole = isinstance(getattr(self, name), int)
             _require(name, getattr(self, name), whole, "a whole number")
         _require("epochs", self.epochs, self.epochs >= 1, "at least 1")
         _require("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
         _require("seed", self.seed, self.seed >= 0, "a value >= 0")
+        few = 1 <= self.shards <= self.batch_size
+        _require("shards", self.shards, few, f"1 .. {self.batch_size}, the batch size")
         fraction = self.validation_fraction
         _require("validation_fraction", fraction, 0 <= fraction < 1, "0 <= x < 1")
         _require("loss", self.loss, self.loss in get_args(LossName), f"one of {get_args(LossName)}")

@@ -1,5 +1,6 @@
 """How well a network classifies a set of recordings, and what that costs in spikes and events."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from eventsim.network import Network
 from eventsim.train.config import TrainConfig
 from eventsim.train.data import LabelledEvents
 from eventsim.train.losses import CrossEntropy, FirstSpike
+from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
 
 Floats = NDArray[np.float64]
@@ -56,7 +58,13 @@ def make_loss(config: TrainConfig, labels: Ints) -> CrossEntropy | FirstSpike:
     )
 
 
-def evaluate(net: Network, data: LabelledEvents, config: TrainConfig | None = None) -> Evaluation:
+def evaluate(
+    net: Network,
+    data: LabelledEvents,
+    config: TrainConfig | None = None,
+    *,
+    group: ProcessGroup | None = None,
+) -> Evaluation:
     """Run ``net`` on every recording.
 
     Parameters
@@ -67,39 +75,64 @@ def evaluate(net: Network, data: LabelledEvents, config: TrainConfig | None = No
         The recordings, not augmented.
     config
         Gives the loss, the output population, the batch size, backend and precision.
+    group
+        Processes that divide the batches among them; each gets the whole result, with the same
+        bits as one process alone.
 
     Raises
     ------
     DataError, NetworkError, ShapeError
         If there are no recordings, or the network's output does not fit loss or classes.
+    PeerError
+        Another process of the group failed.
     """
-    config = config or TrainConfig()
+    config, group = config or TrainConfig(), group or ProcessGroup()
     check_fit(net, data, config)
-    loss_sum, n_correct = 0.0, 0
-    confusion = np.zeros((len(data.class_names), net.populations[config.output].size), np.int64)
-    counts: dict[str, Ints] = {}
-    events: dict[str, int] = {}
-    for samples in data.stream.batches(config.batch_size):
-        batch = data[samples]
-        tape = simulate(net, batch.stream, backend=config.backend, precision=config.precision)
-        outcome = make_loss(config, batch.labels).classify(net, tape)
-        predicted = outcome.logits.argmax(axis=1)
-        loss_sum += outcome.value * len(batch)
-        n_correct += int((predicted == batch.labels).sum())
-        np.add.at(confusion, (batch.labels, predicted), 1)
-        for name in tape.names:
-            counts[name] = counts.get(name, 0) + tape[name].counts().sum(axis=0)
-        for name, number in tape.synaptic_events.items():
-            events[name] = events.get(name, 0) + number
+    batches = list(data.stream.batches(config.batch_size))
+    tallies = [_tally(net, data[batches[i]], config) for i in group.share(len(batches))]
+    total = add_in_order(group.gather(tallies, len(batches)))
+
+    names = spiking_names(net)
+    shape = (len(data.class_names), net.populations[config.output].size)
+    sizes = [1, 1, math.prod(shape), *(net.populations[name].size for name in names)]
+    loss, n_correct, confusion, *counts, events = np.split(total, np.cumsum(sizes))
     seconds = float(data.stream.duration.sum()) / MS_PER_S
     return Evaluation(
-        accuracy=n_correct / len(data),
-        loss=loss_sum / len(data),
-        confusion=confusion,
-        rates={name: count / seconds for name, count in counts.items()},
-        synaptic_events={name: number / len(data) for name, number in events.items()},
+        accuracy=float(n_correct[0]) / len(data),
+        loss=float(loss[0]) / len(data),
+        confusion=confusion.reshape(shape).astype(np.int64),
+        rates={name: count / seconds for name, count in zip(names, counts, strict=True)},
+        synaptic_events={
+            name: float(number) / len(data)
+            for name, number in zip(net.projections, events, strict=True)
+        },
         n_samples=len(data),
     )
+
+
+def _tally(net: Network, batch: LabelledEvents, config: TrainConfig) -> Floats:
+    """Sums over one batch: loss, correct, confusion matrix, spikes of neurons, synaptic events.
+
+    All but the first are whole numbers, which float64 adds exactly.
+    """
+    tape = simulate(net, batch.stream, backend=config.backend, precision=config.precision)
+    outcome = make_loss(config, batch.labels).classify(net, tape)
+    predicted = outcome.logits.argmax(axis=1)
+    confusion = np.zeros((len(batch.class_names), net.populations[config.output].size))
+    np.add.at(confusion, (batch.labels, predicted), 1.0)
+    return np.concatenate(
+        [
+            [outcome.value * len(batch), (predicted == batch.labels).sum()],
+            confusion.ravel(),
+            *(tape[name].counts().sum(axis=0) for name in spiking_names(net)),
+            [tape.synaptic_events[name] for name in net.projections],
+        ]
+    )
+
+
+def spiking_names(net: Network) -> list[str]:
+    """Spiking populations in the order of the network, which no process needs a run to know."""
+    return [name for name, p in net.populations.items() if p.kind == "spiking"]
 
 
 def check_fit(net: Network, data: LabelledEvents, config: TrainConfig) -> None:

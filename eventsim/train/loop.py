@@ -15,6 +15,10 @@ selected.npz        the network of the best validation, written at the end
 
 A run that was stopped and resumed ends with the same bits as one that was not: whatever is
 random is drawn anew from (seed, purpose, epoch, batch), so it does not know where a run stopped.
+
+Several processes may share a run, see :mod:`eventsim.train.parallel`. All of them hold the whole
+state; process 0 alone writes files and is told of progress. The number of processes is no part of
+a run: it may change where a run is resumed.
 """
 
 import json
@@ -31,27 +35,24 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from eventsim.adjoint import Seeds, backward
-from eventsim.engine import simulate
 from eventsim.errors import StorageError
-from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
 from eventsim.network import Network
-from eventsim.train.augment import augment
 from eventsim.train.checkpoint import (
     Metrics,
     Origin,
     RunState,
+    digest,
     load_checkpoint,
     save_checkpoint,
     save_network,
 )
 from eventsim.train.config import TrainConfig
 from eventsim.train.data import LabelledEvents, stratified_split
-from eventsim.train.evaluation import check_fit, evaluate, make_loss
-from eventsim.train.losses import merge_seeds
+from eventsim.train.evaluation import check_fit, evaluate
 from eventsim.train.optimiser import AdamW, schedule, select
-from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent
+from eventsim.train.parallel import ProcessGroup, check_shards
+from eventsim.train.step import train_batch
 
 
 class Draw(IntEnum):
@@ -124,6 +125,7 @@ class _Run:
     folder: Path
     origin: Origin
     callback: Callback | None
+    group: ProcessGroup
     n_batches: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,10 +137,11 @@ class _Run:
         return self.folder / "checkpoint.npz"
 
     def save(self, state: RunState) -> None:
-        save_checkpoint(self.checkpoint, state, self.origin)
+        if self.group.leads:
+            save_checkpoint(self.checkpoint, state, self.origin)
 
     def tell(self, kind: Literal["batch", "epoch"], state: RunState, metrics: Metrics) -> None:
-        if self.callback is not None:
+        if self.callback is not None and self.group.leads:
             epoch = state.epoch + (kind == "batch")
             batch = state.batch if kind == "batch" else self.n_batches
             self.callback(
@@ -154,6 +157,7 @@ def train(
     *,
     resume: bool = False,
     callback: Callback | None = None,
+    group: ProcessGroup | None = None,
 ) -> TrainResult:
     """Train a network to classify recordings.
 
@@ -170,10 +174,19 @@ def train(
     resume
         Continue the run that ``folder`` holds, with the same net, data and config.
     callback
-        Told after every batch and epoch; what it raises stops the run, which can be resumed.
+        Told after every batch and epoch, in process 0; what it raises stops the run, which can be
+        resumed.
+    group
+        Processes that share the run, see :func:`eventsim.train.connect`; None for this one alone.
+        Each calls ``train`` with the same arguments and gets the same result, inside the group's
+        ``with`` block. ``folder`` must be the same place for all of them if they resume.
 
     Raises
     ------
+    ParameterError
+        If there are more processes than ``config.shards``.
+    PeerError
+        If another process of the group failed, or was started with other arguments.
     StorageError
         If ``folder`` holds a run and ``resume`` is False, or ``resume`` is True and it holds
         none, a damaged one, or one of another net, data or config.
@@ -181,19 +194,22 @@ def train(
         After the first interrupt, once the running batch is done and the checkpoint written. A
         second interrupt stops at once; the checkpoint is then an older one.
     """
+    group = group or ProcessGroup()
     check_fit(net, data, config)
-    folder = Path(folder)
+    check_shards(group, config.shards)
     kept, held_out = stratified_split(
         data.labels, fraction=config.validation_fraction, seed=_seed(config, Draw.SPLIT)
     )
     origin = Origin.of(net, data, config)
-    run = _Run(config, data[kept], data[held_out], folder, origin, callback)
+    for what, its_digest in origin.digests().items():
+        group.check_same(what, its_digest)
+    run = _Run(config, data[kept], data[held_out], Path(folder), origin, callback, group)
     state = _resumed(run) if resume else _started(run, net)
     _write_metrics(run, state)
-    with _deferred_interrupt() as interrupted:
+    with _deferred_interrupt(group):
         try:
             while state.epoch < config.epochs:
-                _train_epoch(run, state, interrupted)
+                _train_epoch(run, state)
         except KeyboardInterrupt:
             if not state.busy:
                 run.save(state)
@@ -202,7 +218,7 @@ def train(
 
 
 def _started(run: _Run, net: Network) -> RunState:
-    if run.checkpoint.exists():
+    if run.group.leads and run.checkpoint.exists():
         raise StorageError(
             f"{run.folder}: holds a run already. Pass resume=True to continue it, or choose "
             "another folder."
@@ -211,10 +227,11 @@ def _started(run: _Run, net: Network) -> RunState:
     config = run.config
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     state = RunState(net, optimiser)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    _write_text(run.folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
-    save_network(run.folder / "initial.npz", net)
-    run.save(state)
+    if run.group.leads:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        _write_text(run.folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+        save_network(run.folder / "initial.npz", net)
+        run.save(state)
     return state
 
 
@@ -224,80 +241,33 @@ def _resumed(run: _Run) -> RunState:
             f"{run.folder}: holds no run to resume (no {run.checkpoint.name}). Leave out "
             "resume=True to start one."
         )
-    return load_checkpoint(run.checkpoint, run.origin, run.config)
+    state = load_checkpoint(run.checkpoint, run.origin, run.config)
+    run.group.check_same(f"state of the run in {run.folder}", state.digest())
+    return state
 
 
-def _train_epoch(run: _Run, state: RunState, interrupted: threading.Event) -> None:
+def _train_epoch(run: _Run, state: RunState) -> None:
     config = run.config
     order = _rng(config, Draw.ORDER, state.epoch).permutation(len(run.training))
     batches = list(run.training.stream.batches(config.batch_size, order=order))
     while state.batch < run.n_batches:
-        _train_batch(run, state, run.training[batches[state.batch]])
+        factor = schedule(
+            state.epoch * run.n_batches + state.batch,
+            total=config.epochs * run.n_batches,
+            ease_in=round(config.ease_in * run.n_batches),
+        )
+        rng = _rng(config, Draw.AUGMENT, state.epoch, state.batch)
+        batch = run.training[batches[state.batch]]
+        train_batch(config, state, batch, run.group, rng=rng, factor=factor)
         due = config.checkpoint_every and state.batch % config.checkpoint_every == 0
         if due and state.batch < run.n_batches:
             run.save(state)
         run.tell("batch", state, _means(state.sums))
-        if interrupted.is_set():
+        if run.group.stopping:
             raise KeyboardInterrupt
     _end_epoch(run, state)
-    if interrupted.is_set():
+    if run.group.stopping:
         raise KeyboardInterrupt
-
-
-def _train_batch(run: _Run, state: RunState, batch: LabelledEvents) -> None:
-    config, net, began = run.config, state.net, time.perf_counter()
-    rng = _rng(config, Draw.AUGMENT, state.epoch, state.batch)
-    stream = augment(batch.stream, config.augmentation, rng=rng)
-    tape = simulate(net, stream, backend=config.backend, precision=config.precision)
-    outcome = make_loss(config, batch.labels).classify(net, tape)
-    penalty, seeds = _with_rate_band(config, net, tape, outcome.seeds)
-    gradients = backward(net, tape, seeds)
-    counts = {name: tape[name].counts().sum(axis=0) for name in tape.names}
-    factor = schedule(
-        state.epoch * run.n_batches + state.batch,
-        total=config.epochs * run.n_batches,
-        ease_in=round(config.ease_in * run.n_batches),
-    )
-
-    state.busy = True
-    report = state.optimiser.step(gradients.flat(), factor=factor)
-    hidden = {name: count for name, count in counts.items() if name != config.output}
-    lifted = lift_silent(net, hidden, amount=config.silent_lift)
-    sums = {
-        "samples": len(batch),
-        "batches": 1,
-        "loss": outcome.value * len(batch),
-        "correct": int((outcome.logits.argmax(axis=1) == batch.labels).sum()),
-        "penalty": penalty * len(batch),
-        "gradient_norm": 0.0 if report.skipped else report.norm,
-        "clipped": int(report.clipped),
-        "skipped": int(report.skipped),
-        "grazes": gradients.grazes,
-        "lifted": lifted,
-        "synaptic_events": sum(tape.synaptic_events.values()),
-        "seconds_of_input": float(stream.duration.sum()) / MS_PER_S,
-        "wall_seconds": time.perf_counter() - began,
-    }
-    sums |= {f"spikes.{name}": int(count.sum()) for name, count in counts.items()}
-    state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
-    state.batch += 1
-    state.busy = False
-
-
-def _with_rate_band(
-    config: TrainConfig, net: Network, tape: SpikeTape, seeds: Seeds
-) -> tuple[float, Seeds]:
-    """Penalty of the rate band on hidden populations, and seeds of loss and band together."""
-    if config.rate_strength == 0.0:
-        return 0.0, seeds
-    band = RateBand(
-        config.rate_low,
-        config.rate_high,
-        strength=config.rate_strength,
-        populations=tuple(name for name in tape.names if name != config.output),
-    )
-    penalty, pseudo = band(net, tape)
-    return penalty, merge_seeds(seeds, pseudo)
 
 
 def _end_epoch(run: _Run, state: RunState) -> None:
@@ -309,9 +279,11 @@ def _end_epoch(run: _Run, state: RunState) -> None:
         for name, size in sizes.items()
     }
     if len(run.validation):
-        checked = evaluate(state.net, run.validation, run.config)
+        checked = evaluate(state.net, run.validation, run.config, group=run.group)
         line["validation_loss"] = checked.loss
         line["validation_accuracy"] = checked.accuracy
+    # Each process takes its steps by itself: see that they have not drifted apart.
+    run.group.check_same("network after an epoch", digest(state.net.to_arrays()))
     line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
 
     state.busy = True
@@ -330,8 +302,10 @@ def _finished(run: _Run, state: RunState) -> TrainResult:
     selected_net, selected = state.net, last
     if state.selected is not None:
         selected_net, selected = state.selected, max(state.history, key=_merit)
-    save_network(run.folder / "last.npz", state.net)
-    save_network(run.folder / "selected.npz", selected_net)
+    if run.group.leads:
+        save_network(run.folder / "last.npz", state.net)
+        save_network(run.folder / "selected.npz", selected_net)
+    run.group.wait()
     return TrainResult(state.net, last, selected_net, selected, state.history, run.folder)
 
 
@@ -357,7 +331,9 @@ def _merit(line: Metrics) -> tuple[float, float]:
 
 
 def _write_metrics(run: _Run, state: RunState) -> None:
-    _write_text(run.folder / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in state.history))
+    if run.group.leads:
+        text = "".join(json.dumps(line) + "\n" for line in state.history)
+        _write_text(run.folder / "metrics.jsonl", text)
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -376,20 +352,23 @@ def _seed(config: TrainConfig, purpose: Draw) -> int:
 
 
 @contextmanager
-def _deferred_interrupt() -> Iterator[threading.Event]:
-    """Turn the first interrupt into a flag, so that it never falls into the middle of a step."""
-    interrupted = threading.Event()
+def _deferred_interrupt(group: ProcessGroup) -> Iterator[None]:
+    """Turn the first interrupt into a wish, so that it never falls into the middle of a step."""
+    group.withdraw()
     if threading.current_thread() is not threading.main_thread():
-        yield interrupted
+        yield
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if interrupted.is_set():
+        if group.asked_to_stop:
             raise KeyboardInterrupt
-        interrupted.set()
+        group.ask_to_stop()
 
-    before: Any = signal.signal(signal.SIGINT, note)
+    # Launchers end their processes by SIGTERM, also where a person has pressed Ctrl-C.
+    signals = [signal.SIGINT] if group.size == 1 else [signal.SIGINT, signal.SIGTERM]
+    before: list[Any] = [signal.signal(number, note) for number in signals]
     try:
-        yield interrupted
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

@@ -91,7 +91,7 @@ class RateBand:
         seconds
             Of input, in which they were counted.
         """
-        value, slopes = 0.0, {}
+        value, slopes = 0.0, dict[str, NDArray[np.float64]]()
         if seconds == 0.0:
             return value, slopes
         for name, count in counts.items():

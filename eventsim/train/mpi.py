@@ -1,0 +1,66 @@
+"""A communicator between processes of the host, through mpi4py."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import BackendError
+from eventsim.train.launch import Launch
+
+
+class MpiCommunicator:
+    """All processes of MPI; a :class:`eventsim.train.parallel.Communicator`.
+
+    Parameters
+    ----------
+    world
+        ``MPI.COMM_WORLD`` of mpi4py.
+    """
+
+    def __init__(self, world: Any):
+        self._world = world
+        self.rank: int = world.Get_rank()
+        self.size: int = world.Get_size()
+
+    def all_gather(self, values: NDArray[Any]) -> NDArray[Any]:
+        """As :meth:`eventsim.train.parallel.Communicator.all_gather`."""
+        gathered = np.empty((self.size, *values.shape), values.dtype)
+        self._world.Allgather(np.ascontiguousarray(values), gathered)
+        return gathered
+
+    def abort(self) -> None:
+        """End all processes at once."""
+        self._world.Abort(1)
+
+    def close(self) -> None:
+        """Nothing: mpi4py lets MPI go when the interpreter ends."""
+
+
+def connect(launch: Launch) -> MpiCommunicator:
+    """The communicator of all processes that were launched together.
+
+    Raises
+    ------
+    BackendError
+        mpi4py or an MPI library is missing, or the launcher started them without MPI.
+    """
+    try:
+        # The import starts MPI, so it waits until MPI is wanted.
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise BackendError(
+            f"Several processes on the processor need MPI: pip install 'eventsim[mpi]' and an MPI "
+            f"library, the one whose mpirun you start (pip install mpich, or the system's) (import "
+            f"failed: {error})."
+        ) from error
+    world = MPI.COMM_WORLD
+    rank, size = world.Get_rank(), world.Get_size()
+    if (rank, size) != (launch.rank, launch.size):
+        library = MPI.Get_library_version().partition("\n")[0].strip("\0 ")
+        raise BackendError(
+            f"{launch.launcher} says that this is process {launch.rank} of {launch.size}, MPI says "
+            f"{rank} of {size}. On the processor, start eventsim by mpirun (or srun --mpi=pmix) of "
+            f"the MPI that mpi4py uses: {library}."
+        )
+    return MpiCommunicator(world)

@@ -1,0 +1,190 @@
+"""One batch of training: forward over the shards, spike counts, backward, one step.
+
+Where several processes share the batch, they meet twice: after the forward pass, for what concerns
+the batch as a whole, and after the backward pass, for the gradients. In between and afterwards each
+computes the same from the same numbers; see :mod:`eventsim.train.parallel`.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.adjoint import backward
+from eventsim.engine import simulate
+from eventsim.events import EventStream, SpikeTape
+from eventsim.events.namespace import namespace
+from eventsim.network import Network
+from eventsim.train.augment import augment
+from eventsim.train.checkpoint import RunState
+from eventsim.train.config import TrainConfig
+from eventsim.train.data import LabelledEvents
+from eventsim.train.evaluation import make_loss, spiking_names
+from eventsim.train.losses import Classified, merge_seeds
+from eventsim.train.parallel import ProcessGroup, add_in_order, cut
+from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent, spike_seeds
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Shard:
+    """Forward pass of some consecutive samples of a batch."""
+
+    tape: SpikeTape
+    outcome: Classified
+    labels: Ints
+
+    def facts(self, names: Sequence[str]) -> Floats:
+        """Sums over the samples: loss, correct, synaptic events, spikes of neurons of ``names``.
+
+        All but the first are whole numbers, which float64 adds exactly.
+        """
+        correct = (self.outcome.logits.argmax(axis=1) == self.labels).sum()
+        events = sum(self.tape.synaptic_events.values())
+        counts = (self.tape[name].counts().sum(axis=0) for name in names)
+        return np.concatenate(
+            [[self.outcome.value * self.labels.size, correct, events], *counts]
+        ).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Facts:
+    """What the forward pass of a whole batch showed."""
+
+    loss: float
+    correct: int
+    synaptic_events: int
+    counts: dict[str, Ints]
+
+
+def train_batch(
+    config: TrainConfig,
+    state: RunState,
+    batch: LabelledEvents,
+    group: ProcessGroup,
+    *,
+    rng: np.random.Generator,
+    factor: float,
+) -> None:
+    """Take one step, and add to the sums of the epoch.
+
+    Parameters
+    ----------
+    config
+        Of the run.
+    state
+        Changed in place, after the last meeting with other processes.
+    batch
+        The whole batch, in every process.
+    group
+        Processes that share the shards of the batch.
+    rng
+        Of the augmentation. The whole batch is augmented before it is cut, in every process, so
+        that the numbers drawn do not depend on the shards.
+    factor
+        Of the learning rate.
+    """
+    net, began = state.net, time.perf_counter()
+    stream = augment(batch.stream, config.augmentation, rng=rng)
+    seconds = float(stream.duration.sum()) / MS_PER_S
+    pieces = cut(len(batch), config.shards)
+    shards = [
+        _forward(net, _part(stream, pieces[i]), batch.labels[pieces[i]], config)
+        for i in group.share(len(pieces))
+    ]
+    names = spiking_names(net)
+    facts = _add_up(net, group.gather([shard.facts(names) for shard in shards], len(pieces)))
+    hidden = {name: count for name, count in facts.counts.items() if name != config.output}
+    penalty, slopes = _rate_band(config, net, hidden, seconds)
+
+    keys, parameters = state.optimiser.keys, net.parameters()
+    rows = [_backward(net, shard, len(batch), slopes, keys) for shard in shards]
+    xp = namespace(parameters[keys[0]])
+    total = add_in_order(group.gather(rows, len(pieces), xp=xp))
+
+    state.busy = True
+    report = state.optimiser.step(_unflatten(total, keys, parameters), factor=factor)
+    lifted = lift_silent(net, hidden, amount=config.silent_lift)
+    sums = {
+        "samples": len(batch),
+        "batches": 1,
+        "loss": facts.loss,
+        "correct": facts.correct,
+        "penalty": penalty * len(batch),
+        "gradient_norm": 0.0 if report.skipped else report.norm,
+        "clipped": int(report.clipped),
+        "skipped": int(report.skipped),
+        "grazes": int(total[-1]),
+        "lifted": lifted,
+        "synaptic_events": facts.synaptic_events,
+        "seconds_of_input": seconds,
+        "wall_seconds": time.perf_counter() - began,
+    }
+    sums |= {f"spikes.{name}": int(count.sum()) for name, count in facts.counts.items()}
+    state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
+    state.batch += 1
+    state.busy = False
+
+
+def _part(stream: EventStream, samples: slice) -> EventStream:
+    whole = samples == slice(0, stream.n_samples)
+    return stream if whole else stream[samples]
+
+
+def _forward(net: Network, stream: EventStream, labels: Ints, config: TrainConfig) -> _Shard:
+    tape = simulate(net, stream, backend=config.backend, precision=config.precision)
+    return _Shard(tape, make_loss(config, labels).classify(net, tape), labels)
+
+
+def _add_up(net: Network, rows: Sequence[Floats]) -> _Facts:
+    total = add_in_order(rows)
+    names = spiking_names(net)
+    sizes = [3, *(net.populations[name].size for name in names)]
+    head, *counts = np.split(total, np.cumsum(sizes)[:-1])
+    by_name = zip(names, counts, strict=True)
+    return _Facts(
+        loss=float(head[0]),
+        correct=int(head[1]),
+        synaptic_events=int(head[2]),
+        counts={name: count.astype(np.int64) for name, count in by_name},
+    )
+
+
+def _rate_band(
+    config: TrainConfig, net: Network, hidden: dict[str, Ints], seconds: float
+) -> tuple[float, dict[str, Floats]]:
+    """Penalty of the rate band on hidden populations, and its slopes; see :class:`RateBand`."""
+    if config.rate_strength == 0.0:
+        return 0.0, {}
+    band = RateBand(config.rate_low, config.rate_high, strength=config.rate_strength)
+    return band.slopes(net, hidden, seconds=seconds)
+
+
+def _backward(
+    net: Network, shard: _Shard, n_samples: int, slopes: dict[str, Floats], keys: Sequence[str]
+) -> Any:
+    """What the shard adds to the batch's gradient, in the order of the keys; last, its grazes."""
+    share = shard.labels.size / n_samples
+    seeds = merge_seeds({}, shard.outcome.seeds, weight=share)
+    # The slopes are those of the whole batch: no share of samples here.
+    seeds = merge_seeds(seeds, spike_seeds(slopes, shard.tape))
+    gradients = backward(net, shard.tape, seeds)
+    flat = gradients.flat()
+    xp = namespace(flat[keys[0]])
+    grazes = xp.asarray([float(gradients.grazes)])
+    return xp.concatenate([*(flat[key].ravel() for key in keys), grazes])
+
+
+def _unflatten(total: Any, keys: Sequence[str], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Gradients by key, in the shapes of the parameters. Views."""
+    found, start = {}, 0
+    for key in keys:
+        shape, size = parameters[key].shape, parameters[key].size
+        found[key] = total[start : start + size].reshape(shape)
+        start += size
+    return found
