@@ -7,13 +7,14 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench bench-gpu clean
 
 help:
 	@echo "make demo    make spoken digits, train a network on them, write a report"
 	@echo "make test    run the tests          (ARGS='-k name' is passed to pytest)"
 	@echo "make lint    format, lint, types, import rules"
 	@echo "make bench   run the benchmarks     (ARGS are passed on)"
+	@echo "make bench-gpu  check and time the CUDA kernels on this machine's card"
 	@echo "make clean   remove .venv and build/"
 	@echo "Another Python: make test PYTHON=python3.13"
 
@@ -37,6 +38,9 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.demo
 	$(BIN)/python -m bench.run_all $(ARGS)
 
+bench-gpu: $(VENV)/.cuda
+	$(BIN)/python -m bench.gpu.run_all $(ARGS)
+
 clean:
 	rm -rf $(VENV) build
 
@@ -52,6 +56,11 @@ $(VENV)/.created:
 $(VENV)/.demo: $(VENV)/.created pyproject.toml setup.py
 	$(PIP) install --quiet --editable '.[demo]'
 	@touch $@
+
+# CuPy for the driver that is here; without a driver nothing is installed and the script says so.
+$(VENV)/.cuda: $(VENV)/.demo
+	@extra=`$(BIN)/python -m bench.gpu.extra` && if test -n "$$extra"; then \
+	  $(PIP) install --quiet --editable ".[demo,$$extra]" && touch $@; fi
 
 $(VENV)/.dev: $(VENV)/.created pyproject.toml setup.py
 	$(PIP) install --quiet --editable '.[demo,dev]'

@@ -1,7 +1,9 @@
 """The only timer: warm-up, repeats, one JSON line per case with commit and machine.
 
 The first call, which compiles or loads kernels, is a number of its own. Machines are shared:
-compare numbers of one run, and quote the minimum beside the median.
+compare numbers of one run, and quote the minimum beside the median. A device works while the host
+goes on: with its clock every measured call ends when the device has ended, and the time between
+two of its own events is told beside the wall's.
 """
 
 import argparse
@@ -9,10 +11,10 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from rich.console import Console
@@ -23,27 +25,54 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of repeated calls."""
+    """Seconds of repeated calls; ``device_*`` between events on the device, where there is one."""
 
     first: float
     minimum: float
     median: float
     maximum: float
+    device_minimum: float | None = None
+    device_median: float | None = None
 
 
-def timed(call: Callable[[], Any], *, repeats: int = 9, warm_up: int = 2) -> Timing:
+class Clock(Protocol):
+    """Of a device that works while the host goes on."""
+
+    def wait(self) -> None:
+        """Until the device has done all it was given."""
+
+    def mark(self) -> Any:
+        """An event among the device's work."""
+
+    def seconds(self, begin: Any, end: Any) -> float:
+        """Between two events that have passed."""
+
+
+def timed(
+    call: Callable[[], Any], *, repeats: int = 9, warm_up: int = 2, clock: Clock | None = None
+) -> Timing:
     """Time ``call`` after its first call and ``warm_up`` more."""
-    began = time.perf_counter()
-    call()
-    first = time.perf_counter() - began
+    first, _ = _once(call, clock)
     for _ in range(warm_up):
         call()
-    seconds = []
-    for _ in range(repeats):
+    both = [_once(call, clock) for _ in range(repeats)]
+    wall, device = [w for w, _ in both], [d for _, d in both if d is not None]
+    on_device = (min(device), float(np.median(device))) if device else ()
+    return Timing(first, min(wall), float(np.median(wall)), max(wall), *on_device)
+
+
+def _once(call: Callable[[], Any], clock: Clock | None) -> tuple[float, float | None]:
+    """Seconds of one call, by the wall's clock and by the device's."""
+    if clock is None:
         began = time.perf_counter()
         call()
-        seconds.append(time.perf_counter() - began)
-    return Timing(first, min(seconds), float(np.median(seconds)), max(seconds))
+        return time.perf_counter() - began, None
+    clock.wait()
+    began, begin = time.perf_counter(), clock.mark()
+    call()
+    end = clock.mark()
+    clock.wait()
+    return time.perf_counter() - began, clock.seconds(begin, end)
 
 
 def machine() -> dict[str, Any]:
@@ -83,20 +112,33 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def arguments(description: str) -> argparse.Namespace:
+def parser(description: str, *, repeats: int = 9) -> argparse.ArgumentParser:
     """The options that all benchmarks share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print JSON lines only")
     parser.add_argument(
         "--save", metavar="NAME", help="append the lines to bench/results/NAME.jsonl"
     )
-    parser.add_argument("--repeats", type=int, default=9)
-    return parser.parse_args()
+    parser.add_argument("--repeats", type=int, default=repeats)
+    return parser
 
 
-def report(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    """Print rows as a table or as JSON lines, and append them to a file if asked."""
-    stamp = machine()
+def arguments(description: str) -> argparse.Namespace:
+    """As :func:`parser`, read from the command line."""
+    return parser(description).parse_args()
+
+
+def report(
+    rows: list[dict[str, Any]],
+    options: argparse.Namespace,
+    *,
+    device: Mapping[str, Any] | None = None,
+) -> None:
+    """Print rows as a table or as JSON lines, and append them to a file if asked.
+
+    ``device`` is what a number must carry besides :func:`machine`.
+    """
+    stamp = machine() | dict(device or {})
     lines = [json.dumps(row | stamp) for row in rows]
     if options.json:
         print("\n".join(lines))

@@ -25,11 +25,13 @@ TIME_CONSTANT = 300.0
 PARTNER_MS = 5.0
 
 
-def workload(seed: int = 0) -> tuple[es.Network, es.EventStream, CrossEntropy]:
-    """W1 with heterogeneous time constants."""
+def workload(
+    seed: int = 0, *, n_samples: int = 32, n_hidden: int = 256
+) -> tuple[es.Network, es.EventStream, CrossEntropy]:
+    """W1 with heterogeneous time constants, at its own size or another."""
     rng = np.random.default_rng(seed)
     samples = []
-    for _ in range(32):
+    for _ in range(n_samples):
         counts = rng.poisson(100.0, 64)
         channels = np.repeat(np.arange(64), counts)
         times = rng.uniform(0.0, 1000.0, counts.sum())
@@ -40,15 +42,15 @@ def workload(seed: int = 0) -> tuple[es.Network, es.EventStream, CrossEntropy]:
     net.add_input("input", 64)
     net.add_population(
         "hidden",
-        256,
-        tau_mem=20.0 * rng.uniform(0.8, 1.2, 256),
-        tau_syn=10.0 * rng.uniform(0.8, 1.2, 256),
+        n_hidden,
+        tau_mem=20.0 * rng.uniform(0.8, 1.2, n_hidden),
+        tau_syn=10.0 * rng.uniform(0.8, 1.2, n_hidden),
     )
     net.add_readout("output", 11, tau_mem=20.0, tau_syn=10.0)
-    net.connect("input", "hidden", rng.normal(0.017, 0.03, (64, 256)))
-    net.connect("hidden", "hidden", es.self_recurrent(rng.normal(0.0, 0.15, 256)))
-    net.connect("hidden", "output", rng.normal(0.02, 0.02, (256, 11)))
-    return net, stream, CrossEntropy(np.arange(32) % 11, time_constant=TIME_CONSTANT)
+    net.connect("input", "hidden", rng.normal(0.017, 0.03, (64, n_hidden)))
+    net.connect("hidden", "hidden", es.self_recurrent(rng.normal(0.0, 0.15, n_hidden)))
+    net.connect("hidden", "output", rng.normal(0.02, 0.02, (n_hidden, 11)))
+    return net, stream, CrossEntropy(np.arange(n_samples) % 11, time_constant=TIME_CONSTANT)
 
 
 def step(

@@ -135,10 +135,10 @@ def _install(driver: int | None) -> str:
     """Which extra to install for this driver."""
     if driver is None:
         both = " or ".join(
-            f"pip install 'eventsim[cuda{cuda}]' (NVIDIA driver {oldest} or newer)"
+            f"pip install 'eventsim[cuda{cuda}]' (for driver {oldest} or newer)"
             for cuda, oldest in sorted(LEAST_DRIVER.items(), reverse=True)
         )
-        return f"Run: {both}; no driver was found that would decide it."
+        return f"Run: {both}. There is no NVIDIA driver either, which it needs."
     if driver < 12000:
         return (
             f"Update the driver, which supports CUDA {version_text(driver)}, to {LEAST_DRIVER[13]} "

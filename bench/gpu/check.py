@@ -1,0 +1,126 @@
+"""Does the device give the same spikes as the cpu backend, to the bit, and the same gradients.
+
+Method   ScSr nets with two hidden populations of 128 and all skips, every time constant different;
+         dense and sparse weights, with and without a delay per synapse; 32 samples of 1 s at 100
+         spikes/s in 64 channels. Single precision: times, neurons and counts must be equal, and
+         all spikes together at least 100,000 in every case. Double: the same neurons as often,
+         times within 1e-9 ms. Gradients of the cross-entropy: the largest difference relative to
+         the largest entry of its array. Two runs on the device must give the same bits.
+Answer   see results/gpu-*.jsonl.
+"""
+
+import argparse
+import sys
+from typing import Any
+
+import numpy as np
+
+import eventsim as es
+from bench.gpu.nets import CASES, loss_of, scsr_net, stream_of
+from bench.gpu.place import Place, options_of, place
+from bench.harness import report
+
+LEAST_SPIKES = 100_000
+# ms. Double precision: exp and log are the library's on the host and the device's own there.
+TIMES_WITHIN = {"single": 0.0, "double": 1e-9}
+# Relative to the array's largest entry: the sums of a gradient run in another order.
+GRADIENTS_WITHIN = {"single": 2e-4, "double": 1e-9}
+
+
+def run(
+    net: es.Network, stream: es.EventStream, backend: str, precision: Any
+) -> tuple[es.SpikeTape, es.Gradients]:
+    """A tape and all gradients."""
+    tape = es.simulate(net, stream, backend=backend, precision=precision)
+    return tape, es.backward(net, tape, loss_of(stream.n_samples))
+
+
+def compare_spikes(one: es.SpikeTape, two: es.SpikeTape) -> dict[str, Any]:
+    """Numbers of spikes, of neurons that fired another number of times, and of other times."""
+    spikes = sum(len(two[name]) for name in two.names)
+    counts = sum(int((one[n].counts() != two[n].counts()).sum()) for n in two.names)
+    if counts:
+        return {"spikes": spikes, "other_counts": counts, "other_times": None, "worst_ms": None}
+    gaps = np.concatenate([np.abs(_by_neuron(one[n]) - _by_neuron(two[n])) for n in two.names])
+    return {
+        "spikes": spikes,
+        "other_counts": 0,
+        "other_times": int((gaps > 0.0).sum()),
+        "worst_ms": float(gaps.max(initial=0.0)),
+    }
+
+
+def _by_neuron(trains: es.SpikeTrains) -> np.ndarray:
+    sample = np.repeat(np.arange(trains.n_samples), np.diff(trains.offsets))
+    return trains.times[np.lexsort((trains.times, trains.neurons, sample))]
+
+
+def compare_gradients(one: es.Gradients, two: es.Gradients) -> tuple[float, str]:
+    """The largest relative difference, and the array that has it."""
+    first, second = _arrays(one), _arrays(two)
+    worst = (0.0, "")
+    for key, expected in second.items():
+        if expected.size:
+            scale = float(np.abs(expected).max()) or 1.0
+            worst = max(worst, (float(np.abs(first[key] - expected).max()) / scale, key))
+    return worst
+
+
+def same_bits(one: tuple[es.SpikeTape, es.Gradients], two: tuple[Any, Any]) -> bool:
+    """Whether two runs agree in every number."""
+    first, second = _arrays(one[1]), _arrays(two[1])
+    return all(np.array_equal(first[key], second[key]) for key in first) and all(
+        np.array_equal(getattr(one[0][name], part), getattr(two[0][name], part))
+        for name in one[0].names
+        for part in ("times", "neurons", "offsets")
+    )
+
+
+def _arrays(gradients: es.Gradients) -> dict[str, np.ndarray]:
+    return gradients.flat() | {"input_times": gradients.input_times}
+
+
+def rows_of(where: Place) -> list[dict[str, Any]]:
+    """One row per case and precision."""
+    size, stream = (8, stream_of(2, 100.0)) if where.host else (128, stream_of(32, 1000.0))
+    rows = []
+    for case, about in CASES.items():
+        net = scsr_net(size, **about)
+        for precision in ("single", "double"):
+            there = run(net, stream, "cuda", precision)
+            again = run(net, stream, "cuda", precision)
+            here = run(net, stream, "cpu", precision)
+            worst, key = compare_gradients(there[1], here[1])
+            row = {"bench": "gpu-check", "case": case, "precision": precision}
+            row |= compare_spikes(there[0], here[0])
+            row |= {"gradient_error": worst, "worst_gradient": key}
+            row |= {"grazes": there[1].grazes, "repeats_to_the_bit": same_bits(there, again)}
+            rows.append(row | {"passed": passed(row, least=0 if where.host else LEAST_SPIKES)})
+    return rows
+
+
+def passed(row: dict[str, Any], *, least: int) -> bool:
+    """Whether a row is as it must be."""
+    return (
+        row["spikes"] >= max(least, 1)
+        and row["other_counts"] == 0
+        and row["worst_ms"] <= TIMES_WITHIN[row["precision"]]
+        and row["gradient_error"] <= GRADIENTS_WITHIN[row["precision"]]
+        and row["repeats_to_the_bit"]
+    )
+
+
+def main(words: list[str] | None = None) -> int:
+    """Exit status: 0 all passed, 1 something differs, 2 no device."""
+    options: argparse.Namespace = options_of(__doc__.splitlines()[0]).parse_args(words)
+    with place(host=options.host) as where:
+        rows = rows_of(where)
+        report(rows, options, device=where.facts)
+    failed = [f"{row['case']}, {row['precision']}" for row in rows if not row["passed"]]
+    if failed:
+        print(f"DIFFERENT from the cpu backend: {'; '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""An epoch as on Spiking Heidelberg Digits: how long does it take on a device.
+
+Method   SHD's shape with made-up events: 8,156 samples of 1 s, 700 Poisson channels, 8,000 events a
+         sample; a self-recurrent layer of 256 that fires at about 18/s, every time constant
+         different, 20 readouts. An epoch is all samples once, in batches of 256 to 4,096 (the last
+         one is what remains), single precision; forward alone, and whole steps as in bench.gpu.w1.
+         The batches are cut before the clock starts; their events are uploaded in the measured
+         time. One epoch warms up.
+Answer   see results/gpu-*.jsonl. The aim is about 1 s for an epoch of steps.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+import eventsim as es
+from bench.gpu.nets import poisson
+from bench.gpu.place import Place, options_of, place
+from bench.gpu.training import Batch, Trainer, by_kernel, measure
+from bench.harness import report
+from eventsim.train import CrossEntropy
+
+N_SAMPLES, N_CHANNELS, N_HIDDEN, N_CLASSES = 8_156, 700, 256, 20
+EVENTS, DURATION, TIME_CONSTANT = 8_000.0, 1000.0, 300.0
+BATCHES = (256, 512, 1024, 2048, 4096)
+REPEATS = 3
+
+
+def network(n_channels: int, n_hidden: int) -> es.Network:
+    """One self-recurrent hidden layer, alive at this input."""
+    rng = np.random.default_rng(2)
+    net = es.scsr(n_channels, (n_hidden,), N_CLASSES, tau_syn=10.0, mean=2.0, spread=3.0)
+    taus = net.population("hidden1").parameters
+    taus["tau_mem"][:] = 20.0 * rng.uniform(0.8, 1.2, n_hidden)
+    taus["tau_syn"][:] = 10.0 * rng.uniform(0.8, 1.2, n_hidden)
+    return net
+
+
+def batches_of(stream: es.EventStream, size: int) -> list[Batch]:
+    """All samples in batches, with labels in turn."""
+    found = []
+    for first in range(0, stream.n_samples, size):
+        part = stream[first : first + size]
+        labels = (first + np.arange(part.n_samples)) % N_CLASSES
+        found.append((part, CrossEntropy(labels, time_constant=TIME_CONSTANT)))
+    return found
+
+
+def rows_of(where: Place, repeats: int) -> list[dict[str, Any]]:
+    """One row per batch size; kernels for the largest."""
+    if where.host:
+        sizes, net = (4,), network(20, 8)
+        stream = poisson(6, 20, 60.0, 50.0, seed=3)
+    else:
+        sizes, net = BATCHES, network(N_CHANNELS, N_HIDDEN)
+        stream = poisson(N_SAMPLES, N_CHANNELS, EVENTS, DURATION, seed=3)
+    rows = []
+    for size in sizes:
+        batches, trainer = batches_of(stream, size), Trainer(net.copy(), "cuda")
+        row = {"bench": "gpu-shd", "batch": size, "precision": "single"}
+        found = measure(trainer, batches, where, repeats=repeats)
+        rows.append(row | {"samples": stream.n_samples, "events": stream.n_events} | found)
+        if size == sizes[-1]:
+            rows += by_kernel(trainer, batches[0], where, row | {"bench": "gpu-shd-kernels"})
+    return rows
+
+
+def main(words: list[str] | None = None) -> int:
+    """Measure all batch sizes."""
+    options = options_of(__doc__.splitlines()[0], repeats=REPEATS).parse_args(words)
+    with place(host=options.host) as where:
+        report(rows_of(where, options.repeats), options, device=where.facts)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

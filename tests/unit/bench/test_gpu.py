@@ -1,0 +1,165 @@
+"""The scripts for a device: what they do without one, and what they make of what tools say."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bench.gpu import check, extra, place, run_all, sanitize, shd, small, tools, w1
+from bench.gpu import profile as ncu
+from bench.gpu.nets import CASES, scsr_net, stream_of
+from bench.harness import timed
+from eventsim.engine import registry
+from eventsim.engine.cuda import probe
+
+NOTHING = probe.Obstacle("no-device", "there is no CUDA device", "Run: nvidia-smi -L.")
+
+
+@pytest.fixture
+def no_device(monkeypatch):
+    monkeypatch.setattr(registry, "_cuda", lambda: (None, NOTHING))
+    registry._load.cache_clear()
+
+
+def lines_of(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("script", [run_all, check, w1, shd, small, sanitize, ncu])
+def test_script_without_a_device_says_why_and_ends_with_status_2(script, no_device, capsys):
+    with pytest.raises(SystemExit) as end:
+        script.main([])
+    assert end.value.code == 2
+    assert "there is no CUDA device" in capsys.readouterr().err
+
+
+def test_nets_of_the_check_fire_enough_for_a_hundred_thousand_spikes():
+    import eventsim as es
+
+    stream = stream_of(2, 1000.0)
+    for about in CASES.values():
+        tape = es.simulate(scsr_net(128, **about), stream, backend="cpu", precision="single")
+        assert 16 * sum(len(tape[name]) for name in tape.names) > check.LEAST_SPIKES
+
+
+def test_row_of_the_check_fails_for_each_thing_that_must_hold():
+    row = {
+        "precision": "single",
+        "spikes": 200_000,
+        "other_counts": 0,
+        "worst_ms": 0.0,
+        "gradient_error": 1e-6,
+        "repeats_to_the_bit": True,
+    }
+    least = check.LEAST_SPIKES
+    assert check.passed(row, least=least)
+    for worse in (
+        {"spikes": 99_999},
+        {"other_counts": 1, "worst_ms": None},
+        {"worst_ms": 1e-12},
+        {"gradient_error": 1e-2},
+        {"repeats_to_the_bit": False},
+    ):
+        assert not check.passed(row | worse, least=least)
+
+
+def test_run_all_stops_at_the_first_script_that_fails(monkeypatch, capsys):
+    called = []
+
+    def run(words, **_):
+        called.append(words[2:])
+        return subprocess.CompletedProcess(words, 1 if "bench.gpu.w1" in words else 0)
+
+    monkeypatch.setattr(run_all, "place", lambda **_: Elsewhere())
+    monkeypatch.setattr(run_all.subprocess, "run", run)
+    assert run_all.main(["--repeats", "2"]) == 1
+    passed = ["--repeats", "2", "--save", "gpu-nvidia-h100-80gb-hbm3"]
+    assert called == [["bench.gpu.check", *passed], ["bench.gpu.w1", *passed]]
+    assert "bench.gpu.w1 ended with status 1" in capsys.readouterr().err
+
+
+class Elsewhere:
+    """A place that is never used."""
+
+    def __enter__(self):
+        return place.Place(False, place.HostClock(), {"card": "NVIDIA H100 80GB HBM3"})
+
+    def __exit__(self, *_):
+        return None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for the tool")
+@pytest.mark.parametrize(("errors", "status"), [(0, 0), (3, 86)])
+def test_sanitizer_is_run_once_per_check_and_its_errors_counted(
+    errors, status, tmp_path, monkeypatch, capsys
+):
+    tool = tmp_path / "compute-sanitizer"
+    tool.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n'
+        f'echo "========= ERROR SUMMARY: {errors} errors"\nexit {status}\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(sanitize, "place", lambda **_: Elsewhere())
+    assert sanitize.main(["--json"]) == int(errors > 0)
+    rows = lines_of(capsys)
+    assert [(row["check"], row["errors"]) for row in rows] == [
+        (check, errors) for check in ("memcheck", "racecheck", "initcheck", "synccheck")
+    ]
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls[1].startswith("--tool racecheck --racecheck-report all --error-exitcode 86")
+    assert calls[0].endswith("-m bench.gpu.small")
+
+
+def test_tool_that_is_missing_is_named_with_its_package(monkeypatch, tmp_path, capsys):
+    for name in ("PATH", "CUDA_PATH", "CUDA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    with pytest.raises(SystemExit) as end:
+        tools.find("no-such-tool", package="some-package")
+    assert end.value.code == 2
+    assert "no-such-tool is not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("driver", "expected"), [(None, ""), (12080, "cuda12"), (13000, "cuda13"), (13020, "cuda13")]
+)
+def test_extra_goes_by_the_driver(driver, expected):
+    assert extra.extra(driver) == expected
+
+
+def test_timing_with_a_clock_waits_for_the_device():
+    class Slow:
+        """A device that is done a tick after it was asked."""
+
+        now, waits = 0.0, 0
+
+        def wait(self):
+            self.waits += 1
+
+        def mark(self):
+            self.now += 1.0
+            return self.now
+
+        def seconds(self, begin, end):
+            return end - begin
+
+    clock, calls = Slow(), []
+    timing = timed(lambda: calls.append(1), repeats=3, warm_up=1, clock=clock)
+    assert len(calls) == 5
+    assert clock.waits == 2 * 4
+    assert (timing.device_minimum, timing.device_median) == (1.0, 1.0)
+    assert timed(lambda: None, repeats=1, warm_up=0).device_minimum is None
+
+
+def test_gradients_of_another_size_are_compared_relative_to_their_largest_entry():
+    class Gradients:
+        def __init__(self, weights):
+            self.weights, self.input_times = np.array(weights), np.zeros(0)
+
+        def flat(self):
+            return {"weights": self.weights}
+
+    worst = check.compare_gradients(Gradients([1.0, 100.0]), Gradients([2.0, 100.0]))
+    assert worst == (0.01, "weights")
