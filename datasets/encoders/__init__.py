@@ -12,13 +12,13 @@ into frames [channels, frames], a **spike coder** turns frames into events:
 filter banks                          :class:`LyonEar`, :class:`GammatoneBank`
 spike coders                          :class:`Bsa`, :class:`IntegrateAndFire`,
                                       :class:`DeltaModulation`
-both, with loudness normalisation     :class:`CochleaEncoder`
-and lateral inhibition
+both, with loudness normalisation     :class:`CochleaEncoder`; ``SILICON`` is one with the
+and lateral inhibition                channel statistics of N-TIDIGITS18
 ====================================  ==========================================================
 """
 
 from eventsim.datasets.encoders.bsa import Bsa
-from eventsim.datasets.encoders.cochlea import CochleaEncoder
+from eventsim.datasets.encoders.cochlea import SILICON, CochleaEncoder
 from eventsim.datasets.encoders.delta import DeltaModulation
 from eventsim.datasets.encoders.frames import FilterBank, Frames, SpikeCoder, encode
 from eventsim.datasets.encoders.gammatone import GammatoneBank
@@ -26,6 +26,7 @@ from eventsim.datasets.encoders.integrate_and_fire import IntegrateAndFire
 from eventsim.datasets.encoders.lyon import LyonEar
 
 __all__ = [
+    "SILICON",
     "Bsa",
     "CochleaEncoder",
     "DeltaModulation",

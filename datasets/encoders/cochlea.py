@@ -7,12 +7,13 @@ compressed, weakened by what its neighbours have just done, and freed of its wea
 .. math::
     r_c = \max(y_c, 0)^p, \qquad
     q_c = \max\big(r_c - \kappa\,\langle r \rangle_c,\, 0\big), \qquad
-    d_c = g\,\max(q_c - \phi,\, 0),
+    d_c = g\,\max\Big(\frac{q_c}{\theta_c} - \phi,\, 0\Big),
 
 with :math:`\langle r\rangle_c` the mean over ``inhibition_width`` channels around :math:`c`,
 smoothed by a first-order low-pass of time constant ``inhibition_tau`` and renewed once per ms.
-The units of :mod:`eventsim.datasets.encoders.integrate_and_fire`, with dead time :math:`\rho` and
-threshold mismatch :math:`\sigma`, turn :math:`d_c` into events.
+The thresholds :math:`\theta_c`, of mismatch :math:`\sigma`, and the units that turn :math:`d_c`
+into events, with dead time :math:`\rho`, are those of
+:mod:`eventsim.datasets.encoders.integrate_and_fire`.
 
 ====================  ======================  =================
 symbol                name                    unit
@@ -177,13 +178,12 @@ class CochleaEncoder:
         rectified = np.maximum(motion, 0.0, out=motion)
         np.power(rectified, np.float32(self.compression), out=rectified)
         d = rectified - self._inhibition(rectified, rate)
+        rng = np.random.default_rng(self.seed)
+        theta = integrate_and_fire.thresholds(self.n_channels, mismatch=self.mismatch, rng=rng)
+        d /= theta.astype(np.float32)[:, None]
         d -= np.float32(self.floor)
         d *= np.float32(self.gain)
         np.maximum(d, 0.0, out=d)
-        if self.mismatch > 0.0:
-            rng = np.random.default_rng(self.seed)
-            theta = integrate_and_fire.thresholds(self.n_channels, mismatch=self.mismatch, rng=rng)
-            d /= theta.astype(np.float32)[:, None]
         d /= 1.0 + np.float32(1e-3 * self.refractory) * d
         return d, rate
 
@@ -200,6 +200,11 @@ class CochleaEncoder:
         # A block is inhibited by what lies before it: the filter bank stays causal.
         spread[:, 1:] = uniform_filter1d(recent, width, axis=0, mode="nearest")
         return np.float32(self.inhibition) * np.repeat(spread, block, axis=1)[:, :steps]
+
+
+# A cochlea like that of N-TIDIGITS18: on the training clips of FSDD about 2,800 events per second
+# and 42 of 64 channels active in a digit, neighbouring channels very different.
+SILICON = CochleaEncoder(floor=0.25, mismatch=0.8, gain=9300.0)
 
 
 def centre_frequencies(encoder: CochleaEncoder) -> Floats:

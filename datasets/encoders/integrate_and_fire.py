@@ -3,7 +3,7 @@ r"""Integrate and fire: events where the integral of each channel reaches the ne
 With :math:`x_c(t)` the value of channel :math:`c`, constant during a frame, its unit receives
 
 .. math::
-    u_c = \frac{g}{\theta_c}\,\max(x_c, 0)
+    u_c = \max\Big(g\,\frac{x_c}{\theta_c} - \ell,\ 0\Big)
 
 events per second and fires at the times :math:`t_k` with
 
@@ -20,12 +20,14 @@ The thresholds of a chip differ from unit to unit. Here they are log-normal with
 .. math::
     \theta_c = e^{\sigma\,z_c}, \qquad z_c \sim \mathcal N(0, 1),
 
-drawn once per channel: neighbouring channels then differ as they do in N-TIDIGITS18.
+drawn once per channel: neighbouring channels then differ, and those whose input stays below
+:math:`\ell\,\theta_c/g` are silent, as in N-TIDIGITS18.
 
 ================  ===========  =============================
 symbol            name         unit
 ================  ===========  =============================
 :math:`g`         gain         events per second and value
+:math:`\ell`      leak         events per second
 :math:`\rho`      refractory   ms
 :math:`\sigma`    mismatch     1
 :math:`\theta_c`  thresholds   1
@@ -54,7 +56,7 @@ class IntegrateAndFire:
 
     Parameters
     ----------
-    gain, refractory, mismatch
+    gain, leak, refractory, mismatch
         See the table of :mod:`eventsim.datasets.encoders.integrate_and_fire`.
     seed
         Of the thresholds.
@@ -66,6 +68,7 @@ class IntegrateAndFire:
     """
 
     gain: float = 1000.0
+    leak: float = 0.0
     refractory: float = 0.0
     mismatch: float = 0.0
     seed: int = 0
@@ -74,7 +77,7 @@ class IntegrateAndFire:
         """Check every parameter once."""
         who = "IntegrateAndFire"
         require(0 < self.gain < math.inf, who, "gain", self.gain, "a positive finite number")
-        for name in ("refractory", "mismatch"):
+        for name in ("leak", "refractory", "mismatch"):
             value = getattr(self, name)
             require(0 <= value < math.inf, who, name, value, "a finite number >= 0")
         require(self.seed >= 0, who, "seed", self.seed, "0 or more")
@@ -83,7 +86,7 @@ class IntegrateAndFire:
         """Events of all channels, as :class:`eventsim.datasets.encoders.frames.SpikeCoder`."""
         rng = np.random.default_rng(self.seed)
         theta = thresholds(frames.values.shape[0], mismatch=self.mismatch, rng=rng)
-        drive = np.maximum(frames.values, 0.0) * (self.gain / theta[:, None])
+        drive = np.maximum(frames.values * (self.gain / theta[:, None]) - self.leak, 0.0)
         drive /= 1.0 + 1e-3 * self.refractory * drive
         return fire(drive, 1e3 / frames.step, end=frames.duration)
 

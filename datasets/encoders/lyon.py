@@ -82,8 +82,8 @@ GAIN_CONTROL = ((0.0032, 640.0), (0.0016, 160.0), (0.0008, 40.0), (0.0004, 10.0)
 LARGEST_STATE = 0.9
 
 LEAST_RATE = 4e3  # Hz
-BLOCK = 400  # samples that go through all steps at once; bench/micro/bench_lyon.py
-BATCH = 16  # clips side by side; bench/micro/bench_lyon.py
+BLOCK = 400  # samples that go through all steps at once; bench/macro/encoders.py
+BATCH = 16  # clips side by side; bench/macro/encoders.py
 
 
 @dataclass(frozen=True, kw_only=True)

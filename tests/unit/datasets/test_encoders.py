@@ -1,10 +1,15 @@
+import os
+from pathlib import Path
+
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.io import wavfile
 
 from eventsim.datasets.encoders import (
+    SILICON,
     Bsa,
     CochleaEncoder,
     DeltaModulation,
@@ -17,9 +22,11 @@ from eventsim.datasets.encoders import (
 from eventsim.datasets.encoders.delta import crossings
 from eventsim.datasets.encoders.gammatone import centre_frequencies, response
 from eventsim.datasets.encoders.integrate_and_fire import thresholds
+from eventsim.datasets.statistics import statistics
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import EventStream
 
+SPEECH = sorted(Path(os.environ.get("EVENTSIM_DATA", "/nonexistent")).glob("fsdd/**/*.wav"))[::50]
 BANKS = [GammatoneBank(n_channels=8, frequency_max=3500.0, decimation=40), LyonEar(decimation=40)]
 # Scaled to the largest value of the bank.
 CODERS = [
@@ -142,6 +149,15 @@ def test_thresholds_divide_the_rates():
     np.testing.assert_array_equal(np.bincount(channels), (5000 / theta).astype(int))
 
 
+def test_units_below_their_leak_are_silent():
+    coder = IntegrateAndFire(gain=1000.0, leak=900.0, mismatch=0.5, seed=3)
+    _, channels = coder.spikes(frames(np.ones((20, 5000))))
+    theta = thresholds(20, mismatch=0.5, rng=np.random.default_rng(3))
+    expected = 5 * np.maximum(1000.0 / theta - 900.0, 0)
+    np.testing.assert_array_equal(np.bincount(channels, minlength=20), expected.astype(int))
+    assert 3 < np.sum(expected == 0) < 17
+
+
 def test_thresholds_are_log_normal_around_one():
     theta = thresholds(20_000, mismatch=0.5, rng=np.random.default_rng(0))
     assert np.median(theta) == pytest.approx(1.0, rel=0.02)
@@ -159,6 +175,21 @@ def test_mismatch_makes_neighbouring_channels_of_the_cochlea_differ():
     assert (mismatched != other).any()
     theta = thresholds(64, mismatch=0.6, rng=np.random.default_rng(0))
     assert np.corrcoef(np.log(theta), mismatched / plain.clip(1))[0, 1] < -0.8
+
+
+@pytest.mark.skipif(not SPEECH, reason="EVENTSIM_DATA names no folder with fsdd")
+def test_silicon_cochlea_has_the_statistics_of_n_tidigits():
+    clips = [wavfile.read(path) for path in SPEECH]
+    stream = EventStream.from_samples(
+        [SILICON.encode(audio, rate) for rate, audio in clips],
+        n_channels=64,
+        duration=[1e3 * audio.size / rate for rate, audio in clips],
+    )
+    found = statistics(stream)
+    assert 2400 < found.rate < 3200
+    assert 37 < found.active.mean < 47
+    assert 1000 < found.events.mean < 1500
+    assert found.contrast > 0.8
 
 
 # Delta modulation
@@ -218,6 +249,7 @@ def test_ramp_up_and_down_by_hand():
         (GammatoneBank, {"compression": 0.0}),
         (GammatoneBank, {"decimation": 0}),
         (IntegrateAndFire, {"gain": 0.0}),
+        (IntegrateAndFire, {"leak": -1.0}),
         (IntegrateAndFire, {"refractory": -1.0}),
         (IntegrateAndFire, {"mismatch": np.nan}),
         (IntegrateAndFire, {"seed": -1}),
