@@ -196,6 +196,7 @@ class ndarray:
 def _wrapped(result):
     """Arrays and NumPy scalars as arrays of the stand-in, also inside a tuple or a list."""
     if isinstance(result, (np.ndarray, np.generic)):
+        _checked(result.dtype)
         return ndarray(np.asarray(result))
     if isinstance(result, (tuple, list)):
         # Named results, as of numpy.unique_counts, are plain tuples here.

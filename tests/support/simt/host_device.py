@@ -143,5 +143,6 @@ def _check_limits(kernel, grid, block, shared, n_arguments, largest_block):
         ("arguments", n_arguments, ARGUMENTS),
     ]
     for what, value, limit in limits:
-        if not 0 <= value <= limit or (value == 0 and "shared" not in what):
-            raise ValueError(f"{kernel}: {what}: {value}, a device takes 1 to {limit}")
+        least = 0 if what in ("bytes of shared memory", "arguments") else 1
+        if not least <= value <= limit:
+            raise ValueError(f"{kernel}: {what}: {value}, a device takes {least} to {limit}")
