@@ -137,7 +137,7 @@ def why_no_launch(environ: Mapping[str, str]) -> str:
     for launcher, names in LAUNCHERS.items():
         missing = [name for name in names if name not in environ]
         if names[0] in environ and missing:
-            text += f" Of those of {launcher}, {', '.join(missing)} is missing."
+            text += f" Of those of {launcher} these are missing: {', '.join(missing)}."
     return (
         text + " Start eventsim by torchrun, mpirun or srun, for example: mpirun -n 2 eventsim .."
     )

@@ -224,12 +224,14 @@ class ProcessGroup:
         traceback: TracebackType | None,
     ) -> None:
         communicator = self._communicator
-        if communicator is None or self.size == 1:
+        if communicator is None:
             return
         try:
-            if self._inside and not self._over:
+            if self.size == 1 or self._over:
+                return
+            if self._inside:
                 communicator.abort()
-            elif not self._over:
+            else:
                 self._leave(error)
         finally:
             self._over = True
