@@ -1,8 +1,9 @@
 """Plan: the population graph condensed into stages, in the order in which they run.
 
-Apart from self-connections a ScSr-SNN is feedforward. Once the spikes of all its sources are
-known, every (sample, neuron) pair of a population can walk its own merged input alone, so that
-a population is one stage. Lateral recurrence would need a queue and is refused here.
+Populations that reach each other through projections, and a population that projects to itself,
+form a loop and run together as one stage, by a queue of events. Everything else is feedforward
+apart from self-connections of single neurons: once the spikes of all sources are known, every
+(sample, neuron) pair can walk its own merged input alone, so that one population is one stage.
 """
 
 from dataclasses import dataclass
@@ -12,43 +13,74 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from eventsim.errors import NetworkError
 from eventsim.network import Network, Population, Projection
+from eventsim.network.parts import join_populations
 from eventsim.plan.wiring import Wiring, make_wiring
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One population with all that leads into it.
+    """Populations that run together, with all that leads into them.
 
     Attributes
     ----------
+    members
+        One population, or those of a loop; their neurons are numbered one after the other.
     afferents
-        Projections from other populations, in the order in which they were connected.
-    recurrence
-        The population's self-recurrent projection, or None.
+        Projections from other stages, in the order in which they were connected.
+    lateral
+        Projections between members; empty unless they form a loop.
+    recurrences
+        The self-recurrent projection of every member, or None.
     """
 
-    population: Population
+    members: tuple[Population, ...]
     afferents: tuple[Projection, ...]
-    recurrence: Projection | None
+    lateral: tuple[Projection, ...]
+    recurrences: tuple[Projection | None, ...]
 
     @property
     def name(self) -> str:
-        """Name of the population."""
-        return self.population.name
+        """Name of the population, or of all members."""
+        return "+".join(population.name for population in self.members)
+
+    @property
+    def population(self) -> Population:
+        """The population; for a loop all members as one, with their values of now."""
+        return self.members[0] if len(self.members) == 1 else join_populations(self.members)
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """Afferents, then lateral projections: the order of the wiring."""
+        return self.afferents + self.lateral
+
+    @cached_property
+    def member_start(self) -> NDArray[np.int64]:
+        """First neuron of every member, and their total."""
+        sizes = [population.size for population in self.members]
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
     @cached_property
     def wiring(self) -> Wiring:
-        """All afferent synapses as one matrix, by source and by target."""
-        return make_wiring(self.afferents, self.population.size)
+        """All synapses of the stage's projections as one matrix, by source and by target."""
+        return make_wiring(
+            self.projections,
+            [self.start_of(p.target) for p in self.projections],
+            int(self.member_start[-1]),
+        )
+
+    def start_of(self, name: str) -> int:
+        """First neuron of the member of that name."""
+        return int(self.member_start[[p.name for p in self.members].index(name)])
 
     @property
     def delays_per_synapse(self) -> bool:
-        """Whether some afferent has delays of its own for every synapse."""
-        return any(projection.delay_per_synapse for projection in self.afferents)
+        """Whether some projection has delays of its own for every synapse."""
+        return any(projection.delay_per_synapse for projection in self.projections)
 
     @property
     def shares_events(self) -> bool:
@@ -58,7 +90,7 @@ class Stage:
         be advanced side by side; otherwise each walks the events of its own sources.
         """
         dense = all(p.kind == "dense" for p in self.afferents) and not self.delays_per_synapse
-        return dense and (self.recurrence is None or not self.recurrence.delays.any())
+        return dense and not any(r is not None and r.delays.any() for r in self.recurrences)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +110,7 @@ def make_plan(net: Network) -> Plan:
     Raises
     ------
     NetworkError
-        There is no input, or populations are joined in a loop.
+        There is no input.
     """
     signature = (len(net.populations), len(net.projections))
     known = _PLANS.get(net)
@@ -92,42 +124,39 @@ def _plan(net: Network) -> Plan:
     inputs = [p for p in net.populations.values() if p.kind == "input"]
     if not inputs:
         raise NetworkError("Network: has no input. Call add_input(name, size) first.")
-    _refuse_loops(net)
-    before: dict[str, list[str]] = {name: [] for name in net.populations}
+    component = _components(net)
+    before: dict[int, set[int]] = {number: set() for number in component.values()}
     for projection in net.projections.values():
-        if projection.kind != "self":
-            before[projection.target].append(projection.source)
-    order = TopologicalSorter(before).static_order()
-    populations = [net.populations[name] for name in order]
-    return Plan(inputs[0], tuple(_stage(net, p) for p in populations if p.kind != "input"))
+        source, target = component[projection.source], component[projection.target]
+        if source != target:
+            before[target].add(source)
+    stages = []
+    for number in TopologicalSorter(before).static_order():
+        members = [p for p in net.populations.values() if component[p.name] == number]
+        if members[0].kind != "input":
+            stages.append(_stage(net, tuple(members)))
+    return Plan(inputs[0], tuple(stages))
 
 
-def _stage(net: Network, population: Population) -> Stage:
-    into = [p for p in net.projections.values() if p.target == population.name]
-    recurrence = [p for p in into if p.kind == "self"]
+def _stage(net: Network, members: tuple[Population, ...]) -> Stage:
+    names = [p.name for p in members]
+    into = [p for p in net.projections.values() if p.target in names]
+    own = {p.target: p for p in into if p.kind == "self"}
     return Stage(
-        population,
-        tuple(p for p in into if p.kind != "self"),
-        recurrence[0] if recurrence else None,
+        members,
+        tuple(p for p in into if p.source not in names),
+        tuple(p for p in into if p.source in names and p.kind != "self"),
+        tuple(own.get(name) for name in names),
     )
 
 
-def _refuse_loops(net: Network) -> None:
+def _components(net: Network) -> dict[str, int]:
+    """Number of the loop that every population belongs to; most are alone in theirs."""
     names = list(net.populations)
-    edges = [
-        (names.index(p.source), names.index(p.target), p.name)
-        for p in net.projections.values()
-        if p.kind != "self"
-    ]
+    edges = [(names.index(p.source), names.index(p.target)) for p in net.projections.values()]
     graph = sp.coo_array(
         (np.ones(len(edges)), ([e[0] for e in edges], [e[1] for e in edges])),
         shape=(len(names), len(names)),
     )
     _, component = connected_components(graph, directed=True, connection="strong")
-    inside = [name for source, target, name in edges if component[source] == component[target]]
-    if inside:
-        raise NetworkError(
-            f"Plan: projections {inside} form a loop between neurons (lateral recurrence). This "
-            "version runs feedforward networks with self-recurrent and skip connections; use "
-            "es.self_recurrent(r) for neurons that feed back onto themselves."
-        )
+    return dict(zip(names, component.tolist(), strict=True))

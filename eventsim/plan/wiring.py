@@ -1,14 +1,14 @@
-"""Wiring of one stage: all its afferent synapses as one sparse matrix, by source and by target.
+"""Wiring of one stage: all its synapses as one sparse matrix, by source and by target.
 
-The matrices of all afferents are stacked: row ``row_start[k] + i`` is source neuron i of
-afferent k. Synapses are numbered in the order of this stacked CSR matrix, which is also the
+The matrices of all projections are stacked: row ``row_start[k] + i`` is source neuron i of
+projection k. Synapses are numbered in the order of this stacked CSR matrix, which is also the
 order of the concatenated weight arrays, dense ones row by row.
 
 =============  ===================  ====================================================
 field          type                 meaning
 =============  ===================  ====================================================
-row_start      int64 [afferents+1]  first row of every afferent
-synapse_start  int64 [afferents+1]  first synapse of every afferent
+row_start      int64 [proj.+1]      first row of every projection
+synapse_start  int64 [proj.+1]      first synapse of every projection
 out_start      int64 [rows+1]       CSR, fan-out: first synapse of every row
 target         int32 [synapses]     CSR: target neuron of every synapse
 in_start       int64 [targets+1]    CSC, fan-in: first entry of every target
@@ -42,13 +42,19 @@ class Wiring:
     synapse: Index
 
 
-def make_wiring(afferents: Sequence[Projection], n_targets: int) -> Wiring:
-    """Stack the afferents of a population of ``n_targets`` neurons."""
-    blocks = [_pattern(projection) for projection in afferents]
+def make_wiring(
+    projections: Sequence[Projection], target_starts: Sequence[int], n_targets: int
+) -> Wiring:
+    """Stack the projections into a stage of ``n_targets`` neurons.
+
+    ``target_starts`` is the number of every projection's first target neuron among them.
+    """
+    blocks = [_pattern(projection) for projection in projections]
     sizes = [block.shape[0] for block in blocks]
     counts = [block.nnz for block in blocks]
+    moved = [block.indices + k for block, k in zip(blocks, target_starts, strict=True)]
     out_start = np.concatenate([[0], *(np.diff(block.indptr) for block in blocks)]).cumsum()
-    target = np.concatenate([np.zeros(0, np.int32), *(block.indices for block in blocks)])
+    target = np.concatenate([np.zeros(0, np.int32), *moved])
     numbered = sp.csr_array(
         (np.arange(target.size, dtype=np.int64), target, out_start),
         shape=(sum(sizes), n_targets),

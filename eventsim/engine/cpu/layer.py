@@ -46,7 +46,7 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
                 job.duration, fastest, begin, end, spikes, starts, limits, counts, reached,
             )  # fmt: skip
 
-        return _run(job, 1, run_shared), end
+        return run_tasks(job, 1, run_shared), end
     fan = fan_in(job, state)
 
     def run_fanin(todo, spikes, starts, limits, counts, reached):
@@ -55,14 +55,14 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
             counts, reached,
         )  # fmt: skip
 
-    trains = _run(job, BLOCKS, run_fanin)
+    trains = run_tasks(job, BLOCKS, run_fanin)
     order.sort_spikes(
         trains.offsets, trains.times, trains.neurons, trains.current, trains.restart_current
     )
     return trains, end
 
 
-def _run(job: Job, blocks: int, run: Run) -> SpikeTrains:
+def run_tasks(job: Job, blocks: int, run: Run) -> SpikeTrains:
     """Run all tasks; those whose spikes do not fit are run again with room for all."""
     size, n_tasks = job.stage.population.size, job.n_samples * blocks
     guess = np.maximum(GUESS_LEAST, job.duration * size / blocks * GUESS_HZ * 1e-3)

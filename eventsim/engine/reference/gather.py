@@ -25,6 +25,8 @@ def gather(job: Job, sample: int, neuron: int) -> list[Arrival]:
     for entry in range(wiring.in_start[neuron], wiring.in_start[neuron + 1]):
         row, synapse = int(wiring.row[entry]), int(wiring.synapse[entry])
         afferent = int(np.searchsorted(wiring.row_start, row, side="right")) - 1
+        if afferent >= len(job.sources):
+            continue  # of the loop itself, whose spikes are not known yet
         source = job.sources[afferent]
         lo, hi = source.offsets[sample], source.offsets[sample + 1]
         mine = np.flatnonzero(source.channel[lo:hi] == row - wiring.row_start[afferent]) + lo

@@ -88,7 +88,7 @@ def neurons(job: Job) -> list[Neuron]:
 
 
 @dataclass
-class _Walk:
+class Walk:
     """State of a neuron while it walks; ``held`` is the spike whose reset still holds V."""
 
     p: Neuron
@@ -118,17 +118,27 @@ class _Walk:
         while self.arrivals and self.arrivals[0].time < state.begin[sample]:
             self.arrivals.popleft()
 
+    def due(self) -> tuple[float, bool]:
+        """Time of the next event, and whether it is a crossing."""
+        until = self._next_time()
+        crossing = self._crossing(until)
+        return (crossing, True) if crossing < until else (until, False)
+
+    def step(self) -> Iterator[Step]:
+        """What happens up to the next event, and the event."""
+        time, crosses = self.due()
+        yield self._flow(time)
+        if crosses:
+            yield from self._fire()
+        elif self.t < self.duration:
+            yield from self._events()
+            until = self.release_time if self.held is not None else -1.0
+            self.stop = Stop(self.t, self.v, self.current, until)
+
     def steps(self) -> Iterator[Step]:
+        """All that happens up to the end."""
         while self.t < self.duration:
-            until = self._next_time()
-            crossing = self._crossing(until)
-            yield self._flow(min(until, crossing))
-            if crossing < until:
-                yield from self._fire()
-            elif self.t < self.duration:
-                yield from self._events()
-                until = self.release_time if self.held is not None else -1.0
-                self.stop = Stop(self.t, self.v, self.current, until)
+            yield from self.step()
 
     def _next_time(self) -> float:
         times = [self.duration]
@@ -187,6 +197,7 @@ class _Walk:
         return step
 
     def runs_away(self) -> bool:
+        """Whether it has fired too often since its last arrival."""
         since, before = self.gap
         return self.n_spikes - before > RUNAWAY_PER_MS * (1.0 + self.t - since)
 
@@ -198,20 +209,25 @@ def walk(
 
     The second is None if there were none.
     """
-    walker = _Walk(p, float(job.duration[sample]), deque(gather(job, sample, neuron)))
+    walker = Walk(p, float(job.duration[sample]), deque(gather(job, sample, neuron)))
     walker.go_on(state, sample, neuron)
     steps = []
     for step in walker.steps():
         steps.append(step)
-        if walker.runs_away():
-            raise RunawayError(
-                population=job.stage.name,
-                sample=sample,
-                neuron=neuron,
-                time=walker.t,
-                limit=RUNAWAY_PER_MS,
-            )
+        raise_if_runaway(job, walker, sample, neuron)
     return steps, walker.stop
+
+
+def raise_if_runaway(job: Job, walker: Walk, sample: int, neuron: int) -> None:
+    """Raise RunawayError if the neuron fires too often."""
+    if walker.runs_away():
+        raise RunawayError(
+            population=job.stage.name,
+            sample=sample,
+            neuron=neuron,
+            time=walker.t,
+            limit=RUNAWAY_PER_MS,
+        )
 
 
 def forward(job: Job) -> SpikeTrains:
@@ -234,10 +250,7 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
             steps, stop = walk(job, state, p, sample, neuron)
             for values, value in zip(end, stop or (), strict=False):
                 values[sample, neuron] = value
-            restart = {s.spike: s.current for s in steps if isinstance(s, Release)}
-            spikes = [s for s in steps if isinstance(s, Spike)]
-            for k, spike in enumerate(spikes):
-                found.append((spike.time, neuron, spike.current, restart.get(k, np.nan)))
+            found += table_of_spikes(steps, neuron)
         rows += sorted(found)
         offsets.append(len(rows))
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
@@ -250,3 +263,10 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
         restart_current=table[:, 3].copy(),
     )
     return trains, end
+
+
+def table_of_spikes(steps: list[Step], neuron: int) -> list[tuple[float, int, float, float]]:
+    """Time, neuron, current and restart current of every spike among the steps."""
+    restart = {s.spike: s.current for s in steps if isinstance(s, Release)}
+    spikes = [s for s in steps if isinstance(s, Spike)]
+    return [(s.time, neuron, s.current, restart.get(k, np.nan)) for k, s in enumerate(spikes)]

@@ -31,7 +31,7 @@ SPIKING = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset",
 
 
 @dataclass
-class _Sums:
+class Sums:
     """What all neurons of a stage add to."""
 
     weights: Floats
@@ -44,40 +44,52 @@ class _Sums:
 
 
 @dataclass
-class _Back:
+class Back:
     """Adjoint state of one neuron in one sample."""
 
     p: Neuron
     neuron: int
     by_time: Sequence[float]
     by_voltage: Sequence[float]
-    sums: _Sums
+    sums: Sums
     alpha: float = 0.0
     beta: float = 0.0
     through: dict[int, float] = field(default_factory=dict)
 
     def add(self, name: str, value: float) -> None:
+        """Add to dL/d(parameter) of this neuron."""
         self.sums.parameters[name][self.neuron] += value
 
     def run(self, steps: Sequence[Step]) -> None:
+        """All steps of a sample, from the last to the first."""
         spike = sum(isinstance(step, Spike) for step in steps)
         for step in reversed(steps):
-            match step:
-                case Flow():
-                    self.flow(step)
-                case Arrival():
-                    self.arrival(step)
-                case SelfArrival():
-                    self.self_arrival(step)
-                case Release():
-                    self.release(step)
-                case Spike():
-                    spike -= 1
-                    self.spike(step, spike)
+            if isinstance(step, Spike):
+                spike -= 1
+                self.spike(step, spike, self.by_time[spike])
+            else:
+                self.step(step)
+        self.finish()
+
+    def step(self, step: Step) -> None:
+        """Any step but a spike."""
+        match step:
+            case Flow():
+                self.flow(step)
+            case Arrival():
+                self.arrival(step)
+            case SelfArrival():
+                self.self_arrival(step)
+            case Release():
+                self.release(step)
+
+    def finish(self) -> None:
+        """The start of the sample."""
         if self.p.level <= 0.0:
             self.add("v_reset", self.alpha)
 
     def flow(self, step: Flow) -> None:
+        """Time without an event."""
         p, dt, tau_mem, tau_syn = self.p, step.dt, self.p.tau_mem, self.p.tau_syn
         y = decay(dt, tau_syn)
         self.add("tau_syn", self.beta * step.current * y * dt / tau_syn**2)
@@ -99,17 +111,20 @@ class _Back:
         return weight * (self.beta / p.tau_syn - p.resistance * self.alpha / p.tau_mem)
 
     def arrival(self, step: Arrival) -> None:
+        """A spike of a source."""
         self.sums.weights[step.synapse] += self.beta
         self.sums.delays[step.synapse] += self.later(step.weight)
         self.sums.source_times[step.afferent][step.spike] += self.later(step.weight)
 
     def self_arrival(self, step: SelfArrival) -> None:
+        """A spike of its own."""
         later = self.later(self.p.self_weight)
         self.sums.self_weights[self.neuron] += self.beta
         self.sums.self_delays[self.neuron] += later
         self.through[step.spike] = self.through.get(step.spike, 0.0) + later
 
     def release(self, step: Release) -> None:
+        """The end of a refractory time."""
         p, pull = self.p, -self.alpha / self.p.tau_mem
         later = pull * (p.resistance * step.current - p.v_reset)
         self.through[step.spike] = self.through.get(step.spike, 0.0) + later
@@ -120,12 +135,13 @@ class _Back:
         self.add("v_reset", self.alpha)
         self.alpha = 0.0
 
-    def spike(self, step: Spike, k: int) -> None:
+    def spike(self, step: Spike, k: int, by_time: float) -> None:
+        """Spike number k; ``by_time`` is all that came of it outside the neuron."""
         p = self.p
         slope = (p.resistance * step.current - p.level) / p.tau_mem
         self.alpha = self.by_voltage[k]
         if slope > 0.0:
-            self.alpha -= (self.by_time[k] + self.through.get(k, 0.0)) / slope
+            self.alpha -= (by_time + self.through.get(k, 0.0)) / slope
         else:
             self.sums.grazes += 1
         self.add("threshold", -self.alpha)
@@ -133,8 +149,21 @@ class _Back:
 
 def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
     """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
+    sums = new_sums(job)
+    start = start_state(job)
+    for sample in range(job.n_samples):
+        lo, hi = trains.offsets[sample], trains.offsets[sample + 1]
+        for neuron, p in enumerate(neurons(job)):
+            mine = np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo
+            state = Back(p, neuron, by_time[mine].tolist(), by_voltage[mine].tolist(), sums)
+            state.run(walk(job, start, p, sample, neuron)[0])
+    return gradients(job, sums)
+
+
+def new_sums(job: Job) -> Sums:
+    """Nothing added yet."""
     size, synapses = job.stage.population.size, job.stage.wiring.synapse.size
-    sums = _Sums(
+    return Sums(
         weights=np.zeros(synapses),
         delays=np.zeros(synapses),
         self_weights=np.zeros(size),
@@ -142,13 +171,10 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
         source_times=[np.zeros(source.times.size) for source in job.sources],
         parameters={name: np.zeros(size) for name in SPIKING},
     )
-    start = start_state(job)
-    for sample in range(job.n_samples):
-        lo, hi = trains.offsets[sample], trains.offsets[sample + 1]
-        for neuron, p in enumerate(neurons(job)):
-            mine = np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo
-            state = _Back(p, neuron, by_time[mine].tolist(), by_voltage[mine].tolist(), sums)
-            state.run(walk(job, start, p, sample, neuron)[0])
+
+
+def gradients(job: Job, sums: Sums) -> StageGradients:
+    """The sums of a stage, complete."""
     sums.parameters["v_leak"] = -sums.parameters["threshold"] - sums.parameters["v_reset"]
     return StageGradients(
         parameters=sums.parameters,

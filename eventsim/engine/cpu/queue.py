@@ -1,0 +1,318 @@
+"""Neurons joined in loops: per sample one order of events over arrivals and crossings.
+
+The next event is the earlier of the next arrival and the next neuron to fire or to be let go; at
+one time arrivals come first. After it only the neurons that it reached change their prediction.
+Arrivals and neurons wait in two binary heaps, ordered by (time, synapse) and (time, neuron).
+
+An **arrival** is a bundle of synapses of one source that share a delay: all of them, or, where
+every synapse has a delay of its own, one. Spikes of other stages arrive in a sorted list; those of
+the neurons themselves go through the heap. A self-connection that returns later is a bundle without
+a synapse, of number OWN + neuron: after all others of its time.
+
+Work per synaptic event: one propagation, one cheap bound of V, and rarely a crossing; per spike one
+pass through each heap. A neuron's state goes from arrival to arrival as in
+:mod:`eventsim.engine.cpu.fanin`, by the same operations, so that both give the same bits.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from eventsim.engine.cpu.compile import kernel, scalar
+from eventsim.engine.cpu.scalar import crossing, decay, flush, fma, propagators
+from eventsim.engine.job import RUNAWAY_PER_MS
+from eventsim.engine.table import (
+    ALERT,
+    GAP,
+    LEVEL,
+    PEAK,
+    RATE_MEM,
+    RATE_SYN,
+    RESET,
+    SELF,
+    SLOW,
+)
+
+# Bundles from here on are self-connections.
+OWN = 2**62
+
+
+class Arrivals(NamedTuple):
+    """Bundles that arrive from other stages, by sample, in order of (time, first synapse).
+
+    ``first`` and ``last`` bound the synapses of a bundle, ``spike`` is the number of its spike
+    among those of all sources.
+    """
+
+    offsets: NDArray[np.int64]
+    time: NDArray[np.float64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    spike: NDArray[np.int64]
+
+
+class Loop(NamedTuple):
+    """How the neurons are joined: bundles by source neuron, synapses, self-connections.
+
+    ``start[n] : start[n + 1]`` are the bundles of neuron n, with the bounds of their synapses and
+    their delay. ``target`` and ``weight`` are by synapse, those of other stages' included.
+    """
+
+    start: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    delay: NDArray[np.float64]
+    target: NDArray[np.int32]
+    weight: NDArray[np.floating]
+    own_weight: NDArray[np.floating]
+    own_delay: NDArray[np.float64]
+
+
+@scalar
+def _before(time, first, i, j):
+    return time[i] < time[j] or (time[i] == time[j] and first[i] < first[j])
+
+
+@scalar
+def _push(time, first, last, size):
+    """Put the entry at ``size`` in its place in the heap below it."""
+    i = size
+    while i > 0:
+        up = (i - 1) // 2
+        if not _before(time, first, i, up):
+            break
+        time[i], time[up] = time[up], time[i]
+        first[i], first[up] = first[up], first[i]
+        last[i], last[up] = last[up], last[i]
+        i = up
+
+
+@scalar
+def _pop(time, first, last, size):
+    """Take the first of ``size`` entries out; the heap keeps size - 1."""
+    size -= 1
+    time[0], first[0], last[0] = time[size], first[size], last[size]
+    i = 0
+    while True:
+        down = 2 * i + 1
+        if down >= size:
+            return
+        if down + 1 < size and _before(time, first, down + 1, down):
+            down += 1
+        if not _before(time, first, down, i):
+            return
+        time[i], time[down] = time[down], time[i]
+        first[i], first[down] = first[down], first[i]
+        last[i], last[down] = last[down], last[i]
+        i = down
+
+
+@scalar
+def _reschedule(heap, place, due, n, time):
+    """Neuron n is due at ``time``: move it to its place in the heap of neurons."""
+    due[n] = time
+    i = place[n]
+    while i > 0:
+        up = (i - 1) // 2
+        other = heap[up]
+        if due[other] < time or (due[other] == time and other < n):
+            break
+        heap[i] = other
+        place[other] = i
+        i = up
+    while True:
+        down = 2 * i + 1
+        if down >= heap.size:
+            break
+        if down + 1 < heap.size:
+            a, b = heap[down], heap[down + 1]
+            if due[b] < due[a] or (due[b] == due[a] and b < a):
+                down += 1
+        other = heap[down]
+        if time < due[other] or (time == due[other] and n < other):
+            break
+        heap[i] = other
+        place[other] = i
+        i = down
+    heap[i] = n
+    place[n] = i
+
+
+class Cells(NamedTuple):
+    """State of every neuron since its last event: when it was, and when V is let go.
+
+    ``rise`` is the time from there to the crossing that is predicted; ``held`` the spike that holds
+    V, or -1.
+    """
+
+    time: NDArray[np.float64]
+    v: NDArray[np.floating]
+    j: NDArray[np.floating]
+    rise: NDArray[np.floating]
+    until: NDArray[np.float64]
+    held: NDArray[np.int64]
+
+
+@scalar
+def _predict(cells, par, n, t_end):
+    """When neuron n fires or is let go if nothing arrives before; infinity if not at all."""
+    if cells.held[n] >= 0:
+        return cells.until[n] if cells.until[n] < t_end else np.inf
+    v, j = cells.v[n], cells.j[n]
+    real = type(v)
+    zero, t = real(0.0), cells.time[n]
+    bound = (v if v > zero else zero) + (j if j > zero else zero) * par[PEAK, n]
+    if bound < par[ALERT, n]:
+        return np.inf
+    rise = crossing(
+        v, j, real(t_end - t), par[SLOW, n], par[GAP, n], par[RATE_MEM, n], par[LEVEL, n]
+    )
+    cells.rise[n] = rise
+    if rise < zero or t + rise >= t_end:
+        return np.inf
+    return t + rise
+
+
+@scalar
+def _advance(cells, par, n, t):
+    """Bring neuron n to an arrival at t."""
+    real = type(cells.v[n])
+    h = real(t - cells.time[n])
+    if cells.held[n] >= 0:
+        cells.j[n] = cells.j[n] * decay(h * par[RATE_SYN, n])
+        cells.v[n] = par[RESET, n]
+    else:
+        x, y, gain = propagators(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
+        v, j = cells.v[n], cells.j[n]
+        cells.v[n], cells.j[n] = flush(fma(gain, j, x * v)), flush(y * j)
+    cells.time[n] = t
+
+
+@scalar
+def _release(cells, par, n, spikes, start, limit):
+    """V of neuron n is let go."""
+    real, t = type(cells.v[n]), cells.until[n]
+    cells.j[n] = cells.j[n] * decay(real(t - cells.time[n]) * par[RATE_SYN, n])
+    cells.v[n], cells.time[n] = par[RESET, n], t
+    if cells.held[n] < limit:
+        spikes.restart[start + cells.held[n]] = cells.j[n]
+    cells.held[n] = -1
+
+
+@scalar
+def _fire(cells, par, n, refractory, spikes, start, limit, count):
+    """Neuron n fires after its rise; its spike gets the number ``count``."""
+    _, y, _ = propagators(cells.rise[n], par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
+    j, t = y * cells.j[n], cells.time[n] + cells.rise[n]
+    if count < limit:
+        spikes.time[start + count], spikes.neuron[start + count] = t, n
+        spikes.current[start + count] = j
+        if refractory == 0.0:
+            spikes.restart[start + count] = j
+    if refractory > 0.0:
+        cells.held[n], cells.until[n] = count, t + refractory
+    cells.j[n], cells.v[n], cells.time[n] = j + par[SELF, n], par[RESET, n], t
+
+
+@scalar
+def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit):
+    """One sample; returns the number of spikes, or -1 - n where neuron n runs away, and a time."""
+    size, real = par.shape[1], type(par[0, 0])
+    cells = Cells(
+        np.zeros(size), np.zeros(size, par.dtype), np.zeros(size, par.dtype),
+        np.zeros(size, par.dtype), np.zeros(size), np.full(size, -1),
+    )  # fmt: skip
+    heap, place, due = np.arange(size), np.arange(size), np.full(size, np.inf)
+    for n in range(size):
+        if par[LEVEL, n] <= real(0.0):
+            cells.v[n] = par[RESET, n]
+        _reschedule(heap, place, due, n, _predict(cells, par, n, t_end))
+    time, first, last = np.empty(64), np.empty(64, np.int64), np.empty(64, np.int64)
+    waiting, outside, end = 0, arrivals.offsets[s], arrivals.offsets[s + 1]
+    reached, n_reached = np.empty(size, np.int64), 0
+    mark, epoch = np.full(size, -1), 0
+    since, recent, count = np.zeros(size), np.zeros(size, np.int64), 0
+    while True:
+        t = arrivals.time[outside] if outside < end else t_end
+        if waiting > 0:
+            t = min(t, time[0])
+        n = heap[0]
+        if due[n] < t:
+            if cells.held[n] >= 0:
+                _release(cells, par, n, spikes, start, limit)
+                _reschedule(heap, place, due, n, _predict(cells, par, n, t_end))
+                continue
+            _fire(cells, par, n, refractory[n], spikes, start, limit, count)
+            t = cells.time[n]
+            count += 1
+            if t - since[n] > 1.0:
+                since[n], recent[n] = t, 0
+            recent[n] += 1
+            if recent[n] > RUNAWAY_PER_MS:
+                return -1 - n, t
+            _reschedule(heap, place, due, n, _predict(cells, par, n, t_end))
+            own = loop.own_delay[n] > 0.0
+            most = waiting + loop.start[n + 1] - loop.start[n] + 1
+            if most > time.size:
+                time, first, last = (
+                    np.append(time, np.empty(most)),
+                    np.append(first, np.empty(most, np.int64)),
+                    np.append(last, np.empty(most, np.int64)),
+                )
+            for b in range(loop.start[n], loop.start[n + 1]):
+                if t + loop.delay[b] < t_end:
+                    time[waiting] = t + loop.delay[b]
+                    first[waiting], last[waiting] = loop.first[b], loop.last[b]
+                    _push(time, first, last, waiting)
+                    waiting += 1
+            if own and t + loop.own_delay[n] < t_end:
+                time[waiting], first[waiting] = t + loop.own_delay[n], OWN + n
+                _push(time, first, last, waiting)
+                waiting += 1
+            continue
+        if not t < t_end:
+            return count, t_end
+        epoch += 1
+        n_reached = 0
+        while True:
+            inside = waiting > 0 and time[0] == t
+            if (
+                outside < end
+                and arrivals.time[outside] == t
+                and not (inside and first[0] < arrivals.first[outside])
+            ):
+                low, high = arrivals.first[outside], arrivals.last[outside]
+                outside += 1
+            elif inside:
+                low, high = first[0], last[0]
+                _pop(time, first, last, waiting)
+                waiting -= 1
+            else:
+                break
+            own = low >= OWN
+            for k in range(0 if own else low, 1 if own else high):
+                n = low - OWN if own else np.int64(loop.target[k])
+                if mark[n] != epoch:
+                    mark[n] = epoch
+                    reached[n_reached] = n
+                    n_reached += 1
+                    _advance(cells, par, n, t)
+                cells.j[n] = cells.j[n] + (loop.own_weight[n] if own else loop.weight[k])
+        for i in range(n_reached):
+            n = reached[i]
+            predicted = _predict(cells, par, n, t_end)
+            if predicted != due[n]:
+                _reschedule(heap, place, due, n, predicted)
+
+
+@kernel
+def forward(todo, arrivals, loop, par, refractory, duration, spikes, starts, limits, counts,
+            reached):  # fmt: skip
+    """Run the samples in ``todo``; counts go past the limits, spikes are written up to them."""
+    for i in prange(todo.size):
+        s = todo[i]
+        counts[s], reached[s] = _run_sample(
+            s, arrivals, loop, par, refractory, duration[s], spikes, starts[s], limits[s]
+        )

@@ -1,0 +1,118 @@
+"""Neurons joined in loops, backward: all arrivals of a sample from the last to the first.
+
+An arrival takes its neuron back to its time, over the neuron's own later spikes. All that those
+spikes caused came later still, and has added its part to their dL/dt before. Where a spike and an
+arrival at the same neuron have exactly the same time, the order of the two is lost; there the times
+cannot be differentiated anyway.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from eventsim.engine.cpu.compile import kernel, scalar
+from eventsim.engine.cpu.queue import OWN
+from eventsim.engine.cpu.walk import (
+    ALPHA,
+    ALPHA_MEM,
+    BETA,
+    BETA_MEM,
+    BETA_SYN,
+    N_ADJOINT,
+    walk_back,
+)
+from eventsim.engine.table import (
+    BY_DRIVE,
+    BY_MEM,
+    BY_RESET,
+    BY_SELF,
+    BY_SELF_DELAY,
+    BY_SYN,
+    LEVEL,
+    RATE_MEM,
+    RATE_SYN,
+    RESET,
+)
+
+
+class Met(NamedTuple):
+    """All bundles that arrived, by sample, in order of (time, first synapse).
+
+    ``spike`` is the number of the spike among those of all projections, ``cause`` its number among
+    those of the neurons themselves, or -1.
+    """
+
+    offsets: NDArray[np.int64]
+    time: NDArray[np.float64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    spike: NDArray[np.int64]
+    cause: NDArray[np.int64]
+
+
+class Totals(NamedTuple):
+    """What the samples of one chunk add to; ``effects`` is by spike, and common to all chunks."""
+
+    weight: NDArray[np.floating]
+    delay: NDArray[np.float64]
+    effects: NDArray[np.floating]
+    sums: NDArray[np.float64]
+    own: NDArray[np.float64]
+
+
+@scalar
+def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, totals):
+    """One sample; returns the number of grazes."""
+    size, real = par.shape[1], type(par[0, 0])
+    adjoint, t = np.zeros((N_ADJOINT, size), par.dtype), np.full(size, t_end)
+    current, released, grazes = last.copy(), np.ones(size, np.bool_), 0
+    for n in range(size):
+        released[n] = current[n] < 0 or np.isnan(tape.restart[current[n]])
+    for e in range(hi - 1, lo - 1, -1):
+        own = met.first[e] >= OWN
+        low = np.int64(0) if own else met.first[e]
+        for k in range((np.int64(1) if own else met.last[e]) - 1, low - 1, -1):
+            n = met.first[e] - OWN if own else np.int64(loop.target[k])
+            grazes += walk_back(
+                n, adjoint, t[n], met.time[e], par, refractory, tape, current, released,
+                totals.sums, totals.own,
+            )  # fmt: skip
+            t[n] = met.time[e]
+            w, beta = loop.own_weight[n] if own else loop.weight[k], adjoint[BETA, n]
+            later = w * (par[RATE_SYN, n] * beta - par[RATE_MEM, n] * adjoint[ALPHA, n])
+            totals.sums[BY_DRIVE, n] += w * beta
+            totals.sums[BY_MEM, n] += w * adjoint[BETA_MEM, n]
+            totals.sums[BY_SYN, n] += w * adjoint[BETA_SYN, n]
+            if own:
+                totals.own[BY_SELF, n] += beta
+                totals.own[BY_SELF_DELAY, n] += later
+            else:
+                totals.weight[k] += beta
+                totals.delay[k] += later
+                totals.effects[met.spike[e]] += later
+            if met.cause[e] >= 0:
+                tape.by_time[met.cause[e]] += later
+    for n in range(size):
+        grazes += walk_back(
+            n, adjoint, t[n], 0.0, par, refractory, tape, current, released, totals.sums,
+            totals.own,
+        )  # fmt: skip
+        if par[LEVEL, n] <= real(0.0):
+            totals.own[BY_RESET, n] += adjoint[ALPHA, n]
+            totals.sums[BY_MEM, n] += par[RESET, n] * adjoint[ALPHA_MEM, n]
+    return grazes
+
+
+@kernel
+def backward(bounds, met, loop, par, refractory, duration, last, tape, weight, delay, effects,
+             sums, own, grazes):  # fmt: skip
+    """Samples ``bounds[c] : bounds[c + 1]`` of every chunk c, whose sums are its own."""
+    for c in prange(bounds.size - 1):
+        totals = Totals(weight[c], delay[c], effects, sums[c], own[c])
+        for s in range(bounds[c], bounds[c + 1]):
+            grazes[c] += _run_sample_back(
+                met, met.offsets[s], met.offsets[s + 1], loop, par, refractory, duration[s],
+                last[s], tape, totals,
+            )  # fmt: skip

@@ -1,0 +1,56 @@
+"""The members of a loop: their spikes as those of one population, and apart again."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.engine.job import Floats
+from eventsim.events import SpikeTrains
+from eventsim.events.stream import sample_of_event
+from eventsim.plan import Stage
+
+
+def split_members(stage: Stage, trains: SpikeTrains) -> dict[str, SpikeTrains]:
+    """Spikes of a stage by the name of its members."""
+    if len(stage.members) == 1:
+        return {stage.members[0].name: trains}
+    return {
+        member.name: trains.of_neurons(int(low), int(high))
+        for member, low, high in zip(
+            stage.members, stage.member_start[:-1], stage.member_start[1:], strict=True
+        )
+    }
+
+
+def member_order(stage: Stage, trains: Mapping[str, SpikeTrains]) -> NDArray[np.int64]:
+    """Order by (sample, time, neuron) of the members' spikes, member after member."""
+    parts = [trains[member.name] for member in stage.members]
+    sample = np.concatenate([sample_of_event(part.offsets) for part in parts])
+    neuron = np.concatenate(
+        [part.neurons + low for part, low in zip(parts, stage.member_start[:-1], strict=True)]
+    )
+    order: NDArray[np.int64] = np.lexsort(
+        (neuron, np.concatenate([part.times for part in parts]), sample)
+    )
+    return order
+
+
+def join_members(
+    stage: Stage, trains: Mapping[str, SpikeTrains], order: NDArray[np.int64]
+) -> SpikeTrains:
+    """Spikes of all members as those of one population; undoes :func:`split_members`."""
+    parts = [trains[member.name] for member in stage.members]
+
+    def joined(arrays: list[Floats]) -> Floats:
+        return np.concatenate(arrays)[order]
+
+    neurons = [part.neurons + low for part, low in zip(parts, stage.member_start, strict=False)]
+    return SpikeTrains(
+        joined([part.times for part in parts]),
+        np.concatenate(neurons)[order].astype(np.int32),
+        sum((part.offsets for part in parts[1:]), start=parts[0].offsets),
+        int(stage.member_start[-1]),
+        current=joined([part.current for part in parts]),
+        restart_current=joined([part.restart_current for part in parts]),
+    )

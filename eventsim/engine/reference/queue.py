@@ -1,0 +1,181 @@
+"""Populations joined in loops, forward and backward.
+
+Forward, every neuron walks as in :mod:`eventsim.engine.reference.layer`, but only to the earliest
+event of all, over and over. Of one time, arrivals, returns and restarts come before crossings, and
+lower neurons before higher ones; what a spike sends out joins the arrivals of its targets.
+
+Backward, the spikes are known, so that every neuron's walk is that of a layer. A spike waits for
+all that it caused: neurons take turns, and each goes back until it meets a spike of which some
+arrival has not been met yet.
+"""
+
+from bisect import insort
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.engine.reference.gather import Arrival, gather
+from eventsim.engine.reference.layer import (
+    Spike,
+    Step,
+    Walk,
+    neurons,
+    raise_if_runaway,
+    table_of_spikes,
+    walk,
+)
+from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
+from eventsim.engine.state import start_state
+from eventsim.events import SpikeTrains
+
+
+def forward(job: Job) -> SpikeTrains:
+    """As :meth:`eventsim.engine.job.Backend.queue_forward`."""
+    offsets, rows = [0], []
+    for sample in range(job.n_samples):
+        for neuron, steps in enumerate(_run_sample(job, sample)):
+            rows += table_of_spikes(steps, neuron)
+        rows[offsets[-1] :] = sorted(rows[offsets[-1] :])
+        offsets.append(len(rows))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    return SpikeTrains(
+        times=table[:, 0].copy(),
+        neurons=table[:, 1].astype(np.int32),
+        offsets=np.array(offsets, dtype=np.int64),
+        size=job.stage.population.size,
+        current=table[:, 2].copy(),
+        restart_current=table[:, 3].copy(),
+    )
+
+
+def _run_sample(job: Job, sample: int) -> list[list[Step]]:
+    """The steps of every neuron."""
+    duration, start = float(job.duration[sample]), start_state(job)
+    walkers, steps = [], []
+    for neuron, p in enumerate(neurons(job)):
+        walkers.append(Walk(p, duration, deque(gather(job, sample, neuron))))
+        walkers[-1].go_on(start, sample, neuron)
+        steps.append(list[Step]())
+    while True:
+        dues = [walker.due() for walker in walkers]
+        first = min(range(len(walkers)), key=lambda n: (*dues[n], n), default=None)
+        if first is None or dues[first][0] >= duration:
+            break
+        for step in walkers[first].step():
+            steps[first].append(step)
+            if isinstance(step, Spike):
+                for target, arrival in _caused(job, first, step.time):
+                    if arrival.time < duration:
+                        _join(walkers[target].arrivals, arrival)
+        raise_if_runaway(job, walkers[first], sample, first)
+    return steps
+
+
+def _join(arrivals: deque[Arrival], arrival: Arrival) -> None:
+    waiting = list(arrivals)
+    insort(waiting, arrival)
+    arrivals.clear()
+    arrivals.extend(waiting)
+
+
+def _caused(job: Job, neuron: int, time: float) -> list[tuple[int, Arrival]]:
+    """The arrivals that a spike causes inside the loop, with their targets."""
+    stage, wiring, found = job.stage, job.stage.wiring, []
+    weights, delays = job.weights(), job.delays()
+    for k, projection in enumerate(stage.lateral, start=len(stage.afferents)):
+        source = neuron - stage.start_of(projection.source)
+        if 0 <= source < wiring.row_start[k + 1] - wiring.row_start[k]:
+            row = int(wiring.row_start[k]) + source
+            for synapse in range(wiring.out_start[row], wiring.out_start[row + 1]):
+                arrival = Arrival(
+                    time + float(delays[synapse]), row, synapse, float(weights[synapse]), k, -1
+                )
+                found.append((int(wiring.target[synapse]), arrival))
+    return found
+
+
+def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
+    """As :meth:`eventsim.engine.job.Backend.queue_backward`."""
+    sums, start = new_sums(job), start_state(job)
+    wake = _Wake(_causes(job, trains), by_time.tolist())
+    for sample in range(job.n_samples):
+        lo, hi = trains.offsets[sample], trains.offsets[sample + 1]
+        turns = []
+        for neuron, p in enumerate(neurons(job)):
+            mine = np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo
+            steps = walk(job, start, p, sample, neuron)[0]
+            back = Back(p, neuron, [], by_voltage[mine].tolist(), sums)
+            turns.append(_Turn(back, mine.tolist(), steps))
+            wake.expect(steps)
+        while any(turn.steps for turn in turns):
+            for turn in turns:
+                turn.go_back(wake)
+        for turn in turns:
+            turn.back.finish()
+    return gradients(job, sums)
+
+
+@dataclass
+class _Wake:
+    """What spikes cause inside the loop: number of arrivals not met yet, and their share of dL/dt.
+
+    ``causes`` gives the number in the tape of spike i of projection k.
+    """
+
+    causes: dict[tuple[int, int], int]
+    by_time: list[float]
+    waiting: Counter[int] = field(default_factory=Counter)
+
+    def cause(self, arrival: Arrival) -> int | None:
+        """Number in the tape of the spike that arrives; None if it is of another stage."""
+        return self.causes.get((arrival.afferent, arrival.spike))
+
+    def expect(self, steps: list[Step]) -> None:
+        """Count the arrivals among the steps of a neuron."""
+        arrivals = [step for step in steps if isinstance(step, Arrival)]
+        found = [self.cause(arrival) for arrival in arrivals]
+        self.waiting.update(cause for cause in found if cause is not None)
+
+    def met(self, arrival: Arrival, later: float) -> None:
+        """An arrival was met on the way back; moving it is worth ``later``."""
+        cause = self.cause(arrival)
+        if cause is not None:
+            self.waiting[cause] -= 1
+            self.by_time[cause] += later
+
+
+@dataclass
+class _Turn:
+    """One neuron on its way back, with the numbers of its spikes in the tape."""
+
+    back: Back
+    spikes: list[int]
+    steps: list[Step]
+
+    def go_back(self, wake: _Wake) -> None:
+        """Until a spike that waits for something it caused."""
+        while self.steps:
+            step = self.steps[-1]
+            if isinstance(step, Spike):
+                if wake.waiting[self.spikes[-1]] > 0:
+                    return
+                number = self.spikes.pop()
+                self.back.spike(step, len(self.spikes), wake.by_time[number])
+            else:
+                self.back.step(step)
+            if isinstance(step, Arrival):
+                wake.met(step, self.back.later(step.weight))
+            self.steps.pop()
+
+
+def _causes(job: Job, trains: SpikeTrains) -> dict[tuple[int, int], int]:
+    """Number in the tape of every spike of a lateral projection."""
+    stage, found = job.stage, {}
+    for k, projection in enumerate(stage.lateral, start=len(stage.afferents)):
+        low = stage.start_of(projection.source)
+        high = low + job.sources[k].size
+        mine = np.flatnonzero((trains.neurons >= low) & (trains.neurons < high))
+        found.update({(k, spike): int(number) for spike, number in enumerate(mine)})
+    return found
