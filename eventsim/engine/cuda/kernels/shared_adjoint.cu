@@ -85,7 +85,7 @@ extern "C" __global__ void __launch_bounds__(TILE, 8) shared_backward(
             if (THREAD == 0) place[m] = 0;
             __syncthreads();
             int at = place[0];
-            REAL w_next = column[at], sum_next = slab[at];
+            REAL w_next = column[at], sum_next = mine ? slab[at] : REAL_(0.0);
             for (int i = 0; i < m; ++i) {
                 const REAL w = w_next, sum = sum_next, h = gap[i];
                 const double t_low = event_time[i];
