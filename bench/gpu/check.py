@@ -23,8 +23,9 @@ from bench.harness import report
 LEAST_SPIKES = 100_000
 # ms. Double precision: exp and log are the library's on the host and the device's own there.
 TIMES_WITHIN = {"single": 0.0, "double": 1e-9}
-# Relative to the array's largest entry: the sums of a gradient run in another order.
-GRADIENTS_WITHIN = {"single": 2e-4, "double": 1e-9}
+# Relative to the array's largest entry: sums run in another order, so a gradient in single
+# precision is off by some ulps of 1.2e-7, which later stages amplify.
+GRADIENTS_WITHIN = {"single": 1e-5, "double": 1e-9}
 
 
 def run(

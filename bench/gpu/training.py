@@ -1,6 +1,6 @@
 """One training step as a program takes it: forward, loss, backward, optimiser."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,7 @@ import eventsim as es
 from bench.gpu.kernels import kernel_rows
 from bench.gpu.place import Place
 from bench.harness import timed
+from eventsim import engine
 from eventsim.train import AdamW, CrossEntropy, TrainConfig, select
 
 Batch = tuple[es.EventStream, CrossEntropy]
@@ -26,6 +27,7 @@ class Trainer:
     optimiser: AdamW = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "net", engine.place(self.net, backend=self.backend))
         keys = select(self.net, TrainConfig().trained())
         object.__setattr__(self, "optimiser", AdamW(self.net, keys))
 
@@ -66,7 +68,7 @@ def measure(
     )
     events = neurons * sum(stream.n_events for stream, _ in batches)
 
-    def each(call: Any) -> Any:
+    def each(call: Callable[[Batch], Any]) -> Callable[[], None]:
         def run() -> None:
             for batch in batches:
                 call(batch)
@@ -88,7 +90,12 @@ def measure(
         "forward_ne_per_s": events / ahead.minimum,
         "step_ne_per_s": events / step.minimum,
     }
-    return row | ({"device_mb": where.megabytes()} if trainer.backend == "cuda" else {})
+    if trainer.backend != "cuda":
+        return row
+    row["device_mb"] = where.megabytes()
+    kernels = kernel_rows(each(trainer.forward), where)
+    seconds = sum(kernel["device_s"] for kernel in kernels)
+    return row | {"forward_kernels_s": seconds, "forward_kernels_ne_per_s": events / seconds}
 
 
 def by_kernel(trainer: Trainer, batch: Batch, where: Place, about: dict[str, Any]) -> list[Any]:

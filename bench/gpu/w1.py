@@ -5,8 +5,9 @@ Method   W1 of bench.macro.w1 (1 s, 64 Poisson channels at 100/s, 256 self-recur
          one run; then 256 to 4,096 on the device, single precision. Forward is ``simulate`` and
          the logits; a step adds the cross-entropy, all gradients of weights and neuron parameters,
          and AdamW. Spikes and parameters stay on the device; the input events are uploaded in the
-         measured time. ``*_device_s`` lies between CUDA events around the whole call; the rows of
-         single kernels are from a run of their own, with events around every launch.
+         measured time. ``*_device_s`` lies between CUDA events around the whole call;
+         ``forward_kernels_s`` and the rows of single kernels are from runs of their own, with
+         events around every launch of our kernels: no upload, no sort, no gap.
 Answer   see results/gpu-*.jsonl. The aim is 2e11 neuron-events/s forward from batch 256 on.
 """
 
