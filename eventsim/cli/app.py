@@ -123,6 +123,14 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            "--shards",
+            min=1,
+            help="Parts of a batch that several processes share; at least one per process.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -143,12 +151,23 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out to the same final numbers.")
     ] = False,
+    distributed: Annotated[
+        bool | None,
+        typer.Option(
+            "--distributed/--no-distributed",
+            help="Processes started by torchrun, mpirun or srun train one network together, each "
+            "on a GPU of its own; or one network each.",
+        ),
+    ] = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a ScSr-SNN to classify recordings, test it, and write a report.
 
     A part of the training data is held out for validation; test data is used only after the end.
+
+    With --distributed the numbers depend on --shards, not on how many processes there are: a run
+    can be resumed with another number of them.
 
     [bold]Examples[/bold]
 
@@ -157,6 +176,8 @@ def train(
     eventsim train fsdd --no-bip --no-self-recurrent --seed 1 --out runs/plain
 
     eventsim train --resume --out runs/plain
+
+    torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
     from eventsim.cli import train_command as command
 
@@ -170,6 +191,7 @@ def train(
     settings = command.given(
         epochs=epochs,
         batch_size=batch_size,
+        shards=shards,
         seed=seed,
         backend=backend,
         precision=precision,
@@ -186,8 +208,8 @@ def train(
         config_file=config,
         command=_typed(),
     )
-    command.set_threads(threads, backend)
-    command.run(chosen, out, resume=resume, as_json=as_json)
+    start = command.Start(resume=resume, distributed=distributed, threads=threads)
+    command.run(chosen, out, start, as_json=as_json)
 
 
 @app.command(rich_help_panel="Learn")

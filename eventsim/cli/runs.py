@@ -11,6 +11,7 @@ result.json  what was measured on held-out data, written at the end
 import json
 import shlex
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ from eventsim.report import Checked, RunRecord, write_report
 from eventsim.train import (
     Evaluation,
     LabelledEvents,
+    ProcessGroup,
     RichProgress,
     TrainConfig,
     TrainResult,
@@ -130,7 +132,12 @@ def free_folder(wanted: Path) -> Path:
 
 
 def execute(
-    settings: RunSettings, folder: Path, *, resume: bool, console: Console
+    settings: RunSettings,
+    folder: Path,
+    *,
+    resume: bool,
+    console: Console,
+    group: ProcessGroup | None = None,
 ) -> dict[str, Any]:
     """Train, test, write the report; the test data is met only after training has ended.
 
@@ -144,51 +151,82 @@ def execute(
         Continue what the folder holds.
     console
         For progress.
+    group
+        Processes that share the run; None for this one alone. Process 0 writes and talks.
 
     Returns
     -------
     dict
-        The content of result.json.
+        The content of result.json; empty in processes other than 0.
     """
+    group = group or ProcessGroup()
     if holds_run(folder) and not resume:
         raise StorageError(
             f"{folder}: holds a run already. Add --resume to continue it, or choose another --out."
         )
     if resume and not holds_run(folder):
         raise StorageError(f"{folder}: holds no run to resume. Leave out --resume to start one.")
-    training = settings.data.labelled("train", download=settings.download)
+    training = _loaded(settings, group)
     if resume:
         net = load_network(folder / "initial.npz")
     else:
         n_inputs, n_outputs = training.stream.n_channels, len(training.class_names)
         net = settings.network.build(n_inputs, n_outputs, seed=settings.config.seed)
-        settings.save(folder)
-    with RichProgress(console) as progress:
-        result = train(net, training, settings.config, folder, resume=resume, callback=progress)
+        if group.leads:
+            settings.save(folder)
+    with RichProgress(console) if group.leads else nullcontext() as progress:
+        result = train(
+            net, training, settings.config, folder, resume=resume, callback=progress, group=group
+        )
     test = settings.data.labelled("test")
-    return _concluded(settings, result, net, training, test)
+    tested = _tested(settings.config, result, test, group)
+    if not group.leads:
+        return {}
+    record = _record(settings, result, training, test, tested, before=net)
+    page = write_report(result.folder, record)
+    outcome = _outcome(record, result.folder, page) | {"processes": group.size}
+    write_json(result.folder / "result.json", outcome)
+    return outcome
 
 
-def _concluded(
+def _loaded(settings: RunSettings, group: ProcessGroup) -> LabelledEvents:
+    """The training data; process 0 goes first, so that it is fetched or made once."""
+    if not group.leads:
+        group.wait()
+    data = settings.data.labelled("train", download=settings.download)
+    if group.leads:
+        group.wait()
+    return data
+
+
+def _tested(
+    config: TrainConfig, result: TrainResult, test: LabelledEvents, group: ProcessGroup
+) -> tuple[Checked, Checked | None]:
+    """Last and selected network on the test data."""
+    last = Checked(result.last["epoch"], evaluate(result.net, test, config, group=group))
+    if "validation_accuracy" not in result.last:
+        return last, None
+    tested = evaluate(result.selected_net, test, config, group=group)
+    return last, Checked(result.selected["epoch"], tested)
+
+
+def _record(
     settings: RunSettings,
     result: TrainResult,
-    before: Network,
     training: LabelledEvents,
     test: LabelledEvents,
-) -> dict[str, Any]:
+    tested: tuple[Checked, Checked | None],
+    *,
+    before: Network,
+) -> RunRecord:
     config, info = settings.config, settings.data.info
-    last = Checked(result.last["epoch"], evaluate(result.net, test, config))
-    selected = None
-    if "validation_accuracy" in result.last:
-        tested = evaluate(result.selected_net, test, config)
-        selected = Checked(result.selected["epoch"], tested)
-    record = RunRecord(
+    return RunRecord(
         title=f"{settings.data.name}: ScSr-SNN{' with BIP' if config.bip else ''}",
         net_before=before,
         net_after=result.net,
         test=test,
-        last=last,
-        selected=selected,
+        last=tested[0],
+        selected=tested[1],
         config=config,
         history=result.history,
         command=settings.command,
@@ -196,10 +234,6 @@ def _concluded(
         guess=majority_guess(training, test),
         about=f"{info.description}. Division: {info.splits}. Licence: {info.licence}.",
     )
-    page = write_report(result.folder, record)
-    outcome = _outcome(record, result.folder, page)
-    write_json(result.folder / "result.json", outcome)
-    return outcome
 
 
 def _outcome(record: RunRecord, folder: Path, page: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """``eventsim train`` and ``eventsim demo``."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,7 +31,8 @@ from eventsim.cli.terminal import (
 )
 from eventsim.engine.registry import set_threads as use_threads
 from eventsim.errors import DataError, ParameterError, StorageError
-from eventsim.train import TrainConfig
+from eventsim.train import ProcessGroup, TrainConfig, connect
+from eventsim.train.launch import find_launch, why_no_launch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,15 @@ class Choice:
     lr: float | None
     config_file: Path | None
     command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How the run starts, which decides no number; None means not given."""
+
+    resume: bool
+    distributed: bool | None = None
+    threads: int | None = None
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -66,9 +77,9 @@ def set_threads(threads: int | None, backend: str | None) -> None:
         use_threads(threads, backend=backend or "auto")
 
 
-def run(choice: Choice, out: Path | None, *, resume: bool, as_json: bool) -> None:
+def run(choice: Choice, out: Path | None, start: Start, *, as_json: bool) -> None:
     """Train as chosen and show the outcome."""
-    if resume:
+    if start.resume:
         if out is None:
             raise ParameterError("--resume: say which run by --out FOLDER.")
         settings, folder = _resumed(choice, out), out
@@ -82,7 +93,7 @@ def run(choice: Choice, out: Path | None, *, resume: bool, as_json: bool) -> Non
         config = _config(choice, TrainConfig().to_dict())
         settings = RunSettings(source, network, config, choice.command, choice.download)
         folder = out or free_folder(Path("runs") / Path(choice.data).stem)
-    _execute(settings, folder, resume=resume, as_json=as_json)
+    _execute(settings, folder, start, as_json=as_json)
 
 
 def run_demo(out: Path, *, epochs: int | None, seed: int | None, as_json: bool) -> None:
@@ -97,7 +108,8 @@ def run_demo(out: Path, *, epochs: int | None, seed: int | None, as_json: bool) 
             say(f"{out} holds a finished demo; this one goes to {folder}.")
         settings = demo.settings(folder, epochs=epochs, seed=seed)
         say(demo.INTRODUCTION)
-    _execute(settings, folder, resume=resume, as_json=as_json)
+    start = Start(resume=resume, distributed=False)
+    _execute(settings, folder, start, as_json=as_json)
 
 
 def _config(choice: Choice, base: Mapping[str, Any]) -> TrainConfig:
@@ -142,22 +154,65 @@ def _resumed(choice: Choice, folder: Path) -> RunSettings:
     return replace(stored, config=_config(choice, stored.config.to_dict()))
 
 
-def _execute(settings: RunSettings, folder: Path, *, resume: bool, as_json: bool) -> None:
-    if resume and is_finished(folder):
-        say(f"{folder}: this run is finished; its report is written again.")
-    say_backend(settings.config.backend)
+def join(distributed: bool | None, backend: str) -> ProcessGroup:
+    """The processes that train together.
+
+    Raises
+    ------
+    ParameterError
+        Several were started and nobody said whether they belong together, or none was started.
+    """
+    if distributed is False:
+        return ProcessGroup()
+    launch = find_launch(os.environ)
+    if distributed is None:
+        if launch is None or launch.size == 1:
+            return ProcessGroup()
+        raise ParameterError(
+            f"{launch.launcher} started {launch.size} processes, this is number {launch.rank}. Say "
+            "--distributed to train one network with all of them, or --no-distributed to train "
+            "one network with each (then each needs an --out of its own)."
+        )
+    if launch is None:
+        raise ParameterError(f"--distributed: {why_no_launch(os.environ)}")
+    return connect(backend)
+
+
+def _execute(settings: RunSettings, folder: Path, start: Start, *, as_json: bool) -> None:
+    group = join(start.distributed, settings.config.backend)
     try:
-        outcome = execute(settings, folder, resume=resume, console=stderr())
+        with group:
+            outcome = _run(settings, folder, start, group)
     except KeyboardInterrupt:
-        if holds_run(folder):
-            say(f"Stopped. What was learned is kept. Continue with:\n  {resume_command(folder)}")
-        else:
-            say("Stopped before training began. Type the same command to start again.")
+        if group.leads:
+            _say_how_to_go_on(folder, distributed=bool(start.distributed))
         raise typer.Exit(INTERRUPTED) from None
+    if not group.leads:
+        return
     if as_json:
         emit_json(outcome)
     else:
         show(outcome)
+
+
+def _run(settings: RunSettings, folder: Path, start: Start, group: ProcessGroup) -> dict[str, Any]:
+    set_threads(start.threads, settings.config.backend)
+    if group.leads:
+        if start.resume and is_finished(folder):
+            say(f"{folder}: this run is finished; its report is written again.")
+        say_backend(settings.config.backend)
+        if group.size > 1:
+            say(f"processes: {group.size}, for {settings.config.shards} shards of a batch")
+    return execute(settings, folder, resume=start.resume, console=stderr(), group=group)
+
+
+def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
+    if not holds_run(folder):
+        say("Stopped before training began. Type the same command to start again.")
+        return
+    say(f"Stopped. What was learned is kept. Continue with:\n  {resume_command(folder)}")
+    if distributed:
+        say("and --distributed, by your launcher, with as many processes as you like.")
 
 
 def show(outcome: Mapping[str, Any]) -> None:

@@ -1,0 +1,60 @@
+"""--distributed, where launcher and option do not fit; real processes are in tests/parallel."""
+
+import json
+
+import pytest
+
+from eventsim.cli import runs
+from eventsim.train.launch import LAUNCHERS
+from tests.unit.cli.conftest import TINY, call
+from tests.unit.train.test_launch import HYDRA
+
+
+@pytest.fixture(autouse=True)
+def _no_launcher(monkeypatch):
+    for names in LAUNCHERS.values():
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    for name, value in HYDRA.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_distributed_without_a_launcher_is_refused(digits):
+    outcome = call("train", digits, *TINY, "--distributed")
+    assert outcome.code == 2
+    assert "--distributed: No launcher started this process" in outcome.err
+    assert "mpirun -n 2" in outcome.err
+
+
+@pytest.mark.usefixtures("launched")
+def test_processes_of_a_launcher_must_be_told_whether_they_belong_together(digits, tmp_path):
+    outcome = call("train", digits, *TINY, "--out", "r")
+    assert outcome.code == 2
+    assert "mpiexec of MPICH or Intel MPI started 2 processes, this is number 1" in outcome.err
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.usefixtures("launched")
+def test_no_distributed_trains_alone(digits, tmp_path):
+    outcome = call("train", digits, *TINY, "--no-distributed", "--out", "r", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["processes"] == 1
+    assert json.loads((tmp_path / "r" / "result.json").read_text())["processes"] == 1
+
+
+def test_shards_are_part_of_the_settings(digits, tmp_path):
+    assert call("train", digits, *TINY, "--shards", 3, "--out", "r").code == 0
+    assert runs.load_config(tmp_path / "r").shards == 3
+    other = call("train", "--resume", "--shards", 2, "--out", "r")
+    assert other.code == 2
+    assert "shards is 3 there, 2 now" in other.err
+
+
+def test_more_shards_than_samples_of_a_batch_are_refused(digits):
+    outcome = call("train", digits, *TINY, "--shards", 7)
+    assert outcome.code == 2
+    assert "shards is 7, expected 1 .. 6, the batch size" in outcome.err
