@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from eventsim.engine.job import Floats
 from eventsim.events import SpikeTrains
-from eventsim.events.stream import sample_of_event
+from eventsim.events.namespace import namespace, owners
 from eventsim.plan import Stage
 
 
@@ -26,13 +26,15 @@ def split_members(stage: Stage, trains: SpikeTrains) -> dict[str, SpikeTrains]:
 def member_order(stage: Stage, trains: Mapping[str, SpikeTrains]) -> NDArray[np.int64]:
     """Order by (sample, time, neuron) of the members' spikes, member after member."""
     parts = [trains[member.name] for member in stage.members]
-    sample = np.concatenate([sample_of_event(part.offsets) for part in parts])
-    neuron = np.concatenate(
-        [part.neurons + low for part, low in zip(parts, stage.member_start[:-1], strict=True)]
+    xp = namespace(parts[0].times)
+    keys = (
+        [part.neurons + int(low) for part, low in zip(parts, stage.member_start, strict=False)],
+        [part.times for part in parts],
+        [owners(part.offsets, len(part)) for part in parts],
     )
-    order: NDArray[np.int64] = np.lexsort(
-        (neuron, np.concatenate([part.times for part in parts]), sample)
-    )
+    # CuPy takes the keys as one array.
+    stacked = xp.stack([xp.concatenate(key).astype(np.float64) for key in keys])
+    order: NDArray[np.int64] = xp.lexsort(stacked)
     return order
 
 
@@ -42,13 +44,18 @@ def join_members(
     """Spikes of all members as those of one population; undoes :func:`split_members`."""
     parts = [trains[member.name] for member in stage.members]
 
-    def joined(arrays: list[Floats]) -> Floats:
-        return np.concatenate(arrays)[order]
+    xp = namespace(order)
 
-    neurons = [part.neurons + low for part, low in zip(parts, stage.member_start, strict=False)]
+    def joined(arrays: list[Floats]) -> Floats:
+        together: Floats = xp.concatenate(arrays)[order]
+        return together
+
+    neurons = [
+        part.neurons + int(low) for part, low in zip(parts, stage.member_start, strict=False)
+    ]
     return SpikeTrains(
         joined([part.times for part in parts]),
-        np.concatenate(neurons)[order].astype(np.int32),
+        xp.concatenate(neurons)[order].astype(np.int32),
         sum((part.offsets for part in parts[1:]), start=parts[0].offsets),
         int(stage.member_start[-1]),
         current=joined([part.current for part in parts]),

@@ -1,9 +1,9 @@
 """Neurons joined in loops, backward: all arrivals of a sample from the last to the first.
 
 An arrival takes its neuron back to its time, over the neuron's own later spikes. All that those
-spikes caused came later still, and has added its part to their dL/dt before. Where a spike and an
-arrival at the same neuron have exactly the same time, the order of the two is lost; there the times
-cannot be differentiated anyway.
+spikes caused came later still, and has added its part to their dL/dt before. Of a spike and an
+arrival at the same neuron at exactly the same time, the arrival came first, unless it was caused
+without a delay by that neuron or one of a higher number, which fire after it.
 """
 
 from typing import NamedTuple
@@ -75,11 +75,15 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, tota
         low = np.int64(0) if own else met.first[e]
         for k in range((np.int64(1) if own else met.last[e]) - 1, low - 1, -1):
             n = met.first[e] - OWN if own else np.int64(loop.target[k])
+            time, cause = met.time[e], met.cause[e]
+            if cause >= 0 and tape.time[cause] == time and tape.neuron[cause] >= n:
+                # Without a delay it came after a spike of n at the same time: stop short of that.
+                time = np.nextafter(time, np.inf)
             grazes += walk_back(
-                n, adjoint, t[n], met.time[e], par, refractory, tape, current, released,
+                n, adjoint, t[n], time, par, refractory, tape, current, released,
                 totals.sums, totals.own,
             )  # fmt: skip
-            t[n] = met.time[e]
+            t[n] = time
             w, beta = loop.own_weight[n] if own else loop.weight[k], adjoint[BETA, n]
             later = w * (par[RATE_SYN, n] * beta - par[RATE_MEM, n] * adjoint[ALPHA, n])
             totals.sums[BY_DRIVE, n] += w * beta
@@ -92,8 +96,8 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, tota
                 totals.weight[k] += beta
                 totals.delay[k] += later
                 totals.effects[met.spike[e]] += later
-            if met.cause[e] >= 0:
-                tape.by_time[met.cause[e]] += later
+            if cause >= 0:
+                tape.by_time[cause] += later
     for n in range(size):
         grazes += walk_back(
             n, adjoint, t[n], 0.0, par, refractory, tape, current, released, totals.sums,

@@ -2,14 +2,15 @@
 
 import numpy as np
 
+from eventsim.engine.host import AbstractHostBackend
 from eventsim.engine.job import Floats, Job, StageGradients
-from eventsim.engine.reference import layer, layer_adjoint, readout
+from eventsim.engine.reference import layer, layer_adjoint, queue, readout
 from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
 
 
-class ReferenceBackend:
+class ReferenceBackend(AbstractHostBackend):
     """Walks every (sample, neuron) pair alone with the functions of :mod:`eventsim.neuron.lif`."""
 
     name = "reference"
@@ -29,6 +30,17 @@ class ReferenceBackend:
     ) -> StageGradients:
         """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
         return layer_adjoint.backward(job, trains, by_time, by_voltage)
+
+    def queue_forward(self, job: Job) -> SpikeTrains:
+        """As :meth:`eventsim.engine.job.Backend.queue_forward`."""
+        _double_only(job)
+        return queue.forward(job)
+
+    def queue_backward(
+        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+    ) -> StageGradients:
+        """As :meth:`eventsim.engine.job.Backend.queue_backward`."""
+        return queue.backward(job, trains, by_time, by_voltage)
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
         """As :meth:`eventsim.engine.job.Backend.readout_forward`."""

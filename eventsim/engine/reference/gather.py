@@ -19,14 +19,14 @@ class Arrival(NamedTuple):
 
 
 def gather(job: Job, sample: int, neuron: int) -> list[Arrival]:
-    """All arrivals before the sample's end, sorted by (time, source row, synapse)."""
+    """Arrivals from other stages before the sample's end, by (time, source row, synapse)."""
     wiring, weights, delays = job.stage.wiring, job.weights(), job.delays()
     found = []
     for entry in range(wiring.in_start[neuron], wiring.in_start[neuron + 1]):
         row, synapse = int(wiring.row[entry]), int(wiring.synapse[entry])
         afferent = int(np.searchsorted(wiring.row_start, row, side="right")) - 1
-        if afferent >= len(job.sources):
-            continue  # of the loop itself, whose spikes are not known yet
+        if afferent >= len(job.stage.afferents):
+            continue  # of the loop itself: its queue brings them
         source = job.sources[afferent]
         lo, hi = source.offsets[sample], source.offsets[sample + 1]
         mine = np.flatnonzero(source.channel[lo:hi] == row - wiring.row_start[afferent]) + lo

@@ -4,9 +4,8 @@ Forward, every neuron walks as in :mod:`eventsim.engine.reference.layer`, but on
 event of all, over and over. Of one time, arrivals, returns and restarts come before crossings, and
 lower neurons before higher ones; what a spike sends out joins the arrivals of its targets.
 
-Backward, the spikes are known, so that every neuron's walk is that of a layer. A spike waits for
-all that it caused: neurons take turns, and each goes back until it meets a spike of which some
-arrival has not been met yet.
+Backward, the same steps are read from their end. A spike waits for all that it caused: neurons take
+turns, and each goes back until it meets a spike of which some arrival has not been met yet.
 """
 
 from bisect import insort
@@ -14,6 +13,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventsim.engine.job import Floats, Job, StageGradients
 from eventsim.engine.reference.gather import Arrival, gather
@@ -24,7 +24,6 @@ from eventsim.engine.reference.layer import (
     neurons,
     raise_if_runaway,
     table_of_spikes,
-    walk,
 )
 from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
 from eventsim.engine.state import start_state
@@ -66,7 +65,8 @@ def _run_sample(job: Job, sample: int) -> list[list[Step]]:
         for step in walkers[first].step():
             steps[first].append(step)
             if isinstance(step, Spike):
-                for target, arrival in _caused(job, first, step.time):
+                ordinal = walkers[first].n_spikes
+                for target, arrival in _caused(job, first, step.time, ordinal):
                     if arrival.time < duration:
                         _join(walkers[target].arrivals, arrival)
         raise_if_runaway(job, walkers[first], sample, first)
@@ -80,8 +80,8 @@ def _join(arrivals: deque[Arrival], arrival: Arrival) -> None:
     arrivals.extend(waiting)
 
 
-def _caused(job: Job, neuron: int, time: float) -> list[tuple[int, Arrival]]:
-    """The arrivals that a spike causes inside the loop, with their targets."""
+def _caused(job: Job, neuron: int, time: float, ordinal: int) -> list[tuple[int, Arrival]]:
+    """The arrivals that the neuron's spike number ``ordinal`` causes inside the loop, by target."""
     stage, wiring, found = job.stage, job.stage.wiring, []
     weights, delays = job.weights(), job.delays()
     for k, projection in enumerate(stage.lateral, start=len(stage.afferents)):
@@ -90,7 +90,7 @@ def _caused(job: Job, neuron: int, time: float) -> list[tuple[int, Arrival]]:
             row = int(wiring.row_start[k]) + source
             for synapse in range(wiring.out_start[row], wiring.out_start[row + 1]):
                 arrival = Arrival(
-                    time + float(delays[synapse]), row, synapse, float(weights[synapse]), k, -1
+                    time + float(delays[synapse]), row, synapse, float(weights[synapse]), k, ordinal
                 )
                 found.append((int(wiring.target[synapse]), arrival))
     return found
@@ -98,23 +98,44 @@ def _caused(job: Job, neuron: int, time: float) -> list[tuple[int, Arrival]]:
 
 def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
     """As :meth:`eventsim.engine.job.Backend.queue_backward`."""
-    sums, start = new_sums(job), start_state(job)
+    sums = new_sums(job)
     wake = _Wake(_causes(job, trains), by_time.tolist())
     for sample in range(job.n_samples):
         lo, hi = trains.offsets[sample], trains.offsets[sample + 1]
+        numbers = [
+            np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo for neuron in range(trains.size)
+        ]
         turns = []
-        for neuron, p in enumerate(neurons(job)):
-            mine = np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo
-            steps = walk(job, start, p, sample, neuron)[0]
+        for neuron, (p, steps) in enumerate(
+            zip(neurons(job), _run_sample(job, sample), strict=True)
+        ):
+            mine = numbers[neuron]
+            named = [_named(job, step, numbers, wake.causes) for step in steps]
             back = Back(p, neuron, [], by_voltage[mine].tolist(), sums)
-            turns.append(_Turn(back, mine.tolist(), steps))
-            wake.expect(steps)
+            turns.append(_Turn(back, mine.tolist(), named))
+            wake.expect(named)
         while any(turn.steps for turn in turns):
             for turn in turns:
                 turn.go_back(wake)
         for turn in turns:
             turn.back.finish()
     return gradients(job, sums)
+
+
+def _named(
+    job: Job,
+    step: Step,
+    numbers: list[NDArray[np.int64]],
+    causes: dict[tuple[int, int], int],
+) -> Step:
+    """An arrival of the loop with the number of its spike in its source, as all others have."""
+    stage = job.stage
+    if not isinstance(step, Arrival) or step.afferent < len(stage.afferents):
+        return step
+    low = stage.start_of(stage.projections[step.afferent].source)
+    number = numbers[step.row - stage.wiring.row_start[step.afferent] + low][step.spike]
+    first = next(i for i in range(len(causes)) if causes[step.afferent, i] >= number)
+    return step._replace(spike=first)
 
 
 @dataclass
