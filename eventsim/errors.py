@@ -33,6 +33,10 @@ class DataError(EventSimError, ValueError):
     """A data set is missing, incomplete, or not what it claims to be."""
 
 
+class CaseError(EventSimError, ValueError):
+    """A conformance case is unknown or its file malformed, or an adapter cannot be used."""
+
+
 class BackendError(EventSimError, RuntimeError):
     """A backend is unknown or cannot run on this machine."""
 

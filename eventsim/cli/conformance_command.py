@@ -1,0 +1,119 @@
+"""``eventsim conformance``: cases with exact spike times, on eventsim or another simulator."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from eventsim.cli.terminal import say_backend, stdout
+from eventsim.conformance import (
+    Case,
+    CaseResult,
+    EventsimSimulator,
+    Simulator,
+    load_simulator,
+    precisions,
+    run_cases,
+    usable_backends,
+)
+from eventsim.errors import BackendError
+
+Chosen = Literal["single", "double", "both"]
+
+STYLE = {"passed": "green", "failed": "bold red", "error": "bold red", "not supported": "dim"}
+WRONG = ("failed", "error")
+
+
+def choose(backends: Sequence[str], precision: Chosen, adapter: str | None) -> list[Simulator]:
+    """The simulators that the options name; ``all`` stands for every backend that runs here."""
+    if adapter is not None:
+        return [load_simulator(adapter)]
+    names = list(dict.fromkeys(usable_backends() if "all" in backends else backends or ["auto"]))
+    found: list[Simulator] = []
+    for name in names:
+        backend = say_backend(name)
+        offered = precisions(backend.name)
+        wanted = offered if precision == "both" else tuple(p for p in offered if p == precision)
+        found += [EventsimSimulator(backend.name, each) for each in wanted]
+    if not found:
+        raise BackendError(
+            f"Backend {', '.join(names)}: does not run in {precision} precision. Use --precision "
+            "double, or another backend."
+        )
+    return found
+
+
+def check(simulators: Sequence[Simulator], cases: Sequence[Case]) -> dict[str, Any]:
+    """Run all cases on all simulators; plain values for tables and JSON."""
+    found = [_check_one(simulator, run_cases(simulator, cases)) for simulator in simulators]
+    return {"simulators": found, "passed": all(entry["passed"] for entry in found)}
+
+
+def _check_one(simulator: Simulator, results: Sequence[CaseResult]) -> dict[str, Any]:
+    outcomes: list[str] = [result.outcome for result in results]
+    return {
+        "simulator": simulator.name,
+        "version": simulator.version,
+        "settings": simulator.settings,
+        "precision": simulator.precision,
+        "counts": {name: outcomes.count(name) for name in STYLE},
+        "passed": not any(outcome in WRONG for outcome in outcomes),
+        "results": [result.to_dict() for result in results],
+    }
+
+
+def write(found: dict[str, Any], path: Path) -> None:
+    """Write what :func:`check` found to a file, or to stdout for ``-``."""
+    text = json.dumps(found, indent=1)
+    if str(path) == "-":
+        typer.echo(text)
+    else:
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def show(found: dict[str, Any]) -> None:
+    """A table for each simulator, and a summary of them."""
+    out = stdout()
+    for entry in found["simulators"]:
+        about = ", ".join(filter(None, [entry["version"], entry["settings"]]))
+        out.print(Text(f"{entry['simulator']} ({about})", "bold"))
+        table = Table(header_style="bold")
+        for name in ("case", "result", "worst error ms", "tolerance ms"):
+            table.add_column(name, justify="right" if name.endswith("ms") else "left", no_wrap=True)
+        table.add_column("what is wrong", no_wrap=True, overflow="ellipsis")
+        for result in entry["results"]:
+            table.add_row(*_row(result))
+        out.print(table)
+    for entry in found["simulators"]:
+        verdict = Text("Passed", "bold green") if entry["passed"] else Text("FAILED", "bold red")
+        text = ", ".join(f"{number} {name}" for name, number in entry["counts"].items() if number)
+        worst = [r["worst_error_ms"] for r in entry["results"] if r["outcome"] == "passed"]
+        error = f"; worst error of those that passed {max(worst):.1e} ms" if worst else ""
+        out.print(Text.assemble(verdict, f"  {entry['simulator']}: {text}{error}"))
+
+
+def _row(result: dict[str, Any]) -> list[Text]:
+    error, tolerance = result.get("worst_error_ms"), result["tolerance_ms"]
+    kinds = ("missing", "extra", "misplaced")
+    wrong = [f"{result[kind]} {kind}" for kind in kinds if result.get(kind)]
+    return [
+        Text(result["case"]),
+        Text(result["outcome"], STYLE[result["outcome"]]),
+        Text("-" if error is None else f"{error:.1e}"),
+        Text("-" if tolerance is None else f"{tolerance:.1e}"),
+        Text(", ".join(wrong) or result["reason"]),
+    ]
+
+
+def show_list(cases: Sequence[Case]) -> None:
+    """Names, titles and descriptions."""
+    out = stdout()
+    for case in cases:
+        needs = f" (needs {', '.join(case.needs)})" if case.needs else ""
+        spikes = f"{case.n_spikes} spike{'s' if case.n_spikes != 1 else ''}"
+        out.print(Text.assemble((case.name, "bold"), f"  {case.title}{needs}; {spikes}"))
+        out.print(Text(f"    {case.description}"))

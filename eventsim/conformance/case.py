@@ -1,0 +1,121 @@
+r"""A conformance case: a small network, its input, and the exact spike times.
+
+**What is to be simulated.** Neurons with a membrane and a synaptic current,
+
+.. math::
+    \tau_m \dot V = -(V - E) + R I, \qquad \tau_s \dot I = -I,
+
+start at :math:`V = E`, :math:`I = 0`; one whose leak is not below its threshold,
+:math:`E \ge \vartheta`, starts at :math:`V_r`. An arrival adds its weight to I, at the time of
+its event or spike plus the synapse's delay. The first upward crossing :math:`V = \vartheta` is a
+spike: V becomes :math:`V_r` and stays there for the refractory time, while I goes on and takes
+arrivals. All arrivals of one time at one neuron are summed before the threshold is tested. A
+synapse without delay acts at the time of the spike, on the neuron itself right after its reset.
+The sample lasts [0, T): what would happen at T or later does not.
+
+**A case file** is one JSON object. Every key is needed, none else is allowed:
+
+===========  ================================================================================
+key          meaning
+===========  ================================================================================
+format       ``"eventsim-conformance-case"``
+version      1
+name         as the file's, without ``.json``
+title        one line
+description  what the case tests, and which mistake it finds
+needs        ``["lateral"]`` if neurons form loops other than onto themselves, else ``[]``
+units        of time, voltage and weights, in words
+populations  the input: name, kind ``input``, size; others: kind ``spiking``, and every
+             parameter of :mod:`eventsim.network.parts` as a list, one number per neuron
+projections  source, target, synapses: each a list ``[source, target, weight, delay in ms]``
+events       input events, each a list ``[time in ms, channel]``
+duration     T in ms
+spikes       of every spiking population: per neuron a list of times in ms, ascending, each a
+             text with at least 30 significant digits
+tolerance    ``double`` and ``single``: the largest error in ms that passes. ``single`` is null
+             where single precision cannot decide how many spikes there are
+condition    ``parameters`` and ``times``: ms by which some spike moves per relative change of
+             one weight or neuron parameter, and of one event time, delay or refractory time
+margin       smallest distance of a peak of V from its threshold, in the unit of V, or null if
+             there is no peak; larger errors of V change the number of spikes
+answer       ``method``, how the times were found, and ``closed_form``, a formula or null
+===========  ================================================================================
+
+Numbers other than the spike times are IEEE doubles: 0.1 means the double next to 0.1, and the
+spike times are exact for that double.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+FORMAT, VERSION = "eventsim-conformance-case", 1
+LATERAL = "lateral"
+
+Precision = Literal["double", "single"]
+
+
+class Synapse(NamedTuple):
+    """From a neuron (or input channel) to a neuron; delay in ms."""
+
+    source: int
+    target: int
+    weight: float
+    delay: float
+
+
+class Event(NamedTuple):
+    """An input event; time in ms."""
+
+    time: float
+    channel: int
+
+
+@dataclass(frozen=True)
+class CasePopulation:
+    """Input channels, or neurons with one value of every parameter each."""
+
+    name: str
+    kind: Literal["input", "spiking"]
+    size: int
+    parameters: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class CaseProjection:
+    """All synapses from one population to another, at most one per pair of neurons."""
+
+    source: str
+    target: str
+    synapses: tuple[Synapse, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """As the table of :mod:`eventsim.conformance.case`; spike times are exact decimals."""
+
+    name: str
+    title: str
+    description: str
+    needs: tuple[str, ...]
+    units: Mapping[str, str]
+    populations: tuple[CasePopulation, ...]
+    projections: tuple[CaseProjection, ...]
+    events: tuple[Event, ...]
+    duration: float
+    spikes: Mapping[str, tuple[tuple[Decimal, ...], ...]]
+    tolerance: Mapping[Precision, float | None]
+    condition: Mapping[str, float]
+    margin: float | None
+    answer: Mapping[str, str | None]
+
+    @property
+    def input(self) -> CasePopulation:
+        """The input population."""
+        return self.populations[0]
+
+    @property
+    def n_spikes(self) -> int:
+        """Number of spikes that a simulator must give."""
+        return sum(len(times) for neurons in self.spikes.values() for times in neurons)

@@ -1,0 +1,150 @@
+"""Run cases on a simulator: the interface that an adapter has, and what came out.
+
+To test another simulator, write a class with the members of :class:`Simulator` and pass it as
+``eventsim conformance --adapter module:object``; examples are in bench/conformance.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from eventsim.conformance.case import Case, Precision
+from eventsim.conformance.compare import Comparison, compare, find_fault
+from eventsim.errors import BackendError, CaseError
+
+Outcome = Literal["passed", "failed", "not supported", "error"]
+Spikes = Mapping[str, Sequence[Sequence[float]]]
+
+
+class Simulator(Protocol):
+    """What the suite needs of a simulator."""
+
+    @property
+    def name(self) -> str:
+        """Name, in tables."""
+
+    @property
+    def version(self) -> str:
+        """Version of the program."""
+
+    @property
+    def settings(self) -> str:
+        """What an answer depends on besides the case, e.g. ``dt = 0.1 ms``; may be empty."""
+
+    @property
+    def precision(self) -> Precision:
+        """Which tolerance of a case holds."""
+
+    def supports(self, case: Case) -> str | None:
+        """Why the simulator cannot run the case as it is described, or None if it can."""
+
+    def run(self, case: Case) -> Spikes:
+        """Spike times in ms of every spiking population: one sequence per neuron.
+
+        Raises
+        ------
+        BackendError
+            The case turns out not to be supported, which ``supports`` could not foresee.
+        """
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """A case on one simulator.
+
+    Attributes
+    ----------
+    reason
+        Why it is not supported, or what went wrong; empty if it passed.
+    comparison
+        None unless the simulator gave spikes.
+    """
+
+    case: str
+    outcome: Outcome
+    tolerance: float | None
+    reason: str = ""
+    comparison: Comparison | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        found: dict[str, Any] = {
+            "case": self.case,
+            "outcome": self.outcome,
+            "tolerance_ms": self.tolerance,
+            "reason": self.reason,
+        }
+        if self.comparison is not None:
+            found |= {
+                "expected": self.comparison.n_expected,
+                "matched": self.comparison.n_matched,
+                "misplaced": self.comparison.count("misplaced"),
+                "missing": self.comparison.count("missing"),
+                "extra": self.comparison.count("extra"),
+                "worst_error_ms": self.comparison.worst_error,
+            }
+        return found
+
+
+def run_cases(simulator: Simulator, cases: Iterable[Case]) -> list[CaseResult]:
+    """As :func:`run_case`, for every case."""
+    return [run_case(simulator, case) for case in cases]
+
+
+def run_case(simulator: Simulator, case: Case) -> CaseResult:
+    """Run one case and judge the answer; what the simulator raises becomes an ``error``."""
+    tolerance = case.tolerance[simulator.precision]
+    if tolerance is None:
+        reason = f"{simulator.precision} precision does not decide its number of spikes"
+        return CaseResult(case.name, "not supported", None, reason)
+    try:
+        reason = simulator.supports(case) or ""
+        if reason:
+            return CaseResult(case.name, "not supported", tolerance, reason)
+        spikes = simulator.run(case)
+        fault = find_fault(case, spikes)
+        if fault is not None:
+            return CaseResult(case.name, "error", tolerance, f"gave {fault}")
+        found = compare(case, spikes, tolerance)
+    except BackendError as error:
+        return CaseResult(case.name, "not supported", tolerance, str(error))
+    except Exception as error:  # an adapter may raise anything; the other cases go on
+        return CaseResult(case.name, "error", tolerance, f"{type(error).__name__}: {error}")
+    if found.passed:
+        return CaseResult(case.name, "passed", tolerance, "", found)
+    return CaseResult(case.name, "failed", tolerance, str(found.mismatches[0]), found)
+
+
+def load_simulator(place: str) -> Simulator:
+    """The adapter at ``module:object``: a simulator, or what makes one when it is called.
+
+    Modules of the current folder are found, too.
+
+    Raises
+    ------
+    CaseError
+        There is no such thing, or it lacks a member of :class:`Simulator`.
+    """
+    module, colon, attribute = place.partition(":")
+    if not (module and colon and attribute):
+        raise CaseError(f"Adapter {place!r}: expected module:object, e.g. my_adapter:simulator.")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise CaseError(f"Adapter {place!r}: cannot be loaded ({error}).") from error
+    if not hasattr(found, "run") or isinstance(found, type):
+        found = found()
+    members = ("name", "version", "settings", "precision", "supports", "run")
+    missing = [member for member in members if not hasattr(found, member)]
+    if missing:
+        raise CaseError(
+            f"Adapter {place!r}: lacks {', '.join(missing)}; eventsim.conformance.Simulator says "
+            "what they are."
+        )
+    simulator: Simulator = found
+    return simulator
