@@ -26,8 +26,10 @@ namespace simt {
 namespace {
 
 constexpr size_t GUARD = 4096;
-#if defined(SIMT_TSAN) || defined(SIMT_ASAN)
+#if defined(SIMT_ASAN)
 constexpr size_t STACK = 256 * 1024;  // instrumented frames are large
+#elif defined(SIMT_TSAN)
+constexpr size_t STACK = 16 * 1024;  // a new one per thread and block, which TSan wipes
 #else
 constexpr size_t STACK = 64 * 1024;
 #endif

@@ -1,0 +1,59 @@
+"""Line coverage of the CUDA text, by gcov over runs of ``exercise.py``."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from tests.support.simt import build
+
+
+def why_not() -> str | None:
+    """Why coverage cannot be measured here, or None."""
+    if (reason := build.why_not()) is not None:
+        return reason
+    return None if shutil.which("gcov") else "gcov was not found; it comes with g++"
+
+
+def covered_lines(folder: Path, precisions=("single", "double")) -> dict[str, dict[int, int]]:
+    """How often every line of every file of the CUDA text ran, in all precisions together."""
+    counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for precision in precisions:
+        place = folder / precision
+        _run_exercise(precision, place)
+        for name, lines in _gcov(place).items():
+            for line, count in lines.items():
+                counts[name][line] += count
+    return counts
+
+
+def _run_exercise(precision, place):
+    """Leave gcov's two files in ``place``."""
+    library = build.library(precision, "gcov")
+    place.mkdir()
+    shutil.copy(library.parent / "kernels.gcno", place)
+    # The counts go to the folder of the object file; take all of it off but the name.
+    environment = os.environ | {"GCOV_PREFIX": str(place), "GCOV_PREFIX_STRIP": "99"}
+    command = [sys.executable, "-m", "tests.support.simt.exercise", "gcov", "0", precision]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stderr[-4000:]}")
+
+
+def _gcov(place):
+    subprocess.run(
+        ["gcov", "--json-format", "kernels.gcda"], cwd=place, check=True, capture_output=True
+    )
+    (report,) = place.glob("*.gcov.json.gz")
+    lines: dict[str, dict[int, int]] = {}
+    for file in json.loads(gzip.decompress(report.read_bytes()))["files"]:
+        own = lines.setdefault(file["file"], {})
+        for line in file["lines"]:
+            number = line["line_number"]
+            # A template's line is listed once per instance.
+            own[number] = own.get(number, 0) + line["count"]
+    return lines

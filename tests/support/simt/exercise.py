@@ -1,0 +1,242 @@
+"""A fixed, small set of runs that goes through every kernel: forward, resumed, backward, readout.
+
+Used with a backend in hand, or as a program, for builds that need a process of their own:
+
+    python -m tests.support.simt.exercise FLAVOUR SEED PRECISION [--texts FOLDER] [--to FILE]
+
+``--texts`` takes the CUDA text from ``FOLDER/single.cu`` or ``double.cu`` and builds it in FOLDER;
+``--to`` writes all results to a file of NumPy's.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+import eventsim as es
+from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.job import Job, source_of
+from eventsim.engine.registry import using_backend
+from eventsim.errors import RunawayError
+from eventsim.plan import make_plan
+from tests.support.nets import one_neuron, one_sample, random_net, random_stream
+from tests.support.simt.host_device import HostDevice
+
+SPIKES = ("times", "neurons", "offsets", "current", "restart_current")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network and its stream.
+
+    ``rate`` (1/ms) weights the readout; ``piece`` (ms) is the length of the pieces in which the
+    stream is run a second time.
+    """
+
+    net: Callable[[], es.Network]
+    stream: Callable[[], es.EventStream]
+    rate: float = 0.05
+    piece: float | None = None
+
+
+def _random(seed, *, n_channels=6, duration=60.0, n_samples=3, rate=60.0, piece=None, **options):
+    return Run(
+        lambda: random_net(seed, n_inputs=n_channels, **options),
+        lambda: random_stream(
+            seed + 1, n_samples=n_samples, n_channels=n_channels, duration=duration, rate=rate
+        ),
+        piece=piece,
+    )
+
+
+def _without_holds(run):
+    """Spikes do not hold V, so that the self-jump follows at once."""
+
+    def net():
+        made = run.net()
+        for population in made.populations.values():
+            if population.kind == "spiking":
+                population.refractory[:] = 0.0
+        return made
+
+    return replace(run, net=net)
+
+
+def _silent_samples():
+    times = [np.zeros(0), np.array([1.0, 2.0, 2.0, 30.0]), np.zeros(0)]
+    channels = [np.zeros(t.size, int) for t in times]
+    samples = list(zip(times, channels, strict=True))
+    return es.EventStream.from_samples(samples, n_channels=6, duration=[1.0, 40.0, 20.0])
+
+
+def _pushed_down():
+    """A neuron that rests above its threshold, and is long below it."""
+    net = one_neuron([-60.0, 0.3], v_leak=1.1, tau_mem=4.0, tau_syn=7.0, refractory=0.5)
+    return Run(lambda: net, lambda: one_sample([2.0, 90.0], [0, 1], n_channels=2, duration=140.0))
+
+
+def _runaway(sparse, self_delay):
+    """A self-jump that nothing holds back, in the second sample."""
+    net = one_neuron([0.0, 40.0], tau_mem=6.0, tau_syn=9.0)
+    if sparse:
+        net = es.Network()
+        net.add_input("input", 2)
+        net.add_population("hidden", 1, tau_mem=6.0, tau_syn=9.0)
+        net.connect("input", "hidden", scipy.sparse.csr_array([[0.0], [40.0]]))
+    net.connect("hidden", "hidden", es.self_recurrent([30.0]), delays=self_delay)
+    samples = [(np.array([1.0]), np.array([k])) for k in (0, 1)]
+    stream = es.EventStream.from_samples(samples, n_channels=2, duration=[9.0, 9.0])
+    return Run(lambda: net, lambda: stream)
+
+
+RUNS = {
+    # A tile and a half, other sizes than the block's; more events than are staged at once.
+    "dense": _random(11, hidden=(97, 5), delays="none", self_delays="none", rate=90.0, n_samples=2),
+    "dense, no holds": _without_holds(
+        _random(12, hidden=(7,), delays="scalar", self_delays="none", rate=200.0)
+    ),
+    "dense, delays, in pieces": _random(
+        13, hidden=(5, 4), delays="source", self_delays="none", piece=21.0, n_samples=2
+    ),
+    "dense, pacemakers": _random(
+        14, hidden=(6, 5), delays="none", self_delays="none", pacemakers=True, tau_ratio=0.25
+    ),
+    "fan-in": _random(15, hidden=(9, 5), rate=120.0, n_samples=2, duration=30.0),
+    "fan-in, no holds": _without_holds(_random(16, hidden=(6,), self_delays="scalar")),
+    "fan-in, in pieces": _random(17, hidden=(5, 4), sparse=True, piece=21.0, n_samples=2),
+    "sparse, pacemakers": _random(
+        18,
+        hidden=(130,),
+        sparse=True,
+        pacemakers=True,
+        n_channels=40,
+        duration=15.0,
+        n_outputs=9,
+        n_samples=2,
+    ),
+    "taus equal": _random(19, hidden=(5,), tau_ratio=1.0, delays="scalar", duration=30.0),
+    "silent": Run(lambda: random_net(20, n_inputs=6, sparse=True), _silent_samples, rate=0.0),
+    "silent, dense": Run(
+        lambda: random_net(21, n_inputs=6, delays="none", self_delays="none"), _silent_samples
+    ),
+    "pushed down": _pushed_down(),
+    "run-away": _runaway(sparse=False, self_delay=0.0),
+    "run-away, sparse": _runaway(sparse=True, self_delay=0.0),
+    "run-away, returning": _runaway(sparse=True, self_delay=1e-5),
+}
+
+
+def results(backend, precision, names=tuple(RUNS)) -> dict[str, np.ndarray]:
+    """All that a backend computes on the runs, on the host, by ``run/stage/what``."""
+    found = {"sums": _sums(backend)}
+    for name in names:
+        for key, value in _run(backend, precision, RUNS[name]):
+            found[f"{name}/{key}"] = value
+    return found
+
+
+def _run(backend, precision, run):
+    net, stream = run.net(), run.stream()
+    plan, trains = make_plan(net), {}
+    rng = np.random.default_rng(0)
+    for stage in plan.stages:
+        sources = [
+            stream if p.source == plan.input.name else trains[p.source] for p in stage.afferents
+        ]
+        job = Job(stage, tuple(source_of(s) for s in sources), stream.duration, precision)
+        if stage.population.kind == "readout":
+            yield from _readout(backend, job, run.rate, rng, stage.name)
+            continue
+        try:
+            spikes = trains[stage.name] = backend.layer_forward(job)
+        except RunawayError as error:
+            yield f"{stage.name}/error", np.array(str(error))
+            return
+        for field in SPIKES:
+            yield f"{stage.name}/{field}", fetched(getattr(spikes, field))
+        yield from _backward(backend, job, spikes, rng, stage.name)
+    if run.piece is not None:
+        yield from _in_pieces(backend, precision, net, stream.chunks(run.piece))
+
+
+def _sums(backend):
+    rng = np.random.default_rng(1)
+    values, index = rng.standard_normal(500), rng.integers(0, 300, 500)
+    return fetched(backend.sum_by(placed(backend, values), placed(backend, index), 301))
+
+
+def _backward(backend, job, spikes, rng, name):
+    seeds = [placed(backend, s) for s in rng.standard_normal((2, spikes.times.size))]
+    gradients = backend.layer_backward(job, spikes, *seeds)
+    yield from _gradients(name, gradients)
+    # As if every third spike had only touched its threshold: no gradient by its time.
+    flat = np.array(fetched(spikes.current))
+    flat[::3] = -1.0
+    touching = replace(spikes, current=placed(backend, flat))
+    gradients = backend.layer_backward(job, touching, *seeds)
+    yield f"{name}/touching/grazes", np.asarray(gradients.grazes)
+    yield f"{name}/touching/weights", fetched(gradients.weights)
+
+
+def _readout(backend, job, rate, rng, name):
+    integral = fetched(backend.readout_forward(job, rate))
+    yield f"{name}/integral", integral
+    by_integral = rng.standard_normal(integral.shape)
+    yield from _gradients(name, backend.readout_backward(job, rate, placed(backend, by_integral)))
+
+
+def _gradients(name, gradients):
+    for key, value in gradients.parameters.items():
+        yield f"{name}/by {key}", fetched(value)
+    for key in ("weights", "delays", "self_weights", "self_delays"):
+        value = getattr(gradients, key)
+        if value is not None:
+            yield f"{name}/by {key}", fetched(value)
+    for k, value in enumerate(gradients.source_times):
+        yield f"{name}/by times of source {k}", fetched(value)
+    yield f"{name}/grazes", np.asarray(gradients.grazes)
+
+
+def _in_pieces(backend, precision, net, pieces):
+    with using_backend(backend.name, backend):
+        tapes = list(es.simulate_chunks(net, pieces, backend=backend.name, precision=precision))
+    for k, tape in enumerate(tapes):
+        for name in tape.names:
+            for field in SPIKES:
+                yield f"piece {k}/{name}/{field}", getattr(tape[name], field)
+
+
+def fetched(values):
+    """On the host."""
+    return np.asarray(values.get() if hasattr(values, "get") else values)
+
+
+def placed(backend, values):
+    """Where the backend wants it."""
+    return backend.asarray(values) if hasattr(backend, "asarray") else values
+
+
+def main():
+    """Run all, or the runs that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("flavour")
+    parser.add_argument("seed", type=int)
+    parser.add_argument("precision")
+    parser.add_argument("runs", nargs="*", default=list(RUNS))
+    parser.add_argument("--texts", type=Path)
+    parser.add_argument("--to", type=Path)
+    chosen = parser.parse_args()
+    source = None
+    if chosen.texts is not None:
+        source = lambda precision: (chosen.texts / f"{precision}.cu").read_text("utf-8")  # noqa: E731
+    device = HostDevice(chosen.seed, chosen.flavour, source=source, folder=chosen.texts)
+    found = results(CudaBackend(device), chosen.precision, chosen.runs)
+    if chosen.to is not None:
+        np.savez(chosen.to, **{key.replace("/", "|"): value for key, value in found.items()})
+
+
+if __name__ == "__main__":
+    main()
