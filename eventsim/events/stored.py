@@ -25,7 +25,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -255,6 +254,8 @@ def write_stored(
     EventError, ShapeError
         A recording is malformed, or a column has not one entry per recording.
     """
+    import h5py  # slow to import, and few runs need it
+
     # The newest format is the one whose description of the file has checksums as well.
     with replacing(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
         offsets, duration = _write_events(file, recordings, n_channels)
@@ -348,9 +349,10 @@ _EVENT_FIELDS: Mapping[Literal["times", "channels"], type[Any]] = {
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """The file, with every way in which reading it can fail turned into a StorageError."""
+    import h5py  # as in write_stored
+
     try:
-        # No lock: files are never changed once they have their name, only replaced.
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(path, "r") as file:
             yield file
     except FileNotFoundError:
         raise StorageError(f"{path}: no such file, expected a file of stored events.") from None
@@ -395,7 +397,7 @@ def _described(file: Any, path: Path) -> StoredStream:
 
 def _member(file: Any, name: str, ndim: int) -> Any:
     data = file[name]
-    if not isinstance(data, h5py.Dataset) or data.ndim != ndim or data.dtype.kind not in "iufSb":
+    if not hasattr(data, "dtype") or data.ndim != ndim or data.dtype.kind not in "iufSb":
         raise StorageError(f"{file.filename}: {name} is not what it should be; make it anew.")
     # Not compressed: a claim of more data than the file holds is seen before memory is taken.
     if data.id.get_storage_size() < data.nbytes or data.is_virtual or data.external:
