@@ -1,19 +1,24 @@
-"""Encoded events on disk, keyed by everything that made them.
+"""Events on disk, keyed by everything that made them: one HDF5 file per entry.
 
-A cache file holds named arrays and, as text, the whole key: digest of the source files,
-parameters of the encoder, digest of the code, versions of the libraries that computed it.
-Its name is a hash of that text. A file is used only if it can be read to its end and holds
-the very same text; anything else is made anew, so that a half-written, foreign or outdated
-file never becomes data. Files are moved into place whole: processes that make the same
-entry at the same time each write a complete file, and one of them remains.
+An entry is a file of :mod:`eventsim.events.stored` that holds the samples, their labels, and, as
+text, the whole key: checksum of the source files, parameters of the encoder, digest of the code,
+versions of the libraries that computed it. Its name is a hash of that text. A file is used only if
+what is read of it is whole and it holds the very same text; anything else is made anew, so that a
+half-written, damaged, foreign or outdated file never becomes data.
+
+Files are moved into place whole: processes that make the same entry at the same time each write a
+complete file, and one of them remains. An entry is never changed, so that it may be read while
+another process replaces it.
 """
 
 import hashlib
+import json
 import os
-import zipfile
+import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TypeVar
 
 import numpy as np
 import platformdirs
@@ -21,12 +26,36 @@ import scipy
 from numpy.typing import NDArray
 
 from eventsim.errors import StorageError
-from eventsim.events.storage import read_arrays, write_atomically
+from eventsim.events import Recording, StoredStream, write_stored
 
-Arrays = dict[str, NDArray[Any]]
+T = TypeVar("T")
 
-KIND = "eventsim encoded events"
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+ABANDONED_AFTER = 86400.0  # s since the last write to a file that was never finished
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples of a data set before they are in memory or on disk.
+
+    Parameters
+    ----------
+    recordings
+        Events of one sample after the other; taken once.
+    labels, groups, keys
+        As :class:`~eventsim.datasets.Dataset`, [samples].
+    n_channels
+        Number of channels.
+    class_names
+        Word of every label; None for those of the data set's description.
+    """
+
+    recordings: Iterable[Recording]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.str_]
+    keys: NDArray[np.str_]
+    n_channels: int
+    class_names: tuple[str, ...] | None = None
 
 
 def cache_folder() -> Path:
@@ -44,6 +73,12 @@ def digest(parts: Iterable[tuple[str, bytes]]) -> str:
     return total.hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, which is not held in memory."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def code_digest(*files: str) -> str:
     """Digest of source files (pass ``module.__file__``) and of the libraries' versions."""
     versions = f"numpy {np.__version__}, scipy {scipy.__version__}"
@@ -56,45 +91,66 @@ def entry(name: str, key: Mapping[str, str]) -> tuple[Path, str]:
     """Path of the cache file of ``name`` under ``key``, and the key as text."""
     text = "\n".join(f"{k} = {v}" for k, v in sorted(key.items()))
     stem = hashlib.sha256(f"{CACHE_VERSION}\n{name}\n{text}".encode()).hexdigest()[:24]
-    return cache_folder() / f"{name}-{stem}.npz", text
+    return cache_folder() / f"{name}-{stem}.h5", text
 
 
-def cached(name: str, *, key: Mapping[str, str], make: Callable[[], Arrays]) -> Arrays:
-    """Arrays of a cache entry; ``make`` them and store them if they are not there.
+def cached(
+    name: str,
+    *,
+    key: Mapping[str, str],
+    make: Callable[[], Samples],
+    use: Callable[[StoredStream], T],
+) -> T:
+    """What ``use`` makes of a cache entry, which is made first if need be.
 
     Parameters
     ----------
     name
         First part of the file's name.
     key
-        Everything that the arrays depend on.
+        Everything that the samples depend on.
     make
-        Computes the arrays. It runs at most once per call.
+        Makes the samples; called at most once, if the entry is not there or damaged.
+    use
+        Takes the entry. It may run twice: if it raises StorageError, the entry is made anew.
 
-    Returns
-    -------
-    dict
-        Array of every name. New arrays.
+    Raises
+    ------
+    StorageError
+        The entry cannot be written.
     """
     path, text = entry(name, key)
-    if zipfile.is_zipfile(path):  # False for half a file, and for none
-        try:
-            arrays = read_arrays(path, kind=KIND, version=CACHE_VERSION)
-        except StorageError:
-            arrays = {}
+    try:
+        stored = StoredStream.open(path)
         # A file under the right name with another key is a collision or somebody's copy.
-        if str(arrays.pop("__key__", "")) == text:
-            return arrays
-    arrays = make()
-    header = {
-        "__kind__": np.array(KIND),
-        "__version__": np.array(CACHE_VERSION),
-        "__key__": np.array(text),
-    }
+        if stored.notes.get("key") == text:
+            return use(stored)
+    except StorageError:
+        pass
+    _write(path, text, make())
+    return use(StoredStream.open(path))
 
-    def write(file: BinaryIO) -> None:
-        # Not compressed: reading back is what has to be fast.
-        np.savez(file, allow_pickle=False, **header, **arrays)
 
-    write_atomically(path, write)
-    return arrays
+def _write(path: Path, key: str, samples: Samples) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
+    except OSError as error:
+        raise StorageError(
+            f"{path.parent}: the cache cannot be written ({error}). Let EVENTSIM_CACHE name a "
+            "folder that can."
+        ) from error
+    write_stored(
+        path,
+        samples.recordings,
+        n_channels=samples.n_channels,
+        columns={"labels": samples.labels, "groups": samples.groups, "keys": samples.keys},
+        notes={"key": key, "class_names": json.dumps(samples.class_names or ())},
+    )
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what processes that were killed while they wrote this entry have left."""
+    for file in path.parent.glob(f".{path.name}.*"):
+        if time.time() - file.stat().st_mtime > ABANDONED_AFTER:
+            file.unlink(missing_ok=True)

@@ -5,19 +5,21 @@ data set inside ``$EVENTSIM_DATA``, the folder of the data set in the user's dat
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
 from eventsim.errors import DataError
-from eventsim.events import EventStream
+from eventsim.events import EventStream, StoredStream
 
-Split = Literal["train", "test"]
+Split = str
+Labels = NDArray[np.int64]
+Texts = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class DatasetInfo:
     """What is known of a data set before it is opened.
 
     ``name`` is the one ``load`` takes, ``classes`` the word of every label, ``channels`` the
-    number of input channels; ``splits`` says how train and test are divided, ``obtain`` how
-    to get the files.
+    number of input channels; ``splits`` says how the samples are divided, ``parts`` names what
+    ``split`` may be; ``samples`` tells how many there are, ``obtain`` how to get the files.
     """
 
     name: str
@@ -36,11 +38,15 @@ class DatasetInfo:
     splits: str
     obtain: str
     licence: str
+    parts: tuple[str, ...] = ("train", "test")
+    samples: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """One split of a data set, in memory.
+
+    ``stream, labels, class_names = data`` takes it apart.
 
     Parameters
     ----------
@@ -53,17 +59,95 @@ class Dataset:
     info
         Description of the data set.
     groups
-        Speaker of every sample, strings [samples].
+        Speaker of every sample, or whoever made it, strings [samples].
+    keys
+        Name of every sample in its source, strings [samples]; None for its number.
+    split
+        Which part of which division this is.
+
+    Raises
+    ------
+    DataError
+        The parts do not belong together.
     """
 
     stream: EventStream
-    labels: NDArray[np.int64]
+    labels: Labels
     class_names: tuple[str, ...]
     info: DatasetInfo
-    groups: NDArray[np.str_]
+    groups: Texts
+    keys: Texts | None = None
+    split: Split = ""
+
+    def __post_init__(self) -> None:
+        """Check that there is one label, group and key per sample."""
+        _check_parts(self)
 
     def __len__(self) -> int:
         return self.labels.size
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.stream, self.labels, self.class_names))
+
+    def subset(self, index: Any) -> "Dataset":
+        """Selected samples, ``index`` as in :class:`EventStream`. New arrays."""
+        return Dataset(
+            self.stream[index],
+            np.atleast_1d(self.labels[index]),
+            self.class_names,
+            self.info,
+            np.atleast_1d(self.groups[index]),
+            None if self.keys is None else np.atleast_1d(self.keys[index]),
+            self.split,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class StoredDataset:
+    """One split of a data set whose events stay on disk; parameters as :class:`Dataset`."""
+
+    stream: StoredStream
+    labels: Labels
+    class_names: tuple[str, ...]
+    info: DatasetInfo
+    groups: Texts
+    keys: Texts | None = None
+    split: Split = ""
+
+    def __post_init__(self) -> None:
+        """Check as :class:`Dataset` does."""
+        _check_parts(self)
+
+    def __len__(self) -> int:
+        return self.labels.size
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.stream, self.labels, self.class_names))
+
+    def subset(self, index: Any) -> "StoredDataset":
+        """Selected samples, left on disk; ``index`` as in :class:`EventStream`."""
+        return StoredDataset(
+            self.stream.subset(index),
+            np.atleast_1d(self.labels[index]),
+            self.class_names,
+            self.info,
+            np.atleast_1d(self.groups[index]),
+            None if self.keys is None else np.atleast_1d(self.keys[index]),
+            self.split,
+        )
+
+    def read(self, index: Any = slice(None)) -> Dataset:
+        """Selected samples, or all, in memory."""
+        part = self.subset(index)
+        return Dataset(
+            part.stream[:],
+            part.labels,
+            part.class_names,
+            part.info,
+            part.groups,
+            part.keys,
+            part.split,
+        )
 
 
 def user_folder(name: str) -> Path:
@@ -108,10 +192,34 @@ def searched(name: str) -> str:
     return f"{first} and {user_folder(name)}"
 
 
-def check_split(name: str, split: str) -> None:
-    """Raise DataError unless ``split`` is "train" or "test"."""
-    if split not in ("train", "test"):
-        raise DataError(f"{name}: split is {split!r}, expected 'train' or 'test'.")
+def check_split(name: str, split: str, parts: Sequence[str] = ("train", "test")) -> None:
+    """Raise DataError unless ``split`` is one of ``parts``."""
+    if split not in parts:
+        expected = " or ".join(map(repr, parts)) if len(parts) < 3 else f"one of {', '.join(parts)}"
+        raise DataError(f"{name}: split is {split!r}, expected {expected}.")
+
+
+def duration_after(times: NDArray[np.float64]) -> float:
+    """First whole millisecond after the last event, for sources that store no duration."""
+    return float(np.floor(times.max(initial=0.0)) + 1.0)
+
+
+def _check_parts(data: Dataset | StoredDataset) -> None:
+    n = data.stream.n_samples
+    sizes = {"labels": data.labels.shape, "groups": data.groups.shape}
+    if data.keys is not None:
+        sizes["keys"] = data.keys.shape
+    for name, shape in sizes.items():
+        if shape != (n,):
+            raise DataError(
+                f"{data.info.name}: {name} have shape {shape}, expected ({n},), one per sample."
+            )
+    bad = np.flatnonzero((data.labels < 0) | (data.labels >= len(data.class_names)))
+    if bad.size:
+        raise DataError(
+            f"{data.info.name}, sample {bad[0]}: label is {data.labels[bad[0]]}, expected 0 .. "
+            f"{len(data.class_names) - 1} (there are {len(data.class_names)} class names)."
+        )
 
 
 def _inside(folder: Path, candidates: Sequence[str]) -> Path | None:

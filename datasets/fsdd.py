@@ -13,27 +13,36 @@ Jackson et al., Free Spoken Digit Dataset, https://github.com/Jakobovski/free-sp
 CC BY-SA 4.0. Event streams made from it are adaptations under the same licence.
 """
 
-import io
 import re
-import struct
-import warnings
-import zipfile
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import wavfile
 
-from eventsim.datasets.cache import Arrays, cached, code_digest, digest
-from eventsim.datasets.dataset import Split, check_split, find, searched, user_folder
+from eventsim.datasets import audio as audio_module
+from eventsim.datasets.archive import read_zip
+from eventsim.datasets.audio import read_audio
+from eventsim.datasets.cache import Samples, code_digest, digest
+from eventsim.datasets.dataset import (
+    Dataset,
+    DatasetInfo,
+    Split,
+    Texts,
+    check_split,
+    find,
+    searched,
+)
+from eventsim.datasets.download import fetch
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.encoders.cochlea import SOURCES
+from eventsim.datasets.files import opened
+from eventsim.datasets.parallel import mapped
 from eventsim.datasets.progress import track
+from eventsim.datasets.source import Source
 from eventsim.errors import DataError
-from eventsim.events import EventStream
+from eventsim.events import Recording
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ENCODER = CochleaEncoder()
@@ -43,38 +52,35 @@ _COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
 ARCHIVE_URL = f"https://github.com/Jakobovski/free-spoken-digit-dataset/archive/{_COMMIT}.zip"
 # GitHub packs this archive when it is asked for, so the zip has no lasting checksum. What was
 # downloaded is held to its content instead: see `check_complete`.
-ARCHIVE_SHA256: str | None = None
 ARCHIVE_FILES = 3000
 # SHA-256 over the recordings of the five speakers below, as `digest` forms it.
 KNOWN_SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo")
 KNOWN_SHA256 = "cbf19f272c589a1e7ca2beaa25514873e15c6e7b95f15ece932b7992fa6821a4"
 
+INFO = DatasetInfo(
+    name="fsdd",
+    description="Free Spoken Digit Dataset: people say zero to nine, 8 kHz",
+    classes=CLASS_NAMES,
+    channels=ENCODER.n_channels,
+    splits="takes 0-4 of every speaker and digit are test, 5-49 train; same speakers in both",
+    obtain=f"Downloaded on request, or put {ARCHIVE_URL} into $EVENTSIM_DATA/fsdd.",
+    licence="CC BY-SA 4.0",
+    samples="2,700 + 300",
+)
+LARGEST_FILE = 1 << 24  # bytes; the longest recording has 37,000
+
 _NAME = re.compile(r"(?:.*/)?(\d)_([^_/]+)_(\d+)\.wav")
 
 
-@dataclass(frozen=True, eq=False)
-class Recordings:
-    """Which recording is which: digit, speaker and take, all [samples], ordered by these."""
-
-    digits: NDArray[np.int64]
-    speakers: NDArray[np.str_]
-    indices: NDArray[np.int64]
-
-    @property
-    def is_test(self) -> NDArray[np.bool_]:
-        """Mask of the official test split. New array."""
-        return self.indices < TEST_INDICES
-
-
 def load(
-    split: Split,
+    split: Split = "train",
     *,
     speakers: Sequence[str] | None = None,
     root: str | Path | None = None,
     encoder: CochleaEncoder | None = None,
     download: bool = False,
-) -> tuple[EventStream, NDArray[np.int64], tuple[str, ...]]:
-    """Events, labels and class names of one split.
+) -> Dataset:
+    """One split.
 
     Parameters
     ----------
@@ -92,29 +98,28 @@ def load(
 
     Returns
     -------
-    stream, labels, class_names
-        Samples ordered by (digit, speaker, take); labels int64 [samples] are the digits.
+    Dataset
+        Samples ordered by (digit, speaker, take); labels are the digits, groups the speakers, keys
+        like "7_jackson_32". New arrays.
 
     Raises
     ------
     DataError
         No recordings, an unreadable one, an unknown speaker, an empty selection.
     """
-    stream, recordings = load_with_speakers(
-        split, speakers=speakers, root=root, encoder=encoder, download=download
-    )
-    return stream, recordings.digits, CLASS_NAMES
+    made = source(split, speakers=speakers, root=root, encoder=encoder, download=download)
+    return made.load()
 
 
-def load_with_speakers(
-    split: Split,
+def source(
+    split: Split = "train",
     *,
     speakers: Sequence[str] | None = None,
     root: str | Path | None = None,
     encoder: CochleaEncoder | None = None,
     download: bool = False,
-) -> tuple[EventStream, Recordings]:
-    """As :func:`load`, with digit, speaker and take of every sample."""
+) -> Source:
+    """As :func:`load`, before anything is encoded."""
     check_split("fsdd", split)
     place = find("fsdd", root=root, candidates=("fsdd.zip",))
     if place is None:
@@ -124,23 +129,30 @@ def load_with_speakers(
                 f"fetch {ARCHIVE_URL} by hand and put it, as fsdd.zip or unpacked, into one of "
                 "these folders."
             )
-        place = fetch()
+        place = fetch_archive()
     files = read_files(place)
-    recordings = _recordings(list(files))
-    stream = _encoded(files, encoder or ENCODER)
-    wanted = recordings.is_test if split == "test" else ~recordings.is_test
-    if speakers is not None:
-        unknown = sorted(set(speakers) - set(recordings.speakers.tolist()))
-        if unknown:
-            known = ", ".join(np.unique(recordings.speakers))
-            raise DataError(f"fsdd, {place}: no speaker {', '.join(unknown)}. There are: {known}.")
-        wanted &= np.isin(recordings.speakers, list(speakers))
-    if not wanted.any():
+    known = {_parts(name)[1] for name in files}
+    unknown = sorted(set(speakers or ()) - known)
+    if unknown:
+        raise DataError(
+            f"fsdd, {place}: no speaker {', '.join(unknown)}. There are: "
+            f"{', '.join(sorted(known))}."
+        )
+    choose = partial(_chosen, split=split, speakers=known if speakers is None else set(speakers))
+    if not choose(_keys(files)).any():
         raise DataError(f"fsdd, {place}: no recording in split {split!r} of these speakers.")
-    chosen = Recordings(
-        recordings.digits[wanted], recordings.speakers[wanted], recordings.indices[wanted]
+    return Source(
+        INFO,
+        split,
+        make=partial(_samples, files, encoder or ENCODER),
+        key=lambda: {
+            "recordings": digest(files.items()),
+            "encoder": (encoder or ENCODER).describe(),
+            "code": code_digest(__file__, str(audio_module.__file__), *SOURCES),
+        },
+        choose=choose,
+        encoded=True,
     )
-    return stream[wanted], chosen
 
 
 def read_files(place: Path) -> dict[str, bytes]:
@@ -160,7 +172,7 @@ def read_files(place: Path) -> dict[str, bytes]:
     return dict(sorted(files.items(), key=lambda item: _parts(item[0])))
 
 
-def fetch() -> Path:
+def fetch_archive() -> Path:
     """Download the archive into the user's data folder, check it, and return its path.
 
     Raises
@@ -168,20 +180,7 @@ def fetch() -> Path:
     DataError
         It cannot be fetched, or is not what was expected.
     """
-    # Slow to import, and needed for downloads only.
-    import pooch  # type: ignore[import-untyped, unused-ignore]
-
-    folder = user_folder("fsdd")
-    try:
-        found = pooch.retrieve(
-            ARCHIVE_URL, known_hash=ARCHIVE_SHA256, fname="fsdd.zip", path=folder, progressbar=False
-        )
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"fsdd: download of {ARCHIVE_URL} failed ({type(error).__name__}: {error}). Fetch it "
-            f"by other means and put it into {folder} as fsdd.zip."
-        ) from error
-    path = Path(found)
+    path = fetch("fsdd", ARCHIVE_URL, file="fsdd.zip", known_hash=None)
     try:
         check_complete(read_files(path), path)
     except DataError:
@@ -200,87 +199,61 @@ def check_complete(files: dict[str, bytes], place: Path) -> None:
         )
 
 
-def _encoded(files: dict[str, bytes], encoder: CochleaEncoder) -> EventStream:
-    key = {
-        "recordings": digest(files.items()),
-        "encoder": encoder.describe(),
-        "code": code_digest(__file__, *SOURCES),
-    }
-    arrays = cached("fsdd", key=key, make=lambda: _encode_all(files, encoder))
-    return EventStream(
-        arrays["times"],
-        arrays["channels"],
-        arrays["offsets"],
+def _samples(files: dict[str, bytes], encoder: CochleaEncoder) -> Samples:
+    parts = [_parts(name) for name in files]
+    return Samples(
+        recordings=_encoded(files, encoder),
+        labels=np.array([digit for digit, _, _ in parts], np.int64),
+        groups=np.array([speaker for _, speaker, _ in parts]),
+        keys=_keys(files),
         n_channels=encoder.n_channels,
-        duration=arrays["duration"],
     )
 
 
-def _encode_all(files: dict[str, bytes], encoder: CochleaEncoder) -> Arrays:
-    events, duration = [], []
-    for name, content in track(files.items(), total=len(files), title="encoding fsdd"):
-        rate, audio = _read_wav(name, content)
-        events.append(encoder.encode(audio, rate))
-        duration.append(1e3 * audio.size / rate)
-    lengths = [t.size for t, _ in events]
-    return {
-        "times": np.concatenate([t for t, _ in events]),
-        "channels": np.concatenate([c for _, c in events]),
-        "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        "duration": np.array(duration),
-    }
+def _encoded(files: dict[str, bytes], encoder: CochleaEncoder) -> Iterator[Recording]:
+    def encode(item: tuple[str, bytes]) -> Recording:
+        name, content = item
+        rate, clip = read_audio(content, f"fsdd, {name}")
+        return Recording(*encoder.encode(clip, rate), duration=1e3 * clip.size / rate)
 
-
-def _read_wav(name: str, content: bytes) -> tuple[int, NDArray[np.int16]]:
-    try:
-        with warnings.catch_warnings():
-            # SciPy only warns of missing audio, and of chunks that it skips, which is harmless.
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)
-            warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)
-            rate, audio = wavfile.read(io.BytesIO(content))
-    except (ValueError, EOFError, struct.error, wavfile.WavFileWarning) as error:
-        raise DataError(
-            f"fsdd, {name}: cannot be read as a wav file ({error}). It is truncated or something "
-            "else; get it anew."
-        ) from error
-    if audio.ndim != 1 or audio.dtype != np.int16 or audio.size == 0:
-        raise DataError(
-            f"fsdd, {name}: audio has shape {audio.shape} and type {audio.dtype}, expected mono "
-            "16-bit PCM with at least one sample."
-        )
-    return rate, audio
+    return track(mapped(encode, files.items()), total=len(files), title="encoding fsdd")
 
 
 def _read_folder(place: Path) -> dict[str, bytes]:
     folder = place / "recordings" if (place / "recordings").is_dir() else place
-    return {p.name: p.read_bytes() for p in folder.glob("*.wav") if _NAME.fullmatch(p.name)}
+    return {p.name: _read(p) for p in folder.glob("*.wav") if _NAME.fullmatch(p.name)}
+
+
+def _read(path: Path) -> bytes:
+    with opened(path, expected="a recording of FSDD") as (file, size):
+        if size > LARGEST_FILE:
+            raise DataError(f"{path}: has {size} bytes, expected a recording of one word.")
+        return file.read(size)
 
 
 def _read_zip(place: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    try:
-        with zipfile.ZipFile(place) as archive:
-            for member in archive.namelist():
-                if _NAME.fullmatch(member) is None:
-                    continue
-                name = member.rsplit("/", 1)[-1]
-                if name in files:
-                    raise DataError(f"fsdd: {place} holds {name} twice. Expected each one once.")
-                files[name] = archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
-        raise DataError(
-            f"fsdd: {place} cannot be read as a zip file ({error}). It is truncated or something "
-            "else; get it anew."
-        ) from error
+    for member, content in read_zip(place, wanted=lambda m: _NAME.fullmatch(m) is not None):
+        name = member.rsplit("/", 1)[-1]
+        if name in files:
+            raise DataError(f"fsdd: {place} holds {name} twice. Expected each one once.")
+        files[name] = content
     return files
+
+
+def _keys(files: dict[str, bytes]) -> Texts:
+    return np.array([name.removesuffix(".wav") for name in files])
+
+
+def _chosen(keys: Texts, *, split: Split, speakers: set[str]) -> NDArray[np.bool_]:
+    """Mask of the samples that belong to a split of these speakers."""
+    parts = [_parts(f"{key}.wav") for key in keys]
+    return np.array(
+        [who in speakers and (take < TEST_INDICES) == (split == "test") for _, who, take in parts]
+    )
 
 
 def _parts(name: str) -> tuple[int, str, int]:
     match = _NAME.fullmatch(name)
     assert match is not None
     return int(match[1]), match[2], int(match[3])
-
-
-def _recordings(names: list[str]) -> Recordings:
-    digits, speakers, indices = zip(*map(_parts, names), strict=True)
-    return Recordings(np.array(digits), np.array(speakers), np.array(indices))

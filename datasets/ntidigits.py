@@ -1,110 +1,138 @@
-"""N-TIDIGITS18 event files: spoken digits as a 64-channel silicon cochlea heard them.
+"""N-TIDIGITS18: single and connected digits as a 64-channel silicon cochlea heard them.
 
-Layout of the HDF5 file, read and written here:
+The file, its keys, its times and its labels are those of :mod:`eventsim.datasets.ntidigits_file`.
 
-==========================================  ======================================================
-``/train_labels``, ``/test_labels``         byte strings [samples], the keys
-``/train_timestamps``, ``/test_timestamps`` group, one float array [events] per key, **seconds**
-``/train_addresses``, ``/test_addresses``   group, one integer array [events] per key, 0 .. 63
-==========================================  ======================================================
-
-A key is ``{man|woman}-{speaker}-{a|b}-{digits}``, for example ``man-im-a-7557``: sex and name of
-the speaker, first or second utterance, and what was said, with ``o`` for "oh" and ``z`` for "zero".
-Address 0 is the highest frequency. The labels of single digits follow tonic: o = 0, then 1 to
-9, z = 10.
-
-The file does not store how long a sample was. Its duration here is the first whole
-millisecond after its last event. Events are sorted by (time, address) when they are read.
-
-There are two ways to divide the single digits. ``official`` is the file's own division, by
-speaker. ``ab`` pools both halves and takes the first utterances as train and the second as
-test, with the same speakers on both sides; it is easier, so name it with every result.
+There are two ways to divide the samples. The **official** one is the file's own, by speaker:
+``train`` and ``test``. The other, ``ab-train`` and ``ab-test``, pools both halves and takes the
+first utterances as train and the second as test, with the same speakers on both sides; it is
+easier, so name it with every result: ``Dataset.split`` does.
 
 References
 ----------
 Anumula, Neil, Delbruck, Liu (2018), Feature representations for neuromorphic audio spike streams,
-Front. Neurosci. 12:23.
+Front. Neurosci. 12:23. tonic 1.7, ``tonic.datasets.NTIDIGITS18`` (address and checksum).
 """
 
-import os
-import re
-import tempfile
-from collections.abc import Mapping, Sequence
+import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import h5py
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from eventsim.datasets.dataset import Split, check_split
-from eventsim.errors import DataError, EventSimError
-from eventsim.events import EventStream
+from eventsim.datasets import ntidigits_file
+from eventsim.datasets.cache import Samples, code_digest, file_digest
+from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, check_split, find, searched
+from eventsim.datasets.download import fetch
+from eventsim.datasets.ntidigits_file import (
+    CLASS_NAMES,
+    HALVES,
+    N_CHANNELS,
+    Key,
+    labels_of,
+    parse_key,
+    read,
+    read_keys,
+    recording,
+    recordings,
+    write,
+)
+from eventsim.datasets.source import Source
+from eventsim.errors import DataError
+from eventsim.events import EventStream, Recording, gather
 
-N_CHANNELS = 64
-CLASS_NAMES = ("oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "zero")
-DIGITS = "o123456789z"  # character of every label
+__all__ = [
+    "CLASS_NAMES",
+    "INFO",
+    "MD5",
+    "N_CHANNELS",
+    "URL",
+    "Key",
+    "Strings",
+    "labels_of",
+    "load",
+    "load_strings",
+    "load_through_tonic",
+    "locate",
+    "parse_key",
+    "read",
+    "read_keys",
+    "source",
+    "write",
+]
 
-Division = Literal["official", "ab"]
-Events = tuple[NDArray[np.float64], NDArray[np.int64]]
+FILE_NAME = "n-tidigits.hdf5"
+TONIC_FILE = f"NTIDIGITS18/{FILE_NAME}"  # where tonic looks inside the folder it is given
 
-_KEY = re.compile(rf"(?P<sex>man|woman)-(?P<speaker>[^-]+)-(?P<take>[ab])-(?P<digits>[{DIGITS}]+)")
+# As tonic 1.7 declares them; it does not compare the checksum itself.
+URL = (
+    "https://www.dropbox.com/scl/fi/1x4lxt9yyw25sc3tez8oi/n-tidigits.hdf5"
+    "?e=2&rlkey=w8gi5udvib2zqzosusa5tr3wq&dl=1"
+)
+MD5 = "360a2d11e5429555c9197381cf6b58e0"
+
+INFO = DatasetInfo(
+    name="ntidigits",
+    description="N-TIDIGITS18: digits of TIDIGITS heard by a silicon cochlea",
+    classes=CLASS_NAMES,
+    channels=N_CHANNELS,
+    splits="official: other speakers in test; ab: first utterances train, second test",
+    obtain=(
+        f"Downloaded on request (421 MB) while tonic's address of it works, or get {FILE_NAME} "
+        "from its authors (Sensors group, INI Zurich) and put it into $EVENTSIM_DATA/ntidigits."
+    ),
+    licence="see its authors",
+    parts=("train", "test", "ab-train", "ab-test"),
+    samples="2,463 + 2,486 single digits; 8,621 + 8,697 with connected ones",
+)
+_OTHERWISE = (
+    "The address often does not work; the authors of the data set (Sensors group, INI Zurich) give "
+    "another. For a set of the same layout that is made here, use 'spoken_digits'."
+)
 
 
-@dataclass(frozen=True)
-class Key:
-    """A sample's key, taken apart."""
+@dataclass(frozen=True, eq=False)
+class Strings:
+    """Connected digits: recordings in which one or more digits are said.
 
-    sex: str
-    speaker: str
-    take: str
-    digits: str
-
-    @property
-    def labels(self) -> tuple[int, ...]:
-        """Label of every digit that was said."""
-        return tuple(DIGITS.index(d) for d in self.digits)
-
-    def __str__(self) -> str:
-        return f"{self.sex}-{self.speaker}-{self.take}-{self.digits}"
-
-
-def parse_key(text: str) -> Key:
-    """Take a key apart.
-
-    Raises
-    ------
-    DataError
-        It does not have the form ``{man|woman}-{speaker}-{a|b}-{digits}``.
+    Attributes
+    ----------
+    stream
+        Events of all samples.
+    keys
+        Key of every sample; ``keys[k].labels`` are the labels of its digits in their order.
+    split
+        As :class:`~eventsim.datasets.Dataset`.
     """
-    match = _KEY.fullmatch(text)
-    if match is None:
-        raise DataError(
-            f"N-TIDIGITS key {text!r}: expected {{man|woman}}-{{speaker}}-{{a|b}}-{{digits}} with "
-            "digits of o, 1 to 9 and z, for example 'man-im-a-7557'."
-        )
-    return Key(**match.groupdict())
+
+    stream: EventStream
+    keys: tuple[Key, ...]
+    split: Split
+
+    def __len__(self) -> int:
+        return len(self.keys)
 
 
 def load(
-    path: str | Path, *, split: Split, division: Division = "official"
-) -> tuple[EventStream, NDArray[np.int64], tuple[str, ...]]:
+    split: Split = "train", *, root: str | Path | None = None, download: bool = False
+) -> Dataset:
     """Single digits of one split.
 
     Parameters
     ----------
-    path
-        The HDF5 file.
     split
-        "train" or "test".
-    division
-        "official", the file's own division by speaker, or "ab", by utterance.
+        "train" or "test" of the official division, "ab-train" or "ab-test".
+    root
+        The HDF5 file or its folder; None to look where :mod:`eventsim.datasets.dataset` says.
+    download
+        Fetch the file (421 MB) into the user's data folder if it is nowhere.
 
     Returns
     -------
-    stream, labels, class_names
-        Samples in the file's order; labels int64 [samples], 0 for "oh" to 10 for "zero".
+    Dataset
+        Samples in the file's order; labels 0 for "oh" to 10 for "zero"; groups are speakers, keys
+        as above, split is "official-train" and so on. New arrays.
 
     Raises
     ------
@@ -112,167 +140,157 @@ def load(
         The file is missing, truncated, of another layout, or one of its arrays is not
         what the layout promises.
     """
-    stream, keys = load_with_keys(path, split=split, division=division, n_digits=1)
-    return stream, labels_of(keys), CLASS_NAMES
+    return source(split, root=root, download=download).load()
 
 
-def load_with_keys(
-    path: str | Path,
+def source(
+    split: Split = "train", *, root: str | Path | None = None, download: bool = False
+) -> Source:
+    """As :func:`load`, before the events are read."""
+    division, half = _parsed(split)
+    path = locate(root=root, download=download)
+    return Source(
+        INFO,
+        f"{division}-{half}",
+        make=partial(_samples, path, division, half),
+        key=lambda: {
+            "file": file_digest(path),
+            "split": f"{division}-{half}",
+            "code": code_digest(__file__, str(ntidigits_file.__file__)),
+        },
+    )
+
+
+def load_strings(
+    split: Split = "train",
     *,
-    split: Split,
-    division: Division = "official",
-    n_digits: int | None = 1,
-) -> tuple[EventStream, tuple[Key, ...]]:
-    """As :func:`load`, with the key of every sample.
-
-    ``n_digits`` selects the samples in which so many digits are said; None takes all.
-    """
-    check_split("ntidigits", split)
-    if division not in ("official", "ab"):
-        raise DataError(f"ntidigits: division is {division!r}, expected 'official' or 'ab'.")
-    halves = (split,) if division == "official" else ("train", "test")
-    samples: list[Events] = []
-    keys: list[Key] = []
-    with _open(Path(path)) as file:
-        for half in halves:
-            for key in _keys(file, half):
-                other_take = division == "ab" and (key.take == "a") != (split == "train")
-                if other_take or n_digits not in (None, len(key.digits)):
-                    continue
-                keys.append(key)
-                samples.append(_events(file, half, key))
-    if not keys:
-        raise DataError(f"{path}: split {split!r} holds no sample with {n_digits} digits.")
-    return _stream(samples), tuple(keys)
+    n_digits: int | None = None,
+    root: str | Path | None = None,
+    download: bool = False,
+) -> Strings:
+    """As :func:`load`, the samples in which ``n_digits`` digits are said, or any number."""
+    division, half = _parsed(split)
+    path = locate(root=root, download=download)
+    wanted = _wanted(path, division, half, n_digits)
+    keys = tuple(key for _, key in wanted)
+    stream = gather(recordings(path, wanted), n_channels=N_CHANNELS)
+    return Strings(stream, keys, f"{division}-{half}")
 
 
-def labels_of(keys: Sequence[Key]) -> NDArray[np.int64]:
-    """Label of the first digit of every key, [samples]. New array."""
-    return np.array([key.labels[0] for key in keys], np.int64)
-
-
-def write(
-    path: str | Path,
-    *,
-    train: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    test: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    attributes: Mapping[str, str] | None = None,
-) -> None:
-    """Write a file of this layout, whole or not at all.
+def load_through_tonic(split: Split = "train", *, save_to: str | Path) -> Dataset:
+    """Single digits as ``tonic.datasets.NTIDIGITS18`` reads them: times cut to whole us.
 
     Parameters
     ----------
-    path
-        The HDF5 file; an existing one is replaced.
-    train, test
-        Of every key the times in **ms** and the addresses, both [events]. Times are stored
-        as float64 seconds.
-    attributes
-        Texts that are stored with the file, for example how it was made.
+    split
+        As :func:`load`.
+    save_to
+        The folder that tonic is given; it holds ``NTIDIGITS18/n-tidigits.hdf5``. Nothing is
+        downloaded.
 
     Raises
     ------
     DataError
-        A key is malformed, or its times and addresses are not a valid sample.
+        The extra ``tonic`` is not installed, or as :func:`load`.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
+    division, half = _parsed(split)
+    path = Path(save_to).expanduser() / TONIC_FILE
+    wanted = _wanted(path, division, half, 1)
+    parts = {name: _tonic_dataset(save_to, train=name == "train") for name in HALVES}
+    recordings: list[Recording] = []
+    labels: list[int] = []
     try:
-        with h5py.File(temporary, "w") as file:
-            file.attrs.update(dict(attributes or {}))
-            for half, samples in (("train", train), ("test", test)):
-                _write_half(file, half, samples)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        places = {name: _numbers(path, name) for name in HALVES}
+        for name, key in wanted:
+            events, label = parts[name][places[name][str(key)]]
+            times = events["t"].astype(np.float64) / 1e3
+            recordings.append(recording(f"{path}, key '{key}'", times, events["x"]))
+            labels.append(int(label))
+    finally:
+        for part in parts.values():
+            part.data.close()
+    return Dataset(
+        gather(recordings, n_channels=N_CHANNELS),
+        np.array(labels, np.int64),
+        CLASS_NAMES,
+        INFO,
+        np.array([key.speaker for _, key in wanted]),
+        np.array([str(key) for _, key in wanted]),
+        f"{division}-{half}",
+    )
 
 
-def _write_half(file: Any, half: str, samples: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> None:
-    file.create_dataset(f"{half}_labels", data=np.array(list(samples), dtype="S"))
-    timestamps = file.create_group(f"{half}_timestamps")
-    addresses = file.create_group(f"{half}_addresses")
-    for text, (times, channels) in samples.items():
-        key = str(parse_key(text))
-        t, c = _checked(key, np.asarray(times, np.float64), np.asarray(channels))
-        timestamps.create_dataset(key, data=t * 1e-3)
-        addresses.create_dataset(key, data=c.astype(np.int8))
+def locate(*, root: str | Path | None = None, download: bool = False) -> Path:
+    """Path of the file, as :func:`load` looks for it; DataError if there is none."""
+    path = find("ntidigits", root=root, candidates=(FILE_NAME, TONIC_FILE))
+    if path is None and download:
+        return fetch(
+            "ntidigits", URL, file=FILE_NAME, known_hash=f"md5:{MD5}", otherwise=_OTHERWISE
+        )
+    if path is None or path.is_dir():
+        where = searched("ntidigits") if path is None else str(path)
+        raise DataError(
+            f"ntidigits: no file {FILE_NAME} in {where}. {INFO.obtain} For a set of the same "
+            "layout that is made here, use 'spoken_digits'."
+        )
+    return path
 
 
-def _open(path: Path) -> Any:
+def _parsed(split: Split) -> tuple[str, str]:
+    """Division and half that a split names."""
+    allowed = (*INFO.parts, "official-train", "official-test")
+    if split in ("official", "ab"):
+        raise DataError(
+            f"ntidigits: split is {split!r}, a way to divide the samples. Name the part as well: "
+            f"'{split}-train' or '{split}-test'."
+        )
+    check_split("ntidigits", split, allowed)
+    division, _, half = split.rpartition("-")
+    return division or "official", half
+
+
+def _wanted(path: Path, division: str, half: str, n_digits: int | None) -> list[tuple[str, Key]]:
+    """Half and key of every sample of a split in which so many digits are said."""
+    found = []
+    for name in (half,) if division == "official" else HALVES:
+        for key in read_keys(path, name):
+            other_take = division == "ab" and (key.take == "a") != (half == "train")
+            if not other_take and n_digits in (None, len(key.digits)):
+                found.append((name, key))
+    if not found:
+        raise DataError(
+            f"{path}: split '{division}-{half}' holds no sample with {n_digits} digits."
+        )
+    return found
+
+
+def _samples(path: Path, division: str, half: str) -> Samples:
+    wanted = _wanted(path, division, half, 1)
+    keys = [key for _, key in wanted]
+    return Samples(
+        recordings=recordings(path, wanted),
+        labels=labels_of(keys),
+        groups=np.array([key.speaker for key in keys]),
+        keys=np.array([str(key) for key in keys]),
+        n_channels=N_CHANNELS,
+    )
+
+
+def _tonic_dataset(save_to: str | Path, *, train: bool) -> Any:
     try:
-        return h5py.File(path, "r")
-    except FileNotFoundError:
+        with warnings.catch_warnings():
+            # Its imports are not ours to mend.
+            warnings.simplefilter("ignore")
+            from tonic.datasets import NTIDIGITS18
+    except ImportError as error:
         raise DataError(
-            f"{path}: no such file, expected an HDF5 file in the layout of N-TIDIGITS18."
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be opened as an HDF5 file ({error}). It is truncated or something "
-            "else; get it anew."
+            "ntidigits through tonic needs the extra: pip install 'eventsim[tonic]' (import "
+            f"failed: {error}). Without it, ntidigits.load reads the same file."
         ) from error
+    return NTIDIGITS18(str(Path(save_to).expanduser()), train=train, single_digits=True)
 
 
-def _keys(file: Any, half: str) -> list[Key]:
-    parts = [f"{half}_labels", f"{half}_timestamps", f"{half}_addresses"]
-    missing = [name for name in parts if name not in file]
-    if missing:
-        raise DataError(
-            f"{file.filename}: has no {', '.join(missing)}; it holds {sorted(file)}. Expected the "
-            "layout of N-TIDIGITS18."
-        )
-    try:
-        texts = [v.decode() if isinstance(v, bytes) else str(v) for v in file[parts[0]][...]]
-    except (OSError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{file.filename}: {parts[0]} is not a readable list of keys ({error})."
-        ) from error
-    return [parse_key(text) for text in texts]
-
-
-def _events(file: Any, half: str, key: Key) -> Events:
-    where = f"{file.filename}, {half}, key '{key}'"
-    try:
-        seconds = np.asarray(file[f"{half}_timestamps"][str(key)])
-        addresses = np.asarray(file[f"{half}_addresses"][str(key)])
-    except (KeyError, OSError, ValueError) as error:
-        raise DataError(
-            f"{where}: timestamps or addresses cannot be read ({error}). The file is incomplete; "
-            "get it anew."
-        ) from error
-    if seconds.dtype.kind != "f":
-        raise DataError(
-            f"{where}: timestamps have type {seconds.dtype}, expected floats (seconds)."
-        )
-    return _checked(where, 1e3 * seconds.astype(np.float64), addresses)
-
-
-def _checked(where: str, times: NDArray[np.float64], addresses: NDArray[Any]) -> Events:
-    if times.ndim != 1 or addresses.shape != times.shape:
-        raise DataError(
-            f"{where}: timestamps have shape {times.shape}, addresses {addresses.shape}, expected "
-            "two one-dimensional arrays of equal length."
-        )
-    if addresses.size and addresses.dtype.kind not in "iu":
-        raise DataError(f"{where}: addresses have type {addresses.dtype}, expected integers.")
-    channels = addresses.astype(np.int64)
-    if not (np.isfinite(times) & (times >= 0)).all():
-        raise DataError(f"{where}: a timestamp is negative or not finite.")
-    if channels.size and not (channels.min() >= 0 and channels.max() < N_CHANNELS):
-        raise DataError(
-            f"{where}: addresses reach from {channels.min()} to {channels.max()}, expected 0 to "
-            f"{N_CHANNELS - 1}."
-        )
-    order = np.lexsort((channels, times))
-    return times[order], channels[order]
-
-
-def _stream(samples: list[Events]) -> EventStream:
-    duration = [np.floor(t[-1]) + 1.0 if t.size else 1.0 for t, _ in samples]
-    try:
-        return EventStream.from_samples(samples, n_channels=N_CHANNELS, duration=duration)
-    except EventSimError as error:  # pragma: no cover - every sample was checked alone
-        raise DataError(f"N-TIDIGITS events do not form a stream: {error}") from error
+def _numbers(path: Path, half: str) -> dict[str, int]:
+    """Number that tonic gives to every single digit of a half."""
+    single = [str(key) for key in read_keys(path, half) if len(key.digits) == 1]
+    return {key: number for number, key in enumerate(single)}

@@ -2,8 +2,8 @@
 
 A stand-in for N-TIDIGITS18 that needs no download and no licence from third parties: "oh",
 "one" to "nine" and "zero" are synthesized, encoded by the cochlea of
-:mod:`eventsim.datasets.encoders.cochlea`, and written as an HDF5 file in exactly the layout of
-:mod:`eventsim.datasets.ntidigits`, whose reader reads them back.
+:mod:`eventsim.datasets.encoders.cochlea`, and cached. :func:`make` writes a set as an HDF5 file in
+exactly the layout of :mod:`eventsim.datasets.ntidigits`, whose reader reads it back.
 
 A **voice** is one of eSpeak NG's variants (formants, pitch range, source); with an accent it
 makes a speaker, who says every word twice (takes a and b), each time with a pitch and a rate of
@@ -13,24 +13,42 @@ result.
 """
 
 import itertools
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.datasets import espeak as espeak_module
-from eventsim.datasets import ntidigits
-from eventsim.datasets.cache import code_digest, entry
-from eventsim.datasets.dataset import Split, check_split, find
+from eventsim.datasets import ntidigits, ntidigits_file
+from eventsim.datasets.cache import Samples, code_digest
+from eventsim.datasets.dataset import (
+    Dataset,
+    DatasetInfo,
+    Split,
+    Texts,
+    check_split,
+    duration_after,
+    find,
+)
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.encoders.cochlea import SOURCES
 from eventsim.datasets.espeak import Synthesizer
-from eventsim.datasets.ntidigits import CLASS_NAMES, DIGITS, Key
+from eventsim.datasets.ntidigits_file import (
+    CLASS_NAMES,
+    DIGITS,
+    N_CHANNELS,
+    Key,
+    labels_of,
+    parse_key,
+)
+from eventsim.datasets.parallel import mapped
 from eventsim.datasets.progress import track
+from eventsim.datasets.source import Source
 from eventsim.errors import DataError, ParameterError
-from eventsim.events import EventStream
+from eventsim.events import Recording
 
 ACCENTS = (
     "en-us",
@@ -64,7 +82,18 @@ RATES = (120, 220)  # words per minute
 ENCODER = CochleaEncoder(frequency_max=8000.0, gain=2550.0)
 
 FILE_NAME = "spoken_digits.hdf5"
-SPLITS: tuple[Split, Split] = ("train", "test")
+SPLITS = ("train", "test")
+
+INFO = DatasetInfo(
+    name="spoken_digits",
+    description="The eleven words of TIDIGITS, spoken by eSpeak NG in the layout of N-TIDIGITS18",
+    classes=CLASS_NAMES,
+    channels=N_CHANNELS,
+    splits="60 voices train, 15 other voices test",
+    obtain="Made at the first use; needs eSpeak NG: pip install 'eventsim[demo]'.",
+    licence="made on your machine by eSpeak NG (GPL-3.0 program)",
+    samples="1,320 + 330, more on request",
+)
 
 
 @dataclass(frozen=True)
@@ -103,10 +132,10 @@ class Recipe:
                 raise ParameterError(f"spoken_digits: {name} is {value}, expected 1 to {limit}.")
         if self.seed < 0:
             raise ParameterError(f"spoken_digits: seed is {self.seed}, expected 0 or more.")
-        if self.encoder.n_channels > ntidigits.N_CHANNELS:
+        if self.encoder.n_channels > N_CHANNELS:
             raise ParameterError(
                 f"spoken_digits: the encoder has {self.encoder.n_channels} channels, the layout "
-                f"of N-TIDIGITS18 holds {ntidigits.N_CHANNELS}."
+                f"of N-TIDIGITS18 holds {N_CHANNELS}."
             )
 
     @property
@@ -118,9 +147,8 @@ class Recipe:
     def describe(self) -> dict[str, str]:
         """All parameters as text, and the digest of the code that makes the set."""
         own = {f.name: repr(getattr(self, f.name)) for f in fields(self)}
-        modules = (espeak_module, ntidigits)
-        files = (__file__, *SOURCES, *(str(m.__file__) for m in modules))
-        return own | {"code": code_digest(*files)}
+        modules = (str(espeak_module.__file__), str(ntidigits_file.__file__))
+        return own | {"code": code_digest(__file__, *modules, *SOURCES)}
 
 
 @dataclass(frozen=True)
@@ -163,8 +191,67 @@ def utterances(recipe: Recipe, split: Split) -> list[Utterance]:
     return result
 
 
+def load(
+    split: Split = "train",
+    *,
+    root: str | Path | None = None,
+    recipe: Recipe | None = None,
+    download: bool = False,
+) -> Dataset:
+    """One split; the set is made first if need be, about 15 s for the default one.
+
+    Parameters
+    ----------
+    split
+        "train" or "test".
+    root
+        A file that :func:`make` wrote, or a folder that holds ``spoken_digits.hdf5``. None for
+        the set of ``recipe`` in the cache, made at the first use.
+    recipe
+        None for ``Recipe()``. Not to be given together with ``root``.
+    download
+        Changes nothing: the set is made here.
+
+    Returns
+    -------
+    Dataset
+        Labels 0 for "oh" to 10 for "zero"; groups are the voices, keys those of
+        :mod:`eventsim.datasets.ntidigits`. New arrays.
+
+    Raises
+    ------
+    DataError
+        The file of ``root`` is missing or unreadable; eSpeak NG is missing or lacks a voice.
+    """
+    return source(split, root=root, recipe=recipe, download=download).load()
+
+
+def source(
+    split: Split = "train",
+    *,
+    root: str | Path | None = None,
+    recipe: Recipe | None = None,
+    download: bool = False,
+) -> Source:
+    """As :func:`load`, before anything is made."""
+    del download
+    check_split("spoken_digits", split)
+    if root is not None:
+        return _source_of_file(split, root, recipe)
+    recipe = recipe or Recipe()
+    chosen = {str(u.key) for u in utterances(recipe, split)}
+    return Source(
+        INFO,
+        split,
+        make=partial(_samples, recipe),
+        key=recipe.describe,
+        choose=lambda keys: np.isin(keys, list(chosen)),
+        encoded=True,
+    )
+
+
 def make(path: str | Path, *, recipe: Recipe | None = None) -> None:
-    """Synthesize, encode and write a set; about 15 s for the default one.
+    """Write a set in the layout of N-TIDIGITS18, made first if it is not in the cache.
 
     Parameters
     ----------
@@ -179,83 +266,61 @@ def make(path: str | Path, *, recipe: Recipe | None = None) -> None:
         eSpeak NG is missing or lacks a voice.
     """
     recipe = recipe or Recipe()
-    plan = {split: utterances(recipe, split) for split in SPLITS}
-    everything = [u for split in SPLITS for u in plan[split]]
-    speaker = Synthesizer()
-    events = {}
-    for u in track(everything, total=len(everything), title="making spoken digits"):
-        audio = speaker.say(u.word, voice=u.voice, pitch=u.pitch, rate=u.rate)
-        events[str(u.key)] = recipe.encoder.encode(audio, speaker.sample_rate)
-    train, test = ({str(u.key): events[str(u.key)] for u in plan[split]} for split in SPLITS)
-    ntidigits.write(path, train=train, test=test, attributes=recipe.describe())
-
-
-def load(
-    split: Split, *, root: str | Path | None = None, recipe: Recipe | None = None
-) -> tuple[EventStream, NDArray[np.int64], tuple[str, ...]]:
-    """Events, labels and class names of one split; the set is made first if need be.
-
-    Parameters
-    ----------
-    split
-        "train" or "test".
-    root
-        A file that :func:`make` wrote, or a folder that holds ``spoken_digits.hdf5``. None for
-        the set of ``recipe`` in the cache, made at the first use.
-    recipe
-        None for ``Recipe()``. Not to be given together with ``root``.
-
-    Returns
-    -------
-    stream, labels, class_names
-        As :func:`eventsim.datasets.ntidigits.load`.
-
-    Raises
-    ------
-    DataError
-        The file of ``root`` is missing or unreadable, or the set cannot be made.
-    """
-    stream, keys = load_with_keys(split, root=root, recipe=recipe)
-    return stream, ntidigits.labels_of(keys), CLASS_NAMES
-
-
-def load_with_keys(
-    split: Split, *, root: str | Path | None = None, recipe: Recipe | None = None
-) -> tuple[EventStream, tuple[Key, ...]]:
-    """As :func:`load`, with the key of every sample."""
-    check_split("spoken_digits", split)
-    if root is not None:
-        if recipe is not None:
-            raise DataError("spoken_digits: give root or recipe, not both.")
-        place = find("spoken_digits", root=root, candidates=(FILE_NAME,))
-        if place is None or place.is_dir():
-            raise DataError(
-                f"spoken_digits: {root} holds no {FILE_NAME}. Make it there, or omit root."
-            )
-        return ntidigits.load_with_keys(place, split=split)
-    path = cached_file(recipe or Recipe())
-    try:
-        return ntidigits.load_with_keys(path, split=split)
-    except DataError:
-        # Its head is right and its body is not: a damaged disk, since files are moved in whole.
-        make(path, recipe=recipe)
-        return ntidigits.load_with_keys(path, split=split)
-
-
-def cached_file(recipe: Recipe) -> Path:
-    """File of the set in the cache, made if it is not there or not of this recipe."""
-    key = recipe.describe()
-    path = entry("spoken_digits", key)[0].with_suffix(".hdf5")
-    try:
-        with h5py.File(path, "r") as file:
-            whole = dict(file.attrs) == key
-    except OSError:
-        whole = False
-    if not whole:
-        make(path, recipe=recipe)
-    return path
+    halves = {}
+    for split in SPLITS:
+        data = load(split, recipe=recipe)
+        assert data.keys is not None
+        halves[split] = dict(zip(data.keys.tolist(), data.stream, strict=True))
+    ntidigits.write(path, train=halves["train"], test=halves["test"], attributes=recipe.describe())
 
 
 def voice_of(key: Key) -> str:
     """Voice of a speaker, whatever the accent."""
     return key.speaker.partition(".")[0]
+
+
+def _source_of_file(split: Split, root: str | Path, recipe: Recipe | None) -> Source:
+    if recipe is not None:
+        raise DataError("spoken_digits: give root or recipe, not both.")
+    place = find("spoken_digits", root=root, candidates=(FILE_NAME,))
+    if place is None or place.is_dir():
+        raise DataError(f"spoken_digits: {root} holds no {FILE_NAME}. Make it there, or omit root.")
+    file = ntidigits.source(split, root=place)
+
+    def by_voice() -> Samples:
+        samples = file.make()
+        return replace(samples, groups=_voices([parse_key(k) for k in samples.keys.tolist()]))
+
+    return replace(file, info=INFO, split=split, make=by_voice)
+
+
+def _samples(recipe: Recipe) -> Samples:
+    """The clips of both splits: what the synthesizer says depends on what it said before."""
+    everything = [u for split in SPLITS for u in utterances(recipe, split)]
+    keys = [u.key for u in everything]
+    return Samples(
+        recordings=_spoken(recipe, everything),
+        labels=labels_of(keys),
+        groups=_voices(keys),
+        keys=np.array([str(key) for key in keys]),
+        n_channels=N_CHANNELS,
+    )
+
+
+def _spoken(recipe: Recipe, everything: Sequence[Utterance]) -> Iterator[Recording]:
+    speaker = Synthesizer()
+    rate = speaker.sample_rate
+    clips = (
+        speaker.say(u.word, voice=u.voice, pitch=u.pitch, rate=u.rate)
+        for u in track(everything, total=len(everything), title="making spoken digits")
+    )
+
+    def encode(audio: NDArray[np.int16]) -> Recording:
+        times, channels = recipe.encoder.encode(audio, rate)
+        return Recording(times, channels, duration_after(times))
+
+    return mapped(encode, clips)
+
+
+def _voices(keys: Sequence[Key]) -> Texts:
+    return np.array([voice_of(key) for key in keys])

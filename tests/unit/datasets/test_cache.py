@@ -1,86 +1,158 @@
+import multiprocessing
+import os
+
 import numpy as np
 import pytest
 
-from eventsim.datasets.cache import cached, code_digest, digest, entry
+from eventsim.datasets.cache import Samples, cached, code_digest, digest, entry, file_digest
+from eventsim.errors import StorageError
+from eventsim.events import Recording, write_stored
 
 KEY = {"source": "abc", "encoder": "gain=1"}
 
 
-def arrays(value=1.0):
-    return {"times": np.full(1000, value), "channels": np.arange(1000)}
+def samples(value=1.0, n=3):
+    return Samples(
+        recordings=(Recording([value, 5.0], [0, 1], 10.0) for _ in range(n)),
+        labels=np.arange(n),
+        groups=np.array(["ann"] * n),
+        keys=np.array([f"k{i}" for i in range(n)]),
+        n_channels=2,
+    )
 
 
 def never():
     raise AssertionError("the entry should have come from the file")
 
 
+def first_time(stored):
+    return stored[:].times[0]
+
+
+def get(key=KEY, make=samples):
+    return cached("x", key=key, make=make, use=first_time)
+
+
 def test_second_call_reads_what_the_first_made():
-    cached("x", key=KEY, make=arrays)
-    found = cached("x", key=KEY, make=never)
-    assert set(found) == {"times", "channels"}
-    np.testing.assert_array_equal(found["channels"], np.arange(1000))
+    get()
+    stored = cached("x", key=KEY, make=never, use=lambda s: s)
+    assert stored[:].times.tolist() == [1.0, 5.0] * 3
+    assert stored.columns["labels"].tolist() == [0, 1, 2]
+    assert stored.columns["groups"].tolist() == ["ann"] * 3
+    assert stored.columns["keys"].tolist() == ["k0", "k1", "k2"]
 
 
 @pytest.mark.parametrize("part", KEY)
 def test_any_change_of_the_key_makes_a_new_entry(part):
-    cached("x", key=KEY, make=arrays)
-    found = cached("x", key=KEY | {part: "other"}, make=lambda: arrays(2.0))
-    assert found["times"][0] == 2.0
-    assert cached("x", key=KEY, make=never)["times"][0] == 1.0
+    get()
+    assert get(KEY | {part: "other"}, lambda: samples(2.0)) == 2.0
+    assert get(make=never) == 1.0
 
 
 @pytest.mark.parametrize("length", [0, 10, 1000, -1])
 def test_half_written_file_is_made_anew(length):
-    cached("x", key=KEY, make=arrays)
+    get()
     path, _ = entry("x", KEY)
     path.write_bytes(path.read_bytes()[:length])
-    assert cached("x", key=KEY, make=lambda: arrays(2.0))["times"][0] == 2.0
-    assert cached("x", key=KEY, make=never)["times"][0] == 2.0
+    assert get(make=lambda: samples(2.0)) == 2.0
+    assert get(make=never) == 2.0
 
 
-def test_flipped_byte_is_noticed():
-    cached("x", key=KEY, make=arrays)
+def test_flipped_byte_of_an_event_is_noticed():
+    get()
     path, _ = entry("x", KEY)
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    at = content.index(np.array([1.0, 5.0, 1.0]).tobytes())
+    content[at] ^= 1
     path.write_bytes(content)
-    assert cached("x", key=KEY, make=lambda: arrays(2.0))["times"][0] == 2.0
+    assert get(make=lambda: samples(2.0)) == 2.0
 
 
 def test_entry_of_another_key_under_this_name_is_not_used():
     other = KEY | {"source": "other"}
-    cached("x", key=other, make=lambda: arrays(2.0))
+    get(other, lambda: samples(2.0))
     path, _ = entry("x", KEY)
     path.write_bytes(entry("x", other)[0].read_bytes())
-    assert cached("x", key=KEY, make=arrays)["times"][0] == 1.0
+    assert get() == 1.0
 
 
-def test_foreign_archive_is_made_anew():
+def test_foreign_file_is_made_anew():
     path, _ = entry("x", KEY)
-    path.parent.mkdir(parents=True)
-    with path.open("wb") as file:
-        np.savez(file, times=np.zeros(3))
-    assert cached("x", key=KEY, make=arrays)["times"].size == 1000
+    write_stored(path, [Recording([3.0], [0], 5.0)], n_channels=1)
+    assert get() == 1.0
 
 
 def test_two_makers_at_the_same_time_leave_one_whole_file():
     def slow():
-        cached("x", key=KEY, make=arrays)  # another process is faster
-        return arrays()
+        get()  # another process is faster
+        return samples()
 
-    cached("x", key=KEY, make=slow)
+    get(make=slow)
     path, _ = entry("x", KEY)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
-    assert cached("x", key=KEY, make=never)["times"][0] == 1.0
+    assert get(make=never) == 1.0
+
+
+def make_big():
+    big = Recording(np.linspace(0, 9, 50_000), np.zeros(50_000, int), 10.0)
+    return Samples(
+        (big for _ in range(10)), np.zeros(10, int), np.array(["a"] * 10), np.array(["k"] * 10), 1
+    )
+
+
+def total(stored):
+    return int(stored[:].n_events)
+
+
+def in_a_process(folder):
+    os.environ["EVENTSIM_CACHE"] = folder
+    return [cached("x", key=KEY, make=make_big, use=total) for _ in range(3)]
+
+
+def test_processes_that_make_and_read_at_the_same_time_agree(tmp_path):
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        found = pool.map(in_a_process, [str(tmp_path / "shared")] * 3)
+    assert found == [[500_000] * 3] * 3
+    assert len(list((tmp_path / "shared").iterdir())) == 1
 
 
 def test_failure_while_making_leaves_no_file():
     def fails():
         raise RuntimeError("power cut")
 
-    with pytest.raises(RuntimeError, match="power cut"):
-        cached("x", key=KEY, make=fails)
-    assert not entry("x", KEY)[0].exists()
+    def fails_later():
+        made = samples()
+
+        def recordings():
+            yield from made.recordings
+            raise RuntimeError("power cut")
+
+        return Samples(recordings(), made.labels, made.groups, made.keys, 2)
+
+    for make in (fails, fails_later):
+        with pytest.raises(RuntimeError, match="power cut"):
+            get(make=make)
+        folder = entry("x", KEY)[0].parent
+        assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_abandoned_half_of_a_killed_process_is_removed():
+    path, _ = entry("x", KEY)
+    path.parent.mkdir(parents=True)
+    old, young = (path.parent / f".{path.name}.{word}" for word in ("old", "young"))
+    for file in (old, young):
+        file.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    get()
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_cache_that_cannot_be_written_says_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "file"))
+    with pytest.raises(StorageError, match="Let EVENTSIM_CACHE name a folder"):
+        get()
 
 
 def test_digest_sees_names_order_and_borders():
@@ -91,6 +163,11 @@ def test_digest_sees_names_order_and_borders():
         [("c", b"12"), ("b", b"3")],
     ]
     assert len({digest(v) for v in variants}) == 4
+
+
+def test_digest_of_a_file_is_that_of_its_content(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_digest(tmp_path / "a").startswith("ba7816bf")
 
 
 def test_code_digest_changes_with_the_source(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from eventsim.datasets import fsdd
+from eventsim.datasets.audio import read_audio
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.errors import DataError
 
@@ -22,35 +23,40 @@ def zipped(folder, path):
     return path
 
 
+def takes(data):
+    return {int(key.rsplit("_", 1)[1]) for key in data.keys}
+
+
 def test_official_split_takes_the_first_five_takes_as_test(wavs):
-    _, test = fsdd.load_with_speakers("test", root=wavs)
-    _, train = fsdd.load_with_speakers("train", root=wavs)
-    assert set(test.indices.tolist()) == {0, 4}
-    assert set(train.indices.tolist()) == {5, 6}
-    assert test.is_test.all()
-    assert not train.is_test.any()
+    assert takes(fsdd.load("test", root=wavs)) == {0, 4}
+    assert takes(fsdd.load("train", root=wavs)) == {5, 6}
 
 
 def test_labels_are_the_digits_and_speakers_go_with_them(wavs):
-    stream, labels, names = fsdd.load("train", root=wavs)
-    same, recordings = fsdd.load_with_speakers("train", root=wavs)
+    data = fsdd.load("train", root=wavs)
+    stream, labels, names = data
     assert labels.tolist() == [3, 3, 3, 3, 7, 7, 7, 7]
     assert labels.dtype == np.int64
-    assert recordings.speakers.tolist() == ["ann", "ann", "bob", "bob"] * 2
+    assert data.groups.tolist() == ["ann", "ann", "bob", "bob"] * 2
+    assert data.keys[3] == "3_bob_6"
     assert names[7] == "seven"
-    assert stream.n_samples == same.n_samples == 8
+    assert stream.n_samples == len(data) == 8
     np.testing.assert_allclose(stream.duration, [150.0, 160.0] * 4)
 
 
-def test_speakers_can_be_chosen(wavs):
-    stream, recordings = fsdd.load_with_speakers("test", root=wavs, speakers=["bob"])
-    assert set(recordings.speakers.tolist()) == {"bob"}
-    assert stream.n_samples == 4
+def test_speakers_can_be_chosen_and_share_the_cache(wavs, monkeypatch):
+    fsdd.load("test", root=wavs)
+    monkeypatch.setattr(CochleaEncoder, "encode", None)
+    data = fsdd.load("test", root=wavs, speakers=["bob"])
+    assert set(data.groups.tolist()) == {"bob"}
+    assert data.stream.n_samples == 4
 
 
 def test_unknown_speaker_is_named_with_those_there_are(wavs):
     with pytest.raises(DataError, match=r"no speaker carl\. There are: ann, bob"):
         fsdd.load("test", root=wavs, speakers=["carl"])
+    with pytest.raises(DataError, match="no recording in split 'test' of these speakers"):
+        fsdd.load("test", root=wavs, speakers=[])
 
 
 def test_unknown_split_is_refused(wavs):
@@ -60,7 +66,7 @@ def test_unknown_split_is_refused(wavs):
 
 def test_zip_and_folder_give_the_same_events(wavs, tmp_path):
     archive = zipped(wavs, tmp_path / "anything.zip")
-    ours, theirs = (fsdd.load("train", root=r)[0] for r in (wavs, archive))
+    ours, theirs = (fsdd.load("train", root=r).stream for r in (wavs, archive))
     np.testing.assert_array_equal(ours.times, theirs.times)
     np.testing.assert_array_equal(ours.channels, theirs.channels)
 
@@ -77,7 +83,7 @@ def test_recordings_are_found_in_the_usual_places(wavs, tmp_path, monkeypatch, p
         zipped(wavs, base / "fsdd" / "fsdd.zip")
     else:
         wavs.rename(base / "fsdd")
-    assert fsdd.load("test")[0].n_samples == 8
+    assert len(fsdd.load("test")) == 8
 
 
 def test_missing_recordings_error_says_where_to_put_them(tmp_path):
@@ -113,7 +119,7 @@ def test_wav_that_ends_early_is_named(wavs, missing):
 def test_truncated_zip_is_refused(wavs, tmp_path, length):
     archive = zipped(wavs, tmp_path / "cut.zip")
     archive.write_bytes(archive.read_bytes()[:length])
-    with pytest.raises(DataError, match=r"cut\.zip cannot be read as a zip file"):
+    with pytest.raises(DataError, match=r"cut\.zip: cannot be read as a zip file"):
         fsdd.load("train", root=archive)
 
 
@@ -169,8 +175,27 @@ def test_complete_download_is_kept_and_used(wavs, tmp_path, monkeypatch):
     monkeypatch.setattr(fsdd, "KNOWN_SPEAKERS", ("ann", "bob"))
     monkeypatch.setattr(fsdd, "KNOWN_SHA256", fsdd.digest(files.items()))
     monkeypatch.setattr("pooch.retrieve", fake_retrieve(archive))
-    assert fsdd.load("train", download=True)[0].n_samples == 8
-    assert fsdd.load("test")[0].n_samples == 8  # found, not fetched
+    assert len(fsdd.load("train", download=True)) == 8
+    assert len(fsdd.load("test")) == 8  # found, not fetched
+
+
+def test_stored_events_are_those_in_memory(wavs):
+    stored, memory = fsdd.source("train", root=wavs).stored(), fsdd.load("train", root=wavs)
+    np.testing.assert_array_equal(stored.stream[[6, 1]].times, memory.stream[[6, 1]].times)
+    np.testing.assert_array_equal(stored.labels, memory.labels)
+
+
+def test_zip_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("3_ann_5.wav", bytes(50_000_000))
+    with pytest.raises(DataError, match=r"bomb\.zip: unpacks to 50000000 bytes"):
+        fsdd.load("train", root=tmp_path / "bomb.zip")
+
+
+def test_recording_of_absurd_size_is_not_read(wavs, monkeypatch):
+    monkeypatch.setattr(fsdd, "LARGEST_FILE", 1000)
+    with pytest.raises(DataError, match="expected a recording of one word"):
+        fsdd.load("train", root=wavs)
 
 
 @needs_fsdd
@@ -183,7 +208,7 @@ def test_known_content_of_fsdd_is_that_of_the_real_recordings():
 @needs_fsdd
 def test_real_speech_gives_about_2800_events_per_second():
     files = list(fsdd.read_files(REAL).items())[::25]
-    clips = [fsdd._read_wav(name, content) for name, content in files]
+    clips = [read_audio(content, name) for name, content in files]
     events = [fsdd.ENCODER.encode(audio, rate) for rate, audio in clips]
     rate = sum(t.size for t, _ in events) / sum(audio.size / r for r, audio in clips)
     busy = [(np.bincount(c, minlength=64) >= 10).sum() for _, c in events]

@@ -1,6 +1,11 @@
+import contextlib
+from fractions import Fraction
+
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eventsim.datasets import ntidigits
 from eventsim.errors import DataError
@@ -28,7 +33,7 @@ def file(tmp_path):
 
 
 def test_written_samples_are_read_back(file):
-    stream, labels, names = ntidigits.load(file, split="train")
+    stream, labels, names = ntidigits.load("train", root=file)
     assert labels.tolist() == [0, 1, 10]
     assert labels.dtype == np.int64
     assert [names[k] for k in labels] == ["oh", "one", "zero"]
@@ -54,57 +59,102 @@ def test_file_has_exactly_the_layout_of_ntidigits18(file):
 
 
 def test_duration_is_the_first_whole_millisecond_after_the_last_event(file):
-    stream, _, _ = ntidigits.load(file, split="test")
+    stream, _, _ = ntidigits.load("test", root=file)
     last = TEST["man-im-a-9"][0][-1]
     assert stream.duration.tolist() == [np.floor(last) + 1.0, 1.0]
 
 
-def test_sequences_are_read_on_request_only(file):
-    _, keys = ntidigits.load_with_keys(file, split="train", n_digits=None)
-    assert [key.digits for key in keys] == ["o", "1", "z", "7557"]
-    assert keys[3].labels == (7, 5, 5, 7)
-    _, four = ntidigits.load_with_keys(file, split="train", n_digits=4)
-    assert [str(key) for key in four] == ["woman-bd-b-7557"]
+def test_connected_digits_are_read_on_request_only(file):
+    everything = ntidigits.load_strings("train", root=file)
+    assert [key.digits for key in everything.keys] == ["o", "1", "z", "7557"]
+    assert everything.keys[3].labels == (7, 5, 5, 7)
+    assert everything.stream.n_samples == len(everything) == 4
+    four = ntidigits.load_strings("train", n_digits=4, root=file)
+    assert [str(key) for key in four.keys] == ["woman-bd-b-7557"]
+    np.testing.assert_allclose(four.stream.times, TRAIN["woman-bd-b-7557"][0], rtol=1e-15)
+    assert four.split == "official-train"
 
 
 def test_division_by_utterance_pools_both_halves(file):
-    _, a = ntidigits.load_with_keys(file, split="train", division="ab")
-    _, b = ntidigits.load_with_keys(file, split="test", division="ab")
-    assert [str(k) for k in a] == ["man-ae-a-o", "woman-bd-a-z", "man-im-a-9"]
-    assert [str(k) for k in b] == ["man-ae-b-1", "man-im-b-z"]
+    a, b = (ntidigits.load(split, root=file) for split in ("ab-train", "ab-test"))
+    assert a.keys.tolist() == ["man-ae-a-o", "woman-bd-a-z", "man-im-a-9"]
+    assert b.keys.tolist() == ["man-ae-b-1", "man-im-b-z"]
+    assert a.groups.tolist() == ["ae", "bd", "im"]
+    np.testing.assert_array_equal(a.stream.sample(2)[1], TEST["man-im-a-9"][1])
 
 
-@pytest.mark.parametrize("kind", ["f4", "f8"])
-@pytest.mark.parametrize("address", ["i1", "u2", "i8"])
+@pytest.mark.parametrize("split", ["train", "test", "ab-train", "ab-test"])
+def test_every_result_is_labelled_with_its_split(file, split):
+    named = ntidigits.load(split, root=file).split
+    assert named == (split if "-" in split else f"official-{split}")
+    assert ntidigits.load(named, root=file).split == named
+
+
+def test_samples_are_read_by_key_and_nothing_else_is(file, monkeypatch):
+    touched = []
+    original = h5py.Dataset.__getitem__
+
+    def noting(data, index, **options):
+        touched.append(data.name)
+        return original(data, index, **options)
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", noting)
+    stream = ntidigits.read(file, ["man-im-a-9", ntidigits.parse_key("man-ae-b-1")])
+    np.testing.assert_array_equal(stream.sample(1)[1], TRAIN["man-ae-b-1"][1])
+    assert sorted(touched) == [
+        "/test_addresses/man-im-a-9",
+        "/test_timestamps/man-im-a-9",
+        "/train_addresses/man-ae-b-1",
+        "/train_timestamps/man-ae-b-1",
+    ]
+    touched.clear()
+    assert [str(key) for key in ntidigits.read_keys(file, "test")] == list(TEST)
+    assert touched == ["/test_labels"]
+
+
+def test_key_that_is_not_there_is_named(file):
+    with pytest.raises(DataError, match="no sample with the key 'man-xx-a-5'"):
+        ntidigits.read(file, ["man-xx-a-5"])
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", ">f4"])
+@pytest.mark.parametrize("address", ["i1", "u1", "u2", ">i4", "i8", "u8"])
 def test_any_float_and_integer_type_is_accepted(file, kind, address):
     times, channels = TRAIN["man-ae-a-o"]
+    seconds = np.sort((times / 1e3).astype(kind))
     with h5py.File(file, "a") as content:
-        for part, values in (("timestamps", times / 1e3), ("addresses", channels)):
+        for part, values in (("timestamps", seconds), ("addresses", channels)):
             del content[f"train_{part}"]["man-ae-a-o"]
-            dtype = kind if part == "timestamps" else address
-            content[f"train_{part}"]["man-ae-a-o"] = values.astype(dtype)
-    stream, _, _ = ntidigits.load(file, split="train")
-    np.testing.assert_allclose(stream.sample(0)[0], times, rtol=1e-7)
-    assert stream.times.dtype == np.float64
+            content[f"train_{part}"]["man-ae-a-o"] = values.astype(
+                kind if part == "timestamps" else address
+            )
+    found = ntidigits.load("train", root=file).stream.sample(0)[0]
+    assert found.dtype == np.float64
+    exact = [Fraction(float(s)) * 1000 for s in seconds]
+    if kind != "f8":  # nothing of a shorter float is lost
+        assert [Fraction(float(t)) for t in found] == exact
+    np.testing.assert_allclose(found, [float(t) for t in exact], rtol=2**-53)
 
 
 def test_missing_file_says_what_was_expected(tmp_path):
-    with pytest.raises(DataError, match="no such file, expected an HDF5 file in the layout"):
-        ntidigits.load(tmp_path / "none.hdf5", split="train")
+    with pytest.raises(DataError, match="no such file, expected a file in the layout"):
+        ntidigits.read_keys(tmp_path / "none.hdf5", "train")
+    with pytest.raises(DataError, match="does not exist"):
+        ntidigits.load("train", root=tmp_path / "none.hdf5")
 
 
 @pytest.mark.parametrize("length", [0, 7, 500, -500])
 def test_truncated_file_is_refused(file, length):
     file.write_bytes(file.read_bytes()[:length])
     with pytest.raises(DataError, match=r"n-tidigits\.hdf5"):
-        ntidigits.load(file, split="train")
+        ntidigits.load("train", root=file)
 
 
 def test_hdf5_file_of_another_kind_is_refused(tmp_path):
     with h5py.File(tmp_path / "shd.h5", "w") as content:
         content["labels"] = np.arange(3)
-    with pytest.raises(DataError, match=r"has no train_labels.*it holds \['labels'\]"):
-        ntidigits.load(tmp_path / "shd.h5", split="train")
+    with pytest.raises(DataError, match=r"train_labels: is missing; there are: labels"):
+        ntidigits.load("train", root=tmp_path / "shd.h5")
 
 
 def test_labels_that_are_no_list_of_keys_are_refused(file):
@@ -112,21 +162,21 @@ def test_labels_that_are_no_list_of_keys_are_refused(file):
         del content["train_labels"]
         content["train_labels"] = np.array([b"cat-1"])
     with pytest.raises(DataError, match="key 'cat-1': expected"):
-        ntidigits.load(file, split="train")
+        ntidigits.load("train", root=file)
 
 
 @pytest.mark.parametrize(
     ("part", "values", "words"),
     [
         ("addresses", np.zeros(39, int), "expected two one-dimensional arrays of equal length"),
-        ("timestamps", np.zeros((40, 2)), "expected two one-dimensional arrays of equal length"),
+        ("timestamps", np.zeros((40, 2)), "expected a one-dimensional array of floats"),
         ("addresses", np.full(40, 64), "addresses reach from 64 to 64, expected 0 to 63"),
         ("addresses", np.full(40, -1), "addresses reach from -1"),
-        ("addresses", np.zeros(40), "addresses have type float64, expected integers"),
-        ("timestamps", np.arange(40), "timestamps have type int64, expected floats"),
-        ("timestamps", np.full(40, np.nan), "negative or not finite"),
-        ("timestamps", np.full(40, -0.1), "negative or not finite"),
-        ("timestamps", None, "cannot be read"),
+        ("addresses", np.zeros(40), "type float64, expected a one-dimensional array of integers"),
+        ("timestamps", np.arange(40), "type int64, expected a one-dimensional array of floats"),
+        ("timestamps", np.full(40, np.nan), "expected a finite time >= 0"),
+        ("timestamps", np.full(40, -0.1), "expected a finite time >= 0"),
+        ("timestamps", None, "is missing"),
     ],
 )
 def test_array_against_the_layout_is_named_with_its_key(file, part, values, words):
@@ -135,22 +185,22 @@ def test_array_against_the_layout_is_named_with_its_key(file, part, values, word
         if values is not None:
             content[f"train_{part}"]["man-ae-a-o"] = values
     with pytest.raises(DataError, match=f"man-ae-a-o.*{words}"):
-        ntidigits.load(file, split="train")
+        ntidigits.load("train", root=file)
 
 
 def test_unsorted_events_are_sorted(tmp_path):
     ntidigits.write(
         tmp_path / "f.hdf5", train={"man-ae-a-1": ([3.0, 1.0, 1.0], [0, 9, 4])}, test={}
     )
-    stream, _, _ = ntidigits.load(tmp_path / "f.hdf5", split="train")
+    stream, _, _ = ntidigits.load("train", root=tmp_path / "f.hdf5")
     assert stream.times.tolist() == [1.0, 1.0, 3.0]
     assert stream.channels.tolist() == [4, 9, 0]
 
 
 def test_split_without_single_digits_is_refused(tmp_path):
     ntidigits.write(tmp_path / "f.hdf5", train={}, test={"man-ae-a-12": events(3, 0)})
-    with pytest.raises(DataError, match="split 'test' holds no sample with 1 digits"):
-        ntidigits.load(tmp_path / "f.hdf5", split="test")
+    with pytest.raises(DataError, match="split 'official-test' holds no sample with 1 digits"):
+        ntidigits.load("test", root=tmp_path / "f.hdf5")
 
 
 def test_failed_write_keeps_the_old_file(file):
@@ -163,7 +213,53 @@ def test_failed_write_keeps_the_old_file(file):
     assert [p.name for p in file.parent.iterdir()] == [file.name]
 
 
-@pytest.mark.parametrize("options", [{"split": "valid"}, {"split": "train", "division": "c"}])
-def test_unknown_split_or_division_is_refused(file, options):
-    with pytest.raises(DataError, match="expected '"):
-        ntidigits.load(file, **options)
+def test_unknown_split_is_refused(file):
+    with pytest.raises(DataError, match="split is 'valid', expected one of train, test, ab-train"):
+        ntidigits.load("valid", root=file)
+    with pytest.raises(DataError, match="a way to divide .* 'ab-train' or 'ab-test'"):
+        ntidigits.load("ab", root=file)
+
+
+def test_stored_events_are_those_in_memory(file):
+    for split in ("train", "ab-test"):
+        stored = ntidigits.source(split, root=file).stored()
+        memory = ntidigits.load(split, root=file)
+        np.testing.assert_array_equal(stored.stream[:].times, memory.stream.times)
+        np.testing.assert_array_equal(stored.stream.duration, memory.stream.duration)
+        assert stored.keys.tolist() == memory.keys.tolist()
+        assert stored.split == memory.split
+
+
+def test_claim_of_more_events_than_the_file_holds_is_refused(file):
+    with h5py.File(file, "a") as content:
+        for part, kind in (("timestamps", "f4"), ("addresses", "i1")):
+            del content[f"train_{part}/man-ae-a-o"]
+            content[f"train_{part}"].create_dataset("man-ae-a-o", (10**12,), kind, chunks=(100,))
+    with pytest.raises(DataError, match="man-ae-a-o: claims 4000000000000 bytes, but 0 are stored"):
+        ntidigits.load("train", root=file)
+
+
+def test_values_in_another_file_are_refused(file, tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(80))
+    with h5py.File(file, "a") as content:
+        del content["train_timestamps/man-ae-a-o"]
+        content["train_timestamps"].create_dataset(
+            "man-ae-a-o", (20,), "f4", external=[(str(tmp_path / "secret"), 0, 80)]
+        )
+    with pytest.raises(DataError, match="its values lie in other files"):
+        ntidigits.load("train", root=file)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_file_gives_a_stream_or_a_data_error(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "damaged.hdf5"
+    ntidigits.write(path, train=TRAIN, test=TEST)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    path.write_bytes(content)
+    with contextlib.suppress(DataError):
+        ntidigits.load("ab-train", root=path)

@@ -2,11 +2,11 @@ import importlib.util
 import sys
 import time
 
-import h5py
 import numpy as np
 import pytest
 
 from eventsim.datasets import ntidigits, spoken_digits
+from eventsim.datasets.cache import entry
 from eventsim.datasets.espeak import Synthesizer
 from eventsim.datasets.spoken_digits import TEST_VOICES, TRAIN_VOICES, WOMEN, Recipe
 from eventsim.errors import DataError, ParameterError
@@ -112,20 +112,24 @@ def test_every_voice_and_accent_of_the_recipes_speaks():
 def test_made_set_is_read_by_the_reader_of_ntidigits(tmp_path):
     path = tmp_path / spoken_digits.FILE_NAME
     spoken_digits.make(path, recipe=SMALL)
-    stream, labels, names = ntidigits.load(path, split="train")
+    stream, labels, names = ntidigits.load("train", root=path)
     assert np.bincount(labels).tolist() == [4] * 11
     assert names[10] == "zero"
     assert 1500 < 1e3 * stream.n_events / stream.duration.sum() < 4500
-    same, _, _ = spoken_digits.load("train", root=tmp_path)
-    np.testing.assert_array_equal(same.times, stream.times)
+    same = spoken_digits.load("train", root=tmp_path)
+    np.testing.assert_array_equal(same.stream.times, stream.times)
+    assert set(same.groups.tolist()) == {voice.lower() for voice in TRAIN_VOICES[:2]}
+    made = spoken_digits.load("train", recipe=SMALL)
+    np.testing.assert_allclose(made.stream.times, stream.times, rtol=1e-15)
+    assert made.keys.tolist() == same.keys.tolist()
 
 
 @needs_espeak
-def test_same_recipe_makes_the_same_events(tmp_path):
+def test_same_recipe_makes_the_same_events(monkeypatch, tmp_path):
     recipe = Recipe(train_voices=1, test_voices=1)
-    for name in ("a", "b"):
-        spoken_digits.make(tmp_path / name, recipe=recipe)
-    first, second = (ntidigits.load(tmp_path / n, split="train")[0] for n in ("a", "b"))
+    first = spoken_digits.load("train", recipe=recipe).stream
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "another"))
+    second = spoken_digits.load("train", recipe=recipe).stream
     np.testing.assert_array_equal(first.times, second.times)
     np.testing.assert_array_equal(first.channels, second.channels)
 
@@ -133,27 +137,26 @@ def test_same_recipe_makes_the_same_events(tmp_path):
 @needs_espeak
 def test_set_in_the_cache_is_made_once(monkeypatch):
     recipe = Recipe(train_voices=1, test_voices=1)
-    before, _, _ = spoken_digits.load("test", recipe=recipe)
-    monkeypatch.setattr(spoken_digits, "make", None)
-    after, keys = spoken_digits.load_with_keys("test", recipe=recipe)
-    np.testing.assert_array_equal(before.times, after.times)
-    assert {spoken_digits.voice_of(key) for key in keys} == {TEST_VOICES[0].lower()}
+    before = spoken_digits.load("test", recipe=recipe)
+    monkeypatch.setattr(spoken_digits, "Synthesizer", None)
+    after = spoken_digits.load("test", recipe=recipe)
+    np.testing.assert_array_equal(before.stream.times, after.stream.times)
+    assert set(after.groups.tolist()) == {TEST_VOICES[0].lower()}
+    assert len(spoken_digits.load("train", recipe=recipe)) == 22
 
 
 @needs_espeak
-@pytest.mark.parametrize("damage", ["truncated", "foreign", "incomplete"])
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "flipped"])
 def test_damaged_set_in_the_cache_is_made_anew(damage):
     recipe = Recipe(train_voices=1, test_voices=1)
-    path = spoken_digits.cached_file(recipe)
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:5000])
-    elif damage == "foreign":
-        path.write_bytes(b"not HDF5")
-    else:
-        with h5py.File(path, "a") as file:
-            del file["train_addresses"]
-    stream, labels, _ = spoken_digits.load("train", recipe=recipe)
-    assert stream.n_samples == labels.size == 22
+    before = spoken_digits.load("train", recipe=recipe)
+    path = entry("spoken_digits", recipe.describe())[0]
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    path.write_bytes({"truncated": content[:5000], "foreign": b"no", "flipped": content}[damage])
+    after = spoken_digits.load("train", recipe=recipe)
+    np.testing.assert_array_equal(before.stream.times, after.stream.times)
 
 
 def test_folder_without_a_set_is_refused(tmp_path):
