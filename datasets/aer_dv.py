@@ -1,0 +1,174 @@
+"""Events of AEDAT 4 files (DV), through the package ``aedat``.
+
+The file is walked through here first: its header, then the size of every packet, each compared
+with what the file holds. The packets are compressed Flatbuffers; they are decoded by the package
+``aedat`` (MIT, International Centre for Neuromorphic Systems). It trusts what it reads: one
+altered byte in a file can end the whole process, and a small packet can claim to hold gigabytes.
+So it runs in a process of its own (:mod:`eventsim.datasets.aer_dv_child`), whose memory is
+limited, and what happens to it there becomes a DataError here.
+
+Layout: the line ``#!AER-DAT4.0``, a size (uint32) and a Flatbuffer with the compression, the place
+of an index (int64, -1 for none) and a description in XML; then packets up to the index or to the
+end: stream (int32), size (int32), content. Times are int64, us since 1970.
+
+References
+----------
+iniVation, AEDAT file format 4.0. Google, FlatBuffers internals.
+"""
+
+import importlib.util
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from eventsim.datasets import aer_dv_child
+from eventsim.datasets.aer_dv_child import RECORD
+from eventsim.datasets.aer_files import RawEvents, check_sizes
+from eventsim.datasets.aer_sensors import Field, Sensor
+from eventsim.errors import DataError
+
+# Recordings of events are compressed by 2 to 10; LZ4 and Zstandard of made-up data reach more.
+MOST_EXPANSION = 64
+SMALLEST_LIMIT = 1 << 28  # bytes
+LONGEST_TIME = 1 << 53  # us; above, differences are not exact in float64
+CHUNK = 1 << 20
+
+
+def read(
+    file: BinaryIO, size: int, path: Path, header: tuple[str, ...], sensor: Sensor | None
+) -> RawEvents:
+    """Events of an AEDAT 4 file whose first line has been read."""
+    largest = _walk(file, size, path)
+    if importlib.util.find_spec("aedat") is None:
+        raise DataError(
+            f"{path}: is AEDAT 4, which needs the package aedat: pip install 'eventsim[aedat]'. "
+            "Versions 1, 2 and 3.1 are read without it."
+        )
+    records, found = _decoded(path, size, largest)
+    if records["t"].size and not (
+        records["t"].max() < 2**63 and records["t"].max() - records["t"].min() < LONGEST_TIME
+    ):
+        raise DataError(
+            f"{path}: times reach from {records['t'].min()} to {records['t'].max()} us, expected "
+            "us since 1970. The file is damaged."
+        )
+    chosen = sensor or _camera(found["width"], found["height"], path)
+    if set(chosen.names) != {"x", "y", "polarity"}:
+        raise DataError(
+            f"{path}: sensor {chosen.name!r} has fields {chosen.names}, but events of AEDAT 4 have "
+            "x, y and polarity. Leave the sensor out: the file names its size."
+        )
+    values = {
+        name: records[key].astype(np.int32)
+        for name, key in (("x", "x"), ("y", "y"), ("polarity", "p"))
+    }
+    check_sizes(values, chosen, path, np.arange(records.size))
+    return RawEvents(
+        "AEDAT 4.0", chosen, records["t"].astype(np.int64), values, found["skipped"], 0, header
+    )
+
+
+def _camera(width: int, height: int, path: Path) -> Sensor:
+    if width < 1 or height < 1:
+        raise DataError(f"{path}: says that its sensor has {width} x {height} pixels.")
+    fields = (
+        Field("polarity", 2, 0, 1),
+        Field("y", height, 1, 15),
+        Field("x", width, 16, 16),
+    )
+    return Sensor(name=f"camera of {width} x {height}", fields=fields)
+
+
+def _walk(file: BinaryIO, size: int, path: Path) -> int:
+    """Check the sizes of all parts of the file; the size of its largest packet."""
+    (length,) = struct.unpack("<I", _exactly(file, 4, size, path, "size of the description"))
+    at, end = file.tell() + length, size
+    position = _index_position(_exactly(file, length, size, path, "description"), path)
+    if position != -1:
+        if not at <= position <= size:
+            raise DataError(
+                f"{path}: places its index at byte {position}, expected {at} to {size}. The file "
+                "is truncated or damaged."
+            )
+        end = position
+    largest = 0
+    while at < end:
+        if end - at < 8:
+            raise DataError(f"{path}, packet at byte {at}: its header is cut off.")
+        file.seek(at)
+        _, length = struct.unpack("<II", file.read(8))
+        at += 8
+        if length > end - at:
+            raise DataError(
+                f"{path}, packet at byte {at - 8}: claims {length} bytes, but only {end - at} "
+                "follow. The file is truncated or damaged."
+            )
+        largest = max(largest, length)
+        at += length
+    return largest
+
+
+def _exactly(file: BinaryIO, length: int, size: int, path: Path, what: str) -> bytes:
+    left = size - file.tell()
+    if length > left:
+        raise DataError(
+            f"{path}, byte {file.tell()}: the {what} takes {length} bytes, but only {left} follow. "
+            "The file is truncated or damaged."
+        )
+    return file.read(length)
+
+
+def _index_position(buffer: bytes, path: Path) -> int:
+    """Second field of the Flatbuffer table at the begin of the file, an int64; -1 if not stored."""
+    try:
+        (table,) = struct.unpack_from("<I", buffer, 0)
+        vtable = table - struct.unpack_from("<i", buffer, table)[0]
+        if vtable < 0:
+            raise struct.error("its table begins before it")
+        (vtable_size,) = struct.unpack_from("<H", buffer, vtable)
+        if vtable_size < 8:
+            return -1
+        (offset,) = struct.unpack_from("<H", buffer, vtable + 6)
+        return int(struct.unpack_from("<q", buffer, table + offset)[0]) if offset else -1
+    except struct.error as error:
+        raise DataError(f"{path}: its description is damaged ({error}).") from error
+
+
+def _decoded(path: Path, size: int, largest: int) -> tuple[Any, dict[str, Any]]:
+    """All events as records, and what the decoder says of them."""
+    limit = max(SMALLEST_LIMIT, MOST_EXPANSION * size)
+    memory = max(SMALLEST_LIMIT, MOST_EXPANSION * largest)
+    # -P: the child's own folder holds modules of ours, not packages.
+    # Without its backtrace the decoder needs little memory to say what is wrong.
+    surroundings = {**os.environ, "RUST_BACKTRACE": "0", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", aer_dv_child.__file__, str(path.resolve()), str(memory)]
+    content = bytearray()
+    with tempfile.TemporaryFile() as told:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=told, env=surroundings
+        ) as child:
+            assert child.stdout is not None
+            while chunk := child.stdout.read(CHUNK):
+                content += chunk
+                if len(content) > limit:
+                    child.kill()
+                    raise DataError(
+                        f"{path}: decompresses to more than {limit} bytes, {MOST_EXPANSION} times "
+                        "its size. It is no recording."
+                    )
+        told.seek(0)
+        lines = told.read(1 << 16).decode(errors="replace").strip().splitlines()
+    last = lines[-1] if lines else "it said nothing"
+    if child.returncode != 0:
+        raise DataError(
+            f"{path}: cannot be decoded ({last[:200]!r}, exit code {child.returncode} of the "
+            "decoder). It is damaged, or no recording of DV."
+        )
+    return np.frombuffer(bytes(content), RECORD), json.loads(last)

@@ -1,0 +1,313 @@
+"""Address events out of AEDAT 1, 2 and 3.1 files, and what the versions have in common.
+
+An AEDAT file begins with lines of text that start with ``#``; the first one names the version.
+Without it the file is one of version 1, as those of the NAS cochlea are.
+
+=======  ===============================================================================
+version  records after the header
+=======  ===============================================================================
+1.0      16-bit address, 32-bit time; big-endian (jAER until 2010)
+2.0      32-bit address, 32-bit time; big-endian (jAER)
+3.1      packets of events of one type, 31-bit time and count of its overflows (cAER)
+4.0      packets in Flatbuffers, compressed: :mod:`eventsim.datasets.aer_dv`
+=======  ===============================================================================
+
+Times are ticks of a counter that begins anew after its largest value; they are unwrapped here
+into int64. Every size that a file claims is compared with the file before memory is taken.
+
+References
+----------
+iniVation, AEDAT file formats 1.0, 2.0, 3.1, 4.0. libcaer: polarity.h, ear.h, common.h.
+"""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.datasets.aer_sensors import Field, Sensor, find_sensor, sensor_of_chip
+from eventsim.errors import DataError
+
+Ints = NDArray[np.int64]
+Values = dict[str, NDArray[np.int32]]
+
+LARGEST_HEADER = 1 << 22  # bytes; jAER stores whole preference trees in header lines
+HEADER_ENDS = ("#End Of ASCII Header", "#!END-HEADER")
+COUNTER = 1 << 32
+
+_CONTROL = bytes(set(range(32)) - set(b"\t\r\n"))
+
+_PACKET = struct.Struct("<hhiiiiii")
+_TYPES = {0: "special", 1: "polarity", 2: "frame", 3: "imu6", 4: "imu9", 5: "sample", 6: "ear"}
+# Bits of the data word of AEDAT 3.1; the sizes are those of the sensor.
+_WORDS = {
+    1: {"polarity": (1, 1), "y": (2, 15), "x": (17, 15)},
+    6: {"ear": (1, 4), "channel": (5, 11), "neuron": (16, 8), "filter": (24, 8)},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class RawEvents:
+    """Events of a file, in its order.
+
+    Attributes
+    ----------
+    format
+        Name and version of the file's format.
+    ticks
+        int64 [events], unwrapped.
+    values
+        int32 [events] of every field of the sensor, each below the field's size.
+    skipped
+        How many records are not among them, by reason.
+    wraps
+        How often the clock's counter began anew.
+    """
+
+    format: str
+    sensor: Sensor
+    ticks: Ints
+    values: Values
+    skipped: dict[str, int]
+    wraps: int
+    header: tuple[str, ...]
+
+
+def read_header(file: BinaryIO, path: Path) -> tuple[str, ...]:
+    """Lines of text at the begin of a file; leaves it at the first byte behind them."""
+    lines: list[str] = []
+    while True:
+        begin = file.tell()
+        line = file.readline(LARGEST_HEADER - begin)
+        # Events may begin with the byte of "#" too, but hardly read as a line of text.
+        if not (line.startswith(b"#") and line.endswith(b"\n") and _is_text(line)):
+            if begin + len(line) >= LARGEST_HEADER:
+                raise DataError(
+                    f"{path}: has a header of more than {LARGEST_HEADER} bytes. It is damaged."
+                )
+            if line.startswith(b"#!") and not lines:
+                raise DataError(
+                    f"{path}: begins as an AEDAT file, but its first line does not end. It is "
+                    "truncated or damaged."
+                )
+            file.seek(begin)
+            return tuple(lines)
+        lines.append(line.decode("utf-8", errors="replace").rstrip())
+        if lines[-1] in HEADER_ENDS:
+            return tuple(lines)
+
+
+def _is_text(line: bytes) -> bool:
+    return len(line.translate(None, _CONTROL)) == len(line)
+
+
+def version_of(header: tuple[str, ...]) -> str:
+    """Version in the first line, for example '3.1'; '1.0' without one."""
+    first = header[0] if header else ""
+    return first.removeprefix("#!AER-DAT") if first.startswith("#!AER-DAT") else "1.0"
+
+
+def read_jaer(
+    file: BinaryIO, size: int, path: Path, header: tuple[str, ...], sensor: Sensor | None
+) -> RawEvents:
+    """Events of an AEDAT 1 or 2 file whose header has been read."""
+    version = version_of(header)
+    chosen = sensor or _sensor_of_header(path, header, "AEChip:")
+    width = chosen.address_bytes or (2 if version.startswith("1") else 4)
+    begin = file.tell()
+    if (size - begin) % (width + 4):
+        other = 6 - width
+        hint = (
+            f" Records of a {other}-byte address would fit: pass a sensor with them."
+            if not (size - begin) % (other + 4)
+            else " It is truncated, or no file of this kind."
+        )
+        raise DataError(
+            f"{path}: {size - begin} bytes of events from byte {begin} on are no whole number of "
+            f"records of {width + 4} bytes ({width}-byte address, 4-byte time).{hint}"
+        )
+    dtype = np.dtype([("address", f">u{width}"), ("time", ">u4")])
+    records = np.fromfile(file, dtype, count=(size - begin) // dtype.itemsize)
+    address = records["address"].astype(np.uint32)
+    ticks, wraps = _unwrapped(records["time"].astype(np.int64))
+    special = (address & np.uint32(chosen.special)) != 0
+    skipped = {"special": int(special.sum())} if special.any() else {}
+    kept = np.flatnonzero(~special)
+    values = _fields(address[kept], chosen, path, kept)
+    return RawEvents(f"AEDAT {version}", chosen, ticks[kept], values, skipped, wraps, header)
+
+
+def _sensor_of_header(path: Path, header: tuple[str, ...], key: str) -> Sensor:
+    for line in header:
+        if key in line:
+            chip = line.split(key, 1)[1].rsplit(".", 1)[-1].strip()
+            sensor = sensor_of_chip(chip)
+            if sensor is None:
+                raise DataError(
+                    f"{path}: was recorded by {chip[:60]!r}, whose addresses are not known. Name "
+                    "a sensor with the same addresses, or pass a Sensor of your own."
+                )
+            return sensor
+    raise DataError(
+        f"{path}: does not say what recorded it. Name the sensor, for example nas_64_stereo "
+        "for a NAS cochlea recorded by jAER, or dvs128."
+    )
+
+
+def _fields(address: NDArray[np.uint32], sensor: Sensor, path: Path, record: Ints) -> Values:
+    """Values of all fields; ``record`` numbers the addresses, for messages."""
+    strange = np.flatnonzero(address & np.uint32(~sensor.known & 0xFFFFFFFF))
+    if strange.size:
+        k = strange[0]
+        raise DataError(
+            f"{path}, event {record[k]}: address {int(address[k]):#x} has bits that sensor "
+            f"{sensor.name!r} does not use ({sensor.known:#x}). It is another sensor, or its "
+            "addresses have another width."
+        )
+    values: Values = {}
+    for field in sensor.fields:
+        value = ((address & np.uint32(field.mask)) >> np.uint32(field.shift)).astype(np.int32)
+        values[field.name] = value
+    check_sizes(values, sensor, path, record)
+    return values
+
+
+def check_sizes(values: Values, sensor: Sensor, path: Path, record: Ints) -> None:
+    """Raise DataError for the first value that lies outside its field."""
+    for field in sensor.fields:
+        bad = np.flatnonzero((values[field.name] < 0) | (values[field.name] >= field.size))
+        if bad.size:
+            k = bad[0]
+            raise DataError(
+                f"{path}, event {record[k]}: {field.name} is {values[field.name][k]}, expected "
+                f"0 .. {field.size - 1} of sensor {sensor.name!r}. It is another sensor, or the "
+                "file is damaged."
+            )
+
+
+def _unwrapped(counter: Ints) -> tuple[Ints, int]:
+    """Ticks of a 32-bit counter as if it had no end, and how often it began anew.
+
+    A step is the shorter way round: events that are a little out of order stay so.
+    """
+    if not counter.size:
+        return counter, 0
+    step = np.diff(counter)
+    way = (step + COUNTER // 2) % COUNTER - COUNTER // 2
+    ticks = counter[0] + np.concatenate([[0], np.cumsum(way)])
+    return ticks, int((way > step).sum()) - int((way < step).sum())
+
+
+def read_caer(
+    file: BinaryIO, size: int, path: Path, header: tuple[str, ...], sensor: Sensor | None
+) -> RawEvents:
+    """Events of an AEDAT 3.1 file whose header has been read."""
+    _check_caer_header(path, header)
+    begin = file.tell()
+    content = np.fromfile(file, np.uint8, count=size - begin)
+    blocks: dict[tuple[int, int], list[Any]] = {}
+    counts: dict[str, int] = {}
+    at = 0
+    while at < content.size:
+        kind, source, number, overflow, at = _packet(content, at, begin, path)
+        name = _TYPES.get(kind, f"type {kind}")
+        if kind in _WORDS:
+            body = content[at - 8 * number : at].view("<u4").reshape(number, 2)
+            blocks.setdefault((kind, source), []).append((body, overflow))
+        else:
+            counts[name] = counts.get(name, 0) + number
+    kind, source = _wanted(blocks, path, sensor)
+    for (other, its_source), parts in blocks.items():
+        if (other, its_source) != (kind, source):
+            name = f"{_TYPES[other]} of source {its_source}"
+            counts[name] = sum(len(body) for body, _ in parts)
+    chosen = _placed(sensor or _sensor_of_header(path, header, f"#Source {source}:"), kind, path)
+    words, ticks, wraps = _joined(blocks[kind, source], path)
+    kept = np.flatnonzero(words & np.uint32(1))
+    if kept.size < words.size:
+        counts["marked invalid"] = int(words.size - kept.size)
+    values = _fields(words[kept], chosen, path, kept)
+    return RawEvents("AEDAT 3.1", chosen, ticks[kept], values, counts, wraps, header)
+
+
+def _check_caer_header(path: Path, header: tuple[str, ...]) -> None:
+    if header[-1] != "#!END-HEADER":
+        raise DataError(f"{path}: has no line '#!END-HEADER'. It is truncated or damaged.")
+    form = next((line for line in header if line.startswith("#Format:")), "#Format: RAW")
+    if form.split(":", 1)[1].strip() != "RAW":
+        raise DataError(
+            f"{path}: packets are stored as {form[8:].strip()[:40]!r}, expected RAW. Record it "
+            "without compression, or convert it."
+        )
+
+
+def _packet(content: NDArray[np.uint8], at: int, begin: int, path: Path) -> tuple[int, ...]:
+    """Type, source, number of events and overflow of a packet, and where the next begins."""
+    where = f"{path}, packet at byte {begin + at}"
+    left = content.size - at - _PACKET.size
+    if left < 0:
+        raise DataError(f"{where}: its header of 28 bytes is cut off. The file is truncated.")
+    header = _PACKET.unpack(content[at : at + _PACKET.size].tobytes())
+    kind, source, size, offset, overflow, capacity, number, valid = header
+    plain = kind not in _WORDS or (size, offset) == (8, 4)
+    if kind < 0 or size < 1 or overflow < 0 or not 0 <= valid <= number <= capacity or not plain:
+        raise DataError(f"{where}: its header {header} makes no sense. The file is damaged.")
+    if number * size > left:
+        raise DataError(
+            f"{where}: claims {number} events of {size} bytes, but only {left} bytes follow. The "
+            "file is truncated or damaged."
+        )
+    return kind, source, number, overflow, at + _PACKET.size + number * size
+
+
+def _wanted(
+    blocks: dict[tuple[int, int], list[Any]], path: Path, sensor: Sensor | None
+) -> tuple[int, int]:
+    if sensor is None:
+        kinds = {kind for kind, _ in blocks}
+    else:
+        kinds = {6 if "ear" in sensor.names else 1}
+    found = sorted(key for key in blocks if key[0] in kinds)
+    if not found:
+        raise DataError(
+            f"{path}: holds no {' or '.join(_TYPES[k] for k in sorted(kinds) or _WORDS)} events."
+        )
+    if len(kinds) > 1:
+        raise DataError(
+            f"{path}: holds polarity and ear events. Name the sensor whose events you want."
+        )
+    return found[0]
+
+
+def _placed(sensor: Sensor, kind: int, path: Path) -> Sensor:
+    """The sensor with its fields where AEDAT 3.1 puts them."""
+    words = _WORDS[kind]
+    if not set(sensor.names) <= set(words):
+        raise DataError(
+            f"{path}: sensor {sensor.name!r} has fields {sensor.names}, but {_TYPES[kind]} events "
+            f"of AEDAT 3.1 have {tuple(words)}."
+        )
+    fields = tuple(Field(f.name, f.size, *words[f.name]) for f in sensor.fields)
+    return Sensor(name=sensor.name, fields=fields, unused=1)  # bit 0 marks valid events
+
+
+def _joined(parts: list[Any], path: Path) -> tuple[NDArray[np.uint32], Ints, int]:
+    words = np.concatenate([body[:, 0] for body, _ in parts]).astype(np.uint32)
+    low = np.concatenate([body[:, 1] for body, _ in parts]).astype(np.int64)
+    overflow = np.repeat([o for _, o in parts], [len(body) for body, _ in parts])
+    bad = np.flatnonzero(low >= 1 << 31)
+    if bad.size:
+        raise DataError(
+            f"{path}, event {bad[0]}: its time is {low[bad[0]] - COUNTER} us, expected 0 or more. "
+            "The file is damaged."
+        )
+    wraps = int(overflow.max(initial=0) - overflow.min(initial=overflow.max(initial=0)))
+    return words, low + (overflow.astype(np.int64) << 31), wraps
+
+
+def as_sensor(sensor: Sensor | str | None) -> Sensor | None:
+    """A sensor by its name."""
+    return find_sensor(sensor) if isinstance(sensor, str) else sensor
