@@ -1,5 +1,6 @@
 """Processes that train together: threads of this process, or real ones through mpiexec."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -74,6 +75,7 @@ def together(size, work):
     return outcomes
 
 
+@functools.cache
 def why_no_mpi():
     """Reason why processes cannot be started through MPI here, or None."""
     if find_mpiexec() is None:

@@ -45,6 +45,8 @@ def test_unknown_key_names_the_nearest():
         ("epochs", 0),
         ("epochs", 2.5),
         ("batch_size", 0),
+        ("shards", 0),
+        ("shards", 33),
         ("seed", -1),
         ("validation_fraction", 1.0),
         ("loss", "hinge"),

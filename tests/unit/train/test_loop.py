@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from eventsim.errors import DataError, NetworkError, ShapeError, StorageError
+from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.train import (
     Augmentation,
     LabelledEvents,
@@ -23,6 +24,7 @@ from eventsim.train import (
     load_network,
     train,
 )
+from eventsim.train.checkpoint import CHECKPOINT_VERSION
 from tests.unit.train.task import first_spike_net, small_net, two_patterns
 
 ROOT = Path(__file__).parents[3]
@@ -249,6 +251,19 @@ def test_checkpoint_of_other_settings_is_refused_and_names_them(data, half_run):
     other = replace(CONFIG, batch_size=9)
     with pytest.raises(StorageError, match="batch_size is 8 there, 9 now"):
         train(small_net(), data, other, half_run, resume=True)
+
+
+def test_checkpoint_from_before_a_setting_existed_counts_as_its_default(data, half_run):
+    path = half_run / "checkpoint.npz"
+    arrays = read_arrays(path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
+    origin = json.loads(str(arrays["origin"]))
+    del origin["config"]["shards"]
+    arrays["origin"] = np.array(json.dumps(origin))
+    write_arrays(path, arrays, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
+    with pytest.raises(StorageError, match="shards is 1 there, 2 now"):
+        train(small_net(), data, replace(CONFIG, shards=2), half_run, resume=True)
+    with pytest.raises(Stop):
+        train(small_net(), data, CONFIG, half_run, resume=True, callback=stop_at(1, 4))
 
 
 def test_checkpoint_of_another_network_or_data_is_refused(data, half_run):
