@@ -1,0 +1,231 @@
+"""TI46 as text: spike files and cochleagrams that others have made of it.
+
+Both have one file per token, ``{class}/{speaker}_u{utterance}_c{class}.dat`` (in a test folder also
+``t0_`` or ``t1_`` before it), with classes from 0 on.
+
+**Spikes** are lines ``channel<TAB>step`` of integers between a first and a last line ``-1 -1``.
+Channels count from 0, steps from 1, and the steps of a channel ascend. **Cochleagrams** are what
+MATLAB's ``save -ascii`` writes: 78 lines of numbers, one column per frame of 16 ms;
+:mod:`eventsim.datasets.encoders.bsa` makes spikes of them.
+
+The files do not tell how long a sample lasts: it is 700 steps for spikes, and the length of the
+frames, at most 700 steps, for cochleagrams. Spikes from step 700 on are left out.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.datasets.cache import Samples, code_digest, digest
+from eventsim.datasets.dataset import Dataset
+from eventsim.datasets.encoders import bsa
+from eventsim.datasets.files import opened
+from eventsim.datasets.source import Source
+from eventsim.datasets.ti46 import (
+    CLASS_NAMES,
+    CODER,
+    INFO,
+    LIMIT,
+    N_CHANNELS,
+    STEP,
+    Task,
+    check_step,
+    check_task,
+    recording,
+)
+from eventsim.errors import DataError
+from eventsim.events import Recording
+
+Form = Literal["spikes", "cochleagrams"]
+Spikes = tuple[NDArray[np.int64], NDArray[np.int32]]
+
+LARGEST_FILE = 1 << 26  # bytes
+LARGEST_STEP = 1 << 31
+
+_NAME = re.compile(r"(?:t[01]_)?([fm][1-8])_u[0-9]{1,4}_c([0-9]{1,2})\.dat")
+_EDGE = [b"-1", b"-1"]
+
+
+def load(
+    folder: str | Path, *, task: Task = "digits", form: Form = "spikes", step: float = STEP
+) -> Dataset:
+    """All samples of a folder of class folders.
+
+    Parameters
+    ----------
+    folder
+        Holds the folders 0 to 9 or 0 to 25 (not all need be there).
+    task
+        "digits" or "alpha".
+    form
+        What the files hold, "spikes" or "cochleagrams".
+    step
+        As :func:`eventsim.datasets.ti46.load`.
+
+    Returns
+    -------
+    Dataset
+        Samples ordered by (class, speaker, name of the file); groups are the speakers, keys the
+        names of the files, and the split has the name of the folder. New arrays.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or one that is not what it claims to be.
+    """
+    return source(folder, task=task, form=form, step=step).load()
+
+
+def source(
+    folder: str | Path, *, task: Task = "digits", form: Form = "spikes", step: float = STEP
+) -> Source:
+    """As :func:`load`, before any file is read."""
+    check_task(task)
+    check_step(step)
+    if form not in ("spikes", "cochleagrams"):
+        raise DataError(f"ti46: form is {form!r}, expected 'spikes' or 'cochleagrams'.")
+    found = _files(Path(folder), n_classes=len(CLASS_NAMES[task]))
+
+    def key() -> dict[str, str]:
+        return {
+            "files": digest((path.name, _content(path, form)) for _, _, path in found),
+            "encoder": f"{form}, {CODER}, step={step!r}",
+            "code": code_digest(__file__, str(bsa.__file__)),
+        }
+
+    def make() -> Samples:
+        return Samples(
+            recordings=_recordings([path for _, _, path in found], form, step),
+            labels=np.array([label for label, _, _ in found], dtype=np.int64),
+            groups=np.array([speaker for _, speaker, _ in found]),
+            keys=np.array([path.stem for _, _, path in found]),
+            n_channels=N_CHANNELS,
+        )
+
+    return Source(info=INFO[task], split=Path(folder).name, make=make, key=key)
+
+
+def _recordings(paths: list[Path], form: Form, step: float) -> Iterator[Recording]:
+    for path in paths:
+        if form == "spikes":
+            steps, channels = read_spikes(path)
+            yield Recording(steps * step, channels, LIMIT * step)
+        else:
+            frames = read_cochleagram(path)
+            yield recording(frames, frames.shape[1] * CODER.hold, step)
+
+
+def read_spikes(path: str | Path) -> Spikes:
+    """Step and channel of every spike of one file below step 700, ordered by (step, channel).
+
+    Raises
+    ------
+    DataError
+        With file and line, what stands there, what was expected.
+    """
+    path = Path(path)
+    lines = _lines(path, "spikes")
+    if len(lines) < 2 or lines[0].split() != _EDGE or lines[-1].split() != _EDGE:
+        raise DataError(
+            f"{path}: begins with {_shown(lines[0])} and ends with {_shown(lines[-1])}, expected a "
+            "first and a last line '-1 -1'. It is truncated or something else; get it anew."
+        )
+    spikes = np.zeros((len(lines) - 2, 2), dtype=np.int64)
+    for row, line in enumerate(lines[1:-1]):
+        spikes[row] = _spike(line, path, number=row + 2)
+    channel, step = spikes.T
+    order = np.lexsort((step, channel))
+    same = np.diff(channel[order]) == 0
+    if not (np.diff(step[order])[same] > 0).all():
+        twice = int(channel[order][1:][same][np.diff(step[order])[same] <= 0][0])
+        raise DataError(
+            f"{path}: channel {twice} spikes twice at one step, expected each spike once."
+        )
+    order = np.lexsort((channel, step))
+    order = order[step[order] < LIMIT]
+    return step[order], channel[order].astype(np.int32)
+
+
+def read_cochleagram(path: str | Path) -> NDArray[np.float64]:
+    """Frames [78, frames] of one file. New array.
+
+    Raises
+    ------
+    DataError
+        With file and line, what stands there, what was expected.
+    """
+    path = Path(path)
+    lines = _lines(path, "cochleagrams")
+    if len(lines) != N_CHANNELS:
+        raise DataError(
+            f"{path}: has {len(lines)} lines, expected {N_CHANNELS}, one for each channel."
+        )
+    rows: list[NDArray[np.float64]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = np.array(line.split(), dtype=np.float64)
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: {error}; expected numbers.") from error
+        if not np.isfinite(row).all() or row.size != (rows[0].size if rows else row.size):
+            raise DataError(
+                f"{path}, line {number}: has {row.size} numbers, expected "
+                f"{rows[0].size if rows else row.size} as in line 1, all finite."
+            )
+        rows.append(row)
+    return np.stack(rows)
+
+
+def _files(folder: Path, *, n_classes: int) -> list[tuple[int, str, Path]]:
+    """Label, speaker and path of every file."""
+    found = []
+    for path in sorted(folder.glob("*/*.dat")) if folder.is_dir() else ():
+        match = _NAME.fullmatch(path.name)
+        if match is None or not path.parent.name.isdigit():
+            continue
+        label = int(match[2])
+        if path.parent.name != str(label) or label >= n_classes:
+            raise DataError(
+                f"{path}: its name says class {label}, its folder {path.parent.name}; expected the "
+                f"same class, 0 to {n_classes - 1}."
+            )
+        found.append((label, match[1], path))
+    if not found:
+        raise DataError(
+            f"ti46: {folder} holds no file named like 3/f1_u2_c3.dat. Expected a folder for each "
+            "class; where there are folders train and test, give one of them."
+        )
+    return sorted(found)
+
+
+def _content(path: Path, form: Form) -> bytes:
+    with opened(path, expected=f"a text file of {form}") as (file, size):
+        if size > LARGEST_FILE:
+            raise DataError(f"{path}: has {size} bytes, expected at most {LARGEST_FILE}.")
+        return file.read(size)
+
+
+def _lines(path: Path, form: Form) -> list[bytes]:
+    """The lines of a file, blank ones at its end left out; at least one."""
+    return _content(path, form).rstrip().split(b"\n")
+
+
+def _spike(line: bytes, path: Path, *, number: int) -> tuple[int, int]:
+    try:
+        channel, step = (int(word) for word in line.split())
+    except ValueError:
+        channel = step = -1
+    if not (0 <= channel < N_CHANNELS and 1 <= step < LARGEST_STEP):
+        raise DataError(
+            f"{path}, line {number}: is {_shown(line)}, expected a channel of 0 to "
+            f"{N_CHANNELS - 1} and a step from 1 on. A file holds one token: nothing follows "
+            "the second line '-1 -1'."
+        )
+    return channel, step
+
+
+def _shown(line: bytes) -> str:
+    return repr(line[:40].decode("latin-1"))
