@@ -92,14 +92,16 @@ class Bsa:
     def steps(self, values: Floats) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Step and channel of every spike of frames [channels, frames], ordered by step."""
         n_channels, n_frames = values.shape
-        # Time first: adding row to row sums every channel in the order of the steps.
-        signal = np.zeros((n_frames * self.hold + KERNEL_SIZE, n_channels))
-        signal[: n_frames * self.hold] = np.repeat(values.T * self.scale, self.hold, axis=0)
+        # Time first: adding row to row sums every channel in the order of the steps. A single column
+        # would be summed in pairs, so there are two.
+        signal = np.zeros((n_frames * self.hold + KERNEL_SIZE, max(n_channels, 2)))
+        held = np.repeat(values.T * self.scale, self.hold, axis=0)
+        signal[: n_frames * self.hold, :n_channels] = held
         k = kernel()[:, None]
         n_steps = n_frames * self.hold
         if self.limit is not None:
             n_steps = min(n_steps, self.limit - 1)
-        fired = np.zeros((n_steps, n_channels), dtype=bool)
+        fired = np.zeros((n_steps, signal.shape[1]), dtype=bool)
         for i in range(n_steps):
             window = signal[i : i + KERNEL_SIZE]
             without = np.abs(window - k).sum(axis=0)
