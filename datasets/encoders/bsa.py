@@ -92,7 +92,7 @@ class Bsa:
     def steps(self, values: Floats) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Step and channel of every spike of frames [channels, frames], ordered by step."""
         n_channels, n_frames = values.shape
-        # Time first: adding row to row sums every channel in the order of the steps. A single column
+        # Time first: adding row to row sums every channel in the order of the steps. A lone column
         # would be summed in pairs, so there are two.
         signal = np.zeros((n_frames * self.hold + KERNEL_SIZE, max(n_channels, 2)))
         held = np.repeat(values.T * self.scale, self.hold, axis=0)
