@@ -167,13 +167,15 @@ class ProcessGroup:
         Raises
         ------
         PeerError
-            Another process failed, or has come to another place.
+            Another process failed, or has come to another place, or the group has ended.
         KeyboardInterrupt
             Another process has stopped.
         """
         communicator = self._communicator
         if communicator is None or self.size == 1:
             return list(pieces)
+        if self._over:
+            raise PeerError("The process group has ended, nobody is there to gather from.")
         self._inside = True
         status = _Status.STOPPING if self._asked else _Status.RUNNING
         table = self._meet(status, n, pieces[0].size if pieces else 0)

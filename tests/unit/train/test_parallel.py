@@ -246,6 +246,19 @@ def test_error_of_two_processes_at_once_is_told_once():
     assert [type(outcome) for outcome in outcomes[1:]] == [ValueError, ValueError]
 
 
+def test_group_that_has_ended_is_not_waited_for():
+    def work(group):
+        if group.rank == 0:
+            raise ValueError("first")
+        with pytest.raises(PeerError, match="ValueError: first"):
+            group.wait()
+        with pytest.raises(PeerError, match="has ended"):
+            group.wait()
+        return "seen"
+
+    assert together(2, work)[1] == "seen"
+
+
 def test_error_at_the_very_end_is_met_by_those_that_are_done():
     def work(group):
         group.wait()
