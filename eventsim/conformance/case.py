@@ -11,7 +11,8 @@ its event or spike plus the synapse's delay. The first upward crossing :math:`V 
 spike: V becomes :math:`V_r` and stays there for the refractory time, while I goes on and takes
 arrivals. All arrivals of one time at one neuron are summed before the threshold is tested. A
 synapse without delay acts at the time of the spike, on the neuron itself right after its reset.
-The sample lasts [0, T): what would happen at T or later does not.
+Spikes of one time are taken in the order of populations and neurons, each with the arrivals that
+it causes at that time. The sample lasts [0, T): what would happen at T or later does not.
 
 **A case file** is one JSON object. Every key is needed, none else is allowed:
 

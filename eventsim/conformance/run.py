@@ -137,7 +137,7 @@ def load_simulator(place: str) -> Simulator:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise CaseError(f"Adapter {place!r}: cannot be loaded ({error}).") from error
-    if not hasattr(found, "run") or isinstance(found, type):
+    if isinstance(found, type) or (callable(found) and not hasattr(found, "run")):
         found = found()
     members = ("name", "version", "settings", "precision", "supports", "run")
     missing = [member for member in members if not hasattr(found, member)]

@@ -1,0 +1,100 @@
+"""The answers in the case files: against closed forms, and derived once more."""
+
+import mpmath as mp
+import pytest
+
+from eventsim.conformance import case_names
+from tests.support.conformance_answers import agreed_spikes, derive, read, written
+
+FAST = ("one-arrival", "self-inhibition", "ties-across-sources", "tied-pair-that-inhibits")
+CLOSE = mp.mpf(10) ** -28
+
+
+def parameters(entry, j=0):
+    population = entry["populations"][1]
+    names = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
+    return [mp.mpf(population[name][j]) for name in names]
+
+
+def alpha(entry):
+    """Equal time constants: gap = x exp(-x) with x = h / tau."""
+    tau, _, r, theta, leak, _, _ = parameters(entry)
+    weight, start = entry["projections"][0]["synapses"][0][2], entry["events"][0][0]
+    return [start - tau * mp.lambertw(-(theta - leak) / (r * mp.mpf(weight))).real]
+
+
+def quadratic(entry):
+    """tau_mem = 2 tau_syn: with x = exp(-h / tau_mem), V - E = (v + R I) x - R I x^2."""
+    tau, tau_syn, r, theta, leak, reset, hold = parameters(entry)
+    assert (tau, hold) == (2 * tau_syn, 0)
+    loops = [p["synapses"][0][2] for p in entry["projections"][1:]]
+    jump = mp.mpf(loops[0]) if loops else mp.mpf(0)
+    i = mp.mpf(entry["projections"][0]["synapses"][0][2])
+    v, t, found = mp.mpf(0), mp.mpf(entry["events"][0][0]), []
+    while i > 0:
+        drive, level = r * i, theta - leak
+        root = (v + drive) ** 2 - 4 * drive * level
+        x = (v + drive + mp.sqrt(root)) / (2 * drive) if root >= 0 else mp.inf
+        if x > 1:
+            break
+        t, v, i = t - tau * mp.log(x), reset - leak, i * x**2 + jump
+        found.append(t)
+    return found
+
+
+def pacemaker(entry):
+    """Nothing but the leak: a logarithm per period."""
+    tau, _, _, theta, leak, reset, hold = parameters(entry)
+    run_up, found = tau * mp.log((leak - reset) / (leak - theta)), []
+    while (t := run_up * (len(found) + 1) + hold * len(found)) < entry["duration"]:
+        found.append(t)
+    return found
+
+
+def nothing(entry):
+    """The peak of the alpha function is below the threshold."""
+    _, _, r, theta, leak, _, _ = parameters(entry)
+    weight = mp.mpf(entry["projections"][0]["synapses"][0][2])
+    assert r * weight / mp.e < theta - leak
+    return []
+
+
+CLOSED = {
+    "equal-time-constants": alpha,
+    "grazing-alpha-above": alpha,
+    "grazing-alpha-below": nothing,
+    "membrane-twice-synapse": quadratic,
+    "pacemaker": pacemaker,
+    "pacemaker-with-refractory-time": pacemaker,
+    "self-excitation": quadratic,
+    "self-inhibition-stops-the-train": quadratic,
+}
+
+
+def test_every_closed_form_that_a_file_names_is_evaluated():
+    assert {name for name in case_names() if read(name)["answer"]["closed_form"]} == set(CLOSED)
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_answer_equals_the_closed_form(name):
+    entry = read(name)
+    with mp.workdps(50):
+        expected = CLOSED[name](entry)
+        (actual,) = entry["spikes"]["hidden"]
+        assert len(actual) == len(expected)
+        assert all(
+            abs(mp.mpf(one) - two) < CLOSE for one, two in zip(actual, expected, strict=True)
+        )
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_answer_is_derived_again(name):
+    entry = read(name)
+    assert derive(entry) == entry
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in case_names() if name not in FAST])
+def test_every_answer_is_derived_again(name):
+    entry = read(name)
+    assert written(agreed_spikes(entry), entry) == entry["spikes"]
