@@ -42,6 +42,7 @@ from eventsim.datasets.aer_files import (
     version_of,
 )
 from eventsim.datasets.aer_sensors import SENSORS, Field, Sensor, nas
+from eventsim.datasets.dataset import duration_after
 from eventsim.datasets.files import opened
 from eventsim.errors import DataError
 from eventsim.events import EventStream
@@ -165,7 +166,7 @@ def load(
         channels[chosen],
         [0, int(chosen.sum())],
         n_channels=n_channels,
-        duration=np.floor(times.max()) + 1.0,
+        duration=duration_after(times),
     )
     lost = {"before the last reset": begin, "not selected": int((~chosen).sum())}
     return stream, Recording(
