@@ -1,0 +1,89 @@
+"""cpu and the CUDA text agree bit for bit in spikes, and two runs of the text in everything."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.registry import get_backend
+from tests.support.nets import neuron_parameters, random_net, random_stream
+from tests.support.simt import HostDevice, why_not
+from tests.support.simt.exercise import RUNS, Run, differences, results
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+# All have two hidden layers, skips past each, self-recurrence and another tau for every neuron.
+CASES = {
+    "dense": {"delays": "none", "self_delays": "none"},
+    "dense, delays by source": {"delays": "source", "self_delays": "none"},
+    "dense, delays by synapse": {"delays": "synapse", "self_delays": "neuron"},
+    "sparse": {"sparse": True, "delays": "none", "self_delays": "none"},
+    "sparse, delays by source": {"sparse": True, "delays": "source", "self_delays": "scalar"},
+    "sparse, delays by synapse": {"sparse": True, "delays": "synapse", "self_delays": "neuron"},
+    "scsr": None,
+}
+SPIKES = 14_500  # at least, in each: more than 100,000 in all
+
+
+def case(name):
+    seed = 700 + list(CASES).index(name)
+    if CASES[name] is None:
+        net = scsr(seed)
+    else:
+        net = random_net(seed, n_inputs=30, hidden=(96, 70), n_outputs=5, **CASES[name])
+    duration = 60.0 if CASES[name] else 250.0
+    stream = random_stream(seed, n_samples=4, n_channels=30, duration=duration, rate=40.0)
+    return Run(lambda: net, lambda: stream)
+
+
+def scsr(seed):
+    """A net of :func:`eventsim.scsr`, whose neurons then get parameters of their own."""
+    rng = np.random.default_rng(seed)
+    net = es.scsr(30, (96, 70), 5, mean=5.0, spread=2.0, seed=rng)
+    for population in net.populations.values():
+        if population.kind == "input":
+            continue
+        spiking = population.kind == "spiking"
+        for key, values in neuron_parameters(rng, population.size, spiking=spiking).items():
+            getattr(population, key)[:] = values
+    return net
+
+
+def n_spikes(found):
+    return sum(value.size for key, value in found.items() if key.endswith("/times"))
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+@pytest.mark.parametrize("name", list(CASES))
+def test_host_build_has_the_bits_of_cpu(name, precision):
+    run = {name: case(name)}
+    expected = results(get_backend("cpu"), precision, run)
+    assert n_spikes(expected) >= SPIKES
+    for seed in (0, 1):
+        actual = results(CudaBackend(HostDevice(seed)), precision, run)
+        assert differences(actual, expected, precision) == []
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_host_build_agrees_with_cpu_at_the_edges(precision):
+    expected = results(get_backend("cpu"), precision)
+    actual = results(CudaBackend(HostDevice(2)), precision)
+    assert differences(actual, expected, precision) == []
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_gradients_do_not_depend_on_the_order_of_threads_and_blocks(precision):
+    runs = RUNS | {"scsr": case("scsr"), "sparse": case("sparse, delays by synapse")}
+    first = results(CudaBackend(HostDevice(0)), precision, runs)
+    for seed in (0, 3, 4):
+        again = results(CudaBackend(HostDevice(seed)), precision, runs)
+        for key, value in first.items():
+            assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
+
+
+def test_parameters_differ_between_neurons():
+    for name in CASES:
+        for population in case(name).net().populations.values():
+            if population.kind != "input":
+                taus = np.concatenate([population.tau_mem, population.tau_syn])
+                assert np.unique(taus).size == taus.size
