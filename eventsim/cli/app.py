@@ -355,6 +355,65 @@ def gradcheck(
         raise typer.Exit(1)
 
 
+@app.command(rich_help_panel="Prove")
+def conformance(
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--backend", help="As elsewhere; or all: every backend that runs here. May be repeated."
+        ),
+    ] = None,
+    precision: Annotated[
+        Literal["single", "double", "both"], typer.Option("--precision")
+    ] = "double",
+    case: Annotated[
+        list[str] | None,
+        typer.Option("--case", metavar="NAME", help="Only this case; repeat for more."),
+    ] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            "--adapter", metavar="MODULE:OBJECT", help="Another simulator, in place of eventsim."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the results to a file; - for stdout."),
+    ] = None,
+    describe: Annotated[
+        bool, typer.Option("--list", help="Describe the cases; run nothing.")
+    ] = False,
+) -> None:
+    """Run small cases whose spike times are known exactly, on eventsim or another simulator.
+
+    Grazing peaks, own spikes in one gap, simultaneous events, equal time constants, long silence,
+    large times, delayed loops and more, each with its answer to 30 digits and its tolerance. The
+    exit code is 1 if a case that is supported fails.
+
+    [bold]Examples[/bold]
+
+    eventsim conformance --backend all --precision both
+
+    eventsim conformance --case pacemaker --case self-inhibition --json -
+
+    eventsim conformance --adapter my_adapter:simulator
+    """
+    from eventsim.cli import conformance_command as command
+    from eventsim.conformance import load_cases
+
+    cases = load_cases(case or ())
+    if describe:
+        command.show_list(cases)
+        return
+    found = command.check(command.choose(backend or [], precision, adapter), cases)
+    if out is not None:
+        command.write(found, out)
+    if str(out) != "-":
+        command.show(found)
+    if not found["passed"]:
+        raise typer.Exit(1)
+
+
 @data_app.command("list")
 def data_list(as_json: JsonOption = False) -> None:
     """The data sets, their licences, and how to get them.
