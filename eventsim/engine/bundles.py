@@ -1,100 +1,183 @@
 """Synapses in bundles: those of one source neuron that share a delay arrive together.
 
 A projection whose delay is one number, or one per source neuron, has one bundle per source neuron;
-one with a delay per synapse has one bundle per synapse. The queue of a stage with loops moves
-bundles, and a sample's arrivals are ordered by (time, first synapse).
+one with a delay per synapse has one bundle per synapse. The queue of a stage with a loop moves
+bundles, and a sample's arrivals are ordered by (time, first synapse). A self-connection that
+returns later than its spike is a bundle without a synapse, of number OWN + neuron: after all others
+of its time.
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from eventsim.engine.job import Floats, Job, Source
-from eventsim.events.stream import sample_of_event
+from eventsim.engine.job import Job, Source
+from eventsim.engine.table import scaled_weights, spike_bases
+from eventsim.events import SpikeTrains
+from eventsim.events.namespace import Array, beside, namespace, owners
 
-Index = NDArray[np.int64]
+# Bundles from here on are self-connections.
+OWN = 2**62
 
 
 @dataclass(frozen=True, eq=False)
 class Bundles:
     """Bundles by source row of the stage's wiring: bounds of their synapses, and delay in ms.
 
-    Row r has the bundles ``start[r] : start[r + 1]``.
+    Row r has the bundles ``start[r] : start[r + 1]``. NumPy arrays.
     """
 
-    start: Index
-    first: Index
-    last: Index
-    delay: Floats
+    start: Array
+    first: Array
+    last: Array
+    delay: Array
 
-    def of_rows(self, rows: Index) -> "tuple[Index, Index]":
+    def of_rows(self, rows: Array) -> tuple[Array, Array]:
         """Bundles of many rows one after the other, and which of ``rows`` each belongs to."""
-        counts = np.diff(self.start)[rows]
-        place = np.repeat(np.arange(rows.size), counts)
-        before = np.cumsum(counts) - counts
-        return np.arange(place.size) + (self.start[rows] - before)[place], place
+        start = beside(self.start, rows)
+        before = _starts((start[1:] - start[:-1])[rows])
+        place = owners(before, int(before[-1]))
+        number = namespace(rows).arange(place.size)
+        return number + (start[rows] - before[:-1])[place], place
+
+
+class Loop(NamedTuple):
+    """How the neurons are joined: bundles by source neuron, synapses, self-connections.
+
+    ``start[n] : start[n + 1]`` are the bundles of neuron n, with the bounds of their synapses and
+    their delay. ``target`` and ``weight`` are by synapse, those of other stages' included.
+    """
+
+    start: Array
+    first: Array
+    last: Array
+    delay: Array
+    target: Array
+    weight: Array
+    own_weight: Array
+    own_delay: Array
 
 
 class Arriving(NamedTuple):
-    """Bundles on their way to their targets, in order of (sample, time, first synapse).
+    """Bundles that arrive, by sample, in order of (time, first synapse).
 
-    ``spike`` is the number of its spike among those of all sources of the job.
+    ``spike`` is the number of its spike among those of all sources of the job, ``cause`` its number
+    among those of the loop itself, -1 for one of another stage.
     """
 
-    offsets: Index
-    time: Floats
-    first: Index
-    last: Index
-    spike: Index
+    offsets: Array
+    time: Array
+    first: Array
+    last: Array
+    spike: Array
+    cause: Array
 
 
 def make_bundles(job: Job) -> Bundles:
     """The bundles of a stage, with the delays of now."""
-    wiring, delays = job.stage.wiring, job.delays()
+    wiring = job.stage.wiring
     apart = np.repeat(
         [projection.delay_per_synapse for projection in job.stage.projections],
         np.diff(wiring.row_start),
     )
     fan_out = np.diff(wiring.out_start)
-    counts = np.where(apart, fan_out, fan_out > 0)
-    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    row = np.repeat(np.arange(fan_out.size), counts)
-    number = np.arange(row.size) - start[row]
-    first = wiring.out_start[row] + number
+    start = _starts(np.where(apart, fan_out, fan_out > 0))
+    row = owners(start, int(start[-1]))
+    first = wiring.out_start[row] + np.arange(row.size) - start[row]
+    first = np.where(apart[row], first, wiring.out_start[row])
     last = np.where(apart[row], first + 1, wiring.out_start[row + 1])
-    return Bundles(start, first, last, delays[first])
+    return Bundles(start, first, last, beside(job.delays(), wiring.row)[first])
 
 
-def arriving(
-    job: Job, bundles: Bundles, sources: "tuple[Source, ...]", *, first_row: int = 0
-) -> Arriving:
-    """All bundles that arrive before the end of their sample.
-
-    Parameters
-    ----------
-    sources
-        Spikes of consecutive projections of the stage.
-    first_row
-        Row of the first source neuron of the first of them.
-    """
-    rows, times, samples = [np.zeros(0, np.int64)], [np.zeros(0)], [np.zeros(0, np.int64)]
-    for source in sources:
-        rows.append(source.channel + np.int64(first_row))
-        times.append(source.times)
-        samples.append(sample_of_event(source.offsets))
-        first_row += source.size
-    bundle, spike = bundles.of_rows(np.concatenate(rows))
-    sample = np.concatenate(samples)[spike]
-    time = np.concatenate(times)[spike] + bundles.delay[bundle]
-    met = np.flatnonzero(time < job.duration[sample])
-    order = met[np.lexsort((bundles.first[bundle[met]], time[met], sample[met]))]
-    counts = np.bincount(sample[order], minlength=job.n_samples)
-    return Arriving(
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        time[order],
-        bundles.first[bundle[order]],
-        bundles.last[bundle[order]],
-        spike[order],
+def make_loop(job: Job, bundles: Bundles) -> Loop:
+    """The loop of a stage; bundles in NumPy arrays, the rest where the network has its arrays."""
+    stage = job.stage
+    neurons, rows = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for k, projection in enumerate(stage.lateral, start=len(stage.afferents)):
+        low, high = stage.wiring.row_start[k], stage.wiring.row_start[k + 1]
+        rows.append(np.arange(low, high))
+        neurons.append(np.arange(high - low) + stage.start_of(projection.source))
+    neuron, row = np.concatenate(neurons), np.concatenate(rows)
+    by_neuron = np.argsort(neuron, kind="stable")
+    bundle, place = bundles.of_rows(row[by_neuron])
+    counts = np.bincount(neuron[by_neuron][place], minlength=int(stage.member_start[-1]))
+    return Loop(
+        _starts(counts),
+        bundles.first[bundle],
+        bundles.last[bundle],
+        bundles.delay[bundle],
+        stage.wiring.target,
+        scaled_weights(job),
+        job.self_weights() * stage.population.resistance,
+        job.self_delays(),
     )
+
+
+def outside_arrivals(job: Job, bundles: Bundles) -> Arriving:
+    """What arrives from other stages before the end of the samples."""
+    sources = job.sources[: len(job.stage.afferents)]
+    parts = [_spread(bundles, sources, 0)]
+    return _ordered(job, parts)
+
+
+def all_arrivals(job: Job, bundles: Bundles, trains: SpikeTrains) -> Arriving:
+    """What arrived before the end of the samples, the loop's own spikes included.
+
+    ``job.sources`` are those of all projections, ``trains`` the spikes of the loop.
+    """
+    stage, bases, xp = job.stage, spike_bases(job), namespace(trains.times)
+    cause = xp.full(int(bases[-1]), -1)
+    for k, projection in enumerate(stage.lateral, start=len(stage.afferents)):
+        low = stage.start_of(projection.source)
+        high = low + job.sources[k].size
+        mine = xp.flatnonzero((trains.neurons >= low) & (trains.neurons < high))
+        cause[int(bases[k]) : int(bases[k + 1])] = mine
+    sample, time, first, last, spike, _ = _spread(bundles, job.sources, 0)
+    delay = beside(job.self_delays(), trains.times)[trains.neurons]
+    own = xp.flatnonzero(delay > 0.0)
+    returns = (
+        owners(trains.offsets, len(trains))[own],
+        (trains.times + delay)[own],
+        trains.neurons[own].astype(np.int64) + OWN,
+        trains.neurons[own].astype(np.int64) + (OWN + 1),
+        xp.full(own.size, -1),
+        own,
+    )
+    return _ordered(job, [(sample, time, first, last, spike, cause[spike]), returns])
+
+
+def _spread(
+    bundles: Bundles, sources: tuple[Source, ...], first_row: int
+) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """Sample, time, synapses, spike and cause (none) of every bundle of consecutive sources."""
+    xp = namespace(sources[0].times) if sources else np
+    rows, times, samples = [xp.zeros(0, np.int64)], [xp.zeros(0)], [xp.zeros(0, np.int64)]
+    for source in sources:
+        rows.append(source.channel.astype(np.int64) + first_row)
+        times.append(source.times)
+        samples.append(owners(source.offsets, source.times.size).astype(np.int64))
+        first_row += source.size
+    bundle, spike = bundles.of_rows(xp.concatenate(rows))
+    time = xp.concatenate(times)[spike] + beside(bundles.delay, bundle)[bundle]
+    first, last = (beside(values, bundle)[bundle] for values in (bundles.first, bundles.last))
+    return xp.concatenate(samples)[spike], time, first, last, spike, xp.full(spike.size, -1)
+
+
+def _ordered(job: Job, parts: list[tuple[Array, ...]]) -> Arriving:
+    sample, time, first, last, spike, cause = (
+        namespace(parts[0][0]).concatenate(list(arrays)) for arrays in zip(*parts, strict=True)
+    )
+    xp = namespace(time)
+    met = xp.flatnonzero(time < xp.asarray(job.duration)[sample])
+    # Floats hold every synapse number; those from OWN on become equal, and keep their order.
+    keys = [first[met].astype(np.float64), time[met], sample[met].astype(np.float64)]
+    order = met[xp.lexsort(xp.stack(keys))]
+    offsets = xp.searchsorted(sample[order], xp.arange(job.n_samples + 1))
+    return Arriving(offsets, time[order], first[order], last[order], spike[order], cause[order])
+
+
+def _starts(counts: Array) -> Array:
+    """First item of every group, and their total, from the size of every group; int64."""
+    xp = namespace(counts)
+    return xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(counts).astype(np.int64)])

@@ -150,3 +150,41 @@ def one_sample(times, channels=None, *, n_channels=1, duration=100.0):
     return es.EventStream(
         times, channels, [0, times.size], n_channels=n_channels, duration=duration
     )
+
+
+def lateral_net(seed, *, size=6, delays="synapse", sparse=True, gain=0.3):
+    """Two populations that project to each other and to themselves, with a readout.
+
+    ``delays`` as in :func:`random_net`.
+    """
+    rng = np.random.default_rng(seed)
+    net = es.Network()
+    net.add_input("input", 5)
+    for name in ("a", "b"):
+        net.add_population(name, size, **neuron_parameters(rng, size))
+    for source in ("input", "a", "b"):
+        for target in ("a", "b"):
+            share = 1.0 if source == "input" else (gain / 0.4) ** -2
+            _connect(rng, net, source, target, sparse=sparse, delays=delays, share=share)
+    net.add_readout("output", 3, **neuron_parameters(rng, 3, spiking=False))
+    for source in ("a", "b"):
+        _connect(rng, net, source, "output", sparse=False, delays="scalar", share=2.0)
+    return net
+
+
+def ring_net(seed, *, size=5, self_delays="neuron"):
+    """Two populations in a ring, each with self-recurrent connections as well."""
+    rng = np.random.default_rng(seed)
+    net = es.Network()
+    net.add_input("input", 5)
+    for name in ("a", "b"):
+        net.add_population(name, size, **neuron_parameters(rng, size))
+        _connect(rng, net, "input", name, sparse=False, delays="source", share=1.0)
+        r = rng.uniform(-0.4, 0.4, size) / _peak(net, name)
+        delay = 0.0 if self_delays == "none" else rng.uniform(0.2, 3.0, size)
+        net.connect(name, name, es.self_recurrent(r), delays=delay)
+    _connect(rng, net, "a", "b", sparse=True, delays="synapse", share=2.0)
+    _connect(rng, net, "b", "a", sparse=False, delays="scalar", share=2.0)
+    net.add_readout("output", 2, **neuron_parameters(rng, 2, spiking=False))
+    _connect(rng, net, "b", "output", sparse=False, delays="none", share=1.0)
+    return net

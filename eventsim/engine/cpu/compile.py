@@ -14,10 +14,13 @@ import numba
 import platformdirs
 from numba import njit
 
+# Modules of the room above whose constants are compiled in.
+_SHARED = ("job.py", "table.py", "bundles.py")
+
 
 def _cache_folder() -> str:
     here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), here.parent / "job.py", here.parent / "table.py"]
+    sources = [*sorted(here.glob("*.py")), *(here.parent / name for name in _SHARED)]
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     return str(Path(platformdirs.user_cache_dir("eventsim")) / "kernels" / digest)
 

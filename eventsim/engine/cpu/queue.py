@@ -4,10 +4,8 @@ The next event is the earlier of the next arrival and the next neuron to fire or
 one time arrivals come first. After it only the neurons that it reached change their prediction.
 Arrivals and neurons wait in two binary heaps, ordered by (time, synapse) and (time, neuron).
 
-An **arrival** is a bundle of synapses of one source that share a delay: all of them, or, where
-every synapse has a delay of its own, one. Spikes of other stages arrive in a sorted list; those of
-the neurons themselves go through the heap. A self-connection that returns later is a bundle without
-a synapse, of number OWN + neuron: after all others of its time.
+What arrives is a bundle of synapses, see :mod:`eventsim.engine.bundles`. Spikes of other stages
+arrive in a sorted list; those of the neurons themselves go through the heap.
 
 Work per synaptic event: one propagation, one cheap bound of V, and rarely a crossing; per spike one
 pass through each heap. A neuron's state goes from arrival to arrival as in
@@ -20,6 +18,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, scalar
 from eventsim.engine.cpu.scalar import crossing, decay, flush, fma, propagators
 from eventsim.engine.job import RUNAWAY_PER_MS
@@ -34,40 +33,6 @@ from eventsim.engine.table import (
     SELF,
     SLOW,
 )
-
-# Bundles from here on are self-connections.
-OWN = 2**62
-
-
-class Arrivals(NamedTuple):
-    """Bundles that arrive from other stages, by sample, in order of (time, first synapse).
-
-    ``first`` and ``last`` bound the synapses of a bundle, ``spike`` is the number of its spike
-    among those of all sources.
-    """
-
-    offsets: NDArray[np.int64]
-    time: NDArray[np.float64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    spike: NDArray[np.int64]
-
-
-class Loop(NamedTuple):
-    """How the neurons are joined: bundles by source neuron, synapses, self-connections.
-
-    ``start[n] : start[n + 1]`` are the bundles of neuron n, with the bounds of their synapses and
-    their delay. ``target`` and ``weight`` are by synapse, those of other stages' included.
-    """
-
-    start: NDArray[np.int64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    delay: NDArray[np.float64]
-    target: NDArray[np.int32]
-    weight: NDArray[np.floating]
-    own_weight: NDArray[np.floating]
-    own_delay: NDArray[np.float64]
 
 
 @scalar

@@ -12,8 +12,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, scalar
-from eventsim.engine.cpu.queue import OWN
 from eventsim.engine.cpu.walk import (
     ALPHA,
     ALPHA_MEM,
@@ -35,21 +35,6 @@ from eventsim.engine.table import (
     RATE_SYN,
     RESET,
 )
-
-
-class Met(NamedTuple):
-    """All bundles that arrived, by sample, in order of (time, first synapse).
-
-    ``spike`` is the number of the spike among those of all projections, ``cause`` its number among
-    those of the neurons themselves, or -1.
-    """
-
-    offsets: NDArray[np.int64]
-    time: NDArray[np.float64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    spike: NDArray[np.int64]
-    cause: NDArray[np.int64]
 
 
 class Totals(NamedTuple):

@@ -7,7 +7,7 @@ stay on the device; gradients by parameters go to where the network's parameters
 
 from typing import Any
 
-from eventsim.engine.cuda import layer, layer_adjoint, readout_host
+from eventsim.engine.cuda import layer, layer_adjoint, queue, readout_host
 from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import Array, CupyDevice, Device
 from eventsim.engine.cuda.order import sum_by
@@ -61,6 +61,16 @@ class CudaBackend:
     ) -> StageGradients:
         """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
         return layer_adjoint.backward(self.device, job, self._wirings, trains, by_time, by_voltage)
+
+    def queue_forward(self, job: Job) -> SpikeTrains:
+        """As :meth:`eventsim.engine.job.Backend.queue_forward`."""
+        return queue.forward(self.device, job)
+
+    def queue_backward(
+        self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
+    ) -> StageGradients:
+        """As :meth:`eventsim.engine.job.Backend.queue_backward`."""
+        return queue.backward(self.device, job, trains, by_time, by_voltage)
 
     def readout_forward(self, job: Job, rate: float) -> Array:
         """As :meth:`eventsim.engine.job.Backend.readout_forward`."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventsim.engine.cuda.device import Array, Device
 from eventsim.engine.cuda.order import (
@@ -149,8 +150,12 @@ def spike_arrivals(
 
 @dataclass(frozen=True, eq=False)
 class GroupedTape:
-    """Recorded spikes of a population by (sample, neuron), as in ``kernels/walk.cuh``."""
+    """Recorded spikes of a population by (sample, neuron), as in ``kernels/walk.cuh``.
 
+    ``order`` is the number of each in the tape.
+    """
+
+    order: Array
     first: Array
     time: Array
     current: Array
@@ -158,6 +163,15 @@ class GroupedTape:
     by_time: Array
     by_voltage: Array
     through: Array
+
+
+def sample_parts(job: Job, *, bytes_each: int, most_bytes: int, most: int) -> NDArray[np.int64]:
+    """Bounds of the sample groups whose sums are taken apart; a rule of sizes only.
+
+    So a result does not depend on the card.
+    """
+    n = max(1, min(most, most_bytes // max(bytes_each, 1), job.n_samples))
+    return np.linspace(0, job.n_samples, n + 1).astype(np.int64)
 
 
 def parameters_home(dev: Device, job: Job) -> Callable[[Array], Array]:

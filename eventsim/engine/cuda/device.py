@@ -31,6 +31,8 @@ SOURCES = (
     "shared_adjoint.cu",
     "fanin.cu",
     "readout.cu",
+    "queue.cu",
+    "queue_adjoint.cu",
     "order.cu",
 )
 

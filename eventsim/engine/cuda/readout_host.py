@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eventsim.engine.cuda.arrays import (
     PlacedWiring,
     WiringCache,
     parameters_home,
+    sample_parts,
     spike_groups,
     to_real,
 )
@@ -89,7 +89,8 @@ def backward(
     """As :meth:`eventsim.engine.job.Backend.readout_backward`."""
     p, readout = job.stage.population, _Readout.of(dev, job, wirings, rate)
     n_rows, n_synapses = int(job.stage.wiring.row_start[-1]), readout.weight.size
-    seed, bounds = dev.asarray(by_integral), _parts(job, n_synapses)
+    seed = dev.asarray(by_integral)
+    bounds = sample_parts(job, bytes_each=16 * n_synapses, most_bytes=PARTS_BYTES, most=PARTS)
     parts = bounds.size - 1
     by_weight = dev.zeros((parts, n_synapses), np.float64)
     by_delay = dev.zeros((parts, n_synapses), np.float64)
@@ -117,8 +118,3 @@ def backward(
         sums=home(sum_rows(dev, job.precision, sums)),
         by_leak=home(sum_rows(dev, job.precision, seed * dev.asarray(leak_weight(job, rate)))),
     )
-
-
-def _parts(job: Job, n_synapses: int) -> NDArray[np.int64]:
-    n = max(1, min(PARTS, PARTS_BYTES // max(16 * n_synapses, 1), job.n_samples))
-    return np.linspace(0, job.n_samples, n + 1).astype(np.int64)

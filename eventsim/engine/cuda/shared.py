@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from eventsim.engine.cuda.arrays import GroupedTape, merged_events, since, to_real
+from eventsim.engine.cuda.arrays import GroupedTape, merged_events, sample_parts, since, to_real
 from eventsim.engine.cuda.device import BACKWARD_EVENTS, FORWARD_EVENTS, TILE, Array, Device
 from eventsim.engine.cuda.order import sum_rows
 from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job
 from eventsim.engine.table import N_OWN, N_SUMS, fastest_rate, neuron_table, row_weights
 
-# Weight gradients are summed in parts over the samples, as many as fit this memory; a rule of
-# sizes only, so that a result does not depend on the card.
+# Weight gradients are summed in parts over the samples, as many as fit this memory.
 PARTS_BYTES, PARTS = 512 * 2**20, 1024
 
 
@@ -47,7 +46,9 @@ class SharedLayer:
         dev, job, events = self._dev, self._job, self._events
         rows, size = self._n_rows, self._weights.shape[1]
         n_events, real = events.times.size, self._weights.dtype
-        bounds = self._parts()
+        bounds = sample_parts(
+            job, bytes_each=rows * size * real.itemsize, most_bytes=PARTS_BYTES, most=PARTS
+        )
         parts = bounds.size - 1
         by_weight = dev.zeros((parts, rows, size), real)
         effects = dev.zeros((self._tiles, n_events), real)
@@ -70,8 +71,3 @@ class SharedLayer:
             by_event = by_spike
         total = sum_rows(dev, job.precision, by_weight).ravel()
         return total, by_event, sum_rows(dev, job.precision, sums), grazes
-
-    def _parts(self) -> np.ndarray:
-        each = max(self._weights.size * self._weights.dtype.itemsize, 1)
-        n = max(1, min(PARTS, PARTS_BYTES // each, self._job.n_samples))
-        return np.linspace(0, self._job.n_samples, n + 1).astype(np.int64)

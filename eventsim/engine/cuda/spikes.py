@@ -149,6 +149,7 @@ def grouped_tape(
     order, first = by_key(dev, sample * size + neurons, job.n_samples * size)
     resistance = dev.asarray(job.stage.population.resistance)[neurons]
     return GroupedTape(
+        order,
         first,
         dev.asarray(trains.times)[order],
         to_real(dev, job, (dev.asarray(trains.current) * resistance)[order]),

@@ -1,0 +1,252 @@
+"""Stage with a loop on a GPU, host side; twin of engine/cpu/queue_host.py."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eventsim.engine.bundles import (
+    Loop,
+    all_arrivals,
+    make_bundles,
+    make_loop,
+    outside_arrivals,
+)
+from eventsim.engine.cuda.arrays import parameters_home, sample_parts, to_real
+from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.order import (
+    by_time,
+    firsts,
+    sorting,
+    starts_of,
+    sum_by,
+    sum_rows,
+)
+from eventsim.engine.cuda.spikes import grouped_tape
+from eventsim.engine.job import RUNAWAY_PER_MS, Job, Source, StageGradients
+from eventsim.engine.state import start_voltage
+from eventsim.engine.table import (
+    GUESS_HZ,
+    N_OWN,
+    N_SUMS,
+    layer_gradients,
+    neuron_table,
+    real_type,
+    spike_bases,
+    split_effects,
+)
+from eventsim.errors import RunawayError
+from eventsim.events import SpikeTrains
+
+# Threads of one sample's block: a power of two, for the way back.
+LEAST_BLOCK, MOST_BLOCK = 32, 256
+
+# Room for spikes and for arrivals on their way that every sample has at first.
+GUESS_LEAST, HEAP_LEAST = 256, 4096
+
+# Weight gradients are summed in parts over the samples, as many as fit this memory.
+PARTS_BYTES, PARTS = 256 * 2**20, 512
+
+DONE, FULL, RUNAWAY = range(3)  # as in the kernel
+
+
+def _placed(dev: Device, job: Job) -> Job:
+    """The job with its sources on the device."""
+    sources = tuple(
+        Source(dev.asarray(s.times), dev.asarray(s.channel), dev.asarray(s.offsets), s.size)
+        for s in job.sources
+    )
+    return Job(job.stage, sources, job.duration, job.precision)
+
+
+def _block(size: int) -> int:
+    """Threads of a block for that many neurons."""
+    return min(MOST_BLOCK, max(LEAST_BLOCK, 1 << (size - 1).bit_length()))
+
+
+def _loop(dev: Device, job: Job, loop: Loop) -> Loop:
+    real = real_type(job)
+    types = (np.int64, np.int64, np.int64, np.float64, np.int32, real, real, np.float64)
+    return Loop(*(dev.asarray(a, t) for a, t in zip(loop, types, strict=True)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Round:
+    """One run of the samples whose limit is not -1, and what it wrote."""
+
+    start: Array
+    limit: Array
+    time: Array
+    neuron: Array
+    current: Array
+    restart: Array
+
+
+def forward(dev: Device, job: Job) -> SpikeTrains:
+    """As :meth:`eventsim.engine.job.Backend.queue_forward`."""
+    job, xp = _placed(dev, job), dev.xp
+    size, n = job.stage.population.size, job.n_samples
+    launch = _Forward(dev, job)
+    count, status = dev.zeros(n, np.int32), dev.zeros(n, np.int32)
+    reached = dev.zeros(n, np.float64)
+    guess = np.maximum(GUESS_LEAST, job.duration * size * GUESS_HZ * 1e-3).astype(np.int32)
+    limit, capacity, rounds = dev.asarray(guess), HEAP_LEAST, []
+    while n:
+        rounds.append(launch.run(limit, capacity, count, status, reached))
+        _raise_runaway(dev, job, count, status, reached)
+        full = (limit >= 0) & (status == FULL)
+        over = (limit >= 0) & (count > limit)
+        if not bool((full | over).any()):
+            break
+        capacity *= 4 if bool(full.any()) else 1
+        limit = xp.where(full | over, xp.maximum(count, 2 * limit), -1).astype(np.int32)
+    return _packed(dev, job, rounds, count)
+
+
+class _Forward:
+    """Arguments of the kernel that stay the same."""
+
+    def __init__(self, dev: Device, job: Job) -> None:
+        self._dev, self._job = dev, job
+        bundles = make_bundles(job)
+        outside = outside_arrivals(job, bundles)
+        par = to_real(dev, job, neuron_table(job))
+        self._arguments = [
+            *(dev.asarray(a) for a in (outside.offsets, outside.time, outside.first, outside.last)),
+            *_loop(dev, job, make_loop(job, bundles)),
+            dev.asarray(job.duration),
+            par,
+            dev.asarray(job.stage.population.refractory),
+            start_voltage(par),
+        ]
+
+    def run(
+        self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
+    ) -> _Round:
+        """Run the samples whose limit is not -1."""
+        dev, job, real = self._dev, self._job, real_type(self._job)
+        size, n = job.stage.population.size, job.n_samples
+        cells = [
+            dev.empty((n, size), dtype)
+            for dtype in (*[np.float64] * 4, *[real] * 3, *[np.int32] * 3)
+        ]
+        heap = [dev.empty((n, capacity), dtype) for dtype in (np.float64, np.int64, np.int64)]
+        start = starts_of(dev, dev.xp.maximum(limit, 0))
+        total = int(start[-1])
+        written = _Round(
+            start[:-1],
+            limit,
+            dev.empty(total, np.float64),
+            dev.empty(total, np.int32),
+            dev.empty(total, real),
+            dev.empty(total, real),
+        )
+        dev.launch(
+            job.precision, "queue_forward", n, _block(size),
+            [
+                size, capacity, *self._arguments, *cells, *heap, written.start, limit,
+                written.time, written.neuron, written.current, written.restart, count, status,
+                reached,
+            ],
+            shared=32 * 8 + 3 * 8 + 33 * 4,
+        )  # fmt: skip
+        return written
+
+
+def _raise_runaway(dev: Device, job: Job, count: Array, status: Array, reached: Array) -> None:
+    bad = dev.xp.flatnonzero(status == RUNAWAY)
+    if bad.size:
+        sample = int(bad[0])
+        raise RunawayError(
+            population=job.stage.name,
+            sample=sample,
+            neuron=int(count[sample]),
+            time=float(reached[sample]),
+            limit=RUNAWAY_PER_MS,
+        )
+
+
+def _packed(dev: Device, job: Job, rounds: list[_Round], count: Array) -> SpikeTrains:
+    """The spikes of all samples by (sample, time, neuron)."""
+    xp, real = dev.xp, real_type(job)
+    types = (np.int64, np.float64, np.int32, real, real)
+    parts: list[list[Array]] = [[dev.zeros(0, dtype)] for dtype in types]
+    for part in rounds:
+        kept = xp.where((part.limit >= 0) & (count <= part.limit), count, 0)
+        before = starts_of(dev, kept)
+        total = int(before[-1])
+        sample = xp.searchsorted(before, xp.arange(total), side="right") - 1
+        place = part.start[sample] + xp.arange(total) - before[sample]
+        for into, values in zip(
+            parts, (None, part.time, part.neuron, part.current, part.restart), strict=True
+        ):
+            into.append(sample if values is None else values[place])
+    sample, time, neuron, current, restart = (xp.concatenate(arrays) for arrays in parts)
+    by_neuron = sorting(dev, neuron)
+    order = by_neuron[by_time(dev, time[by_neuron], sample[by_neuron])]
+    neurons = neuron[order]
+    resistance = dev.asarray(job.stage.population.resistance)[neurons]
+    return SpikeTrains(
+        time[order],
+        neurons,
+        firsts(dev, sample[order], job.n_samples),
+        job.stage.population.size,
+        current=current[order].astype(np.float64) / resistance,
+        restart_current=restart[order].astype(np.float64) / resistance,
+    )
+
+
+def backward(
+    dev: Device, job: Job, trains: SpikeTrains, time_seed: Array, voltage_seed: Array
+) -> StageGradients:
+    """As :meth:`eventsim.engine.job.Backend.queue_backward`."""
+    job, trains = _placed(dev, job), trains.map(dev.asarray)
+    size, real, xp = trains.size, real_type(job), dev.xp
+    tape = grouped_tape(dev, job, trains, time_seed, voltage_seed)
+    order = tape.order
+    bundles = make_bundles(job)
+    met, loop = all_arrivals(job, bundles, trains), _loop(dev, job, make_loop(job, bundles))
+    grouped = dev.empty(order.size + 1, np.int64)
+    grouped[order] = xp.arange(order.size)
+    grouped[-1:] = -1  # what has no cause here
+    n_synapses = loop.weight.size
+    bounds = sample_parts(job, bytes_each=16 * n_synapses, most_bytes=PARTS_BYTES, most=PARTS)
+    parts = bounds.size - 1
+    by_weight = dev.zeros((parts, n_synapses), real)
+    by_delay = dev.zeros((parts, n_synapses), np.float64)
+    effects = dev.empty(met.time.size, np.float64)
+    sums = dev.zeros((parts, N_SUMS + N_OWN, size), np.float64)
+    grazes = dev.zeros((parts, size), np.int32)
+    work: list[Any] = [
+        dev.empty((parts, 5, size), real), dev.empty((parts, size), np.float64),
+        dev.empty((parts, size), np.int64), dev.empty((parts, size), np.uint8),
+    ]  # fmt: skip
+    dev.launch(
+        job.precision, "queue_backward", parts, _block(size),
+        [
+            size, n_synapses, dev.asarray(bounds), met.offsets, met.time, met.first, met.last,
+            grouped[met.cause], loop.target, loop.weight, loop.own_weight,
+            dev.asarray(job.duration), to_real(dev, job, neuron_table(job)),
+            dev.asarray(job.stage.population.refractory), tape.first, tape.time,
+            trains.neurons[order], tape.current, tape.restart, tape.by_time, tape.by_voltage,
+            tape.through, *work, by_weight, by_delay, effects, sums, grazes,
+        ],
+        shared=_block(size) * 8,
+    )  # fmt: skip
+    home, total = parameters_home(dev, job), sum_rows(dev, job.precision, sums)
+    return layer_gradients(
+        job,
+        by_drive=home(sum_rows(dev, job.precision, by_weight)),
+        by_delay=home(sum_rows(dev, job.precision, by_delay)),
+        source_times=split_effects(job, _by_spike(dev, job, met.spike, effects)),
+        sums=home(total[:N_SUMS]),
+        own=home(total[N_SUMS:]),
+        grazes=int(grazes.sum()),
+    )
+
+
+def _by_spike(dev: Device, job: Job, spike: Array, effects: Array) -> Array:
+    """Sum over the bundles of every spike; those without a synapse have no spike, -1."""
+    n = int(spike_bases(job)[-1])
+    kept = spike >= 0
+    return sum_by(dev, effects[kept], spike[kept], n)

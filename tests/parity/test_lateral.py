@@ -1,0 +1,143 @@
+"""Lateral recurrence: the queue of events on every backend, forward and backward."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import eventsim as es
+from eventsim.engine import get_backend, make_job
+from eventsim.errors import NetworkError, RunawayError
+from eventsim.plan import make_plan
+from tests.support.compare import TIME_ATOL, assert_same_spikes, assert_sorted
+from tests.support.losses import Readout, SpikeTimes, Sum
+from tests.support.nets import lateral_net, random_net, random_stream, ring_net
+from tests.support.wiring import count_synaptic_events
+
+CASES = {
+    "no delays": lambda: lateral_net(1000, delays="none"),
+    "no delays, dense": lambda: lateral_net(1001, delays="none", sparse=False, gain=0.15),
+    "one delay": lambda: lateral_net(1002, delays="scalar"),
+    "delays by source": lambda: lateral_net(1003, delays="source", sparse=False),
+    "delays by synapse": lambda: lateral_net(1004, delays="synapse"),
+    "delays by synapse, dense": lambda: lateral_net(1005, delays="synapse", sparse=False),
+    "ring with self-delays": lambda: ring_net(1006),
+    "ring, self-jumps": lambda: ring_net(1007, self_delays="none"),
+}
+LOSS = Sum(SpikeTimes("a", "b"), Readout(20.0))
+
+
+@pytest.fixture(params=list(CASES))
+def net(request):
+    return CASES[request.param]()
+
+
+@pytest.fixture
+def stream():
+    return random_stream(1010, n_samples=2, n_channels=5, duration=40.0)
+
+
+def test_fast_backend_agrees_with_reference(fast_backend, net, stream):
+    tapes = [es.simulate(net, stream, backend=name) for name in (fast_backend, "reference")]
+    assert assert_same_spikes(*tapes, atol_ms=TIME_ATOL[fast_backend], net=net) > 15
+    assert dict(tapes[0].synaptic_events) == count_synaptic_events(net, stream, tapes[0])
+    for name in tapes[0].names:
+        assert_sorted(tapes[0][name])
+    mine, theirs = (es.backward(net, tape, LOSS) for tape in tapes)
+    for key, array in theirs.flat().items():
+        scale = np.abs(array).max()
+        np.testing.assert_allclose(mine.flat()[key], array, rtol=0, atol=1e-8 * scale, err_msg=key)
+    scale = np.abs(theirs.input_times).max()
+    np.testing.assert_allclose(mine.input_times, theirs.input_times, rtol=0, atol=1e-8 * scale)
+
+
+@pytest.mark.parametrize("case", ["no delays", "delays by synapse", "ring with self-delays"])
+def test_gradients_agree_with_central_differences(case):
+    net, stream = CASES[case](), random_stream(1011, n_samples=1, n_channels=5, duration=30.0)
+    checked = es.gradcheck(net, stream, LOSS, backend="cpu", n_directions=8)
+    assert checked.n_compared > 100
+    assert checked.fraction_compared > 0.9
+    assert checked.worst_relative_error < 1e-6
+
+
+def test_runs_repeat_to_the_bit(fast_backend, net, stream):
+    flats = []
+    for _ in range(2):
+        tape = es.simulate(net, stream, backend=fast_backend, precision="single")
+        flats.append(es.backward(net, tape, LOSS).flat() | {"t": tape["b"].times})
+    assert all(np.array_equal(flats[0][key], flats[1][key]) for key in flats[0])
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("self_delays", ["none", "neuron"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_self_connections_alone_give_the_spikes_of_a_layer(
+    fast_backend, precision, self_delays, sparse
+):
+    net = random_net(1020, hidden=(12,), sparse=sparse, delays="source", self_delays=self_delays)
+    stream = random_stream(1021, n_samples=3, n_channels=5, duration=80.0)
+    plan, engine = make_plan(net), get_backend(fast_backend)
+    tape = es.simulate(net, stream, backend=fast_backend, precision=precision, resident=True)
+    job = make_job(plan, plan.stages[0], replace(tape, trains={}))
+    spikes, layer = engine.queue_forward(job), tape["hidden1"]
+    assert len(spikes) > 100
+    for name in ("times", "neurons", "offsets"):
+        mine, theirs = getattr(spikes, name), getattr(layer, name)
+        assert bool((mine == theirs).all()), name
+
+
+def test_inhibition_just_before_the_crossing_cancels_a_spike(backend):
+    net = es.Network()
+    net.add_input("input", 2)
+    net.add_population("hidden", 2, tau_mem=10.0, tau_syn=5.0)
+    net.connect("input", "hidden", np.array([[6.0, 0.0], [0.0, 9.0]]))
+    net.connect("hidden", "hidden", scipy.sparse.csr_array(np.array([[0.0, 0.0], [-30.0, 0.0]])))
+    stream = es.EventStream([0.0, 0.0], [0, 1], [0, 2], n_channels=2, duration=30.0)
+    spikes = es.simulate(net, stream, backend=backend)["hidden"]
+    assert 0 not in spikes.neurons.tolist()
+    net.projections["hidden->hidden"].values[...] = 0.0
+    assert 0 in es.simulate(net, stream, backend=backend)["hidden"].neurons.tolist()
+
+
+def test_identical_neurons_that_excite_each_other_without_delay(backend):
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("hidden", 3, tau_mem=10.0, tau_syn=5.0, refractory=2.0)
+    net.connect("input", "hidden", np.full((1, 3), 6.0))
+    net.connect("hidden", "hidden", 0.5 * (1.0 - np.eye(3)))
+    stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=40.0)
+    spikes = es.simulate(net, stream, backend=backend)["hidden"]
+    first = spikes.times[:3]
+    assert np.array_equal(spikes.neurons[:3], [0, 1, 2])
+    assert np.ptp(first) < 1e-9  # the first to fire moves the others by rounding at most
+
+
+def test_loop_without_delay_that_runs_away_names_the_neuron(fast_backend):
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("pair", 2, tau_mem=10.0, tau_syn=5.0)
+    net.connect("input", "pair", np.array([[8.0, 0.0]]))
+    net.connect("pair", "pair", np.array([[0.0, 400.0], [400.0, 0.0]]))
+    stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=100.0)
+    with pytest.raises(RunawayError) as caught:
+        es.simulate(net, stream, backend=fast_backend)
+    assert caught.value.population == "pair"
+    assert caught.value.neuron in (0, 1)
+
+
+def test_chunks_of_a_loop_are_refused():
+    net, stream = CASES["one delay"](), random_stream(1030, n_samples=1, n_channels=5)
+    with pytest.raises(NetworkError, match="lateral"):
+        next(es.simulate_chunks(net, stream.chunks(10.0)))
+
+
+def test_many_bursts_outgrow_every_buffer(fast_backend):
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("fast", 8, tau_mem=10.0, tau_syn=5.0, v_leak=60.0)
+    net.connect("fast", "fast", np.full((8, 8), 1e-3), delays=np.full((8, 8), 5.0))
+    stream = es.EventStream([], [], [0, 0, 0], n_channels=1, duration=[20.0, 0.3])
+    tapes = [es.simulate(net, stream, backend=name) for name in (fast_backend, "reference")]
+    assert len(tapes[0]["fast"]) > 800
+    assert_same_spikes(*tapes, atol_ms=1e-9, net=net)
