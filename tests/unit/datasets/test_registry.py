@@ -10,8 +10,8 @@ def test_every_data_set_describes_itself():
     assert {"fsdd", "spoken_digits", "ntidigits"} <= set(datasets.DATASETS)
     for name, info in datasets.DATASETS.items():
         assert info.name == name
-        assert info.channels == 64
-        assert len(info.classes) in (10, 11)
+        assert info.channels > 0
+        assert len(set(info.classes)) == len(info.classes) > 1
         assert all((info.description, info.splits, info.obtain, info.licence))
 
 
