@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse
 
 import eventsim as es
+from eventsim.plan import make_plan
 from tests.support.nets import random_net, random_stream
 
 NetworkError, ShapeError = es.errors.NetworkError, es.errors.ShapeError
@@ -308,25 +309,19 @@ def test_incomplete_arrays_are_refused():
             es.Network.from_arrays(part)
 
 
-def test_lateral_matrix_is_described_and_refused_by_simulate(backend):
+def test_populations_in_a_loop_run_together_between_what_comes_before_and_after(backend):
     net = base()
-    net.connect("input", "hidden", np.ones((3, 4)))
-    net.connect("hidden", "hidden", np.ones((4, 4)))
-    stream = es.EventStream([], [], [0, 0], n_channels=3, duration=5.0)
-    with pytest.raises(NetworkError, match=r"(?i)hidden.*(lateral|recurren)|recurren.*hidden"):
-        es.simulate(net, stream, backend=backend)
-
-
-def test_cycle_of_populations_is_described_and_refused_by_simulate(backend):
-    net = base()
-    net.add_population("back", 4)
-    net.connect("input", "hidden", np.ones((3, 4)))
-    net.connect("hidden", "back", np.ones((4, 4)))
-    net.connect("back", "hidden", scipy.sparse.csr_array(np.eye(4)))
-    stream = es.EventStream([], [], [0, 0], n_channels=3, duration=5.0)
-    with pytest.raises(NetworkError, match=r"(?is)back.*hidden|hidden.*back") as caught:
-        es.simulate(net, stream, backend=backend)
-    assert "recurren" in str(caught.value).lower() or "cycle" in str(caught.value).lower()
+    net.add_population("back", 4, tau_mem=10.0, tau_syn=5.0)
+    net.add_population("after", 2, tau_mem=10.0, tau_syn=5.0)
+    net.connect("back", "after", np.full((4, 2), 4.0))
+    net.connect("input", "hidden", np.full((3, 4), 9.0))
+    net.connect("hidden", "back", np.full((4, 4), 4.0))
+    net.connect("back", "hidden", scipy.sparse.csr_array(np.eye(4)), delays=1.0)
+    stream = es.EventStream([1.0, 1.0], [0, 2], [0, 2], n_channels=3, duration=50.0)
+    tape = es.simulate(net, stream, backend=backend)
+    assert list(tape.names) == ["hidden", "back", "after"]
+    assert all(len(tape[name]) > 0 for name in tape.names)
+    assert [s.name for s in make_plan(net).stages][:2] == ["hidden+back", "after"]
 
 
 def test_order_of_adding_does_not_matter_for_running(backend):
