@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from eventsim.datasets import fsdd, ntidigits, spoken_digits, ti46
+from eventsim.datasets import fsdd, nmnist, ntidigits, shd, spoken_digits, ti46, yinyang
 from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, StoredDataset, check_split
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.source import Source
@@ -48,6 +48,10 @@ _ENTRIES: tuple[tuple[DatasetInfo, OpenSource], ...] = (
     (ntidigits.INFO, ntidigits.source),
     (ti46.INFO["digits"], ti46.digits),
     (ti46.INFO["alpha"], ti46.alpha),
+    (shd.SHD, shd.source),
+    (shd.SSC, shd.ssc_source),
+    (nmnist.INFO, nmnist.source),
+    (yinyang.INFO, yinyang.source),
 )
 _SOURCES: Mapping[str, OpenSource] = {info.name: opener for info, opener in _ENTRIES}
 DATASETS: Mapping[str, DatasetInfo] = {info.name: info for info, _ in _ENTRIES}

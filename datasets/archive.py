@@ -1,14 +1,21 @@
-"""Packed files (zip, gzip) of unknown origin: unpacked up to a bound, never past it."""
+"""Packed files (zip, gzip, npz) of unknown origin: unpacked up to a bound, never past it."""
 
 import gzip
+import io
+import math
 import shutil
 import tempfile
+import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
 
 from eventsim.errors import DataError
 
@@ -26,8 +33,23 @@ _UNREADABLE = (
 )
 
 
-def read_zip(path: Path, *, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+def read_zip(
+    path: Path,
+    *,
+    wanted: Callable[[str], bool],
+    largest: int,
+    key: Callable[[str], Any] | None = None,
+) -> Iterator[tuple[str, bytes]]:
     """Name and content of every wanted member of a zip file, one after the other.
+
+    Parameters
+    ----------
+    wanted
+        Tells it of a name.
+    largest
+        Bytes that a wanted member may have.
+    key
+        Sorts the names; None for the order of the file.
 
     Raises
     ------
@@ -39,14 +61,82 @@ def read_zip(path: Path, *, wanted: Callable[[str], bool]) -> Iterator[tuple[str
             members = [m for m in archive.infolist() if not m.is_dir() and wanted(m.filename)]
             # zipfile stops at the claimed size, so that holding claims to a bound is enough.
             _check_size(path, sum(m.file_size for m in members))
+            if key is not None:
+                members.sort(key=lambda member: key(member.filename))
             for member in members:
+                if member.file_size > largest:
+                    raise DataError(
+                        f"{path}: {member.filename} has {member.file_size} bytes, expected at most "
+                        f"{largest}."
+                    )
                 yield member.filename, archive.read(member)
+    except DataError:
+        raise
     except _UNREADABLE as error:
-        if isinstance(error, DataError):
-            raise
+        raise _unreadable(path, error) from error
+
+
+def zip_names(path: Path) -> list[str]:
+    """Names of all members of a zip file; raises as :func:`read_zip`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def read_npz(path: Path, names: Sequence[str], *, kinds: str) -> dict[str, NDArray[Any]]:
+    """One-dimensional arrays of an ``.npz`` file. Views of what was read.
+
+    Parameters
+    ----------
+    names
+        The arrays to read; all must be there.
+    kinds
+        Accepted kinds of NumPy types, for example "iu".
+
+    Raises
+    ------
+    DataError
+        As :func:`read_zip`, or an array is missing, of another shape or type, or claims another
+        size than it has.
+    """
+    members = read_zip(path, wanted={f"{name}.npy" for name in names}.__contains__, largest=1 << 34)
+    arrays = {name.removesuffix(".npy"): _array(path, name, data) for name, data in members}
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise DataError(f"{path}: has no array {', '.join(missing)}. Expected {', '.join(names)}.")
+    for name, array in arrays.items():
+        if array.ndim != 1 or array.dtype.kind not in kinds:
+            raise DataError(
+                f"{path}: {name} has shape {array.shape} and type {array.dtype}, expected a "
+                f"one-dimensional array of kind {' or '.join(kinds)}."
+            )
+    return arrays
+
+
+def _array(path: Path, name: str, data: bytes) -> NDArray[Any]:
+    """The array of a ``.npy`` file; NumPy's own reader takes memory for what a header claims."""
+    file = io.BytesIO(data)
+    try:
+        old = npy.read_magic(file) == (1, 0)
+        read_header = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or size != len(data) - file.tell():
+            raise ValueError(f"{shape} of {dtype} claimed, {len(data) - file.tell()} bytes stored")
+        return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)
+    except (
+        ValueError,
+        TypeError,
+        SyntaxError,
+        EOFError,
+        LookupError,
+        tokenize.TokenError,
+    ) as error:
         raise DataError(
-            f"{path}: cannot be read as a zip file ({error}). It is truncated or something else; "
-            "get it anew."
+            f"{path}: {name} is not a whole array ({type(error).__name__}: {error}). The file is "
+            "damaged; get it anew."
         ) from error
 
 
@@ -74,13 +164,10 @@ def unpacked(path: Path, *, name: str) -> Iterator[Path]:
                         _copy(packed, output, path)
                 else:
                     _unzip(path, name, output)
+        except DataError:
+            raise
         except _UNREADABLE as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(
-                f"{path}: cannot be unpacked ({error}). It is truncated or something else; get it "
-                "anew."
-            ) from error
+            raise _unreadable(path, error) from error
         yield target
 
 
@@ -110,3 +197,11 @@ def _check_size(path: Path, size: int) -> None:
             f"{path}: unpacks to {size} bytes or more from {packed}, expected at most "
             f"{LARGEST_RATIO} times as many. It is damaged or made to fill memory and disk."
         )
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    kind = "gzip" if path.suffix == ".gz" else "zip"
+    return DataError(
+        f"{path}: cannot be read as a {kind} file ({type(error).__name__}: {error}). It is "
+        "truncated or something else; get it anew."
+    )

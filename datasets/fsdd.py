@@ -233,7 +233,8 @@ def _read(path: Path) -> bytes:
 
 def _read_zip(place: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    for member, content in read_zip(place, wanted=lambda m: _NAME.fullmatch(m) is not None):
+    members = read_zip(place, wanted=lambda m: _NAME.fullmatch(m) is not None, largest=LARGEST_FILE)
+    for member, content in members:
         name = member.rsplit("/", 1)[-1]
         if name in files:
             raise DataError(f"fsdd: {place} holds {name} twice. Expected each one once.")

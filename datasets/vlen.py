@@ -57,7 +57,8 @@ class Ragged:
     def __init__(self, data: Any):
         self._where = f"{data.file.filename}, {data.name.strip('/')}"
         base = h5py.check_vlen_dtype(data.dtype)
-        self._dtype = np.dtype(np.uint8 if base in (None, str, bytes) else base)
+        text = base is None or isinstance(base, type)
+        self._dtype = np.dtype(np.uint8) if text else np.dtype(base)
         if data.file.id.get_create_plist().get_sizes() != (8, 8):
             raise self._error("addresses have not 8 bytes, which is not supported")
         self._base = int(data.file.userblock_size)

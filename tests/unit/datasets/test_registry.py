@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,12 +9,55 @@ from eventsim.errors import DataError
 
 
 def test_every_data_set_describes_itself():
-    assert {"fsdd", "spoken_digits", "ntidigits"} <= set(datasets.DATASETS)
+    expected = {"spoken_digits", "fsdd", "ntidigits", "shd", "ssc", "nmnist", "yinyang"}
+    assert expected <= set(datasets.DATASETS)
     for name, info in datasets.DATASETS.items():
         assert info.name == name
-        assert info.channels > 0
-        assert len(set(info.classes)) == len(info.classes) > 1
-        assert all((info.description, info.splits, info.obtain, info.licence))
+        assert info.channels >= 5
+        assert len(set(info.classes)) == len(info.classes) >= 3
+        assert {"train", "test"} <= set(info.parts)
+        assert all((info.description, info.splits, info.obtain, info.licence, info.samples))
+
+
+@pytest.mark.parametrize("name", datasets.DATASETS)
+def test_split_that_a_data_set_does_not_have_is_refused(name):
+    for open_it in (datasets.load, datasets.stored, datasets.source):
+        with pytest.raises(DataError, match=f"{name}: split is 'dev', expected"):
+            open_it(name, split="dev")
+
+
+def test_data_set_is_taken_apart_and_selected(wavs):
+    data = datasets.load("fsdd", split="train", root=wavs)
+    stream, labels, class_names = data
+    assert stream is data.stream
+    assert labels is data.labels
+    assert class_names is data.class_names
+    part = data.subset([5, 0])
+    assert part.keys.tolist() == data.keys[[5, 0]].tolist()
+    assert part.groups.tolist() == data.groups[[5, 0]].tolist()
+    np.testing.assert_array_equal(part.stream.sample(0)[0], data.stream.sample(5)[0])
+
+
+def test_stored_data_set_is_read_sample_by_sample(wavs):
+    memory = datasets.load("fsdd", split="test", root=wavs)
+    stored = datasets.stored("fsdd", split="test", root=wavs)
+    part = stored.subset(slice(2, 5)).read([1])
+    np.testing.assert_array_equal(part.stream.times, memory.stream.sample(3)[0])
+    assert part.keys.tolist() == [memory.keys[3]]
+    assert (part.split, part.info, part.class_names) == ("test", memory.info, memory.class_names)
+    assert next(iter(stored)) is stored.stream
+
+
+def test_parts_that_do_not_belong_together_are_refused(wavs):
+    data = datasets.load("fsdd", split="train", root=wavs)
+    for change, words in (
+        ({"labels": data.labels[:3]}, r"labels have shape \(3,\), expected \(8,\)"),
+        ({"groups": data.groups[:3]}, "groups have shape"),
+        ({"keys": data.keys[:3]}, "keys have shape"),
+        ({"labels": data.labels + 5}, "sample 4: label is 12, expected 0 .. 9"),
+    ):
+        with pytest.raises(DataError, match=words):
+            replace(data, **change)
 
 
 def test_load_gives_events_labels_and_speakers(wavs):
@@ -36,11 +81,6 @@ def test_load_of_ntidigits_takes_a_file_or_its_folder(tmp_path):
 def test_unknown_name_is_refused_with_those_there_are():
     with pytest.raises(DataError, match=r"No data set 'mnist'. There are: spoken_digits, fsdd"):
         datasets.load("mnist", split="train")
-
-
-def test_unknown_split_is_refused():
-    with pytest.raises(DataError, match="split is 'dev'"):
-        datasets.load("fsdd", split="dev")
 
 
 def test_missing_ntidigits_says_where_it_belongs(tmp_path):

@@ -1,0 +1,239 @@
+"""Spiking Heidelberg Digits and Spiking Speech Commands: words heard by a model of the inner ear.
+
+Files ``shd_{train,test}.h5`` and ``ssc_{train,valid,test}.h5``, as they are, or packed by gzip
+(``.h5.gz``) or zip (``.h5.zip``) as they are published:
+
+==================  ========================================  ====================================
+``/spikes/times``   floats of variable length, 16 or 32 bits  **seconds**, one array per sample
+``/spikes/units``   integers of variable length               0 .. 699
+``/labels``         integers [samples]                        class
+``/extra/speaker``  integers [samples]                        who spoke; may be missing
+``/extra/keys``     strings [classes]                         word of every class; may be missing
+==================  ========================================  ====================================
+
+Seconds are widened to float64 first and multiplied by 1000 then; for 16 and for 32 bits that is
+exact. The resolution of 16 bits is 0.5 ms at 0.5 s and 1 ms beyond 1 s. Events are sorted by (time,
+unit). The duration of a sample is the first whole millisecond after its last event.
+
+SSC has 75,466 training samples, about 7 GB as a stream in memory: train it from
+:func:`eventsim.datasets.stored`.
+
+References
+----------
+Cramer, Stradmann, Schemmel, Zenke (2022), The Heidelberg spiking data sets for the systematic
+evaluation of spiking neural networks, IEEE Trans. Neural Netw. Learn. Syst. 33:2744. tonic 1.7
+(addresses and checksums of the files).
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.datasets import hdf5, vlen
+from eventsim.datasets.archive import unpacked
+from eventsim.datasets.cache import Samples, code_digest, file_digest
+from eventsim.datasets.dataset import (
+    Dataset,
+    DatasetInfo,
+    Split,
+    check_split,
+    duration_after,
+    find,
+    searched,
+)
+from eventsim.datasets.download import fetch
+from eventsim.datasets.source import Source
+from eventsim.datasets.vlen import Ragged
+from eventsim.errors import DataError
+from eventsim.events import Recording
+
+N_CHANNELS = 700
+
+_ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_GERMAN = ("null", "eins", "zwei", "drei", "vier", "fuenf", "sechs", "sieben", "acht", "neun")
+_COMMANDS = """
+yes no up down left right on off stop go backward bed bird cat dog eight five follow forward four
+happy house learn marvin nine one seven sheila six three tree two visual wow zero
+"""
+
+URL = "https://zenkelab.org/datasets/"
+MD5 = {
+    "shd_train.h5.zip": "f3252aeb598ac776c1b526422d90eecb",
+    "shd_test.h5.zip": "1503a5064faa34311c398fb0a1ed0a6f",
+    "ssc_train.h5.zip": "d102be95e7144fcc0553d1f45ba94170",
+    "ssc_valid.h5.zip": "b4eee3516a4a90dd0c71a6ac23a8ae43",
+    "ssc_test.h5.zip": "a35ff1e9cffdd02a20eb850c17c37748",
+}
+
+SHD = DatasetInfo(
+    name="shd",
+    description="Spiking Heidelberg Digits: 12 people say zero to nine in English and German",
+    classes=_ENGLISH + _GERMAN,
+    channels=N_CHANNELS,
+    splits="two of the twelve speakers are heard in test only",
+    obtain=f"Downloaded on request, or put shd_train.h5.gz and shd_test.h5.gz of {URL} into "
+    "$EVENTSIM_DATA/shd.",
+    licence="CC BY 4.0",
+    samples="8,156 + 2,264",
+)
+SSC = DatasetInfo(
+    name="ssc",
+    description="Spiking Speech Commands: many people say one of 35 words",
+    classes=tuple(_COMMANDS.split()),
+    channels=N_CHANNELS,
+    splits="those of Speech Commands 0.02; the file tells which label a word has",
+    obtain=f"Downloaded on request, or put ssc_train.h5.gz and so on of {URL} into "
+    "$EVENTSIM_DATA/ssc.",
+    licence="CC BY 4.0",
+    parts=("train", "valid", "test"),
+    samples="75,466 + 9,981 + 20,382",
+)
+_EXPECTED = "a file of SHD or SSC"
+
+
+def load(
+    split: Split = "train",
+    *,
+    info: DatasetInfo = SHD,
+    root: str | Path | None = None,
+    download: bool = False,
+) -> Dataset:
+    """One split of SHD, or of SSC.
+
+    Parameters
+    ----------
+    split
+        "train" or "test"; of SSC also "valid".
+    info
+        ``SHD`` or ``SSC``.
+    root
+        Folder of the files, or one of them; None to look where :mod:`eventsim.datasets.dataset`
+        says.
+    download
+        Fetch the file of that split into the user's data folder if it is nowhere.
+
+    Returns
+    -------
+    Dataset
+        Samples in the file's order; groups are speakers, keys the numbers of the samples. New
+        arrays.
+
+    Raises
+    ------
+    DataError
+        The file is missing, truncated, of another layout, or one of its samples is not what the
+        layout promises.
+    """
+    return source(split, info=info, root=root, download=download).load()
+
+
+def source(
+    split: Split = "train",
+    *,
+    info: DatasetInfo = SHD,
+    root: str | Path | None = None,
+    download: bool = False,
+) -> Source:
+    """As :func:`load`, before the events are read."""
+    check_split(info.name, split, info.parts)
+    path = _locate(info, split, root=root, download=download)
+    return Source(
+        info,
+        split,
+        make=partial(_samples, path, f"{info.name}_{split}.h5"),
+        key=lambda: {
+            "file": file_digest(path),
+            "code": code_digest(__file__, str(hdf5.__file__), str(vlen.__file__)),
+        },
+    )
+
+
+ssc_source = partial(source, info=SSC)
+
+
+def _locate(info: DatasetInfo, split: Split, *, root: str | Path | None, download: bool) -> Path:
+    name = f"{info.name}_{split}.h5"
+    names = (name, f"{name}.gz", f"{name}.zip")
+    if root is not None and Path(root).is_file():
+        # The file of one split was named: that of another lies beside it.
+        root = Path(root).parent
+    path = find(info.name, root=root, candidates=(*names, f"{info.name.upper()}/{name}"))
+    if (path is None or path.is_dir()) and root is None and download:
+        packed = f"{name}.zip"
+        return fetch(info.name, URL + packed, file=packed, known_hash=f"md5:{MD5[packed]}")
+    if path is None or path.is_dir():
+        where = searched(info.name) if path is None else str(path)
+        raise DataError(f"{info.name}: no file {' or '.join(names)} in {where}. {info.obtain}")
+    return path
+
+
+def _samples(path: Path, name: str) -> Samples:
+    # The first thing that the generator yields describes the rest; from then on it holds the file
+    # open, and what was unpacked, until its end.
+    found = _read(path, name)
+    head: Samples = next(found)
+    return Samples(found, head.labels, head.groups, head.keys, head.n_channels, head.class_names)
+
+
+def _read(path: Path, name: str) -> Iterator[Any]:
+    with unpacked(path, name=name) as plain, hdf5.opened(plain, expected=_EXPECTED) as file:
+        times = hdf5.ragged(file, "spikes/times", kinds="f")
+        units = hdf5.ragged(file, "spikes/units", kinds="iu")
+        labels = hdf5.vector(file, "labels", kinds="iu").astype(np.int64)
+        who = hdf5.vector(file, "extra/speaker", kinds="iu") if "extra/speaker" in file else None
+        if not len(times) == len(units) == labels.size == (labels if who is None else who).size:
+            raise DataError(
+                f"{path}: {len(times)} arrays of times, {len(units)} of units, {labels.size} "
+                f"labels and {'no' if who is None else who.size} speakers, expected one of each "
+                "per sample."
+            )
+        yield Samples(
+            (),
+            labels,
+            np.array([""] * labels.size if who is None else who.astype(str), dtype=str),
+            np.arange(labels.size).astype(str),
+            N_CHANNELS,
+            _class_names(file, labels),
+        )
+        yield from _recordings(path, times, units)
+
+
+def _recordings(path: Path, times: Ragged, units: Ragged) -> Iterator[Recording]:
+    for index in range(len(times)):
+        where = f"{path}, sample {index}"
+        seconds, channels = times[index], units[index]
+        if seconds.size != channels.size:
+            raise DataError(
+                f"{where}: {seconds.size} times and {channels.size} units, expected one each."
+            )
+        t = 1e3 * seconds.astype(np.float64)
+        bad = np.flatnonzero(~(np.isfinite(t) & (t >= 0)))
+        if bad.size:
+            raise DataError(
+                f"{where}: time {bad[0]} is {t[bad[0]]} ms, expected a finite time >= 0."
+            )
+        if channels.size and not (channels.min() >= 0 and channels.max() < N_CHANNELS):
+            raise DataError(
+                f"{where}: units reach from {channels.min()} to {channels.max()}, expected 0 to "
+                f"{N_CHANNELS - 1}."
+            )
+        order = np.lexsort((channels, t))
+        yield Recording(t[order], channels[order].astype(np.int32), duration_after(t))
+
+
+def _class_names(file: Any, labels: NDArray[np.int64]) -> tuple[str, ...]:
+    """Words of the file; without them, those of SHD if they fit, else numbers."""
+    if "extra/keys" in file:
+        return tuple(hdf5.texts(file, "extra/keys"))
+    largest = int(labels.max(initial=0))
+    if largest < len(SHD.classes):
+        return SHD.classes
+    if largest < len(SSC.classes):
+        return tuple(map(str, range(len(SSC.classes))))
+    raise DataError(
+        f"{file.filename}: has a label {largest}, expected 0 .. {len(SSC.classes) - 1}."
+    )

@@ -1,0 +1,224 @@
+import contextlib
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eventsim import datasets
+from eventsim.datasets import nmnist
+from eventsim.errors import DataError
+
+REAL = Path(os.environ.get("EVENTSIM_DATA", "/nonexistent")) / "nmnist_small"
+needs_real = pytest.mark.skipif(
+    not REAL.is_dir(), reason="EVENTSIM_DATA names no folder with the subset of N-MNIST"
+)
+
+
+def encode(t, x, y, p):
+    """The bytes of a .bin file, with overflows of the clock where t passes 2^23."""
+    rows = np.zeros((len(t), 5), np.uint8)
+    rows[:, 0], rows[:, 1] = x, y
+    rows[:, 2] = (np.asarray(p) << 7) | (np.asarray(t) >> 16)
+    rows[:, 3], rows[:, 4] = (np.asarray(t) >> 8) & 255, np.asarray(t) & 255
+    return rows.tobytes()
+
+
+def sample(n, seed):
+    rng = np.random.default_rng(seed)
+    t = np.sort(rng.integers(0, 300_000, n))
+    return t, rng.integers(0, 34, n), rng.integers(0, 34, n), rng.integers(0, 2, n)
+
+
+SAMPLES = {"0/00007": sample(50, 0), "3/00002": sample(0, 1), "3/00010": sample(80, 2)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, events in SAMPLES.items():
+        path = tmp_path / "nmnist" / "Train" / f"{name}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(*events))
+    return tmp_path / "nmnist"
+
+
+def test_event_is_decoded_by_hand():
+    t, c = nmnist.decode(bytes([5, 2, 0x81, 0x02, 0x03]), "here")
+    assert t.tolist() == [0x10203 / 1e3]
+    assert c.tolist() == [(34 + 2) * 34 + 5]
+
+
+def test_overflow_of_the_clock_adds_to_all_later_times():
+    content = encode([100, 0, 200, 0, 300], [1, 0, 1, 0, 1], [2, 240, 2, 240, 2], [0] * 5)
+    t, _ = nmnist.decode(content, "here")
+    assert t.tolist() == [0.1, (200 + 8192) / 1e3, (300 + 2 * 8192) / 1e3]
+
+
+def test_order_of_channels_is_polarity_row_column():
+    corners = [(0, 0, 0), (33, 0, 0), (0, 33, 0), (33, 33, 1)]
+    t, x, y, p = range(4), *zip(*corners, strict=True)
+    assert nmnist.decode(encode(t, x, y, p), "here")[1].tolist() == [0, 33, 33 * 34, 2311]
+
+
+def test_folder_is_read_in_the_order_of_digit_and_number(folder):
+    data = nmnist.load("train", root=folder)
+    assert data.keys.tolist() == list(SAMPLES)
+    assert data.labels.tolist() == [0, 3, 3]
+    assert data.class_names[3] == "three"
+    assert data.stream.n_channels == 2312
+    for (t, _), (us, *_) in zip(data.stream, SAMPLES.values(), strict=True):
+        np.testing.assert_array_equal(t, us / 1e3)
+    assert data.stream.duration[1] == 1.0
+
+
+def test_zip_gives_the_same_events_as_the_folder(folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "train.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in reversed(SAMPLES):
+            archive.write(folder / "Train" / f"{name}.bin", f"Train/{name}.bin")
+    ours = nmnist.load("train", root=folder)
+    for root in (tmp_path, tmp_path / "train.zip"):
+        theirs = nmnist.load("train", root=root)
+        np.testing.assert_array_equal(ours.stream.channels, theirs.stream.channels)
+        assert theirs.keys.tolist() == ours.keys.tolist()
+
+
+def test_stored_events_are_those_in_memory(folder):
+    stored, memory = nmnist.source("train", root=folder).stored(), nmnist.load("train", root=folder)
+    np.testing.assert_array_equal(stored.stream[:].times, memory.stream.times)
+    victim = folder / "Train" / "0" / "00007.bin"
+    victim.write_bytes(victim.read_bytes()[:-5])
+    assert (
+        nmnist.source("train", root=folder).stored().stream.n_events == memory.stream.n_events - 1
+    )
+
+
+def test_missing_half_says_where_it_belongs(folder):
+    with pytest.raises(DataError, match=r"no test\.zip, no folder Test and no nmnist_test\*\.npz"):
+        nmnist.load("test", root=folder)
+    with pytest.raises(DataError, match=r"EVENTSIM_DATA/nmnist"):
+        datasets.load("nmnist", split="train")
+
+
+def test_folder_without_samples_is_refused(tmp_path):
+    (tmp_path / "Train").mkdir()
+    with pytest.raises(DataError, match=r"no file named like 7/00042\.bin"):
+        nmnist.load("train", root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\0" * 7, "has 7 bytes, expected a multiple of 5"),
+        (encode([1, 2], [0, 34], [0, 0], [0, 0]), "event 1: x is 34, expected 0 .. 33"),
+        (encode([1], [0], [200], [0]), "event 0: y is 200"),
+    ],
+)
+def test_file_that_is_wrong_is_named(folder, content, words):
+    (folder / "Train" / "3" / "00010.bin").write_bytes(content)
+    with pytest.raises(DataError, match=rf"3/00010\.bin.*{words}"):
+        nmnist.load("train", root=folder)
+
+
+def test_file_of_absurd_size_is_not_read(folder, monkeypatch):
+    monkeypatch.setattr(nmnist, "LARGEST_FILE", 100)
+    with pytest.raises(DataError, match="has 250 bytes, expected at most 100"):
+        nmnist.load("train", root=folder)
+
+
+def packed(path, **changes):
+    events = [np.concatenate(parts) for parts in zip(*SAMPLES.values(), strict=True)]
+    arrays = dict(zip("txyp", events, strict=True)) | {
+        "offsets": np.cumsum([0, 50, 0, 80]),
+        "label": np.array([0, 3, 3], np.uint8),
+        "index": np.array([7, 2, 10], np.uint32),
+    }
+    np.savez_compressed(path, **{k: v for k, v in (arrays | changes).items() if v is not None})
+    return path
+
+
+def test_packed_subset_gives_the_same_events_and_says_so(folder, tmp_path):
+    path = packed(tmp_path / "nmnist_train3.npz")
+    ours, theirs = nmnist.load("train", root=folder), nmnist.load("train", root=path)
+    np.testing.assert_array_equal(ours.stream.times, theirs.stream.times)
+    np.testing.assert_array_equal(ours.stream.channels, theirs.stream.channels)
+    assert theirs.keys.tolist() == ["7", "2", "10"]
+    assert theirs.split == "train of nmnist_train3.npz"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"x": None}, "has no array x"),
+        ({"x": np.zeros(130)}, "expected a one-dimensional array of kind i or u"),
+        ({"x": np.zeros(129, int)}, "do not belong together"),
+        ({"offsets": np.array([0, 50, 40, 130])}, "do not belong together"),
+        ({"offsets": np.array([0, 50, 50, 10**15])}, "do not belong together"),
+        ({"label": np.zeros(2, int)}, "do not belong together"),
+        ({"label": np.array([0, 3, 10])}, "label is 10, expected 0 .. 9"),
+        ({"p": np.full(130, 2)}, "sample 0, event 0: polarity is 2"),
+        ({"x": np.array([None] * 130)}, "is not a whole array"),
+    ],
+)
+def test_packed_subset_that_is_wrong_is_refused(tmp_path, changes, words):
+    with pytest.raises(DataError, match=words):
+        nmnist.load("train", root=packed(tmp_path / "nmnist_train3.npz", **changes))
+
+
+def test_packed_array_that_claims_more_than_it_has_is_refused(tmp_path):
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(10, np.uint32))
+    lying = buffer.getvalue().replace(b"(10,), ", b"(10000000000000,), ").replace(b" " * 12, b"", 1)
+    path = packed(tmp_path / "nmnist_train3.npz", t=None)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("t.npy", lying)
+    with pytest.raises(DataError, match=r"t\.npy is not a whole array"):
+        nmnist.load("train", root=path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_pack_gives_a_stream_or_a_data_error(tmp_path_factory, data):
+    path = packed(tmp_path_factory.getbasetemp() / "nmnist_train3.npz")
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    path.write_bytes(content)
+    with contextlib.suppress(DataError):
+        nmnist.load("train", root=path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.binary(max_size=60))
+def test_any_bytes_are_decoded_or_refused(content):
+    with contextlib.suppress(DataError):
+        t, c = nmnist.decode(content, "here")
+        assert (np.diff(t) >= 0).all()
+        assert c.max(initial=0) < nmnist.N_CHANNELS
+
+
+@needs_real
+@pytest.mark.parametrize(
+    ("split", "n", "events"), [("train", 400, 1_635_867), ("test", 100, 385_596)]
+)
+def test_real_subset_is_read_and_its_events_survive_the_published_form(split, n, events):
+    data = nmnist.load(split, root=REAL)
+    assert (len(data), data.stream.n_events) == (n, events)
+    on = (data.stream.channels >= 34 * 34).mean()
+    assert 0.4 < on < 0.6
+    t, c = data.stream.sample(0)
+    again = encode(np.rint(1e3 * t).astype(int), c % 34, c // 34 % 34, c // 1156)
+    for a, b in zip(nmnist.decode(again, "here"), (t, c), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@needs_real
+def test_real_subset_is_found_in_its_folder(monkeypatch):
+    monkeypatch.setenv("EVENTSIM_DATA", str(REAL.parent))
+    data = datasets.load("nmnist", split="test")
+    assert np.bincount(data.labels).tolist() == [8, 14, 8, 11, 14, 7, 10, 15, 2, 11]
