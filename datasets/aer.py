@@ -47,14 +47,14 @@ from eventsim.datasets.files import opened
 from eventsim.errors import DataError
 from eventsim.events import EventStream
 
-__all__ = ["SENSORS", "Field", "Recording", "Sensor", "load", "nas"]
+__all__ = ["SENSORS", "Field", "Record", "Sensor", "load", "nas"]
 
 RESET_MS = 1000.0
 MOST_VALUES = 16  # fields of at most so many values are counted value by value
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recording:
+class Record:
     """What is known of a file beside its events.
 
     Attributes
@@ -118,7 +118,7 @@ def load(
     by: Sequence[str] | None = None,
     where: Mapping[str, int] | None = None,
     after_reset: bool = False,
-) -> tuple[EventStream, Recording]:
+) -> tuple[EventStream, Record]:
     """Read an AEDAT file.
 
     Parameters
@@ -169,7 +169,7 @@ def load(
         duration=duration_after(times),
     )
     lost = {"before the last reset": begin, "not selected": int((~chosen).sum())}
-    return stream, Recording(
+    return stream, Record(
         format=raw.format,
         sensor=raw.sensor.name,
         channels=names,

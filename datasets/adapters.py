@@ -1,0 +1,282 @@
+r"""Events of other libraries: structured arrays and tonic's data sets; NIR's EventData.
+
+**Structured arrays** have one field per property of an event: ``t``, then ``x``, and perhaps ``y``
+and ``p`` (polarity). Times are in us unless said otherwise, as in tonic, and count from the begin
+of the sample. The sensor's size is given as tonic gives it, (width, height, polarities), and
+decides which fields make up the channel,
+
+.. math::
+    c = (p \cdot \text{height} + y)\,\text{width} + x,
+
+so that a channel is the flat index of an image [polarity, y, x]: x is fastest. A field whose size
+is 1 does not count; tonic's cochleas say (64, 1, 1). Polarities are False and True, 0 and 1, or -1
+and 1, in this order.
+
+**Any data set** that can be indexed and gives (events, target) is adapted without reading it:
+:class:`AdaptedSet` reads a sample when it is asked for. tonic itself is not imported here: pass one
+of its data sets, for example ``tonic.datasets.NMNIST(save_to=...)``.
+
+For NIR see :mod:`eventsim.datasets.nir_events`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.datasets.dataset import Dataset, DatasetInfo, duration_after
+from eventsim.datasets.nir_events import from_nir, to_nir
+from eventsim.datasets.units import Unit, check_unit, to_ms
+from eventsim.errors import DataError
+from eventsim.events import EventStream, Recording
+
+__all__ = ["AdaptedSet", "Samples", "from_arrays", "from_nir", "to_nir"]
+
+Size = tuple[int, int, int]
+
+
+class Samples(Protocol):
+    """Anything that can be indexed and gives (events, target), as tonic's data sets."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """Events as a structured array, and the target."""
+
+
+def from_arrays(
+    samples: NDArray[Any] | Sequence[NDArray[Any]],
+    *,
+    sensor_size: Size | None = None,
+    unit: Unit = "us",
+    duration: float | Sequence[float] | None = None,
+) -> EventStream:
+    """Events of structured arrays with the fields t, x and perhaps y and p.
+
+    Parameters
+    ----------
+    samples
+        One array, or one per sample; events in any order. None is changed.
+    sensor_size
+        (width, height, polarities). None takes the largest values that occur in the arrays.
+    unit
+        Of ``t``.
+    duration
+        ms, one number or one per sample. None for the first whole millisecond after the last
+        event of each sample.
+
+    Returns
+    -------
+    EventStream
+        With width * height * polarities channels, numbered as the module says. New arrays.
+
+    Raises
+    ------
+    DataError
+        A field is missing or holds what cannot be.
+    """
+    check_unit(unit, "from_arrays")
+    arrays = [samples] if isinstance(samples, np.ndarray) else list(samples)
+    for index, array in enumerate(arrays):
+        _check_fields(array, index)
+    size = _largest(arrays) if sensor_size is None else _checked_size(sensor_size)
+    pairs = [_events(array, size, unit, index) for index, array in enumerate(arrays)]
+    ends = [duration_after(t) for t, _ in pairs] if duration is None else duration
+    return EventStream.from_unsorted(
+        np.concatenate([np.zeros(0), *(t for t, _ in pairs)]),
+        np.concatenate([np.zeros(0, np.int64), *(c for _, c in pairs)]),
+        np.cumsum([0, *(t.size for t, _ in pairs)]),
+        n_channels=int(np.prod(size)),
+        duration=ends,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptedSet:
+    """A data set of another library, of which only what is asked for is read.
+
+    Parameters
+    ----------
+    samples
+        Gives (structured array, target) for an index. Only indexing and ``len`` are used.
+    sensor_size
+        (width, height, polarities); None asks ``samples.sensor_size``, as tonic's sets have it.
+    unit
+        Of the times.
+    class_names
+        Word of every label; None asks ``samples.classes``, or numbers them.
+    label
+        Makes the label of a sample, an int, from its target; None takes the target itself.
+    """
+
+    samples: Samples
+    sensor_size: Size | None = None
+    unit: Unit = "us"
+    class_names: tuple[str, ...] | None = None
+    label: Callable[[Any], int] | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before a sample is read."""
+        check_unit(self.unit, "AdaptedSet")
+        _ = self.size
+
+    @property
+    def size(self) -> Size:
+        """Size of the sensor: (width, height, polarities)."""
+        given = self.sensor_size or getattr(self.samples, "sensor_size", None)
+        if given is None:
+            raise DataError(
+                f"{self.name}: does not say how large its sensor is. Pass sensor_size=(width, "
+                "height, polarities)."
+            )
+        return _checked_size(given)
+
+    @property
+    def name(self) -> str:
+        """Name of the adapted data set's class."""
+        return type(self.samples).__name__
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def read(self, index: int) -> tuple[EventStream, int]:
+        """One sample and its label."""
+        events, target = self._sample(index)
+        return self._stream([events]), self._label(target, index)
+
+    def __iter__(self) -> Iterator[tuple[EventStream, int]]:
+        return (self.read(index) for index in range(len(self)))
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels."""
+        return int(np.prod(self.size))
+
+    def recordings(self) -> Iterator[Recording]:
+        """Sample after sample, as :func:`eventsim.events.write_stored` takes them."""
+        for stream, _ in self:
+            yield Recording(stream.times, stream.channels, float(stream.duration[0]))
+
+    def dataset(self, index: Iterable[int] | None = None) -> Dataset:
+        """Selected samples, or all, in memory."""
+        wanted = range(len(self)) if index is None else [int(k) for k in index]
+        arrays, labels = [], []
+        for k in wanted:
+            events, target = self._sample(k)
+            arrays.append(events)
+            labels.append(self._label(target, k))
+        numbers = np.array(labels, dtype=np.int64)
+        names = self._names(numbers)
+        info = DatasetInfo(
+            name=self.name,
+            description=f"{self.name} through eventsim.datasets.adapters",
+            classes=names,
+            channels=self.n_channels,
+            splits="as its library divides it",
+            obtain="see its library",
+            licence="see its library",
+            samples=str(len(self)),
+        )
+        stream = self._stream(arrays)
+        return Dataset(stream, numbers, names, info, np.full(len(labels), "", dtype=np.str_))
+
+    def _sample(self, index: int) -> tuple[Any, Any]:
+        found = self.samples[index]
+        if not (isinstance(found, tuple) and len(found) == 2):
+            raise DataError(
+                f"{self.name}, sample {index}: is no pair (events, target), but "
+                f"{type(found).__name__}. Adapt it with a class of your own that gives pairs."
+            )
+        return found
+
+    def _stream(self, arrays: list[Any]) -> EventStream:
+        try:
+            return from_arrays(arrays, sensor_size=self.size, unit=self.unit)
+        except DataError as error:
+            raise DataError(f"{self.name}: {error}") from error
+
+    def _label(self, target: Any, index: int) -> int:
+        value = target if self.label is None else self.label(target)
+        if not isinstance(value, int | np.integer) or value < 0:
+            raise DataError(
+                f"{self.name}, sample {index}: its label is {value!r}, expected an int >= 0. Pass "
+                "label=, a function from the target to one."
+            )
+        return int(value)
+
+    def _names(self, labels: NDArray[np.int64]) -> tuple[str, ...]:
+        given = self.class_names or getattr(self.samples, "classes", None)
+        names = range(int(labels.max(initial=-1)) + 1) if given is None else given
+        return tuple(n.decode() if isinstance(n, bytes) else str(n) for n in names)
+
+
+def _check_fields(array: Any, index: int) -> None:
+    names = getattr(getattr(array, "dtype", None), "names", None) or ()
+    if not {"t", "x"} <= set(names) or array.ndim != 1:
+        kind = f"{array.shape} of {array.dtype}" if names else type(array).__name__
+        raise DataError(
+            f"sample {index}: is {kind}, expected a one-dimensional structured array with fields t "
+            "and x, perhaps y and p."
+        )
+    for name in names:
+        kinds = {"t": "iuf", "x": "iu", "y": "iu", "p": "iub"}.get(name)
+        if kinds is not None and array[name].dtype.kind not in kinds:
+            expected = "numbers" if name == "t" else "integers"
+            raise DataError(
+                f"sample {index}: field {name} has type {array[name].dtype}, expected {expected}."
+            )
+
+
+def _checked_size(size: Sequence[int]) -> Size:
+    numbers = tuple(size)
+    whole = all(isinstance(n, int | np.integer) and n >= 1 for n in numbers)
+    if len(numbers) != 3 or not whole or numbers[2] > 2:
+        raise DataError(
+            f"sensor_size is {numbers}, expected (width, height, polarities), three integers >= 1 "
+            "with at most 2 polarities."
+        )
+    return int(numbers[0]), int(numbers[1]), int(numbers[2])
+
+
+def _largest(arrays: list[Any]) -> Size:
+    def values(name: str) -> NDArray[np.int64]:
+        parts = [a[name].astype(np.int64) for a in arrays if name in a.dtype.names]
+        return np.concatenate([np.zeros(1, np.int64), *parts])
+
+    two = np.unique(values("p")[1:]).size > 1
+    return int(values("x").max()) + 1, int(values("y").max()) + 1, 2 if two else 1
+
+
+def _events(
+    array: Any, size: Size, unit: str, index: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    times = to_ms(array["t"], unit)
+    bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
+    if bad.size:
+        raise DataError(
+            f"sample {index}, event {bad[0]}: t is {array['t'][bad[0]]} {unit}, expected a finite "
+            "value >= 0, counted from the begin of the sample."
+        )
+    width, height, polarities = size
+    channels = np.zeros(times.size, dtype=np.int64)
+    for name, extent in (("p", polarities), ("y", height), ("x", width)):
+        if extent == 1 and name != "x":
+            continue
+        if name not in array.dtype.names:
+            raise DataError(
+                f"sample {index}: has no field {name}, but sensor_size says {extent} values of it."
+            )
+        values = array[name].astype(np.int64)
+        if name == "p" and (values == -1).any():
+            values = np.where(values == -1, 0, np.where(values == 1, 1, -1))
+        bad = np.flatnonzero((values < 0) | (values >= extent))
+        if bad.size:
+            raise DataError(
+                f"sample {index}, event {bad[0]}: {name} is {array[name][bad[0]]}, expected 0 .. "
+                f"{extent - 1} (sensor_size is {size})."
+            )
+        channels = channels * extent + values
+    return times, channels

@@ -1,0 +1,78 @@
+"""NIR's EventData, both ways.
+
+EventData has times in seconds, one row per sample, filled up with (-1, inf), and one duration for
+all samples. Times are converted to the nearest float64: there and back again differs by at most one
+unit in the last place.
+
+References
+----------
+Pedersen et al. (2024), Neuromorphic intermediate representation, Nat. Commun. 15:8122. Package nir
+1.0.8, ``nir/data_ir/graph.py``.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from eventsim.datasets.units import to_ms
+from eventsim.errors import DataError
+from eventsim.events import EventStream
+
+
+def from_nir(data: Any) -> EventStream:
+    """Events of a ``nir.EventData``. New arrays.
+
+    Raises
+    ------
+    DataError
+        The arrays are not what EventData promises, or the events have values, which an event
+        here has not.
+    """
+    if hasattr(data, "value"):
+        raise DataError(
+            "from_nir: events of ValuedEventData have values, which would be lost. Pass an "
+            "EventData without them."
+        )
+    index, times = np.asarray(data.idx), np.asarray(data.time, dtype=np.float64)
+    if index.ndim != 2 or index.shape != times.shape or index.dtype.kind not in "iu":
+        raise DataError(
+            f"from_nir: idx has shape {index.shape} and type {index.dtype}, time {times.shape}; "
+            "expected integers and floats of one shape (n_samples, n_events)."
+        )
+    there = index != -1
+    wrong = there != np.isfinite(times)
+    wrong |= there & ((index < 0) | (index >= data.n_neurons) | (times < 0) | (times > data.t_max))
+    if wrong.any():
+        s, k = np.argwhere(wrong)[0]
+        raise DataError(
+            f"from_nir, sample {s}, event {k}: idx is {index[s, k]}, time {times[s, k]} s; "
+            f"expected 0 .. {data.n_neurons - 1} and 0 to {data.t_max} s, or -1 and inf."
+        )
+    # The same product for an event at the very end and for the duration: it stays inside.
+    return EventStream.from_unsorted(
+        to_ms(times[there], "s"),
+        index[there],
+        np.concatenate([[0], np.cumsum(there.sum(axis=1))]),
+        n_channels=int(data.n_neurons),
+        duration=to_ms(np.asarray(data.t_max), "s"),
+    )
+
+
+def to_nir(stream: EventStream) -> Any:
+    """The stream as a ``nir.EventData``; ``t_max`` is its longest duration. New arrays."""
+    try:
+        from nir import EventData
+    except ImportError as error:
+        raise DataError(
+            "to_nir needs nir 1.0.8 or later: pip install 'eventsim[nir]' (import failed: "
+            f"{error})."
+        ) from error
+    lengths = np.diff(stream.offsets)
+    there = np.arange(lengths.max(initial=0)) < lengths[:, np.newaxis]
+    index = np.full(there.shape, -1, dtype=np.int64)
+    times = np.full(there.shape, np.inf)
+    # Rows are filled in the order of the samples, each from its left.
+    index[there] = stream.channels
+    times[there] = stream.times / 1e3
+    end = float(stream.duration.max(initial=0.0)) / 1e3
+    return EventData(index, times, stream.n_channels, end)

@@ -1,0 +1,250 @@
+"""Structured arrays, data sets of other libraries, NIR's EventData."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from eventsim import datasets
+from eventsim.datasets import ntidigits
+from eventsim.datasets.adapters import AdaptedSet, from_arrays, from_nir, to_nir
+from eventsim.errors import DataError
+from eventsim.events import EventStream, StoredStream, write_stored
+
+CAMERA = np.dtype([("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", bool)])
+COCHLEA = np.dtype([("t", int), ("x", int), ("p", int)])
+
+
+def camera(*events):
+    return np.array(list(events), CAMERA)
+
+
+def test_channel_is_the_flat_index_of_polarity_row_and_column():
+    events = camera((5, 7, 2000, 1), (0, 0, 500, 0), (33, 33, 1000, 1))
+    stream = from_arrays(events, sensor_size=(34, 34, 2))
+    assert stream.n_channels == 2 * 34 * 34
+    assert stream.times.tolist() == [0.5, 1.0, 2.0]
+    expected = np.ravel_multi_index([[0, 1, 1], [0, 33, 7], [0, 33, 5]], (2, 34, 34))
+    assert stream.channels.tolist() == expected.tolist()
+    assert stream.duration.tolist() == [3.0]
+
+
+def test_fields_of_size_one_do_not_count():
+    events = np.array([(10, 3, 1), (20, 63, 1)], COCHLEA)
+    assert from_arrays(events, sensor_size=(64, 1, 1)).channels.tolist() == [3, 63]
+    merged = from_arrays(camera((1, 2, 0, 0), (1, 2, 0, 1)), sensor_size=(4, 4, 1))
+    assert merged.channels.tolist() == [9, 9]
+
+
+def test_size_is_taken_from_the_events_if_it_is_not_given():
+    first, second = camera((3, 0, 0, 1)), camera((0, 1, 0, 0))
+    stream = from_arrays([first, second, camera()])
+    assert stream.n_channels == 4 * 2 * 2
+    assert stream.offsets.tolist() == [0, 1, 2, 2]
+    assert from_arrays(np.array([(1, 5, 1)], COCHLEA)).n_channels == 6
+    assert from_arrays([]).n_samples == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"), [(bool, [0, 1, 1]), (np.int8, [-1, 1, 1]), (np.uint8, [0, 1, 1])]
+)
+def test_polarities_may_be_written_in_three_ways(dtype, values):
+    events = np.zeros(3, [("t", float), ("x", np.uint16), ("p", dtype)])
+    events["p"] = values
+    assert from_arrays(events, sensor_size=(1, 1, 2)).channels.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("s", 1e-3), ("ms", 1.0), ("us", 1e3)])
+def test_times_have_the_unit_that_is_given(unit, factor):
+    events = np.array([(0.25 * factor, 0), (1.5 * factor, 1)], [("t", float), ("x", int)])
+    stream = from_arrays(events, unit=unit, duration=10.0)
+    np.testing.assert_allclose(stream.times, [0.25, 1.5], rtol=1e-15)
+    assert stream.duration.tolist() == [10.0]
+
+
+def test_input_is_not_changed():
+    events = camera((5, 7, 2000, 1), (0, 0, 500, 0))
+    before = events.copy()
+    from_arrays(events)
+    np.testing.assert_array_equal(events, before)
+
+
+SIZE = {"sensor_size": (4, 4, 2)}
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "words"),
+    [
+        (np.zeros(3), {}, "sample 0: is .*expected a one-dimensional structured array"),
+        ([[1, 2]], {}, "sample 0: is list, expected"),
+        (np.zeros((2, 2), CAMERA), {}, "sample 0: is \\(2, 2\\) of"),
+        (np.zeros(2, [("t", int), ("y", int)]), {}, "with fields t and x"),
+        (np.zeros(2, [("t", int), ("x", float)]), {}, "field x has type float64, expected integ"),
+        (np.zeros(2, [("t", "S3"), ("x", int)]), {}, "field t has type"),
+        (np.zeros(2, [("t", int), ("x", int)]), SIZE, "has no field p, but sensor_size says 2"),
+        (camera((4, 0, 0, 0)), SIZE, "event 0: x is 4, expected 0 .. 3"),
+        (camera((0, 0, 0, 0), (0, -1, 0, 0)), SIZE, "event 1: y is -1, expected 0 .. 3"),
+        (np.array([(1, 0, 5)], COCHLEA), {"sensor_size": (1, 1, 2)}, "p is 5, expected 0 .. 1"),
+        (camera((0, 0, -7, 0)), SIZE, "event 0: t is -7 us, expected a finite value >= 0"),
+        (camera(), {"unit": "min"}, "from_arrays: unit is 'min'"),
+        (camera(), {"sensor_size": (4, 4)}, "sensor_size is \\(4, 4\\), expected"),
+        (camera(), {"sensor_size": (4, 4, 3)}, "at most 2 polarities"),
+        (camera(), {"sensor_size": (0, 4, 1)}, "three integers >= 1"),
+    ],
+)
+def test_what_cannot_be_is_refused(samples, options, words):
+    with pytest.raises(DataError, match=words):
+        from_arrays(samples, **options)
+
+
+class Recorded:
+    """As a data set of tonic's; remembers which samples were asked for."""
+
+    sensor_size = (8, 1, 1)
+
+    def __init__(self, targets=(2, 0, 1)):
+        self.targets, self.asked = targets, []
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, index):
+        self.asked.append(index)
+        return np.array([(1000 * index, index, 1)], COCHLEA), self.targets[index]
+
+
+def test_adapted_set_reads_only_what_is_asked_for():
+    recorded = Recorded()
+    adapted = AdaptedSet(recorded)
+    assert (len(adapted), adapted.n_channels, recorded.asked) == (3, 8, [])
+    stream, label = adapted.read(2)
+    assert (stream.times.tolist(), stream.channels.tolist(), label) == ([2.0], [2], 1)
+    part = adapted.dataset([0, 2])
+    assert recorded.asked == [2, 0, 2]
+    assert part.labels.tolist() == [2, 1]
+    assert part.class_names == ("0", "1", "2")
+    assert (part.info.name, part.info.channels) == ("Recorded", 8)
+    assert adapted.dataset().stream.n_samples == 3
+    assert [label for _, label in adapted] == [2, 0, 1]
+
+
+def test_adapted_set_is_written_sample_by_sample(tmp_path):
+    adapted = AdaptedSet(Recorded())
+    write_stored(tmp_path / "set.h5", adapted.recordings(), n_channels=adapted.n_channels)
+    assert StoredStream.open(tmp_path / "set.h5")[:].times.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_names_and_labels_may_be_given():
+    words = Recorded(["no", "yes"])
+    words.classes = [b"no", b"yes"]
+    adapted = AdaptedSet(words, label=lambda target: ["no", "yes"].index(target))
+    assert adapted.dataset().class_names == ("no", "yes")
+    assert AdaptedSet(words, class_names=("a", "b"), label=len).class_names == ("a", "b")
+    with pytest.raises(DataError, match="Recorded, sample 1: its label is 'yes', expected an int"):
+        AdaptedSet(words).read(1)
+
+
+def test_adapted_set_without_a_size_or_with_wrong_samples_is_refused():
+    with pytest.raises(DataError, match="list: does not say how large its sensor is"):
+        AdaptedSet([])
+    with pytest.raises(DataError, match="list, sample 0: is no pair \\(events, target\\), but int"):
+        AdaptedSet([3], sensor_size=(1, 1, 1)).read(0)
+    with pytest.raises(DataError, match="AdaptedSet: unit is 'h'"):
+        AdaptedSet(Recorded(), unit="h")
+    with pytest.raises(DataError, match="Recorded: sample 0, event 0: x is 2, expected 0 .. 1"):
+        AdaptedSet(Recorded(), sensor_size=(2, 1, 1)).read(2)
+
+
+def test_tonics_own_class_gives_the_events_of_the_file(tmp_path):
+    tonic = pytest.importorskip("tonic")
+    folder = tmp_path / "NTIDIGITS18"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    events = {
+        key: (np.sort(rng.integers(0, 900_000, 50)) / 1000.0, rng.integers(0, 64, 50))
+        for key in ("man-ae-a-o", "man-ae-b-1", "woman-bd-a-z")
+    }
+    ntidigits.write(folder / "n-tidigits.hdf5", train=events, test={})
+    adapted = AdaptedSet(tonic.datasets.NTIDIGITS18(str(tmp_path), train=True, single_digits=True))
+    direct, labels, _ = datasets.load("ntidigits", split="train", root=folder)
+    through = adapted.dataset()
+    assert through.labels.tolist() == labels.tolist() == [0, 1, 10]
+    np.testing.assert_array_equal(through.stream.channels, direct.channels)
+    # tonic cuts times to whole us.
+    np.testing.assert_allclose(through.stream.times, direct.times, atol=1.0001e-3)
+
+
+TIMES = st.one_of(st.just(0.0), st.floats(1e-300, 100.0))  # below, float64 has fewer digits
+
+
+@st.composite
+def streams(draw):
+    lengths = draw(st.lists(st.integers(0, 6), min_size=1, max_size=4))
+    samples = []
+    for length in lengths:
+        times = draw(arrays(float, length, elements=TIMES))
+        channels = draw(arrays(int, length, elements=st.integers(0, 4)))
+        samples.append((np.sort(times), channels))
+    return EventStream.from_samples(samples, n_channels=5, duration=100.0)
+
+
+@given(stream=streams())
+def test_nir_and_back_differs_by_the_last_place_at_most(stream):
+    pytest.importorskip("nir")
+    data = to_nir(stream)
+    assert data.idx.shape == data.time.shape == (len(stream), np.diff(stream.offsets).max())
+    assert (data.n_neurons, data.t_max) == (5, 0.1)
+    back = from_nir(data)
+    np.testing.assert_array_equal(back.offsets, stream.offsets)
+    np.testing.assert_array_equal(back.duration, stream.duration)
+    np.testing.assert_array_max_ulp(back.times, stream.times, maxulp=1)
+    if np.unique(back.times).size == np.unique(stream.times).size == stream.n_events:
+        np.testing.assert_array_equal(back.channels, stream.channels)
+
+
+def test_rows_of_nir_may_be_in_any_order_and_filled_anywhere():
+    nir = pytest.importorskip("nir")
+    index = np.array([[-1, 3, 1], [2, -1, -1]])
+    times = np.array([[np.inf, 0.002, 0.001], [0.0, np.inf, np.inf]])
+    stream = from_nir(nir.EventData(index, times, 4, 0.005))
+    assert stream.times.tolist() == [1.0, 2.0, 0.0]
+    assert stream.channels.tolist() == [1, 3, 2]
+    assert stream.duration.tolist() == [5.0, 5.0]
+    gridded = from_nir(nir.EventData(index, times, 4, 0.005).to_time_gridded(0.001).to_event(2))
+    assert gridded.channels.tolist() == [1, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"idx": np.array([[4, 1]])}, "sample 0, event 0: idx is 4, time 0.1 s; expected 0 .. 3"),
+        ({"idx": np.array([[1, -2]])}, "event 1: idx is -2"),
+        ({"idx": np.array([[1, -1]])}, "event 1: idx is -1, time 0.2 s"),
+        ({"time": np.array([[0.1, np.inf]])}, "event 1: idx is 1, time inf s"),
+        ({"time": np.array([[0.1, 0.6]])}, "event 1: idx is 1, time 0.6 s.*0 to 0.5 s"),
+        ({"time": np.array([[-0.1, 0.2]])}, "event 0: idx is 0, time -0.1 s"),
+        ({"idx": np.array([0, 1]), "time": np.array([0.1, 0.2])}, "idx has shape \\(2,\\)"),
+        ({"idx": np.array([[0.0, 1.0]])}, "and type float64"),
+    ],
+)
+def test_event_data_that_breaks_its_promises_is_refused(change, words):
+    nir = pytest.importorskip("nir")
+    given_ = {"idx": np.array([[0, 1]]), "time": np.array([[0.1, 0.2]])} | change
+    with pytest.raises(DataError, match=words):
+        from_nir(nir.EventData(**given_, n_neurons=4, t_max=0.5))
+
+
+def test_events_with_values_are_refused():
+    nir = pytest.importorskip("nir")
+    valued = nir.ValuedEventData(np.array([[0]]), np.array([[0.1]]), 4, 0.5, np.array([[2.0]]))
+    with pytest.raises(DataError, match="ValuedEventData have values, which would be lost"):
+        from_nir(valued)
+
+
+def test_missing_nir_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nir", None)
+    with pytest.raises(DataError, match=r"needs nir 1.0.8 or later: pip install 'eventsim\[nir\]'"):
+        to_nir(EventStream([], [], [0, 0], n_channels=1, duration=1.0))
