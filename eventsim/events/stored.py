@@ -338,7 +338,6 @@ _UNREADABLE = (
     AttributeError,
     RuntimeError,
     OverflowError,
-    MemoryError,
 )
 _EVENT_FIELDS: Mapping[Literal["times", "channels"], type[Any]] = {
     "times": np.float64,

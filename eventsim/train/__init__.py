@@ -3,7 +3,7 @@
 from eventsim.train.augment import Augmentation, augment
 from eventsim.train.checkpoint import load_network, save_network
 from eventsim.train.config import TrainConfig
-from eventsim.train.data import LabelledEvents, stratified_split
+from eventsim.train.data import LabelledEvents, StoredLabelledEvents, stratified_split
 from eventsim.train.evaluation import Evaluation, evaluate
 from eventsim.train.loop import TrainEvent, TrainResult, train
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum
@@ -24,6 +24,7 @@ __all__ = [
     "ProcessGroup",
     "RateBand",
     "RichProgress",
+    "StoredLabelledEvents",
     "SumOfLosses",
     "TrainConfig",
     "TrainEvent",

@@ -16,7 +16,7 @@ drawn from (seed, epoch), a batch's augmentation from (seed, epoch, batch).
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import StorageError
+from eventsim.events import EventStream
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import Network
 from eventsim.train.config import TrainConfig
-from eventsim.train.data import LabelledEvents
+from eventsim.train.data import AnyEvents
 from eventsim.train.optimiser import AdamW, select
 
 CHECKPOINT_VERSION = 1
@@ -36,6 +37,8 @@ NETWORK_VERSION = 1
 
 Arrays = dict[str, NDArray[Any]]
 Metrics = dict[str, Any]
+# Type, shape, and values in pieces.
+Part = tuple[np.dtype[Any], tuple[int, ...], Iterable[NDArray[Any]]]
 
 
 @dataclass(eq=False)
@@ -82,20 +85,12 @@ class Origin:
     data: str
 
     @classmethod
-    def of(cls, net: Network, data: LabelledEvents, config: TrainConfig) -> "Origin":
+    def of(cls, net: Network, data: AnyEvents, config: TrainConfig) -> "Origin":
         """Describe a run that is about to start."""
         settings = config.to_dict()
         # It decides when state is written, not what comes out.
         del settings["checkpoint_every"]
-        stream = data.stream
-        recordings: Arrays = {
-            "times": stream.times,
-            "channels": stream.channels,
-            "offsets": stream.offsets,
-            "duration": stream.duration,
-            "labels": data.labels,
-        }
-        return cls(settings, digest(net.to_arrays()), digest(recordings))
+        return cls(settings, digest(net.to_arrays()), digest_of_data(data))
 
     def digests(self) -> dict[str, str]:
         """A hash in hexadecimal of each part, by its name."""
@@ -196,11 +191,29 @@ def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> None
 
 def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Hash of arrays and their names, in hexadecimal."""
+    return _hash({key: (a.dtype, a.shape, [a]) for key, a in arrays.items()})
+
+
+def digest_of_data(data: AnyEvents) -> str:
+    """:func:`digest` of the arrays of recordings; those in a file are read piece by piece."""
+    stream = data.stream
+    small = {"duration": stream.duration, "labels": data.labels, "offsets": stream.offsets}
+    if isinstance(stream, EventStream):
+        return digest(small | {"channels": stream.channels, "times": stream.times})
+    n = (stream.n_events,)
+    parts: dict[str, Part] = {key: (a.dtype, a.shape, [a]) for key, a in small.items()}
+    parts["channels"] = np.dtype(np.int32), n, stream.pieces("channels")
+    parts["times"] = np.dtype(np.float64), n, stream.pieces("times")
+    return _hash(parts)
+
+
+def _hash(parts: Mapping[str, Part]) -> str:
     found = hashlib.blake2b(digest_size=16)
-    for key in sorted(arrays):
-        array = np.ascontiguousarray(arrays[key])
-        found.update(f"{key} {array.dtype.str} {array.shape} ".encode())
-        found.update(array.tobytes())
+    for key in sorted(parts):
+        dtype, shape, pieces = parts[key]
+        found.update(f"{key} {dtype.str} {shape} ".encode())
+        for piece in pieces:
+            found.update(np.ascontiguousarray(piece).tobytes())
     return found.hexdigest()
 
 

@@ -1,4 +1,9 @@
-"""LabelledEvents: recordings with a class each, and their seeded, stratified split."""
+"""Recordings with a class each, in memory or in a file, and their seeded, stratified split.
+
+Training and evaluation take either. Both have ``labels``, ``class_names`` and a ``stream`` that
+counts and batches samples; ``data[index]`` gives selected samples in memory, ``data.subset(index)``
+leaves them where they are. Of recordings in a file, no more than a batch is ever in memory.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import DataError, ParameterError, ShapeError
-from eventsim.events import EventStream
+from eventsim.events import EventStream, StoredStream
 
 Ints = NDArray[np.int64]
 
@@ -36,22 +41,7 @@ class LabelledEvents:
     class_names: tuple[str, ...]
 
     def __init__(self, stream: EventStream, labels: ArrayLike, class_names: Any):
-        given = np.asarray(labels)
-        if given.shape != (stream.n_samples,) or (given.size and given.dtype.kind not in "iu"):
-            raise ShapeError(
-                f"LabelledEvents: labels have shape {given.shape} and type {given.dtype}, expected "
-                f"({stream.n_samples},) integers, one per sample."
-            )
-        names = tuple(str(name) for name in class_names)
-        bad = np.flatnonzero((given < 0) | (given >= len(names)))
-        if bad.size:
-            raise DataError(
-                f"LabelledEvents, sample {bad[0]}: label is {given[bad[0]]}, expected "
-                f"0 .. {len(names) - 1} (there are {len(names)} class names)."
-            )
-        object.__setattr__(self, "stream", stream)
-        object.__setattr__(self, "labels", given.astype(np.int64))
-        object.__setattr__(self, "class_names", names)
+        _set_checked(self, stream, labels, class_names)
 
     def __len__(self) -> int:
         return self.labels.size
@@ -61,8 +51,43 @@ class LabelledEvents:
         labels = np.atleast_1d(self.labels[index])
         return LabelledEvents(self.stream[index], labels, self.class_names)
 
+    def subset(self, index: Any) -> "LabelledEvents":
+        """Selected samples, in memory as these are. New arrays."""
+        return self[index]
+
     def __repr__(self) -> str:
         return f"LabelledEvents({self.stream!r}, {len(self.class_names)} classes)"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredLabelledEvents:
+    """Recordings in a file, and their classes; parameters as :class:`LabelledEvents`."""
+
+    stream: StoredStream
+    labels: Ints
+    class_names: tuple[str, ...]
+
+    def __init__(self, stream: StoredStream, labels: ArrayLike, class_names: Any):
+        _set_checked(self, stream, labels, class_names)
+
+    def __len__(self) -> int:
+        return self.labels.size
+
+    def __getitem__(self, index: Any) -> LabelledEvents:
+        """Read samples, selected as :class:`EventStream` does. New arrays."""
+        labels = np.atleast_1d(self.labels[index])
+        return LabelledEvents(self.stream[index], labels, self.class_names)
+
+    def subset(self, index: Any) -> "StoredLabelledEvents":
+        """Selected samples, left in the file."""
+        labels = np.atleast_1d(self.labels[index])
+        return StoredLabelledEvents(self.stream.subset(index), labels, self.class_names)
+
+    def __repr__(self) -> str:
+        return f"StoredLabelledEvents({self.stream!r}, {len(self.class_names)} classes)"
+
+
+AnyEvents = LabelledEvents | StoredLabelledEvents
 
 
 def stratified_split(labels: Ints, *, fraction: float, seed: int) -> tuple[Ints, Ints]:
@@ -94,3 +119,26 @@ def stratified_split(labels: Ints, *, fraction: float, seed: int) -> tuple[Ints,
             wanted = min(max(wanted, 1), members.size - 1)
         chosen[members[:wanted]] = True
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def _set_checked(
+    data: AnyEvents, stream: EventStream | StoredStream, labels: ArrayLike, class_names: Any
+) -> None:
+    """Set the fields of ``data``, checked."""
+    given = np.asarray(labels)
+    kind = type(data).__name__
+    if given.shape != (stream.n_samples,) or (given.size and given.dtype.kind not in "iu"):
+        raise ShapeError(
+            f"{kind}: labels have shape {given.shape} and type {given.dtype}, expected "
+            f"({stream.n_samples},) integers, one per sample."
+        )
+    names = tuple(str(name) for name in class_names)
+    bad = np.flatnonzero((given < 0) | (given >= len(names)))
+    if bad.size:
+        raise DataError(
+            f"{kind}, sample {bad[0]}: label is {given[bad[0]]}, expected 0 .. {len(names) - 1} "
+            f"(there are {len(names)} class names)."
+        )
+    object.__setattr__(data, "stream", stream)
+    object.__setattr__(data, "labels", given.astype(np.int64))
+    object.__setattr__(data, "class_names", names)

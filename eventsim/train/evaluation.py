@@ -11,7 +11,7 @@ from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError, ShapeError
 from eventsim.network import Network
 from eventsim.train.config import TrainConfig
-from eventsim.train.data import LabelledEvents
+from eventsim.train.data import AnyEvents, LabelledEvents
 from eventsim.train.losses import CrossEntropy, FirstSpike
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
@@ -60,7 +60,7 @@ def make_loss(config: TrainConfig, labels: Ints) -> CrossEntropy | FirstSpike:
 
 def evaluate(
     net: Network,
-    data: LabelledEvents,
+    data: AnyEvents,
     config: TrainConfig | None = None,
     *,
     group: ProcessGroup | None = None,
@@ -72,7 +72,7 @@ def evaluate(
     net
         The network; not changed.
     data
-        The recordings, not augmented.
+        The recordings, in memory or in a file; not augmented.
     config
         Gives the loss, the output population, the batch size, backend and precision.
     group
@@ -135,7 +135,7 @@ def spiking_names(net: Network) -> list[str]:
     return [name for name, p in net.populations.items() if p.kind == "spiking"]
 
 
-def check_fit(net: Network, data: LabelledEvents, config: TrainConfig) -> None:
+def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
     """Raise if data, network and loss cannot work together."""
     if not len(data):
         raise DataError("The data holds no recordings, expected at least one.")

@@ -48,7 +48,7 @@ from eventsim.train.checkpoint import (
     save_network,
 )
 from eventsim.train.config import TrainConfig
-from eventsim.train.data import LabelledEvents, stratified_split
+from eventsim.train.data import AnyEvents, stratified_split
 from eventsim.train.evaluation import check_fit, evaluate
 from eventsim.train.optimiser import AdamW, schedule, select
 from eventsim.train.parallel import ProcessGroup, check_shards
@@ -120,8 +120,8 @@ class _Run:
     """What stays the same during a run."""
 
     config: TrainConfig
-    training: LabelledEvents
-    validation: LabelledEvents
+    training: AnyEvents
+    validation: AnyEvents
     folder: Path
     origin: Origin
     callback: Callback | None
@@ -151,7 +151,7 @@ class _Run:
 
 def train(
     net: Network,
-    data: LabelledEvents,
+    data: AnyEvents,
     config: TrainConfig,
     folder: str | Path,
     *,
@@ -166,7 +166,8 @@ def train(
     net
         Where training starts. It is not changed.
     data
-        Training data; ``config.validation_fraction`` of it is held out for validation.
+        Training data, in memory or in a file; ``config.validation_fraction`` of it is held out
+        for validation.
     config
         Settings.
     folder
@@ -203,7 +204,8 @@ def train(
     origin = Origin.of(net, data, config)
     for what, its_digest in origin.digests().items():
         group.check_same(what, its_digest)
-    run = _Run(config, data[kept], data[held_out], Path(folder), origin, callback, group)
+    parts = data.subset(kept), data.subset(held_out)
+    run = _Run(config, *parts, Path(folder), origin, callback, group)
     state = _resumed(run) if resume else _started(run, net)
     _write_metrics(run, state)
     with _deferred_interrupt(group):

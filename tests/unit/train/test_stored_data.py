@@ -1,0 +1,151 @@
+"""Training from a file: the same bits as from memory, and never more of the file than a batch."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from eventsim.errors import DataError, ShapeError
+from eventsim.events import Recording, StoredStream, write_stored
+from eventsim.train import LabelledEvents, StoredLabelledEvents, TrainConfig, evaluate, train
+from eventsim.train.checkpoint import Origin, digest_of_data
+from tests.unit.train.task import small_net, two_patterns
+
+ROOT = Path(__file__).parents[3]
+CONFIG = TrainConfig(epochs=2, batch_size=8, seed=5, validation_fraction=0.2)
+
+
+@pytest.fixture(scope="module")
+def memory():
+    return two_patterns(60)
+
+
+@pytest.fixture(scope="module")
+def stored(memory, tmp_path_factory):
+    path = tmp_path_factory.mktemp("stored") / "events.h5"
+    write_stored(
+        path, (Recording(t, c, 60.0) for t, c in memory.stream), n_channels=memory.stream.n_channels
+    )
+    return StoredLabelledEvents(StoredStream.open(path), memory.labels, memory.class_names)
+
+
+def assert_same_net(a, b):
+    for key, values in a.parameters().items():
+        np.testing.assert_array_equal(values, b.parameters()[key], err_msg=key)
+
+
+def test_training_from_a_file_ends_with_the_bits_of_training_from_memory(memory, stored, tmp_path):
+    first = train(small_net(), memory, CONFIG, tmp_path / "memory")
+    second = train(small_net(), stored, CONFIG, tmp_path / "stored")
+    assert_same_net(first.net, second.net)
+    assert_same_net(first.selected_net, second.selected_net)
+    assert first.last["validation_loss"] == second.last["validation_loss"]
+
+
+def test_run_started_from_memory_goes_on_from_a_file(memory, stored, tmp_path):
+    def stop(event):
+        if (event.kind, event.epoch) == ("epoch", 1):
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        train(small_net(), memory, CONFIG, tmp_path / "half", callback=stop)
+    resumed = train(small_net(), stored, CONFIG, tmp_path / "half", resume=True)
+    assert_same_net(resumed.net, train(small_net(), stored, CONFIG, tmp_path / "whole").net)
+
+
+def test_evaluation_from_a_file_is_that_from_memory(memory, stored):
+    first, second = (evaluate(small_net(), data, CONFIG) for data in (memory, stored))
+    assert (first.accuracy, first.loss) == (second.accuracy, second.loss)
+    assert first.synaptic_events == second.synaptic_events
+
+
+def test_digest_of_a_selection_is_that_of_the_same_recordings_in_memory(memory, stored):
+    for index in (slice(None), np.array([7, 3, 3]), slice(0, 0)):
+        assert digest_of_data(stored.subset(index)) == digest_of_data(memory[index])
+    assert digest_of_data(stored.subset([1, 2])) != digest_of_data(stored.subset([2, 1]))
+
+
+def test_training_reads_a_batch_at_a_time_and_each_sample_once_an_epoch(
+    stored, tmp_path, monkeypatch
+):
+    taken, largest = [], []
+    read_batch, read_part = StoredStream.__getitem__, h5py.Dataset.__getitem__
+
+    def note_batch(stream, index):
+        found = read_batch(stream, index)
+        taken.append(found.n_samples)
+        return found
+
+    def note_part(data, index, **options):
+        found = read_part(data, index, **options)
+        if data.name == "/times":
+            largest.append(np.size(found))
+        return found
+
+    config = replace(CONFIG, epochs=1)
+    origin = Origin.of(small_net(), stored, config)  # reads all of it once, for its digest
+    monkeypatch.setattr("eventsim.train.loop.Origin.of", lambda *_args: origin)
+    monkeypatch.setattr(StoredStream, "__getitem__", note_batch)
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", note_part)
+    train(small_net(), stored, config, tmp_path / "run")
+    assert sum(taken) == len(stored)  # 48 for training, 12 for validation
+    assert max(taken) == 8
+    assert sum(largest) == stored.stream.n_events
+
+
+LARGER_THAN_MEMORY = """
+import resource, sys
+import numpy as np
+from eventsim.events import EventStream, StoredStream
+from eventsim.train import StoredLabelledEvents, TrainConfig, train
+from tests.unit.train.task import small_net, two_patterns
+
+train(small_net(), two_patterns(20), TrainConfig(epochs=1), sys.argv[2] + "/warm")  # compiles
+stream = StoredStream.open(sys.argv[1])
+labels = np.arange(len(stream)) % 2
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (100 << 20),) * 2)
+try:
+    stream[:]
+except MemoryError:
+    print("too large")
+data = StoredLabelledEvents(stream, labels, "ab")
+config = TrainConfig(epochs=1, batch_size=4, validation_fraction=0.1)
+result = train(small_net(), data, config, sys.argv[2] + "/run")
+print(result.last["epoch"])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_file_larger_than_memory_trains(tmp_path):
+    each = Recording(np.linspace(0, 59, 20_000), np.arange(20_000) % 6, 60.0)
+    write_stored(tmp_path / "big", (each for _ in range(500)), n_channels=6)  # 120 MB in memory
+    run = subprocess.run(
+        [sys.executable, "-c", LARGER_THAN_MEMORY, str(tmp_path / "big"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["too", "large", "1"]
+
+
+def test_selection_keeps_samples_and_labels_together(memory, stored):
+    part = stored.subset(np.array([5, 2])).subset([1])
+    assert isinstance(part, StoredLabelledEvents)
+    assert isinstance(part[:], LabelledEvents)
+    np.testing.assert_array_equal(part[:].stream.times, memory.stream.sample(2)[0])
+    assert part.labels.tolist() == [memory.labels[2]]
+    assert len(stored[3]) == 1
+    np.testing.assert_array_equal(memory.subset([4]).stream.times, memory[[4]].stream.times)
+
+
+def test_labels_that_do_not_fit_raise(stored):
+    with pytest.raises(ShapeError, match=r"StoredLabelledEvents: labels have shape \(1,\)"):
+        StoredLabelledEvents(stored.stream, [0], ("a",))
+    with pytest.raises(DataError, match="StoredLabelledEvents, sample 1: label is 1"):
+        StoredLabelledEvents(stored.stream, stored.labels, ("a",))
