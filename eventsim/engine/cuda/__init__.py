@@ -5,6 +5,8 @@ fixed order, without atomics: two runs give the same bits. Spikes, and gradients
 stay on the device; gradients by parameters go to where the network's parameters are.
 """
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from eventsim.engine.cuda import layer, layer_adjoint, queue, readout_host
@@ -13,7 +15,25 @@ from eventsim.engine.cuda.device import Array, CupyDevice, Device
 from eventsim.engine.cuda.order import sum_by
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.state import LayerState
+from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
+
+
+def _advised(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Say what to do where a job does not fit the device's memory."""
+
+    @wraps(run)
+    def advised(self: "CudaBackend", job: Job, *args: Any) -> Any:
+        try:
+            return run(self, job, *args)
+        except self.device.out_of_memory as error:
+            raise BackendError(
+                f"cuda: {job.stage.name!r} with {job.n_samples} samples does not fit the memory of "
+                f"{self.device.name} ({error}). Run fewer samples at a time (batch_size in "
+                "training, stream[a:b] otherwise), or precision='single'."
+            ) from error
+
+    return advised
 
 
 class CudaBackend:
@@ -48,34 +68,41 @@ class CudaBackend:
         """As :meth:`eventsim.engine.job.Backend.sum_by`."""
         return sum_by(self.device, values, index, size)
 
+    @_advised
     def layer_forward(self, job: Job) -> SpikeTrains:
         """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
         return layer.forward(self.device, job, self._wirings)
 
+    @_advised
     def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
         """As :meth:`eventsim.engine.job.Backend.layer_resume`."""
         return layer.resume(self.device, job, self._wirings, state)
 
+    @_advised
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
     ) -> StageGradients:
         """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
         return layer_adjoint.backward(self.device, job, self._wirings, trains, by_time, by_voltage)
 
+    @_advised
     def queue_forward(self, job: Job) -> SpikeTrains:
         """As :meth:`eventsim.engine.job.Backend.queue_forward`."""
         return queue.forward(self.device, job)
 
+    @_advised
     def queue_backward(
         self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
     ) -> StageGradients:
         """As :meth:`eventsim.engine.job.Backend.queue_backward`."""
         return queue.backward(self.device, job, trains, by_time, by_voltage)
 
+    @_advised
     def readout_forward(self, job: Job, rate: float) -> Array:
         """As :meth:`eventsim.engine.job.Backend.readout_forward`."""
         return readout_host.forward(self.device, job, self._wirings, rate)
 
+    @_advised
     def readout_backward(self, job: Job, rate: float, by_integral: Array) -> StageGradients:
         """As :meth:`eventsim.engine.job.Backend.readout_backward`."""
         return readout_host.backward(self.device, job, self._wirings, rate, by_integral)

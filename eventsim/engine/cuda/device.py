@@ -59,10 +59,14 @@ _PARAMETER = re.compile(r"(?:const )?\s*(.*?)\s*(\*?)\s*(?:__restrict__)?\s*(\w+
 
 
 class Device(Protocol):
-    """Where kernels run and their arrays live."""
+    """Where kernels run and their arrays live.
+
+    ``out_of_memory`` is what it raises where an array does not fit.
+    """
 
     name: str
     xp: Any
+    out_of_memory: type[Exception]
 
     def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
         """A C-contiguous device array; the same one if it is already."""
@@ -165,6 +169,7 @@ class CupyDevice:
         import cupy
 
         self.xp = cupy
+        self.out_of_memory: type[Exception] = cupy.cuda.memory.OutOfMemoryError
         self._modules: dict[tuple[int, str], Any] = {}
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
         self.name: str = properties["name"].decode()

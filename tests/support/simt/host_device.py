@@ -58,6 +58,7 @@ class HostDevice:
     """
 
     name = "host build of the CUDA text"
+    out_of_memory = MemoryError
     xp = simt_arrays
 
     def __init__(self, seed=0, flavour="plain", *, source=None, folder=None):
