@@ -171,7 +171,8 @@ def _ordered(job: Job, parts: list[tuple[Array, ...]]) -> Arriving:
     xp = namespace(time)
     met = xp.flatnonzero(time < xp.asarray(job.duration)[sample])
     if met.size == 0:  # which CuPy neither sorts nor searches
-        return Arriving(xp.zeros(job.n_samples + 1, np.int64), time, first, last, spike, cause)
+        empty = (values[met] for values in (time, first, last, spike, cause))
+        return Arriving(xp.zeros(job.n_samples + 1, np.int64), *empty)
     # Floats hold every synapse number; those from OWN on become equal, and keep their order.
     keys = [first[met].astype(np.float64), time[met], sample[met].astype(np.float64)]
     order = met[xp.lexsort(xp.stack(keys))]
