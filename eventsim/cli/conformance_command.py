@@ -81,19 +81,28 @@ def show(found: dict[str, Any]) -> None:
     for entry in found["simulators"]:
         about = ", ".join(filter(None, [entry["version"], entry["settings"]]))
         out.print(Text(f"{entry['simulator']} ({about})", "bold"))
-        table = Table(header_style="bold")
-        for name in ("case", "result", "worst error ms", "tolerance ms"):
-            table.add_column(name, justify="right" if name.endswith("ms") else "left", no_wrap=True)
-        table.add_column("what is wrong", no_wrap=True, overflow="ellipsis")
-        for result in entry["results"]:
-            table.add_row(*_row(result))
-        out.print(table)
+        out.print(_table([_row(result) for result in entry["results"]], out.width))
     for entry in found["simulators"]:
         verdict = Text("Passed", "bold green") if entry["passed"] else Text("FAILED", "bold red")
         text = ", ".join(f"{number} {name}" for name, number in entry["counts"].items() if number)
         worst = [r["worst_error_ms"] for r in entry["results"] if r["outcome"] == "passed"]
         error = f"; worst error of those that passed {max(worst):.1e} ms" if worst else ""
         out.print(Text.assemble(verdict, f"  {entry['simulator']}: {text}{error}"))
+
+
+def _table(rows: Sequence[Sequence[Text]], width: int) -> Table:
+    """A line per case; only the last column gives way where the terminal is narrow."""
+    table = Table(header_style="bold")
+    names = ("case", "result", "worst error ms", "tolerance ms")
+    needed = [max([len(name), *(len(row[k]) for row in rows)]) for k, name in enumerate(names)]
+    for k, name in enumerate(names):
+        table.add_column(name, justify="right" if k > 1 else "left", min_width=needed[k])
+    rest = width - sum(needed) - 3 * len(needed) - 4  # borders and the spaces beside them
+    last = "what is wrong"
+    table.add_column(last, no_wrap=True, overflow="ellipsis", max_width=max(rest, len(last)))
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _row(result: dict[str, Any]) -> list[Text]:

@@ -52,10 +52,11 @@ def pacemaker(entry):
 
 
 def nothing(entry):
-    """The peak of the alpha function is below the threshold."""
-    _, _, r, theta, leak, _, _ = parameters(entry)
+    """The peak, R w / e for equal time constants and R w / 4 for 2 : 1, is below the threshold."""
+    tau, tau_syn, r, theta, leak, _, _ = parameters(entry)
     weight = mp.mpf(entry["projections"][0]["synapses"][0][2])
-    assert r * weight / mp.e < theta - leak
+    assert tau in (tau_syn, 2 * tau_syn)
+    assert r * weight / (mp.e if tau == tau_syn else 4) < theta - leak
     return []
 
 
@@ -63,6 +64,8 @@ CLOSED = {
     "equal-time-constants": alpha,
     "grazing-alpha-above": alpha,
     "grazing-alpha-below": nothing,
+    "grazing-quadratic-above": quadratic,
+    "grazing-quadratic-below": nothing,
     "membrane-twice-synapse": quadratic,
     "pacemaker": pacemaker,
     "pacemaker-with-refractory-time": pacemaker,
