@@ -1,17 +1,19 @@
 """backward: walk the stages of a run in reverse and collect the gradients."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from eventsim.adjoint.gradients import Gradients, PopulationGradients, ProjectionGradients
 from eventsim.adjoint.seeds import Floats, Loss, ReadoutSeed, Seeds, SpikeSeed
-from eventsim.engine import Precision, get_backend, make_job
+from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.job import Backend, Job, Source, StageGradients
+from eventsim.engine.members import join_members, member_order
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
-from eventsim.network import Network, Projection
-from eventsim.plan import make_plan
+from eventsim.events.namespace import beside, namespace, to_host
+from eventsim.network import Network, Population, Projection
+from eventsim.plan import Stage, make_plan
 
 
 def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
@@ -30,7 +32,8 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     Returns
     -------
     Gradients
-        Of every weight, delay and neuron parameter, and of the input times. New arrays.
+        Of every weight, delay and neuron parameter, in arrays of the network's library, and of the
+        input times, in arrays of the tape's. New arrays.
 
     Raises
     ------
@@ -41,28 +44,34 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     if callable(seeds):
         loss, seeds = seeds(net, tape)
     plan, engine = make_plan(net), get_backend(tape.backend)
-    by_time = {name: np.zeros(len(tape[name])) for name in tape.names}
-    by_voltage = {name: np.zeros(len(tape[name])) for name in tape.names}
+    given, tape, xp = tape, place_tape(tape, engine), engine.xp
+    by_time = {name: xp.zeros(len(tape[name])) for name in tape.names}
+    by_voltage = {name: xp.zeros(len(tape[name])) for name in tape.names}
     readouts = _sort_seeds(net, tape, seeds, by_time, by_voltage)
-    by_time[plan.input.name] = np.zeros(tape.stream.n_events)
+    by_time[plan.input.name] = xp.zeros(tape.stream.n_events)
 
     populations: dict[str, PopulationGradients] = {}
     projections: dict[str, ProjectionGradients] = {}
     grazes = 0
-    precision: Precision = "single" if tape.precision == "single" else "double"
     for stage in reversed(plan.stages):
-        job = make_job(plan, stage, tape.stream, tape.trains, precision)
+        job = make_job(plan, stage, tape)
         if stage.population.kind == "readout":
             found = _readout(engine, job, readouts.get(stage.name))
+        elif stage.lateral:
+            found = _loop(engine, job, tape, by_time, by_voltage)
         else:
             name = stage.name
             found = engine.layer_backward(job, tape[name], by_time[name], by_voltage[name])
-            grazes += found.grazes
-        for projection, by_source in zip(stage.afferents, found.source_times, strict=True):
+        grazes += found.grazes
+        for projection, by_source in zip(stage.afferents, found.source_times, strict=False):
             by_time[projection.source] += by_source
-        populations[stage.name] = PopulationGradients(found.parameters)
-        projections |= _projections(job, found)
-    return Gradients(populations, projections, by_time[plan.input.name], loss, grazes)
+        for member, low, high in _members(stage):
+            mine = {name: values[low:high] for name, values in found.parameters.items()}
+            populations[member.name] = PopulationGradients(mine)
+        projections |= _projections(engine, job, found)
+    by_input = by_time[plan.input.name]
+    input_times = by_input if tape is given else to_host(by_input)
+    return Gradients(populations, projections, input_times, loss, grazes)
 
 
 def _sort_seeds(
@@ -87,57 +96,83 @@ def _sort_seeds(
                 f"backward: {name!r} is of kind {population.kind!r} and has no spikes to take "
                 "derivatives by. Give readouts a ReadoutSeed."
             )
-        seed = seed if isinstance(seed, SpikeSeed) else SpikeSeed(time=np.asarray(seed))
+        seed = seed if isinstance(seed, SpikeSeed) else SpikeSeed(time=seed)
         for kind, given, into in (
             ("dL/dt", seed.time, by_time),
             ("dL/dV", seed.voltage, by_voltage),
         ):
             if given is not None:
                 _check_shape(name, kind, given, into[name].shape)
-                into[name] += given
+                into[name] += beside(given, into[name])
     return readouts
 
 
 def _check_shape(name: str, kind: str, given: Floats, shape: tuple[int, ...]) -> None:
-    if np.shape(given) != shape:
-        raise ShapeError(
-            f"backward: {kind} of {name!r} has shape {np.shape(given)}, expected {shape}."
-        )
+    found = given.shape if hasattr(given, "shape") else np.shape(given)
+    if found != shape:
+        raise ShapeError(f"backward: {kind} of {name!r} has shape {found}, expected {shape}.")
 
 
 def _readout(engine: Backend, job: Job, seed: ReadoutSeed | None) -> StageGradients:
     if seed is None:
-        seed = ReadoutSeed(np.inf, np.zeros((job.n_samples, job.stage.population.size)))
-    return engine.readout_backward(job, 1.0 / seed.time_constant, seed.integral)
+        seed = ReadoutSeed(np.inf, engine.xp.zeros((job.n_samples, job.stage.population.size)))
+    return engine.readout_backward(job, 1.0 / seed.time_constant, engine.asarray(seed.integral))
 
 
-def _projections(job: Job, found: StageGradients) -> dict[str, ProjectionGradients]:
+def _loop(
+    engine: Backend,
+    job: Job,
+    tape: SpikeTape,
+    by_time: dict[str, Floats],
+    by_voltage: dict[str, Floats],
+) -> StageGradients:
+    """A stage with a loop: its members run backward as one population."""
+    order = member_order(job.stage, tape.trains)
+    names, xp = [member.name for member in job.stage.members], engine.xp
+    return engine.queue_backward(
+        job,
+        join_members(job.stage, tape.trains, order),
+        xp.concatenate([by_time[name] for name in names])[order],
+        xp.concatenate([by_voltage[name] for name in names])[order],
+    )
+
+
+def _members(stage: Stage) -> list[tuple[Population, int, int]]:
+    """Every member with its first neuron and the one after its last."""
+    starts = [int(start) for start in stage.member_start]
+    return list(zip(stage.members, starts[:-1], starts[1:], strict=True))
+
+
+def _projections(
+    engine: Backend, job: Job, found: StageGradients
+) -> dict[str, ProjectionGradients]:
     stage, start = job.stage, job.stage.wiring.synapse_start
     result = {}
-    for k, projection in enumerate(stage.afferents):
+    for k, projection in enumerate(stage.projections):
         mine = slice(start[k], start[k + 1])
         weights = found.weights[mine].reshape(projection.values.shape)
         if projection.delay_per_synapse:
             assert found.delays is not None
             delays = found.delays[mine].reshape(projection.delays.shape)
         else:
-            delays = _shared_delays(projection, job.sources[k], found.source_times[k])
+            delays = _shared_delays(engine, projection, job.sources[k], found.source_times[k])
         result[projection.name] = ProjectionGradients(weights, delays)
-    if stage.recurrence is not None:
-        by_delay = found.self_delays
-        total: Callable[[Floats], Floats] = (
-            np.sum if stage.recurrence.delays.ndim == 0 else np.array
-        )
-        result[stage.recurrence.name] = ProjectionGradients(
-            found.self_weights, np.asarray(total(by_delay))
-        )
+    for recurrence, (_, low, high) in zip(stage.recurrences, _members(stage), strict=True):
+        if recurrence is not None:
+            by_delay: Any = found.self_delays[low:high]
+            if recurrence.delays.ndim == 0:
+                by_delay = namespace(by_delay).asarray(by_delay.sum())
+            result[recurrence.name] = ProjectionGradients(found.self_weights[low:high], by_delay)
     return result
 
 
-def _shared_delays(projection: Projection, source: Source, by_time: Floats) -> Floats:
+def _shared_delays(
+    engine: Backend, projection: Projection, source: Source, by_time: Floats
+) -> Floats:
     """A delay that all targets share moves the arrivals as the source's own times would."""
     if projection.delays.ndim == 0:
-        return np.asarray(by_time.sum())
-    total = np.zeros(source.size)
-    np.add.at(total, source.channel, by_time)
-    return total
+        total = engine.xp.asarray(by_time.sum())
+    else:
+        total = engine.sum_by(by_time, source.channel, source.size)
+    shared: Floats = beside(total, projection.delays)
+    return shared

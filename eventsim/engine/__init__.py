@@ -2,6 +2,7 @@
 
 from eventsim.engine.chunks import RunState, simulate_chunk, simulate_chunks
 from eventsim.engine.job import Precision
+from eventsim.engine.place import place, place_tape
 from eventsim.engine.registry import (
     BackendInfo,
     available_backends,
@@ -21,6 +22,8 @@ __all__ = [
     "describe_backend",
     "get_backend",
     "make_job",
+    "place",
+    "place_tape",
     "readout_integral",
     "readout_voltage",
     "register_backend",

@@ -22,7 +22,7 @@ from eventsim.engine.registry import get_backend
 from eventsim.engine.run import check_run, count_arrivals
 from eventsim.engine.state import LayerState, start_state
 from eventsim.engine.trace import synaptic_gain
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.stream import sample_of_event
 from eventsim.network import Network, Projection
@@ -112,6 +112,11 @@ def simulate_chunk(
             known = None if state is None else state.readouts[stage.name]
             readouts[stage.name] = _readout_after(job, known, begin)
             continue
+        if stage.lateral:
+            raise NetworkError(
+                f"simulate_chunk: {stage.name!r} has lateral recurrence, which runs in one piece "
+                "only. Call simulate on the whole stream."
+            )
         before = start_state(job) if state is None else state.layers[stage.name]
         trains[stage.name], layers[stage.name] = engine.layer_resume(job, before)
         sources[stage.name] = _joined(state, stage.name, source_of(trains[stage.name]))

@@ -1,13 +1,18 @@
-"""What a backend is given and what it gives back: plain arrays, one stage at a time."""
+"""What a backend is given and what it gives back: plain arrays, one stage at a time.
+
+Spikes and what belongs to them are arrays of the backend's own library. Parameters of the network,
+and gradients by them, are where the network has its arrays: NumPy's or the backend's.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.events import EventStream, SpikeTrains
+from eventsim.events.namespace import Array, namespace, owners
 from eventsim.network import Projection
 from eventsim.plan import Stage
 
@@ -44,7 +49,8 @@ class Job:
     Attributes
     ----------
     sources
-        One per afferent of the stage, in the same order.
+        One per afferent of the stage, in the same order; for the way back over a stage with a
+        loop one per projection.
     duration
         ms, shape [samples].
     precision
@@ -62,35 +68,51 @@ class Job:
         return self.duration.size
 
     def weights(self) -> Floats:
-        """Weights of all afferent synapses in the order of the stage's wiring. New array."""
-        return np.concatenate([np.zeros(0), *(p.values.ravel() for p in self.stage.afferents)])
+        """Weights of all synapses in the order of the stage's wiring. New array."""
+        return self._joined([p.values.ravel() for p in self.stage.projections])
 
     def delays(self) -> Floats:
-        """Delays of all afferent synapses in the order of the stage's wiring, ms. New array."""
-        return np.concatenate([np.zeros(0), *(synapse_delays(p) for p in self.stage.afferents)])
+        """Delays of all synapses in the order of the stage's wiring, ms. New array."""
+        return self._joined([synapse_delays(p) for p in self.stage.projections])
 
     def self_weights(self) -> Floats:
         """Self-recurrent weights, zero where there are none, shape [size]. New array."""
-        recurrence = self.stage.recurrence
-        return np.zeros(self.stage.population.size) if recurrence is None else +recurrence.weights
+        return self._of_own_synapses("weights")
 
     def self_delays(self) -> Floats:
         """Delays of the self-connections, ms, shape [size]. New array."""
-        recurrence = self.stage.recurrence
-        given = np.zeros(()) if recurrence is None else recurrence.delays
-        return np.array(np.broadcast_to(given, (self.stage.population.size,)))
+        return self._of_own_synapses("delays")
+
+    def _of_own_synapses(self, what: Literal["weights", "delays"]) -> Floats:
+        members = zip(self.stage.members, self.stage.recurrences, strict=True)
+        zero = self._xp.zeros(())
+        given = [(m.size, zero if r is None else getattr(r, what)) for m, r in members]
+        return self._joined([self._xp.broadcast_to(values, (size,)) for size, values in given])
+
+    def _joined(self, parts: "list[Floats]") -> Floats:
+        joined: Floats = self._xp.concatenate([self._xp.zeros(0), *parts])
+        return joined
+
+    @property
+    def _xp(self) -> Any:
+        """Library of the network's arrays."""
+        return namespace(self.stage.members[0].tau_mem)
 
 
 def synapse_delays(projection: Projection) -> Floats:
     """One delay per synapse in CSR order, whatever form they were given in. New array."""
     delays = projection.delays
+    xp = namespace(delays)
+    flat: Floats
     if projection.kind == "sparse":
         if projection.delay_per_synapse:
             return +delays
-        per_source = np.broadcast_to(delays, (projection.weights.shape[0],))
-        return np.repeat(per_source, np.diff(projection.weights.indptr))
-    per_source = delays if projection.delay_per_synapse else delays.reshape(-1, 1)
-    return np.broadcast_to(per_source, projection.weights.shape).ravel()
+        n_sources, indptr = projection.weights.shape[0], xp.asarray(projection.weights.indptr)
+        flat = xp.broadcast_to(delays, (n_sources,))[owners(indptr, projection.values.size)]
+    else:
+        per_source = delays if projection.delay_per_synapse else delays.reshape(-1, 1)
+        flat = xp.broadcast_to(per_source, projection.weights.shape).ravel()
+    return flat
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +124,14 @@ class StageGradients:
     parameters
         dL/d(parameter) [size] by name.
     weights
-        dL/dw of all afferent synapses, in the order of the stage's wiring.
+        dL/dw of all synapses, in the order of the stage's wiring.
     delays
-        As weights, for delays; None where no afferent has delays per synapse.
+        As weights, for delays; None where no projection has delays per synapse.
     self_weights, self_delays
         Shape [size].
     source_times
-        dL/dt of every spike of every source, one array per afferent.
+        dL/dt of every spike of every source, by what that projection alone carries of it; one
+        array per projection.
     grazes
         Spikes whose V rose too slowly for a gradient; theirs was left out.
     """
@@ -127,6 +150,16 @@ class Backend(Protocol):
 
     name: str
 
+    @property
+    def xp(self) -> Any:
+        """Library of the backend's own arrays: NumPy, or one that takes the same calls."""
+
+    def asarray(self, values: Any) -> Array:
+        """The same values as an own array; the same array if it is one."""
+
+    def sum_by(self, values: Array, index: Array, size: int) -> Array:
+        """Sum of ``values`` by ``index``, [size]; each sum in the order of the values."""
+
     def layer_forward(self, job: Job) -> SpikeTrains:
         """Spikes of a spiking population."""
 
@@ -137,6 +170,14 @@ class Backend(Protocol):
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
     ) -> StageGradients:
         """Gradients from dL/dt of its spikes and dL/dV just before them."""
+
+    def queue_forward(self, job: Job) -> SpikeTrains:
+        """Spikes of populations that form a loop, all members as one population."""
+
+    def queue_backward(
+        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+    ) -> StageGradients:
+        """As :meth:`layer_backward`, for a loop; what its spikes do to each other is included."""
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
         """Integral of exp(-rate t) V(t) over every sample, shape [samples, size]."""

@@ -1,20 +1,28 @@
 """simulate: run a network on a stream, stage after stage."""
 
-from collections.abc import Mapping
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from eventsim.engine.job import Floats, Job, Precision, Source, source_of, synapse_delays
+from eventsim.engine.job import Floats, Job, Precision, Source, source_of
+from eventsim.engine.members import split_members
+from eventsim.engine.place import check_place, place_stream, place_tape
 from eventsim.engine.registry import get_backend
 from eventsim.errors import BackendError, NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.events.namespace import beside, namespace, owners, to_host
 from eventsim.network import Network, Projection
 from eventsim.plan import Plan, Stage, make_plan
 
 
 def simulate(
-    net: Network, stream: EventStream, *, backend: str = "auto", precision: Precision = "double"
+    net: Network,
+    stream: EventStream,
+    *,
+    backend: str = "auto",
+    precision: Precision = "double",
+    resident: bool = False,
 ) -> SpikeTape:
     """Run ``net`` on every sample of ``stream``.
 
@@ -28,6 +36,10 @@ def simulate(
         ``auto``, ``cpu`` or ``reference``.
     precision
         Type of the state: ``double`` or ``single``. Times are float64 in both.
+    resident
+        Leave the spikes on the device on which they were computed: what then works with the tape,
+        such as losses and :func:`eventsim.backward`, does it there and gives arrays that are there.
+        Nothing changes with a backend on the processor.
 
     Returns
     -------
@@ -40,30 +52,37 @@ def simulate(
     """
     plan, engine = make_plan(net), get_backend(backend)
     check_run(net, plan, stream, precision)
+    check_place(net, engine)
     trains: dict[str, SpikeTrains] = {}
     events: dict[str, int] = {}
+    placed = place_stream(stream, engine)
+    tape = SpikeTape(stream, trains, events, engine.name, precision, placed)
     for stage in plan.stages:
-        job = make_job(plan, stage, stream, trains, precision)
         if stage.population.kind == "spiking":
-            trains[stage.name] = engine.layer_forward(job)
-        for projection, source in zip(stage.afferents, job.sources, strict=True):
+            job = make_job(plan, stage, tape)
+            run = engine.queue_forward if stage.lateral else engine.layer_forward
+            trains |= split_members(stage, run(job))
+        for projection in (*stage.projections, *filter(None, stage.recurrences)):
+            source = _source(plan, tape, projection.source)
             events[projection.name] = count_arrivals(projection, source, stream.duration)
-        if stage.recurrence is not None:
-            own = source_of(trains[stage.name])
-            events[stage.recurrence.name] = count_arrivals(stage.recurrence, own, stream.duration)
-    return SpikeTape(stream, trains, events, engine.name, precision)
+    return tape if resident else tape.to_host()
 
 
-def make_job(
-    plan: Plan,
-    stage: Stage,
-    stream: EventStream,
-    trains: Mapping[str, SpikeTrains],
-    precision: Precision,
-) -> Job:
-    """A stage together with the spikes of its sources."""
-    sources = [stream if p.source == plan.input.name else trains[p.source] for p in stage.afferents]
-    return Job(stage, tuple(source_of(s) for s in sources), stream.duration, precision)
+def make_job(plan: Plan, stage: Stage, tape: SpikeTape) -> Job:
+    """A stage together with the spikes of its sources; of a loop's own only if they are known."""
+    sources = [
+        _source(plan, tape, p.source)
+        for p in stage.projections
+        if p in stage.afferents or p.source in tape.trains
+    ]
+    precision: Precision = "single" if tape.precision == "single" else "double"
+    return Job(stage, tuple(sources), tape.stream.duration, precision)
+
+
+def _source(plan: Plan, tape: SpikeTape, name: str) -> Source:
+    if name != plan.input.name:
+        return source_of(tape.trains[name])
+    return source_of(tape.stream if tape.placed_input is None else tape.placed_input)
 
 
 def readout_integral(
@@ -82,14 +101,16 @@ def readout_integral(
 
     Returns
     -------
-    float64 [samples, size], in ms times the unit of V.
+    float64 [samples, size], in ms times the unit of V; on the device for a resident tape.
     """
     if not time_constant > 0.0:
         raise ParameterError(
             f"readout_integral: time_constant is {time_constant} ms, expected a value > 0."
         )
-    job = readout_job(net, tape, name)
-    return get_backend(tape.backend).readout_forward(job, 1.0 / time_constant)
+    engine = get_backend(tape.backend)
+    placed = place_tape(tape, engine)
+    integral = engine.readout_forward(readout_job(net, placed, name), 1.0 / time_constant)
+    return integral if placed is tape else to_host(integral)
 
 
 def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:
@@ -100,8 +121,7 @@ def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:
         )
     plan = make_plan(net)
     stage = next(stage for stage in plan.stages if stage.name == name)
-    precision: Precision = "single" if tape.precision == "single" else "double"
-    return make_job(plan, stage, tape.stream, tape.trains, precision)
+    return make_job(plan, stage, tape)
 
 
 def check_run(net: Network, plan: Plan, stream: EventStream, precision: Precision) -> None:
@@ -118,20 +138,42 @@ def check_run(net: Network, plan: Plan, stream: EventStream, precision: Precisio
 
 def count_arrivals(projection: Projection, source: Source, duration: Floats) -> int:
     """Exact number of spikes that reach a synapse before the end of their sample."""
-    end = np.repeat(duration, np.diff(source.offsets))
+    xp = namespace(source.times)
+    end = xp.asarray(duration)[owners(source.offsets, source.times.size)]
+    delays = beside(projection.delays, source.times)
+    if projection.delay_per_synapse:
+        return _count_by_synapse(projection, source, delays.ravel(), end)
+    met = source.times + xp.broadcast_to(delays, (source.size,))[source.channel] < end
     if projection.kind == "self":
-        delay = np.broadcast_to(projection.delays, (source.size,))
-        return int((source.times + delay[source.channel] < end).sum())
-    if projection.kind == "dense":
-        fan_out = np.full(source.size, projection.weights.shape[1])
-    else:
-        fan_out = np.diff(projection.weights.indptr)
-    if not projection.delay_per_synapse:
-        delay = np.broadcast_to(projection.delays, (source.size,))
-        return int(fan_out[source.channel[source.times + delay[source.channel] < end]].sum())
-    first = np.concatenate([[0], np.cumsum(fan_out)])
-    delays = synapse_delays(projection)
-    return sum(
-        int((time + delays[first[i] : first[i + 1]] < limit).sum())
-        for time, i, limit in zip(source.times, source.channel, end, strict=True)
-    )
+        return int(met.sum())
+    fan_out = xp.asarray(np.diff(_first_synapses(projection)))
+    return int(fan_out[source.channel[met]].sum())
+
+
+def _first_synapses(projection: Projection) -> NDArray[np.int64]:
+    """First synapse of every source neuron, and their total."""
+    first: NDArray[np.int64]
+    if projection.kind == "sparse":
+        first = projection.weights.indptr.astype(np.int64)
+        return first
+    n_sources, n_targets = projection.weights.shape
+    first = np.arange(n_sources + 1, dtype=np.int64) * int(n_targets)
+    return first
+
+
+def _count_by_synapse(projection: Projection, source: Source, delays: Any, end: Any) -> int:
+    """The synapses that a spike reaches in time are the first of its source's, by their delay."""
+    xp, on_host = namespace(delays), _first_synapses(projection)
+    if delays.size == 0:
+        return 0
+    first = xp.asarray(on_host)
+    row = owners(first, delays.size)
+    delays = delays[xp.lexsort(xp.stack([delays, row.astype(np.float64)]))]
+    begin = low = first[source.channel]
+    high = first[source.channel + 1]
+    for _ in range(int(np.diff(on_host).max()).bit_length()):
+        middle = (low + high) // 2
+        tried = delays[xp.minimum(middle, delays.size - 1)]
+        met = (low < high) & (source.times + tried < end)
+        low, high = xp.where(met, middle + 1, low), xp.where(met, high, middle)
+    return int((low - begin).sum())

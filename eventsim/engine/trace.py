@@ -16,7 +16,8 @@ def readout_voltage(net: Network, tape: SpikeTape, name: str, times: ArrayLike) 
     -------
     float64 [samples, times, size]
     """
-    job, at = readout_job(net, tape, name), np.asarray(times, dtype=np.float64)
+    job = readout_job(net.to_host(), tape.to_host(), name)
+    at = np.asarray(times, dtype=np.float64)
     return np.stack([_sample_voltage(job, sample, at) for sample in range(job.n_samples)])
 
 

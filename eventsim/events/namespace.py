@@ -1,9 +1,16 @@
-"""The library that an array belongs to, so that one formula serves host and device."""
+"""The library that an array belongs to, so that one formula serves host and device.
+
+Arrays of NumPy and of CuPy take the same calls, with a few exceptions. Those that the layers above
+the engine meet are written here, once for both.
+"""
 
 import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+Array = Any  # of NumPy, or of CuPy for an array on a GPU
 
 
 def namespace(array: Any) -> Any:
@@ -11,3 +18,33 @@ def namespace(array: Any) -> Any:
     if type(array) is np.ndarray:
         return np
     return sys.modules[type(array).__module__.partition(".")[0]]
+
+
+def to_host(values: Any) -> NDArray[Any]:
+    """The same values as a NumPy array; the same array if it is one."""
+    return values.get() if hasattr(values, "get") else np.asarray(values)
+
+
+def beside(values: Any, like: Array) -> Array:
+    """The same values where ``like`` is; the same array if it is there."""
+    xp = namespace(like)
+    return to_host(values) if xp is np else xp.asarray(values)
+
+
+def owners(first: Array, n: int) -> Array:
+    """Group of each of ``n`` items that lie group after group. New array, int64.
+
+    ``first`` is the first item of every group, and their total: ``n``.
+    """
+    xp = namespace(first)
+    # CuPy's repeat takes no array of counts.
+    if xp is np:
+        return np.repeat(np.arange(first.size - 1), np.diff(first))
+    return xp.searchsorted(first, xp.arange(n), side="right") - 1
+
+
+def counts_of(index: Array, size: int) -> Array:
+    """How often 0 .. size - 1 occur in ``index``, int64 [size]. New array."""
+    xp = namespace(index)
+    # CuPy's bincount looks for the largest entry, which an empty array does not have.
+    return xp.bincount(index, minlength=size) if index.size else xp.zeros(size, np.int64)

@@ -15,10 +15,12 @@ current          float64 [spikes]   synaptic current I just before the spike
 restart_current  float64 [spikes]   I when V is let go (t + refractory), NaN if never; without
                                     refractory time I just before a self-jump of no delay
 ===============  =================  ========================================================
+
+The arrays are NumPy's, or, on a resident tape, those of the backend that ran: arrays on the device.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import NetworkError, StorageError
+from eventsim.events.namespace import Array, counts_of, namespace, owners, to_host
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.events.stream import EventStream, Floats, Ints
 
@@ -58,14 +61,49 @@ class SpikeTrains:
 
     def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
         """Times and neurons of one sample. Views."""
-        lo, hi = self.offsets[index], self.offsets[index + 1]
+        lo, hi = int(self.offsets[index]), int(self.offsets[index + 1])
         return self.times[lo:hi], self.neurons[lo:hi]
+
+    def of_neurons(self, low: int, high: int) -> "SpikeTrains":
+        """Spikes of the neurons ``low`` to ``high - 1``, numbered from 0. New arrays."""
+        mine = (self.neurons >= low) & (self.neurons < high)
+        xp = namespace(mine)
+        before = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(mine)]).astype(np.int64)
+        return SpikeTrains(
+            self.times[mine],
+            self.neurons[mine] - np.int32(low),
+            before[self.offsets],
+            high - low,
+            current=self.current[mine],
+            restart_current=self.restart_current[mine],
+        )
 
     def counts(self) -> Ints:
         """Spikes of every neuron in every sample, shape [samples, size]. New array."""
-        sample = np.repeat(np.arange(self.n_samples), np.diff(self.offsets))
-        flat = np.bincount(sample * self.size + self.neurons, minlength=self.n_samples * self.size)
-        return flat.reshape(self.n_samples, self.size).astype(np.int64)
+        flat = counts_of(self.train_numbers(), self.n_samples * self.size)
+        counts: Ints = flat.reshape(self.n_samples, self.size).astype(np.int64)
+        return counts
+
+    def total_counts(self) -> Ints:
+        """Spikes of every neuron in all samples, shape [size]. New array."""
+        counts: Ints = counts_of(self.neurons, self.size).astype(np.int64)
+        return counts
+
+    def train_numbers(self) -> Ints:
+        """Number of the train, ``sample * size + neuron``, of every spike. New array."""
+        numbers: Ints = owners(self.offsets, len(self)) * self.size + self.neurons
+        return numbers
+
+    def map(self, convert: Callable[[Array], Array]) -> "SpikeTrains":
+        """The same spikes, every array put through ``convert``."""
+        return SpikeTrains(
+            convert(self.times),
+            convert(self.neurons),
+            convert(self.offsets),
+            self.size,
+            current=convert(self.current),
+            restart_current=convert(self.restart_current),
+        )
 
     def __len__(self) -> int:
         return self.times.size
@@ -88,6 +126,9 @@ class SpikeTape:
         Exact number of spike arrivals at synapses (before the sample's end), by projection.
     backend, precision
         What computed it.
+    placed_input
+        The events of ``stream`` where the arrays of a resident tape are; None for a tape of NumPy
+        arrays. It has no currents, and files do not hold it.
     """
 
     stream: EventStream
@@ -95,6 +136,7 @@ class SpikeTape:
     synaptic_events: Mapping[str, int]
     backend: str
     precision: str
+    placed_input: SpikeTrains | None = None
 
     def __getitem__(self, name: str) -> SpikeTrains:
         if name not in self.trains:
@@ -112,6 +154,13 @@ class SpikeTape:
         spikes = ", ".join(f"{name}: {len(trains)}" for name, trains in self.trains.items())
         return f"SpikeTape({self.stream.n_samples} samples, spikes {{{spikes}}})"
 
+    def to_host(self) -> "SpikeTape":
+        """The tape in NumPy arrays; the same tape if it is."""
+        if self.placed_input is None:
+            return self
+        trains = {name: trains.map(to_host) for name, trains in self.trains.items()}
+        return replace(self, trains=trains, placed_input=None)
+
     def save(self, path: str | Path) -> None:
         """Write the tape to one file, atomically."""
         arrays: dict[str, Any] = {
@@ -121,7 +170,7 @@ class SpikeTape:
             "synaptic_events": np.array(list(self.synaptic_events.values()), dtype=np.int64),
         }
         arrays |= {f"stream.{name}": values for name, values in self.stream.to_arrays().items()}
-        for index, trains in enumerate(self.trains.values()):
+        for index, trains in enumerate(self.to_host().trains.values()):
             for name in _TRAIN_FIELDS:
                 arrays[f"{index}.{name}"] = getattr(trains, name)
         write_arrays(path, arrays, kind="eventsim-tape", version=TAPE_VERSION)

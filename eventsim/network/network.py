@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import NetworkError, StorageError
+from eventsim.events.namespace import Array, namespace, to_host
 from eventsim.network.parts import (
     Floats,
     Population,
@@ -154,14 +155,34 @@ class Network:
 
     def check(self) -> None:
         """Raise ParameterError if a value, changed in place, has left its domain."""
-        for population in self._populations.values():
-            population.check()
-        for projection in self._projections.values():
-            projection.check()
+        good = [condition.good.all() for part in self._parts() for condition in part.conditions()]
+        # One answer for all: each has its price where the arrays are on a device.
+        if good and not bool(namespace(good[0]).stack(good).all()):
+            for part in self._parts():
+                part.check()
 
     def copy(self) -> "Network":
         """A network of its own arrays."""
         return copy.deepcopy(self)
+
+    def map(self, convert: Callable[[Array], Array]) -> "Network":
+        """The same network, every array of values put through ``convert``.
+
+        The pattern of sparse weights is shared. See :func:`eventsim.place`.
+        """
+        net = Network()
+        net._populations = {name: p.map(convert) for name, p in self._populations.items()}
+        net._projections = {name: p.map(convert) for name, p in self._projections.items()}
+        return net
+
+    def to_host(self) -> "Network":
+        """The network in NumPy arrays; the same network if it is."""
+        on_host = all(namespace(values) is np for values in self.parameters().values())
+        return self if on_host else self.map(to_host)
+
+    def _parts(self) -> Iterator[Population | Projection]:
+        yield from self._populations.values()
+        yield from self._projections.values()
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Structure and values as named arrays, for files."""
@@ -170,7 +191,7 @@ class Network:
             "projections": [[p.source, p.target, p.kind] for p in self._projections.values()],
         }
         arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(structure))}
-        arrays |= {key: np.array(values) for key, values in self.parameters().items()}
+        arrays |= {key: np.array(to_host(values)) for key, values in self.parameters().items()}
         for projection in self._projections.values():
             if projection.kind == "sparse":
                 arrays[f"{projection.name}.indices"] = projection.weights.indices

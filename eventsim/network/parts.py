@@ -17,15 +17,16 @@ refractory  time V is held at reset, ms    >= 0                       0
 A readout population has the first four only.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.events.namespace import Array, namespace
 
 Floats = NDArray[np.float64]
 PopulationKind = Literal["input", "spiking", "readout"]
@@ -39,6 +40,15 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "readout": MEMBRANE,
 }
 _POSITIVE = ("tau_mem", "tau_syn", "resistance")
+
+
+class Condition(NamedTuple):
+    """What an array of values must fulfil: true where it does."""
+
+    name: str
+    values: Floats
+    good: NDArray[np.bool_]
+    expected: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,25 +69,51 @@ class Population:
             return parameters[name]
         raise AttributeError(f"population of kind {self.__dict__.get('kind')!r} has no {name!r}")
 
+    def conditions(self) -> Iterator[Condition]:
+        """What the values must fulfil."""
+        for name, values in self.parameters.items():
+            finite = namespace(values).isfinite(values)
+            yield Condition(name, values, finite, "a finite number")
+            if name in _POSITIVE:
+                yield Condition(name, values, values > 0, "a value > 0")
+        if self.kind == "spiking":
+            delay, threshold = self.refractory, self.threshold
+            yield Condition("refractory", delay, delay >= 0, "a value >= 0 (ms)")
+            above = threshold > self.v_reset
+            yield Condition("threshold", threshold, above, "a value above the neuron's v_reset")
+
     def check(self) -> None:
         """Raise ParameterError if a value has left its domain."""
-        for name, values in self.parameters.items():
-            self._require(name, np.isfinite(values), "a finite number")
-            if name in _POSITIVE:
-                self._require(name, values > 0, "a value > 0")
-        if self.kind == "spiking":
-            self._require("refractory", self.refractory >= 0, "a value >= 0 (ms)")
-            self._require(
-                "threshold", self.threshold > self.v_reset, "a value above the neuron's v_reset"
-            )
+        for name, values, good, expected in self.conditions():
+            bad = namespace(values).flatnonzero(~good)
+            if bad.size:
+                raise ParameterError(
+                    f"Population {self.name!r}, neuron {bad[0]}: {name} is {values[bad[0]]}, "
+                    f"expected {expected}."
+                )
 
-    def _require(self, name: str, good: NDArray[np.bool_], expected: str) -> None:
-        bad = np.flatnonzero(~good)
-        if bad.size:
-            raise ParameterError(
-                f"Population {self.name!r}, neuron {bad[0]}: {name} is "
-                f"{self.parameters[name][bad[0]]}, expected {expected}."
-            )
+    def map(self, convert: Callable[[Array], Array]) -> "Population":
+        """The same population, every array put through ``convert``."""
+        parameters = {name: convert(values) for name, values in self.parameters.items()}
+        return replace(self, parameters=parameters)
+
+
+class PlacedEntries(NamedTuple):
+    """Sparse weights whose values are on a device; fields as those of a csr_array.
+
+    ``data`` is live, as that of a csr_array in a network of NumPy arrays. ``indices`` and
+    ``indptr`` are NumPy arrays.
+    """
+
+    data: Array
+    indices: NDArray[np.int32]
+    indptr: NDArray[np.int32]
+    shape: tuple[int, int]
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries."""
+        return int(self.data.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +124,8 @@ class Projection:
     ----------
     kind
         ``dense``: weights [source, target]. ``sparse``: weights a csr_array of that shape, whose
-        stored entries are the synapses, also where they are zero. ``self``: weights [size].
+        stored entries are the synapses, also where they are zero; :class:`PlacedEntries` where they
+        are on a device. ``self``: weights [size].
     delays
         ms, >= 0. Shape () for one delay, [source] for one per source neuron, or one per
         synapse: [source, target] (dense), [stored entries] in CSR order (sparse), [size] (self).
@@ -113,16 +150,34 @@ class Projection:
         per_source = (self.weights.shape[0],)
         return self.delays.ndim > 0 and self.delays.shape != per_source and self.kind != "self"
 
+    def conditions(self) -> Iterator[Condition]:
+        """What weights and delays must fulfil."""
+        values, delays = self.values, self.delays
+        yield Condition("weight", values, namespace(values).isfinite(values), "a finite number")
+        good = namespace(delays).isfinite(delays) & (delays >= 0)
+        yield Condition("delay", delays, good, "a finite value >= 0 (ms)")
+
     def check(self) -> None:
         """Raise ParameterError if a weight or delay has left its domain."""
-        if not np.isfinite(self.values).all():
-            raise ParameterError(f"Projection {self.name!r}: a weight is not finite.")
-        bad = ~(np.isfinite(self.delays) & (self.delays >= 0))
-        if bad.any():
-            raise ParameterError(
-                f"Projection {self.name!r}: a delay is {self.delays[bad].flat[0]} ms, expected "
-                "finite values >= 0."
-            )
+        for name, values, good, expected in self.conditions():
+            if not bool(good.all()):
+                raise ParameterError(
+                    f"Projection {self.name!r}: a {name} is {values[~good].ravel()[0]}, expected "
+                    f"{expected}."
+                )
+
+    def map(self, convert: Callable[[Array], Array]) -> "Projection":
+        """The same projection, every array of values put through ``convert``."""
+        return replace(self, weights=self._mapped_weights(convert), delays=convert(self.delays))
+
+    def _mapped_weights(self, convert: Callable[[Array], Array]) -> Any:
+        if self.kind != "sparse":
+            return convert(self.weights)
+        weights = self.weights
+        data = convert(weights.data)
+        if namespace(data) is np:
+            return sp.csr_array((data, weights.indices, weights.indptr), shape=weights.shape)
+        return PlacedEntries(data, weights.indices, weights.indptr, weights.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +212,18 @@ def make_population(
     population = Population(name, size, kind, parameters)
     population.check()
     return population
+
+
+def join_populations(members: Sequence[Population]) -> Population:
+    """Populations of one kind as one, neuron after neuron. New arrays."""
+    first = members[0]
+    xp = namespace(next(iter(first.parameters.values())))
+    return Population(
+        "+".join(population.name for population in members),
+        sum(population.size for population in members),
+        first.kind,
+        {key: xp.concatenate([p.parameters[key] for p in members]) for key in first.parameters},
+    )
 
 
 def make_projection(

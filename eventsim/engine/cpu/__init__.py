@@ -1,13 +1,14 @@
 """The cpu backend: Numba kernels on all cores, single or double precision."""
 
-from eventsim.engine.cpu import layer, layer_adjoint, readout_host
+from eventsim.engine.cpu import layer, layer_adjoint, queue_host, readout_host
 from eventsim.engine.cpu.threads import threads_for
+from eventsim.engine.host import AbstractHostBackend
 from eventsim.engine.job import Floats, Job, StageGradients
 from eventsim.engine.state import LayerState
 from eventsim.events import SpikeTrains
 
 
-class CpuBackend:
+class CpuBackend(AbstractHostBackend):
     """Neurons side by side where they share events, one by one where they do not."""
 
     name = "cpu"
@@ -28,6 +29,16 @@ class CpuBackend:
         """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
         with threads_for(job):
             return layer_adjoint.backward(job, trains, by_time, by_voltage)
+
+    def queue_forward(self, job: Job) -> SpikeTrains:
+        """As :meth:`eventsim.engine.job.Backend.queue_forward`."""
+        return queue_host.forward(job)
+
+    def queue_backward(
+        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+    ) -> StageGradients:
+        """As :meth:`eventsim.engine.job.Backend.queue_backward`."""
+        return queue_host.backward(job, trains, by_time, by_voltage)
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
         """As :meth:`eventsim.engine.job.Backend.readout_forward`."""

@@ -1,0 +1,23 @@
+"""What every backend on the processor shares: its arrays are NumPy's."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.engine.job import Floats
+
+
+class AbstractHostBackend:
+    """The part of :class:`eventsim.engine.job.Backend` that handles arrays."""
+
+    xp: Any = np
+
+    def asarray(self, values: Any) -> NDArray[Any]:
+        """As :meth:`eventsim.engine.job.Backend.asarray`."""
+        return np.asarray(values)
+
+    def sum_by(self, values: Floats, index: NDArray[Any], size: int) -> Floats:
+        """As :meth:`eventsim.engine.job.Backend.sum_by`."""
+        total: Floats = np.bincount(index, weights=values, minlength=size).astype(np.float64)
+        return total
