@@ -66,7 +66,9 @@ def _block(size: int) -> int:
 
 def _loop(dev: Device, job: Job, loop: Loop) -> Loop:
     real = real_type(job)
-    types = (np.int64, np.int64, np.int64, np.float64, np.int32, real, real, np.float64)
+    types: tuple[Any, ...] = (
+        np.int64, np.int64, np.int64, np.float64, np.int32, real, real, np.float64,
+    )  # fmt: skip
     return Loop(*(dev.asarray(a, t) for a, t in zip(loop, types, strict=True)))
 
 
@@ -126,10 +128,8 @@ class _Forward:
         """Run the samples whose limit is not -1."""
         dev, job, real = self._dev, self._job, real_type(self._job)
         size, n = job.stage.population.size, job.n_samples
-        cells = [
-            dev.empty((n, size), dtype)
-            for dtype in (*[np.float64] * 4, *[real] * 3, *[np.int32] * 3)
-        ]
+        types: list[Any] = [*[np.float64] * 4, *[real] * 3, *[np.int32] * 3]
+        cells = [dev.empty((n, size), dtype) for dtype in types]
         heap = [dev.empty((n, capacity), dtype) for dtype in (np.float64, np.int64, np.int64)]
         start = starts_of(dev, dev.xp.maximum(limit, 0))
         total = int(start[-1])
