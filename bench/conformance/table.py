@@ -5,10 +5,10 @@ Method   ``eventsim conformance --json FILE`` with an adapter (see bench/conform
          line per simulator and case to bench/results/conformance.jsonl and prints a summary.
 Answer   eventsim gives every spike within the tolerance. NEST's ``iaf_psc_exp_ps`` does wherever
          it can express a case, except two grazing peaks that it loses and one that it misplaces by
-         3e-9 ms; ``iaf_psc_exp_ps_lossless`` stops on these, and fires thousands of extra spikes
+         3e-9 ms; ``iaf_psc_exp_ps_lossless`` stops on the two, and fires thousands of extra spikes
          when the current is huge. jaxsnn is right but for a grazing peak (3e-3 ms), and loses the
          spike after the long silence in float32. Brian2 misplaces spikes by its step, and more
-         where errors feed back: results/conformance.jsonl
+         where errors feed back. 2026-11-25: results/conformance.jsonl
 """
 
 import json
