@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from eventsim.cli.data_app import data_app
+from eventsim.cli.options import DownloadOption, FileOption, JsonOption
 from eventsim.cli.terminal import Guarded, emit_json, guarded
 
 app = typer.Typer(
@@ -22,32 +24,11 @@ app = typer.Typer(
     "Begin with: [bold]eventsim demo[/bold] (trains on spoken digits, writes a report) and "
     "[bold]eventsim gradcheck[/bold] (proves that gradients are right).",
 )
-data_app = typer.Typer(
-    cls=Guarded,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Data sets: what there is, making them, what is in them.",
-)
 app.add_typer(data_app, name="data")
 
 Split = Literal["train", "test"]
 Precision = Literal["single", "double"]
 
-DataArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="spoken_digits, fsdd, ntidigits, or an HDF5 file in the layout of N-TIDIGITS18.",
-    ),
-]
-FileOption = Annotated[
-    Path | None,
-    typer.Option("--file", metavar="PATH", help="File or folder of the data set."),
-]
-DownloadOption = Annotated[
-    bool, typer.Option("--download", help="Fetch the data set if it is missing and can be fetched.")
-]
 BackendOption = Annotated[
     str | None,
     typer.Option(
@@ -59,7 +40,6 @@ BackendOption = Annotated[
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads; all cores by default.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no tables.")]
 SplitOption = Annotated[Split, typer.Option("--split", help="Part of the data set.")]
 
 
@@ -87,8 +67,8 @@ def train(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="spoken_digits, fsdd, ntidigits, or an HDF5 file in the layout of N-TIDIGITS18. "
-            "Not needed with --resume.",
+            help="Name of a data set (see: eventsim data list), or an HDF5 file in the layout of "
+            "N-TIDIGITS18. Not needed with --resume.",
         ),
     ] = None,
     file: FileOption = None,
@@ -412,51 +392,6 @@ def conformance(
         command.show(found)
     if not found["passed"]:
         raise typer.Exit(1)
-
-
-@data_app.command("list")
-def data_list(as_json: JsonOption = False) -> None:
-    """The data sets, their licences, and how to get them.
-
-    [bold]Example[/bold]: eventsim data list
-    """
-    from eventsim.cli import data_commands as command
-
-    found = command.describe_all()
-    emit_json(found) if as_json else command.show_all(found)
-
-
-@data_app.command("make")
-def data_make(
-    data: DataArgument,
-    file: FileOption = None,
-    download: DownloadOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Make or encode a data set into the cache, so that later commands start at once.
-
-    [bold]Examples[/bold]
-
-    eventsim data make spoken_digits
-
-    eventsim data make fsdd --download
-    """
-    from eventsim.cli import data_commands as command
-
-    found = command.make(data, file=file, download=download)
-    emit_json(found) if as_json else command.show_made(found)
-
-
-@data_app.command("info")
-def data_info(data: DataArgument, file: FileOption = None, as_json: JsonOption = False) -> None:
-    """Events, rates, durations, classes and intervals between events of a data set.
-
-    [bold]Example[/bold]: eventsim data info spoken_digits
-    """
-    from eventsim.cli import data_commands as command
-
-    found = command.measure(data, file=file)
-    emit_json(found) if as_json else command.show_info(found)
 
 
 def _typed() -> str:

@@ -1,20 +1,24 @@
-"""``eventsim data list | make | info``."""
+"""``eventsim data list | make | info | import``."""
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eventsim import datasets
-from eventsim.cli.sources import Split, find_data
-from eventsim.cli.terminal import show_table
-from eventsim.datasets import Dataset
+from eventsim.cli.event_files import Part, Reading, find, form_of
+from eventsim.cli.sources import find_data
+from eventsim.cli.terminal import show_table, stdout
+from eventsim.datasets.statistics import N_TIDIGITS, EventStatistics, sparkline, statistics
+from eventsim.errors import DataError
+from eventsim.events import EventStream, Recording, write_stored
 
-SPLITS: tuple[Split, Split] = ("train", "test")
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MS_PER_S = 1000.0
+MOST_EVENTS = 30_000_000  # about 2 GB while they are counted
 
 
 def describe_all() -> dict[str, Any]:
@@ -24,6 +28,8 @@ def describe_all() -> dict[str, Any]:
             "description": info.description,
             "classes": list(info.classes),
             "channels": info.channels,
+            "samples": info.samples,
+            "parts": list(info.parts),
             "splits": info.splits,
             "licence": info.licence,
             "obtain": info.obtain,
@@ -34,117 +40,231 @@ def describe_all() -> dict[str, Any]:
 
 def show_all(found: Mapping[str, Any]) -> None:
     """The data sets as a table."""
-    rows = [
-        [name, f"{d['description']}. {d['splits']}.", d["licence"], d["obtain"]]
+    table = [
+        [
+            name,
+            f"{d['description']}. {d['splits']}.",
+            f"{len(d['classes'])} classes, {d['channels']} channels, {d['samples']}",
+            d["licence"],
+            d["obtain"],
+        ]
         for name, d in found.items()
     ]
-    show_table("Data sets", ["name", "what it is", "licence", "how to get it"], rows, numbers=9)
+    columns = ["name", "what it is", "size", "licence", "how to get it"]
+    show_table("Data sets", columns, table, numbers=9)
 
 
 def make(data: str, *, file: Path | None, download: bool) -> dict[str, Any]:
-    """Load both splits, which makes or encodes what is not in the cache."""
+    """Open all main parts, which makes or encodes what is not in the cache."""
     source, began = find_data(data, file), time.perf_counter()
-    loaded = {split: source.load(split, download=download) for split in SPLITS}
+    found = {}
+    for split in _main_parts(source.name):
+        part = datasets.stored(source.name, split=split, root=source.file, download=download)
+        found[split] = (len(part), part.stream.n_events)
     return {
         "data": source.name,
-        "samples": {split: len(part) for split, part in loaded.items()},
-        "events": {split: part.stream.n_events for split, part in loaded.items()},
+        "samples": {split: samples for split, (samples, _) in found.items()},
+        "events": {split: events for split, (_, events) in found.items()},
         "seconds": time.perf_counter() - began,
     }
 
 
 def show_made(found: Mapping[str, Any]) -> None:
     """What was made, as a table."""
-    rows = [
+    table = [
         [split, f"{number:,}", f"{found['events'][split]:,}"]
         for split, number in found["samples"].items()
     ]
     title = f"{found['data']}, ready after {found['seconds']:.1f} s"
-    show_table(title, ["part", "recordings", "events"], rows)
+    show_table(title, ["part", "recordings", "events"], table)
 
 
-def measure(data: str, *, file: Path | None) -> dict[str, Any]:
-    """Statistics of every split of a data set."""
-    source = find_data(data, file)
-    parts = {split: _statistics(source.load(split)) for split in SPLITS}
-    return {"data": source.name, "description": source.info.description, "splits": parts}
+def _main_parts(name: str) -> list[str]:
+    """The parts of a data set's own division; others divide the same samples again."""
+    return [part for part in datasets.DATASETS[name].parts if "-" not in part]
 
 
-def _statistics(data: Dataset) -> dict[str, Any]:
-    stream = data.stream
-    seconds = float(stream.duration.sum()) / MS_PER_S
-    per_channel = np.bincount(stream.channels, minlength=stream.n_channels)
-    counts = np.bincount(data.labels, minlength=len(data.class_names))
+def measure(place: str, reading: Reading, *, splits: Sequence[str]) -> dict[str, Any]:
+    """Statistics of the parts of a data set, or of a file."""
+    form = form_of(place, reading)
+    if form in ("set", "ntidigits"):
+        name = place if form == "set" else "ntidigits"
+        wanted = list(splits) or _main_parts(name)
+        parts = {split: find(place, replace(reading, split=split)) for split in wanted}
+        text = datasets.DATASETS[name].description
+    else:
+        if splits and form != "tonic":
+            raise DataError(f"--split: {place} is one file, it has no parts. Leave it out.")
+        name, text = Path(place).name, f"events of format {form}"
+        given = [(split, replace(reading, split=split)) for split in splits] or [("all", reading)]
+        parts = {split: find(place, how) for split, how in given}
     return {
-        "samples": stream.n_samples,
-        "speakers": int(np.unique(data.groups).size),
-        "events": stream.n_events,
-        "events_per_sample": stream.n_events / max(stream.n_samples, 1),
-        "events_per_second": stream.n_events / seconds if seconds else 0.0,
-        "channels": stream.n_channels,
-        "active_channels": int((per_channel > 0).sum()),
-        "duration_ms": {
-            "shortest": float(stream.duration.min(initial=np.inf)),
-            "median": float(np.median(stream.duration)),
-            "longest": float(stream.duration.max(initial=0.0)),
-        },
-        "interval_ms": {
-            "in_sample": _interval_quantiles(data, by_channel=False),
-            "in_channel": _interval_quantiles(data, by_channel=True),
-        },
-        "classes": dict(zip(data.class_names, counts.tolist(), strict=True)),
+        "data": name,
+        "description": text,
+        "splits": {split: _statistics(part) for split, part in parts.items()},
+        "n_tidigits": N_TIDIGITS,
     }
 
 
-def _interval_quantiles(data: Dataset, *, by_channel: bool) -> dict[str, float]:
-    """Quantiles of the times between neighbouring events of a sample, or of its channels."""
-    stream = data.stream
-    sample = np.repeat(np.arange(stream.n_samples), np.diff(stream.offsets))
-    line = sample * stream.n_channels + stream.channels if by_channel else sample
-    order = np.lexsort((stream.times, line))
-    line, times = line[order], stream.times[order]
-    gaps = np.diff(times)[line[1:] == line[:-1]]
-    if not gaps.size:
-        return {}
+def _statistics(part: Part) -> dict[str, Any]:
+    share = min(1.0, MOST_EVENTS / max(part.stream.n_events, 1))
+    n_counted = max(1, int(share * part.stream.n_samples)) if part.stream.n_samples else 0
+    chosen = np.linspace(0, max(part.stream.n_samples - 1, 0), n_counted).astype(np.int64)
+    stream = part.stream[np.unique(chosen)]
+    found = statistics(stream)
+    values: dict[str, Any] = {
+        "samples": part.stream.n_samples,
+        "samples_counted": stream.n_samples,
+        "events": part.stream.n_events,
+        "channels": found.n_channels,
+        "events_per_second": found.rate,
+        "active_channels": int((found.profile > 0).sum()),
+        "neighbour_contrast": found.contrast,
+        "duration_ms": asdict(found.duration),
+        "events_per_sample": asdict(found.events),
+        "active_channels_per_sample": asdict(found.active),
+        "interval_ms": asdict(found.interval),
+        "profile": found.profile.tolist(),
+        "rows": _rows(part, stream, found),
+        "details": part.details,
+    }
+    if part.groups is not None:
+        values["speakers"] = int(np.unique(part.groups).size)
+    if part.labels is not None:
+        counts = np.bincount(part.labels, minlength=len(part.class_names))
+        values["classes"] = dict(zip(part.class_names, counts.tolist(), strict=True))
+    return _finite(values)
+
+
+def _rows(part: Part, stream: EventStream, found: EventStatistics) -> dict[str, str]:
+    """Quantity and value as people read them; quantities are called as in ``N_TIDIGITS``."""
+    table = {"recordings": f"{part.stream.n_samples:,}"}
+    if stream.n_samples < part.stream.n_samples:
+        table["counted, evenly spread"] = f"{stream.n_samples:,}"
+    if part.groups is not None and (count := np.unique(part.groups).size) > 1:
+        table["speakers"] = f"{count:,}"
+    table["events"] = f"{part.stream.n_events:,}"
+    table["channels"] = f"{found.n_channels:,}"
+    for name, spread, unit in (
+        ("duration", found.duration, " ms"),
+        ("events per sample", found.events, ""),
+        ("active channels", found.active, f" of {found.n_channels:,}"),
+        ("interval in a channel", found.interval, " ms"),
+    ):
+        none = math.isnan(spread.median)
+        table[name] = "none" if none else f"{_number(spread.median)}{unit}"
+        if not none and spread.low < spread.high:
+            table[f"{name}, 5 to 95 %"] = f"{_number(spread.low)} to {_number(spread.high)}{unit}"
+    table["event rate"] = f"{found.rate:,.0f} /s"
+    if not math.isnan(found.contrast):
+        table["neighbour contrast"] = f"{found.contrast:.2f}"
+    return table
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """The same with None for NaN, which JSON does not know."""
     return {
-        f"{100 * q:g}%": float(v)
-        for q, v in zip(QUANTILES, np.quantile(gaps, QUANTILES), strict=True)
+        key: _finite(value)
+        if isinstance(value, dict)
+        else None
+        if isinstance(value, float) and math.isnan(value)
+        else value
+        for key, value in values.items()
     }
 
 
 def show_info(found: Mapping[str, Any]) -> None:
-    """Statistics as tables, one column per split."""
+    """Statistics as tables, one column per part, beside N-TIDIGITS18."""
     parts: Mapping[str, Any] = found["splits"]
-    lines: dict[str, list[str]] = {}
-    for part in parts.values():
-        for name, text in _lines(part).items():
-            lines.setdefault(name, []).append(text)
-    columns = ["", *parts]
-    show_table(
-        f"{found['data']}: {found['description']}",
-        columns,
-        [[name, *texts] for name, texts in lines.items()],
-    )
-    names = next(iter(parts.values()))["classes"]
-    rows = [[name, *(part["classes"][name] for part in parts.values())] for name in names]
-    show_table("Recordings per class", ["class", *parts], rows)
+    names = list(dict.fromkeys(name for part in parts.values() for name in part["rows"]))
+    table = [
+        [name, *(part["rows"].get(name, "") for part in parts.values()), N_TIDIGITS.get(name, "")]
+        for name in names
+    ]
+    title = f"{found['data']}: {found['description']}"
+    show_table(title, ["", *parts, "N-TIDIGITS18, single digits"], table)
+    for split, part in parts.items():
+        if part["events"]:
+            bars = sparkline(np.array(part["profile"]))
+            stdout().print(f"events by channel, {split}: {bars}", markup=False)
+        if part["details"]:
+            show_details(part["details"])
+    first = next(iter(parts.values()))
+    if "classes" in first:
+        classes = list(dict.fromkeys(name for part in parts.values() for name in part["classes"]))
+        counts = [[c, *(part["classes"].get(c, 0) for part in parts.values())] for c in classes]
+        show_table("Recordings per class", ["class", *parts], counts)
 
 
-def _lines(part: Mapping[str, Any]) -> dict[str, str]:
-    duration = part["duration_ms"]
-    lines = {
-        "recordings": f"{part['samples']:,}",
-        "speakers": f"{part['speakers']:,}",
-        "events": f"{part['events']:,}",
-        "events per recording": f"{part['events_per_sample']:,.0f}",
-        "events per second": f"{part['events_per_second']:,.0f}",
-        "active channels": f"{part['active_channels']} of {part['channels']}",
-        "duration, ms (shortest, median, longest)": (
-            f"{duration['shortest']:.0f}, {duration['median']:.0f}, {duration['longest']:.0f}"
-        ),
+def show_details(details: Mapping[str, Any]) -> None:
+    """What a file says of itself."""
+    table = [
+        ["format", details["format"]],
+        ["sensor", details["sensor"]],
+        ["channel of the stream", " × ".join(details["channel"])],
+        *([f"events by {name}", _counted(n)] for name, n in details["counts"].items()),
+        *([f"skipped: {reason}", f"{n:,}"] for reason, n in details["skipped"].items()),
+        ["first event on the file's clock", f"{details['first_tick']:,} x {details['tick_us']} us"],
+        ["clock began anew", f"{details['wraps']} times"],
+        ["events out of order", f"{details['out_of_order']:,}"],
+    ]
+    show_table("The file", ["", ""], table, numbers=9)
+
+
+def _counted(numbers: Sequence[int]) -> str:
+    return ", ".join(f"{value}: {n:,}" for value, n in enumerate(numbers))
+
+
+def import_events(place: str, reading: Reading, *, out: Path) -> dict[str, Any]:
+    """Read any supported file and write it as eventsim stores events."""
+    if out.suffix not in (".npz", ".h5"):
+        raise DataError(f"--out {out}: expected a name that ends with .npz or .h5.")
+    part = find(place, reading)
+    if out.suffix == ".npz":
+        part.stream[:].save(out)
+    else:
+        columns = {"labels": part.labels, "keys": part.keys, "groups": part.groups}
+        write_stored(
+            out,
+            _recordings(part),
+            n_channels=part.stream.n_channels,
+            columns={name: values for name, values in columns.items() if values is not None},
+            notes={"source": part.name, "class_names": "\n".join(part.class_names)},
+        )
+    seconds = float(part.stream.duration.sum()) / MS_PER_S
+    return {
+        "source": place,
+        "format": form_of(place, reading),
+        "out": str(out),
+        "samples": part.stream.n_samples,
+        "events": part.stream.n_events,
+        "channels": part.stream.n_channels,
+        "seconds_of_events": seconds,
+        "events_per_second": part.stream.n_events / seconds if seconds else 0.0,
+        "labels": part.labels is not None and out.suffix == ".h5",
+        "details": part.details,
     }
-    for where, text in (("in_sample", "of a recording"), ("in_channel", "of one channel")):
-        quantiles = part["interval_ms"][where]
-        names = ", ".join(quantiles) or "none"
-        lines[f"intervals {text}, ms ({names})"] = ", ".join(f"{v:.3g}" for v in quantiles.values())
-    return lines
+
+
+def _recordings(part: Part) -> Any:
+    for (times, channels), duration in zip(part.stream, part.stream.duration, strict=True):
+        yield Recording(times, channels, float(duration))
+
+
+def show_import(found: Mapping[str, Any]) -> None:
+    """What was imported, as tables."""
+    table = [
+        ["recordings", f"{found['samples']:,}"],
+        ["events", f"{found['events']:,}"],
+        ["channels", f"{found['channels']:,}"],
+        ["duration", f"{found['seconds_of_events']:,.3f} s"],
+        ["events per second", f"{found['events_per_second']:,.0f}"],
+    ]
+    show_table(f"{found['source']} ({found['format']})", ["", ""], table)
+    if found["details"]:
+        show_details(found["details"])
+    stdout().print(f"Events: {found['out']}", markup=False, soft_wrap=True)

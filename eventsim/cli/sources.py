@@ -3,7 +3,6 @@
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from eventsim.events import EventStream
 from eventsim.network import Network
 from eventsim.train import LabelledEvents, load_network
 
-Split = Literal["train", "test"]
+Split = str
 
 
 @dataclass(frozen=True)

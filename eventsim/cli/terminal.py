@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import typer
 import typer.core
@@ -54,7 +54,8 @@ def show_table(
     out.print(title, style="bold", markup=False, soft_wrap=True)
     table = Table(header_style="bold", show_header=any(columns))
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index >= numbers else "left")
+        side: Literal["left", "right"] = "right" if index >= numbers else "left"
+        table.add_column(column, justify=side, overflow="fold")  # addresses stay whole
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     out.print(table)

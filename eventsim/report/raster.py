@@ -93,11 +93,11 @@ def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: st
     n_input = stream.n_channels
     for column in range(stream.n_samples):
         _title(panels[0, column], shown, column, class_names)
-        _dots(panels[0, column], *stream.sample(column), n_input, INK)
+        dots(panels[0, column], *stream.sample(column), n_input, INK)
         for row, name in enumerate(names, start=1):
             trains = tape[name]
             colour = population_colour(row - 1)
-            _dots(panels[row, column], *trains.sample(column), trains.size, colour)
+            dots(panels[row, column], *trains.sample(column), trains.size, colour)
         panels[-1, column].set_xlabel("time (ms)")
         panels[-1, column].set_xlim(0.0, stream.duration[column])
     panels[0, 0].set_ylabel("input\nchannel")
@@ -124,9 +124,10 @@ def _title(axes: Axes, shown: Shown, column: int, class_names: Sequence[str]) ->
     axes.set_title(f"“{said}”\n{verdict}", color=BLUE if right else VERMILION)
 
 
-def _dots(
+def dots(
     axes: Axes, times: NDArray[np.float64], rows: NDArray[np.int32], size: int, colour: str
 ) -> None:
+    """Events as dots: time to the right, row 0 at the bottom, of ``size`` rows."""
     area = float(np.clip(900.0 / max(times.size, 1), 1.0, 4.0))
     axes.scatter(times, rows, s=area, color=colour, linewidths=0, alpha=0.8, rasterized=True)
     axes.set_ylim(-0.02 * size - 0.5, 1.02 * size - 0.5)

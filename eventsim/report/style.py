@@ -1,4 +1,4 @@
-"""How all pictures look, and how they become PNG bytes.
+"""How all pictures look, and how they become PNG or SVG bytes.
 
 Figures are built by matplotlib's object interface and drawn by Agg: no display, no global state.
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; what differs in
@@ -77,6 +77,14 @@ def png(drawn: Figure) -> bytes:
     """The figure as the content of a PNG file."""
     buffer = io.BytesIO()
     drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def svg(drawn: Figure) -> bytes:
+    """The figure as the content of an SVG file; what is drawn as dots is an image in it."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "eventsim"}):  # the same names at every run
+        drawn.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None})
     return buffer.getvalue()
 
 

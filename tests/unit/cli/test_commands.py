@@ -10,12 +10,13 @@ from eventsim.engine import describe_backend, registry
 from eventsim.engine.cuda import probe
 from eventsim.events import EventStream, SpikeTape
 from eventsim.train import save_network
-from tests.unit.cli.conftest import WORDS, call
+from tests.unit.cli.conftest import call
 
 COMMANDS = ("train", "demo", "evaluate", "simulate", "gradcheck", "data list", "data make")
+DATA_COMMANDS = ("data info", "data import", "data plot")
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "data info"])
+@pytest.mark.parametrize("command", [*COMMANDS, *DATA_COMMANDS])
 def test_help_shows_an_example(command):
     outcome = call(*command.split(), "--help")
     assert outcome.code == 0
@@ -138,27 +139,3 @@ def test_gradcheck_of_a_trained_network_that_misses_the_tolerance_fails(finished
     assert outcome.code == 1, outcome.err
     assert "WRONG" in outcome.out
     assert "input->hidden1.weights" in outcome.out
-
-
-def test_data_list_names_licences():
-    found = call("data", "list", "--json").json
-    assert set(found) >= {"spoken_digits", "fsdd", "ntidigits"}
-    assert "CC BY-SA" in found["fsdd"]["licence"]
-    assert "spoken_digits" in call("data", "list").out
-
-
-def test_data_make_and_info_count_what_is_in_the_file(digits):
-    made = call("data", "make", digits, "--json")
-    assert made.code == 0, made.err
-    assert made.json["samples"] == {"train": 18, "test": 6}
-    assert "ready after" in call("data", "make", digits).out
-    part = call("data", "info", digits, "--json").json["splits"]["test"]
-    assert part["events"] == 240
-    assert part["speakers"] == 1
-    assert part["active_channels"] <= 60
-    assert part["classes"]["oh"] == part["classes"]["two"] == 2
-    assert part["classes"]["zero"] == 0
-    assert len(WORDS) * 2 == part["samples"]
-    assert 0 < part["interval_ms"]["in_sample"]["50%"] < part["interval_ms"]["in_channel"]["50%"]
-    table = call("data", "info", digits)
-    assert "active channels" in table.out

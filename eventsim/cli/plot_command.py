@@ -1,0 +1,72 @@
+"""``eventsim data plot``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import typer
+
+from eventsim.cli.event_files import Part, Reading, find
+from eventsim.errors import DataError
+from eventsim.events.storage import write_atomically
+from eventsim.events.transforms import crop
+from eventsim.report.recording import recording
+from eventsim.report.style import look, png, svg
+
+
+def plot(
+    place: str,
+    reading: Reading,
+    *,
+    sample: int,
+    window: tuple[float, float | None],
+    out: Path | None,
+) -> dict[str, Any]:
+    """Draw one recording of a data set or a file."""
+    out = Path(f"{Path(place).stem}-{sample}.png") if out is None else out
+    if out.suffix not in (".png", ".svg"):
+        raise DataError(f"--out {out}: expected a name that ends with .png or .svg.")
+    part = find(place, reading)
+    if sample >= part.stream.n_samples:
+        raise DataError(
+            f"--sample is {sample}, but {part.name} has {part.stream.n_samples} recordings: "
+            f"0 .. {part.stream.n_samples - 1}."
+        )
+    stream = part.stream[sample]
+    begin, end = window
+    if window != (0.0, None):
+        stream = crop(stream, begin, end)
+    with look():
+        drawn = recording(stream, title=_title(part, sample), begin=begin)
+        content = png(drawn) if out.suffix == ".png" else svg(drawn)
+
+    def write(file: BinaryIO) -> None:
+        file.write(content)
+
+    write_atomically(out, write)
+    return {
+        "out": str(out),
+        "sample": sample,
+        "title": _title(part, sample),
+        "events": stream.n_events,
+        "duration_ms": float(stream.duration[0]),
+        "channels": stream.n_channels,
+    }
+
+
+def _title(part: Part, sample: int) -> str:
+    name = f"{part.name}, recording {sample}"
+    if part.keys is not None and str(part.keys[sample]) not in ("", str(sample)):
+        name = f"{part.name}, {part.keys[sample]}"
+    if part.labels is not None:
+        name += f": “{part.class_names[part.labels[sample]]}”"
+    return name
+
+
+def show_plot(found: Mapping[str, Any]) -> None:
+    """Where the picture is."""
+    typer.echo(
+        f"{found['title']}: {found['events']:,} events in {found['duration_ms']:,.0f} ms, "
+        f"{found['channels']:,} channels"
+    )
+    typer.echo(f"Picture: {found['out']}")

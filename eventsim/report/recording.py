@@ -1,0 +1,90 @@
+"""Picture of one recording: its events, their rate over time, and their number by channel."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from eventsim.events import EventStream
+from eventsim.report.raster import dots
+from eventsim.report.style import BLUE, INK, SHADES, figure, grid
+
+DENSE = 20_000  # events; above, dots lie on each other and their density is drawn instead
+BINS = 160  # of the rate over time
+ROWS = 256  # most rows of a density, and of the profile
+COLUMNS = 700
+MS_PER_S = 1000.0
+
+
+def recording(stream: EventStream, *, title: str, begin: float = 0.0) -> Figure:
+    """Picture of the first sample of ``stream``, whose time 0 is drawn at ``begin`` ms."""
+    times, channels = stream.sample(0)
+    times, end = times + begin, begin + float(stream.duration[0])
+    drawn = figure(10.0, 5.2)
+    panels = drawn.subplots(
+        2,
+        2,
+        sharex="col",
+        sharey="row",
+        gridspec_kw={"width_ratios": [6.0, 1.0], "height_ratios": [3.2, 1.0]},
+    )
+    panels[1, 1].set_axis_off()
+    if times.size > DENSE:
+        _density(panels[0, 0], times, channels, stream.n_channels, (begin, end))
+    else:
+        dots(panels[0, 0], times, channels, stream.n_channels, INK)
+    panels[0, 0].set_title(title)
+    panels[0, 0].set_ylabel("channel")
+    panels[0, 0].set_xlim(begin, end)
+    _profile(panels[0, 1], channels, stream.n_channels, end - begin)
+    _rate(panels[1, 0], times, (begin, end))
+    return drawn
+
+
+def _density(
+    axes: Axes,
+    times: NDArray[np.float64],
+    channels: NDArray[np.int32],
+    n_channels: int,
+    window: tuple[float, float],
+) -> None:
+    rows = min(n_channels, ROWS)
+    counts, _, _ = np.histogram2d(
+        channels, times, bins=(rows, COLUMNS), range=((-0.5, n_channels - 0.5), window)
+    )
+    axes.imshow(
+        np.ma.masked_equal(counts, 0.0),
+        cmap=SHADES,
+        # White is for no event: one event is drawn as the second lightest shade.
+        norm=LogNorm(vmin=0.3, vmax=max(float(counts.max()), 1.0)),
+        extent=(*window, -0.5, n_channels - 0.5),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    axes.set_yticks([0, n_channels - 1] if n_channels > 1 else [0])
+
+
+def _profile(axes: Axes, channels: NDArray[np.int32], n_channels: int, duration: float) -> None:
+    edges = np.linspace(-0.5, n_channels - 0.5, min(n_channels, ROWS) + 1)
+    counts, _ = np.histogram(channels, bins=edges)
+    per_channel = counts / np.histogram(np.arange(n_channels), bins=edges)[0]
+    rates = per_channel / duration * MS_PER_S
+    axes.stairs(rates, edges, orientation="horizontal", fill=True, color=BLUE)
+    axes.set_title("by channel")
+    axes.set_xlabel("events per second")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
+    axes.tick_params(labelbottom=True)
+
+
+def _rate(axes: Axes, times: NDArray[np.float64], window: tuple[float, float]) -> None:
+    counts, edges = np.histogram(times, bins=BINS, range=window)
+    width = (window[1] - window[0]) / BINS
+    axes.stairs(counts / width * MS_PER_S, edges, fill=True, color=BLUE)
+    axes.set_xlabel("time (ms)")
+    axes.set_ylabel("events\nper second")
+    axes.set_ylim(bottom=0.0)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
+    grid(axes)

@@ -1,0 +1,223 @@
+"""``eventsim data``: what there is, what is in it, import, pictures."""
+
+import json
+
+import numpy as np
+import pytest
+
+from eventsim import datasets
+from eventsim.events import EventStream, StoredStream
+from tests.support.aedat import jaer
+from tests.unit.cli.conftest import WORDS, call
+
+
+@pytest.fixture
+def cochlea(tmp_path):
+    """A stereo cochlea of 16 channels: a sweep in the left ear, one channel in the right."""
+    sweep = [(2 * k + 1, 100_000 + 2000 * k) for k in range(16)]
+    tone = [(32 + 2 * 5 + k % 2, 100_500 + 1000 * k) for k in range(40)]
+    path = tmp_path / "sweep.aedat"
+    path.write_bytes(jaer(sorted(sweep + tone, key=lambda event: event[1])))
+    return path
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("time_us,channel,sample\n1000,3,0\n2000,1,0\n500,2,1\n")
+    return path
+
+
+def test_data_list_names_licences():
+    found = call("data", "list", "--json").json
+    assert set(found) == set(datasets.DATASETS)
+    assert "CC BY-SA" in found["fsdd"]["licence"]
+    shown = call("data", "list").out
+    assert "spoken_digits" in shown
+    assert "…" not in shown
+
+
+def test_data_make_and_info_count_what_is_in_the_file(digits):
+    made = call("data", "make", digits, "--json")
+    assert made.code == 0, made.err
+    assert made.json["samples"] == {"train": 18, "test": 6}
+    assert "ready after" in call("data", "make", digits).out
+    found = call("data", "info", digits, "--json").json
+    assert list(found["splits"]) == ["train", "test"]
+    part = found["splits"]["test"]
+    assert part["events"] == 240
+    assert part["speakers"] == 1
+    assert part["channels"] == 64
+    assert part["active_channels"] <= 60
+    assert part["classes"]["oh"] == part["classes"]["two"] == 2
+    assert part["classes"]["zero"] == 0
+    assert len(WORDS) * 2 == part["samples"] == part["samples_counted"]
+    assert part["events_per_sample"]["median"] == 40
+    assert 0 < part["interval_ms"]["low"] < part["interval_ms"]["median"]
+    assert sum(part["profile"]) == pytest.approx(40)
+    shown = call("data", "info", digits, "--split", "train").out
+    for text in (
+        "N-TIDIGITS18",
+        "about 2800 /s",
+        "active channels",
+        "speakers",
+        "by channel, train",
+    ):
+        assert text in shown
+    assert " test " not in shown
+
+
+def test_info_of_a_large_set_counts_a_part_of_it_and_says_so(digits, monkeypatch):
+    monkeypatch.setattr("eventsim.cli.data_commands.MOST_EVENTS", 100)
+    found = call("data", "info", digits, "--split", "test", "--json").json["splits"]["test"]
+    assert (found["samples"], found["samples_counted"]) == (6, 2)
+    assert "counted, evenly spread" in call("data", "info", digits).out
+
+
+def test_info_of_a_file_says_what_the_file_says(cochlea):
+    outcome = call("data", "info", cochlea, "--sensor", "nas_16_stereo", "--json")
+    assert outcome.code == 0, outcome.err
+    part = outcome.json["splits"]["all"]
+    assert part["details"]["counts"] == {
+        "ear": [16, 40],
+        "channel": [1, 1, 1, 1, 1, 41, *[1] * 10],
+        "polarity": [20, 36],
+    }
+    shown = call("data", "info", cochlea, "--sensor", "nas_16_stereo").out
+    assert "ear × channel × polarity" in shown
+    assert "0: 16, 1: 40" in shown
+
+
+def test_info_of_events_without_intervals_is_valid_json(tmp_path):
+    stream = EventStream([1.0], [0], [0, 1], n_channels=1, duration=2.0)
+    stream.save(tmp_path / "one.npz")
+    outcome = call("data", "info", "one.npz", "--json")
+    json.loads(outcome.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert outcome.json["splits"]["all"]["interval_ms"]["median"] is None
+    assert "none" in call("data", "info", "one.npz").out
+
+
+def test_import_of_an_address_event_file(cochlea, tmp_path):
+    options = ("--sensor", "nas_16_stereo", "--by", "ear, channel", "--out", "sweep.npz")
+    outcome = call("data", "import", cochlea, *options, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["format"] == "aedat"
+    stream = EventStream.load(tmp_path / "sweep.npz")
+    assert (stream.n_channels, stream.n_events) == (32, 56) == (outcome.json["channels"], 56)
+    assert np.bincount(stream.channels, minlength=32)[21] == 40
+    shown = call("data", "import", cochlea, *options).out
+    assert "ear × channel" in shown
+    assert "Events: sweep.npz" in shown
+
+
+def test_import_with_a_selection_and_another_clock(cochlea, tmp_path):
+    options = ("--sensor", "nas_16_stereo", "--where", "ear=1", "--by", "channel")
+    clock = ("--tick-us", "0.5", "--address-bytes", "4", "--format", "nas")
+    outcome = call("data", "import", cochlea, *options, *clock, "--out", "a.npz", "--json")
+    assert outcome.code == 0, outcome.err
+    stream = EventStream.load(tmp_path / "a.npz")
+    np.testing.assert_allclose(stream.times[:3], [0.25, 0.75, 1.25])
+    assert outcome.json["details"]["skipped"] == {"not selected": 16}
+
+
+def test_import_of_text_and_of_events(table, tmp_path):
+    outcome = call("data", "import", table, "--channels", 8, "--out", "table.npz", "--json")
+    assert outcome.code == 0, outcome.err
+    stream = EventStream.load(tmp_path / "table.npz")
+    assert (stream.n_samples, stream.n_channels, stream.times.tolist()) == (2, 8, [1.0, 2.0, 0.5])
+    again = call("data", "import", "table.npz", "--out", "again.npz")
+    assert again.code == 0, again.err
+    np.testing.assert_array_equal(EventStream.load(tmp_path / "again.npz").times, stream.times)
+
+
+def test_import_of_a_set_keeps_labels_in_h5(digits, tmp_path):
+    outcome = call("data", "import", digits, "--split", "train", "--out", "set.h5", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["labels"] is True
+    stored = StoredStream.open(tmp_path / "set.h5")
+    assert stored.n_samples == 18
+    assert np.bincount(stored.columns["labels"]).tolist() == [6, 6, 6]
+    assert stored.notes["class_names"].split("\n")[1] == "one"
+
+
+def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
+    pytest.importorskip("tonic")
+    options = ("--format", "tonic", "--file", tmp_path, "--out", "t.npz")
+    outcome = call("data", "import", "NTIDIGITS18", *options)
+    assert outcome.code == 2
+    assert "let tonic fetch it with --download" in outcome.err
+    assert "tonic has no data set 'N'" in call("data", "import", "N", *options).err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("info", "fssd"), "neither a data set"),
+        (("info", "fssd"), "Did you mean 'fsdd'?"),
+        (("info", "{tmp}/none.csv"), "does not exist"),
+        (("info", "strange.bin"), "cannot tell from its name what it is"),
+        (("info", "table.csv", "--format", "xml"), "--format is 'xml', expected auto, set"),
+        (("info", "table.csv", "--sensor", "dvs128"), "--sensor says nothing of format csv"),
+        (("info", "table.csv", "--split", "test"), "table.csv is one file, it has no parts"),
+        (("info", "table.csv", "--unit", "s"), "times are in us, you said s"),
+        (("info", "yinyang", "--split", "dev"), "yinyang: split is 'dev'"),
+        (("info", "sweep.aedat"), "does not say what recorded it"),
+        (("info", "sweep.aedat", "--sensor", "nas_16"), "Did you mean 'nas_16_mono'?"),
+        (("import", "table.csv", "--out", "a.txt"), "expected a name that ends with .npz or .h5"),
+        (("import", "sweep.aedat", "--tick-us", "1", "--out", "a.npz"), "change a sensor. Name it"),
+        (("import", "sweep.aedat", "--where", "ear", "--out", "a.npz"), "expected FIELD=VALUE"),
+        (("import", "x", "--format", "tonic", "--out", "a.npz"), "tonic"),
+        (
+            ("plot", "table.csv", "--sample", "2"),
+            "--sample is 2, but table has 2 recordings: 0 .. 1",
+        ),
+        (("plot", "table.csv", "--out", "a.pdf"), "ends with .png or .svg"),
+        (("plot", "table.csv", "--begin", "9"), "crop, sample 0: the window is"),
+    ],
+)
+def test_wrong_input_is_one_message(arguments, words, cochlea, table, tmp_path):
+    (tmp_path / "strange.bin").write_bytes(b"?")
+    outcome = call("data", *(str(a).format(tmp=tmp_path) for a in arguments))
+    assert outcome.code == 2, outcome.out
+    assert words in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not list(tmp_path.glob("a.*"))
+
+
+def test_plot_draws_a_recording_of_a_set(digits, tmp_path):
+    outcome = call("data", "plot", digits, "--sample", 2, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["out"] == "digits-2.png"
+    assert "“two”" in outcome.json["title"]
+    assert (tmp_path / "digits-2.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["picture.png", "picture.svg"])
+def test_plot_draws_a_window_of_a_file(cochlea, tmp_path, name):
+    options = ("--sensor", "nas_16_stereo", "--begin", 10, "--end", 20, "--out", name)
+    outcome = call("data", "plot", cochlea, *options)
+    assert outcome.code == 0, outcome.err
+    assert "events in 10 ms, 64 channels" in outcome.out
+    assert f"Picture: {name}" in outcome.out
+    first = (tmp_path / name).read_bytes()
+    assert first.startswith(b"\x89PNG" if name.endswith("png") else b"<?xml")
+    assert call("data", "plot", cochlea, *options).code == 0
+    assert (tmp_path / name).read_bytes() == first
+
+
+def test_plot_of_many_events_and_of_none(tmp_path):
+    rng = np.random.default_rng(0)
+    many = np.sort(rng.uniform(0.0, 100.0, 30_000)), rng.integers(0, 2000, 30_000)
+    EventStream.from_samples([many, ([], [])], n_channels=2000, duration=100.0).save("many.npz")
+    for sample in (0, 1):
+        outcome = call("data", "plot", "many.npz", "--sample", sample)
+        assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.parametrize("split", datasets.DATASETS["yinyang"].parts)
+def test_set_that_is_made_here_is_measured_and_drawn(split):
+    measured = call("data", "info", "yinyang", "--split", split, "--json")
+    assert measured.code == 0, measured.err
+    assert measured.json["splits"][split]["channels"] == 5
+    drawn = call("data", "plot", "yinyang", "--split", split, "--sample", 1)
+    assert drawn.code == 0, drawn.err
