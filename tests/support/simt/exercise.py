@@ -10,19 +10,29 @@ Used with a backend in hand, or as a program, for builds that need a process of 
 
 import argparse
 from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import scipy.sparse
 
 import eventsim as es
-from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda import CudaBackend, queue, readout_host, shared, spikes
 from eventsim.engine.job import Job, source_of
+from eventsim.engine.members import split_members
 from eventsim.engine.registry import using_backend
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
-from tests.support.nets import one_neuron, one_sample, random_net, random_stream
+from tests.support.nets import (
+    lateral_net,
+    one_neuron,
+    one_sample,
+    random_net,
+    random_stream,
+    ring_net,
+)
 from tests.support.simt.host_device import HostDevice
 
 # Backends add up an event's effect over the neurons, and a readout's over its synapses, in another
@@ -57,17 +67,35 @@ def _random(seed, *, n_channels=6, duration=60.0, n_samples=3, rate=60.0, piece=
     )
 
 
-def _without_holds(run):
-    """Spikes do not hold V, so that the self-jump follows at once."""
+def _changed(run, change):
+    """The run with ``change`` made to every spiking population."""
 
     def net():
         made = run.net()
         for population in made.populations.values():
             if population.kind == "spiking":
-                population.refractory[:] = 0.0
+                change(population)
         return made
 
     return replace(run, net=net)
+
+
+def _without_holds(run):
+    """Spikes do not hold V, so that the self-jump follows at once."""
+    return _changed(run, lambda population: population.refractory.fill(0.0))
+
+
+def _pacemakers(run):
+    """The first neuron of each population rests above its threshold."""
+
+    def change(population):
+        population.v_leak[0] = population.threshold[0] + 0.3
+
+    return _changed(run, change)
+
+
+def _loop(net, duration=40.0):
+    return Run(net, lambda: random_stream(26, n_samples=3, n_channels=5, duration=duration))
 
 
 def _silent_samples():
@@ -78,9 +106,36 @@ def _silent_samples():
 
 
 def _pushed_down():
-    """A neuron that rests above its threshold, and is long below it."""
-    net = one_neuron([-60.0, 0.3], v_leak=1.1, tau_mem=4.0, tau_syn=7.0, refractory=0.5)
-    return Run(lambda: net, lambda: one_sample([2.0, 90.0], [0, 1], n_channels=2, duration=140.0))
+    """A neuron that rests above its threshold, and is long below it.
+
+    In the end its current would be denormal, were it not flushed at the last arrival.
+    """
+    net = one_neuron([-60.0, 0.3, 0.0], v_leak=1.1, tau_mem=4.0, tau_syn=7.0, refractory=0.5)
+    stream = one_sample([2.0, 90.0, 800.0], [0, 1, 2], n_channels=3, duration=850.0)
+    return Run(lambda: net, lambda: stream)
+
+
+def _ties(kind):
+    """Eight equal neurons fire at one time, and their spikes arrive at one time."""
+    rng = np.random.default_rng(27)
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("a", 8, tau_mem=10.0, tau_syn=5.0, refractory=1.0)
+    net.add_population("b", 6, tau_mem=8.0, tau_syn=4.0, refractory=0.5)
+    # Events at one time are met one after the other: sums depend on the order by their last bits.
+    weights = rng.uniform(0.1, 1.5, (8, 6))
+    if kind == "sparse":
+        net.connect("input", "a", np.full((1, 8), 6.0), delays=0.5)
+        net.connect("a", "b", scipy.sparse.csr_array(weights), delays=1.0)
+        net.connect("b", "b", es.self_recurrent(np.full(6, 0.5)), delays=1.0)
+    else:
+        net.connect("input", "a", np.full((1, 8), 6.0))
+        net.connect("a", "b", weights)
+    if kind == "loop":
+        net.connect("b", "a", 0.3 * weights.T)
+        net.connect("a", "a", rng.uniform(-0.2, 0.4, (8, 8)), delays=1.0)
+    stream = one_sample([1.0, 2.0, 2.0, 2.0, 3.0, 8.0], duration=30.0)
+    return Run(lambda: net, lambda: stream)
 
 
 def _runaway(sparse, self_delay):
@@ -95,6 +150,16 @@ def _runaway(sparse, self_delay):
     samples = [(np.array([1.0]), np.array([k])) for k in (0, 1)]
     stream = es.EventStream.from_samples(samples, n_channels=2, duration=[9.0, 9.0])
     return Run(lambda: net, lambda: stream)
+
+
+def _runaway_loop():
+    """Two neurons that make each other fire at once, without end."""
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("a", 2, tau_mem=6.0, tau_syn=9.0)
+    net.connect("input", "a", np.array([[40.0, 40.0]]))
+    net.connect("a", "a", np.array([[0.0, 30.0], [30.0, 0.0]]))
+    return Run(lambda: net, lambda: one_sample([1.0], duration=9.0))
 
 
 RUNS = {
@@ -123,6 +188,15 @@ RUNS = {
         n_samples=2,
     ),
     "taus equal": _random(19, hidden=(5,), tau_ratio=1.0, delays="scalar", duration=30.0),
+    "loop": _loop(lambda: lateral_net(22)),
+    "loop, two warps": _loop(lambda: lateral_net(23, size=20, delays="none", gain=0.1), 25.0),
+    "loop, no delays, no holds": _without_holds(
+        _loop(lambda: lateral_net(24, delays="none", gain=0.05))
+    ),
+    "ring, returning": _pacemakers(_loop(lambda: ring_net(25))),
+    "ties": _ties("dense"),
+    "ties, sparse": _ties("sparse"),
+    "ties, loop": _ties("loop"),
     "silent": Run(lambda: random_net(20, n_inputs=6, sparse=True), _silent_samples, rate=0.0),
     "silent, dense": Run(
         lambda: random_net(21, n_inputs=6, delays="none", self_delays="none"), _silent_samples
@@ -131,16 +205,30 @@ RUNS = {
     "run-away": _runaway(sparse=False, self_delay=0.0),
     "run-away, sparse": _runaway(sparse=True, self_delay=0.0),
     "run-away, returning": _runaway(sparse=True, self_delay=1e-5),
+    "run-away, loop": _runaway_loop(),
 }
 
 
 def results(backend, precision, runs=RUNS) -> dict[str, np.ndarray]:
     """All that a backend computes on the runs, on the host, by ``run/stage/what``."""
     found = {"sums": _sums(backend)}
-    for name, run in runs.items():
-        for key, value in _run(backend, precision, run):
-            found[f"{name}/{key}"] = value
+    with small_work_space():
+        for name, run in runs.items():
+            for key, value in _run(backend, precision, run):
+                found[f"{name}/{key}"] = value
     return found
+
+
+@contextmanager
+def small_work_space():
+    """Little room for spikes and arrivals at first, and several samples in one part of the sums."""
+    least = {queue: {"GUESS_LEAST": 4, "HEAP_LEAST": 16}, spikes: {"GUESS_LEAST": 1}}
+    with ExitStack() as patches:
+        for module, values in least.items():
+            patches.enter_context(mock.patch.multiple(module, **values))
+        for module in (queue, readout_host, shared):
+            patches.enter_context(mock.patch.multiple(module, PARTS=2))
+        yield
 
 
 def differences(actual, expected, precision) -> list[str]:
@@ -175,26 +263,32 @@ def _first(value, other):
 
 def _run(backend, precision, run):
     net, stream = run.net(), run.stream()
-    plan, trains = make_plan(net), {}
+    plan, trains = make_plan(net), {"input": stream}
     rng = np.random.default_rng(0)
     for stage in plan.stages:
-        sources = [
-            stream if p.source == plan.input.name else trains[p.source] for p in stage.afferents
-        ]
-        job = Job(stage, tuple(source_of(s) for s in sources), stream.duration, precision)
+        job = _job(stage, stage.afferents, trains, stream, precision)
         if stage.population.kind == "readout":
             yield from _readout(backend, job, run.rate, rng, stage.name)
             continue
+        forward = backend.queue_forward if stage.lateral else backend.layer_forward
+        backward = backend.queue_backward if stage.lateral else backend.layer_backward
         try:
-            spikes = trains[stage.name] = backend.layer_forward(job)
+            found = forward(job)
         except RunawayError as error:
             yield f"{stage.name}/error", np.array(str(error))
             return
         for field in SPIKES:
-            yield f"{stage.name}/{field}", fetched(getattr(spikes, field))
-        yield from _backward(backend, job, spikes, rng, stage.name)
+            yield f"{stage.name}/{field}", fetched(getattr(found, field))
+        trains |= split_members(stage, found)
+        job = _job(stage, stage.projections, trains, stream, precision)
+        yield from _backward(backend, backward, job, found, rng, stage.name)
     if run.piece is not None:
         yield from _in_pieces(backend, precision, net, stream.chunks(run.piece))
+
+
+def _job(stage, projections, trains, stream, precision):
+    sources = tuple(source_of(trains[projection.source]) for projection in projections)
+    return Job(stage, sources, stream.duration, precision)
 
 
 def _sums(backend):
@@ -203,15 +297,15 @@ def _sums(backend):
     return fetched(backend.sum_by(placed(backend, values), placed(backend, index), 301))
 
 
-def _backward(backend, job, spikes, rng, name):
-    seeds = [placed(backend, s) for s in rng.standard_normal((2, spikes.times.size))]
-    gradients = backend.layer_backward(job, spikes, *seeds)
+def _backward(backend, backward, job, trains, rng, name):
+    seeds = [placed(backend, s) for s in rng.standard_normal((2, trains.times.size))]
+    gradients = backward(job, trains, *seeds)
     yield from _gradients(name, gradients)
     # As if every third spike had only touched its threshold: no gradient by its time.
-    flat = np.array(fetched(spikes.current))
+    flat = np.array(fetched(trains.current))
     flat[::3] = -1.0
-    touching = replace(spikes, current=placed(backend, flat))
-    gradients = backend.layer_backward(job, touching, *seeds)
+    touching = replace(trains, current=placed(backend, flat))
+    gradients = backward(job, touching, *seeds)
     yield f"{name}/touching/grazes", np.asarray(gradients.grazes)
     yield f"{name}/touching/weights", fetched(gradients.weights)
 

@@ -1,0 +1,61 @@
+"""Loops: cpu and the CUDA text agree bit for bit, whatever the order of threads and the block."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import eventsim as es
+from eventsim.engine.cuda import CudaBackend, queue
+from eventsim.engine.registry import get_backend
+from tests.support.nets import lateral_net, random_stream, ring_net
+from tests.support.simt import HostDevice, why_not
+from tests.support.simt.exercise import Run, differences, results
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+
+def twins():
+    """Identical neurons that meet the same events and each other, without delays: exact ties."""
+    net = es.Network()
+    net.add_input("input", 5)
+    net.add_population("twins", 40, tau_mem=10.0, tau_syn=5.0, refractory=2.0)
+    net.connect("input", "twins", np.full((5, 40), 5.0))
+    ring = scipy.sparse.csr_array(np.roll(0.4 * np.eye(40), 1, axis=1))
+    net.connect("twins", "twins", ring)
+    net.add_readout("output", 2, tau_mem=20.0, tau_syn=10.0)
+    net.connect("twins", "output", np.ones((40, 2)))
+    return net
+
+
+def stream():
+    return random_stream(1200, n_samples=3, n_channels=5, duration=50.0)
+
+
+CASES = {
+    "no delays": Run(lambda: lateral_net(1201, size=20, delays="none", gain=0.2), stream),
+    "delays by synapse": Run(lambda: lateral_net(1202, size=20), stream),
+    "dense, delays by source": Run(
+        lambda: lateral_net(1203, size=17, sparse=False, delays="source", gain=0.15), stream
+    ),
+    "ring with self-delays": Run(lambda: ring_net(1204, size=33), stream),
+    "exact ties": Run(twins, stream),
+}
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_loops_have_the_bits_of_cpu(precision):
+    expected = results(get_backend("cpu"), precision, CASES)
+    assert sum(v.size for key, v in expected.items() if key.endswith("/times")) > 3000
+    actual = results(CudaBackend(HostDevice(1)), precision, CASES)
+    assert differences(actual, expected, precision) == []
+
+
+@pytest.mark.parametrize("block", [32, 128])
+def test_loops_do_not_depend_on_the_block_or_the_order_of_threads(block, monkeypatch):
+    some = {name: CASES[name] for name in ("no delays", "exact ties")}
+    first = results(CudaBackend(HostDevice(0)), "single", some)
+    monkeypatch.setattr(queue, "_block", lambda size: block)
+    again = results(CudaBackend(HostDevice(block)), "single", some)
+    for key, value in first.items():
+        if "grad" not in key:
+            assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
