@@ -94,15 +94,16 @@ def forward(dev: Device, job: Job) -> SpikeTrains:
     guess = np.maximum(GUESS_LEAST, job.duration * size * GUESS_HZ * 1e-3).astype(np.int32)
     limit, capacity, rounds = dev.asarray(guess), HEAP_LEAST, []
     while n:
-        rounds.append(launch.run(limit, capacity, count, status, reached))
+        written = launch.run(limit, capacity, count, status, reached)
         _raise_runaway(dev, job, count, status, reached)
-        full = (limit >= 0) & (status == FULL)
-        over = (limit >= 0) & (count > limit)
-        if not bool((full | over).any()):
+        ran, full = limit >= 0, status == FULL
+        short = ran & (full | (count > limit))
+        rounds.append((written, xp.where(ran & ~short, count, 0)))
+        if not bool(short.any()):
             break
-        capacity *= 4 if bool(full.any()) else 1
-        limit = xp.where(full | over, xp.maximum(count, 2 * limit), -1).astype(np.int32)
-    return _packed(dev, job, rounds, count)
+        capacity *= 4 if bool((ran & full).any()) else 1
+        limit = xp.where(short, xp.maximum(count, 2 * limit), -1).astype(np.int32)
+    return _packed(dev, job, rounds)
 
 
 class _Forward:
@@ -166,13 +167,12 @@ def _raise_runaway(dev: Device, job: Job, count: Array, status: Array, reached: 
         )
 
 
-def _packed(dev: Device, job: Job, rounds: list[_Round], count: Array) -> SpikeTrains:
-    """The spikes of all samples by (sample, time, neuron)."""
+def _packed(dev: Device, job: Job, rounds: list[tuple[_Round, Array]]) -> SpikeTrains:
+    """The spikes of all samples by (sample, time, neuron), from every round those it completed."""
     xp, real = dev.xp, real_type(job)
     types = (np.int64, np.float64, np.int32, real, real)
     parts: list[list[Array]] = [[dev.zeros(0, dtype)] for dtype in types]
-    for part in rounds:
-        kept = xp.where((part.limit >= 0) & (count <= part.limit), count, 0)
+    for part, kept in rounds:
         before = starts_of(dev, kept)
         total = int(before[-1])
         sample = xp.searchsorted(before, xp.arange(total), side="right") - 1
