@@ -1,4 +1,4 @@
-"""A real cochlea's recording, straight from its file: in less time than it lasts, also in chunks."""
+"""A real cochlea's recording, straight from its file, runs in less time than it lasts."""
 
 import os
 import time
