@@ -19,5 +19,10 @@ class AbstractHostBackend:
 
     def sum_by(self, values: Floats, index: NDArray[Any], size: int) -> Floats:
         """As :meth:`eventsim.engine.job.Backend.sum_by`."""
-        total: Floats = np.bincount(index, weights=values, minlength=size).astype(np.float64)
-        return total
+        return sum_by(values, index, size)
+
+
+def sum_by(values: Floats, index: NDArray[Any], size: int) -> Floats:
+    """As :meth:`eventsim.engine.job.Backend.sum_by`, of NumPy arrays whatever the backend."""
+    total: Floats = np.bincount(index, weights=values, minlength=size).astype(np.float64)
+    return total

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.engine import place
 from eventsim.errors import StorageError
 from eventsim.events import EventStream
 from eventsim.events.storage import read_arrays, write_arrays
@@ -48,9 +49,9 @@ class RunState:
     Attributes
     ----------
     net, optimiser
-        Live.
+        Live; on the device that the run trains on.
     selected
-        Network of the epoch with the best validation so far, or None.
+        Network of the epoch with the best validation so far, in NumPy arrays, or None.
     epoch, batch
         The next batch to do: both count from 0.
     sums
@@ -137,7 +138,7 @@ def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState
     try:
         _check_origin(path, json.loads(str(arrays["origin"])), origin)
         progress = json.loads(str(arrays["progress"]))
-        net = Network.from_arrays(_under("net", arrays))
+        net = place(Network.from_arrays(_under("net", arrays)), backend=config.backend)
         selected = _under("selected", arrays)
         optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
         optimiser.load_arrays(_under("optimiser", arrays))

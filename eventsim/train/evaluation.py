@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine import simulate
+from eventsim.engine import place, simulate
 from eventsim.errors import DataError, NetworkError, ShapeError
+from eventsim.events import EventStream, SpikeTape
+from eventsim.events.namespace import to_host
 from eventsim.network import Network
 from eventsim.train.config import TrainConfig
 from eventsim.train.data import AnyEvents, LabelledEvents
@@ -88,6 +90,7 @@ def evaluate(
     """
     config, group = config or TrainConfig(), group or ProcessGroup()
     check_fit(net, data, config)
+    net = place(net, backend=config.backend)
     batches = list(data.stream.batches(config.batch_size))
     tallies = [_tally(net, data[batches[i]], config) for i in group.share(len(batches))]
     total = add_in_order(group.gather(tallies, len(batches)))
@@ -115,19 +118,24 @@ def _tally(net: Network, batch: LabelledEvents, config: TrainConfig) -> Floats:
 
     All but the first are whole numbers, which float64 adds exactly.
     """
-    tape = simulate(net, batch.stream, backend=config.backend, precision=config.precision)
+    tape = run_resident(net, batch.stream, config)
     outcome = make_loss(config, batch.labels).classify(net, tape)
-    predicted = outcome.logits.argmax(axis=1)
+    predicted = to_host(outcome.logits.argmax(axis=1))
     confusion = np.zeros((len(batch.class_names), net.populations[config.output].size))
     np.add.at(confusion, (batch.labels, predicted), 1.0)
     return np.concatenate(
         [
             [outcome.value * len(batch), (predicted == batch.labels).sum()],
             confusion.ravel(),
-            *(tape[name].counts().sum(axis=0) for name in spiking_names(net)),
+            *(to_host(tape[name].total_counts()) for name in spiking_names(net)),
             [tape.synaptic_events[name] for name in net.projections],
         ]
     )
+
+
+def run_resident(net: Network, stream: EventStream, config: TrainConfig) -> SpikeTape:
+    """A run as ``config`` says, whose spikes stay on the device."""
+    return simulate(net, stream, backend=config.backend, precision=config.precision, resident=True)
 
 
 def spiking_names(net: Network) -> list[str]:

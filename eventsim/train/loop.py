@@ -35,6 +35,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
+from eventsim.engine import place
 from eventsim.errors import StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.network import Network
@@ -225,8 +226,8 @@ def _started(run: _Run, net: Network) -> RunState:
             f"{run.folder}: holds a run already. Pass resume=True to continue it, or choose "
             "another folder."
         )
-    net = net.copy()
     config = run.config
+    net = place(net.copy(), backend=config.backend)
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     state = RunState(net, optimiser)
     if run.group.leads:
@@ -290,7 +291,7 @@ def _end_epoch(run: _Run, state: RunState) -> None:
 
     state.busy = True
     if len(run.validation) and _merit(line) > max(map(_merit, state.history), default=(-1.0, 0.0)):
-        state.selected = state.net.copy()
+        state.selected = state.net.to_host().copy()
     state.history.append(line)
     state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
     state.busy = False
@@ -300,15 +301,15 @@ def _end_epoch(run: _Run, state: RunState) -> None:
 
 
 def _finished(run: _Run, state: RunState) -> TrainResult:
-    last = state.history[-1]
-    selected_net, selected = state.net, last
+    last, net = state.history[-1], state.net.to_host()
+    selected_net, selected = net, last
     if state.selected is not None:
         selected_net, selected = state.selected, max(state.history, key=_merit)
     if run.group.leads:
-        save_network(run.folder / "last.npz", state.net)
+        save_network(run.folder / "last.npz", net)
         save_network(run.folder / "selected.npz", selected_net)
     run.group.wait()
-    return TrainResult(state.net, last, selected_net, selected, state.history, run.folder)
+    return TrainResult(net, last, selected_net, selected, state.history, run.folder)
 
 
 def _means(sums: dict[str, float]) -> Metrics:

@@ -1,7 +1,8 @@
 r"""Losses on readout voltages, first spikes and whole spike trains, each in closed form.
 
 A loss is called as ``loss(net, tape)`` and returns its value and the seeds that
-:func:`eventsim.adjoint.backward` starts from. All values are means over the samples.
+:func:`eventsim.adjoint.backward` starts from. All values are means over the samples. Seeds and
+other arrays are where the tape's are.
 
 **CrossEntropy.** Over a sample of length :math:`T` the logit of class :math:`c` is the weighted
 mean of its readout's voltage times a gain :math:`g`,
@@ -45,13 +46,14 @@ Wunderlich and Pehle (2021), Sci. Rep. 11:12829, equation (10) for the first-spi
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
-import scipy.special
 from numpy.typing import NDArray
 
 from eventsim.adjoint import Loss, ReadoutSeed, Seeds, SpikeSeed
-from eventsim.engine import readout_integral
+from eventsim.engine import get_backend, readout_integral
+from eventsim.engine.host import sum_by
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
+from eventsim.events.namespace import beside, counts_of, namespace, to_host
 from eventsim.network import Network
 
 Floats = NDArray[np.float64]
@@ -116,7 +118,7 @@ class CrossEntropy:
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
         integral = readout_integral(net, tape, self.readout, time_constant=self.time_constant)
-        scaled: Floats = integral * self._scale(tape)
+        scaled: Floats = integral * self._scale(tape, integral)
         return scaled
 
     def predictions(self, net: Network, tape: SpikeTape) -> Ints:
@@ -127,16 +129,18 @@ class CrossEntropy:
         """Value, seeds and logits in one pass."""
         logits = self.logits(net, tape)
         value, d_logits = _softmax_loss(logits, self.labels, "CrossEntropy")
-        seed = ReadoutSeed(time_constant=self.time_constant, integral=d_logits * self._scale(tape))
+        integral = d_logits * self._scale(tape, d_logits)
+        seed = ReadoutSeed(time_constant=self.time_constant, integral=integral)
         return Classified(value, {self.readout: seed}, logits)
 
-    def _scale(self, tape: SpikeTape) -> Floats:
+    def _scale(self, tape: SpikeTape, like: Floats) -> Floats:
+        """From integral to logit, [samples, 1], where ``like`` is."""
         duration = tape.stream.duration
         if np.isinf(self.time_constant):
             weight = duration
         else:
             weight = -self.time_constant * np.expm1(-duration / self.time_constant)
-        scale: Floats = (self.gain / weight)[:, np.newaxis]
+        scale: Floats = beside((self.gain / weight)[:, np.newaxis], like)
         return scale
 
 
@@ -180,16 +184,17 @@ class FirstSpike:
         times, spike, entry = self._first(tape)
         logits = times / -self.time_constant
         value, d_logits = _softmax_loss(logits, self.labels, "FirstSpike")
-        d_time = np.zeros(len(tape[self.population]))
+        d_time = namespace(times).zeros(len(tape[self.population]))
         d_time[spike] = d_logits.ravel()[entry] / -self.time_constant
         return Classified(value, {self.population: SpikeSeed(time=d_time)}, logits)
 
     def _first(self, tape: SpikeTape) -> tuple[Floats, Ints, Ints]:
         """First times [samples, size], the spikes that set them, and their flat entries."""
         trains = tape[self.population]
+        xp = namespace(trains.times)
         # Spikes ascend in time, so the first entry that unique finds is the earliest.
-        entry, spike = np.unique(_train_number(trains), return_index=True)
-        times = np.repeat(tape.stream.duration, trains.size)
+        entry, spike = xp.unique(trains.train_numbers(), return_index=True)
+        times = xp.repeat(xp.asarray(tape.stream.duration), trains.size)
         times[entry] = trains.times[spike]
         return times.reshape(-1, trains.size), spike, entry
 
@@ -237,26 +242,30 @@ class VanRossum:
                 f"expected {actual.n_samples} of {actual.size} as in population "
                 f"{self.population!r}. Select the batch's samples from the targets too."
             )
-        train = np.concatenate([_train_number(actual), _train_number(targets)])
-        times = np.concatenate([actual.times, targets.times])
-        sign = np.repeat([1.0, -1.0], [len(actual), len(targets)])
-        order = np.lexsort((times, train))
+        xp = namespace(actual.times)
+        targets = targets.map(lambda values: beside(values, actual.times))
+        train = xp.concatenate([actual.train_numbers(), targets.train_numbers()])
+        times = xp.concatenate([actual.times, targets.times])
+        sign = xp.concatenate([xp.ones(len(actual)), -xp.ones(len(targets))])
+        order = xp.lexsort(xp.stack([times, train.astype(np.float64)]))
         train, times, sign = train[order], times[order], sign[order]
 
         # Simultaneous spikes of one train act as one of their summed sign.
-        new = np.ones(times.size, dtype=bool)
+        new = xp.ones(times.size, dtype=bool)
         new[1:] = (train[1:] != train[:-1]) | (times[1:] != times[:-1])
-        group = np.cumsum(new) - 1
-        summed: Floats = np.bincount(group, weights=sign).astype(np.float64)
+        group = xp.cumsum(new) - 1
+        n_groups = int(new.sum())
+        plus, minus = (counts_of(group[sign == s], n_groups) for s in (1.0, -1.0))
+        summed: Floats = (plus - minus).astype(np.float64)
         g_train, g_times = train[new], times[new]
         earlier = _decayed_sum(g_times, g_train, summed, self.time_constant)
         # The same walk in reversed time; trains descend then, which keeps them together.
         later = _decayed_sum(-g_times[::-1], g_train[::-1], summed[::-1], self.time_constant)[::-1]
 
         per_group = summed * (0.5 * summed + earlier)
-        value: Floats = np.zeros(actual.n_samples * actual.size)
-        np.add.at(value, g_train, per_group)
-        gradient = np.empty(times.size)
+        add = sum_by if xp is np else get_backend(tape.backend).sum_by
+        value: Floats = add(per_group, g_train, actual.n_samples * actual.size)
+        gradient = xp.empty(times.size)
         gradient[order] = (sign * (later - earlier)[group]) / self.time_constant
         return value.reshape(actual.n_samples, actual.size), gradient[: len(actual)]
 
@@ -338,7 +347,7 @@ def _sum_of_given(first: Floats | None, second: Floats | None) -> Floats | None:
 def _softmax_loss(logits: Floats, labels: Ints, where: str) -> tuple[float, Floats]:
     """Mean cross-entropy, and its derivative by every logit."""
     n_samples, n_classes = logits.shape
-    labels = np.asarray(labels)
+    labels, xp = to_host(labels), namespace(logits)
     if labels.shape != (n_samples,):
         raise ShapeError(
             f"{where}: labels have shape {labels.shape}, expected ({n_samples},), one per sample."
@@ -349,9 +358,10 @@ def _softmax_loss(logits: Floats, labels: Ints, where: str) -> tuple[float, Floa
             f"{where}, sample {bad[0]}: label is {labels[bad[0]]}, expected 0 .. {n_classes - 1}, "
             "the index of an output neuron."
         )
-    log_p = scipy.special.log_softmax(logits, axis=1)
-    rows = np.arange(n_samples)
-    d_logits = np.exp(log_p)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
+    rows, labels = xp.arange(n_samples), xp.asarray(labels)
+    d_logits = xp.exp(log_p)
     d_logits[rows, labels] -= 1.0
     return float(-log_p[rows, labels].mean()), d_logits / n_samples
 
@@ -363,11 +373,11 @@ def _decayed_sum(times: Floats, trains: Ints, sizes: Floats, tau: float) -> Floa
     over 1, 2, 4, .. entries are composed until they span the longest train; all factors are
     <= 1, so nothing overflows.
     """
-    same = np.zeros(times.size, dtype=bool)
-    same[1:] = trains[1:] == trains[:-1]
-    decay = np.zeros(times.size)
-    decay[1:] = np.where(same[1:], np.exp(-np.maximum(np.diff(times), 0.0) / tau), 0.0)
-    total = np.zeros(times.size)
+    xp = namespace(times)
+    same, gaps = trains[1:] == trains[:-1], xp.maximum(xp.diff(times), 0.0)
+    decay = xp.zeros(times.size)
+    decay[1:] = xp.where(same, xp.exp(-gaps / tau), 0.0)
+    total: Floats = xp.zeros(times.size)
     total[1:] = decay[1:] * sizes[:-1]
     span = 1
     while span < times.size and decay.any():
@@ -375,12 +385,6 @@ def _decayed_sum(times: Floats, trains: Ints, sizes: Floats, tau: float) -> Floa
         decay[span:] = decay[span:] * decay[:-span]
         span *= 2
     return total
-
-
-def _train_number(trains: SpikeTrains) -> Ints:
-    sample = np.repeat(np.arange(trains.n_samples), np.diff(trains.offsets))
-    number: Ints = sample * trains.size + trains.neurons
-    return number
 
 
 def _argmax(logits: Floats) -> Ints:

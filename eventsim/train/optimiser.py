@@ -49,6 +49,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import ParameterError, StorageError
+from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network
 
 Floats = NDArray[np.float64]
@@ -186,7 +187,7 @@ class AdamW:
     Parameters
     ----------
     net
-        Its parameters are changed in place by :meth:`step`.
+        Its parameters are changed in place by :meth:`step`, on the device if they are there.
     keys
         Which of them, as :func:`select` gives.
     settings
@@ -203,8 +204,9 @@ class AdamW:
         self.keys = tuple(keys)
         self._net = net
         self._values = {key: net.parameters()[key] for key in self.keys}
-        self._first = {key: np.zeros_like(value) for key, value in self._values.items()}
-        self._second = {key: np.zeros_like(value) for key, value in self._values.items()}
+        self._xp = namespace(next(iter(self._values.values()), np.zeros(0)))
+        self._first = {key: self._xp.zeros_like(value) for key, value in self._values.items()}
+        self._second = {key: self._xp.zeros_like(value) for key, value in self._values.items()}
         self.n_steps = 0
         self._check_start()
 
@@ -224,11 +226,11 @@ class AdamW:
         StepReport
             ``skipped`` if the norm is not finite: nothing was changed then, the moments neither.
         """
-        latent = {
-            key: gradients[key] * value if _kind(key) in LOGARITHMIC else gradients[key]
-            for key, value in self._values.items()
-        }
-        norm = math.sqrt(sum(float(np.sum(np.square(g))) for g in latent.values()))
+        latent = {}
+        for key, value in self._values.items():
+            gradient = beside(gradients[key], value)
+            latent[key] = gradient * value if _kind(key) in LOGARITHMIC else gradient
+        norm = self._norm(latent.values())
         if not math.isfinite(norm):
             return StepReport(norm, clipped=False, skipped=True)
         clipped = norm > self.settings.clip_norm
@@ -241,11 +243,11 @@ class AdamW:
         return StepReport(norm, clipped=clipped, skipped=False)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Moments and step number, for a checkpoint. New arrays."""
+        """Moments and step number as NumPy arrays, for a checkpoint. New arrays."""
         arrays: dict[str, NDArray[Any]] = {"n_steps": np.array(self.n_steps)}
         for key in self.keys:
-            arrays[f"first.{key}"] = self._first[key].copy()
-            arrays[f"second.{key}"] = self._second[key].copy()
+            arrays[f"first.{key}"] = np.array(to_host(self._first[key]))
+            arrays[f"second.{key}"] = np.array(to_host(self._second[key]))
         return arrays
 
     def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -259,38 +261,44 @@ class AdamW:
                         f"Optimiser state: {prefix} moment of {key!r} has {came}, expected shape "
                         f"{moment.shape}. The state is of another network or choice of parameters."
                     )
-                moment[...] = stored
+                moment[...] = beside(stored, moment)
         self.n_steps = int(arrays["n_steps"])
 
+    def _norm(self, latent: Iterable[Floats]) -> float:
+        """Global norm; the sums of squares are fetched together where they are on a device."""
+        squares = [self._xp.sum(self._xp.square(gradient)) for gradient in latent]
+        return math.sqrt(sum(to_host(self._xp.stack(squares)).tolist())) if squares else 0.0
+
     def _move(self, key: str, gradient: Floats, factor: float) -> None:
-        s, kind, value = self.settings, _kind(key), self._values[key]
+        s, kind, value, xp = self.settings, _kind(key), self._values[key], self._xp
         rate = factor * float(getattr(s.rates, GROUP_OF[kind]))
         first, second = self._first[key], self._second[key]
         first += (1.0 - s.beta1) * (gradient - first)
-        second += (1.0 - s.beta2) * (np.square(gradient) - second)
+        second += (1.0 - s.beta2) * (xp.square(gradient) - second)
         unbiased = first / (1.0 - s.beta1**self.n_steps)
-        spread = np.sqrt(second / (1.0 - s.beta2**self.n_steps))
+        spread = xp.sqrt(second / (1.0 - s.beta2**self.n_steps))
         change = rate * unbiased / (spread + s.epsilon)
         if kind in LOGARITHMIC:
-            value *= np.exp(-change)
+            value *= xp.exp(-change)
         else:
             if kind == "weights":
                 value *= 1.0 - rate * s.weight_decay
             value -= change
         if kind in FLOORS:
-            np.maximum(value, FLOORS[kind], out=value)
+            xp.maximum(value, FLOORS[kind], out=value)
 
     def _restore_thresholds(self) -> None:
+        xp = self._xp
         for population in self._net.populations.values():
             if population.kind != "spiking":
                 continue
             threshold, v_reset = population.threshold, population.v_reset
             if f"{population.name}.threshold" in self._values:
-                np.maximum(threshold, v_reset + THRESHOLD_MARGIN, out=threshold)
+                xp.maximum(threshold, v_reset + THRESHOLD_MARGIN, out=threshold)
             elif f"{population.name}.v_reset" in self._values:
-                np.minimum(v_reset, threshold - THRESHOLD_MARGIN, out=v_reset)
+                xp.minimum(v_reset, threshold - THRESHOLD_MARGIN, out=v_reset)
             if f"{population.name}.v_leak" in self._values:
-                np.minimum(population.v_leak, threshold - THRESHOLD_MARGIN, out=population.v_leak)
+                xp.minimum(population.v_leak, threshold - THRESHOLD_MARGIN, out=population.v_leak)
 
     def _restore_stability(self) -> None:
         for projection in self._net.projections.values():
@@ -298,7 +306,8 @@ class AdamW:
                 continue
             p, weights = self._net.populations[projection.target], projection.values
             limit = (p.threshold - p.v_reset) * p.tau_mem / (p.tau_syn * p.resistance)
-            np.minimum(weights, STABLE_FRACTION * limit, out=weights, where=p.refractory == 0)
+            bounded = self._xp.minimum(weights, STABLE_FRACTION * limit)
+            weights[...] = self._xp.where(p.refractory == 0, bounded, weights)
 
     def _check_start(self) -> None:
         for key, value in self._values.items():

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from eventsim.adjoint import Seeds, SpikeSeed
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
+from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network
 
 MS_PER_S = 1000.0
@@ -68,9 +69,7 @@ class RateBand:
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and pseudo-gradient seeds."""
         names = tape.names if self.populations is None else self.populations
-        counts = {
-            name: np.bincount(tape[name].neurons, minlength=tape[name].size) for name in names
-        }
+        counts = {name: tape[name].total_counts() for name in names}
         value, slopes = self.slopes(net, counts, seconds=tape.stream.duration.sum() / MS_PER_S)
         return value, spike_seeds(slopes, tape)
 
@@ -90,15 +89,22 @@ class RateBand:
             Spikes of every neuron, [size] by population.
         seconds
             Of input, in which they were counted.
+
+        Returns
+        -------
+        Value, and slopes [size] by population, in arrays of the network's library.
         """
         value, slopes = 0.0, dict[str, NDArray[np.float64]]()
         if seconds == 0.0:
             return value, slopes
         for name, count in counts.items():
             population = net.populations[name]
-            rate = count / seconds
-            excess = np.maximum(rate - self.high, 0.0) - np.maximum(self.low - rate, 0.0)
-            value += 0.5 * self.strength * float(np.mean(excess**2))
+            rate, xp = (
+                beside(count, population.threshold) / seconds,
+                namespace(population.threshold),
+            )
+            excess = xp.maximum(rate - self.high, 0.0) - xp.maximum(self.low - rate, 0.0)
+            value += 0.5 * self.strength * float(xp.mean(excess**2))
             per_count = self.strength * excess / (count.size * seconds)
             slopes[name] = per_count / (population.threshold - population.v_leak)
         return value, slopes
@@ -106,7 +112,11 @@ class RateBand:
 
 def spike_seeds(slopes: Mapping[str, NDArray[np.float64]], tape: SpikeTape) -> Seeds:
     """Seeds of a tape's spikes from the dL/dV of their neurons."""
-    return {name: SpikeSeed(voltage=slope[tape[name].neurons]) for name, slope in slopes.items()}
+    seeds = {}
+    for name, slope in slopes.items():
+        neurons = tape[name].neurons
+        seeds[name] = SpikeSeed(voltage=beside(slope, neurons)[neurons])
+    return seeds
 
 
 def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount: float) -> int:
@@ -133,9 +143,10 @@ def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount
     for projection in net.projections.values():
         if projection.kind == "self" or projection.target not in counts:
             continue
-        silent = counts[projection.target] == 0
+        silent, values = to_host(counts[projection.target]) == 0, projection.values
+        if not silent.any():
+            continue
         if projection.kind == "sparse":
-            projection.weights.data[silent[projection.weights.indices]] += amount
-        else:
-            projection.weights[:, silent] += amount
+            silent = silent[projection.weights.indices]
+        values[...] = namespace(values).where(beside(silent, values), values + amount, values)
     return sum(int((count == 0).sum()) for count in counts.values())

@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.adjoint import backward
-from eventsim.engine import simulate
 from eventsim.events import EventStream, SpikeTape
-from eventsim.events.namespace import namespace
+from eventsim.events.namespace import namespace, to_host
 from eventsim.network import Network
 from eventsim.train.augment import augment
 from eventsim.train.checkpoint import RunState
 from eventsim.train.config import TrainConfig
 from eventsim.train.data import LabelledEvents
-from eventsim.train.evaluation import make_loss, spiking_names
+from eventsim.train.evaluation import make_loss, run_resident, spiking_names
 from eventsim.train.losses import Classified, merge_seeds
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent, spike_seeds
@@ -44,9 +43,9 @@ class _Shard:
 
         All but the first are whole numbers, which float64 adds exactly.
         """
-        correct = (self.outcome.logits.argmax(axis=1) == self.labels).sum()
+        correct = (to_host(self.outcome.logits.argmax(axis=1)) == self.labels).sum()
         events = sum(self.tape.synaptic_events.values())
-        counts = (self.tape[name].counts().sum(axis=0) for name in names)
+        counts = (to_host(self.tape[name].total_counts()) for name in names)
         return np.concatenate(
             [[self.outcome.value * self.labels.size, correct, events], *counts]
         ).astype(np.float64)
@@ -137,7 +136,7 @@ def _part(stream: EventStream, samples: slice) -> EventStream:
 
 
 def _forward(net: Network, stream: EventStream, labels: Ints, config: TrainConfig) -> _Shard:
-    tape = simulate(net, stream, backend=config.backend, precision=config.precision)
+    tape = run_resident(net, stream, config)
     return _Shard(tape, make_loss(config, labels).classify(net, tape), labels)
 
 
