@@ -8,7 +8,8 @@ from eventsim.engine.cuda import CudaBackend
 from eventsim.engine.registry import get_backend
 from tests.support.nets import neuron_parameters, random_net, random_stream
 from tests.support.simt import HostDevice, why_not
-from tests.support.simt.exercise import RUNS, Run, differences, results
+from tests.support.simt.exercise import differences, results
+from tests.support.simt.runs import RUNS, Run
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 

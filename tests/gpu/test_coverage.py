@@ -1,4 +1,4 @@
-"""The fixed runs of ``exercise.py`` go through the lines of the kernels."""
+"""The runs of ``runs.py`` go through the lines of the kernels."""
 
 import pytest
 

@@ -1,14 +1,12 @@
-"""The fixed runs of ``exercise.py`` under sanitizers: no overrun, no undefined value, no race.
+"""The runs of ``runs.py`` under sanitizers: no overrun, no undefined value, no race.
 
 Each runs in a process of its own, in which Python itself is not instrumented.
 """
 
-import subprocess
-import sys
-
 import pytest
 
-from tests.support.simt import build, why_not
+from tests.support.simt import why_not
+from tests.support.simt.exercise import run_apart
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -24,13 +22,5 @@ CASES = [
 
 @pytest.mark.parametrize(("flavour", "seed", "precision"), CASES)
 def test_runs_are_clean(flavour, seed, precision):
-    for each in ("single", "double"):  # sums by group are double in both
-        build.library(each, flavour)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.simt.exercise", flavour, str(seed), precision],
-        env=build.sanitized_environment(flavour),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_apart(flavour, seed, precision)
     assert (done.returncode, done.stderr) == (0, "")

@@ -8,6 +8,10 @@
 ``build.py``       g++ builds of it: plain, under sanitizers, for coverage; cached
 ``arrays.py``      arrays that refuse what CuPy's refuse
 ``host_device.py`` ``HostDevice``, a :class:`eventsim.engine.cuda.device.Device`
+``runs.py``        networks and streams that go through every kernel
+``exercise.py``    goes through them, here or in a process of its own
+``coverage.py``    which lines of the kernels ran, by gcov
+``meetings.*``     kernels that meet well and badly, to test the stand-in itself
 =================  ==================================================================
 """
 

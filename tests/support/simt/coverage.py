@@ -1,15 +1,14 @@
-"""Line coverage of the CUDA text, by gcov over runs of ``exercise.py``."""
+"""Line coverage of the CUDA text, by gcov over the runs of ``runs.py``."""
 
 import gzip
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
 from tests.support.simt import build
+from tests.support.simt.exercise import run_apart
 
 
 def why_not() -> str | None:
@@ -24,24 +23,23 @@ def covered_lines(folder: Path, precisions=("single", "double")) -> dict[str, di
     counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for precision in precisions:
         place = folder / precision
-        _run_exercise(precision, place)
+        _run(precision, place)
         for name, lines in _gcov(place).items():
             for line, count in lines.items():
                 counts[name][line] += count
     return counts
 
 
-def _run_exercise(precision, place):
+def _run(precision, place):
     """Leave gcov's two files in ``place``."""
     library = build.library(precision, "gcov")
     place.mkdir()
     shutil.copy(library.parent / "kernels.gcno", place)
     # The counts go to the folder of the object file; take all of it off but the name.
-    environment = os.environ | {"GCOV_PREFIX": str(place), "GCOV_PREFIX_STRIP": "99"}
-    command = [sys.executable, "-m", "tests.support.simt.exercise", "gcov", "0", precision]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    redirected = {"GCOV_PREFIX": str(place), "GCOV_PREFIX_STRIP": "99"}
+    done = run_apart("gcov", 0, precision, environment=redirected)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}\n{done.stderr[-4000:]}")
+        raise RuntimeError(done.stderr[-4000:])
 
 
 def _gcov(place):

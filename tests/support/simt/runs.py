@@ -1,0 +1,183 @@
+"""Networks and streams, small, that together go through every kernel and its edges."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse
+
+import eventsim as es
+from tests.support.nets import (
+    lateral_net,
+    one_neuron,
+    one_sample,
+    random_net,
+    random_stream,
+    ring_net,
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network and its stream.
+
+    ``rate`` (1/ms) weights the readout; ``piece`` (ms) is the length of the pieces in which the
+    stream is run a second time.
+    """
+
+    net: Callable[[], es.Network]
+    stream: Callable[[], es.EventStream]
+    rate: float = 0.05
+    piece: float | None = None
+
+
+def _random(seed, *, n_channels=6, duration=60.0, n_samples=3, rate=60.0, piece=None, **options):
+    return Run(
+        lambda: random_net(seed, n_inputs=n_channels, **options),
+        lambda: random_stream(
+            seed + 1, n_samples=n_samples, n_channels=n_channels, duration=duration, rate=rate
+        ),
+        piece=piece,
+    )
+
+
+def _changed(run, change):
+    """The run with ``change`` made to every spiking population."""
+
+    def net():
+        made = run.net()
+        for population in made.populations.values():
+            if population.kind == "spiking":
+                change(population)
+        return made
+
+    return replace(run, net=net)
+
+
+def _without_holds(run):
+    """Spikes do not hold V, so that the self-jump follows at once."""
+    return _changed(run, lambda population: population.refractory.fill(0.0))
+
+
+def _pacemakers(run):
+    """The first neuron of each population rests above its threshold."""
+
+    def change(population):
+        population.v_leak[0] = population.threshold[0] + 0.3
+
+    return _changed(run, change)
+
+
+def _loop(net, duration=40.0):
+    return Run(net, lambda: random_stream(26, n_samples=3, n_channels=5, duration=duration))
+
+
+def _silent_samples():
+    times = [np.zeros(0), np.array([1.0, 2.0, 2.0, 30.0]), np.zeros(0)]
+    channels = [np.zeros(t.size, int) for t in times]
+    samples = list(zip(times, channels, strict=True))
+    return es.EventStream.from_samples(samples, n_channels=6, duration=[1.0, 40.0, 20.0])
+
+
+def _pushed_down():
+    """A neuron that rests above its threshold, and is long below it.
+
+    In the end its current would be denormal, were it not flushed at the last arrival.
+    """
+    net = one_neuron([-60.0, 0.3, 0.0], v_leak=1.1, tau_mem=4.0, tau_syn=7.0, refractory=0.5)
+    stream = one_sample([2.0, 90.0, 800.0], [0, 1, 2], n_channels=3, duration=850.0)
+    return Run(lambda: net, lambda: stream)
+
+
+def _ties(kind):
+    """Eight equal neurons fire at one time, and their spikes arrive at one time."""
+    rng = np.random.default_rng(27)
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("a", 8, tau_mem=10.0, tau_syn=5.0, refractory=1.0)
+    net.add_population("b", 6, tau_mem=8.0, tau_syn=4.0, refractory=0.5)
+    # Events at one time are met one after the other: sums depend on the order by their last bits.
+    weights = rng.uniform(0.1, 1.5, (8, 6))
+    if kind == "sparse":
+        net.connect("input", "a", np.full((1, 8), 6.0), delays=0.5)
+        net.connect("a", "b", scipy.sparse.csr_array(weights), delays=1.0)
+        net.connect("b", "b", es.self_recurrent(np.full(6, 0.5)), delays=1.0)
+    else:
+        net.connect("input", "a", np.full((1, 8), 6.0))
+        net.connect("a", "b", weights)
+    if kind == "loop":
+        net.connect("b", "a", 0.3 * weights.T)
+        net.connect("a", "a", rng.uniform(-0.2, 0.4, (8, 8)), delays=1.0)
+    stream = one_sample([1.0, 2.0, 2.0, 2.0, 3.0, 8.0], duration=30.0)
+    return Run(lambda: net, lambda: stream)
+
+
+def _runaway(sparse, self_delay):
+    """A self-jump that nothing holds back, in the second sample."""
+    net = one_neuron([0.0, 40.0], tau_mem=6.0, tau_syn=9.0)
+    if sparse:
+        net = es.Network()
+        net.add_input("input", 2)
+        net.add_population("hidden", 1, tau_mem=6.0, tau_syn=9.0)
+        net.connect("input", "hidden", scipy.sparse.csr_array([[0.0], [40.0]]))
+    net.connect("hidden", "hidden", es.self_recurrent([30.0]), delays=self_delay)
+    samples = [(np.array([1.0]), np.array([k])) for k in (0, 1)]
+    stream = es.EventStream.from_samples(samples, n_channels=2, duration=[9.0, 9.0])
+    return Run(lambda: net, lambda: stream)
+
+
+def _runaway_loop():
+    """Two neurons that make each other fire at once, without end."""
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("a", 2, tau_mem=6.0, tau_syn=9.0)
+    net.connect("input", "a", np.array([[40.0, 40.0]]))
+    net.connect("a", "a", np.array([[0.0, 30.0], [30.0, 0.0]]))
+    return Run(lambda: net, lambda: one_sample([1.0], duration=9.0))
+
+
+RUNS = {
+    # A tile and a half, other sizes than the block's; more events than are staged at once.
+    "dense": _random(11, hidden=(97, 5), delays="none", self_delays="none", rate=90.0, n_samples=2),
+    "dense, no holds": _without_holds(
+        _random(12, hidden=(7,), delays="scalar", self_delays="none", rate=200.0)
+    ),
+    "dense, delays, in pieces": _random(
+        13, hidden=(5, 4), delays="source", self_delays="none", piece=21.0, n_samples=2
+    ),
+    "dense, pacemakers": _random(
+        14, hidden=(6, 5), delays="none", self_delays="none", pacemakers=True, tau_ratio=0.25
+    ),
+    "fan-in": _random(15, hidden=(9, 5), rate=120.0, n_samples=2, duration=30.0),
+    "fan-in, no holds": _without_holds(_random(16, hidden=(6,), self_delays="scalar")),
+    "fan-in, in pieces": _random(17, hidden=(5, 4), sparse=True, piece=21.0, n_samples=2),
+    "sparse, pacemakers": _random(
+        18,
+        hidden=(130,),
+        sparse=True,
+        pacemakers=True,
+        n_channels=40,
+        duration=15.0,
+        n_outputs=9,
+        n_samples=2,
+    ),
+    "taus equal": _random(19, hidden=(5,), tau_ratio=1.0, delays="scalar", duration=30.0),
+    "loop": _loop(lambda: lateral_net(22)),
+    "loop, two warps": _loop(lambda: lateral_net(23, size=20, delays="none", gain=0.1), 25.0),
+    "loop, no delays, no holds": _without_holds(
+        _loop(lambda: lateral_net(24, delays="none", gain=0.05))
+    ),
+    "ring, returning": _pacemakers(_loop(lambda: ring_net(25))),
+    "ties": _ties("dense"),
+    "ties, sparse": _ties("sparse"),
+    "ties, loop": _ties("loop"),
+    "silent": Run(lambda: random_net(20, n_inputs=6, sparse=True), _silent_samples, rate=0.0),
+    "silent, dense": Run(
+        lambda: random_net(21, n_inputs=6, delays="none", self_delays="none"), _silent_samples
+    ),
+    "pushed down": _pushed_down(),
+    "run-away": _runaway(sparse=False, self_delay=0.0),
+    "run-away, sparse": _runaway(sparse=True, self_delay=0.0),
+    "run-away, returning": _runaway(sparse=True, self_delay=1e-5),
+    "run-away, loop": _runaway_loop(),
+}
