@@ -1,0 +1,263 @@
+"""Spikes that stay on the device: the same numbers as with spikes that come to the host."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.engine import get_backend, place
+from eventsim.errors import BackendError, ParameterError
+from eventsim.events.namespace import namespace, to_host
+from eventsim.train import (
+    AdamSettings,
+    AdamW,
+    CrossEntropy,
+    FirstSpike,
+    RateBand,
+    SumOfLosses,
+    TrainConfig,
+    VanRossum,
+    evaluate,
+    lift_silent,
+    select,
+    train,
+)
+from tests.support.nets import lateral_net, random_net, random_stream
+from tests.unit.train.task import small_net, two_patterns
+
+N_SAMPLES = 3
+# NumPy's and CuPy's functions differ by their last bits.
+RTOL = 1e-12
+
+NETS = {
+    "dense": lambda: random_net(71, delays="none", self_delays="none"),
+    "scalar delays": lambda: random_net(72, sparse=True, delays="scalar", self_delays="scalar"),
+    "delays by source": lambda: random_net(73, delays="source"),
+    "delays by synapse": lambda: random_net(74, delays="synapse"),
+    "sparse": lambda: random_net(75, sparse=True, delays="synapse"),
+    "loop": lambda: lateral_net(76),
+}
+
+
+@pytest.fixture(params=NETS)
+def net(request):
+    return NETS[request.param]()
+
+
+@pytest.fixture
+def stream():
+    return random_stream(77, n_samples=N_SAMPLES, duration=60.0)
+
+
+def run(net, stream, backend, *, resident):
+    return es.simulate(net, stream, backend=backend, resident=resident)
+
+
+def all_losses(net, stream):
+    """Losses that between them use all of the tape."""
+    last = next(reversed([p for p in net.populations.values() if p.kind == "spiking"]))
+    other = es.simulate(net, random_stream(78, n_samples=N_SAMPLES), backend="cpu")
+    terms = [
+        (1.0, FirstSpike(np.arange(N_SAMPLES) % last.size, population=last.name)),
+        (0.3, VanRossum(other[last.name], population=last.name)),
+        (0.5, RateBand(20.0, 60.0, strength=0.1)),
+    ]
+    for p in net.populations.values():
+        if p.kind == "readout":
+            labels = np.arange(N_SAMPLES) % p.size
+            terms.append((2.0, CrossEntropy(labels, readout=p.name, time_constant=30.0)))
+    return SumOfLosses(tuple(terms))
+
+
+def assert_close(actual, expected):
+    scale = np.abs(expected).max(initial=1e-300)
+    np.testing.assert_allclose(actual, expected, rtol=RTOL, atol=RTOL * scale)
+
+
+def test_resident_tape_holds_the_same_spikes_on_the_device(fast_backend, net, stream):
+    resident = run(net, stream, fast_backend, resident=True)
+    expected = run(net, stream, fast_backend, resident=False)
+    assert resident.synaptic_events == expected.synaptic_events
+    for name in expected.names:
+        assert type(expected[name].times) is np.ndarray
+        assert namespace(resident[name].times) is get_backend(fast_backend).xp
+        for field in ("times", "neurons", "offsets", "current", "restart_current"):
+            mine = to_host(getattr(resident[name], field))
+            np.testing.assert_array_equal(mine, getattr(expected[name], field))
+        np.testing.assert_array_equal(to_host(resident[name].counts()), expected[name].counts())
+        times, neurons = resident[name].sample(1)
+        np.testing.assert_array_equal(to_host(times), expected[name].sample(1)[0])
+        np.testing.assert_array_equal(to_host(neurons), expected[name].sample(1)[1])
+
+
+def test_resident_tape_is_saved_like_any_other(fast_backend, stream, tmp_path):
+    net = NETS["sparse"]()
+    run(net, stream, fast_backend, resident=True).save(tmp_path / "resident.npz")
+    loaded = es.SpikeTape.load(tmp_path / "resident.npz")
+    expected = run(net, stream, fast_backend, resident=False)
+    assert loaded.placed_input is None
+    for name in expected.names:
+        np.testing.assert_array_equal(loaded[name].times, expected[name].times)
+
+
+def test_synaptic_events_are_those_of_the_reference(fast_backend, net, stream):
+    expected = es.simulate(net, stream, backend="reference").synaptic_events
+    assert run(net, stream, fast_backend, resident=True).synaptic_events == expected
+
+
+@pytest.mark.parametrize("placed", [False, True])
+def test_losses_and_gradients_of_a_resident_tape_are_those_of_the_other(
+    fast_backend, net, stream, placed
+):
+    loss = all_losses(net, stream)
+    there = place(net, backend=fast_backend) if placed else net
+    tape = run(there, stream, fast_backend, resident=True)
+    on_host = run(net, stream, fast_backend, resident=False)
+    actual, expected = es.backward(there, tape, loss), es.backward(net, on_host, loss)
+    assert actual.loss == pytest.approx(expected.loss, rel=RTOL)
+    assert actual.grazes == expected.grazes
+    assert namespace(actual.input_times) is get_backend(fast_backend).xp
+    assert_close(to_host(actual.input_times), expected.input_times)
+    for key, gradient in expected.flat().items():
+        mine = actual.flat()[key]
+        assert namespace(mine) is namespace(there.parameters()[key])
+        assert mine.shape == gradient.shape
+        assert_close(to_host(mine), gradient)
+
+
+def test_placed_network_gives_a_tape_on_the_host_unless_it_is_to_stay(fast_backend, net, stream):
+    there = place(net, backend=fast_backend)
+    tape = run(there, stream, fast_backend, resident=False)
+    loss = all_losses(net, stream)
+    assert_close(
+        es.backward(there, tape, loss).input_times, es.backward(net, tape, loss).input_times
+    )
+
+
+def test_readout_of_a_resident_tape_is_that_of_the_other(fast_backend, stream):
+    net = NETS["sparse"]()
+    there = place(net, backend=fast_backend)
+    resident = run(there, stream, fast_backend, resident=True)
+    expected = run(net, stream, fast_backend, resident=False)
+    for time_constant in (np.inf, 20.0):
+        mine = es.readout_integral(there, resident, "output", time_constant=time_constant)
+        theirs = es.readout_integral(net, expected, "output", time_constant=time_constant)
+        assert type(theirs) is np.ndarray
+        assert_close(to_host(mine), theirs)
+    at = np.linspace(0.0, 60.0, 7)
+    voltage = es.readout_voltage(there, resident, "output", at)
+    np.testing.assert_array_equal(voltage, es.readout_voltage(net, expected, "output", at))
+
+
+def test_network_comes_back_from_the_device_as_it_was(fast_backend, net):
+    there = place(net, backend=fast_backend)
+    assert place(there, backend=fast_backend) is there
+    back = there.to_host()
+    expected, found = net.to_arrays(), back.to_arrays()
+    assert found.keys() == expected.keys() == there.to_arrays().keys()
+    for key, values in expected.items():
+        assert type(there.to_arrays()[key]) is np.ndarray
+        np.testing.assert_array_equal(found[key], values)
+        np.testing.assert_array_equal(there.to_arrays()[key], values)
+
+
+def test_value_out_of_its_domain_is_named_on_the_device_too(fast_backend, net):
+    there = place(net, backend=fast_backend)
+    name = next(p.name for p in net.populations.values() if p.kind == "spiking")
+    there.population(name).tau_mem[1] = -1.0
+    with pytest.raises(ParameterError, match=rf"{name}.*neuron 1: tau_mem is -1\.0"):
+        there.check()
+    there.population(name).tau_mem[1] = 1.0
+    projection = next(iter(there.projections.values()))
+    projection.values.ravel()[1:2] = np.nan
+    with pytest.raises(ParameterError, match=rf"{projection.name}.*a weight is nan"):
+        there.check()
+
+
+def test_copy_of_a_placed_network_shares_nothing(fast_backend, net):
+    there = place(net.copy(), backend=fast_backend)
+    copied = there.copy()
+    for values in copied.parameters().values():
+        values += 1.0
+    for key, values in net.parameters().items():
+        np.testing.assert_array_equal(to_host(there.parameters()[key]), values)
+
+
+def test_optimiser_takes_the_same_steps_on_the_device(fast_backend, net):
+    kinds = ["weights", "delays", "tau_mem", "resistance", "threshold", "v_leak", "refractory"]
+    rng = np.random.default_rng(0)
+    mine, theirs = place(net.copy(), backend=fast_backend), net.copy()
+    settings = AdamSettings(weight_decay=0.1, clip_norm=2.0)
+    optimisers = [AdamW(n, select(n, kinds), settings) for n in (mine, theirs)]
+    for _ in range(3):
+        gradients = {key: rng.normal(size=v.shape) for key, v in net.parameters().items()}
+        reports = [optimiser.step(gradients) for optimiser in optimisers]
+        assert reports[0].norm == pytest.approx(reports[1].norm, rel=RTOL)
+        assert reports[0].clipped
+    for key, values in theirs.parameters().items():
+        assert_close(to_host(mine.parameters()[key]), values)
+    arrays = optimisers[0].to_arrays()
+    for key, values in optimisers[1].to_arrays().items():
+        assert type(arrays[key]) is np.ndarray
+        assert_close(arrays[key], values)
+    optimisers[0].load_arrays(arrays)
+    for key, values in optimisers[0].to_arrays().items():
+        np.testing.assert_array_equal(values, arrays[key])
+
+
+def test_silent_neurons_are_lifted_on_the_device(fast_backend, net):
+    there = place(net.copy(), backend=fast_backend)
+    counts = {
+        p.name: np.arange(p.size) % 2 for p in net.populations.values() if p.kind == "spiking"
+    }
+    assert lift_silent(there, counts, amount=0.25) == lift_silent(net, counts, amount=0.25) > 0
+    for key, values in net.parameters().items():
+        np.testing.assert_array_equal(to_host(there.parameters()[key]), values)
+
+
+def test_training_and_evaluation_do_the_same_as_on_the_cpu(fast_backend, tmp_path):
+    data = two_patterns(24)
+    settings = {
+        "epochs": 2, "batch_size": 8, "precision": "double", "rate_strength": 1e-3,
+        "silent_lift": 0.01, "validation_fraction": 0.25,
+    }  # fmt: skip
+    results = {}
+    for backend in ("cpu", fast_backend):
+        config = TrainConfig(backend=backend, **settings)
+        results[backend] = train(small_net(), data, config, tmp_path / f"{backend}-{len(results)}")
+        results[backend, "test"] = evaluate(results[backend].net, data, config)
+    expected, actual = results["cpu"], results[fast_backend]
+    for key, values in expected.net.parameters().items():
+        assert type(actual.net.parameters()[key]) is np.ndarray
+        np.testing.assert_allclose(actual.net.parameters()[key], values, rtol=1e-7, atol=1e-9)
+    for mine, theirs in zip(actual.history, expected.history, strict=True):
+        assert mine["loss"] == pytest.approx(theirs["loss"], rel=1e-9)
+        assert mine["validation_accuracy"] == theirs["validation_accuracy"]
+        assert mine["synaptic_events_per_sample"] == theirs["synaptic_events_per_sample"]
+    mine, theirs = results[fast_backend, "test"], results["cpu", "test"]
+    np.testing.assert_array_equal(mine.confusion, theirs.confusion)
+    assert mine.loss == pytest.approx(theirs.loss, rel=1e-9)
+
+
+def test_run_that_stops_on_a_device_resumes_with_the_same_bits(fast_backend, tmp_path):
+    data, net = two_patterns(12), small_net()
+    config = TrainConfig(backend=fast_backend, epochs=2, batch_size=6, validation_fraction=0.5)
+    whole = train(net, data, config, tmp_path / "whole")
+
+    def stop(event):
+        if event.kind == "epoch" and event.epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(net, data, config, tmp_path / "parts", callback=stop)
+    parts = train(net, data, config, tmp_path / "parts", resume=True)
+    for mine, theirs in ((parts.net, whole.net), (parts.selected_net, whole.selected_net)):
+        for key, values in theirs.parameters().items():
+            np.testing.assert_array_equal(mine.parameters()[key], values)
+
+
+def test_network_of_another_library_is_refused(host_cuda, stream):
+    there = NETS["dense"]().map(host_cuda.asarray)
+    with pytest.raises(BackendError, match=r"'cpu' takes arrays of numpy.*net\.to_host\(\)"):
+        run(there, stream, "cpu", resident=False)
+    with pytest.raises(BackendError, match="those of the network"):
+        place(there, backend="cpu")
