@@ -104,6 +104,20 @@ def test_synaptic_events_are_those_of_the_reference(fast_backend, net, stream):
     assert run(net, stream, fast_backend, resident=True).synaptic_events == expected
 
 
+def test_losses_of_a_silent_network_are_those_of_the_other(fast_backend, stream):
+    net = NETS["sparse"]()
+    loss = all_losses(net, stream)
+    for key, values in net.parameters().items():
+        if key.endswith(".weights"):
+            values[...] = 0.0
+        if key.endswith(".v_leak"):
+            values[...] = -0.1
+    tapes = [run(net, stream, fast_backend, resident=resident) for resident in (True, False)]
+    assert len(tapes[0]["hidden1"]) == 0
+    values = [es.backward(net, tape, loss).loss for tape in tapes]
+    assert values[0] == pytest.approx(values[1], rel=RTOL)
+
+
 @pytest.mark.parametrize("placed", [False, True])
 def test_losses_and_gradients_of_a_resident_tape_are_those_of_the_other(
     fast_backend, net, stream, placed

@@ -251,6 +251,31 @@ def test_parameters_are_live():
     )
 
 
+def test_stored_entries_are_live_whether_changed_or_replaced():
+    net = random_net(709, hidden=(4,), sparse=True)
+    projection = net.projections["input->hidden1"]
+    projection.weights.data[0] = 7.0
+    assert net.parameters()["input->hidden1.weights"][0] == 7.0
+    projection.weights.data = np.full(projection.weights.nnz, 8.0)
+    assert (net.parameters()["input->hidden1.weights"] == 8.0).all()
+    assert (projection.values == 8.0).all()
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_mapped_network_has_the_same_structure_around_other_arrays(sparse):
+    net = random_net(710, hidden=(4, 3), sparse=sparse)
+    twice = net.map(lambda values: 2.0 * values)
+    assert list(twice.populations) == list(net.populations)
+    assert list(twice.projections) == list(net.projections)
+    for key, values in net.parameters().items():
+        np.testing.assert_array_equal(twice.parameters()[key], 2.0 * values)
+    for name, projection in net.projections.items():
+        assert twice.projections[name].kind == projection.kind
+        assert twice.projections[name].weights.shape == projection.weights.shape
+        assert twice.projections[name].delay_per_synapse == projection.delay_per_synapse
+    assert net.to_host() is net
+
+
 def test_parameters_name_every_number_of_the_network():
     net = random_net(703, hidden=(4, 3))
     spiking = {"tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory"}
