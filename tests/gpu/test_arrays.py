@@ -64,6 +64,7 @@ def test_what_mixes_host_and_device_or_cupy_lacks_is_a_type_error(a, refused):
 @pytest.mark.parametrize(
     ("refused", "error"),
     [
+        (lambda a: xp.bincount(a[:0].astype(int), minlength=3), ValueError),
         (lambda a: xp.asarray(["a"]), ValueError),
         (lambda a: xp.asarray([None]), ValueError),
         (lambda a: xp.zeros(3, object), ValueError),

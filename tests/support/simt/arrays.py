@@ -375,6 +375,8 @@ def bincount(x, weights=None, minlength=None):
     """CuPy sums weights by atomics, in any order: take the backend's ``sum_by`` for that."""
     if weights is not None:
         raise TypeError("bincount: with weights its sums have no order; use the backend's sum_by")
+    if x.size == 0:
+        raise ValueError("zero-size array to reduction operation maximum which has no identity")
     return ndarray(np.bincount(x._values, minlength=minlength or 0))
 
 
