@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.datasets import ntidigits_file
+from eventsim.datasets import hdf5, ntidigits_file, units
 from eventsim.datasets.cache import Samples, code_digest, file_digest
 from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, check_split, find, searched
 from eventsim.datasets.download import fetch
@@ -156,7 +156,9 @@ def source(
         key=lambda: {
             "file": file_digest(path),
             "split": f"{division}-{half}",
-            "code": code_digest(__file__, str(ntidigits_file.__file__)),
+            "code": code_digest(
+                __file__, *(str(m.__file__) for m in (hdf5, ntidigits_file, units))
+            ),
         },
     )
 

@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventsim.datasets import hdf5
 from eventsim.datasets.dataset import Labels, check_split, duration_after
+from eventsim.datasets.units import to_ms
 from eventsim.errors import DataError
 from eventsim.events import EventStream, Recording, gather
 from eventsim.events.storage import replacing
@@ -112,7 +113,7 @@ def recordings(path: Path, wanted: Sequence[tuple[str, Key]]) -> Iterator[Record
             where = f"{path}, {half}, key '{key}'"
             seconds = hdf5.vector(_group(file, f"{half}_timestamps"), str(key), kinds="f")
             addresses = hdf5.vector(_group(file, f"{half}_addresses"), str(key), kinds="iu")
-            yield recording(where, 1e3 * seconds.astype(np.float64), addresses)
+            yield recording(where, to_ms(seconds, "s"), addresses)
 
 
 def recording(where: str, times: NDArray[np.float64], addresses: NDArray[Any]) -> Recording:

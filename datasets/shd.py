@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets import hdf5, vlen
+from eventsim.datasets import hdf5, units, vlen
 from eventsim.datasets.archive import unpacked
 from eventsim.datasets.cache import Samples, code_digest, file_digest
 from eventsim.datasets.dataset import (
@@ -47,6 +47,7 @@ from eventsim.datasets.dataset import (
 )
 from eventsim.datasets.download import fetch
 from eventsim.datasets.source import Source
+from eventsim.datasets.units import to_ms
 from eventsim.datasets.vlen import Ragged
 from eventsim.errors import DataError
 from eventsim.events import Recording
@@ -147,7 +148,7 @@ def source(
         make=partial(_samples, path, f"{info.name}_{split}.h5"),
         key=lambda: {
             "file": file_digest(path),
-            "code": code_digest(__file__, str(hdf5.__file__), str(vlen.__file__)),
+            "code": code_digest(__file__, *(str(m.__file__) for m in (hdf5, units, vlen))),
         },
     )
 
@@ -182,12 +183,12 @@ def _samples(path: Path, name: str) -> Samples:
 def _read(path: Path, name: str) -> Iterator[Any]:
     with unpacked(path, name=name) as plain, hdf5.opened(plain, expected=_EXPECTED) as file:
         times = hdf5.ragged(file, "spikes/times", kinds="f")
-        units = hdf5.ragged(file, "spikes/units", kinds="iu")
+        channels = hdf5.ragged(file, "spikes/units", kinds="iu")
         labels = hdf5.vector(file, "labels", kinds="iu").astype(np.int64)
         who = hdf5.vector(file, "extra/speaker", kinds="iu") if "extra/speaker" in file else None
-        if not len(times) == len(units) == labels.size == (labels if who is None else who).size:
+        if not len(times) == len(channels) == labels.size == (labels if who is None else who).size:
             raise DataError(
-                f"{path}: {len(times)} arrays of times, {len(units)} of units, {labels.size} "
+                f"{path}: {len(times)} arrays of times, {len(channels)} of units, {labels.size} "
                 f"labels and {'no' if who is None else who.size} speakers, expected one of each "
                 "per sample."
             )
@@ -199,18 +200,18 @@ def _read(path: Path, name: str) -> Iterator[Any]:
             N_CHANNELS,
             _class_names(file, labels),
         )
-        yield from _recordings(path, times, units)
+        yield from _recordings(path, times, channels)
 
 
-def _recordings(path: Path, times: Ragged, units: Ragged) -> Iterator[Recording]:
+def _recordings(path: Path, times: Ragged, fired: Ragged) -> Iterator[Recording]:
     for index in range(len(times)):
         where = f"{path}, sample {index}"
-        seconds, channels = times[index], units[index]
+        seconds, channels = times[index], fired[index]
         if seconds.size != channels.size:
             raise DataError(
                 f"{where}: {seconds.size} times and {channels.size} units, expected one each."
             )
-        t = 1e3 * seconds.astype(np.float64)
+        t = to_ms(seconds, "s")
         bad = np.flatnonzero(~(np.isfinite(t) & (t >= 0)))
         if bad.size:
             raise DataError(

@@ -19,7 +19,7 @@ def check_unit(unit: str, where: str) -> None:
 
 def to_ms(times: NDArray[Any], unit: str) -> NDArray[np.float64]:
     """Times in ms as float64; infinite where they leave its range. New array."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         values = times.astype(np.float64)
         # 1000 is a float64 and 0.001 is not: this rounds once.
         return values * 1e3 if unit == "s" else values / 1e3 if unit == "us" else values

@@ -8,11 +8,14 @@ Layout of the file:
 ``/offsets``           int64 [samples + 1]       first event of every sample
 ``/duration``          float64 [samples]         ms
 ``/columns/...``       any [samples]             what else is known of every sample
-attributes             ``kind``, ``version``, ``n_channels``, ``notes`` (JSON: text by name)
+``/notes``             uint8 [bytes]             what is known of all: JSON, text by name, in UTF-8
+attributes             ``kind``, ``version``, ``n_channels``
 =====================  ========================  ================================================
 
 ``times`` and ``channels`` are chunked and not compressed. Every chunk, and the description of
-the file, carries a checksum: damage is an error, never other events.
+the file, carries a checksum: damage is an error, never other events. Texts have a fixed length,
+because those of variable length lie in a heap without checksums, which the HDF5 library may search
+for ever if it is damaged.
 
 A :class:`StoredStream` holds offsets and durations in memory, 24 bytes a sample, and no open file:
 it may be sent to another process, or be alive while one forks.
@@ -260,11 +263,10 @@ def write_stored(
     with replacing(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
         offsets, duration = _write_events(file, recordings, n_channels)
         file.attrs.update(
-            kind=KIND,
-            version=STORED_VERSION,
-            n_channels=n_channels,
-            notes=json.dumps(dict(notes or {})),
+            kind=np.bytes_(KIND.encode()), version=STORED_VERSION, n_channels=n_channels
         )
+        text = json.dumps(dict(notes or {})).encode()
+        _write_small(file, "notes", np.frombuffer(text, np.uint8))
         _write_small(file, "offsets", offsets)
         _write_small(file, "duration", duration)
         file.create_group("columns")
@@ -274,8 +276,8 @@ def write_stored(
                     f"write_stored: column {name!r} has shape {values.shape}, expected "
                     f"{duration.shape}, one entry per recording."
                 )
-            text = values.dtype.kind == "U"
-            stored = np.char.encode(values, "utf-8") if text else values
+            is_text = values.dtype.kind == "U"
+            stored = np.char.encode(values, "utf-8") if is_text else values
             _write_small(file, f"columns/{name}", stored)
 
 
@@ -365,16 +367,16 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _described(file: Any, path: Path) -> StoredStream:
-    kind, version = file.attrs.get("kind"), file.attrs.get("version")
-    if not isinstance(kind, str) or kind != KIND:
+    kind, version, n_channels = (_attribute(file, k) for k in ("kind", "version", "n_channels"))
+    if kind != KIND.encode():
         raise StorageError(f"{path}: is a file of kind {kind!r}, expected {KIND!r}.")
     if version != STORED_VERSION:
         raise StorageError(
             f"{path}: has version {version}, this eventsim reads version {STORED_VERSION}. Make it "
             "anew, or use the eventsim that wrote it."
         )
-    n_channels = int(file.attrs["n_channels"])
-    notes = {str(k): str(v) for k, v in json.loads(file.attrs["notes"]).items()}
+    text = _member(file, "notes", 1)[...].tobytes()
+    notes = {str(k): str(v) for k, v in json.loads(text).items()}
     sizes = [_member(file, name, 1).shape[0] for name in _EVENT_FIELDS]
     offsets = _member(file, "offsets", 1)[...].astype(np.int64)
     duration = _member(file, "duration", 1)[...].astype(np.float64)
@@ -391,7 +393,13 @@ def _described(file: Any, path: Path) -> StoredStream:
             f"{sizes[0]} times and {sizes[1]} channels do not belong together. Make it anew."
         )
     columns = {str(name): _column(file, f"columns/{name}", duration) for name in file["columns"]}
-    return StoredStream(path, n_channels, offsets[:-1], lengths, duration, columns, notes)
+    return StoredStream(path, int(n_channels), offsets[:-1], lengths, duration, columns, notes)
+
+
+def _attribute(file: Any, name: str) -> Any:
+    """An attribute, or None if it is not there or of variable length, as ours are not."""
+    found = name in file.attrs and file.attrs.get_id(name)
+    return file.attrs[name] if found and found.dtype.kind in "Siu" and found.shape == () else None
 
 
 def _member(file: Any, name: str, ndim: int) -> Any:
