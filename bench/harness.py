@@ -10,6 +10,7 @@ import argparse
 import json
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
+WIDE = 11  # columns of a table
+PIPE_WIDTH = 120  # characters, where there is no terminal
 
 
 @dataclass(frozen=True)
@@ -143,19 +146,31 @@ def report(
     if options.json:
         print("\n".join(lines))
     else:
-        table = Table()
-        names = list(dict.fromkeys(key for row in rows for key in row))
-        for name in names:
-            table.add_column(name, overflow="fold")
-        for row in rows:
-            table.add_row(*(_show(row.get(name, "")) for name in names))
-        Console().print(table)
-        Console().print(stamp)
+        console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+        for bench in dict.fromkeys(row["bench"] for row in rows):
+            console.print(_table(bench, [row for row in rows if row["bench"] == bench]))
+        console.print(stamp)
     if options.save:
         RESULTS.mkdir(exist_ok=True)
         with open(RESULTS / f"{options.save}.jsonl", "a") as file:
             file.write("\n".join(lines) + "\n")
 
 
+def _table(bench: str, rows: list[dict[str, Any]]) -> Table:
+    """A case per line, or, where that would be too wide, a number per line."""
+    names = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "bench"]
+    lines = [names, *([_show(row.get(name)) for name in names] for row in rows)]
+    if len(names) > WIDE and len(rows) <= WIDE:
+        lines = [list(line) for line in zip(*lines, strict=True)]
+    table = Table(title=bench, title_justify="left")
+    for head in lines[0]:
+        table.add_column(head, overflow="fold")
+    for line in lines[1:]:
+        table.add_row(*line)
+    return table
+
+
 def _show(value: Any) -> str:
+    if value is None:
+        return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,11 +1,12 @@
 """Does the device give the same spikes as the cpu backend, to the bit, and the same gradients.
 
 Method   ScSr nets with two hidden populations of 128 and all skips, every time constant different;
-         dense and sparse weights, with and without a delay per synapse; 32 samples of 1 s at 100
-         spikes/s in 64 channels. Single precision: times, neurons and counts must be equal, and
-         all spikes together at least 100,000 in every case. Double: the same neurons as often,
-         times within 1e-9 ms. Gradients of the cross-entropy: the largest difference relative to
-         the largest entry of its array. Two runs on the device must give the same bits.
+         dense and sparse weights, with and without a delay per synapse, and a loop of the two; 32
+         samples of 1 s at 100 spikes/s in 64 channels. Single precision: times, neurons and counts
+         must be equal, and all spikes together at least 100,000 in every case. Double: the same
+         neurons as often, times within 1e-9 ms. Gradients of the cross-entropy: the largest
+         difference relative to the largest entry of its array. Two runs on the device must give
+         the same bits.
 Answer   see results/gpu-*.jsonl.
 """
 

@@ -1,4 +1,4 @@
-"""Time of every kernel, by events around its launches; and what was copied to the host."""
+"""Time of every kernel, by events around its launches."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,15 +16,9 @@ class Recorded:
     def __init__(self, device: Any, clock: Clock) -> None:
         self._device, self._clock = device, clock
         self.spans: list[tuple[str, Any, Any]] = []
-        self.bytes_to_host = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._device, name)
-
-    def get(self, array: Any) -> Any:
-        copied = self._device.get(array)
-        self.bytes_to_host += copied.nbytes
-        return copied
 
     def launch(self, precision: Any, kernel: str, *args: Any, **options: Any) -> None:
         begin = self._clock.mark()
@@ -57,6 +51,5 @@ def kernel_rows(call: Callable[[], Any], place: Place) -> Sequence[dict[str, Any
     with recorded(place) as device:
         call()
         device.spans.clear()
-        device.bytes_to_host = 0
         call()
-        return [row | {"bytes_to_host": device.bytes_to_host} for row in device.rows()]
+        return device.rows()

@@ -14,13 +14,22 @@ CASES: dict[str, dict[str, Any]] = {
     "sparse": {"density": 0.2},
     "delays": {"delays": True},
     "sparse, delays": {"density": 0.2, "delays": True},
+    "loop": {"density": 0.2, "delays": True, "loop": True},
 }
 
 
 def scsr_net(
-    size: int, *, density: float | None = None, delays: bool = False, seed: int = 0
+    size: int,
+    *,
+    density: float | None = None,
+    delays: bool = False,
+    loop: bool = False,
+    seed: int = 0,
 ) -> es.Network:
-    """Two self-recurrent hidden populations of ``size`` with all skips, every neuron its own."""
+    """Two self-recurrent hidden populations of ``size`` with all skips, every neuron its own.
+
+    With ``loop`` the second inhibits the first in return: both run as one stage.
+    """
     rng = np.random.default_rng(seed)
     net = es.Network()
     net.add_input("input", N_INPUTS)
@@ -42,6 +51,8 @@ def scsr_net(
         later = rng.uniform(0.0, 3.0, size) if delays else 0.0
         net.connect(name, name, es.self_recurrent(rng.normal(0.0, 0.1, size)), delays=later)
         earlier.append(name)
+    if loop:
+        _connect(net, "hidden2", "hidden1", rng, density, delays, gain=-0.3)
     tau_mem, tau_syn = rng.uniform(15.0, 25.0, N_OUTPUTS), rng.uniform(5.0, 12.0, N_OUTPUTS)
     net.add_readout("output", N_OUTPUTS, tau_mem=tau_mem, tau_syn=tau_syn)
     for source in earlier:
@@ -56,6 +67,8 @@ def _connect(
     rng: np.random.Generator,
     density: float | None,
     delays: bool,
+    *,
+    gain: float = 1.0,
 ) -> None:
     """Weights that let a population of any size and density fire at about the same rate."""
     pre, post = net.population(source), net.population(target)
@@ -63,7 +76,7 @@ def _connect(
     # A hidden neuron fires at a fifth of the rate of an input channel.
     fan_in = pre.size * (density or 1.0) * (1.0 if pre.kind == "input" else 0.2)
     mean, spread = 1.0 / fan_in, 2.0 / np.sqrt(fan_in) / np.sqrt(8.0)
-    weights: Any = rng.normal(mean, spread, shape)
+    weights: Any = gain * rng.normal(mean, spread, shape)
     if density is not None:
         weights = sp.csr_array(np.where(rng.random(shape) < density, weights, 0.0))
     size = weights.nnz if density is not None else shape

@@ -26,7 +26,7 @@ def rows_of(where: Place, repeats: int) -> list[dict[str, Any]]:
     """One row per batch size, backend and precision."""
     rows = []
     for batch in (2,) if where.host else BATCHES:
-        net, stream, loss = workload(n_samples=batch, n_hidden=4 if where.host else 256)
+        net, stream, loss = workload(n_samples=batch, n_hidden=16 if where.host else 256)
         if where.host:
             stream = cut(stream)
         base = batch in (2, 32)
