@@ -9,7 +9,8 @@ from eventsim.engine.cuda import CudaBackend, queue
 from eventsim.engine.registry import get_backend
 from tests.support.nets import lateral_net, random_stream, ring_net
 from tests.support.simt import HostDevice, why_not
-from tests.support.simt.exercise import Run, differences, results
+from tests.support.simt.exercise import differences, results
+from tests.support.simt.runs import Run
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
