@@ -155,9 +155,9 @@ class Network:
 
     def check(self) -> None:
         """Raise ParameterError if a value, changed in place, has left its domain."""
-        good = [condition.good.all() for part in self._parts() for condition in part.conditions()]
-        # One answer for all: each has its price where the arrays are on a device.
-        if good and not bool(namespace(good[0]).stack(good).all()):
+        good = [c.good.ravel() for part in self._parts() for c in part.conditions()]
+        # One answer for all: on a device each has its price.
+        if good and not bool(namespace(good[0]).concatenate(good).all()):
             for part in self._parts():
                 part.check()
 

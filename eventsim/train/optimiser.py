@@ -43,12 +43,12 @@ Loshchilov and Hutter (2019), Decoupled weight decay regularization, ICLR, algor
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.errors import ParameterError, StorageError
+from eventsim.errors import ParameterError, ShapeError, StorageError
 from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network
 
@@ -181,6 +181,45 @@ def schedule(step: int, *, total: int, ease_in: int) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (step - ease_in) / max(total - ease_in, 1)))
 
 
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Parameters of one kind with their moments, joined: one call serves all of them.
+
+    On a device a call costs its price whatever the size of its arrays.
+    """
+
+    kind: str
+    values: Mapping[str, Floats]
+    first: Floats
+    second: Floats
+
+    @classmethod
+    def of(cls, kind: str, values: Mapping[str, Floats]) -> "_Group":
+        xp, size = namespace(next(iter(values.values()))), sum(v.size for v in values.values())
+        return cls(kind, values, xp.zeros(size), xp.zeros(size))
+
+    def join(self, arrays: Mapping[str, Floats]) -> Floats:
+        """The arrays one after the other; ShapeError if one does not fit. New array."""
+        parts = []
+        for key, value in self.values.items():
+            if arrays[key].shape != value.shape:
+                raise ShapeError(
+                    f"AdamW: the gradient of {key!r} has shape {arrays[key].shape}, expected "
+                    f"{value.shape}, that of the parameter."
+                )
+            parts.append(beside(arrays[key], value).ravel())
+        joined: Floats = namespace(self.first).concatenate(parts)
+        return joined
+
+    def split(self, joined: Floats) -> dict[str, Floats]:
+        """Undo :meth:`join`. Views."""
+        parts, start = {}, 0
+        for key, value in self.values.items():
+            parts[key] = joined[start : start + value.size].reshape(value.shape)
+            start += value.size
+        return parts
+
+
 class AdamW:
     """The optimiser of one network.
 
@@ -205,8 +244,11 @@ class AdamW:
         self._net = net
         self._values = {key: net.parameters()[key] for key in self.keys}
         self._xp = namespace(next(iter(self._values.values()), np.zeros(0)))
-        self._first = {key: self._xp.zeros_like(value) for key, value in self._values.items()}
-        self._second = {key: self._xp.zeros_like(value) for key, value in self._values.items()}
+        kinds = dict.fromkeys(map(_kind, self.keys))
+        self._groups = [
+            _Group.of(kind, {key: v for key, v in self._values.items() if _kind(key) == kind})
+            for kind in kinds
+        ]
         self.n_steps = 0
         self._check_start()
 
@@ -225,19 +267,23 @@ class AdamW:
         -------
         StepReport
             ``skipped`` if the norm is not finite: nothing was changed then, the moments neither.
+
+        Raises
+        ------
+        ShapeError
         """
-        latent = {}
-        for key, value in self._values.items():
-            gradient = beside(gradients[key], value)
-            latent[key] = gradient * value if _kind(key) in LOGARITHMIC else gradient
-        norm = self._norm(latent.values())
+        latent = [group.join(gradients) for group in self._groups]
+        for group, gradient in zip(self._groups, latent, strict=True):
+            if group.kind in LOGARITHMIC:
+                gradient *= group.join(group.values)
+        norm = self._norm(latent)
         if not math.isfinite(norm):
             return StepReport(norm, clipped=False, skipped=True)
         clipped = norm > self.settings.clip_norm
         scale = self.settings.clip_norm / norm if clipped else 1.0
         self.n_steps += 1
-        for key, gradient in latent.items():
-            self._move(key, gradient * scale, factor)
+        for group, gradient in zip(self._groups, latent, strict=True):
+            self._move(group, gradient * scale, factor)
         self._restore_thresholds()
         self._restore_stability()
         return StepReport(norm, clipped=clipped, skipped=False)
@@ -245,15 +291,15 @@ class AdamW:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Moments and step number as NumPy arrays, for a checkpoint. New arrays."""
         arrays: dict[str, NDArray[Any]] = {"n_steps": np.array(self.n_steps)}
-        for key in self.keys:
-            arrays[f"first.{key}"] = np.array(to_host(self._first[key]))
-            arrays[f"second.{key}"] = np.array(to_host(self._second[key]))
+        for prefix in ("first", "second"):
+            moments = self._moments(prefix)
+            arrays |= {f"{prefix}.{key}": np.array(to_host(moments[key])) for key in self.keys}
         return arrays
 
     def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take up what :meth:`to_arrays` gave; raises StorageError if it does not fit."""
-        for moments, prefix in ((self._first, "first"), (self._second, "second")):
-            for key, moment in moments.items():
+        for prefix in ("first", "second"):
+            for key, moment in self._moments(prefix).items():
                 stored = arrays.get(f"{prefix}.{key}")
                 if stored is None or stored.shape != moment.shape:
                     came = "nothing" if stored is None else f"shape {stored.shape}"
@@ -264,15 +310,25 @@ class AdamW:
                 moment[...] = beside(stored, moment)
         self.n_steps = int(arrays["n_steps"])
 
+    def _moments(self, which: Literal["first", "second"]) -> dict[str, Floats]:
+        """The first or second moment by key. Views."""
+        found: dict[str, Floats] = {}
+        for group in self._groups:
+            found |= group.split(getattr(group, which))
+        return found
+
     def _norm(self, latent: Iterable[Floats]) -> float:
         """Global norm; the sums of squares are fetched together where they are on a device."""
-        squares = [self._xp.sum(self._xp.square(gradient)) for gradient in latent]
-        return math.sqrt(sum(to_host(self._xp.stack(squares)).tolist())) if squares else 0.0
+        squares: dict[str, Floats] = {}
+        for group, gradient in zip(self._groups, latent, strict=True):
+            squares |= group.split(self._xp.square(gradient))
+        sums = [self._xp.sum(squares[key]) for key in self.keys]
+        return math.sqrt(sum(to_host(self._xp.stack(sums)).tolist())) if sums else 0.0
 
-    def _move(self, key: str, gradient: Floats, factor: float) -> None:
-        s, kind, value, xp = self.settings, _kind(key), self._values[key], self._xp
+    def _move(self, group: _Group, gradient: Floats, factor: float) -> None:
+        s, kind, xp = self.settings, group.kind, self._xp
         rate = factor * float(getattr(s.rates, GROUP_OF[kind]))
-        first, second = self._first[key], self._second[key]
+        value, first, second = group.join(group.values), group.first, group.second
         first += (1.0 - s.beta1) * (gradient - first)
         second += (1.0 - s.beta2) * (xp.square(gradient) - second)
         unbiased = first / (1.0 - s.beta1**self.n_steps)
@@ -286,6 +342,8 @@ class AdamW:
             value -= change
         if kind in FLOORS:
             xp.maximum(value, FLOORS[kind], out=value)
+        for key, part in group.split(value).items():
+            group.values[key][...] = part
 
     def _restore_thresholds(self) -> None:
         xp = self._xp

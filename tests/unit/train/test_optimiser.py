@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from eventsim.errors import ParameterError, StorageError
+from eventsim.errors import ParameterError, ShapeError, StorageError
 from eventsim.network import Network, scsr, self_recurrent
 from eventsim.train import AdamSettings, AdamW, LearningRates, schedule, select
 
@@ -45,6 +45,14 @@ def adam_reference(x, gradients, rate, decay):
         update = (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
         x = x - rate * update - rate * decay * x
     return x
+
+
+def test_gradient_of_another_shape_is_refused():
+    net = small_net()
+    gradients = gradients_like(net)
+    gradients["input->hidden.weights"] = gradients["input->hidden.weights"].T
+    with pytest.raises(ShapeError, match=r"'input->hidden\.weights' has shape \(3, 2\)"):
+        AdamW(net, select(net, EVERYTHING)).step(gradients)
 
 
 def test_weights_follow_the_formula_with_decoupled_decay():
