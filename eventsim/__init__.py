@@ -18,6 +18,7 @@ from eventsim.adjoint import (
 )
 from eventsim.engine import (
     RunState,
+    place,
     readout_integral,
     readout_voltage,
     simulate,
@@ -25,11 +26,21 @@ from eventsim.engine import (
     simulate_chunks,
 )
 from eventsim.events import EventStream, SpikeTape, SpikeTrains, concatenate, merge
-from eventsim.network import Network, Population, Projection, scsr, self_recurrent
+from eventsim.network import (
+    DistanceLateral,
+    Network,
+    Population,
+    Projection,
+    RandomLateral,
+    rsnn,
+    scsr,
+    self_recurrent,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DistanceLateral",
     "EventStream",
     "GradCheck",
     "Gradients",
@@ -37,6 +48,7 @@ __all__ = [
     "Network",
     "Population",
     "Projection",
+    "RandomLateral",
     "ReadoutSeed",
     "RunState",
     "Seeds",
@@ -47,8 +59,10 @@ __all__ = [
     "concatenate",
     "gradcheck",
     "merge",
+    "place",
     "readout_integral",
     "readout_voltage",
+    "rsnn",
     "scsr",
     "self_recurrent",
     "simulate",

@@ -1,7 +1,19 @@
-"""Networks as plain descriptions: populations, projections, the ScSr builder."""
+"""Networks as plain descriptions: populations, projections, the builders."""
 
+from eventsim.network.lateral import DistanceLateral, RandomLateral
 from eventsim.network.network import Network
 from eventsim.network.parts import Population, Projection, SelfRecurrent, self_recurrent
+from eventsim.network.rsnn import rsnn
 from eventsim.network.scsr import scsr
 
-__all__ = ["Network", "Population", "Projection", "SelfRecurrent", "scsr", "self_recurrent"]
+__all__ = [
+    "DistanceLateral",
+    "Network",
+    "Population",
+    "Projection",
+    "RandomLateral",
+    "SelfRecurrent",
+    "rsnn",
+    "scsr",
+    "self_recurrent",
+]

@@ -10,12 +10,12 @@ every layer begin in a regime in which they fire.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.errors import NetworkError
+from eventsim.network.layers import Output, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import self_recurrent as self_weights
 
@@ -29,7 +29,7 @@ def scsr(
     *,
     self_recurrent: bool = True,
     skip: Skips = True,
-    output: Literal["readout", "spiking"] = "readout",
+    output: Output = "readout",
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 5.0,
     refractory: ArrayLike = 1.0,
@@ -64,21 +64,15 @@ def scsr(
     ------
     NetworkError, ShapeError, ParameterError
     """
-    if not hidden:
-        raise NetworkError("scsr: hidden is empty, expected at least one hidden size.")
-    rng = np.random.default_rng(seed)
-    names = ["input", *(f"hidden{k + 1}" for k in range(len(hidden))), "output"]
-    net = Network()
-    net.add_input("input", n_inputs)
-    for name, size in zip(names[1:-1], hidden, strict=True):
-        net.add_population(name, size, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory)
-    if output == "readout":
-        net.add_readout("output", n_outputs, tau_mem=tau_mem, tau_syn=tau_syn)
-    else:
-        net.add_population(
-            "output", n_outputs, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory
-        )
-
+    net = stack(
+        "scsr",
+        (n_inputs, hidden, n_outputs),
+        output=output,
+        tau_mem=tau_mem,
+        tau_syn=tau_syn,
+        refractory=refractory,
+    )
+    rng, names = np.random.default_rng(seed), list(net.populations)
     for source, target in _connections(names, skip):
         pre, post = net.population(source), net.population(target)
         gain = 2.0 if pre.kind == "input" else 1.0

@@ -1,0 +1,158 @@
+r"""Which neurons of a population project onto which others of the same population.
+
+A pattern draws, target by target, the sources that project onto it; a neuron is never its own
+source. Neurons that have a place sit with one neuron per unit of length, on a ring (neuron i at i)
+or on a sheet (row by row) whose opposite edges meet, so that no neuron is at the edge. With the
+distance d of two neurons along the shorter way round, they are joined with probability
+
+.. math::
+    p(d) = p_0\, e^{-d^2 / 2\lambda^2} \;\text{(gaussian)}, \qquad
+    p(d) = p_0\, e^{-d / \lambda} \;\text{(exponential)}.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from eventsim.errors import ParameterError
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Layout = Literal["ring", "sheet"]
+Profile = Literal["gaussian", "exponential"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomLateral:
+    """Sources drawn without regard to place: give one of the two.
+
+    Attributes
+    ----------
+    probability
+        With which any neuron projects onto any other, in (0, 1].
+    in_degree
+        How many distinct sources every neuron has, 1 .. size - 1.
+    """
+
+    probability: float | None = None
+    in_degree: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.probability is None) == (self.in_degree is None):
+            raise ParameterError(
+                f"RandomLateral: probability is {self.probability} and in_degree is "
+                f"{self.in_degree}, expected exactly one of them."
+            )
+        if self.probability is not None:
+            _require_probability("RandomLateral", self.probability)
+        if self.in_degree is not None and self.in_degree < 1:
+            raise ParameterError(f"RandomLateral: in_degree is {self.in_degree}, expected >= 1.")
+
+    def sources(self, rng: np.random.Generator, target: int, size: int) -> Ints:
+        """Sources of one target, ascending."""
+        if self.in_degree is None:
+            return _drawn(rng, np.full(size, self.probability), target)
+        if self.in_degree >= size:
+            raise ParameterError(
+                f"RandomLateral: in_degree is {self.in_degree}, but a neuron of a population of "
+                f"{size} has {size - 1} others. Lower in_degree, or use 'dense'."
+            )
+        chosen = rng.choice(size - 1, self.in_degree, replace=False)
+        return np.sort(chosen + (chosen >= target))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistanceLateral:
+    r"""Near neurons project onto each other more often than far ones; see the module.
+
+    Attributes
+    ----------
+    layout
+        ``ring``, or ``sheet``: as many rows as the largest divisor of the size up to its root.
+    profile
+        How the probability falls with distance.
+    scale
+        :math:`\lambda` > 0, in distances between neighbours.
+    peak
+        :math:`p_0` in (0, 1].
+    """
+
+    layout: Layout = "ring"
+    profile: Profile = "gaussian"
+    scale: float = 8.0
+    peak: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("layout", get_args(Layout)), ("profile", get_args(Profile))):
+            if getattr(self, name) not in allowed:
+                raise ParameterError(
+                    f"DistanceLateral: {name} is {getattr(self, name)!r}, expected one of "
+                    f"{allowed}."
+                )
+        if not 0 < self.scale < math.inf:
+            raise ParameterError(
+                f"DistanceLateral: scale is {self.scale}, expected a finite value > 0."
+            )
+        _require_probability("DistanceLateral", self.peak)
+
+    def sources(self, rng: np.random.Generator, target: int, size: int) -> Ints:
+        """As :meth:`RandomLateral.sources`."""
+        ratio = self.distances(target, size) / self.scale
+        fall = np.exp(-0.5 * np.square(ratio)) if self.profile == "gaussian" else np.exp(-ratio)
+        return _drawn(rng, self.peak * fall, target)
+
+    def distances(self, target: int, size: int) -> Floats:
+        """Of every neuron to one, float64 [size]."""
+        rows = sheet_rows(size) if self.layout == "sheet" else 1
+        columns, index = size // rows, np.arange(size)
+        along = _round_trip(index % columns - target % columns, columns)
+        across = _round_trip(index // columns - target // columns, rows)
+        return np.hypot(along, across)
+
+
+Lateral = Literal["dense"] | RandomLateral | DistanceLateral
+
+
+def sheet_rows(size: int) -> int:
+    """Rows of the sheet that holds so many neurons: its most square division."""
+    return next(rows for rows in range(math.isqrt(size), 0, -1) if size % rows == 0)
+
+
+def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> sp.csr_array:
+    """Synapses of a population onto itself as ones, [source, target], sorted, no diagonal."""
+    if lateral != "dense" and not isinstance(lateral, RandomLateral | DistanceLateral):
+        raise ParameterError(
+            f"rsnn: lateral is {lateral!r}, expected 'dense', a RandomLateral or a DistanceLateral."
+        )
+    everyone = np.arange(size)
+    columns = [
+        np.delete(everyone, target) if lateral == "dense" else lateral.sources(rng, target, size)
+        for target in range(size)
+    ]
+    counts = [len(sources) for sources in columns]
+    sources = np.concatenate(columns) if size else everyone
+    entries = (np.ones(sources.size), sources, np.concatenate([[0], np.cumsum(counts)]))
+    pattern = sp.csr_array(sp.csc_array(entries, shape=(size, size)))
+    pattern.sort_indices()
+    return pattern
+
+
+def _drawn(rng: np.random.Generator, probability: Floats, target: int) -> Ints:
+    joined = rng.random(probability.size) < probability
+    joined[target] = False
+    return np.flatnonzero(joined)
+
+
+def _round_trip(difference: Ints, length: int) -> Ints:
+    direct = np.abs(difference)
+    shorter: Ints = np.minimum(direct, length - direct)
+    return shorter
+
+
+def _require_probability(where: str, value: float) -> None:
+    if not 0 < value <= 1:
+        raise ParameterError(f"{where}: a probability is {value}, expected 0 < p <= 1.")
