@@ -17,7 +17,7 @@ from typing import Protocol
 from eventsim.datasets import fsdd, nmnist, ntidigits, shd, spoken_digits, ti46, yinyang
 from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, StoredDataset, check_split
 from eventsim.datasets.encoders import CochleaEncoder
-from eventsim.datasets.source import Source
+from eventsim.datasets.sources import Source
 from eventsim.errors import DataError
 
 __all__ = [

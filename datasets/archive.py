@@ -4,7 +4,6 @@ import gzip
 import io
 import math
 import shutil
-import tempfile
 import tokenize
 import zipfile
 import zlib
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from eventsim.datasets.cache import scratch_folder
 from eventsim.errors import DataError
 
 LARGEST_RATIO = 100  # unpacked over packed; recorded events and sound reach 2 to 5
@@ -144,8 +144,7 @@ def _array(path: Path, name: str, data: bytes) -> NDArray[Any]:
 def unpacked(path: Path, *, name: str) -> Iterator[Path]:
     """The file ``name`` that a ``.zip`` or ``.gz`` holds, for the length of the block.
 
-    Any other file is given as it is. What is unpacked lies in the folder for temporary files
-    (``$TMPDIR``).
+    Any other file is given as it is. What is unpacked lies on the disk of the cache.
 
     Raises
     ------
@@ -155,8 +154,8 @@ def unpacked(path: Path, *, name: str) -> Iterator[Path]:
     if path.suffix not in (".zip", ".gz"):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="eventsim-") as folder:
-        target = Path(folder) / name
+    with scratch_folder() as folder:
+        target = folder / name
         try:
             with open(target, "wb") as output:
                 if path.suffix == ".gz":

@@ -14,8 +14,11 @@ another process replaces it.
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +28,7 @@ import platformdirs
 import scipy
 from numpy.typing import NDArray
 
+from eventsim.datasets.progress import track
 from eventsim.errors import StorageError
 from eventsim.events import Recording, StoredStream, write_stored
 
@@ -131,26 +135,36 @@ def cached(
     return use(StoredStream.open(path))
 
 
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """An empty folder on the disk of the cache, removed at the end of the block."""
+    _prepare(".scratch-*")
+    with tempfile.TemporaryDirectory(prefix=".scratch-", dir=cache_folder()) as name:
+        yield Path(name)
+
+
 def _write(path: Path, key: str, samples: Samples) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
-    except OSError as error:
-        raise StorageError(
-            f"{path.parent}: the cache cannot be written ({error}). Let EVENTSIM_CACHE name a "
-            "folder that can."
-        ) from error
+    _prepare(f".{path.name}.*")
+    name = path.name.partition("-")[0]
     write_stored(
         path,
-        samples.recordings,
+        track(samples.recordings, total=samples.labels.size, title=f"storing {name}"),
         n_channels=samples.n_channels,
         columns={"labels": samples.labels, "groups": samples.groups, "keys": samples.keys},
         notes={"key": key, "class_names": json.dumps(samples.class_names or ())},
     )
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove what processes that were killed while they wrote this entry have left."""
-    for file in path.parent.glob(f".{path.name}.*"):
-        if time.time() - file.stat().st_mtime > ABANDONED_AFTER:
-            file.unlink(missing_ok=True)
+def _prepare(pattern: str) -> None:
+    """Make the cache's folder, and remove what killed processes have left there."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(pattern):
+            if time.time() - left.stat().st_mtime > ABANDONED_AFTER:
+                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: the cache cannot be written ({error}). Let EVENTSIM_CACHE name a folder "
+            "that can."
+        ) from error

@@ -39,8 +39,7 @@ from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.encoders.cochlea import SOURCES
 from eventsim.datasets.files import opened
 from eventsim.datasets.parallel import mapped
-from eventsim.datasets.progress import track
-from eventsim.datasets.source import Source
+from eventsim.datasets.sources import Source
 from eventsim.errors import DataError
 from eventsim.events import Recording
 
@@ -216,7 +215,7 @@ def _encoded(files: dict[str, bytes], encoder: CochleaEncoder) -> Iterator[Recor
         rate, clip = read_audio(content, f"fsdd, {name}")
         return Recording(*encoder.encode(clip, rate), duration=1e3 * clip.size / rate)
 
-    return track(mapped(encode, files.items()), total=len(files), title="encoding fsdd")
+    return mapped(encode, files.items())
 
 
 def _read_folder(place: Path) -> dict[str, bytes]:

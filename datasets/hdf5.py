@@ -113,7 +113,7 @@ def dataset(group: Any, name: str) -> Any:
     if not isinstance(data, h5py.Dataset):
         held = ", ".join(sorted(map(str, group))[:8])
         raise DataError(f"{_where(group, name)}: is missing; there are: {held or 'none'}.")
-    if data.is_virtual or data.external:
+    if data.is_virtual or data.external or data.file.filename != group.file.filename:
         raise DataError(
             f"{_where(group, name)}: its values lie in other files, expected them in this one."
         )

@@ -48,7 +48,7 @@ from eventsim.datasets.dataset import (
     searched,
 )
 from eventsim.datasets.download import fetch
-from eventsim.datasets.source import Source
+from eventsim.datasets.sources import Source
 from eventsim.errors import DataError
 from eventsim.events import Recording
 

@@ -38,7 +38,7 @@ from eventsim.datasets.ntidigits_file import (
     recordings,
     write,
 )
-from eventsim.datasets.source import Source
+from eventsim.datasets.sources import Source
 from eventsim.errors import DataError
 from eventsim.events import EventStream, Recording, gather
 

@@ -46,7 +46,7 @@ from eventsim.datasets.dataset import (
     searched,
 )
 from eventsim.datasets.download import fetch
-from eventsim.datasets.source import Source
+from eventsim.datasets.sources import Source
 from eventsim.datasets.units import to_ms
 from eventsim.datasets.vlen import Ragged
 from eventsim.errors import DataError
@@ -113,7 +113,7 @@ def load(
         ``SHD`` or ``SSC``.
     root
         Folder of the files, or one of them; None to look where :mod:`eventsim.datasets.dataset`
-        says.
+        says. Packed files are unpacked once, into the cache.
     download
         Fetch the file of that split into the user's data folder if it is nowhere.
 
@@ -150,6 +150,7 @@ def source(
             "file": file_digest(path),
             "code": code_digest(__file__, *(str(m.__file__) for m in (hdf5, units, vlen))),
         },
+        encoded=path.suffix in (".gz", ".zip"),
     )
 
 

@@ -45,8 +45,7 @@ from eventsim.datasets.ntidigits_file import (
     parse_key,
 )
 from eventsim.datasets.parallel import mapped
-from eventsim.datasets.progress import track
-from eventsim.datasets.source import Source
+from eventsim.datasets.sources import Source
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import Recording
 
@@ -310,10 +309,7 @@ def _samples(recipe: Recipe) -> Samples:
 def _spoken(recipe: Recipe, everything: Sequence[Utterance]) -> Iterator[Recording]:
     speaker = Synthesizer()
     rate = speaker.sample_rate
-    clips = (
-        speaker.say(u.word, voice=u.voice, pitch=u.pitch, rate=u.rate)
-        for u in track(everything, total=len(everything), title="making spoken digits")
-    )
+    clips = (speaker.say(u.word, voice=u.voice, pitch=u.pitch, rate=u.rate) for u in everything)
 
     def encode(audio: NDArray[np.int16]) -> Recording:
         times, channels = recipe.encoder.encode(audio, rate)

@@ -50,8 +50,7 @@ from eventsim.datasets.dataset import (
 from eventsim.datasets.encoders import Bsa, LyonEar, bsa, frames, lyon
 from eventsim.datasets.files import opened
 from eventsim.datasets.parallel import mapped
-from eventsim.datasets.progress import track
-from eventsim.datasets.source import Source
+from eventsim.datasets.sources import Source
 from eventsim.errors import DataError
 from eventsim.events import Recording
 
@@ -289,7 +288,7 @@ def _cache_key(found: list[Token], split: Split, step: float) -> dict[str, str]:
 
 def _samples(found: list[Token], task: Task, step: float) -> Samples:
     return Samples(
-        recordings=_recordings(found, task, step),
+        recordings=_recordings(found, step),
         labels=np.array([t.label for t in found], dtype=np.int64),
         groups=np.array([t.speaker for t in found]),
         keys=np.array([t.name for t in found]),
@@ -297,7 +296,7 @@ def _samples(found: list[Token], task: Task, step: float) -> Samples:
     )
 
 
-def _recordings(found: list[Token], task: Task, step: float) -> Iterator[Recording]:
+def _recordings(found: list[Token], step: float) -> Iterator[Recording]:
     groups = [found[start : start + GROUP] for start in range(0, len(found), GROUP)]
 
     def encode(group: list[Token]) -> list[Recording]:
@@ -308,7 +307,7 @@ def _recordings(found: list[Token], task: Task, step: float) -> Iterator[Recordi
             for one, clip in zip(heard, clips, strict=True)
         ]
 
-    for encoded in track(mapped(encode, groups), total=len(groups), title=f"encoding ti46_{task}"):
+    for encoded in mapped(encode, groups):
         yield from encoded
 
 

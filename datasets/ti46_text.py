@@ -24,7 +24,7 @@ from eventsim.datasets.cache import Samples, code_digest, digest
 from eventsim.datasets.dataset import Dataset
 from eventsim.datasets.encoders import bsa
 from eventsim.datasets.files import opened
-from eventsim.datasets.source import Source
+from eventsim.datasets.sources import Source
 from eventsim.datasets.ti46 import (
     CLASS_NAMES,
     CODER,

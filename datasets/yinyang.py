@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from eventsim.datasets.cache import Samples, code_digest
 from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, check_split
-from eventsim.datasets.source import Source
+from eventsim.datasets.sources import Source
 from eventsim.errors import ParameterError
 from eventsim.events import Recording
 

@@ -249,3 +249,23 @@ def test_damaged_file_gives_a_stream_or_a_data_error(tmp_path_factory, data):
     path.write_bytes(content)
     with contextlib.suppress(DataError):
         shd.load("train", root=path)
+
+
+def test_packed_file_is_unpacked_once_and_nothing_is_left(tmp_path, file, monkeypatch):
+    packed = tmp_path / "packed" / "shd_train.h5.gz"
+    packed.parent.mkdir()
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    first = shd.load("train", root=packed)
+    monkeypatch.setattr(gzip, "open", None)
+    second = shd.load("train", root=packed)
+    np.testing.assert_array_equal(first.stream.times, second.stream.times)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_link_to_another_file_is_not_followed(file, tmp_path):
+    other = write(tmp_path / "other" / "shd_train.h5")
+    with h5py.File(file, "a") as content:
+        del content["labels"]
+        content["labels"] = h5py.ExternalLink(str(other), "/labels")
+    with pytest.raises(DataError, match="labels: its values lie in other files"):
+        shd.load("train", root=file)
