@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.engine.job import Floats, Job, Precision, Source, source_of
+from eventsim.engine.place import check_on_host
 from eventsim.engine.registry import get_backend
 from eventsim.engine.run import check_run, count_arrivals
 from eventsim.engine.state import LayerState, start_state
@@ -99,6 +100,7 @@ def simulate_chunk(
     """
     plan, engine = make_plan(net), get_backend(backend)
     check_run(net, plan, chunk, precision)
+    check_on_host(net, "simulate_chunk")
     begin = np.zeros(chunk.n_samples) if state is None else state.end
     _check_follows(chunk, state, engine.name, precision)
     sources = {plan.input.name: _joined(state, plan.input.name, source_of(chunk))}

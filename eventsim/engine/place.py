@@ -48,6 +48,15 @@ def check_place(net: Network, engine: Backend) -> None:
         )
 
 
+def check_on_host(net: Network, where: str) -> None:
+    """Raise BackendError for a network on a device."""
+    if (library := _library(net)) is not np:
+        raise BackendError(
+            f"{where}: the arrays of the network are of {library.__name__}, expected NumPy's. Take "
+            "the network back first: net.to_host()."
+        )
+
+
 def place_stream(stream: EventStream, engine: Backend) -> SpikeTrains | None:
     """The events as arrays of a backend, None if these are NumPy's."""
     if engine.xp is np:

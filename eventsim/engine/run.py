@@ -144,8 +144,9 @@ def count_arrivals(projection: Projection, source: Source, duration: Floats) -> 
     if projection.delay_per_synapse:
         return _count_by_synapse(projection, source, delays.ravel(), end)
     met = source.times + xp.broadcast_to(delays, (source.size,))[source.channel] < end
-    if projection.kind == "self":
-        return int(met.sum())
+    if projection.kind != "sparse":
+        n_targets = 1 if projection.kind == "self" else int(projection.weights.shape[1])
+        return n_targets * int(met.sum())
     fan_out = xp.asarray(np.diff(_first_synapses(projection)))
     return int(fan_out[source.channel[met]].sum())
 

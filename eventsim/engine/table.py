@@ -76,9 +76,17 @@ def _largest_gain(a: Array, b: Array) -> Array:
 
 def scaled_weights(job: Job) -> Array:
     """Weights times the target's resistance, in the order of the wiring, float64."""
-    resistance = job.stage.population.resistance
-    target = namespace(resistance).asarray(job.stage.wiring.target)
-    return job.weights() * resistance[target]
+    return job.weights() * _of_targets(job, job.stage.population.resistance)
+
+
+def _of_targets(job: Job, by_neuron: Array) -> Array:
+    """The value of every synapse's target, in the order of the wiring."""
+    stage, xp = job.stage, namespace(by_neuron)
+    if len(stage.members) == 1 and all(p.kind == "dense" for p in stage.projections):
+        # Every row has all targets: nothing to look up, on a device no index to carry there.
+        rows = (int(stage.wiring.row_start[-1]), by_neuron.size)
+        return xp.broadcast_to(by_neuron, rows).ravel()
+    return by_neuron[xp.asarray(stage.wiring.target)]
 
 
 def row_weights(job: Job) -> Array:
@@ -139,7 +147,6 @@ def layer_gradients(
         [N_SUMS, size] and [N_OWN, size].
     """
     p = job.stage.population
-    target = namespace(by_drive).asarray(job.stage.wiring.target)
     return StageGradients(
         parameters={
             "tau_mem": -sums[BY_MEM] / p.tau_mem**2,
@@ -150,7 +157,7 @@ def layer_gradients(
             "v_reset": own[BY_RESET],
             "refractory": own[BY_REFRACTORY],
         },
-        weights=by_drive * p.resistance[target],
+        weights=by_drive * _of_targets(job, p.resistance),
         delays=by_delay if job.stage.delays_per_synapse else None,
         self_weights=own[BY_SELF] * p.resistance,
         self_delays=own[BY_SELF_DELAY],

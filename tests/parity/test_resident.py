@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.engine import get_backend, place
+from eventsim.engine import get_backend, place, using_backend
 from eventsim.errors import BackendError, ParameterError
 from eventsim.events.namespace import namespace, to_host
 from eventsim.train import (
@@ -275,3 +275,13 @@ def test_network_of_another_library_is_refused(host_cuda, stream):
         run(there, stream, "cpu", resident=False)
     with pytest.raises(BackendError, match="those of the network"):
         place(there, backend="cpu")
+    with using_backend("cuda", host_cuda), pytest.raises(BackendError, match="simulate_chunk"):
+        es.simulate_chunk(there, stream, backend="cuda")
+
+
+def test_gradcheck_takes_a_placed_network(fast_backend, stream):
+    there = place(NETS["delays by source"](), backend=fast_backend)
+    loss = FirstSpike(np.zeros(N_SAMPLES, int), population="hidden2")
+    found = es.gradcheck(there, stream, loss, backend=fast_backend, n_directions=1)
+    assert found.worst_relative_error < 1e-6
+    assert found.n_compared > 10
