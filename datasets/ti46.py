@@ -189,7 +189,7 @@ def source(
     return Source(
         info=INFO[task],
         split=split,
-        make=lambda: _samples(found, task, step),
+        make=lambda: _samples(found, step),
         key=lambda: _cache_key(found, split, step),
         choose=None if speakers is None else choose,
         encoded=True,
@@ -286,7 +286,7 @@ def _cache_key(found: list[Token], split: Split, step: float) -> dict[str, str]:
     }
 
 
-def _samples(found: list[Token], task: Task, step: float) -> Samples:
+def _samples(found: list[Token], step: float) -> Samples:
     return Samples(
         recordings=_recordings(found, step),
         labels=np.array([t.label for t in found], dtype=np.int64),
