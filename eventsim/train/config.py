@@ -52,7 +52,12 @@ class TrainConfig:
         Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
         v_leak, v_reset, refractory; empty for weights only.
     train_delays
-        Whether delays are trained.
+        Whether delays are trained, at the rate ``rates.delays`` (ms per step).
+    max_delay
+        Largest delay that training may reach, ms; infinite for no bound.
+    dale
+        Whether weights between spiking neurons keep the sign of their source neuron, see
+        :mod:`eventsim.train.dale`; such networks are built by ``rsnn(..., inhibitory=0.2)``.
     rates, weight_decay, clip_norm
         As in :class:`AdamSettings`.
     ease_in
@@ -80,6 +85,8 @@ class TrainConfig:
     gain: float = 20.0
     bip: tuple[str, ...] = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset")
     train_delays: bool = False
+    max_delay: float = math.inf
+    dale: bool = False
     rates: LearningRates = field(default_factory=LearningRates)
     weight_decay: float = 1e-2
     clip_norm: float = 10.0
@@ -116,6 +123,7 @@ class TrainConfig:
         _require("gain", self.gain, 0 < self.gain < math.inf, "a finite value > 0")
         unknown = [name for name in self.bip if name not in INTRINSIC]
         _require("bip", list(self.bip), not unknown, f"names out of {INTRINSIC}")
+        _require("max_delay", self.max_delay, self.max_delay > 0, "a value > 0 (ms)")
         _require("ease_in", self.ease_in, self.ease_in >= 0, "a number of epochs >= 0")
         band = (self.rate_low, self.rate_high)
         _require("(rate_low, rate_high)", band, 0 <= band[0] <= band[1], "0 <= low <= high")
@@ -126,7 +134,11 @@ class TrainConfig:
     def adam_settings(self) -> AdamSettings:
         """The optimiser's constants."""
         return AdamSettings(
-            rates=self.rates, weight_decay=self.weight_decay, clip_norm=self.clip_norm
+            rates=self.rates,
+            weight_decay=self.weight_decay,
+            clip_norm=self.clip_norm,
+            max_delay=self.max_delay,
+            dale=self.dale,
         )
 
     def loss_time_constant(self) -> float:

@@ -13,7 +13,7 @@ after which the value is put back into its domain:
 ===================================  ==========  ============================  ================
 parameter                            trained as  domain kept by a step         rate
 ===================================  ==========  ============================  ================
-weights                              itself      any                           ``weights``
+weights (with ``dale``: sign kept)   itself      any                           ``weights``
 self-weights (no refractory time)    itself      <= 0.8 of the run-away bound  ``weights``
 tau_mem                              log         >= 3 ms                       ``taus``
 tau_syn                              log         >= 1 ms                       ``taus``
@@ -21,7 +21,8 @@ resistance                           log         > 0                           `
 threshold                            itself      >= v_reset + margin           ``intrinsic``
 v_reset (threshold not trained)      itself      <= threshold - margin         ``intrinsic``
 v_leak (of neurons that fire)        itself      <= threshold - margin         ``intrinsic``
-delays, refractory                   itself      >= 0 ms                       ``delays``
+refractory                           itself      >= 0 ms                       ``delays``
+delays                               itself      0 .. ``max_delay`` ms         ``delays``
 ===================================  ==========  ============================  ================
 
 **Run-away.** A neuron without refractory time that excites itself can fire ever faster. Under a
@@ -51,6 +52,7 @@ from numpy.typing import NDArray
 from eventsim.errors import ParameterError, ShapeError, StorageError
 from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network
+from eventsim.train.dale import NeuronSigns
 
 Floats = NDArray[np.float64]
 
@@ -113,6 +115,11 @@ class AdamSettings:
         Decoupled decay of weights per unit of learning rate, >= 0.
     clip_norm
         Largest global norm of the gradient, > 0; infinite for no clipping.
+    max_delay
+        Largest delay that training may reach, ms, > 0; infinite for no bound.
+    dale
+        Whether weights between spiking neurons keep the sign of their source neuron; see
+        :mod:`eventsim.train.dale`.
     beta1, beta2, epsilon
         Of Adam.
     """
@@ -120,6 +127,8 @@ class AdamSettings:
     rates: LearningRates = field(default_factory=LearningRates)
     weight_decay: float = 0.0
     clip_norm: float = math.inf
+    max_delay: float = math.inf
+    dale: bool = False
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -133,6 +142,10 @@ class AdamSettings:
             raise ParameterError(
                 f"AdamSettings: clip_norm is {self.clip_norm}, expected a value > 0; infinity "
                 "switches clipping off."
+            )
+        if not self.max_delay > 0:
+            raise ParameterError(
+                f"AdamSettings: max_delay is {self.max_delay}, expected a value > 0 (ms)."
             )
 
 
@@ -235,7 +248,8 @@ class AdamW:
     Raises
     ------
     ParameterError
-        If a trained value starts below its floor, or a threshold too close to its reset.
+        If a trained value starts outside its domain, a threshold too close to its reset, or with
+        ``dale`` a neuron with weights of both signs.
     """
 
     def __init__(self, net: Network, keys: Iterable[str], settings: AdamSettings | None = None):
@@ -251,6 +265,7 @@ class AdamW:
         ]
         self.n_steps = 0
         self._check_start()
+        self._signs = NeuronSigns(net, self.keys) if self.settings.dale else None
 
     def step(self, gradients: Mapping[str, Floats], *, factor: float = 1.0) -> StepReport:
         """Take one step.
@@ -286,11 +301,19 @@ class AdamW:
             self._move(group, gradient * scale, factor)
         self._restore_thresholds()
         self._restore_stability()
+        self.restore_signs()
         return StepReport(norm, clipped=clipped, skipped=False)
 
+    def restore_signs(self) -> None:
+        """With ``dale``, set weights of the wrong sign to zero, whoever changed them."""
+        if self._signs is not None:
+            self._signs.restore()
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Moments and step number as NumPy arrays, for a checkpoint. New arrays."""
+        """Moments, step number and signs as NumPy arrays, for a checkpoint. New arrays."""
         arrays: dict[str, NDArray[Any]] = {"n_steps": np.array(self.n_steps)}
+        if self._signs is not None:
+            arrays |= self._signs.to_arrays()
         for prefix in ("first", "second"):
             moments = self._moments(prefix)
             arrays |= {f"{prefix}.{key}": np.array(to_host(moments[key])) for key in self.keys}
@@ -309,6 +332,8 @@ class AdamW:
                     )
                 moment[...] = beside(stored, moment)
         self.n_steps = int(arrays["n_steps"])
+        if self._signs is not None:
+            self._signs.load_arrays(arrays)
 
     def _moments(self, which: Literal["first", "second"]) -> dict[str, Floats]:
         """The first or second moment by key. Views."""
@@ -342,6 +367,8 @@ class AdamW:
             value -= change
         if kind in FLOORS:
             xp.maximum(value, FLOORS[kind], out=value)
+        if kind == "delays":
+            xp.minimum(value, s.max_delay, out=value)
         for key, part in group.split(value).items():
             group.values[key][...] = part
 
@@ -374,6 +401,11 @@ class AdamW:
                 raise ParameterError(
                     f"AdamW: {key} starts at {value.min():.6g}, below its floor of {floor} ms in "
                     f"training. Start higher, or leave {_kind(key)!r} out of what is trained."
+                )
+            if _kind(key) == "delays" and (value > self.settings.max_delay).any():
+                raise ParameterError(
+                    f"AdamW: {key} starts at {value.max():.6g}, above max_delay = "
+                    f"{self.settings.max_delay} ms. Start lower, or raise max_delay."
                 )
         for population in self._net.populations.values():
             names = {f"{population.name}.threshold", f"{population.name}.v_reset"}

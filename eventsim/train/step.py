@@ -109,6 +109,8 @@ def train_batch(
     state.busy = True
     report = state.optimiser.step(_unflatten(total, keys, parameters), factor=factor)
     lifted = lift_silent(net, hidden, amount=config.silent_lift)
+    if lifted:
+        state.optimiser.restore_signs()
     sums = {
         "samples": len(batch),
         "batches": 1,
