@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eventsim.datasets import hdf5, units, vlen
 from eventsim.datasets.archive import unpacked
@@ -145,7 +144,7 @@ def source(
     return Source(
         info,
         split,
-        make=partial(_samples, path, f"{info.name}_{split}.h5"),
+        make=partial(_samples, path, info, split),
         key=lambda: {
             "file": file_digest(path),
             "code": code_digest(__file__, *(str(m.__file__) for m in (hdf5, units, vlen))),
@@ -173,15 +172,16 @@ def _locate(info: DatasetInfo, split: Split, *, root: str | Path | None, downloa
     return path
 
 
-def _samples(path: Path, name: str) -> Samples:
+def _samples(path: Path, info: DatasetInfo, split: Split) -> Samples:
     # The first thing that the generator yields describes the rest; from then on it holds the file
     # open, and what was unpacked, until its end.
-    found = _read(path, name)
+    found = _read(path, info, split)
     head: Samples = next(found)
     return Samples(found, head.labels, head.groups, head.keys, head.n_channels, head.class_names)
 
 
-def _read(path: Path, name: str) -> Iterator[Any]:
+def _read(path: Path, info: DatasetInfo, split: Split) -> Iterator[Any]:
+    name = f"{info.name}_{split}.h5"
     with unpacked(path, name=name) as plain, hdf5.opened(plain, expected=_EXPECTED) as file:
         times = hdf5.ragged(file, "spikes/times", kinds="f")
         channels = hdf5.ragged(file, "spikes/units", kinds="iu")
@@ -199,7 +199,7 @@ def _read(path: Path, name: str) -> Iterator[Any]:
             np.array([""] * labels.size if who is None else who.astype(str), dtype=str),
             np.arange(labels.size).astype(str),
             N_CHANNELS,
-            _class_names(file, labels),
+            _class_names(file, info),
         )
         yield from _recordings(path, times, channels)
 
@@ -227,15 +227,8 @@ def _recordings(path: Path, times: Ragged, fired: Ragged) -> Iterator[Recording]
         yield Recording(t[order], channels[order].astype(np.int32), duration_after(t))
 
 
-def _class_names(file: Any, labels: NDArray[np.int64]) -> tuple[str, ...]:
-    """Words of the file; without them, those of SHD if they fit, else numbers."""
+def _class_names(file: Any, info: DatasetInfo) -> tuple[str, ...]:
+    """Words of the file; without them those of SHD, whose order is published, else numbers."""
     if "extra/keys" in file:
         return tuple(hdf5.texts(file, "extra/keys"))
-    largest = int(labels.max(initial=0))
-    if largest < len(SHD.classes):
-        return SHD.classes
-    if largest < len(SSC.classes):
-        return tuple(map(str, range(len(SSC.classes))))
-    raise DataError(
-        f"{file.filename}: has a label {largest}, expected 0 .. {len(SSC.classes) - 1}."
-    )
+    return info.classes if info is SHD else tuple(map(str, range(len(info.classes))))

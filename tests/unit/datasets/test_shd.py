@@ -124,6 +124,9 @@ def test_file_without_words_has_those_that_were_published(tmp_path):
     assert data.class_names[3] == "three"
     assert data.class_names[15] == "fuenf"
     assert data.groups.tolist() == [""] * 6
+    write(tmp_path / "ssc_train.h5", extra=False)
+    words = shd.load("train", info=shd.SSC, root=tmp_path).class_names
+    assert words == tuple(map(str, range(35)))
 
 
 def test_tonic_s_folder_is_found(tmp_path):
