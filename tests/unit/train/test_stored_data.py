@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from eventsim.engine import simulate, simulate_chunks
 from eventsim.errors import DataError, ShapeError
 from eventsim.events import Recording, StoredStream, write_stored
 from eventsim.train import LabelledEvents, StoredLabelledEvents, TrainConfig, evaluate, train
@@ -149,3 +150,14 @@ def test_labels_that_do_not_fit_raise(stored):
         StoredLabelledEvents(stored.stream, [0], ("a",))
     with pytest.raises(DataError, match="StoredLabelledEvents, sample 1: label is 1"):
         StoredLabelledEvents(stored.stream, stored.labels, ("a",))
+
+
+def test_recording_in_a_file_is_simulated_chunk_by_chunk_as_in_one_piece(memory, stored):
+    net, part = small_net(), [4, 1, 9]
+    whole = simulate(net, memory.stream[part])["hidden1"]
+    tapes = list(simulate_chunks(net, stored.stream.subset(part).chunks(7.0)))
+    assert len(tapes) == 9
+    for sample in range(len(part)):
+        pieces = [tape["hidden1"].sample(sample) for tape in tapes]
+        for k, expected in enumerate(whole.sample(sample)):
+            np.testing.assert_array_equal(np.concatenate([p[k] for p in pieces]), expected)
