@@ -73,6 +73,14 @@ def train(
     ] = None,
     file: FileOption = None,
     download: DownloadOption = False,
+    model: Annotated[
+        Literal["scsr", "rsnn"] | None,
+        typer.Option(
+            "--model",
+            help="scsr (default): skip connections and self-recurrence. rsnn: lateral connections "
+            "between the neurons of a population.",
+        ),
+    ] = None,
     hidden: Annotated[
         list[int] | None,
         typer.Option("--hidden", min=1, help="Neurons of a hidden population; repeat for more."),
@@ -80,12 +88,44 @@ def train(
     self_recurrent: Annotated[
         bool | None,
         typer.Option(
-            "--self-recurrent/--no-self-recurrent", help="Neurons feed back on themselves."
+            "--self-recurrent/--no-self-recurrent", help="scsr: neurons feed back on themselves."
         ),
     ] = None,
     skip: Annotated[
         bool | None,
-        typer.Option("--skip/--no-skip", help="Populations receive from all earlier ones."),
+        typer.Option("--skip/--no-skip", help="scsr: populations receive from all earlier ones."),
+    ] = None,
+    lateral: Annotated[
+        Literal["dense", "random", "ring", "sheet"] | None,
+        typer.Option(
+            "--lateral", help="rsnn: from all others (default), from some, or from near ones."
+        ),
+    ] = None,
+    probability: Annotated[
+        float | None, typer.Option("--probability", help="Of a random lateral connection; 0.1.")
+    ] = None,
+    in_degree: Annotated[
+        int | None,
+        typer.Option("--in-degree", min=1, help="Or: random lateral sources of every neuron."),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option("--scale", help="Of ring and sheet, in distances between neighbours; 8."),
+    ] = None,
+    inhibitory: Annotated[
+        float | None,
+        typer.Option(
+            "--inhibitory",
+            help="rsnn: this fraction of neurons only inhibits, the others only excite.",
+        ),
+    ] = None,
+    delays: Annotated[
+        str | None,
+        typer.Option(
+            "--delays",
+            metavar="MS",
+            help="rsnn: of lateral synapses, one for all (default 1) or a range, such as 1:3.",
+        ),
     ] = None,
     tau_mem: Annotated[
         float | None, typer.Option("--tau-mem", help="Initial membrane time constant, ms.")
@@ -100,6 +140,20 @@ def train(
     bip_parameters: Annotated[
         str | None,
         typer.Option("--bip-parameters", metavar="NAMES", help="Which, e.g. tau_mem,tau_syn."),
+    ] = None,
+    train_delays: Annotated[
+        bool | None, typer.Option("--train-delays/--no-train-delays", help="Train delays too.")
+    ] = None,
+    max_delay: Annotated[
+        float | None, typer.Option("--max-delay", help="Largest delay that may be learned, ms.")
+    ] = None,
+    dale: Annotated[
+        bool | None,
+        typer.Option(
+            "--dale/--no-dale",
+            help="Weights between spiking neurons keep the sign of their source neuron; needs "
+            "--inhibitory.",
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
@@ -118,6 +172,9 @@ def train(
         ),
     ] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="Learning rate of the weights.")] = None,
+    delay_lr: Annotated[
+        float | None, typer.Option("--delay-lr", help="Learning rate of delays, ms per step.")
+    ] = None,
     backend: BackendOption = None,
     precision: Annotated[Precision | None, typer.Option("--precision")] = None,
     config: Annotated[
@@ -142,7 +199,7 @@ def train(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a ScSr-SNN to classify recordings, test it, and write a report.
+    """Train a spiking network to classify recordings, test it, and write a report.
 
     A part of the training data is held out for validation; test data is used only after the end.
 
@@ -157,14 +214,24 @@ def train(
 
     eventsim train --resume --out runs/plain
 
+    eventsim train fsdd --model rsnn --lateral random --inhibitory 0.2 --dale --delays 1:5
+
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
     from eventsim.cli import train_command as command
+    from eventsim.cli.networks import read_delays
 
     network = command.given(
+        model=model,
         hidden=tuple(hidden) if hidden else None,
         self_recurrent=self_recurrent,
         skip=skip,
+        lateral=lateral,
+        probability=probability,
+        in_degree=in_degree,
+        scale=scale,
+        inhibitory=inhibitory,
+        delays=read_delays(delays),
         tau_mem=tau_mem,
         tau_syn=tau_syn,
     )
@@ -172,6 +239,9 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         shards=shards,
+        train_delays=train_delays,
+        max_delay=max_delay,
+        dale=dale,
         seed=seed,
         backend=backend,
         precision=precision,
@@ -184,7 +254,7 @@ def train(
         config=settings,
         bip=bip,
         bip_parameters=bip_parameters,
-        lr=lr,
+        rates=command.given(weights=lr, delays=delay_lr),
         config_file=config,
         command=_typed(),
     )

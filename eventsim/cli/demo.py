@@ -5,7 +5,8 @@ All settings of the demo are here.
 
 from pathlib import Path
 
-from eventsim.cli.runs import NetworkSettings, RunSettings, holds_run, is_finished
+from eventsim.cli.networks import NetworkSettings
+from eventsim.cli.runs import RunSettings, holds_run, is_finished
 from eventsim.cli.sources import DataSource
 from eventsim.train import Augmentation, TrainConfig
 

@@ -19,11 +19,12 @@ from typing import Any, BinaryIO
 from rich.console import Console
 
 import eventsim
+from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.sources import DataSource, majority_guess
 from eventsim.engine import describe_backend
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events.storage import write_atomically
-from eventsim.network import Network, scsr
+from eventsim.network import Network
 from eventsim.report import Checked, RunRecord, write_report
 from eventsim.train import (
     Evaluation,
@@ -36,33 +37,6 @@ from eventsim.train import (
     load_network,
     train,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkSettings:
-    """Shape of the ScSr network and where its time constants start, in ms.
-
-    The default tau_syn of 10 ms is the one chosen on FSDD, see :mod:`eventsim.train.config`.
-    """
-
-    hidden: tuple[int, ...] = (128, 128)
-    self_recurrent: bool = True
-    skip: bool = True
-    tau_mem: float = 20.0
-    tau_syn: float = 10.0
-
-    def build(self, n_inputs: int, n_outputs: int, *, seed: int) -> Network:
-        """The network that a run starts from."""
-        return scsr(
-            n_inputs,
-            self.hidden,
-            n_outputs,
-            self_recurrent=self.self_recurrent,
-            skip=self.skip,
-            tau_mem=self.tau_mem,
-            tau_syn=self.tau_syn,
-            seed=seed,
-        )
 
 
 @dataclass(frozen=True)
@@ -93,8 +67,10 @@ class RunSettings:
         """Read the settings of a run; raises StorageError if the folder holds none."""
         values = read_json(folder / "run.json")
         try:
-            network = dict(values["network"])
-            network["hidden"] = tuple(network["hidden"])
+            network: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in values["network"].items()
+            }
             return cls(
                 DataSource(**values["data"]),
                 NetworkSettings(**network),
@@ -221,7 +197,7 @@ def _record(
 ) -> RunRecord:
     config, info = settings.config, settings.data.info
     return RunRecord(
-        title=f"{settings.data.name}: ScSr-SNN{' with BIP' if config.bip else ''}",
+        title=f"{settings.data.name}: {settings.network.title}{' with BIP' if config.bip else ''}",
         net_before=before,
         net_after=result.net,
         test=test,

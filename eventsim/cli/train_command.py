@@ -9,8 +9,8 @@ from typing import Any
 import typer
 
 from eventsim.cli import demo
+from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.runs import (
-    NetworkSettings,
     RunSettings,
     execute,
     free_folder,
@@ -46,7 +46,7 @@ class Choice:
     config: Mapping[str, Any]
     bip: bool | None
     bip_parameters: str | None
-    lr: float | None
+    rates: Mapping[str, float]
     config_file: Path | None
     command: str
 
@@ -89,7 +89,7 @@ def run(choice: Choice, out: Path | None, start: Start, *, as_json: bool) -> Non
                 "eventsim train: no DATA. Name a data set (eventsim data list) or an HDF5 file."
             )
         source = find_data(choice.data, choice.file)
-        network = NetworkSettings(**choice.network)
+        network = NetworkSettings.from_options(choice.network)
         config = _config(choice, TrainConfig().to_dict())
         settings = RunSettings(source, network, config, choice.command, choice.download)
         folder = out or free_folder(Path("runs") / Path(choice.data).stem)
@@ -126,8 +126,8 @@ def _config(choice: Choice, base: Mapping[str, Any]) -> TrainConfig:
         values["bip"] = []
     elif choice.bip and not values["bip"]:
         values["bip"] = list(TrainConfig().bip)
-    if choice.lr is not None:
-        values["rates"] = dict(values["rates"]) | {"weights": choice.lr}
+    if choice.rates:
+        values["rates"] = dict(values["rates"]) | dict(choice.rates)
     return TrainConfig.from_dict(values)
 
 

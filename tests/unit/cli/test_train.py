@@ -1,8 +1,10 @@
 import json
 
 import numpy as np
+import pytest
 
 from eventsim.cli import demo, runs
+from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.sources import DataSource
 from eventsim.train import load_network
 from tests.unit.cli.conftest import TINY, call
@@ -151,7 +153,7 @@ def test_missing_or_unknown_input_is_one_message_and_exit_code_2(digits, tmp_pat
 
 
 def test_demo_resumes_a_stopped_one_and_leaves_a_finished_one_alone(digits, monkeypatch, tmp_path):
-    monkeypatch.setattr(demo, "NETWORK", runs.NetworkSettings(hidden=(5,)))
+    monkeypatch.setattr(demo, "NETWORK", NetworkSettings(hidden=(5,)))
     source = DataSource("ntidigits", str(digits))
     monkeypatch.setattr(demo, "source", lambda: source)
     with monkeypatch.context() as patched:
@@ -166,3 +168,52 @@ def test_demo_resumes_a_stopped_one_and_leaves_a_finished_one_alone(digits, monk
     assert fresh.code == 0
     assert "holds a finished demo; this one goes to runs/demo-2" in fresh.err
     assert fresh.json["report"] == "runs/demo-2/index.html"
+
+
+RSNN = ("--model", "rsnn", "--hidden", 8, "--tau-syn", 40, "--epochs", 1, "--batch-size", 9)
+
+
+def test_rsnn_is_trained_with_the_options_that_were_given_and_resumed(digits, tmp_path):
+    lateral = ("--lateral", "random", "--in-degree", 3, "--inhibitory", 0.25, "--delays", "1:3")
+    learning = ("--dale", "--train-delays", "--max-delay", 4, "--delay-lr", 0.5)
+    outcome = call("train", digits, *RSNN, *lateral, *learning, "--out", "r")
+    assert outcome.code == 0, outcome.err
+    before, after = (load_network(tmp_path / "r" / f"{name}.npz") for name in ("initial", "last"))
+    synapses = before.projections["hidden1->hidden1"]
+    assert (np.diff(synapses.weights.tocsc().indptr) == 3).all()
+    assert 1.0 <= synapses.delays.min() < synapses.delays.max() <= 3.0
+    learned = after.projections["hidden1->hidden1"]
+    assert (learned.values * synapses.values >= 0).all()
+    assert not np.array_equal(learned.delays, synapses.delays)
+    config = runs.load_config(tmp_path / "r")
+    assert (config.dale, config.max_delay, config.rates.delays) == (True, 4.0, 0.5)
+    assert "RSNN" in (tmp_path / "r" / "index.html").read_text()
+    assert call("train", "--resume", "--out", "r").code == 0
+    refused = call("train", "--resume", "--out", "r", "--delays", "1:4")
+    assert refused.code == 2
+    assert "delays is (1.0, 3.0) there" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--lateral", "ring"), "--lateral: belongs to --model rsnn"),
+        (("--model", "rsnn", "--no-skip"), "--skip: belongs to --model scsr"),
+        (("--model", "rsnn", "--in-degree", 3), "--in-degree: belongs to --lateral random"),
+        (("--model", "rsnn", "--lateral", "random", "--scale", 3), "ring or sheet"),
+        (("--model", "rsnn", "--delays", "soon"), "--delays soon"),
+        (("--model", "rsnn", "--delays", "3:1"), "low <= high"),
+        (("--model", "rsnn", "--dale"), "weights of both signs"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(digits, options, message):
+    outcome = call("train", digits, *TINY, *options)
+    assert outcome.code == 2
+    assert message in " ".join(outcome.err.split())
+
+
+@pytest.mark.parametrize("lateral", ["dense", "random", "ring", "sheet"])
+def test_every_lateral_choice_builds_a_network(lateral):
+    settings = NetworkSettings.from_options({"model": "rsnn", "lateral": lateral, "hidden": (40,)})
+    n = settings.build(3, 2, seed=0).projections["hidden1->hidden1"].weights.nnz
+    assert n == 40 * 39 if lateral == "dense" else 0 < n < 40 * 39
