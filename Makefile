@@ -7,11 +7,12 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
-.PHONY: help demo test lint bench bench-gpu clean
+.PHONY: help demo test mutants lint bench bench-gpu clean
 
 help:
 	@echo "make demo    make spoken digits, train a network on them, write a report"
 	@echo "make test    run the tests          (ARGS='-k name' is passed to pytest)"
+	@echo "make mutants put faults into the CUDA kernels: the tests must find each (ARGS='queue race')"
 	@echo "make lint    format, lint, types, import rules"
 	@echo "make bench   run the benchmarks     (ARGS are passed on)"
 	@echo "make bench-gpu  check and time the CUDA kernels on this machine's card"
@@ -22,7 +23,10 @@ demo: $(VENV)/.demo
 	$(BIN)/eventsim demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.support.mutants $(ARGS)
 
 # The rooms and the types are checked on build/tree, where datasets/ lies at the place where it
 # is installed, eventsim/datasets: neither tool follows package-dir.
