@@ -7,8 +7,9 @@ itself: every neuron from others of its population, never from itself.
 
 .. math:: w_{ij} \sim \mathcal N\big(\mu g / n,\; (\sigma g)^2 / n\big),
 
-where g is 2 from the input, 8 from one hidden population to the next (which, without skips, is all
-that it hears; 10 where neurons have signs), 1 laterally and to the output; the readout has mean 0.
+where g is 2 from the input, 1 laterally and to the output; the readout has mean 0. From one hidden
+population to the next, which without skips hears nothing else, g is 40 ms / tau_syn (50 ms where
+neurons have signs): so much that the population is active, at any length of its currents.
 Under Poisson input of 60 Hz on each of 64 channels a neuron then fires 10 to 35 times a second,
 averaged over one of two hidden populations (2 to 85 in the second where neurons have signs); like
 scsr, a network is nearly silent at 20 Hz.
@@ -45,10 +46,11 @@ Floats = NDArray[np.float64]
 Delays = float | tuple[float, float]
 
 INPUT_GAIN = 2.0
-# Hidden to hidden; tests/unit/network/test_rsnn.py holds the rates that they give. Where neurons
-# have signs the sum depends on the rates of few inhibitory neurons, and may come out low.
-FORWARD_GAIN = 8.0
-SIGNED_FORWARD_GAIN = 10.0
+# Hidden to hidden, ms, over tau_syn; tests/unit/network/test_rsnn.py holds the rates that they
+# give. Where neurons have signs the sum depends on the rates of few inhibitory neurons, and may
+# come out low.
+FORWARD_GAIN = 40.0
+SIGNED_FORWARD_GAIN = 50.0
 LARGEST_EXCESS = 0.9  # of excitation over inhibition: delta of the module
 
 
@@ -160,11 +162,13 @@ class _Draw:
         sources = np.repeat(np.arange(pre.size), post.size)
         if post.kind == "readout":
             return self.rng.normal(0.0, self.spread / math.sqrt(pre.size), sources.size)
-        gain = FORWARD_GAIN if signs is None else SIGNED_FORWARD_GAIN
         if pre.kind == "input":
             gain = INPUT_GAIN
         elif post.name == "output":
             gain = 1.0
+        else:
+            charge = FORWARD_GAIN if signs is None else SIGNED_FORWARD_GAIN
+            gain = charge / float(post.tau_syn.mean())
         return self.weights(sources, pre.size, gain=gain, signs=signs)
 
     def weights(

@@ -26,9 +26,9 @@ def ring_distance(size, source, target):
     return np.minimum((source - target) % size, (target - source) % size)
 
 
-def rates(net, *, seed, duration=200.0):
-    """Hz of the neurons of every hidden population under Poisson input of 60 Hz per channel."""
-    stream = random_stream(seed, n_samples=2, n_channels=64, duration=duration)
+def rates(net, *, seed, rate=60.0, duration=200.0):
+    """Hz of the neurons of every hidden population under Poisson input of 64 channels."""
+    stream = random_stream(seed, n_samples=2, n_channels=64, duration=duration, rate=rate)
     tape = es.simulate(net, stream, backend="cpu")
     names = [name for name in net.populations if name.startswith("hidden")]
     return [tape[n].counts().sum(axis=0) / stream.duration.sum() * 1e3 for n in names]
@@ -177,6 +177,14 @@ def test_untrained_networks_neither_stay_silent_nor_run_away(pattern, inhibitory
             assert 1.0 < rate.mean() < 100.0
             assert (rate > 0).mean() > 0.15
             assert rate.max() < 500.0
+
+
+@pytest.mark.parametrize(("tau_syn", "rate"), [(3.0, 100.0), (10.0, 60.0), (20.0, 30.0)])
+def test_second_population_is_active_at_any_synaptic_time_constant(tau_syn, rate):
+    for seed in range(4):
+        net = es.rsnn(64, (96, 64), 5, tau_syn=tau_syn, seed=seed)
+        first, second = rates(net, seed=seed, rate=rate)
+        assert 0.3 < second.mean() / first.mean() < 3.0
 
 
 def test_gradients_reach_lateral_weights_and_delays(backend):
