@@ -39,7 +39,8 @@ class NeuronSigns:
         trained = set(keys)
         self._concerned = [p for p in net.projections.values() if _concerned(net, p)]
         self._trained = [p for p in self._concerned if f"{p.name}.weights" in trained]
-        self.signs = {name: self._start(name) for name in {p.source for p in self._concerned}}
+        sources = dict.fromkeys(p.source for p in self._concerned)
+        self.signs = {name: self._start(name) for name in sources}
         self._prepare()
 
     def restore(self) -> None:
