@@ -105,9 +105,10 @@ def _ties(kind):
     else:
         net.connect("input", "a", np.full((1, 8), 6.0))
         net.connect("a", "b", weights)
-    if kind == "loop":
+    if kind.startswith("loop"):
+        delay = 0.0 if kind == "loop, at once" else 0.25
         net.connect("b", "a", 0.3 * weights.T)
-        net.connect("a", "a", rng.uniform(-0.2, 0.4, (8, 8)), delays=1.0)
+        net.connect("a", "a", rng.uniform(-3.0, 2.5, (8, 8)), delays=delay)
     stream = one_sample([1.0, 2.0, 2.0, 2.0, 3.0, 8.0], duration=30.0)
     return Run(lambda: net, lambda: stream)
 
@@ -171,6 +172,7 @@ RUNS = {
     "ties": _ties("dense"),
     "ties, sparse": _ties("sparse"),
     "ties, loop": _ties("loop"),
+    "ties, loop, at once": _ties("loop, at once"),
     "silent": Run(lambda: random_net(20, n_inputs=6, sparse=True), _silent_samples, rate=0.0),
     "silent, dense": Run(
         lambda: random_net(21, n_inputs=6, delays="none", self_delays="none"), _silent_samples

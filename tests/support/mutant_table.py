@@ -1,0 +1,293 @@
+"""The faults of ``mutants.py``.
+
+Each has a file of ``eventsim/engine/cuda/kernels``, a text that occurs in it once, what stands
+there instead, and what is wrong then.
+"""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One fault."""
+
+    file: str
+    old: str
+    new: str
+    why: str
+
+
+MUTANTS = (
+    # ---- scalar functions
+    Mutant(
+        "scalar.cuh",
+        "return absolute(x) > REAL_(1e-30) ? x : REAL_(0.0);",
+        "return x;",
+        "flush lost: states become denormal",
+    ),
+    Mutant(
+        "scalar.cuh",
+        "if (z <= SMALL_Z) return near_terms(z);",
+        "if (z <= REAL_(4.0)) return near_terms(z);",
+        "near terms beyond their range",
+    ),
+    Mutant(
+        "scalar.cuh",
+        "const REAL top = (j_end < v_end) & (j > v) ? bound : v_end;",
+        "const REAL top = (j_end > v_end) & (j < v) ? bound : v_end;",
+        "a peak inside an interval is not looked at",
+    ),
+    Mutant(
+        "scalar.cuh",
+        "if (below >= zero) return t;\n        if (!(slope > zero)) return none;",
+        "if (!(slope > zero)) return none;",
+        "Newton's method does not stop at the crossing",
+    ),
+    Mutant(
+        "scalar.cuh",
+        "b.beta = flush(fused(m.gain, a.alpha, m.y * a.beta));",
+        "b.beta = flush(fused(m.gain, b.alpha, m.y * a.beta));",
+        "adjoint: beta from the alpha of the wrong end",
+    ),
+    # ---- one neuron
+    Mutant(
+        "walk.cuh",
+        "m.level = par[LEVEL * n_neurons + n];",
+        "m.level = par[LEVEL * n_neurons + (n ^ 1)];",
+        "wrong index: the level of the neighbour",
+    ),
+    Mutant("walk.cuh", "c.j = c.j + n.self;", "", "missing self-jump"),
+    Mutant(
+        "walk.cuh", "c.held = c.count;\n            c.until", "c.until", "missing refractory time"
+    ),
+    Mutant(
+        "walk.cuh",
+        "const bool fits = c.count < out.limit;",
+        "const bool fits = true;",
+        "capacity of the spike buffer is not checked",
+    ),
+    Mutant(
+        "walk.cuh",
+        "if (c.held < out.limit) out.restart[c.held] = c.j;",
+        "if (c.held <= out.limit) out.restart[c.held] = c.j;",
+        "off by one: a restart past the capacity",
+    ),
+    Mutant(
+        "walk.cuh",
+        "end.until[pair] = c.held >= 0 ? c.until : -1.0;",
+        "end.until[pair] = -1.0;",
+        "a hold is lost between two pieces of a stream",
+    ),
+    Mutant(
+        "walk.cuh",
+        "a.alpha = a.alpha - (REAL)(tape.by_time[k] + tape.through[k]) / slope;",
+        "a.alpha = a.alpha + (REAL)(tape.by_time[k] + tape.through[k]) / slope;",
+        "adjoint: wrong sign of dL/dt",
+    ),
+    Mutant(
+        "walk.cuh",
+        "tape.through[k] += (double)later;",
+        "",
+        "adjoint: dL/dt through the self-jump is missing",
+    ),
+    Mutant(
+        "walk.cuh",
+        "if (n.level > REAL_(0.0)) return;",
+        "return;",
+        "adjoint: the start at the reset is missing",
+    ),
+    # ---- a layer that shares events
+    Mutant(
+        "shared.cu",
+        "gap[i] = (REAL)(t - last);",
+        "gap[i] = (REAL)t - (REAL)last;",
+        "an interval is the difference of rounded times",
+    ),
+    Mutant(
+        "shared.cu",
+        "if (!__syncthreads_or(mine)) return;",
+        "if (!mine) return;",
+        "threads leave before a barrier",
+    ),
+    Mutant(
+        "shared.cu",
+        "        __syncthreads();\n        REAL w_next",
+        "        REAL w_next",
+        "barrier lost: events are read while they are staged",
+    ),
+    Mutant(
+        "shared.cu",
+        "        base += m;\n        __syncthreads();",
+        "        base += m;",
+        "barrier lost: events are staged while they are read",
+    ),
+    Mutant(
+        "shared.cu",
+        "            event_time[0] = before;\n",
+        "",
+        "shared memory is not set: the time before the first staged event",
+    ),
+    Mutant(
+        "shared.cu",
+        "place[m] = 0;",
+        "",
+        "shared memory is not set: the place behind the last staged event",
+    ),
+    Mutant(
+        "shared.cu",
+        "const long long n_intervals = hi - lo + 1;",
+        "const long long n_intervals = hi - lo;",
+        "lost tail: the interval after the last event",
+    ),
+    Mutant(
+        "shared_adjoint.cu",
+        "sum_next = mine ? slab[at] : REAL_(0.0);",
+        "sum_next = slab[at];",
+        "race: a thread without a neuron reads another's sum",
+    ),
+    Mutant(
+        "shared_adjoint.cu",
+        "if (at == here) sum_next = summed;",
+        "",
+        "two events of one row in succession: the sum of the first is lost",
+    ),
+    Mutant(
+        "shared_adjoint.cu",
+        "            __syncthreads();\n            sum_effects(",
+        "            sum_effects(",
+        "barrier lost: effects are summed before they are there",
+    ),
+    Mutant(
+        "shared_adjoint.cu",
+        "            __syncthreads();\n            int at = place[0];",
+        "            int at = place[0];",
+        "barrier lost: events are read while they are staged, on the way back",
+    ),
+    Mutant(
+        "shared_adjoint.cu",
+        "for (int k = 16; k > 0; k >>= 1) total +=",
+        "for (int k = 8; k > 0; k >>= 1) total +=",
+        "half a warp is left out of a sum",
+    ),
+    Mutant(
+        "shared_adjoint.cu",
+        "if (lane == 0) out[top - i] = total;",
+        "out[top - i] = total;",
+        "race: all lanes write one place",
+    ),
+    # ---- a layer with arrivals of its own
+    Mutant(
+        "fanin.cu",
+        "if (pair >= n_pairs || limit[pair] < 0) return;",
+        "if (pair > n_pairs || limit[pair] < 0) return;",
+        "off by one: a thread past the last neuron",
+    ),
+    Mutant(
+        "fanin.cu",
+        "        for (; early < n_early && early_time[early] + delay == cell.t; ++early)\n"
+        "            cell.j = cell.j + own_weight[n];",
+        "        for (; early < n_early && early_time[early] + delay == cell.t; ++early) {}",
+        "a self-jump of an earlier piece is lost",
+    ),
+    Mutant(
+        "fanin.cu",
+        "by_arrival[origin[i]] = a.beta;",
+        "by_arrival[i] = a.beta;",
+        "swapped index: sorted place for original place",
+    ),
+    # ---- readout
+    Mutant(
+        "readout.cu",
+        "const bool arrives = span > zero;",
+        "const bool arrives = true;",
+        "arrivals after the end of the sample count",
+    ),
+    Mutant(
+        "readout.cu",
+        "    scratch[THREAD] = value;\n    __syncthreads();",
+        "    scratch[THREAD] = value;",
+        "barrier lost: a block's sum begins before all values are there",
+    ),
+    Mutant(
+        "readout.cu",
+        "scratch[THREAD] += scratch[THREAD + half];\n        __syncthreads();",
+        "scratch[THREAD] += scratch[THREAD + half];",
+        "barrier lost: a block's sum goes on before the half before is added",
+    ),
+    # ---- order
+    Mutant(
+        "order.cu",
+        "out_sample[into] = (int)(pair / n_neurons);",
+        "out_sample[into] = (int)(pair % n_neurons);",
+        "swapped index: neuron for sample",
+    ),
+    Mutant(
+        "order.cu",
+        "k < high; k += 32)",
+        "k < high; k += 33)",
+        "wrong stride: synapses of a spike are left out",
+    ),
+    Mutant(
+        "order.cu",
+        "t >= begin[s] && t < duration[s]",
+        "t > begin[s] - 1e9 && t < duration[s]",
+        "arrivals of an earlier piece arrive again",
+    ),
+    Mutant(
+        "order.cu",
+        "for (long long i = first[group + 1] - 1; i >= first[group]; --i) {",
+        "for (long long i = first[group + 1] - 1; i > first[group]; --i) {",
+        "lost tail: a synapse's first arrival",
+    ),
+    # ---- loops
+    Mutant(
+        "queue.cu",
+        "(h.time[i] == h.time[j] && h.first[i] < h.first[j])",
+        "(h.time[i] == h.time[j] && h.first[i] > h.first[j])",
+        "wrong order of arrivals at one time",
+    ),
+    Mutant(
+        "queue.cu",
+        "if (other < t || (other == t && from < n)) {",
+        "if (other < t || (other == t && from > n)) {",
+        "wrong order of neurons that fire at one time",
+    ),
+    Mutant(
+        "queue.cu",
+        "if (due < t) {",
+        "if (due <= t) {",
+        "a spike goes before an arrival at its time",
+    ),
+    Mutant(
+        "queue.cu",
+        "if (waiting + (high - low) + 1 > capacity) *verdict = QUEUE_FULL;",
+        "",
+        "capacity of the heap is not checked",
+    ),
+    Mutant(
+        "queue.cu",
+        "        __syncthreads();\n        if (*verdict >= 0) break;",
+        "        if (*verdict >= 0) break;",
+        "barrier lost: the verdict is read before it is there",
+    ),
+    Mutant(
+        "queue.cu",
+        "                c.j[m] = c.j[m] + (low >= OWN ? own_weight[m] : weight[k]);\n"
+        "            }\n"
+        "            __syncthreads();",
+        "                c.j[m] = c.j[m] + (low >= OWN ? own_weight[m] : weight[k]);\n"
+        "            }",
+        "barrier lost: two bundles at one neuron at once",
+    ),
+    Mutant(
+        "queue_adjoint.cu",
+        "if (cause >= 0) through[cause] += effect;",
+        "",
+        "adjoint: dL/dt of the loop's own spikes is missing",
+    ),
+    Mutant(
+        "queue_adjoint.cu",
+        "spike_neuron[cause] >= n)",
+        "spike_neuron[cause] > n)",
+        "adjoint: wrong order of a spike and an arrival at its time",
+    ),
+)
