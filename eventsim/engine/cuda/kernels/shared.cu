@@ -43,7 +43,7 @@ DEVICE bool advance(const Neuron& n, Cell& c, const Written& out, REAL h, REAL f
     return good;
 }
 
-extern "C" __global__ void __launch_bounds__(TILE, 8) shared_forward(
+extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 6) shared_forward(
     const int n_neurons, const int n_rows,
     // events: first of every sample, times in ms, rows of the weights
     const long long* __restrict__ offsets, const double* __restrict__ times,
