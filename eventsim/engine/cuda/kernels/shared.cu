@@ -14,6 +14,10 @@
 //                 and 4 bytes of weights from the second-level cache (a row is shared by all
 //                 samples; 12 bytes of event are read once per tile). That is about 12 operations
 //                 a byte: arithmetic, not memory, limits it.
+//                 Machine code (sm_90, single): about 70 instructions per neuron and event on that
+//                 path, 45 of them arithmetic of this type, no spill. 132 multiprocessors that start
+//                 four instructions of 32 threads a clock at 1.7 GHz cannot do more than 4e11
+//                 neuron-events a second. Nothing of this was measured on a device.
 
 
 // Number of the first event in [lo, hi) at or after the end; events are sorted by time.

@@ -14,6 +14,8 @@
 // Roofline        one neuron and event with near terms: about 85 multiplications, fused operations
 //                 and additions, 20 selections, 4 bytes of weights, 8 bytes of read and written
 //                 sums, all from the second-level cache while a chunk's sums fit it.
+//                 Machine code (sm_90, single): about 125 instructions on that path, no spill: at most
+//                 2e11 neuron-events a second by the same count. Not measured on a device.
 
 // Sum over the block's neurons of effect[event][neuron], one event per warp at a time.
 DEVICE void sum_effects(const REAL* effect, int n_events, REAL* out, long long top) {
