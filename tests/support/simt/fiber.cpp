@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
+#include <deque>
 #include <new>
 
 #ifdef SIMT_TSAN
@@ -46,6 +47,20 @@ struct Scheduler {
 };
 
 Scheduler scheduler;
+
+#ifdef SIMT_TSAN
+// TSan forgets what a destroyed fiber did, and says nothing of a race that it cannot describe: so
+// the fibers of the last blocks are kept.
+constexpr size_t KEPT = 1024;
+std::deque<void*> retired;
+
+void retire(void* fiber) {
+    retired.push_back(fiber);
+    if (retired.size() <= KEPT) return;
+    __tsan_destroy_fiber(retired.front());
+    retired.pop_front();
+}
+#endif
 
 }  // namespace
 
@@ -90,19 +105,14 @@ void Fiber::acquire_stack() {
     stack_ = (char*)place + GUARD;
 }
 
-void Fiber::release_stack() {
-#ifdef SIMT_TSAN
-    if (sanitizer_) __tsan_destroy_fiber(sanitizer_);
-    sanitizer_ = nullptr;
-#endif
-    munmap(stack_ - GUARD, GUARD + STACK);
-}
+void Fiber::release_stack() { munmap(stack_ - GUARD, GUARD + STACK); }
 
 void Fiber::prepare(void (*entry)()) {
 #ifdef SIMT_TSAN
     // A fresh fiber and stack have seen nothing of earlier blocks: races between blocks show.
     release_stack();
     acquire_stack();
+    if (sanitizer_) retire(sanitizer_);
     sanitizer_ = __tsan_create_fiber(0);
 #elif defined(SIMT_ASAN)
     sanitizer_ = nullptr;
