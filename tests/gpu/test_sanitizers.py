@@ -14,7 +14,6 @@ pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 CASES = [
     ("asan", 0, "single"),
     ("asan", 5, "double"),
-    ("tsan", 0, "single"),
     ("tsan", 3, "single"),
     ("tsan", 4, "double"),
 ]

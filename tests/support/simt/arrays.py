@@ -93,7 +93,7 @@ class ndarray:
     @property
     def data(self):
         """The place of the array, as CuPy's ``data.ptr``."""
-        return types.SimpleNamespace(ptr=self._values.__array_interface__["data"][0])
+        return types.SimpleNamespace(ptr=address(self))
 
     def get(self):
         """A copy on the host."""
@@ -191,6 +191,11 @@ class ndarray:
 
     def __reduce__(self):
         return simt_arrays.array, (self.get(),)
+
+
+def address(array):
+    """Where the values are."""
+    return array._values.__array_interface__["data"][0]
 
 
 def _wrapped(result):

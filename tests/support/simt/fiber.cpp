@@ -26,11 +26,11 @@ void __sanitizer_finish_switch_fiber(void* fake_stack, const void** bottom, size
 namespace simt {
 namespace {
 
-constexpr size_t GUARD = 4096;
+[[maybe_unused]] constexpr size_t GUARD = 4096;
 #if defined(SIMT_ASAN)
 constexpr size_t STACK = 256 * 1024;  // instrumented frames are large
 #elif defined(SIMT_TSAN)
-constexpr size_t STACK = 16 * 1024;  // a new one per thread and block, which TSan wipes
+constexpr size_t STACK = 16 * 1024;  // a new one for every block's every thread
 #else
 constexpr size_t STACK = 64 * 1024;
 #endif
@@ -48,6 +48,13 @@ struct Scheduler {
 
 Scheduler scheduler;
 
+char* map_memory(size_t size) {
+    void* place = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED) throw std::bad_alloc();
+    return (char*)place;
+}
+
 #ifdef SIMT_TSAN
 // TSan forgets what a destroyed fiber did, and says nothing of a race that it cannot describe: so
 // the fibers of the last blocks are kept.
@@ -59,6 +66,22 @@ void retire(void* fiber) {
     if (retired.size() <= KEPT) return;
     __tsan_destroy_fiber(retired.front());
     retired.pop_front();
+}
+
+// A stack that nobody has used: on one that was used before, the locals of two threads would race.
+// They are cut from arenas; the arena before the last holds no stack of the block that runs.
+constexpr size_t STACKS = 1024;  // not fewer than the threads of a block
+
+char* new_stack() {
+    static char* arenas[2] = {};
+    static size_t n_used = STACKS;
+    if (n_used == STACKS) {
+        if (arenas[0]) munmap(arenas[0], STACKS * STACK);
+        arenas[0] = arenas[1];
+        arenas[1] = map_memory(STACKS * STACK);
+        n_used = 0;
+    }
+    return arenas[1] + STACK * n_used++;
 }
 #endif
 
@@ -93,25 +116,24 @@ simt_switch:
 constexpr int SAVED_REGISTERS = 6;
 #endif
 
-Fiber::Fiber() { acquire_stack(); }
+#ifdef SIMT_TSAN
+Fiber::Fiber() {}
 
-Fiber::~Fiber() { release_stack(); }
-
-void Fiber::acquire_stack() {
-    void* place = mmap(nullptr, GUARD + STACK, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (place == MAP_FAILED) throw std::bad_alloc();
+Fiber::~Fiber() {}
+#else
+Fiber::Fiber() {
+    char* const place = map_memory(GUARD + STACK);
     mprotect(place, GUARD, PROT_NONE);
-    stack_ = (char*)place + GUARD;
+    stack_ = place + GUARD;
 }
 
-void Fiber::release_stack() { munmap(stack_ - GUARD, GUARD + STACK); }
+Fiber::~Fiber() { munmap(stack_ - GUARD, GUARD + STACK); }
+#endif
 
 void Fiber::prepare(void (*entry)()) {
 #ifdef SIMT_TSAN
-    // A fresh fiber and stack have seen nothing of earlier blocks: races between blocks show.
-    release_stack();
-    acquire_stack();
+    // A fresh fiber has seen nothing of earlier blocks: races between blocks show.
+    stack_ = new_stack();
     if (sanitizer_) retire(sanitizer_);
     sanitizer_ = __tsan_create_fiber(0);
 #elif defined(SIMT_ASAN)

@@ -36,9 +36,6 @@ public:
     static void entered();
 
 private:
-    void acquire_stack();
-    void release_stack();
-
     char* stack_ = nullptr;
     void* stack_pointer_ = nullptr;
     [[maybe_unused]] void* sanitizer_ = nullptr;
@@ -47,7 +44,7 @@ private:
 #endif
 };
 
-// Ends what the launch left in the sanitizer's hands, and takes over who launches.
+// To be called by who resumes, before the first fiber of a launch.
 void begin_scheduling();
 
 #ifdef SIMT_TSAN

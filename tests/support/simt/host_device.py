@@ -9,7 +9,7 @@ import numpy as np
 
 from eventsim.engine.cuda.device import bind, kernel_source, signatures
 from tests.support.simt import build
-from tests.support.simt.arrays import ndarray, simt_arrays
+from tests.support.simt.arrays import address, ndarray, simt_arrays
 from tests.support.simt.source import kernels_that_meet, launch_bounds
 
 # Of every device from compute capability 7.5 on, except SHARED_BYTES: that of 9.0.
@@ -94,7 +94,7 @@ class HostDevice:
         _check_limits(kernel, grid, block, shared, len(args), chosen.largest_block)
         bound = bind(kernel, chosen.parameters, args, lambda value: isinstance(value, ndarray))
         packed = chosen.packing.pack(
-            *(value.data.ptr if isinstance(value, ndarray) else value for value in bound)
+            *(address(value) if isinstance(value, ndarray) else value for value in bound)
         )
         how = build.LaunchStruct(grid, block, shared, self.seed, chosen.fibers)
         message = chosen.call(ctypes.byref(how), packed)
