@@ -5,6 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda.probe import Card, look
 from eventsim.engine.registry import get_backend
 from tests.support.nets import neuron_parameters, random_net, random_stream
 from tests.support.simt import HostDevice, why_not
@@ -12,6 +13,8 @@ from tests.support.simt.exercise import differences, results
 from tests.support.simt.runs import RUNS, Run
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+DEVICE = look()
 
 # All have two hidden layers, skips past each, self-recurrence and another tau for every neuron.
 CASES = {
@@ -80,6 +83,18 @@ def test_gradients_do_not_depend_on_the_order_of_threads_and_blocks(precision):
         again = results(CudaBackend(HostDevice(seed)), precision, runs)
         for key, value in first.items():
             assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(
+    not isinstance(DEVICE, Card), reason=f"no device: {getattr(DEVICE, 'reason', '')}"
+)
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_device_has_the_bits_of_cpu(precision):
+    runs = RUNS | {name: case(name) for name in CASES}
+    expected = results(get_backend("cpu"), precision, runs)
+    actual = results(CudaBackend(), precision, runs)
+    assert differences(actual, expected, precision) == []
 
 
 def test_parameters_differ_between_neurons():
