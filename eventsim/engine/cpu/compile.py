@@ -38,6 +38,17 @@ def scalar(function: Callable[..., Any]) -> Any:
     return njit(error_model="numpy", fastmath=False)(function)
 
 
+def lean(function: Callable[..., Any]) -> Any:
+    """As scalar, for a function that makes no array: the arrays it is given are not counted.
+
+    Numba counts the references to an array wherever it is passed on or taken out of a tuple, with
+    atomic instructions, and does not always see that it need not; those took most of the queue's
+    time (bench/macro/balanced.py).
+    """
+    without_counts: Any = {"_nrt": False}
+    return njit(error_model="numpy", fastmath=False, **without_counts)(function)
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls: parallel, without the lock, cached on disk."""
     config: Any = numba.config

@@ -7,9 +7,12 @@ Arrivals and neurons wait in two binary heaps, ordered by (time, synapse) and (t
 What arrives is a bundle of synapses, see :mod:`eventsim.engine.bundles`. Spikes of other stages
 arrive in a sorted list; those of the neurons themselves go through the heap.
 
-Work per synaptic event: one propagation, one cheap bound of V, and rarely a crossing; per spike one
-pass through each heap. A neuron's state goes from arrival to arrival as in
+Work per synaptic event: one propagation and a division. A neuron waits at a time before which it
+cannot fire, the first of Newton's steps; the crossing itself is searched when that time comes and
+nothing arrived since, so rarely. A neuron whose time moves later stays where it is until then. Per
+spike one pass through each heap. A neuron's state goes from arrival to arrival as in
 :mod:`eventsim.engine.cpu.fanin`, by the same operations, so that both give the same bits.
+bench/macro/balanced.py times it.
 """
 
 from typing import NamedTuple
@@ -19,7 +22,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from eventsim.engine.bundles import OWN
-from eventsim.engine.cpu.compile import kernel, scalar
+from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.scalar import crossing, decay, flush, fma, propagators
 from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import (
@@ -35,12 +38,12 @@ from eventsim.engine.table import (
 )
 
 
-@scalar
+@lean
 def _before(time, first, i, j):
     return time[i] < time[j] or (time[i] == time[j] and first[i] < first[j])
 
 
-@scalar
+@lean
 def _push(time, first, last, size):
     """Put the entry at ``size`` in its place in the heap below it."""
     i = size
@@ -54,7 +57,7 @@ def _push(time, first, last, size):
         i = up
 
 
-@scalar
+@lean
 def _pop(time, first, last, size):
     """Take the first of ``size`` entries out; the heap keeps size - 1."""
     size -= 1
@@ -74,7 +77,7 @@ def _pop(time, first, last, size):
         i = down
 
 
-@scalar
+@lean
 def _reschedule(heap, place, due, n, time):
     """Neuron n is due at ``time``: move it to its place in the heap of neurons."""
     due[n] = time
@@ -120,7 +123,7 @@ class Cells(NamedTuple):
     held: NDArray[np.int64]
 
 
-@scalar
+@lean
 def _predict(cells, par, n, t_end):
     """When neuron n fires or is let go if nothing arrives before; infinity if not at all."""
     if cells.held[n] >= 0:
@@ -140,7 +143,26 @@ def _predict(cells, par, n, t_end):
     return t + rise
 
 
-@scalar
+@lean
+def _soonest(cells, par, n, t_end):
+    """A time before which neuron n does nothing if nothing arrives; at no time after its crossing.
+
+    It is the first of Newton's steps in :func:`crossing`, which never go back, and so a bound of
+    the crossing to the bit.
+    """
+    v, j, level = cells.v[n], cells.j[n], par[LEVEL, n]
+    real = type(v)
+    zero, t = real(0.0), cells.time[n]
+    if cells.held[n] >= 0 or v >= level or level <= zero:
+        return _predict(cells, par, n, t_end)
+    bound = (v if v > zero else zero) + (j if j > zero else zero) * par[PEAK, n]
+    if bound < par[ALERT, n] or not j > v:
+        return np.inf
+    step = (level - v) / (par[RATE_MEM, n] * (j - v))
+    return t + step if step < real(t_end - t) else np.inf
+
+
+@lean
 def _advance(cells, par, n, t):
     """Bring neuron n to an arrival at t."""
     real = type(cells.v[n])
@@ -155,7 +177,7 @@ def _advance(cells, par, n, t):
     cells.time[n] = t
 
 
-@scalar
+@lean
 def _release(cells, par, n, spikes, start, limit):
     """V of neuron n is let go."""
     real, t = type(cells.v[n]), cells.until[n]
@@ -166,7 +188,7 @@ def _release(cells, par, n, spikes, start, limit):
     cells.held[n] = -1
 
 
-@scalar
+@lean
 def _fire(cells, par, n, refractory, spikes, start, limit, count):
     """Neuron n fires after its rise; its spike gets the number ``count``."""
     _, y, _ = propagators(cells.rise[n], par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
@@ -181,6 +203,32 @@ def _fire(cells, par, n, refractory, spikes, start, limit, count):
     cells.j[n], cells.v[n], cells.time[n] = j + par[SELF, n], par[RESET, n], t
 
 
+@lean
+def _deliver(low, high, t, loop, cells, par, reached, n_reached, mark, epoch):
+    """A bundle arrives; neurons that nothing has reached at this time yet join ``reached``."""
+    own = low >= OWN
+    for k in range(0 if own else low, 1 if own else high):
+        n = low - OWN if own else np.int64(loop.target[k])
+        if mark[n] != epoch:
+            mark[n] = epoch
+            reached[n_reached] = n
+            n_reached += 1
+            _advance(cells, par, n, t)
+        cells.j[n] = cells.j[n] + (loop.own_weight[n] if own else loop.weight[k])
+    return n_reached
+
+
+@lean
+def _look_again(reached, n_reached, cells, par, heap, place, due, sure, t_end):
+    """The neurons that were reached may be due earlier; those due later keep their place."""
+    for i in range(n_reached):
+        n = reached[i]
+        sure[n] = False
+        at = _soonest(cells, par, n, t_end)
+        if at < due[n]:
+            _reschedule(heap, place, due, n, at)
+
+
 @scalar
 def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit):
     """One sample; returns the number of spikes, or -1 - n where neuron n runs away, and a time."""
@@ -190,10 +238,11 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
         np.zeros(size, par.dtype), np.zeros(size), np.full(size, -1),
     )  # fmt: skip
     heap, place, due = np.arange(size), np.arange(size), np.full(size, np.inf)
+    sure = np.zeros(size, np.bool_)
     for n in range(size):
         if par[LEVEL, n] <= real(0.0):
             cells.v[n] = par[RESET, n]
-        _reschedule(heap, place, due, n, _predict(cells, par, n, t_end))
+        _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
     time, first, last = np.empty(64), np.empty(64, np.int64), np.empty(64, np.int64)
     waiting, outside, end = 0, arrivals.offsets[s], arrivals.offsets[s + 1]
     reached, n_reached = np.empty(size, np.int64), 0
@@ -205,9 +254,16 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
             t = min(t, time[0])
         n = heap[0]
         if due[n] < t:
+            if not sure[n]:
+                at = _soonest(cells, par, n, t_end)
+                if not at > due[n]:
+                    at, sure[n] = _predict(cells, par, n, t_end), True
+                _reschedule(heap, place, due, n, at)
+                continue
+            sure[n] = False
             if cells.held[n] >= 0:
                 _release(cells, par, n, spikes, start, limit)
-                _reschedule(heap, place, due, n, _predict(cells, par, n, t_end))
+                _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
                 continue
             _fire(cells, par, n, refractory[n], spikes, start, limit, count)
             t = cells.time[n]
@@ -217,7 +273,7 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
             recent[n] += 1
             if recent[n] > RUNAWAY_PER_MS:
                 return -1 - n, t
-            _reschedule(heap, place, due, n, _predict(cells, par, n, t_end))
+            _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
             own = loop.own_delay[n] > 0.0
             most = waiting + loop.start[n + 1] - loop.start[n] + 1
             if most > time.size:
@@ -256,20 +312,8 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
                 waiting -= 1
             else:
                 break
-            own = low >= OWN
-            for k in range(0 if own else low, 1 if own else high):
-                n = low - OWN if own else np.int64(loop.target[k])
-                if mark[n] != epoch:
-                    mark[n] = epoch
-                    reached[n_reached] = n
-                    n_reached += 1
-                    _advance(cells, par, n, t)
-                cells.j[n] = cells.j[n] + (loop.own_weight[n] if own else loop.weight[k])
-        for i in range(n_reached):
-            n = reached[i]
-            predicted = _predict(cells, par, n, t_end)
-            if predicted != due[n]:
-                _reschedule(heap, place, due, n, predicted)
+            n_reached = _deliver(low, high, t, loop, cells, par, reached, n_reached, mark, epoch)
+        _look_again(reached, n_reached, cells, par, heap, place, due, sure, t_end)
 
 
 @kernel
