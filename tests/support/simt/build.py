@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -168,6 +169,7 @@ def _digest(text, flavour):
 
 def _build(text, flavour, place):
     place.parent.mkdir(parents=True, exist_ok=True)
+    _forget_old(place.parent)
     folder = Path(tempfile.mkdtemp(dir=place.parent, prefix="building-"))
     try:
         (folder / "kernels.cpp").write_text(text, "utf-8")
@@ -184,6 +186,13 @@ def _build(text, flavour, place):
                 raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_old(folder):
+    """Remove builds of a month ago: their sources have changed since, most likely."""
+    for build in folder.iterdir():
+        if build.is_dir() and build.stat().st_mtime < time.time() - 30 * 24 * 3600:
+            shutil.rmtree(build, ignore_errors=True)
 
 
 def _compile(folder, source, target, flags):
