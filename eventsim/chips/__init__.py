@@ -1,0 +1,1 @@
+"""Neuromorphic chips and arithmetic technologies as data: limits, formats, energies, latencies."""

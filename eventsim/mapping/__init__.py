@@ -1,0 +1,1 @@
+"""Populations onto the cores of a chip: partition, placement, traffic, quantisation."""
