@@ -5,6 +5,7 @@ from eventsim.train.checkpoint import load_network, save_network
 from eventsim.train.config import TrainConfig
 from eventsim.train.data import LabelledEvents, StoredLabelledEvents, stratified_split
 from eventsim.train.evaluation import Evaluation, evaluate
+from eventsim.train.gradient import gradient
 from eventsim.train.loop import TrainEvent, TrainResult, train
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule, select
@@ -33,6 +34,7 @@ __all__ = [
     "augment",
     "connect",
     "evaluate",
+    "gradient",
     "lift_silent",
     "load_network",
     "save_network",

@@ -44,17 +44,19 @@ Wunderlich and Pehle (2021), Sci. Rep. 11:12829, equation (10) for the first-spi
 """
 
 from dataclasses import KW_ONLY, dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.adjoint import Loss, ReadoutSeed, Seeds, SpikeSeed
+from eventsim.adjoint import ReadoutSeed, Seeds, SpikeSeed
 from eventsim.engine import get_backend, readout_integral
 from eventsim.engine.host import sum_by
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.events.namespace import beside, counts_of, namespace, to_host
 from eventsim.network import Network
+from eventsim.train.gradient import AnyLoss, AnySeed, AnySeeds, merge_seeds
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -75,7 +77,7 @@ class Classified:
     """
 
     value: float
-    seeds: Seeds
+    seeds: AnySeeds
     logits: Floats
 
 
@@ -113,7 +115,7 @@ class CrossEntropy:
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         result = self.classify(net, tape)
-        return result.value, result.seeds
+        return result.value, cast(Seeds, result.seeds)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
@@ -169,7 +171,7 @@ class FirstSpike:
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         result = self.classify(net, tape)
-        return result.value, result.seeds
+        return result.value, cast(Seeds, result.seeds)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, neurons]. New array."""
@@ -285,63 +287,17 @@ class SumOfLosses:
         At the call, if two terms weigh the same readout with different time constants.
     """
 
-    terms: tuple[tuple[float, Loss], ...]
+    terms: tuple[tuple[float, AnyLoss], ...]
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and merged seeds."""
-        value, merged = 0.0, dict[str, SpikeSeed | ReadoutSeed]()
+        value, merged = 0.0, dict[str, AnySeed]()
         for weight, loss in self.terms:
             term, seeds = loss(net, tape)
             value += weight * term
             merged = merge_seeds(merged, seeds, weight=weight)
-        return value, merged
-
-
-def merge_seeds(
-    first: Seeds, second: Seeds, *, weight: float = 1.0
-) -> dict[str, SpikeSeed | ReadoutSeed]:
-    """Add ``weight`` times the second seeds to the first. New arrays."""
-    merged = {name: _scaled(seed, 1.0) for name, seed in first.items()}
-    for name, seed in second.items():
-        scaled = _scaled(seed, weight)
-        merged[name] = _added(name, merged[name], scaled) if name in merged else scaled
-    return merged
-
-
-def _scaled(seed: Floats | SpikeSeed | ReadoutSeed, weight: float) -> SpikeSeed | ReadoutSeed:
-    if isinstance(seed, ReadoutSeed):
-        return ReadoutSeed(time_constant=seed.time_constant, integral=weight * seed.integral)
-    if isinstance(seed, SpikeSeed):
-        return SpikeSeed(
-            time=None if seed.time is None else weight * seed.time,
-            voltage=None if seed.voltage is None else weight * seed.voltage,
-        )
-    return SpikeSeed(time=weight * seed)
-
-
-def _added(
-    name: str, first: SpikeSeed | ReadoutSeed, second: SpikeSeed | ReadoutSeed
-) -> SpikeSeed | ReadoutSeed:
-    if isinstance(first, SpikeSeed) and isinstance(second, SpikeSeed):
-        return SpikeSeed(
-            time=_sum_of_given(first.time, second.time),
-            voltage=_sum_of_given(first.voltage, second.voltage),
-        )
-    if isinstance(first, ReadoutSeed) and isinstance(second, ReadoutSeed):
-        if first.time_constant == second.time_constant:
-            integral = first.integral + second.integral
-            return ReadoutSeed(time_constant=first.time_constant, integral=integral)
-        raise ParameterError(
-            f"SumOfLosses: readout {name!r} is weighed with time constants {first.time_constant} "
-            f"and {second.time_constant} ms, expected one. Give both losses the same."
-        )
-    raise ParameterError(f"SumOfLosses: {name!r} has seeds for spikes and for a readout.")
-
-
-def _sum_of_given(first: Floats | None, second: Floats | None) -> Floats | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return first + second
+        # The adjoint alone refuses those of voltages, in words of its own.
+        return value, cast(Seeds, merged)
 
 
 def _softmax_loss(logits: Floats, labels: Ints, where: str) -> tuple[float, Floats]:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.adjoint import backward
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.namespace import namespace, to_host
 from eventsim.network import Network
@@ -22,7 +21,8 @@ from eventsim.train.checkpoint import RunState
 from eventsim.train.config import TrainConfig
 from eventsim.train.data import LabelledEvents
 from eventsim.train.evaluation import make_loss, run_resident, spiking_names
-from eventsim.train.losses import Classified, merge_seeds
+from eventsim.train.gradient import gradient, merge_seeds
+from eventsim.train.losses import Classified
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent, spike_seeds
 
@@ -174,7 +174,7 @@ def _backward(
     seeds = merge_seeds({}, shard.outcome.seeds, weight=share)
     # The slopes are those of the whole batch: no share of samples here.
     seeds = merge_seeds(seeds, spike_seeds(slopes, shard.tape))
-    gradients = backward(net, shard.tape, seeds)
+    gradients = gradient(net, shard.tape, seeds)
     flat = gradients.flat()
     xp = namespace(flat[keys[0]])
     grazes = xp.asarray([float(gradients.grazes)])
