@@ -115,7 +115,8 @@ class Synapses:
         if self.projection.kind != "self":
             return _product(sent, group.weights)
         if isinstance(group.columns, slice):
-            return sent * group.weights
+            scaled: Array = sent * group.weights
+            return scaled
         whole = np.zeros((*sent.shape[:-1], self.projection.weights.size), self.dtype)
         whole[..., group.columns] = sent * group.weights
         return whole

@@ -6,6 +6,7 @@ from eventsim.train.config import TrainConfig
 from eventsim.train.data import LabelledEvents, StoredLabelledEvents, stratified_split
 from eventsim.train.evaluation import Evaluation, evaluate
 from eventsim.train.gradient import gradient
+from eventsim.train.intrinsic import SpiKL
 from eventsim.train.loop import TrainEvent, TrainResult, train
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule, select
@@ -25,6 +26,7 @@ __all__ = [
     "ProcessGroup",
     "RateBand",
     "RichProgress",
+    "SpiKL",
     "StoredLabelledEvents",
     "SumOfLosses",
     "TrainConfig",

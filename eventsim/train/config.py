@@ -15,12 +15,17 @@ from typing import Any, Literal, get_args
 
 from eventsim.errors import ParameterError
 from eventsim.train.augment import Augmentation
+from eventsim.train.intrinsic import SpiKL
 from eventsim.train.optimiser import INTRINSIC, AdamSettings, LearningRates
 
 LossName = Literal["cross_entropy", "first_spike"]
 Precision = Literal["single", "double"]
 
-_NESTED: tuple[tuple[str, Any], ...] = (("rates", LearningRates), ("augmentation", Augmentation))
+_NESTED: tuple[tuple[str, Any], ...] = (
+    ("rates", LearningRates),
+    ("augmentation", Augmentation),
+    ("spikl", SpiKL),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,9 @@ class TrainConfig:
         Added to the incoming weights of neurons that were silent in a whole batch; 0 for none.
     augmentation
         Of training batches.
+    spikl
+        The local rule of intrinsic plasticity that hidden populations follow beside the gradient;
+        see :mod:`eventsim.train.intrinsic`. Off by default; not for what ``bip`` names.
     backend, precision
         Of the engine.
     checkpoint_every
@@ -96,6 +104,7 @@ class TrainConfig:
     rate_strength: float = 1e-4
     silent_lift: float = 1e-3
     augmentation: Augmentation = field(default_factory=Augmentation)
+    spikl: SpiKL = field(default_factory=SpiKL)
     backend: str = "auto"
     precision: Precision = "single"
     checkpoint_every: int = 50
@@ -123,6 +132,8 @@ class TrainConfig:
         _require("gain", self.gain, 0 < self.gain < math.inf, "a finite value > 0")
         unknown = [name for name in self.bip if name not in INTRINSIC]
         _require("bip", list(self.bip), not unknown, f"names out of {INTRINSIC}")
+        both = sorted(set(self.spikl.tuned) & set(self.bip))
+        _require("spikl", both, not both, "no parameter that bip trains as well")
         _require("max_delay", self.max_delay, self.max_delay > 0, "a value > 0 (ms)")
         _require("ease_in", self.ease_in, self.ease_in >= 0, "a number of epochs >= 0")
         band = (self.rate_low, self.rate_high)

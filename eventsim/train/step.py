@@ -22,9 +22,9 @@ from eventsim.train.config import TrainConfig
 from eventsim.train.data import LabelledEvents
 from eventsim.train.evaluation import make_loss, run_resident, spiking_names
 from eventsim.train.gradient import gradient, merge_seeds
-from eventsim.train.losses import Classified
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent, spike_seeds
+from eventsim.train.softmax import Classified
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -106,7 +106,10 @@ def train_batch(
     xp = namespace(parameters[keys[0]])
     total = add_in_order(group.gather(rows, len(pieces), xp=xp))
 
+    pull = _plasticity(config, net, group, shards, list(hidden), len(pieces))
+
     state.busy = True
+    config.spikl.apply(net, list(hidden), pull, len(batch))
     report = state.optimiser.step(_unflatten(total, keys, parameters), factor=factor)
     lifted = lift_silent(net, hidden, amount=config.silent_lift)
     if lifted:
@@ -164,6 +167,22 @@ def _rate_band(
         return 0.0, {}
     band = RateBand(config.rate_low, config.rate_high, strength=config.rate_strength)
     return band.slopes(net, hidden, seconds=seconds)
+
+
+def _plasticity(
+    config: TrainConfig,
+    net: Network,
+    group: ProcessGroup,
+    shards: Sequence[_Shard],
+    names: Sequence[str],
+    n_shards: int,
+) -> Floats:
+    """What the local rule makes of the whole batch; see :mod:`eventsim.train.intrinsic`."""
+    if not config.spikl.tuned:
+        return np.zeros(0)
+    rows = [config.spikl.pull(net, shard.tape, names) for shard in shards]
+    pull: Floats = add_in_order(group.gather(rows, n_shards))
+    return pull
 
 
 def _backward(
