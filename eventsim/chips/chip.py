@@ -27,12 +27,15 @@ class Quantity:
         fitted or scaled by somebody.
     source
         Who published it, and for which conditions it holds.
+    includes
+        Names of other terms whose cost this figure contains, so that they are not missing.
     """
 
     value: float
     unit: str
     status: Status
     source: str
+    includes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ A file in TOML::
     unit = "pJ"
     status = "measured"        # measured, simulated or estimated
     source = "data sheet, table 3"
+    includes = ["spike"]       # terms that this figure contains; may be left out
 
     [latency.synaptic_event]
     value = 4.0
@@ -210,15 +211,23 @@ def _quantities(entry: _Entry | None, terms: Mapping[str, Term]) -> dict[str, Qu
     if entry is None:
         return {}
     part = entry.table(tuple(terms), optional=tuple(terms))
-    found = {name: _quantity(part[name], terms[name]) for name in part}
+    found = {name: _quantity(part[name], terms[name], terms) for name in part}
     return {name: found[name] for name in terms if name in found}
 
 
-def _quantity(entry: _Entry, term: Term) -> Quantity:
-    part = entry.table(("value", "unit", "status", "source"))
+def _quantity(entry: _Entry, term: Term, terms: Mapping[str, Term]) -> Quantity:
+    keys = ("value", "unit", "status", "source", "includes")
+    part = entry.table(keys, optional=("includes",))
     return Quantity(
         value=part["value"].number(),
         unit=part["unit"].one_of((term.unit,)),
         status=part["status"].one_of(get_args(Status)),
         source=part["source"].text(),
+        includes=_included(part["includes"], terms) if "includes" in part else (),
     )
+
+
+def _included(entry: _Entry, terms: Mapping[str, Term]) -> tuple[str, ...]:
+    if not isinstance(entry.value, list):
+        raise entry.wrong("a list of terms")
+    return tuple(_Entry(entry.place, name).one_of(terms) for name in entry.value)

@@ -144,6 +144,8 @@ def test_errors_are_those_of_eventsim():
         ('"measured"', '"guessed"', "is 'guessed', expected one of measured, simulated"),
         ('source = "table 3"', "", "synaptic_event: lacks source"),
         ("energy.synaptic_event", "energy.synapse", "unknown key 'synapse'"),
+        ('"table 3"', '"table 3"\nincludes = ["spikes"]', "includes: is 'spikes', expected one of"),
+        ('"table 3"', '"table 3"\nincludes = "spike"', "includes: is 'spike', expected a list"),
     ],
 )
 def test_malformed_file_says_where_what_came_and_what_was_expected(chip_file, old, new, message):
