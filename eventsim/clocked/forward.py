@@ -113,12 +113,16 @@ class ClockedRun:
             for name, record in self.records.items()
             if record.spikes is not None
         }
+        return SpikeTape(self.stream, trains, self.synaptic_events, "clocked", self.precision)
+
+    @cached_property
+    def synaptic_events(self) -> dict[str, int]:
+        """Spike arrivals at synapses before the samples' ends, by projection."""
         alive = self.events.alive
-        events = {
+        return {
             name: link.arrivals(self.spikes(link.projection.source), alive)
             for name, link in self.synapses.items()
         }
-        return SpikeTape(self.stream, trains, events, "clocked", self.precision)
 
     @cached_property
     def synapses(self) -> dict[str, Synapses]:
@@ -144,6 +148,11 @@ class ClockedRun:
     def stored_bytes(self) -> int:
         """Size of all that is kept from the forward pass."""
         return self.events.counts.nbytes + sum(r.nbytes for r in self.records.values())
+
+    @property
+    def error_bytes(self) -> int:
+        """Size of all that a backward pass holds at its start."""
+        return sum(r.voltage.nbytes for r in self.records.values())
 
     def _trains(self, spikes: NDArray[np.bool_]) -> SpikeTrains:
         sample, step, neuron = np.nonzero(spikes.transpose(1, 0, 2))
