@@ -9,23 +9,29 @@ from eventsim.train.gradient import gradient
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.loop import TrainEvent, TrainResult, train
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum
+from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule, select
 from eventsim.train.parallel import ProcessGroup, connect
 from eventsim.train.progress import RichProgress
+from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.regularise import RateBand, lift_silent
+from eventsim.train.spiking import ClassTrains, SpikeCount
 
 __all__ = [
     "AdamSettings",
     "AdamW",
     "Augmentation",
+    "ClassTrains",
     "CrossEntropy",
     "Evaluation",
     "FirstSpike",
     "LabelledEvents",
     "LearningRates",
+    "NearMiss",
     "ProcessGroup",
     "RateBand",
     "RichProgress",
+    "SpikeCount",
     "SpiKL",
     "StoredLabelledEvents",
     "SumOfLosses",
@@ -33,6 +39,7 @@ __all__ = [
     "TrainEvent",
     "TrainResult",
     "VanRossum",
+    "VoltageCrossEntropy",
     "augment",
     "connect",
     "evaluate",

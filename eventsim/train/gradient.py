@@ -9,7 +9,7 @@ the seeds :math:`\partial L/\partial t` of the sources' spikes, from which the a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,18 +29,51 @@ OwnSeed = SpikeSeed | ReadoutSeed
 
 
 @dataclass(frozen=True, eq=False)
+class VoltageTerm:
+    """Derivatives by the voltages of one probe.
+
+    Attributes
+    ----------
+    probe
+        Whose voltages.
+    by_voltage
+        dL/dV at its asked times, [rows, asked].
+    by_parameter
+        What the loss itself, at fixed voltages, gives parameters of the neurons, [rows] each.
+    """
+
+    probe: VoltageProbe
+    by_voltage: Floats
+    by_parameter: Mapping[str, Floats] = field(default_factory=dict)
+
+    def scaled(self, weight: float) -> "VoltageTerm":
+        """The derivatives times ``weight``."""
+        by_parameter = {name: weight * values for name, values in self.by_parameter.items()}
+        return VoltageTerm(self.probe, weight * self.by_voltage, by_parameter)
+
+    def backward(self) -> DirectGradients:
+        """What it gives parameters, synapses and spikes that act on the neurons."""
+        found, n = self.probe.backward(self.by_voltage), self.probe.neurons.chosen.size
+        parameters = dict(found.parameters)
+        for name, values in self.by_parameter.items():
+            own = values.reshape(-1, n).sum(axis=0)
+            parameters[name] = parameters[name] + own if name in parameters else own
+        return found._replace(parameters=parameters)
+
+
+@dataclass(frozen=True, eq=False)
 class VoltageSeed:
     """Derivatives by a population's voltages at chosen times.
 
     Attributes
     ----------
     terms
-        Pairs of a probe and dL/dV at its asked times, [rows, asked].
+        One per probe.
     other
         Seed of the same population that :func:`eventsim.adjoint.backward` takes, or None.
     """
 
-    terms: tuple[tuple[VoltageProbe, Floats], ...]
+    terms: tuple[VoltageTerm, ...]
     other: OwnSeed | None = None
 
 
@@ -76,7 +109,7 @@ def gradient(net: Network, tape: SpikeTape, seeds: AnySeeds | AnyLoss) -> Gradie
             continue
         if seed.other is not None:
             plain[name] = seed.other
-        direct += [(probe.neurons, probe.backward(by)) for probe, by in seed.terms]
+        direct += [(term.probe.neurons, term.backward()) for term in seed.terms]
     by_input: list[Array] = []
     for neurons, found in direct:
         plain = merge_seeds(plain, _of_sources(net, neurons, found, by_input))
@@ -165,7 +198,7 @@ def _scaled(seed: Floats | AnySeed, weight: float) -> AnySeed:
     if isinstance(seed, VoltageSeed):
         other = None if seed.other is None else _scaled(seed.other, weight)
         assert not isinstance(other, VoltageSeed)
-        return VoltageSeed(tuple((probe, weight * by) for probe, by in seed.terms), other)
+        return VoltageSeed(tuple(term.scaled(weight) for term in seed.terms), other)
     if isinstance(seed, ReadoutSeed):
         return ReadoutSeed(time_constant=seed.time_constant, integral=weight * seed.integral)
     if isinstance(seed, SpikeSeed):
