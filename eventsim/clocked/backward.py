@@ -155,7 +155,7 @@ class _Retreat:
         self.per_spike = None if per_spike is None else per_spike.astype(dtype)
         self.later = np.zeros(shape, dtype)  # Theta
         self.error = np.zeros(shape, dtype)  # dL/dx
-        self.sums = {key: np.zeros(shape) for key in BIP if key in population.parameters}
+        self.sums = {key: np.zeros(shape[1]) for key in BIP if key in population.parameters}
 
     def step(self, t: int, worth: Array) -> None:
         """Replace the worth of spikes in step t by dL/d(what arrives in it)."""
@@ -165,15 +165,16 @@ class _Retreat:
         self.error *= c.decay_syn
         self.error += c.gain * delta
         np.divide(self.error, c.tau_syn, out=worth)
-        last = record.current[t - 1] if t else 0.0
-        self.sums["tau_mem"] += delta * before
-        self.sums["resistance"] += delta * record.current[t]
-        self.sums["tau_syn"] += worth * (last - record.current[t])
+        self.sums["tau_mem"] += _over_samples(delta, before)
+        self.sums["resistance"] += _over_samples(delta, record.current[t])
+        self.sums["tau_syn"] -= _over_samples(worth, record.current[t])
+        if t:
+            self.sums["tau_syn"] += _over_samples(worth, record.current[t - 1])
 
     def gradients(self) -> Gradients:
         """Sums over steps and samples, each [size]."""
         factors = {"tau_mem": self.dt / self.c.tau_mem**2, "resistance": self.dt, "threshold": -1.0}
-        return {key: v.sum(axis=0) * factors.get(key, 1.0) for key, v in self.sums.items()}
+        return {key: total * factors.get(key, 1.0) for key, total in self.sums.items()}
 
     def _before(self, t: int) -> Array:
         """Voltage after step t - 1 and its reset."""
@@ -207,7 +208,7 @@ class _Retreat:
             delta[held] = 0.0
             chained = np.where(held, self.later, chained)
         self.later = chained
-        self.sums["threshold"] += delta * seen
+        self.sums["threshold"] += delta.sum(axis=0, where=seen)
         return delta
 
     def _surrogate(self, voltage: Array) -> Array:
@@ -215,3 +216,8 @@ class _Retreat:
         e = np.exp(np.clip(z, -SURROGATE_RANGE, SURROGATE_RANGE))
         slope: Array = self.dt * e / (SURROGATE_WIDTH * (1.0 + e) ** 2)
         return slope
+
+
+def _over_samples(first: Array, second: Array) -> Array:
+    total: Array = np.einsum("bn,bn->n", first, second)
+    return total
