@@ -54,6 +54,7 @@ _STAGES: Mapping[str, tuple[str, ...]] = {
     "leakage": ("static_core", "static_chip"),
     "barrier of a step": ("step_sync",),
 }  # fmt: skip
+NO_FIGURE = "no figure in the chip's file"
 _NEEDS = {
     "step": "needs a time step",
     "mapping": "needs a mapping of neurons to cores",
@@ -299,7 +300,7 @@ def _missing(chip: Chip, known: set[str]) -> tuple[Missing, ...]:
         if stage == "barrier of a step" and chip.step_ms is None:
             continue
         if not priced.intersection(names):
-            lacking.append(Missing(stage, "no published figure"))
+            lacking.append(Missing(stage, NO_FIGURE))
     if chip.kind == "technology" and "memory_byte" not in priced:
-        lacking.append(Missing("memory", "not part of this technology's figures"))
+        lacking.append(Missing("memory", NO_FIGURE))
     return tuple(lacking)

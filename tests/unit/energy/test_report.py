@@ -112,7 +112,7 @@ def test_what_needs_a_step_or_a_mapping_is_missing_by_name(run):
         ("axon_out", "needs a mapping of neurons to cores"),
         ("hop_ew", "needs a mapping of neurons to cores"),
         ("hop_ns", "needs a mapping of neurons to cores"),
-        ("barrier of a step", "no published figure"),
+        ("barrier of a step", "no figure in the chip's file"),
     }
 
 
