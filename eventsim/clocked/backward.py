@@ -47,6 +47,7 @@ A readout has no threshold: :math:`\delta[t] = \partial L/\partial u[t] + (1 - \
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,12 +123,12 @@ def _backward_stage(
         for p in stage.members
     }
     inside = [run.synapses[name] for name in lateral_names(stage)]
-    for t in range(run.events.counts.shape[0] - 1, -1, -1):
+    for t, n in reversed(list(enumerate(run.events.live))):
         for link in inside:
             p = link.projection
-            link.back_at(worth[p.target], t, worth[p.source][t])
+            link.back_at(worth[p.target][:, :n], t, worth[p.source][t, :n])
         for name, member in members.items():
-            member.step(t, worth[name][t])
+            member.step(t, worth[name][t, :n])
     for name, member in members.items():
         gradients |= {f"{name}.{key}": value for key, value in member.gradients().items()}
     for p in (*stage.afferents, *(link.projection for link in inside)):
@@ -159,55 +160,64 @@ class _Retreat:
 
     def step(self, t: int, worth: Array) -> None:
         """Replace the worth of spikes in step t by dL/d(what arrives in it)."""
-        c, record = self.c, self.record
-        before = self._before(t)
-        delta = self._readout(worth) if record.spikes is None else self._spiking(t, worth, before)
-        self.error *= c.decay_syn
-        self.error += c.gain * delta
-        np.divide(self.error, c.tau_syn, out=worth)
+        c, record, n = self.c, self.record, len(worth)
+        before, later, error = self._before(t, n), self.later[:n], self.error[:n]
+        if record.spikes is None:
+            later *= c.decay_mem
+            later += worth
+            delta = later
+        else:
+            delta = self._spiking(t, worth, before, later)
+        error *= c.decay_syn
+        error += c.gain * delta
+        np.divide(error, c.tau_syn, out=worth)
         self.sums["tau_mem"] += _over_samples(delta, before)
-        self.sums["resistance"] += _over_samples(delta, record.current[t])
-        self.sums["tau_syn"] -= _over_samples(worth, record.current[t])
+        self.sums["resistance"] += _over_samples(delta, record.current[t, :n])
+        self.sums["tau_syn"] -= _over_samples(worth, record.current[t, :n])
         if t:
-            self.sums["tau_syn"] += _over_samples(worth, record.current[t - 1])
+            self.sums["tau_syn"] += _over_samples(worth, record.current[t - 1, :n])
 
     def gradients(self) -> Gradients:
         """Sums over steps and samples, each [size]."""
-        factors = {"tau_mem": self.dt / self.c.tau_mem**2, "resistance": self.dt, "threshold": -1.0}
+        factors: dict[str, Any] = {
+            "tau_mem": self.dt / self.c.tau_mem**2,
+            "resistance": self.dt,
+            "threshold": -1.0,
+        }
         return {key: total * factors.get(key, 1.0) for key, total in self.sums.items()}
 
-    def _before(self, t: int) -> Array:
+    def _before(self, t: int, n: int) -> Array:
         """Voltage after step t - 1 and its reset."""
         if t == 0:
-            start: Array = np.broadcast_to(self.c.start, self.later.shape)
+            start: Array = np.broadcast_to(self.c.start, (n, self.c.start.size))
             return start
-        voltage, spikes = self.record.voltage[t - 1], self.record.spikes
-        after: Array = voltage if spikes is None else np.where(spikes[t - 1], self.c.reset, voltage)
+        voltage, spikes = self.record.voltage[t - 1, :n], self.record.spikes
+        if spikes is None:
+            return voltage
+        after: Array = np.where(spikes[t - 1, :n], self.c.reset, voltage)
         return after
 
-    def _readout(self, slope: Array) -> Array:
-        self.later = slope + self.c.decay_mem * self.later
-        return self.later
-
-    def _spiking(self, t: int, worth: Array, before: Array) -> Array:
-        c, record, dt = self.c, self.record, self.dt
-        voltage, spikes, low = record.voltage[t], record.spikes[t], record.low[t]  # type: ignore[index]
+    def _spiking(self, t: int, worth: Array, before: Array, later: Array) -> Array:
+        """Delta of the step; ``later`` becomes what the step before sees."""
+        c, record, dt, n = self.c, self.record, self.dt, len(worth)
+        voltage, spikes = record.voltage[t, :n], record.spikes[t, :n]  # type: ignore[index]
+        low = record.low[t, :n]  # type: ignore[index]
         rise = voltage - before
         slope = np.where(rise >= 0, dt / np.maximum(rise, dt / STEEPEST), 0.0)
-        at_spike = slope * (worth + (voltage - c.reset) / c.tau_mem * self.later)
+        at_spike = slope * (worth + (voltage - c.reset) / c.tau_mem * later)
         if self.per_spike is not None:
             at_spike += self.per_spike
-        chained = np.where(spikes, at_spike, c.decay_mem * self.later)
+        chained = np.where(spikes, at_spike, c.decay_mem * later)
         smooth = worth * self._surrogate(voltage)
         if self.per_spike is not None:
             smooth += self.per_spike * spikes
         delta = np.where(low, smooth, chained)
         seen = low | spikes
         if record.held is not None:
-            held = record.held[t]
+            held = record.held[t, :n]
             delta[held] = 0.0
-            chained = np.where(held, self.later, chained)
-        self.later = chained
+            chained = np.where(held, later, chained)
+        later[...] = chained
         self.sums["threshold"] += delta.sum(axis=0, where=seen)
         return delta
 

@@ -1,5 +1,6 @@
 """How well a network on the grid classifies recordings, and what that costs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,21 +9,28 @@ from numpy.typing import NDArray
 from eventsim.clocked.config import ClockedConfig
 from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.network import ClockedNetwork
-from eventsim.train import Evaluation
 from eventsim.train.data import AnyEvents
 from eventsim.train.regularise import MS_PER_S
 
 
 @dataclass(frozen=True, eq=False)
-class ClockedEvaluation(Evaluation):
-    """As :class:`eventsim.train.Evaluation`, with what the steps add.
+class ClockedEvaluation:
+    """Result of :func:`evaluate_clocked`.
 
     Attributes
     ----------
+    accuracy, loss, confusion, rates, synaptic_events, n_samples
+        As in :class:`eventsim.train.Evaluation`.
     neuron_updates
-        Mean number per sample.
+        Times that a neuron was advanced by a step: mean per sample.
     """
 
+    accuracy: float
+    loss: float
+    confusion: NDArray[np.int64]
+    rates: Mapping[str, NDArray[np.float64]]
+    synaptic_events: Mapping[str, float]
+    n_samples: int
     neuron_updates: float
 
 
@@ -52,7 +60,8 @@ def evaluate_clocked(
     confusion = np.zeros((len(data.class_names), grid.populations[config.train.output].size), int)
     counts = {name: np.zeros(p.size) for name, p in grid.populations.items() if p.kind == "spiking"}
     events = dict.fromkeys(grid.projections, 0)
-    for index in data.stream.batches(config.train.batch_size):
+    longest_first = np.argsort(-data.stream.duration, kind="stable")
+    for index in data.stream.batches(config.train.batch_size, order=longest_first):
         batch = data[index]
         done = run(clocked, batch.stream, precision=config.train.precision, clip=config.clip)
         outcome = config.loss(grid)(done, batch.labels)

@@ -34,7 +34,7 @@ class Record:
     current
         x after every step.
     voltage
-        u after every step, before the reset.
+        u after every step, before the reset; 0 past the end of the sample.
     spikes
         Booleans; None for a readout.
     held
@@ -232,10 +232,11 @@ class _Advance:
         self, population: Population, drive: Array, events: BinnedEvents, dt: float, *, keep: bool
     ):
         self.c = Coefficients(population, dt, drive.dtype)
-        self.alive, self.fires = events.alive, population.kind == "spiking"
+        self.alive, self.live = events.alive, events.live
+        self.fires = population.kind == "spiking"
         shape = drive.shape
-        self.current, self.voltage = drive, np.empty_like(drive)
-        self.after = np.broadcast_to(self.c.start, shape[1:])  # u after the reset
+        self.current, self.voltage = drive, np.zeros_like(drive)
+        self.after = np.tile(self.c.start, (shape[1], 1))  # u after the reset
         self.spikes = np.zeros(shape, bool) if self.fires else None
         refractory = self.fires and bool(self.c.hold.any())
         self.held = np.zeros(shape, bool) if refractory else None
@@ -244,27 +245,29 @@ class _Advance:
         self.trace = np.zeros(shape[1:], drive.dtype)  # of own spikes, in jumps of one
 
     def step(self, t: int) -> None:
-        c = self.c
+        c, n = self.c, self.live[t]
+        current = self.current[t, :n]
         if t:
-            self.current[t] += c.decay_syn * self.current[t - 1]
-        voltage = np.multiply(self.after, c.decay_mem, out=self.voltage[t])
-        voltage += c.gain * self.current[t]
+            current += c.decay_syn * self.current[t - 1, :n]
+        voltage = np.multiply(self.after[:n], c.decay_mem, out=self.voltage[t, :n])
+        voltage += c.gain * current
         if self.spikes is None:
             self.after = voltage
             return
         if self.held is not None:
-            np.greater(self.left, 0, out=self.held[t])
-            np.copyto(voltage, c.reset, where=self.held[t])
-        spikes = np.greater(voltage, c.level, out=self.spikes[t])
+            held = np.greater(self.left[:n], 0, out=self.held[t, :n])
+            np.copyto(voltage, c.reset, where=held)
+        spikes = np.greater(voltage, c.level, out=self.spikes[t, :n])
         if self.alive is not None:
-            spikes &= self.alive[t]
+            spikes &= self.alive[t, :n]
         self.after = np.where(spikes, c.reset, voltage)
         if self.held is not None:
-            self.left = np.where(spikes, c.hold, np.maximum(self.left - 1, 0))
+            self.left = np.where(spikes, c.hold, np.maximum(self.left[:n] - 1, 0))
         if self.low is not None:
-            self.trace *= c.decay_syn
-            self.trace += spikes
-            np.less(self.trace, LOW_TRACE, out=self.low[t])
+            trace = self.trace[:n]
+            trace *= c.decay_syn
+            trace += spikes
+            np.less(trace, LOW_TRACE, out=self.low[t, :n])
 
     def record(self) -> Record:
         return Record(self.current, self.voltage, self.spikes, self.held, self.low)
@@ -284,12 +287,12 @@ def _run_stage(
         drive *= (1.0 / population.tau_syn).astype(dtype)
         members[population.name] = _Advance(population, drive, events, dt, keep=keep)
     inside = [synapses[name] for name in lateral_names(stage)]
-    for t in range(n_steps):
+    for t, n in enumerate(events.live):
         for link in inside:
             source, target = members[link.projection.source], members[link.projection.target]
-            arrived = np.zeros_like(target.current[t])
-            link.at(source.spikes, t, arrived)  # type: ignore[arg-type]
-            target.current[t] += arrived / target.c.tau_syn
+            arrived = np.zeros_like(target.current[t, :n])
+            link.at(source.spikes[:, :n], t, arrived)  # type: ignore[index]
+            target.current[t, :n] += arrived / target.c.tau_syn
         for member in members.values():
             member.step(t)
     for name, member in members.items():

@@ -17,26 +17,14 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from eventsim.clocked.backward import backward
 from eventsim.clocked.config import ClockedConfig
-from eventsim.clocked.evaluation import evaluate_clocked, spike_counts
-from eventsim.clocked.forward import ClockedRun, run
+from eventsim.clocked.evaluation import evaluate_clocked
 from eventsim.clocked.network import ClockedNetwork, from_network
+from eventsim.clocked.step import means, train_batch
 from eventsim.errors import StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.network import Network
-from eventsim.train import (
-    AdamW,
-    LabelledEvents,
-    RateBand,
-    TrainEvent,
-    augment,
-    lift_silent,
-    save_network,
-    schedule,
-    select,
-    stratified_split,
-)
+from eventsim.train import AdamW, TrainEvent, save_network, schedule, select, stratified_split
 from eventsim.train.checkpoint import (
     Metrics,
     Origin,
@@ -48,9 +36,6 @@ from eventsim.train.checkpoint import (
 )
 from eventsim.train.data import AnyEvents
 from eventsim.train.loop import Callback, Draw
-from eventsim.train.regularise import MS_PER_S
-
-MB = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,10 +171,14 @@ def _train_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
             ease_in=round(train.ease_in * this.n_batches),
         )
         rng = this.rng(Draw.AUGMENT, state.epoch, state.batch)
-        _train_batch(this.config, clocked, state, this.training[index], rng=rng, factor=factor)
-        this.tell("batch", state, _means(state.sums))
+        train_batch(this.config, clocked, state, this.training[index], rng=rng, factor=factor)
+        this.tell("batch", state, means(state.sums))
+    _end_epoch(this, clocked, state)
+
+
+def _end_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
     began = time.perf_counter()
-    line: Metrics = {"epoch": state.epoch + 1, **_means(state.sums)}
+    line: Metrics = {"epoch": state.epoch + 1, **means(state.sums)}
     seconds = state.sums["seconds_of_input"]
     line["rates"] = {
         name: state.sums[f"spikes.{name}"] / (p.size * seconds)
@@ -207,90 +196,6 @@ def _train_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
         lines = "".join(json.dumps(line) + "\n" for line in state.history)
         _write(this.folder / "metrics.jsonl", lines)
     this.tell("epoch", state, line)
-
-
-def _train_batch(
-    config: ClockedConfig,
-    clocked: ClockedNetwork,
-    state: RunState,
-    batch: LabelledEvents,
-    *,
-    rng: np.random.Generator,
-    factor: float,
-) -> None:
-    """Take one step, and add to the sums of the epoch."""
-    train, grid, began = config.train, clocked.grid, time.perf_counter()
-    stream = augment(batch.stream, train.augmentation, rng=rng)
-    seconds = float(stream.duration.sum()) / MS_PER_S
-    done = run(clocked, stream, precision=train.precision, clip=config.clip, keep=True)
-    outcome = config.loss(grid)(done, batch.labels)
-    counts = spike_counts(done)
-    hidden = {name: count for name, count in counts.items() if name != train.output}
-    band = RateBand(train.rate_low, train.rate_high, strength=train.rate_strength)
-    penalty, slopes = band.slopes(grid, hidden, seconds=seconds) if train.rate_strength else (0, {})
-    gradients = backward(done, outcome.seeds, per_spike=slopes)
-
-    _follow_rule(config, clocked, done, list(hidden))
-    report = state.optimiser.step(gradients, factor=factor)
-    lifted = lift_silent(grid, hidden, amount=train.silent_lift)
-    if lifted:
-        state.optimiser.restore_signs()
-    sums = {
-        "samples": len(batch),
-        "batches": 1,
-        "loss": outcome.value * len(batch),
-        "correct": int((outcome.logits.argmax(axis=1) == batch.labels).sum()),
-        "penalty": penalty * len(batch),
-        "gradient_norm": 0.0 if report.skipped else report.norm,
-        "clipped": int(report.clipped),
-        "skipped": int(report.skipped),
-        "lifted": lifted,
-        "synaptic_events": sum(done.synaptic_events.values()),
-        "neuron_updates": done.neuron_updates,
-        "shared_bins": done.events.shared,
-        "seconds_of_input": seconds,
-        "wall_seconds": time.perf_counter() - began,
-    }
-    sums |= {f"spikes.{name}": int(count.sum()) for name, count in counts.items()}
-    most = max(state.sums.get("stored_bytes", 0), done.stored_bytes + done.error_bytes)
-    state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
-    state.sums["stored_bytes"] = most
-    state.batch += 1
-
-
-def _follow_rule(
-    config: ClockedConfig, clocked: ClockedNetwork, done: ClockedRun, names: list[str]
-) -> None:
-    """One step of SpiKL-IP, whose derivation holds the weights of exact time."""
-    rule, grid = config.train.spikl, clocked.grid
-    if not rule.tuned:
-        return
-    before = {name: grid.populations[name].tau_mem.copy() for name in names}
-    rule(grid, done.tape, names)
-    for projection in grid.projections.values():
-        if projection.target in before:
-            target = projection.target
-            factor = before[target] / grid.populations[target].tau_mem
-            sparse = projection.kind == "sparse"
-            projection.values[...] *= factor[projection.weights.indices] if sparse else factor
-
-
-def _means(sums: dict[str, float]) -> Metrics:
-    """Metrics of the batches so far."""
-    samples, batches = sums["samples"], sums["batches"]
-    return {
-        "loss": sums["loss"] / samples,
-        "accuracy": sums["correct"] / samples,
-        "penalty": sums["penalty"] / samples,
-        "gradient_norm": sums["gradient_norm"] / max(batches - sums["skipped"], 1),
-        "clipped_steps": sums["clipped"],
-        "skipped_steps": sums["skipped"],
-        "lifted_neurons": sums["lifted"],
-        "synaptic_events_per_sample": sums["synaptic_events"] / samples,
-        "neuron_updates_per_sample": sums["neuron_updates"] / samples,
-        "shared_bins_per_sample": sums["shared_bins"] / samples,
-        "stored_mb": sums["stored_bytes"] / MB,
-    }
 
 
 def _write(path: Path, text: str) -> None:

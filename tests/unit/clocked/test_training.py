@@ -13,6 +13,7 @@ from eventsim.train import (
     TrainConfig,
     evaluate,
     load_network,
+    train,
 )
 from tests.unit.train.task import small_net, two_patterns
 
@@ -181,3 +182,37 @@ def test_an_output_that_does_not_fit_is_refused():
     net = es.scsr(6, (4,), 1)
     with pytest.raises(ShapeError, match="has 1 neurons, expected at least 2"):
         clocked.train_clocked(net, data, config())
+
+
+def test_self_weights_stay_where_exact_time_does_not_run_away():
+    net = small_net()
+    net.projections["hidden1->hidden1"].weights[:] = 3.0
+    settings = config(epochs=1)
+    exact = clocked.train_clocked(net, two_patterns(8), settings).net.to_network()
+    p = exact.populations["hidden1"]
+    limit = 0.8 * (p.threshold - p.v_reset) * p.tau_mem / (p.resistance * p.tau_syn)
+    weights = exact.projections["hidden1->hidden1"].weights
+    assert (weights <= limit * (1 + 1e-12)).all()
+    assert (weights > 0.9 * limit).any()
+    es.simulate(exact, two_patterns(8).stream)
+
+
+def test_exact_and_fixed_step_training_see_the_same_events_in_the_same_batches(tmp_path):
+    net = small_net()
+    net.projections["input->hidden1"].weights[:] = 0.0
+    settings = config(
+        epochs=2,
+        batch_size=4,
+        silent_lift=0.0,
+        rates=LearningRates(weights=0.0),
+        augmentation=Augmentation(drop=0.5),
+    )
+    told = {"exact": [], "grid": []}
+    train(net, two_patterns(12), settings.train, tmp_path, callback=told["exact"].append)
+    clocked.train_clocked(net, two_patterns(12), settings, callback=told["grid"].append)
+    exact, grid = (
+        [event.metrics["synaptic_events_per_sample"] for event in events]
+        for events in told.values()
+    )
+    assert len(set(exact)) > 4
+    assert exact == grid
