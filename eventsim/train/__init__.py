@@ -3,7 +3,9 @@
 from eventsim.train.augment import Augmentation, augment
 from eventsim.train.checkpoint import load_network, save_network
 from eventsim.train.config import TrainConfig
+from eventsim.train.ctc import CTC
 from eventsim.train.data import LabelledEvents, StoredLabelledEvents, stratified_split
+from eventsim.train.decode import beam_strings, greedy_strings, label_error_rate
 from eventsim.train.evaluation import Evaluation, evaluate
 from eventsim.train.gradient import gradient
 from eventsim.train.intrinsic import SpiKL
@@ -18,6 +20,7 @@ from eventsim.train.regularise import RateBand, lift_silent
 from eventsim.train.spiking import ClassTrains, SpikeCount
 
 __all__ = [
+    "CTC",
     "AdamSettings",
     "AdamW",
     "Augmentation",
@@ -41,9 +44,12 @@ __all__ = [
     "VanRossum",
     "VoltageCrossEntropy",
     "augment",
+    "beam_strings",
     "connect",
     "evaluate",
     "gradient",
+    "greedy_strings",
+    "label_error_rate",
     "lift_silent",
     "load_network",
     "save_network",

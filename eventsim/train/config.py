@@ -18,7 +18,24 @@ from eventsim.train.augment import Augmentation
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.optimiser import INTRINSIC, AdamSettings, LearningRates
 
-LossName = Literal["cross_entropy", "first_spike"]
+LossName = Literal[
+    "cross_entropy",
+    "cross_entropy_maximum",
+    "cross_entropy_last",
+    "first_spike",
+    "spike_count",
+    "van_rossum",
+    "ctc",
+]
+SPIKING_LOSSES: tuple[str, ...] = ("first_spike", "spike_count", "van_rossum")
+# Those that take shares of classes, which smoothed and mixed labels are.
+SHARING_LOSSES: tuple[str, ...] = (
+    "cross_entropy",
+    "cross_entropy_maximum",
+    "cross_entropy_last",
+    "first_spike",
+    "spike_count",
+)
 Precision = Literal["single", "double"]
 
 _NESTED: tuple[tuple[str, Any], ...] = (
@@ -45,14 +62,26 @@ class TrainConfig:
     validation_fraction
         Share of every class of the training data that is held out, in [0, 1).
     loss
-        ``cross_entropy`` on the readout, or ``first_spike`` of a spiking output.
+        One of the table in :mod:`eventsim.train.choice`: ``cross_entropy`` on the readout's
+        weighted integral, its maximum or its last value; ``first_spike``, ``spike_count`` or
+        ``van_rossum`` of a spiking output; ``ctc`` for strings of words.
     output
         Name of the population that answers.
     time_constant
-        ms; of the loss: see :class:`CrossEntropy` (may be infinite), :class:`FirstSpike`. None for
-        300 ms (cross_entropy: about two thirds of a spoken digit) or 10 ms (first_spike).
+        ms; of the loss: see :class:`CrossEntropy` (may be infinite), :class:`FirstSpike`,
+        :class:`SpikeCount`, :class:`ClassTrains`. None for 300 ms (cross_entropy: about two thirds
+        of a spoken digit) or 10 ms.
     gain
-        Voltage to logit, of ``cross_entropy``.
+        Voltage (``spike_count``: trace) to logit, of ``cross_entropy*``, ``spike_count``, ``ctc``.
+    label_smoothing
+        Share of every label that is spread over all classes, in [0, 1); for losses of logits.
+    target_rate
+        Hz; of the neuron of the class, for ``van_rossum``.
+    frame_interval
+        ms; between frames of ``ctc``.
+    missed_outputs
+        Whether silent neurons of a spiking output learn from near misses, within
+        ``near_miss_margin``; a pseudo-gradient, see :mod:`eventsim.train.near_miss`.
     bip
         Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
         v_leak, v_reset, refractory; empty for weights only.
@@ -71,6 +100,9 @@ class TrainConfig:
         The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off.
     silent_lift
         Added to the incoming weights of neurons that were silent in a whole batch; 0 for none.
+    near_miss_strength, near_miss_margin
+        The :class:`NearMiss` of hidden neurons that were silent in a whole batch, the margin in
+        thresholds above rest; strength 0 switches it off.
     augmentation
         Of training batches.
     spikl
@@ -91,6 +123,10 @@ class TrainConfig:
     output: str = "output"
     time_constant: float | None = None
     gain: float = 20.0
+    label_smoothing: float = 0.0
+    target_rate: float = 50.0
+    frame_interval: float = 10.0
+    missed_outputs: bool = False
     bip: tuple[str, ...] = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset")
     train_delays: bool = False
     max_delay: float = math.inf
@@ -103,6 +139,8 @@ class TrainConfig:
     rate_high: float = 30.0
     rate_strength: float = 1e-4
     silent_lift: float = 1e-3
+    near_miss_strength: float = 0.0
+    near_miss_margin: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)
     spikl: SpiKL = field(default_factory=SpiKL)
     backend: str = "auto"
@@ -129,7 +167,10 @@ class TrainConfig:
         _require("precision", self.precision, self.precision in precisions, f"one of {precisions}")
         tau = self.time_constant
         _require("time_constant", tau, tau is None or tau > 0, "a value > 0, or None")
-        _require("gain", self.gain, 0 < self.gain < math.inf, "a finite value > 0")
+        for name in ("gain", "target_rate", "frame_interval", "near_miss_margin"):
+            value = getattr(self, name)
+            _require(name, value, 0 < value < math.inf, "a finite value > 0")
+        self._check_labels()
         unknown = [name for name in self.bip if name not in INTRINSIC]
         _require("bip", list(self.bip), not unknown, f"names out of {INTRINSIC}")
         both = sorted(set(self.spikl.tuned) & set(self.bip))
@@ -138,9 +179,19 @@ class TrainConfig:
         _require("ease_in", self.ease_in, self.ease_in >= 0, "a number of epochs >= 0")
         band = (self.rate_low, self.rate_high)
         _require("(rate_low, rate_high)", band, 0 <= band[0] <= band[1], "0 <= low <= high")
-        for name in ("rate_strength", "silent_lift", "checkpoint_every"):
+        for name in ("rate_strength", "silent_lift", "near_miss_strength", "checkpoint_every"):
             _require(name, getattr(self, name), getattr(self, name) >= 0, "a value >= 0")
         self.adam_settings()
+
+    def _check_labels(self) -> None:
+        smoothing, shares = self.label_smoothing, self.loss in SHARING_LOSSES
+        _require("label_smoothing", smoothing, 0 <= smoothing < 1, "0 <= x < 1")
+        expected = f"0 with the loss {self.loss!r}, which takes no shares of classes"
+        _require("label_smoothing", smoothing, shares or smoothing == 0, expected)
+        mix = self.augmentation.mix
+        _require("augmentation.mix", mix, shares or mix == 0, expected)
+        spiking = self.loss in SPIKING_LOSSES or not self.missed_outputs
+        _require("missed_outputs", True, spiking, f"a loss out of {SPIKING_LOSSES}")
 
     def adam_settings(self) -> AdamSettings:
         """The optimiser's constants."""
@@ -154,7 +205,7 @@ class TrainConfig:
 
     def loss_time_constant(self) -> float:
         """``time_constant`` in ms, or the default of the loss."""
-        default = 10.0 if self.loss == "first_spike" else 300.0
+        default = 10.0 if self.loss in SPIKING_LOSSES else 300.0
         return default if self.time_constant is None else self.time_constant
 
     def trained(self) -> tuple[str, ...]:

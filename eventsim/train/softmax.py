@@ -27,12 +27,23 @@ class Classified:
     seeds
         Where the backward pass starts.
     logits
-        Shape [samples, classes]; the largest is the prediction.
+        Shape [samples, classes]; the largest is the answer, unless ``answers`` says more.
+    answers
+        Class that is answered, [samples], or None for that of the largest logit.
+    label_errors
+        Wrong labels in every sample, [samples], where the classes are strings; else None.
     """
 
     value: float
     seeds: AnySeeds
     logits: Floats
+    answers: Ints | None = None
+    label_errors: Ints | None = None
+
+    @property
+    def predicted(self) -> Ints:
+        """Class that is answered, [samples]; NumPy."""
+        return to_host(predicted(self.logits)) if self.answers is None else self.answers
 
 
 def softmax_loss(logits: Floats, labels: Ints | Floats, where: str) -> tuple[float, Floats]:
