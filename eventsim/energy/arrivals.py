@@ -126,17 +126,22 @@ class Wires:
         time = sent.times + self.source_delays()[sent.neurons]
         return time < end[sent.sample], time
 
+    def spread(self, sources: Ints) -> tuple[Ints, Ints]:
+        """All synapses of a list of sources: place in the list, and synapse. New arrays."""
+        fan_out = self.fan_out[sources]
+        place = np.repeat(np.arange(sources.size), fan_out)
+        before = np.cumsum(fan_out) - fan_out
+        return place, (self.first[sources] - before)[place] + np.arange(place.size)
+
     def arrivals(self, sent: Sent, end: Floats) -> Arrivals:
         """Every arrival before ``end`` [samples] at a synapse. New arrays."""
-        fan_out = self.fan_out[sent.neurons]
-        spike = np.repeat(np.arange(sent.times.size), fan_out)
-        before = np.cumsum(fan_out) - fan_out
-        source = sent.neurons[spike].astype(np.int64)
-        synapse = self.first[source] + np.arange(spike.size) - before[spike]
-        delays = self.projection.delays.ravel()
-        delay = delays[synapse] if self.by_synapse else self.source_delays()[source]
-        time = sent.times[spike] + delay
-        sample = sent.sample[spike]
+        source = sent.neurons.astype(np.int64)
+        spike, synapse = self.spread(source)
+        if self.by_synapse:
+            delay = self.projection.delays.ravel()[synapse]
+        else:
+            delay = self.source_delays()[source[spike]]
+        time, sample = sent.times[spike] + delay, sent.sample[spike]
         met = time < end[sample]
         return Arrivals(sample[met], synapse[met], self.targets(synapse[met]), time[met])
 
@@ -193,8 +198,10 @@ def make_run(net: Network, tape: SpikeTape) -> Run:
     Raises
     ------
     NetworkError, ShapeError
-        The tape is of another network.
+        The tape is of another network, or holds no sample.
     """
+    if tape.stream.n_samples == 0:
+        raise ShapeError("SpikeTape: holds no sample, expected at least one to count.")
     net, tape = net.to_host(), tape.to_host()
     sent = {}
     for population in net.populations.values():
@@ -228,6 +235,13 @@ def sums_by_sample(sample: Ints, weights: Any, n_samples: int) -> Ints:
     return totals
 
 
+def distinct(values: Ints) -> Ints:
+    """The different ones of whole numbers, ascending. New array."""
+    # np.unique of NumPy 2.3 hashes: ten times slower for millions of different numbers.
+    ordered = np.sort(values)
+    return ordered[np.concatenate([[True], np.diff(ordered) != 0])[: ordered.size]]
+
+
 def steps_of(time: Floats, end: Floats, step_ms: float) -> Ints:
     """Step in which each time lies, of a sample that ends at ``end``. New array."""
     # Rounding of the quotient may put the last moments behind the last step.
@@ -251,44 +265,76 @@ def distinct_arrivals(run: Run, population: str, *, step_ms: float | None = None
     return totals
 
 
+class _Group(NamedTuple):
+    """Arrivals of one projection, those that come together as one entry.
+
+    ``units`` are sources, all of whose synapses are met; synapses where these differ.
+    """
+
+    wires: Wires
+    sample: Ints
+    time: Floats
+    units: Ints
+
+    @property
+    def size(self) -> Ints:
+        """Neurons that are met, of every entry."""
+        if self.wires.by_synapse:
+            return np.ones(self.units.size, np.int64)
+        return self.wires.fan_out[self.units]
+
+    def pairs(self, chosen: Any) -> tuple[Ints, Ints]:
+        """Entry and target neuron of everything that arrives with the chosen entries."""
+        entries = np.flatnonzero(chosen)
+        if self.wires.by_synapse:
+            return entries, self.wires.targets(self.units[entries])
+        place, synapse = self.wires.spread(self.units[entries])
+        return entries[place], self.wires.targets(synapse)
+
+
+def _group(wires: Wires, sent: Sent, end: Floats) -> _Group:
+    if wires.by_synapse:
+        found = wires.arrivals(sent, end)
+        return _Group(wires, found.sample, found.time, found.synapse)
+    met, time = wires.sources_met(sent, end)
+    return _Group(wires, sent.sample[met], time[met], sent.neurons[met].astype(np.int64))
+
+
 def _distinct_in(
     run: Run, wires: Sequence[Wires], size: int, piece: tuple[int, int], step_ms: float | None
 ) -> Ints:
     """As :func:`distinct_arrivals`, of some samples.
 
     Moments, pairs (sample, time), are numbered. At one that comes from a projection with the same
-    delays to all targets, every neuron is met; at others those that are named.
+    delays to all targets, every neuron is met. At others a neuron may be met twice only if several
+    groups of arrivals meet: only those are written out by target.
     """
     low, high = piece
     end = run.duration[low:high]
-    for_all: list[tuple[Ints, Floats]] = []
-    named: list[tuple[Ints, Floats]] = []
-    targets: list[Ints] = []
-    for each in wires:
-        sent = run.source(each).between(low, high)
-        if each.same_for_all_targets:
-            met, time = each.sources_met(sent, end)
-            for_all.append((sent.sample[met], time[met]))
-        else:
-            found = each.arrivals(sent, end)
-            named.append((found.sample, found.time))
-            targets.append(found.target)
-    parts = [*for_all, *named]
-    sample = np.concatenate([np.zeros(0, np.int64), *(s for s, _ in parts)])
-    time = np.concatenate([np.zeros(0), *(t for _, t in parts)])
+    groups = [_group(each, run.source(each).between(low, high), end) for each in wires]
+    sample = np.concatenate([np.zeros(0, np.int64), *(group.sample for group in groups)])
+    time = np.concatenate([np.zeros(0), *(group.time for group in groups)])
     if step_ms is not None:
         time = steps_of(time, end[sample], step_ms).astype(np.float64)
     moment, sample_of_moment = _number_moments(sample, time)
-    n_for_all = sum(s.size for s, _ in for_all)
+    moments = np.split(moment, np.cumsum([group.sample.size for group in groups])[:-1])
+    pairs = list(zip(groups, moments, strict=True)) if groups else []
     meets_all = np.zeros(sample_of_moment.size, bool)
-    meets_all[moment[:n_for_all]] = True
-    whole = np.bincount(sample_of_moment[meets_all], minlength=high - low) * size
-    rest = moment[n_for_all:]
-    alone = ~meets_all[rest]
-    target = np.concatenate([np.zeros(0, np.int64), *targets])
-    pairs = np.unique(rest[alone] * size + target[alone])
-    single = np.bincount(sample_of_moment[pairs // size], minlength=high - low)
-    return whole.astype(np.int64) + single.astype(np.int64)
+    for group, mine in pairs:
+        if group.wires.same_for_all_targets:
+            meets_all[mine] = True
+    met = np.where(meets_all, size, 0)
+    crowd = np.bincount(moment, minlength=met.size)
+    several = []
+    for group, mine in pairs:
+        open_ = ~meets_all[mine]
+        alone = open_ & (crowd[mine] == 1)
+        met[mine[alone]] = group.size[alone]
+        entry, target = group.pairs(open_ & ~alone)
+        several.append(mine[entry] * size + target)
+    found = distinct(np.concatenate([np.zeros(0, np.int64), *several]))
+    met += np.bincount(found // size, minlength=met.size)
+    return sums_by_sample(sample_of_moment, met, high - low)
 
 
 def _number_moments(sample: Ints, time: Floats) -> tuple[Ints, Ints]:

@@ -35,6 +35,7 @@ from eventsim.energy.arrivals import (
     Ints,
     Run,
     Wires,
+    distinct,
     distinct_arrivals,
     make_run,
     sums_by_sample,
@@ -221,7 +222,7 @@ def count(net: Network, tape: SpikeTape, *, widths: Widths | None = None) -> Cou
 def _silent(run: Run, name: str) -> Ints:
     """Neurons without a spike in every sample."""
     sent = run.sent[name]
-    fired = np.unique(sent.sample * sent.size + sent.neurons)
+    fired = distinct(sent.sample * sent.size + sent.neurons)
     return sent.size - np.bincount(fired // sent.size, minlength=run.n_samples)
 
 
@@ -259,7 +260,7 @@ def _active(run: Run, wires: Wires) -> int:
     if not wires.by_synapse:
         sent = run.source(wires)
         met, _ = wires.sources_met(sent, run.duration)
-        return int(wires.nonzero_fan_out[np.unique(sent.neurons[met])].sum())
+        return int(wires.nonzero_fan_out[distinct(sent.neurons[met].astype(np.int64))].sum())
     source = np.repeat(np.arange(wires.n_sources), wires.fan_out)
     delays = wires.projection.delays.ravel()
     active = np.zeros(wires.n_synapses, bool)

@@ -27,6 +27,7 @@ from eventsim.energy.arrivals import (
     Ints,
     Run,
     Wires,
+    distinct,
     distinct_arrivals,
     make_run,
     steps_of,
@@ -197,7 +198,7 @@ class _Grid:
 def _activations(run: Run, name: str, grid: _Grid) -> Ints:
     """Pairs (neuron, step) with a spike in every sample."""
     sent = run.sent[name]
-    pairs = np.unique(grid.step(sent.sample, sent.times) * sent.size + sent.neurons)
+    pairs = distinct(grid.step(sent.sample, sent.times) * sent.size + sent.neurons)
     return grid.by_sample(pairs // sent.size)
 
 

@@ -173,7 +173,14 @@ def test_width_of_no_bit_is_refused():
         Widths(weight=0)
 
 
-def test_run_without_samples_or_spikes_counts_nothing():
+def test_tape_without_a_sample_is_refused():
+    net = random_net(1)
+    none = es.EventStream([], [], [0], n_channels=5, duration=[])
+    with pytest.raises(ShapeError, match="holds no sample"):
+        count(net, es.simulate(net, none, backend="reference"))
+
+
+def test_run_without_spikes_counts_nothing():
     net = random_net(1)
     empty = es.EventStream([], [], [0, 0], n_channels=5, duration=50.0)
     found = count(net, es.simulate(net, empty, backend="reference"))
