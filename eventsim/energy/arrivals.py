@@ -239,7 +239,8 @@ def distinct(values: Ints) -> Ints:
     """The different ones of whole numbers, ascending. New array."""
     # np.unique of NumPy 2.3 hashes: ten times slower for millions of different numbers.
     ordered = np.sort(values)
-    return ordered[np.concatenate([[True], np.diff(ordered) != 0])[: ordered.size]]
+    found: Ints = ordered[np.concatenate([[True], np.diff(ordered) != 0])[: ordered.size]]
+    return found
 
 
 def steps_of(time: Floats, end: Floats, step_ms: float) -> Ints:
