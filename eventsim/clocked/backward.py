@@ -18,8 +18,10 @@ and otherwise :math:`\delta[t] = (1 - \Delta / \tau_m)\, \Theta`, where :math:`\
 own :math:`\delta` is 0). The first term of the spike is the dependence between neurons: the time
 of the spike, which :math:`\partial t / \partial u = -1/\dot u` moves, times the change of its trace
 with time. The published program takes for that change minus :math:`\tau_s` times the slope of the
-trace, minus the trace itself, so that more voltage is always more trace; this is followed. The
-second term is the dependence inside the neuron: the reset, which moves with the spike.
+trace, minus the trace itself, so that more voltage is always more trace; this is followed. (A
+later revision of that program adds the first term in steps without a spike as well; this follows
+the one before.) The second term is the dependence inside the neuron: the reset, which moves with
+the spike.
 
 Where the neuron's own trace :math:`a[t]` lies below :math:`1 / (4 \tau_s)`, it has been silent for
 long, and

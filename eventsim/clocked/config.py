@@ -1,20 +1,22 @@
 """ClockedConfig: what decides the outcome of training on the grid, checked at the door."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from eventsim.clocked.backward import BIP
 from eventsim.clocked.losses import CrossEntropyLoss, VanRossumLoss
-from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
-from eventsim.network import Network
+from eventsim.errors import ParameterError
 from eventsim.train import TrainConfig
-from eventsim.train.data import AnyEvents
 
-
-def _published() -> TrainConfig:
-    return TrainConfig(bip=BIP)
+LOSSES = ("cross_entropy", "van_rossum")
+# Settings of exact training that have no counterpart here, and the value that leaves them out.
+NEUTRAL: dict[str, Any] = {
+    "train_delays": False,
+    "label_smoothing": 0.0,
+    "near_miss_strength": 0.0,
+    "missed_outputs": False,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,61 +27,47 @@ class ClockedConfig:
     ----------
     train
         As in exact time: epochs, batches, seed, rates, augmentation, rate band, silent lift, BIP
-        (of ``tau_mem``, ``tau_syn``, ``resistance`` and ``threshold``), SpiKL-IP, precision. Its
-        ``loss``, ``backend``, ``shards`` and ``checkpoint_every`` have no meaning here. The rate
-        band and the lift are no part of the published method: ``rate_strength=0.0`` and
-        ``silent_lift=0.0`` switch them off.
+        (of ``tau_mem``, ``tau_syn``, ``resistance`` and ``threshold``), SpiKL-IP, precision. The
+        loss is ``cross_entropy`` of a readout, or ``van_rossum`` of a spiking output, with
+        ``time_constant``, ``gain`` and ``target_rate``. ``backend``, ``shards`` and
+        ``checkpoint_every`` have no meaning here; other settings without a counterpart are refused.
     dt
         Time step, ms, > 0 and at most 1, the least tau_syn that training may reach.
     clip
         Whether several events of a channel in a step are one; see :func:`bin_events`.
-    trace_time_constant, period
-        ms; of :class:`VanRossumLoss`, the loss of a spiking output. A readout has
-        :class:`CrossEntropyLoss`, with ``time_constant`` and ``gain`` of ``train``.
     """
 
-    train: TrainConfig = field(default_factory=_published)
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(bip=BIP))
     dt: float = 1.0
     clip: bool = False
-    trace_time_constant: float = 10.0
-    period: float = 20.0
 
     def __post_init__(self) -> None:
         _require("dt", self.dt, 0 < self.dt <= 1, "0 < dt <= 1 (ms)")
-        for name in ("trace_time_constant", "period"):
-            value = getattr(self, name)
-            _require(name, value, self.dt <= value < math.inf, f"a finite value >= dt = {self.dt}")
-        others = [name for name in self.train.bip if name not in BIP]
-        _require("train.bip", list(self.train.bip), not others, f"names out of {BIP}")
-        delays = self.train.train_delays
-        _require("train.train_delays", delays, not delays, "False: the grid has whole delays")
-
-    def loss(self, net: Network) -> VanRossumLoss | CrossEntropyLoss:
-        """The loss that fits the output."""
         train = self.train
-        if net.populations[train.output].kind == "spiking":
-            tau = self.trace_time_constant
-            return VanRossumLoss(output=train.output, time_constant=tau, period=self.period)
-        return CrossEntropyLoss(
-            output=train.output, time_constant=train.loss_time_constant(), gain=train.gain
-        )
+        others = [name for name in train.bip if name not in BIP]
+        _require("train.bip", list(train.bip), not others, f"names out of {BIP}")
+        _require("train.loss", train.loss, train.loss in LOSSES, f"one of {LOSSES}")
+        for name, value in NEUTRAL.items():
+            given = getattr(train, name)
+            _require(f"train.{name}", given, given == value, f"{value} on a grid")
+        mix = train.augmentation.mix
+        _require("train.augmentation.mix", mix, mix == 0, "0 on a grid")
 
-    def check_fit(self, net: Network, data: AnyEvents) -> None:
-        """Raise if data, network and loss cannot work together."""
-        if not len(data):
-            raise DataError("The data holds no recordings, expected at least one.")
-        name = self.train.output
-        output = net.populations.get(name)
-        if output is None or output.kind == "input":
-            raise NetworkError(
-                f"Output {name!r}: no spiking population or readout of that name; there are "
-                f"{ {name: p.kind for name, p in net.populations.items()} }."
-            )
-        if output.size < len(data.class_names):
-            raise ShapeError(
-                f"Output {name!r}: has {output.size} neurons, expected at least "
-                f"{len(data.class_names)}, one per class."
-            )
+    @classmethod
+    def published(cls, *, dt: float = 1.0, clip: bool = False, **train: Any) -> "ClockedConfig":
+        """The method of Zhang and Li without what eventsim adds: no rate band, no silent lift.
+
+        ``train`` are further settings of :class:`eventsim.train.TrainConfig`.
+        """
+        plain = {"loss": "van_rossum", "bip": BIP, "rate_strength": 0.0, "silent_lift": 0.0}
+        return cls(train=TrainConfig(**(plain | train)), dt=dt, clip=clip)
+
+    def loss(self) -> VanRossumLoss | CrossEntropyLoss:
+        """The loss that ``train`` names."""
+        train, tau = self.train, self.train.loss_time_constant()
+        if train.loss == "van_rossum":
+            return VanRossumLoss(output=train.output, time_constant=tau, rate=train.target_rate)
+        return CrossEntropyLoss(output=train.output, time_constant=tau, gain=train.gain)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""

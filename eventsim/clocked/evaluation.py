@@ -10,6 +10,7 @@ from eventsim.clocked.config import ClockedConfig
 from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.network import ClockedNetwork
 from eventsim.train.data import AnyEvents
+from eventsim.train.evaluation import check_fit
 from eventsim.train.regularise import MS_PER_S
 
 
@@ -55,7 +56,7 @@ def evaluate_clocked(
         There are no recordings, or the output does not fit them.
     """
     config, grid = config or ClockedConfig(), clocked.grid
-    config.check_fit(grid, data)
+    check_fit(grid, data, config.train)
     loss, n_correct, updates, n = 0.0, 0, 0, len(data)
     confusion = np.zeros((len(data.class_names), grid.populations[config.train.output].size), int)
     counts = {name: np.zeros(p.size) for name, p in grid.populations.items() if p.kind == "spiking"}
@@ -64,7 +65,7 @@ def evaluate_clocked(
     for index in data.stream.batches(config.train.batch_size, order=longest_first):
         batch = data[index]
         done = run(clocked, batch.stream, precision=config.train.precision, clip=config.clip)
-        outcome = config.loss(grid)(done, batch.labels)
+        outcome = config.loss()(done, batch.labels)
         predicted = outcome.logits.argmax(axis=1)
         np.add.at(confusion, (batch.labels, predicted), 1)
         loss += outcome.value * len(batch)

@@ -8,8 +8,9 @@ r"""Losses on the grid, and the decision that goes with each.
     \frac{\partial L}{\partial s_c[t]} = \frac{\Delta}{\tau} \sum_{m \ge t}
         \Big(1 - \frac{\Delta}{\tau}\Big)^{m-t} (a_c[m] - a_c^*[m]).
 
-The neuron of the class shall fire every ``period`` ms, the others not at all; the decision is the
-largest :math:`\sum_t a_c[t]`.
+The neuron of the class shall fire at :math:`(k + 1/2) / r` for a rate :math:`r`, as in
+:class:`eventsim.train.spiking.ClassTrains`, the others not at all; the decision is the largest
+:math:`\sum_t a_c[t]`.
 
 **Cross-entropy** on a readout, as :class:`eventsim.train.CrossEntropy`, its integral a sum:
 
@@ -31,6 +32,7 @@ from eventsim.clocked.synapses import Array
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MS_PER_S = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +64,13 @@ class VanRossumLoss:
         Name of the spiking population.
     time_constant
         Of the traces, ms.
-    period
-        Of the desired train, ms.
+    rate
+        Of the desired train, Hz.
     """
 
     output: str = "output"
     time_constant: float = 10.0
-    period: float = 20.0
+    rate: float = 50.0
 
     def __call__(self, run: ClockedRun, labels: Ints) -> ClockedOutcome:
         """Value, logits and seeds."""
@@ -76,8 +78,10 @@ class VanRossumLoss:
         dtype = run.records[self.output].voltage.dtype
         trace = self._trace(spikes, dt, dtype)
         wanted = np.zeros(spikes.shape, bool)
-        every = max(round(self.period / dt), 1)
-        wanted[every - 1 :: every, np.arange(labels.size), labels] = True
+        steps = np.arange(0.5, spikes.shape[0] * dt * self.rate / MS_PER_S) * MS_PER_S / self.rate
+        steps = np.floor(steps / dt).astype(np.int64)
+        steps = steps[steps < spikes.shape[0], np.newaxis]
+        wanted[steps, np.arange(labels.size), labels] = True
         alive = run.events.alive
         difference = trace - self._trace(wanted, dt, dtype)
         if alive is not None:

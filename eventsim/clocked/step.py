@@ -52,7 +52,7 @@ def train_batch(
     stream, labels = stream[longest_first], batch.labels[longest_first]
     seconds = float(stream.duration.sum()) / MS_PER_S
     done = run(clocked, stream, precision=train.precision, clip=config.clip, keep=True)
-    outcome = config.loss(grid)(done, labels)
+    outcome = config.loss()(done, labels)
     counts = spike_counts(done)
     hidden = {name: count for name, count in counts.items() if name != train.output}
     band = RateBand(train.rate_low, train.rate_high, strength=train.rate_strength)

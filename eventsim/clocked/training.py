@@ -35,6 +35,7 @@ from eventsim.train.checkpoint import (
     save_checkpoint,
 )
 from eventsim.train.data import AnyEvents
+from eventsim.train.evaluation import check_fit
 from eventsim.train.loop import Callback, Draw
 
 
@@ -118,7 +119,7 @@ def train_clocked(
         ``folder`` holds a run and ``resume`` is False, or none and it is True, or one of another
         net, data or config.
     """
-    config.check_fit(net, data)
+    check_fit(net, data, config.train)
     start = from_network(net, config.dt)
     fraction = config.train.validation_fraction
     seed = int(np.random.default_rng([config.train.seed, Draw.SPLIT]).integers(2**32))

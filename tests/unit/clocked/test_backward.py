@@ -109,7 +109,11 @@ def problem_of(net, dt, in_loop):
 def compare(net, dt, output, in_loop=frozenset(), durations=DURATION):
     stream, labels = stream_of(3, durations=durations), np.array([1, 0])
     run = clocked.run(clocked.from_network(net, dt), stream, precision="double", keep=True)
-    loss = clocked.VanRossumLoss(period=7.0) if output == "spiking" else clocked.CrossEntropyLoss()
+    loss = (
+        clocked.VanRossumLoss(rate=1000 / 7.0)
+        if output == "spiking"
+        else clocked.CrossEntropyLoss()
+    )
     seeds = loss(run, labels).seeds
     found = clocked.backward(run, seeds)
     problem, keys = problem_of(net, dt, in_loop)
@@ -193,7 +197,7 @@ def test_the_worth_of_a_spike_is_the_slope_of_the_distance():
         precision="double",
         keep=True,
     )
-    labels, loss = np.array([1, 0]), clocked.VanRossumLoss(period=6.0, time_constant=4.0)
+    labels, loss = np.array([1, 0]), clocked.VanRossumLoss(rate=1000 / 6.0, time_constant=4.0)
     outcome = loss(run, labels)
 
     def value(spikes):
@@ -202,7 +206,7 @@ def test_the_worth_of_a_spike_is_the_slope_of_the_distance():
             for c in range(2):
                 trace = wanted = 0.0
                 for t in range(run.events.steps[b]):
-                    fires = c == label and (t + 1) % 12 == 0
+                    fires = c == label and t % 12 == 6
                     trace = (1 - dt / tau) * trace + spikes[t, b, c] / tau
                     wanted = (1 - dt / tau) * wanted + fires / tau
                     total += 0.5 * dt * (trace - wanted) ** 2

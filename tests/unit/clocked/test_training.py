@@ -20,11 +20,14 @@ from tests.unit.train.task import small_net, two_patterns
 BIP = ("tau_mem", "tau_syn", "resistance", "threshold")
 
 
-def config(*, epochs=3, dt=1.0, period=10.0, **train):
+def config(*, epochs=3, dt=1.0, **train):
     given = {"batch_size": 8, "bip": BIP, "validation_fraction": 0.0, "precision": "double"}
-    return clocked.ClockedConfig(
-        train=TrainConfig(epochs=epochs, **(given | train)), dt=dt, period=period
-    )
+    return clocked.ClockedConfig(train=TrainConfig(epochs=epochs, **(given | train)), dt=dt)
+
+
+def published(**train):
+    given = {"batch_size": 8, "validation_fraction": 0.0, "precision": "double"}
+    return clocked.ClockedConfig.published(**(given | train))
 
 
 def spiking_net(*, seed=0):
@@ -32,7 +35,7 @@ def spiking_net(*, seed=0):
 
 
 def test_a_spiking_output_learns_the_small_task():
-    settings = config(epochs=10, period=5.0, rate_strength=0.0)
+    settings = published(epochs=10, target_rate=200.0)
     data = two_patterns(32)
     result = clocked.train_clocked(spiking_net(), data, settings)
     tested = clocked.evaluate_clocked(result.net, two_patterns(40, seed=5), settings)
@@ -54,7 +57,9 @@ def test_a_readout_learns_the_small_task_and_exact_time_takes_it_over():
 
 def test_every_trained_parameter_moves_and_no_other():
     start = spiking_net()
-    result = clocked.train_clocked(start, two_patterns(16), config(bip=("tau_syn", "threshold")))
+    result = clocked.train_clocked(
+        start, two_patterns(16), published(epochs=3, bip=("tau_syn", "threshold"))
+    )
     moved = {
         key
         for key, value in result.net.grid.parameters().items()
@@ -165,9 +170,10 @@ def test_settings_survive_json():
     ("bad", "told"),
     [
         ({"dt": 2.0}, "0 < dt <= 1"),
-        ({"dt": 0.5, "period": 0.1}, "period is 0.1"),
+        ({"train": TrainConfig(bip=BIP, loss="first_spike")}, "train.loss is 'first_spike'"),
+        ({"train": TrainConfig(bip=BIP, near_miss_strength=0.1)}, "near_miss_strength is 0.1"),
         ({"train": TrainConfig()}, "v_leak"),
-        ({"train": TrainConfig(bip=BIP, train_delays=True)}, "whole delays"),
+        ({"train": TrainConfig(bip=BIP, train_delays=True)}, "train_delays is True"),
     ],
 )
 def test_settings_outside_their_domain_are_refused(bad, told):
@@ -177,7 +183,7 @@ def test_settings_outside_their_domain_are_refused(bad, told):
 
 def test_an_output_that_does_not_fit_is_refused():
     data = two_patterns(8)
-    with pytest.raises(NetworkError, match="no spiking population or readout"):
+    with pytest.raises(NetworkError, match="expects a population of kind 'readout'"):
         clocked.train_clocked(small_net(), data, config(output="input"))
     net = es.scsr(6, (4,), 1)
     with pytest.raises(ShapeError, match="has 1 neurons, expected at least 2"):
