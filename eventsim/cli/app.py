@@ -13,6 +13,7 @@ import typer
 
 from eventsim.cli.cost_app import cost
 from eventsim.cli.data_app import data_app
+from eventsim.cli.exchange_app import export_command, import_command
 from eventsim.cli.options import DownloadOption, FileOption, JsonOption
 from eventsim.cli.terminal import Guarded, emit_json, guarded
 
@@ -26,6 +27,8 @@ app = typer.Typer(
     "[bold]eventsim gradcheck[/bold] (proves that gradients are right).",
 )
 app.add_typer(data_app, name="data")
+app.command("export", rich_help_panel="Use")(export_command)
+app.command("import", rich_help_panel="Use")(import_command)
 app.command(rich_help_panel="Use")(cost)
 
 Split = Literal["train", "test"]
