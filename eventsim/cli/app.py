@@ -160,6 +160,24 @@ def train(
             "--inhibitory.",
         ),
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            "--loss",
+            help="cross_entropy (default; of the readout's weighted integral), "
+            "cross_entropy_maximum, cross_entropy_last; of a spiking output first_spike, "
+            "spike_count, van_rossum; ctc for strings of words.",
+        ),
+    ] = None,
+    assign: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any other key of TrainConfig, such as near_miss_strength=0.3 or "
+            "augmentation.jitter=3; repeat for more.",
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
     shards: Annotated[
@@ -221,6 +239,8 @@ def train(
 
     eventsim train fsdd --model rsnn --lateral random --inhibitory 0.2 --dale --delays 1:5
 
+    eventsim train fsdd --loss spike_count --set missed_outputs=true --set augmentation.jitter=3
+
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
     from eventsim.cli import train_command as command
@@ -241,6 +261,7 @@ def train(
         tau_syn=tau_syn,
     )
     settings = command.given(
+        loss=loss,
         epochs=epochs,
         batch_size=batch_size,
         shards=shards,
@@ -257,6 +278,7 @@ def train(
         download=download,
         network=network,
         config=settings,
+        assigned=tuple(assign or ()),
         bip=bip,
         bip_parameters=bip_parameters,
         rates=command.given(weights=lr, delays=delay_lr),
