@@ -200,13 +200,10 @@ def _show_report(report: Mapping[str, Any]) -> None:
         ]
         for number, term in enumerate(report["terms"], start=1)
     ]
-    whole, dynamic = (
-        report["energy_pj_per_sample"],
-        report["energy_pj_per_sample_without_leakage"],
-    )
-    if whole != dynamic:
-        rows.append(["", "all without leakage", "", "", "", "", joules(dynamic)])
-    rows.append(["", "all", "", "", "", "", joules(whole)])
+    if report["leakage"] == "separate":
+        activity = joules(report["energy_pj_per_sample_of_activity"])
+        rows.append(["", "all without leakage", "", "", "", "", activity])
+    rows.append(["", "all", "", "", "", "", joules(report["energy_pj_per_sample"])])
     step = "no time step" if report["step_ms"] is None else f"dt = {report['step_ms']:g} ms"
     columns = ["", "term", "basis", "count", "figure", "status", "energy"]
     title = f"{report['title']} ({report['chip']}), {step}"
@@ -228,12 +225,13 @@ def _show_comparison(found: Mapping[str, Any]) -> None:
     rows = []
     for report in found["energy"]:
         step = "-" if report["step_ms"] is None else f"{report['step_ms']:g} ms"
-        lacking = len(report["missing"])
-        dynamic = report["energy_pj_per_sample_without_leakage"]
-        cells = ["-", "-"] if not report["terms"] else [
-            joules(dynamic), joules(report["energy_pj_per_sample"])
-        ]  # fmt: skip
-        rows.append([report["chip"], step, *cells, lacking])
+        without, whole = (
+            joules(report["energy_pj_per_sample_of_activity"]),
+            joules(report["energy_pj_per_sample"]),
+        )
+        cells = {"separate": [without, whole], "included": ["-", whole], "missing": [without, "-"]}
+        energies = cells[report["leakage"]] if report["terms"] else ["-", "-"]
+        rows.append([report["chip"], step, *energies, len(report["missing"])])
     for dense in found["dense"]:
         name = f"dense {dense['cell'].upper()} on frames, {dense['chip']}"
         pj = joules(dense["energy_pj_per_sample"])

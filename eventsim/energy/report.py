@@ -26,7 +26,7 @@ static_chip            ms
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,6 +38,8 @@ from eventsim.energy.steps import ClockedCounts, clocked, total
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
+
+Leakage = Literal["separate", "included", "missing"]
 
 ACCESSES = 2  # of a state at its update: read and written
 PJ_PER_UW_MS = 1000.0
@@ -130,6 +132,14 @@ class EnergyReport:
         """Mean energy of a sample."""
         return float(self.energy_pj.mean())
 
+    @property
+    def leakage(self) -> Leakage:
+        """Whether static power is a term of its own, part of another term, or missing."""
+        if self.part_pj("time") > 0.0:
+            return "separate"
+        inside = {name for cost in self.terms for name in cost.figure.includes}
+        return "included" if inside.intersection(_STAGES["leakage"]) else "missing"
+
     def part_pj(self, *needs: str) -> float:
         """Mean energy of the terms that need spikes, step, mapping or time."""
         return sum(float(t.energy_pj.mean()) for t in self.terms if t.term.needs in needs)
@@ -157,8 +167,9 @@ class EnergyReport:
                 for cost in self.terms
             ],
             "missing": [vars(missing) for missing in self.missing],
+            "leakage": self.leakage,
             "energy_pj_per_sample": self.total_pj,
-            "energy_pj_per_sample_without_leakage": self.part_pj("spikes", "step", "mapping"),
+            "energy_pj_per_sample_of_activity": self.part_pj("spikes", "step", "mapping"),
         }
 
 

@@ -50,7 +50,8 @@ def energy_breakdown(
     """Energy per sample of every chip, and the shares of its terms.
 
     On the left totals on a logarithmic axis, without leakage and, as a ring, with it; on the right
-    what the energy without leakage consists of. Chips without a single figure are named only.
+    what the energy consists of, where leakage is a term of its own without it. Chips without a
+    single figure are named only.
     """
     rows = len(reports) + len(dense)
     drawn = figure(10.0, 1.6 + ROW_INCHES * max(rows, 2))
@@ -84,7 +85,9 @@ def _draw_totals(
     for row, report in enumerate(reports):
         dynamic = report.part_pj("spikes", "step", "mapping") / PJ_PER_UJ
         whole = report.total_pj / PJ_PER_UJ
-        if whole > dynamic:
+        if report.leakage == "included":
+            dynamic = 0.0
+        if report.leakage != "missing":
             if dynamic > 0.0:
                 axes.plot([dynamic, whole], [row, row], color=FAINT, zorder=1)
             axes.plot(whole, row, "o", mfc="white", mec=INK, ms=6, zorder=2)
@@ -112,7 +115,7 @@ def _write(axes: Axes, value: float, row: int) -> None:
 
 
 def _draw_shares(axes: Axes, reports: Sequence[EnergyReport]) -> None:
-    axes.set_title("Of this, without leakage (%)")
+    axes.set_title("What it is spent on, leakage of its own left out (%)")
     for row, report in enumerate(reports):
         costs = [c for c in report.terms if c.term.name in _LOOK and c.energy_pj.any()]
         energies = np.array([float(c.energy_pj.mean()) for c in costs])

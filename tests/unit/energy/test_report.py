@@ -127,6 +127,14 @@ def test_stages_without_a_figure_are_missing_unless_another_figure_includes_them
     assert energy(exact, load_chip("truenorth")).missing == ()
 
 
+def test_leakage_is_a_term_of_its_own_or_included_or_missing(run):
+    exact = count(*run)
+    found = {
+        name: energy(exact, load_chip(name)).leakage for name in ("loihi", "truenorth", "45nm")
+    }
+    assert found == {"loihi": "separate", "truenorth": "included", "45nm": "missing"}
+
+
 def test_chip_without_figures_has_no_energy_and_says_what_is_missing(run):
     net, tape = run
     found = cost(net, tape, load_chip("loihi2"))
