@@ -181,8 +181,10 @@ class CoreState:
 
     def move(self, neuron: int, core: int) -> None:
         """Put a neuron on a core, from where it is or from nowhere."""
-        change = self._out_change(neuron, core) if self.max_out != UNLIMITED else 0
         here = int(self.core_of[neuron])
+        if here == core:
+            return
+        change = self._out_change(neuron, core) if self.max_out != UNLIMITED else 0
         sources = self.graph.sources(neuron)
         if here != NOWHERE:
             left = self.targets[sources, here]
