@@ -26,7 +26,7 @@ inhibitory one) is a kink, which moves with the arrival; the arrival gets :math:
 Where the maximum is the very end it stays there, and where V never exceeds E it is E, at time 0.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from eventsim.errors import ShapeError
@@ -77,8 +77,12 @@ class VoltageProbe:
     @classmethod
     def at_maximum(cls, neurons: Neurons) -> "VoltageProbe":
         """Ask for the largest voltage of every row, and where it is."""
-        maximum = find_maximum(neurons)
-        return replace(cls.at(neurons, maximum.time[:, None]), maximum=maximum)
+        found, xp, maximum = neurons.arrivals, neurons.xp, find_maximum(neurons)
+        # One asked time per row has no moves between asked times: their states are of no use.
+        asked = xp.where(found.time < maximum.time[found.row], found.row, -1)
+        states = xp.zeros((1, neurons.n_rows))
+        times, value = maximum.time[:, None], maximum.value[:, None]
+        return cls(neurons, times, value, asked, states, states, maximum)
 
     @classmethod
     def at(cls, neurons: Neurons, times: Array) -> "VoltageProbe":
