@@ -64,7 +64,7 @@ class EventModule(torch.nn.Module):
         self._calls: list[Call] = []
         live = self._net.parameters()
         _check_trained(trained, list(live))
-        self.parts = torch.nn.ModuleDict()
+        self.parts: Any = torch.nn.ModuleDict()
         for key, array in live.items():
             part, _, kind = key.rpartition(".")
             if part not in self.parts:
@@ -114,7 +114,8 @@ class EventModule(torch.nn.Module):
             self._precision,
         )
         self._calls = [call]
-        results = Run.apply(call, times, *values.values())
+        apply: Any = Run.apply  # untyped in PyTorch
+        results = apply(call, times, *values.values())
         assert call.tape is not None
         found = dict(zip((*readouts, *spiking), results, strict=True))
         device = next(iter(values.values())).device

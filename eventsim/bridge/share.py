@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.dlpack import from_dlpack
 
 from eventsim.events.namespace import Array, namespace
 
@@ -15,7 +16,7 @@ def to_torch(array: Array) -> Any:
     """A tensor over the memory of an array, on the CPU or on the array's device."""
     if type(array) is np.ndarray:
         return torch.from_numpy(array)
-    return torch.from_dlpack(array)
+    return from_dlpack(array)
 
 
 def from_torch(tensor: Any, like: Array) -> Array:
