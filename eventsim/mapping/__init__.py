@@ -20,6 +20,7 @@ from eventsim.mapping.quantise import (
     quantise,
     spikes_without_partner,
 )
+from eventsim.mapping.sanafe import SanafeFiles, export_sanafe
 from eventsim.mapping.usage import Usage
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "quantisation_study",
     "StudyRow",
     "spikes_without_partner",
+    "export_sanafe",
+    "SanafeFiles",
     "MappingError",
     "InfeasibleError",
 ]

@@ -79,6 +79,16 @@ class Mapping:
         """Fullest core and limit by resource, where the chip has a limit."""
         return self.usage.fills(limits_of(self.chip))
 
+    def counts(self) -> dict[str, int]:
+        """What :func:`eventsim.energy.energy` takes as ``mapped``: axons, hops, cores."""
+        sent = self.traffic
+        return {
+            "axon_out": sent.packets,
+            "hop_ew": sent.hops_east_west + sent.outside_east_west,
+            "hop_ns": sent.hops_north_south + sent.outside_north_south,
+            "cores": self.n_cores,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the file of :meth:`save`."""
         columns, rows = (axis[self.used] for axis in coordinates(limits_of(self.chip)))

@@ -25,10 +25,21 @@ BESIDE = 1 / 64  # of a link; exact in binary
 
 @dataclass(frozen=True, eq=False)
 class Flows:
-    """Spikes from core to core: int64 [cores, cores], and from outside to cores [cores]."""
+    """Spikes by core, int64.
+
+    Attributes
+    ----------
+    between
+        From core to core, [cores, cores]; 0 on the diagonal.
+    inward
+        From outside to every core, [cores].
+    local
+        Of neurons with a target on their own core, [cores].
+    """
 
     between: Ints
     inward: Ints
+    local: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +54,10 @@ class Traffic:
         Sum over axons from outside of spikes times destination cores.
     hops_east_west, hops_north_south
         Links passed by spikes between cores.
-    hops_from_outside
+    outside_east_west, outside_north_south
         Links passed by spikes from outside.
+    packets
+        Spikes of neurons times destination cores, their own among them: what leaves neurons.
     east, west, north, south
         Spikes on every link, int64; both kinds. Shapes [rows, columns - 1] and [rows - 1, columns].
     """
@@ -53,11 +66,18 @@ class Traffic:
     spikes_from_outside: int
     hops_east_west: int
     hops_north_south: int
-    hops_from_outside: int
+    outside_east_west: int
+    outside_north_south: int
+    packets: int
     east: Ints
     west: Ints
     north: Ints
     south: Ints
+
+    @property
+    def hops_from_outside(self) -> int:
+        """Links passed by spikes from outside."""
+        return self.outside_east_west + self.outside_north_south
 
     @property
     def hop_weighted_spikes(self) -> int:
@@ -98,8 +118,9 @@ def flows(graph: AxonGraph, core_of: Cores, n_cores: int) -> Flows:
     between = np.bincount(pair, weights=spikes[placed], minlength=n_cores**2)
     inward = np.bincount(found.col[~placed], weights=spikes[~placed], minlength=n_cores)
     square = between.reshape(n_cores, n_cores).astype(np.int64)
+    local = square.diagonal().copy()
     np.fill_diagonal(square, 0)
-    return Flows(square, inward.astype(np.int64))
+    return Flows(square, inward.astype(np.int64), local)
 
 
 def traffic(found: Flows, place: Cores, limits: Limits) -> Traffic:
@@ -128,7 +149,9 @@ def traffic(found: Flows, place: Cores, limits: Limits) -> Traffic:
         spikes_from_outside=int(found.inward.sum()),
         hops_east_west=int((found.between * across).sum()),
         hops_north_south=int((found.between * along).sum()),
-        hops_from_outside=int((found.inward * (x + y)).sum()),
+        outside_east_west=int((found.inward * x).sum()),
+        outside_north_south=int((found.inward * y).sum()),
+        packets=int(found.between.sum() + found.local.sum()),
         **links.loads(),
     )
 

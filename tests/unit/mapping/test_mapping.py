@@ -52,6 +52,7 @@ def recount(net, tape, chip, cores):
         placed = source[0] in cores
         home = int(cores[source[0]][source[1]]) if placed else None
         for core in targets[source]:
+            found["packets"] += int(placed)
             if core == home:
                 continue
             found["between" if placed else "outside"] += 1
@@ -79,6 +80,7 @@ def test_traffic_equals_a_walk_of_every_spike(net, tape, chip, method, inputs):
     assert sent.hops_east_west == found["ew"]
     assert sent.hops_north_south == found["ns"]
     assert sent.hops_from_outside == found["hops from outside"]
+    assert sent.packets == found["packets"]
     for way, dx, dy in (("east", 0, 0), ("west", 1, 0), ("north", 0, 0), ("south", 0, 1)):
         loads = getattr(sent, way)
         for y, x in np.ndindex(*loads.shape):

@@ -103,7 +103,7 @@ def test_placement_of_a_chain_costs_one_link_per_step():
     order = np.random.default_rng(1).permutation(n)
     between[order[:-1], order[1:]] = 100
     limits = Limits(12, (4, 3), 1)
-    at = place(Flows(between, np.zeros(n, np.int64)), limits, seed=0)
+    at = place(Flows(between, np.zeros(n, np.int64), np.zeros(n, np.int64)), limits, seed=0)
     x, y = (c[at] for c in coordinates(limits))
     hops = np.abs(x[order[:-1]] - x[order[1:]]) + np.abs(y[order[:-1]] - y[order[1:]])
     assert hops.sum() <= n  # n - 1 is the least; a snake through the mesh
@@ -112,5 +112,5 @@ def test_placement_of_a_chain_costs_one_link_per_step():
 
 def test_cores_with_input_from_outside_come_to_lie_at_its_entry():
     inward = np.array([0, 0, 500, 0], np.int64)
-    at = place(Flows(np.zeros((4, 4), np.int64), inward), Limits(9, (3, 3), 1), seed=0)
+    at = place(Flows(np.zeros((4, 4), np.int64), inward, inward), Limits(9, (3, 3), 1), seed=0)
     assert at[2] == 0
