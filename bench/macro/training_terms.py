@@ -33,7 +33,6 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     "base": {},
     "lift": LIFT,
     "near miss": MISS,
-    "lift, near miss": LIFT | MISS,
     "no rate band": {"rate_strength": 0.0},
     "smoothing 0.1": {"label_smoothing": 0.1},
     "moved events": {"augmentation": MOVED},
@@ -48,11 +47,11 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     "quiet, lift, near miss": LIFT | MISS,
     "maximum": {"loss": "cross_entropy_maximum"},
     "last": {"loss": "cross_entropy_last"},
-    "first spike": {"loss": "first_spike"},
+    "first spike": {"loss": "first_spike", "missed_outputs": False},
     "first spike, missed": {"loss": "first_spike", "missed_outputs": True},
-    "count": {"loss": "spike_count"},
+    "count": {"loss": "spike_count", "missed_outputs": False},
     "count, missed": {"loss": "spike_count", "missed_outputs": True},
-    "van Rossum": {"loss": "van_rossum"},
+    "van Rossum": {"loss": "van_rossum", "missed_outputs": False},
     "van Rossum, missed": {"loss": "van_rossum", "missed_outputs": True},
 }
 

@@ -239,7 +239,7 @@ def train(
 
     eventsim train fsdd --model rsnn --lateral random --inhibitory 0.2 --dale --delays 1:5
 
-    eventsim train fsdd --loss spike_count --set missed_outputs=true --set augmentation.jitter=3
+    eventsim train fsdd --loss cross_entropy_maximum --set gain=5 --set augmentation.jitter=3
 
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """

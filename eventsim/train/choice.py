@@ -68,7 +68,7 @@ def make_loss(
         Of the data; only ``ctc`` asks for them.
     """
     tau, output, gain = config.loss_time_constant(), config.output, config.gain
-    margin = config.near_miss_margin if config.missed_outputs else None
+    margin = config.near_miss_margin if config.learns_from_misses() else None
     if config.loss == "first_spike":
         return FirstSpike(labels, population=output, time_constant=tau, miss_margin=margin)
     if config.loss == "spike_count":

@@ -38,7 +38,7 @@ from eventsim.events import SpikeTape
 from eventsim.events.namespace import beside, to_host
 from eventsim.network import Network
 from eventsim.train.gradient import AnySeeds, VoltageSeed, VoltageTerm
-from eventsim.train.linear import silent_neurons
+from eventsim.train.linear import silent_parts
 from eventsim.train.readouts import require_readout
 from eventsim.train.softmax import require_positive
 from eventsim.train.voltage import VoltageProbe
@@ -93,31 +93,39 @@ class CTC:
 
     def evaluate(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds, Frames]:
         """Value, seeds and frames in one pass."""
-        probe, frames = self._frames(net, tape)
+        probes, frames = self._frames(net, tape)
         losses, by_logit = ctc(frames, self.targets)
-        n_samples = losses.size
+        n_samples, n_frames, low = losses.size, frames.logits.shape[1], 0
         by_voltage = (self.gain / n_samples) * by_logit.transpose(0, 2, 1)
-        by_voltage = by_voltage.reshape(-1, frames.logits.shape[1])
-        by_voltage = beside(by_voltage, probe.value)
-        seed = VoltageSeed((VoltageTerm(probe, by_voltage),))
-        return float(losses.sum()) / n_samples, {self.readout: seed}, frames
+        terms = []
+        for probe in probes:
+            high = low + probe.neurons.chosen.size
+            by = by_voltage[:, low:high].reshape(-1, n_frames)
+            terms.append(VoltageTerm(probe, beside(by, probe.value)))
+            low = high
+        seeds = {self.readout: VoltageSeed(tuple(terms))}
+        return float(losses.sum()) / n_samples, seeds, frames
 
     def frames(self, net: Network, tape: SpikeTape) -> Frames:
         """Logits of every frame. New arrays."""
         return self._frames(net, tape)[1]
 
-    def _frames(self, net: Network, tape: SpikeTape) -> tuple[VoltageProbe, Frames]:
+    def _frames(self, net: Network, tape: SpikeTape) -> tuple[list[VoltageProbe], Frames]:
         require_readout("CTC", net, self.readout)
-        neurons, duration = silent_neurons(net, tape, self.readout), tape.stream.duration
+        duration = tape.stream.duration
         lengths = np.floor(duration / self.interval * (1.0 + 1e-12)).astype(np.int64)
         number = np.arange(1, max(int(lengths.max(initial=0)), 1) + 1)
         # Frames that a sample does not have stand at its end, which costs and means nothing.
         times = np.minimum(number * self.interval, duration[:, None])
-        rows = beside(np.repeat(times, neurons.chosen.size, axis=0), neurons.arrivals.time)
-        probe = VoltageProbe.at(neurons, rows)
-        shape = (duration.size, neurons.chosen.size, number.size)
-        logits = self.gain * to_host(probe.value).reshape(shape).transpose(0, 2, 1)
-        return probe, Frames(logits, lengths)
+        probes, voltages = [], []
+        for part in silent_parts(net, tape, self.readout):
+            size = part.chosen.size
+            rows = beside(np.repeat(times, size, axis=0), part.arrivals.time)
+            probe = VoltageProbe.at(part, rows)
+            probes.append(probe)
+            voltages.append(to_host(probe.value).reshape(duration.size, size, number.size))
+        logits = self.gain * np.concatenate(voltages, axis=1).transpose(0, 2, 1)
+        return probes, Frames(logits, lengths)
 
 
 def ctc(frames: Frames, targets: Strings) -> tuple[Floats, Floats]:

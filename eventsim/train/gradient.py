@@ -46,6 +46,11 @@ class VoltageTerm:
     by_voltage: Floats
     by_parameter: Mapping[str, Floats] = field(default_factory=dict)
 
+    @property
+    def neurons(self) -> Neurons:
+        """Whose voltages."""
+        return self.probe.neurons
+
     def scaled(self, weight: float) -> "VoltageTerm":
         """The derivatives times ``weight``."""
         by_parameter = {name: weight * values for name, values in self.by_parameter.items()}
@@ -62,6 +67,42 @@ class VoltageTerm:
 
 
 @dataclass(frozen=True, eq=False)
+class DirectTerm:
+    """As :class:`VoltageTerm`, carried back already, so that no arrivals have to be kept.
+
+    Attributes
+    ----------
+    neurons
+        On which the loss acts.
+    found
+        Its derivatives.
+    """
+
+    neurons: Neurons
+    found: DirectGradients
+
+    @classmethod
+    def of(cls, term: VoltageTerm) -> "DirectTerm":
+        """Carry a term back, and forget its arrivals."""
+        return cls(term.neurons.without_arrivals(), term.backward())
+
+    def scaled(self, weight: float) -> "DirectTerm":
+        """The derivatives times ``weight``."""
+        parameters = {name: weight * values for name, values in self.found.parameters.items()}
+        found = DirectGradients(
+            synapses=weight * self.found.synapses,
+            delays=weight * self.found.delays,
+            spikes=weight * self.found.spikes,
+            parameters=parameters,
+        )
+        return DirectTerm(self.neurons, found)
+
+    def backward(self) -> DirectGradients:
+        """As :meth:`VoltageTerm.backward`."""
+        return self.found
+
+
+@dataclass(frozen=True, eq=False)
 class VoltageSeed:
     """Derivatives by a population's voltages at chosen times.
 
@@ -73,7 +114,7 @@ class VoltageSeed:
         Seed of the same population that :func:`eventsim.adjoint.backward` takes, or None.
     """
 
-    terms: tuple[VoltageTerm, ...]
+    terms: tuple[VoltageTerm | DirectTerm, ...]
     other: OwnSeed | None = None
 
 
@@ -109,7 +150,7 @@ def gradient(net: Network, tape: SpikeTape, seeds: AnySeeds | AnyLoss) -> Gradie
             continue
         if seed.other is not None:
             plain[name] = seed.other
-        direct += [(term.probe.neurons, term.backward()) for term in seed.terms]
+        direct += [(term.neurons, term.backward()) for term in seed.terms]
     by_input: list[Array] = []
     for neurons, found in direct:
         plain = merge_seeds(plain, _of_sources(net, neurons, found, by_input))

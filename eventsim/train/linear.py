@@ -3,7 +3,8 @@
 Readouts are, and so are spiking neurons in samples in which they have no spike.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from eventsim.train.arrivals import Arrivals, find_arrivals
 
 Ints = NDArray[np.int64]
 
+# About 0.5 GB in passing.
+ARRIVALS_AT_ONCE = 1 << 22
+
 
 @dataclass(frozen=True, eq=False)
 class Neurons:
@@ -29,8 +33,8 @@ class Neurons:
     ----------
     job
         Of the stage.
-    chosen
-        Numbers of the neurons in the stage, NumPy.
+    chosen, in_member
+        Numbers of the neurons in the stage and in their population, NumPy.
     arrivals
         By row: ``sample * chosen.size + neuron``.
     backend
@@ -39,6 +43,7 @@ class Neurons:
 
     job: Job
     chosen: Ints
+    in_member: Ints
     arrivals: Arrivals
     backend: str
 
@@ -66,10 +71,32 @@ class Neurons:
         """End of the sample of every row, ms."""
         return self.xp.repeat(self.xp.asarray(self.job.duration), self.chosen.size)
 
+    def without_arrivals(self) -> "Neurons":
+        """The same neurons, whose arrivals are no longer needed."""
+        none = Arrivals(*(values[:0] for values in vars(self.arrivals).values()))
+        return replace(self, arrivals=none)
+
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
         """As :meth:`eventsim.engine.job.Backend.sum_by`."""
         add = sum_by if self.xp is np else get_backend(self.backend).sum_by
         return add(values, index, size)
+
+
+def silent_parts(
+    net: Network, tape: SpikeTape, name: str, chosen: Ints | None = None
+) -> Iterator[Neurons]:
+    """As :func:`silent_neurons`, in parts of neurons that meet ARRIVALS_AT_ONCE at most.
+
+    What formulas of many arrays need in passing is then bounded, however large the batch.
+    """
+    numbers = np.arange(net.population(name).size) if chosen is None else chosen
+    into = [p for p in net.projections.values() if p.target == name and p.kind != "self"]
+    events = sum(
+        len(tape[p.source]) if p.source in tape.trains else tape.stream.n_events for p in into
+    )
+    step = max(ARRIVALS_AT_ONCE // max(events, 1), 1)
+    for low in range(0, numbers.size, step):
+        yield silent_neurons(net, tape, name, numbers[low : low + step])
 
 
 def silent_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None = None) -> Neurons:
@@ -90,4 +117,4 @@ def silent_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None
     chosen = np.arange(population.size) if chosen is None else chosen
     job = make_job(plan, stage, tape)
     in_stage = chosen + stage.start_of(name)
-    return Neurons(job, in_stage, find_arrivals(job, in_stage), tape.backend)
+    return Neurons(job, in_stage, chosen, find_arrivals(job, in_stage), tape.backend)

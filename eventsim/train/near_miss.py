@@ -44,8 +44,8 @@ from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.events.namespace import Array, namespace, to_host
 from eventsim.network import Network
-from eventsim.train.gradient import AnySeeds, VoltageSeed, VoltageTerm, merge_seeds
-from eventsim.train.linear import silent_neurons
+from eventsim.train.gradient import AnySeeds, DirectTerm, VoltageSeed, VoltageTerm, merge_seeds
+from eventsim.train.linear import Neurons, silent_neurons, silent_parts
 from eventsim.train.softmax import require_positive
 from eventsim.train.voltage import VoltageProbe
 
@@ -69,7 +69,7 @@ class NearMiss:
 
     strength: float
     _: KW_ONLY
-    margin: float = 0.5
+    margin: float = 1.0
     populations: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -99,19 +99,25 @@ class NearMiss:
         """
         value, seeds = 0.0, dict[str, VoltageSeed]()
         for name, count in counts.items():
-            size, silent = count.size, _able(net, name, np.flatnonzero(to_host(count) == 0))
+            silent = _able(net, name, np.flatnonzero(to_host(count) == 0))
             if self.strength == 0 or not silent.size:
                 continue
-            misses = find_misses(net, tape, name, silent, margin=self.margin)
-            unit = self.strength / (size * n_samples)
-            value += unit * float((1.0 - misses.nearness**2).sum())
-            by = -2.0 * unit / self.margin * misses.nearness / misses.reach
-            by = namespace(by).where(misses.silent, by, 0.0)
-            # From m: at fixed voltage it depends on threshold and rest as well.
-            gap = self.margin * (1.0 - misses.nearness)
-            own = {"threshold": -by * (1.0 - gap), "v_leak": -by * gap}
-            seeds[name] = VoltageSeed((VoltageTerm(misses.probe, by[:, None], own),))
+            unit, terms = self.strength / (count.size * n_samples), []
+            for part in silent_parts(net, tape, name, silent):
+                added, term = self._of_part(find_misses(part, tape, name, self.margin), unit)
+                value += added
+                terms.append(DirectTerm.of(term))
+            seeds[name] = VoltageSeed(tuple(terms))
         return value, seeds
+
+    def _of_part(self, misses: "Misses", unit: float) -> tuple[float, VoltageTerm]:
+        value = unit * float((1.0 - misses.nearness**2).sum())
+        by = -2.0 * unit / self.margin * misses.nearness / misses.reach
+        by = namespace(by).where(misses.silent, by, 0.0)
+        # From m: at fixed voltage it depends on threshold and rest as well.
+        gap = self.margin * (1.0 - misses.nearness)
+        own = {"threshold": -by * (1.0 - gap), "v_leak": -by * gap}
+        return value, VoltageTerm(misses.probe, by[:, None], own)
 
 
 class Effect(Protocol):
@@ -135,11 +141,9 @@ class Misses(NamedTuple):
     time: Array
 
 
-def find_misses(
-    net: Network, tape: SpikeTape, name: str, neurons: Ints, *, margin: float
-) -> Misses:
-    """The near misses of ``neurons`` of a spiking population, NumPy, that rest below threshold."""
-    linear = silent_neurons(net, tape, name, neurons)
+def find_misses(linear: Neurons, tape: SpikeTape, name: str, margin: float) -> Misses:
+    """The near misses of neurons of the spiking population ``name`` that rest below threshold."""
+    neurons = linear.in_member
     probe, xp = VoltageProbe.at_maximum(linear), linear.xp
     assert probe.maximum is not None
     threshold = linear.by_row(linear.parameter("threshold"))
@@ -180,7 +184,8 @@ def with_misses(
     neurons = _able(net, name, np.flatnonzero(to_host((counts == 0).any(axis=0))))
     if not neurons.size:
         return seeds
-    misses, xp = find_misses(net, tape, name, neurons, margin=margin), namespace(counts)
+    linear, xp = silent_neurons(net, tape, name, neurons), namespace(counts)
+    misses = find_misses(linear, tape, name, margin)
     chosen = xp.asarray(neurons)
     times = xp.zeros(counts.shape)
     times[:, chosen] = misses.time.reshape(-1, neurons.size)

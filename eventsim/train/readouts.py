@@ -25,7 +25,7 @@ from eventsim.errors import NetworkError, ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.train.gradient import AnySeeds, VoltageSeed, VoltageTerm
-from eventsim.train.linear import silent_neurons
+from eventsim.train.linear import silent_parts
 from eventsim.train.softmax import Classified, predicted, require_positive, softmax_loss
 from eventsim.train.voltage import VoltageProbe
 
@@ -75,7 +75,7 @@ class VoltageCrossEntropy:
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
-        return self._logits(self._probe(net, tape))
+        return self._logits(self._probes(net, tape))
 
     def predictions(self, net: Network, tape: SpikeTape) -> Ints:
         """Predicted class of every sample. New array."""
@@ -83,22 +83,29 @@ class VoltageCrossEntropy:
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
-        probe = self._probe(net, tape)
-        logits = self._logits(probe)
+        probes = self._probes(net, tape)
+        logits = self._logits(probes)
         value, d_logits = softmax_loss(logits, self.labels, "VoltageCrossEntropy")
-        seed = VoltageSeed((VoltageTerm(probe, self.gain * d_logits.reshape(-1, 1)),))
-        return Classified(value, {self.readout: seed}, logits)
+        terms, low = [], 0
+        for probe in probes:
+            high = low + probe.neurons.chosen.size
+            by_voltage = self.gain * d_logits[:, low:high].reshape(-1, 1)
+            terms.append(VoltageTerm(probe, by_voltage))
+            low = high
+        return Classified(value, {self.readout: VoltageSeed(tuple(terms))}, logits)
 
-    def _logits(self, probe: VoltageProbe) -> Floats:
-        logits: Floats = self.gain * probe.value.reshape(-1, probe.neurons.chosen.size)
+    def _logits(self, probes: list[VoltageProbe]) -> Floats:
+        xp = probes[0].neurons.xp
+        parts = [probe.value.reshape(-1, probe.neurons.chosen.size) for probe in probes]
+        logits: Floats = self.gain * xp.concatenate(parts, axis=1)
         return logits
 
-    def _probe(self, net: Network, tape: SpikeTape) -> VoltageProbe:
+    def _probes(self, net: Network, tape: SpikeTape) -> list[VoltageProbe]:
         require_readout("VoltageCrossEntropy", net, self.readout)
-        neurons = silent_neurons(net, tape, self.readout)
+        parts = silent_parts(net, tape, self.readout)
         if self.at == "maximum":
-            return VoltageProbe.at_maximum(neurons)
-        return VoltageProbe.at(neurons, neurons.ends()[:, None])
+            return [VoltageProbe.at_maximum(part) for part in parts]
+        return [VoltageProbe.at(part, part.ends()[:, None]) for part in parts]
 
 
 def require_readout(where: str, net: Network, name: str) -> None:

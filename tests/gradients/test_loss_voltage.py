@@ -9,9 +9,9 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import NetworkError, ShapeError
-from eventsim.train import gradient
+from eventsim.train import NearMiss, SumOfLosses, VoltageCrossEntropy, gradient, linear
 from eventsim.train.gradient import VoltageSeed, VoltageTerm
-from eventsim.train.linear import silent_neurons
+from eventsim.train.linear import silent_neurons, silent_parts
 from eventsim.train.maximum import find_maximum
 from eventsim.train.voltage import VoltageProbe
 from tests.support.differences import Differences, assert_gradients_match
@@ -152,3 +152,19 @@ def test_times_of_another_shape_are_refused():
     neurons = silent_neurons(net, es.simulate(net, STREAM, backend="cpu"), "output")
     with pytest.raises(ShapeError, match=r"times have shape \(2, 6\), expected \(9, times\)"):
         VoltageProbe.at(neurons, np.tile(ASKED, (2, 1)))
+
+
+def test_parts_of_a_population_are_bounded_and_give_the_same_loss(monkeypatch):
+    net = NETS["dense"]()
+    net.populations["hidden1"].threshold[:4] = 30.0
+    tape = es.simulate(net, STREAM, backend="cpu")
+    loss = SumOfLosses(((1.0, VoltageCrossEntropy(np.array([0, 2, 1]))), (2.0, NearMiss(1.0))))
+    whole = gradient(net, tape, loss)
+    monkeypatch.setattr(linear, "ARRIVALS_AT_ONCE", 500)
+    sizes = [part.arrivals.time.size for part in silent_parts(net, tape, "output")]
+    assert len(sizes) > 1
+    assert max(sizes) <= 500
+    parts = gradient(net, tape, loss)
+    assert parts.loss == pytest.approx(whole.loss, rel=1e-12)
+    for key, values in whole.flat().items():
+        np.testing.assert_allclose(parts.flat()[key], values, rtol=1e-9, atol=1e-12)
