@@ -10,6 +10,9 @@ of spikes. The backward pass is :func:`eventsim.backward`: gradients of the para
 input times, exact for losses of these. Gradients flow on to whatever made the input times, or the
 parameters.
 
+Batches by ``torch.utils.data.DataLoader``: items are ``(stream[i : i + 1], label)``, and its
+``collate_fn`` joins them by :func:`eventsim.concatenate`.
+
 Nothing here is imported before it is used: ``import eventsim.bridge`` works without PyTorch.
 """
 

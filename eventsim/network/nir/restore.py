@@ -1,7 +1,7 @@
 """from_nir: a NIR graph as a network, or why it cannot be one."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,10 +131,11 @@ def _largest_tau(node: Any) -> float:
     return max((float(np.max(tau)) for tau in taus), default=0.0)
 
 
-def _in_order(written: list[str], nodes: Iterable[str]) -> list[str]:
-    """Names as eventsim wrote them, which HDF5 sorts; others after these."""
+def _in_order(written: list[str], nodes: Mapping[str, Any]) -> list[str]:
+    """Names as eventsim wrote them, which HDF5 sorts; of others the input first."""
     known = [name for name in written if name in nodes]
-    return known + [name for name in nodes if name not in known]
+    inputs = [name for name, node in nodes.items() if type(node).__name__ == "Input"]
+    return list(dict.fromkeys([*known, *inputs, *nodes]))
 
 
 def _by_pair(graph: Any, neurons: Mapping[str, _Neurons]) -> list[list[Chain]]:

@@ -137,6 +137,20 @@ def test_adam_learns_two_classes():
     assert trained.population("hidden1").refractory[0] == net.population("hidden1").refractory[0]
 
 
+def test_data_loader_joins_samples_to_batches():
+    net, stream = random_net(0), random_stream(1, n_samples=4)
+    items = [(stream[i : i + 1], i % 2) for i in range(4)]
+
+    def collate(batch):
+        labels = torch.tensor([label for _, label in batch])
+        return es.concatenate([sample for sample, _ in batch]), labels
+
+    module = torch_module(net)
+    loader = torch.utils.data.DataLoader(items, batch_size=3, collate_fn=collate)
+    found = torch.cat([module(batch).readout.detach() for batch, _ in loader])
+    assert np.allclose(found, module(stream).readout.detach(), rtol=1e-12)
+
+
 def test_gradients_flow_on_to_what_made_the_input_times():
     net, stream = tiny()
     module = torch_module(net, trained=())

@@ -43,6 +43,7 @@ W = np.arange(6.0).reshape(3, 2)
 
 def test_w_in_and_units_decide_the_jump():
     net = from_nir(between(nir.Linear(W)))
+    assert list(net.populations) == ["input", "lif"]
     assert np.allclose(net.projections["input->lif"].weights, 2.0 * W.T)
     population = net.populations["lif"]
     assert np.allclose(population.tau_mem, 20.0)
