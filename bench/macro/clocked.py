@@ -101,7 +101,9 @@ def run_grid(options: argparse.Namespace, data: LabelledEvents, test: LabelledEv
     published = options.one.startswith("published")
     shared, dt = settings(options), CASES[options.one]
     if published:
-        shared = replace(shared, loss="van_rossum", rate_strength=0.0, silent_lift=0.0)
+        plain = clocked.ClockedConfig.published().train
+        changed = ("loss", "rate_strength", "silent_lift", "clip_norm")
+        shared = replace(shared, **{name: getattr(plain, name) for name in changed})
     config = clocked.ClockedConfig(train=shared, dt=dt)
     net = network(options, "spiking" if published else "readout")
     result, cost = measured(lambda: clocked.train_clocked(net, data, config))

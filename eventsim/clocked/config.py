@@ -37,7 +37,7 @@ class ClockedConfig:
         Whether several events of a channel in a step are one; see :func:`bin_events`.
     """
 
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(bip=BIP))
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(bip=BIP, **NEUTRAL))
     dt: float = 1.0
     clip: bool = False
 
@@ -49,7 +49,7 @@ class ClockedConfig:
         _require("train.loss", train.loss, train.loss in LOSSES, f"one of {LOSSES}")
         for name, value in NEUTRAL.items():
             given = getattr(train, name)
-            _require(f"train.{name}", given, given == value, f"{value} on a grid")
+            _require(f"train.{name}", given, not given, f"{value} on a grid")
         mix = train.augmentation.mix
         _require("train.augmentation.mix", mix, mix == 0, "0 on a grid")
 
@@ -57,9 +57,16 @@ class ClockedConfig:
     def published(cls, *, dt: float = 1.0, clip: bool = False, **train: Any) -> "ClockedConfig":
         """The method of Zhang and Li without what eventsim adds: no rate band, no silent lift.
 
-        ``train`` are further settings of :class:`eventsim.train.TrainConfig`.
+        The gradient is clipped at 1, as in the published program. ``train`` are further settings of
+        :class:`eventsim.train.TrainConfig`.
         """
-        plain = {"loss": "van_rossum", "bip": BIP, "rate_strength": 0.0, "silent_lift": 0.0}
+        plain: dict[str, Any] = NEUTRAL | {
+            "loss": "van_rossum",
+            "bip": BIP,
+            "rate_strength": 0.0,
+            "silent_lift": 0.0,
+            "clip_norm": 1.0,
+        }
         return cls(train=TrainConfig(**(plain | train)), dt=dt, clip=clip)
 
     def loss(self) -> VanRossumLoss | CrossEntropyLoss:

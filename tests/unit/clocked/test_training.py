@@ -222,3 +222,9 @@ def test_exact_and_fixed_step_training_see_the_same_events_in_the_same_batches(t
     )
     assert len(set(exact)) > 4
     assert exact == grid
+
+
+def test_the_published_method_has_none_of_what_was_added():
+    train = clocked.ClockedConfig.published(dt=0.5, epochs=7).train
+    assert (train.loss, train.rate_strength, train.silent_lift) == ("van_rossum", 0.0, 0.0)
+    assert (train.clip_norm, train.epochs, train.bip) == (1.0, 7, BIP)
