@@ -1,8 +1,9 @@
 """One batch of training: forward over the shards, spike counts, backward, one step.
 
 Where several processes share the batch, they meet twice: after the forward pass, for what concerns
-the batch as a whole, and after the backward pass, for the gradients. In between and afterwards each
-computes the same from the same numbers; see :mod:`eventsim.train.parallel`.
+the batch as a whole, and after the backward pass, for the gradients; with SpiKL-IP a third time,
+for its rates. In between and afterwards each computes the same from the same numbers; see
+:mod:`eventsim.train.parallel`.
 """
 
 import time
