@@ -6,16 +6,18 @@ import pytest
 import eventsim as es
 from eventsim import clocked
 from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
+from eventsim.events import Recording, StoredStream, write_stored
 from eventsim.train import (
     Augmentation,
     LearningRates,
     SpiKL,
+    StoredLabelledEvents,
     TrainConfig,
     evaluate,
     load_network,
     train,
 )
-from tests.unit.train.task import small_net, two_patterns
+from tests.unit.train.task import DURATION, small_net, two_patterns
 
 BIP = ("tau_mem", "tau_syn", "resistance", "threshold")
 
@@ -228,3 +230,18 @@ def test_the_published_method_has_none_of_what_was_added():
     train = clocked.ClockedConfig.published(dt=0.5, epochs=7).train
     assert (train.loss, train.rate_strength, train.silent_lift) == ("van_rossum", 0.0, 0.0)
     assert (train.clip_norm, train.epochs, train.bip) == (1.0, 7, BIP)
+
+
+def test_recordings_in_a_file_train_to_the_same_bits(tmp_path):
+    data, settings = two_patterns(12), config(epochs=1, precision="single")
+    recordings = [Recording(times, channels, DURATION) for times, channels in data.stream]
+    write_stored(tmp_path / "events.h5", recordings, n_channels=6)
+    stream = StoredStream.open(tmp_path / "events.h5")
+    stored = StoredLabelledEvents(stream, data.labels, data.class_names)
+    runs = [clocked.train_clocked(small_net(), given, settings) for given in (data, stored)]
+    first, second = (r.net.grid.parameters() for r in runs)
+    assert all((first[key] == second[key]).all() for key in first)
+    in_memory, in_file = (
+        clocked.evaluate_clocked(runs[0].net, given, settings) for given in (data, stored)
+    )
+    assert in_memory.loss == in_file.loss
