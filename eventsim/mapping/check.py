@@ -8,10 +8,16 @@ Words as in :mod:`eventsim.mapping.graph`.
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from eventsim.chips import Chip
 from eventsim.mapping.errors import MappingError
 from eventsim.network import Network, Projection
+
+Ints = Sequence[int] | NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Violation:
         return f"{self.limit}: {self.where} holds {self.held:,}, allowed are {self.allowed:,}"
 
 
-def check_mapping(net: Network, chip: Chip, cores: Mapping[str, Sequence[int]]) -> list[Violation]:
+def check_mapping(net: Network, chip: Chip, cores: Mapping[str, Ints]) -> list[Violation]:
     """Limits that a mapping breaks; an empty list if all hold.
 
     Parameters
@@ -93,7 +99,7 @@ def check_mapping(net: Network, chip: Chip, cores: Mapping[str, Sequence[int]]) 
     return broken
 
 
-def _places(net: Network, cores: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], int]:
+def _places(net: Network, cores: Mapping[str, Ints]) -> dict[tuple[str, int], int]:
     place: dict[tuple[str, int], int] = {}
     for name, population in net.populations.items():
         if population.kind == "input" and name not in cores:

@@ -191,7 +191,7 @@ def map_network(
     graph = axon_graph(net, tape, inputs=inputs)
     return map_graph(
         graph,
-        _filled_less(chip, neurons_per_core),
+        filled_less(chip, neurons_per_core),
         method=method,
         inputs=inputs,
         optimise_placement=optimise_placement,
@@ -255,7 +255,8 @@ def _without_empty(core_of: Cores, places: Cores) -> tuple[Cores, Cores]:
     return number.astype(np.int32), places[kept]
 
 
-def _filled_less(chip: Chip, neurons_per_core: int | None) -> Chip:
+def filled_less(chip: Chip, neurons_per_core: int | None) -> Chip:
+    """The chip with at most so many neurons on a core; itself for None."""
     limits = limits_of(chip)
     if neurons_per_core is None:
         return chip
