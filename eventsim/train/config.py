@@ -70,7 +70,7 @@ class TrainConfig:
     time_constant
         ms; of the loss: see :class:`CrossEntropy` (may be infinite), :class:`FirstSpike`,
         :class:`SpikeCount`, :class:`ClassTrains`. None for 300 ms (cross_entropy: about two thirds
-        of a spoken digit) or 10 ms.
+        of a spoken digit), 30 ms (van_rossum) or 10 ms.
     gain
         Voltage (``spike_count``: trace) to logit, of ``cross_entropy*``, ``spike_count``, ``ctc``.
     label_smoothing
@@ -81,9 +81,9 @@ class TrainConfig:
         ms; between frames of ``ctc``.
     missed_outputs
         Whether silent neurons of a spiking output learn from near misses, within
-        ``near_miss_margin``; a pseudo-gradient, see :mod:`eventsim.train.near_miss`. None: for
-        ``spike_count`` and ``van_rossum``, not for ``first_spike``, as it was measured
-        (bench/macro/training_terms.py).
+        ``near_miss_margin`` (and, by ``van_rossum``, unwanted spikes): a pseudo-gradient, see
+        :mod:`eventsim.train.near_miss`, :mod:`eventsim.train.spiking`. None: for ``spike_count``,
+        which it helps, and not for the others, as measured (bench/macro/training_terms.py).
     bip
         Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
         v_leak, v_reset, refractory; empty for weights only.
@@ -205,12 +205,14 @@ class TrainConfig:
 
     def loss_time_constant(self) -> float:
         """``time_constant`` in ms, or the default of the loss."""
-        default = 10.0 if self.loss in SPIKING_LOSSES else 300.0
+        default = {"first_spike": 10.0, "spike_count": 10.0, "van_rossum": 30.0}.get(
+            self.loss, 300.0
+        )
         return default if self.time_constant is None else self.time_constant
 
     def learns_from_misses(self) -> bool:
         """``missed_outputs``, or the default of the loss."""
-        default = self.loss in ("spike_count", "van_rossum")
+        default = self.loss == "spike_count"
         return default if self.missed_outputs is None else self.missed_outputs
 
     def trained(self) -> tuple[str, ...]:

@@ -241,6 +241,11 @@ class VanRossum:
 
     def distance(self, tape: SpikeTape) -> tuple[Floats, Floats]:
         """Distance per train [samples, size], and its derivative by every actual spike."""
+        value, gradient, _ = self.parts(tape)
+        return value, gradient
+
+    def parts(self, tape: SpikeTape) -> tuple[Floats, Floats, Floats]:
+        """As :meth:`distance`, and what the distance has from every actual spike being there."""
         actual, targets = tape[self.population], self.targets
         if (actual.n_samples, actual.size) != (targets.n_samples, targets.size):
             raise ShapeError(
@@ -271,9 +276,12 @@ class VanRossum:
         per_group = summed * (0.5 * summed + earlier)
         add = sum_by if xp is np else get_backend(tape.backend).sum_by
         value: Floats = add(per_group, g_train, actual.n_samples * actual.size)
-        gradient = xp.empty(times.size)
+        gradient, effect = xp.empty(times.size), xp.empty(times.size)
         gradient[order] = (sign * (later - earlier)[group]) / self.time_constant
-        return value.reshape(actual.n_samples, actual.size), gradient[: len(actual)]
+        # 1/2 alone, and its products with all others; those at the same time are in ``summed``.
+        effect[order] = 0.5 + sign * (later + earlier + summed)[group] - 1.0
+        shape, n = (actual.n_samples, actual.size), len(actual)
+        return value.reshape(shape), gradient[:n], effect[:n]
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,11 @@ misses do, see :mod:`eventsim.train.near_miss`. One more spike at :math:`t` chan
 its derivative, and ClassTrains by
 
 .. math:: \Delta = \tfrac12 - [c = y] \sum_k e^{-|t - t_k|/\tau} .
+
+Nor does a spike that ought not be there: moved alone it costs 1/2 wherever it is. So with
+``miss_margin`` ClassTrains also pushes down the voltage before every spike :math:`i` without which
+the distance would be smaller, by :math:`\max(\Delta_i, 0) / (\vartheta - E)`, where
+:math:`\Delta_i` is what the distance has from that spike being there.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -134,13 +139,13 @@ class ClassTrains:
     rate
         :math:`r` in Hz, > 0, of the neuron of the class.
     miss_margin
-        Of near misses, in thresholds above rest; None for none.
+        Of near misses, in thresholds above rest; None for exact gradients alone.
     """
 
     labels: Ints
     _: KW_ONLY
     population: str = "output"
-    time_constant: float = 10.0
+    time_constant: float = 30.0
     rate: float = 50.0
     miss_margin: float | None = None
 
@@ -156,7 +161,7 @@ class ClassTrains:
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """How much nearer every neuron is to firing regularly than to silence. New array."""
-        (on, _), (off, _) = self._distances(tape)
+        (on, _, _), (off, _, _) = self._distances(tape)
         return off - on
 
     def predictions(self, net: Network, tape: SpikeTape) -> Ints:
@@ -167,13 +172,18 @@ class ClassTrains:
         """Value, seeds and logits in one pass."""
         trains = tape[self.population]
         wanted = self._wanted(trains)
-        (on, by_on), (off, by_off) = self._distances(tape)
+        (on, by_on, with_on), (off, by_off, with_off) = self._distances(tape)
         xp, n_samples = namespace(on), trains.n_samples
         wanted_on = xp.asarray(wanted)
         value = float(xp.where(wanted_on, on, off).sum()) / n_samples
         of_class = wanted_on.ravel()[trains.train_numbers()]
         time = xp.where(of_class, by_on, by_off) / n_samples
-        seeds: AnySeeds = {self.population: SpikeSeed(time=time)}
+        voltage = None
+        if self.miss_margin is not None:
+            p, neurons = net.population(self.population), trains.neurons
+            unwanted = xp.maximum(xp.where(of_class, with_on, with_off), 0.0) / n_samples
+            voltage = unwanted / beside(p.threshold - p.v_leak, on)[neurons]
+        seeds: AnySeeds = {self.population: SpikeSeed(time=time, voltage=voltage)}
 
         def effect(times: Array) -> Array:
             near = _nearness(times, tape.stream.duration, self.rate, self.time_constant)
@@ -199,17 +209,19 @@ class ClassTrains:
         wanted: NDArray[np.bool_] = np.arange(size) == labels[:, None]
         return wanted
 
-    def _distances(self, tape: SpikeTape) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-        """Distance of every train to the regular one and to silence, each with its gradient."""
+    def _distances(
+        self, tape: SpikeTape
+    ) -> tuple[tuple[Floats, Floats, Floats], tuple[Floats, Floats, Floats]]:
+        """As :meth:`VanRossum.parts`, to the regular trains and to silence."""
         trains, duration = tape[self.population], tape.stream.duration
         regular = regular_trains(duration, trains.size, rate=self.rate)
         empty = SpikeTrains(
             np.zeros(0), np.zeros(0, np.int32), np.zeros(duration.size + 1, np.int64), trains.size
         )
         on, off = (
-            VanRossum(
-                targets, population=self.population, time_constant=self.time_constant
-            ).distance(tape)
+            VanRossum(targets, population=self.population, time_constant=self.time_constant).parts(
+                tape
+            )
             for targets in (regular, empty)
         )
         return on, off
