@@ -10,7 +10,7 @@ import numpy as np
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.network import Network
 from eventsim.network.nir.dialects import OUT_OF_REACH, Target, find_dialect
-from eventsim.network.nir.package import Floats, TimeUnit, check_unit, load_nir
+from eventsim.network.nir.package import FORMAT, Floats, TimeUnit, check_unit, load_nir
 from eventsim.network.nir.paths import Chain, chains
 from eventsim.network.nir.simplify import simplified
 from eventsim.network.nir.wiring import End, connect
@@ -75,15 +75,7 @@ def from_nir(
         raise NetworkError(f"from_nir: got {type(graph).__name__}, expected a nir.NIRGraph.")
     graph = simplified(nir, graph)
     reading = _reading(graph, source, dt, time_unit)
-    neurons = {}
-    written = json.loads(graph.metadata.get("eventsim_populations", "[]"))
-    for name in _in_order(written, graph.nodes):
-        node = graph.nodes[name]
-        # The package nir puts inputs of its own before neurons that have none.
-        added = written and isinstance(node, nir.Input) and name not in written
-        if isinstance(node, nir.Input | nir.CubaLIF | nir.CubaLI) and not added:
-            neurons[name] = _neurons(name, node, reading)
-    _check_kinds(neurons)
+    neurons = _find_neurons(nir, graph, reading)
     net = Network()
     for found in neurons.values():
         name, size = found.end.name, found.end.size
@@ -94,14 +86,13 @@ def from_nir(
         else:
             net.add_population(name, size, **found.parameters)
     for chained in _by_pair(graph, neurons):
-        first = chained[0]
-        begin, end = neurons[first.source].end, neurons[first.target].end
-        if neurons[first.source].kind == "readout":
+        begin, end = neurons[chained[0].source], neurons[chained[0].target]
+        if begin.kind == "readout":
             raise NetworkError(
-                f"from_nir: {begin.name!r} has no threshold but feeds {end.name!r}. Voltages that "
-                "flow between populations are no events."
+                f"from_nir: {begin.end.name!r} has no threshold but feeds {end.end.name!r}. "
+                "Voltages that flow between populations are no events."
             )
-        connect(net, begin, end, chained, reading.ms)
+        connect(net, begin.end, end.end, chained, reading.ms)
     return net
 
 
@@ -109,6 +100,11 @@ def _reading(
     graph: Any, source: str | None, dt: float | None, time_unit: TimeUnit | None
 ) -> _Reading:
     metadata = graph.metadata
+    if int(metadata.get("eventsim_format", FORMAT)) != FORMAT:
+        raise NetworkError(
+            f"from_nir: the graph's metadata is of eventsim's format "
+            f"{int(metadata['eventsim_format'])}, this eventsim reads {FORMAT}."
+        )
     unit = time_unit or metadata.get("time_unit")
     if unit is None:
         largest = max((_largest_tau(node) for node in graph.nodes.values()), default=0.0)
@@ -129,6 +125,27 @@ def _reading(
 def _largest_tau(node: Any) -> float:
     taus = [getattr(node, key) for key in ("tau", "tau_mem", "tau_syn") if hasattr(node, key)]
     return max((float(np.max(tau)) for tau in taus), default=0.0)
+
+
+def _find_neurons(nir: Any, graph: Any, reading: _Reading) -> dict[str, _Neurons]:
+    """Populations by the names of their nodes: one input, and at least one more."""
+    neurons = {}
+    written = json.loads(graph.metadata.get("eventsim_populations", "[]"))
+    for name in _in_order(written, graph.nodes):
+        node = graph.nodes[name]
+        # The package nir puts inputs of its own before neurons that have none.
+        added = written and isinstance(node, nir.Input) and name not in written
+        if isinstance(node, nir.Input | nir.CubaLIF | nir.CubaLI) and not added:
+            neurons[name] = _neurons(name, node, reading)
+    inputs = [name for name, found in neurons.items() if found.kind == "input"]
+    if len(inputs) != 1:
+        raise NetworkError(
+            f"from_nir: the graph has {len(inputs)} inputs {inputs}, expected one. Join them into "
+            "one, whose channels are all of theirs."
+        )
+    if len(neurons) == 1:
+        raise NetworkError("from_nir: the graph has no neurons.")
+    return neurons
 
 
 def _in_order(written: list[str], nodes: Mapping[str, Any]) -> list[str]:
@@ -167,11 +184,11 @@ def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
             f"from_nir: the parameters of node {name!r} have shape {raw['tau_mem'].shape}, "
             "expected one dimension, one value per neuron. Flatten them."
         )
-    ones = np.ones(raw["tau_mem"].size)
-    voltage = np.asarray(metadata.get("eventsim_voltage_scale", ones))
-    current = np.asarray(metadata.get("eventsim_current_scale", ones))
-    shift = np.asarray(metadata.get("eventsim_voltage_shift", 0.0 * ones))
-    silent = raw.get("v_threshold", 0.0 * ones).min() >= OUT_OF_REACH
+    size = raw["tau_mem"].size
+    voltage = _said(name, metadata, "voltage_scale", np.ones(size))
+    current = _said(name, metadata, "current_scale", np.ones(size))
+    shift = _said(name, metadata, "voltage_shift", np.zeros(size))
+    silent = raw.get("v_threshold", np.zeros(size)).min() >= OUT_OF_REACH
     kind = "readout" if silent or "v_threshold" not in raw else "spiking"
     parameters = {
         "tau_mem": _exact(raw["tau_mem"], metadata.get("eventsim_tau_mem_ms"), reading.ms),
@@ -182,8 +199,19 @@ def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
     if kind == "spiking":
         parameters["threshold"] = raw["v_threshold"] / voltage + shift
         parameters["v_reset"] = raw["v_reset"] / voltage + shift
-        parameters["refractory"] = np.asarray(metadata.get("eventsim_refractory_ms", 0.0 * ones))
-    return _Neurons(End(called, ones.size, _jump(raw, reading) / current), kind, parameters)
+        parameters["refractory"] = _said(name, metadata, "refractory_ms", np.zeros(size))
+    return _Neurons(End(called, size, _jump(raw, reading) / current), kind, parameters)
+
+
+def _said(name: str, metadata: Mapping[str, Any], key: str, default: Floats) -> Floats:
+    """What the metadata of a node says of its neurons."""
+    values = np.asarray(metadata.get(f"eventsim_{key}", default), dtype=np.float64)
+    if values.shape != default.shape:
+        raise ShapeError(
+            f"from_nir: eventsim_{key} in the metadata of node {name!r} has shape {values.shape}, "
+            f"the node has {default.size} neurons. Make it fit, or remove it."
+        )
+    return values
 
 
 def _resistance(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
@@ -205,14 +233,3 @@ def _exact(written: Floats, exact: Any, ms: float) -> Floats:
     if exact is not None and np.array_equal(np.asarray(exact) / ms, written):
         return np.asarray(exact)
     return written * ms
-
-
-def _check_kinds(neurons: Mapping[str, _Neurons]) -> None:
-    inputs = [name for name, found in neurons.items() if found.kind == "input"]
-    if len(inputs) != 1:
-        raise NetworkError(
-            f"from_nir: the graph has {len(inputs)} inputs {inputs}, expected one. Join them into "
-            "one, whose channels are all of theirs."
-        )
-    if len(neurons) == 1:
-        raise NetworkError("from_nir: the graph has no neurons.")

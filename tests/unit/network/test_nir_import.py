@@ -222,6 +222,17 @@ def test_loop_without_a_neuron_is_refused():
         from_nir(graph(nodes, edges))
 
 
+def test_metadata_that_does_not_fit_is_refused():
+    given = between(nir.Linear(W))
+    given.nodes["lif"].metadata["eventsim_refractory_ms"] = np.ones(4)
+    with pytest.raises(ShapeError, match="eventsim_refractory_ms.*'lif' has shape .4,."):
+        from_nir(given)
+    given = between(nir.Linear(W))
+    given.metadata["eventsim_format"] = 99
+    with pytest.raises(NetworkError, match="eventsim's format 99"):
+        from_nir(given)
+
+
 def test_parameters_of_an_image_and_other_objects_are_refused():
     with pytest.raises(ShapeError, match="'lif' have shape .3, 1.*Flatten"):
         from_nir(between(nir.Linear(W), neuron=cuba((3, 1))))
