@@ -25,6 +25,7 @@ from eventsim.train.data import LabelledEvents
 from eventsim.train.evaluation import run_resident, spiking_names
 from eventsim.train.gradient import gradient, merge_seeds
 from eventsim.train.near_miss import NearMiss
+from eventsim.train.optimiser import StepReport
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent, spike_seeds
 from eventsim.train.softmax import Classified, smoothed
@@ -111,7 +112,6 @@ def train_batch(
     rows = [_backward(net, shard, len(batch), wish, keys) for shard in shards]
     xp = namespace(parameters[keys[0]])
     total = add_in_order(group.gather(rows, len(pieces), xp=xp))
-    penalty += float(total[-2])
 
     pull = _plasticity(config, net, group, shards, list(hidden), len(pieces))
 
@@ -121,16 +121,12 @@ def train_batch(
     lifted = lift_silent(net, hidden, amount=config.silent_lift)
     if lifted:
         state.optimiser.restore_signs()
-    sums = {
+    sums = _sums_of_step(report, total) | {
         "samples": len(batch),
         "batches": 1,
         "loss": facts.loss,
         "correct": facts.correct,
-        "penalty": penalty * len(batch),
-        "gradient_norm": 0.0 if report.skipped else report.norm,
-        "clipped": int(report.clipped),
-        "skipped": int(report.skipped),
-        "grazes": int(total[-1]),
+        "penalty": (penalty + float(total[-2])) * len(batch),
         "lifted": lifted,
         "synaptic_events": facts.synaptic_events,
         "seconds_of_input": seconds,
@@ -140,6 +136,16 @@ def train_batch(
     state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
     state.batch += 1
     state.busy = False
+
+
+def _sums_of_step(report: StepReport, total: Any) -> dict[str, float]:
+    """What the optimiser says of its step, and the grazes of all shards."""
+    return {
+        "gradient_norm": 0.0 if report.skipped else report.norm,
+        "clipped": int(report.clipped),
+        "skipped": int(report.skipped),
+        "grazes": int(total[-1]),
+    }
 
 
 def _part(stream: EventStream, samples: slice) -> EventStream:
