@@ -1,9 +1,10 @@
 """Mapping: which neuron lies on which core of a chip; how it is found, written and read."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
@@ -35,9 +36,10 @@ from eventsim.network import Network
 Method = Literal["hypergraph", "refined", "first_fit", "population_order"]
 METHODS: tuple[Method, ...] = get_args(Method)
 BASELINES: tuple[Method, ...] = ("first_fit", "population_order")
+Start = Callable[[], CoreState]
 FORMAT, VERSION = "eventsim-mapping", 1
 SPREAD = (1.0, 1.1, 1.3)  # cores that are tried, times the fewest
-BEST = 3  # assignments that are placed, those with the fewest spikes between cores
+BEST = 2  # assignments of Mt-KaHyPar that are placed: those with the fewest spikes between cores
 TURNS = 3  # of placing cores and moving neurons
 MANY_PINS = 2_000_000  # from here on one start only
 
@@ -174,8 +176,8 @@ def map_network(
     neurons_per_core
         Fill cores less than the chip allows, so that they work in parallel.
     optimise_placement
-        False puts core after core in the chip's numbering. By default baselines are placed so, the
-        other methods by :func:`place`.
+        False puts core after core in the chip's numbering. By default baselines are placed so; the
+        other methods by :func:`place`, after which neurons are moved by the links they save.
     seed
         Of partitioner and annealing; the same seed gives the same mapping.
 
@@ -213,7 +215,7 @@ def map_graph(
     optimise = method not in BASELINES if optimise_placement is None else optimise_placement
     found = []
     for state in _candidates(graph, chip, method, seed):
-        core_of, places = _placed(state, seed) if optimise else _in_order(state)
+        core_of, places = _compact_places(state, method, seed, optimise)
         found.append(_mapping(graph, chip, method, inputs, seed, core_of, places))
     return min(found, key=_merit)
 
@@ -224,9 +226,16 @@ def _merit(mapping: Mapping) -> tuple[int, int, int]:
     return sent.hop_weighted_spikes, spikes, mapping.n_cores
 
 
-def _in_order(state: CoreState) -> tuple[Cores, Cores]:
+def _compact_places(
+    state: CoreState, method: Method, seed: int, optimise: bool
+) -> tuple[Cores, Cores]:
+    """Cores of all neurons, numbered without gaps, and the place of each core on the chip."""
+    if optimise and method not in BASELINES:
+        return _placed(state, seed)
     core_of, n_cores = _compact(state.core_of)
-    return core_of, in_order(n_cores)
+    if not optimise:
+        return core_of, in_order(n_cores)
+    return core_of, place(flows(state.graph, core_of, n_cores), state.limits, seed=seed)
 
 
 def _placed(state: CoreState, seed: int) -> tuple[Cores, Cores]:
@@ -272,9 +281,22 @@ def _candidates(graph: AxonGraph, chip: Chip, method: Method, seed: int) -> list
         return [first_fit(graph, chip)]
     if method == "population_order":
         return [population_order(graph, chip)]
-    states: list[CoreState] = []
-    failed = []
-    for start in _starts(graph, chip, method, seed):
+    cut, own = _starts(graph, chip, method, seed)
+    failed: list[InfeasibleError] = []
+    states = _improved(cut, chip, failed)
+    # Few spikes between cores need not be few links, so that all own starts are placed as well.
+    states = sorted(states, key=CoreState.cost)[:BEST] + _improved(own, chip, failed)
+    if not states:
+        raise failed[-1]
+    return states
+
+
+def _improved(
+    starts: Sequence[Start], chip: Chip, failed: list[InfeasibleError]
+) -> list[CoreState]:
+    """Repair and refine what the starts make; errors of those that fail are appended."""
+    states = []
+    for start in starts:
         try:
             state = start()
             repair(state, chip=chip.name, max_cores=limits_of(chip).cores)
@@ -282,28 +304,25 @@ def _candidates(graph: AxonGraph, chip: Chip, method: Method, seed: int) -> list
             states.append(state)
         except InfeasibleError as error:
             failed.append(error)
-    if not states:
-        raise failed[-1]
-    return sorted(states, key=CoreState.cost)[:BEST]
+    return states
 
 
 def _starts(
     graph: AxonGraph, chip: Chip, method: Method, seed: int
-) -> list[Callable[[], CoreState]]:
-    """Calls that each make an assignment to be repaired and refined; the best hopes first."""
-    limits = limits_of(chip)
-    own = [
+) -> tuple[list[Start], list[Start]]:
+    """Those of Mt-KaHyPar, and our own."""
+    own: list[Start] = [
         lambda: population_order(graph, chip),
         lambda: first_fit(graph, chip),
         lambda: grow(graph, chip),
     ]
     if method == "refined":
-        return own
+        return [], own
+    limits = limits_of(chip)
     fewest = fewest_cores(graph, limits)
     numbers = sorted({min(limits.cores, -(-int(fewest * 100 * s) // 100)) for s in SPREAD})
     numbers = numbers[:1] if graph.synapses.nnz > MANY_PINS else numbers
-    cut = [lambda n=n: _partitioned(graph, chip, n, seed) for n in numbers]
-    return cut + own
+    return [partial(_partitioned, graph, chip, n, seed) for n in numbers], own
 
 
 def _partitioned(graph: AxonGraph, chip: Chip, n_cores: int, seed: int) -> CoreState:

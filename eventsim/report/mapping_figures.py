@@ -28,6 +28,8 @@ from eventsim.report.style import (
 
 MOST_LINES = 400  # flows that are drawn, the strongest
 SIDE = 0.42  # half of a tile
+GAP = 0.02  # around a core
+LEAST_SHADE = 0.15  # of a link that carries anything
 
 
 def core_map(mapping: Mapping) -> Figure:
@@ -46,11 +48,12 @@ def core_map(mapping: Mapping) -> Figure:
     shares = _shares(mapping)
     most = max(int(mapping.usage.neurons.max()), 1)
     across = int(np.ceil(np.sqrt(limits.cores_per_tile)))
-    side = 2 * SIDE / across
+    pitch = 2 * SIDE / across
+    side = pitch - 2 * GAP
     for k, core in enumerate(mapping.used.tolist()):
         inside = core % limits.cores_per_tile
-        left = x[k] - SIDE + side * (inside % across)
-        bottom = y[k] - SIDE + side * (inside // across)
+        left = x[k] - SIDE + pitch * (inside % across) + GAP
+        bottom = y[k] - SIDE + pitch * (inside // across) + GAP
         axes.add_patch(
             Rectangle((left, bottom), side, side, facecolor="white", edgecolor=MUTED, lw=0.6)
         )
@@ -91,12 +94,16 @@ def link_map(mapping: Mapping) -> Figure:
             )
             loads.append(int(table[row, column]))
     top = max(loads, default=1)
-    scale = ScalarMappable(Normalize(0, top), SHADES)
-    axes.add_collection(LineCollection(segments, colors=scale.to_rgba(np.array(loads)), linewidths=6.0))
+    # White is nothing at all: the least load is already a shade.
+    scale = ScalarMappable(Normalize(-LEAST_SHADE * top, top), SHADES)
+    axes.add_collection(
+        LineCollection(segments, colors=scale.to_rgba(np.array(loads)), linewidths=9.0)
+    )
     if not loads:
         axes.text(0.5, 0.5, "no spike leaves its tile", transform=axes.transAxes, ha="center")
     else:
-        drawn.colorbar(scale, ax=axes, label="spikes on the link", shrink=0.8)
+        bar = drawn.colorbar(scale, ax=axes, label="spikes on the link", shrink=0.8)
+        bar.ax.set_ylim(0, top)
     axes.set_title(
         f"{sent.hop_weighted_spikes:,} links passed; busiest link {sent.busiest_link:,} spikes"
     )
@@ -192,7 +199,7 @@ def _flow_lines(
     loads = both[pairs[:, 0], pairs[:, 1]]
     order = np.argsort(loads)[-MOST_LINES:]
     lines = [[(x[i], y[i]), (x[j], y[j])] for i, j in pairs[order].tolist()]
-    widths = 0.3 + 5.0 * loads[order] / loads.max()
+    widths = 0.3 + 4.0 * loads[order] / loads.max()
     axes.add_collection(
-        LineCollection(lines, linewidths=widths.tolist(), colors=INK, alpha=0.35, zorder=3)
+        LineCollection(lines, linewidths=widths.tolist(), colors=INK, alpha=0.3, zorder=3)
     )

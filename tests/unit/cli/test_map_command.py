@@ -1,0 +1,107 @@
+import json
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.chips import load_chip
+from eventsim.mapping import METHODS, check_mapping, load_cores
+from eventsim.train import save_network
+from tests.unit.cli.conftest import call
+from tests.unit.mapping.helpers import random_net, random_stream
+
+
+@pytest.fixture
+def files(tmp_path):
+    net, stream = random_net(3), random_stream(3)
+    save_network(tmp_path / "net.npz", net)
+    stream.save(tmp_path / "events.npz")
+    return tmp_path / "net.npz", tmp_path / "events.npz", net
+
+
+def test_help_shows_an_example():
+    outcome = call("map", "--help")
+    assert outcome.code == 0
+    assert "eventsim map runs/demo --chip loihi" in outcome.out
+
+
+def test_a_run_is_mapped_and_its_accuracy_measured(finished):
+    _, folder, trained = finished
+    outcome = call(
+        "map", folder, "--method", "refined", "--neurons-per-core", 2, "--bits", 3, "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    found = outcome.json
+    assert [m["method"] for m in found["mappings"]] == ["refined", "first_fit", "population_order"]
+    assert found["mappings"][0]["cores_used"] >= 4
+    hops = [m["traffic"]["hop_weighted_spikes"] for m in found["mappings"]]
+    assert hops[0] <= min(hops)
+    assert [row["bits"] for row in found["study"]] == [None, 9, 3]
+    assert found["study"][0]["score"] == trained.json["test"]["accuracy"]
+    assert found["congestion"]["packets"] == hops[0] or found["congestion"]["packets"] > 0
+
+
+def test_tables_and_files_of_a_network_with_events(files, tmp_path):
+    net, events, network = files
+    options = ("--method", "refined", "--neurons-per-core", 4, "--sanafe", 1.0, "--bits", 2)
+    outcome = call("map", net, events, *options, "--out", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    for text in ("cores used", "links passed by spikes", "99th percentile", "bits of weights"):
+        assert text in outcome.out
+    cores = load_cores(tmp_path / "out" / "mapping.json")
+    assert check_mapping(network, load_chip("loihi"), cores) == []
+    assert np.bincount(np.concatenate(list(cores.values()))).max() == 4
+    for name in ("cores.png", "links.png", "bits.png", "sanafe/network.yaml"):
+        assert (tmp_path / "out" / name).stat().st_size > 1000
+
+
+def test_a_baseline_alone_is_shown_without_comparison(files):
+    net, events, _ = files
+    outcome = call("map", net, events, "--method", "first-fit", "--no-compare", "--json")
+    assert outcome.code == 0, outcome.err
+    assert [m["method"] for m in outcome.json["mappings"]] == ["first_fit"]
+
+
+def test_without_the_extra_the_own_partitioner_runs_and_says_so(files, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    net, events, _ = files
+    outcome = call("map", net, events, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["mappings"][0]["method"] in METHODS
+    assert "eventsim[mapping]" in outcome.err
+
+
+def test_an_impossible_mapping_says_which_limit(files, tmp_path):
+    net, events, _ = files
+    chip = tmp_path / "tiny.toml"
+    chip.write_text(
+        'format = "eventsim-chip"\nversion = 1\nname = "tiny"\ntitle = "Tiny"\nkind = "chip"\n'
+        'source = "test"\nstep_ms = 1.0\n[limits]\ncores = 4\nmesh = [2, 2]\ncores_per_tile = 1\n'
+        "neurons_per_core = 5\n"
+    )
+    outcome = call("map", net, events, "--chip", chip)
+    assert outcome.code == 2
+    assert "39 of neurons_per_core x 4 cores, the chip has 20 (19 too many)" in outcome.err
+
+
+def test_bad_options_are_refused(files):
+    net, events, _ = files
+    assert call("map", net).code == 2
+    assert "name a data set" in call("map", net).err
+    assert "--out" in call("map", net, events, "--sanafe", 1.0).err
+    assert "without cores" in call("map", net, events, "--chip", "45nm").err
+
+
+def test_figures_of_a_mapping_within_one_tile_can_be_drawn(tmp_path):
+    from eventsim.mapping import map_network
+    from eventsim.report.mapping_figures import core_map, link_map
+    from eventsim.report.style import look, png
+
+    net = random_net(1)
+    mapping = map_network(
+        net, es.simulate(net, random_stream()), load_chip("loihi"), method="first_fit"
+    )
+    with look():
+        assert png(core_map(mapping)).startswith(b"\x89PNG")
+        assert png(link_map(mapping)).startswith(b"\x89PNG")
+    assert json.loads(json.dumps(mapping.to_dict()))["traffic"]["hop_weighted_spikes"] == 0
