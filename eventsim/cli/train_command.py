@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from eventsim.cli import demo
-from eventsim.cli.networks import NetworkSettings
+from eventsim.cli.networks import NetworkSettings, option_name
 from eventsim.cli.runs import (
     RunSettings,
     execute,
@@ -91,7 +91,7 @@ def run(choice: Choice, out: Path | None, start: Start, *, as_json: bool) -> Non
                 "eventsim train: no DATA. Name a data set (eventsim data list) or an HDF5 file."
             )
         source = find_data(choice.data, choice.file)
-        network = NetworkSettings.from_options(choice.network)
+        network = NetworkSettings.from_options(choice.network, called=option_name)
         config = _config(choice, TrainConfig().to_dict())
         settings = RunSettings(source, network, config, choice.command, choice.download)
         folder = out or free_folder(Path("runs") / Path(choice.data).stem)
@@ -249,6 +249,8 @@ def show(outcome: Mapping[str, Any]) -> None:
             percent(test["accuracy"]),
         ]
     ]
+    if "label_error_rate" in test:
+        rows.append(["wrong words per word that was said", percent(test["label_error_rate"])])
     if selected is not None:
         text = f"held-out accuracy, epoch {selected['epoch']} (chosen by validation)"
         rows.append([text, percent(selected["accuracy"])])

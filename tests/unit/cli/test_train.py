@@ -236,6 +236,12 @@ def test_losses_train_the_network_that_they_need_from_the_command_line(digits, t
         assert runs.load_config(tmp_path / loss).loss == loss
 
 
+def test_end_of_a_run_by_ctc_tells_the_label_error_rate(digits):
+    outcome = call("train", digits, *TINY, "--epochs", 1, "--loss", "ctc")
+    assert outcome.code == 0, outcome.err
+    assert "wrong words per word that was said" in outcome.out
+
+
 def test_set_reaches_every_key_of_the_settings(digits, tmp_path):
     given = (
         "near_miss_strength=0.5", "clip_norm=inf", "augmentation.jitter=3", "augmentation.mix=0.2",
