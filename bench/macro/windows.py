@@ -2,8 +2,8 @@
 
 Method   One population with random lateral synapses, a fifth of the neurons inhibitory; inputs to
          100 neurons each, so many that in a window of one delay a neuron meets ``share`` of their
-         events. Both ways give the same spikes, which is checked; minimum of the repeats, the two in
-         turn, one sample, one thread. ``ratio`` is the queue's time over that of windows.
+         events. Both ways give the same spikes, which is checked. One sample, one thread, minimum
+         of the repeats. ``ratio`` is the queue's time over that of windows.
 Answer   see results/windows.jsonl: windows pay from a share of about 0.25 on.
 """
 
