@@ -3,7 +3,7 @@
 Method   4,000 excitatory and 1,000 inhibitory neurons, 10 % connectivity, delay 1.5 ms, g = 6;
          current-based, tau_mem 20 ms, tau_syn 2 ms, threshold 20 mV, reset 10 mV, refractory 2 ms;
          1,000 Poisson inputs at 20/s, each to 10 % of the neurons. All simulators get the same
-         synapses and input events. 1 s, one sample, one thread if not said, the simulators in turn:
+         synapses and input events. 1 s, one thread, one sample, the simulators in turn:
 
          eventsim  ``simulate`` as a whole, double and single precision, kernels compiled
          Brian2    C++ standalone, dt = 0.1 ms, exact integration, homogeneous delays. ``run_s`` is
@@ -96,7 +96,7 @@ def workload(scale: float, duration: float, seed: int = 0) -> Balanced:
     return Balanced(n_exc, n_inh, inputs, lateral, times[kept], channels[kept], duration)
 
 
-def eventsim_run(case: Balanced, precision: Any, threads: int = 1) -> Callable[[], Outcome]:
+def eventsim_run(case: Balanced, precision: Any) -> Callable[[], Outcome]:
     """Two populations in one component; ``simulate`` is timed."""
     cut, net = case.n_exc, es.Network()
     net.add_input("input", case.inputs.shape[0])
@@ -111,7 +111,7 @@ def eventsim_run(case: Balanced, precision: Any, threads: int = 1) -> Callable[[
     )
 
     def run() -> Outcome:
-        numba.set_num_threads(threads)
+        numba.set_num_threads(1)
         began = time.perf_counter()
         tape = es.simulate(net, stream, backend="cpu", precision=precision)
         seconds = time.perf_counter() - began
@@ -273,8 +273,6 @@ def _simulators(case: Balanced, folder: str) -> tuple[dict[str, Any], dict[str, 
         "eventsim double": eventsim_run(case, "double"),
         "eventsim single": eventsim_run(case, "single"),
     }
-    if numba.config.NUMBA_NUM_THREADS > 1:
-        runs["eventsim double, 2 threads"] = eventsim_run(case, "double", 2)
     missing = {}
     for name, make in (
         ("Brian2 C++", lambda: brian2_run(case, folder)),

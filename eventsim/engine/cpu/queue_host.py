@@ -37,8 +37,10 @@ from eventsim.events.stream import sample_of_event
 # on average. bench/macro/windows.py
 WINDOW_SHARE = 0.25
 
-# Synaptic events of other stages in a window for which a thread is woken; a guess.
-PART_EVENTS = 5_000
+# Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
+# machine a thread may wait a time slice for the others at every window's end; with 5,000 events and
+# a load of 7 on two cores bench/macro/balanced.py took six times as long.
+PART_EVENTS = 100_000
 
 
 def forward(job: Job) -> SpikeTrains:
