@@ -17,6 +17,7 @@ import numpy as np
 from eventsim.datasets.units import to_ms
 from eventsim.errors import DataError
 from eventsim.events import EventStream
+from eventsim.events.nir_data import event_data
 
 
 def from_nir(data: Any) -> EventStream:
@@ -60,19 +61,10 @@ def from_nir(data: Any) -> EventStream:
 
 def to_nir(stream: EventStream) -> Any:
     """The stream as a ``nir.EventData``; ``t_max`` is its longest duration. New arrays."""
-    try:
-        from nir import EventData
-    except ImportError as error:
-        raise DataError(
-            "to_nir needs nir 1.0.8 or later: pip install 'eventsim[nir]' (import failed: "
-            f"{error})."
-        ) from error
-    lengths = np.diff(stream.offsets)
-    there = np.arange(lengths.max(initial=0)) < lengths[:, np.newaxis]
-    index = np.full(there.shape, -1, dtype=np.int64)
-    times = np.full(there.shape, np.inf)
-    # Rows are filled in the order of the samples, each from its left.
-    index[there] = stream.channels
-    times[there] = stream.times / 1e3
-    end = float(stream.duration.max(initial=0.0)) / 1e3
-    return EventData(index, times, stream.n_channels, end)
+    return event_data(
+        stream.times,
+        stream.channels,
+        stream.offsets,
+        stream.n_channels,
+        duration=stream.duration,
+    )

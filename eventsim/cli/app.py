@@ -11,7 +11,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from eventsim.cli.cost_app import cost
 from eventsim.cli.data_app import data_app
+from eventsim.cli.exchange_app import export_command, import_command
+from eventsim.cli.map_app import map_command
 from eventsim.cli.options import DownloadOption, FileOption, JsonOption
 from eventsim.cli.terminal import Guarded, emit_json, guarded
 
@@ -25,6 +28,10 @@ app = typer.Typer(
     "[bold]eventsim gradcheck[/bold] (proves that gradients are right).",
 )
 app.add_typer(data_app, name="data")
+app.command("export", rich_help_panel="Use")(export_command)
+app.command("import", rich_help_panel="Use")(import_command)
+app.command(rich_help_panel="Use")(cost)
+app.command("map", rich_help_panel="Use")(map_command)
 
 Split = Literal["train", "test"]
 Precision = Literal["single", "double"]
@@ -155,6 +162,24 @@ def train(
             "--inhibitory.",
         ),
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            "--loss",
+            help="cross_entropy (default; of the readout's weighted integral), "
+            "cross_entropy_maximum, cross_entropy_last; of a spiking output first_spike, "
+            "spike_count, van_rossum; ctc for strings of words.",
+        ),
+    ] = None,
+    assign: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any other key of TrainConfig, such as near_miss_strength=0.3 or "
+            "augmentation.jitter=3; repeat for more.",
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
     shards: Annotated[
@@ -216,6 +241,8 @@ def train(
 
     eventsim train fsdd --model rsnn --lateral random --inhibitory 0.2 --dale --delays 1:5
 
+    eventsim train fsdd --loss cross_entropy_maximum --set gain=5 --set augmentation.jitter=3
+
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
     from eventsim.cli import train_command as command
@@ -236,6 +263,7 @@ def train(
         tau_syn=tau_syn,
     )
     settings = command.given(
+        loss=loss,
         epochs=epochs,
         batch_size=batch_size,
         shards=shards,
@@ -252,6 +280,7 @@ def train(
         download=download,
         network=network,
         config=settings,
+        assigned=tuple(assign or ()),
         bip=bip,
         bip_parameters=bip_parameters,
         rates=command.given(weights=lr, delays=delay_lr),

@@ -8,6 +8,7 @@ from eventsim.errors import ParameterError
 from eventsim.network import DistanceLateral, Network, RandomLateral, rsnn, scsr
 
 Model = Literal["scsr", "rsnn"]
+Output = Literal["readout", "spiking"]
 LateralName = Literal["dense", "random", "ring", "sheet"]
 
 TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN"}
@@ -80,7 +81,9 @@ class NetworkSettings:
         """The model by its usual name."""
         return TITLES[self.model]
 
-    def build(self, n_inputs: int, n_outputs: int, *, seed: int) -> Network:
+    def build(
+        self, n_inputs: int, n_outputs: int, *, seed: int, output: Output = "readout"
+    ) -> Network:
         """The network that a run starts from."""
         if self.model == "scsr":
             return scsr(
@@ -89,6 +92,7 @@ class NetworkSettings:
                 n_outputs,
                 self_recurrent=self.self_recurrent,
                 skip=self.skip,
+                output=output,
                 tau_mem=self.tau_mem,
                 tau_syn=self.tau_syn,
                 seed=seed,
@@ -98,6 +102,7 @@ class NetworkSettings:
             n_inputs,
             self.hidden,
             n_outputs,
+            output=output,
             lateral=self._lateral(),
             delays=low if low == high else (low, high),
             inhibitory=self.inhibitory,

@@ -37,6 +37,7 @@ from eventsim.train import (
     load_network,
     train,
 )
+from eventsim.train.choice import output_kind, output_size
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,13 @@ def execute(
     if resume:
         net = load_network(folder / "initial.npz")
     else:
-        n_inputs, n_outputs = training.stream.n_channels, len(training.class_names)
-        net = settings.network.build(n_inputs, n_outputs, seed=settings.config.seed)
+        config, n_inputs = settings.config, training.stream.n_channels
+        net = settings.network.build(
+            n_inputs,
+            output_size(config.loss, training.class_names),
+            seed=config.seed,
+            output=output_kind(config.loss),
+        )
         if group.leads:
             settings.save(folder)
     with RichProgress(console) if group.leads else nullcontext() as progress:
@@ -241,7 +247,7 @@ def _checked(checked: Checked) -> dict[str, Any]:
         "accuracy": found.accuracy,
         "loss": found.loss,
         "samples": found.n_samples,
-    }
+    } | ({} if found.label_error_rate is None else {"label_error_rate": found.label_error_rate})
 
 
 def resume_command(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """``eventsim train`` and ``eventsim demo``."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -44,6 +45,7 @@ class Choice:
     download: bool
     network: Mapping[str, Any]
     config: Mapping[str, Any]
+    assigned: tuple[str, ...] = ()
     bip: bool | None
     bip_parameters: str | None
     rates: Mapping[str, float]
@@ -128,7 +130,30 @@ def _config(choice: Choice, base: Mapping[str, Any]) -> TrainConfig:
         values["bip"] = list(TrainConfig().bip)
     if choice.rates:
         values["rates"] = dict(values["rates"]) | dict(choice.rates)
+    for text in choice.assigned:
+        _assign(values, text)
     return TrainConfig.from_dict(values)
+
+
+def _assign(values: dict[str, Any], text: str) -> None:
+    """Set one key, ``key=value`` or ``group.key=value``, whose value is JSON or a plain word."""
+    path, equals, given = text.partition("=")
+    if not equals or not path:
+        raise ParameterError(f"--set {text}: expected KEY=VALUE, such as gain=10.")
+    try:
+        value = json.loads(given)
+    except ValueError:
+        value = given
+    group, dot, key = path.strip().partition(".")
+    if not dot:
+        values[group] = value
+        return
+    if not isinstance(values.get(group), Mapping):
+        known = [name for name, held in values.items() if isinstance(held, Mapping)]
+        raise ParameterError(
+            f"--set {text}: {group!r} is no group of keys, expected one of {known}."
+        )
+    values[group] = {**values[group], key: value}
 
 
 def _resumed(choice: Choice, folder: Path) -> RunSettings:

@@ -1,1 +1,36 @@
-"""What a run costs: exact counts from a tape, and energies by the tables of chips."""
+"""What a run costs: exact counts from a tape, and energies by the tables of chips.
+
+:func:`count` needs no time step; :func:`clocked` says what a clocked machine would do at one that
+is named; :func:`energy` prices both with the figures of a chip, term by term.
+"""
+
+from eventsim.energy.counts import Counts, Footprint, Synapses, Widths, count, footprint
+from eventsim.energy.dense import DenseEquivalent, dense_equivalent
+from eventsim.energy.neurobench import (
+    neurobench_batch,
+    neurobench_model,
+    neurobench_results,
+)
+from eventsim.energy.report import EnergyReport, Missing, TermCost, cost, energy
+from eventsim.energy.steps import ClockedCounts, clocked
+
+__all__ = [
+    "ClockedCounts",
+    "Counts",
+    "DenseEquivalent",
+    "EnergyReport",
+    "Footprint",
+    "Missing",
+    "Synapses",
+    "TermCost",
+    "Widths",
+    "clocked",
+    "cost",
+    "count",
+    "dense_equivalent",
+    "energy",
+    "footprint",
+    "neurobench_batch",
+    "neurobench_model",
+    "neurobench_results",
+]

@@ -1,1 +1,49 @@
-"""Populations onto the cores of a chip: partition, placement, traffic, quantisation."""
+"""Networks on the cores of a neuromorphic chip: partition, placement, traffic, formats, export.
+
+What a neuron, an axon and a synapse are to a chip is defined in :mod:`eventsim.mapping.graph`. A
+mapping is found by :func:`map_network` from the measured spike counts of a tape;
+:func:`check_mapping` counts every limit again, on its own; :func:`congestion` follows the spikes
+over the mesh in time; :func:`quantise` rounds a network to the chip's number formats, and
+:func:`quantisation_study` says what that does to its spikes.
+"""
+
+from eventsim.mapping.check import Violation, check_mapping
+from eventsim.mapping.congestion import Congestion, congestion
+from eventsim.mapping.errors import InfeasibleError, MappingError
+from eventsim.mapping.graph import AxonGraph, axon_graph
+from eventsim.mapping.mapping import METHODS, Mapping, load_cores, map_graph, map_network
+from eventsim.mapping.mesh import Traffic
+from eventsim.mapping.quantise import (
+    Quantised,
+    StudyRow,
+    quantisation_study,
+    quantise,
+    spikes_without_partner,
+)
+from eventsim.mapping.sanafe import SanafeFiles, export_sanafe
+from eventsim.mapping.usage import Usage
+
+__all__ = [
+    "map_network",
+    "map_graph",
+    "Mapping",
+    "METHODS",
+    "load_cores",
+    "AxonGraph",
+    "axon_graph",
+    "Usage",
+    "Traffic",
+    "check_mapping",
+    "Violation",
+    "congestion",
+    "Congestion",
+    "quantise",
+    "Quantised",
+    "quantisation_study",
+    "StudyRow",
+    "spikes_without_partner",
+    "export_sanafe",
+    "SanafeFiles",
+    "MappingError",
+    "InfeasibleError",
+]

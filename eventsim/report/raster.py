@@ -21,7 +21,7 @@ from eventsim.report.style import (
     population_colour,
 )
 from eventsim.train import LabelledEvents, TrainConfig
-from eventsim.train.evaluation import make_loss
+from eventsim.train.choice import make_loss
 
 N_SHOWN = 4
 N_SEARCHED = 128
@@ -71,7 +71,7 @@ def _run(
     net: Network, data: LabelledEvents, config: TrainConfig
 ) -> tuple[SpikeTape, NDArray[np.int64]]:
     tape = simulate(net, data.stream, backend=config.backend, precision=config.precision)
-    return tape, make_loss(config, data.labels).predictions(net, tape)
+    return tape, make_loss(config, data.labels, data.class_names).predictions(net, tape)
 
 
 def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: str) -> Figure:

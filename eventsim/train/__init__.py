@@ -3,36 +3,53 @@
 from eventsim.train.augment import Augmentation, augment
 from eventsim.train.checkpoint import load_network, save_network
 from eventsim.train.config import TrainConfig
+from eventsim.train.ctc import CTC
 from eventsim.train.data import LabelledEvents, StoredLabelledEvents, stratified_split
+from eventsim.train.decode import beam_strings, greedy_strings, label_error_rate
 from eventsim.train.evaluation import Evaluation, evaluate
+from eventsim.train.gradient import gradient
+from eventsim.train.intrinsic import SpiKL
 from eventsim.train.loop import TrainEvent, TrainResult, train
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum
+from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule, select
 from eventsim.train.parallel import ProcessGroup, connect
 from eventsim.train.progress import RichProgress
+from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.regularise import RateBand, lift_silent
+from eventsim.train.spiking import ClassTrains, SpikeCount
 
 __all__ = [
+    "CTC",
     "AdamSettings",
     "AdamW",
     "Augmentation",
+    "ClassTrains",
     "CrossEntropy",
     "Evaluation",
     "FirstSpike",
     "LabelledEvents",
     "LearningRates",
+    "NearMiss",
     "ProcessGroup",
     "RateBand",
     "RichProgress",
+    "SpikeCount",
+    "SpiKL",
     "StoredLabelledEvents",
     "SumOfLosses",
     "TrainConfig",
     "TrainEvent",
     "TrainResult",
     "VanRossum",
+    "VoltageCrossEntropy",
     "augment",
+    "beam_strings",
     "connect",
     "evaluate",
+    "gradient",
+    "greedy_strings",
+    "label_error_rate",
     "lift_silent",
     "load_network",
     "save_network",

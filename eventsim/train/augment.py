@@ -6,10 +6,22 @@ What each one does to a batch, and which events it loses: :mod:`eventsim.events.
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream
-from eventsim.events.transforms import channel_shift, drop, jitter, time_scale, time_shift
+from eventsim.events.transforms import (
+    channel_shift,
+    drop,
+    jitter,
+    mix,
+    random_crop,
+    superpose,
+    time_scale,
+    time_shift,
+)
+
+MS_PER_S = 1000.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +40,14 @@ class Augmentation:
         Probability in [0, 1) with which each event is deleted.
     jitter
         ms; standard deviation of every event's own shift.
+    noise
+        Hz; rate at which every channel has events of its own that mean nothing.
+    crop
+        ms; a window of this length at a random place, of samples that are longer.
+    mix
+        Shape of the distribution, Beta(x, x), of the share that a sample keeps when another one of
+        the batch is mixed into it, events and labels alike: see
+        :func:`eventsim.events.transforms.mix`.
     """
 
     time_scale: float = 0.0
@@ -35,6 +55,9 @@ class Augmentation:
     channel_shift: int = 0
     drop: float = 0.0
     jitter: float = 0.0
+    noise: float = 0.0
+    crop: float = 0.0
+    mix: float = 0.0
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -54,7 +77,10 @@ class Augmentation:
 def augment(
     stream: EventStream, augmentation: Augmentation, *, rng: np.random.Generator
 ) -> EventStream:
-    """Apply every augmentation that is switched on, in the order of the fields. New stream."""
+    """Apply every augmentation that is switched on, in the order of the fields. New stream.
+
+    All but ``mix``, which changes labels too: see :func:`mix_pairs`.
+    """
     if augmentation.time_scale:
         stream = time_scale(stream, augmentation.time_scale, rng=rng)
     if augmentation.time_shift:
@@ -65,4 +91,50 @@ def augment(
         stream = drop(stream, augmentation.drop, rng=rng)
     if augmentation.jitter:
         stream = jitter(stream, augmentation.jitter, rng=rng)
+    if augmentation.noise:
+        stream = superpose(stream, poisson_events(stream, augmentation.noise, rng=rng))
+    if augmentation.crop:
+        stream = random_crop(stream, augmentation.crop, rng=rng)
     return stream
+
+
+def poisson_events(stream: EventStream, rate: float, *, rng: np.random.Generator) -> EventStream:
+    """Events at random times on every channel, ``rate`` in Hz; samples as those of ``stream``."""
+    counts = rng.poisson(rate / MS_PER_S * stream.n_channels * stream.duration)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    sample = np.repeat(np.arange(stream.n_samples), counts)
+    return EventStream.from_unsorted(
+        rng.random(sample.size) * stream.duration[sample],
+        rng.integers(0, stream.n_channels, sample.size),
+        offsets,
+        n_channels=stream.n_channels,
+        duration=stream.duration,
+    )
+
+
+def mix_pairs(
+    stream: EventStream,
+    shares: NDArray[np.float64],
+    alpha: float,
+    *,
+    rng: np.random.Generator,
+) -> tuple[EventStream, NDArray[np.float64]]:
+    """Mix every sample of a batch with another one, drawn without repetition.
+
+    Parameters
+    ----------
+    stream
+        Of the batch.
+    shares
+        Of the classes in every sample, [samples, classes].
+    alpha
+        As ``Augmentation.mix``.
+
+    Returns
+    -------
+    tuple
+        Events, and shares of the classes in what was mixed. New.
+    """
+    partner = rng.permutation(stream.n_samples)
+    mixed, kept = mix(stream, stream[partner], alpha, rng=rng)
+    return mixed, kept[:, None] * shares + (1.0 - kept)[:, None] * shares[partner]

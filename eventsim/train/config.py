@@ -15,12 +15,34 @@ from typing import Any, Literal, get_args
 
 from eventsim.errors import ParameterError
 from eventsim.train.augment import Augmentation
+from eventsim.train.intrinsic import SpiKL
 from eventsim.train.optimiser import INTRINSIC, AdamSettings, LearningRates
 
-LossName = Literal["cross_entropy", "first_spike"]
+LossName = Literal[
+    "cross_entropy",
+    "cross_entropy_maximum",
+    "cross_entropy_last",
+    "first_spike",
+    "spike_count",
+    "van_rossum",
+    "ctc",
+]
+SPIKING_LOSSES: tuple[str, ...] = ("first_spike", "spike_count", "van_rossum")
+# Those that take shares of classes, which smoothed and mixed labels are.
+SHARING_LOSSES: tuple[str, ...] = (
+    "cross_entropy",
+    "cross_entropy_maximum",
+    "cross_entropy_last",
+    "first_spike",
+    "spike_count",
+)
 Precision = Literal["single", "double"]
 
-_NESTED: tuple[tuple[str, Any], ...] = (("rates", LearningRates), ("augmentation", Augmentation))
+_NESTED: tuple[tuple[str, Any], ...] = (
+    ("rates", LearningRates),
+    ("augmentation", Augmentation),
+    ("spikl", SpiKL),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +62,28 @@ class TrainConfig:
     validation_fraction
         Share of every class of the training data that is held out, in [0, 1).
     loss
-        ``cross_entropy`` on the readout, or ``first_spike`` of a spiking output.
+        One of the table in :mod:`eventsim.train.choice`: ``cross_entropy`` on the readout's
+        weighted integral, its maximum or its last value; ``first_spike``, ``spike_count`` or
+        ``van_rossum`` of a spiking output; ``ctc`` for strings of words.
     output
         Name of the population that answers.
     time_constant
-        ms; of the loss: see :class:`CrossEntropy` (may be infinite), :class:`FirstSpike`. None for
-        300 ms (cross_entropy: about two thirds of a spoken digit) or 10 ms (first_spike).
+        ms; of the loss: see :class:`CrossEntropy` (may be infinite), :class:`FirstSpike`,
+        :class:`SpikeCount`, :class:`ClassTrains`. None for 300 ms (cross_entropy: about two thirds
+        of a spoken digit), 30 ms (van_rossum) or 10 ms.
     gain
-        Voltage to logit, of ``cross_entropy``.
+        Voltage (``spike_count``: trace) to logit, of ``cross_entropy*``, ``spike_count``, ``ctc``.
+    label_smoothing
+        Share of every label that is spread over all classes, in [0, 1); for losses of logits.
+    target_rate
+        Hz; of the neuron of the class, for ``van_rossum``.
+    frame_interval
+        ms; between frames of ``ctc``.
+    missed_outputs
+        Whether silent neurons of a spiking output learn from near misses, within
+        ``near_miss_margin`` (and, by ``van_rossum``, unwanted spikes): a pseudo-gradient, see
+        :mod:`eventsim.train.near_miss`, :mod:`eventsim.train.spiking`. None: for ``spike_count``,
+        which it helps, and not for the others, as measured (bench/macro/training_terms.py).
     bip
         Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
         v_leak, v_reset, refractory; empty for weights only.
@@ -66,8 +102,14 @@ class TrainConfig:
         The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off.
     silent_lift
         Added to the incoming weights of neurons that were silent in a whole batch; 0 for none.
+    near_miss_strength, near_miss_margin
+        The :class:`NearMiss` of hidden neurons that were silent in a whole batch, the margin in
+        thresholds above rest; strength 0 switches it off.
     augmentation
         Of training batches.
+    spikl
+        The local rule of intrinsic plasticity that hidden populations follow beside the gradient;
+        see :mod:`eventsim.train.intrinsic`. Off by default; not for what ``bip`` names.
     backend, precision
         Of the engine.
     checkpoint_every
@@ -83,6 +125,10 @@ class TrainConfig:
     output: str = "output"
     time_constant: float | None = None
     gain: float = 20.0
+    label_smoothing: float = 0.0
+    target_rate: float = 50.0
+    frame_interval: float = 10.0
+    missed_outputs: bool | None = None
     bip: tuple[str, ...] = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset")
     train_delays: bool = False
     max_delay: float = math.inf
@@ -95,7 +141,10 @@ class TrainConfig:
     rate_high: float = 30.0
     rate_strength: float = 1e-4
     silent_lift: float = 1e-3
+    near_miss_strength: float = 0.0
+    near_miss_margin: float = 1.0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    spikl: SpiKL = field(default_factory=SpiKL)
     backend: str = "auto"
     precision: Precision = "single"
     checkpoint_every: int = 50
@@ -120,16 +169,29 @@ class TrainConfig:
         _require("precision", self.precision, self.precision in precisions, f"one of {precisions}")
         tau = self.time_constant
         _require("time_constant", tau, tau is None or tau > 0, "a value > 0, or None")
-        _require("gain", self.gain, 0 < self.gain < math.inf, "a finite value > 0")
+        for name in ("gain", "target_rate", "frame_interval", "near_miss_margin"):
+            value = getattr(self, name)
+            _require(name, value, 0 < value < math.inf, "a finite value > 0")
+        self._check_labels()
         unknown = [name for name in self.bip if name not in INTRINSIC]
         _require("bip", list(self.bip), not unknown, f"names out of {INTRINSIC}")
+        both = sorted(set(self.spikl.tuned) & set(self.bip))
+        _require("spikl", both, not both, "no parameter that bip trains as well")
         _require("max_delay", self.max_delay, self.max_delay > 0, "a value > 0 (ms)")
         _require("ease_in", self.ease_in, self.ease_in >= 0, "a number of epochs >= 0")
         band = (self.rate_low, self.rate_high)
         _require("(rate_low, rate_high)", band, 0 <= band[0] <= band[1], "0 <= low <= high")
-        for name in ("rate_strength", "silent_lift", "checkpoint_every"):
+        for name in ("rate_strength", "silent_lift", "near_miss_strength", "checkpoint_every"):
             _require(name, getattr(self, name), getattr(self, name) >= 0, "a value >= 0")
         self.adam_settings()
+
+    def _check_labels(self) -> None:
+        smoothing, shares = self.label_smoothing, self.loss in SHARING_LOSSES
+        _require("label_smoothing", smoothing, 0 <= smoothing < 1, "0 <= x < 1")
+        expected = f"0 with the loss {self.loss!r}, which takes no shares of classes"
+        _require("label_smoothing", smoothing, shares or smoothing == 0, expected)
+        mix = self.augmentation.mix
+        _require("augmentation.mix", mix, shares or mix == 0, expected)
 
     def adam_settings(self) -> AdamSettings:
         """The optimiser's constants."""
@@ -143,8 +205,15 @@ class TrainConfig:
 
     def loss_time_constant(self) -> float:
         """``time_constant`` in ms, or the default of the loss."""
-        default = 10.0 if self.loss == "first_spike" else 300.0
+        default = {"first_spike": 10.0, "spike_count": 10.0, "van_rossum": 30.0}.get(
+            self.loss, 300.0
+        )
         return default if self.time_constant is None else self.time_constant
+
+    def learns_from_misses(self) -> bool:
+        """``missed_outputs``, or the default of the loss."""
+        default = self.loss == "spike_count"
+        return default if self.missed_outputs is None else self.missed_outputs
 
     def trained(self) -> tuple[str, ...]:
         """Kinds of parameters that are trained."""

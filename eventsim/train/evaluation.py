@@ -1,7 +1,7 @@
 """How well a network classifies a set of recordings, and what that costs in spikes and events."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,15 @@ from eventsim.errors import DataError, NetworkError, ShapeError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.namespace import to_host
 from eventsim.network import Network
+from eventsim.train.choice import (
+    answer_count,
+    make_loss,
+    output_kind,
+    output_size,
+    strings_of,
+)
 from eventsim.train.config import TrainConfig
 from eventsim.train.data import AnyEvents, LabelledEvents
-from eventsim.train.losses import CrossEntropy, FirstSpike
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
 
@@ -33,13 +39,17 @@ class Evaluation:
     loss
         Mean loss.
     confusion
-        Samples of class [true, predicted]; as many columns as output neurons.
+        Samples of class [true, predicted]; as many columns as output neurons (``ctc``: as classes,
+        and a last one for all other strings).
     rates
         Spikes per neuron and second, [size] by spiking population.
     synaptic_events
         Mean number per sample, by projection.
     n_samples
         Number of samples.
+    label_error_rate
+        Labels to insert, delete or replace per right label, where the classes are strings
+        (``ctc``); else None.
     """
 
     accuracy: float
@@ -48,16 +58,7 @@ class Evaluation:
     rates: Mapping[str, Floats]
     synaptic_events: Mapping[str, float]
     n_samples: int
-
-
-def make_loss(config: TrainConfig, labels: Ints) -> CrossEntropy | FirstSpike:
-    """The loss that ``config`` names, for samples of those labels."""
-    time_constant = config.loss_time_constant()
-    if config.loss == "first_spike":
-        return FirstSpike(labels, population=config.output, time_constant=time_constant)
-    return CrossEntropy(
-        labels, readout=config.output, time_constant=time_constant, gain=config.gain
-    )
+    label_error_rate: float | None = None
 
 
 def evaluate(
@@ -96,9 +97,9 @@ def evaluate(
     total = add_in_order(group.gather(tallies, len(batches)))
 
     names = spiking_names(net)
-    shape = (len(data.class_names), net.populations[config.output].size)
-    sizes = [1, 1, math.prod(shape), *(net.populations[name].size for name in names)]
-    loss, n_correct, confusion, *counts, events = np.split(total, np.cumsum(sizes))
+    shape = _confusion_shape(net, data.class_names, config)
+    sizes = [1, 1, 1, math.prod(shape), *(net.populations[name].size for name in names)]
+    loss, n_correct, errors, confusion, *counts, events = np.split(total, np.cumsum(sizes))
     seconds = float(data.stream.duration.sum()) / MS_PER_S
     return Evaluation(
         accuracy=float(n_correct[0]) / len(data),
@@ -110,22 +111,37 @@ def evaluate(
             for name, number in zip(net.projections, events, strict=True)
         },
         n_samples=len(data),
+        label_error_rate=_per_label(float(errors[0]), data) if config.loss == "ctc" else None,
     )
 
 
+def _per_label(errors: float, data: AnyEvents) -> float:
+    """Errors per label of the right strings."""
+    lengths = np.array([len(string) for string in strings_of(data.class_names)])
+    return errors / max(int(lengths[data.labels].sum()), 1)
+
+
+def _confusion_shape(
+    net: Network, class_names: Sequence[str], config: TrainConfig
+) -> tuple[int, int]:
+    size = net.populations[config.output].size
+    return len(class_names), answer_count(config.loss, class_names, size)
+
+
 def _tally(net: Network, batch: LabelledEvents, config: TrainConfig) -> Floats:
-    """Sums over one batch: loss, correct, confusion matrix, spikes of neurons, synaptic events.
+    """Sums over one batch: loss, correct, label errors, confusion, spikes, synaptic events.
 
     All but the first are whole numbers, which float64 adds exactly.
     """
     tape = run_resident(net, batch.stream, config)
-    outcome = make_loss(config, batch.labels).classify(net, tape)
-    predicted = to_host(outcome.logits.argmax(axis=1))
-    confusion = np.zeros((len(batch.class_names), net.populations[config.output].size))
+    outcome = make_loss(config, batch.labels, batch.class_names).classify(net, tape)
+    predicted = outcome.predicted
+    errors = 0 if outcome.label_errors is None else outcome.label_errors.sum()
+    confusion = np.zeros(_confusion_shape(net, batch.class_names, config))
     np.add.at(confusion, (batch.labels, predicted), 1.0)
     return np.concatenate(
         [
-            [outcome.value * len(batch), (predicted == batch.labels).sum()],
+            [outcome.value * len(batch), (predicted == batch.labels).sum(), errors],
             confusion.ravel(),
             *(to_host(tape[name].total_counts()) for name in spiking_names(net)),
             [tape.synaptic_events[name] for name in net.projections],
@@ -148,7 +164,7 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
     if not len(data):
         raise DataError("The data holds no recordings, expected at least one.")
     output = net.populations.get(config.output)
-    wanted = "spiking" if config.loss == "first_spike" else "readout"
+    wanted = output_kind(config.loss)
     if output is None or output.kind != wanted:
         came = "no such population" if output is None else f"of kind {output.kind!r}"
         raise NetworkError(
@@ -156,8 +172,8 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
             f"kind {wanted!r}. The network has "
             f"{ {name: p.kind for name, p in net.populations.items()} }."
         )
-    if output.size < len(data.class_names):
-        raise ShapeError(
-            f"Output {config.output!r}: has {output.size} neurons, expected at least "
-            f"{len(data.class_names)}, one per class."
-        )
+    needed, exact = output_size(config.loss, data.class_names), config.loss == "ctc"
+    if output.size < needed or (exact and output.size > needed):
+        wish = f"{needed}, one per word and one for the blank"
+        wish = wish if exact else f"at least {needed}, one per class"
+        raise ShapeError(f"Output {config.output!r}: has {output.size} neurons, expected {wish}.")

@@ -16,7 +16,10 @@ so that the scale of the logits depends on neither :math:`T` nor :math:`T_w`
 label :math:`y`, :math:`L = -\log p_y` and :math:`\partial L / \partial z = p - y`.
 
 **FirstSpike.** The same with :math:`z_c = -t_c / \tau`, where :math:`t_c` is the first spike of
-neuron :math:`c`. A neuron without a spike counts as firing at :math:`T`, and gets no gradient.
+neuron :math:`c`. A neuron without a spike counts as firing at :math:`T`, and gets no gradient,
+unless ``miss_margin`` is given: then near misses do (:mod:`eventsim.train.near_miss`), whose spike
+at :math:`t` would change the loss by :math:`\Delta = \ln(1 - p_c + p_c e^{\delta}) - \delta\,
+y_c`, :math:`\delta = (T - t) / \tau`.
 
 **VanRossum.** With :math:`f(t) = \sum_k e^{-(t-t_k)/\tau} H(t-t_k)` for the actual train and
 :math:`g` likewise for the target,
@@ -44,39 +47,26 @@ Wunderlich and Pehle (2021), Sci. Rep. 11:12829, equation (10) for the first-spi
 """
 
 from dataclasses import KW_ONLY, dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.adjoint import Loss, ReadoutSeed, Seeds, SpikeSeed
+from eventsim.adjoint import ReadoutSeed, Seeds, SpikeSeed
 from eventsim.engine import get_backend, readout_integral
 from eventsim.engine.host import sum_by
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
-from eventsim.events.namespace import beside, counts_of, namespace, to_host
+from eventsim.events.namespace import Array, beside, counts_of, namespace
 from eventsim.network import Network
+from eventsim.train.gradient import AnyLoss, AnySeed, AnySeeds, merge_seeds
+from eventsim.train.near_miss import check_margin, with_misses
+from eventsim.train.softmax import Classified, predicted, require_positive, softmax, softmax_loss
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-
-@dataclass(frozen=True, eq=False)
-class Classified:
-    """Outcome of a classifying loss on one batch.
-
-    Attributes
-    ----------
-    value
-        Mean loss.
-    seeds
-        Where the backward pass starts.
-    logits
-        Shape [samples, classes]; the largest is the prediction.
-    """
-
-    value: float
-    seeds: Seeds
-    logits: Floats
+TINY, EPSILON = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +76,8 @@ class CrossEntropy:
     Parameters
     ----------
     labels
-        Shape [samples], the class of every sample: the index of its readout neuron.
+        Shape [samples], the class of every sample: the index of its readout neuron; or shares of
+        classes, see :func:`eventsim.train.softmax.softmax_loss`.
     readout
         Name of the readout population.
     time_constant
@@ -100,20 +91,20 @@ class CrossEntropy:
         At once, or at the call if the labels do not fit the tape.
     """
 
-    labels: Ints
+    labels: Ints | Floats
     _: KW_ONLY
     readout: str = "output"
     time_constant: float = np.inf
     gain: float = 20.0
 
     def __post_init__(self) -> None:
-        _require_positive("CrossEntropy", "time_constant", self.time_constant)
-        _require_positive("CrossEntropy", "gain", self.gain)
+        require_positive("CrossEntropy", "time_constant", self.time_constant)
+        require_positive("CrossEntropy", "gain", self.gain)
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         result = self.classify(net, tape)
-        return result.value, result.seeds
+        return result.value, cast(Seeds, result.seeds)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
@@ -123,12 +114,12 @@ class CrossEntropy:
 
     def predictions(self, net: Network, tape: SpikeTape) -> Ints:
         """Predicted class of every sample. New array."""
-        return _argmax(self.logits(net, tape))
+        return predicted(self.logits(net, tape))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
         logits = self.logits(net, tape)
-        value, d_logits = _softmax_loss(logits, self.labels, "CrossEntropy")
+        value, d_logits = softmax_loss(logits, self.labels, "CrossEntropy")
         integral = d_logits * self._scale(tape, d_logits)
         seed = ReadoutSeed(time_constant=self.time_constant, integral=integral)
         return Classified(value, {self.readout: seed}, logits)
@@ -151,22 +142,26 @@ class FirstSpike:
     Parameters
     ----------
     labels
-        Shape [samples], the neuron that should fire first.
+        Shape [samples], the neuron that should fire first; or shares, as :class:`CrossEntropy`.
     population
         Name of the spiking population that decides.
     time_constant
         :math:`\tau` in ms, > 0: the lead in time that counts.
+    miss_margin
+        Of near misses, in thresholds above rest; None for none.
     """
 
-    labels: Ints
+    labels: Ints | Floats
     _: KW_ONLY
     population: str = "output"
     time_constant: float = 10.0
+    miss_margin: float | None = None
 
     def __post_init__(self) -> None:
-        _require_positive("FirstSpike", "time_constant", self.time_constant)
+        require_positive("FirstSpike", "time_constant", self.time_constant)
+        check_margin("FirstSpike", self.miss_margin)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
         """Value and seeds."""
         result = self.classify(net, tape)
         return result.value, result.seeds
@@ -177,16 +172,27 @@ class FirstSpike:
 
     def predictions(self, net: Network, tape: SpikeTape) -> Ints:
         """Neuron that fired first in every sample; neuron 0 if none did. New array."""
-        return _argmax(self.logits(net, tape))
+        return predicted(self.logits(net, tape))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
         times, spike, entry = self._first(tape)
         logits = times / -self.time_constant
-        value, d_logits = _softmax_loss(logits, self.labels, "FirstSpike")
+        value, d_logits = softmax_loss(logits, self.labels, "FirstSpike")
         d_time = namespace(times).zeros(len(tape[self.population]))
         d_time[spike] = d_logits.ravel()[entry] / -self.time_constant
-        return Classified(value, {self.population: SpikeSeed(time=d_time)}, logits)
+        seeds: AnySeeds = {self.population: SpikeSeed(time=d_time)}
+        n_samples = logits.shape[0]
+
+        def effect(times: Array) -> Array:
+            xp, sooner = namespace(logits), -times / self.time_constant - logits
+            y = softmax(logits) - n_samples * d_logits
+            # Where p rounds to 0 or 1 its logarithms have no use, only a limit.
+            p = xp.clip(softmax(logits), TINY, 1.0 - EPSILON)
+            return (xp.logaddexp(xp.log1p(-p), xp.log(p) + sooner) - y * sooner) / n_samples
+
+        seeds = with_misses(seeds, net, tape, self.population, effect, margin=self.miss_margin)
+        return Classified(value, seeds, logits)
 
     def _first(self, tape: SpikeTape) -> tuple[Floats, Ints, Ints]:
         """First times [samples, size], the spikes that set them, and their flat entries."""
@@ -224,7 +230,7 @@ class VanRossum:
     time_constant: float = 10.0
 
     def __post_init__(self) -> None:
-        _require_positive("VanRossum", "time_constant", self.time_constant)
+        require_positive("VanRossum", "time_constant", self.time_constant)
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
@@ -235,6 +241,11 @@ class VanRossum:
 
     def distance(self, tape: SpikeTape) -> tuple[Floats, Floats]:
         """Distance per train [samples, size], and its derivative by every actual spike."""
+        value, gradient, _ = self.parts(tape)
+        return value, gradient
+
+    def parts(self, tape: SpikeTape) -> tuple[Floats, Floats, Floats]:
+        """As :meth:`distance`, and what the distance has from every actual spike being there."""
         actual, targets = tape[self.population], self.targets
         if (actual.n_samples, actual.size) != (targets.n_samples, targets.size):
             raise ShapeError(
@@ -265,9 +276,12 @@ class VanRossum:
         per_group = summed * (0.5 * summed + earlier)
         add = sum_by if xp is np else get_backend(tape.backend).sum_by
         value: Floats = add(per_group, g_train, actual.n_samples * actual.size)
-        gradient = xp.empty(times.size)
+        gradient, effect = xp.empty(times.size), xp.empty(times.size)
         gradient[order] = (sign * (later - earlier)[group]) / self.time_constant
-        return value.reshape(actual.n_samples, actual.size), gradient[: len(actual)]
+        # 1/2 alone, and its products with all others; those at the same time are in ``summed``.
+        effect[order] = 0.5 + sign * (later + earlier + summed)[group] - 1.0
+        shape, n = (actual.n_samples, actual.size), len(actual)
+        return value.reshape(shape), gradient[:n], effect[:n]
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,85 +299,17 @@ class SumOfLosses:
         At the call, if two terms weigh the same readout with different time constants.
     """
 
-    terms: tuple[tuple[float, Loss], ...]
+    terms: tuple[tuple[float, AnyLoss], ...]
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and merged seeds."""
-        value, merged = 0.0, dict[str, SpikeSeed | ReadoutSeed]()
+        value, merged = 0.0, dict[str, AnySeed]()
         for weight, loss in self.terms:
             term, seeds = loss(net, tape)
             value += weight * term
             merged = merge_seeds(merged, seeds, weight=weight)
-        return value, merged
-
-
-def merge_seeds(
-    first: Seeds, second: Seeds, *, weight: float = 1.0
-) -> dict[str, SpikeSeed | ReadoutSeed]:
-    """Add ``weight`` times the second seeds to the first. New arrays."""
-    merged = {name: _scaled(seed, 1.0) for name, seed in first.items()}
-    for name, seed in second.items():
-        scaled = _scaled(seed, weight)
-        merged[name] = _added(name, merged[name], scaled) if name in merged else scaled
-    return merged
-
-
-def _scaled(seed: Floats | SpikeSeed | ReadoutSeed, weight: float) -> SpikeSeed | ReadoutSeed:
-    if isinstance(seed, ReadoutSeed):
-        return ReadoutSeed(time_constant=seed.time_constant, integral=weight * seed.integral)
-    if isinstance(seed, SpikeSeed):
-        return SpikeSeed(
-            time=None if seed.time is None else weight * seed.time,
-            voltage=None if seed.voltage is None else weight * seed.voltage,
-        )
-    return SpikeSeed(time=weight * seed)
-
-
-def _added(
-    name: str, first: SpikeSeed | ReadoutSeed, second: SpikeSeed | ReadoutSeed
-) -> SpikeSeed | ReadoutSeed:
-    if isinstance(first, SpikeSeed) and isinstance(second, SpikeSeed):
-        return SpikeSeed(
-            time=_sum_of_given(first.time, second.time),
-            voltage=_sum_of_given(first.voltage, second.voltage),
-        )
-    if isinstance(first, ReadoutSeed) and isinstance(second, ReadoutSeed):
-        if first.time_constant == second.time_constant:
-            integral = first.integral + second.integral
-            return ReadoutSeed(time_constant=first.time_constant, integral=integral)
-        raise ParameterError(
-            f"SumOfLosses: readout {name!r} is weighed with time constants {first.time_constant} "
-            f"and {second.time_constant} ms, expected one. Give both losses the same."
-        )
-    raise ParameterError(f"SumOfLosses: {name!r} has seeds for spikes and for a readout.")
-
-
-def _sum_of_given(first: Floats | None, second: Floats | None) -> Floats | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return first + second
-
-
-def _softmax_loss(logits: Floats, labels: Ints, where: str) -> tuple[float, Floats]:
-    """Mean cross-entropy, and its derivative by every logit."""
-    n_samples, n_classes = logits.shape
-    labels, xp = to_host(labels), namespace(logits)
-    if labels.shape != (n_samples,):
-        raise ShapeError(
-            f"{where}: labels have shape {labels.shape}, expected ({n_samples},), one per sample."
-        )
-    bad = np.flatnonzero((labels < 0) | (labels >= n_classes))
-    if bad.size:
-        raise ParameterError(
-            f"{where}, sample {bad[0]}: label is {labels[bad[0]]}, expected 0 .. {n_classes - 1}, "
-            "the index of an output neuron."
-        )
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_p = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
-    rows, labels = xp.arange(n_samples), xp.asarray(labels)
-    d_logits = xp.exp(log_p)
-    d_logits[rows, labels] -= 1.0
-    return float(-log_p[rows, labels].mean()), d_logits / n_samples
+        # The adjoint alone refuses those of voltages, in words of its own.
+        return value, cast(Seeds, merged)
 
 
 def _decayed_sum(times: Floats, trains: Ints, sizes: Floats, tau: float) -> Floats:
@@ -385,13 +331,3 @@ def _decayed_sum(times: Floats, trains: Ints, sizes: Floats, tau: float) -> Floa
         decay[span:] = decay[span:] * decay[:-span]
         span *= 2
     return total
-
-
-def _argmax(logits: Floats) -> Ints:
-    best: Ints = logits.argmax(axis=1)
-    return best
-
-
-def _require_positive(where: str, name: str, value: float) -> None:
-    if not value > 0:
-        raise ParameterError(f"{where}: {name} is {value}, expected a value > 0.")

@@ -1,8 +1,9 @@
 """One batch of training: forward over the shards, spike counts, backward, one step.
 
 Where several processes share the batch, they meet twice: after the forward pass, for what concerns
-the batch as a whole, and after the backward pass, for the gradients. In between and afterwards each
-computes the same from the same numbers; see :mod:`eventsim.train.parallel`.
+the batch as a whole, and after the backward pass, for the gradients; with SpiKL-IP a third time,
+for its rates. In between and afterwards each computes the same from the same numbers; see
+:mod:`eventsim.train.parallel`.
 """
 
 import time
@@ -13,18 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.adjoint import backward
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.namespace import namespace, to_host
 from eventsim.network import Network
-from eventsim.train.augment import augment
+from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import RunState
+from eventsim.train.choice import make_loss
 from eventsim.train.config import TrainConfig
 from eventsim.train.data import LabelledEvents
-from eventsim.train.evaluation import make_loss, run_resident, spiking_names
-from eventsim.train.losses import Classified, merge_seeds
+from eventsim.train.evaluation import run_resident, spiking_names
+from eventsim.train.gradient import gradient, merge_seeds
+from eventsim.train.near_miss import NearMiss
+from eventsim.train.optimiser import StepReport
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent, spike_seeds
+from eventsim.train.softmax import Classified, smoothed
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,7 +47,7 @@ class _Shard:
 
         All but the first are whole numbers, which float64 adds exactly.
         """
-        correct = (to_host(self.outcome.logits.argmax(axis=1)) == self.labels).sum()
+        correct = (self.outcome.predicted == self.labels).sum()
         events = sum(self.tape.synaptic_events.values())
         counts = (to_host(self.tape[name].total_counts()) for name in names)
         return np.concatenate(
@@ -89,11 +93,11 @@ def train_batch(
         Of the learning rate.
     """
     net, began = state.net, time.perf_counter()
-    stream = augment(batch.stream, config.augmentation, rng=rng)
+    stream, targets = _prepared(config, net, batch, rng)
     seconds = float(stream.duration.sum()) / MS_PER_S
     pieces = cut(len(batch), config.shards)
     shards = [
-        _forward(net, _part(stream, pieces[i]), batch.labels[pieces[i]], config)
+        _forward(net, _part(stream, pieces[i]), batch, targets[pieces[i]], pieces[i], config)
         for i in group.share(len(pieces))
     ]
     names = spiking_names(net)
@@ -102,25 +106,27 @@ def train_batch(
     penalty, slopes = _rate_band(config, net, hidden, seconds)
 
     keys, parameters = state.optimiser.keys, net.parameters()
-    rows = [_backward(net, shard, len(batch), slopes, keys) for shard in shards]
+    wish = _Wish(
+        slopes, NearMiss(config.near_miss_strength, margin=config.near_miss_margin), hidden
+    )
+    rows = [_backward(net, shard, len(batch), wish, keys) for shard in shards]
     xp = namespace(parameters[keys[0]])
     total = add_in_order(group.gather(rows, len(pieces), xp=xp))
 
+    pull = _plasticity(config, net, group, shards, list(hidden), len(pieces))
+
     state.busy = True
+    config.spikl.apply(net, list(hidden), pull, len(batch))
     report = state.optimiser.step(_unflatten(total, keys, parameters), factor=factor)
     lifted = lift_silent(net, hidden, amount=config.silent_lift)
     if lifted:
         state.optimiser.restore_signs()
-    sums = {
+    sums = _sums_of_step(report, total) | {
         "samples": len(batch),
         "batches": 1,
         "loss": facts.loss,
         "correct": facts.correct,
-        "penalty": penalty * len(batch),
-        "gradient_norm": 0.0 if report.skipped else report.norm,
-        "clipped": int(report.clipped),
-        "skipped": int(report.skipped),
-        "grazes": int(total[-1]),
+        "penalty": (penalty + float(total[-2])) * len(batch),
         "lifted": lifted,
         "synaptic_events": facts.synaptic_events,
         "seconds_of_input": seconds,
@@ -132,14 +138,49 @@ def train_batch(
     state.busy = False
 
 
+def _sums_of_step(report: StepReport, total: Any) -> dict[str, float]:
+    """What the optimiser says of its step, and the grazes of all shards."""
+    return {
+        "gradient_norm": 0.0 if report.skipped else report.norm,
+        "clipped": int(report.clipped),
+        "skipped": int(report.skipped),
+        "grazes": int(total[-1]),
+    }
+
+
 def _part(stream: EventStream, samples: slice) -> EventStream:
     whole = samples == slice(0, stream.n_samples)
     return stream if whole else stream[samples]
 
 
-def _forward(net: Network, stream: EventStream, labels: Ints, config: TrainConfig) -> _Shard:
+def _prepared(
+    config: TrainConfig, net: Network, batch: LabelledEvents, rng: np.random.Generator
+) -> tuple[EventStream, Ints | Floats]:
+    """Augmented events, and labels as the loss takes them: classes, or shares of classes."""
+    stream = augment(batch.stream, config.augmentation, rng=rng)
+    if not (config.label_smoothing or config.augmentation.mix):
+        return stream, batch.labels
+    n_classes, size = len(batch.class_names), net.populations[config.output].size
+    shares = np.zeros((len(batch), size))
+    shares[:, :n_classes] = smoothed(batch.labels, n_classes, smoothing=config.label_smoothing)
+    if config.augmentation.mix:
+        stream, shares = mix_pairs(stream, shares, config.augmentation.mix, rng=rng)
+    return stream, shares
+
+
+def _forward(
+    net: Network,
+    stream: EventStream,
+    batch: LabelledEvents,
+    targets: Ints | Floats,
+    samples: slice,
+    config: TrainConfig,
+) -> _Shard:
     tape = run_resident(net, stream, config)
-    return _Shard(tape, make_loss(config, labels).classify(net, tape), labels)
+    loss = make_loss(config, targets, batch.class_names)
+    # Where two recordings are mixed the answer that counts is that of the larger share.
+    labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels[samples]
+    return _Shard(tape, loss.classify(net, tape), labels)
 
 
 def _add_up(net: Network, rows: Sequence[Floats]) -> _Facts:
@@ -166,19 +207,47 @@ def _rate_band(
     return band.slopes(net, hidden, seconds=seconds)
 
 
-def _backward(
-    net: Network, shard: _Shard, n_samples: int, slopes: dict[str, Floats], keys: Sequence[str]
-) -> Any:
-    """What the shard adds to the batch's gradient, in the order of the keys; last, its grazes."""
+def _plasticity(
+    config: TrainConfig,
+    net: Network,
+    group: ProcessGroup,
+    shards: Sequence[_Shard],
+    names: Sequence[str],
+    n_shards: int,
+) -> Floats:
+    """What the local rule makes of the whole batch; see :mod:`eventsim.train.intrinsic`."""
+    if not config.spikl.tuned:
+        return np.zeros(0)
+    rows = [config.spikl.pull(net, shard.tape, names) for shard in shards]
+    pull: Floats = add_in_order(group.gather(rows, n_shards))
+    return pull
+
+
+@dataclass(frozen=True, eq=False)
+class _Wish:
+    """What the whole batch asks of every shard's hidden neurons."""
+
+    slopes: dict[str, Floats]
+    near_miss: NearMiss
+    hidden: dict[str, Ints]
+
+
+def _backward(net: Network, shard: _Shard, n_samples: int, wish: _Wish, keys: Sequence[str]) -> Any:
+    """What the shard adds to the batch's gradient, in the order of the keys.
+
+    Last, what its near misses add to the penalty, and its grazes.
+    """
     share = shard.labels.size / n_samples
     seeds = merge_seeds({}, shard.outcome.seeds, weight=share)
     # The slopes are those of the whole batch: no share of samples here.
-    seeds = merge_seeds(seeds, spike_seeds(slopes, shard.tape))
-    gradients = backward(net, shard.tape, seeds)
+    seeds = merge_seeds(seeds, spike_seeds(wish.slopes, shard.tape))
+    missed, by_miss = wish.near_miss.of_silent(net, shard.tape, wish.hidden, n_samples=n_samples)
+    seeds = merge_seeds(seeds, by_miss)
+    gradients = gradient(net, shard.tape, seeds)
     flat = gradients.flat()
     xp = namespace(flat[keys[0]])
-    grazes = xp.asarray([float(gradients.grazes)])
-    return xp.concatenate([*(flat[key].ravel() for key in keys), grazes])
+    facts = xp.asarray([missed, float(gradients.grazes)])
+    return xp.concatenate([*(flat[key].ravel() for key in keys), facts])
 
 
 def _unflatten(total: Any, keys: Sequence[str], parameters: dict[str, Any]) -> dict[str, Any]:

@@ -217,3 +217,51 @@ def test_every_lateral_choice_builds_a_network(lateral):
     settings = NetworkSettings.from_options({"model": "rsnn", "lateral": lateral, "hidden": (40,)})
     n = settings.build(3, 2, seed=0).projections["hidden1->hidden1"].weights.nnz
     assert n == 40 * 39 if lateral == "dense" else 0 < n < 40 * 39
+
+
+def test_losses_train_the_network_that_they_need_from_the_command_line(digits, tmp_path):
+    for loss, kind in (
+        ("cross_entropy_maximum", "readout"),
+        ("spike_count", "spiking"),
+        ("ctc", "readout"),
+    ):
+        outcome = call(
+            "train", digits, *TINY, "--epochs", 1, "--loss", loss, "--out", loss, "--json"
+        )
+        assert outcome.code == 0, outcome.err
+        net = load_network(tmp_path / loss / "last.npz")
+        assert net.populations["output"].kind == kind
+        assert net.populations["output"].size == (12 if loss == "ctc" else 11)
+        assert ("label_error_rate" in outcome.json["test"]) == (loss == "ctc")
+        assert runs.load_config(tmp_path / loss).loss == loss
+
+
+def test_set_reaches_every_key_of_the_settings(digits, tmp_path):
+    given = (
+        "near_miss_strength=0.5", "clip_norm=inf", "augmentation.jitter=3", "augmentation.mix=0.2",
+        'bip=["tau_mem"]', "rates.taus=0.125", "label_smoothing=0.1",
+    )  # fmt: skip
+    options = [word for text in given for word in ("--set", text)]
+    outcome = call("train", digits, *TINY, "--epochs", 1, "--lr", 0.25, *options, "--out", "r")
+    assert outcome.code == 0, outcome.err
+    config = runs.load_config(tmp_path / "r")
+    assert (config.near_miss_strength, config.clip_norm, config.bip) == (0.5, np.inf, ("tau_mem",))
+    assert (config.augmentation.jitter, config.augmentation.mix) == (3, 0.2)
+    assert (config.rates.taus, config.rates.weights, config.label_smoothing) == (0.125, 0.25, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--loss", "hinge"), "loss is 'hinge'"),
+        (("--set", "gain"), "expected KEY=VALUE"),
+        (("--set", "gane=3"), "Did you mean 'gain'?"),
+        (("--set", "gain.x=3"), "'gain' is no group of keys"),
+        (("--set", "augmentation.jiter=3"), "Did you mean 'jitter'?"),
+        (("--loss", "van_rossum", "--set", "label_smoothing=0.1"), "takes no shares"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(digits, options, message):
+    outcome = call("train", digits, *TINY, *options)
+    assert outcome.code == 2
+    assert message in " ".join(outcome.err.split())

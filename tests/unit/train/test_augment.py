@@ -7,6 +7,7 @@ from eventsim.errors import ParameterError
 from eventsim.events import EventStream
 from eventsim.events.transforms import drop, time_scale
 from eventsim.train import Augmentation, augment
+from eventsim.train.augment import mix_pairs
 
 
 def random_stream(seed=0, n_samples=5, n_events=200):
@@ -60,3 +61,32 @@ def test_empty_samples_stay_empty():
 def test_amounts_out_of_range_raise(given):
     with pytest.raises(ParameterError, match=f"Augmentation: {next(iter(given))} is"):
         Augmentation(**given)
+
+
+def test_noise_adds_events_at_its_rate_and_keeps_all_others():
+    stream = random_stream()
+    noisy = augment(stream, Augmentation(noise=200.0), rng=np.random.default_rng(7))
+    seconds = stream.duration.sum() / 1000.0
+    expected = 200.0 * seconds * stream.n_channels
+    added = noisy.n_events - stream.n_events
+    assert abs(added - expected) < 5.0 * np.sqrt(expected)
+    for sample in range(stream.n_samples):
+        assert set(stream.sample(sample)[0]) <= set(noisy.sample(sample)[0])
+    np.testing.assert_array_equal(noisy.duration, stream.duration)
+
+
+def test_crop_leaves_windows_of_its_length():
+    stream = random_stream()
+    length = 0.5 * stream.duration.min()
+    cropped = augment(stream, Augmentation(crop=length), rng=np.random.default_rng(8))
+    np.testing.assert_allclose(cropped.duration, length)
+
+
+def test_mixed_labels_are_the_shares_of_what_was_mixed():
+    stream = random_stream()
+    mixed, shares = mix_pairs(stream, np.eye(stream.n_samples), 0.4, rng=np.random.default_rng(9))
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    assert mixed.n_samples == stream.n_samples
+    for sample in range(stream.n_samples):
+        allowed = [stream.sample(k)[0] for k in np.flatnonzero(shares[sample])]
+        assert set(mixed.sample(sample)[0]) <= set(np.concatenate(allowed))

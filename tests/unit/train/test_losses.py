@@ -257,3 +257,16 @@ def test_sum_of_readout_losses_with_other_time_constants_raises(net, fake_integr
     )
     with pytest.raises(ParameterError, match="time constants inf and 5.0 ms"):
         other(net, tape)
+
+
+def test_part_of_a_spike_is_the_distance_with_it_less_that_without_it(net):
+    rng = np.random.default_rng(5)
+    rows = sorted((t, k % 2) for k, t in enumerate(rng.integers(0, 30, 14).astype(float)))
+    target = trains_of(
+        [[(t, k % 2) for k, t in enumerate(rng.integers(0, 30, 9).astype(float))]], 2
+    )
+    loss = VanRossum(target, population="out", time_constant=TAU)
+    value, _, parts = loss.parts(tape_of(trains_of([rows], 2)))
+    for spike in range(len(rows)):
+        without = loss.distance(tape_of(trains_of([rows[:spike] + rows[spike + 1 :]], 2)))[0]
+        assert parts[spike] == pytest.approx(value.sum() - without.sum(), abs=1e-12)

@@ -1,0 +1,92 @@
+"""Networks as PyTorch modules, with the exact adjoint behind autograd (extra ``torch``).
+
+>>> module = torch_module(net, time_constant=100.0)                     # doctest: +SKIP
+>>> optimiser = torch.optim.Adam(module.parameters(), lr=1e-2)          # doctest: +SKIP
+>>> logits = module(stream).readout                                     # doctest: +SKIP
+>>> torch.nn.functional.cross_entropy(logits, labels).backward()        # doctest: +SKIP
+
+The forward pass is :func:`eventsim.simulate`; its results are tensors: integrals of readouts, times
+of spikes. The backward pass is :func:`eventsim.backward`: gradients of the parameters and of the
+input times, exact for losses of these. Gradients flow on to whatever made the input times, or the
+parameters.
+
+Batches by ``torch.utils.data.DataLoader``: items are ``(stream[i : i + 1], label)``, and its
+``collate_fn`` joins them by :func:`eventsim.concatenate`.
+
+Nothing here is imported before it is used: ``import eventsim.bridge`` works without PyTorch.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eventsim.engine.job import Precision
+from eventsim.errors import BackendError
+from eventsim.network import Network
+
+if TYPE_CHECKING:
+    from eventsim.bridge.module import EventModule
+
+TRAINED = ("weights", "tau_mem", "tau_syn", "resistance", "threshold")
+
+
+def torch_module(
+    net: Network,
+    *,
+    trained: Iterable[str] = TRAINED,
+    time_constant: float = np.inf,
+    backend: str = "auto",
+    precision: Precision = "double",
+) -> "EventModule":
+    """A ``torch.nn.Module`` around a copy of a network.
+
+    Parameters
+    ----------
+    net
+        Not changed.
+    trained
+        What has ``requires_grad``: kinds of parameters (``"weights"``, ``"delays"``,
+        ``"tau_mem"``, ...) or single ones by their names in ``net.parameters()``. The others are
+        parameters of the module too, so that ``state_dict`` is whole.
+    time_constant
+        ms; readouts are integrated with the weight ``exp(-t / time_constant)``, see
+        :func:`eventsim.readout_integral`.
+    backend, precision
+        As :func:`eventsim.simulate`. On a GPU the parameters lie there.
+
+    Returns
+    -------
+    EventModule
+
+    Raises
+    ------
+    BackendError
+        PyTorch is missing.
+    NetworkError
+        ``trained`` names something that the network has not.
+    """
+    require_torch("torch_module")
+    from eventsim.bridge.module import EventModule
+
+    return EventModule(
+        net,
+        trained=tuple(trained),
+        time_constant=time_constant,
+        backend=backend,
+        precision=precision,
+    )
+
+
+def require_torch(who: str) -> Any:
+    """The module ``torch``; BackendError for ``who`` without it."""
+    try:
+        import torch
+    except ImportError as error:
+        raise BackendError(
+            f"{who} needs PyTorch: pip install 'eventsim[torch]' (import failed: {error})."
+        ) from error
+    return torch
+
+
+__all__ = ["TRAINED", "torch_module"]

@@ -1,0 +1,88 @@
+"""The figures that a chip may have: names, units, and what each is paid for.
+
+Energies are in pJ for each of something, powers in uW. What is counted:
+
+====================  ====  =====================================================================
+name                  unit  for each
+====================  ====  =====================================================================
+synaptic_event        pJ    arrival of a spike at a synapse
+neuron_update_active  pJ    neuron and step in which at least one spike arrives at it
+neuron_update_idle    pJ    neuron and step in which none does
+membrane_update       pJ    neuron and time at which spikes arrive (chips without a step)
+spike                 pJ    spike that a neuron fires
+axon_out              pJ    spike and core that it is sent to
+hop_ew, hop_ns        pJ    spike and link of the mesh, east-west or north-south
+state_access          pJ    read or write of a neuron's state
+ac                    pJ    accumulation: a weight is added
+mac                   pJ    multiplication and accumulation
+memory_byte           pJ    byte of weights or states, read or written
+static_core           uW    core in use
+static_chip           uW    chip
+step_sync             pJ    step, for the barrier that ends it
+====================  ====  =====================================================================
+
+``axon_out`` and the hops are known once neurons have places on the chip (:mod:`eventsim.mapping`).
+Latencies are in ns and have the names of what they delay.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Needs = Literal["spikes", "step", "mapping", "time"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One kind of cost.
+
+    Attributes
+    ----------
+    name, unit
+        As in a chip's file.
+    meaning
+        What it is paid for, for people.
+    needs
+        What must be known to count it: the ``spikes`` of a run, a time ``step``, a ``mapping`` of
+        neurons to cores, or only how much ``time`` passes.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    needs: Needs
+
+
+def _table(*terms: Term) -> Mapping[str, Term]:
+    return {term.name: term for term in terms}
+
+
+ENERGY_TERMS = _table(
+    Term("synaptic_event", "pJ", "arrival of a spike at a synapse", "spikes"),
+    Term("neuron_update_active", "pJ", "neuron and step with input", "step"),
+    Term("neuron_update_idle", "pJ", "neuron and step without input", "step"),
+    Term("membrane_update", "pJ", "neuron and time at which spikes arrive", "spikes"),
+    Term("spike", "pJ", "spike of a neuron", "spikes"),
+    Term("axon_out", "pJ", "spike and destination core", "mapping"),
+    Term("hop_ew", "pJ", "spike and link, east-west", "mapping"),
+    Term("hop_ns", "pJ", "spike and link, north-south", "mapping"),
+    Term("state_access", "pJ", "read or write of a neuron's state", "spikes"),
+    Term("ac", "pJ", "accumulation of a weight", "spikes"),
+    Term("mac", "pJ", "multiplication and accumulation", "spikes"),
+    Term("memory_byte", "pJ", "byte of weights or states, read or written", "spikes"),
+    Term("static_core", "uW", "core in use, for the time of the sample", "time"),
+    Term("static_chip", "uW", "chip, for the time of the sample", "time"),
+    Term("step_sync", "pJ", "step, for its barrier", "step"),
+)
+
+LATENCY_TERMS = _table(
+    Term("synaptic_event", "ns", "arrival of a spike at a synapse", "spikes"),
+    Term("neuron_update_active", "ns", "neuron and step with input", "step"),
+    Term("neuron_update_idle", "ns", "neuron and step without input", "step"),
+    Term("spike", "ns", "spike of a neuron", "spikes"),
+    Term("axon_in", "ns", "spike that enters a core", "mapping"),
+    Term("axon_out", "ns", "spike and destination core", "mapping"),
+    Term("hop_ew", "ns", "spike and link, east-west", "mapping"),
+    Term("hop_ns", "ns", "spike and link, north-south", "mapping"),
+    Term("step_sync", "ns", "step, for its barrier", "step"),
+)

@@ -1,0 +1,129 @@
+r"""Losses on the grid, and the decision that goes with each.
+
+**Van Rossum** on a spiking output, as published (arXiv 2002.10085). With the trace of unit integral
+:math:`a[t] = (1 - \Delta/\tau)\, a[t-1] + s[t]/\tau`, and :math:`a^*` that of the desired train,
+
+.. math::
+    L = \frac{1}{2} \sum_{c} \sum_t \Delta\, (a_c[t] - a_c^*[t])^2, \qquad
+    \frac{\partial L}{\partial s_c[t]} = \frac{\Delta}{\tau} \sum_{m \ge t}
+        \Big(1 - \frac{\Delta}{\tau}\Big)^{m-t} (a_c[m] - a_c^*[m]).
+
+The neuron of the class shall fire at :math:`(k + 1/2) / r` for a rate :math:`r`, as in
+:class:`eventsim.train.spiking.ClassTrains`, the others not at all; the decision is the largest
+:math:`\sum_t a_c[t]`.
+
+**Cross-entropy** on a readout, as :class:`eventsim.train.CrossEntropy`, its integral a sum:
+
+.. math::
+    z_c = g\, \frac{\sum_t \omega[t]\, V_c[t]}{\sum_t \omega[t]}, \qquad
+    \omega[t] = e^{-(t + 1/2)\, \Delta / T_w}.
+
+Both are means over the samples; steps past the end of a sample do not count.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from eventsim.clocked.forward import ClockedRun
+from eventsim.clocked.synapses import Array
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+MS_PER_S = 1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class ClockedOutcome:
+    """What a loss says of a batch.
+
+    Attributes
+    ----------
+    value
+        Mean loss.
+    logits
+        Shape [samples, classes]; the largest is the decision.
+    seeds
+        Where :func:`eventsim.clocked.backward` starts.
+    """
+
+    value: float
+    logits: Floats
+    seeds: Mapping[str, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VanRossumLoss:
+    """See the module.
+
+    Attributes
+    ----------
+    output
+        Name of the spiking population.
+    time_constant
+        Of the traces, ms.
+    rate
+        Of the desired train, Hz.
+    """
+
+    output: str = "output"
+    time_constant: float = 10.0
+    rate: float = 50.0
+
+    def __call__(self, run: ClockedRun, labels: Ints) -> ClockedOutcome:
+        """Value, logits and seeds."""
+        spikes, dt = run.spikes(self.output), run.clocked.dt
+        dtype = run.records[self.output].voltage.dtype
+        trace = self._trace(spikes, dt, dtype)
+        wanted = np.zeros(spikes.shape, bool)
+        steps = np.arange(0.5, spikes.shape[0] * dt * self.rate / MS_PER_S) * MS_PER_S / self.rate
+        steps = np.floor(steps / dt).astype(np.int64)
+        steps = steps[steps < spikes.shape[0], np.newaxis]
+        wanted[steps, np.arange(labels.size), labels] = True
+        alive = run.events.alive
+        difference = trace - self._trace(wanted, dt, dtype)
+        if alive is not None:
+            difference, trace = difference * alive, trace * alive
+        n = max(labels.size, 1)
+        value = 0.5 * dt * float(np.square(difference, dtype=np.float64).sum()) / n
+        worth = difference[::-1] * (dt / n)
+        seed = self._trace(worth, dt, dtype)[::-1]
+        return ClockedOutcome(
+            value, trace.sum(axis=0, dtype=np.float64), {self.output: np.ascontiguousarray(seed)}
+        )
+
+    def _trace(self, values: Array, dt: float, dtype: DTypeLike) -> Array:
+        trace: Array = np.divide(values, self.time_constant, dtype=dtype)
+        decay = 1.0 - dt / self.time_constant
+        for t in range(1, trace.shape[0]):
+            trace[t] += decay * trace[t - 1]
+        return trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossEntropyLoss:
+    """See the module; attributes as of :class:`eventsim.train.CrossEntropy`."""
+
+    output: str = "output"
+    time_constant: float = 300.0
+    gain: float = 20.0
+
+    def __call__(self, run: ClockedRun, labels: Ints) -> ClockedOutcome:
+        """Value, logits and seeds."""
+        voltage, dt = run.records[self.output].voltage, run.clocked.dt
+        weight = np.exp(-(np.arange(voltage.shape[0]) + 0.5) * dt / self.time_constant)
+        weights = np.broadcast_to(weight[:, None], voltage.shape[:2])
+        if run.events.alive is not None:
+            weights = weights * run.events.alive[..., 0]
+        share = self.gain * weights / weights.sum(axis=0)
+        leak = run.clocked.grid.populations[self.output].v_leak
+        logits = np.einsum("tb,tbn->bn", share, voltage) + self.gain * leak
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        rows, error = np.arange(labels.size), np.exp(log_p)
+        error[rows, labels] -= 1.0
+        seed = np.einsum("tb,bn->tbn", share, error / max(labels.size, 1))
+        value = float(-log_p[rows, labels].mean())
+        return ClockedOutcome(value, logits, {self.output: seed.astype(voltage.dtype)})

@@ -1,0 +1,167 @@
+"""Does a network survive NIR? Written, read back, and both simulated on the same events.
+
+Plain NIR must give the same spikes to the bit. A file for another program has other units of
+voltage and current, which :func:`eventsim.network.nir.from_nir` undoes up to rounding: then every
+neuron fires as often, at times that differ by roundings over slopes.
+"""
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.engine import readout_integral, simulate
+from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.network import Network
+from eventsim.network.nir import NirWarning, Target, read_nir, write_nir
+
+TIME_TOLERANCE = 1e-6  # ms, for a target; as the specification's bar for spike times
+READOUT_TOLERANCE = 1e-9  # of the largest integral
+
+
+@dataclass(frozen=True)
+class PopulationTrip:
+    """Spikes of one population before and after.
+
+    Attributes
+    ----------
+    trains_that_differ
+        Trains (one neuron in one sample) with another number of spikes.
+    worst_ms
+        Largest difference of a spike time in the other trains.
+    """
+
+    spikes: int
+    spikes_after: int
+    identical: bool
+    trains_that_differ: int
+    worst_ms: float
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """What :func:`round_trip` found.
+
+    Attributes
+    ----------
+    populations
+        By name, the spiking ones.
+    readouts
+        Largest difference of the integral of a readout's voltage, relative to the largest integral.
+    warnings
+        What stands in metadata only.
+    target
+        None for plain NIR.
+    """
+
+    populations: Mapping[str, PopulationTrip]
+    readouts: Mapping[str, float]
+    warnings: tuple[str, ...]
+    target: str | None
+
+    @property
+    def spikes(self) -> int:
+        """Number of spikes compared."""
+        return sum(found.spikes for found in self.populations.values())
+
+    @property
+    def identical(self) -> bool:
+        """Whether every spike time is the same double, and every readout too."""
+        spikes = all(found.identical for found in self.populations.values())
+        return spikes and not any(self.readouts.values())
+
+    @property
+    def passed(self) -> bool:
+        """Identical for plain NIR; for a target the same spikes within ``TIME_TOLERANCE``."""
+        if self.target is None:
+            return self.identical
+        spikes = all(
+            not found.trains_that_differ and found.worst_ms <= TIME_TOLERANCE
+            for found in self.populations.values()
+        )
+        return spikes and all(value <= READOUT_TOLERANCE for value in self.readouts.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self) | {"identical": self.identical, "passed": self.passed}
+
+
+def round_trip(
+    net: Network,
+    stream: EventStream,
+    *,
+    path: str | Path | None = None,
+    target: Target | None = None,
+    dt: float | None = None,
+    backend: str = "auto",
+) -> RoundTrip:
+    """Write a network to NIR, read it, simulate both on ``stream`` in double precision.
+
+    Parameters
+    ----------
+    net, stream
+        The network and events for its input.
+    path
+        A file that was written before; else one is written and removed.
+    target, dt
+        As :func:`eventsim.network.nir.to_nir`.
+    backend
+        That simulates both.
+
+    Raises
+    ------
+    NetworkError, ParameterError, StorageError
+        As writing and reading do; populations that have got other names or sizes.
+    """
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", NirWarning)
+        file = Path(folder) / "network.nir" if path is None else Path(path)
+        if path is None:
+            write_nir(net, file, target=target, dt=dt, lossy=True)
+        back = read_nir(file)
+    before = simulate(net, stream, backend=backend)
+    after = simulate(back, stream, backend=backend)
+    said = tuple(str(entry.message) for entry in caught if entry.category is NirWarning)
+    return RoundTrip(
+        {name: compare_trains(before[name], after[name]) for name in before.names},
+        {
+            name: _readout(net, before, back, after, name)
+            for name, population in net.populations.items()
+            if population.kind == "readout"
+        },
+        said,
+        target,
+    )
+
+
+def compare_trains(before: SpikeTrains, after: SpikeTrains) -> PopulationTrip:
+    """Compare two records of one population, train by train."""
+    identical = all(
+        np.array_equal(getattr(before, key), getattr(after, key))
+        for key in ("times", "neurons", "offsets")
+    )
+    counts, counts_after = before.counts(), after.counts()
+    equal = (counts == counts_after).ravel()
+    mine, theirs = _by_train(before, equal), _by_train(after, equal)
+    worst = float(np.abs(mine - theirs).max(initial=0.0))
+    return PopulationTrip(len(before), len(after), identical, int((~equal).sum()), worst)
+
+
+def _by_train(spikes: SpikeTrains, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Spike times of the chosen trains, train after train."""
+    numbers = spikes.train_numbers()
+    order = np.lexsort((spikes.times, numbers))
+    found: NDArray[np.float64] = spikes.times[order][chosen[numbers[order]]]
+    return found
+
+
+def _readout(net: Network, before: SpikeTape, back: Network, after: SpikeTape, name: str) -> float:
+    one = readout_integral(net, before, name)
+    two = readout_integral(back, after, name)
+    largest = float(np.abs(one).max(initial=0.0)) or 1.0
+    return float(np.abs(one - two).max(initial=0.0)) / largest

@@ -1,0 +1,297 @@
+r"""Exact counts of a run, from its tape: nothing in them depends on a time step.
+
+==================  ================================================================================
+count               what is counted
+==================  ================================================================================
+spikes              spikes of a population, or events of the input
+synaptic_events     arrivals of spikes at synapses before the end of their sample; stored synapses,
+                    also those of weight zero: what the tape has
+effective_events    the same at synapses whose weight is not zero: NeuroBench's effective operations
+                    if no time step ever puts two events of a source together
+membrane_updates    pairs (neuron, time) at which at least one spike arrives: how often an
+                    event-driven machine brings a neuron, or readout, up to date
+active_synapses     synapses of non-zero weight that carry at least one event in any sample
+==================  ================================================================================
+
+**Sparsity.** Connection sparsity is the share of synapses that are missing or zero, among all that
+full matrices would have; a self-recurrent projection could have one per neuron. Activation sparsity
+without a time step is the share of pairs (sample, neuron) without a single spike. With a step see
+:mod:`eventsim.energy.steps`.
+
+**Memory** is what must be stored, at the widths that were named: weights; for sparse projections
+one index per synapse and one pointer per source; delays, unless there are none (one number where
+all are equal); the neurons' parameters, one number where all neurons have the same; and the state,
+V and I.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eventsim.energy.arrivals import (
+    Floats,
+    Ints,
+    Run,
+    Wires,
+    distinct,
+    distinct_arrivals,
+    make_run,
+    sums_by_sample,
+)
+from eventsim.errors import ParameterError
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+
+BITS_PER_BYTE = 8
+STATES = 2  # V and I
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Bits in which numbers are stored."""
+
+    weight: int = 32
+    index: int = 32
+    delay: int = 32
+    parameter: int = 32
+    state: int = 32
+
+    def __post_init__(self) -> None:
+        for name, bits in vars(self).items():
+            if type(bits) is not int or bits < 1:
+                raise ParameterError(f"Widths: {name} is {bits!r} bits, expected an int >= 1.")
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Memory in bytes, by what it holds."""
+
+    weights: float
+    indices: float
+    delays: float
+    parameters: float
+    states: float
+
+    @property
+    def total(self) -> float:
+        """All together."""
+        return self.weights + self.indices + self.delays + self.parameters + self.states
+
+
+@dataclass(frozen=True)
+class Synapses:
+    """Synapses of a projection, in numbers."""
+
+    possible: int
+    stored: int
+    nonzero: int
+    active: int
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """What a run did, exactly; see :mod:`eventsim.energy.counts`.
+
+    Attributes
+    ----------
+    duration
+        ms. [samples]
+    sizes
+        Neurons by population, the input's channels included.
+    kinds
+        ``input``, ``spiking`` or ``readout`` by population.
+    spikes, silent
+        Spikes, and neurons without any, by population; input included, readouts not. [samples]
+    synaptic_events, effective_events
+        By projection. [samples]
+    membrane_updates
+        By population, readouts included, the input not. [samples]
+    synapses
+        By projection.
+    widths, footprint
+        Bits of a number, and bytes that follow.
+    """
+
+    duration: Floats
+    sizes: Mapping[str, int]
+    kinds: Mapping[str, str]
+    spikes: Mapping[str, Ints]
+    silent: Mapping[str, Ints]
+    synaptic_events: Mapping[str, Ints]
+    effective_events: Mapping[str, Ints]
+    membrane_updates: Mapping[str, Ints]
+    synapses: Mapping[str, Synapses]
+    widths: Widths
+    footprint: Footprint
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return self.duration.size
+
+    @property
+    def spiking(self) -> tuple[str, ...]:
+        """Populations of spiking neurons."""
+        return tuple(name for name, kind in self.kinds.items() if kind == "spiking")
+
+    @property
+    def connection_sparsity(self) -> float:
+        """Share of possible synapses that are missing or zero."""
+        possible = sum(s.possible for s in self.synapses.values())
+        nonzero = sum(s.nonzero for s in self.synapses.values())
+        return 1.0 - nonzero / possible if possible else 0.0
+
+    @property
+    def activation_sparsity(self) -> float:
+        """Share of pairs (sample, neuron) without a spike."""
+        pairs = sum(self.sizes[name] for name in self.spiking) * self.n_samples
+        silent = sum(int(self.silent[name].sum()) for name in self.spiking)
+        return silent / pairs if pairs else 0.0
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Spikes per neuron and second of every spiking population."""
+        seconds = float(self.duration.sum()) / 1000.0
+        return {
+            name: float(self.spikes[name].sum()) / (self.sizes[name] * seconds)
+            for name in self.spiking
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Means over the samples and what does not depend on them, for JSON."""
+
+        def mean(table: Mapping[str, Ints]) -> dict[str, float]:
+            return {name: float(values.mean()) for name, values in table.items()}
+
+        return {
+            "samples": self.n_samples,
+            "milliseconds_per_sample": float(self.duration.mean()),
+            "spikes_per_sample": mean(self.spikes),
+            "spikes_per_neuron_and_second": self.rates,
+            "synaptic_events_per_sample": mean(self.synaptic_events),
+            "effective_events_per_sample": mean(self.effective_events),
+            "membrane_updates_per_sample": mean(self.membrane_updates),
+            "synapses": {name: vars(found) for name, found in self.synapses.items()},
+            "connection_sparsity": self.connection_sparsity,
+            "activation_sparsity": self.activation_sparsity,
+            "widths_bits": vars(self.widths),
+            "footprint_bytes": {**vars(self.footprint), "total": self.footprint.total},
+        }
+
+
+def count(net: Network, tape: SpikeTape, *, widths: Widths | None = None) -> Counts:
+    """Count what a run did.
+
+    Parameters
+    ----------
+    net, tape
+        A network, and the tape of :func:`eventsim.simulate` with it.
+    widths
+        Bits of stored numbers, for the footprint; 32 of each by default.
+
+    Raises
+    ------
+    NetworkError, ShapeError
+        The tape is that of another network, or of no sample.
+    """
+    run = make_run(net, tape)
+    widths = Widths() if widths is None else widths
+    events = {name: _events(run, wires) for name, wires in run.wires.items()}
+    populations = run.net.populations
+    return Counts(
+        duration=run.duration,
+        sizes={name: p.size for name, p in populations.items()},
+        kinds={name: p.kind for name, p in populations.items()},
+        spikes={name: np.diff(sent.offsets) for name, sent in run.sent.items()},
+        silent={name: _silent(run, name) for name in run.sent},
+        synaptic_events={name: found[0] for name, found in events.items()},
+        effective_events={name: found[1] for name, found in events.items()},
+        membrane_updates={
+            name: distinct_arrivals(run, name)
+            for name, p in populations.items()
+            if p.kind != "input"
+        },
+        synapses={name: _synapses(run, wires) for name, wires in run.wires.items()},
+        widths=widths,
+        footprint=footprint(run.net, widths),
+    )
+
+
+def _silent(run: Run, name: str) -> Ints:
+    """Neurons without a spike in every sample."""
+    sent = run.sent[name]
+    fired = distinct(sent.sample * sent.size + sent.neurons)
+    return sent.size - np.bincount(fired // sent.size, minlength=run.n_samples)
+
+
+def _events(run: Run, wires: Wires) -> tuple[Ints, Ints]:
+    """Arrivals at synapses in every sample: at all, and at those of non-zero weight."""
+    sent = run.source(wires)
+    if not wires.by_synapse:
+        met, _ = wires.sources_met(sent, run.duration)
+        sample, source = sent.sample[met], sent.neurons[met]
+        return (
+            sums_by_sample(sample, wires.fan_out[source], run.n_samples),
+            sums_by_sample(sample, wires.nonzero_fan_out[source], run.n_samples),
+        )
+    stored, effective = np.zeros((2, run.n_samples), np.int64)
+    for low, high in run.pieces([wires]):
+        found = wires.arrivals(sent.between(low, high), run.duration[low:high])
+        weighted = found.sample[wires.values[found.synapse] != 0.0]
+        stored[low:high] = np.bincount(found.sample, minlength=high - low)
+        effective[low:high] = np.bincount(weighted, minlength=high - low)
+    return stored, effective
+
+
+def _synapses(run: Run, wires: Wires) -> Synapses:
+    """How many synapses there are, and how many carried an event."""
+    return Synapses(
+        possible=wires.n_possible,
+        stored=wires.n_synapses,
+        nonzero=int(wires.nonzero_fan_out.sum()),
+        active=_active(run, wires),
+    )
+
+
+def _active(run: Run, wires: Wires) -> int:
+    """Synapses of non-zero weight that carried an event."""
+    if not wires.by_synapse:
+        sent = run.source(wires)
+        met, _ = wires.sources_met(sent, run.duration)
+        return int(wires.nonzero_fan_out[distinct(sent.neurons[met].astype(np.int64))].sum())
+    source = np.repeat(np.arange(wires.n_sources), wires.fan_out)
+    delays = wires.projection.delays.ravel()
+    active = np.zeros(wires.n_synapses, bool)
+    for sample in range(run.n_samples):
+        # If any spike of a source reaches a synapse in time, its earliest does.
+        sent = run.source(wires).between(sample, sample + 1)
+        earliest = np.full(wires.n_sources, np.inf)
+        np.minimum.at(earliest, sent.neurons, sent.times)
+        active |= earliest[source] + delays < run.duration[sample]
+    return int((active & (wires.values != 0.0)).sum())
+
+
+def footprint(net: Network, widths: Widths) -> Footprint:
+    """Memory that a network needs, in bytes; see :mod:`eventsim.energy.counts`."""
+    weights = indices = delays = 0
+    for projection in net.projections.values():
+        weights += projection.values.size
+        if projection.kind == "sparse":
+            indices += projection.values.size + projection.weights.shape[0] + 1
+        delays += _numbers(projection.delays) if projection.delays.any() else 0
+    neurons = [p for p in net.populations.values() if p.kind != "input"]
+    parameters = sum(_numbers(values) for p in neurons for values in p.parameters.values())
+    return Footprint(
+        weights=weights * widths.weight / BITS_PER_BYTE,
+        indices=indices * widths.index / BITS_PER_BYTE,
+        delays=delays * widths.delay / BITS_PER_BYTE,
+        parameters=parameters * widths.parameter / BITS_PER_BYTE,
+        states=STATES * sum(p.size for p in neurons) * widths.state / BITS_PER_BYTE,
+    )
+
+
+def _numbers(values: Floats) -> int:
+    """Numbers that must be kept: one if all are the same."""
+    return 1 if (values == values.flat[0]).all() else values.size

@@ -1,0 +1,135 @@
+r"""A dense recurrent network of the same shape on frames, to compare a spiking run with.
+
+Every spiking population of size h becomes a recurrent layer of h units that sees everything its
+population hears, fully connected, in every frame. With n inputs (all its sources but itself) it
+takes
+
+.. math:: h (n + h) \;\text{MACs (RNN)}, \qquad 3 h (n + h) + 3 h \;\text{MACs (GRU)}
+
+per frame; the 3 h are the products of gates; biases are not counted, as in NeuroBench. A readout is
+a linear layer, h n MACs. All of it in every frame, whether anything happens or not.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from eventsim.chips import Chip, ChipError
+from eventsim.energy.arrivals import Floats
+from eventsim.energy.counts import BITS_PER_BYTE
+from eventsim.errors import ParameterError
+from eventsim.network import Network
+
+Cell = Literal["rnn", "gru"]
+_GATES: dict[Cell, int] = {"rnn": 1, "gru": 3}
+
+
+@dataclass(frozen=True, eq=False)
+class DenseEquivalent:
+    """What a dense recurrent network does; means are over the samples.
+
+    Attributes
+    ----------
+    cell
+        ``rnn`` or ``gru``.
+    frame_ms
+        Length of a frame.
+    frames
+        [samples]
+    macs_per_frame, weights
+        Multiplications and accumulations of a frame, and weights, biases not counted.
+    footprint_bytes
+        Of weights and biases.
+    energy_pj
+        [samples]; multiplications, and weights read once per frame if the chip prices memory.
+    chip
+        Whose prices.
+    """
+
+    cell: Cell
+    frame_ms: float
+    frames: Floats
+    macs_per_frame: int
+    weights: int
+    footprint_bytes: float
+    energy_pj: Floats
+    chip: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Means over the samples, for JSON."""
+        return {
+            "cell": self.cell,
+            "frame_ms": self.frame_ms,
+            "frames_per_sample": float(self.frames.mean()),
+            "macs_per_sample": float(self.frames.mean()) * self.macs_per_frame,
+            "weights": self.weights,
+            "footprint_bytes": self.footprint_bytes,
+            "energy_pj_per_sample": float(self.energy_pj.mean()),
+            "chip": self.chip,
+        }
+
+
+def dense_equivalent(
+    net: Network,
+    duration: ArrayLike,
+    chip: Chip,
+    *,
+    frame_ms: float,
+    cell: Cell = "gru",
+    weight_bits: int = 32,
+) -> DenseEquivalent:
+    """Operations and energy of a dense recurrent network of the same layer sizes on frames.
+
+    Parameters
+    ----------
+    net
+        The spiking network.
+    duration
+        ms of every sample.
+    chip
+        Has a figure ``mac``; with ``memory_byte`` the weights are read once per frame.
+    frame_ms
+        Length of a frame, > 0.
+    cell
+        ``rnn`` or ``gru``.
+    weight_bits
+        Of a weight in memory.
+
+    Raises
+    ------
+    ParameterError, ChipError
+    """
+    if not 0.0 < frame_ms < np.inf:
+        raise ParameterError(f"dense_equivalent: frame_ms is {frame_ms}, expected a number > 0.")
+    if cell not in get_args(Cell):
+        raise ParameterError(f"dense_equivalent: cell is {cell!r}, expected 'rnn' or 'gru'.")
+    if "mac" not in chip.energy:
+        raise ChipError(f"Chip {chip.name!r}: has no figure mac; take a technology such as 45nm.")
+    weights = biases = products = 0
+    for name, population in net.populations.items():
+        into = {p.source for p in net.projections.values() if p.target == name} - {name}
+        inputs = sum(net.population(source).size for source in into)
+        if population.kind == "spiking":
+            gates = _GATES[cell]
+            weights += gates * population.size * (inputs + population.size)
+            biases += gates * population.size
+            products += 3 * population.size if cell == "gru" else 0
+        elif population.kind == "readout":
+            weights += population.size * inputs
+            biases += population.size
+    frames = np.ceil(np.atleast_1d(np.asarray(duration, dtype=np.float64)) / frame_ms)
+    per_frame = (weights + products) * chip.energy["mac"].value
+    if "memory_byte" in chip.energy:
+        per_frame += weights * weight_bits / BITS_PER_BYTE * chip.energy["memory_byte"].value
+    return DenseEquivalent(
+        cell=cell,
+        frame_ms=frame_ms,
+        frames=frames,
+        macs_per_frame=weights + products,
+        weights=weights,
+        footprint_bytes=(weights + biases) * weight_bits / BITS_PER_BYTE,
+        energy_pj=frames * per_frame,
+        chip=chip.name,
+    )

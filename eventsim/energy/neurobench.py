@@ -1,0 +1,277 @@
+"""NeuroBench: its metrics of a run in its own keys, and a network that its harness can run.
+
+:func:`neurobench_results` counts from the tape and needs nothing installed.
+:func:`neurobench_model` wraps a network for the harness of NeuroBench 2.3 (extra ``neurobench``):
+the network runs in exact time, and its spikes, in bins of a named step, then pass through layers on
+which NeuroBench's own hooks count. Both give the same numbers.
+
+Definitions are NeuroBench's: the footprint is that of all weights as full matrices and of all
+parameters, four bytes each, zeros included (:func:`eventsim.energy.footprint` says what must really
+be stored); connection sparsity is rounded to four digits; activation sparsity is the mean over
+batches. A self-recurrent projection is a layer with one weight per neuron.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.energy.arrivals import Run, Sent, Wires, make_run, steps_of
+from eventsim.energy.steps import ClockedCounts, clocked, total
+from eventsim.engine import readout_integral, simulate
+from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.events import EventStream, SpikeTape
+from eventsim.network import Network
+
+FLOAT_BYTES = 4
+Predict = Callable[[Network, SpikeTape], Any]
+
+
+def neurobench_results(
+    net: Network, tape: SpikeTape, *, step_ms: float, batch_size: int = 1
+) -> dict[str, Any]:
+    """NeuroBench's complexity metrics of a run, in NeuroBench's keys.
+
+    Parameters
+    ----------
+    net, tape
+        A network, and the tape of :func:`eventsim.simulate` with it.
+    step_ms, batch_size
+        As :func:`eventsim.energy.clocked`. All but ``footprint``, ``connection_sparsity`` and, if
+        no step puts two events together, ``Effective_ACs`` depend on the step.
+
+    Returns
+    -------
+    dict
+        ``footprint`` (bytes), ``connection_sparsity``, ``activation_sparsity``, and
+        ``synaptic_operations`` with ``Effective_MACs``, ``Effective_ACs`` and ``Dense`` per sample.
+    """
+    net = net.to_host()
+    found = clocked(net, tape, step_ms=step_ms, batch_size=batch_size)
+    n = found.steps.size
+    wires = [Wires(projection) for projection in net.projections.values()]
+    possible = sum(each.n_possible for each in wires)
+    nonzero = sum(int(each.nonzero_fan_out.sum()) for each in wires)
+    numbers = possible + sum(values.size for values in _buffers(net).values())
+    return {
+        "footprint": FLOAT_BYTES * numbers,
+        "connection_sparsity": round(1.0 - nonzero / possible, 4) if possible else 0.0,
+        "activation_sparsity": _mean_over_batches(found),
+        "synaptic_operations": {
+            "Effective_MACs": float(total(found.effective_macs, n).mean()),
+            "Effective_ACs": float(total(found.effective_acs, n).mean()),
+            "Dense": float(total(found.dense, n).mean()),
+        },
+    }
+
+
+def _mean_over_batches(found: ClockedCounts) -> float:
+    """Activation sparsity of every batch, weighted by its samples."""
+    n = found.steps.size
+    neurons = sum(found.sizes[name] for name in found.activations)
+    first = np.arange(0, n, found.batch_size)
+    if neurons == 0 or n == 0:
+        return 0.0
+    spikes = np.add.reduceat(total(found.activations, n), first)
+    places = np.add.reduceat(found.steps, first) * neurons
+    samples = np.diff([*first, n])
+    # Added up in NeuroBench's order: the same to the last bit.
+    return float(sum(((places - spikes) / places * samples / n).tolist()))
+
+
+def _buffers(net: Network) -> dict[str, NDArray[Any]]:
+    """Numbers of a network that are no weights, by names that torch takes."""
+    found = {
+        f"{population.name}_{key}": values
+        for population in net.populations.values()
+        for key, values in population.parameters.items()
+    }
+    for number, projection in enumerate(net.projections.values()):
+        if projection.delays.any():
+            found[f"delays_{number}"] = projection.delays
+    return found
+
+
+def neurobench_batch(stream: EventStream) -> Any:
+    """A stream as a torch tensor for a DataLoader of the harness, float64 [samples, events, 2].
+
+    Rows are (time in ms, channel); the first of a sample is (its duration, -1), and what follows
+    its last event is (inf, -1).
+    """
+    torch, _ = _imports()
+    rows = int(np.diff(stream.offsets).max(initial=0)) + 1
+    batch = np.full((stream.n_samples, rows, 2), (np.inf, -1.0))
+    batch[:, 0, 0] = stream.duration
+    for sample, (times, channels) in enumerate(stream):
+        batch[sample, 1 : times.size + 1] = np.column_stack([times, channels])
+    return torch.as_tensor(batch)
+
+
+def _stream_of(batch: Any, n_channels: int) -> EventStream:
+    """What :func:`neurobench_batch` made of a stream."""
+    rows = np.asarray(batch.cpu(), dtype=np.float64)
+    if rows.ndim != 3 or rows.shape[2] != 2 or (rows[:, 0, 1] != -1.0).any():
+        raise ShapeError(
+            f"NeuroBench: the batch has shape {rows.shape}, expected what neurobench_batch(stream) "
+            "gives: [samples, events, 2] with durations in front."
+        )
+    events = [sample[1:][np.isfinite(sample[1:, 0])] for sample in rows]
+    return EventStream.from_samples(
+        [(times, channels.astype(np.int64)) for times, channels in (e.T for e in events)],
+        n_channels=n_channels,
+        duration=rows[:, 0, 0],
+    )
+
+
+def neurobench_model(
+    net: Network, *, step_ms: float, predict: Predict | None = None, backend: str = "auto"
+) -> Any:
+    """A network as a NeuroBenchModel, for ``neurobench.benchmarks.Benchmark``.
+
+    Parameters
+    ----------
+    net
+        Delays of a source may not differ between its synapses: NeuroBench's layers have one input
+        per source.
+    step_ms
+        Of the bins in which NeuroBench sees the exact spikes.
+    predict
+        Takes network and tape and gives the answers that are compared with targets, one per sample;
+        by default the readout whose voltage has the largest integral.
+    backend
+        As :func:`eventsim.simulate`.
+
+    Returns
+    -------
+    NeuroBenchModel
+        Takes batches of :func:`neurobench_batch`.
+
+    Raises
+    ------
+    NetworkError, ParameterError
+    ModuleNotFoundError
+        NeuroBench is not installed.
+    """
+    torch, base = _imports()
+    net = net.to_host()
+    if not 0.0 < step_ms < np.inf:
+        raise ParameterError(f"neurobench_model: step_ms is {step_ms}, expected a number > 0.")
+    for projection in net.projections.values():
+        if projection.delay_per_synapse:
+            raise NetworkError(
+                f"Projection {projection.name!r}: has a delay per synapse, which NeuroBench's "
+                "layers cannot express. neurobench_results(net, tape, step_ms=...) counts it."
+            )
+    answer = _strongest_readout(net) if predict is None else predict
+    module, fired = _module(torch, net)
+
+    class EventSimModel(base):  # type: ignore[misc, valid-type]
+        """A network of eventsim in exact time, seen by NeuroBench in bins."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.add_activation_module(fired)
+
+        def __net__(self) -> Any:
+            return module
+
+        def __call__(self, batch: Any) -> Any:
+            inputs = next(p for p in net.populations.values() if p.kind == "input")
+            tape = simulate(net, _stream_of(batch, inputs.size), backend=backend)
+            with torch.no_grad():
+                module(_frames(torch, make_run(net, tape), step_ms))
+            return torch.as_tensor(np.asarray(answer(net, tape)))
+
+    return EventSimModel()
+
+
+def _strongest_readout(net: Network) -> Predict:
+    readouts = [p.name for p in net.populations.values() if p.kind == "readout"]
+    if len(readouts) != 1:
+        raise NetworkError(
+            f"neurobench_model: the readouts are {readouts}, expected one. Or pass predict."
+        )
+    return lambda net, tape: readout_integral(net, tape, readouts[0]).argmax(axis=1)
+
+
+def _module(torch: Any, net: Network) -> tuple[Any, type]:
+    """The network as layers on which NeuroBench's hooks count, and the class of its neurons."""
+
+    class Fired(torch.nn.Module):  # type: ignore[misc]
+        """Spiking neurons: passes on the spikes they fired in a step."""
+
+        def forward(self, spikes: Any) -> Any:
+            return spikes
+
+    class Layers(torch.nn.Module):  # type: ignore[misc]
+        """All projections and spiking populations."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.projections = torch.nn.ModuleList(
+                _layer(torch, p) for p in net.projections.values()
+            )
+            spiking = [p for p in net.populations.values() if p.kind == "spiking"]
+            self.neurons = torch.nn.ModuleList(Fired() for _ in spiking)
+            for name, values in _buffers(net).items():
+                self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
+
+        def forward(self, frames: Mapping[str, list[Any]]) -> None:
+            for name, layers in (("projections", self.projections), ("neurons", self.neurons)):
+                for layer, inputs in zip(layers, frames[name], strict=True):
+                    for step in range(inputs.shape[1]):
+                        layer(inputs[:, step])
+
+    return Layers(), Fired
+
+
+def _layer(torch: Any, projection: Any) -> Any:
+    """A projection as a layer without bias: linear, or one weight per neuron."""
+    weights = projection.weights.toarray() if projection.kind == "sparse" else projection.weights
+    if projection.kind == "self":
+        n = weights.size
+        layer = torch.nn.Conv1d(n, n, 1, groups=n, bias=False)
+        values = weights.reshape(n, 1, 1)
+    else:
+        layer = torch.nn.Linear(*weights.shape, bias=False)
+        values = weights.T
+    layer.weight = torch.nn.Parameter(torch.as_tensor(values, dtype=torch.float32))
+    return layer
+
+
+def _frames(torch: Any, run: Run, step_ms: float) -> dict[str, list[Any]]:
+    """Inputs of projections and spikes of populations, float32 [samples, steps, neurons] each."""
+    steps = int(np.ceil(run.duration / step_ms).max(initial=0))
+
+    def frames(sent: Sent, met: Any, time: Any) -> Any:
+        binned = np.zeros((run.n_samples, steps, sent.size), np.float32)
+        sample = sent.sample[met]
+        step = steps_of(time[met], run.duration[sample], step_ms)
+        np.add.at(binned, (sample, step, sent.neurons[met]), 1.0)
+        return torch.as_tensor(binned)
+
+    inputs = []
+    for wires in run.wires.values():
+        sent = run.source(wires)
+        found = frames(sent, *wires.sources_met(sent, run.duration))
+        inputs.append(found[..., None] if wires.projection.kind == "self" else found)
+    spiking = [p.name for p in run.net.populations.values() if p.kind == "spiking"]
+    fired = [
+        frames(sent, np.ones(sent.times.size, bool), sent.times)
+        for sent in (run.sent[name] for name in spiking)
+    ]
+    return {"projections": inputs, "neurons": fired}
+
+
+def _imports() -> tuple[Any, Any]:
+    """Torch and the class NeuroBenchModel, or an error that names the extra."""
+    try:
+        import torch
+        from neurobench.models import NeuroBenchModel
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            "eventsim.energy: NeuroBench's harness needs: pip install 'eventsim[neurobench]' "
+            f"(import failed: {error})"
+        ) from error
+    return torch, NeuroBenchModel

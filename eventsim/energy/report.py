@@ -1,0 +1,317 @@
+"""Energy of a run on a chip: the sum of terms, each a count times a published figure.
+
+Every term keeps its count, its figure with status and source, and what it rests on: the ``exact``
+spikes, a ``step`` of named length, a ``mapping`` of neurons to cores, or the ``time`` that passes.
+What is missing is named: terms whose count is not known, and stages of the machine for which the
+chip's file has no figure. So a total is a lower bound as long as anything is missing.
+
+=====================  ===========================================================================
+term                   what is counted per sample
+=====================  ===========================================================================
+synaptic_event         synaptic events
+spike                  spikes of neurons; events of the input are not made on the chip
+membrane_update        pairs (neuron, time) at which spikes arrive
+neuron_update_active,  with a step: pairs (neuron, step) with and without an arrival
+neuron_update_idle
+ac, mac                with a step: effective ACs and MACs; without: effective events, and none
+state_access           two for every update of a neuron: of all neurons in every step, or without a
+                       step at arrivals
+memory_byte            a weight for each ac and mac; V and I read and written at each update
+step_sync              steps
+axon_out, hops         what the mapping says
+static_core            cores in use times ms
+static_chip            ms
+=====================  ===========================================================================
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from eventsim.chips import ENERGY_TERMS, Chip, Quantity, Term
+from eventsim.energy.arrivals import Floats
+from eventsim.energy.counts import BITS_PER_BYTE, STATES, Counts, Widths, count
+from eventsim.energy.steps import ClockedCounts, clocked, total
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+
+Leakage = Literal["separate", "included", "missing"]
+
+ACCESSES = 2  # of a state at its update: read and written
+PJ_PER_UW_MS = 1000.0
+MAPPED = ("axon_out", "hop_ew", "hop_ns", "cores")
+
+# Stages of which a machine pays every one, by the terms that may price them.
+_STAGES: Mapping[str, tuple[str, ...]] = {
+    "synaptic operations": ("synaptic_event", "ac", "mac"),
+    "neuron updates": (
+        "neuron_update_active", "neuron_update_idle", "membrane_update", "state_access",
+    ),
+    "spikes": ("spike", "axon_out"),
+    "links between cores": ("hop_ew", "hop_ns"),
+    "leakage": ("static_core", "static_chip"),
+    "barrier of a step": ("step_sync",),
+}  # fmt: skip
+NO_FIGURE = "no figure in the chip's file"
+_NEEDS = {
+    "step": "needs a time step",
+    "mapping": "needs a mapping of neurons to cores",
+    "time": "needs the number of cores in use, from a mapping",
+    "spikes": "is not counted",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TermCost:
+    """One term of an energy.
+
+    Attributes
+    ----------
+    term
+        Its name, unit and meaning.
+    basis
+        ``exact``, ``step``, ``mapping`` or ``time``.
+    counts
+        How many, of each sample. For powers: ms, times cores. [samples]
+    figure
+        The price of one.
+    energy_pj
+        [samples]
+    """
+
+    term: Term
+    basis: str
+    counts: Floats
+    figure: Quantity
+    energy_pj: Floats
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A cost that is not in the sum, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyReport:
+    """Energy of a run on a chip; means are over the samples.
+
+    Attributes
+    ----------
+    chip
+        Whose figures were taken.
+    step_ms
+        Of the terms that rest on steps; None if none was named.
+    duration
+        ms. [samples]
+    terms
+        The sum.
+    missing
+        What the sum lacks.
+    """
+
+    chip: Chip
+    step_ms: float | None
+    duration: Floats
+    terms: tuple[TermCost, ...]
+    missing: tuple[Missing, ...]
+
+    @property
+    def energy_pj(self) -> Floats:
+        """Energy of every sample, [samples]."""
+        return sum((t.energy_pj for t in self.terms), start=np.zeros(self.duration.size))
+
+    @property
+    def total_pj(self) -> float:
+        """Mean energy of a sample."""
+        return float(self.energy_pj.mean())
+
+    @property
+    def leakage(self) -> Leakage:
+        """Whether static power is a term of its own, part of another term, or missing."""
+        if self.part_pj("time") > 0.0:
+            return "separate"
+        inside = {name for cost in self.terms for name in cost.figure.includes}
+        return "included" if inside.intersection(_STAGES["leakage"]) else "missing"
+
+    def part_pj(self, *needs: str) -> float:
+        """Mean energy of the terms that need spikes, step, mapping or time."""
+        return sum(float(t.energy_pj.mean()) for t in self.terms if t.term.needs in needs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Means over the samples, for JSON."""
+        return {
+            "chip": self.chip.name,
+            "title": self.chip.title,
+            "step_ms": self.step_ms,
+            "samples": self.duration.size,
+            "milliseconds_per_sample": float(self.duration.mean()),
+            "terms": [
+                {
+                    "name": cost.term.name,
+                    "for_each": cost.term.meaning,
+                    "basis": cost.basis,
+                    "count_per_sample": float(cost.counts.mean()),
+                    "figure": cost.figure.value,
+                    "unit": cost.figure.unit,
+                    "status": cost.figure.status,
+                    "source": cost.figure.source,
+                    "energy_pj_per_sample": float(cost.energy_pj.mean()),
+                }
+                for cost in self.terms
+            ],
+            "missing": [vars(missing) for missing in self.missing],
+            "leakage": self.leakage,
+            "energy_pj_per_sample": self.total_pj,
+            "energy_pj_per_sample_of_activity": self.part_pj("spikes", "step", "mapping"),
+        }
+
+
+def cost(
+    net: Network,
+    tape: SpikeTape,
+    chip: Chip,
+    *,
+    step_ms: float | None = None,
+    mapped: Mapping[str, ArrayLike] | None = None,
+    widths: Widths | None = None,
+) -> EnergyReport:
+    """Count a run and price it: :func:`energy` of :func:`count` and :func:`clocked`.
+
+    ``step_ms`` is the chip's own if None. For several chips, count once and call :func:`energy`.
+    """
+    step = chip.step_ms if step_ms is None else step_ms
+    steps = None if step is None else clocked(net, tape, step_ms=step)
+    return energy(count(net, tape, widths=widths), chip, clocked=steps, mapped=mapped)
+
+
+def energy(
+    counts: Counts,
+    chip: Chip,
+    *,
+    clocked: ClockedCounts | None = None,
+    mapped: Mapping[str, ArrayLike] | None = None,
+) -> EnergyReport:
+    """Price what a run did with the figures of a chip.
+
+    Parameters
+    ----------
+    counts
+        Of :func:`eventsim.energy.count`.
+    chip
+        Of :func:`eventsim.chips.load_chip`.
+    clocked
+        The same run in steps, of :func:`eventsim.energy.steps`; None for a machine without.
+    mapped
+        What a mapping adds: ``axon_out``, ``hop_ew``, ``hop_ns``, each as one number for all
+        samples together or one per sample, and ``cores``, the number of cores in use.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        ``mapped`` has other keys or shapes, or ``clocked`` is of other samples.
+    """
+    if clocked is not None and clocked.steps.size != counts.n_samples:
+        raise ShapeError(
+            f"energy: counts have {counts.n_samples} samples, those in steps {clocked.steps.size}. "
+            "Count the same tape."
+        )
+    known = _known(counts, clocked) | _from_mapping(counts, mapped or {})
+    terms = tuple(
+        TermCost(
+            term=ENERGY_TERMS[name],
+            basis=known[name][0],
+            counts=known[name][1],
+            figure=figure,
+            energy_pj=known[name][1] * figure.value * _scale(figure),
+        )
+        for name, figure in chip.energy.items()
+        if name in known
+    )
+    step_ms = None if clocked is None else clocked.step_ms
+    return EnergyReport(chip, step_ms, counts.duration, terms, _missing(chip, set(known)))
+
+
+def _scale(figure: Quantity) -> float:
+    return PJ_PER_UW_MS if figure.unit == "uW" else 1.0
+
+
+_Known = dict[str, tuple[str, Floats]]
+
+
+def _known(counts: Counts, clocked: ClockedCounts | None) -> _Known:
+    """Basis and number of everything that follows from the spikes, a step, and time."""
+    n = counts.n_samples
+    at_events = total(counts.membrane_updates, n)
+    known: dict[str, tuple[str, Any]] = {
+        "synaptic_event": ("exact", total(counts.synaptic_events, n)),
+        "spike": ("exact", total({name: counts.spikes[name] for name in counts.spiking}, n)),
+        "membrane_update": ("exact", at_events),
+        "static_chip": ("time", counts.duration),
+    }
+    if clocked is None:
+        acs, macs, updates = total(counts.effective_events, n), np.zeros(n, np.int64), at_events
+        basis = "exact"
+    else:
+        acs, macs = total(clocked.effective_acs, n), total(clocked.effective_macs, n)
+        updates, basis = clocked.neuron_updates, "step"
+        active = total(clocked.active_updates, n)
+        known["neuron_update_active"] = (basis, active)
+        known["neuron_update_idle"] = (basis, updates - active)
+        known["step_sync"] = (basis, clocked.steps)
+    accesses = ACCESSES * updates
+    bits = (acs + macs) * counts.widths.weight + accesses * STATES * counts.widths.state
+    known |= {
+        "ac": (basis, acs),
+        "mac": (basis, macs),
+        "state_access": (basis, accesses),
+        "memory_byte": (basis, bits / BITS_PER_BYTE),
+    }
+    return {name: (basis, values.astype(np.float64)) for name, (basis, values) in known.items()}
+
+
+def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:
+    """Basis and number of what a mapping knows."""
+    n = counts.n_samples
+    known: _Known = {}
+    for name, given in mapped.items():
+        if name not in MAPPED:
+            raise ParameterError(f"energy: mapped has {name!r}, expected {', '.join(MAPPED)}.")
+        values = np.asarray(given, dtype=np.float64)
+        if values.shape not in ((), (n,)):
+            raise ShapeError(
+                f"energy: mapped {name!r} has shape {values.shape}, expected one number or ({n},), "
+                "one per sample."
+            )
+        if not (np.isfinite(values) & (values >= 0.0)).all():
+            raise ParameterError(f"energy: mapped {name!r} is {given!r}, expected numbers >= 0.")
+        if name == "cores":
+            known["static_core"] = ("time", values * counts.duration)
+        else:
+            known[name] = (
+                "mapping",
+                np.broadcast_to(values / n if values.ndim == 0 else values, n),
+            )
+    return known
+
+
+def _missing(chip: Chip, known: set[str]) -> tuple[Missing, ...]:
+    """Terms without a count, and stages without a figure."""
+    lacking = [
+        Missing(name, _NEEDS[ENERGY_TERMS[name].needs]) for name in chip.energy if name not in known
+    ]
+    priced = {*chip.energy, *(name for q in chip.energy.values() for name in q.includes)}
+    for stage, names in _STAGES.items():
+        if stage == "barrier of a step" and chip.step_ms is None:
+            continue
+        if not priced.intersection(names):
+            lacking.append(Missing(stage, NO_FIGURE))
+    if chip.kind == "technology" and "memory_byte" not in priced:
+        lacking.append(Missing("memory", NO_FIGURE))
+    return tuple(lacking)

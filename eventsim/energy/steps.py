@@ -1,0 +1,237 @@
+r"""What a clocked machine does with the same spikes, at a named time step.
+
+Spikes of the exact run are put into bins of ``step_ms``; an event counts in the bin in which it
+arrives. In every step a clocked machine updates all neurons, and calls every layer (projection)
+with the vector of its sources' events in that bin.
+
+**Operations**, as NeuroBench 2.3 defines them: *dense* is all weights in every step; *effective* is
+a source with events times a weight that is not zero. Those of one call are accumulations (AC) if
+every source has at most one event in it, else all of the call are multiplications (MAC). A call
+holds ``batch_size`` samples, as in NeuroBench's harness, where a second event of one of them turns
+the operations of all into MACs; with one sample per call, the default, samples do not see each
+other. Where delays differ between synapses of a source, an event is counted at each synapse in its
+own bin.
+
+**Activation sparsity** is the share of (sample, neuron, step) without a spike, of spiking neurons.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from eventsim.energy.arrivals import (
+    Floats,
+    Ints,
+    Run,
+    Wires,
+    distinct,
+    distinct_arrivals,
+    make_run,
+    steps_of,
+    sums_by_sample,
+)
+from eventsim.errors import ParameterError
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class ClockedCounts:
+    """What a clocked machine does; see :mod:`eventsim.energy.steps`.
+
+    Attributes
+    ----------
+    step_ms
+        Length of a step.
+    batch_size
+        Samples of one call.
+    steps
+        Steps of every sample; of the longest one in its call. [samples]
+    sizes
+        Neurons by population, readouts included, the input not.
+    active_updates
+        Pairs (neuron, step) in which something arrives, by population. [samples]
+    activations
+        Pairs (neuron, step) with a spike, by spiking population. [samples]
+    dense, effective_acs, effective_macs
+        Operations by projection. [samples]
+    """
+
+    step_ms: float
+    batch_size: int
+    steps: Ints
+    sizes: Mapping[str, int]
+    active_updates: Mapping[str, Ints]
+    activations: Mapping[str, Ints]
+    dense: Mapping[str, Ints]
+    effective_acs: Mapping[str, Ints]
+    effective_macs: Mapping[str, Ints]
+
+    @property
+    def neuron_updates(self) -> Ints:
+        """Updates of neurons: all, in every step, [samples]."""
+        return self.steps * sum(self.sizes.values())
+
+    @property
+    def activation_sparsities(self) -> Floats:
+        """Share of (neuron, step) without a spike, of every sample, [samples]."""
+        neurons = sum(self.sizes[name] for name in self.activations)
+        spikes = total(self.activations, self.steps.size)
+        return 1.0 - spikes / np.maximum(1, self.steps * neurons)
+
+    @property
+    def activation_sparsity(self) -> float:
+        """Share of (sample, neuron, step) without a spike."""
+        neurons = sum(self.sizes[name] for name in self.activations)
+        places = int(self.steps.sum()) * neurons
+        return 1.0 - int(total(self.activations, 1).sum()) / places if places else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Means over the samples, for JSON."""
+        n = self.steps.size
+        return {
+            "step_ms": self.step_ms,
+            "batch_size": self.batch_size,
+            "steps_per_sample": float(self.steps.mean()),
+            "neuron_updates_per_sample": float(self.neuron_updates.mean()),
+            "active_updates_per_sample": float(total(self.active_updates, n).mean()),
+            "dense_operations_per_sample": float(total(self.dense, n).mean()),
+            "effective_acs_per_sample": float(total(self.effective_acs, n).mean()),
+            "effective_macs_per_sample": float(total(self.effective_macs, n).mean()),
+            "activation_sparsity": self.activation_sparsity,
+        }
+
+
+def total(table: Mapping[str, Ints], n_samples: int) -> Ints:
+    """Sum over populations or projections. [samples]; zeros if there are none."""
+    return sum(table.values(), start=np.zeros(n_samples, np.int64))
+
+
+def clocked(net: Network, tape: SpikeTape, *, step_ms: float, batch_size: int = 1) -> ClockedCounts:
+    """Count what a clocked machine does with the spikes of a run.
+
+    Parameters
+    ----------
+    net, tape
+        A network, and the tape of :func:`eventsim.simulate` with it.
+    step_ms
+        Length of a step in ms, > 0.
+    batch_size
+        Samples that share a call; those of one call take as many steps as the longest of them.
+
+    Raises
+    ------
+    NetworkError, ShapeError, ParameterError
+    """
+    if not 0.0 < step_ms < np.inf:
+        raise ParameterError(f"clocked: step_ms is {step_ms}, expected a finite number > 0.")
+    if batch_size < 1:
+        raise ParameterError(f"clocked: batch_size is {batch_size}, expected at least 1.")
+    run = make_run(net, tape)
+    own = np.ceil(run.duration / step_ms).astype(np.int64)
+    call = np.arange(run.n_samples) // batch_size
+    longest = np.zeros(int(call.max(initial=-1)) + 1, np.int64)
+    np.maximum.at(longest, call, own)
+    grid = _Grid(step_ms, run.duration, call, longest)
+    effective = {name: _effective(run, wires, grid) for name, wires in run.wires.items()}
+    neurons = {name: p for name, p in run.net.populations.items() if p.kind != "input"}
+    return ClockedCounts(
+        step_ms=step_ms,
+        batch_size=batch_size,
+        steps=grid.steps,
+        sizes={name: p.size for name, p in neurons.items()},
+        active_updates={n: distinct_arrivals(run, n, step_ms=step_ms) for n in neurons},
+        activations={
+            name: _activations(run, name, grid)
+            for name, p in neurons.items()
+            if p.kind == "spiking"
+        },
+        dense={name: grid.steps * wires.n_possible for name, wires in run.wires.items()},
+        effective_acs={name: found[0] for name, found in effective.items()},
+        effective_macs={name: found[1] for name, found in effective.items()},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Steps of all samples, numbered sample after sample, and those of all calls."""
+
+    step_ms: float
+    duration: Floats
+    call_of_sample: Ints
+    steps_of_call: Ints
+
+    @property
+    def steps(self) -> Ints:
+        """Steps of every sample."""
+        return self.steps_of_call[self.call_of_sample]
+
+    @cached_property
+    def first(self) -> Ints:
+        """First step of every sample, and their total."""
+        return np.concatenate([[0], np.cumsum(self.steps)]).astype(np.int64)
+
+    def step(self, sample: Ints, time: Floats) -> Ints:
+        """Number of the step in which a time lies, among those of all samples."""
+        return self.first[sample] + steps_of(time, self.duration[sample], self.step_ms)
+
+    def sample(self, step: Ints) -> Ints:
+        """Sample to which steps belong."""
+        found: Ints = np.searchsorted(self.first, step, side="right") - 1
+        return found
+
+    def call(self, step: Ints) -> Ints:
+        """Number of the call in which steps take part."""
+        sample = self.sample(step)
+        begin = np.cumsum(self.steps_of_call) - self.steps_of_call
+        found: Ints = begin[self.call_of_sample[sample]] + step - self.first[sample]
+        return found
+
+    def by_sample(self, step: Ints, weights: Any = 1) -> Ints:
+        """Sum over the steps of every sample."""
+        return sums_by_sample(self.sample(step), weights, self.duration.size)
+
+
+def _activations(run: Run, name: str, grid: _Grid) -> Ints:
+    """Pairs (neuron, step) with a spike in every sample."""
+    sent = run.sent[name]
+    pairs = distinct(grid.step(sent.sample, sent.times) * sent.size + sent.neurons)
+    return grid.by_sample(pairs // sent.size)
+
+
+def _effective(run: Run, wires: Wires, grid: _Grid) -> tuple[Ints, Ints]:
+    """Accumulations and multiplications of a projection in every sample."""
+    sent = run.source(wires)
+    if wires.by_synapse:
+        steps, operations, repeated = _units_by_synapse(run, wires, grid)
+    else:
+        met, time = wires.sources_met(sent, run.duration)
+        step = grid.step(sent.sample[met], time[met])
+        pairs, events = np.unique(step * sent.size + sent.neurons[met], return_counts=True)
+        steps, repeated = pairs // sent.size, events > 1
+        operations = wires.nonzero_fan_out[pairs % sent.size]
+    call = grid.call(steps)
+    multiplies = np.zeros(int(grid.steps_of_call.sum()), bool)
+    multiplies[call[repeated]] = True
+    mac = multiplies[call]
+    return (
+        grid.by_sample(steps[~mac], operations[~mac]),
+        grid.by_sample(steps[mac], operations[mac]),
+    )
+
+
+def _units_by_synapse(run: Run, wires: Wires, grid: _Grid) -> tuple[Ints, Ints, Any]:
+    """Step, operations (0 or 1) and whether events meet, of every (step, synapse) with events."""
+    found = []
+    for low, high in run.pieces([wires]):
+        sent = run.source(wires).between(low, high)
+        arrivals = wires.arrivals(sent, run.duration[low:high])
+        step = grid.step(arrivals.sample + low, arrivals.time)
+        pairs, events = np.unique(step * wires.n_synapses + arrivals.synapse, return_counts=True)
+        weighted = wires.values[pairs % wires.n_synapses] != 0.0
+        found.append((pairs // wires.n_synapses, weighted.astype(np.int64), events > 1))
+    steps, operations, repeated = (np.concatenate(part) for part in zip(*found, strict=True))
+    return steps, operations, repeated

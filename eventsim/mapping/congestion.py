@@ -1,0 +1,269 @@
+r"""Links over time: how full they are, and how long spikes take, from exact spike times.
+
+Model. A spike enters the mesh at its time, once for every destination core on another tile, in the
+order (time, axon, destination), and follows its XY route. Links serve first come, first served: a
+link takes a spike at the later of its arrival and the end of service of the one before, and is busy
+with it for the link time :math:`\ell`; the spike is at the next tile :math:`\ell` after its service
+began. So
+
+.. math:: \text{latency} = \text{hops} \cdot \ell + \text{waiting}.
+
+Axonal delays of the network are not part of it, and neither are the cores. ``step_ms`` gives the
+same for a clocked chip that sends all spikes of a step at its end.
+
+XY routes have no loops: east and west links of a row depend only on those before them in the row,
+north and south links on the rows', so that links are settled one after the other, each by one pass
+over its sorted arrivals: :math:`b_i = \max(a_i, b_{i-1} + \ell) = \max_{j \le i}(a_j - j \ell) + i
+\ell`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import ShapeError
+from eventsim.events import SpikeTape
+from eventsim.mapping.errors import MappingError
+from eventsim.mapping.graph import Ints, axon_graph, before_end
+from eventsim.mapping.mapping import Mapping
+from eventsim.mapping.mesh import coordinates
+from eventsim.mapping.usage import destinations, limits_of
+from eventsim.network import Network
+
+Floats = NDArray[np.float64]
+NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class Congestion:
+    """Latencies and link loads.
+
+    Attributes
+    ----------
+    packets
+        Spikes times destination cores on other tiles.
+    link_ns, window_ms, step_ms
+        As asked for.
+    worst_ns, percentile_99_ns, median_ns
+        Of the latencies; 0 without packets.
+    worst_waiting_ns
+        Longest time that a packet spent waiting.
+    peak
+        Most packets on one link in one window.
+    peak_link, peak_sample, peak_window
+        Where and when: ``(direction, column, row)`` of the tile it leaves; None without packets.
+    loads
+        int64 [windows]: packets in each window on the link that is busiest over all samples.
+    """
+
+    packets: int
+    link_ns: float
+    window_ms: float
+    step_ms: float | None
+    worst_ns: float
+    percentile_99_ns: float
+    median_ns: float
+    worst_waiting_ns: float
+    peak: int
+    peak_link: tuple[str, int, int] | None
+    peak_sample: int
+    peak_window: int
+    loads: Ints
+
+
+def congestion(
+    net: Network,
+    tape: SpikeTape,
+    mapping: Mapping,
+    *,
+    window_ms: float = 1.0,
+    link_ns: float | None = None,
+    step_ms: float | None = None,
+) -> Congestion:
+    """Follow every spike of a tape over the mesh.
+
+    Parameters
+    ----------
+    net, tape, mapping
+        Of one network.
+    window_ms
+        Length of the windows in which links are counted.
+    link_ns
+        Time that a link is busy with a spike, and that the spike needs to pass; by default the
+        larger of the chip's hop latencies.
+    step_ms
+        Send spikes at the end of their time step, as a clocked chip does; None sends them when they
+        happen.
+
+    Raises
+    ------
+    MappingError
+        The chip's file has no hop latency and none is given.
+    """
+    link_ns = _link_time(mapping, link_ns)
+    if not window_ms > 0.0:
+        raise MappingError(f"window_ms is {window_ms}, expected a time > 0 in ms.")
+    packets = _packets(net, tape.to_host(), mapping, step_ms)
+    longest = float(tape.stream.duration.max()) + (step_ms or 0.0)
+    n_windows = int(np.ceil(longest / window_ms)) + 1
+    run = _Run(packets, link_ns / NS_PER_MS, window_ms, n_windows)
+    run.pass_rows(mapping.chip.limits.mesh if mapping.chip.limits else (1, 1))
+    hops = packets.hops()
+    latency = (run.now - packets.time) * NS_PER_MS
+    waiting = np.maximum(latency - hops * link_ns, 0.0)
+    empty = not packets.time.size
+    return Congestion(
+        packets=packets.time.size,
+        link_ns=link_ns,
+        window_ms=window_ms,
+        step_ms=step_ms,
+        worst_ns=0.0 if empty else float(latency.max()),
+        percentile_99_ns=0.0 if empty else float(np.percentile(latency, 99)),
+        median_ns=0.0 if empty else float(np.median(latency)),
+        worst_waiting_ns=0.0 if empty else float(waiting.max()),
+        peak=run.peak,
+        peak_link=run.peak_link,
+        peak_sample=run.peak_at // n_windows,
+        peak_window=run.peak_at % n_windows,
+        loads=run.busiest,
+    )
+
+
+def _link_time(mapping: Mapping, given: float | None) -> float:
+    if given is not None:
+        if not given > 0.0:
+            raise MappingError(f"link_ns is {given}, expected a time > 0 in ns.")
+        return given
+    known = [q.value for k, q in mapping.chip.latency.items() if k in ("hop_ew", "hop_ns")]
+    if not known:
+        raise MappingError(
+            f"Chip {mapping.chip.name!r}: its file has no latency of a hop. Pass link_ns=.., the "
+            "time in ns that a link needs for a spike."
+        )
+    return max(known)
+
+
+@dataclass(frozen=True, eq=False)
+class _Packets:
+    """Spikes on their way, in order of (sample, time, axon, destination), from tile to tile."""
+
+    sample: Ints
+    time: Floats
+    x0: Ints
+    y0: Ints
+    x1: Ints
+    y1: Ints
+
+    def hops(self) -> Ints:
+        hops: Ints = np.abs(self.x1 - self.x0) + np.abs(self.y1 - self.y0)
+        return hops
+
+
+def _packets(net: Network, tape: SpikeTape, mapping: Mapping, step_ms: float | None) -> _Packets:
+    """One packet per spike and destination core on another tile."""
+    graph = axon_graph(net, tape, inputs=mapping.inputs)
+    on_chip = np.concatenate([mapping.cores[group.name] for group in graph.groups])
+    if on_chip.size != graph.n_neurons:
+        raise ShapeError(
+            f"The mapping has {on_chip.size} neurons, the network {graph.n_neurons}. Give the "
+            "network that was mapped."
+        )
+    limits = limits_of(mapping.chip)
+    column, row = coordinates(limits)
+    reach = destinations(graph, on_chip, limits.cores)
+    x_home = np.append(column[on_chip], np.zeros(graph.n_external, np.int64))
+    y_home = np.append(row[on_chip], np.zeros(graph.n_external, np.int64))
+    sample, time, axon = _events(net, tape, mapping)
+    if step_ms is not None:
+        time = np.ceil(time / step_ms) * step_ms
+    number = np.diff(reach.indptr)[axon]
+    which = np.repeat(np.arange(axon.size), number)
+    within = np.arange(which.size) - np.repeat(np.cumsum(number) - number, number)
+    core = reach.indices[reach.indptr[axon[which]] + within]
+    axon, sample, time = axon[which], sample[which], time[which]
+    away = (x_home[axon] != column[core]) | (y_home[axon] != row[core])
+    axon, core, sample, time = axon[away], core[away], sample[away], time[away]
+    order = np.lexsort((core, axon, time, sample))
+    axon, core = axon[order], core[order]
+    return _Packets(sample[order], time[order], x_home[axon], y_home[axon], column[core], row[core])
+
+
+def _events(net: Network, tape: SpikeTape, mapping: Mapping) -> tuple[Ints, Floats, Ints]:
+    """Sample, time in ms, and axon of every spike."""
+    placed = [n for n, p in net.populations.items() if p.kind != "input" or n in mapping.cores]
+    order = placed + [name for name in net.populations if name not in placed]
+    samples, times, axons, start = [], [], [], 0
+    for name in order:
+        population = net.populations[name]
+        if population.kind == "input":
+            stream, early = tape.stream, before_end(tape.stream)
+            of = np.repeat(np.arange(stream.n_samples), np.diff(stream.offsets))
+            samples.append(of[early])
+            times.append(stream.times[early])
+            axons.append(stream.channels[early].astype(np.int64) + start)
+        elif population.kind == "spiking":
+            trains = tape[name]
+            samples.append(np.repeat(np.arange(trains.n_samples), np.diff(trains.offsets)))
+            times.append(trains.times)
+            axons.append(trains.neurons.astype(np.int64) + start)
+        start += population.size
+    return np.concatenate(samples), np.concatenate(times), np.concatenate(axons)
+
+
+class _Run:
+    """Packets on the mesh; ``now`` is when each is where it has come so far, ms."""
+
+    def __init__(self, packets: _Packets, link_ms: float, window_ms: float, n_windows: int):
+        self.packets, self.link = packets, link_ms
+        self.window_ms, self.n_windows = window_ms, n_windows
+        self.now = packets.time.copy()
+        self.peak, self.peak_at = 0, 0
+        self.peak_link: tuple[str, int, int] | None = None
+        self.busiest = np.zeros(n_windows, np.int64)
+
+    def pass_rows(self, mesh: tuple[int, int]) -> None:
+        """Links of all rows, then of all columns, each after those that feed it."""
+        columns, rows = mesh
+        p = self.packets
+        for y in range(rows):
+            mine = np.flatnonzero(p.y0 == y)
+            x0, x1 = p.x0[mine], p.x1[mine]
+            for x in range(columns - 1):
+                self._serve(mine[(x0 <= x) & (x1 > x)], ("east", x, y))
+            for x in range(columns - 1, 0, -1):
+                self._serve(mine[(x0 >= x) & (x1 < x)], ("west", x, y))
+        for x in range(columns):
+            mine = np.flatnonzero(p.x1 == x)
+            y0, y1 = p.y0[mine], p.y1[mine]
+            for y in range(rows - 1):
+                self._serve(mine[(y0 <= y) & (y1 > y)], ("north", x, y))
+            for y in range(rows - 1, 0, -1):
+                self._serve(mine[(y0 >= y) & (y1 < y)], ("south", x, y))
+
+    def _serve(self, which: Ints, link: tuple[str, int, int]) -> None:
+        """First come, first served, sample by sample; ties by number."""
+        if not which.size:
+            return
+        sample = self.packets.sample[which]
+        order = np.lexsort((which, self.now[which], sample))
+        which, sample = which[order], sample[order]
+        arrival = self.now[which]
+        for low, high in _runs(sample):
+            slots = np.arange(high - low) * self.link
+            begin = np.maximum.accumulate(arrival[low:high] - slots) + slots
+            self.now[which[low:high]] = begin + self.link
+        window = np.minimum((arrival / self.window_ms).astype(np.int64), self.n_windows - 1)
+        numbers, counts = np.unique(sample * self.n_windows + window, return_counts=True)
+        if counts.max() > self.peak:
+            self.peak = int(counts.max())
+            self.peak_at, self.peak_link = int(numbers[counts.argmax()]), link
+        if which.size > self.busiest.sum():
+            self.busiest = np.bincount(window, minlength=self.n_windows)
+
+
+def _runs(values: Ints) -> list[tuple[int, int]]:
+    """Begin and end of each stretch of equal values."""
+    cuts = np.flatnonzero(np.diff(values)) + 1
+    edges = [0, *cuts.tolist(), values.size]
+    return list(zip(edges[:-1], edges[1:], strict=True))

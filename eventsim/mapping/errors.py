@@ -1,0 +1,47 @@
+"""What mapping raises: facts are fields, so that a program can react."""
+
+from eventsim.errors import EventSimError
+
+
+class MappingError(EventSimError, ValueError):
+    """A network, chip, or mapping cannot be used as asked."""
+
+
+class InfeasibleError(MappingError):
+    """No mapping was found that respects a limit of the chip.
+
+    Attributes
+    ----------
+    limit
+        Name of the field of ``Limits``, for example ``"axons_in_per_core"``.
+    needed, available
+        What the network asks for, and what the chip has.
+    core
+        The core on which the limit is exceeded; None if no core could hold it.
+    neuron
+        ``(population, index)`` if one neuron alone is too much; None otherwise.
+    """
+
+    def __init__(
+        self,
+        *,
+        chip: str,
+        limit: str,
+        needed: int,
+        available: int,
+        advice: str,
+        core: int | None = None,
+        neuron: tuple[str, int] | None = None,
+    ):
+        self.chip, self.limit = chip, limit
+        self.needed, self.available = needed, available
+        self.core, self.neuron = core, neuron
+        where = "the network"
+        if core is not None:
+            where = f"core {core}"
+        if neuron is not None:
+            where = f"neuron {neuron[1]} of population {neuron[0]!r}"
+        super().__init__(
+            f"Chip {chip!r}: {where} needs {needed:,} of {limit}, the chip has {available:,} "
+            f"({needed - available:,} too many). {advice}"
+        )

@@ -1,0 +1,215 @@
+"""AxonGraph: a network as a chip sees it, neuron by neuron, with measured spike counts.
+
+Definitions, which every part of this room shares:
+
+=============  ===================================================================================
+placed neuron  a neuron of a spiking population or of a readout; with ``inputs="placed"`` also every
+               input channel, as a relay that occupies a neuron's place
+axon           what carries the spikes of one source to all of its targets: one per placed neuron,
+               and, with ``inputs="external"``, one per input channel, which enters the chip from
+               outside
+synapse        an entry of a weight matrix that is not 0, self-connections included; it lies in the
+               memory of its target's core
+axon in        of a core: a source with at least one target there, whatever the number of its
+               synapses; a neuron's own core counts if it has a target there
+axon out       of a core: a pair (source neuron on that core, destination core), its own core among
+               the destinations; axons from outside have none
+fan-in         of a neuron: its synapses
+synapse bits   of a core: its synapses times ``bits_per_synapse``
+=============  ===================================================================================
+
+Axons are numbered as the neurons are, population after population in the order of the network;
+those from outside follow.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from eventsim.errors import ShapeError
+from eventsim.events import EventStream, SpikeTape
+from eventsim.mapping.errors import MappingError
+from eventsim.network import Network, Projection
+
+Ints = NDArray[np.int64]
+Inputs = Literal["external", "placed"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A population among the placed neurons: ``start`` is the number of its first neuron."""
+
+    name: str
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class AxonGraph:
+    """Neurons, axons and synapses; see the module for what these words mean.
+
+    Attributes
+    ----------
+    groups
+        Populations of placed neurons, in order.
+    n_external
+        Axons from outside.
+    spikes
+        int64 [axons]: spikes that were measured, over all samples.
+    synapses
+        csr_array int32 [axons, neurons]: number of synapses from axon to neuron.
+    """
+
+    groups: tuple[Group, ...]
+    n_external: int
+    spikes: Ints
+    synapses: sp.csr_array
+
+    @property
+    def n_neurons(self) -> int:
+        """Placed neurons."""
+        return int(self.synapses.shape[1])
+
+    @property
+    def n_axons(self) -> int:
+        """Placed neurons and axons from outside."""
+        return int(self.synapses.shape[0])
+
+    @cached_property
+    def fan_in(self) -> Ints:
+        """Synapses of every neuron, int64 [neurons]."""
+        found: Ints = np.asarray(self.synapses.sum(axis=0)).ravel().astype(np.int64)
+        return found
+
+    @cached_property
+    def by_target(self) -> sp.csc_array:
+        """The same matrix by target: column n holds the sources of neuron n."""
+        return self.synapses.tocsc()
+
+    @cached_property
+    def n_sources(self) -> Ints:
+        """Distinct sources of every neuron, int64 [neurons]."""
+        found: Ints = np.diff(self.by_target.indptr).astype(np.int64)
+        return found
+
+    def sources(self, neuron: int) -> NDArray[np.int32]:
+        """Axons that reach a neuron. View."""
+        lo, hi = self.by_target.indptr[neuron], self.by_target.indptr[neuron + 1]
+        found: NDArray[np.int32] = self.by_target.indices[lo:hi]
+        return found
+
+    def name_of(self, neuron: int) -> tuple[str, int]:
+        """Population of a placed neuron, and its index there."""
+        for group in self.groups:
+            if neuron < group.start + group.size:
+                return group.name, neuron - group.start
+        raise IndexError(neuron)
+
+
+def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "external") -> AxonGraph:
+    """Build the graph of a network with the spike counts of a tape.
+
+    Parameters
+    ----------
+    net
+        The network; not changed.
+    tape
+        A run of it; None gives every axon one spike, so that mappings count axons, not spikes.
+    inputs
+        ``external``: channels send spikes from outside the chip. ``placed``: every channel takes a
+        neuron's place on a core, as a relay.
+
+    Raises
+    ------
+    MappingError, ShapeError
+        The network has no neurons, or the tape is of another network.
+    """
+    if inputs not in ("external", "placed"):
+        raise MappingError(f"inputs is {inputs!r}, expected 'external' or 'placed'.")
+    net = net.to_host()
+    kinds = {name: p.kind for name, p in net.populations.items()}
+    placed = [name for name, kind in kinds.items() if kind != "input" or inputs == "placed"]
+    outside = [name for name in kinds if name not in placed]
+    if not any(kind != "input" for kind in kinds.values()):
+        raise MappingError("The network has no neurons to place: add a population first.")
+    starts, groups = _number(net, placed, outside)
+    n_neurons = sum(group.size for group in groups)
+    n_axons = sum(p.size for p in net.populations.values())
+    counts = np.ones(n_axons, np.int64)
+    if tape is not None:
+        counts = np.zeros(n_axons, np.int64)
+        for name, start in starts.items():
+            size = net.populations[name].size
+            counts[start : start + size] = _counts(name, size, kinds[name], tape.to_host())
+    matrix = _matrix(list(net.projections.values()), starts, (n_axons, n_neurons))
+    return AxonGraph(groups, n_axons - n_neurons, counts, matrix)
+
+
+def _number(
+    net: Network, placed: Sequence[str], outside: Sequence[str]
+) -> tuple[dict[str, int], tuple[Group, ...]]:
+    """First axon of every population, and the placed ones as groups."""
+    starts, total = {}, 0
+    for name in (*placed, *outside):
+        starts[name] = total
+        total += net.populations[name].size
+    return starts, tuple(Group(name, starts[name], net.populations[name].size) for name in placed)
+
+
+def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
+    if kind == "readout":
+        return np.zeros(size, np.int64)
+    if kind == "input":
+        counts = channel_counts(tape.stream)
+    else:
+        counts = tape[name].total_counts()
+    if counts.size != size:
+        raise ShapeError(
+            f"Population {name!r}: the tape has {counts.size} neurons, the network {size}. "
+            "Give a tape of this network."
+        )
+    return counts
+
+
+def channel_counts(stream: EventStream) -> Ints:
+    """Events of every channel that cause something: those before their sample's end."""
+    return np.bincount(stream.channels[before_end(stream)], minlength=stream.n_channels)
+
+
+def before_end(stream: EventStream) -> NDArray[np.bool_]:
+    """True where an event comes before the end of its sample, [events]."""
+    ends = np.repeat(stream.duration, np.diff(stream.offsets))
+    early: NDArray[np.bool_] = stream.times < ends
+    return early
+
+
+def _matrix(
+    projections: Sequence[Projection], starts: dict[str, int], shape: tuple[int, int]
+) -> sp.csr_array:
+    rows, columns = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for projection in projections:
+        source, target = entries(projection)
+        rows.append((source + starts[projection.source]).astype(np.int32))
+        columns.append((target + starts[projection.target]).astype(np.int32))
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    matrix = sp.coo_array((np.ones(row.size, np.int32), (row, column)), shape=shape).tocsr()
+    matrix.sort_indices()
+    return matrix
+
+
+def entries(projection: Projection) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Source and target of every weight that is not 0, both int32 [synapses]."""
+    if projection.kind == "self":
+        index = np.flatnonzero(projection.weights).astype(np.int32)
+        return index, index
+    if projection.kind == "sparse":
+        matrix = projection.weights.tocoo()
+        kept = matrix.data != 0
+        return matrix.row[kept].astype(np.int32), matrix.col[kept].astype(np.int32)
+    row, column = np.nonzero(projection.weights)
+    return row.astype(np.int32), column.astype(np.int32)

@@ -1,0 +1,344 @@
+"""Mapping: which neuron lies on which core of a chip; how it is found, written and read."""
+
+import json
+from collections.abc import Callable
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.chips import Chip
+from eventsim.errors import StorageError
+from eventsim.events import SpikeTape
+from eventsim.events.storage import write_atomically
+from eventsim.mapping.errors import InfeasibleError, MappingError
+from eventsim.mapping.graph import AxonGraph, Inputs, axon_graph
+from eventsim.mapping.mesh import (
+    Cores,
+    Flows,
+    Traffic,
+    coordinates,
+    flows,
+    mesh_distances,
+    traffic,
+)
+from eventsim.mapping.place import in_order, place
+from eventsim.mapping.refine import refine, repair
+from eventsim.mapping.starts import first_fit, grow, kahypar, population_order
+from eventsim.mapping.state import CoreState
+from eventsim.mapping.usage import Usage, check_neurons, core_usage, fewest_cores, limits_of
+from eventsim.network import Network
+
+Method = Literal["hypergraph", "refined", "first_fit", "population_order"]
+METHODS: tuple[Method, ...] = get_args(Method)
+BASELINES: tuple[Method, ...] = ("first_fit", "population_order")
+FORMAT, VERSION = "eventsim-mapping", 1
+SPREAD = (1.0, 1.1, 1.3)  # cores that are tried, times the fewest
+BEST = 3  # assignments that are placed, those with the fewest spikes between cores
+TURNS = 3  # of placing cores and moving neurons
+MANY_PINS = 2_000_000  # from here on one start only
+
+
+@dataclass(frozen=True, eq=False)
+class Mapping:
+    """Neurons on cores.
+
+    Attributes
+    ----------
+    chip, method, inputs, seed
+        What was asked for.
+    cores
+        int32 [neurons] by population: core of the chip of every neuron.
+    usage
+        What each used core holds; core k of it is ``used[k]``.
+    used
+        int32 [used cores]: cores of the chip that hold something.
+    traffic
+        What passes over the mesh.
+    """
+
+    chip: Chip
+    method: Method
+    inputs: Inputs
+    seed: int
+    cores: Table[str, Cores]
+    used: Cores
+    usage: Usage
+    traffic: Traffic
+    spikes_by_core: Flows = field(repr=False)
+
+    @property
+    def n_cores(self) -> int:
+        """Cores that hold neurons."""
+        return int(self.used.size)
+
+    def fills(self) -> dict[str, tuple[int, int]]:
+        """Fullest core and limit by resource, where the chip has a limit."""
+        return self.usage.fills(limits_of(self.chip))
+
+    def counts(self) -> dict[str, int]:
+        """What :func:`eventsim.energy.energy` takes as ``mapped``: axons, hops, cores."""
+        sent = self.traffic
+        return {
+            "axon_out": sent.packets,
+            "hop_ew": sent.hops_east_west + sent.outside_east_west,
+            "hop_ns": sent.hops_north_south + sent.outside_north_south,
+            "cores": self.n_cores,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as in the file of :meth:`save`."""
+        columns, rows = (axis[self.used] for axis in coordinates(limits_of(self.chip)))
+        sent = self.traffic
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "chip": self.chip.name,
+            "method": self.method,
+            "inputs": self.inputs,
+            "seed": self.seed,
+            "cores_used": self.n_cores,
+            "fill": {name: {"most": a, "limit": b} for name, (a, b) in self.fills().items()},
+            "traffic": {
+                "spikes_between_cores": sent.spikes_between_cores,
+                "spikes_from_outside": sent.spikes_from_outside,
+                "hops_east_west": sent.hops_east_west,
+                "hops_north_south": sent.hops_north_south,
+                "hops_from_outside": sent.hops_from_outside,
+                "hop_weighted_spikes": sent.hop_weighted_spikes,
+                "busiest_link": sent.busiest_link,
+            },
+            "used": [
+                {"core": int(c), "column": int(x), "row": int(y), "neurons": int(n)}
+                for c, x, y, n in zip(self.used, columns, rows, self.usage.neurons, strict=True)
+            ],
+            "cores": {name: cores.tolist() for name, cores in self.cores.items()},
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the mapping as JSON, atomically; :func:`load_cores` reads it."""
+        text = json.dumps(self.to_dict()) + "\n"
+
+        def write(file: BinaryIO) -> None:
+            file.write(text.encode())
+
+        write_atomically(path, write)
+
+
+def load_cores(path: str | Path) -> dict[str, Cores]:
+    """The core of every neuron by population, from a file of :meth:`Mapping.save`."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        if values["format"] != FORMAT or values["version"] != VERSION:
+            raise ValueError(f"format {values['format']!r}, version {values['version']!r}")
+        return {name: np.array(cores, dtype=np.int32) for name, cores in values["cores"].items()}
+    except FileNotFoundError:
+        raise StorageError(f"{path}: no such file, expected a mapping of eventsim.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"{path}: is no mapping of version {VERSION} ({type(error).__name__}: {error})."
+        ) from error
+
+
+def map_network(
+    net: Network,
+    tape: SpikeTape | None,
+    chip: Chip,
+    *,
+    method: Method = "hypergraph",
+    inputs: Inputs = "external",
+    neurons_per_core: int | None = None,
+    optimise_placement: bool | None = None,
+    seed: int = 0,
+) -> Mapping:
+    """Map a network onto a chip: partition under all limits, then place.
+
+    Parameters
+    ----------
+    net
+        The network.
+    tape
+        A run of it, whose spike counts weigh the axons; None weighs all alike.
+    chip
+        With limits.
+    method
+        ``hypergraph``: Mt-KaHyPar and own starts, each repaired and refined, of which the one with
+        the fewest hop-weighted spikes is taken (extra ``mapping``). ``refined``: the same without
+        Mt-KaHyPar. ``first_fit`` and ``population_order``: baselines, defined in
+        :mod:`eventsim.mapping.starts`.
+    inputs
+        As in :func:`axon_graph`.
+    neurons_per_core
+        Fill cores less than the chip allows, so that they work in parallel.
+    optimise_placement
+        False puts core after core in the chip's numbering. By default baselines are placed so, the
+        other methods by :func:`place`.
+    seed
+        Of partitioner and annealing; the same seed gives the same mapping.
+
+    Raises
+    ------
+    InfeasibleError
+        A limit cannot be met, or was not by this method.
+    MappingError
+        The chip has no limits, the method is unknown, or its package is missing.
+    """
+    if method not in METHODS:
+        raise MappingError(f"method is {method!r}, expected one of {', '.join(METHODS)}.")
+    graph = axon_graph(net, tape, inputs=inputs)
+    return map_graph(
+        graph,
+        filled_less(chip, neurons_per_core),
+        method=method,
+        inputs=inputs,
+        optimise_placement=optimise_placement,
+        seed=seed,
+    )
+
+
+def map_graph(
+    graph: AxonGraph,
+    chip: Chip,
+    *,
+    method: Method = "hypergraph",
+    inputs: Inputs = "external",
+    optimise_placement: bool | None = None,
+    seed: int = 0,
+) -> Mapping:
+    """As :func:`map_network`, for a graph that is at hand: several methods or chips share it."""
+    check_neurons(graph, chip)
+    optimise = method not in BASELINES if optimise_placement is None else optimise_placement
+    found = []
+    for state in _candidates(graph, chip, method, seed):
+        core_of, places = _placed(state, seed) if optimise else _in_order(state)
+        found.append(_mapping(graph, chip, method, inputs, seed, core_of, places))
+    return min(found, key=_merit)
+
+
+def _merit(mapping: Mapping) -> tuple[int, int, int]:
+    sent = mapping.traffic
+    spikes = sent.spikes_between_cores + sent.spikes_from_outside
+    return sent.hop_weighted_spikes, spikes, mapping.n_cores
+
+
+def _in_order(state: CoreState) -> tuple[Cores, Cores]:
+    core_of, n_cores = _compact(state.core_of)
+    return core_of, in_order(n_cores)
+
+
+def _placed(state: CoreState, seed: int) -> tuple[Cores, Cores]:
+    """Place the cores, then move neurons by hops instead of spikes, in turns while that helps."""
+    graph, limits = state.graph, state.limits
+    best, least = None, np.inf
+    core_of, n_cores = _compact(state.core_of)
+    places = None
+    for _ in range(TURNS):
+        flow = flows(graph, core_of, n_cores)
+        places = place(flow, limits, seed=seed, start=places)
+        moved = CoreState(graph, limits, core_of, n_cores)
+        moved.measure_by(mesh_distances(places, limits))
+        refine(moved)
+        cost = moved.cost()
+        if cost >= least:
+            break
+        core_of, least = moved.core_of, cost
+        best = core_of, places
+    assert best is not None
+    return _without_empty(*best)
+
+
+def _without_empty(core_of: Cores, places: Cores) -> tuple[Cores, Cores]:
+    kept, number = np.unique(core_of, return_inverse=True)
+    return number.astype(np.int32), places[kept]
+
+
+def filled_less(chip: Chip, neurons_per_core: int | None) -> Chip:
+    """The chip with at most so many neurons on a core; itself for None."""
+    limits = limits_of(chip)
+    if neurons_per_core is None:
+        return chip
+    if neurons_per_core < 1:
+        raise MappingError(f"neurons_per_core is {neurons_per_core}, expected at least 1.")
+    most = min(neurons_per_core, limits.neurons_per_core or neurons_per_core)
+    return replace(chip, limits=replace(limits, neurons_per_core=most))
+
+
+def _candidates(graph: AxonGraph, chip: Chip, method: Method, seed: int) -> list[CoreState]:
+    """Feasible assignments; more than one where a method has several starts."""
+    if method == "first_fit":
+        return [first_fit(graph, chip)]
+    if method == "population_order":
+        return [population_order(graph, chip)]
+    states: list[CoreState] = []
+    failed = []
+    for start in _starts(graph, chip, method, seed):
+        try:
+            state = start()
+            repair(state, chip=chip.name, max_cores=limits_of(chip).cores)
+            refine(state)
+            states.append(state)
+        except InfeasibleError as error:
+            failed.append(error)
+    if not states:
+        raise failed[-1]
+    return sorted(states, key=CoreState.cost)[:BEST]
+
+
+def _starts(
+    graph: AxonGraph, chip: Chip, method: Method, seed: int
+) -> list[Callable[[], CoreState]]:
+    """Calls that each make an assignment to be repaired and refined; the best hopes first."""
+    limits = limits_of(chip)
+    own = [
+        lambda: population_order(graph, chip),
+        lambda: first_fit(graph, chip),
+        lambda: grow(graph, chip),
+    ]
+    if method == "refined":
+        return own
+    fewest = fewest_cores(graph, limits)
+    numbers = sorted({min(limits.cores, -(-int(fewest * 100 * s) // 100)) for s in SPREAD})
+    numbers = numbers[:1] if graph.synapses.nnz > MANY_PINS else numbers
+    cut = [lambda n=n: _partitioned(graph, chip, n, seed) for n in numbers]
+    return cut + own
+
+
+def _partitioned(graph: AxonGraph, chip: Chip, n_cores: int, seed: int) -> CoreState:
+    return CoreState(graph, limits_of(chip), kahypar(graph, chip, n_cores, seed=seed), n_cores)
+
+
+def _compact(core_of: Cores) -> tuple[Cores, int]:
+    """Cores renumbered so that none is empty, by the first neuron that they hold."""
+    _, first, number = np.unique(core_of, return_index=True, return_inverse=True)
+    rank = np.empty(first.size, np.int32)
+    rank[np.argsort(first, kind="stable")] = np.arange(first.size)
+    return rank[number], int(first.size)
+
+
+def _mapping(
+    graph: AxonGraph,
+    chip: Chip,
+    method: Method,
+    inputs: Inputs,
+    seed: int,
+    core_of: Cores,
+    places: NDArray[np.int32],
+) -> Mapping:
+    limits, n_cores = limits_of(chip), places.size
+    usage = core_usage(graph, core_of, n_cores, limits)
+    sent = flows(graph, core_of, n_cores)
+    at = places[core_of]
+    return Mapping(
+        chip=chip,
+        method=method,
+        inputs=inputs,
+        seed=seed,
+        cores={g.name: at[g.start : g.start + g.size] for g in graph.groups},
+        used=places,
+        usage=usage,
+        traffic=traffic(sent, places, limits),
+        spikes_by_core=sent,
+    )

@@ -1,0 +1,284 @@
+r"""Networks in the number formats of a chip, and what that does to their spikes.
+
+Weights of a projection lie on the grid of its largest one,
+
+.. math:: s = \max |w| / (2^{b-1} - 1), \qquad w \leftarrow s\, \mathrm{round}(w / s),
+
+one sign bit among the b; of a single bit only the sign is left, times the mean magnitude. A time
+constant becomes a decay per step of length h on the chip's grid,
+
+.. math:: \delta = \mathrm{round}\big((1 - e^{-h/\tau})\, 2^b\big)\, 2^{-b}, \qquad
+          \tau \leftarrow -h / \ln(1 - \delta),
+
+with :math:`\delta` kept between one unit and one unit below 1. Thresholds and resets are rounded in
+the unit in which a chip has them, current summed with weights: :math:`(\vartheta - E) / R` on the
+grid of the population's largest one, unsigned b bits, never below the reset. Delays and refractory
+times are rounded to multiples of h; a delay beyond ``max_delay_steps`` is cut to it and counted.
+Resistance and resting potential keep their values: a chip has them in threshold and bias.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.chips import Chip, Formats
+from eventsim.engine import Precision, simulate
+from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.mapping.errors import MappingError
+from eventsim.network import Network, Population, Projection
+
+Floats = NDArray[np.float64]
+Score = Callable[[Network], float]
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """A network in a chip's formats.
+
+    Attributes
+    ----------
+    net
+        New; the given one is not changed.
+    formats, step_ms
+        By which it was rounded.
+    worst_tau_error
+        Largest relative change of a time constant.
+    delays_cut
+        Synapses (or sources, or projections: as the delays are given) whose delay was too long.
+    """
+
+    net: Network
+    formats: Formats
+    step_ms: float | None
+    worst_tau_error: float
+    delays_cut: int
+
+
+def quantise(
+    net: Network, formats: Chip | Formats | int, *, step_ms: float | None = None
+) -> Quantised:
+    """Round a network to a chip's formats.
+
+    Parameters
+    ----------
+    net
+        The network; not changed.
+    formats
+        A chip, its formats, or a number of bits for the weights alone.
+    step_ms
+        Time step; that of the chip by default. Without one, time constants and delays stay.
+
+    Raises
+    ------
+    MappingError
+        The chip has no formats, or a number of bits is below 1.
+    """
+    if isinstance(formats, Chip):
+        if formats.formats is None:
+            raise MappingError(
+                f"Chip {formats.name!r}: has no formats; pass Formats(weight_bits=..) or a number."
+            )
+        step_ms = formats.step_ms if step_ms is None else step_ms
+        formats = formats.formats
+    if isinstance(formats, int):
+        formats = Formats(weight_bits=formats)
+    _check(formats, step_ms)
+    result = net.to_host().copy()
+    cut = 0
+    for projection in result.projections.values():
+        if formats.weight_bits is not None:
+            projection.values[...] = round_weights(projection.values, formats.weight_bits)
+        if step_ms is not None:
+            cut += _round_delays(projection, step_ms, formats.max_delay_steps)
+    worst = 0.0
+    for population in result.populations.values():
+        worst = max(worst, _round_neurons(population, formats, step_ms))
+    result.check()
+    return Quantised(result, formats, step_ms, worst, cut)
+
+
+def _check(formats: Formats, step_ms: float | None) -> None:
+    for name in ("weight_bits", "decay_bits", "threshold_bits"):
+        bits = getattr(formats, name)
+        if bits is not None and bits < 1:
+            raise MappingError(f"{name} is {bits}, expected at least 1.")
+    if step_ms is not None and not step_ms > 0.0:
+        raise MappingError(f"step_ms is {step_ms}, expected a time > 0 in ms.")
+
+
+def round_weights(weights: Floats, bits: int) -> Floats:
+    """Weights on a grid of ``bits`` bits, sign included; new array."""
+    largest = np.abs(weights).max(initial=0.0)
+    if largest == 0.0:
+        return weights.copy()
+    if bits == 1:
+        rounded: Floats = np.sign(weights) * np.abs(weights[weights != 0]).mean()
+        return rounded
+    scale = largest / (2 ** (bits - 1) - 1)
+    rounded = np.round(weights / scale) * scale
+    return rounded
+
+
+def round_tau(tau: Floats, step_ms: float, bits: int) -> Floats:
+    """Time constants whose decay in a step has ``bits`` bits; ms, new array."""
+    unit = 2.0**-bits
+    decay = np.round(-np.expm1(-step_ms / tau) / unit) * unit
+    rounded: Floats = -step_ms / np.log1p(-np.clip(decay, unit, 1.0 - unit))
+    return rounded
+
+
+def _round_delays(projection: Projection, step_ms: float, most: int | None) -> int:
+    steps = np.round(projection.delays / step_ms)
+    limit = np.inf if most is None else float(most)
+    projection.delays[...] = np.minimum(steps, limit) * step_ms
+    return int((steps > limit).sum())
+
+
+def _round_neurons(population: Population, formats: Formats, step_ms: float | None) -> float:
+    """Round a population in place; the largest relative change of a time constant."""
+    worst = 0.0
+    if formats.decay_bits is not None and step_ms is not None and population.kind != "input":
+        for tau in (population.tau_mem, population.tau_syn):
+            rounded = round_tau(tau, step_ms, formats.decay_bits)
+            worst = max(worst, float(np.abs(rounded / tau - 1.0).max()))
+            tau[...] = rounded
+    if population.kind == "spiking":
+        if step_ms is not None:
+            population.refractory[...] = np.round(population.refractory / step_ms) * step_ms
+        if formats.threshold_bits is not None:
+            _round_thresholds(population, formats.threshold_bits)
+    return worst
+
+
+def _round_thresholds(population: Population, bits: int) -> None:
+    leak, gain = population.v_leak, population.resistance
+    current = (population.threshold - leak) / gain
+    unit = np.abs(current).max() / (2**bits - 1)
+    if unit == 0.0:
+        return
+    reset = np.round((population.v_reset - leak) / gain / unit)
+    threshold = np.maximum(np.round(current / unit), reset + 1)
+    population.threshold[...] = leak + gain * unit * threshold
+    population.v_reset[...] = leak + gain * unit * reset
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A network at some number of bits against the one of full precision.
+
+    Attributes
+    ----------
+    bits
+        Of the weights; None where they are not rounded.
+    spikes
+        Of all neurons, over the whole stream.
+    spikes_exact
+        Of the network of full precision.
+    without_partner
+        Share of the exact spikes that have no spike of the same neuron within ``window_ms``.
+    window_ms
+        For this.
+    score
+        Of the caller's measure, for example accuracy; None without one.
+    """
+
+    bits: int | None
+    spikes: int
+    spikes_exact: int
+    without_partner: float
+    window_ms: float
+    score: float | None
+
+
+def quantisation_study(
+    net: Network,
+    stream: EventStream,
+    formats: Chip | Formats,
+    *,
+    bits: Sequence[int] = (1, 2, 3, 4, 5, 6, 8),
+    step_ms: float | None = None,
+    score: Score | None = None,
+    window_ms: float = 1.0,
+    backend: str = "auto",
+    precision: Precision = "double",
+) -> list[StudyRow]:
+    """Spikes (and a score) of a network against the number of bits of its weights, by simulation.
+
+    The first row is the network as given, the second has the chip's own formats, the others those
+    with other numbers of weight bits. Simulation is exact in time throughout: this is the effect of
+    rounded parameters, not of a time step.
+
+    Parameters
+    ----------
+    net, stream
+        What is simulated.
+    formats
+        Of a chip; its decay, threshold and delay formats hold in all rows but the first.
+    bits
+        Of the weights.
+    step_ms
+        As in :func:`quantise`.
+    score
+        Takes a network; for example its accuracy on labelled data.
+    window_ms
+        Within which a spike counts as kept.
+    backend, precision
+        Of the simulation.
+    """
+
+    def run(network: Network) -> SpikeTape:
+        return simulate(network, stream, backend=backend, precision=precision).to_host()
+
+    own = formats.formats if isinstance(formats, Chip) else formats
+    if own is None:
+        own = quantise(net, formats, step_ms=step_ms).formats  # raises, and says what to do
+    if step_ms is None and isinstance(formats, Chip):
+        step_ms = formats.step_ms
+    exact = run(net)
+    total = _n_spikes(exact)
+    rows = [
+        StudyRow(None, total, total, 0.0, window_ms, None if score is None else float(score(net)))
+    ]
+    wanted = [own.weight_bits, *(b for b in bits if b != own.weight_bits)]
+    for number in wanted:
+        rounded = quantise(net, replace(own, weight_bits=number), step_ms=step_ms).net
+        tape = run(rounded)
+        rows.append(
+            StudyRow(
+                number,
+                _n_spikes(tape),
+                total,
+                spikes_without_partner(exact, tape, window_ms),
+                window_ms,
+                None if score is None else float(score(rounded)),
+            )
+        )
+    return rows
+
+
+def _n_spikes(tape: SpikeTape) -> int:
+    return sum(len(trains) for trains in tape.trains.values())
+
+
+def spikes_without_partner(one: SpikeTape, other: SpikeTape, window_ms: float) -> float:
+    """Share of the spikes of ``one`` whose neuron has none within the window in ``other``."""
+    lone = sum(_lone(one[name], other[name], window_ms) for name in one.names)
+    return lone / max(_n_spikes(one), 1)
+
+
+def _lone(one: SpikeTrains, other: SpikeTrains, window_ms: float) -> int:
+    """Number of spikes of ``one`` without a spike of ``other`` in the same train near them."""
+    if not len(other):
+        return len(one)
+    # One axis for all trains: far enough apart that neighbours of other trains never count.
+    gap = max(one.times.max(initial=0.0), other.times.max(initial=0.0)) + 2.0 * window_ms + 1.0
+    keys = [trains.train_numbers() * gap + trains.times for trains in (one, other)]
+    mine, theirs = (np.sort(key) for key in keys)
+    right = np.searchsorted(theirs, mine)
+    after: Any = theirs[np.minimum(right, theirs.size - 1)] - mine
+    before: Any = mine - theirs[np.maximum(right - 1, 0)]
+    near = np.minimum(np.abs(after), np.abs(before))
+    return int((near > window_ms).sum())

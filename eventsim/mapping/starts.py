@@ -1,0 +1,246 @@
+"""Assignments to begin with: the two baselines, growing by overlap, and Mt-KaHyPar.
+
+``population_order`` is what PACMAN-like tools do: a population is cut into slices of consecutive
+neurons, each as large as the limits of a core allow; a core holds a slice of one population; slices
+go to cores in the order of the network. Next-fit: once a core is closed it stays closed.
+
+``first_fit`` takes the neurons in the order of the network, and puts each on the first core that
+has room for it under all limits; cores may hold neurons of several populations.
+
+If either runs out of axons out, it starts again with the last population first: the destinations of
+a neuron are then known when it gets its core.
+
+``grow`` fills core after core: of the neurons that still fit, the one that brings the fewest new
+axons (each counted 1 + its share of the spikes) comes next.
+
+``kahypar`` is the multilevel hypergraph partitioner Mt-KaHyPar [1]_ with one hyperedge per axon,
+weighted by its spikes, and the connectivity metric; deterministic for a seed. It balances one
+weight per neuron, here its largest share of a core's neurons and synapses, so that the other limits
+may need repair.
+
+References
+----------
+.. [1] Gottesbueren, Heuer, Maas, Sanders, Schlag, Scalable high-quality hypergraph partitioning,
+   ACM Transactions on Algorithms 20(1), 2024.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.chips import Chip
+from eventsim.mapping.errors import InfeasibleError, MappingError
+from eventsim.mapping.graph import AxonGraph, Group
+from eventsim.mapping.state import CoreState
+from eventsim.mapping.usage import ADVICE, limits_of, synapse_limit
+
+Cores = NDArray[np.int32]
+SCALE = 10_000  # integer weight of a whole core
+WEIGHT_OF_SPIKE = 64  # of a hyperedge, against 1 for being there
+MAX_WEIGHT = 2**30  # of all hyperedges together
+
+
+def population_order(graph: AxonGraph, chip: Chip) -> CoreState:
+    """Slices of one population each, core after core; raises InfeasibleError."""
+    return _forwards_or_backwards(_slices, graph, chip)
+
+
+def first_fit(graph: AxonGraph, chip: Chip) -> CoreState:
+    """Every neuron on the first core with room; raises InfeasibleError."""
+    return _forwards_or_backwards(_first_fit, graph, chip)
+
+
+def _forwards_or_backwards(
+    start: Callable[[CoreState, Sequence[Group], Chip], None], graph: AxonGraph, chip: Chip
+) -> CoreState:
+    """A start in the order of the network; backwards if it runs out of axons out."""
+    try:
+        state = CoreState(graph, limits_of(chip), None, 1)
+        start(state, graph.groups, chip)
+    except InfeasibleError as error:
+        if error.limit != "axons_out_per_core":
+            raise
+        state = CoreState(graph, limits_of(chip), None, 1)
+        start(state, graph.groups[::-1], chip)
+    return state
+
+
+def _slices(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
+    core = 0
+    for group in groups:
+        if state.neurons[core]:
+            core = _next_core(state, chip, core)
+        for neuron in range(group.start, group.start + group.size):
+            if not state.fits(neuron, core):
+                core = _next_core(state, chip, core)
+                _must_fit(state, chip, neuron, core)
+            state.move(neuron, core)
+
+
+def _first_fit(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
+    for group in groups:
+        for neuron in range(group.start, group.start + group.size):
+            for core in np.flatnonzero(state.room(neuron)).tolist():
+                if state.out_fits(neuron, core):
+                    break
+            else:
+                core = _next_core(state, chip, state.n_cores - 1)
+                _must_fit(state, chip, neuron, core)
+            state.move(neuron, core)
+
+
+def _next_core(state: CoreState, chip: Chip, core: int) -> int:
+    """The core after ``core``; raises InfeasibleError if the chip has none."""
+    available = limits_of(chip).cores
+    if core + 1 >= available:
+        left = int((state.core_of < 0).sum())
+        raise InfeasibleError(
+            chip=chip.name,
+            limit="cores",
+            needed=available + 1,
+            available=available,
+            advice=f"{left:,} neurons are still without a core. Methods 'refined' and 'hypergraph' "
+            "pack neurons by their common inputs and may succeed; else use sparser weights or a "
+            "larger chip.",
+        )
+    return state.open_core() if core + 1 == state.n_cores else core + 1
+
+
+def _must_fit(state: CoreState, chip: Chip, neuron: int, core: int) -> None:
+    """Raise InfeasibleError if a neuron does not fit onto an empty core: axons out elsewhere."""
+    if state.fits(neuron, core):
+        return
+    most = int(state.axons_out.argmax())
+    raise InfeasibleError(
+        chip=chip.name,
+        limit="axons_out_per_core",
+        needed=int(state.axons_out[most]) + 1,
+        available=state.max_out,
+        core=most,
+        neuron=state.graph.name_of(neuron),
+        advice="Its neurons have no axon left for one more core. " + ADVICE["axons_out"],
+    )
+
+
+def grow(graph: AxonGraph, chip: Chip) -> CoreState:
+    """Fill core after core with neurons that share their sources; raises InfeasibleError."""
+    return _forwards_or_backwards(_grow, graph, chip)
+
+
+def _grow(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
+    graph = state.graph
+    price = 1.0 + graph.spikes / max(float(graph.spikes.mean()), 1e-9)
+    column = np.repeat(np.arange(graph.n_neurons), np.diff(graph.by_target.indptr))
+    brings = price[graph.by_target.indices]
+    whole = np.bincount(column, weights=brings, minlength=graph.n_neurons).astype(np.float64)
+    core = 0
+    for members in _together(groups):
+        free = np.zeros(graph.n_neurons, bool)
+        free[members] = True
+        while free.any():
+            if state.neurons[core]:
+                core = _next_core(state, chip, core)
+            _fill(state, core, free, price, whole)
+            if not state.neurons[core]:
+                _must_fit(state, chip, int(np.flatnonzero(free)[0]), core)
+
+
+def _together(groups: Sequence[Group]) -> list[NDArray[np.int64]]:
+    """All neurons at once; group by group backwards, when destinations must be known."""
+    parts = [np.arange(group.start, group.start + group.size) for group in groups]
+    backwards = len(groups) > 1 and groups[0].start > groups[-1].start
+    return parts if backwards else [np.concatenate(parts)]
+
+
+def _fill(
+    state: CoreState,
+    core: int,
+    free: NDArray[np.bool_],
+    price: NDArray[np.float64],
+    whole: NDArray[np.float64],
+) -> None:
+    """Put free neurons on one core until none fits."""
+    graph = state.graph
+    new, count = whole.copy(), graph.n_sources.copy()  # what every neuron would bring
+    inside = np.zeros(graph.n_axons, bool)
+    tried = ~free
+    while state.neurons[core] < state.max_neurons:
+        fits = ~tried & (state.axons_in[core] + count <= state.max_in)
+        fits &= state.synapses[core] + graph.fan_in <= state.max_synapses
+        if not fits.any():
+            return
+        # Few new axons; among equals, those that share most with the core.
+        neuron = int(np.where(fits, new - 1e-6 * whole, np.inf).argmin())
+        tried[neuron] = True
+        if not state.out_fits(neuron, core):
+            continue
+        state.move(neuron, core)
+        free[neuron] = False
+        for axon in graph.sources(neuron):
+            if not inside[axon]:
+                inside[axon] = True
+                lo, hi = graph.synapses.indptr[axon], graph.synapses.indptr[axon + 1]
+                new[graph.synapses.indices[lo:hi]] -= price[axon]
+                count[graph.synapses.indices[lo:hi]] -= 1
+
+
+def kahypar(graph: AxonGraph, chip: Chip, n_cores: int, *, seed: int) -> Cores:
+    """Partition into ``n_cores`` by Mt-KaHyPar; int32 [neurons]. Limits may need repair.
+
+    Raises
+    ------
+    MappingError
+        The package is not installed.
+    """
+    if n_cores == 1:
+        return np.zeros(graph.n_neurons, np.int32)
+    try:
+        import mtkahypar
+    except ImportError as error:
+        raise MappingError(
+            "Method 'hypergraph' needs Mt-KaHyPar: pip install 'eventsim[mapping]' (import failed: "
+            f"{error}). Method 'refined' needs nothing."
+        ) from error
+    partitioner = mtkahypar.initialize(1, False)
+    mtkahypar.set_seed(seed)
+    context = partitioner.context_from_preset(mtkahypar.PresetType.DETERMINISTIC_QUALITY)
+    weights = _node_weights(graph, chip)
+    edges, spikes = _hyperedges(graph)
+    if not edges:
+        return (np.arange(graph.n_neurons) * n_cores // graph.n_neurons).astype(np.int32)
+    context.set_partitioning_parameters(n_cores, 0.03, mtkahypar.Objective.KM1)
+    largest = max(int(weights.max()), -(-int(weights.sum()) * 103 // (100 * n_cores)))
+    context.set_individual_target_block_weights([max(SCALE, largest)] * n_cores)
+    context.logging = False
+    hypergraph = partitioner.create_hypergraph(
+        context, graph.n_neurons, len(edges), edges, weights.tolist(), spikes
+    )
+    return np.array(hypergraph.partition(context).get_partition(), dtype=np.int32)
+
+
+def _node_weights(graph: AxonGraph, chip: Chip) -> NDArray[np.int64]:
+    """Largest share of a core that every neuron takes, in parts of SCALE, at least 1."""
+    limits = limits_of(chip)
+    shares = np.full(graph.n_neurons, 1.0 / (limits.neurons_per_core or graph.n_neurons))
+    most = synapse_limit(limits)
+    if most:
+        shares = np.maximum(shares, graph.fan_in / most)
+    weights: NDArray[np.int64] = np.maximum(np.floor(shares * SCALE), 1).astype(np.int64)
+    return weights
+
+
+def _hyperedges(graph: AxonGraph) -> tuple[list[list[int]], list[int]]:
+    """Pins and weights of all axons that have at least two pins."""
+    edges, weights = [], []
+    start, target = graph.synapses.indptr, graph.synapses.indices
+    factor = min(WEIGHT_OF_SPIKE, MAX_WEIGHT / max(int(graph.spikes.sum()), 1))
+    for axon, spikes in enumerate(graph.spikes.tolist()):
+        pins = target[start[axon] : start[axon + 1]]
+        if axon < graph.n_neurons and not (pins == axon).any():
+            pins = np.append(pins, axon)
+        if pins.size > 1:
+            edges.append(pins.tolist())
+            # An axon without spikes still prefers fewer cores, a little.
+            weights.append(1 + int(spikes * factor))
+    return edges, weights

@@ -1,0 +1,168 @@
+"""What every core holds under an assignment, against the limits; and what is surely needed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from eventsim.chips import Chip, Limits
+from eventsim.mapping.errors import InfeasibleError, MappingError
+from eventsim.mapping.graph import AxonGraph, Ints
+
+LIMIT_OF = {
+    "neurons": "neurons_per_core",
+    "axons_in": "axons_in_per_core",
+    "axons_out": "axons_out_per_core",
+    "synapses": "synapses_per_core",
+    "synapse_bits": "synapse_bits_per_core",
+}
+ADVICE = {
+    "neurons": "Use a chip with more cores, or fewer neurons.",
+    "axons_in": "Lower the fan-in (sparser weights), or use a chip with more cores.",
+    "axons_out": "Lower the fan-out (sparser weights), or use a chip with more cores.",
+    "synapses": "Use sparser weights, or a chip with more cores.",
+    "synapse_bits": "Use sparser weights or fewer bits per weight, or a chip with more cores.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Usage:
+    """What every core holds, int64 [cores] each; words as in :mod:`eventsim.mapping.graph`."""
+
+    neurons: Ints
+    axons_in: Ints
+    axons_out: Ints
+    synapses: Ints
+    synapse_bits: Ints
+
+    def fills(self, limits: Limits) -> dict[str, tuple[int, int]]:
+        """The fullest core and the limit, ``{resource: (most, limit)}``, where there is one."""
+        return {name: (int(held.max()), limit) for name, held, limit in self._limited(limits)}
+
+    def excess(self, limits: Limits) -> tuple[str, int, int, int] | None:
+        """The worst ``(resource, core, held, limit)``, relative to its limit; None if all hold."""
+        worst, found = 1.0, None
+        for name, held, limit in self._limited(limits):
+            core = int(held.argmax())
+            share = float(held[core]) / limit if limit else np.inf
+            if held[core] > limit and share > worst:
+                worst, found = share, (name, core, int(held[core]), limit)
+        return found
+
+    def _limited(self, limits: Limits) -> Iterator[tuple[str, Ints, int]]:
+        for field in fields(self):
+            limit = getattr(limits, LIMIT_OF[field.name])
+            if limit is not None:
+                yield field.name, getattr(self, field.name), int(limit)
+
+
+def destinations(graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int) -> sp.csr_array:
+    """Targets of every axon on every core, csr_array int32 [axons, cores] without zeros."""
+    ones = np.ones(core_of.size, np.int32)
+    place = sp.csr_array((ones, core_of, np.arange(core_of.size + 1)), (core_of.size, n_cores))
+    pattern = sp.csr_array(
+        (np.ones(graph.synapses.nnz, np.int32), graph.synapses.indices, graph.synapses.indptr),
+        shape=graph.synapses.shape,
+    )
+    return (pattern @ place).tocsr()
+
+
+def core_usage(graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int, limits: Limits) -> Usage:
+    """Count what every core holds.
+
+    Parameters
+    ----------
+    graph
+        The network.
+    core_of
+        int32 [neurons]: core of every placed neuron.
+    n_cores
+        Number of cores.
+    limits
+        Gives the bits per synapse (0 bits where it has none).
+    """
+    found = destinations(graph, core_of, n_cores)
+    pairs = np.diff(found.indptr)[: graph.n_neurons]
+    synapses = np.bincount(core_of, weights=graph.fan_in, minlength=n_cores).astype(np.int64)
+    return Usage(
+        neurons=np.bincount(core_of, minlength=n_cores),
+        axons_in=np.bincount(found.indices, minlength=n_cores),
+        axons_out=np.bincount(core_of, weights=pairs, minlength=n_cores).astype(np.int64),
+        synapses=synapses,
+        synapse_bits=synapses * (limits.bits_per_synapse or 0),
+    )
+
+
+def limits_of(chip: Chip) -> Limits:
+    """The limits of a chip; MappingError for a technology, which has none."""
+    if chip.limits is None:
+        raise MappingError(
+            f"Chip {chip.name!r}: is a {chip.kind} without cores, nothing can be mapped onto it. "
+            "Choose a chip that has limits (eventsim.chips.chip_names()), or give yours some."
+        )
+    return chip.limits
+
+
+def synapse_limit(limits: Limits) -> int | None:
+    """Most synapses on a core by number and by memory; None if neither is limited."""
+    found = []
+    if limits.synapses_per_core is not None:
+        found.append(limits.synapses_per_core)
+    if limits.synapse_bits_per_core is not None and limits.bits_per_synapse:
+        found.append(limits.synapse_bits_per_core // limits.bits_per_synapse)
+    return min(found) if found else None
+
+
+def check_neurons(graph: AxonGraph, chip: Chip) -> None:
+    """Raise InfeasibleError if one neuron alone exceeds a limit, or all together the chip."""
+    limits = limits_of(chip)
+    bits = limits.bits_per_synapse or 0
+    alone = (
+        ("fan_in_per_neuron", graph.fan_in, limits.fan_in_per_neuron),
+        ("axons_in_per_core", graph.n_sources, limits.axons_in_per_core),
+        ("synapses_per_core", graph.fan_in, limits.synapses_per_core),
+        ("synapse_bits_per_core", graph.fan_in * bits, limits.synapse_bits_per_core),
+    )
+    for name, needs, limit in alone:
+        neuron = int(needs.argmax())
+        if limit is not None and needs[neuron] > limit:
+            many = int((needs > limit).sum())
+            raise InfeasibleError(
+                chip=chip.name,
+                limit=name,
+                needed=int(needs[neuron]),
+                available=limit,
+                neuron=graph.name_of(neuron),
+                advice=f"It is the worst of {many:,} such neurons; no core can hold one of them. "
+                "Give them fewer inputs (sparser weights), or choose another chip.",
+            )
+    whole = (
+        ("neurons", graph.n_neurons, limits.neurons_per_core),
+        ("synapses", int(graph.fan_in.sum()), limits.synapses_per_core),
+        ("synapse_bits", int(graph.fan_in.sum()) * bits, limits.synapse_bits_per_core),
+    )
+    for name, need, per_core in whole:
+        if per_core is not None and need > per_core * limits.cores:
+            raise InfeasibleError(
+                chip=chip.name,
+                limit=f"{LIMIT_OF[name]} x {limits.cores:,} cores",
+                needed=need,
+                available=per_core * limits.cores,
+                advice=ADVICE[name],
+            )
+
+
+def fewest_cores(graph: AxonGraph, limits: Limits) -> int:
+    """A lower bound of the number of cores, from neurons, synapses and axons in."""
+    bounds = [1]
+    if limits.neurons_per_core is not None:
+        bounds.append(-(-graph.n_neurons // limits.neurons_per_core))
+    most = synapse_limit(limits)
+    if most:
+        bounds.append(-(-int(graph.fan_in.sum()) // most))
+    if limits.axons_in_per_core:
+        used = int((np.diff(graph.synapses.indptr) > 0).sum())
+        bounds.append(-(-used // limits.axons_in_per_core))
+    return max(bounds)

@@ -1,0 +1,203 @@
+r"""What each importer takes a NIR file for, read in its source and tried.
+
+A neuron may be written in other units of voltage and current, :math:`\hat V = s (V - E_0)` and
+:math:`\hat I = c I`, without a change of its spikes:
+
+.. math::
+    \hat r = s R / c, \qquad \hat\vartheta = s (\vartheta - E_0), \qquad
+    \hat v_{reset} = s (V_r - E_0), \qquad \hat v_{leak} = s (E - E_0), \qquad
+    \hat w_{ij} = c_j w_{ij} .
+
+This is what absorbs most of the demands below. :math:`s, c, E_0` stand in the metadata, and
+:func:`eventsim.network.nir.from_nir` undoes them.
+
+===============  ===========================================================================
+program          what it does with a file
+===============  ===========================================================================
+Norse 1.1        a spike is 1 for one step, so w_in = tau_syn / dt; uses v_leak for the synaptic
+                 current as well, so it is moved to 0; ignores v_reset, always 0
+snnTorch 1.0     dt is 0.1 ms; wants v_leak = 0, r = tau_mem / dt, w_in = tau_syn / dt and one
+                 threshold per population; resets to 0. A single matrix between a population and
+                 itself it takes for a module of its own, and then multiplies the input by it:
+                 a unit matrix behind it keeps it from that
+SpikingJelly 2   as snnTorch with a dt of choice, and one value per population of every
+                 parameter, v_reset included
+Rockpool 3.1     takes dt from tau_mem / (1 + r); ignores w_in and v_reset; resets by subtracting
+                 the threshold, which at an exact crossing is a reset to 0
+===============  ===========================================================================
+
+None of them knows ``CubaLI``, ``Scale`` or ``Delay``. A readout becomes a ``CubaLIF`` with a
+threshold out of reach, whose voltage is in the program's state; self-recurrent weights become a
+diagonal ``Linear``, which acts one step later; delays are refused.
+
+Measured against each: ``bench/nir``.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from eventsim.errors import NetworkError, ParameterError
+from eventsim.network.nir.package import Floats
+from eventsim.network.parts import Population
+
+Target = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+OUT_OF_REACH = 1e30  # threshold of a readout that must be written as a spiking population
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a file must look like.
+
+    Attributes
+    ----------
+    title
+        Name of the program.
+    dt
+        Its own time step in ms; None where spikes are impulses.
+    fixed_dt
+        Whether it takes no other.
+    resistance
+        What r must be: ``own``, ``tau/dt``, or ``tau/dt-1``.
+    zero_leak, unit_threshold
+        Demands that other units of voltage meet.
+    zero_reset
+        Whether V is always reset to 0, so that v_reset must be v_leak.
+    uniform
+        Parameters that must be equal in all neurons of a population.
+    plain_nodes
+        Whether ``CubaLI``, ``Scale`` and ``Delay`` are known.
+    detour
+        Whether weights of a population onto itself must be followed by a unit matrix.
+    """
+
+    title: str
+    dt: float | None
+    fixed_dt: bool = False
+    resistance: Literal["own", "tau/dt", "tau/dt-1"] = "own"
+    zero_leak: bool = True
+    unit_threshold: bool = False
+    zero_reset: bool = True
+    uniform: tuple[str, ...] = ()
+    plain_nodes: bool = False
+    detour: bool = False
+
+
+PLAIN = Dialect("NIR", None, zero_leak=False, zero_reset=False, plain_nodes=True)
+DIALECTS: dict[str, Dialect] = {
+    "norse": Dialect("Norse", 1.0),
+    "snntorch": Dialect(
+        "snnTorch", 0.1, fixed_dt=True, resistance="tau/dt", unit_threshold=True, detour=True
+    ),
+    "spikingjelly": Dialect(
+        "SpikingJelly",
+        0.1,
+        resistance="tau/dt",
+        unit_threshold=True,
+        zero_reset=False,
+        uniform=("tau_mem", "tau_syn", "v_reset"),
+    ),
+    "rockpool": Dialect("Rockpool", 1.0, resistance="tau/dt-1", unit_threshold=True),
+}
+
+
+def find_dialect(who: str, target: str | None, dt: float | None) -> tuple[Dialect, float | None]:
+    """The dialect and its time step in ms (None for impulses).
+
+    Raises
+    ------
+    NetworkError, ParameterError
+        There is no such target, or it does not take that time step.
+    """
+    if target is None:
+        if dt is not None:
+            raise ParameterError(
+                f"{who}: dt is {dt} ms, but spikes of plain NIR are impulses. Name the program "
+                f"that needs a time step: {', '.join(TARGETS)}."
+            )
+        return PLAIN, None
+    if target not in DIALECTS:
+        raise NetworkError(
+            f"{who}: knows no program {target!r}, only {', '.join(TARGETS)}; leave it out for "
+            "plain NIR."
+        )
+    dialect = DIALECTS[target]
+    step = dialect.dt if dt is None else float(dt)
+    if step is None or not (np.isfinite(step) and step > 0.0):
+        raise ParameterError(f"{who}: dt is {dt}, expected a time step > 0 (ms).")
+    if dialect.fixed_dt and step != dialect.dt:
+        raise ParameterError(
+            f"{who}: dt is {step} ms, but {dialect.title} reads every file with {dialect.dt} ms."
+        )
+    return dialect, step
+
+
+@dataclass(frozen=True, eq=False)
+class Gauge:
+    """Units of a population: :math:`E_0, s, c` of the module's formulas, each [neurons]."""
+
+    shift: Floats
+    voltage: Floats
+    current: Floats
+
+    @property
+    def neutral(self) -> bool:
+        """Whether nothing changes."""
+        return not self.shift.any() and bool(
+            (self.voltage == 1).all() and (self.current == 1).all()
+        )
+
+
+def gauge_of(population: Population, dialect: Dialect, dt: float | None) -> Gauge:
+    """Units in which ``population`` meets the demands of ``dialect``. New arrays."""
+    ones = np.ones(population.size)
+    shift = population.v_leak.copy() if dialect.zero_leak else 0.0 * ones
+    spiking = population.kind == "spiking"
+    voltage = 1.0 / (population.threshold - shift) if dialect.unit_threshold and spiking else ones
+    if dialect.resistance == "own":
+        return Gauge(shift, voltage, ones)
+    assert dt is not None
+    # All programs of this kind add I to V at every step, also the one that reads tau/dt - 1.
+    return Gauge(shift, voltage, voltage * population.resistance * dt / population.tau_mem)
+
+
+def faults(
+    population: Population, dialect: Dialect, dt: float | None
+) -> tuple[list[str], list[str]]:
+    """What the dialect cannot say of a population: errors, and losses that a file survives."""
+    wrong: list[str] = []
+    lost: list[str] = []
+    name = repr(population.name)
+    if population.kind == "input":
+        return wrong, lost
+    spiking = population.kind == "spiking"
+    if spiking and population.refractory.any():
+        lost.append(f"{name} has refractory times (up to {population.refractory.max():g} ms)")
+    if spiking and (population.v_leak >= population.threshold).any():
+        text = f"{name} has neurons that fire by themselves (v_leak above threshold)"
+        (wrong if dialect.zero_leak else lost).append(
+            f"{text}; they begin at v_reset" if not dialect.zero_leak else text
+        )
+    elif dialect.zero_reset and spiking and (population.v_reset != population.v_leak).any():
+        lost.append(f"{name} has a v_reset that is not its v_leak")
+    if dt is not None:
+        fastest = min(population.tau_mem.min(), population.tau_syn.min())
+        if fastest <= dt:
+            wrong.append(f"{name} has a time constant of {fastest:g} ms, not above dt = {dt:g} ms")
+    wrong += [
+        f"{name} has a {key} that differs between neurons"
+        for key in dialect.uniform
+        if key in population.parameters and not _uniform(population, key)
+    ]
+    return wrong, lost
+
+
+def _uniform(population: Population, key: str) -> bool:
+    values = population.parameters[key]
+    if key == "v_reset":
+        leak = population.v_leak
+        values = (values - leak) / (population.threshold - leak)
+        return bool(np.allclose(values, values[0], rtol=1e-12, atol=1e-12))
+    return bool((values == values[0]).all())

@@ -1,0 +1,322 @@
+"""to_nir: a network as a NIR graph."""
+
+import json
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from eventsim.errors import NetworkError
+from eventsim.network.network import Network
+from eventsim.network.nir.dialects import (
+    OUT_OF_REACH,
+    Dialect,
+    Gauge,
+    Target,
+    faults,
+    find_dialect,
+    gauge_of,
+)
+from eventsim.network.nir.package import (
+    FORMAT,
+    Floats,
+    NirWarning,
+    TimeUnit,
+    check_unit,
+    load_nir,
+    node_names,
+    unused,
+)
+from eventsim.network.parts import Population, Projection
+
+MAX_ENTRIES = 2**24  # of one dense matrix; 128 MiB
+MAX_BRANCHES = 16  # of a projection whose delays differ from synapse to synapse
+
+
+@dataclass(eq=False)
+class _Writing:
+    """A graph as it grows, and how it is written. Times here are in the file's unit."""
+
+    nir: Any
+    dialect: Dialect
+    dt: float | None
+    ms: float
+    max_entries: int
+    nodes: dict[str, Any] = field(default_factory=dict)
+    edges: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, wanted: str, node: Any) -> str:
+        name = unused(wanted, set(self.nodes))
+        self.nodes[name] = node
+        return name
+
+
+def to_nir(
+    net: Network,
+    *,
+    target: Target | None = None,
+    dt: float | None = None,
+    time_unit: TimeUnit = "s",
+    lossy: bool = False,
+    max_entries: int = MAX_ENTRIES,
+) -> Any:
+    """The network as a ``nir.NIRGraph``; the mapping is that of :mod:`eventsim.network.nir`.
+
+    Parameters
+    ----------
+    net
+        Any network.
+    target
+        Program that will read it: see :mod:`eventsim.network.nir.dialects`. None for plain NIR,
+        which :func:`from_nir` reads back to the same spikes, to the bit.
+    dt
+        Time step of the target in ms; the importer's own default if None. Only with a target.
+    time_unit
+        Of all times in the graph, ``s`` or ``ms``; other programs expect seconds.
+    lossy
+        Warn, in place of raising, of what the target will leave out.
+    max_entries
+        Largest weight matrix, in entries: NIR has no sparse ones, so a sparse projection becomes a
+        dense matrix.
+
+    Returns
+    -------
+    nir.NIRGraph
+        New arrays.
+
+    Raises
+    ------
+    NetworkError
+        The target cannot express the network, a matrix is too large, or nir is missing.
+    ParameterError
+        A value of the network is outside its domain, or dt or time_unit is.
+
+    Warns
+    -----
+    NirWarning
+        Something that changes spikes stands in metadata only.
+    """
+    nir = load_nir("to_nir")
+    ms = check_unit("to_nir", time_unit)
+    dialect, step = find_dialect("to_nir", target, dt)
+    net.check()
+    net = net.to_host()
+    _judge(net, dialect, step, lossy)
+    writing = _Writing(nir, dialect, step, ms, max_entries)
+    names = node_names(net)
+    gauges = {p.name: gauge_of(p, dialect, step) for p in net.populations.values() if p.parameters}
+    for population in net.populations.values():
+        node = _population(writing, population, gauges.get(population.name))
+        writing.nodes[names[population.name]] = node
+    for projection in net.projections.values():
+        _projection(writing, projection, names, gauges)
+    _outputs(writing, net, names)
+    metadata: dict[str, Any] = {
+        "time_unit": time_unit,
+        "eventsim_format": FORMAT,
+        "eventsim_populations": json.dumps(list(names.values())),
+        "eventsim_projections": json.dumps(
+            [[p.source, p.target] for p in net.projections.values()]
+        ),
+    }
+    if target is not None and step is not None:
+        metadata |= {"eventsim_target": target, "eventsim_dt": step / ms}
+    return nir.NIRGraph(writing.nodes, writing.edges, metadata)
+
+
+def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> None:
+    """Raise or warn of what the file cannot say."""
+    wrong: list[str] = []
+    lost: list[str] = []
+    for population in net.populations.values():
+        errors, losses = faults(population, dialect, dt)
+        wrong, lost = wrong + errors, lost + losses
+    fed = {projection.source for projection in net.projections.values()}
+    wrong += [
+        f"{p.name!r} is the input and projects to nothing"
+        for p in net.populations.values()
+        if p.kind == "input" and p.name not in fed
+    ]
+    if not dialect.plain_nodes:
+        wrong += [f"{p.name!r} has delays" for p in net.projections.values() if p.delays.any()]
+    if wrong or (lost and dt is not None and not lossy):
+        advice = "" if wrong else " Pass lossy=True to write the file without them."
+        raise NetworkError(
+            f"to_nir: {dialect.title} cannot run this network: {'; '.join(wrong + lost)}.{advice}"
+        )
+    if lost:
+        who = "other programs do" if dt is None else f"{dialect.title} does"
+        warnings.warn(
+            f"to_nir: NIR has no word for some of this network, and {who} not see it: "
+            f"{'; '.join(lost)}. It stands in the metadata, which eventsim reads.",
+            NirWarning,
+            stacklevel=3,
+        )
+
+
+def _population(writing: _Writing, population: Population, gauge: Gauge | None) -> Any:
+    nir, dialect = writing.nir, writing.dialect
+    metadata: dict[str, Any] = {"eventsim_name": population.name}
+    if gauge is None:
+        return nir.Input({"input": np.array([population.size])}, metadata=metadata)
+    if not gauge.neutral:
+        metadata |= {
+            "eventsim_voltage_shift": gauge.shift,
+            "eventsim_voltage_scale": gauge.voltage,
+            "eventsim_current_scale": gauge.current,
+        }
+    values = _membrane(writing, population, gauge, metadata)
+    if population.kind == "spiking":
+        if population.refractory.any():
+            metadata["eventsim_refractory_ms"] = population.refractory.copy()
+        return nir.CubaLIF(**values, **_threshold(population, gauge, dialect), metadata=metadata)
+    if dialect.plain_nodes:
+        return nir.CubaLI(**values, metadata=metadata)
+    still = {"v_threshold": np.full(population.size, OUT_OF_REACH)}
+    return nir.CubaLIF(**values, **still, metadata=metadata)
+
+
+def _membrane(
+    writing: _Writing, population: Population, gauge: Gauge, metadata: dict[str, Any]
+) -> dict[str, Floats]:
+    """Parameters that readouts have as well."""
+    tau_mem = _times(writing, "tau_mem", population.tau_mem, metadata)
+    tau_syn = _times(writing, "tau_syn", population.tau_syn, metadata)
+    resistance, w_in = gauge.voltage * population.resistance / gauge.current, tau_syn
+    if writing.dt is not None:
+        step = writing.dt / writing.ms
+        w_in = tau_syn / step
+        # To the bit, where an importer compares.
+        if writing.dialect.resistance != "own":
+            resistance = tau_mem / step - (writing.dialect.resistance == "tau/dt-1")
+    return {
+        "tau_mem": tau_mem,
+        "tau_syn": tau_syn,
+        "r": resistance,
+        "v_leak": gauge.voltage * (population.v_leak - gauge.shift),
+        "w_in": w_in,
+    }
+
+
+def _threshold(population: Population, gauge: Gauge, dialect: Dialect) -> dict[str, Floats]:
+    threshold = gauge.voltage * (population.threshold - gauge.shift)
+    reset = gauge.voltage * (population.v_reset - gauge.shift)
+    # Importers that want one value compare to the bit; what is left here are roundings.
+    if dialect.unit_threshold:
+        threshold = np.ones(population.size)
+    if "v_reset" in dialect.uniform:
+        reset = np.full(population.size, reset[0])
+    return {"v_threshold": threshold, "v_reset": reset}
+
+
+def _times(writing: _Writing, key: str, values: Floats, metadata: dict[str, Any]) -> Floats:
+    """Times in the file's unit; where the way back is inexact, the exact ones as metadata."""
+    written = values / writing.ms
+    if (written * writing.ms != values).any():
+        metadata[f"eventsim_{key}_ms"] = values.copy()
+    return written
+
+
+def _projection(
+    writing: _Writing, projection: Projection, names: dict[str, str], gauges: dict[str, Gauge]
+) -> None:
+    nir, source, target = writing.nir, names[projection.source], names[projection.target]
+    metadata: dict[str, Any] = {"eventsim_kind": projection.kind}
+    if projection.delays.any():
+        # HDF5 compresses no scalars.
+        scalar = projection.delays.ndim == 0
+        metadata["eventsim_delays_ms"] = (
+            float(projection.delays) if scalar else projection.delays.copy()
+        )
+    current = gauges[projection.target].current
+    if projection.kind == "self":
+        weights = current * projection.weights
+        node = nir.Scale(weights) if writing.dialect.plain_nodes else nir.Linear(np.diag(weights))
+        node.metadata.update(metadata)
+        delays = np.broadcast_to(projection.delays, (weights.size,))
+        _branch(writing, (source, target), node, delays)
+        return
+    dense, delays = _as_dense(writing, projection, metadata)
+    for number, (mask, lags) in enumerate(_branches(projection, delays)):
+        weights = dense if mask is None else np.where(mask, dense, 0.0)
+        node = nir.Linear((weights * current).T.copy())
+        node.metadata.update(metadata if number == 0 else {})
+        _branch(writing, (source, target), node, lags)
+
+
+def _branch(writing: _Writing, ends: tuple[str, str], node: Any, delays: Floats) -> None:
+    """Edges from source to target through a delay, if there is one, and weights."""
+    last, target = ends
+    if delays.any():
+        lag = writing.add(f"delay_{last}_{target}", writing.nir.Delay(delays / writing.ms))
+        writing.edges.append((last, lag))
+        last = lag
+    weights = writing.add(f"w_{ends[0]}_{target}", node)
+    writing.edges.append((last, weights))
+    if writing.dialect.detour and ends[0] == target:
+        unit = writing.nir.Linear(np.eye(node.weight.shape[0]))
+        detour = writing.add(f"unit_{target}", unit)
+        writing.edges.append((weights, detour))
+        weights = detour
+    writing.edges.append((weights, target))
+
+
+def _as_dense(
+    writing: _Writing, projection: Projection, metadata: dict[str, Any]
+) -> tuple[Floats, Floats]:
+    """Weights, and delays of every synapse where they are so given, as dense matrices."""
+    shape = projection.weights.shape
+    if shape[0] * shape[1] > writing.max_entries:
+        raise NetworkError(
+            f"to_nir: projection {projection.name!r} would be a dense matrix of {shape[0]:,} x "
+            f"{shape[1]:,} entries ({shape[0] * shape[1] * 8 / 2**20:,.0f} MiB), since NIR has no "
+            f"sparse ones; the limit is max_entries={writing.max_entries:,}. Pass a larger one."
+        )
+    if projection.kind == "dense":
+        return projection.weights, projection.delays
+    pattern = projection.weights
+    metadata |= {
+        "eventsim_indices": pattern.indices.copy(),
+        "eventsim_indptr": pattern.indptr.copy(),
+    }
+    if not projection.delay_per_synapse:
+        return pattern.toarray(), projection.delays
+    delays = sp.csr_array((projection.delays, pattern.indices, pattern.indptr), shape=shape)
+    return pattern.toarray(), delays.toarray()
+
+
+def _branches(projection: Projection, delays: Floats) -> list[tuple[Any, Floats]]:
+    """Masks of synapses (None for all) with the delay of every source there."""
+    if not projection.delay_per_synapse:
+        return [(None, np.broadcast_to(delays, (projection.weights.shape[0],)))]
+    stored = np.ones(delays.shape, bool)
+    if projection.kind == "sparse":
+        pattern = projection.weights
+        parts = (np.ones(pattern.nnz), pattern.indices, pattern.indptr)
+        stored = sp.csr_array(parts, shape=pattern.shape).toarray() > 0
+    distinct = [np.unique(row[there]) for row, there in zip(delays, stored, strict=True)]
+    count = max((row.size for row in distinct), default=0)
+    if count > MAX_BRANCHES:
+        raise NetworkError(
+            f"to_nir: projection {projection.name!r} has sources with up to {count} different "
+            f"delays. NIR delays belong to sources, so each takes a branch with a matrix of its "
+            f"own; {MAX_BRANCHES} is the limit. Round the delays, or give one per source."
+        )
+    found = []
+    for k in range(max(count, 1)):
+        lags = np.array([row[k] if k < row.size else 0.0 for row in distinct])
+        there = np.array([k < row.size for row in distinct])
+        found.append((stored & there[:, np.newaxis] & (delays == lags[:, np.newaxis]), lags))
+    return found
+
+
+def _outputs(writing: _Writing, net: Network, names: dict[str, str]) -> None:
+    """An Output for every population that no other listens to; of a ring, for its last."""
+    heard = {p.source for p in net.projections.values() if p.source != p.target}
+    ends = [p.name for p in net.populations.values() if p.name not in heard and p.kind != "input"]
+    for name in ends or list(net.populations)[-1:]:
+        size = np.array([net.populations[name].size])
+        output = writing.add("output", writing.nir.Output({"output": size}))
+        writing.edges.append((names[name], output))

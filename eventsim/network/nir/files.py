@@ -1,0 +1,65 @@
+"""Files of NIR graphs, written whole or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+from eventsim.errors import NetworkError, StorageError
+from eventsim.events.storage import replacing
+from eventsim.network.network import Network
+from eventsim.network.nir.dialects import Target
+from eventsim.network.nir.export import MAX_ENTRIES, to_nir
+from eventsim.network.nir.package import TimeUnit, load_nir
+from eventsim.network.nir.restore import from_nir
+
+
+def write_nir(
+    net: Network,
+    path: str | Path,
+    *,
+    target: Target | None = None,
+    dt: float | None = None,
+    time_unit: TimeUnit = "s",
+    lossy: bool = False,
+    max_entries: int = MAX_ENTRIES,
+) -> None:
+    """Write :func:`to_nir` of the network to an HDF5 file, atomically; parameters as there."""
+    graph = to_nir(
+        net, target=target, dt=dt, time_unit=time_unit, lossy=lossy, max_entries=max_entries
+    )
+    with replacing(path) as temporary:
+        load_nir("write_nir").write(temporary, graph)
+
+
+def read_nir(
+    path: str | Path,
+    *,
+    source: Target | None = None,
+    dt: float | None = None,
+    time_unit: TimeUnit | None = None,
+) -> Network:
+    """The network in a NIR file; parameters as :func:`from_nir`.
+
+    Raises
+    ------
+    StorageError
+        The file is missing, or no NIR graph.
+    NetworkError, ParameterError, ShapeError
+        eventsim cannot express the graph.
+    """
+    return from_nir(read_graph(path), source=source, dt=dt, time_unit=time_unit)
+
+
+def read_graph(path: str | Path) -> Any:
+    """The ``nir.NIRGraph`` in a file; StorageError if it holds none."""
+    nir = load_nir("read_nir")
+    if not Path(path).is_file():
+        raise StorageError(f"{path}: no such file, expected a NIR graph.")
+    try:
+        graph = nir.read(path)
+    except Exception as error:  # h5py, nir's own checks and assertions raise a dozen types
+        raise StorageError(
+            f"{path}: cannot be read as a NIR graph ({type(error).__name__}: {error})."
+        ) from error
+    if not isinstance(graph, nir.NIRGraph):
+        raise NetworkError(f"{path}: holds a single {type(graph).__name__}, expected a NIR graph.")
+    return graph

@@ -1,0 +1,63 @@
+"""The package nir, imported when it is needed; units; names of nodes."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import NetworkError, ParameterError
+from eventsim.network.network import Network
+
+Floats = NDArray[np.float64]
+TimeUnit = Literal["s", "ms"]
+PER_UNIT = {"s": 1e3, "ms": 1.0}  # ms in one unit of the file
+FORMAT = 1  # of the metadata that eventsim writes
+
+
+class NirWarning(UserWarning):
+    """Something of a network stands in metadata that other programs do not read."""
+
+
+def load_nir(who: str) -> Any:
+    """The module ``nir``; NetworkError for ``who`` if it is missing or too old."""
+    try:
+        import nir
+    except ImportError as error:
+        raise NetworkError(
+            f"{who} needs nir 1.0.8 or later: pip install 'eventsim[nir]' (import failed: {error})."
+        ) from error
+    if not hasattr(nir, "EventData"):
+        raise NetworkError(
+            f"{who} needs nir 1.0.8 or later, this is {getattr(nir, 'version', 'older')}: "
+            "pip install --upgrade 'eventsim[nir]'."
+        )
+    return nir
+
+
+def check_unit(who: str, unit: str) -> float:
+    """Milliseconds per unit; ParameterError if it is none."""
+    if unit not in PER_UNIT:
+        raise ParameterError(f"{who}: time_unit is {unit!r}, expected 's' or 'ms'.")
+    return PER_UNIT[unit]
+
+
+def node_names(net: Network) -> dict[str, str]:
+    """Name of every population's node: its own as far as HDF5, Python and NIR's habits allow."""
+    found: dict[str, str] = {}
+    for population in net.populations.values():
+        wanted = "".join(c if c.isalnum() or c == "_" else "_" for c in population.name)
+        if population.kind == "input":
+            wanted = "input"
+        elif wanted in ("input", "output"):
+            wanted = f"{wanted}_neurons"
+        found[population.name] = unused(wanted, set(found.values()))
+    return found
+
+
+def unused(wanted: str, taken: set[str]) -> str:
+    """``wanted``, or it with the first number that makes it new."""
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name

@@ -1,0 +1,235 @@
+"""from_nir: a NIR graph as a network, or why it cannot be one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.network.network import Network
+from eventsim.network.nir.dialects import OUT_OF_REACH, Target, find_dialect
+from eventsim.network.nir.package import FORMAT, Floats, TimeUnit, check_unit, load_nir
+from eventsim.network.nir.paths import Chain, chains
+from eventsim.network.nir.simplify import simplified
+from eventsim.network.nir.wiring import End, connect
+
+LARGEST_SECONDS = 1.0  # a time constant above it is more likely one in ms
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How the numbers of a graph are meant."""
+
+    ms: float
+    source: str | None
+    dt: float | None  # in the file's unit; None where a spike is an impulse
+
+
+@dataclass(frozen=True, eq=False)
+class _Neurons:
+    """A node as a population, and its parameters as eventsim means them."""
+
+    end: End
+    kind: str
+    parameters: Mapping[str, Floats]
+
+
+def from_nir(
+    graph: Any,
+    *,
+    source: Target | None = None,
+    dt: float | None = None,
+    time_unit: TimeUnit | None = None,
+) -> Network:
+    """The network that a NIR graph describes.
+
+    Parameters
+    ----------
+    graph
+        A ``nir.NIRGraph``, also with graphs inside. ``CubaLIF`` and ``CubaLI`` become populations;
+        so does an ``LI`` that feeds one ``LIF`` or ``LI`` one to one, which is the same. Between
+        them lie ``Linear``, ``Scale``, ``Delay``, and ``Affine`` without bias.
+    source
+        Program that wrote it, whose spikes are 1 for one step and not impulses. A graph from
+        eventsim says so itself; None for any other is NIR to the letter.
+    dt
+        Time step of the source in ms; its usual one if None.
+    time_unit
+        Of the graph's times. None: what its metadata says, else seconds, unless a time constant
+        is above one second.
+
+    Returns
+    -------
+    Network
+        New arrays. What eventsim wrote as plain NIR gives the same spikes, to the bit.
+
+    Raises
+    ------
+    NetworkError, ShapeError, ParameterError
+        What eventsim cannot express, by node.
+    """
+    nir = load_nir("from_nir")
+    if not isinstance(graph, nir.NIRGraph):
+        raise NetworkError(f"from_nir: got {type(graph).__name__}, expected a nir.NIRGraph.")
+    graph = simplified(nir, graph)
+    reading = _reading(graph, source, dt, time_unit)
+    neurons = _find_neurons(nir, graph, reading)
+    net = Network()
+    for found in neurons.values():
+        name, size = found.end.name, found.end.size
+        if found.kind == "input":
+            net.add_input(name, size)
+        elif found.kind == "readout":
+            net.add_readout(name, size, **found.parameters)
+        else:
+            net.add_population(name, size, **found.parameters)
+    for chained in _by_pair(graph, neurons):
+        begin, end = neurons[chained[0].source], neurons[chained[0].target]
+        if begin.kind == "readout":
+            raise NetworkError(
+                f"from_nir: {begin.end.name!r} has no threshold but feeds {end.end.name!r}. "
+                "Voltages that flow between populations are no events."
+            )
+        connect(net, begin.end, end.end, chained, reading.ms)
+    return net
+
+
+def _reading(
+    graph: Any, source: str | None, dt: float | None, time_unit: TimeUnit | None
+) -> _Reading:
+    metadata = graph.metadata
+    if int(metadata.get("eventsim_format", FORMAT)) != FORMAT:
+        raise NetworkError(
+            f"from_nir: the graph's metadata is of eventsim's format "
+            f"{int(metadata['eventsim_format'])}, this eventsim reads {FORMAT}."
+        )
+    unit = time_unit or metadata.get("time_unit")
+    if unit is None:
+        largest = max((_largest_tau(node) for node in graph.nodes.values()), default=0.0)
+        if largest > LARGEST_SECONDS:
+            raise ParameterError(
+                f"from_nir: the graph does not say its unit of time, and a time constant is "
+                f"{largest:g}. Say which it is: time_unit='s' or time_unit='ms'."
+            )
+        unit = "s"
+    ms = check_unit("from_nir", unit)
+    if source is None and "eventsim_target" in metadata:
+        source = metadata["eventsim_target"]
+        dt = float(metadata["eventsim_dt"]) * ms if dt is None else dt
+    _, step = find_dialect("from_nir", source, dt)
+    return _Reading(ms, source, None if step is None else step / ms)
+
+
+def _largest_tau(node: Any) -> float:
+    taus = [getattr(node, key) for key in ("tau", "tau_mem", "tau_syn") if hasattr(node, key)]
+    return max((float(np.max(tau)) for tau in taus), default=0.0)
+
+
+def _find_neurons(nir: Any, graph: Any, reading: _Reading) -> dict[str, _Neurons]:
+    """Populations by the names of their nodes: one input, and at least one more."""
+    neurons = {}
+    written = json.loads(graph.metadata.get("eventsim_populations", "[]"))
+    for name in _in_order(written, graph.nodes):
+        node = graph.nodes[name]
+        # The package nir puts inputs of its own before neurons that have none.
+        added = written and isinstance(node, nir.Input) and name not in written
+        if isinstance(node, nir.Input | nir.CubaLIF | nir.CubaLI) and not added:
+            neurons[name] = _neurons(name, node, reading)
+    inputs = [name for name, found in neurons.items() if found.kind == "input"]
+    if len(inputs) != 1:
+        raise NetworkError(
+            f"from_nir: the graph has {len(inputs)} inputs {inputs}, expected one. Join them into "
+            "one, whose channels are all of theirs."
+        )
+    if len(neurons) == 1:
+        raise NetworkError("from_nir: the graph has no neurons.")
+    return neurons
+
+
+def _in_order(written: list[str], nodes: Mapping[str, Any]) -> list[str]:
+    """Names as eventsim wrote them, which HDF5 sorts; of others the input first."""
+    known = [name for name in written if name in nodes]
+    inputs = [name for name, node in nodes.items() if type(node).__name__ == "Input"]
+    return list(dict.fromkeys([*known, *inputs, *nodes]))
+
+
+def _by_pair(graph: Any, neurons: Mapping[str, _Neurons]) -> list[list[Chain]]:
+    """The chains of every pair of populations, in the order in which eventsim wrote them."""
+    sizes = {name: found.end.size for name, found in neurons.items()}
+    inner = {name: size for name, size in sizes.items() if neurons[name].kind != "input"}
+    pairs: dict[tuple[str, str], list[Chain]] = {}
+    for chain in chains(graph, sizes, inner):
+        named = (neurons[chain.source].end.name, neurons[chain.target].end.name)
+        pairs.setdefault(named, []).append(chain)
+    written = [tuple(pair) for pair in json.loads(graph.metadata.get("eventsim_projections", "[]"))]
+    known = [pair for pair in written if pair in pairs]
+    return [pairs[pair] for pair in known + [pair for pair in pairs if pair not in known]]
+
+
+def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
+    metadata = node.metadata
+    called = metadata.get("eventsim_name", name.replace(".", "_").replace("->", "_to_"))
+    if type(node).__name__ == "Input":
+        size = int(np.prod(np.asarray(node.input_type["input"], dtype=np.int64)))
+        return _Neurons(End(called, size, np.ones(size)), "input", {})
+    raw = {
+        key: np.array(getattr(node, key), dtype=np.float64)
+        for key in ("tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "v_reset", "w_in")
+        if hasattr(node, key)
+    }
+    if raw["tau_mem"].ndim != 1:
+        raise ShapeError(
+            f"from_nir: the parameters of node {name!r} have shape {raw['tau_mem'].shape}, "
+            "expected one dimension, one value per neuron. Flatten them."
+        )
+    size = raw["tau_mem"].size
+    voltage = _said(name, metadata, "voltage_scale", np.ones(size))
+    current = _said(name, metadata, "current_scale", np.ones(size))
+    shift = _said(name, metadata, "voltage_shift", np.zeros(size))
+    silent = raw.get("v_threshold", np.zeros(size)).min() >= OUT_OF_REACH
+    kind = "readout" if silent or "v_threshold" not in raw else "spiking"
+    parameters = {
+        "tau_mem": _exact(raw["tau_mem"], metadata.get("eventsim_tau_mem_ms"), reading.ms),
+        "tau_syn": _exact(raw["tau_syn"], metadata.get("eventsim_tau_syn_ms"), reading.ms),
+        "resistance": _resistance(raw, reading) * current / voltage,
+        "v_leak": raw["v_leak"] / voltage + shift,
+    }
+    if kind == "spiking":
+        parameters["threshold"] = raw["v_threshold"] / voltage + shift
+        parameters["v_reset"] = raw["v_reset"] / voltage + shift
+        parameters["refractory"] = _said(name, metadata, "refractory_ms", np.zeros(size))
+    return _Neurons(End(called, size, _jump(raw, reading) / current), kind, parameters)
+
+
+def _said(name: str, metadata: Mapping[str, Any], key: str, default: Floats) -> Floats:
+    """What the metadata of a node says of its neurons."""
+    values = np.asarray(metadata.get(f"eventsim_{key}", default), dtype=np.float64)
+    if values.shape != default.shape:
+        raise ShapeError(
+            f"from_nir: eventsim_{key} in the metadata of node {name!r} has shape {values.shape}, "
+            f"the node has {default.size} neurons. Make it fit, or remove it."
+        )
+    return values
+
+
+def _resistance(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
+    """R; Rockpool does not read r as one: it adds I to V at every step."""
+    return raw["tau_mem"] / reading.dt if reading.source == "rockpool" and reading.dt else raw["r"]
+
+
+def _jump(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
+    """By what I jumps for a spike of weight 1."""
+    if reading.dt is None:
+        return raw["w_in"] / raw["tau_syn"]
+    if reading.source == "rockpool":
+        return np.ones(raw["w_in"].size)
+    return raw["w_in"] * reading.dt / raw["tau_syn"]
+
+
+def _exact(written: Floats, exact: Any, ms: float) -> Floats:
+    """Times in ms: those of the metadata, unless the node was changed since."""
+    if exact is not None and np.array_equal(np.asarray(exact) / ms, written):
+        return np.asarray(exact)
+    return written * ms

@@ -1,0 +1,131 @@
+"""Pictures of what a run costs: energies of chips, and what they are made of."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from eventsim.energy import DenseEquivalent, EnergyReport
+from eventsim.report.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    figure,
+)
+
+ROW_INCHES = 0.42
+PJ_PER_UJ = 1e6
+
+# A colour for what a term is about; a hatch tells its variants apart.
+_LOOK: dict[str, tuple[str, str, str | None]] = {
+    "synaptic_event": ("synaptic events", BLUE, None),
+    "ac": ("accumulations", BLUE, "////"),
+    "mac": ("multiplications", BLUE, "...."),
+    "memory_byte": ("memory", SKY, None),
+    "state_access": ("state accesses", SKY, "////"),
+    "neuron_update_active": ("neuron updates with input", VERMILION, None),
+    "neuron_update_idle": ("neuron updates without", ORANGE, None),
+    "membrane_update": ("neuron updates by arrivals", VERMILION, "////"),
+    "spike": ("spikes", GREEN, None),
+    "axon_out": ("axons", GREEN, "////"),
+    "hop_ew": ("links east-west", PURPLE, None),
+    "hop_ns": ("links north-south", PURPLE, "////"),
+    "step_sync": ("barriers", MUTED, None),
+}
+
+
+def energy_breakdown(
+    reports: Sequence[EnergyReport],
+    *,
+    dense: Sequence[DenseEquivalent] = (),
+    title: str = "",
+) -> Figure:
+    """Energy per sample of every chip, and the shares of its terms.
+
+    On the left totals on a logarithmic axis, without leakage and, as a ring, with it; on the right
+    what the energy consists of, where leakage is a term of its own without it. Chips without a
+    single figure are named only.
+    """
+    rows = len(reports) + len(dense)
+    drawn = figure(10.0, 1.6 + ROW_INCHES * max(rows, 2))
+    totals, shares = drawn.subplots(1, 2, width_ratios=[1.0, 1.25], sharey=True)
+    _draw_totals(totals, reports, dense)
+    _draw_shares(shares, reports)
+    totals.set_yticks(range(rows), [*map(_name, reports), *map(_dense_name, dense)])
+    totals.set_ylim(rows - 0.5, -0.5)
+    handles, labels = shares.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    drawn.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=4, fontsize=8)
+    if title:
+        drawn.suptitle(title, x=0.01, ha="left", fontsize=9, color=MUTED)
+    return drawn
+
+
+def _name(report: EnergyReport) -> str:
+    if report.step_ms is None:
+        return f"{report.chip.name}, no step"
+    return f"{report.chip.name}, dt {report.step_ms:g} ms"
+
+
+def _dense_name(dense: DenseEquivalent) -> str:
+    return f"dense {dense.cell.upper()}, {dense.frame_ms:g} ms frames, {dense.chip}"
+
+
+def _draw_totals(
+    axes: Axes, reports: Sequence[EnergyReport], dense: Sequence[DenseEquivalent]
+) -> None:
+    axes.set_title("Energy per recording (uJ)")
+    for row, report in enumerate(reports):
+        dynamic = report.part_pj("spikes", "step", "mapping") / PJ_PER_UJ
+        whole = report.total_pj / PJ_PER_UJ
+        if report.leakage == "included":
+            dynamic = 0.0
+        if report.leakage != "missing":
+            if dynamic > 0.0:
+                axes.plot([dynamic, whole], [row, row], color=FAINT, zorder=1)
+            axes.plot(whole, row, "o", mfc="white", mec=INK, ms=6, zorder=2)
+            _write(axes, whole, row)
+        if dynamic > 0.0:
+            axes.plot(dynamic, row, "o", color=INK, ms=6, zorder=3)
+            _write(axes, dynamic, row)
+        if whole == 0.0:
+            axes.text(0.5, row, "no figures", transform=axes.get_yaxis_transform(),
+                      ha="center", va="center", color=MUTED, fontsize=8)  # fmt: skip
+    for row, found in enumerate(dense, start=len(reports)):
+        mean = float(found.energy_pj.mean()) / PJ_PER_UJ
+        axes.plot(mean, row, "s", color=MUTED, ms=6)
+        _write(axes, mean, row)
+    axes.set_xscale("log")
+    axes.margins(x=0.2)
+    axes.grid(visible=True, axis="x")
+    axes.set_xlabel("filled: without leakage, ring: with it")
+
+
+def _write(axes: Axes, value: float, row: int) -> None:
+    text = f"{value:,.3g}" if value < 1e3 else f"{value:,.0f}"
+    axes.annotate(text, (value, row), (0, 7), textcoords="offset points",
+                  ha="center", fontsize=7.5, color=INK)  # fmt: skip
+
+
+def _draw_shares(axes: Axes, reports: Sequence[EnergyReport]) -> None:
+    axes.set_title("What it is spent on, leakage of its own left out (%)")
+    for row, report in enumerate(reports):
+        costs = [c for c in report.terms if c.term.name in _LOOK and c.energy_pj.any()]
+        energies = np.array([float(c.energy_pj.mean()) for c in costs])
+        if not energies.sum() > 0.0:
+            continue
+        left = 0.0
+        for cost, share in zip(costs, 100.0 * energies / energies.sum(), strict=True):
+            label, colour, hatch = _LOOK[cost.term.name]
+            axes.barh(row, share, left=left, color=colour, hatch=hatch, edgecolor="white",
+                      label=label, height=0.6, linewidth=0.5)  # fmt: skip
+            left += share
+    axes.set_xlim(0.0, 100.0)
+    axes.tick_params(axis="y", labelleft=False)

@@ -1,0 +1,167 @@
+r"""Which loss a TrainConfig means, what it needs of a network, and strings of words as classes.
+
+===========================  ==================================================  ================
+``TrainConfig.loss``         loss                                                output
+===========================  ==================================================  ================
+``cross_entropy``            :class:`CrossEntropy` on the weighted integral      readout
+``cross_entropy_maximum``    :class:`VoltageCrossEntropy`, largest voltage       readout
+``cross_entropy_last``       :class:`VoltageCrossEntropy`, last voltage          readout
+``first_spike``              :class:`FirstSpike`                                 spiking
+``spike_count``              :class:`SpikeCount`                                 spiking
+``van_rossum``               :class:`ClassTrains`                                spiking
+``ctc``                      :class:`CTC`                                        readout
+===========================  ==================================================  ================
+
+For ``ctc`` the name of a class is what is said in it, words apart by blanks: "one two two". The
+readout has one neuron per word, in the order of the sorted words, and a last one for the blank. An
+answer that is no class at all has the number after the last class.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import ParameterError
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+from eventsim.train.config import SPIKING_LOSSES, TrainConfig
+from eventsim.train.ctc import CTC
+from eventsim.train.decode import String, edits, greedy_strings
+from eventsim.train.gradient import AnySeeds
+from eventsim.train.losses import CrossEntropy, FirstSpike
+from eventsim.train.readouts import VoltageCrossEntropy
+from eventsim.train.softmax import Classified
+from eventsim.train.spiking import ClassTrains, SpikeCount
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class ClassifyingLoss(Protocol):
+    """A loss that answers with classes."""
+
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
+        """Value and seeds."""
+
+    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
+        """Class that is answered, of every sample."""
+
+    def classify(self, net: Network, tape: SpikeTape) -> Classified:
+        """Value, seeds and answers in one pass."""
+
+
+def make_loss(
+    config: TrainConfig, labels: Ints | Floats, class_names: Sequence[str] = ()
+) -> ClassifyingLoss:
+    """The loss that ``config`` names.
+
+    Parameters
+    ----------
+    config
+        Of the run.
+    labels
+        Class of every sample, [samples], or shares of classes where the loss takes them.
+    class_names
+        Of the data; only ``ctc`` asks for them.
+    """
+    tau, output, gain = config.loss_time_constant(), config.output, config.gain
+    margin = config.near_miss_margin if config.learns_from_misses() else None
+    if config.loss == "first_spike":
+        return FirstSpike(labels, population=output, time_constant=tau, miss_margin=margin)
+    if config.loss == "spike_count":
+        return SpikeCount(
+            labels, population=output, time_constant=tau, gain=gain, miss_margin=margin
+        )
+    if config.loss == "van_rossum":
+        return ClassTrains(
+            labels.astype(np.int64),
+            population=output,
+            time_constant=tau,
+            rate=config.target_rate,
+            miss_margin=margin,
+        )
+    if config.loss == "cross_entropy_maximum":
+        return VoltageCrossEntropy(labels, at="maximum", readout=output, gain=gain)
+    if config.loss == "cross_entropy_last":
+        return VoltageCrossEntropy(labels, at="last", readout=output, gain=gain)
+    if config.loss == "ctc":
+        strings = strings_of(class_names)
+        return StringLoss(
+            labels, strings, readout=output, interval=config.frame_interval, gain=gain
+        )
+    return CrossEntropy(labels, readout=output, time_constant=tau, gain=gain)
+
+
+def output_kind(loss: str) -> Literal["readout", "spiking"]:
+    """Kind of the population that answers."""
+    return "spiking" if loss in SPIKING_LOSSES else "readout"
+
+
+def output_size(loss: str, class_names: Sequence[str]) -> int:
+    """Neurons that the output needs."""
+    return len(words_of(class_names)) + 1 if loss == "ctc" else len(class_names)
+
+
+def answer_count(loss: str, class_names: Sequence[str], size: int) -> int:
+    """How many different answers an output of ``size`` neurons can give."""
+    return len(class_names) + 1 if loss == "ctc" else size
+
+
+def words_of(class_names: Sequence[str]) -> list[str]:
+    """All words of the names, sorted."""
+    return sorted({word for name in class_names for word in name.split()})
+
+
+def strings_of(class_names: Sequence[str]) -> list[String]:
+    """The numbers of every name's words."""
+    if not class_names:
+        raise ParameterError("make_loss: the loss 'ctc' needs class_names, whose words are said.")
+    number = {word: k for k, word in enumerate(words_of(class_names))}
+    return [tuple(number[word] for word in name.split()) for name in class_names]
+
+
+@dataclass(frozen=True, eq=False)
+class StringLoss:
+    """CTC where every class is a string; parameters as :class:`CTC`.
+
+    Parameters
+    ----------
+    labels
+        Class of every sample, [samples].
+    strings
+        One per class.
+    """
+
+    labels: Any
+    strings: Sequence[String]
+    readout: str
+    interval: float
+    gain: float
+
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
+        """Value and seeds."""
+        return self._loss()(net, tape)
+
+    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
+        """Class whose string is heard by the likeliest path; their number if it is none."""
+        return self._answers(greedy_strings(self._loss().frames(net, tape)))
+
+    def classify(self, net: Network, tape: SpikeTape) -> Classified:
+        """Value, seeds, answers and errors of labels in one pass."""
+        value, seeds, frames = self._loss().evaluate(net, tape)
+        heard = greedy_strings(frames)
+        wrong = [edits(one, self.strings[k]) for one, k in zip(heard, self.labels, strict=True)]
+        return Classified(
+            value, seeds, frames.logits, self._answers(heard), np.array(wrong, dtype=np.int64)
+        )
+
+    def _loss(self) -> CTC:
+        targets = [self.strings[k] for k in self.labels]
+        return CTC(targets, readout=self.readout, interval=self.interval, gain=self.gain)
+
+    def _answers(self, heard: Sequence[String]) -> Ints:
+        number = {string: k for k, string in enumerate(self.strings)}
+        return np.array([number.get(one, len(self.strings)) for one in heard], dtype=np.int64)

@@ -1,0 +1,120 @@
+"""Neurons that do not fire, which are linear in what arrives at them: parameters and arrivals.
+
+Readouts are, and so are spiking neurons in samples in which they have no spike.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.engine import get_backend, make_job
+from eventsim.engine.host import sum_by
+from eventsim.engine.job import Job
+from eventsim.events import SpikeTape
+from eventsim.events.namespace import Array, beside, namespace
+from eventsim.network import Network
+from eventsim.plan import make_plan
+from eventsim.train.arrivals import Arrivals, find_arrivals
+
+Ints = NDArray[np.int64]
+
+# About 0.5 GB in passing.
+ARRIVALS_AT_ONCE = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """Some neurons of one stage, with all that arrives at them; made by :func:`silent_neurons`.
+
+    Attributes
+    ----------
+    job
+        Of the stage.
+    chosen, in_member
+        Numbers of the neurons in the stage and in their population, NumPy.
+    arrivals
+        By row: ``sample * chosen.size + neuron``.
+    backend
+        Whose ``sum_by`` adds in a fixed order.
+    """
+
+    job: Job
+    chosen: Ints
+    in_member: Ints
+    arrivals: Arrivals
+    backend: str
+
+    @property
+    def xp(self) -> Any:
+        """Library of the arrays."""
+        return namespace(self.arrivals.time)
+
+    @property
+    def n_rows(self) -> int:
+        """Neurons times samples."""
+        return self.job.n_samples * self.chosen.size
+
+    def parameter(self, name: str) -> Array:
+        """Values of the chosen neurons, [neurons], where the arrivals are."""
+        values = beside(getattr(self.job.stage.population, name), self.arrivals.time)
+        found: Array = values[self.xp.asarray(self.chosen)]
+        return found
+
+    def by_row(self, values: Array) -> Array:
+        """One value per neuron as one per row. New array."""
+        return self.xp.tile(values, self.job.n_samples)
+
+    def ends(self) -> Array:
+        """End of the sample of every row, ms."""
+        return self.xp.repeat(self.xp.asarray(self.job.duration), self.chosen.size)
+
+    def without_arrivals(self) -> "Neurons":
+        """The same neurons, whose arrivals are no longer needed."""
+        none = Arrivals(*(values[:0] for values in vars(self.arrivals).values()))
+        return replace(self, arrivals=none)
+
+    def sum_by(self, values: Array, index: Array, size: int) -> Array:
+        """As :meth:`eventsim.engine.job.Backend.sum_by`."""
+        add = sum_by if self.xp is np else get_backend(self.backend).sum_by
+        return add(values, index, size)
+
+
+def silent_parts(
+    net: Network, tape: SpikeTape, name: str, chosen: Ints | None = None
+) -> Iterator[Neurons]:
+    """As :func:`silent_neurons`, in parts of neurons that meet ARRIVALS_AT_ONCE at most.
+
+    What formulas of many arrays need in passing is then bounded, however large the batch.
+    """
+    numbers = np.arange(net.population(name).size) if chosen is None else chosen
+    into = [p for p in net.projections.values() if p.target == name and p.kind != "self"]
+    events = sum(
+        len(tape[p.source]) if p.source in tape.trains else tape.stream.n_events for p in into
+    )
+    step = max(ARRIVALS_AT_ONCE // max(events, 1), 1)
+    for low in range(0, numbers.size, step):
+        yield silent_neurons(net, tape, name, numbers[low : low + step])
+
+
+def silent_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None = None) -> Neurons:
+    """Neurons of a readout, or neurons of a spiking population that fired in no sample.
+
+    Parameters
+    ----------
+    net, tape
+        The network and its run.
+    name
+        The population.
+    chosen
+        Their numbers in the population; None for all.
+    """
+    plan = make_plan(net)
+    population = net.population(name)
+    stage = next(s for s in plan.stages if name in [member.name for member in s.members])
+    chosen = np.arange(population.size) if chosen is None else chosen
+    job = make_job(plan, stage, tape)
+    in_stage = chosen + stage.start_of(name)
+    return Neurons(job, in_stage, chosen, find_arrivals(job, in_stage), tape.backend)

@@ -1,0 +1,210 @@
+r"""Near misses: what neurons without a spike could do if they had one, which exact gradients miss.
+
+A neuron that stays silent in a sample has no spike on which a gradient could act, but its largest
+voltage :math:`V^*`, below the threshold, is known exactly, and so is its derivative by every weight
+(the kernel's value :math:`g(t^* - t_i)`), delay, time constant and earlier spike
+(:mod:`eventsim.train.voltage`). With the gap, and how near to a spike it is,
+
+.. math::
+    m = \frac{\vartheta - V^*}{\vartheta - E}, \qquad
+    h(m) = \max(1 - m / m_0,\, 0),
+
+there are two uses of it.
+
+**NearMiss** is a loss of its own, for hidden neurons that fired in no sample of a batch (:math:`n`
+neurons in the population, :math:`S` samples in the batch, strength :math:`s`):
+
+.. math::
+    L = \frac{s}{n S} \sum_{\text{silent}} \sum_{\text{samples}} \bigl(1 - h(m)^2\bigr), \qquad
+    \frac{\partial L}{\partial V^*} = -\frac{s}{n S}\,\frac{2\,h(m)}{m_0\,(\vartheta - E)}.
+
+It is exact, for as long as the same neurons are silent: it pulls most where a spike is nearest, and
+not at all at neurons further than :math:`m_0` from it.
+
+**Missed output spikes** are a pseudo-gradient, for outputs that answer by spikes. If the loss would
+change by :math:`\Delta < 0` with one more spike at :math:`t^*`, then, as at the surrogate of
+TSSL-BP below the threshold,
+
+.. math:: \frac{\partial L}{\partial V^*} := \frac{\Delta}{\vartheta - E}\, h(m).
+
+References
+----------
+Zhang and Li (2020), Temporal spike sequence learning via backpropagation, NeurIPS 33, section 3.3,
+where the surrogate stands at every time step below the threshold.
+"""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import ParameterError
+from eventsim.events import SpikeTape
+from eventsim.events.namespace import Array, namespace, to_host
+from eventsim.network import Network
+from eventsim.train.gradient import AnySeeds, DirectTerm, VoltageSeed, VoltageTerm, merge_seeds
+from eventsim.train.linear import Neurons, silent_neurons, silent_parts
+from eventsim.train.softmax import require_positive
+from eventsim.train.voltage import VoltageProbe
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NearMiss:
+    """A pull towards the threshold on neurons that fired in no sample; see the module.
+
+    Parameters
+    ----------
+    strength
+        :math:`s`, >= 0.
+    margin
+        :math:`m_0`, > 0: the gap, in thresholds above rest, at which the pull begins.
+    populations
+        Names, or None for all spiking populations.
+    """
+
+    strength: float
+    _: KW_ONLY
+    margin: float = 1.0
+    populations: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.strength >= 0:
+            raise ParameterError(f"NearMiss: strength is {self.strength}, expected a value >= 0.")
+        require_positive("NearMiss", "margin", self.margin)
+
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
+        """Value and seeds."""
+        names = tape.names if self.populations is None else self.populations
+        counts = {name: tape[name].total_counts() for name in names}
+        return self.of_silent(net, tape, counts, n_samples=tape.stream.n_samples)
+
+    def of_silent(
+        self, net: Network, tape: SpikeTape, counts: Mapping[str, Ints], *, n_samples: int
+    ) -> tuple[float, dict[str, VoltageSeed]]:
+        """What the samples of one tape add to the value, and its seeds.
+
+        Parameters
+        ----------
+        net, tape
+            The network and its run over some or all samples of a batch.
+        counts
+            Spikes of every neuron in the whole batch, [size] by population.
+        n_samples
+            In the whole batch.
+        """
+        value, seeds = 0.0, dict[str, VoltageSeed]()
+        for name, count in counts.items():
+            silent = _able(net, name, np.flatnonzero(to_host(count) == 0))
+            if self.strength == 0 or not silent.size:
+                continue
+            unit, terms = self.strength / (count.size * n_samples), []
+            for part in silent_parts(net, tape, name, silent):
+                added, term = self._of_part(find_misses(part, tape, name, self.margin), unit)
+                value += added
+                terms.append(DirectTerm.of(term))
+            seeds[name] = VoltageSeed(tuple(terms))
+        return value, seeds
+
+    def _of_part(self, misses: "Misses", unit: float) -> tuple[float, VoltageTerm]:
+        value = unit * float((1.0 - misses.nearness**2).sum())
+        by = -2.0 * unit / self.margin * misses.nearness / misses.reach
+        by = namespace(by).where(misses.silent, by, 0.0)
+        # From m: at fixed voltage it depends on threshold and rest as well.
+        gap = self.margin * (1.0 - misses.nearness)
+        own = {"threshold": -by * (1.0 - gap), "v_leak": -by * gap}
+        return value, VoltageTerm(misses.probe, by[:, None], own)
+
+
+class Effect(Protocol):
+    """Change of a loss with one more spike at ``times``, both [samples, size]."""
+
+    def __call__(self, times: Array) -> Array:
+        """One entry per output neuron in every sample, as if it alone had one more spike."""
+
+
+class Misses(NamedTuple):
+    r"""Largest voltages of some neurons, one row per neuron in every sample.
+
+    ``nearness`` is :math:`h(m)`, ``reach`` is :math:`\vartheta - E`, ``time`` that of the maximum.
+    Rows that are not ``silent`` have spikes; what stands there means nothing.
+    """
+
+    probe: VoltageProbe
+    silent: Array
+    nearness: Array
+    reach: Array
+    time: Array
+
+
+def find_misses(linear: Neurons, tape: SpikeTape, name: str, margin: float) -> Misses:
+    """The near misses of neurons of the spiking population ``name`` that rest below threshold."""
+    neurons = linear.in_member
+    probe, xp = VoltageProbe.at_maximum(linear), linear.xp
+    assert probe.maximum is not None
+    threshold = linear.by_row(linear.parameter("threshold"))
+    reach = threshold - linear.by_row(linear.parameter("v_leak"))
+    nearness = xp.maximum(1.0 - (threshold - probe.maximum.value) / (margin * reach), 0.0)
+    counts = tape[name].counts()[:, xp.asarray(neurons)].ravel()
+    # Rounding may leave a grazing maximum above the threshold by an ulp.
+    return Misses(probe, counts == 0, xp.minimum(nearness, 1.0), reach, probe.maximum.time)
+
+
+def with_misses(
+    seeds: AnySeeds,
+    net: Network,
+    tape: SpikeTape,
+    name: str,
+    effect: Effect,
+    *,
+    margin: float | None,
+) -> AnySeeds:
+    r"""The seeds, and the pseudo-gradient of missed output spikes.
+
+    Parameters
+    ----------
+    seeds
+        Of the loss by the spikes that there are.
+    net, tape
+        The network and its run.
+    name
+        The spiking population that answers.
+    effect
+        Gives :math:`\Delta`. Only entries of neurons without a spike are used.
+    margin
+        :math:`m_0` in thresholds above rest; None for the seeds alone.
+    """
+    if margin is None:
+        return seeds
+    counts = tape[name].counts()
+    neurons = _able(net, name, np.flatnonzero(to_host((counts == 0).any(axis=0))))
+    if not neurons.size:
+        return seeds
+    linear, xp = silent_neurons(net, tape, name, neurons), namespace(counts)
+    misses = find_misses(linear, tape, name, margin)
+    chosen = xp.asarray(neurons)
+    times = xp.zeros(counts.shape)
+    times[:, chosen] = misses.time.reshape(-1, neurons.size)
+    change = xp.minimum(effect(times)[:, chosen].ravel(), 0.0)
+    by = xp.where(misses.silent, change * misses.nearness / misses.reach, 0.0)
+    # A threshold is to a missed spike what it is to a spike: so much voltage less.
+    term = VoltageTerm(misses.probe, by[:, None], {"threshold": -by})
+    return merge_seeds(seeds, {name: VoltageSeed((term,))})
+
+
+def check_margin(where: str, margin: float | None) -> None:
+    """Raise ParameterError unless a margin, if given, is > 0."""
+    if margin is not None:
+        require_positive(where, "miss_margin", margin)
+
+
+def _able(net: Network, name: str, neurons: Ints) -> Ints:
+    """Those that rest below their threshold; the others fire by themselves."""
+    population = net.population(name)
+    rests = to_host(population.v_leak) < to_host(population.threshold)
+    able: Ints = neurons[rests[neurons]]
+    return able

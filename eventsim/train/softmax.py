@@ -1,0 +1,118 @@
+"""What classifying losses share: softmax cross-entropy of logits, and its outcome."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.events.namespace import namespace, to_host
+from eventsim.train.gradient import AnySeeds
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# Shares of classes have to sum to 1 within this.
+SUM_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Classified:
+    """Outcome of a classifying loss on one batch.
+
+    Attributes
+    ----------
+    value
+        Mean loss.
+    seeds
+        Where the backward pass starts.
+    logits
+        Shape [samples, classes]; the largest is the answer, unless ``answers`` says more.
+    answers
+        Class that is answered, [samples], or None for that of the largest logit.
+    label_errors
+        Wrong labels in every sample, [samples], where the classes are strings; else None.
+    """
+
+    value: float
+    seeds: AnySeeds
+    logits: Floats
+    answers: Ints | None = None
+    label_errors: Ints | None = None
+
+    @property
+    def predicted(self) -> Ints:
+        """Class that is answered, [samples]; NumPy."""
+        return to_host(predicted(self.logits)) if self.answers is None else self.answers
+
+
+def softmax_loss(logits: Floats, labels: Ints | Floats, where: str) -> tuple[float, Floats]:
+    """Mean cross-entropy, and its derivative by every logit.
+
+    Parameters
+    ----------
+    logits
+        Shape [samples, classes].
+    labels
+        The class of every sample, whole numbers [samples]; or the share of every class in every
+        sample, [samples, classes], each row of which sums to 1 (smoothed or mixed labels).
+    where
+        Who asks, for errors.
+    """
+    xp, shares = namespace(logits), _shares(labels, logits.shape, where)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
+    shares = xp.asarray(shares)
+    value = -float((shares * log_p).sum()) / logits.shape[0]
+    return value, (xp.exp(log_p) - shares) / logits.shape[0]
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probability of every class, [samples, classes]. New array."""
+    xp = namespace(logits)
+    grown = xp.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Floats = grown / grown.sum(axis=1, keepdims=True)
+    return shares
+
+
+def smoothed(labels: Ints, n_classes: int, *, smoothing: float) -> Floats:
+    """One-hot labels, ``smoothing`` of each spread over all classes; [samples, classes]."""
+    shares = np.full((labels.size, n_classes), smoothing / n_classes)
+    shares[np.arange(labels.size), labels] += 1.0 - smoothing
+    return shares
+
+
+def predicted(logits: Floats) -> Ints:
+    """Class of the largest logit of every sample. New array."""
+    best: Ints = logits.argmax(axis=1)
+    return best
+
+
+def require_positive(where: str, name: str, value: float) -> None:
+    """Raise ParameterError unless ``value > 0``."""
+    if not value > 0:
+        raise ParameterError(f"{where}: {name} is {value}, expected a value > 0.")
+
+
+def _shares(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats:
+    """Shares of classes, NumPy, checked."""
+    given, (n_samples, n_classes) = to_host(labels), shape
+    if given.shape == shape and given.dtype.kind == "f":
+        bad = np.flatnonzero((given < 0).any(axis=1) | (abs(given.sum(axis=1) - 1) > SUM_TOLERANCE))
+        if bad.size:
+            raise ParameterError(
+                f"{where}, sample {bad[0]}: shares of the classes are {given[bad[0]].tolist()}, "
+                "expected values >= 0 whose sum is 1."
+            )
+        return given
+    if given.shape != (n_samples,):
+        raise ShapeError(
+            f"{where}: labels have shape {given.shape}, expected ({n_samples},), one per sample."
+        )
+    bad = np.flatnonzero((given < 0) | (given >= n_classes))
+    if bad.size:
+        raise ParameterError(
+            f"{where}, sample {bad[0]}: label is {given[bad[0]]}, expected 0 .. {n_classes - 1}, "
+            "the index of an output neuron."
+        )
+    return smoothed(given, n_classes, smoothing=0.0)

@@ -1,0 +1,191 @@
+r"""Voltage of neurons without spikes, at any times and at its maximum, with exact gradients.
+
+Readouts, and spiking neurons in samples in which they do not fire, are linear in what arrives. With
+arrivals :math:`(t_i, w_i)` and the kernel :math:`x, y, g` of :mod:`eventsim.train.kernel`
+
+.. math:: V(t) = E + \sum_{t_i < t} R\, w_i\, g(t - t_i).
+
+**Forward.** Each arrival is carried to the first asked time after it, the state :math:`(v, J)` from
+one asked time to the next. The work grows with arrivals, not with arrivals times asked times.
+
+**Backward.** With :math:`\alpha = \partial L/\partial v` and :math:`\beta = \partial L/\partial J`
+at the asked times, later ones included (:math:`\alpha_q = u_q + x\,\alpha_{q+1}`, :math:`\beta_q =
+g\,\alpha_{q+1} + y\,\beta_{q+1}`, where :math:`u` is the loss's own derivative), an arrival
+:math:`h` before the first of them has
+
+.. math::
+    \frac{\partial L}{\partial (R w)} = \alpha\, g + \beta\, y, \qquad
+    \frac{\partial L}{\partial t_i} = -R w\,\bigl(a\,(y - g)\,\alpha - b\,y\,\beta\bigr),
+
+and the rates get what the derivatives of the same maps say.
+
+**Maximum.** Between two arrivals V has one extremum in closed form, and it is a maximum if V rises
+after the first and falls before the second. By the envelope theorem its time does not matter for
+the gradient: it is that of V at a fixed time. A maximum at an arrival that turns V round (an
+inhibitory one) is a kink, which moves with the arrival; the arrival gets :math:`V'` before it.
+Where the maximum is the very end it stays there, and where V never exceeds E it is E, at time 0.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from eventsim.errors import ShapeError
+from eventsim.events.namespace import Array, namespace
+from eventsim.train.arrivals import Arrivals
+from eventsim.train.kernel import kernel, kernel_slopes
+from eventsim.train.linear import Neurons
+from eventsim.train.maximum import Maximum, find_maximum
+
+
+class DirectGradients(NamedTuple):
+    """Derivatives of a loss by what acts on the neurons directly.
+
+    ``synapses`` and ``delays`` by the synapses of the stage; ``spikes`` by the times of all
+    sources' spikes, one source after the other; ``parameters`` by neuron, [neurons] each.
+    """
+
+    synapses: Array
+    delays: Array
+    spikes: Array
+    parameters: dict[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class VoltageProbe:
+    """Voltage of some neurons at asked times; see the module.
+
+    Attributes
+    ----------
+    neurons
+        Whose voltage.
+    times
+        ms, [rows, asked], ascending in every row, all at or after the start.
+    value
+        V, [rows, asked].
+    maximum
+        Where one time was asked, the row's maximum, which may move with an arrival; else None.
+    """
+
+    neurons: Neurons
+    times: Array
+    value: Array
+    _asked: Array  # of every arrival: the first asked time after it, as row * n + number; or -1
+    _v: Array  # from E, at the asked times, [asked, rows]
+    _drive: Array
+    maximum: Maximum | None = None
+
+    @classmethod
+    def at_maximum(cls, neurons: Neurons) -> "VoltageProbe":
+        """Ask for the largest voltage of every row, and where it is."""
+        found, xp, maximum = neurons.arrivals, neurons.xp, find_maximum(neurons)
+        # One asked time per row has no moves between asked times: their states are of no use.
+        asked = xp.where(found.time < maximum.time[found.row], found.row, -1)
+        states = xp.zeros((1, neurons.n_rows))
+        times, value = maximum.time[:, None], maximum.value[:, None]
+        return cls(neurons, times, value, asked, states, states, maximum)
+
+    @classmethod
+    def at(cls, neurons: Neurons, times: Array) -> "VoltageProbe":
+        """Ask for the voltages; raises ShapeError unless ``times`` has one line per row."""
+        if times.ndim != 2 or times.shape[0] != neurons.n_rows:
+            raise ShapeError(
+                f"VoltageProbe: times have shape {times.shape}, expected ({neurons.n_rows}, "
+                "times), one line per neuron in every sample."
+            )
+        xp, found = neurons.xp, neurons.arrivals
+        n_rows, n = times.shape
+        a, b = (1.0 / neurons.by_row(neurons.parameter(k)) for k in ("tau_mem", "tau_syn"))
+        asked = _next_asked(found, times)
+        met = asked >= 0
+        place, row = asked[met], found.row[met]
+        step = kernel(times.ravel()[place] - found.time[met], a[row], b[row])
+        drive = neurons.by_row(neurons.parameter("resistance"))[row] * found.weight[met]
+        size = n_rows * n
+        gains = neurons.sum_by(drive * step.g, place, size).reshape(n_rows, n)
+        drives = neurons.sum_by(drive * step.y, place, size).reshape(n_rows, n)
+        v, j = xp.zeros((n, n_rows)), xp.zeros((n, n_rows))
+        for q in range(n):
+            v[q], j[q] = gains[:, q], drives[:, q]
+            if q:
+                move = kernel(times[:, q] - times[:, q - 1], a, b)
+                v[q] += move.x * v[q - 1] + move.g * j[q - 1]
+                j[q] += move.y * j[q - 1]
+        rest = neurons.by_row(neurons.parameter("v_leak"))
+        return cls(neurons, times, rest[:, None] + v.T, asked, v, j)
+
+    def backward(self, by_voltage: Array) -> DirectGradients:
+        """Gradients from dL/dV at the asked times, [rows, asked]."""
+        one, found = self.neurons, self.neurons.arrivals
+        a, b = (1.0 / one.by_row(one.parameter(k)) for k in ("tau_mem", "tau_syn"))
+        alpha, beta, by_a, by_b = self._carried_back(by_voltage, a, b)
+        met = self._asked >= 0
+        place, row = self._asked[met], found.row[met]
+        h = self.times.ravel()[place] - found.time[met]
+        (_, y, g), g_by_a, g_by_b = kernel_slopes(h, a[row], b[row])
+        alpha, beta = alpha.ravel()[place], beta.ravel()[place]
+        r = one.by_row(one.parameter("resistance"))
+        weight, drive = found.weight[met], r[row] * found.weight[met]
+        by_drive = alpha * g + beta * y
+        by_time = -drive * (alpha * a[row] * (y - g) - beta * b[row] * y)
+        by_a += one.sum_by(drive * alpha * g_by_a, row, one.n_rows)
+        by_b += one.sum_by(drive * (alpha * g_by_b - beta * h * y), row, one.n_rows)
+        n_synapses = int(one.job.stage.wiring.synapse_start[-1])
+        n_spikes = sum(source.times.size for source in one.job.sources)
+        synapse, spike = found.synapse[met], found.spike[met]
+        delays = one.sum_by(by_time, synapse, n_synapses)
+        spikes = one.sum_by(by_time, spike, n_spikes)
+        if self.maximum is not None:
+            turns = self.maximum.arrival >= 0
+            arrival = self.maximum.arrival[turns]
+            moved = by_voltage[:, 0][turns] * self.maximum.slope[turns]
+            delays = delays + one.sum_by(moved, found.synapse[arrival], n_synapses)
+            spikes = spikes + one.sum_by(moved, found.spike[arrival], n_spikes)
+        per_neuron = {
+            "tau_mem": -(by_a * a * a),
+            "tau_syn": -(by_b * b * b),
+            "resistance": one.sum_by(weight * by_drive, row, one.n_rows),
+            "v_leak": by_voltage.sum(axis=1),
+        }
+        return DirectGradients(
+            synapses=one.sum_by(r[row] * by_drive, synapse, n_synapses),
+            delays=delays,
+            spikes=spikes,
+            parameters={
+                name: values.reshape(-1, one.chosen.size).sum(axis=0)
+                for name, values in per_neuron.items()
+            },
+        )
+
+    def _carried_back(
+        self, by_voltage: Array, a: Array, b: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        """Alpha and beta, [rows, asked], and what the moves between asked times give the rates."""
+        xp, (n_rows, n) = self.neurons.xp, self.times.shape
+        alpha, beta = by_voltage.copy(), xp.zeros((n_rows, n))
+        by_a, by_b = xp.zeros(n_rows), xp.zeros(n_rows)
+        for q in range(n - 1, 0, -1):
+            h = self.times[:, q] - self.times[:, q - 1]
+            (x, y, g), g_by_a, g_by_b = kernel_slopes(h, a, b)
+            v, j, up, side = self._v[q - 1], self._drive[q - 1], alpha[:, q], beta[:, q]
+            by_a += up * (g_by_a * j - h * x * v)
+            by_b += up * g_by_b * j - side * h * y * j
+            alpha[:, q - 1] += x * up
+            beta[:, q - 1] += g * up + y * side
+        return alpha, beta, by_a, by_b
+
+
+def _next_asked(found: Arrivals, times: Array) -> Array:
+    """Flat number of the first asked time after every arrival, -1 if there is none."""
+    xp, (n_rows, n) = namespace(times), times.shape
+    # One search for all rows: a row's times are lifted above those of the rows before it.
+    lift = 1.0 + max(float(xp.abs(times).max(initial=0.0)), float(found.time.max(initial=0.0)))
+    keys = (times + lift * xp.arange(n_rows)[:, None]).ravel()
+    number = xp.searchsorted(keys, found.time + lift * found.row, side="right") - n * found.row
+    number = xp.minimum(xp.maximum(number, 0), n)
+    # The lift rounds: compare with the neighbours themselves.
+    base = found.row * n
+    before = times.ravel()[base + xp.maximum(number - 1, 0)]
+    number = xp.where((number > 0) & (before > found.time), number - 1, number)
+    here = times.ravel()[base + xp.minimum(number, n - 1)]
+    number = xp.where((number < n) & (here <= found.time), number + 1, number)
+    return xp.where(number < n, base + number, -1)

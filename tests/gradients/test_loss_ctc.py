@@ -1,0 +1,104 @@
+"""CTC through a whole network: every gradient against finite differences; and it learns strings."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
+from eventsim.events import EventStream
+from eventsim.train import CTC, LabelledEvents, TrainConfig, evaluate, gradient, train
+from eventsim.train.choice import make_loss, strings_of, words_of
+from tests.support.differences import Differences, assert_gradients_match
+from tests.support.nets import random_net, random_stream
+
+STREAM = random_stream(111, n_samples=3, duration=70.0)
+
+
+def test_gradients_match_finite_differences():
+    net, loss = random_net(112, delays="source"), CTC([(0, 1), (), (1, 1)], interval=9.0)
+    tape = es.simulate(net, STREAM, backend="cpu")
+    rows = Differences(net, STREAM, loss, backend="cpu", per_key=1).rows()
+    assert_gradients_match(gradient(net, tape, loss), rows, min_fraction=0.85)
+
+
+def test_frames_are_voltages_on_the_grid():
+    net = random_net(113)
+    tape = es.simulate(net, STREAM, backend="cpu")
+    frames = CTC([()] * 3, interval=8.0, gain=2.0).frames(net, tape)
+    np.testing.assert_array_equal(frames.lengths, STREAM.duration // 8.0)
+    for sample, length in enumerate(frames.lengths):
+        at = 8.0 * np.arange(1, length + 1)
+        expected = 2.0 * es.readout_voltage(net, tape, "output", at)[sample]
+        np.testing.assert_allclose(frames.logits[sample, :length], expected, rtol=1e-11, atol=1e-12)
+
+
+def test_misuse_is_refused():
+    net = random_net(114)
+    tape = es.simulate(net, STREAM, backend="cpu")
+    with pytest.raises(ParameterError, match="interval is 0"):
+        CTC([()], interval=0.0)
+    with pytest.raises(NetworkError, match="expected a readout"):
+        CTC([()] * 3, readout="hidden1")(net, tape)
+    with pytest.raises(DataError, match="Make the interval between frames smaller"):
+        CTC([(0, 1, 0)] * 3, interval=40.0)(net, tape)
+
+
+NAMES = ("high", "high low", "low", "low high")
+SLOT = 80.0
+
+
+def spoken(n_samples, seed):
+    """Strings of one or two words; a word is a burst on its own three channels."""
+    rng = np.random.default_rng(seed)
+    labels, samples, lengths = rng.integers(0, len(NAMES), n_samples), [], []
+    for label in labels:
+        words = NAMES[label].split()
+        times = [SLOT * k + rng.uniform(5.0, 45.0, 18) for k in range(len(words))]
+        channels = [rng.integers(0, 3, 18) + 3 * (word == "low") for word in words]
+        order = np.argsort(np.concatenate(times))
+        samples.append((np.concatenate(times)[order], np.concatenate(channels)[order]))
+        lengths.append(SLOT * len(words))
+    stream = EventStream.from_samples(samples, n_channels=6, duration=np.array(lengths))
+    return LabelledEvents(stream, labels, NAMES)
+
+
+def string_net():
+    rng = np.random.default_rng(0)
+    net = es.Network()
+    net.add_input("input", 6)
+    net.add_population("hidden1", 12, tau_mem=12.0, tau_syn=5.0)
+    net.add_readout("output", 3, tau_mem=10.0, tau_syn=5.0)
+    net.connect("input", "hidden1", rng.normal(0.8, 0.5, (6, 12)))
+    net.connect("hidden1", "output", rng.normal(0.0, 0.4, (12, 3)))
+    return net
+
+
+CONFIG = TrainConfig(
+    loss="ctc", epochs=30, batch_size=8, gain=10.0, frame_interval=10.0, validation_fraction=0.0
+)
+
+
+def test_training_by_ctc_learns_to_spell_strings(tmp_path):
+    result = train(string_net(), spoken(96, 0), CONFIG, tmp_path)
+    tested = evaluate(result.net, spoken(40, 1), CONFIG)
+    assert tested.label_error_rate < 0.1
+    assert tested.accuracy > 0.85
+    assert tested.confusion.shape == (4, 5)
+    assert tested.confusion.sum() == 40
+    assert result.last["loss"] < 0.5 * result.history[0]["loss"]
+
+
+def test_names_of_classes_are_strings_of_words():
+    assert words_of(NAMES) == ["high", "low"]
+    assert strings_of(NAMES) == [(0,), (0, 1), (1,), (1, 0)]
+
+
+def test_network_and_data_that_do_not_fit_are_refused(tmp_path):
+    net = string_net()
+    wide = es.Network.from_arrays(random_net(115, n_inputs=6, n_outputs=4).to_arrays())
+    with pytest.raises(ShapeError, match="4 neurons, expected 3, one per word and one for the"):
+        train(wide, spoken(8, 0), CONFIG, tmp_path)
+    with pytest.raises(ParameterError, match="needs class_names"):
+        make_loss(CONFIG, np.zeros(1, int))
+    tape = es.simulate(net, spoken(2, 0).stream)
+    assert make_loss(CONFIG, np.zeros(2, int), NAMES).predictions(net, tape).shape == (2,)

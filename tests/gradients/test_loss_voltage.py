@@ -1,0 +1,170 @@
+"""Voltages at chosen times and at their maximum: values and every gradient.
+
+Values are held to the sum over all arrivals, maxima to a fine grid, gradients to finite
+differences.
+"""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import NetworkError, ShapeError
+from eventsim.train import NearMiss, SumOfLosses, VoltageCrossEntropy, gradient, linear
+from eventsim.train.gradient import VoltageSeed, VoltageTerm
+from eventsim.train.linear import silent_neurons, silent_parts
+from eventsim.train.maximum import find_maximum
+from eventsim.train.voltage import VoltageProbe
+from tests.support.differences import Differences, assert_gradients_match
+from tests.support.nets import lateral_net, one_sample, random_net, random_stream
+
+NETS = {
+    "dense": lambda: random_net(81, delays="none", self_delays="none"),
+    "equal time constants": lambda: random_net(82, delays="source", tau_ratio=1.0),
+    "sparse": lambda: random_net(83, sparse=True, delays="scalar"),
+    "delays by synapse": lambda: random_net(84, sparse=True, delays="synapse"),
+    "dense delays by synapse": lambda: random_net(85, delays="synapse"),
+    "loop": lambda: lateral_net(86),
+}
+ASKED = np.array([0.0, 4.0, 9.5, 31.0, 31.0, 60.0])
+STREAM = random_stream(87, n_samples=3, duration=70.0)
+
+
+def weights_of(n_rows, n):
+    return np.random.default_rng(88).normal(size=(n_rows, n))
+
+
+def loss_at_times(net, tape):
+    neurons = silent_neurons(net, tape, "output")
+    probe = VoltageProbe.at(neurons, np.tile(ASKED, (neurons.n_rows, 1)))
+    by = weights_of(*probe.value.shape)
+    return float((by * probe.value).sum()), {"output": VoltageSeed((VoltageTerm(probe, by),))}
+
+
+def loss_at_maximum(net, tape):
+    probe = VoltageProbe.at_maximum(silent_neurons(net, tape, "output"))
+    by = weights_of(*probe.value.shape)
+    return float((by * probe.value).sum()), {"output": VoltageSeed((VoltageTerm(probe, by),))}
+
+
+@pytest.mark.parametrize("case", NETS)
+def test_voltage_at_times_is_the_sum_over_all_arrivals(case):
+    net = NETS[case]()
+    tape = es.simulate(net, STREAM, backend="cpu")
+    neurons = silent_neurons(net, tape, "output")
+    found = VoltageProbe.at(neurons, np.tile(ASKED, (neurons.n_rows, 1))).value
+    expected = es.readout_voltage(net, tape, "output", ASKED)  # [samples, times, size]
+    found = found.reshape(3, -1, ASKED.size).transpose(0, 2, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", NETS)
+def test_maximum_is_that_of_a_fine_grid(case):
+    net = NETS[case]()
+    tape = es.simulate(net, STREAM, backend="cpu")
+    found = find_maximum(silent_neurons(net, tape, "output"))
+    for sample, end in enumerate(STREAM.duration):
+        grid = np.linspace(0.0, end, 4001)
+        best = es.readout_voltage(net, tape, "output", grid)[sample].max(axis=0)
+        mine = found.value.reshape(3, -1)[sample]
+        assert (mine >= best - 1e-12).all()
+        assert (mine <= best + 2e-3).all()
+    own = VoltageProbe.at(silent_neurons(net, tape, "output"), found.time[:, None]).value[:, 0]
+    np.testing.assert_allclose(own, found.value, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", ["equal time constants", "delays by synapse", "loop"])
+@pytest.mark.parametrize("loss", [loss_at_times, loss_at_maximum])
+def test_gradients_match_finite_differences(case, loss):
+    net = NETS[case]()
+    tape = es.simulate(net, STREAM, backend="cpu")
+    rows = Differences(net, STREAM, loss, backend="cpu", per_key=1).rows()
+    assert_gradients_match(gradient(net, tape, loss), rows, min_fraction=0.85)
+
+
+def one_readout(weights, **parameters):
+    net = es.Network()
+    net.add_input("input", len(weights))
+    net.add_readout("output", 1, **parameters)
+    net.connect("input", "output", np.asarray(weights, dtype=float)[:, None])
+    return net
+
+
+def test_maximum_turned_round_by_inhibition_moves_with_the_inhibiting_event():
+    net, stream = one_readout([1.0, -3.0]), one_sample([1.0, 3.0], [0, 1], n_channels=2)
+    tape = es.simulate(net, stream, backend="cpu")
+    found = find_maximum(silent_neurons(net, tape, "output"))
+    assert found.time[0] == 3.0
+    assert found.arrival[0] == 1
+    g = gradient(net, tape, loss_at_maximum)
+    # A common delay moves both events, and nothing depends on it.
+    keys = [key for key in net.parameters() if not key.endswith("delays")]
+    rows = Differences(net, stream, loss_at_maximum, backend="cpu").rows([*keys, "input_times"])
+    assert_gradients_match(g, rows)
+    slope = found.slope[0] * weights_of(1, 1)[0, 0]
+    assert g.input_times == pytest.approx([-slope, slope])
+
+
+def test_voltage_that_never_rises_is_largest_at_the_start():
+    net, stream = one_readout([-1.0], v_leak=0.25), one_sample([5.0, 8.0])
+    tape = es.simulate(net, stream, backend="cpu")
+    found = find_maximum(silent_neurons(net, tape, "output"))
+    assert (found.time[0], found.value[0], found.arrival[0]) == (0.0, 0.25, -1)
+    assert gradient(net, tape, loss_at_maximum)["input->output"].weights[0, 0] == 0.0
+
+
+def test_voltage_that_still_rises_is_largest_at_the_end():
+    net, stream = one_readout([1.0], tau_mem=50.0), one_sample([5.0], duration=9.0)
+    found = find_maximum(silent_neurons(net, es.simulate(net, stream, backend="cpu"), "output"))
+    assert (found.time[0], found.arrival[0]) == (9.0, -1)
+
+
+def test_sample_without_events_has_its_resting_potential_everywhere():
+    net, stream = one_readout([1.0], v_leak=-0.5), one_sample([])
+    tape = es.simulate(net, stream, backend="cpu")
+    neurons = silent_neurons(net, tape, "output")
+    assert find_maximum(neurons).value.tolist() == [-0.5]
+    np.testing.assert_array_equal(VoltageProbe.at(neurons, np.array([[1.0, 2.0]])).value, -0.5)
+    assert np.isfinite(gradient(net, tape, loss_at_maximum).flat()["output.tau_mem"]).all()
+
+
+def test_maximum_of_a_spiking_neuron_that_stays_silent_lies_below_its_threshold():
+    net = random_net(89, delays="source")
+    net.populations["hidden2"].threshold[1:3] = 50.0
+    tape = es.simulate(net, STREAM, backend="cpu")
+    found = find_maximum(silent_neurons(net, tape, "hidden2", np.array([1, 2])))
+    net.populations["hidden2"].threshold[1:3] = found.value.reshape(3, 2).max(axis=0) + 1e-9
+    counts = es.simulate(net, STREAM, backend="cpu")["hidden2"].total_counts()
+    assert counts[1:3].tolist() == [0, 0]
+    net.populations["hidden2"].threshold[1:3] -= 2e-9
+    counts = es.simulate(net, STREAM, backend="cpu")["hidden2"].total_counts()
+    assert (counts[1:3] >= 1).all()
+
+
+def test_adjoint_alone_refuses_what_it_would_leave_out():
+    net = NETS["dense"]()
+    tape = es.simulate(net, STREAM, backend="cpu")
+    with pytest.raises(NetworkError, match="'output' is of kind 'readout'"):
+        es.backward(net, tape, loss_at_times)
+
+
+def test_times_of_another_shape_are_refused():
+    net = NETS["dense"]()
+    neurons = silent_neurons(net, es.simulate(net, STREAM, backend="cpu"), "output")
+    with pytest.raises(ShapeError, match=r"times have shape \(2, 6\), expected \(9, times\)"):
+        VoltageProbe.at(neurons, np.tile(ASKED, (2, 1)))
+
+
+def test_parts_of_a_population_are_bounded_and_give_the_same_loss(monkeypatch):
+    net = NETS["dense"]()
+    net.populations["hidden1"].threshold[:4] = 30.0
+    tape = es.simulate(net, STREAM, backend="cpu")
+    loss = SumOfLosses(((1.0, VoltageCrossEntropy(np.array([0, 2, 1]))), (2.0, NearMiss(1.0))))
+    whole = gradient(net, tape, loss)
+    monkeypatch.setattr(linear, "ARRIVALS_AT_ONCE", 500)
+    sizes = [part.arrivals.time.size for part in silent_parts(net, tape, "output")]
+    assert len(sizes) > 1
+    assert max(sizes) <= 500
+    parts = gradient(net, tape, loss)
+    assert parts.loss == pytest.approx(whole.loss, rel=1e-12)
+    for key, values in whole.flat().items():
+        np.testing.assert_allclose(parts.flat()[key], values, rtol=1e-9, atol=1e-12)

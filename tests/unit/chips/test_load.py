@@ -1,0 +1,164 @@
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eventsim.chips import ENERGY_TERMS, LATENCY_TERMS, Chip, ChipError, chip_names, load_chip
+from eventsim.errors import EventSimError
+
+GOOD = """
+format = "eventsim-chip"
+version = 1
+name = "mine"
+title = "My chip"
+kind = "chip"
+source = "data sheet"
+step_ms = 0.5
+
+[limits]
+cores = 15
+mesh = [4, 2]
+cores_per_tile = 2
+neurons_per_core = 256
+synapse_bits_per_core = 1024
+bits_per_synapse = 8
+
+[formats]
+weight_bits = 8
+
+[energy.synaptic_event]
+value = 12.5
+unit = "pJ"
+status = "measured"
+source = "table 3"
+
+[latency.hop_ew]
+value = 4
+unit = "ns"
+status = "simulated"
+source = "table 4"
+"""
+
+
+@pytest.fixture
+def chip_file(tmp_path: Path):
+    def write(text: str = GOOD, name: str = "mine.toml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_chips_of_the_issue_are_there():
+    expected = {
+        "45nm", "loihi", "loihi_sanafe", "loihi2", "truenorth", "spinnaker", "spinnaker2", "dynapse"
+    }  # fmt: skip
+    assert expected <= set(chip_names())
+
+
+@pytest.mark.parametrize("name", chip_names())
+def test_every_chip_names_the_source_and_unit_of_every_figure(name):
+    chip = load_chip(name)
+    assert chip.name == name
+    assert len(chip.source) > 40
+    for figures, terms in ((chip.energy, ENERGY_TERMS), (chip.latency, LATENCY_TERMS)):
+        for key, quantity in figures.items():
+            assert quantity.unit == terms[key].unit
+            assert len(quantity.source) > 10
+            assert math.isfinite(quantity.value)
+            assert quantity.value > 0
+    if chip.kind == "chip":
+        assert chip.limits is not None
+        assert chip.formats is not None
+        assert chip.limits.source
+    else:
+        assert chip.limits is None
+
+
+def test_figures_of_horowitz_and_davies_are_those_of_the_papers():
+    arithmetic, loihi = load_chip("45nm").energy, load_chip("loihi").energy
+    assert (arithmetic["ac"].value, arithmetic["mac"].value) == (0.9, 4.6)
+    assert loihi["synaptic_event"].value == 23.6
+    assert loihi["neuron_update_active"].value == 81.0
+    assert loihi["neuron_update_idle"].value == 52.0
+    assert {q.status for key, q in loihi.items() if key != "static_chip"} == {"simulated"}
+
+
+def test_users_file_gives_all_its_values(chip_file):
+    chip = load_chip(chip_file())
+    assert isinstance(chip, Chip)
+    assert (chip.name, chip.step_ms) == ("mine", 0.5)
+    assert chip.limits is not None
+    assert (chip.limits.mesh, chip.limits.neurons_per_core) == ((4, 2), 256)
+    assert chip.limits.axons_in_per_core is None
+    assert chip.formats is not None
+    assert (chip.formats.weight_bits, chip.formats.decay_bits) == (8, None)
+    assert chip.energy["synaptic_event"].value == 12.5
+    assert chip.latency["hop_ew"].value == 4.0
+
+
+def test_chip_without_a_step_is_asynchronous(chip_file):
+    assert load_chip(chip_file(GOOD.replace("step_ms = 0.5", ""))).step_ms is None
+
+
+def test_unknown_name_suggests_the_nearest():
+    with pytest.raises(ChipError, match="'loihi3' is unknown.*Did you mean 'loihi"):
+        load_chip("loihi3")
+
+
+def test_missing_file_says_so(tmp_path):
+    with pytest.raises(ChipError, match=r"nowhere\.toml: cannot be read"):
+        load_chip(tmp_path / "nowhere.toml")
+
+
+def test_errors_are_those_of_eventsim():
+    assert issubclass(ChipError, EventSimError)
+    assert issubclass(ChipError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("title =", "title ==", "is not TOML .*line 5"),
+        ('"eventsim-chip"', '"other"', "is no chip file"),
+        ("version = 1", "version = 9", "has version 9, this eventsim reads 1"),
+        ('kind = "chip"', 'kind = "chop"', "kind: is 'chop', expected one of chip, technology"),
+        ('kind = "chip"', 'kind = "technology"', "'technology', which needs no table limits"),
+        ('name = "mine"', "name = 3", "name: is 3, expected a text"),
+        ('source = "data sheet"', "", "lacks source"),
+        ("step_ms = 0.5", "step_ms = 0", "step_ms: is 0, expected a finite number > 0"),
+        ("cores = 15", "cores = 17", "cores: is 17, expected at most 16"),
+        ("cores = 15", "cores = 1.5", "limits, cores: is 1.5, expected a whole number >= 1"),
+        ("cores = 15", "cores = true", "limits, cores: is True, expected a whole number"),
+        ("mesh = [4, 2]", "mesh = [4]", r"mesh: is \[4\], expected \[columns, rows\]"),
+        ("neurons_per_core", "neuron_per_core", "'neuron_per_core'. Did you mean 'neurons_per"),
+        ("bits_per_synapse = 8", "", "synapse_bits_per_core needs bits_per_synapse"),
+        ("weight_bits = 8", "weight_bits = 0", "weight_bits: is 0, expected a whole number >= 1"),
+        ("value = 12.5", "value = -1.0", "synaptic_event, value: is -1.0, expected a finite"),
+        ("value = 12.5", "value = nan", "value: is nan, expected a finite"),
+        ("value = 12.5", 'value = "12"', "value: is '12', expected a finite number"),
+        ('unit = "pJ"', 'unit = "nJ"', "unit: is 'nJ', expected one of pJ"),
+        ('"measured"', '"guessed"', "is 'guessed', expected one of measured, simulated"),
+        ('source = "table 3"', "", "synaptic_event: lacks source"),
+        ("energy.synaptic_event", "energy.synapse", "unknown key 'synapse'"),
+        ('"table 3"', '"table 3"\nincludes = ["spikes"]', "includes: is 'spikes', expected one of"),
+        ('"table 3"', '"table 3"\nincludes = "spike"', "includes: is 'spike', expected a list"),
+    ],
+)
+def test_malformed_file_says_where_what_came_and_what_was_expected(chip_file, old, new, message):
+    path = chip_file(GOOD.replace(old, new))
+    with pytest.raises(ChipError, match=message) as raised:
+        load_chip(path)
+    assert "mine.toml" in str(raised.value)
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=st.text(max_size=80))
+def test_any_text_is_a_chip_or_a_chip_error(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text(text, encoding="utf-8", newline="")
+    with pytest.raises(ChipError):
+        load_chip(path)

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.chips import chip_names
+from eventsim.cli.cost_command import joules
+from eventsim.energy import clocked, count
+from eventsim.train import save_network
+from tests.support.nets import random_net, random_stream
+from tests.unit.cli.conftest import call
+
+MINE = """
+format = "eventsim-chip"
+version = 1
+name = "mine"
+title = "My technology"
+kind = "technology"
+source = "data sheet"
+
+[energy.synaptic_event]
+value = 2.0
+unit = "pJ"
+status = "measured"
+source = "table 3"
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A network and events, as files; and both."""
+    net, stream = random_net(2, sparse=True, delays="source"), random_stream(3, n_samples=4)
+    save_network(tmp_path / "net.npz", net)
+    stream.save(tmp_path / "events.npz")
+    return tmp_path / "net.npz", tmp_path / "events.npz", net, stream
+
+
+def cost(*arguments):
+    return call("cost", *arguments, "--backend", "reference")
+
+
+def test_help_shows_an_example():
+    outcome = call("cost", "--help")
+    assert outcome.code == 0
+    assert "eventsim cost runs/demo" in outcome.out
+
+
+def test_json_holds_the_counts_and_energies_of_the_library(files):
+    net_file, events_file, net, stream = files
+    outcome = cost(net_file, events_file, "--chip", "loihi", "--chip", "45nm", "--json")
+    assert outcome.code == 0, outcome.err
+    tape = es.simulate(net, stream, backend="reference")
+    counts, steps = count(net, tape), clocked(net, tape, step_ms=1.0)
+    found = outcome.json
+    assert found["counts"] == counts.to_dict()
+    assert found["clocked"] == [steps.to_dict()]
+    loihi, arithmetic = found["energy"]
+    assert (loihi["chip"], loihi["step_ms"]) == ("loihi", 1.0)
+    assert (arithmetic["chip"], arithmetic["step_ms"]) == ("45nm", None)
+    events = sum(int(values.sum()) for values in counts.synaptic_events.values())
+    assert loihi["terms"][0]["energy_pj_per_sample"] == pytest.approx(23.6 * events / 4)
+    assert [dense["cell"] for dense in found["dense"]] == ["rnn", "gru"]
+
+
+def test_tables_show_terms_with_status_source_and_step(files):
+    outcome = cost(*files[:2], "--chip", "loihi", "--dt", "0.5")
+    assert outcome.code == 0, outcome.err
+    for text in ("Intel Loihi (loihi), dt = 0.5 ms", "synaptic_event", "23.6 pJ", "simulated",
+                 "Davies et al. 2018, table 2", "not in the sum: hop_ew, needs a mapping",
+                 "effective ACs", "dense GRU on frames"):  # fmt: skip
+        assert text in outcome.out, text
+
+
+def test_every_chip_at_once(files):
+    outcome = cost(*files[:2], "--chip", "all")
+    assert outcome.code == 0, outcome.err
+    assert all(f"({name})" in outcome.out for name in chip_names())
+    assert "no figures" in outcome.out
+
+
+def test_weight_bits_shrink_the_memory(files):
+    whole, byte = (
+        cost(*files[:2], "--weight-bits", bits, "--json").json["counts"]["footprint_bytes"]
+        for bits in (32, 8)
+    )
+    assert byte["weights"] == whole["weights"] / 4
+    assert byte["states"] == whole["states"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_figure_is_drawn(files, tmp_path, suffix):
+    path = tmp_path / f"energy.{suffix}"
+    outcome = cost(*files[:2], "--chip", "all", "--figure", path)
+    assert outcome.code == 0, outcome.err
+    assert f"Picture: {path}" in outcome.out
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
+    assert len(content) > 10_000
+
+
+def test_file_of_the_users_own_is_a_chip(files, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE)
+    found = cost(*files[:2], "--chip", path, "--json").json["energy"][0]
+    assert found["title"] == "My technology"
+    assert found["terms"][0]["figure"] == 2.0
+
+
+def test_run_is_priced_on_its_own_data(finished):
+    _, folder, _ = finished
+    outcome = call("cost", folder, "--samples", 3, "--backend", "reference", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["recordings"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--chip", "loihi3"], "Chip 'loihi3' is unknown"),
+        (["--chip", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["--dt", "0"], "step_ms is 0"),
+        (["--frame", "-1"], "--frame -1"),
+        (["--figure", "energy.pdf"], "expected a name that ends with .png or .svg"),
+    ],
+)
+def test_what_cannot_be_is_one_message_and_exit_code_2(files, options, message):
+    outcome = cost(*files[:2], *options)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_malformed_chip_file_names_the_key(files, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE.replace("2.0", '"two"'))
+    outcome = cost(*files[:2], "--chip", path)
+    assert outcome.code == 2
+    assert "synaptic_event, value: is 'two', expected a finite number" in outcome.err
+
+
+def test_network_file_without_events_is_told_to_name_some(files):
+    outcome = cost(files[0])
+    assert outcome.code == 2
+    assert "EVENTS is missing" in outcome.err
+
+
+def test_energies_are_written_with_their_unit():
+    written = [joules(10.0**k) for k in (0, 3, 6, 9, 12)]
+    assert written == ["1 pJ", "1 nJ", "1 uJ", "1 mJ", "1 J"]
+    assert joules(0.0) == "0 pJ"
+    assert joules(float(np.float64(23600))) == "23.6 nJ"

@@ -1,0 +1,247 @@
+import json
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim import clocked
+from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
+from eventsim.events import Recording, StoredStream, write_stored
+from eventsim.train import (
+    Augmentation,
+    LearningRates,
+    SpiKL,
+    StoredLabelledEvents,
+    TrainConfig,
+    evaluate,
+    load_network,
+    train,
+)
+from tests.unit.train.task import DURATION, small_net, two_patterns
+
+BIP = ("tau_mem", "tau_syn", "resistance", "threshold")
+
+
+def config(*, epochs=3, dt=1.0, **train):
+    given = {"batch_size": 8, "bip": BIP, "validation_fraction": 0.0, "precision": "double"}
+    return clocked.ClockedConfig(train=TrainConfig(epochs=epochs, **(given | train)), dt=dt)
+
+
+def published(**train):
+    given = {"batch_size": 8, "validation_fraction": 0.0, "precision": "double"}
+    return clocked.ClockedConfig.published(**(given | train))
+
+
+def spiking_net(*, seed=0):
+    return es.scsr(6, (10,), 2, output="spiking", tau_mem=12.0, seed=seed)
+
+
+def test_a_spiking_output_learns_the_small_task():
+    settings = published(epochs=10, target_rate=200.0)
+    data = two_patterns(32)
+    result = clocked.train_clocked(spiking_net(), data, settings)
+    tested = clocked.evaluate_clocked(result.net, two_patterns(40, seed=5), settings)
+    assert tested.accuracy >= 0.9
+    assert result.last["accuracy"] >= 0.9
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+
+
+def test_a_readout_learns_the_small_task_and_exact_time_takes_it_over():
+    settings = config(epochs=8, dt=0.25)
+    result = clocked.train_clocked(small_net(), two_patterns(32), settings)
+    unseen = two_patterns(40, seed=5)
+    on_grid = clocked.evaluate_clocked(result.net, unseen, settings)
+    exact = evaluate(result.net.to_network(), unseen, settings.train)
+    assert on_grid.accuracy >= 0.9
+    assert exact.accuracy >= on_grid.accuracy - 0.05
+    assert exact.loss == pytest.approx(on_grid.loss, abs=0.1)
+
+
+def test_every_trained_parameter_moves_and_no_other():
+    start = spiking_net()
+    result = clocked.train_clocked(
+        start, two_patterns(16), published(epochs=3, bip=("tau_syn", "threshold"))
+    )
+    moved = {
+        key
+        for key, value in result.net.grid.parameters().items()
+        if (value != clocked.from_network(start).grid.parameters()[key]).any()
+    }
+    wanted = {f"{p}.{k}" for p in ("hidden1", "output") for k in ("tau_syn", "threshold")}
+    assert moved == wanted | {f"{name}.weights" for name in start.projections}
+
+
+def test_a_seed_decides_a_run():
+    runs = [
+        clocked.train_clocked(
+            small_net(), two_patterns(16), config(seed=s, augmentation=Augmentation(jitter=1.0))
+        )
+        for s in (1, 1, 2)
+    ]
+    first, same, other = (r.net.grid.projections["input->hidden1"].weights for r in runs)
+    np.testing.assert_array_equal(first, same)
+    assert (first != other).any()
+
+
+def test_a_stopped_run_ends_with_the_same_bits(tmp_path):
+    data, settings = two_patterns(16), config(epochs=3, validation_fraction=0.25)
+    whole = clocked.train_clocked(small_net(), data, settings, tmp_path / "whole")
+
+    def stop(event):
+        if event.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        clocked.train_clocked(small_net(), data, settings, tmp_path / "cut", callback=stop)
+    resumed = clocked.train_clocked(small_net(), data, settings, tmp_path / "cut", resume=True)
+    for key, value in whole.net.grid.parameters().items():
+        np.testing.assert_array_equal(value, resumed.net.grid.parameters()[key], err_msg=key)
+    lines = (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+    stored = load_network(tmp_path / "cut" / "last.npz")
+    exact = whole.net.to_network().parameters()
+    assert all((stored.parameters()[key] == exact[key]).all() for key in exact)
+
+
+def test_a_run_of_other_settings_is_not_resumed(tmp_path):
+    data = two_patterns(8)
+    clocked.train_clocked(small_net(), data, config(epochs=1), tmp_path)
+    with pytest.raises(StorageError, match="holds a run already"):
+        clocked.train_clocked(small_net(), data, config(epochs=1), tmp_path)
+    with pytest.raises(StorageError, match=r"other settings: dt is 1\.0 there, 0\.5 now"):
+        clocked.train_clocked(small_net(), data, config(epochs=1, dt=0.5), tmp_path, resume=True)
+    with pytest.raises(StorageError, match="holds no run"):
+        clocked.train_clocked(small_net(), data, config(), tmp_path / "none", resume=True)
+
+
+def test_metrics_say_what_it_cost():
+    data, told = two_patterns(12), []
+    result = clocked.train_clocked(
+        small_net(), data, config(epochs=1, batch_size=4), callback=told.append
+    )
+    line = result.last
+    assert [event.kind for event in told] == ["batch"] * 3 + ["epoch"]
+    assert line["neuron_updates_per_sample"] == 60 * (8 + 2)
+    events = es.simulate(small_net(), data.stream).synaptic_events["input->hidden1"]
+    assert line["synaptic_events_per_sample"] >= events / 12
+    kept = 60 * 4 * (6 * 2 + 8 * (8 + 8 + 1 + 1) + 2 * (8 + 8))
+    assert line["stored_mb"] == pytest.approx((kept + 60 * 4 * (8 + 2) * 8) / 1e6)
+
+
+def test_more_events_in_a_step_are_told_and_clipping_changes_the_input():
+    data, results = two_patterns(8), []
+    for clip in (False, True):
+        settings = clocked.ClockedConfig(train=config(epochs=1).train, clip=clip)
+        results.append(clocked.train_clocked(small_net(), data, settings).last)
+    assert results[0]["shared_bins_per_sample"] > 0
+    lost = results[0]["synaptic_events_per_sample"] - results[1]["synaptic_events_per_sample"]
+    assert lost >= 8 * results[0]["shared_bins_per_sample"] - 8
+
+
+def test_spikl_moves_the_hidden_neurons_and_keeps_the_weights_of_exact_time():
+    rule = SpiKL(resistance=0.1, tau_mem=0.1, mean_rate=80.0)
+    rates = {"weights": 0.0, "taus": 0.0, "intrinsic": 0.0, "delays": 0.0}
+    settings = config(
+        epochs=1,
+        bip=("threshold",),
+        spikl=rule,
+        silent_lift=0.0,
+        rates=LearningRates(**rates),
+        weight_decay=0.0,
+    )
+    start = small_net()
+    exact = clocked.train_clocked(start, two_patterns(8), settings).net.to_network()
+    hidden = exact.populations["hidden1"]
+    assert (hidden.tau_mem != start.populations["hidden1"].tau_mem).all()
+    assert (exact.populations["output"].tau_mem == start.populations["output"].tau_mem).all()
+    for name, projection in start.projections.items():
+        np.testing.assert_allclose(
+            exact.projections[name].values, projection.values, rtol=1e-12, err_msg=name
+        )
+
+
+def test_settings_survive_json():
+    settings = config(dt=0.5, augmentation=Augmentation(jitter=1.0))
+    text = json.dumps(settings.to_dict())
+    assert clocked.ClockedConfig.from_dict(json.loads(text)) == settings
+    with pytest.raises(ParameterError, match="unknown key 'step'"):
+        clocked.ClockedConfig.from_dict({"step": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        ({"dt": 2.0}, "0 < dt <= 1"),
+        ({"train": TrainConfig(bip=BIP, loss="first_spike")}, "train.loss is 'first_spike'"),
+        ({"train": TrainConfig(bip=BIP, near_miss_strength=0.1)}, "near_miss_strength is 0.1"),
+        ({"train": TrainConfig()}, "v_leak"),
+        ({"train": TrainConfig(bip=BIP, train_delays=True)}, "train_delays is True"),
+    ],
+)
+def test_settings_outside_their_domain_are_refused(bad, told):
+    with pytest.raises(ParameterError, match=told):
+        clocked.ClockedConfig(**bad)
+
+
+def test_an_output_that_does_not_fit_is_refused():
+    data = two_patterns(8)
+    with pytest.raises(NetworkError, match="expects a population of kind 'readout'"):
+        clocked.train_clocked(small_net(), data, config(output="input"))
+    net = es.scsr(6, (4,), 1)
+    with pytest.raises(ShapeError, match="has 1 neurons, expected at least 2"):
+        clocked.train_clocked(net, data, config())
+
+
+def test_self_weights_stay_where_exact_time_does_not_run_away():
+    net = small_net()
+    net.projections["hidden1->hidden1"].weights[:] = 3.0
+    settings = config(epochs=1)
+    exact = clocked.train_clocked(net, two_patterns(8), settings).net.to_network()
+    p = exact.populations["hidden1"]
+    limit = 0.8 * (p.threshold - p.v_reset) * p.tau_mem / (p.resistance * p.tau_syn)
+    weights = exact.projections["hidden1->hidden1"].weights
+    assert (weights <= limit * (1 + 1e-12)).all()
+    assert (weights > 0.9 * limit).any()
+    es.simulate(exact, two_patterns(8).stream)
+
+
+def test_exact_and_fixed_step_training_see_the_same_events_in_the_same_batches(tmp_path):
+    net = small_net()
+    net.projections["input->hidden1"].weights[:] = 0.0
+    settings = config(
+        epochs=2,
+        batch_size=4,
+        silent_lift=0.0,
+        rates=LearningRates(weights=0.0),
+        augmentation=Augmentation(drop=0.5),
+    )
+    told = {"exact": [], "grid": []}
+    train(net, two_patterns(12), settings.train, tmp_path, callback=told["exact"].append)
+    clocked.train_clocked(net, two_patterns(12), settings, callback=told["grid"].append)
+    exact, grid = (
+        [event.metrics["synaptic_events_per_sample"] for event in events]
+        for events in told.values()
+    )
+    assert len(set(exact)) > 4
+    assert exact == grid
+
+
+def test_the_published_method_has_none_of_what_was_added():
+    train = clocked.ClockedConfig.published(dt=0.5, epochs=7).train
+    assert (train.loss, train.rate_strength, train.silent_lift) == ("van_rossum", 0.0, 0.0)
+    assert (train.clip_norm, train.epochs, train.bip) == (1.0, 7, BIP)
+
+
+def test_recordings_in_a_file_train_to_the_same_bits(tmp_path):
+    data, settings = two_patterns(12), config(epochs=1, precision="single")
+    recordings = [Recording(times, channels, DURATION) for times, channels in data.stream]
+    write_stored(tmp_path / "events.h5", recordings, n_channels=6)
+    stream = StoredStream.open(tmp_path / "events.h5")
+    stored = StoredLabelledEvents(stream, data.labels, data.class_names)
+    runs = [clocked.train_clocked(small_net(), given, settings) for given in (data, stored)]
+    first, second = (r.net.grid.parameters() for r in runs)
+    assert all((first[key] == second[key]).all() for key in first)
+    in_memory, in_file = (
+        clocked.evaluate_clocked(runs[0].net, given, settings) for given in (data, stored)
+    )
+    assert in_memory.loss == in_file.loss

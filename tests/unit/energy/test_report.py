@@ -1,0 +1,217 @@
+import json
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.chips import Chip, ChipError, Quantity, chip_names, load_chip
+from eventsim.energy import Widths, clocked, cost, count, dense_equivalent, energy
+from eventsim.errors import ParameterError, ShapeError
+from tests.support.nets import random_net, random_stream
+
+
+@pytest.fixture(scope="module")
+def run():
+    net = random_net(2, sparse=True, delays="source")
+    return net, es.simulate(net, random_stream(3, n_samples=4), backend="reference")
+
+
+def chip_of(*, step_ms=None, includes=(), **figures):
+    energies = {
+        name: Quantity(value, "uW" if name.startswith("static") else "pJ", "measured", "a test")
+        for name, value in figures.items()
+    }
+    for name in includes:
+        first = next(iter(energies))
+        energies[first] = Quantity(energies[first].value, "pJ", "measured", "a test", (name,))
+    return Chip("mine", "Mine", "chip", "a test", step_ms, None, None, energies, {})
+
+
+def counted(report):
+    return {cost.term.name: cost.counts.tolist() for cost in report.terms}
+
+
+def test_every_term_is_its_count_times_its_figure(run):
+    net, tape = run
+    exact, steps = count(net, tape), clocked(net, tape, step_ms=1.0)
+    chip = chip_of(
+        synaptic_event=2.0, neuron_update_active=3.0, neuron_update_idle=5.0, membrane_update=7.0,
+        spike=11.0, axon_out=13.0, hop_ew=17.0, hop_ns=19.0, ac=23.0, mac=29.0, step_sync=31.0,
+        static_chip=37.0, static_core=41.0,
+    )  # fmt: skip
+    mapped = {"axon_out": [1, 2, 3, 4], "hop_ew": 8, "hop_ns": 0, "cores": 3}
+    found = energy(exact, chip, clocked=steps, mapped=mapped)
+    active = sum(steps.active_updates.values())
+    expected = {
+        "synaptic_event": 2 * sum(exact.synaptic_events.values()),
+        "neuron_update_active": 3 * active,
+        "neuron_update_idle": 5 * (steps.steps * 14 - active),
+        "membrane_update": 7 * sum(exact.membrane_updates.values()),
+        "spike": 11 * (exact.spikes["hidden1"] + exact.spikes["hidden2"]),
+        "axon_out": 13 * np.array([1, 2, 3, 4]),
+        "hop_ew": np.full(4, 17 * 2),
+        "hop_ns": np.zeros(4),
+        "ac": 23 * sum(steps.effective_acs.values()),
+        "mac": 29 * sum(steps.effective_macs.values()),
+        "step_sync": 31 * steps.steps,
+        # uW times ms are nJ.
+        "static_chip": 37 * tape.stream.duration * 1000,
+        "static_core": 41 * 3 * tape.stream.duration * 1000,
+    }
+    assert {t.term.name for t in found.terms} == set(expected)
+    for term in found.terms:
+        np.testing.assert_allclose(term.energy_pj, expected[term.term.name], rtol=1e-12)
+    np.testing.assert_allclose(found.energy_pj, sum(expected.values()), rtol=1e-12)
+    assert found.total_pj == pytest.approx(found.energy_pj.mean())
+    parts = [found.part_pj(need) for need in ("spikes", "step", "mapping", "time")]
+    assert sum(parts) == pytest.approx(found.total_pj)
+    assert found.missing == ()
+    assert found.step_ms == 1.0
+
+
+def test_without_a_step_operations_are_exact_and_accumulate_only(run):
+    net, tape = run
+    exact = count(net, tape)
+    found = counted(energy(exact, load_chip("45nm")))
+    assert found["ac"] == sum(exact.effective_events.values()).tolist()
+    assert found["mac"] == [0.0] * 4
+
+
+def test_memory_is_a_weight_per_operation_and_two_states_per_access(run):
+    net, tape = run
+    exact = count(net, tape, widths=Widths(weight=8, state=16))
+    found = counted(energy(exact, chip_of(memory_byte=1.0, state_access=1.0)))
+    updates = sum(exact.membrane_updates.values())
+    events = sum(exact.effective_events.values())
+    assert found["state_access"] == (2 * updates).tolist()
+    assert found["memory_byte"] == (events + 2 * 2 * 2 * updates).tolist()
+
+
+def test_halving_the_step_doubles_idle_updates_and_leaves_events(run):
+    net, tape = run
+    loihi = load_chip("loihi")
+    coarse, fine = (cost(net, tape, loihi, step_ms=dt) for dt in (0.02, 0.01))
+    coarse, fine = ({t.term.name: t.energy_pj.sum() for t in r.terms} for r in (coarse, fine))
+    assert fine["synaptic_event"] == coarse["synaptic_event"]
+    assert fine["neuron_update_idle"] == pytest.approx(2 * coarse["neuron_update_idle"], rel=0.02)
+
+
+def test_step_of_the_chip_is_taken_unless_another_is_named(run):
+    net, tape = run
+    assert cost(net, tape, load_chip("loihi")).step_ms == 1.0
+    assert cost(net, tape, load_chip("loihi"), step_ms=0.5).step_ms == 0.5
+    assert cost(net, tape, load_chip("45nm")).step_ms is None
+
+
+def test_what_needs_a_step_or_a_mapping_is_missing_by_name(run):
+    net, tape = run
+    found = energy(count(net, tape), load_chip("loihi"))
+    assert {(m.name, m.reason) for m in found.missing} == {
+        ("neuron_update_active", "needs a time step"),
+        ("neuron_update_idle", "needs a time step"),
+        ("axon_out", "needs a mapping of neurons to cores"),
+        ("hop_ew", "needs a mapping of neurons to cores"),
+        ("hop_ns", "needs a mapping of neurons to cores"),
+        ("barrier of a step", "no figure in the chip's file"),
+    }
+
+
+def test_stages_without_a_figure_are_missing_unless_another_figure_includes_them(run):
+    net, tape = run
+    exact = count(net, tape)
+    assert {m.name for m in energy(exact, chip_of(synaptic_event=1.0)).missing} == {
+        "neuron updates", "spikes", "links between cores", "leakage"
+    }  # fmt: skip
+    whole = chip_of(synaptic_event=1.0, includes=["spike"])
+    assert "spikes" not in {m.name for m in energy(exact, whole).missing}
+    assert energy(exact, load_chip("truenorth")).missing == ()
+
+
+def test_leakage_is_a_term_of_its_own_or_included_or_missing(run):
+    exact = count(*run)
+    found = {
+        name: energy(exact, load_chip(name)).leakage for name in ("loihi", "truenorth", "45nm")
+    }
+    assert found == {"loihi": "separate", "truenorth": "included", "45nm": "missing"}
+
+
+def test_chip_without_figures_has_no_energy_and_says_what_is_missing(run):
+    net, tape = run
+    found = cost(net, tape, load_chip("loihi2"))
+    assert found.terms == ()
+    assert found.total_pj == 0.0
+    assert len(found.missing) == 6
+
+
+@pytest.mark.parametrize("name", chip_names())
+def test_report_of_every_chip_shows_status_source_and_step(run, name):
+    found = cost(*run, load_chip(name)).to_dict()
+    assert json.loads(json.dumps(found)) == found
+    for term in found["terms"]:
+        assert term["status"] in ("measured", "simulated", "estimated")
+        assert term["source"]
+        assert term["basis"] in ("exact", "step", "time")
+        power = 1000.0 if term["unit"] == "uW" else 1.0
+        assert term["energy_pj_per_sample"] == pytest.approx(
+            term["count_per_sample"] * term["figure"] * power
+        )
+
+
+@pytest.mark.parametrize(
+    ("mapped", "error", "message"),
+    [
+        ({"hops": 1}, ParameterError, "mapped has 'hops', expected axon_out"),
+        ({"hop_ew": [1, 2]}, ShapeError, r"'hop_ew' has shape \(2,\)"),
+        ({"hop_ew": -1}, ParameterError, "'hop_ew' is -1, expected numbers >= 0"),
+    ],
+)
+def test_mapping_that_does_not_fit_is_refused(run, mapped, error, message):
+    with pytest.raises(error, match=message):
+        energy(count(*run), load_chip("loihi"), mapped=mapped)
+
+
+def test_steps_of_another_tape_are_refused(run):
+    net, tape = run
+    other = es.simulate(net, tape.stream[:2], backend="reference")
+    with pytest.raises(ShapeError, match="counts have 4 samples, those in steps 2"):
+        energy(count(net, tape), load_chip("loihi"), clocked=clocked(net, other, step_ms=1.0))
+
+
+def small_net():
+    net = es.Network()
+    net.add_input("input", 3)
+    net.add_population("hidden", 4)
+    net.add_readout("output", 2)
+    net.connect("input", "hidden", np.zeros((3, 4)))
+    net.connect("hidden", "hidden", es.self_recurrent(0.0))
+    net.connect("hidden", "output", np.zeros((4, 2)))
+    net.connect("input", "output", np.zeros((3, 2)))
+    return net
+
+
+def test_dense_equivalent_multiplies_all_weights_in_every_frame():
+    rnn = dense_equivalent(small_net(), [95.0, 100.0], load_chip("45nm"), frame_ms=10.0, cell="rnn")
+    assert rnn.weights == 4 * (3 + 4) + 2 * (4 + 3)
+    assert rnn.macs_per_frame == rnn.weights
+    assert rnn.frames.tolist() == [10.0, 10.0]
+    np.testing.assert_allclose(rnn.energy_pj, 42 * 10 * 4.6)
+    assert rnn.footprint_bytes == 4 * (42 + 4 + 2)
+    gru = dense_equivalent(small_net(), 100.0, load_chip("45nm"), frame_ms=10.0, cell="gru")
+    assert gru.weights == 3 * 4 * (3 + 4) + 2 * (4 + 3)
+    assert gru.macs_per_frame == gru.weights + 3 * 4
+    assert gru.to_dict()["macs_per_sample"] == 10 * gru.macs_per_frame
+
+
+def test_dense_equivalent_reads_its_weights_where_memory_has_a_price():
+    chip = chip_of(mac=1.0, memory_byte=10.0)
+    found = dense_equivalent(small_net(), 10.0, chip, frame_ms=10.0, cell="rnn", weight_bits=8)
+    np.testing.assert_allclose(found.energy_pj, 42 + 420)
+
+
+def test_dense_equivalent_without_multiplications_or_frames_is_refused():
+    with pytest.raises(ChipError, match="no figure mac"):
+        dense_equivalent(small_net(), 10.0, load_chip("loihi"), frame_ms=10.0)
+    with pytest.raises(ParameterError, match="frame_ms is 0"):
+        dense_equivalent(small_net(), 10.0, load_chip("45nm"), frame_ms=0.0)
+    with pytest.raises(ParameterError, match="cell is 'lstm'"):
+        dense_equivalent(small_net(), 10.0, load_chip("45nm"), frame_ms=1.0, cell="lstm")

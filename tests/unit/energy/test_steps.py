@@ -1,0 +1,106 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import eventsim as es
+from eventsim.energy import clocked, count, neurobench_results
+from eventsim.errors import ParameterError
+from tests.support.nets import lateral_net, one_sample, random_net, random_stream, ring_net
+from tests.unit.energy.recount import recount_steps
+
+KEYS = ("dense", "effective_acs", "effective_macs", "active_updates", "activations")
+
+
+def check(net, tape, step_ms, batch_size):
+    found = clocked(net, tape, step_ms=step_ms, batch_size=batch_size)
+    expected = recount_steps(net, tape, step_ms, batch_size)
+    assert found.steps.tolist() == expected["steps"]
+    for key in KEYS:
+        counted = {name: values.tolist() for name, values in getattr(found, key).items()}
+        assert counted == expected[key], key
+    return found
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("step_ms", [0.1, 1.0, 7.3])
+@pytest.mark.parametrize("delays", ["none", "source", "synapse"])
+def test_every_count_equals_that_of_loops_over_events(delays, step_ms, batch_size):
+    net = random_net(1, sparse=delays == "source", delays=delays)
+    tape = es.simulate(net, random_stream(3, n_samples=4), backend="reference")
+    check(net, tape, step_ms, batch_size)
+
+
+@pytest.mark.parametrize("make", [lateral_net, ring_net])
+def test_loops_are_counted_right(make):
+    net = make(2)
+    check(net, es.simulate(net, random_stream(3), backend="reference"), 1.0, 2)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    sparse=st.booleans(),
+    delays=st.sampled_from(["none", "scalar", "source", "synapse"]),
+    step_ms=st.floats(0.05, 40.0),
+    batch_size=st.integers(1, 4),
+)
+def test_random_nets_are_counted_right(seed, sparse, delays, step_ms, batch_size):
+    net = random_net(seed, n_inputs=3, hidden=(3, 2), n_outputs=2, sparse=sparse, delays=delays)
+    stream = random_stream(seed, n_samples=3, n_channels=3, duration=30.0)
+    found = check(net, es.simulate(net, stream, backend="reference"), step_ms, batch_size)
+    assert all((values <= found.steps * found.sizes[name]).all()
+               for name, values in found.active_updates.items())  # fmt: skip
+
+
+def test_effective_acs_are_the_exact_events_once_no_step_holds_two():
+    net = random_net(4)
+    tape = es.simulate(net, random_stream(3), backend="reference")
+    fine = clocked(net, tape, step_ms=1e-6)
+    exact = count(net, tape)
+    for name, values in exact.effective_events.items():
+        assert fine.effective_acs[name].tolist() == values.tolist()
+        assert not fine.effective_macs[name].any()
+
+
+def test_second_event_in_a_step_turns_the_whole_call_into_multiplications():
+    net = es.Network()
+    net.add_input("input", 2)
+    net.add_readout("output", 3)
+    net.connect("input", "output", np.ones((2, 3)))
+    stream = one_sample([0.2, 0.4, 0.6, 1.5], [0, 0, 1, 1], n_channels=2, duration=3.0)
+    found = clocked(net, es.simulate(net, stream, backend="reference"), step_ms=1.0)
+    assert found.effective_macs["input->output"].tolist() == [6]
+    assert found.effective_acs["input->output"].tolist() == [3]
+    assert found.dense["input->output"].tolist() == [18]
+    assert found.neuron_updates.tolist() == [9]
+    assert found.active_updates["output"].tolist() == [6]
+
+
+def test_neurobench_keys_hold_the_same_numbers():
+    net = random_net(2, sparse=True, delays="source")
+    tape = es.simulate(net, random_stream(3, n_samples=5), backend="reference")
+    found = neurobench_results(net, tape, step_ms=1.0, batch_size=2)
+    steps = clocked(net, tape, step_ms=1.0, batch_size=2)
+    assert list(found) == [
+        "footprint", "connection_sparsity", "activation_sparsity", "synaptic_operations"
+    ]  # fmt: skip
+    macs = sum(int(v.sum()) for v in steps.effective_macs.values())
+    assert found["synaptic_operations"]["Effective_MACs"] == pytest.approx(macs / 5)
+    assert found["connection_sparsity"] == round(count(net, tape).connection_sparsity, 4)
+    assert found["footprint"] > count(net, tape).footprint.weights
+    # Batches have about the same length here, so their mean is near that of all.
+    assert found["activation_sparsity"] == pytest.approx(steps.activation_sparsity, abs=0.01)
+    json.dumps([found, steps.to_dict()])
+
+
+@pytest.mark.parametrize("step_ms", [0.0, -1.0, np.inf, np.nan])
+def test_step_that_is_none_is_refused(step_ms):
+    net = random_net(1)
+    tape = es.simulate(net, random_stream(3), backend="reference")
+    with pytest.raises(ParameterError, match="step_ms is"):
+        clocked(net, tape, step_ms=step_ms)
+    with pytest.raises(ParameterError, match="batch_size is 0"):
+        clocked(net, tape, step_ms=1.0, batch_size=0)

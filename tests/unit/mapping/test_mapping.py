@@ -1,0 +1,312 @@
+import json
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import eventsim as es
+from eventsim.chips import chip_names, load_chip
+from eventsim.errors import StorageError
+from eventsim.mapping import (
+    METHODS,
+    InfeasibleError,
+    MappingError,
+    axon_graph,
+    check_mapping,
+    load_cores,
+    map_graph,
+    map_network,
+)
+from tests.unit.mapping.helpers import make_chip, random_net, random_stream
+
+
+def usable_methods():
+    try:
+        import mtkahypar  # noqa: F401
+    except ImportError:
+        return [m for m in METHODS if m != "hypergraph"]
+    return list(METHODS)
+
+
+def recount(net, tape, chip, cores):
+    """Spikes and hops by walking every spike along its route; links by direction and tile."""
+    columns = chip.limits.mesh[0]
+
+    def tile(core):
+        t = core // chip.limits.cores_per_tile
+        return t % columns, t // columns
+
+    targets = defaultdict(set)
+    for p in net.projections.values():
+        weights = p.weights.toarray() if p.kind == "sparse" else p.weights
+        weights = np.diag(weights) if p.kind == "self" else weights
+        for i, j in zip(*np.nonzero(weights), strict=True):
+            targets[p.source, int(i)].add(int(cores[p.target][j]))
+    found = defaultdict(int)
+    spikes = [(name, int(n)) for name in tape.names for n in tape[name].neurons]
+    spikes += [("input", int(c)) for c in tape.stream.channels]
+    for source in spikes:
+        placed = source[0] in cores
+        home = int(cores[source[0]][source[1]]) if placed else None
+        for core in targets[source]:
+            found["packets"] += int(placed)
+            if core == home:
+                continue
+            found["between" if placed else "outside"] += 1
+            (x, y), (x1, y1) = (tile(home) if placed else (0, 0)), tile(core)
+            while (x, y) != (x1, y1):
+                if x != x1:
+                    step, way = (1, "east") if x1 > x else (-1, "west")
+                    kind = "ew"
+                else:
+                    step, way = (1, "north") if y1 > y else (-1, "south")
+                    kind = "ns"
+                found[kind if placed else "hops from outside"] += 1
+                found[way, x, y] += 1
+                x, y = (x + step, y) if kind == "ew" else (x, y + step)
+    return found
+
+
+@pytest.mark.parametrize("method", usable_methods())
+@pytest.mark.parametrize("inputs", ["external", "placed"])
+def test_traffic_equals_a_walk_of_every_spike(net, tape, chip, method, inputs):
+    mapping = map_network(net, tape, chip, method=method, inputs=inputs)
+    found, sent = recount(net, tape, chip, mapping.cores), mapping.traffic
+    assert sent.spikes_between_cores == found["between"]
+    assert sent.spikes_from_outside == found["outside"]
+    assert sent.hops_east_west == found["ew"]
+    assert sent.hops_north_south == found["ns"]
+    assert sent.hops_from_outside == found["hops from outside"]
+    assert sent.packets == found["packets"]
+    for way, dx, dy in (("east", 0, 0), ("west", 1, 0), ("north", 0, 0), ("south", 0, 1)):
+        loads = getattr(sent, way)
+        for y, x in np.ndindex(*loads.shape):
+            assert loads[y, x] == found[way, x + dx, y + dy], (way, x, y)
+
+
+@pytest.mark.parametrize("method", usable_methods())
+@settings(max_examples=5, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    neurons=st.integers(4, 20),
+    axons_in=st.integers(30, 60),
+    axons_out=st.integers(60, 120),
+    synapses=st.integers(60, 200),
+    placed=st.booleans(),
+)
+def test_every_limit_holds_or_the_error_says_which(
+    method, seed, neurons, axons_in, axons_out, synapses, placed
+):
+    net = random_net(seed)
+    chip = make_chip(
+        neurons_per_core=neurons,
+        axons_in_per_core=axons_in,
+        axons_out_per_core=axons_out,
+        synapse_bits_per_core=8 * synapses,
+        bits_per_synapse=8,
+    )
+    graph = axon_graph(net, None, inputs="placed" if placed else "external")
+    mapping, refused = None, None
+    try:
+        mapping = map_graph(graph, chip, method=method)
+    except InfeasibleError as error:
+        refused = error
+    if mapping is None:
+        assert refused.needed > refused.available
+        assert refused.limit in str(refused)
+        return
+    assert check_mapping(net, chip, mapping.cores) == []
+    for most, limit in mapping.fills().values():
+        assert most <= limit
+
+
+def test_the_checker_sees_each_limit_broken(net, tape, chip):
+    cores = {name: np.zeros(p.size, int) for name, p in net.populations.items() if name != "input"}
+    tight = make_chip(
+        neurons_per_core=38,
+        axons_in_per_core=10,
+        axons_out_per_core=10,
+        synapses_per_core=10,
+        synapse_bits_per_core=79,
+        bits_per_synapse=8,
+        fan_in_per_neuron=3,
+    )
+    broken = check_mapping(net, tight, cores)
+    assert {v.limit for v in broken} == {
+        "neurons_per_core",
+        "axons_in_per_core",
+        "axons_out_per_core",
+        "synapses_per_core",
+        "synapse_bits_per_core",
+        "fan_in_per_neuron",
+    }
+    neurons = next(v for v in broken if v.limit == "neurons_per_core")
+    assert (neurons.where, neurons.held, neurons.allowed) == ("core 0", 39, 38)
+    cores["output"][0] = 24
+    assert "cores" in {v.limit for v in check_mapping(net, chip, cores)}
+    with pytest.raises(MappingError, match="'hidden1'"):
+        check_mapping(net, chip, {"hidden1": [0]})
+
+
+def test_usage_equals_the_checkers_counts_exactly(net, tape, chip):
+    mapping = map_network(net, tape, chip, method="first_fit")
+    exact = {
+        "neurons_per_core": int(mapping.usage.neurons.max()),
+        "axons_in_per_core": int(mapping.usage.axons_in.max()),
+        "axons_out_per_core": int(mapping.usage.axons_out.max()),
+        "synapses_per_core": int(mapping.usage.synapses.max()),
+    }
+    assert (
+        check_mapping(net, replace(chip, limits=replace(chip.limits, **exact)), mapping.cores) == []
+    )
+    for name, value in exact.items():
+        less = replace(chip, limits=replace(chip.limits, **exact | {name: value - 1}))
+        assert {v.limit for v in check_mapping(net, less, mapping.cores)} == {name}
+
+
+def clustered(n_clusters=4, size=8, seed=0):
+    """Groups that talk among themselves, numbered so that the order of the network hides them."""
+    rng = np.random.default_rng(seed)
+    n = n_clusters * size
+    member = rng.permutation(n) % n_clusters
+    weights = np.where(member[:, None] == member[None, :], 0.01, 0.0)
+    np.fill_diagonal(weights, 0.0)
+    net = es.Network()
+    net.add_input("input", n)
+    net.add_population("hidden", n)
+    net.connect("input", "hidden", np.diag(np.full(n, 30.0)))
+    net.connect("hidden", "hidden", weights)
+    return net, member
+
+
+@pytest.mark.parametrize("method", [m for m in usable_methods() if m in ("hypergraph", "refined")])
+def test_clusters_are_found(method):
+    net, member = clustered()
+    tape = es.simulate(net, random_stream(n_channels=32))
+    chip = make_chip(cores=4, mesh=(2, 2), cores_per_tile=1, neurons_per_core=8)
+    mapping = map_network(net, tape, chip, method=method)
+    assert mapping.traffic.spikes_between_cores == 0
+    assert all(len(set(mapping.cores["hidden"][member == c])) == 1 for c in range(4))
+    plain = map_network(net, tape, chip, method="first_fit")
+    assert plain.traffic.spikes_between_cores > 0
+
+
+def test_spike_counts_weigh_the_axons():
+    """Two busy pairs must stay together although quiet neurons have more synapses across."""
+    net = es.Network()
+    net.add_input("input", 4)
+    net.add_population("a", 4)
+    net.connect("input", "a", np.eye(4) * 50.0)
+    weights = np.zeros((4, 4))
+    weights[0, 2] = weights[2, 0] = 0.01  # the busy pair
+    weights[1, [0, 2, 3]] = 0.01
+    weights[3, [0, 2, 1]] = 0.01
+    net.connect("a", "a", weights)
+    busy = [
+        (np.arange(1.0, 90.0, 2.0), np.zeros(45, int)),
+        (np.arange(1.0, 90.0, 2.0), np.full(45, 2)),
+    ]
+    stream = es.EventStream.from_samples(busy, n_channels=4, duration=100.0)
+    chip = make_chip(cores=2, mesh=(2, 1), cores_per_tile=1, neurons_per_core=2)
+    cores = map_network(net, es.simulate(net, stream), chip, method="refined").cores["a"]
+    assert cores[0] == cores[2] != cores[1] == cores[3]
+
+
+@pytest.mark.parametrize("method", usable_methods())
+def test_the_same_seed_gives_the_same_mapping(net, tape, chip, method):
+    one, two = (map_network(net, tape, chip, method=method, seed=3) for _ in range(2))
+    assert one.to_dict() == two.to_dict()
+
+
+def test_optimised_mappings_are_no_worse_than_the_baselines(net, tape, chip):
+    hops = {m: map_network(net, tape, chip, method=m).traffic for m in usable_methods()}
+    for method in set(hops) - {"first_fit", "population_order"}:
+        for base in ("first_fit", "population_order"):
+            assert hops[method].hop_weighted_spikes <= hops[base].hop_weighted_spikes
+
+
+def test_population_order_keeps_populations_apart_and_in_order(net, tape, chip):
+    cores = map_network(net, tape, chip, method="population_order").cores
+    everything = np.concatenate([cores["hidden1"], cores["hidden2"], cores["output"]])
+    assert (np.diff(everything) >= 0).all()
+    assert len(set(cores["hidden1"]) & set(cores["hidden2"])) == 0
+    assert np.bincount(everything).tolist() == [8, 8, 4, 8, 8, 3]
+
+
+def test_first_fit_shares_cores_among_populations(net, tape, chip):
+    cores = map_network(net, tape, chip, method="first_fit").cores
+    everything = np.concatenate([cores["hidden1"], cores["hidden2"], cores["output"]])
+    assert np.bincount(everything).tolist() == [8, 8, 8, 8, 7]
+
+
+def test_fewer_neurons_per_core_spread_over_more_cores(net, tape, chip):
+    spread = map_network(net, tape, chip, method="first_fit", neurons_per_core=4)
+    assert spread.n_cores == 10
+    assert spread.usage.neurons.max() == 4
+
+
+def test_a_neuron_with_too_many_sources_is_named(net, tape):
+    with pytest.raises(InfeasibleError, match="neuron 2 of population 'hidden2'") as caught:
+        map_network(net, tape, make_chip(axons_in_per_core=15), method="first_fit")
+    error = caught.value
+    assert (error.limit, error.needed, error.available) == ("axons_in_per_core", 19, 15)
+    assert error.neuron == ("hidden2", 2)
+    with pytest.raises(InfeasibleError, match="fan_in_per_neuron"):
+        map_network(net, tape, make_chip(fan_in_per_neuron=15), method="first_fit")
+
+
+def test_too_many_neurons_for_the_chip_are_counted(net, tape):
+    chip = make_chip(cores=2, neurons_per_core=19)
+    with pytest.raises(InfeasibleError, match="39 .* the chip has 38 .1 too many"):
+        map_network(net, tape, chip, method="first_fit")
+
+
+def test_too_few_cores_for_a_method_says_how_many_neurons_are_left(net, tape):
+    chip = make_chip(cores=4, mesh=(2, 2), cores_per_tile=1, axons_in_per_core=22)
+    with pytest.raises(InfeasibleError, match="neurons are still without a core"):
+        map_network(net, tape, chip, method="population_order")
+
+
+def test_a_technology_an_unknown_method_and_bad_numbers_are_refused(net, tape, chip):
+    technology = next(c for c in map(load_chip, chip_names()) if c.kind == "technology")
+    with pytest.raises(MappingError, match="without cores"):
+        map_network(net, tape, technology)
+    with pytest.raises(MappingError, match="expected one of hypergraph"):
+        map_network(net, tape, chip, method="magic")
+    with pytest.raises(MappingError, match="neurons_per_core is 0"):
+        map_network(net, tape, chip, neurons_per_core=0)
+
+
+def test_a_missing_extra_is_named(net, tape, chip, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "mtkahypar", None)
+    with pytest.raises(MappingError, match=r"eventsim\[mapping\]"):
+        map_network(net, tape, chip, method="hypergraph")
+
+
+def test_a_mapping_survives_its_file(net, tape, chip, tmp_path):
+    mapping = map_network(net, tape, chip, method="refined")
+    mapping.save(tmp_path / "mapping.json")
+    cores = load_cores(tmp_path / "mapping.json")
+    assert {k: v.tolist() for k, v in cores.items()} == {
+        k: v.tolist() for k, v in mapping.cores.items()
+    }
+    values = json.loads((tmp_path / "mapping.json").read_text())
+    assert values["traffic"]["hop_weighted_spikes"] == mapping.traffic.hop_weighted_spikes
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(StorageError, match="is no mapping"):
+        load_cores(tmp_path / "other.json")
+    with pytest.raises(StorageError, match="no such file"):
+        load_cores(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("name", [n for n in chip_names() if load_chip(n).limits is not None])
+def test_a_small_network_fits_every_chip(name):
+    net = random_net(1, density=0.15)
+    chip = load_chip(name)
+    mapping = map_network(net, es.simulate(net, random_stream()), chip, method="refined")
+    assert check_mapping(net, chip, mapping.cores) == []

@@ -1,0 +1,212 @@
+"""Files for other programs: their demands, their steps, and what they cannot do.
+
+The programs are not needed here: their update rule, read in their source, is a dozen lines. Those
+that are installed are run by ``test_nir_norse.py`` and ``bench/nir``.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import NetworkError, ParameterError
+from eventsim.network.nir import TARGETS, NirWarning, from_nir, to_nir
+from tests.support.nets import neuron_parameters, one_sample, response_peak
+
+nir = pytest.importorskip("nir", minversion="1.0.8")
+
+
+def small_net(*, uniform=False, size=6):
+    """Two populations with self-recurrence and a skip; nothing that a target cannot do."""
+    rng = np.random.default_rng(2)
+    net = es.Network()
+    net.add_input("input", 4)
+    for name in ("one", "two"):
+        chosen = neuron_parameters(rng, size)
+        del chosen["refractory"]
+        chosen["v_reset"] = chosen["v_leak"]
+        if uniform:
+            chosen |= {"tau_mem": 14.0, "tau_syn": 6.0}
+        net.add_population(name, size, **chosen)
+    peak = {name: _peak(net.populations[name]) for name in ("one", "two")}
+    net.connect("input", "one", rng.uniform(0.2, 0.5, (4, size)) / peak["one"])
+    net.connect("input", "two", rng.uniform(0.1, 0.4, (4, size)) / peak["two"])
+    net.connect("one", "two", rng.normal(0.05, 0.1, (size, size)) / peak["two"])
+    for name in ("one", "two"):
+        net.connect(name, name, es.self_recurrent(rng.uniform(-0.2, 0.1, size) / peak[name]))
+    chosen = neuron_parameters(rng, 2, spiking=False)
+    if uniform:
+        chosen |= {"tau_mem": 14.0, "tau_syn": 6.0}
+    net.add_readout("out", 2, **chosen)
+    net.connect("two", "out", rng.normal(size=(size, 2)))
+    return net
+
+
+def _peak(population):
+    return response_peak(population.tau_mem, population.tau_syn, population.resistance)
+
+
+def stream_for(net, *, seed=0, duration=60.0):
+    rng = np.random.default_rng(seed)
+    count = rng.poisson(0.08 * 4 * duration)
+    return one_sample(
+        np.sort(rng.uniform(0, duration, count)),
+        rng.integers(0, 4, count),
+        n_channels=4,
+        duration=duration,
+    )
+
+
+def by_steps(graph, stream, dt, names, *, rule):
+    """Spike times of named nodes on steps of dt ms: as Norse (Euler), or adding I to V."""
+    step, nodes = dt / 1e3, graph.nodes
+    neurons = {n: node for n, node in nodes.items() if isinstance(node, nir.CubaLIF)}
+    v = {n: node.v_leak.copy() for n, node in neurons.items()}
+    i = {n: 0.0 * node.r for n, node in neurons.items()}
+    out = {n: 0.0 * node.r for n, node in neurons.items()}
+    found = {n: [] for n in names}
+    for k in range(int(stream.duration[0] / dt)):
+        now = stream.channels[(stream.times >= k * dt) & (stream.times < (k + 1) * dt)]
+        out["input"] = np.bincount(now, minlength=4).astype(float)
+        arrived = {n: 0.0 * node.r for n, node in neurons.items()}
+        for source, first in graph.edges:
+            chain, signal = first, out.get(source)
+            while signal is not None and chain in nodes and isinstance(nodes[chain], nir.Linear):
+                signal = nodes[chain].weight @ signal
+                (chain,) = (b for a, b in graph.edges if a == chain)
+            if signal is not None and chain in arrived:
+                arrived[chain] = arrived[chain] + signal
+        for n, node in neurons.items():
+            if rule == "norse":
+                i[n] = i[n] + step / node.tau_syn * (node.w_in * arrived[n] - i[n])
+                v[n] = v[n] + step / node.tau_mem * (node.v_leak - v[n] + node.r * i[n])
+            else:  # r and w_in are not read, only what they were checked to be
+                i[n] = (1.0 - step / node.tau_syn) * i[n] + arrived[n]
+                v[n] = (1.0 - step / node.tau_mem) * v[n] + i[n]
+            out[n] = (v[n] > node.v_threshold).astype(float)
+            v[n] = np.where(out[n] > 0, 0.0, v[n])
+            if n in found:
+                found[n] += [((k + 0.5) * dt, j) for j in np.flatnonzero(out[n])]
+    return found
+
+
+def assert_steps_follow(stepped, spikes, dt):
+    """As many spikes, a few steps apart; where V rises slowly, an error of V takes longer.
+
+    ``stepped``: times of every neuron.
+    """
+    errors = []
+    for j, mine in enumerate(stepped):
+        exact = spikes.times[spikes.neurons == j]
+        assert abs(mine.size - exact.size) <= 1  # the last one may lie past the end
+        both = min(mine.size, exact.size)
+        errors += list(np.abs(mine[:both] - exact[:both]))
+    assert len(errors) > 20
+    assert np.median(errors) < 5 * dt
+    assert max(errors) < 20 * dt
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_file_for_a_target_run_by_its_rule_gives_our_spikes(target):
+    net = small_net(uniform=target == "spikingjelly")
+    stream, dt = stream_for(net), 0.1 if target == "snntorch" else 0.05
+    rule = "norse" if target == "norse" else "add"
+    found = by_steps(to_nir(net, target=target, dt=dt), stream, dt, ("one", "two"), rule=rule)
+    tape = es.simulate(net, stream)
+    for name in ("one", "two"):
+        stepped = [np.array([t for t, neuron in found[name] if neuron == j]) for j in range(6)]
+        assert_steps_follow(stepped, tape[name], dt)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_file_for_a_target_reads_back_as_the_same_network(target):
+    net = small_net(uniform=target == "spikingjelly")
+    back = from_nir(to_nir(net, target=target, dt=0.1))
+    mine, theirs = back.parameters(), net.parameters()
+    assert list(mine) == list(theirs)
+    for key in theirs:
+        assert np.allclose(mine[key], theirs[key], rtol=1e-13, atol=1e-14), key
+
+
+@pytest.mark.parametrize("target", ["snntorch", "spikingjelly"])
+def test_targets_that_demand_one_value_get_it(target):
+    graph = to_nir(small_net(uniform=True), target=target)
+    for name in ("one", "two", "out"):
+        node = graph.nodes[name]
+        assert np.unique(node.v_threshold).size == 1
+        assert np.array_equal(node.r, node.tau_mem / 1e-4)
+        assert np.array_equal(node.w_in, node.tau_syn / 1e-4)
+        assert not node.v_leak.any()
+
+
+def test_rockpool_finds_its_time_step_in_r():
+    node = to_nir(small_net(), target="rockpool", dt=0.5).nodes["one"]
+    assert np.allclose(node.tau_mem / (1 + node.r), 5e-4, rtol=1e-12)
+
+
+def test_importers_that_look_for_a_module_of_their_own_meet_a_unit_matrix():
+    graph = to_nir(small_net(), target="snntorch")
+    assert ("w_one_one", "unit_one") in graph.edges
+    assert ("w_one_one", "one") not in graph.edges
+    assert np.array_equal(graph.nodes["unit_one"].weight, np.eye(6))
+
+
+def changed(**parameters):
+    net = small_net(uniform=True)
+    for key, value in parameters.items():
+        net.populations["one"].parameters[key][:] = value
+    return net
+
+
+@pytest.mark.parametrize("target", ["norse", "snntorch", "rockpool"])
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"refractory": 2.0}, "'one' has refractory times .up to 2 ms"),
+        ({"v_reset": -1.0}, "'one' has a v_reset that is not its v_leak"),
+    ],
+)
+def test_losses_are_errors_for_a_target_and_warnings_where_asked(target, parameters, message):
+    net = changed(**parameters)
+    with pytest.raises(NetworkError, match=f"cannot run this network: {message}.*lossy=True"):
+        to_nir(net, target=target)
+    with pytest.warns(NirWarning, match=message):
+        graph = to_nir(net, target=target, lossy=True)
+    back = from_nir(graph).populations["one"]
+    for key, value in parameters.items():
+        assert np.allclose(back.parameters[key], value)
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+def test_what_a_target_would_refuse_is_refused_here(lossy):
+    net = changed(tau_mem=np.linspace(10.0, 20.0, 6))
+    with pytest.raises(NetworkError, match="SpikingJelly.*'one' has a tau_mem that differs"):
+        to_nir(net, target="spikingjelly", lossy=lossy)
+    net = changed(v_leak=9.0)
+    with pytest.raises(NetworkError, match="'one' has neurons that fire by themselves"):
+        to_nir(net, target="norse", lossy=lossy)
+    net = changed(tau_syn=0.05)
+    with pytest.raises(NetworkError, match="0.05 ms, not above dt = 0.1 ms"):
+        to_nir(net, target="snntorch", lossy=lossy)
+    net = small_net()
+    net.projections["input->one"].delays[...] = 1.0
+    with pytest.raises(NetworkError, match="'input->one' has delays"):
+        to_nir(net, target="norse", lossy=lossy)
+
+
+def test_one_reset_for_all_is_enough_for_spikingjelly():
+    net = small_net(uniform=True)
+    population = net.populations["one"]
+    population.v_reset[:] = population.v_leak - 0.5 * (population.threshold - population.v_leak)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        graph = to_nir(net, target="spikingjelly")
+    assert np.allclose(graph.nodes["one"].v_reset, -0.5)
+
+
+def test_time_steps_that_a_target_does_not_take_are_refused():
+    with pytest.raises(ParameterError, match=r"snnTorch reads every file with 0.1 ms"):
+        to_nir(small_net(), target="snntorch", dt=1.0)
+    with pytest.raises(ParameterError, match="expected a time step > 0"):
+        to_nir(small_net(), target="norse", dt=0.0)

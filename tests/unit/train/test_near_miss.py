@@ -1,0 +1,153 @@
+"""Near misses: silent neurons against finite differences, missed output spikes by hand."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.events import SpikeTrains
+from eventsim.train import (
+    ClassTrains,
+    FirstSpike,
+    NearMiss,
+    RateBand,
+    SpikeCount,
+    SumOfLosses,
+    gradient,
+)
+from eventsim.train.gradient import VoltageSeed
+from tests.support.differences import Differences, assert_gradients_match
+from tests.support.nets import lateral_net, one_neuron, one_sample, random_net, random_stream
+
+STREAM = random_stream(91, n_samples=2, duration=60.0)
+
+
+def with_silent(net, name, neurons):
+    """The net, some of whose neurons now have a threshold a little above what they reach."""
+    net.populations[name].threshold[neurons] += 20.0
+    tape = es.simulate(net, STREAM, backend="cpu")
+    from eventsim.train.linear import silent_neurons
+    from eventsim.train.maximum import find_maximum
+
+    top = find_maximum(silent_neurons(net, tape, name, np.array(neurons))).value
+    reached = top.reshape(STREAM.n_samples, -1).max(axis=0)
+    net.populations[name].threshold[neurons] = reached + 0.2
+    return net
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: with_silent(random_net(92, delays="synapse", sparse=True), "hidden2", [0, 3]),
+        lambda: with_silent(random_net(93, delays="none"), "hidden1", [1]),
+        lambda: with_silent(lateral_net(94), "b", [2, 4]),
+    ],
+)
+def test_gradient_of_the_near_miss_loss_matches_finite_differences(make):
+    net, loss = make(), NearMiss(2.0, margin=2.0)
+    tape = es.simulate(net, STREAM, backend="cpu")
+    g = gradient(net, tape, loss)
+    keys = [key for key, values in g.flat().items() if np.abs(values).max(initial=0) > 1e-9]
+    assert len(keys) > 5
+    rows = Differences(net, STREAM, loss, backend="cpu", per_key=1).rows(keys)
+    assert_gradients_match(g, rows, min_fraction=0.8)
+
+
+def test_neuron_beyond_the_margin_costs_its_share_and_is_left_alone():
+    net, stream = one_neuron([0.1], threshold=5.0), one_sample([1.0])
+    tape = es.simulate(net, stream, backend="cpu")
+    value, _ = NearMiss(3.0, margin=0.25)(net, tape)
+    assert value == 3.0
+    assert gradient(net, tape, NearMiss(3.0, margin=0.25))["input->hidden"].weights[0, 0] == 0.0
+
+
+def test_neuron_that_fires_costs_nothing():
+    net, stream = one_neuron([20.0]), one_sample([1.0])
+    tape = es.simulate(net, stream, backend="cpu")
+    assert len(tape["hidden"])
+    assert NearMiss(3.0)(net, tape) == (0.0, {})
+
+
+def test_descent_on_near_misses_makes_a_silent_neuron_fire():
+    net, stream = one_neuron([3.0, -1.0]), one_sample([1.0, 4.0], [0, 1], n_channels=2)
+    weights, loss = net.projections["input->hidden"].weights, NearMiss(1.0, margin=0.8)
+    assert not len(es.simulate(net, stream, backend="cpu")["hidden"])
+    for _ in range(100):
+        found = gradient(net, es.simulate(net, stream, backend="cpu"), loss)
+        weights -= 0.2 * found["input->hidden"].weights
+    assert len(es.simulate(net, stream, backend="cpu")["hidden"]) == 1
+
+
+def test_near_misses_add_to_other_seeds_of_the_same_population():
+    net = with_silent(random_net(95, delays="none"), "hidden1", [1])
+    tape = es.simulate(net, STREAM, backend="cpu")
+    band, miss = RateBand(1.0, 5.0, strength=0.1), NearMiss(2.0, margin=2.0)
+    together = gradient(net, tape, SumOfLosses(((1.0, band), (0.5, miss)))).flat()
+    one, two = gradient(net, tape, band).flat(), gradient(net, tape, miss).flat()
+    for key, values in together.items():
+        np.testing.assert_allclose(values, one[key] + 0.5 * two[key], rtol=1e-9, atol=1e-12)
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(ParameterError, match="strength is -1"):
+        NearMiss(-1.0)
+    with pytest.raises(ParameterError, match="margin is 0"):
+        NearMiss(1.0, margin=0.0)
+    with pytest.raises(ParameterError, match="miss_margin is -2"):
+        SpikeCount(np.array([0]), miss_margin=-2.0)
+
+
+def silent_pair():
+    """Two output neurons, neither of which fires; neuron 0 comes nearer to it."""
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("output", 2, tau_mem=20.0, tau_syn=5.0, v_leak=-0.2)
+    net.connect("input", "output", np.array([[4.0, 2.0]]))
+    return net, one_sample([2.0])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda label: SpikeCount(label, miss_margin=2.0),
+        lambda label: FirstSpike(label, miss_margin=2.0),
+        lambda label: ClassTrains(label, miss_margin=2.0),
+    ],
+)
+def test_missed_spike_of_the_right_neuron_is_wanted_and_no_other(make):
+    net, stream = silent_pair()
+    tape = es.simulate(net, stream, backend="cpu")
+    g = gradient(net, tape, make(np.array([0])))["input->output"].weights
+    assert g[0, 0] < 0.0
+    assert g[0, 1] == 0.0
+
+
+def test_missed_spike_is_weighed_by_what_it_would_change():
+    net, stream = silent_pair()
+    tape = es.simulate(net, stream, backend="cpu")
+    loss = FirstSpike(np.array([0]), time_constant=30.0, miss_margin=2.0)
+    seed = loss(net, tape)[1]["output"]
+    assert isinstance(seed, VoltageSeed)
+    (term,) = seed.terms
+    probe, by = term.probe, term.by_voltage
+    time, v = probe.maximum.time[0], probe.maximum.value[0]
+    lead = (100.0 - time) / 30.0
+    change = np.log(0.5 + 0.5 * np.exp(lead)) - lead
+    expected = change / 1.2 * (1.0 - (1.0 - v) / (2.0 * 1.2))
+    assert by[:, 0] == pytest.approx([expected, 0.0])
+    spike = es.SpikeTape(
+        stream,
+        {"output": SpikeTrains(np.array([time]), np.zeros(1, np.int32), np.array([0, 1]), 2)},
+        {},
+        "cpu",
+        "double",
+    )
+    alone = FirstSpike(np.array([0]), time_constant=30.0)
+    assert change == pytest.approx(alone(net, spike)[0] - alone(net, tape)[0])
+
+
+def test_adjoint_alone_refuses_missed_spikes():
+    net, stream = silent_pair()
+    tape = es.simulate(net, stream, backend="cpu")
+    with pytest.raises(ShapeError, match="dL/dt of 'output'"):
+        es.backward(net, tape, SpikeCount(np.array([0]), miss_margin=2.0))
