@@ -25,10 +25,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from multiprocessing import get_context
 from typing import Any
 
+import numba
 import numpy as np
 import scipy.sparse as sp
 
@@ -107,6 +111,7 @@ def eventsim_run(case: Balanced, precision: Any) -> Callable[[], Outcome]:
     )
 
     def run() -> Outcome:
+        numba.set_num_threads(1)
         began = time.perf_counter()
         tape = es.simulate(net, stream, backend="cpu", precision=precision)
         seconds = time.perf_counter() - began
@@ -161,38 +166,42 @@ def brian2_run(case: Balanced, folder: str) -> Callable[[], Outcome]:
 
 
 def nest_run(case: Balanced) -> Callable[[], Outcome]:
-    """Each call builds the network anew; V in mV, currents in pA, C = tau_mem."""
+    """NEST in a process of its own: beside Numba's threads its kernel crashes."""
+    if find_spec("nest") is None:
+        raise ImportError("No module named 'nest'")
+    process = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    return lambda: process.submit(_nest, case).result()
+
+
+def _nest(case: Balanced) -> Outcome:
+    """Builds the network anew; V in mV, currents in pA, C = tau_mem."""
     import nest
 
     nest.verbosity = nest.VerbosityLevel.FATAL
-
-    def run() -> Outcome:
-        nest.ResetKernel()
-        nest.resolution = STEP
-        neurons = nest.Create("iaf_psc_exp_ps", case.size)
-        neurons.set(
-            tau_m=NEURON["tau_mem"], C_m=NEURON["tau_mem"], t_ref=NEURON["refractory"],
-            tau_syn_ex=NEURON["tau_syn"], tau_syn_in=NEURON["tau_syn"],
-            E_L=0.0, V_m=0.0, V_th=NEURON["threshold"], V_reset=NEURON["v_reset"],
+    nest.ResetKernel()
+    nest.resolution = STEP
+    neurons = nest.Create("iaf_psc_exp_ps", case.size)
+    neurons.set(
+        tau_m=NEURON["tau_mem"], C_m=NEURON["tau_mem"], t_ref=NEURON["refractory"],
+        tau_syn_ex=NEURON["tau_syn"], tau_syn_in=NEURON["tau_syn"],
+        E_L=0.0, V_m=0.0, V_th=NEURON["threshold"], V_reset=NEURON["v_reset"],
+    )  # fmt: skip
+    sources = nest.Create("spike_generator", case.inputs.shape[0], {"precise_times": True})
+    for k in range(case.inputs.shape[0]):
+        sources[k].spike_times = case.times[case.channels == k].tolist()
+    for pre, matrix in ((sources, case.inputs), (neurons, case.lateral)):
+        entries = matrix.tocoo()
+        nest.Connect(
+            entries.row + pre.tolist()[0], entries.col + neurons.tolist()[0], "one_to_one",
+            {"weight": entries.data, "delay": np.full(entries.nnz, DELAY)},
         )  # fmt: skip
-        sources = nest.Create("spike_generator", case.inputs.shape[0], {"precise_times": True})
-        for k in range(case.inputs.shape[0]):
-            sources[k].spike_times = case.times[case.channels == k].tolist()
-        for pre, matrix in ((sources, case.inputs), (neurons, case.lateral)):
-            entries = matrix.tocoo()
-            nest.Connect(
-                entries.row + pre.tolist()[0], entries.col + neurons.tolist()[0], "one_to_one",
-                {"weight": entries.data, "delay": np.full(entries.nnz, DELAY)},
-            )  # fmt: skip
-        recorder = nest.Create("spike_recorder")
-        nest.Connect(neurons, recorder)
-        began = time.perf_counter()
-        nest.Simulate(case.duration)
-        seconds = time.perf_counter() - began
-        found = recorder.get("events")
-        return _ordered(found["times"], found["senders"] - neurons.tolist()[0], {"run_s": seconds})
-
-    return run
+    recorder = nest.Create("spike_recorder")
+    nest.Connect(neurons, recorder)
+    began = time.perf_counter()
+    nest.Simulate(case.duration)
+    seconds = time.perf_counter() - began
+    found = recorder.get("events")
+    return _ordered(found["times"], found["senders"] - neurons.tolist()[0], {"run_s": seconds})
 
 
 def _ordered(

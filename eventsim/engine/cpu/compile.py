@@ -49,6 +49,15 @@ def lean(function: Callable[..., Any]) -> Any:
     return njit(error_model="numpy", fastmath=False, **without_counts)(function)
 
 
+def lean_inlined(function: Callable[..., Any]) -> Any:
+    """As lean, and inlined, for what is called in one or two places.
+
+    An array is passed to a function as seven numbers, which may take longer than its work.
+    """
+    without_counts: Any = {"_nrt": False, "forceinline": True}
+    return njit(error_model="numpy", fastmath=False, **without_counts)(function)
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls: parallel, without the lock, cached on disk."""
     config: Any = numba.config

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, lean, scalar
+from eventsim.engine.cpu.heap import pop, send, waiting_room
 from eventsim.engine.cpu.scalar import crossing, decay, flush, fma, propagators
 from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import (
@@ -36,45 +37,6 @@ from eventsim.engine.table import (
     SELF,
     SLOW,
 )
-
-
-@lean
-def _before(time, first, i, j):
-    return time[i] < time[j] or (time[i] == time[j] and first[i] < first[j])
-
-
-@lean
-def _push(time, first, last, size):
-    """Put the entry at ``size`` in its place in the heap below it."""
-    i = size
-    while i > 0:
-        up = (i - 1) // 2
-        if not _before(time, first, i, up):
-            break
-        time[i], time[up] = time[up], time[i]
-        first[i], first[up] = first[up], first[i]
-        last[i], last[up] = last[up], last[i]
-        i = up
-
-
-@lean
-def _pop(time, first, last, size):
-    """Take the first of ``size`` entries out; the heap keeps size - 1."""
-    size -= 1
-    time[0], first[0], last[0] = time[size], first[size], last[size]
-    i = 0
-    while True:
-        down = 2 * i + 1
-        if down >= size:
-            return
-        if down + 1 < size and _before(time, first, down + 1, down):
-            down += 1
-        if not _before(time, first, down, i):
-            return
-        time[i], time[down] = time[down], time[i]
-        first[i], first[down] = first[down], first[i]
-        last[i], last[down] = last[down], last[i]
-        i = down
 
 
 @lean
@@ -163,7 +125,7 @@ def _soonest(cells, par, n, t_end):
 
 
 @lean
-def _advance(cells, par, n, t):
+def advance(cells, par, n, t):
     """Bring neuron n to an arrival at t."""
     real = type(cells.v[n])
     h = real(t - cells.time[n])
@@ -178,7 +140,7 @@ def _advance(cells, par, n, t):
 
 
 @lean
-def _release(cells, par, n, spikes, start, limit):
+def release(cells, par, n, spikes, start, limit):
     """V of neuron n is let go."""
     real, t = type(cells.v[n]), cells.until[n]
     cells.j[n] = cells.j[n] * decay(real(t - cells.time[n]) * par[RATE_SYN, n])
@@ -189,7 +151,7 @@ def _release(cells, par, n, spikes, start, limit):
 
 
 @lean
-def _fire(cells, par, n, refractory, spikes, start, limit, count):
+def fire(cells, par, n, refractory, spikes, start, limit, count):
     """Neuron n fires after its rise; its spike gets the number ``count``."""
     _, y, _ = propagators(cells.rise[n], par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
     j, t = y * cells.j[n], cells.time[n] + cells.rise[n]
@@ -213,7 +175,7 @@ def _deliver(low, high, t, loop, cells, par, reached, n_reached, mark, epoch):
             mark[n] = epoch
             reached[n_reached] = n
             n_reached += 1
-            _advance(cells, par, n, t)
+            advance(cells, par, n, t)
         cells.j[n] = cells.j[n] + (loop.own_weight[n] if own else loop.weight[k])
     return n_reached
 
@@ -243,7 +205,7 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
         if par[LEVEL, n] <= real(0.0):
             cells.v[n] = par[RESET, n]
         _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
-    time, first, last = np.empty(64), np.empty(64, np.int64), np.empty(64, np.int64)
+    bundles = waiting_room(64)
     waiting, outside, end = 0, arrivals.offsets[s], arrivals.offsets[s + 1]
     reached, n_reached = np.empty(size, np.int64), 0
     mark, epoch = np.full(size, -1), 0
@@ -251,7 +213,7 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
     while True:
         t = arrivals.time[outside] if outside < end else t_end
         if waiting > 0:
-            t = min(t, time[0])
+            t = min(t, bundles.time[0])
         n = heap[0]
         if due[n] < t:
             if not sure[n]:
@@ -262,10 +224,10 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
                 continue
             sure[n] = False
             if cells.held[n] >= 0:
-                _release(cells, par, n, spikes, start, limit)
+                release(cells, par, n, spikes, start, limit)
                 _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
                 continue
-            _fire(cells, par, n, refractory[n], spikes, start, limit, count)
+            fire(cells, par, n, refractory[n], spikes, start, limit, count)
             t = cells.time[n]
             count += 1
             if t - since[n] > 1.0:
@@ -274,41 +236,24 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
             if recent[n] > RUNAWAY_PER_MS:
                 return -1 - n, t
             _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
-            own = loop.own_delay[n] > 0.0
-            most = waiting + loop.start[n + 1] - loop.start[n] + 1
-            if most > time.size:
-                time, first, last = (
-                    np.append(time, np.empty(most)),
-                    np.append(first, np.empty(most, np.int64)),
-                    np.append(last, np.empty(most, np.int64)),
-                )
-            for b in range(loop.start[n], loop.start[n + 1]):
-                if t + loop.delay[b] < t_end:
-                    time[waiting] = t + loop.delay[b]
-                    first[waiting], last[waiting] = loop.first[b], loop.last[b]
-                    _push(time, first, last, waiting)
-                    waiting += 1
-            if own and t + loop.own_delay[n] < t_end:
-                time[waiting], first[waiting] = t + loop.own_delay[n], OWN + n
-                _push(time, first, last, waiting)
-                waiting += 1
+            bundles, waiting = send(bundles, waiting, loop, n, t, t_end)
             continue
         if not t < t_end:
             return count, t_end
         epoch += 1
         n_reached = 0
         while True:
-            inside = waiting > 0 and time[0] == t
+            inside = waiting > 0 and bundles.time[0] == t
             if (
                 outside < end
                 and arrivals.time[outside] == t
-                and not (inside and first[0] < arrivals.first[outside])
+                and not (inside and bundles.first[0] < arrivals.first[outside])
             ):
                 low, high = arrivals.first[outside], arrivals.last[outside]
                 outside += 1
             elif inside:
-                low, high = first[0], last[0]
-                _pop(time, first, last, waiting)
+                low, high = bundles.first[0], bundles.last[0]
+                pop(bundles, waiting)
                 waiting -= 1
             else:
                 break

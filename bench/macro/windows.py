@@ -1,0 +1,94 @@
+"""When is a loop faster by windows of its least delay than by its queue of events.
+
+Method   One population with random lateral synapses, a fifth of the neurons inhibitory; inputs to
+         100 neurons each, so many that in a window of one delay a neuron meets ``share`` of their
+         events. Both ways give the same spikes, which is checked. One sample, one thread, minimum
+         of the repeats. ``ratio`` is the queue's time over that of windows.
+Answer   see results/windows.jsonl: windows pay from a share of about 0.25 on.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numba
+import numpy as np
+import scipy.sparse as sp
+
+import eventsim as es
+from bench.harness import arguments, report, timed
+from bench.macro.balanced import NEURON
+from eventsim.engine import make_job
+from eventsim.engine.cpu import queue_host
+from eventsim.engine.job import Job
+from eventsim.plan import make_plan
+
+# Neurons, fan-out, delay in ms, share.
+CASES = [
+    (100, 100, 1.0, 0.1),
+    (100, 100, 1.0, 1.0),
+    (100, 10, 1.0, 10.0),
+    (1_000, 100, 1.5, 0.1),
+    (1_000, 100, 1.5, 0.25),
+    (1_000, 100, 1.5, 1.0),
+    (1_000, 100, 1.5, 10.0),
+    (1_000, 1, 1.5, 1.0),
+    (3_000, 100, 0.1, 0.25),
+    (10_000, 100, 1.5, 0.1),
+    (10_000, 100, 1.5, 1.0),
+]
+LONGEST_MS, MOST_EVENTS = 300.0, 3e6
+
+
+def workload(n: int, fan_out: int, delay: float, share: float) -> Job:
+    """The job of the loop."""
+    rng = np.random.default_rng(0)
+    net, n_inputs = es.Network(), max(n // 5, 8)
+    net.add_input("input", n_inputs)
+    net.add_population("neurons", n, **NEURON)
+    drive = sp.random_array((n_inputs, n), density=min(1, 100 / n), format="csr", rng=rng)
+    drive.data[:] = 14.0
+    lateral = sp.random_array((n, n), density=min(1, fan_out / n), format="csr", rng=rng)
+    excites = rng.random(lateral.nnz) < 0.8
+    lateral.data[:] = np.where(excites, 6.0, -30.0) * (100 / fan_out)
+    lateral.setdiag(0)
+    lateral.eliminate_zeros()
+    net.connect("input", "neurons", drive)
+    net.connect("neurons", "neurons", sp.csr_array(lateral), delays=delay)
+    rate = share * n / delay  # synaptic events per ms
+    duration = max(20 * delay, min(LONGEST_MS, MOST_EVENTS / rate))
+    count = rng.poisson(rate * n_inputs / drive.nnz * duration)
+    events = (np.sort(rng.uniform(0, duration, count)), rng.integers(0, n_inputs, count))
+    stream = es.EventStream.from_samples([events], n_channels=n_inputs, duration=duration)
+    plan = make_plan(net)
+    return make_job(plan, plan.stages[0], replace(es.simulate(net, stream), trains={}))
+
+
+def measure(case: tuple[int, int, float, float], repeats: int) -> dict[str, Any]:
+    """One row."""
+    job = workload(*case)
+    prepared = queue_host.prepare(job)
+    found, seconds = [], []
+    for run in (queue_host.by_queue, queue_host.by_windows):
+        found.append(run(job, prepared))
+        seconds.append(timed(lambda run=run: run(job, prepared), repeats=repeats).minimum)
+    if not np.array_equal(found[0].times, found[1].times):
+        raise SystemExit(f"{case}: queue and windows give different spikes.")
+    return {
+        "bench": "windows",
+        "case": f"{case[0]} neurons, fan-out {case[1]}, {case[2]} ms, share {case[3]}",
+        "spikes": len(found[0]),
+        "queue_s": seconds[0],
+        "windows_s": seconds[1],
+        "ratio": seconds[0] / seconds[1],
+    }
+
+
+def main() -> None:
+    """All cases."""
+    options = arguments(__doc__.splitlines()[0])
+    numba.set_num_threads(1)
+    report([measure(case, options.repeats) for case in CASES], options)
+
+
+if __name__ == "__main__":
+    main()

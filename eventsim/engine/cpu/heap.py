@@ -1,0 +1,93 @@
+"""Bundles of synapses that wait for their time: a binary heap by (time, first synapse)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.engine.bundles import OWN
+from eventsim.engine.cpu.compile import lean, scalar
+
+
+class Waiting(NamedTuple):
+    """Bundles: when they arrive, and the bounds of their synapses. Arrays longer than needed."""
+
+    time: NDArray[np.float64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+@scalar
+def waiting_room(size):
+    """Room for that many bundles."""
+    return Waiting(np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64))
+
+
+@scalar
+def enlarged(bundles, least):
+    """The same bundles with room for ``least`` or twice as many, whichever is more."""
+    room = waiting_room(max(2 * bundles.time.size, least))
+    for k in range(bundles.time.size):
+        room.time[k], room.first[k], room.last[k] = (
+            bundles.time[k], bundles.first[k], bundles.last[k],
+        )  # fmt: skip
+    return room
+
+
+@lean
+def _before(time, first, i, j):
+    return time[i] < time[j] or (time[i] == time[j] and first[i] < first[j])
+
+
+@lean
+def _push(time, first, last, size):
+    """Put the entry at ``size`` in its place in the heap below it."""
+    i = size
+    while i > 0:
+        up = (i - 1) // 2
+        if not _before(time, first, i, up):
+            break
+        time[i], time[up] = time[up], time[i]
+        first[i], first[up] = first[up], first[i]
+        last[i], last[up] = last[up], last[i]
+        i = up
+
+
+@lean
+def pop(heap, size):
+    """Take the first of ``size`` bundles out; the heap keeps size - 1."""
+    time, first, last = heap
+    size -= 1
+    time[0], first[0], last[0] = time[size], first[size], last[size]
+    i = 0
+    while True:
+        down = 2 * i + 1
+        if down >= size:
+            return
+        if down + 1 < size and _before(time, first, down + 1, down):
+            down += 1
+        if not _before(time, first, down, i):
+            return
+        time[i], time[down] = time[down], time[i]
+        first[i], first[down] = first[down], first[i]
+        last[i], last[down] = last[down], last[i]
+        i = down
+
+
+@scalar
+def send(heap, size, loop, n, t, t_end):
+    """What a spike of neuron n at t sends joins the heap; returns it and its size."""
+    most = size + loop.start[n + 1] - loop.start[n] + 1
+    if most > heap.time.size:
+        heap = enlarged(heap, most)
+    time, first, last = heap
+    for b in range(loop.start[n], loop.start[n + 1]):
+        if t + loop.delay[b] < t_end:
+            time[size], first[size], last[size] = t + loop.delay[b], loop.first[b], loop.last[b]
+            _push(time, first, last, size)
+            size += 1
+    if loop.own_delay[n] > 0.0 and t + loop.own_delay[n] < t_end:
+        time[size], first[size] = t + loop.own_delay[n], OWN + n
+        _push(time, first, last, size)
+        size += 1
+    return heap, size

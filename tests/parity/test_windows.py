@@ -1,0 +1,142 @@
+"""A loop by windows of its least delay gives, to the bit, the spikes that the queue gives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import eventsim as es
+from eventsim.engine import make_job
+from eventsim.engine.cpu import queue_host
+from eventsim.errors import RunawayError
+from eventsim.plan import make_plan
+from tests.support.nets import lateral_net, random_stream, ring_net
+
+CASES = {
+    "one delay": lambda: lateral_net(1102, delays="scalar"),
+    "delays by source": lambda: lateral_net(1103, delays="source", sparse=False),
+    "delays by synapse": lambda: lateral_net(1104, delays="synapse"),
+    "ring with self-delays": lambda: ring_net(1106),
+    "ring, self-jumps": lambda: ring_net(1107, self_delays="none"),
+}
+FIELDS = ("times", "neurons", "offsets", "current", "restart_current")
+
+
+def loop_job(net, stream, precision="double"):
+    """The job of the first stage that is a loop."""
+    plan, tape = make_plan(net), es.simulate(net, stream, backend="cpu", precision=precision)
+    stage = next(stage for stage in plan.stages if stage.lateral)
+    return make_job(plan, stage, replace(tape, trains={}))
+
+
+def assert_windows_equal_queue(job, parts=(1, 2, 3)):
+    prepared = queue_host.prepare(job)
+    expected = queue_host.by_queue(job, prepared)
+    for n in parts:
+        found = queue_host.by_windows(job, prepared, n)
+        for name in FIELDS:
+            mine, theirs = getattr(found, name), getattr(expected, name)
+            assert np.array_equal(mine, theirs, equal_nan=mine.dtype.kind == "f"), (n, name)
+    return expected
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("case", list(CASES))
+def test_windows_equal_the_queue(case, precision):
+    stream = random_stream(1110, n_samples=2, n_channels=5, duration=60.0)
+    assert len(assert_windows_equal_queue(loop_job(CASES[case](), stream, precision))) > 15
+
+
+def large_net(seed, *, n=300, refractory=True, delays=0.5):
+    """Every parameter different; bundles longer than a block of the kernel."""
+    rng = np.random.default_rng(seed)
+    net = es.Network()
+    net.add_input("input", 20)
+    net.add_population(
+        "hidden",
+        n,
+        tau_mem=rng.uniform(5.0, 30.0, n),
+        tau_syn=rng.uniform(2.0, 10.0, n),
+        threshold=rng.uniform(0.5, 1.5, n),
+        v_leak=np.where(rng.random(n) < 0.03, 2.0, rng.uniform(-0.2, 0.2, n)),
+        v_reset=rng.uniform(-0.5, 0.0, n),
+        refractory=rng.uniform(0.0, 3.0, n) * (rng.random(n) < 0.5) if refractory else 0.0,
+    )
+    net.connect("input", "hidden", rng.normal(0.5, 0.5, (20, n)))
+    weights = scipy.sparse.random_array((n, n), density=0.6, format="csr", rng=rng)
+    weights.data = rng.normal(-0.02, 0.1, weights.nnz)
+    weights.setdiag(0.0)
+    weights.eliminate_zeros()
+    net.connect("hidden", "hidden", weights, delays=delays)
+    return net
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("delays", [0.5, 7.0])
+def test_windows_equal_the_queue_with_long_bundles(delays, precision):
+    stream = random_stream(1120, n_samples=2, n_channels=20, duration=80.0)
+    spikes = assert_windows_equal_queue(
+        loop_job(large_net(1121, delays=delays), stream, precision), parts=(1, 3)
+    )
+    assert len(spikes) > 1000
+
+
+def test_arrivals_on_the_border_of_a_window_belong_to_the_next():
+    n, delay = 40, 0.1
+    times = np.arange(300) * delay  # as rounded as the borders are
+    rng = np.random.default_rng(1130)
+    net = es.Network()
+    net.add_input("input", 4)
+    net.add_population("hidden", n, tau_mem=10.0, tau_syn=5.0)
+    net.connect("input", "hidden", rng.normal(1.0, 0.5, (4, n)), delays=delay)
+    net.connect("hidden", "hidden", rng.normal(0.0, 0.2, (n, n)), delays=delay)
+    stream = es.EventStream(
+        times, np.arange(300) % 4, [0, 300], n_channels=4, duration=float(times[-1] + delay)
+    )
+    assert len(assert_windows_equal_queue(loop_job(net, stream))) > 100
+
+
+def test_spikes_that_outgrow_the_buffer_of_one_part_are_all_found():
+    net = es.Network()
+    net.add_input("input", 1)
+    leak = np.array([60.0, 0.0, 0.0, 60.0, 0.0, 0.0, 0.0, 0.0])
+    net.add_population("fast", 8, tau_mem=10.0, tau_syn=5.0, v_leak=leak)
+    net.connect("fast", "fast", np.full((8, 8), 0.02), delays=np.full((8, 8), 5.0))
+    stream = es.EventStream([], [], [0, 0, 0], n_channels=1, duration=[120.0, 0.3])
+    assert len(assert_windows_equal_queue(loop_job(net, stream))) > 1000
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_loop_that_runs_away_names_the_neuron_in_windows_too(parts):
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("pair", 2, tau_mem=10.0, tau_syn=5.0)
+    net.connect("input", "pair", np.array([[8.0, 0.0]]))
+    net.connect("pair", "pair", np.array([[0.0, 4.0], [4.0, 0.0]]), delays=0.001)
+    stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=3.0)
+    job = loop_job(net, stream)
+    net.projections["pair->pair"].values[...] = 4000.0
+    job = make_job(make_plan(net), job.stage, es.SpikeTape(stream, {}, {}, "cpu", "double"))
+    with pytest.raises(RunawayError) as caught:
+        queue_host.by_windows(job, queue_host.prepare(job), parts)
+    assert caught.value.population == "pair"
+    assert caught.value.neuron in (0, 1)
+
+
+@pytest.mark.parametrize(("rate", "way"), [(2_000.0, "by_windows"), (20.0, "by_queue")])
+def test_a_loop_goes_by_windows_where_a_window_has_enough_to_do(monkeypatch, rate, way):
+    used = []
+    for name in ("by_queue", "by_windows"):
+        known = getattr(queue_host, name)
+        monkeypatch.setattr(
+            queue_host, name, lambda *a, name=name, known=known: used.append(name) or known(*a)
+        )
+    stream = random_stream(1140, n_samples=1, n_channels=20, duration=50.0, rate=rate)
+    es.simulate(large_net(1141), stream, backend="cpu")
+    assert used == [way]
+
+
+def test_without_a_delay_there_are_no_windows():
+    job = loop_job(lateral_net(1150, delays="none"), random_stream(1151, n_channels=5))
+    assert queue_host.prepare(job).least_delay == 0.0
