@@ -82,8 +82,9 @@ class TrainConfig:
     missed_outputs
         Whether silent neurons of a spiking output learn from near misses, within
         ``near_miss_margin`` (and, by ``van_rossum``, unwanted spikes): a pseudo-gradient, see
-        :mod:`eventsim.train.near_miss`, :mod:`eventsim.train.spiking`. None: for ``spike_count``,
-        which it helps, and not for the others, as measured (bench/macro/training_terms.py).
+        :mod:`eventsim.train.near_miss`, :mod:`eventsim.train.spiking`. None: for ``spike_count``
+        and ``van_rossum``, which learn from it, not for ``first_spike``, as measured
+        (bench/macro/training_terms.py).
     bip
         Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
         v_leak, v_reset, refractory; empty for weights only.
@@ -212,7 +213,7 @@ class TrainConfig:
 
     def learns_from_misses(self) -> bool:
         """``missed_outputs``, or the default of the loss."""
-        default = self.loss == "spike_count"
+        default = self.loss in ("spike_count", "van_rossum")
         return default if self.missed_outputs is None else self.missed_outputs
 
     def trained(self) -> tuple[str, ...]:

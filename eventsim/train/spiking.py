@@ -20,19 +20,22 @@ the class: the neuron of the class fires regularly, at :math:`(k + \tfrac12) / r
 neuron :math:`c` to a regular and to an empty train
 
 .. math::
-    L = D^{on}_y + \sum_{c \ne y} D^{off}_c, \qquad z_c = D^{off}_c - D^{on}_c,
+    L = D^{on}_y + \frac{1}{n - 1} \sum_{c \ne y} D^{off}_c, \qquad z_c = D^{off}_c - D^{on}_c,
 
-so that the largest logit names the class whose target lies nearest. Its gradient by spike times is
+for :math:`n` neurons: without the weight, silence of all would nearly be the best answer to many
+classes. The largest logit names the class whose target lies nearest. The gradient by spike times is
 exact.
 
 A neuron without a spike gets no gradient from either, unless ``miss_margin`` is given: then near
 misses do, see :mod:`eventsim.train.near_miss`. One more spike at :math:`t` changes SpikeCount by
 its derivative, and ClassTrains by
 
-.. math:: \Delta = \tfrac12 - [c = y] \sum_k e^{-|t - t_k|/\tau} .
+.. math:: \Delta = \tfrac12 - [c = y] \sum_k e^{-|t - t_k|/\tau},
 
-Nor does a spike that ought not be there: moved alone it costs 1/2 wherever it is. So with
-``miss_margin`` ClassTrains also pushes down the voltage before every spike :math:`i` without which
+weighted as the distance.
+
+Nor does a spike that ought not be there: alone it costs 1/2 wherever it is. So with ``miss_margin``
+ClassTrains also pushes down the voltage before every spike :math:`i` without which
 the distance would be smaller, by :math:`\max(\Delta_i, 0) / (\vartheta - E)`, where
 :math:`\Delta_i` is what the distance has from that spike being there.
 """
@@ -175,19 +178,21 @@ class ClassTrains:
         (on, by_on, with_on), (off, by_off, with_off) = self._distances(tape)
         xp, n_samples = namespace(on), trains.n_samples
         wanted_on = xp.asarray(wanted)
-        value = float(xp.where(wanted_on, on, off).sum()) / n_samples
-        of_class = wanted_on.ravel()[trains.train_numbers()]
-        time = xp.where(of_class, by_on, by_off) / n_samples
+        weight = xp.where(wanted_on, 1.0, 1.0 / max(trains.size - 1, 1)) / n_samples
+        value = float((weight * xp.where(wanted_on, on, off)).sum())
+        number = trains.train_numbers()
+        of_class, own = wanted_on.ravel()[number], weight.ravel()[number]
+        time = own * xp.where(of_class, by_on, by_off)
         voltage = None
         if self.miss_margin is not None:
             p, neurons = net.population(self.population), trains.neurons
-            unwanted = xp.maximum(xp.where(of_class, with_on, with_off), 0.0) / n_samples
+            unwanted = own * xp.maximum(xp.where(of_class, with_on, with_off), 0.0)
             voltage = unwanted / beside(p.threshold - p.v_leak, on)[neurons]
         seeds: AnySeeds = {self.population: SpikeSeed(time=time, voltage=voltage)}
 
         def effect(times: Array) -> Array:
             near = _nearness(times, tape.stream.duration, self.rate, self.time_constant)
-            return (0.5 - xp.where(wanted_on, near, 0.0)) / n_samples
+            return weight * (0.5 - xp.where(wanted_on, near, 0.0))
 
         seeds = with_misses(seeds, net, tape, self.population, effect, margin=self.miss_margin)
         return Classified(value, seeds, off - on)

@@ -62,15 +62,19 @@ def test_class_trains_are_van_rossum_distances_to_their_targets():
     size = net.populations["hidden2"].size
     loss = ClassTrains(LABELS, population="hidden2", rate=80.0, time_constant=6.0)
     regular = regular_trains(STREAM.duration, size, rate=80.0)
-    wanted = regular.neurons == np.repeat(LABELS, np.diff(regular.offsets))
-    before = np.concatenate([[0], np.cumsum(wanted)])
-    target = es.events.SpikeTrains(
-        regular.times[wanted], regular.neurons[wanted], before[regular.offsets], size
-    )
-    expected = VanRossum(target, population="hidden2", time_constant=6.0)(net, tape)
     value, seeds = loss(net, tape)
-    assert value == pytest.approx(expected[0])
-    np.testing.assert_allclose(seeds["hidden2"].time, expected[1]["hidden2"].time, atol=1e-12)
+    targets = [regular_of(label, regular) for label in LABELS]
+    expected, slopes = 0.0, np.zeros(len(tape["hidden2"]))
+    sample = np.repeat(np.arange(3), np.diff(tape["hidden2"].offsets))
+    for k, (target, label) in enumerate(zip(targets, LABELS, strict=True)):
+        found = VanRossum(target, population="hidden2", time_constant=6.0)
+        distance, by_time = found.distance(tape)
+        share = np.where(np.arange(size) == label, 1.0, 1.0 / (size - 1)) / 3
+        expected += (share * distance[k]).sum()
+        mine = sample == k
+        slopes[mine] = (share[tape["hidden2"].neurons] * by_time)[mine]
+    assert value == pytest.approx(expected)
+    np.testing.assert_allclose(seeds["hidden2"].time, slopes, atol=1e-12)
     # The class whose target lies nearest, by trying all of them.
     tried = [
         VanRossum(regular_of(c, regular), population="hidden2", time_constant=6.0).distance(tape)[0]

@@ -91,7 +91,7 @@ def test_config_names_the_loss_and_its_settings():
     assert (counts.miss_margin, counts.time_constant) == (0.7, 10.0)
     trains = make_loss(replace(CONFIG, loss="van_rossum", target_rate=80.0), LABELS)
     assert isinstance(trains, ClassTrains)
-    assert (trains.rate, trains.miss_margin, trains.time_constant) == (80.0, None, 30.0)
+    assert (trains.rate, trains.miss_margin, trains.time_constant) == (80.0, 1.0, 30.0)
 
 
 @pytest.mark.parametrize(
