@@ -14,8 +14,9 @@ This is what absorbs most of the demands below. :math:`s, c, E_0` stand in the m
 ===============  ===========================================================================
 program          what it does with a file
 ===============  ===========================================================================
-Norse 1.1        a spike is 1 for one step, so w_in = tau_syn / dt; uses v_leak for the synaptic
-                 current as well, so it is moved to 0; ignores v_reset, always 0
+Norse 1.1        a spike is 1 for one step, so w_in = tau_syn / dt; resets to 0; takes v_leak for
+                 the rest of the synaptic current too, so that V rests at v_leak (1 + r) and begins
+                 at v_leak
 snnTorch 1.0     dt is 0.1 ms; wants v_leak = 0, r = tau_mem / dt, w_in = tau_syn / dt and one
                  threshold per population; resets to 0. A single matrix between a population and
                  itself it takes for a module of its own, and then multiplies the input by it:
@@ -23,8 +24,13 @@ snnTorch 1.0     dt is 0.1 ms; wants v_leak = 0, r = tau_mem / dt, w_in = tau_sy
 SpikingJelly 2   as snnTorch with a dt of choice, and one value per population of every
                  parameter, v_reset included
 Rockpool 3.1     takes dt from tau_mem / (1 + r); ignores w_in and v_reset; resets by subtracting
-                 the threshold, which at an exact crossing is a reset to 0
+                 the threshold, which at an exact crossing is a reset to 0; adds v_leak to V at
+                 every step, so that V rests at v_leak / (1 - exp(-dt / tau_mem)) and begins at 0
 ===============  ===========================================================================
+
+Norse and Rockpool thus have one voltage, the reset, at 0 and rest where v_leak puts it. In Norse c
+also decides where V begins: near its rest for c >> 1, near the reset for c << 1, as eventsim's
+neurons do below and above their threshold. Rockpool's all begin at their reset.
 
 None of them knows ``CubaLI``, ``Scale`` or ``Delay``. A readout becomes a ``CubaLIF`` with a
 threshold out of reach, whose voltage is in the program's state; self-recurrent weights become a
@@ -47,6 +53,10 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 OUT_OF_REACH = 1e30  # threshold of a readout that must be written as a spiking population
 
 
+Rest = Literal["own", "zero", "synapse", "bias"]
+FAR = 1e3  # c of Norse's neurons or its inverse: V begins within 0.1 % of where it should
+
+
 @dataclass(frozen=True)
 class Dialect:
     """What a file must look like.
@@ -61,10 +71,13 @@ class Dialect:
         Whether it takes no other.
     resistance
         What r must be: ``own``, ``tau/dt``, or ``tau/dt-1``.
-    zero_leak, unit_threshold
-        Demands that other units of voltage meet.
+    rest
+        Where V rests: at v_leak (``own``), which must be 0 (``zero``), or as the table says of
+        Norse (``synapse``) and Rockpool (``bias``).
+    unit_threshold
+        Whether thresholds are 1, by units of voltage.
     zero_reset
-        Whether V is always reset to 0, so that v_reset must be v_leak.
+        Whether V is reset to 0, and v_leak is 0 as well.
     uniform
         Parameters that must be equal in all neurons of a population.
     plain_nodes
@@ -77,29 +90,34 @@ class Dialect:
     dt: float | None
     fixed_dt: bool = False
     resistance: Literal["own", "tau/dt", "tau/dt-1"] = "own"
-    zero_leak: bool = True
+    rest: Rest = "zero"
     unit_threshold: bool = False
-    zero_reset: bool = True
+    zero_reset: bool = False
     uniform: tuple[str, ...] = ()
     plain_nodes: bool = False
     detour: bool = False
 
 
-PLAIN = Dialect("NIR", None, zero_leak=False, zero_reset=False, plain_nodes=True)
+PLAIN = Dialect("NIR", None, rest="own", plain_nodes=True)
 DIALECTS: dict[str, Dialect] = {
-    "norse": Dialect("Norse", 1.0),
+    "norse": Dialect("Norse", 1.0, rest="synapse"),
     "snntorch": Dialect(
-        "snnTorch", 0.1, fixed_dt=True, resistance="tau/dt", unit_threshold=True, detour=True
+        "snnTorch",
+        0.1,
+        fixed_dt=True,
+        resistance="tau/dt",
+        unit_threshold=True,
+        zero_reset=True,
+        detour=True,
     ),
     "spikingjelly": Dialect(
         "SpikingJelly",
         0.1,
         resistance="tau/dt",
         unit_threshold=True,
-        zero_reset=False,
         uniform=("tau_mem", "tau_syn", "v_reset"),
     ),
-    "rockpool": Dialect("Rockpool", 1.0, resistance="tau/dt-1", unit_threshold=True),
+    "rockpool": Dialect("Rockpool", 1.0, resistance="tau/dt-1", rest="bias", unit_threshold=True),
 }
 
 
@@ -152,15 +170,40 @@ class Gauge:
 
 def gauge_of(population: Population, dialect: Dialect, dt: float | None) -> Gauge:
     """Units in which ``population`` meets the demands of ``dialect``. New arrays."""
-    ones = np.ones(population.size)
-    shift = population.v_leak.copy() if dialect.zero_leak else 0.0 * ones
+    ones, leak = np.ones(population.size), population.v_leak
     spiking = population.kind == "spiking"
+    shift = 0.0 * ones if dialect.rest == "own" else leak.copy()
+    if spiking and dialect.rest in ("synapse", "bias"):
+        shift = population.v_reset.copy()
     voltage = 1.0 / (population.threshold - shift) if dialect.unit_threshold and spiking else ones
-    if dialect.resistance == "own":
-        return Gauge(shift, voltage, ones)
-    assert dt is not None
-    # All programs of this kind add I to V at every step, also the one that reads tau/dt - 1.
-    return Gauge(shift, voltage, voltage * population.resistance * dt / population.tau_mem)
+    current = ones
+    if dialect.resistance != "own":
+        assert dt is not None
+        # All programs of this kind add I to V at every step, also the one that reads tau/dt - 1.
+        current = voltage * population.resistance * dt / population.tau_mem
+    elif spiking and dialect.rest == "synapse":
+        own = np.where(leak < population.threshold, FAR, 1.0 / FAR)
+        current = np.where(leak == shift, 1.0, own)
+    return Gauge(shift, voltage, current)
+
+
+def to_leak(rest: Rest, wanted: Floats, resistance: Floats, steps: Floats | None) -> Floats:
+    """The v_leak with which V rests at ``wanted``; ``steps`` is tau_mem / dt."""
+    return wanted * _leak_factor(rest, resistance, steps)
+
+
+def from_leak(rest: Rest, leak: Floats, resistance: Floats, steps: Floats | None) -> Floats:
+    """Where V rests with ``leak`` as v_leak: the inverse of :func:`to_leak`."""
+    return leak / _leak_factor(rest, resistance, steps)
+
+
+def _leak_factor(rest: Rest, resistance: Floats, steps: Floats | None) -> Floats:
+    if rest == "synapse":
+        return 1.0 / (1.0 + resistance)
+    if rest == "bias":
+        assert steps is not None
+        return -np.expm1(-1.0 / steps)
+    return np.ones_like(resistance)
 
 
 def faults(
@@ -175,13 +218,19 @@ def faults(
     spiking = population.kind == "spiking"
     if spiking and population.refractory.any():
         lost.append(f"{name} has refractory times (up to {population.refractory.max():g} ms)")
-    if spiking and (population.v_leak >= population.threshold).any():
-        text = f"{name} has neurons that fire by themselves (v_leak above threshold)"
-        (wrong if dialect.zero_leak else lost).append(
-            f"{text}; they begin at v_reset" if not dialect.zero_leak else text
-        )
-    elif dialect.zero_reset and spiking and (population.v_reset != population.v_leak).any():
-        lost.append(f"{name} has a v_reset that is not its v_leak")
+    if spiking and dialect.rest in ("own", "zero"):
+        if (population.v_leak >= population.threshold).any():
+            text = f"{name} has neurons that fire by themselves (v_leak above threshold)"
+            if dialect.rest == "own":
+                lost.append(f"{text}, and begin at v_reset")
+            else:
+                wrong.append(text)
+        elif dialect.zero_reset and (population.v_reset != population.v_leak).any():
+            lost.append(f"{name} has a v_reset that is not its v_leak")
+    elif spiking and dialect.rest == "bias":
+        leak = population.v_leak
+        if ((leak != population.v_reset) & (leak < population.threshold)).any():
+            lost.append(f"{name} begins at v_leak, not at v_reset")
     if dt is not None:
         fastest = min(population.tau_mem.min(), population.tau_syn.min())
         if fastest <= dt:

@@ -18,6 +18,7 @@ from eventsim.network.nir.dialects import (
     faults,
     find_dialect,
     gauge_of,
+    to_leak,
 )
 from eventsim.network.nir.package import (
     FORMAT,
@@ -185,17 +186,18 @@ def _membrane(
     tau_mem = _times(writing, "tau_mem", population.tau_mem, metadata)
     tau_syn = _times(writing, "tau_syn", population.tau_syn, metadata)
     resistance, w_in = gauge.voltage * population.resistance / gauge.current, tau_syn
+    rest, steps = gauge.voltage * (population.v_leak - gauge.shift), None
     if writing.dt is not None:
         step = writing.dt / writing.ms
-        w_in = tau_syn / step
+        w_in, steps = tau_syn / step, tau_mem / step
         # To the bit, where an importer compares.
         if writing.dialect.resistance != "own":
-            resistance = tau_mem / step - (writing.dialect.resistance == "tau/dt-1")
+            resistance = steps - (writing.dialect.resistance == "tau/dt-1")
     return {
         "tau_mem": tau_mem,
         "tau_syn": tau_syn,
         "r": resistance,
-        "v_leak": gauge.voltage * (population.v_leak - gauge.shift),
+        "v_leak": to_leak(writing.dialect.rest, rest, resistance, steps),
         "w_in": w_in,
     }
 

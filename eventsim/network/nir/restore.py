@@ -9,7 +9,7 @@ import numpy as np
 
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.network import Network
-from eventsim.network.nir.dialects import OUT_OF_REACH, Target, find_dialect
+from eventsim.network.nir.dialects import DIALECTS, OUT_OF_REACH, Target, find_dialect, from_leak
 from eventsim.network.nir.package import FORMAT, Floats, TimeUnit, check_unit, load_nir
 from eventsim.network.nir.paths import Chain, chains
 from eventsim.network.nir.simplify import simplified
@@ -194,7 +194,7 @@ def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
         "tau_mem": _exact(raw["tau_mem"], metadata.get("eventsim_tau_mem_ms"), reading.ms),
         "tau_syn": _exact(raw["tau_syn"], metadata.get("eventsim_tau_syn_ms"), reading.ms),
         "resistance": _resistance(raw, reading) * current / voltage,
-        "v_leak": raw["v_leak"] / voltage + shift,
+        "v_leak": _rest(raw, reading) / voltage + shift,
     }
     if kind == "spiking":
         parameters["threshold"] = raw["v_threshold"] / voltage + shift
@@ -217,6 +217,14 @@ def _said(name: str, metadata: Mapping[str, Any], key: str, default: Floats) -> 
 def _resistance(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
     """R; Rockpool does not read r as one: it adds I to V at every step."""
     return raw["tau_mem"] / reading.dt if reading.source == "rockpool" and reading.dt else raw["r"]
+
+
+def _rest(raw: Mapping[str, Floats], reading: _Reading) -> Floats:
+    """Where V rests."""
+    if reading.source is None or reading.dt is None:
+        return raw["v_leak"]
+    rest = DIALECTS[reading.source].rest
+    return from_leak(rest, raw["v_leak"], raw["r"], raw["tau_mem"] / reading.dt)
 
 
 def _jump(raw: Mapping[str, Floats], reading: _Reading) -> Floats:

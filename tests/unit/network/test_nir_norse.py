@@ -13,8 +13,9 @@ norse = pytest.importorskip("norse.torch")
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_norse_runs_a_file_with_our_spikes_within_its_time_step(tmp_path):
-    net, dt = small_net(), 0.05
+@pytest.mark.parametrize("resets", [False, True])
+def test_norse_runs_a_file_with_our_spikes_within_its_time_step(tmp_path, resets):
+    net, dt = small_net(resets=resets), 0.05
     stream = stream_for(net)
     write_nir(net, tmp_path / "net.nir", target="norse", dt=dt)
     module, state = norse.from_nir(nir.read(tmp_path / "net.nir"), dt=dt / 1e3), None
