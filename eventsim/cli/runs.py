@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from rich.console import Console
 
@@ -23,7 +23,7 @@ from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.sources import DataSource, majority_guess
 from eventsim.engine import describe_backend
 from eventsim.errors import ParameterError, StorageError
-from eventsim.events.storage import write_atomically
+from eventsim.experiment.files import read_json, write_json
 from eventsim.network import Network
 from eventsim.report import Checked, RunRecord, write_report
 from eventsim.train import (
@@ -270,26 +270,3 @@ def read_config_file(path: Path) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise ParameterError(f"--config {path}: expected a table of TrainConfig keys.")
     return dict(values)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """An object from a JSON file; raises StorageError if it cannot be one."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StorageError(f"{path}: no such file; {path.parent} is no run of eventsim.") from None
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: cannot be read as JSON ({error}).") from error
-    if not isinstance(values, dict):
-        raise StorageError(f"{path}: expected a JSON object.")
-    return values
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write an object to a JSON file, atomically."""
-    text = json.dumps(values, indent=2) + "\n"
-
-    def write(file: BinaryIO) -> None:
-        file.write(text.encode())
-
-    write_atomically(path, write)

@@ -1,1 +1,63 @@
-"""Recipes: networks, methods, data and seeds to be compared, run by one command."""
+"""Recipes: networks, methods, data and seeds to be compared, run by one command.
+
+A recipe (:mod:`eventsim.experiment.recipe`) lists conditions; :func:`resolve` fills in every
+setting; :func:`run_all` trains what is missing, each run in a process of its own; :func:`collect`
+reads what came out, with tests over seeds. :func:`search` looks for better settings on validation
+data.
+
+>>> from eventsim import experiment
+>>> recipe, task = experiment.load_recipe("bip"), experiment.load_task("yinyang")
+>>> plan = experiment.resolve(recipe, task, experiment.Wish(smoke=True))
+>>> [variant.name for variant in plan.variants][:3]
+['none', 'tau_mem', 'tau_syn']
+"""
+
+from eventsim.experiment.data import DataSettings
+from eventsim.experiment.errors import RecipeError
+from eventsim.experiment.networks import NetworkSettings
+from eventsim.experiment.pool import Ended, Observer, missing, run_all
+from eventsim.experiment.recipe import (
+    Condition,
+    Recipe,
+    Task,
+    load_recipe,
+    load_task,
+    recipe_names,
+    task_names,
+)
+from eventsim.experiment.resolve import Experiment, RunSpec, Shape, Variant, Wish, resolve
+from eventsim.experiment.results import Findings, Row, collect, save_plan
+from eventsim.experiment.run import execute
+from eventsim.experiment.statistics import Comparison, Summary, compare, holm
+
+__all__ = [
+    "Comparison",
+    "Condition",
+    "DataSettings",
+    "Ended",
+    "Experiment",
+    "Findings",
+    "NetworkSettings",
+    "Observer",
+    "Recipe",
+    "RecipeError",
+    "Row",
+    "RunSpec",
+    "Shape",
+    "Summary",
+    "Task",
+    "Variant",
+    "Wish",
+    "collect",
+    "compare",
+    "execute",
+    "holm",
+    "load_recipe",
+    "load_task",
+    "missing",
+    "recipe_names",
+    "resolve",
+    "run_all",
+    "save_plan",
+    "task_names",
+]

@@ -1,0 +1,36 @@
+"""Small text files of runs, written whole or not at all."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from eventsim.errors import StorageError
+from eventsim.events.storage import write_atomically
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object from a JSON file; raises StorageError if it cannot be one."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StorageError(f"{path}: no such file; {path.parent} is no run of eventsim.") from None
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}: cannot be read as JSON ({error}).") from error
+    if not isinstance(values, dict):
+        raise StorageError(f"{path}: expected a JSON object.")
+    return values
+
+
+def write_json(path: Path, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
+    """Write an object to a JSON file, atomically; in one line if ``indent`` is None."""
+    write_text(path, json.dumps(values, indent=indent) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, atomically."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(text.encode())
+
+    write_atomically(path, write)

@@ -1,0 +1,197 @@
+"""The network of a run: which builder, and the settings that it takes."""
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from eventsim.errors import ParameterError
+from eventsim.network import DistanceLateral, Network, RandomLateral, rsnn, scsr
+
+Model = Literal["scsr", "rsnn"]
+Output = Literal["readout", "spiking"]
+LateralName = Literal["dense", "random", "ring", "sheet"]
+
+TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN"}
+PROBABILITY = 0.1  # of random lateral connections where neither it nor the in-degree is given
+ONLY_OF: Mapping[str, tuple[str, ...]] = {
+    "scsr": ("self_recurrent", "skip"),
+    "rsnn": ("lateral", "probability", "in_degree", "scale", "inhibitory", "delays"),
+}
+ONLY_FOR_LATERAL: Mapping[str, tuple[str, ...]] = {
+    "probability": ("random",),
+    "in_degree": ("random",),
+    "scale": ("ring", "sheet"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """Model and shape of the network, and where its time constants start, in ms.
+
+    The default tau_syn of 10 ms is the one chosen on FSDD, see :mod:`eventsim.train.config`.
+
+    Attributes
+    ----------
+    model, hidden, tau_mem, tau_syn
+        Of every network.
+    self_recurrent, skip
+        Of :func:`eventsim.scsr`.
+    lateral, inhibitory, delays
+        Of :func:`eventsim.rsnn`; delays (low, high) in ms, of lateral synapses.
+    probability, in_degree
+        Of ``random`` lateral connections; None for the default.
+    scale
+        Of ``ring`` and ``sheet``, a gaussian profile; None for the default.
+    refractory
+        ms, of spiking neurons.
+    mean, spread
+        Of the initial weights, see the builders.
+
+    Raises
+    ------
+    ParameterError
+        A value is out of its domain.
+    """
+
+    model: Model = "scsr"
+    hidden: tuple[int, ...] = (128, 128)
+    self_recurrent: bool = True
+    skip: bool = True
+    tau_mem: float = 20.0
+    tau_syn: float = 10.0
+    lateral: LateralName = "dense"
+    probability: float | None = None
+    in_degree: int | None = None
+    scale: float | None = None
+    inhibitory: float | None = None
+    delays: tuple[float, float] = (1.0, 1.0)
+    refractory: float = 1.0
+    mean: float = 1.0
+    spread: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("hidden", "delays"):
+            given: Any = getattr(self, name)
+            self._require(name, isinstance(given, list | tuple), "a list")
+            object.__setattr__(self, name, tuple(given))
+        for name, allowed in (("model", get_args(Model)), ("lateral", get_args(LateralName))):
+            self._require(name, getattr(self, name) in allowed, f"one of {', '.join(allowed)}")
+        whole = [type(size) is int and size >= 1 for size in self.hidden]
+        self._require("hidden", bool(whole) and all(whole), "sizes >= 1, at least one")
+        for name in ("self_recurrent", "skip"):
+            self._require(name, isinstance(getattr(self, name), bool), "true or false")
+        for name in ("tau_mem", "tau_syn", "spread"):
+            self._require(name, _is_number(getattr(self, name), above=0.0), "a number > 0")
+        for name in ("refractory", "mean"):
+            self._require(name, _is_number(getattr(self, name)), "a number")
+        pair = len(self.delays) == 2 and all(map(_is_number, self.delays))
+        self._require("delays", pair, "two numbers, low and high (ms)")
+
+    @classmethod
+    def from_options(
+        cls, given: Mapping[str, Any], *, called: Callable[[str], str] = str
+    ) -> "NetworkSettings":
+        """Settings by what was given.
+
+        Parameters
+        ----------
+        given
+            Values by the names of the attributes; the others take their defaults.
+        called
+            Where the names were given, they are called so: option ``--tau-mem``, key ``tau_mem``.
+
+        Raises
+        ------
+        ParameterError
+            A name is unknown, a value out of its domain, or some do not go together.
+        """
+        known = [item.name for item in fields(cls)]
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f" Did you mean {called(near[0])}?" if near else ""
+                raise ParameterError(
+                    f"{called(name)}: is no setting of a network, expected one of "
+                    f"{', '.join(map(called, known))}.{hint}"
+                )
+        settings = cls(**given)
+        for model in get_args(Model):
+            foreign = [name for name in ONLY_OF[model] if name in given]
+            if foreign and model != settings.model:
+                raise ParameterError(
+                    f"{called(foreign[0])}: belongs to {called('model')} {model}, this is "
+                    f"{called('model')} {settings.model}."
+                )
+        for name, laterals in ONLY_FOR_LATERAL.items():
+            if name in given and settings.lateral not in laterals:
+                raise ParameterError(
+                    f"{called(name)}: belongs to {called('lateral')} {' or '.join(laterals)}, "
+                    f"this is {called('lateral')} {settings.lateral}."
+                )
+        return settings
+
+    @property
+    def title(self) -> str:
+        """The model by its usual name."""
+        return TITLES[self.model]
+
+    def build(
+        self, n_inputs: int, n_outputs: int, *, seed: int, output: Output = "readout"
+    ) -> Network:
+        """The network that a run starts from."""
+        if self.model == "scsr":
+            return scsr(
+                n_inputs,
+                self.hidden,
+                n_outputs,
+                self_recurrent=self.self_recurrent,
+                skip=self.skip,
+                output=output,
+                tau_mem=self.tau_mem,
+                tau_syn=self.tau_syn,
+                refractory=self.refractory,
+                mean=self.mean,
+                spread=self.spread,
+                seed=seed,
+            )
+        low, high = self.delays
+        return rsnn(
+            n_inputs,
+            self.hidden,
+            n_outputs,
+            output=output,
+            lateral=self._lateral(),
+            delays=low if low == high else (low, high),
+            inhibitory=self.inhibitory,
+            tau_mem=self.tau_mem,
+            tau_syn=self.tau_syn,
+            refractory=self.refractory,
+            mean=self.mean,
+            spread=self.spread,
+            seed=seed,
+        )
+
+    def _lateral(self) -> Literal["dense"] | RandomLateral | DistanceLateral:
+        if self.lateral == "dense":
+            return "dense"
+        if self.lateral == "random":
+            unsaid = self.probability is None and self.in_degree is None
+            probability = PROBABILITY if unsaid else self.probability
+            return RandomLateral(probability=probability, in_degree=self.in_degree)
+        scale = DistanceLateral.scale if self.scale is None else self.scale
+        return DistanceLateral(layout=self.lateral, scale=scale)
+
+    def _require(self, name: str, good: bool, expected: str) -> None:
+        if not good:
+            raise ParameterError(
+                f"NetworkSettings: {name} is {getattr(self, name)!r}, expected {expected}."
+            )
+
+
+def _is_number(value: object, *, above: float = -math.inf) -> bool:
+    """Whether it is a finite number in the domain."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value > above

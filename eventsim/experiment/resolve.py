@@ -1,0 +1,315 @@
+"""From a recipe and a task to experiments whose every setting is known and checked."""
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from eventsim import datasets
+from eventsim.clocked import ClockedConfig
+from eventsim.errors import ParameterError
+from eventsim.experiment.data import AnyEvents, DataSettings
+from eventsim.experiment.errors import RecipeError
+from eventsim.experiment.networks import ONLY_OF, NetworkSettings
+from eventsim.experiment.reading import merged
+from eventsim.experiment.recipe import Condition, Method, Recipe, Task
+from eventsim.network import Network
+from eventsim.train import TrainConfig, select
+from eventsim.train.choice import output_kind, output_size
+
+SMOKE_SEEDS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What is asked for beside recipe and task; None and empty for what they say.
+
+    Attributes
+    ----------
+    conditions
+        Only these.
+    seeds, epochs, backend
+        In place of the recipe's.
+    held_out
+        Groups of the data set that are held out, see :class:`DataSettings`.
+    file
+        Where the data set is.
+    smoke
+        The small size of the task, and the first two seeds.
+    """
+
+    conditions: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    epochs: int | None = None
+    backend: str | None = None
+    held_out: tuple[str, ...] = ()
+    file: str | None = None
+    smoke: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a network must know of the data."""
+
+    n_inputs: int
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: AnyEvents) -> "Shape":
+        """That of recordings."""
+        return cls(data.stream.n_channels, data.class_names)
+
+    @classmethod
+    def described(cls, name: str) -> "Shape":
+        """That of a data set by its description, without opening it."""
+        info = datasets.DATASETS[name]
+        return cls(info.channels, info.classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A condition with all its settings; attributes as :class:`Condition`."""
+
+    name: str
+    title: str
+    method: Method
+    dt: float | None
+    network: NetworkSettings
+    train: TrainConfig
+
+    def build(self, shape: Shape, *, seed: int) -> Network:
+        """The network that a run starts from."""
+        size = output_size(self.train.loss, shape.class_names)
+        kind = output_kind(self.train.loss)
+        return self.network.build(shape.n_inputs, size, seed=seed, output=kind)
+
+    def count_parameters(self, shape: Shape) -> int:
+        """Numbers that training moves, those of a local rule included."""
+        return count_trained(self.build(shape, seed=0), self.train)
+
+    def clocked(self) -> ClockedConfig:
+        """Settings of training on the grid; ``missed_outputs`` has no counterpart there."""
+        assert self.dt is not None
+        return ClockedConfig(train=replace(self.train, missed_outputs=False), dt=self.dt)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A recipe on a task, every setting known.
+
+    Attributes
+    ----------
+    name, title
+        For folders; for people.
+    baseline
+        Condition that the others are tested against.
+    data
+        The recordings.
+    seeds
+        Every condition runs with each.
+    variants
+        The conditions.
+    """
+
+    name: str
+    title: str
+    about: str
+    baseline: str
+    data: DataSettings
+    seeds: tuple[int, ...]
+    variants: tuple[Variant, ...]
+
+    def specs(self) -> list["RunSpec"]:
+        """All runs: seed by seed, so that early results are of all conditions."""
+        return [
+            RunSpec(
+                experiment=self.name,
+                seed=seed,
+                fold=fold,
+                data=replace(self.data, held_out=()),
+                variant=replace(variant, train=replace(variant.train, seed=seed)),
+            )
+            for seed in self.seeds
+            for fold in self.data.folds
+            for variant in self.variants
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One run: a condition, a seed, a fold.
+
+    ``seed`` decides initial weights, validation part, order of batches and augmentation: runs of
+    one seed share all of these but the weights, and so are pairs.
+    """
+
+    experiment: str
+    seed: int
+    fold: str | None
+    data: DataSettings
+    variant: Variant
+
+    @property
+    def label(self) -> str:
+        """For people, and the folder of the run."""
+        end = "" if self.fold is None else f"-without-{self.fold}"
+        return f"{self.variant.name}/seed-{self.seed}{end}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold: all that decides the numbers that come out."""
+        train = self.variant.train.to_dict()
+        # They decide where and how often, not what comes out.
+        del train["backend"], train["checkpoint_every"]
+        return {
+            "condition": self.variant.name,
+            "method": self.variant.method,
+            "dt": self.variant.dt,
+            "seed": self.seed,
+            "fold": self.fold,
+            "data": {k: v for k, v in asdict(self.data).items() if k not in ("held_out", "file")},
+            "network": asdict(self.variant.network),
+            "train": train,
+        }
+
+
+def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) -> Experiment:
+    """Every setting of every run.
+
+    Parameters
+    ----------
+    recipe, task, wish
+        What is compared, on what, and what is asked for beside.
+    shape
+        Of the data; None for what the data set's description says.
+
+    Raises
+    ------
+    RecipeError
+        A setting is unknown or out of its domain: with the file and the condition.
+    """
+    data = _data(task, wish)
+    shape = shape or Shape.described(data.name)
+    chosen = _chosen(recipe, wish.conditions)
+    found: dict[str, Variant] = {}
+    for condition in sorted(recipe.conditions, key=lambda one: one.same_parameters_as is not None):
+        variant = _variant(condition, recipe, task, wish)
+        if condition.same_parameters_as is not None:
+            variant = matched(variant, found[condition.same_parameters_as], shape)
+        found[condition.name] = variant
+    small = "-smoke" if wish.smoke else ""
+    return Experiment(
+        name=f"{recipe.name}-{task.name}{small}",
+        title=f"{recipe.title}: {task.title}{', small size' if wish.smoke else ''}",
+        about=recipe.about,
+        baseline=recipe.baseline,
+        data=data,
+        seeds=wish.seeds or (recipe.seeds[:SMOKE_SEEDS] if wish.smoke else recipe.seeds),
+        variants=tuple(found[name] for name in chosen),
+    )
+
+
+def count_trained(net: Network, config: TrainConfig) -> int:
+    """Numbers that training moves: weights, BIP, delays, and what a local rule tunes."""
+    local = [
+        f"{population.name}.{name}"
+        for population in net.populations.values()
+        if population.kind == "spiking" and population.name != config.output
+        for name in config.spikl.tuned
+    ]
+    parameters = net.parameters()
+    return sum(parameters[key].size for key in select(net, (*config.trained(), *local)))
+
+
+def matched(variant: Variant, model: Variant, shape: Shape) -> Variant:
+    """``variant`` with the widths that bring its number of parameters closest to the model's.
+
+    The ratios of the widths stay those of the model's hidden populations.
+    """
+    wanted, widths = model.count_parameters(shape), model.network.hidden
+
+    def scaled(first: int) -> Variant:
+        hidden = tuple(max(round(size * first / widths[0]), 1) for size in widths)
+        return replace(variant, network=replace(variant.network, hidden=hidden))
+
+    def excess(first: int) -> int:
+        return scaled(first).count_parameters(shape) - wanted
+
+    low, high = 1, 2
+    while excess(high) < 0:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if excess(middle) < 0 else (low, middle)
+    return scaled(min((low, high), key=lambda first: abs(excess(first))))
+
+
+def _data(task: Task, wish: Wish) -> DataSettings:
+    asked: dict[str, Any] = {}
+    if wish.held_out:
+        asked["held_out"] = wish.held_out
+    if wish.file is not None:
+        asked["file"] = wish.file
+    small = task.smoke["data"] if wish.smoke else {}
+    given, place = merged(task.data, small, asked), f"{task.place}, data"
+    known = [item.name for item in fields(DataSettings)]
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Keys are {', '.join(known)}."
+            raise RecipeError(f"{place}: has an unknown key {key!r}. {hint}")
+    if "name" not in given:
+        raise RecipeError(f"{place}: lacks name, that of a data set.")
+    try:
+        return DataSettings(**given)
+    except ParameterError as error:
+        raise RecipeError(f"{place}: {error}") from error
+
+
+def _variant(condition: Condition, recipe: Recipe, task: Task, wish: Wish) -> Variant:
+    layers = [(part.network, part.train) for part in (task, recipe, condition)]
+    if wish.smoke:
+        layers.append((task.smoke["network"], task.smoke["train"]))
+    network = merged(*(layer[0] for layer in layers))
+    if condition.same_parameters_as is not None:
+        network.pop("hidden", None)
+    train = merged(*(layer[1] for layer in layers))
+    given = {"epochs": wish.epochs, "backend": wish.backend}
+    train |= {key: value for key, value in given.items() if value is not None}
+    place = f"{condition.place} on {task.place}"
+    if "seed" in train:
+        raise RecipeError(f"{place}, train: has a key seed; the recipe's seeds decide it.")
+    network = _of_model(network, condition.network)
+    try:
+        variant = Variant(
+            name=condition.name,
+            title=condition.title,
+            method=condition.method,
+            dt=condition.dt,
+            network=NetworkSettings.from_options(network),
+            train=TrainConfig.from_dict(train),
+        )
+        if variant.method == "grid":
+            variant.clocked()
+    except ParameterError as error:
+        raise RecipeError(f"{place}: {error}") from error
+    return variant
+
+
+def _of_model(network: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the keys of other models that come from task or recipe."""
+    model = network.get("model", "scsr")
+    foreign = {key for other, keys in ONLY_OF.items() if other != model for key in keys}
+    return {key: value for key, value in network.items() if key not in foreign or key in own}
+
+
+def _chosen(recipe: Recipe, wanted: Collection[str]) -> list[str]:
+    """Names of the conditions that are asked for, in the recipe's order."""
+    known = [one.name for one in recipe.conditions]
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise RecipeError(
+                f"{recipe.place}: has no condition {name!r}, there are {', '.join(known)}.{hint}"
+            )
+    return [name for name in known if not wanted or name in wanted]

@@ -1,0 +1,180 @@
+"""What an experiment has found so far: one row per condition, over its seeds.
+
+With groups held out, the accuracy of a seed is the mean over the groups. A condition's tests
+against the baseline use the seeds that both have.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eventsim.errors import StorageError
+from eventsim.experiment.files import read_json, write_json
+from eventsim.experiment.resolve import Experiment
+from eventsim.experiment.run import RESULT
+from eventsim.experiment.statistics import Comparison, Summary, compare, holm
+
+PLAN = "experiment.json"
+# Numbers of a run that are only averaged.
+MEASURED = (
+    "validation_accuracy", "train_accuracy", "synaptic_operations_per_inference",
+    "neuron_updates_per_inference", "spikes_per_neuron_and_second", "training_seconds", "peak_mb",
+)  # fmt: skip
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A condition in numbers.
+
+    Attributes
+    ----------
+    name, title
+        Of the condition.
+    accuracies, selected_accuracies
+        On the test part by seed: after the last epoch, and as validation chose; the latter empty
+        where it chose nothing.
+    folds
+        Groups that were held out in each seed; 1 without.
+    last, selected
+        Their summaries.
+    parameters
+        Trained numbers.
+    measured
+        Means over all runs of what ``MEASURED`` names; None where it is not known.
+    comparison
+        With the baseline, accuracy after the last epoch; None for the baseline itself, or without
+        common seeds.
+    p_holm
+        The t-test's p, corrected for the number of conditions.
+    """
+
+    name: str
+    title: str
+    accuracies: Mapping[int, float]
+    selected_accuracies: Mapping[int, float]
+    folds: int
+    last: Summary
+    selected: Summary | None
+    parameters: int
+    measured: Mapping[str, float | None]
+    comparison: Comparison | None = None
+    p_holm: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """All rows; conditions of which no run is done have none, and are named in ``absent``."""
+
+    name: str
+    title: str
+    about: str
+    baseline: str
+    rows: tuple[Row, ...]
+    absent: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def save_plan(experiment: Experiment, root: Path) -> None:
+    """Write what :func:`collect` needs to know beside results; conditions of before stay known."""
+    conditions = {variant.name: variant.title for variant in experiment.variants}
+    if (root / PLAN).exists():
+        conditions = read_json(root / PLAN)["conditions"] | conditions
+    plan = {
+        "name": experiment.name,
+        "title": experiment.title,
+        "about": experiment.about,
+        "baseline": experiment.baseline,
+        "conditions": conditions,
+    }
+    write_json(root / PLAN, plan)
+
+
+def collect(root: Path) -> Findings:
+    """Read all results below the folder of an experiment.
+
+    Raises
+    ------
+    StorageError
+        The folder holds no experiment, or a damaged file.
+    """
+    if not (root / PLAN).exists():
+        raise StorageError(
+            f"{root}: holds no {PLAN}, so it is no folder of an experiment. Name the one that "
+            "eventsim experiment run wrote."
+        )
+    plan = read_json(root / PLAN)
+    try:
+        found = {
+            name: [read_json(path) for path in sorted((root / name).glob(f"*/{RESULT}"))]
+            for name in plan["conditions"]
+        }
+        rows = [_row(name, plan["conditions"][name], runs) for name, runs in found.items() if runs]
+        return Findings(
+            name=plan["name"],
+            title=plan["title"],
+            about=plan["about"],
+            baseline=plan["baseline"],
+            rows=tuple(_compared(rows, plan["baseline"])),
+            absent=tuple(name for name, runs in found.items() if not runs),
+        )
+    except (KeyError, TypeError) as error:
+        raise StorageError(
+            f"{root}: a file in it is not whole ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _row(name: str, title: str, runs: Sequence[Result]) -> Row:
+    last = _by_seed(runs, "test_accuracy")
+    selected = _by_seed(runs, "selected_test_accuracy")
+    return Row(
+        name=name,
+        title=title,
+        accuracies=last,
+        selected_accuracies=selected,
+        folds=max(sum(run["seed"] == seed for run in runs) for seed in last),
+        last=Summary.of(list(last.values())),
+        selected=Summary.of(list(selected.values())) if selected else None,
+        parameters=int(runs[0]["parameters"]),
+        measured={key: _mean(run[key] for run in runs) for key in MEASURED},
+    )
+
+
+def _by_seed(runs: Sequence[Result], key: str) -> dict[int, float]:
+    """The mean over the groups of every seed; seeds in order."""
+    found: dict[int, float] = {}
+    for seed in sorted({int(run["seed"]) for run in runs}):
+        mean = _mean(run[key] for run in runs if run["seed"] == seed)
+        if mean is not None:
+            found[seed] = mean
+    return found
+
+
+def _mean(values: Any) -> float | None:
+    """None if one of them is."""
+    known = list(values)
+    return None if None in known else sum(known) / len(known)
+
+
+def _compared(rows: Sequence[Row], baseline: str) -> list[Row]:
+    """The rows with their tests."""
+    base = next((row for row in rows if row.name == baseline), None)
+    against = [None if base in (None, row) else _comparison(row, base) for row in rows]
+    corrected = holm([None if one is None else one.p_t for one in against])
+    return [
+        Row(**{**vars(row), "comparison": one, "p_holm": p})
+        for row, one, p in zip(rows, against, corrected, strict=True)
+    ]
+
+
+def _comparison(row: Row, base: Row | None) -> Comparison | None:
+    assert base is not None
+    common = [seed for seed in row.accuracies if seed in base.accuracies]
+    if not common:
+        return None
+    pick: Callable[[Row], list[float]] = lambda one: [one.accuracies[seed] for seed in common]  # noqa: E731
+    return compare(pick(row), pick(base))

@@ -1,0 +1,197 @@
+"""One run of an experiment: training, test, what it cost; all of it in the folder of the run.
+
+===========  =========================================================================
+file         content
+===========  =========================================================================
+run.json     the settings
+result.json  one line, written when the run is done
+error.txt    why it failed, until it is run again
+others       those of :mod:`eventsim.train.loop` or :mod:`eventsim.clocked.training`
+===========  =========================================================================
+
+**What is measured.** Accuracy on the test part of the network after the last epoch, and of the one
+that the validation part chose: never the best on the test part. Synaptic operations are arrivals
+of spikes at synapses; neuron updates are pairs of a neuron and a time at which something arrives
+(:mod:`eventsim.energy.counts`), on a grid the neurons times the steps. Both are means per test
+recording, with the network after the last epoch. Time is that of training and validation; memory
+is the largest resident set of the process that trained and tested, interpreter included.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import eventsim
+from eventsim.clocked import evaluate_clocked, train_clocked
+from eventsim.energy import count
+from eventsim.engine import describe_backend, simulate
+from eventsim.errors import StorageError
+from eventsim.experiment.data import AnyEvents
+from eventsim.experiment.files import read_json, write_json
+from eventsim.experiment.resolve import RunSpec, Shape, count_trained
+from eventsim.network import Network
+from eventsim.train import TrainConfig, evaluate, train
+from eventsim.train.loop import Callback
+
+SETTINGS, RESULT, ERROR = "run.json", "result.json", "error.txt"
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """What came out of either method."""
+
+    accuracy: float
+    selected: tuple[int, float] | None
+    rates: float
+    synaptic_operations: float
+    neuron_updates: float
+    history: list[dict[str, Any]]
+
+
+def execute(spec: RunSpec, folder: Path, callback: Callback | None = None) -> Result:
+    """Train and test, or go on with a run that was stopped.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    folder
+        Of the run.
+    callback
+        As in :func:`eventsim.train.train`.
+
+    Returns
+    -------
+    dict
+        The content of result.json.
+
+    Raises
+    ------
+    EventSimError
+        Data, network and settings do not fit each other, or the folder holds another run.
+    KeyboardInterrupt
+        After an interrupt; the run can go on.
+    """
+    check_settings(spec, folder)
+    write_json(folder / SETTINGS, spec.to_dict())
+    (folder / ERROR).unlink(missing_ok=True)
+    training = spec.data.labelled("train", fold=spec.fold)
+    variant, shape = spec.variant, Shape.of(training)
+    net = variant.build(shape, seed=spec.seed)
+    method = _on_grid if variant.method == "grid" else _in_exact_time
+    tested = method(spec, net, training, folder, callback)
+    last = tested.history[-1]
+    backend = "numpy" if variant.method == "grid" else describe_backend(variant.train.backend).name
+    result = {
+        "condition": variant.name,
+        "seed": spec.seed,
+        "fold": spec.fold,
+        "test_accuracy": tested.accuracy,
+        "selected_test_accuracy": None if tested.selected is None else tested.selected[1],
+        "selected_epoch": None if tested.selected is None else tested.selected[0],
+        "validation_accuracy": last.get("validation_accuracy"),
+        "train_accuracy": last["accuracy"],
+        "epochs": len(tested.history),
+        "parameters": count_trained(net, variant.train),
+        "hidden": list(variant.network.hidden),
+        "spikes_per_neuron_and_second": tested.rates,
+        "synaptic_operations_per_inference": tested.synaptic_operations,
+        "neuron_updates_per_inference": tested.neuron_updates,
+        "training_seconds": sum(line["seconds"] for line in tested.history),
+        "peak_mb": peak_megabytes(),
+        "backend": backend,
+        "version": eventsim.__version__,
+    }
+    write_json(folder / RESULT, result, indent=None)
+    return result
+
+
+def check_settings(spec: RunSpec, folder: Path) -> None:
+    """Raise StorageError if the folder holds a run of other settings."""
+    path = folder / SETTINGS
+    if not path.exists():
+        return
+    before, now = _flat(read_json(path)), _flat(json.loads(json.dumps(spec.to_dict())))
+    keys = [key for key in now | before if now.get(key) != before.get(key)]
+    if keys:
+        key = keys[0]
+        raise StorageError(
+            f"{path}: was made with other settings: {key} is {before.get(key)!r} there, "
+            f"{now.get(key)!r} now ({len(keys)} differ). Choose another --out, or remove {folder}."
+        )
+
+
+def _in_exact_time(
+    spec: RunSpec, net: Network, training: AnyEvents, folder: Path, callback: Callback | None
+) -> _Tested:
+    config = spec.variant.train
+    going_on = (folder / "checkpoint.npz").exists()
+    result = train(net, training, config, folder, resume=going_on, callback=callback)
+    test = spec.data.labelled("test", fold=spec.fold)
+    found = evaluate(result.net, test, config)
+    selected = None
+    if "validation_accuracy" in result.last:
+        chosen = evaluate(result.selected_net, test, config).accuracy
+        selected = int(result.selected["epoch"]), chosen
+    operations, updates = operations_per_inference(result.net, test, config)
+    return _Tested(
+        found.accuracy, selected, _mean_rate(found.rates), operations, updates, result.history
+    )
+
+
+def _on_grid(
+    spec: RunSpec, net: Network, training: AnyEvents, folder: Path, callback: Callback | None
+) -> _Tested:
+    config = spec.variant.clocked()
+    going_on = (folder / "checkpoint.npz").exists()
+    result = train_clocked(net, training, config, folder, resume=going_on, callback=callback)
+    test = spec.data.labelled("test", fold=spec.fold)
+    found = evaluate_clocked(result.net, test, config)
+    return _Tested(
+        found.accuracy,
+        None,  # the grid keeps no network of an earlier epoch
+        _mean_rate(found.rates),
+        sum(found.synaptic_events.values()),
+        found.neuron_updates,
+        result.history,
+    )
+
+
+def operations_per_inference(
+    net: Network, data: AnyEvents, config: TrainConfig
+) -> tuple[float, float]:
+    """Synaptic operations and neuron updates, each a mean over the recordings."""
+    operations = updates = 0
+    for index in data.stream.batches(config.batch_size):
+        stream = data[index].stream
+        tape = simulate(net, stream, backend=config.backend, precision=config.precision)
+        found = count(net, tape)
+        operations += sum(int(events.sum()) for events in found.synaptic_events.values())
+        updates += sum(int(times.sum()) for times in found.membrane_updates.values())
+    return operations / len(data), updates / len(data)
+
+
+def peak_megabytes() -> float | None:
+    """Largest resident set of this process so far; None where the system does not tell it."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(ln.split()[1]) / 1024 for ln in lines if ln.startswith("VmHWM")), None)
+
+
+def _mean_rate(rates: Any) -> float:
+    """Spikes per neuron and second over all spiking populations."""
+    values = [rate for population in rates.values() for rate in population]
+    return float(sum(values) / len(values))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys as paths."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        path = f"{prefix}{key}"
+        flat |= _flat(value, f"{path}.") if isinstance(value, dict) else {path: value}
+    return flat

@@ -1,0 +1,341 @@
+"""Looking for settings with Optuna: on validation data only, resumable, pruned by epoch.
+
+A trial trains the recipe's ``[search]`` condition with values drawn from ``[search.space]``, once
+per seed. Its value is the accuracy on the validation part, which training holds out of the
+training data, after the last epoch, averaged over the seeds. The test part is never opened. After
+every epoch the accuracy so far is reported; a trial that is below the median of the others at that
+epoch is given up.
+
+A search lives in one folder:
+
+===================  =======================================================================
+file                 content
+===================  =======================================================================
+study.journal        every trial, in Optuna's journal format; written as trials go on
+trials/HASH/seed-n   the training run of those values, as :mod:`eventsim.train.loop` keeps it
+search.json          best values and all trials, written when the search ends or is stopped
+===================  =======================================================================
+
+A search that was stopped goes on: the trial that was running is taken up at its checkpoint, and
+``trials`` counts those of before.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from eventsim.clocked import train_clocked
+from eventsim.errors import EventSimError, StorageError
+from eventsim.experiment.data import AnyEvents
+from eventsim.experiment.errors import RecipeError
+from eventsim.experiment.files import write_json
+from eventsim.experiment.reading import merged
+from eventsim.experiment.recipe import Recipe, Task
+from eventsim.experiment.resolve import Shape, Variant, Wish, resolve
+from eventsim.experiment.space import Range, SearchSettings
+from eventsim.train import TrainEvent, train
+from eventsim.train.loop import Callback
+
+JOURNAL, RESULT = "study.journal", "search.json"
+# Trials before any is given up, and epochs of each.
+STARTUP_TRIALS, WARMUP_EPOCHS = 5, 2
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrialLine:
+    """A trial as people see it; ``value`` is None unless it came to its end."""
+
+    number: int
+    state: str
+    value: float | None
+    epochs: int
+    values: Values
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """All trials, best first, and the settings of the best one, None if none came to its end."""
+
+    condition: str
+    trials: tuple[TrialLine, ...]
+    best: TrialLine | None
+
+
+class SearchObserver(Protocol):
+    """Who is told."""
+
+    def trial_started(self, number: int, values: Values) -> None:
+        """Values were drawn."""
+
+    def advanced(self, event: TrainEvent) -> None:
+        """A batch or an epoch of the running trial is done."""
+
+    def trial_ended(self, line: TrialLine) -> None:
+        """It came to its end, was given up, or failed."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """What stays the same during a search."""
+
+    recipe: Recipe
+    task: Task
+    wish: Wish
+    settings: SearchSettings
+    data: AnyEvents
+    folder: Path
+    observer: SearchObserver
+
+    def variant(self, values: Values) -> Variant:
+        """The condition with these values."""
+        name = self.settings.condition
+        conditions = tuple(
+            replace(
+                one,
+                network=merged(one.network, nested(values, "network")),
+                train=merged(one.train, nested(values, "train")),
+            )
+            if one.name == name
+            else one
+            for one in self.recipe.conditions
+        )
+        recipe = replace(self.recipe, conditions=conditions)
+        wish = replace(self.wish, conditions=(name,))
+        return resolve(recipe, self.task, wish, Shape.of(self.data)).variants[0]
+
+    def objective(self, trial: Any) -> float:
+        """Mean validation accuracy after the last epoch."""
+        values = {one.key: _suggest(trial, one) for one in self.settings.space}
+        self.observer.trial_started(trial.number, values)
+        variant, found = self.variant(values), []
+        for turn, seed in enumerate(self.settings.seeds):
+            chosen = replace(variant, train=replace(variant.train, seed=seed))
+            home = self.folder / "trials" / _digest(values) / f"seed-{seed}"
+            callback = self._reporting(trial, turn * variant.train.epochs)
+            found.append(_validated(chosen, self.data, seed, home, callback))
+        return sum(found) / len(found)
+
+    def _reporting(self, trial: Any, epochs_before: int) -> Callback:
+        import optuna
+
+        def report(event: TrainEvent) -> None:
+            self.observer.advanced(event)
+            if event.kind == "epoch":
+                trial.report(event.metrics["validation_accuracy"], epochs_before + event.epoch)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+
+        return report
+
+
+def search(
+    recipe: Recipe,
+    task: Task,
+    wish: Wish,
+    folder: Path,
+    observer: SearchObserver,
+    *,
+    trials: int | None = None,
+) -> SearchResult:
+    """Try values until so many trials came to an end or were given up.
+
+    Parameters
+    ----------
+    recipe, task, wish
+        As :func:`eventsim.experiment.resolve`; ``wish.conditions`` may name the condition, and
+        ``wish.seeds`` the seeds, in place of the recipe's.
+    folder
+        Of the search; one that was stopped goes on.
+    observer
+        Told of every step.
+    trials
+        In all, those of before included; None for the recipe's number.
+
+    Raises
+    ------
+    RecipeError
+        The recipe has nothing to search, a setting does not fit, or Optuna is missing.
+    StorageError
+        The folder holds another search.
+    KeyboardInterrupt
+        After an interrupt; the search can go on.
+    """
+    optuna = _optuna()
+    this = _prepared(recipe, task, wish, folder, observer)
+    folder.mkdir(parents=True, exist_ok=True)
+    backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
+    study = optuna.create_study(
+        study_name="search",
+        direction="maximize",
+        storage=optuna.storages.JournalStorage(backend),
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS
+        ),
+        load_if_exists=True,
+    )
+    # A search that goes on must not draw the same again.
+    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
+    _check_same(study, this)
+    _take_up(study, optuna)
+    wanted = (trials or this.settings.trials) - sum(_counts(one) for one in study.trials)
+    try:
+        if wanted > 0:
+            study.optimize(
+                this.objective,
+                n_trials=wanted,
+                catch=(EventSimError,),
+                callbacks=[lambda _, trial: observer.trial_ended(_line(trial))],
+            )
+    finally:
+        result = _result(study, this)
+        write_json(folder / RESULT, asdict(result))
+    return result
+
+
+def nested(values: Mapping[str, Any], top: str) -> dict[str, Any]:
+    """Values by paths such as ``train.rates.taus``, those under ``top``, as nested tables."""
+    whole: dict[str, Any] = {}
+    for path, value in values.items():
+        first, *rest = path.split(".")
+        if first != top:
+            continue
+        for key in reversed(rest):
+            value = {key: value}
+        whole = merged(whole, value)
+    return whole
+
+
+def as_toml(condition: str, values: Values) -> str:
+    """The values as lines of a recipe's condition."""
+    lines = ["[[condition]]", f"name = {json.dumps(condition)}"]
+    return "\n".join([*lines, *(f"{key} = {json.dumps(values[key])}" for key in sorted(values))])
+
+
+def _prepared(
+    recipe: Recipe, task: Task, wish: Wish, folder: Path, observer: SearchObserver
+) -> _Search:
+    if recipe.search is None:
+        raise RecipeError(f"{recipe.place}: has no table [search], so there is nothing to search.")
+    settings = recipe.search
+    if wish.conditions:
+        settings = replace(settings, condition=wish.conditions[0])
+    if wish.seeds:
+        settings = replace(settings, seeds=wish.seeds)
+    plain = resolve(recipe, task, replace(wish, conditions=(settings.condition,)))
+    if plain.data.held_out:
+        raise RecipeError(
+            f"{task.place}: holds out groups in turn. Search on a task without held_out: with it, "
+            "what is a test part in one turn would be validation data in another."
+        )
+    if plain.variants[0].train.validation_fraction == 0:
+        raise RecipeError(
+            f"{recipe.place} on {task.place}: train.validation_fraction is 0, expected a value > 0 "
+            "for a search."
+        )
+    data = plain.data.labelled("train")
+    found = _Search(recipe, task, wish, settings, data, folder, observer)
+    found.variant({one.key: _any_of(one) for one in settings.space})  # are the keys known?
+    return found
+
+
+def _validated(
+    variant: Variant, data: AnyEvents, seed: int, home: Path, callback: Callback
+) -> float:
+    """Validation accuracy of the last epoch of one training run, which may be an old one."""
+    net, going_on = variant.build(Shape.of(data), seed=seed), (home / "checkpoint.npz").exists()
+    if variant.method == "grid":
+        clocked = train_clocked(
+            net, data, variant.clocked(), home, resume=going_on, callback=callback
+        )
+        return float(clocked.last["validation_accuracy"])
+    result = train(net, data, variant.train, home, resume=going_on, callback=callback)
+    return float(result.last["validation_accuracy"])
+
+
+def _suggest(trial: Any, one: Range) -> Any:
+    if one.choices:
+        # Optuna keeps texts, numbers and truth values; lists travel as JSON.
+        return json.loads(trial.suggest_categorical(one.key, [json.dumps(c) for c in one.choices]))
+    if isinstance(one.low, int) and isinstance(one.high, int):
+        return trial.suggest_int(one.key, one.low, one.high, log=one.log)
+    return trial.suggest_float(one.key, one.low, one.high, log=one.log)
+
+
+def _any_of(one: Range) -> Any:
+    return one.choices[0] if one.choices else one.low
+
+
+def _check_same(study: Any, this: _Search) -> None:
+    """Raise StorageError if the study is that of another search."""
+    variant = this.variant({})
+    now = {
+        "condition": this.settings.condition,
+        "seeds": list(this.settings.seeds),
+        "space": [asdict(one) for one in this.settings.space],
+        "task": this.task.name,
+        "network": asdict(variant.network),
+        "train": variant.train.to_dict() | {"backend": None},
+    }
+    now = json.loads(json.dumps(now))
+    before = study.user_attrs.get("search")
+    if before is None:
+        study.set_user_attr("search", now)
+        return
+    different = [key for key in now if now[key] != before.get(key)]
+    if different:
+        raise StorageError(
+            f"{this.folder}: holds a search with another {', '.join(different)}. Choose another "
+            "--out, or ask for what it was started with."
+        )
+
+
+def _take_up(study: Any, optuna: Any) -> None:
+    """Trials that were running when a search was stopped are tried again, first of all."""
+    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        study.enqueue_trial(trial.params)
+
+
+def _counts(trial: Any) -> bool:
+    return trial.state.name in ("COMPLETE", "PRUNED")
+
+
+def _line(trial: Any) -> TrialLine:
+    state, reached = trial.state.name.lower(), max(trial.intermediate_values, default=0)
+    values = {
+        key: json.loads(value) if isinstance(value, str) else value
+        for key, value in trial.params.items()
+    }
+    return TrialLine(
+        trial.number, state, trial.value if state == "complete" else None, reached, values
+    )
+
+
+def _result(study: Any, this: _Search) -> SearchResult:
+    lines = [_line(trial) for trial in study.trials if trial.state.is_finished()]
+    ranked: Sequence[TrialLine] = sorted(
+        lines, key=lambda one: -1.0 if one.value is None else one.value, reverse=True
+    )
+    best = ranked[0] if ranked and ranked[0].value is not None else None
+    return SearchResult(this.settings.condition, tuple(ranked), best)
+
+
+def _digest(values: Values) -> str:
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+        import optuna.storages.journal
+    except ImportError as error:
+        raise RecipeError(
+            f"search needs Optuna: pip install 'eventsim[search]' (import failed: {error})."
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
