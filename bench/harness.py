@@ -151,9 +151,15 @@ def report(
             console.print(_table(bench, [row for row in rows if row["bench"] == bench]))
         console.print(stamp)
     if options.save:
-        RESULTS.mkdir(exist_ok=True)
-        with open(RESULTS / f"{options.save}.jsonl", "a") as file:
-            file.write("\n".join(lines) + "\n")
+        save(rows, options.save, device=device)
+
+
+def save(rows: list[dict[str, Any]], name: str, *, device: Mapping[str, Any] | None = None) -> None:
+    """Append rows to bench/results/NAME.jsonl, each with what :func:`report` adds."""
+    stamp = machine() | dict(device or {})
+    RESULTS.mkdir(exist_ok=True)
+    with open(RESULTS / f"{name}.jsonl", "a") as file:
+        file.write("".join(json.dumps(row | stamp) + "\n" for row in rows))
 
 
 def _table(bench: str, rows: list[dict[str, Any]]) -> Table:
