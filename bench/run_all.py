@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHES = ("w1", "w2")
+BENCHES = ("w1", "w2", "windows", "scaling")
 
 
 def main() -> None:
