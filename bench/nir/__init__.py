@@ -4,4 +4,5 @@ Runs from the repository's root, in an environment that has eventsim and any of 
 norse, snntorch, spikingjelly, rockpool)::
 
     python -m bench.nir.peers --save nir
+    python -m bench.nir.trained --save nir
 """
