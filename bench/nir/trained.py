@@ -1,12 +1,12 @@
 """A trained network in Norse: does it still know the digits, and at which time step.
 
 Method   FSDD, official split, speakers found under EVENTSIM_DATA; scsr 64-128-128-10 with BIP and
-         without refractory times, which Norse has not; a few epochs. eventsim tests it in exact event
-         time, Norse from the exported file at each step; both decide by the largest integral of the
-         readout's voltage, weighted as in training.
-Answer   It does. 250 test recordings, 8 epochs: eventsim 96.8 %; Norse 96.0 % at 1 and 2 ms, 96.4 % at
-         0.5 and 0.2 ms, the same answer to 99.2 % and 99.6 %, and a number of spikes that approaches
-         the exact one (hidden2: 94.2, 96.7, 98.3, 99.3 %). results/nir.jsonl
+         without refractory times, which Norse has not; a few epochs. eventsim tests it in exact
+         event time, Norse from the exported file at each step; both decide by the largest integral
+         of the readout's voltage, weighted as in training.
+Answer   It does. 250 test recordings, 8 epochs: eventsim 96.8 %; Norse 96.0 % at 1 and 2 ms, 96.4 %
+         at 0.5 and 0.2 ms, the same answer to 99.2 % and 99.6 %, and a number of spikes that comes
+         near the exact one (hidden2: 94.2, 96.7, 98.3, 99.3 %). results/nir.jsonl
 """
 
 import tempfile
