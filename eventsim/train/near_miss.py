@@ -98,9 +98,11 @@ class NearMiss:
             In the whole batch.
         """
         value, seeds = 0.0, dict[str, VoltageSeed]()
+        if self.strength == 0:
+            return value, seeds
         for name, count in counts.items():
             silent = _able(net, name, np.flatnonzero(to_host(count) == 0))
-            if self.strength == 0 or not silent.size:
+            if not silent.size:
                 continue
             unit, terms = self.strength / (count.size * n_samples), []
             for part in silent_parts(net, tape, name, silent):
