@@ -14,6 +14,7 @@ import typer
 from eventsim.cli.cost_app import cost
 from eventsim.cli.data_app import data_app
 from eventsim.cli.exchange_app import export_command, import_command
+from eventsim.cli.experiment_app import experiment_app
 from eventsim.cli.map_app import map_command
 from eventsim.cli.options import DownloadOption, FileOption, JsonOption
 from eventsim.cli.terminal import Guarded, emit_json, guarded
@@ -28,6 +29,7 @@ app = typer.Typer(
     "[bold]eventsim gradcheck[/bold] (proves that gradients are right).",
 )
 app.add_typer(data_app, name="data")
+app.add_typer(experiment_app, name="experiment")
 app.command("export", rich_help_panel="Use")(export_command)
 app.command("import", rich_help_panel="Use")(import_command)
 app.command(rich_help_panel="Use")(cost)

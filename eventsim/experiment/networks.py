@@ -3,7 +3,7 @@
 import difflib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from eventsim.errors import ParameterError
@@ -131,6 +131,11 @@ class NetworkSettings:
                     f"this is {called('lateral')} {settings.lateral}."
                 )
         return settings
+
+    def described(self) -> dict[str, Any]:
+        """The settings that have a meaning for this model, as plain values."""
+        foreign = {key for model, keys in ONLY_OF.items() if model != self.model for key in keys}
+        return {key: value for key, value in asdict(self).items() if key not in foreign}
 
     @property
     def title(self) -> str:

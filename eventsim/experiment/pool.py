@@ -12,11 +12,12 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from eventsim.engine.registry import set_threads
 from eventsim.errors import ParameterError
@@ -24,6 +25,7 @@ from eventsim.experiment.files import write_text
 from eventsim.experiment.resolve import RunSpec
 from eventsim.experiment.run import ERROR, RESULT, check_settings, execute
 from eventsim.train import TrainEvent
+from eventsim.train.loop import Callback
 
 # What libraries look at when they start.
 THREAD_VARIABLES = (
@@ -127,7 +129,8 @@ def _run_here(specs: Sequence[RunSpec], root: Path, observer: Observer) -> dict[
     found = {}
     for spec in specs:
         observer.started(spec)
-        how = _attempt(spec, folder_of(root, spec), lambda e, s=spec: observer.advanced(s, e))
+        callback = partial(observer.advanced, spec)
+        how = _attempt(spec, folder_of(root, spec), callback, own_process=False)
         observer.ended(spec, how)
         if how.kind == "stopped":
             raise KeyboardInterrupt
@@ -135,10 +138,10 @@ def _run_here(specs: Sequence[RunSpec], root: Path, observer: Observer) -> dict[
     return found
 
 
-def _attempt(spec: RunSpec, folder: Path, callback: Any) -> Ended:
+def _attempt(spec: RunSpec, folder: Path, callback: Callback, *, own_process: bool) -> Ended:
     """Execute; what goes wrong becomes a text, here and in the run's folder."""
     try:
-        execute(spec, folder, callback)
+        execute(spec, folder, callback, own_process=own_process)
     except KeyboardInterrupt:
         return Ended("stopped")
     except Exception as error:  # whatever it is, it must not end the other runs
@@ -215,7 +218,7 @@ def _work(spec: RunSpec, folder: Path, threads: int, parent: Connection) -> None
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         if spec.variant.method == "exact":
             set_threads(threads, backend=spec.variant.train.backend)
-        how = _attempt(spec, folder, parent.send)
+        how = _attempt(spec, folder, parent.send, own_process=True)
     except KeyboardInterrupt:
         how = Ended("stopped")
     parent.send(how)

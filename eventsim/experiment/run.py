@@ -29,6 +29,7 @@ from eventsim.engine import describe_backend, simulate
 from eventsim.errors import StorageError
 from eventsim.experiment.data import AnyEvents
 from eventsim.experiment.files import read_json, write_json
+from eventsim.experiment.reading import flat
 from eventsim.experiment.resolve import RunSpec, Shape, count_trained
 from eventsim.network import Network
 from eventsim.train import TrainConfig, evaluate, train
@@ -50,7 +51,9 @@ class _Tested:
     history: list[dict[str, Any]]
 
 
-def execute(spec: RunSpec, folder: Path, callback: Callback | None = None) -> Result:
+def execute(
+    spec: RunSpec, folder: Path, callback: Callback | None = None, *, own_process: bool = False
+) -> Result:
     """Train and test, or go on with a run that was stopped.
 
     Parameters
@@ -61,6 +64,8 @@ def execute(spec: RunSpec, folder: Path, callback: Callback | None = None) -> Re
         Of the run.
     callback
         As in :func:`eventsim.train.train`.
+    own_process
+        Whether this process was started for the run, so that its peak of memory is the run's.
 
     Returns
     -------
@@ -100,7 +105,7 @@ def execute(spec: RunSpec, folder: Path, callback: Callback | None = None) -> Re
         "synaptic_operations_per_inference": tested.synaptic_operations,
         "neuron_updates_per_inference": tested.neuron_updates,
         "training_seconds": sum(line["seconds"] for line in tested.history),
-        "peak_mb": peak_megabytes(),
+        "peak_mb": peak_megabytes() if own_process else None,
         "backend": backend,
         "version": eventsim.__version__,
     }
@@ -113,7 +118,7 @@ def check_settings(spec: RunSpec, folder: Path) -> None:
     path = folder / SETTINGS
     if not path.exists():
         return
-    before, now = _flat(read_json(path)), _flat(json.loads(json.dumps(spec.to_dict())))
+    before, now = flat(read_json(path)), flat(json.loads(json.dumps(spec.to_dict())))
     keys = [key for key in now | before if now.get(key) != before.get(key)]
     if keys:
         key = keys[0]
@@ -186,12 +191,3 @@ def _mean_rate(rates: Any) -> float:
     """Spikes per neuron and second over all spiking populations."""
     values = [rate for population in rates.values() for rate in population]
     return float(sum(values) / len(values))
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys as paths."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        path = f"{prefix}{key}"
-        flat |= _flat(value, f"{path}.") if isinstance(value, dict) else {path: value}
-    return flat

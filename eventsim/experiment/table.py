@@ -9,6 +9,7 @@ COLUMNS = (
     "condition", "seeds", "last epoch", "by validation", "difference", "p (t)", "p (Holm)",
     "p (signs)", "parameters", "syn. ops", "updates", "train s", "peak MB",
 )  # fmt: skip
+ACCURACY_COLUMNS = 8  # of these; the others are what it costs
 NOTES = (
     "Accuracy on the test part in %, mean ± standard deviation over seeds: of the network after "
     "the last epoch, and of the epoch that the validation part chose.",
