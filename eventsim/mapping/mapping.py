@@ -28,7 +28,7 @@ from eventsim.mapping.mesh import (
 )
 from eventsim.mapping.place import in_order, place
 from eventsim.mapping.refine import refine, repair
-from eventsim.mapping.starts import first_fit, grow, kahypar, population_order
+from eventsim.mapping.starts import MANY_PINS, first_fit, grow, kahypar, population_order
 from eventsim.mapping.state import CoreState
 from eventsim.mapping.usage import Usage, check_neurons, core_usage, fewest_cores, limits_of
 from eventsim.network import Network
@@ -41,7 +41,6 @@ FORMAT, VERSION = "eventsim-mapping", 1
 SPREAD = (1.0, 1.1, 1.3)  # cores that are tried, times the fewest
 BEST = 2  # assignments of Mt-KaHyPar that are placed: those with the fewest spikes between cores
 TURNS = 3  # of placing cores and moving neurons
-MANY_PINS = 2_000_000  # from here on one start only
 
 
 @dataclass(frozen=True, eq=False)
