@@ -17,7 +17,7 @@ axons (each counted 1 + its share of the spikes) comes next.
 weighted by its spikes, and the connectivity metric; one thread, deterministic preset and seed. It
 balances one weight per neuron, here its largest share of a core's neurons and synapses, so that the
 other limits may need repair. Its time grows faster than the synapses: seconds for 10^5, 5 minutes
-for 2 x 10^6.
+for 2 x 10^6 (on a busy core).
 
 References
 ----------
@@ -113,11 +113,12 @@ def _must_fit(state: CoreState, chip: Chip, neuron: int, core: int) -> None:
     """Raise InfeasibleError if a neuron does not fit onto an empty core: axons out elsewhere."""
     if state.fits(neuron, core):
         return
-    most = int(state.axons_out.argmax())
+    after = state.axons_out + state.out_change(neuron, core)
+    most = int(after.argmax())
     raise InfeasibleError(
         chip=chip.name,
         limit="axons_out_per_core",
-        needed=int(state.axons_out[most]) + 1,
+        needed=int(after[most]),
         available=state.max_out,
         core=most,
         neuron=state.graph.name_of(neuron),

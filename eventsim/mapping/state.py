@@ -155,11 +155,12 @@ class CoreState:
         """Whether no core would pass its limit of axons out, or be further beyond it than now."""
         if self.max_out == UNLIMITED:
             return True
-        change = self._out_change(neuron, core)
+        change = self.out_change(neuron, core)
         after = self.axons_out + change
         return bool(((after <= self.max_out) | (change <= 0)).all())
 
-    def _out_change(self, neuron: int, core: int) -> Ints:
+    def out_change(self, neuron: int, core: int) -> Ints:
+        """What a move adds to the axons out of every core, int64 [cores]."""
         here = int(self.core_of[neuron])
         sources = self.graph.sources(neuron)
         sources = sources[sources < self.graph.n_neurons]
@@ -184,7 +185,7 @@ class CoreState:
         here = int(self.core_of[neuron])
         if here == core:
             return
-        change = self._out_change(neuron, core) if self.max_out != UNLIMITED else 0
+        change = self.out_change(neuron, core) if self.max_out != UNLIMITED else 0
         sources = self.graph.sources(neuron)
         if here != NOWHERE:
             left = self.targets[sources, here]

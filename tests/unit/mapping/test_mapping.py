@@ -270,6 +270,20 @@ def test_too_few_cores_for_a_method_says_how_many_neurons_are_left(net, tape):
         map_network(net, tape, chip, method="population_order")
 
 
+def test_too_few_axons_out_say_on_which_core_and_by_how_much():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("a", 4)
+    net.add_population("b", 4)
+    net.connect("input", "a", np.ones((1, 4)))
+    net.connect("a", "b", np.ones((4, 4)))
+    chip = make_chip(neurons_per_core=2, axons_out_per_core=1)
+    for method in ("first_fit", "population_order", "refined"):
+        with pytest.raises(InfeasibleError, match="axons_out_per_core") as caught:
+            map_network(net, None, chip, method=method)
+        assert (caught.value.needed, caught.value.available) == (2, 1)
+
+
 def test_a_technology_an_unknown_method_and_bad_numbers_are_refused(net, tape, chip):
     technology = next(c for c in map(load_chip, chip_names()) if c.kind == "technology")
     with pytest.raises(MappingError, match="without cores"):
