@@ -17,6 +17,7 @@ from eventsim.chips import Chip
 from eventsim.mapping.errors import MappingError
 from eventsim.network import Network, Projection
 
+Neuron = tuple[str, int]
 Ints = Sequence[int] | NDArray[np.integer[Any]]
 
 
@@ -55,39 +56,17 @@ def check_mapping(net: Network, chip: Chip, cores: Mapping[str, Ints]) -> list[V
     if limits is None:
         raise MappingError(f"Chip {chip.name!r}: has no limits to check.")
     place = _places(net, cores)
-    neurons: Counter[int] = Counter(place.values())
-    synapses: Counter[int] = Counter()
-    fan_in: Counter[tuple[str, int]] = Counter()
-    sources: defaultdict[int, set[tuple[str, int]]] = defaultdict(set)
-    for projection in net.to_host().projections.values():
-        for i, j in _synapses(projection):
-            source, target = (projection.source, i), (projection.target, j)
-            synapses[place[target]] += 1
-            fan_in[target] += 1
-            sources[place[target]].add(source)
-    out: Counter[int] = Counter()
-    for found in sources.values():
-        for source in found:
-            if source in place:
-                out[place[source]] += 1
-    bits = limits.bits_per_synapse or 0
-    counted = (
-        ("neurons_per_core", neurons),
-        ("axons_in_per_core", {core: len(found) for core, found in sources.items()}),
-        ("axons_out_per_core", out),
-        ("synapses_per_core", synapses),
-        ("synapse_bits_per_core", {core: number * bits for core, number in synapses.items()}),
-    )
+    held, fan_in = _count(net, place, limits.bits_per_synapse or 0)
     broken = [
         Violation("cores", f"core {core}", core, limits.cores - 1)
-        for core in neurons
+        for core in held["neurons_per_core"]
         if not 0 <= core < limits.cores
     ]
-    for name, held in counted:
+    for name, by_core in held.items():
         allowed = getattr(limits, name)
         broken += [
             Violation(name, f"core {core}", number, allowed)
-            for core, number in sorted(held.items())
+            for core, number in sorted(by_core.items())
             if allowed is not None and number > allowed
         ]
     most = limits.fan_in_per_neuron
@@ -99,8 +78,32 @@ def check_mapping(net: Network, chip: Chip, cores: Mapping[str, Ints]) -> list[V
     return broken
 
 
-def _places(net: Network, cores: Mapping[str, Ints]) -> dict[tuple[str, int], int]:
-    place: dict[tuple[str, int], int] = {}
+def _count(
+    net: Network, place: Mapping[Neuron, int], bits: int
+) -> tuple[dict[str, dict[int, int]], dict[Neuron, int]]:
+    """What every core holds, by the name of its limit, and the synapses of every neuron."""
+    synapses: Counter[int] = Counter()
+    fan_in: Counter[Neuron] = Counter()
+    sources: defaultdict[int, set[Neuron]] = defaultdict(set)
+    for projection in net.to_host().projections.values():
+        for i, j in _synapses(projection):
+            target = (projection.target, j)
+            synapses[place[target]] += 1
+            fan_in[target] += 1
+            sources[place[target]].add((projection.source, i))
+    # One axon out for each core that a source reaches; sources outside the chip have no core.
+    out = Counter(place[source] for found in sources.values() for source in found & place.keys())
+    return {
+        "neurons_per_core": Counter(place.values()),
+        "axons_in_per_core": {core: len(found) for core, found in sources.items()},
+        "axons_out_per_core": out,
+        "synapses_per_core": synapses,
+        "synapse_bits_per_core": {core: number * bits for core, number in synapses.items()},
+    }, fan_in
+
+
+def _places(net: Network, cores: Mapping[str, Ints]) -> dict[Neuron, int]:
+    place: dict[Neuron, int] = {}
     for name, population in net.populations.items():
         if population.kind == "input" and name not in cores:
             continue

@@ -1,10 +1,8 @@
 """Mapping: which neuron lies on which core of a chip; how it is found, written and read."""
 
 import json
-from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
@@ -15,32 +13,17 @@ from eventsim.chips import Chip
 from eventsim.errors import StorageError
 from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
-from eventsim.mapping.errors import InfeasibleError, MappingError
+from eventsim.mapping.errors import MappingError
 from eventsim.mapping.graph import AxonGraph, Inputs, axon_graph
-from eventsim.mapping.mesh import (
-    Cores,
-    Flows,
-    Traffic,
-    coordinates,
-    flows,
-    mesh_distances,
-    traffic,
-)
-from eventsim.mapping.place import in_order, place
-from eventsim.mapping.refine import refine, repair
-from eventsim.mapping.starts import MANY_PINS, first_fit, grow, kahypar, population_order
-from eventsim.mapping.state import CoreState
-from eventsim.mapping.usage import Usage, check_neurons, core_usage, fewest_cores, limits_of
+from eventsim.mapping.mesh import Cores, Flows, Traffic, coordinates, flows, traffic
+from eventsim.mapping.search import assignments
+from eventsim.mapping.usage import Usage, check_neurons, core_usage, limits_of
 from eventsim.network import Network
 
 Method = Literal["hypergraph", "refined", "first_fit", "population_order"]
 METHODS: tuple[Method, ...] = get_args(Method)
 BASELINES: tuple[Method, ...] = ("first_fit", "population_order")
-Start = Callable[[], CoreState]
 FORMAT, VERSION = "eventsim-mapping", 1
-SPREAD = (1.0, 1.1, 1.3)  # cores that are tried, times the fewest
-BEST = 2  # assignments of Mt-KaHyPar that are placed: those with the fewest spikes between cores
-TURNS = 3  # of placing cores and moving neurons
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,8 +196,7 @@ def map_graph(
     check_neurons(graph, chip)
     optimise = method not in BASELINES if optimise_placement is None else optimise_placement
     found = []
-    for state in _candidates(graph, chip, method, seed):
-        core_of, places = _compact_places(state, method, seed, optimise)
+    for core_of, places in assignments(graph, chip, method, optimise=optimise, seed=seed):
         found.append(_mapping(graph, chip, method, inputs, seed, core_of, places))
     return min(found, key=_merit)
 
@@ -223,44 +205,6 @@ def _merit(mapping: Mapping) -> tuple[int, int, int]:
     sent = mapping.traffic
     spikes = sent.spikes_between_cores + sent.spikes_from_outside
     return sent.hop_weighted_spikes, spikes, mapping.n_cores
-
-
-def _compact_places(
-    state: CoreState, method: Method, seed: int, optimise: bool
-) -> tuple[Cores, Cores]:
-    """Cores of all neurons, numbered without gaps, and the place of each core on the chip."""
-    if optimise and method not in BASELINES:
-        return _placed(state, seed)
-    core_of, n_cores = _compact(state.core_of)
-    if not optimise:
-        return core_of, in_order(n_cores)
-    return core_of, place(flows(state.graph, core_of, n_cores), state.limits, seed=seed)
-
-
-def _placed(state: CoreState, seed: int) -> tuple[Cores, Cores]:
-    """Place the cores, then move neurons by hops instead of spikes, in turns while that helps."""
-    graph, limits = state.graph, state.limits
-    best, least = None, np.inf
-    core_of, n_cores = _compact(state.core_of)
-    places = None
-    for _ in range(TURNS):
-        flow = flows(graph, core_of, n_cores)
-        places = place(flow, limits, seed=seed, start=places)
-        moved = CoreState(graph, limits, core_of, n_cores)
-        moved.measure_by(mesh_distances(places, limits))
-        refine(moved)
-        cost = moved.cost()
-        if cost >= least:
-            break
-        core_of, least = moved.core_of, cost
-        best = core_of, places
-    assert best is not None
-    return _without_empty(*best)
-
-
-def _without_empty(core_of: Cores, places: Cores) -> tuple[Cores, Cores]:
-    kept, number = np.unique(core_of, return_inverse=True)
-    return number.astype(np.int32), places[kept]
 
 
 def filled_less(chip: Chip, neurons_per_core: int | None) -> Chip:
@@ -272,68 +216,6 @@ def filled_less(chip: Chip, neurons_per_core: int | None) -> Chip:
         raise MappingError(f"neurons_per_core is {neurons_per_core}, expected at least 1.")
     most = min(neurons_per_core, limits.neurons_per_core or neurons_per_core)
     return replace(chip, limits=replace(limits, neurons_per_core=most))
-
-
-def _candidates(graph: AxonGraph, chip: Chip, method: Method, seed: int) -> list[CoreState]:
-    """Feasible assignments; more than one where a method has several starts."""
-    if method == "first_fit":
-        return [first_fit(graph, chip)]
-    if method == "population_order":
-        return [population_order(graph, chip)]
-    cut, own = _starts(graph, chip, method, seed)
-    failed: list[InfeasibleError] = []
-    states = _improved(cut, chip, failed)
-    # Few spikes between cores need not be few links, so that all own starts are placed as well.
-    states = sorted(states, key=CoreState.cost)[:BEST] + _improved(own, chip, failed)
-    if not states:
-        raise failed[-1]
-    return states
-
-
-def _improved(
-    starts: Sequence[Start], chip: Chip, failed: list[InfeasibleError]
-) -> list[CoreState]:
-    """Repair and refine what the starts make; errors of those that fail are appended."""
-    states = []
-    for start in starts:
-        try:
-            state = start()
-            repair(state, chip=chip.name, max_cores=limits_of(chip).cores)
-            refine(state)
-            states.append(state)
-        except InfeasibleError as error:
-            failed.append(error)
-    return states
-
-
-def _starts(
-    graph: AxonGraph, chip: Chip, method: Method, seed: int
-) -> tuple[list[Start], list[Start]]:
-    """Those of Mt-KaHyPar, and our own."""
-    own: list[Start] = [
-        lambda: population_order(graph, chip),
-        lambda: first_fit(graph, chip),
-        lambda: grow(graph, chip),
-    ]
-    if method == "refined":
-        return [], own
-    limits = limits_of(chip)
-    fewest = fewest_cores(graph, limits)
-    numbers = sorted({min(limits.cores, -(-int(fewest * 100 * s) // 100)) for s in SPREAD})
-    numbers = numbers[:1] if graph.synapses.nnz > MANY_PINS else numbers
-    return [partial(_partitioned, graph, chip, n, seed) for n in numbers], own
-
-
-def _partitioned(graph: AxonGraph, chip: Chip, n_cores: int, seed: int) -> CoreState:
-    return CoreState(graph, limits_of(chip), kahypar(graph, chip, n_cores, seed=seed), n_cores)
-
-
-def _compact(core_of: Cores) -> tuple[Cores, int]:
-    """Cores renumbered so that none is empty, by the first neuron that they hold."""
-    _, first, number = np.unique(core_of, return_index=True, return_inverse=True)
-    rank = np.empty(first.size, np.int32)
-    rank[np.argsort(first, kind="stable")] = np.arange(first.size)
-    return rank[number], int(first.size)
 
 
 def _mapping(

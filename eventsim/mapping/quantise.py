@@ -229,33 +229,24 @@ def quantisation_study(
         Of the simulation.
     """
 
-    def run(network: Network) -> SpikeTape:
-        return simulate(network, stream, backend=backend, precision=precision).to_host()
-
     own = formats.formats if isinstance(formats, Chip) else formats
     if own is None:
         own = quantise(net, formats, step_ms=step_ms).formats  # raises, and says what to do
     if step_ms is None and isinstance(formats, Chip):
         step_ms = formats.step_ms
-    exact = run(net)
-    total = _n_spikes(exact)
-    rows = [
-        StudyRow(None, total, total, 0.0, window_ms, None if score is None else float(score(net)))
-    ]
     wanted = [own.weight_bits, *(b for b in bits if b != own.weight_bits)]
+    networks: list[tuple[int | None, Network]] = [(None, net)]
     for number in wanted:
-        rounded = quantise(net, replace(own, weight_bits=number), step_ms=step_ms).net
-        tape = run(rounded)
-        rows.append(
-            StudyRow(
-                number,
-                _n_spikes(tape),
-                total,
-                spikes_without_partner(exact, tape, window_ms),
-                window_ms,
-                None if score is None else float(score(rounded)),
-            )
-        )
+        rounded = quantise(net, replace(own, weight_bits=number), step_ms=step_ms)
+        networks.append((number, rounded.net))
+    rows: list[StudyRow] = []
+    exact = None
+    for number, network in networks:
+        tape = simulate(network, stream, backend=backend, precision=precision).to_host()
+        exact = tape if exact is None else exact
+        lone = spikes_without_partner(exact, tape, window_ms)
+        graded = None if score is None else float(score(network))
+        rows.append(StudyRow(number, _n_spikes(tape), _n_spikes(exact), lone, window_ms, graded))
     return rows
 
 
