@@ -93,8 +93,9 @@ class SearchProgress:
         """A line."""
         value = "" if line.value is None else f" {line.value:.2%}"
         values = ", ".join(f"{key} {shown(value)}" for key, value in line.values.items())
+        error = f": {line.error}" if line.error else ""
         self._progress.console.print(
-            f"trial {line.number}: {line.state}{value} ({values})",
+            f"trial {line.number}: {line.state}{value} ({values}){error}",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -47,13 +47,17 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class TrialLine:
-    """A trial as people see it; ``value`` is None unless it came to its end."""
+    """A trial as people see it.
+
+    ``value`` is None unless it came to its end; ``error`` says why it failed.
+    """
 
     number: int
     state: str
     value: float | None
     epochs: int
     values: Values
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,17 @@ class _Search:
         """Mean validation accuracy after the last epoch."""
         values = {one.key: _suggest(trial, one) for one in self.settings.space}
         self.observer.trial_started(trial.number, values)
+        try:
+            return self._value(trial, values)
+        except KeyboardInterrupt:
+            # The first one when the search goes on.
+            trial.study.enqueue_trial(trial.params)
+            raise
+        except EventSimError as error:
+            trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+            raise
+
+    def _value(self, trial: Any, values: Values) -> float:
         variant, found = self.variant(values), []
         for turn, seed in enumerate(self.settings.seeds):
             chosen = replace(variant, train=replace(variant.train, seed=seed))
@@ -294,7 +309,7 @@ def _check_same(study: Any, this: _Search) -> None:
 
 
 def _take_up(study: Any, optuna: Any) -> None:
-    """Trials that were running when a search was stopped are tried again, first of all."""
+    """Trials that were running when a search was killed are tried again, first of all."""
     for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         study.enqueue_trial(trial.params)
@@ -310,9 +325,9 @@ def _line(trial: Any) -> TrialLine:
         key: json.loads(value) if isinstance(value, str) else value
         for key, value in trial.params.items()
     }
-    return TrialLine(
-        trial.number, state, trial.value if state == "complete" else None, reached, values
-    )
+    value = trial.value if state == "complete" else None
+    error = trial.user_attrs.get("error", "")
+    return TrialLine(trial.number, state, value, reached, values, error)
 
 
 def _result(study: Any, this: _Search) -> SearchResult:
@@ -337,5 +352,5 @@ def _optuna() -> Any:
         raise RecipeError(
             f"search needs Optuna: pip install 'eventsim[search]' (import failed: {error})."
         ) from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # the observer tells of every trial
     return optuna

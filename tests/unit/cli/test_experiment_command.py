@@ -1,0 +1,143 @@
+import json
+
+import pytest
+
+from eventsim.cli.experiment_command import Choice
+from tests.unit.cli.conftest import call
+from tests.unit.experiment.conftest import Files
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    return Files(folder)
+
+
+HERE = ("--jobs", 0, "--seeds", 2)
+
+
+def test_list_names_recipes_and_tasks():
+    outcome = call("experiment", "list", "--json")
+    assert outcome.code == 0, outcome.err
+    recipes = {one["name"]: one for one in outcome.json["recipes"]}
+    assert recipes["grid"]["conditions"] == ["exact", "grid_1ms", "grid_01ms"]
+    assert {one["name"] for one in outcome.json["tasks"]} >= {"yinyang", "fsdd_speakers"}
+    assert "architectures" in call("experiment", "list").out
+
+
+def test_show_tells_in_what_conditions_differ(files):
+    outcome = call("experiment", "show", files.recipe, "--json")
+    assert outcome.code == 0, outcome.err
+    plain, skip = outcome.json["conditions"]
+    assert (plain["parameters"], skip["parameters"]) == (5 * 4 + 4 * 3, 5 * 4 + 4 * 3 + 5 * 3)
+    assert skip["train"]["epochs"] == 2
+    shown = call("experiment", "show", files.recipe).out
+    assert "network.skip True" in shown
+    assert "network.mean" in shown.partition("Shared settings")[2]
+    assert "hidden" not in shown.partition("Shared settings")[0]
+
+
+def test_run_writes_table_and_figure_and_runs_nothing_twice(files, tmp_path):
+    first = call("experiment", files.recipe, *HERE, "--json")
+    assert first.code == 0, first.err
+    assert "4 runs, 0 are done" in first.err
+    out = tmp_path / "runs" / "experiments" / "small-tiny"
+    assert first.json["folder"] == "runs/experiments/small-tiny"
+    assert {path.name for path in out.iterdir()} == {
+        "experiment.json", "plain", "skip", "table.md", "table.json", "figure.png"
+    }  # fmt: skip
+    rows = {row["name"]: row for row in first.json["rows"]}
+    assert rows["skip"]["last"]["n"] == 2
+    assert rows["skip"]["comparison"]["n"] == 2
+    result = json.loads((out / "skip" / "seed-1" / "result.json").read_text())
+    assert rows["skip"]["accuracies"]["1"] == result["test_accuracy"]
+    again = call("experiment", "run", files.recipe, *HERE)
+    assert again.code == 0, again.err
+    assert "4 runs, 4 are done" in again.err
+    assert "with skips" in again.out
+    assert "Written: runs/experiments/small-tiny/table.md" in again.out
+    more = call("experiment", "run", files.recipe, "--jobs", 0, "--seeds", 3, "--condition", "skip")
+    assert "3 runs, 2 are done" in more.err
+    shown = call("experiment", "table", out, "--markdown")
+    assert shown.out == (out / "table.md").read_text()
+    assert "| with skips | 3 |" in shown.out
+    assert "| plain | 2 |" in shown.out
+
+
+def test_run_that_fails_is_named_and_the_exit_code_is_one(files):
+    runaway = "network = { refractory = 0.0, mean = 1e6, spread = 1e6 }"
+    files.change("network = { self_recurrent = false }", runaway)
+    outcome = call("experiment", "run", files.recipe, "--jobs", 0, "--seeds", 1)
+    assert outcome.code == 1
+    assert "1 of the runs failed" in outcome.err
+    assert "skip/seed-0: RunawayError" in outcome.err
+    assert "plain" in outcome.out
+    assert "Traceback" not in outcome.err
+
+
+def test_run_in_processes_gives_the_same_table(files, tmp_path):
+    options = ("--seeds", 1, "--condition", "plain", "--json")
+    here = call("experiment", "run", files.recipe, *options, "--jobs", 0, "--out", "here")
+    there = call("experiment", "run", files.recipe, *options, "--jobs", 2, "--out", "there")
+    assert there.code == 0, there.err
+    for key in ("accuracies", "selected_accuracies", "parameters"):
+        assert here.json["rows"][0][key] == there.json["rows"][0][key]
+    assert here.json["rows"][0]["measured"]["peak_mb"] is None
+    assert there.json["rows"][0]["measured"]["peak_mb"] > 0
+
+
+def test_interrupt_says_how_to_go_on(files, monkeypatch):
+    from eventsim.cli import experiment_progress
+
+    def interrupting(self, spec, event):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment_progress.ExperimentProgress, "advanced", interrupting)
+    outcome = call("experiment", "run", files.recipe, *HERE)
+    assert outcome.code == 130
+    assert "type the same command to go on" in outcome.err
+    assert "Traceback" not in outcome.err
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("lst",), "Recipe 'lst' is unknown; there are architectures, baselines, bip, grid"),
+        (("run", "bip", "--data", "yin"), "Task 'yin' is unknown"),
+        (("run", "bip", "--data", "yinyang", "--condition", "al"), "no condition 'al'"),
+        (("run", "bip", "--data", "yinyang", "--smoke", "--held-out", "ann"), "is no group"),
+        (("table", "nowhere"), "holds no experiment.json"),
+        (("search", "grid", "--data", "yinyang"), "has no table [search]"),
+    ],
+)
+def test_bad_input_is_told_in_one_message(arguments, message):
+    outcome = call("experiment", *arguments)
+    assert outcome.code == 2
+    assert message in " ".join(outcome.err.split())
+    assert "Traceback" not in outcome.err
+
+
+def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
+    pytest.importorskip("optuna")
+    outcome = call("experiment", "search", files.recipe, "--trials", 2)
+    assert outcome.code == 0, outcome.err
+    assert "train.rates.weights = " in outcome.out
+    assert "trial 1: complete" in outcome.err
+    found = call("experiment", "search", files.recipe, "--trials", 2, "--json")
+    assert len(found.json["trials"]) == 2
+    assert found.json["folder"] == "runs/searches/small-tiny"
+    best = "\n".join(line for line in outcome.out.splitlines() if " = " in line)
+    files.change('name = "skip"', best)
+    files.change("network = { self_recurrent = false }", "network.self_recurrent = false")
+    assert Choice(recipe=str(files.recipe)).load()[0].conditions[1].train["batch_size"] >= 8
+
+
+@pytest.mark.parametrize("recipe", ["architectures", "baselines", "grid"])
+def test_recipe_runs_at_its_small_size(recipe):
+    options = ("--data", "yinyang", "--smoke", "--seeds", 1, "--jobs", 0, "--json")
+    outcome = call("experiment", recipe, *options)
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["absent"] == []
+    assert all(row["measured"]["training_seconds"] < 60 for row in outcome.json["rows"])

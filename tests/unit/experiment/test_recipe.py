@@ -1,0 +1,168 @@
+import pytest
+
+from eventsim.experiment import (
+    RecipeError,
+    Shape,
+    Wish,
+    load_recipe,
+    load_task,
+    recipe_names,
+    resolve,
+    task_names,
+)
+from eventsim.experiment.reading import flat, merged
+
+
+def test_recipes_and_tasks_of_the_issue_are_there():
+    assert set(recipe_names()) >= {"architectures", "bip", "baselines", "grid"}
+    assert set(task_names()) >= {
+        "yinyang", "fsdd", "fsdd_speakers", "spoken_digits", "nmnist", "ntidigits", "ti46_digits",
+        "shd",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", recipe_names())
+@pytest.mark.parametrize("task", task_names())
+@pytest.mark.parametrize("smoke", [False, True])
+def test_every_recipe_goes_with_every_task(recipe, task, smoke):
+    found = resolve(load_recipe(recipe), load_task(task), Wish(smoke=smoke))
+    assert found.baseline in [variant.name for variant in found.variants]
+    assert found.seeds == ((0, 1) if smoke else (0, 1, 2))
+    for variant in found.variants:
+        # Shared settings are shared: conditions differ in what they say only.
+        assert variant.train.epochs == found.variants[0].train.epochs
+        assert variant.train.augmentation == found.variants[0].train.augmentation
+
+
+def test_conditions_of_the_paper_have_the_connections_that_their_names_say():
+    found = resolve(load_recipe("architectures"), load_task("yinyang"), Wish())
+    shape = Shape.described("yinyang")
+    wires = {v.name: set(v.build(shape, seed=0).projections) for v in found.variants}
+    chain = {"input->hidden1", "hidden1->hidden2", "hidden2->output"}
+    own = {"hidden1->hidden1", "hidden2->hidden2"}
+    skips = {"input->hidden2", "input->output", "hidden1->output"}
+    assert wires["feedforward"] == chain
+    assert wires["sr"] == chain | own
+    assert wires["sc"] == chain | skips
+    assert wires["scsr"] == wires["scsr_bip"] == chain | own | skips
+    assert wires["lateral"] == chain | own
+    bip = {v.name: bool(v.train.bip) for v in found.variants}
+    assert [name for name, on in bip.items() if on] == ["scsr_bip", "lateral_bip"]
+
+
+@pytest.mark.parametrize("task", ["yinyang", "fsdd"])
+def test_lateral_network_has_as_many_parameters_as_its_model(task):
+    found = resolve(load_recipe("architectures"), load_task(task), Wish())
+    shape = Shape.described(found.data.name)
+    count = {v.name: v.count_parameters(shape) for v in found.variants}
+    for name in ("lateral", "lateral_bip"):
+        assert count[name] == pytest.approx(count["scsr_bip"], rel=0.03)
+    widths = {v.name: v.network.hidden for v in found.variants}
+    # One neuron more or less in the first population would be further away.
+    assert len(set(widths["lateral"])) == 1
+
+
+def test_parameters_of_a_local_rule_count(files):
+    files.change("[train]", "[train.spikl]\ntau_mem = 1e-3\n[train]")
+    shape, found = Shape.described("yinyang"), files.resolve()
+    # 5 x 4 and 4 x 3 weights; skips 5 x 3; tau_mem of 4 hidden neurons.
+    assert found.variants[0].count_parameters(shape) == 20 + 12 + 4
+    assert found.variants[1].count_parameters(shape) == 20 + 12 + 15 + 4
+
+
+def test_later_layers_replace_earlier_ones_key_by_key(files):
+    files.change('name = "skip"', 'name = "skip"\ntrain = { epochs = 7, rates = { taus = 0.5 } }')
+    plain, skip = files.resolve().variants
+    assert (plain.train.epochs, skip.train.epochs) == (2, 7)
+    assert skip.train.rates.taus == 0.5
+    assert skip.train.rates.weights == plain.train.rates.weights
+    assert (skip.title, plain.title) == ("with skips", "plain")
+    assert [v.train.epochs for v in files.resolve(smoke=True).variants] == [1, 1]
+    assert [v.train.epochs for v in files.resolve(smoke=True, epochs=3).variants] == [3, 3]
+
+
+def test_runs_of_one_seed_differ_only_in_their_condition(files):
+    specs = files.resolve(seeds=(4, 9)).specs()
+    assert [spec.label for spec in specs] == [
+        "plain/seed-4", "skip/seed-4", "plain/seed-9", "skip/seed-9"
+    ]  # fmt: skip
+    plain, skip = (flat(spec.to_dict()) for spec in specs[:2])
+    assert {key for key in plain if plain[key] != skip[key]} == {"condition", "network.skip"}
+    assert plain["train.seed"] == 4
+
+
+def test_held_out_groups_are_folds_of_every_seed(files):
+    specs = files.resolve(seeds=(0,), held_out=("theo", "lucas"), conditions=("plain",)).specs()
+    assert [spec.label for spec in specs] == [
+        "plain/seed-0-without-theo", "plain/seed-0-without-lucas"
+    ]  # fmt: skip
+    assert [spec.fold for spec in specs] == ["theo", "lucas"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('title = "Skips"', 'titel = "Skips"', "recipe.toml: has an unknown key 'titel'"),
+        ('baseline = "plain"', 'baseline = "plane"', "baseline: is 'plane', expected one of plain"),
+        ('name = "skip"', 'name = "plain"', "condition plain: there is more than one"),
+        ('name = "skip"', 'name = "a/b"', "condition a/b, name: is 'a/b', expected a name of"),
+        ('name = "skip"', 'name = "skip"\nmethod = "grid"', "which needs a time step, dt"),
+        ('name = "skip"', 'name = "skip"\ndt = 1.0', "method 'exact', which needs no dt"),
+        ('name = "skip"', 'name = "skip"\nsame_parameters_as = "skip"', "expected another cond"),
+        ("bip = []", "bipp = []", "condition plain on task .*small.toml: .*unknown key 'bipp'"),
+        ("bip = []", 'epochs = "many"', "condition plain on .*epochs is 'many'"),
+        ("bip = []", "seed = 3", "train: has a key seed"),
+        ("skip = false", "skipp = false", "skipp: is no setting of a network.*mean skip"),
+        ("skip = false", "hidden = 4", "hidden is 4, expected a list"),
+        ("skip = false", 'model = "lstm"', "model is 'lstm', expected one of scsr, rsnn"),
+        ("skip = false", 'lateral = "ring"', "lateral: belongs to model rsnn"),
+        ("version = 1", "version = 2", "has no line version = 1, so it is no recipe"),
+        ('title = "Skips"', "title = Skips", "is not TOML"),
+        ("low = 8", "low = 50", "batch_size: is .*expected two numbers, low < high"),
+        ('"train.batch_size"', '"data.name"', "expected a key such as network.tau_syn"),
+        ("choices = [[4], [5]]", "choices = []", "choices: is .*expected a list of values"),
+    ],
+)
+def test_mistake_in_a_recipe_is_told_with_its_place(files, before, after, message):
+    files.change(before, after)
+    with pytest.raises(RecipeError, match=message):
+        files.resolve()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('name = "yinyang"', 'name = "yin"', "small.toml, data: .*name is 'yin', expected one of"),
+        ("train_samples = 24", "train_sample = 24", "unknown key 'train_sample'.*train_samples"),
+        ("train_samples = 24", "train_samples = 0", "train_samples is 0, expected at least 1"),
+        ("train_samples = 24", 'test_split = "train"', "another part than train_split"),
+        ("[smoke.train]", "[smoke.trains]", "smoke: has an unknown key 'trains'"),
+    ],
+)
+def test_mistake_in_a_task_is_told_with_its_place(files, before, after, message):
+    files.change(before, after, task=True)
+    with pytest.raises(RecipeError, match=message):
+        files.resolve()
+
+
+def test_unknown_names_are_told_with_what_there_is(files):
+    with pytest.raises(RecipeError, match="Recipe 'bipp' is unknown.*Did you mean 'bip'"):
+        load_recipe("bipp")
+    with pytest.raises(RecipeError, match="Task 'mnist' is unknown.*nmnist"):
+        load_task("mnist")
+    with pytest.raises(RecipeError, match="has no condition 'skips'.*Did you mean 'skip'"):
+        files.resolve(conditions=("skips",))
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe("nowhere.toml")
+
+
+def test_settings_that_a_grid_does_not_have_are_refused_early(files):
+    files.change('title = "with skips"', 'method = "grid"\ndt = 1.0\ntrain = { bip = ["v_leak"] }')
+    with pytest.raises(RecipeError, match="condition skip on .*train.bip"):
+        files.resolve()
+
+
+def test_merging_leaves_its_arguments_alone():
+    one, two = {"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}, "d": {"e": 5}}
+    assert merged(one, two) == {"a": {"b": 4, "c": 2}, "d": {"e": 5}}
+    assert one == {"a": {"b": 1, "c": 2}, "d": 3}

@@ -1,0 +1,138 @@
+import json
+import re
+
+import pytest
+
+from eventsim.errors import StorageError
+from eventsim.experiment import collect, compare, save_plan
+from eventsim.experiment.table import COLUMNS, cells, markdown, notes
+from eventsim.report.experiment_figures import ConditionPoints, comparison
+from eventsim.report.style import look, png
+
+
+def write(root, condition, seed, accuracy, *, selected=None, fold=None, **other):
+    """A result as a run leaves it."""
+    result = {
+        "condition": condition,
+        "seed": seed,
+        "fold": fold,
+        "test_accuracy": accuracy,
+        "selected_test_accuracy": selected,
+        "validation_accuracy": 0.5,
+        "train_accuracy": 0.75,
+        "parameters": 1234,
+        "synaptic_operations_per_inference": 1000.0 * (seed + 1),
+        "neuron_updates_per_inference": 100.0,
+        "spikes_per_neuron_and_second": 10.0,
+        "training_seconds": 2.0,
+        "peak_mb": 100.0,
+    } | other
+    folder = root / condition / f"seed-{seed}{'' if fold is None else fold}"
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(json.dumps(result) + "\n")
+
+
+@pytest.fixture
+def root(files, tmp_path):
+    save_plan(files.resolve(), tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_rows_have_means_and_deviations_over_seeds(root):
+    for seed, accuracy in enumerate((0.90, 0.80, 0.85)):
+        write(root, "plain", seed, accuracy, selected=accuracy + 0.01)
+    for seed, accuracy in enumerate((0.95, 0.90, 0.89)):
+        write(root, "skip", seed, accuracy)
+    found = collect(root)
+    plain, skip = found.rows
+    assert (plain.last.mean, plain.last.deviation) == (pytest.approx(0.85), pytest.approx(0.05))
+    assert plain.selected.mean == pytest.approx(0.86)
+    assert skip.selected is None
+    assert plain.measured["synaptic_operations_per_inference"] == 2000.0
+    assert plain.comparison is None
+    expected = compare([0.95, 0.90, 0.89], [0.90, 0.80, 0.85])
+    assert skip.comparison == expected
+    assert skip.p_holm == expected.p_t  # one test only: nothing to correct
+    assert found.absent == ()
+
+
+def test_tests_use_the_seeds_that_both_have(root):
+    for seed, accuracy in ((0, 0.90), (1, 0.80), (5, 0.10)):
+        write(root, "plain", seed, accuracy)
+    for seed, accuracy in ((1, 0.90), (0, 0.95), (7, 0.99)):
+        write(root, "skip", seed, accuracy)
+    row = collect(root).rows[1]
+    assert row.comparison == compare([0.95, 0.90], [0.90, 0.80])
+    assert row.last.n == 3
+
+
+def test_accuracy_of_a_seed_is_the_mean_over_its_folds(root):
+    for fold, accuracy in (("-without-a", 0.5), ("-without-b", 0.75)):
+        write(root, "plain", 0, accuracy, fold=fold)
+    found = collect(root)
+    assert found.rows[0].accuracies == {0: 0.625}
+    assert found.rows[0].folds == 2
+    assert found.absent == ("skip",)
+    text = " ".join(notes(found))
+    assert "mean over the groups that were held out" in text
+    assert "Not done yet: skip" in text
+
+
+def test_memory_that_is_not_known_of_all_runs_is_not_averaged(root):
+    write(root, "plain", 0, 0.5, peak_mb=None)
+    write(root, "plain", 1, 0.5)
+    row = collect(root).rows[0]
+    assert row.measured["peak_mb"] is None
+    assert cells(collect(root))[0][COLUMNS.index("peak MB")] == "-"
+
+
+def test_markdown_says_what_the_cells_say(root):
+    for seed, accuracy in enumerate((0.90, 0.80, 0.85)):
+        write(root, "plain", seed, accuracy)
+        write(root, "skip", seed, accuracy + 0.05 + 0.001 * seed)
+    found = collect(root)
+    text = markdown(found)
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert table[0] == list(COLUMNS)
+    assert table[2:] == cells(found)
+    skip = dict(zip(COLUMNS, table[3], strict=True))
+    assert skip["condition"] == "with skips"
+    assert skip["last epoch"] == "90.10 ± 4.95"
+    assert skip["difference"] == "+5.10"
+    assert skip["p (signs)"] == "0.250"
+    assert skip["p (t)"] == "<0.001"
+    assert dict(zip(COLUMNS, table[2], strict=True))["difference"] == "baseline"
+    assert "from plain" in re.sub(r"\s+", " ", text)
+
+
+def test_conditions_of_earlier_commands_stay_in_the_table(files, root):
+    write(root, "plain", 0, 0.5)
+    save_plan(files.resolve(conditions=("skip",)), root)
+    assert [row.name for row in collect(root).rows] == ["plain"]
+
+
+def test_folder_that_is_no_experiment_is_refused(tmp_path, root):
+    with pytest.raises(StorageError, match="no folder of an experiment"):
+        collect(tmp_path)
+    write(root, "plain", 0, 0.5)
+    file = next(root.glob("plain/*/result.json"))
+    file.write_text('{"seed": 0}')
+    with pytest.raises(StorageError, match="is not whole"):
+        collect(root)
+
+
+def test_figure_is_drawn_for_any_number_of_seeds():
+    rows = [
+        ConditionPoints("plain", {0: 0.5, 1: 0.6}, {0: 0.55, 1: 0.6}, 1000.0),
+        ConditionPoints("grid", {0: 0.7}, {}, None),
+    ]
+    with look():
+        drawn = comparison(rows, baseline=0, title="Skips")
+        content = png(drawn)
+    assert content.startswith(b"\x89PNG")
+    accuracy, cost = drawn.axes
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == ["plain", "grid"]
+    shown = {round(float(x), 6) for line in accuracy.lines for x in line.get_xdata()}
+    assert {50.0, 60.0, 55.0, 70.0} <= shown
+    assert [bar.get_width() for bar in cost.patches] == [1000.0]
