@@ -228,7 +228,6 @@ def quantisation_study(
     backend, precision
         Of the simulation.
     """
-
     own = formats.formats if isinstance(formats, Chip) else formats
     if own is None:
         own = quantise(net, formats, step_ms=step_ms).formats  # raises, and says what to do
