@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 import typer.core
@@ -13,6 +13,9 @@ from rich.text import Text
 
 from eventsim.engine import BackendInfo, describe_backend
 from eventsim.errors import EventSimError
+
+if TYPE_CHECKING:
+    from eventsim.report.tables import Table as Plain
 
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 PIPE_WIDTH = 110  # columns, where there is no terminal
@@ -59,6 +62,11 @@ def show_table(
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     out.print(table)
+
+
+def print_table(found: "Plain") -> None:
+    """A table of a report on stdout."""
+    show_table(found.title, found.columns, found.rows, numbers=found.numbers)
 
 
 def percent(share: float) -> str:

@@ -4,6 +4,7 @@
 is named; :func:`energy` prices both with the figures of a chip, term by term.
 """
 
+from eventsim.energy.costs import RunCosts, dense_pair, run_costs
 from eventsim.energy.counts import Counts, Footprint, Synapses, Widths, count, footprint
 from eventsim.energy.dense import DenseEquivalent, dense_equivalent
 from eventsim.energy.neurobench import (
@@ -21,6 +22,7 @@ __all__ = [
     "EnergyReport",
     "Footprint",
     "Missing",
+    "RunCosts",
     "Synapses",
     "TermCost",
     "Widths",
@@ -28,9 +30,11 @@ __all__ = [
     "cost",
     "count",
     "dense_equivalent",
+    "dense_pair",
     "energy",
     "footprint",
     "neurobench_batch",
     "neurobench_model",
     "neurobench_results",
+    "run_costs",
 ]

@@ -168,7 +168,10 @@ class Counts:
         return {
             "samples": self.n_samples,
             "milliseconds_per_sample": float(self.duration.mean()),
+            "neurons": dict(self.sizes),
+            "kinds": dict(self.kinds),
             "spikes_per_sample": mean(self.spikes),
+            "silent_per_sample": mean(self.silent),
             "spikes_per_neuron_and_second": self.rates,
             "synaptic_events_per_sample": mean(self.synaptic_events),
             "effective_events_per_sample": mean(self.effective_events),

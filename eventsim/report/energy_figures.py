@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eventsim.energy import DenseEquivalent, EnergyReport
+from eventsim.report.numbers import joules
 from eventsim.report.style import (
     BLUE,
     FAINT,
@@ -109,8 +110,7 @@ def _draw_totals(
 
 
 def _write(axes: Axes, value: float, row: int) -> None:
-    text = f"{value:,.3g}" if value < 1e3 else f"{value:,.0f}"
-    axes.annotate(text, (value, row), (0, 7), textcoords="offset points",
+    axes.annotate(joules(value * PJ_PER_UJ), (value, row), (0, 7), textcoords="offset points",
                   ha="center", fontsize=7.5, color=INK)  # fmt: skip
 
 

@@ -3,7 +3,7 @@ import pytest
 
 import eventsim as es
 from eventsim.chips import chip_names
-from eventsim.cli.cost_command import joules
+from eventsim.report.numbers import joules
 from eventsim.energy import clocked, count
 from eventsim.train import save_network
 from tests.support.nets import random_net, random_stream

@@ -1,0 +1,84 @@
+"""A mapping beside its baselines, each held to the chip's limits by an independent count."""
+
+from collections.abc import Mapping as Table
+from dataclasses import dataclass
+
+from eventsim.chips import Chip
+from eventsim.errors import InternalError
+from eventsim.events import SpikeTape
+from eventsim.mapping.check import check_mapping
+from eventsim.mapping.errors import InfeasibleError
+from eventsim.mapping.graph import Inputs, axon_graph
+from eventsim.mapping.mapping import BASELINES, Mapping, Method, map_graph
+from eventsim.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Mappings of one network onto one chip.
+
+    Attributes
+    ----------
+    best
+        By the method that was asked for.
+    baselines
+        By the others, as far as they found one.
+    failed
+        Why a baseline found none, by method.
+    """
+
+    best: Mapping
+    baselines: tuple[Mapping, ...]
+    failed: Table[str, str]
+
+    @property
+    def mappings(self) -> tuple[Mapping, ...]:
+        """All of them, the best first."""
+        return (self.best, *self.baselines)
+
+
+def compare_mappings(
+    net: Network,
+    tape: SpikeTape,
+    chip: Chip,
+    *,
+    method: Method,
+    baselines: bool = True,
+    inputs: Inputs = "external",
+    seed: int = 0,
+) -> Comparison:
+    """Map by a method and, with ``baselines``, by first-fit and population-order.
+
+    Parameters
+    ----------
+    net, tape, chip, method, inputs, seed
+        As in :func:`map_network`.
+    baselines
+        Whether to map by them, too. One that finds no mapping is no error.
+
+    Raises
+    ------
+    InfeasibleError
+        The method that was asked for found no mapping.
+    """
+    graph = axon_graph(net, tape, inputs=inputs)
+
+    def checked(each: Method) -> Mapping:
+        mapping = map_graph(graph, chip, method=each, inputs=inputs, seed=seed)
+        broken = check_mapping(net, chip, mapping.cores)
+        if broken:
+            raise InternalError(
+                f"Method {each!r} broke a limit of {chip.name}: {broken[0]}. This is a bug in "
+                "eventsim; please report it with the network and the chip."
+            )
+        return mapping
+
+    best = checked(method)
+    found: list[Mapping] = []
+    failed: dict[str, str] = {}
+    for other in [base for base in BASELINES if base != method] if baselines else []:
+        try:
+            found.append(checked(other))
+        except InfeasibleError as error:
+            failed[other] = str(error)
+    return Comparison(best, tuple(found), failed)

@@ -1,0 +1,156 @@
+"""Blocks of a page: headings, figures, tables, numbers with labels; and the page around them.
+
+Every function takes plain text and returns HTML in which it is escaped.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from eventsim.report.tables import Table
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the page.
+
+    Attributes
+    ----------
+    file
+        Name of its PNG file.
+    title, text
+        Heading, and the sentence that tells how to read it.
+    content
+        Of the PNG file.
+    width
+        Width of the picture on the page, in percent.
+    """
+
+    file: str
+    title: str
+    text: str
+    content: bytes
+    width: int = 100
+
+
+def document(title: str, body: str, *, footer: str) -> str:
+    """A whole page; the style is inside, nothing is loaded from elsewhere."""
+    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}: eventsim report</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+{body}
+<footer>{escape(footer)}</footer>
+</main>
+</body>
+</html>
+"""
+
+
+def header(title: str, about: str) -> str:
+    """Name of the page, and what it is about."""
+    return f"<header><h1>{escape(title)}</h1>{paragraph(about) if about else ''}</header>"
+
+
+def paragraph(text: str, *, kind: str = "") -> str:
+    """One paragraph."""
+    opening = f'<p class="{kind}">' if kind else "<p>"
+    return f"{opening}{escape(text)}</p>"
+
+
+def section(name: str, title: str, *blocks: str) -> str:
+    """A part of the page that a link can lead to."""
+    return f'\n<section id="{name}">\n<h2>{escape(title)}</h2>\n{"".join(blocks)}\n</section>'
+
+
+def contents(sections: Mapping[str, str]) -> str:
+    """Links to the parts of the page, ``{name: title}``."""
+    links = "".join(
+        f'<li><a href="#{name}">{escape(title)}</a></li>' for name, title in sections.items()
+    )
+    return f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
+
+
+def item(value: str, label: str, *, kind: str = "") -> str:
+    """A number and what it is."""
+    opening = f'<div class="{kind}">' if kind else "<div>"
+    return (
+        f'{opening}<div class="value">{escape(value)}</div>'
+        f'<div class="label">{escape(label)}</div></div>'
+    )
+
+
+def tiles(values: Mapping[str, str]) -> str:
+    """Several numbers by what they are."""
+    return f'<div class="tiles">{"".join(item(v, k) for k, v in values.items())}</div>'
+
+
+def image(picture: Picture) -> str:
+    """The picture itself; its alternative text is title and caption."""
+    data = base64.b64encode(picture.content).decode("ascii")
+    wide = ' class="wide"' if picture.width > 70 else ""
+    return (
+        f'<div class="sheet"><img src="data:image/png;base64,{data}"{wide} '
+        f'style="--width:{picture.width}%"\n'
+        f' alt="{escape(picture.title)}. {escape(picture.text)}"></div>'
+    )
+
+
+def figures(pictures: Sequence[Picture]) -> str:
+    """Pictures with their captions; narrow ones stand side by side where there is room."""
+    found = "".join(
+        f'<figure class="{"whole" if picture.width > 50 else "half"}">'
+        f"<h3>{escape(picture.title)}</h3>\n{image(picture)}\n"
+        f"<figcaption>{escape(picture.text)}</figcaption></figure>\n"
+        for picture in pictures
+    )
+    return f'<div class="figures">\n{found}</div>'
+
+
+def table(found: Table) -> str:
+    """A table with its title above; too wide for the page, it can be moved sideways."""
+    kind = "" if any(found.columns) else f' class="{"facts" if found.texts else "pairs"}"'
+    caption = f"<caption>{escape(found.title)}</caption>" if found.title else ""
+    head = ""
+    if any(found.columns):
+        head = f"<thead><tr>{_row(found, found.columns, 'th')}</tr></thead>"
+    rows = "".join(f"<tr>{_row(found, row, 'td')}</tr>" for row in found.rows)
+    return f'<div class="scroll"><table{kind}>{caption}{head}<tbody>{rows}</tbody></table></div>'
+
+
+def _row(found: Table, cells: Sequence[object], tag: str) -> str:
+    return "".join(_cell(str(cell), tag, found.kind(k)) for k, cell in enumerate(cells))
+
+
+def _cell(text: str, tag: str, kind: str) -> str:
+    opening = f'<{tag} class="{kind}">' if kind else f"<{tag}>"
+    return f"{opening}{escape(text)}</{tag}>"
+
+
+def definitions(words: Mapping[str, str]) -> str:
+    """Words and what they mean."""
+    rows = "".join(f"<dt>{escape(w)}</dt><dd>{escape(text)}</dd>" for w, text in words.items())
+    return f"<dl>{rows}</dl>"
+
+
+def details(summary: str, *blocks: str, opened: bool = False) -> str:
+    """Blocks that open at a click."""
+    return (
+        f"\n<details{' open' if opened else ''}><summary>{escape(summary)}</summary>"
+        f"{''.join(blocks)}</details>"
+    )
+
+
+def code(text: str) -> str:
+    """Text as it was typed; nothing if it is empty."""
+    return f"<pre>{escape(text)}</pre>" if text else ""

@@ -1,0 +1,39 @@
+"""Numbers as people read them, with their units."""
+
+_JOULES = (("J", 1e12), ("mJ", 1e9), ("uJ", 1e6), ("nJ", 1e3))
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1]."""
+    return f"{100.0 * share:.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """A time that something took."""
+    if seconds < 300.0:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60.0)
+    return f"{minutes} min" if minutes < 120 else f"{seconds / 3600.0:.1f} h"
+
+
+def joules(picojoules: float) -> str:
+    """An energy."""
+    for unit, size in _JOULES:
+        if picojoules >= size:
+            return f"{picojoules / size:,.3g} {unit}"
+    return f"{picojoules:,.3g} pJ"
+
+
+def memory(size: float) -> str:
+    """Bytes."""
+    for unit, least in (("MiB", 2**20), ("KiB", 2**10)):
+        if size >= least:
+            return f"{size / least:,.1f} {unit}"
+    return f"{size:,.0f} B"
+
+
+def general(value: float) -> str:
+    """Any number: whole ones whole, large ones without decimals, others to four digits."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if abs(value) >= 1000.0 else f"{value:.4g}"

@@ -1,0 +1,87 @@
+"""The pictures of a training run, with the sentences that tell how to read them."""
+
+from collections.abc import Iterator
+
+from matplotlib.figure import Figure
+
+from eventsim.report import figures, raster
+from eventsim.report.html import Picture
+from eventsim.report.record import RunRecord
+from eventsim.report.style import look, png
+
+TAUS = ("tau_mem", "tau_syn")
+FULL_INCHES = 10.0
+
+
+def run_pictures(record: RunRecord) -> list[Picture]:
+    """All pictures of a run, in the order of its page; their files are named in ``write.py``."""
+    with look():
+        return list(_pictures(record))
+
+
+def picture(drawn: Figure, file: str, title: str, text: str) -> Picture:
+    """A figure with its caption; call it inside :func:`eventsim.report.style.look`.
+
+    Letters have about the same size in all pictures of a page: one of ``FULL_INCHES`` or more is as
+    wide as the page.
+    """
+    width = min(100, round(100.0 * drawn.get_figwidth() / FULL_INCHES))
+    return Picture(file, title, text, png(drawn), width)
+
+
+def _pictures(record: RunRecord) -> Iterator[Picture]:
+    selected = None if record.selected is None else record.selected.epoch
+    yield picture(
+        figures.learning_curves(record.history, selected=selected),
+        "learning.png",
+        "Learning curves",
+        "Training: mean over the batches of an epoch, augmented if augmentation is on, while the "
+        "network changes. Validation: a held-out part of the training data, after the epoch."
+        + ("" if selected is None else f" Vertical line: epoch {selected}, best in validation."),
+    )
+    shown = raster.choose(record.net_after, record.test, record.config)
+    yield picture(
+        raster.raster(
+            record.net_after, shown, record.test.class_names, output=record.config.output
+        ),
+        "raster.png",
+        "Held-out recordings, event by event",
+        "Every dot is an event or a spike. Bottom: readout voltages, the true class in blue, a "
+        "wrong answer dashed in vermilion, all others grey. Right answers of different "
+        "classes, and a mistake where there is one.",
+    )
+    yield picture(
+        figures.parameter_distributions(record.net_before, record.net_after, TAUS),
+        "taus.png",
+        "Time constants before and after training",
+        f"Neurons by time constant in ms. {_trained_sentence(record, TAUS)} Dashed: before.",
+    )
+    others = [name for name in record.config.bip if name not in TAUS]
+    if others:
+        yield picture(
+            figures.parameter_distributions(record.net_before, record.net_after, others),
+            "neurons.png",
+            "Other neuron parameters before and after training",
+            "Neurons by value, dimensionless unless a unit is given. Dashed: before.",
+        )
+    yield picture(
+        figures.confusion_matrix(record.last.evaluation.confusion, record.test.class_names),
+        "confusion.png",
+        "Confusion matrix",
+        f"{record.last.evaluation.n_samples} held-out recordings, network of the last epoch; "
+        "shade: share of the true class.",
+    )
+    if record.last.evaluation.rates:
+        yield picture(
+            figures.rate_histogram(record.last.evaluation.rates),
+            "rates.png",
+            "Firing rates",
+            "Mean rate of every neuron over all held-out recordings. Dashed: median.",
+        )
+
+
+def _trained_sentence(record: RunRecord, names: tuple[str, ...]) -> str:
+    trained = [name for name in names if name in record.config.bip]
+    if not trained:
+        return "They were not trained in this run."
+    return f"Trained in this run by intrinsic plasticity: {', '.join(trained)}."

@@ -1,0 +1,265 @@
+"""Tables of counts, energies and mappings, for the terminal and for a page.
+
+They are made of the plain values of ``to_dict()``: those that a command prints with ``--json``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eventsim.report.numbers import joules, memory, percent
+
+Values = Mapping[str, Any]
+
+_TRAFFIC = (
+    ("spikes_between_cores", "spikes between cores"),
+    ("spikes_from_outside", "spikes from outside to cores"),
+    ("hop_weighted_spikes", "links passed by spikes"),
+    ("hops_east_west", "  between cores, east-west"),
+    ("hops_north_south", "  between cores, north-south"),
+    ("hops_from_outside", "  from outside"),
+    ("busiest_link", "spikes on the busiest link"),
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes
+    ----------
+    title
+        Above it.
+    columns
+        Headings; all empty for none.
+    rows
+        Cells, as many as columns.
+    numbers
+        The columns from here on are numbers, which are aligned to the right.
+    texts
+        So many last columns are text all the same.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    numbers: int = 1
+    texts: int = 0
+
+    def kind(self, column: int) -> str:
+        """``number``, ``text`` (one that may be long), or nothing for names."""
+        if column < self.numbers:
+            return ""
+        return "number" if column < len(self.columns) - self.texts else "text"
+
+
+def populations(counts: Values) -> Table:
+    """Spikes, rates and updates by population, of ``Counts.to_dict()``."""
+    spikes, rates = counts["spikes_per_sample"], counts["spikes_per_neuron_and_second"]
+    silent, updates = counts["silent_per_sample"], counts["membrane_updates_per_sample"]
+    rows = []
+    for name, size in counts["neurons"].items():
+        seconds = size * counts["milliseconds_per_sample"] / 1000.0
+        rate = rates[name] if name in rates else spikes.get(name, 0.0) / seconds
+        spoken = name in spikes
+        rows.append(
+            [
+                f"{name} ({counts['kinds'][name]})",
+                f"{size:,}",
+                f"{spikes[name]:,.1f}" if spoken else "-",
+                f"{rate:,.1f}" if spoken else "-",
+                percent(silent[name] / size) if spoken else "-",
+                f"{updates[name]:,.1f}" if name in updates else "-",
+            ]
+        )
+    title = (
+        f"Populations: exact, per recording of {counts['milliseconds_per_sample']:,.0f} ms "
+        f"(mean of {counts['samples']:,})"
+    )
+    columns = ["population", "neurons", "spikes", "spikes per neuron and s", "silent neurons",
+               "updates by arrivals"]  # fmt: skip
+    return Table(title, columns, rows)
+
+
+def projections(counts: Values) -> Table:
+    """Synapses and synaptic operations by projection, of ``Counts.to_dict()``."""
+    events, effective = counts["synaptic_events_per_sample"], counts["effective_events_per_sample"]
+    rows = [
+        [
+            name,
+            f"{found['possible']:,}",
+            f"{found['stored']:,}",
+            percent(1.0 - found["nonzero"] / found["possible"]) if found["possible"] else "-",
+            f"{found['active']:,}",
+            f"{events[name]:,.1f}",
+            f"{effective[name]:,.1f}",
+        ]
+        for name, found in counts["synapses"].items()
+    ]
+    synapses = counts["synapses"].values()
+    possible, stored, active = (
+        sum(s[k] for s in synapses) for k in ("possible", "stored", "active")
+    )
+    rows.append(
+        [
+            "all",
+            f"{possible:,}",
+            f"{stored:,}",
+            percent(counts["connection_sparsity"]),
+            f"{active:,}",
+            f"{sum(events.values()):,.1f}",
+            f"{sum(effective.values()):,.1f}",
+        ]
+    )
+    columns = ["projection", "possible synapses", "stored", "connection sparsity", "active",
+               "synaptic operations", "effective"]  # fmt: skip
+    return Table("Projections: exact, operations per recording", columns, rows)
+
+
+def totals(counts: Values) -> Table:
+    """Sparsity and memory of the whole network, of ``Counts.to_dict()``."""
+    held = counts["footprint_bytes"]
+    rows = [
+        ["connection sparsity", percent(counts["connection_sparsity"])],
+        ["activation sparsity: neurons silent in a recording",
+         percent(counts["activation_sparsity"])],
+        ["memory", memory(held["total"])],
+        *(
+            [f"  {name}", memory(held[name])]
+            for name in ("weights", "indices", "delays", "parameters", "states")
+        ),
+    ]  # fmt: skip
+    return Table("The whole network", ["", ""], rows)
+
+
+def steps(found: Values) -> Table:
+    """What a clocked machine does, of ``ClockedCounts.to_dict()``."""
+    rows = [
+        ["steps", f"{found['steps_per_sample']:,.1f}"],
+        ["neuron updates", f"{found['neuron_updates_per_sample']:,.0f}"],
+        ["of these with input", f"{found['active_updates_per_sample']:,.1f}"],
+        ["effective ACs", f"{found['effective_acs_per_sample']:,.1f}"],
+        ["effective MACs", f"{found['effective_macs_per_sample']:,.1f}"],
+        ["dense operations", f"{found['dense_operations_per_sample']:,.0f}"],
+        ["activation sparsity", percent(found["activation_sparsity"])],
+    ]
+    title = f"On a clocked machine, dt = {found['step_ms']:g} ms, per recording"
+    return Table(title, ["", ""], rows)
+
+
+def energy(report: Values) -> Table:
+    """The terms of an energy and their sum, of ``EnergyReport.to_dict()``; numbered."""
+    step = "no time step" if report["step_ms"] is None else f"dt = {report['step_ms']:g} ms"
+    title = f"{report['title']} ({report['chip']}), {step}"
+    if not report["terms"]:
+        return Table(title, ["", ""], [["energy", "no figures"]])
+    rows = [
+        [
+            str(number),
+            term["name"],
+            _basis(term["basis"], report["step_ms"]),
+            f"{term['count_per_sample']:,.1f}",
+            f"{term['figure']:,g} {term['unit']}",
+            term["status"],
+            joules(term["energy_pj_per_sample"]),
+        ]
+        for number, term in enumerate(report["terms"], start=1)
+    ]
+    if report["leakage"] == "separate":
+        activity = joules(report["energy_pj_per_sample_of_activity"])
+        rows.append(["", "all without leakage", "", "", "", "", activity])
+    rows.append(["", "all", "", "", "", "", joules(report["energy_pj_per_sample"])])
+    return Table(title, ["", "term", "basis", "count", "figure", "status", "energy"], rows, 3)
+
+
+def _basis(basis: str, step_ms: float | None) -> str:
+    return f"dt = {step_ms:g} ms" if basis == "step" else basis
+
+
+def sources(report: Values) -> list[str]:
+    """What each numbered term is paid for, and where its figure is from."""
+    return [f"per {term['for_each']}. {term['source'].strip()}" for term in report["terms"]]
+
+
+def missing(report: Values) -> list[str]:
+    """What the sum lacks, and why."""
+    return [f"{lacking['name']}, {lacking['reason']}" for lacking in report["missing"]]
+
+
+def energies(reports: Sequence[Values], dense: Sequence[Values]) -> Table:
+    """Chips side by side, and dense networks beneath."""
+    rows: list[list[object]] = []
+    for report in reports:
+        step = "-" if report["step_ms"] is None else f"{report['step_ms']:g} ms"
+        without = joules(report["energy_pj_per_sample_of_activity"])
+        whole = joules(report["energy_pj_per_sample"])
+        cells = {"separate": [without, whole], "included": ["-", whole], "missing": [without, "-"]}
+        found = cells[report["leakage"]] if report["terms"] else ["-", "-"]
+        rows.append([report["chip"], step, *found, len(report["missing"])])
+    for each in dense:
+        name = f"dense {each['cell'].upper()} on frames, {each['chip']}"
+        pj = joules(each["energy_pj_per_sample"])
+        rows.append([name, f"{each['frame_ms']:g} ms", pj, "-", "-"])
+    columns = ["energy per recording", "dt or frame", "without leakage", "with it", "terms missing"]
+    return Table("Comparison", columns, rows)
+
+
+def mappings(found: Sequence[Values], title: str) -> Table:
+    """Mappings side by side, of ``Mapping.to_dict()``: fill of cores, spikes between them."""
+    columns = ["", *(m["method"].replace("_", "-") for m in found)]
+    rows: list[list[object]] = [["cores used", *(m["cores_used"] for m in found)]]
+    for resource in found[0]["fill"]:
+        name = resource.replace("_", " ")
+        fills = [m["fill"][resource] for m in found]
+        rows.append(
+            [f"{name} of the fullest core", *(f"{f['most']:,} of {f['limit']:,}" for f in fills)]
+        )
+    for key, name in _TRAFFIC:
+        rows.append([name, *(f"{m['traffic'][key]:,}" for m in found)])
+    if len(found) > 1:
+        own = found[0]["traffic"]["hop_weighted_spikes"]
+        against = [fewer(own, m["traffic"]["hop_weighted_spikes"]) for m in found[1:]]
+        rows.append([f"links: {columns[1]} has", "", *against])
+    return Table(f"{title}; every limit checked", columns, rows)
+
+
+def fewer(own: int, other: int) -> str:
+    """How many links one mapping saves against another."""
+    if other == 0:
+        return "as many" if own == 0 else "more"
+    return f"{percent(1.0 - own / other)} fewer"
+
+
+def latencies(found: Values) -> Table:
+    """Latencies on the mesh, and its fullest link, of a ``Congestion``."""
+    where = "none"
+    if found["peak_link"] is not None:
+        way, x, y = found["peak_link"]
+        where = f"{found['peak']:,} ({way} of tile {x}, {y})"
+    rows = [
+        ["spikes that leave their tile", f"{found['packets']:,}"],
+        ["median latency", f"{found['median_ns']:,.1f} ns"],
+        ["99th percentile", f"{found['percentile_99_ns']:,.1f} ns"],
+        ["worst", f"{found['worst_ns']:,.1f} ns"],
+        ["longest wait", f"{found['worst_waiting_ns']:,.1f} ns"],
+        [f"most on one link in {found['window_ms']:g} ms", where],
+    ]
+    return Table(f"On the mesh, {found['link_ns']:g} ns a link", ["", ""], rows)
+
+
+def number_formats(study: Sequence[Values]) -> Table:
+    """Spikes and accuracy by bits of the weights, of ``StudyRow`` values."""
+    names = ["as trained", "the chip's formats", *("" for _ in study[2:])]
+    rows = [
+        [
+            name or "fewer or more bits",
+            row["bits"] or "-",
+            f"{row['spikes']:,}",
+            percent(row["without_partner"]),
+            "-" if row["score"] is None else percent(row["score"]),
+        ]
+        for name, row in zip(names, study, strict=True)
+    ]
+    lost = f"spikes lost or moved by > {study[0]['window_ms']:g} ms"
+    columns = ["number formats", "bits of weights", "spikes", lost, "accuracy"]
+    return Table("Rounded to the chip, simulated again in exact time", columns, rows)
