@@ -13,7 +13,7 @@ from eventsim.cli.experiment_progress import ExperimentProgress, SearchProgress,
 from eventsim.cli.terminal import INTERRUPTED, say, say_backend, show_table, stderr
 from eventsim.cli.train_command import set_threads
 from eventsim.events.storage import write_atomically
-from eventsim.experiment import Ended, Findings, NetworkSettings, RunSpec, Shape
+from eventsim.experiment import Ended, Experiment, Findings, NetworkSettings, Shape
 from eventsim.experiment.files import write_json, write_text
 from eventsim.experiment.reading import flat
 from eventsim.experiment.search import as_toml, search
@@ -153,24 +153,26 @@ def run(
     found.data.labelled("test", fold=found.data.folds[0], download=choice.download)
     found = experiment.resolve(recipe, task, wish, Shape.of(opened))
     root = out or Path("runs") / "experiments" / found.name
-    specs = found.specs()
-    todo = experiment.missing(specs, root)
-    experiment.save_plan(found, root)
-    say(f"{found.title}: {len(specs)} runs, {len(specs) - len(todo)} are done. Folder: {root}")
-    if todo and any(spec.variant.method == "exact" for spec in todo):
-        say_backend(found.variants[0].train.backend)
     if jobs == 0:
         set_threads(threads, choice.backend)
-    ended = _watched(todo, root, jobs=jobs, threads=threads)
+    with experiment.locked(root):
+        ended = _run_missing(found, root, jobs=jobs, threads=threads)
     failed = {label: how.text for label, how in ended.items() if how.kind == "failed"}
     return tabulate(root) | {"failed": failed}, failed
 
 
-def _watched(
-    todo: list[RunSpec], root: Path, *, jobs: int, threads: int | None
+def _run_missing(
+    found: Experiment, root: Path, *, jobs: int, threads: int | None
 ) -> dict[str, Ended]:
+    """How each run ended that was missing."""
+    specs = found.specs()
+    todo = experiment.missing(specs, root)
+    experiment.save_plan(found, root)
+    say(f"{found.title}: {len(specs)} runs, {len(specs) - len(todo)} are done. Folder: {root}")
     if not todo:
         return {}
+    if any(spec.variant.method == "exact" for spec in todo):
+        say_backend(found.variants[0].train.backend)
     try:
         with ExperimentProgress(stderr(), len(todo)) as progress:
             return experiment.run_all(todo, root, progress, jobs=jobs, threads=threads)
@@ -259,7 +261,7 @@ def search_settings(
     set_threads(threads, choice.backend)
     say_backend(plan.variants[0].train.backend)
     try:
-        with SearchProgress(stderr()) as progress:
+        with experiment.locked(folder), SearchProgress(stderr()) as progress:
             found = search(recipe, task, wish, folder, progress, trials=trials)
     except KeyboardInterrupt:
         say(f"Stopped. Type the same command to go on. Folder: {folder}")

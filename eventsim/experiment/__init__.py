@@ -15,7 +15,7 @@ data.
 from eventsim.experiment.data import DataSettings
 from eventsim.experiment.errors import RecipeError
 from eventsim.experiment.networks import NetworkSettings
-from eventsim.experiment.pool import Ended, Observer, missing, run_all
+from eventsim.experiment.pool import Ended, Observer, locked, missing, run_all
 from eventsim.experiment.recipe import (
     Condition,
     Recipe,
@@ -54,6 +54,7 @@ __all__ = [
     "holm",
     "load_recipe",
     "load_task",
+    "locked",
     "missing",
     "recipe_names",
     "resolve",

@@ -6,6 +6,7 @@ it on once, they end their batch, write a checkpoint and leave; a second interru
 and stops them at once.
 """
 
+import fcntl
 import os
 import signal
 import traceback
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from eventsim.engine.registry import set_threads
-from eventsim.errors import ParameterError
+from eventsim.errors import ParameterError, StorageError
 from eventsim.experiment.files import write_text
 from eventsim.experiment.resolve import RunSpec
 from eventsim.experiment.run import ERROR, RESULT, check_settings, execute
@@ -32,6 +33,7 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
 )  # fmt: skip
 POLL_SECONDS = 0.5
+LOCK = ".lock"
 End = Literal["done", "failed", "stopped"]
 
 
@@ -111,7 +113,7 @@ def run_all(
         raise ParameterError(f"jobs is {jobs}, threads {threads}, expected jobs >= 0, threads >= 1")
     if jobs == 0:
         return _run_here(specs, root, observer)
-    share = threads or max((os.cpu_count() or 1) // jobs, 1)
+    share = threads or max(_cores() // jobs, 1)
     pool = _Pool(root, observer, share)
     waiting = list(specs)
     try:
@@ -229,6 +231,34 @@ def _died(code: int | None) -> str:
         name = signal.Signals(-code).name
         return f"its process was ended by {name}; out of memory is one cause of SIGKILL"
     return f"its process left with code {code} and told nothing"
+
+
+def _cores() -> int:
+    """Those that this process may use, or fewer if Numba was told so."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    told = os.environ.get("NUMBA_NUM_THREADS", "")
+    return min(found or 1, int(told)) if told.isdigit() else found or 1
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Keep the folder of an experiment for this process; the system lets it go when it ends.
+
+    Raises
+    ------
+    StorageError
+        Another process has it.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / LOCK, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(
+                f"{root}: another process runs this experiment ({error}). Wait until it has ended, "
+                "or choose another --out."
+            ) from error
+        yield
 
 
 @contextmanager

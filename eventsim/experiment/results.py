@@ -80,10 +80,22 @@ class Findings:
 
 
 def save_plan(experiment: Experiment, root: Path) -> None:
-    """Write what :func:`collect` needs to know beside results; conditions of before stay known."""
+    """Write what :func:`collect` needs to know beside results; conditions of before stay known.
+
+    Raises
+    ------
+    StorageError
+        The folder is that of another experiment.
+    """
     conditions = {variant.name: variant.title for variant in experiment.variants}
     if (root / PLAN).exists():
-        conditions = read_json(root / PLAN)["conditions"] | conditions
+        before = read_json(root / PLAN)
+        if before.get("name") != experiment.name:
+            raise StorageError(
+                f"{root}: holds the experiment {before.get('name')!r}, this is "
+                f"{experiment.name!r}. Choose another --out."
+            )
+        conditions = before["conditions"] | conditions
     plan = {
         "name": experiment.name,
         "title": experiment.title,

@@ -59,7 +59,7 @@ def comparison(
     accuracy.set_xlabel("dot: last epoch, ring: chosen by validation, bar: mean ± sd over seeds")
     cost.set_title("Synaptic operations per recording")
     cost.margins(x=0.25)
-    cost.tick_params(axis="y", labelleft=False)
+    cost.tick_params(axis="y", labelleft=False, left=False)
     if title:
         drawn.suptitle(title, x=0.01, ha="left", fontsize=9, color=MUTED)
     return drawn

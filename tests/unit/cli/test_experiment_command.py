@@ -45,7 +45,7 @@ def test_run_writes_table_and_figure_and_runs_nothing_twice(files, tmp_path):
     out = tmp_path / "runs" / "experiments" / "small-tiny"
     assert first.json["folder"] == "runs/experiments/small-tiny"
     assert {path.name for path in out.iterdir()} == {
-        "experiment.json", "plain", "skip", "table.md", "table.json", "figure.png"
+        ".lock", "experiment.json", "plain", "skip", "table.md", "table.json", "figure.png"
     }  # fmt: skip
     rows = {row["name"]: row for row in first.json["rows"]}
     assert rows["skip"]["last"]["n"] == 2
@@ -134,6 +134,7 @@ def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
     assert Choice(recipe=str(files.recipe)).load()[0].conditions[1].train["batch_size"] >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["architectures", "baselines", "grid"])
 def test_recipe_runs_at_its_small_size(recipe):
     options = ("--data", "yinyang", "--smoke", "--seeds", 1, "--jobs", 0, "--json")

@@ -112,6 +112,12 @@ def test_conditions_of_earlier_commands_stay_in_the_table(files, root):
     assert [row.name for row in collect(root).rows] == ["plain"]
 
 
+def test_folder_of_another_experiment_is_refused(files, root):
+    files.change('name = "small"', 'name = "other"')
+    with pytest.raises(StorageError, match="holds the experiment 'small-tiny', this is 'other-ti"):
+        save_plan(files.resolve(), root)
+
+
 def test_folder_that_is_no_experiment_is_refused(tmp_path, root):
     with pytest.raises(StorageError, match="no folder of an experiment"):
         collect(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import StorageError
-from eventsim.experiment import collect, execute, missing, run_all, save_plan
+from eventsim.experiment import collect, execute, locked, missing, run_all, save_plan
 from eventsim.experiment.data import DataSettings
 from eventsim.experiment.run import operations_per_inference
 from eventsim.train import TrainConfig, evaluate, load_network
@@ -120,6 +120,14 @@ def test_folder_with_runs_of_other_settings_is_refused_before_anything_runs(file
         missing(files.resolve(seeds=(0,)).specs(), tmp_path / "out")
 
 
+def test_experiment_that_another_process_runs_is_left_alone(tmp_path):
+    refused = pytest.raises(StorageError, match="another process runs this experiment")
+    with locked(tmp_path / "out"), refused, locked(tmp_path / "out"):
+        pass
+    with locked(tmp_path / "out"):
+        pass
+
+
 def test_backend_is_no_setting_of_a_run(files, tmp_path):
     run_all(files.resolve(seeds=(0,)).specs(), tmp_path / "out", Watcher(), jobs=0)
     assert missing(files.resolve(seeds=(0,), backend="auto").specs(), tmp_path / "out") == []
@@ -174,6 +182,7 @@ def test_interrupt_is_passed_on_and_processes_leave_with_a_checkpoint(files, tmp
     assert not (out / "plain" / "seed-0" / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_killed_process_is_a_failed_run_that_says_so(files, tmp_path):
     class Killer(Watcher):
         def advanced(self, spec, event):
