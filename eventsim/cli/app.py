@@ -17,6 +17,7 @@ from eventsim.cli.exchange_app import export_command, import_command
 from eventsim.cli.experiment_app import experiment_app
 from eventsim.cli.map_app import map_command
 from eventsim.cli.options import DownloadOption, FileOption, JsonOption
+from eventsim.cli.report_app import report
 from eventsim.cli.terminal import Guarded, emit_json, guarded
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command("export", rich_help_panel="Use")(export_command)
 app.command("import", rich_help_panel="Use")(import_command)
 app.command(rich_help_panel="Use")(cost)
 app.command("map", rich_help_panel="Use")(map_command)
+app.command(rich_help_panel="Use")(report)
 
 Split = Literal["train", "test"]
 Precision = Literal["single", "double"]

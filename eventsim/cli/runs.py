@@ -161,10 +161,11 @@ def execute(
             net, training, settings.config, folder, resume=resume, callback=progress, group=group
         )
     test = settings.data.labelled("test")
-    tested = _tested(settings.config, result, test, group)
+    tested = evaluate_both(settings.config, result, test, group)
     if not group.leads:
         return {}
-    record = _record(settings, result, training, test, tested, before=net)
+    guess = majority_guess(training, test)
+    record = make_record(settings, result, test, tested, before=net, guess=guess)
     page = write_report(result.folder, record)
     outcome = _outcome(record, result.folder, page) | {"processes": group.size}
     write_json(result.folder / "result.json", outcome)
@@ -181,8 +182,11 @@ def _loaded(settings: RunSettings, group: ProcessGroup) -> LabelledEvents:
     return data
 
 
-def _tested(
-    config: TrainConfig, result: TrainResult, test: LabelledEvents, group: ProcessGroup
+def evaluate_both(
+    config: TrainConfig,
+    result: TrainResult,
+    test: LabelledEvents,
+    group: ProcessGroup | None = None,
 ) -> tuple[Checked, Checked | None]:
     """Last and selected network on the test data."""
     last = Checked(result.last["epoch"], evaluate(result.net, test, config, group=group))
@@ -192,15 +196,36 @@ def _tested(
     return last, Checked(result.selected["epoch"], tested)
 
 
-def _record(
+def load_result(folder: Path) -> TrainResult:
+    """A finished run as training left it; raises StorageError if the folder holds none."""
+    outcome = read_json(folder / "result.json")
+    path = folder / "metrics.jsonl"
+    try:
+        history = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        chosen = outcome["selected_by_validation"]
+        selected = history[-1] if chosen is None else history[chosen["epoch"] - 1]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise StorageError(f"{path}: is not whole ({type(error).__name__}: {error}).") from error
+    return TrainResult(
+        net=load_network(folder / "last.npz"),
+        last=history[-1],
+        selected_net=load_network(folder / "selected.npz"),
+        selected=selected,
+        history=history,
+        folder=folder,
+    )
+
+
+def make_record(
     settings: RunSettings,
     result: TrainResult,
-    training: LabelledEvents,
     test: LabelledEvents,
     tested: tuple[Checked, Checked | None],
     *,
     before: Network,
+    guess: float | None,
 ) -> RunRecord:
+    """What the report of a run is made of."""
     config, info = settings.config, settings.data.info
     return RunRecord(
         title=f"{settings.data.name}: {settings.network.title}{' with BIP' if config.bip else ''}",
@@ -213,7 +238,7 @@ def _record(
         history=result.history,
         command=settings.command,
         version=eventsim.__version__,
-        guess=majority_guess(training, test),
+        guess=guess,
         about=f"{info.description}. Division: {info.splits}. Licence: {info.licence}.",
     )
 

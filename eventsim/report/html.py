@@ -118,14 +118,16 @@ def figures(pictures: Sequence[Picture]) -> str:
 
 
 def table(found: Table) -> str:
-    """A table with its title above; too wide for the page, it can be moved sideways."""
+    """A table under its title; too wide for the page, it can be moved sideways."""
+    title = f'<h3 class="title">{escape(found.title)}</h3>' if found.title else ""
+    label = f' aria-label="{escape(found.title)}"' if found.title else ""
     kind = "" if any(found.columns) else f' class="{"facts" if found.texts else "pairs"}"'
-    caption = f"<caption>{escape(found.title)}</caption>" if found.title else ""
     head = ""
     if any(found.columns):
         head = f"<thead><tr>{_row(found, found.columns, 'th')}</tr></thead>"
     rows = "".join(f"<tr>{_row(found, row, 'td')}</tr>" for row in found.rows)
-    return f'<div class="scroll"><table{kind}>{caption}{head}<tbody>{rows}</tbody></table></div>'
+    body = f"<table{kind}{label}>{head}<tbody>{rows}</tbody></table>"
+    return f'{title}<div class="scroll">{body}</div>\n'
 
 
 def _row(found: Table, cells: Sequence[object], tag: str) -> str:
@@ -133,6 +135,8 @@ def _row(found: Table, cells: Sequence[object], tag: str) -> str:
 
 
 def _cell(text: str, tag: str, kind: str) -> str:
+    if not kind and " " not in text and ("->" in text or "_" in text):
+        kind = "name"  # one word, though a browser would break it
     opening = f'<{tag} class="{kind}">' if kind else f"<{tag}>"
     return f"{opening}{escape(text)}</{tag}>"
 

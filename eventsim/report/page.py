@@ -48,11 +48,14 @@ def headline(record: RunRecord) -> str:
     items = [
         html.item(
             percent(last.evaluation.accuracy),
-            f"held-out accuracy, last epoch ({last.epoch}), {last.evaluation.n_samples} recordings",
+            f"{record.part} accuracy, last epoch ({last.epoch}), "
+            f"{last.evaluation.n_samples} recordings",
         )
     ]
     if record.selected is not None:
-        text = f"held-out accuracy of the epoch that validation chose ({record.selected.epoch})"
+        text = (
+            f"{record.part} accuracy of the epoch that validation chose ({record.selected.epoch})"
+        )
         items.append(html.item(percent(record.selected.evaluation.accuracy), text))
     if record.guess is not None:
         text = "a guess: always the commonest training class"

@@ -45,7 +45,7 @@ def _pictures(record: RunRecord) -> Iterator[Picture]:
             record.net_after, shown, record.test.class_names, output=record.config.output
         ),
         "raster.png",
-        "Held-out recordings, event by event",
+        f"{record.part.capitalize()} recordings, event by event",
         "Every dot is an event or a spike. Bottom: readout voltages, the true class in blue, a "
         "wrong answer dashed in vermilion, all others grey. Right answers of different "
         "classes, and a mistake where there is one.",
@@ -68,7 +68,7 @@ def _pictures(record: RunRecord) -> Iterator[Picture]:
         figures.confusion_matrix(record.last.evaluation.confusion, record.test.class_names),
         "confusion.png",
         "Confusion matrix",
-        f"{record.last.evaluation.n_samples} held-out recordings, network of the last epoch; "
+        f"{record.last.evaluation.n_samples} {record.part} recordings, network of the last epoch; "
         "shade: share of the true class.",
     )
     if record.last.evaluation.rates:
@@ -76,7 +76,7 @@ def _pictures(record: RunRecord) -> Iterator[Picture]:
             figures.rate_histogram(record.last.evaluation.rates),
             "rates.png",
             "Firing rates",
-            "Mean rate of every neuron over all held-out recordings. Dashed: median.",
+            f"Mean rate of every neuron over all {record.part} recordings. Dashed: median.",
         )
 
 

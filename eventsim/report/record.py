@@ -55,6 +55,8 @@ class RunRecord:
         [0, 1]; None to leave it out.
     about
         Sentences on the data: what it is, how it was divided, its licence.
+    part
+        What ``test`` is, should it not be held-out data after all.
     """
 
     title: str
@@ -69,6 +71,7 @@ class RunRecord:
     version: str = ""
     guess: float | None = None
     about: str = ""
+    part: str = "held-out"
 
     @property
     def n_parameters(self) -> int:

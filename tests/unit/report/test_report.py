@@ -12,30 +12,6 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.fixture(scope="module")
-def record(tmp_path_factory):
-    """A short run of two epochs, tested on other recordings."""
-    config = TrainConfig(
-        epochs=2, batch_size=8, validation_fraction=0.25, backend="reference", precision="double"
-    )
-    net, test = small_net(), two_patterns(10, seed=9)
-    result = train(net, two_patterns(16), config, tmp_path_factory.mktemp("run"))
-    return RunRecord(
-        title="Two <patterns>",
-        net_before=net,
-        net_after=result.net,
-        test=test,
-        last=Checked(2, evaluate(result.net, test, config)),
-        selected=Checked(result.selected["epoch"], evaluate(result.selected_net, test, config)),
-        config=config,
-        history=result.history,
-        command="eventsim train two --seed 0",
-        version="9.8.7",
-        guess=0.5,
-        about="Poisson patterns.",
-    )
-
-
-@pytest.fixture(scope="module")
 def folder(record, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "new"
     assert write_report(folder, record) == folder / "index.html"

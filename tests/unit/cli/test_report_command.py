@@ -1,0 +1,109 @@
+import pytest
+
+from eventsim.train import save_network
+from tests.unit.cli.conftest import call
+from tests.unit.mapping.helpers import random_net, random_stream
+from tests.unit.report.pages import check_page
+
+QUICK = ("--samples", 3)
+
+
+@pytest.fixture
+def files(tmp_path):
+    save_network(tmp_path / "net.npz", random_net(3))
+    random_stream(3).save(tmp_path / "events.npz")
+    return tmp_path / "net.npz", tmp_path / "events.npz"
+
+
+def test_help_shows_an_example():
+    outcome = call("report", "--help")
+    assert outcome.code == 0
+    assert "eventsim report runs/demo --map loihi" in outcome.out
+
+
+def test_run_becomes_one_page_of_training_sparsity_energy_mapping_and_bits(finished, tmp_path):
+    _, folder, trained = finished
+    path = tmp_path / "report.html"
+    options = ("--map", "loihi", "--method", "refined", "--neurons-per-core", 4, "--bits", 3)
+    outcome = call("report", folder, *options, "--out", path, "--json")
+    assert outcome.code == 0, outcome.err
+    found = outcome.json
+    assert found["report"] == str(path)
+    assert found["accuracy"] == trained.json["test"]["accuracy"]
+    assert found["not_made"] == {}
+    assert set(found["energy_pj_per_recording"]) == {"45nm", "loihi"}
+    page = check_page(path.read_text())
+    for expected in ("Learning curves", "ntidigits", "Not in the sum of loihi: barrier of a step",
+                     "population-order", "the chip's formats"):  # fmt: skip
+        assert expected in page.text, expected
+    assert "Not asked for" not in page.text
+
+
+def test_costs_are_those_of_the_cost_command(finished, tmp_path):
+    _, folder, _ = finished
+    options = (*QUICK, "--dt", 0.5, "--chip", "loihi", "--json")
+    priced = call("cost", folder, *options).json
+    outcome = call("report", folder, *options, "--out", tmp_path / "page.html")
+    assert outcome.code == 0, outcome.err
+    energy = priced["energy"][0]["energy_pj_per_sample"]
+    assert outcome.json["energy_pj_per_recording"] == {"loihi": energy}
+    events = sum(priced["counts"]["synaptic_events_per_sample"].values())
+    assert outcome.json["synaptic_operations_per_recording"] == pytest.approx(events)
+    text = check_page((tmp_path / "page.html").read_text()).text
+    assert "dt = 0.5 ms" in text
+    assert "test part, the first 3 recordings" in text
+    assert "Not asked for: add --map loihi" in text
+
+
+def test_network_file_with_events_has_a_page_without_training(files, tmp_path, monkeypatch):
+    net, events = files
+    monkeypatch.chdir(tmp_path)
+    outcome = call("report", net, "--data", events)
+    assert outcome.code == 0, outcome.err
+    assert "Not in it: training. net.npz is a network alone" in outcome.out
+    assert "Report: report.html" in outcome.out
+    text = check_page((tmp_path / "report.html").read_text()).text
+    assert "give the folder of a run to see training" in text
+
+
+def test_impossible_mapping_and_missing_formats_are_sentences(files, tmp_path):
+    chip = tmp_path / "tiny.toml"
+    chip.write_text(
+        'format = "eventsim-chip"\nversion = 1\nname = "tiny"\ntitle = "Tiny"\nkind = "chip"\n'
+        'source = "test"\nstep_ms = 1.0\n[limits]\ncores = 4\nmesh = [2, 2]\ncores_per_tile = 1\n'
+        "neurons_per_core = 5\n"
+    )
+    net, events = files
+    out = tmp_path / "page.html"
+    options = ("--map", chip, "--bits", 2, "--out", out, "--samples", 2)
+    outcome = call("report", net, "--data", events, *options)
+    assert outcome.code == 0, outcome.err
+    assert "39 of neurons_per_core x 4 cores, the chip has 20 (19 too many)" in outcome.out
+    text = check_page(out.read_text()).text
+    assert "No mapping was found. Chip 'tiny'" in text
+    assert "Its file has no number formats" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--chip", "loihi3"], "Chip 'loihi3' is unknown"),
+        (["--map", "45nm"], "without cores"),
+        (["--frame", "-1"], "--frame -1"),
+        (["--dt", "0"], "step_ms is 0"),
+        (["--out", "page.pdf"], "expected a name that ends with .html"),
+    ],
+)
+def test_what_cannot_be_is_one_message_and_no_page(files, tmp_path, options, message):
+    net, events = files
+    outcome = call("report", net, "--data", events, *options)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_unfinished_run_and_missing_data_say_what_to_do(files, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "no run of eventsim" in call("report", tmp_path / "empty").err
+    assert "name a data set" in call("report", files[0]).err

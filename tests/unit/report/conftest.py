@@ -1,0 +1,72 @@
+import pytest
+
+import eventsim as es
+from eventsim.chips import load_chip
+from eventsim.energy import dense_pair, run_costs
+from eventsim.mapping import compare_mappings, congestion, quantisation_study
+from eventsim.mapping.mapping import filled_less
+from eventsim.report import Checked, RunRecord
+from eventsim.report.joint import ChipMapping, JointRecord, Priced, firing_rates
+from eventsim.report.joint_page import render_joint
+from eventsim.train import TrainConfig, evaluate, train
+from tests.unit.train.task import small_net, two_patterns
+
+
+@pytest.fixture(scope="session")
+def record(tmp_path_factory):
+    """A short run of two epochs, tested on other recordings."""
+    config = TrainConfig(
+        epochs=2, batch_size=8, validation_fraction=0.25, backend="reference", precision="double"
+    )
+    net, test = small_net(), two_patterns(10, seed=9)
+    result = train(net, two_patterns(16), config, tmp_path_factory.mktemp("run"))
+    return RunRecord(
+        title="Two <patterns>",
+        net_before=net,
+        net_after=result.net,
+        test=test,
+        last=Checked(2, evaluate(result.net, test, config)),
+        selected=Checked(result.selected["epoch"], evaluate(result.selected_net, test, config)),
+        config=config,
+        history=result.history,
+        command="eventsim train two --seed 0",
+        version="9.8.7",
+        guess=0.5,
+        about="Poisson patterns.",
+    )
+
+
+@pytest.fixture(scope="session")
+def joint(record):
+    """The run of ``record``, priced on two chips, mapped onto one, with one number of bits."""
+    net, stream = record.net_after, record.test.stream
+    tape = es.simulate(net, stream, backend="reference")
+    loihi, technology = filled_less(load_chip("loihi"), 2), load_chip("45nm")
+    compared = compare_mappings(net, tape, loihi, method="refined")
+    mapped = {"loihi": compared.best.counts()}
+    study = quantisation_study(
+        net, stream, loihi, bits=(3,), backend="reference", score=lambda _net: 0.5
+    )
+    return JointRecord(
+        title=record.title,
+        about="Poisson patterns.",
+        version="9.8.7",
+        data="two patterns, test part",
+        command="eventsim report two --map loihi",
+        net=net,
+        stream=stream,
+        rates=firing_rates(tape),
+        run=record,
+        priced=Priced(
+            run_costs(net, tape, [technology, loihi], mapped=mapped),
+            dense_pair(net, stream, frame_ms=10.0),
+        ),
+        mappings={loihi.title: ChipMapping(compared, congestion(net, tape, compared.best))},
+        studies={loihi.title: study},
+    )
+
+
+@pytest.fixture(scope="session")
+def joint_html(joint):
+    """The page of ``joint``, drawn once."""
+    return render_joint(joint)

@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.chips import load_chip
+from eventsim.energy import run_costs
+from eventsim.report.joint import (
+    ChipMapping,
+    Priced,
+    Unmade,
+    write_joint,
+)
+from eventsim.report.joint_page import SECTIONS, render_joint
+from eventsim.report.page import headline
+from tests.unit.report.pages import Page, check_page
+
+
+@pytest.fixture(scope="module")
+def plain(joint):
+    """The same without training, mapping and formats: quickly drawn."""
+    return replace(joint, run=Unmade("No labels."), mappings={}, studies={}, rates={})
+
+
+def test_page_is_balanced_self_contained_and_has_every_section(joint_html):
+    page = check_page(joint_html)
+    assert set(SECTIONS) <= set(page.ids)
+    assert [f"#{name}" for name in SECTIONS] == [link for link in page.links if link[0] == "#"]
+    assert page.tags.count("nav") == page.tags.count("main") == page.tags.count("h1") == 1
+
+
+def test_every_figure_has_a_caption_that_says_how_to_read_it(joint_html):
+    page = check_page(joint_html)
+    assert page.tags.count("figcaption") == page.tags.count("figure") == len(page.images)
+    for title in ("Learning curves", "Confusion matrix", "Synaptic operations by projection",
+                  "Firing rates", "Energy of a recording", "Traffic on Intel Loihi",
+                  "Cores of Intel Loihi", "Links of Intel Loihi",
+                  "Bits of the weights"):  # fmt: skip
+        assert any(image["alt"].startswith(title) for image in page.images), title
+
+
+def test_titles_are_escaped(joint_html):
+    assert "Two &lt;patterns&gt;" in joint_html
+    assert "Two <patterns>" not in joint_html
+
+
+def test_tables_hold_the_numbers_of_the_library_with_units(joint, joint_html):
+    text = check_page(joint_html).text
+    costs = joint.priced.costs
+    events = sum(float(v.mean()) for v in costs.counts.synaptic_events.values())
+    loihi = costs.reports[1]
+    for expected in (
+        f"{events:,.1f}",
+        f"{costs.steps[0].neuron_updates.mean():,.0f}",
+        "dt = 1 ms",
+        "23.6 pJ",
+        "104,375 uW",
+        "simulated",
+        "Davies et al. 2018, table 2: synaptic spike op (min)",
+        "Not in the sum of loihi: barrier of a step (no figure in the chip's file).",
+        "dense GRU on frames, 45nm",
+        "99th percentile",
+        "eventsim report two --map loihi",
+        "Written by eventsim 9.8.7",
+    ):
+        assert expected in text, expected
+    hops = next(cost for cost in loihi.terms if cost.term.name == "hop_ew")
+    sent = joint.mappings["Intel Loihi"].compared.best.traffic
+    assert hops.counts.sum() == pytest.approx(sent.hops_east_west + sent.outside_east_west)
+
+
+def test_axons_and_links_of_a_mapped_chip_are_in_its_energy(joint):
+    assert {m.name for m in joint.priced.costs.reports[1].missing} == {"barrier of a step"}
+
+
+def test_what_was_not_asked_for_or_cannot_be_made_is_a_sentence(plain):
+    reason = "No mapping was found. Chip 'tiny' has too few cores."
+    page = check_page(render_joint(replace(plain, mappings={"Tiny": Unmade(reason)})))
+    assert set(SECTIONS) <= set(page.ids)
+    for expected in ("No labels.", reason, "Not asked for: add --bits 2"):
+        assert expected in page.text
+    assert len(page.images) == 2
+    assert "Not asked for: add --map loihi" in check_page(render_joint(plain)).text
+
+
+def test_mapping_without_latencies_says_why(joint, plain):
+    found = joint.mappings["Intel Loihi"]
+    mute = ChipMapping(found.compared, Unmade("No latency of a hop is published."))
+    page = check_page(render_joint(replace(plain, mappings={"Intel Loihi": mute})))
+    assert "No latency of a hop is published." in page.text
+    assert "99th percentile" not in page.text
+
+
+def test_chip_without_figures_is_named(plain):
+    tape = es.simulate(plain.net, plain.stream, backend="reference")
+    costs = run_costs(plain.net, tape, [load_chip("dynapse")])
+    priced = Priced(costs, plain.priced.dense)
+    page = check_page(render_joint(replace(plain, priced=priced)))
+    assert "Its file has no figure of an energy." in page.text
+
+
+def test_training_data_is_not_called_held_out(record):
+    text = Page(headline(replace(record, part="training"))).text
+    assert "training accuracy, last epoch (2)" in text
+    assert "held-out accuracy" not in text
+
+
+def test_file_is_written_whole(plain, tmp_path):
+    path = tmp_path / "new" / "page.html"
+    assert write_joint(path, plain) == path
+    assert path.read_text() == render_joint(plain)
+    assert [found.name for found in path.parent.iterdir()] == ["page.html"]
+
+
+def test_rates_are_spikes_per_second_of_every_neuron(joint, record):
+    rates = joint.rates["hidden1"]
+    spikes = joint.priced.costs.counts.spikes["hidden1"].sum()
+    assert rates.sum() == pytest.approx(spikes / (joint.stream.duration.sum() / 1000.0))
+    assert rates.shape == (record.net_after.populations["hidden1"].size,)
+    assert np.all(rates >= 0.0)
