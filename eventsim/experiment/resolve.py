@@ -197,8 +197,9 @@ def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) 
             variant = matched(variant, found[condition.same_parameters_as], shape)
         found[condition.name] = variant
     small = "-smoke" if wish.smoke else ""
+    division = "-held-out" if wish.held_out else ""
     return Experiment(
-        name=f"{recipe.name}-{task.name}{small}",
+        name=f"{recipe.name}-{task.name}{division}{small}",
         title=f"{recipe.title}: {task.title}{', small size' if wish.smoke else ''}",
         about=recipe.about,
         baseline=recipe.baseline,

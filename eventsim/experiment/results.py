@@ -1,11 +1,11 @@
 """What an experiment has found so far: one row per condition, over its seeds.
 
-With groups held out, the accuracy of a seed is the mean over the groups. A condition's tests
-against the baseline use the seeds that both have.
+With groups held out, the accuracy of a seed is the mean over the groups, and a seed counts when
+all of them are done. A condition's tests against the baseline use the seeds that both have.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,6 @@ class Row:
     accuracies, selected_accuracies
         On the test part by seed: after the last epoch, and as validation chose; the latter empty
         where it chose nothing.
-    folds
-        Groups that were held out in each seed; 1 without.
     last, selected
         Their summaries.
     parameters
@@ -54,7 +52,6 @@ class Row:
     title: str
     accuracies: Mapping[int, float]
     selected_accuracies: Mapping[int, float]
-    folds: int
     last: Summary
     selected: Summary | None
     parameters: int
@@ -65,12 +62,16 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """All rows; conditions of which no run is done have none, and are named in ``absent``."""
+    """All rows; conditions of which no seed is done have none, and are named in ``absent``.
+
+    ``folds`` are the groups that were held out in turn, ``[None]`` without.
+    """
 
     name: str
     title: str
     about: str
     baseline: str
+    folds: tuple[str | None, ...]
     rows: tuple[Row, ...]
     absent: tuple[str, ...]
 
@@ -80,7 +81,7 @@ class Findings:
 
 
 def save_plan(experiment: Experiment, root: Path) -> None:
-    """Write what :func:`collect` needs to know beside results; conditions of before stay known.
+    """Write what :func:`collect` needs beside results; conditions and groups of before stay known.
 
     Raises
     ------
@@ -88,6 +89,7 @@ def save_plan(experiment: Experiment, root: Path) -> None:
         The folder is that of another experiment.
     """
     conditions = {variant.name: variant.title for variant in experiment.variants}
+    folds = list(experiment.data.folds)
     if (root / PLAN).exists():
         before = read_json(root / PLAN)
         if before.get("name") != experiment.name:
@@ -96,11 +98,13 @@ def save_plan(experiment: Experiment, root: Path) -> None:
                 f"{experiment.name!r}. Choose another --out."
             )
         conditions = before["conditions"] | conditions
+        folds = list(dict.fromkeys([*before["folds"], *folds]))
     plan = {
         "name": experiment.name,
         "title": experiment.title,
         "about": experiment.about,
         "baseline": experiment.baseline,
+        "folds": folds,
         "conditions": conditions,
     }
     write_json(root / PLAN, plan)
@@ -121,16 +125,15 @@ def collect(root: Path) -> Findings:
         )
     plan = read_json(root / PLAN)
     try:
-        found = {
-            name: [read_json(path) for path in sorted((root / name).glob(f"*/{RESULT}"))]
-            for name in plan["conditions"]
-        }
+        folds = plan["folds"]
+        found = {name: _whole_seeds(root / name, folds) for name in plan["conditions"]}
         rows = [_row(name, plan["conditions"][name], runs) for name, runs in found.items() if runs]
         return Findings(
             name=plan["name"],
             title=plan["title"],
             about=plan["about"],
             baseline=plan["baseline"],
+            folds=tuple(folds),
             rows=tuple(_compared(rows, plan["baseline"])),
             absent=tuple(name for name, runs in found.items() if not runs),
         )
@@ -138,6 +141,13 @@ def collect(root: Path) -> Findings:
         raise StorageError(
             f"{root}: a file in it is not whole ({type(error).__name__}: {error})."
         ) from error
+
+
+def _whole_seeds(folder: Path, folds: Sequence[str | None]) -> list[Result]:
+    """Results of a condition, of those seeds of which every fold is done."""
+    runs = [read_json(path) for path in sorted(folder.glob(f"*/{RESULT}"))]
+    done = {(run["seed"], run["fold"]) for run in runs}
+    return [run for run in runs if all((run["seed"], fold) in done for fold in folds)]
 
 
 def _row(name: str, title: str, runs: Sequence[Result]) -> Row:
@@ -148,7 +158,6 @@ def _row(name: str, title: str, runs: Sequence[Result]) -> Row:
         title=title,
         accuracies=last,
         selected_accuracies=selected,
-        folds=max(sum(run["seed"] == seed for run in runs) for seed in last),
         last=Summary.of(list(last.values())),
         selected=Summary.of(list(selected.values())) if selected else None,
         parameters=int(runs[0]["parameters"]),
@@ -175,18 +184,17 @@ def _mean(values: Any) -> float | None:
 def _compared(rows: Sequence[Row], baseline: str) -> list[Row]:
     """The rows with their tests."""
     base = next((row for row in rows if row.name == baseline), None)
-    against = [None if base in (None, row) else _comparison(row, base) for row in rows]
+    against = [None if base is None or row is base else _comparison(row, base) for row in rows]
     corrected = holm([None if one is None else one.p_t for one in against])
     return [
-        Row(**{**vars(row), "comparison": one, "p_holm": p})
+        replace(row, comparison=one, p_holm=p)
         for row, one, p in zip(rows, against, corrected, strict=True)
     ]
 
 
-def _comparison(row: Row, base: Row | None) -> Comparison | None:
-    assert base is not None
+def _comparison(row: Row, base: Row) -> Comparison | None:
     common = [seed for seed in row.accuracies if seed in base.accuracies]
     if not common:
         return None
-    pick: Callable[[Row], list[float]] = lambda one: [one.accuracies[seed] for seed in common]  # noqa: E731
-    return compare(pick(row), pick(base))
+    pairs = ([one.accuracies[seed] for seed in common] for one in (row, base))
+    return compare(*pairs)

@@ -181,19 +181,7 @@ def search(
     """
     optuna = _optuna()
     this = _prepared(recipe, task, wish, folder, observer)
-    folder.mkdir(parents=True, exist_ok=True)
-    backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
-    study = optuna.create_study(
-        study_name="search",
-        direction="maximize",
-        storage=optuna.storages.JournalStorage(backend),
-        pruner=optuna.pruners.MedianPruner(
-            n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS
-        ),
-        load_if_exists=True,
-    )
-    # A search that goes on must not draw the same again.
-    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
+    study = _study(optuna, folder)
     _check_same(study, this)
     _take_up(study, optuna)
     wanted = (trials or this.settings.trials) - sum(_counts(one) for one in study.trials)
@@ -255,6 +243,25 @@ def _prepared(
     found = _Search(recipe, task, wish, settings, data, folder, observer)
     found.variant({one.key: _any_of(one) for one in settings.space})  # are the keys known?
     return found
+
+
+def _study(optuna: Any, folder: Path) -> Any:
+    """The study of that folder, new or of before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
+    pruner = optuna.pruners.MedianPruner(
+        n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS
+    )
+    study = optuna.create_study(
+        study_name="search",
+        direction="maximize",
+        storage=optuna.storages.JournalStorage(backend),
+        pruner=pruner,
+        load_if_exists=True,
+    )
+    # A search that goes on must not draw the same again.
+    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
+    return study
 
 
 def _validated(

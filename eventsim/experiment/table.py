@@ -30,8 +30,9 @@ def notes(findings: Findings) -> list[str]:
     """What the columns mean, and what is missing."""
     base = next((row.title for row in findings.rows if row.name == findings.baseline), None)
     found = [note.format(baseline=base or "the baseline, which is not done") for note in NOTES]
-    if any(row.folds > 1 for row in findings.rows):
-        found.append("Accuracy of a seed: the mean over the groups that were held out in turn.")
+    if findings.folds != (None,):
+        groups = ", ".join(map(str, findings.folds))
+        found.append(f"Accuracy of a seed: the mean over the groups held out in turn: {groups}.")
     if findings.absent:
         found.append(f"Not done yet: {', '.join(findings.absent)}.")
     return found

@@ -66,15 +66,22 @@ def test_tests_use_the_seeds_that_both_have(root):
     assert row.last.n == 3
 
 
-def test_accuracy_of_a_seed_is_the_mean_over_its_folds(root):
-    for fold, accuracy in (("-without-a", 0.5), ("-without-b", 0.75)):
+def test_accuracy_of_a_seed_is_the_mean_over_its_groups_when_all_are_done(files, tmp_path):
+    root = tmp_path / "out"
+    save_plan(files.resolve(held_out=("a",)), root)
+    save_plan(files.resolve(held_out=("b",)), root)
+    for fold, accuracy in (("a", 0.5), ("b", 0.75)):
         write(root, "plain", 0, accuracy, fold=fold)
+    write(root, "plain", 1, 1.0, fold="a")
+    write(root, "skip", 0, 1.0, fold="b")
     found = collect(root)
+    assert found.folds == ("a", "b")
+    assert [row.name for row in found.rows] == ["plain"]
     assert found.rows[0].accuracies == {0: 0.625}
-    assert found.rows[0].folds == 2
+    assert found.rows[0].measured["synaptic_operations_per_inference"] == 1000.0
     assert found.absent == ("skip",)
     text = " ".join(notes(found))
-    assert "mean over the groups that were held out" in text
+    assert "mean over the groups held out in turn: a, b" in text
     assert "Not done yet: skip" in text
 
 
