@@ -11,7 +11,11 @@ Method   A 784-1,024-1,024-10 network, 48 inputs per neuron (5 to 6 %), excitato
          Baselines are placed core after core, and once more by our placement ("+ placed").
          check_mapping counts every limit again. One thread.
          python -m bench.mapping.traffic [--quick]
-Answer   results/mapping.jsonl; the table of README.md.
+Answer   No limit is broken anywhere. Where spikes pass links at all (on whole cores of Loihi and
+         SpiNNaker the network lies on one tile: 0 links for everybody), hypergraph passes 68 to
+         79 % fewer than first-fit on "local", 85 to 99 % on "local, shuffled", 41 to 62 % on
+         "random"; first-fit with our placement alone 28 to 74 %. The own starts of "refined" often
+         win over Mt-KaHyPar in links, seldom in spikes between cores: results/mapping.jsonl
 """
 
 import time
@@ -46,8 +50,8 @@ CHIPS: tuple[tuple[str, int | None], ...] = (
 )
 QUICK = (("loihi", 64), ("spinnaker2", None), ("dynapse", None))
 METHODS = (
-    ("population_order", False),
     ("first_fit", False),
+    ("population_order", False),
     ("first_fit", True),
     ("refined", True),
     ("hypergraph", True),
