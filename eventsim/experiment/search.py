@@ -32,7 +32,7 @@ from eventsim.errors import EventSimError, StorageError
 from eventsim.experiment.data import AnyEvents
 from eventsim.experiment.errors import RecipeError
 from eventsim.experiment.files import write_json
-from eventsim.experiment.reading import merged
+from eventsim.experiment.reading import flat, merged
 from eventsim.experiment.recipe import Recipe, Task
 from eventsim.experiment.resolve import Shape, Variant, Wish, resolve
 from eventsim.experiment.space import Range, SearchSettings
@@ -241,8 +241,22 @@ def _prepared(
         )
     data = plain.data.labelled("train")
     found = _Search(recipe, task, wish, settings, data, folder, observer)
-    found.variant({one.key: _any_of(one) for one in settings.space})  # are the keys known?
+    _check_space(found)
     return found
+
+
+def _check_space(this: _Search) -> None:
+    """Raise RecipeError unless every key exists, and its value is the one that is used."""
+    values = {one.key: one.choices[0] if one.choices else one.low for one in this.settings.space}
+    variant = this.variant(values)
+    plain = {"network": asdict(variant.network), "train": variant.train.to_dict()}
+    used = flat(json.loads(json.dumps(plain)))
+    for key, value in values.items():
+        if used.get(key) != value:
+            raise RecipeError(
+                f"{this.recipe.place}, search, space, {key}: {value} does not become the setting, "
+                f"which is {used.get(key)}: the small size or an option of the command decides it."
+            )
 
 
 def _study(optuna: Any, folder: Path) -> Any:
@@ -285,10 +299,6 @@ def _suggest(trial: Any, one: Range) -> Any:
     if isinstance(one.low, int) and isinstance(one.high, int):
         return trial.suggest_int(one.key, one.low, one.high, log=one.log)
     return trial.suggest_float(one.key, one.low, one.high, log=one.log)
-
-
-def _any_of(one: Range) -> Any:
-    return one.choices[0] if one.choices else one.low
 
 
 def _check_same(study: Any, this: _Search) -> None:

@@ -109,6 +109,16 @@ def test_search_that_cannot_be_is_refused_before_the_first_trial(files, tmp_path
         search(*files.load(), Wish(), tmp_path / "out", Trials(), trials=1)
 
 
+def test_key_that_something_else_decides_is_refused(files, tmp_path):
+    files.change(
+        '"train.batch_size" = { low = 8, high = 16 }', '"train.epochs" = { low = 1, high = 9 }'
+    )
+    with pytest.raises(
+        RecipeError, match="train.epochs: 1 does not become the setting, which is 5"
+    ):
+        search(*files.load(), Wish(epochs=5), tmp_path / "out", Trials(), trials=1)
+
+
 def test_search_does_not_take_turns_with_held_out_groups(files, tmp_path):
     with pytest.raises(RecipeError, match="Search on a task without held_out"):
         search(*files.load(), Wish(held_out=("a",)), tmp_path / "out", Trials(), trials=1)
