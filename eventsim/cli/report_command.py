@@ -20,6 +20,7 @@ from eventsim.energy import Widths, run_costs
 from eventsim.engine import simulate
 from eventsim.errors import DataError
 from eventsim.events import SpikeTape
+from eventsim.experiment.files import read_json
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import filled_less
 from eventsim.network import Network
@@ -153,8 +154,11 @@ def _run(place: Path, data: Recordings, wish: Wish) -> RunRecord | Unmade:
         settings = replace(settings, config=replace(settings.config, **chosen))
     tested = evaluate_both(settings.config, result, data.labelled)
     before = load_network(place / "initial.npz")
-    record = make_record(settings, result, data.labelled, tested, before=before, guess=None)
-    if wish.data is None and wish.split == "test":
+    own = wish.data is None and wish.split == "test"
+    whole = own and wish.samples is None
+    guess = read_json(place / "result.json").get("guess_accuracy") if whole else None
+    record = make_record(settings, result, data.labelled, tested, before=before, guess=guess)
+    if own:
         return record
     part = "training" if wish.split == "train" else record.part
     return replace(record, about=f"{record.about} Shown here: {_words(place, wish)}.", part=part)

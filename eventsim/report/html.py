@@ -11,6 +11,8 @@ from pathlib import Path
 
 from eventsim.report.tables import Table
 
+PHONE_REM = 44.0  # of a picture as wide as the page: letters of 9 pt are 9 pixels high
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -98,10 +100,9 @@ def tiles(values: Mapping[str, str]) -> str:
 def image(picture: Picture) -> str:
     """The picture itself; its alternative text is title and caption."""
     data = base64.b64encode(picture.content).decode("ascii")
-    wide = ' class="wide"' if picture.width > 70 else ""
+    size = f"--width:{picture.width}%;--least:{PHONE_REM * picture.width / 100:g}rem"
     return (
-        f'<div class="sheet"><img src="data:image/png;base64,{data}"{wide} '
-        f'style="--width:{picture.width}%"\n'
+        f'<div class="sheet"><img src="data:image/png;base64,{data}" style="{size}"\n'
         f' alt="{escape(picture.title)}. {escape(picture.text)}"></div>'
     )
 
