@@ -90,6 +90,9 @@ def experiment_show(
     recipe: RecipeArgument,
     task: TaskOption = None,
     smoke: SmokeOption = False,
+    as_toml: Annotated[
+        bool, typer.Option("--toml", help="The file itself: where a recipe of your own begins.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """The conditions of a recipe with all their settings and numbers of parameters; runs nothing.
@@ -98,10 +101,15 @@ def experiment_show(
 
     eventsim experiment show bip
 
+    eventsim experiment show bip --toml > mine.toml
+
     eventsim experiment show architectures --data nmnist --json
     """
     from eventsim.cli import experiment_command as command
 
+    if as_toml:
+        typer.echo(command.source("recipe", recipe), nl=False)
+        return
     found = command.describe(command.Choice(recipe=recipe, task=task, smoke=smoke))
     emit_json(found) if as_json else command.show(found)
 

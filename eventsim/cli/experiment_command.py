@@ -15,10 +15,25 @@ from eventsim.cli.train_command import set_threads
 from eventsim.events.storage import write_atomically
 from eventsim.experiment import Ended, Experiment, Findings, NetworkSettings, Shape
 from eventsim.experiment.files import write_json, write_text
-from eventsim.experiment.reading import flat
+from eventsim.experiment.reading import flat, source
 from eventsim.experiment.search import as_toml, search
 from eventsim.experiment.table import ACCURACY_COLUMNS, COLUMNS, cells, markdown, notes
 from eventsim.train import TrainConfig
+
+__all__ = [
+    "Choice",
+    "describe",
+    "describe_all",
+    "run",
+    "say_failed",
+    "search_settings",
+    "show",
+    "show_all",
+    "show_findings",
+    "show_search",
+    "source",
+    "tabulate",
+]
 
 MARKDOWN, TABLE, FIGURE = "table.md", "table.json", "figure.png"
 BEST_TRIALS = 10

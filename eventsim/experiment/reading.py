@@ -106,12 +106,28 @@ def read(kind: Kind, name_or_path: str | Path) -> tuple[Entry, str]:
     RecipeError
         It is unknown, unreadable, no TOML, or of another kind or version.
     """
+    path, home = _find(kind, name_or_path)
+    label = f"{kind} {name_or_path}"
+    values = _parsed(_text(path, label), label)
+    for key, expected in (("format", f"eventsim-{kind}"), ("version", VERSION)):
+        if values.pop(key, None) != expected:
+            raise RecipeError(f"{label}: has no line {key} = {expected!r}, so it is no {kind}.")
+    return Entry(label, values), home
+
+
+def source(kind: Kind, name_or_path: str | Path) -> str:
+    """The text of the file that :func:`read` reads."""
+    return _text(_find(kind, name_or_path)[0], f"{kind} {name_or_path}")
+
+
+def _find(kind: Kind, name_or_path: str | Path) -> tuple[Traversable, str]:
+    """The file, and its folder if it is one of the user's own."""
     name = str(name_or_path)
     if name in names(kind):
-        return _read(kind, _home(kind) / f"{name}.toml", f"{kind} {name}"), ""
+        return _home(kind) / f"{name}.toml", ""
     path = Path(name)
     if path.suffix == ".toml":
-        return _read(kind, path, f"{kind} {name}"), str(path.parent)
+        return path, str(path.parent)
     near = difflib.get_close_matches(name, names(kind), n=1)
     hint = f"Did you mean {near[0]!r}?" if near else "A file of your own ends in .toml."
     known = ", ".join(names(kind))
@@ -122,17 +138,18 @@ def _home(kind: Kind) -> Traversable:
     return files("eventsim.experiment") / f"{kind}s"
 
 
-def _read(kind: Kind, path: Traversable, label: str) -> Entry:
+def _text(path: Traversable, label: str) -> str:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{label}: cannot be read ({error}).") from error
+
+
+def _parsed(text: str, label: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{label}: is not TOML ({error}).") from error
-    for key, expected in (("format", f"eventsim-{kind}"), ("version", VERSION)):
-        if values.pop(key, None) != expected:
-            raise RecipeError(f"{label}: has no line {key} = {expected!r}, so it is no {kind}.")
-    return Entry(label, values)
 
 
 def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@ import pytest
 
 import eventsim as es
 from eventsim.chips import chip_names
-from eventsim.report.numbers import joules
 from eventsim.energy import clocked, count
+from eventsim.report.numbers import joules
 from eventsim.train import save_network
 from tests.support.nets import random_net, random_stream
 from tests.unit.cli.conftest import call

@@ -38,6 +38,12 @@ def test_show_tells_in_what_conditions_differ(files):
     assert "hidden" not in shown.partition("Shared settings")[0]
 
 
+def test_shown_file_is_a_recipe_of_ones_own(tmp_path):
+    (tmp_path / "mine.toml").write_text(call("experiment", "show", "grid", "--toml").out)
+    own = call("experiment", "show", "mine.toml", "--json").json
+    assert own == call("experiment", "show", "grid", "--json").json
+
+
 def test_run_writes_table_and_figure_and_runs_nothing_twice(files, tmp_path):
     first = call("experiment", files.recipe, *HERE, "--json")
     assert first.code == 0, first.err
