@@ -13,7 +13,7 @@ Method   A 784-1,024-1,024-10 network, 48 inputs per neuron (5 to 6 %), excitato
          python -m bench.mapping.traffic [--quick]
 Answer   No limit is broken anywhere. Where spikes pass links at all (on whole cores of Loihi and
          SpiNNaker the network lies on one tile: 0 links for everybody), hypergraph passes 68 to
-         79 % fewer than first-fit on "local", 85 to 99 % on "local, shuffled", 41 to 62 % on
+         79 % fewer than first-fit on "local", 86 to 99 % on "local, shuffled", 41 to 63 % on
          "random"; first-fit with our placement alone 28 to 74 %. The own starts of "refined" often
          win over Mt-KaHyPar in links, seldom in spikes between cores: results/mapping.jsonl
 """

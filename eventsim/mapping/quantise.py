@@ -117,8 +117,9 @@ def round_weights(weights: Floats, bits: int) -> Floats:
     if bits == 1:
         rounded: Floats = np.sign(weights) * np.abs(weights[weights != 0]).mean()
         return rounded
-    scale = largest / (2 ** (bits - 1) - 1)
-    rounded = np.round(weights / scale) * scale
+    # In this order, because the unit of tiny weights would underflow to 0.
+    units = 2 ** (bits - 1) - 1
+    rounded = np.round(weights / largest * units) / units * largest
     return rounded
 
 

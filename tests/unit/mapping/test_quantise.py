@@ -26,6 +26,11 @@ def test_rounded_weights_lie_on_the_grid_and_near(weights, bits):
     assert np.allclose(round_weights(rounded, bits), rounded)
 
 
+def test_weights_too_small_for_a_unit_of_their_own_keep_their_size():
+    tiny = np.array([5e-324, -5e-324])
+    assert round_weights(tiny, 3).tolist() == tiny.tolist()
+
+
 def test_weights_of_one_bit_are_signs_times_the_mean():
     assert round_weights(np.array([1.0, -3.0, 0.0]), 1).tolist() == [2.0, -2.0, 0.0]
 
