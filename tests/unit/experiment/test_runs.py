@@ -1,9 +1,9 @@
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -186,14 +186,8 @@ def test_interrupt_is_passed_on_and_processes_leave_with_a_checkpoint(files, tmp
 def test_killed_process_is_a_failed_run_that_says_so(files, tmp_path):
     class Killer(Watcher):
         def advanced(self, spec, event):
-            children = subprocess.run(
-                ["ps", "--ppid", str(os.getpid()), "-o", "pid=,args="],
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
-            for line in children.stdout.splitlines():
-                if "spawn_main" in line:
-                    os.kill(int(line.split()[0]), signal.SIGKILL)
-            time.sleep(0.2)
+            for child in multiprocessing.active_children():
+                child.kill()
 
     plan = files.resolve(seeds=(0,), conditions=("plain",), epochs=100_000)
     ended = run_all(plan.specs(), tmp_path / "out", Killer(), jobs=1, threads=1)
