@@ -33,11 +33,8 @@ A file in TOML::
     source = "data sheet, table 3"
 """
 
-import difflib
-import math
-import tomllib
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -45,6 +42,7 @@ from typing import Any, get_args
 
 from eventsim.chips.chip import Chip, ChipError, Formats, Kind, Limits, Quantity, Status
 from eventsim.chips.terms import ENERGY_TERMS, LATENCY_TERMS, Term
+from eventsim.entries import Entry, names_in, read_toml, unknown
 
 FORMAT, VERSION = "eventsim-chip", 1
 KEYS = (
@@ -57,8 +55,7 @@ _COUNTED = tuple(field.name for field in fields(Limits) if field.name not in ("m
 
 def chip_names() -> tuple[str, ...]:
     """Names of the chips and technologies that come with eventsim, sorted."""
-    found = (entry.name for entry in files("eventsim.chips").iterdir())
-    return tuple(sorted(n.removesuffix(".toml") for n in found if n.endswith(".toml")))
+    return names_in(files("eventsim.chips"), ".toml")
 
 
 def load_chip(name_or_path: str | Path) -> Chip:
@@ -75,79 +72,20 @@ def load_chip(name_or_path: str | Path) -> Chip:
     path = Path(name_or_path)
     if path.suffix == ".toml" or path.exists():
         return _read(path, str(path))
-    near = difflib.get_close_matches(name, chip_names(), n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else "A file of your own ends in .toml."
-    raise ChipError(f"Chip {name!r} is unknown; there are {', '.join(chip_names())}. {hint}")
+    own = "A file of your own ends in .toml."
+    raise ChipError(unknown("Chip", name, chip_names(), otherwise=own))
 
 
 def _read(path: Traversable, label: str, *, stem: str | None = None) -> Chip:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ChipError(f"Chip file {label}: cannot be read ({error}).") from error
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ChipError(f"Chip file {label}: is not TOML ({error}).") from error
-    entry = _Entry(f"Chip file {label}", values)
+    place = f"Chip file {label}"
+    entry = Entry(place, read_toml(path, place, ChipError), ChipError)
     chip = _parse(entry)
     if stem is not None and chip.name != stem:
-        raise _Entry(f"{entry.place}, name", chip.name).wrong(f"the file's own name, {stem!r}")
+        raise entry.inner("name", chip.name).wrong(f"the file's own name, {stem!r}")
     return chip
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A value of the file and its place, for messages."""
-
-    place: str
-    value: Any
-
-    def wrong(self, expected: str) -> ChipError:
-        text = repr(self.value)
-        came = text if len(text) <= 60 else f"{text[:57]}..."
-        return ChipError(f"{self.place}: is {came}, expected {expected}.")
-
-    def table(
-        self, keys: Collection[str], *, optional: Collection[str] = ()
-    ) -> dict[str, "_Entry"]:
-        """The entries of a table that has no other keys than these, and all that must be."""
-        if not isinstance(self.value, dict):
-            raise self.wrong(f"a table with keys of {', '.join(keys)}")
-        unknown = [key for key in self.value if key not in keys]
-        if unknown:
-            near = difflib.get_close_matches(unknown[0], keys, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" Keys are {', '.join(keys)}."
-            raise ChipError(f"{self.place}: has an unknown key {unknown[0]!r}.{hint}")
-        missing = [key for key in keys if key not in self.value and key not in optional]
-        if missing:
-            raise ChipError(f"{self.place}: lacks {', '.join(missing)}.")
-        return {key: _Entry(f"{self.place}, {key}", v) for key, v in self.value.items()}
-
-    def text(self) -> str:
-        if not isinstance(self.value, str) or not self.value.strip():
-            raise self.wrong("a text")
-        return self.value
-
-    def one_of(self, choices: Collection[str]) -> Any:
-        if self.value not in choices:
-            raise self.wrong(f"one of {', '.join(choices)}")
-        return self.value
-
-    def number(self, *, positive: bool = False) -> float:
-        value = self.value
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-        if not good or not math.isfinite(value) or value < 0 or (positive and value == 0):
-            raise self.wrong(f"a finite number {'> 0' if positive else '>= 0'}")
-        return float(value)
-
-    def whole(self) -> int:
-        if type(self.value) is not int or self.value < 1:
-            raise self.wrong("a whole number >= 1")
-        return self.value
-
-
-def _parse(entry: _Entry) -> Chip:
+def _parse(entry: Entry) -> Chip:
     if entry.value.get("format") != FORMAT:
         raise ChipError(
             f"{entry.place}: is no chip file (its format is {entry.value.get('format')!r}, not "
@@ -164,7 +102,7 @@ def _parse(entry: _Entry) -> Chip:
         title=part["title"].text(),
         kind=part["kind"].one_of(get_args(Kind)),
         source=part["source"].text(),
-        step_ms=part["step_ms"].number(positive=True) if "step_ms" in part else None,
+        step_ms=part["step_ms"].number("positive") if "step_ms" in part else None,
         limits=_limits(part["limits"]) if "limits" in part else None,
         formats=_formats(part["formats"]) if "formats" in part else None,
         energy=_quantities(part.get("energy"), ENERGY_TERMS),
@@ -176,15 +114,15 @@ def _parse(entry: _Entry) -> Chip:
     return chip
 
 
-def _limits(entry: _Entry) -> Limits:
+def _limits(entry: Entry) -> Limits:
     needed = ("cores", "mesh", "cores_per_tile")
     keys = (*needed, *(key for key in _COUNTED if key not in needed), "source")
     part = entry.table(keys, optional=[key for key in keys if key not in needed])
     mesh = part["mesh"]
     if not isinstance(mesh.value, list) or len(mesh.value) != 2:
         raise mesh.wrong("[columns, rows] of tiles")
-    columns, rows = (_Entry(mesh.place, value).whole() for value in mesh.value)
-    counted: dict[str, Any] = {key: part[key].whole() for key in _COUNTED if key in part}
+    columns, rows = (_whole(replace(mesh, value=value)) for value in mesh.value)
+    counted: dict[str, Any] = {key: _whole(part[key]) for key in _COUNTED if key in part}
     limits = Limits(mesh=(columns, rows), source=_source(part), **counted)
     places = columns * rows * limits.cores_per_tile
     if limits.cores > places:
@@ -196,18 +134,18 @@ def _limits(entry: _Entry) -> Limits:
     return limits
 
 
-def _formats(entry: _Entry) -> Formats:
+def _formats(entry: Entry) -> Formats:
     keys = tuple(field.name for field in fields(Formats))
     part = entry.table(keys, optional=keys)
-    counted: dict[str, Any] = {k: e.whole() for k, e in part.items() if k != "source"}
+    counted: dict[str, Any] = {k: _whole(e) for k, e in part.items() if k != "source"}
     return Formats(source=_source(part), **counted)
 
 
-def _source(part: Mapping[str, _Entry]) -> str:
+def _source(part: Mapping[str, Entry]) -> str:
     return part["source"].text() if "source" in part else ""
 
 
-def _quantities(entry: _Entry | None, terms: Mapping[str, Term]) -> dict[str, Quantity]:
+def _quantities(entry: Entry | None, terms: Mapping[str, Term]) -> dict[str, Quantity]:
     if entry is None:
         return {}
     part = entry.table(tuple(terms), optional=tuple(terms))
@@ -215,11 +153,11 @@ def _quantities(entry: _Entry | None, terms: Mapping[str, Term]) -> dict[str, Qu
     return {name: found[name] for name in terms if name in found}
 
 
-def _quantity(entry: _Entry, term: Term, terms: Mapping[str, Term]) -> Quantity:
+def _quantity(entry: Entry, term: Term, terms: Mapping[str, Term]) -> Quantity:
     keys = ("value", "unit", "status", "source", "includes")
     part = entry.table(keys, optional=("includes",))
     return Quantity(
-        value=part["value"].number(),
+        value=part["value"].number("not negative"),
         unit=part["unit"].one_of((term.unit,)),
         status=part["status"].one_of(get_args(Status)),
         source=part["source"].text(),
@@ -227,7 +165,13 @@ def _quantity(entry: _Entry, term: Term, terms: Mapping[str, Term]) -> Quantity:
     )
 
 
-def _included(entry: _Entry, terms: Mapping[str, Term]) -> tuple[str, ...]:
+def _included(entry: Entry, terms: Mapping[str, Term]) -> tuple[str, ...]:
     if not isinstance(entry.value, list):
         raise entry.wrong("a list of terms")
-    return tuple(_Entry(entry.place, name).one_of(terms) for name in entry.value)
+    return tuple(replace(entry, value=name).one_of(terms) for name in entry.value)
+
+
+def _whole(entry: Entry) -> int:
+    if type(entry.value) is not int or entry.value < 1:
+        raise entry.wrong("a whole number >= 1")
+    return entry.value

@@ -4,9 +4,7 @@ The format is described in :mod:`eventsim.conformance.case`.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -24,6 +22,7 @@ from eventsim.conformance.case import (
     Event,
     Synapse,
 )
+from eventsim.entries import Entry, names_in, read_text
 from eventsim.errors import CaseError, EventSimError
 from eventsim.network.parts import PARAMETERS
 
@@ -39,8 +38,7 @@ KEYS = (
 
 def case_names() -> list[str]:
     """Names of the published cases, sorted."""
-    found = (entry.name for entry in _folder().iterdir())
-    return sorted(name.removesuffix(".json") for name in found if name.endswith(".json"))
+    return list(names_in(_folder(), ".json"))
 
 
 def load_case(name: str) -> Case:
@@ -67,68 +65,35 @@ def _folder() -> Traversable:
 
 
 def _read(path: Traversable, label: str) -> Case:
+    place = f"Case file {label}"
+    text = read_text(path, place, CaseError)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CaseError(f"Case file {label}: cannot be read ({error}).") from error
-    try:
-        entry = json.loads(text)
+        value = json.loads(text)
     except ValueError as error:
-        raise CaseError(f"Case file {label}: is not JSON ({error}).") from error
-    return _parse(_Entry(f"Case file {label}", entry), path.name.removesuffix(".json"))
+        raise CaseError(f"{place}: is not JSON ({error}).") from error
+    return _parse(Entry(place, value, CaseError), path.name.removesuffix(".json"))
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A value of the file and its place, for messages."""
-
-    place: str
-    value: Any
-
-    def wrong(self, expected: str) -> CaseError:
-        text = repr(self.value)
-        came = text if len(text) <= 60 else f"{text[:57]}..."
-        return CaseError(f"{self.place}: is {came}, expected {expected}.")
-
-    def table(self, keys: Sequence[str]) -> list["_Entry"]:
-        """The entries of an object that has exactly these keys."""
-        if not isinstance(self.value, dict):
-            raise self.wrong(f"an object with the keys {', '.join(keys)}")
-        missing = [key for key in keys if key not in self.value]
-        unknown = [key for key in self.value if key not in keys]
-        if missing or unknown:
-            what = [f"lacks {missing}"] if missing else []
-            what += [f"has unknown {unknown}"] if unknown else []
-            raise CaseError(f"{self.place}: {' and '.join(what)}; keys are {', '.join(keys)}.")
-        return [_Entry(f"{self.place}, {key}", self.value[key]) for key in keys]
-
-    def rows(self, expected: str = "a list") -> list["_Entry"]:
-        if not isinstance(self.value, list):
-            raise self.wrong(expected)
-        return [_Entry(f"{self.place}[{k}]", item) for k, item in enumerate(self.value)]
-
-    def text(self) -> str:
-        if not isinstance(self.value, str) or not self.value:
-            raise self.wrong("a text")
-        return self.value
-
-    def number(self) -> float:
-        value = self.value
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            raise self.wrong("a finite number")
-        return float(value)
-
-    def index(self, end: int, *, first: int = 0) -> int:
-        if type(self.value) is not int or not first <= self.value < end:
-            raise self.wrong(f"a whole number from {first} to {end - 1}")
-        return self.value
+def _exactly(entry: Entry, keys: Sequence[str]) -> list[Entry]:
+    """The entries of an object that has exactly these keys."""
+    if not isinstance(entry.value, dict):
+        raise entry.wrong(f"an object with the keys {', '.join(keys)}")
+    missing = [key for key in keys if key not in entry.value]
+    unknown = [key for key in entry.value if key not in keys]
+    if missing or unknown:
+        what = [f"lacks {missing}"] if missing else []
+        what += [f"has unknown {unknown}"] if unknown else []
+        raise CaseError(f"{entry.place}: {' and '.join(what)}; keys are {', '.join(keys)}.")
+    return [entry.inner(key, entry.value[key]) for key in keys]
 
 
-def _parse(entry: _Entry, stem: str) -> Case:
+def _index(entry: Entry, end: int, *, first: int = 0) -> int:
+    if type(entry.value) is not int or not first <= entry.value < end:
+        raise entry.wrong(f"a whole number from {first} to {end - 1}")
+    return entry.value
+
+
+def _parse(entry: Entry, stem: str) -> Case:
     if not isinstance(entry.value, dict) or entry.value.get("format") != FORMAT:
         raise CaseError(f"{entry.place}: is no conformance case (its format is not {FORMAT!r}).")
     if entry.value.get("version") != VERSION:
@@ -136,7 +101,7 @@ def _parse(entry: _Entry, stem: str) -> Case:
             f"{entry.place}: has version {entry.value.get('version')!r}, this eventsim reads "
             f"{VERSION}."
         )
-    part = dict(zip(KEYS, entry.table(KEYS), strict=True))
+    part = dict(zip(KEYS, _exactly(entry, KEYS), strict=True))
     if part["name"].value != stem:
         raise part["name"].wrong(f"the file's own name, {stem!r}")
     populations = _populations(part["populations"])
@@ -161,7 +126,7 @@ def _parse(entry: _Entry, stem: str) -> Case:
     return case
 
 
-def _check_whole(entry: _Entry, part: Mapping[str, _Entry], case: Case) -> None:
+def _check_whole(entry: Entry, part: Mapping[str, Entry], case: Case) -> None:
     """What only the parts together can break: domains, event times, loops that are not named."""
     try:
         network_of(case).check()
@@ -173,7 +138,7 @@ def _check_whole(entry: _Entry, part: Mapping[str, _Entry], case: Case) -> None:
         raise part["needs"].wrong(f"{expected}, as the projections have it")
 
 
-def _populations(entry: _Entry) -> tuple[CasePopulation, ...]:
+def _populations(entry: Entry) -> tuple[CasePopulation, ...]:
     found = [_population(row, first=k == 0) for k, row in enumerate(entry.rows())]
     names = [population.name for population in found]
     if len(found) < 2 or len(set(names)) != len(names):
@@ -183,13 +148,13 @@ def _populations(entry: _Entry) -> tuple[CasePopulation, ...]:
     return tuple(found)
 
 
-def _population(entry: _Entry, *, first: bool) -> CasePopulation:
+def _population(entry: Entry, *, first: bool) -> CasePopulation:
     kind: Kind = "input" if first else "spiking"
     keys = PARAMETERS[kind]
-    name, its_kind, size, *values = entry.table(("name", "kind", "size", *keys))
+    name, its_kind, size, *values = _exactly(entry, ("name", "kind", "size", *keys))
     if its_kind.value != kind:
         raise its_kind.wrong(f"{kind!r}: the first population is the input, the others are spiking")
-    count = size.index(MAX_SIZE + 1, first=1)
+    count = _index(size, MAX_SIZE + 1, first=1)
     expected = f"a list of {count} numbers, one per neuron"
     parameters = {}
     for key, value in zip(keys, values, strict=True):
@@ -199,7 +164,7 @@ def _population(entry: _Entry, *, first: bool) -> CasePopulation:
     return CasePopulation(name.text(), kind, count, parameters)
 
 
-def _projections(entry: _Entry, sizes: Mapping[str, int]) -> tuple[CaseProjection, ...]:
+def _projections(entry: Entry, sizes: Mapping[str, int]) -> tuple[CaseProjection, ...]:
     found = [_projection(row, sizes) for row in entry.rows()]
     pairs = [(projection.source, projection.target) for projection in found]
     twice = [pair for pair in pairs if pairs.count(pair) > 1]
@@ -210,8 +175,8 @@ def _projections(entry: _Entry, sizes: Mapping[str, int]) -> tuple[CaseProjectio
     return tuple(found)
 
 
-def _projection(entry: _Entry, sizes: Mapping[str, int]) -> CaseProjection:
-    source, target, synapses = entry.table(("source", "target", "synapses"))
+def _projection(entry: Entry, sizes: Mapping[str, int]) -> CaseProjection:
+    source, target, synapses = _exactly(entry, ("source", "target", "synapses"))
     for end in (source, target):
         if end.text() not in sizes:
             raise end.wrong(f"a population: {', '.join(sizes)}")
@@ -225,29 +190,29 @@ def _projection(entry: _Entry, sizes: Mapping[str, int]) -> CaseProjection:
     return CaseProjection(source.value, target.value, tuple(rows))
 
 
-def _synapse(entry: _Entry, n_sources: int, n_targets: int) -> Synapse:
+def _synapse(entry: Entry, n_sources: int, n_targets: int) -> Synapse:
     expected = "[source, target, weight, delay in ms]"
     parts = entry.rows(expected)
     if len(parts) != 4:
         raise entry.wrong(expected)
     source, target, weight, delay = parts
     return Synapse(
-        source.index(n_sources), target.index(n_targets), weight.number(), delay.number()
+        _index(source, n_sources), _index(target, n_targets), weight.number(), delay.number()
     )
 
 
-def _event(entry: _Entry, n_channels: int) -> Event:
+def _event(entry: Entry, n_channels: int) -> Event:
     parts = entry.rows("[time in ms, channel]")
     if len(parts) != 2:
         raise entry.wrong("[time in ms, channel]")
-    return Event(parts[0].number(), parts[1].index(n_channels))
+    return Event(parts[0].number(), _index(parts[1], n_channels))
 
 
 def _spikes(
-    entry: _Entry, populations: Sequence[CasePopulation], duration: float
+    entry: Entry, populations: Sequence[CasePopulation], duration: float
 ) -> dict[str, tuple[tuple[Decimal, ...], ...]]:
     spiking = [population for population in populations if population.kind == "spiking"]
-    parts = entry.table([population.name for population in spiking])
+    parts = _exactly(entry, [population.name for population in spiking])
     found = {}
     for population, part in zip(spiking, parts, strict=True):
         rows = part.rows(f"a list of {population.size} lists, one per neuron")
@@ -257,7 +222,7 @@ def _spikes(
     return found
 
 
-def _train(entry: _Entry, duration: float) -> tuple[Decimal, ...]:
+def _train(entry: Entry, duration: float) -> tuple[Decimal, ...]:
     times = [_spike(row) for row in entry.rows("a list of spike times, written as texts")]
     inside = all(0 <= time < Decimal(duration) for time in times)
     if not inside or times != sorted(set(times)):
@@ -265,7 +230,7 @@ def _train(entry: _Entry, duration: float) -> tuple[Decimal, ...]:
     return tuple(times)
 
 
-def _spike(entry: _Entry) -> Decimal:
+def _spike(entry: Entry) -> Decimal:
     expected = f"a time in ms as a text with at least {SPIKE_DIGITS} significant digits"
     try:
         time = Decimal(entry.value if isinstance(entry.value, str) else "")
@@ -276,8 +241,8 @@ def _spike(entry: _Entry) -> Decimal:
     return time
 
 
-def _tolerance(entry: _Entry) -> dict[Any, float | None]:
-    double, single = entry.table(("double", "single"))
+def _tolerance(entry: Entry) -> dict[Any, float | None]:
+    double, single = _exactly(entry, ("double", "single"))
     found = {
         "double": double.number(),
         "single": None if single.value is None else single.number(),
@@ -287,16 +252,16 @@ def _tolerance(entry: _Entry) -> dict[Any, float | None]:
     return found
 
 
-def _numbers(entry: _Entry, keys: Sequence[str]) -> dict[str, float]:
-    return {key: part.number() for key, part in zip(keys, entry.table(keys), strict=True)}
+def _numbers(entry: Entry, keys: Sequence[str]) -> dict[str, float]:
+    return {key: part.number() for key, part in zip(keys, _exactly(entry, keys), strict=True)}
 
 
-def _texts(entry: _Entry, keys: Sequence[str]) -> dict[str, str]:
-    return {key: part.text() for key, part in zip(keys, entry.table(keys), strict=True)}
+def _texts(entry: Entry, keys: Sequence[str]) -> dict[str, str]:
+    return {key: part.text() for key, part in zip(keys, _exactly(entry, keys), strict=True)}
 
 
-def _answer(entry: _Entry) -> dict[str, str | None]:
-    method, formula = entry.table(("method", "closed_form"))
+def _answer(entry: Entry) -> dict[str, str | None]:
+    method, formula = _exactly(entry, ("method", "closed_form"))
     return {
         "method": method.text(),
         "closed_form": None if formula.value is None else formula.text(),

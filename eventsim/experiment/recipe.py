@@ -65,8 +65,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from eventsim.entries import Entry
 from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import Entry, names, read
+from eventsim.experiment.reading import names, read, seeds, tables, word
 from eventsim.experiment.space import SearchSettings, read_search
 
 Method = Literal["exact", "grid"]
@@ -164,7 +165,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     entry, home = read("recipe", name_or_path)
     optional = ("about", "seeds", "network", "train", "search")
     part = entry.table(RECIPE_KEYS, optional=optional)
-    conditions = [_condition(one) for one in part["condition"].tables()]
+    conditions = [_condition(one) for one in tables(part["condition"])]
     known = [one.name for one in conditions]
     for one in conditions:
         if known.count(one.name) > 1:
@@ -172,11 +173,11 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         if one.same_parameters_as is not None:
             _check_model(one, conditions)
     return Recipe(
-        name=part["name"].word(),
+        name=word(part["name"]),
         title=part["title"].text(),
         about=part["about"].text() if "about" in part else "",
         task=part["task"].text(),
-        seeds=part["seeds"].seeds() if "seeds" in part else DEFAULT_SEEDS,
+        seeds=seeds(part["seeds"]) if "seeds" in part else DEFAULT_SEEDS,
         baseline=part["baseline"].one_of(known),
         conditions=tuple(conditions),
         network=part["network"].mapping() if "network" in part else {},
@@ -201,7 +202,7 @@ def load_task(name_or_path: str | Path, *, home: str = "") -> Task:
     part = entry.table(TASK_KEYS, optional=("network", "train", "smoke"))
     smoke = part["smoke"].table(SMOKE_KEYS, optional=SMOKE_KEYS) if "smoke" in part else {}
     return Task(
-        name=part["name"].word(),
+        name=word(part["name"]),
         title=part["title"].text(),
         data=part["data"].mapping(),
         network=part["network"].mapping() if "network" in part else {},
@@ -213,7 +214,7 @@ def load_task(name_or_path: str | Path, *, home: str = "") -> Task:
 
 def _condition(entry: Entry) -> Condition:
     part = entry.table(CONDITION_KEYS, optional=[key for key in CONDITION_KEYS if key != "name"])
-    name = part["name"].word()
+    name = word(part["name"])
     method: Method = part["method"].one_of(get_args(Method)) if "method" in part else "exact"
     if (method == "grid") != ("dt" in part):
         need = "a time step, dt" if method == "grid" else "no dt"
@@ -223,7 +224,7 @@ def _condition(entry: Entry) -> Condition:
         name=name,
         title=part["title"].text() if "title" in part else name,
         method=method,
-        dt=part["dt"].number() if "dt" in part else None,
+        dt=part["dt"].number("positive") if "dt" in part else None,
         same_parameters_as=None if twin is None else twin.text(),
         network=part["network"].mapping() if "network" in part else {},
         train=part["train"].mapping() if "train" in part else {},

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eventsim.entries import Entry
 from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import Entry
+from eventsim.experiment.reading import seeds
 
 SEARCH_KEYS = ("condition", "seeds", "trials", "space")
 RANGE_KEYS = ("low", "high", "log", "choices")
@@ -67,14 +68,14 @@ def read_search(entry: Entry, conditions: Sequence[str]) -> SearchSettings:
         raise part["space"].wrong("one key or more")
     return SearchSettings(
         condition=part["condition"].one_of(conditions),
-        seeds=part["seeds"].seeds() if "seeds" in part else (0,),
+        seeds=seeds(part["seeds"]) if "seeds" in part else (0,),
         trials=trials,
         space=tuple(_range(key, part["space"], ranges[key]) for key in ranges),
     )
 
 
 def _range(key: str, space: Entry, value: Any) -> Range:
-    entry = Entry(f"{space.place}, {key}", value)
+    entry = space.inner(key, value)
     if key.partition(".")[0] not in ("network", "train") or key.endswith((".", ".seed")):
         raise RecipeError(f"{entry.place}: expected a key such as network.tau_syn or train.gain.")
     part = entry.table(RANGE_KEYS, optional=RANGE_KEYS)

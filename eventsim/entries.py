@@ -1,0 +1,141 @@
+"""Files that people write, TOML or JSON: checked value by value, with the places of mistakes.
+
+An :class:`Entry` is a value and its place. What it refuses becomes an error of the class that it
+was made with: where, what came, what was expected.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Any, Literal
+
+from eventsim.errors import EventSimError
+
+ErrorType = type[EventSimError]
+Sign = Literal["any", "not negative", "positive"]
+
+_NUMBERS = {
+    "any": "a finite number",
+    "not negative": "a finite number >= 0",
+    "positive": "a finite number > 0",
+}
+SHOWN = 60  # characters of a wrong value
+LARGEST = (
+    1e300  # beyond it a number counts as infinite; a whole number may be larger than any float
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value of a file.
+
+    Attributes
+    ----------
+    place
+        File and keys, for messages.
+    value
+        As TOML or JSON has it.
+    error
+        What its methods raise.
+    """
+
+    place: str
+    value: Any
+    error: ErrorType
+
+    def wrong(self, expected: str) -> EventSimError:
+        """The error that says what came and what was expected."""
+        text = repr(self.value)
+        came = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+        return self.error(f"{self.place}: is {came}, expected {expected}.")
+
+    def inner(self, key: str, value: Any) -> "Entry":
+        """A value inside this one."""
+        return Entry(f"{self.place}, {key}", value, self.error)
+
+    def table(self, keys: Collection[str], *, optional: Collection[str] = ()) -> dict[str, "Entry"]:
+        """The entries of a table that has no other keys than these, and all that must be."""
+        values = self.mapping(f"a table with keys of {', '.join(keys)}")
+        for key in values:
+            if key not in keys:
+                hint = _meant(key, keys) or f"Keys are {', '.join(keys)}."
+                raise self.error(f"{self.place}: has an unknown key {key!r}. {hint}")
+        missing = [key for key in keys if key not in values and key not in optional]
+        if missing:
+            raise self.error(f"{self.place}: lacks {', '.join(missing)}.")
+        return {key: self.inner(key, value) for key, value in values.items()}
+
+    def mapping(self, expected: str = "a table") -> dict[str, Any]:
+        """The values of a table of any keys."""
+        if not isinstance(self.value, dict):
+            raise self.wrong(expected)
+        return self.value
+
+    def rows(self, expected: str = "a list") -> list["Entry"]:
+        """The entries of a list."""
+        if not isinstance(self.value, list):
+            raise self.wrong(expected)
+        return [
+            Entry(f"{self.place}[{k}]", value, self.error) for k, value in enumerate(self.value)
+        ]
+
+    def text(self) -> str:
+        """A text that is not empty."""
+        if not isinstance(self.value, str) or not self.value.strip():
+            raise self.wrong("a text")
+        return self.value
+
+    def one_of(self, choices: Collection[str]) -> Any:
+        """One of these."""
+        if self.value not in choices:
+            raise self.wrong(f"one of {', '.join(choices)}")
+        return self.value
+
+    def number(self, sign: Sign = "any") -> float:
+        """A finite number of that sign."""
+        value = self.value
+        good = isinstance(value, int | float) and not isinstance(value, bool)
+        if (
+            not good
+            or not abs(value) < LARGEST
+            or (sign == "not negative" and value < 0)
+            or (sign == "positive" and value <= 0)
+        ):
+            raise self.wrong(_NUMBERS[sign])
+        return float(value)
+
+
+def names_in(folder: Traversable, ending: str) -> tuple[str, ...]:
+    """Names without their ending of the files of a folder that end so, sorted."""
+    found = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(name.removesuffix(ending) for name in found if name.endswith(ending)))
+
+
+def unknown(what: str, name: str, known: Iterable[str], *, otherwise: str) -> str:
+    """Message for a name that is not there: what is, and the nearest or another way."""
+    names = tuple(known)
+    hint = _meant(name, names) or otherwise
+    return f"{what} {name!r} is unknown; there are {', '.join(names)}. {hint}"
+
+
+def read_text(path: Traversable, label: str, error: ErrorType) -> str:
+    """A file's text; ``error`` with the label if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise error(f"{label}: cannot be read ({problem}).") from problem
+
+
+def read_toml(path: Traversable, label: str, error: ErrorType) -> dict[str, Any]:
+    """As :func:`read_text`, and parsed; ``error`` if it is no TOML."""
+    try:
+        return tomllib.loads(read_text(path, label, error))
+    except tomllib.TOMLDecodeError as problem:
+        raise error(f"{label}: is not TOML ({problem}).") from problem
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else ""
