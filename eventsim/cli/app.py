@@ -16,7 +16,16 @@ from eventsim.cli.data_app import data_app
 from eventsim.cli.exchange_app import export_command, import_command
 from eventsim.cli.experiment_app import experiment_app
 from eventsim.cli.map_app import map_command
-from eventsim.cli.options import DownloadOption, FileOption, JsonOption
+from eventsim.cli.options import (
+    BackendOption,
+    DownloadOption,
+    FileOption,
+    JsonOption,
+    NetArgument,
+    SamplesOption,
+    SplitOption,
+    ThreadsOption,
+)
 from eventsim.cli.report_app import report
 from eventsim.cli.terminal import Guarded, emit_json, guarded
 
@@ -37,21 +46,7 @@ app.command(rich_help_panel="Use")(cost)
 app.command("map", rich_help_panel="Use")(map_command)
 app.command(rich_help_panel="Use")(report)
 
-Split = Literal["train", "test"]
 Precision = Literal["single", "double"]
-
-BackendOption = Annotated[
-    str | None,
-    typer.Option(
-        "--backend",
-        help="auto (cuda where there is a device, else cpu), cuda, cpu, or reference (slow, the "
-        "definition).",
-    ),
-]
-ThreadsOption = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Threads; all cores by default.")
-]
-SplitOption = Annotated[Split, typer.Option("--split", help="Part of the data set.")]
 
 
 def _version(wanted: bool) -> None:
@@ -352,7 +347,7 @@ def evaluate(
 
 @app.command(rich_help_panel="Use")
 def simulate(
-    net: Annotated[Path, typer.Argument(metavar="NET", help="Network file, or folder of a run.")],
+    net: NetArgument,
     events: Annotated[
         str, typer.Argument(metavar="EVENTS", help="File of EventStream.save, or a data set.")
     ],
@@ -361,9 +356,7 @@ def simulate(
         typer.Option("--out", metavar="TAPE", help="Write all spikes to this .npz file."),
     ] = None,
     split: SplitOption = "test",
-    samples: Annotated[
-        int | None, typer.Option("--samples", min=1, help="Only the first so many recordings.")
-    ] = None,
+    samples: SamplesOption = None,
     backend: BackendOption = None,
     precision: Annotated[Precision, typer.Option("--precision")] = "double",
     threads: ThreadsOption = None,

@@ -1,25 +1,28 @@
 """``eventsim cost``: its options. What it does is imported when it runs: ``--help`` is quick."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from eventsim.cli.options import JsonOption
+from eventsim.cli.options import (
+    BackendOption,
+    EventsArgument,
+    FrameOption,
+    JsonOption,
+    NetArgument,
+    SamplesOption,
+    SplitOption,
+    ThreadsOption,
+)
 from eventsim.cli.terminal import emit_json
 
 DEFAULT_CHIPS = ("45nm", "loihi")
 
 
 def cost(
-    net: Annotated[Path, typer.Argument(metavar="NET", help="Network file, or folder of a run.")],
-    events: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="EVENTS",
-            help="File of EventStream.save, or a data set; the run's own by default.",
-        ),
-    ] = None,
+    net: NetArgument,
+    events: EventsArgument = None,
     chip: Annotated[
         list[str] | None,
         typer.Option(
@@ -37,9 +40,7 @@ def cost(
             help="Time step of the clocked terms; by default that of each chip.",
         ),
     ] = None,
-    frame: Annotated[
-        float, typer.Option("--frame", metavar="MS", help="Frames of the dense RNN and GRU.")
-    ] = 10.0,
+    frame: FrameOption = 10.0,
     weight_bits: Annotated[
         int, typer.Option("--weight-bits", min=1, help="Of a stored weight.")
     ] = 32,
@@ -47,18 +48,10 @@ def cost(
         Path | None,
         typer.Option("--figure", metavar="FILE", help="Draw the energies; .png or .svg."),
     ] = None,
-    split: Annotated[
-        Literal["train", "test"], typer.Option("--split", help="Part of the data set.")
-    ] = "test",
-    samples: Annotated[
-        int | None, typer.Option("--samples", min=1, help="Only the first so many recordings.")
-    ] = None,
-    backend: Annotated[
-        str | None, typer.Option("--backend", help="As in eventsim simulate.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads; all cores by default.")
-    ] = None,
+    split: SplitOption = "test",
+    samples: SamplesOption = None,
+    backend: BackendOption = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count what a network does, exactly, and price it with the figures of chips.

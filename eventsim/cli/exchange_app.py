@@ -5,15 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from eventsim.cli.options import JsonOption
-from eventsim.cli.terminal import emit_json
+from eventsim.cli.options import JsonOption, NetArgument
+from eventsim.cli.terminal import CHECK_FAILED, emit_json
 
 Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
 Unit = Literal["s", "ms"]
 
 
 def export_command(
-    net: Annotated[Path, typer.Argument(metavar="NET", help="Network file, or folder of a run.")],
+    net: NetArgument,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The NIR file to write.")],
     to: Annotated[Literal["nir"], typer.Option("--to", help="Format.")] = "nir",
     target: Annotated[
@@ -71,7 +71,7 @@ def export_command(
     )
     emit_json(found) if as_json else command.show_export(found)
     if not found["check"]["passed"]:
-        raise typer.Exit(1)
+        raise typer.Exit(CHECK_FAILED)
 
 
 def import_command(
@@ -103,4 +103,4 @@ def import_command(
     found = command.import_network(file, out, source=source, dt=dt, time_unit=time_unit)
     emit_json(found) if as_json else command.show_import(found)
     if not found["check"]["passed"]:
-        raise typer.Exit(1)
+        raise typer.Exit(CHECK_FAILED)

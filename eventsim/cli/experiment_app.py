@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eventsim.cli.options import DownloadOption, JsonOption
+from eventsim.cli.options import DownloadOption, FileOption, JsonOption
 from eventsim.cli.terminal import CHECK_FAILED, Guarded, emit_json
 
 
@@ -42,10 +42,6 @@ TaskOption = Annotated[
         help="Data set and the settings that suit it (see: eventsim experiment list), or a TOML "
         "file; the recipe's own by default.",
     ),
-]
-FileOption = Annotated[
-    Path | None,
-    typer.Option("--file", metavar="PATH", help="File or folder of the data set."),
 ]
 HeldOutOption = Annotated[
     list[str] | None,

@@ -5,19 +5,22 @@ from typing import Annotated, Literal
 
 import typer
 
-from eventsim.cli.options import JsonOption
+from eventsim.cli.options import (
+    BackendOption,
+    EventsArgument,
+    JsonOption,
+    NetArgument,
+    NeuronsPerCoreOption,
+    SamplesOption,
+    SplitOption,
+    ThreadsOption,
+)
 from eventsim.cli.terminal import emit_json
 
 
 def map_command(
-    net: Annotated[Path, typer.Argument(metavar="NET", help="Network file, or folder of a run.")],
-    events: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="EVENTS",
-            help="File of EventStream.save, or a data set; the run's own by default.",
-        ),
-    ] = None,
+    net: NetArgument,
+    events: EventsArgument = None,
     chip: Annotated[
         str, typer.Option("--chip", metavar="NAME", help="A chip, or a TOML file of your own.")
     ] = "loihi",
@@ -43,10 +46,7 @@ def map_command(
             "takes the place of a neuron.",
         ),
     ] = "external",
-    neurons_per_core: Annotated[
-        int | None,
-        typer.Option("--neurons-per-core", min=1, help="Fill cores less than the chip allows."),
-    ] = None,
+    neurons_per_core: NeuronsPerCoreOption = None,
     bits: Annotated[
         list[int] | None,
         typer.Option(
@@ -71,19 +71,11 @@ def map_command(
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Write mapping.json and pictures there."),
     ] = None,
-    split: Annotated[
-        Literal["train", "test"], typer.Option("--split", help="Part of the data set.")
-    ] = "test",
-    samples: Annotated[
-        int | None, typer.Option("--samples", min=1, help="Only the first so many recordings.")
-    ] = None,
+    split: SplitOption = "test",
+    samples: SamplesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
-    backend: Annotated[
-        str | None, typer.Option("--backend", help="As in eventsim simulate.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads; all cores by default.")
-    ] = None,
+    backend: BackendOption = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Map a network onto the cores of a chip, weighted by the spikes that it really sends.

@@ -1,10 +1,22 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+Split = Literal["train", "test"]
+
+NetArgument = Annotated[
+    Path, typer.Argument(metavar="NET", help="Network file, or folder of a run.")
+]
+EventsArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="EVENTS",
+        help="File of EventStream.save, or a data set; the run's own by default.",
+    ),
+]
 DataArgument = Annotated[
     str,
     typer.Argument(
@@ -21,3 +33,25 @@ DownloadOption = Annotated[
     bool, typer.Option("--download", help="Fetch the data set if it is missing and can be fetched.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no tables.")]
+SplitOption = Annotated[Split, typer.Option("--split", help="Part of the data set.")]
+SamplesOption = Annotated[
+    int | None, typer.Option("--samples", min=1, help="Only the first so many recordings.")
+]
+BackendOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="auto (cuda where there is a device, else cpu), cuda, cpu, or reference (slow, the "
+        "definition).",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads; all cores by default.")
+]
+FrameOption = Annotated[
+    float, typer.Option("--frame", metavar="MS", help="Frames of the dense RNN and GRU.")
+]
+NeuronsPerCoreOption = Annotated[
+    int | None,
+    typer.Option("--neurons-per-core", min=1, help="Fill cores less than the chip allows."),
+]

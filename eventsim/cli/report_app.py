@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 import typer
 
 from eventsim.cli.cost_app import DEFAULT_CHIPS
-from eventsim.cli.options import JsonOption
+from eventsim.cli.options import (
+    BackendOption,
+    FrameOption,
+    JsonOption,
+    NeuronsPerCoreOption,
+    SamplesOption,
+    SplitOption,
+    ThreadsOption,
+)
 from eventsim.cli.terminal import emit_json
 
 
@@ -42,10 +50,7 @@ def report(
         Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
         typer.Option("--method", help="Of the mapping, as in eventsim map."),
     ] = None,
-    neurons_per_core: Annotated[
-        int | None,
-        typer.Option("--neurons-per-core", min=1, help="Fill cores less than the chip allows."),
-    ] = None,
+    neurons_per_core: NeuronsPerCoreOption = None,
     bits: Annotated[
         list[int] | None,
         typer.Option(
@@ -61,29 +66,19 @@ def report(
             "--dt", metavar="MS", help="Time step of the clocked terms; by default each chip's."
         ),
     ] = None,
-    frame: Annotated[
-        float, typer.Option("--frame", metavar="MS", help="Frames of the dense RNN and GRU.")
-    ] = 10.0,
+    frame: FrameOption = 10.0,
     weight_bits: Annotated[
         int, typer.Option("--weight-bits", min=1, help="Of a stored weight, for the memory.")
     ] = 32,
-    split: Annotated[
-        Literal["train", "test"], typer.Option("--split", help="Part of the data set.")
-    ] = "test",
-    samples: Annotated[
-        int | None, typer.Option("--samples", min=1, help="Only the first so many recordings.")
-    ] = None,
+    split: SplitOption = "test",
+    samples: SamplesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the mapping.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="RUN/report.html by default."),
     ] = None,
-    backend: Annotated[
-        str | None, typer.Option("--backend", help="As in eventsim simulate.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads; all cores by default.")
-    ] = None,
+    backend: BackendOption = None,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write one HTML page that joins training, sparsity, energy and mapping of a run.

@@ -143,7 +143,7 @@ def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> Non
     if not dialect.plain_nodes:
         wrong += [f"{p.name!r} has delays" for p in net.projections.values() if p.delays.any()]
     if wrong or (lost and dt is not None and not lossy):
-        advice = "" if wrong else " Pass lossy=True to write the file without them."
+        advice = "" if wrong else " Pass lossy=True (--lossy) to write the file without them."
         raise NetworkError(
             f"to_nir: {dialect.title} cannot run this network: {'; '.join(wrong + lost)}.{advice}"
         )
