@@ -166,6 +166,15 @@ def fire(cells, par, n, refractory, spikes, start, limit, count):
 
 
 @lean
+def runs_away(since, recent, n, t):
+    """Count a spike of neuron n at t; whether there were too many in a ms."""
+    if t - since[n] > 1.0:
+        since[n], recent[n] = t, 0
+    recent[n] += 1
+    return recent[n] > RUNAWAY_PER_MS
+
+
+@lean
 def _deliver(low, high, t, loop, cells, par, reached, n_reached, mark, epoch):
     """A bundle arrives; neurons that nothing has reached at this time yet join ``reached``."""
     own = low >= OWN
@@ -230,10 +239,7 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
             fire(cells, par, n, refractory[n], spikes, start, limit, count)
             t = cells.time[n]
             count += 1
-            if t - since[n] > 1.0:
-                since[n], recent[n] = t, 0
-            recent[n] += 1
-            if recent[n] > RUNAWAY_PER_MS:
+            if runs_away(since, recent, n, t):
                 return -1 - n, t
             _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
             bundles, waiting = send(bundles, waiting, loop, n, t, t_end)

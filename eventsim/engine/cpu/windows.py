@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.heap import Waiting, enlarged, pop, send, waiting_room
-from eventsim.engine.cpu.queue import advance, fire, release
+from eventsim.engine.cpu.queue import advance, fire, release, runs_away
 from eventsim.engine.cpu.scalar import (
     SMALL_Z,
     crossing,
@@ -32,7 +32,6 @@ from eventsim.engine.cpu.scalar import (
     highest,
     near_forward,
 )
-from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import ALERT, GAP, LEVEL, PEAK, RATE_MEM, RESET, SLOW
 
 # Targets that are brought along together.
@@ -129,10 +128,7 @@ def _catch_up(cells, par, refractory, n, t, spikes, start, limit, count):
             line[n, L_ALERT] = real(-np.inf)
         at = cells.time[n]
         count += 1
-        if at - cells.since[n] > 1.0:
-            cells.since[n], cells.recent[n] = at, 0
-        cells.recent[n] += 1
-        if cells.recent[n] > RUNAWAY_PER_MS:
+        if runs_away(cells.since, cells.recent, n, at):
             return -1 - n, at
     return count, t
 
@@ -283,25 +279,20 @@ def _take(due, heap, waiting, arrivals, outside, end, border):
             return due, n_due, waiting, outside
         if n_due == due.time.size:
             due = enlarged(due, 0)
-        if coming and not (
-            inside
-            and (
-                heap.time[0] < arrivals.time[outside]
-                or (
-                    heap.time[0] == arrivals.time[outside]
-                    and heap.first[0] < arrivals.first[outside]
-                )
-            )
-        ):
+        own = inside and (
+            not coming
+            or heap.time[0] < arrivals.time[outside]
+            or (heap.time[0] == arrivals.time[outside] and heap.first[0] < arrivals.first[outside])
+        )
+        if own:
+            due.time[n_due], due.first[n_due] = heap.time[0], heap.first[0]
+            due.last[n_due] = heap.last[0]
+            pop(heap, waiting)
+            waiting -= 1
+        else:
             due.time[n_due], due.first[n_due] = arrivals.time[outside], arrivals.first[outside]
             due.last[n_due] = arrivals.last[outside]
             outside += 1
-        else:
-            due.time[n_due], due.first[n_due], due.last[n_due] = (
-                heap.time[0], heap.first[0], heap.last[0],
-            )  # fmt: skip
-            pop(heap, waiting)
-            waiting -= 1
         n_due += 1
 
 
