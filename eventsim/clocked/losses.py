@@ -29,6 +29,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from eventsim.clocked.forward import ClockedRun
 from eventsim.clocked.synapses import Array
+from eventsim.train.softmax import softmax_loss
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -120,10 +121,6 @@ class CrossEntropyLoss:
         share = self.gain * weights / weights.sum(axis=0)
         leak = run.clocked.grid.populations[self.output].v_leak
         logits = np.einsum("tb,tbn->bn", share, voltage) + self.gain * leak
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        rows, error = np.arange(labels.size), np.exp(log_p)
-        error[rows, labels] -= 1.0
-        seed = np.einsum("tb,bn->tbn", share, error / max(labels.size, 1))
-        value = float(-log_p[rows, labels].mean())
+        value, by_logit = softmax_loss(logits, labels, "CrossEntropyLoss")
+        seed = np.einsum("tb,bn->tbn", share, by_logit)
         return ClockedOutcome(value, logits, {self.output: seed.astype(voltage.dtype)})
