@@ -26,6 +26,7 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 
+TIE_DECIMALS = 12
 MOST_SEEDS = 20  # a million choices of signs; with more seeds the t-test has to do
 
 
@@ -99,10 +100,16 @@ def _sign_flips(differences: Floats) -> float | None:
         return None
     found = stats.permutation_test(
         (differences,),
-        np.mean,
+        _rounded_mean,
         permutation_type="samples",
         n_resamples=math.inf,  # every choice
         batch=2**14,
         vectorized=True,
     )
     return float(found.pvalue)
+
+
+def _rounded_mean(values: Floats, axis: int = -1) -> Floats:
+    """Means that are equal but for rounding become equal: a choice of signs that ties counts."""
+    rounded: Floats = np.round(np.mean(values, axis=axis), TIE_DECIMALS)
+    return rounded
