@@ -111,5 +111,4 @@ def _sign_flips(differences: Floats) -> float | None:
 
 def _rounded_mean(values: Floats, axis: int = -1) -> Floats:
     """Means that are equal but for rounding become equal: a choice of signs that ties counts."""
-    rounded: Floats = np.round(np.mean(values, axis=axis), TIE_DECIMALS)
-    return rounded
+    return np.asarray(np.round(np.mean(values, axis=axis), TIE_DECIMALS), dtype=np.float64)
