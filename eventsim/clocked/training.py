@@ -6,7 +6,8 @@ the same augmented events in the same batches, once in exact time and once in st
 trained in the units of the grid, as published.
 
 With a folder, a run writes ``config.json``, ``metrics.jsonl``, ``checkpoint.npz`` after every epoch
-and ``last.npz``, the network of exact time, at its end.
+and at its end ``last.npz`` and ``selected.npz``, the networks for exact time of the last epoch and of
+the best validation.
 """
 
 import json
@@ -49,12 +50,17 @@ class ClockedResult:
         After the last epoch, on the grid; ``net.to_network()`` is for exact time.
     last
         Metrics of the last epoch.
+    selected_net, selected
+        Of the epoch with the best validation accuracy, the lower loss where it is equal; those of
+        the last epoch where nothing was held out.
     history
         Metrics of all epochs.
     """
 
     net: ClockedNetwork
     last: Metrics
+    selected_net: ClockedNetwork
+    selected: Metrics
     history: list[Metrics]
 
 
@@ -132,9 +138,12 @@ def train_clocked(
     clocked = ClockedNetwork(state.net, config.dt)
     while state.epoch < config.train.epochs:
         _train_epoch(this, clocked, state)
+    chosen, selected = state.selection()
+    selected_net = ClockedNetwork(chosen, config.dt)
     if home is not None:
         save_network(home / "last.npz", clocked.to_network())
-    return ClockedResult(clocked, state.history[-1], state.history)
+        save_network(home / "selected.npz", selected_net.to_network())
+    return ClockedResult(clocked, state.history[-1], selected_net, selected, state.history)
 
 
 def _begin(this: _Run, start: ClockedNetwork, *, resume: bool) -> RunState:
@@ -190,8 +199,7 @@ def _end_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
         checked = evaluate_clocked(clocked, this.validation, this.config)
         line |= {"validation_loss": checked.loss, "validation_accuracy": checked.accuracy}
     line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
-    state.history.append(line)
-    state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
+    state.end_epoch(line)
     if this.folder is not None:
         save_checkpoint(this.folder / "checkpoint.npz", state, this.origin)
         lines = "".join(json.dumps(line) + "\n" for line in state.history)

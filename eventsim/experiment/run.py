@@ -154,9 +154,13 @@ def _on_grid(
     result = train_clocked(net, training, config, folder, resume=going_on, callback=callback)
     test = spec.data.labelled("test", fold=spec.fold)
     found = evaluate_clocked(result.net, test, config)
+    selected = None
+    if "validation_accuracy" in result.last:
+        chosen = evaluate_clocked(result.selected_net, test, config).accuracy
+        selected = int(result.selected["epoch"]), chosen
     return _Tested(
         found.accuracy,
-        None,  # the grid keeps no network of an earlier epoch
+        selected,
         _mean_rate(found.rates),
         sum(found.synaptic_events.values()),
         found.neuron_updates,

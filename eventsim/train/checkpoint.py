@@ -76,6 +76,21 @@ class RunState:
         place: Arrays = {"epoch": np.array(self.epoch), "batch": np.array(self.batch)}
         return digest(place | self.net.to_arrays() | self.optimiser.to_arrays())
 
+    def end_epoch(self, line: Metrics) -> None:
+        """Note a finished epoch; keep its network if validation was never better."""
+        if "validation_accuracy" in line:
+            best = max(map(_merit, self.history), default=(-1.0, 0.0))
+            if _merit(line) > best:
+                self.selected = self.net.to_host().copy()
+        self.history.append(line)
+        self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
+
+    def selection(self) -> tuple[Network, Metrics]:
+        """Network and metrics of the best validation; of the last epoch if there was none."""
+        if self.selected is None:
+            return self.net.to_host(), self.history[-1]
+        return self.selected, max(self.history, key=_merit)
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -157,6 +172,10 @@ def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState
         raise StorageError(
             f"{path}: is not a whole checkpoint ({type(error).__name__}: {error})."
         ) from error
+
+
+def _merit(line: Metrics) -> tuple[float, float]:
+    return line["validation_accuracy"], -line["validation_loss"]
 
 
 def save_network(path: str | Path, net: Network) -> None:

@@ -290,10 +290,7 @@ def _end_epoch(run: _Run, state: RunState) -> None:
     line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
 
     state.busy = True
-    if len(run.validation) and _merit(line) > max(map(_merit, state.history), default=(-1.0, 0.0)):
-        state.selected = state.net.to_host().copy()
-    state.history.append(line)
-    state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
+    state.end_epoch(line)
     state.busy = False
     run.save(state)
     _write_metrics(run, state)
@@ -302,9 +299,7 @@ def _end_epoch(run: _Run, state: RunState) -> None:
 
 def _finished(run: _Run, state: RunState) -> TrainResult:
     last, net = state.history[-1], state.net.to_host()
-    selected_net, selected = net, last
-    if state.selected is not None:
-        selected_net, selected = state.selected, max(state.history, key=_merit)
+    selected_net, selected = state.selection()
     if run.group.leads:
         save_network(run.folder / "last.npz", net)
         save_network(run.folder / "selected.npz", selected_net)
@@ -327,10 +322,6 @@ def _means(sums: dict[str, float]) -> Metrics:
         "lifted_neurons": sums["lifted"],
         "synaptic_events_per_sample": sums["synaptic_events"] / samples,
     }
-
-
-def _merit(line: Metrics) -> tuple[float, float]:
-    return line["validation_accuracy"], -line["validation_loss"]
 
 
 def _write_metrics(run: _Run, state: RunState) -> None:

@@ -103,6 +103,36 @@ def test_a_stopped_run_ends_with_the_same_bits(tmp_path):
     assert all((stored.parameters()[key] == exact[key]).all() for key in exact)
 
 
+def test_the_network_of_the_best_validation_is_kept(tmp_path):
+    settings = config(epochs=6, validation_fraction=0.25, batch_size=4)
+    data = two_patterns(32)
+    result = clocked.train_clocked(small_net(), data, settings, tmp_path / "whole")
+    merits = [(ln["validation_accuracy"], -ln["validation_loss"]) for ln in result.history]
+    assert result.selected == result.history[merits.index(max(merits))]
+    stored = load_network(tmp_path / "whole" / "selected.npz").parameters()
+    exact = result.selected_net.to_network().parameters()
+    assert all((stored[key] == exact[key]).all() for key in exact)
+
+    def stop(event):
+        if event.kind == "epoch" and event.epoch == result.selected["epoch"]:
+            raise KeyboardInterrupt
+
+    cut = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        clocked.train_clocked(small_net(), data, settings, cut, callback=stop)
+    resumed = clocked.train_clocked(small_net(), data, settings, cut, resume=True)
+    assert resumed.selected["epoch"] == result.selected["epoch"]
+    for key, value in resumed.selected_net.grid.parameters().items():
+        np.testing.assert_array_equal(value, result.selected_net.grid.parameters()[key])
+
+
+def test_nothing_is_chosen_where_nothing_was_held_out():
+    result = clocked.train_clocked(small_net(), two_patterns(8), config(epochs=2))
+    assert result.selected == result.last
+    kept = result.selected_net.grid.parameters()
+    assert all((kept[key] == value).all() for key, value in result.net.grid.parameters().items())
+
+
 def test_a_run_of_other_settings_is_not_resumed(tmp_path):
     data = two_patterns(8)
     clocked.train_clocked(small_net(), data, config(epochs=1), tmp_path)
