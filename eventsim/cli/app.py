@@ -133,6 +133,15 @@ def train(
             help="rsnn: of lateral synapses, one for all (default 1) or a range, such as 1:3.",
         ),
     ] = None,
+    forward_delays: Annotated[
+        str | None,
+        typer.Option(
+            "--forward-delays",
+            metavar="MS",
+            help="Of connections to later hidden populations, one for all (default 0) or a range, "
+            "such as 0:150: then every source has its own. Goes well with --set tail=150.",
+        ),
+    ] = None,
     tau_mem: Annotated[
         float | None, typer.Option("--tau-mem", help="Initial membrane time constant, ms.")
     ] = None,
@@ -257,7 +266,8 @@ def train(
         in_degree=in_degree,
         scale=scale,
         inhibitory=inhibitory,
-        delays=read_delays(delays),
+        delays=read_delays("--delays", delays),
+        forward_delays=read_delays("--forward-delays", forward_delays),
         tau_mem=tau_mem,
         tau_syn=tau_syn,
     )
@@ -374,6 +384,7 @@ def simulate(
 
     command.set_threads(threads, backend)
     stream = command.find_events(events, split=split, samples=samples)
+    stream = command.heard_by(net, stream)
     found = command.simulate_events(
         net, stream, out=out, backend=backend or "auto", precision=precision
     )

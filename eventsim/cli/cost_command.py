@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
-from eventsim.cli.runs import RunSettings
+from eventsim.cli.runs import RunSettings, heard_by
 from eventsim.cli.sources import Split, find_events, find_network
 from eventsim.cli.terminal import print_table, say_backend
 from eventsim.cli.train_command import set_threads
@@ -44,11 +44,11 @@ class Wish:
 def find_stream(net: Path, events: str | None, *, split: Split, samples: int | None) -> EventStream:
     """The events that were named, or those of the run's own data set."""
     if events is not None:
-        return find_events(events, split=split, samples=samples)
+        return heard_by(net, find_events(events, split=split, samples=samples))
     if not net.is_dir():
         raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
     stream = RunSettings.load(net).data.load(split).stream
-    return stream if samples is None else stream[: min(samples, stream.n_samples)]
+    return heard_by(net, stream if samples is None else stream[: min(samples, stream.n_samples)])
 
 
 def price(

@@ -6,7 +6,7 @@ from eventsim.experiment.networks import NetworkSettings
 __all__ = ["NetworkSettings", "option_name", "read_delays"]
 
 
-def read_delays(text: str | None) -> tuple[float, float] | None:
+def read_delays(option: str, text: str | None) -> tuple[float, float] | None:
     """``"1.5"`` or ``"1:3"`` as (low, high) in ms; ParameterError if it is neither."""
     if text is None:
         return None
@@ -15,7 +15,7 @@ def read_delays(text: str | None) -> tuple[float, float] | None:
         return float(low), float(high or low)
     except ValueError:
         raise ParameterError(
-            f"--delays {text}: expected one number such as 1.5, or two such as 1:3 (ms)."
+            f"{option} {text}: expected one number such as 1.5, or two such as 1:3 (ms)."
         ) from None
 
 

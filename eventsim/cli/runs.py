@@ -23,6 +23,7 @@ from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.sources import DataSource, majority_guess
 from eventsim.engine import describe_backend
 from eventsim.errors import ParameterError, StorageError
+from eventsim.events import EventStream
 from eventsim.experiment.files import read_json, write_json
 from eventsim.network import Network
 from eventsim.report import Checked, RunRecord, write_report
@@ -38,6 +39,7 @@ from eventsim.train import (
     train,
 )
 from eventsim.train.choice import output_kind, output_size
+from eventsim.train.evaluation import heard
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ class RunSettings:
 def load_config(folder: Path) -> TrainConfig:
     """The TrainConfig of a run."""
     return TrainConfig.from_dict(read_json(folder / "config.json"))
+
+
+def heard_by(net: Path, stream: EventStream) -> EventStream:
+    """Recordings as the network of a run hears them, with its tail; a file alone says nothing."""
+    return heard(stream, load_config(net)) if net.is_dir() else stream
 
 
 def holds_run(folder: Path) -> bool:

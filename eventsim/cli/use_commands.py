@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import typer
 
-from eventsim.cli.runs import RunSettings, load_config
+from eventsim.cli.runs import RunSettings, heard_by, load_config
 from eventsim.cli.sources import Split, find_data, find_events, find_network
 from eventsim.cli.terminal import percent, say_backend, show_table
 from eventsim.cli.train_command import set_threads, with_precision
@@ -20,6 +20,7 @@ from eventsim.train import evaluate
 __all__ = [
     "evaluate_run",
     "find_events",
+    "heard_by",
     "set_threads",
     "show_evaluation",
     "show_simulation",

@@ -10,7 +10,7 @@ from eventsim.clocked.config import ClockedConfig
 from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.network import ClockedNetwork
 from eventsim.train.data import AnyEvents
-from eventsim.train.evaluation import check_fit
+from eventsim.train.evaluation import check_fit, heard
 from eventsim.train.regularise import MS_PER_S
 
 
@@ -64,7 +64,8 @@ def evaluate_clocked(
     longest_first = np.argsort(-data.stream.duration, kind="stable")
     for index in data.stream.batches(config.train.batch_size, order=longest_first):
         batch = data[index]
-        done = run(clocked, batch.stream, precision=config.train.precision, clip=config.clip)
+        stream = heard(batch.stream, config.train)
+        done = run(clocked, stream, precision=config.train.precision, clip=config.clip)
         outcome = config.loss()(done, batch.labels)
         predicted = outcome.logits.argmax(axis=1)
         np.add.at(confusion, (batch.labels, predicted), 1)

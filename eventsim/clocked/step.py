@@ -14,6 +14,7 @@ from eventsim.clocked.network import ClockedNetwork
 from eventsim.network import Network
 from eventsim.train import LabelledEvents, RateBand, augment, lift_silent
 from eventsim.train.checkpoint import Metrics, RunState
+from eventsim.train.evaluation import heard
 from eventsim.train.optimiser import STABLE_FRACTION
 from eventsim.train.regularise import MS_PER_S
 
@@ -51,7 +52,8 @@ def train_batch(
     longest_first = np.argsort(-stream.duration, kind="stable")
     stream, labels = stream[longest_first], batch.labels[longest_first]
     seconds = float(stream.duration.sum()) / MS_PER_S
-    done = run(clocked, stream, precision=train.precision, clip=config.clip, keep=True)
+    asked = heard(stream, train)
+    done = run(clocked, asked, precision=train.precision, clip=config.clip, keep=True)
     outcome = config.loss()(done, labels)
     counts = spike_counts(done)
     hidden = {name: count for name, count in counts.items() if name != train.output}

@@ -6,8 +6,8 @@ the same augmented events in the same batches, once in exact time and once in st
 trained in the units of the grid, as published.
 
 With a folder, a run writes ``config.json``, ``metrics.jsonl``, ``checkpoint.npz`` after every epoch
-and at its end ``last.npz`` and ``selected.npz``, the networks for exact time of the last epoch and of
-the best validation.
+and, at its end, ``last.npz`` and ``selected.npz``: the networks, for exact time, of the last epoch
+and of the best validation.
 """
 
 import json

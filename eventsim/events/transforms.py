@@ -14,6 +14,7 @@ drop               deletes each event with a probability                    the 
 jitter             moves each event by its own time, reflected at 0 and T   none
 superpose          puts two samples on top of each other                    none
 mix                as superpose, each sample thinned to its share           the thinned ones
+extend             lets a sample go on in silence                           none
 crop               cuts a window in time                                    outside the window
 random_crop        as crop, at a random place in each sample                outside the window
 refractory_filter  enforces a least interval between events of a channel    the ones too early
@@ -132,6 +133,25 @@ def mix(
         kept = rng.random(stream.n_events) < kept_share[sample_of_event(stream.offsets)]
         parts.append(_rebuilt(stream, stream.times, stream.channels, kept))
     return superpose(*parts), share
+
+
+def extend(stream: EventStream, time: float) -> EventStream:
+    """Let each sample last ``time`` ms longer. Shares the arrays of events.
+
+    Raises
+    ------
+    ParameterError
+        ``time`` is no finite value >= 0.
+    """
+    if not 0 <= time < np.inf:
+        raise ParameterError(f"extend: time is {time} ms, expected a finite value >= 0.")
+    return EventStream(
+        stream.times,
+        stream.channels,
+        stream.offsets,
+        n_channels=stream.n_channels,
+        duration=stream.duration + time,
+    )
 
 
 def crop(stream: EventStream, begin: ArrayLike, end: ArrayLike | None = None) -> EventStream:

@@ -36,6 +36,8 @@ class NetworkSettings:
     ----------
     model, hidden, tau_mem, tau_syn
         Of every network.
+    forward_delays
+        (low, high) in ms, of connections to later hidden populations, drawn per source.
     self_recurrent, skip
         Of :func:`eventsim.scsr`.
     lateral, inhibitory, delays
@@ -61,6 +63,7 @@ class NetworkSettings:
     skip: bool = True
     tau_mem: float = 20.0
     tau_syn: float = 10.0
+    forward_delays: tuple[float, float] = (0.0, 0.0)
     lateral: LateralName = "dense"
     probability: float | None = None
     in_degree: int | None = None
@@ -72,7 +75,7 @@ class NetworkSettings:
     spread: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "delays"):
+        for name in ("hidden", "delays", "forward_delays"):
             given: Any = getattr(self, name)
             self._require(name, isinstance(given, list | tuple), "a list")
             object.__setattr__(self, name, tuple(given))
@@ -86,8 +89,10 @@ class NetworkSettings:
             self._require(name, _is_number(getattr(self, name), above=0.0), "a number > 0")
         for name in ("refractory", "mean"):
             self._require(name, _is_number(getattr(self, name)), "a number")
-        pair = len(self.delays) == 2 and all(map(_is_number, self.delays))
-        self._require("delays", pair, "two numbers, low and high (ms)")
+        for name in ("delays", "forward_delays"):
+            given = getattr(self, name)
+            pair = len(given) == 2 and all(map(_is_number, given))
+            self._require(name, pair, "two numbers, low and high (ms)")
 
     @classmethod
     def from_options(
@@ -153,6 +158,7 @@ class NetworkSettings:
                 n_outputs,
                 self_recurrent=self.self_recurrent,
                 skip=self.skip,
+                forward_delays=_range(self.forward_delays),
                 output=output,
                 tau_mem=self.tau_mem,
                 tau_syn=self.tau_syn,
@@ -161,14 +167,14 @@ class NetworkSettings:
                 spread=self.spread,
                 seed=seed,
             )
-        low, high = self.delays
         return rsnn(
             n_inputs,
             self.hidden,
             n_outputs,
             output=output,
             lateral=self._lateral(),
-            delays=low if low == high else (low, high),
+            delays=_range(self.delays),
+            forward_delays=_range(self.forward_delays),
             inhibitory=self.inhibitory,
             tau_mem=self.tau_mem,
             tau_syn=self.tau_syn,
@@ -193,6 +199,12 @@ class NetworkSettings:
             raise ParameterError(
                 f"NetworkSettings: {name} is {getattr(self, name)!r}, expected {expected}."
             )
+
+
+def _range(delays: tuple[float, float]) -> float | tuple[float, float]:
+    """As the builders take it: one number where all are the same."""
+    low, high = delays
+    return low if low == high else delays
 
 
 def _is_number(value: object, *, above: float = -math.inf) -> bool:

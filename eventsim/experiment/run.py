@@ -33,6 +33,7 @@ from eventsim.experiment.reading import flat
 from eventsim.experiment.resolve import RunSpec, Shape, count_trained
 from eventsim.network import Network
 from eventsim.train import TrainConfig, evaluate, train
+from eventsim.train.evaluation import heard
 from eventsim.train.loop import Callback
 
 SETTINGS, RESULT, ERROR = "run.json", "result.json", "error.txt"
@@ -174,7 +175,7 @@ def operations_per_inference(
     """Synaptic operations and neuron updates, each a mean over the recordings."""
     operations = updates = 0
     for index in data.stream.batches(config.batch_size):
-        stream = data[index].stream
+        stream = heard(data[index].stream, config)
         tape = simulate(net, stream, backend=config.backend, precision=config.precision)
         found = count(net, tape)
         operations += sum(int(events.sum()) for events in found.synaptic_events.values())

@@ -1,14 +1,18 @@
 """What the builders share: populations in a row, from the input to the output."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from eventsim.errors import NetworkError
+from eventsim.errors import NetworkError, ParameterError
 from eventsim.network.network import Network
+from eventsim.network.parts import Population
 
 Output = Literal["readout", "spiking"]
+Delays = float | tuple[float, float]
 
 
 def stack(
@@ -47,3 +51,26 @@ def stack(
             "output", n_outputs, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory
         )
     return net
+
+
+def check_delays(builder: str, name: str, given: Delays) -> None:
+    """Raise ParameterError unless ``given`` is a number >= 0 or a range of such."""
+    low, high = given if isinstance(given, tuple) and len(given) == 2 else (given, given)
+    good = all(isinstance(value, int | float) for value in (low, high))
+    if not (good and 0 <= low <= high < math.inf):
+        raise ParameterError(
+            f"{builder}: {name} is {given}, expected a number >= 0 or (low, high), "
+            "0 <= low <= high (ms)."
+        )
+
+
+def axon_delays(
+    given: Delays, source: Population, target: Population, rng: np.random.Generator
+) -> ArrayLike:
+    """Delays of a feedforward projection, ms: one for all, or one per source in the range.
+
+    None to a readout, whose answer is a function of all of its voltage.
+    """
+    if target.kind == "readout":
+        return 0.0
+    return rng.uniform(*given, source.size) if isinstance(given, tuple) else given

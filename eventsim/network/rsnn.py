@@ -38,12 +38,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import ParameterError
 from eventsim.network.lateral import Lateral, draw_pattern
-from eventsim.network.layers import Output, stack
+from eventsim.network.layers import Delays, Output, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import Population
 
 Floats = NDArray[np.float64]
-Delays = float | tuple[float, float]
 
 INPUT_GAIN = 2.0
 # Hidden to hidden, ms, over tau_syn; tests/unit/network/test_rsnn.py holds the rates that they
@@ -90,7 +89,7 @@ def rsnn(
         range, drawn for every synapse. (Where there are exactly as many synapses as neurons, one
         per source; see :meth:`Network.connect`.)
     forward_delays
-        Of feedforward synapses, as ``delays``.
+        As :func:`eventsim.scsr`.
     inhibitory
         Fraction of every hidden population, 0 < f < 1, whose weights onto spiking neurons are all
         negative; those of the others are all positive. At least one neuron of each sign, in random
@@ -108,7 +107,9 @@ def rsnn(
     ------
     NetworkError, ShapeError, ParameterError
     """
-    _check(delays, forward_delays, inhibitory, spread)
+    check_delays("rsnn", "delays", delays)
+    check_delays("rsnn", "forward_delays", forward_delays)
+    _check(inhibitory, spread)
     net = stack(
         "rsnn",
         (n_inputs, hidden, n_outputs),
@@ -124,7 +125,7 @@ def rsnn(
         pre, post = net.population(before), net.population(name)
         shape = (pre.size, post.size)
         weights = draw.forward(pre, post, signs).reshape(shape)
-        net.connect(before, name, weights, delays=draw.delays(forward_delays, shape))
+        net.connect(before, name, weights, delays=axon_delays(forward_delays, pre, post, draw.rng))
         if name == "output":
             break
         signs = draw.signs(post.size, inhibitory)
@@ -133,7 +134,7 @@ def rsnn(
             sources = np.repeat(np.arange(post.size), np.diff(synapses.indptr))
             degree = synapses.nnz / post.size
             synapses.data = draw.weights(sources, degree, gain=lateral_gain, signs=signs)
-            net.connect(name, name, synapses, delays=draw.delays(delays, (synapses.nnz,)))
+            net.connect(name, name, synapses, delays=draw.delays(delays, synapses.nnz))
         before = name
     return net
 
@@ -187,20 +188,12 @@ class _Draw:
         size = deviation * np.abs(self.rng.standard_normal(sources.size))
         return np.asarray(size * by_source[sources])
 
-    def delays(self, delays: Delays, shape: tuple[int, ...]) -> ArrayLike:
+    def delays(self, delays: Delays, n_synapses: int) -> ArrayLike:
         """One for all, or one per synapse."""
-        return self.rng.uniform(*delays, shape) if isinstance(delays, tuple) else delays
+        return self.rng.uniform(*delays, n_synapses) if isinstance(delays, tuple) else delays
 
 
-def _check(delays: Delays, forward_delays: Delays, inhibitory: float | None, spread: float) -> None:
-    for name, value in (("delays", delays), ("forward_delays", forward_delays)):
-        if isinstance(value, tuple) and not (
-            len(value) == 2 and 0 <= value[0] <= value[1] < math.inf
-        ):
-            raise ParameterError(
-                f"rsnn: {name} is {value}, expected a number >= 0 or (low, high), 0 <= low <= high "
-                "(ms)."
-            )
+def _check(inhibitory: float | None, spread: float) -> None:
     if inhibitory is not None and not 0 < inhibitory < 1:
         raise ParameterError(
             f"rsnn: inhibitory is {inhibitory}, expected 0 < fraction < 1, or None for both signs "

@@ -7,6 +7,11 @@ may receive from every earlier population, the input included. Initial weights a
 
 with :math:`n` the number of sources and :math:`g` a gain per projection kind, so that neurons of
 every layer begin in a regime in which they fire.
+
+**Delays.** With ``forward_delays=(low, high)`` every channel and neuron sends to each later hidden
+population after a time of its own: what was heard up to ``high`` ms ago meets what is heard now,
+and neurons can answer to sequences that are longer than their time constants. Such delays cost no
+operations; see :mod:`eventsim.train.config` for what they bring.
 """
 
 from collections.abc import Sequence
@@ -15,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.errors import NetworkError
-from eventsim.network.layers import Output, stack
+from eventsim.network.layers import Delays, Output, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import self_recurrent as self_weights
 
@@ -29,6 +34,7 @@ def scsr(
     *,
     self_recurrent: bool = True,
     skip: Skips = True,
+    forward_delays: Delays = 0.0,
     output: Output = "readout",
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 5.0,
@@ -48,6 +54,9 @@ def scsr(
     skip
         True: every population receives from all earlier ones. False: only from the one before.
         Or a list of extra ``(source, target)`` names.
+    forward_delays
+        ms, of connections to later spiking populations: one number, or ``(low, high)``: uniform
+        in this range, one for every source of every projection.
     output
         ``readout``: leaky integrators. ``spiking``: neurons with a threshold.
     tau_mem, tau_syn
@@ -58,12 +67,13 @@ def scsr(
     mean, spread
         :math:`\mu` and :math:`\sigma` of the initial weights, see the module.
     seed
-        Seed or generator of the initial weights.
+        Seed or generator of the initial weights and delays. Delays do not change the weights.
 
     Raises
     ------
     NetworkError, ShapeError, ParameterError
     """
+    check_delays("scsr", "forward_delays", forward_delays)
     net = stack(
         "scsr",
         (n_inputs, hidden, n_outputs),
@@ -73,15 +83,20 @@ def scsr(
         refractory=refractory,
     )
     rng, names = np.random.default_rng(seed), list(net.populations)
+    drawn = []
     for source, target in _connections(names, skip):
         pre, post = net.population(source), net.population(target)
         gain = 2.0 if pre.kind == "input" else 1.0
         bias = 0.0 if post.kind == "readout" else mean * gain / pre.size
         shape = (pre.size, post.size)
-        net.connect(source, target, rng.normal(bias, spread * gain / np.sqrt(pre.size), shape))
+        drawn.append((pre, post, rng.normal(bias, spread * gain / np.sqrt(pre.size), shape)))
+    own = [rng.normal(0.0, 0.1, net.population(name).size) for name in names[1:-1]]
+    for pre, post, weights in drawn:
+        delays = axon_delays(forward_delays, pre, post, rng)
+        net.connect(pre.name, post.name, weights, delays=delays)
     if self_recurrent:
-        for name in names[1:-1]:
-            net.connect(name, name, self_weights(rng.normal(0.0, 0.1, net.population(name).size)))
+        for name, values in zip(names[1:-1], own, strict=True):
+            net.connect(name, name, self_weights(values))
     return net
 
 

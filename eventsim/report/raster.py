@@ -22,6 +22,7 @@ from eventsim.report.style import (
 )
 from eventsim.train import LabelledEvents, TrainConfig
 from eventsim.train.choice import make_loss
+from eventsim.train.evaluation import heard
 
 N_SHOWN = 4
 N_SEARCHED = 128
@@ -70,7 +71,8 @@ def choose(net: Network, test: LabelledEvents, config: TrainConfig) -> Shown:
 def _run(
     net: Network, data: LabelledEvents, config: TrainConfig
 ) -> tuple[SpikeTape, NDArray[np.int64]]:
-    tape = simulate(net, data.stream, backend=config.backend, precision=config.precision)
+    stream = heard(data.stream, config)
+    tape = simulate(net, stream, backend=config.backend, precision=config.precision)
     return tape, make_loss(config, data.labels, data.class_names).predictions(net, tape)
 
 

@@ -61,6 +61,9 @@ class TrainConfig:
         processes does not; see :mod:`eventsim.train.parallel`.
     validation_fraction
         Share of every class of the training data that is held out, in [0, 1).
+    tail
+        ms of silence during which the network runs on after every recording, whatever evaluates
+        it by these settings: at least the longest delay, if what was heard last is to count.
     loss
         One of the table in :mod:`eventsim.train.choice`: ``cross_entropy`` on the readout's
         weighted integral, its maximum or its last value; ``first_spike``, ``spike_count`` or
@@ -122,6 +125,7 @@ class TrainConfig:
     seed: int = 0
     shards: int = 1
     validation_fraction: float = 0.1
+    tail: float = 0.0
     loss: LossName = "cross_entropy"
     output: str = "output"
     time_constant: float | None = None
@@ -165,6 +169,7 @@ class TrainConfig:
         _require("shards", self.shards, few, f"1 .. {self.batch_size}, the batch size")
         fraction = self.validation_fraction
         _require("validation_fraction", fraction, 0 <= fraction < 1, "0 <= x < 1")
+        _require("tail", self.tail, 0 <= self.tail < math.inf, "a finite value >= 0 (ms)")
         _require("loss", self.loss, self.loss in get_args(LossName), f"one of {get_args(LossName)}")
         precisions = get_args(Precision)
         _require("precision", self.precision, self.precision in precisions, f"one of {precisions}")

@@ -11,6 +11,7 @@ from eventsim.engine import place, simulate
 from eventsim.errors import DataError, NetworkError, ShapeError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.namespace import to_host
+from eventsim.events.transforms import extend
 from eventsim.network import Network
 from eventsim.train.choice import (
     answer_count,
@@ -42,7 +43,7 @@ class Evaluation:
         Samples of class [true, predicted]; as many columns as output neurons (``ctc``: as classes,
         and a last one for all other strings).
     rates
-        Spikes per neuron and second, [size] by spiking population.
+        Spikes per neuron and second of recording, [size] by spiking population.
     synaptic_events
         Mean number per sample, by projection.
     n_samples
@@ -77,7 +78,7 @@ def evaluate(
     data
         The recordings, in memory or in a file; not augmented.
     config
-        Gives the loss, the output population, the batch size, backend and precision.
+        Gives the loss, the output population, the tail, the batch size, backend and precision.
     group
         Processes that divide the batches among them; each gets the whole result, with the same
         bits as one process alone.
@@ -151,7 +152,18 @@ def _tally(net: Network, batch: LabelledEvents, config: TrainConfig) -> Floats:
 
 def run_resident(net: Network, stream: EventStream, config: TrainConfig) -> SpikeTape:
     """A run as ``config`` says, whose spikes stay on the device."""
-    return simulate(net, stream, backend=config.backend, precision=config.precision, resident=True)
+    return simulate(
+        net,
+        heard(stream, config),
+        backend=config.backend,
+        precision=config.precision,
+        resident=True,
+    )
+
+
+def heard(stream: EventStream, config: TrainConfig) -> EventStream:
+    """Recordings as a network hears them: each followed by the tail of ``config``."""
+    return extend(stream, config.tail) if config.tail else stream
 
 
 def spiking_names(net: Network) -> list[str]:

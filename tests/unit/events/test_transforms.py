@@ -12,6 +12,7 @@ from eventsim.events.transforms import (
     channel_shift,
     crop,
     drop,
+    extend,
     jitter,
     mix,
     random_crop,
@@ -300,3 +301,18 @@ def test_jitter_moves_events_by_its_deviation():
     )
     moved = jitter(stream, 2.0, rng=np.random.default_rng(3))
     assert moved.times.std() == pytest.approx(2.0, rel=0.03)
+
+
+@given(streams(), st.sampled_from([0.0, 0.1, 150.0]))
+def test_extend_only_lengthens(stream, time):
+    longer = extend(stream, time)
+    np.testing.assert_array_equal(longer.duration, stream.duration + time)
+    for name in ("times", "channels", "offsets"):
+        np.testing.assert_array_equal(getattr(longer, name), getattr(stream, name))
+
+
+@pytest.mark.parametrize("time", [-1.0, np.inf, np.nan])
+def test_extend_refuses_what_is_no_time(time):
+    stream = EventStream.from_samples([([1.0], [0])], n_channels=1, duration=2.0)
+    with pytest.raises(ParameterError, match="expected a finite value >= 0"):
+        extend(stream, time)

@@ -49,8 +49,10 @@ def test_populations_follow_each_other_and_each_projects_onto_itself():
     }
     assert net.projections["hidden1->hidden1"].delays == 1.5
     delays = net.projections["input->hidden1"].delays
-    assert delays.shape == (4, 6)
+    assert delays.shape == (4,)
     assert 0.5 <= delays.min() < delays.max() <= 2.0
+    assert net.projections["hidden1->hidden2"].delays.shape == (6,)
+    assert net.projections["hidden2->output"].delays == 0.0
 
 
 def test_output_may_spike():
@@ -203,7 +205,7 @@ def test_gradients_reach_lateral_weights_and_delays(backend):
         ({"lateral": es.RandomLateral(in_degree=6)}, "5 others"),
         ({"delays": (2.0, 1.0)}, r"delays is \(2.0, 1.0\)"),
         ({"forward_delays": (-1.0, 1.0)}, "forward_delays"),
-        ({"delays": -1.0}, "delay is -1.0"),
+        ({"delays": -1.0}, "delays is -1.0"),
         ({"inhibitory": 1.0}, "inhibitory is 1.0"),
         ({"inhibitory": 0.5, "spread": 0.0}, "spread is 0.0"),
     ],

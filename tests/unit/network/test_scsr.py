@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.errors import ParameterError
 from tests.support.nets import random_stream
 
 
@@ -67,3 +68,26 @@ def test_built_network_runs_and_learns(backend):
 def test_impossible_layers_are_refused(hidden):
     with pytest.raises(es.errors.EventSimError, match="hidden"):
         es.scsr(4, hidden, 2)
+
+
+def test_forward_delays_are_of_every_source_and_leave_the_weights_as_they_are():
+    plain, delayed = (es.scsr(5, (6, 4), 3, seed=2, forward_delays=d) for d in (0.0, (5.0, 40.0)))
+    before, after = plain.parameters(), delayed.parameters()
+    assert all(np.array_equal(before[k], after[k]) for k in before if not k.endswith(".delays"))
+    sizes = {"input->hidden1": 5, "input->hidden2": 5, "hidden1->hidden2": 6}
+    for name, projection in delayed.projections.items():
+        if name not in sizes:  # to the readout, and of a neuron onto itself
+            assert not projection.delays.any(), name
+            continue
+        assert projection.delays.shape == (sizes[name],)
+        assert 5.0 <= projection.delays.min() < projection.delays.max() <= 40.0
+    drawn = [delayed.projections[name].delays for name in ("input->hidden1", "input->hidden2")]
+    assert (drawn[0] != drawn[1]).all()
+    same = es.scsr(5, (6, 4), 3, forward_delays=3.0)
+    assert all(same.projections[name].delays == 3.0 for name in sizes)
+
+
+@pytest.mark.parametrize("given", [-1.0, (2.0, 1.0), (0.0, np.inf), (1.0,), "5"])
+def test_forward_delays_outside_their_domain_are_refused(given):
+    with pytest.raises(ParameterError, match="scsr: forward_delays is"):
+        es.scsr(5, (6,), 3, forward_delays=given)

@@ -1,10 +1,15 @@
 """evaluate: its numbers against a count by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import eventsim as es
+from eventsim.clocked import ClockedConfig, evaluate_clocked, from_network
 from eventsim.engine import simulate
-from eventsim.train import CrossEntropy, TrainConfig, evaluate
+from eventsim.events.transforms import extend
+from eventsim.train import CrossEntropy, LabelledEvents, TrainConfig, evaluate, train
 from tests.unit.train.task import DURATION, small_net, two_patterns
 
 CONFIG = TrainConfig(batch_size=5, precision="double", time_constant=40.0)
@@ -27,3 +32,38 @@ def test_evaluation_agrees_with_one_batch_by_hand():
     for name, number in tape.synaptic_events.items():
         assert result.synaptic_events[name] == pytest.approx(number / 12)
     assert result.n_samples == 12
+
+
+def longer(data, time):
+    return LabelledEvents(extend(data.stream, time), data.labels, data.class_names)
+
+
+def test_tail_is_silence_after_every_recording():
+    net = es.scsr(6, (8,), 2, forward_delays=(10.0, 30.0))
+    data = two_patterns(12)
+    tailed = replace(CONFIG, tail=25.0)
+    whole, cut = evaluate(net, longer(data, 25.0), CONFIG), evaluate(net, data, CONFIG)
+    found = evaluate(net, data, tailed)
+    assert found.loss == whole.loss != cut.loss
+    assert dict(found.synaptic_events) == dict(whole.synaptic_events)
+    spikes = found.rates["hidden1"] * DURATION
+    np.testing.assert_allclose(spikes, whole.rates["hidden1"] * (DURATION + 25.0))
+
+    clocked = from_network(net, dt=1.0)
+    steps = [
+        evaluate_clocked(clocked, d, ClockedConfig(train=c)).neuron_updates
+        for d, c in ((data, on_grid(tailed)), (longer(data, 25.0), on_grid(CONFIG)))
+    ]
+    assert steps[0] == steps[1]
+
+
+def on_grid(config):
+    return replace(config, bip=())
+
+
+def test_training_hears_the_tail(tmp_path):
+    net, data = small_net(), two_patterns(8)
+    config = replace(CONFIG, epochs=2, validation_fraction=0.25, rate_strength=0.0)
+    one = train(net, data, replace(config, tail=15.0), tmp_path / "tail").net.parameters()
+    two = train(net, longer(data, 15.0), config, tmp_path / "longer").net.parameters()
+    assert all(np.array_equal(one[key], two[key]) for key in one)
