@@ -46,6 +46,7 @@ _ENTRIES: tuple[tuple[DatasetInfo, OpenSource], ...] = (
     (spoken_digits.INFO, spoken_digits.source),
     (fsdd.INFO, fsdd.source),
     (ntidigits.INFO, ntidigits.source),
+    (ntidigits.STRINGS, ntidigits.strings_source),
     (ti46.INFO["digits"], ti46.digits),
     (ti46.INFO["alpha"], ti46.alpha),
     (shd.SHD, shd.source),

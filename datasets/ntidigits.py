@@ -7,6 +7,11 @@ There are two ways to divide the samples. The **official** one is the file's own
 first utterances as train and the second as test, with the same speakers on both sides; it is
 easier, so name it with every result: ``Dataset.split`` does.
 
+As ``ntidigits`` the samples are single digits. As ``ntidigits_strings`` they are all samples, and a
+class is what was said, digit by digit: ``"seven five five seven"``. Single digits come first among
+its classes, in both halves, so that words have the same numbers everywhere; what else is said
+differs. Such samples are learned by the loss ``ctc``.
+
 References
 ----------
 Anumula, Neil, Delbruck, Liu (2018), Feature representations for neuromorphic audio spike streams,
@@ -14,7 +19,7 @@ Front. Neurosci. 12:23. tonic 1.7, ``tonic.datasets.NTIDIGITS18`` (address and c
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +35,6 @@ from eventsim.datasets.ntidigits_file import (
     HALVES,
     N_CHANNELS,
     Key,
-    labels_of,
     parse_key,
     read,
     read_keys,
@@ -40,17 +44,16 @@ from eventsim.datasets.ntidigits_file import (
 )
 from eventsim.datasets.sources import Source
 from eventsim.errors import DataError
-from eventsim.events import EventStream, Recording, gather
+from eventsim.events import Recording, gather
 
 __all__ = [
     "CLASS_NAMES",
     "INFO",
     "MD5",
+    "STRINGS",
     "N_CHANNELS",
     "URL",
     "Key",
-    "Strings",
-    "labels_of",
     "load",
     "load_strings",
     "load_through_tonic",
@@ -59,6 +62,7 @@ __all__ = [
     "read",
     "read_keys",
     "source",
+    "strings_source",
     "write",
 ]
 
@@ -86,32 +90,16 @@ INFO = DatasetInfo(
     parts=("train", "test", "ab-train", "ab-test"),
     samples="2,463 + 2,486 single digits; 8,621 + 8,697 with connected ones",
 )
+STRINGS = replace(
+    INFO,
+    name="ntidigits_strings",
+    description="N-TIDIGITS18: connected digits; a class is all that was said",
+    samples="8,621 + 8,697, of one to seven digits",
+)
 _OTHERWISE = (
     "The address often does not work; the authors of the data set (Sensors group, INI Zurich) give "
     "another. For a set of the same layout that is made here, use 'spoken_digits'."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Strings:
-    """Connected digits: recordings in which one or more digits are said.
-
-    Attributes
-    ----------
-    stream
-        Events of all samples.
-    keys
-        Key of every sample; ``keys[k].labels`` are the labels of its digits in their order.
-    split
-        As :class:`~eventsim.datasets.Dataset`.
-    """
-
-    stream: EventStream
-    keys: tuple[Key, ...]
-    split: Split
-
-    def __len__(self) -> int:
-        return len(self.keys)
 
 
 def load(
@@ -147,20 +135,7 @@ def source(
     split: Split = "train", *, root: str | Path | None = None, download: bool = False
 ) -> Source:
     """As :func:`load`, before the events are read."""
-    division, half = _parsed(split)
-    path = locate(root=root, download=download)
-    return Source(
-        INFO,
-        f"{division}-{half}",
-        make=partial(_samples, path, division, half),
-        key=lambda: {
-            "file": file_digest(path),
-            "split": f"{division}-{half}",
-            "code": code_digest(
-                __file__, *(str(m.__file__) for m in (hdf5, ntidigits_file, units))
-            ),
-        },
-    )
+    return _source(INFO, split, 1, root, download)
 
 
 def load_strings(
@@ -169,14 +144,47 @@ def load_strings(
     n_digits: int | None = None,
     root: str | Path | None = None,
     download: bool = False,
-) -> Strings:
-    """As :func:`load`, the samples in which ``n_digits`` digits are said, or any number."""
+) -> Dataset:
+    """As :func:`load`, the samples in which ``n_digits`` digits are said, or any number.
+
+    Classes are what was said, digit by digit; single digits are the first ones.
+    """
+    return strings_source(split, n_digits=n_digits, root=root, download=download).load()
+
+
+def strings_source(
+    split: Split = "train",
+    *,
+    n_digits: int | None = None,
+    root: str | Path | None = None,
+    download: bool = False,
+) -> Source:
+    """As :func:`load_strings`, before the events are read."""
+    return _source(STRINGS, split, n_digits, root, download)
+
+
+def _source(
+    info: DatasetInfo,
+    split: Split,
+    n_digits: int | None,
+    root: str | Path | None,
+    download: bool,
+) -> Source:
     division, half = _parsed(split)
     path = locate(root=root, download=download)
-    wanted = _wanted(path, division, half, n_digits)
-    keys = tuple(key for _, key in wanted)
-    stream = gather(recordings(path, wanted), n_channels=N_CHANNELS)
-    return Strings(stream, keys, f"{division}-{half}")
+    return Source(
+        info,
+        f"{division}-{half}",
+        make=partial(_samples, path, division, half, n_digits),
+        key=lambda: {
+            "file": file_digest(path),
+            "split": f"{division}-{half}",
+            "digits": str(n_digits),
+            "code": code_digest(
+                __file__, *(str(m.__file__) for m in (hdf5, ntidigits_file, units))
+            ),
+        },
+    )
 
 
 def load_through_tonic(split: Split = "train", *, save_to: str | Path) -> Dataset:
@@ -266,15 +274,20 @@ def _wanted(path: Path, division: str, half: str, n_digits: int | None) -> list[
     return found
 
 
-def _samples(path: Path, division: str, half: str) -> Samples:
-    wanted = _wanted(path, division, half, 1)
+def _samples(path: Path, division: str, half: str, n_digits: int | None) -> Samples:
+    """What is said, digit by digit, is the class; that of a single digit is its label."""
+    wanted = _wanted(path, division, half, n_digits)
     keys = [key for _, key in wanted]
+    said = [" ".join(CLASS_NAMES[label] for label in key.labels) for key in keys]
+    names = (*CLASS_NAMES, *sorted(set(said) - set(CLASS_NAMES)))
+    number = {name: k for k, name in enumerate(names)}
     return Samples(
         recordings=recordings(path, wanted),
-        labels=labels_of(keys),
+        labels=np.array([number[one] for one in said], np.int64),
         groups=np.array([key.speaker for key in keys]),
         keys=np.array([str(key) for key in keys]),
         n_channels=N_CHANNELS,
+        class_names=names,
     )
 
 

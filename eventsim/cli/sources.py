@@ -78,5 +78,5 @@ def find_events(place: str, *, split: Split, samples: int | None) -> EventStream
 
 def majority_guess(training: LabelledEvents, test: LabelledEvents) -> float:
     """Accuracy on ``test`` of always naming the commonest class of ``training``."""
-    commonest = int(np.bincount(training.labels).argmax())
-    return float(np.mean(test.labels == commonest))
+    commonest = training.class_names[np.bincount(training.labels).argmax()]
+    return float(np.mean(np.array(test.class_names)[test.labels] == commonest))

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -67,6 +67,12 @@ def show_table(
 def print_table(found: "Plain") -> None:
     """A table of a report on stdout."""
     show_table(found.title, found.columns, found.rows, numbers=found.numbers)
+
+
+def label_error_row(found: Mapping[str, Any]) -> list[list[str]]:
+    """The row of a table that tells the label error rate; none where there is no such rate."""
+    rate = found.get("label_error_rate")
+    return [] if rate is None else [["wrong words per word that was said", percent(rate)]]
 
 
 def percent(share: float) -> str:

@@ -24,6 +24,7 @@ from eventsim.cli.sources import find_data
 from eventsim.cli.terminal import (
     INTERRUPTED,
     emit_json,
+    label_error_row,
     percent,
     say,
     say_backend,
@@ -249,8 +250,7 @@ def show(outcome: Mapping[str, Any]) -> None:
             percent(test["accuracy"]),
         ]
     ]
-    if "label_error_rate" in test:
-        rows.append(["wrong words per word that was said", percent(test["label_error_rate"])])
+    rows += label_error_row(test)
     if selected is not None:
         text = f"held-out accuracy, epoch {selected['epoch']} (chosen by validation)"
         rows.append([text, percent(selected["accuracy"])])

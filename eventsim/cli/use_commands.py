@@ -11,7 +11,7 @@ import typer
 
 from eventsim.cli.runs import RunSettings, heard_by, load_config
 from eventsim.cli.sources import Split, find_data, find_events, find_network
-from eventsim.cli.terminal import percent, say_backend, show_table
+from eventsim.cli.terminal import label_error_row, percent, say_backend, show_table
 from eventsim.cli.train_command import set_threads, with_precision
 from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream
@@ -57,6 +57,7 @@ def evaluate_run(
         "samples": found.n_samples,
         "accuracy": found.accuracy,
         "loss": found.loss,
+        "label_error_rate": found.label_error_rate,
         "classes": list(recordings.class_names),
         "confusion": found.confusion.tolist(),
         "spikes_per_neuron_and_second": {k: float(v.mean()) for k, v in found.rates.items()},
@@ -73,6 +74,7 @@ def show_evaluation(found: Mapping[str, Any]) -> None:
     rows = [
         ["accuracy", percent(found["accuracy"])],
         ["loss", f"{found['loss']:.4f}"],
+        *label_error_row(found),
         ["recordings", f"{found['samples']:,}"],
         *(
             [f"{name}: spikes per neuron and second", f"{rate:.1f}"]
@@ -85,6 +87,8 @@ def show_evaluation(found: Mapping[str, Any]) -> None:
         ["time", f"{found['seconds']:.2f} s"],
     ]
     show_table(title, ["", ""], rows)
+    if not found["confusion"]:
+        return
     classes = found["classes"]
     columns = ["true / answered", *classes]
     columns += [f"#{k}" for k in range(len(classes), len(found["confusion"][0]))]

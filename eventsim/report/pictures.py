@@ -64,13 +64,15 @@ def _pictures(record: RunRecord) -> Iterator[Picture]:
             "Other neuron parameters before and after training",
             "Neurons by value, dimensionless unless a unit is given. Dashed: before.",
         )
-    yield picture(
-        figures.confusion_matrix(record.last.evaluation.confusion, record.test.class_names),
-        "confusion.png",
-        "Confusion matrix",
-        f"{record.last.evaluation.n_samples} {record.part} recordings, network of the last epoch; "
-        "shade: share of the true class.",
-    )
+    confusion = record.last.evaluation.confusion
+    if confusion.size:
+        yield picture(
+            figures.confusion_matrix(confusion, record.test.class_names),
+            "confusion.png",
+            "Confusion matrix",
+            f"{record.last.evaluation.n_samples} {record.part} recordings, network of the last "
+            "epoch; shade: share of the true class.",
+        )
     if record.last.evaluation.rates:
         yield picture(
             figures.rate_histogram(record.last.evaluation.rates),

@@ -27,6 +27,7 @@ from eventsim.train.regularise import MS_PER_S
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST_CONFUSED = 100  # classes; connected digits are thousands, and hardly any pair of them occurs
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class Evaluation:
         Mean loss.
     confusion
         Samples of class [true, predicted]; as many columns as output neurons (``ctc``: as classes,
-        and a last one for all other strings).
+        and a last one for all other strings). Empty, [0, 0], of more than 100 classes.
     rates
         Spikes per neuron and second of recording, [size] by spiking population.
     synaptic_events
@@ -125,6 +126,8 @@ def _per_label(errors: float, data: AnyEvents) -> float:
 def _confusion_shape(
     net: Network, class_names: Sequence[str], config: TrainConfig
 ) -> tuple[int, int]:
+    if len(class_names) > MOST_CONFUSED:
+        return 0, 0
     size = net.populations[config.output].size
     return len(class_names), answer_count(config.loss, class_names, size)
 
@@ -139,7 +142,8 @@ def _tally(net: Network, batch: LabelledEvents, config: TrainConfig) -> Floats:
     predicted = outcome.predicted
     errors = 0 if outcome.label_errors is None else outcome.label_errors.sum()
     confusion = np.zeros(_confusion_shape(net, batch.class_names, config))
-    np.add.at(confusion, (batch.labels, predicted), 1.0)
+    if confusion.size:
+        np.add.at(confusion, (batch.labels, predicted), 1.0)
     return np.concatenate(
         [
             [outcome.value * len(batch), (predicted == batch.labels).sum(), errors],

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from eventsim import datasets
 from eventsim.cli import demo, runs
 from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.sources import DataSource
@@ -240,6 +241,31 @@ def test_end_of_a_run_by_ctc_tells_the_label_error_rate(digits):
     outcome = call("train", digits, *TINY, "--epochs", 1, "--loss", "ctc")
     assert outcome.code == 0, outcome.err
     assert "wrong words per word that was said" in outcome.out
+
+
+def test_connected_digits_are_learned_with_delays_and_a_tail(digits, tmp_path):
+    given = ("--loss", "ctc", "--forward-delays", "0:20", "--set", "tail=20", "--epochs", 1)
+    outcome = call(
+        "train", "ntidigits_strings", "--file", digits, *TINY, *given, "--out", "s", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    net = load_network(tmp_path / "s" / "last.npz")
+    assert net.projections["input->hidden1"].delays.shape == (64,)
+    assert net.populations["output"].size == 12
+    tested = call("evaluate", "s", "--json")
+    assert tested.json["label_error_rate"] == outcome.json["test"]["label_error_rate"]
+    assert "wrong words per word that was said" in call("evaluate", "s").out
+
+    short = datasets.load("ntidigits_strings", split="test", root=digits).stream
+    seconds = (short.duration.sum() + 20.0 * short.n_samples) / 1000.0
+    events = "events.npz"
+    short.save(tmp_path / events)
+    heard = call("simulate", "s", events, "--json").json["seconds_of_input"]
+    assert heard == pytest.approx(seconds)
+    from_file = call("simulate", "s/last.npz", events, "--json").json["seconds_of_input"]
+    assert from_file == pytest.approx(short.duration.sum() / 1000.0)
+    counts = call("cost", "s", "--json").json["counts"]
+    assert counts["milliseconds_per_sample"] == pytest.approx(1000 * seconds / short.n_samples)
 
 
 def test_set_reaches_every_key_of_the_settings(digits, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eventsim import datasets
 from eventsim.datasets import ntidigits
 from eventsim.errors import DataError
 
@@ -64,15 +65,26 @@ def test_duration_is_the_first_whole_millisecond_after_the_last_event(file):
     assert stream.duration.tolist() == [np.floor(last) + 1.0, 1.0]
 
 
-def test_connected_digits_are_read_on_request_only(file):
+def test_connected_digits_are_classes_by_what_is_said(file):
     everything = ntidigits.load_strings("train", root=file)
-    assert [key.digits for key in everything.keys] == ["o", "1", "z", "7557"]
-    assert everything.keys[3].labels == (7, 5, 5, 7)
-    assert everything.stream.n_samples == len(everything) == 4
+    said = [everything.class_names[label] for label in everything.labels]
+    assert said == ["oh", "one", "zero", "seven five five seven"]
+    assert everything.class_names[:11] == ntidigits.CLASS_NAMES
+    assert len(everything.class_names) == 12
+    assert everything.labels.tolist() == [0, 1, 10, 11]
     four = ntidigits.load_strings("train", n_digits=4, root=file)
-    assert [str(key) for key in four.keys] == ["woman-bd-b-7557"]
+    assert four.keys.tolist() == ["woman-bd-b-7557"]
     np.testing.assert_allclose(four.stream.times, TRAIN["woman-bd-b-7557"][0], rtol=1e-15)
     assert four.split == "official-train"
+
+
+def test_connected_digits_are_a_data_set_by_name(file):
+    data = datasets.load("ntidigits_strings", split="test", root=file)
+    left = datasets.stored("ntidigits_strings", split="test", root=file)
+    single = datasets.stored("ntidigits", split="test", root=file)
+    assert data.class_names[:11] == left.class_names[:11] == single.class_names
+    np.testing.assert_array_equal(left.labels, data.labels)
+    assert left.class_names == data.class_names
 
 
 def test_division_by_utterance_pools_both_halves(file):
