@@ -35,7 +35,7 @@ class NetworkSettings:
     Attributes
     ----------
     model, hidden, tau_mem, tau_syn
-        Of every network.
+        Of every network. Without hidden populations it is a linear model.
     forward_delays
         (low, high) in ms, of connections to later hidden populations, drawn per source.
     self_recurrent, skip
@@ -82,7 +82,7 @@ class NetworkSettings:
         for name, allowed in (("model", get_args(Model)), ("lateral", get_args(LateralName))):
             self._require(name, getattr(self, name) in allowed, f"one of {', '.join(allowed)}")
         whole = [type(size) is int and size >= 1 for size in self.hidden]
-        self._require("hidden", bool(whole) and all(whole), "sizes >= 1, at least one")
+        self._require("hidden", all(whole), "sizes >= 1")
         for name in ("self_recurrent", "skip"):
             self._require(name, isinstance(getattr(self, name), bool), "true or false")
         for name in ("tau_mem", "tau_syn", "spread"):

@@ -227,6 +227,11 @@ def matched(variant: Variant, model: Variant, shape: Shape) -> Variant:
     The ratios of the widths stay those of the model's hidden populations.
     """
     wanted, widths = model.count_parameters(shape), model.network.hidden
+    if not widths:
+        raise RecipeError(
+            f"condition {variant.name!r}, same_parameters_as: {model.name!r} has no hidden "
+            "populations, expected a network whose widths can be scaled."
+        )
 
     def scaled(first: int) -> Variant:
         hidden = tuple(max(round(size * first / widths[0]), 1) for size in widths)
@@ -273,6 +278,8 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, wish: Wish) -> Va
     network = merged(*(layer[0] for layer in layers))
     if condition.same_parameters_as is not None:
         network.pop("hidden", None)
+    elif condition.network.get("hidden") == []:
+        network["hidden"] = []  # a linear model is as small as can be
     train = merged(*(layer[1] for layer in layers))
     given = {"epochs": wish.epochs, "backend": wish.backend}
     train |= {key: value for key, value in given.items() if value is not None}

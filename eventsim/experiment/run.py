@@ -195,4 +195,4 @@ def peak_megabytes() -> float | None:
 def _mean_rate(rates: Any) -> float:
     """Spikes per neuron and second over all spiking populations."""
     values = [rate for population in rates.values() for rate in population]
-    return float(sum(values) / len(values))
+    return float(sum(values) / len(values)) if values else 0.0

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eventsim.errors import NetworkError, ParameterError
+from eventsim.errors import ParameterError
 from eventsim.network.network import Network
 from eventsim.network.parts import Population
 
@@ -36,8 +36,6 @@ def stack(
         As :func:`eventsim.scsr`.
     """
     n_inputs, hidden, n_outputs = sizes
-    if not hidden:
-        raise NetworkError(f"{builder}: hidden is empty, expected at least one hidden size.")
     net = Network()
     net.add_input("input", n_inputs)
     for k, size in enumerate(hidden, start=1):

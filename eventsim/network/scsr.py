@@ -48,7 +48,8 @@ def scsr(
     Parameters
     ----------
     n_inputs, hidden, n_outputs
-        Sizes; ``hidden`` has one entry per hidden population.
+        Sizes; ``hidden`` has one entry per hidden population. Without any, the readout hears the
+        input alone: a linear model of it, to compare with.
     self_recurrent
         Give every hidden neuron a connection onto itself.
     skip

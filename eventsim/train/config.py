@@ -92,7 +92,8 @@ class TrainConfig:
         Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
         v_leak, v_reset, refractory; empty for weights only.
     train_delays
-        Whether delays are trained, at the rate ``rates.delays`` (ms per step).
+        Whether delays are trained, at the rate ``rates.delays`` (ms per step); those of neurons
+        onto themselves stay as they are, see :func:`eventsim.train.select`.
     max_delay
         Largest delay that training may reach, ms; infinite for no bound.
     dale

@@ -167,7 +167,8 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
         The network.
     names
         Kinds (``"weights"``, ``"delays"``, ``"tau_mem"``, .. of all populations) or whole keys
-        (``"hidden1.tau_mem"``).
+        (``"hidden1.tau_mem"``). Delays of neurons onto themselves are chosen by their key alone:
+        a layer in which they differ from 0 takes many times as long.
 
     Raises
     ------
@@ -177,7 +178,9 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
     keys = list(net.parameters())
     chosen = set()
     for name in names:
-        found = [key for key in keys if name in (key, _kind(key))]
+        found = [
+            key for key in keys if key == name or (_kind(key) == name and not _own_delay(net, key))
+        ]
         if not found:
             raise ParameterError(
                 f"select: {name!r} is no parameter of this network, expected one of "
@@ -185,6 +188,12 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
             )
         chosen.update(found)
     return [key for key in keys if key in chosen]
+
+
+def _own_delay(net: Network, key: str) -> bool:
+    """Whether the key is that of the delays of self-connections."""
+    projection = net.projections.get(key.removesuffix(".delays"))
+    return projection is not None and projection.kind == "self" and key.endswith(".delays")
 
 
 def schedule(step: int, *, total: int, ease_in: int) -> float:

@@ -81,6 +81,17 @@ def test_later_layers_replace_earlier_ones_key_by_key(files):
     assert [v.train.epochs for v in files.resolve(smoke=True, epochs=3).variants] == [3, 3]
 
 
+def test_a_linear_model_stays_linear_at_the_small_size(files):
+    files.change("network = { self_recurrent = false }", "network = { hidden = [] }")
+    plain, linear = files.resolve(smoke=True).variants
+    assert plain.network.hidden
+    assert linear.network.hidden == ()
+    assert linear.count_parameters(Shape.described("yinyang")) == 5 * 3
+    files.change('name = "plain"', 'name = "plain"\nsame_parameters_as = "skip"')
+    with pytest.raises(RecipeError, match="'skip' has no hidden populations"):
+        files.resolve()
+
+
 def test_runs_of_one_seed_differ_only_in_their_condition(files):
     specs = files.resolve(seeds=(4, 9)).specs()
     assert [spec.label for spec in specs] == [

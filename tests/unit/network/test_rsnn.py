@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import NetworkError, ParameterError
+from eventsim.errors import ParameterError
 from tests.support.nets import random_stream
 
 PATTERNS = {
@@ -215,9 +215,14 @@ def test_impossible_options_are_refused(options, message):
         es.rsnn(4, (6,), 2, **options)
 
 
-def test_no_hidden_population_is_refused():
-    with pytest.raises(NetworkError, match="rsnn: hidden is empty"):
-        es.rsnn(4, (), 2)
+@pytest.mark.parametrize("build", [es.rsnn, es.scsr])
+def test_without_hidden_populations_a_network_is_a_linear_model(build):
+    net = build(4, (), 2)
+    assert list(net.projections) == ["input->output"]
+    assert net.populations["output"].kind == "readout"
+
+
+def test_one_neuron_cannot_have_both_signs():
     with pytest.raises(ParameterError, match="hidden population of 1"):
         es.rsnn(4, (1,), 2, inhibitory=0.5)
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import eventsim as es
 from eventsim.errors import ParameterError, ShapeError, StorageError
 from eventsim.network import Network, scsr, self_recurrent
 from eventsim.train import AdamSettings, AdamW, LearningRates, schedule, select
@@ -95,6 +96,15 @@ def test_only_selected_parameters_change():
 def test_select_of_unknown_name_raises():
     with pytest.raises(ParameterError, match="'tau' is no parameter"):
         select(small_net(), ["tau"])
+
+
+def test_delays_of_neurons_onto_themselves_are_chosen_by_their_key_alone():
+    net = es.scsr(4, (3,), 2)
+    between = {"input->hidden1.delays", "input->output.delays", "hidden1->output.delays"}
+    assert set(select(net, ["delays"])) == between
+    assert "hidden1->hidden1.delays" not in select(net, ["delays"])
+    assert select(net, ["hidden1->hidden1.delays"]) == ["hidden1->hidden1.delays"]
+    assert "hidden1->hidden1.weights" in select(net, ["weights"])
 
 
 def test_many_large_steps_never_leave_the_domain():

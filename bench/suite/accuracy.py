@@ -1,0 +1,91 @@
+"""Every accuracy of README.md that an experiment gives, by one command.
+
+Method   The recipes and tasks of ``eventsim experiment``, as they are: full length, several seeds,
+         the last epoch on the test part, and what validation chose beside it. A stopped run goes
+         on, a finished one is not run again.
+         python -m bench.suite.accuracy [--only NAME ...] [--folder F] [--jobs N] [--quick]
+         ``--quick`` is the same at the size of a smoke test, whose accuracies mean nothing.
+Answer   see results/accuracy.jsonl and README.md.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.harness import parser, report
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A recipe on a task; no conditions for all of them."""
+
+    name: str
+    recipe: str
+    task: str
+    seeds: int
+    conditions: tuple[str, ...] = ()
+
+    def command(self, options: argparse.Namespace) -> list[str]:
+        """What anyone types to get its numbers."""
+        out = options.folder / self.name
+        words = ["experiment", self.recipe, "--data", self.task, "--out", str(out)]
+        for condition in self.conditions:
+            words += ["--condition", condition]
+        words += ["--smoke"] if options.quick else ["--seeds", str(self.seeds)]
+        return [*words, "--jobs", str(options.jobs), "--json"]
+
+
+ENTRIES = (
+    Entry("fsdd", "delays", "fsdd", 5),
+    Entry("fsdd_speakers", "delays", "fsdd_speakers", 3),
+    Entry("yinyang", "architectures", "yinyang", 5),
+    Entry("nmnist", "grid", "nmnist", 3),
+    Entry("fsdd_grid", "grid", "fsdd", 3),
+)
+
+
+def rows_of(entry: Entry, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """One per condition."""
+    return [
+        {
+            "bench": "accuracy",
+            "case": entry.name,
+            "recipe": entry.recipe,
+            "task": entry.task,
+            "condition": row["name"],
+            "accuracies": row["accuracies"],
+            "selected_accuracies": row["selected_accuracies"],
+            "mean": row["last"]["mean"],
+            "deviation": row["last"]["deviation"],
+            "parameters": row["parameters"],
+            **row["measured"],
+            "difference": (row["comparison"] or {}).get("difference"),
+            "p_holm": row["p_holm"],
+        }
+        for row in found["rows"]
+    ]
+
+
+def main() -> None:
+    """Run what is missing, and report what is there."""
+    words = parser(__doc__ or "")
+    names = [entry.name for entry in ENTRIES]
+    words.add_argument("--only", action="append", choices=names, help="may be given again")
+    words.add_argument("--folder", type=Path, default=Path("runs/accuracy"))
+    words.add_argument("--jobs", type=int, default=2)
+    words.add_argument("--quick", action="store_true")
+    options = words.parse_args()
+    for entry in ENTRIES:
+        if options.only and entry.name not in options.only:
+            continue
+        command = [sys.executable, "-m", "eventsim.cli", *entry.command(options)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        report(rows_of(entry, json.loads(done.stdout)), options)
+
+
+if __name__ == "__main__":
+    main()
