@@ -10,8 +10,10 @@ function           what it does                                             even
 time_scale         stretches a sample and its duration by a common factor   none
 time_shift         moves all events of a sample by a common time            shifted out of [0, T]
 channel_shift      moves all events of a sample by a common channel count   shifted off the edge
+channel_scale      stretches a sample's channels about their middle         stretched off the edge
 drop               deletes each event with a probability                    the deleted ones
 jitter             moves each event by its own time, reflected at 0 and T   none
+channel_jitter     moves each event by its own number of channels           moved off the edge
 superpose          puts two samples on top of each other                    none
 mix                as superpose, each sample thinned to its share           the thinned ones
 extend             lets a sample go on in silence                           none
@@ -20,6 +22,8 @@ random_crop        as crop, at a random place in each sample                outs
 refractory_filter  enforces a least interval between events of a channel    the ones too early
 =================  =======================================================  ======================
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,9 +62,20 @@ def time_shift(stream: EventStream, amount: float, *, rng: np.random.Generator) 
 def channel_shift(stream: EventStream, amount: int, *, rng: np.random.Generator) -> EventStream:
     """Move each sample by up to ``amount`` channels; events off the edge are lost."""
     shift = rng.integers(-amount, amount, stream.n_samples, endpoint=True)
-    channels = stream.channels + shift[sample_of_event(stream.offsets)]
-    inside = (channels >= 0) & (channels < stream.n_channels)
-    return _rebuilt(stream, stream.times, channels, inside)
+    return _on_channels(stream, stream.channels + shift[sample_of_event(stream.offsets)])
+
+
+def channel_scale(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:
+    """Stretch the channels of each sample about their middle; off the edge events are lost.
+
+    Factors are log-uniform in [1 / (1+amount), 1+amount], one per sample. Between two channels an
+    event falls on either at random, the nearer one more often, so that stretching leaves no gaps.
+    """
+    reach = np.log1p(amount)
+    factor = np.exp(rng.uniform(-reach, reach, stream.n_samples))
+    middle = (stream.n_channels - 1) / 2.0
+    place = (stream.channels - middle) * factor[sample_of_event(stream.offsets)] + middle
+    return _on_channels(stream, np.floor(place + rng.random(stream.n_events)))
 
 
 def drop(stream: EventStream, probability: float, *, rng: np.random.Generator) -> EventStream:
@@ -75,6 +90,14 @@ def jitter(stream: EventStream, deviation: float, *, rng: np.random.Generator) -
     period = np.mod(stream.times + rng.normal(0.0, deviation, stream.n_events), 2.0 * end)
     times = np.minimum(period, 2.0 * end - period)
     return _rebuilt(stream, times, stream.channels, np.ones(stream.n_events, dtype=bool))
+
+
+def channel_jitter(
+    stream: EventStream, deviation: float, *, rng: np.random.Generator
+) -> EventStream:
+    """Move each event by a normal number of that deviation in channels, rounded."""
+    moved = stream.channels + np.round(rng.normal(0.0, deviation, stream.n_events))
+    return _on_channels(stream, moved)
 
 
 def superpose(first: EventStream, second: EventStream) -> EventStream:
@@ -252,6 +275,12 @@ def _per_sample(given: ArrayLike, name: str, stream: EventStream) -> Floats:
     if not np.isfinite(values).all():
         raise ParameterError(f"crop: {name} holds a value that is not finite.")
     return np.broadcast_to(values, (stream.n_samples,))
+
+
+def _on_channels(stream: EventStream, channels: NDArray[Any]) -> EventStream:
+    """The events on other channels, whole numbers, without those off the edge."""
+    inside = (channels >= 0) & (channels < stream.n_channels)
+    return _rebuilt(stream, stream.times, channels.astype(np.int64), inside)
 
 
 def _rebuilt(

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream
 from eventsim.events.transforms import (
+    channel_jitter,
+    channel_scale,
     channel_shift,
     drop,
     jitter,
@@ -36,10 +38,15 @@ class Augmentation:
         ms; uniform in ``[-x, x]``, one per sample.
     channel_shift
         Channels; a uniform integer in ``-x .. x``, one per sample.
+    channel_scale
+        Factors are log-uniform in ``[1 / (1 + x), 1 + x]``, one per sample: channels are stretched
+        about their middle, as by a longer or shorter vocal tract.
     drop
         Probability in [0, 1) with which each event is deleted.
     jitter
         ms; standard deviation of every event's own shift.
+    channel_jitter
+        Channels; standard deviation of every event's own shift.
     noise
         Hz; rate at which every channel has events of its own that mean nothing.
     crop
@@ -53,8 +60,10 @@ class Augmentation:
     time_scale: float = 0.0
     time_shift: float = 0.0
     channel_shift: int = 0
+    channel_scale: float = 0.0
     drop: float = 0.0
     jitter: float = 0.0
+    channel_jitter: float = 0.0
     noise: float = 0.0
     crop: float = 0.0
     mix: float = 0.0
@@ -87,10 +96,14 @@ def augment(
         stream = time_shift(stream, augmentation.time_shift, rng=rng)
     if augmentation.channel_shift:
         stream = channel_shift(stream, int(augmentation.channel_shift), rng=rng)
+    if augmentation.channel_scale:
+        stream = channel_scale(stream, augmentation.channel_scale, rng=rng)
     if augmentation.drop:
         stream = drop(stream, augmentation.drop, rng=rng)
     if augmentation.jitter:
         stream = jitter(stream, augmentation.jitter, rng=rng)
+    if augmentation.channel_jitter:
+        stream = channel_jitter(stream, augmentation.channel_jitter, rng=rng)
     if augmentation.noise:
         stream = superpose(stream, poisson_events(stream, augmentation.noise, rng=rng))
     if augmentation.crop:

@@ -9,6 +9,8 @@ from hypothesis.extra.numpy import arrays
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream
 from eventsim.events.transforms import (
+    channel_jitter,
+    channel_scale,
     channel_shift,
     crop,
     drop,
@@ -123,12 +125,41 @@ def test_transform_that_moves_a_window_invents_no_event(name, stream):
 
 
 @given(stream=streams())
-def test_channel_shift_keeps_times_and_invents_no_event(stream):
+@pytest.mark.parametrize(
+    ("move", "amount"), [(channel_shift, 2), (channel_scale, 0.5), (channel_jitter, 1.0)]
+)
+def test_moving_channels_keeps_times_and_invents_no_event(move, amount, stream):
     before = copied(stream)
-    changed = channel_shift(stream, 2, rng=generator())
+    changed = move(stream, amount, rng=generator())
     for index in range(len(stream)):
         is_part(changed.sample(index)[0].tolist(), stream.sample(index)[0].tolist())
     assert_unchanged(stream, before)
+
+
+def test_channel_scale_stretches_a_sample_about_the_middle_without_gaps():
+    n, rng = 100_000, np.random.default_rng(1)
+    channels = rng.integers(20, 45, n)
+    stream = EventStream(np.linspace(0.0, 9.0, n), channels, [0, n], n_channels=64, duration=10.0)
+    factors = []
+    for seed in range(20):
+        changed = channel_scale(stream, 0.4, rng=np.random.default_rng(seed))
+        assert changed.n_events == n
+        factors.append((changed.channels - 31.5).std() / (channels - 31.5).std())
+        low, high = 31.5 + factors[-1] * (np.array([20, 44]) - 31.5)
+        counts = np.bincount(changed.channels, minlength=64)[int(low) + 2 : int(high) - 1]
+        assert counts.min() > 0.8 * n / 25 / factors[-1] * (1 - 0.05)
+        assert abs(changed.channels.mean() - (31.5 + factors[-1] * (channels.mean() - 31.5))) < 0.1
+    assert 0.7 < min(factors) < 0.85 < 1.2 < max(factors) < 1.42
+
+
+def test_channel_jitter_moves_every_event_by_its_own_number():
+    n = 50_000
+    stream = EventStream(
+        np.linspace(0.0, 9.0, n), np.full(n, 32), [0, n], n_channels=64, duration=10.0
+    )
+    moved = channel_jitter(stream, 1.5, rng=generator()).channels - 32.0
+    assert abs(moved.mean()) < 0.03
+    assert abs(moved.std() - np.hypot(1.5, np.sqrt(1 / 12))) < 0.03
 
 
 @given(pair=pairs())
