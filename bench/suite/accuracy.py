@@ -40,11 +40,8 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("fsdd", "delays", "fsdd", 5),
-    Entry("fsdd_speakers", "delays", "fsdd_speakers", 3),
-    Entry("yinyang", "architectures", "yinyang", 5),
-    Entry("nmnist", "grid", "nmnist", 3),
-    Entry("fsdd_grid", "grid", "fsdd", 3),
+    Entry("fsdd", "delays", "fsdd", 5, ("random",)),
+    Entry("yinyang", "architectures", "yinyang", 3, ("feedforward", "scsr_bip")),
 )
 
 
