@@ -17,12 +17,13 @@ INTRODUCTION = (
 )
 DATA = "spoken_digits"
 EPOCHS = 24
-NETWORK = NetworkSettings(hidden=(128, 128), tau_syn=10.0)
+NETWORK = NetworkSettings(hidden=(128, 128), tau_syn=10.0, forward_delays=(0.0, 150.0))
 CONFIG = TrainConfig(
     epochs=EPOCHS,
     batch_size=32,
     seed=0,
     validation_fraction=0.1,
+    tail=150.0,
     augmentation=Augmentation(time_scale=0.2, channel_shift=2, drop=0.15, jitter=3.0),
 )
 
