@@ -21,7 +21,7 @@ def test_list_names_recipes_and_tasks():
     outcome = call("experiment", "list", "--json")
     assert outcome.code == 0, outcome.err
     recipes = {one["name"]: one for one in outcome.json["recipes"]}
-    assert recipes["grid"]["conditions"] == ["exact", "grid_1ms", "grid_01ms"]
+    assert recipes["grid"]["conditions"] == ["exact", "grid_1ms", "grid_01ms", "linear"]
     assert {one["name"] for one in outcome.json["tasks"]} >= {"yinyang", "fsdd_speakers"}
     assert "architectures" in call("experiment", "list").out
 
@@ -110,7 +110,10 @@ def test_interrupt_says_how_to_go_on(files, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("lst",), "Recipe 'lst' is unknown; there are architectures, baselines, bip, grid"),
+        (
+            ("lst",),
+            "Recipe 'lst' is unknown; there are architectures, baselines, bip, delays, grid",
+        ),
         (("run", "bip", "--data", "yin"), "Task 'yin' is unknown"),
         (("run", "bip", "--data", "yinyang", "--condition", "al"), "no condition 'al'"),
         (("run", "bip", "--data", "yinyang", "--smoke", "--held-out", "ann"), "is no group"),
@@ -141,7 +144,7 @@ def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["architectures", "baselines", "grid"])
+@pytest.mark.parametrize("recipe", ["architectures", "baselines", "delays", "grid"])
 def test_recipe_runs_at_its_small_size(recipe):
     options = ("--data", "yinyang", "--smoke", "--seeds", 1, "--jobs", 0, "--json")
     outcome = call("experiment", recipe, *options)
