@@ -18,12 +18,13 @@ is the largest resident set of the process that trained and tested, interpreter 
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import eventsim
-from eventsim.clocked import evaluate_clocked, train_clocked
+from eventsim.clocked import ClockedResult, evaluate_clocked, train_clocked
 from eventsim.energy import count
 from eventsim.engine import describe_backend, simulate
 from eventsim.errors import StorageError
@@ -32,7 +33,7 @@ from eventsim.experiment.files import read_json, write_json
 from eventsim.experiment.reading import flat
 from eventsim.experiment.resolve import RunSpec, Shape, count_trained
 from eventsim.network import Network
-from eventsim.train import TrainConfig, evaluate, train
+from eventsim.train import TrainConfig, TrainResult, evaluate, train
 from eventsim.train.evaluation import heard
 from eventsim.train.loop import Callback
 
@@ -137,10 +138,7 @@ def _in_exact_time(
     result = train(net, training, config, folder, resume=going_on, callback=callback)
     test = spec.data.labelled("test", fold=spec.fold)
     found = evaluate(result.net, test, config)
-    selected = None
-    if "validation_accuracy" in result.last:
-        chosen = evaluate(result.selected_net, test, config).accuracy
-        selected = int(result.selected["epoch"]), chosen
+    selected = _selected(result, lambda net: evaluate(net, test, config).accuracy)
     operations, updates = operations_per_inference(result.net, test, config)
     return _Tested(
         found.accuracy, selected, _mean_rate(found.rates), operations, updates, result.history
@@ -155,10 +153,7 @@ def _on_grid(
     result = train_clocked(net, training, config, folder, resume=going_on, callback=callback)
     test = spec.data.labelled("test", fold=spec.fold)
     found = evaluate_clocked(result.net, test, config)
-    selected = None
-    if "validation_accuracy" in result.last:
-        chosen = evaluate_clocked(result.selected_net, test, config).accuracy
-        selected = int(result.selected["epoch"]), chosen
+    selected = _selected(result, lambda net: evaluate_clocked(net, test, config).accuracy)
     return _Tested(
         found.accuracy,
         selected,
@@ -167,6 +162,15 @@ def _on_grid(
         found.neuron_updates,
         result.history,
     )
+
+
+def _selected(
+    result: TrainResult | ClockedResult, accuracy: Callable[[Any], float]
+) -> tuple[int, float] | None:
+    """Epoch that validation chose, and its accuracy; None if nothing was held out."""
+    if "validation_accuracy" not in result.last:
+        return None
+    return int(result.selected["epoch"]), accuracy(result.selected_net)
 
 
 def operations_per_inference(

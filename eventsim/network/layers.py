@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -54,7 +55,7 @@ def stack(
 def check_delays(builder: str, name: str, given: Delays) -> None:
     """Raise ParameterError unless ``given`` is a number >= 0 or a range of such."""
     low, high = given if isinstance(given, tuple) and len(given) == 2 else (given, given)
-    good = all(isinstance(value, int | float) for value in (low, high))
+    good = all(isinstance(value, Real) for value in (low, high))
     if not (good and 0 <= low <= high < math.inf):
         raise ParameterError(
             f"{builder}: {name} is {given}, expected a number >= 0 or (low, high), "

@@ -91,6 +91,7 @@ def scsr(
         bias = 0.0 if post.kind == "readout" else mean * gain / pre.size
         shape = (pre.size, post.size)
         drawn.append((pre, post, rng.normal(bias, spread * gain / np.sqrt(pre.size), shape)))
+    # In any case: networks with and without self-recurrence share their delays.
     own = [rng.normal(0.0, 0.1, net.population(name).size) for name in names[1:-1]]
     for pre, post, weights in drawn:
         delays = axon_delays(forward_delays, pre, post, rng)

@@ -193,7 +193,7 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
 def _own_delay(net: Network, key: str) -> bool:
     """Whether the key is that of the delays of self-connections."""
     projection = net.projections.get(key.removesuffix(".delays"))
-    return projection is not None and projection.kind == "self" and key.endswith(".delays")
+    return projection is not None and projection.kind == "self"
 
 
 def schedule(step: int, *, total: int, ease_in: int) -> float:

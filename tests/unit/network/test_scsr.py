@@ -83,8 +83,9 @@ def test_forward_delays_are_of_every_source_and_leave_the_weights_as_they_are():
         assert 5.0 <= projection.delays.min() < projection.delays.max() <= 40.0
     drawn = [delayed.projections[name].delays for name in ("input->hidden1", "input->hidden2")]
     assert (drawn[0] != drawn[1]).all()
-    same = es.scsr(5, (6, 4), 3, forward_delays=3.0)
-    assert all(same.projections[name].delays == 3.0 for name in sizes)
+    for number in (3.0, 3, np.int64(3), np.float32(3)):
+        same = es.scsr(5, (6, 4), 3, forward_delays=number)
+        assert all(same.projections[name].delays == 3.0 for name in sizes)
 
 
 @pytest.mark.parametrize("given", [-1.0, (2.0, 1.0), (0.0, np.inf), (1.0,), "5"])

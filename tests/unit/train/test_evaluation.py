@@ -67,3 +67,14 @@ def test_training_hears_the_tail(tmp_path):
     one = train(net, data, replace(config, tail=15.0), tmp_path / "tail").net.parameters()
     two = train(net, longer(data, 15.0), config, tmp_path / "longer").net.parameters()
     assert all(np.array_equal(one[key], two[key]) for key in one)
+
+
+def test_of_very_many_classes_there_is_no_confusion_matrix():
+    data = two_patterns(8)
+    names = (*data.class_names, *(f"class {k}" for k in range(99)))
+    net = es.scsr(6, (8,), len(names))
+    many = evaluate(net, LabelledEvents(data.stream, data.labels, names), CONFIG)
+    assert many.confusion.shape == (0, 0)
+    assert 0 <= many.accuracy <= 1
+    few = evaluate(net, LabelledEvents(data.stream, data.labels, names[:100]), CONFIG)
+    assert few.confusion.sum() == 8
