@@ -5,7 +5,6 @@ many steps where the target does not act back on the source.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,6 @@ from eventsim.network.parts import Projection
 
 Array = NDArray[Any]
 ROWS = 8192  # of one matrix product: (steps x samples); what is converted to floats at a time
-
-
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """Sources that share a delay: their columns, and their rows of the weights."""
-
-    shift: int
-    columns: Any
-    weights: Any
 
 
 class Synapses:
@@ -45,52 +35,49 @@ class Synapses:
         self.projection, self.dtype = projection, np.dtype(dtype)
         steps = np.maximum(np.rint(projection.delays / dt).astype(np.int64), earliest)
         shifts = np.unique(steps)
-        weights = projection.weights.astype(self.dtype)
-        self._groups = [
-            _Group(int(shift), columns, weights[columns])
+        self._weights = projection.weights.astype(self.dtype)
+        # Sources that share a delay: the delay in steps, and their columns.
+        self._groups: list[tuple[int, Any]] = [
+            (int(shift), slice(None) if shifts.size == 1 else np.flatnonzero(steps == shift))
             for shift in shifts
-            for columns in [slice(None) if shifts.size == 1 else np.flatnonzero(steps == shift)]
         ]
 
     def add(self, spikes: Array, out: Array) -> None:
         """Add what the spikes of a whole run bring to every step of ``out``."""
-        for group in self._groups:
-            for from_, to in _chunks(out, group.shift):
-                sent = spikes[from_][..., group.columns].astype(self.dtype)
-                out[to] += self._forward(sent, group)
+        for begin, end in _chunks(out):
+            out[begin:end] += self._forward(self._sent(spikes, begin, end))
 
     def at(self, spikes: Array, step: int, out: Array) -> None:
         """Add what arrives in one step."""
-        for group in self._groups:
-            if step >= group.shift:
-                sent = spikes[step - group.shift][..., group.columns].astype(self.dtype)
-                out += self._forward(sent, group)
+        out += self._forward(self._sent(spikes, step, step + 1)[0])
 
     def add_back(self, errors: Array, out: Array) -> None:
         """Add to every spike (``out``) what its arrivals are worth, over a whole run."""
-        for group in self._groups:
-            for from_, to in _chunks(out, group.shift):
-                out[from_][..., group.columns] += self._backward(errors[to], group)
+        for begin, end in _chunks(errors):
+            back = self._backward(errors[begin:end], slice(None))
+            for shift, columns in self._groups:
+                first = max(begin, shift)
+                if first < end:
+                    out[first - shift : end - shift][..., columns] += back[first - begin :][
+                        ..., columns
+                    ]
 
     def back_at(self, errors: Array, step: int, out: Array) -> None:
         """As :meth:`add_back`, for the spikes of one step."""
-        for group in self._groups:
-            if step + group.shift < errors.shape[0]:
-                out[..., group.columns] += self._backward(errors[step + group.shift], group)
+        for shift, columns in self._groups:
+            if step + shift < errors.shape[0]:
+                out[..., columns] += self._backward(errors[step + shift], columns)
 
     def gradient(self, spikes: Array, errors: Array) -> NDArray[np.float64]:
         """Derivative by every weight, in the shape of ``projection.values``."""
         kind, weights = self.projection.kind, self.projection.weights
         total = np.zeros(weights.shape)
-        for group in self._groups:
-            for from_, to in _chunks(errors, group.shift):
-                sent = spikes[from_][..., group.columns].astype(self.dtype)
-                if kind == "self":
-                    total[group.columns] += np.einsum(
-                        "tbn,tbn->n", sent, errors[to][..., group.columns]
-                    )
-                else:
-                    total[group.columns] += _rows(sent).T @ _rows(errors[to])
+        for begin, end in _chunks(errors):
+            sent, error = self._sent(spikes, begin, end), errors[begin:end]
+            if kind == "self":
+                total += np.einsum("tbn,tbn->n", sent, error)
+            else:
+                total += _rows(sent).T @ _rows(error)
         if kind != "sparse":
             return total
         sources = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
@@ -104,28 +91,39 @@ class Synapses:
             fan_out = np.diff(weights.indptr)
         else:
             fan_out = np.full(weights.shape[0], 1 if kind == "self" else weights.shape[1])
-        for group in self._groups:
-            sent = spikes[: spikes.shape[0] - group.shift][..., group.columns]
+        for shift, columns in self._groups:
+            sent = spikes[: spikes.shape[0] - shift][..., columns]
             if alive is not None:
-                sent = sent * alive[group.shift :]
-            total += int(sent.sum(axis=(0, 1), dtype=np.int64) @ fan_out[group.columns])
+                sent = sent * alive[shift:]
+            total += int(sent.sum(axis=(0, 1), dtype=np.int64) @ fan_out[columns])
         return total
 
-    def _forward(self, sent: Array, group: _Group) -> Array:
-        if self.projection.kind != "self":
-            return _product(sent, group.weights)
-        if isinstance(group.columns, slice):
-            scaled: Array = sent * group.weights
-            return scaled
-        whole = np.zeros((*sent.shape[:-1], self.projection.weights.size), self.dtype)
-        whole[..., group.columns] = sent * group.weights
-        return whole
+    def _sent(self, spikes: Array, begin: int, end: int) -> Array:
+        """Spikes that arrive in the steps begin .. end - 1, as numbers of ``dtype``. New array.
 
-    def _backward(self, errors: Array, group: _Group) -> Array:
+        Each source's are those of its delay before, side by side: one product serves all delays.
+        """
+        sent = np.zeros((end - begin, *spikes.shape[1:]), self.dtype)
+        for shift, columns in self._groups:
+            first = max(begin, shift)
+            if first < end:
+                sent[first - begin :, :, columns] = spikes[first - shift : end - shift][
+                    ..., columns
+                ]
+        return sent
+
+    def _forward(self, sent: Array) -> Array:
         if self.projection.kind == "self":
-            back: Array = errors[..., group.columns] * group.weights
+            scaled: Array = sent * self._weights
+            return scaled
+        return _product(sent, self._weights)
+
+    def _backward(self, errors: Array, columns: Any) -> Array:
+        """What arrivals are worth to the sources in these columns."""
+        if self.projection.kind == "self":
+            back: Array = errors[..., columns] * self._weights[columns]
             return back
-        return _product(errors, group.weights.T)
+        return _product(errors, self._weights[columns].T)
 
 
 def _product(values: Array, weights: Any) -> Array:
@@ -137,10 +135,9 @@ def _rows(values: Array) -> Array:
     return values.reshape(-1, values.shape[-1])
 
 
-def _chunks(like: Array, shift: int) -> Iterator[tuple[slice, slice]]:
-    """Steps of spikes, and those ``shift`` later in which they arrive, piece by piece."""
+def _chunks(like: Array) -> Iterator[tuple[int, int]]:
+    """First step, and the one after the last, of pieces of the run."""
     n_steps, n_samples = like.shape[:2]
     length = max(ROWS // max(n_samples, 1), 1)
-    for begin in range(0, n_steps - shift, length):
-        end = min(begin + length, n_steps - shift)
-        yield slice(begin, end), slice(begin + shift, end + shift)
+    for begin in range(0, n_steps, length):
+        yield begin, min(begin + length, n_steps)
