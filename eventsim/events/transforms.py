@@ -10,6 +10,7 @@ function           what it does                                             even
 time_scale         stretches a sample and its duration by a common factor   none
 time_shift         moves all events of a sample by a common time            shifted out of [0, T]
 channel_shift      moves all events of a sample by a common channel count   shifted off the edge
+pixel_shift        moves all events of a sample by a step along x and y     shifted off the edge
 channel_scale      stretches a sample's channels about their middle         stretched off the edge
 drop               deletes each event with a probability                    the deleted ones
 jitter             moves each event by its own time, reflected at 0 and T   none
@@ -23,6 +24,8 @@ refractory_filter  enforces a least interval between events of a channel    the 
 =================  =======================================================  ======================
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +66,42 @@ def channel_shift(stream: EventStream, amount: int, *, rng: np.random.Generator)
     """Move each sample by up to ``amount`` channels; events off the edge are lost."""
     shift = rng.integers(-amount, amount, stream.n_samples, endpoint=True)
     return _on_channels(stream, stream.channels + shift[sample_of_event(stream.offsets)])
+
+
+def pixel_shift(
+    stream: EventStream, amount: int, sensor_size: Sequence[int], *, rng: np.random.Generator
+) -> EventStream:
+    """Move each sample by up to ``amount`` pixels along x and y; off the edge events are lost.
+
+    Parameters
+    ----------
+    stream
+        Channels are numbered (polarity, y, x), x fastest, as those of all data sets of cameras.
+    amount
+        Two uniform integers in ``-amount .. amount`` are drawn per sample.
+    sensor_size
+        (width, height, polarities).
+    rng
+        Of the draws.
+
+    Raises
+    ------
+    ParameterError
+        The sensor has not as many channels as the stream.
+    """
+    width, height, _ = size = tuple(map(int, sensor_size))
+    if math.prod(size) != stream.n_channels:
+        raise ParameterError(
+            f"pixel_shift: sensor_size is {size} (width, height, polarities), "
+            f"{math.prod(size):,} channels; the stream has {stream.n_channels:,}."
+        )
+    shift = rng.integers(-amount, amount, (2, stream.n_samples), endpoint=True)
+    along_x, along_y = shift[:, sample_of_event(stream.offsets)]
+    rest, x = np.divmod(stream.channels, width)
+    polarity, y = np.divmod(rest, height)
+    x, y = x + along_x, y + along_y
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return _rebuilt(stream, stream.times, (polarity * height + y) * width + x, inside)
 
 
 def channel_scale(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:

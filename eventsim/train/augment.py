@@ -17,6 +17,7 @@ from eventsim.events.transforms import (
     drop,
     jitter,
     mix,
+    pixel_shift,
     random_crop,
     superpose,
     time_scale,
@@ -38,6 +39,11 @@ class Augmentation:
         ms; uniform in ``[-x, x]``, one per sample.
     channel_shift
         Channels; a uniform integer in ``-x .. x``, one per sample.
+    pixel_shift
+        Pixels; two uniform integers in ``-x .. x``, one along either side of the sensor, per
+        sample.
+    sensor_size
+        (width, height, polarities) of the camera, for ``pixel_shift``.
     channel_scale
         Factors are log-uniform in ``[1 / (1 + x), 1 + x]``, one per sample: channels are stretched
         about their middle, as by a longer or shorter vocal tract.
@@ -60,6 +66,8 @@ class Augmentation:
     time_scale: float = 0.0
     time_shift: float = 0.0
     channel_shift: int = 0
+    pixel_shift: int = 0
+    sensor_size: tuple[int, ...] = ()
     channel_scale: float = 0.0
     drop: float = 0.0
     jitter: float = 0.0
@@ -69,7 +77,10 @@ class Augmentation:
     mix: float = 0.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "sensor_size", tuple(self.sensor_size))
         for item in fields(self):
+            if item.name == "sensor_size":
+                continue
             value = getattr(self, item.name)
             if not (value >= 0 and np.isfinite(value)):
                 raise ParameterError(
@@ -77,9 +88,18 @@ class Augmentation:
                 )
         if self.drop >= 1:
             raise ParameterError(f"Augmentation: drop is {self.drop}, expected a value below 1.")
-        if self.channel_shift != int(self.channel_shift):
+        for name in ("channel_shift", "pixel_shift"):
+            if getattr(self, name) != int(getattr(self, name)):
+                raise ParameterError(
+                    f"Augmentation: {name} is {getattr(self, name)}, expected a whole number."
+                )
+        size = self.sensor_size
+        if (self.pixel_shift or size) and not (
+            len(size) == 3 and all(isinstance(n, int) and n >= 1 for n in size)
+        ):
             raise ParameterError(
-                f"Augmentation: channel_shift is {self.channel_shift}, expected a whole number."
+                f"Augmentation: sensor_size is {list(size)}, expected three whole numbers >= 1, "
+                "(width, height, polarities), with pixel_shift."
             )
 
 
@@ -96,6 +116,9 @@ def augment(
         stream = time_shift(stream, augmentation.time_shift, rng=rng)
     if augmentation.channel_shift:
         stream = channel_shift(stream, int(augmentation.channel_shift), rng=rng)
+    if augmentation.pixel_shift:
+        size = augmentation.sensor_size
+        stream = pixel_shift(stream, int(augmentation.pixel_shift), size, rng=rng)
     if augmentation.channel_scale:
         stream = channel_scale(stream, augmentation.channel_scale, rng=rng)
     if augmentation.drop:

@@ -238,6 +238,7 @@ class TrainConfig:
         """Plain values that JSON can hold; an infinite number is the text ``"inf"``."""
         plain = asdict(self)
         plain["bip"] = list(self.bip)
+        plain["augmentation"]["sensor_size"] = list(self.augmentation.sensor_size)
         return {key: "inf" if value == math.inf else value for key, value in plain.items()}
 
     @classmethod

@@ -17,6 +17,7 @@ from eventsim.events.transforms import (
     extend,
     jitter,
     mix,
+    pixel_shift,
     random_crop,
     refractory_filter,
     superpose,
@@ -132,8 +133,41 @@ def test_moving_channels_keeps_times_and_invents_no_event(move, amount, stream):
     before = copied(stream)
     changed = move(stream, amount, rng=generator())
     for index in range(len(stream)):
-        is_part(changed.sample(index)[0].tolist(), stream.sample(index)[0].tolist())
+        assert is_part(changed.sample(index)[0].tolist(), stream.sample(index)[0].tolist())
     assert_unchanged(stream, before)
+
+
+def test_pixel_shift_moves_a_sample_along_both_sides_of_the_sensor():
+    width, height, n = 6, 4, 400
+    rng = np.random.default_rng(2)
+    x, y, p = rng.integers(0, width, n), rng.integers(0, height, n), rng.integers(0, 2, n)
+    channels = (p * height + y) * width + x
+    stream = EventStream(
+        np.tile(np.linspace(0.0, 9.0, 20), 20), channels, np.arange(0, n + 1, 20),
+        n_channels=48, duration=10.0,
+    )  # fmt: skip
+    seen = set()
+    for seed in range(20):
+        changed = pixel_shift(stream, 2, (width, height, 2), rng=np.random.default_rng(seed))
+        assert_unchanged(stream, copied(stream))
+        for index in range(20):
+            own = slice(20 * index, 20 * index + 20)
+            fitting = []
+            for dx in range(-2, 3):
+                for dy in range(-2, 3):
+                    kept = (x[own] + dx >= 0) & (x[own] + dx < width)
+                    kept &= (y[own] + dy >= 0) & (y[own] + dy < height)
+                    expected = (p[own] * height + y[own] + dy) * width + x[own] + dx
+                    times = stream.sample(index)[0][kept]
+                    if sorted(zip(times, expected[kept], strict=True)) == sorted(
+                        zip(*changed.sample(index), strict=True)
+                    ):
+                        fitting.append((dx, dy))
+            assert fitting
+            seen |= set(fitting) if len(fitting) == 1 else set()
+    assert len(seen) == 25
+    with pytest.raises(ParameterError, match="sensor_size is \\(5, 4, 2\\)"):
+        pixel_shift(stream, 1, (5, 4, 2), rng=rng)
 
 
 def test_channel_scale_stretches_a_sample_about_the_middle_without_gaps():

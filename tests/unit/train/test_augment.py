@@ -56,7 +56,17 @@ def test_empty_samples_stay_empty():
 
 
 @pytest.mark.parametrize(
-    "given", [{"drop": 1.0}, {"jitter": -1.0}, {"time_scale": np.nan}, {"channel_shift": 1.5}]
+    "given",
+    [
+        {"drop": 1.0},
+        {"jitter": -1.0},
+        {"time_scale": np.nan},
+        {"channel_shift": 1.5},
+        {"pixel_shift": 1.5, "sensor_size": (4, 4, 2)},
+        {"sensor_size": (), "pixel_shift": 1},
+        {"sensor_size": (4, 4), "pixel_shift": 1},
+        {"sensor_size": (4, 0, 2)},
+    ],
 )
 def test_amounts_out_of_range_raise(given):
     with pytest.raises(ParameterError, match=f"Augmentation: {next(iter(given))} is"):

@@ -16,7 +16,7 @@ def test_config_survives_json():
         clip_norm=math.inf,
         bip=("tau_mem",),
         rates=LearningRates(weights=0.1),
-        augmentation=Augmentation(jitter=2.0),
+        augmentation=Augmentation(jitter=2.0, pixel_shift=1, sensor_size=(34, 34, 2)),
     )
     text = json.dumps(config.to_dict(), allow_nan=False)
     assert TrainConfig.from_dict(json.loads(text)) == config
