@@ -19,7 +19,7 @@ is the largest resident set of the process that trained and tested, interpreter 
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,12 @@ from eventsim.engine import describe_backend, simulate
 from eventsim.errors import StorageError
 from eventsim.experiment.data import AnyEvents
 from eventsim.experiment.files import read_json, write_json
+from eventsim.experiment.networks import NetworkSettings
 from eventsim.experiment.reading import flat
 from eventsim.experiment.resolve import RunSpec, Shape, count_trained
 from eventsim.network import Network
 from eventsim.train import TrainConfig, TrainResult, evaluate, train
+from eventsim.train.config import with_defaults
 from eventsim.train.evaluation import heard
 from eventsim.train.loop import Callback
 
@@ -120,7 +122,12 @@ def check_settings(spec: RunSpec, folder: Path) -> None:
     path = folder / SETTINGS
     if not path.exists():
         return
-    before, now = flat(read_json(path)), flat(json.loads(json.dumps(spec.to_dict())))
+    stored, now = read_json(path), json.loads(json.dumps(spec.to_dict()))
+    # A setting that did not exist when the run was made had the effect of its default.
+    network = asdict(NetworkSettings()) | stored["network"]
+    train = with_defaults(stored["train"], now["train"])
+    before = json.loads(json.dumps(stored | {"network": network, "train": train}))
+    before, now = flat(before), flat(now)
     keys = [key for key in now | before if now.get(key) != before.get(key)]
     if keys:
         key = keys[0]

@@ -29,7 +29,7 @@ from eventsim.errors import StorageError
 from eventsim.events import EventStream
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import Network
-from eventsim.train.config import TrainConfig
+from eventsim.train.config import TrainConfig, with_defaults
 from eventsim.train.data import AnyEvents
 from eventsim.train.optimiser import AdamW, select
 
@@ -190,15 +190,17 @@ def load_network(path: str | Path) -> Network:
 
 def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> None:
     now = json.loads(origin.to_json())
-    # A setting that did not exist when the checkpoint was written had the effect of its default.
-    defaults = {key: TrainConfig().to_dict().get(key) for key in now["config"]}
-    before = defaults | stored["config"]
-    keys = [key for key in now["config"] | before if now["config"].get(key) != before.get(key)]
+    before, expected = stored["config"], now["config"]
+    if "train" in expected:  # of a fixed-step run
+        before = before | {"train": with_defaults(before["train"], expected["train"])}
+    else:
+        before = with_defaults(before, expected)
+    keys = [key for key in expected | before if expected.get(key) != before.get(key)]
     if keys:
         key = keys[0]
         raise StorageError(
             f"{path}: belongs to a run with other settings: {key} is {before.get(key)!r} there, "
-            f"{now['config'].get(key)!r} now ({len(keys)} differ: {', '.join(keys)}). Resume with "
+            f"{expected.get(key)!r} now ({len(keys)} differ: {', '.join(keys)}). Resume with "
             "the settings it was started with, or train in another folder."
         )
     for what, name in (("network", "initial network"), ("data", "training data")):

@@ -267,6 +267,20 @@ class TrainConfig:
             ) from error
 
 
+def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored settings, and the default of every one of ``now`` that they lack. New dict.
+
+    Both as :meth:`TrainConfig.to_dict` gives them, perhaps not all. A setting that did not exist
+    when a file was written had the effect of its default.
+    """
+    defaults = TrainConfig().to_dict()
+    found = {key: defaults[key] for key in now if key in defaults} | dict(stored)
+    for name, _ in _NESTED:
+        if isinstance(stored.get(name), Mapping):
+            found[name] = defaults[name] | stored[name]
+    return found
+
+
 def _check_keys(where: str, given: Mapping[str, Any], kind: Any) -> None:
     known = [item.name for item in fields(kind)]
     for key in given:

@@ -120,6 +120,19 @@ def test_folder_with_runs_of_other_settings_is_refused_before_anything_runs(file
         missing(files.resolve(seeds=(0,)).specs(), tmp_path / "out")
 
 
+def test_run_from_before_a_setting_existed_counts_as_its_default(files, tmp_path):
+    run_all(files.resolve(seeds=(0,)).specs(), tmp_path / "out", Watcher(), jobs=0)
+    for path in (tmp_path / "out").glob("*/seed-0/run.json"):
+        stored = json.loads(path.read_text())
+        del stored["train"]["tail"], stored["train"]["rates"]["delays"]
+        del stored["train"]["augmentation"]["sensor_size"], stored["network"]["scale"]
+        path.write_text(json.dumps(stored))
+    assert missing(files.resolve(seeds=(0,)).specs(), tmp_path / "out") == []
+    files.change("bip = []", "tail = 5.0\nbip = []")
+    with pytest.raises(StorageError, match=r"train.tail is 0.0 there, 5.0 now \(1 differ\)"):
+        missing(files.resolve(seeds=(0,)).specs(), tmp_path / "out")
+
+
 def test_experiment_that_another_process_runs_is_left_alone(tmp_path):
     refused = pytest.raises(StorageError, match="another process runs this experiment")
     with locked(tmp_path / "out"), refused, locked(tmp_path / "out"):

@@ -257,7 +257,7 @@ def test_checkpoint_from_before_a_setting_existed_counts_as_its_default(data, ha
     path = half_run / "checkpoint.npz"
     arrays = read_arrays(path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
     origin = json.loads(str(arrays["origin"]))
-    del origin["config"]["shards"]
+    del origin["config"]["shards"], origin["config"]["augmentation"]["sensor_size"]
     arrays["origin"] = np.array(json.dumps(origin))
     write_arrays(path, arrays, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
     with pytest.raises(StorageError, match="shards is 1 there, 2 now"):
