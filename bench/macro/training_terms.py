@@ -21,7 +21,7 @@ Answer   results/training_terms.jsonl; accuracy in %, mean of three seeds (losse
          silent. -> both stay options, the lift is on. Missed outputs help counts and target
          trains, not first spikes. -> TrainConfig.missed_outputs. Augmentation, smoothing and
          mixing cost accuracy in so short a training, that on the training part as well: they are
-         for long ones (bench/macro/fsdd.py). No readout comes near the weighted integral.
+         for long ones (bench/suite/accuracy.py). No readout comes near the weighted integral.
 """
 
 import tempfile

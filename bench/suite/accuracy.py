@@ -39,9 +39,21 @@ class Entry:
         return [*words, "--jobs", str(options.jobs), "--json"]
 
 
+# In exact time, with one loss: what ScSr + BIP is compared with.
+METHODS = ("bip", "weights", "feedforward", "lateral", "spikl")
+SMALL_FSDD = str(Path(__file__).with_name("fsdd_400.toml"))
+SMALL_NMNIST = str(Path(__file__).with_name("nmnist_400.toml"))
+
 ENTRIES = (
     Entry("fsdd", "delays", "fsdd", 5, ("random",)),
-    Entry("yinyang", "architectures", "yinyang", 3, ("feedforward", "scsr_bip")),
+    Entry("fsdd_speakers", "delays", "fsdd_speakers", 3, ("random",)),
+    Entry("yinyang", "baselines", "yinyang", 3, METHODS),
+    Entry("architectures_400", "architectures", SMALL_FSDD, 5),
+    Entry("baselines_400", "baselines", SMALL_FSDD, 5, (*METHODS, "tssl_bp")),
+    Entry("bip_400", "bip", SMALL_FSDD, 5),
+    Entry("delays_400", "delays", SMALL_FSDD, 5),
+    Entry("steps_400", "grid", SMALL_FSDD, 3, ("exact", "grid_1ms", "linear")),
+    Entry("nmnist_400", "grid", SMALL_NMNIST, 3, ("exact", "grid_1ms", "linear")),
 )
 
 
@@ -52,7 +64,7 @@ def rows_of(entry: Entry, found: dict[str, Any]) -> list[dict[str, Any]]:
             "bench": "accuracy",
             "case": entry.name,
             "recipe": entry.recipe,
-            "task": entry.task,
+            "task": Path(entry.task).stem,
             "condition": row["name"],
             "accuracies": row["accuracies"],
             "selected_accuracies": row["selected_accuracies"],
