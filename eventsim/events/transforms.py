@@ -89,12 +89,13 @@ def pixel_shift(
     ParameterError
         The sensor has not as many channels as the stream.
     """
-    width, height, _ = size = tuple(map(int, sensor_size))
-    if math.prod(size) != stream.n_channels:
+    size = tuple(map(int, sensor_size))
+    if len(size) != 3 or math.prod(size) != stream.n_channels:
         raise ParameterError(
-            f"pixel_shift: sensor_size is {size} (width, height, polarities), "
-            f"{math.prod(size):,} channels; the stream has {stream.n_channels:,}."
+            f"pixel_shift: sensor_size is {size}, expected (width, height, polarities) of as many "
+            f"channels as the stream has, {stream.n_channels:,}."
         )
+    width, height, _ = size
     shift = rng.integers(-amount, amount, (2, stream.n_samples), endpoint=True)
     along_x, along_y = shift[:, sample_of_event(stream.offsets)]
     rest, x = np.divmod(stream.channels, width)
