@@ -160,9 +160,13 @@ def test_grid_runs_beside_exact_ones(files, tmp_path, watcher):
 
 
 INTERRUPTIBLE = """
+import signal
 import sys
 from pathlib import Path
 from eventsim.experiment import load_recipe, load_task, resolve, run_all, Wish
+
+# A shell that starts the tests in the background has interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Telling:
     def started(self, spec): print("started", spec.label, flush=True)
