@@ -52,8 +52,8 @@ ENTRIES = (
     Entry("baselines_400", "baselines", SMALL_FSDD, 5, METHODS),
     Entry("bip_400", "bip", SMALL_FSDD, 3),
     Entry("delays_400", "delays", SMALL_FSDD, 3),
-    Entry("steps_400", "grid", SMALL_FSDD, 3, ("exact", "grid_1ms", "linear")),
-    Entry("nmnist_400", "grid", SMALL_NMNIST, 3, ("exact", "linear")),
+    Entry("steps_400", "grid", SMALL_FSDD, 3),
+    Entry("nmnist_400", "grid", SMALL_NMNIST, 3, ("exact", "grid_1ms", "linear")),
 )
 
 

@@ -142,6 +142,15 @@ def train(
             "such as 0:150: then every source has its own. Goes well with --set tail=150.",
         ),
     ] = None,
+    output_delays: Annotated[
+        str | None,
+        typer.Option(
+            "--output-delays",
+            metavar="MS",
+            help="scsr: of connections to a readout, likewise. Goes well with "
+            "--loss cross_entropy_maximum.",
+        ),
+    ] = None,
     tau_mem: Annotated[
         float | None, typer.Option("--tau-mem", help="Initial membrane time constant, ms.")
     ] = None,
@@ -268,6 +277,7 @@ def train(
         inhibitory=inhibitory,
         delays=read_delays("--delays", delays),
         forward_delays=read_delays("--forward-delays", forward_delays),
+        output_delays=read_delays("--output-delays", output_delays),
         tau_mem=tau_mem,
         tau_syn=tau_syn,
     )

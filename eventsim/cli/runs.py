@@ -157,7 +157,7 @@ def execute(
         config, n_inputs = settings.config, training.stream.n_channels
         net = settings.network.build(
             n_inputs,
-            output_size(config.loss, training.class_names),
+            output_size(config, training.class_names),
             seed=config.seed,
             output=output_kind(config.loss),
         )

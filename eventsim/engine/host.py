@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.job import Floats
+from eventsim.engine.job import Floats, Job, Peaks
 
 
 class AbstractHostBackend:
@@ -20,6 +20,10 @@ class AbstractHostBackend:
     def sum_by(self, values: Floats, index: NDArray[Any], size: int) -> Floats:
         """As :meth:`eventsim.engine.job.Backend.sum_by`."""
         return sum_by(values, index, size)
+
+    def readout_peaks(self, job: Job) -> Peaks | None:
+        """As :meth:`eventsim.engine.job.Backend.readout_peaks`."""
+        return None
 
 
 def sum_by(values: Floats, index: NDArray[Any], size: int) -> Floats:

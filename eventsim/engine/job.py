@@ -4,7 +4,7 @@ Spikes and what belongs to them are arrays of the backend's own library. Paramet
 and gradients by them, are where the network has its arrays: NumPy's or the backend's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -145,6 +145,29 @@ class StageGradients:
     grazes: int
 
 
+class DirectGradients(NamedTuple):
+    """Derivatives of a loss by what acts on the neurons of a stage directly.
+
+    ``synapses`` and ``delays`` by the synapses of the stage; ``spikes`` by the times of all
+    sources' spikes, one source after the other; ``parameters`` by neuron.
+    """
+
+    synapses: Array
+    delays: Array
+    spikes: Array
+    parameters: dict[str, Array]
+
+
+class Peaks(NamedTuple):
+    """Largest voltage V of every readout neuron over every sample, [samples, size].
+
+    ``backward`` takes dL/d(value) and gives the gradients, those by parameters [size] each.
+    """
+
+    value: Floats
+    backward: Callable[[Floats], DirectGradients]
+
+
 class Backend(Protocol):
     """What every backend offers; ``reference`` defines what each must compute."""
 
@@ -184,3 +207,6 @@ class Backend(Protocol):
 
     def readout_backward(self, job: Job, rate: float, by_integral: Floats) -> StageGradients:
         """Gradients from dL/d(integral), shape [samples, size]."""
+
+    def readout_peaks(self, job: Job) -> Peaks | None:
+        """Largest voltages; None where :mod:`eventsim.train.maximum` has to find them."""

@@ -16,7 +16,7 @@ LateralName = Literal["dense", "random", "ring", "sheet"]
 TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN"}
 PROBABILITY = 0.1  # of random lateral connections where neither it nor the in-degree is given
 ONLY_OF: Mapping[str, tuple[str, ...]] = {
-    "scsr": ("self_recurrent", "skip"),
+    "scsr": ("self_recurrent", "skip", "output_delays"),
     "rsnn": ("lateral", "probability", "in_degree", "scale", "inhibitory", "delays"),
 }
 ONLY_FOR_LATERAL: Mapping[str, tuple[str, ...]] = {
@@ -38,7 +38,7 @@ class NetworkSettings:
         Of every network. Without hidden populations it is a linear model.
     forward_delays
         (low, high) in ms, of connections to later hidden populations, drawn per source.
-    self_recurrent, skip
+    self_recurrent, skip, output_delays
         Of :func:`eventsim.scsr`.
     lateral, inhibitory, delays
         Of :func:`eventsim.rsnn`; delays (low, high) in ms, of lateral synapses.
@@ -64,6 +64,7 @@ class NetworkSettings:
     tau_mem: float = 20.0
     tau_syn: float = 10.0
     forward_delays: tuple[float, float] = (0.0, 0.0)
+    output_delays: tuple[float, float] = (0.0, 0.0)
     lateral: LateralName = "dense"
     probability: float | None = None
     in_degree: int | None = None
@@ -75,7 +76,8 @@ class NetworkSettings:
     spread: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "delays", "forward_delays"):
+        pairs = ("delays", "forward_delays", "output_delays")
+        for name in ("hidden", *pairs):
             given: Any = getattr(self, name)
             self._require(name, isinstance(given, list | tuple), "a list")
             object.__setattr__(self, name, tuple(given))
@@ -89,7 +91,7 @@ class NetworkSettings:
             self._require(name, _is_number(getattr(self, name), above=0.0), "a number > 0")
         for name in ("refractory", "mean"):
             self._require(name, _is_number(getattr(self, name)), "a number")
-        for name in ("delays", "forward_delays"):
+        for name in pairs:
             given = getattr(self, name)
             pair = len(given) == 2 and all(map(_is_number, given))
             self._require(name, pair, "two numbers, low and high (ms)")
@@ -159,6 +161,7 @@ class NetworkSettings:
                 self_recurrent=self.self_recurrent,
                 skip=self.skip,
                 forward_delays=_range(self.forward_delays),
+                output_delays=_range(self.output_delays),
                 output=output,
                 tau_mem=self.tau_mem,
                 tau_syn=self.tau_syn,

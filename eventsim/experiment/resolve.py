@@ -79,7 +79,7 @@ class Variant:
 
     def build(self, shape: Shape, *, seed: int) -> Network:
         """The network that a run starts from."""
-        size = output_size(self.train.loss, shape.class_names)
+        size = output_size(self.train, shape.class_names)
         kind = output_kind(self.train.loss)
         return self.network.build(shape.n_inputs, size, seed=seed, output=kind)
 

@@ -63,13 +63,6 @@ def check_delays(builder: str, name: str, given: Delays) -> None:
         )
 
 
-def axon_delays(
-    given: Delays, source: Population, target: Population, rng: np.random.Generator
-) -> ArrayLike:
-    """Delays of a feedforward projection, ms: one for all, or one per source in the range.
-
-    None to a readout, whose answer is a function of all of its voltage.
-    """
-    if target.kind == "readout":
-        return 0.0
+def axon_delays(given: Delays, source: Population, rng: np.random.Generator) -> ArrayLike:
+    """Delays of a feedforward projection, ms: one for all, or one per source in the range."""
     return rng.uniform(*given, source.size) if isinstance(given, tuple) else given

@@ -35,6 +35,7 @@ def scsr(
     self_recurrent: bool = True,
     skip: Skips = True,
     forward_delays: Delays = 0.0,
+    output_delays: Delays = 0.0,
     output: Output = "readout",
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 5.0,
@@ -58,6 +59,9 @@ def scsr(
     forward_delays
         ms, of connections to later spiking populations: one number, or ``(low, high)``: uniform
         in this range, one for every source of every projection.
+    output_delays
+        ms, likewise, of connections to a readout: of use where its answer is its largest voltage,
+        ``cross_entropy_maximum``. The weighted integral hardly depends on them.
     output
         ``readout``: leaky integrators. ``spiking``: neurons with a threshold.
     tau_mem, tau_syn
@@ -75,6 +79,7 @@ def scsr(
     NetworkError, ShapeError, ParameterError
     """
     check_delays("scsr", "forward_delays", forward_delays)
+    check_delays("scsr", "output_delays", output_delays)
     net = stack(
         "scsr",
         (n_inputs, hidden, n_outputs),
@@ -94,8 +99,8 @@ def scsr(
     # In any case: networks with and without self-recurrence share their delays.
     own = [rng.normal(0.0, 0.1, net.population(name).size) for name in names[1:-1]]
     for pre, post, weights in drawn:
-        delays = axon_delays(forward_delays, pre, post, rng)
-        net.connect(pre.name, post.name, weights, delays=delays)
+        given = output_delays if post.kind == "readout" else forward_delays
+        net.connect(pre.name, post.name, weights, delays=axon_delays(given, pre, rng))
     if self_recurrent:
         for name, values in zip(names[1:-1], own, strict=True):
             net.connect(name, name, self_weights(values))

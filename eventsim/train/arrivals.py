@@ -56,6 +56,13 @@ class _FanOut(NamedTuple):
     neuron: Array
 
 
+def no_arrivals(job: Job) -> Arrivals:
+    """None, in arrays of the library of the job's spikes."""
+    xp = _library(job)
+    number = xp.zeros(0, np.int64)
+    return Arrivals(number, xp.zeros(0), xp.zeros(0), number, number, xp.zeros(1, np.int64))
+
+
 def find_arrivals(job: Job, neurons: Ints) -> Arrivals:
     """Arrivals at ``neurons`` of the stage in every sample, without those of self-connections.
 
@@ -93,6 +100,10 @@ def find_arrivals(job: Job, neurons: Ints) -> Arrivals:
     row, synapse = row[order], synapse[order]
     first = xp.searchsorted(row, xp.arange(n_rows + 1))
     return Arrivals(row, arrival[order], weights[synapse], synapse, spike[order], first)
+
+
+def _library(job: Job) -> Any:
+    return namespace(job.sources[0].times) if job.sources else np
 
 
 def _spikes(job: Job, xp: Any) -> tuple[Array, Array, Array]:

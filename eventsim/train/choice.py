@@ -84,7 +84,10 @@ def make_loss(
             miss_margin=margin,
         )
     if config.loss == "cross_entropy_maximum":
-        return VoltageCrossEntropy(labels, at="maximum", readout=output, gain=gain)
+        units = config.units_per_class
+        return VoltageCrossEntropy(
+            labels, at="maximum", readout=output, gain=gain, units_per_class=units
+        )
     if config.loss == "cross_entropy_last":
         return VoltageCrossEntropy(labels, at="last", readout=output, gain=gain)
     if config.loss == "ctc":
@@ -100,14 +103,16 @@ def output_kind(loss: str) -> Literal["readout", "spiking"]:
     return "spiking" if loss in SPIKING_LOSSES else "readout"
 
 
-def output_size(loss: str, class_names: Sequence[str]) -> int:
+def output_size(config: TrainConfig, class_names: Sequence[str]) -> int:
     """Neurons that the output needs."""
-    return len(words_of(class_names)) + 1 if loss == "ctc" else len(class_names)
+    if config.loss == "ctc":
+        return len(words_of(class_names)) + 1
+    return config.units_per_class * len(class_names)
 
 
-def answer_count(loss: str, class_names: Sequence[str], size: int) -> int:
+def answer_count(config: TrainConfig, class_names: Sequence[str], size: int) -> int:
     """How many different answers an output of ``size`` neurons can give."""
-    return len(class_names) + 1 if loss == "ctc" else size
+    return len(class_names) + 1 if config.loss == "ctc" else size // config.units_per_class
 
 
 def words_of(class_names: Sequence[str]) -> list[str]:

@@ -84,6 +84,9 @@ class TrainConfig:
         of a spoken digit), 30 ms (van_rossum) or 10 ms.
     gain
         Voltage (``spike_count``: trace) to logit, of ``cross_entropy*``, ``spike_count``, ``ctc``.
+    units_per_class
+        Readout neurons of every class, at least 1; more than 1 for ``cross_entropy_maximum``, see
+        :mod:`eventsim.train.readouts`.
     label_smoothing
         Share of every label that is spread over all classes, in [0, 1); for losses of logits.
     target_rate
@@ -139,6 +142,7 @@ class TrainConfig:
     output: str = "output"
     time_constant: float | None = None
     gain: float = 20.0
+    units_per_class: int = 1
     label_smoothing: float = 0.0
     target_rate: float = 50.0
     frame_interval: float = 10.0
@@ -168,7 +172,8 @@ class TrainConfig:
         for name, kind in _NESTED:
             nested = isinstance(getattr(self, name), kind)
             _require(name, getattr(self, name), nested, f"a {kind.__name__}, or a dict of its keys")
-        for name in ("epochs", "batch_size", "seed", "shards", "checkpoint_every"):
+        whole_numbers = ("epochs", "batch_size", "seed", "shards", "units_per_class")
+        for name in (*whole_numbers, "checkpoint_every"):
             whole = isinstance(getattr(self, name), int)
             _require(name, getattr(self, name), whole, "a whole number")
         _require("epochs", self.epochs, self.epochs >= 1, "at least 1")
@@ -176,6 +181,9 @@ class TrainConfig:
         _require("seed", self.seed, self.seed >= 0, "a value >= 0")
         few = 1 <= self.shards <= self.batch_size
         _require("shards", self.shards, few, f"1 .. {self.batch_size}, the batch size")
+        units, only = self.units_per_class, self.loss == "cross_entropy_maximum"
+        expected = "at least 1" if only else f"1 with the loss {self.loss!r}"
+        _require("units_per_class", units, units >= 1 and (only or units == 1), expected)
         fraction = self.validation_fraction
         _require("validation_fraction", fraction, 0 <= fraction < 1, "0 <= x < 1")
         _require("tail", self.tail, 0 <= self.tail < math.inf, "a finite value >= 0 (ms)")

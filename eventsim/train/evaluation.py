@@ -129,7 +129,7 @@ def _confusion_shape(
     if len(class_names) > MOST_CONFUSED:
         return 0, 0
     size = net.populations[config.output].size
-    return len(class_names), answer_count(config.loss, class_names, size)
+    return len(class_names), answer_count(config, class_names, size)
 
 
 def _tally(net: Network, batch: LabelledEvents, config: TrainConfig) -> Floats:
@@ -188,8 +188,10 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
             f"kind {wanted!r}. The network has "
             f"{ {name: p.kind for name, p in net.populations.items()} }."
         )
-    needed, exact = output_size(config.loss, data.class_names), config.loss == "ctc"
+    needed, several = output_size(config, data.class_names), config.units_per_class > 1
+    exact = config.loss == "ctc" or several
     if output.size < needed or (exact and output.size > needed):
         wish = f"{needed}, one per word and one for the blank"
+        wish = f"{needed}, {config.units_per_class} per class" if several else wish
         wish = wish if exact else f"at least {needed}, one per class"
         raise ShapeError(f"Output {config.output!r}: has {output.size} neurons, expected {wish}.")

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from eventsim.adjoint import Gradients, ReadoutSeed, SpikeSeed, backward
 from eventsim.adjoint.gradients import PopulationGradients, ProjectionGradients
+from eventsim.engine.job import DirectGradients
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.events.namespace import Array, beside, namespace, owners
 from eventsim.network import Network, Projection
 from eventsim.train.linear import Neurons
-from eventsim.train.voltage import DirectGradients, VoltageProbe
+from eventsim.train.voltage import PeakProbe, VoltageProbe
 
 Floats = NDArray[np.float64]
 OwnSeed = SpikeSeed | ReadoutSeed
@@ -42,7 +43,7 @@ class VoltageTerm:
         What the loss itself, at fixed voltages, gives parameters of the neurons, [rows] each.
     """
 
-    probe: VoltageProbe
+    probe: VoltageProbe | PeakProbe
     by_voltage: Floats
     by_parameter: Mapping[str, Floats] = field(default_factory=dict)
 

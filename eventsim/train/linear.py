@@ -3,7 +3,7 @@
 Readouts are, and so are spiking neurons in samples in which they have no spike.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from eventsim.engine import get_backend, make_job
 from eventsim.engine.host import sum_by
-from eventsim.engine.job import Job
+from eventsim.engine.job import Job, Peaks
 from eventsim.events import SpikeTape
 from eventsim.events.namespace import Array, beside, namespace
 from eventsim.network import Network
 from eventsim.plan import make_plan
-from eventsim.train.arrivals import Arrivals, find_arrivals
+from eventsim.train.arrivals import Arrivals, find_arrivals, no_arrivals
 
 Ints = NDArray[np.int64]
 
@@ -73,8 +73,11 @@ class Neurons:
 
     def without_arrivals(self) -> "Neurons":
         """The same neurons, whose arrivals are no longer needed."""
-        none = Arrivals(*(values[:0] for values in vars(self.arrivals).values()))
-        return replace(self, arrivals=none)
+        return replace(self, arrivals=no_arrivals(self.job))
+
+    def peaks(self) -> Peaks | None:
+        """As :meth:`eventsim.engine.job.Backend.readout_peaks`, of the whole stage."""
+        return get_backend(self.backend).readout_peaks(self.job)
 
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
         """As :meth:`eventsim.engine.job.Backend.sum_by`."""
@@ -99,6 +102,11 @@ def silent_parts(
         yield silent_neurons(net, tape, name, numbers[low : low + step])
 
 
+def all_neurons(net: Network, tape: SpikeTape, name: str) -> Neurons:
+    """All neurons of a readout, whose arrivals are not spelled out."""
+    return _neurons(net, tape, name, None, lambda job, _: no_arrivals(job))
+
+
 def silent_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None = None) -> Neurons:
     """Neurons of a readout, or neurons of a spiking population that fired in no sample.
 
@@ -111,10 +119,20 @@ def silent_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None
     chosen
         Their numbers in the population; None for all.
     """
+    return _neurons(net, tape, name, chosen, find_arrivals)
+
+
+def _neurons(
+    net: Network,
+    tape: SpikeTape,
+    name: str,
+    chosen: Ints | None,
+    arrivals: Callable[[Job, Ints], Arrivals],
+) -> Neurons:
     plan = make_plan(net)
     population = net.population(name)
     stage = next(s for s in plan.stages if name in [member.name for member in s.members])
     chosen = np.arange(population.size) if chosen is None else chosen
     job = make_job(plan, stage, tape)
     in_stage = chosen + stage.start_of(name)
-    return Neurons(job, in_stage, chosen, find_arrivals(job, in_stage), tape.backend)
+    return Neurons(job, in_stage, chosen, arrivals(job, in_stage), tape.backend)

@@ -5,7 +5,9 @@ With a gain :math:`g` the logit of class :math:`c` is
 .. math::
     z_c = g \max_{0 \le t \le T} V_c(t) \qquad\text{or}\qquad z_c = g\, V_c(T),
 
-and :math:`L = -\log \mathrm{softmax}(z)_y`. The maximum is found between events in closed form,
+and :math:`L = -\log \mathrm{softmax}(z)_y`. Where a class has several readout neurons, one behind
+the other, the logit is the mean of theirs: each of them can wait for a part of what the class
+sounds or looks like, whenever it comes. The maximum is found between events in closed form,
 its gradient follows by the envelope theorem: see :mod:`eventsim.train.voltage`. Gradients come from
 :func:`eventsim.train.gradient`; the adjoint alone refuses these losses.
 
@@ -15,19 +17,20 @@ Cramer et al. (2022), The Heidelberg spiking data sets, IEEE TNNLS 33:2744, for 
 and by last value on a time grid.
 """
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.errors import NetworkError, ParameterError
+from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.train.gradient import AnySeeds, VoltageSeed, VoltageTerm
 from eventsim.train.linear import silent_parts
 from eventsim.train.softmax import Classified, predicted, require_positive, softmax_loss
-from eventsim.train.voltage import VoltageProbe
+from eventsim.train.voltage import PeakProbe, VoltageProbe, readout_maximum
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,6 +51,8 @@ class VoltageCrossEntropy:
         Name of the readout population.
     gain
         :math:`g`, > 0: voltage to logit.
+    units_per_class
+        Readout neurons of every class: class c has c times their number and those behind it.
 
     Raises
     ------
@@ -60,6 +65,7 @@ class VoltageCrossEntropy:
     at: Moment = "maximum"
     readout: str = "output"
     gain: float = 5.0
+    units_per_class: int = 1
 
     def __post_init__(self) -> None:
         if self.at not in get_args(Moment):
@@ -67,6 +73,7 @@ class VoltageCrossEntropy:
                 f"VoltageCrossEntropy: at is {self.at!r}, expected one of {get_args(Moment)}."
             )
         require_positive("VoltageCrossEntropy", "gain", self.gain)
+        require_positive("VoltageCrossEntropy", "units_per_class", self.units_per_class)
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
         """Value and seeds."""
@@ -86,25 +93,34 @@ class VoltageCrossEntropy:
         probes = self._probes(net, tape)
         logits = self._logits(probes)
         value, d_logits = softmax_loss(logits, self.labels, "VoltageCrossEntropy")
+        share = self.gain / self.units_per_class
+        by_unit = share * d_logits.repeat(self.units_per_class, axis=1)
         terms, low = [], 0
         for probe in probes:
             high = low + probe.neurons.chosen.size
-            by_voltage = self.gain * d_logits[:, low:high].reshape(-1, 1)
-            terms.append(VoltageTerm(probe, by_voltage))
+            terms.append(VoltageTerm(probe, by_unit[:, low:high].reshape(-1, 1)))
             low = high
         return Classified(value, {self.readout: VoltageSeed(tuple(terms))}, logits)
 
-    def _logits(self, probes: list[VoltageProbe]) -> Floats:
+    def _logits(self, probes: Sequence[VoltageProbe | PeakProbe]) -> Floats:
         xp = probes[0].neurons.xp
         parts = [probe.value.reshape(-1, probe.neurons.chosen.size) for probe in probes]
-        logits: Floats = self.gain * xp.concatenate(parts, axis=1)
+        largest = xp.concatenate(parts, axis=1)
+        units = largest.reshape(len(largest), -1, self.units_per_class)
+        logits: Floats = self.gain * units.mean(axis=2)
         return logits
 
-    def _probes(self, net: Network, tape: SpikeTape) -> list[VoltageProbe]:
+    def _probes(self, net: Network, tape: SpikeTape) -> Sequence[VoltageProbe | PeakProbe]:
         require_readout("VoltageCrossEntropy", net, self.readout)
-        parts = silent_parts(net, tape, self.readout)
+        size = net.population(self.readout).size
+        if size % self.units_per_class:
+            raise ShapeError(
+                f"VoltageCrossEntropy: readout {self.readout!r} has {size} neurons, expected a "
+                f"multiple of units_per_class = {self.units_per_class}."
+            )
         if self.at == "maximum":
-            return [VoltageProbe.at_maximum(part) for part in parts]
+            return readout_maximum(net, tape, self.readout)
+        parts = silent_parts(net, tape, self.readout)
         return [VoltageProbe.at(part, part.ends()[:, None]) for part in parts]
 
 

@@ -161,7 +161,7 @@ def _prepared(
     if not (config.label_smoothing or config.augmentation.mix):
         return stream, batch.labels
     n_classes, size = len(batch.class_names), net.populations[config.output].size
-    shares = np.zeros((len(batch), size))
+    shares = np.zeros((len(batch), size // config.units_per_class))
     shares[:, :n_classes] = smoothed(batch.labels, n_classes, smoothing=config.label_smoothing)
     if config.augmentation.mix:
         stream, shares = mix_pairs(stream, shares, config.augmentation.mix, rng=rng)

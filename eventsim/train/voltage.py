@@ -27,27 +27,16 @@ Where the maximum is the very end it stays there, and where V never exceeds E it
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from eventsim.engine.job import DirectGradients, Peaks
 from eventsim.errors import ShapeError
+from eventsim.events import SpikeTape
 from eventsim.events.namespace import Array, namespace
+from eventsim.network import Network
 from eventsim.train.arrivals import Arrivals
 from eventsim.train.kernel import kernel, kernel_slopes
-from eventsim.train.linear import Neurons
+from eventsim.train.linear import Neurons, all_neurons, silent_parts
 from eventsim.train.maximum import Maximum, find_maximum
-
-
-class DirectGradients(NamedTuple):
-    """Derivatives of a loss by what acts on the neurons directly.
-
-    ``synapses`` and ``delays`` by the synapses of the stage; ``spikes`` by the times of all
-    sources' spikes, one source after the other; ``parameters`` by neuron, [neurons] each.
-    """
-
-    synapses: Array
-    delays: Array
-    spikes: Array
-    parameters: dict[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +161,43 @@ class VoltageProbe:
             alpha[:, q - 1] += x * up
             beta[:, q - 1] += g * up + y * side
         return alpha, beta, by_a, by_b
+
+
+@dataclass(frozen=True, eq=False)
+class PeakProbe:
+    """Largest voltage of all neurons of a readout, found by the engine.
+
+    Attributes
+    ----------
+    neurons
+        Whose voltage.
+    value
+        V, [rows, 1].
+    """
+
+    neurons: Neurons
+    value: Array
+    _peaks: Peaks
+
+    def backward(self, by_voltage: Array) -> DirectGradients:
+        """Gradients from dL/dV, [rows, 1]."""
+        one = self.neurons
+        of_stage = one.xp.zeros((one.job.n_samples, one.job.stage.population.size))
+        of_stage[:, one.chosen] = by_voltage.reshape(one.job.n_samples, -1)
+        found = self._peaks.backward(of_stage)
+        parameters = {key: values[one.chosen] for key, values in found.parameters.items()}
+        return found._replace(parameters=parameters)
+
+
+def readout_maximum(
+    net: Network, tape: SpikeTape, name: str
+) -> "list[VoltageProbe] | list[PeakProbe]":
+    """Largest voltage of every neuron of a readout, in parts one behind the other."""
+    neurons = all_neurons(net, tape, name)
+    peaks = neurons.peaks()
+    if peaks is None:
+        return [VoltageProbe.at_maximum(part) for part in silent_parts(net, tape, name)]
+    return [PeakProbe(neurons, peaks.value[:, neurons.chosen].reshape(-1, 1), peaks)]
 
 
 def _next_asked(found: Arrivals, times: Array) -> Array:

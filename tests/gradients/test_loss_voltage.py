@@ -13,7 +13,7 @@ from eventsim.train import NearMiss, SumOfLosses, VoltageCrossEntropy, gradient,
 from eventsim.train.gradient import VoltageSeed, VoltageTerm
 from eventsim.train.linear import silent_neurons, silent_parts
 from eventsim.train.maximum import find_maximum
-from eventsim.train.voltage import VoltageProbe
+from eventsim.train.voltage import PeakProbe, VoltageProbe, readout_maximum
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.nets import lateral_net, one_sample, random_net, random_stream
 
@@ -79,6 +79,55 @@ def test_gradients_match_finite_differences(case, loss):
     tape = es.simulate(net, STREAM, backend="cpu")
     rows = Differences(net, STREAM, loss, backend="cpu", per_key=1).rows()
     assert_gradients_match(gradient(net, tape, loss), rows, min_fraction=0.85)
+
+
+def loss_at_peaks(net, tape):
+    (probe,) = readout_maximum(net, tape, "output")
+    by = weights_of(*probe.value.shape)
+    return float((by * probe.value).sum()), {"output": VoltageSeed((VoltageTerm(probe, by),))}
+
+
+def assert_engine_agrees(net, stream, *, backend="cpu"):
+    tape = es.simulate(net, stream, backend=backend)
+    (probe,) = readout_maximum(net, tape, "output")
+    assert isinstance(probe, PeakProbe)
+    expected = find_maximum(silent_neurons(net, tape, "output"))
+    np.testing.assert_allclose(probe.value[:, 0], expected.value, rtol=1e-13, atol=1e-14)
+    mine, theirs = gradient(net, tape, loss_at_peaks), gradient(net, tape, loss_at_maximum)
+    np.testing.assert_allclose(mine.input_times, theirs.input_times, rtol=1e-10, atol=1e-13)
+    for key, values in theirs.flat().items():
+        np.testing.assert_allclose(mine.flat()[key], values, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("ratio", [0.3, 1.0, 2.5])
+@pytest.mark.parametrize("delays", ["none", "scalar", "source"])
+def test_engine_finds_the_same_maxima_and_gradients(delays, ratio):
+    assert_engine_agrees(random_net(90, delays=delays, tau_ratio=ratio), STREAM)
+
+
+def test_engine_finds_the_same_maxima_where_there_is_hardly_anything():
+    turned = one_readout([1.0, -3.0]), one_sample([1.0, 3.0], [0, 1], n_channels=2)
+    falling = one_readout([-1.0], v_leak=0.25), one_sample([5.0, 8.0])
+    rising = one_readout([1.0], tau_mem=50.0), one_sample([5.0], duration=9.0)
+    empty = one_readout([1.0], v_leak=-0.5), one_sample([])
+    late = one_readout([1.0]), one_sample([5.0], duration=5.0)
+    for net, stream in (turned, falling, rising, empty, late):
+        assert_engine_agrees(net, stream)
+
+
+def test_a_readout_beside_another_gets_its_own_maxima():
+    net = random_net(91, delays="source")
+    rng = np.random.default_rng(92)
+    net.add_readout("other", 4, tau_mem=7.0)
+    net.connect("hidden2", "other", rng.normal(size=(net.population("hidden2").size, 4)))
+    assert_engine_agrees(net, STREAM)
+
+
+def test_what_does_not_share_its_events_is_left_to_the_formulas():
+    for case in ("sparse", "delays by synapse"):
+        net = NETS[case]()
+        (probe,) = readout_maximum(net, es.simulate(net, STREAM, backend="cpu"), "output")
+        assert isinstance(probe, VoltageProbe)
 
 
 def one_readout(weights, **parameters):

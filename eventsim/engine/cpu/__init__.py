@@ -1,9 +1,9 @@
 """The cpu backend: Numba kernels on all cores, single or double precision."""
 
-from eventsim.engine.cpu import layer, layer_adjoint, queue_host, readout_host
+from eventsim.engine.cpu import layer, layer_adjoint, peaks_host, queue_host, readout_host
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.host import AbstractHostBackend
-from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.engine.job import Floats, Job, Peaks, StageGradients
 from eventsim.engine.state import LayerState
 from eventsim.events import SpikeTrains
 
@@ -49,3 +49,9 @@ class CpuBackend(AbstractHostBackend):
         """As :meth:`eventsim.engine.job.Backend.readout_backward`."""
         with threads_for(job):
             return readout_host.backward(job, rate, by_integral)
+
+    def readout_peaks(self, job: Job) -> Peaks | None:
+        """As :meth:`eventsim.engine.job.Backend.readout_peaks`; None for sparse synapses."""
+        if not job.stage.shares_events:
+            return None
+        return peaks_host.find(job)

@@ -13,7 +13,7 @@ from eventsim.engine.cuda import layer, layer_adjoint, queue, readout_host
 from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import Array, CupyDevice, Device
 from eventsim.engine.cuda.order import sum_by
-from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
@@ -67,6 +67,10 @@ class CudaBackend:
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
         """As :meth:`eventsim.engine.job.Backend.sum_by`."""
         return sum_by(self.device, values, index, size)
+
+    def readout_peaks(self, job: Job) -> Peaks | None:
+        """As :meth:`eventsim.engine.job.Backend.readout_peaks`."""
+        return None
 
     @_advised
     def layer_forward(self, job: Job) -> SpikeTrains:

@@ -88,6 +88,23 @@ def test_forward_delays_are_of_every_source_and_leave_the_weights_as_they_are():
         assert all(same.projections[name].delays == 3.0 for name in sizes)
 
 
+def test_output_delays_are_of_every_source_of_the_readout():
+    plain, delayed = (es.scsr(5, (6, 4), 3, seed=2, output_delays=d) for d in (0.0, (5.0, 40.0)))
+    for name, projection in delayed.projections.items():
+        if not name.endswith("->output"):
+            assert not projection.delays.any()
+            continue
+        assert projection.delays.shape == (projection.weights.shape[0],)
+        assert ((projection.delays >= 5.0) & (projection.delays <= 40.0)).all()
+        np.testing.assert_array_equal(projection.weights, plain.projections[name].weights)
+
+
+@pytest.mark.parametrize("given", [-1.0, (3.0, 1.0), (0.0, np.inf)])
+def test_output_delays_outside_their_domain_are_refused(given):
+    with pytest.raises(ParameterError, match="scsr: output_delays is"):
+        es.scsr(5, (6,), 3, output_delays=given)
+
+
 @pytest.mark.parametrize("given", [-1.0, (2.0, 1.0), (0.0, np.inf), (1.0,), "5"])
 def test_forward_delays_outside_their_domain_are_refused(given):
     with pytest.raises(ParameterError, match="scsr: forward_delays is"):

@@ -54,6 +54,8 @@ def test_unknown_key_names_the_nearest():
         ("time_constant", 0.0),
         ("gain", math.inf),
         ("bip", ["tau"]),
+        ("units_per_class", 0),
+        ("units_per_class", 1.5),
         ("ease_in", -1),
         ("rate_strength", -1.0),
         ("checkpoint_every", -1),
