@@ -90,8 +90,25 @@ def _of_targets(job: Job, by_neuron: Array) -> Array:
 
 
 def row_weights(job: Job) -> Array:
-    """Scaled weights of an all-dense stage, [rows, size], in the type of the state."""
-    return scaled_weights(job).reshape(-1, job.stage.population.size).astype(real_type(job))
+    """Scaled weights of a stage that shares events, [rows, size], in the type of the state."""
+    return row_matrix(job, scaled_weights(job).astype(real_type(job)))
+
+
+def row_matrix(job: Job, by_synapse: Array) -> Array:
+    """Values of synapses in the matrix of the wiring, [rows, size], zero where there is none."""
+    size, places = job.stage.population.size, job.stage.places
+    if places is None:
+        return by_synapse.reshape(-1, size)
+    xp = namespace(by_synapse)
+    flat = xp.zeros(int(job.stage.wiring.row_start[-1]) * size, by_synapse.dtype)
+    flat[xp.asarray(places)] = by_synapse
+    return flat.reshape(-1, size)
+
+
+def of_synapses(job: Job, by_place: Array) -> Array:
+    """Undo :func:`row_matrix`."""
+    places, flat = job.stage.places, by_place.ravel()
+    return flat if places is None else flat[namespace(flat).asarray(places)]
 
 
 def readout_table(job: Job) -> Array:

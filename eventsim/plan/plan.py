@@ -21,6 +21,11 @@ from eventsim.network import Network, Population, Projection
 from eventsim.network.parts import join_populations
 from eventsim.plan.wiring import Wiring, make_wiring
 
+# Sparse afferents are kept with their zeros, as dense ones are, if at least this share of all
+# places is taken; what that gains on a CPU is in bench/results/filling.jsonl.
+LEAST_FILLED = 1 / 32
+MOST_PLACES = 1 << 24  # 128 MB in double precision, and eight times that on the way back
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:
@@ -86,11 +91,35 @@ class Stage:
     def shares_events(self) -> bool:
         """Whether all neurons of the stage meet the same events at the same times.
 
-        So it is if every afferent is dense and no delay depends on the target. Then neurons can
-        be advanced side by side; otherwise each walks the events of its own sources.
+        So it is if no delay depends on the target and the matrix of all afferents is filled well
+        enough to be kept with its zeros: an event that does not concern a neuron costs it little.
+        Then neurons can be advanced side by side; otherwise each walks the events of its own
+        sources.
         """
-        dense = all(p.kind == "dense" for p in self.afferents) and not self.delays_per_synapse
-        return dense and not any(r is not None and r.delays.any() for r in self.recurrences)
+        if self.delays_per_synapse or not self._well_filled:
+            return False
+        return not any(r is not None and r.delays.any() for r in self.recurrences)
+
+    @cached_property
+    def _well_filled(self) -> bool:
+        if all(p.kind == "dense" for p in self.afferents):
+            return True
+        size = int(self.member_start[-1])
+        places = size * sum(p.weights.shape[0] for p in self.afferents)
+        synapses = sum(p.values.size for p in self.afferents)
+        return places <= MOST_PLACES and synapses >= LEAST_FILLED * places
+
+    @cached_property
+    def places(self) -> NDArray[np.int64] | None:
+        """Where every synapse is in the matrix [rows, size] of the wiring, flat.
+
+        None if the matrix has no empty place, and the synapses are its entries in order.
+        """
+        if all(p.kind == "dense" for p in self.projections) and len(self.members) == 1:
+            return None
+        wiring, size = self.wiring, int(self.member_start[-1])
+        row = np.repeat(np.arange(wiring.out_start.size - 1), np.diff(wiring.out_start))
+        return row * size + wiring.target
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,7 +102,9 @@ def assert_engine_agrees(net, stream, *, backend="cpu"):
 @pytest.mark.parametrize("ratio", [0.3, 1.0, 2.5])
 @pytest.mark.parametrize("delays", ["none", "scalar", "source"])
 def test_engine_finds_the_same_maxima_and_gradients(delays, ratio):
-    assert_engine_agrees(random_net(90, delays=delays, tau_ratio=ratio), STREAM)
+    for sparse in (False, True):
+        net = random_net(90, delays=delays, tau_ratio=ratio, sparse=sparse)
+        assert_engine_agrees(net, STREAM)
 
 
 def test_engine_finds_the_same_maxima_where_there_is_hardly_anything():
@@ -123,7 +125,8 @@ def test_a_readout_beside_another_gets_its_own_maxima():
     assert_engine_agrees(net, STREAM)
 
 
-def test_what_does_not_share_its_events_is_left_to_the_formulas():
+def test_what_does_not_share_its_events_is_left_to_the_formulas(monkeypatch):
+    monkeypatch.setattr("eventsim.plan.plan.LEAST_FILLED", 2.0)
     for case in ("sparse", "delays by synapse"):
         net = NETS[case]()
         (probe,) = readout_maximum(net, es.simulate(net, STREAM, backend="cpu"), "output")

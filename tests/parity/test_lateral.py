@@ -73,8 +73,10 @@ def test_runs_repeat_to_the_bit(fast_backend, net, stream):
 @pytest.mark.parametrize("self_delays", ["none", "neuron"])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_self_connections_alone_give_the_spikes_of_a_layer(
-    fast_backend, precision, self_delays, sparse
+    fast_backend, precision, self_delays, sparse, monkeypatch
 ):
+    # A queue brings every neuron its own events: so does a layer whose matrix is kept sparse.
+    monkeypatch.setattr("eventsim.plan.plan.LEAST_FILLED", 2.0)
     net = random_net(1020, hidden=(12,), sparse=sparse, delays="source", self_delays=self_delays)
     stream = random_stream(1021, n_samples=3, n_channels=5, duration=80.0)
     plan, engine = make_plan(net), get_backend(fast_backend)

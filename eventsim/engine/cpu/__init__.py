@@ -51,7 +51,7 @@ class CpuBackend(AbstractHostBackend):
             return readout_host.backward(job, rate, by_integral)
 
     def readout_peaks(self, job: Job) -> Peaks | None:
-        """As :meth:`eventsim.engine.job.Backend.readout_peaks`; None for sparse synapses."""
+        """As :meth:`eventsim.engine.job.Backend.readout_peaks`."""
         if not job.stage.shares_events:
             return None
         return peaks_host.find(job)

@@ -13,6 +13,7 @@ from eventsim.engine.table import (
     fastest_rate,
     layer_gradients,
     neuron_table,
+    of_synapses,
     real_type,
     row_weights,
     spike_bases,
@@ -60,7 +61,7 @@ def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray
         by_spike[events.spike] = effects
     return layer_gradients(
         job,
-        by_drive=by_weight.sum(axis=0, dtype=np.float64)[:-1].ravel(),
+        by_drive=of_synapses(job, by_weight.sum(axis=0, dtype=np.float64)[:-1]),
         by_delay=None,
         source_times=split_effects(job, by_spike),
         sums=sums.sum(axis=0),

@@ -8,7 +8,7 @@ from eventsim.engine.cpu import peaks
 from eventsim.engine.cpu.arrays import Index, Merged, merged_events, sample_chunks
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import DirectGradients, Floats, Job, Peaks
-from eventsim.engine.table import spike_bases
+from eventsim.engine.table import of_synapses, row_matrix, spike_bases
 
 
 def find(job: Job) -> Peaks:
@@ -19,7 +19,7 @@ def find(job: Job) -> Peaks:
     arrival = np.full(shape, -1)
     a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
     par = np.stack([np.minimum(a, b), b - a, a, p.resistance])
-    weights = job.weights().reshape(-1, p.size)
+    weights = row_matrix(job, job.weights())
     with threads_for(job):
         peaks.forward(
             events.offsets, events.times, events.rows, weights, par, job.duration, value, time,
@@ -58,8 +58,8 @@ class _Found:
         self._add_moved(by_value, effects, delays)
         p, total = job.stage.population, sums.sum(axis=0)
         return DirectGradients(
-            synapses=by_weight.sum(axis=0).ravel(),
-            delays=delays.ravel(),
+            synapses=of_synapses(job, by_weight.sum(axis=0)),
+            delays=of_synapses(job, delays),
             spikes=self._by_spike(effects),
             parameters={
                 "tau_mem": -total[peaks.BY_MEM] / p.tau_mem**2,

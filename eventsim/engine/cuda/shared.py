@@ -7,7 +7,14 @@ from eventsim.engine.cuda.device import BACKWARD_EVENTS, FORWARD_EVENTS, TILE, A
 from eventsim.engine.cuda.order import sum_rows
 from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job
-from eventsim.engine.table import N_OWN, N_SUMS, fastest_rate, neuron_table, row_weights
+from eventsim.engine.table import (
+    N_OWN,
+    N_SUMS,
+    fastest_rate,
+    neuron_table,
+    of_synapses,
+    row_weights,
+)
 
 # Weight gradients are summed in parts over the samples, as many as fit this memory.
 PARTS_BYTES, PARTS = 512 * 2**20, 1024
@@ -69,5 +76,5 @@ class SharedLayer:
             by_spike = dev.empty(n_events, np.float64)
             by_spike[events.spike] = by_event
             by_event = by_spike
-        total = sum_rows(dev, job.precision, by_weight).ravel()
+        total = of_synapses(job, sum_rows(dev, job.precision, by_weight))
         return total, by_event, sum_rows(dev, job.precision, sums), grazes

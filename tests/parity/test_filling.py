@@ -1,0 +1,84 @@
+"""Sparse matrices kept with their zeros, and without: the same spikes, gradients and counts."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import eventsim as es
+from eventsim.plan import make_plan
+from tests.support.nets import random_net, random_stream
+
+STREAM = random_stream(3001, n_samples=3, duration=80.0)
+TOLERANCE = {"double": 1e-9, "single": 2e-4}
+
+
+def run_and_back(net, backend, precision):
+    tape = es.simulate(net, STREAM, backend=backend, precision=precision)
+    seeds = {name: np.cos(np.arange(len(tape[name]))) for name in ("hidden1", "hidden2")} | {
+        "output": es.ReadoutSeed(time_constant=40.0, integral=np.ones((3, 3)))
+    }
+    return tape, es.backward(net, tape, seeds)
+
+
+def kept_whole(net):
+    return [stage.shares_events for stage in make_plan(net).stages]
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("delays", ["none", "scalar", "source"])
+def test_both_ways_give_the_same(fast_backend, precision, delays, monkeypatch):
+    def both(least):
+        monkeypatch.setattr("eventsim.plan.plan.LEAST_FILLED", least)
+        net = random_net(3002, hidden=(9, 7), sparse=True, delays=delays, self_delays="none")
+        assert kept_whole(net) == [least < 1.0] * 3
+        return run_and_back(net, fast_backend, precision)
+
+    (whole, by_whole), (own, by_own) = both(0.0), both(2.0)
+    for name in ("hidden1", "hidden2"):
+        assert len(whole[name]) > 20
+        np.testing.assert_array_equal(whole[name].neurons, own[name].neurons)
+        np.testing.assert_allclose(whole[name].times, own[name].times, atol=TOLERANCE[precision])
+    assert whole.synaptic_events == own.synaptic_events
+    for key, values in by_own.flat().items():
+        scale = max(np.abs(values).max(initial=0.0), 1e-12)
+        worst = np.abs(by_whole.flat()[key] - values).max(initial=0.0)
+        assert worst <= 100 * TOLERANCE[precision] * scale, key
+
+
+def test_dense_and_sparse_sources_together_agree_with_the_reference(fast_backend):
+    rng = np.random.default_rng(3003)
+    net = random_net(3004, hidden=(8, 6), delays="source", self_delays="none")
+    pattern = rng.random((5, 3)) < 0.5
+    net.add_population("mixed", 3, tau_mem=9.0)
+    net.connect("input", "mixed", scipy.sparse.csr_array(pattern * rng.uniform(1.0, 3.0, (5, 3))))
+    net.connect("hidden2", "mixed", rng.uniform(0.0, 1.0, (6, 3)), delays=1.5)
+    assert all(kept_whole(net))
+    seeds = {"mixed": None}
+    found = []
+    for backend in ("reference", fast_backend):
+        tape = es.simulate(net, STREAM, backend=backend)
+        seeds["mixed"] = np.ones(len(tape["mixed"]))
+        assert len(tape["mixed"]) > 10
+        found.append((tape, es.backward(net, tape, seeds).flat()))
+    (tape, expected), (fast, mine) = found
+    np.testing.assert_allclose(fast["mixed"].times, tape["mixed"].times, atol=1e-9)
+    for key, values in expected.items():
+        np.testing.assert_allclose(mine[key], values, rtol=1e-6, atol=1e-9)
+
+
+def test_thin_large_or_delayed_apart_is_not_kept_whole(monkeypatch):
+    def stage_of(weights, delays=0.0):
+        net = es.Network()
+        net.add_input("input", weights.shape[0])
+        net.add_population("neurons", weights.shape[1])
+        net.connect("input", "neurons", weights, delays=delays)
+        return make_plan(net).stages[0]
+
+    full = scipy.sparse.csr_array(np.ones((40, 50)))
+    thin = scipy.sparse.random_array((40, 50), density=0.02, format="csr", rng=1)
+    assert stage_of(full).shares_events
+    assert not stage_of(thin).shares_events
+    assert not stage_of(full, np.ones(2000)).shares_events
+    monkeypatch.setattr("eventsim.plan.plan.MOST_PLACES", 1999)
+    assert not stage_of(full).shares_events
+    assert stage_of(np.ones((40, 50))).shares_events
