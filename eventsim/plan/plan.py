@@ -22,8 +22,9 @@ from eventsim.network.parts import join_populations
 from eventsim.plan.wiring import Wiring, make_wiring
 
 # Sparse afferents are kept with their zeros, as dense ones are, if at least this share of all
-# places is taken; what that gains on a CPU is in bench/results/filling.jsonl.
-LEAST_FILLED = 1 / 32
+# places is taken: that is four times as fast on one core and more (bench/results/filling.jsonl).
+# From 2 % on it would be faster, but the neurons of one sample are then not shared out to threads.
+LEAST_FILLED = 1 / 16
 MOST_PLACES = 1 << 24  # 128 MB in double precision, and eight times that on the way back
 
 
