@@ -27,6 +27,7 @@ from eventsim.engine import (
 )
 from eventsim.events import EventStream, SpikeTape, SpikeTrains, concatenate, merge
 from eventsim.network import (
+    Convolution,
     DistanceLateral,
     Network,
     Population,
@@ -40,6 +41,7 @@ from eventsim.network import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "Convolution",
     "DistanceLateral",
     "EventStream",
     "GradCheck",

@@ -64,7 +64,7 @@ def torch_module(
     BackendError
         PyTorch is missing.
     NetworkError
-        ``trained`` names something that the network has not.
+        ``trained`` names something that the network has not, or some of its values are shared.
     """
     require_torch("torch_module")
     from eventsim.bridge.module import EventModule

@@ -63,6 +63,11 @@ class EventModule(torch.nn.Module):
         self._time_constant, self._backend, self._precision = time_constant, backend, precision
         self._calls: list[Call] = []
         live = self._net.parameters()
+        if net.shared:
+            raise NetworkError(
+                f"torch_module: values of {next(iter(net.shared))!r} are shared, which torch's "
+                "optimisers would not keep equal. Train with eventsim.train."
+            )
         _check_trained(trained, list(live))
         self.parts: Any = torch.nn.ModuleDict()
         for key, array in live.items():

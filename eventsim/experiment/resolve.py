@@ -217,8 +217,9 @@ def count_trained(net: Network, config: TrainConfig) -> int:
         if population.kind == "spiking" and population.name != config.output
         for name in config.spikl.tuned
     ]
-    parameters = net.parameters()
-    return sum(parameters[key].size for key in select(net, (*config.trained(), *local)))
+    sizes = {key: values.size for key, values in net.parameters().items()}
+    sizes |= {key: sharing.n_values for key, sharing in net.shared.items()}
+    return sum(sizes[key] for key in select(net, (*config.trained(), *local)))
 
 
 def matched(variant: Variant, model: Variant, shape: Shape) -> Variant:

@@ -1,5 +1,6 @@
 """Networks as plain descriptions: populations, projections, the builders."""
 
+from eventsim.network.convolution import Convolution
 from eventsim.network.lateral import DistanceLateral, RandomLateral
 from eventsim.network.network import Network
 from eventsim.network.parts import Population, Projection, SelfRecurrent, self_recurrent
@@ -7,6 +8,7 @@ from eventsim.network.rsnn import rsnn
 from eventsim.network.scsr import scsr
 
 __all__ = [
+    "Convolution",
     "DistanceLateral",
     "Network",
     "Population",

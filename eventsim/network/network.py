@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.errors import NetworkError, StorageError
+from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events.namespace import Array, namespace, to_host
 from eventsim.network.parts import (
     Floats,
@@ -19,6 +19,10 @@ from eventsim.network.parts import (
     make_population,
     make_projection,
 )
+from eventsim.network.sharing import Sharing
+
+# Before the keys of groups in files; no population or projection is called so.
+SHARED = "->shared."
 
 
 class Network:
@@ -31,6 +35,7 @@ class Network:
     def __init__(self) -> None:
         self._populations: dict[str, Population] = {}
         self._projections: dict[str, Projection] = {}
+        self._shared: dict[str, Sharing] = {}
 
     @property
     def populations(self) -> Mapping[str, Population]:
@@ -153,6 +158,42 @@ class Network:
             found[f"{projection.name}.delays"] = projection.delays
         return found
 
+    @property
+    def shared(self) -> Mapping[str, Sharing]:
+        """Which values are one, by key of :meth:`parameters`; see :meth:`share`."""
+        return self._shared
+
+    def share(self, key: str, groups: ArrayLike) -> None:
+        """Say which values of a parameter are one, as the weights of a convolution are.
+
+        Training with :class:`eventsim.train.AdamW` keeps them equal.
+
+        Parameters
+        ----------
+        key
+            Of :meth:`parameters`.
+        groups
+            Whole numbers in the shape of the parameter: values of the same number >= 0 are one,
+            those of negative numbers stand alone.
+
+        Raises
+        ------
+        NetworkError, ShapeError, ParameterError
+            There is no such parameter, groups do not fit it, or values of a group differ.
+        """
+        values, numbers = self.parameters().get(key), np.asarray(groups)
+        if values is None:
+            raise NetworkError(f"share: no parameter {key!r}; there are {list(self.parameters())}.")
+        if numbers.shape != values.shape or not np.issubdtype(numbers.dtype, np.integer):
+            raise ShapeError(
+                f"share: groups of {key!r} are {numbers.dtype} of shape {numbers.shape}, expected "
+                f"whole numbers of shape {values.shape}."
+            )
+        sharing = Sharing(numbers.astype(np.int64))
+        if not sharing.agrees(values):
+            raise ParameterError(f"share: values of {key!r} that are to be one differ.")
+        self._shared[key] = sharing
+
     def check(self) -> None:
         """Raise ParameterError if a value, changed in place, has left its domain."""
         good = [c.good.ravel() for part in self._parts() for c in part.conditions()]
@@ -173,6 +214,7 @@ class Network:
         net = Network()
         net._populations = {name: p.map(convert) for name, p in self._populations.items()}
         net._projections = {name: p.map(convert) for name, p in self._projections.items()}
+        net._shared = dict(self._shared)
         return net
 
     def to_host(self) -> "Network":
@@ -196,7 +238,7 @@ class Network:
             if projection.kind == "sparse":
                 arrays[f"{projection.name}.indices"] = projection.weights.indices
                 arrays[f"{projection.name}.indptr"] = projection.weights.indptr
-        return arrays
+        return arrays | {f"{SHARED}{key}": one.groups for key, one in self._shared.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Network":
@@ -213,6 +255,8 @@ class Network:
                 net._add(make_population(name, size, kind, given))
             for source, target, kind in structure["projections"]:
                 net._restore_projection(source, target, kind, arrays)
+            for key in [key for key in arrays if key.startswith(SHARED)]:
+                net.share(key.removeprefix(SHARED), arrays[key])
         except KeyError as error:
             raise StorageError(f"Network: the description lacks {error}.") from error
         return net

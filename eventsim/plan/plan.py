@@ -108,7 +108,7 @@ class Stage:
         size = int(self.member_start[-1])
         places = size * sum(p.weights.shape[0] for p in self.afferents)
         synapses = sum(p.values.size for p in self.afferents)
-        return places <= MOST_PLACES and synapses >= LEAST_FILLED * places
+        return bool(places <= MOST_PLACES and synapses >= LEAST_FILLED * places)
 
     @cached_property
     def places(self) -> NDArray[np.int64] | None:

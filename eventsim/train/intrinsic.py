@@ -148,7 +148,7 @@ class SpiKL:
         return np.concatenate(parts)
 
     def apply(self, net: Network, names: Sequence[str], pull: Floats, n_samples: int) -> None:
-        """Move the tuned parameters of those populations, in place.
+        """Move the tuned parameters of those populations, in place; shared ones by their mean.
 
         Parameters
         ----------
@@ -169,6 +169,9 @@ class SpiKL:
                 start += values.size
                 xp = namespace(values)
                 step = xp.clip(getattr(self, key) * change, -LARGEST_STEP, LARGEST_STEP)
+                sharing = net.shared.get(f"{name}.{key}")
+                if sharing is not None:
+                    step = sharing.spread(step * beside(sharing.once(), step), "sum")
                 values[...] = xp.clip(values * xp.exp(step), *getattr(self, f"{key}_bounds"))
 
     def __call__(self, net: Network, tape: SpikeTape, names: Sequence[str]) -> None:

@@ -266,6 +266,7 @@ class AdamW:
         self.keys = tuple(keys)
         self._net = net
         self._values = {key: net.parameters()[key] for key in self.keys}
+        self._shared = {key: one for key, one in net.shared.items() if key in self._values}
         self._xp = namespace(next(iter(self._values.values()), np.zeros(0)))
         kinds = dict.fromkeys(map(_kind, self.keys))
         self._groups = [
@@ -296,6 +297,9 @@ class AdamW:
         ------
         ShapeError
         """
+        gradients = dict(gradients) | {
+            key: one.spread(gradients[key], "sum") for key, one in self._shared.items()
+        }
         latent = [group.join(gradients) for group in self._groups]
         for group, gradient in zip(self._groups, latent, strict=True):
             if group.kind in LOGARITHMIC:
@@ -310,6 +314,7 @@ class AdamW:
             self._move(group, gradient * scale, factor)
         self._restore_thresholds()
         self._restore_stability()
+        self._restore_shared()
         self.restore_signs()
         return StepReport(norm, clipped=clipped, skipped=False)
 
@@ -356,6 +361,8 @@ class AdamW:
         squares: dict[str, Floats] = {}
         for group, gradient in zip(self._groups, latent, strict=True):
             squares |= group.split(self._xp.square(gradient))
+        for key, one in self._shared.items():
+            squares[key] = squares[key] * self._xp.asarray(one.once())
         sums = [self._xp.sum(squares[key]) for key in self.keys]
         return math.sqrt(sum(to_host(self._xp.stack(sums)).tolist())) if sums else 0.0
 
@@ -403,7 +410,27 @@ class AdamW:
             bounded = self._xp.minimum(weights, STABLE_FRACTION * limit)
             weights[...] = self._xp.where(p.refractory == 0, bounded, weights)
 
+    def _restore_shared(self) -> None:
+        """After a bound has moved some values of a group: all go where the bound lets all be."""
+        for key, one in self._shared.items():
+            projection = self._net.projections.get(key.removesuffix(".weights"))
+            own = projection is not None and projection.kind == "self"
+            if own or _kind(key) in ("threshold", "v_reset", "v_leak"):
+                how: Literal["least", "largest"]
+                how = "largest" if _kind(key) == "threshold" else "least"
+                self._values[key][...] = one.spread(self._values[key], how)
+
     def _check_start(self) -> None:
+        for key, one in self._shared.items():
+            if self.settings.dale:
+                raise ParameterError(
+                    f"AdamW: values of {key!r} are shared, and dale keeps the signs of single "
+                    "neurons. Choose one of them."
+                )
+            if not one.agrees(self._values[key]):
+                raise ParameterError(
+                    f"AdamW: values of {key!r} that are shared differ at the start."
+                )
         for key, value in self._values.items():
             floor = FLOORS.get(_kind(key), -math.inf)
             if (value < floor).any():

@@ -125,7 +125,8 @@ def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount
     Parameters
     ----------
     net
-        Changed in place: every weight onto a silent neuron, except its weight onto itself.
+        Changed in place: every weight onto a silent neuron, except its weight onto itself, and
+        except shared weights that reach a neuron that is not silent.
     counts
         Spikes of every neuron over the batch or epoch, [size] by population.
     amount
@@ -148,5 +149,9 @@ def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount
             continue
         if projection.kind == "sparse":
             silent = silent[projection.weights.indices]
+        sharing = net.shared.get(f"{projection.name}.weights")
+        if sharing is not None:
+            # What is one can only be lifted where no neuron that it reaches fires.
+            silent = sharing.spread(np.broadcast_to(silent, values.shape), "least")
         values[...] = namespace(values).where(beside(silent, values), values + amount, values)
     return sum(int((count == 0).sum()) for count in counts.values())

@@ -294,3 +294,10 @@ def test_what_does_not_fit_is_refused():
     alone.connect("input", "hidden", np.ones((2, 1)))
     with pytest.raises(NetworkError, match="has 0 readouts"):
         _ = torch_module(alone)(stream).readout
+
+
+def test_shared_values_are_refused():
+    net = random_net(0)
+    net.share("hidden1.tau_mem", np.full(net.population("hidden1").size, -1))
+    with pytest.raises(NetworkError, match="'hidden1.tau_mem' are shared"):
+        torch_module(net)

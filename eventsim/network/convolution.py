@@ -1,0 +1,183 @@
+"""Convolutions: local connections whose weights are the same everywhere on a grid.
+
+Neurons lie on a grid of one or more axes, several maps at every place; the number of a neuron is
+that of its place, the last axis fastest, times the number of maps, plus its map. Channels of a
+cochlea are a grid (n,) of one map, pixels of an event camera a grid (height, width) of as many maps
+as it has polarities.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.errors import ShapeError
+from eventsim.network.network import Network
+from eventsim.network.parts import PARAMETERS, Projection
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A kernel on a grid.
+
+    Parameters
+    ----------
+    shape
+        Of the grid of sources.
+    kernel
+        Places that a target hears along every axis.
+    stride
+        Places between the kernels of neighbouring targets; None for 1.
+    padding
+        Places by which the first kernel begins before the grid, and the last may end behind it;
+        what lies outside has no synapse. None for 0.
+    in_maps, out_maps
+        Neurons at every place of the sources and of the targets.
+
+    Raises
+    ------
+    ShapeError
+        Numbers of axes differ, or no kernel fits on the grid.
+    """
+
+    shape: Sequence[int]
+    kernel: Sequence[int]
+    stride: Sequence[int] | None = None
+    padding: Sequence[int] | None = None
+    in_maps: int = 1
+    out_maps: int = 1
+
+    def __post_init__(self) -> None:
+        axes = len(self.shape)
+        object.__setattr__(self, "stride", (1,) * axes if self.stride is None else self.stride)
+        object.__setattr__(self, "padding", (0,) * axes if self.padding is None else self.padding)
+        for name, least in (("shape", 1), ("kernel", 1), ("stride", 1), ("padding", 0)):
+            given = tuple(getattr(self, name))
+            if len(given) != axes or not axes or any(int(n) != n or n < least for n in given):
+                raise ShapeError(
+                    f"Convolution: {name} is {given}, expected one whole number >= {least} per "
+                    f"axis of shape {tuple(self.shape)}."
+                )
+            object.__setattr__(self, name, tuple(int(n) for n in given))
+        if self.in_maps < 1 or self.out_maps < 1 or min(self.out_shape) < 1:
+            raise ShapeError(
+                f"Convolution: a kernel of {self.kernel} does not fit on {self.shape} with padding "
+                f"{self.padding}, or there are no maps ({self.in_maps}, {self.out_maps})."
+            )
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        """Of the grid of targets."""
+        axes = zip(self.shape, self.kernel, self._steps, self._margins, strict=True)
+        return tuple((n + 2 * margin - k) // step + 1 for n, k, step, margin in axes)
+
+    @property
+    def n_sources(self) -> int:
+        """Size of the source population."""
+        return math.prod(self.shape) * self.in_maps
+
+    @property
+    def n_targets(self) -> int:
+        """Size of the target population."""
+        return math.prod(self.out_shape) * self.out_maps
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Of the kernel's weights: its axes, source map, target map."""
+        return (*self.kernel, self.in_maps, self.out_maps)
+
+    def draw(
+        self, seed: int | np.random.Generator, *, mean: float = 1.0, spread: float = 1.0
+    ) -> NDArray[np.float64]:
+        """Initial weights: normal, of this mean over the sources and spread over their root."""
+        rng, n = np.random.default_rng(seed), math.prod(self.kernel) * self.in_maps
+        return rng.normal(mean / n, spread / math.sqrt(n), self.weight_shape)
+
+    def connect(
+        self,
+        net: Network,
+        source: str,
+        target: str,
+        weights: ArrayLike,
+        *,
+        delays: ArrayLike = 0.0,
+    ) -> Projection:
+        """Join two populations by sparse weights that are shared between all places.
+
+        Parameters
+        ----------
+        net
+            Gets the projection, and its weights' groups.
+        source, target
+            Names of populations of ``n_sources`` and ``n_targets`` neurons.
+        weights
+            Shape ``weight_shape``.
+        delays
+            ms: one, one per source, or of shape ``weight_shape``, which are shared as weights are.
+
+        Raises
+        ------
+        NetworkError, ShapeError, ParameterError
+        """
+        kernel = np.asarray(weights, dtype=np.float64)
+        if kernel.shape != self.weight_shape:
+            raise ShapeError(
+                f"Convolution {source!r} to {target!r}: weights have shape {kernel.shape}, "
+                f"expected {self.weight_shape}: kernel, source maps, target maps."
+            )
+        row, column, entry = self._synapses()
+        first = np.searchsorted(row, np.arange(self.n_sources + 1))
+        matrix = sp.csr_array(
+            (kernel.ravel()[entry], column, first), shape=(self.n_sources, self.n_targets)
+        )
+        of_kernel = np.asarray(delays, dtype=np.float64)
+        shares_delays = of_kernel.shape == self.weight_shape
+        given = of_kernel.ravel()[entry] if shares_delays else of_kernel
+        projection = net.connect(source, target, matrix, delays=given)
+        net.share(f"{projection.name}.weights", entry)
+        if shares_delays:
+            net.share(f"{projection.name}.delays", entry)
+        return projection
+
+    def share_neurons(self, net: Network, target: str) -> None:
+        """Let the neurons of a target's map have one of every parameter, self-weights included."""
+        maps = np.arange(self.n_targets) % self.out_maps
+        for name in PARAMETERS[net.population(target).kind]:
+            net.share(f"{target}.{name}", maps)
+        own = net.projections.get(f"{target}->{target}")
+        if own is not None and own.kind == "self":
+            net.share(f"{own.name}.weights", maps)
+
+    def _synapses(self) -> tuple[Ints, Ints, Ints]:
+        """Source, target and kernel entry of every synapse, ordered by source, then target."""
+        to, within = _grid(self.out_shape), _grid(self.kernel)
+        place = to[:, None] * self._steps + within[None] - np.array(self._margins)
+        inside = ((place >= 0) & (place < self.shape)).all(axis=2)
+        target, entry = np.nonzero(inside)
+        source = np.ravel_multi_index(tuple(place[inside].T), self.shape)
+        i, k = np.meshgrid(np.arange(self.in_maps), np.arange(self.out_maps), indexing="ij")
+        row = (source[:, None] * self.in_maps + i.ravel()).ravel()
+        column = (target[:, None] * self.out_maps + k.ravel()).ravel()
+        number = (entry[:, None] * i.size + np.arange(i.size)).ravel()
+        order = np.lexsort((column, row))
+        return row[order], column[order], number[order]
+
+    @property
+    def _steps(self) -> tuple[int, ...]:
+        assert self.stride is not None
+        return tuple(self.stride)
+
+    @property
+    def _margins(self) -> tuple[int, ...]:
+        assert self.padding is not None
+        return tuple(self.padding)
+
+
+def _grid(shape: Sequence[int]) -> Ints:
+    """All places of a grid, [places, axes]."""
+    return np.stack([axis.ravel() for axis in np.indices(shape)], axis=1)
