@@ -28,7 +28,7 @@ class Convolution:
     Parameters
     ----------
     shape
-        Of the grid of sources.
+        Of the grid of sources; a number if it has one axis, as in what follows.
     kernel
         Places that a target hears along every axis.
     stride
@@ -45,25 +45,27 @@ class Convolution:
         Numbers of axes differ, or no kernel fits on the grid.
     """
 
-    shape: Sequence[int]
-    kernel: Sequence[int]
-    stride: Sequence[int] | None = None
-    padding: Sequence[int] | None = None
+    shape: int | Sequence[int]
+    kernel: int | Sequence[int]
+    stride: int | Sequence[int] | None = None
+    padding: int | Sequence[int] | None = None
     in_maps: int = 1
     out_maps: int = 1
 
     def __post_init__(self) -> None:
-        axes = len(self.shape)
-        object.__setattr__(self, "stride", (1,) * axes if self.stride is None else self.stride)
-        object.__setattr__(self, "padding", (0,) * axes if self.padding is None else self.padding)
-        for name, least in (("shape", 1), ("kernel", 1), ("stride", 1), ("padding", 0)):
-            given = tuple(getattr(self, name))
-            if len(given) != axes or not axes or any(int(n) != n or n < least for n in given):
+        axes = np.size(self.shape)
+        stride = (1,) * axes if self.stride is None else self.stride
+        padding = (0,) * axes if self.padding is None else self.padding
+        sizes = {"shape": self.shape, "kernel": self.kernel, "stride": stride, "padding": padding}
+        for name, given in sizes.items():
+            numbers, least = np.atleast_1d(given), 0 if name == "padding" else 1
+            whole = np.issubdtype(numbers.dtype, np.integer) and (numbers >= least).all()
+            if numbers.shape != (axes,) or not axes or not whole:
                 raise ShapeError(
                     f"Convolution: {name} is {given}, expected one whole number >= {least} per "
-                    f"axis of shape {tuple(self.shape)}."
+                    f"axis of shape {self.shape}."
                 )
-            object.__setattr__(self, name, tuple(int(n) for n in given))
+            object.__setattr__(self, name, tuple(numbers.tolist()))
         if self.in_maps < 1 or self.out_maps < 1 or min(self.out_shape) < 1:
             raise ShapeError(
                 f"Convolution: a kernel of {self.kernel} does not fit on {self.shape} with padding "
@@ -73,13 +75,13 @@ class Convolution:
     @property
     def out_shape(self) -> tuple[int, ...]:
         """Of the grid of targets."""
-        axes = zip(self.shape, self.kernel, self._steps, self._margins, strict=True)
-        return tuple((n + 2 * margin - k) // step + 1 for n, k, step, margin in axes)
+        axes = zip(*map(self._axes, ("shape", "padding", "kernel", "stride")), strict=True)
+        return tuple((n + 2 * margin - k) // step + 1 for n, margin, k, step in axes)
 
     @property
     def n_sources(self) -> int:
         """Size of the source population."""
-        return math.prod(self.shape) * self.in_maps
+        return math.prod(self._axes("shape")) * self.in_maps
 
     @property
     def n_targets(self) -> int:
@@ -89,13 +91,13 @@ class Convolution:
     @property
     def weight_shape(self) -> tuple[int, ...]:
         """Of the kernel's weights: its axes, source map, target map."""
-        return (*self.kernel, self.in_maps, self.out_maps)
+        return (*self._axes("kernel"), self.in_maps, self.out_maps)
 
     def draw(
         self, seed: int | np.random.Generator, *, mean: float = 1.0, spread: float = 1.0
     ) -> NDArray[np.float64]:
         """Initial weights: normal, of this mean over the sources and spread over their root."""
-        rng, n = np.random.default_rng(seed), math.prod(self.kernel) * self.in_maps
+        rng, n = np.random.default_rng(seed), math.prod(self.weight_shape[:-1])
         return rng.normal(mean / n, spread / math.sqrt(n), self.weight_shape)
 
     def connect(
@@ -155,11 +157,11 @@ class Convolution:
 
     def _synapses(self) -> tuple[Ints, Ints, Ints]:
         """Source, target and kernel entry of every synapse, ordered by source, then target."""
-        to, within = _grid(self.out_shape), _grid(self.kernel)
-        place = to[:, None] * self._steps + within[None] - np.array(self._margins)
-        inside = ((place >= 0) & (place < self.shape)).all(axis=2)
+        shape, to, within = self._axes("shape"), _grid(self.out_shape), _grid(self._axes("kernel"))
+        place = to[:, None] * self._axes("stride") + within - np.array(self._axes("padding"))
+        inside = ((place >= 0) & (place < shape)).all(axis=2)
         target, entry = np.nonzero(inside)
-        source = np.ravel_multi_index(tuple(place[inside].T), self.shape)
+        source = np.ravel_multi_index(tuple(place[inside].T), shape)
         i, k = np.meshgrid(np.arange(self.in_maps), np.arange(self.out_maps), indexing="ij")
         row = (source[:, None] * self.in_maps + i.ravel()).ravel()
         column = (target[:, None] * self.out_maps + k.ravel()).ravel()
@@ -167,15 +169,10 @@ class Convolution:
         order = np.lexsort((column, row))
         return row[order], column[order], number[order]
 
-    @property
-    def _steps(self) -> tuple[int, ...]:
-        assert self.stride is not None
-        return tuple(self.stride)
-
-    @property
-    def _margins(self) -> tuple[int, ...]:
-        assert self.padding is not None
-        return tuple(self.padding)
+    def _axes(self, name: str) -> tuple[int, ...]:
+        """A size as one number per axis, which it is from the start."""
+        numbers: tuple[int, ...] = getattr(self, name)
+        return numbers
 
 
 def _grid(shape: Sequence[int]) -> Ints:

@@ -9,7 +9,7 @@ import eventsim as es
 from eventsim.errors import ShapeError
 
 CASES = {
-    "channels": es.Convolution((10,), (3,), out_maps=2),
+    "channels": es.Convolution(10, 3, out_maps=2),
     "strides": es.Convolution((11,), (4,), stride=(3,), in_maps=2, out_maps=3),
     "padded": es.Convolution((6,), (5,), padding=(2,), out_maps=1),
     "sensor": es.Convolution((5, 7), (3, 2), stride=(2, 1), padding=(1, 0), in_maps=2, out_maps=3),
@@ -90,6 +90,8 @@ def test_neurons_of_a_map_are_one():
         {"shape": (4,), "kernel": (2,), "padding": (-1,)},
         {"shape": (4.5,), "kernel": (2,)},
         {"shape": (4,), "kernel": (2,), "out_maps": 0},
+        {"shape": 4, "kernel": "2"},
+        {"shape": [[4]], "kernel": 2},
     ],
 )
 def test_what_is_no_convolution_is_refused(given):

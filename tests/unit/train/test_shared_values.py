@@ -53,6 +53,17 @@ def test_training_keeps_them_equal_and_learns(tmp_path):
     assert evaluate(result.net, two_patterns(60, seed=1), config).accuracy > 0.85
 
 
+def test_they_stay_equal_on_every_backend(fast_backend, tmp_path):
+    config = replace(CONFIG, epochs=1, backend=fast_backend)
+    net = train(shared_net(), two_patterns(16), config, tmp_path / "this").net.to_host()
+    assert_shared(net)
+    cpu = train(
+        shared_net(), two_patterns(16), replace(config, backend="cpu"), tmp_path / "cpu"
+    ).net
+    for key, values in cpu.parameters().items():
+        np.testing.assert_allclose(net.parameters()[key], values, rtol=1e-6, atol=1e-9)
+
+
 def test_a_run_that_goes_on_keeps_them(tmp_path):
     whole = train(shared_net(), two_patterns(32), replace(CONFIG, epochs=3), tmp_path / "whole").net
 
