@@ -69,7 +69,8 @@ class Convolution:
         if self.in_maps < 1 or self.out_maps < 1 or min(self.out_shape) < 1:
             raise ShapeError(
                 f"Convolution: a kernel of {self.kernel} does not fit on {self.shape} with padding "
-                f"{self.padding}, or there are no maps ({self.in_maps}, {self.out_maps})."
+                f"{self.padding}, or there are no maps ({self.in_maps}, {self.out_maps}). "
+                "Expected a kernel that fits at least once, and at least one map on both sides."
             )
 
     @property

@@ -63,6 +63,17 @@ def check_delays(builder: str, name: str, given: Delays) -> None:
         )
 
 
-def axon_delays(given: Delays, source: Population, rng: np.random.Generator) -> ArrayLike:
-    """Delays of a feedforward projection, ms: one for all, or one per source in the range."""
+def axon_delays(
+    given: Delays,
+    source: Population,
+    target: Population,
+    rng: np.random.Generator,
+    *,
+    to_readout: Delays = 0.0,
+) -> ArrayLike:
+    """Delays of a feedforward projection, ms: one for all, or one per source in the range.
+
+    To a readout, whose answer may be a function of all of its voltage, they are ``to_readout``.
+    """
+    given = to_readout if target.kind == "readout" else given
     return rng.uniform(*given, source.size) if isinstance(given, tuple) else given

@@ -191,7 +191,10 @@ class Network:
             )
         sharing = Sharing(numbers.astype(np.int64))
         if not sharing.agrees(values):
-            raise ParameterError(f"share: values of {key!r} that are to be one differ.")
+            raise ParameterError(
+                f"share: values of {key!r} that are to be one differ, expected equal values in "
+                "every group. Set them before."
+            )
         self._shared[key] = sharing
 
     def check(self) -> None:

@@ -125,9 +125,7 @@ def rsnn(
         pre, post = net.population(before), net.population(name)
         shape = (pre.size, post.size)
         weights = draw.forward(pre, post, signs).reshape(shape)
-        # A readout's answer is a function of all of its voltage.
-        given = 0.0 if post.kind == "readout" else forward_delays
-        net.connect(before, name, weights, delays=axon_delays(given, pre, draw.rng))
+        net.connect(before, name, weights, delays=axon_delays(forward_delays, pre, post, draw.rng))
         if name == "output":
             break
         signs = draw.signs(post.size, inhibitory)

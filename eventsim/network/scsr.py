@@ -99,8 +99,8 @@ def scsr(
     # In any case: networks with and without self-recurrence share their delays.
     own = [rng.normal(0.0, 0.1, net.population(name).size) for name in names[1:-1]]
     for pre, post, weights in drawn:
-        given = output_delays if post.kind == "readout" else forward_delays
-        net.connect(pre.name, post.name, weights, delays=axon_delays(given, pre, rng))
+        delays = axon_delays(forward_delays, pre, post, rng, to_readout=output_delays)
+        net.connect(pre.name, post.name, weights, delays=delays)
     if self_recurrent:
         for name, values in zip(names[1:-1], own, strict=True):
             net.connect(name, name, self_weights(values))

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from eventsim.errors import NetworkError
+from eventsim.events.namespace import owners
 from eventsim.network import Network, Population, Projection
 from eventsim.network.parts import join_populations
 from eventsim.plan.wiring import Wiring, make_wiring
 
 # Sparse afferents are kept with their zeros, as dense ones are, if at least this share of all
-# places is taken: that is four times as fast on one core and more (bench/results/filling.jsonl).
-# From 2 % on it would be faster, but the neurons of one sample are then not shared out to threads.
+# places is taken: on one core that is two to six times as fast (bench/results/filling.jsonl). 2 %
+# on it would be faster, but the neurons of one sample are then not shared out to threads.
 LEAST_FILLED = 1 / 16
-MOST_PLACES = 1 << 24  # 128 MB in double precision, and eight times that on the way back
+MOST_PLACES = 1 << 24  # 128 MB in double precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +120,8 @@ class Stage:
         if all(p.kind == "dense" for p in self.projections) and len(self.members) == 1:
             return None
         wiring, size = self.wiring, int(self.member_start[-1])
-        row = np.repeat(np.arange(wiring.out_start.size - 1), np.diff(wiring.out_start))
-        return row * size + wiring.target
+        places: NDArray[np.int64] = owners(wiring.out_start, wiring.target.size) * size
+        return places + wiring.target
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,7 +58,7 @@ class _FanOut(NamedTuple):
 
 def no_arrivals(job: Job) -> Arrivals:
     """None, in arrays of the library of the job's spikes."""
-    xp = _library(job)
+    xp = namespace(_like(job))
     number = xp.zeros(0, np.int64)
     return Arrivals(number, xp.zeros(0), xp.zeros(0), number, number, xp.zeros(1, np.int64))
 
@@ -73,7 +73,7 @@ def find_arrivals(job: Job, neurons: Ints) -> Arrivals:
     neurons
         Numbers in the stage, NumPy, without repetition.
     """
-    like = job.sources[0].times if job.sources else np.zeros(0)
+    like = _like(job)
     xp, fan = namespace(like), _fan_out(job, neurons, like)
     weights, delays = beside(job.weights(), like), beside(job.delays(), like)
     source_row, time, sample = _spikes(job, xp)
@@ -102,8 +102,9 @@ def find_arrivals(job: Job, neurons: Ints) -> Arrivals:
     return Arrivals(row, arrival[order], weights[synapse], synapse, spike[order], first)
 
 
-def _library(job: Job) -> Any:
-    return namespace(job.sources[0].times) if job.sources else np
+def _like(job: Job) -> Array:
+    """An array of the library of the job's spikes."""
+    return job.sources[0].times if job.sources else np.zeros(0)
 
 
 def _spikes(job: Job, xp: Any) -> tuple[Array, Array, Array]:

@@ -172,8 +172,8 @@ class TrainConfig:
         for name, kind in _NESTED:
             nested = isinstance(getattr(self, name), kind)
             _require(name, getattr(self, name), nested, f"a {kind.__name__}, or a dict of its keys")
-        whole_numbers = ("epochs", "batch_size", "seed", "shards", "units_per_class")
-        for name in (*whole_numbers, "checkpoint_every"):
+        counts = ("epochs", "batch_size", "shards", "units_per_class", "checkpoint_every")
+        for name in ("seed", *counts):
             whole = isinstance(getattr(self, name), int)
             _require(name, getattr(self, name), whole, "a whole number")
         _require("epochs", self.epochs, self.epochs >= 1, "at least 1")

@@ -188,10 +188,12 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
             f"kind {wanted!r}. The network has "
             f"{ {name: p.kind for name, p in net.populations.items()} }."
         )
-    needed, several = output_size(config, data.class_names), config.units_per_class > 1
-    exact = config.loss == "ctc" or several
-    if output.size < needed or (exact and output.size > needed):
+    needed, exact = output_size(config, data.class_names), True
+    if config.loss == "ctc":
         wish = f"{needed}, one per word and one for the blank"
-        wish = f"{needed}, {config.units_per_class} per class" if several else wish
-        wish = wish if exact else f"at least {needed}, one per class"
+    elif config.units_per_class > 1:
+        wish = f"{needed}, {config.units_per_class} per class"
+    else:
+        wish, exact = f"at least {needed}, one per class", False
+    if output.size < needed or (exact and output.size > needed):
         raise ShapeError(f"Output {config.output!r}: has {output.size} neurons, expected {wish}.")

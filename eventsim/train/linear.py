@@ -3,7 +3,7 @@
 Readouts are, and so are spiking neurons in samples in which they have no spike.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,9 +102,15 @@ def silent_parts(
         yield silent_neurons(net, tape, name, numbers[low : low + step])
 
 
-def all_neurons(net: Network, tape: SpikeTape, name: str) -> Neurons:
-    """All neurons of a readout, whose arrivals are not spelled out."""
-    return _neurons(net, tape, name, None, lambda job, _: no_arrivals(job))
+def bare_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None = None) -> Neurons:
+    """As :func:`silent_neurons`, whose arrivals are not spelled out."""
+    plan = make_plan(net)
+    population = net.population(name)
+    stage = next(s for s in plan.stages if name in [member.name for member in s.members])
+    chosen = np.arange(population.size) if chosen is None else chosen
+    job = make_job(plan, stage, tape)
+    in_stage = chosen + stage.start_of(name)
+    return Neurons(job, in_stage, chosen, no_arrivals(job), tape.backend)
 
 
 def silent_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None = None) -> Neurons:
@@ -119,20 +125,5 @@ def silent_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None
     chosen
         Their numbers in the population; None for all.
     """
-    return _neurons(net, tape, name, chosen, find_arrivals)
-
-
-def _neurons(
-    net: Network,
-    tape: SpikeTape,
-    name: str,
-    chosen: Ints | None,
-    arrivals: Callable[[Job, Ints], Arrivals],
-) -> Neurons:
-    plan = make_plan(net)
-    population = net.population(name)
-    stage = next(s for s in plan.stages if name in [member.name for member in s.members])
-    chosen = np.arange(population.size) if chosen is None else chosen
-    job = make_job(plan, stage, tape)
-    in_stage = chosen + stage.start_of(name)
-    return Neurons(job, in_stage, chosen, arrivals(job, in_stage), tape.backend)
+    bare = bare_neurons(net, tape, name, chosen)
+    return replace(bare, arrivals=find_arrivals(bare.job, bare.chosen))

@@ -268,6 +268,7 @@ class AdamW:
         self._values = {key: net.parameters()[key] for key in self.keys}
         self._shared = {key: one for key, one in net.shared.items() if key in self._values}
         self._xp = namespace(next(iter(self._values.values()), np.zeros(0)))
+        self._once = {key: self._xp.asarray(one.once()) for key, one in self._shared.items()}
         kinds = dict.fromkeys(map(_kind, self.keys))
         self._groups = [
             _Group.of(kind, {key: v for key, v in self._values.items() if _kind(key) == kind})
@@ -297,11 +298,11 @@ class AdamW:
         ------
         ShapeError
         """
-        gradients = dict(gradients) | {
-            key: one.spread(gradients[key], "sum") for key, one in self._shared.items()
-        }
         latent = [group.join(gradients) for group in self._groups]
         for group, gradient in zip(self._groups, latent, strict=True):
+            for key, part in group.split(gradient).items():
+                if key in self._shared:
+                    part[...] = self._shared[key].spread(part, "sum")
             if group.kind in LOGARITHMIC:
                 gradient *= group.join(group.values)
         norm = self._norm(latent)
@@ -361,8 +362,8 @@ class AdamW:
         squares: dict[str, Floats] = {}
         for group, gradient in zip(self._groups, latent, strict=True):
             squares |= group.split(self._xp.square(gradient))
-        for key, one in self._shared.items():
-            squares[key] = squares[key] * self._xp.asarray(one.once())
+        for key, weight in self._once.items():
+            squares[key] = squares[key] * weight
         sums = [self._xp.sum(squares[key]) for key in self.keys]
         return math.sqrt(sum(to_host(self._xp.stack(sums)).tolist())) if sums else 0.0
 
@@ -429,7 +430,8 @@ class AdamW:
                 )
             if not one.agrees(self._values[key]):
                 raise ParameterError(
-                    f"AdamW: values of {key!r} that are shared differ at the start."
+                    f"AdamW: values of {key!r} that are shared differ at the start, expected "
+                    "equal values in every group. Set them before."
                 )
         for key, value in self._values.items():
             floor = FLOORS.get(_kind(key), -math.inf)

@@ -73,7 +73,11 @@ class VoltageCrossEntropy:
                 f"VoltageCrossEntropy: at is {self.at!r}, expected one of {get_args(Moment)}."
             )
         require_positive("VoltageCrossEntropy", "gain", self.gain)
-        require_positive("VoltageCrossEntropy", "units_per_class", self.units_per_class)
+        units = self.units_per_class
+        if not isinstance(units, int) or units < 1:
+            raise ParameterError(
+                f"VoltageCrossEntropy: units_per_class is {units}, expected a whole number >= 1."
+            )
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
         """Value and seeds."""

@@ -135,7 +135,7 @@ def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount
     Returns
     -------
     int
-        Number of neurons that were lifted.
+        Number of silent neurons.
     """
     if not amount >= 0:
         raise ParameterError(f"lift_silent: amount is {amount}, expected a value >= 0.")

@@ -26,6 +26,7 @@ inhibitory one) is a kink, which moves with the arrival; the arrival gets :math:
 Where the maximum is the very end it stays there, and where V never exceeds E it is E, at time 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eventsim.engine.job import DirectGradients, Peaks
@@ -35,7 +36,7 @@ from eventsim.events.namespace import Array, namespace
 from eventsim.network import Network
 from eventsim.train.arrivals import Arrivals
 from eventsim.train.kernel import kernel, kernel_slopes
-from eventsim.train.linear import Neurons, all_neurons, silent_parts
+from eventsim.train.linear import Neurons, bare_neurons, silent_parts
 from eventsim.train.maximum import Maximum, find_maximum
 
 
@@ -189,11 +190,9 @@ class PeakProbe:
         return found._replace(parameters=parameters)
 
 
-def readout_maximum(
-    net: Network, tape: SpikeTape, name: str
-) -> "list[VoltageProbe] | list[PeakProbe]":
+def readout_maximum(net: Network, tape: SpikeTape, name: str) -> Sequence[VoltageProbe | PeakProbe]:
     """Largest voltage of every neuron of a readout, in parts one behind the other."""
-    neurons = all_neurons(net, tape, name)
+    neurons = bare_neurons(net, tape, name)
     peaks = neurons.peaks()
     if peaks is None:
         return [VoltageProbe.at_maximum(part) for part in silent_parts(net, tape, name)]

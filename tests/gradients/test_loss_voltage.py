@@ -87,8 +87,8 @@ def loss_at_peaks(net, tape):
     return float((by * probe.value).sum()), {"output": VoltageSeed((VoltageTerm(probe, by),))}
 
 
-def assert_engine_agrees(net, stream, *, backend="cpu"):
-    tape = es.simulate(net, stream, backend=backend)
+def assert_engine_agrees(net, stream):
+    tape = es.simulate(net, stream, backend="cpu")
     (probe,) = readout_maximum(net, tape, "output")
     assert isinstance(probe, PeakProbe)
     expected = find_maximum(silent_neurons(net, tape, "output"))

@@ -37,6 +37,13 @@ class Merged:
     rows: NDArray[np.int32]
     spike: Index | None
 
+    def by_spike(self, by_event: NDArray[np.floating[Any]]) -> Floats:
+        """Values of events as float64 values of the spikes of all sources. New array."""
+        found = by_event.astype(np.float64)
+        if self.spike is not None:
+            found[self.spike] = by_event
+        return found
+
 
 def merged_events(job: Job) -> Merged:
     """One ordered list of events for all neurons of a stage that shares events."""

@@ -55,15 +55,11 @@ def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray
         par.dtype.type(fastest_rate(job)), trains.offsets, tape, bool(refractory.any()),
         by_weight, effects, sums, own, grazes,
     )  # fmt: skip
-    by_spike = effects.astype(np.float64)
-    if events.spike is not None:
-        by_spike = np.empty(effects.size)
-        by_spike[events.spike] = effects
     return layer_gradients(
         job,
         by_drive=of_synapses(job, by_weight.sum(axis=0, dtype=np.float64)[:-1]),
         by_delay=None,
-        source_times=split_effects(job, by_spike),
+        source_times=split_effects(job, events.by_spike(effects)),
         sums=sums.sum(axis=0),
         own=own.sum(axis=0),
         grazes=int(grazes.sum()),

@@ -8,7 +8,7 @@ from eventsim.engine.cpu import peaks
 from eventsim.engine.cpu.arrays import Index, Merged, merged_events, sample_chunks
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import DirectGradients, Floats, Job, Peaks
-from eventsim.engine.table import of_synapses, row_matrix, spike_bases
+from eventsim.engine.table import of_synapses, row_matrix
 
 
 def find(job: Job) -> Peaks:
@@ -60,7 +60,7 @@ class _Found:
         return DirectGradients(
             synapses=of_synapses(job, by_weight.sum(axis=0)),
             delays=of_synapses(job, delays),
-            spikes=self._by_spike(effects),
+            spikes=events.by_spike(effects),
             parameters={
                 "tau_mem": -total[peaks.BY_MEM] / p.tau_mem**2,
                 "tau_syn": -total[peaks.BY_SYN] / p.tau_syn**2,
@@ -76,10 +76,3 @@ class _Found:
         event = self.arrival[sample, neuron]
         np.add.at(effects, event, moved)
         np.add.at(delays, (self.events.rows[event], neuron), moved)
-
-    def _by_spike(self, effects: Floats) -> Floats:
-        if self.events.spike is None:
-            return effects
-        by_spike = np.empty(spike_bases(self.job)[-1])
-        by_spike[self.events.spike] = effects
-        return by_spike
