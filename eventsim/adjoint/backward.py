@@ -9,6 +9,7 @@ from eventsim.adjoint.seeds import Floats, Loss, ReadoutSeed, Seeds, SpikeSeed
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.job import Backend, Job, Source, StageGradients
 from eventsim.engine.members import join_members, member_order
+from eventsim.engine.table import N_READOUT, readout_gradients
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.namespace import beside, namespace, to_host
@@ -115,7 +116,15 @@ def _check_shape(name: str, kind: str, given: Floats, shape: tuple[int, ...]) ->
 
 def _readout(engine: Backend, job: Job, seed: ReadoutSeed | None) -> StageGradients:
     if seed is None:
-        seed = ReadoutSeed(np.inf, engine.xp.zeros((job.n_samples, job.stage.population.size)))
+        xp, n_synapses = engine.xp, int(job.stage.wiring.synapse_start[-1])
+        return readout_gradients(
+            job,
+            by_weight=xp.zeros(n_synapses),
+            by_delay=xp.zeros(n_synapses),
+            source_times=tuple(xp.zeros(source.times.size) for source in job.sources),
+            sums=xp.zeros((N_READOUT, job.stage.population.size)),
+            by_leak=xp.zeros(job.stage.population.size),
+        )
     return engine.readout_backward(job, 1.0 / seed.time_constant, engine.asarray(seed.integral))
 
 

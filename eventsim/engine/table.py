@@ -35,6 +35,7 @@ N_SUMS = 3
 BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY = range(5)
 N_OWN = 5
 READOUT_MEM, READOUT_SYN, READOUT_RESISTANCE = range(3)
+N_READOUT = 3
 
 # The alert level lies below the level by this fraction of the largest voltages of the neuron, more
 # than the rounding of single precision.

@@ -28,6 +28,10 @@ from eventsim.plan.wiring import Wiring, make_wiring
 LEAST_FILLED = 1 / 16
 MOST_PLACES = 1 << 24  # 128 MB in double precision
 
+# Neighbouring neurons that a processor advances side by side: two vectors of single precision.
+BLOCK = 16
+MOST_HEARD = 1 / 2  # of all rows, by a block, if what it does not hear is to be left out
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:
@@ -122,6 +126,23 @@ class Stage:
         wiring, size = self.wiring, int(self.member_start[-1])
         places: NDArray[np.int64] = owners(wiring.out_start, wiring.target.size) * size
         return places + wiring.target
+
+    @cached_property
+    def heard(self) -> NDArray[np.bool_]:
+        """Whether some neuron of a block hears a row of the wiring, [blocks, rows].
+
+        Blocks are of BLOCK neurons, the last one of what is left; all neurons are one block if
+        smaller ones would hear more than MOST_HEARD of the rows, as where synapses are scattered.
+        Those of a convolution hear what lies under one kernel.
+        """
+        wiring, size = self.wiring, int(self.member_start[-1])
+        n_rows, n_blocks = wiring.out_start.size - 1, -(-size // BLOCK)
+        if self.places is not None and n_blocks > 1:
+            heard = np.zeros((n_blocks, n_rows), dtype=np.bool_)
+            heard[wiring.target // BLOCK, owners(wiring.out_start, wiring.target.size)] = True
+            if heard.mean() <= MOST_HEARD:
+                return heard
+        return np.ones((1, n_rows), dtype=np.bool_)
 
 
 @dataclass(frozen=True, eq=False)

@@ -111,7 +111,7 @@ def _run_neuron(fan, s, n, par, refractory, t_end, begin, end, held, spikes, sta
     pair = s * par.shape[1] + n
     early, n_early = fan.early_first[pair], fan.early_first[pair + 1]
     v, j, t, i = begin.v[s, n], begin.j[s, n], begin.time[s, n], 0
-    hold(held, begin, s, n)
+    hold(held, begin, s, n, 0)
     gap_start, gap_count = t, count
     while t < t_end:
         until = time[i] if i < time.size else t_end
@@ -141,7 +141,7 @@ def _run_neuron(fan, s, n, par, refractory, t_end, begin, end, held, spikes, sta
             j = j + fan.own_weight[n]
             returned += 1
         if t < t_end:
-            keep(end, s, n, t, v, j, held)
+            keep(end, s, n, 0, t, v, j, held)
     return count, t_end
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from eventsim.engine.cpu import fanin, order, shared
 from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, since, zero_row
+from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.walk import Spikes
 from eventsim.engine.job import RUNAWAY_PER_MS, Job
 from eventsim.engine.state import LayerState, Stop, carried, start_state
@@ -37,16 +38,17 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
     par, refractory = neuron_table(job), job.stage.population.refractory
     begin, end = state.stop, Stop(*(values.copy() for values in state.stop))
     if job.stage.shares_events:
-        events, weights = since(merged_events(job), state.begin), zero_row(row_weights(job))
+        events, heard = since(merged_events(job), state.begin), job.stage.heard
+        weights = by_block(job, zero_row(row_weights(job)))
         fastest = par.dtype.type(fastest_rate(job))
 
         def run_shared(todo, spikes, starts, limits, counts, reached):
             shared.forward(
-                todo, events.offsets, events.times, events.rows, weights, par, refractory,
+                todo, heard, events.offsets, events.times, events.rows, weights, par, refractory,
                 job.duration, fastest, begin, end, spikes, starts, limits, counts, reached,
             )  # fmt: skip
 
-        return run_tasks(job, 1, run_shared), end
+        return _in_order(run_tasks(job, len(heard), run_shared), len(heard)), end
     fan = fan_in(job, state)
 
     def run_fanin(todo, spikes, starts, limits, counts, reached):
@@ -55,11 +57,16 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
             counts, reached,
         )  # fmt: skip
 
-    trains = run_tasks(job, BLOCKS, run_fanin)
-    order.sort_spikes(
-        trains.offsets, trains.times, trains.neurons, trains.current, trains.restart_current
-    )
-    return trains, end
+    return _in_order(run_tasks(job, BLOCKS, run_fanin), BLOCKS), end
+
+
+def _in_order(trains: SpikeTrains, blocks: int) -> SpikeTrains:
+    """Sort the spikes of every sample in place, which are block behind block."""
+    if blocks > 1:
+        order.sort_spikes(
+            trains.offsets, trains.times, trains.neurons, trains.current, trains.restart_current
+        )
+    return trains
 
 
 def run_tasks(job: Job, blocks: int, run: Run) -> SpikeTrains:

@@ -4,6 +4,7 @@ import numpy as np
 
 from eventsim.engine.cpu import fanin, order, shared
 from eventsim.engine.cpu.arrays import fan_in, merged_events, sample_chunks, zero_row
+from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import BLOCKS
 from eventsim.engine.cpu.walk import Tape
 from eventsim.engine.job import Floats, Job, StageGradients
@@ -44,20 +45,20 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
 
 def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray) -> StageGradients:
     size, par, refractory = last.shape[1], neuron_table(job), job.stage.population.refractory
-    events, weights = merged_events(job), zero_row(row_weights(job))
+    events, weights = merged_events(job), by_block(job, zero_row(row_weights(job)))
     bounds = sample_chunks(job, weights.nbytes)
     chunks = bounds.size - 1
     by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
     shared.backward(
-        bounds, events.offsets, events.times, events.rows, weights, par, refractory, job.duration,
-        par.dtype.type(fastest_rate(job)), trains.offsets, tape, bool(refractory.any()),
-        by_weight, effects, sums, own, grazes,
+        bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
+        refractory, job.duration, par.dtype.type(fastest_rate(job)), trains.offsets, tape,
+        bool(refractory.any()), by_weight, effects, sums, own, grazes,
     )  # fmt: skip
     return layer_gradients(
         job,
-        by_drive=of_synapses(job, by_weight.sum(axis=0, dtype=np.float64)[:-1]),
+        by_drive=of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1]),
         by_delay=None,
         source_times=split_effects(job, events.by_spike(effects)),
         sums=sums.sum(axis=0),

@@ -6,6 +6,7 @@ import numpy as np
 
 from eventsim.engine.cpu import peaks
 from eventsim.engine.cpu.arrays import Index, Merged, merged_events, sample_chunks
+from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import DirectGradients, Floats, Job, Peaks
 from eventsim.engine.table import of_synapses, row_matrix
@@ -19,11 +20,11 @@ def find(job: Job) -> Peaks:
     arrival = np.full(shape, -1)
     a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
     par = np.stack([np.minimum(a, b), b - a, a, p.resistance])
-    weights = row_matrix(job, job.weights())
+    weights = by_block(job, row_matrix(job, job.weights()))
     with threads_for(job):
         peaks.forward(
-            events.offsets, events.times, events.rows, weights, par, job.duration, value, time,
-            arrival, slope,
+            job.stage.heard, events.offsets, events.times, events.rows, weights, par, job.duration,
+            value, time, arrival, slope,
         )  # fmt: skip
     found = _Found(job, events, weights, par, time, arrival, slope)
     return Peaks(value + p.v_leak, found.backward)
@@ -47,18 +48,18 @@ class _Found:
         bounds = sample_chunks(job, 2 * weights.nbytes)
         shape = (bounds.size - 1, *weights.shape)
         by_weight, by_delay = np.zeros(shape), np.zeros(shape)
-        sums = np.zeros((shape[0], peaks.N_SUMS, weights.shape[1]))
+        sums = np.zeros((shape[0], peaks.N_SUMS, job.stage.population.size))
         effects = np.zeros(events.times.size)
         with threads_for(job):
             peaks.backward(
-                bounds, events.offsets, events.times, events.rows, weights, self.par, self.time,
-                by_value, by_weight, by_delay, effects, sums,
+                bounds, job.stage.heard, events.offsets, events.times, events.rows, weights,
+                self.par, self.time, by_value, by_weight, by_delay, effects, sums,
             )  # fmt: skip
-        delays = by_delay.sum(axis=0)
+        delays = by_row(job, by_delay.sum(axis=0))
         self._add_moved(by_value, effects, delays)
         p, total = job.stage.population, sums.sum(axis=0)
         return DirectGradients(
-            synapses=of_synapses(job, by_weight.sum(axis=0)),
+            synapses=of_synapses(job, by_row(job, by_weight.sum(axis=0))),
             delays=of_synapses(job, delays),
             spikes=events.by_spike(effects),
             parameters={

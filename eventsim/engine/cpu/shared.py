@@ -7,6 +7,9 @@ Candidates are then walked one by one, from the state before the interval. In mo
 come every few tenths of a ms, so that the products of rate and interval are below SMALL_Z and
 exponentials are short polynomials ("near" loops).
 
+Where synapses are sparse but neighbours hear much the same, as in a convolution, neurons are taken
+in blocks, each of which walks the events that it hears: :mod:`eventsim.engine.cpu.blocks`.
+
 Work per neuron and event: about 30 operations and 40 bytes forward, 70 and 150 backward, from the
 first-level cache. bench/macro/w1.py measures the whole, spikes and readout included.
 """
@@ -14,6 +17,7 @@ first-level cache. bench/macro/w1.py measures the whole, spikes and readout incl
 import numpy as np
 from numba import prange
 
+from eventsim.engine.cpu.blocks import bounds_of, events_of, tree_sum
 from eventsim.engine.cpu.compile import kernel, scalar
 from eventsim.engine.cpu.scalar import (
     SMALL_Z,
@@ -66,11 +70,13 @@ near_step, far_step = _forward_step(near_forward), _forward_step(far_forward)
 
 
 @scalar
-def _run_sample(
-    s, lo, hi, times, rows, weights, par, refractory, t_end, fastest, begin, end, spikes, start,
-    limit,
+def _run_block(
+    s, low, times, rows, weights, par, refractory, t_end, fastest, begin, end, spikes, start, limit,
 ):  # fmt: skip
-    """One sample; returns the number of spikes, or -1 - n where neuron n runs away, and a time."""
+    """The neurons from ``low`` on in one sample; n counts from there.
+
+    Returns the number of spikes, or -1 - n where neuron n runs away, and a time.
+    """
     n_neurons, real = par.shape[1], type(par[0, 0])
     before, after = np.zeros((2, n_neurons), par.dtype), np.zeros((2, n_neurons), par.dtype)
     mask = np.zeros(8 * ((n_neurons + 7) // 8), np.uint8)
@@ -78,19 +84,19 @@ def _run_sample(
     held = Held(np.full(n_neurons, -1), np.zeros(n_neurons))
     holding, n_holding = np.zeros(n_neurons, np.int64), 0
     for n in range(n_neurons):
-        before[0, n], before[1, n] = begin.v[s, n], begin.j[s, n]
-        hold(held, begin, s, n)
+        before[0, n], before[1, n] = begin.v[s, low + n], begin.j[s, low + n]
+        hold(held, begin, s, n, low)
         if held.spike[n] >= 0:
             holding[n_holding] = n
             n_holding += 1
-    t, count, event = begin.time[s, 0], 0, lo
+    t, count, event = begin.time[s, low], 0, 0
     while t < t_end:
-        last = event >= hi or times[event] >= t_end
+        last = event >= times.size or times[event] >= t_end
         until = t_end if last else times[event]
         if last:
             for n in range(n_neurons):
-                keep(end, s, n, t, before[0, n], before[1, n], held)
-        weight = weights[weights.shape[0] - 1] if last else weights[rows[event]]
+                keep(end, s, n, low, t, before[0, n], before[1, n], held)
+        weight = weights[weights.shape[0] - 1 if last else rows[event], :n_neurons]
         event += 1
         h = real(until - t)
         if fastest * h <= real(SMALL_Z):
@@ -122,22 +128,33 @@ def _run_sample(
             sort_tail(spikes, held, start + first, start + min(count, limit), start)
         before, after = after, before
         t = until
+    for k in range(start, start + min(count, limit)):
+        spikes.neuron[k] += low
     return count, t_end
 
 
 @kernel
-def forward(todo, offsets, times, rows, weights, par, refractory, duration, fastest,
+def forward(todo, heard, offsets, times, rows, weights, par, refractory, duration, fastest,
             begin, end, spikes, starts, limits, counts, reached):  # fmt: skip
-    """Run the samples in ``todo`` from state ``begin``, leaving state ``end``.
+    """Run the tasks in ``todo`` from state ``begin``, leaving state ``end``.
 
-    Counts go past the limits, spikes are written up to them.
+    A task is a block of one sample, of ``heard.shape[0]`` each. Counts go past the limits, spikes
+    are written up to them.
     """
+    n_blocks, nothing = heard.shape[0], np.zeros(0, np.int64)
     for i in prange(todo.size):
-        s = todo[i]
-        counts[s], reached[s] = _run_sample(
-            s, offsets[s], offsets[s + 1], times, rows, weights, par, refractory,
-            duration[s], fastest, begin, end, spikes, starts[s], limits[s],
+        task = todo[i]
+        s, block = task // n_blocks, task % n_blocks
+        low, high = bounds_of(block, n_blocks, par.shape[1])
+        my_times, my_rows, _ = events_of(
+            heard, block, offsets[s], offsets[s + 1], times, rows, nothing
+        )
+        count, reached[task] = _run_block(
+            s, low, my_times, my_rows, weights[block], par[:, low:high].copy(),
+            refractory[low:high], duration[s], fastest, begin, end, spikes, starts[task],
+            limits[task],
         )  # fmt: skip
+        counts[task] = count if count >= 0 else count - low
 
 
 def _backward_step(propagate):
@@ -171,63 +188,66 @@ near_back_step, far_back_step = _backward_step(near_adjoint), _backward_step(far
 
 
 @scalar
-def _tree_sum(values):
-    """Sum by halves, in place: the same order for every run and every machine."""
-    size = values.size
-    while size > 1:
-        half = (size + 1) // 2
-        for n in range(size - half):
-            values[n] += values[n + half]
-        size = half
-    return values[0]
+def _own_spikes(first, end, tape, low, high):
+    """Those of the spikes ``first : end`` that are of the neurons ``low : high``."""
+    own, n = np.empty(end - first, np.int64), 0
+    for k in range(first, end):
+        own[n] = k
+        n += low <= tape.neuron[k] < high
+    return own[:n]
 
 
 @scalar
-def _special_times(first, end, tape, refractory, held):
-    """Times at which V is reset or let go, ascending, with their neurons."""
-    n = end - first
-    if not held:
-        return tape.time[first:end], tape.neuron[first:end]
+def _special_times(mine, low, tape, refractory, held):
+    """Times at which V is reset or let go, ascending, with their neurons from ``low`` on."""
+    n = mine.size
     times, neurons = np.empty(2 * n), np.empty(2 * n, np.int32)
-    for k in range(n):
-        neuron = tape.neuron[first + k]
-        times[k], neurons[k] = tape.time[first + k], neuron
-        times[n + k], neurons[n + k] = tape.time[first + k] + refractory[neuron], neuron
+    for i in range(n):
+        neuron = tape.neuron[mine[i]] - low
+        times[i], neurons[i] = tape.time[mine[i]], neuron
+        times[n + i], neurons[n + i] = tape.time[mine[i]] + refractory[neuron], neuron
+    if not held:
+        return times[:n], neurons[:n]
     order = np.argsort(times, kind="mergesort")
     return times[order], neurons[order]
 
 
 @scalar
-def _run_sample_back(lo, hi, times, rows, weights, par, refractory, t_end, fastest, first, end,
-                     tape, held, by_weight, effects, sums, own):  # fmt: skip
-    """One sample backward; adds to by_weight, sums and own; returns the number of grazes."""
-    n_neurons, real = par.shape[1], type(par[0, 0])
+def _run_block_back(low, times, rows, number, weights, par, refractory, t_end, fastest, mine,
+                    tape, held, by_weight, effects, sums, own):  # fmt: skip
+    """The neurons from ``low`` on in one sample, backward.
+
+    Adds to by_weight, effects, sums and own; returns the number of grazes.
+    """
+    n_neurons, n_events, real = par.shape[1], times.size, type(par[0, 0])
     before = np.zeros((N_ADJOINT, n_neurons), par.dtype)
     after = np.zeros((N_ADJOINT, n_neurons), par.dtype)
-    effect, touched = np.zeros(n_neurons, par.dtype), np.full(n_neurons, hi + 1)
+    effect, touched = np.zeros(n_neurons, par.dtype), np.full(n_neurons, n_events + 1)
     current, released = np.full(n_neurons, -1), np.ones(n_neurons, np.bool_)
-    for k in range(first, end):
-        current[tape.neuron[k]] = k
-        released[tape.neuron[k]] = np.isnan(tape.restart[k])
-    special, special_neuron = _special_times(first, end, tape, refractory, held)
+    for i in range(mine.size):
+        k = mine[i]
+        current[tape.neuron[k] - low] = k
+        released[tape.neuron[k] - low] = np.isnan(tape.restart[k])
+    special, special_neuron = _special_times(mine, low, tape, refractory, held)
     next_special, grazes = special.size - 1, 0
     while next_special >= 0 and special[next_special] >= t_end:
         next_special -= 1
-    event = hi
-    while event > lo and times[event - 1] >= t_end:
+    event = n_events
+    while event > 0 and times[event - 1] >= t_end:
         event -= 1
     t = t_end
     row = weights.shape[0] - 1
     while True:
         event -= 1
-        t_low = times[event] if event >= lo else 0.0
+        t_low = times[event] if event >= 0 else 0.0
         h = real(t - t_low)
+        weight, its = weights[row, :n_neurons], by_weight[row, :n_neurons]
         if fastest * h <= real(SMALL_Z):
-            near_back_step(par, before, after, weights[row], by_weight[row], sums, effect, h)
+            near_back_step(par, before, after, weight, its, sums, effect, h)
         else:
-            far_back_step(par, before, after, weights[row], by_weight[row], sums, effect, h)
+            far_back_step(par, before, after, weight, its, sums, effect, h)
         if row < weights.shape[0] - 1:
-            effects[event + 1] = _tree_sum(effect)
+            effects[number[event + 1] if number.size else event + 1] += tree_sum(effect)
         while next_special >= 0 and special[next_special] >= t_low:
             n = special_neuron[next_special]
             next_special -= 1
@@ -240,7 +260,7 @@ def _run_sample_back(lo, hi, times, rows, weights, par, refractory, t_end, faste
                 n, after, t, t_low, par, refractory, tape, current, released, sums, own
             )
         before, after = after, before
-        if event < lo:
+        if event < 0:
             break
         t, row = t_low, rows[event]
     for n in range(n_neurons):
@@ -251,18 +271,26 @@ def _run_sample_back(lo, hi, times, rows, weights, par, refractory, t_end, faste
 
 
 @kernel
-def backward(bounds, offsets, times, rows, weights, par, refractory, duration, fastest,
+def backward(bounds, heard, offsets, times, rows, weights, par, refractory, duration, fastest,
              spike_offsets, tape, held, by_weight, effects, sums, own, grazes):  # fmt: skip
     """Samples ``bounds[c] : bounds[c + 1]`` of every chunk c, whose sums are its own."""
+    n_blocks, nothing = heard.shape[0], np.zeros(0, np.int64)
     for chunk in prange(bounds.size - 1):
-        part = np.zeros(sums.shape[1:], par.dtype)
-        for s in range(bounds[chunk], bounds[chunk + 1]):
-            part[:] = 0.0
-            grazes[chunk] += _run_sample_back(
-                offsets[s], offsets[s + 1], times, rows, weights, par, refractory,
-                duration[s], fastest, spike_offsets[s], spike_offsets[s + 1], tape, held,
-                by_weight[chunk], effects, part, own[chunk],
-            )  # fmt: skip
-            for i in range(part.shape[0]):
-                for n in range(part.shape[1]):
-                    sums[chunk, i, n] += part[i, n]
+        for block in range(n_blocks):
+            low, high = bounds_of(block, n_blocks, par.shape[1])
+            my_par, my_own = par[:, low:high].copy(), own[chunk, :, low:high].copy()
+            part = np.zeros((sums.shape[1], high - low), par.dtype)
+            for s in range(bounds[chunk], bounds[chunk + 1]):
+                part[:] = 0.0
+                lo, hi = offsets[s], offsets[s + 1]
+                my_times, my_rows, number = events_of(heard, block, lo, hi, times, rows, nothing)
+                mine = _own_spikes(spike_offsets[s], spike_offsets[s + 1], tape, low, high)
+                grazes[chunk] += _run_block_back(
+                    low, my_times, my_rows, number, weights[block], my_par, refractory[low:high],
+                    duration[s], fastest, mine, tape, held, by_weight[chunk, block],
+                    effects[lo:hi], part, my_own,
+                )  # fmt: skip
+                for i in range(part.shape[0]):
+                    for n in range(part.shape[1]):
+                        sums[chunk, i, low + n] += part[i, n]
+            own[chunk, :, low:high] = my_own

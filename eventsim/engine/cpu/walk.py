@@ -67,17 +67,17 @@ EARLIER = 2**62
 
 
 @scalar
-def hold(held, begin, s, n):
-    """Neuron n is held at the start as ``begin``, a Stop, says."""
-    held.until[n] = begin.until[s, n]
+def hold(held, begin, s, n, low):
+    """Neuron n of those from ``low`` on is held at the start as ``begin``, a Stop, says."""
+    held.until[n] = begin.until[s, low + n]
     held.spike[n] = EARLIER if held.until[n] >= 0.0 else -1
 
 
 @scalar
-def keep(end, s, n, t, v, j, held):
-    """Write the state of neuron n, right after an arrival at t, to ``end``, a Stop."""
-    end.time[s, n], end.v[s, n], end.j[s, n] = t, v, j
-    end.until[s, n] = held.until[n] if held.spike[n] >= 0 else -1.0
+def keep(end, s, n, low, t, v, j, held):
+    """Write the state of neuron n of those from ``low`` on, right after an arrival, to a Stop."""
+    end.time[s, low + n], end.v[s, low + n], end.j[s, low + n] = t, v, j
+    end.until[s, low + n] = held.until[n] if held.spike[n] >= 0 else -1.0
 
 
 @scalar
