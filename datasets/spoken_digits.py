@@ -13,6 +13,7 @@ result.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from eventsim.datasets import espeak as espeak_module
 from eventsim.datasets import ntidigits, ntidigits_file
@@ -80,6 +82,10 @@ RATES = (120, 220)  # words per minute
 # gain makes about 2,800 events per second on the training voices.
 ENCODER = CochleaEncoder(frequency_max=8000.0, gain=2550.0)
 
+# Of the equaliser: frequencies evenly apart in octaves from LOWEST Hz to half the sample rate.
+EQUALISER_POINTS, LOWEST = 5, 50.0
+HALF_SCALE = 16384.0  # largest sample of a clip that was equalised, 6 dB below full scale
+
 FILE_NAME = "spoken_digits.hdf5"
 SPLITS = ("train", "test")
 
@@ -109,6 +115,14 @@ class Recipe:
         Of the random pitches and rates.
     encoder
         The cochlea.
+    sample_rate
+        Hz, to which the audio is brought before it is heard; None for the synthesizer's own.
+    equaliser
+        dB; standard deviation of the gain of a microphone and a room at five frequencies, drawn
+        for every clip. 0 for none.
+    noise
+        Largest root mean square of white noise, of the clip's largest sample; log-uniform from a
+        thirtieth of it on. 0 for none.
 
     The defaults give 60 x 11 x 2 = 1,320 train and 330 test clips.
     """
@@ -118,6 +132,9 @@ class Recipe:
     accents: int = 1
     seed: int = 0
     encoder: CochleaEncoder = ENCODER
+    sample_rate: int | None = None
+    equaliser: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the sizes once."""
@@ -129,6 +146,15 @@ class Recipe:
             value = getattr(self, name)
             if not 1 <= value <= limit:
                 raise ParameterError(f"spoken_digits: {name} is {value}, expected 1 to {limit}.")
+        if self.sample_rate is not None and self.sample_rate < 1:
+            raise ParameterError(
+                f"spoken_digits: sample_rate is {self.sample_rate}, expected at least 1 Hz."
+            )
+        for name in ("equaliser", "noise"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ParameterError(
+                    f"spoken_digits: {name} is {getattr(self, name)}, expected a finite value >= 0."
+                )
         if self.seed < 0:
             raise ParameterError(f"spoken_digits: seed is {self.seed}, expected 0 or more.")
         if self.encoder.n_channels > N_CHANNELS:
@@ -309,13 +335,41 @@ def _samples(recipe: Recipe) -> Samples:
 def _spoken(recipe: Recipe, everything: Sequence[Utterance]) -> Iterator[Recording]:
     speaker = Synthesizer()
     rate = speaker.sample_rate
-    clips = (speaker.say(u.word, voice=u.voice, pitch=u.pitch, rate=u.rate) for u in everything)
+    clips = (
+        (k, speaker.say(u.word, voice=u.voice, pitch=u.pitch, rate=u.rate))
+        for k, u in enumerate(everything)
+    )
 
-    def encode(audio: NDArray[np.int16]) -> Recording:
-        times, channels = recipe.encoder.encode(audio, rate)
+    def encode(clip: tuple[int, NDArray[np.int16]]) -> Recording:
+        number, audio = clip
+        rng = np.random.default_rng([recipe.seed, number])
+        times, channels = recipe.encoder.encode(*_recorded(recipe, audio, rate, rng))
         return Recording(times, channels, duration_after(times))
 
     return mapped(encode, clips)
+
+
+def _recorded(
+    recipe: Recipe, audio: NDArray[np.int16], rate: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int16], int]:
+    """The audio as the recipe's microphone hears it, and its sample rate."""
+    if not (recipe.sample_rate or recipe.equaliser or recipe.noise):
+        return audio, rate
+    heard, to = audio.astype(np.float64), recipe.sample_rate or rate
+    if to != rate:
+        common = math.gcd(to, rate)
+        heard = resample_poly(heard, to // common, rate // common)
+    if recipe.equaliser:
+        gains = rng.normal(0.0, recipe.equaliser, EQUALISER_POINTS)
+        octaves = np.log2(np.maximum(np.fft.rfftfreq(heard.size, 1 / to), LOWEST) / LOWEST)
+        points = np.linspace(0.0, np.log2(to / 2 / LOWEST), EQUALISER_POINTS)
+        curve = 10 ** (np.interp(octaves, points, gains) / 20)
+        heard = np.fft.irfft(np.fft.rfft(heard) * curve, heard.size)
+    heard /= max(np.abs(heard).max(), 1e-9)
+    if recipe.noise:
+        level = recipe.noise * 30.0 ** rng.uniform(-1.0, 0.0)
+        heard += level * rng.standard_normal(heard.size)
+    return np.clip(heard * HALF_SCALE, -32768, 32767).astype(np.int16), to
 
 
 def _voices(keys: Sequence[Key]) -> Texts:

@@ -28,11 +28,13 @@ from eventsim.engine import (
 from eventsim.events import EventStream, SpikeTape, SpikeTrains, concatenate, merge
 from eventsim.network import (
     Convolution,
+    Decision,
     DistanceLateral,
     Network,
     Population,
     Projection,
     RandomLateral,
+    convolutional,
     rsnn,
     scsr,
     self_recurrent,
@@ -42,6 +44,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Convolution",
+    "Decision",
     "DistanceLateral",
     "EventStream",
     "GradCheck",
@@ -59,6 +62,7 @@ __all__ = [
     "SpikeTrains",
     "backward",
     "concatenate",
+    "convolutional",
     "gradcheck",
     "merge",
     "place",

@@ -72,7 +72,9 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
         projections |= _projections(engine, job, found)
     by_input = by_time[plan.input.name]
     input_times = by_input if tape is given else to_host(by_input)
-    return Gradients(populations, projections, input_times, loss, grazes)
+    behind = {} if net.decision is None else net.decision.parameters
+    decision = {key: xp.zeros(values.shape) for key, values in behind.items()}
+    return Gradients(populations, projections, input_times, loss, grazes, decision)
 
 
 def _sort_seeds(

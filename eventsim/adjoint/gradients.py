@@ -1,7 +1,7 @@
 """Gradients by population and projection."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -52,6 +52,9 @@ class Gradients:
         Value of the loss, or NaN when seeds were given.
     grazes
         Spikes at which V did not rise, whose gradient is infinite and was left out.
+    decision
+        Of the network's linear decision by the keys of ``Network.parameters()``, empty if it has
+        none. Zero unless a loss reads it.
     """
 
     populations: Mapping[str, PopulationGradients]
@@ -59,6 +62,7 @@ class Gradients:
     input_times: Floats
     loss: float = np.nan
     grazes: int = 0
+    decision: dict[str, Floats] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> "PopulationGradients | ProjectionGradients":
         if name in self.populations:
@@ -78,4 +82,4 @@ class Gradients:
         for name, projection in self.projections.items():
             found[f"{name}.weights"] = projection.weights
             found[f"{name}.delays"] = projection.delays
-        return found
+        return found | self.decision

@@ -63,6 +63,7 @@ class EventModule(torch.nn.Module):
         self._time_constant, self._backend, self._precision = time_constant, backend, precision
         self._calls: list[Call] = []
         live = self._net.parameters()
+        net.refuse_decision("torch_module", "which a torch.nn.Linear of yours can take over")
         if net.shared:
             raise NetworkError(
                 f"torch_module: values of {next(iter(net.shared))!r} are shared, which torch's "

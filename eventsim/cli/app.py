@@ -80,21 +80,43 @@ def train(
     file: FileOption = None,
     download: DownloadOption = False,
     model: Annotated[
-        Literal["scsr", "rsnn"] | None,
+        Literal["scsr", "rsnn", "convolutional"] | None,
         typer.Option(
             "--model",
             help="scsr (default): skip connections and self-recurrence. rsnn: lateral connections "
-            "between the neurons of a population.",
+            "between the neurons of a population. convolutional: shared weights along the "
+            "channels; goes with --loss cross_entropy_maximum.",
         ),
     ] = None,
     hidden: Annotated[
         list[int] | None,
-        typer.Option("--hidden", min=1, help="Neurons of a hidden population; repeat for more."),
+        typer.Option(
+            "--hidden",
+            min=1,
+            help="Neurons of a hidden population, convolutional: its maps; repeat for more.",
+        ),
+    ] = None,
+    output_maps: Annotated[
+        int | None,
+        typer.Option("--output-maps", min=1, help="convolutional: maps of the readout; 30."),
+    ] = None,
+    kernel: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--kernel",
+            min=1,
+            help="convolutional: places of a spiking neuron's, then of a readout's; 9 and 5.",
+        ),
+    ] = None,
+    stride: Annotated[
+        list[int] | None,
+        typer.Option("--stride", min=1, help="convolutional: likewise. 2 and 2."),
     ] = None,
     self_recurrent: Annotated[
         bool | None,
         typer.Option(
-            "--self-recurrent/--no-self-recurrent", help="scsr: neurons feed back on themselves."
+            "--self-recurrent/--no-self-recurrent",
+            help="scsr, convolutional: neurons feed back on themselves.",
         ),
     ] = None,
     skip: Annotated[
@@ -268,6 +290,9 @@ def train(
     network = command.given(
         model=model,
         hidden=tuple(hidden) if hidden else None,
+        output_maps=output_maps,
+        kernel=tuple(kernel) if kernel else None,
+        stride=tuple(stride) if stride else None,
         self_recurrent=self_recurrent,
         skip=skip,
         lateral=lateral,

@@ -284,6 +284,8 @@ def footprint(net: Network, widths: Widths) -> Footprint:
         if projection.kind == "sparse":
             indices += projection.values.size + projection.weights.shape[0] + 1
         delays += _numbers(projection.delays) if projection.delays.any() else 0
+    if net.decision is not None:
+        weights += net.decision.weights.size + net.decision.bias.size
     neurons = [p for p in net.populations.values() if p.kind != "input"]
     parameters = sum(_numbers(values) for p in neurons for values in p.parameters.values())
     return Footprint(

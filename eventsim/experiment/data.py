@@ -5,14 +5,15 @@ writers) are the test part, all other ones the training part, whichever part of 
 come from.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim import datasets
-from eventsim.datasets import Dataset, StoredDataset
+from eventsim.datasets import Dataset, StoredDataset, fsdd, spoken_digits
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import concatenate
 from eventsim.train import LabelledEvents, StoredLabelledEvents
@@ -37,6 +38,10 @@ class DataSettings:
         Groups, each of which is the test part once; empty for the division of the data set.
     train_samples, test_samples
         At most so many, evenly taken from all; None for all of them.
+    voices
+        Accents in which the 75 voices of eSpeak NG say the classes, as recordings through
+        microphones of all kinds, in addition to the training part: 1,500 recordings each. 0 for
+        none. Of ``fsdd`` only; they need the extra ``demo``.
     in_memory
         False to leave the events on disk, of which a batch at a time is read.
     """
@@ -48,6 +53,7 @@ class DataSettings:
     held_out: tuple[str, ...] = ()
     train_samples: int | None = None
     test_samples: int | None = None
+    voices: int = 0
     in_memory: bool = True
 
     def __post_init__(self) -> None:
@@ -68,8 +74,17 @@ class DataSettings:
             _require(key, value, value is None or (type(value) is int and value > 0), "at least 1")
         _require("file", self.file, self.file is None or isinstance(self.file, str), "a path")
         _require("in_memory", self.in_memory, isinstance(self.in_memory, bool), "true or false")
+        most = len(spoken_digits.ACCENTS) if self.name == "fsdd" else 0
+        good = type(self.voices) is int and 0 <= self.voices <= most
+        _require("voices", self.voices, good, f"0 .. {most} for the data set {self.name!r}")
+        apart = bool(self.voices) and not self.in_memory
+        _require("in_memory", self.in_memory, not apart, "true where voices are added")
         both = bool(self.held_out) and not self.in_memory
         _require("in_memory", self.in_memory, not both, "true where groups are held out")
+
+    def plain(self) -> dict[str, Any]:
+        """The settings that decide what is learned and asked, as plain values."""
+        return {k: v for k, v in asdict(self).items() if k not in ("held_out", "file")}
 
     @property
     def folds(self) -> tuple[str | None, ...]:
@@ -93,6 +108,14 @@ class DataSettings:
         DataError
             The data is missing, or has no such group.
         """
+        found = self._recorded(part, fold, download)
+        if part == "test" or not self.voices:
+            return found
+        assert isinstance(found, LabelledEvents)
+        return _joined(found, *_spoken(self.voices, found.class_names))
+
+    def _recorded(self, part: Part, fold: str | None, download: bool) -> AnyEvents:
+        """One part without voices."""
         limit = self.train_samples if part == "train" else self.test_samples
         if fold is not None:
             return _labelled(self._divided(part, fold, download), limit)
@@ -128,6 +151,28 @@ def _labelled(data: Dataset | StoredDataset, limit: int | None) -> AnyEvents:
     kind: Any = LabelledEvents if isinstance(data, Dataset) else StoredLabelledEvents
     found: AnyEvents = kind(*data)
     return found
+
+
+def _spoken(accents: int, class_names: Sequence[str]) -> list[LabelledEvents]:
+    """The classes by the voices of eSpeak NG, as FSDD would have recorded them."""
+    recipe = spoken_digits.Recipe(
+        accents=accents, encoder=fsdd.ENCODER, sample_rate=8000, equaliser=6.0, noise=0.01
+    )
+    found = []
+    for split in ("train", "test"):
+        data = spoken_digits.load(split, recipe=recipe)
+        number = {name: k for k, name in enumerate(class_names)}
+        labels = np.array([number.get(name, -1) for name in data.class_names])[data.labels]
+        said = np.flatnonzero(labels >= 0)
+        found.append(LabelledEvents(data.stream[said], labels[said], class_names))
+    return found
+
+
+def _joined(*parts: LabelledEvents) -> LabelledEvents:
+    """Recordings one behind the other."""
+    stream = concatenate([part.stream for part in parts])
+    labels = np.concatenate([part.labels for part in parts])
+    return LabelledEvents(stream, labels, parts[0].class_names)
 
 
 def evenly(n: int, limit: int | None) -> NDArray[np.int64] | None:

@@ -7,17 +7,22 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from eventsim.errors import ParameterError
-from eventsim.network import DistanceLateral, Network, RandomLateral, rsnn, scsr
+from eventsim.network import DistanceLateral, Network, RandomLateral, convolutional, rsnn, scsr
 
-Model = Literal["scsr", "rsnn"]
+Model = Literal["scsr", "rsnn", "convolutional"]
 Output = Literal["readout", "spiking"]
 LateralName = Literal["dense", "random", "ring", "sheet"]
 
-TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN"}
+TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN", "convolutional": "convolutional SNN"}
 PROBABILITY = 0.1  # of random lateral connections where neither it nor the in-degree is given
-ONLY_OF: Mapping[str, tuple[str, ...]] = {
-    "scsr": ("self_recurrent", "skip", "output_delays"),
-    "rsnn": ("lateral", "probability", "in_degree", "scale", "inhibitory", "delays"),
+# Settings that not every model has, and the models that have them.
+ONLY_OF: Mapping[str, tuple[Model, ...]] = {
+    "self_recurrent": ("scsr", "convolutional"),
+    **dict.fromkeys(("skip", "output_delays"), ("scsr",)),
+    **dict.fromkeys(
+        ("lateral", "probability", "in_degree", "scale", "inhibitory", "delays"), ("rsnn",)
+    ),
+    **dict.fromkeys(("output_maps", "kernel", "stride"), ("convolutional",)),
 }
 ONLY_FOR_LATERAL: Mapping[str, tuple[str, ...]] = {
     "probability": ("random",),
@@ -35,11 +40,15 @@ class NetworkSettings:
     Attributes
     ----------
     model, hidden, tau_mem, tau_syn
-        Of every network. Without hidden populations it is a linear model.
+        Of every network. Without hidden populations it is a linear model. ``hidden`` of a
+        convolutional one are the maps of its spiking layers.
     forward_delays
-        (low, high) in ms, of connections to later hidden populations, drawn per source.
+        (low, high) in ms, of connections to later hidden populations, drawn per source; of a
+        convolutional network those from spiking neurons, one per map.
     self_recurrent, skip, output_delays
-        Of :func:`eventsim.scsr`.
+        Of :func:`eventsim.scsr`, the first of :func:`eventsim.convolutional` as well.
+    output_maps, kernel, stride
+        Of :func:`eventsim.convolutional`.
     lateral, inhibitory, delays
         Of :func:`eventsim.rsnn`; delays (low, high) in ms, of lateral synapses.
     probability, in_degree
@@ -65,6 +74,9 @@ class NetworkSettings:
     tau_syn: float = 10.0
     forward_delays: tuple[float, float] = (0.0, 0.0)
     output_delays: tuple[float, float] = (0.0, 0.0)
+    output_maps: int = 30
+    kernel: tuple[int, int] = (9, 5)
+    stride: tuple[int, int] = (2, 2)
     lateral: LateralName = "dense"
     probability: float | None = None
     in_degree: int | None = None
@@ -77,14 +89,20 @@ class NetworkSettings:
 
     def __post_init__(self) -> None:
         pairs = ("delays", "forward_delays", "output_delays")
-        for name in ("hidden", *pairs):
+        for name in ("hidden", "kernel", "stride", *pairs):
             given: Any = getattr(self, name)
             self._require(name, isinstance(given, list | tuple), "a list")
             object.__setattr__(self, name, tuple(given))
         for name, allowed in (("model", get_args(Model)), ("lateral", get_args(LateralName))):
             self._require(name, getattr(self, name) in allowed, f"one of {', '.join(allowed)}")
-        whole = [type(size) is int and size >= 1 for size in self.hidden]
-        self._require("hidden", all(whole), "sizes >= 1")
+        for name in ("hidden", "kernel", "stride"):
+            sizes = getattr(self, name)
+            whole = all(type(size) is int and size >= 1 for size in sizes)
+            of_two = name == "hidden" or len(sizes) == 2
+            expected = "sizes >= 1" if name == "hidden" else "two sizes >= 1, the readout's last"
+            self._require(name, whole and of_two, expected)
+        maps = self.output_maps
+        self._require("output_maps", type(maps) is int and maps >= 1, "a whole number >= 1")
         for name in ("self_recurrent", "skip"):
             self._require(name, isinstance(getattr(self, name), bool), "true or false")
         for name in ("tau_mem", "tau_syn", "spread"):
@@ -124,11 +142,10 @@ class NetworkSettings:
                     f"{', '.join(map(called, known))}.{hint}"
                 )
         settings = cls(**given)
-        for model in get_args(Model):
-            foreign = [name for name in ONLY_OF[model] if name in given]
-            if foreign and model != settings.model:
+        for name, models in ONLY_OF.items():
+            if name in given and settings.model not in models:
                 raise ParameterError(
-                    f"{called(foreign[0])}: belongs to {called('model')} {model}, this is "
+                    f"{called(name)}: belongs to {called('model')} {' or '.join(models)}, this is "
                     f"{called('model')} {settings.model}."
                 )
         for name, laterals in ONLY_FOR_LATERAL.items():
@@ -141,7 +158,7 @@ class NetworkSettings:
 
     def described(self) -> dict[str, Any]:
         """The settings that have a meaning for this model, as plain values."""
-        foreign = {key for model, keys in ONLY_OF.items() if model != self.model for key in keys}
+        foreign = {key for key, models in ONLY_OF.items() if self.model not in models}
         return {key: value for key, value in asdict(self).items() if key not in foreign}
 
     @property
@@ -163,6 +180,24 @@ class NetworkSettings:
                 forward_delays=_range(self.forward_delays),
                 output_delays=_range(self.output_delays),
                 output=output,
+                tau_mem=self.tau_mem,
+                tau_syn=self.tau_syn,
+                refractory=self.refractory,
+                mean=self.mean,
+                spread=self.spread,
+                seed=seed,
+            )
+        if self.model == "convolutional":
+            self._require("model", output == "readout", "another one for a loss of spikes")
+            return convolutional(
+                n_inputs,
+                self.hidden,
+                n_outputs,
+                output_maps=self.output_maps,
+                kernel=self.kernel,
+                stride=self.stride,
+                self_recurrent=self.self_recurrent,
+                forward_delays=_range(self.forward_delays),
                 tau_mem=self.tau_mem,
                 tau_syn=self.tau_syn,
                 refractory=self.refractory,

@@ -166,7 +166,7 @@ class RunSpec:
             "dt": self.variant.dt,
             "seed": self.seed,
             "fold": self.fold,
-            "data": {k: v for k, v in asdict(self.data).items() if k not in ("held_out", "file")},
+            "data": self.data.plain(),
             "network": asdict(self.variant.network),
             "train": train,
         }
@@ -307,7 +307,7 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, wish: Wish) -> Va
 def _of_model(network: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Without the keys of other models that come from task or recipe."""
     model = network.get("model", "scsr")
-    foreign = {key for other, keys in ONLY_OF.items() if other != model for key in keys}
+    foreign = {key for key, models in ONLY_OF.items() if model not in models}
     return {key: value for key, value in network.items() if key not in foreign or key in own}
 
 

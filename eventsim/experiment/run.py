@@ -28,7 +28,7 @@ from eventsim.clocked import ClockedResult, evaluate_clocked, train_clocked
 from eventsim.energy import count
 from eventsim.engine import describe_backend, simulate
 from eventsim.errors import StorageError
-from eventsim.experiment.data import AnyEvents
+from eventsim.experiment.data import AnyEvents, DataSettings
 from eventsim.experiment.files import read_json, write_json
 from eventsim.experiment.networks import NetworkSettings
 from eventsim.experiment.reading import flat
@@ -126,7 +126,9 @@ def check_settings(spec: RunSpec, folder: Path) -> None:
     # A setting that did not exist when the run was made had the effect of its default.
     network = asdict(NetworkSettings()) | stored["network"]
     train = with_defaults(stored["train"], now["train"])
-    before = json.loads(json.dumps(stored | {"network": network, "train": train}))
+    data = DataSettings(name=spec.data.name).plain() | stored["data"]
+    parts = {"network": network, "train": train, "data": data}
+    before = json.loads(json.dumps(stored | parts))
     before, now = flat(before), flat(now)
     keys = [key for key in now | before if now.get(key) != before.get(key)]
     if keys:
@@ -183,7 +185,10 @@ def _selected(
 def operations_per_inference(
     net: Network, data: AnyEvents, config: TrainConfig
 ) -> tuple[float, float]:
-    """Synaptic operations and neuron updates, each a mean over the recordings."""
+    """Synaptic operations and neuron updates, each a mean over the recordings.
+
+    The multiply-adds of a decision count as synaptic operations.
+    """
     operations = updates = 0
     for index in data.stream.batches(config.batch_size):
         stream = heard(data[index].stream, config)
@@ -191,7 +196,8 @@ def operations_per_inference(
         found = count(net, tape)
         operations += sum(int(events.sum()) for events in found.synaptic_events.values())
         updates += sum(int(times.sum()) for times in found.membrane_updates.values())
-    return operations / len(data), updates / len(data)
+    decided = 0 if net.decision is None else net.decision.weights.size
+    return operations / len(data) + decided, updates / len(data)
 
 
 def peak_megabytes() -> float | None:

@@ -131,6 +131,7 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
     """
     if inputs not in ("external", "placed"):
         raise MappingError(f"inputs is {inputs!r}, expected 'external' or 'placed'.")
+    net.refuse_decision("axon_graph", "which has no place on the cores of a chip")
     net = net.to_host()
     kinds = {name: p.kind for name, p in net.populations.items()}
     placed = [name for name, kind in kinds.items() if kind != "input" or inputs == "placed"]

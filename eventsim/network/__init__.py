@@ -1,6 +1,8 @@
 """Networks as plain descriptions: populations, projections, the builders."""
 
 from eventsim.network.convolution import Convolution
+from eventsim.network.convolutional import convolutional
+from eventsim.network.decision import Decision
 from eventsim.network.lateral import DistanceLateral, RandomLateral
 from eventsim.network.network import Network
 from eventsim.network.parts import Population, Projection, SelfRecurrent, self_recurrent
@@ -9,12 +11,14 @@ from eventsim.network.scsr import scsr
 
 __all__ = [
     "Convolution",
+    "Decision",
     "DistanceLateral",
     "Network",
     "Population",
     "Projection",
     "RandomLateral",
     "SelfRecurrent",
+    "convolutional",
     "rsnn",
     "scsr",
     "self_recurrent",

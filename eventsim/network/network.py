@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events.namespace import Array, namespace, to_host
+from eventsim.network.decision import Decision, make_decision
 from eventsim.network.parts import (
     Floats,
     Population,
@@ -36,6 +37,7 @@ class Network:
         self._populations: dict[str, Population] = {}
         self._projections: dict[str, Projection] = {}
         self._shared: dict[str, Sharing] = {}
+        self._decision: Decision | None = None
 
     @property
     def populations(self) -> Mapping[str, Population]:
@@ -146,7 +148,8 @@ class Network:
         """Every number that can be trained, as live arrays.
 
         Keys are ``"population.tau_mem"`` and ``"source->target.weights"`` / ``".delays"``; the
-        weights of a sparse projection are its stored entries in CSR order.
+        weights of a sparse projection are its stored entries in CSR order. A decision adds
+        ``"decision.weights"`` and ``"decision.bias"``.
         """
         found = {
             f"{population.name}.{key}": values
@@ -156,7 +159,42 @@ class Network:
         for projection in self._projections.values():
             found[f"{projection.name}.weights"] = projection.values
             found[f"{projection.name}.delays"] = projection.delays
-        return found
+        return found if self._decision is None else found | self._decision.parameters
+
+    @property
+    def decision(self) -> Decision | None:
+        """The linear decision behind a readout, or None; see :meth:`decide`."""
+        return self._decision
+
+    def decide(
+        self, readout: str | None, weights: ArrayLike = (), *, bias: ArrayLike = 0.0
+    ) -> None:
+        """Put a linear decision behind a readout, in place of one that is there.
+
+        Parameters
+        ----------
+        readout
+            Name of the readout; None for no decision.
+        weights
+            Shape [readout neurons, classes].
+        bias
+            One number, or one per class.
+
+        Raises
+        ------
+        NetworkError, ShapeError, ParameterError
+        """
+        found = None if readout is None else self.population(readout)
+        self._decision = None if found is None else make_decision(found, weights, bias)
+
+    def refuse_decision(self, where: str, what: str) -> None:
+        """Raise NetworkError if there is a decision, which ``where`` cannot take along."""
+        if self._decision is not None:
+            raise NetworkError(
+                f"{where}: the network has a linear decision behind "
+                f"{self._decision.readout!r}, {what}. Take a copy and call decide(None) on it to "
+                "go on without."
+            )
 
     @property
     def shared(self) -> Mapping[str, Sharing]:
@@ -218,6 +256,7 @@ class Network:
         net._populations = {name: p.map(convert) for name, p in self._populations.items()}
         net._projections = {name: p.map(convert) for name, p in self._projections.items()}
         net._shared = dict(self._shared)
+        net._decision = None if self._decision is None else self._decision.map(convert)
         return net
 
     def to_host(self) -> "Network":
@@ -225,16 +264,20 @@ class Network:
         on_host = all(namespace(values) is np for values in self.parameters().values())
         return self if on_host else self.map(to_host)
 
-    def _parts(self) -> Iterator[Population | Projection]:
+    def _parts(self) -> Iterator[Population | Projection | Decision]:
         yield from self._populations.values()
         yield from self._projections.values()
+        if self._decision is not None:
+            yield self._decision
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Structure and values as named arrays, for files."""
-        structure = {
+        structure: dict[str, Any] = {
             "populations": [[p.name, p.size, p.kind] for p in self._populations.values()],
             "projections": [[p.source, p.target, p.kind] for p in self._projections.values()],
         }
+        if self._decision is not None:
+            structure["decision"] = self._decision.readout
         arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(structure))}
         arrays |= {key: np.array(to_host(values)) for key, values in self.parameters().items()}
         for projection in self._projections.values():
@@ -258,6 +301,9 @@ class Network:
                 net._add(make_population(name, size, kind, given))
             for source, target, kind in structure["projections"]:
                 net._restore_projection(source, target, kind, arrays)
+            if "decision" in structure:
+                weights, bias = arrays["decision.weights"], arrays["decision.bias"]
+                net.decide(structure["decision"], weights, bias=bias)
             for key in [key for key in arrays if key.startswith(SHARED)]:
                 net.share(key.removeprefix(SHARED), arrays[key])
         except KeyError as error:
@@ -284,4 +330,5 @@ class Network:
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{p.name}: {p.size}" for p in self._populations.values())
-        return f"Network({{{sizes}}}, projections {list(self._projections)})"
+        behind = "" if self._decision is None else f", decision behind {self._decision.readout}"
+        return f"Network({{{sizes}}}, projections {list(self._projections)}{behind})"

@@ -32,7 +32,7 @@ from eventsim.train.ctc import CTC
 from eventsim.train.decode import String, edits, greedy_strings
 from eventsim.train.gradient import AnySeeds
 from eventsim.train.losses import CrossEntropy, FirstSpike
-from eventsim.train.readouts import VoltageCrossEntropy
+from eventsim.train.readouts import VoltageCrossEntropy, decision_behind
 from eventsim.train.softmax import Classified
 from eventsim.train.spiking import ClassTrains, SpikeCount
 
@@ -54,7 +54,11 @@ class ClassifyingLoss(Protocol):
 
 
 def make_loss(
-    config: TrainConfig, labels: Ints | Floats, class_names: Sequence[str] = ()
+    config: TrainConfig,
+    labels: Ints | Floats,
+    class_names: Sequence[str] = (),
+    *,
+    keep: Floats | None = None,
 ) -> ClassifyingLoss:
     """The loss that ``config`` names.
 
@@ -66,6 +70,8 @@ def make_loss(
         Class of every sample, [samples], or shares of classes where the loss takes them.
     class_names
         Of the data; only ``ctc`` asks for them.
+    keep
+        Of :class:`VoltageCrossEntropy`; the other losses have no decision.
     """
     tau, output, gain = config.loss_time_constant(), config.output, config.gain
     margin = config.near_miss_margin if config.learns_from_misses() else None
@@ -86,10 +92,10 @@ def make_loss(
     if config.loss == "cross_entropy_maximum":
         units = config.units_per_class
         return VoltageCrossEntropy(
-            labels, at="maximum", readout=output, gain=gain, units_per_class=units
+            labels, at="maximum", readout=output, gain=gain, units_per_class=units, keep=keep
         )
     if config.loss == "cross_entropy_last":
-        return VoltageCrossEntropy(labels, at="last", readout=output, gain=gain)
+        return VoltageCrossEntropy(labels, at="last", readout=output, gain=gain, keep=keep)
     if config.loss == "ctc":
         strings = strings_of(class_names)
         return StringLoss(
@@ -110,9 +116,17 @@ def output_size(config: TrainConfig, class_names: Sequence[str]) -> int:
     return config.units_per_class * len(class_names)
 
 
-def answer_count(config: TrainConfig, class_names: Sequence[str], size: int) -> int:
-    """How many different answers an output of ``size`` neurons can give."""
-    return len(class_names) + 1 if config.loss == "ctc" else size // config.units_per_class
+def answer_count(config: TrainConfig, class_names: Sequence[str], net: Network) -> int:
+    """How many different answers the network can give."""
+    return len(class_names) + 1 if config.loss == "ctc" else n_logits(config, net)
+
+
+def n_logits(config: TrainConfig, net: Network) -> int:
+    """How many logits a loss makes of the output."""
+    decision = decision_behind(net, config.output)
+    if decision is not None:
+        return decision.n_classes
+    return net.populations[config.output].size // config.units_per_class
 
 
 def words_of(class_names: Sequence[str]) -> list[str]:

@@ -36,6 +36,8 @@ LossName = Literal[
     "ctc",
 ]
 SPIKING_LOSSES: tuple[str, ...] = ("first_spike", "spike_count", "van_rossum")
+# Those that read a linear decision behind a readout.
+DECIDING_LOSSES: tuple[str, ...] = ("cross_entropy_maximum", "cross_entropy_last")
 # Those that take shares of classes, which smoothed and mixed labels are.
 SHARING_LOSSES: tuple[str, ...] = (
     "cross_entropy",
@@ -87,6 +89,10 @@ class TrainConfig:
     units_per_class
         Readout neurons of every class, at least 1; more than 1 for ``cross_entropy_maximum``, see
         :mod:`eventsim.train.readouts`.
+    decision_dropout
+        Share of the readout neurons that a linear decision does not hear, drawn for every sample
+        of every batch, in [0, 1); the others count for as much more. See
+        :meth:`eventsim.Network.decide`.
     label_smoothing
         Share of every label that is spread over all classes, in [0, 1); for losses of logits.
     target_rate
@@ -143,6 +149,7 @@ class TrainConfig:
     time_constant: float | None = None
     gain: float = 20.0
     units_per_class: int = 1
+    decision_dropout: float = 0.0
     label_smoothing: float = 0.0
     target_rate: float = 50.0
     frame_interval: float = 10.0
@@ -184,6 +191,8 @@ class TrainConfig:
         units, only = self.units_per_class, self.loss == "cross_entropy_maximum"
         expected = "at least 1" if only else f"1 with the loss {self.loss!r}"
         _require("units_per_class", units, units >= 1 and (only or units == 1), expected)
+        dropout = self.decision_dropout
+        _require("decision_dropout", dropout, 0 <= dropout < 1, "0 <= x < 1")
         fraction = self.validation_fraction
         _require("validation_fraction", fraction, 0 <= fraction < 1, "0 <= x < 1")
         _require("tail", self.tail, 0 <= self.tail < math.inf, "a finite value >= 0 (ms)")

@@ -16,13 +16,15 @@ from eventsim.network import Network
 from eventsim.train.choice import (
     answer_count,
     make_loss,
+    n_logits,
     output_kind,
     output_size,
     strings_of,
 )
-from eventsim.train.config import TrainConfig
+from eventsim.train.config import DECIDING_LOSSES, TrainConfig
 from eventsim.train.data import AnyEvents, LabelledEvents
 from eventsim.train.parallel import ProcessGroup, add_in_order
+from eventsim.train.readouts import decision_behind
 from eventsim.train.regularise import MS_PER_S
 
 Floats = NDArray[np.float64]
@@ -128,8 +130,7 @@ def _confusion_shape(
 ) -> tuple[int, int]:
     if len(class_names) > MOST_CONFUSED:
         return 0, 0
-    size = net.populations[config.output].size
-    return len(class_names), answer_count(config, class_names, size)
+    return len(class_names), answer_count(config, class_names, net)
 
 
 def _tally(net: Network, batch: LabelledEvents, config: TrainConfig) -> Floats:
@@ -188,6 +189,9 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
             f"kind {wanted!r}. The network has "
             f"{ {name: p.kind for name, p in net.populations.items()} }."
         )
+    if decision_behind(net, config.output) is not None:
+        _check_decision(net, data, config)
+        return
     needed, exact = output_size(config, data.class_names), True
     if config.loss == "ctc":
         wish = f"{needed}, one per word and one for the blank"
@@ -197,3 +201,15 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
         wish, exact = f"at least {needed}, one per class", False
     if output.size < needed or (exact and output.size > needed):
         raise ShapeError(f"Output {config.output!r}: has {output.size} neurons, expected {wish}.")
+
+
+def _check_decision(net: Network, data: AnyEvents, config: TrainConfig) -> None:
+    if config.loss not in DECIDING_LOSSES:
+        net.refuse_decision(
+            f"loss {config.loss!r}", f"which only {' and '.join(DECIDING_LOSSES)} read"
+        )
+    found, needed = n_logits(config, net), len(data.class_names)
+    if found < needed:
+        raise ShapeError(
+            f"Decision behind {config.output!r}: has {found} classes, expected at least {needed}."
+        )

@@ -113,10 +113,13 @@ class VoltageSeed:
         One per probe.
     other
         Seed of the same population that :func:`eventsim.adjoint.backward` takes, or None.
+    decision
+        Derivatives by the values of the linear decision behind the population, by their keys.
     """
 
     terms: tuple[VoltageTerm | DirectTerm, ...]
     other: OwnSeed | None = None
+    decision: Mapping[str, Floats] = field(default_factory=dict)
 
 
 AnySeed = OwnSeed | VoltageSeed
@@ -145,6 +148,7 @@ def gradient(net: Network, tape: SpikeTape, seeds: AnySeeds | AnyLoss) -> Gradie
         loss, seeds = seeds(net, tape)
     plain: dict[str, AnySeed] = {}
     direct: list[tuple[Neurons, DirectGradients]] = []
+    decided: dict[str, Floats] = {}
     for name, seed in seeds.items():
         if not isinstance(seed, VoltageSeed):
             plain |= merge_seeds({}, {name: seed})
@@ -152,6 +156,7 @@ def gradient(net: Network, tape: SpikeTape, seeds: AnySeeds | AnyLoss) -> Gradie
         if seed.other is not None:
             plain[name] = seed.other
         direct += [(term.neurons, term.backward()) for term in seed.terms]
+        decided |= seed.decision
     by_input: list[Array] = []
     for neurons, found in direct:
         plain = merge_seeds(plain, _of_sources(net, neurons, found, by_input))
@@ -166,6 +171,7 @@ def gradient(net: Network, tape: SpikeTape, seeds: AnySeeds | AnyLoss) -> Gradie
         populations=_regrouped(gradients.populations, total),
         projections=_regrouped(gradients.projections, total),
         input_times=sum(by_input, start=gradients.input_times),
+        decision=gradients.decision | decided,
         loss=loss,
     )
 
@@ -240,7 +246,8 @@ def _scaled(seed: Floats | AnySeed, weight: float) -> AnySeed:
     if isinstance(seed, VoltageSeed):
         other = None if seed.other is None else _scaled(seed.other, weight)
         assert not isinstance(other, VoltageSeed)
-        return VoltageSeed(tuple(term.scaled(weight) for term in seed.terms), other)
+        decision = {key: weight * values for key, values in seed.decision.items()}
+        return VoltageSeed(tuple(term.scaled(weight) for term in seed.terms), other, decision)
     if isinstance(seed, ReadoutSeed):
         return ReadoutSeed(time_constant=seed.time_constant, integral=weight * seed.integral)
     if isinstance(seed, SpikeSeed):
@@ -259,7 +266,11 @@ def _added(name: str, first: AnySeed, second: AnySeed) -> AnySeed:
         others = [seed.other for seed in (one, two) if seed.other is not None]
         other = _added(name, *others) if len(others) == 2 else next(iter(others), None)
         assert not isinstance(other, VoltageSeed)
-        return VoltageSeed(one.terms + two.terms, other)
+        decision = {
+            key: one.decision.get(key, 0.0) + two.decision.get(key, 0.0)
+            for key in one.decision | two.decision
+        }
+        return VoltageSeed(one.terms + two.terms, other, decision)
     if isinstance(first, SpikeSeed) and isinstance(second, SpikeSeed):
         return SpikeSeed(
             time=_sum_of_given(first.time, second.time),

@@ -14,6 +14,7 @@ after which the value is put back into its domain:
 parameter                            trained as  domain kept by a step         rate
 ===================================  ==========  ============================  ================
 weights (with ``dale``: sign kept)   itself      any                           ``weights``
+bias of a decision                   itself      any                           ``weights``
 self-weights (no refractory time)    itself      <= 0.8 of the run-away bound  ``weights``
 tau_mem                              log         >= 3 ms                       ``taus``
 tau_syn                              log         >= 1 ms                       ``taus``
@@ -59,6 +60,7 @@ Floats = NDArray[np.float64]
 INTRINSIC = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
 GROUP_OF = {
     "weights": "weights",
+    "bias": "weights",
     "delays": "delays",
     "tau_mem": "taus",
     "tau_syn": "taus",
@@ -168,7 +170,8 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
     names
         Kinds (``"weights"``, ``"delays"``, ``"tau_mem"``, .. of all populations) or whole keys
         (``"hidden1.tau_mem"``). Delays of neurons onto themselves are chosen by their key alone:
-        a layer in which they differ from 0 takes many times as long.
+        a layer in which they differ from 0 takes many times as long. The bias of a decision goes
+        with the weights.
 
     Raises
     ------
@@ -179,7 +182,7 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
     chosen = set()
     for name in names:
         found = [
-            key for key in keys if key == name or (_kind(key) == name and not _own_delay(net, key))
+            key for key in keys if key == name or (_means(name, key) and not _own_delay(net, key))
         ]
         if not found:
             raise ParameterError(
@@ -188,6 +191,11 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
             )
         chosen.update(found)
     return [key for key in keys if key in chosen]
+
+
+def _means(name: str, key: str) -> bool:
+    """Whether a kind means this parameter."""
+    return _kind(key) == name or (name == "weights" and _kind(key) == "bias")
 
 
 def _own_delay(net: Network, key: str) -> bool:

@@ -11,6 +11,15 @@ sounds or looks like, whenever it comes. The maximum is found between events in 
 its gradient follows by the envelope theorem: see :mod:`eventsim.train.voltage`. Gradients come from
 :func:`eventsim.train.gradient`; the adjoint alone refuses these losses.
 
+Where the network has a linear decision behind the readout (:meth:`eventsim.Network.decide`), the
+voltages :math:`V_u` of its neurons are what the decision hears, and there is no gain:
+
+.. math:: z_c = b_c + \sum_u w_{uc}\, k_u V_u, \qquad
+    \frac{\partial L}{\partial w_{uc}} = \sum_s k_u V_u (p_c - y_c), \qquad
+    \frac{\partial L}{\partial V_u} = k_u \sum_c w_{uc} (p_c - y_c),
+
+with factors :math:`k` of 1, or in training of dropout.
+
 References
 ----------
 Cramer et al. (2022), The Heidelberg spiking data sets, IEEE TNNLS 33:2744, for readouts by maximum
@@ -26,7 +35,8 @@ from numpy.typing import NDArray
 
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
-from eventsim.network import Network
+from eventsim.events.namespace import beside
+from eventsim.network import Decision, Network
 from eventsim.train.gradient import AnySeeds, VoltageSeed, VoltageTerm
 from eventsim.train.linear import silent_parts
 from eventsim.train.softmax import Classified, predicted, require_positive, softmax_loss
@@ -52,7 +62,10 @@ class VoltageCrossEntropy:
     gain
         :math:`g`, > 0: voltage to logit.
     units_per_class
-        Readout neurons of every class: class c has c times their number and those behind it.
+        Readout neurons of every class: class c has c times their number and those behind it. 1
+        with a decision.
+    keep
+        Factors on what the decision hears, [samples, readout neurons]; None for 1.
 
     Raises
     ------
@@ -66,6 +79,7 @@ class VoltageCrossEntropy:
     readout: str = "output"
     gain: float = 5.0
     units_per_class: int = 1
+    keep: Floats | None = None
 
     def __post_init__(self) -> None:
         if self.at not in get_args(Moment):
@@ -86,7 +100,7 @@ class VoltageCrossEntropy:
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
-        return self._logits(self._probes(net, tape))
+        return self._logits(net, _voltages(self._probes(net, tape)))
 
     def predictions(self, net: Network, tape: SpikeTape) -> Ints:
         """Predicted class of every sample. New array."""
@@ -95,27 +109,58 @@ class VoltageCrossEntropy:
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
         probes = self._probes(net, tape)
-        logits = self._logits(probes)
+        voltages = _voltages(probes)
+        logits = self._logits(net, voltages)
         value, d_logits = softmax_loss(logits, self.labels, "VoltageCrossEntropy")
-        share = self.gain / self.units_per_class
-        by_unit = share * d_logits.repeat(self.units_per_class, axis=1)
+        by_unit, decision = self._back(net, voltages, d_logits)
         terms, low = [], 0
         for probe in probes:
             high = low + probe.neurons.chosen.size
             terms.append(VoltageTerm(probe, by_unit[:, low:high].reshape(-1, 1)))
             low = high
-        return Classified(value, {self.readout: VoltageSeed(tuple(terms))}, logits)
+        seed = VoltageSeed(tuple(terms), decision=decision)
+        return Classified(value, {self.readout: seed}, logits)
 
-    def _logits(self, probes: Sequence[VoltageProbe | PeakProbe]) -> Floats:
-        xp = probes[0].neurons.xp
-        parts = [probe.value.reshape(-1, probe.neurons.chosen.size) for probe in probes]
-        largest = xp.concatenate(parts, axis=1)
-        units = largest.reshape(len(largest), -1, self.units_per_class)
+    def _logits(self, net: Network, voltages: Floats) -> Floats:
+        decision = decision_behind(net, self.readout)
+        if decision is not None:
+            decided: Floats = self._heard(voltages) @ decision.weights + decision.bias
+            return decided
+        units = voltages.reshape(len(voltages), -1, self.units_per_class)
         logits: Floats = self.gain * units.mean(axis=2)
         return logits
 
+    def _back(
+        self, net: Network, voltages: Floats, d_logits: Floats
+    ) -> tuple[Floats, dict[str, Floats]]:
+        """Derivatives by every voltage, and by the decision's values."""
+        decision = decision_behind(net, self.readout)
+        if decision is None:
+            share = self.gain / self.units_per_class
+            return share * d_logits.repeat(self.units_per_class, axis=1), {}
+        by_weight = self._heard(voltages).T @ d_logits
+        by_decision = {"decision.weights": by_weight, "decision.bias": d_logits.sum(axis=0)}
+        return self._heard(d_logits @ decision.weights.T), by_decision
+
+    def _heard(self, values: Floats) -> Floats:
+        """Values of readout neurons times their factors."""
+        if self.keep is None:
+            return values
+        if self.keep.shape != values.shape:
+            raise ShapeError(
+                f"VoltageCrossEntropy: keep has shape {self.keep.shape}, expected {values.shape}: "
+                "samples, readout neurons."
+            )
+        kept: Floats = values * beside(self.keep, values)
+        return kept
+
     def _probes(self, net: Network, tape: SpikeTape) -> Sequence[VoltageProbe | PeakProbe]:
         require_readout("VoltageCrossEntropy", net, self.readout)
+        if self.units_per_class > 1 and decision_behind(net, self.readout) is not None:
+            raise NetworkError(
+                f"VoltageCrossEntropy: units_per_class is {self.units_per_class}, expected 1 with "
+                "a decision, which weighs the neurons itself."
+            )
         size = net.population(self.readout).size
         if size % self.units_per_class:
             raise ShapeError(
@@ -126,6 +171,20 @@ class VoltageCrossEntropy:
             return readout_maximum(net, tape, self.readout)
         parts = silent_parts(net, tape, self.readout)
         return [VoltageProbe.at(part, part.ends()[:, None]) for part in parts]
+
+
+def _voltages(probes: Sequence[VoltageProbe | PeakProbe]) -> Floats:
+    """One voltage of every readout neuron, [samples, neurons]."""
+    xp = probes[0].neurons.xp
+    parts = [probe.value.reshape(-1, probe.neurons.chosen.size) for probe in probes]
+    voltages: Floats = xp.concatenate(parts, axis=1)
+    return voltages
+
+
+def decision_behind(net: Network, readout: str) -> Decision | None:
+    """The decision, if it is behind this readout."""
+    decision = net.decision
+    return decision if decision is not None and decision.readout == readout else None
 
 
 def require_readout(where: str, net: Network, name: str) -> None:

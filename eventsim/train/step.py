@@ -19,7 +19,7 @@ from eventsim.events.namespace import namespace, to_host
 from eventsim.network import Network
 from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import RunState
-from eventsim.train.choice import make_loss
+from eventsim.train.choice import make_loss, n_logits
 from eventsim.train.config import TrainConfig
 from eventsim.train.data import LabelledEvents
 from eventsim.train.evaluation import run_resident, spiking_names
@@ -87,17 +87,18 @@ def train_batch(
     group
         Processes that share the shards of the batch.
     rng
-        Of the augmentation. The whole batch is augmented before it is cut, in every process, so
-        that the numbers drawn do not depend on the shards.
+        Of the augmentation and of dropout. The whole batch is augmented before it is cut, in every
+        process, so that the numbers drawn do not depend on the shards.
     factor
         Of the learning rate.
     """
     net, began = state.net, time.perf_counter()
     stream, targets = _prepared(config, net, batch, rng)
+    keep = _kept(config, net, len(batch), rng)
     seconds = float(stream.duration.sum()) / MS_PER_S
     pieces = cut(len(batch), config.shards)
     shards = [
-        _forward(net, _part(stream, pieces[i]), batch, targets[pieces[i]], pieces[i], config)
+        _forward(net, _part(stream, pieces[i]), batch, targets, keep, pieces[i], config)
         for i in group.share(len(pieces))
     ]
     names = spiking_names(net)
@@ -160,12 +161,23 @@ def _prepared(
     stream = augment(batch.stream, config.augmentation, rng=rng)
     if not (config.label_smoothing or config.augmentation.mix):
         return stream, batch.labels
-    n_classes, size = len(batch.class_names), net.populations[config.output].size
-    shares = np.zeros((len(batch), size // config.units_per_class))
+    n_classes = len(batch.class_names)
+    shares = np.zeros((len(batch), n_logits(config, net)))
     shares[:, :n_classes] = smoothed(batch.labels, n_classes, smoothing=config.label_smoothing)
     if config.augmentation.mix:
         stream, shares = mix_pairs(stream, shares, config.augmentation.mix, rng=rng)
     return stream, shares
+
+
+def _kept(
+    config: TrainConfig, net: Network, n_samples: int, rng: np.random.Generator
+) -> Floats | None:
+    """What dropout leaves of the readout for the decision, [samples, neurons]; None for all."""
+    share = config.decision_dropout
+    if not share or net.decision is None:
+        return None
+    kept = rng.random((n_samples, net.populations[config.output].size)) >= share
+    return kept / (1.0 - share)
 
 
 def _forward(
@@ -173,11 +185,13 @@ def _forward(
     stream: EventStream,
     batch: LabelledEvents,
     targets: Ints | Floats,
+    keep: Floats | None,
     samples: slice,
     config: TrainConfig,
 ) -> _Shard:
-    tape = run_resident(net, stream, config)
-    loss = make_loss(config, targets, batch.class_names)
+    tape, targets = run_resident(net, stream, config), targets[samples]
+    kept = None if keep is None else keep[samples]
+    loss = make_loss(config, targets, batch.class_names, keep=kept)
     # Where two recordings are mixed the answer that counts is that of the larger share.
     labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels[samples]
     return _Shard(tape, loss.classify(net, tape), labels)

@@ -103,6 +103,7 @@ def to_nir(
     ms = check_unit("to_nir", time_unit)
     dialect, step = find_dialect("to_nir", target, dt)
     net.check()
+    net.refuse_decision("to_nir", "which NIR has no node for")
     net = net.to_host()
     _judge(net, dialect, step, lossy)
     writing = _Writing(nir, dialect, step, ms, max_entries)

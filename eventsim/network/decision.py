@@ -1,0 +1,87 @@
+r"""A linear decision: classes from one voltage of every readout neuron.
+
+.. math:: z_c = b_c + \sum_u w_{uc}\, V_u
+
+where :math:`V_u` is the voltage that the loss reads, most usefully the largest in the sample: then
+every readout neuron can look for something of its own, wherever and whenever it comes, and the
+decision weighs what was found. It has no time and no events; its values are trained as all others.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.events.namespace import Array, namespace
+from eventsim.network.parts import Condition, Floats, Population
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """A linear decision; see the module.
+
+    Attributes
+    ----------
+    readout
+        Name of the readout.
+    weights
+        Shape [readout neurons, classes], live.
+    bias
+        Shape [classes], live.
+    """
+
+    readout: str
+    weights: Floats
+    bias: Floats
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return int(self.bias.size)
+
+    @property
+    def parameters(self) -> dict[str, Floats]:
+        """The live arrays, by their keys in :meth:`Network.parameters`."""
+        return {"decision.weights": self.weights, "decision.bias": self.bias}
+
+    def conditions(self) -> Iterator[Condition]:
+        """What the values must fulfil."""
+        for key, values in self.parameters.items():
+            yield Condition(key, values, namespace(values).isfinite(values), "a finite number")
+
+    def check(self) -> None:
+        """Raise ParameterError if a value is not finite."""
+        for key, values, good, expected in self.conditions():
+            if not bool(good.all()):
+                raise ParameterError(
+                    f"Decision: a value of {key} is {values[~good][0]}, expected {expected}."
+                )
+
+    def map(self, convert: Callable[[Array], Array]) -> "Decision":
+        """The same decision, both arrays put through ``convert``."""
+        return replace(self, weights=convert(self.weights), bias=convert(self.bias))
+
+
+def make_decision(readout: Population, weights: ArrayLike, bias: ArrayLike) -> Decision:
+    """Check and build a decision; see :meth:`Network.decide`."""
+    if readout.kind != "readout":
+        raise NetworkError(
+            f"Decision: population {readout.name!r} is of kind {readout.kind!r}, expected a "
+            "readout."
+        )
+    values, offset = np.array(weights, dtype=np.float64), np.array(bias, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] != readout.size or not values.shape[1]:
+        raise ShapeError(
+            f"Decision: weights have shape {values.shape}, expected ({readout.size}, classes): "
+            f"one row per neuron of {readout.name!r}."
+        )
+    if offset.shape not in ((), (values.shape[1],)):
+        raise ShapeError(
+            f"Decision: bias has shape {offset.shape}, expected one number or "
+            f"({values.shape[1]},), one per class."
+        )
+    decision = Decision(readout.name, values, np.array(np.broadcast_to(offset, (values.shape[1],))))
+    decision.check()
+    return decision

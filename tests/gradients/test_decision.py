@@ -1,0 +1,106 @@
+"""Losses behind a linear decision: logits, gradients, dropout, files, errors."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.train import gradient
+from eventsim.train.readouts import VoltageCrossEntropy
+from eventsim.train.voltage import readout_maximum
+from tests.support.differences import Differences, assert_gradients_match
+from tests.support.nets import random_net, random_stream
+
+STREAM = random_stream(5001, n_samples=3, duration=50.0)
+LABELS = np.array([1, 0, 1])
+RNG = np.random.default_rng(5002)
+WEIGHTS, BIAS = RNG.normal(size=(3, 2)), RNG.normal(size=2)
+
+
+def decided(**settings):
+    net = random_net(5003, **settings)
+    net.decide("output", WEIGHTS, bias=BIAS)
+    return net
+
+
+def test_logits_are_the_weighted_largest_voltages_plus_the_bias():
+    net = decided()
+    tape = es.simulate(net, STREAM, backend="cpu")
+    (probe,) = readout_maximum(net, tape, "output")
+    expected = probe.value.reshape(3, 3) @ WEIGHTS + BIAS
+    loss = VoltageCrossEntropy(LABELS)
+    np.testing.assert_allclose(loss.logits(net, tape), expected, rtol=1e-12)
+    np.testing.assert_array_equal(loss.predictions(net, tape), expected.argmax(axis=1))
+
+
+@pytest.mark.parametrize("at", ["maximum", "last"])
+@pytest.mark.parametrize("dropout", [False, True])
+def test_gradients_match_finite_differences(at, dropout):
+    net = decided(delays="source")
+    keep = np.array([[2.0, 0.0, 2.0], [0.0, 2.0, 2.0], [1.0, 1.0, 0.0]]) if dropout else None
+    loss = VoltageCrossEntropy(LABELS, at=at, keep=keep)
+    found = gradient(net, es.simulate(net, STREAM, backend="cpu"), loss)
+    rows = Differences(net, STREAM, loss, backend="cpu", per_key=2).rows()
+    assert {"decision.weights", "decision.bias"} <= {row.key for row in rows}
+    assert_gradients_match(found, rows, min_fraction=0.85)
+
+
+def test_loss_that_does_not_read_the_decision_gives_it_no_gradient():
+    net = decided()
+    found = gradient(net, es.simulate(net, STREAM, backend="cpu"), es.train.CrossEntropy(LABELS))
+    assert not found.flat()["decision.weights"].any()
+    assert found.flat().keys() == net.parameters().keys()
+
+
+def test_weighted_losses_add_up_at_the_decision():
+    net = decided()
+    tape, loss = es.simulate(net, STREAM, backend="cpu"), VoltageCrossEntropy(LABELS)
+    one = gradient(net, tape, loss).flat()
+    sum_of = es.train.SumOfLosses(((0.5, loss), (2.0, loss)))
+    for key, values in gradient(net, tape, sum_of).flat().items():
+        np.testing.assert_allclose(values, 2.5 * one[key], rtol=1e-9, atol=1e-12)
+
+
+def test_copies_and_files_keep_the_decision():
+    net = decided()
+    for twin in (net.copy(), net.map(np.copy), es.Network.from_arrays(net.to_arrays())):
+        assert twin.decision.readout == "output"
+        for key, values in net.parameters().items():
+            np.testing.assert_array_equal(twin.parameters()[key], values)
+        twin.decision.weights[:] = 0.0
+        assert net.decision.weights.any()
+    net.decide(None)
+    assert net.decision is None
+    assert "decision.bias" not in net.parameters()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "text"),
+    [
+        (("hidden1", WEIGHTS, 0.0), NetworkError, "'hidden1' is of kind 'spiking'"),
+        (("output", WEIGHTS.T, 0.0), ShapeError, r"\(2, 3\), expected \(3, classes\)"),
+        (("output", WEIGHTS, np.zeros(3)), ShapeError, r"bias has shape \(3,\)"),
+        (("output", WEIGHTS * np.nan, 0.0), ParameterError, r"decision.weights is nan"),
+    ],
+)
+def test_decision_that_does_not_fit_is_refused(given, error, text):
+    net = random_net(5003)
+    readout, weights, bias = given
+    with pytest.raises(error, match=text):
+        net.decide(readout, weights, bias=bias)
+
+
+def test_value_that_has_left_its_domain_is_found():
+    net = decided()
+    net.decision.bias[1] = np.inf
+    with pytest.raises(ParameterError, match=r"decision.bias is inf"):
+        es.simulate(net, STREAM, backend="cpu")
+
+
+def test_several_units_per_class_and_factors_of_another_shape_are_refused():
+    net = decided()
+    tape = es.simulate(net, STREAM, backend="cpu")
+    with pytest.raises(NetworkError, match="units_per_class is 3"):
+        VoltageCrossEntropy(LABELS, units_per_class=3)(net, tape)
+    with pytest.raises(ShapeError, match=r"keep has shape \(3, 2\), expected \(3, 3\)"):
+        VoltageCrossEntropy(LABELS, keep=np.ones((3, 2)))(net, tape)
