@@ -112,7 +112,7 @@ def test_interrupt_says_how_to_go_on(files, monkeypatch):
     [
         (
             ("lst",),
-            "Recipe 'lst' is unknown; there are architectures, baselines, bip, delays, grid",
+            "Recipe 'lst' is unknown; there are architectures, baselines, bip, convolution,",
         ),
         (("run", "bip", "--data", "yin"), "Task 'yin' is unknown"),
         (("run", "bip", "--data", "yinyang", "--condition", "al"), "no condition 'al'"),
@@ -144,7 +144,7 @@ def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["architectures", "baselines", "delays", "grid"])
+@pytest.mark.parametrize("recipe", ["architectures", "baselines", "convolution", "delays", "grid"])
 def test_recipe_runs_at_its_small_size(recipe):
     options = ("--data", "yinyang", "--smoke", "--seeds", 1, "--jobs", 0, "--json")
     outcome = call("experiment", recipe, *options)

@@ -195,11 +195,29 @@ def test_rsnn_is_trained_with_the_options_that_were_given_and_resumed(digits, tm
     assert "delays is (1.0, 3.0) there" in refused.err
 
 
+def test_convolutional_network_is_trained_with_the_options_that_were_given(digits, tmp_path):
+    shape = ("--model", "convolutional", "--hidden", 3, "--output-maps", 4)
+    kernels = ("--kernel", 5, "--kernel", 3, "--stride", 4, "--stride", 2)
+    learning = ("--loss", "cross_entropy_maximum", "--set", "decision_dropout=0.2", "--epochs", 1)
+    outcome = call("train", digits, *shape, *kernels, *learning, "--out", "r")
+    assert outcome.code == 0, outcome.err
+    net = load_network(tmp_path / "r" / "last.npz")
+    assert net.population("hidden1").size == 16 * 3
+    assert net.population("output").size == 8 * 4
+    assert runs.load_config(tmp_path / "r").decision_dropout == 0.2
+    assert "convolutional SNN" in (tmp_path / "r" / "index.html").read_text()
+    assert call("evaluate", "r").code == 0
+    assert call("train", "--resume", "--out", "r").code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--lateral", "ring"), "--lateral: belongs to --model rsnn"),
         (("--model", "rsnn", "--no-skip"), "--skip: belongs to --model scsr"),
+        (("--kernel", 3, "--kernel", 3), "--kernel: belongs to --model convolutional"),
+        (("--model", "convolutional", "--kernel", 3), "two sizes >= 1"),
+        (("--model", "convolutional", "--lateral", "ring"), "--lateral: belongs to --model rsnn"),
         (("--model", "rsnn", "--in-degree", 3), "--in-degree: belongs to --lateral random"),
         (("--model", "rsnn", "--lateral", "random", "--scale", 3), "ring or sheet"),
         (("--model", "rsnn", "--delays", "soon"), "--delays soon"),

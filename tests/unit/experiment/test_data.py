@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from eventsim import datasets
+from eventsim.datasets import spoken_digits
 from eventsim.errors import DataError, ParameterError
 from eventsim.experiment import DataSettings
 from eventsim.experiment.data import evenly
 from tests.unit.datasets import conftest as files
+from tests.unit.datasets.test_spoken_digits import needs_espeak
 
 wavs = files.wavs
 
@@ -65,3 +69,30 @@ def test_unknown_group_is_told_with_those_that_there_are(spoken):
 def test_held_out_groups_need_recordings_in_memory():
     with pytest.raises(ParameterError, match="in_memory is False, expected true where groups"):
         DataSettings(name="fsdd", held_out=("theo",), in_memory=False)
+
+
+@needs_espeak
+def test_voices_join_the_training_part_alone(spoken, monkeypatch):
+    load = spoken_digits.load
+
+    def few(split, *, recipe):
+        assert recipe.accents == 2
+        return load(split, recipe=replace(recipe, train_voices=1, test_voices=1, accents=1))
+
+    monkeypatch.setattr(spoken_digits, "load", few)
+    plain = spoken.labelled("train", fold="bob")
+    settings = replace(spoken, voices=2)
+    more = settings.labelled("train", fold="bob")
+    # Of two voices the ten classes, twice each; "oh" is none.
+    assert len(more) == len(plain) + 2 * 10 * 2
+    assert np.array_equal(more.labels[: len(plain)], plain.labels)
+    assert np.bincount(more.labels[len(plain) :]).tolist() == [4] * 10
+    assert len(settings.labelled("test", fold="bob")) == len(spoken.labelled("test", fold="bob"))
+
+
+@pytest.mark.parametrize(
+    "given", [{"name": "yinyang", "voices": 1}, {"voices": 9}, {"voices": 1, "in_memory": False}]
+)
+def test_voices_that_cannot_be_added_are_refused(given):
+    with pytest.raises(ParameterError, match="voices"):
+        DataSettings(**{"name": "fsdd", **given})

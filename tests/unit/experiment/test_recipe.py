@@ -14,7 +14,7 @@ from eventsim.experiment.reading import flat, merged
 
 
 def test_recipes_and_tasks_of_the_issue_are_there():
-    assert set(recipe_names()) >= {"architectures", "bip", "baselines", "grid"}
+    assert set(recipe_names()) >= {"architectures", "bip", "baselines", "grid", "convolution"}
     assert set(task_names()) >= {
         "yinyang", "fsdd", "fsdd_speakers", "spoken_digits", "nmnist", "ntidigits", "ti46_digits",
         "shd",
@@ -125,7 +125,7 @@ def test_held_out_groups_are_folds_of_every_seed(files):
         ("bip = []", "seed = 3", "train: has a key seed"),
         ("skip = false", "skipp = false", "skipp: is no setting of a network.*mean skip"),
         ("skip = false", "hidden = 4", "hidden is 4, expected a list"),
-        ("skip = false", 'model = "lstm"', "model is 'lstm', expected one of scsr, rsnn"),
+        ("skip = false", 'model = "lstm"', "model is 'lstm', expected one of scsr, rsnn, conv"),
         ("skip = false", 'lateral = "ring"', "lateral: belongs to model rsnn"),
         ("version = 1", "version = 2", "has no line version = 1, so it is no recipe"),
         ('title = "Skips"', "title = Skips", "is not TOML"),

@@ -1,0 +1,57 @@
+"""Networks of convolutions: sizes, shared values, delays by map, the decision."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.plan import make_plan
+
+
+def test_places_and_maps_of_every_layer():
+    net = es.convolutional(64, (24, 8), 10, output_maps=30, kernel=(9, 5), stride=(2, 2))
+    sizes = {name: p.size for name, p in net.populations.items()}
+    assert sizes == {"input": 64, "hidden1": 32 * 24, "hidden2": 16 * 8, "output": 8 * 30}
+    assert net.population("output").kind == "readout"
+    assert net.decision.weights.shape == (240, 10)
+    # Neighbours that hear the same channels walk their events together.
+    assert len(make_plan(net).stages[0].heard) == 48
+
+
+def test_all_but_the_decision_is_shared_along_the_channels():
+    net = es.convolutional(20, (3,), 4, output_maps=2, kernel=(5, 3), stride=(1, 1))
+    assert net.shared["input->hidden1.weights"].n_values == 5 * 3
+    assert net.shared["hidden1->output.weights"].n_values == 3 * 3 * 2
+    for key in ("hidden1.tau_mem", "hidden1->hidden1.weights", "hidden1->output.delays"):
+        assert net.shared[key].n_values == 3
+    assert not {"decision.weights", "decision.bias"} & set(net.shared)
+
+
+def test_every_map_sends_after_its_own_time():
+    net = es.convolutional(6, (3,), 2, kernel=(3, 3), stride=(1, 1), forward_delays=(10.0, 30.0))
+    delays = net.projections["hidden1->output"].delays
+    np.testing.assert_array_equal(delays, np.tile([10.0, 20.0, 30.0], 6))
+    assert not net.projections["input->hidden1"].delays.any()
+    one = es.convolutional(6, (3,), 2, kernel=(3, 3), stride=(1, 1), forward_delays=7.0)
+    assert (one.projections["hidden1->output"].delays == 7.0).all()
+
+
+def test_seed_decides_the_weights():
+    first, again, other = (es.convolutional(20, (3,), 4, seed=s) for s in (1, 1, 2))
+    for key, values in first.parameters().items():
+        np.testing.assert_array_equal(values, again.parameters()[key])
+    assert (first.decision.weights != other.decision.weights).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "text"),
+    [
+        ({"hidden": ()}, ShapeError, "at least one spiking convolution"),
+        ({"kernel": (9, 5, 3)}, ShapeError, r"kernel \(9, 5, 3\)"),
+        ({"forward_delays": (3.0, 1.0)}, ParameterError, "convolutional: forward_delays is"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(given, error, text):
+    settings = {"hidden": (3,), **given}
+    with pytest.raises(error, match=text):
+        es.convolutional(20, settings.pop("hidden"), 4, **settings)

@@ -1,0 +1,115 @@
+"""Training with a linear decision behind the readout: it learns, resumes, and is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.clocked import from_network
+from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.experiment.resolve import count_trained
+from eventsim.mapping import axon_graph
+from eventsim.train import Augmentation, TrainConfig, evaluate, load_network, train
+from eventsim.train.optimiser import LearningRates, select
+from tests.unit.train.task import two_patterns
+
+CONFIG = TrainConfig(
+    epochs=8,
+    batch_size=8,
+    validation_fraction=0.0,
+    precision="double",
+    loss="cross_entropy_maximum",
+    decision_dropout=0.3,
+    tail=20.0,
+    rates=LearningRates(weights=0.02, taus=0.02, intrinsic=0.01),
+    augmentation=Augmentation(jitter=1.0),
+)
+
+
+def network(n_outputs=2):
+    return es.convolutional(
+        6, (4,), n_outputs, output_maps=6, kernel=(3, 3), forward_delays=(0.0, 20.0), mean=4.0
+    )
+
+
+def test_training_moves_the_decision_and_learns(tmp_path):
+    before = network()
+    result = train(before, two_patterns(64), CONFIG, tmp_path)
+    for key in before.decision.parameters:
+        assert (result.net.parameters()[key] != before.parameters()[key]).all(), key
+    found = evaluate(result.net, two_patterns(60, seed=1), CONFIG)
+    assert found.accuracy > 0.85
+    assert found.confusion.shape == (2, 2)
+    stored = load_network(tmp_path / "last.npz")
+    np.testing.assert_array_equal(stored.decision.weights, result.net.decision.weights)
+
+
+def test_shards_and_resuming_change_nothing_but_rounding(tmp_path):
+    config, data = replace(CONFIG, epochs=2), two_patterns(24)
+    whole = train(network(), data, config, tmp_path / "whole").net
+    parts = train(network(), data, replace(config, shards=3), tmp_path / "parts").net
+
+    class Stopped(Exception):
+        pass
+
+    def stop(event):
+        if event.kind == "epoch":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(network(), data, config, tmp_path / "resumed", callback=stop)
+    resumed = train(network(), data, config, tmp_path / "resumed", resume=True).net
+    for key, values in whole.parameters().items():
+        np.testing.assert_array_equal(resumed.parameters()[key], values, err_msg=key)
+        np.testing.assert_allclose(parts.parameters()[key], values, rtol=1e-6, atol=1e-8)
+
+
+def test_dropout_matters_in_training_alone(tmp_path):
+    data, config = two_patterns(16), replace(CONFIG, epochs=1)
+    with_it, without = (
+        train(network(), data, replace(config, decision_dropout=share), tmp_path / str(share)).net
+        for share in (0.5, 0.0)
+    )
+    assert (with_it.decision.weights != without.decision.weights).any()
+    assert evaluate(without, data, config).loss == pytest.approx(
+        evaluate(without, data, replace(config, decision_dropout=0.0)).loss
+    )
+
+
+def test_mixed_labels_have_the_classes_of_the_decision(tmp_path):
+    config = replace(CONFIG, epochs=1, augmentation=Augmentation(mix=0.4))
+    train(network(n_outputs=3), two_patterns(16), config, tmp_path)
+
+
+def test_weights_of_the_decision_count_once_each_and_go_with_the_weights():
+    net = network()
+    assert {"decision.weights", "decision.bias"} <= set(select(net, ["weights"]))
+    without = net.copy()
+    without.decide(None)
+    more = count_trained(net, CONFIG) - count_trained(without, CONFIG)
+    assert more == 2 * net.population("output").size + 2
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "ctc"])
+def test_losses_that_do_not_read_it_are_refused(loss):
+    with pytest.raises(NetworkError, match=f"loss '{loss}'.*cross_entropy_maximum"):
+        evaluate(network(), two_patterns(4), replace(CONFIG, loss=loss))
+
+
+def test_too_few_classes_are_refused():
+    with pytest.raises(ShapeError, match="has 1 classes, expected at least 2"):
+        evaluate(network(n_outputs=1), two_patterns(4), CONFIG)
+
+
+def test_what_cannot_take_it_along_says_so():
+    net = network()
+    for refuse in (from_network, lambda net: axon_graph(net, None)):
+        with pytest.raises(NetworkError, match=r"decision behind 'output'.*decide\(None\)"):
+            refuse(net)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_dropout_outside_its_domain_is_refused(share):
+    with pytest.raises(ParameterError, match="decision_dropout"):
+        replace(CONFIG, decision_dropout=share)
