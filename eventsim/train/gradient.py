@@ -266,10 +266,9 @@ def _added(name: str, first: AnySeed, second: AnySeed) -> AnySeed:
         others = [seed.other for seed in (one, two) if seed.other is not None]
         other = _added(name, *others) if len(others) == 2 else next(iter(others), None)
         assert not isinstance(other, VoltageSeed)
-        decision = {
-            key: one.decision.get(key, 0.0) + two.decision.get(key, 0.0)
-            for key in one.decision | two.decision
-        }
+        decision = dict(one.decision)
+        for key, values in two.decision.items():
+            decision[key] = decision[key] + values if key in decision else values
         return VoltageSeed(one.terms + two.terms, other, decision)
     if isinstance(first, SpikeSeed) and isinstance(second, SpikeSeed):
         return SpikeSeed(

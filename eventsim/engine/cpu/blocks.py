@@ -6,7 +6,7 @@ A block walks only the events of the rows that one of its neurons hears, see
 one event lies together.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,10 @@ from eventsim.engine.cpu.compile import scalar
 from eventsim.engine.job import Job
 from eventsim.plan import BLOCK
 
-Floats = NDArray[np.floating[Any]]
+Real = TypeVar("Real", bound=np.floating[Any])
 
 
-def by_block(job: Job, matrix: Floats) -> Floats:
+def by_block(job: Job, matrix: NDArray[Real]) -> NDArray[Real]:
     """Values [rows, size] as [blocks, rows, neurons of a block]."""
     n_blocks = job.stage.heard.shape[0]
     if n_blocks == 1:
@@ -29,7 +29,7 @@ def by_block(job: Job, matrix: Floats) -> Floats:
     return np.ascontiguousarray(wide.reshape(rows, n_blocks, BLOCK).transpose(1, 0, 2))
 
 
-def by_row(job: Job, blocks: Floats) -> Floats:
+def by_row(job: Job, blocks: NDArray[Real]) -> NDArray[Real]:
     """Undo :func:`by_block`."""
     size, n_rows = job.stage.population.size, blocks.shape[1]
     return blocks.transpose(1, 0, 2).reshape(n_rows, -1)[:, :size]
