@@ -47,6 +47,7 @@ SMALL_NMNIST = str(Path(__file__).with_name("nmnist_400.toml"))
 ENTRIES = (
     Entry("fsdd", "delays", "fsdd", 5, ("random",)),
     Entry("fsdd_speakers", "delays", "fsdd_speakers", 3, ("random",)),
+    Entry("fsdd_voices", "convolution", "fsdd_voices", 3, ("convolutional",)),
     Entry("yinyang", "baselines", "yinyang", 5, METHODS),
     Entry("architectures_400", "architectures", SMALL_FSDD, 3),
     Entry("baselines_400", "baselines", SMALL_FSDD, 5, METHODS),
