@@ -36,7 +36,7 @@ from eventsim.datasets.dataset import (
     find,
 )
 from eventsim.datasets.encoders import CochleaEncoder
-from eventsim.datasets.encoders.cochlea import SOURCES
+from eventsim.datasets.encoders.cochlea import LEAST_RATE, SOURCES
 from eventsim.datasets.espeak import Synthesizer
 from eventsim.datasets.ntidigits_file import (
     CLASS_NAMES,
@@ -84,7 +84,7 @@ ENCODER = CochleaEncoder(frequency_max=8000.0, gain=2550.0)
 
 # Of the equaliser: frequencies evenly apart in octaves from LOWEST Hz to half the sample rate.
 EQUALISER_POINTS, LOWEST = 5, 50.0
-HALF_SCALE = 16384.0  # largest sample of a clip that was equalised, 6 dB below full scale
+HALF_SCALE = 16384.0  # largest sample of what a microphone hears, 6 dB below full scale
 
 FILE_NAME = "spoken_digits.hdf5"
 SPLITS = ("train", "test")
@@ -146,9 +146,10 @@ class Recipe:
             value = getattr(self, name)
             if not 1 <= value <= limit:
                 raise ParameterError(f"spoken_digits: {name} is {value}, expected 1 to {limit}.")
-        if self.sample_rate is not None and self.sample_rate < 1:
+        if self.sample_rate is not None and self.sample_rate < LEAST_RATE:
             raise ParameterError(
-                f"spoken_digits: sample_rate is {self.sample_rate}, expected at least 1 Hz."
+                f"spoken_digits: sample_rate is {self.sample_rate}, expected at least "
+                f"{LEAST_RATE:.0f} Hz."
             )
         for name in ("equaliser", "noise"):
             if not 0 <= getattr(self, name) < np.inf:
@@ -184,6 +185,7 @@ class Utterance:
     voice: str
     pitch: int
     rate: int
+    seed: tuple[int, ...]  # of the microphone and its noise
 
     @property
     def word(self) -> str:
@@ -200,17 +202,19 @@ def utterances(recipe: Recipe, split: Split) -> list[Utterance]:
     for number, voice in enumerate(voices[:count]):
         sex = "woman" if voice in WOMEN else "man"
         # A voice's draws depend on nothing but its number, so that sets of any size agree.
-        rng = np.random.default_rng([recipe.seed, split == "test", number])
+        seed = (recipe.seed, int(split == "test"), number)
+        rng = np.random.default_rng(seed)
         for turn in range(recipe.accents):
             accent = (number + turn) % len(ACCENTS)
             speaker = f"{voice.lower()}.{accent}"
-            for take, digit in itertools.product("ab", DIGITS):
+            for k, (take, digit) in enumerate(itertools.product("ab", DIGITS)):
                 result.append(
                     Utterance(
                         key=Key(sex, speaker, take, digit),
                         voice=f"{ACCENTS[accent]}+{voice}",
                         pitch=int(rng.integers(*PITCHES, endpoint=True)),
                         rate=int(rng.integers(*RATES, endpoint=True)),
+                        seed=(*seed, turn, k),
                     )
                 )
     return result
@@ -336,13 +340,12 @@ def _spoken(recipe: Recipe, everything: Sequence[Utterance]) -> Iterator[Recordi
     speaker = Synthesizer()
     rate = speaker.sample_rate
     clips = (
-        (k, speaker.say(u.word, voice=u.voice, pitch=u.pitch, rate=u.rate))
-        for k, u in enumerate(everything)
+        (u.seed, speaker.say(u.word, voice=u.voice, pitch=u.pitch, rate=u.rate)) for u in everything
     )
 
-    def encode(clip: tuple[int, NDArray[np.int16]]) -> Recording:
-        number, audio = clip
-        rng = np.random.default_rng([recipe.seed, number])
+    def encode(clip: tuple[tuple[int, ...], NDArray[np.int16]]) -> Recording:
+        seed, audio = clip
+        rng = np.random.default_rng(seed)
         times, channels = recipe.encoder.encode(*_recorded(recipe, audio, rate, rng))
         return Recording(times, channels, duration_after(times))
 

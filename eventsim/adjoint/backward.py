@@ -73,7 +73,7 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     by_input = by_time[plan.input.name]
     input_times = by_input if tape is given else to_host(by_input)
     behind = {} if net.decision is None else net.decision.parameters
-    decision = {key: xp.zeros(values.shape) for key, values in behind.items()}
+    decision = {key: namespace(v).zeros(v.shape) for key, v in behind.items()}
     return Gradients(populations, projections, input_times, loss, grazes, decision)
 
 
@@ -118,14 +118,15 @@ def _check_shape(name: str, kind: str, given: Floats, shape: tuple[int, ...]) ->
 
 def _readout(engine: Backend, job: Job, seed: ReadoutSeed | None) -> StageGradients:
     if seed is None:
-        xp, n_synapses = engine.xp, int(job.stage.wiring.synapse_start[-1])
+        p, n_synapses = job.stage.population, int(job.stage.wiring.synapse_start[-1])
+        xp = namespace(p.tau_mem)
         return readout_gradients(
             job,
             by_weight=xp.zeros(n_synapses),
             by_delay=xp.zeros(n_synapses),
-            source_times=tuple(xp.zeros(source.times.size) for source in job.sources),
-            sums=xp.zeros((N_READOUT, job.stage.population.size)),
-            by_leak=xp.zeros(job.stage.population.size),
+            source_times=tuple(engine.xp.zeros(source.times.size) for source in job.sources),
+            sums=xp.zeros((N_READOUT, p.size)),
+            by_leak=xp.zeros(p.size),
         )
     return engine.readout_backward(job, 1.0 / seed.time_constant, engine.asarray(seed.integral))
 

@@ -53,8 +53,8 @@ class Gradients:
     grazes
         Spikes at which V did not rise, whose gradient is infinite and was left out.
     decision
-        Of the network's linear decision by the keys of ``Network.parameters()``, empty if it has
-        none. Zero unless a loss reads it.
+        Of the network's linear decision by the keys of ``Network.parameters()``, in arrays of the
+        network's library; empty if it has none. Zero unless a loss reads it.
     """
 
     populations: Mapping[str, PopulationGradients]

@@ -85,7 +85,8 @@ def train(
             "--model",
             help="scsr (default): skip connections and self-recurrence. rsnn: lateral connections "
             "between the neurons of a population. convolutional: shared weights along the "
-            "channels; goes with --loss cross_entropy_maximum.",
+            "channels, --hidden 24 and --forward-delays 0:170 unless you say otherwise; goes with "
+            "--loss cross_entropy_maximum and --set tail=200.",
         ),
     ] = None,
     hidden: Annotated[

@@ -40,8 +40,9 @@ class DataSettings:
         At most so many, evenly taken from all; None for all of them.
     voices
         Accents in which the 75 voices of eSpeak NG say the classes, as recordings through
-        microphones of all kinds, in addition to the training part: 1,500 recordings each. 0 for
-        none. Of ``fsdd`` only; they need the extra ``demo``.
+        microphones of all kinds, in addition to the training part (and so in what training holds
+        out of it for validation): 1,500 recordings each. 0 for none. Of ``fsdd`` only; they need
+        the extra ``demo``.
     in_memory
         False to leave the events on disk, of which a batch at a time is read.
     """

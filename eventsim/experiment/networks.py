@@ -24,6 +24,10 @@ ONLY_OF: Mapping[str, tuple[Model, ...]] = {
     ),
     **dict.fromkeys(("output_maps", "kernel", "stride"), ("convolutional",)),
 }
+# Where a model's own differ from those of the others.
+DEFAULTS: Mapping[Any, Mapping[str, Any]] = {
+    "convolutional": {"hidden": (24,), "forward_delays": (0.0, 170.0)},
+}
 ONLY_FOR_LATERAL: Mapping[str, tuple[str, ...]] = {
     "probability": ("random",),
     "in_degree": ("random",),
@@ -123,7 +127,8 @@ class NetworkSettings:
         Parameters
         ----------
         given
-            Values by the names of the attributes; the others take their defaults.
+            Values by the names of the attributes; the others take their defaults, for some
+            models their own (``DEFAULTS``).
         called
             Where the names were given, they are called so: option ``--tau-mem``, key ``tau_mem``.
 
@@ -141,7 +146,7 @@ class NetworkSettings:
                     f"{called(name)}: is no setting of a network, expected one of "
                     f"{', '.join(map(called, known))}.{hint}"
                 )
-        settings = cls(**given)
+        settings = cls(**{**DEFAULTS.get(given.get("model"), {}), **given})
         for name, models in ONLY_OF.items():
             if name in given and settings.model not in models:
                 raise ParameterError(

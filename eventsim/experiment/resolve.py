@@ -14,8 +14,9 @@ from eventsim.experiment.networks import ONLY_OF, NetworkSettings
 from eventsim.experiment.reading import merged
 from eventsim.experiment.recipe import Condition, Method, Recipe, Task
 from eventsim.network import Network
-from eventsim.train import TrainConfig, select
+from eventsim.train import TrainConfig
 from eventsim.train.choice import output_kind, output_size
+from eventsim.train.counting import count_trained
 
 SMOKE_SEEDS = 2
 
@@ -207,19 +208,6 @@ def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) 
         seeds=wish.seeds or (recipe.seeds[:SMOKE_SEEDS] if wish.smoke else recipe.seeds),
         variants=tuple(found[name] for name in chosen),
     )
-
-
-def count_trained(net: Network, config: TrainConfig) -> int:
-    """Numbers that training moves: weights, BIP, delays, and what a local rule tunes."""
-    local = [
-        f"{population.name}.{name}"
-        for population in net.populations.values()
-        if population.kind == "spiking" and population.name != config.output
-        for name in config.spikl.tuned
-    ]
-    sizes = {key: values.size for key, values in net.parameters().items()}
-    sizes |= {key: sharing.n_values for key, sharing in net.shared.items()}
-    return sum(sizes[key] for key in select(net, (*config.trained(), *local)))
 
 
 def matched(variant: Variant, model: Variant, shape: Shape) -> Variant:

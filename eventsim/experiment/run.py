@@ -11,10 +11,11 @@ others       those of :mod:`eventsim.train.loop` or :mod:`eventsim.clocked.train
 
 **What is measured.** Accuracy on the test part of the network after the last epoch, and of the one
 that the validation part chose: never the best on the test part. Synaptic operations are arrivals
-of spikes at synapses; neuron updates are pairs of a neuron and a time at which something arrives
-(:mod:`eventsim.energy.counts`), on a grid the neurons times the steps. Both are means per test
-recording, with the network after the last epoch. Time is that of training and validation; memory
-is the largest resident set of the process that trained and tested, interpreter included.
+of spikes at synapses, and the multiply-adds of a linear decision; neuron updates are pairs of a
+neuron and a time at which something arrives (:mod:`eventsim.energy.counts`), on a grid the neurons
+times the steps. Both are means per test recording, with the network after the last epoch. Time is
+that of training and validation; memory is the largest resident set of the process that trained and
+tested, interpreter included.
 """
 
 import json
@@ -32,10 +33,11 @@ from eventsim.experiment.data import AnyEvents, DataSettings
 from eventsim.experiment.files import read_json, write_json
 from eventsim.experiment.networks import NetworkSettings
 from eventsim.experiment.reading import flat
-from eventsim.experiment.resolve import RunSpec, Shape, count_trained
+from eventsim.experiment.resolve import RunSpec, Shape
 from eventsim.network import Network
 from eventsim.train import TrainConfig, TrainResult, evaluate, train
 from eventsim.train.config import with_defaults
+from eventsim.train.counting import count_trained
 from eventsim.train.evaluation import heard
 from eventsim.train.loop import Callback
 

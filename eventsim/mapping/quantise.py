@@ -75,6 +75,8 @@ def quantise(
     ------
     MappingError
         The chip has no formats, or a number of bits is below 1.
+    NetworkError
+        There is a decision behind a readout.
     """
     if isinstance(formats, Chip):
         if formats.formats is None:
@@ -86,6 +88,7 @@ def quantise(
     if isinstance(formats, int):
         formats = Formats(weight_bits=formats)
     _check(formats, step_ms)
+    net.refuse_decision("quantise", "which has no place on a chip")
     result = net.to_host().copy()
     cut = 0
     for projection in result.projections.values():

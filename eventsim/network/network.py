@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
-from eventsim.events.namespace import Array, namespace, to_host
+from eventsim.events.namespace import Array, beside, namespace, to_host
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.parts import (
     Floats,
@@ -185,7 +185,12 @@ class Network:
         NetworkError, ShapeError, ParameterError
         """
         found = None if readout is None else self.population(readout)
-        self._decision = None if found is None else make_decision(found, weights, bias)
+        decision = None if found is None else make_decision(found, weights, bias)
+        if found is not None and decision is not None:
+            decision = decision.map(lambda values: beside(values, found.tau_mem))
+        for key in self._decision.parameters if self._decision is not None else ():
+            self._shared.pop(key, None)
+        self._decision = decision
 
     def refuse_decision(self, where: str, what: str) -> None:
         """Raise NetworkError if there is a decision, which ``where`` cannot take along."""

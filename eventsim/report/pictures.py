@@ -8,6 +8,7 @@ from eventsim.report import figures, raster
 from eventsim.report.html import Picture
 from eventsim.report.record import RunRecord
 from eventsim.report.style import look, png
+from eventsim.train.readouts import decision_behind
 
 TAUS = ("tau_mem", "tau_syn")
 FULL_INCHES = 10.0
@@ -46,9 +47,8 @@ def _pictures(record: RunRecord) -> Iterator[Picture]:
         ),
         "raster.png",
         f"{record.part.capitalize()} recordings, event by event",
-        "Every dot is an event or a spike. Bottom: readout voltages, the true class in blue, a "
-        "wrong answer dashed in vermilion, all others grey. Right answers of different "
-        "classes, and a mistake where there is one.",
+        f"Every dot is an event or a spike. Bottom: readout voltages, {_voltages(record)}. Right "
+        "answers of different classes, and a mistake where there is one.",
     )
     yield picture(
         figures.parameter_distributions(record.net_before, record.net_after, TAUS),
@@ -87,3 +87,10 @@ def _trained_sentence(record: RunRecord, names: tuple[str, ...]) -> str:
     if not trained:
         return "They were not trained in this run."
     return f"Trained in this run by intrinsic plasticity: {', '.join(trained)}."
+
+
+def _voltages(record: RunRecord) -> str:
+    """What the lines of the readout's voltages are."""
+    if decision_behind(record.net_after, record.config.output) is not None:
+        return "of all its neurons, which a linear decision weighs"
+    return "the true class in blue, a wrong answer dashed in vermilion, all others grey"

@@ -23,6 +23,7 @@ from eventsim.report.style import (
 from eventsim.train import LabelledEvents, TrainConfig
 from eventsim.train.choice import make_loss
 from eventsim.train.evaluation import heard
+from eventsim.train.readouts import decision_behind
 
 N_SHOWN = 4
 N_SEARCHED = 128
@@ -142,11 +143,17 @@ def _voltages(panels: NDArray[np.object_], net: Network, shown: Shown, output: s
     stream = shown.tape.stream
     grid = np.linspace(0.0, stream.duration.max(), VOLTAGE_POINTS)
     voltages = readout_voltage(net, shown.tape, output, grid)
+    # Its neurons are no classes then.
+    decided = decision_behind(net, output) is not None
     for column, axes in enumerate(panels):
         inside = grid <= stream.duration[column]
         times, voltage = grid[inside], voltages[column][inside]
         label, answer = int(shown.labels[column]), int(shown.predicted[column])
         axes.axhline(0.0, color=FAINT, linewidth=0.8, zorder=0)
+        if decided:
+            axes.plot(times, voltage, color=FAINT, linewidth=0.9)
+            axes.tick_params(colors=MUTED)
+            continue
         others = [k for k in range(voltage.shape[1]) if k not in (label, answer)]
         axes.plot(times, voltage[:, others], color=FAINT, linewidth=0.9)
         if answer != label:

@@ -8,6 +8,7 @@ import numpy as np
 
 from eventsim.network import Network
 from eventsim.train import Evaluation, LabelledEvents, TrainConfig
+from eventsim.train.counting import count_trained, distinct_values
 
 Metrics = dict[str, Any]
 
@@ -76,17 +77,13 @@ class RunRecord:
     @property
     def n_parameters(self) -> int:
         """Numbers that were trained: weights, neuron parameters, delays."""
-        return sum(
-            values.size
-            for key, values in self.net_after.parameters().items()
-            if key.rpartition(".")[2] in self.config.trained()
-        )
+        return count_trained(self.net_after, self.config)
 
     @property
     def n_weights(self) -> int:
-        """Synaptic weights."""
-        parameters = self.net_after.parameters()
-        return sum(v.size for key, v in parameters.items() if key.endswith(".weights"))
+        """Synaptic weights, those that are one counted once."""
+        sizes = distinct_values(self.net_after)
+        return sum(size for key, size in sizes.items() if key.endswith(".weights"))
 
     @property
     def seconds(self) -> float:

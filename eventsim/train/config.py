@@ -86,13 +86,14 @@ class TrainConfig:
         of a spoken digit), 30 ms (van_rossum) or 10 ms.
     gain
         Voltage (``spike_count``: trace) to logit, of ``cross_entropy*``, ``spike_count``, ``ctc``.
+        Of no effect where a linear decision makes the logits.
     units_per_class
         Readout neurons of every class, at least 1; more than 1 for ``cross_entropy_maximum``, see
         :mod:`eventsim.train.readouts`.
     decision_dropout
         Share of the readout neurons that a linear decision does not hear, drawn for every sample
-        of every batch, in [0, 1); the others count for as much more. See
-        :meth:`eventsim.Network.decide`.
+        of every batch, in [0, 1); the others count for as much more. Of no effect without a
+        decision, see :meth:`eventsim.Network.decide`.
     label_smoothing
         Share of every label that is spread over all classes, in [0, 1); for losses of logits.
     target_rate
@@ -193,6 +194,9 @@ class TrainConfig:
         _require("units_per_class", units, units >= 1 and (only or units == 1), expected)
         dropout = self.decision_dropout
         _require("decision_dropout", dropout, 0 <= dropout < 1, "0 <= x < 1")
+        reads = self.loss in DECIDING_LOSSES
+        expected = f"0 with the loss {self.loss!r}, which reads no decision"
+        _require("decision_dropout", dropout, reads or dropout == 0, expected)
         fraction = self.validation_fraction
         _require("validation_fraction", fraction, 0 <= fraction < 1, "0 <= x < 1")
         _require("tail", self.tail, 0 <= self.tail < math.inf, "a finite value >= 0 (ms)")

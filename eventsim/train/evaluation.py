@@ -12,11 +12,10 @@ from eventsim.errors import DataError, NetworkError, ShapeError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.namespace import to_host
 from eventsim.events.transforms import extend
-from eventsim.network import Network
+from eventsim.network import Decision, Network
 from eventsim.train.choice import (
     answer_count,
     make_loss,
-    n_logits,
     output_kind,
     output_size,
     strings_of,
@@ -24,7 +23,6 @@ from eventsim.train.choice import (
 from eventsim.train.config import DECIDING_LOSSES, TrainConfig
 from eventsim.train.data import AnyEvents, LabelledEvents
 from eventsim.train.parallel import ProcessGroup, add_in_order
-from eventsim.train.readouts import decision_behind
 from eventsim.train.regularise import MS_PER_S
 
 Floats = NDArray[np.float64]
@@ -43,8 +41,9 @@ class Evaluation:
     loss
         Mean loss.
     confusion
-        Samples of class [true, predicted]; as many columns as output neurons (``ctc``: as classes,
-        and a last one for all other strings). Empty, [0, 0], of more than 100 classes.
+        Samples of class [true, predicted]; as many columns as possible answers: output neurons,
+        classes of a decision (``ctc``: classes, and a last one for all other strings). Empty,
+        [0, 0], of more than 100 classes.
     rates
         Spikes per neuron and second of recording, [size] by spiking population.
     synaptic_events
@@ -189,8 +188,8 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
             f"kind {wanted!r}. The network has "
             f"{ {name: p.kind for name, p in net.populations.items()} }."
         )
-    if decision_behind(net, config.output) is not None:
-        _check_decision(net, data, config)
+    if net.decision is not None:
+        _check_decision(net.decision, data, config)
         return
     needed, exact = output_size(config, data.class_names), True
     if config.loss == "ctc":
@@ -203,13 +202,24 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
         raise ShapeError(f"Output {config.output!r}: has {output.size} neurons, expected {wish}.")
 
 
-def _check_decision(net: Network, data: AnyEvents, config: TrainConfig) -> None:
-    if config.loss not in DECIDING_LOSSES:
-        net.refuse_decision(
-            f"loss {config.loss!r}", f"which only {' and '.join(DECIDING_LOSSES)} read"
+def _check_decision(decision: Decision, data: AnyEvents, config: TrainConfig) -> None:
+    if decision.readout != config.output:
+        raise NetworkError(
+            f"Decision: is behind {decision.readout!r}, expected the output {config.output!r}."
         )
-    found, needed = n_logits(config, net), len(data.class_names)
+    if config.loss not in DECIDING_LOSSES:
+        raise NetworkError(
+            f"Loss {config.loss!r}: does not read the linear decision behind {decision.readout!r}. "
+            f"Choose {' or '.join(DECIDING_LOSSES)} (--loss, TrainConfig(loss=...))."
+        )
+    if config.units_per_class > 1:
+        raise NetworkError(
+            f"units_per_class is {config.units_per_class}, expected 1 with a linear decision, "
+            "which weighs the readout's neurons itself."
+        )
+    found, needed = decision.n_classes, len(data.class_names)
     if found < needed:
         raise ShapeError(
-            f"Decision behind {config.output!r}: has {found} classes, expected at least {needed}."
+            f"Decision behind {decision.readout!r}: has {found} classes, expected at least "
+            f"{needed}."
         )

@@ -114,7 +114,8 @@ class VoltageSeed:
     other
         Seed of the same population that :func:`eventsim.adjoint.backward` takes, or None.
     decision
-        Derivatives by the values of the linear decision behind the population, by their keys.
+        Derivatives by the values of the linear decision behind the population, by their keys, in
+        arrays of the tape's library.
     """
 
     terms: tuple[VoltageTerm | DirectTerm, ...]
@@ -171,7 +172,10 @@ def gradient(net: Network, tape: SpikeTape, seeds: AnySeeds | AnyLoss) -> Gradie
         populations=_regrouped(gradients.populations, total),
         projections=_regrouped(gradients.projections, total),
         input_times=sum(by_input, start=gradients.input_times),
-        decision=gradients.decision | decided,
+        decision={
+            key: values + beside(decided[key], values) if key in decided else values
+            for key, values in gradients.decision.items()
+        },
         loss=loss,
     )
 

@@ -124,7 +124,8 @@ class VoltageCrossEntropy:
     def _logits(self, net: Network, voltages: Floats) -> Floats:
         decision = decision_behind(net, self.readout)
         if decision is not None:
-            decided: Floats = self._heard(voltages) @ decision.weights + decision.bias
+            weights, bias = (beside(v, voltages) for v in (decision.weights, decision.bias))
+            decided: Floats = self._heard(voltages) @ weights + bias
             return decided
         units = voltages.reshape(len(voltages), -1, self.units_per_class)
         logits: Floats = self.gain * units.mean(axis=2)
@@ -140,7 +141,8 @@ class VoltageCrossEntropy:
             return share * d_logits.repeat(self.units_per_class, axis=1), {}
         by_weight = self._heard(voltages).T @ d_logits
         by_decision = {"decision.weights": by_weight, "decision.bias": d_logits.sum(axis=0)}
-        return self._heard(d_logits @ decision.weights.T), by_decision
+        by_unit = d_logits @ beside(decision.weights, d_logits).T
+        return self._heard(by_unit), by_decision
 
     def _heard(self, values: Floats) -> Floats:
         """Values of readout neurons times their factors."""

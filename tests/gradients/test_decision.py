@@ -5,6 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.events.namespace import namespace, to_host
 from eventsim.train import gradient
 from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.voltage import readout_maximum
@@ -104,3 +105,33 @@ def test_several_units_per_class_and_factors_of_another_shape_are_refused():
         VoltageCrossEntropy(LABELS, units_per_class=3)(net, tape)
     with pytest.raises(ShapeError, match=r"keep has shape \(3, 2\), expected \(3, 3\)"):
         VoltageCrossEntropy(LABELS, keep=np.ones((3, 2)))(net, tape)
+
+
+@pytest.mark.parametrize("placed", [False, True])
+@pytest.mark.parametrize("resident", [False, True])
+def test_network_and_spikes_may_be_in_different_places(fast_backend, placed, resident):
+    net, loss = decided(delays="source"), VoltageCrossEntropy(LABELS)
+    there = es.place(net, backend=fast_backend) if placed else net
+    tape = es.simulate(there, STREAM, backend=fast_backend, resident=resident)
+    found = gradient(there, tape, loss)
+    expected = gradient(net, es.simulate(net, STREAM, backend=fast_backend), loss)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-9)
+    for key, values in expected.flat().items():
+        assert namespace(found.flat()[key]) is namespace(there.parameters()[key])
+        np.testing.assert_allclose(to_host(found.flat()[key]), values, rtol=1e-8, atol=1e-10)
+
+
+def test_decision_of_a_placed_network_is_where_the_network_is(fast_backend):
+    there = es.place(random_net(5003), backend=fast_backend)
+    there.decide("output", WEIGHTS, bias=BIAS)
+    there.check()
+    assert namespace(there.decision.weights) is namespace(there.population("output").tau_mem)
+
+
+def test_values_of_a_decision_that_is_gone_are_no_longer_shared():
+    net = decided()
+    net.decision.bias[:] = 0.5
+    net.share("decision.bias", [0, 0])
+    net.decide("output", WEIGHTS)
+    assert "decision.bias" not in net.shared
+    es.Network.from_arrays(net.to_arrays())

@@ -138,6 +138,18 @@ def test_losses_and_gradients_of_a_resident_tape_are_those_of_the_other(
         assert_close(to_host(mine), gradient)
 
 
+@pytest.mark.parametrize("placed", [False, True])
+def test_readout_without_a_loss_has_zeros_where_the_network_is(fast_backend, net, stream, placed):
+    there = place(net, backend=fast_backend) if placed else net
+    name = next(name for name, p in net.populations.items() if p.kind == "spiking")
+    loss = FirstSpike(np.zeros(N_SAMPLES, dtype=np.int64), population=name)
+    actual = es.backward(there, run(there, stream, fast_backend, resident=True), loss)
+    expected = es.backward(net, run(net, stream, fast_backend, resident=False), loss)
+    for key, gradient in expected.flat().items():
+        assert namespace(actual.flat()[key]) is namespace(there.parameters()[key])
+        assert_close(to_host(actual.flat()[key]), gradient)
+
+
 def test_placed_network_gives_a_tape_on_the_host_unless_it_is_to_stay(fast_backend, net, stream):
     there = place(net, backend=fast_backend)
     tape = run(there, stream, fast_backend, resident=False)

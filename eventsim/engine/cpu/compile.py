@@ -1,4 +1,4 @@
-"""How kernels are compiled: IEEE arithmetic, cached under a hash of this folder's sources.
+"""How kernels are compiled: IEEE arithmetic, cached under a hash of the sources.
 
 Numba's own cache notices a change of the file that holds a kernel, but not of a function that the
 kernel calls from another file, and would go on running the old formula. So the cache folder is
@@ -14,8 +14,8 @@ import numba
 import platformdirs
 from numba import njit
 
-# Modules of the room above whose constants are compiled in.
-_SHARED = ("job.py", "table.py", "bundles.py")
+# Modules outside, from the room above, whose constants are compiled in.
+_SHARED = ("job.py", "table.py", "bundles.py", "../plan/plan.py")
 
 
 def _cache_folder() -> str:

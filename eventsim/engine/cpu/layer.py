@@ -14,8 +14,8 @@ from eventsim.engine.table import GUESS_HZ, fastest_rate, neuron_table, row_weig
 from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
 
-# Blocks of neurons that walk one sample's events in parallel when each has its own.
-BLOCKS = 8
+# Parts of the neurons that walk one sample's events in parallel when each has its own.
+FANIN_PARTS = 8
 
 # A buffer holds at least that many spikes.
 GUESS_LEAST = 256
@@ -53,11 +53,11 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
 
     def run_fanin(todo, spikes, starts, limits, counts, reached):
         fanin.forward(
-            todo, BLOCKS, fan, par, refractory, job.duration, begin, end, spikes, starts, limits,
-            counts, reached,
+            todo, FANIN_PARTS, fan, par, refractory, job.duration, begin, end, spikes, starts,
+            limits, counts, reached,
         )  # fmt: skip
 
-    return _in_order(run_tasks(job, BLOCKS, run_fanin), BLOCKS), end
+    return _in_order(run_tasks(job, FANIN_PARTS, run_fanin), FANIN_PARTS), end
 
 
 def _in_order(trains: SpikeTrains, blocks: int) -> SpikeTrains:

@@ -5,7 +5,7 @@ import numpy as np
 from eventsim.engine.cpu import fanin, order, shared
 from eventsim.engine.cpu.arrays import fan_in, merged_events, sample_chunks, zero_row
 from eventsim.engine.cpu.blocks import by_block, by_row
-from eventsim.engine.cpu.layer import BLOCKS
+from eventsim.engine.cpu.layer import FANIN_PARTS
 from eventsim.engine.cpu.walk import Tape
 from eventsim.engine.job import Floats, Job, StageGradients
 from eventsim.engine.table import (
@@ -72,7 +72,10 @@ def _backward_fanin(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray)
     fan, par = fan_in(job), neuron_table(job)
     by_weight, by_delay = np.zeros(fan.weight.size, real), np.zeros(fan.weight.size)
     sums, own = np.zeros((N_SUMS, size)), np.zeros((N_OWN, size))
-    effects, grazes = np.zeros((BLOCKS, spike_bases(job)[-1]), real), np.zeros(BLOCKS, np.int64)
+    effects, grazes = (
+        np.zeros((FANIN_PARTS, spike_bases(job)[-1]), real),
+        np.zeros(FANIN_PARTS, np.int64),
+    )
     fanin.backward(
         fan, par, job.stage.population.refractory, job.duration, last, tape, by_weight, by_delay,
         effects, sums, own, grazes,

@@ -66,7 +66,7 @@ def test_seed_changes_pitch_and_rate_but_not_the_keys():
         ("test_voices", 16),
         ("accents", 9),
         ("seed", -1),
-        ("sample_rate", 0),
+        ("sample_rate", 3999),
         ("equaliser", -1.0),
         ("noise", np.inf),
     ],

@@ -7,8 +7,8 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import ParameterError
-from eventsim.experiment.resolve import count_trained
 from eventsim.train import Augmentation, SpiKL, TrainConfig, evaluate, train
+from eventsim.train.counting import count_trained
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates
 from eventsim.train.regularise import lift_silent
 from tests.unit.train.task import two_patterns

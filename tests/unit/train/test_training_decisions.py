@@ -1,16 +1,18 @@
 """Training with a linear decision behind the readout: it learns, resumes, and is refused."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 import eventsim as es
 from eventsim.clocked import from_network
+from eventsim.energy.neurobench import _strongest_readout
 from eventsim.errors import NetworkError, ParameterError, ShapeError
-from eventsim.experiment.resolve import count_trained
-from eventsim.mapping import axon_graph
+from eventsim.mapping import axon_graph, quantise
 from eventsim.train import Augmentation, TrainConfig, evaluate, load_network, train
+from eventsim.train.counting import count_trained
 from eventsim.train.optimiser import LearningRates, select
 from tests.unit.train.task import two_patterns
 
@@ -93,8 +95,20 @@ def test_weights_of_the_decision_count_once_each_and_go_with_the_weights():
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "ctc"])
 def test_losses_that_do_not_read_it_are_refused(loss):
-    with pytest.raises(NetworkError, match=f"loss '{loss}'.*cross_entropy_maximum"):
-        evaluate(network(), two_patterns(4), replace(CONFIG, loss=loss))
+    config = replace(CONFIG, loss=loss, decision_dropout=0.0)
+    with pytest.raises(NetworkError, match=f"Loss '{loss}'.*Choose cross_entropy_maximum"):
+        evaluate(network(), two_patterns(4), config)
+    with pytest.raises(ParameterError, match="decision_dropout is 0.3, expected 0 with the loss"):
+        replace(CONFIG, loss=loss)
+
+
+def test_decision_behind_another_readout_and_several_units_are_refused_at_once():
+    net = network()
+    net.add_readout("other", 2)
+    with pytest.raises(NetworkError, match="is behind 'output', expected the output 'other'"):
+        evaluate(net, two_patterns(4), replace(CONFIG, output="other"))
+    with pytest.raises(NetworkError, match="units_per_class is 2, expected 1"):
+        evaluate(network(), two_patterns(4), replace(CONFIG, units_per_class=2))
 
 
 def test_too_few_classes_are_refused():
@@ -104,7 +118,8 @@ def test_too_few_classes_are_refused():
 
 def test_what_cannot_take_it_along_says_so():
     net = network()
-    for refuse in (from_network, lambda net: axon_graph(net, None)):
+    quantised = partial(quantise, formats=8)
+    for refuse in (from_network, lambda net: axon_graph(net, None), quantised, _strongest_readout):
         with pytest.raises(NetworkError, match=r"decision behind 'output'.*decide\(None\)"):
             refuse(net)
 
