@@ -29,7 +29,7 @@ def workload(n_inputs: int, kernel: int, n_samples: int) -> tuple[Any, Any]:
     net = es.Network()
     net.add_input("input", n_inputs)
     net.add_population("neurons", layer.n_targets, tau_syn=10.0)
-    layer.connect(net, "input", "neurons", layer.draw(rng, mean=4.0, spread=3.0))
+    layer.connect(net, "input", "neurons", layer.draw(rng, mean=1.0, spread=2.0))
     counts = rng.poisson(RATE * 1e-3 * DURATION * n_inputs, n_samples)
     samples = [(np.sort(rng.uniform(0, DURATION, n)), rng.integers(0, n_inputs, n)) for n in counts]
     return net, es.EventStream.from_samples(samples, n_channels=n_inputs, duration=DURATION)

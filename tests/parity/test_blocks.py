@@ -13,19 +13,20 @@ from eventsim.train.readouts import VoltageCrossEntropy
 from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.support.nets import neuron_parameters, random_stream
 
-STREAM = random_stream(4001, n_samples=3, n_channels=40, duration=60.0)
-TOLERANCE = {"double": 1e-9, "single": 2e-4}
+STREAM = random_stream(4001, n_samples=3, n_channels=60, duration=60.0)
+# Of some eight thousand spikes a few graze their threshold, which magnifies the rounding.
+TOLERANCE = {"double": 1e-9, "single": 1e-3}
 
 
 def convolutions(*, output="spiking"):
-    """A layer of 37 places and 4 maps, the last block of it short, and one of 17 and 3 above."""
+    """A layer of 57 places and 4 maps, the last block of it short, and one of 55 and 3 above."""
     rng = np.random.default_rng(4002)
     lower, upper = (
-        es.Convolution(40, 4, out_maps=4),
-        es.Convolution(37, 5, 2, in_maps=4, out_maps=3),
+        es.Convolution(60, 4, out_maps=4),
+        es.Convolution(57, 3, in_maps=4, out_maps=3),
     )
     net = es.Network()
-    net.add_input("input", 40)
+    net.add_input("input", 60)
     net.add_population("lower", lower.n_targets, **neuron_parameters(rng, lower.n_targets))
     lower.connect(net, "input", "lower", lower.draw(rng, mean=9.0, spread=4.0), delays=0.7)
     own = rng.uniform(-0.3, 0.3, lower.n_targets)
@@ -81,7 +82,7 @@ def assert_same(mine, other, precision):
 @pytest.mark.parametrize("precision", ["double", "single"])
 def test_blocks_give_what_one_block_gives(precision, all_in_one):
     net = convolutions()
-    assert n_blocks(net) == [10, 4]
+    assert n_blocks(net) == [8, 6]
     one = run_and_back(all_in_one(), "cpu", precision)
     assert_same(run_and_back(net, "cpu", precision), one, precision)
 
@@ -132,7 +133,7 @@ def test_readout_without_a_loss_has_no_gradients_and_passes_none_on():
     net = convolutions(output="readout")
     tape = es.simulate(net, STREAM, backend="cpu")
     seeds = {"lower": np.ones(len(tape["lower"]))}
-    nothing = ReadoutSeed(time_constant=np.inf, integral=np.zeros((3, 51)))
+    nothing = ReadoutSeed(time_constant=np.inf, integral=np.zeros((3, 165)))
     mine, theirs = (es.backward(net, tape, s) for s in (seeds, seeds | {"upper": nothing}))
     for key, values in theirs.flat().items():
         np.testing.assert_array_equal(mine.flat()[key], values)

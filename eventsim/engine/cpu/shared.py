@@ -18,7 +18,7 @@ import numpy as np
 from numba import prange
 
 from eventsim.engine.cpu.blocks import bounds_of, events_of, tree_sum
-from eventsim.engine.cpu.compile import kernel, scalar
+from eventsim.engine.cpu.compile import kernel, lean_inlined, scalar
 from eventsim.engine.cpu.scalar import (
     SMALL_Z,
     far_adjoint,
@@ -48,20 +48,20 @@ from eventsim.engine.table import ALERT, BY_RESET, GAP, LEVEL, PEAK, RATE_MEM, R
 
 
 def _forward_step(propagate):
-    @scalar
-    def step(par, before, after, mask, weight, h):
+    @lean_inlined
+    def step(par, before, after, mask, weights, row, h):
         """All neurons over h ms to the next arrival; marks the candidates.
 
         They are not counted here: Numba counts in 64 bits, which would halve the vectors.
         """
-        for n in range(weight.size):
+        for n in range(par.shape[1]):
             v, j = before[0, n], before[1, n]
             x, y, gain = propagate(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
             v_end, j_end = fma(gain, j, x * v), y * j
             top = highest(v, j, v_end, j_end, h, par[RATE_MEM, n], par[PEAK, n])
             mask[n] = top >= par[ALERT, n]
             after[0, n] = flush(v_end)
-            after[1, n] = flush(j_end + weight[n])
+            after[1, n] = flush(j_end + weights[row, n])
 
     return step
 
@@ -96,13 +96,13 @@ def _run_block(
         if last:
             for n in range(n_neurons):
                 keep(end, s, n, low, t, before[0, n], before[1, n], held)
-        weight = weights[weights.shape[0] - 1 if last else rows[event], :n_neurons]
+        row = weights.shape[0] - 1 if last else rows[event]
         event += 1
         h = real(until - t)
         if fastest * h <= real(SMALL_Z):
-            near_step(par, before, after, mask, weight, h)
+            near_step(par, before, after, mask, weights, row, h)
         else:
-            far_step(par, before, after, mask, weight, h)
+            far_step(par, before, after, mask, weights, row, h)
         first = count
         for i in range(n_holding):
             mask[holding[i]] = np.uint8(1)
@@ -120,7 +120,7 @@ def _run_block(
                 if count < 0:
                     return -1 - n, reached
                 after[0, n] = v
-                after[1, n] = j + weight[n]
+                after[1, n] = j + weights[row, n]
                 if held.spike[n] >= 0:
                     holding[n_holding] = n
                     n_holding += 1
@@ -158,20 +158,20 @@ def forward(todo, heard, offsets, times, rows, weights, par, refractory, duratio
 
 
 def _backward_step(propagate):
-    @scalar
-    def step(par, before, after, weight, by_weight, sums, effect, h):
+    @lean_inlined
+    def step(par, before, after, weights, by_weight, row, sums, effect, h):
         """The arrival of an event at all neurons, then all neurons h ms back.
 
         Two loops, since the compiler gives up on one that writes ten arrays.
         """
-        for n in range(weight.size):
-            alpha, beta, w = before[ALPHA, n], before[BETA, n], weight[n]
-            by_weight[n] += beta
+        for n in range(par.shape[1]):
+            alpha, beta, w = before[ALPHA, n], before[BETA, n], weights[row, n]
+            by_weight[row, n] += beta
             sums[0, n] += w * beta
             sums[1, n] += w * before[BETA_MEM, n]
             sums[2, n] += w * before[BETA_SYN, n]
             effect[n] = w * (par[RATE_SYN, n] * beta - par[RATE_MEM, n] * alpha)
-        for n in range(weight.size):
+        for n in range(par.shape[1]):
             maps = propagate(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
             state = pull_back(
                 h, maps, before[ALPHA, n], before[BETA, n], before[ALPHA_MEM, n],
@@ -241,11 +241,10 @@ def _run_block_back(low, times, rows, number, weights, par, refractory, t_end, f
         event -= 1
         t_low = times[event] if event >= 0 else 0.0
         h = real(t - t_low)
-        weight, its = weights[row, :n_neurons], by_weight[row, :n_neurons]
         if fastest * h <= real(SMALL_Z):
-            near_back_step(par, before, after, weight, its, sums, effect, h)
+            near_back_step(par, before, after, weights, by_weight, row, sums, effect, h)
         else:
-            far_back_step(par, before, after, weight, its, sums, effect, h)
+            far_back_step(par, before, after, weights, by_weight, row, sums, effect, h)
         if row < weights.shape[0] - 1:
             effects[number[event + 1] if number.size else event + 1] += tree_sum(effect)
         while next_special >= 0 and special[next_special] >= t_low:

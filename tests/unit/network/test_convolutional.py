@@ -15,7 +15,7 @@ def test_places_and_maps_of_every_layer():
     assert net.population("output").kind == "readout"
     assert net.decision.weights.shape == (240, 10)
     # Neighbours that hear the same channels walk their events together.
-    assert len(make_plan(net).stages[0].heard) == 48
+    assert len(make_plan(net).stages[0].heard) == 24
 
 
 def test_all_but_the_decision_is_shared_along_the_channels():
