@@ -3,7 +3,8 @@
 Method   Poisson input of 40 Hz per channel for 500 ms to a convolution of 16 maps with stride 2,
          single precision, one thread; the same network with all neurons in one block. ``forward``
          and ``backward`` are the seconds of one block over those of many, from the minima of the
-         repeats. ``heard`` is the share of all channels that a block hears.
+         repeats. ``heard`` is the share of all channels that a block hears; above ``MOST_HEARD``
+         all neurons are one block outside of this benchmark.
 Answer   see results/blocks.jsonl and ``Stage.heard`` of eventsim/plan/plan.py.
 """
 
@@ -14,12 +15,13 @@ import numba
 import numpy as np
 
 import eventsim as es
-from bench.harness import arguments, report, timed
+from bench.harness import arguments, report
+from bench.macro.filling import both_passes, poisson_input
 from eventsim.plan import make_plan
 
 # Channels, kernel, samples; more than 1/16 of the places are taken, or they are not kept whole.
 SHAPES = ((64, 31, 16), (64, 17, 16), (64, 9, 16), (256, 33, 8), (256, 17, 8))
-MAPS, DURATION, RATE = 16, 500.0, 40.0
+MAPS = 16
 
 
 def workload(n_inputs: int, kernel: int, n_samples: int) -> tuple[Any, Any]:
@@ -30,28 +32,15 @@ def workload(n_inputs: int, kernel: int, n_samples: int) -> tuple[Any, Any]:
     net.add_input("input", n_inputs)
     net.add_population("neurons", layer.n_targets, tau_syn=10.0)
     layer.connect(net, "input", "neurons", layer.draw(rng, mean=1.0, spread=2.0))
-    counts = rng.poisson(RATE * 1e-3 * DURATION * n_inputs, n_samples)
-    samples = [(np.sort(rng.uniform(0, DURATION, n)), rng.integers(0, n_inputs, n)) for n in counts]
-    return net, es.EventStream.from_samples(samples, n_channels=n_inputs, duration=DURATION)
+    return net, poisson_input(n_inputs, n_samples, rng)
 
 
 def seconds(case: tuple[int, int, int], repeats: int, *, most: float) -> list[float]:
-    """Of both passes, the spikes, and what a block hears at most a share of ``most``."""
+    """Of both passes, the spikes, and what a block hears, if blocks may hear up to ``most``."""
     net, stream = workload(*case)
     with patch("eventsim.plan.plan.MOST_HEARD", most):
         heard = float(make_plan(net).stages[0].heard.mean())
-
-    def forward() -> Any:
-        return es.simulate(net, stream, backend="cpu", precision="single")
-
-    tape = forward()
-    seeds = {"neurons": np.ones(len(tape["neurons"]))}
-
-    def backward() -> Any:
-        return es.backward(net, tape, seeds)
-
-    both = [timed(call, repeats=repeats).minimum for call in (forward, backward)]
-    return [*both, float(len(tape["neurons"])), heard]
+    return [*both_passes(net, stream, repeats), heard]
 
 
 def measure(case: tuple[int, int, int], repeats: int) -> dict[str, Any]:

@@ -33,26 +33,36 @@ def workload(n_inputs: int, size: int, n_samples: int, share: float) -> tuple[An
     net.add_input("input", n_inputs)
     net.add_population("neurons", size, tau_syn=10.0)
     net.connect("input", "neurons", weights)
+    return net, poisson_input(n_inputs, n_samples, rng)
+
+
+def poisson_input(n_inputs: int, n_samples: int, rng: np.random.Generator) -> es.EventStream:
+    """RATE Hz on every channel for DURATION ms."""
     counts = rng.poisson(RATE * 1e-3 * DURATION * n_inputs, n_samples)
     samples = [(np.sort(rng.uniform(0, DURATION, n)), rng.integers(0, n_inputs, n)) for n in counts]
-    return net, es.EventStream.from_samples(samples, n_channels=n_inputs, duration=DURATION)
+    return es.EventStream.from_samples(samples, n_channels=n_inputs, duration=DURATION)
 
 
 def seconds(case: tuple[int, int, int, float], repeats: int, *, least: float) -> list[float]:
     """Of both passes, and the spikes, where matrices are kept whole from a share of ``least``."""
     net, stream = workload(*case)
     with patch("eventsim.plan.plan.LEAST_FILLED", least):
+        return both_passes(net, stream, repeats)
 
-        def forward() -> Any:
-            return es.simulate(net, stream, backend="cpu", precision="single")
 
-        tape = forward()
-        seeds = {"neurons": np.ones(len(tape["neurons"]))}
+def both_passes(net: es.Network, stream: es.EventStream, repeats: int) -> list[float]:
+    """Least seconds forward and backward of a network with one population, and its spikes."""
 
-        def backward() -> Any:
-            return es.backward(net, tape, seeds)
+    def forward() -> Any:
+        return es.simulate(net, stream, backend="cpu", precision="single")
 
-        both = [timed(call, repeats=repeats).minimum for call in (forward, backward)]
+    tape = forward()
+    seeds = {"neurons": np.ones(len(tape["neurons"]))}
+
+    def backward() -> Any:
+        return es.backward(net, tape, seeds)
+
+    both = [timed(call, repeats=repeats).minimum for call in (forward, backward)]
     return [*both, float(len(tape["neurons"]))]
 
 

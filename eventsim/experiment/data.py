@@ -159,10 +159,9 @@ def _spoken(accents: int, class_names: Sequence[str]) -> list[LabelledEvents]:
     recipe = spoken_digits.Recipe(
         accents=accents, encoder=fsdd.ENCODER, sample_rate=8000, equaliser=6.0, noise=0.01
     )
-    found = []
-    for split in ("train", "test"):
+    found, number = [], {name: k for k, name in enumerate(class_names)}
+    for split in spoken_digits.SPLITS:
         data = spoken_digits.load(split, recipe=recipe)
-        number = {name: k for k, name in enumerate(class_names)}
         labels = np.array([number.get(name, -1) for name in data.class_names])[data.labels]
         said = np.flatnonzero(labels >= 0)
         found.append(LabelledEvents(data.stream[said], labels[said], class_names))

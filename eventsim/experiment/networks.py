@@ -175,6 +175,11 @@ class NetworkSettings:
         self, n_inputs: int, n_outputs: int, *, seed: int, output: Output = "readout"
     ) -> Network:
         """The network that a run starts from."""
+        common: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("tau_mem", "tau_syn", "refractory", "mean", "spread")
+        }
+        common |= {"forward_delays": _range(self.forward_delays), "seed": seed}
         if self.model == "scsr":
             return scsr(
                 n_inputs,
@@ -182,15 +187,9 @@ class NetworkSettings:
                 n_outputs,
                 self_recurrent=self.self_recurrent,
                 skip=self.skip,
-                forward_delays=_range(self.forward_delays),
                 output_delays=_range(self.output_delays),
                 output=output,
-                tau_mem=self.tau_mem,
-                tau_syn=self.tau_syn,
-                refractory=self.refractory,
-                mean=self.mean,
-                spread=self.spread,
-                seed=seed,
+                **common,
             )
         if self.model == "convolutional":
             self._require("model", output == "readout", "another one for a loss of spikes")
@@ -202,13 +201,7 @@ class NetworkSettings:
                 kernel=self.kernel,
                 stride=self.stride,
                 self_recurrent=self.self_recurrent,
-                forward_delays=_range(self.forward_delays),
-                tau_mem=self.tau_mem,
-                tau_syn=self.tau_syn,
-                refractory=self.refractory,
-                mean=self.mean,
-                spread=self.spread,
-                seed=seed,
+                **common,
             )
         return rsnn(
             n_inputs,
@@ -217,14 +210,8 @@ class NetworkSettings:
             output=output,
             lateral=self._lateral(),
             delays=_range(self.delays),
-            forward_delays=_range(self.forward_delays),
             inhibitory=self.inhibitory,
-            tau_mem=self.tau_mem,
-            tau_syn=self.tau_syn,
-            refractory=self.refractory,
-            mean=self.mean,
-            spread=self.spread,
-            seed=seed,
+            **common,
         )
 
     def _lateral(self) -> Literal["dense"] | RandomLateral | DistanceLateral:

@@ -29,8 +29,7 @@ LEAST_FILLED = 1 / 16
 MOST_PLACES = 1 << 24  # 128 MB in double precision
 
 # Neighbouring neurons that a processor advances side by side, and the share of all rows that they
-# hear at most if the others are to be left out (bench/results/blocks.jsonl). With 16 the work per
-# event costs more than is saved, with 64 too much is heard.
+# hear at most if the others are to be left out (bench/results/blocks.jsonl).
 BLOCK = 32
 MOST_HEARD = 1 / 4
 

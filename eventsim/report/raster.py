@@ -143,20 +143,18 @@ def _voltages(panels: NDArray[np.object_], net: Network, shown: Shown, output: s
     stream = shown.tape.stream
     grid = np.linspace(0.0, stream.duration.max(), VOLTAGE_POINTS)
     voltages = readout_voltage(net, shown.tape, output, grid)
-    # Its neurons are no classes then.
-    decided = decision_behind(net, output) is not None
+    classes = decision_behind(net, output) is None
     for column, axes in enumerate(panels):
         inside = grid <= stream.duration[column]
         times, voltage = grid[inside], voltages[column][inside]
         label, answer = int(shown.labels[column]), int(shown.predicted[column])
         axes.axhline(0.0, color=FAINT, linewidth=0.8, zorder=0)
-        if decided:
-            axes.plot(times, voltage, color=FAINT, linewidth=0.9)
-            axes.tick_params(colors=MUTED)
-            continue
-        others = [k for k in range(voltage.shape[1]) if k not in (label, answer)]
+        # Behind a decision the readout's neurons are no classes.
+        apart = (label, answer) if classes else ()
+        others = [k for k in range(voltage.shape[1]) if k not in apart]
         axes.plot(times, voltage[:, others], color=FAINT, linewidth=0.9)
-        if answer != label:
+        if apart and answer != label:
             axes.plot(times, voltage[:, answer], color=VERMILION, linestyle=(0, (4, 2)))
-        axes.plot(times, voltage[:, label], color=BLUE)
+        if apart:
+            axes.plot(times, voltage[:, label], color=BLUE)
         axes.tick_params(colors=MUTED)

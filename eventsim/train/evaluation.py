@@ -205,7 +205,8 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
 def _check_decision(decision: Decision, data: AnyEvents, config: TrainConfig) -> None:
     if decision.readout != config.output:
         raise NetworkError(
-            f"Decision: is behind {decision.readout!r}, expected the output {config.output!r}."
+            f"Decision: is behind {decision.readout!r}, expected the output {config.output!r}. Set "
+            "TrainConfig(output=...), or decide() behind the output."
         )
     if config.loss not in DECIDING_LOSSES:
         raise NetworkError(
@@ -221,5 +222,5 @@ def _check_decision(decision: Decision, data: AnyEvents, config: TrainConfig) ->
     if found < needed:
         raise ShapeError(
             f"Decision behind {decision.readout!r}: has {found} classes, expected at least "
-            f"{needed}."
+            f"{needed}. Give decide() weights of as many columns."
         )
