@@ -17,13 +17,11 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.datasets import audio as audio_module
-from eventsim.datasets import microphone as microphone_module
 from eventsim.datasets.archive import read_zip
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.cache import Samples, code_digest, digest
@@ -40,7 +38,6 @@ from eventsim.datasets.download import fetch
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.encoders.cochlea import SOURCES
 from eventsim.datasets.files import opened
-from eventsim.datasets.microphone import Microphone
 from eventsim.datasets.parallel import mapped
 from eventsim.datasets.sources import Source
 from eventsim.errors import DataError
@@ -48,7 +45,6 @@ from eventsim.events import Recording
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ENCODER = CochleaEncoder()
-MODULES = (audio_module, microphone_module)
 TEST_INDICES = 5  # takes 0 to 4 of every speaker and digit
 
 _COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
@@ -81,7 +77,6 @@ def load(
     speakers: Sequence[str] | None = None,
     root: str | Path | None = None,
     encoder: CochleaEncoder | None = None,
-    microphone: Microphone | None = None,
     download: bool = False,
 ) -> Dataset:
     """One split.
@@ -97,9 +92,6 @@ def load(
         :mod:`eventsim.datasets.dataset` says.
     encoder
         None for ``ENCODER``.
-    microphone
-        Through which every recording is heard anew, by draws that its name and the microphone's
-        seed decide; None for the recordings as they are.
     download
         Fetch the recordings (about 16 MB) into the user's data folder if there are none.
 
@@ -114,14 +106,7 @@ def load(
     DataError
         No recordings, an unreadable one, an unknown speaker, an empty selection.
     """
-    made = source(
-        split,
-        speakers=speakers,
-        root=root,
-        encoder=encoder,
-        microphone=microphone,
-        download=download,
-    )
+    made = source(split, speakers=speakers, root=root, encoder=encoder, download=download)
     return made.load()
 
 
@@ -131,7 +116,6 @@ def source(
     speakers: Sequence[str] | None = None,
     root: str | Path | None = None,
     encoder: CochleaEncoder | None = None,
-    microphone: Microphone | None = None,
     download: bool = False,
 ) -> Source:
     """As :func:`load`, before anything is encoded."""
@@ -159,12 +143,11 @@ def source(
     return Source(
         INFO,
         split,
-        make=partial(_samples, files, encoder or ENCODER, microphone),
+        make=partial(_samples, files, encoder or ENCODER),
         key=lambda: {
             "recordings": digest(files.items()),
             "encoder": (encoder or ENCODER).describe(),
-            "microphone": repr(microphone),
-            "code": code_digest(__file__, *(str(m.__file__) for m in MODULES), *SOURCES),
+            "code": code_digest(__file__, str(audio_module.__file__), *SOURCES),
         },
         choose=choose,
         encoded=True,
@@ -215,12 +198,10 @@ def check_complete(files: dict[str, bytes], place: Path) -> None:
         )
 
 
-def _samples(
-    files: dict[str, bytes], encoder: CochleaEncoder, microphone: Microphone | None
-) -> Samples:
+def _samples(files: dict[str, bytes], encoder: CochleaEncoder) -> Samples:
     parts = [_parts(name) for name in files]
     return Samples(
-        recordings=_encoded(files, encoder, microphone),
+        recordings=_encoded(files, encoder),
         labels=np.array([digit for digit, _, _ in parts], np.int64),
         groups=np.array([speaker for _, speaker, _ in parts]),
         keys=_keys(files),
@@ -228,18 +209,10 @@ def _samples(
     )
 
 
-def _encoded(
-    files: dict[str, bytes], encoder: CochleaEncoder, microphone: Microphone | None
-) -> Iterator[Recording]:
+def _encoded(files: dict[str, bytes], encoder: CochleaEncoder) -> Iterator[Recording]:
     def encode(item: tuple[str, bytes]) -> Recording:
         name, content = item
         rate, clip = read_audio(content, f"fsdd, {name}")
-        if microphone is not None:
-            # Draws of its own, whichever other recordings there are; as loud as it was.
-            rng = np.random.default_rng((microphone.seed, crc32(name.encode())))
-            loudest = float(np.abs(clip.astype(np.float64)).max())
-            heard = loudest * microphone.hear(clip.astype(np.float64), rate, rng)
-            clip = np.clip(heard, -32768, 32767).astype(np.int16)
         return Recording(*encoder.encode(clip, rate), duration=1e3 * clip.size / rate)
 
     return mapped(encode, files.items())

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from eventsim.datasets import espeak as espeak_module
-from eventsim.datasets import microphone as microphone_module
 from eventsim.datasets import ntidigits, ntidigits_file
 from eventsim.datasets.cache import Samples, code_digest
 from eventsim.datasets.dataset import (
@@ -39,7 +38,6 @@ from eventsim.datasets.dataset import (
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.encoders.cochlea import LEAST_RATE, SOURCES
 from eventsim.datasets.espeak import Synthesizer
-from eventsim.datasets.microphone import Microphone
 from eventsim.datasets.ntidigits_file import (
     CLASS_NAMES,
     DIGITS,
@@ -84,6 +82,8 @@ RATES = (120, 220)  # words per minute
 # gain makes about 2,800 events per second on the training voices.
 ENCODER = CochleaEncoder(frequency_max=8000.0, gain=2550.0)
 
+# Of the equaliser: frequencies evenly apart in octaves from LOWEST Hz to half the sample rate.
+EQUALISER_POINTS, LOWEST = 5, 50.0
 HALF_SCALE = 16384.0  # largest sample of what a microphone hears, 6 dB below full scale
 
 FILE_NAME = "spoken_digits.hdf5"
@@ -117,8 +117,12 @@ class Recipe:
         The cochlea.
     sample_rate
         Hz, to which the audio is brought before it is heard; None for the synthesizer's own.
-    microphone
-        Through which every clip is heard, by draws of its own; None for none.
+    equaliser
+        dB; standard deviation of the gain of a microphone and a room at five frequencies, drawn
+        for every clip. 0 for none.
+    noise
+        Largest root mean square of white noise, of the clip's largest sample; log-uniform from a
+        thirtieth of it on. 0 for none.
 
     The defaults give 60 x 11 x 2 = 1,320 train and 330 test clips.
     """
@@ -129,7 +133,8 @@ class Recipe:
     seed: int = 0
     encoder: CochleaEncoder = ENCODER
     sample_rate: int | None = None
-    microphone: Microphone | None = None
+    equaliser: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the sizes once."""
@@ -146,6 +151,11 @@ class Recipe:
                 f"spoken_digits: sample_rate is {self.sample_rate}, expected at least "
                 f"{LEAST_RATE:.0f} Hz."
             )
+        for name in ("equaliser", "noise"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ParameterError(
+                    f"spoken_digits: {name} is {getattr(self, name)}, expected a finite value >= 0."
+                )
         if self.seed < 0:
             raise ParameterError(f"spoken_digits: seed is {self.seed}, expected 0 or more.")
         if self.encoder.n_channels > N_CHANNELS:
@@ -163,7 +173,7 @@ class Recipe:
     def describe(self) -> dict[str, str]:
         """All parameters as text, and the digest of the code that makes the set."""
         own = {f.name: repr(getattr(self, f.name)) for f in fields(self)}
-        modules = [str(m.__file__) for m in (espeak_module, microphone_module, ntidigits_file)]
+        modules = (str(espeak_module.__file__), str(ntidigits_file.__file__))
         return own | {"code": code_digest(__file__, *modules, *SOURCES)}
 
 
@@ -346,13 +356,22 @@ def _recorded(
     recipe: Recipe, audio: NDArray[np.int16], rate: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int16], int]:
     """The audio as the recipe's microphone hears it, and its sample rate."""
-    if recipe.sample_rate is None and recipe.microphone is None:
+    if not (recipe.sample_rate or recipe.equaliser or recipe.noise):
         return audio, rate
     heard, to = audio.astype(np.float64), recipe.sample_rate or rate
     if to != rate:
         common = math.gcd(to, rate)
         heard = resample_poly(heard, to // common, rate // common)
-    heard = (recipe.microphone or Microphone()).hear(heard, to, rng)
+    if recipe.equaliser:
+        gains = rng.normal(0.0, recipe.equaliser, EQUALISER_POINTS)
+        octaves = np.log2(np.maximum(np.fft.rfftfreq(heard.size, 1 / to), LOWEST) / LOWEST)
+        points = np.linspace(0.0, np.log2(to / 2 / LOWEST), EQUALISER_POINTS)
+        curve = 10 ** (np.interp(octaves, points, gains) / 20)
+        heard = np.fft.irfft(np.fft.rfft(heard) * curve, heard.size)
+    heard /= max(np.abs(heard).max(), 1e-9)
+    if recipe.noise:
+        level = recipe.noise * 30.0 ** rng.uniform(-1.0, 0.0)
+        heard += level * rng.standard_normal(heard.size)
     return np.clip(heard * HALF_SCALE, -32768, 32767).astype(np.int16), to
 
 

@@ -6,7 +6,7 @@ come from.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -14,15 +14,12 @@ from numpy.typing import NDArray
 
 from eventsim import datasets
 from eventsim.datasets import Dataset, StoredDataset, fsdd, spoken_digits
-from eventsim.datasets.microphone import Microphone
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import concatenate
 from eventsim.train import LabelledEvents, StoredLabelledEvents
 
 Part = Literal["train", "test"]
 AnyEvents = LabelledEvents | StoredLabelledEvents
-# Through which recordings are heard that are added.
-MICROPHONE = Microphone(equaliser=6.0, noise=0.01, speed=0.15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +43,6 @@ class DataSettings:
         microphones of all kinds, in addition to the training part (and so in what training holds
         out of it for validation): 1,500 recordings each. 0 for none. Of ``fsdd`` only; they need
         the extra ``demo``.
-    microphones
-        How often the training part is heard again, every time with another microphone, room and
-        speed for every recording. 0 for never. Of ``fsdd`` only.
     in_memory
         False to leave the events on disk, of which a batch at a time is read.
     """
@@ -61,7 +55,6 @@ class DataSettings:
     train_samples: int | None = None
     test_samples: int | None = None
     voices: int = 0
-    microphones: int = 0
     in_memory: bool = True
 
     def __post_init__(self) -> None:
@@ -85,11 +78,8 @@ class DataSettings:
         most = len(spoken_digits.ACCENTS) if self.name == "fsdd" else 0
         good = type(self.voices) is int and 0 <= self.voices <= most
         _require("voices", self.voices, good, f"0 .. {most} for the data set {self.name!r}")
-        again = self.microphones
-        good = type(again) is int and (again == 0 or (again > 0 and self.name == "fsdd"))
-        _require("microphones", again, good, "at least 0 for the data set 'fsdd', 0 for others")
-        apart = bool(self.voices or self.microphones) and not self.in_memory
-        _require("in_memory", self.in_memory, not apart, "true with voices or microphones")
+        apart = bool(self.voices) and not self.in_memory
+        _require("in_memory", self.in_memory, not apart, "true where voices are added")
         both = bool(self.held_out) and not self.in_memory
         _require("in_memory", self.in_memory, not both, "true where groups are held out")
 
@@ -120,40 +110,25 @@ class DataSettings:
             The data is missing, or has no such group.
         """
         found = self._recorded(part, fold, download)
-        if part == "test" or not (self.voices or self.microphones):
+        if part == "test" or not self.voices:
             return found
         assert isinstance(found, LabelledEvents)
-        again = [
-            self._recorded(part, fold, download, replace(MICROPHONE, seed=seed))
-            for seed in range(self.microphones)
-        ]
-        voices = _spoken(self.voices, found.class_names) if self.voices else []
-        return _joined(found, *again, *voices)
+        return _joined(found, *_spoken(self.voices, found.class_names))
 
-    def _recorded(
-        self, part: Part, fold: str | None, download: bool, microphone: Microphone | None = None
-    ) -> AnyEvents:
+    def _recorded(self, part: Part, fold: str | None, download: bool) -> AnyEvents:
         """One part without voices."""
         limit = self.train_samples if part == "train" else self.test_samples
         if fold is not None:
-            return _labelled(self._divided(part, fold, download, microphone), limit)
+            return _labelled(self._divided(part, fold, download), limit)
         split = self.train_split if part == "train" else self.test_split
-        return _labelled(self._load(split, download, microphone), limit)
-
-    def _load(
-        self, split: str, download: bool, microphone: Microphone | None
-    ) -> Dataset | StoredDataset:
-        if microphone is not None:
-            return fsdd.load(split, root=self.file, microphone=microphone, download=download)
         load = datasets.load if self.in_memory else datasets.stored
-        return load(self.name, split=split, root=self.file, download=download)
+        return _labelled(load(self.name, split=split, root=self.file, download=download), limit)
 
-    def _divided(
-        self, part: Part, fold: str, download: bool, microphone: Microphone | None
-    ) -> Dataset:
+    def _divided(self, part: Part, fold: str, download: bool) -> Dataset:
         """All recordings of the group, or of all others."""
         halves = [
-            self._load(split, download, microphone) for split in (self.train_split, self.test_split)
+            datasets.load(self.name, split=split, root=self.file, download=download)
+            for split in (self.train_split, self.test_split)
         ]
         groups = np.concatenate([half.groups for half in halves])
         if fold not in groups:
@@ -181,10 +156,8 @@ def _labelled(data: Dataset | StoredDataset, limit: int | None) -> AnyEvents:
 
 def _spoken(accents: int, class_names: Sequence[str]) -> list[LabelledEvents]:
     """The classes by the voices of eSpeak NG, as FSDD would have recorded them."""
-    # Voices have speeds of their own.
-    heard_by = replace(MICROPHONE, speed=0.0)
     recipe = spoken_digits.Recipe(
-        accents=accents, encoder=fsdd.ENCODER, sample_rate=8000, microphone=heard_by
+        accents=accents, encoder=fsdd.ENCODER, sample_rate=8000, equaliser=6.0, noise=0.01
     )
     found, number = [], {name: k for k, name in enumerate(class_names)}
     for split in spoken_digits.SPLITS:

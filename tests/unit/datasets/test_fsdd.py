@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from eventsim.datasets import fsdd
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.encoders import CochleaEncoder
-from eventsim.datasets.microphone import Microphone
 from eventsim.errors import DataError
 
 REAL = Path(os.environ.get("EVENTSIM_DATA", "/nonexistent")) / "fsdd"
@@ -54,30 +53,6 @@ def test_speakers_can_be_chosen_and_share_the_cache(wavs, monkeypatch):
     data = fsdd.load("test", root=wavs, speakers=["bob"])
     assert set(data.groups.tolist()) == {"bob"}
     assert data.stream.n_samples == 4
-
-
-def test_microphone_hears_the_same_recordings_anew(wavs):
-    plain = fsdd.load("train", root=wavs)
-    first, again, other = (
-        fsdd.load("train", root=wavs, microphone=Microphone(noise=0.1, speed=0.2, seed=seed))
-        for seed in (0, 0, 1)
-    )
-    assert first.keys.tolist() == plain.keys.tolist()
-    assert first.labels.tolist() == plain.labels.tolist()
-    assert np.array_equal(first.stream.times, again.stream.times)
-    assert not np.array_equal(first.stream.duration, plain.stream.duration)
-    assert not np.array_equal(first.stream.duration, other.stream.duration)
-    assert np.unique(first.stream.duration / plain.stream.duration).size == 8
-
-
-def test_what_a_microphone_draws_depends_on_no_other_recording(wavs):
-    microphone = Microphone(noise=0.1, speed=0.2)
-    whole = fsdd.load("train", root=wavs, microphone=microphone)
-    for path in (wavs / "recordings").glob("*_ann_*.wav"):
-        path.unlink()
-    alone = fsdd.load("train", root=wavs, microphone=microphone)
-    kept = whole.subset(np.flatnonzero(whole.groups == "bob"))
-    assert np.array_equal(alone.stream.times, kept.stream.times)
 
 
 def test_unknown_speaker_is_named_with_those_there_are(wavs):

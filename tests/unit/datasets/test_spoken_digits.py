@@ -8,7 +8,6 @@ import pytest
 from eventsim.datasets import ntidigits, spoken_digits
 from eventsim.datasets.cache import entry
 from eventsim.datasets.espeak import Synthesizer
-from eventsim.datasets.microphone import Microphone
 from eventsim.datasets.spoken_digits import (
     HALF_SCALE,
     TEST_VOICES,
@@ -68,6 +67,8 @@ def test_seed_changes_pitch_and_rate_but_not_the_keys():
         ("accents", 9),
         ("seed", -1),
         ("sample_rate", 3999),
+        ("equaliser", -1.0),
+        ("noise", np.inf),
     ],
 )
 def test_recipe_outside_its_limits_is_refused_by_name(name, value):
@@ -149,21 +150,44 @@ def test_same_recipe_makes_the_same_events(monkeypatch, tmp_path):
     np.testing.assert_array_equal(first.channels, second.channels)
 
 
-def test_microphone_hears_at_the_rate_of_the_recipe():
+def sound(audio, rate, low, high):
+    """Energy between two frequencies."""
+    power = np.abs(np.fft.rfft(audio.astype(float))) ** 2
+    frequency = np.fft.rfftfreq(audio.size, 1 / rate)
+    return power[(low <= frequency) & (frequency < high)].sum()
+
+
+def test_microphone_brings_audio_to_its_rate_and_colours_it():
     audio = (8000 * np.random.default_rng(1).standard_normal(22050)).astype(np.int16)
     as_it_is = _recorded(Recipe(), audio, 22050, np.random.default_rng(2))
     assert as_it_is[0] is audio
     assert as_it_is[1] == 22050
 
-    plain, rate = _recorded(Recipe(sample_rate=8000), audio, 22050, np.random.default_rng(2))
-    assert (rate, plain.size) == (8000, 8000)
-    assert plain.dtype == np.int16
-    assert np.abs(plain).max() == HALF_SCALE
+    heard, rate = _recorded(Recipe(sample_rate=8000), audio, 22050, np.random.default_rng(2))
+    assert (rate, heard.size) == (8000, 8000)
+    assert heard.dtype == np.int16
+    ratio = sound(heard, 8000, 500, 1500) / sound(heard, 8000, 1500, 3500)
+    assert 0.4 < ratio < 0.6  # still white
 
-    recipe = Recipe(sample_rate=8000, microphone=Microphone(equaliser=6.0))
-    coloured, rate = _recorded(recipe, audio, 22050, np.random.default_rng(2))
-    assert (rate, coloured.size) == (8000, 8000)
-    assert not np.array_equal(coloured, plain)
+    ratios = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        coloured, _ = _recorded(Recipe(sample_rate=8000, equaliser=6.0), audio, 22050, rng)
+        ratios.append(sound(coloured, 8000, 100, 400) / sound(coloured, 8000, 1500, 3500))
+    spread = np.std(10 * np.log10(ratios))
+    assert 3.0 < spread < 10.0
+
+
+def test_noise_is_below_its_limit_and_above_a_thirtieth_of_it():
+    audio = np.zeros(4000, np.int16)
+    audio[100] = 20000
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        heard, _ = _recorded(Recipe(noise=0.1), audio, 8000, rng)
+        found.append(np.std(heard[200:]) / HALF_SCALE)
+    assert 0.1 / 30 * 0.9 < min(found) < 0.01
+    assert 0.05 < max(found) < 0.1 * 1.1
 
 
 @needs_espeak

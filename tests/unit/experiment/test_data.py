@@ -96,25 +96,3 @@ def test_voices_join_the_training_part_alone(spoken, monkeypatch):
 def test_voices_that_cannot_be_added_are_refused(given):
     with pytest.raises(ParameterError, match="voices"):
         DataSettings(**{"name": "fsdd", **given})
-
-
-def test_recordings_are_heard_again_in_the_training_part_alone(spoken):
-    settings, n = replace(spoken, microphones=2), len(spoken.labelled("train", fold="bob"))
-    plain, more = (one.labelled("train", fold="bob") for one in (spoken, settings))
-    assert len(more) == 3 * n
-    assert np.array_equal(more.labels, np.tile(plain.labels, 3))
-    assert np.array_equal(more.stream[np.arange(n)].times, plain.stream.times)
-    again = [more.stream[np.arange(n) + k * n].duration for k in (1, 2)]
-    assert not np.array_equal(*again)
-    assert len(settings.labelled("test", fold="bob")) == len(spoken.labelled("test", fold="bob"))
-    # Without a fold as well.
-    assert len(settings.labelled("train")) == 3 * len(spoken.labelled("train"))
-
-
-@pytest.mark.parametrize(
-    "given",
-    [{"name": "yinyang", "microphones": 1}, {"microphones": -1}, {"microphones": True}],
-)
-def test_microphones_that_cannot_hear_are_refused(given):
-    with pytest.raises(ParameterError, match="microphones"):
-        DataSettings(**{"name": "fsdd", **given})
