@@ -1,7 +1,9 @@
 r"""Audio to events: a cochlea of band-pass filters, one integrate-and-fire unit per channel.
 
-A clip is brought to a common loudness and multiplied, in the spectrum, by ``n_channels`` filters
-of :mod:`eventsim.datasets.encoders.gammatone`. Every output :math:`y_c` is half-wave rectified and
+A clip may be freed of the slope that voices have, by the pre-emphasis
+:math:`x_n - \alpha\,x_{n-1}` of speech recognition. It is brought to a common loudness and
+multiplied, in the spectrum, by ``n_channels`` filters of
+:mod:`eventsim.datasets.encoders.gammatone`. Every output :math:`y_c` is half-wave rectified and
 compressed, weakened by what its neighbours have just done, and freed of its weakest part:
 
 .. math::
@@ -18,6 +20,7 @@ into events, with dead time :math:`\rho`, are those of
 ====================  ======================  =================
 symbol                name                    unit
 ====================  ======================  =================
+:math:`\alpha`        emphasis                1
 :math:`p`             compression             1
 :math:`\kappa`        inhibition              1
 :math:`\phi`          floor                   compressed level
@@ -79,6 +82,9 @@ class CochleaEncoder:
         sample rate stay silent.
     filter_order
         Order :math:`n` of the gammatone filters.
+    emphasis
+        Pre-emphasis in [0, 1), at the clip's own sample rate: consonants, which are weak and
+        high, then have more of the events. 0 for none, 0.95 in much of speech recognition.
     compression, inhibition, floor, gain, refractory, mismatch
         See the table of :mod:`eventsim.datasets.encoders.cochlea`.
     inhibition_width
@@ -110,10 +116,12 @@ class CochleaEncoder:
     level_min: float = 1e-4
     mismatch: float = 0.0
     seed: int = 0
+    emphasis: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every parameter once."""
         who = "CochleaEncoder"
+        require(0 <= self.emphasis < 1, who, "emphasis", self.emphasis, "0 <= x < 1")
         for name in ("n_channels", "filter_order"):
             require(getattr(self, name) >= 1, who, name, getattr(self, name), "at least 1")
         gammatone.require_band(who, self.frequency_min, self.frequency_max)
@@ -166,6 +174,8 @@ class CochleaEncoder:
             in, and the steps per second. New array.
         """
         clip = checked_clip(audio, sample_rate, who="CochleaEncoder", least_rate=LEAST_RATE)
+        if self.emphasis:
+            clip = signal.lfilter([1.0, -self.emphasis], [1.0], clip)
         level = max(active_level(clip, sample_rate), self.level_min)
         n_fft, n_out = _transform_sizes(clip.size, sample_rate, self.frequency_max)
         rate = sample_rate * n_out / n_fft

@@ -15,7 +15,7 @@ from eventsim.network import Network
 from eventsim.train import LabelledEvents, RateBand, augment, lift_silent
 from eventsim.train.checkpoint import Metrics, RunState
 from eventsim.train.evaluation import heard
-from eventsim.train.optimiser import STABLE_FRACTION
+from eventsim.train.optimiser import STABLE_FRACTION, Pace
 from eventsim.train.regularise import MS_PER_S
 
 MB = 1e6
@@ -28,7 +28,7 @@ def train_batch(
     batch: LabelledEvents,
     *,
     rng: np.random.Generator,
-    factor: float,
+    pace: Pace,
 ) -> None:
     """Take one step, and add to the sums of the epoch.
 
@@ -44,8 +44,8 @@ def train_batch(
         Recordings.
     rng
         Of the augmentation.
-    factor
-        Of the learning rate.
+    pace
+        How far the step goes, and whether it counts in the mean.
     """
     train, grid, began = config.train, clocked.grid, time.perf_counter()
     stream = augment(batch.stream, train.augmentation, rng=rng)
@@ -62,7 +62,7 @@ def train_batch(
     gradients = backward(done, outcome.seeds, per_spike=slopes)
 
     _follow_rule(config, clocked, done, list(hidden))
-    report = state.optimiser.step(gradients, factor=factor)
+    report = state.optimiser.step(gradients, factor=pace.factor)
     lifted = lift_silent(grid, hidden, amount=train.silent_lift)
     if lifted:
         state.optimiser.restore_signs()
@@ -79,6 +79,8 @@ def train_batch(
     most = max(state.sums.get("stored_bytes", 0), done.stored_bytes + done.error_bytes)
     state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
     state.sums["stored_bytes"] = most
+    if pace.counts:
+        state.optimiser.average()
     state.batch += 1
 
 

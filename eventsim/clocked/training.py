@@ -25,7 +25,7 @@ from eventsim.clocked.step import means, train_batch
 from eventsim.errors import StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.network import Network
-from eventsim.train import AdamW, TrainEvent, save_network, schedule, select, stratified_split
+from eventsim.train import AdamW, TrainEvent, save_network, select, stratified_split
 from eventsim.train.checkpoint import (
     Metrics,
     Origin,
@@ -138,12 +138,13 @@ def train_clocked(
     clocked = ClockedNetwork(state.net, config.dt)
     while state.epoch < config.train.epochs:
         _train_epoch(this, clocked, state)
+    net = ClockedNetwork(state.outcome(), config.dt)
     chosen, selected = state.selection()
     selected_net = ClockedNetwork(chosen, config.dt)
     if home is not None:
-        save_network(home / "last.npz", clocked.to_network())
+        save_network(home / "last.npz", net.to_network())
         save_network(home / "selected.npz", selected_net.to_network())
-    return ClockedResult(clocked, state.history[-1], selected_net, selected, state.history)
+    return ClockedResult(net, state.history[-1], selected_net, selected, state.history)
 
 
 def _begin(this: _Run, start: ClockedNetwork, *, resume: bool) -> RunState:
@@ -175,13 +176,9 @@ def _train_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
     train = this.config.train
     order = this.rng(Draw.ORDER, state.epoch).permutation(len(this.training))
     for index in this.training.stream.batches(train.batch_size, order=order):
-        factor = schedule(
-            state.epoch * this.n_batches + state.batch,
-            total=train.epochs * this.n_batches,
-            ease_in=round(train.ease_in * this.n_batches),
-        )
+        pace = state.pace(train, this.n_batches)
         rng = this.rng(Draw.AUGMENT, state.epoch, state.batch)
-        train_batch(this.config, clocked, state, this.training[index], rng=rng, factor=factor)
+        train_batch(this.config, clocked, state, this.training[index], rng=rng, pace=pace)
         this.tell("batch", state, means(state.sums))
     _end_epoch(this, clocked, state)
 
@@ -195,11 +192,12 @@ def _end_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
         for name, p in state.net.populations.items()
         if p.kind == "spiking"
     }
-    if len(this.validation):
-        checked = evaluate_clocked(clocked, this.validation, this.config)
-        line |= {"validation_loss": checked.loss, "validation_accuracy": checked.accuracy}
-    line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
-    state.end_epoch(line)
+    with state.optimiser.averaged():
+        if len(this.validation):
+            checked = evaluate_clocked(clocked, this.validation, this.config)
+            line |= {"validation_loss": checked.loss, "validation_accuracy": checked.accuracy}
+        line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
+        state.end_epoch(line)
     if this.folder is not None:
         save_checkpoint(this.folder / "checkpoint.npz", state, this.origin)
         lines = "".join(json.dumps(line) + "\n" for line in state.history)

@@ -5,8 +5,8 @@ writers) are the test part, all other ones the training part, whichever part of 
 come from.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eventsim import datasets
 from eventsim.datasets import Dataset, StoredDataset, fsdd, spoken_digits
+from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import concatenate
 from eventsim.train import LabelledEvents, StoredLabelledEvents
@@ -38,6 +39,13 @@ class DataSettings:
         Groups, each of which is the test part once; empty for the division of the data set.
     train_samples, test_samples
         At most so many, evenly taken from all; None for all of them.
+    repeats
+        How often an epoch takes every recording of the training part, at least 1: more of what
+        was recorded beside what voices add. Once where a validation part is held out of it, which
+        would hold copies of what is learned.
+    encoder
+        Parameters of :class:`eventsim.datasets.encoders.CochleaEncoder` that are not the data
+        set's. Of ``fsdd`` only.
     voices
         Accents in which the 75 voices of eSpeak NG say the classes, as recordings through
         microphones of all kinds, in addition to the training part (and so in what training holds
@@ -54,6 +62,8 @@ class DataSettings:
     held_out: tuple[str, ...] = ()
     train_samples: int | None = None
     test_samples: int | None = None
+    repeats: int = 1
+    encoder: Mapping[str, Any] = field(default_factory=dict)
     voices: int = 0
     in_memory: bool = True
 
@@ -74,18 +84,33 @@ class DataSettings:
             value = getattr(self, key)
             _require(key, value, value is None or (type(value) is int and value > 0), "at least 1")
         _require("file", self.file, self.file is None or isinstance(self.file, str), "a path")
+        once = self.repeats
+        _require("repeats", once, type(once) is int and once >= 1, "a whole number >= 1")
+        if self.encoder:
+            _require("encoder", self.encoder, self.name == "fsdd", "none for this data set")
+            self._encoder()
         _require("in_memory", self.in_memory, isinstance(self.in_memory, bool), "true or false")
         most = len(spoken_digits.ACCENTS) if self.name == "fsdd" else 0
         good = type(self.voices) is int and 0 <= self.voices <= most
         _require("voices", self.voices, good, f"0 .. {most} for the data set {self.name!r}")
-        apart = bool(self.voices) and not self.in_memory
-        _require("in_memory", self.in_memory, not apart, "true where voices are added")
+        changed = bool(self.voices or self.encoder or self.repeats > 1)
+        expected = "true with voices, repeats or an encoder"
+        _require("in_memory", self.in_memory, self.in_memory or not changed, expected)
         both = bool(self.held_out) and not self.in_memory
         _require("in_memory", self.in_memory, not both, "true where groups are held out")
 
     def plain(self) -> dict[str, Any]:
         """The settings that decide what is learned and asked, as plain values."""
         return {k: v for k, v in asdict(self).items() if k not in ("held_out", "file")}
+
+    def _encoder(self) -> CochleaEncoder:
+        """The encoder of FSDD, with what is asked for."""
+        try:
+            return replace(fsdd.ENCODER, **self.encoder)
+        except (ParameterError, TypeError) as error:
+            raise ParameterError(
+                f"data: encoder: {error} Expected parameters of CochleaEncoder."
+            ) from error
 
     @property
     def folds(self) -> tuple[str | None, ...]:
@@ -110,10 +135,11 @@ class DataSettings:
             The data is missing, or has no such group.
         """
         found = self._recorded(part, fold, download)
-        if part == "test" or not self.voices:
+        if part == "test" or (self.repeats == 1 and not self.voices):
             return found
         assert isinstance(found, LabelledEvents)
-        return _joined(found, *_spoken(self.voices, found.class_names))
+        voices = self._spoken(found.class_names) if self.voices else []
+        return _joined(*[found] * self.repeats, *voices)
 
     def _recorded(self, part: Part, fold: str | None, download: bool) -> AnyEvents:
         """One part without voices."""
@@ -121,15 +147,35 @@ class DataSettings:
         if fold is not None:
             return _labelled(self._divided(part, fold, download), limit)
         split = self.train_split if part == "train" else self.test_split
+        return _labelled(self._load(split, download), limit)
+
+    def _load(self, split: str, download: bool) -> Dataset | StoredDataset:
+        if self.encoder:
+            encoder = self._encoder()
+            return fsdd.load(split, root=self.file, encoder=encoder, download=download)
         load = datasets.load if self.in_memory else datasets.stored
-        return _labelled(load(self.name, split=split, root=self.file, download=download), limit)
+        return load(self.name, split=split, root=self.file, download=download)
+
+    def _spoken(self, class_names: Sequence[str]) -> list[LabelledEvents]:
+        """The classes by the voices of eSpeak NG, as FSDD would have recorded them."""
+        recipe = spoken_digits.Recipe(
+            accents=self.voices,
+            encoder=self._encoder(),
+            sample_rate=8000,
+            equaliser=6.0,
+            noise=0.01,
+        )
+        found, number = [], {name: k for k, name in enumerate(class_names)}
+        for split in spoken_digits.SPLITS:
+            data = spoken_digits.load(split, recipe=recipe)
+            labels = np.array([number.get(name, -1) for name in data.class_names])[data.labels]
+            said = np.flatnonzero(labels >= 0)
+            found.append(LabelledEvents(data.stream[said], labels[said], class_names))
+        return found
 
     def _divided(self, part: Part, fold: str, download: bool) -> Dataset:
         """All recordings of the group, or of all others."""
-        halves = [
-            datasets.load(self.name, split=split, root=self.file, download=download)
-            for split in (self.train_split, self.test_split)
-        ]
+        halves = [self._load(split, download) for split in (self.train_split, self.test_split)]
         groups = np.concatenate([half.groups for half in halves])
         if fold not in groups:
             raise DataError(
@@ -151,20 +197,6 @@ def _labelled(data: Dataset | StoredDataset, limit: int | None) -> AnyEvents:
     data = data if chosen is None else data.subset(chosen)
     kind: Any = LabelledEvents if isinstance(data, Dataset) else StoredLabelledEvents
     found: AnyEvents = kind(*data)
-    return found
-
-
-def _spoken(accents: int, class_names: Sequence[str]) -> list[LabelledEvents]:
-    """The classes by the voices of eSpeak NG, as FSDD would have recorded them."""
-    recipe = spoken_digits.Recipe(
-        accents=accents, encoder=fsdd.ENCODER, sample_rate=8000, equaliser=6.0, noise=0.01
-    )
-    found, number = [], {name: k for k, name in enumerate(class_names)}
-    for split in spoken_digits.SPLITS:
-        data = spoken_digits.load(split, recipe=recipe)
-        labels = np.array([number.get(name, -1) for name in data.class_names])[data.labels]
-        said = np.flatnonzero(labels >= 0)
-        found.append(LabelledEvents(data.stream[said], labels[said], class_names))
     return found
 
 

@@ -127,13 +127,18 @@ class Experiment:
                 experiment=self.name,
                 seed=seed,
                 fold=fold,
-                data=replace(self.data, held_out=()),
+                data=self._data_of(variant),
                 variant=replace(variant, train=replace(variant.train, seed=seed)),
             )
             for seed in self.seeds
             for fold in self.data.folds
             for variant in self.variants
         ]
+
+    def _data_of(self, variant: Variant) -> DataSettings:
+        """The recordings of a run: none twice where some are held out for validation."""
+        repeats = 1 if variant.train.validation_fraction else self.data.repeats
+        return replace(self.data, held_out=(), repeats=repeats)
 
 
 @dataclass(frozen=True, kw_only=True)

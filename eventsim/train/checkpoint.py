@@ -7,7 +7,7 @@ entry                  meaning
 ``origin``             JSON: settings, hash of the initial network, hash of the training data
 ``net:...``            the network, as ``Network.to_arrays`` describes it
 ``selected:...``       the network of the best validation so far, if there is one
-``optimiser:...``      moments and step number
+``optimiser:...``      moments, step number and mean
 =====================  =====================================================================
 
 No generator state is stored, because none lives longer than a batch: the order of an epoch is
@@ -31,7 +31,7 @@ from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import Network
 from eventsim.train.config import TrainConfig, with_defaults
 from eventsim.train.data import AnyEvents
-from eventsim.train.optimiser import AdamW, select
+from eventsim.train.optimiser import AdamW, Pace, schedule, select
 
 CHECKPOINT_VERSION = 1
 NETWORK_VERSION = 1
@@ -76,8 +76,17 @@ class RunState:
         place: Arrays = {"epoch": np.array(self.epoch), "batch": np.array(self.batch)}
         return digest(place | self.net.to_arrays() | self.optimiser.to_arrays())
 
+    def pace(self, config: TrainConfig, n_batches: int) -> Pace:
+        """Of the next step, by its place in the run."""
+        step, total = self.epoch * n_batches + self.batch, config.epochs * n_batches
+        factor = schedule(step, total=total, ease_in=round(config.ease_in * n_batches))
+        return Pace(factor, counts=step >= (1.0 - config.averaged) * total)
+
     def end_epoch(self, line: Metrics) -> None:
-        """Note a finished epoch; keep its network if validation was never better."""
+        """Note a finished epoch; keep its network if validation was never better.
+
+        To be called where the network has its averaged values.
+        """
         if "validation_accuracy" in line:
             best = max(map(_merit, self.history), default=(-1.0, 0.0))
             if _merit(line) > best:
@@ -85,10 +94,15 @@ class RunState:
         self.history.append(line)
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
 
+    def outcome(self) -> Network:
+        """The network that the run gives so far, with averaged values. New network."""
+        with self.optimiser.averaged():
+            return self.net.to_host().copy()
+
     def selection(self) -> tuple[Network, Metrics]:
         """Network and metrics of the best validation; of the last epoch if there was none."""
         if self.selected is None:
-            return self.net.to_host(), self.history[-1]
+            return self.outcome(), self.history[-1]
         return self.selected, max(self.history, key=_merit)
 
 

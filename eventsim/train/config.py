@@ -121,6 +121,9 @@ class TrainConfig:
         As in :class:`AdamSettings`.
     ease_in
         Epochs of linear ease-in of the learning rate, >= 0; then it follows a cosine to 0.
+    averaged
+        Share of the run's steps, the last ones, of whose parameters the network that comes out has
+        the mean; in [0, 1), 0 for those of the last step alone. Validation reads the mean as well.
     rate_low, rate_high, rate_strength
         The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off.
     silent_lift
@@ -163,6 +166,7 @@ class TrainConfig:
     weight_decay: float = 1e-2
     clip_norm: float = 10.0
     ease_in: float = 1.0
+    averaged: float = 0.0
     rate_low: float = 0.0
     rate_high: float = 30.0
     rate_strength: float = 1e-4
@@ -215,6 +219,7 @@ class TrainConfig:
         _require("spikl", both, not both, "no parameter that bip trains as well")
         _require("max_delay", self.max_delay, self.max_delay > 0, "a value > 0 (ms)")
         _require("ease_in", self.ease_in, self.ease_in >= 0, "a number of epochs >= 0")
+        _require("averaged", self.averaged, 0 <= self.averaged < 1, "0 <= x < 1")
         band = (self.rate_low, self.rate_high)
         _require("(rate_low, rate_high)", band, 0 <= band[0] <= band[1], "0 <= low <= high")
         for name in ("rate_strength", "silent_lift", "near_miss_strength", "checkpoint_every"):

@@ -51,7 +51,7 @@ from eventsim.train.checkpoint import (
 from eventsim.train.config import TrainConfig
 from eventsim.train.data import AnyEvents, stratified_split
 from eventsim.train.evaluation import check_fit, evaluate
-from eventsim.train.optimiser import AdamW, schedule, select
+from eventsim.train.optimiser import AdamW, select
 from eventsim.train.parallel import ProcessGroup, check_shards
 from eventsim.train.step import train_batch
 
@@ -254,14 +254,10 @@ def _train_epoch(run: _Run, state: RunState) -> None:
     order = _rng(config, Draw.ORDER, state.epoch).permutation(len(run.training))
     batches = list(run.training.stream.batches(config.batch_size, order=order))
     while state.batch < run.n_batches:
-        factor = schedule(
-            state.epoch * run.n_batches + state.batch,
-            total=config.epochs * run.n_batches,
-            ease_in=round(config.ease_in * run.n_batches),
-        )
+        pace = state.pace(config, run.n_batches)
         rng = _rng(config, Draw.AUGMENT, state.epoch, state.batch)
         batch = run.training[batches[state.batch]]
-        train_batch(config, state, batch, run.group, rng=rng, factor=factor)
+        train_batch(config, state, batch, run.group, rng=rng, pace=pace)
         due = config.checkpoint_every and state.batch % config.checkpoint_every == 0
         if due and state.batch < run.n_batches:
             run.save(state)
@@ -281,16 +277,16 @@ def _end_epoch(run: _Run, state: RunState) -> None:
         name: state.sums[f"spikes.{name}"] / (size * state.sums["seconds_of_input"])
         for name, size in sizes.items()
     }
-    if len(run.validation):
-        checked = evaluate(state.net, run.validation, run.config, group=run.group)
-        line["validation_loss"] = checked.loss
-        line["validation_accuracy"] = checked.accuracy
-    # Each process takes its steps by itself: see that they have not drifted apart.
-    run.group.check_same("network after an epoch", digest(state.net.to_arrays()))
-    line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
-
-    state.busy = True
-    state.end_epoch(line)
+    with state.optimiser.averaged():
+        if len(run.validation):
+            checked = evaluate(state.net, run.validation, run.config, group=run.group)
+            line["validation_loss"] = checked.loss
+            line["validation_accuracy"] = checked.accuracy
+        # Each process takes its steps by itself: see that they have not drifted apart.
+        run.group.check_same("network after an epoch", digest(state.net.to_arrays()))
+        line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
+        state.busy = True
+        state.end_epoch(line)
     state.busy = False
     run.save(state)
     _write_metrics(run, state)
@@ -298,7 +294,7 @@ def _end_epoch(run: _Run, state: RunState) -> None:
 
 
 def _finished(run: _Run, state: RunState) -> TrainResult:
-    last, net = state.history[-1], state.net.to_host()
+    last, net = state.history[-1], state.outcome()
     selected_net, selected = state.selection()
     if run.group.leads:
         save_network(run.folder / "last.npz", net)

@@ -39,11 +39,13 @@ a cosine to zero.
 
 References
 ----------
-Loshchilov and Hutter (2019), Decoupled weight decay regularization, ICLR, algorithm 2.
+Loshchilov and Hutter (2019), Decoupled weight decay regularization, ICLR, algorithm 2. Izmailov et
+al. (2018), Averaging weights leads to wider optima and better generalization, UAI.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -211,6 +213,14 @@ def schedule(step: int, *, total: int, ease_in: int) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (step - ease_in) / max(total - ease_in, 1)))
 
 
+@dataclass(frozen=True)
+class Pace:
+    """``factor`` on the learning rate of a step, and whether it counts in the mean."""
+
+    factor: float = 1.0
+    counts: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class _Group:
     """Parameters of one kind with their moments, joined: one call serves all of them.
@@ -282,7 +292,8 @@ class AdamW:
             _Group.of(kind, {key: v for key, v in self._values.items() if _kind(key) == kind})
             for kind in kinds
         ]
-        self.n_steps = 0
+        self.n_steps, self.n_averaged = 0, 0
+        self._mean: dict[str, Floats] = {}
         self._check_start()
         self._signs = NeuronSigns(net, self.keys) if self.settings.dale else None
 
@@ -321,11 +332,44 @@ class AdamW:
         self.n_steps += 1
         for group, gradient in zip(self._groups, latent, strict=True):
             self._move(group, gradient * scale, factor)
+        self._restore()
+        return StepReport(norm, clipped=clipped, skipped=False)
+
+    def average(self) -> None:
+        """Count the values as they are now in their mean."""
+        if not self._mean:
+            self._mean = {key: self._xp.zeros_like(value) for key, value in self._values.items()}
+        self.n_averaged += 1
+        for key, mean in self._mean.items():
+            mean += (self._values[key] - mean) / self.n_averaged
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside, the network has the mean of what :meth:`average` counted, if it counted.
+
+        The mean is put back into the domains, of which not all are convex.
+        """
+        if not self._mean:
+            yield
+            return
+        before = {key: value.copy() for key, value in self._values.items()}
+        try:
+            self._put(self._mean)
+            self._restore()
+            yield
+        finally:
+            self._put(before)
+
+    def _put(self, values: Mapping[str, Floats]) -> None:
+        for key, value in self._values.items():
+            value[...] = values[key]
+
+    def _restore(self) -> None:
+        """Bring all values back into their domains."""
         self._restore_thresholds()
         self._restore_stability()
         self._restore_shared()
         self.restore_signs()
-        return StepReport(norm, clipped=clipped, skipped=False)
 
     def restore_signs(self) -> None:
         """With ``dale``, set weights of the wrong sign to zero, whoever changed them."""
@@ -333,27 +377,35 @@ class AdamW:
             self._signs.restore()
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Moments, step number and signs as NumPy arrays, for a checkpoint. New arrays."""
+        """Moments, step number, mean and signs as NumPy arrays, for a checkpoint. New arrays."""
         arrays: dict[str, NDArray[Any]] = {"n_steps": np.array(self.n_steps)}
         if self._signs is not None:
             arrays |= self._signs.to_arrays()
         for prefix in ("first", "second"):
             moments = self._moments(prefix)
             arrays |= {f"{prefix}.{key}": np.array(to_host(moments[key])) for key in self.keys}
+        if self._mean:
+            arrays["n_averaged"] = np.array(self.n_averaged)
+            arrays |= {f"mean.{key}": np.array(to_host(m)) for key, m in self._mean.items()}
         return arrays
 
     def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take up what :meth:`to_arrays` gave; raises StorageError if it does not fit."""
-        for prefix in ("first", "second"):
-            for key, moment in self._moments(prefix).items():
+        targets = {prefix: self._moments(prefix) for prefix in ("first", "second")}
+        self.n_averaged = int(arrays.get("n_averaged", 0))
+        if self.n_averaged:
+            self._mean = {key: self._xp.zeros_like(value) for key, value in self._values.items()}
+            targets["mean"] = self._mean
+        for prefix, found in targets.items():
+            for key, target in found.items():
                 stored = arrays.get(f"{prefix}.{key}")
-                if stored is None or stored.shape != moment.shape:
+                if stored is None or stored.shape != target.shape:
                     came = "nothing" if stored is None else f"shape {stored.shape}"
                     raise StorageError(
-                        f"Optimiser state: {prefix} moment of {key!r} has {came}, expected shape "
-                        f"{moment.shape}. The state is of another network or choice of parameters."
+                        f"Optimiser state: {prefix} of {key!r} has {came}, expected shape "
+                        f"{target.shape}. The state is of another network or choice of parameters."
                     )
-                moment[...] = beside(stored, moment)
+                target[...] = beside(stored, target)
         self.n_steps = int(arrays["n_steps"])
         if self._signs is not None:
             self._signs.load_arrays(arrays)

@@ -25,7 +25,7 @@ from eventsim.train.data import LabelledEvents
 from eventsim.train.evaluation import run_resident, spiking_names
 from eventsim.train.gradient import gradient, merge_seeds
 from eventsim.train.near_miss import NearMiss
-from eventsim.train.optimiser import StepReport
+from eventsim.train.optimiser import Pace, StepReport
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent, spike_seeds
 from eventsim.train.softmax import Classified, smoothed
@@ -72,7 +72,7 @@ def train_batch(
     group: ProcessGroup,
     *,
     rng: np.random.Generator,
-    factor: float,
+    pace: Pace,
 ) -> None:
     """Take one step, and add to the sums of the epoch.
 
@@ -89,8 +89,8 @@ def train_batch(
     rng
         Of the augmentation and of dropout. The whole batch is augmented before it is cut, in every
         process, so that the numbers drawn do not depend on the shards.
-    factor
-        Of the learning rate.
+    pace
+        How far the step goes, and whether it counts in the mean.
     """
     net, began = state.net, time.perf_counter()
     stream, targets = _prepared(config, net, batch, rng)
@@ -118,7 +118,7 @@ def train_batch(
 
     state.busy = True
     config.spikl.apply(net, list(hidden), pull, len(batch))
-    report = state.optimiser.step(_unflatten(total, keys, parameters), factor=factor)
+    report = state.optimiser.step(_unflatten(total, keys, parameters), factor=pace.factor)
     lifted = lift_silent(net, hidden, amount=config.silent_lift)
     if lifted:
         state.optimiser.restore_signs()
@@ -135,6 +135,8 @@ def train_batch(
     }
     sums |= {f"spikes.{name}": int(count.sum()) for name, count in facts.counts.items()}
     state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
+    if pace.counts:
+        state.optimiser.average()
     state.batch += 1
     state.busy = False
 

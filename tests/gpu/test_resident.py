@@ -18,6 +18,7 @@ from eventsim.train import (
     select,
 )
 from eventsim.train.checkpoint import RunState
+from eventsim.train.optimiser import Pace
 from eventsim.train.parallel import ProcessGroup
 from eventsim.train.step import train_batch
 from tests.support.nets import lateral_net, random_net, random_stream
@@ -98,7 +99,7 @@ def test_batch_of_training_fetches_counts_of_neurons_and_predictions(moved):
     state = RunState(net, AdamW(net, select(net, config.trained()), config.adam_settings()))
     batch = two_patterns(8)
     fetched.clear()
-    train_batch(config, state, batch, ProcessGroup(), rng=np.random.default_rng(0), factor=1.0)
+    train_batch(config, state, batch, ProcessGroup(), rng=np.random.default_rng(0), pace=Pace())
     n_hidden, n_arrays = net.population("hidden1").size, len(state.optimiser.keys)
     assert sorted(fetched) == sorted([len(batch), n_hidden, n_arrays])
     assert state.sums["spikes.hidden1"] > len(batch) * n_hidden / 2

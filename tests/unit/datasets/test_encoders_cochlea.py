@@ -69,6 +69,17 @@ def test_louder_copy_gives_the_same_number_of_events_per_channel():
     assert np.abs(difference).sum() <= 2
 
 
+def test_emphasis_moves_events_to_high_channels():
+    t = np.arange(4000) / 8000
+    both = np.sin(2 * np.pi * 300 * t) + 0.1 * np.sin(2 * np.pi * 3000 * t)
+    plain, raised = (CochleaEncoder(emphasis=a).encode(both, 8000)[1] for a in (0.0, 0.95))
+    high = [np.mean(channels < 20) for channels in (plain, raised)]
+    assert high[1] > 1.5 * high[0]
+    # By the difference from the sample before, which brings the clip to the same loudness.
+    told = CochleaEncoder().encode(np.append(both[0], both[1:] - 0.95 * both[:-1]), 8000)[1]
+    assert np.abs(np.bincount(told, minlength=64) - np.bincount(raised, minlength=64)).sum() <= 2
+
+
 def test_clip_below_the_least_level_is_not_amplified_to_speech():
     whisper, _ = CochleaEncoder(level_min=1e-2).encode(1e-5 * babble(), 8000)
     speech, _ = CochleaEncoder(level_min=1e-2).encode(babble(), 8000)
@@ -177,6 +188,7 @@ def test_unusable_audio_is_refused_with_a_reason(audio, rate, words):
         ("gain", np.inf),
         ("floor", -0.1),
         ("refractory", np.nan),
+        ("emphasis", 1.0),
     ],
 )
 def test_parameter_outside_its_domain_is_refused_by_name(name, value):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eventsim import datasets
-from eventsim.datasets import spoken_digits
+from eventsim.datasets import fsdd, spoken_digits
 from eventsim.errors import DataError, ParameterError
 from eventsim.experiment import DataSettings
 from eventsim.experiment.data import evenly
@@ -95,4 +95,54 @@ def test_voices_join_the_training_part_alone(spoken, monkeypatch):
 )
 def test_voices_that_cannot_be_added_are_refused(given):
     with pytest.raises(ParameterError, match="voices"):
+        DataSettings(**{"name": "fsdd", **given})
+
+
+def test_repeats_come_in_the_training_part_alone(spoken):
+    more, plain = replace(spoken, repeats=3), spoken.labelled("train", fold="bob")
+    found = more.labelled("train", fold="bob")
+    assert np.array_equal(found.labels, np.tile(plain.labels, 3))
+    assert np.array_equal(found.stream.times, np.tile(plain.stream.times, 3))
+    test = more.labelled("test", fold="bob")
+    assert np.array_equal(test.labels, spoken.labelled("test", fold="bob").labels)
+
+
+@pytest.mark.parametrize("fold", [None, "bob"])
+def test_encoder_is_that_of_both_parts(spoken, fold):
+    softer = replace(spoken, encoder={"gain": 1000.0, "emphasis": 0.9})
+    encoder = replace(fsdd.ENCODER, gain=1000.0, emphasis=0.9)
+    halves = [fsdd.load(split, root=spoken.file, encoder=encoder) for split in ("train", "test")]
+    n_events = sum(half.stream.n_events for half in halves)
+    parts = [softer.labelled(part, fold=fold) for part in ("train", "test")]
+    assert sum(part.stream.n_events for part in parts) == n_events
+    plain = [spoken.labelled(part, fold=fold) for part in ("train", "test")]
+    assert sum(part.stream.n_events for part in plain) > n_events
+
+
+def test_voices_are_heard_by_the_encoder_of_the_recordings(spoken, monkeypatch):
+    heard, few = [], datasets.load("fsdd", split="test", root=spoken.file)
+
+    def noted(split, *, recipe):
+        heard.append(recipe.encoder)
+        return few
+
+    monkeypatch.setattr(spoken_digits, "load", noted)
+    replace(spoken, voices=1, encoder={"emphasis": 0.9}).labelled("train")
+    assert heard == [replace(fsdd.ENCODER, emphasis=0.9)] * 2
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"repeats": 0}, "repeats is 0"),
+        ({"repeats": 1.5}, "repeats is 1.5"),
+        ({"repeats": 2, "in_memory": False}, "in_memory is False"),
+        ({"encoder": {"gain": 1.0}, "in_memory": False}, "in_memory is False"),
+        ({"encoder": {"gain": -1.0}}, "encoder: CochleaEncoder: gain"),
+        ({"encoder": {"gian": 1.0}}, "gian.*parameters of CochleaEncoder"),
+        ({"name": "yinyang", "encoder": {"gain": 1.0}}, "encoder is .* expected none"),
+    ],
+)
+def test_settings_out_of_their_domain_are_refused(given, words):
+    with pytest.raises(ParameterError, match=words):
         DataSettings(**{"name": "fsdd", **given})

@@ -1,0 +1,179 @@
+"""The mean of the last steps: what it is, that it stays in the domains, that runs resume to it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eventsim import clocked
+from eventsim.errors import ParameterError
+from eventsim.train import (
+    AdamSettings,
+    AdamW,
+    LearningRates,
+    TrainConfig,
+    evaluate,
+    select,
+    stratified_split,
+    train,
+)
+from eventsim.train.checkpoint import RunState
+from eventsim.train.loop import Draw
+from tests.unit.train.task import small_net, two_patterns
+
+CONFIG = TrainConfig(
+    epochs=3,
+    batch_size=8,
+    seed=5,
+    validation_fraction=0.2,
+    rates=LearningRates(weights=2e-2, taus=2e-2, intrinsic=1e-2),
+    averaged=0.5,
+    checkpoint_every=2,
+)
+
+
+class Stop(Exception):
+    """Raised by a callback to end a run."""
+
+
+@pytest.fixture(scope="module")
+def data():
+    return two_patterns(40)
+
+
+@pytest.fixture(scope="module")
+def straight(data, tmp_path_factory):
+    return train(small_net(), data, CONFIG, tmp_path_factory.mktemp("straight"))
+
+
+def values_of(net):
+    return {key: array.copy() for key, array in net.parameters().items()}
+
+
+def assert_equal_nets(one, other):
+    for key, value in one.parameters().items():
+        np.testing.assert_array_equal(value, other.parameters()[key], err_msg=key)
+
+
+def test_network_of_a_run_has_the_mean_of_its_last_steps(data, monkeypatch, tmp_path):
+    after = []
+    step = AdamW.average
+
+    def noted(optimiser):
+        step(optimiser)
+        after.append(values_of(optimiser._net))
+
+    monkeypatch.setattr(AdamW, "average", noted)
+    result = train(small_net(), data, CONFIG, tmp_path)
+    # 32 recordings in 4 batches, 3 times: the last 6 of 12 steps.
+    assert len(after) == 6
+    for key, value in result.net.parameters().items():
+        expected = np.mean([values[key] for values in after], axis=0)
+        np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-14, err_msg=key)
+    assert np.ptp([values["hidden1.tau_mem"] for values in after], axis=0).max() > 0
+
+
+def test_steps_are_those_of_a_run_that_averages_nothing(data, straight, tmp_path):
+    plain = train(small_net(), data, replace(CONFIG, averaged=0.0), tmp_path)
+    moved = [one["loss"] for one in straight.history]
+    assert moved == [one["loss"] for one in plain.history]
+    one = straight.net.parameters()["hidden1.tau_mem"]
+    assert not np.array_equal(one, plain.net.parameters()["hidden1.tau_mem"])
+
+
+def test_validation_reads_the_mean(data, straight):
+    seed = int(np.random.default_rng([CONFIG.seed, Draw.SPLIT]).integers(2**32))
+    _, held_out = stratified_split(data.labels, fraction=0.2, seed=seed)
+    found = evaluate(straight.net, data.subset(held_out), CONFIG)
+    assert found.loss == pytest.approx(straight.last["validation_loss"], rel=1e-12)
+
+
+@pytest.mark.parametrize("at", [(1, 3), (2, 3), (3, 3)])
+def test_stopped_run_resumes_to_the_same_mean(data, straight, tmp_path, at):
+    def stop(event):
+        if (event.kind, event.epoch, event.batch) == ("batch", *at):
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(small_net(), data, CONFIG, tmp_path, callback=stop)
+    resumed = train(small_net(), data, CONFIG, tmp_path, resume=True)
+    assert_equal_nets(resumed.net, straight.net)
+    assert_equal_nets(resumed.selected_net, straight.selected_net)
+
+
+def test_finished_run_resumes_to_its_mean(data, straight):
+    again = train(small_net(), data, CONFIG, straight.folder, resume=True)
+    assert_equal_nets(again.net, straight.net)
+
+
+def test_counterpart_in_fixed_steps_averages_as_well(data):
+    settings = clocked.ClockedConfig(train=replace(CONFIG, epochs=2, bip=("tau_mem",)), dt=1.0)
+    means = clocked.train_clocked(small_net(), data, settings).net
+    plain = replace(settings, train=replace(settings.train, averaged=0.0))
+    last = clocked.train_clocked(small_net(), data, plain).net
+    assert not np.array_equal(means.grid.parameters()["hidden1.tau_mem"],
+                              last.grid.parameters()["hidden1.tau_mem"])  # fmt: skip
+
+
+def test_inside_the_mean_outside_the_values_also_after_an_error():
+    net = small_net()
+    optimiser = AdamW(net, select(net, ["weights"]), AdamSettings())
+    weights = net.parameters()["input->hidden1.weights"]
+    with optimiser.averaged():
+        assert not np.isnan(weights).any()  # Nothing was counted: the values themselves.
+    start = weights.copy()
+    optimiser.average()
+    weights += 2.0
+    optimiser.average()
+    seen = []
+
+    def inside():
+        with optimiser.averaged():
+            seen.append(weights.copy())
+            raise Stop
+
+    with pytest.raises(Stop):
+        inside()
+    np.testing.assert_allclose(seen[0], start + 1.0)
+    np.testing.assert_array_equal(weights, start + 2.0)
+
+
+def test_mean_is_put_back_below_the_bound_of_self_weights():
+    net = small_net()
+    hidden = net.population("hidden1")
+    hidden.refractory[:] = 0.0
+    net.population("hidden1").check()
+    own = net.parameters()["hidden1->hidden1.weights"]
+    optimiser = AdamW(net, select(net, ["weights", "tau_mem"]), AdamSettings())
+
+    def limit():
+        return (
+            (hidden.threshold - hidden.v_reset)
+            * hidden.tau_mem
+            / (hidden.tau_syn * hidden.resistance)
+        )
+
+    # Many steps of short membranes, one of a long one with a weight that it alone allows.
+    hidden.tau_mem[:], own[...] = 4.0, 0.1
+    optimiser.average()
+    hidden.tau_mem[:] = 40.0
+    own[...] = 0.79 * limit()
+    optimiser.average()
+    with optimiser.averaged():
+        assert (own <= 0.8 * limit() + 1e-12).all()
+
+
+def test_shares_of_the_last_steps():
+    config, state = replace(CONFIG, epochs=4, averaged=0.25), RunState(None, None)
+    counted = []
+    for state.epoch in range(4):
+        for state.batch in range(5):
+            counted.append(state.pace(config, 5).counts)
+    assert counted == [False] * 15 + [True] * 5
+    assert not state.pace(replace(config, averaged=0.0), 5).counts
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_shares_that_make_no_sense_are_refused(share):
+    with pytest.raises(ParameterError, match="averaged"):
+        replace(CONFIG, averaged=share)
