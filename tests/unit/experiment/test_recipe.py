@@ -110,6 +110,19 @@ def test_held_out_groups_are_folds_of_every_seed(files):
     assert [spec.fold for spec in specs] == ["theo", "lucas"]
 
 
+def test_recordings_come_once_where_some_are_held_out_for_validation():
+    task = load_task("fsdd_voices")
+    asked = [
+        resolve(load_recipe(name), task, Wish(seeds=(0,), held_out=("theo",))).specs()
+        for name in ("convolution", "bip")
+    ]
+    repeats = [{spec.data.repeats for spec in specs} for specs in asked]
+    fractions = [{spec.variant.train.validation_fraction for spec in specs} for specs in asked]
+    assert (fractions[0], repeats[0]) == ({0.0}, {3})
+    assert min(fractions[1]) > 0.0
+    assert repeats[1] == {1}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
