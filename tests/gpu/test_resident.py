@@ -99,7 +99,11 @@ def test_batch_of_training_fetches_counts_of_neurons_and_predictions(moved):
     state = RunState(net, AdamW(net, select(net, config.trained()), config.adam_settings()))
     batch = two_patterns(8)
     fetched.clear()
-    train_batch(config, state, batch, ProcessGroup(), rng=np.random.default_rng(0), pace=Pace())
+    pace = Pace(counts=True)
+    train_batch(config, state, batch, ProcessGroup(), rng=np.random.default_rng(0), pace=pace)
+    with state.optimiser.averaged():
+        pass
     n_hidden, n_arrays = net.population("hidden1").size, len(state.optimiser.keys)
     assert sorted(fetched) == sorted([len(batch), n_hidden, n_arrays])
+    assert state.optimiser.n_averaged == 1
     assert state.sums["spikes.hidden1"] > len(batch) * n_hidden / 2
