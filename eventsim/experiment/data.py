@@ -107,9 +107,12 @@ class DataSettings:
         """The encoder of FSDD, with what is asked for."""
         try:
             return replace(fsdd.ENCODER, **self.encoder)
-        except (ParameterError, TypeError) as error:
+        except ParameterError as error:
+            raise ParameterError(f"data: encoder: {error}") from error
+        except TypeError as error:
             raise ParameterError(
-                f"data: encoder: {error} Expected parameters of CochleaEncoder."
+                f"data: encoder is {self.encoder!r}, expected parameters of CochleaEncoder by their "
+                f"names ({error})."
             ) from error
 
     @property

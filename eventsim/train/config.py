@@ -122,8 +122,8 @@ class TrainConfig:
     ease_in
         Epochs of linear ease-in of the learning rate, >= 0; then it follows a cosine to 0.
     averaged
-        Share of the run's steps, the last ones, of whose parameters the network that comes out has
-        the mean; in [0, 1), 0 for those of the last step alone. Validation reads the mean as well.
+        Share of the run's steps, the last ones, of whose trained parameters the network that comes
+        out has the mean; in [0, 1), 0 for those of the last step alone. Validation reads the mean.
     rate_low, rate_high, rate_strength
         The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off.
     silent_lift
