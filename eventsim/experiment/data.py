@@ -111,8 +111,8 @@ class DataSettings:
             raise ParameterError(f"data: encoder: {error}") from error
         except TypeError as error:
             raise ParameterError(
-                f"data: encoder is {self.encoder!r}, expected parameters of CochleaEncoder by their "
-                f"names ({error})."
+                f"data: encoder is {self.encoder!r}, expected parameters of CochleaEncoder by "
+                f"name ({error})."
             ) from error
 
     @property
