@@ -138,13 +138,13 @@ def train_clocked(
     clocked = ClockedNetwork(state.net, config.dt)
     while state.epoch < config.train.epochs:
         _train_epoch(this, clocked, state)
-    net = ClockedNetwork(state.outcome(), config.dt)
+    last_net = ClockedNetwork(state.outcome(), config.dt)
     chosen, selected = state.selection()
     selected_net = ClockedNetwork(chosen, config.dt)
     if home is not None:
-        save_network(home / "last.npz", net.to_network())
+        save_network(home / "last.npz", last_net.to_network())
         save_network(home / "selected.npz", selected_net.to_network())
-    return ClockedResult(net, state.history[-1], selected_net, selected, state.history)
+    return ClockedResult(last_net, state.history[-1], selected_net, selected, state.history)
 
 
 def _begin(this: _Run, start: ClockedNetwork, *, resume: bool) -> RunState:

@@ -178,7 +178,11 @@ class DataSettings:
 
     def _divided(self, part: Part, fold: str, download: bool) -> Dataset:
         """All recordings of the group, or of all others."""
-        halves = [self._load(split, download) for split in (self.train_split, self.test_split)]
+        halves = []
+        for split in (self.train_split, self.test_split):
+            half = self._load(split, download)
+            assert isinstance(half, Dataset)  # Groups are held out of recordings in memory alone.
+            halves.append(half)
         groups = np.concatenate([half.groups for half in halves])
         if fold not in groups:
             raise DataError(
