@@ -138,8 +138,9 @@ def train_clocked(
     clocked = ClockedNetwork(state.net, config.dt)
     while state.epoch < config.train.epochs:
         _train_epoch(this, clocked, state)
-    last_net = ClockedNetwork(state.outcome(), config.dt)
-    chosen, selected = state.selection()
+    outcome = state.outcome()
+    chosen, selected = state.selection(outcome)
+    last_net = ClockedNetwork(outcome, config.dt)
     selected_net = ClockedNetwork(chosen, config.dt)
     if home is not None:
         save_network(home / "last.npz", last_net.to_network())

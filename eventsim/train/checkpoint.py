@@ -99,10 +99,10 @@ class RunState:
         with self.optimiser.averaged():
             return self.net.to_host().copy()
 
-    def selection(self) -> tuple[Network, Metrics]:
-        """Network and metrics of the best validation; of the last epoch if there was none."""
+    def selection(self, outcome: Network) -> tuple[Network, Metrics]:
+        """Network and metrics of the best validation; ``outcome``'s if there was none."""
         if self.selected is None:
-            return self.outcome(), self.history[-1]
+            return outcome, self.history[-1]
         return self.selected, max(self.history, key=_merit)
 
 

@@ -295,7 +295,7 @@ def _end_epoch(run: _Run, state: RunState) -> None:
 
 def _finished(run: _Run, state: RunState) -> TrainResult:
     last, net = state.history[-1], state.outcome()
-    selected_net, selected = state.selection()
+    selected_net, selected = state.selection(net)
     if run.group.leads:
         save_network(run.folder / "last.npz", net)
         save_network(run.folder / "selected.npz", selected_net)
