@@ -82,9 +82,6 @@ class CochleaEncoder:
         sample rate stay silent.
     filter_order
         Order :math:`n` of the gammatone filters.
-    emphasis
-        Pre-emphasis in [0, 1), at the clip's own sample rate: consonants, which are weak and
-        high, then have more of the events. 0 for none, 0.95 in much of speech recognition.
     compression, inhibition, floor, gain, refractory, mismatch
         See the table of :mod:`eventsim.datasets.encoders.cochlea`.
     inhibition_width
@@ -95,6 +92,9 @@ class CochleaEncoder:
         Active level, relative to full scale, below which a clip is not amplified further.
     seed
         Of the thresholds, without effect at ``mismatch`` 0.
+    emphasis
+        Pre-emphasis in [0, 1), at the clip's own sample rate: consonants, which are weak and
+        high, then have more of the events. 0 for none, 0.95 in much of speech recognition.
 
     Raises
     ------

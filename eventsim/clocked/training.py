@@ -193,12 +193,12 @@ def _end_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
         for name, p in state.net.populations.items()
         if p.kind == "spiking"
     }
-    with state.optimiser.averaged():
-        if len(this.validation):
+    if len(this.validation):
+        with state.optimiser.averaged():
             checked = evaluate_clocked(clocked, this.validation, this.config)
-            line |= {"validation_loss": checked.loss, "validation_accuracy": checked.accuracy}
-        line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
-        state.end_epoch(line)
+        line |= {"validation_loss": checked.loss, "validation_accuracy": checked.accuracy}
+    line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
+    state.end_epoch(line)
     if this.folder is not None:
         save_checkpoint(this.folder / "checkpoint.npz", state, this.origin)
         lines = "".join(json.dumps(line) + "\n" for line in state.history)

@@ -87,7 +87,8 @@ class DataSettings:
         once = self.repeats
         _require("repeats", once, type(once) is int and once >= 1, "a whole number >= 1")
         if self.encoder:
-            _require("encoder", self.encoder, self.name == "fsdd", "none for this data set")
+            expected = f"none for the data set {self.name!r}, only for 'fsdd'"
+            _require("encoder", self.encoder, self.name == "fsdd", expected)
             self._encoder()
         _require("in_memory", self.in_memory, isinstance(self.in_memory, bool), "true or false")
         most = len(spoken_digits.ACCENTS) if self.name == "fsdd" else 0

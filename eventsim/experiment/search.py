@@ -239,7 +239,7 @@ def _prepared(
             f"{recipe.place} on {task.place}: train.validation_fraction is 0, expected a value > 0 "
             "for a search."
         )
-    data = replace(plain.data, repeats=1).labelled("train")
+    data = plain.specs()[0].data.labelled("train")
     found = _Search(recipe, task, wish, settings, data, folder, observer)
     _check_space(found)
     return found

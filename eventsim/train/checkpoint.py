@@ -83,14 +83,11 @@ class RunState:
         return Pace(factor, counts=step >= (1.0 - config.averaged) * total)
 
     def end_epoch(self, line: Metrics) -> None:
-        """Note a finished epoch; keep its network if validation was never better.
-
-        To be called where the network has its averaged values.
-        """
+        """Note a finished epoch; keep its network if validation was never better."""
         if "validation_accuracy" in line:
             best = max(map(_merit, self.history), default=(-1.0, 0.0))
             if _merit(line) > best:
-                self.selected = self.net.to_host().copy()
+                self.selected = self.outcome()
         self.history.append(line)
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
 

@@ -277,16 +277,17 @@ def _end_epoch(run: _Run, state: RunState) -> None:
         name: state.sums[f"spikes.{name}"] / (size * state.sums["seconds_of_input"])
         for name, size in sizes.items()
     }
-    with state.optimiser.averaged():
-        if len(run.validation):
+    if len(run.validation):
+        with state.optimiser.averaged():
             checked = evaluate(state.net, run.validation, run.config, group=run.group)
-            line["validation_loss"] = checked.loss
-            line["validation_accuracy"] = checked.accuracy
-        # Each process takes its steps by itself: see that they have not drifted apart.
-        run.group.check_same("network after an epoch", digest(state.net.to_arrays()))
-        line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
-        state.busy = True
-        state.end_epoch(line)
+        line["validation_loss"] = checked.loss
+        line["validation_accuracy"] = checked.accuracy
+    # Each process takes its steps by itself: see that they have not drifted apart.
+    run.group.check_same("network after an epoch", digest(state.net.to_arrays()))
+    line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
+
+    state.busy = True
+    state.end_epoch(line)
     state.busy = False
     run.save(state)
     _write_metrics(run, state)

@@ -401,8 +401,9 @@ class AdamW:
                 stored = arrays.get(f"{prefix}.{key}")
                 if stored is None or stored.shape != target.shape:
                     came = "nothing" if stored is None else f"shape {stored.shape}"
+                    what = prefix if prefix == "mean" else f"{prefix} moment"
                     raise StorageError(
-                        f"Optimiser state: {prefix} of {key!r} has {came}, expected shape "
+                        f"Optimiser state: {what} of {key!r} has {came}, expected shape "
                         f"{target.shape}. The state is of another network or choice of parameters."
                     )
                 target[...] = beside(stored, target)

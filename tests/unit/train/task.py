@@ -1,4 +1,4 @@
-"""A small task: two classes of Poisson patterns on six channels, and a net that can learn it."""
+"""A small task: two classes of Poisson patterns on six channels, nets that learn it, a stop."""
 
 import numpy as np
 
@@ -45,3 +45,15 @@ def small_net(*, seed=0):
     net.connect("hidden1", "hidden1", self_recurrent(rng.normal(0.0, 0.1, 8)))
     net.connect("hidden1", "output", rng.normal(0.0, 0.4, (8, 2)))
     return net
+
+
+class Stop(Exception):
+    """Raised by a callback to end a run."""
+
+
+def stop_at(epoch, batch, error=Stop):
+    def callback(event):
+        if (event.kind, event.epoch, event.batch) == ("batch", epoch, batch):
+            raise error
+
+    return callback

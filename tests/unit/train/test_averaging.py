@@ -19,7 +19,7 @@ from eventsim.train import (
 )
 from eventsim.train.checkpoint import RunState
 from eventsim.train.loop import Draw
-from tests.unit.train.task import small_net, two_patterns
+from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
 
 CONFIG = TrainConfig(
     epochs=3,
@@ -30,10 +30,6 @@ CONFIG = TrainConfig(
     averaged=0.5,
     checkpoint_every=2,
 )
-
-
-class Stop(Exception):
-    """Raised by a callback to end a run."""
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +86,8 @@ def test_validation_reads_the_mean(data, straight):
 
 @pytest.mark.parametrize("at", [(1, 3), (2, 3), (3, 3)])
 def test_stopped_run_resumes_to_the_same_mean(data, straight, tmp_path, at):
-    def stop(event):
-        if (event.kind, event.epoch, event.batch) == ("batch", *at):
-            raise Stop
-
     with pytest.raises(Stop):
-        train(small_net(), data, CONFIG, tmp_path, callback=stop)
+        train(small_net(), data, CONFIG, tmp_path, callback=stop_at(*at))
     resumed = train(small_net(), data, CONFIG, tmp_path, resume=True)
     assert_equal_nets(resumed.net, straight.net)
     assert_equal_nets(resumed.selected_net, straight.selected_net)
@@ -142,25 +134,24 @@ def test_mean_is_put_back_below_the_bound_of_self_weights():
     net = small_net()
     hidden = net.population("hidden1")
     hidden.refractory[:] = 0.0
-    net.population("hidden1").check()
     own = net.parameters()["hidden1->hidden1.weights"]
-    optimiser = AdamW(net, select(net, ["weights", "tau_mem"]), AdamSettings())
+    optimiser = AdamW(net, select(net, ["weights", "tau_syn"]), AdamSettings())
 
-    def limit():
-        return (
-            (hidden.threshold - hidden.v_reset)
-            * hidden.tau_mem
-            / (hidden.tau_syn * hidden.resistance)
-        )
+    def bound():
+        span = (hidden.threshold - hidden.v_reset) * hidden.tau_mem
+        return 0.8 * span / (hidden.tau_syn * hidden.resistance)
 
-    # Many steps of short membranes, one of a long one with a weight that it alone allows.
-    hidden.tau_mem[:], own[...] = 4.0, 0.1
-    optimiser.average()
-    hidden.tau_mem[:] = 40.0
-    own[...] = 0.79 * limit()
-    optimiser.average()
+    # The bound falls as 1 / tau_syn: between two values that it allows is a mean that it does not.
+    means = []
+    for tau_syn in (1.0, 20.0):
+        hidden.tau_syn[:] = tau_syn
+        own[...] = 0.99 * bound()
+        means.append(own.copy())
+        optimiser.average()
     with optimiser.averaged():
-        assert (own <= 0.8 * limit() + 1e-12).all()
+        assert (hidden.tau_syn == 10.5).all()
+        assert (np.mean(means, axis=0) > 2.0 * bound()).all()
+        np.testing.assert_allclose(own, bound(), rtol=1e-12)
 
 
 def test_shares_of_the_last_steps():

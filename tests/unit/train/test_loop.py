@@ -25,7 +25,7 @@ from eventsim.train import (
     train,
 )
 from eventsim.train.checkpoint import CHECKPOINT_VERSION
-from tests.unit.train.task import first_spike_net, small_net, two_patterns
+from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
 
 ROOT = Path(__file__).parents[3]
 CONFIG = TrainConfig(
@@ -44,18 +44,6 @@ CONFIG = TrainConfig(
 FIRST_SPIKE = TrainConfig(
     batch_size=8, loss="first_spike", validation_fraction=0.0, rate_strength=0.0
 )
-
-
-class Stop(Exception):
-    """Raised by a callback to end a run."""
-
-
-def stop_at(epoch, batch, error=Stop):
-    def callback(event):
-        if (event.kind, event.epoch, event.batch) == ("batch", epoch, batch):
-            raise error
-
-    return callback
 
 
 def without_clock(history):
