@@ -41,8 +41,8 @@ N_READOUT = 3
 # than the rounding of single precision.
 ALERT_MARGIN = 1e-5
 
-# First guess of a spike buffer: this rate of every neuron in Hz.
-GUESS_HZ = 64.0
+# First guess of all spike buffers: this rate of every neuron in Hz, but no more spikes in all.
+GUESS_HZ, GUESS_MOST = 64.0, 2**24
 
 
 def real_type(job: Job) -> type[np.floating[Any]]:
@@ -124,6 +124,13 @@ def fastest_rate(job: Job) -> float:
     p = job.stage.population
     fastest = max(float((1.0 / p.tau_mem).max()), float((1.0 / p.tau_syn).max()))
     return fastest * (1.0 + 1e-6)
+
+
+def guess_spikes(job: Job, neurons: float, least: int) -> NDArray[np.int64]:
+    """Room for the spikes of that many neurons at first, at ``least`` so much, [samples]."""
+    buffers = max(1.0, job.n_samples * job.stage.population.size / neurons)
+    most = max(least, int(GUESS_MOST / buffers))
+    return np.clip(job.duration * neurons * GUESS_HZ * 1e-3, least, most).astype(np.int64)
 
 
 def leak_weight(job: Job, rate: float) -> Array:

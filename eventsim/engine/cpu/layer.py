@@ -10,7 +10,7 @@ from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.walk import Spikes
 from eventsim.engine.job import RUNAWAY_PER_MS, Job
 from eventsim.engine.state import LayerState, Stop, carried, start_state
-from eventsim.engine.table import GUESS_HZ, fastest_rate, neuron_table, row_weights
+from eventsim.engine.table import fastest_rate, guess_spikes, neuron_table, row_weights
 from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
 
@@ -72,8 +72,7 @@ def _in_order(trains: SpikeTrains, blocks: int) -> SpikeTrains:
 def run_tasks(job: Job, blocks: int, run: Run) -> SpikeTrains:
     """Run all tasks; those whose spikes do not fit are run again with room for all."""
     size, n_tasks = job.stage.population.size, job.n_samples * blocks
-    guess = np.maximum(GUESS_LEAST, job.duration * size / blocks * GUESS_HZ * 1e-3)
-    limits = np.repeat(guess.astype(np.int64), blocks)
+    limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST), blocks)
     counts, reached = np.zeros(n_tasks, np.int64), np.zeros(n_tasks)
     rounds: list[Spikes] = []
     todo, where = np.arange(n_tasks), np.zeros(n_tasks, np.int64)

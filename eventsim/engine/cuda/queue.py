@@ -26,9 +26,9 @@ from eventsim.engine.cuda.spikes import grouped_tape
 from eventsim.engine.job import RUNAWAY_PER_MS, Job, Source, StageGradients
 from eventsim.engine.state import start_voltage
 from eventsim.engine.table import (
-    GUESS_HZ,
     N_OWN,
     N_SUMS,
+    guess_spikes,
     layer_gradients,
     neuron_table,
     real_type,
@@ -91,7 +91,7 @@ def forward(dev: Device, job: Job) -> SpikeTrains:
     launch = _Forward(dev, job)
     count, status = dev.zeros(n, np.int32), dev.zeros(n, np.int32)
     reached = dev.zeros(n, np.float64)
-    guess = np.maximum(GUESS_LEAST, job.duration * size * GUESS_HZ * 1e-3).astype(np.int32)
+    guess = guess_spikes(job, size, GUESS_LEAST).astype(np.int32)
     limit, capacity, rounds = dev.asarray(guess), HEAP_LEAST, []
     while n:
         written = launch.run(limit, capacity, count, status, reached)

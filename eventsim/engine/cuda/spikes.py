@@ -11,7 +11,7 @@ from eventsim.engine.cuda.device import Array, Device
 from eventsim.engine.cuda.order import by_key, by_time, launch, owners, starts_of
 from eventsim.engine.job import RUNAWAY_PER_MS, Job
 from eventsim.engine.state import LayerState, Stop, start_voltage
-from eventsim.engine.table import GUESS_HZ, neuron_table, real_type
+from eventsim.engine.table import guess_spikes, neuron_table, real_type
 from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
 
@@ -78,8 +78,7 @@ def place_start(dev: Device, job: Job) -> PlacedState:
 def collect(dev: Device, job: Job, run: Callable[[Buffers], None]) -> SpikeTrains:
     """Run all pairs; those whose spikes do not fit are run again with room for all."""
     n_pairs = job.n_samples * job.stage.population.size
-    longest = float(job.duration.max()) if job.n_samples else 0.0
-    guess = max(GUESS_LEAST, int(longest * GUESS_HZ * 1e-3))
+    guess = guess_spikes(job, 1.0, GUESS_LEAST).max(initial=GUESS_LEAST)
     count, reached = dev.zeros(n_pairs, np.int32), dev.zeros(n_pairs, np.float64)
     limit = dev.zeros(n_pairs, np.int32) + np.int32(guess)
     rounds: list[Buffers] = []
