@@ -10,7 +10,8 @@ its last arrival, spike or release, and a crossing is decided by its own time al
 What is faster than there: the targets of a bundle are taken a block at a time, so that propagating
 them becomes vector instructions (the work per synaptic event is about 30 operations and one line of
 the cache), and the neurons of one sample may be shared out to several threads. What may be slower:
-every window asks every neuron. bench/macro/balanced.py times both.
+every window asks every neuron. After a window in which nothing happened the next one begins where
+something may, so that a silence costs one window. bench/macro/balanced.py times both.
 """
 
 from typing import NamedTuple
@@ -296,6 +297,34 @@ def _take(due, heap, waiting, arrivals, outside, end, border):
         n_due += 1
 
 
+@lean
+def _next_begin(cells, par, heap, waiting, arrivals, outside, end, border, window, t_end):
+    """Where the next window begins after one in which nothing happened: not after what comes next.
+
+    That is an arrival, a release, or a spike; if none comes, the end.
+    """
+    coming = t_end
+    if waiting > 0:
+        coming = min(coming, heap.time[0])
+    if outside < end:
+        coming = min(coming, arrivals.time[outside])
+    if not coming > border + window:
+        return border
+    real, line = type(par[0, 0]), cells.line
+    for n in range(par.shape[1]):
+        if cells.held[n] >= 0:
+            coming = min(coming, cells.until[n])
+        elif _may_fire(line, n):
+            begin = cells.time[n]
+            rise = crossing(
+                line[n, V], line[n, J], real(t_end - begin), par[SLOW, n], par[GAP, n],
+                par[RATE_MEM, n], par[LEVEL, n],
+            )  # fmt: skip
+            if rise >= real(0.0):
+                coming = min(coming, begin + rise)
+    return max(border, coming)
+
+
 @kernel
 def forward_samples(todo, arrivals, loop, par, refractory, duration, window, fastest, spikes,
                     starts, limits, counts, reached):  # fmt: skip
@@ -323,6 +352,11 @@ def forward_samples(todo, arrivals, loop, par, refractory, duration, window, fas
                 heap, waiting, loop, spikes, starts[s] + before,
                 starts[s] + min(count, limits[s]), duration[s],
             )  # fmt: skip
+            if n_due == 0 and count == before:
+                border = _next_begin(
+                    cells, par, heap, waiting, arrivals, outside, arrivals.offsets[s + 1], border,
+                    window, duration[s],
+                )  # fmt: skip
         counts[s], reached[s] = count, at
 
 
@@ -358,6 +392,11 @@ def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, wind
             heap, waiting = _send_all(
                 heap, waiting, loop, spikes, starts[p] + before[p],
                 starts[p] + min(counts[p], limits[p]), t_end,
+            )  # fmt: skip
+        if n_due == 0 and np.array_equal(counts, before):
+            border = _next_begin(
+                cells, par, heap, waiting, arrivals, outside, arrivals.offsets[s + 1], border,
+                window, t_end,
             )  # fmt: skip
     if full and counts.min() >= 0:
         counts[:] = np.maximum(counts, limits + 1)
