@@ -143,6 +143,7 @@ class LaunchStruct(ctypes.Structure):
         ("shared_bytes", ctypes.c_uint64),
         ("seed", ctypes.c_uint64),
         ("fibers", ctypes.c_int),
+        ("flush", ctypes.c_int),
     )
 
 

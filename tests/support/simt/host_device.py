@@ -55,14 +55,16 @@ class HostDevice:
         A function from a precision to the CUDA text; None for the kernels' own.
     folder
         Where libraries are built and kept; None for the user's cache.
+    flush
+        Kernels of single precision take denormal numbers for zero, as with ``--ftz=true``.
     """
 
     name = "host build of the CUDA text"
     out_of_memory = MemoryError
     xp = simt_arrays
 
-    def __init__(self, seed=0, flavour="plain", *, source=None, folder=None):
-        self.seed, self.flavour = seed, flavour
+    def __init__(self, seed=0, flavour="plain", *, source=None, folder=None, flush=False):
+        self.seed, self.flavour, self.flush = seed, flavour, flush
         self._source = kernel_source if source is None else source
         self._given, self._folder = source is not None, folder
         self._kernels = {}
@@ -96,7 +98,8 @@ class HostDevice:
         packed = chosen.packing.pack(
             *(address(value) if isinstance(value, ndarray) else value for value in bound)
         )
-        how = build.LaunchStruct(grid, block, shared, self.seed, chosen.fibers)
+        flush = self.flush and precision == "single"
+        how = build.LaunchStruct(grid, block, shared, self.seed, chosen.fibers, flush)
         message = chosen.call(ctypes.byref(how), packed)
         if message is not None:
             raise RuntimeError(f"{kernel}: {message.decode()}")

@@ -21,6 +21,10 @@
 #include <string>
 #include <vector>
 
+#ifdef __x86_64__
+#include <xmmintrin.h>
+#endif
+
 #include "fiber.h"
 
 namespace simt {
@@ -394,11 +398,39 @@ void give_up(const char* message, Site site) {
     throw Aborted();
 }
 
+namespace {
+
+// The floating-point mode of one launch, which all its fibers keep.
+class Mode {
+public:
+    explicit Mode(bool flush) {
+#ifdef __x86_64__
+        before_ = _mm_getcsr();
+        if (flush) _mm_setcsr(before_ | FLUSH_RESULTS | FLUSH_ARGUMENTS);
+#else
+        if (flush) failure = "no mode of this processor that flushes denormal numbers is known";
+#endif
+    }
+    ~Mode() {
+#ifdef __x86_64__
+        _mm_setcsr(before_);
+#endif
+    }
+
+private:
+    [[maybe_unused]] static constexpr unsigned FLUSH_RESULTS = 0x8000, FLUSH_ARGUMENTS = 0x0040;
+    [[maybe_unused]] unsigned before_ = 0;
+};
+
+}  // namespace
+
 const char* run(const Launch& launch, void (*thread)(const unsigned char*),
                 const unsigned char* arguments) {
     static std::mutex one_at_a_time;
     const std::lock_guard<std::mutex> guard(one_at_a_time);
     failure.clear();
+    const Mode mode(launch.flush);
+    if (!failure.empty()) return failure.c_str();
     begin_scheduling();
     Block block(launch, thread, arguments);
     std::vector<size_t> numbers((size_t)launch.grid.x * launch.grid.y * launch.grid.z);

@@ -46,10 +46,11 @@ const uint64_t* exchange(unsigned mask, uint64_t value, Site site, bool orders_m
 [[noreturn]] void give_up(const char* message, Site site);
 
 // How a kernel is started; `fibers` false only for kernels without barriers and collectives.
+// `flush`: denormal numbers are zero, in what operations take and give (x86-64 only).
 struct Launch {
     Index grid, block;
     uint64_t shared_bytes, seed;
-    int fibers;
+    int fibers, flush;
 };
 
 // Runs `thread(arguments)` once per CUDA thread; nullptr, or a message.
