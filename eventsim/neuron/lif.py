@@ -136,7 +136,8 @@ def first_crossing(
     start, value = 0.0, v
     for end in (min(extremum(v, drive, tau_mem, tau_syn), limit), limit):
         reached = voltage(v, drive, end, tau_mem, tau_syn)
-        if value < level <= reached:
+        # A voltage that rests at its level has vanished before it could pass it.
+        if value < level <= reached and not level == reached == 0.0:
             root = _rising_root(v, drive, start, end, level, tau_mem, tau_syn)
             return root if root < limit else math.inf
         start, value = end, reached

@@ -130,7 +130,7 @@ def advance(cells, par, n, t):
     real = type(cells.v[n])
     h = real(t - cells.time[n])
     if cells.held[n] >= 0:
-        cells.j[n] = cells.j[n] * decay(h * par[RATE_SYN, n])
+        cells.j[n] = flush(cells.j[n] * decay(h * par[RATE_SYN, n]))
         cells.v[n] = par[RESET, n]
     else:
         x, y, gain = propagators(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
@@ -143,7 +143,7 @@ def advance(cells, par, n, t):
 def release(cells, par, n, spikes, start, limit):
     """V of neuron n is let go."""
     real, t = type(cells.v[n]), cells.until[n]
-    cells.j[n] = cells.j[n] * decay(real(t - cells.time[n]) * par[RATE_SYN, n])
+    cells.j[n] = flush(cells.j[n] * decay(real(t - cells.time[n]) * par[RATE_SYN, n]))
     cells.v[n], cells.time[n] = par[RESET, n], t
     if cells.held[n] < limit:
         spikes.restart[start + cells.held[n]] = cells.j[n]
@@ -154,7 +154,7 @@ def release(cells, par, n, spikes, start, limit):
 def fire(cells, par, n, refractory, spikes, start, limit, count):
     """Neuron n fires after its rise; its spike gets the number ``count``."""
     _, y, _ = propagators(cells.rise[n], par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
-    j, t = y * cells.j[n], cells.time[n] + cells.rise[n]
+    j, t = flush(y * cells.j[n]), cells.time[n] + cells.rise[n]
     if count < limit:
         spikes.time[start + count], spikes.neuron[start + count] = t, n
         spikes.current[start + count] = j

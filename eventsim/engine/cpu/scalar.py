@@ -23,8 +23,14 @@ from eventsim.engine.cpu.compile import formula, scalar
 # The polynomial of psi holds for z up to here.
 SMALL_Z = 0.5
 
-# States below this are zero: far below rounding of any other, far above the denormal numbers.
-TINY = 1e-30
+# States up to this are zero: far below what a level can be (LEVELS of network.parts), so that they
+# are below rounding, and far above the denormal numbers of the type, which are slow, and which a
+# device may take for zero.
+TINY_SINGLE, TINY_DOUBLE = 1e-30, 1e-200
+
+# Membrane time constants after which a voltage that reached its level may have decayed below the
+# numbers of the type, so that the ends of an interval no longer tell whether V falls there.
+LONG = 16.0
 
 # Newton's method stops at a step below this fraction of the slow time constant. Its error is then
 # of the order of the step squared over the time constant, or, at a grazing peak, of the step.
@@ -69,6 +75,11 @@ def psi_small(z: float) -> float:
 
 def newton_tolerance(slow: float) -> float:
     """Step in ms at which Newton's method stops."""
+    raise NotImplementedError
+
+
+def flush(x: float) -> float:
+    """x, or zero where it is so small that its products could be denormal; NaN stays NaN."""
     raise NotImplementedError
 
 
@@ -158,11 +169,15 @@ def _newton_tolerance(slow: Any) -> Any:
     return tolerance
 
 
-@formula
-def flush(x):
-    """x, or zero where it is so small that its products would be denormal, which are slow."""
-    real = type(x)
-    return x if abs(x) > real(TINY) else real(0.0)
+@overload(flush, jit_options={"forceinline": True})
+def _flush(x: Any) -> Any:
+    real = np.float32 if x == types.float32 else np.float64
+    tiny, zero = real(TINY_SINGLE if x == types.float32 else TINY_DOUBLE), real(0.0)
+
+    def flushed(x: Any) -> Any:
+        return zero if abs(x) <= tiny else x
+
+    return flushed
 
 
 @formula
@@ -265,13 +280,16 @@ def highest(v, j, v_end, j_end, h, rate_mem, peak):
     """A bound of v over an interval of h ms that goes from (v, j) to (v_end, j_end).
 
     Either v ends highest, or it rises at first and falls at the end; then its peak is bounded by
-    the largest gain within the interval, at most h times the membrane rate.
+    the largest gain within the interval, at most h times the membrane rate. After its peak v falls
+    no faster than with the membrane's rate, so that it ends well above zero if h is not LONG; if it
+    is, both ends may have vanished, and the bound holds whatever they are.
     """
     zero = type(h)(0.0)
-    reach = rate_mem * h
-    reach = reach if reach < peak else peak
+    span = rate_mem * h
+    reach = span if span < peak else peak
     bound = (v if v > zero else zero) + (j if j > zero else zero) * reach
-    top = bound if (j_end < v_end) & (j > v) else v_end
+    falls = (j_end < v_end) | (span > type(h)(LONG))
+    top = bound if falls & (j > v) else v_end
     return top if top > v_end else v_end
 
 
@@ -314,14 +332,15 @@ def crossing(v, j, h, slow, gap, rate_mem, level):
 def _crossing_from_rest(v, j, h, slow, gap, rate_mem, level):
     """A neuron that rests at or above its level: v below it returns once and then stays above.
 
-    The bracket does not depend on h, so that the crossing has the same bits whatever ends the
-    interval.
+    Where it rests at its level v has to pass it; on its way there alone v never does. The bracket
+    does not depend on h, so that the crossing has the same bits whatever ends the interval.
     """
     real = type(h)
     lo, hi = real(0.0), real(1.0) / slow
     for _ in range(MAX_STEPS):
         x, y, gain = propagators(hi, slow, gap, rate_mem)
-        if fma(gain, j, x * v) >= level:
+        v_t = flush(fma(gain, j, x * v))
+        if v_t > level or (v_t == level and level < real(0.0)):
             break
         if lo >= h:
             return real(-1.0)
@@ -329,12 +348,12 @@ def _crossing_from_rest(v, j, h, slow, gap, rate_mem, level):
     t = real(0.5) * (lo + hi)
     for _ in range(2 * MAX_STEPS):
         x, y, gain = propagators(t, slow, gap, rate_mem)
-        v_t = fma(gain, j, x * v)
+        v_t = flush(fma(gain, j, x * v))
         below, slope = v_t - level, rate_mem * (y * j - v_t)
-        if below < real(0.0):
-            lo = t
-        else:
+        if below > real(0.0) or (below == real(0.0) and level < real(0.0)):
             hi = t
+        else:
+            lo = t
         guess = t - below / slope if slope > real(0.0) else lo
         if not (guess > lo and guess < hi):
             guess = real(0.5) * (lo + hi)

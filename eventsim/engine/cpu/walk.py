@@ -94,7 +94,7 @@ def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, 
         if held.spike[n] >= 0:
             release = held.until[n]
             until = t_end if release >= t_end else release
-            j = j * decay(real(until - t) * par[RATE_SYN, n])
+            j = flush(j * decay(real(until - t) * par[RATE_SYN, n]))
             v, t = par[RESET, n], until
             if release >= t_end:
                 return v, j, t, count
@@ -109,7 +109,7 @@ def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, 
         if tau < real(0.0) or t + tau >= t_end:
             return flush(v_end), flush(j_end), t_end, count
         _, y, _ = propagators(tau, slow, gap, rate_mem)
-        j = y * j
+        j = flush(y * j)
         t = t + tau
         v = par[RESET, n]
         if count < limit:

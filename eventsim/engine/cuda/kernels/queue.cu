@@ -88,7 +88,7 @@ DEVICE double predict(const Cells& c, const Neuron& p, int n, double t_end) {
 DEVICE void bring(const Cells& c, const Neuron& p, int n, double t) {
     const REAL h = (REAL)(t - c.time[n]);
     if (c.held[n] >= 0) {
-        c.j[n] = c.j[n] * decay(h * p.rates.syn);
+        c.j[n] = flush(c.j[n] * decay(h * p.rates.syn));
         c.v[n] = p.reset;
     } else {
         const Map m = far_forward(h, p.rates);
@@ -198,13 +198,13 @@ extern "C" __global__ void queue_forward(
                 const Neuron p = neuron_at(par, refractory, n, n_neurons);
                 if (c.held[n] >= 0) {
                     t = c.until[n];
-                    c.j[n] = c.j[n] * decay((REAL)(t - c.time[n]) * p.rates.syn);
+                    c.j[n] = flush(c.j[n] * decay((REAL)(t - c.time[n]) * p.rates.syn));
                     c.v[n] = p.reset;
                     c.time[n] = t;
                     if (c.held[n] < room) restart[at + c.held[n]] = c.j[n];
                     c.held[n] = -1;
                 } else {
-                    const REAL j = far_forward(c.rise[n], p.rates).y * c.j[n];
+                    const REAL j = flush(far_forward(c.rise[n], p.rates).y * c.j[n]);
                     t = c.time[n] + (double)c.rise[n];
                     if (n_spikes < room) {
                         time[at + n_spikes] = t;

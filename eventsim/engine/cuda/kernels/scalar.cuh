@@ -93,8 +93,15 @@ DEVICE REAL psi_small(REAL z) {
 #endif
 }
 
-// x, or zero where it is so small that its products would be denormal.
-DEVICE REAL flush(REAL x) { return absolute(x) > REAL_(1e-30) ? x : REAL_(0.0); }
+// States up to this are zero.
+#if SINGLE
+#define TINY 1e-30f
+#else
+#define TINY 1e-200
+#endif
+
+// x, or zero where it is so small that its products could be denormal; NaN stays NaN.
+DEVICE REAL flush(REAL x) { return absolute(x) <= TINY ? REAL_(0.0) : x; }
 
 struct Terms {
     REAL psi, phi, decayed;
@@ -191,13 +198,16 @@ DEVICE Adjoint pull_back(REAL h, const AdjointMap& m, const Adjoint& a) {
 }
 
 // A bound of v over an interval of h ms that goes from (v, j) to (v_end, j_end): either v ends
-// highest, or it rises at first and falls at the end; then its peak is bounded by the gain's.
+// highest, or it rises at first and falls at the end; then its peak is bounded by the gain's. Over a
+// long interval both ends may have vanished, and the bound holds whatever they are: see the twin.
+#define LONG REAL_(16.0)
+
 DEVICE REAL highest(REAL v, REAL j, REAL v_end, REAL j_end, REAL h, REAL rate_mem, REAL peak) {
     const REAL zero = REAL_(0.0);
-    REAL reach = rate_mem * h;
-    reach = reach < peak ? reach : peak;
+    const REAL span = rate_mem * h, reach = span < peak ? span : peak;
     const REAL bound = (v > zero ? v : zero) + (j > zero ? j : zero) * reach;
-    const REAL top = (j_end < v_end) & (j > v) ? bound : v_end;
+    const bool falls = (j_end < v_end) | (span > LONG);
+    const REAL top = falls & (j > v) ? bound : v_end;
     return top > v_end ? top : v_end;
 }
 
@@ -208,15 +218,16 @@ DEVICE REAL highest(REAL v, REAL j, REAL v_end, REAL j_end, REAL h, REAL rate_me
 #endif
 #define MAX_STEPS 80
 
-// A neuron that rests at or above its level: v below it returns once and then stays above. The
-// bracket does not depend on h.
+// A neuron that rests at or above its level: v below it returns once and then stays above. Where it
+// rests at its level v has to pass it. The bracket does not depend on h.
 DEVICE REAL crossing_from_rest(REAL v, REAL j, REAL h, const Rates& r, REAL level) {
     const REAL zero = REAL_(0.0), half = REAL_(0.5);
     Map m;
     REAL lo = zero, hi = REAL_(1.0) / r.slow;
     for (int k = 0; k < MAX_STEPS; ++k) {
         m = far_forward(hi, r);
-        if (fused(m.gain, j, m.x * v) >= level) break;
+        const REAL v_t = flush(fused(m.gain, j, m.x * v));
+        if (v_t > level || (v_t == level && level < zero)) break;
         if (lo >= h) return REAL_(-1.0);
         lo = hi;
         hi = hi + hi;
@@ -224,9 +235,9 @@ DEVICE REAL crossing_from_rest(REAL v, REAL j, REAL h, const Rates& r, REAL leve
     REAL t = half * (lo + hi);
     for (int step = 0; step < 2 * MAX_STEPS; ++step) {
         m = far_forward(t, r);
-        const REAL v_t = fused(m.gain, j, m.x * v);
+        const REAL v_t = flush(fused(m.gain, j, m.x * v));
         const REAL below = v_t - level, slope = r.mem * (m.y * j - v_t);
-        if (below < zero) lo = t; else hi = t;
+        if (below > zero || (below == zero && level < zero)) hi = t; else lo = t;
         REAL guess = slope > zero ? t - below / slope : lo;
         if (!(guess > lo && guess < hi)) guess = half * (lo + hi);
         if (!(guess > lo && guess < hi) || guess == t) break;

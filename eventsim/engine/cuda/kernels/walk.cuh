@@ -85,7 +85,7 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, boo
         if (c.held >= 0) {
             const bool later = c.until >= t_end;
             const double until = later ? t_end : c.until;
-            c.j = c.j * decay((REAL)(until - c.t) * n.rates.syn);
+            c.j = flush(c.j * decay((REAL)(until - c.t) * n.rates.syn));
             c.v = n.reset;
             c.t = until;
             if (later) return true;
@@ -105,7 +105,7 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, boo
             return true;
         }
         m = far_forward(tau, n.rates);
-        c.j = m.y * c.j;
+        c.j = flush(m.y * c.j);
         c.t = c.t + (double)tau;
         c.v = n.reset;
         const bool fits = c.count < out.limit;
