@@ -33,6 +33,7 @@ from eventsim.datasets.aer_dv_child import RECORD
 from eventsim.datasets.aer_files import RawEvents, check_sizes
 from eventsim.datasets.aer_sensors import Field, Sensor
 from eventsim.errors import DataError
+from eventsim.extras import install_hint
 
 # Recordings of events are compressed by 2 to 10; LZ4 and Zstandard of made-up data reach more.
 MOST_EXPANSION = 64
@@ -48,7 +49,7 @@ def read(
     largest = _walk(file, size, path)
     if importlib.util.find_spec("aedat") is None:
         raise DataError(
-            f"{path}: is AEDAT 4, which needs the package aedat: pip install 'eventsim[aedat]'. "
+            f"{path}: is AEDAT 4, which needs the package aedat: {install_hint('aedat')}. "
             "Versions 1, 2 and 3.1 are read without it."
         )
     records, found = _decoded(path, size, largest)

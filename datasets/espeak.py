@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import DataError
+from eventsim.extras import install_hint
 
 _OUTPUT_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: Synth returns when the audio is complete
 _INITIALIZE_DONT_EXIT = 0x8000
@@ -117,7 +118,7 @@ def _load() -> tuple[ctypes.CDLL, Path]:
         import espeakng_loader  # an extra
     except ImportError as error:
         raise DataError(
-            f"spoken digits need eSpeak NG: pip install 'eventsim[demo]' (import failed: {error})."
+            f"spoken digits need eSpeak NG: {install_hint('demo')} (import failed: {error})."
         ) from error
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -45,6 +45,7 @@ from eventsim.datasets.ntidigits_file import (
 from eventsim.datasets.sources import Source
 from eventsim.errors import DataError
 from eventsim.events import Recording, gather
+from eventsim.extras import install_hint
 
 __all__ = [
     "CLASS_NAMES",
@@ -299,7 +300,7 @@ def _tonic_dataset(save_to: str | Path, *, train: bool) -> Any:
             from tonic.datasets import NTIDIGITS18
     except ImportError as error:
         raise DataError(
-            "ntidigits through tonic needs the extra: pip install 'eventsim[tonic]' (import "
+            f"ntidigits through tonic needs the extra: {install_hint('tonic')} (import "
             f"failed: {error}). Without it, ntidigits.load reads the same file."
         ) from error
     return NTIDIGITS18(str(Path(save_to).expanduser()), train=train, single_digits=True)

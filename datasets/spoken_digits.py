@@ -50,6 +50,7 @@ from eventsim.datasets.parallel import mapped
 from eventsim.datasets.sources import Source
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import Recording
+from eventsim.extras import install_hint
 
 ACCENTS = (
     "en-us",
@@ -95,7 +96,7 @@ INFO = DatasetInfo(
     classes=CLASS_NAMES,
     channels=N_CHANNELS,
     splits="60 voices train, 15 other voices test",
-    obtain="Made at the first use; needs eSpeak NG: pip install 'eventsim[demo]'.",
+    obtain=f"Made at the first use; needs eSpeak NG: {install_hint('demo')}.",
     licence="made on your machine by eSpeak NG (GPL-3.0 program)",
     samples="1,320 + 330, more on request",
 )

@@ -5,7 +5,7 @@ Method   (1) A network of eventsim runs in NeuroBench's harness through neuroben
          harness through NeuroBench's own SNNTorchModel; its metrics beside neurobench_results of a
          tape that holds snnTorch's spikes, each in the middle of its step. Dense and sparse, with
          several events of a channel in a step, batches of 1 and 3. Needs
-         ``pip install 'eventsim[neurobench]'``; then ``python -m bench.neurobench.check``.
+         The extra neurobench; then ``python -m bench.neurobench.check``.
 Answer   All numbers are equal, the footprint of (2) excepted: snnTorch keeps one number for the
          neurons of a layer, and other ones than eventsim.
 """

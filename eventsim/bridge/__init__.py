@@ -23,6 +23,7 @@ import numpy as np
 
 from eventsim.engine.job import Precision
 from eventsim.errors import BackendError
+from eventsim.extras import install_hint
 from eventsim.network import Network
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def require_torch(who: str) -> Any:
         import torch
     except ImportError as error:
         raise BackendError(
-            f"{who} needs PyTorch: pip install 'eventsim[torch]' (import failed: {error})."
+            f"{who} needs PyTorch: {install_hint('torch')} (import failed: {error})."
         ) from error
     return torch
 

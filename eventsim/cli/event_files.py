@@ -15,6 +15,7 @@ from eventsim.datasets import StoredDataset, adapters, aer, text
 from eventsim.datasets.aer_sensors import find_sensor
 from eventsim.errors import DataError
 from eventsim.events import EventStream, StoredStream
+from eventsim.extras import install_hint
 
 SUFFIXES = {
     ".aedat": "aedat",
@@ -195,7 +196,7 @@ def _tonic_set(name: str, reading: Reading) -> Any:
         from tonic import datasets as theirs
     except ImportError as error:
         raise DataError(
-            f"--format tonic needs the package tonic: pip install 'eventsim[tonic]' ({error})."
+            f"--format tonic needs the package tonic: {install_hint('tonic')} ({error})."
         ) from error
     found = getattr(theirs, name, None)
     if not inspect.isclass(found):

@@ -230,7 +230,7 @@ def experiment_search(
     r"""Look for better settings with Optuna, within the recipe's ranges, on validation data only.
 
     Trials that are below the median of the others after an epoch are given up. A search that was
-    stopped goes on. Needs the extra search: pip install 'eventsim\[search]'.
+    stopped goes on. Needs Optuna, the extra search of eventsim.
 
     [bold]Example[/bold]: eventsim experiment search architectures --data yinyang --trials 30
     """

@@ -28,7 +28,7 @@ def map_command(
         Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
         typer.Option(
             "--method",
-            help="hypergraph (extra eventsim\\[mapping]; default where it is installed; minutes "
+            help="hypergraph (extra mapping; default where it is installed; minutes "
             "for millions of synapses), refined (needs nothing), or a baseline.",
         ),
     ] = None,

@@ -18,6 +18,7 @@ from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.storage import write_atomically
+from eventsim.extras import install_hint
 from eventsim.mapping import (
     Congestion,
     MappingError,
@@ -134,7 +135,7 @@ def choose_method(name: str | None) -> Method:
         return cast(Method, name.replace("-", "_"))
     if importlib.util.find_spec("mtkahypar") is not None:
         return "hypergraph"
-    say("Mt-KaHyPar is not installed (pip install 'eventsim[mapping]'): --method refined.")
+    say(f"Mt-KaHyPar is not installed ({install_hint('mapping')}): --method refined.")
     return "refined"
 
 

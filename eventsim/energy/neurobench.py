@@ -22,6 +22,7 @@ from eventsim.energy.steps import ClockedCounts, clocked, total
 from eventsim.engine import readout_integral, simulate
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape
+from eventsim.extras import install_hint
 from eventsim.network import Network
 
 FLOAT_BYTES = 4
@@ -272,7 +273,7 @@ def _imports() -> tuple[Any, Any]:
         from neurobench.models import NeuroBenchModel
     except ImportError as error:
         raise ModuleNotFoundError(
-            "eventsim.energy: NeuroBench's harness needs: pip install 'eventsim[neurobench]' "
+            f"eventsim.energy: NeuroBench's harness needs: {install_hint('neurobench')} "
             f"(import failed: {error})"
         ) from error
     return torch, NeuroBenchModel

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import DataError
+from eventsim.extras import install_hint
 
 MS_PER_S = 1e3
 
@@ -33,7 +34,7 @@ def event_data(
         from nir import EventData
     except ImportError as error:
         raise DataError(
-            "NIR's EventData needs nir 1.0.8 or later: pip install 'eventsim[nir]' (import failed: "
+            f"NIR's EventData needs nir 1.0.8 or later: {install_hint('nir')} (import failed: "
             f"{error})."
         ) from error
     lengths = np.diff(offsets)

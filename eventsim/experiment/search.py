@@ -36,6 +36,7 @@ from eventsim.experiment.reading import flat, merged
 from eventsim.experiment.recipe import Recipe, Task
 from eventsim.experiment.resolve import Shape, Variant, Wish, resolve
 from eventsim.experiment.space import Range, SearchSettings
+from eventsim.extras import install_hint
 from eventsim.train import TrainEvent, train
 from eventsim.train.loop import Callback
 
@@ -367,7 +368,7 @@ def _optuna() -> Any:
         import optuna.storages.journal
     except ImportError as error:
         raise RecipeError(
-            f"search needs Optuna: pip install 'eventsim[search]' (import failed: {error})."
+            f"search needs Optuna: {install_hint('search')} (import failed: {error})."
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # the observer tells of every trial
     return optuna

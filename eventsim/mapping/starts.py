@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.chips import Chip
+from eventsim.extras import install_hint
 from eventsim.mapping.errors import InfeasibleError, MappingError
 from eventsim.mapping.graph import AxonGraph, Group
 from eventsim.mapping.state import CoreState
@@ -202,7 +203,7 @@ def kahypar(graph: AxonGraph, chip: Chip, n_cores: int, *, seed: int) -> Cores:
         import mtkahypar
     except ImportError as error:
         raise MappingError(
-            "Method 'hypergraph' needs Mt-KaHyPar: pip install 'eventsim[mapping]' (import failed: "
+            f"Method 'hypergraph' needs Mt-KaHyPar: {install_hint('mapping')} (import failed: "
             f"{error}). Method 'refined' needs nothing."
         ) from error
     partitioner = mtkahypar.initialize(1, False)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import BackendError
+from eventsim.extras import install_hint
 from eventsim.train.launch import Launch
 
 
@@ -50,7 +51,7 @@ def connect(launch: Launch) -> MpiCommunicator:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise BackendError(
-            f"Several processes on the processor need MPI: pip install 'eventsim[mpi]' and an MPI "
+            f"Several processes on the processor need MPI: {install_hint('mpi')} and an MPI "
             f"library, the one whose mpirun you start (pip install mpich, or the system's) (import "
             f"failed: {error})."
         ) from error

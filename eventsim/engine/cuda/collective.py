@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from eventsim.errors import BackendError
+from eventsim.extras import install_hint
 
 Array = Any
 
@@ -140,7 +141,7 @@ def _libraries() -> tuple[Any, Any]:
         major = cupy.cuda.runtime.runtimeGetVersion() // 1000
         raise BackendError(
             "Several processes on CUDA devices need NCCL, and CuPy finds none: "
-            f"pip install 'eventsim[nccl{major}]'. Or use backend='cpu'."
+            f"{install_hint('nccl12' if major < 13 else 'nccl13')}. Or use backend='cpu'."
         )
     return cupy, cupyx.distributed
 

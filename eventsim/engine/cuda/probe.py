@@ -18,6 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from eventsim.extras import Extra, install_hint
+
 # cudaError_t of the driver's and the runtime's API that have an answer of their own.
 INSUFFICIENT_DRIVER, NO_DEVICE = 35, 100
 
@@ -135,28 +137,25 @@ def _install(driver: int | None) -> str:
     """Which extra to install for this driver."""
     if driver is None:
         both = " or ".join(
-            f"pip install 'eventsim[cuda{cuda}]' (for driver {oldest} or newer)"
+            f"{install_hint(_extra(1000 * cuda))} (for driver {oldest} or newer)"
             for cuda, oldest in sorted(LEAST_DRIVER.items(), reverse=True)
         )
         return f"Run: {both}. There is no NVIDIA driver either, which it needs."
     if driver < 12000:
         return (
             f"Update the driver, which supports CUDA {version_text(driver)}, to {LEAST_DRIVER[13]} "
-            "or newer, and run: pip install 'eventsim[cuda13]'."
+            f"or newer, and run: {install_hint('cuda13')}."
         )
-    extra = "cuda13" if driver >= 13000 else "cuda12"
-    return (
-        f"Run: pip install 'eventsim[{extra}]' (the driver supports CUDA {version_text(driver)})."
-    )
+    return f"Run: {install_hint(_extra(driver))} (the driver supports CUDA {version_text(driver)})."
 
 
-def _reinstall(installed: Sequence[str], extra: str) -> str:
+def _reinstall(installed: Sequence[str], extra: Extra) -> str:
     """One CuPy in place of those that are installed; two would write into one folder."""
     remove = f"pip uninstall -y {' '.join(installed)} && " if installed else ""
-    return f"{remove}pip install 'eventsim[{extra}]'"
+    return f"{remove}{install_hint(extra)}"
 
 
-def _extra(driver: int | None) -> str:
+def _extra(driver: int | None) -> Extra:
     return "cuda12" if driver is not None and driver < 13000 else "cuda13"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import NetworkError, ParameterError
+from eventsim.extras import install_hint
 from eventsim.network.network import Network
 
 Floats = NDArray[np.float64]
@@ -24,12 +25,12 @@ def load_nir(who: str) -> Any:
         import nir
     except ImportError as error:
         raise NetworkError(
-            f"{who} needs nir 1.0.8 or later: pip install 'eventsim[nir]' (import failed: {error})."
+            f"{who} needs nir 1.0.8 or later: {install_hint('nir')} (import failed: {error})."
         ) from error
     if not hasattr(nir, "EventData"):
         raise NetworkError(
             f"{who} needs nir 1.0.8 or later, this is {getattr(nir, 'version', 'older')}: "
-            "pip install --upgrade 'eventsim[nir]'."
+            f"{install_hint('nir', upgrade=True)}."
         )
     return nir
 

@@ -15,5 +15,5 @@ def test_bridge_is_imported_without_pytorch():
 
 def test_missing_pytorch_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(BackendError, match=r"pip install 'eventsim\[torch\]'"):
+    with pytest.raises(BackendError, match=r"pip install 'eventsim-snn\[torch\]'"):
         torch_module(random_net(0))

@@ -68,7 +68,7 @@ def test_without_the_extra_the_own_partitioner_runs_and_says_so(files, monkeypat
     outcome = call("map", net, events, "--json")
     assert outcome.code == 0, outcome.err
     assert outcome.json["mappings"][0]["method"] in METHODS
-    assert "eventsim[mapping]" in outcome.err
+    assert "eventsim-snn[mapping]" in outcome.err
 
 
 def test_an_impossible_mapping_says_which_limit(files, tmp_path):

@@ -64,7 +64,7 @@ def test_missing_package_is_named(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "aedat", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(
-        DataError, match=r"needs the package aedat: pip install 'eventsim\[aedat\]'"
+        DataError, match=r"needs the package aedat: pip install 'eventsim-snn\[aedat\]'"
     ):
         aer.load(write(WHOLE))
 

@@ -16,7 +16,7 @@ from eventsim.errors import DataError
 
 needs_tonic = pytest.mark.skipif(
     importlib.util.find_spec("tonic") is None,
-    reason="tonic is not installed: pip install 'eventsim[tonic]'",
+    reason="tonic is not installed: pip install 'eventsim-snn[tonic]'",
 )
 
 
@@ -111,7 +111,7 @@ def test_missing_tonic_says_how_to_install_it(tmp_path, monkeypatch):
     layout(tmp_path / "NTIDIGITS18" / "n-tidigits.hdf5")
     monkeypatch.setitem(sys.modules, "tonic", None)
     monkeypatch.setitem(sys.modules, "tonic.datasets", None)
-    with pytest.raises(DataError, match=r"pip install 'eventsim\[tonic\]'"):
+    with pytest.raises(DataError, match=r"pip install 'eventsim-snn\[tonic\]'"):
         ntidigits.load_through_tonic("train", save_to=tmp_path)
 
 

@@ -20,7 +20,7 @@ from eventsim.errors import DataError, ParameterError
 
 needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None,
-    reason="espeakng-loader is not installed: pip install 'eventsim[demo]'",
+    reason="espeakng-loader is not installed: pip install 'eventsim-snn[demo]'",
 )
 SMALL = Recipe(train_voices=2, test_voices=1)
 
@@ -78,7 +78,7 @@ def test_recipe_outside_its_limits_is_refused_by_name(name, value):
 
 def test_missing_extra_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    with pytest.raises(DataError, match=r"pip install 'eventsim\[demo\]'"):
+    with pytest.raises(DataError, match=r"pip install 'eventsim-snn\[demo\]'"):
         spoken_digits.load("train", recipe=SMALL)
 
 

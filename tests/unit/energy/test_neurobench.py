@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture
 def harness():
-    pytest.importorskip("neurobench", reason="needs pip install 'eventsim[neurobench]'")
+    pytest.importorskip("neurobench", reason="needs pip install 'eventsim-snn[neurobench]'")
     from bench.neurobench import check
 
     return check
@@ -57,7 +57,7 @@ def test_harness_refuses_what_its_layers_cannot_express(harness):
 
 def test_without_the_package_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ModuleNotFoundError, match=r"eventsim\[neurobench\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"eventsim-snn\[neurobench\]"):
         neurobench_model(random_net(1, delays="none"), step_ms=1.0)
 
 

@@ -193,7 +193,7 @@ def test_without_cupy_no_device_is_taken(monkeypatch):
 
 def test_missing_nccl_says_how_to_install_it(install):
     install(nccl=False)
-    with pytest.raises(BackendError, match=r"pip install 'eventsim\[nccl13\]'"):
+    with pytest.raises(BackendError, match=r"pip install 'eventsim-snn\[nccl13\]'"):
         collective.connect(rank=0, size=2, host="127.0.0.1", port=free_port())
 
 

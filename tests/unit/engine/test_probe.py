@@ -130,8 +130,8 @@ def test_card_that_can_be_used_is_described(machine):
 @pytest.mark.parametrize(
     ("driver", "told"),
     [
-        (13000, "pip install 'eventsim[cuda13]' (the driver supports CUDA 13.0)"),
-        (12080, "pip install 'eventsim[cuda12]' (the driver supports CUDA 12.8)"),
+        (13000, "pip install 'eventsim-snn[cuda13]' (the driver supports CUDA 13.0)"),
+        (12080, "pip install 'eventsim-snn[cuda12]' (the driver supports CUDA 12.8)"),
         (11040, "Update the driver, which supports CUDA 11.4, to 580 or newer"),
     ],
 )
@@ -147,8 +147,8 @@ def test_missing_cupy_without_a_driver_names_both_extras(machine):
     machine.no_cupy()
     machine.driver(None)
     text = obstacle("no-cupy")
-    assert "eventsim[cuda13]" in text
-    assert "eventsim[cuda12]" in text
+    assert "eventsim-snn[cuda13]" in text
+    assert "eventsim-snn[cuda12]" in text
 
 
 @pytest.mark.parametrize("spec", [None, ModuleSpec("cupy", None)])
@@ -164,7 +164,7 @@ def test_two_cupy_distributions_are_named_with_the_command_that_leaves_one(machi
     machine.driver(Driver(driver))
     text = obstacle("duplicates")
     assert "cupy-cuda12x and cupy-cuda13x, which" in text
-    command = f"pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install 'eventsim[{extra}]'"
+    command = f"pip uninstall -y cupy-cuda12x cupy-cuda13x && pip install 'eventsim-snn[{extra}]'"
     assert command in text
 
 
@@ -190,7 +190,7 @@ def test_cupy_that_cannot_be_imported_is_reinstalled(machine, monkeypatch):
     monkeypatch.setattr("builtins.__import__", refuse)
     text = obstacle("broken-cupy")
     assert "(ImportError: libstdc++.so.6: version not found)" in text
-    assert "pip uninstall -y cupy-cuda13x && pip install 'eventsim[cuda13]'" in text
+    assert "pip uninstall -y cupy-cuda13x && pip install 'eventsim-snn[cuda13]'" in text
 
 
 def test_cupy_for_rocm_is_refused(machine):
@@ -207,7 +207,7 @@ def test_driver_older_than_the_wheel_says_both_versions_and_two_ways_out(machine
     assert "the driver supports CUDA 12.4" in text
     assert "cupy-cuda13x is built with CUDA 13.2" in text
     assert "Update the driver to 580 or newer" in text
-    assert "pip uninstall -y cupy-cuda13x && pip install 'eventsim[cuda12]'" in text
+    assert "pip uninstall -y cupy-cuda13x && pip install 'eventsim-snn[cuda12]'" in text
 
 
 def test_driver_too_old_for_any_wheel_can_only_be_updated(machine):
@@ -279,7 +279,7 @@ def test_card_below_the_least_capability_is_refused(machine):
 
 def test_card_that_cuda_13_has_left_behind_is_sent_to_cuda_12(machine):
     machine.cupy(capability=(7, 0))
-    assert "pip install 'eventsim[cuda12]'" in obstacle("old-device")
+    assert "pip install 'eventsim-snn[cuda12]'" in obstacle("old-device")
     machine.cupy(capability=(7, 0), built=12090, nvrtc=(12, 9))
     assert isinstance(probe.look(), probe.Card)
 

@@ -298,7 +298,7 @@ def test_a_missing_extra_is_named(net, tape, chip, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "mtkahypar", None)
-    with pytest.raises(MappingError, match=r"eventsim\[mapping\]"):
+    with pytest.raises(MappingError, match=r"eventsim-snn\[mapping\]"):
         map_network(net, tape, chip, method="hypergraph")
 
 

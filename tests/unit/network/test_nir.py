@@ -307,7 +307,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
 
 def test_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "nir", None)
-    with pytest.raises(NetworkError, match=r"pip install 'eventsim\[nir\]'"):
+    with pytest.raises(NetworkError, match=r"pip install 'eventsim-snn\[nir\]'"):
         to_nir(random_net(0))
 
 

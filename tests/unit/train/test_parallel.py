@@ -439,7 +439,7 @@ def test_process_that_nothing_launched_is_alone():
 
 def test_missing_mpi4py_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
-    with pytest.raises(BackendError, match=r"pip install 'eventsim\[mpi\]'"):
+    with pytest.raises(BackendError, match=r"pip install 'eventsim-snn\[mpi\]'"):
         connect("cpu", environ=HYDRA)
 
 

@@ -1,0 +1,35 @@
+"""The name under which eventsim is installed, and the hint that installs one of its extras."""
+
+from typing import Final, Literal
+
+# On the package index `eventsim` is an unrelated program.
+DISTRIBUTION: Final = "eventsim-snn"
+
+Extra = Literal[
+    "aedat",
+    "cuda12",
+    "cuda13",
+    "demo",
+    "mapping",
+    "mpi",
+    "nccl12",
+    "nccl13",
+    "neurobench",
+    "nir",
+    "search",
+    "tonic",
+    "torch",
+]
+
+
+def install_hint(extra: Extra, *, upgrade: bool = False) -> str:
+    """Command that installs an extra of eventsim.
+
+    Parameters
+    ----------
+    extra
+        Its name in [project.optional-dependencies] of pyproject.toml.
+    upgrade
+        Packages that are installed already are brought up to date.
+    """
+    return f"pip install {'--upgrade ' if upgrade else ''}'{DISTRIBUTION}[{extra}]'"
