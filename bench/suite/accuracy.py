@@ -92,7 +92,7 @@ def main() -> None:
     for entry in ENTRIES:
         if options.only and entry.name not in options.only:
             continue
-        command = [sys.executable, "-m", "eventsim.cli", *entry.command(options)]
+        command = [sys.executable, "-m", "eventsim", *entry.command(options)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         report(rows_of(entry, json.loads(done.stdout)), options)
 

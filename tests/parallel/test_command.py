@@ -24,7 +24,7 @@ def test_command_of_two_processes_ends_with_the_numbers_of_one(tmp_path):
     alone = call("train", digits, *TRAIN, "--out", "alone")
     assert alone.code == 0, alone.err
 
-    command = (sys.executable, "-m", "eventsim.cli", "train", digits, *TRAIN)
+    command = (sys.executable, "-m", "eventsim", "train", digits, *TRAIN)
     found = mpiexec(2, (*command, "--distributed", "--out", "both"), cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     outcome = json.loads(found.stdout)

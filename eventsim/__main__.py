@@ -1,0 +1,5 @@
+"""``python -m eventsim``, as the command ``eventsim``."""
+
+from eventsim.cli import main
+
+main()
