@@ -1,0 +1,154 @@
+"""What is shipped: the sdist, the wheel that is made of it, and eventsim as that wheel installs it.
+
+Nothing here needs the network: both are built without isolation, and the new environment sees the
+dependencies of the one that the tests run in, but not its eventsim.
+"""
+
+import email
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+import eventsim
+from tests.support.checkout import ROOT, project, tracked_files
+from tests.support.simt import why_not
+
+PACKAGES = {"eventsim": "eventsim", "datasets": "eventsim/datasets"}  # in the checkout, installed
+
+
+@dataclass(frozen=True)
+class Built:
+    """The files that ``python -m build`` makes of the files that git tracks."""
+
+    sdist: Path
+    wheel: Path
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A new environment with the wheel, and a folder that holds tests but no eventsim."""
+
+    environment: Path
+    outside: Path
+
+    def run(self, *command):
+        """Standard output of a command of the environment."""
+        program = self.environment / "bin" / command[0]
+        cleared = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST"))}
+        # Where there is a card the host build is tested all the same.
+        env = cleared | {"CUDA_VISIBLE_DEVICES": ""}
+        return call(program, *command[1:], cwd=self.outside, env=env)
+
+
+def call(*command, **options):
+    """Standard output of a command that ends with 0."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if done.returncode:
+        told = f"{command} ended with {done.returncode}"
+        pytest.fail(f"{told}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}", pytrace=False)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    for path in tracked_files():
+        (folder / "copy" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, folder / "copy" / path)
+    # The sdist first, then the wheel from the sdist.
+    options = ("--no-isolation", "--outdir", folder)
+    call(sys.executable, "-m", "build", *options, folder / "copy", cwd=folder)
+    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return Built(sdist, wheel)
+
+
+@pytest.fixture(scope="module")
+def installed(built, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("installed")
+    environment, outside = folder / "venv", folder / "outside"
+    call(sys.executable, "-m", "venv", "--without-pip", environment)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python")
+    install = ("install", "--quiet", "--no-deps", "--no-index", built.wheel)
+    call(*pip, environment / "bin" / "python", *install)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    # A path file adds folders, but what path files of these folders add stays out: the checkout.
+    here = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
+    (packages / "dependencies.pth").write_text("\n".join(here), "utf-8")
+    with tarfile.open(built.sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (unpacked,) = folder.glob("eventsim_snn-*")
+    outside.mkdir()
+    for name in ("tests", "pyproject.toml"):
+        (unpacked / name).rename(outside / name)
+    return Installed(environment, outside)
+
+
+def shipped(path):
+    """Where a file of the checkout lies in a wheel, None if it does not."""
+    inside = PACKAGES.get(path.parts[0])
+    return None if inside is None else str(PurePosixPath(inside, *path.parts[1:]))
+
+
+def test_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
+    with zipfile.ZipFile(built.wheel) as archive:
+        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert found == {place for path in tracked_files() if (place := shipped(path))}
+    assert "eventsim/engine/cuda/kernels/queue.cu" in found
+
+
+def test_sdist_holds_every_file_that_is_not_hidden(built):
+    with tarfile.open(built.sdist) as archive:
+        names = [PurePosixPath(entry.name) for entry in archive.getmembers() if entry.isfile()]
+    found = {str(PurePosixPath(*name.parts[1:])) for name in names}
+    made = {name for name in found if name == "PKG-INFO" or ".egg-info/" in name} | {"setup.cfg"}
+    expected = {str(path) for path in tracked_files() if not path.parts[0].startswith(".")}
+    assert found - made == expected
+    assert {"CHANGELOG.md", "Makefile", "tests/conftest.py", "bench/harness.py"} <= found
+
+
+def test_metadata_is_that_of_the_project(built):
+    with zipfile.ZipFile(built.wheel) as archive:
+        (name,) = (entry for entry in archive.namelist() if entry.endswith("/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Name"] == "eventsim-snn"
+    assert metadata["Version"] == eventsim.__version__
+    assert set(metadata.get_all("Provides-Extra")) == project()["optional-dependencies"].keys()
+    assert len(metadata.get_all("Project-URL")) == len(project()["urls"]) > 0
+
+
+def test_installed_package_reads_all_its_data(installed):
+    found = json.loads(installed.run("python", "-m", "tests.support.installed"))
+    assert Path(found["file"]).is_relative_to(installed.environment)
+    assert found["version"] == found["distribution"] == eventsim.__version__
+    for kind, pattern in {
+        "chips": "eventsim/chips/*.toml",
+        "cases": "eventsim/conformance/cases/*.json",
+        "recipes": "eventsim/experiment/recipes/*.toml",
+        "tasks": "eventsim/experiment/tasks/*.toml",
+    }.items():
+        in_checkout = [p.stem for p in tracked_files() if p.match(pattern)]
+        assert sorted(found[kind]) == sorted(in_checkout), kind
+    assert found["kernels"] > 10
+    assert all(found[name] for name in ("style", "typed", "datasets"))
+
+
+@pytest.mark.parametrize("command", [("eventsim",), ("python", "-m", "eventsim")])
+def test_installed_command_says_its_version(installed, command):
+    assert installed.run(*command, "--version") == f"eventsim {eventsim.__version__}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+def test_host_build_of_the_installed_kernels_agrees_with_reference(installed):
+    tests = ("tests/parity/test_simulate.py", "-k", "cuda-host", "-n", "0", "-q")
+    said = installed.run("python", "-m", "pytest", "-p", "no:cacheprovider", *tests)
+    assert " passed" in said
+    assert "skipped" not in said
