@@ -13,7 +13,6 @@ another process replaces it.
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -24,13 +23,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import platformdirs
 import scipy
 from numpy.typing import NDArray
 
 from eventsim.datasets.progress import track
 from eventsim.errors import StorageError
 from eventsim.events import Recording, StoredStream, write_stored
+from eventsim.folders import cache_folder
 
 T = TypeVar("T")
 
@@ -60,12 +59,6 @@ class Samples:
     keys: NDArray[np.str_]
     n_channels: int
     class_names: tuple[str, ...] | None = None
-
-
-def cache_folder() -> Path:
-    """Folder of the cache: ``$EVENTSIM_CACHE``, or the user's cache folder."""
-    chosen = os.environ.get("EVENTSIM_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("eventsim"))
 
 
 def digest(parts: Iterable[tuple[str, bytes]]) -> str:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 from eventsim.errors import DataError
 from eventsim.events import EventStream, StoredStream
+from eventsim.folders import data_folder
 
 Split = str
 Labels = NDArray[np.int64]
@@ -152,7 +152,7 @@ class StoredDataset:
 
 def user_folder(name: str) -> Path:
     """Folder of data set ``name`` in the user's data folder; it need not exist."""
-    return Path(platformdirs.user_data_dir("eventsim")) / name
+    return data_folder() / name
 
 
 def find(name: str, *, root: str | Path | None, candidates: Sequence[str]) -> Path | None:
@@ -173,16 +173,19 @@ def find(name: str, *, root: str | Path | None, candidates: Sequence[str]) -> Pa
                 f"{name}: root {place} does not exist. Give a file or folder that does."
             )
         return _inside(place, candidates) or place
-    bases = [user_folder(name).parent]
-    if os.environ.get("EVENTSIM_DATA"):
-        bases.insert(0, Path(os.environ["EVENTSIM_DATA"]).expanduser())
-    for base in bases:
+    for base in _bases():
         found = _inside(base / name, candidates) or _inside(base, candidates)
         if found is not None:
             return found
         if (base / name).is_dir() and any((base / name).iterdir()):
             return base / name
     return None
+
+
+def _bases() -> Iterator[Path]:
+    if os.environ.get("EVENTSIM_DATA"):
+        yield Path(os.environ["EVENTSIM_DATA"]).expanduser()
+    yield data_folder()
 
 
 def searched(name: str) -> str:

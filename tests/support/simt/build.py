@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import platformdirs
-
 from eventsim.engine.cuda.device import kernel_source, signatures
+from eventsim.folders import cache_folder
 
 HERE = Path(__file__).parent
 RUNTIME = ("fiber.cpp", "simt.cpp")
 LIBRARY = "kernels.so"
+BUILDS = cache_folder() / "simt"
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,7 @@ def library(precision, flavour="plain", *, source=None, folder=None) -> Path:
     ``source`` stands in for the kernels' text, ``folder`` for the cache.
     """
     text = translation_unit(kernel_source(precision) if source is None else source)
-    folder = Path(platformdirs.user_cache_dir("eventsim")) / "simt" if folder is None else folder
-    place = folder / _digest(text, flavour)
+    place = (BUILDS if folder is None else folder) / _digest(text, flavour)
     if not (place / LIBRARY).exists():
         _build(text, FLAVOURS[flavour], place)
     return place / LIBRARY

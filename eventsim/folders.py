@@ -1,0 +1,64 @@
+"""Folders outside of a run's own: of what is cached, and of the user's data sets."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from eventsim.errors import StorageError
+
+
+def cache_folder() -> Path:
+    """Root of everything that eventsim caches: ``$EVENTSIM_CACHE``, or the user's cache folder.
+
+    Raises
+    ------
+    StorageError
+        Neither can be told, as for a user without a home directory.
+    """
+    chosen = os.environ.get("EVENTSIM_CACHE")
+    if chosen:
+        return _absolute(lambda: Path(chosen).expanduser().absolute())
+    return _absolute(lambda: Path(platformdirs.user_cache_dir("eventsim")))
+
+
+def data_folder() -> Path:
+    """Folder of the user's data sets; it need not exist.
+
+    Raises
+    ------
+    StorageError
+        As :func:`cache_folder`.
+    """
+    return _absolute(lambda: Path(platformdirs.user_data_dir("eventsim")))
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder and write a file there; StorageError with the reason if that fails.
+
+    Permissions do not tell: they mean nothing to root, and to a medium that is read-only or full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"eventsim")
+            file.flush()
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be written ({error}).") from error
+
+
+def _absolute(find: Callable[[], Path]) -> Path:
+    """The folder; without a home directory it would lie below one called ``~``."""
+    try:
+        folder = find()
+        if folder.is_absolute():
+            return folder
+        reason = f"got {folder}"
+    except RuntimeError as error:
+        reason = str(error)
+    raise StorageError(
+        f"The user has no home directory ({reason}). Set HOME; or EVENTSIM_CACHE for what eventsim "
+        "caches, EVENTSIM_DATA for data sets."
+    )
