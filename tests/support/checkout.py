@@ -18,7 +18,7 @@ def project() -> dict:
 
 
 def tracked_files() -> tuple[Path, ...]:
-    """Files that git tracks, relative to the root; the test is skipped outside a checkout."""
+    """Files that git tracks, or would once added; skips the test outside a checkout."""
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("not a git checkout, or no git")
     return _tracked()
@@ -26,7 +26,7 @@ def tracked_files() -> tuple[Path, ...]:
 
 @cache
 def _tracked() -> tuple[Path, ...]:
-    command = ("git", "ls-files", "-z")
+    command = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     files = (Path(name) for name in listed.split("\0") if name)
     return tuple(path for path in files if (ROOT / path).is_file())
