@@ -41,6 +41,10 @@ class BackendError(EventSimError, RuntimeError):
     """A backend is unknown or cannot run on this machine."""
 
 
+class CacheWarning(UserWarning):
+    """Nothing can be kept on disk: what is usually computed once is computed by every process."""
+
+
 class PeerError(EventSimError, RuntimeError):
     """Another process of the same run failed, or does something else than this one."""
 

@@ -4,12 +4,19 @@
 compiled for the host behind the stand-in of ``tests/support/simt`` (id ``cuda-host``).
 """
 
+import os
+
 import pytest
 
 from eventsim.engine.cuda import CudaBackend
 from eventsim.engine.cuda.probe import Card, look
 from eventsim.engine.registry import using_backend
+from eventsim.folders import cache_folder
 from tests.support.simt import HostDevice, why_not
+
+# Tests give data sets a cache of their own (EVENTSIM_CACHE). Kernels are compiled once all the
+# same, here and in the processes that tests start.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "kernels"))
 
 HAS_DEVICE = isinstance(look(), Card)
 NO_HOST_BUILD = None if HAS_DEVICE else why_not()
