@@ -1,12 +1,16 @@
-"""The CUDA text compiles for real devices, without one: by nvcc, and by NVRTC as CuPy does."""
+"""The CUDA text compiles for real devices, without one: by nvcc, and by NVRTC as CuPy does it."""
 
 import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
-from eventsim.engine.cuda.device import OPTIONS, kernel_source, signatures
+from eventsim.engine.cuda import compile as kernels
+from eventsim.engine.cuda.compile import OPTIONS
+from eventsim.engine.cuda.device import kernel_source, signatures
+from eventsim.errors import CacheWarning
 
 ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
 PRECISIONS = ["single", "double"]
@@ -42,12 +46,82 @@ def test_nvcc_compiles_without_a_warning_or_a_spill(tmp_path, architecture, prec
     assert {name: used[:3] for name, used in compiled.items() if any(used[:3])} == {}
 
 
+@pytest.fixture
+def cupy(monkeypatch, tmp_path):
+    """Real CuPy and NVRTC, which are told of a device of compute capability 9.0.
+
+    ``cupy.target`` is what CuPy asks the compiler for, ``cupy.options`` what NVRTC was given.
+    """
+    real = pytest.importorskip("cupy", reason="CuPy is not installed")
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
+    cuda = SimpleNamespace(
+        compiler=real.cuda.compiler,
+        nvrtc=real.cuda.nvrtc,
+        function=real.cuda.function,
+        Device=lambda: SimpleNamespace(compute_capability="90"),
+    )
+    found = SimpleNamespace(
+        cuda=cuda, __version__=real.__version__, target=("-arch=sm_90", "cubin"), options=[]
+    )
+    compile_program = real.cuda.nvrtc.compileProgram
+
+    def recorded(program, options):
+        found.options.append(tuple(options))
+        return compile_program(program, options)
+
+    monkeypatch.setattr(
+        real.cuda.compiler, "_get_arch_for_options_for_nvrtc", lambda arch: found.target
+    )
+    monkeypatch.setattr(real.cuda.nvrtc, "compileProgram", recorded)
+    return found
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_nvrtc_compiles(precision):
-    core = pytest.importorskip("cuda.core", reason="cuda-core is not installed")
-    pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed")
-    assert OPTIONS == ("-std=c++17", "--fmad=false")  # what the next line says
-    options = core.ProgramOptions(arch="sm_90", std="c++17", fma=False)
-    cubin = core.Program(kernel_source(precision), "c++", options).compile("cubin").code
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_nvrtc_compiles_what_the_loader_asks_for(cupy, architecture, precision):
+    cupy.target = (f"-arch={architecture}", "cubin")
+    code = kernels.compiled(cupy, kernel_source(precision))
     for kernel in signatures(kernel_source(precision)):
-        assert f".text.{kernel}".encode() in cubin
+        assert f".text.{kernel}".encode() in code
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_kernels_neither_flush_denormal_numbers_nor_approximate(cupy, precision):
+    cupy.target = ("-arch=compute_90", "ptx")
+    text = kernels.compiled(cupy, kernel_source(precision)).decode()
+    assert set(signatures(kernel_source(precision))) <= set(re.findall(r"\.entry (\w+)", text))
+    assert re.findall(r"\S+\.(?:ftz|approx|full)\S*", text) == []
+    (given,) = cupy.options
+    assert [option for option in given if "ftz" in option] == ["--ftz=false"]
+    assert [option for option in given if "fmad" in option] == ["--fmad=false"]
+
+
+def test_flag_that_cupy_appends_elsewhere_would_be_seen(cupy, monkeypatch):
+    monkeypatch.setattr(kernels, "OPTIONS", (*OPTIONS, "-ftz=true"))
+    cupy.target = ("-arch=compute_90", "ptx")
+    assert b".ftz" in kernels.compiled(cupy, kernel_source("single"))
+
+
+def test_compiled_kernels_are_kept_until_something_changes_or_is_damaged(cupy, tmp_path):
+    source = 'extern "C" __global__ void one(float* a) { a[0] *= 2.0f; }'
+    code = kernels.compiled(cupy, source)
+    assert kernels.compiled(cupy, source) == code
+    assert len(cupy.options) == 1
+    (kept,) = (tmp_path / "cache" / "cuda").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert kernels.compiled(cupy, source) == code
+    assert len(cupy.options) == 2
+    cupy.cuda.Device = lambda: SimpleNamespace(compute_capability="80")
+    kernels.compiled(cupy, source)
+    kernels.compiled(cupy, source.replace("2.0f", "3.0f"))
+    assert len(cupy.options) == 4
+
+
+def test_kernels_are_compiled_without_a_cache_where_none_can_be_written(
+    cupy, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "file" / "below"))
+    source = 'extern "C" __global__ void one(float* a) { a[0] *= 2.0f; }'
+    with pytest.warns(CacheWarning, match=r"CUDA kernels cannot be kept.*EVENTSIM_CACHE"):
+        assert b".text.one" in kernels.compiled(cupy, source)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from eventsim.engine.cuda.compile import load
 from eventsim.engine.job import RUNAWAY_PER_MS, Precision
 
 Array = Any  # of the device's namespace
@@ -40,9 +41,6 @@ SOURCES = (
 # to choose from. Events staged at a time, forward and backward.
 TILE = 64
 FORWARD_EVENTS, BACKWARD_EVENTS = 128, 32
-
-# Contraction would change bits: a product and a sum are one operation only where fma says so.
-OPTIONS = ("-std=c++17", "--fmad=false")
 
 _TYPES = {
     "float": np.float32,
@@ -89,7 +87,10 @@ class Device(Protocol):
         args: Sequence[Any],
         shared: int = 0,
     ) -> None:
-        """Start ``grid`` blocks of ``block`` threads with ``shared`` bytes of shared memory."""
+        """Start ``grid`` blocks of ``block`` threads with ``shared`` bytes of shared memory.
+
+        At most 48 KiB: what every device gives without being asked.
+        """
 
 
 @cache
@@ -206,13 +207,10 @@ class CupyDevice:
         expected = signatures(kernel_source(precision))[kernel]
         bound = bind(kernel, expected, args, lambda a: isinstance(a, self.xp.ndarray))
         function = self._module(precision).get_function(kernel)
-        if shared > 48 * 1024:
-            function.max_dynamic_shared_size_bytes = shared
         function((grid,), (block,), tuple(bound), shared_mem=shared)
 
     def _module(self, precision: Precision) -> Any:
         key = (self.xp.cuda.Device().id, precision)
         if key not in self._modules:
-            source = kernel_source(precision)
-            self._modules[key] = self.xp.RawModule(code=source, options=OPTIONS)
+            self._modules[key] = load(self.xp, kernel_source(precision))
         return self._modules[key]
