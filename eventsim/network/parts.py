@@ -7,14 +7,19 @@ name        meaning                        domain                     default
 ==========  =============================  =========================  =======
 tau_mem     membrane time constant, ms     > 0                        20
 tau_syn     synaptic time constant, ms     > 0                        5
-resistance  membrane resistance            > 0                        1
+resistance  membrane resistance            > 0, at most 1e15          1
 v_leak      resting potential              finite                     0
-threshold   spike threshold                > v_reset                  1
+threshold   spike threshold                > v_reset; see below       1
 v_reset     potential after a spike        < threshold                0
 refractory  time V is held at reset, ms    >= 0                       0
 ==========  =============================  =========================  =======
 
 A readout population has the first four only.
+
+Voltages have no unit, but a size: ``threshold - v_leak`` is zero, or between 1e-15 and 1e15 in
+absolute value, and weights are at most 1e20. Within this domain every backend gives the same
+spikes in both precisions, however the network is scaled: a state is taken for zero only below
+1e-30 (single precision) or 1e-200 (double), far below rounding.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +45,10 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "readout": MEMBRANE,
 }
 _POSITIVE = ("tau_mem", "tau_syn", "resistance")
+
+# Sizes that voltages, resistances and weights may have; see the text above.
+LEAST, MOST, MOST_WEIGHT = 1e-15, 1e15, 1e20
+_SIZES = f"{LEAST:g} to {MOST:g} in absolute value; scale voltages and weights alike"
 
 
 class Condition(NamedTuple):
@@ -76,11 +85,17 @@ class Population:
             yield Condition(name, values, finite, "a finite number")
             if name in _POSITIVE:
                 yield Condition(name, values, values > 0, "a value > 0")
+            if name == "resistance":
+                yield Condition(name, values, values <= MOST, f"a value <= {MOST:g}")
         if self.kind == "spiking":
             delay, threshold = self.refractory, self.threshold
             yield Condition("refractory", delay, delay >= 0, "a value >= 0 (ms)")
             above = threshold > self.v_reset
             yield Condition("threshold", threshold, above, "a value above the neuron's v_reset")
+            level = abs(threshold - self.v_leak)
+            good = (level == 0.0) | ((level >= LEAST) & (level <= MOST))
+            expected = f"a distance from v_leak of 0, or of {_SIZES}"
+            yield Condition("threshold", threshold, good, expected)
 
     def check(self) -> None:
         """Raise ParameterError if a value has left its domain."""
@@ -153,7 +168,8 @@ class Projection:
     def conditions(self) -> Iterator[Condition]:
         """What weights and delays must fulfil."""
         values, delays = self.values, self.delays
-        yield Condition("weight", values, namespace(values).isfinite(values), "a finite number")
+        expected = f"a finite number, at most {MOST_WEIGHT:g} in absolute value"
+        yield Condition("weight", values, abs(values) <= MOST_WEIGHT, expected)
         good = namespace(delays).isfinite(delays) & (delays >= 0)
         yield Condition("delay", delays, good, "a finite value >= 0 (ms)")
 

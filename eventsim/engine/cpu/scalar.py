@@ -23,9 +23,9 @@ from eventsim.engine.cpu.compile import formula, scalar
 # The polynomial of psi holds for z up to here.
 SMALL_Z = 0.5
 
-# States up to this are zero: far below what a level can be (LEVELS of network.parts), so that they
-# are below rounding, and far above the denormal numbers of the type, which are slow, and which a
-# device may take for zero.
+# States up to this are zero: far below the least level (network.parts), so that they are below
+# rounding, and far above the denormal numbers of the type, which are slow, and which a device may
+# take for zero.
 TINY_SINGLE, TINY_DOUBLE = 1e-30, 1e-200
 
 # Membrane time constants after which a voltage that reached its level may have decayed below the

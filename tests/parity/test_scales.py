@@ -1,0 +1,96 @@
+"""A network has no unit of voltage: scaled as a whole it gives the same spikes, or is refused."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import ParameterError
+from tests.support.compare import SINGLE_ATOL, TIME_ATOL
+from tests.support.nets import lateral_net, random_net, random_stream
+
+VOLTAGES = ("threshold", "v_leak", "v_reset")
+
+
+def scaled(net, factor):
+    """Voltages and weights of spiking populations times a factor."""
+    net = net.copy()
+    for population in net.populations.values():
+        if population.kind == "spiking":
+            for name in VOLTAGES:
+                getattr(population, name)[:] *= factor
+    for projection in net.projections.values():
+        if net.population(projection.target).kind == "spiking":
+            projection.values[:] *= factor
+    return net
+
+
+def nets():
+    return {
+        "dense": random_net(31, n_inputs=6, hidden=(20, 12), delays="none", self_delays="none"),
+        "sparse": random_net(32, n_inputs=6, hidden=(20, 12), sparse=True),
+        "loop": lateral_net(33),
+    }
+
+
+def stream_for(net):
+    n_channels = next(p.size for p in net.populations.values() if p.kind == "input")
+    return random_stream(34, n_samples=3, n_channels=n_channels, duration=60.0, rate=60.0)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("factor", [1e-14, 1e-7, 1e7, 1e14])
+@pytest.mark.parametrize("name", list(nets()))
+def test_scaled_network_has_the_spikes_of_the_reference(name, factor, precision, fast_backend):
+    net = nets()[name]
+    stream = stream_for(net)
+    expected = es.simulate(net, stream, backend="reference")
+    actual = es.simulate(scaled(net, factor), stream, backend=fast_backend, precision=precision)
+    atol = SINGLE_ATOL if precision == "single" else TIME_ATOL[fast_backend]
+    for population in expected.names:
+        mine, theirs = actual[population], expected[population]
+        assert np.array_equal(mine.counts(), theirs.counts())
+        np.testing.assert_allclose(np.sort(mine.times), np.sort(theirs.times), rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("factor", [1e-14, 1e14])
+def test_gradients_scale_with_the_network(factor, backend):
+    net = nets()["dense"]
+    stream = stream_for(net)
+    found = []
+    for one in (net, scaled(net, factor)):
+        tape = es.simulate(one, stream, backend=backend)
+        seeds = {name: np.ones(len(tape[name])) for name in tape.names}
+        found.append(es.backward(one, tape, seeds))
+    for key in ("input->hidden1", "hidden1->hidden2", "hidden2->hidden2"):
+        np.testing.assert_allclose(found[1][key].weights * factor, found[0][key].weights, rtol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e30])
+def test_network_scaled_beyond_the_domain_is_refused(factor, backend):
+    net = scaled(nets()["dense"], factor)
+    with pytest.raises(ParameterError, match=r"hidden1.*threshold is .*1e-15 to 1e\+15.*scale"):
+        es.simulate(net, stream_for(net), backend=backend)
+
+
+def test_weight_and_resistance_beyond_the_domain_are_refused():
+    net = nets()["dense"]
+    net.projections["input->hidden1"].values[0, 0] = 1e21
+    with pytest.raises(ParameterError, match=r"input->hidden1.*weight is 1e\+21.*at most 1e\+20"):
+        net.check()
+    net = nets()["dense"]
+    net.population("hidden1").resistance[2] = 1e20
+    with pytest.raises(ParameterError, match=r"hidden1.*neuron 2: resistance is 1e\+20"):
+        net.check()
+
+
+def test_threshold_at_the_resting_potential_is_allowed(backend):
+    # It fires once V has passed its rest from below: at once, for a current after the reset.
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("hidden", 1, threshold=0.3, v_leak=0.3, v_reset=-0.5)
+    net.connect("input", "hidden", [[9.0]])
+    stream = es.EventStream([5.0], [0], [0, 1], n_channels=1, duration=1e5)
+    spikes = es.simulate(net, stream, backend=backend)["hidden"]
+    assert 1 <= len(spikes) < 50
+    silent = es.EventStream([], [], [0, 0], n_channels=1, duration=1e5)
+    assert len(es.simulate(net, silent, backend=backend)["hidden"]) == 0
