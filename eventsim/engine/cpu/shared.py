@@ -28,6 +28,7 @@ from eventsim.engine.cpu.scalar import (
     highest,
     near_adjoint,
     near_forward,
+    near_highest,
     pull_back,
 )
 from eventsim.engine.cpu.walk import (
@@ -47,7 +48,7 @@ from eventsim.engine.cpu.walk import (
 from eventsim.engine.table import ALERT, BY_RESET, GAP, LEVEL, PEAK, RATE_MEM, RATE_SYN, RESET, SLOW
 
 
-def _forward_step(propagate):
+def _forward_step(propagate, bound):
     @lean_inlined
     def step(par, before, after, mask, weights, row, h):
         """All neurons over h ms to the next arrival; marks the candidates.
@@ -58,7 +59,7 @@ def _forward_step(propagate):
             v, j = before[0, n], before[1, n]
             x, y, gain = propagate(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
             v_end, j_end = fma(gain, j, x * v), y * j
-            top = highest(v, j, v_end, j_end, h, par[RATE_MEM, n], par[PEAK, n])
+            top = bound(v, j, v_end, j_end, h, par[RATE_MEM, n], par[PEAK, n])
             mask[n] = top >= par[ALERT, n]
             after[0, n] = flush(v_end)
             after[1, n] = flush(j_end + weights[row, n])
@@ -66,7 +67,8 @@ def _forward_step(propagate):
     return step
 
 
-near_step, far_step = _forward_step(near_forward), _forward_step(far_forward)
+near_step = _forward_step(near_forward, near_highest)
+far_step = _forward_step(far_forward, highest)
 
 
 @scalar

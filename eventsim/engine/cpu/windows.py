@@ -32,6 +32,7 @@ from eventsim.engine.cpu.scalar import (
     fma,
     highest,
     near_forward,
+    near_highest,
 )
 from eventsim.engine.table import ALERT, GAP, LEVEL, PEAK, RATE_MEM, RESET, SLOW
 
@@ -148,7 +149,7 @@ def _gather(cells, target, t, taken, h):
     return longest
 
 
-def _propagate(propagate):
+def _propagate(propagate, bound):
     @scalar
     def step(taken, h, weight, after, mask):
         """A block of targets over h ms each, to an arrival; marks those that may fire before."""
@@ -156,7 +157,7 @@ def _propagate(propagate):
             v, j = taken[V, i], taken[J, i]
             x, y, gain = propagate(h[i], taken[L_SLOW, i], taken[L_GAP, i], taken[L_RATE, i])
             v_end, j_end = fma(gain, j, x * v), y * j
-            top = highest(v, j, v_end, j_end, h[i], taken[L_RATE, i], taken[L_PEAK, i])
+            top = bound(v, j, v_end, j_end, h[i], taken[L_RATE, i], taken[L_PEAK, i])
             mask[i] = top >= taken[L_ALERT, i]
             after[0, i] = flush(v_end)
             after[1, i] = flush(j_end) + weight[i]
@@ -164,7 +165,8 @@ def _propagate(propagate):
     return step
 
 
-_near_step, _far_step = _propagate(near_forward), _propagate(far_forward)
+_near_step = _propagate(near_forward, near_highest)
+_far_step = _propagate(far_forward, highest)
 
 
 @lean
