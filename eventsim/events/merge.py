@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.errors import EventError, ShapeError
+from eventsim.events.doors import real_array
 from eventsim.events.stream import EventStream, sample_of_event
 
 
@@ -33,7 +34,7 @@ def merge(streams: Sequence[EventStream], *, delays: ArrayLike = 0.0) -> EventSt
         raise ShapeError(
             f"merge: streams have {sorted(counts)} samples, expected one common number."
         )
-    shifts = np.asarray(delays, dtype=np.float64)
+    shifts = real_array(delays, "merge: delays")
     if shifts.shape not in ((), (len(streams),)):
         raise ShapeError(
             f"merge: delays have shape {shifts.shape}, expected one number or ({len(streams)},)."

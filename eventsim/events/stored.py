@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import EventError, EventSimError, ShapeError, StorageError
 from eventsim.events.storage import replacing
-from eventsim.events.stream import EventStream, Floats, Ints
+from eventsim.events.stream import EventStream, Floats, Ints, in_groups
 
 KIND = "eventsim-events"
 STORED_VERSION = 1
@@ -156,8 +156,7 @@ class StoredStream:
 
     def batches(self, size: int, *, order: Ints | None = None) -> Iterator[Ints]:
         """Sample numbers in groups of at most ``size``, in ``order`` or as stored."""
-        order = np.arange(self.n_samples) if order is None else order
-        return (order[start : start + size] for start in range(0, order.size, size))
+        return in_groups(self.n_samples, size, order)
 
     def pieces(self, field: Literal["times", "channels"]) -> Iterator[NDArray[Any]]:
         """Values of a field in the order of the samples, in arrays of bounded size.

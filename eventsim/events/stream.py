@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.errors import EventError, ShapeError, StorageError
+from eventsim.errors import EventError, ParameterError, ShapeError, StorageError
+from eventsim.events.doors import real_array, whole_array, whole_number
 from eventsim.events.storage import read_arrays, write_arrays
 
 STREAM_VERSION = 1
@@ -73,10 +74,11 @@ class EventStream:
         n_channels: int,
         duration: ArrayLike,
     ):
-        t = _vector(times, "times", np.float64, "iuf")
-        c = _vector(channels, "channels", np.int64, "iu")
-        o = _vector(offsets, "offsets", np.int64, "iu")
+        t = _vector(times, "times", np.float64)
+        c = _vector(channels, "channels", np.int64)
+        o = _vector(offsets, "offsets", np.int64)
         _check_offsets(o, t.size, c.size)
+        n_channels = whole_number(n_channels, "EventStream: n_channels")
         if n_channels < 1:
             raise EventError(f"EventStream: n_channels is {n_channels}, expected at least 1.")
         d = _durations(duration, o.size - 1)
@@ -87,10 +89,20 @@ class EventStream:
             ("times", t),
             ("channels", c.astype(np.int32)),
             ("offsets", o),
-            ("n_channels", int(n_channels)),
+            ("n_channels", n_channels),
             ("duration", d),
         ):
             object.__setattr__(self, name, value)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        for values in (self.times, self.channels, self.offsets, self.duration):
+            values.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Arrays come out of a pickle, and out of copy.deepcopy, as arrays that can be written to.
+        self.__dict__.update(state)
+        self._freeze()
 
     @classmethod
     def from_unsorted(
@@ -103,9 +115,9 @@ class EventStream:
         duration: ArrayLike,
     ) -> "EventStream":
         """As the constructor, for events in any order inside each sample. New arrays."""
-        t = _vector(times, "times", np.float64, "iuf")
-        c = _vector(channels, "channels", np.int64, "iu")
-        o = _vector(offsets, "offsets", np.int64, "iu")
+        t = _vector(times, "times", np.float64)
+        c = _vector(channels, "channels", np.int64)
+        o = _vector(offsets, "offsets", np.int64)
         _check_offsets(o, t.size, c.size)
         order = np.lexsort((c, t, sample_of_event(o)))
         return cls(t[order], c[order], o, n_channels=n_channels, duration=duration)
@@ -119,8 +131,8 @@ class EventStream:
         duration: ArrayLike,
     ) -> "EventStream":
         """Build a stream from one ``(times, channels)`` pair per sample. New arrays."""
-        times = [_vector(t, "times", np.float64, "iuf") for t, _ in samples]
-        channels = [_vector(c, "channels", np.int64, "iu") for _, c in samples]
+        times = [_vector(t, "times", np.float64) for t, _ in samples]
+        channels = [_vector(c, "channels", np.int64) for _, c in samples]
         for index, (t, c) in enumerate(zip(times, channels, strict=True)):
             if t.size != c.size:
                 raise ShapeError(
@@ -155,8 +167,9 @@ class EventStream:
         )
 
     def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
-        """Times and channels of one sample. Views."""
-        lo, hi = self.offsets[index], self.offsets[index + 1]
+        """Times and channels of one sample, negative numbers counted from the end. Views."""
+        number = sample_number(index, self.n_samples)
+        lo, hi = self.offsets[number], self.offsets[number + 1]
         return self.times[lo:hi], self.channels[lo:hi]
 
     def __iter__(self) -> Iterator[tuple[Floats, NDArray[np.int32]]]:
@@ -200,14 +213,13 @@ class EventStream:
             arrays["times"],
             arrays["channels"],
             arrays["offsets"],
-            n_channels=int(arrays["n_channels"]),
+            n_channels=whole_number(arrays["n_channels"], "EventStream: n_channels"),
             duration=arrays["duration"],
         )
 
     def batches(self, size: int, *, order: NDArray[np.int64] | None = None) -> Iterator[Ints]:
         """Sample numbers in groups of at most ``size``, in ``order`` or as stored."""
-        order = np.arange(self.n_samples) if order is None else order
-        return (order[start : start + size] for start in range(0, order.size, size))
+        return in_groups(self.n_samples, size, order)
 
     def chunks(self, length: float) -> Iterator["EventStream"]:
         """The stream in pieces of ``length`` ms, for :func:`eventsim.simulate_chunk`.
@@ -263,16 +275,27 @@ def sample_of_event(offsets: Ints) -> Ints:
     return np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
 
 
-def _vector(values: ArrayLike, name: str, dtype: Any, kinds: str) -> Any:
-    array = np.asarray(values)
-    if array.size == 0:
-        array = array.astype(dtype)
-    if array.ndim != 1 or array.dtype.kind not in kinds:
-        raise ShapeError(
-            f"EventStream: {name} has shape {array.shape} and type {array.dtype}, expected a "
-            f"one-dimensional array of {'numbers' if 'f' in kinds else 'integers'}."
-        )
-    return np.array(array, dtype=dtype)
+def sample_number(index: int, n_samples: int) -> int:
+    """The sample that ``index`` means, negative ones counted from the end. Raises EventError."""
+    if not -n_samples <= index < n_samples:
+        raise EventError(f"sample: there is no sample {index}, there are {n_samples}.")
+    return range(n_samples)[index]
+
+
+def in_groups(n_samples: int, size: int, order: ArrayLike | None) -> Iterator[Ints]:
+    """Numbers 0 .. n_samples - 1, or those of ``order``, in groups of at most ``size``."""
+    if whole_number(size, "batches: size") < 1:
+        raise ParameterError(f"batches: size is {size}, expected at least 1.")
+    numbers = np.arange(n_samples) if order is None else whole_array(order, "batches: order")
+    return (numbers[start : start + size] for start in range(0, numbers.size, size))
+
+
+def _vector(values: ArrayLike, name: str, dtype: Any) -> Any:
+    where = f"EventStream: {name}"
+    array = (real_array if dtype is np.float64 else whole_array)(values, where)
+    if array.ndim != 1:
+        raise ShapeError(f"{where} has shape {array.shape}, expected a one-dimensional array.")
+    return np.array(array)
 
 
 def _check_offsets(offsets: Ints, n_times: int, n_channels: int) -> None:
@@ -293,7 +316,7 @@ def _check_offsets(offsets: Ints, n_times: int, n_channels: int) -> None:
 
 
 def _durations(given: ArrayLike, n_samples: int) -> Floats:
-    duration = np.asarray(given, dtype=np.float64)
+    duration = real_array(given, "EventStream: duration")
     if duration.shape not in ((), (n_samples,)):
         raise ShapeError(
             f"EventStream: duration has shape {duration.shape}, expected one number or "

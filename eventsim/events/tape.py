@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from eventsim.errors import NetworkError, StorageError
 from eventsim.events.namespace import Array, counts_of, namespace, owners, to_host
 from eventsim.events.storage import read_arrays, write_arrays
-from eventsim.events.stream import EventStream, Floats, Ints
+from eventsim.events.stream import EventStream, Floats, Ints, sample_number
 
 TAPE_VERSION = 1
 
@@ -60,8 +60,9 @@ class SpikeTrains:
             raise ValueError(f"a spike's neuron lies outside 0 .. {self.size - 1}")
 
     def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
-        """Times and neurons of one sample. Views."""
-        lo, hi = int(self.offsets[index]), int(self.offsets[index + 1])
+        """Times and neurons of one sample, negative numbers counted from the end. Views."""
+        number = sample_number(index, self.n_samples)
+        lo, hi = int(self.offsets[number]), int(self.offsets[number + 1])
         return self.times[lo:hi], self.neurons[lo:hi]
 
     def of_neurons(self, low: int, high: int) -> "SpikeTrains":

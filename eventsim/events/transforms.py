@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import ParameterError, ShapeError
+from eventsim.events.doors import real_array
 from eventsim.events.stream import EventStream, sample_of_event
 
 Floats = NDArray[np.float64]
@@ -306,7 +307,7 @@ def _check_alike(name: str, first: EventStream, second: EventStream) -> None:
 
 
 def _per_sample(given: ArrayLike, name: str, stream: EventStream) -> Floats:
-    values = np.asarray(given, dtype=np.float64)
+    values = real_array(given, f"crop: {name}")
     if values.shape not in ((), (stream.n_samples,)):
         raise ShapeError(
             f"crop: {name} has shape {values.shape}, expected one number or "

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from eventsim.engine.cpu import order
 from eventsim.engine.cpu.fanin import FanIn
-from eventsim.engine.job import Floats, Job
+from eventsim.engine.job import Floats, Job, Source
 from eventsim.engine.state import LayerState
 from eventsim.engine.table import real_type, scaled_weights, spike_bases
 
@@ -45,11 +45,26 @@ class Merged:
         return found
 
 
+def read_only(values: Any) -> Any:
+    """A view that cannot be written to.
+
+    Arrays of a stream are read-only, those of spikes are not, and for Numba the two are different
+    types: kernels that take either get views, or they would be compiled twice.
+    """
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def _sources(job: Job) -> list[Source]:
+    return [Source(*map(read_only, (s.times, s.channel, s.offsets)), s.size) for s in job.sources]
+
+
 def merged_events(job: Job) -> Merged:
     """One ordered list of events for all neurons of a stage that shares events."""
     delays = [projection.delays for projection in job.stage.afferents]
     if len(job.sources) == 1 and not delays[0].any():
-        source = job.sources[0]
+        (source,) = _sources(job)
         return Merged(source.offsets, source.times, source.channel, None)
     n, bases = job.n_samples, spike_bases(job)
     lengths = np.stack([np.zeros(n, np.int64), *(np.diff(s.offsets) for s in job.sources)])
@@ -70,7 +85,7 @@ def merged_events(job: Job) -> Merged:
         spikes[to] = bases[k] + own
     out = Merged(offsets, np.empty_like(times), np.empty_like(rows), np.empty_like(spikes))
     order.merge(times, rows, spikes, starts, offsets, out.times, out.rows, out.spike)
-    return out
+    return Merged(read_only(offsets), read_only(out.times), read_only(out.rows), out.spike)
 
 
 def since(merged: Merged, begin: Floats) -> Merged:
@@ -79,7 +94,8 @@ def since(merged: Merged, begin: Floats) -> Merged:
     kept = merged.times >= np.repeat(begin, n_events)
     before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
     spike = None if merged.spike is None else merged.spike[kept]
-    return Merged(before[merged.offsets], merged.times[kept], merged.rows[kept], spike)
+    kept_events = (before[merged.offsets], merged.times[kept], merged.rows[kept])
+    return Merged(*map(read_only, kept_events), spike)
 
 
 def fan_in(job: Job, state: LayerState | None = None) -> FanIn:
@@ -89,12 +105,13 @@ def fan_in(job: Job, state: LayerState | None = None) -> FanIn:
     """
     wiring, bases, real = job.stage.wiring, spike_bases(job), real_type(job)
     counts = np.zeros((job.n_samples, wiring.row_start[-1] + 1), np.int64)
-    for k, source in enumerate(job.sources):
+    sources = _sources(job)
+    for k, source in enumerate(sources):
         order.count_rows(source.offsets, source.channel, wiring.row_start[k], counts[:, :-1])
     first = (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
     cursor = first.copy()
     time, spike = np.empty(bases[-1]), np.empty(bases[-1], np.int64)
-    for k, source in enumerate(job.sources):
+    for k, source in enumerate(sources):
         order.group(
             source.offsets, source.times, source.channel, bases[k], wiring.row_start[k], cursor,
             time, spike,

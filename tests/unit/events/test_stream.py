@@ -1,5 +1,8 @@
 """EventStream: what it accepts, what it refuses and how it says so, slicing and joining."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -215,3 +218,79 @@ def test_concatenate_of_different_channel_counts_is_refused():
 def test_concatenate_of_nothing_is_refused():
     with pytest.raises(es.errors.EventSimError):
         concatenate([])
+
+
+def test_stream_arrays_are_read_only():
+    s = three_samples()
+    for values in (s.times, s.channels, s.offsets, s.duration, *s.sample(0)):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 1
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_stream_arrays_of_a_copy_are_read_only(again):
+    s = again(three_samples())
+    assert s.channels.tolist() == three_samples().channels.tolist()
+    assert not any(v.flags.writeable for v in (s.times, s.channels, s.offsets, s.duration))
+
+
+def test_arrays_of_the_caller_stay_writable():
+    given = [np.array([1.0]), np.array([2], np.int32), np.array([0, 1]), np.array([9.0])]
+    s = stream(*given[:3], duration=given[3])
+    assert all(values.flags.writeable for values in given)
+    given[3][0] = 1.0
+    assert s.duration.tolist() == [9.0]
+
+
+def test_channel_of_two_to_the_31_is_refused():
+    with pytest.raises(es.errors.ShapeError, match=r"n_channels: is 4,294,967,296, .*2,147,483,647"):
+        stream([1.0], [2**31], n_channels=2**32)
+    with pytest.raises(es.errors.ShapeError, match=r"channels: holds 18446744073709551615"):
+        stream([1.0], np.array([2**64 - 1], np.uint64))
+
+
+def test_largest_number_of_channels_keeps_its_channels():
+    assert stream([1.0], [2**31 - 2], n_channels=2**31 - 1).channels.tolist() == [2**31 - 2]
+
+
+@pytest.mark.parametrize(
+    ("times", "channels", "offsets", "n_channels", "duration", "what"),
+    [
+        ([1.0], [0.5], [0, 1], 4, 9.0, "channels: .* float64"),
+        ([1.0], [1], [0, 1.0], 4, 9.0, "offsets: .* float64"),
+        ([1j], [1], [0, 1], 4, 9.0, "times: .* complex128"),
+        ([1.0], [1], [0, 1], 4, 9.0 + 1j, "duration: .* complex128"),
+        ([1.0], [1], [0, 1], 4, "9", "duration: .* <U1"),
+        ([1.0], [1], [0, 1], 2.5, 9.0, "n_channels: is 2.5 of type float"),
+        (np.ma.array([1.0, 2.0], mask=[0, 1]), [1, 1], [0, 2], 4, 9.0, "times: 1 values are mask"),
+        ([1.0], np.ma.array([1], mask=[1]), [0, 1], 4, 9.0, "channels: 1 values are masked"),
+        ([[1.0], [2.0, 3.0]], [1], [0, 1], 4, 9.0, "times: cannot be made an array"),
+    ],
+)
+def test_arrays_that_would_lose_a_part_are_refused(
+    times, channels, offsets, n_channels, duration, what
+):
+    with pytest.raises(es.errors.ShapeError, match=what):
+        stream(times, channels, offsets, n_channels=n_channels, duration=duration)
+
+
+def test_sample_counts_negative_numbers_from_the_end():
+    s = three_samples()
+    assert [values.tolist() for values in s.sample(-1)] == [[0.0, 3.0], [2, 2]]
+    assert s.sample(-3)[0].tolist() == s.sample(0)[0].tolist()
+    for index in (3, -4):
+        with pytest.raises(es.errors.EventError, match=f"no sample {index}, there are 3"):
+            s.sample(index)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_batches_without_samples_are_refused(size):
+    with pytest.raises(es.errors.ParameterError, match=f"batches: size is {size}"):
+        three_samples().batches(size)
+
+
+def test_batches_of_a_fractional_size_or_order_are_refused():
+    with pytest.raises(es.errors.ShapeError, match="batches: size: is 1.5"):
+        three_samples().batches(1.5)
+    with pytest.raises(es.errors.ShapeError, match="batches: order"):
+        three_samples().batches(1, order=np.array([0.5]))

@@ -1,0 +1,66 @@
+"""Arrays and numbers as they come from a caller: refused where a conversion would lose a part.
+
+NumPy turns fractions into integers, drops imaginary parts and forgets what was masked; an integer
+of 2^31 becomes a negative one in an array of int32. Each door names what came and where.
+"""
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.errors import ShapeError
+
+# Channels, neurons and sources are numbered in int32.
+MOST_NUMBERS = 2**31 - 1
+
+
+def real_array(values: Any, where: str) -> NDArray[np.float64]:
+    """The values as float64; the same array if it is one. Raises ShapeError."""
+    array = _unmasked(values, where)
+    if array.size and array.dtype.kind not in "biuf":
+        raise _refused(where, array, "an array of real numbers")
+    return array.astype(np.float64, copy=False)
+
+
+def whole_array(values: Any, where: str) -> NDArray[np.int64]:
+    """The values as int64; the same array if it is one. Raises ShapeError."""
+    array = _unmasked(values, where)
+    if array.size and array.dtype.kind not in "iu":
+        raise _refused(where, array, "an array of integers")
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise ShapeError(f"{where}: holds {array.max()}, expected integers below 2^63.")
+    return array.astype(np.int64, copy=False)
+
+
+def whole_number(value: Any, where: str) -> int:
+    """The value as an int, if it is a whole number that int32 holds. Raises ShapeError."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ShapeError(
+            f"{where}: is {value!r} of type {type(value).__name__}, expected a whole number."
+        ) from None
+    if number > MOST_NUMBERS:
+        raise ShapeError(f"{where}: is {number:,}, expected at most {MOST_NUMBERS:,}.")
+    return number
+
+
+def _unmasked(values: Any, where: str) -> NDArray[Any]:
+    if np.ma.isMaskedArray(values) and np.ma.is_masked(values):
+        raise ShapeError(
+            f"{where}: {int(np.ma.count_masked(values))} values are masked, expected a plain "
+            "array. Leave them out with .compressed(), or replace them with .filled(value)."
+        )
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # lists of unequal lengths
+        raise ShapeError(f"{where}: cannot be made an array ({error}).") from error
+
+
+def _refused(where: str, array: NDArray[Any], expected: str) -> ShapeError:
+    return ShapeError(
+        f"{where}: has shape {array.shape} and type {array.dtype}, expected {expected}. Nothing is "
+        "rounded or left out here: convert it yourself."
+    )
