@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import ShapeError
+from eventsim.events.doors import real_array
 from eventsim.network.network import Network
 from eventsim.network.parts import PARAMETERS, Projection
 
@@ -127,7 +128,7 @@ class Convolution:
         ------
         NetworkError, ShapeError, ParameterError
         """
-        kernel = np.asarray(weights, dtype=np.float64)
+        kernel = real_array(weights, f"Convolution {source!r} to {target!r}: weights")
         if kernel.shape != self.weight_shape:
             raise ShapeError(
                 f"Convolution {source!r} to {target!r}: weights have shape {kernel.shape}, "
@@ -138,7 +139,7 @@ class Convolution:
         matrix = sp.csr_array(
             (kernel.ravel()[entry], column, first), shape=(self.n_sources, self.n_targets)
         )
-        of_kernel = np.asarray(delays, dtype=np.float64)
+        of_kernel = real_array(delays, f"Convolution {source!r} to {target!r}: delays")
         shares_delays = of_kernel.shape == self.weight_shape
         given = of_kernel.ravel()[entry] if shares_delays else of_kernel
         projection = net.connect(source, target, matrix, delays=given)

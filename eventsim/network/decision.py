@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.events.doors import real_array
 from eventsim.events.namespace import Array, namespace
 from eventsim.network.parts import Condition, Floats, Population
 
@@ -71,7 +72,8 @@ def make_decision(readout: Population, weights: ArrayLike, bias: ArrayLike) -> D
             f"Decision: population {readout.name!r} is of kind {readout.kind!r}, expected a "
             "readout."
         )
-    values, offset = np.array(weights, dtype=np.float64), np.array(bias, dtype=np.float64)
+    values = np.array(real_array(weights, "Decision: weights"))
+    offset = np.array(real_array(bias, "Decision: bias"))
     if values.ndim != 2 or values.shape[0] != readout.size or not values.shape[1]:
         raise ShapeError(
             f"Decision: weights have shape {values.shape}, expected ({readout.size}, classes): "

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
+from eventsim.events.doors import whole_array
 from eventsim.events.namespace import Array, beside, namespace, to_host
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.parts import (
@@ -224,15 +225,15 @@ class Network:
         NetworkError, ShapeError, ParameterError
             There is no such parameter, groups do not fit it, or values of a group differ.
         """
-        values, numbers = self.parameters().get(key), np.asarray(groups)
+        values, numbers = self.parameters().get(key), whole_array(groups, f"share: groups of {key!r}")
         if values is None:
             raise NetworkError(f"share: no parameter {key!r}; there are {list(self.parameters())}.")
-        if numbers.shape != values.shape or not np.issubdtype(numbers.dtype, np.integer):
+        if numbers.shape != values.shape:
             raise ShapeError(
                 f"share: groups of {key!r} are {numbers.dtype} of shape {numbers.shape}, expected "
                 f"whole numbers of shape {values.shape}."
             )
-        sharing = Sharing(numbers.astype(np.int64))
+        sharing = Sharing(np.array(numbers))
         if not sharing.agrees(values):
             raise ParameterError(
                 f"share: values of {key!r} that are to be one differ, expected equal values in "
@@ -241,7 +242,13 @@ class Network:
         self._shared[key] = sharing
 
     def check(self) -> None:
-        """Raise ParameterError if a value, changed in place, has left its domain."""
+        """Raise ParameterError if a value, changed in place, has left its domain.
+
+        NetworkError if the pattern of sparse weights, edited in place, is none any more.
+        """
+        for projection in self._projections.values():
+            ends = (self._populations[name] for name in (projection.source, projection.target))
+            projection.check_pattern(*(population.size for population in ends))
         good = [c.good.ravel() for part in self._parts() for c in part.conditions()]
         # One answer for all: on a device each has its price.
         if good and not bool(namespace(good[0]).concatenate(good).all()):
@@ -322,11 +329,25 @@ class Network:
         pre, post = self._populations[source], self._populations[target]
         weights: Any = arrays[f"{name}.weights"]
         if kind == "sparse":
-            parts = (weights, arrays[f"{name}.indices"], arrays[f"{name}.indptr"])
-            weights = sp.csr_array(parts, shape=(pre.size, post.size))
+            weights = self._restored_csr(name, weights, arrays, (pre.size, post.size))
         if kind == "self":
             weights = SelfRecurrent(weights)
         self._projections[name] = make_projection(pre, post, weights, arrays[f"{name}.delays"])
+
+    @staticmethod
+    def _restored_csr(
+        name: str, weights: Any, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, int]
+    ) -> sp.csr_array:
+        indices, indptr = (
+            whole_array(arrays[f"{name}.{key}"], f"Projection {name!r}: {key}")
+            for key in ("indices", "indptr")
+        )
+        try:
+            return sp.csr_array((weights, indices, indptr), shape=shape)
+        except ValueError as error:
+            raise NetworkError(
+                f"Projection {name!r}: sparse weights are malformed: {error}. Make the file anew."
+            ) from error
 
     def _add(self, population: Population) -> None:
         if population.name in self._populations:

@@ -31,7 +31,9 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.events.doors import real_array, whole_number
 from eventsim.events.namespace import Array, namespace
+from eventsim.network.pattern import check_pattern, to_csr
 
 Floats = NDArray[np.float64]
 PopulationKind = Literal["input", "spiking", "readout"]
@@ -173,6 +175,18 @@ class Projection:
         good = namespace(delays).isfinite(delays) & (delays >= 0)
         yield Condition("delay", delays, good, "a finite value >= 0 (ms)")
 
+    def check_pattern(self, n_sources: int, n_targets: int) -> None:
+        """Raise NetworkError if sparse weights, edited in place, are no whole CSR any more."""
+        if self.kind != "sparse":
+            return
+        where = f"Projection {self.name!r}"
+        check_pattern(where, self.weights, (n_sources, n_targets))
+        if self.delay_per_synapse and self.delays.shape != (self.weights.nnz,):
+            raise NetworkError(
+                f"{where}: there are {self.delays.size} delays for {self.weights.nnz} synapses, "
+                "expected one each. Connect the new weights in a new network."
+            )
+
     def check(self) -> None:
         """Raise ParameterError if a weight or delay has left its domain."""
         for name, values, good, expected in self.conditions():
@@ -205,7 +219,7 @@ class SelfRecurrent:
 
 def self_recurrent(weights: ArrayLike) -> SelfRecurrent:
     """Self-recurrent weights for ``connect(name, name, ...)``, one per neuron (or one for all)."""
-    return SelfRecurrent(np.array(weights, dtype=np.float64))
+    return SelfRecurrent(np.array(real_array(weights, "self_recurrent: weights")))
 
 
 def make_population(
@@ -214,11 +228,12 @@ def make_population(
     """Check and build a population; scalars become one value per neuron."""
     if not name or "->" in name or "." in name:
         raise NetworkError(f"Population name {name!r}: must be non-empty, without '->' and '.'.")
+    size = whole_number(size, f"Population {name!r}: size")
     if size < 1:
         raise ShapeError(f"Population {name!r}: size is {size}, expected at least 1.")
     parameters = {}
     for key in PARAMETERS[kind]:
-        values = np.asarray(given[key], dtype=np.float64)
+        values = real_array(given[key], f"Population {name!r}: {key}")
         if values.shape not in ((), (size,)):
             raise ShapeError(
                 f"Population {name!r}: {key} has shape {values.shape}, expected one number or "
@@ -251,11 +266,9 @@ def make_projection(
     if isinstance(weights, SelfRecurrent):
         kind, values, canonical = "self", _self_weights(name, source, target, weights), True
     elif sp.issparse(weights):
-        kind, values = "sparse", sp.csr_array(weights, dtype=np.float64, copy=True)
-        canonical = bool(values.has_canonical_format)
-        values.sum_duplicates()
+        kind, (values, canonical) = "sparse", to_csr(f"Projection {name!r}", weights)
     else:
-        kind, values, canonical = "dense", np.array(weights, dtype=np.float64, order="C"), True
+        kind, values, canonical = "dense", _dense(name, weights), True
     if kind != "self" and values.shape != (source.size, target.size):
         hint = " If yours is [target, source], pass weights.T." if values.ndim == 2 else ""
         raise ShapeError(
@@ -272,6 +285,10 @@ def make_projection(
         )
     projection.check()
     return projection
+
+
+def _dense(name: str, weights: ArrayLike) -> Floats:
+    return np.array(real_array(weights, f"Projection {name!r}: weights"), order="C")
 
 
 def _self_weights(
@@ -291,7 +308,7 @@ def _self_weights(
 
 
 def _delays(name: str, weights: Any, given: ArrayLike) -> Floats:
-    delays = np.array(given, dtype=np.float64)
+    delays = np.array(real_array(given, f"Projection {name!r}: delays"), order="C")
     per_synapse = (weights.nnz,) if sp.issparse(weights) else weights.shape
     if delays.shape not in ((), (weights.shape[0],), per_synapse):
         raise ShapeError(

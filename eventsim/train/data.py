@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import EventStream, StoredStream
+from eventsim.events.doors import whole_array
 
 Ints = NDArray[np.int64]
 
@@ -125,12 +126,12 @@ def _set_checked(
     data: AnyEvents, stream: EventStream | StoredStream, labels: ArrayLike, class_names: Any
 ) -> None:
     """Set the fields of ``data``, checked."""
-    given = np.asarray(labels)
     kind = type(data).__name__
-    if given.shape != (stream.n_samples,) or (given.size and given.dtype.kind not in "iu"):
+    given = whole_array(labels, f"{kind}: labels")
+    if given.shape != (stream.n_samples,):
         raise ShapeError(
-            f"{kind}: labels have shape {given.shape} and type {given.dtype}, expected "
-            f"({stream.n_samples},) integers, one per sample."
+            f"{kind}: labels have shape {given.shape}, expected ({stream.n_samples},) integers, "
+            "one per sample."
         )
     names = tuple(str(name) for name in class_names)
     bad = np.flatnonzero((given < 0) | (given >= len(names)))
@@ -140,5 +141,5 @@ def _set_checked(
             f"(there are {len(names)} class names)."
         )
     object.__setattr__(data, "stream", stream)
-    object.__setattr__(data, "labels", given.astype(np.int64))
+    object.__setattr__(data, "labels", np.array(given))
     object.__setattr__(data, "class_names", names)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import ParameterError, ShapeError
+from eventsim.events.doors import real_array, whole_array
 from eventsim.events.namespace import namespace, to_host
 from eventsim.train.gradient import AnySeeds
 
@@ -96,9 +97,10 @@ def require_positive(where: str, name: str, value: float) -> None:
 
 def _shares(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats:
     """Shares of classes, NumPy, checked."""
-    given, (n_samples, n_classes) = to_host(labels), shape
+    given, (n_samples, n_classes) = _plain(labels, where), shape
     if given.shape == shape and given.dtype.kind == "f":
-        bad = np.flatnonzero((given < 0).any(axis=1) | (abs(given.sum(axis=1) - 1) > SUM_TOLERANCE))
+        good = (given >= 0).all(axis=1) & (abs(given.sum(axis=1) - 1) <= SUM_TOLERANCE)
+        bad = np.flatnonzero(~good)
         if bad.size:
             raise ParameterError(
                 f"{where}, sample {bad[0]}: shares of the classes are {given[bad[0]].tolist()}, "
@@ -115,4 +117,10 @@ def _shares(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats
             f"{where}, sample {bad[0]}: label is {given[bad[0]]}, expected 0 .. {n_classes - 1}, "
             "the index of an output neuron."
         )
-    return smoothed(given, n_classes, smoothing=0.0)
+    return smoothed(whole_array(given, f"{where}: labels"), n_classes, smoothing=0.0)
+
+
+def _plain(labels: Ints | Floats, where: str) -> Ints | Floats:
+    """Labels as a NumPy array, those of an integer type as they are."""
+    given = labels if np.ma.isMaskedArray(labels) else to_host(labels)
+    return (whole_array if given.dtype.kind in "iu" else real_array)(given, f"{where}: labels")

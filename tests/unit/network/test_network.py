@@ -385,3 +385,34 @@ def test_unknown_backend_and_precision_are_refused():
 def test_second_input_is_refused():
     with pytest.raises(NetworkError, match="input"):
         base().add_input("other", 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ma.array([1.0, 2.0, 3.0, 4.0], mask=[0, 1, 0, 0]), "values are masked"),
+        (np.array([1j, 1, 1, 1]), "complex128"),
+        (["1", "2", "3", "4"], "<U1"),
+        ([1.0, [2.0], 3.0, 4.0], "cannot be made an array"),
+    ],
+)
+def test_values_that_would_lose_a_part_are_refused_at_every_door(values, message):
+    net, column = base(), np.ma.array if isinstance(values, np.ma.MaskedArray) else list
+    net.connect("hidden", "output", np.ones((4, 2)))
+    wide = column([values] * 3)
+    doors = {
+        "threshold": lambda: net.add_population("x", 4, threshold=values),
+        "weights": lambda: net.connect("input", "hidden", wide),
+        "delays": lambda: net.connect("input", "hidden", np.ones((3, 4)), delays=wide),
+        "self_recurrent: weights": lambda: es.self_recurrent(values),
+        "bias": lambda: net.decide("output", np.ones((2, 4)), bias=values),
+    }
+    for name, door in doors.items():
+        with pytest.raises(ShapeError, match=f"{name}.*{message}"):
+            door()
+
+
+@pytest.mark.parametrize("size", [2.5, "3", [3], None, 2**31])
+def test_size_that_is_no_whole_number_or_too_large_is_refused(size):
+    with pytest.raises(ShapeError, match="'a': size: is "):
+        es.Network().add_input("a", size)

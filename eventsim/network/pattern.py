@@ -1,0 +1,99 @@
+"""The pattern of sparse weights: which synapses there are, in CSR, checked wholly.
+
+Kernels follow ``indptr`` and ``indices`` without looking: an index out of range reads or writes
+memory that belongs to something else. Both arrays can come from a file, and can be edited in place
+at any time, so that a network is checked before every run. It costs about as much as asking
+whether the values are finite.
+"""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from eventsim.errors import NetworkError, ShapeError
+
+Index = NDArray[np.signedinteger[Any]]
+
+
+def to_csr(where: str, weights: Any) -> tuple[sp.csr_array, bool]:
+    """Any sparse matrix as a csr_array of float64 without duplicates, and whether it was so before.
+
+    Raises NetworkError for a malformed one and ShapeError for one of another type. New arrays.
+    """
+    if weights.dtype.kind not in "biuf":
+        raise ShapeError(f"{where}: weights are of type {weights.dtype}, expected real numbers.")
+    if weights.format in ("csr", "csc"):
+        # Before any conversion: scipy's own would crash on it.
+        rows, columns = weights.shape if weights.format == "csr" else weights.shape[::-1]
+        n = int(weights.indptr[-1]) if weights.indptr.size else 0
+        parts = (weights.indices[:n], weights.data[:n])
+        _refuse(where, _fault(weights.indptr, *parts, (rows, columns)))
+    elif weights.format == "bsr":
+        try:
+            weights.check_format(full_check=True)
+        except ValueError as error:
+            _refuse(where, str(error))
+    values = sp.csr_array(weights, dtype=np.float64, copy=True)
+    canonical = bool(values.has_canonical_format)
+    values.sum_duplicates()
+    values.prune()
+    return values, canonical
+
+
+def check_pattern(where: str, weights: Any, shape: tuple[int, int]) -> None:
+    """Raise NetworkError unless weights are a whole CSR of that shape, sorted, no duplicates.
+
+    Reads no values, which may be on a device.
+    """
+    indptr, indices = weights.indptr, weights.indices
+    fault = _fault(indptr, indices, weights.data, shape)
+    if fault is None and tuple(weights.shape) != shape:
+        fault = f"their shape is {tuple(weights.shape)}, expected {shape}"
+    if fault is None:
+        fault = _disorder(indptr, indices)
+    _refuse(where, fault)
+
+
+def _fault(indptr: Index, indices: Index, data: Any, shape: tuple[int, int]) -> str | None:
+    """What is wrong with the arrays of a compressed matrix of (major, minor) shape."""
+    n_rows, n_columns = shape
+    for name, values in (("indptr", indptr), ("indices", indices)):
+        if values.dtype.kind != "i" or values.ndim != 1:
+            return f"{name} is an array {values.shape} of {values.dtype}, expected integers in a row"
+    if indptr.size != n_rows + 1 or indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
+        return f"indptr must have {n_rows + 1} entries that ascend from 0"
+    if not indptr[-1] == indices.size == data.size:
+        return (
+            f"indptr ends at {indptr[-1]}, there are {indices.size} indices and {data.size} "
+            "values, expected equal numbers"
+        )
+    if indices.size and not 0 <= indices.min() <= indices.max() < n_columns:
+        entry = int(np.flatnonzero((indices < 0) | (indices >= n_columns))[0])
+        return f"index of entry {entry} is {indices[entry]}, expected 0 .. {n_columns - 1}"
+    return None
+
+
+def _disorder(indptr: Index, indices: Index) -> str | None:
+    """Where entries of one row do not ascend; no index is there twice if they do."""
+    rises = indices[1:] > indices[:-1]
+    if rises.all():
+        return None
+    starts = indptr[1:-1]
+    rises[starts[(starts > 0) & (starts < indices.size)] - 1] = True
+    if rises.all():
+        return None
+    entry = int(np.flatnonzero(~rises)[0]) + 1
+    return (
+        f"index of entry {entry} is {indices[entry]}, after {indices[entry - 1]} in the same row; "
+        "expected ascending indices without duplicates"
+    )
+
+
+def _refuse(where: str, fault: str | None) -> None:
+    if fault is not None:
+        raise NetworkError(
+            f"{where}: sparse weights are malformed: {fault}. Build them anew, and connect them in "
+            "a new network; do not edit indptr or indices in place."
+        )
