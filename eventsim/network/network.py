@@ -225,7 +225,10 @@ class Network:
         NetworkError, ShapeError, ParameterError
             There is no such parameter, groups do not fit it, or values of a group differ.
         """
-        values, numbers = self.parameters().get(key), whole_array(groups, f"share: groups of {key!r}")
+        values, numbers = (
+            self.parameters().get(key),
+            whole_array(groups, f"share: groups of {key!r}"),
+        )
         if values is None:
             raise NetworkError(f"share: no parameter {key!r}; there are {list(self.parameters())}.")
         if numbers.shape != values.shape:

@@ -61,7 +61,9 @@ def _fault(indptr: Index, indices: Index, data: Any, shape: tuple[int, int]) -> 
     n_rows, n_columns = shape
     for name, values in (("indptr", indptr), ("indices", indices)):
         if values.dtype.kind != "i" or values.ndim != 1:
-            return f"{name} is an array {values.shape} of {values.dtype}, expected integers in a row"
+            return (
+                f"{name} is an array {values.shape} of {values.dtype}, expected integers in a row"
+            )
     if indptr.size != n_rows + 1 or indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
         return f"indptr must have {n_rows + 1} entries that ascend from 0"
     if not indptr[-1] == indices.size == data.size:

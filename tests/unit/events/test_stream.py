@@ -243,7 +243,9 @@ def test_arrays_of_the_caller_stay_writable():
 
 
 def test_channel_of_two_to_the_31_is_refused():
-    with pytest.raises(es.errors.ShapeError, match=r"n_channels: is 4,294,967,296, .*2,147,483,647"):
+    with pytest.raises(
+        es.errors.ShapeError, match=r"n_channels: is 4,294,967,296, .*2,147,483,647"
+    ):
         stream([1.0], [2**31], n_channels=2**32)
     with pytest.raises(es.errors.ShapeError, match=r"channels: holds 18446744073709551615"):
         stream([1.0], np.array([2**64 - 1], np.uint64))

@@ -115,9 +115,7 @@ def test_pattern_of_placed_weights_is_checked_without_reading_their_values():
     net = sparse_net()
     projection = net.projections["input->hidden"]
     w = projection.weights
-    object.__setattr__(
-        projection, "weights", PlacedEntries(Unread(), w.indices, w.indptr, w.shape)
-    )
+    object.__setattr__(projection, "weights", PlacedEntries(Unread(), w.indices, w.indptr, w.shape))
     projection.check_pattern(5, 4)
     w.indices[0] = 4
     with pytest.raises(NetworkError, match="entry 0 is 4"):
