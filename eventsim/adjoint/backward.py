@@ -39,12 +39,13 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     Raises
     ------
     NetworkError, ShapeError
-        A seed names an unknown population or does not fit it.
+        The tape is that of another network, or a seed names an unknown population or does not fit.
     """
+    plan, engine = make_plan(net), get_backend(tape.backend)
+    plan.check_tape(tape, "backward")
     loss = np.nan
     if callable(seeds):
         loss, seeds = seeds(net, tape)
-    plan, engine = make_plan(net), get_backend(tape.backend)
     given, tape, xp = tape, place_tape(tape, engine), engine.xp
     by_time = {name: xp.zeros(len(tape[name])) for name in tape.names}
     by_voltage = {name: xp.zeros(len(tape[name])) for name in tape.names}

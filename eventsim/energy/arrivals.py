@@ -17,6 +17,7 @@ from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.namespace import owners
 from eventsim.network import Network, Projection
+from eventsim.plan import make_plan
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -224,6 +225,7 @@ def make_run(net: Network, tape: SpikeTape) -> Run:
             f"Network: has the projections {sorted(net.projections)}, the tape those of "
             f"{sorted(tape.synaptic_events)}. The tape is that of another network."
         )
+    make_plan(net).check_tape(tape, "SpikeTape")
     wires = {name: Wires(projection) for name, projection in net.projections.items()}
     return Run(net, sent, wires, np.asarray(tape.stream.duration, dtype=np.float64))
 

@@ -127,7 +127,7 @@ def simulate_chunk(
         - count_arrivals(p, sources[p.source], begin)
         for p in net.projections.values()
     }
-    tape = SpikeTape(chunk, trains, events, engine.name, precision)
+    tape = SpikeTape(chunk, trains, events, engine.name, precision, structure=plan.structure)
     travelling = {
         name: _travelling(net, name, source, chunk.duration) for name, source in sources.items()
     }

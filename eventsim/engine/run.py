@@ -56,7 +56,9 @@ def simulate(
     trains: dict[str, SpikeTrains] = {}
     events: dict[str, int] = {}
     placed = place_stream(stream, engine)
-    tape = SpikeTape(stream, trains, events, engine.name, precision, placed)
+    tape = SpikeTape(
+        stream, trains, events, engine.name, precision, placed, structure=plan.structure
+    )
     for stage in plan.stages:
         if stage.population.kind == "spiking":
             job = make_job(plan, stage, tape)
@@ -120,6 +122,7 @@ def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:
             f"Population {name!r} is of kind {net.population(name).kind!r}, expected a readout."
         )
     plan = make_plan(net)
+    plan.check_tape(tape, f"Readout {name!r}")
     stage = next(stage for stage in plan.stages if stage.name == name)
     return make_job(plan, stage, tape)
 

@@ -19,6 +19,7 @@ restart_current  float64 [spikes]   I when V is let go (t + refractory), NaN if 
 The arrays are NumPy's, or, on a resident tape, those of the backend that ran: arrays on the device.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,6 +54,12 @@ class SpikeTrains:
 
     def check(self) -> None:
         """Raise ValueError if the arrays contradict each other."""
+        for name, dtype in _TYPES.items():
+            values = getattr(self, name)
+            if values.dtype != dtype or values.ndim != 1:
+                raise ValueError(
+                    f"{name} is an array {values.shape} of {values.dtype}, not {dtype}"
+                )
         lengths = {self.times.size, self.neurons.size, self.current.size, self.restart_current.size}
         if lengths != {int(self.offsets[-1])} or (np.diff(self.offsets) < 0).any():
             raise ValueError(f"spike arrays of lengths {sorted(lengths)} do not fit their offsets")
@@ -130,6 +137,9 @@ class SpikeTape:
     placed_input
         The events of ``stream`` where the arrays of a resident tape are; None for a tape of NumPy
         arrays. It has no currents, and files do not hold it.
+    structure
+        Text that says of which network it is, see :mod:`eventsim.plan.structure`; None for a tape
+        that was made by hand, or written before tapes had it.
     """
 
     stream: EventStream
@@ -138,6 +148,7 @@ class SpikeTape:
     backend: str
     precision: str
     placed_input: SpikeTrains | None = None
+    structure: str | None = None
 
     def __getitem__(self, name: str) -> SpikeTrains:
         if name not in self.trains:
@@ -166,7 +177,7 @@ class SpikeTape:
         """Write the tape to one file, atomically."""
         arrays: dict[str, Any] = {
             "names": np.array(list(self.trains), dtype=str),
-            "run": np.array([self.backend, self.precision]),
+            "run": np.array([self.backend, self.precision, *self._more()]),
             "projections": np.array(list(self.synaptic_events), dtype=str),
             "synaptic_events": np.array(list(self.synaptic_events.values()), dtype=np.int64),
         }
@@ -175,6 +186,10 @@ class SpikeTape:
             for name in _TRAIN_FIELDS:
                 arrays[f"{index}.{name}"] = getattr(trains, name)
         write_arrays(path, arrays, kind="eventsim-tape", version=TAPE_VERSION)
+
+    def _more(self) -> list[str]:
+        """What files of before do not have, as name and value."""
+        return [] if self.structure is None else ["structure", self.structure]
 
     @classmethod
     def load(cls, path: str | Path) -> "SpikeTape":
@@ -193,10 +208,28 @@ class SpikeTape:
                 raise ValueError(f"more spike trains than the {len(trains)} names")
             counts = zip(arrays["projections"], arrays["synaptic_events"], strict=True)
             events = {str(name): int(count) for name, count in counts}
-            backend, precision = (str(value) for value in arrays["run"])
+            backend, precision, *more = (str(value) for value in arrays["run"])
+            structure = _structure_in(more)
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise StorageError(f"{path}: is not a whole tape ({error}).") from error
-        return cls(stream, trains, events, backend, precision)
+        return cls(stream, trains, events, backend, precision, structure=structure)
 
 
+def _structure_in(texts: list[str]) -> str | None:
+    """The structure of a file; None for files from before tapes had it."""
+    if not texts:
+        return None
+    name, text = texts
+    if name != "structure" or not isinstance(json.loads(text), dict):
+        raise ValueError(f"its structure is {text[:40]!r}")
+    return text
+
+
+_TYPES = {
+    "times": "float64",
+    "neurons": "int32",
+    "offsets": "int64",
+    "current": "float64",
+    "restart_current": "float64",
+}
 _TRAIN_FIELDS = ("times", "neurons", "offsets", "size", "current", "restart_current")

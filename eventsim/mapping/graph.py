@@ -35,6 +35,7 @@ from eventsim.errors import ShapeError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.mapping.errors import MappingError
 from eventsim.network import Network, Projection
+from eventsim.plan import make_plan
 
 Ints = NDArray[np.int64]
 Inputs = Literal["external", "placed"]
@@ -147,6 +148,7 @@ def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "extern
         for name, start in starts.items():
             size = net.populations[name].size
             counts[start : start + size] = _counts(name, size, kinds[name], tape.to_host())
+        make_plan(net).check_tape(tape, "axon_graph")
     matrix = _matrix(list(net.projections.values()), starts, (n_axons, n_neurons))
     return AxonGraph(groups, n_axons - n_neurons, counts, matrix)
 

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from eventsim.errors import NetworkError
+from eventsim.events import SpikeTape
 from eventsim.events.namespace import owners
 from eventsim.network import Network, Population, Projection
 from eventsim.network.parts import join_populations
+from eventsim.plan.structure import check_structure, structure_of
 from eventsim.plan.wiring import Wiring, make_wiring
 
 # Sparse afferents are kept with their zeros, as dense ones are, if at least this share of all
@@ -84,6 +86,15 @@ class Stage:
             [self.start_of(p.target) for p in self.projections],
             int(self.member_start[-1]),
         )
+
+    @property
+    def outdated(self) -> bool:
+        """Whether some sparse weights have another pattern than the wiring, if that is made."""
+        if "wiring" not in self.__dict__:
+            return False
+        starts = [self.start_of(p.target) for p in self.projections]
+        places = enumerate(zip(self.projections, starts, strict=True))
+        return any(p.kind == "sparse" and not self.wiring.holds(k, p, s) for k, (p, s) in places)
 
     def start_of(self, name: str) -> int:
         """First neuron of the member of that name."""
@@ -153,12 +164,40 @@ class Plan:
     input: Population
     stages: tuple[Stage, ...]
 
+    @property
+    def populations(self) -> list[Population]:
+        """All populations, the input first."""
+        return [self.input, *(member for stage in self.stages for member in stage.members)]
+
+    @property
+    def projections(self) -> list[Projection]:
+        """All projections, stage by stage."""
+        own = [r for stage in self.stages for r in stage.recurrences if r is not None]
+        return [*(p for stage in self.stages for p in stage.projections), *own]
+
+    @cached_property
+    def structure(self) -> str:
+        """What tapes of the network carry; see :mod:`eventsim.plan.structure`."""
+        return structure_of(self.populations, self.projections)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether sparse weights were given another pattern since their wiring was made."""
+        return any(stage.outdated for stage in self.stages)
+
+    def check_tape(self, tape: SpikeTape, where: str) -> None:
+        """Raise NetworkError if the tape is of another network than the plan."""
+        check_structure(self.populations, self.structure, tape, where)
+
 
 _PLANS: WeakKeyDictionary[Network, tuple[tuple[int, int], Plan]] = WeakKeyDictionary()
 
 
 def make_plan(net: Network) -> Plan:
     """Plan a network, or return its plan if its structure has not changed since.
+
+    Sparse weights whose pattern was changed in place count: they are compared every time, which
+    takes about as long as a look at the values.
 
     Raises
     ------
@@ -167,7 +206,7 @@ def make_plan(net: Network) -> Plan:
     """
     signature = (len(net.populations), len(net.projections))
     known = _PLANS.get(net)
-    if known is None or known[0] != signature:
+    if known is None or known[0] != signature or known[1].outdated:
         known = (signature, _plan(net))
         _PLANS[net] = known
     return known[1]

@@ -41,6 +41,15 @@ class Wiring:
     row: NDArray[np.int32]
     synapse: Index
 
+    def holds(self, k: int, projection: Projection, target_start: int) -> bool:
+        """Whether sparse projection ``k`` still has the pattern that was wired."""
+        rows = slice(self.row_start[k], self.row_start[k + 1] + 1)
+        mine = slice(self.synapse_start[k], self.synapse_start[k + 1])
+        target, begin = self.target[mine], self.synapse_start[k]
+        return np.array_equal(
+            target - np.int32(target_start) if target_start else target, projection.weights.indices
+        ) and np.array_equal(self.out_start[rows] - begin, projection.weights.indptr)
+
 
 def make_wiring(
     projections: Sequence[Projection], target_starts: Sequence[int], n_targets: int
@@ -74,6 +83,7 @@ def make_wiring(
 def _pattern(projection: Projection) -> sp.csr_array:
     """The stored entries of a projection's matrix, zeros included."""
     if projection.kind == "sparse":
+        projection.check_pattern(*projection.weights.shape)  # scipy would crash on it
         w = projection.weights
         return sp.csr_array((np.ones(w.nnz, np.int8), w.indices, w.indptr), shape=w.shape)
     rows, columns = projection.weights.shape

@@ -22,6 +22,7 @@ from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.events.namespace import Array, beside, namespace, owners
 from eventsim.network import Network, Projection
+from eventsim.plan import make_plan
 from eventsim.train.linear import Neurons
 from eventsim.train.voltage import PeakProbe, VoltageProbe
 
@@ -144,6 +145,7 @@ def gradient(net: Network, tape: SpikeTape, seeds: AnySeeds | AnyLoss) -> Gradie
     seeds
         A loss, or derivatives by population, those by voltages among them.
     """
+    make_plan(net).check_tape(tape, "gradient")
     loss = np.nan
     if callable(seeds):
         loss, seeds = seeds(net, tape)

@@ -1,0 +1,60 @@
+"""Which network a tape is of: names, kinds and sizes, and a digest of every sparse pattern.
+
+Values are no part of it: training changes weights between a run and the next, finite differences
+between a run and its gradients. A tape that was written before tapes carried a structure, or made
+by hand, has only the names and sizes of its trains to go by.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from eventsim.errors import NetworkError
+from eventsim.events import SpikeTape
+from eventsim.network import Population, Projection
+
+
+def structure_of(populations: Iterable[Population], projections: Iterable[Projection]) -> str:
+    """The structure as text, whatever the order in which the network was put together."""
+    parts = {f"population {p.name!r}": f"{p.kind} of {p.size}" for p in populations}
+    parts |= {f"projection {p.name!r}": _facts(p) for p in projections}
+    return json.dumps(parts, sort_keys=True)
+
+
+def _facts(projection: Projection) -> str:
+    weights = projection.weights
+    facts = f"{projection.kind}, {tuple(weights.shape)}, {projection.values.size} synapses"
+    if projection.kind != "sparse":
+        return facts
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(weights.indptr.astype("<i8").data)
+    digest.update(weights.indices.astype("<i4").data)
+    return f"{facts} of pattern {digest.hexdigest()}"
+
+
+def check_structure(
+    populations: Iterable[Population], structure: str, tape: SpikeTape, where: str
+) -> None:
+    """Raise NetworkError unless the tape can be one of a network of that structure."""
+    if tape.structure is not None and tape.structure != structure:
+        raise _other_network(where, json.loads(structure), json.loads(tape.structure))
+    here = {p.name: p.size for p in populations if p.kind != "readout"}
+    there = {name: trains.size for name, trains in tape.trains.items()}
+    inputs = [p.name for p in populations if p.kind == "input"]
+    there |= dict.fromkeys(inputs, tape.stream.n_channels)
+    if here != there:
+        raise _other_network(
+            where,
+            {f"population {name!r}": f"of {size}" for name, size in here.items()},
+            {f"population {name!r}": f"of {size}" for name, size in there.items()},
+        )
+
+
+def _other_network(where: str, here: Mapping[str, Any], there: Mapping[str, Any]) -> NetworkError:
+    part = next((p for p in [*here, *there] if here.get(p) != there.get(p)), "structure")
+    return NetworkError(
+        f"{where}: the tape is that of another network. Its {part} is "
+        f"{there.get(part, 'missing')}, that of the network given is {here.get(part, 'missing')}. "
+        "Give the network that ran, or simulate again."
+    )

@@ -1,0 +1,152 @@
+"""A tape and the network that it is given with: they must belong together."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import eventsim as es
+from eventsim.energy import count
+from eventsim.mapping.graph import axon_graph
+from eventsim.plan import make_plan
+from eventsim.train import CrossEntropy
+from eventsim.train.gradient import gradient
+from tests.support.losses import SpikeTimes
+from tests.support.nets import random_net, random_stream
+
+NetworkError = es.errors.NetworkError
+LOSS = SpikeTimes("hidden1")
+
+
+def run(net):
+    return es.simulate(net, random_stream(7, n_samples=2, duration=60.0), backend="cpu")
+
+
+def other_nets():
+    rewired = random_net(1, hidden=(6, 5), sparse=True)
+    w = rewired.projections["input->hidden1"].weights
+    taken = set(w.indices[: w.indptr[1]].tolist())
+    w.indices[: w.indptr[1]] = sorted(list(taken)[1:] + [min(set(range(6)) - taken)])
+    return {
+        "larger": random_net(1, hidden=(9, 5), sparse=True),
+        "smaller": random_net(1, hidden=(3, 5), sparse=True),
+        "deeper": random_net(1, hidden=(6, 5, 4), sparse=True),
+        "dense": random_net(1, hidden=(6, 5)),
+        "rewired": rewired,
+    }
+
+
+@pytest.mark.parametrize("which", other_nets())
+def test_tape_of_another_network_is_refused_wherever_both_are_taken(which):
+    net, tape = other_nets()[which], run(random_net(1, hidden=(6, 5), sparse=True))
+    takers = (
+        lambda: es.backward(net, tape, LOSS),
+        lambda: gradient(net, tape, LOSS),
+        lambda: es.readout_integral(net, tape, "output"),
+        lambda: es.readout_voltage(net, tape, "output", [1.0]),
+        lambda: CrossEntropy(np.zeros(2, int))(net, tape),
+    )
+    for take in takers:
+        with pytest.raises(NetworkError, match="the tape is that of another network. Its"):
+            take()
+    for take in (lambda: count(net, tape), lambda: axon_graph(net, tape)):
+        with pytest.raises((NetworkError, es.errors.ShapeError), match="(?i)tape"):
+            take()
+
+
+def test_refusal_names_the_part_that_differs():
+    tape = run(random_net(1, hidden=(6, 5)))
+    with pytest.raises(NetworkError, match="population 'hidden1' is spiking of 6, .* spiking of 9"):
+        es.backward(random_net(1, hidden=(9, 5)), tape, LOSS)
+
+
+def test_tape_of_other_channels_is_refused():
+    tape = run(random_net(1, hidden=(6, 5)))
+    wider = random_net(1, n_inputs=9, hidden=(6, 5))
+    for one in (tape, replace(tape, structure=None)):
+        with pytest.raises(NetworkError, match="population 'input' is .*of 5"):
+            es.backward(wider, one, LOSS)
+
+
+def test_changed_values_do_not_matter():
+    net = random_net(1, hidden=(6, 5), sparse=True)
+    tape = run(net)
+    for values in net.parameters().values():
+        values *= 1.0 + 1e-9
+    assert np.isfinite(es.backward(net, tape, LOSS).loss)
+
+
+def test_copy_and_file_of_the_network_take_its_tape(tmp_path):
+    net = random_net(1, hidden=(6, 5), sparse=True)
+    tape = run(net)
+    tape.save(tmp_path / "tape.npz")
+    read = es.SpikeTape.load(tmp_path / "tape.npz")
+    assert read.structure == tape.structure is not None
+    for again in (net.copy(), es.Network.from_arrays(net.to_arrays())):
+        assert es.backward(again, read, LOSS).loss == es.backward(net, tape, LOSS).loss
+
+
+def test_tape_of_a_chunk_knows_its_network():
+    net, stream = random_net(1), random_stream(7)
+    tape, _ = es.simulate_chunk(net, stream, backend="cpu")
+    assert tape.structure == make_plan(net).structure
+
+
+def test_old_tape_is_held_to_names_and_sizes():
+    net = random_net(1, hidden=(6, 5), sparse=True)
+    old = replace(run(net), structure=None)
+    assert np.isfinite(es.backward(net, old, LOSS).loss)
+    for which in ("larger", "smaller", "deeper"):
+        with pytest.raises(NetworkError, match="another network"):
+            es.backward(other_nets()[which], old, LOSS)
+
+
+def test_structure_does_not_depend_on_the_order_of_connecting():
+    def build(order):
+        net = es.Network()
+        net.add_input("input", 2)
+        for name in order:
+            net.add_readout(name, 3)
+        for name in order:
+            net.connect("input", name, np.ones((2, 3)))
+        return make_plan(net).structure
+
+    assert build(["a", "b"]) == build(["b", "a"])
+
+
+def sparse_net(columns):
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("hidden", 40)
+    weights = sp.csr_array((np.full(2, 9.0), columns, [0, 2]), shape=(1, 40))
+    net.connect("input", "hidden", weights)
+    return net
+
+
+def test_pattern_that_is_changed_in_place_acts_in_the_next_run():
+    stream = es.EventStream([1.0, 5.0], [0, 0], [0, 2], n_channels=1, duration=50.0)
+    net = sparse_net([0, 1])
+    before = es.simulate(net, stream, backend="cpu")
+    net.projections["input->hidden"].weights.indices[:] = [7, 9]
+    after = es.simulate(net, stream, backend="cpu")
+    expected = es.simulate(sparse_net([7, 9]), stream, backend="cpu")
+    assert sorted(set(before["hidden"].neurons)) == [0, 1]
+    assert after["hidden"].neurons.tolist() == expected["hidden"].neurons.tolist()
+    with pytest.raises(NetworkError, match="input->hidden.*pattern"):
+        es.backward(net, before, SpikeTimes("hidden"))
+
+
+def test_file_from_before_tapes_had_a_structure_is_read(tmp_path):
+    net = random_net(1, hidden=(6, 5), sparse=True)
+    replace(run(net), structure=None).save(tmp_path / "old.npz")
+    read = es.SpikeTape.load(tmp_path / "old.npz")
+    assert read.structure is None
+    assert np.isfinite(es.backward(net, read, LOSS).loss)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "3", "null"])
+def test_file_with_another_structure_than_a_table_is_refused(tmp_path, text):
+    replace(run(random_net(1)), structure=text).save(tmp_path / "tape.npz")
+    with pytest.raises(es.errors.StorageError, match=r"tape\.npz: is not a whole tape"):
+        es.SpikeTape.load(tmp_path / "tape.npz")
