@@ -4,14 +4,22 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.adjoint.finite import (
+    Given,
+    of_neurons,
+    of_spikes,
+    require_finite,
+    require_finite_loss,
+)
 from eventsim.adjoint.gradients import Gradients, PopulationGradients, ProjectionGradients
 from eventsim.adjoint.seeds import Floats, Loss, ReadoutSeed, Seeds, SpikeSeed
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.job import Backend, Job, Source, StageGradients
 from eventsim.engine.members import join_members, member_order
 from eventsim.engine.table import N_READOUT, readout_gradients
-from eventsim.errors import NetworkError, ShapeError
+from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
+from eventsim.events.doors import real_array
 from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network, Population, Projection
 from eventsim.plan import Stage, make_plan
@@ -40,12 +48,14 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     ------
     NetworkError, ShapeError
         The tape is that of another network, or a seed names an unknown population or does not fit.
+    ParameterError
+        A seed or the loss is not finite.
     """
     plan, engine = make_plan(net), get_backend(tape.backend)
     plan.check_tape(tape, "backward")
     loss = np.nan
     if callable(seeds):
-        loss, seeds = seeds(net, tape)
+        loss, seeds = _evaluated(seeds, net, tape)
     given, tape, xp = tape, place_tape(tape, engine), engine.xp
     by_time = {name: xp.zeros(len(tape[name])) for name in tape.names}
     by_voltage = {name: xp.zeros(len(tape[name])) for name in tape.names}
@@ -78,6 +88,12 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     return Gradients(populations, projections, input_times, loss, grazes, decision)
 
 
+def _evaluated(loss: Loss, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+    value, seeds = loss(net, tape)
+    require_finite_loss("backward", value, loss)
+    return value, seeds
+
+
 def _sort_seeds(
     net: Network,
     tape: SpikeTape,
@@ -85,15 +101,15 @@ def _sort_seeds(
     by_time: dict[str, Floats],
     by_voltage: dict[str, Floats],
 ) -> dict[str, ReadoutSeed]:
-    readouts = {}
+    readouts, checked = {}, list[Given]()
     for name, seed in seeds.items():
         population = net.population(name)
         if isinstance(seed, ReadoutSeed):
             if population.kind != "readout":
                 raise NetworkError(f"backward: {name!r} got a ReadoutSeed but is no readout.")
-            shape = (tape.stream.n_samples, population.size)
-            _check_shape(name, "dL/d(integral)", seed.integral, shape)
-            readouts[name] = seed
+            readouts[name] = _readout_seed(name, seed, (tape.stream.n_samples, population.size))
+            place = of_neurons(population.size)
+            checked.append(Given(f"dL/d(integral) of {name!r}", readouts[name].integral, place))
             continue
         if population.kind != "spiking":
             raise NetworkError(
@@ -106,15 +122,29 @@ def _sort_seeds(
             ("dL/dV", seed.voltage, by_voltage),
         ):
             if given is not None:
-                _check_shape(name, kind, given, into[name].shape)
-                into[name] += beside(given, into[name])
+                values = _of_shape(f"{kind} of {name!r}", given, into[name].shape)
+                into[name] += beside(values, into[name])
+                checked.append(Given(f"{kind} of {name!r}", into[name], of_spikes(tape[name])))
+    require_finite("backward", checked)
     return readouts
 
 
-def _check_shape(name: str, kind: str, given: Floats, shape: tuple[int, ...]) -> None:
-    found = given.shape if hasattr(given, "shape") else np.shape(given)
-    if found != shape:
-        raise ShapeError(f"backward: {kind} of {name!r} has shape {found}, expected {shape}.")
+def _readout_seed(name: str, seed: ReadoutSeed, shape: tuple[int, ...]) -> ReadoutSeed:
+    if not seed.time_constant > 0.0:
+        raise ParameterError(
+            f"backward: time_constant of the seed of {name!r} is {seed.time_constant} ms, expected "
+            "a value > 0."
+        )
+    integral = _of_shape(f"dL/d(integral) of {name!r}", seed.integral, shape)
+    return ReadoutSeed(time_constant=seed.time_constant, integral=integral)
+
+
+def _of_shape(what: str, given: Floats, shape: tuple[int, ...]) -> Floats:
+    """A seed as an array of that shape; on the device if it is."""
+    values = given if hasattr(given, "get") else real_array(given, f"backward: {what}")
+    if values.shape != shape:
+        raise ShapeError(f"backward: {what} has shape {values.shape}, expected {shape}.")
+    return values
 
 
 def _readout(engine: Backend, job: Job, seed: ReadoutSeed | None) -> StageGradients:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.adjoint import Gradients, ReadoutSeed, SpikeSeed, backward
+from eventsim.adjoint.finite import Given, require_finite, require_finite_loss
 from eventsim.adjoint.gradients import PopulationGradients, ProjectionGradients
 from eventsim.engine.job import DirectGradients
 from eventsim.errors import ParameterError
@@ -148,7 +149,9 @@ def gradient(net: Network, tape: SpikeTape, seeds: AnySeeds | AnyLoss) -> Gradie
     make_plan(net).check_tape(tape, "gradient")
     loss = np.nan
     if callable(seeds):
-        loss, seeds = seeds(net, tape)
+        given = seeds
+        loss, seeds = given(net, tape)
+        require_finite_loss("gradient", loss, given)
     plain: dict[str, AnySeed] = {}
     direct: list[tuple[Neurons, DirectGradients]] = []
     decided: dict[str, Floats] = {}
@@ -158,6 +161,7 @@ def gradient(net: Network, tape: SpikeTape, seeds: AnySeeds | AnyLoss) -> Gradie
             continue
         if seed.other is not None:
             plain[name] = seed.other
+        _require_finite(name, seed)
         direct += [(term.neurons, term.backward()) for term in seed.terms]
         decided |= seed.decision
     by_input: list[Array] = []
@@ -189,6 +193,16 @@ def merge_seeds(first: AnySeeds, second: AnySeeds, *, weight: float = 1.0) -> di
         scaled = _scaled(seed, weight)
         merged[name] = _added(name, merged[name], scaled) if name in merged else scaled
     return merged
+
+
+def _require_finite(name: str, seed: VoltageSeed) -> None:
+    """Of what :func:`eventsim.adjoint.backward` does not see."""
+    values = [term.by_voltage for term in seed.terms if isinstance(term, VoltageTerm)]
+    given = [Given(f"dL/dV of {name!r}", one, lambda k: f"entry {k}") for one in values]
+    given += [
+        Given(f"dL/d({key})", one, lambda k: f"entry {k}") for key, one in seed.decision.items()
+    ]
+    require_finite("gradient", given)
 
 
 def _of_sources(

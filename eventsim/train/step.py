@@ -6,6 +6,7 @@ for its rates. In between and afterwards each computes the same from the same nu
 :mod:`eventsim.train.parallel`.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.namespace import namespace, to_host
 from eventsim.network import Network
@@ -103,6 +105,12 @@ def train_batch(
     ]
     names = spiking_names(net)
     facts = _add_up(net, group.gather([shard.facts(names) for shard in shards], len(pieces)))
+    if not math.isfinite(facts.loss):
+        raise ParameterError(
+            f"Training, epoch {state.epoch}, batch {state.batch}: the loss is "
+            f"{facts.loss / len(batch)}, expected a finite number. Lower the learning rate or the "
+            "gain, or look at the network's values."
+        )
     hidden = {name: count for name, count in facts.counts.items() if name != config.output}
     penalty, slopes = _rate_band(config, net, hidden, seconds)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eventsim.errors import DataError, NetworkError, ShapeError, StorageError
+from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.train import (
     Augmentation,
@@ -292,3 +292,20 @@ def test_network_that_does_not_fit_the_task_is_refused(data, tmp_path):
     with pytest.raises(DataError, match="no recordings"):
         train(small_net(), data[np.zeros(0, int)], CONFIG, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_loss_that_is_not_finite_stops_training_and_says_where(data, tmp_path, monkeypatch):
+    import eventsim.train.step as step
+
+    make = step.make_loss
+
+    class Broken:
+        def __init__(self, loss):
+            self.loss = loss
+
+        def classify(self, net, tape):
+            return replace(self.loss.classify(net, tape), value=float("nan"))
+
+    monkeypatch.setattr(step, "make_loss", lambda *args, **more: Broken(make(*args, **more)))
+    with pytest.raises(ParameterError, match="Training, epoch 0, batch 0: the loss is nan"):
+        train(small_net(), data, CONFIG, tmp_path)

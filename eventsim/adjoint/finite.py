@@ -1,0 +1,65 @@
+"""What goes into a backward pass must be finite: NaN or infinity is refused, with its place named.
+
+Kernels flush what is tiny, and a comparison with NaN is false: what is not a number might come out
+as one. All arrays are asked together, since on a device every answer has its price.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from eventsim.errors import ParameterError
+from eventsim.events import SpikeTrains
+from eventsim.events.namespace import Array, namespace, to_host
+
+
+class Given(NamedTuple):
+    """An array from a caller: what it is, and how the place of an entry is called."""
+
+    what: str
+    values: Array
+    place: Callable[[int], str]
+
+
+def require_finite(where: str, given: Sequence[Given]) -> None:
+    """Raise ParameterError for the first entry that is not finite."""
+    good: dict[Any, list[Array]] = {}
+    for one in given:
+        xp = namespace(one.values)
+        good.setdefault(xp, []).append(xp.isfinite(one.values).ravel())
+    if all(bool(xp.concatenate(parts).all()) for xp, parts in good.items()):
+        return
+    for what, values, place in given:
+        flat = to_host(values).ravel()
+        bad = np.flatnonzero(~np.isfinite(flat))
+        if bad.size:
+            raise ParameterError(
+                f"{where}: {what} is {flat[bad[0]]} at {place(int(bad[0]))}, expected a finite "
+                "number. Look for a division by zero or an overflow in the loss."
+            )
+
+
+def require_finite_loss(where: str, value: float, loss: object) -> None:
+    """Raise ParameterError unless the value of a loss is finite."""
+    if not np.isfinite(value):
+        raise ParameterError(
+            f"{where}: the loss {type(loss).__name__} is {value}, expected a finite number. Look "
+            "for a division by zero or an overflow in it, or in the network's values."
+        )
+
+
+def of_spikes(trains: SpikeTrains) -> Callable[[int], str]:
+    """Says which spike an entry belongs to."""
+
+    def place(k: int) -> str:
+        offsets = to_host(trains.offsets)
+        sample = int(np.searchsorted(offsets, k, side="right")) - 1
+        return f"spike {k} (sample {sample}, neuron {int(trains.neurons[k])})"
+
+    return place
+
+
+def of_neurons(size: int) -> Callable[[int], str]:
+    """Says which sample and neuron an entry of [samples, size] belongs to."""
+    return lambda k: f"sample {k // size}, neuron {k % size}"
