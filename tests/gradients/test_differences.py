@@ -10,6 +10,7 @@ import functools
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import eventsim as es
 from tests.support.differences import Differences, assert_gradients_match
@@ -151,3 +152,30 @@ def test_gradients_hold_where_bursts_follow_a_strong_self_weight(backend, sparse
     tape = es.simulate(net, stream, backend=backend)
     assert tape["hidden1"].times.size > 3 * stream.n_events / 2
     assert_gradients_match(es.backward(net, tape, loss), rows)
+
+
+def test_gradcheck_takes_a_projection_without_synapses():
+    net = es.Network()
+    net.add_input("input", 2)
+    net.add_population("hidden", 3)
+    net.add_readout("output", 2)
+    net.connect("input", "hidden", np.full((2, 3), 9.0))
+    net.connect("hidden", "output", scipy.sparse.csr_array((3, 2)))
+    stream = es.EventStream([1.0, 9.0], [0, 1], [0, 2], n_channels=2, duration=30.0)
+    check = es.gradcheck(net, stream, SpikeTimes("hidden"))
+    (row,) = [row for row in check.rows if row.name == "hidden->output.weights"]
+    assert (row.n_compared, row.n_left_out) == (0, 0)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_gradcheck_takes_arrays_in_any_order(order):
+    net = es.Network()
+    net.add_input("input", 2)
+    net.add_population("hidden", 3, tau_mem=12.0)
+    weights, delays = np.full((2, 3), 4.0, order=order), np.full((2, 3), 2.5, order=order)
+    delays += np.arange(6).reshape(2, 3)
+    net.connect("input", "hidden", weights, delays=delays)
+    stream = es.EventStream([1.0, 9.0], [0, 1], [0, 2], n_channels=2, duration=50.0)
+    check = es.gradcheck(net, stream, SpikeTimes("hidden"), backend="reference")
+    assert check.n_compared > 0
+    assert check.worst_relative_error < 1e-6
