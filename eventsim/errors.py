@@ -4,9 +4,19 @@ Mistakes of the caller derive from :class:`ValueError` as well, so that code whi
 nothing of eventsim can catch them. Facts are fields, so that a program can react.
 """
 
+from typing import Any
+
 
 class EventSimError(Exception):
     """Base class of everything that eventsim raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is made again from its message, which classes with fields do not take.
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[EventSimError], arguments: tuple[Any, ...]) -> EventSimError:
+    return kind.__new__(kind, *arguments)
 
 
 class EventError(EventSimError, ValueError):
