@@ -13,9 +13,9 @@ another process replaces it.
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from eventsim.datasets.progress import track
 from eventsim.errors import StorageError
 from eventsim.events import Recording, StoredStream, write_stored
+from eventsim.events.storage import remove_abandoned
 from eventsim.folders import cache_folder
 
 T = TypeVar("T")
 
 CACHE_VERSION = 2
-ABANDONED_AFTER = 86400.0  # s since the last write to a file that was never finished
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +153,7 @@ def _prepare(pattern: str) -> None:
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(pattern):
-            if time.time() - left.stat().st_mtime > ABANDONED_AFTER:
-                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        remove_abandoned(folder, pattern)
     except OSError as error:
         raise StorageError(
             f"{folder}: the cache cannot be written ({error}). Let EVENTSIM_CACHE name a folder "

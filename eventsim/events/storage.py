@@ -2,13 +2,16 @@
 
 The format is NumPy's ``.npz`` with two more entries, ``__kind__`` and ``__version__``. A file
 is first written beside its target and then moved over it, so that a reader sees the old
-file or the new one, never half of one. Nothing is unpickled.
+file or the new one, never half of one. What a killed process left half-written is removed by the
+first write into that folder a day later. Nothing is unpickled.
 """
 
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,16 +22,21 @@ from eventsim.errors import StorageError
 
 Arrays = dict[str, NDArray[Any]]
 
+UNFINISHED = ".unfinished"  # ends the name of a file that is being written
+ABANDONED_AFTER = 86400.0  # s since the last write to a file that was never finished
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """An empty file beside ``path`` for the block to fill; moved over ``path`` when it is done.
 
-    If the block raises, the file is removed and ``path`` stays as it was.
+    If the block raises, the file is removed and ``path`` stays as it was. An OSError, as of a full
+    disk, names ``path``.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    remove_abandoned(path.parent, f".*{UNFINISHED}")
+    handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -37,9 +45,35 @@ def replacing(path: str | Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if (cause := _unnamed(error)) is not None:
+            raise _naming(path, cause) from error
         raise
+
+
+def remove_abandoned(folder: Path, pattern: str) -> None:
+    """Remove what processes that were killed have left: files and folders untouched for a day."""
+    for left in folder.glob(pattern):
+        with suppress(OSError):  # another process may remove it as well
+            if time.time() - left.stat().st_mtime > ABANDONED_AFTER:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _unnamed(error: BaseException) -> OSError | None:
+    """The OSError that an error is or hides, if it names no file.
+
+    zipfile raises a ValueError when it closes a file after a write that failed.
+    """
+    found = error.__context__ if isinstance(error, ValueError) else error
+    return found if isinstance(found, OSError) and found.filename is None else None
+
+
+def _naming(path: Path, error: OSError) -> OSError:
+    reason = f"{error.strerror or error}; what was there before is unchanged"
+    if error.errno is None:
+        return OSError(f"{path}: cannot be written: {reason}")
+    return OSError(error.errno, reason, str(path))
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:

@@ -1,6 +1,10 @@
 """Array files that are damaged, foreign, or claim what they do not hold."""
 
+import errno
 import io
+import os
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 
 from eventsim.errors import StorageError
 from eventsim.events import EventStream
+from eventsim.events.storage import write_atomically
 
 STREAM = EventStream([1.0, 2.0, 3.0], [0, 1, 2], [0, 3], n_channels=3, duration=4.0)
 
@@ -70,3 +75,77 @@ def test_encrypted_or_strangely_compressed_file_is_refused(tmp_path, flag, offse
     path.write_bytes(damaged)
     with pytest.raises(StorageError, match="cannot be read as"):
         EventStream.load(path)
+
+
+def limited(tmp_path, line):
+    """Run a program in which no file may grow beyond 4 kB, as on a disk that is full."""
+    program = [
+        "import resource, signal, sys",
+        "import numpy as np",
+        "from eventsim.events.storage import write_arrays",
+        "noise = np.random.default_rng(0).random(100_000)",
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))",
+        "try:",
+        f"    {line}",
+        "except OSError as error:",
+        "    print(error.errno, error)",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(program), str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+    )
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files")
+def test_disk_that_is_full_names_the_file_and_leaves_the_old_one(tmp_path):
+    (tmp_path / "out").write_bytes(b"before")
+    told = limited(tmp_path, "write_arrays(sys.argv[1], {'a': noise}, kind='k', version=1)")
+    assert str(tmp_path / "out") in told
+    assert "what was there before is unchanged" in told
+    assert (tmp_path / "out").read_bytes() == b"before"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_error_without_a_file_keeps_its_number_and_gets_one(tmp_path):
+    def full(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match=r"No space left.*out") as caught:
+        write_atomically(tmp_path / "out", full)
+    assert caught.value.errno == errno.ENOSPC
+    assert caught.value.filename == str(tmp_path / "out")
+
+
+def test_other_errors_pass_as_they_are(tmp_path):
+    def stop(file):
+        try:
+            raise OSError(errno.EIO, "unrelated")
+        except OSError:
+            raise KeyboardInterrupt from None
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "out", stop)
+    assert not list(tmp_path.iterdir())
+
+
+def test_next_write_into_a_folder_removes_what_a_killed_process_left(tmp_path):
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import os, sys; from eventsim.events.storage import write_atomically\n"
+            "write_atomically(sys.argv[1], lambda file: os.kill(os.getpid(), 9))",
+            str(tmp_path / "first"),
+        ]
+    ) as process:
+        process.wait()
+    (left,) = tmp_path.iterdir()
+    write_atomically(tmp_path / "second", lambda file: file.write(b"young"))
+    assert left.exists()  # its process may be at work
+    os.utime(left, (0, 0))
+    write_atomically(tmp_path / "second", lambda file: file.write(b"old"))
+    assert [p.name for p in tmp_path.iterdir()] == ["second"]
