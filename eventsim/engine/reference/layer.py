@@ -221,13 +221,14 @@ def walk(
 def raise_if_runaway(job: Job, walker: Walk, sample: int, neuron: int) -> None:
     """Raise RunawayError if the neuron fires too often."""
     if walker.runs_away():
-        raise RunawayError(
-            population=job.stage.name,
-            sample=sample,
-            neuron=neuron,
-            time=walker.t,
-            limit=RUNAWAY_PER_MS,
-        )
+        raise runaway(job, sample, neuron, walker.t)
+
+
+def runaway(job: Job, sample: int, neuron: int, time: float) -> RunawayError:
+    """The error for a neuron that fires too often."""
+    return RunawayError(
+        population=job.stage.name, sample=sample, neuron=neuron, time=time, limit=RUNAWAY_PER_MS
+    )
 
 
 def forward(job: Job) -> SpikeTrains:

@@ -6,6 +6,9 @@ lower neurons before higher ones; what a spike sends out joins the arrivals of i
 
 Backward, the same steps are read from their end. A spike waits for all that it caused: neurons take
 turns, and each goes back until it meets a spike of which some arrival has not been met yet.
+
+A neuron of a loop runs away if it fires too often within a ms: between two of its arrivals it may
+fire but once, where neurons that excite each other go on for ever.
 """
 
 from bisect import insort
@@ -15,14 +18,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.engine.job import RUNAWAY_PER_MS, Floats, Job, StageGradients
 from eventsim.engine.reference.gather import Arrival, gather
 from eventsim.engine.reference.layer import (
     Spike,
     Step,
     Walk,
     neurons,
-    raise_if_runaway,
+    runaway,
     table_of_spikes,
 )
 from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
@@ -57,6 +60,7 @@ def _run_sample(job: Job, sample: int) -> list[list[Step]]:
         walkers.append(Walk(p, duration, deque(gather(job, sample, neuron))))
         walkers[-1].go_on(start, sample, neuron)
         steps.append(list[Step]())
+    recent = [_Recent() for _ in walkers]
     while True:
         dues = [walker.due() for walker in walkers]
         first = min(range(len(walkers)), key=lambda n: (*dues[n], n), default=None)
@@ -65,12 +69,28 @@ def _run_sample(job: Job, sample: int) -> list[list[Step]]:
         for step in walkers[first].step():
             steps[first].append(step)
             if isinstance(step, Spike):
+                if recent[first].too_many(step.time):
+                    raise runaway(job, sample, first, step.time)
                 ordinal = walkers[first].n_spikes
                 for target, arrival in _caused(job, first, step.time, ordinal):
                     if arrival.time < duration:
                         _join(walkers[target].arrivals, arrival)
-        raise_if_runaway(job, walkers[first], sample, first)
     return steps
+
+
+@dataclass
+class _Recent:
+    """Spikes of one neuron in the ms that began with the one at ``since``; twin of the cpu's."""
+
+    since: float = 0.0
+    count: int = 0
+
+    def too_many(self, time: float) -> bool:
+        """Count a spike; whether there were too many in a ms."""
+        if time - self.since > 1.0:
+            self.since, self.count = time, 0
+        self.count += 1
+        return self.count > RUNAWAY_PER_MS
 
 
 def _join(arrivals: deque[Arrival], arrival: Arrival) -> None:
