@@ -50,7 +50,7 @@ def whole_number(value: Any, where: str) -> int:
 def _unmasked(values: Any, where: str) -> NDArray[Any]:
     if np.ma.isMaskedArray(values) and np.ma.is_masked(values):
         raise ShapeError(
-            f"{where}: {int(np.ma.count_masked(values))} values are masked, expected a plain "
+            f"{where}: {int(np.ma.getmaskarray(values).sum())} values are masked, expected a plain "
             "array. Leave them out with .compressed(), or replace them with .filled(value)."
         )
     try:

@@ -1,6 +1,7 @@
 """What classifying losses share: softmax cross-entropy of logits, and its outcome."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +98,8 @@ def require_positive(where: str, name: str, value: float) -> None:
 
 def _shares(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats:
     """Shares of classes, NumPy, checked."""
-    given, (n_samples, n_classes) = _plain(labels, where), shape
+    given: Any = _plain(labels, where)
+    n_samples, n_classes = shape
     if given.shape == shape and given.dtype.kind == "f":
         good = (given >= 0).all(axis=1) & (abs(given.sum(axis=1) - 1) <= SUM_TOLERANCE)
         bad = np.flatnonzero(~good)
@@ -106,7 +108,8 @@ def _shares(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats
                 f"{where}, sample {bad[0]}: shares of the classes are {given[bad[0]].tolist()}, "
                 "expected values >= 0 whose sum is 1."
             )
-        return given
+        shares: Floats = given
+        return shares
     if given.shape != (n_samples,):
         raise ShapeError(
             f"{where}: labels have shape {given.shape}, expected ({n_samples},), one per sample."
@@ -120,7 +123,9 @@ def _shares(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats
     return smoothed(whole_array(given, f"{where}: labels"), n_classes, smoothing=0.0)
 
 
-def _plain(labels: Ints | Floats, where: str) -> Ints | Floats:
+def _plain(labels: Any, where: str) -> Any:
     """Labels as a NumPy array, those of an integer type as they are."""
     given = labels if np.ma.isMaskedArray(labels) else to_host(labels)
-    return (whole_array if given.dtype.kind in "iu" else real_array)(given, f"{where}: labels")
+    if given.dtype.kind in "iu":
+        return whole_array(given, f"{where}: labels")
+    return real_array(given, f"{where}: labels")

@@ -57,7 +57,10 @@ def read_only(values: Any) -> Any:
 
 
 def _sources(job: Job) -> list[Source]:
-    return [Source(*map(read_only, (s.times, s.channel, s.offsets)), s.size) for s in job.sources]
+    return [
+        Source(read_only(s.times), read_only(s.channel), read_only(s.offsets), s.size)
+        for s in job.sources
+    ]
 
 
 def merged_events(job: Job) -> Merged:
@@ -94,8 +97,8 @@ def since(merged: Merged, begin: Floats) -> Merged:
     kept = merged.times >= np.repeat(begin, n_events)
     before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
     spike = None if merged.spike is None else merged.spike[kept]
-    kept_events = (before[merged.offsets], merged.times[kept], merged.rows[kept])
-    return Merged(*map(read_only, kept_events), spike)
+    offsets, times = read_only(before[merged.offsets]), read_only(merged.times[kept])
+    return Merged(offsets, times, read_only(merged.rows[kept]), spike)
 
 
 def fan_in(job: Job, state: LayerState | None = None) -> FanIn:

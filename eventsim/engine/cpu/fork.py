@@ -10,7 +10,7 @@ import os
 from functools import update_wrapper
 from typing import Any
 
-import numba
+from numba.np.ufunc.parallel import threading_layer
 
 from eventsim.errors import BackendError
 
@@ -44,7 +44,7 @@ def _mark() -> None:
     """Remember, in a child, that its parent had threads."""
     global _FORKED
     try:
-        _FORKED = _FORKED or numba.threading_layer() == "omp"
+        _FORKED = _FORKED or threading_layer() == "omp"
     except ValueError:  # no layer was started
         return
 
