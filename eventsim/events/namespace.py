@@ -48,3 +48,9 @@ def counts_of(index: Array, size: int) -> Array:
     xp = namespace(index)
     # CuPy's bincount looks for the largest entry, which an empty array does not have.
     return xp.bincount(index, minlength=size) if index.size else xp.zeros(size, np.int64)
+
+
+def largest(values: Array, *, least: float = 0.0) -> float:
+    """The largest entry, ``least`` where none is larger or there is none."""
+    # CuPy's max takes no initial value.
+    return max(float(values.max()), least) if values.size else least

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.events.namespace import Array, namespace
+from eventsim.events.namespace import Array, largest, namespace
 from eventsim.train.kernel import Kernel, kernel
 from eventsim.train.linear import Neurons
 
@@ -83,7 +83,7 @@ def _best_inside(states: _States, floor: Array, a: Array, b: Array) -> tuple[Arr
 
 def _states(neurons: Neurons, a: Array, b: Array) -> _States:
     xp, found, n_rows = neurons.xp, neurons.arrivals, neurons.n_rows
-    longest = int((found.first[1:] - found.first[:-1]).max(initial=0)) + 1
+    longest = int(largest(found.first[1:] - found.first[:-1])) + 1
     length = int(np.ceil(np.sqrt(longest)))
     # At least two nodes, so that there is a gap; what is left over lies at the end.
     blocks = max(-(-longest // length), 2)

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from eventsim.engine.job import DirectGradients, Peaks
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import Array, namespace
+from eventsim.events.namespace import Array, largest, namespace
 from eventsim.network import Network
 from eventsim.train.arrivals import Arrivals
 from eventsim.train.kernel import kernel, kernel_slopes
@@ -203,7 +203,7 @@ def _next_asked(found: Arrivals, times: Array) -> Array:
     """Flat number of the first asked time after every arrival, -1 if there is none."""
     xp, (n_rows, n) = namespace(times), times.shape
     # One search for all rows: a row's times are lifted above those of the rows before it.
-    lift = 1.0 + max(float(xp.abs(times).max(initial=0.0)), float(found.time.max(initial=0.0)))
+    lift = 1.0 + max(largest(xp.abs(times)), largest(found.time))
     keys = (times + lift * xp.arange(n_rows)[:, None]).ravel()
     number = xp.searchsorted(keys, found.time + lift * found.row, side="right") - n * found.row
     number = xp.minimum(xp.maximum(number, 0), n)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eventsim.events import SpikeTrains
-from eventsim.events.namespace import beside, counts_of, namespace, owners, to_host
+from eventsim.events.namespace import beside, counts_of, largest, namespace, owners, to_host
 from tests.support.simt.arrays import simt_arrays
 
 
@@ -46,6 +46,15 @@ def test_counts_have_an_entry_for_every_number(xp, index):
     assert namespace(found) is xp
     assert found.dtype == np.int64
     assert to_host(found).tolist() == [index.count(k) for k in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([1.5, -3.0, 2.5], 2.5), ([-1.0], 0.25), ([], 0.25), ([0.25], 0.25)]
+)
+def test_largest_entry_is_at_least_what_is_asked_for(xp, values, expected):
+    found = largest(xp.asarray(np.array(values, np.float64)), least=0.25)
+    assert type(found) is float
+    assert found == expected
 
 
 def test_trains_are_counted_and_cut_where_they_are(xp):

@@ -79,6 +79,17 @@ def test_dropout_matters_in_training_alone(tmp_path):
     )
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy_maximum", "cross_entropy_last"])
+def test_convolution_trains_on_every_backend_alike(fast_backend, loss, tmp_path):
+    config = replace(CONFIG, epochs=1, loss=loss)
+    before, data = network(), two_patterns(16)
+    expected = train(before, data, replace(config, backend="cpu"), tmp_path / "cpu").net
+    found = train(before, data, replace(config, backend=fast_backend), tmp_path / "this").net
+    for key, values in found.to_host().parameters().items():
+        np.testing.assert_allclose(values, expected.parameters()[key], rtol=1e-9, atol=1e-9)
+    assert (expected.decision.weights != before.decision.weights).all()
+
+
 def test_mixed_labels_have_the_classes_of_the_decision(tmp_path):
     config = replace(CONFIG, epochs=1, augmentation=Augmentation(mix=0.4))
     train(network(n_outputs=3), two_patterns(16), config, tmp_path)
