@@ -8,6 +8,7 @@ import pytest
 
 from eventsim.events.namespace import namespace
 from tests.support.simt import arrays
+from tests.support.simt.signatures import SIGNATURES, UFUNCS
 
 xp = arrays.simt_arrays
 HOST = np.arange(5.0)
@@ -54,6 +55,29 @@ def test_the_namespace_is_found_as_that_of_cupy_is(a):
         lambda a: xp.repeat(a, a.astype(int)),
         lambda a: a.repeat(HOST.astype(int)),
         lambda a: xp.bincount(a.astype(int), weights=a),
+        lambda a: a.max(initial=0.0),
+        lambda a: a.min(initial=0.0),
+        lambda a: a.sum(initial=0.0),
+        lambda a: a.sum(where=a > 1.0),
+        lambda a: a.any(where=a > 1.0),
+        lambda a: a.argsort(-1, "stable", None),
+        lambda a: a.argsort(stable=True),
+        lambda a: a.round(decimal=2),
+        lambda a: a.item(0),
+        lambda a: a.get(None, "C", None, True, 0),
+        lambda a: xp.max(a, initial=0.0),
+        lambda a: xp.max(a, None, None, False, 0.0),
+        lambda a: np.max(a, initial=0.0),
+        lambda a: np.sum(a, where=a > 1.0),
+        lambda a: xp.cumsum(a, 0, None, None, None),
+        lambda a: xp.diff(a, to=1),
+        lambda a: xp.zeros(3, like=a),
+        lambda a: xp.full(3, 1.0, device="cpu"),
+        lambda a: xp.asarray(a, like=a),
+        lambda a: xp.exp(a, where=a > 1.0),
+        lambda a: xp.add(a, a, order="C"),
+        lambda a: xp.add(a),
+        lambda a: np.divide(a, a, out=a.copy(), where=a > 1.0),
     ],
 )
 def test_what_mixes_host_and_device_or_cupy_lacks_is_a_type_error(a, refused):
@@ -172,7 +196,7 @@ def test_copies_and_pickles_are_on_the_device(a):
 
 def test_the_tables_hold_only_what_cupy_has():
     cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
-    names = arrays.UFUNCS + arrays.FUNCTIONS + arrays.CREATORS + arrays.CONSTANTS
+    names = [*UFUNCS, *SIGNATURES["function"], *arrays.CONSTANTS]
     assert [name for name in names if not hasattr(cupy, name)] == []
     own = [name for name in dir(arrays.ndarray) if not hasattr(cupy.ndarray, name)]
     assert set(own) == {"__weakref__", "_values"}

@@ -1,7 +1,8 @@
-"""Losses for gradient tests: smooth, and blind to how the spikes happen to be ordered.
+"""Losses for tests.
 
-Coefficients belong to (sample, neuron, how many-eth spike), not to a place in the tape: two
-neurons that swap their order must not make the loss jump.
+Those for gradients are smooth, and blind to how the spikes happen to be ordered: coefficients
+belong to (sample, neuron, how many-eth spike), not to a place in the tape: two neurons that swap
+their order must not make the loss jump.
 """
 
 import math
@@ -9,6 +10,17 @@ import math
 import numpy as np
 
 import eventsim as es
+from eventsim.train import (
+    CTC,
+    ClassTrains,
+    FirstSpike,
+    NearMiss,
+    RateBand,
+    SpikeCount,
+    SumOfLosses,
+    VoltageCrossEntropy,
+)
+from eventsim.train.softmax import smoothed
 
 
 def ranks(spikes):
@@ -76,3 +88,23 @@ class Sum:
             total += value
             seeds |= own
         return total, seeds
+
+
+# Classes of three samples, of three.
+LABELS = np.array([0, 2, 1])
+
+
+def all_losses(name):
+    """Losses of LABELS that between them use everything; ``name`` is a spiking population."""
+    return SumOfLosses(
+        (
+            (1.0, VoltageCrossEntropy(LABELS)),
+            (0.5, VoltageCrossEntropy(smoothed(LABELS, 3, smoothing=0.2), at="last")),
+            (0.3, CTC([(0,), (1, 0), ()], interval=9.0)),
+            (1.0, SpikeCount(LABELS, population=name, miss_margin=3.0)),
+            (0.2, ClassTrains(LABELS, population=name, miss_margin=3.0)),
+            (0.1, FirstSpike(LABELS, population=name, miss_margin=3.0)),
+            (2.0, NearMiss(1.0, margin=3.0)),
+            (1.0, RateBand(10.0, 20.0, strength=0.1)),
+        )
+    )

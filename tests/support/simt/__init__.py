@@ -7,6 +7,7 @@
 ``source.py``      what the text says of its kernels: which have barriers, launch bounds
 ``build.py``       g++ builds of it: plain, under sanitizers, for coverage; cached
 ``arrays.py``      arrays that refuse what CuPy's refuse
+``signatures.py``  what CuPy's functions and methods take; notes what was called
 ``host_device.py`` ``HostDevice``, a :class:`eventsim.engine.cuda.device.Device`
 ``runs.py``        networks and streams that go through every kernel
 ``exercise.py``    goes through them, here or in a process of its own

@@ -4,8 +4,9 @@ Importing this module registers the namespace ``simt_arrays``, to which the arra
 :func:`eventsim.events.namespace.namespace` finds it as it finds ``cupy``.
 
 Refused, with TypeError: mixing with NumPy arrays in any operation, implicit conversion to NumPy,
-``repeat`` with an array of repeats, ``lexsort`` of a tuple. Not there, with AttributeError: what
-CuPy lacks, and what is not written down here yet: add it to the tables below if CuPy 13 has it.
+``repeat`` with an array of repeats, ``lexsort`` of a tuple, and arguments and keywords that are not
+in :mod:`tests.support.simt.signatures`, which are CuPy's. Not there, with AttributeError: what CuPy
+lacks, and what is not written down there yet: add it to the tables if CuPy has it.
 
 Refused though CuPy takes it, because no code of ours should do it: indexing by host arrays and
 lists (a copy to the device at every call), ``bincount`` with weights and the ``at`` of ufuncs
@@ -14,59 +15,28 @@ lists (a copy to the device at every call), ``bincount`` with weights and the ``
 """
 
 import copy
+import functools
 import sys
 import types
 
 import numpy as np
 
+from tests.support.simt.signatures import SIGNATURES, UFUNCS, check, words
+
 NAME = "simt_arrays"
 
 
-def _words(text):
-    return text.split()
-
-
-UFUNCS = _words("""
-    abs absolute add arccos arcsin arctan arctan2 arctanh bitwise_and bitwise_or bitwise_xor cbrt
-    ceil copysign cos cosh deg2rad divide equal exp exp2 expm1 fabs floor floor_divide fmax fmin
-    fmod frexp greater greater_equal heaviside hypot invert isfinite isinf isnan ldexp left_shift
-    less less_equal log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or
-    logical_xor matmul maximum minimum mod multiply negative nextafter not_equal power rad2deg
-    reciprocal remainder right_shift rint sign signbit sin sinh sqrt square subtract tan tanh
-    true_divide trunc
-""")
-
-FUNCTIONS = _words("""
-    all allclose amax amin any append argmax argmin argpartition argsort argwhere around
-    array_equal array_split atleast_1d atleast_2d average bincount broadcast_arrays broadcast_to
-    clip column_stack concatenate copyto count_nonzero cumprod cumsum delete diag diagonal diff
-    digitize dot einsum expand_dims extract flatnonzero flip full_like histogram hstack indices
-    inner interp isclose isin kron lexsort max mean median meshgrid min moveaxis nan_to_num nanmax
-    nanmean nanmin nansum ndim nonzero ones_like outer pad partition percentile prod ptp quantile
-    ravel ravel_multi_index repeat reshape roll rot90 round searchsorted select shape size sort
-    split squeeze stack std sum swapaxes take take_along_axis tensordot tile trace transpose tril
-    triu unique unravel_index var vdot vstack where zeros_like
-""")
-
-CREATORS = _words("arange eye full identity linspace logspace ones tri zeros")
-
-CONSTANTS = _words("""
+CONSTANTS = words("""
     bool_ can_cast dtype e finfo float16 float32 float64 floating iinfo inf int16 int32 int64 int8
     integer intp isscalar issubdtype nan newaxis pi promote_types result_type uint16 uint32 uint64
     uint8
 """)
 
-METHODS = _words("""
-    all any argmax argmin argsort choose clip cumprod cumsum diagonal dot fill flatten max mean
-    min nonzero prod ravel repeat reshape round sort squeeze std sum swapaxes take trace transpose
-    var view
-""")
-
-BINARY = _words("""
+BINARY = words("""
     add sub mul truediv floordiv mod pow matmul and or xor lshift rshift eq ne lt le gt ge
 """)
-REFLECTED = _words("add sub mul truediv floordiv mod pow matmul and or xor lshift rshift")
-UNARY = _words("neg pos abs invert")
+REFLECTED = words("add sub mul truediv floordiv mod pow matmul and or xor lshift rshift")
+UNARY = words("neg pos abs invert")
 
 
 class ndarray:
@@ -246,19 +216,20 @@ def _on_device(function, name):
             return ndarray(result)
         return _wrapped(result)
 
-    called.__name__ = called.__qualname__ = name
-    called.__module__ = NAME
     return called
 
 
-def _method(name):
-    own = _on_device(getattr(np.ndarray, name), name)
+def _as_cupy(kind, name, function):
+    """The function, for calls that CuPy's of this name takes."""
 
-    def method(self, *args, **options):
-        return own(self, *args, **options)
+    def called(*args, **options):
+        check(kind, name, args, options)
+        return function(*args, **options)
 
-    method.__name__ = name
-    return method
+    functools.update_wrapper(called, function, assigned=["__doc__"])
+    called.__name__ = called.__qualname__ = name
+    called.__module__ = NAME
+    return called
 
 
 def _operator(name):
@@ -285,8 +256,9 @@ def _in_place(name):
     return method
 
 
-for _name in METHODS:
-    setattr(ndarray, _name, _method(_name))
+for _name in SIGNATURES["method"]:
+    _own = ndarray.__dict__.get(_name) or _on_device(getattr(np.ndarray, _name), _name)
+    setattr(ndarray, _name, _as_cupy("method", _name, _own))
 for _name in BINARY:
     setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__"))
 for _name in REFLECTED:
@@ -387,17 +359,20 @@ def bincount(x, weights=None, minlength=None):
 
 def _make_namespace():
     module = types.ModuleType(NAME, __doc__)
-    for name in UFUNCS + FUNCTIONS:
-        setattr(module, name, _on_device(getattr(np, name), name))
-    for name in CREATORS:
-        setattr(module, name, _on_device(getattr(np, name), name))
+    own = (
+        array, asarray, ascontiguousarray, asnumpy, empty, empty_like, repeat, lexsort, argsort,
+        sort, searchsorted, bincount,
+    )  # fmt: skip
+    own = {function.__name__: function for function in own}
+    for name in UFUNCS:
+        function = _on_device(getattr(np, name), name)
+        setattr(module, name, _as_cupy("ufunc", name, function))
+    for name in SIGNATURES["function"]:
+        function = own.get(name) or _on_device(getattr(np, name), name)
+        setattr(module, name, _as_cupy("function", name, function))
     for name in CONSTANTS:
         setattr(module, name, copy.copy(getattr(np, name)))
-    for own in (
-        ndarray, array, asarray, ascontiguousarray, asnumpy, empty, empty_like, repeat, lexsort,
-        argsort, sort, searchsorted, bincount,
-    ):  # fmt: skip
-        setattr(module, own.__name__, own)
+    module.ndarray = ndarray
     return module
 
 

@@ -6,42 +6,15 @@ import pytest
 import eventsim as es
 from eventsim.engine import get_backend, place
 from eventsim.events.namespace import namespace, to_host
-from eventsim.train import (
-    CTC,
-    ClassTrains,
-    FirstSpike,
-    NearMiss,
-    RateBand,
-    SpikeCount,
-    SumOfLosses,
-    VoltageCrossEntropy,
-    gradient,
-)
-from eventsim.train.softmax import smoothed
+from eventsim.train import gradient
+from tests.support.losses import all_losses
 from tests.support.nets import lateral_net, random_net, random_stream
 
-LABELS = np.array([0, 2, 1])
 NETS = {
     "dense": lambda: random_net(121, delays="source"),
     "sparse": lambda: random_net(122, sparse=True, delays="synapse"),
     "loop": lambda: lateral_net(123),
 }
-
-
-def all_losses(name):
-    """Losses that between them use everything; ``name`` is a spiking population."""
-    return SumOfLosses(
-        (
-            (1.0, VoltageCrossEntropy(LABELS)),
-            (0.5, VoltageCrossEntropy(smoothed(LABELS, 3, smoothing=0.2), at="last")),
-            (0.3, CTC([(0,), (1, 0), ()], interval=9.0)),
-            (1.0, SpikeCount(LABELS, population=name, miss_margin=3.0)),
-            (0.2, ClassTrains(LABELS, population=name, miss_margin=3.0)),
-            (0.1, FirstSpike(LABELS, population=name, miss_margin=3.0)),
-            (2.0, NearMiss(1.0, margin=3.0)),
-            (1.0, RateBand(10.0, 20.0, strength=0.1)),
-        )
-    )
 
 
 @pytest.mark.parametrize("case", NETS)
