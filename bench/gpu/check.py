@@ -6,22 +6,40 @@ Method   ScSr nets with two hidden populations of 128 and all skips, every time 
          must be equal, and all spikes together at least 100,000 in every case. Double: the same
          neurons as often, times within 1e-9 ms. Gradients of the cross-entropy: the largest
          difference relative to the largest entry of its array. Two runs on the device must give
-         the same bits.
+         the same bits. Silences: the same events, in single precision, with 4 s of nothing after
+         the first half and at the end. Losses of voltages, spikes and parameters left on the
+         device: the maximum behind a network of convolutions with a linear decision, and without;
+         the last value; CTC.
 Answer   see results/gpu-*.jsonl.
 """
 
 import argparse
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import eventsim as es
-from bench.gpu.nets import CASES, loss_of, scsr_net, stream_of
+from bench.gpu.nets import (
+    CASES,
+    N_INPUTS,
+    N_OUTPUTS,
+    loss_of,
+    scsr_net,
+    stream_of,
+    with_silences,
+)
 from bench.gpu.place import Place, options_of, place
 from bench.harness import report
+from eventsim.engine import place as place_net
+from eventsim.events.namespace import to_host
+from eventsim.train import CTC, VoltageCrossEntropy, gradient
 
 LEAST_SPIKES = 100_000
+# ms: exp(-SILENCE / 24 ms), the slowest decay, is zero in single precision.
+SILENCE = 4_000.0
+SILENT = ("dense", "sparse", "loop")
 # ms. Double precision: exp and log are the library's on the host and the device's own there.
 TIMES_WITHIN = {"single": 0.0, "double": 1e-9}
 # Relative to the array's largest entry: sums run in another order, so a gradient in single
@@ -29,12 +47,27 @@ TIMES_WITHIN = {"single": 0.0, "double": 1e-9}
 GRADIENTS_WITHIN = {"single": 1e-5, "double": 1e-9}
 
 
-def run(
-    net: es.Network, stream: es.EventStream, backend: str, precision: Any
-) -> tuple[es.SpikeTape, es.Gradients]:
+@dataclass(frozen=True)
+class Case:
+    """A network, its stream and what it learns.
+
+    ``resident`` leaves spikes, parameters and gradients on the device.
+    """
+
+    net: es.Network
+    stream: es.EventStream
+    loss: Any
+    precisions: tuple[str, ...] = ("single", "double")
+    resident: bool = False
+
+
+def run(case: Case, backend: str, precision: Any) -> tuple[es.SpikeTape, es.Gradients]:
     """A tape and all gradients."""
-    tape = es.simulate(net, stream, backend=backend, precision=precision)
-    return tape, es.backward(net, tape, loss_of(stream.n_samples))
+    net = place_net(case.net, backend=backend) if case.resident else case.net
+    tape = es.simulate(
+        net, case.stream, backend=backend, precision=precision, resident=case.resident
+    )
+    return tape.to_host(), gradient(net, tape, case.loss)
 
 
 def compare_spikes(one: es.SpikeTape, two: es.SpikeTape) -> dict[str, Any]:
@@ -79,21 +112,43 @@ def same_bits(one: tuple[es.SpikeTape, es.Gradients], two: tuple[Any, Any]) -> b
 
 
 def _arrays(gradients: es.Gradients) -> dict[str, np.ndarray]:
-    return gradients.flat() | {"input_times": gradients.input_times}
+    arrays = gradients.flat() | {"input_times": gradients.input_times}
+    return {key: to_host(values) for key, values in arrays.items()}
+
+
+def cases_of(*, host: bool) -> dict[str, Case]:
+    """All of them; small ones for the host build."""
+    size, stream = (8, stream_of(2, 100.0)) if host else (128, stream_of(32, 1000.0))
+    loss = loss_of(stream.n_samples)
+    nets = {name: scsr_net(size, **about) for name, about in CASES.items()}
+    cases = {name: Case(net, stream, loss) for name, net in nets.items()}
+    quiet = with_silences(stream, SILENCE)
+    for name in SILENT:
+        cases[f"{name}, silences"] = Case(nets[name], quiet, loss, ("single",))
+    labels, maps = np.arange(stream.n_samples) % N_OUTPUTS, (4, 3) if host else (24, 30)
+    convolution = es.convolutional(N_INPUTS, maps[:1], N_OUTPUTS, output_maps=maps[1], mean=3.0)
+    words = [(int(k) % 10, (int(k) + 3) % 10) for k in labels]
+    losses = {
+        "convolution, maximum": (convolution, VoltageCrossEntropy(labels)),
+        "maximum": (nets["dense"], VoltageCrossEntropy(labels)),
+        "last": (nets["sparse, delays"], VoltageCrossEntropy(labels, at="last")),
+        "CTC": (nets["dense"], CTC(words)),
+    }
+    for name, (net, own) in losses.items():
+        cases[name] = Case(net, stream, own, resident=True)
+    return cases
 
 
 def rows_of(where: Place) -> list[dict[str, Any]]:
     """One row per case and precision."""
-    size, stream = (8, stream_of(2, 100.0)) if where.host else (128, stream_of(32, 1000.0))
     rows = []
-    for case, about in CASES.items():
-        net = scsr_net(size, **about)
-        for precision in ("single", "double"):
-            there = run(net, stream, "cuda", precision)
-            again = run(net, stream, "cuda", precision)
-            here = run(net, stream, "cpu", precision)
+    for name, case in cases_of(host=where.host).items():
+        for precision in case.precisions:
+            there = run(case, "cuda", precision)
+            again = run(case, "cuda", precision)
+            here = run(case, "cpu", precision)
             worst, key = compare_gradients(there[1], here[1])
-            row = {"bench": "gpu-check", "case": case, "precision": precision}
+            row = {"bench": "gpu-check", "case": name, "precision": precision}
             row |= compare_spikes(there[0], here[0])
             row |= {"gradient_error": worst, "worst_gradient": key}
             row |= {"grazes": there[1].grazes, "repeats_to_the_bit": same_bits(there, again)}

@@ -100,6 +100,16 @@ def poisson(
     return es.EventStream.from_samples(samples, n_channels=n_channels, duration=duration)
 
 
+def with_silences(stream: es.EventStream, silence: float) -> es.EventStream:
+    """The stream with ``silence`` ms after the first half of every sample, and at its end."""
+    half, samples = 0.5 * stream.duration, []
+    for (times, channels), middle in zip(stream, half, strict=True):
+        samples.append((np.where(times < middle, times, times + silence), channels))
+    return es.EventStream.from_samples(
+        samples, n_channels=stream.n_channels, duration=stream.duration + 2.0 * silence
+    )
+
+
 def loss_of(n_samples: int) -> CrossEntropy:
     """Cross-entropy with the labels in turn."""
     return CrossEntropy(np.arange(n_samples) % N_OUTPUTS, time_constant=300.0)

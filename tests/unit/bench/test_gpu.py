@@ -9,7 +9,7 @@ import pytest
 
 from bench.gpu import check, extra, place, run_all, sanitize, shd, small, tools, w1
 from bench.gpu import profile as ncu
-from bench.gpu.nets import CASES, scsr_net, stream_of
+from bench.gpu.nets import CASES, scsr_net, stream_of, with_silences
 from bench.harness import timed
 from eventsim.engine import registry
 from eventsim.engine.cuda import probe
@@ -42,6 +42,16 @@ def test_nets_of_the_check_fire_enough_for_a_hundred_thousand_spikes():
     for about in CASES.values():
         tape = es.simulate(scsr_net(128, **about), stream, backend="cpu", precision="single")
         assert 16 * sum(len(tape[name]) for name in tape.names) > check.LEAST_SPIKES
+
+
+def test_silences_of_the_check_lie_after_the_first_half_and_at_the_end():
+    stream = stream_of(2, 100.0)
+    quiet = with_silences(stream, 4000.0)
+    assert quiet.duration.tolist() == [8100.0, 8100.0]
+    for (times, channels), (later, there) in zip(stream, quiet, strict=True):
+        assert (channels == there).all()
+        assert (later == np.where(times < 50.0, times, times + 4000.0)).all()
+        assert 0 < (later > 4000.0).sum() < later.size
 
 
 def test_row_of_the_check_fails_for_each_thing_that_must_hold():
