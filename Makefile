@@ -61,11 +61,15 @@ $(VENV)/.demo: $(VENV)/.created pyproject.toml setup.py
 	$(PIP) install --quiet --editable '.[demo]'
 	@touch $@
 
-# CuPy for the driver that is here; without a driver nothing is installed and the script says so.
+# One CuPy, that for the driver which is here: `dev` brings one for CUDA 13, and two share a folder.
+# Without a driver nothing is installed and the script says so.
 $(VENV)/.cuda: $(VENV)/.demo
 	@extra=`$(BIN)/python -m bench.gpu.extra` && if test -n "$$extra"; then \
+	  $(PIP) uninstall -qq --yes cupy-cuda12x cupy-cuda13x && \
 	  $(PIP) install --quiet --editable ".[demo,$$extra]" && touch $@; fi
 
 $(VENV)/.dev: $(VENV)/.created pyproject.toml setup.py
 	$(PIP) install --quiet --editable '.[demo,dev]'
-	@touch $@ $(VENV)/.demo
+	@touch $(VENV)/.demo
+	@if rm $(VENV)/.cuda 2>/dev/null; then $(MAKE) $(VENV)/.cuda; fi
+	@touch $@

@@ -1,8 +1,10 @@
 """The scripts for a device: what they do without one, and what they make of what tools say."""
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from bench.harness import timed
 from eventsim.engine import registry
 from eventsim.engine.cuda import probe
 
+ROOT = Path(check.__file__).parents[2]
 NOTHING = probe.Obstacle("no-device", "there is no CUDA device", "Run: nvidia-smi -L.")
 
 
@@ -42,6 +45,26 @@ def test_nets_of_the_check_fire_enough_for_a_hundred_thousand_spikes():
     for about in CASES.values():
         tape = es.simulate(scsr_net(128, **about), stream, backend="cpu", precision="single")
         assert 16 * sum(len(tape[name]) for name in tape.names) > check.LEAST_SPIKES
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("targets", [[".cuda"], [".dev", ".cuda"], [".cuda", ".dev"]])
+def test_make_leaves_one_cupy_that_for_the_driver(targets, tmp_path):
+    """The Makefile with a Python that only notes what it is asked."""
+    python, log = tmp_path / "bin" / "python", tmp_path / "log"
+    python.parent.mkdir()
+    answer = 'case "$*" in *bench.gpu.extra) echo cuda12;; esac'
+    python.write_text(f'#!/bin/sh\necho "$@" >> {log}\n{answer}\n')
+    python.chmod(0o755)
+    (tmp_path / ".created").touch()
+    for target in targets:
+        words = ["make", f"VENV={tmp_path}", str(tmp_path / target)]
+        subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True)
+    # What was told to pip of CuPy, in order; dev brings the one for CUDA 13.
+    cupy = [line for line in log.read_text().splitlines() if "cupy" in line or "-m pip" in line]
+    assert "[demo,cuda12]" in cupy[-1]
+    assert "uninstall" in cupy[-2]
+    assert "cupy-cuda12x cupy-cuda13x" in cupy[-2]
 
 
 def test_silences_of_the_check_lie_after_the_first_half_and_at_the_end():

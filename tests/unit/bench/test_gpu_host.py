@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.gpu import check, shd, small, w1
+from bench.gpu import check, run_all, shd, small, w1
 from bench.gpu.kernels import recorded
 from bench.gpu.nets import CASES
 from bench.gpu.place import place
@@ -44,6 +44,12 @@ def test_timings_run_on_the_host_build(script, name, capsys):
         row["kernel"] for row in kernels
     }
     assert all(row["launches"] >= 1 for row in kernels)
+
+
+def test_all_of_it_runs_on_the_host_build(capfd):
+    assert run_all.main(["--host", "--json", "--repeats", "1"]) == 0
+    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert {"gpu-check", "gpu-w1", "gpu-shd"} <= {row["bench"] for row in rows}
 
 
 @pytest.mark.parametrize("words", [[], ["--profile"]])
