@@ -5,7 +5,6 @@ all. ``load`` holds the events in memory. ``stored`` leaves them in the cache, w
 simulation read the samples of a batch, so that a set may be larger than memory.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 
 from eventsim.datasets.cache import Samples, cached
 from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, StoredDataset, Texts
-from eventsim.errors import DataError, EventSimError
+from eventsim.entries import parse_json
+from eventsim.errors import DataError, EventSimError, StorageError
 from eventsim.events import StoredStream, gather
 
 T = TypeVar("T")
@@ -100,10 +100,17 @@ class Source:
         data = StoredDataset(
             stored,
             stored.columns["labels"],
-            tuple(json.loads(stored.notes["class_names"])) or self.info.classes,
+            _class_names(stored) or self.info.classes,
             self.info,
             stored.columns["groups"],
             keys,
             self.split,
         )
         return data if self.choose is None else data.subset(self.choose(keys))
+
+
+def _class_names(stored: StoredStream) -> tuple[str, ...]:
+    names = parse_json(stored.notes["class_names"], f"{stored.path}, class_names", StorageError)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise StorageError(f"{stored.path}: class_names in its notes are no list of texts.")
+    return tuple(names)

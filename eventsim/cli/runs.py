@@ -8,7 +8,6 @@ result.json  what was measured on held-out data, written at the end
 ===========  ====================================================================
 """
 
-import json
 import shlex
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -22,9 +21,11 @@ import eventsim
 from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.sources import DataSource, majority_guess
 from eventsim.engine import describe_backend
+from eventsim.entries import parse_json_lines, read_json, read_text, read_toml
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events import EventStream
-from eventsim.experiment.files import read_json, write_json
+from eventsim.experiment.files import read_json as read_object
+from eventsim.experiment.files import write_json
 from eventsim.network import Network
 from eventsim.report import Checked, RunRecord, write_report
 from eventsim.train import (
@@ -68,7 +69,7 @@ class RunSettings:
     @classmethod
     def load(cls, folder: Path) -> "RunSettings":
         """Read the settings of a run; raises StorageError if the folder holds none."""
-        values = read_json(folder / "run.json")
+        values = read_object(folder / "run.json")
         try:
             network: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value
@@ -88,7 +89,7 @@ class RunSettings:
 
 def load_config(folder: Path) -> TrainConfig:
     """The TrainConfig of a run."""
-    return TrainConfig.from_dict(read_json(folder / "config.json"))
+    return TrainConfig.from_dict(read_object(folder / "config.json"))
 
 
 def heard_by(net: Path, stream: EventStream) -> EventStream:
@@ -205,13 +206,13 @@ def evaluate_both(
 
 def load_result(folder: Path) -> TrainResult:
     """A finished run as training left it; raises StorageError if the folder holds none."""
-    outcome = read_json(folder / "result.json")
+    outcome = read_object(folder / "result.json")
     path = folder / "metrics.jsonl"
+    history = parse_json_lines(read_text(path, str(path), StorageError), str(path), StorageError)
     try:
-        history = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         chosen = outcome["selected_by_validation"]
         selected = history[-1] if chosen is None else history[chosen["epoch"] - 1]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError) as error:
         raise StorageError(f"{path}: is not whole ({type(error).__name__}: {error}).") from error
     return TrainResult(
         net=load_network(folder / "last.npz"),
@@ -289,16 +290,8 @@ def resume_command(folder: Path) -> str:
 
 def read_config_file(path: Path) -> dict[str, Any]:
     """TrainConfig keys of a TOML or JSON file."""
-    import tomllib
-
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:
-        raise ParameterError(
-            f"--config {path}: cannot be read as {'TOML' if path.suffix == '.toml' else 'JSON'} "
-            f"({error})."
-        ) from error
+    read = read_toml if path.suffix == ".toml" else read_json
+    values = read(path, f"--config {path}", ParameterError)
     if not isinstance(values, Mapping):
         raise ParameterError(f"--config {path}: expected a table of TrainConfig keys.")
     return dict(values)

@@ -8,6 +8,7 @@ import numpy as np
 
 from eventsim import datasets
 from eventsim.datasets import Dataset, DatasetInfo
+from eventsim.entries import check_types, shown
 from eventsim.errors import DataError, StorageError
 from eventsim.events import EventStream
 from eventsim.network import Network
@@ -22,6 +23,12 @@ class DataSource:
 
     name: str
     file: str | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self, where="data")
+        if self.name not in datasets.DATASETS:
+            known = ", ".join(datasets.DATASETS)
+            raise DataError(f"data: name is {shown(self.name)}, expected one of {known}.")
 
     @property
     def info(self) -> DatasetInfo:

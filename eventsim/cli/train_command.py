@@ -1,6 +1,5 @@
 """``eventsim train`` and ``eventsim demo``."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +31,7 @@ from eventsim.cli.terminal import (
     stderr,
 )
 from eventsim.engine.registry import set_threads as use_threads
+from eventsim.entries import parse_word, shown
 from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.train import ProcessGroup, TrainConfig, connect
 from eventsim.train.launch import find_launch, why_no_launch
@@ -140,11 +140,8 @@ def _assign(values: dict[str, Any], text: str) -> None:
     """Set one key, ``key=value`` or ``group.key=value``, whose value is JSON or a plain word."""
     path, equals, given = text.partition("=")
     if not equals or not path:
-        raise ParameterError(f"--set {text}: expected KEY=VALUE, such as gain=10.")
-    try:
-        value = json.loads(given)
-    except ValueError:
-        value = given
+        raise ParameterError(f"--set {shown(text)}: expected KEY=VALUE, such as gain=10.")
+    value = parse_word(given, f"--set {shown(text)}", ParameterError)
     group, dot, key = path.strip().partition(".")
     if not dot:
         values[group] = value
@@ -152,7 +149,7 @@ def _assign(values: dict[str, Any], text: str) -> None:
     if not isinstance(values.get(group), Mapping):
         known = [name for name, held in values.items() if isinstance(held, Mapping)]
         raise ParameterError(
-            f"--set {text}: {group!r} is no group of keys, expected one of {known}."
+            f"--set {shown(text)}: {shown(group)} is no group of keys, expected one of {known}."
         )
     values[group] = {**values[group], key: value}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from eventsim.clocked.backward import BIP
 from eventsim.clocked.losses import CrossEntropyLoss, VanRossumLoss
+from eventsim.entries import check_types, shown
 from eventsim.errors import ParameterError
 from eventsim.train import TrainConfig
 
@@ -42,6 +43,7 @@ class ClockedConfig:
     clip: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         _require("dt", self.dt, 0 < self.dt <= 1, "0 < dt <= 1 (ms)")
         train = self.train
         others = [name for name in train.bip if name not in BIP]
@@ -104,4 +106,4 @@ class ClockedConfig:
 
 def _require(name: str, value: object, good: bool, expected: str) -> None:
     if not good:
-        raise ParameterError(f"ClockedConfig: {name} is {value!r}, expected {expected}.")
+        raise ParameterError(f"ClockedConfig: {name} is {shown(value)}, expected {expected}.")

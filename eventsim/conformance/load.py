@@ -3,7 +3,6 @@
 The format is described in :mod:`eventsim.conformance.case`.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from importlib.resources import files
@@ -22,7 +21,7 @@ from eventsim.conformance.case import (
     Event,
     Synapse,
 )
-from eventsim.entries import Entry, names_in, read_text
+from eventsim.entries import Entry, names_in, read_json
 from eventsim.errors import CaseError, EventSimError
 from eventsim.network.parts import PARAMETERS
 
@@ -66,11 +65,7 @@ def _folder() -> Traversable:
 
 def _read(path: Traversable, label: str) -> Case:
     place = f"Case file {label}"
-    text = read_text(path, place, CaseError)
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise CaseError(f"{place}: is not JSON ({error}).") from error
+    value = read_json(path, place, CaseError)
     return _parse(Entry(place, value, CaseError), path.name.removesuffix(".json"))
 
 

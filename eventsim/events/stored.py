@@ -31,6 +31,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.entries import parse_json
 from eventsim.errors import EventError, EventSimError, ShapeError, StorageError
 from eventsim.events.storage import replacing
 from eventsim.events.stream import EventStream, Floats, Ints, in_groups
@@ -375,7 +376,8 @@ def _described(file: Any, path: Path) -> StoredStream:
             "anew, or use the eventsim that wrote it."
         )
     text = _member(file, "notes", 1)[...].tobytes()
-    notes = {str(k): str(v) for k, v in json.loads(text).items()}
+    written = parse_json(text.decode(), f"{path}, notes", StorageError)
+    notes = {str(k): str(v) for k, v in written.items()}
     sizes = [_member(file, name, 1).shape[0] for name in _EVENT_FIELDS]
     offsets = _member(file, "offsets", 1)[...].astype(np.int64)
     duration = _member(file, "duration", 1)[...].astype(np.float64)

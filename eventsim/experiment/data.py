@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from eventsim import datasets
 from eventsim.datasets import Dataset, StoredDataset, fsdd, spoken_digits
 from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.entries import check_types, shown
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import concatenate
 from eventsim.train import LabelledEvents, StoredLabelledEvents
@@ -68,10 +69,10 @@ class DataSettings:
     in_memory: bool = True
 
     def __post_init__(self) -> None:
-        given: Any = self.held_out
-        names = isinstance(given, list | tuple) and all(isinstance(name, str) for name in given)
-        _require("held_out", given, names, "a list of names")
-        object.__setattr__(self, "held_out", tuple(given))
+        by_name = isinstance(self.encoder, Mapping)
+        _require("encoder", self.encoder, by_name, "parameters of CochleaEncoder by name")
+        check_types(self, where="data")
+        object.__setattr__(self, "held_out", tuple(self.held_out))
         if self.name not in datasets.DATASETS:
             known = ", ".join(datasets.DATASETS)
             _require("name", self.name, False, f"one of {known}")
@@ -107,7 +108,9 @@ class DataSettings:
     def _encoder(self) -> CochleaEncoder:
         """The encoder of FSDD, with what is asked for."""
         try:
-            return replace(fsdd.ENCODER, **self.encoder)
+            encoder = replace(fsdd.ENCODER, **self.encoder)
+            check_types(encoder)
+            return encoder
         except ParameterError as error:
             raise ParameterError(f"data: encoder: {error}") from error
         except TypeError as error:
@@ -228,4 +231,4 @@ def evenly(n: int, limit: int | None) -> NDArray[np.int64] | None:
 
 def _require(name: str, value: object, good: bool, expected: str) -> None:
     if not good:
-        raise ParameterError(f"data: {name} is {value!r}, expected {expected}.")
+        raise ParameterError(f"data: {name} is {shown(value)}, expected {expected}.")

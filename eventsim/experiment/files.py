@@ -5,18 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from eventsim import entries
 from eventsim.errors import StorageError
 from eventsim.events.storage import write_atomically
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """An object from a JSON file; raises StorageError if it cannot be one."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StorageError(f"{path}: no such file; {path.parent} is no run of eventsim.") from None
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: cannot be read as JSON ({error}).") from error
+    if not path.exists():
+        raise StorageError(f"{path}: no such file; {path.parent} is no run of eventsim.")
+    values = entries.read_json(path, str(path), StorageError)
     if not isinstance(values, dict):
         raise StorageError(f"{path}: expected a JSON object.")
     return values

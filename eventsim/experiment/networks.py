@@ -4,8 +4,9 @@ import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from eventsim.entries import check_types, shown
 from eventsim.errors import ParameterError
 from eventsim.network import DistanceLateral, Network, RandomLateral, convolutional, rsnn, scsr
 
@@ -92,13 +93,10 @@ class NetworkSettings:
     spread: float = 1.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         pairs = ("delays", "forward_delays", "output_delays")
         for name in ("hidden", "kernel", "stride", *pairs):
-            given: Any = getattr(self, name)
-            self._require(name, isinstance(given, list | tuple), "a list")
-            object.__setattr__(self, name, tuple(given))
-        for name, allowed in (("model", get_args(Model)), ("lateral", get_args(LateralName))):
-            self._require(name, getattr(self, name) in allowed, f"one of {', '.join(allowed)}")
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("hidden", "kernel", "stride"):
             sizes = getattr(self, name)
             whole = all(type(size) is int and size >= 1 for size in sizes)
@@ -107,8 +105,6 @@ class NetworkSettings:
             self._require(name, whole and of_two, expected)
         maps = self.output_maps
         self._require("output_maps", type(maps) is int and maps >= 1, "a whole number >= 1")
-        for name in ("self_recurrent", "skip"):
-            self._require(name, isinstance(getattr(self, name), bool), "true or false")
         for name in ("tau_mem", "tau_syn", "spread"):
             self._require(name, _is_number(getattr(self, name), above=0.0), "a number > 0")
         for name in ("refractory", "mean"):
@@ -227,7 +223,7 @@ class NetworkSettings:
     def _require(self, name: str, good: bool, expected: str) -> None:
         if not good:
             raise ParameterError(
-                f"NetworkSettings: {name} is {getattr(self, name)!r}, expected {expected}."
+                f"NetworkSettings: {name} is {shown(getattr(self, name))}, expected {expected}."
             )
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from eventsim.clocked import train_clocked
+from eventsim.entries import parse_json
 from eventsim.errors import EventSimError, StorageError
 from eventsim.experiment.data import AnyEvents
 from eventsim.experiment.errors import RecipeError
@@ -340,7 +341,9 @@ def _counts(trial: Any) -> bool:
 def _line(trial: Any) -> TrialLine:
     state, reached = trial.state.name.lower(), max(trial.intermediate_values, default=0)
     values = {
-        key: json.loads(value) if isinstance(value, str) else value
+        key: parse_json(value, f"trial {trial.number}, {key}", StorageError)
+        if isinstance(value, str)
+        else value
         for key, value in trial.params.items()
     }
     value = trial.value if state == "complete" else None

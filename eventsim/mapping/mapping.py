@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.chips import Chip
+from eventsim.entries import read_json
 from eventsim.errors import StorageError
 from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
@@ -114,17 +115,24 @@ class Mapping:
 
 def load_cores(path: str | Path) -> dict[str, Cores]:
     """The core of every neuron by population, from a file of :meth:`Mapping.save`."""
+    if not Path(path).exists():
+        raise StorageError(f"{path}: no such file, expected a mapping of eventsim.")
+    values = read_json(Path(path), str(path), StorageError)
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
         if values["format"] != FORMAT or values["version"] != VERSION:
             raise ValueError(f"format {values['format']!r}, version {values['version']!r}")
-        return {name: np.array(cores, dtype=np.int32) for name, cores in values["cores"].items()}
-    except FileNotFoundError:
-        raise StorageError(f"{path}: no such file, expected a mapping of eventsim.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {name: _cores(name, cores) for name, cores in values["cores"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(
             f"{path}: is no mapping of version {VERSION} ({type(error).__name__}: {error})."
         ) from error
+
+
+def _cores(name: str, given: Any) -> Cores:
+    largest = np.iinfo(np.int32).max
+    if not isinstance(given, list) or not all(type(c) is int and 0 <= c <= largest for c in given):
+        raise ValueError(f"the cores of {name!r} are no list of whole numbers >= 0")
+    return np.array(given, dtype=np.int32)
 
 
 def map_network(

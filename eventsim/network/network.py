@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.entries import parse_json
 from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events.doors import whole_array
 from eventsim.events.namespace import Array, beside, namespace, to_host
@@ -306,7 +307,7 @@ class Network:
         """Rebuild what :meth:`to_arrays` described; raises StorageError if it is incomplete."""
         net = cls()
         try:
-            structure = json.loads(str(arrays["structure"]))
+            structure = parse_json(str(arrays["structure"]), "Network: the structure", StorageError)
             for name, size, kind in structure["populations"]:
                 given = {
                     key.removeprefix(f"{name}."): values

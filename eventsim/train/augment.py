@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.entries import check_types
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream
 from eventsim.events.transforms import (
@@ -77,6 +78,7 @@ class Augmentation:
     mix: float = 0.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         object.__setattr__(self, "sensor_size", tuple(self.sensor_size))
         for item in fields(self):
             if item.name == "sensor_size":

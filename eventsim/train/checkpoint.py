@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.engine import place
+from eventsim.entries import parse_json
 from eventsim.errors import StorageError
 from eventsim.events import EventStream
 from eventsim.events.storage import read_arrays, write_arrays
@@ -162,8 +163,9 @@ def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState
     """
     arrays = read_arrays(path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
     try:
-        _check_origin(path, json.loads(str(arrays["origin"])), origin)
-        progress = json.loads(str(arrays["progress"]))
+        stored = parse_json(str(arrays["origin"]), f"{path}, origin", StorageError)
+        _check_origin(path, stored, origin)
+        progress = parse_json(str(arrays["progress"]), f"{path}, progress", StorageError)
         net = place(Network.from_arrays(_under("net", arrays)), backend=config.backend)
         selected = _under("selected", arrays)
         optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())

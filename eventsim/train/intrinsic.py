@@ -53,6 +53,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.entries import check_types
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.events.namespace import beside, namespace, to_host
@@ -91,6 +92,7 @@ class SpiKL:
     tau_mem_bounds: tuple[float, float] = (10.0, 160.0)
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in ("resistance", "tau_mem", "push"):
             self._require(name, 0 <= getattr(self, name) < math.inf, "a finite value >= 0")
         for name in ("mean_rate", "floor"):

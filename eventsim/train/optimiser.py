@@ -52,6 +52,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.entries import check_types
 from eventsim.errors import ParameterError, ShapeError, StorageError
 from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network
@@ -100,6 +101,7 @@ class LearningRates:
     delays: float = 2e-2
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name, value in asdict(self).items():
             if not (value >= 0 and math.isfinite(value)):
                 raise ParameterError(
@@ -138,6 +140,7 @@ class AdamSettings:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not self.weight_decay >= 0:
             raise ParameterError(
                 f"AdamSettings: weight_decay is {self.weight_decay}, expected a value >= 0."

@@ -1,12 +1,12 @@
 """from_nir: a NIR graph as a network, or why it cannot be one."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from eventsim.entries import parse_json, shown
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.network import Network
 from eventsim.network.nir.dialects import DIALECTS, OUT_OF_REACH, Target, find_dialect, from_leak
@@ -130,7 +130,7 @@ def _largest_tau(node: Any) -> float:
 def _find_neurons(nir: Any, graph: Any, reading: _Reading) -> dict[str, _Neurons]:
     """Populations by the names of their nodes: one input, and at least one more."""
     neurons = {}
-    written = json.loads(graph.metadata.get("eventsim_populations", "[]"))
+    written = _said_names(graph, "populations")
     for name in _in_order(written, graph.nodes):
         node = graph.nodes[name]
         # The package nir puts inputs of its own before neurons that have none.
@@ -155,6 +155,17 @@ def _in_order(written: list[str], nodes: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*known, *inputs, *nodes]))
 
 
+def _said_names(graph: Any, what: str) -> list[Any]:
+    """What eventsim wrote of the order of populations or projections."""
+    key = f"eventsim_{what}"
+    found = parse_json(
+        str(graph.metadata.get(key, "[]")), f"from_nir: {key} in the metadata", NetworkError
+    )
+    if not isinstance(found, list):
+        raise NetworkError(f"from_nir: {key} in the metadata is {shown(found)}, expected a list.")
+    return found
+
+
 def _by_pair(graph: Any, neurons: Mapping[str, _Neurons]) -> list[list[Chain]]:
     """The chains of every pair of populations, in the order in which eventsim wrote them."""
     sizes = {name: found.end.size for name, found in neurons.items()}
@@ -163,7 +174,7 @@ def _by_pair(graph: Any, neurons: Mapping[str, _Neurons]) -> list[list[Chain]]:
     for chain in chains(graph, sizes, inner):
         named = (neurons[chain.source].end.name, neurons[chain.target].end.name)
         pairs.setdefault(named, []).append(chain)
-    written = [tuple(pair) for pair in json.loads(graph.metadata.get("eventsim_projections", "[]"))]
+    written = [tuple(pair) for pair in _said_names(graph, "projections") if isinstance(pair, list)]
     known = [pair for pair in written if pair in pairs]
     return [pairs[pair] for pair in known + [pair for pair in pairs if pair not in known]]
 

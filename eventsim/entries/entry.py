@@ -1,16 +1,16 @@
-"""Files that people write, TOML or JSON: checked value by value, with the places of mistakes.
+"""Values of files that people write: checked one by one, with the places of mistakes.
 
 An :class:`Entry` is a value and its place. What it refuses becomes an error of the class that it
 was made with: where, what came, what was expected.
 """
 
 import difflib
-import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
+from eventsim.entries.types import shown
 from eventsim.errors import EventSimError
 
 ErrorType = type[EventSimError]
@@ -21,7 +21,6 @@ _NUMBERS = {
     "not negative": "a finite number >= 0",
     "positive": "a finite number > 0",
 }
-SHOWN = 60  # characters of a wrong value
 LARGEST = (
     1e300  # beyond it a number counts as infinite; a whole number may be larger than any float
 )
@@ -47,9 +46,7 @@ class Entry:
 
     def wrong(self, expected: str) -> EventSimError:
         """The error that says what came and what was expected."""
-        text = repr(self.value)
-        came = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
-        return self.error(f"{self.place}: is {came}, expected {expected}.")
+        return self.error(f"{self.place}: is {shown(self.value)}, expected {expected}.")
 
     def inner(self, key: str, value: Any) -> "Entry":
         """A value inside this one."""
@@ -89,7 +86,7 @@ class Entry:
 
     def one_of(self, choices: Collection[str]) -> Any:
         """One of these."""
-        if self.value not in choices:
+        if not isinstance(self.value, str) or self.value not in choices:
             raise self.wrong(f"one of {', '.join(choices)}")
         return self.value
 
@@ -118,22 +115,6 @@ def unknown(what: str, name: str, known: Iterable[str], *, otherwise: str) -> st
     names = tuple(known)
     hint = _meant(name, names) or otherwise
     return f"{what} {name!r} is unknown; there are {', '.join(names)}. {hint}"
-
-
-def read_text(path: Traversable, label: str, error: ErrorType) -> str:
-    """A file's text; ``error`` with the label if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise error(f"{label}: cannot be read ({problem}).") from problem
-
-
-def read_toml(path: Traversable, label: str, error: ErrorType) -> dict[str, Any]:
-    """As :func:`read_text`, and parsed; ``error`` if it is no TOML."""
-    try:
-        return tomllib.loads(read_text(path, label, error))
-    except tomllib.TOMLDecodeError as problem:
-        raise error(f"{label}: is not TOML ({problem}).") from problem
 
 
 def _meant(name: str, known: Collection[str]) -> str:

@@ -1,0 +1,121 @@
+"""JSON and TOML of unknown origin: parsed, or refused by one error that names where it came from.
+
+The parsers of the standard library raise a ``RecursionError`` at deep nesting and a bare
+``ValueError`` at long numbers; others of their values break whatever handles them later. So what is
+nested deeper than ``DEEPEST`` levels is refused, whole numbers of more than 64 bits, and texts that
+cannot be written down again (half of a surrogate pair, a zero character). A JSON file may hold
+``NaN`` and ``Infinity``, as the metrics of a run do; who expects a finite number checks it.
+"""
+
+import json
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from eventsim.errors import EventSimError
+
+DEEPEST = 50  # levels; files of eventsim have at most six
+LARGEST_WHOLE = 1 << 64
+LONGEST_WORD = 1000  # characters of a value that is no JSON
+
+_ErrorType = type[EventSimError]
+
+
+def read_text(path: Traversable, label: str, error: _ErrorType) -> str:
+    """A file's text; ``error`` with the label if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as problem:  # no UTF-8; a name with a zero character
+        raise error(f"{label}: cannot be read ({problem}).") from problem
+
+
+def read_json(path: Traversable, label: str, error: _ErrorType) -> Any:
+    """As :func:`read_text`, and :func:`parse_json`."""
+    return parse_json(read_text(path, label, error), label, error)
+
+
+def read_toml(path: Traversable, label: str, error: _ErrorType) -> dict[str, Any]:
+    """As :func:`read_text`, and :func:`parse_toml`."""
+    return parse_toml(read_text(path, label, error), label, error)
+
+
+def parse_json(text: str, label: str, error: _ErrorType) -> Any:
+    """The value of a JSON text; ``error`` with the label if it is none."""
+    return _parsed(json.loads, "JSON", text, label, error)
+
+
+def parse_word(text: str, label: str, error: _ErrorType) -> Any:
+    """As :func:`parse_json`; a text of one line that is no JSON is itself the value."""
+    try:
+        json.loads(text)
+    except RecursionError:
+        pass
+    except ValueError:
+        if len(text) <= LONGEST_WORD and text.isprintable():
+            return text
+    return parse_json(text, label, error)
+
+
+def parse_json_lines(text: str, label: str, error: _ErrorType) -> list[dict[str, Any]]:
+    """The objects of a text with one in every line."""
+    found = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        value = parse_json(line, f"{label}, line {number}", error)
+        if not isinstance(value, dict):
+            raise error(f"{label}, line {number}: is no JSON object.")
+        found.append(value)
+    return found
+
+
+def parse_toml(text: str, label: str, error: _ErrorType) -> dict[str, Any]:
+    """The tables of a TOML text; ``error`` with the label if it is none."""
+    values: dict[str, Any] = _parsed(tomllib.loads, "TOML", text, label, error)
+    return values
+
+
+def _parsed(
+    parse: Callable[[str], Any], what: str, text: str, label: str, error: _ErrorType
+) -> Any:
+    try:
+        value = parse(text)
+    except RecursionError as problem:
+        raise error(_too_deep(label)) from problem
+    except ValueError as problem:
+        raise error(f"{label}: is not {what} ({problem}).") from problem
+    _check(value, label, error)
+    return value
+
+
+def _check(value: Any, label: str, error: _ErrorType) -> None:
+    """Raise for values that would break what handles them; level by level, not recursive."""
+    level, depth = [value], 0
+    while level:
+        if depth > DEEPEST:
+            raise error(_too_deep(label))
+        for one in level:
+            if isinstance(one, int) and not -LARGEST_WHOLE < one < LARGEST_WHOLE:
+                raise error(f"{label}: holds a whole number of more than 64 bits.")
+            if isinstance(one, str) and ("\0" in one or not _is_unicode(one)):
+                raise error(f"{label}: holds a text with a character that no text has.")
+        level, depth = [inner for one in level for inner in _inside(one)], depth + 1
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from value
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _too_deep(label: str) -> str:
+    return f"{label}: is nested more than {DEEPEST} levels deep, which no file of eventsim is."
