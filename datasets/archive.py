@@ -1,10 +1,10 @@
-"""Packed files (zip, gzip, npz) of unknown origin: unpacked up to a bound, never past it."""
+"""Packed files (zip, gzip, npz) of unknown origin: unpacked up to a bound, never past it.
+
+How much more a file may be unpacked than packed: :mod:`eventsim.events.npz`.
+"""
 
 import gzip
-import io
-import math
 import shutil
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -12,14 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from eventsim.datasets.cache import scratch_folder
 from eventsim.errors import DataError
+from eventsim.events import npz
 
-LARGEST_RATIO = 100  # unpacked over packed; recorded events and sound reach 2 to 5
 _PIECE = 1 << 20
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -86,7 +84,7 @@ def zip_names(path: Path) -> list[str]:
 
 
 def read_npz(path: Path, names: Sequence[str], *, kinds: str) -> dict[str, NDArray[Any]]:
-    """One-dimensional arrays of an ``.npz`` file. Views of what was read.
+    """One-dimensional arrays of an ``.npz`` file. New arrays.
 
     Parameters
     ----------
@@ -101,43 +99,21 @@ def read_npz(path: Path, names: Sequence[str], *, kinds: str) -> dict[str, NDArr
         As :func:`read_zip`, or an array is missing, of another shape or type, or claims another
         size than it has.
     """
-    members = read_zip(path, wanted={f"{name}.npy" for name in names}.__contains__, largest=1 << 34)
-    arrays = {name.removesuffix(".npy"): _array(path, name, data) for name, data in members}
-    missing = [name for name in names if name not in arrays]
-    if missing:
-        raise DataError(f"{path}: has no array {', '.join(missing)}. Expected {', '.join(names)}.")
-    for name, array in arrays.items():
-        if array.ndim != 1 or array.dtype.kind not in kinds:
+    with npz.opened(path, expected="an npz file of events", error=DataError) as archive:
+        claims = archive.claims
+        missing = [name for name in names if name not in claims]
+        if missing:
             raise DataError(
-                f"{path}: {name} has shape {array.shape} and type {array.dtype}, expected a "
-                f"one-dimensional array of kind {' or '.join(kinds)}."
+                f"{path}: has no array {', '.join(missing)}. Expected {', '.join(names)}."
             )
-    return arrays
-
-
-def _array(path: Path, name: str, data: bytes) -> NDArray[Any]:
-    """The array of a ``.npy`` file; NumPy's own reader takes memory for what a header claims."""
-    file = io.BytesIO(data)
-    try:
-        old = npy.read_magic(file) == (1, 0)
-        read_header = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
-        shape, _, dtype = read_header(file)
-        size = math.prod(shape) * dtype.itemsize
-        if dtype.hasobject or size != len(data) - file.tell():
-            raise ValueError(f"{shape} of {dtype} claimed, {len(data) - file.tell()} bytes stored")
-        return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)
-    except (
-        ValueError,
-        TypeError,
-        SyntaxError,
-        EOFError,
-        LookupError,
-        tokenize.TokenError,
-    ) as error:
-        raise DataError(
-            f"{path}: {name} is not a whole array ({type(error).__name__}: {error}). The file is "
-            "damaged; get it anew."
-        ) from error
+        for name in names:
+            shape, dtype = claims[name].shape, claims[name].dtype
+            if len(shape) != 1 or dtype.kind not in kinds:
+                raise DataError(
+                    f"{path}: {name} has shape {shape} and type {dtype}, expected a "
+                    f"one-dimensional array of kind {' or '.join(kinds)}."
+                )
+        return {name: archive.read(name) for name in names}
 
 
 @contextmanager
@@ -191,10 +167,10 @@ def _copy(packed: "gzip.GzipFile", output: BinaryIO, path: Path) -> None:
 
 def _check_size(path: Path, size: int) -> None:
     packed = path.stat().st_size
-    if size > max(LARGEST_RATIO * packed, _PIECE):
+    if size > max(npz.LARGEST_RATIO * packed, _PIECE):
         raise DataError(
             f"{path}: unpacks to {size} bytes or more from {packed}, expected at most "
-            f"{LARGEST_RATIO} times as many. It is damaged or made to fill memory and disk."
+            f"{npz.LARGEST_RATIO} times as many. It is damaged or made to fill memory and disk."
         )
 
 

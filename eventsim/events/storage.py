@@ -18,7 +18,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.entries import shown
 from eventsim.errors import StorageError
+from eventsim.events import npz
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -86,37 +88,54 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any], *, kind: str, vers
     """Write ``arrays`` to ``path`` as one file of that kind and version, atomically."""
     header = {"__kind__": np.array(kind), "__version__": np.array(version)}
     whole: dict[str, Any] = {**header, **arrays}
-    write_atomically(path, lambda file: np.savez_compressed(file, **whole))
+    size = sum(np.asarray(values).nbytes for values in arrays.values())
+
+    def write(file: BinaryIO) -> None:
+        np.savez_compressed(file, **whole)
+        if size > npz.FREE_BYTES and size > npz.LARGEST_RATIO / 2 * file.tell():
+            # Mostly zeros: packed it would look like a file that is made to fill memory.
+            file.seek(0)
+            np.savez(file, **whole)
+            file.truncate()
+
+    write_atomically(path, write)
 
 
-def read_arrays(path: str | Path, *, kind: str, version: int) -> Arrays:
+def read_arrays(
+    path: str | Path,
+    *,
+    kind: str,
+    version: int,
+    check: Callable[[npz.Archive], None] | None = None,
+) -> Arrays:
     """Read a file that :func:`write_arrays` wrote.
+
+    Parameters
+    ----------
+    path, kind, version
+        Of the file.
+    check
+        Looks at the claims of the headers before values are read; what it raises is a
+        StorageError that names the file.
 
     Raises
     ------
     StorageError
-        The file is missing, truncated, of another kind, or of another version.
+        The file is missing, truncated, of another kind or version, or claims to be larger than it
+        can be.
     """
-    try:
-        with open(path, "rb") as file:
-            parts = np.load(file, allow_pickle=False)
-            if not isinstance(parts, np.lib.npyio.NpzFile):
-                raise ValueError("a single array")
-            arrays = {name: parts[name] for name in parts.files}
-    except FileNotFoundError:
-        raise StorageError(f"{path}: no such file, expected a {kind} file.") from None
-    except Exception as error:  # zipfile and NumPy raise a dozen types on damaged files
-        raise StorageError(
-            f"{path}: cannot be read as a {kind} file ({type(error).__name__}: {error}). It is "
-            "truncated or something else; make it anew."
-        ) from error
-    found = str(arrays.pop("__kind__", "unknown"))
-    if found != kind:
-        raise StorageError(f"{path}: is a file of kind {found!r}, expected {kind!r}.")
-    found_version = int(arrays.pop("__version__", -1))
-    if found_version != version:
-        raise StorageError(
-            f"{path}: has version {found_version}, this eventsim reads version {version}. Make it "
-            "anew, or use the eventsim that wrote it."
-        )
-    return arrays
+    with npz.opened(path, expected=f"a {kind} file") as archive:
+        claims = archive.claims
+        found = archive.text("__kind__") if "__kind__" in claims else "unknown"
+        if found != kind:
+            raise StorageError(f"{path}: is a file of kind {shown(found)}, expected {kind!r}.")
+        found_version = archive.number("__version__") if "__version__" in claims else -1
+        if found_version != version:
+            raise StorageError(
+                f"{path}: has version {found_version}, this eventsim reads version {version}. Make "
+                "it anew, or use the eventsim that wrote it."
+            )
+        if check is not None:
+            check(archive)
+        names = [name for name in claims if name not in ("__kind__", "__version__")]
+        return {name: archive.read(name) for name in names}

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import EventError, ParameterError, ShapeError, StorageError
 from eventsim.events.doors import real_array, whole_array, whole_number
+from eventsim.events.npz import Form, check_forms
 from eventsim.events.storage import read_arrays, write_arrays
 
 STREAM_VERSION = 1
@@ -196,7 +197,12 @@ class EventStream:
     @classmethod
     def load(cls, path: str | Path) -> "EventStream":
         """Read a stream that :meth:`save` wrote; raises StorageError if it cannot be one."""
-        arrays = read_arrays(path, kind="eventsim-stream", version=STREAM_VERSION)
+        arrays = read_arrays(
+            path,
+            kind="eventsim-stream",
+            version=STREAM_VERSION,
+            check=lambda archive: check_stream(archive.claims),
+        )
         try:
             return cls.from_arrays(arrays)
         except (KeyError, ValueError, TypeError) as error:
@@ -249,6 +255,21 @@ class EventStream:
                 n_channels=self.n_channels,
                 duration=np.minimum(self.duration, end),
             )
+
+
+def check_stream(claims: Mapping[str, Any], prefix: str = "") -> None:
+    """Raise unless arrays, or what headers claim of them, have the form of a stream."""
+    vectors = {f"{prefix}times": Form("f8", (None,)), f"{prefix}duration": Form("f8", (None,))}
+    check_forms(claims, vectors)
+    n_events, n_samples = (claims[name].shape[0] for name in vectors)
+    check_forms(
+        claims,
+        {
+            f"{prefix}channels": Form("i4", (n_events,)),
+            f"{prefix}offsets": Form("i8", (n_samples + 1,)),
+            f"{prefix}n_channels": Form("i8", ()),
+        },
+    )
 
 
 def concatenate(streams: Sequence[EventStream]) -> EventStream:

@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 
 from eventsim.errors import NetworkError, StorageError
 from eventsim.events.namespace import Array, counts_of, namespace, owners, to_host
+from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.events.storage import read_arrays, write_arrays
-from eventsim.events.stream import EventStream, Floats, Ints, sample_number
+from eventsim.events.stream import EventStream, Floats, Ints, check_stream, sample_number
 
 TAPE_VERSION = 1
 
@@ -61,7 +62,8 @@ class SpikeTrains:
                     f"{name} is an array {values.shape} of {values.dtype}, not {dtype}"
                 )
         lengths = {self.times.size, self.neurons.size, self.current.size, self.restart_current.size}
-        if lengths != {int(self.offsets[-1])} or (np.diff(self.offsets) < 0).any():
+        whole = self.offsets[0] == 0 and not (np.diff(self.offsets) < 0).any()
+        if lengths != {int(self.offsets[-1])} or not whole:
             raise ValueError(f"spike arrays of lengths {sorted(lengths)} do not fit their offsets")
         if self.neurons.size and not 0 <= self.neurons.min() <= self.neurons.max() < self.size:
             raise ValueError(f"a spike's neuron lies outside 0 .. {self.size - 1}")
@@ -194,7 +196,7 @@ class SpikeTape:
     @classmethod
     def load(cls, path: str | Path) -> "SpikeTape":
         """Read a tape that :meth:`save` wrote; raises StorageError if it cannot be one."""
-        arrays = read_arrays(path, kind="eventsim-tape", version=TAPE_VERSION)
+        arrays = read_arrays(path, kind="eventsim-tape", version=TAPE_VERSION, check=_check_tape)
         try:
             stream = EventStream.from_arrays(
                 {name.removeprefix("stream."): values for name, values in arrays.items()}
@@ -210,7 +212,8 @@ class SpikeTape:
             events = {str(name): int(count) for name, count in counts}
             backend, precision, *more = (str(value) for value in arrays["run"])
             structure = _structure_in(more)
-        except (KeyError, ValueError, TypeError, IndexError) as error:
+            _check_numbers(stream, trains, events)
+        except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
             raise StorageError(f"{path}: is not a whole tape ({error}).") from error
         return cls(stream, trains, events, backend, precision, structure=structure)
 
@@ -233,3 +236,35 @@ _TYPES = {
     "restart_current": "float64",
 }
 _TRAIN_FIELDS = ("times", "neurons", "offsets", "size", "current", "restart_current")
+
+
+def _check_tape(archive: Archive) -> None:
+    """Raise unless what the headers claim is a tape."""
+    claims = archive.claims
+    check_stream(claims, "stream.")
+    n_offsets = claims["stream.offsets"].shape[0]
+    for name in ("names", "projections", "run"):
+        if len(claims[name].shape) != 1 or claims[name].dtype.kind != "U":
+            raise ValueError(f"{name} are no texts")
+    check_forms(claims, {"synaptic_events": Form("i8", claims["projections"].shape)})
+    for index in range(claims["names"].shape[0]):
+        check_forms(claims, {f"{index}.times": Form("f8", (None,))})
+        n_spikes = claims[f"{index}.times"].shape
+        forms = {"neurons": Form("i4", n_spikes), "offsets": Form("i8", (n_offsets,))}
+        forms |= {"size": Form("i8", ())}
+        forms |= dict.fromkeys(("current", "restart_current"), Form("f8", n_spikes))
+        check_forms(claims, {f"{index}.{name}": form for name, form in forms.items()})
+
+
+def _check_numbers(
+    stream: EventStream, trains: Mapping[str, SpikeTrains], events: Mapping[str, int]
+) -> None:
+    """Raise ValueError for spikes outside their sample, or counts that none can be."""
+    for name, found in trains.items():
+        if not 1 <= found.size <= np.iinfo(np.int32).max:
+            raise ValueError(f"population {name!r} has {found.size} neurons")
+        end = stream.duration[owners(found.offsets, len(found))]
+        if not ((found.times >= 0) & (found.times < end)).all():
+            raise ValueError(f"a spike of population {name!r} lies outside its sample")
+    if any(count < 0 for count in events.values()):
+        raise ValueError("a number of synaptic events is negative")

@@ -9,12 +9,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.entries import parse_json
-from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
+from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events.doors import whole_array
 from eventsim.events.namespace import Array, beside, namespace, to_host
 from eventsim.network.decision import Decision, make_decision
+from eventsim.network.forms import SHARED, check_network, read_structure
 from eventsim.network.parts import (
+    PARAMETERS,
     Floats,
     Population,
     Projection,
@@ -23,9 +24,6 @@ from eventsim.network.parts import (
     make_projection,
 )
 from eventsim.network.sharing import Sharing
-
-# Before the keys of groups in files; no population or projection is called so.
-SHARED = "->shared."
 
 
 class Network:
@@ -307,23 +305,24 @@ class Network:
         """Rebuild what :meth:`to_arrays` described; raises StorageError if it is incomplete."""
         net = cls()
         try:
-            structure = parse_json(str(arrays["structure"]), "Network: the structure", StorageError)
-            for name, size, kind in structure["populations"]:
-                given = {
-                    key.removeprefix(f"{name}."): values
-                    for key, values in arrays.items()
-                    if key.startswith(f"{name}.")
-                }
+            structure = read_structure(str(arrays["structure"]))
+            check_network(arrays, structure)
+            for name, (size, kind) in structure.populations.items():
+                given = {key: arrays[f"{name}.{key}"] for key in PARAMETERS[kind]}
                 net._add(make_population(name, size, kind, given))
-            for source, target, kind in structure["projections"]:
-                net._restore_projection(source, target, kind, arrays)
-            if "decision" in structure:
+            for (source, target), kind_of_synapses in structure.projections.items():
+                net._restore_projection(source, target, kind_of_synapses, arrays)
+            if structure.decision is not None:
                 weights, bias = arrays["decision.weights"], arrays["decision.bias"]
-                net.decide(structure["decision"], weights, bias=bias)
+                net.decide(structure.decision, weights, bias=bias)
             for key in [key for key in arrays if key.startswith(SHARED)]:
                 net.share(key.removeprefix(SHARED), arrays[key])
         except KeyError as error:
             raise StorageError(f"Network: the description lacks {error}.") from error
+        except EventSimError:
+            raise
+        except ValueError as error:
+            raise StorageError(f"Network: {error}.") from error
         return net
 
     def _restore_projection(
@@ -336,7 +335,7 @@ class Network:
             weights = self._restored_csr(name, weights, arrays, (pre.size, post.size))
         if kind == "self":
             weights = SelfRecurrent(weights)
-        self._projections[name] = make_projection(pre, post, weights, arrays[f"{name}.delays"])
+        self.connect(source, target, weights, delays=arrays[f"{name}.delays"])
 
     @staticmethod
     def _restored_csr(

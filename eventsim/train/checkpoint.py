@@ -26,10 +26,12 @@ from numpy.typing import NDArray
 
 from eventsim.engine import place
 from eventsim.entries import parse_json
-from eventsim.errors import StorageError
+from eventsim.errors import EventSimError, StorageError
 from eventsim.events import EventStream
+from eventsim.events.npz import Archive
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import Network
+from eventsim.network.forms import check_network, read_structure
 from eventsim.train.config import TrainConfig, with_defaults
 from eventsim.train.data import AnyEvents
 from eventsim.train.optimiser import AdamW, Pace, schedule, select
@@ -161,7 +163,9 @@ def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState
     StorageError
         The file is missing, truncated, no checkpoint, or of another run; it says which.
     """
-    arrays = read_arrays(path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
+    arrays = read_arrays(
+        path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION, check=_check_claims
+    )
     try:
         stored = parse_json(str(arrays["origin"]), f"{path}, origin", StorageError)
         _check_origin(path, stored, origin)
@@ -187,6 +191,12 @@ def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState
         ) from error
 
 
+def _check_claims(archive: Archive) -> None:
+    for prefix in ("net:", "selected:"):
+        if prefix == "net:" or f"{prefix}structure" in archive.claims:
+            check_claims(archive, prefix)
+
+
 def _merit(line: Metrics) -> tuple[float, float]:
     return line["validation_accuracy"], -line["validation_loss"]
 
@@ -198,7 +208,17 @@ def save_network(path: str | Path, net: Network) -> None:
 
 def load_network(path: str | Path) -> Network:
     """Read a network that :func:`save_network` wrote; raises StorageError if it cannot be one."""
-    return Network.from_arrays(read_arrays(path, kind="eventsim-network", version=NETWORK_VERSION))
+    arrays = read_arrays(path, kind="eventsim-network", version=NETWORK_VERSION, check=check_claims)
+    try:
+        return Network.from_arrays(arrays)
+    except EventSimError as error:
+        raise StorageError(f"{path}: holds no network ({error})") from error
+
+
+def check_claims(archive: Archive, prefix: str = "") -> None:
+    """Raise unless what the headers claim are the arrays of a network."""
+    structure = read_structure(archive.text(f"{prefix}structure"))
+    check_network(archive.claims, structure, prefix)
 
 
 def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> None:

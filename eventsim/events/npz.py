@@ -1,0 +1,202 @@
+"""Files of named arrays (``.npz``) of unknown origin: headers first, then what they claim.
+
+NumPy's own reader takes memory for whatever a header claims, and unpacks a member before anybody
+has seen its shape. Here the headers of all members are read first, a few bytes each. What they
+claim is held
+
+* to the size that the archive gives the member,
+* to the packed size of the file: recorded events, weights and sound unpack to 2 to 5 times as
+  much; beyond ``FREE_BYTES`` more than ``LARGEST_RATIO`` times is refused, and what eventsim writes
+  stays below (:func:`eventsim.events.storage.write_arrays`),
+* to what the reader of the file expects: it sees the claims before the first value is read.
+
+Nothing is unpickled.
+"""
+
+import math
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from eventsim.errors import EventSimError, StorageError
+
+LARGEST_RATIO = 100  # unpacked over packed
+FREE_BYTES = 1 << 26  # 64 MiB need no proof
+LONGEST_TEXT = 1 << 24  # characters of a text
+_PIECE = 1 << 20
+
+# What zipfile, zlib and NumPy raise on damaged files.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    EOFError,
+    OSError,
+    RuntimeError,  # encrypted; RecursionError of a nested header
+    NotImplementedError,  # a method of packing that zipfile does not know
+    ValueError,
+    TypeError,
+    SyntaxError,
+    LookupError,
+    OverflowError,
+    MemoryError,
+)
+
+
+class Claim(NamedTuple):
+    """What a header says of an array, whose values have not been read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    in_fortran_order: bool
+    start: int  # first byte of the values in the member
+
+
+class Archive:
+    """An open file; made by :func:`opened`.
+
+    Attributes
+    ----------
+    claims
+        What the headers say, by the names of the arrays.
+    """
+
+    def __init__(self, file: zipfile.ZipFile, packed: int):
+        self._file = file
+        members = file.infolist()
+        unpacked = sum(member.file_size for member in members)
+        if unpacked > max(FREE_BYTES, LARGEST_RATIO * packed):
+            raise ValueError(
+                f"it unpacks to {unpacked} bytes from {packed}, expected at most {LARGEST_RATIO} "
+                "times as many; it is damaged or made to fill memory"
+            )
+        names = [member.filename for member in members]
+        if len(set(names)) != len(names):
+            raise ValueError("it holds an array twice")
+        self.claims = {m.filename.removesuffix(".npy"): self._claim(m) for m in members}
+
+    def _claim(self, member: zipfile.ZipInfo) -> Claim:
+        with self._file.open(member) as content:
+            version = npy.read_magic(content)
+            if version not in ((1, 0), (2, 0)):
+                raise ValueError(f"{member.filename} has version {version} of the format npy")
+            old = version == (1, 0)
+            read = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
+            shape, in_fortran_order, dtype = read(content)
+            start = content.tell()
+        size = math.prod(shape) * dtype.itemsize
+        whole = all(n >= 0 for n in shape) and size == member.file_size - start
+        if dtype.hasobject or not whole:
+            raise ValueError(
+                f"{member.filename} is not a whole array: it claims {shape} of {dtype}, "
+                f"{member.file_size - start} bytes are stored"
+            )
+        return Claim(shape, dtype, in_fortran_order, start)
+
+    def read(self, name: str) -> NDArray[Any]:
+        """An array. New array."""
+        claim = self.claims[name]
+        inner = f"{name}.npy" if f"{name}.npy" in self._file.NameToInfo else name
+        with self._file.open(inner) as content:
+            content.read(claim.start)
+            values = np.empty(math.prod(claim.shape), claim.dtype)
+            if values.nbytes:
+                _fill(content, memoryview(values.view(np.uint8)))
+            if content.read(1):  # its end, where the checksum is compared
+                raise ValueError(f"{name} goes on after its values")
+        order = "F" if claim.in_fortran_order else "C"
+        return values.reshape(claim.shape, order=order)
+
+    def text(self, name: str) -> str:
+        """A text that is stored as an array without dimensions."""
+        claim = self.claims[name]
+        if claim.shape or claim.dtype.kind != "U" or claim.dtype.itemsize > 4 * LONGEST_TEXT:
+            raise ValueError(f"{name} is {claim.shape} of {claim.dtype}, expected a text")
+        return str(self.read(name))
+
+    def number(self, name: str) -> int:
+        """A whole number that is stored as an array without dimensions."""
+        claim = self.claims[name]
+        if claim.shape or claim.dtype.kind not in "iu":
+            raise ValueError(f"{name} is {claim.shape} of {claim.dtype}, expected a whole number")
+        return int(self.read(name))
+
+
+def _fill(content: Any, room: memoryview) -> None:
+    at = 0
+    while at < len(room):
+        piece = content.read(min(_PIECE, len(room) - at))
+        if not piece:
+            raise EOFError(f"it ends after {at} of {len(room)} bytes")
+        room[at : at + len(piece)] = piece
+        at += len(piece)
+
+
+@contextmanager
+def opened(
+    path: str | Path, *, expected: str, error: type[EventSimError] = StorageError
+) -> Iterator[Archive]:
+    """An ``.npz`` file; whatever fails in the block because of it is ``error``.
+
+    ``expected`` says what it should hold, for the messages.
+    """
+    place = Path(path)
+    try:
+        if not place.is_file():  # a pipe would block
+            what = "is no regular file" if place.exists() else "no such file"
+            raise error(f"{path}: {what}, expected {expected}.")
+        with open(place, "rb") as file, zipfile.ZipFile(file) as archive:
+            yield Archive(archive, _size(file))
+    except EventSimError:
+        raise
+    except _UNREADABLE as problem:
+        raise error(
+            f"{path}: cannot be read as {expected} ({type(problem).__name__}: {problem}). It is "
+            "truncated, damaged or something else; make it anew."
+        ) from problem
+
+
+def _size(file: BinaryIO) -> int:
+    return file.seek(0, 2)
+
+
+class Form(NamedTuple):
+    """What an array must be: the name of a type, and a length of every dimension or None."""
+
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+def check_forms(claims: Mapping[str, Any], forms: Mapping[str, Form]) -> None:
+    """Raise KeyError for an array that is missing, ValueError for one of another form.
+
+    Parameters
+    ----------
+    claims
+        Anything with a shape and a type: claims, or arrays.
+    forms
+        By name. Whole numbers without dimensions may be of any size.
+    """
+    for name, form in forms.items():
+        claim = claims[name]
+        same_length = len(claim.shape) == len(form.shape) and all(
+            wanted is None or length == wanted
+            for length, wanted in zip(claim.shape, form.shape, strict=True)
+        )
+        wanted = np.dtype(form.dtype)
+        number = not form.shape and wanted.kind == "i" and claim.dtype.kind in "iu"
+        same_type = claim.dtype.newbyteorder("=") == wanted or number
+        if not (same_length and same_type):
+            lengths = ", ".join("any" if n is None else str(n) for n in form.shape)
+            raise ValueError(
+                f"{name} has shape {claim.shape} and type {claim.dtype}, expected ({lengths}) and "
+                f"{wanted}"
+            )

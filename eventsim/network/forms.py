@@ -1,0 +1,117 @@
+"""The arrays that a network is in a file: which there must be, and of which shapes.
+
+``structure`` is JSON: names, sizes and kinds of populations, ends and kinds of projections, the
+readout of a decision. All other shapes follow from it, so that it is read first, and the headers of
+the arrays are held to it before their values are read.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from eventsim.entries import Entry, parse_json
+from eventsim.errors import StorageError
+from eventsim.events.npz import Form, check_forms
+from eventsim.network.parts import PARAMETERS, PopulationKind, ProjectionKind
+
+# Before the keys of groups in files; no population or projection is called so.
+SHARED = "->shared."
+LARGEST = np.iinfo(np.int32).max  # neurons of a population, numbered in 32 bits
+LONGEST_NAME = 1000  # characters
+
+PROJECTION_KINDS: tuple[ProjectionKind, ...] = ("dense", "sparse", "self")
+
+
+class Structure(NamedTuple):
+    """What ``structure`` says: populations with sizes and kinds, projections with kinds."""
+
+    populations: dict[str, tuple[int, PopulationKind]]
+    projections: dict[tuple[str, str], ProjectionKind]
+    decision: str | None
+
+
+def read_structure(text: str) -> Structure:
+    """The structure, or a StorageError with the place of a mistake."""
+    place = "Network: the structure"
+    value = parse_json(text, place, StorageError)
+    part = Entry(place, value, StorageError).table(
+        ("populations", "projections", "decision"), optional=("decision",)
+    )
+    populations: dict[str, tuple[int, PopulationKind]] = {}
+    for row in part["populations"].rows():
+        name, size, kind = _three(row, "[name, size, kind]")
+        if type(size.value) is not int or not 1 <= size.value <= LARGEST:
+            raise size.wrong(f"a whole number from 1 to {LARGEST}")
+        populations[_new(name, populations)] = size.value, kind.one_of(tuple(PARAMETERS))
+    if [kind for _, kind in populations.values()].count("input") > 1:
+        raise part["populations"].wrong("at most one input")
+    projections: dict[tuple[str, str], ProjectionKind] = {}
+    for row in part["projections"].rows():
+        source, target, kind = _three(row, "[source, target, kind]")
+        ends = source.one_of(tuple(populations)), target.one_of(tuple(populations))
+        if ends in projections:
+            raise row.wrong("each pair of populations once")
+        projections[ends] = kind.one_of(PROJECTION_KINDS)
+    decision = part["decision"].one_of(tuple(populations)) if "decision" in part else None
+    return Structure(populations, projections, decision)
+
+
+def _three(row: Entry, expected: str) -> list[Entry]:
+    parts = row.rows(expected)
+    if len(parts) != 3:
+        raise row.wrong(expected)
+    return parts
+
+
+def _new(name: Entry, known: Mapping[str, Any]) -> str:
+    text = name.text()
+    if text in known or len(text) > LONGEST_NAME:
+        raise name.wrong(f"a name of its own, of at most {LONGEST_NAME} characters")
+    return text
+
+
+def check_network(claims: Mapping[str, Any], structure: Structure, prefix: str = "") -> None:
+    """Raise unless arrays, or what headers claim of them, are those of the structure.
+
+    Raises
+    ------
+    KeyError, ValueError
+        An array is missing, or of another form.
+    """
+    sizes = {name: size for name, (size, _) in structure.populations.items()}
+    for name, (size, kind) in structure.populations.items():
+        check_forms(
+            claims, {f"{prefix}{name}.{key}": Form("f8", (size,)) for key in PARAMETERS[kind]}
+        )
+    for (source, target), projection in structure.projections.items():
+        where = f"{prefix}{source}->{target}"
+        _check_projection(claims, where, projection, (sizes[source], sizes[target]))
+    if structure.decision is not None:
+        weights = f"{prefix}decision.weights"
+        check_forms(claims, {weights: Form("f8", (sizes[structure.decision], None))})
+        n_classes = claims[weights].shape[1]
+        check_forms(claims, {f"{prefix}decision.bias": Form("f8", (n_classes,))})
+    for name in claims:
+        if name.startswith(f"{prefix}{SHARED}"):
+            shared = claims[f"{prefix}{name.removeprefix(f'{prefix}{SHARED}')}"]
+            check_forms(claims, {name: Form("i8", shared.shape)})
+
+
+def _check_projection(
+    claims: Mapping[str, Any], where: str, kind: ProjectionKind, shape: tuple[int, int]
+) -> None:
+    weights, delays = f"{where}.weights", f"{where}.delays"
+    per_synapse: tuple[int | None, ...] = shape if kind == "dense" else (shape[0],)
+    if kind == "sparse":
+        per_synapse = (None,)
+    check_forms(claims, {weights: Form("f8", per_synapse)})
+    if kind == "sparse":
+        per_synapse = claims[weights].shape
+        for name, length in (("indices", per_synapse[0]), ("indptr", shape[0] + 1)):
+            width = "i8" if claims[f"{where}.{name}"].dtype.itemsize == 8 else "i4"
+            check_forms(claims, {f"{where}.{name}": Form(width, (length,))})
+    allowed = {(), (shape[0],), per_synapse}
+    if claims[delays].shape not in allowed:
+        raise ValueError(f"{delays} has shape {claims[delays].shape}, expected one of {allowed}")
+    check_forms(claims, {delays: Form("f8", claims[delays].shape)})

@@ -1,0 +1,95 @@
+"""The command; see :mod:`tests.support.hostile`."""
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+
+from tests.support.hostile.kinds import KINDS
+from tests.support.hostile.worker import BAD, Case, Worker, read_files, run_cases
+
+
+def make_all(names, folder):
+    """A whole file of every kind, each in a folder of its own."""
+    for name in names:
+        home = folder / name
+        home.mkdir(parents=True)
+        path = KINDS[name].make(home)
+        KINDS[name].use(path)  # a whole file is accepted; and what it needs is compiled
+        (home / "PATH").write_text(str(path.relative_to(home)))
+
+
+def file_cases(names, n, seed, first=0):
+    """``n`` cases, kind by kind in turn."""
+    return [Case(names[k % len(names)], first + k // len(names), seed) for k in range(n)]
+
+
+def run_files(cases, told, *, jobs=2):
+    """Run cases of files; ``told`` is called with every outcome."""
+    names = list(dict.fromkeys(case.kind for case in cases))
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
+        make_all(names, Path(folder))
+        workers = [Worker(read_files, (folder,)) for _ in range(jobs)]
+        try:
+            run_cases(workers, cases, told)
+        finally:
+            for worker in workers:
+                worker.end()
+
+
+def _arguments():
+    parser = argparse.ArgumentParser(prog="python -m tests.support.hostile", description=__doc__)
+    parser.add_argument("--files", type=int, default=5000)
+    parser.add_argument("--networks", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first case of a kind")
+    parser.add_argument("--kind", action="append", choices=[*KINDS])
+    parser.add_argument("--only", choices=("files", "networks"))
+    parser.add_argument("--case", action="append", metavar="KIND:NUMBER")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--verbose", action="store_true", help="tell the outcome of every case")
+    return parser.parse_args()
+
+
+def main():
+    """Run what was asked for; the exit status is 1 if a case failed."""
+    given, console = (
+        _arguments(),
+        Console(highlight=False, width=None if sys.stdout.isatty() else 200),
+    )
+    cases = file_cases(given.kind or list(KINDS), given.files, given.seed, given.first)
+    if given.case:
+        pairs = [text.rsplit(":", 1) for text in given.case]
+        cases = [Case(kind, int(number), given.seed) for kind, number in pairs]
+    failed, counts = [], Counter()
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("files", total=len(cases))
+
+        def told(outcome):
+            counts[outcome.case.kind, outcome.what] += 1
+            progress.advance(task)
+            if outcome.what in BAD:
+                failed.append(outcome)
+            if outcome.what in BAD or given.verbose or given.case:
+                console.print(
+                    f"{outcome.what}  {outcome.case}  {outcome.seconds:.1f} s  {outcome.detail}",
+                    markup=False, soft_wrap=True,
+                )  # fmt: skip
+
+        run_files(cases, told, jobs=given.jobs)
+    table = Table("kind", "accepted", "refused", *BAD)
+    for kind in dict.fromkeys(case.kind for case in cases):
+        table.add_row(kind, *(str(counts[kind, what]) for what in ("accepted", "refused", *BAD)))
+    console.print(table)
+    console.print(f"{len(cases)} cases, {len(failed)} failed, seed {given.seed}.")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,654 @@
+"""Kinds of files: how a small whole one is made, how it is damaged, and what reads it."""
+
+import json
+import shutil
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+import h5py
+import numpy as np
+from scipy.io import wavfile
+from typer.testing import CliRunner
+
+import eventsim as es
+from eventsim import datasets
+from eventsim.chips import load_chip
+from eventsim.cli.app import app
+from eventsim.conformance.load import read_case
+from eventsim.datasets import aer, fsdd, nmnist, ntidigits, shd, text, ti46, ti46_text
+from eventsim.datasets.aer_sensors import find_sensor
+from eventsim.errors import EventSimError
+from eventsim.events import StoredStream, write_stored
+from eventsim.events.stored import Recording
+from eventsim.events.tape import SpikeTape
+from eventsim.experiment import Wish, load_recipe, load_task, resolve
+from eventsim.mapping import load_cores, map_network
+from eventsim.network.nir import read_nir, write_nir
+from eventsim.train import TrainConfig, load_network, save_network
+from eventsim.train.checkpoint import Origin, RunState, load_checkpoint, save_checkpoint
+from eventsim.train.optimiser import AdamW, select
+from tests.support import aedat
+from tests.support.hostile.hierarchical import change_h5
+from tests.support.hostile.mutate import (
+    JSON_VALUES,
+    changed_json,
+    changed_json_lines,
+    changed_toml,
+    damaged,
+)
+from tests.support.hostile.packed import changed_npz
+from tests.support.nets import lateral_net, random_net, random_stream
+
+LARGEST_INPUT = 10_000  # channels; a network of more is read, but not run
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Attributes
+    ----------
+    make
+        Writes a small whole one, and what belongs to it, into a folder; its path.
+    use
+        Reads a file and uses what it read.
+    change
+        Structural damage: takes the bytes and a generator, gives bytes; of HDF5 a function that
+        changes the file in place. None for bytes alone.
+    """
+
+    name: str
+    make: Callable[[Path], Path]
+    use: Callable[[Path], None]
+    change: Callable | None = None
+
+
+def mutate(kind, path, whole, rng):
+    """Write a damaged version of ``whole`` to the path."""
+    if kind.change is None or rng.integers(3) == 0:
+        path.write_bytes(damaged(whole, rng))
+    elif kind.change is change_h5:
+        path.write_bytes(whole)
+        change_h5(path, rng)
+    else:
+        path.write_bytes(kind.change(whole, rng))
+
+
+def command(*arguments):
+    """Run eventsim as from a shell; raise what it did not turn into a message."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    if result.exit_code not in (0, 1, 2):
+        raise RuntimeError(f"exit code {result.exit_code}: {result.output[-500:]}")
+    if result.exit_code == 2:
+        raise EventSimError(result.output[-500:])
+
+
+# What makes and uses networks and streams.
+
+
+def run_net(net):
+    """Run a network that was read on every backend that is here."""
+    size = next((p.size for p in net.populations.values() if p.kind == "input"), 0)
+    if not 0 < size <= LARGEST_INPUT:
+        return
+    stream = random_stream(0, n_samples=2, n_channels=size, duration=20.0, rate=300.0 / size)
+    _run(net, stream)
+
+
+def _run(net, stream):
+    refusals = []
+    for backend, precision in (("reference", "double"), ("cpu", "double"), ("cpu", "single")):
+        try:
+            es.simulate(net, stream, backend=backend, precision=precision)
+        except EventSimError as error:
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
+
+
+def _small_net(folder):
+    path = folder / "net.npz"
+    save_network(path, random_net(1, n_inputs=4, hidden=(5, 4), n_outputs=3, sparse=True))
+    return path
+
+
+def _lateral(folder):
+    path = folder / "lateral.npz"
+    save_network(path, lateral_net(2))
+    return path
+
+
+def _convolution(folder):
+    path = folder / "convolution.npz"
+    net = es.convolutional(16, (2,), 3, output_maps=2, kernel=(3, 3), stride=(2, 2), seed=0)
+    save_network(path, net)
+    return path
+
+
+def use_network(path):
+    run_net(load_network(path))
+
+
+# Events.
+
+
+def _stream(folder):
+    path = folder / "events.npz"
+    random_stream(3, n_samples=3, n_channels=4, duration=30.0).save(path)
+    return path
+
+
+def use_stream(path):
+    run_stream(es.EventStream.load(path))
+
+
+def run_stream(stream):
+    """Use events that were read: slices, chunks, and a network that hears them."""
+    list(stream.batches(2))
+    stream[: min(2, len(stream))]
+    if len(stream) and stream.n_channels <= LARGEST_INPUT and stream.n_events < 10_000:
+        net = es.Network()
+        net.add_input("input", stream.n_channels)
+        net.add_population("hidden", 2, refractory=1.0)
+        net.connect("input", "hidden", np.full((stream.n_channels, 2), 0.5))
+        _run(net, stream[: min(2, len(stream))])
+
+
+def _stored(folder):
+    path = folder / "stored.h5"
+    stream = random_stream(3, n_samples=3, n_channels=4, duration=30.0)
+    recordings = [Recording(t, c, 40.0) for t, c in stream]
+    write_stored(
+        path,
+        recordings,
+        n_channels=4,
+        columns={"labels": np.arange(3), "keys": np.array(["a", "b", "c"])},
+        notes={"class_names": '["x", "y", "z"]', "key": "k"},
+    )
+    return path
+
+
+def use_stored(path):
+    stored = StoredStream.open(path)
+    stored.verify()
+    run_stream(stored[:2])
+    next(stored.chunks(10.0))
+
+
+def _tape(folder):
+    path = folder / "tape.npz"
+    net, stream = random_net(1, n_inputs=4), random_stream(3, n_samples=2, n_channels=4)
+    es.simulate(net, stream, backend="reference").save(path)
+    return path
+
+
+def use_tape(path):
+    tape = SpikeTape.load(path)
+    for name in tape.names:
+        tape[name].counts()
+        tape[name].sample(0)
+    tape.save(path)
+
+
+# Training.
+
+
+def _training():
+    config = TrainConfig(epochs=2, batch_size=4, backend="reference", precision="double")
+    net = random_net(1, n_inputs=4, hidden=(5,), self_delays="none")
+    origin = Origin(config.to_dict(), "net", "data")
+    return config, net, origin
+
+
+def _checkpoint(folder):
+    path = folder / "checkpoint.npz"
+    config, net, origin = _training()
+    optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
+    line = {"epoch": 1, "loss": 1.0, "accuracy": 0.5, "validation_accuracy": 0.5,
+            "validation_loss": 1.0, "seconds": 1.0}  # fmt: skip
+    state = RunState(net, optimiser, net.copy(), 1, 1, {"loss": 1.0, "samples": 4}, [line])
+    save_checkpoint(path, state, origin)
+    return path
+
+
+def use_checkpoint(path):
+    config, _, origin = _training()
+    state = load_checkpoint(path, origin, config)
+    state.pace(config, 4)
+    state.digest()
+    state.selection(state.outcome())
+    run_net(state.net)
+
+
+def _digits(folder):
+    rng = np.random.default_rng(0)
+
+    def spoken(speakers):
+        found = {}
+        for speaker in speakers:
+            for k, word in enumerate("o12"):
+                times = np.sort(rng.uniform(0.0, 40.0, 30))
+                found[f"man-{speaker}-a-{word}"] = (times, rng.integers(20 * k, 20 * k + 20, 30))
+        return found
+
+    path = folder / "digits.hdf5"
+    ntidigits.write(path, train=spoken(["aa", "bb", "cc"]), test=spoken(["dd"]))
+    return path
+
+
+def use_ntidigits(path):
+    run_stream(ntidigits.load("train", root=path).stream)
+    ntidigits.stored("train", root=path) if hasattr(ntidigits, "stored") else None
+
+
+def _finished(folder, name):
+    """A finished run, and the path of one of its files."""
+    data, home = _digits(folder), folder / "run"
+    command("train", data, "--hidden", 4, "--epochs", 2, "--batch-size", 5, "--backend",
+            "reference", "--out", home)  # fmt: skip
+    return home / name
+
+
+def use_run(path):
+    """Everything that reads the folder of a run."""
+    use_report(path)
+    command("evaluate", path.parent)
+
+
+def use_report(path):
+    from eventsim.cli.runs import RunSettings, load_result
+
+    RunSettings.load(path.parent)
+    load_result(path.parent)
+
+
+# Data sets.
+
+
+def _shd(folder):
+    path, rng = folder / "shd_train.h5", np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        times = file.create_dataset("spikes/times", (3,), h5py.vlen_dtype(np.float16))
+        units = file.create_dataset("spikes/units", (3,), h5py.vlen_dtype(np.uint16))
+        for k in range(3):
+            times[k], units[k] = np.sort(rng.uniform(0, 1, 20)), rng.integers(0, 700, 20)
+        file["labels"] = np.arange(3).astype("u1")
+        file["extra/speaker"] = np.arange(3).astype("u1")
+        file["extra/keys"] = np.array([f"word {k}" for k in range(20)], dtype="S")
+    return path
+
+
+def use_shd(path):
+    run_stream(shd.load("train", root=path.parent).stream[:1])
+
+
+def use_cached(path):
+    """The same through the cache, whose file is damaged."""
+    os_cache = path.parent
+    data = datasets.stored("shd", split="train", root=os_cache)
+    data.stream.verify()
+
+
+def _nmnist(folder):
+    path = folder / "Train" / "3" / "00002.bin"
+    path.parent.mkdir(parents=True)
+    rows = np.zeros((30, 5), np.uint8)
+    rows[:, 0], rows[:, 1], rows[:, 3] = np.arange(30), np.arange(30), np.arange(30)
+    path.write_bytes(rows.tobytes())
+    return path
+
+
+def use_nmnist(path):
+    nmnist.load("train", root=path.parents[2])
+
+
+def _nmnist_packed(folder):
+    path, rng = folder / "nmnist_train.npz", np.random.default_rng(0)
+    t = np.sort(rng.integers(0, 300_000, 40))
+    x, y, p = (rng.integers(0, n, 40).astype(np.uint8) for n in (34, 34, 2))
+    np.savez_compressed(
+        path, t=t, x=x, y=y, p=p, offsets=np.array([0, 20, 40]), label=np.array([3, 4]),
+        index=np.array([7, 9]),
+    )  # fmt: skip
+    return path
+
+
+def use_nmnist_packed(path):
+    nmnist.load("train", root=path.parent)
+
+
+def _fsdd(folder):
+    path = folder / "fsdd" / "recordings" / "3_ann_4.wav"
+    path.parent.mkdir(parents=True)
+    t = np.arange(800) / 8000
+    for take in (0, 4, 5):
+        pcm = (8000 * np.sin(2 * np.pi * 440 * t)).astype(np.int16)
+        wavfile.write(path.with_name(f"3_ann_{take}.wav"), 8000, pcm)
+    return path.with_name("3_ann_5.wav")
+
+
+def use_fsdd(path):
+    fsdd.load("train", root=path.parents[1])
+
+
+def _ti46(folder):
+    place = folder / "ti20" / "train" / "f1"
+    place.mkdir(parents=True)
+    samples = (6000 * np.random.default_rng(0).normal(size=1500)).clip(-32768, 32767)
+    samples = samples.astype("<i2")
+    header = (
+        f"NIST_1A\n   1024\nsample_count -i {samples.size}\nsample_rate -i 12500\n"
+        "channel_count -i 1\nsample_n_bytes -i 2\nsample_byte_format -s2 01\n"
+        "sample_coding -s3 pcm\nend_head\n"
+    )
+    path = place / "03f1set0.wav"
+    path.write_bytes(header.encode().ljust(1024, b"\0") + samples.tobytes())
+    return path
+
+
+def use_ti46(path):
+    ti46.load("train", root=path.parents[3])
+
+
+def _ti46_text(folder):
+    path = folder / "digits" / "3" / "f1_u2_c3.dat"
+    path.parent.mkdir(parents=True)
+    path.write_text("-1\t-1\n5\t1\n0\t3\n77\t3\n0\t17\n-1\t-1\n")
+    return path
+
+
+def use_ti46_text(path):
+    ti46_text.load(path.parents[1], step=1.0)
+
+
+# Texts and recordings of sensors.
+
+
+def _csv(folder):
+    path = folder / "events.csv"
+    rows = [f"{k * 1000},{k % 4},{k // 15}" for k in range(30)]
+    path.write_text("\n".join(["time_us,channel,sample", *rows]) + "\n")
+    return path
+
+
+def use_csv(path):
+    run_stream(text.load(path))
+
+
+def _aedat(content, name):
+    def make(folder):
+        path = folder / name
+        path.write_bytes(content)
+        return path
+
+    return make
+
+
+def use_aedat(path):
+    width = 2 if path.stem == "short" else 4
+    sensor = replace(find_sensor("nas_64_stereo"), address_bytes=width)
+    run_stream(aer.load(path, sensor=sensor)[0])
+
+
+def use_camera(path):
+    stream, record = aer.load(path)
+    record.summary()
+    run_stream(stream)
+
+
+_PAIRS = [(k % 128, 100 * k) for k in range(40)]
+_WORDS = [aedat.polarity_word(k, k, k % 2) for k in range(20)]
+_CAER = aedat.caer(aedat.caer_packet(1, _WORDS, list(range(20))))
+_DV = aedat.dv(aedat.dv_packet(aedat.EVENTS_4))
+_DV_LZ4 = aedat.dv(aedat.LZ4_PACKET, compression=1)
+
+
+# Descriptions.
+
+
+def _copied(package, name, target):
+    def make(folder):
+        path = folder / target
+        path.write_bytes((files(package) / name).read_bytes())
+        return path
+
+    return make
+
+
+def use_chip(path):
+    load_chip(path)
+
+
+def use_case(path):
+    case = read_case(path)
+    from eventsim.conformance.run import run_case  # noqa: F401  # imported for its readers
+
+    repr(case)
+
+
+RECIPE = """format = "eventsim-recipe"
+version = 1
+name = "small"
+title = "Skips"
+task = "small.toml"
+seeds = 2
+baseline = "plain"
+[network]
+tau_syn = 10.0
+[train]
+bip = []
+epochs = 2
+augmentation = { jitter = 1.0, drop = 0.1 }
+[[condition]]
+name = "plain"
+network = { skip = false, self_recurrent = false }
+[[condition]]
+name = "skip"
+title = "with skips"
+network = { self_recurrent = false }
+same_parameters_as = "plain"
+[[condition]]
+name = "grid"
+method = "grid"
+dt = 1.0
+train = { bip = [], train_delays = false, near_miss_strength = 0.0 }
+[search]
+condition = "plain"
+seeds = [0]
+trials = 3
+[search.space]
+"train.rates.weights" = { low = 1e-3, high = 1e-1, log = true }
+"network.hidden" = { choices = [[4], [5]] }
+"""
+TASK = """format = "eventsim-task"
+version = 1
+name = "tiny"
+title = "Tiny Yin-Yang"
+[data]
+name = "yinyang"
+train_samples = 24
+test_samples = 12
+[network]
+hidden = [4]
+mean = 4.0
+spread = 4.0
+[train]
+epochs = 2
+batch_size = 12
+backend = "reference"
+precision = "double"
+[smoke.train]
+epochs = 1
+"""
+
+
+def _recipe(folder):
+    (folder / "small.toml").write_text(TASK)
+    path = folder / "recipe.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def _task(folder):
+    return _recipe(folder).with_name("small.toml")
+
+
+def use_recipe(path):
+    recipe = load_recipe(path.with_name("recipe.toml"))
+    task = load_task(recipe.task, home=recipe.home)
+    for smoke in (False, True):
+        for spec in resolve(recipe, task, Wish(smoke=smoke)).specs()[:4]:
+            json.dumps(spec.to_dict())
+
+
+def _mapping(folder):
+    path = folder / "mapping.json"
+    map_network(random_net(1, n_inputs=4), None, load_chip("loihi")).save(path)
+    return path
+
+
+def use_mapping(path):
+    load_cores(path)
+
+
+def _config(suffix):
+    def make(folder):
+        path = folder / f"config{suffix}"
+        plain = TrainConfig(loss="cross_entropy").to_dict()
+        del plain["time_constant"], plain["missed_outputs"]
+        if suffix == ".json":
+            path.write_text(json.dumps(plain))
+        else:
+            flat = [(k, v) for k, v in plain.items() if not isinstance(v, dict)]
+            lines = [f"{k} = {json.dumps(v)}" for k, v in flat]
+            for name, inner in plain.items():
+                if isinstance(inner, dict):
+                    lines.append(f"[{name}]")
+                    lines += [f"{k} = {json.dumps(v)}" for k, v in inner.items()]
+            path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return make
+
+
+def use_config(path):
+    from eventsim.cli.runs import read_config_file
+
+    TrainConfig.from_dict(read_config_file(path)).adam_settings()
+
+
+def _assigned(folder):
+    path = folder / "assigned.json"
+    path.write_text(json.dumps(["near_miss_strength=0.1"]))
+    return path
+
+
+def _assignment(content, rng):
+    del content
+    plain = TrainConfig().to_dict()
+    keys = [k for k in plain if not isinstance(plain[k], dict)]
+    keys += [f"{k}.{i}" for k in plain if isinstance(plain[k], dict) for i in plain[k]]
+    value = JSON_VALUES[rng.integers(len(JSON_VALUES))] if rng.integers(5) else "x"
+    return json.dumps([f"{keys[rng.integers(len(keys))]}={value}"]).encode()
+
+
+def use_assigned(path):
+    """Type the values after --set; the data set is missing, so that nothing is trained."""
+    given = json.loads(path.read_bytes())
+    from eventsim.cli.train_command import _assign
+
+    values = TrainConfig().to_dict()
+    for one in given:
+        _assign(values, one)
+    config = TrainConfig.from_dict(values)
+    json.dumps(config.to_dict())
+
+
+def _results(folder):
+    home = folder / "experiment"
+    recipe = _recipe(folder)
+    command("experiment", "run", recipe, "--condition", "plain", "--out", home, "--jobs", 1)
+    return next(home.rglob("result.json"))
+
+
+def _plan(folder):
+    return next(_results(folder).parents[2].glob("*.json"))
+
+
+def use_results(path):
+    root = next(p for p in path.parents if p.name == "experiment")
+    command("experiment", "table", root)
+
+
+def _nir(folder):
+    path = folder / "net.nir"
+    write_nir(random_net(1, n_inputs=4, self_delays="none", delays="none"), path, lossy=True)
+    return path
+
+
+def use_nir(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_net(read_nir(path))
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("network", _small_net, use_network, changed_npz),
+        Kind("lateral", _lateral, use_network, changed_npz),
+        Kind("convolution", _convolution, use_network, changed_npz),
+        Kind("stream", _stream, use_stream, changed_npz),
+        Kind("tape", _tape, use_tape, changed_npz),
+        Kind("checkpoint", _checkpoint, use_checkpoint, changed_npz),
+        Kind("nmnist-npz", _nmnist_packed, use_nmnist_packed, changed_npz),
+        Kind("stored", _stored, use_stored, change_h5),
+        Kind("ntidigits", _digits, use_ntidigits, change_h5),
+        Kind("shd", _shd, use_shd, change_h5),
+        Kind("nir", _nir, use_nir, change_h5),
+        Kind("csv", _csv, use_csv),
+        Kind("ti46-text", _ti46_text, use_ti46_text),
+        Kind("ti46", _ti46, use_ti46),
+        Kind("fsdd", _fsdd, use_fsdd),
+        Kind("nmnist", _nmnist, use_nmnist),
+        Kind("aedat1", _aedat(aedat.jaer(_PAIRS, width=2), "short.aedat"), use_aedat),
+        Kind("aedat2", _aedat(aedat.jaer(_PAIRS, header=aedat.HEADER_2), "a.aedat"), use_aedat),
+        Kind("aedat3", _aedat(_CAER, "a.aedat"), use_camera),
+        Kind("aedat4", _aedat(_DV, "a.aedat4"), use_camera),
+        Kind("aedat4-lz4", _aedat(_DV_LZ4, "a.aedat4"), use_camera),
+        Kind("chip", _copied("eventsim.chips", "loihi.toml", "mine.toml"), use_chip, changed_toml),
+        Kind("recipe", _recipe, use_recipe, changed_toml),
+        Kind("task", _task, use_recipe, changed_toml),
+        Kind("config-toml", _config(".toml"), use_config, changed_toml),
+        Kind("config-json", _config(".json"), use_config, changed_json),
+        Kind("assigned", _assigned, use_assigned, _assignment),
+        Kind(
+            "case",
+            _copied(
+                "eventsim.conformance", "cases/loop-without-delay.json", "loop-without-delay.json"
+            ),
+            use_case,
+            changed_json,
+        ),
+        Kind("mapping", _mapping, use_mapping, changed_json),
+        Kind("run.json", lambda f: _finished(f, "run.json"), use_run, changed_json),
+        Kind("config.json", lambda f: _finished(f, "config.json"), use_run, changed_json),
+        Kind("result.json", lambda f: _finished(f, "result.json"), use_report, changed_json),
+        Kind("metrics", lambda f: _finished(f, "metrics.jsonl"), use_report, changed_json_lines),
+        Kind("results", _results, use_results, changed_json),
+        Kind("plan", _plan, use_results, changed_json),
+    )
+}
+
+
+def restore(folder, pristine):
+    """Put a folder back as it was."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(pristine, folder)
