@@ -194,7 +194,7 @@ def _keys(file: Any, half: str) -> list[Key]:
 
 
 def _group(file: Any, name: str) -> Any:
-    group = file.get(name)
+    group = hdf5.member(file, name)
     if not isinstance(group, h5py.Group):
         raise DataError(
             f"{file.filename}: has no group {name}; it holds {sorted(file)}. Expected {_EXPECTED}."

@@ -186,7 +186,11 @@ def _read(path: Path, info: DatasetInfo, split: Split) -> Iterator[Any]:
         times = hdf5.ragged(file, "spikes/times", kinds="f")
         channels = hdf5.ragged(file, "spikes/units", kinds="iu")
         labels = hdf5.vector(file, "labels", kinds="iu").astype(np.int64)
-        who = hdf5.vector(file, "extra/speaker", kinds="iu") if "extra/speaker" in file else None
+        who = (
+            hdf5.vector(file, "extra/speaker", kinds="iu")
+            if hdf5.member(file, "extra/speaker")
+            else None
+        )
         if not len(times) == len(channels) == labels.size == (labels if who is None else who).size:
             raise DataError(
                 f"{path}: {len(times)} arrays of times, {len(channels)} of units, {labels.size} "

@@ -23,7 +23,7 @@ it may be sent to another process, or be alive while one forks.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -331,39 +331,17 @@ def _ranges(starts: Ints, lengths: Ints) -> Iterator[tuple[int, int]]:
             yield lo, min(lo + BLOCK, int(ends[last]))
 
 
-# What h5py and the parsing of what it gives may raise on a damaged file.
-_UNREADABLE = (
-    OSError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    OverflowError,
-)
 _EVENT_FIELDS: Mapping[Literal["times", "channels"], type[Any]] = {
     "times": np.float64,
     "channels": np.int32,
 }
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> AbstractContextManager[Any]:
     """The file, with every way in which reading it can fail turned into a StorageError."""
-    import h5py  # as in write_stored
+    from eventsim.events import hdf5  # as in write_stored
 
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except FileNotFoundError:
-        raise StorageError(f"{path}: no such file, expected a file of stored events.") from None
-    except StorageError:
-        raise
-    except _UNREADABLE as error:
-        raise StorageError(
-            f"{path}: cannot be read as a file of stored events ({type(error).__name__}: {error}). "
-            "It is truncated, damaged or something else; make it anew."
-        ) from error
+    return hdf5.opened(path, expected="a file of stored events")
 
 
 def _described(file: Any, path: Path) -> StoredStream:
@@ -393,8 +371,15 @@ def _described(file: Any, path: Path) -> StoredStream:
             f"{path}: is damaged: {offsets.size} offsets, {duration.size} durations, "
             f"{sizes[0]} times and {sizes[1]} channels do not belong together. Make it anew."
         )
-    columns = {str(name): _column(file, f"columns/{name}", duration) for name in file["columns"]}
+    columns = {str(name): _column(file, f"columns/{name}", duration) for name in _names(file)}
     return StoredStream(path, int(n_channels), offsets[:-1], lengths, duration, columns, notes)
+
+
+def _names(file: Any) -> list[str]:
+    """Names of the columns."""
+    from eventsim.events import hdf5  # as in write_stored
+
+    return list(hdf5.member(file, "columns", error=StorageError))
 
 
 def _attribute(file: Any, name: str) -> Any:
@@ -404,11 +389,13 @@ def _attribute(file: Any, name: str) -> Any:
 
 
 def _member(file: Any, name: str, ndim: int) -> Any:
-    data = file[name]
-    if not hasattr(data, "dtype") or data.ndim != ndim or data.dtype.kind not in "iufSb":
+    from eventsim.events import hdf5  # as in write_stored
+
+    # Not compressed, so that as much is stored as is claimed.
+    data = hdf5.dataset(file, name, error=StorageError, ratio=1.0)
+    if data.ndim != ndim or data.dtype.kind not in "iufSb":
         raise StorageError(f"{file.filename}: {name} is not what it should be; make it anew.")
-    # Not compressed: a claim of more data than the file holds is seen before memory is taken.
-    if data.id.get_storage_size() < data.nbytes or data.is_virtual or data.external:
+    if data.id.get_storage_size() < data.nbytes:
         raise StorageError(
             f"{file.filename}: {name} claims {data.nbytes} bytes, {data.id.get_storage_size()} are "
             "stored. Make it anew."

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from eventsim.errors import NetworkError, StorageError
+from eventsim.events import hdf5
 from eventsim.events.storage import replacing
 from eventsim.network.network import Network
 from eventsim.network.nir.dialects import Target
@@ -52,8 +53,7 @@ def read_nir(
 def read_graph(path: str | Path) -> Any:
     """The ``nir.NIRGraph`` in a file; StorageError if it holds none."""
     nir = load_nir("read_nir")
-    if not Path(path).is_file():
-        raise StorageError(f"{path}: no such file, expected a NIR graph.")
+    hdf5.check_all(Path(path), expected="a NIR graph")
     try:
         graph = nir.read(path)
     except Exception as error:  # h5py, nir's own checks and assertions raise a dozen types

@@ -1,0 +1,129 @@
+"""HDF5 files of unknown origin: nothing outside the file is read, no claim is believed.
+
+A name in an HDF5 file may be a link to another file, a data set may keep its values in other files,
+and may claim any size and hold nothing of it, or be compressed a thousandfold. So
+
+* only hard links are followed: an external link is not even looked at, because opening it is what
+  it wants (a pipe never ends), and a soft link may lead to one,
+* storage outside the file (external, virtual) is refused,
+* a claim is held to the bytes that are stored for it before memory is taken.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from eventsim.errors import EventSimError, StorageError
+
+LARGEST_RATIO = 100  # claimed over stored; recorded events reach 2 to 5
+FREE_BYTES = 1 << 24  # claims below 16 MiB need no proof
+
+# What h5py, and the parsing of what it gives, raise on a damaged file.
+_UNREADABLE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    OverflowError,
+)
+
+
+@contextmanager
+def opened(
+    path: Path, *, expected: str, error: type[EventSimError] = StorageError
+) -> Iterator[Any]:
+    """An HDF5 file; whatever fails in the block because of it is ``error``.
+
+    ``expected`` says what it should hold, for the messages.
+    """
+    try:
+        if not path.is_file():
+            what = "is no regular file" if path.exists() else "no such file"
+            raise error(f"{path}: {what}, expected {expected}.")
+        with h5py.File(path, "r") as file:
+            yield file
+    except EventSimError:
+        raise
+    except _UNREADABLE as problem:
+        raise error(
+            f"{path}: cannot be read as {expected} ({type(problem).__name__}: {problem}). It is "
+            "truncated, damaged or something else; make it anew, or get it anew."
+        ) from problem
+
+
+def member(group: Any, name: str, *, error: type[EventSimError]) -> Any:
+    """The group or data set at a path below ``group``, or None where nothing is.
+
+    Raises
+    ------
+    ``error``
+        A part of the path is a link, which might lead out of the file.
+    """
+    found = group
+    for part in name.split("/"):
+        if not isinstance(found, h5py.Group):
+            return None
+        link = found.get(part, getlink=True)
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            to = getattr(link, "filename", None) or getattr(link, "path", "?")
+            raise error(
+                f"{where(group, name)}: its values lie in other files, or may ({part!r} is a link "
+                f"to {to}), expected them in this one."
+            )
+        found = found[part]
+    return found
+
+
+def dataset(
+    group: Any, name: str, *, error: type[EventSimError], ratio: float = LARGEST_RATIO
+) -> Any:
+    """The h5py data set ``name``, its claims held to ``ratio`` times what is stored."""
+    data = member(group, name, error=error)
+    if not isinstance(data, h5py.Dataset):
+        held = ", ".join(sorted(map(str, group))[:8])
+        raise error(f"{where(group, name)}: is missing; there are: {held or 'none'}.")
+    if data.is_virtual or data.external:
+        raise error(
+            f"{where(group, name)}: its values lie in other files, expected them in this one."
+        )
+    stored = data.id.get_storage_size()
+    chunk = int(np.prod(data.chunks, dtype=object)) if data.chunks else 0
+    claimed = max(int(data.size or 0), chunk) * data.dtype.itemsize
+    if claimed > FREE_BYTES and claimed > ratio * stored:
+        raise error(
+            f"{where(group, name)}: claims {claimed} bytes, but {stored} are stored, expected at "
+            f"least {claimed / ratio:.0f}. The file is damaged or made to exhaust memory."
+        )
+    return data
+
+
+def check_all(path: Path, *, expected: str, error: type[EventSimError] = StorageError) -> None:
+    """Hold everything in a file that another library will read to the rules of this module."""
+    with opened(path, expected=expected, error=error) as file:
+        seen, waiting = set(), [file]
+        while waiting:
+            group = waiting.pop()
+            for name in group:
+                found = member(group, name, error=error)
+                if isinstance(found, h5py.Dataset):
+                    dataset(group, name, error=error)
+                elif isinstance(found, h5py.Group):
+                    address = h5py.h5o.get_info(found.id).addr
+                    if address in seen:
+                        raise error(f"{where(group, name)}: is there twice, expected no loops.")
+                    seen.add(address)
+                    waiting.append(found)
+
+
+def where(group: Any, name: str) -> str:
+    """File and path of a member, for messages."""
+    inner = f"{str(group.name).strip('/')}/{name}".strip("/")
+    return f"{group.file.filename}, {inner}"
