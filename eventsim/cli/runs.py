@@ -21,7 +21,7 @@ import eventsim
 from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.sources import DataSource, majority_guess
 from eventsim.engine import describe_backend
-from eventsim.entries import parse_json_lines, read_json, read_text, read_toml
+from eventsim.entries import check_types, parse_json_lines, read_json, read_text, read_toml
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events import EventStream
 from eventsim.experiment.files import read_json as read_object
@@ -75,13 +75,15 @@ class RunSettings:
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in values["network"].items()
             }
-            return cls(
+            settings = cls(
                 DataSource(**values["data"]),
                 NetworkSettings(**network),
                 load_config(folder),
                 values["command"],
             )
-        except (KeyError, TypeError) as error:
+            check_types(settings, where=str(folder / "run.json"), error=StorageError)
+            return settings
+        except (KeyError, TypeError, AttributeError) as error:
             raise StorageError(
                 f"{folder / 'run.json'}: is not whole ({type(error).__name__}: {error})."
             ) from error

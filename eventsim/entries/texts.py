@@ -8,6 +8,7 @@ cannot be written down again (half of a surrogate pair, a zero character). A JSO
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from importlib.resources.abc import Traversable
@@ -17,6 +18,8 @@ from eventsim.errors import EventSimError
 
 DEEPEST = 50  # levels; files of eventsim have at most six
 LARGEST_WHOLE = 1 << 64
+MOST_DOTS = 1000  # of a key in TOML, before it is parsed
+_NO_KEY = re.compile(r"[^\w\-\"' \t.]+")
 LONGEST_WORD = 1000  # characters of a value that is no JSON
 
 _ErrorType = type[EventSimError]
@@ -70,6 +73,9 @@ def parse_json_lines(text: str, label: str, error: _ErrorType) -> list[dict[str,
 
 def parse_toml(text: str, label: str, error: _ErrorType) -> dict[str, Any]:
     """The tables of a TOML text; ``error`` with the label if it is none."""
+    # The time that tomllib takes for a key grows with the square of its dots.
+    if any(piece.count(".") > MOST_DOTS for piece in _NO_KEY.split(text)):
+        raise error(_too_deep(label))
     values: dict[str, Any] = _parsed(tomllib.loads, "TOML", text, label, error)
     return values
 

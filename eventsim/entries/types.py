@@ -42,7 +42,7 @@ def check_types(
     where
         For the message; the name of its class by default.
     """
-    kind = type(settings)
+    kind: Any = type(settings)
     for name, hint in _hints(kind).items():
         value = getattr(settings, name)
         if not _fits(value, hint):
@@ -91,6 +91,6 @@ def _words(hint: Any) -> str:
         return f"a list, each of it {_words(inner[0])}"
     if origin is tuple:
         return f"a list of {len(inner)}: {', '.join(map(_words, inner))}"
-    if dataclasses.is_dataclass(hint):
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return f"a {hint.__name__}, or a dict of its keys"
     return "a table of keys and values" if origin is not None else str(hint)

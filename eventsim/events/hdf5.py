@@ -21,6 +21,7 @@ from eventsim.errors import EventSimError, StorageError
 
 LARGEST_RATIO = 100  # claimed over stored; recorded events reach 2 to 5
 FREE_BYTES = 1 << 24  # claims below 16 MiB need no proof
+MOST_WORDS = 300  # characters of what the library says; it may quote the file
 
 # What h5py, and the parsing of what it gives, raise on a damaged file.
 _UNREADABLE = (
@@ -51,8 +52,9 @@ def opened(
     except EventSimError:
         raise
     except _UNREADABLE as problem:
+        said = str(problem)[:MOST_WORDS]
         raise error(
-            f"{path}: cannot be read as {expected} ({type(problem).__name__}: {problem}). It is "
+            f"{path}: cannot be read as {expected} ({type(problem).__name__}: {said}). It is "
             "truncated, damaged or something else; make it anew, or get it anew."
         ) from problem
 

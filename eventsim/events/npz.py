@@ -31,6 +31,7 @@ from eventsim.errors import EventSimError, StorageError
 LARGEST_RATIO = 100  # unpacked over packed
 FREE_BYTES = 1 << 26  # 64 MiB need no proof
 LONGEST_TEXT = 1 << 24  # characters of a text
+MOST_WORDS = 300  # characters of what a parser says; it may quote the file
 _PIECE = 1 << 20
 
 # What zipfile, zlib and NumPy raise on damaged files.
@@ -107,13 +108,14 @@ class Archive:
         inner = f"{name}.npy" if f"{name}.npy" in self._file.NameToInfo else name
         with self._file.open(inner) as content:
             content.read(claim.start)
-            values = np.empty(math.prod(claim.shape), claim.dtype)
+            values: Any = np.empty(math.prod(claim.shape), claim.dtype)
             if values.nbytes:
                 _fill(content, memoryview(values.view(np.uint8)))
             if content.read(1):  # its end, where the checksum is compared
                 raise ValueError(f"{name} goes on after its values")
         order = "F" if claim.in_fortran_order else "C"
-        return values.reshape(claim.shape, order=order)
+        array: NDArray[Any] = values.reshape(claim.shape, order=order)
+        return array
 
     def text(self, name: str) -> str:
         """A text that is stored as an array without dimensions."""
@@ -158,8 +160,9 @@ def opened(
     except EventSimError:
         raise
     except _UNREADABLE as problem:
+        said = str(problem)[:MOST_WORDS]
         raise error(
-            f"{path}: cannot be read as {expected} ({type(problem).__name__}: {problem}). It is "
+            f"{path}: cannot be read as {expected} ({type(problem).__name__}: {said}). It is "
             "truncated, damaged or something else; make it anew."
         ) from problem
 

@@ -361,7 +361,10 @@ def _described(file: Any, path: Path) -> StoredStream:
     duration = _member(file, "duration", 1)[...].astype(np.float64)
     lengths = np.diff(offsets)
     whole = (
-        offsets.size == duration.size + 1
+        isinstance(n_channels, np.integer)
+        and 1 <= n_channels <= np.iinfo(np.int32).max
+        and bool((np.isfinite(duration) & (duration > 0)).all())
+        and offsets.size == duration.size + 1
         and offsets[0] == 0
         and (lengths >= 0).all()
         and sizes == [offsets[-1]] * 2
@@ -369,7 +372,8 @@ def _described(file: Any, path: Path) -> StoredStream:
     if not whole:
         raise StorageError(
             f"{path}: is damaged: {offsets.size} offsets, {duration.size} durations, "
-            f"{sizes[0]} times and {sizes[1]} channels do not belong together. Make it anew."
+            f"{sizes[0]} times and {sizes[1]} channels, of {n_channels}, do not belong together, "
+            "or a duration is none. Make it anew."
         )
     columns = {str(name): _column(file, f"columns/{name}", duration) for name in _names(file)}
     return StoredStream(path, int(n_channels), offsets[:-1], lengths, duration, columns, notes)

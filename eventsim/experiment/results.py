@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from eventsim.entries import check_types
 from eventsim.errors import StorageError
 from eventsim.experiment.files import read_json, write_json
 from eventsim.experiment.resolve import Experiment
@@ -128,7 +129,7 @@ def collect(root: Path) -> Findings:
         folds = plan["folds"]
         found = {name: _whole_seeds(root / name, folds) for name in plan["conditions"]}
         rows = [_row(name, plan["conditions"][name], runs) for name, runs in found.items() if runs]
-        return Findings(
+        findings = Findings(
             name=plan["name"],
             title=plan["title"],
             about=plan["about"],
@@ -137,7 +138,10 @@ def collect(root: Path) -> Findings:
             rows=tuple(_compared(rows, plan["baseline"])),
             absent=tuple(name for name, runs in found.items() if not runs),
         )
-    except (KeyError, TypeError) as error:
+        for one in (findings, *findings.rows):
+            check_types(one, where=str(root / PLAN), error=StorageError)
+        return findings
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StorageError(
             f"{root}: a file in it is not whole ({type(error).__name__}: {error})."
         ) from error

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.engine import place
-from eventsim.entries import parse_json
+from eventsim.entries import check_types, parse_json
 from eventsim.errors import EventSimError, StorageError
 from eventsim.events import EventStream
 from eventsim.events.npz import Archive
@@ -174,7 +174,7 @@ def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState
         selected = _under("selected", arrays)
         optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
         optimiser.load_arrays(_under("optimiser", arrays))
-        return RunState(
+        state = RunState(
             net=net,
             optimiser=optimiser,
             selected=Network.from_arrays(selected) if selected else None,
@@ -183,9 +183,13 @@ def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState
             sums=progress["sums"],
             history=progress["history"],
         )
+        check_types(state, where=f"{path}, progress", error=StorageError)
+        if min(state.epoch, state.batch) < 0 or not all(isinstance(h, dict) for h in state.history):
+            raise ValueError("its place in the run is none")
+        return state
     except StorageError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StorageError(
             f"{path}: is not a whole checkpoint ({type(error).__name__}: {error})."
         ) from error

@@ -402,8 +402,11 @@ class AdamW:
         for prefix, found in targets.items():
             for key, target in found.items():
                 stored = arrays.get(f"{prefix}.{key}")
-                if stored is None or stored.shape != target.shape:
-                    came = "nothing" if stored is None else f"shape {stored.shape}"
+                fits = stored is not None and stored.dtype.kind == "f"
+                if stored is None or not fits or stored.shape != target.shape:
+                    came = (
+                        "nothing" if stored is None else f"{stored.dtype} of shape {stored.shape}"
+                    )
                     what = prefix if prefix == "mean" else f"{prefix} moment"
                     raise StorageError(
                         f"Optimiser state: {what} of {key!r} has {came}, expected shape "

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from eventsim.errors import NetworkError, StorageError
+from eventsim.errors import EventSimError, NetworkError, StorageError
 from eventsim.events import hdf5
 from eventsim.events.storage import replacing
 from eventsim.network.network import Network
@@ -47,7 +47,17 @@ def read_nir(
     NetworkError, ParameterError, ShapeError
         eventsim cannot express the graph.
     """
-    return from_nir(read_graph(path), source=source, dt=dt, time_unit=time_unit)
+    graph = read_graph(path)
+    try:
+        return from_nir(graph, source=source, dt=dt, time_unit=time_unit)
+    except EventSimError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        # The package takes anything for a value of a node or of its metadata.
+        raise StorageError(
+            f"{path}: holds a NIR graph with values that are none ({type(error).__name__}: "
+            f"{error})."
+        ) from error
 
 
 def read_graph(path: str | Path) -> Any:

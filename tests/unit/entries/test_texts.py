@@ -30,6 +30,7 @@ def test_json_that_is_broken_in_any_way_is_one_error_with_its_label(text, messag
         ("a = " + "[" * 10_000 + "]" * 10_000, "nested more than 50 levels deep"),
         ("a = " + "{a=" * 10_000 + "1" + "}" * 10_000, "nested more than 50 levels deep"),
         ("a." * 10_000 + "a = 1", "nested more than 50 levels deep"),
+        ("a = {" + "a." * 100_000 + "a = 1}", "nested more than 50 levels deep"),
         ("a = " + "9" * 100_000, "is not TOML"),
         ("a = 0x" + "f" * 100_000, "whole number of more than 64 bits"),
         ('a = "\\u0000"', "a character that no text has"),
