@@ -28,7 +28,9 @@ from eventsim.experiment import Wish, load_recipe, load_task, resolve
 from eventsim.mapping import load_cores, map_network
 from eventsim.network.nir import read_nir, write_nir
 from eventsim.train import TrainConfig, load_network, save_network
+from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Origin, RunState, load_checkpoint, save_checkpoint
+from eventsim.train.evaluation import heard
 from eventsim.train.optimiser import AdamW, select
 from tests.support import aedat
 from tests.support.hostile.hierarchical import change_h5
@@ -68,7 +70,7 @@ class Kind:
 
 def mutate(kind, path, whole, rng):
     """Write a damaged version of ``whole`` to the path."""
-    if kind.change is None or rng.integers(3) == 0:
+    if kind.change is None or (kind.change is not _assignment and rng.integers(3) == 0):
         path.write_bytes(damaged(whole, rng))
     elif kind.change is change_h5:
         path.write_bytes(whole)
@@ -569,6 +571,12 @@ def use_assigned(path):
         _assign(values, one)
     config = TrainConfig.from_dict(values)
     json.dumps(config.to_dict())
+    stream, rng = (
+        random_stream(0, n_samples=2, n_channels=4, duration=20.0),
+        np.random.default_rng(0),
+    )
+    augment(heard(stream, config), config.augmentation, rng=rng)
+    mix_pairs(stream, np.eye(2), max(config.augmentation.mix, 0.1), rng=rng)
 
 
 def _results(folder):
@@ -579,7 +587,7 @@ def _results(folder):
 
 
 def _plan(folder):
-    return next(_results(folder).parents[2].glob("*.json"))
+    return _results(folder).parents[2] / "experiment.json"
 
 
 def use_results(path):
@@ -589,7 +597,10 @@ def use_results(path):
 
 def _nir(folder):
     path = folder / "net.nir"
-    write_nir(random_net(1, n_inputs=4, self_delays="none", delays="none"), path, lossy=True)
+    net = random_net(1, n_inputs=4, self_delays="none", delays="none")
+    for name in ("hidden1", "hidden2"):
+        net.populations[name].refractory[...] = 0.0  # NIR has no word for it
+    write_nir(net, path, lossy=True)
     return path
 
 

@@ -41,7 +41,7 @@ def changed_npz(content, rng):
 
 def _other_type(array, rng):
     types = ("i1", "u1", "i4", "i8", "u8", "f2", "f4", "f8", ">f8", "c16", "?", "U3", "S3", "M8[s]")
-    chosen = types[rng.integers(len(types) + 1)] if rng.integers(9) else "O"
+    chosen = types[rng.integers(len(types))] if rng.integers(9) else "O"
     try:
         with np.errstate(all="ignore"):
             return array.astype(chosen)
@@ -55,6 +55,8 @@ def _other_shape(array, rng):
         return array[..., None]
     if how == 1:
         return array.reshape(-1)
+    if how == 7 and array.ndim < 20:
+        return array.reshape((1,) * 20 + array.shape)
     if how == 2:
         return np.array(array.reshape(-1)[0] if array.size else 0)
     if how == 3:
@@ -63,9 +65,7 @@ def _other_shape(array, rng):
         return np.concatenate([array.reshape(-1)] * 2)
     if how == 5:
         return array.reshape(-1)[:-1]
-    if how == 6:
-        return array.T.copy()
-    return array.reshape((1,) * 20 + array.shape)
+    return array.T.copy()
 
 
 def _other_values(array, rng):

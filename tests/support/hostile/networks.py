@@ -1,0 +1,146 @@
+"""Random networks of all kinds, run by every backend and differentiated.
+
+Each is drawn from its case: dense, sparse and convolutional layers, values that are one, loops with
+and without delay, refractory times of 0 and more, equal time constants, thresholds at and below
+rest, weights that let neurons run away. The backends must agree: the same spikes, at the same times
+within ``ATOL`` where the network is no grazing one, or the same refusal. Of some networks gradients
+are compared with finite differences.
+"""
+
+import numpy as np
+
+import eventsim as es
+from eventsim.errors import EventSimError, RunawayError
+from tests.support.compare import SINGLE_ATOL, assert_same_spikes, counts_of
+from tests.support.losses import Readout, SpikeTimes, Sum
+from tests.support.nets import lateral_net, random_net, random_stream, ring_net
+
+ATOL = 1e-6  # ms, between reference and cpu in double precision
+GRADIENT = 1e-5  # relative, of a gradient to a finite difference
+EVERY = 4  # of so many networks one has its gradients compared
+MOST_SPIKES = 1500  # of a run whose gradients are compared; the losses are slow
+SHAPES = ("layers", "lateral", "ring", "convolution", "runaway", "odd")
+DELAYS = ("none", "scalar", "source", "synapse")
+
+
+def draw(shape, rng):
+    """A network of that shape, and events for it."""
+    seed = int(rng.integers(1 << 30))
+    delays = DELAYS[rng.integers(len(DELAYS))]
+    if shape == "lateral" or shape == "runaway":
+        net = lateral_net(
+            seed, size=int(rng.integers(2, 7)), delays=delays, sparse=bool(rng.integers(2))
+        )
+    elif shape == "ring":
+        net = ring_net(seed, self_delays=("none", "neuron")[rng.integers(2)])
+    elif shape == "convolution":
+        net = es.convolutional(
+            12, (2,), 2, output_maps=2, kernel=(3, 3), stride=(2, 2), seed=seed,
+            self_recurrent=bool(rng.integers(2)), refractory=float(rng.choice([0.0, 1.0])),
+            mean=float(rng.uniform(1.0, 6.0)),
+        )  # fmt: skip
+    else:
+        net = random_net(
+            seed,
+            sparse=bool(rng.integers(2)),
+            tau_ratio=(None, 1.0, 1.0 + 1e-9, 2.0)[rng.integers(4)],
+            delays=delays,
+            self_delays=("none", "scalar", "neuron")[rng.integers(3)],
+            pacemakers=bool(rng.integers(3) == 0),
+        )
+    _vary(net, shape, rng)
+    n_channels = next(p.size for p in net.populations.values() if p.kind == "input")
+    stream = random_stream(
+        seed, n_samples=2, n_channels=n_channels, duration=60.0, rate=300.0 / n_channels
+    )
+    return net, stream
+
+
+def _vary(net, shape, rng):
+    """Change values in place, within their domains."""
+    spiking = [p for p in net.populations.values() if p.kind == "spiking"]
+    for population in spiking:
+        if rng.integers(2):
+            population.refractory[...] = 0.0 if shape != "convolution" else population.refractory
+        if shape == "odd":
+            rest = population.v_leak
+            where = rng.random(population.size) < 0.3
+            lift = rng.choice([0.0, 0.1, -0.2])
+            population.threshold[where] = rest[where] - lift
+            population.v_reset[...] = np.minimum(population.v_reset, population.threshold - 0.3)
+    if shape == "odd":
+        for projection in net.projections.values():
+            projection.values[rng.random(projection.values.shape) < 0.2] = 0.0
+    if shape == "runaway":
+        factor = float(rng.choice([3.0, 10.0, 100.0]))
+        for projection in net.projections.values():
+            if projection.source != "input" and projection.target != "output":
+                projection.values[...] = np.abs(projection.values) * factor
+                if rng.integers(2):
+                    projection.delays[...] = 0.0
+
+
+def outcome(net, stream, backend, precision="double"):
+    """The tape, or what was raised on purpose."""
+    try:
+        return es.simulate(net, stream, backend=backend, precision=precision)
+    except EventSimError as error:
+        return error
+
+
+def check(net, stream, rng):
+    """What was compared, in words; raises AssertionError for what differs."""
+    expected, actual = outcome(net, stream, "reference"), outcome(net, stream, "cpu")
+    single = outcome(net, stream, "cpu", "single")
+    if isinstance(expected, Exception) or isinstance(actual, Exception):
+        kinds = type(expected).__name__, type(actual).__name__, type(single).__name__
+        assert len(set(kinds[:2])) == 1, f"reference {expected}; cpu {actual}"
+        assert kinds[2] == kinds[0] or isinstance(expected, RunawayError), kinds
+        return kinds[0]
+    assert_same_spikes(actual, expected, atol_ms=ATOL, net=net)
+    assert not isinstance(single, Exception), single
+    n_spikes = sum(map(len, expected.trains.values()))
+    words = f"{n_spikes} spikes"
+    if counts_of(single) == counts_of(expected):
+        assert_same_spikes(single, expected, atol_ms=10 * SINGLE_ATOL)
+    else:
+        words += ", others in single precision"
+    if rng.integers(EVERY) == 0 and n_spikes <= MOST_SPIKES:
+        words += _check_gradients(net, stream, rng)
+    return words
+
+
+def _check_gradients(net, stream, rng):
+    """Every gradient by finite differences, of a loss of spike times and readouts."""
+    kinds = {p.kind: p.name for p in net.populations.values()}
+    names = [p.name for p in net.populations.values() if p.kind == "spiking"]
+    readout = kinds.get("readout")
+    loss = SpikeTimes(*names)
+    if readout is not None:
+        loss = Sum(loss, Readout(20.0, readout))
+    found = es.gradcheck(
+        net, stream, loss, backend="cpu", n_directions=2, seed=int(rng.integers(1 << 30))
+    )
+    worst = found.worst_relative_error
+    wrong = [row for row in found.rows if not row.worst_relative_error < GRADIENT]
+    assert not wrong, "; ".join(f"{row.name} {row.worst_relative_error:.1e}" for row in wrong)
+    return f", {found.n_compared} gradients to {worst:.0e}"
+
+
+def run_networks(pipe):
+    """A worker that draws and runs networks."""
+    from tests.support.hostile.worker import serve
+
+    def attempt(case):
+        rng = case.rng()
+        net, stream = draw(case.kind, rng)
+        return check(net, stream, rng)
+
+    for shape in SHAPES:  # compiled before time counts
+        rng = np.random.default_rng(0)
+        net, stream = draw(shape, rng)
+        for precision in ("double", "single"):
+            outcome(net, stream, "cpu", precision)
+        if shape != "runaway":
+            _check_gradients(net, stream, rng)
+    serve(pipe, attempt)

@@ -1,0 +1,42 @@
+"""A small part of what ``python -m tests.support.hostile`` does in minutes."""
+
+import pytest
+
+from tests.support.hostile.__main__ import cases_of, run_files, run_networks
+from tests.support.hostile.kinds import KINDS
+from tests.support.hostile.worker import BAD, Case, judged
+
+SLOW = ("run.json", "config.json", "result.json", "metrics", "results", "plan")  # to make
+
+
+def failures(run, cases):
+    found = []
+    run(cases, found.append, jobs=1)
+    assert len(found) == len(cases)
+    return [f"{one.what} {one.case}: {one.detail}" for one in found if one.what in BAD]
+
+
+@pytest.mark.slow
+def test_damaged_files_of_all_kinds_are_read_or_refused_in_time_and_in_memory():
+    names = [name for name in KINDS if name not in SLOW]
+    assert failures(run_files, cases_of(names, 10 * len(names), seed=5)) == []
+
+
+@pytest.mark.slow
+def test_random_networks_give_the_same_on_every_backend():
+    shapes = ("layers", "convolution", "odd")
+    assert failures(run_networks, cases_of(shapes, 45, seed=5)) == []
+
+
+def test_a_case_is_the_same_whenever_it_is_drawn():
+    draws = [Case("stream", 3, 1).rng().random(3).tolist() for _ in range(2)]
+    assert draws[0] == draws[1] != Case("stream", 4, 1).rng().random(3).tolist()
+
+
+def test_what_is_no_error_of_eventsim_is_a_failure():
+    def broken(case):
+        raise KeyError("x")
+
+    what, detail = judged(broken, Case("stream", 0, 0))
+    assert what == "traceback"
+    assert detail.startswith("KeyError: 'x'")
