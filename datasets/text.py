@@ -208,6 +208,11 @@ def _rows(path: Path, table: Table) -> NDArray[np.float64]:
         ) from error
     if not rows.size:
         raise DataError(f"{path}: holds names of columns, but no event.")
+    if table.exact and rows.shape[1] != len(wanted):
+        raise DataError(
+            f"{path}: its lines have {rows.shape[1]} columns, its first one says {len(wanted)}. "
+            "Expected as many in every line."
+        )
     return rows[:, wanted] if table.exact else rows
 
 

@@ -115,3 +115,10 @@ def test_damaged_files_are_read_or_refused(write, junk, at, until):
     else:
         assert stream.n_events > 0
         assert np.isfinite(stream.times).all()
+
+
+def test_lines_of_fewer_columns_than_are_named_are_refused(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("time,channel\n1\n2\n")
+    with pytest.raises(DataError, match="lines have 1 columns, its first one says 2"):
+        text.load(path)
