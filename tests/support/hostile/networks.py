@@ -18,7 +18,7 @@ from tests.support.nets import lateral_net, random_net, random_stream, ring_net
 ATOL = 1e-6  # ms, between reference and cpu in double precision
 GRADIENT = 1e-5  # relative, of a gradient to a finite difference
 EVERY = 4  # of so many networks one has its gradients compared
-MOST_SPIKES = 1500  # of a run whose gradients are compared; the losses are slow
+MOST_SPIKES = 400  # of a run whose gradients are compared; the losses are slow
 SHAPES = ("layers", "lateral", "ring", "convolution", "runaway", "odd")
 DELAYS = ("none", "scalar", "source", "synapse")
 
