@@ -19,7 +19,6 @@ restart_current  float64 [spikes]   I when V is let go (t + refractory), NaN if 
 The arrays are NumPy's, or, on a resident tape, those of the backend that ran: arrays on the device.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.entries import parse_json
 from eventsim.errors import NetworkError, StorageError
 from eventsim.events.namespace import Array, counts_of, namespace, owners, to_host
 from eventsim.events.npz import Archive, Form, check_forms
@@ -223,7 +223,7 @@ def _structure_in(texts: list[str]) -> str | None:
     if not texts:
         return None
     name, text = texts
-    if name != "structure" or not isinstance(json.loads(text), dict):
+    if name != "structure" or not isinstance(parse_json(text, "structure", StorageError), dict):
         raise ValueError(f"its structure is {text[:40]!r}")
     return text
 
