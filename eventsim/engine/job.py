@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.errors import RunawayError
 from eventsim.events import EventStream, SpikeTrains
 from eventsim.events.namespace import Array, namespace, owners
 from eventsim.network import Projection
@@ -97,6 +98,26 @@ class Job:
     def _xp(self) -> Any:
         """Library of the network's arrays."""
         return namespace(self.stage.members[0].tau_mem)
+
+
+def raise_first_runaway(
+    job: Job, samples: NDArray[Any], neurons: NDArray[Any], times: Floats
+) -> None:
+    """Raise RunawayError for the first of some neurons that ran away; nothing if there are none.
+
+    The first in the first of the samples, and of the lowest number where times are equal: the same
+    on every backend, whatever runs side by side.
+    """
+    if samples.size == 0:
+        return
+    first = np.lexsort((neurons, times, samples))[0]
+    raise RunawayError(
+        population=job.stage.name,
+        sample=int(samples[first]),
+        neuron=int(neurons[first]),
+        time=float(times[first]),
+        limit=RUNAWAY_PER_MS,
+    )
 
 
 def synapse_delays(projection: Projection) -> Floats:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import eventsim as es
 from eventsim.errors import RunawayError
@@ -42,3 +43,28 @@ def test_loop_that_runs_away_stops_on_every_backend_with_the_same_neuron(backend
         es.simulate(net, stream, backend=backend)
     assert (caught.value.sample, caught.value.neuron) == (0, 2)
     assert caught.value.time == pytest.approx(2.0883238975515)
+
+
+def burning(weights, *, sparse):
+    """Neurons of which some run away, the later the weaker they are driven at first."""
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("hidden", 5, tau_mem=6.0, tau_syn=9.0, refractory=[0.0, 0.0, 0.0, 0.0, 2.0])
+    given = np.array([[4.0, 0.0, 9.0, 5.0, 9.0]])
+    net.connect("input", "hidden", scipy.sparse.csr_array(given) if sparse else given)
+    net.connect("hidden", "hidden", es.self_recurrent(weights))
+    silent, early = (np.zeros(0), np.zeros(0, int)), (np.array([1.0]), np.array([0]))
+    stream = es.EventStream.from_samples([silent, early, early], n_channels=1, duration=80.0)
+    return net, stream
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("strong", [2.5, 4.0])
+def test_layer_that_runs_away_names_the_first_in_time_on_every_backend(backend, sparse, strong):
+    weights = strong * np.full(5, 6.0 / 9.0)
+    with pytest.raises(RunawayError) as caught:
+        es.simulate(*burning(weights, sparse=sparse), backend=backend)
+    assert (caught.value.sample, caught.value.neuron) == (1, 2)
+    with pytest.raises(RunawayError) as again:
+        es.simulate(*burning(weights, sparse=sparse), backend="reference")
+    assert caught.value.time == pytest.approx(again.value.time, abs=1e-6)

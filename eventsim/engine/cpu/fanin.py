@@ -155,16 +155,18 @@ def forward(todo, n_blocks, fan, par, refractory, duration, begin, end, spikes, 
         s, block = task // n_blocks, task % n_blocks
         held = Held(np.full(n_neurons, -1), np.zeros(n_neurons))
         nothing = np.empty(0)
-        count, t = 0, 0.0
+        count, t, failed, t_end = 0, duration[s], -1, duration[s]
         for n in range(n_neurons * block // n_blocks, n_neurons * (block + 1) // n_blocks):
-            count, t = _run_neuron(
-                fan, s, n, par, refractory, duration[s], begin, end, held, spikes, starts[task],
+            total, t = _run_neuron(
+                fan, s, n, par, refractory, t_end, begin, end, held, spikes, starts[task],
                 limits[task], count, nothing,
             )  # fmt: skip
-            if count < 0:
-                count = -1 - n
-                break
-        counts[task], reached[task] = count, t
+            if total >= 0:
+                count = total
+            elif failed < 0 or t < t_end:
+                # Of the others only what happens before matters now.
+                failed, t_end = n, t
+        counts[task], reached[task] = count if failed < 0 else -1 - failed, t_end
 
 
 @scalar

@@ -8,10 +8,9 @@ from eventsim.engine.cpu import fanin, order, shared
 from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, since, zero_row
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.walk import Spikes
-from eventsim.engine.job import RUNAWAY_PER_MS, Job
+from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import LayerState, Stop, carried, start_state
 from eventsim.engine.table import fastest_rate, guess_spikes, neuron_table, row_weights
-from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
 
 # Parts of the neurons that walk one sample's events in parallel when each has its own.
@@ -82,11 +81,15 @@ def run_tasks(job: Job, blocks: int, run: Run) -> SpikeTrains:
         starts[todo] = ends - limits[todo]
         spikes = _buffers(int(ends[-1]))
         run(todo, spikes, starts, limits, counts, reached)
-        _raise_runaway(job, blocks, counts, reached)
         where[todo] = len(rounds)
         rounds.append(spikes)
         todo = np.flatnonzero(counts > limits)
         limits[todo] = np.maximum(counts[todo], 2 * limits[todo])
+        failed = np.flatnonzero(counts < 0)
+        if failed.size:
+            # Only those that come before it are worth another round.
+            todo = todo[todo // blocks <= failed[0] // blocks]
+    _raise_runaway(job, blocks, counts, reached)
     return _pack(job, blocks, rounds, where, starts, counts)
 
 
@@ -95,15 +98,8 @@ def _buffers(size: int) -> Spikes:
 
 
 def _raise_runaway(job: Job, blocks: int, counts: Index, reached: np.ndarray) -> None:
-    bad = np.flatnonzero(counts < 0)
-    if bad.size:
-        raise RunawayError(
-            population=job.stage.name,
-            sample=int(bad[0]) // blocks,
-            neuron=int(-1 - counts[bad[0]]),
-            time=float(reached[bad[0]]),
-            limit=RUNAWAY_PER_MS,
-        )
+    failed = np.flatnonzero(counts < 0)
+    raise_first_runaway(job, failed // blocks, -1 - counts[failed], reached[failed])
 
 
 def _pack(

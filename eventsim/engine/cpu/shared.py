@@ -77,7 +77,7 @@ def _run_block(
 ):  # fmt: skip
     """The neurons from ``low`` on in one sample; n counts from there.
 
-    Returns the number of spikes, or -1 - n where neuron n runs away, and a time.
+    Returns the number of spikes, or -1 - n where neuron n is the first to run away, and a time.
     """
     n_neurons, real = par.shape[1], type(par[0, 0])
     before, after = np.zeros((2, n_neurons), par.dtype), np.zeros((2, n_neurons), par.dtype)
@@ -92,6 +92,7 @@ def _run_block(
             holding[n_holding] = n
             n_holding += 1
     t, count, event = begin.time[s, low], 0, 0
+    failed, failed_at = -1, t_end
     while t < t_end:
         last = event >= times.size or times[event] >= t_end
         until = t_end if last else times[event]
@@ -115,17 +116,22 @@ def _run_block(
             for n in range(8 * word, 8 * word + 8):
                 if mask[n] == np.uint8(0):
                     continue
-                v, j, reached, count = walk(
+                v, j, reached, total = walk(
                     n, before[0, n], before[1, n], t, until, par, refractory,
                     held, spikes, start, limit, count, False,
                 )  # fmt: skip
-                if count < 0:
-                    return -1 - n, reached
+                if total < 0:
+                    if failed < 0 or reached < failed_at:
+                        failed, failed_at = n, reached
+                    continue
+                count = total
                 after[0, n] = v
                 after[1, n] = j + weights[row, n]
                 if held.spike[n] >= 0:
                     holding[n_holding] = n
                     n_holding += 1
+        if failed >= 0:
+            return -1 - failed, failed_at
         if count > first + 1:
             sort_tail(spikes, held, start + first, start + min(count, limit), start)
         before, after = after, before

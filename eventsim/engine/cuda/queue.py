@@ -23,7 +23,7 @@ from eventsim.engine.cuda.order import (
     sum_rows,
 )
 from eventsim.engine.cuda.spikes import grouped_tape
-from eventsim.engine.job import RUNAWAY_PER_MS, Job, Source, StageGradients
+from eventsim.engine.job import Job, Source, StageGradients, raise_first_runaway
 from eventsim.engine.state import start_voltage
 from eventsim.engine.table import (
     N_OWN,
@@ -35,7 +35,6 @@ from eventsim.engine.table import (
     spike_bases,
     split_effects,
 )
-from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
 
 # Threads of one sample's block: a power of two, for the way back.
@@ -155,16 +154,9 @@ class _Forward:
 
 
 def _raise_runaway(dev: Device, job: Job, count: Array, status: Array, reached: Array) -> None:
-    bad = dev.xp.flatnonzero(status == RUNAWAY)
-    if bad.size:
-        sample = int(bad[0])
-        raise RunawayError(
-            population=job.stage.name,
-            sample=sample,
-            neuron=int(count[sample]),
-            time=float(reached[sample]),
-            limit=RUNAWAY_PER_MS,
-        )
+    failed = np.flatnonzero(dev.get(status) == RUNAWAY)
+    if failed.size:
+        raise_first_runaway(job, failed, dev.get(count)[failed], dev.get(reached)[failed])
 
 
 def _packed(dev: Device, job: Job, rounds: list[tuple[_Round, Array]]) -> SpikeTrains:

@@ -9,10 +9,9 @@ import numpy as np
 from eventsim.engine.cuda.arrays import GroupedTape, to_real
 from eventsim.engine.cuda.device import Array, Device
 from eventsim.engine.cuda.order import by_key, by_time, launch, owners, starts_of
-from eventsim.engine.job import RUNAWAY_PER_MS, Job
+from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import LayerState, Stop, start_voltage
 from eventsim.engine.table import guess_spikes, neuron_table, real_type
-from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
 
 # Every (sample, neuron) has room for at least that many spikes at first.
@@ -100,14 +99,9 @@ def collect(dev: Device, job: Job, run: Callable[[Buffers], None]) -> SpikeTrain
 def _raise_runaway(dev: Device, job: Job, count: Array, reached: Array) -> None:
     if int(count.min()) >= 0:
         return
-    pair = int(count.argmin())
-    raise RunawayError(
-        population=job.stage.name,
-        sample=pair // job.stage.population.size,
-        neuron=pair % job.stage.population.size,
-        time=float(reached[pair]),
-        limit=RUNAWAY_PER_MS,
-    )
+    failed = np.flatnonzero(dev.get(count) < 0)
+    sample, neuron = np.divmod(failed, job.stage.population.size)
+    raise_first_runaway(job, sample, neuron, dev.get(reached)[failed])
 
 
 def _packed(dev: Device, job: Job, rounds: list[Buffers], count: Array) -> SpikeTrains:

@@ -214,14 +214,9 @@ def walk(
     steps = []
     for step in walker.steps():
         steps.append(step)
-        raise_if_runaway(job, walker, sample, neuron)
+        if walker.runs_away():
+            raise runaway(job, sample, neuron, walker.t)
     return steps, walker.stop
-
-
-def raise_if_runaway(job: Job, walker: Walk, sample: int, neuron: int) -> None:
-    """Raise RunawayError if the neuron fires too often."""
-    if walker.runs_away():
-        raise runaway(job, sample, neuron, walker.t)
 
 
 def runaway(job: Job, sample: int, neuron: int, time: float) -> RunawayError:
@@ -246,12 +241,18 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
     offsets, parameters, rows = [0], neurons(job), []
     end = Stop(*(values.copy() for values in state.stop))
     for sample in range(job.n_samples):
-        found = []
+        found, failed = [], []
         for neuron, p in enumerate(parameters):
-            steps, stop = walk(job, state, p, sample, neuron)
+            try:
+                steps, stop = walk(job, state, p, sample, neuron)
+            except RunawayError as error:
+                failed.append(error)
+                continue
             for values, value in zip(end, stop or (), strict=False):
                 values[sample, neuron] = value
             found += table_of_spikes(steps, neuron)
+        if failed:
+            raise min(failed, key=lambda error: (error.time, error.neuron))
         rows += sorted(found)
         offsets.append(len(rows))
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
