@@ -25,22 +25,22 @@ LONGEST_WORD = 1000  # characters of a value that is no JSON
 _ErrorType = type[EventSimError]
 
 
-def read_text(path: Traversable, label: str, error: _ErrorType) -> str:
-    """A file's text; ``error`` with the label if it cannot be read."""
+def read_text(path: Traversable, label: str, error: _ErrorType, *, kind: str = "text") -> str:
+    """A file's text; ``error`` with the label if it cannot be read as what it should be."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as problem:  # no UTF-8; a name with a zero character
-        raise error(f"{label}: cannot be read ({problem}).") from problem
+        raise error(f"{label}: cannot be read as {kind} ({problem}).") from problem
 
 
 def read_json(path: Traversable, label: str, error: _ErrorType) -> Any:
     """As :func:`read_text`, and :func:`parse_json`."""
-    return parse_json(read_text(path, label, error), label, error)
+    return parse_json(read_text(path, label, error, kind="JSON"), label, error)
 
 
 def read_toml(path: Traversable, label: str, error: _ErrorType) -> dict[str, Any]:
     """As :func:`read_text`, and :func:`parse_toml`."""
-    return parse_toml(read_text(path, label, error), label, error)
+    return parse_toml(read_text(path, label, error, kind="TOML"), label, error)
 
 
 def parse_json(text: str, label: str, error: _ErrorType) -> Any:

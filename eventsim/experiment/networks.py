@@ -93,16 +93,18 @@ class NetworkSettings:
     spread: float = 1.0
 
     def __post_init__(self) -> None:
-        check_types(self)
-        pairs = ("delays", "forward_delays", "output_delays")
-        for name in ("hidden", "kernel", "stride", *pairs):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("hidden", "kernel", "stride"):
             sizes = getattr(self, name)
+            if not isinstance(sizes, list | tuple):
+                continue  # which check_types refuses
             whole = all(type(size) is int and size >= 1 for size in sizes)
             of_two = name == "hidden" or len(sizes) == 2
             expected = "sizes >= 1" if name == "hidden" else "two sizes >= 1, the readout's last"
             self._require(name, whole and of_two, expected)
+        check_types(self)
+        pairs = ("delays", "forward_delays", "output_delays")
+        for name in ("hidden", "kernel", "stride", *pairs):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         maps = self.output_maps
         self._require("output_maps", type(maps) is int and maps >= 1, "a whole number >= 1")
         for name in ("tau_mem", "tau_syn", "spread"):

@@ -20,7 +20,7 @@ MUTANTS = (
     # ---- scalar functions
     Mutant(
         "scalar.cuh",
-        "return absolute(x) > REAL_(1e-30) ? x : REAL_(0.0);",
+        "return absolute(x) <= TINY ? REAL_(0.0) : x;",
         "return x;",
         "flush lost: states become denormal",
     ),
@@ -32,9 +32,15 @@ MUTANTS = (
     ),
     Mutant(
         "scalar.cuh",
-        "const REAL top = (j_end < v_end) & (j > v) ? bound : v_end;",
-        "const REAL top = (j_end > v_end) & (j < v) ? bound : v_end;",
+        "const REAL top = falls & (j > v) ? bound : v_end;",
+        "const REAL top = falls & (j < v) ? bound : v_end;",
         "a peak inside an interval is not looked at",
+    ),
+    Mutant(
+        "scalar.cuh",
+        "const bool falls = (j_end < v_end) | (span > LONG);",
+        "const bool falls = j_end < v_end;",
+        "ends of an interval that have vanished are believed",
     ),
     Mutant(
         "scalar.cuh",

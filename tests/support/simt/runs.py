@@ -89,6 +89,13 @@ def _pushed_down():
     return Run(lambda: net, lambda: stream)
 
 
+def _long_silence():
+    """What fires after the last event before a silence in which all decays below any number."""
+    net = one_neuron([9.0, -6.0], tau_mem=10.0, tau_syn=5.0, refractory=0.5, v_reset=-0.4)
+    stream = one_sample([2.0, 5.0, 1e9, 1e9 + 3.0], [0, 1, 1, 0], n_channels=2, duration=2e9)
+    return Run(lambda: net, lambda: stream)
+
+
 def _ties(kind):
     """Eight equal neurons fire at one time, and their spikes arrive at one time."""
     rng = np.random.default_rng(27)
@@ -178,6 +185,7 @@ RUNS = {
         lambda: random_net(21, n_inputs=6, delays="none", self_delays="none"), _silent_samples
     ),
     "pushed down": _pushed_down(),
+    "long silence": _long_silence(),
     "run-away": _runaway(sparse=False, self_delay=0.0),
     "run-away, sparse": _runaway(sparse=True, self_delay=0.0),
     "run-away, returning": _runaway(sparse=True, self_delay=1e-5),
