@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.hostile.__main__ import cases_of, run_files, run_networks
 from tests.support.hostile.kinds import KINDS
+from tests.support.hostile.networks import SHAPES
 from tests.support.hostile.worker import BAD, Case, judged
 
 SLOW = ("run.json", "config.json", "result.json", "metrics", "results", "plan")  # to make
@@ -24,8 +25,7 @@ def test_damaged_files_of_all_kinds_are_read_or_refused_in_time_and_in_memory():
 
 @pytest.mark.slow
 def test_random_networks_give_the_same_on_every_backend():
-    shapes = ("layers", "convolution", "odd")
-    assert failures(run_networks, cases_of(shapes, 45, seed=5)) == []
+    assert failures(run_networks, cases_of(SHAPES, 48, seed=5)) == []
 
 
 def test_a_case_is_the_same_whenever_it_is_drawn():

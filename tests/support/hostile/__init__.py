@@ -4,7 +4,7 @@
 
 makes a small whole file of every kind that eventsim reads, damages it in every way that it knows,
 and lets a process of its own read it and use what was read; and it draws networks of all kinds and
-lets every backend run them. A case has failed if the process crashes, takes longer than
-``worker.PATIENCE`` or more than ``worker.MOST_BYTES``, or shows anything but an error of eventsim.
-Every case follows from (seed, kind, number): ``--case KIND:NUMBER`` runs it alone.
+lets every backend run them. A case has failed if the process crashes, takes more time or memory
+than ``worker`` grants, or shows anything but an error of eventsim. Every case follows from (seed,
+kind, number): ``--case KIND:NUMBER`` runs it alone.
 """

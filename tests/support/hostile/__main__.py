@@ -13,7 +13,15 @@ from rich.table import Table
 from tests.support.hostile.kinds import KINDS
 from tests.support.hostile.networks import SHAPES
 from tests.support.hostile.networks import run_networks as use_networks
-from tests.support.hostile.worker import BAD, Case, Worker, read_files, run_cases
+from tests.support.hostile.worker import (
+    BAD,
+    PATIENCE,
+    PATIENCE_WITH_REFERENCE,
+    Case,
+    Worker,
+    read_files,
+    run_cases,
+)
 
 
 def make_all(names, folder):
@@ -36,16 +44,16 @@ def run_files(cases, told, *, jobs=2):
     names = list(dict.fromkeys(case.kind for case in cases))
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
         make_all(names, Path(folder))
-        _run(read_files, (folder,), cases, told, jobs)
+        _run(read_files, (folder,), cases, told, jobs, PATIENCE)
 
 
 def run_networks(cases, told, *, jobs=2):
     """As :func:`run_files`, of networks."""
-    _run(use_networks, (), cases, told, jobs)
+    _run(use_networks, (), cases, told, jobs, PATIENCE_WITH_REFERENCE)
 
 
-def _run(target, arguments, cases, told, jobs):
-    workers = [Worker(target, arguments) for _ in range(min(jobs, len(cases)))]
+def _run(target, arguments, cases, told, jobs, patience):
+    workers = [Worker(target, arguments, patience) for _ in range(min(jobs, len(cases)))]
     try:
         run_cases(workers, cases, told)
     finally:
