@@ -9,7 +9,7 @@ import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
 from eventsim.cli.runs import RunSettings, heard_by
-from eventsim.cli.sources import Split, find_events, find_network
+from eventsim.cli.sources import Split, find_events, find_network, some_events
 from eventsim.cli.terminal import print_table, say_backend
 from eventsim.cli.train_command import set_threads
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
@@ -47,8 +47,7 @@ def find_stream(net: Path, events: str | None, *, split: Split, samples: int | N
         return heard_by(net, find_events(events, split=split, samples=samples))
     if not net.is_dir():
         raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
-    stream = RunSettings.load(net).data.load(split).stream
-    return heard_by(net, stream if samples is None else stream[: min(samples, stream.n_samples)])
+    return heard_by(net, some_events(RunSettings.load(net).data.load(split), samples))
 
 
 def price(

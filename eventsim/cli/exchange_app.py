@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from eventsim.cli.options import JsonOption, NetArgument
+from eventsim.cli.options import JsonOption, NetArgument, SamplesOption
 from eventsim.cli.terminal import CHECK_FAILED, emit_json
 
 Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
@@ -37,9 +37,7 @@ def export_command(
         typer.Option("--events", help="For the check: file of EventStream.save, or a data set."),
     ] = None,
     split: Annotated[str, typer.Option("--split", help="Of that data set.")] = "test",
-    samples: Annotated[
-        int | None, typer.Option("--samples", min=1, help="Only its first so many recordings.")
-    ] = 10,
+    samples: SamplesOption = 10,
     as_json: JsonOption = False,
 ) -> None:
     """Write a network for other programs, read it back, and compare the spikes of both.

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from eventsim.chips import Chip, load_chip
 from eventsim.cli.runs import RunSettings, heard_by, load_config
-from eventsim.cli.sources import Split, find_data, find_events, find_network
+from eventsim.cli.sources import Split, find_data, find_events, find_network, spread
 from eventsim.cli.terminal import print_table, say, say_backend
 from eventsim.cli.train_command import set_threads
 from eventsim.engine import simulate
@@ -87,7 +87,7 @@ def find_recordings(
     source = RunSettings.load(net).data if events is None else find_data(events)
     data = source.labelled(split)
     if samples is not None:
-        data = data[slice(0, min(samples, data.stream.n_samples))]
+        data = data[spread(data.labels, samples)]
     return Recordings(heard_by(net, data.stream), data, config)
 
 

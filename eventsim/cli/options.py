@@ -35,7 +35,12 @@ DownloadOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no tables.")]
 SplitOption = Annotated[Split, typer.Option("--split", help="Part of the data set.")]
 SamplesOption = Annotated[
-    int | None, typer.Option("--samples", min=1, help="Only the first so many recordings.")
+    int | None,
+    typer.Option(
+        "--samples",
+        min=1,
+        help="Only so many recordings: spread evenly over the classes; of an .npz file the first.",
+    ),
 ]
 BackendOption = Annotated[
     str | None,

@@ -103,8 +103,8 @@ def _words(place: Path, wish: Wish) -> str:
     name = RunSettings.load(place).data.name if wish.data is None else wish.data
     if name.endswith(".npz"):
         return name
-    first = "" if wish.samples is None else f", the first {wish.samples:,} recordings"
-    return f"{name}, {wish.split} part{first}"
+    some = "" if wish.samples is None else f", {wish.samples:,} recordings spread over its classes"
+    return f"{name}, {wish.split} part{some}"
 
 
 def _mapping(net: Network, tape: SpikeTape, chip: Chip, wish: Wish) -> ChipMapping | Unmade:

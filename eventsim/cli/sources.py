@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventsim import datasets
 from eventsim.datasets import Dataset, DatasetInfo
@@ -75,12 +76,46 @@ def find_network(place: Path, *, which: str = "last") -> Network:
 
 
 def find_events(place: str, *, split: Split, samples: int | None) -> EventStream:
-    """Events of an ``EventStream.save`` file or of a data set, at most ``samples`` recordings."""
+    """Events of an ``EventStream.save`` file or of a data set, at most ``samples`` recordings.
+
+    Those of a data set are spread evenly over its classes, see :func:`spread`.
+    """
     if place.endswith(".npz"):
         stream = EventStream.load(place)
-    else:
-        stream = find_data(place).load(split).stream
-    return stream if samples is None else stream[: min(samples, stream.n_samples)]
+        return stream if samples is None else stream[: min(samples, stream.n_samples)]
+    return some_events(find_data(place).load(split), samples)
+
+
+def some_events(data: Dataset, samples: int | None) -> EventStream:
+    """Events of a data set, of at most ``samples`` recordings."""
+    return data.stream if samples is None else data.stream[spread(data.labels, samples)]
+
+
+def spread(labels: NDArray[np.int64], samples: int) -> NDArray[np.int64]:
+    """Recordings that stand for all: equally many of every class, spread over each class.
+
+    Parameters
+    ----------
+    labels
+        Class of every recording, [recordings].
+    samples
+        How many, at least 1. What does not go into equal parts, and what a small class lacks, is
+        shared out among the others.
+
+    Returns
+    -------
+    int64, ascending: the recordings by number; all of them if there are no more than ``samples``.
+    """
+    rank = np.empty(labels.size, np.int64)
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    for mine in members:
+        rank[mine] = np.arange(mine.size)
+    quotas = np.bincount(labels[np.lexsort((labels, rank))[:samples]])
+    parts = []
+    for mine in members:
+        quota = quotas[labels[mine[0]]] if labels[mine[0]] < quotas.size else 0
+        parts.append(mine[((np.arange(quota) + 0.5) * mine.size / max(quota, 1)).astype(np.int64)])
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))
 
 
 def majority_guess(training: LabelledEvents, test: LabelledEvents) -> float:

@@ -29,11 +29,13 @@ def simulate(
     Parameters
     ----------
     net
-        Feedforward apart from self-recurrent connections.
+        Any network; populations that form a loop run by a queue of events, the others layer by
+        layer.
     stream
         Its channels are the neurons of the network's input population.
     backend
-        ``auto``, ``cpu`` or ``reference``.
+        ``auto`` (``cuda`` where a device can be used, else ``cpu``), ``cuda``, ``cpu``,
+        ``reference``, or the name of a registered one.
     precision
         Type of the state: ``double`` or ``single``. Times are float64 in both.
     resident
@@ -50,6 +52,11 @@ def simulate(
     ------
     NetworkError, ShapeError, ParameterError, BackendError, RunawayError
     """
+    if not isinstance(stream, EventStream):
+        raise ParameterError(
+            f"simulate: the stream is {type(stream).__name__}, expected an EventStream: of arrays "
+            "EventStream(times, channels, offsets, ...), of a file EventStream.load(path)."
+        )
     plan, engine = make_plan(net), get_backend(backend)
     check_run(net, plan, stream, precision)
     check_place(net, engine)

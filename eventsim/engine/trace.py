@@ -5,19 +5,34 @@ from numpy.typing import ArrayLike
 
 from eventsim.engine.job import Floats, Job
 from eventsim.engine.run import readout_job
+from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
+from eventsim.events.doors import real_array
 from eventsim.network import Network
 
 
 def readout_voltage(net: Network, tape: SpikeTape, name: str, times: ArrayLike) -> Floats:
-    """Voltage of readout ``name`` at ``times`` (ms, ascending) of every sample.
+    """Voltage of readout ``name`` at ``times`` of every sample.
+
+    Parameters
+    ----------
+    net, tape
+        The network and its run.
+    name
+        A readout population.
+    times
+        ms: one time, or an array of one dimension.
 
     Returns
     -------
     float64 [samples, times, size]
     """
     job = readout_job(net.to_host(), tape.to_host(), name)
-    at = np.asarray(times, dtype=np.float64)
+    at = np.atleast_1d(real_array(times, "readout_voltage: times"))
+    if at.ndim != 1:
+        raise ShapeError(
+            f"readout_voltage: times have shape {at.shape}, expected one number or one dimension."
+        )
     return np.stack([_sample_voltage(job, sample, at) for sample in range(job.n_samples)])
 
 

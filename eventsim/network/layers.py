@@ -1,9 +1,9 @@
 """What the builders share: populations in a row, from the input to the output."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,6 +37,16 @@ def stack(
         As :func:`eventsim.scsr`.
     """
     n_inputs, hidden, n_outputs = sizes
+    if output not in get_args(Output):
+        raise ParameterError(
+            f"{builder}: output is {output!r}, expected {' or '.join(map(repr, get_args(Output)))}."
+        )
+    given: Any = hidden
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ParameterError(
+            f"{builder}: hidden is {hidden!r}, expected one size per hidden population, such as "
+            "(128,), or () for none."
+        )
     net = Network()
     net.add_input("input", n_inputs)
     for k, size in enumerate(hidden, start=1):

@@ -14,12 +14,13 @@ and neurons can answer to sequences that are longer than their time constants. S
 operations; see :mod:`eventsim.train.config` for what they bring.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eventsim.errors import NetworkError
+from eventsim.errors import NetworkError, ParameterError
 from eventsim.network.layers import Delays, Output, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import self_recurrent as self_weights
@@ -113,10 +114,17 @@ def _connections(names: list[str], skip: Skips) -> list[tuple[str, str]]:
         return chain
     if skip is True:
         return [(names[i], names[k]) for k in range(1, len(names)) for i in range(k)]
-    for source, target in skip:
+    given: Any = skip
+    listed = isinstance(given, Iterable) and not isinstance(given, str)
+    pairs = tuple(given) if listed else ()
+    if not listed or any(not isinstance(p, list | tuple) or len(p) != 2 for p in pairs):
+        raise ParameterError(
+            f"scsr: skip is {skip!r}, expected True, False, or pairs of names (source, target)."
+        )
+    for source, target in pairs:
         if source not in names or target not in names or names.index(source) >= names.index(target):
             raise NetworkError(
                 f"scsr: skip ({source!r}, {target!r}) does not lead from an earlier to a later of "
                 f"{names}."
             )
-    return chain + [pair for pair in skip if tuple(pair) not in chain]
+    return chain + [pair for pair in pairs if tuple(pair) not in chain]

@@ -77,7 +77,7 @@ class TrainEvent:
     n_epochs, n_batches
         Of the run, of an epoch.
     metrics
-        Means of the epoch so far, or the epoch's line of metrics.json.
+        Means of the epoch so far, or the epoch's line of metrics.jsonl.
     """
 
     kind: Literal["batch", "epoch"]

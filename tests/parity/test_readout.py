@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.errors import ParameterError, ShapeError
 from tests.support import stepping
 from tests.support.nets import random_net, random_stream
 
@@ -58,3 +59,17 @@ def test_readout_integral_with_a_bad_time_constant_is_refused(backend, time_cons
     net, _, tape = _run(backend, None)
     with pytest.raises(es.errors.ParameterError, match="time_constant"):
         es.readout_integral(net, tape, "output", time_constant=time_constant)
+
+
+def test_readout_voltage_takes_one_time_and_refuses_a_table_of_times():
+    net, stream = random_net(3), random_stream(3)
+    tape = es.simulate(net, stream, backend="cpu")
+    one = es.readout_voltage(net, tape, "output", 5.0)
+    assert np.array_equal(one, es.readout_voltage(net, tape, "output", [5.0]))
+    with pytest.raises(ShapeError, match=r"readout_voltage: times have shape \(1, 2\)"):
+        es.readout_voltage(net, tape, "output", [[5.0, 6.0]])
+
+
+def test_simulate_refuses_the_name_of_a_file_and_says_how_to_read_it():
+    with pytest.raises(ParameterError, match=r"stream is str, expected.*EventStream\.load"):
+        es.simulate(random_net(3), "events.npz")

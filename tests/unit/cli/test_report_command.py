@@ -51,7 +51,7 @@ def test_costs_are_those_of_the_cost_command(finished, tmp_path):
     assert outcome.json["synaptic_operations_per_recording"] == pytest.approx(events)
     text = check_page((tmp_path / "page.html").read_text()).text
     assert "dt = 0.5 ms" in text
-    assert "test part, the first 3 recordings" in text
+    assert "test part, 3 recordings spread over its classes" in text
     assert "Not asked for: add --map loihi" in text
 
 

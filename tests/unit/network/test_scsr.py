@@ -109,3 +109,26 @@ def test_output_delays_outside_their_domain_are_refused(given):
 def test_forward_delays_outside_their_domain_are_refused(given):
     with pytest.raises(ParameterError, match="scsr: forward_delays is"):
         es.scsr(5, (6,), 3, forward_delays=given)
+
+
+@pytest.mark.parametrize("build", [es.scsr, es.rsnn])
+def test_builder_refuses_an_output_of_no_known_kind(build):
+    with pytest.raises(ParameterError, match=r"output is 'spike', expected 'readout' or 'spiking'"):
+        build(5, (8,), 3, output="spike")
+
+
+@pytest.mark.parametrize("build", [es.scsr, es.rsnn])
+@pytest.mark.parametrize("hidden", [8, "8"])
+def test_builder_refuses_one_size_in_place_of_several(build, hidden):
+    with pytest.raises(ParameterError, match=r"hidden is .*8.*such as \(128,\)"):
+        build(5, hidden, 3)
+
+
+@pytest.mark.parametrize("skip", ["yes", 3, [("input",)], ["input->output"], [3]])
+def test_skips_that_are_no_pairs_of_names_are_refused(skip):
+    with pytest.raises(ParameterError, match="skip is .*pairs of names"):
+        es.scsr(5, (8,), 3, skip=skip)
+
+
+def test_no_pairs_are_no_skips():
+    assert edges(es.scsr(5, (8, 7), 3, skip=[])) == edges(es.scsr(5, (8, 7), 3, skip=False))
