@@ -154,9 +154,10 @@ class _Forward:
 
 
 def _raise_runaway(dev: Device, job: Job, count: Array, status: Array, reached: Array) -> None:
-    failed = np.flatnonzero(dev.get(status) == RUNAWAY)
+    failed = dev.xp.flatnonzero(status == RUNAWAY)
     if failed.size:
-        raise_first_runaway(job, failed, dev.get(count)[failed], dev.get(reached)[failed])
+        samples = dev.get(failed)
+        raise_first_runaway(job, samples, dev.get(count)[samples], dev.get(reached)[samples])
 
 
 def _packed(dev: Device, job: Job, rounds: list[tuple[_Round, Array]]) -> SpikeTrains:
