@@ -61,11 +61,12 @@ def _run_sample(job: Job, sample: int) -> list[list[Step]]:
         walkers[-1].go_on(start, sample, neuron)
         steps.append(list[Step]())
     recent = [_Recent() for _ in walkers]
+    dues = [walker.due() for walker in walkers]
     while True:
-        dues = [walker.due() for walker in walkers]
         first = min(range(len(walkers)), key=lambda n: (*dues[n], n), default=None)
         if first is None or dues[first][0] >= duration:
             break
+        changed = {first}
         for step in walkers[first].step():
             steps[first].append(step)
             if isinstance(step, Spike):
@@ -74,7 +75,10 @@ def _run_sample(job: Job, sample: int) -> list[list[Step]]:
                 ordinal = walkers[first].n_spikes
                 for target, arrival in _caused(job, first, step.time, ordinal):
                     if arrival.time < duration:
-                        _join(walkers[target].arrivals, arrival)
+                        insort(walkers[target].arrivals, arrival)
+                        changed.add(target)
+        for neuron in changed:
+            dues[neuron] = walkers[neuron].due()
     return steps
 
 
@@ -91,13 +95,6 @@ class _Recent:
             self.since, self.count = time, 0
         self.count += 1
         return self.count > RUNAWAY_PER_MS
-
-
-def _join(arrivals: deque[Arrival], arrival: Arrival) -> None:
-    waiting = list(arrivals)
-    insort(waiting, arrival)
-    arrivals.clear()
-    arrivals.extend(waiting)
 
 
 def _caused(job: Job, neuron: int, time: float, ordinal: int) -> list[tuple[int, Arrival]]:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-# s, of one case. Networks run on the reference too, which is plain Python: a loop takes it up to
-# a minute to run away.
+# s, of one case. Networks run on the reference too, which is plain Python: a loop takes it some ten
+# seconds to run away.
 PATIENCE, PATIENCE_WITH_REFERENCE = 20.0, 120.0
 MOST_BYTES = 1 << 30  # above what the process held before
 ADDRESSES = 6 << 30  # bytes of address space above those at the start: an array beyond fails
