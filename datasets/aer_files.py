@@ -28,10 +28,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Ints
 from eventsim.datasets.aer_sensors import Field, Sensor, find_sensor, sensor_of_chip
 from eventsim.errors import DataError
 
-Ints = NDArray[np.int64]
 Values = dict[str, NDArray[np.int32]]
 
 LARGEST_HEADER = 1 << 22  # bytes; jAER stores whole preference trees in header lines

@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Floats
 from eventsim.events import EventStream
-
-Floats = NDArray[np.float64]
 
 _BARS = "▁▂▃▄▅▆▇█"
 

@@ -32,8 +32,8 @@ from bench.gpu.nets import (
 )
 from bench.gpu.place import Place, options_of, place
 from bench.harness import report
+from eventsim.arrays import to_host
 from eventsim.engine import place as place_net
-from eventsim.events.namespace import to_host
 from eventsim.train import CTC, VoltageCrossEntropy, gradient
 
 LEAST_SPIKES = 100_000

@@ -37,7 +37,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets.encoders.frames import Events, Floats, Frames, in_order, require
+from eventsim.arrays import Floats
+from eventsim.datasets.encoders.frames import Events, Frames, in_order, require
 
 KERNEL_SIZE = 24
 

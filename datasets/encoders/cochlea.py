@@ -48,9 +48,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft, signal
 from scipy.ndimage import uniform_filter1d
 
+from eventsim.arrays import Floats
 from eventsim.datasets.encoders import frames as frames_module
 from eventsim.datasets.encoders import gammatone, integrate_and_fire
-from eventsim.datasets.encoders.frames import Events, Floats, checked_clip, require
+from eventsim.datasets.encoders.frames import Events, checked_clip, require
 
 # Files that decide what the events are, for the keys of caches.
 SOURCES = (

@@ -17,9 +17,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.arrays import Floats
 from eventsim.errors import DataError, ParameterError
 
-Floats = NDArray[np.float64]
 Events = tuple[Floats, NDArray[np.int32]]
 
 

@@ -46,7 +46,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
-from eventsim.datasets.encoders.frames import Floats, Frames, checked_clip, require
+from eventsim.arrays import Floats
+from eventsim.datasets.encoders.frames import Frames, checked_clip, require
 
 
 @dataclass(frozen=True)

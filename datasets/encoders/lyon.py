@@ -70,7 +70,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
-from eventsim.datasets.encoders.frames import Floats, Frames, checked_clip, require
+from eventsim.arrays import Floats
+from eventsim.datasets.encoders.frames import Frames, checked_clip, require
 
 BREAK_FREQUENCY = 1000.0  # Hz, E_b
 ZERO_OFFSET = 1.5

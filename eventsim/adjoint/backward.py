@@ -12,7 +12,8 @@ from eventsim.adjoint.finite import (
     require_finite_loss,
 )
 from eventsim.adjoint.gradients import Gradients, PopulationGradients, ProjectionGradients
-from eventsim.adjoint.seeds import Floats, Loss, ReadoutSeed, Seeds, SpikeSeed
+from eventsim.adjoint.seeds import Loss, ReadoutSeed, Seeds, SpikeSeed
+from eventsim.arrays import Floats, beside, namespace, to_host
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.job import Backend, Job, Source, StageGradients
 from eventsim.engine.members import join_members, member_order
@@ -20,7 +21,6 @@ from eventsim.engine.table import N_READOUT, readout_gradients
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array
-from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network, Population, Projection
 from eventsim.plan import Stage, make_plan
 

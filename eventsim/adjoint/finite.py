@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from eventsim.arrays import Array, namespace, to_host
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTrains
-from eventsim.events.namespace import Array, namespace, to_host
 
 
 class Given(NamedTuple):

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventsim.adjoint.backward import backward
-from eventsim.adjoint.seeds import Floats, Loss
+from eventsim.adjoint.seeds import Loss
+from eventsim.arrays import Floats
 from eventsim.engine import Precision, simulate
 from eventsim.errors import EventError
 from eventsim.events import EventStream, SpikeTape

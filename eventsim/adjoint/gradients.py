@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from eventsim.adjoint.seeds import Floats
+from eventsim.arrays import Floats
 from eventsim.errors import NetworkError
 
 

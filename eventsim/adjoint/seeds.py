@@ -4,13 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from eventsim.arrays import Floats
 from eventsim.events import SpikeTape
 from eventsim.network import Network
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eventsim.engine.job import Precision
+from eventsim.arrays import Precision
 from eventsim.errors import BackendError
 from eventsim.extras import install_hint
 from eventsim.network import Network

@@ -7,9 +7,9 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from eventsim.adjoint import Gradients, ReadoutSeed, Seeds, SpikeSeed, backward
+from eventsim.arrays import Precision
 from eventsim.bridge.share import from_torch, put, to_torch
 from eventsim.engine import readout_integral, simulate
-from eventsim.engine.job import Precision
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network import Network
 

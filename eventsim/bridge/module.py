@@ -21,11 +21,11 @@ from typing import Any
 import torch
 
 from eventsim.adjoint import Gradients
+from eventsim.arrays import Precision
 from eventsim.bridge.function import Call, Run
 from eventsim.bridge.outputs import Outputs, Spikes
 from eventsim.bridge.share import put, to_torch
 from eventsim.engine import place
-from eventsim.engine.job import Precision
 from eventsim.errors import EventError, NetworkError, ShapeError
 from eventsim.events import EventStream
 from eventsim.network import Network

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.dlpack import from_dlpack
 
-from eventsim.events.namespace import Array, namespace
+from eventsim.arrays import Array, namespace
 
 
 def to_torch(array: Array) -> Any:

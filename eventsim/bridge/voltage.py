@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from eventsim.arrays import to_host
 from eventsim.bridge.share import to_torch
 from eventsim.errors import NetworkError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import to_host
 from eventsim.network import Network, Projection
 
 SMALL = 1e-3  # of |y|, below which the series is exact to rounding

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from eventsim.arrays import Precision
 from eventsim.cli.cost_app import cost
 from eventsim.cli.data_app import data_app
 from eventsim.cli.exchange_app import export_command, import_command
@@ -45,8 +46,6 @@ app.command("import", rich_help_panel="Use")(import_command)
 app.command(rich_help_panel="Use")(cost)
 app.command("map", rich_help_panel="Use")(map_command)
 app.command(rich_help_panel="Use")(report)
-
-Precision = Literal["single", "double"]
 
 
 def _version(wanted: bool) -> None:

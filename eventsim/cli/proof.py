@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.text import Text
 
 from eventsim.adjoint import Loss, backward, gradcheck
+from eventsim.arrays import Floats
 from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import say_backend, show_table, stdout
 from eventsim.engine import simulate
@@ -27,8 +27,6 @@ from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.network import Network, self_recurrent
 from eventsim.neuron.lif import synaptic_gain
 from eventsim.train import CrossEntropy, SumOfLosses, VanRossum
-
-Floats = NDArray[np.float64]
 
 TIME_TOLERANCE = 1e-9  # ms, between backends in double precision
 GRADIENT_TOLERANCE = 1e-9  # relative to the array's largest entry, between backends

@@ -7,11 +7,12 @@ loop over the steps does what depends on the step before.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from eventsim.arrays import Precision
 from eventsim.clocked.bins import BinnedEvents, bin_events
 from eventsim.clocked.network import ClockedNetwork
 from eventsim.clocked.synapses import Array, Synapses
@@ -20,7 +21,6 @@ from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.network import Population
 from eventsim.plan import Plan, Stage, make_plan
 
-Precision = Literal["single", "double"]
 DTYPES: Mapping[str, Any] = {"single": np.float32, "double": np.float64}
 LOW_TRACE = 0.25  # of 1 / tau_syn: below, TSSL-BP takes its surrogate
 

@@ -25,14 +25,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from eventsim.arrays import Floats, Ints
 from eventsim.clocked.forward import ClockedRun
 from eventsim.clocked.synapses import Array
 from eventsim.train.softmax import softmax_loss
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 MS_PER_S = 1000.0
 
 

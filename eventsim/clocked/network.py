@@ -34,9 +34,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eventsim.arrays import Floats
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.network import Network
-from eventsim.network.parts import Floats, Projection
+from eventsim.network.parts import Projection
 
 
 @dataclass(frozen=True, eq=False)

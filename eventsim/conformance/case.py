@@ -51,10 +51,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+from eventsim.arrays import Precision
+
 FORMAT, VERSION = "eventsim-conformance-case", 1
 LATERAL = "lateral"
-
-Precision = Literal["double", "single"]
 
 
 class Synapse(NamedTuple):

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 import eventsim
+from eventsim.arrays import Precision
 from eventsim.conformance.build import network_of, stream_of
-from eventsim.conformance.case import Case, Precision
+from eventsim.conformance.case import Case
 from eventsim.conformance.run import Spikes
 from eventsim.engine import simulate
 from eventsim.engine.registry import available_backends, get_backend

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from eventsim.conformance.case import Case, Precision
+from eventsim.arrays import Precision
+from eventsim.conformance.case import Case
 from eventsim.conformance.compare import Comparison, compare, find_fault
 from eventsim.errors import BackendError, CaseError
 

@@ -13,14 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Floats, Ints, owners
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import owners
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 CHUNK = 2_000_000  # arrivals that are written out at a time; some 100 MB
 

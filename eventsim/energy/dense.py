@@ -16,8 +16,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eventsim.arrays import Floats
 from eventsim.chips import Chip, ChipError
-from eventsim.energy.arrivals import Floats
 from eventsim.energy.counts import BITS_PER_BYTE
 from eventsim.errors import ParameterError
 from eventsim.network import Network

@@ -31,8 +31,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eventsim.arrays import Floats
 from eventsim.chips import ENERGY_TERMS, Chip, Quantity, Term
-from eventsim.energy.arrivals import Floats
 from eventsim.energy.counts import BITS_PER_BYTE, STATES, Counts, Widths, count
 from eventsim.energy.steps import ClockedCounts, clocked, total
 from eventsim.errors import ParameterError, ShapeError

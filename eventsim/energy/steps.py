@@ -22,9 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.arrays import Floats, Ints
 from eventsim.energy.arrivals import (
-    Floats,
-    Ints,
     Run,
     Wires,
     distinct,

@@ -1,7 +1,7 @@
 """Runs the stages of a plan forward on one of the backends."""
 
+from eventsim.arrays import Precision
 from eventsim.engine.chunks import RunState, simulate_chunk, simulate_chunks
-from eventsim.engine.job import Precision
 from eventsim.engine.place import place, place_tape
 from eventsim.engine.registry import (
     BackendInfo,

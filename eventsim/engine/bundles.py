@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from eventsim.arrays import Array, beside, namespace, owners
 from eventsim.engine.job import Job, Source
 from eventsim.engine.table import scaled_weights, spike_bases
 from eventsim.events import SpikeTrains
-from eventsim.events.namespace import Array, beside, namespace, owners
 
 # Bundles from here on are self-connections.
 OWN = 2**62

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.engine.job import Floats, Job, Precision, Source, source_of
+from eventsim.arrays import Floats, Precision
+from eventsim.engine.job import Job, Source, source_of
 from eventsim.engine.place import check_on_host
 from eventsim.engine.registry import get_backend
 from eventsim.engine.run import check_run, count_arrivals

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.job import Floats, Job, Peaks
+from eventsim.arrays import Floats
+from eventsim.engine.job import Job, Peaks
 
 
 class AbstractHostBackend:

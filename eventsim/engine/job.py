@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Array, Floats, Precision, namespace, owners
 from eventsim.errors import RunawayError
 from eventsim.events import EventStream, SpikeTrains
-from eventsim.events.namespace import Array, namespace, owners
 from eventsim.network import Projection
 from eventsim.plan import Stage
 
 if TYPE_CHECKING:
     from eventsim.engine.state import LayerState
 
-Floats = NDArray[np.float64]
-Precision = Literal["double", "single"]
 
 # Spikes of one neuron per ms, inside one gap between two of its inputs, beyond which a run stops.
 RUNAWAY_PER_MS = 1000

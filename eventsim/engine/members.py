@@ -5,9 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.job import Floats
+from eventsim.arrays import Floats, namespace, owners
 from eventsim.events import SpikeTrains
-from eventsim.events.namespace import namespace, owners
 from eventsim.plan import Stage
 
 

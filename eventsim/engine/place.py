@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.arrays import namespace
 from eventsim.engine.job import Backend
 from eventsim.engine.registry import get_backend
 from eventsim.errors import BackendError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
-from eventsim.events.namespace import namespace
 from eventsim.network import Network
 
 

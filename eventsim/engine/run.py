@@ -5,13 +5,13 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.job import Floats, Job, Precision, Source, source_of
+from eventsim.arrays import Floats, Precision, beside, namespace, owners, to_host
+from eventsim.engine.job import Job, Source, source_of
 from eventsim.engine.members import split_members
 from eventsim.engine.place import check_place, place_stream, place_tape
 from eventsim.engine.registry import get_backend
 from eventsim.errors import BackendError, NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
-from eventsim.events.namespace import beside, namespace, owners, to_host
 from eventsim.network import Network, Projection
 from eventsim.plan import Plan, Stage, make_plan
 

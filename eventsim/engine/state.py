@@ -8,16 +8,14 @@ are to the bit those of one run.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.engine.job import Floats, Job
+from eventsim.arrays import Array, Floats, namespace
+from eventsim.engine.job import Job
 from eventsim.engine.table import LEVEL, RESET, neuron_table
 from eventsim.events import SpikeTrains
-from eventsim.events.namespace import namespace
-
-Array = Any  # of the backend's namespace
 
 
 class Stop(NamedTuple):

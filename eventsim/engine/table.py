@@ -23,10 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Array, namespace
 from eventsim.engine.job import Job, StageGradients
-from eventsim.events.namespace import namespace
-
-Array = Any  # NumPy's, or that of the namespace of the network's parameters
 
 SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(10)
 N_PAR = 10

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eventsim.engine.job import Floats, Job
+from eventsim.arrays import Floats
+from eventsim.engine.job import Job
 from eventsim.engine.run import readout_job
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape

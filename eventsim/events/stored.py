@@ -31,10 +31,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.arrays import Floats, Ints
 from eventsim.entries import parse_json
 from eventsim.errors import EventError, EventSimError, ShapeError, StorageError
 from eventsim.events.storage import replacing
-from eventsim.events.stream import EventStream, Floats, Ints, in_groups
+from eventsim.events.stream import EventStream, in_groups
 
 KIND = "eventsim-events"
 STORED_VERSION = 1

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.arrays import Floats, Ints
 from eventsim.errors import EventError, ParameterError, ShapeError, StorageError
 from eventsim.events.doors import real_array, whole_array, whole_number
 from eventsim.events.npz import Form, check_forms
@@ -31,9 +32,6 @@ from eventsim.events.storage import read_arrays, write_arrays
 
 STREAM_VERSION = 1
 _FIELDS = ("times", "channels", "offsets", "n_channels", "duration")
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

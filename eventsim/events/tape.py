@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Array, Floats, Ints, counts_of, namespace, owners, to_host
 from eventsim.entries import parse_json
 from eventsim.errors import NetworkError, StorageError
-from eventsim.events.namespace import Array, counts_of, namespace, owners, to_host
 from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.events.storage import read_arrays, write_arrays
-from eventsim.events.stream import EventStream, Floats, Ints, check_stream, sample_number
+from eventsim.events.stream import EventStream, check_stream, sample_number
 
 TAPE_VERSION = 1
 

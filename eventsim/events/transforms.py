@@ -31,11 +31,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.arrays import Floats
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array
 from eventsim.events.stream import EventStream, sample_of_event
-
-Floats = NDArray[np.float64]
 
 
 def time_scale(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:

@@ -21,10 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-Floats = NDArray[np.float64]
+from eventsim.arrays import Floats
 
 TIE_DECIMALS = 12
 MOST_SEEDS = 20  # a million choices of signs; with more seeds the t-test has to do

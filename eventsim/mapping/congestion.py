@@ -20,18 +20,17 @@ over its sorted arrivals: :math:`b_i = \max(a_i, b_{i-1} + \ell) = \max_{j \le i
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Floats, Ints
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
 from eventsim.mapping.errors import MappingError
-from eventsim.mapping.graph import Ints, axon_graph, before_end
+from eventsim.mapping.graph import axon_graph, before_end
 from eventsim.mapping.mapping import Mapping
 from eventsim.mapping.mesh import coordinates
 from eventsim.mapping.usage import destinations, limits_of
 from eventsim.network import Network
 
-Floats = NDArray[np.float64]
 NS_PER_MS = 1e6
 
 

@@ -31,13 +31,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from eventsim.arrays import Ints
 from eventsim.errors import ShapeError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.mapping.errors import MappingError
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
 
-Ints = NDArray[np.int64]
 Inputs = Literal["external", "placed"]
 
 

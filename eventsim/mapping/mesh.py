@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Ints
 from eventsim.chips import Limits
-from eventsim.mapping.graph import AxonGraph, Ints
+from eventsim.mapping.graph import AxonGraph
 from eventsim.mapping.usage import destinations
 
 Cores = NDArray[np.int32]

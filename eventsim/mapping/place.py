@@ -11,10 +11,10 @@ improved by swaps only, competes.
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Floats
 from eventsim.chips import Limits
 from eventsim.mapping.mesh import Cores, Flows, coordinates
 
-Floats = NDArray[np.float64]
 SWEEPS = 60  # temperatures
 MOVES_PER_PLACE = 20  # tried at each, for every core of the assignment
 MOST_MOVES = 120_000

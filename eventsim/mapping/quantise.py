@@ -22,15 +22,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Floats
 from eventsim.chips import Chip, Formats
 from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.mapping.errors import MappingError
 from eventsim.network import Network, Population, Projection
 
-Floats = NDArray[np.float64]
 Score = Callable[[Network], float]
 
 

@@ -14,11 +14,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from eventsim.arrays import Floats
 from eventsim.mapping.errors import InfeasibleError
 from eventsim.mapping.state import CoreState
 from eventsim.mapping.usage import ADVICE, LIMIT_OF, core_usage
 
-Floats = NDArray[np.float64]
 PASSES = 12
 ENOUGH = 1e-3  # a pass that gains less than this share of the cost is the last
 BLOCK = 1 << 24  # gains that are held at once

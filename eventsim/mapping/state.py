@@ -22,13 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Bools, Floats, Ints
 from eventsim.chips import Limits
-from eventsim.mapping.graph import AxonGraph, Ints
+from eventsim.mapping.graph import AxonGraph
 from eventsim.mapping.usage import destinations, synapse_limit
 
 UNLIMITED = np.iinfo(np.int64).max
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 NOWHERE = -1
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from eventsim.arrays import Ints
 from eventsim.chips import Chip, Limits
 from eventsim.mapping.errors import InfeasibleError, MappingError
-from eventsim.mapping.graph import AxonGraph, Ints
+from eventsim.mapping.graph import AxonGraph
 
 LIMIT_OF = {
     "neurons": "neurons_per_core",

@@ -14,12 +14,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.arrays import Ints
 from eventsim.errors import ShapeError
 from eventsim.events.doors import real_array
 from eventsim.network.network import Network
 from eventsim.network.parts import PARAMETERS, Projection
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eventsim.arrays import Array, Floats, namespace
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array
-from eventsim.events.namespace import Array, namespace
-from eventsim.network.parts import Condition, Floats, Population
+from eventsim.network.parts import Condition, Population
 
 
 @dataclass(frozen=True, eq=False)

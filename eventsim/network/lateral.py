@@ -16,12 +16,10 @@ from typing import Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from eventsim.arrays import Floats, Ints
 from eventsim.errors import ParameterError
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Layout = Literal["ring", "sheet"]
 Profile = Literal["gaussian", "exponential"]
 

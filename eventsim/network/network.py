@@ -9,14 +9,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.arrays import Array, Floats, beside, namespace, to_host
 from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events.doors import whole_array
-from eventsim.events.namespace import Array, beside, namespace, to_host
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.forms import SHARED, check_network, read_structure
 from eventsim.network.parts import (
     PARAMETERS,
-    Floats,
     Population,
     Projection,
     SelfRecurrent,

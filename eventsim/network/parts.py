@@ -30,12 +30,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.arrays import Array, Floats, namespace
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
-from eventsim.events.namespace import Array, namespace
 from eventsim.network.pattern import check_pattern, to_csr
 
-Floats = NDArray[np.float64]
 PopulationKind = Literal["input", "spiking", "readout"]
 ProjectionKind = Literal["dense", "sparse", "self"]
 

@@ -36,13 +36,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.arrays import Floats
 from eventsim.errors import ParameterError
 from eventsim.network.lateral import Lateral, draw_pattern
 from eventsim.network.layers import Delays, Output, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import Population
-
-Floats = NDArray[np.float64]
 
 INPUT_GAIN = 2.0
 # Hidden to hidden, ms, over tau_syn; tests/unit/network/test_rsnn.py holds the rates that they

@@ -12,9 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.events.namespace import Array, namespace
-
-Ints = NDArray[np.int64]
+from eventsim.arrays import Array, Ints, namespace
 
 
 @dataclass(frozen=True, eq=False)

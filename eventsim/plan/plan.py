@@ -16,9 +16,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
+from eventsim.arrays import owners
 from eventsim.errors import NetworkError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import owners
 from eventsim.network import Network, Population, Projection
 from eventsim.network.parts import join_populations
 from eventsim.plan.structure import check_structure, structure_of

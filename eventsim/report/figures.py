@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
+from eventsim.arrays import Floats
 from eventsim.network import Network
 from eventsim.report.style import (
     BLUE,
@@ -22,7 +23,6 @@ from eventsim.report.style import (
     population_colour,
 )
 
-Floats = NDArray[np.float64]
 Metrics = dict[str, Any]
 
 UNITS = {"tau_mem": "ms", "tau_syn": "ms", "refractory": "ms"}

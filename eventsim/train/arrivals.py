@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Array, Ints, beside, namespace, owners
 from eventsim.engine.job import Job
-from eventsim.events.namespace import Array, beside, namespace, owners
-
-Ints = NDArray[np.int64]
 
 # Rows up to this number are sorted by radix: NumPy's stable sort of 16-bit numbers is one.
 RADIX_ROWS = 1 << 16

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Floats, Ints
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
@@ -35,9 +35,6 @@ from eventsim.train.losses import CrossEntropy, FirstSpike
 from eventsim.train.readouts import VoltageCrossEntropy, decision_behind
 from eventsim.train.softmax import Classified
 from eventsim.train.spiking import ClassTrains, SpikeCount
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 class ClassifyingLoss(Protocol):

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from eventsim.arrays import Precision
 from eventsim.entries import check_types, shown
 from eventsim.errors import ParameterError
 from eventsim.train.augment import Augmentation
@@ -47,7 +48,6 @@ SHARING_LOSSES: tuple[str, ...] = (
     "first_spike",
     "spike_count",
 )
-Precision = Literal["single", "double"]
 LONGEST_TAIL = 1e9  # ms; the largest time of the conformance cases, told apart to 1e-7 ms
 
 _NESTED: tuple[tuple[str, Any], ...] = (

@@ -31,11 +31,10 @@ from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Bools, Floats, Ints, beside, to_host
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import beside, to_host
 from eventsim.network import Network
 from eventsim.train.gradient import AnySeeds, VoltageSeed, VoltageTerm
 from eventsim.train.linear import silent_parts
@@ -43,9 +42,6 @@ from eventsim.train.readouts import require_readout
 from eventsim.train.softmax import require_positive
 from eventsim.train.voltage import VoltageProbe
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Strings = Sequence[Sequence[int]]
 
 

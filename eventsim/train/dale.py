@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Floats, beside, namespace, to_host
 from eventsim.errors import ParameterError, StorageError
-from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network, Projection
-
-Floats = NDArray[np.float64]
 
 
 class NeuronSigns:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from eventsim.arrays import Ints
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import EventStream, StoredStream
 from eventsim.events.doors import whole_array
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

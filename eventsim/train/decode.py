@@ -22,12 +22,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Floats
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.train.ctc import Frames, Strings, log_softmax
 
-Floats = NDArray[np.float64]
 String = tuple[int, ...]
 
 

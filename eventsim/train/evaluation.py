@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Floats, Ints, to_host
 from eventsim.engine import place, simulate
 from eventsim.errors import DataError, NetworkError, ShapeError
 from eventsim.events import EventStream, SpikeTape
-from eventsim.events.namespace import to_host
 from eventsim.events.transforms import extend
 from eventsim.network import Decision, Network
 from eventsim.train.choice import (
@@ -25,8 +24,6 @@ from eventsim.train.data import AnyEvents, LabelledEvents
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 MOST_CONFUSED = 100  # classes; connected digits are thousands, and hardly any pair of them occurs
 
 

@@ -13,21 +13,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eventsim.adjoint import Gradients, ReadoutSeed, SpikeSeed, backward
 from eventsim.adjoint.finite import Given, require_finite, require_finite_loss
 from eventsim.adjoint.gradients import PopulationGradients, ProjectionGradients
+from eventsim.arrays import Array, Floats, beside, namespace, owners
 from eventsim.engine.job import DirectGradients
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import Array, beside, namespace, owners
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
 from eventsim.train.linear import Neurons
 from eventsim.train.voltage import PeakProbe, VoltageProbe
 
-Floats = NDArray[np.float64]
 OwnSeed = SpikeSeed | ReadoutSeed
 
 

@@ -51,15 +51,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Floats, beside, namespace, to_host
 from eventsim.entries import check_types
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network, Population
 
-Floats = NDArray[np.float64]
 MS_PER_S = 1000.0
 LEAST_INTERVAL = 1e-3  # ms beyond the refractory time: keeps W finite at the highest rates
 LARGEST_STEP = 1.0  # of a logarithm, in one batch

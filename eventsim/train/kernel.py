@@ -12,7 +12,7 @@ regular point. All arrays are of one library.
 
 from typing import NamedTuple
 
-from eventsim.events.namespace import Array, namespace
+from eventsim.arrays import Array, namespace
 
 # Below this, psi is summed as a series; above, its closed form is right to 1e-14.
 SERIES_BELOW = 0.05

@@ -8,18 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Array, Ints, beside, namespace
 from eventsim.engine import get_backend, make_job
 from eventsim.engine.host import sum_by
 from eventsim.engine.job import Job, Peaks
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import Array, beside, namespace
 from eventsim.network import Network
 from eventsim.plan import make_plan
 from eventsim.train.arrivals import Arrivals, find_arrivals, no_arrivals
-
-Ints = NDArray[np.int64]
 
 # About 0.5 GB in passing.
 ARRIVALS_AT_ONCE = 1 << 22

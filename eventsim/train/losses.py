@@ -50,21 +50,17 @@ from dataclasses import KW_ONLY, dataclass
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eventsim.adjoint import ReadoutSeed, Seeds, SpikeSeed
+from eventsim.arrays import Array, Floats, Ints, beside, counts_of, namespace
 from eventsim.engine import get_backend, readout_integral
 from eventsim.engine.host import sum_by
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
-from eventsim.events.namespace import Array, beside, counts_of, namespace
 from eventsim.network import Network
 from eventsim.train.gradient import AnyLoss, AnySeed, AnySeeds, merge_seeds
 from eventsim.train.near_miss import check_margin, with_misses
 from eventsim.train.softmax import Classified, predicted, require_positive, softmax, softmax_loss
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 TINY, EPSILON = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).eps)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.events.namespace import Array, largest, namespace
+from eventsim.arrays import Array, largest, namespace
 from eventsim.train.kernel import Kernel, kernel
 from eventsim.train.linear import Neurons
 

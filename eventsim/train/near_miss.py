@@ -38,19 +38,15 @@ from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Array, Ints, namespace, to_host
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import Array, namespace, to_host
 from eventsim.network import Network
 from eventsim.train.gradient import AnySeeds, DirectTerm, VoltageSeed, VoltageTerm, merge_seeds
 from eventsim.train.linear import Neurons, silent_neurons, silent_parts
 from eventsim.train.softmax import require_positive
 from eventsim.train.voltage import VoltageProbe
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -52,13 +52,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Floats, beside, namespace, to_host
 from eventsim.entries import check_types
 from eventsim.errors import ParameterError, ShapeError, StorageError
-from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network
 from eventsim.train.dale import NeuronSigns
-
-Floats = NDArray[np.float64]
 
 INTRINSIC = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
 GROUP_OF = {

@@ -46,15 +46,12 @@ from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Array, Ints
 from eventsim.engine import get_backend
 from eventsim.errors import ParameterError, PeerError
 from eventsim.train import mpi
 from eventsim.train.launch import Launch, find_launch
-
-Array = Any  # of NumPy or CuPy, as eventsim.events.namespace tells
-Ints = NDArray[np.int64]
 
 MESSAGE_BYTES = 1024
 

@@ -30,20 +30,15 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
+from eventsim.arrays import Floats, Ints, beside
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import beside
 from eventsim.network import Decision, Network
 from eventsim.train.gradient import AnySeeds, VoltageSeed, VoltageTerm
 from eventsim.train.linear import silent_parts
 from eventsim.train.softmax import Classified, predicted, require_positive, softmax_loss
 from eventsim.train.voltage import PeakProbe, VoltageProbe, readout_maximum
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Moment = Literal["maximum", "last"]
 
 

@@ -30,9 +30,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.adjoint import Seeds, SpikeSeed
+from eventsim.arrays import beside, namespace, to_host
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import beside, namespace, to_host
 from eventsim.network import Network
 
 MS_PER_S = 1000.0

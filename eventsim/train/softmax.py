@@ -4,15 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Floats, Ints, namespace, to_host
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_array
-from eventsim.events.namespace import namespace, to_host
 from eventsim.train.gradient import AnySeeds
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 # Shares of classes have to sum to 1 within this.
 SUM_TOLERANCE = 1e-9

@@ -46,17 +46,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.adjoint import SpikeSeed
+from eventsim.arrays import Array, Floats, Ints, beside, namespace, owners, to_host
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
-from eventsim.events.namespace import Array, beside, namespace, owners, to_host
 from eventsim.network import Network
 from eventsim.train.gradient import AnySeeds
 from eventsim.train.losses import VanRossum
 from eventsim.train.near_miss import check_margin, with_misses
 from eventsim.train.softmax import Classified, predicted, require_positive, softmax_loss
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 MS_PER_S = 1000.0
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eventsim.arrays import Floats, Ints, namespace, to_host
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape
-from eventsim.events.namespace import namespace, to_host
 from eventsim.network import Network
 from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import RunState
@@ -31,9 +30,6 @@ from eventsim.train.optimiser import Pace, StepReport
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent, spike_seeds
 from eventsim.train.softmax import Classified, smoothed
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

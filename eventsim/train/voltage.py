@@ -29,10 +29,10 @@ Where the maximum is the very end it stays there, and where V never exceeds E it
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from eventsim.arrays import Array, largest, namespace
 from eventsim.engine.job import DirectGradients, Peaks
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
-from eventsim.events.namespace import Array, largest, namespace
 from eventsim.network import Network
 from eventsim.train.arrivals import Arrivals
 from eventsim.train.kernel import kernel, kernel_slopes

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from eventsim.events.namespace import namespace
+from eventsim.arrays import namespace
 from tests.support.simt import arrays
 from tests.support.simt.signatures import SIGNATURES, UFUNCS
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.arrays import namespace, to_host
 from eventsim.errors import NetworkError, ParameterError, ShapeError
-from eventsim.events.namespace import namespace, to_host
 from eventsim.train import gradient
 from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.voltage import readout_maximum

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.arrays import namespace, to_host
 from eventsim.engine import get_backend, place, using_backend
 from eventsim.errors import BackendError, ParameterError
-from eventsim.events.namespace import namespace, to_host
 from eventsim.train import (
     AdamSettings,
     AdamW,

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Floats
 from eventsim.engine.cpu import order
 from eventsim.engine.cpu.fanin import FanIn
-from eventsim.engine.job import Floats, Job, Source
+from eventsim.engine.job import Job, Source
 from eventsim.engine.state import LayerState
 from eventsim.engine.table import real_type, scaled_weights, spike_bases
 

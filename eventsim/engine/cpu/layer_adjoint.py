@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from eventsim.arrays import Floats
 from eventsim.engine.cpu import fanin, order, shared
 from eventsim.engine.cpu.arrays import fan_in, merged_events, sample_chunks, zero_row
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import FANIN_PARTS
 from eventsim.engine.cpu.walk import Tape
-from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.table import (
     N_OWN,
     N_SUMS,

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eventsim.arrays import Floats
 from eventsim.engine.cpu import peaks
 from eventsim.engine.cpu.arrays import Index, Merged, merged_events, sample_chunks
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.threads import threads_for
-from eventsim.engine.job import DirectGradients, Floats, Job, Peaks
+from eventsim.engine.job import DirectGradients, Job, Peaks
 from eventsim.engine.table import of_synapses, row_matrix
 
 

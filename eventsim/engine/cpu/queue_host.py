@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Floats
 from eventsim.engine.bundles import (
     Arriving,
     Loop,
@@ -19,7 +20,7 @@ from eventsim.engine.cpu.arrays import sample_chunks
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape
-from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.table import (
     N_OWN,
     N_SUMS,

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from eventsim.arrays import Floats
 from eventsim.engine.cpu import readout
 from eventsim.engine.cpu.arrays import fan_in, sample_chunks
 from eventsim.engine.cpu.readout import N_SUMS
-from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.table import (
     leak_weight,
     readout_gradients,

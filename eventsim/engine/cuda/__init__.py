@@ -9,9 +9,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from eventsim.arrays import Array
 from eventsim.engine.cuda import layer, layer_adjoint, queue, readout_host
 from eventsim.engine.cuda.arrays import WiringCache
-from eventsim.engine.cuda.device import Array, CupyDevice, Device
+from eventsim.engine.cuda.device import CupyDevice, Device
 from eventsim.engine.cuda.order import sum_by
 from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.state import LayerState

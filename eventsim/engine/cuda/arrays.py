@@ -7,7 +7,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.cuda.device import Array, Device
+from eventsim.arrays import Array
+from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import (
     Arrivals,
     Groups,

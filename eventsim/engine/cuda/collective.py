@@ -12,10 +12,9 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
+from eventsim.arrays import Array
 from eventsim.errors import BackendError
 from eventsim.extras import install_hint
-
-Array = Any
 
 
 class NcclCommunicator:

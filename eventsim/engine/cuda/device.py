@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from eventsim.arrays import Array, Precision
 from eventsim.engine.cuda.compile import load
-from eventsim.engine.job import RUNAWAY_PER_MS, Precision
+from eventsim.engine.job import RUNAWAY_PER_MS
 
-Array = Any  # of the device's namespace
 Size = Sequence[int]
 
 # Later files use what earlier ones define.

@@ -5,6 +5,7 @@ Twin of engine/cpu/fanin.py.
 
 import numpy as np
 
+from eventsim.arrays import Array
 from eventsim.engine.cuda.arrays import (
     GroupedTape,
     WiringCache,
@@ -12,7 +13,7 @@ from eventsim.engine.cuda.arrays import (
     spike_groups,
     to_real,
 )
-from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job

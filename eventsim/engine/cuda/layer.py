@@ -2,8 +2,9 @@
 
 from functools import partial
 
+from eventsim.arrays import Array
 from eventsim.engine.cuda.arrays import WiringCache
-from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
 from eventsim.engine.cuda.shared import SharedLayer
 from eventsim.engine.cuda.spikes import PlacedState, collect, place_start, place_state

@@ -1,7 +1,8 @@
 """Spiking layer on a GPU, host side of the backward pass; twin of engine/cpu/layer_adjoint.py."""
 
+from eventsim.arrays import Array
 from eventsim.engine.cuda.arrays import WiringCache, parameters_home
-from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
 from eventsim.engine.cuda.shared import SharedLayer
 from eventsim.engine.cuda.spikes import grouped_tape

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.engine.cuda.device import Array, Device
-from eventsim.engine.job import Precision
+from eventsim.arrays import Array, Precision
+from eventsim.engine.cuda.device import Device
 
 BLOCK = 128  # threads of a kernel without shared memory
 

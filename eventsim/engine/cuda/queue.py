@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.arrays import Array
 from eventsim.engine.bundles import (
     Loop,
     all_arrivals,
@@ -13,7 +14,7 @@ from eventsim.engine.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.cuda.arrays import parameters_home, sample_parts, to_real
-from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import (
     by_time,
     firsts,

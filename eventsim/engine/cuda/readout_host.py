@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.arrays import Array
 from eventsim.engine.cuda.arrays import (
     PlacedWiring,
     WiringCache,
@@ -13,7 +14,7 @@ from eventsim.engine.cuda.arrays import (
     spike_groups,
     to_real,
 )
-from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import Groups, launch, sum_rows
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.table import (

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from eventsim.arrays import Array
 from eventsim.engine.cuda.arrays import GroupedTape, merged_events, sample_parts, since, to_real
-from eventsim.engine.cuda.device import BACKWARD_EVENTS, FORWARD_EVENTS, TILE, Array, Device
+from eventsim.engine.cuda.device import BACKWARD_EVENTS, FORWARD_EVENTS, TILE, Device
 from eventsim.engine.cuda.order import sum_rows
 from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.arrays import Array
 from eventsim.engine.cuda.arrays import GroupedTape, to_real
-from eventsim.engine.cuda.device import Array, Device
+from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import by_key, by_time, launch, owners, starts_of
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import LayerState, Stop, start_voltage

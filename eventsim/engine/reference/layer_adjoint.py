@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.arrays import Floats
+from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.reference.gather import Arrival
 from eventsim.engine.reference.layer import (
     Flow,

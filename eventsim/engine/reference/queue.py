@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.job import RUNAWAY_PER_MS, Floats, Job, StageGradients
+from eventsim.arrays import Floats
+from eventsim.engine.job import RUNAWAY_PER_MS, Job, StageGradients
 from eventsim.engine.reference.gather import Arrival, gather
 from eventsim.engine.reference.layer import (
     Spike,

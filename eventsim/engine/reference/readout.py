@@ -12,7 +12,8 @@ import math
 
 import numpy as np
 
-from eventsim.engine.job import Floats, Job, StageGradients
+from eventsim.arrays import Floats
+from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.reference.gather import gather
 from eventsim.neuron.lif import integral_gain, integral_gain_slopes, phi, synaptic_gain
 

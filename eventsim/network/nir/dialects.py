@@ -44,8 +44,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from eventsim.arrays import Floats
 from eventsim.errors import NetworkError, ParameterError
-from eventsim.network.nir.package import Floats
 from eventsim.network.parts import Population
 
 Target = Literal["norse", "snntorch", "spikingjelly", "rockpool"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from eventsim.arrays import Floats
 from eventsim.errors import NetworkError
 from eventsim.network.network import Network
 from eventsim.network.nir.dialects import (
@@ -22,7 +23,6 @@ from eventsim.network.nir.dialects import (
 )
 from eventsim.network.nir.package import (
     FORMAT,
-    Floats,
     NirWarning,
     TimeUnit,
     check_unit,

@@ -2,14 +2,10 @@
 
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.extras import install_hint
 from eventsim.network.network import Network
 
-Floats = NDArray[np.float64]
 TimeUnit = Literal["s", "ms"]
 PER_UNIT = {"s": 1e3, "ms": 1.0}  # ms in one unit of the file
 FORMAT = 1  # of the metadata that eventsim writes

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.arrays import Floats
 from eventsim.errors import NetworkError, ShapeError
-from eventsim.network.nir.package import Floats
 
 PASSING = ("Linear", "Affine", "Scale", "Delay", "Flatten")
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.arrays import Floats
 from eventsim.entries import parse_json, shown
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.network import Network
 from eventsim.network.nir.dialects import DIALECTS, OUT_OF_REACH, Target, find_dialect, from_leak
-from eventsim.network.nir.package import FORMAT, Floats, TimeUnit, check_unit, load_nir
+from eventsim.network.nir.package import FORMAT, TimeUnit, check_unit, load_nir
 from eventsim.network.nir.paths import Chain, chains
 from eventsim.network.nir.simplify import simplified
 from eventsim.network.nir.wiring import End, connect

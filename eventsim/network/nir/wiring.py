@@ -10,15 +10,12 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from eventsim.arrays import Bools, Floats
 from eventsim.errors import NetworkError
 from eventsim.network.network import Network
-from eventsim.network.nir.package import Floats
 from eventsim.network.nir.paths import Chain
 from eventsim.network.parts import SelfRecurrent
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Arrays on the host that behave like CuPy's: they refuse what CuPy's refuse.
 
 Importing this module registers the namespace ``simt_arrays``, to which the arrays belong, so that
-:func:`eventsim.events.namespace.namespace` finds it as it finds ``cupy``.
+:func:`eventsim.arrays.namespace` finds it as it finds ``cupy``.
 
 Refused, with TypeError: mixing with NumPy arrays in any operation, implicit conversion to NumPy,
 ``repeat`` with an array of repeats, ``lexsort`` of a tuple, and arguments and keywords that are not

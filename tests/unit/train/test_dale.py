@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from eventsim.arrays import to_host
 from eventsim.engine import place
 from eventsim.errors import ParameterError, StorageError
-from eventsim.events.namespace import to_host
 from eventsim.network import Network, RandomLateral, rsnn, self_recurrent
 from eventsim.train import (
     AdamSettings,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.arrays import namespace, to_host
 from eventsim.engine import get_backend, place
-from eventsim.events.namespace import namespace, to_host
 from eventsim.train import gradient
 from tests.support.losses import all_losses
 from tests.support.nets import lateral_net, random_net, random_stream

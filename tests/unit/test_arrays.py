@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from eventsim.arrays import beside, counts_of, largest, namespace, owners, to_host
 from eventsim.events import SpikeTrains
-from eventsim.events.namespace import beside, counts_of, largest, namespace, owners, to_host
 from tests.support.simt.arrays import simt_arrays
 
 

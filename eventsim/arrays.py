@@ -1,16 +1,20 @@
-"""The library that an array belongs to, so that one formula serves host and device.
+"""Types of arrays, and the library that an array belongs to, so that one formula serves both.
 
 Arrays of NumPy and of CuPy take the same calls, with a few exceptions. Those that the layers above
 the engine meet are written here, once for both.
 """
 
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = Any  # of NumPy, or of CuPy for an array on a GPU
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Precision = Literal["single", "double"]
 
 
 def namespace(array: Any) -> Any:
