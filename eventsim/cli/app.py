@@ -285,7 +285,7 @@ def train(
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
     from eventsim.cli import train_command as command
-    from eventsim.cli.networks import read_delays
+    from eventsim.cli.options import read_delays
 
     network = command.given(
         model=model,

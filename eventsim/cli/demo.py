@@ -5,9 +5,9 @@ All settings of the demo are here.
 
 from pathlib import Path
 
-from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.runs import RunSettings, holds_run, is_finished
 from eventsim.cli.sources import DataSource
+from eventsim.runs.networks import NetworkSettings
 from eventsim.train import Augmentation, TrainConfig
 
 INTRODUCTION = (

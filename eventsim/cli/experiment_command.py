@@ -14,10 +14,10 @@ from eventsim.cli.terminal import INTERRUPTED, say, say_backend, show_table, std
 from eventsim.cli.train_command import set_threads
 from eventsim.events.storage import write_atomically
 from eventsim.experiment import Ended, Experiment, Findings, NetworkSettings, Shape
-from eventsim.experiment.files import write_json, write_text
 from eventsim.experiment.reading import flat, source
 from eventsim.experiment.search import as_toml, search
 from eventsim.experiment.table import ACCURACY_COLUMNS, COLUMNS, cells, markdown, notes
+from eventsim.runs.files import write_json, write_text
 from eventsim.train import TrainConfig
 
 __all__ = [

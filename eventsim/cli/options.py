@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from eventsim.errors import ParameterError
+
 Split = Literal["train", "test"]
 
 NetArgument = Annotated[
@@ -60,3 +62,21 @@ NeuronsPerCoreOption = Annotated[
     int | None,
     typer.Option("--neurons-per-core", min=1, help="Fill cores less than the chip allows."),
 ]
+
+
+def read_delays(option: str, text: str | None) -> tuple[float, float] | None:
+    """``"1.5"`` or ``"1:3"`` as (low, high) in ms; ParameterError if it is neither."""
+    if text is None:
+        return None
+    low, _, high = text.partition(":")
+    try:
+        return float(low), float(high or low)
+    except ValueError:
+        raise ParameterError(
+            f"{option} {text}: expected one number such as 1.5, or two such as 1:3 (ms)."
+        ) from None
+
+
+def option_name(name: str) -> str:
+    """A setting as it is typed."""
+    return "--" + name.replace("_", "-")

@@ -20,7 +20,6 @@ from eventsim.energy import Widths, run_costs
 from eventsim.engine import simulate
 from eventsim.errors import DataError
 from eventsim.events import SpikeTape
-from eventsim.experiment.files import read_json
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import filled_less
 from eventsim.network import Network
@@ -33,6 +32,7 @@ from eventsim.report.joint import (
     write_joint,
 )
 from eventsim.report.record import RunRecord
+from eventsim.runs.files import read_json
 from eventsim.train import load_network
 
 __all__ = ["Wish", "report", "set_threads", "show"]

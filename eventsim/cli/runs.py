@@ -18,16 +18,16 @@ from typing import Any
 from rich.console import Console
 
 import eventsim
-from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.sources import DataSource, majority_guess
 from eventsim.engine import describe_backend
 from eventsim.entries import check_types, parse_json_lines, read_json, read_text, read_toml
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events import EventStream
-from eventsim.experiment.files import read_json as read_object
-from eventsim.experiment.files import write_json
 from eventsim.network import Network
 from eventsim.report import Checked, RunRecord, write_report
+from eventsim.runs.files import read_json as read_object
+from eventsim.runs.files import write_json
+from eventsim.runs.networks import NetworkSettings
 from eventsim.train import (
     Evaluation,
     LabelledEvents,

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from eventsim.cli import demo
-from eventsim.cli.networks import NetworkSettings, option_name
+from eventsim.cli.options import option_name
 from eventsim.cli.runs import (
     RunSettings,
     execute,
@@ -33,6 +33,7 @@ from eventsim.cli.terminal import (
 from eventsim.engine.registry import set_threads as use_threads
 from eventsim.entries import parse_word, shown
 from eventsim.errors import DataError, ParameterError, StorageError
+from eventsim.runs.networks import NetworkSettings
 from eventsim.train import ProcessGroup, TrainConfig, connect
 from eventsim.train.launch import find_launch, why_no_launch
 

@@ -12,9 +12,7 @@ data.
 ['none', 'tau_mem', 'tau_syn']
 """
 
-from eventsim.experiment.data import DataSettings
 from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.networks import NetworkSettings
 from eventsim.experiment.pool import Ended, Observer, locked, missing, run_all
 from eventsim.experiment.recipe import (
     Condition,
@@ -29,6 +27,8 @@ from eventsim.experiment.resolve import Experiment, RunSpec, Shape, Variant, Wis
 from eventsim.experiment.results import Findings, Row, collect, save_plan
 from eventsim.experiment.run import execute
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
+from eventsim.runs.data import DataSettings
+from eventsim.runs.networks import NetworkSettings
 
 __all__ = [
     "Comparison",

@@ -22,9 +22,9 @@ from typing import Literal, Protocol
 
 from eventsim.engine.registry import set_threads
 from eventsim.errors import ParameterError, StorageError
-from eventsim.experiment.files import write_text
 from eventsim.experiment.resolve import RunSpec
 from eventsim.experiment.run import ERROR, RESULT, check_settings, execute
+from eventsim.runs.files import write_text
 from eventsim.train import TrainEvent
 from eventsim.train.loop import Callback
 

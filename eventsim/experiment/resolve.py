@@ -8,12 +8,12 @@ from typing import Any
 from eventsim import datasets
 from eventsim.clocked import ClockedConfig
 from eventsim.errors import ParameterError
-from eventsim.experiment.data import AnyEvents, DataSettings
 from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.networks import ONLY_OF, NetworkSettings
 from eventsim.experiment.reading import merged
 from eventsim.experiment.recipe import Condition, Method, Recipe, Task
 from eventsim.network import Network
+from eventsim.runs.data import AnyEvents, DataSettings
+from eventsim.runs.networks import ONLY_OF, NetworkSettings
 from eventsim.train import TrainConfig
 from eventsim.train.choice import output_kind, output_size
 from eventsim.train.counting import count_trained

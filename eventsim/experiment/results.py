@@ -11,10 +11,10 @@ from typing import Any
 
 from eventsim.entries import check_types
 from eventsim.errors import StorageError
-from eventsim.experiment.files import read_json, write_json
 from eventsim.experiment.resolve import Experiment
 from eventsim.experiment.run import RESULT
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
+from eventsim.runs.files import read_json, write_json
 
 PLAN = "experiment.json"
 # Numbers of a run that are only averaged.

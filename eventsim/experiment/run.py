@@ -29,12 +29,12 @@ from eventsim.clocked import ClockedResult, evaluate_clocked, train_clocked
 from eventsim.energy import count
 from eventsim.engine import describe_backend, simulate
 from eventsim.errors import StorageError
-from eventsim.experiment.data import AnyEvents, DataSettings
-from eventsim.experiment.files import read_json, write_json
-from eventsim.experiment.networks import NetworkSettings
 from eventsim.experiment.reading import flat
 from eventsim.experiment.resolve import RunSpec, Shape
 from eventsim.network import Network
+from eventsim.runs.data import AnyEvents, DataSettings
+from eventsim.runs.files import read_json, write_json
+from eventsim.runs.networks import NetworkSettings
 from eventsim.train import TrainConfig, TrainResult, evaluate, train
 from eventsim.train.config import with_defaults
 from eventsim.train.counting import count_trained

@@ -30,14 +30,14 @@ from typing import Any, Protocol
 from eventsim.clocked import train_clocked
 from eventsim.entries import parse_json
 from eventsim.errors import EventSimError, StorageError
-from eventsim.experiment.data import AnyEvents
 from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.files import write_json
 from eventsim.experiment.reading import flat, merged
 from eventsim.experiment.recipe import Recipe, Task
 from eventsim.experiment.resolve import Shape, Variant, Wish, resolve
 from eventsim.experiment.space import Range, SearchSettings
 from eventsim.extras import install_hint
+from eventsim.runs.data import AnyEvents
+from eventsim.runs.files import write_json
 from eventsim.train import TrainEvent, train
 from eventsim.train.loop import Callback
 

@@ -5,8 +5,8 @@ import pytest
 
 from eventsim import datasets
 from eventsim.cli import demo, runs
-from eventsim.cli.networks import NetworkSettings
 from eventsim.cli.sources import DataSource
+from eventsim.runs.networks import NetworkSettings
 from eventsim.train import load_network
 from tests.unit.cli.conftest import TINY, call
 

@@ -11,8 +11,8 @@ import pytest
 import eventsim as es
 from eventsim.errors import StorageError
 from eventsim.experiment import collect, execute, locked, missing, run_all, save_plan
-from eventsim.experiment.data import DataSettings
 from eventsim.experiment.run import operations_per_inference
+from eventsim.runs.data import DataSettings
 from eventsim.train import TrainConfig, evaluate, load_network
 from tests.unit.experiment.conftest import Watcher
 

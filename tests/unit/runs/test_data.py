@@ -7,7 +7,7 @@ from eventsim import datasets
 from eventsim.datasets import fsdd, spoken_digits
 from eventsim.errors import DataError, ParameterError
 from eventsim.experiment import DataSettings
-from eventsim.experiment.data import evenly
+from eventsim.runs.data import evenly
 from tests.unit.datasets import conftest as files
 from tests.unit.datasets.test_spoken_digits import needs_espeak
 

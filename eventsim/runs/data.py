@@ -1,4 +1,4 @@
-"""The recordings of an experiment: a data set, its division, and how much of it.
+"""The recordings of a run: a data set, its division, and how much of it.
 
 By ``held_out`` a division of its own is made: recordings of one group of the data set (speakers,
 writers) are the test part, all other ones the training part, whichever part of the data set they
