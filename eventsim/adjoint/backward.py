@@ -15,7 +15,8 @@ from eventsim.adjoint.gradients import Gradients, PopulationGradients, Projectio
 from eventsim.adjoint.seeds import Loss, ReadoutSeed, Seeds, SpikeSeed
 from eventsim.arrays import Floats, beside, namespace, to_host
 from eventsim.engine import get_backend, make_job, place_tape
-from eventsim.engine.job import Backend, Job, Source, StageGradients
+from eventsim.engine.backend import Backend
+from eventsim.engine.job import Job, Source, StageGradients
 from eventsim.engine.members import join_members, member_order
 from eventsim.engine.table import N_READOUT, readout_gradients
 from eventsim.errors import NetworkError, ParameterError, ShapeError

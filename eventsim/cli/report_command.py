@@ -23,15 +23,9 @@ from eventsim.events import SpikeTape
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import filled_less
 from eventsim.network import Network
-from eventsim.report.joint import (
-    ChipMapping,
-    JointRecord,
-    Priced,
-    Unmade,
-    firing_rates,
-    write_joint,
-)
+from eventsim.report.joint import ChipMapping, JointRecord, Priced, Unmade, firing_rates
 from eventsim.report.record import RunRecord
+from eventsim.report.write import write_joint
 from eventsim.runs.files import read_json
 from eventsim.train import load_network
 

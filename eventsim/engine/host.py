@@ -10,24 +10,24 @@ from eventsim.engine.job import Job, Peaks
 
 
 class AbstractHostBackend:
-    """The part of :class:`eventsim.engine.job.Backend` that handles arrays."""
+    """The part of :class:`eventsim.engine.backend.Backend` that handles arrays."""
 
     xp: Any = np
 
     def asarray(self, values: Any) -> NDArray[Any]:
-        """As :meth:`eventsim.engine.job.Backend.asarray`."""
+        """As :meth:`eventsim.engine.backend.Backend.asarray`."""
         return np.asarray(values)
 
     def sum_by(self, values: Floats, index: NDArray[Any], size: int) -> Floats:
-        """As :meth:`eventsim.engine.job.Backend.sum_by`."""
+        """As :meth:`eventsim.engine.backend.Backend.sum_by`."""
         return sum_by(values, index, size)
 
     def readout_peaks(self, job: Job) -> Peaks | None:
-        """As :meth:`eventsim.engine.job.Backend.readout_peaks`."""
+        """As :meth:`eventsim.engine.backend.Backend.readout_peaks`."""
         return None
 
 
 def sum_by(values: Floats, index: NDArray[Any], size: int) -> Floats:
-    """As :meth:`eventsim.engine.job.Backend.sum_by`, of NumPy arrays whatever the backend."""
+    """As :meth:`eventsim.engine.backend.Backend.sum_by`, of NumPy arrays whatever the backend."""
     total: Floats = np.bincount(index, weights=values, minlength=size).astype(np.float64)
     return total

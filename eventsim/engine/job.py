@@ -6,7 +6,7 @@ and gradients by them, are where the network has its arrays: NumPy's or the back
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,6 @@ from eventsim.errors import RunawayError
 from eventsim.events import EventStream, SpikeTrains
 from eventsim.network import Projection
 from eventsim.plan import Stage
-
-if TYPE_CHECKING:
-    from eventsim.engine.state import LayerState
-
 
 # Spikes of one neuron per ms, inside one gap between two of its inputs, beyond which a run stops.
 RUNAWAY_PER_MS = 1000
@@ -185,47 +181,3 @@ class Peaks(NamedTuple):
 
     value: Floats
     backward: Callable[[Floats], DirectGradients]
-
-
-class Backend(Protocol):
-    """What every backend offers; ``reference`` defines what each must compute."""
-
-    name: str
-
-    @property
-    def xp(self) -> Any:
-        """Library of the backend's own arrays: NumPy, or one that takes the same calls."""
-
-    def asarray(self, values: Any) -> Array:
-        """The same values as an own array; the same array if it is one."""
-
-    def sum_by(self, values: Array, index: Array, size: int) -> Array:
-        """Sum of ``values`` by ``index``, [size]; each sum in the order of the values."""
-
-    def layer_forward(self, job: Job) -> SpikeTrains:
-        """Spikes of a spiking population."""
-
-    def layer_resume(self, job: Job, state: "LayerState") -> tuple[SpikeTrains, "LayerState"]:
-        """Spikes from the end of ``state`` to the end of the job, and the state to go on from."""
-
-    def layer_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
-    ) -> StageGradients:
-        """Gradients from dL/dt of its spikes and dL/dV just before them."""
-
-    def queue_forward(self, job: Job) -> SpikeTrains:
-        """Spikes of populations that form a loop, all members as one population."""
-
-    def queue_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
-    ) -> StageGradients:
-        """As :meth:`layer_backward`, for a loop; what its spikes do to each other is included."""
-
-    def readout_forward(self, job: Job, rate: float) -> Floats:
-        """Integral of exp(-rate t) V(t) over every sample, shape [samples, size]."""
-
-    def readout_backward(self, job: Job, rate: float, by_integral: Floats) -> StageGradients:
-        """Gradients from dL/d(integral), shape [samples, size]."""
-
-    def readout_peaks(self, job: Job) -> Peaks | None:
-        """Largest voltages; None where :mod:`eventsim.train.maximum` has to find them."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import namespace
-from eventsim.engine.job import Backend
+from eventsim.engine.backend import Backend
 from eventsim.engine.registry import get_backend
 from eventsim.errors import BackendError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains

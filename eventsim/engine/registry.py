@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from eventsim.engine.job import Backend
+from eventsim.engine.backend import Backend
 from eventsim.errors import BackendError
 
 _LOGGER = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ def register_backend(name: str, backend: Backend | None) -> Backend | None:
         A name of your own, or that of a backend to stand in for. ``auto`` is refused: it looks
         only at devices, and never takes a backend because it was registered.
     backend
-        An object with the methods of :class:`eventsim.engine.job.Backend`. Its ``name`` must be
+        An object with the methods of :class:`eventsim.engine.backend.Backend`. Its ``name`` must be
         ``name``: a tape finds the backend for its backward pass by it. None takes back what was
         registered.
 

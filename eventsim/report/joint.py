@@ -1,13 +1,12 @@
 """What a joint report is made of: a network's run with its training, costs, mappings, formats.
 
-:func:`write_joint` makes one HTML file of it, in which every figure is inside. A part that was not
-asked for, or could not be made, is a sentence instead.
+One HTML file is made of it, in which every figure is inside. A part that was not asked for, or
+could not be made, is a sentence instead. See :func:`eventsim.report.write.write_joint`.
 """
 
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,26 +100,3 @@ def firing_rates(tape: SpikeTape) -> dict[str, NDArray[np.float64]]:
         name: np.bincount(tape[name].neurons, minlength=tape[name].size) / seconds
         for name in tape.names
     }
-
-
-def write_joint(path: str | Path, record: JointRecord) -> Path:
-    """Write the report into one HTML file, whole or not at all.
-
-    Parameters
-    ----------
-    path
-        Of the file; its folder is made if it does not exist.
-    record
-        What to tell.
-
-    Returns
-    -------
-    Path
-        As given.
-    """
-    from eventsim.report.joint_page import render_joint
-    from eventsim.report.write import write_whole
-
-    path = Path(path)
-    write_whole(path, render_joint(record).encode())
-    return path

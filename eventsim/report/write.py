@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from eventsim.events.storage import write_atomically
+from eventsim.report.joint import JointRecord
+from eventsim.report.joint_page import render_joint
 from eventsim.report.page import render
 from eventsim.report.pictures import run_pictures
 from eventsim.report.record import RunRecord
@@ -44,6 +46,26 @@ def write_report(folder: str | Path, record: RunRecord) -> Path:
     page = folder / "index.html"
     write_whole(page, render(record, pictures).encode())
     return page
+
+
+def write_joint(path: str | Path, record: JointRecord) -> Path:
+    """Write the report into one HTML file, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Of the file; its folder is made if it does not exist.
+    record
+        What to tell.
+
+    Returns
+    -------
+    Path
+        As given.
+    """
+    path = Path(path)
+    write_whole(path, render_joint(record).encode())
+    return path
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -73,11 +73,11 @@ class Neurons:
         return replace(self, arrivals=no_arrivals(self.job))
 
     def peaks(self) -> Peaks | None:
-        """As :meth:`eventsim.engine.job.Backend.readout_peaks`, of the whole stage."""
+        """As :meth:`eventsim.engine.backend.Backend.readout_peaks`, of the whole stage."""
         return get_backend(self.backend).readout_peaks(self.job)
 
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
-        """As :meth:`eventsim.engine.job.Backend.sum_by`."""
+        """As :meth:`eventsim.engine.backend.Backend.sum_by`."""
         add = sum_by if self.xp is np else get_backend(self.backend).sum_by
         return add(values, index, size)
 

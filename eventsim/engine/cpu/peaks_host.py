@@ -14,7 +14,7 @@ from eventsim.engine.table import of_synapses, row_matrix
 
 
 def find(job: Job) -> Peaks:
-    """As :meth:`eventsim.engine.job.Backend.readout_peaks`, of a stage that shares events."""
+    """As :meth:`eventsim.engine.backend.Backend.readout_peaks`, of a stage that shares events."""
     p, events = job.stage.population, merged_events(job)
     shape = (job.n_samples, p.size)
     value, time, slope = np.zeros(shape), np.zeros(shape), np.zeros(shape)

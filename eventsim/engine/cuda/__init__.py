@@ -66,48 +66,48 @@ class CudaBackend:
         return self.device.get(array)
 
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
-        """As :meth:`eventsim.engine.job.Backend.sum_by`."""
+        """As :meth:`eventsim.engine.backend.Backend.sum_by`."""
         return sum_by(self.device, values, index, size)
 
     def readout_peaks(self, job: Job) -> Peaks | None:
-        """As :meth:`eventsim.engine.job.Backend.readout_peaks`."""
+        """As :meth:`eventsim.engine.backend.Backend.readout_peaks`."""
         return None
 
     @_advised
     def layer_forward(self, job: Job) -> SpikeTrains:
-        """As :meth:`eventsim.engine.job.Backend.layer_forward`."""
+        """As :meth:`eventsim.engine.backend.Backend.layer_forward`."""
         return layer.forward(self.device, job, self._wirings)
 
     @_advised
     def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-        """As :meth:`eventsim.engine.job.Backend.layer_resume`."""
+        """As :meth:`eventsim.engine.backend.Backend.layer_resume`."""
         return layer.resume(self.device, job, self._wirings, state)
 
     @_advised
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
     ) -> StageGradients:
-        """As :meth:`eventsim.engine.job.Backend.layer_backward`."""
+        """As :meth:`eventsim.engine.backend.Backend.layer_backward`."""
         return layer_adjoint.backward(self.device, job, self._wirings, trains, by_time, by_voltage)
 
     @_advised
     def queue_forward(self, job: Job) -> SpikeTrains:
-        """As :meth:`eventsim.engine.job.Backend.queue_forward`."""
+        """As :meth:`eventsim.engine.backend.Backend.queue_forward`."""
         return queue.forward(self.device, job)
 
     @_advised
     def queue_backward(
         self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
     ) -> StageGradients:
-        """As :meth:`eventsim.engine.job.Backend.queue_backward`."""
+        """As :meth:`eventsim.engine.backend.Backend.queue_backward`."""
         return queue.backward(self.device, job, trains, by_time, by_voltage)
 
     @_advised
     def readout_forward(self, job: Job, rate: float) -> Array:
-        """As :meth:`eventsim.engine.job.Backend.readout_forward`."""
+        """As :meth:`eventsim.engine.backend.Backend.readout_forward`."""
         return readout_host.forward(self.device, job, self._wirings, rate)
 
     @_advised
     def readout_backward(self, job: Job, rate: float, by_integral: Array) -> StageGradients:
-        """As :meth:`eventsim.engine.job.Backend.readout_backward`."""
+        """As :meth:`eventsim.engine.backend.Backend.readout_backward`."""
         return readout_host.backward(self.device, job, self._wirings, rate, by_integral)

@@ -6,14 +6,10 @@ import pytest
 import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.energy import run_costs
-from eventsim.report.joint import (
-    ChipMapping,
-    Priced,
-    Unmade,
-    write_joint,
-)
+from eventsim.report.joint import ChipMapping, Priced, Unmade
 from eventsim.report.joint_page import SECTIONS, render_joint
 from eventsim.report.page import headline
+from eventsim.report.write import write_joint
 from tests.unit.report.pages import Page, check_page
 
 
