@@ -87,10 +87,7 @@ def make_loss(
             miss_margin=margin,
         )
     if config.loss == "cross_entropy_maximum":
-        units = config.units_per_class
-        return VoltageCrossEntropy(
-            labels, at="maximum", readout=output, gain=gain, units_per_class=units, keep=keep
-        )
+        return VoltageCrossEntropy(labels, at="maximum", readout=output, gain=gain, keep=keep)
     if config.loss == "cross_entropy_last":
         return VoltageCrossEntropy(labels, at="last", readout=output, gain=gain, keep=keep)
     if config.loss == "ctc":
@@ -110,7 +107,7 @@ def output_size(config: TrainConfig, class_names: Sequence[str]) -> int:
     """Neurons that the output needs."""
     if config.loss == "ctc":
         return len(words_of(class_names)) + 1
-    return config.units_per_class * len(class_names)
+    return len(class_names)
 
 
 def answer_count(config: TrainConfig, class_names: Sequence[str], net: Network) -> int:
@@ -123,7 +120,7 @@ def n_logits(config: TrainConfig, net: Network) -> int:
     decision = decision_behind(net, config.output)
     if decision is not None:
         return decision.n_classes
-    return net.populations[config.output].size // config.units_per_class
+    return net.populations[config.output].size
 
 
 def words_of(class_names: Sequence[str]) -> list[str]:

@@ -55,6 +55,8 @@ _NESTED: tuple[tuple[str, Any], ...] = (
     ("augmentation", Augmentation),
     ("spikl", SpiKL),
 )
+# Settings of older files that are none any more, and the value that had no effect.
+_RETIRED: Mapping[str, Any] = {"units_per_class": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +91,6 @@ class TrainConfig:
     gain
         Voltage (``spike_count``: trace) to logit, of ``cross_entropy*``, ``spike_count``, ``ctc``.
         Of no effect where a linear decision makes the logits.
-    units_per_class
-        Readout neurons of every class, at least 1; more than 1 for ``cross_entropy_maximum``, see
-        :mod:`eventsim.train.readouts`.
     decision_dropout
         Share of the readout neurons that a linear decision does not hear, drawn for every sample
         of every batch, in [0, 1); the others count for as much more. Of no effect without a
@@ -154,7 +153,6 @@ class TrainConfig:
     output: str = "output"
     time_constant: float | None = None
     gain: float = 20.0
-    units_per_class: int = 1
     decision_dropout: float = 0.0
     label_smoothing: float = 0.0
     target_rate: float = 50.0
@@ -189,9 +187,6 @@ class TrainConfig:
         _require("seed", self.seed, self.seed >= 0, "a value >= 0")
         few = 1 <= self.shards <= self.batch_size
         _require("shards", self.shards, few, f"1 .. {self.batch_size}, the batch size")
-        units, only = self.units_per_class, self.loss == "cross_entropy_maximum"
-        expected = "at least 1" if only else f"1 with the loss {self.loss!r}"
-        _require("units_per_class", units, units >= 1 and (only or units == 1), expected)
         dropout = self.decision_dropout
         _require("decision_dropout", dropout, 0 <= dropout < 1, "0 <= x < 1")
         reads = self.loss in DECIDING_LOSSES
@@ -264,12 +259,19 @@ class TrainConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
         """Read what :meth:`to_dict` wrote; absent keys take their defaults.
 
+        A setting that was removed is read where its value had no effect.
+
         Raises
         ------
         ParameterError
             If a key is unknown or a value has the wrong type or range.
         """
-        given = dict(values)
+        given = _without_retired(values)
+        for key in _RETIRED.keys() & given.keys():
+            raise ParameterError(
+                f"TrainConfig: {key} is {shown(given[key])}, but this setting was removed; only "
+                f"{key}={_RETIRED[key]} is still read. Use the version of eventsim that wrote it."
+            )
         _check_keys("TrainConfig", given, cls)
         for name, kind in _NESTED:
             if isinstance(given.get(name), Mapping):
@@ -286,12 +288,17 @@ def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str
     Both as :meth:`TrainConfig.to_dict` gives them, perhaps not all. A setting that did not exist
     when a file was written had the effect of its default.
     """
-    defaults = TrainConfig().to_dict()
-    found = {key: defaults[key] for key in now if key in defaults} | dict(stored)
+    defaults, stored = TrainConfig().to_dict(), _without_retired(stored)
+    found = {key: defaults[key] for key in now if key in defaults} | stored
     for name, _ in _NESTED:
         if isinstance(stored.get(name), Mapping):
             found[name] = defaults[name] | stored[name]
     return found
+
+
+def _without_retired(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without those that were removed and had no effect. New dict."""
+    return {k: v for k, v in stored.items() if k not in _RETIRED or v != _RETIRED[k]}
 
 
 def _check_keys(where: str, given: Mapping[str, Any], kind: Any) -> None:

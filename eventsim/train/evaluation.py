@@ -191,8 +191,6 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
     needed, exact = output_size(config, data.class_names), True
     if config.loss == "ctc":
         wish = f"{needed}, one per word and one for the blank"
-    elif config.units_per_class > 1:
-        wish = f"{needed}, {config.units_per_class} per class"
     else:
         wish, exact = f"at least {needed}, one per class", False
     if output.size < needed or (exact and output.size > needed):
@@ -209,11 +207,6 @@ def _check_decision(decision: Decision, data: AnyEvents, config: TrainConfig) ->
         raise NetworkError(
             f"Loss {config.loss!r}: does not read the linear decision behind {decision.readout!r}. "
             f"Choose {' or '.join(DECIDING_LOSSES)} (--loss, TrainConfig(loss=...))."
-        )
-    if config.units_per_class > 1:
-        raise NetworkError(
-            f"units_per_class is {config.units_per_class}, expected 1 with a linear decision, "
-            "which weighs the readout's neurons itself."
         )
     found, needed = decision.n_classes, len(data.class_names)
     if found < needed:

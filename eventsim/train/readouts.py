@@ -5,9 +5,7 @@ With a gain :math:`g` the logit of class :math:`c` is
 .. math::
     z_c = g \max_{0 \le t \le T} V_c(t) \qquad\text{or}\qquad z_c = g\, V_c(T),
 
-and :math:`L = -\log \mathrm{softmax}(z)_y`. Where a class has several readout neurons, one behind
-the other, the logit is the mean of theirs: each of them can wait for a part of what the class
-sounds or looks like, whenever it comes. The maximum is found between events in closed form,
+and :math:`L = -\log \mathrm{softmax}(z)_y`. The maximum is found between events in closed form,
 its gradient follows by the envelope theorem: see :mod:`eventsim.train.voltage`. Gradients come from
 :func:`eventsim.train.gradient`; the adjoint alone refuses these losses.
 
@@ -56,9 +54,6 @@ class VoltageCrossEntropy:
         Name of the readout population.
     gain
         :math:`g`, > 0: voltage to logit.
-    units_per_class
-        Readout neurons of every class: class c has c times their number and those behind it. 1
-        with a decision.
     keep
         Factors on what the decision hears, [samples, readout neurons]; None for 1.
 
@@ -73,7 +68,6 @@ class VoltageCrossEntropy:
     at: Moment = "maximum"
     readout: str = "output"
     gain: float = 5.0
-    units_per_class: int = 1
     keep: Floats | None = None
 
     def __post_init__(self) -> None:
@@ -82,11 +76,6 @@ class VoltageCrossEntropy:
                 f"VoltageCrossEntropy: at is {self.at!r}, expected one of {get_args(Moment)}."
             )
         require_positive("VoltageCrossEntropy", "gain", self.gain)
-        units = self.units_per_class
-        if not isinstance(units, int) or units < 1:
-            raise ParameterError(
-                f"VoltageCrossEntropy: units_per_class is {units}, expected a whole number >= 1."
-            )
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
         """Value and seeds."""
@@ -122,8 +111,7 @@ class VoltageCrossEntropy:
             weights, bias = (beside(v, voltages) for v in (decision.weights, decision.bias))
             decided: Floats = self._heard(voltages) @ weights + bias
             return decided
-        units = voltages.reshape(len(voltages), -1, self.units_per_class)
-        logits: Floats = self.gain * units.mean(axis=2)
+        logits: Floats = self.gain * voltages
         return logits
 
     def _back(
@@ -132,8 +120,7 @@ class VoltageCrossEntropy:
         """Derivatives by every voltage, and by the decision's values."""
         decision = decision_behind(net, self.readout)
         if decision is None:
-            share = self.gain / self.units_per_class
-            return share * d_logits.repeat(self.units_per_class, axis=1), {}
+            return self.gain * d_logits, {}
         by_weight = self._heard(voltages).T @ d_logits
         by_decision = {"decision.weights": by_weight, "decision.bias": d_logits.sum(axis=0)}
         by_unit = d_logits @ beside(decision.weights, d_logits).T
@@ -153,17 +140,6 @@ class VoltageCrossEntropy:
 
     def _probes(self, net: Network, tape: SpikeTape) -> Sequence[VoltageProbe | PeakProbe]:
         require_readout("VoltageCrossEntropy", net, self.readout)
-        if self.units_per_class > 1 and decision_behind(net, self.readout) is not None:
-            raise NetworkError(
-                f"VoltageCrossEntropy: units_per_class is {self.units_per_class}, expected 1 with "
-                "a decision, which weighs the neurons itself."
-            )
-        size = net.population(self.readout).size
-        if size % self.units_per_class:
-            raise ShapeError(
-                f"VoltageCrossEntropy: readout {self.readout!r} has {size} neurons, expected a "
-                f"multiple of units_per_class = {self.units_per_class}."
-            )
         if self.at == "maximum":
             return readout_maximum(net, tape, self.readout)
         parts = silent_parts(net, tape, self.readout)

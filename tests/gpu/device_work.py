@@ -116,14 +116,13 @@ TUNED = {
     "spikl": SpiKL(resistance=0.1, tau_mem=0.1),
 }
 DECIDED = {"loss": "cross_entropy_maximum", "decision_dropout": 0.3, "tail": 20.0}
-UNITS = {"loss": "cross_entropy_maximum", "units_per_class": 3}
 
 WORK = {
     "losses, dense": partial(every_loss, lambda: random_net(121, delays="source")),
     "losses, sparse": partial(every_loss, lambda: random_net(122, sparse=True)),
     "losses, loop": partial(every_loss, lambda: lateral_net(123)),
     "cross-entropy": partial(learn, small_net, {"precision": "double"}),
-    "maximum": partial(learn, partial(readout_net, 6), UNITS),
+    "maximum": partial(learn, partial(readout_net, 2), {"loss": "cross_entropy_maximum"}),
     "last": partial(learn, small_net, {"loss": "cross_entropy_last"}),
     "first spike": partial(learn, first_spike_net, {"loss": "first_spike"}),
     "spike count": partial(learn, first_spike_net, {"loss": "spike_count"}),

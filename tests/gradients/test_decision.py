@@ -98,11 +98,9 @@ def test_value_that_has_left_its_domain_is_found():
         es.simulate(net, STREAM, backend="cpu")
 
 
-def test_several_units_per_class_and_factors_of_another_shape_are_refused():
+def test_factors_of_another_shape_are_refused():
     net = decided()
     tape = es.simulate(net, STREAM, backend="cpu")
-    with pytest.raises(NetworkError, match="units_per_class is 3"):
-        VoltageCrossEntropy(LABELS, units_per_class=3)(net, tape)
     with pytest.raises(ShapeError, match=r"keep has shape \(3, 2\), expected \(3, 3\)"):
         VoltageCrossEntropy(LABELS, keep=np.ones((3, 2)))(net, tape)
 

@@ -45,41 +45,6 @@ def test_gradients_match_finite_differences(case):
     assert_gradients_match(gradient(net, tape, loss), rows, min_fraction=0.85)
 
 
-def net_with_units(n_units):
-    net, rng = random_net(106, delays="source"), np.random.default_rng(107)
-    net.add_readout("units", n_units, tau_mem=rng.uniform(5.0, 20.0, n_units))
-    for source in ("input", "hidden2"):
-        size = net.population(source).size
-        delays = rng.uniform(0.0, 20.0, size)
-        net.connect(source, "units", rng.normal(size=(size, n_units)), delays=delays)
-    return net
-
-
-def test_logits_of_several_units_per_class_are_their_mean():
-    net = net_with_units(6)
-    tape = es.simulate(net, STREAM, backend="cpu")
-    alone = VoltageCrossEntropy(LABELS, readout="units").logits(net, tape)
-    found = VoltageCrossEntropy(LABELS, readout="units", units_per_class=2).logits(net, tape)
-    np.testing.assert_allclose(found, (alone[:, 0::2] + alone[:, 1::2]) / 2, rtol=1e-13)
-
-
-def test_gradients_of_several_units_per_class_match_finite_differences():
-    net = net_with_units(6)
-    # A gain at which no class is certain: then all derivatives are large enough to be compared.
-    loss = VoltageCrossEntropy(LABELS, readout="units", units_per_class=2, gain=0.5)
-    tape = es.simulate(net, STREAM, backend="cpu")
-    rows = Differences(net, STREAM, loss, backend="cpu", per_key=1).rows()
-    rows = [row for row in rows if "output" not in row.key]
-    assert_gradients_match(gradient(net, tape, loss), rows, min_fraction=0.85)
-
-
-def test_units_that_do_not_divide_the_readout_are_refused():
-    net = net_with_units(7)
-    loss = VoltageCrossEntropy(LABELS, readout="units", units_per_class=3)
-    with pytest.raises(ShapeError, match="'units' has 7 neurons, expected a multiple of"):
-        loss(net, es.simulate(net, STREAM, backend="cpu"))
-
-
 def test_logits_are_gain_times_the_largest_or_last_voltage():
     net = random_net(103)
     tape = es.simulate(net, STREAM, backend="cpu")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eventsim.engine import simulate
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import NetworkError, ParameterError
 from eventsim.network import scsr
 from eventsim.train import (
     Augmentation,
@@ -39,27 +39,19 @@ def test_training_with_the_loss_learns_two_patterns(loss, more, tmp_path):
     assert tested.label_error_rate is None
 
 
-def test_training_with_several_units_per_class_learns_two_patterns(tmp_path):
+def test_training_by_largest_voltages_with_shares_of_classes_learns_two_patterns(tmp_path):
     config = replace(
         CONFIG,
         loss="cross_entropy_maximum",
         epochs=20,
-        units_per_class=3,
         label_smoothing=0.1,
         augmentation=Augmentation(mix=0.2),
     )
-    net = scsr(6, (8,), 6, output_delays=(0.0, 10.0), mean=4.0, spread=4.0)
+    net = scsr(6, (8,), 2, output_delays=(0.0, 10.0), mean=4.0, spread=4.0)
     result = train(net, two_patterns(64), config, tmp_path)
     tested = evaluate(result.net, two_patterns(60, seed=1), config)
     assert tested.accuracy > 0.85
     assert tested.confusion.shape == (2, 2)
-
-
-@pytest.mark.parametrize("size", [2, 5, 8])
-def test_output_that_has_not_so_many_units_per_class_is_refused(size):
-    config = replace(CONFIG, loss="cross_entropy_maximum", units_per_class=3)
-    with pytest.raises(ShapeError, match=f"has {size} neurons, expected 6, 3 per class"):
-        evaluate(scsr(6, (8,), size), two_patterns(4), config)
 
 
 @pytest.mark.parametrize("loss", ["spike_count", "first_spike"])
@@ -108,10 +100,10 @@ def test_near_misses_wake_neurons_that_nothing_else_reaches(tmp_path):
 def test_config_names_the_loss_and_its_settings():
     loss = make_loss(replace(CONFIG, loss="cross_entropy_last", gain=3.0), LABELS)
     assert isinstance(loss, VoltageCrossEntropy)
-    assert (loss.at, loss.gain, loss.units_per_class) == ("last", 3.0, 1)
-    loss = make_loss(replace(CONFIG, loss="cross_entropy_maximum", units_per_class=4), LABELS)
+    assert (loss.at, loss.gain) == ("last", 3.0)
+    loss = make_loss(replace(CONFIG, loss="cross_entropy_maximum"), LABELS)
     assert isinstance(loss, VoltageCrossEntropy)
-    assert (loss.at, loss.units_per_class) == ("maximum", 4)
+    assert loss.at == "maximum"
     config = replace(CONFIG, loss="spike_count", missed_outputs=True, near_miss_margin=0.7)
     counts = make_loss(config, LABELS)
     assert isinstance(counts, SpikeCount)
@@ -130,7 +122,7 @@ def test_config_names_the_loss_and_its_settings():
         ({"near_miss_margin": 0.0}, "near_miss_margin is 0.0"),
         ({"near_miss_strength": -1.0}, "near_miss_strength is -1.0"),
         ({"target_rate": 0.0}, "target_rate is 0.0"),
-        ({"units_per_class": 2}, "units_per_class is 2, expected 1 with the loss 'cross_entropy'"),
+        ({"units_per_class": 2}, "units_per_class is 2, but this setting was removed"),
         ({"frame_interval": float("inf")}, "frame_interval is inf"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from eventsim.errors import ParameterError
 from eventsim.train import Augmentation, LearningRates, TrainConfig
+from eventsim.train.config import with_defaults
 
 
 def test_config_survives_json():
@@ -54,8 +55,6 @@ def test_unknown_key_names_the_nearest():
         ("time_constant", 0.0),
         ("gain", math.inf),
         ("bip", ["tau"]),
-        ("units_per_class", 0),
-        ("units_per_class", 1.5),
         ("ease_in", -1),
         ("rate_strength", -1.0),
         ("checkpoint_every", -1),
@@ -64,6 +63,15 @@ def test_unknown_key_names_the_nearest():
 def test_value_out_of_range_names_the_key(key, value):
     with pytest.raises(ParameterError, match=f"TrainConfig: {key} is"):
         TrainConfig.from_dict({key: value})
+
+
+def test_removed_setting_is_read_where_it_had_no_effect():
+    assert TrainConfig.from_dict({"units_per_class": 1, "gain": 3.0}) == TrainConfig(gain=3.0)
+    with pytest.raises(ParameterError, match="units_per_class is 4, but this setting was removed"):
+        TrainConfig.from_dict({"units_per_class": 4})
+    now = TrainConfig().to_dict()
+    assert with_defaults({**now, "units_per_class": 1}, now) == now
+    assert with_defaults({**now, "units_per_class": 4}, now) == {**now, "units_per_class": 4}
 
 
 def test_value_of_wrong_type_is_a_parameter_error():

@@ -113,13 +113,11 @@ def test_losses_that_do_not_read_it_are_refused(loss):
         replace(CONFIG, loss=loss)
 
 
-def test_decision_behind_another_readout_and_several_units_are_refused_at_once():
+def test_decision_behind_another_readout_is_refused_at_once():
     net = network()
     net.add_readout("other", 2)
     with pytest.raises(NetworkError, match="is behind 'output', expected the output 'other'"):
         evaluate(net, two_patterns(4), replace(CONFIG, output="other"))
-    with pytest.raises(NetworkError, match="units_per_class is 2, expected 1"):
-        evaluate(network(), two_patterns(4), replace(CONFIG, units_per_class=2))
 
 
 def test_too_few_classes_are_refused():
