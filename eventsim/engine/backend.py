@@ -1,7 +1,7 @@
 """The protocol of a backend: what the library asks of each, one stage at a time.
 
-:mod:`eventsim.engine.reference` is the definition. A backend of one's own has these methods and is
-made known by :func:`eventsim.register_backend`.
+:mod:`eventsim.engine.reference` is the definition. A backend of one's own has these methods, with
+or without this class as a base, and is made known by :func:`eventsim.engine.register_backend`.
 """
 
 from typing import Any, Protocol
@@ -44,7 +44,10 @@ class Backend(Protocol):
     def queue_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
     ) -> StageGradients:
-        """As :meth:`layer_backward`, for a loop; what its spikes do to each other is included."""
+        """Gradients of a loop from dL/dt of its spikes and dL/dV just before them.
+
+        What its spikes do to each other is included.
+        """
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
         """Integral of exp(-rate t) V(t) over every sample, shape [samples, size]."""
@@ -54,3 +57,4 @@ class Backend(Protocol):
 
     def readout_peaks(self, job: Job) -> Peaks | None:
         """Largest voltages; None where :mod:`eventsim.train.maximum` has to find them."""
+        return None

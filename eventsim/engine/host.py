@@ -6,28 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.engine.job import Job, Peaks
+from eventsim.engine.backend import Backend
 
 
-class AbstractHostBackend:
-    """The part of :class:`eventsim.engine.backend.Backend` that handles arrays."""
+class AbstractHostBackend(Backend):
+    """A backend whose arrays are NumPy's."""
 
     xp: Any = np
 
     def asarray(self, values: Any) -> NDArray[Any]:
-        """As :meth:`eventsim.engine.backend.Backend.asarray`."""
         return np.asarray(values)
 
     def sum_by(self, values: Floats, index: NDArray[Any], size: int) -> Floats:
-        """As :meth:`eventsim.engine.backend.Backend.sum_by`."""
         return sum_by(values, index, size)
-
-    def readout_peaks(self, job: Job) -> Peaks | None:
-        """As :meth:`eventsim.engine.backend.Backend.readout_peaks`."""
-        return None
 
 
 def sum_by(values: Floats, index: NDArray[Any], size: int) -> Floats:
-    """As :meth:`eventsim.engine.backend.Backend.sum_by`, of NumPy arrays whatever the backend."""
+    """Sum of NumPy ``values`` by ``index``, [size]; each sum in the order of the values."""
     total: Floats = np.bincount(index, weights=values, minlength=size).astype(np.float64)
     return total

@@ -54,7 +54,7 @@ def _sample_voltage(job: Job, sample: int, at: Floats) -> Floats:
 
 
 def synaptic_gain(dt: Floats, tau_mem: Floats, tau_syn: Floats) -> Floats:
-    """As :func:`eventsim.neuron.lif.synaptic_gain`, for arrays."""
+    """Voltage that one unit of current has caused after ``dt`` ms, for arrays; see neuron/lif."""
     z = np.abs(1.0 / tau_syn - 1.0 / tau_mem) * dt
     phi = np.divide(-np.expm1(-z), z, out=np.ones_like(z), where=z != 0.0)
     gain: Floats = dt / tau_mem * np.exp(-dt / np.maximum(tau_mem, tau_syn)) * phi

@@ -23,12 +23,10 @@ Run = Callable[[Index, Spikes, Index, Index, Index, np.ndarray], None]
 
 
 def forward(job: Job) -> SpikeTrains:
-    """As :meth:`eventsim.engine.backend.Backend.layer_forward`."""
     return _advance(job, start_state(job))[0]
 
 
 def resume(job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-    """As :meth:`eventsim.engine.backend.Backend.layer_resume`."""
     return carried(job, state, *_advance(job, state))
 
 

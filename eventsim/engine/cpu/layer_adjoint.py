@@ -25,7 +25,6 @@ from eventsim.events import SpikeTrains
 
 
 def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
-    """As :meth:`eventsim.engine.backend.Backend.layer_backward`."""
     size, resistance = job.stage.population.size, job.stage.population.resistance
     previous = np.empty(len(trains), np.int64)
     last = np.full((job.n_samples, size), -1, np.int64)

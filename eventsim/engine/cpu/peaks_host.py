@@ -14,7 +14,7 @@ from eventsim.engine.table import of_synapses, row_matrix
 
 
 def find(job: Job) -> Peaks:
-    """As :meth:`eventsim.engine.backend.Backend.readout_peaks`, of a stage that shares events."""
+    """Largest voltages of a readout whose stage shares events."""
     p, events = job.stage.population, merged_events(job)
     shape = (job.n_samples, p.size)
     value, time, slope = np.zeros(shape), np.zeros(shape), np.zeros(shape)
@@ -44,7 +44,7 @@ class _Found:
     slope: Floats
 
     def backward(self, by_value: Floats) -> DirectGradients:
-        """As :class:`eventsim.engine.job.Peaks` says."""
+        """Gradients from dL/d(value), as the protocol wants them."""
         job, events, weights = self.job, self.events, self.weights
         bounds = sample_chunks(job, 2 * weights.nbytes)
         shape = (bounds.size - 1, *weights.shape)

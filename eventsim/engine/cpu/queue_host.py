@@ -45,7 +45,6 @@ PART_EVENTS = 100_000
 
 
 def forward(job: Job) -> SpikeTrains:
-    """As :meth:`eventsim.engine.backend.Backend.queue_forward`."""
     prepared = prepare(job)
     return (by_windows if _windows_pay(job, prepared) else by_queue)(job, prepared)
 
@@ -149,7 +148,6 @@ def _by_neuron(trains: SpikeTrains) -> SpikeTrains:
 
 
 def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
-    """As :meth:`eventsim.engine.backend.Backend.queue_backward`."""
     size, real, resistance = trains.size, real_type(job), job.stage.population.resistance
     bundles = make_bundles(job)
     previous, last = np.empty(len(trains), np.int64), np.full((job.n_samples, size), -1, np.int64)

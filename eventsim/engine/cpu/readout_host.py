@@ -17,7 +17,6 @@ from eventsim.engine.table import (
 
 
 def forward(job: Job, rate: float) -> Floats:
-    """As :meth:`eventsim.engine.backend.Backend.readout_forward`."""
     p, par = job.stage.population, readout_table(job)
     integral = np.empty((job.n_samples, p.size))
     readout.forward(fan_in(job), par, par.dtype.type(rate), job.duration, integral)
@@ -26,7 +25,6 @@ def forward(job: Job, rate: float) -> Floats:
 
 
 def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
-    """As :meth:`eventsim.engine.backend.Backend.readout_backward`."""
     p, par, fan = job.stage.population, readout_table(job), fan_in(job)
     bounds = sample_chunks(job, 16 * fan.weight.size)
     shape = (bounds.size - 1, fan.weight.size)

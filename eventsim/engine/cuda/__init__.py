@@ -10,11 +10,12 @@ from functools import wraps
 from typing import Any
 
 from eventsim.arrays import Array
+from eventsim.engine.backend import Backend
 from eventsim.engine.cuda import layer, layer_adjoint, queue, readout_host
 from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import CupyDevice, Device
 from eventsim.engine.cuda.order import sum_by
-from eventsim.engine.job import Job, Peaks, StageGradients
+from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
@@ -37,7 +38,7 @@ def _advised(run: Callable[..., Any]) -> Callable[..., Any]:
     return advised
 
 
-class CudaBackend:
+class CudaBackend(Backend):
     """All kernels on one device.
 
     Parameters
@@ -66,48 +67,36 @@ class CudaBackend:
         return self.device.get(array)
 
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
-        """As :meth:`eventsim.engine.backend.Backend.sum_by`."""
         return sum_by(self.device, values, index, size)
-
-    def readout_peaks(self, job: Job) -> Peaks | None:
-        """As :meth:`eventsim.engine.backend.Backend.readout_peaks`."""
-        return None
 
     @_advised
     def layer_forward(self, job: Job) -> SpikeTrains:
-        """As :meth:`eventsim.engine.backend.Backend.layer_forward`."""
         return layer.forward(self.device, job, self._wirings)
 
     @_advised
     def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-        """As :meth:`eventsim.engine.backend.Backend.layer_resume`."""
         return layer.resume(self.device, job, self._wirings, state)
 
     @_advised
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
     ) -> StageGradients:
-        """As :meth:`eventsim.engine.backend.Backend.layer_backward`."""
         return layer_adjoint.backward(self.device, job, self._wirings, trains, by_time, by_voltage)
 
     @_advised
     def queue_forward(self, job: Job) -> SpikeTrains:
-        """As :meth:`eventsim.engine.backend.Backend.queue_forward`."""
         return queue.forward(self.device, job)
 
     @_advised
     def queue_backward(
         self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
     ) -> StageGradients:
-        """As :meth:`eventsim.engine.backend.Backend.queue_backward`."""
         return queue.backward(self.device, job, trains, by_time, by_voltage)
 
     @_advised
     def readout_forward(self, job: Job, rate: float) -> Array:
-        """As :meth:`eventsim.engine.backend.Backend.readout_forward`."""
         return readout_host.forward(self.device, job, self._wirings, rate)
 
     @_advised
     def readout_backward(self, job: Job, rate: float, by_integral: Array) -> StageGradients:
-        """As :meth:`eventsim.engine.backend.Backend.readout_backward`."""
         return readout_host.backward(self.device, job, self._wirings, rate, by_integral)

@@ -163,7 +163,7 @@ def bind(
     return bound
 
 
-class CupyDevice:
+class CupyDevice(Device):
     """The current CUDA device, through CuPy; kernels are compiled once per device and cached."""
 
     def __init__(self) -> None:
@@ -176,19 +176,15 @@ class CupyDevice:
         self.name: str = properties["name"].decode()
 
     def asarray(self, values: Any, dtype: DTypeLike | None = None) -> Array:
-        """As :meth:`Device.asarray`."""
         return self.xp.asarray(values, dtype=dtype, order="C")
 
     def empty(self, shape: int | Size, dtype: DTypeLike) -> Array:
-        """As :meth:`Device.empty`."""
         return self.xp.empty(shape, dtype)
 
     def zeros(self, shape: int | Size, dtype: DTypeLike) -> Array:
-        """As :meth:`Device.zeros`."""
         return self.xp.zeros(shape, dtype)
 
     def get(self, array: Array) -> NDArray[Any]:
-        """As :meth:`Device.get`."""
         result: NDArray[Any] = self.xp.asnumpy(array)
         return result
 
@@ -201,7 +197,7 @@ class CupyDevice:
         args: Sequence[Any],
         shared: int = 0,
     ) -> None:
-        """As :meth:`Device.launch`; an empty grid is no launch."""
+        # An empty grid is no launch.
         if grid == 0:
             return
         expected = signatures(kernel_source(precision))[kernel]

@@ -14,14 +14,13 @@ from eventsim.events import SpikeTrains
 
 
 def forward(dev: Device, job: Job, wirings: WiringCache) -> SpikeTrains:
-    """As :meth:`eventsim.engine.backend.Backend.layer_forward`."""
     return _advance(dev, job, wirings, place_start(dev, job), None)
 
 
 def resume(
     dev: Device, job: Job, wirings: WiringCache, state: LayerState
 ) -> tuple[SpikeTrains, LayerState]:
-    """As :meth:`eventsim.engine.backend.Backend.layer_resume`; spikes and state are on the host."""
+    """Spikes and state are on the host."""
     placed = place_state(dev, state)
     trains = _advance(dev, job, wirings, placed, dev.asarray(state.begin))
     fetched = SpikeTrains(

@@ -19,7 +19,6 @@ def backward(
     by_time: Array,
     by_voltage: Array,
 ) -> StageGradients:
-    """As :meth:`eventsim.engine.backend.Backend.layer_backward`."""
     tape = grouped_tape(dev, job, trains, by_time, by_voltage)
     by_delay = None
     if job.stage.shares_events:

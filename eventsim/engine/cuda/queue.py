@@ -85,7 +85,6 @@ class _Round:
 
 
 def forward(dev: Device, job: Job) -> SpikeTrains:
-    """As :meth:`eventsim.engine.backend.Backend.queue_forward`."""
     job, xp = _placed(dev, job), dev.xp
     size, n = job.stage.population.size, job.n_samples
     launch = _Forward(dev, job)
@@ -193,7 +192,6 @@ def _packed(dev: Device, job: Job, rounds: list[tuple[_Round, Array]]) -> SpikeT
 def backward(
     dev: Device, job: Job, trains: SpikeTrains, time_seed: Array, voltage_seed: Array
 ) -> StageGradients:
-    """As :meth:`eventsim.engine.backend.Backend.queue_backward`."""
     job, trains = _placed(dev, job), trains.map(dev.asarray)
     size, real, xp = trains.size, real_type(job), dev.xp
     tape = grouped_tape(dev, job, trains, time_seed, voltage_seed)

@@ -72,7 +72,6 @@ class _Readout:
 
 
 def forward(dev: Device, job: Job, wirings: WiringCache, rate: float) -> Array:
-    """As :meth:`eventsim.engine.backend.Backend.readout_forward`."""
     p, readout = job.stage.population, _Readout.of(dev, job, wirings, rate)
     n_rows = int(job.stage.wiring.row_start[-1])
     integral = dev.empty((job.n_samples, p.size), np.float64)
@@ -87,7 +86,6 @@ def forward(dev: Device, job: Job, wirings: WiringCache, rate: float) -> Array:
 def backward(
     dev: Device, job: Job, wirings: WiringCache, rate: float, by_integral: Array
 ) -> StageGradients:
-    """As :meth:`eventsim.engine.backend.Backend.readout_backward`."""
     p, readout = job.stage.population, _Readout.of(dev, job, wirings, rate)
     n_rows, n_synapses = int(job.stage.wiring.row_start[-1]), readout.weight.size
     seed = dev.asarray(by_integral)

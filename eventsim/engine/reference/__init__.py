@@ -17,38 +17,31 @@ class ReferenceBackend(AbstractHostBackend):
     name = "reference"
 
     def layer_forward(self, job: Job) -> SpikeTrains:
-        """As :meth:`eventsim.engine.backend.Backend.layer_forward`."""
         _double_only(job)
         return layer.forward(job)
 
     def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-        """As :meth:`eventsim.engine.backend.Backend.layer_resume`."""
         _double_only(job)
         return layer.resume(job, state)
 
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
     ) -> StageGradients:
-        """As :meth:`eventsim.engine.backend.Backend.layer_backward`."""
         return layer_adjoint.backward(job, trains, by_time, by_voltage)
 
     def queue_forward(self, job: Job) -> SpikeTrains:
-        """As :meth:`eventsim.engine.backend.Backend.queue_forward`."""
         _double_only(job)
         return queue.forward(job)
 
     def queue_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
     ) -> StageGradients:
-        """As :meth:`eventsim.engine.backend.Backend.queue_backward`."""
         return queue.backward(job, trains, by_time, by_voltage)
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
-        """As :meth:`eventsim.engine.backend.Backend.readout_forward`."""
         return readout.forward(job, rate)
 
     def readout_backward(self, job: Job, rate: float, by_integral: Floats) -> StageGradients:
-        """As :meth:`eventsim.engine.backend.Backend.readout_backward`."""
         return readout.backward(job, rate, np.asarray(by_integral))
 
 

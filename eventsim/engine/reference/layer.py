@@ -232,7 +232,6 @@ def forward(job: Job) -> SpikeTrains:
 
 
 def resume(job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-    """As :meth:`eventsim.engine.backend.Backend.layer_resume`."""
     return carried(job, state, *_advance(job, state))
 
 

@@ -149,7 +149,6 @@ class Back:
 
 
 def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
-    """As :meth:`eventsim.engine.backend.Backend.layer_backward`."""
     sums = new_sums(job)
     start = start_state(job)
     for sample in range(job.n_samples):

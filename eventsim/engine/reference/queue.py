@@ -35,7 +35,6 @@ from eventsim.events import SpikeTrains
 
 
 def forward(job: Job) -> SpikeTrains:
-    """As :meth:`eventsim.engine.backend.Backend.queue_forward`."""
     offsets, rows = [0], []
     for sample in range(job.n_samples):
         for neuron, steps in enumerate(_run_sample(job, sample)):
@@ -115,7 +114,6 @@ def _caused(job: Job, neuron: int, time: float, ordinal: int) -> list[tuple[int,
 
 
 def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
-    """As :meth:`eventsim.engine.backend.Backend.queue_backward`."""
     sums = new_sums(job)
     wake = _Wake(_causes(job, trains), by_time.tolist())
     for sample in range(job.n_samples):

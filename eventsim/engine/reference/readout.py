@@ -19,7 +19,6 @@ from eventsim.neuron.lif import integral_gain, integral_gain_slopes, phi, synapt
 
 
 def forward(job: Job, rate: float) -> Floats:
-    """As :meth:`eventsim.engine.backend.Backend.readout_forward`."""
     p = job.stage.population
     result = np.zeros((job.n_samples, p.size))
     for sample, end in enumerate(job.duration):
@@ -35,7 +34,6 @@ def forward(job: Job, rate: float) -> Floats:
 
 
 def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
-    """As :meth:`eventsim.engine.backend.Backend.readout_backward`."""
     p, synapses = job.stage.population, job.stage.wiring.synapse.size
     weights, delays = np.zeros(synapses), np.zeros(synapses)
     source_times = tuple(np.zeros(source.times.size) for source in job.sources)

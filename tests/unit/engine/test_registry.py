@@ -1,3 +1,4 @@
+import inspect
 import logging
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from eventsim.engine import (
     registry,
     using_backend,
 )
+from eventsim.engine.backend import Backend
 from eventsim.engine.cuda import probe
 from eventsim.errors import BackendError
 
@@ -166,3 +168,12 @@ def test_registering_auto_or_a_backend_of_another_name_is_refused():
         register_backend("auto", Plugged("auto"))
     with pytest.raises(BackendError, match="name is 'cpu', expected 'mine'"):
         register_backend("mine", Plugged("cpu"))
+
+
+@pytest.mark.parametrize("name", ["reference", "cpu"])
+def test_methods_of_a_backend_are_documented_by_the_protocol(name):
+    methods = [key for key, value in vars(Backend).items() if inspect.isfunction(value)]
+    own = type(get_backend(name))
+    assert "layer_backward" in methods
+    for key in [key for key in methods if not key.startswith("_")]:
+        assert inspect.getdoc(getattr(own, key)) == inspect.getdoc(getattr(Backend, key))
