@@ -1,9 +1,11 @@
 """What is known of a chip, or of an arithmetic technology."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
+from eventsim.chips.terms import ENERGY_TERMS, LATENCY_TERMS, Term
+from eventsim.entries import Count, NotNegative, Positive, Settings, Text
 from eventsim.errors import EventSimError
 
 Status = Literal["measured", "simulated", "estimated"]
@@ -15,7 +17,7 @@ class ChipError(EventSimError, ValueError):
 
 
 @dataclass(frozen=True)
-class Quantity:
+class Quantity(Settings):
     """One figure.
 
     Attributes
@@ -31,15 +33,15 @@ class Quantity:
         Names of other terms whose cost this figure contains, so that they are not missing.
     """
 
-    value: float
-    unit: str
+    value: NotNegative
+    unit: Text
     status: Status
-    source: str
+    source: Text
     includes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(Settings):
     """What one chip can hold; None where there is no such limit, or none is published.
 
     Attributes
@@ -58,21 +60,32 @@ class Limits:
         Where these come from, and what was assumed.
     """
 
-    cores: int
-    mesh: tuple[int, int]
-    cores_per_tile: int
-    neurons_per_core: int | None = None
-    axons_in_per_core: int | None = None
-    axons_out_per_core: int | None = None
-    synapses_per_core: int | None = None
-    synapse_bits_per_core: int | None = None
-    bits_per_synapse: int | None = None
-    fan_in_per_neuron: int | None = None
+    cores: Count
+    mesh: Annotated[tuple[Count, Count], "[columns, rows] of tiles"]
+    cores_per_tile: Count
+    neurons_per_core: Count | None = None
+    axons_in_per_core: Count | None = None
+    axons_out_per_core: Count | None = None
+    synapses_per_core: Count | None = None
+    synapse_bits_per_core: Count | None = None
+    bits_per_synapse: Count | None = None
+    fan_in_per_neuron: Count | None = None
     source: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        (columns, rows), each = self.mesh, self.cores_per_tile
+        places = columns * rows * each
+        expected = f"at most {places}: a mesh of {columns} x {rows} tiles with {each}"
+        self.require("cores", self.cores, self.cores <= places, expected)
+        bits = self.bits_per_synapse
+        alone = self.synapse_bits_per_core is None or bits is not None
+        expected = "a number: synapse_bits_per_core needs bits_per_synapse as well"
+        self.require("bits_per_synapse", bits, alone, expected)
 
 
 @dataclass(frozen=True)
-class Formats:
+class Formats(Settings):
     """How a chip writes numbers; None where it does not round.
 
     Attributes
@@ -89,15 +102,15 @@ class Formats:
         Where these come from.
     """
 
-    weight_bits: int | None = None
-    decay_bits: int | None = None
-    threshold_bits: int | None = None
-    max_delay_steps: int | None = None
+    weight_bits: Count | None = None
+    decay_bits: Count | None = None
+    threshold_bits: Count | None = None
+    max_delay_steps: Count | None = None
     source: str = ""
 
 
 @dataclass(frozen=True)
-class Chip:
+class Chip(Settings):
     """A neuromorphic chip, or a technology that has only prices of operations.
 
     Attributes
@@ -117,12 +130,29 @@ class Chip:
         published is not in them.
     """
 
-    name: str
-    title: str
+    name: Text
+    title: Text
     kind: Kind
-    source: str
-    step_ms: float | None
-    limits: Limits | None
-    formats: Formats | None
-    energy: Mapping[str, Quantity]
-    latency: Mapping[str, Quantity]
+    source: Text
+    step_ms: Positive | None = None
+    limits: Limits | None = None
+    formats: Formats | None = None
+    energy: Mapping[str, Quantity] = field(default_factory=dict)
+    latency: Mapping[str, Quantity] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_terms("energy", ENERGY_TERMS)
+        self._check_terms("latency", LATENCY_TERMS)
+
+    def _check_terms(self, table: str, terms: Mapping[str, Term]) -> None:
+        given: Mapping[str, Quantity] = getattr(self, table)
+        for name, quantity in given.items():
+            known = f"terms out of {', '.join(terms)}"
+            self.require(table, name, name in terms, known)
+            unit, unit_of = quantity.unit, terms[name].unit
+            self.require(f"{table}, {name}, unit", unit, unit == unit_of, f"one of {unit_of}")
+            for other in quantity.includes:
+                here = f"{table}, {name}, includes"
+                self.require(here, other, other in terms, f"one of {', '.join(terms)}")
+        object.__setattr__(self, table, {name: given[name] for name in terms if name in given})

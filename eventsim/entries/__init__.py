@@ -4,12 +4,29 @@
 :mod:`~eventsim.entries.texts`           a file or a text, parsed; every way in which it can be
                                          broken is one error
 :mod:`~eventsim.entries.entry`           its values, checked one by one
-:mod:`~eventsim.entries.types`           dataclasses of settings, held to their annotations
+:mod:`~eventsim.entries.settings`        dataclasses of settings, held to their annotations
 =======================================  =========================================================
 """
 
 from eventsim.entries.entry import Entry, ErrorType, names_in, unknown
+from eventsim.entries.settings import (
+    Count,
+    Finite,
+    Natural,
+    NotNegative,
+    Positive,
+    SettingError,
+    Settings,
+    Share,
+    Text,
+    check_types,
+    nearest,
+    read,
+    schema,
+    shown,
+)
 from eventsim.entries.texts import (
+    check_format,
     parse_json,
     parse_json_lines,
     parse_toml,
@@ -18,20 +35,32 @@ from eventsim.entries.texts import (
     read_text,
     read_toml,
 )
-from eventsim.entries.types import check_types, shown
 
 __all__ = [
+    "Count",
     "Entry",
     "ErrorType",
+    "Finite",
+    "Natural",
+    "NotNegative",
+    "Positive",
+    "SettingError",
+    "Settings",
+    "Share",
+    "Text",
     "check_types",
+    "check_format",
     "names_in",
+    "nearest",
     "parse_json",
     "parse_json_lines",
     "parse_toml",
     "parse_word",
+    "read",
     "read_json",
     "read_text",
     "read_toml",
+    "schema",
     "shown",
     "unknown",
 ]

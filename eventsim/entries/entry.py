@@ -4,13 +4,12 @@ An :class:`Entry` is a value and its place. What it refuses becomes an error of 
 was made with: where, what came, what was expected.
 """
 
-import difflib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
-from eventsim.entries.types import shown
+from eventsim.entries.settings import nearest, shown
 from eventsim.errors import EventSimError
 
 ErrorType = type[EventSimError]
@@ -57,7 +56,7 @@ class Entry:
         values = self.mapping(f"a table with keys of {', '.join(keys)}")
         for key in values:
             if key not in keys:
-                hint = _meant(key, keys) or f"Keys are {', '.join(keys)}."
+                hint = nearest(key, keys) or f"Keys are {', '.join(keys)}."
                 raise self.error(f"{self.place}: has an unknown key {key!r}. {hint}")
         missing = [key for key in keys if key not in values and key not in optional]
         if missing:
@@ -113,10 +112,5 @@ def names_in(folder: Traversable, ending: str) -> tuple[str, ...]:
 def unknown(what: str, name: str, known: Iterable[str], *, otherwise: str) -> str:
     """Message for a name that is not there: what is, and the nearest or another way."""
     names = tuple(known)
-    hint = _meant(name, names) or otherwise
+    hint = nearest(name, names) or otherwise
     return f"{what} {name!r} is unknown; there are {', '.join(names)}. {hint}"
-
-
-def _meant(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else ""

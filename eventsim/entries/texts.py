@@ -80,6 +80,17 @@ def parse_toml(text: str, label: str, error: _ErrorType) -> dict[str, Any]:
     return values
 
 
+def check_format(
+    values: Any, name: str, version: int, label: str, error: _ErrorType, *, kind: str
+) -> None:
+    """Take the keys ``format`` and ``version`` out of a table, or say that it is no such file."""
+    if not isinstance(values, dict) or values.pop("format", None) != name:
+        raise error(f"{label}: is no {kind} (it has no line format = {name!r}).")
+    found = values.pop("version", None)
+    if found != version:
+        raise error(f"{label}: has version {found!r}, this eventsim reads {version}.")
+
+
 def _parsed(
     parse: Callable[[str], Any], what: str, text: str, label: str, error: _ErrorType
 ) -> Any:

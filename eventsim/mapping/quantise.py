@@ -73,7 +73,9 @@ def quantise(
     Raises
     ------
     MappingError
-        The chip has no formats, or a number of bits is below 1.
+        The chip has no formats.
+    ParameterError
+        A number of bits is below 1.
     NetworkError
         There is a decision behind a readout.
     """
@@ -86,7 +88,8 @@ def quantise(
         formats = formats.formats
     if isinstance(formats, int):
         formats = Formats(weight_bits=formats)
-    _check(formats, step_ms)
+    if step_ms is not None and not step_ms > 0.0:
+        raise MappingError(f"step_ms is {step_ms}, expected a time > 0 in ms.")
     net.refuse_decision("quantise", "which has no place on a chip")
     result = net.to_host().copy()
     cut = 0
@@ -100,15 +103,6 @@ def quantise(
         worst = max(worst, _round_neurons(population, formats, step_ms))
     result.check()
     return Quantised(result, formats, step_ms, worst, cut)
-
-
-def _check(formats: Formats, step_ms: float | None) -> None:
-    for name in ("weight_bits", "decay_bits", "threshold_bits"):
-        bits = getattr(formats, name)
-        if bits is not None and bits < 1:
-            raise MappingError(f"{name} is {bits}, expected at least 1.")
-    if step_ms is not None and not step_ms > 0.0:
-        raise MappingError(f"step_ms is {step_ms}, expected a time > 0 in ms.")
 
 
 def round_weights(weights: Floats, bits: int) -> Floats:

@@ -143,7 +143,11 @@ def test_errors_are_those_of_eventsim():
         ('unit = "pJ"', 'unit = "nJ"', "unit: is 'nJ', expected one of pJ"),
         ('"measured"', '"guessed"', "is 'guessed', expected one of measured, simulated"),
         ('source = "table 3"', "", "synaptic_event: lacks source"),
-        ("energy.synaptic_event", "energy.synapse", "unknown key 'synapse'"),
+        (
+            "energy.synaptic_event",
+            "energy.synapse",
+            "energy: is 'synapse', expected terms",
+        ),
         ('"table 3"', '"table 3"\nincludes = ["spikes"]', "includes: is 'spikes', expected one of"),
         ('"table 3"', '"table 3"\nincludes = "spike"', "includes: is 'spike', expected a list"),
     ],

@@ -6,6 +6,7 @@ from hypothesis.extra import numpy as hnp
 
 import eventsim as es
 from eventsim.chips import Formats, load_chip
+from eventsim.errors import ParameterError
 from eventsim.mapping import MappingError, quantisation_study, quantise
 from eventsim.mapping.quantise import round_tau, round_weights, spikes_without_partner
 from tests.unit.mapping.helpers import random_net, random_stream
@@ -110,7 +111,7 @@ def test_spikes_without_a_partner_are_found_per_train():
 
 
 def test_bad_formats_are_refused(net):
-    with pytest.raises(MappingError, match="weight_bits is 0"):
+    with pytest.raises(ParameterError, match="weight_bits is 0"):
         quantise(net, 0)
     with pytest.raises(MappingError, match="step_ms"):
         quantise(net, 4, step_ms=0.0)
