@@ -6,8 +6,8 @@
 
 ``DATASETS`` lists what there is. The module of a data set has its description (``INFO``) and a
 ``load`` that takes more options, for example ``fsdd.load(speakers=...)``; ``source`` takes the same
-ones. What :func:`stored` gives leaves the events on disk and reads the samples of a batch when they
-are asked for. :class:`CochleaEncoder` makes events of any audio.
+ones and reads no events yet. What :func:`stored` gives leaves the events on disk and reads the
+samples of a batch when they are asked for. :class:`CochleaEncoder` makes events of any audio.
 """
 
 from collections.abc import Mapping
@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Protocol
 
 from eventsim.datasets import fsdd, nmnist, ntidigits, shd, spoken_digits, ti46, yinyang
-from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, StoredDataset, check_split
+from eventsim.datasets.dataset import Split, check_split
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.sources import Source
 from eventsim.errors import DataError
+from eventsim.events import Dataset, DatasetInfo, StoredStream
 
 __all__ = [
     "DATASETS",
@@ -55,6 +56,7 @@ _ENTRIES: tuple[tuple[DatasetInfo, OpenSource], ...] = (
     (yinyang.INFO, yinyang.source),
 )
 _SOURCES: Mapping[str, OpenSource] = {info.name: opener for info, opener in _ENTRIES}
+StoredDataset = Dataset  # the name that a data set on disk had here
 DATASETS: Mapping[str, DatasetInfo] = {info.name: info for info, _ in _ENTRIES}
 
 
@@ -91,7 +93,7 @@ def load(
 
 def stored(
     name: str, *, split: Split, root: str | Path | None = None, download: bool = False
-) -> StoredDataset:
+) -> Dataset[StoredStream]:
     """As :func:`load`, with the events left on disk, in the cache."""
     return source(name, split=split, root=root, download=download).stored()
 

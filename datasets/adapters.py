@@ -26,11 +26,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets.dataset import Dataset, DatasetInfo, duration_after
+from eventsim.datasets.dataset import duration_after
 from eventsim.datasets.nir_events import from_nir, to_nir
 from eventsim.datasets.units import Unit, check_unit, to_ms
 from eventsim.errors import DataError
-from eventsim.events import EventStream, Recording
+from eventsim.events import Dataset, DatasetInfo, EventStream, Recording
 
 __all__ = ["AdaptedSet", "Samples", "from_arrays", "from_nir", "to_nir"]
 

@@ -25,23 +25,15 @@ from eventsim.datasets import audio as audio_module
 from eventsim.datasets.archive import read_zip
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.cache import Samples, code_digest, digest
-from eventsim.datasets.dataset import (
-    Dataset,
-    DatasetInfo,
-    Split,
-    Texts,
-    check_split,
-    find,
-    searched,
-)
+from eventsim.datasets.dataset import Split, Texts, check_split, find, searched
 from eventsim.datasets.download import fetch
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.encoders.cochlea import SOURCES
 from eventsim.datasets.files import opened
 from eventsim.datasets.parallel import mapped
-from eventsim.datasets.sources import Source
+from eventsim.datasets.sources import Source, loading
 from eventsim.errors import DataError
-from eventsim.events import Recording
+from eventsim.events import DatasetInfo, Recording
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ENCODER = CochleaEncoder()
@@ -71,14 +63,14 @@ LARGEST_FILE = 1 << 24  # bytes; the longest recording has 37,000
 _NAME = re.compile(r"(?:.*/)?(\d)_([^_/]+)_(\d+)\.wav")
 
 
-def load(
+def source(
     split: Split = "train",
     *,
     speakers: Sequence[str] | None = None,
     root: str | Path | None = None,
     encoder: CochleaEncoder | None = None,
     download: bool = False,
-) -> Dataset:
+) -> Source:
     """One split.
 
     Parameters
@@ -97,7 +89,7 @@ def load(
 
     Returns
     -------
-    Dataset
+    Source
         Samples ordered by (digit, speaker, take); labels are the digits, groups the speakers, keys
         like "7_jackson_32". New arrays.
 
@@ -106,19 +98,6 @@ def load(
     DataError
         No recordings, an unreadable one, an unknown speaker, an empty selection.
     """
-    made = source(split, speakers=speakers, root=root, encoder=encoder, download=download)
-    return made.load()
-
-
-def source(
-    split: Split = "train",
-    *,
-    speakers: Sequence[str] | None = None,
-    root: str | Path | None = None,
-    encoder: CochleaEncoder | None = None,
-    download: bool = False,
-) -> Source:
-    """As :func:`load`, before anything is encoded."""
     check_split("fsdd", split)
     place = find("fsdd", root=root, candidates=("fsdd.zip",))
     if place is None:
@@ -152,6 +131,9 @@ def source(
         choose=choose,
         encoded=True,
     )
+
+
+load = loading(source)
 
 
 def read_files(place: Path) -> dict[str, bytes]:

@@ -38,19 +38,11 @@ from numpy.typing import NDArray
 
 from eventsim.datasets.archive import read_npz, read_zip, zip_names
 from eventsim.datasets.cache import Samples, code_digest, digest, file_digest
-from eventsim.datasets.dataset import (
-    Dataset,
-    DatasetInfo,
-    Split,
-    check_split,
-    duration_after,
-    find,
-    searched,
-)
+from eventsim.datasets.dataset import Split, check_split, duration_after, find, searched
 from eventsim.datasets.download import fetch
-from eventsim.datasets.sources import Source
+from eventsim.datasets.sources import Source, loading
 from eventsim.errors import DataError
-from eventsim.events import Recording
+from eventsim.events import DatasetInfo, Recording
 
 SIDE = 34
 N_CHANNELS = 2 * SIDE * SIDE
@@ -90,9 +82,9 @@ class _Files:
     packed: bool
 
 
-def load(
+def source(
     split: Split = "train", *, root: str | Path | None = None, download: bool = False
-) -> Dataset:
+) -> Source:
     """One split.
 
     Parameters
@@ -107,7 +99,7 @@ def load(
 
     Returns
     -------
-    Dataset
+    Source
         Samples ordered by (digit, number); of a packed subset in its order. Keys are like
         "7/00042", of a packed subset the upstream number. Nothing is known of the writers. New
         arrays.
@@ -117,13 +109,6 @@ def load(
     DataError
         The files are missing, truncated, or not what they should be.
     """
-    return source(split, root=root, download=download).load()
-
-
-def source(
-    split: Split = "train", *, root: str | Path | None = None, download: bool = False
-) -> Source:
-    """As :func:`load`, before the events are read."""
     check_split("nmnist", split)
     place = _locate(split, root=root, download=download)
     packed = place.suffix == ".npz"
@@ -139,6 +124,9 @@ def source(
         make=partial(_packed_samples, place) if files is None else partial(_samples, files, place),
         key=key,
     )
+
+
+load = loading(source)
 
 
 def decode(content: bytes, where: str) -> tuple[NDArray[np.float64], NDArray[np.int32]]:

@@ -28,7 +28,7 @@ import numpy as np
 
 from eventsim.datasets import hdf5, ntidigits_file, units
 from eventsim.datasets.cache import Samples, code_digest, file_digest
-from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, check_split, find, searched
+from eventsim.datasets.dataset import Split, check_split, find, searched
 from eventsim.datasets.download import fetch
 from eventsim.datasets.ntidigits_file import (
     CLASS_NAMES,
@@ -42,9 +42,9 @@ from eventsim.datasets.ntidigits_file import (
     recordings,
     write,
 )
-from eventsim.datasets.sources import Source
+from eventsim.datasets.sources import Source, loading
 from eventsim.errors import DataError
-from eventsim.events import Recording, gather
+from eventsim.events import Dataset, DatasetInfo, Recording, gather
 from eventsim.extras import install_hint
 
 __all__ = [
@@ -103,9 +103,9 @@ _OTHERWISE = (
 )
 
 
-def load(
+def source(
     split: Split = "train", *, root: str | Path | None = None, download: bool = False
-) -> Dataset:
+) -> Source:
     """Single digits of one split.
 
     Parameters
@@ -119,7 +119,7 @@ def load(
 
     Returns
     -------
-    Dataset
+    Source
         Samples in the file's order; labels 0 for "oh" to 10 for "zero"; groups are speakers, keys
         as above, split is "official-train" and so on. New arrays.
 
@@ -129,28 +129,10 @@ def load(
         The file is missing, truncated, of another layout, or one of its arrays is not
         what the layout promises.
     """
-    return source(split, root=root, download=download).load()
-
-
-def source(
-    split: Split = "train", *, root: str | Path | None = None, download: bool = False
-) -> Source:
-    """As :func:`load`, before the events are read."""
     return _source(INFO, split, 1, root, download)
 
 
-def load_strings(
-    split: Split = "train",
-    *,
-    n_digits: int | None = None,
-    root: str | Path | None = None,
-    download: bool = False,
-) -> Dataset:
-    """As :func:`load`, the samples in which ``n_digits`` digits are said, or any number.
-
-    Classes are what was said, digit by digit; single digits are the first ones.
-    """
-    return strings_source(split, n_digits=n_digits, root=root, download=download).load()
+load = loading(source)
 
 
 def strings_source(
@@ -160,8 +142,14 @@ def strings_source(
     root: str | Path | None = None,
     download: bool = False,
 ) -> Source:
-    """As :func:`load_strings`, before the events are read."""
+    """As :func:`load`, the samples in which ``n_digits`` digits are said, or any number.
+
+    Classes are what was said, digit by digit; single digits are the first ones.
+    """
     return _source(STRINGS, split, n_digits, root, download)
+
+
+load_strings = loading(strings_source)
 
 
 def _source(

@@ -29,8 +29,9 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eventsim.arrays import Ints
 from eventsim.datasets import hdf5
-from eventsim.datasets.dataset import Labels, check_split, duration_after
+from eventsim.datasets.dataset import check_split, duration_after
 from eventsim.datasets.units import to_ms
 from eventsim.errors import DataError
 from eventsim.events import EventStream, Recording, gather
@@ -140,7 +141,7 @@ def recording(where: str, times: NDArray[np.float64], addresses: NDArray[Any]) -
     return Recording(times[order], channels[order], duration_after(times))
 
 
-def labels_of(keys: Sequence[Key]) -> Labels:
+def labels_of(keys: Sequence[Key]) -> Ints:
     """Label of the first digit of every key, [samples]. New array."""
     return np.array([key.labels[0] for key in keys], np.int64)
 

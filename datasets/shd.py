@@ -35,21 +35,13 @@ import numpy as np
 from eventsim.datasets import hdf5, units, vlen
 from eventsim.datasets.archive import unpacked
 from eventsim.datasets.cache import Samples, code_digest, file_digest
-from eventsim.datasets.dataset import (
-    Dataset,
-    DatasetInfo,
-    Split,
-    check_split,
-    duration_after,
-    find,
-    searched,
-)
+from eventsim.datasets.dataset import Split, check_split, duration_after, find, searched
 from eventsim.datasets.download import fetch
-from eventsim.datasets.sources import Source
+from eventsim.datasets.sources import Source, loading
 from eventsim.datasets.units import to_ms
 from eventsim.datasets.vlen import Ragged
 from eventsim.errors import DataError
-from eventsim.events import Recording
+from eventsim.events import DatasetInfo, Recording
 
 N_CHANNELS = 700
 
@@ -95,13 +87,13 @@ SSC = DatasetInfo(
 _EXPECTED = "a file of SHD or SSC"
 
 
-def load(
+def source(
     split: Split = "train",
     *,
     info: DatasetInfo = SHD,
     root: str | Path | None = None,
     download: bool = False,
-) -> Dataset:
+) -> Source:
     """One split of SHD, or of SSC.
 
     Parameters
@@ -118,7 +110,7 @@ def load(
 
     Returns
     -------
-    Dataset
+    Source
         Samples in the file's order; groups are speakers, keys the numbers of the samples. New
         arrays.
 
@@ -128,17 +120,6 @@ def load(
         The file is missing, truncated, of another layout, or one of its samples is not what the
         layout promises.
     """
-    return source(split, info=info, root=root, download=download).load()
-
-
-def source(
-    split: Split = "train",
-    *,
-    info: DatasetInfo = SHD,
-    root: str | Path | None = None,
-    download: bool = False,
-) -> Source:
-    """As :func:`load`, before the events are read."""
     check_split(info.name, split, info.parts)
     path = _locate(info, split, root=root, download=download)
     return Source(
@@ -151,6 +132,9 @@ def source(
         },
         encoded=path.suffix in (".gz", ".zip"),
     )
+
+
+load = loading(source)
 
 
 ssc_source = partial(source, info=SSC)

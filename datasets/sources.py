@@ -7,18 +7,21 @@ simulation read the samples of a batch, so that a set may be larger than memory.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import wraps
+from inspect import getdoc, signature
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.datasets.cache import Samples, cached
-from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, StoredDataset, Texts
-from eventsim.entries import parse_json
-from eventsim.errors import DataError, EventSimError, StorageError
-from eventsim.events import StoredStream, gather
+from eventsim.datasets.dataset import Split, Texts
+from eventsim.errors import DataError, EventSimError
+from eventsim.events import Dataset, DatasetInfo, StoredStream, gather
+from eventsim.events.labelled import class_names_of
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,7 @@ class Source:
         )
         return data if self.choose is None else data.subset(self.choose(samples.keys))
 
-    def stored(self) -> StoredDataset:
+    def stored(self) -> Dataset[StoredStream]:
         """The events left on disk, in the cache; the samples of a batch are read when asked for.
 
         Raises
@@ -88,19 +91,19 @@ class Source:
         """
         return self._through_cache(self._verified)
 
-    def _verified(self, stored: StoredStream) -> StoredDataset:
+    def _verified(self, stored: StoredStream) -> Dataset[StoredStream]:
         stored.verify()
         return self._described(stored)
 
     def _through_cache(self, use: Callable[[StoredStream], T]) -> T:
         return cached(self.info.name, key=self.key(), make=self.make, use=use)
 
-    def _described(self, stored: StoredStream) -> StoredDataset:
+    def _described(self, stored: StoredStream) -> Dataset[StoredStream]:
         keys = stored.columns["keys"]
-        data = StoredDataset(
+        data = Dataset[StoredStream](
             stored,
             stored.columns["labels"],
-            _class_names(stored) or self.info.classes,
+            class_names_of(stored) or self.info.classes,
             self.info,
             stored.columns["groups"],
             keys,
@@ -109,8 +112,18 @@ class Source:
         return data if self.choose is None else data.subset(self.choose(keys))
 
 
-def _class_names(stored: StoredStream) -> tuple[str, ...]:
-    names = parse_json(stored.notes["class_names"], f"{stored.path}, class_names", StorageError)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise StorageError(f"{stored.path}: class_names in its notes are no list of texts.")
-    return tuple(names)
+def loading(source: Callable[P, Source]) -> Callable[P, Dataset]:
+    """The ``load`` that belongs to a ``source``: same parameters, with the events in memory."""
+
+    @wraps(source)
+    def load(*args: P.args, **kwargs: P.kwargs) -> Dataset:
+        return source(*args, **kwargs).load()
+
+    name = source.__name__
+    load.__name__ = load.__qualname__ = "load" if name == "source" else f"load_{name[:-7]}"
+    load.__doc__ = (getdoc(source) or "").replace("\nSource\n", "\nDataset\n")
+    load.__signature__ = signature(source).replace(  # type: ignore[attr-defined]
+        return_annotation=Dataset
+    )
+    load.__annotations__ = source.__annotations__ | {"return": Dataset}
+    return load

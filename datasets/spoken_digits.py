@@ -26,15 +26,7 @@ from scipy.signal import resample_poly
 from eventsim.datasets import espeak as espeak_module
 from eventsim.datasets import ntidigits, ntidigits_file
 from eventsim.datasets.cache import Samples, code_digest
-from eventsim.datasets.dataset import (
-    Dataset,
-    DatasetInfo,
-    Split,
-    Texts,
-    check_split,
-    duration_after,
-    find,
-)
+from eventsim.datasets.dataset import Split, Texts, check_split, duration_after, find
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.encoders.cochlea import LEAST_RATE, SOURCES
 from eventsim.datasets.espeak import Synthesizer
@@ -47,9 +39,9 @@ from eventsim.datasets.ntidigits_file import (
     parse_key,
 )
 from eventsim.datasets.parallel import mapped
-from eventsim.datasets.sources import Source
+from eventsim.datasets.sources import Source, loading
 from eventsim.errors import DataError, ParameterError
-from eventsim.events import Recording
+from eventsim.events import DatasetInfo, Recording
 from eventsim.extras import install_hint
 
 ACCENTS = (
@@ -221,13 +213,13 @@ def utterances(recipe: Recipe, split: Split) -> list[Utterance]:
     return result
 
 
-def load(
+def source(
     split: Split = "train",
     *,
     root: str | Path | None = None,
     recipe: Recipe | None = None,
     download: bool = False,
-) -> Dataset:
+) -> Source:
     """One split; the set is made first if need be, about 15 s for the default one.
 
     Parameters
@@ -244,7 +236,7 @@ def load(
 
     Returns
     -------
-    Dataset
+    Source
         Labels 0 for "oh" to 10 for "zero"; groups are the voices, keys those of
         :mod:`eventsim.datasets.ntidigits`. New arrays.
 
@@ -253,17 +245,6 @@ def load(
     DataError
         The file of ``root`` is missing or unreadable; eSpeak NG is missing or lacks a voice.
     """
-    return source(split, root=root, recipe=recipe, download=download).load()
-
-
-def source(
-    split: Split = "train",
-    *,
-    root: str | Path | None = None,
-    recipe: Recipe | None = None,
-    download: bool = False,
-) -> Source:
-    """As :func:`load`, before anything is made."""
     del download
     check_split("spoken_digits", split)
     if root is not None:
@@ -278,6 +259,9 @@ def source(
         choose=lambda keys: np.isin(keys, list(chosen)),
         encoded=True,
     )
+
+
+load = loading(source)
 
 
 def make(path: str | Path, *, recipe: Recipe | None = None) -> None:

@@ -38,21 +38,13 @@ from numpy.typing import NDArray
 from eventsim.datasets import audio as audio_module
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.cache import Samples, code_digest, digest
-from eventsim.datasets.dataset import (
-    Dataset,
-    DatasetInfo,
-    Split,
-    Texts,
-    check_split,
-    find,
-    searched,
-)
+from eventsim.datasets.dataset import Split, Texts, check_split, find, searched
 from eventsim.datasets.encoders import Bsa, LyonEar, bsa, frames, lyon
 from eventsim.datasets.files import opened
 from eventsim.datasets.parallel import mapped
-from eventsim.datasets.sources import Source
+from eventsim.datasets.sources import Source, loading
 from eventsim.errors import DataError
-from eventsim.events import Recording
+from eventsim.events import DatasetInfo, Recording
 
 Task = Literal["digits", "alpha"]
 
@@ -120,14 +112,14 @@ class Token:
         return self.name[_SPEAKER]
 
 
-def load(
+def source(
     split: Split = "train",
     *,
     task: Task = "digits",
     root: str | Path | None = None,
     speakers: Sequence[str] | None = None,
     step: float = STEP,
-) -> Dataset:
+) -> Source:
     """One split of TI46-Digits or TI46-Alpha.
 
     Parameters
@@ -146,7 +138,7 @@ def load(
 
     Returns
     -------
-    Dataset
+    Source
         Samples ordered by (word, speaker, session, take); groups are the speakers, keys the names
         of the files. A sample lasts as long as its audio, at most 700 steps. New arrays.
 
@@ -155,18 +147,6 @@ def load(
     DataError
         The corpus is missing, or a recording is unreadable, compressed or of another rate.
     """
-    return source(split, task=task, root=root, speakers=speakers, step=step).load()
-
-
-def source(
-    split: Split = "train",
-    *,
-    task: Task = "digits",
-    root: str | Path | None = None,
-    speakers: Sequence[str] | None = None,
-    step: float = STEP,
-) -> Source:
-    """As :func:`load`, before anything is encoded."""
     check_task(task)
     check_step(step)
     check_split(INFO[task].name, split)
@@ -194,6 +174,9 @@ def source(
         choose=None if speakers is None else choose,
         encoded=True,
     )
+
+
+load = loading(source)
 
 
 def digits(

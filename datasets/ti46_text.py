@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.datasets.cache import Samples, code_digest, digest
-from eventsim.datasets.dataset import Dataset
 from eventsim.datasets.encoders import bsa
 from eventsim.datasets.files import opened
-from eventsim.datasets.sources import Source
+from eventsim.datasets.sources import Source, loading
 from eventsim.datasets.ti46 import (
     CLASS_NAMES,
     CODER,
@@ -50,9 +49,9 @@ _NAME = re.compile(r"(?:t[01]_)?([fm][1-8])_u[0-9]{1,4}_c([0-9]{1,2})\.dat")
 _EDGE = [b"-1", b"-1"]
 
 
-def load(
+def source(
     folder: str | Path, *, task: Task = "digits", form: Form = "spikes", step: float = STEP
-) -> Dataset:
+) -> Source:
     """All samples of a folder of class folders.
 
     Parameters
@@ -68,7 +67,7 @@ def load(
 
     Returns
     -------
-    Dataset
+    Source
         Samples ordered by (class, speaker, name of the file); groups are the speakers, keys the
         names of the files, and the split has the name of the folder. New arrays.
 
@@ -77,13 +76,6 @@ def load(
     DataError
         There is no such file, or one that is not what it claims to be.
     """
-    return source(folder, task=task, form=form, step=step).load()
-
-
-def source(
-    folder: str | Path, *, task: Task = "digits", form: Form = "spikes", step: float = STEP
-) -> Source:
-    """As :func:`load`, before any file is read."""
     check_task(task)
     check_step(step)
     if form not in ("spikes", "cochleagrams"):
@@ -107,6 +99,9 @@ def source(
         )
 
     return Source(info=INFO[task], split=Path(folder).name, make=make, key=key)
+
+
+load = loading(source)
 
 
 def _recordings(paths: list[Path], form: Form, step: float) -> Iterator[Recording]:

@@ -31,10 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.datasets.cache import Samples, code_digest
-from eventsim.datasets.dataset import Dataset, DatasetInfo, Split, check_split
-from eventsim.datasets.sources import Source
+from eventsim.datasets.dataset import Split, check_split
+from eventsim.datasets.sources import Source, loading
 from eventsim.errors import ParameterError
-from eventsim.events import Recording
+from eventsim.events import DatasetInfo, Recording
 
 CLASS_NAMES = ("yin", "yang", "dot")
 SEEDS = {"train": 42, "valid": 41, "test": 40}
@@ -89,7 +89,7 @@ class Code:
         return 4 if self.t_bias is None else 5
 
 
-def load(
+def source(
     split: Split = "train",
     *,
     size: int | None = None,
@@ -97,7 +97,7 @@ def load(
     code: Code | None = None,
     root: str | Path | None = None,
     download: bool = False,
-) -> Dataset:
+) -> Source:
     """Draw one split.
 
     Parameters
@@ -115,23 +115,9 @@ def load(
 
     Returns
     -------
-    Dataset
+    Source
         Keys are the numbers of the samples. New arrays.
     """
-    options = {"size": size, "seed": seed}
-    return source(split, **options, code=code, root=root, download=download).load()
-
-
-def source(
-    split: Split = "train",
-    *,
-    size: int | None = None,
-    seed: int | None = None,
-    code: Code | None = None,
-    root: str | Path | None = None,
-    download: bool = False,
-) -> Source:
-    """As :func:`load`, before anything is drawn."""
     del root, download
     check_split("yinyang", split, INFO.parts)
     size = SIZES[split] if size is None else size
@@ -152,6 +138,9 @@ def source(
             "code": code_digest(__file__),
         },
     )
+
+
+load = loading(source)
 
 
 def draw(

@@ -47,7 +47,7 @@ def find_stream(net: Path, events: str | None, *, split: Split, samples: int | N
         return heard_by(net, find_events(events, split=split, samples=samples))
     if not net.is_dir():
         raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
-    return heard_by(net, some_events(RunSettings.load(net).data.load(split), samples))
+    return heard_by(net, some_events(RunSettings.load(net).data.part(split), samples))
 
 
 def price(

@@ -6,7 +6,7 @@ All settings of the demo are here.
 from pathlib import Path
 
 from eventsim.cli.runs import RunSettings, holds_run, is_finished
-from eventsim.cli.sources import DataSource
+from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
 from eventsim.train import Augmentation, TrainConfig
 
@@ -40,9 +40,9 @@ def settings(folder: Path, *, epochs: int | None, seed: int | None) -> RunSettin
     return RunSettings(source(), NETWORK, TrainConfig.from_dict(values), command)
 
 
-def source() -> DataSource:
+def source() -> DataSettings:
     """The data set of the demo, made at the first use."""
-    return DataSource(DATA)
+    return DataSettings(name=DATA)
 
 
 def can_resume(folder: Path) -> bool:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim import datasets
-from eventsim.datasets import StoredDataset, adapters, aer, text
+from eventsim.datasets import adapters, aer, text
 from eventsim.datasets.aer_sensors import find_sensor
 from eventsim.errors import DataError
-from eventsim.events import EventStream, StoredStream
+from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.extras import install_hint
 
 SUFFIXES = {
@@ -136,7 +136,8 @@ def _read_ntidigits(place: str, reading: Reading) -> Part:
     return _part(datasets.stored("ntidigits", split=reading.split, root=place))
 
 
-def _part(found: StoredDataset) -> Part:
+def _part(found: Dataset[StoredStream]) -> Part:
+    assert found.info is not None
     return Part(
         found.info.name, found.stream, found.labels, found.class_names, found.keys, found.groups
     )

@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 
 from eventsim.chips import Chip, load_chip
 from eventsim.cli.runs import RunSettings, heard_by, load_config
-from eventsim.cli.sources import Split, find_data, find_events, find_network, spread
+from eventsim.cli.sources import Split, find_data, find_events, find_network
 from eventsim.cli.terminal import print_table, say, say_backend
 from eventsim.cli.train_command import set_threads
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
-from eventsim.events import EventStream, SpikeTape
+from eventsim.events import AnyDataset, EventStream, SpikeTape
+from eventsim.events.labelled import spread
 from eventsim.events.storage import write_atomically
 from eventsim.extras import install_hint
 from eventsim.mapping import (
@@ -33,7 +34,7 @@ from eventsim.mapping.graph import Inputs
 from eventsim.mapping.mapping import Method, filled_less
 from eventsim.network import Network
 from eventsim.report import tables
-from eventsim.train import LabelledEvents, TrainConfig, evaluate
+from eventsim.train import TrainConfig, evaluate
 
 __all__ = [
     "Recordings",
@@ -70,7 +71,7 @@ class Recordings:
     """Events, with labels and the training's settings where both are known."""
 
     stream: EventStream
-    labelled: LabelledEvents | None
+    labelled: AnyDataset | None
     config: TrainConfig | None
 
 
@@ -85,10 +86,10 @@ def find_recordings(
         stream = find_events(events, split=split, samples=samples)
         return Recordings(heard_by(net, stream), None, None)
     source = RunSettings.load(net).data if events is None else find_data(events)
-    data = source.labelled(split)
+    data = source.part(split)
     if samples is not None:
-        data = data[spread(data.labels, samples)]
-    return Recordings(heard_by(net, data.stream), data, config)
+        data = data.subset(spread(data.labels, samples))
+    return Recordings(heard_by(net, data.stream[:]), data, config)
 
 
 def map_run(net: Path, data: Recordings, wish: Wish) -> dict[str, Any]:

@@ -18,19 +18,19 @@ from typing import Any
 from rich.console import Console
 
 import eventsim
-from eventsim.cli.sources import DataSource, majority_guess
+from eventsim.cli.sources import majority_guess
 from eventsim.engine import describe_backend
 from eventsim.entries import check_types, parse_json_lines, read_json, read_text, read_toml
 from eventsim.errors import ParameterError, StorageError
-from eventsim.events import EventStream
+from eventsim.events import AnyDataset, EventStream
 from eventsim.network import Network
 from eventsim.report import Checked, RunRecord, write_report
+from eventsim.runs.data import DataSettings
 from eventsim.runs.files import read_json as read_object
 from eventsim.runs.files import write_json
 from eventsim.runs.networks import NetworkSettings
 from eventsim.train import (
     Evaluation,
-    LabelledEvents,
     ProcessGroup,
     RichProgress,
     TrainConfig,
@@ -47,7 +47,7 @@ from eventsim.train.evaluation import heard
 class RunSettings:
     """Everything that decides a run: data, network, training; and the command that asks for it."""
 
-    data: DataSource
+    data: DataSettings
     network: NetworkSettings = field(default_factory=NetworkSettings)
     config: TrainConfig = field(default_factory=TrainConfig)
     command: str = ""
@@ -76,7 +76,7 @@ class RunSettings:
                 for name, value in values["network"].items()
             }
             settings = cls(
-                DataSource(**values["data"]),
+                DataSettings(**values["data"]),
                 NetworkSettings(**network),
                 load_config(folder),
                 values["command"],
@@ -182,7 +182,7 @@ def execute(
     return outcome
 
 
-def _loaded(settings: RunSettings, group: ProcessGroup) -> LabelledEvents:
+def _loaded(settings: RunSettings, group: ProcessGroup) -> AnyDataset:
     """The training data; process 0 goes first, so that it is fetched or made once."""
     if not group.leads:
         group.wait()
@@ -195,7 +195,7 @@ def _loaded(settings: RunSettings, group: ProcessGroup) -> LabelledEvents:
 def evaluate_both(
     config: TrainConfig,
     result: TrainResult,
-    test: LabelledEvents,
+    test: AnyDataset,
     group: ProcessGroup | None = None,
 ) -> tuple[Checked, Checked | None]:
     """Last and selected network on the test data."""
@@ -229,7 +229,7 @@ def load_result(folder: Path) -> TrainResult:
 def make_record(
     settings: RunSettings,
     result: TrainResult,
-    test: LabelledEvents,
+    test: AnyDataset,
     tested: tuple[Checked, Checked | None],
     *,
     before: Network,

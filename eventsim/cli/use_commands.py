@@ -46,7 +46,7 @@ def evaluate_run(
         config = replace(config, **with_precision({"backend": backend}))
     runs_on = say_backend(config.backend)
     source = find_data(data, file) if data is not None else RunSettings.load(run).data
-    recordings = source.labelled(split)
+    recordings = source.part(split)
     began = time.perf_counter()
     found = evaluate(net, recordings, config)
     return {

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from eventsim.clocked.config import ClockedConfig
 from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.network import ClockedNetwork
-from eventsim.train.data import AnyEvents
+from eventsim.events import AnyDataset
 from eventsim.train.evaluation import check_fit, heard
 from eventsim.train.regularise import MS_PER_S
 
@@ -36,7 +36,7 @@ class ClockedEvaluation:
 
 
 def evaluate_clocked(
-    clocked: ClockedNetwork, data: AnyEvents, config: ClockedConfig | None = None
+    clocked: ClockedNetwork, data: AnyDataset, config: ClockedConfig | None = None
 ) -> ClockedEvaluation:
     """Run ``clocked`` on every recording.
 

@@ -11,8 +11,9 @@ from eventsim.clocked.evaluation import spike_counts
 from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.losses import ClockedOutcome
 from eventsim.clocked.network import ClockedNetwork
+from eventsim.events import Dataset
 from eventsim.network import Network
-from eventsim.train import LabelledEvents, RateBand, augment, lift_silent
+from eventsim.train import RateBand, augment, lift_silent
 from eventsim.train.checkpoint import Metrics, RunState
 from eventsim.train.evaluation import heard
 from eventsim.train.optimiser import STABLE_FRACTION, Pace
@@ -25,7 +26,7 @@ def train_batch(
     config: ClockedConfig,
     clocked: ClockedNetwork,
     state: RunState,
-    batch: LabelledEvents,
+    batch: Dataset,
     *,
     rng: np.random.Generator,
     pace: Pace,

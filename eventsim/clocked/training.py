@@ -23,6 +23,7 @@ from eventsim.clocked.evaluation import evaluate_clocked
 from eventsim.clocked.network import ClockedNetwork, from_network
 from eventsim.clocked.step import means, train_batch
 from eventsim.errors import StorageError
+from eventsim.events import AnyDataset
 from eventsim.events.storage import write_atomically
 from eventsim.network import Network
 from eventsim.train import AdamW, TrainEvent, save_network, select, stratified_split
@@ -35,7 +36,6 @@ from eventsim.train.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from eventsim.train.data import AnyEvents
 from eventsim.train.evaluation import check_fit
 from eventsim.train.loop import Callback, Draw
 
@@ -69,8 +69,8 @@ class _Run:
     """What stays the same during a run."""
 
     config: ClockedConfig
-    training: AnyEvents
-    validation: AnyEvents
+    training: AnyDataset
+    validation: AnyDataset
     folder: Path | None
     origin: Origin
     callback: Callback | None
@@ -92,7 +92,7 @@ class _Run:
 
 def train_clocked(
     net: Network,
-    data: AnyEvents,
+    data: AnyDataset,
     config: ClockedConfig,
     folder: str | Path | None = None,
     *,

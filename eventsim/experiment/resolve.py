@@ -8,11 +8,12 @@ from typing import Any
 from eventsim import datasets
 from eventsim.clocked import ClockedConfig
 from eventsim.errors import ParameterError
+from eventsim.events import AnyDataset
 from eventsim.experiment.errors import RecipeError
 from eventsim.experiment.reading import merged
 from eventsim.experiment.recipe import Condition, Method, Recipe, Task
 from eventsim.network import Network
-from eventsim.runs.data import AnyEvents, DataSettings
+from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import ONLY_OF, NetworkSettings
 from eventsim.train import TrainConfig
 from eventsim.train.choice import output_kind, output_size
@@ -56,7 +57,7 @@ class Shape:
     class_names: tuple[str, ...]
 
     @classmethod
-    def of(cls, data: AnyEvents) -> "Shape":
+    def of(cls, data: AnyDataset) -> "Shape":
         """That of recordings."""
         return cls(data.stream.n_channels, data.class_names)
 

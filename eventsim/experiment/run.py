@@ -29,10 +29,11 @@ from eventsim.clocked import ClockedResult, evaluate_clocked, train_clocked
 from eventsim.energy import count
 from eventsim.engine import describe_backend, simulate
 from eventsim.errors import StorageError
+from eventsim.events import AnyDataset
 from eventsim.experiment.reading import flat
 from eventsim.experiment.resolve import RunSpec, Shape
 from eventsim.network import Network
-from eventsim.runs.data import AnyEvents, DataSettings
+from eventsim.runs.data import DataSettings
 from eventsim.runs.files import read_json, write_json
 from eventsim.runs.networks import NetworkSettings
 from eventsim.train import TrainConfig, TrainResult, evaluate, train
@@ -142,7 +143,7 @@ def check_settings(spec: RunSpec, folder: Path) -> None:
 
 
 def _in_exact_time(
-    spec: RunSpec, net: Network, training: AnyEvents, folder: Path, callback: Callback | None
+    spec: RunSpec, net: Network, training: AnyDataset, folder: Path, callback: Callback | None
 ) -> _Tested:
     config = spec.variant.train
     going_on = (folder / "checkpoint.npz").exists()
@@ -157,7 +158,7 @@ def _in_exact_time(
 
 
 def _on_grid(
-    spec: RunSpec, net: Network, training: AnyEvents, folder: Path, callback: Callback | None
+    spec: RunSpec, net: Network, training: AnyDataset, folder: Path, callback: Callback | None
 ) -> _Tested:
     config = spec.variant.clocked()
     going_on = (folder / "checkpoint.npz").exists()
@@ -185,7 +186,7 @@ def _selected(
 
 
 def operations_per_inference(
-    net: Network, data: AnyEvents, config: TrainConfig
+    net: Network, data: AnyDataset, config: TrainConfig
 ) -> tuple[float, float]:
     """Synaptic operations and neuron updates, each a mean over the recordings.
 

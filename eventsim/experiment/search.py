@@ -30,13 +30,13 @@ from typing import Any, Protocol
 from eventsim.clocked import train_clocked
 from eventsim.entries import parse_json
 from eventsim.errors import EventSimError, StorageError
+from eventsim.events import AnyDataset
 from eventsim.experiment.errors import RecipeError
 from eventsim.experiment.reading import flat, merged
 from eventsim.experiment.recipe import Recipe, Task
 from eventsim.experiment.resolve import Shape, Variant, Wish, resolve
 from eventsim.experiment.space import Range, SearchSettings
 from eventsim.extras import install_hint
-from eventsim.runs.data import AnyEvents
 from eventsim.runs.files import write_json
 from eventsim.train import TrainEvent, train
 from eventsim.train.loop import Callback
@@ -92,7 +92,7 @@ class _Search:
     task: Task
     wish: Wish
     settings: SearchSettings
-    data: AnyEvents
+    data: AnyDataset
     folder: Path
     observer: SearchObserver
 
@@ -281,7 +281,7 @@ def _study(optuna: Any, folder: Path) -> Any:
 
 
 def _validated(
-    variant: Variant, data: AnyEvents, seed: int, home: Path, callback: Callback
+    variant: Variant, data: AnyDataset, seed: int, home: Path, callback: Callback
 ) -> float:
     """Validation accuracy of the last epoch of one training run, which may be an old one."""
     net, going_on = variant.build(Shape.of(data), seed=seed), (home / "checkpoint.npz").exists()

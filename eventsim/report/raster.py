@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from eventsim.engine import readout_voltage, simulate
-from eventsim.events import SpikeTape
+from eventsim.events import AnyDataset, Dataset, SpikeTape
 from eventsim.network import Network
 from eventsim.report.style import (
     BLUE,
@@ -20,7 +20,7 @@ from eventsim.report.style import (
     figure,
     population_colour,
 )
-from eventsim.train import LabelledEvents, TrainConfig
+from eventsim.train import TrainConfig
 from eventsim.train.choice import make_loss
 from eventsim.train.evaluation import heard
 from eventsim.train.readouts import decision_behind
@@ -47,7 +47,7 @@ class Shown:
     predicted: NDArray[np.int64]
 
 
-def choose(net: Network, test: LabelledEvents, config: TrainConfig) -> Shown:
+def choose(net: Network, test: AnyDataset, config: TrainConfig) -> Shown:
     """Recordings worth a look: right answers of different classes, and one mistake if there is one.
 
     At most ``N_SEARCHED`` recordings, spread evenly over ``test``, are looked through. The choice
@@ -69,9 +69,7 @@ def choose(net: Network, test: LabelledEvents, config: TrainConfig) -> Shown:
     return Shown(tape, chosen.labels, answers)
 
 
-def _run(
-    net: Network, data: LabelledEvents, config: TrainConfig
-) -> tuple[SpikeTape, NDArray[np.int64]]:
+def _run(net: Network, data: Dataset, config: TrainConfig) -> tuple[SpikeTape, NDArray[np.int64]]:
     stream = heard(data.stream, config)
     tape = simulate(net, stream, backend=config.backend, precision=config.precision)
     return tape, make_loss(config, data.labels, data.class_names).predictions(net, tape)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.events import AnyDataset
 from eventsim.network import Network
-from eventsim.train import Evaluation, LabelledEvents, TrainConfig
+from eventsim.train import Evaluation, TrainConfig
 from eventsim.train.counting import count_trained, distinct_values
 
 Metrics = dict[str, Any]
@@ -63,7 +64,7 @@ class RunRecord:
     title: str
     net_before: Network
     net_after: Network
-    test: LabelledEvents
+    test: AnyDataset
     last: Checked
     selected: Checked | None = None
     config: TrainConfig

@@ -1,4 +1,7 @@
-"""The recordings of a run: a data set, its division, and how much of it.
+"""The recordings of a run: a data set or a file of one's own, its division, and how much of it.
+
+A file is divided as its column ``splits`` says. Without one a seeded part of every class is the
+test part, or of the groups where the file names groups: those of one group stay together.
 
 By ``held_out`` a division of its own is made: recordings of one group of the data set (speakers,
 writers) are the test part, all other ones the training part, whichever part of the data set they
@@ -7,21 +10,23 @@ come from.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim import datasets
-from eventsim.datasets import Dataset, StoredDataset, fsdd, spoken_digits
+from eventsim.datasets import fsdd, spoken_digits
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.entries import check_types, shown
 from eventsim.errors import DataError, ParameterError
-from eventsim.events import concatenate
-from eventsim.train import LabelledEvents, StoredLabelledEvents
+from eventsim.events import AnyDataset, Dataset, DatasetInfo, StoredStream, stratified_split
+from eventsim.events.labelled import grouped_split, joined, splits_of
 
 Part = Literal["train", "test"]
-AnyEvents = LabelledEvents | StoredLabelledEvents
+OWN = "file"  # the name of a data set that is a file of one's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +36,10 @@ class DataSettings:
     Attributes
     ----------
     name
-        A key of ``eventsim.datasets.DATASETS``.
+        A key of ``eventsim.datasets.DATASETS``, or ``file`` for recordings of your own.
     file
-        File or folder of the data set; None to look in the usual places.
+        File or folder of the data set; None to look in the usual places. Of your own: a file that
+        ``eventsim data import`` or :meth:`eventsim.events.Dataset.save` wrote.
     train_split, test_split
         Parts of the data set.
     held_out
@@ -54,9 +60,14 @@ class DataSettings:
         the extra ``demo``.
     in_memory
         False to leave the events on disk, of which a batch at a time is read.
+    test_file
+        Of your own: another such file, all of which is the test part.
+    test_fraction, division_seed
+        Of your own, if neither the file nor ``test_file`` says what is tested: the share of the
+        recordings that is, in (0, 1), and which they are.
     """
 
-    name: str
+    name: str = OWN
     file: str | None = None
     train_split: str = "train"
     test_split: str = "test"
@@ -67,24 +78,21 @@ class DataSettings:
     encoder: Mapping[str, Any] = field(default_factory=dict)
     voices: int = 0
     in_memory: bool = True
+    test_file: str | None = None
+    test_fraction: float = 0.2
+    division_seed: int = 0
 
     def __post_init__(self) -> None:
         by_name = isinstance(self.encoder, Mapping)
         _require("encoder", self.encoder, by_name, "parameters of CochleaEncoder by name")
         check_types(self, where="data")
         object.__setattr__(self, "held_out", tuple(self.held_out))
-        if self.name not in datasets.DATASETS:
-            known = ", ".join(datasets.DATASETS)
-            _require("name", self.name, False, f"one of {known}")
-        parts = datasets.DATASETS[self.name].parts
-        for key in ("train_split", "test_split"):
-            _require(key, getattr(self, key), getattr(self, key) in parts, f"one of {parts}")
+        self._check_place()
         twice = self.train_split == self.test_split
         _require("test_split", self.test_split, not twice, "another part than train_split")
         for key in ("train_samples", "test_samples"):
             value = getattr(self, key)
             _require(key, value, value is None or (type(value) is int and value > 0), "at least 1")
-        _require("file", self.file, self.file is None or isinstance(self.file, str), "a path")
         once = self.repeats
         _require("repeats", once, type(once) is int and once >= 1, "a whole number >= 1")
         if self.encoder:
@@ -100,6 +108,47 @@ class DataSettings:
         _require("in_memory", self.in_memory, self.in_memory or not changed, expected)
         both = bool(self.held_out) and not self.in_memory
         _require("in_memory", self.in_memory, not both, "true where groups are held out")
+
+    def _check_place(self) -> None:
+        """Which data set it is, and its parts."""
+        for key in ("file", "test_file"):
+            path = getattr(self, key)
+            _require(key, path, path is None or isinstance(path, str), "a path")
+        if self.name == OWN:
+            _require("file", self.file, self.file is not None, "a path, or name a data set")
+            share = self.test_fraction
+            _require("test_fraction", share, 0 < share < 1, "0 < x < 1")
+            seed = self.division_seed
+            _require("division_seed", seed, seed >= 0, "a whole number >= 0")
+            return
+        known = ", ".join(datasets.DATASETS)
+        _require("name", self.name, self.name in datasets.DATASETS, f"{OWN} or one of {known}")
+        parts = datasets.DATASETS[self.name].parts
+        for key in ("train_split", "test_split"):
+            _require(key, getattr(self, key), getattr(self, key) in parts, f"one of {parts}")
+        own = (self.test_file, self.test_fraction, self.division_seed)
+        expected = f"none of test_file, test_fraction, division_seed for the set {self.name!r}"
+        _require("test_file", self.test_file, own == (None, 0.2, 0), expected)
+
+    @cached_property
+    def info(self) -> DatasetInfo:
+        """What is known of the recordings; of a file of your own it says how it is divided."""
+        if self.name != OWN:
+            return datasets.DATASETS[self.name]
+        assert self.file is not None
+        found = Dataset.open(self.file)
+        assert found.info is not None
+        if self.held_out:
+            said = f"by groups, of which {', '.join(self.held_out)} are held out"
+        elif self.test_file is not None:
+            said = f"all of {Path(self.test_file).name} is the test part"
+        elif splits_of(found.stream) is not None:
+            said = f"as the file says: {self.train_split} and {self.test_split}"
+        else:
+            of = "the recordings, in whole groups," if _has_groups(found) else "every class"
+            said = f"{100 * self.test_fraction:g} % of {of} are the test part, drawn by seed "
+            said += str(self.division_seed)
+        return replace(found.info, splits=said)
 
     def plain(self) -> dict[str, Any]:
         """The settings that decide what is learned and asked, as plain values."""
@@ -124,7 +173,9 @@ class DataSettings:
         """The groups that are held out one after the other, or None once."""
         return self.held_out or (None,)
 
-    def labelled(self, part: Part, *, fold: str | None = None, download: bool = False) -> AnyEvents:
+    def labelled(
+        self, part: Part, *, fold: str | None = None, download: bool = False
+    ) -> AnyDataset:
         """One part as training takes it.
 
         Parameters
@@ -144,26 +195,61 @@ class DataSettings:
         found = self._recorded(part, fold, download)
         if part == "test" or (self.repeats == 1 and not self.voices):
             return found
-        assert isinstance(found, LabelledEvents)
+        found = found[:]
         voices = self._spoken(found.class_names) if self.voices else []
-        return _joined(*[found] * self.repeats, *voices)
+        return joined(*[found] * self.repeats, *voices)
 
-    def _recorded(self, part: Part, fold: str | None, download: bool) -> AnyEvents:
+    def part(self, split: str, *, download: bool = False) -> AnyDataset:
+        """``train`` or ``test`` as :meth:`labelled`, or another part of a data set by its name."""
+        if split == "train":
+            return self.labelled("train", download=download)
+        chosen = self if split == "test" else replace(self, test_split=split)
+        return chosen.labelled("test", download=download)
+
+    def _recorded(self, part: Part, fold: str | None, download: bool) -> AnyDataset:
         """One part without voices."""
         limit = self.train_samples if part == "train" else self.test_samples
-        if fold is not None:
-            return _labelled(self._divided(part, fold, download), limit)
-        split = self.train_split if part == "train" else self.test_split
-        return _labelled(self._load(split, download), limit)
+        found = self._load(part, download) if fold is None else self._divided(part, fold, download)
+        chosen = evenly(len(found), limit)
+        return found if chosen is None else found.subset(chosen)
 
-    def _load(self, split: str, download: bool) -> Dataset | StoredDataset:
+    def _load(self, part: Part, download: bool) -> AnyDataset:
+        """One part of the data set's division."""
+        if self.name == OWN:
+            found = self._own(part)
+            return found[:] if self.in_memory else found
+        split = self.train_split if part == "train" else self.test_split
         if self.encoder:
             encoder = self._encoder()
             return fsdd.load(split, root=self.file, encoder=encoder, download=download)
         load = datasets.load if self.in_memory else datasets.stored
         return load(self.name, split=split, root=self.file, download=download)
 
-    def _spoken(self, class_names: Sequence[str]) -> list[LabelledEvents]:
+    def _own(self, part: Part) -> Dataset[StoredStream]:
+        """One part of a file of one's own."""
+        assert self.file is not None
+        whole = Dataset.open(self.file)
+        if self.test_file is not None and part == "test":
+            found = Dataset.open(self.test_file).relabelled(whole.class_names)
+            if found.stream.n_channels != whole.stream.n_channels:
+                raise DataError(
+                    f"{self.test_file}: has {found.stream.n_channels} channels, expected "
+                    f"{whole.stream.n_channels} as in {self.file}."
+                )
+            return found
+        if splits_of(whole.stream) is not None:
+            return Dataset.open(self.file, split=getattr(self, f"{part}_split"))
+        if self.test_file is not None:
+            return whole
+        options: dict[str, Any] = {"fraction": self.test_fraction, "seed": self.division_seed}
+        if _has_groups(whole):
+            assert whole.groups is not None
+            halves = grouped_split(whole.groups, **options)
+        else:
+            halves = stratified_split(whole.labels, **options)
+        return whole.subset(halves[part == "test"])
+
+    def _spoken(self, class_names: Sequence[str]) -> list[Dataset]:
         """The classes by the voices of eSpeak NG, as FSDD would have recorded them."""
         recipe = spoken_digits.Recipe(
             accents=self.voices,
@@ -177,45 +263,26 @@ class DataSettings:
             data = spoken_digits.load(split, recipe=recipe)
             labels = np.array([number.get(name, -1) for name in data.class_names])[data.labels]
             said = np.flatnonzero(labels >= 0)
-            found.append(LabelledEvents(data.stream[said], labels[said], class_names))
+            found.append(Dataset(data.stream[said], labels[said], class_names))
         return found
 
     def _divided(self, part: Part, fold: str, download: bool) -> Dataset:
         """All recordings of the group, or of all others."""
-        halves = []
-        for split in (self.train_split, self.test_split):
-            half = self._load(split, download)
-            assert isinstance(half, Dataset)  # Groups are held out of recordings in memory alone.
-            halves.append(half)
-        groups = np.concatenate([half.groups for half in halves])
-        if fold not in groups:
+        # Groups are held out of recordings in memory alone.
+        parts: tuple[Part, ...] = ("train", "test")
+        whole = joined(*(self._load(half, download)[:] for half in parts))
+        if whole.groups is None or fold not in whole.groups:
+            held = [] if whole.groups is None else np.unique(whole.groups).tolist()
             raise DataError(
-                f"{self.name}: held_out {fold!r} is no group of the recordings. There are: "
-                f"{', '.join(np.unique(groups))}."
+                f"{self.info.name}: held_out {fold!r} is no group of the recordings. There are: "
+                f"{', '.join(held) or 'none'}."
             )
-        whole = Dataset(
-            concatenate([half.stream for half in halves]),
-            np.concatenate([half.labels for half in halves]),
-            halves[0].class_names,
-            halves[0].info,
-            groups,
-        )
-        return whole.subset(np.flatnonzero((groups == fold) == (part == "test")))
+        return whole.subset(np.flatnonzero((whole.groups == fold) == (part == "test")))
 
 
-def _labelled(data: Dataset | StoredDataset, limit: int | None) -> AnyEvents:
-    chosen = evenly(len(data), limit)
-    data = data if chosen is None else data.subset(chosen)
-    kind: Any = LabelledEvents if isinstance(data, Dataset) else StoredLabelledEvents
-    found: AnyEvents = kind(*data)
-    return found
-
-
-def _joined(*parts: LabelledEvents) -> LabelledEvents:
-    """Recordings one behind the other."""
-    stream = concatenate([part.stream for part in parts])
-    labels = np.concatenate([part.labels for part in parts])
-    return LabelledEvents(stream, labels, parts[0].class_names)
+def _has_groups(data: AnyDataset) -> bool:
+    """Whether the recordings are of two groups or more."""
+    return data.groups is not None and np.unique(data.groups).size > 1
 
 
 def evenly(n: int, limit: int | None) -> NDArray[np.int64] | None:

@@ -1,10 +1,10 @@
 """Training: losses, regularisers, optimiser, augmentation, the loop and its checkpoints."""
 
+from eventsim.events import Dataset, stratified_split
 from eventsim.train.augment import Augmentation, augment
 from eventsim.train.checkpoint import load_network, save_network
 from eventsim.train.config import TrainConfig
 from eventsim.train.ctc import CTC
-from eventsim.train.data import LabelledEvents, StoredLabelledEvents, stratified_split
 from eventsim.train.decode import beam_strings, greedy_strings, label_error_rate
 from eventsim.train.evaluation import Evaluation, evaluate
 from eventsim.train.gradient import gradient
@@ -58,3 +58,7 @@ __all__ = [
     "stratified_split",
     "train",
 ]
+
+# The names under which a Dataset was known here.
+LabelledEvents = Dataset
+StoredLabelledEvents = Dataset

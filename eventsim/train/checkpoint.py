@@ -27,13 +27,12 @@ from numpy.typing import NDArray
 from eventsim.engine import place
 from eventsim.entries import check_types, parse_json
 from eventsim.errors import EventSimError, StorageError
-from eventsim.events import EventStream
+from eventsim.events import AnyDataset, EventStream
 from eventsim.events.npz import Archive
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import Network
 from eventsim.network.forms import check_network, read_structure
 from eventsim.train.config import TrainConfig, with_defaults
-from eventsim.train.data import AnyEvents
 from eventsim.train.optimiser import AdamW, Pace, schedule, select
 
 CHECKPOINT_VERSION = 1
@@ -115,7 +114,7 @@ class Origin:
     data: str
 
     @classmethod
-    def of(cls, net: Network, data: AnyEvents, config: TrainConfig) -> "Origin":
+    def of(cls, net: Network, data: AnyDataset, config: TrainConfig) -> "Origin":
         """Describe a run that is about to start."""
         settings = config.to_dict()
         # It decides when state is written, not what comes out.
@@ -253,7 +252,7 @@ def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     return _hash({key: (a.dtype, a.shape, [a]) for key, a in arrays.items()})
 
 
-def digest_of_data(data: AnyEvents) -> str:
+def digest_of_data(data: AnyDataset) -> str:
     """:func:`digest` of the arrays of recordings; those in a file are read piece by piece."""
     stream = data.stream
     small = {"duration": stream.duration, "labels": data.labels, "offsets": stream.offsets}

@@ -9,7 +9,7 @@ import numpy as np
 from eventsim.arrays import Floats, Ints, to_host
 from eventsim.engine import place, simulate
 from eventsim.errors import DataError, NetworkError, ShapeError
-from eventsim.events import EventStream, SpikeTape
+from eventsim.events import AnyDataset, Dataset, EventStream, SpikeTape
 from eventsim.events.transforms import extend
 from eventsim.network import Decision, Network
 from eventsim.train.choice import (
@@ -20,7 +20,6 @@ from eventsim.train.choice import (
     strings_of,
 )
 from eventsim.train.config import DECIDING_LOSSES, TrainConfig
-from eventsim.train.data import AnyEvents, LabelledEvents
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
 
@@ -63,7 +62,7 @@ class Evaluation:
 
 def evaluate(
     net: Network,
-    data: AnyEvents,
+    data: AnyDataset,
     config: TrainConfig | None = None,
     *,
     group: ProcessGroup | None = None,
@@ -115,7 +114,7 @@ def evaluate(
     )
 
 
-def _per_label(errors: float, data: AnyEvents) -> float:
+def _per_label(errors: float, data: AnyDataset) -> float:
     """Errors per label of the right strings."""
     lengths = np.array([len(string) for string in strings_of(data.class_names)])
     return errors / max(int(lengths[data.labels].sum()), 1)
@@ -129,7 +128,7 @@ def _confusion_shape(
     return len(class_names), answer_count(config, class_names, net)
 
 
-def _tally(net: Network, batch: LabelledEvents, config: TrainConfig) -> Floats:
+def _tally(net: Network, batch: Dataset, config: TrainConfig) -> Floats:
     """Sums over one batch: loss, correct, label errors, confusion, spikes, synaptic events.
 
     All but the first are whole numbers, which float64 adds exactly.
@@ -172,7 +171,7 @@ def spiking_names(net: Network) -> list[str]:
     return [name for name, p in net.populations.items() if p.kind == "spiking"]
 
 
-def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
+def check_fit(net: Network, data: AnyDataset, config: TrainConfig) -> None:
     """Raise if data, network and loss cannot work together."""
     if not len(data):
         raise DataError("The data holds no recordings, expected at least one.")
@@ -197,7 +196,7 @@ def check_fit(net: Network, data: AnyEvents, config: TrainConfig) -> None:
         raise ShapeError(f"Output {config.output!r}: has {output.size} neurons, expected {wish}.")
 
 
-def _check_decision(decision: Decision, data: AnyEvents, config: TrainConfig) -> None:
+def _check_decision(decision: Decision, data: AnyDataset, config: TrainConfig) -> None:
     if decision.readout != config.output:
         raise NetworkError(
             f"Decision: is behind {decision.readout!r}, expected the output {config.output!r}. Set "

@@ -37,6 +37,7 @@ import numpy as np
 
 from eventsim.engine import place
 from eventsim.errors import StorageError
+from eventsim.events import AnyDataset, stratified_split
 from eventsim.events.storage import write_atomically
 from eventsim.network import Network
 from eventsim.train.checkpoint import (
@@ -49,7 +50,6 @@ from eventsim.train.checkpoint import (
     save_network,
 )
 from eventsim.train.config import TrainConfig
-from eventsim.train.data import AnyEvents, stratified_split
 from eventsim.train.evaluation import check_fit, evaluate
 from eventsim.train.optimiser import AdamW, select
 from eventsim.train.parallel import ProcessGroup, check_shards
@@ -121,8 +121,8 @@ class _Run:
     """What stays the same during a run."""
 
     config: TrainConfig
-    training: AnyEvents
-    validation: AnyEvents
+    training: AnyDataset
+    validation: AnyDataset
     folder: Path
     origin: Origin
     callback: Callback | None
@@ -152,7 +152,7 @@ class _Run:
 
 def train(
     net: Network,
-    data: AnyEvents,
+    data: AnyDataset,
     config: TrainConfig,
     folder: str | Path,
     *,

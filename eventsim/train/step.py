@@ -16,13 +16,12 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints, namespace, to_host
 from eventsim.errors import ParameterError
-from eventsim.events import EventStream, SpikeTape
+from eventsim.events import Dataset, EventStream, SpikeTape
 from eventsim.network import Network
 from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import RunState
 from eventsim.train.choice import make_loss, n_logits
 from eventsim.train.config import TrainConfig
-from eventsim.train.data import LabelledEvents
 from eventsim.train.evaluation import run_resident, spiking_names
 from eventsim.train.gradient import gradient, merge_seeds
 from eventsim.train.near_miss import NearMiss
@@ -66,7 +65,7 @@ class _Facts:
 def train_batch(
     config: TrainConfig,
     state: RunState,
-    batch: LabelledEvents,
+    batch: Dataset,
     group: ProcessGroup,
     *,
     rng: np.random.Generator,
@@ -161,7 +160,7 @@ def _part(stream: EventStream, samples: slice) -> EventStream:
 
 
 def _prepared(
-    config: TrainConfig, net: Network, batch: LabelledEvents, rng: np.random.Generator
+    config: TrainConfig, net: Network, batch: Dataset, rng: np.random.Generator
 ) -> tuple[EventStream, Ints | Floats]:
     """Augmented events, and labels as the loss takes them: classes, or shares of classes."""
     stream = augment(batch.stream, config.augmentation, rng=rng)
@@ -189,7 +188,7 @@ def _kept(
 def _forward(
     net: Network,
     stream: EventStream,
-    batch: LabelledEvents,
+    batch: Dataset,
     targets: Ints | Floats,
     keep: Floats | None,
     samples: slice,

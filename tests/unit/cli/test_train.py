@@ -5,7 +5,7 @@ import pytest
 
 from eventsim import datasets
 from eventsim.cli import demo, runs
-from eventsim.cli.sources import DataSource
+from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
 from eventsim.train import load_network
 from tests.unit.cli.conftest import TINY, call
@@ -155,7 +155,7 @@ def test_missing_or_unknown_input_is_one_message_and_exit_code_2(digits, tmp_pat
 
 def test_demo_resumes_a_stopped_one_and_leaves_a_finished_one_alone(digits, monkeypatch, tmp_path):
     monkeypatch.setattr(demo, "NETWORK", NetworkSettings(hidden=(5,)))
-    source = DataSource("ntidigits", str(digits))
+    source = DataSettings(name="ntidigits", file=str(digits))
     monkeypatch.setattr(demo, "source", lambda: source)
     with monkeypatch.context() as patched:
         stop_after(patched, 2)

@@ -6,6 +6,7 @@ import pytest
 from eventsim import datasets
 from eventsim.datasets import fsdd, spoken_digits
 from eventsim.errors import DataError, ParameterError
+from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.experiment import DataSettings
 from eventsim.runs.data import evenly
 from tests.unit.datasets import conftest as files
@@ -42,7 +43,7 @@ def test_stored_recordings_are_those_in_memory(tmp_path, monkeypatch):
     monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path))
     on_disk = DataSettings(name="yinyang", train_samples=40, in_memory=False).labelled("train")
     in_memory = DataSettings(name="yinyang", train_samples=40).labelled("train")
-    assert type(on_disk).__name__ == "StoredLabelledEvents"
+    assert isinstance(on_disk.stream, StoredStream)
     read = on_disk[np.arange(40)]
     assert np.array_equal(read.stream.times, in_memory.stream.times)
     assert np.array_equal(read.labels, in_memory.labels)
@@ -147,3 +148,81 @@ def test_voices_are_heard_by_the_encoder_of_the_recordings(spoken, monkeypatch):
 def test_settings_out_of_their_domain_are_refused(given, words):
     with pytest.raises(ParameterError, match=words):
         DataSettings(**{"name": "fsdd", **given})
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Recordings of two classes, the time of whose only event is their number."""
+
+    def write(name="own.h5", *, splits=None, groups=None, class_names=("a", "b"), n=20):
+        times = np.arange(n, dtype=float)
+        stream = EventStream(
+            times, np.zeros(n, int), np.arange(n + 1), n_channels=3, duration=float(n)
+        )
+        path = tmp_path / name
+        labels = np.arange(n) % len(class_names)
+        Dataset(stream, labels, class_names, groups=groups).save(path, splits=splits)
+        return str(path)
+
+    return write
+
+
+def numbers(data):
+    return sorted(data.stream[:].times.astype(int).tolist())
+
+
+def test_file_without_a_division_gives_a_fifth_of_every_class_to_the_test(own):
+    settings = DataSettings(file=own())
+    train, test = settings.labelled("train"), settings.labelled("test")
+    assert np.bincount(test.labels).tolist() == [2, 2]
+    assert sorted(numbers(train) + numbers(test)) == list(range(20))
+    assert numbers(DataSettings(file=settings.file).labelled("test")) == numbers(test)
+    other = DataSettings(file=settings.file, division_seed=1, test_fraction=0.5).labelled("test")
+    assert (len(other), numbers(other)[:4] == numbers(test)) == (10, False)
+    assert "20 % of every class are the test part, drawn by seed 0" in settings.info.splits
+
+
+def test_groups_of_a_file_stay_together(own):
+    groups = np.repeat(["ann", "bob", "cid", "dot", "eve"], 4)
+    settings = DataSettings(file=own(groups=groups))
+    train, test = settings.labelled("train"), settings.labelled("test")
+    assert len(test) == 4
+    assert not set(train.groups) & set(test.groups)
+    assert "in whole groups" in settings.info.splits
+    held = DataSettings(file=settings.file, held_out=("bob",))
+    assert numbers(held.labelled("test", fold="bob")) == [4, 5, 6, 7]
+
+
+def test_division_of_a_file_is_taken_from_it(own):
+    splits = np.repeat(["train", "valid", "test"], [10, 4, 6])
+    settings = DataSettings(file=own(splits=splits), in_memory=False)
+    assert numbers(settings.labelled("train")) == list(range(10))
+    assert numbers(settings.labelled("test")) == list(range(14, 20))
+    assert numbers(settings.part("valid")) == [10, 11, 12, 13]
+    assert settings.labelled("test").split == "test"
+    with pytest.raises(DataError, match="no part 'dev', but the parts train, test, valid"):
+        settings.part("dev")
+
+
+def test_another_file_is_the_test_part_with_the_classes_of_the_first(own):
+    test = own("test.h5", class_names=("b", "a"), n=6)
+    settings = DataSettings(file=own(), test_file=test)
+    found = settings.labelled("test")
+    assert (found.class_names, found.labels.tolist()) == (("a", "b"), [1, 0, 1, 0, 1, 0])
+    assert len(settings.labelled("train")) == 20
+    foreign = DataSettings(file=own(), test_file=own("foreign.h5", class_names=("a", "x")))
+    with pytest.raises(DataError, match="recordings of class 'x', expected one of a, b"):
+        foreign.labelled("test")
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({}, "file is None, expected a path, or name a data set"),
+        ({"file": "a.h5", "test_fraction": 1.0}, "test_fraction is 1.0, expected 0 < x < 1"),
+        ({"name": "fsdd", "test_file": "b.h5"}, "expected none of test_file, test_fraction"),
+    ],
+)
+def test_settings_of_a_file_that_do_not_fit_raise(given, what):
+    with pytest.raises(ParameterError, match=what):
+        DataSettings(**given)

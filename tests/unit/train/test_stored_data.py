@@ -11,8 +11,8 @@ import pytest
 
 from eventsim.engine import simulate, simulate_chunks
 from eventsim.errors import DataError, ShapeError
-from eventsim.events import Recording, StoredStream, write_stored
-from eventsim.train import LabelledEvents, StoredLabelledEvents, TrainConfig, evaluate, train
+from eventsim.events import Dataset, EventStream, Recording, StoredStream, write_stored
+from eventsim.train import TrainConfig, evaluate, train
 from eventsim.train.checkpoint import Origin, digest_of_data
 from tests.unit.train.task import small_net, two_patterns
 
@@ -31,7 +31,7 @@ def stored(memory, tmp_path_factory):
     write_stored(
         path, (Recording(t, c, 60.0) for t, c in memory.stream), n_channels=memory.stream.n_channels
     )
-    return StoredLabelledEvents(StoredStream.open(path), memory.labels, memory.class_names)
+    return Dataset(StoredStream.open(path), memory.labels, memory.class_names)
 
 
 def assert_same_net(a, b):
@@ -101,8 +101,8 @@ def test_training_reads_a_batch_at_a_time_and_each_sample_once_an_epoch(
 LARGER_THAN_MEMORY = """
 import resource, sys
 import numpy as np
-from eventsim.events import EventStream, StoredStream
-from eventsim.train import StoredLabelledEvents, TrainConfig, train
+from eventsim.events import Dataset, EventStream, StoredStream
+from eventsim.train import TrainConfig, train
 from tests.unit.train.task import small_net, two_patterns
 
 train(small_net(), two_patterns(20), TrainConfig(epochs=1), sys.argv[2] + "/warm")  # compiles
@@ -114,7 +114,7 @@ try:
     stream[:]
 except MemoryError:
     print("too large")
-data = StoredLabelledEvents(stream, labels, "ab")
+data = Dataset(stream, labels, "ab")
 config = TrainConfig(epochs=1, batch_size=4, validation_fraction=0.1)
 result = train(small_net(), data, config, sys.argv[2] + "/run")
 print(result.last["epoch"])
@@ -137,8 +137,8 @@ def test_file_larger_than_memory_trains(tmp_path):
 
 def test_selection_keeps_samples_and_labels_together(memory, stored):
     part = stored.subset(np.array([5, 2])).subset([1])
-    assert isinstance(part, StoredLabelledEvents)
-    assert isinstance(part[:], LabelledEvents)
+    assert isinstance(part.stream, StoredStream)
+    assert isinstance(part[:].stream, EventStream)
     np.testing.assert_array_equal(part[:].stream.times, memory.stream.sample(2)[0])
     assert part.labels.tolist() == [memory.labels[2]]
     assert len(stored[3]) == 1
@@ -146,10 +146,10 @@ def test_selection_keeps_samples_and_labels_together(memory, stored):
 
 
 def test_labels_that_do_not_fit_raise(stored):
-    with pytest.raises(ShapeError, match=r"StoredLabelledEvents: labels have shape \(1,\)"):
-        StoredLabelledEvents(stored.stream, [0], ("a",))
-    with pytest.raises(DataError, match="StoredLabelledEvents, sample 1: label is 1"):
-        StoredLabelledEvents(stored.stream, stored.labels, ("a",))
+    with pytest.raises(ShapeError, match=r"Dataset: labels have shape \(1,\)"):
+        Dataset(stored.stream, [0], ("a",))
+    with pytest.raises(DataError, match="Dataset, sample 1: label is 1"):
+        Dataset(stored.stream, stored.labels, ("a",))
 
 
 def test_recording_in_a_file_is_simulated_chunk_by_chunk_as_in_one_piece(memory, stored):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eventsim.cli.sources import spread
+from eventsim.events.labelled import spread
 
 
 def test_spread_takes_equally_many_of_every_class_of_a_sorted_set():

@@ -1,0 +1,402 @@
+"""Dataset: recordings with a class each, in memory or in a file, and their division into parts.
+
+Every loader gives a :class:`Dataset`, every trainer and every command takes it. Recordings in a
+file stay there: no more than what is asked for is ever in memory.
+
+As a file a data set is one of :mod:`eventsim.events.stored` with these columns and notes:
+
+===============  ==================  ======================================================
+``labels``       int64 [samples]     index into the class names
+``keys``         text [samples]      name of every recording; may be missing
+``groups``       text [samples]      speaker, writer, session; may be missing
+``splits``       text [samples]      part that the recording belongs to; may be missing
+``class_names``  note                JSON list of texts
+``source``       note                what the recordings come from
+===============  ==================  ======================================================
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.arrays import Ints
+from eventsim.entries import parse_json
+from eventsim.errors import DataError, ParameterError, ShapeError, StorageError
+from eventsim.events.doors import whole_array
+from eventsim.events.stored import Recording, StoredStream, write_stored
+from eventsim.events.stream import EventStream, concatenate
+
+if TYPE_CHECKING:
+    # A default of a type variable is known to Python from 3.13 on, to type checkers before.
+    from typing_extensions import TypeVar
+
+    Stream_co = TypeVar(
+        "Stream_co", bound=EventStream | StoredStream, default=EventStream, covariant=True
+    )
+else:
+    from typing import TypeVar
+
+    Stream_co = TypeVar("Stream_co", covariant=True)
+
+Texts = NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a data set before it is opened.
+
+    ``name`` is the one ``load`` takes, ``classes`` the word of every label, ``channels`` the
+    number of input channels; ``splits`` says how the samples are divided, ``parts`` names what
+    ``split`` may be; ``samples`` tells how many there are, ``obtain`` how to get the files.
+    """
+
+    name: str
+    description: str
+    classes: tuple[str, ...]
+    channels: int
+    splits: str
+    obtain: str
+    licence: str
+    parts: tuple[str, ...] = ("train", "test")
+    samples: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset(Generic[Stream_co]):
+    """Recordings and their classes, in memory or in a file.
+
+    ``stream, labels, class_names = data`` takes it apart; ``data[index]`` gives selected
+    recordings in memory, ``data.subset(index)`` leaves them where they are.
+
+    Parameters
+    ----------
+    stream
+        The recordings: an :class:`EventStream`, or a :class:`StoredStream` that leaves them in
+        its file.
+    labels
+        Shape [samples], integers 0 .. len(class_names) - 1.
+    class_names
+        One name per class.
+    info
+        Description of the data set, if there is one.
+    groups
+        Speaker of every recording, or whoever made it, texts [samples].
+    keys
+        Name of every recording in its source, texts [samples]; None for its number.
+    split
+        Which part of which division this is.
+
+    Raises
+    ------
+    ShapeError, DataError
+        With the first recording that does not fit.
+    """
+
+    stream: Stream_co
+    labels: Ints
+    class_names: tuple[str, ...]
+    info: DatasetInfo | None
+    groups: Texts | None
+    keys: Texts | None
+    split: str
+
+    def __init__(
+        self,
+        stream: Stream_co,
+        labels: ArrayLike,
+        class_names: Any,
+        info: DatasetInfo | None = None,
+        groups: ArrayLike | None = None,
+        keys: ArrayLike | None = None,
+        split: str = "",
+    ):
+        where = "Dataset" if info is None else info.name
+        n, names = stream.n_samples, tuple(str(name) for name in class_names)
+        given = whole_array(labels, f"{where}: labels")
+        columns: dict[str, NDArray[Any] | None] = {
+            "labels": np.array(given),
+            "groups": None if groups is None else np.asarray(groups, dtype=np.str_),
+            "keys": None if keys is None else np.asarray(keys, dtype=np.str_),
+        }
+        for name, values in columns.items():
+            if values is not None and values.shape != (n,):
+                kind = "integers" if name == "labels" else "texts"
+                raise ShapeError(
+                    f"{where}: {name} have shape {values.shape}, expected ({n},) {kind}, one per "
+                    "sample."
+                )
+        bad = np.flatnonzero((given < 0) | (given >= len(names)))
+        if bad.size:
+            raise DataError(
+                f"{where}, sample {bad[0]}: label is {given[bad[0]]}, expected 0 .. "
+                f"{len(names) - 1} (there are {len(names)} class names)."
+            )
+        fields = {"stream": stream, "class_names": names, "info": info, "split": split}
+        for name, value in (fields | columns).items():
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return self.labels.size
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.stream, self.labels, self.class_names))
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.stream!r}, {len(self.class_names)} classes)"
+
+    def __getitem__(self, index: Any) -> "Dataset[EventStream]":
+        """Selected recordings in memory; ``index`` as in :class:`EventStream`. New arrays."""
+        return self._with(self.stream[index], index)
+
+    def subset(self, index: Any) -> "Dataset[Stream_co]":
+        """Selected recordings, left where they are; ``index`` as in :class:`EventStream`."""
+        stream: EventStream | StoredStream = self.stream
+        chosen = stream.subset(index) if isinstance(stream, StoredStream) else stream[index]
+        return self._with(chosen, index)
+
+    def read(self, index: Any = slice(None)) -> "Dataset[EventStream]":
+        """Selected recordings, or all, in memory. New arrays."""
+        return self[index]
+
+    def _with(self, stream: Any, index: Any) -> "Dataset[Any]":
+        columns = (self.labels, self.groups, self.keys)
+        labels, groups, keys = (None if c is None else np.atleast_1d(c[index]) for c in columns)
+        assert labels is not None
+        return Dataset(stream, labels, self.class_names, self.info, groups, keys, self.split)
+
+    def relabelled(self, class_names: Sequence[str]) -> "Dataset[Stream_co]":
+        """The same recordings with the labels of other class names, in which all its own occur.
+
+        Raises
+        ------
+        DataError
+            A recording is of a class that ``class_names`` lacks.
+        """
+        number = {name: k for k, name in enumerate(class_names)}
+        missing = [self.class_names[k] for k in np.unique(self.labels)]
+        missing = [name for name in missing if name not in number]
+        if missing:
+            where = "Dataset" if self.info is None else self.info.name
+            raise DataError(
+                f"{where}: has recordings of class {missing[0]!r}, expected one of "
+                f"{', '.join(class_names)}. Leave them out, or train on them as well."
+            )
+        new = np.array([number.get(name, -1) for name in self.class_names], np.int64)
+        parts = (self.info, self.groups, self.keys, self.split)
+        return Dataset(self.stream, new[self.labels], class_names, *parts)
+
+    def save(self, path: str | Path, *, splits: ArrayLike | None = None) -> None:
+        """Write the data set to an HDF5 file, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            The file; :meth:`open` reads it, and every command that takes a data set.
+        splits
+            Part of every recording, such as ``train`` or ``test``, texts [samples]; None to leave
+            the division open.
+        """
+        columns = {"labels": self.labels, "keys": self.keys, "groups": self.groups}
+        if splits is not None:
+            columns["splits"] = np.asarray(splits, dtype=np.str_)
+        write_stored(
+            path,
+            recordings_of(self.stream),
+            n_channels=self.stream.n_channels,
+            columns={name: values for name, values in columns.items() if values is not None},
+            notes={
+                "class_names": json.dumps(self.class_names),
+                "source": self.split if self.info is None else self.info.name,
+            },
+        )
+
+    @classmethod
+    def open(cls, path: str | Path, *, split: str | None = None) -> "Dataset[StoredStream]":
+        """A data set that :meth:`save` wrote, left in its file.
+
+        Parameters
+        ----------
+        path
+            The file.
+        split
+            Only the recordings of this part; None for all.
+
+        Raises
+        ------
+        StorageError
+            The file is missing, damaged, or something else.
+        DataError
+            It holds events without labels, or has no such part.
+        """
+        found = described(StoredStream.open(path))
+        if split is None:
+            return found
+        splits, parts = splits_of(found.stream), parts_of(found.stream)
+        if split not in parts:
+            held = f"the parts {', '.join(parts)}" if parts else "no division into parts"
+            raise DataError(
+                f"{path}: has no part {split!r}, but {held}. Name a part that is there, or import "
+                "the recordings with a column 'split'."
+            )
+        part = found.subset(splits == split)
+        columns = (part.labels, part.class_names, part.info, part.groups, part.keys)
+        return Dataset(part.stream, *columns, split)
+
+
+AnyDataset = Dataset[EventStream | StoredStream]
+
+
+def described(stored: StoredStream) -> Dataset[StoredStream]:
+    """All recordings of an open file with their labels; raises as :meth:`Dataset.open`."""
+    columns, path = stored.columns, stored.path
+    if "labels" not in columns:
+        raise DataError(
+            f"{path}: holds events without labels, expected a class of every recording. Give them "
+            f"some: eventsim data import {path} --labels LABELS.csv --out LABELLED.h5"
+        )
+    try:
+        labels = whole_array(columns["labels"], "labels")
+        numbers = tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
+        names, parts = class_names_of(stored) or numbers, parts_of(stored)
+        info = DatasetInfo(
+            name=path.stem,
+            description=f"recordings of the file {path.name}",
+            classes=names,
+            channels=stored.n_channels,
+            splits="as the file says" if parts else "none",
+            obtain="a file of your own",
+            licence="that of its recordings",
+            parts=parts,
+            samples=f"{stored.n_samples:,}",
+        )
+        return Dataset(stored, labels, names, info, columns.get("groups"), columns.get("keys"))
+    except (ShapeError, DataError) as error:
+        raise StorageError(f"{path}: is not a whole data set ({error}). Make it anew.") from error
+
+
+def splits_of(stored: StoredStream) -> Texts | None:
+    """Part of every recording in a file, None if it does not say so."""
+    return stored.columns.get("splits")
+
+
+def parts_of(stored: StoredStream) -> tuple[str, ...]:
+    """The parts into which a file divides its recordings, train and test first; () for none."""
+    splits = splits_of(stored)
+    found = [] if splits is None else np.unique(splits).tolist()
+    first = [name for name in ("train", "test") if name in found]
+    return tuple(str(name) for name in (*first, *(n for n in found if n not in first)))
+
+
+def recordings_of(stream: EventStream | StoredStream) -> Iterator[Recording]:
+    """Sample after sample, as :func:`eventsim.events.write_stored` takes them."""
+    for (times, channels), duration in zip(stream, stream.duration, strict=True):
+        yield Recording(times, channels, float(duration))
+
+
+def class_names_of(stored: StoredStream) -> tuple[str, ...]:
+    """Names of the classes in the notes of a file, JSON or one a line; () if there are none."""
+    written = stored.notes.get("class_names", "")
+    names: Any = written.splitlines()
+    if written.startswith("["):
+        names = parse_json(written, f"{stored.path}, class_names", StorageError)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise StorageError(f"{stored.path}: class_names in its notes are no list of texts.")
+    return tuple(names)
+
+
+def joined(*parts: Dataset) -> Dataset:
+    """Recordings of the same classes in memory, one part behind the other. New arrays."""
+    groups, keys = (_all_of([getattr(p, name) for p in parts]) for name in ("groups", "keys"))
+    return Dataset(
+        concatenate([part.stream for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        parts[0].class_names,
+        parts[0].info,
+        groups,
+        keys,
+    )
+
+
+def _all_of(columns: list[Texts | None]) -> Texts | None:
+    there = [column for column in columns if column is not None]
+    return np.concatenate(there) if len(there) == len(columns) else None
+
+
+def stratified_split(labels: Ints, *, fraction: float, seed: int) -> tuple[Ints, Ints]:
+    """Divide sample numbers into a training and a validation part.
+
+    Parameters
+    ----------
+    labels
+        Shape [samples].
+    fraction
+        Share of every class that goes to validation, in [0, 1). It is rounded to whole samples;
+        if ``fraction > 0``, a class of two or more samples gives at least one; it always keeps one.
+    seed
+        Chooses which.
+
+    Returns
+    -------
+    tuple
+        Training and validation sample numbers, each ascending. New arrays.
+    """
+    if not 0 <= fraction < 1:
+        raise ParameterError(f"stratified_split: fraction is {fraction}, expected 0 <= x < 1.")
+    chosen = np.zeros(labels.size, dtype=bool)
+    rng = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        wanted = round(fraction * members.size)
+        if fraction > 0:
+            wanted = min(max(wanted, 1), members.size - 1)
+        chosen[members[:wanted]] = True
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def grouped_split(groups: Texts, *, fraction: float, seed: int) -> tuple[Ints, Ints]:
+    """As :func:`stratified_split`, but every group is in one part as a whole.
+
+    ``groups`` has shape [samples]. Groups in a random order go to validation while it stays within
+    its fraction of the samples; at least one does, and at least one does not.
+    """
+    names, member = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(member, minlength=names.size)
+    taken, chosen = 0, np.zeros(names.size, dtype=bool)
+    for group in np.random.default_rng(seed).permutation(names.size):
+        fits = taken + sizes[group] <= fraction * groups.size
+        if (fits or not taken) and chosen.sum() < names.size - 1:
+            chosen[group] = True
+            taken += int(sizes[group])
+    return np.flatnonzero(~chosen[member]), np.flatnonzero(chosen[member])
+
+
+def spread(labels: Ints, samples: int) -> Ints:
+    """Recordings that stand for all: equally many of every class, spread over each class.
+
+    Parameters
+    ----------
+    labels
+        Class of every recording, [recordings].
+    samples
+        How many, at least 1. What does not go into equal parts, and what a small class lacks, is
+        shared out among the others.
+
+    Returns
+    -------
+    int64, ascending: the recordings by number; all of them if there are no more than ``samples``.
+    """
+    rank = np.empty(labels.size, np.int64)
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    for mine in members:
+        rank[mine] = np.arange(mine.size)
+    quotas = np.bincount(labels[np.lexsort((labels, rank))[:samples]])
+    parts = []
+    for mine in members:
+        quota = quotas[labels[mine[0]]] if labels[mine[0]] < quotas.size else 0
+        parts.append(mine[((np.arange(quota) + 0.5) * mine.size / max(quota, 1)).astype(np.int64)])
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))
