@@ -81,7 +81,7 @@ def describe_all() -> dict[str, Any]:
                 "name": one.name,
                 "title": one.title,
                 "about": one.about,
-                "conditions": [condition.name for condition in one.conditions],
+                "conditions": [condition.name for condition in one.condition],
                 "task": one.task,
             }
             for one in recipes

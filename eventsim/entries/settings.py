@@ -152,13 +152,15 @@ def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
     """
     found = _checked(_whole(typing.cast(Any, kind)), values)
     if isinstance(found, _Mistake):
-        raise error(found.told(kind, place))
+        raise error(found.told(kind, place, values))
     try:
         return typing.cast(Kind, _built(kind, found))
     except SettingError as problem:
-        where = _where(place, problem.place)
+        where = _where(place, problem.place, values)
         text = f"{where}: is {shown(problem.value)}, expected {problem.expected}."
         raise error(text) from problem
+    except ParameterError as problem:
+        raise error(f"{place}: {problem}") from problem
 
 
 def schema(kind: Any) -> dict[str, Any]:
@@ -173,6 +175,12 @@ def hints_of(kind: Any) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(kind) if field.init}
 
 
+def _keys(kind: Any) -> list[str]:
+    """Keys that a table may have; fields whose metadata say ``from_file=False`` are none."""
+    fields = dataclasses.fields(kind)
+    return [item.name for item in fields if item.init and item.metadata.get("from_file", True)]
+
+
 @dataclasses.dataclass(frozen=True)
 class _Mistake:
     """What pydantic found first: where it is, what came, and of what kind it is."""
@@ -185,25 +193,35 @@ class _Mistake:
         """What was expected, in words."""
         return words_of(functools.reduce(_inner_hint, self.place, owner))
 
-    def told(self, owner: type, place: str) -> str:
+    def told(self, owner: type, place: str, values: Any) -> str:
         """The message of a file."""
         *above, last = self.place or ("",)
         hint = _bare(functools.reduce(_inner_hint, above, owner))
-        where = _where(place, above)
+        where = _where(place, above, values)
         if self.kind == "extra_forbidden":
-            keys = list(hints_of(hint))
+            keys = _keys(hint)
             meant = nearest(str(last), keys) or f"Keys are {', '.join(keys)}."
             return f"{where}: has an unknown key {shown(last)}. {meant}"
         if self.kind == "missing" and isinstance(self.value, Mapping):
             lacks = [key for key in _required(hint) if key not in self.value]
             return f"{where}: lacks {', '.join(lacks)}."
-        where = _where(place, self.place)
+        where = _where(place, self.place, values)
         return f"{where}: is {shown(self.value)}, expected {self.expected(owner)}."
 
 
-def _where(place: str, keys: Iterable[str | int]) -> str:
-    """The place of a value in a file: ``recipe mine, condition[0], name``."""
-    return place + "".join(f"[{k}]" if isinstance(k, int) else f", {k}" for k in keys)
+def _where(place: str, keys: Sequence[str | int], values: Any) -> str:
+    """The place of a value in a file: ``recipe mine, condition plain, name``.
+
+    One of several tables is called by its name where it has one.
+    """
+    for n, key in enumerate(keys):
+        one = _at(values, keys[: n + 1])
+        name = one.get("name") if isinstance(one, Mapping) else None
+        if isinstance(key, int):
+            place += f" {name}" if isinstance(name, str) and n + 1 < len(keys) else f"[{key}]"
+        else:
+            place += f", {key}"
+    return place
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -298,7 +316,7 @@ def _whole(kind: Any) -> Any:
 
 @functools.cache
 def _table(kind: Any) -> Any:
-    hints = {name: _lenient(hint, tables=True) for name, hint in hints_of(kind).items()}
+    hints = {key: _lenient(hints_of(kind)[key], tables=True) for key in _keys(kind)}
     return _typed(kind.__name__, hints, _required(kind))
 
 

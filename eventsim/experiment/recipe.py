@@ -61,36 +61,30 @@ small size, command line.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from eventsim.entries import Entry
+from annotated_types import MinLen
+
+from eventsim.entries import Positive, Settings, Text, read
 from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import names, read, seeds, tables, word
-from eventsim.experiment.space import SearchSettings, read_search
+from eventsim.experiment.reading import Name, Seeds, name_list, open_file
+from eventsim.experiment.space import SearchSettings
 
 Method = Literal["exact", "grid"]
 Table = Mapping[str, Any]
-
-DEFAULT_SEEDS = (0, 1, 2)
-RECIPE_KEYS = (
-    "name", "title", "about", "task", "seeds", "baseline", "network", "train", "condition",
-    "search",
-)  # fmt: skip
-CONDITION_KEYS = ("name", "title", "method", "dt", "same_parameters_as", "network", "train")
-TASK_KEYS = ("name", "title", "data", "network", "train", "smoke")
-SMOKE_KEYS = ("data", "network", "train")
+OF_PLACE: Mapping[str, Any] = {"from_file": False}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condition:
+class Condition(Settings):
     """One thing that is compared with others, as the recipe says it.
 
     Attributes
     ----------
     name, title
-        For folders and options; for tables.
+        For folders and options; for tables, the name by default.
     method
         ``exact`` time, or its fixed-step counterpart on a ``grid``.
     dt
@@ -103,55 +97,99 @@ class Condition:
         In its file, for messages.
     """
 
-    name: str
-    title: str
+    name: Name
+    title: str = ""
     method: Method = "exact"
-    dt: float | None = None
+    dt: Positive | None = None
     same_parameters_as: str | None = None
     network: Table = field(default_factory=dict)
     train: Table = field(default_factory=dict)
-    place: str = ""
+    place: str = field(default="", metadata=OF_PLACE)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "title", self.title or self.name)
+        need = "a time step in ms" if self.method == "grid" else "none"
+        fits = (self.method == "grid") == (self.dt is not None)
+        self.require("dt", self.dt, fits, f"{need} with the method {self.method!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(Settings):
     """What is compared; see the module. ``home`` is the folder of a file of the user's own."""
 
-    name: str
-    title: str
-    about: str
-    task: str
-    seeds: tuple[int, ...]
+    name: Name
+    title: Text
+    task: Text
     baseline: str
-    conditions: tuple[Condition, ...]
-    network: Table
-    train: Table
-    search: SearchSettings | None
-    place: str
-    home: str
+    condition: Annotated[tuple[Condition, ...], MinLen(1), "one table or more, each under [[..]]"]
+    about: str = ""
+    seeds: Seeds = 3
+    network: Table = field(default_factory=dict)
+    train: Table = field(default_factory=dict)
+    search: SearchSettings | None = None
+    place: str = field(default="", metadata=OF_PLACE)
+    home: str = field(default="", metadata=OF_PLACE)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = [one.name for one in self.condition]
+        known = f"one of {', '.join(names)}"
+        twice = next((name for name in names if names.count(name) > 1), "")
+        self.require("condition", twice, not twice, "conditions of different names")
+        self.require("baseline", self.baseline, self.baseline in names, known)
+        if self.search is not None:
+            searched = self.search.condition
+            self.require("search, condition", searched, searched in names, known)
+        for number, one in enumerate(self.condition):
+            self._check_model(number, one)
+
+    def _check_model(self, number: int, one: Condition) -> None:
+        """A condition that takes its widths from another one."""
+        if one.same_parameters_as is None:
+            return
+        free = {two.name for two in self.condition if two.same_parameters_as is None} - {one.name}
+        self.require(
+            f"condition {one.name}, same_parameters_as",
+            one.same_parameters_as,
+            one.same_parameters_as in free,
+            f"another condition whose widths are its own: {', '.join(sorted(free))}",
+        )
+        own = one.network.get("hidden")
+        expected = "none with same_parameters_as, which computes it"
+        self.require(f"condition {one.name}, network.hidden", own, own is None, expected)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Smoke(Settings):
+    """What is laid over a task for its small size."""
+
+    data: Table = field(default_factory=dict)
+    network: Table = field(default_factory=dict)
+    train: Table = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Settings):
     """A data set and the settings that suit it; see the module."""
 
-    name: str
-    title: str
+    name: Name
+    title: Text
     data: Table
-    network: Table
-    train: Table
-    smoke: Mapping[str, Table]
-    place: str
+    network: Table = field(default_factory=dict)
+    train: Table = field(default_factory=dict)
+    smoke: Smoke = field(default_factory=Smoke)
+    place: str = field(default="", metadata=OF_PLACE)
 
 
 def recipe_names() -> tuple[str, ...]:
     """Recipes that come with eventsim."""
-    return names("recipe")
+    return name_list("recipe")
 
 
 def task_names() -> tuple[str, ...]:
     """Tasks that come with eventsim."""
-    return names("task")
+    return name_list("task")
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
@@ -162,30 +200,12 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     RecipeError
         It is unknown or malformed: with the file, the key, what came and what was expected.
     """
-    entry, home = read("recipe", name_or_path)
-    optional = ("about", "seeds", "network", "train", "search")
-    part = entry.table(RECIPE_KEYS, optional=optional)
-    conditions = [_condition(one) for one in tables(part["condition"])]
-    known = [one.name for one in conditions]
-    for one in conditions:
-        if known.count(one.name) > 1:
-            raise RecipeError(f"{one.place}: there is more than one condition of this name.")
-        if one.same_parameters_as is not None:
-            _check_model(one, conditions)
-    return Recipe(
-        name=word(part["name"]),
-        title=part["title"].text(),
-        about=part["about"].text() if "about" in part else "",
-        task=part["task"].text(),
-        seeds=seeds(part["seeds"]) if "seeds" in part else DEFAULT_SEEDS,
-        baseline=part["baseline"].one_of(known),
-        conditions=tuple(conditions),
-        network=part["network"].mapping() if "network" in part else {},
-        train=part["train"].mapping() if "train" in part else {},
-        search=read_search(part["search"], known) if "search" in part else None,
-        place=entry.place,
-        home=home,
+    values, place, home = open_file("recipe", name_or_path)
+    recipe = read(Recipe, values, place, RecipeError)
+    conditions = tuple(
+        replace(one, place=f"{place}, condition {one.name}") for one in recipe.condition
     )
+    return replace(recipe, condition=conditions, place=place, home=home)
 
 
 def load_task(name_or_path: str | Path, *, home: str = "") -> Task:
@@ -198,48 +218,5 @@ def load_task(name_or_path: str | Path, *, home: str = "") -> Task:
     """
     if home and (Path(home) / name_or_path).is_file():
         name_or_path = Path(home) / name_or_path
-    entry, _ = read("task", name_or_path)
-    part = entry.table(TASK_KEYS, optional=("network", "train", "smoke"))
-    smoke = part["smoke"].table(SMOKE_KEYS, optional=SMOKE_KEYS) if "smoke" in part else {}
-    return Task(
-        name=word(part["name"]),
-        title=part["title"].text(),
-        data=part["data"].mapping(),
-        network=part["network"].mapping() if "network" in part else {},
-        train=part["train"].mapping() if "train" in part else {},
-        smoke={key: smoke[key].mapping() if key in smoke else {} for key in SMOKE_KEYS},
-        place=entry.place,
-    )
-
-
-def _condition(entry: Entry) -> Condition:
-    part = entry.table(CONDITION_KEYS, optional=[key for key in CONDITION_KEYS if key != "name"])
-    name = word(part["name"])
-    method: Method = part["method"].one_of(get_args(Method)) if "method" in part else "exact"
-    if (method == "grid") != ("dt" in part):
-        need = "a time step, dt" if method == "grid" else "no dt"
-        raise RecipeError(f"{entry.place}: is of method {method!r}, which needs {need}.")
-    twin = part.get("same_parameters_as")
-    return Condition(
-        name=name,
-        title=part["title"].text() if "title" in part else name,
-        method=method,
-        dt=part["dt"].number("positive") if "dt" in part else None,
-        same_parameters_as=None if twin is None else twin.text(),
-        network=part["network"].mapping() if "network" in part else {},
-        train=part["train"].mapping() if "train" in part else {},
-        place=entry.place,
-    )
-
-
-def _check_model(one: Condition, conditions: list[Condition]) -> None:
-    free = {other.name for other in conditions if other.same_parameters_as is None}
-    if one.same_parameters_as not in free - {one.name}:
-        raise RecipeError(
-            f"{one.place}, same_parameters_as: is {one.same_parameters_as!r}, expected another "
-            f"condition whose widths are its own: {', '.join(sorted(free - {one.name}))}."
-        )
-    if "hidden" in one.network:
-        raise RecipeError(
-            f"{one.place}: network.hidden is computed with same_parameters_as; leave one out."
-        )
+    values, place, _ = open_file("task", name_or_path)
+    return replace(read(Task, values, place, RecipeError), place=place)

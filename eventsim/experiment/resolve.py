@@ -2,15 +2,16 @@
 
 import difflib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from eventsim import datasets
 from eventsim.clocked import ClockedConfig
+from eventsim.entries import read
 from eventsim.errors import ParameterError
 from eventsim.events import AnyDataset
 from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import merged
+from eventsim.experiment.reading import merged, seed_list
 from eventsim.experiment.recipe import Condition, Method, Recipe, Task
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
@@ -198,11 +199,12 @@ def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) 
     shape = shape or Shape.described(data.name)
     chosen = _chosen(recipe, wish.conditions)
     found: dict[str, Variant] = {}
-    for condition in sorted(recipe.conditions, key=lambda one: one.same_parameters_as is not None):
+    for condition in sorted(recipe.condition, key=lambda one: one.same_parameters_as is not None):
         variant = _variant(condition, recipe, task, wish)
         if condition.same_parameters_as is not None:
             variant = matched(variant, found[condition.same_parameters_as], shape)
         found[condition.name] = variant
+    seeds = seed_list(recipe.seeds)
     small = "-smoke" if wish.smoke else ""
     division = "-held-out" if wish.held_out else ""
     return Experiment(
@@ -211,7 +213,7 @@ def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) 
         about=recipe.about,
         baseline=recipe.baseline,
         data=data,
-        seeds=wish.seeds or (recipe.seeds[:SMOKE_SEEDS] if wish.smoke else recipe.seeds),
+        seeds=wish.seeds or (seeds[:SMOKE_SEEDS] if wish.smoke else seeds),
         variants=tuple(found[name] for name in chosen),
     )
 
@@ -250,26 +252,15 @@ def _data(task: Task, wish: Wish) -> DataSettings:
         asked["held_out"] = wish.held_out
     if wish.file is not None:
         asked["file"] = wish.file
-    small = task.smoke["data"] if wish.smoke else {}
+    small = task.smoke.data if wish.smoke else {}
     given, place = merged(task.data, small, asked), f"{task.place}, data"
-    known = [item.name for item in fields(DataSettings)]
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Keys are {', '.join(known)}."
-            raise RecipeError(f"{place}: has an unknown key {key!r}. {hint}")
-    if "name" not in given:
-        raise RecipeError(f"{place}: lacks name, that of a data set.")
-    try:
-        return DataSettings(**given)
-    except ParameterError as error:
-        raise RecipeError(f"{place}: {error}") from error
+    return read(DataSettings, given, place, RecipeError)
 
 
 def _variant(condition: Condition, recipe: Recipe, task: Task, wish: Wish) -> Variant:
     layers = [(part.network, part.train) for part in (task, recipe, condition)]
     if wish.smoke:
-        layers.append((task.smoke["network"], task.smoke["train"]))
+        layers.append((task.smoke.network, task.smoke.train))
     network = merged(*(layer[0] for layer in layers))
     if condition.same_parameters_as is not None:
         network.pop("hidden", None)
@@ -307,7 +298,7 @@ def _of_model(network: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 def _chosen(recipe: Recipe, wanted: Collection[str]) -> list[str]:
     """Names of the conditions that are asked for, in the recipe's order."""
-    known = [one.name for one in recipe.conditions]
+    known = [one.name for one in recipe.condition]
     for name in wanted:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

@@ -32,7 +32,7 @@ from eventsim.entries import parse_json
 from eventsim.errors import EventSimError, StorageError
 from eventsim.events import AnyDataset
 from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import flat, merged
+from eventsim.experiment.reading import flat, merged, seed_list
 from eventsim.experiment.recipe import Recipe, Task
 from eventsim.experiment.resolve import Shape, Variant, Wish, resolve
 from eventsim.experiment.space import Range, SearchSettings
@@ -107,15 +107,15 @@ class _Search:
             )
             if one.name == name
             else one
-            for one in self.recipe.conditions
+            for one in self.recipe.condition
         )
-        recipe = replace(self.recipe, conditions=conditions)
+        recipe = replace(self.recipe, condition=conditions)
         wish = replace(self.wish, conditions=(name,))
         return resolve(recipe, self.task, wish, Shape.of(self.data)).variants[0]
 
     def objective(self, trial: Any) -> float:
         """Mean validation accuracy after the last epoch."""
-        values = {one.key: _suggest(trial, one) for one in self.settings.space}
+        values = {key: _suggest(trial, key, one) for key, one in self.settings.space.items()}
         self.observer.trial_started(trial.number, values)
         try:
             return self._value(trial, values)
@@ -129,7 +129,7 @@ class _Search:
 
     def _value(self, trial: Any, values: Values) -> float:
         variant, found = self.variant(values), []
-        for turn, seed in enumerate(self.settings.seeds):
+        for turn, seed in enumerate(seed_list(self.settings.seeds)):
             chosen = replace(variant, train=replace(variant.train, seed=seed))
             home = self.folder / "trials" / _digest(values) / f"seed-{seed}"
             callback = self._reporting(trial, turn * variant.train.epochs)
@@ -249,7 +249,9 @@ def _prepared(
 
 def _check_space(this: _Search) -> None:
     """Raise RecipeError unless every key exists, and its value is the one that is used."""
-    values = {one.key: one.choices[0] if one.choices else one.low for one in this.settings.space}
+    values = {
+        key: one.choices[0] if one.choices else one.low for key, one in this.settings.space.items()
+    }
     variant = this.variant(values)
     plain = {"network": asdict(variant.network), "train": variant.train.to_dict()}
     used = flat(json.loads(json.dumps(plain)))
@@ -294,13 +296,24 @@ def _validated(
     return float(result.last["validation_accuracy"])
 
 
-def _suggest(trial: Any, one: Range) -> Any:
+def _suggest(trial: Any, key: str, one: Range) -> Any:
     if one.choices:
         # Optuna keeps texts, numbers and truth values; lists travel as JSON.
-        return json.loads(trial.suggest_categorical(one.key, [json.dumps(c) for c in one.choices]))
+        return json.loads(trial.suggest_categorical(key, [json.dumps(c) for c in one.choices]))
     if isinstance(one.low, int) and isinstance(one.high, int):
-        return trial.suggest_int(one.key, one.low, one.high, log=one.log)
-    return trial.suggest_float(one.key, one.low, one.high, log=one.log)
+        return trial.suggest_int(key, one.low, one.high, log=bool(one.log))
+    return trial.suggest_float(key, one.low, one.high, log=bool(one.log))
+
+
+def _as_stored(key: str, one: Range) -> dict[str, Any]:
+    """A range as the study keeps it."""
+    return {
+        "key": key,
+        "low": one.low or 0,
+        "high": one.high or 0,
+        "log": bool(one.log),
+        "choices": one.choices or (),
+    }
 
 
 def _check_same(study: Any, this: _Search) -> None:
@@ -308,8 +321,8 @@ def _check_same(study: Any, this: _Search) -> None:
     variant = this.variant({})
     now = {
         "condition": this.settings.condition,
-        "seeds": list(this.settings.seeds),
-        "space": [asdict(one) for one in this.settings.space],
+        "seeds": list(seed_list(this.settings.seeds)),
+        "space": [_as_stored(key, one) for key, one in this.settings.space.items()],
         "task": this.task.name,
         "network": asdict(variant.network),
         "train": variant.train.to_dict() | {"backend": None},

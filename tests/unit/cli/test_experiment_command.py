@@ -140,7 +140,7 @@ def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
     best = "\n".join(line for line in outcome.out.splitlines() if " = " in line)
     files.change('name = "skip"', best)
     files.change("network = { self_recurrent = false }", "network.self_recurrent = false")
-    assert Choice(recipe=str(files.recipe)).load()[0].conditions[1].train["batch_size"] >= 8
+    assert Choice(recipe=str(files.recipe)).load()[0].condition[1].train["batch_size"] >= 8
 
 
 @pytest.mark.slow
