@@ -10,6 +10,7 @@
 
 from eventsim.entries.entry import Entry, ErrorType, names_in, unknown
 from eventsim.entries.settings import (
+    Above0,
     Count,
     Finite,
     Natural,
@@ -37,6 +38,7 @@ from eventsim.entries.texts import (
 )
 
 __all__ = [
+    "Above0",
     "Count",
     "Entry",
     "ErrorType",

@@ -35,6 +35,7 @@ Count = Annotated[int, bounds.Ge(1)]
 Natural = Annotated[int, bounds.Ge(0)]
 Finite = Annotated[float, bounds.Gt(-math.inf), bounds.Lt(math.inf)]
 Positive = Annotated[float, bounds.Gt(0), bounds.Lt(math.inf)]
+Above0 = Annotated[float, bounds.Gt(0)]  # or infinite
 NotNegative = Annotated[float, bounds.Ge(0), bounds.Lt(math.inf)]
 Share = Annotated[float, bounds.Ge(0), bounds.Lt(1)]
 Text = Annotated[str, bounds.MinLen(1)]

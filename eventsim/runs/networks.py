@@ -1,17 +1,19 @@
 """The network of a run: which builder, and the settings that it takes."""
 
 import difflib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from eventsim.entries import check_types, shown
+from eventsim.entries import Count, Finite, Positive, Settings
 from eventsim.errors import ParameterError
 from eventsim.network import DistanceLateral, Network, RandomLateral, convolutional, rsnn, scsr
 
 Model = Literal["scsr", "rsnn", "convolutional"]
 Output = Literal["readout", "spiking"]
+Sizes = Annotated[tuple[Count, ...], "a list of sizes >= 1"]
+Sides = Annotated[tuple[Count, Count], "two sizes >= 1, the readout's last"]
+Delays = Annotated[tuple[Finite, Finite], "two numbers, low and high (ms)"]
 LateralName = Literal["dense", "random", "ring", "sheet"]
 
 TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN", "convolutional": "convolutional SNN"}
@@ -37,7 +39,7 @@ ONLY_FOR_LATERAL: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSettings:
+class NetworkSettings(Settings):
     """Model and shape of the network, and where its time constants start, in ms.
 
     The default tau_syn of 10 ms is the one chosen on FSDD, see :mod:`eventsim.train.config`.
@@ -72,49 +74,25 @@ class NetworkSettings:
     """
 
     model: Model = "scsr"
-    hidden: tuple[int, ...] = (128, 128)
+    hidden: Sizes = (128, 128)
     self_recurrent: bool = True
     skip: bool = True
-    tau_mem: float = 20.0
-    tau_syn: float = 10.0
-    forward_delays: tuple[float, float] = (0.0, 0.0)
-    output_delays: tuple[float, float] = (0.0, 0.0)
-    output_maps: int = 30
-    kernel: tuple[int, int] = (9, 5)
-    stride: tuple[int, int] = (2, 2)
+    tau_mem: Positive = 20.0
+    tau_syn: Positive = 10.0
+    forward_delays: Delays = (0.0, 0.0)
+    output_delays: Delays = (0.0, 0.0)
+    output_maps: Count = 30
+    kernel: Sides = (9, 5)
+    stride: Sides = (2, 2)
     lateral: LateralName = "dense"
     probability: float | None = None
     in_degree: int | None = None
     scale: float | None = None
     inhibitory: float | None = None
-    delays: tuple[float, float] = (1.0, 1.0)
-    refractory: float = 1.0
-    mean: float = 1.0
-    spread: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("hidden", "kernel", "stride"):
-            sizes = getattr(self, name)
-            if not isinstance(sizes, list | tuple):
-                continue  # which check_types refuses
-            whole = all(type(size) is int and size >= 1 for size in sizes)
-            of_two = name == "hidden" or len(sizes) == 2
-            expected = "sizes >= 1" if name == "hidden" else "two sizes >= 1, the readout's last"
-            self._require(name, whole and of_two, expected)
-        check_types(self)
-        pairs = ("delays", "forward_delays", "output_delays")
-        for name in ("hidden", "kernel", "stride", *pairs):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        maps = self.output_maps
-        self._require("output_maps", type(maps) is int and maps >= 1, "a whole number >= 1")
-        for name in ("tau_mem", "tau_syn", "spread"):
-            self._require(name, _is_number(getattr(self, name), above=0.0), "a number > 0")
-        for name in ("refractory", "mean"):
-            self._require(name, _is_number(getattr(self, name)), "a number")
-        for name in pairs:
-            given = getattr(self, name)
-            pair = len(given) == 2 and all(map(_is_number, given))
-            self._require(name, pair, "two numbers, low and high (ms)")
+    delays: Delays = (1.0, 1.0)
+    refractory: Finite = 1.0
+    mean: Finite = 1.0
+    spread: Positive = 1.0
 
     @classmethod
     def from_options(
@@ -190,7 +168,8 @@ class NetworkSettings:
                 **common,
             )
         if self.model == "convolutional":
-            self._require("model", output == "readout", "another one for a loss of spikes")
+            fits = output == "readout"
+            self.require("model", self.model, fits, "another one for a loss of spikes")
             return convolutional(
                 n_inputs,
                 self.hidden,
@@ -222,21 +201,8 @@ class NetworkSettings:
         scale = DistanceLateral.scale if self.scale is None else self.scale
         return DistanceLateral(layout=self.lateral, scale=scale)
 
-    def _require(self, name: str, good: bool, expected: str) -> None:
-        if not good:
-            raise ParameterError(
-                f"NetworkSettings: {name} is {shown(getattr(self, name))}, expected {expected}."
-            )
-
 
 def _range(delays: tuple[float, float]) -> float | tuple[float, float]:
     """As the builders take it: one number where all are the same."""
     low, high = delays
     return low if low == high else delays
-
-
-def _is_number(value: object, *, above: float = -math.inf) -> bool:
-    """Whether it is a finite number in the domain."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and value > above

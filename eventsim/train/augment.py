@@ -3,13 +3,12 @@
 What each one does to a batch, and which events it loses: :mod:`eventsim.events.transforms`.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.entries import check_types
-from eventsim.errors import ParameterError
+from eventsim.entries import Count, Natural, NotNegative, Settings, Share
 from eventsim.events import EventStream
 from eventsim.events.transforms import (
     channel_jitter,
@@ -29,7 +28,7 @@ MS_PER_S = 1000.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Augmentation:
+class Augmentation(Settings):
     """How far each augmentation may go; 0 switches it off.
 
     Attributes
@@ -64,45 +63,25 @@ class Augmentation:
         :func:`eventsim.events.transforms.mix`.
     """
 
-    time_scale: float = 0.0
-    time_shift: float = 0.0
-    channel_shift: int = 0
-    pixel_shift: int = 0
-    sensor_size: tuple[int, ...] = ()
-    channel_scale: float = 0.0
-    drop: float = 0.0
-    jitter: float = 0.0
-    channel_jitter: float = 0.0
-    noise: float = 0.0
-    crop: float = 0.0
-    mix: float = 0.0
+    time_scale: NotNegative = 0.0
+    time_shift: NotNegative = 0.0
+    channel_shift: Natural = 0
+    pixel_shift: Natural = 0
+    sensor_size: tuple[Count, ...] = ()
+    channel_scale: NotNegative = 0.0
+    drop: Share = 0.0
+    jitter: NotNegative = 0.0
+    channel_jitter: NotNegative = 0.0
+    noise: NotNegative = 0.0
+    crop: NotNegative = 0.0
+    mix: NotNegative = 0.0
 
     def __post_init__(self) -> None:
-        check_types(self)
-        object.__setattr__(self, "sensor_size", tuple(self.sensor_size))
-        for item in fields(self):
-            if item.name == "sensor_size":
-                continue
-            value = getattr(self, item.name)
-            if not (value >= 0 and np.isfinite(value)):
-                raise ParameterError(
-                    f"Augmentation: {item.name} is {value}, expected a finite value >= 0."
-                )
-        if self.drop >= 1:
-            raise ParameterError(f"Augmentation: drop is {self.drop}, expected a value below 1.")
-        for name in ("channel_shift", "pixel_shift"):
-            if getattr(self, name) != int(getattr(self, name)):
-                raise ParameterError(
-                    f"Augmentation: {name} is {getattr(self, name)}, expected a whole number."
-                )
+        super().__post_init__()
         size = self.sensor_size
-        if (self.pixel_shift or size) and not (
-            len(size) == 3 and all(isinstance(n, int) and n >= 1 for n in size)
-        ):
-            raise ParameterError(
-                f"Augmentation: sensor_size is {list(size)}, expected three whole numbers >= 1, "
-                "(width, height, polarities), with pixel_shift."
-            )
+        whole = len(size) == 3 or not (self.pixel_shift or size)
+        expected = "three whole numbers >= 1, (width, height, polarities), with pixel_shift"
+        self.require("sensor_size", size, whole, expected)
 
 
 def augment(

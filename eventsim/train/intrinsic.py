@@ -46,14 +46,13 @@ Zhang and Li (2019), Information-theoretic intrinsic plasticity for online unsup
 spiking neural networks, Front. Neurosci. 13:31.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from eventsim.arrays import Floats, beside, namespace, to_host
-from eventsim.entries import check_types
+from eventsim.entries import NotNegative, Positive, Settings
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network, Population
@@ -64,7 +63,7 @@ LARGEST_STEP = 1.0  # of a logarithm, in one batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpiKL:
+class SpiKL(Settings):
     """Settings of the rule; switched off by default.
 
     Attributes
@@ -81,25 +80,19 @@ class SpiKL:
         Where the rule keeps them; published are 1/2 and 8 times the first value.
     """
 
-    resistance: float = 0.0
-    tau_mem: float = 0.0
-    mean_rate: float = 100.0
-    floor: float = 0.64
-    push: float = 1.0
-    resistance_bounds: tuple[float, float] = (0.5, 8.0)
-    tau_mem_bounds: tuple[float, float] = (10.0, 160.0)
+    resistance: NotNegative = 0.0
+    tau_mem: NotNegative = 0.0
+    mean_rate: Positive = 100.0
+    floor: Positive = 0.64
+    push: NotNegative = 1.0
+    resistance_bounds: tuple[Positive, Positive] = (0.5, 8.0)
+    tau_mem_bounds: tuple[Positive, Positive] = (10.0, 160.0)
 
     def __post_init__(self) -> None:
-        check_types(self)
-        for name in ("resistance", "tau_mem", "push"):
-            self._require(name, 0 <= getattr(self, name) < math.inf, "a finite value >= 0")
-        for name in ("mean_rate", "floor"):
-            self._require(name, 0 < getattr(self, name) < math.inf, "a finite value > 0")
+        super().__post_init__()
         for name in ("resistance_bounds", "tau_mem_bounds"):
-            bounds = tuple(getattr(self, name))
-            object.__setattr__(self, name, bounds)
-            good = len(bounds) == 2 and 0 < bounds[0] <= bounds[1] < math.inf
-            self._require(name, good, "two finite values, 0 < low <= high")
+            low, high = getattr(self, name)
+            self.require(name, (low, high), low <= high, "low <= high")
 
     @property
     def tuned(self) -> tuple[str, ...]:

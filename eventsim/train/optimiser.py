@@ -46,14 +46,14 @@ al. (2018), Averaging weights leads to wider optima and better generalization, U
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, beside, namespace, to_host
-from eventsim.entries import check_types
+from eventsim.entries import Above0, NotNegative, Settings
 from eventsim.errors import ParameterError, ShapeError, StorageError
 from eventsim.network import Network
 from eventsim.train.dale import NeuronSigns
@@ -78,7 +78,7 @@ THRESHOLD_MARGIN = 0.05  # keeps V_r - theta, a denominator of the restart, away
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearningRates:
+class LearningRates(Settings):
     """Rates of the four groups of parameters, each >= 0 in the unit in which it is trained.
 
     Attributes
@@ -93,22 +93,14 @@ class LearningRates:
         Delays and refractory times, in ms.
     """
 
-    weights: float = 1e-2
-    taus: float = 2e-2
-    intrinsic: float = 5e-3
-    delays: float = 2e-2
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        for name, value in asdict(self).items():
-            if not (value >= 0 and math.isfinite(value)):
-                raise ParameterError(
-                    f"LearningRates: {name} is {value}, expected a finite value >= 0."
-                )
+    weights: NotNegative = 1e-2
+    taus: NotNegative = 2e-2
+    intrinsic: NotNegative = 5e-3
+    delays: NotNegative = 2e-2
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdamSettings:
+class AdamSettings(Settings):
     """Constants of :class:`AdamW`.
 
     Attributes
@@ -129,29 +121,13 @@ class AdamSettings:
     """
 
     rates: LearningRates = field(default_factory=LearningRates)
-    weight_decay: float = 0.0
-    clip_norm: float = math.inf
-    max_delay: float = math.inf
+    weight_decay: NotNegative = 0.0
+    clip_norm: Above0 = math.inf
+    max_delay: Above0 = math.inf
     dale: bool = False
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        if not self.weight_decay >= 0:
-            raise ParameterError(
-                f"AdamSettings: weight_decay is {self.weight_decay}, expected a value >= 0."
-            )
-        if not self.clip_norm > 0:
-            raise ParameterError(
-                f"AdamSettings: clip_norm is {self.clip_norm}, expected a value > 0; infinity "
-                "switches clipping off."
-            )
-        if not self.max_delay > 0:
-            raise ParameterError(
-                f"AdamSettings: max_delay is {self.max_delay}, expected a value > 0 (ms)."
-            )
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ LONG = "9" * 100_000
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("augmentation.jitter=x", "jitter is 'x', expected a number"),
+        ("augmentation.jitter=x", "jitter is 'x', expected a finite number"),
         ("augmentation.sensor_size=3", "sensor_size is 3, expected a list"),
-        ("spikl.floor=[]", "floor is [], expected a number"),
-        ("rates.weights={}", "weights is {}, expected a number"),
+        ("spikl.floor=[]", "floor is [], expected a finite number"),
+        ("rates.weights={}", "weights is {}, expected a finite number"),
         ("tail=1e308", "tail is 1e+308, expected 0 .. 1e+09"),
         ("gain=[1]", "gain is [1], expected a number"),
         ("loss=[]", "loss is [], expected one of"),
