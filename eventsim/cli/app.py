@@ -28,6 +28,7 @@ from eventsim.cli.options import (
     ThreadsOption,
 )
 from eventsim.cli.report_app import report
+from eventsim.cli.schema import schema_command
 from eventsim.cli.terminal import Guarded, emit_json, guarded
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ app.command("import", rich_help_panel="Use")(import_command)
 app.command(rich_help_panel="Use")(cost)
 app.command("map", rich_help_panel="Use")(map_command)
 app.command(rich_help_panel="Use")(report)
+app.command("schema", rich_help_panel="Use")(schema_command)
 
 
 def _version(wanted: bool) -> None:

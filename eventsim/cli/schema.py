@@ -1,0 +1,48 @@
+"""The command ``eventsim schema``: what a file may hold, for editors and other programs."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import typer
+
+from eventsim.cli.terminal import emit_json
+
+FileKind = Literal["recipe", "task", "chip", "network", "train"]
+
+
+def schema_command(
+    kind: Annotated[FileKind, typer.Argument(metavar="KIND", help="Which file or table.")],
+) -> None:
+    """The JSON schema of recipes, tasks and chips, and of their tables [network] and [train].
+
+    Editors check and complete TOML files by it. Bounds that only several keys together can break
+    are not in it; the commands check these too.
+
+    [bold]Examples[/bold]
+
+    eventsim schema recipe > recipe.schema.json
+    """
+    emit_json(schema_of(kind))
+
+
+def schema_of(kind: FileKind) -> dict[str, Any]:
+    """The schema, with the lines ``format`` and ``version`` of files."""
+    from eventsim.chips import Chip
+    from eventsim.entries import schema
+    from eventsim.experiment.recipe import Recipe, Task
+    from eventsim.runs.networks import NetworkSettings
+    from eventsim.train import TrainConfig
+
+    tables: dict[FileKind, Callable[..., Any]] = {
+        "recipe": Recipe,
+        "task": Task,
+        "chip": Chip,
+        "network": NetworkSettings,
+        "train": TrainConfig,
+    }
+    found = schema(tables[kind])
+    if kind in ("recipe", "task", "chip"):
+        lines = {"format": {"const": f"eventsim-{kind}"}, "version": {"const": 1}}
+        found["properties"] = lines | found["properties"]
+        found["required"] = [*lines, *found["required"]]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found
