@@ -6,6 +6,8 @@
 >>> grads = es.backward(net, tape, loss)                                # doctest: +SKIP
 """
 
+from typing import TYPE_CHECKING, Any
+
 from eventsim.adjoint import (
     GradCheck,
     Gradients,
@@ -27,6 +29,7 @@ from eventsim.engine import (
 )
 from eventsim.events import EventStream, SpikeTape, SpikeTrains, concatenate, merge
 from eventsim.network import (
+    Answer,
     Convolution,
     Decision,
     DistanceLateral,
@@ -40,9 +43,13 @@ from eventsim.network import (
     self_recurrent,
 )
 
+if TYPE_CHECKING:
+    from eventsim.train import predict
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "Convolution",
     "Decision",
     "DistanceLateral",
@@ -66,6 +73,7 @@ __all__ = [
     "gradcheck",
     "merge",
     "place",
+    "predict",
     "readout_integral",
     "readout_voltage",
     "rsnn",
@@ -75,3 +83,12 @@ __all__ = [
     "simulate_chunk",
     "simulate_chunks",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # It needs training's losses, which simulation alone does without.
+    if name == "predict":
+        from eventsim.train import predict
+
+        return predict
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

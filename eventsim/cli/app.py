@@ -363,7 +363,9 @@ def demo(
 
 @app.command(rich_help_panel="Use")
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder of a finished run, or a network file.")
+    ],
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="The run's own data set by default.")
     ] = None,
@@ -384,6 +386,8 @@ def evaluate(
     eventsim evaluate runs/demo
 
     eventsim evaluate runs/demo --network selected --json
+
+    eventsim evaluate net.npz fsdd
     """
     from eventsim.cli import use_commands as command
 
@@ -411,6 +415,8 @@ def simulate(
 ) -> None:
     """Run a network on events: spikes and synaptic events by population, and the time it took.
 
+    A trained network runs on after every recording as in training, and its answers are shown.
+
     [bold]Examples[/bold]
 
     eventsim simulate runs/demo spoken_digits --samples 10 --out tape.npz
@@ -421,7 +427,6 @@ def simulate(
 
     command.set_threads(threads, backend)
     stream = command.find_events(events, split=split, samples=samples)
-    stream = command.heard_by(net, stream)
     found = command.simulate_events(
         net, stream, out=out, backend=backend or "auto", precision=precision
     )

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
-from eventsim.cli.runs import RunSettings, heard_by
+from eventsim.cli.runs import RunSettings
 from eventsim.cli.sources import Split, find_events, find_network, some_events
 from eventsim.cli.terminal import print_table, say_backend
 from eventsim.cli.train_command import set_threads
@@ -44,10 +44,10 @@ class Wish:
 def find_stream(net: Path, events: str | None, *, split: Split, samples: int | None) -> EventStream:
     """The events that were named, or those of the run's own data set."""
     if events is not None:
-        return heard_by(net, find_events(events, split=split, samples=samples))
+        return find_events(events, split=split, samples=samples)
     if not net.is_dir():
         raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
-    return heard_by(net, some_events(RunSettings.load(net).data.part(split), samples))
+    return some_events(RunSettings.load(net).data.part(split), samples)
 
 
 def price(
@@ -64,7 +64,7 @@ def price(
     tape = simulate(network, stream, backend=backend)
     widths = Widths(weight=wish.weight_bits)
     costs = run_costs(network, tape, chips, step_ms=wish.step_ms, widths=widths)
-    dense = find_dense(network, stream, wish)
+    dense = find_dense(network, tape.stream, wish)
     if figure is not None:
         _draw(figure, costs.reports, dense, net)
     return {

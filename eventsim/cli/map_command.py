@@ -10,7 +10,7 @@ import typer
 from matplotlib.figure import Figure
 
 from eventsim.chips import Chip, load_chip
-from eventsim.cli.runs import RunSettings, heard_by, load_config
+from eventsim.cli.runs import RunSettings, load_config
 from eventsim.cli.sources import Split, find_data, find_events, find_network
 from eventsim.cli.terminal import print_table, say, say_backend
 from eventsim.cli.train_command import set_threads
@@ -84,12 +84,12 @@ def find_recordings(
         raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
     if events is not None and (events.endswith(".npz") or config is None):
         stream = find_events(events, split=split, samples=samples)
-        return Recordings(heard_by(net, stream), None, None)
+        return Recordings(stream, None, None)
     source = RunSettings.load(net).data if events is None else find_data(events)
     data = source.part(split)
     if samples is not None:
         data = data.subset(spread(data.labels, samples))
-    return Recordings(heard_by(net, data.stream[:]), data, config)
+    return Recordings(data.stream[:], data, config)
 
 
 def map_run(net: Path, data: Recordings, wish: Wish) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def map_run(net: Path, data: Recordings, wish: Wish) -> dict[str, Any]:
         "files": [],
     }
     if wish.out is not None:
-        found["files"] = _write(network, data.stream, best, study, wish.out, wish.sanafe_ms)
+        found["files"] = _write(network, tape.stream, best, study, wish.out, wish.sanafe_ms)
     return found
 
 

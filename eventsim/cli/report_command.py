@@ -74,7 +74,7 @@ def report(place: Path, wish: Wish) -> dict[str, Any]:
         data=_words(place, wish),
         command=wish.command,
         net=net,
-        stream=data.stream,
+        stream=tape.stream,
         rates=firing_rates(tape),
         run=run,
         priced=priced,

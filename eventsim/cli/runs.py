@@ -22,7 +22,7 @@ from eventsim.cli.sources import majority_guess
 from eventsim.engine import describe_backend
 from eventsim.entries import check_types, parse_json_lines, read_json, read_text, read_toml
 from eventsim.errors import ParameterError, StorageError
-from eventsim.events import AnyDataset, EventStream
+from eventsim.events import AnyDataset
 from eventsim.network import Network
 from eventsim.report import Checked, RunRecord, write_report
 from eventsim.runs.data import DataSettings
@@ -40,7 +40,6 @@ from eventsim.train import (
     train,
 )
 from eventsim.train.choice import output_kind, output_size
-from eventsim.train.evaluation import heard
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,6 @@ class RunSettings:
 def load_config(folder: Path) -> TrainConfig:
     """The TrainConfig of a run."""
     return TrainConfig.from_dict(read_object(folder / "config.json"))
-
-
-def heard_by(net: Path, stream: EventStream) -> EventStream:
-    """Recordings as the network of a run hears them, with its tail; a file alone says nothing."""
-    return heard(stream, load_config(net)) if net.is_dir() else stream
 
 
 def holds_run(folder: Path) -> bool:

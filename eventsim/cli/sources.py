@@ -11,7 +11,9 @@ from eventsim.events import AnyDataset, EventStream
 from eventsim.events.labelled import spread
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
-from eventsim.train import load_network
+from eventsim.runs.files import read_json
+from eventsim.train import TrainConfig, load_network
+from eventsim.train.choice import answer_of
 
 Split = str
 
@@ -41,7 +43,11 @@ def find_network(place: Path, *, which: str = "last") -> Network:
                 f"{place}: holds no {file.name}. It is no run, or one that is not finished: "
                 f"continue it with: eventsim train --resume --out {place}"
             )
-        return load_network(file)
+        net = load_network(file)
+        if net.answer is None:  # of an older version, whose settings say how it answers
+            values = read_json(place / "config.json")
+            net.set_answer(answer_of(TrainConfig.from_dict(values.get("train", values)), ()))
+        return net
     return load_network(place)
 
 

@@ -1,6 +1,7 @@
 """``eventsim evaluate`` and ``eventsim simulate``."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,18 +10,21 @@ from typing import Any
 import numpy as np
 import typer
 
-from eventsim.cli.runs import RunSettings, heard_by, load_config
+from eventsim.cli.runs import RunSettings, load_config
 from eventsim.cli.sources import Split, find_data, find_events, find_network
 from eventsim.cli.terminal import label_error_row, percent, say_backend, show_table
 from eventsim.cli.train_command import set_threads, with_precision
 from eventsim.engine import Precision, simulate
-from eventsim.events import EventStream
+from eventsim.errors import DataError
+from eventsim.events import EventStream, SpikeTape
+from eventsim.network import Network
 from eventsim.train import evaluate
+from eventsim.train.choice import config_of
+from eventsim.train.prediction import read_answers
 
 __all__ = [
     "evaluate_run",
     "find_events",
-    "heard_by",
     "set_threads",
     "show_evaluation",
     "show_simulation",
@@ -28,6 +32,7 @@ __all__ = [
 ]
 
 MS_PER_S = 1000.0
+MOST_ANSWERS = 20  # classes in the table of a simulation
 
 
 def evaluate_run(
@@ -39,19 +44,27 @@ def evaluate_run(
     which: str,
     backend: str | None,
 ) -> dict[str, Any]:
-    """Evaluate a network of a run on a split of ``data``, or of the run's own data set."""
+    """Evaluate a network on a split of ``data``, or of the run's own data set.
+
+    A run is evaluated by its settings, a network file by the network's own answer.
+    """
+    if data is None and not run.is_dir():
+        raise DataError(f"DATA is missing: {run} is no folder of a run, so name a data set.")
     net = find_network(run, which=which)
-    config = load_config(run)
+    source = find_data(data, file) if data is not None else RunSettings.load(run).data
+    recordings = source.part(split)
+    if run.is_dir():
+        config = load_config(run)
+    else:
+        config = config_of(net, str(run), recordings.class_names)
     if backend is not None:
         config = replace(config, **with_precision({"backend": backend}))
     runs_on = say_backend(config.backend)
-    source = find_data(data, file) if data is not None else RunSettings.load(run).data
-    recordings = source.part(split)
     began = time.perf_counter()
     found = evaluate(net, recordings, config)
     return {
         "run": str(run),
-        "network": which,
+        "network": which if run.is_dir() else None,
         "data": source.name,
         "split": split,
         "samples": found.n_samples,
@@ -70,7 +83,8 @@ def evaluate_run(
 
 def show_evaluation(found: Mapping[str, Any]) -> None:
     """An evaluation as tables."""
-    title = f"{found['run']} ({found['network']}) on {found['data']}, {found['split']}"
+    which = "" if found["network"] is None else f" ({found['network']})"
+    title = f"{found['run']}{which} on {found['data']}, {found['split']}"
     rows = [
         ["accuracy", percent(found["accuracy"])],
         ["loss", f"{found['loss']:.4f}"],
@@ -113,7 +127,7 @@ def simulate_events(
     seconds = time.perf_counter() - began
     if out is not None:
         tape.save(out)
-    duration = float(stream.duration.sum()) / MS_PER_S
+    duration = float(tape.stream.duration.sum()) / MS_PER_S
     return {
         "samples": stream.n_samples,
         "input_events": stream.n_events,
@@ -127,6 +141,7 @@ def simulate_events(
             for name in tape.names
         },
         "synaptic_events": dict(tape.synaptic_events),
+        "answers": _answers(network, tape),
         "seconds": seconds,
         "preparation_seconds": preparation,
         "backend": tape.backend,
@@ -134,6 +149,15 @@ def simulate_events(
         "precision": tape.precision,
         "tape": None if out is None else str(out),
     }
+
+
+def _answers(net: Network, tape: SpikeTape) -> list[str] | None:
+    """Name of the class that is answered to every recording; None if the network has no answer."""
+    answer = net.answer
+    # A string of words without the names of the classes says nothing.
+    if answer is None or (answer.rule == "ctc" and not answer.class_names):
+        return None
+    return list(read_answers(net, tape).names)
 
 
 def show_simulation(found: Mapping[str, Any]) -> None:
@@ -156,6 +180,10 @@ def show_simulation(found: Mapping[str, Any]) -> None:
     total = sum(found["synaptic_events"].values())
     projections = [[name, f"{number:,}"] for name, number in found["synaptic_events"].items()]
     show_table("Synaptic events", ["projection", "events"], [*projections, ["all", f"{total:,}"]])
+    if found["answers"] is not None:
+        counts = Counter(found["answers"]).most_common(MOST_ANSWERS)
+        rows = [[name, f"{number:,}"] for name, number in counts]
+        show_table("Most frequent answers", ["class", "recordings"], rows)
     typer.echo(
         f"{found['seconds']:.3f} s on backend {found['backend']}, {found['precision']} precision "
         f"({found['preparation_seconds']:.1f} s to prepare it)"

@@ -10,7 +10,8 @@ from eventsim.clocked.config import ClockedConfig
 from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.network import ClockedNetwork
 from eventsim.events import AnyDataset
-from eventsim.train.evaluation import check_fit, heard
+from eventsim.events.transforms import extend
+from eventsim.train.evaluation import check_fit
 from eventsim.train.regularise import MS_PER_S
 
 
@@ -64,7 +65,7 @@ def evaluate_clocked(
     longest_first = np.argsort(-data.stream.duration, kind="stable")
     for index in data.stream.batches(config.train.batch_size, order=longest_first):
         batch = data[index]
-        stream = heard(batch.stream, config.train)
+        stream = extend(batch.stream, config.train.tail)
         done = run(clocked, stream, precision=config.train.precision, clip=config.clip)
         outcome = config.loss()(done, batch.labels)
         predicted = outcome.logits.argmax(axis=1)

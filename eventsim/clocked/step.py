@@ -12,10 +12,10 @@ from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.losses import ClockedOutcome
 from eventsim.clocked.network import ClockedNetwork
 from eventsim.events import Dataset
+from eventsim.events.transforms import extend
 from eventsim.network import Network
 from eventsim.train import RateBand, augment, lift_silent
 from eventsim.train.checkpoint import Metrics, RunState
-from eventsim.train.evaluation import heard
 from eventsim.train.optimiser import STABLE_FRACTION, Pace
 from eventsim.train.regularise import MS_PER_S
 
@@ -53,7 +53,7 @@ def train_batch(
     longest_first = np.argsort(-stream.duration, kind="stable")
     stream, labels = stream[longest_first], batch.labels[longest_first]
     seconds = float(stream.duration.sum()) / MS_PER_S
-    asked = heard(stream, train)
+    asked = extend(stream, train.tail)
     done = run(clocked, asked, precision=train.precision, clip=config.clip, keep=True)
     outcome = config.loss()(done, labels)
     counts = spike_counts(done)

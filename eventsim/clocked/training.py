@@ -31,11 +31,12 @@ from eventsim.train.checkpoint import (
     Metrics,
     Origin,
     RunState,
-    digest,
     digest_of_data,
+    digest_of_network,
     load_checkpoint,
     save_checkpoint,
 )
+from eventsim.train.choice import answer_of
 from eventsim.train.evaluation import check_fit
 from eventsim.train.loop import Callback, Draw
 
@@ -130,11 +131,12 @@ def train_clocked(
     fraction = config.train.validation_fraction
     seed = int(np.random.default_rng([config.train.seed, Draw.SPLIT]).integers(2**32))
     kept, held_out = stratified_split(data.labels, fraction=fraction, seed=seed)
-    origin = Origin(config.to_dict(), digest(net.to_arrays()), digest_of_data(data))
+    origin = Origin(config.to_dict(), digest_of_network(net), digest_of_data(data))
     parts = data.subset(kept), data.subset(held_out)
     home = None if folder is None else Path(folder)
     this = _Run(config, *parts, home, origin, callback)
     state = _begin(this, start, resume=resume)
+    state.set_answer(answer_of(config.train, data.class_names))
     clocked = ClockedNetwork(state.net, config.dt)
     while state.epoch < config.train.epochs:
         _train_epoch(this, clocked, state)

@@ -77,7 +77,8 @@ def simulate_chunk(
     Parameters
     ----------
     net
-        As :func:`eventsim.simulate`; not to be changed between chunks.
+        As :func:`eventsim.simulate`; not to be changed between chunks. Its tail has no effect: a
+        last chunk without events, that ends later, is one.
     chunk
         Events from the end of the chunk before to ``chunk.duration``, in ms since the start of the
         recording; the same number of samples every time.

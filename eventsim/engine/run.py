@@ -12,6 +12,7 @@ from eventsim.engine.place import check_place, place_stream, place_tape
 from eventsim.engine.registry import get_backend
 from eventsim.errors import BackendError, NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.events.transforms import extend
 from eventsim.network import Network, Projection
 from eventsim.plan import Plan, Stage, make_plan
 
@@ -20,11 +21,14 @@ def simulate(
     net: Network,
     stream: EventStream,
     *,
+    tail: float | None = None,
     backend: str = "auto",
     precision: Precision = "double",
     resident: bool = False,
 ) -> SpikeTape:
     """Run ``net`` on every sample of ``stream``.
+
+    A network that was trained to run on after a recording does so: see ``tail``.
 
     Parameters
     ----------
@@ -33,6 +37,10 @@ def simulate(
         layer.
     stream
         Its channels are the neurons of the network's input population.
+    tail
+        ms of silence after every sample, during which the network runs on. None: as the network's
+        answer says (``net.answer.tail``), 0 where it has none. The stream of the tape is the
+        extended one: to run it again, pass ``tail=0.0``.
     backend
         ``auto`` (``cuda`` where a device can be used, else ``cpu``), ``cuda``, ``cpu``,
         ``reference``, or the name of a registered one.
@@ -57,6 +65,9 @@ def simulate(
             f"simulate: the stream is {type(stream).__name__}, expected an EventStream: of arrays "
             "EventStream(times, channels, offsets, ...), of a file EventStream.load(path)."
         )
+    if tail is None:
+        tail = 0.0 if net.answer is None else net.answer.tail
+    stream = extend(stream, tail)
     plan, engine = make_plan(net), get_backend(backend)
     check_run(net, plan, stream, precision)
     check_place(net, engine)

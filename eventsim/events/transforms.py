@@ -199,7 +199,7 @@ def mix(
 
 
 def extend(stream: EventStream, time: float) -> EventStream:
-    """Let each sample last ``time`` ms longer. Shares the arrays of events.
+    """Let each sample last ``time`` ms longer. Shares the arrays of events; 0 changes nothing.
 
     Raises
     ------
@@ -208,6 +208,8 @@ def extend(stream: EventStream, time: float) -> EventStream:
     """
     if not 0 <= time < np.inf:
         raise ParameterError(f"extend: time is {time} ms, expected a finite value >= 0.")
+    if time == 0:
+        return stream
     return EventStream(
         stream.times,
         stream.channels,

@@ -39,7 +39,6 @@ from eventsim.runs.networks import NetworkSettings
 from eventsim.train import TrainConfig, TrainResult, evaluate, train
 from eventsim.train.config import with_defaults
 from eventsim.train.counting import count_trained
-from eventsim.train.evaluation import heard
 from eventsim.train.loop import Callback
 
 SETTINGS, RESULT, ERROR = "run.json", "result.json", "error.txt"
@@ -194,8 +193,13 @@ def operations_per_inference(
     """
     operations = updates = 0
     for index in data.stream.batches(config.batch_size):
-        stream = heard(data[index].stream, config)
-        tape = simulate(net, stream, backend=config.backend, precision=config.precision)
+        tape = simulate(
+            net,
+            data[index].stream,
+            tail=config.tail,
+            backend=config.backend,
+            precision=config.precision,
+        )
         found = count(net, tape)
         operations += sum(int(events.sum()) for events in found.synaptic_events.values())
         updates += sum(int(times.sum()) for times in found.membrane_updates.values())

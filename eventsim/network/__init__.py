@@ -1,5 +1,6 @@
 """Networks as plain descriptions: populations, projections, the builders."""
 
+from eventsim.network.answer import Answer
 from eventsim.network.convolution import Convolution
 from eventsim.network.convolutional import convolutional
 from eventsim.network.decision import Decision
@@ -10,6 +11,7 @@ from eventsim.network.rsnn import rsnn
 from eventsim.network.scsr import scsr
 
 __all__ = [
+    "Answer",
     "Convolution",
     "Decision",
     "DistanceLateral",

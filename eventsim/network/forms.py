@@ -17,6 +17,7 @@ from eventsim.network.parts import PARAMETERS, PopulationKind, ProjectionKind
 
 # Before the keys of groups in files; no population or projection is called so.
 SHARED = "->shared."
+ANSWER = "answer"  # key of the JSON that says how the network answers, if anything does
 LARGEST = np.iinfo(np.int32).max  # neurons of a population, numbered in 32 bits
 LONGEST_NAME = 1000  # characters
 

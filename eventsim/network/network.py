@@ -10,10 +10,12 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Array, Floats, beside, namespace, to_host
+from eventsim.entries import Entry, parse_json
 from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events.doors import whole_array
+from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
-from eventsim.network.forms import SHARED, check_network, read_structure
+from eventsim.network.forms import ANSWER, SHARED, check_network, read_structure
 from eventsim.network.parts import (
     PARAMETERS,
     Population,
@@ -37,6 +39,7 @@ class Network:
         self._projections: dict[str, Projection] = {}
         self._shared: dict[str, Sharing] = {}
         self._decision: Decision | None = None
+        self._answer: Answer | None = None
 
     @property
     def populations(self) -> Mapping[str, Population]:
@@ -170,6 +173,8 @@ class Network:
     ) -> None:
         """Put a linear decision behind a readout, in place of one that is there.
 
+        An answer (:meth:`set_answer`) that no longer fits goes.
+
         Parameters
         ----------
         readout
@@ -190,6 +195,30 @@ class Network:
         for key in self._decision.parameters if self._decision is not None else ():
             self._shared.pop(key, None)
         self._decision = decision
+        try:
+            self.set_answer(self._answer)
+        except (NetworkError, ShapeError):
+            self._answer = None
+
+    @property
+    def answer(self) -> Answer | None:
+        """How the network answers, or None; see :meth:`set_answer`."""
+        return self._answer
+
+    def set_answer(self, answer: Answer | None) -> None:
+        """Say how the network answers, in place of what was said before; None for nothing.
+
+        Training does so; copies and files keep it. :func:`eventsim.simulate` lets the network run
+        on for ``answer.tail`` ms, :func:`eventsim.predict` answers by it.
+
+        Raises
+        ------
+        NetworkError, ShapeError
+            The network has no such population, or too few neurons for the classes.
+        """
+        if answer is not None:
+            answer.check(self._populations, self._decision)
+        self._answer = answer
 
     def refuse_decision(self, where: str, what: str) -> None:
         """Raise NetworkError if there is a decision, which ``where`` cannot take along."""
@@ -270,6 +299,7 @@ class Network:
         net._projections = {name: p.map(convert) for name, p in self._projections.items()}
         net._shared = dict(self._shared)
         net._decision = None if self._decision is None else self._decision.map(convert)
+        net._answer = self._answer
         return net
 
     def to_host(self) -> "Network":
@@ -297,6 +327,8 @@ class Network:
             if projection.kind == "sparse":
                 arrays[f"{projection.name}.indices"] = projection.weights.indices
                 arrays[f"{projection.name}.indptr"] = projection.weights.indptr
+        if self._answer is not None:
+            arrays[ANSWER] = np.array(json.dumps(self._answer.to_dict()))
         return arrays | {f"{SHARED}{key}": one.groups for key, one in self._shared.items()}
 
     @classmethod
@@ -316,6 +348,9 @@ class Network:
                 net.decide(structure.decision, weights, bias=bias)
             for key in [key for key in arrays if key.startswith(SHARED)]:
                 net.share(key.removeprefix(SHARED), arrays[key])
+            if ANSWER in arrays:
+                said = parse_json(str(arrays[ANSWER]), "Network: the answer", StorageError)
+                net.set_answer(Answer.from_entry(Entry("Network: the answer", said, StorageError)))
         except KeyError as error:
             raise StorageError(f"Network: the description lacks {error}.") from error
         except EventSimError:
@@ -359,4 +394,7 @@ class Network:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{p.name}: {p.size}" for p in self._populations.values())
         behind = "" if self._decision is None else f", decision behind {self._decision.readout}"
+        if self._answer is not None:
+            behind += f", answers by {self._answer.rule} of {self._answer.population}"
+            behind += f", tail {self._answer.tail:g} ms" if self._answer.tail else ""
         return f"Network({{{sizes}}}, projections {list(self._projections)}{behind})"

@@ -22,7 +22,6 @@ from eventsim.report.style import (
 )
 from eventsim.train import TrainConfig
 from eventsim.train.choice import make_loss
-from eventsim.train.evaluation import heard
 from eventsim.train.readouts import decision_behind
 
 N_SHOWN = 4
@@ -70,8 +69,9 @@ def choose(net: Network, test: AnyDataset, config: TrainConfig) -> Shown:
 
 
 def _run(net: Network, data: Dataset, config: TrainConfig) -> tuple[SpikeTape, NDArray[np.int64]]:
-    stream = heard(data.stream, config)
-    tape = simulate(net, stream, backend=config.backend, precision=config.precision)
+    tape = simulate(
+        net, data.stream, tail=config.tail, backend=config.backend, precision=config.precision
+    )
     return tape, make_loss(config, data.labels, data.class_names).predictions(net, tape)
 
 

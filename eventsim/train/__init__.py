@@ -14,6 +14,7 @@ from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRoss
 from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule, select
 from eventsim.train.parallel import ProcessGroup, connect
+from eventsim.train.prediction import Prediction, predict
 from eventsim.train.progress import RichProgress
 from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.regularise import RateBand, lift_silent
@@ -31,6 +32,7 @@ __all__ = [
     "LabelledEvents",
     "LearningRates",
     "NearMiss",
+    "Prediction",
     "ProcessGroup",
     "RateBand",
     "RichProgress",
@@ -52,6 +54,7 @@ __all__ = [
     "label_error_rate",
     "lift_silent",
     "load_network",
+    "predict",
     "save_network",
     "schedule",
     "select",

@@ -30,8 +30,8 @@ from eventsim.errors import EventSimError, StorageError
 from eventsim.events import AnyDataset, EventStream
 from eventsim.events.npz import Archive
 from eventsim.events.storage import read_arrays, write_arrays
-from eventsim.network import Network
-from eventsim.network.forms import check_network, read_structure
+from eventsim.network import Answer, Network
+from eventsim.network.forms import ANSWER, check_network, read_structure
 from eventsim.train.config import TrainConfig, with_defaults
 from eventsim.train.optimiser import AdamW, Pace, schedule, select
 
@@ -72,6 +72,12 @@ class RunState:
     sums: dict[str, float] = field(default_factory=dict)
     history: list[Metrics] = field(default_factory=list)
     busy: bool = False
+
+    def set_answer(self, answer: Answer) -> None:
+        """Say how its networks answer, which checkpoints of older versions do not."""
+        for net in (self.net, self.selected):
+            if net is not None:
+                net.set_answer(answer)
 
     def digest(self) -> str:
         """Hash of network, optimiser and place in the run, in hexadecimal."""
@@ -119,7 +125,7 @@ class Origin:
         settings = config.to_dict()
         # It decides when state is written, not what comes out.
         del settings["checkpoint_every"]
-        return cls(settings, digest(net.to_arrays()), digest_of_data(data))
+        return cls(settings, digest_of_network(net), digest_of_data(data))
 
     def digests(self) -> dict[str, str]:
         """A hash in hexadecimal of each part, by its name."""
@@ -250,6 +256,11 @@ def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> None
 def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Hash of arrays and their names, in hexadecimal."""
     return _hash({key: (a.dtype, a.shape, [a]) for key, a in arrays.items()})
+
+
+def digest_of_network(net: Network) -> str:
+    """:func:`digest` of structure and values; how the network answers is up to the settings."""
+    return digest({key: a for key, a in net.to_arrays().items() if key != ANSWER})
 
 
 def digest_of_data(data: AnyDataset) -> str:

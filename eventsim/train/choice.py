@@ -12,9 +12,9 @@ r"""Which loss a TrainConfig means, what it needs of a network, and strings of w
 ``ctc``                      :class:`CTC`                                        readout
 ===========================  ==================================================  ================
 
-For ``ctc`` the name of a class is what is said in it, words apart by blanks: "one two two". The
-readout has one neuron per word, in the order of the sorted words, and a last one for the blank. An
-answer that is no class at all has the number after the last class.
+The network that comes out answers by the rule of its loss (:mod:`eventsim.network.answer`), which
+also says what ``ctc`` takes for classes. An answer that is no class at all has the number after the
+last class.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
-from eventsim.errors import ParameterError
+from eventsim.entries import shown
+from eventsim.errors import DataError, NetworkError, ParameterError
 from eventsim.events import SpikeTape
-from eventsim.network import Network
-from eventsim.train.config import SPIKING_LOSSES, TrainConfig
+from eventsim.network import Answer, Network
+from eventsim.network.answer import SPIKING_RULES, VALUES, words_of
+from eventsim.train.config import RULES, TrainConfig
 from eventsim.train.ctc import CTC
 from eventsim.train.decode import String, edits, greedy_strings
 from eventsim.train.gradient import AnySeeds
@@ -98,16 +100,70 @@ def make_loss(
     return CrossEntropy(labels, readout=output, time_constant=tau, gain=gain)
 
 
+# Values of an answer, and what TrainConfig calls them.
+_CALLED = {
+    "time_constant": "time_constant",
+    "gain": "gain",
+    "rate": "target_rate",
+    "interval": "frame_interval",
+}
+
+
+def answer_of(config: TrainConfig, class_names: Sequence[str]) -> Answer:
+    """How a network answers that was trained by ``config`` on data of these classes."""
+    rule = RULES[config.loss]
+    values = {name: getattr(config, _CALLED[name]) for name in VALUES[rule]}
+    return Answer(
+        population=config.output,
+        rule=rule,
+        tail=config.tail,
+        class_names=tuple(class_names),
+        **values,
+    )
+
+
+def config_of(net: Network, who: str, class_names: Sequence[str] = ()) -> TrainConfig:
+    """Settings by which a network is asked as its own answer says.
+
+    Parameters
+    ----------
+    net
+        The network.
+    who
+        Asks; for messages.
+    class_names
+        Of the data; empty if they do not matter.
+
+    Raises
+    ------
+    NetworkError, DataError
+        The network has no answer, or one of other classes than the data.
+    """
+    answer = net.answer
+    if answer is None:
+        raise NetworkError(
+            f"{who}: the network has no answer: it was not trained by eventsim. Say how it answers "
+            "by net.set_answer(es.Answer(rule=..., population=...))."
+        )
+    own, asked = list(answer.class_names), list(class_names)
+    if own and asked and own != asked:
+        raise DataError(
+            f"{who}: the data has the classes {shown(asked)}, the network answers with "
+            f"{shown(own)}. Take data of the same classes in the same order, or pass a config."
+        )
+    values: dict[str, Any] = {_CALLED[name]: getattr(answer, name) for name in VALUES[answer.rule]}
+    loss: Any = next(loss for loss, rule in RULES.items() if rule == answer.rule)
+    return TrainConfig(loss=loss, output=answer.population, tail=answer.tail, **values)
+
+
 def output_kind(loss: str) -> Literal["readout", "spiking"]:
     """Kind of the population that answers."""
-    return "spiking" if loss in SPIKING_LOSSES else "readout"
+    return "spiking" if RULES[loss] in SPIKING_RULES else "readout"
 
 
 def output_size(config: TrainConfig, class_names: Sequence[str]) -> int:
     """Neurons that the output needs."""
-    if config.loss == "ctc":
-        return len(words_of(class_names)) + 1
-    return len(class_names)
+    return answer_of(config, class_names).n_outputs
 
 
 def answer_count(config: TrainConfig, class_names: Sequence[str], net: Network) -> int:
@@ -121,11 +177,6 @@ def n_logits(config: TrainConfig, net: Network) -> int:
     if decision is not None:
         return decision.n_classes
     return net.populations[config.output].size
-
-
-def words_of(class_names: Sequence[str]) -> list[str]:
-    """All words of the names, sorted."""
-    return sorted({word for name in class_names for word in name.split()})
 
 
 def strings_of(class_names: Sequence[str]) -> list[String]:

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from eventsim.arrays import Precision
 from eventsim.entries import check_types, shown
 from eventsim.errors import ParameterError
+from eventsim.network.answer import LONGEST_TAIL, VALUES, Rule
 from eventsim.train.augment import Augmentation
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.optimiser import INTRINSIC, AdamSettings, LearningRates
@@ -37,7 +38,6 @@ LossName = Literal[
     "van_rossum",
     "ctc",
 ]
-SPIKING_LOSSES: tuple[str, ...] = ("first_spike", "spike_count", "van_rossum")
 # Those that read a linear decision behind a readout.
 DECIDING_LOSSES: tuple[str, ...] = ("cross_entropy_maximum", "cross_entropy_last")
 # Those that take shares of classes, which smoothed and mixed labels are.
@@ -48,7 +48,16 @@ SHARING_LOSSES: tuple[str, ...] = (
     "first_spike",
     "spike_count",
 )
-LONGEST_TAIL = 1e9  # ms; the largest time of the conformance cases, told apart to 1e-7 ms
+# How a network that a loss trained answers.
+RULES: Mapping[str, Rule] = {
+    "cross_entropy": "integral",
+    "cross_entropy_maximum": "maximum",
+    "cross_entropy_last": "last",
+    "first_spike": "first_spike",
+    "spike_count": "spike_count",
+    "van_rossum": "van_rossum",
+    "ctc": "ctc",
+}
 
 _NESTED: tuple[tuple[str, Any], ...] = (
     ("rates", LearningRates),
@@ -76,8 +85,9 @@ class TrainConfig:
     validation_fraction
         Share of every class of the training data that is held out, in [0, 1).
     tail
-        ms of silence during which the network runs on after every recording, whatever evaluates
-        it by these settings: at least the longest delay, if what was heard last is to count.
+        ms of silence during which the network runs on after every recording: at least the longest
+        delay, if what was heard last is to count. The trained network keeps it as part of its
+        ``answer``.
     loss
         One of the table in :mod:`eventsim.train.choice`: ``cross_entropy`` on the readout's
         weighted integral, its maximum or its last value; ``first_spike``, ``spike_count`` or
@@ -234,9 +244,7 @@ class TrainConfig:
 
     def loss_time_constant(self) -> float:
         """``time_constant`` in ms, or the default of the loss."""
-        default = {"first_spike": 10.0, "spike_count": 10.0, "van_rossum": 30.0}.get(
-            self.loss, 300.0
-        )
+        default = VALUES[RULES[self.loss]].get("time_constant", 300.0)
         return default if self.time_constant is None else self.time_constant
 
     def learns_from_misses(self) -> bool:

@@ -8,18 +8,11 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints, to_host
 from eventsim.engine import place, simulate
-from eventsim.errors import DataError, NetworkError, ShapeError
+from eventsim.errors import DataError
 from eventsim.events import AnyDataset, Dataset, EventStream, SpikeTape
-from eventsim.events.transforms import extend
-from eventsim.network import Decision, Network
-from eventsim.train.choice import (
-    answer_count,
-    make_loss,
-    output_kind,
-    output_size,
-    strings_of,
-)
-from eventsim.train.config import DECIDING_LOSSES, TrainConfig
+from eventsim.network import Network
+from eventsim.train.choice import answer_count, answer_of, config_of, make_loss, strings_of
+from eventsim.train.config import TrainConfig
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
 
@@ -77,6 +70,7 @@ def evaluate(
         The recordings, in memory or in a file; not augmented.
     config
         Gives the loss, the output population, the tail, the batch size, backend and precision.
+        None: as the network's own answer says, with the defaults of the others.
     group
         Processes that divide the batches among them; each gets the whole result, with the same
         bits as one process alone.
@@ -84,11 +78,14 @@ def evaluate(
     Raises
     ------
     DataError, NetworkError, ShapeError
-        If there are no recordings, or the network's output does not fit loss or classes.
+        If there are no recordings, or the network's output does not fit loss or classes; without
+        ``config`` if the network has no answer, or other classes than the data.
     PeerError
         Another process of the group failed.
     """
-    config, group = config or TrainConfig(), group or ProcessGroup()
+    if config is None:
+        config = config_of(net, "evaluate", data.class_names)
+    group = group or ProcessGroup()
     check_fit(net, data, config)
     net = place(net, backend=config.backend)
     batches = list(data.stream.batches(config.batch_size))
@@ -154,16 +151,12 @@ def run_resident(net: Network, stream: EventStream, config: TrainConfig) -> Spik
     """A run as ``config`` says, whose spikes stay on the device."""
     return simulate(
         net,
-        heard(stream, config),
+        stream,
+        tail=config.tail,
         backend=config.backend,
         precision=config.precision,
         resident=True,
     )
-
-
-def heard(stream: EventStream, config: TrainConfig) -> EventStream:
-    """Recordings as a network hears them: each followed by the tail of ``config``."""
-    return extend(stream, config.tail) if config.tail else stream
 
 
 def spiking_names(net: Network) -> list[str]:
@@ -175,41 +168,4 @@ def check_fit(net: Network, data: AnyDataset, config: TrainConfig) -> None:
     """Raise if data, network and loss cannot work together."""
     if not len(data):
         raise DataError("The data holds no recordings, expected at least one.")
-    output = net.populations.get(config.output)
-    wanted = output_kind(config.loss)
-    if output is None or output.kind != wanted:
-        came = "no such population" if output is None else f"of kind {output.kind!r}"
-        raise NetworkError(
-            f"Output {config.output!r}: {came}, the loss {config.loss!r} expects a population of "
-            f"kind {wanted!r}. The network has "
-            f"{ {name: p.kind for name, p in net.populations.items()} }."
-        )
-    if net.decision is not None:
-        _check_decision(net.decision, data, config)
-        return
-    needed, exact = output_size(config, data.class_names), True
-    if config.loss == "ctc":
-        wish = f"{needed}, one per word and one for the blank"
-    else:
-        wish, exact = f"at least {needed}, one per class", False
-    if output.size < needed or (exact and output.size > needed):
-        raise ShapeError(f"Output {config.output!r}: has {output.size} neurons, expected {wish}.")
-
-
-def _check_decision(decision: Decision, data: AnyDataset, config: TrainConfig) -> None:
-    if decision.readout != config.output:
-        raise NetworkError(
-            f"Decision: is behind {decision.readout!r}, expected the output {config.output!r}. Set "
-            "TrainConfig(output=...), or decide() behind the output."
-        )
-    if config.loss not in DECIDING_LOSSES:
-        raise NetworkError(
-            f"Loss {config.loss!r}: does not read the linear decision behind {decision.readout!r}. "
-            f"Choose {' or '.join(DECIDING_LOSSES)} (--loss, TrainConfig(loss=...))."
-        )
-    found, needed = decision.n_classes, len(data.class_names)
-    if found < needed:
-        raise ShapeError(
-            f"Decision behind {decision.readout!r}: has {found} classes, expected at least "
-            f"{needed}. Give decide() weights of as many columns."
-        )
+    answer_of(config, data.class_names).check(net.populations, net.decision)

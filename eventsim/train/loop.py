@@ -49,6 +49,7 @@ from eventsim.train.checkpoint import (
     save_checkpoint,
     save_network,
 )
+from eventsim.train.choice import answer_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.evaluation import check_fit, evaluate
 from eventsim.train.optimiser import AdamW, select
@@ -98,7 +99,7 @@ class TrainResult:
     Attributes
     ----------
     net, last
-        Network and metrics after the last epoch.
+        Network and metrics after the last epoch. The network knows how it answers: ``net.answer``.
     selected_net, selected
         Network and metrics of the epoch with the best validation accuracy (of equal ones, the
         lowest validation loss, then the earliest); those of the last epoch without validation.
@@ -228,6 +229,7 @@ def _started(run: _Run, net: Network) -> RunState:
         )
     config = run.config
     net = place(net.copy(), backend=config.backend)
+    net.set_answer(answer_of(config, run.training.class_names))
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     state = RunState(net, optimiser)
     if run.group.leads:
@@ -245,6 +247,7 @@ def _resumed(run: _Run) -> RunState:
             "resume=True to start one."
         )
     state = load_checkpoint(run.checkpoint, run.origin, run.config)
+    state.set_answer(answer_of(run.config, run.training.class_names))
     run.group.check_same(f"state of the run in {run.folder}", state.digest())
     return state
 

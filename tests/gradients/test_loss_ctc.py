@@ -6,8 +6,9 @@ import pytest
 import eventsim as es
 from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream
+from eventsim.network.answer import words_of
 from eventsim.train import CTC, LabelledEvents, TrainConfig, evaluate, gradient, train
-from eventsim.train.choice import make_loss, strings_of, words_of
+from eventsim.train.choice import make_loss, strings_of
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.nets import random_net, random_stream
 

@@ -28,7 +28,9 @@ Times are in seconds; the graph's metadata says so (``time_unit``).
 **What NIR has no word for** stands in metadata (keys ``eventsim_...``), which :func:`from_nir`
 reads and other programs ignore: refractory times, where V begins (at v_leak; at v_reset for neurons
 whose v_leak is above their threshold), which weights of a sparse projection exist, the order of
-populations and projections. A :class:`NirWarning` names those that change spikes.
+populations and projections, how the network answers (``net.answer``: population, rule, tail, names
+of classes). A :class:`NirWarning` names those that change spikes; of a file for another program
+also the answer.
 
 **Other programs do not take spikes as impulses.** They run on time steps, and a spike is the number
 1 for one step: an impulse of area dt, a thousand or ten thousand times weaker. They also ignore or

@@ -97,7 +97,8 @@ def to_nir(
     Warns
     -----
     NirWarning
-        Something that changes spikes stands in metadata only.
+        Something that changes spikes, or of a target's file how the network answers, stands in
+        metadata only.
     """
     nir = load_nir("to_nir")
     ms = check_unit("to_nir", time_unit)
@@ -123,6 +124,8 @@ def to_nir(
             [[p.source, p.target] for p in net.projections.values()]
         ),
     }
+    if net.answer is not None:
+        metadata["eventsim_answer"] = json.dumps(net.answer.to_dict())
     if target is not None and step is not None:
         metadata |= {"eventsim_target": target, "eventsim_dt": step / ms}
     return nir.NIRGraph(writing.nodes, writing.edges, metadata)
@@ -147,6 +150,15 @@ def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> Non
         advice = "" if wrong else " Pass lossy=True (--lossy) to write the file without them."
         raise NetworkError(
             f"to_nir: {dialect.title} cannot run this network: {'; '.join(wrong + lost)}.{advice}"
+        )
+    if net.answer is not None and dt is not None:
+        told = f"by the rule {net.answer.rule!r} of {net.answer.population!r}"
+        told += f", {net.answer.tail:g} ms after a recording's end" if net.answer.tail else ""
+        warnings.warn(
+            f"to_nir: {dialect.title} does not see how this network answers: {told}. Do so there "
+            "yourself; it stands in the metadata, which eventsim reads.",
+            NirWarning,
+            stacklevel=3,
         )
     if lost:
         who = "other programs do" if dt is None else f"{dialect.title} does"

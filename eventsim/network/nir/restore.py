@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.entries import parse_json, shown
+from eventsim.entries import Entry, parse_json, shown
 from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.network.answer import Answer
 from eventsim.network.network import Network
 from eventsim.network.nir.dialects import DIALECTS, OUT_OF_REACH, Target, find_dialect, from_leak
 from eventsim.network.nir.package import FORMAT, TimeUnit, check_unit, load_nir
@@ -94,7 +95,16 @@ def from_nir(
                 "Voltages that flow between populations are no events."
             )
         connect(net, begin.end, end.end, chained, reading.ms)
+    _restore_answer(net, graph.metadata)
     return net
+
+
+def _restore_answer(net: Network, metadata: Mapping[str, Any]) -> None:
+    """How the network answers, if eventsim wrote it."""
+    key, place = "eventsim_answer", "from_nir: eventsim_answer in the metadata"
+    if key in metadata:
+        said = parse_json(str(metadata[key]), place, NetworkError)
+        net.set_answer(Answer.from_entry(Entry(place, said, NetworkError)))
 
 
 def _reading(

@@ -12,6 +12,7 @@ from eventsim.energy.neurobench import _strongest_readout
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.mapping import axon_graph, quantise
 from eventsim.train import Augmentation, TrainConfig, evaluate, load_network, train
+from eventsim.train.config import RULES
 from eventsim.train.counting import count_trained
 from eventsim.train.optimiser import LearningRates, select
 from tests.unit.train.task import two_patterns
@@ -107,7 +108,7 @@ def test_weights_of_the_decision_count_once_each_and_go_with_the_weights():
 @pytest.mark.parametrize("loss", ["cross_entropy", "ctc"])
 def test_losses_that_do_not_read_it_are_refused(loss):
     config = replace(CONFIG, loss=loss, decision_dropout=0.0)
-    with pytest.raises(NetworkError, match=f"Loss '{loss}'.*Choose cross_entropy_maximum"):
+    with pytest.raises(NetworkError, match=f"Rule '{RULES[loss]}'.*the loss cross_entropy_max"):
         evaluate(network(), two_patterns(4), config)
     with pytest.raises(ParameterError, match="decision_dropout is 0.3, expected 0 with the loss"):
         replace(CONFIG, loss=loss)

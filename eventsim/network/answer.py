@@ -1,0 +1,185 @@
+r"""What a network answers: which class, read by which rule from which population.
+
+===============  =================================================  ========  =================
+rule             score of a class                                   output    values
+===============  =================================================  ========  =================
+``integral``     mean voltage of its neuron, weighted by            readout   time_constant,
+                 :math:`e^{-t/\tau}`; :math:`\tau` may be infinite            gain
+``maximum``      largest voltage of its neuron                      readout   gain
+``last``         voltage of its neuron at the end                   readout   gain
+``first_spike``  minus the time of its neuron's first spike         spiking   time_constant
+``spike_count``  spikes of its neuron by length of the recording    spiking   time_constant,
+                                                                              gain
+``van_rossum``   how much nearer its neuron's spike train is to     spiking   time_constant,
+                 regular firing at ``rate`` than to silence                   rate
+``ctc``          none: the class is the string of words on the      readout   gain, interval
+                 likeliest path
+===============  =================================================  ========  =================
+
+The class of the largest score is the answer. Behind a linear decision (:mod:`.decision`) the scores
+of ``maximum`` and ``last`` are those of the decision. Times are in ms, rates in Hz. For ``ctc`` a
+class name is a string of words with blanks between them; the readout has one neuron per word, in
+the order of the sorted words, and a last one for the blank.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from eventsim.entries import Entry, check_types, shown
+from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError
+from eventsim.network.decision import Decision
+from eventsim.network.parts import Population
+
+Rule = Literal["integral", "maximum", "last", "first_spike", "spike_count", "van_rossum", "ctc"]
+RULES: tuple[Rule, ...] = get_args(Rule)
+SPIKING_RULES: tuple[Rule, ...] = ("first_spike", "spike_count", "van_rossum")
+DECIDING_RULES: tuple[Rule, ...] = ("maximum", "last")  # those that read a linear decision
+# Values that each rule takes, and their defaults.
+VALUES: Mapping[Rule, Mapping[str, float]] = {
+    "integral": {"time_constant": 300.0, "gain": 20.0},
+    "maximum": {"gain": 20.0},
+    "last": {"gain": 20.0},
+    "first_spike": {"time_constant": 10.0},
+    "spike_count": {"time_constant": 10.0, "gain": 20.0},
+    "van_rossum": {"time_constant": 30.0, "rate": 50.0},
+    "ctc": {"gain": 20.0, "interval": 10.0},
+}
+LONGEST_TAIL = 1e9  # ms; the largest time of the conformance cases, told apart to 1e-7 ms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """How a network answers; see the module.
+
+    Attributes
+    ----------
+    population
+        Name of the population that answers.
+    rule
+        One of the table of the module.
+    time_constant, gain, rate, interval
+        Values of the rule, each > 0: None for its default, or where the rule has no such value.
+        ``gain`` turns a voltage or a trace into a score; ``interval`` is between frames of ``ctc``.
+    tail
+        ms of silence during which the network runs on after every recording, >= 0.
+    class_names
+        Name of every class; empty if they are unknown.
+
+    Raises
+    ------
+    ParameterError
+        A value is outside its domain, or the rule has no such value.
+    """
+
+    population: str = "output"
+    rule: Rule = "integral"
+    time_constant: float | None = None
+    gain: float | None = None
+    rate: float | None = None
+    interval: float | None = None
+    tail: float = 0.0
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names: Any = self.class_names
+        if not isinstance(names, str):
+            object.__setattr__(self, "class_names", tuple(names))
+        check_types(self)
+        for name in ("time_constant", "gain", "rate", "interval"):
+            default, value = VALUES[self.rule].get(name), getattr(self, name)
+            value = default if value is None else value
+            if value is not None and default is None:
+                raise ParameterError(
+                    f"Answer: {name} is {shown(value)}, but the rule {self.rule!r} has none, "
+                    f"only {', '.join(VALUES[self.rule])}."
+                )
+            endless = name == "time_constant" and self.rule == "integral"
+            if value is not None and not (value > 0 and (endless or value < math.inf)):
+                raise ParameterError(f"Answer: {name} is {value}, expected a finite value > 0.")
+            object.__setattr__(self, name, value)
+        if not 0 <= self.tail <= LONGEST_TAIL:
+            raise ParameterError(f"Answer: tail is {self.tail} ms, expected 0 .. {LONGEST_TAIL:g}.")
+
+    @property
+    def kind(self) -> Literal["spiking", "readout"]:
+        """Kind of the population that answers."""
+        return "spiking" if self.rule in SPIKING_RULES else "readout"
+
+    @property
+    def n_outputs(self) -> int:
+        """Neurons that the classes need."""
+        if self.rule == "ctc":
+            return len(words_of(self.class_names)) + 1
+        return len(self.class_names)
+
+    def name_of(self, number: int) -> str:
+        """Name of a class; ``#number`` of one that has none."""
+        return self.class_names[number] if number < len(self.class_names) else f"#{number}"
+
+    def check(self, populations: Mapping[str, Population], decision: Decision | None) -> None:
+        """Raise NetworkError or ShapeError unless a network of these parts can answer so."""
+        output = populations.get(self.population)
+        if output is None or output.kind != self.kind:
+            came = "no such population" if output is None else f"of kind {output.kind!r}"
+            raise NetworkError(
+                f"Output {self.population!r}: {came}, the rule {self.rule!r} expects a population "
+                f"of kind {self.kind!r}. The network has "
+                f"{ {name: p.kind for name, p in populations.items()} }."
+            )
+        if decision is not None:
+            self._check_decision(decision)
+        elif self.rule == "ctc" and self.class_names and output.size != self.n_outputs:
+            raise ShapeError(
+                f"Output {self.population!r}: has {output.size} neurons, expected "
+                f"{self.n_outputs}, one per word and one for the blank."
+            )
+        elif output.size < self.n_outputs:
+            raise ShapeError(
+                f"Output {self.population!r}: has {output.size} neurons, expected at least "
+                f"{self.n_outputs}, one per class."
+            )
+
+    def _check_decision(self, decision: Decision) -> None:
+        if decision.readout != self.population:
+            raise NetworkError(
+                f"Decision: is behind {decision.readout!r}, expected the output "
+                f"{self.population!r}. Name that readout as the output, or decide() behind the "
+                "output."
+            )
+        if self.rule not in DECIDING_RULES:
+            raise NetworkError(
+                f"Rule {self.rule!r}: does not read the linear decision behind "
+                f"{decision.readout!r}. Choose maximum or last; for training, the loss "
+                "cross_entropy_maximum or cross_entropy_last."
+            )
+        if decision.n_classes < len(self.class_names):
+            raise ShapeError(
+                f"Decision behind {decision.readout!r}: has {decision.n_classes} classes, expected "
+                f"at least {len(self.class_names)}. Give decide() weights of as many columns."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold; an infinite number is the text ``"inf"``."""
+        values = {key: value for key, value in asdict(self).items() if value is not None}
+        values["class_names"] = list(self.class_names)
+        return {key: "inf" if value == math.inf else value for key, value in values.items()}
+
+    @classmethod
+    def from_entry(cls, entry: Entry) -> "Answer":
+        """Read what :meth:`to_dict` gave; raises the error of the entry if it is none."""
+        known = [*cls.__dataclass_fields__]
+        given: dict[str, Any] = {
+            key: math.inf if part.value == "inf" else part.value
+            for key, part in entry.table(known, optional=known).items()
+        }
+        try:
+            return cls(**given)
+        except (EventSimError, TypeError) as error:
+            raise entry.error(f"{entry.place}: {error}") from error
+
+
+def words_of(class_names: Sequence[str]) -> list[str]:
+    """All words of the names, sorted."""
+    return sorted({word for name in class_names for word in name.split()})

@@ -1,0 +1,151 @@
+"""How a network answers: checked at the door, kept by copies and files, heeded by simulate."""
+
+import json
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
+from eventsim.events.storage import read_arrays, write_arrays
+from eventsim.events.transforms import extend
+from eventsim.network.answer import RULES, VALUES
+from eventsim.train import load_network, save_network
+from eventsim.train.checkpoint import NETWORK_VERSION, digest_of_network
+from tests.support.nets import random_net, random_stream
+
+ANSWER = es.Answer(rule="maximum", tail=25.0, class_names=("no", "yes", "üñ"))
+STREAM = random_stream(3, n_samples=3, duration=40.0)
+
+
+def answering(answer=ANSWER):
+    net = random_net(41, delays="source")
+    net.set_answer(answer)
+    return net
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_values_of_a_rule_have_defaults_and_survive_json(rule):
+    answer = es.Answer(rule=rule, tail=3.0, class_names=["a", "b"])
+    assert {name: getattr(answer, name) for name in VALUES[rule]} == VALUES[rule]
+    again = json.loads(json.dumps(answer.to_dict()))
+    assert es.Answer(**again) == answer
+    assert again.keys() == {"population", "rule", "tail", "class_names", *VALUES[rule]}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rule": "loudest"}, "rule is 'loudest', expected one of integral, maximum"),
+        ({"rule": "maximum", "time_constant": 3.0}, "time_constant is 3.0, but the rule 'maximum'"),
+        ({"rule": "last", "interval": 3.0}, "interval is 3.0, but the rule 'last' has none"),
+        ({"gain": 0.0}, "gain is 0.0, expected a finite value > 0"),
+        ({"rule": "first_spike", "time_constant": np.inf}, "time_constant is inf"),
+        ({"tail": -1.0}, "tail is -1.0 ms"),
+        ({"tail": float("nan")}, "tail is nan ms"),
+        ({"class_names": "abc"}, "class_names is 'abc', expected a list"),
+        ({"class_names": [1, 2]}, "class_names is"),
+        ({"population": 3}, "population is 3, expected a text"),
+    ],
+)
+def test_answer_that_cannot_be_is_refused(given, message):
+    with pytest.raises(ParameterError, match=message):
+        es.Answer(**given)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (es.Answer(population="nobody"), NetworkError, "'nobody': no such population"),
+        (es.Answer(rule="first_spike"), NetworkError, "expects a population of kind 'spiking'"),
+        (es.Answer(class_names=tuple("abcd")), ShapeError, "3 neurons, expected at least 4"),
+        (
+            es.Answer(rule="ctc", class_names=("a", "b a", "c")),
+            ShapeError,
+            "3 neurons, expected 4, one per word and one for the blank",
+        ),
+    ],
+)
+def test_answer_that_does_not_fit_the_network_is_refused(answer, error, message):
+    net = answering()
+    with pytest.raises(error, match=message):
+        net.set_answer(answer)
+    assert net.answer is ANSWER
+
+
+def test_decision_has_to_be_read_by_the_rule_and_takes_away_an_answer_that_does_not_fit():
+    net, weights = answering(), np.ones((3, 4))
+    net.decide("output", weights)
+    assert net.answer is ANSWER
+    net.set_answer(es.Answer(rule="last", class_names=tuple("abcd")))
+    with pytest.raises(NetworkError, match="Rule 'integral': does not read the linear decision"):
+        net.set_answer(es.Answer(rule="integral"))
+    net.decide(None)
+    assert net.answer is None
+
+
+def test_copies_and_files_keep_it(tmp_path):
+    net = answering()
+    save_network(tmp_path / "net.npz", net)
+    for twin in (net.copy(), net.map(np.copy), es.place(net), load_network(tmp_path / "net.npz")):
+        assert twin.answer == ANSWER
+    endless = es.Answer(time_constant=np.inf)
+    save_network(tmp_path / "net.npz", answering(endless))
+    assert load_network(tmp_path / "net.npz").answer == endless
+    assert "answers by maximum of output, tail 25 ms" in repr(net)
+    net.set_answer(None)
+    assert "answers" not in repr(net)
+    save_network(tmp_path / "net.npz", net)
+    assert load_network(tmp_path / "net.npz").answer is None
+
+
+def test_digest_of_a_network_is_that_of_its_values():
+    assert digest_of_network(answering()) == digest_of_network(answering(None))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "the answer"),
+        ("[]", "the answer: is"),
+        ('{"rule": "loudest"}', "rule is 'loudest'"),
+        ('{"colour": 3}', "unknown key 'colour'"),
+        ('{"tail": "inf"}', "tail is inf ms"),
+        ('{"population": "hidden1"}', "expects a population of kind"),
+    ],
+)
+def test_file_with_an_answer_that_is_none_is_refused(text, message, tmp_path):
+    path = tmp_path / "net.npz"
+    save_network(path, answering())
+    arrays = read_arrays(path, kind="eventsim-network", version=NETWORK_VERSION)
+    arrays["answer"] = np.array(text)
+    write_arrays(path, arrays, kind="eventsim-network", version=NETWORK_VERSION)
+    with pytest.raises(StorageError, match=message):
+        load_network(path)
+
+
+def test_simulation_runs_on_for_the_tail_unless_another_is_given():
+    net, plain = answering(), answering(None)
+    own = es.simulate(net, STREAM, backend="cpu")
+    whole = es.simulate(plain, extend(STREAM, 25.0), backend="cpu")
+    np.testing.assert_array_equal(own.stream.duration, STREAM.duration + 25.0)
+    np.testing.assert_array_equal(own["hidden1"].times, whole["hidden1"].times)
+    cut = es.simulate(net, STREAM, tail=0.0, backend="cpu")
+    np.testing.assert_array_equal(cut.stream.duration, STREAM.duration)
+    assert len(cut["hidden1"]) < len(own["hidden1"])
+    longer = es.simulate(plain, STREAM, tail=25.0, backend="cpu")
+    np.testing.assert_array_equal(longer["hidden1"].times, whole["hidden1"].times)
+    with pytest.raises(ParameterError, match="time is -1"):
+        es.simulate(net, STREAM, tail=-1.0)
+
+
+def test_gradients_are_those_of_the_whole_run():
+    check = es.gradcheck(answering(), STREAM, weighted_times, n_directions=3, backend="cpu")
+    assert check.fraction_compared > 0.8
+    assert check.worst_relative_error < 1e-5
+
+
+def weighted_times(net, tape):
+    trains = tape["hidden2"]
+    weights = 1.0 / (1.0 + trains.neurons)
+    return float(weights @ trains.times), {"hidden2": es.SpikeSeed(time=weights)}

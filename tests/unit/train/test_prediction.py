@@ -1,0 +1,167 @@
+"""A network alone answers as the one that was trained: in memory, from its file, from NIR."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.clocked import ClockedConfig, train_clocked
+from eventsim.engine import simulate
+from eventsim.errors import DataError, NetworkError
+from eventsim.network.nir import NirWarning, from_nir, read_nir, to_nir, write_nir
+from eventsim.train import LabelledEvents, TrainConfig, evaluate, load_network, train
+from eventsim.train.choice import answer_of, config_of, make_loss
+from eventsim.train.config import RULES
+from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
+
+CONFIG = TrainConfig(
+    epochs=8, batch_size=8, validation_fraction=0.25, tail=12.0, gain=17.0, time_constant=23.0
+)
+SPIKING = ("first_spike", "spike_count", "van_rossum")
+DATA, UNSEEN = two_patterns(64), two_patterns(70, seed=5)
+
+
+def task(loss):
+    """A network, a config and a way to name the classes for a loss."""
+    config = replace(CONFIG, loss=loss, target_rate=90.0, frame_interval=6.0)
+    if loss in SPIKING:
+        return (
+            first_spike_net(seed=1),
+            replace(config, epochs=25, missed_outputs=True),
+            DATA.class_names,
+        )
+    if loss == "ctc":
+        net = es.scsr(6, (8,), 3, mean=4.0, spread=4.0)
+        return net, config, ("down", "up down")
+    return small_net(), config, DATA.class_names
+
+
+def named(data, class_names):
+    return LabelledEvents(data.stream, data.labels, class_names)
+
+
+def by_config(net, config, names):
+    tape = simulate(net, UNSEEN.stream, tail=config.tail, precision=config.precision)
+    return make_loss(config, UNSEEN.labels, names).predictions(net, tape)
+
+
+@pytest.mark.parametrize("loss", RULES)
+def test_trained_network_its_files_and_nir_answer_as_the_config_does(loss, tmp_path):
+    net, config, names = task(loss)
+    result = train(net, named(DATA, names), config, tmp_path)
+    unseen = named(UNSEEN, names)
+    expected, tested = by_config(result.net, config, names), evaluate(result.net, unseen, config)
+    assert len(np.unique(expected)) > 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NirWarning)
+        write_nir(result.net, tmp_path / "net.nir")
+        graph = to_nir(result.net)
+    nets = (
+        result.net,
+        load_network(tmp_path / "last.npz"),
+        read_nir(tmp_path / "net.nir"),
+        from_nir(graph),
+    )
+    for found in nets:
+        assert found.answer == answer_of(config, names) == result.net.answer
+        predicted = es.predict(found, UNSEEN.stream)
+        np.testing.assert_array_equal(predicted.classes, expected)
+        for k, name in zip(predicted.classes, predicted.names, strict=True):
+            assert name == (names[k] if k < len(names) else f"#{k}")
+        alone = evaluate(found, unseen)
+        assert alone.accuracy == tested.accuracy
+        # Batches of another size are summed in another order.
+        assert alone.loss == pytest.approx(tested.loss, rel=1e-12)
+        np.testing.assert_array_equal(alone.confusion, tested.confusion)
+        if loss == "ctc":
+            assert predicted.scores is None
+        else:
+            assert predicted.scores.shape == (70, 2)
+            np.testing.assert_array_equal(predicted.scores.argmax(axis=1), expected)
+    assert net.answer is None
+    for name in ("initial", "selected"):
+        assert load_network(tmp_path / f"{name}.npz").answer == result.net.answer
+    back = config_of(result.net, "test")
+    same = ("loss", "output", "tail", "gain", "time_constant", "target_rate", "frame_interval")
+    default = TrainConfig()
+    for key in same:
+        assert getattr(back, key) in (getattr(config, key), getattr(default, key)), key
+
+
+def test_answer_depends_on_the_tail_that_it_was_trained_with(tmp_path):
+    # Everything reaches the readout after the end of a recording only.
+    net = es.scsr(6, (8,), 2, output_delays=(80.0, 90.0), mean=4.0, spread=4.0)
+    config = replace(CONFIG, loss="cross_entropy_maximum", tail=120.0, epochs=3)
+    trained = train(net, DATA, config, tmp_path).net
+    own = es.predict(trained, UNSEEN.stream)
+    cut = es.predict(trained, UNSEEN.stream, tail=0.0)
+    assert not np.array_equal(own.scores, cut.scores)
+
+
+def test_answers_do_not_depend_on_the_batch_and_may_be_of_no_recordings():
+    net = small_net()
+    net.set_answer(es.Answer(class_names=("a", "b"), tail=5.0))
+    whole = es.predict(net, UNSEEN.stream)
+    parts = [es.predict(net, UNSEEN.stream[k : k + 7]) for k in range(0, 70, 7)]
+    np.testing.assert_array_equal(whole.scores, np.concatenate([p.scores for p in parts]))
+    assert len(whole) == 70
+    empty = es.predict(net, UNSEEN.stream[:0])
+    assert (len(empty), empty.names) == (0, ())
+
+
+def test_network_without_an_answer_says_what_to_do():
+    with pytest.raises(NetworkError, match=r"predict: .*not trained by eventsim.*net\.set_answer"):
+        es.predict(small_net(), UNSEEN.stream)
+    with pytest.raises(NetworkError, match=r"evaluate: .*not trained by eventsim.*net\.set_answer"):
+        evaluate(small_net(), DATA)
+
+
+def test_data_of_other_classes_is_refused_without_a_config():
+    net = small_net()
+    net.set_answer(es.Answer(class_names=("high", "low")))
+    with pytest.raises(DataError, match=r"data has the classes \['low', 'high'\], the network"):
+        evaluate(net, DATA)
+    evaluate(net, DATA, CONFIG)
+    net.set_answer(es.Answer())
+    assert evaluate(net, DATA).n_samples == 64
+
+
+def test_checkpoint_of_a_network_without_an_answer_resumes_with_one(tmp_path):
+    config = replace(CONFIG, checkpoint_every=1, epochs=2)
+    with pytest.raises(Stop):
+        train(small_net(), DATA, config, tmp_path, callback=stop_at(1, 1))
+    again = small_net()
+    again.set_answer(es.Answer(rule="last"))  # of an earlier training, say
+    resumed = train(again, DATA, config, tmp_path, resume=True)
+    assert resumed.net.answer == resumed.selected_net.answer == answer_of(config, ("low", "high"))
+
+
+def test_network_trained_on_the_grid_answers_alone(tmp_path):
+    config = ClockedConfig(train=replace(CONFIG, bip=(), epochs=1))
+    result = train_clocked(small_net(), DATA, config, tmp_path)
+    moved = load_network(tmp_path / "last.npz")
+    assert moved.answer == answer_of(config.train, DATA.class_names)
+    found = evaluate(moved, UNSEEN)
+    expected = evaluate(result.net.to_network(), UNSEEN, config.train)
+    assert found.accuracy == expected.accuracy
+    assert found.loss == pytest.approx(expected.loss, rel=1e-12)
+
+
+def test_export_for_another_program_says_what_it_does_not_see():
+    net = small_net()
+    net.set_answer(es.Answer(tail=12.0))
+    del net._projections["hidden1->hidden1"]
+    with pytest.warns(NirWarning, match="rule 'integral' of 'output', 12 ms after a recording's"):
+        graph = to_nir(net, target="norse")
+    assert from_nir(graph).answer == net.answer
+
+
+def test_nir_file_with_an_answer_that_is_none_is_refused():
+    net = small_net()
+    net.set_answer(es.Answer())
+    graph = to_nir(net)
+    graph.metadata["eventsim_answer"] = '{"rule": "loudest"}'
+    with pytest.raises(NetworkError, match="eventsim_answer in the metadata: .*rule is 'loudest'"):
+        from_nir(graph)
