@@ -75,13 +75,15 @@ def report(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the mapping.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="RUN/report.html by default."),
+        typer.Option(
+            "--out", metavar="FILE", help="RUN/index.html, the page of the training, by default."
+        ),
     ] = None,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one HTML page that joins training, sparsity, energy and mapping of a run.
+    """Complete the page of a run: sparsity, energy and mapping beside its training.
 
     The page loads nothing from elsewhere: figures are inside. Where a network is mapped onto a chip
     that is priced too, its axons, links and cores are in the energy. What was not asked for, or

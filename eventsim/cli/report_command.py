@@ -23,9 +23,8 @@ from eventsim.events import SpikeTape
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import filled_less
 from eventsim.network import Network
-from eventsim.report.joint import ChipMapping, JointRecord, Priced, Unmade, firing_rates
-from eventsim.report.record import RunRecord
-from eventsim.report.write import write_joint
+from eventsim.report.record import ChipMapping, Priced, Report, RunRecord, Unmade, firing_rates
+from eventsim.report.write import write_page
 from eventsim.runs.files import read_json
 from eventsim.train import load_network
 
@@ -67,7 +66,7 @@ def report(place: Path, wish: Wish) -> dict[str, Any]:
     mappings = {chip.name: _mapping(net, tape, chip, wish) for chip in onto}
     priced = _priced(net, tape, chips, mappings, wish.costs)
     run = _run(place, data, wish)
-    record = JointRecord(
+    record = Report(
         title=run.title if isinstance(run, RunRecord) else place.stem,
         about=run.about if isinstance(run, RunRecord) else "",
         version=eventsim.__version__,
@@ -81,12 +80,12 @@ def report(place: Path, wish: Wish) -> dict[str, Any]:
         mappings={chip.title: mappings[chip.name] for chip in onto},
         studies=_studies(net, data, onto or chips, wish),
     )
-    return _outcome(record, write_joint(out, record), backend)
+    return _outcome(record, write_page(out, record), backend)
 
 
 def _out(place: Path, given: Path | None) -> Path:
     if given is None:
-        return place / "report.html" if place.is_dir() else Path("report.html")
+        return place / "index.html" if place.is_dir() else Path("report.html")
     if given.suffix != ".html":
         raise DataError(f"--out {given}: expected a name that ends with .html.")
     return given
@@ -177,7 +176,8 @@ def _studies(
     return found
 
 
-def _outcome(record: JointRecord, page: Path, backend: str) -> dict[str, Any]:
+def _outcome(record: Report, page: Path, backend: str) -> dict[str, Any]:
+    assert isinstance(record.priced, Priced)
     counts, run = record.priced.costs.counts, record.run
     events = [values.mean() for values in counts.synaptic_events.values()]
     return {
@@ -193,7 +193,7 @@ def _outcome(record: JointRecord, page: Path, backend: str) -> dict[str, Any]:
     }
 
 
-def _not_made(record: JointRecord) -> dict[str, str]:
+def _not_made(record: Report) -> dict[str, str]:
     parts: dict[str, object] = {"training": record.run}
     parts |= {f"mapping, {title}": found for title, found in record.mappings.items()}
     parts |= {f"bits, {title}": found for title, found in record.studies.items()}

@@ -1,12 +1,16 @@
-"""The HTML page of a training run: one file, nothing loaded from elsewhere."""
+"""The page of a run: one file, nothing loaded from elsewhere."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from eventsim.report import html
-from eventsim.report.html import Picture
-from eventsim.report.numbers import duration, general, percent
-from eventsim.report.record import RunRecord
+from eventsim.energy import ClockedCounts, EnergyReport
+from eventsim.mapping import StudyRow
+from eventsim.report import bar_figures, html, mapping_figures, tables
+from eventsim.report.energy_figures import energy_breakdown
+from eventsim.report.numbers import duration, general, joules, percent
+from eventsim.report.pictures import RATES, picture
+from eventsim.report.record import ChipMapping, Priced, Report, RunRecord, Unmade
 from eventsim.report.tables import Table
 
 _EPOCH_COLUMNS = {
@@ -23,23 +27,296 @@ _EPOCH_COLUMNS = {
 }
 
 
-def render(record: RunRecord, pictures: Sequence[Picture]) -> str:
-    """The whole page."""
-    written = f"eventsim {record.version}" if record.version else "eventsim"
-    return html.document(
-        record.title,
-        "".join(
-            [
-                html.header(record.title, record.about),
-                headline(record),
-                _tiles(record),
-                *(_section(picture) for picture in pictures),
-                epochs(record),
-                settings(record),
-            ]
-        ),
-        footer=f"Written by {written}. All numbers on held-out data unless stated otherwise.",
+SECTIONS = {
+    "trained": "What was trained",
+    "training": "Training",
+    "sparsity": "Sparsity",
+    "energy": "Energy",
+    "mapping": "Mapping",
+    "bits": "Accuracy against bits",
+}
+
+_WORDS = {
+    "spikes": "Spikes of all neurons of a population in one recording; for the input, its events.",
+    "synaptic operations": "Arrivals of spikes at stored synapses before the recording ends; exact,"
+    " no time step is involved.",
+    "effective operations": "Those of them at synapses whose weight is not zero (NeuroBench).",
+    "updates by arrivals": "Pairs of a neuron and a time at which something arrives: how often an "
+    "event-driven machine brings neurons up to date.",
+    "activation sparsity": "Share of pairs (recording, neuron) without a single spike; with a dt, "
+    "of triples (recording, neuron, step).",
+    "connection sparsity": "Share of all synapses that full matrices would have which are missing "
+    "or zero.",
+    "active synapses": "Those of non-zero weight that carried at least one event.",
+}
+
+
+def render(report: Report, pictures: Sequence[html.Picture]) -> str:
+    """The whole page; ``pictures`` as :func:`eventsim.report.pictures.page_pictures` draws them."""
+    training = [found for found in pictures if found.file != RATES]
+    rates = [found for found in pictures if found.file == RATES]
+    priced, run = report.priced, report.run
+    parts = {
+        "trained": _trained(report),
+        "training": _training(run, training),
+    }
+    if isinstance(priced, Unmade):
+        parts |= {"sparsity": [html.figures(rates), _unmade(priced)]}
+    else:
+        parts |= {"sparsity": _sparsity(priced, rates), "energy": _energy(priced)}
+        parts |= {"mapping": _mappings(report), "bits": _studies(report)}
+    chosen = {name: SECTIONS[name] for name in parts}
+    body = "".join(
+        [
+            html.header(report.title, report.about),
+            html.contents(chosen),
+            *([] if isinstance(run, Unmade) else [headline(run)]),
+            _overview(report),
+            *(html.section(name, chosen[name], *blocks) for name, blocks in parts.items()),
+        ]
     )
+    written = f"eventsim {report.version}".strip()
+    footer = f"Written by {written}. Numbers are of {report.data}, unless stated otherwise."
+    return html.document(report.title, body, footer=footer)
+
+
+def _unmade(found: Unmade) -> str:
+    return html.paragraph(found.reason, kind="unmade")
+
+
+def _overview(report: Report) -> str:
+    """The numbers that are asked for first, after the accuracies."""
+    run, priced, values = report.run, report.priced, {}
+    if isinstance(run, RunRecord):
+        values |= {
+            "loss on these recordings": f"{run.last.evaluation.loss:.4f}",
+            "trained parameters": f"{run.n_parameters:,}",
+            "of the network: weights": f"{run.n_weights:,}",
+            "training time": duration(run.seconds),
+            "spikes per neuron and second": f"{run.mean_rate:.1f}",
+            "synaptic events per recording": f"{run.synaptic_events:,.0f}",
+        }
+    if isinstance(priced, Priced):
+        counts = priced.costs.counts
+        spikes = sum(float(counts.spikes[name].mean()) for name in counts.spiking)
+        operations = sum(float(v.mean()) for v in counts.synaptic_events.values())
+        values["spikes of neurons per recording"] = f"{spikes:,.1f}"
+        values["synaptic operations per recording"] = f"{operations:,.0f}"
+        for found in priced.costs.reports:
+            if found.terms and found.chip.kind == "chip":
+                values |= _energy_tile(found)
+    for title, mapped in report.mappings.items():
+        if isinstance(mapped, ChipMapping):
+            values[f"cores used, {title}"] = f"{mapped.compared.best.n_cores:,}"
+    return html.tiles(values)
+
+
+def _energy_tile(report: EnergyReport) -> dict[str, str]:
+    text = f"energy per recording on {report.chip.name}"
+    if report.leakage == "separate":
+        activity = report.part_pj("spikes", "step", "mapping")
+        return {f"{text}; with leakage {joules(report.total_pj)}": joules(activity)}
+    return {f"{text}, leakage {report.leakage}": joules(report.total_pj)}
+
+
+def _trained(record: Report) -> list[str]:
+    stream, net = record.stream, record.net
+    sizes = [f"{p.name}: {p.size:,} ({p.kind})" for p in net.populations.values()]
+    rows = [
+        ["network", "; ".join(sizes)],
+        ["weights", f"{sum(p.values.size for p in net.projections.values()):,}"],
+        ["recordings in this report", f"{stream.n_samples:,} of {record.data}"],
+        ["their mean length", f"{stream.duration.mean():,.0f} ms"],
+        ["their events, mean", f"{stream.n_events / stream.n_samples:,.1f} on "
+         f"{stream.n_channels:,} channels"],
+        ["this report", record.command],
+    ]  # fmt: skip
+    run = record.run
+    if isinstance(run, Unmade):
+        return [html.table(_facts(rows)), _unmade(run)]
+    config = run.config
+    rows[2:2] = [
+        ["trained parameters", f"{run.n_parameters:,}"],
+        ["trained parameters of neurons (BIP)", ", ".join(config.bip) or "none"],
+        ["loss", config.loss],
+        ["training", f"{len(run.history)} epochs, batches of {config.batch_size}, "
+         f"{duration(run.seconds)}, {config.precision} precision"],
+        ["validation", f"{percent(config.validation_fraction)} of the training part"],
+        ["seed", f"{config.seed}"],
+    ]  # fmt: skip
+    return [html.table(_facts(rows)), _settings(run)]
+
+
+def _facts(rows: Sequence[Sequence[str]]) -> Table:
+    return Table("", ["", ""], rows, texts=1)
+
+
+def _training(run: RunRecord | Unmade, pictures: Sequence[html.Picture]) -> list[str]:
+    if isinstance(run, Unmade):
+        return [_unmade(run)]
+    return [html.figures(pictures), _epochs(run)]
+
+
+def _sparsity(priced: Priced, rates: Sequence[html.Picture]) -> list[str]:
+    costs = priced.costs
+    values = costs.counts.to_dict()
+    longest = costs.steps[-1] if costs.steps else None
+    return [
+        html.definitions(_WORDS),
+        html.table(tables.populations(values)),
+        html.table(tables.projections(values)),
+        html.figures([_operations_picture(priced, longest), *rates]),
+        html.table(tables.totals(values)),
+        *(html.table(tables.steps(found.to_dict())) for found in costs.steps),
+    ]
+
+
+def _operations_picture(priced: Priced, steps: ClockedCounts | None) -> html.Picture:
+    text = "Dot: synaptic operations that the exact spikes cause, mean per recording."
+    if steps is not None:
+        text += (
+            f" Ring: all weights of the full matrix in every step of {steps.step_ms:g} ms. The "
+            "distance, on a logarithmic axis, is what sparsity of spikes and synapses saves."
+        )
+    drawn = bar_figures.operations(priced.costs.counts, steps)
+    return picture(drawn, "operations.png", "Synaptic operations by projection", text)
+
+
+def _energy(priced: Priced) -> list[str]:
+    costs, dense = priced.costs, priced.dense
+    reports = [report.to_dict() for report in costs.reports]
+    drawn = picture(
+        energy_breakdown(costs.reports, dense=dense),
+        "energy.png",
+        "Energy of a recording, and what it is spent on",
+        "Left: mean energy per recording on a logarithmic axis, filled without leakage, ring with "
+        "it, square a dense network on frames. Right: shares of the terms. A total is a lower "
+        "bound where terms are missing, so compare chips only with the lists below in view.",
+    )
+    blocks = [
+        html.figures([drawn]),
+        html.table(tables.energies(reports, [found.to_dict() for found in dense])),
+        html.paragraph(
+            "Dense networks have the same layer sizes, full matrices and recurrence, and compute "
+            f"everything in every frame; priced with the figures of {dense[0].chip}."
+        ),
+    ]
+    for report in reports:
+        if report["terms"]:
+            blocks += [html.table(_with_sources(report)), _missing(report)]
+        else:
+            title = f"{report['title']} ({report['chip']})"
+            text = "Its file has no figure of an energy."
+            blocks += [html.paragraph(title, kind="chip"), _unmade(Unmade(text))]
+    return blocks
+
+
+def _with_sources(report: tables.Values) -> Table:
+    found, sources = tables.energy(report), tables.sources(report)
+    filled = [*sources, *("" for _ in found.rows[len(sources) :])]
+    columns = [*found.columns[1:], "for each, and source of the figure"]
+    columns[columns.index("count")] = "count per recording"
+    rows = [[*row[1:], source] for row, source in zip(found.rows, filled, strict=True)]
+    return Table(found.title, columns, rows, numbers=2, texts=1)
+
+
+def _missing(report: tables.Values) -> str:
+    reasons: dict[str, list[str]] = {}
+    for lacking in report["missing"]:
+        reasons.setdefault(lacking["reason"], []).append(lacking["name"])
+    if not reasons:
+        return html.paragraph(f"{report['chip']}: no term is missing in the sum.")
+    lines = "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
+    return html.paragraph(f"Not in the sum of {report['chip']}: {lines}.")
+
+
+def _mappings(record: Report) -> list[str]:
+    if not record.mappings:
+        text = "Not asked for: add --map loihi, or another chip that has cores."
+        return [_unmade(Unmade(text))]
+    blocks = [
+        html.paragraph(
+            "Neurons are put onto cores under all limits of the chip so that the measured spikes "
+            "pass few links. A spike is sent once to every core that needs it; first-fit and "
+            "population-order are the baselines. Numbers are sums over all recordings."
+        )
+    ]
+    for title, found in record.mappings.items():
+        if isinstance(found, Unmade):
+            blocks += [html.paragraph(title, kind="chip"), _unmade(found)]
+        else:
+            blocks += _mapping(title, found)
+    return blocks
+
+
+def _mapping(title: str, found: ChipMapping) -> list[str]:
+    compared, best = found.compared, found.compared.best
+    blocks = [html.table(tables.mappings([m.to_dict() for m in compared.mappings], title))]
+    blocks += [
+        _unmade(Unmade(f"{method.replace('_', '-')} found no mapping. {reason}"))
+        for method, reason in compared.failed.items()
+    ]
+    drawn = [
+        picture(
+            mapping_figures.core_map(best),
+            "cores.png",
+            f"Cores of {title}",
+            "A square is a core, filled in proportion to its neurons, in the colours of their "
+            "populations; a line is the wider the more spikes go between two tiles. Wide lines "
+            "should be short.",
+        ),
+        picture(
+            mapping_figures.link_map(best),
+            "links.png",
+            f"Links of {title}",
+            "Spikes on every link of the mesh, both directions side by side; a dark link is where "
+            "spikes will have to wait first. Events from outside enter at tile (0, 0).",
+        ),
+    ]
+    if any(mapping.traffic.hop_weighted_spikes for mapping in compared.mappings):
+        drawn.insert(
+            0,
+            picture(
+                bar_figures.traffic(compared.mappings),
+                "traffic.png",
+                f"Traffic on {title}",
+                "Links passed by spikes: a shorter bar is less energy and less waiting on the "
+                "mesh for the same spikes.",
+            ),
+        )
+    if isinstance(found.congestion, Unmade):
+        return [*blocks, html.figures(drawn), _unmade(found.congestion)]
+    return [*blocks, html.figures(drawn), html.table(tables.latencies(vars(found.congestion)))]
+
+
+def _studies(record: Report) -> list[str]:
+    if not record.studies:
+        return [_unmade(Unmade("Not asked for: add --bits 2 --bits 4 --bits 8, for example."))]
+    blocks = [
+        html.paragraph(
+            "Weights, time constants, thresholds and delays are rounded to the formats of the "
+            "chip and the network is simulated again in exact time: the effect of rounded "
+            "parameters, not of a time step. Spikes are those of all recordings together."
+        )
+    ]
+    for title, rows in record.studies.items():
+        blocks.append(html.paragraph(title, kind="chip"))
+        blocks += [_unmade(rows)] if isinstance(rows, Unmade) else _study(title, rows)
+    return blocks
+
+
+def _study(title: str, rows: Sequence[StudyRow]) -> list[str]:
+    scored = rows[0].score is not None
+    text = "Share of the spikes that have no partner in time after rounding"
+    text += ", and accuracy; dashed: as trained. " if scored else ". "
+    text += "Read off how few bits are enough: where the curves become flat."
+    drawn = picture(
+        mapping_figures.bits_study(rows),
+        "bits.png",
+        f"Bits of the weights on {title}",
+        text,
+    )
+    return [html.table(tables.number_formats([asdict(row) for row in rows])), html.figures([drawn])]
 
 
 def headline(record: RunRecord) -> str:
@@ -63,30 +340,7 @@ def headline(record: RunRecord) -> str:
     return f'<div class="headline">{"".join(items)}</div>'
 
 
-def _tiles(record: RunRecord) -> str:
-    return html.tiles(
-        {
-            "loss on held-out data": f"{record.last.evaluation.loss:.4f}",
-            "spikes per neuron and second": f"{record.mean_rate:.1f}",
-            "synaptic events per recording": f"{record.synaptic_events:,.0f}",
-            "trained parameters": f"{record.n_parameters:,}",
-            "of the network: weights": f"{record.n_weights:,}",
-            "training time": duration(record.seconds),
-            "epochs": f"{len(record.history)}",
-            "seed": f"{record.config.seed}",
-        }
-    )
-
-
-def _section(picture: Picture) -> str:
-    name = picture.file.partition(".")[0]
-    text = html.paragraph(picture.text)
-    return html.section(
-        name, picture.title, text, f'<figure class="whole">{html.image(picture)}</figure>'
-    )
-
-
-def epochs(record: RunRecord) -> str:
+def _epochs(record: RunRecord) -> str:
     """Metrics of every epoch, behind a click."""
     used = [key for key in _EPOCH_COLUMNS if key in record.history[0]]
     rows = [[general(line[key]) for key in used] for line in record.history]
@@ -94,7 +348,7 @@ def epochs(record: RunRecord) -> str:
     return html.details("Every epoch", html.table(Table("", columns, rows, numbers=0)))
 
 
-def settings(record: RunRecord, *, opened: bool = True) -> str:
+def _settings(record: RunRecord) -> str:
     """Command, version, network and settings of the training."""
     net = record.net_after
     rows: list[list[str]] = [[p.name, p.kind, f"{p.size:,}"] for p in net.populations.values()]
@@ -105,5 +359,4 @@ def settings(record: RunRecord, *, opened: bool = True) -> str:
         html.paragraph(f"eventsim {record.version}, seed {record.config.seed}"),
         html.table(Table("", ["network", "kind", "neurons or weights"], rows, numbers=2)),
         html.code(json.dumps(record.config.to_dict(), indent=2)),
-        opened=opened,
     )

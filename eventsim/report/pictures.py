@@ -6,18 +6,27 @@ from matplotlib.figure import Figure
 
 from eventsim.report import figures, raster
 from eventsim.report.html import Picture
-from eventsim.report.record import RunRecord
+from eventsim.report.record import Report, RunRecord
 from eventsim.report.style import look, png
 from eventsim.train.readouts import decision_behind
 
 TAUS = ("tau_mem", "tau_syn")
 FULL_INCHES = 10.0
+RATES = "rates.png"
 
 
-def run_pictures(record: RunRecord) -> list[Picture]:
-    """All pictures of a run, in the order of its page; their files are named in ``write.py``."""
+def page_pictures(report: Report) -> list[Picture]:
+    """Training and firing rates in the order of the page; their files are named in ``write.py``."""
     with look():
-        return list(_pictures(record))
+        drawn = list(_pictures(report.run)) if isinstance(report.run, RunRecord) else []
+        if report.rates:
+            text = (
+                "Neurons by mean rate over all recordings; dashed: median. Mass at the left edge "
+                "means neurons that hardly ever fire: energy is spent by the others."
+            )
+            histogram = figures.rate_histogram(report.rates)
+            drawn.append(picture(histogram, RATES, "Firing rates", text))
+        return drawn
 
 
 def picture(drawn: Figure, file: str, title: str, text: str) -> Picture:
@@ -72,13 +81,6 @@ def _pictures(record: RunRecord) -> Iterator[Picture]:
             "Confusion matrix",
             f"{record.last.evaluation.n_samples} {record.part} recordings, network of the last "
             "epoch; shade: share of the true class.",
-        )
-    if record.last.evaluation.rates:
-        yield picture(
-            figures.rate_histogram(record.last.evaluation.rates),
-            "rates.png",
-            "Firing rates",
-            f"Mean rate of every neuron over all {record.part} recordings. Dashed: median.",
         )
 
 

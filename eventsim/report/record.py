@@ -1,12 +1,19 @@
-"""RunRecord: what is known of a finished run, as the report takes it."""
+"""What the page of a run is made of: its training, and what was found out about the network.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+``eventsim train`` knows the training alone; ``eventsim report`` adds costs, mappings and number
+formats. A part that was not asked for, or could not be made, is a sentence instead.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from eventsim.events import AnyDataset
+from eventsim.arrays import Floats
+from eventsim.energy import DenseEquivalent, RunCosts
+from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
+from eventsim.mapping import Comparison, Congestion, StudyRow
 from eventsim.network import Network
 from eventsim.train import Evaluation, TrainConfig
 from eventsim.train.counting import count_trained, distinct_values
@@ -100,3 +107,103 @@ class RunRecord:
     def synaptic_events(self) -> float:
         """Mean number per sample of ``test``, over all projections."""
         return float(sum(self.last.evaluation.synaptic_events.values()))
+
+
+@dataclass(frozen=True)
+class Unmade:
+    """Stands for a part that was not made.
+
+    Attributes
+    ----------
+    reason
+        A sentence: why, and how one gets it.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class ChipMapping:
+    """A network on one chip.
+
+    Attributes
+    ----------
+    compared
+        The mapping and its baselines.
+    congestion
+        Of the mapping; a sentence where the chip has no figures for it.
+    """
+
+    compared: Comparison
+    congestion: Congestion | Unmade
+
+
+@dataclass(frozen=True)
+class Priced:
+    """Costs of the run, and the dense networks beside it."""
+
+    costs: RunCosts
+    dense: tuple[DenseEquivalent, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Report:
+    """A network on recordings, and everything that is told of it on its page.
+
+    Attributes
+    ----------
+    title, about, version
+        Heading, sentences on the data, version of eventsim.
+    data
+        Which recordings were run, in words: data set and part.
+    command
+        What was typed for this page.
+    net, stream, rates
+        The network, the recordings, and spikes per neuron and second, [size] by population.
+    run
+        The training.
+    priced
+        Sparsity and energy.
+    mappings
+        By title of the chip.
+    studies
+        Number formats, by title of the chip.
+    """
+
+    title: str
+    about: str
+    version: str
+    data: str
+    command: str
+    net: Network
+    stream: EventStream | StoredStream
+    rates: Mapping[str, Floats]
+    run: RunRecord | Unmade
+    priced: Priced | Unmade
+    mappings: Mapping[str, ChipMapping | Unmade] = field(default_factory=dict)
+    studies: Mapping[str, Sequence[StudyRow] | Unmade] = field(default_factory=dict)
+
+    @classmethod
+    def of_training(cls, run: RunRecord) -> "Report":
+        """The page of a run that has just been trained."""
+        return cls(
+            title=run.title,
+            about=run.about,
+            version=run.version,
+            data=f"{run.part} data",
+            command=run.command,
+            net=run.net_after,
+            stream=run.test.stream,
+            rates=run.last.evaluation.rates,
+            run=run,
+            priced=Unmade("Not made yet: eventsim report, with the folder of this run."),
+        )
+
+
+def firing_rates(tape: SpikeTape) -> dict[str, Floats]:
+    """Spikes per second of every neuron over all recordings, [size] by population."""
+    seconds = float(tape.stream.duration.sum()) / 1000.0
+    return {
+        name: np.bincount(tape[name].neurons, minlength=tape[name].size) / seconds
+        for name in tape.names
+    }

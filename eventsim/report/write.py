@@ -1,4 +1,4 @@
-"""write_report: the pictures and the page of a run, each file written whole or not at all.
+"""The pictures and the page of a run, each file written whole or not at all.
 
 ==========================  ==================================================================
 file                        content
@@ -13,19 +13,20 @@ rates.png                   spikes per second of every neuron
 ==========================  ==================================================================
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from eventsim.events.storage import write_atomically
-from eventsim.report.joint import JointRecord
-from eventsim.report.joint_page import render_joint
+from eventsim.report.html import Picture
 from eventsim.report.page import render
-from eventsim.report.pictures import run_pictures
-from eventsim.report.record import RunRecord
+from eventsim.report.pictures import page_pictures
+from eventsim.report.record import Report, RunRecord
+from eventsim.report.style import look
 
 
 def write_report(folder: str | Path, record: RunRecord) -> Path:
-    """Write the report of a run into ``folder``.
+    """Write the page of a run that has been trained, and its pictures, into ``folder``.
 
     Parameters
     ----------
@@ -40,23 +41,24 @@ def write_report(folder: str | Path, record: RunRecord) -> Path:
         Of ``index.html``. It is written last.
     """
     folder = Path(folder)
-    pictures = run_pictures(record)
+    report = Report.of_training(record)
+    pictures = page_pictures(report)
     for picture in pictures:
         write_whole(folder / picture.file, picture.content)
-    page = folder / "index.html"
-    write_whole(page, render(record, pictures).encode())
-    return page
+    return write_page(folder / "index.html", report, pictures)
 
 
-def write_joint(path: str | Path, record: JointRecord) -> Path:
-    """Write the report into one HTML file, whole or not at all.
+def write_page(path: str | Path, report: Report, pictures: Sequence[Picture] | None = None) -> Path:
+    """Write a page into one HTML file, whole or not at all.
 
     Parameters
     ----------
     path
         Of the file; its folder is made if it does not exist.
-    record
+    report
         What to tell.
+    pictures
+        Of training and rates, if they are drawn already.
 
     Returns
     -------
@@ -64,7 +66,9 @@ def write_joint(path: str | Path, record: JointRecord) -> Path:
         As given.
     """
     path = Path(path)
-    write_whole(path, render_joint(record).encode())
+    drawn = page_pictures(report) if pictures is None else pictures
+    with look():
+        write_whole(path, render(report, drawn).encode())
     return path
 
 

@@ -6,9 +6,9 @@ from eventsim.energy import dense_pair, run_costs
 from eventsim.mapping import compare_mappings, congestion, quantisation_study
 from eventsim.mapping.mapping import filled_less
 from eventsim.report import Checked, RunRecord
-from eventsim.report.joint import ChipMapping, JointRecord, Priced, firing_rates
-from eventsim.report.joint_page import render_joint
+from eventsim.report.record import ChipMapping, Priced, Report, firing_rates
 from eventsim.train import TrainConfig, evaluate, train
+from tests.unit.report.pages import whole_page
 from tests.unit.train.task import small_net, two_patterns
 
 
@@ -47,7 +47,7 @@ def joint(record):
     study = quantisation_study(
         net, stream, loihi, bits=(3,), backend="reference", score=lambda _net: 0.5
     )
-    return JointRecord(
+    return Report(
         title=record.title,
         about="Poisson patterns.",
         version="9.8.7",
@@ -69,4 +69,4 @@ def joint(record):
 @pytest.fixture(scope="session")
 def joint_html(joint):
     """The page of ``joint``, drawn once."""
-    return render_joint(joint)
+    return whole_page(joint)

@@ -3,6 +3,10 @@
 import re
 from html.parser import HTMLParser
 
+from eventsim.report.page import render
+from eventsim.report.pictures import page_pictures
+from eventsim.report.style import look
+
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
@@ -56,3 +60,10 @@ def check_page(text):
     assert "@import" not in text
     assert "script" not in page.tags
     return page
+
+
+def whole_page(report):
+    """The page of a report as text."""
+    pictures = page_pictures(report)
+    with look():
+        return render(report, pictures)

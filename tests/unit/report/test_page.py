@@ -6,11 +6,10 @@ import pytest
 import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.energy import run_costs
-from eventsim.report.joint import ChipMapping, Priced, Unmade
-from eventsim.report.joint_page import SECTIONS, render_joint
-from eventsim.report.page import headline
-from eventsim.report.write import write_joint
-from tests.unit.report.pages import Page, check_page
+from eventsim.report.page import SECTIONS, headline
+from eventsim.report.record import ChipMapping, Priced, Unmade
+from eventsim.report.write import write_page
+from tests.unit.report.pages import Page, check_page, whole_page
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +71,18 @@ def test_axons_and_links_of_a_mapped_chip_are_in_its_energy(joint):
 
 def test_what_was_not_asked_for_or_cannot_be_made_is_a_sentence(plain):
     reason = "No mapping was found. Chip 'tiny' has too few cores."
-    page = check_page(render_joint(replace(plain, mappings={"Tiny": Unmade(reason)})))
+    page = check_page(whole_page(replace(plain, mappings={"Tiny": Unmade(reason)})))
     assert set(SECTIONS) <= set(page.ids)
     for expected in ("No labels.", reason, "Not asked for: add --bits 2"):
         assert expected in page.text
     assert len(page.images) == 2
-    assert "Not asked for: add --map loihi" in check_page(render_joint(plain)).text
+    assert "Not asked for: add --map loihi" in check_page(whole_page(plain)).text
 
 
 def test_mapping_without_latencies_says_why(joint, plain):
     found = joint.mappings["Intel Loihi"]
     mute = ChipMapping(found.compared, Unmade("No latency of a hop is published."))
-    page = check_page(render_joint(replace(plain, mappings={"Intel Loihi": mute})))
+    page = check_page(whole_page(replace(plain, mappings={"Intel Loihi": mute})))
     assert "No latency of a hop is published." in page.text
     assert "99th percentile" not in page.text
 
@@ -92,7 +91,7 @@ def test_chip_without_figures_is_named(plain):
     tape = es.simulate(plain.net, plain.stream, backend="reference")
     costs = run_costs(plain.net, tape, [load_chip("dynapse")])
     priced = Priced(costs, plain.priced.dense)
-    page = check_page(render_joint(replace(plain, priced=priced)))
+    page = check_page(whole_page(replace(plain, priced=priced)))
     assert "Its file has no figure of an energy." in page.text
 
 
@@ -104,8 +103,8 @@ def test_training_data_is_not_called_held_out(record):
 
 def test_file_is_written_whole(plain, tmp_path):
     path = tmp_path / "new" / "page.html"
-    assert write_joint(path, plain) == path
-    assert path.read_text() == render_joint(plain)
+    assert write_page(path, plain) == path
+    assert path.read_text() == whole_page(plain)
     assert [found.name for found in path.parent.iterdir()] == ["page.html"]
 
 
