@@ -86,7 +86,7 @@ def _unmade(found: Unmade) -> str:
 
 def _overview(report: Report) -> str:
     """The numbers that are asked for first, after the accuracies."""
-    run, priced, values = report.run, report.priced, {}
+    run, priced, values = report.run, report.priced, dict[str, str]()
     if isinstance(run, RunRecord):
         values |= {
             "loss on these recordings": f"{run.last.evaluation.loss:.4f}",
