@@ -43,14 +43,15 @@ def export_command(
     """Write a network for other programs, read it back, and compare the spikes of both.
 
     Plain NIR takes a spike as an impulse. Norse, snnTorch, SpikingJelly and Rockpool take it as 1
-    for one time step: name the one that will read the file. What it cannot do is an error. The
-    exit code is 1 if the check fails.
+    for one time step: name the one that will read the file. What it cannot do is an error; with
+    --lossy refractory times are left out, which networks of eventsim train have. The exit code
+    is 1 if the check fails.
 
     [bold]Examples[/bold]
 
     eventsim export runs/demo --out demo.nir
 
-    eventsim export runs/demo --target norse --dt 0.1 --out demo.nir --events spoken_digits
+    eventsim export runs/demo --target norse --dt 0.1 --lossy --out demo.nir
     """
     from eventsim.cli import exchange_commands as command
 
