@@ -34,7 +34,7 @@ from bench.gpu.place import Place, options_of, place
 from bench.harness import report
 from eventsim.arrays import to_host
 from eventsim.engine import place as place_net
-from eventsim.train import CTC, VoltageCrossEntropy, gradient
+from eventsim.train import CTC, VoltageCrossEntropy
 
 LEAST_SPIKES = 100_000
 # ms: exp(-SILENCE / 24 ms), the slowest decay, is zero in single precision.
@@ -67,7 +67,7 @@ def run(case: Case, backend: str, precision: Any) -> tuple[es.SpikeTape, es.Grad
     tape = es.simulate(
         net, case.stream, backend=backend, precision=precision, resident=case.resident
     )
-    return tape.to_host(), gradient(net, tape, case.loss)
+    return tape.to_host(), es.backward(net, tape, case.loss)
 
 
 def compare_spikes(one: es.SpikeTape, two: es.SpikeTape) -> dict[str, Any]:

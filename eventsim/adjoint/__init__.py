@@ -69,15 +69,28 @@ Wunderlich and Pehle (2021), Sci. Rep. 11:12829. Zhang and Li (2020), arXiv 2010
 from eventsim.adjoint.backward import backward
 from eventsim.adjoint.gradcheck import GradCheck, gradcheck
 from eventsim.adjoint.gradients import Gradients
-from eventsim.adjoint.seeds import Loss, ReadoutSeed, Seeds, SpikeSeed
+from eventsim.adjoint.seeds import (
+    DecisionSeed,
+    Loss,
+    ReadoutSeed,
+    Seed,
+    Seeds,
+    SpikeSeed,
+    VoltageSeed,
+    merge_seeds,
+)
 
 __all__ = [
+    "DecisionSeed",
     "GradCheck",
     "Gradients",
     "Loss",
     "ReadoutSeed",
+    "Seed",
     "Seeds",
     "SpikeSeed",
+    "VoltageSeed",
     "backward",
     "gradcheck",
+    "merge_seeds",
 ]

@@ -1,6 +1,7 @@
 """backward: walk the stages of a run in reverse and collect the gradients."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,12 +12,25 @@ from eventsim.adjoint.finite import (
     require_finite,
     require_finite_loss,
 )
-from eventsim.adjoint.gradients import Gradients, PopulationGradients, ProjectionGradients
-from eventsim.adjoint.seeds import Loss, ReadoutSeed, Seeds, SpikeSeed
-from eventsim.arrays import Floats, beside, namespace, to_host
+from eventsim.adjoint.gradients import Gradients
+from eventsim.adjoint.linear.direct import by_key, by_source
+from eventsim.adjoint.linear.neurons import Neurons
+from eventsim.adjoint.seeds import (
+    DecisionSeed,
+    DirectSeed,
+    Loss,
+    ReadoutSeed,
+    Seed,
+    Seeds,
+    SpikeSeed,
+    VoltageSeed,
+    joined,
+    seeds_of,
+)
+from eventsim.arrays import Array, Floats, beside, namespace, to_host
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.backend import Backend
-from eventsim.engine.job import Job, Source, StageGradients
+from eventsim.engine.job import DirectGradients, Job, Source, StageGradients
 from eventsim.engine.members import join_members, member_order
 from eventsim.engine.table import N_READOUT, readout_gradients
 from eventsim.errors import NetworkError, ParameterError, ShapeError
@@ -36,8 +50,9 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     tape
         The run.
     seeds
-        Either a loss, or derivatives by population: for a spiking population dL/dt per spike
-        in the order of the tape (an array) or a SpikeSeed; for a readout a ReadoutSeed.
+        Either a loss, or its derivatives by population: for a spiking population dL/dt per spike
+        in the order of the tape (an array) or a SpikeSeed; for a readout a ReadoutSeed; for either
+        a VoltageSeed; or a tuple of several.
 
     Returns
     -------
@@ -57,36 +72,32 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     loss = np.nan
     if callable(seeds):
         loss, seeds = _evaluated(seeds, net, tape)
-    given, tape, xp = tape, place_tape(tape, engine), engine.xp
-    by_time = {name: xp.zeros(len(tape[name])) for name in tape.names}
-    by_voltage = {name: xp.zeros(len(tape[name])) for name in tape.names}
-    readouts = _sort_seeds(net, tape, seeds, by_time, by_voltage)
-    by_time[plan.input.name] = xp.zeros(tape.stream.n_events)
+    given, tape = tape, place_tape(tape, engine)
+    start = _Start.of(net, tape, engine.xp)
+    start.take(net, tape, seeds)
+    direct = [(seed.neurons, seed.direct()) for seed in start.direct]
+    by_input = start.take_direct(net, tape, direct)
 
-    populations: dict[str, PopulationGradients] = {}
-    projections: dict[str, ProjectionGradients] = {}
-    grazes = 0
+    total, grazes = dict[str, Array](), 0
     for stage in reversed(plan.stages):
         job = make_job(plan, stage, tape)
-        if stage.population.kind == "readout":
-            found = _readout(engine, job, readouts.get(stage.name))
-        elif stage.lateral:
-            found = _loop(engine, job, tape, by_time, by_voltage)
-        else:
-            name = stage.name
-            found = engine.layer_backward(job, tape[name], by_time[name], by_voltage[name])
+        found = _stage_gradients(engine, job, tape, start)
         grazes += found.grazes
-        for projection, by_source in zip(stage.afferents, found.source_times, strict=False):
-            by_time[projection.source] += by_source
+        for projection, values in zip(stage.afferents, found.source_times, strict=False):
+            start.by_time[projection.source] += values
         for member, low, high in _members(stage):
-            mine = {name: values[low:high] for name, values in found.parameters.items()}
-            populations[member.name] = PopulationGradients(mine)
-        projections |= _projections(engine, job, found)
-    by_input = by_time[plan.input.name]
-    input_times = by_input if tape is given else to_host(by_input)
+            for name, values in found.parameters.items():
+                total[f"{member.name}.{name}"] = values[low:high]
+        for key, values in _projections(engine, job, found):
+            total[key] = values
     behind = {} if net.decision is None else net.decision.parameters
-    decision = {key: namespace(v).zeros(v.shape) for key, v in behind.items()}
-    return Gradients(populations, projections, input_times, loss, grazes, decision)
+    total |= {key: namespace(v).zeros(v.shape) for key, v in behind.items()}
+    added = [pair for neurons, found in direct for pair in by_key(neurons, found)]
+    for key, values in (*added, *start.decision):
+        total[key] = total[key] + beside(values, total[key])
+    own = start.by_time[plan.input.name]
+    input_times: Floats = sum(by_input, start=own if tape is given else to_host(own))
+    return Gradients({key: total[key] for key in net.parameters()}, input_times, loss, grazes)
 
 
 def _evaluated(loss: Loss, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
@@ -95,39 +106,84 @@ def _evaluated(loss: Loss, net: Network, tape: SpikeTape) -> tuple[float, Seeds]
     return value, seeds
 
 
-def _sort_seeds(
-    net: Network,
-    tape: SpikeTape,
-    seeds: Seeds,
-    by_time: dict[str, Floats],
-    by_voltage: dict[str, Floats],
-) -> dict[str, ReadoutSeed]:
-    readouts, checked = {}, list[Given]()
-    for name, seed in seeds.items():
-        population = net.population(name)
-        if isinstance(seed, ReadoutSeed):
+class _Start(NamedTuple):
+    """All that the walk starts from, sorted; arrays are where the backend's are."""
+
+    by_time: dict[str, Floats]
+    by_voltage: dict[str, Floats]
+    readouts: dict[str, ReadoutSeed]
+    direct: list[VoltageSeed | DirectSeed]
+    decision: list[tuple[str, Floats]]
+
+    @classmethod
+    def of(cls, net: Network, tape: SpikeTape, xp: Any) -> "_Start":
+        """Zero everywhere."""
+        by_time = {name: xp.zeros(len(tape[name])) for name in tape.names}
+        by_time[make_plan(net).input.name] = xp.zeros(tape.stream.n_events)
+        return cls(by_time, {name: xp.zeros(len(tape[name])) for name in tape.names}, {}, [], [])
+
+    def take(self, net: Network, tape: SpikeTape, seeds: Seeds) -> None:
+        """Add the seeds, checked."""
+        checked = list[Given]()
+        for name, given in seeds.items():
+            population = net.population(name)
+            for seed in joined(name, seeds_of(given)):
+                checked += self._take(net, tape, population, seed)
+        require_finite("backward", checked)
+
+    def _take(
+        self, net: Network, tape: SpikeTape, population: Population, seed: Seed
+    ) -> Iterator[Given]:
+        name = population.name
+        if isinstance(seed, SpikeSeed):
+            if population.kind != "spiking":
+                raise NetworkError(
+                    f"backward: {name!r} is of kind {population.kind!r} and has no spikes to take "
+                    "derivatives by. Give readouts a ReadoutSeed."
+                )
+            for kind, values, into in (
+                ("dL/dt", seed.time, self.by_time[name]),
+                ("dL/dV", seed.voltage, self.by_voltage[name]),
+            ):
+                if values is not None:
+                    into += beside(_of_shape(f"{kind} of {name!r}", values, into.shape), into)
+                    yield Given(f"{kind} of {name!r}", into, of_spikes(tape[name]))
+        elif isinstance(seed, ReadoutSeed):
             if population.kind != "readout":
                 raise NetworkError(f"backward: {name!r} got a ReadoutSeed but is no readout.")
-            readouts[name] = _readout_seed(name, seed, (tape.stream.n_samples, population.size))
+            found = _readout_seed(name, seed, (tape.stream.n_samples, population.size))
+            self.readouts[name] = found
             place = of_neurons(population.size)
-            checked.append(Given(f"dL/d(integral) of {name!r}", readouts[name].integral, place))
-            continue
-        if population.kind != "spiking":
-            raise NetworkError(
-                f"backward: {name!r} is of kind {population.kind!r} and has no spikes to take "
-                "derivatives by. Give readouts a ReadoutSeed."
-            )
-        seed = seed if isinstance(seed, SpikeSeed) else SpikeSeed(time=seed)
-        for kind, given, into in (
-            ("dL/dt", seed.time, by_time),
-            ("dL/dV", seed.voltage, by_voltage),
-        ):
-            if given is not None:
-                values = _of_shape(f"{kind} of {name!r}", given, into[name].shape)
-                into[name] += beside(values, into[name])
-                checked.append(Given(f"{kind} of {name!r}", into[name], of_spikes(tape[name])))
-    require_finite("backward", checked)
-    return readouts
+            yield Given(f"dL/d(integral) of {name!r}", found.integral, place)
+        elif isinstance(seed, DecisionSeed):
+            known = net.parameters()
+            for key, values in seed.values.items():
+                if key not in known:
+                    raise NetworkError(f"backward: {name!r} got a seed of {key!r}, which is not.")
+                self.decision.append((key, _of_shape(f"dL/d({key})", values, known[key].shape)))
+                yield Given(f"dL/d({key})", values, lambda k: f"entry {k}")
+        else:
+            self.direct.append(seed)
+            if isinstance(seed, VoltageSeed):
+                what = f"dL/dV of {name!r}"
+                values = _of_shape(what, seed.by_voltage, seed.probe.value.shape)
+                yield Given(what, values, lambda k: f"entry {k}")
+
+    def take_direct(
+        self, net: Network, tape: SpikeTape, direct: list[tuple[Neurons, DirectGradients]]
+    ) -> list[Array]:
+        """Add what acts on spikes; returns what acts on the input's events."""
+        checked, by_input = dict[str, Given](), list[Array]()
+        for neurons, found in direct:
+            for name, values in by_source(neurons, found):
+                if net.population(name).kind == "input":
+                    by_input.append(values)
+                    continue
+                self.by_time[name] += beside(values, self.by_time[name])
+                place = of_spikes(tape[name])
+                checked[name] = Given(f"dL/dt of {name!r}", self.by_time[name], place)
+        require_finite("backward", list(checked.values()))
+        return by_input
 
 
 def _readout_seed(name: str, seed: ReadoutSeed, shape: tuple[int, ...]) -> ReadoutSeed:
@@ -148,6 +204,24 @@ def _of_shape(what: str, given: Floats, shape: tuple[int, ...]) -> Floats:
     return values
 
 
+def _stage_gradients(engine: Backend, job: Job, tape: SpikeTape, start: _Start) -> StageGradients:
+    """What one stage passes on, from what it and the stages after it were given."""
+    stage, name = job.stage, job.stage.name
+    if stage.population.kind == "readout":
+        return _readout(engine, job, start.readouts.get(name))
+    if not stage.lateral:
+        return engine.layer_backward(job, tape[name], start.by_time[name], start.by_voltage[name])
+    # A stage with a loop: its members run backward as one population.
+    order = member_order(stage, tape.trains)
+    names, xp = [member.name for member in stage.members], engine.xp
+    return engine.queue_backward(
+        job,
+        join_members(stage, tape.trains, order),
+        xp.concatenate([start.by_time[name] for name in names])[order],
+        xp.concatenate([start.by_voltage[name] for name in names])[order],
+    )
+
+
 def _readout(engine: Backend, job: Job, seed: ReadoutSeed | None) -> StageGradients:
     if seed is None:
         p, n_synapses = job.stage.population, int(job.stage.wiring.synapse_start[-1])
@@ -163,51 +237,31 @@ def _readout(engine: Backend, job: Job, seed: ReadoutSeed | None) -> StageGradie
     return engine.readout_backward(job, 1.0 / seed.time_constant, engine.asarray(seed.integral))
 
 
-def _loop(
-    engine: Backend,
-    job: Job,
-    tape: SpikeTape,
-    by_time: dict[str, Floats],
-    by_voltage: dict[str, Floats],
-) -> StageGradients:
-    """A stage with a loop: its members run backward as one population."""
-    order = member_order(job.stage, tape.trains)
-    names, xp = [member.name for member in job.stage.members], engine.xp
-    return engine.queue_backward(
-        job,
-        join_members(job.stage, tape.trains, order),
-        xp.concatenate([by_time[name] for name in names])[order],
-        xp.concatenate([by_voltage[name] for name in names])[order],
-    )
-
-
 def _members(stage: Stage) -> list[tuple[Population, int, int]]:
     """Every member with its first neuron and the one after its last."""
     starts = [int(start) for start in stage.member_start]
     return list(zip(stage.members, starts[:-1], starts[1:], strict=True))
 
 
-def _projections(
-    engine: Backend, job: Job, found: StageGradients
-) -> dict[str, ProjectionGradients]:
+def _projections(engine: Backend, job: Job, found: StageGradients) -> Iterator[tuple[str, Floats]]:
+    """Gradients of weights and delays by their keys."""
     stage, start = job.stage, job.stage.wiring.synapse_start
-    result = {}
     for k, projection in enumerate(stage.projections):
         mine = slice(start[k], start[k + 1])
-        weights = found.weights[mine].reshape(projection.values.shape)
+        yield f"{projection.name}.weights", found.weights[mine].reshape(projection.values.shape)
         if projection.delay_per_synapse:
             assert found.delays is not None
             delays = found.delays[mine].reshape(projection.delays.shape)
         else:
             delays = _shared_delays(engine, projection, job.sources[k], found.source_times[k])
-        result[projection.name] = ProjectionGradients(weights, delays)
+        yield f"{projection.name}.delays", delays
     for recurrence, (_, low, high) in zip(stage.recurrences, _members(stage), strict=True):
         if recurrence is not None:
             by_delay: Any = found.self_delays[low:high]
             if recurrence.delays.ndim == 0:
                 by_delay = namespace(by_delay).asarray(by_delay.sum())
-            result[recurrence.name] = ProjectionGradients(found.self_weights[low:high], by_delay)
-    return result
+            yield f"{recurrence.name}.weights", found.self_weights[low:high]
+            yield f"{recurrence.name}.delays", by_delay
 
 
 def _shared_delays(

@@ -56,5 +56,5 @@ class Backend(Protocol):
         """Gradients from dL/d(integral), shape [samples, size]."""
 
     def readout_peaks(self, job: Job) -> Peaks | None:
-        """Largest voltages; None where :mod:`eventsim.train.maximum` has to find them."""
+        """Largest voltages; None where :mod:`eventsim.adjoint.linear.maximum` has to find them."""
         return None

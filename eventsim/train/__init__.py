@@ -1,5 +1,6 @@
 """Training: losses, regularisers, optimiser, augmentation, the loop and its checkpoints."""
 
+from eventsim.adjoint import backward as gradient  # its old name
 from eventsim.events import Dataset, stratified_split
 from eventsim.train.augment import Augmentation, augment
 from eventsim.train.checkpoint import load_network, save_network
@@ -7,7 +8,6 @@ from eventsim.train.config import TrainConfig
 from eventsim.train.ctc import CTC
 from eventsim.train.decode import beam_strings, greedy_strings, label_error_rate
 from eventsim.train.evaluation import Evaluation, evaluate
-from eventsim.train.gradient import gradient
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.loop import TrainEvent, TrainResult, train
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum

@@ -23,6 +23,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from eventsim.adjoint import Loss, Seeds
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import shown
 from eventsim.errors import DataError, NetworkError, ParameterError
@@ -32,18 +33,14 @@ from eventsim.network.answer import SPIKING_RULES, VALUES, words_of
 from eventsim.train.config import RULES, TrainConfig
 from eventsim.train.ctc import CTC
 from eventsim.train.decode import String, edits, greedy_strings
-from eventsim.train.gradient import AnySeeds
 from eventsim.train.losses import CrossEntropy, FirstSpike
 from eventsim.train.readouts import VoltageCrossEntropy, decision_behind
 from eventsim.train.softmax import Classified
 from eventsim.train.spiking import ClassTrains, SpikeCount
 
 
-class ClassifyingLoss(Protocol):
+class ClassifyingLoss(Loss, Protocol):
     """A loss that answers with classes."""
-
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
-        """Value and seeds."""
 
     def predictions(self, net: Network, tape: SpikeTape) -> Ints:
         """Class that is answered, of every sample."""
@@ -205,7 +202,7 @@ class StringLoss:
     interval: float
     gain: float
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         return self._loss()(net, tape)
 

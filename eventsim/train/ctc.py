@@ -1,10 +1,10 @@
 r"""Connectionist temporal classification: strings of labels, without their times.
 
 A readout has one neuron per class and a last one for the blank. Its voltages, exact and sampled at
-:math:`t_q = q\,\Delta` (:mod:`eventsim.train.voltage`), times a gain are the logits of frame
-:math:`q`, :math:`p_q = \mathrm{softmax}(g V(t_q))`. A path names a class or the blank in every
-frame; it spells the string that remains when repeats are merged and then blanks removed. With the
-target's labels separated and surrounded by blanks, :math:`l_1 .. l_{2U+1}`,
+:math:`t_q = q\,\Delta` (:mod:`eventsim.adjoint.linear.voltage`), times a gain are the logits of
+frame :math:`q`, :math:`p_q = \mathrm{softmax}(g V(t_q))`. A path names a class or the blank in
+every frame; it spells the string that remains when repeats are merged and then blanks removed. With
+the target's labels separated and surrounded by blanks, :math:`l_1 .. l_{2U+1}`,
 
 .. math::
     \alpha_q(u) = p_q(l_u) \bigl[\alpha_{q-1}(u) + \alpha_{q-1}(u-1) + s_u\,\alpha_{q-1}(u-2)
@@ -32,15 +32,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from eventsim.adjoint import Seeds, VoltageSeed
+from eventsim.adjoint.linear.neurons import silent_parts
+from eventsim.adjoint.linear.voltage import VoltageProbe
 from eventsim.arrays import Bools, Floats, Ints, beside, to_host
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
-from eventsim.train.gradient import AnySeeds, VoltageSeed, VoltageTerm
-from eventsim.train.linear import silent_parts
 from eventsim.train.readouts import require_readout
 from eventsim.train.softmax import require_positive
-from eventsim.train.voltage import VoltageProbe
 
 Strings = Sequence[Sequence[int]]
 
@@ -82,25 +82,24 @@ class CTC:
         require_positive("CTC", "interval", self.interval)
         require_positive("CTC", "gain", self.gain)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         value, seeds, _ = self.evaluate(net, tape)
         return value, seeds
 
-    def evaluate(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds, Frames]:
+    def evaluate(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds, Frames]:
         """Value, seeds and frames in one pass."""
         probes, frames = self._frames(net, tape)
         losses, by_logit = ctc(frames, self.targets)
         n_samples, n_frames, low = losses.size, frames.logits.shape[1], 0
         by_voltage = (self.gain / n_samples) * by_logit.transpose(0, 2, 1)
-        terms = []
+        found = []
         for probe in probes:
             high = low + probe.neurons.chosen.size
             by = by_voltage[:, low:high].reshape(-1, n_frames)
-            terms.append(VoltageTerm(probe, beside(by, probe.value)))
+            found.append(VoltageSeed(probe, beside(by, probe.value)))
             low = high
-        seeds = {self.readout: VoltageSeed(tuple(terms))}
-        return float(losses.sum()) / n_samples, seeds, frames
+        return float(losses.sum()) / n_samples, {self.readout: tuple(found)}, frames
 
     def frames(self, net: Network, tape: SpikeTape) -> Frames:
         """Logits of every frame. New arrays."""

@@ -47,18 +47,16 @@ Wunderlich and Pehle (2021), Sci. Rep. 11:12829, equation (10) for the first-spi
 """
 
 from dataclasses import KW_ONLY, dataclass
-from typing import cast
 
 import numpy as np
 
-from eventsim.adjoint import ReadoutSeed, Seeds, SpikeSeed
+from eventsim.adjoint import Loss, ReadoutSeed, Seed, Seeds, SpikeSeed, merge_seeds
 from eventsim.arrays import Array, Floats, Ints, beside, counts_of, namespace
 from eventsim.engine import get_backend, readout_integral
 from eventsim.engine.host import sum_by
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
-from eventsim.train.gradient import AnyLoss, AnySeed, AnySeeds, merge_seeds
 from eventsim.train.near_miss import check_margin, with_misses
 from eventsim.train.softmax import Classified, predicted, require_positive, softmax, softmax_loss
 
@@ -100,7 +98,7 @@ class CrossEntropy:
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         result = self.classify(net, tape)
-        return result.value, cast(Seeds, result.seeds)
+        return result.value, result.seeds
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
@@ -157,7 +155,7 @@ class FirstSpike:
         require_positive("FirstSpike", "time_constant", self.time_constant)
         check_margin("FirstSpike", self.miss_margin)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         result = self.classify(net, tape)
         return result.value, result.seeds
@@ -177,7 +175,7 @@ class FirstSpike:
         value, d_logits = softmax_loss(logits, self.labels, "FirstSpike")
         d_time = namespace(times).zeros(len(tape[self.population]))
         d_time[spike] = d_logits.ravel()[entry] / -self.time_constant
-        seeds: AnySeeds = {self.population: SpikeSeed(time=d_time)}
+        seeds: Seeds = {self.population: SpikeSeed(time=d_time)}
         n_samples = logits.shape[0]
 
         def effect(times: Array) -> Array:
@@ -295,17 +293,16 @@ class SumOfLosses:
         At the call, if two terms weigh the same readout with different time constants.
     """
 
-    terms: tuple[tuple[float, AnyLoss], ...]
+    terms: tuple[tuple[float, Loss], ...]
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and merged seeds."""
-        value, merged = 0.0, dict[str, AnySeed]()
+        value, merged = 0.0, dict[str, Seed | tuple[Seed, ...]]()
         for weight, loss in self.terms:
             term, seeds = loss(net, tape)
             value += weight * term
             merged = merge_seeds(merged, seeds, weight=weight)
-        # The adjoint alone refuses those of voltages, in words of its own.
-        return value, cast(Seeds, merged)
+        return value, merged
 
 
 def _decayed_sum(times: Floats, trains: Ints, sizes: Floats, tau: float) -> Floats:

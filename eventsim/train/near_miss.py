@@ -3,7 +3,7 @@ r"""Near misses: what neurons without a spike could do if they had one, which ex
 A neuron that stays silent in a sample has no spike on which a gradient could act, but its largest
 voltage :math:`V^*`, below the threshold, is known exactly, and so is its derivative by every weight
 (the kernel's value :math:`g(t^* - t_i)`), delay, time constant and earlier spike
-(:mod:`eventsim.train.voltage`). With the gap, and how near to a spike it is,
+(:mod:`eventsim.adjoint.linear.voltage`). With the gap, and how near to a spike it is,
 
 .. math::
     m = \frac{\vartheta - V^*}{\vartheta - E}, \qquad
@@ -39,14 +39,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from eventsim.adjoint import Seeds, VoltageSeed, merge_seeds
+from eventsim.adjoint.linear.neurons import Neurons, silent_neurons, silent_parts
+from eventsim.adjoint.linear.voltage import VoltageProbe
+from eventsim.adjoint.seeds import DirectSeed
 from eventsim.arrays import Array, Ints, namespace, to_host
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
-from eventsim.train.gradient import AnySeeds, DirectTerm, VoltageSeed, VoltageTerm, merge_seeds
-from eventsim.train.linear import Neurons, silent_neurons, silent_parts
 from eventsim.train.softmax import require_positive
-from eventsim.train.voltage import VoltageProbe
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class NearMiss:
             raise ParameterError(f"NearMiss: strength is {self.strength}, expected a value >= 0.")
         require_positive("NearMiss", "margin", self.margin)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         names = tape.names if self.populations is None else self.populations
         counts = {name: tape[name].total_counts() for name in names}
@@ -81,7 +82,7 @@ class NearMiss:
 
     def of_silent(
         self, net: Network, tape: SpikeTape, counts: Mapping[str, Ints], *, n_samples: int
-    ) -> tuple[float, dict[str, VoltageSeed]]:
+    ) -> tuple[float, dict[str, tuple[DirectSeed, ...]]]:
         """What the samples of one tape add to the value, and its seeds.
 
         Parameters
@@ -93,29 +94,29 @@ class NearMiss:
         n_samples
             In the whole batch.
         """
-        value, seeds = 0.0, dict[str, VoltageSeed]()
+        value, seeds = 0.0, dict[str, tuple[DirectSeed, ...]]()
         if self.strength == 0:
             return value, seeds
         for name, count in counts.items():
             silent = _able(net, name, np.flatnonzero(to_host(count) == 0))
             if not silent.size:
                 continue
-            unit, terms = self.strength / (count.size * n_samples), []
+            unit, found = self.strength / (count.size * n_samples), list[DirectSeed]()
             for part in silent_parts(net, tape, name, silent):
-                added, term = self._of_part(find_misses(part, tape, name, self.margin), unit)
+                added, seed = self._of_part(find_misses(part, tape, name, self.margin), unit)
                 value += added
-                terms.append(DirectTerm.of(term))
-            seeds[name] = VoltageSeed(tuple(terms))
+                found.append(DirectSeed.of(seed))
+            seeds[name] = tuple(found)
         return value, seeds
 
-    def _of_part(self, misses: "Misses", unit: float) -> tuple[float, VoltageTerm]:
+    def _of_part(self, misses: "Misses", unit: float) -> tuple[float, VoltageSeed]:
         value = unit * float((1.0 - misses.nearness**2).sum())
         by = -2.0 * unit / self.margin * misses.nearness / misses.reach
         by = namespace(by).where(misses.silent, by, 0.0)
         # From m: at fixed voltage it depends on threshold and rest as well.
         gap = self.margin * (1.0 - misses.nearness)
         own = {"threshold": -by * (1.0 - gap), "v_leak": -by * gap}
-        return value, VoltageTerm(misses.probe, by[:, None], own)
+        return value, VoltageSeed(misses.probe, by[:, None], own)
 
 
 class Effect(Protocol):
@@ -153,14 +154,14 @@ def find_misses(linear: Neurons, tape: SpikeTape, name: str, margin: float) -> M
 
 
 def with_misses(
-    seeds: AnySeeds,
+    seeds: Seeds,
     net: Network,
     tape: SpikeTape,
     name: str,
     effect: Effect,
     *,
     margin: float | None,
-) -> AnySeeds:
+) -> Seeds:
     r"""The seeds, and the pseudo-gradient of missed output spikes.
 
     Parameters
@@ -190,8 +191,8 @@ def with_misses(
     change = xp.minimum(effect(times)[:, chosen].ravel(), 0.0)
     by = xp.where(misses.silent, change * misses.nearness / misses.reach, 0.0)
     # A threshold is to a missed spike what it is to a spike: so much voltage less.
-    term = VoltageTerm(misses.probe, by[:, None], {"threshold": -by})
-    return merge_seeds(seeds, {name: VoltageSeed((term,))})
+    seed = VoltageSeed(misses.probe, by[:, None], {"threshold": -by})
+    return merge_seeds(seeds, {name: seed})
 
 
 def check_margin(where: str, margin: float | None) -> None:

@@ -6,8 +6,7 @@ With a gain :math:`g` the logit of class :math:`c` is
     z_c = g \max_{0 \le t \le T} V_c(t) \qquad\text{or}\qquad z_c = g\, V_c(T),
 
 and :math:`L = -\log \mathrm{softmax}(z)_y`. The maximum is found between events in closed form,
-its gradient follows by the envelope theorem: see :mod:`eventsim.train.voltage`. Gradients come from
-:func:`eventsim.train.gradient`; the adjoint alone refuses these losses.
+its gradient follows by the envelope theorem: see :mod:`eventsim.adjoint.linear.voltage`.
 
 Where the network has a linear decision behind the readout (:meth:`eventsim.Network.decide`), the
 voltages :math:`V_u` of its neurons are what the decision hears, and there is no gain:
@@ -28,14 +27,14 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, get_args
 
+from eventsim.adjoint import DecisionSeed, Seed, Seeds, VoltageSeed
+from eventsim.adjoint.linear.neurons import silent_parts
+from eventsim.adjoint.linear.voltage import PeakProbe, VoltageProbe, readout_maximum
 from eventsim.arrays import Floats, Ints, beside
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Decision, Network
-from eventsim.train.gradient import AnySeeds, VoltageSeed, VoltageTerm
-from eventsim.train.linear import silent_parts
 from eventsim.train.softmax import Classified, predicted, require_positive, softmax_loss
-from eventsim.train.voltage import PeakProbe, VoltageProbe, readout_maximum
 
 Moment = Literal["maximum", "last"]
 
@@ -77,7 +76,7 @@ class VoltageCrossEntropy:
             )
         require_positive("VoltageCrossEntropy", "gain", self.gain)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         result = self.classify(net, tape)
         return result.value, result.seeds
@@ -96,14 +95,13 @@ class VoltageCrossEntropy:
         voltages = _voltages(probes)
         logits = self._logits(net, voltages)
         value, d_logits = softmax_loss(logits, self.labels, "VoltageCrossEntropy")
-        by_unit, decision = self._back(net, voltages, d_logits)
-        terms, low = [], 0
+        by_unit, seeds = self._back(net, voltages, d_logits)
+        low = 0
         for probe in probes:
             high = low + probe.neurons.chosen.size
-            terms.append(VoltageTerm(probe, by_unit[:, low:high].reshape(-1, 1)))
+            seeds.append(VoltageSeed(probe, by_unit[:, low:high].reshape(-1, 1)))
             low = high
-        seed = VoltageSeed(tuple(terms), decision=decision)
-        return Classified(value, {self.readout: seed}, logits)
+        return Classified(value, {self.readout: tuple(seeds)}, logits)
 
     def _logits(self, net: Network, voltages: Floats) -> Floats:
         decision = decision_behind(net, self.readout)
@@ -114,17 +112,15 @@ class VoltageCrossEntropy:
         logits: Floats = self.gain * voltages
         return logits
 
-    def _back(
-        self, net: Network, voltages: Floats, d_logits: Floats
-    ) -> tuple[Floats, dict[str, Floats]]:
-        """Derivatives by every voltage, and by the decision's values."""
+    def _back(self, net: Network, voltages: Floats, d_logits: Floats) -> tuple[Floats, list[Seed]]:
+        """Derivatives by every voltage, and the seed of the decision, if there is one."""
         decision = decision_behind(net, self.readout)
         if decision is None:
-            return self.gain * d_logits, {}
+            return self.gain * d_logits, []
         by_weight = self._heard(voltages).T @ d_logits
         by_decision = {"decision.weights": by_weight, "decision.bias": d_logits.sum(axis=0)}
         by_unit = d_logits @ beside(decision.weights, d_logits).T
-        return self._heard(by_unit), by_decision
+        return self._heard(by_unit), [DecisionSeed(by_decision)]
 
     def _heard(self, values: Floats) -> Floats:
         """Values of readout neurons times their factors."""

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.adjoint import Seeds
 from eventsim.arrays import Floats, Ints, namespace, to_host
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_array
-from eventsim.train.gradient import AnySeeds
 
 # Shares of classes have to sum to 1 within this.
 SUM_TOLERANCE = 1e-9
@@ -33,7 +33,7 @@ class Classified:
     """
 
     value: float
-    seeds: AnySeeds
+    seeds: Seeds
     logits: Floats
     answers: Ints | None = None
     label_errors: Ints | None = None

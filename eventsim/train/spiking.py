@@ -45,12 +45,11 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.adjoint import SpikeSeed
+from eventsim.adjoint import Seeds, SpikeSeed
 from eventsim.arrays import Array, Floats, Ints, beside, namespace, owners, to_host
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
-from eventsim.train.gradient import AnySeeds
 from eventsim.train.losses import VanRossum
 from eventsim.train.near_miss import check_margin, with_misses
 from eventsim.train.softmax import Classified, predicted, require_positive, softmax_loss
@@ -88,7 +87,7 @@ class SpikeCount:
         require_positive("SpikeCount", "gain", self.gain)
         check_margin("SpikeCount", self.miss_margin)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         result = self.classify(net, tape)
         return result.value, result.seeds
@@ -111,7 +110,7 @@ class SpikeCount:
         by_count = d_logits * self._per_spike(tape)
         reach = beside(p.threshold - p.v_leak, by_count)
         voltage = (by_count / reach).ravel()[trains.train_numbers()]
-        seeds: AnySeeds = {self.population: SpikeSeed(voltage=voltage)}
+        seeds: Seeds = {self.population: SpikeSeed(voltage=voltage)}
         seeds = with_misses(
             seeds, net, tape, self.population, lambda _: by_count, margin=self.miss_margin
         )
@@ -154,7 +153,7 @@ class ClassTrains:
         require_positive("ClassTrains", "rate", self.rate)
         check_margin("ClassTrains", self.miss_margin)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, AnySeeds]:
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         result = self.classify(net, tape)
         return result.value, result.seeds
@@ -185,7 +184,7 @@ class ClassTrains:
             p, neurons = net.population(self.population), trains.neurons
             unwanted = own * xp.maximum(xp.where(of_class, with_on, with_off), 0.0)
             voltage = unwanted / beside(p.threshold - p.v_leak, on)[neurons]
-        seeds: AnySeeds = {self.population: SpikeSeed(time=time, voltage=voltage)}
+        seeds: Seeds = {self.population: SpikeSeed(time=time, voltage=voltage)}
 
         def effect(times: Array) -> Array:
             near = _nearness(times, tape.stream.duration, self.rate, self.time_constant)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from eventsim.adjoint import backward, merge_seeds
 from eventsim.arrays import Floats, Ints, namespace, to_host
 from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream, SpikeTape
@@ -23,7 +24,6 @@ from eventsim.train.checkpoint import RunState
 from eventsim.train.choice import make_loss, n_logits
 from eventsim.train.config import TrainConfig
 from eventsim.train.evaluation import run_resident, spiking_names
-from eventsim.train.gradient import gradient, merge_seeds
 from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import Pace, StepReport
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
@@ -262,7 +262,7 @@ def _backward(net: Network, shard: _Shard, n_samples: int, wish: _Wish, keys: Se
     seeds = merge_seeds(seeds, spike_seeds(wish.slopes, shard.tape))
     missed, by_miss = wish.near_miss.of_silent(net, shard.tape, wish.hidden, n_samples=n_samples)
     seeds = merge_seeds(seeds, by_miss)
-    gradients = gradient(net, shard.tape, seeds)
+    gradients = backward(net, shard.tape, seeds)
     flat = gradients.flat()
     xp = namespace(flat[keys[0]])
     facts = xp.asarray([missed, float(gradients.grazes)])

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.adjoint.linear.voltage import readout_maximum
 from eventsim.arrays import namespace, to_host
 from eventsim.errors import NetworkError, ParameterError, ShapeError
-from eventsim.train import gradient
 from eventsim.train.readouts import VoltageCrossEntropy
-from eventsim.train.voltage import readout_maximum
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.nets import random_net, random_stream
 
@@ -40,7 +39,7 @@ def test_gradients_match_finite_differences(at, dropout):
     net = decided(delays="source")
     keep = np.array([[2.0, 0.0, 2.0], [0.0, 2.0, 2.0], [1.0, 1.0, 0.0]]) if dropout else None
     loss = VoltageCrossEntropy(LABELS, at=at, keep=keep)
-    found = gradient(net, es.simulate(net, STREAM, backend="cpu"), loss)
+    found = es.backward(net, es.simulate(net, STREAM, backend="cpu"), loss)
     rows = Differences(net, STREAM, loss, backend="cpu", per_key=2).rows()
     assert {"decision.weights", "decision.bias"} <= {row.key for row in rows}
     assert_gradients_match(found, rows, min_fraction=0.85)
@@ -48,7 +47,7 @@ def test_gradients_match_finite_differences(at, dropout):
 
 def test_loss_that_does_not_read_the_decision_gives_it_no_gradient():
     net = decided()
-    found = gradient(net, es.simulate(net, STREAM, backend="cpu"), es.train.CrossEntropy(LABELS))
+    found = es.backward(net, es.simulate(net, STREAM, backend="cpu"), es.train.CrossEntropy(LABELS))
     assert not found.flat()["decision.weights"].any()
     assert found.flat().keys() == net.parameters().keys()
 
@@ -56,9 +55,9 @@ def test_loss_that_does_not_read_the_decision_gives_it_no_gradient():
 def test_weighted_losses_add_up_at_the_decision():
     net = decided()
     tape, loss = es.simulate(net, STREAM, backend="cpu"), VoltageCrossEntropy(LABELS)
-    one = gradient(net, tape, loss).flat()
+    one = es.backward(net, tape, loss).flat()
     sum_of = es.train.SumOfLosses(((0.5, loss), (2.0, loss)))
-    for key, values in gradient(net, tape, sum_of).flat().items():
+    for key, values in es.backward(net, tape, sum_of).flat().items():
         np.testing.assert_allclose(values, 2.5 * one[key], rtol=1e-9, atol=1e-12)
 
 
@@ -111,8 +110,8 @@ def test_network_and_spikes_may_be_in_different_places(fast_backend, placed, res
     net, loss = decided(delays="source"), VoltageCrossEntropy(LABELS)
     there = es.place(net, backend=fast_backend) if placed else net
     tape = es.simulate(there, STREAM, backend=fast_backend, resident=resident)
-    found = gradient(there, tape, loss)
-    expected = gradient(net, es.simulate(net, STREAM, backend=fast_backend), loss)
+    found = es.backward(there, tape, loss)
+    expected = es.backward(net, es.simulate(net, STREAM, backend=fast_backend), loss)
     assert found.loss == pytest.approx(expected.loss, rel=1e-9)
     for key, values in expected.flat().items():
         assert namespace(found.flat()[key]) is namespace(there.parameters()[key])

@@ -13,7 +13,6 @@ from eventsim.train import (
     SumOfLosses,
     VanRossum,
     VoltageCrossEntropy,
-    gradient,
 )
 from eventsim.train.softmax import smoothed
 from eventsim.train.spiking import regular_trains
@@ -42,7 +41,7 @@ def test_gradients_match_finite_differences(case):
     rows = Differences(net, STREAM, loss, backend="cpu", per_key=1).rows()
     if case == "trains of classes":  # which no readout sees
         rows = [row for row in rows if "output" not in row.key]
-    assert_gradients_match(gradient(net, tape, loss), rows, min_fraction=0.85)
+    assert_gradients_match(es.backward(net, tape, loss), rows, min_fraction=0.85)
 
 
 def test_logits_are_gain_times_the_largest_or_last_voltage():
@@ -123,7 +122,7 @@ def test_descent_on_spike_counts_raises_the_right_count():
     before = loss(net, es.simulate(net, STREAM, backend="cpu"))[0]
     for _ in range(15):
         tape = es.simulate(net, STREAM, backend="cpu")
-        found = gradient(net, tape, loss).flat()
+        found = es.backward(net, tape, loss).flat()
         for key, values in net.parameters().items():
             if key.endswith("hidden2.weights"):
                 values -= 0.3 * found[key]

@@ -7,7 +7,7 @@ import eventsim as es
 from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream
 from eventsim.network.answer import words_of
-from eventsim.train import CTC, LabelledEvents, TrainConfig, evaluate, gradient, train
+from eventsim.train import CTC, LabelledEvents, TrainConfig, evaluate, train
 from eventsim.train.choice import make_loss, strings_of
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.nets import random_net, random_stream
@@ -19,7 +19,7 @@ def test_gradients_match_finite_differences():
     net, loss = random_net(112, delays="source"), CTC([(0, 1), (), (1, 1)], interval=9.0)
     tape = es.simulate(net, STREAM, backend="cpu")
     rows = Differences(net, STREAM, loss, backend="cpu", per_key=1).rows()
-    assert_gradients_match(gradient(net, tape, loss), rows, min_fraction=0.85)
+    assert_gradients_match(es.backward(net, tape, loss), rows, min_fraction=0.85)
 
 
 def test_frames_are_voltages_on_the_grid():

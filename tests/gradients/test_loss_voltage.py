@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import NetworkError, ShapeError
-from eventsim.train import NearMiss, SumOfLosses, VoltageCrossEntropy, gradient, linear
-from eventsim.train.gradient import VoltageSeed, VoltageTerm
-from eventsim.train.linear import silent_neurons, silent_parts
-from eventsim.train.maximum import find_maximum
-from eventsim.train.voltage import PeakProbe, VoltageProbe, readout_maximum
+from eventsim.adjoint import VoltageSeed
+from eventsim.adjoint.linear import neurons as linear
+from eventsim.adjoint.linear.maximum import find_maximum
+from eventsim.adjoint.linear.neurons import silent_neurons, silent_parts
+from eventsim.adjoint.linear.voltage import PeakProbe, VoltageProbe, readout_maximum
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.train import NearMiss, SumOfLosses, VoltageCrossEntropy
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.nets import lateral_net, one_sample, random_net, random_stream
 
@@ -37,13 +38,13 @@ def loss_at_times(net, tape):
     neurons = silent_neurons(net, tape, "output")
     probe = VoltageProbe.at(neurons, np.tile(ASKED, (neurons.n_rows, 1)))
     by = weights_of(*probe.value.shape)
-    return float((by * probe.value).sum()), {"output": VoltageSeed((VoltageTerm(probe, by),))}
+    return float((by * probe.value).sum()), {"output": VoltageSeed(probe, by)}
 
 
 def loss_at_maximum(net, tape):
     probe = VoltageProbe.at_maximum(silent_neurons(net, tape, "output"))
     by = weights_of(*probe.value.shape)
-    return float((by * probe.value).sum()), {"output": VoltageSeed((VoltageTerm(probe, by),))}
+    return float((by * probe.value).sum()), {"output": VoltageSeed(probe, by)}
 
 
 @pytest.mark.parametrize("case", NETS)
@@ -78,13 +79,13 @@ def test_gradients_match_finite_differences(case, loss):
     net = NETS[case]()
     tape = es.simulate(net, STREAM, backend="cpu")
     rows = Differences(net, STREAM, loss, backend="cpu", per_key=1).rows()
-    assert_gradients_match(gradient(net, tape, loss), rows, min_fraction=0.85)
+    assert_gradients_match(es.backward(net, tape, loss), rows, min_fraction=0.85)
 
 
 def loss_at_peaks(net, tape):
     (probe,) = readout_maximum(net, tape, "output")
     by = weights_of(*probe.value.shape)
-    return float((by * probe.value).sum()), {"output": VoltageSeed((VoltageTerm(probe, by),))}
+    return float((by * probe.value).sum()), {"output": VoltageSeed(probe, by)}
 
 
 def assert_engine_agrees(net, stream):
@@ -93,7 +94,7 @@ def assert_engine_agrees(net, stream):
     assert isinstance(probe, PeakProbe)
     expected = find_maximum(silent_neurons(net, tape, "output"))
     np.testing.assert_allclose(probe.value[:, 0], expected.value, rtol=1e-13, atol=1e-14)
-    mine, theirs = gradient(net, tape, loss_at_peaks), gradient(net, tape, loss_at_maximum)
+    mine, theirs = es.backward(net, tape, loss_at_peaks), es.backward(net, tape, loss_at_maximum)
     np.testing.assert_allclose(mine.input_times, theirs.input_times, rtol=1e-10, atol=1e-13)
     for key, values in theirs.flat().items():
         np.testing.assert_allclose(mine.flat()[key], values, rtol=1e-10, atol=1e-12)
@@ -147,7 +148,7 @@ def test_maximum_turned_round_by_inhibition_moves_with_the_inhibiting_event():
     found = find_maximum(silent_neurons(net, tape, "output"))
     assert found.time[0] == 3.0
     assert found.arrival[0] == 1
-    g = gradient(net, tape, loss_at_maximum)
+    g = es.backward(net, tape, loss_at_maximum)
     # A common delay moves both events, and nothing depends on it.
     keys = [key for key in net.parameters() if not key.endswith("delays")]
     rows = Differences(net, stream, loss_at_maximum, backend="cpu").rows([*keys, "input_times"])
@@ -161,7 +162,7 @@ def test_voltage_that_never_rises_is_largest_at_the_start():
     tape = es.simulate(net, stream, backend="cpu")
     found = find_maximum(silent_neurons(net, tape, "output"))
     assert (found.time[0], found.value[0], found.arrival[0]) == (0.0, 0.25, -1)
-    assert gradient(net, tape, loss_at_maximum)["input->output"].weights[0, 0] == 0.0
+    assert es.backward(net, tape, loss_at_maximum)["input->output"].weights[0, 0] == 0.0
 
 
 def test_voltage_that_still_rises_is_largest_at_the_end():
@@ -176,7 +177,7 @@ def test_sample_without_events_has_its_resting_potential_everywhere():
     neurons = silent_neurons(net, tape, "output")
     assert find_maximum(neurons).value.tolist() == [-0.5]
     np.testing.assert_array_equal(VoltageProbe.at(neurons, np.array([[1.0, 2.0]])).value, -0.5)
-    assert np.isfinite(gradient(net, tape, loss_at_maximum).flat()["output.tau_mem"]).all()
+    assert np.isfinite(es.backward(net, tape, loss_at_maximum).flat()["output.tau_mem"]).all()
 
 
 def test_maximum_of_a_spiking_neuron_that_stays_silent_lies_below_its_threshold():
@@ -192,11 +193,15 @@ def test_maximum_of_a_spiking_neuron_that_stays_silent_lies_below_its_threshold(
     assert (counts[1:3] >= 1).all()
 
 
-def test_adjoint_alone_refuses_what_it_would_leave_out():
+def test_seeds_of_voltages_that_do_not_fit_are_refused():
     net = NETS["dense"]()
     tape = es.simulate(net, STREAM, backend="cpu")
-    with pytest.raises(NetworkError, match="'output' is of kind 'readout'"):
-        es.backward(net, tape, loss_at_times)
+    seed = loss_at_times(net, tape)[1]["output"]
+    turned = VoltageSeed(seed.probe, seed.by_voltage.T)
+    with pytest.raises(ShapeError, match=r"dL/dV of 'output' has shape \(6, 9\), expected \(9, 6"):
+        es.backward(net, tape, {"output": turned})
+    with pytest.raises(ParameterError, match="dL/dV of 'output' is nan at entry 0"):
+        es.backward(net, tape, {"output": seed.scaled(np.nan)})
 
 
 def test_times_of_another_shape_are_refused():
@@ -211,12 +216,12 @@ def test_parts_of_a_population_are_bounded_and_give_the_same_loss(monkeypatch):
     net.populations["hidden1"].threshold[:4] = 30.0
     tape = es.simulate(net, STREAM, backend="cpu")
     loss = SumOfLosses(((1.0, VoltageCrossEntropy(np.array([0, 2, 1]))), (2.0, NearMiss(1.0))))
-    whole = gradient(net, tape, loss)
+    whole = es.backward(net, tape, loss)
     monkeypatch.setattr(linear, "ARRIVALS_AT_ONCE", 500)
     sizes = [part.arrivals.time.size for part in silent_parts(net, tape, "output")]
     assert len(sizes) > 1
     assert max(sizes) <= 500
-    parts = gradient(net, tape, loss)
+    parts = es.backward(net, tape, loss)
     assert parts.loss == pytest.approx(whole.loss, rel=1e-12)
     for key, values in whole.flat().items():
         np.testing.assert_allclose(parts.flat()[key], values, rtol=1e-9, atol=1e-12)

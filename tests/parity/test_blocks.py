@@ -8,7 +8,6 @@ import eventsim as es
 from eventsim.adjoint import ReadoutSeed
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
-from eventsim.train import gradient
 from eventsim.train.readouts import VoltageCrossEntropy
 from tests.parity.test_chunks import assert_chunks_equal_whole
 from tests.support.nets import neuron_parameters, random_stream
@@ -102,7 +101,7 @@ def test_chunks_of_a_stream_give_the_spikes_of_the_whole(length):
 def test_largest_voltages_are_those_of_one_block(all_in_one):
     loss, found = VoltageCrossEntropy(np.array([0, 5, 50]), readout="upper"), []
     for net in (convolutions(output="readout"), all_in_one(output="readout")):
-        found.append(gradient(net, es.simulate(net, STREAM, backend="cpu"), loss))
+        found.append(es.backward(net, es.simulate(net, STREAM, backend="cpu"), loss))
     blocks, one = found
     assert blocks.loss == pytest.approx(one.loss, rel=1e-12)
     for key, values in one.flat().items():

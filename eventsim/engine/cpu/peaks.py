@@ -1,8 +1,8 @@
 """Largest voltage of readout neurons that share their events, and its gradients.
 
 Neurons lie side by side, as in :mod:`eventsim.engine.cpu.shared`, so that the compiler vectorises
-over them. What is computed is told in :mod:`eventsim.train.voltage`, under "Maximum"; voltages are
-from E, in double precision.
+over them. What is computed is told in :mod:`eventsim.adjoint.linear.voltage`, under "Maximum";
+voltages are from E, in double precision.
 """
 
 import math

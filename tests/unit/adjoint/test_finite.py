@@ -5,7 +5,6 @@ import pytest
 
 import eventsim as es
 from eventsim.engine import get_backend
-from eventsim.train.gradient import gradient
 from tests.support.nets import lateral_net, random_net, random_stream
 
 ParameterError, ShapeError = es.errors.ParameterError, es.errors.ShapeError
@@ -32,9 +31,8 @@ def test_spike_seed_that_is_not_finite_is_refused_with_its_spike(run, kind, call
     k = len(tape["hidden1"]) - 1
     neuron = int(tape["hidden1"].neurons[k])
     message = rf"{called} of 'hidden1' is {value} at spike {k} \(sample 1, neuron {neuron}\)"
-    for walk in (es.backward, gradient):
-        with pytest.raises(ParameterError, match=message):
-            walk(net, tape, seeds_of(tape, kind, k, value))
+    with pytest.raises(ParameterError, match=message):
+        es.backward(net, tape, seeds_of(tape, kind, k, value))
 
 
 def test_readout_seed_that_is_not_finite_is_refused_with_its_neuron(run):
@@ -60,9 +58,8 @@ def test_loss_that_is_not_finite_is_refused_by_its_name(run, value):
         def __call__(self, net, tape):
             return value, {}
 
-    for walk in (es.backward, gradient):
-        with pytest.raises(ParameterError, match=f"the loss Broken is {value}"):
-            walk(*run, Broken())
+    with pytest.raises(ParameterError, match=f"the loss Broken is {value}"):
+        es.backward(*run, Broken())
 
 
 def test_seed_of_a_loop_that_is_not_finite_is_refused(backend):

@@ -11,7 +11,6 @@ from eventsim.energy import count
 from eventsim.mapping.graph import axon_graph
 from eventsim.plan import make_plan
 from eventsim.train import CrossEntropy
-from eventsim.train.gradient import gradient
 from tests.support.losses import SpikeTimes
 from tests.support.nets import random_net, random_stream
 
@@ -42,7 +41,7 @@ def test_tape_of_another_network_is_refused_wherever_both_are_taken(which):
     net, tape = other_nets()[which], run(random_net(1, hidden=(6, 5), sparse=True))
     takers = (
         lambda: es.backward(net, tape, LOSS),
-        lambda: gradient(net, tape, LOSS),
+        lambda: es.backward(net, tape, LOSS),
         lambda: es.readout_integral(net, tape, "output"),
         lambda: es.readout_voltage(net, tape, "output", [1.0]),
         lambda: CrossEntropy(np.zeros(2, int))(net, tape),

@@ -6,7 +6,6 @@ import pytest
 import eventsim as es
 from eventsim.arrays import namespace, to_host
 from eventsim.engine import get_backend, place
-from eventsim.train import gradient
 from tests.support.losses import all_losses
 from tests.support.nets import lateral_net, random_net, random_stream
 
@@ -26,8 +25,8 @@ def test_losses_and_gradients_on_the_device_are_those_on_the_host(fast_backend, 
     loss = all_losses(last.name)
     there = place(net, backend=fast_backend) if placed else net
     resident = es.simulate(there, stream, backend=fast_backend, resident=True)
-    actual = gradient(there, resident, loss)
-    expected = gradient(net, es.simulate(net, stream, backend=fast_backend), loss)
+    actual = es.backward(there, resident, loss)
+    expected = es.backward(net, es.simulate(net, stream, backend=fast_backend), loss)
     assert actual.loss == pytest.approx(expected.loss, rel=1e-11)
     assert namespace(actual.input_times) is get_backend(fast_backend).xp
     flat = actual.flat() | {"input_times": actual.input_times}

@@ -1,4 +1,4 @@
-r"""Maximum of V over a sample, exact, for all rows of :class:`eventsim.train.linear.Neurons`.
+r"""Maximum of V over a sample, exact, for all rows of some neurons that do not fire.
 
 The state after every arrival comes from a scan in two levels: arrivals are cut into about
 :math:`\sqrt n` blocks of about :math:`\sqrt n`; blocks advance side by side from zero, then their
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from eventsim.adjoint.linear.neurons import Neurons
 from eventsim.arrays import Array, largest, namespace
-from eventsim.train.kernel import Kernel, kernel
-from eventsim.train.linear import Neurons
+from eventsim.engine.voltage_kernel import Kernel, kernel
 
 
 class Maximum(NamedTuple):

@@ -1,7 +1,7 @@
 r"""Voltage of neurons without spikes, at any times and at its maximum, with exact gradients.
 
 Readouts, and spiking neurons in samples in which they do not fire, are linear in what arrives. With
-arrivals :math:`(t_i, w_i)` and the kernel :math:`x, y, g` of :mod:`eventsim.train.kernel`
+arrivals :math:`(t_i, w_i)` and the kernel :math:`x, y, g` of :mod:`eventsim.engine.voltage_kernel`
 
 .. math:: V(t) = E + \sum_{t_i < t} R\, w_i\, g(t - t_i).
 
@@ -29,15 +29,15 @@ Where the maximum is the very end it stays there, and where V never exceeds E it
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from eventsim.adjoint.linear.maximum import Maximum, find_maximum
+from eventsim.adjoint.linear.neurons import Neurons, bare_neurons, silent_parts
 from eventsim.arrays import Array, largest, namespace
+from eventsim.engine.arrivals import Arrivals
 from eventsim.engine.job import DirectGradients, Peaks
+from eventsim.engine.voltage_kernel import kernel, kernel_slopes
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
-from eventsim.train.arrivals import Arrivals
-from eventsim.train.kernel import kernel, kernel_slopes
-from eventsim.train.linear import Neurons, bare_neurons, silent_parts
-from eventsim.train.maximum import Maximum, find_maximum
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,12 +11,12 @@ import numpy as np
 
 from eventsim.arrays import Array, Ints, beside, namespace
 from eventsim.engine import get_backend, make_job
+from eventsim.engine.arrivals import Arrivals, find_arrivals, no_arrivals
 from eventsim.engine.host import sum_by
 from eventsim.engine.job import Job, Peaks
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.plan import make_plan
-from eventsim.train.arrivals import Arrivals, find_arrivals, no_arrivals
 
 # About 0.5 GB in passing.
 ARRIVALS_AT_ONCE = 1 << 22
