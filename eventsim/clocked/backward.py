@@ -59,11 +59,12 @@ from eventsim.clocked.synapses import Array
 from eventsim.errors import ParameterError
 from eventsim.network import Population
 from eventsim.plan import Stage
+from eventsim.train.config import Intrinsic
 
 STEEPEST = 8.0  # of 1 / du, per ms
 SURROGATE_WIDTH = 0.2
 SURROGATE_RANGE = 8.0
-BIP = ("tau_mem", "tau_syn", "resistance", "threshold")
+BIP: tuple[Intrinsic, ...] = ("tau_mem", "tau_syn", "resistance", "threshold")
 
 Gradients = dict[str, NDArray[np.float64]]
 

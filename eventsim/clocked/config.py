@@ -1,13 +1,14 @@
 """ClockedConfig: what decides the outcome of training on the grid, checked at the door."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Self
+
+from annotated_types import Gt, Le
 
 from eventsim.clocked.backward import BIP
 from eventsim.clocked.losses import CrossEntropyLoss, VanRossumLoss
-from eventsim.entries import check_types, shown
-from eventsim.errors import ParameterError
+from eventsim.entries import Settings
 from eventsim.train import TrainConfig
 
 LOSSES = ("cross_entropy", "van_rossum")
@@ -21,7 +22,7 @@ NEUTRAL: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClockedConfig:
+class ClockedConfig(Settings):
     """Settings of :func:`eventsim.clocked.train_clocked`.
 
     Attributes
@@ -39,21 +40,20 @@ class ClockedConfig:
     """
 
     train: TrainConfig = field(default_factory=lambda: TrainConfig(bip=BIP, **NEUTRAL))
-    dt: float = 1.0
+    dt: Annotated[float, Gt(0), Le(1)] = 1.0
     clip: bool = False
 
     def __post_init__(self) -> None:
-        check_types(self)
-        _require("dt", self.dt, 0 < self.dt <= 1, "0 < dt <= 1 (ms)")
+        super().__post_init__()
         train = self.train
         others = [name for name in train.bip if name not in BIP]
-        _require("train.bip", list(train.bip), not others, f"names out of {BIP}")
-        _require("train.loss", train.loss, train.loss in LOSSES, f"one of {LOSSES}")
+        self.require("train.bip", list(train.bip), not others, f"names out of {BIP}")
+        self.require("train.loss", train.loss, train.loss in LOSSES, f"one of {LOSSES}")
         for name, value in NEUTRAL.items():
             given = getattr(train, name)
-            _require(f"train.{name}", given, not given, f"{value} on a grid")
+            self.require(f"train.{name}", given, not given, f"{value} on a grid")
         mix = train.augmentation.mix
-        _require("train.augmentation.mix", mix, mix == 0, "0 on a grid")
+        self.require("train.augmentation.mix", mix, mix == 0, "0 on a grid")
 
     @classmethod
     def published(cls, *, dt: float = 1.0, clip: bool = False, **train: Any) -> "ClockedConfig":
@@ -78,13 +78,8 @@ class ClockedConfig:
             return VanRossumLoss(output=train.output, time_constant=tau, rate=train.target_rate)
         return CrossEntropyLoss(output=train.output, time_constant=tau, gain=train.gain)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold."""
-        plain = {item.name: getattr(self, item.name) for item in fields(self)}
-        return plain | {"train": self.train.to_dict()}
-
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "ClockedConfig":
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_dict` wrote; absent keys take their defaults.
 
         Raises
@@ -92,18 +87,7 @@ class ClockedConfig:
         ParameterError
             If a key is unknown or a value has the wrong type or range.
         """
-        known = [item.name for item in fields(cls)]
-        unknown = [key for key in values if key not in known]
-        if unknown:
-            raise ParameterError(
-                f"ClockedConfig: unknown key {unknown[0]!r}, expected one of {', '.join(known)}."
-            )
-        given = dict(values)
-        if isinstance(given.get("train"), Mapping):
-            given["train"] = TrainConfig.from_dict(given["train"])
-        return cls(**given)
-
-
-def _require(name: str, value: object, good: bool, expected: str) -> None:
-    if not good:
-        raise ParameterError(f"ClockedConfig: {name} is {shown(value)}, expected {expected}.")
+        train = values.get("train")
+        if isinstance(train, Mapping):
+            values = {**values, "train": TrainConfig.from_dict(train).to_dict()}
+        return super().from_dict(values)

@@ -36,6 +36,7 @@ Natural = Annotated[int, bounds.Ge(0)]
 Finite = Annotated[float, bounds.Gt(-math.inf), bounds.Lt(math.inf)]
 Positive = Annotated[float, bounds.Gt(0), bounds.Lt(math.inf)]
 Above0 = Annotated[float, bounds.Gt(0)]  # or infinite
+From0 = Annotated[float, bounds.Ge(0)]  # or infinite
 NotNegative = Annotated[float, bounds.Ge(0), bounds.Lt(math.inf)]
 Share = Annotated[float, bounds.Ge(0), bounds.Lt(1)]
 Text = Annotated[str, bounds.MinLen(1)]
@@ -157,8 +158,7 @@ def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
     try:
         return typing.cast(Kind, _built(kind, found))
     except SettingError as problem:
-        where = _where(place, problem.place, values)
-        text = f"{where}: is {shown(problem.value)}, expected {problem.expected}."
+        text = _sentence(place, problem.place, values, problem.value, problem.expected)
         raise error(text) from problem
     except ParameterError as problem:
         raise error(f"{place}: {problem}") from problem
@@ -206,8 +206,18 @@ class _Mistake:
         if self.kind == "missing" and isinstance(self.value, Mapping):
             lacks = [key for key in _required(hint) if key not in self.value]
             return f"{where}: lacks {', '.join(lacks)}."
-        where = _where(place, self.place, values)
-        return f"{where}: is {shown(self.value)}, expected {self.expected(owner)}."
+        return _sentence(place, self.place, values, self.value, self.expected(owner))
+
+
+def _sentence(
+    place: str, keys: Sequence[str | int], values: Any, value: object, expected: str
+) -> str:
+    """The message of a mistake: the recipe and condition, and there which key is what."""
+    *above, name = keys or ("",)
+    while isinstance(name, int) and above:
+        name = f"{above.pop()}[{name}]" if isinstance(above[-1], str) else above.pop()
+    where = _where(place, above, values)
+    return f"{where}: {name} is {shown(value)}, expected {expected}.".replace(":  is", ": is")
 
 
 def _where(place: str, keys: Sequence[str | int], values: Any) -> str:
@@ -219,7 +229,7 @@ def _where(place: str, keys: Sequence[str | int], values: Any) -> str:
         one = _at(values, keys[: n + 1])
         name = one.get("name") if isinstance(one, Mapping) else None
         if isinstance(key, int):
-            place += f" {name}" if isinstance(name, str) and n + 1 < len(keys) else f"[{key}]"
+            place += f" {name}" if isinstance(name, str) else f"[{key}]"
         else:
             place += f", {key}"
     return place

@@ -15,20 +15,34 @@ time constants spread from 10 to 60 and from 5 to 40 ms and a tail of 150 ms. Ch
 jittered and populations of 256 changed nothing. Differences below three points mean nothing there.
 """
 
-import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Self
+
+from annotated_types import Ge, Le
 
 from eventsim.arrays import Precision
-from eventsim.entries import check_types, shown
+from eventsim.entries import (
+    Above0,
+    Count,
+    From0,
+    Natural,
+    NotNegative,
+    Positive,
+    Settings,
+    Share,
+    shown,
+)
 from eventsim.errors import ParameterError
 from eventsim.network.answer import LONGEST_TAIL, VALUES, Rule
 from eventsim.train.augment import Augmentation
 from eventsim.train.intrinsic import SpiKL
-from eventsim.train.optimiser import INTRINSIC, AdamSettings, LearningRates
+from eventsim.train.optimiser import AdamSettings, LearningRates
 
+Intrinsic = Literal[
+    "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory"
+]  # fmt: skip
 LossName = Literal[
     "cross_entropy",
     "cross_entropy_maximum",
@@ -59,17 +73,14 @@ RULES: Mapping[str, Rule] = {
     "ctc": "ctc",
 }
 
-_NESTED: tuple[tuple[str, Any], ...] = (
-    ("rates", LearningRates),
-    ("augmentation", Augmentation),
-    ("spikl", SpiKL),
-)
+Tail = Annotated[float, Ge(0), Le(LONGEST_TAIL)]
+_NESTED = ("rates", "augmentation", "spikl")
 # Settings of older files that are none any more, and the value that had no effect.
 _RETIRED: Mapping[str, Any] = {"units_per_class": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(Settings):
     """Settings of :func:`eventsim.train.train`.
 
     Attributes
@@ -153,84 +164,60 @@ class TrainConfig:
         Batches between checkpoints inside an epoch; one is always written at its end. 0 for none.
     """
 
-    epochs: int = 30
-    batch_size: int = 32
-    seed: int = 0
-    shards: int = 1
-    validation_fraction: float = 0.1
-    tail: float = 0.0
+    epochs: Count = 30
+    batch_size: Count = 32
+    seed: Natural = 0
+    shards: Count = 1
+    validation_fraction: Share = 0.1
+    tail: Tail = 0.0
     loss: LossName = "cross_entropy"
     output: str = "output"
-    time_constant: float | None = None
-    gain: float = 20.0
-    decision_dropout: float = 0.0
-    label_smoothing: float = 0.0
-    target_rate: float = 50.0
-    frame_interval: float = 10.0
+    time_constant: Above0 | None = None
+    gain: Positive = 20.0
+    decision_dropout: Share = 0.0
+    label_smoothing: Share = 0.0
+    target_rate: Positive = 50.0
+    frame_interval: Positive = 10.0
     missed_outputs: bool | None = None
-    bip: tuple[str, ...] = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset")
+    bip: tuple[Intrinsic, ...] = (
+        "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset"
+    )  # fmt: skip
     train_delays: bool = False
-    max_delay: float = math.inf
+    max_delay: Above0 = math.inf
     dale: bool = False
     rates: LearningRates = field(default_factory=LearningRates)
-    weight_decay: float = 1e-2
-    clip_norm: float = 10.0
-    ease_in: float = 1.0
-    averaged: float = 0.0
-    rate_low: float = 0.0
-    rate_high: float = 30.0
-    rate_strength: float = 1e-4
-    silent_lift: float = 1e-3
-    near_miss_strength: float = 0.0
-    near_miss_margin: float = 1.0
+    weight_decay: NotNegative = 1e-2
+    clip_norm: Above0 = 10.0
+    ease_in: NotNegative = 1.0
+    averaged: Share = 0.0
+    rate_low: NotNegative = 0.0
+    rate_high: From0 = 30.0
+    rate_strength: NotNegative = 1e-4
+    silent_lift: NotNegative = 1e-3
+    near_miss_strength: NotNegative = 0.0
+    near_miss_margin: Positive = 1.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     spikl: SpiKL = field(default_factory=SpiKL)
     backend: str = "auto"
     precision: Precision = "single"
-    checkpoint_every: int = 50
+    checkpoint_every: Natural = 50
 
     def __post_init__(self) -> None:
-        check_types(self)
-        object.__setattr__(self, "bip", tuple(self.bip))
-        _require("epochs", self.epochs, self.epochs >= 1, "at least 1")
-        _require("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
-        _require("seed", self.seed, self.seed >= 0, "a value >= 0")
-        few = 1 <= self.shards <= self.batch_size
-        _require("shards", self.shards, few, f"1 .. {self.batch_size}, the batch size")
-        dropout = self.decision_dropout
-        _require("decision_dropout", dropout, 0 <= dropout < 1, "0 <= x < 1")
-        reads = self.loss in DECIDING_LOSSES
+        super().__post_init__()
+        few = f"1 .. {self.batch_size}, the batch size"
+        self.require("shards", self.shards, self.shards <= self.batch_size, few)
+        dropout, reads = self.decision_dropout, self.loss in DECIDING_LOSSES
         expected = f"0 with the loss {self.loss!r}, which reads no decision"
-        _require("decision_dropout", dropout, reads or dropout == 0, expected)
-        fraction = self.validation_fraction
-        _require("validation_fraction", fraction, 0 <= fraction < 1, "0 <= x < 1")
-        _require("tail", self.tail, 0 <= self.tail <= LONGEST_TAIL, f"0 .. {LONGEST_TAIL:g} (ms)")
-        tau = self.time_constant
-        _require("time_constant", tau, tau is None or tau > 0, "a value > 0, or None")
-        for name in ("gain", "target_rate", "frame_interval", "near_miss_margin"):
-            value = getattr(self, name)
-            _require(name, value, 0 < value < math.inf, "a finite value > 0")
-        self._check_labels()
-        unknown = [name for name in self.bip if name not in INTRINSIC]
-        _require("bip", list(self.bip), not unknown, f"names out of {INTRINSIC}")
-        both = sorted(set(self.spikl.tuned) & set(self.bip))
-        _require("spikl", both, not both, "no parameter that bip trains as well")
-        _require("max_delay", self.max_delay, self.max_delay > 0, "a value > 0 (ms)")
-        _require("ease_in", self.ease_in, self.ease_in >= 0, "a number of epochs >= 0")
-        _require("averaged", self.averaged, 0 <= self.averaged < 1, "0 <= x < 1")
-        band = (self.rate_low, self.rate_high)
-        _require("(rate_low, rate_high)", band, 0 <= band[0] <= band[1], "0 <= low <= high")
-        for name in ("rate_strength", "silent_lift", "near_miss_strength", "checkpoint_every"):
-            _require(name, getattr(self, name), getattr(self, name) >= 0, "a value >= 0")
-        self.adam_settings()
-
-    def _check_labels(self) -> None:
+        self.require("decision_dropout", dropout, reads or dropout == 0, expected)
         smoothing, shares = self.label_smoothing, self.loss in SHARING_LOSSES
-        _require("label_smoothing", smoothing, 0 <= smoothing < 1, "0 <= x < 1")
         expected = f"0 with the loss {self.loss!r}, which takes no shares of classes"
-        _require("label_smoothing", smoothing, shares or smoothing == 0, expected)
+        self.require("label_smoothing", smoothing, shares or smoothing == 0, expected)
         mix = self.augmentation.mix
-        _require("augmentation.mix", mix, shares or mix == 0, expected)
+        self.require("augmentation.mix", mix, shares or mix == 0, expected)
+        both = sorted(set(self.spikl.tuned) & set(self.bip))
+        self.require("spikl", both, not both, "no parameter that bip trains as well")
+        band = (self.rate_low, self.rate_high)
+        self.require("(rate_low, rate_high)", band, band[0] <= band[1], "0 <= low <= high")
 
     def adam_settings(self) -> AdamSettings:
         """The optimiser's constants."""
@@ -256,15 +243,8 @@ class TrainConfig:
         """Kinds of parameters that are trained."""
         return ("weights", *self.bip, *(("delays",) if self.train_delays else ()))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold; an infinite number is the text ``"inf"``."""
-        plain = asdict(self)
-        plain["bip"] = list(self.bip)
-        plain["augmentation"]["sensor_size"] = list(self.augmentation.sensor_size)
-        return {key: "inf" if value == math.inf else value for key, value in plain.items()}
-
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_dict` wrote; absent keys take their defaults.
 
         A setting that was removed is read where its value had no effect.
@@ -280,14 +260,7 @@ class TrainConfig:
                 f"TrainConfig: {key} is {shown(given[key])}, but this setting was removed; only "
                 f"{key}={_RETIRED[key]} is still read. Use the version of eventsim that wrote it."
             )
-        _check_keys("TrainConfig", given, cls)
-        for name, kind in _NESTED:
-            if isinstance(given.get(name), Mapping):
-                _check_keys(f"TrainConfig.{name}", given[name], kind)
-                given[name] = kind(**given[name])
-        for key, value in given.items():
-            given[key] = math.inf if value == "inf" else value
-        return cls(**given)
+        return super().from_dict(given)
 
 
 def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
@@ -298,7 +271,7 @@ def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str
     """
     defaults, stored = TrainConfig().to_dict(), _without_retired(stored)
     found = {key: defaults[key] for key in now if key in defaults} | stored
-    for name, _ in _NESTED:
+    for name in _NESTED:
         if isinstance(stored.get(name), Mapping):
             found[name] = defaults[name] | stored[name]
     return found
@@ -307,19 +280,3 @@ def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str
 def _without_retired(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Settings without those that were removed and had no effect. New dict."""
     return {k: v for k, v in stored.items() if k not in _RETIRED or v != _RETIRED[k]}
-
-
-def _check_keys(where: str, given: Mapping[str, Any], kind: Any) -> None:
-    known = [item.name for item in fields(kind)]
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ParameterError(
-                f"{where}: unknown key {shown(key)}, expected one of {', '.join(known)}.{hint}"
-            )
-
-
-def _require(name: str, value: object, good: bool, expected: str) -> None:
-    if not good:
-        raise ParameterError(f"TrainConfig: {name} is {shown(value)}, expected {expected}.")

@@ -201,7 +201,7 @@ def test_settings_survive_json():
 @pytest.mark.parametrize(
     ("bad", "told"),
     [
-        ({"dt": 2.0}, "0 < dt <= 1"),
+        ({"dt": 2.0}, "dt is .*expected a number > 0 and <= 1"),
         ({"train": TrainConfig(bip=BIP, loss="first_spike")}, "train.loss is 'first_spike'"),
         ({"train": TrainConfig(bip=BIP, near_miss_strength=0.1)}, "near_miss_strength is 0.1"),
         ({"train": TrainConfig()}, "v_leak"),

@@ -127,15 +127,15 @@ def test_recordings_come_once_where_some_are_held_out_for_validation():
     ("before", "after", "message"),
     [
         ('title = "Skips"', 'titel = "Skips"', "recipe.toml: has an unknown key 'titel'"),
-        ('baseline = "plain"', 'baseline = "plane"', "baseline: is 'plane', expected one of plain"),
-        ('name = "skip"', 'name = "plain"', "condition: is 'plain', expected .*different names"),
-        ('name = "skip"', 'name = "a/b"', "condition a/b, name: is 'a/b', expected a name of"),
+        ('baseline = "plain"', 'baseline = "plane"', "baseline is 'plane', expected one of plain"),
+        ('name = "skip"', 'name = "plain"', "condition is 'plain', expected .*different names"),
+        ('name = "skip"', 'name = "a/b"', "condition a/b: name is 'a/b', expected a name of"),
         (
             'name = "skip"',
             'name = "skip"\nmethod = "grid"',
-            "skip, dt: is None, expected a time",
+            "skip: dt is None, expected a time",
         ),
-        ('name = "skip"', 'name = "skip"\ndt = 1.0', "skip, dt: is 1.0, expected none"),
+        ('name = "skip"', 'name = "skip"\ndt = 1.0', "skip: dt is 1.0, expected none"),
         ('name = "skip"', 'name = "skip"\nsame_parameters_as = "skip"', "expected another cond"),
         ("bip = []", "bipp = []", "condition plain on task .*small.toml: .*unknown key 'bipp'"),
         ("bip = []", 'epochs = "many"', "condition plain on .*epochs is 'many'"),
@@ -146,9 +146,9 @@ def test_recordings_come_once_where_some_are_held_out_for_validation():
         ("skip = false", 'lateral = "ring"', "lateral: belongs to model rsnn"),
         ("version = 1", "version = 2", "has version 2, this eventsim reads 1"),
         ('title = "Skips"', "title = Skips", "is not TOML"),
-        ("low = 8", "low = 50", "batch_size, low, high: is .*expected two numbers, low < high"),
+        ("low = 8", "low = 50", "batch_size: low, high is .*expected two numbers, low < high"),
         ('"train.batch_size"', '"data.name"', "expected a key such as network.tau_syn"),
-        ("choices = [[4], [5]]", "choices = []", "choices: is .*expected a list of values"),
+        ("choices = [[4], [5]]", "choices = []", "choices is .*expected a list of values"),
     ],
 )
 def test_mistake_in_a_recipe_is_told_with_its_place(files, before, after, message):
