@@ -116,7 +116,7 @@ def kernels():
     found = {
         (value.py_func.__module__, value.py_func.__qualname__): value
         for module in loaded
-        for value in vars(module).values()
+        for value in (getattr(each, "_compiled", each) for each in vars(module).values())
         if isinstance(value, numba.core.registry.CPUDispatcher)
     }
     return list(found.values())
