@@ -30,12 +30,13 @@ from eventsim.adjoint.seeds import (
 from eventsim.arrays import Array, Floats, beside, namespace, to_host
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.backend import Backend
-from eventsim.engine.job import DirectGradients, Job, Source, StageGradients
+from eventsim.engine.job import DirectGradients, Job, StageGradients
 from eventsim.engine.members import join_members, member_order
 from eventsim.engine.table import N_READOUT, readout_gradients
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array
+from eventsim.events.source import SourceSpikes
 from eventsim.network import Network, Population, Projection
 from eventsim.plan import Stage, make_plan
 
@@ -265,12 +266,12 @@ def _projections(engine: Backend, job: Job, found: StageGradients) -> Iterator[t
 
 
 def _shared_delays(
-    engine: Backend, projection: Projection, source: Source, by_time: Floats
+    engine: Backend, projection: Projection, source: SourceSpikes, by_time: Floats
 ) -> Floats:
     """A delay that all targets share moves the arrivals as the source's own times would."""
     if projection.delays.ndim == 0:
         total = engine.xp.asarray(by_time.sum())
     else:
-        total = engine.sum_by(by_time, source.channel, source.size)
+        total = engine.sum_by(by_time, source.neurons, source.size)
     shared: Floats = beside(total, projection.delays)
     return shared

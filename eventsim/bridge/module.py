@@ -106,9 +106,7 @@ class EventModule(torch.nn.Module):
         if times is not None:
             stream = _with_times(stream, times)
         values = self.values()
-        populations = self._net.populations.values()
-        readouts = tuple(p.name for p in populations if p.kind == "readout")
-        spiking = tuple(p.name for p in populations if p.kind == "spiking")
+        readouts, spiking = tuple(self._net.readouts), tuple(self._net.spiking)
         call = Call(
             self._net,
             stream,

@@ -20,7 +20,6 @@ import torch
 
 from eventsim.arrays import to_host
 from eventsim.bridge.share import to_torch
-from eventsim.errors import NetworkError
 from eventsim.events import SpikeTape
 from eventsim.network import Network, Projection
 
@@ -48,12 +47,7 @@ def readout_voltage(
     name, at
         The readout and the times.
     """
-    population = net.population(name)
-    if population.kind != "readout":
-        raise NetworkError(
-            f"Outputs.voltage: population {name!r} is of kind {population.kind!r}, expected a "
-            "readout."
-        )
+    population = net.readout(name, "Outputs.voltage")
     shape = (tape.stream.n_samples, at.numel(), population.size)
     mine = {key: values[f"{name}.{key}"] for key in population.parameters}
     total = mine["v_leak"].expand(shape)
@@ -73,8 +67,7 @@ def _caused(
     at: Any,
 ) -> Any:
     """What a projection adds, [samples, times, size]."""
-    from_input = net.population(projection.source).kind == "input"
-    if from_input:
+    if projection.source == net.input.name:
         times, channel, offsets = sent[0], tape.stream.channels, tape.stream.offsets
     else:
         trains = tape[projection.source]
@@ -96,18 +89,12 @@ def _caused(
 
 def _arrivals(projection: Projection, channel: Any) -> tuple[Any, Any, Any]:
     """Event, synapse (entry of the weights) and target of every arrival, int64 each."""
-    n_sources, n_targets = projection.weights.shape
-    if projection.kind == "sparse":
-        first = projection.weights.indptr.astype(np.int64)
-        targets = projection.weights.indices.astype(np.int64)
-    else:
-        first = np.arange(n_sources + 1, dtype=np.int64) * n_targets
-        targets = np.tile(np.arange(n_targets, dtype=np.int64), n_sources)
+    first = projection.first_synapses()
     fan_out = np.diff(first)[channel]
     event = np.repeat(np.arange(channel.size), fan_out)
     begins = np.repeat(np.cumsum(fan_out) - fan_out, fan_out)
     synapse = np.repeat(first[channel], fan_out) + np.arange(event.size) - begins
-    return event, synapse, targets[synapse]
+    return event, synapse, projection.targets(synapse)
 
 
 def _delays(

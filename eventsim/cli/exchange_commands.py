@@ -84,7 +84,7 @@ def import_network(
 
 def poisson_events(net: Network, *, seed: int = 0) -> EventStream:
     """Random events on every channel, where a check has none of its own."""
-    size = next(p.size for p in net.populations.values() if p.kind == "input")
+    size = net.input.size
     rng = np.random.default_rng(seed)
     parts = []
     for count in rng.poisson(RATE * size * DURATION / 1e3, N_SAMPLES):

@@ -60,7 +60,7 @@ def evaluate_clocked(
     check_fit(grid, data, config.train)
     loss, n_correct, updates, n = 0.0, 0, 0, len(data)
     confusion = np.zeros((len(data.class_names), grid.populations[config.train.output].size), int)
-    counts = {name: np.zeros(p.size) for name, p in grid.populations.items() if p.kind == "spiking"}
+    counts = {name: np.zeros(p.size) for name, p in grid.spiking.items()}
     events = dict.fromkeys(grid.projections, 0)
     longest_first = np.argsort(-data.stream.duration, kind="stable")
     for index in data.stream.batches(config.train.batch_size, order=longest_first):

@@ -131,7 +131,7 @@ class ClockedRun:
 
     def spikes(self, name: str) -> Array:
         """What a population sent: event counts of the input, or booleans."""
-        if self.clocked.grid.populations[name].kind == "input":
+        if name == self.clocked.grid.input.name:
             return self.events.counts
         spikes = self.records[name].spikes
         if spikes is None:

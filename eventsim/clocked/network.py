@@ -65,8 +65,8 @@ class ClockedNetwork:
     def check(self) -> None:
         """Raise ParameterError if a value has left its domain or a time constant is below dt."""
         self.grid.check()
-        for population in self.grid.populations.values():
-            for name in ("tau_mem", "tau_syn") if population.kind != "input" else ():
+        for population in self.grid.neurons.values():
+            for name in ("tau_mem", "tau_syn"):
                 smallest = float(population.parameters[name].min())
                 if smallest < self.dt:
                     raise ParameterError(
@@ -113,5 +113,5 @@ def from_network(net: Network, dt: float = 1.0) -> ClockedNetwork:
 def _grid_factor(net: Network, projection: Projection) -> Floats:
     """tau_syn / tau_mem of the target of every weight, in a shape that fits the weights."""
     target = net.populations[projection.target]
-    factor: Floats = target.tau_syn / target.tau_mem
-    return factor[projection.weights.indices] if projection.kind == "sparse" else factor
+    factor: Floats = projection.of_targets(target.tau_syn / target.tau_mem)
+    return factor

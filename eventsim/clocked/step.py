@@ -132,8 +132,7 @@ def _follow_rule(
         if projection.target in before:
             target = projection.target
             factor = before[target] / grid.populations[target].tau_mem
-            sparse = projection.kind == "sparse"
-            projection.values[...] *= factor[projection.weights.indices] if sparse else factor
+            projection.values[...] *= projection.of_targets(factor)
 
 
 def _keep_stable(grid: Network) -> None:
@@ -142,9 +141,8 @@ def _keep_stable(grid: Network) -> None:
     The bound of :mod:`eventsim.train.optimiser` in the units of the grid. On the grid itself a
     neuron fires once in a step at most.
     """
-    for projection in grid.projections.values():
-        if projection.kind == "self":
-            p = grid.populations[projection.target]
-            limit = STABLE_FRACTION * (p.threshold - p.v_reset) / p.resistance
-            bounded = np.minimum(projection.weights, limit)
-            projection.weights[...] = np.where(p.refractory == 0, bounded, projection.weights)
+    for name, projection in grid.recurrences.items():
+        p = grid.populations[name]
+        limit = STABLE_FRACTION * (p.threshold - p.v_reset) / p.resistance
+        bounded = np.minimum(projection.weights, limit)
+        projection.weights[...] = np.where(p.refractory == 0, bounded, projection.weights)

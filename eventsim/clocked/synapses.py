@@ -70,27 +70,22 @@ class Synapses:
 
     def gradient(self, spikes: Array, errors: Array) -> NDArray[np.float64]:
         """Derivative by every weight, in the shape of ``projection.values``."""
-        kind, weights = self.projection.kind, self.projection.weights
-        total = np.zeros(weights.shape)
+        projection = self.projection
+        total = np.zeros(projection.weights.shape)
         for begin, end in _chunks(errors):
             sent, error = self._sent(spikes, begin, end), errors[begin:end]
-            if kind == "self":
+            if projection.one_to_one:
                 total += np.einsum("tbn,tbn->n", sent, error)
             else:
                 total += _rows(sent).T @ _rows(error)
-        if kind != "sparse":
+        if projection.pattern is None:
             return total
-        sources = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
-        stored: NDArray[np.float64] = total[sources, weights.indices]
+        stored: NDArray[np.float64] = total[projection.sources(), projection.targets()]
         return stored
 
     def arrivals(self, spikes: Array, alive: NDArray[np.bool_] | None) -> int:
         """Number of spikes that arrive at synapses before their sample ends."""
-        kind, weights, total = self.projection.kind, self.projection.weights, 0
-        if kind == "sparse":
-            fan_out = np.diff(weights.indptr)
-        else:
-            fan_out = np.full(weights.shape[0], 1 if kind == "self" else weights.shape[1])
+        fan_out, total = np.diff(self.projection.first_synapses()), 0
         for shift, columns in self._groups:
             sent = spikes[: spikes.shape[0] - shift][..., columns]
             if alive is not None:
@@ -113,14 +108,14 @@ class Synapses:
         return sent
 
     def _forward(self, sent: Array) -> Array:
-        if self.projection.kind == "self":
+        if self.projection.one_to_one:
             scaled: Array = sent * self._weights
             return scaled
         return _product(sent, self._weights)
 
     def _backward(self, errors: Array, columns: Any) -> Array:
         """What arrivals are worth to the sources in these columns."""
-        if self.projection.kind == "self":
+        if self.projection.one_to_one:
             back: Array = errors[..., columns] * self._weights[columns]
             return back
         return _product(errors, self._weights[columns].T)

@@ -192,8 +192,7 @@ def _end_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
     seconds = state.sums["seconds_of_input"]
     line["rates"] = {
         name: state.sums[f"spikes.{name}"] / (p.size * seconds)
-        for name, p in state.net.populations.items()
-        if p.kind == "spiking"
+        for name, p in state.net.spiking.items()
     }
     if len(this.validation):
         with state.optimiser.averaged():

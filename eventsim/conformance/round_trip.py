@@ -129,11 +129,7 @@ def round_trip(
     said = tuple(str(entry.message) for entry in caught if entry.category is NirWarning)
     return RoundTrip(
         {name: compare_trains(before[name], after[name]) for name in before.names},
-        {
-            name: _readout(net, before, back, after, name)
-            for name, population in net.populations.items()
-            if population.kind == "readout"
-        },
+        {name: _readout(net, before, back, after, name) for name in net.readouts},
         said,
         target,
     )

@@ -13,35 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats, Ints, owners
+from eventsim.arrays import Floats, Ints
+from eventsim.engine.run import sources
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import SpikeTape
+from eventsim.events.source import SourceSpikes
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
 
 CHUNK = 2_000_000  # arrivals that are written out at a time; some 100 MB
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What a population sends: its spikes, or the input's events, sample after sample."""
-
-    times: Floats
-    neurons: NDArray[np.int32]
-    offsets: Ints
-    size: int
-
-    @property
-    def sample(self) -> Ints:
-        """Sample of every spike. New array."""
-        found: Ints = owners(self.offsets, self.times.size)
-        return found
-
-    def between(self, low: int, high: int) -> "Sent":
-        """The spikes of samples ``low`` to ``high - 1``, numbered from 0. Views."""
-        first, last = int(self.offsets[low]), int(self.offsets[high])
-        offsets = self.offsets[low : high + 1] - first
-        return Sent(self.times[first:last], self.neurons[first:last], offsets, self.size)
 
 
 class Arrivals(NamedTuple):
@@ -72,17 +52,9 @@ class Wires:
         self.projection = projection
         self.by_synapse = projection.delay_per_synapse
         self.values: Floats = projection.values.ravel()
-        self.first = self._first()
+        self.first = projection.first_synapses()
         nonzero = np.concatenate([[0], np.cumsum(self.values != 0.0)])
         self._nonzero = np.diff(nonzero[self.first]).astype(np.int64)
-
-    def _first(self) -> Ints:
-        weights = self.projection.weights
-        if self.projection.kind == "sparse":
-            first: Ints = weights.indptr.astype(np.int64)
-            return first
-        per_source = 1 if self.projection.kind == "self" else int(weights.shape[1])
-        return np.arange(weights.shape[0] + 1, dtype=np.int64) * per_source
 
     @property
     def n_sources(self) -> int:
@@ -113,13 +85,13 @@ class Wires:
     @property
     def same_for_all_targets(self) -> bool:
         """Whether every target receives every spike, and at the same time."""
-        return self.projection.kind == "dense" and not self.by_synapse
+        return self.projection.all_to_all and not self.by_synapse
 
     def source_delays(self) -> Floats:
         """Delay of every source, where synapses of one source do not differ, [sources]."""
         return np.broadcast_to(self.projection.delays, (self.n_sources,))
 
-    def sources_met(self, sent: Sent, end: Floats) -> tuple[NDArray[np.bool_], Floats]:
+    def sources_met(self, sent: SourceSpikes, end: Floats) -> tuple[NDArray[np.bool_], Floats]:
         """Which spikes arrive before ``end`` [samples], and when all do; not ``by_synapse``."""
         time = sent.times + self.source_delays()[sent.neurons]
         return time < end[sent.sample], time
@@ -131,7 +103,7 @@ class Wires:
         before = np.cumsum(fan_out) - fan_out
         return place, (self.first[sources] - before)[place] + np.arange(place.size)
 
-    def arrivals(self, sent: Sent, end: Floats) -> Arrivals:
+    def arrivals(self, sent: SourceSpikes, end: Floats) -> Arrivals:
         """Every arrival before ``end`` [samples] at a synapse. New arrays."""
         source = sent.neurons.astype(np.int64)
         spike, synapse = self.spread(source)
@@ -141,16 +113,7 @@ class Wires:
             delay = self.source_delays()[source[spike]]
         time, sample = sent.times[spike] + delay, sent.sample[spike]
         met = time < end[sample]
-        return Arrivals(sample[met], synapse[met], self.targets(synapse[met]), time[met])
-
-    def targets(self, synapse: Ints) -> Ints:
-        """Target neurons of synapses."""
-        if self.projection.kind == "sparse":
-            found: Ints = self.projection.weights.indices[synapse].astype(np.int64)
-            return found
-        if self.projection.kind == "self":
-            return synapse
-        return synapse % int(self.projection.weights.shape[1])
+        return Arrivals(sample[met], synapse[met], self.projection.targets(synapse[met]), time[met])
 
 
 @dataclass(frozen=True)
@@ -158,7 +121,7 @@ class Run:
     """A network and what it did, on the host: what counters take."""
 
     net: Network
-    sent: Mapping[str, Sent]
+    sent: Mapping[str, SourceSpikes]
     wires: Mapping[str, Wires]
     duration: Floats
 
@@ -171,7 +134,7 @@ class Run:
         """The projections that end at a population."""
         return [w for w in self.wires.values() if w.projection.target == population]
 
-    def source(self, wires: Wires) -> Sent:
+    def source(self, wires: Wires) -> SourceSpikes:
         """The spikes of a projection's source."""
         return self.sent[wires.projection.source]
 
@@ -201,16 +164,7 @@ def make_run(net: Network, tape: SpikeTape) -> Run:
     if tape.stream.n_samples == 0:
         raise ShapeError("SpikeTape: holds no sample, expected at least one to count.")
     net, tape = net.to_host(), tape.to_host()
-    sent = {}
-    for population in net.populations.values():
-        if population.kind == "input":
-            stream = tape.stream
-            sent[population.name] = Sent(
-                stream.times, stream.channels, stream.offsets, stream.n_channels
-            )
-        elif population.kind == "spiking":
-            trains = tape[population.name]
-            sent[population.name] = Sent(trains.times, trains.neurons, trains.offsets, trains.size)
+    sent = sources(net, tape)
     for name, found in sent.items():
         if found.size != net.population(name).size:
             raise ShapeError(
@@ -287,12 +241,12 @@ class _Group(NamedTuple):
         """Entry and target neuron of everything that arrives with the chosen entries."""
         entries = np.flatnonzero(chosen)
         if self.wires.by_synapse:
-            return entries, self.wires.targets(self.units[entries])
+            return entries, self.wires.projection.targets(self.units[entries])
         place, synapse = self.wires.spread(self.units[entries])
-        return entries[place], self.wires.targets(synapse)
+        return entries[place], self.wires.projection.targets(synapse)
 
 
-def _group(wires: Wires, sent: Sent, end: Floats) -> _Group:
+def _group(wires: Wires, sent: SourceSpikes, end: Floats) -> _Group:
     if wires.by_synapse:
         found = wires.arrivals(sent, end)
         return _Group(wires, found.sample, found.time, found.synapse)

@@ -210,11 +210,7 @@ def count(net: Network, tape: SpikeTape, *, widths: Widths | None = None) -> Cou
         silent={name: _silent(run, name) for name in run.sent},
         synaptic_events={name: found[0] for name, found in events.items()},
         effective_events={name: found[1] for name, found in events.items()},
-        membrane_updates={
-            name: distinct_arrivals(run, name)
-            for name, p in populations.items()
-            if p.kind != "input"
-        },
+        membrane_updates={name: distinct_arrivals(run, name) for name in run.net.neurons},
         synapses={name: _synapses(run, wires) for name, wires in run.wires.items()},
         widths=widths,
         footprint=footprint(run.net, widths),
@@ -280,12 +276,12 @@ def footprint(net: Network, widths: Widths) -> Footprint:
     weights = indices = delays = 0
     for projection in net.projections.values():
         weights += projection.values.size
-        if projection.kind == "sparse":
-            indices += projection.values.size + projection.weights.shape[0] + 1
+        if projection.pattern is not None:
+            indices += sum(part.size for part in projection.pattern)
         delays += _numbers(projection.delays) if projection.delays.any() else 0
     if net.decision is not None:
         weights += net.decision.weights.size + net.decision.bias.size
-    neurons = [p for p in net.populations.values() if p.kind != "input"]
+    neurons = list(net.neurons.values())
     parameters = sum(_numbers(values) for p in neurons for values in p.parameters.values())
     return Footprint(
         weights=weights * widths.weight / BITS_PER_BYTE,

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.energy.arrivals import Run, Sent, Wires, make_run, steps_of
+from eventsim.energy.arrivals import Run, Wires, make_run, steps_of
 from eventsim.energy.steps import ClockedCounts, clocked, total
 from eventsim.engine import readout_integral, simulate
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape
+from eventsim.events.source import SourceSpikes
 from eventsim.extras import install_hint
 from eventsim.network import Network
 
@@ -178,8 +179,7 @@ def neurobench_model(
             return module
 
         def __call__(self, batch: Any) -> Any:
-            inputs = next(p for p in net.populations.values() if p.kind == "input")
-            tape = simulate(net, _stream_of(batch, inputs.size), backend=backend)
+            tape = simulate(net, _stream_of(batch, net.input.size), backend=backend)
             with torch.no_grad():
                 module(_frames(torch, make_run(net, tape), step_ms))
             return torch.as_tensor(np.asarray(answer(net, tape)))
@@ -189,7 +189,7 @@ def neurobench_model(
 
 def _strongest_readout(net: Network) -> Predict:
     net.refuse_decision("neurobench_model", "which its default answer does not read: pass predict")
-    readouts = [p.name for p in net.populations.values() if p.kind == "readout"]
+    readouts = list(net.readouts)
     if len(readouts) != 1:
         raise NetworkError(
             f"neurobench_model: the readouts are {readouts}, expected one. Or pass predict."
@@ -214,8 +214,7 @@ def _module(torch: Any, net: Network) -> tuple[Any, type]:
             self.projections = torch.nn.ModuleList(
                 _layer(torch, p) for p in net.projections.values()
             )
-            spiking = [p for p in net.populations.values() if p.kind == "spiking"]
-            self.neurons = torch.nn.ModuleList(Fired() for _ in spiking)
+            self.neurons = torch.nn.ModuleList(Fired() for _ in net.spiking)
             for name, values in _buffers(net).items():
                 self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
 
@@ -230,14 +229,13 @@ def _module(torch: Any, net: Network) -> tuple[Any, type]:
 
 def _layer(torch: Any, projection: Any) -> Any:
     """A projection as a layer without bias: linear, or one weight per neuron."""
-    weights = projection.weights.toarray() if projection.kind == "sparse" else projection.weights
-    if projection.kind == "self":
-        n = weights.size
+    if projection.one_to_one:
+        n = projection.values.size
         layer = torch.nn.Conv1d(n, n, 1, groups=n, bias=False)
-        values = weights.reshape(n, 1, 1)
+        values = projection.values.reshape(n, 1, 1)
     else:
-        layer = torch.nn.Linear(*weights.shape, bias=False)
-        values = weights.T
+        layer = torch.nn.Linear(*projection.weights.shape, bias=False)
+        values = projection.matrix(projection.values).T
     layer.weight = torch.nn.Parameter(torch.as_tensor(values, dtype=torch.float32))
     return layer
 
@@ -246,7 +244,7 @@ def _frames(torch: Any, run: Run, step_ms: float) -> dict[str, list[Any]]:
     """Inputs of projections and spikes of populations, float32 [samples, steps, neurons] each."""
     steps = int(np.ceil(run.duration / step_ms).max(initial=0))
 
-    def frames(sent: Sent, met: Any, time: Any) -> Any:
+    def frames(sent: SourceSpikes, met: Any, time: Any) -> Any:
         binned = np.zeros((run.n_samples, steps, sent.size), np.float32)
         sample = sent.sample[met]
         step = steps_of(time[met], run.duration[sample], step_ms)
@@ -257,11 +255,10 @@ def _frames(torch: Any, run: Run, step_ms: float) -> dict[str, list[Any]]:
     for wires in run.wires.values():
         sent = run.source(wires)
         found = frames(sent, *wires.sources_met(sent, run.duration))
-        inputs.append(found[..., None] if wires.projection.kind == "self" else found)
-    spiking = [p.name for p in run.net.populations.values() if p.kind == "spiking"]
+        inputs.append(found[..., None] if wires.projection.one_to_one else found)
     fired = [
         frames(sent, np.ones(sent.times.size, bool), sent.times)
-        for sent in (run.sent[name] for name in spiking)
+        for sent in (run.sent[name] for name in run.net.spiking)
     ]
     return {"projections": inputs, "neurons": fired}
 

@@ -136,18 +136,14 @@ def clocked(net: Network, tape: SpikeTape, *, step_ms: float, batch_size: int = 
     np.maximum.at(longest, call, own)
     grid = _Grid(step_ms, run.duration, call, longest)
     effective = {name: _effective(run, wires, grid) for name, wires in run.wires.items()}
-    neurons = {name: p for name, p in run.net.populations.items() if p.kind != "input"}
+    neurons = run.net.neurons
     return ClockedCounts(
         step_ms=step_ms,
         batch_size=batch_size,
         steps=grid.steps,
         sizes={name: p.size for name, p in neurons.items()},
         active_updates={n: distinct_arrivals(run, n, step_ms=step_ms) for n in neurons},
-        activations={
-            name: _activations(run, name, grid)
-            for name, p in neurons.items()
-            if p.kind == "spiking"
-        },
+        activations={name: _activations(run, name, grid) for name in run.net.spiking},
         dense={name: grid.steps * wires.n_possible for name, wires in run.wires.items()},
         effective_acs={name: found[0] for name, found in effective.items()},
         effective_macs={name: found[1] for name, found in effective.items()},

@@ -107,7 +107,7 @@ def _like(job: Job) -> Array:
 def _spikes(job: Job, xp: Any) -> tuple[Array, Array, Array]:
     """Row of the wiring, time and sample of the spikes of all sources."""
     row_start = job.stage.wiring.row_start
-    rows = [s.channel + row_start[k] for k, s in enumerate(job.sources)]
+    rows = [s.neurons + row_start[k] for k, s in enumerate(job.sources)]
     samples = [owners(xp.asarray(s.offsets), s.times.size) for s in job.sources]
     return (
         xp.concatenate([xp.zeros(0, np.int64), *rows]).astype(np.int64),

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.arrays import Array, beside, namespace, owners
-from eventsim.engine.job import Job, Source
+from eventsim.engine.job import Job
 from eventsim.engine.table import scaled_weights, spike_bases
 from eventsim.events import SpikeTrains
+from eventsim.events.source import SourceSpikes
 
 # Bundles from here on are self-connections.
 OWN = 2**62
@@ -148,13 +149,13 @@ def all_arrivals(job: Job, bundles: Bundles, trains: SpikeTrains) -> Arriving:
 
 
 def _spread(
-    bundles: Bundles, sources: tuple[Source, ...], first_row: int
+    bundles: Bundles, sources: tuple[SourceSpikes, ...], first_row: int
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
     """Sample, time, synapses, spike and cause (none) of every bundle of consecutive sources."""
     xp = namespace(sources[0].times) if sources else np
     rows, times, samples = [xp.zeros(0, np.int64)], [xp.zeros(0)], [xp.zeros(0, np.int64)]
     for source in sources:
-        rows.append(source.channel.astype(np.int64) + first_row)
+        rows.append(source.neurons.astype(np.int64) + first_row)
         times.append(source.times)
         samples.append(owners(source.offsets, source.times.size).astype(np.int64))
         first_row += source.size

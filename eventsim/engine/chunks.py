@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.arrays import Floats, Precision
-from eventsim.engine.job import Job, Source, source_of
+from eventsim.engine.job import Job
 from eventsim.engine.place import check_on_host
 from eventsim.engine.registry import get_backend
 from eventsim.engine.run import check_run, count_arrivals
@@ -26,6 +26,7 @@ from eventsim.engine.state import LayerState, start_state
 from eventsim.engine.trace import synaptic_gain
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.stream import sample_of_event
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
@@ -58,7 +59,7 @@ class RunState:
 
     end: Floats
     layers: Mapping[str, LayerState]
-    travelling: Mapping[str, Source]
+    travelling: Mapping[str, SourceSpikes]
     readouts: Mapping[str, ReadoutState]
     backend: str
     precision: str
@@ -112,7 +113,7 @@ def simulate_chunk(
     for stage in plan.stages:
         afferents = tuple(sources[p.source] for p in stage.afferents)
         job = Job(stage, afferents, chunk.duration, precision)
-        if stage.population.kind == "readout":
+        if stage.is_readout:
             known = None if state is None else state.readouts[stage.name]
             readouts[stage.name] = _readout_after(job, known, begin)
             continue
@@ -194,7 +195,7 @@ def _readout_after(job: Job, before: ReadoutState | None, begin: Floats) -> Read
     current = before.current * np.exp(-span / p.tau_syn)
     weights, delays = job.weights(), job.delays()
     for k, source in enumerate(job.sources):
-        rows = source.channel + wiring.row_start[k]
+        rows = source.neurons + wiring.row_start[k]
         counts = fan_out[rows]
         spike = np.repeat(np.arange(rows.size), counts)
         first = np.cumsum(counts) - counts
@@ -212,22 +213,22 @@ def _readout_after(job: Job, before: ReadoutState | None, begin: Floats) -> Read
     return ReadoutState(voltage + p.v_leak, current)
 
 
-def _joined(state: RunState | None, name: str, new: Source) -> Source:
+def _joined(state: RunState | None, name: str, new: SourceSpikes) -> SourceSpikes:
     """Spikes still on their way, and new ones, which are all later."""
     if state is None or state.travelling[name].times.size == 0:
         return new
     old = state.travelling[name]
     samples = [sample_of_event(part.offsets) for part in (old, new)]
     order = np.argsort(np.concatenate(samples), kind="stable")
-    return Source(
+    return SourceSpikes(
         np.concatenate([old.times, new.times])[order],
-        np.concatenate([old.channel, new.channel])[order],
+        np.concatenate([old.neurons, new.neurons])[order],
         old.offsets + new.offsets,
         new.size,
     )
 
 
-def _travelling(net: Network, name: str, source: Source, end: Floats) -> Source:
+def _travelling(net: Network, name: str, source: SourceSpikes, end: Floats) -> SourceSpikes:
     """The spikes that reach some target at or after ``end``."""
     longest = np.zeros(source.size)
     for projection in net.projections.values():
@@ -235,19 +236,18 @@ def _travelling(net: Network, name: str, source: Source, end: Floats) -> Source:
             np.maximum(longest, _longest_delay(projection, source.size), out=longest)
     sample = sample_of_event(source.offsets)
     # Without a delay a spike was met in its own chunk, and no spike lies at the chunk's end.
-    kept = source.times + longest[source.channel] >= end[sample]
+    kept = source.times + longest[source.neurons] >= end[sample]
     before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-    return Source(source.times[kept], source.channel[kept], before[source.offsets], source.size)
+    return SourceSpikes(
+        source.times[kept], source.neurons[kept], before[source.offsets], source.size
+    )
 
 
 def _longest_delay(projection: Projection, size: int) -> Floats:
     """Largest delay of every source neuron's synapses, ms."""
     delays = np.asarray(projection.delays)
-    if not projection.delay_per_synapse or projection.kind == "self":
+    if not projection.delay_per_synapse:
         return np.broadcast_to(delays, (size,))
-    if projection.kind == "dense":
-        longest: Floats = delays.max(axis=1, initial=0.0)
-        return longest
-    longest, indptr = np.zeros(size), projection.weights.indptr
-    np.maximum.at(longest, np.repeat(np.arange(size), np.diff(indptr)), delays)
+    longest = np.zeros(size)
+    np.maximum.at(longest, projection.sources(), delays.ravel())
     return longest

@@ -11,30 +11,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, Floats, Precision, namespace, owners
+from eventsim.arrays import Array, Floats, Precision, namespace
 from eventsim.errors import RunawayError
-from eventsim.events import EventStream, SpikeTrains
-from eventsim.network import Projection
+from eventsim.events.source import SourceSpikes
 from eventsim.plan import Stage
 
 # Spikes of one neuron per ms, inside one gap between two of its inputs, beyond which a run stops.
 RUNAWAY_PER_MS = 1000
-
-
-class Source(NamedTuple):
-    """Spikes of a source population, whether it is an input or a spiking one."""
-
-    times: Floats
-    channel: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    size: int
-
-
-def source_of(data: EventStream | SpikeTrains) -> Source:
-    """The spikes of a stream or of a population, in one form. Views."""
-    if isinstance(data, EventStream):
-        return Source(data.times, data.channels, data.offsets, data.n_channels)
-    return Source(data.times, data.neurons, data.offsets, data.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +36,7 @@ class Job:
     """
 
     stage: Stage
-    sources: tuple[Source, ...]
+    sources: tuple[SourceSpikes, ...]
     duration: Floats
     precision: Precision
 
@@ -68,7 +51,7 @@ class Job:
 
     def delays(self) -> Floats:
         """Delays of all synapses in the order of the stage's wiring, ms. New array."""
-        return self._joined([synapse_delays(p) for p in self.stage.projections])
+        return self._joined([p.synapse_delays() for p in self.stage.projections])
 
     def self_weights(self) -> Floats:
         """Self-recurrent weights, zero where there are none, shape [size]. New array."""
@@ -112,22 +95,6 @@ def raise_first_runaway(
         time=float(times[first]),
         limit=RUNAWAY_PER_MS,
     )
-
-
-def synapse_delays(projection: Projection) -> Floats:
-    """One delay per synapse in CSR order, whatever form they were given in. New array."""
-    delays = projection.delays
-    xp = namespace(delays)
-    flat: Floats
-    if projection.kind == "sparse":
-        if projection.delay_per_synapse:
-            return +delays
-        n_sources, indptr = projection.weights.shape[0], xp.asarray(projection.weights.indptr)
-        flat = xp.broadcast_to(delays, (n_sources,))[owners(indptr, projection.values.size)]
-    else:
-        per_source = delays if projection.delay_per_synapse else delays.reshape(-1, 1)
-        flat = xp.broadcast_to(per_source, projection.weights.shape).ravel()
-    return flat
 
 
 @dataclass(frozen=True, eq=False)

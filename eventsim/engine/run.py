@@ -3,15 +3,15 @@
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Precision, beside, namespace, owners, to_host
-from eventsim.engine.job import Job, Source, source_of
+from eventsim.engine.job import Job
 from eventsim.engine.members import split_members
 from eventsim.engine.place import check_place, place_stream, place_tape
 from eventsim.engine.registry import get_backend
-from eventsim.errors import BackendError, NetworkError, ParameterError, ShapeError
+from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.transforms import extend
 from eventsim.network import Network, Projection
 from eventsim.plan import Plan, Stage, make_plan
@@ -78,7 +78,7 @@ def simulate(
         stream, trains, events, engine.name, precision, placed, structure=plan.structure
     )
     for stage in plan.stages:
-        if stage.population.kind == "spiking":
+        if not stage.is_readout:
             job = make_job(plan, stage, tape)
             run = engine.queue_forward if stage.lateral else engine.layer_forward
             trains |= split_members(stage, run(job))
@@ -88,18 +88,27 @@ def simulate(
     return tape if resident else tape.to_host()
 
 
+def sources(net: Network, tape: SpikeTape) -> dict[str, SourceSpikes]:
+    """What every population sends, by name: all but the readouts. Views."""
+    return {
+        name: source_of(tape.stream if population is net.input else tape[name])
+        for name, population in net.populations.items()
+        if name not in net.readouts
+    }
+
+
 def make_job(plan: Plan, stage: Stage, tape: SpikeTape) -> Job:
     """A stage together with the spikes of its sources; of a loop's own only if they are known."""
-    sources = [
+    sent = [
         _source(plan, tape, p.source)
         for p in stage.projections
         if p in stage.afferents or p.source in tape.trains
     ]
     precision: Precision = "single" if tape.precision == "single" else "double"
-    return Job(stage, tuple(sources), tape.stream.duration, precision)
+    return Job(stage, tuple(sent), tape.stream.duration, precision)
 
 
-def _source(plan: Plan, tape: SpikeTape, name: str) -> Source:
+def _source(plan: Plan, tape: SpikeTape, name: str) -> SourceSpikes:
     if name != plan.input.name:
         return source_of(tape.trains[name])
     return source_of(tape.stream if tape.placed_input is None else tape.placed_input)
@@ -135,10 +144,7 @@ def readout_integral(
 
 def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:
     """The job of a readout population; raises NetworkError if ``name`` is none."""
-    if net.population(name).kind != "readout":
-        raise NetworkError(
-            f"Population {name!r} is of kind {net.population(name).kind!r}, expected a readout."
-        )
+    net.readout(name, "Readout")
     plan = make_plan(net)
     plan.check_tape(tape, f"Readout {name!r}")
     stage = next(stage for stage in plan.stages if stage.name == name)
@@ -157,42 +163,28 @@ def check_run(net: Network, plan: Plan, stream: EventStream, precision: Precisio
         )
 
 
-def count_arrivals(projection: Projection, source: Source, duration: Floats) -> int:
+def count_arrivals(projection: Projection, source: SourceSpikes, duration: Floats) -> int:
     """Exact number of spikes that reach a synapse before the end of their sample."""
     xp = namespace(source.times)
     end = xp.asarray(duration)[owners(source.offsets, source.times.size)]
     delays = beside(projection.delays, source.times)
     if projection.delay_per_synapse:
         return _count_by_synapse(projection, source, delays.ravel(), end)
-    met = source.times + xp.broadcast_to(delays, (source.size,))[source.channel] < end
-    if projection.kind != "sparse":
-        n_targets = 1 if projection.kind == "self" else int(projection.weights.shape[1])
-        return n_targets * int(met.sum())
-    fan_out = xp.asarray(np.diff(_first_synapses(projection)))
-    return int(fan_out[source.channel[met]].sum())
+    met = source.times + xp.broadcast_to(delays, (source.size,))[source.neurons] < end
+    fan_out = xp.asarray(np.diff(projection.first_synapses()))
+    return int(fan_out[source.neurons[met]].sum())
 
 
-def _first_synapses(projection: Projection) -> NDArray[np.int64]:
-    """First synapse of every source neuron, and their total."""
-    first: NDArray[np.int64]
-    if projection.kind == "sparse":
-        first = projection.weights.indptr.astype(np.int64)
-        return first
-    n_sources, n_targets = projection.weights.shape
-    first = np.arange(n_sources + 1, dtype=np.int64) * int(n_targets)
-    return first
-
-
-def _count_by_synapse(projection: Projection, source: Source, delays: Any, end: Any) -> int:
+def _count_by_synapse(projection: Projection, source: SourceSpikes, delays: Any, end: Any) -> int:
     """The synapses that a spike reaches in time are the first of its source's, by their delay."""
-    xp, on_host = namespace(delays), _first_synapses(projection)
+    xp, on_host = namespace(delays), projection.first_synapses()
     if delays.size == 0:
         return 0
     first = xp.asarray(on_host)
     row = owners(first, delays.size)
     delays = delays[xp.lexsort(xp.stack([delays, row.astype(np.float64)]))]
-    begin = low = first[source.channel]
-    high = first[source.channel + 1]
+    begin = low = first[source.neurons]
+    high = first[source.neurons + 1]
     for _ in range(int(np.diff(on_host).max()).bit_length()):
         middle = (low + high) // 2
         tried = delays[xp.minimum(middle, delays.size - 1)]

@@ -81,7 +81,7 @@ def scaled_weights(job: Job) -> Array:
 def _of_targets(job: Job, by_neuron: Array) -> Array:
     """The value of every synapse's target, in the order of the wiring."""
     stage, xp = job.stage, namespace(by_neuron)
-    if len(stage.members) == 1 and all(p.kind == "dense" for p in stage.projections):
+    if len(stage.members) == 1 and all(p.all_to_all for p in stage.projections):
         # Every row has all targets: nothing to look up, on a device no index to carry there.
         rows = (int(stage.wiring.row_start[-1]), by_neuron.size)
         return xp.broadcast_to(by_neuron, rows).ravel()

@@ -43,7 +43,7 @@ def _sample_voltage(job: Job, sample: int, at: Floats) -> Floats:
     result = np.broadcast_to(p.v_leak, (at.size, p.size)).copy()
     for afferent, source in enumerate(job.sources):
         lo, hi = source.offsets[sample], source.offsets[sample + 1]
-        for time, index in zip(source.times[lo:hi], source.channel[lo:hi], strict=True):
+        for time, index in zip(source.times[lo:hi], source.neurons[lo:hi], strict=True):
             row = wiring.row_start[afferent] + index
             mine = slice(wiring.out_start[row], wiring.out_start[row + 1])
             target = wiring.target[mine]

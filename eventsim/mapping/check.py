@@ -105,7 +105,7 @@ def _count(
 def _places(net: Network, cores: Mapping[str, Ints]) -> dict[Neuron, int]:
     place: dict[Neuron, int] = {}
     for name, population in net.populations.items():
-        if population.kind == "input" and name not in cores:
+        if population is net.input and name not in cores:
             continue
         given = [int(core) for core in cores.get(name, ())]
         if len(given) != population.size:
@@ -119,14 +119,6 @@ def _places(net: Network, cores: Mapping[str, Ints]) -> dict[Neuron, int]:
 
 def _synapses(projection: Projection) -> Iterator[tuple[int, int]]:
     """Source and target of every weight that is not 0."""
-    if projection.kind == "self":
-        yield from ((i, i) for i, w in enumerate(projection.weights.tolist()) if w != 0)
-    elif projection.kind == "dense":
-        for i, row in enumerate(projection.weights.tolist()):
-            yield from ((i, j) for j, w in enumerate(row) if w != 0)
-    else:
-        start = projection.weights.indptr.tolist()
-        targets, values = projection.weights.indices.tolist(), projection.weights.data.tolist()
-        for i in range(len(start) - 1):
-            span = range(start[i], start[i + 1])
-            yield from ((i, targets[k]) for k in span if values[k] != 0)
+    ends = zip(projection.sources().tolist(), projection.targets().tolist(), strict=True)
+    values = projection.values.ravel().tolist()
+    yield from (pair for pair, weight in zip(ends, values, strict=True) if weight != 0)

@@ -22,10 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
+from eventsim.engine.run import sources
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
 from eventsim.mapping.errors import MappingError
-from eventsim.mapping.graph import axon_graph, before_end
+from eventsim.mapping.graph import axon_graph
 from eventsim.mapping.mapping import Mapping
 from eventsim.mapping.mesh import coordinates
 from eventsim.mapping.usage import destinations, limits_of
@@ -190,23 +191,18 @@ def _packets(net: Network, tape: SpikeTape, mapping: Mapping, step_ms: float | N
 
 def _events(net: Network, tape: SpikeTape, mapping: Mapping) -> tuple[Ints, Floats, Ints]:
     """Sample, time in ms, and axon of every spike."""
-    placed = [n for n, p in net.populations.items() if p.kind != "input" or n in mapping.cores]
+    sent = sources(net, tape)
+    placed = [name for name in net.populations if name in net.neurons or name in mapping.cores]
     order = placed + [name for name in net.populations if name not in placed]
     samples, times, axons, start = [], [], [], 0
     for name in order:
-        population = net.populations[name]
-        if population.kind == "input":
-            stream, early = tape.stream, before_end(tape.stream)
-            of = np.repeat(np.arange(stream.n_samples), np.diff(stream.offsets))
-            samples.append(of[early])
-            times.append(stream.times[early])
-            axons.append(stream.channels[early].astype(np.int64) + start)
-        elif population.kind == "spiking":
-            trains = tape[name]
-            samples.append(np.repeat(np.arange(trains.n_samples), np.diff(trains.offsets)))
-            times.append(trains.times)
-            axons.append(trains.neurons.astype(np.int64) + start)
-        start += population.size
+        if name in sent:
+            spikes, sample = sent[name], sent[name].sample
+            early = spikes.times < tape.stream.duration[sample]
+            samples.append(sample[early])
+            times.append(spikes.times[early])
+            axons.append(spikes.neurons[early].astype(np.int64) + start)
+        start += net.populations[name].size
     return np.concatenate(samples), np.concatenate(times), np.concatenate(axons)
 
 

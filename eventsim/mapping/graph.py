@@ -207,12 +207,6 @@ def _matrix(
 
 def entries(projection: Projection) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Source and target of every weight that is not 0, both int32 [synapses]."""
-    if projection.kind == "self":
-        index = np.flatnonzero(projection.weights).astype(np.int32)
-        return index, index
-    if projection.kind == "sparse":
-        matrix = projection.weights.tocoo()
-        kept = matrix.data != 0
-        return matrix.row[kept].astype(np.int32), matrix.col[kept].astype(np.int32)
-    row, column = np.nonzero(projection.weights)
-    return row.astype(np.int32), column.astype(np.int32)
+    kept = projection.values.ravel() != 0
+    source, target = projection.sources()[kept], projection.targets()[kept]
+    return source.astype(np.int32), target.astype(np.int32)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Array, Floats, namespace
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array
 from eventsim.network.parts import Condition, Population
 
@@ -67,11 +67,6 @@ class Decision:
 
 def make_decision(readout: Population, weights: ArrayLike, bias: ArrayLike) -> Decision:
     """Check and build a decision; see :meth:`Network.decide`."""
-    if readout.kind != "readout":
-        raise NetworkError(
-            f"Decision: population {readout.name!r} is of kind {readout.kind!r}, expected a "
-            "readout."
-        )
     values = np.array(real_array(weights, "Decision: weights"))
     offset = np.array(real_array(bias, "Decision: bias"))
     if values.ndim != 2 or values.shape[0] != readout.size or not values.shape[1]:

@@ -19,6 +19,7 @@ from eventsim.network.forms import ANSWER, SHARED, check_network, read_structure
 from eventsim.network.parts import (
     PARAMETERS,
     Population,
+    PopulationKind,
     Projection,
     SelfRecurrent,
     make_population,
@@ -47,16 +48,42 @@ class Network:
         return self._populations
 
     @property
+    def input(self) -> Population:
+        """The population of input channels; raises NetworkError if there is none."""
+        found = self._of_kind("input").values()
+        if not found:
+            raise NetworkError("Network: has no input. Call add_input(name, size) first.")
+        return next(iter(found))
+
+    @property
+    def spiking(self) -> Mapping[str, Population]:
+        """The spiking populations by name."""
+        return self._of_kind("spiking")
+
+    @property
+    def readouts(self) -> Mapping[str, Population]:
+        """The readouts by name."""
+        return self._of_kind("readout")
+
+    @property
+    def neurons(self) -> Mapping[str, Population]:
+        """The populations of neurons by name: all but the input."""
+        return self._of_kind("spiking", "readout")
+
+    def _of_kind(self, *kinds: PopulationKind) -> dict[str, Population]:
+        return {name: p for name, p in self._populations.items() if p.kind in kinds}
+
+    @property
     def projections(self) -> Mapping[str, Projection]:
         """Projections by name ``"source->target"``."""
         return self._projections
 
     def add_input(self, name: str, size: int) -> None:
         """Add the population of input channels; a network has exactly one."""
-        taken = [p.name for p in self._populations.values() if p.kind == "input"]
-        if taken:
+        if self._of_kind("input"):
             raise NetworkError(
-                f"Network: has an input already ({taken[0]!r}); merge your channels into one."
+                f"Network: has an input already ({self.input.name!r}); merge your channels into "
+                "one."
             )
         self._add(make_population(name, size, "input", {}))
 
@@ -146,6 +173,20 @@ class Network:
             )
         return self._populations[name]
 
+    def readout(self, name: str, where: str) -> Population:
+        """The readout of that name; raises NetworkError, which names ``where``, if it is none."""
+        population = self.population(name)
+        if name not in self.readouts:
+            raise NetworkError(
+                f"{where}: population {name!r} is of kind {population.kind!r}, expected a readout."
+            )
+        return population
+
+    @property
+    def recurrences(self) -> Mapping[str, Projection]:
+        """Self-recurrent projections by population."""
+        return {p.target: p for p in self._projections.values() if p.one_to_one}
+
     def parameters(self) -> dict[str, Floats]:
         """Every number that can be trained, as live arrays.
 
@@ -188,7 +229,7 @@ class Network:
         ------
         NetworkError, ShapeError, ParameterError
         """
-        found = None if readout is None else self.population(readout)
+        found = None if readout is None else self.readout(readout, "Decision")
         decision = None if found is None else make_decision(found, weights, bias)
         if found is not None and decision is not None:
             decision = decision.map(lambda values: beside(values, found.tau_mem))
@@ -324,9 +365,9 @@ class Network:
         arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(structure))}
         arrays |= {key: np.array(to_host(values)) for key, values in self.parameters().items()}
         for projection in self._projections.values():
-            if projection.kind == "sparse":
-                arrays[f"{projection.name}.indices"] = projection.weights.indices
-                arrays[f"{projection.name}.indptr"] = projection.weights.indptr
+            if projection.pattern is not None:
+                arrays[f"{projection.name}.indices"] = projection.pattern.indices
+                arrays[f"{projection.name}.indptr"] = projection.pattern.indptr
         if self._answer is not None:
             arrays[ANSWER] = np.array(json.dumps(self._answer.to_dict()))
         return arrays | {f"{SHARED}{key}": one.groups for key, one in self._shared.items()}

@@ -22,6 +22,7 @@ spikes in both precisions, however the network is scaled: a state is taken for z
 1e-30 (single precision) or 1e-200 (double), far below rounding.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -30,10 +31,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.arrays import Array, Floats, namespace
+from eventsim.arrays import Array, Floats, Ints, namespace, owners
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
-from eventsim.network.pattern import check_pattern, to_csr
+from eventsim.network.pattern import Pattern, check_pattern, to_csr
 
 PopulationKind = Literal["input", "spiking", "readout"]
 ProjectionKind = Literal["dense", "sparse", "self"]
@@ -155,16 +156,90 @@ class Projection:
     delays: Floats
 
     @property
+    def pattern(self) -> Pattern | None:
+        """Which synapses sparse weights have, live; None where their number follows from the shape.
+
+        All else that depends on the form of the weights follows from it.
+        """
+        return Pattern(self.weights.indptr, self.weights.indices) if self.kind == "sparse" else None
+
+    @property
     def values(self) -> Floats:
         """The weights as one live array: dense, stored entries, or the self-weights."""
-        values: Floats = self.weights.data if self.kind == "sparse" else self.weights
+        values: Floats = self.weights if self.pattern is None else self.weights.data
         return values
+
+    @property
+    def all_to_all(self) -> bool:
+        """Whether there is a synapse from every source to every target: dense weights."""
+        return self.kind == "dense"
+
+    @property
+    def one_to_one(self) -> bool:
+        """Whether neurons project to themselves only: self-recurrent weights."""
+        return self.kind == "self"
 
     @property
     def delay_per_synapse(self) -> bool:
         """Whether targets of one source may see its spikes at different times."""
-        per_source = (self.weights.shape[0],)
-        return self.delays.ndim > 0 and self.delays.shape != per_source and self.kind != "self"
+        return self.delays.ndim > 0 and self.delays.shape != (self.weights.shape[0],)
+
+    def first_synapses(self) -> Ints:
+        """First synapse of every source in the order of ``values``, and their total.
+
+        Shape [sources + 1]. New array on the host, as those of the next two.
+        """
+        if self.pattern is not None:
+            return self.pattern.indptr.astype(np.int64)
+        n_sources, *per_source = self.weights.shape
+        first: Ints = np.arange(n_sources + 1, dtype=np.int64) * math.prod(per_source)
+        return first
+
+    def sources(self) -> Ints:
+        """Source neuron of every synapse, [synapses]."""
+        found: Ints = owners(self.first_synapses(), self.values.size)
+        return found
+
+    def targets(self, synapses: Ints | None = None) -> Ints:
+        """Target neuron of some synapses, or of all."""
+        if self.pattern is not None:
+            chosen = self.pattern.indices if synapses is None else self.pattern.indices[synapses]
+            return np.array(chosen, dtype=np.int64)
+        numbers: Ints = np.arange(self.values.size) if synapses is None else synapses
+        found: Ints = numbers % int(self.weights.shape[-1])
+        return found
+
+    def of_sources(self, by_source: Array) -> Array:
+        """The value [sources] of every synapse's source, in the shape of ``values``."""
+        xp = namespace(by_source)
+        if self.pattern is not None:
+            return by_source[owners(xp.asarray(self.pattern.indptr), self.values.size)]
+        columns = by_source.reshape(-1, *(1 for _ in self.weights.shape[1:]))
+        return xp.broadcast_to(columns, self.weights.shape)
+
+    def of_targets(self, by_target: Array) -> Array:
+        """The value [targets] of every synapse's target, in a shape that fits ``values``."""
+        if self.pattern is None:
+            return by_target
+        return by_target[namespace(by_target).asarray(self.pattern.indices)]
+
+    def synapse_delays(self) -> Floats:
+        """One delay per synapse, flat, whatever form they were given in, ms."""
+        if self.delay_per_synapse:
+            return self.delays.ravel()
+        by_source = namespace(self.delays).broadcast_to(self.delays, self.weights.shape[:1])
+        delays: Floats = self.of_sources(by_source).ravel()
+        return delays
+
+    def matrix(self, values: Floats) -> Floats:
+        """Values of synapses as a matrix [source, target], 0 where there is no synapse."""
+        if self.one_to_one:
+            return np.diag(values)
+        if self.pattern is None:
+            return values
+        parts = (values, self.pattern.indices, self.pattern.indptr)
+        full: Floats = sp.csr_array(parts, shape=self.weights.shape).toarray()
+        return full
 
     def conditions(self) -> Iterator[Condition]:
         """What weights and delays must fulfil."""
@@ -176,7 +251,7 @@ class Projection:
 
     def check_pattern(self, n_sources: int, n_targets: int) -> None:
         """Raise NetworkError if sparse weights, edited in place, are no whole CSR any more."""
-        if self.kind != "sparse":
+        if self.pattern is None:
             return
         where = f"Projection {self.name!r}"
         check_pattern(where, self.weights, (n_sources, n_targets))
@@ -200,7 +275,7 @@ class Projection:
         return replace(self, weights=self._mapped_weights(convert), delays=convert(self.delays))
 
     def _mapped_weights(self, convert: Callable[[Array], Array]) -> Any:
-        if self.kind != "sparse":
+        if self.pattern is None:
             return convert(self.weights)
         weights = self.weights
         data = convert(weights.data)

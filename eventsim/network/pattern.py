@@ -6,7 +6,7 @@ at any time, so that a network is checked before every run. It costs about as mu
 whether the values are finite.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +15,13 @@ from numpy.typing import NDArray
 from eventsim.errors import NetworkError, ShapeError
 
 Index = NDArray[np.signedinteger[Any]]
+
+
+class Pattern(NamedTuple):
+    """CSR: the first synapse of every source and their total, and every synapse's target."""
+
+    indptr: NDArray[np.int32]
+    indices: NDArray[np.int32]
 
 
 def to_csr(where: str, weights: Any) -> tuple[sp.csr_array, bool]:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from eventsim.arrays import owners
-from eventsim.errors import NetworkError
 from eventsim.events import SpikeTape
 from eventsim.network import Network, Population, Projection
 from eventsim.network.parts import join_populations
@@ -68,6 +67,11 @@ class Stage:
         return self.members[0] if len(self.members) == 1 else join_populations(self.members)
 
     @property
+    def is_readout(self) -> bool:
+        """Whether it is a readout, which is alone in its stage and sends no spikes."""
+        return self.members[0].kind == "readout"
+
+    @property
     def projections(self) -> tuple[Projection, ...]:
         """Afferents, then lateral projections: the order of the wiring."""
         return self.afferents + self.lateral
@@ -94,7 +98,7 @@ class Stage:
             return False
         starts = [self.start_of(p.target) for p in self.projections]
         places = enumerate(zip(self.projections, starts, strict=True))
-        return any(p.kind == "sparse" and not self.wiring.holds(k, p, s) for k, (p, s) in places)
+        return not all(self.wiring.holds(k, p, s) for k, (p, s) in places)
 
     def start_of(self, name: str) -> int:
         """First neuron of the member of that name."""
@@ -120,7 +124,7 @@ class Stage:
 
     @cached_property
     def _well_filled(self) -> bool:
-        if all(p.kind == "dense" for p in self.afferents):
+        if all(p.all_to_all for p in self.afferents):
             return True
         size = int(self.member_start[-1])
         places = size * sum(p.weights.shape[0] for p in self.afferents)
@@ -133,7 +137,7 @@ class Stage:
 
         None if the matrix has no empty place, and the synapses are its entries in order.
         """
-        if all(p.kind == "dense" for p in self.projections) and len(self.members) == 1:
+        if all(p.all_to_all for p in self.projections) and len(self.members) == 1:
             return None
         wiring, size = self.wiring, int(self.member_start[-1])
         places: NDArray[np.int64] = owners(wiring.out_start, wiring.target.size) * size
@@ -213,9 +217,6 @@ def make_plan(net: Network) -> Plan:
 
 
 def _plan(net: Network) -> Plan:
-    inputs = [p for p in net.populations.values() if p.kind == "input"]
-    if not inputs:
-        raise NetworkError("Network: has no input. Call add_input(name, size) first.")
     component = _components(net)
     before: dict[int, set[int]] = {number: set() for number in component.values()}
     for projection in net.projections.values():
@@ -225,20 +226,19 @@ def _plan(net: Network) -> Plan:
     stages = []
     for number in TopologicalSorter(before).static_order():
         members = [p for p in net.populations.values() if component[p.name] == number]
-        if members[0].kind != "input":
+        if members[0] is not net.input:
             stages.append(_stage(net, tuple(members)))
-    return Plan(inputs[0], tuple(stages))
+    return Plan(net.input, tuple(stages))
 
 
 def _stage(net: Network, members: tuple[Population, ...]) -> Stage:
     names = [p.name for p in members]
     into = [p for p in net.projections.values() if p.target in names]
-    own = {p.target: p for p in into if p.kind == "self"}
     return Stage(
         members,
         tuple(p for p in into if p.source not in names),
-        tuple(p for p in into if p.source in names and p.kind != "self"),
-        tuple(own.get(name) for name in names),
+        tuple(p for p in into if p.source in names and not p.one_to_one),
+        tuple(net.recurrences.get(name) for name in names),
     )
 
 

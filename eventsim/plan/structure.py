@@ -23,13 +23,13 @@ def structure_of(populations: Iterable[Population], projections: Iterable[Projec
 
 
 def _facts(projection: Projection) -> str:
-    weights = projection.weights
-    facts = f"{projection.kind}, {tuple(weights.shape)}, {projection.values.size} synapses"
-    if projection.kind != "sparse":
+    shape, pattern = tuple(projection.weights.shape), projection.pattern
+    facts = f"{projection.kind}, {shape}, {projection.values.size} synapses"
+    if pattern is None:
         return facts
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(weights.indptr.astype("<i8").data)
-    digest.update(weights.indices.astype("<i4").data)
+    digest.update(pattern.indptr.astype("<i8").data)
+    digest.update(pattern.indices.astype("<i4").data)
     return f"{facts} of pattern {digest.hexdigest()}"
 
 

@@ -42,13 +42,15 @@ class Wiring:
     synapse: Index
 
     def holds(self, k: int, projection: Projection, target_start: int) -> bool:
-        """Whether sparse projection ``k`` still has the pattern that was wired."""
+        """Whether projection ``k``, if it is sparse, still has the pattern that was wired."""
+        if projection.pattern is None:
+            return True
         rows = slice(self.row_start[k], self.row_start[k + 1] + 1)
         mine = slice(self.synapse_start[k], self.synapse_start[k + 1])
         target, begin = self.target[mine], self.synapse_start[k]
         return np.array_equal(
-            target - np.int32(target_start) if target_start else target, projection.weights.indices
-        ) and np.array_equal(self.out_start[rows] - begin, projection.weights.indptr)
+            target - np.int32(target_start) if target_start else target, projection.pattern.indices
+        ) and np.array_equal(self.out_start[rows] - begin, projection.pattern.indptr)
 
 
 def make_wiring(
@@ -58,12 +60,13 @@ def make_wiring(
 
     ``target_starts`` is the number of every projection's first target neuron among them.
     """
-    blocks = [_pattern(projection) for projection in projections]
-    sizes = [block.shape[0] for block in blocks]
-    counts = [block.nnz for block in blocks]
-    moved = [block.indices + k for block, k in zip(blocks, target_starts, strict=True)]
-    out_start = np.concatenate([[0], *(np.diff(block.indptr) for block in blocks)]).cumsum()
-    target = np.concatenate([np.zeros(0, np.int32), *moved])
+    for projection in projections:
+        projection.check_pattern(*projection.weights.shape)  # scipy would crash on it
+    fan_outs = [np.diff(projection.first_synapses()) for projection in projections]
+    sizes, counts = [f.size for f in fan_outs], [f.sum() for f in fan_outs]
+    moved = [p.targets() + k for p, k in zip(projections, target_starts, strict=True)]
+    out_start = np.concatenate([[0], *fan_outs]).cumsum()
+    target = np.concatenate([np.zeros(0, np.int32), *moved]).astype(np.int32)
     numbered = sp.csr_array(
         (np.arange(target.size, dtype=np.int64), target, out_start),
         shape=(sum(sizes), n_targets),
@@ -73,22 +76,8 @@ def make_wiring(
         row_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         synapse_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         out_start=out_start.astype(np.int64),
-        target=target.astype(np.int32),
+        target=target,
         in_start=by_target.indptr.astype(np.int64),
         row=by_target.indices.astype(np.int32),
         synapse=by_target.data,
-    )
-
-
-def _pattern(projection: Projection) -> sp.csr_array:
-    """The stored entries of a projection's matrix, zeros included."""
-    if projection.kind == "sparse":
-        projection.check_pattern(*projection.weights.shape)  # scipy would crash on it
-        w = projection.weights
-        return sp.csr_array((np.ones(w.nnz, np.int8), w.indices, w.indptr), shape=w.shape)
-    rows, columns = projection.weights.shape
-    indptr = np.arange(0, rows * columns + 1, columns)
-    return sp.csr_array(
-        (np.ones(rows * columns, np.int8), np.tile(np.arange(columns), rows), indptr),
-        shape=(rows, columns),
     )

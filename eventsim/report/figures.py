@@ -144,7 +144,7 @@ def parameter_distributions(before: Network, after: Network, names: Sequence[str
 
     One row per population, one column per parameter of ``names``.
     """
-    populations = [p for p in after.populations.values() if p.kind != "input"]
+    populations = list(after.neurons.values())
     drawn = figure(max(5.2 * len(names), 7.0) if len(names) < 3 else 10.5, 2.1 * len(populations))
     panels = drawn.subplots(len(populations), len(names), squeeze=False)
     for row, population in enumerate(populations):

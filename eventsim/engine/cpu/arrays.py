@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats
 from eventsim.engine.cpu import order
 from eventsim.engine.cpu.fanin import FanIn
-from eventsim.engine.job import Job, Source
+from eventsim.engine.job import Job
 from eventsim.engine.state import LayerState
 from eventsim.engine.table import real_type, scaled_weights, spike_bases
+from eventsim.events.source import SourceSpikes
 
 Index = NDArray[np.int64]
 
@@ -57,9 +58,9 @@ def read_only(values: Any) -> Any:
     return view
 
 
-def _sources(job: Job) -> list[Source]:
+def _sources(job: Job) -> list[SourceSpikes]:
     return [
-        Source(read_only(s.times), read_only(s.channel), read_only(s.offsets), s.size)
+        SourceSpikes(read_only(s.times), read_only(s.neurons), read_only(s.offsets), s.size)
         for s in job.sources
     ]
 
@@ -69,7 +70,7 @@ def merged_events(job: Job) -> Merged:
     delays = [projection.delays for projection in job.stage.afferents]
     if len(job.sources) == 1 and not delays[0].any():
         (source,) = _sources(job)
-        return Merged(source.offsets, source.times, source.channel, None)
+        return Merged(source.offsets, source.times, source.neurons, None)
     n, bases = job.n_samples, spike_bases(job)
     lengths = np.stack([np.zeros(n, np.int64), *(np.diff(s.offsets) for s in job.sources)])
     offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=0))]).astype(np.int64)
@@ -79,13 +80,13 @@ def merged_events(job: Job) -> Merged:
     for k, (source, delay) in enumerate(zip(job.sources, delays, strict=True)):
         to = np.repeat(starts[:, k] - source.offsets[:-1], np.diff(source.offsets))
         to += np.arange(source.times.size)
-        shifted = source.times + (delay if delay.ndim == 0 else delay[source.channel])
+        shifted = source.times + (delay if delay.ndim == 0 else delay[source.neurons])
         own = np.arange(source.times.size)
         if delay.ndim:
             own = np.lexsort(
-                (source.channel, shifted, np.repeat(np.arange(n), np.diff(source.offsets)))
+                (source.neurons, shifted, np.repeat(np.arange(n), np.diff(source.offsets)))
             )
-        times[to], rows[to] = shifted[own], source.channel[own] + job.stage.wiring.row_start[k]
+        times[to], rows[to] = shifted[own], source.neurons[own] + job.stage.wiring.row_start[k]
         spikes[to] = bases[k] + own
     out = Merged(offsets, np.empty_like(times), np.empty_like(rows), np.empty_like(spikes))
     order.merge(times, rows, spikes, starts, offsets, out.times, out.rows, out.spike)
@@ -111,21 +112,21 @@ def fan_in(job: Job, state: LayerState | None = None) -> FanIn:
     counts = np.zeros((job.n_samples, wiring.row_start[-1] + 1), np.int64)
     sources = _sources(job)
     for k, source in enumerate(sources):
-        order.count_rows(source.offsets, source.channel, wiring.row_start[k], counts[:, :-1])
+        order.count_rows(source.offsets, source.neurons, wiring.row_start[k], counts[:, :-1])
     first = (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
     cursor = first.copy()
     time, spike = np.empty(bases[-1]), np.empty(bases[-1], np.int64)
     for k, source in enumerate(sources):
         order.group(
-            source.offsets, source.times, source.channel, bases[k], wiring.row_start[k], cursor,
+            source.offsets, source.times, source.neurons, bases[k], wiring.row_start[k], cursor,
             time, spike,
         )  # fmt: skip
     own_delay = job.self_delays()
     own_weight = job.self_weights()
-    if job.stage.population.kind == "spiking":
-        weight, own_weight = scaled_weights(job), own_weight * job.stage.population.resistance
-    else:
+    if job.stage.is_readout:
         weight = job.weights()
+    else:
+        weight, own_weight = scaled_weights(job), own_weight * job.stage.population.resistance
     return FanIn(
         wiring.in_start,
         wiring.row,

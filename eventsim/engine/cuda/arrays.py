@@ -79,12 +79,12 @@ def merged_events(dev: Device, job: Job) -> Merged:
         return Merged(
             dev.asarray(source.offsets),
             dev.asarray(source.times),
-            dev.asarray(source.channel),
+            dev.asarray(source.neurons),
             None,
         )
     times, rows, spikes, samples = [], [], [], []
     for k, (source, delay) in enumerate(zip(job.sources, delays, strict=True)):
-        channel = dev.asarray(source.channel)
+        channel = dev.asarray(source.neurons)
         shifted = dev.asarray(source.times) + (delay if delay.ndim == 0 else delay[channel])
         # Arrivals of one source at one time go by channel, then as they were.
         own = sorting(dev, channel) if delay.ndim else xp.arange(channel.size)
@@ -116,7 +116,7 @@ def spike_groups(dev: Device, job: Job) -> Groups:
     times, rows, samples = [], [], []
     for k, source in enumerate(job.sources):
         times.append(dev.asarray(source.times))
-        rows.append(dev.asarray(source.channel) + np.int32(job.stage.wiring.row_start[k]))
+        rows.append(dev.asarray(source.neurons) + np.int32(job.stage.wiring.row_start[k]))
         samples.append(owners(dev, dev.asarray(source.offsets), source.times.size))
     row, sample = _joined(dev, rows, np.int32), _joined(dev, samples, np.int32)
     order, first = by_key(dev, sample.astype(np.int64) * n_rows + row, job.n_samples * n_rows)

@@ -24,7 +24,7 @@ from eventsim.engine.cuda.order import (
     sum_rows,
 )
 from eventsim.engine.cuda.spikes import grouped_tape
-from eventsim.engine.job import Job, Source, StageGradients, raise_first_runaway
+from eventsim.engine.job import Job, StageGradients, raise_first_runaway
 from eventsim.engine.state import start_voltage
 from eventsim.engine.table import (
     N_OWN,
@@ -37,6 +37,7 @@ from eventsim.engine.table import (
     split_effects,
 )
 from eventsim.events import SpikeTrains
+from eventsim.events.source import SourceSpikes
 
 # Threads of one sample's block: a power of two, for the way back.
 LEAST_BLOCK, MOST_BLOCK = 32, 256
@@ -53,7 +54,7 @@ DONE, FULL, RUNAWAY = range(3)  # as in the kernel
 def _placed(dev: Device, job: Job) -> Job:
     """The job with its sources on the device."""
     sources = tuple(
-        Source(dev.asarray(s.times), dev.asarray(s.channel), dev.asarray(s.offsets), s.size)
+        SourceSpikes(dev.asarray(s.times), dev.asarray(s.neurons), dev.asarray(s.offsets), s.size)
         for s in job.sources
     )
     return Job(job.stage, sources, job.duration, job.precision)

@@ -29,7 +29,7 @@ def gather(job: Job, sample: int, neuron: int) -> list[Arrival]:
             continue  # of the loop itself: its queue brings them
         source = job.sources[afferent]
         lo, hi = source.offsets[sample], source.offsets[sample + 1]
-        mine = np.flatnonzero(source.channel[lo:hi] == row - wiring.row_start[afferent]) + lo
+        mine = np.flatnonzero(source.neurons[lo:hi] == row - wiring.row_start[afferent]) + lo
         for spike in mine:
             time = float(source.times[spike] + delays[synapse])
             if time < job.duration[sample]:

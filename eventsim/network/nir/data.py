@@ -5,6 +5,7 @@ from typing import Any
 
 from eventsim.events import SpikeTape
 from eventsim.events.nir_data import event_data
+from eventsim.events.source import source_of
 from eventsim.network.network import Network
 from eventsim.network.nir.package import load_nir, node_names
 
@@ -27,15 +28,11 @@ def tape_to_nir(net: Network, tape: SpikeTape, *, names: Sequence[str] | None = 
     """
     nir = load_nir("tape_to_nir")
     tape = tape.to_host()
-    stream, nodes = tape.stream, node_names(net)
-    known = [name for name, p in net.populations.items() if p.kind != "readout"]
+    nodes = node_names(net)
+    known = [name for name in net.populations if name not in net.readouts]
     found = {}
     for name in known if names is None else names:
-        if net.population(name).kind == "input":
-            events = (stream.times, stream.channels, stream.offsets, stream.n_channels)
-        else:
-            spikes = tape[name]
-            events = (spikes.times, spikes.neurons, spikes.offsets, spikes.size)
-        data = event_data(*events, duration=stream.duration)
+        sent = source_of(tape.stream if net.population(name) is net.input else tape[name])
+        data = event_data(*sent, duration=tape.stream.duration)
         found[nodes[name]] = nir.NIRNodeData({"spikes": data})
     return nir.NIRGraphData(found)

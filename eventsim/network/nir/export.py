@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from eventsim.arrays import Floats
 from eventsim.errors import NetworkError
@@ -138,12 +137,8 @@ def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> Non
     for population in net.populations.values():
         errors, losses = faults(population, dialect, dt)
         wrong, lost = wrong + errors, lost + losses
-    fed = {projection.source for projection in net.projections.values()}
-    wrong += [
-        f"{p.name!r} is the input and projects to nothing"
-        for p in net.populations.values()
-        if p.kind == "input" and p.name not in fed
-    ]
+    if net.input.name not in {projection.source for projection in net.projections.values()}:
+        wrong.append(f"{net.input.name!r} is the input and projects to nothing")
     if not dialect.plain_nodes:
         wrong += [f"{p.name!r} has delays" for p in net.projections.values() if p.delays.any()]
     if wrong or (lost and dt is not None and not lossy):
@@ -246,7 +241,7 @@ def _projection(
             float(projection.delays) if scalar else projection.delays.copy()
         )
     current = gauges[projection.target].current
-    if projection.kind == "self":
+    if projection.one_to_one:
         weights = current * projection.weights
         node = nir.Scale(weights) if writing.dialect.plain_nodes else nir.Linear(np.diag(weights))
         node.metadata.update(metadata)
@@ -289,28 +284,22 @@ def _as_dense(
             f"{shape[1]:,} entries ({shape[0] * shape[1] * 8 / 2**20:,.0f} MiB), since NIR has no "
             f"sparse ones; the limit is max_entries={writing.max_entries:,}. Pass a larger one."
         )
-    if projection.kind == "dense":
-        return projection.weights, projection.delays
-    pattern = projection.weights
-    metadata |= {
-        "eventsim_indices": pattern.indices.copy(),
-        "eventsim_indptr": pattern.indptr.copy(),
-    }
-    if not projection.delay_per_synapse:
-        return pattern.toarray(), projection.delays
-    delays = sp.csr_array((projection.delays, pattern.indices, pattern.indptr), shape=shape)
-    return pattern.toarray(), delays.toarray()
+    if projection.pattern is not None:
+        metadata |= {
+            "eventsim_indices": projection.pattern.indices.copy(),
+            "eventsim_indptr": projection.pattern.indptr.copy(),
+        }
+    delays = projection.delays
+    if projection.delay_per_synapse:
+        delays = projection.matrix(delays)
+    return projection.matrix(projection.values), delays
 
 
 def _branches(projection: Projection, delays: Floats) -> list[tuple[Any, Floats]]:
     """Masks of synapses (None for all) with the delay of every source there."""
     if not projection.delay_per_synapse:
         return [(None, np.broadcast_to(delays, (projection.weights.shape[0],)))]
-    stored = np.ones(delays.shape, bool)
-    if projection.kind == "sparse":
-        pattern = projection.weights
-        parts = (np.ones(pattern.nnz), pattern.indices, pattern.indptr)
-        stored = sp.csr_array(parts, shape=pattern.shape).toarray() > 0
+    stored = projection.matrix(np.ones_like(projection.values)) > 0
     distinct = [np.unique(row[there]) for row, there in zip(delays, stored, strict=True)]
     count = max((row.size for row in distinct), default=0)
     if count > MAX_BRANCHES:
@@ -330,7 +319,7 @@ def _branches(projection: Projection, delays: Floats) -> list[tuple[Any, Floats]
 def _outputs(writing: _Writing, net: Network, names: dict[str, str]) -> None:
     """An Output for every population that no other listens to; of a ring, for its last."""
     heard = {p.source for p in net.projections.values() if p.source != p.target}
-    ends = [p.name for p in net.populations.values() if p.name not in heard and p.kind != "input"]
+    ends = [name for name in net.neurons if name not in heard]
     for name in ends or list(net.populations)[-1:]:
         size = np.array([net.populations[name].size])
         output = writing.add("output", writing.nir.Output({"output": size}))

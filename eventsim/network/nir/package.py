@@ -43,7 +43,7 @@ def node_names(net: Network) -> dict[str, str]:
     found: dict[str, str] = {}
     for population in net.populations.values():
         wanted = "".join(c if c.isalnum() or c == "_" else "_" for c in population.name)
-        if population.kind == "input":
+        if population is net.input:
             wanted = "input"
         elif wanted in ("input", "output"):
             wanted = f"{wanted}_neurons"

@@ -20,10 +20,11 @@ import numpy as np
 
 import eventsim as es
 from eventsim.engine.cuda import CudaBackend, queue, readout_host, shared, spikes
-from eventsim.engine.job import Job, source_of
+from eventsim.engine.job import Job
 from eventsim.engine.members import split_members
 from eventsim.engine.registry import using_backend
 from eventsim.errors import RunawayError
+from eventsim.events.source import source_of
 from eventsim.plan import make_plan
 from tests.support.simt import build
 from tests.support.simt.host_device import HostDevice
