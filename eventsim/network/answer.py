@@ -24,11 +24,13 @@ the order of the sorted words, and a last one for the blank.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
 
-from eventsim.entries import Entry, check_types, shown
-from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError
+from annotated_types import Ge, Le
+
+from eventsim.entries import Above0, Positive, Settings
+from eventsim.errors import NetworkError, ShapeError
 from eventsim.network.decision import Decision
 from eventsim.network.parts import Population
 
@@ -50,7 +52,7 @@ LONGEST_TAIL = 1e9  # ms; the largest time of the conformance cases, told apart 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Answer(Settings):
     """How a network answers; see the module.
 
     Attributes
@@ -75,32 +77,22 @@ class Answer:
 
     population: str = "output"
     rule: Rule = "integral"
-    time_constant: float | None = None
-    gain: float | None = None
-    rate: float | None = None
-    interval: float | None = None
-    tail: float = 0.0
+    time_constant: Above0 | None = None
+    gain: Positive | None = None
+    rate: Positive | None = None
+    interval: Positive | None = None
+    tail: Annotated[float, Ge(0), Le(LONGEST_TAIL)] = 0.0
     class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        names: Any = self.class_names
-        if not isinstance(names, str):
-            object.__setattr__(self, "class_names", tuple(names))
-        check_types(self)
+        super().__post_init__()
         for name in ("time_constant", "gain", "rate", "interval"):
-            default, value = VALUES[self.rule].get(name), getattr(self, name)
-            value = default if value is None else value
-            if value is not None and default is None:
-                raise ParameterError(
-                    f"Answer: {name} is {shown(value)}, but the rule {self.rule!r} has none, "
-                    f"only {', '.join(VALUES[self.rule])}."
-                )
-            endless = name == "time_constant" and self.rule == "integral"
-            if value is not None and not (value > 0 and (endless or value < math.inf)):
-                raise ParameterError(f"Answer: {name} is {value}, expected a finite value > 0.")
-            object.__setattr__(self, name, value)
-        if not 0 <= self.tail <= LONGEST_TAIL:
-            raise ParameterError(f"Answer: tail is {self.tail} ms, expected 0 .. {LONGEST_TAIL:g}.")
+            value, default = getattr(self, name), VALUES[self.rule].get(name)
+            expected = f"None with the rule {self.rule!r}, which takes no such value"
+            self.require(name, value, value is None or default is not None, expected)
+            object.__setattr__(self, name, default if value is None else value)
+        finite = self.time_constant != math.inf or self.rule == "integral"
+        self.require("time_constant", self.time_constant, finite, "a finite number > 0")
 
     @property
     def kind(self) -> Literal["spiking", "readout"]:
@@ -159,25 +151,6 @@ class Answer:
                 f"Decision behind {decision.readout!r}: has {decision.n_classes} classes, expected "
                 f"at least {len(self.class_names)}. Give decide() weights of as many columns."
             )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold; an infinite number is the text ``"inf"``."""
-        values = {key: value for key, value in asdict(self).items() if value is not None}
-        values["class_names"] = list(self.class_names)
-        return {key: "inf" if value == math.inf else value for key, value in values.items()}
-
-    @classmethod
-    def from_entry(cls, entry: Entry) -> "Answer":
-        """Read what :meth:`to_dict` gave; raises the error of the entry if it is none."""
-        known = [*cls.__dataclass_fields__]
-        given: dict[str, Any] = {
-            key: math.inf if part.value == "inf" else part.value
-            for key, part in entry.table(known, optional=known).items()
-        }
-        try:
-            return cls(**given)
-        except (EventSimError, TypeError) as error:
-            raise entry.error(f"{entry.place}: {error}") from error
 
 
 def words_of(class_names: Sequence[str]) -> list[str]:

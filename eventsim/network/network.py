@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Array, Floats, beside, namespace, to_host
-from eventsim.entries import Entry, parse_json
+from eventsim.entries import parse_json, read
 from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events.doors import whole_array
 from eventsim.network.answer import Answer
@@ -391,7 +391,7 @@ class Network:
                 net.share(key.removeprefix(SHARED), arrays[key])
             if ANSWER in arrays:
                 said = parse_json(str(arrays[ANSWER]), "Network: the answer", StorageError)
-                net.set_answer(Answer.from_entry(Entry("Network: the answer", said, StorageError)))
+                net.set_answer(read(Answer, said, "Network: the answer", StorageError))
         except KeyError as error:
             raise StorageError(f"Network: the description lacks {error}.") from error
         except EventSimError:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.entries import Entry, parse_json, shown
+from eventsim.entries import parse_json, read, shown
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.network.answer import Answer
 from eventsim.network.network import Network
@@ -104,7 +104,7 @@ def _restore_answer(net: Network, metadata: Mapping[str, Any]) -> None:
     key, place = "eventsim_answer", "from_nir: eventsim_answer in the metadata"
     if key in metadata:
         said = parse_json(str(metadata[key]), place, NetworkError)
-        net.set_answer(Answer.from_entry(Entry(place, said, NetworkError)))
+        net.set_answer(read(Answer, said, place, NetworkError))
 
 
 def _reading(

@@ -163,5 +163,5 @@ def test_nir_file_with_an_answer_that_is_none_is_refused():
     net.set_answer(es.Answer())
     graph = to_nir(net)
     graph.metadata["eventsim_answer"] = '{"rule": "loudest"}'
-    with pytest.raises(NetworkError, match="eventsim_answer in the metadata: .*rule is 'loudest'"):
+    with pytest.raises(NetworkError, match="eventsim_answer in the metadata: rule is 'loudest'"):
         from_nir(graph)
