@@ -17,12 +17,13 @@ Nothing here is imported before it is used: ``import eventsim.bridge`` works wit
 """
 
 from collections.abc import Iterable
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eventsim.arrays import Precision
-from eventsim.errors import BackendError
+from eventsim.errors import BackendError, ParameterError
 from eventsim.extras import install_hint
 from eventsim.network import Network
 
@@ -64,10 +65,25 @@ def torch_module(
     ------
     BackendError
         PyTorch is missing.
+    ParameterError
+        The network is none, ``trained`` is one string, or ``time_constant`` is no number > 0.
     NetworkError
         ``trained`` names something that the network has not, or some of its values are shared.
     """
     require_torch("torch_module")
+    if not isinstance(net, Network):
+        raise ParameterError(
+            f"torch_module: the network is of type {type(net).__name__}, expected an "
+            "eventsim.Network, such as eventsim.scsr(...) makes."
+        )
+    if isinstance(trained, str):
+        raise ParameterError(f"torch_module: trained is {trained!r}, expected ({trained!r},).")
+    given: Any = time_constant
+    if not (isinstance(given, Real) and float(given) > 0):
+        raise ParameterError(
+            f"torch_module: time_constant is {given!r}, expected a number > 0 (ms), which "
+            "may be infinite; a tensor's is tensor.item()."
+        )
     from eventsim.bridge.module import EventModule
 
     return EventModule(

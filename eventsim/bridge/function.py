@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 
 from eventsim.adjoint import Gradients, ReadoutSeed, Seeds, SpikeSeed, backward
 from eventsim.arrays import Precision
-from eventsim.bridge.share import from_torch, put, to_torch
+from eventsim.bridge.share import from_torch, set_values, to_torch
 from eventsim.engine import readout_integral, simulate
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network import Network
@@ -37,12 +37,6 @@ class Call:
     tape: SpikeTape | None = None
     gradients: list[Gradients] = field(default_factory=list)
 
-    def set_values(self, values: tuple[Any, ...]) -> None:
-        """Put the values of tensors into the network."""
-        live = self.net.parameters()
-        for key, value in zip(self.keys, values, strict=True):
-            put(value.detach(), live[key])
-
 
 class Run(torch.autograd.Function):
     """``Run.apply(call, input times or None, *values)``: integrals, then spike times."""
@@ -54,7 +48,7 @@ class Run(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         # PyTorch then notices if a value is changed before the backward pass.
         ctx.save_for_backward(*values)
-        call.set_values(values)
+        set_values(call.net, call.keys, values)
         tape = simulate(
             call.net,
             call.stream,
@@ -74,7 +68,7 @@ class Run(torch.autograd.Function):
     def backward(ctx: Any, *by_result: Any) -> tuple[Any, ...]:
         """Exact gradients by the values, and by the input times where they are asked for."""
         call, values = ctx.call, ctx.saved_tensors
-        call.set_values(values)
+        set_values(call.net, call.keys, values)
         found = backward(call.net, call.tape, _seeds(call, by_result))
         call.gradients.append(found)
         flat = found.flat()

@@ -24,9 +24,9 @@ from eventsim.adjoint import Gradients
 from eventsim.arrays import Precision
 from eventsim.bridge.function import Call, Run
 from eventsim.bridge.outputs import Outputs, Spikes
-from eventsim.bridge.share import put, to_torch
+from eventsim.bridge.share import put, require_times, to_torch
 from eventsim.engine import place
-from eventsim.errors import EventError, NetworkError, ShapeError
+from eventsim.errors import EventError, NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream
 from eventsim.network import Network
 from eventsim.network.parts import PARAMETERS
@@ -98,8 +98,11 @@ class EventModule(torch.nn.Module):
 
         Raises
         ------
+        ParameterError
+            The stream is none, the times are no tensor of floating-point numbers, or a parameter
+            is complex.
         EventError, ShapeError
-            The times do not fit the stream, or are in another order.
+            The times do not fit the stream, or are in another order; a parameter has another shape.
         """
         if self.training:
             self.project_()
@@ -184,6 +187,12 @@ def _check_trained(trained: tuple[str, ...], keys: list[str]) -> None:
 
 
 def _with_times(stream: EventStream, times: Any) -> EventStream:
+    require_times("EventModule", "times", times)
+    if not isinstance(stream, EventStream):
+        raise ParameterError(
+            f"EventModule: the stream is of type {type(stream).__name__}, expected an EventStream, "
+            "whose times the tensor replaces."
+        )
     if tuple(times.shape) != stream.times.shape:
         raise ShapeError(
             f"EventModule: times have shape {tuple(times.shape)}, the stream has "

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
 
 from eventsim.bridge.share import to_torch
 from eventsim.bridge.voltage import readout_voltage
-from eventsim.errors import NetworkError
+from eventsim.errors import NetworkError, ParameterError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
 
@@ -44,6 +45,11 @@ class Spikes:
 
     def first(self, silent: float) -> Any:
         """Time of every neuron's first spike, tensor [samples, size]; ``silent`` without one."""
+        given: Any = silent
+        if not isinstance(given, Real):
+            raise ParameterError(
+                f"Spikes.first: silent is of type {type(given).__name__}, expected a number (ms)."
+            )
         numbers = to_torch(self.trains.train_numbers())
         # Within a train times ascend: the first entry of a number is its first spike.
         order = torch.argsort(numbers, stable=True)
@@ -89,10 +95,10 @@ class Outputs:
     def voltage(self, name: str, at: Any) -> Any:
         """V of a readout at times ``at``, tensor [samples, times, size]; differentiable.
 
-        ``at`` is a tensor [times] in ms, which may itself require a gradient. Work and memory grow
-        with times x synaptic events: for a few times, such as the end of the sample.
+        ``at`` is a tensor [times] in ms, which may itself require a gradient. What would arrive at
+        or after the end of a sample is left out. Raises ParameterError or ShapeError for anything
+        else, NetworkError unless ``name`` is a readout.
         """
-        times = {found: spikes.times for found, spikes in self.spikes.items()}
-        return readout_voltage(
-            self.net, self.tape, self.values, (self.input_times, times), name, at
-        )
+        times = {name: spikes.times for name, spikes in self.spikes.items()}
+        times[self.net.input.name] = self.input_times
+        return readout_voltage(self.net, self.tape, self.values, times, name, at)

@@ -3,6 +3,7 @@
 CuPy is met only through DLPack, by the library that an array belongs to.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ import torch
 from torch.utils.dlpack import from_dlpack
 
 from eventsim.arrays import Array, namespace
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.network import Network
 
 
 def to_torch(array: Array) -> Any:
     """A tensor over the memory of an array, on the CPU or on the array's device."""
     if type(array) is np.ndarray:
-        return torch.from_numpy(array)
+        # A tensor can always be written to; memory that can not is copied.
+        return torch.from_numpy(array if array.flags.writeable else array.copy())
     return from_dlpack(array)
 
 
@@ -28,6 +32,43 @@ def from_torch(tensor: Any, like: Array) -> Array:
     if xp is np:
         return tensor.cpu().contiguous().numpy()
     return xp.from_dlpack(tensor.to(to_torch(like).device).contiguous())
+
+
+def set_values(net: Network, keys: Sequence[str], values: Sequence[Any]) -> None:
+    """Put the values of tensors into the network.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        A value is complex, or of another shape than the network's.
+    """
+    live = net.parameters()
+    for key, value in zip(keys, values, strict=True):
+        if value.is_complex():
+            raise ParameterError(
+                f"EventModule: {key} is a tensor of {value.dtype}, expected real numbers. Pass "
+                "its real part."
+            )
+        if value.shape != live[key].shape:
+            raise ShapeError(
+                f"EventModule: {key} is a tensor of shape {tuple(value.shape)}, expected "
+                f"{live[key].shape} as in the network."
+            )
+        put(value.detach(), live[key])
+
+
+def require_times(where: str, what: str, given: Any) -> None:
+    """Raise ParameterError unless ``given`` is a tensor of floating-point numbers."""
+    if not isinstance(given, torch.Tensor):
+        raise ParameterError(
+            f"{where}: {what} is of type {type(given).__name__}, expected a tensor of times in "
+            f"ms. Pass torch.as_tensor({what}, dtype=torch.float64)."
+        )
+    if not given.is_floating_point():
+        raise ParameterError(
+            f"{where}: {what} is a tensor of {given.dtype}, expected one of floating-point "
+            f"numbers, times in ms. Pass {what}.to(torch.float64)."
+        )
 
 
 def put(tensor: Any, into: Array) -> None:

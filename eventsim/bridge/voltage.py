@@ -1,40 +1,49 @@
-r"""Voltage of a readout as a formula of PyTorch, so that autograd sees all that it depends on.
+"""Voltage of a readout at times of the caller's, as one differentiable function of PyTorch.
 
-With arrivals at :math:`t_i + d_i`, weights :math:`w_i`, and h the time since,
-
-.. math::
-    V(t) = E + R \sum_i w_i\, g(h_i), \qquad
-    g(h) = \frac{h}{\tau_m} e^{-a} \frac{\sinh y}{y}, \qquad
-    a = \frac h2 \Bigl(\frac1{\tau_m} + \frac1{\tau_s}\Bigr), \quad
-    y = \frac h2 \Bigl(\frac1{\tau_s} - \frac1{\tau_m}\Bigr),
-
-which is :func:`eventsim.neuron.lif.synaptic_gain` in a form that is smooth where
-:math:`\tau_m = \tau_s`.
+Values and derivatives are those of :class:`eventsim.adjoint.linear.voltage.VoltageProbe`. Gradients
+go to the readout's parameters, to the weights and delays of what reaches it, to the times of the
+spikes and input events, and to the asked times.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
-from eventsim.arrays import to_host
-from eventsim.bridge.share import to_torch
+from eventsim.adjoint import VoltageSeed
+from eventsim.adjoint.linear.direct import by_key, by_source
+from eventsim.adjoint.linear.neurons import silent_neurons
+from eventsim.adjoint.linear.voltage import VoltageProbe
+from eventsim.arrays import beside
+from eventsim.bridge.share import from_torch, require_times, set_values, to_torch
+from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape
-from eventsim.network import Network, Projection
+from eventsim.network import Network
 
-SMALL = 1e-3  # of |y|, below which the series is exact to rounding
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A readout of a run, the sources that reach it, and the keys of what acts on it."""
+
+    net: Network
+    tape: SpikeTape
+    name: str
+    sources: tuple[str, ...]
+    keys: tuple[str, ...]
 
 
 def readout_voltage(
     net: Network,
     tape: SpikeTape,
     values: Mapping[str, Any],
-    sent: tuple[Any, Mapping[str, Any]],
+    times: Mapping[str, Any],
     name: str,
     at: Any,
 ) -> Any:
-    """As :meth:`eventsim.bridge.outputs.Outputs.voltage`.
+    """Tensor [samples, times, size]; see :meth:`eventsim.bridge.outputs.Outputs.voltage`.
 
     Parameters
     ----------
@@ -42,80 +51,67 @@ def readout_voltage(
         The network and its run.
     values
         Tensors of all parameters, by their names in ``net.parameters()``.
-    sent
-        Times of input events and, by population, of spikes, as tensors.
+    times
+        Of input events and of spikes, as tensors by population.
     name, at
         The readout and the times.
     """
     population = net.readout(name, "Outputs.voltage")
-    shape = (tape.stream.n_samples, at.numel(), population.size)
-    mine = {key: values[f"{name}.{key}"] for key in population.parameters}
-    total = mine["v_leak"].expand(shape)
-    for projection in net.projections.values():
-        if projection.target == name:
-            total = total + _caused(net, tape, values, sent, projection, mine, at)
-    return total
+    require_times("Outputs.voltage", "at", at)
+    if at.ndim != 1:
+        raise ShapeError(
+            f"Outputs.voltage: at has shape {tuple(at.shape)}, expected one dimension, [times]. "
+            "Pass at.reshape(-1)."
+        )
+    if not bool(torch.isfinite(at).all()):
+        raise ParameterError("Outputs.voltage: at has entries that are not finite, expected ms.")
+    into = [p for p in net.projections.values() if p.target == name]
+    sources = tuple(dict.fromkeys(p.source for p in into))
+    keys = [f"{name}.{kind}" for kind in population.parameters]
+    keys += [f"{p.name}.{kind}" for p in into for kind in ("weights", "delays")]
+    asked = _Asked(net, tape, name, sources, tuple(keys))
+    apply: Any = _Voltage.apply  # untyped in PyTorch
+    return apply(asked, at, *(times[source] for source in sources), *(values[k] for k in keys))
 
 
-def _caused(
-    net: Network,
-    tape: SpikeTape,
-    values: Mapping[str, Any],
-    sent: tuple[Any, Mapping[str, Any]],
-    projection: Projection,
-    mine: Mapping[str, Any],
-    at: Any,
-) -> Any:
-    """What a projection adds, [samples, times, size]."""
-    if projection.source == net.input.name:
-        times, channel, offsets = sent[0], tape.stream.channels, tape.stream.offsets
-    else:
-        trains = tape[projection.source]
-        times, channel = sent[1][projection.source], to_host(trains.neurons)
-        offsets = to_host(trains.offsets)
-    event, synapse, target = _arrivals(projection, np.asarray(channel))
-    device = times.device
-    event, synapse, target = (to_torch(x).to(device) for x in (event, synapse, target))
-    weights = values[f"{projection.name}.weights"].reshape(-1)[synapse]
-    arrival = times[event] + _delays(projection, values, channel, event, synapse)
-    gain = _gain(at[:, None] - arrival, mine["tau_mem"][target], mine["tau_syn"][target])
-    each = weights * mine["resistance"][target] * gain  # [times, arrivals]
-    sample = to_torch(np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))).to(device)[event]
-    size, n_samples = net.population(projection.target).size, len(offsets) - 1
-    flat = each.new_zeros((at.numel(), n_samples * size))
-    flat = flat.index_add(1, sample * size + target, each)
-    return flat.reshape(at.numel(), n_samples, size).transpose(0, 1)
+class _Voltage(torch.autograd.Function):
+    """``_Voltage.apply(asked, at, *times of the sources, *values of the keys)``."""
 
+    @staticmethod
+    def forward(ctx: Any, asked: _Asked, at: Any, *tensors: Any) -> Any:
+        """Voltages, [samples, times, size]."""
+        values = tensors[len(asked.sources) :]
+        ctx.asked = asked
+        # PyTorch then notices if a value is changed before the backward pass.
+        ctx.save_for_backward(at, *values)
+        set_values(asked.net, asked.keys, values)
+        neurons = silent_neurons(asked.net, asked.tape, asked.name)
+        # Before the start V rests, as at the start.
+        times = np.maximum(at.detach().cpu().to(torch.float64).numpy(), 0.0)
+        ctx.order = np.argsort(times, kind="stable")
+        ascending = beside(times[ctx.order], neurons.arrivals.time)
+        ctx.probe = VoltageProbe.at(neurons, neurons.xp.tile(ascending, (neurons.n_rows, 1)))
+        found = to_torch(ctx.probe.value)
+        found = found.reshape(-1, neurons.chosen.size, times.size).transpose(1, 2)
+        return found[:, np.argsort(ctx.order)]
 
-def _arrivals(projection: Projection, channel: Any) -> tuple[Any, Any, Any]:
-    """Event, synapse (entry of the weights) and target of every arrival, int64 each."""
-    first = projection.first_synapses()
-    fan_out = np.diff(first)[channel]
-    event = np.repeat(np.arange(channel.size), fan_out)
-    begins = np.repeat(np.cumsum(fan_out) - fan_out, fan_out)
-    synapse = np.repeat(first[channel], fan_out) + np.arange(event.size) - begins
-    return event, synapse, projection.targets(synapse)
-
-
-def _delays(
-    projection: Projection, values: Mapping[str, Any], channel: Any, event: Any, synapse: Any
-) -> Any:
-    """Delay of every arrival."""
-    delays = values[f"{projection.name}.delays"]
-    if delays.ndim == 0:
-        return delays
-    if projection.delay_per_synapse:
-        return delays.reshape(-1)[synapse]
-    return delays[to_torch(np.asarray(channel, dtype=np.int64)).to(event.device)[event]]
-
-
-def _gain(since: Any, tau_mem: Any, tau_syn: Any) -> Any:
-    """The module's g, 0 before the arrival."""
-    h = since.clamp(min=0.0)
-    half_sum, y = h / 2 * (1 / tau_mem + 1 / tau_syn), h / 2 * (1 / tau_syn - 1 / tau_mem)
-    small = y.abs() < SMALL
-    # The branch that is not taken must not divide by 0: its gradient would be NaN times 0.
-    safe = torch.where(small, torch.ones_like(y), y)
-    full = (torch.exp(safe - half_sum) - torch.exp(-safe - half_sum)) / (2 * safe)
-    series = torch.exp(-half_sum) * (1 + y**2 / 6 * (1 + y**2 / 20))
-    return h / tau_mem * torch.where(small, series, full)
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_voltage: Any) -> tuple[Any, ...]:
+        """Gradients by the asked times, the sources' times and the values."""
+        asked, probe, (at, *values) = ctx.asked, ctx.probe, ctx.saved_tensors
+        set_values(asked.net, asked.keys, values)
+        by = by_voltage[:, ctx.order].transpose(1, 2).reshape(probe.value.shape)
+        by = from_torch(by.to(torch.float64), probe.value)
+        found = VoltageSeed(probe, by).direct()
+        by_at = (by * probe.slope()).sum(axis=0)[np.argsort(ctx.order)]
+        by_times = dict[str, Any]()
+        for name, moved in by_source(probe.neurons, found):
+            by_times[name] = by_times[name] + moved if name in by_times else moved
+        by_value = dict(by_key(probe.neurons, found))
+        return (
+            None,
+            to_torch(by_at).to(at),
+            *(to_torch(by_times[name]) for name in asked.sources),
+            *(to_torch(by_value[k]).to(v) for k, v in zip(asked.keys, values, strict=True)),
+        )

@@ -103,6 +103,11 @@ class VoltageProbe:
         rest = neurons.by_row(neurons.parameter("v_leak"))
         return cls(neurons, times, rest[:, None] + v.T, asked, v, j)
 
+    def slope(self) -> Array:
+        """dV/dt just before the asked times of :meth:`at`, [rows, asked], in mV per ms."""
+        a = 1.0 / self.neurons.by_row(self.neurons.parameter("tau_mem"))
+        return (a * (self._drive - self._v)).T
+
     def backward(self, by_voltage: Array) -> DirectGradients:
         """Gradients from dL/dV at the asked times, [rows, asked]."""
         one, found = self.neurons, self.neurons.arrivals

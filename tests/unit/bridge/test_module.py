@@ -296,6 +296,66 @@ def test_what_does_not_fit_is_refused():
         _ = torch_module(alone)(stream).readout
 
 
+def wrong_calls(net, stream):
+    """What goes wrong by its text: the call, and the words that say what to do."""
+    module = torch_module(net)
+    outputs, times, call = module(stream), stream.times.copy(), torch.func.functional_call
+    weights = "parts.input->hidden.weights"
+    return {
+        "stream is Tensor, expected an EventStream": lambda: module(torch.zeros(3)),
+        "stream is of type Tensor, expected an EventStream": lambda: module(
+            torch.zeros(4), torch.zeros(4)
+        ),
+        r"times is of type ndarray, .* torch.as_tensor\(times": lambda: module(stream, times),
+        "times is of type list": lambda: module(stream, list(times)),
+        r"times is a tensor of torch.int64, .*times.to\(torch.float64": lambda: module(
+            stream, torch.zeros(4, dtype=torch.int64)
+        ),
+        "times is a tensor of torch.complex64": lambda: module(
+            stream, torch.zeros(4, dtype=torch.complex64)
+        ),
+        r"at is of type list, .* torch.as_tensor\(at": lambda: outputs.voltage("output", [1.0]),
+        "at is of type float": lambda: outputs.voltage("output", 1.0),
+        "at is a tensor of torch.int64": lambda: outputs.voltage("output", torch.tensor([1])),
+        r"at has shape \(\), expected one dim": lambda: outputs.voltage(
+            "output", torch.tensor(1.0)
+        ),
+        "at has entries that are not finite": lambda: outputs.voltage(
+            "output", torch.tensor([np.nan])
+        ),
+        "silent is of type NoneType": lambda: outputs.spikes["hidden"].first(None),
+        "network is of type Linear": lambda: torch_module(torch.nn.Linear(2, 1)),
+        r"trained is 'weights', expected \('weights',\)": lambda: torch_module(
+            net, trained="weights"
+        ),
+        r"time_constant is tensor\(3.\), expected a number": lambda: torch_module(
+            net, time_constant=torch.tensor(3.0)
+        ),
+        r"weights is a tensor of shape \(2, 3\), expected \(2, 2\)": lambda: call(
+            module, {weights: torch.zeros((2, 3))}, (stream,)
+        ),
+        "weights is a tensor of torch.complex64": lambda: call(
+            module, {weights: torch.zeros((2, 2), dtype=torch.complex64)}, (stream,)
+        ),
+    }
+
+
+@pytest.mark.parametrize("text", wrong_calls(*tiny()))
+def test_arguments_of_a_wrong_kind_are_refused_in_words(text):
+    with pytest.raises((ParameterError, ShapeError), match=text):
+        wrong_calls(*tiny())[text]()
+
+
+def test_voltage_moves_with_the_asked_times():
+    net, stream = tiny()
+    outputs = torch_module(net)(stream)
+    at = torch.tensor([12.0, -1.0, 39.0, 12.0, 5.0], dtype=torch.float64, requires_grad=True)
+    found = outputs.voltage("output", at)
+    assert found[0, 1, 0] == 0.1
+    assert found[0, 0, 0] == found[0, 3, 0]
+    assert torch.autograd.gradcheck(lambda at: outputs.voltage("output", at), (at,), eps=1e-6)
+
+
 def test_shared_values_are_refused():
     net = random_net(0)
     net.share("hidden1.tau_mem", np.full(net.population("hidden1").size, -1))
