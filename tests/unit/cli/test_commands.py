@@ -1,5 +1,8 @@
+import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from eventsim.cli import proof
 from eventsim.engine import describe_backend, registry
 from eventsim.engine.cuda import probe
 from eventsim.events import EventStream, SpikeTape
-from eventsim.train import save_network
+from eventsim.train import load_network, save_network
 from tests.unit.cli.conftest import call
 
 COMMANDS = ("train", "demo", "evaluate", "simulate", "gradcheck", "data list", "data make")
@@ -61,6 +64,54 @@ def test_evaluate_on_other_data_shows_tables(finished, digits):
     assert outcome.code == 0, outcome.err
     assert "(selected) on ntidigits, train" in outcome.out
     assert "Confusion matrix" in outcome.out
+
+
+def test_network_file_alone_is_evaluated_as_its_run(finished, tmp_path):
+    data, folder, trained = finished
+    outcome = call("evaluate", folder / "last.npz", data, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["accuracy"] == trained.json["test"]["accuracy"]
+    assert outcome.json["loss"] == pytest.approx(trained.json["test"]["loss"], rel=1e-12)
+    assert outcome.json["network"] is None
+    shown = call("evaluate", folder / "last.npz", data, "--backend", "cpu")
+    assert "last.npz on ntidigits, test" in shown.out
+    alone = call("evaluate", folder / "last.npz")
+    assert alone.code == 2
+    assert "DATA is missing" in alone.err
+    save_network(tmp_path / "net.npz", load_network(folder / "last.npz"))
+    net = load_network(tmp_path / "net.npz")
+    net.set_answer(replace(net.answer, class_names=net.answer.class_names[::-1]))
+    save_network(tmp_path / "net.npz", net)
+    other = call("evaluate", "net.npz", data)
+    assert other.code == 2
+    assert "the data has the classes" in other.err
+
+
+def test_simulate_shows_the_answers_of_a_network_that_has_some(finished):
+    data, folder, _ = finished
+    confusion = call("evaluate", folder, "--json").json["confusion"]
+    outcome = call("simulate", folder, data, "--precision", "single", "--json")
+    names = load_network(folder / "last.npz").answer.class_names
+    counts = [outcome.json["answers"].count(name) for name in names]
+    assert counts == np.sum(confusion, axis=0).tolist()
+    shown = call("simulate", folder / "last.npz", data).out
+    assert "Most frequent answers" in shown
+    assert any(name in shown for name in names)
+
+
+def test_run_of_an_older_version_runs_on_for_the_tail_of_its_settings(finished, tmp_path):
+    data, folder, _ = finished
+    old = tmp_path / "old"
+    shutil.copytree(folder, old)
+    net = load_network(old / "last.npz")
+    net.set_answer(None)
+    save_network(old / "last.npz", net)
+    config = json.loads((old / "config.json").read_text())
+    (old / "config.json").write_text(json.dumps(config | {"tail": 10.0}))
+    seconds = [
+        call("simulate", place, data, "--json").json["seconds_of_input"] for place in (folder, old)
+    ]
+    assert seconds[1] == pytest.approx(seconds[0] + 6 * 0.01)
 
 
 def test_simulate_writes_a_tape(finished, tmp_path):

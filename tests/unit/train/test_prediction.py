@@ -10,8 +10,10 @@ import eventsim as es
 from eventsim.clocked import ClockedConfig, train_clocked
 from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError
+from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network.nir import NirWarning, from_nir, read_nir, to_nir, write_nir
 from eventsim.train import LabelledEvents, TrainConfig, evaluate, load_network, train
+from eventsim.train.checkpoint import CHECKPOINT_VERSION
 from eventsim.train.choice import answer_of, config_of, make_loss
 from eventsim.train.config import RULES
 from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
@@ -132,6 +134,10 @@ def test_checkpoint_of_a_network_without_an_answer_resumes_with_one(tmp_path):
     config = replace(CONFIG, checkpoint_every=1, epochs=2)
     with pytest.raises(Stop):
         train(small_net(), DATA, config, tmp_path, callback=stop_at(1, 1))
+    path = tmp_path / "checkpoint.npz"
+    arrays = read_arrays(path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
+    assert arrays.pop("net:answer") is not None  # as older versions wrote it
+    write_arrays(path, arrays, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
     again = small_net()
     again.set_answer(es.Answer(rule="last"))  # of an earlier training, say
     resumed = train(again, DATA, config, tmp_path, resume=True)
