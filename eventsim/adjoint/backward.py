@@ -177,7 +177,7 @@ class _Start(NamedTuple):
         checked, by_input = dict[str, Given](), list[Array]()
         for neurons, found in direct:
             for name, values in by_source(neurons, found):
-                if net.population(name).kind == "input":
+                if name == net.input.name:
                     by_input.append(values)
                     continue
                 self.by_time[name] += beside(values, self.by_time[name])
@@ -208,7 +208,7 @@ def _of_shape(what: str, given: Floats, shape: tuple[int, ...]) -> Floats:
 def _stage_gradients(engine: Backend, job: Job, tape: SpikeTape, start: _Start) -> StageGradients:
     """What one stage passes on, from what it and the stages after it were given."""
     stage, name = job.stage, job.stage.name
-    if stage.population.kind == "readout":
+    if stage.is_readout:
         return _readout(engine, job, start.readouts.get(name))
     if not stage.lateral:
         return engine.layer_backward(job, tape[name], start.by_time[name], start.by_voltage[name])

@@ -55,7 +55,7 @@ def prove(place: Path | None, settings: ProofSettings) -> dict[str, Any]:
     say_backend(settings.backend)
     rng = np.random.default_rng(settings.seed)
     net = random_network(rng, settings.neurons) if place is None else find_network(place)
-    stream = random_stream(rng, _input_size(net))
+    stream = random_stream(rng, net.input.size)
     loss = random_loss(rng, net)
     check = gradcheck(
         net,
@@ -217,11 +217,11 @@ def random_loss(rng: np.random.Generator, net: Network) -> Loss:
     """Cross-entropy of every readout plus the distance of every population to random trains."""
     terms: list[tuple[float, Loss]] = []
     for population in net.populations.values():
-        if population.kind == "readout":
+        if population.name in net.readouts:
             labels = rng.integers(0, population.size, N_SAMPLES)
             loss = CrossEntropy(labels, readout=population.name, time_constant=60.0, gain=20.0)
             terms.append((1.0, loss))
-        elif population.kind == "spiking":
+        elif population.name in net.spiking:
             targets = _random_trains(rng, population.size)
             distance = VanRossum(targets, population=population.name, time_constant=15.0)
             terms.append((1.0 / population.size, distance))
@@ -234,7 +234,3 @@ def _random_trains(rng: np.random.Generator, size: int) -> SpikeTrains:
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     neurons = rng.integers(0, size, int(offsets[-1])).astype(np.int32)
     return SpikeTrains(np.concatenate(times), neurons, offsets, size)
-
-
-def _input_size(net: Network) -> int:
-    return next(p.size for p in net.populations.values() if p.kind == "input")

@@ -108,15 +108,15 @@ def dense_equivalent(
     if "mac" not in chip.energy:
         raise ChipError(f"Chip {chip.name!r}: has no figure mac; take a technology such as 45nm.")
     weights = biases = products = 0
-    for name, population in net.populations.items():
+    for name, population in net.neurons.items():
         into = {p.source for p in net.projections.values() if p.target == name} - {name}
         inputs = sum(net.population(source).size for source in into)
-        if population.kind == "spiking":
+        if name in net.spiking:
             gates = _GATES[cell]
             weights += gates * population.size * (inputs + population.size)
             biases += gates * population.size
             products += 3 * population.size if cell == "gru" else 0
-        elif population.kind == "readout":
+        else:
             weights += population.size * inputs
             biases += population.size
     frames = np.ceil(np.atleast_1d(np.asarray(duration, dtype=np.float64)) / frame_ms)

@@ -99,7 +99,7 @@ def quantise(
         if step_ms is not None:
             cut += _round_delays(projection, step_ms, formats.max_delay_steps)
     worst = 0.0
-    for population in result.populations.values():
+    for population in result.neurons.values():
         worst = max(worst, _round_neurons(population, formats, step_ms))
     result.check()
     return Quantised(result, formats, step_ms, worst, cut)
@@ -137,7 +137,7 @@ def _round_delays(projection: Projection, step_ms: float, most: int | None) -> i
 def _round_neurons(population: Population, formats: Formats, step_ms: float | None) -> float:
     """Round a population in place; the largest relative change of a time constant."""
     worst = 0.0
-    if formats.decay_bits is not None and step_ms is not None and population.kind != "input":
+    if formats.decay_bits is not None and step_ms is not None:
         for tau in (population.tau_mem, population.tau_syn):
             rounded = round_tau(tau, step_ms, formats.decay_bits)
             worst = max(worst, float(np.abs(rounded / tau - 1.0).max()))

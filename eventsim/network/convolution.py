@@ -152,9 +152,8 @@ class Convolution:
         maps = np.arange(self.n_targets) % self.out_maps
         for name in PARAMETERS[net.population(target).kind]:
             net.share(f"{target}.{name}", maps)
-        own = net.projections.get(f"{target}->{target}")
-        if own is not None and own.kind == "self":
-            net.share(f"{own.name}.weights", maps)
+        if target in net.recurrences:
+            net.share(f"{net.recurrences[target].name}.weights", maps)
 
     def _synapses(self) -> tuple[Ints, Ints, Ints]:
         """Source, target and kernel entry of every synapse, ordered by source, then target."""

@@ -93,8 +93,8 @@ def scsr(
     drawn = []
     for source, target in _connections(names, skip):
         pre, post = net.population(source), net.population(target)
-        gain = 2.0 if pre.kind == "input" else 1.0
-        bias = 0.0 if post.kind == "readout" else mean * gain / pre.size
+        gain = 2.0 if pre is net.input else 1.0
+        bias = 0.0 if target in net.readouts else mean * gain / pre.size
         shape = (pre.size, post.size)
         drawn.append((pre, post, rng.normal(bias, spread * gain / np.sqrt(pre.size), shape)))
     # In any case: networks with and without self-recurrence share their delays.

@@ -191,7 +191,9 @@ class Plan:
 
     def check_tape(self, tape: SpikeTape, where: str) -> None:
         """Raise NetworkError if the tape is of another network than the plan."""
-        check_structure(self.populations, self.structure, tape, where)
+        senders = [m for stage in self.stages if not stage.is_readout for m in stage.members]
+        here = {population.name: population.size for population in (self.input, *senders)}
+        check_structure(here, self.input.name, self.structure, tape, where)
 
 
 _PLANS: WeakKeyDictionary[Network, tuple[tuple[int, int], Plan]] = WeakKeyDictionary()

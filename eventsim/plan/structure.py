@@ -34,15 +34,16 @@ def _facts(projection: Projection) -> str:
 
 
 def check_structure(
-    populations: Iterable[Population], structure: str, tape: SpikeTape, where: str
+    here: Mapping[str, int], source: str, structure: str, tape: SpikeTape, where: str
 ) -> None:
-    """Raise NetworkError unless the tape can be one of a network of that structure."""
+    """Raise NetworkError unless the tape can be one of a network of that structure.
+
+    ``here`` are the sizes of the populations that send spikes, ``source`` is the input's name.
+    """
     if tape.structure is not None and tape.structure != structure:
         raise _other_network(where, json.loads(structure), json.loads(tape.structure))
-    here = {p.name: p.size for p in populations if p.kind != "readout"}
     there = {name: trains.size for name, trains in tape.trains.items()}
-    inputs = [p.name for p in populations if p.kind == "input"]
-    there |= dict.fromkeys(inputs, tape.stream.n_channels)
+    there[source] = tape.stream.n_channels
     if here != there:
         raise _other_network(
             where,

@@ -79,7 +79,7 @@ def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: st
     """One column per recording; rows are the input, each population, and the readout ``output``."""
     tape, stream = shown.tape, shown.tape.stream
     names = [name for name in tape.names if name != output or net.populations[name].size > 1]
-    has_readout = net.populations[output].kind == "readout"
+    has_readout = output in net.readouts
     heights = [1.25, *(1.0 for _ in names), *([1.15] if has_readout else [])]
     drawn = figure(2.9 * stream.n_samples + 0.9, 1.75 * len(heights) + 0.5)
     ratios = [float(length) for length in stream.duration]

@@ -8,9 +8,9 @@ from eventsim.train.optimiser import select
 def count_trained(net: Network, config: TrainConfig) -> int:
     """Numbers that training moves: weights, BIP, delays, and what a local rule tunes."""
     local = [
-        f"{population.name}.{name}"
-        for population in net.populations.values()
-        if population.kind == "spiking" and population.name != config.output
+        f"{population}.{name}"
+        for population in net.spiking
+        if population != config.output
         for name in config.spikl.tuned
     ]
     sizes = distinct_values(net)

@@ -87,27 +87,19 @@ class NeuronSigns:
     def _prepare(self) -> None:
         """Signs in the shape of the weights and where these are, so that a step copies nothing."""
         self._by_synapse = [
-            beside(self.signs[p.source][:, None], p.values)
-            if p.kind == "dense"
-            else beside(np.repeat(self.signs[p.source], np.diff(p.weights.indptr)), p.values)
-            for p in self._trained
+            p.of_sources(beside(self.signs[p.source], p.values)) for p in self._trained
         ]
 
 
 def _concerned(net: Network, projection: Projection) -> bool:
-    ends = (net.populations[name] for name in (projection.source, projection.target))
-    return projection.kind != "self" and all(p.kind == "spiking" for p in ends)
+    ends = {projection.source, projection.target}
+    return not projection.one_to_one and ends <= net.spiking.keys()
 
 
 def _extremes(projection: Projection) -> tuple[Floats, Floats]:
     """Least and greatest weight of every source, zero among them."""
     values = np.asarray(to_host(projection.values))
-    if projection.kind == "dense":
-        sources = np.repeat(np.arange(values.shape[0]), values.shape[1])
-    else:
-        sources = np.repeat(
-            np.arange(projection.weights.shape[0]), np.diff(projection.weights.indptr)
-        )
+    sources = projection.sources()
     least, most = np.zeros((2, projection.weights.shape[0]))
     np.minimum.at(least, sources, values.ravel())
     np.maximum.at(most, sources, values.ravel())

@@ -161,7 +161,7 @@ def run_resident(net: Network, stream: EventStream, config: TrainConfig) -> Spik
 
 def spiking_names(net: Network) -> list[str]:
     """Spiking populations in the order of the network, which no process needs a run to know."""
-    return [name for name, p in net.populations.items() if p.kind == "spiking"]
+    return list(net.spiking)
 
 
 def check_fit(net: Network, data: AnyDataset, config: TrainConfig) -> None:

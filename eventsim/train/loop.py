@@ -274,7 +274,7 @@ def _train_epoch(run: _Run, state: RunState) -> None:
 
 def _end_epoch(run: _Run, state: RunState) -> None:
     began = time.perf_counter()
-    sizes = {name: p.size for name, p in state.net.populations.items() if p.kind == "spiking"}
+    sizes = {name: p.size for name, p in state.net.spiking.items()}
     line: Metrics = {"epoch": state.epoch + 1, **_means(state.sums)}
     line["rates"] = {
         name: state.sums[f"spikes.{name}"] / (size * state.sums["seconds_of_input"])

@@ -179,8 +179,7 @@ def _means(name: str, key: str) -> bool:
 
 def _own_delay(net: Network, key: str) -> bool:
     """Whether the key is that of the delays of self-connections."""
-    projection = net.projections.get(key.removesuffix(".delays"))
-    return projection is not None and projection.kind == "self"
+    return key in [f"{projection.name}.delays" for projection in net.recurrences.values()]
 
 
 def schedule(step: int, *, total: int, ease_in: int) -> float:
@@ -432,9 +431,7 @@ class AdamW:
 
     def _restore_thresholds(self) -> None:
         xp = self._xp
-        for population in self._net.populations.values():
-            if population.kind != "spiking":
-                continue
+        for population in self._net.spiking.values():
             threshold, v_reset = population.threshold, population.v_reset
             if f"{population.name}.threshold" in self._values:
                 xp.maximum(threshold, v_reset + THRESHOLD_MARGIN, out=threshold)
@@ -444,20 +441,19 @@ class AdamW:
                 xp.minimum(population.v_leak, threshold - THRESHOLD_MARGIN, out=population.v_leak)
 
     def _restore_stability(self) -> None:
-        for projection in self._net.projections.values():
-            if projection.kind != "self" or f"{projection.name}.weights" not in self._values:
+        for name, projection in self._net.recurrences.items():
+            if f"{projection.name}.weights" not in self._values:
                 continue
-            p, weights = self._net.populations[projection.target], projection.values
+            p, weights = self._net.populations[name], projection.values
             limit = (p.threshold - p.v_reset) * p.tau_mem / (p.tau_syn * p.resistance)
             bounded = self._xp.minimum(weights, STABLE_FRACTION * limit)
             weights[...] = self._xp.where(p.refractory == 0, bounded, weights)
 
     def _restore_shared(self) -> None:
         """After a bound has moved some values of a group: all go where the bound lets all be."""
+        own = [f"{projection.name}.weights" for projection in self._net.recurrences.values()]
         for key, one in self._shared.items():
-            projection = self._net.projections.get(key.removesuffix(".weights"))
-            own = projection is not None and projection.kind == "self"
-            if own or _kind(key) in ("threshold", "v_reset", "v_leak"):
+            if key in own or _kind(key) in ("threshold", "v_reset", "v_leak"):
                 how: Literal["least", "largest"]
                 how = "largest" if _kind(key) == "threshold" else "least"
                 self._values[key][...] = one.spread(self._values[key], how)

@@ -142,13 +142,12 @@ def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount
     if amount == 0:
         return 0
     for projection in net.projections.values():
-        if projection.kind == "self" or projection.target not in counts:
+        if projection.one_to_one or projection.target not in counts:
             continue
         silent, values = to_host(counts[projection.target]) == 0, projection.values
         if not silent.any():
             continue
-        if projection.kind == "sparse":
-            silent = silent[projection.weights.indices]
+        silent = projection.of_targets(silent)
         sharing = net.shared.get(f"{projection.name}.weights")
         if sharing is not None:
             # What is one can only be lifted where no neuron that it reaches fires.

@@ -42,7 +42,7 @@ def _by_delay(neurons: Neurons, projection: Projection, by_synapse: Array) -> Ar
         return xp.asarray(by_synapse.sum())
     if projection.delay_per_synapse:
         return by_synapse.reshape(projection.delays.shape)
-    if projection.kind == "dense":
+    if projection.all_to_all:
         return by_synapse.reshape(projection.values.shape).sum(axis=1)
     indptr = xp.asarray(projection.weights.indptr)
     row = owners(indptr, by_synapse.size)

@@ -90,7 +90,7 @@ def silent_parts(
     What formulas of many arrays need in passing is then bounded, however large the batch.
     """
     numbers = np.arange(net.population(name).size) if chosen is None else chosen
-    into = [p for p in net.projections.values() if p.target == name and p.kind != "self"]
+    into = [p for p in net.projections.values() if p.target == name and not p.one_to_one]
     events = sum(
         len(tape[p.source]) if p.source in tape.trains else tape.stream.n_events for p in into
     )

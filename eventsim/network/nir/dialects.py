@@ -213,8 +213,6 @@ def faults(
     wrong: list[str] = []
     lost: list[str] = []
     name = repr(population.name)
-    if population.kind == "input":
-        return wrong, lost
     spiking = population.kind == "spiking"
     if spiking and population.refractory.any():
         lost.append(f"{name} has refractory times (up to {population.refractory.max():g} ms)")

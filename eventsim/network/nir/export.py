@@ -134,7 +134,7 @@ def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> Non
     """Raise or warn of what the file cannot say."""
     wrong: list[str] = []
     lost: list[str] = []
-    for population in net.populations.values():
+    for population in net.neurons.values():
         errors, losses = faults(population, dialect, dt)
         wrong, lost = wrong + errors, lost + losses
     if net.input.name not in {projection.source for projection in net.projections.values()}:
