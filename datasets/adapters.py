@@ -1,9 +1,9 @@
 r"""Events of other libraries: structured arrays and tonic's data sets; NIR's EventData.
 
-**Structured arrays** have one field per property of an event: ``t``, then ``x``, and perhaps ``y``
-and ``p`` (polarity). Times are in us unless said otherwise, as in tonic, and count from the begin
-of the sample. The sensor's size is given as tonic gives it, (width, height, polarities), and
-decides which fields make up the channel,
+**Structured arrays** have one field per property of an event: ``t``, then ``x`` (or ``channel``),
+and perhaps ``y`` and ``p`` (polarity). Times are in us unless said otherwise, as in tonic, and
+count from the begin of the sample. The sensor's size is given as tonic gives it, (width, height,
+polarities), and decides which fields make up the channel,
 
 .. math::
     c = (p \cdot \text{height} + y)\,\text{width} + x,
@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.lib.recfunctions import rename_fields
 from numpy.typing import NDArray
 
 from eventsim.datasets.dataset import duration_after
@@ -80,6 +81,7 @@ def from_arrays(
     """
     check_unit(unit, "from_arrays")
     arrays = [samples] if isinstance(samples, np.ndarray) else list(samples)
+    arrays = [_named(array) for array in arrays]
     for index, array in enumerate(arrays):
         _check_fields(array, index)
     size = _largest(arrays) if sensor_size is None else _checked_size(sensor_size)
@@ -211,6 +213,13 @@ class AdaptedSet:
         given = self.class_names or getattr(self.samples, "classes", None)
         names = range(int(labels.max(initial=-1)) + 1) if given is None else given
         return tuple(n.decode() if isinstance(n, bytes) else str(n) for n in names)
+
+
+def _named(array: Any) -> Any:
+    """The array with its field ``channel`` called ``x``."""
+    names = getattr(getattr(array, "dtype", None), "names", None) or ()
+    alone = "channel" in names and "x" not in names
+    return rename_fields(array, {"channel": "x"}) if alone else array
 
 
 def _check_fields(array: Any, index: int) -> None:

@@ -10,12 +10,14 @@ Pedersen et al. (2024), Neuromorphic intermediate representation, Nat. Commun. 1
 1.0.8, ``nir/data_ir/graph.py``.
 """
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from eventsim.datasets import hdf5
 from eventsim.datasets.units import to_ms
-from eventsim.errors import DataError
+from eventsim.errors import DataError, EventSimError
 from eventsim.events import EventStream
 from eventsim.events.nir_data import event_data
 
@@ -68,3 +70,59 @@ def to_nir(stream: EventStream) -> Any:
         stream.n_channels,
         duration=stream.duration,
     )
+
+
+def load(path: str | Path, *, node: str | None = None) -> EventStream:
+    """Events of a file that ``nir.write_data`` or :func:`eventsim.network.nir.tape_to_nir` made.
+
+    The package nir is not needed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    node
+        Whose events; None for those of ``input``, or of the only node.
+
+    Raises
+    ------
+    DataError
+        The file holds no such events, or is damaged.
+    """
+    place = Path(path)
+    with hdf5.opened(place, expected="events of NIR") as file:
+        nodes = sorted(map(str, hdf5.member(file, "nodes") or ()))
+        name = node or ("input" if len(nodes) != 1 else nodes[0])
+        if name not in nodes:
+            raise DataError(
+                f"{path}: has no node {name!r} with events, but {', '.join(nodes) or 'none'}. "
+                "Write the events of one node, or call it 'input'."
+            )
+        where = f"nodes/{name}/observables"
+        kinds = {str(key): hdf5.member(file, f"{where}/{key}") for key in hdf5.member(file, where)}
+        events = [g for g in kinds.values() if g.attrs.get("__type__") == "EventData"]
+        if len(events) != 1:
+            raise DataError(
+                f"{path}: node {name!r} has {len(events)} observables of EventData among "
+                f"{', '.join(kinds) or 'none'}, expected one. Events with values are not read."
+            )
+        (group,) = events
+        data = _Data(
+            idx=hdf5.dataset(group, "idx")[...],
+            time=hdf5.dataset(group, "time")[...],
+            n_neurons=int(group.attrs["n_neurons"]),
+            t_max=float(group.attrs["t_max"]),
+        )
+    try:
+        return from_nir(data)
+    except EventSimError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+class _Data(NamedTuple):
+    """The fields of a ``nir.EventData``."""
+
+    idx: Any
+    time: Any
+    n_neurons: int
+    t_max: float

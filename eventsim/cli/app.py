@@ -24,6 +24,7 @@ from eventsim.cli.options import (
     JsonOption,
     NetArgument,
     SamplesOption,
+    SensorOption,
     SplitOption,
     ThreadsOption,
 )
@@ -74,11 +75,21 @@ def train(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="Name of a data set (see: eventsim data list), or an HDF5 file in the layout of "
-            "N-TIDIGITS18. Not needed with --resume.",
+            help="Name of a data set (see: eventsim data list), or a file with labels: .h5 of "
+            "eventsim data import, HDF5 in the layout of N-TIDIGITS18 or of SHD. Not needed with "
+            "--resume.",
         ),
     ] = None,
     file: FileOption = None,
+    test_data: Annotated[
+        Path | None,
+        typer.Option(
+            "--test-data",
+            metavar="FILE",
+            help="Another file of eventsim data import for the test. Without it the file says what "
+            "is tested, or 20 % of every class are.",
+        ),
+    ] = None,
     download: DownloadOption = False,
     model: Annotated[
         Literal["scsr", "rsnn", "convolutional"] | None,
@@ -280,6 +291,8 @@ def train(
 
     eventsim train --resume --out runs/plain
 
+    eventsim train mine.h5 --test-data later.h5
+
     eventsim train fsdd --model rsnn --lateral random --inhibitory 0.2 --dale --delays 1:5
 
     eventsim train fsdd --loss cross_entropy_maximum --set gain=5 --set augmentation.jitter=3
@@ -323,6 +336,7 @@ def train(
     chosen = command.Choice(
         data=data,
         file=file,
+        test_data=test_data,
         download=download,
         network=network,
         config=settings,
@@ -367,7 +381,11 @@ def evaluate(
         Path, typer.Argument(metavar="RUN", help="Folder of a finished run, or a network file.")
     ],
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="The run's own data set by default.")
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Data set, or file with labels; the run's own by default.",
+        ),
     ] = None,
     file: FileOption = None,
     split: SplitOption = "test",
@@ -392,7 +410,9 @@ def evaluate(
     from eventsim.cli import use_commands as command
 
     command.set_threads(threads, backend)
-    found = command.evaluate_run(run, data, file=file, split=split, which=which, backend=backend)
+    found = command.evaluate_run(
+        run, data, command.Reading(file=file, split=split), which=which, backend=backend
+    )
     emit_json(found) if as_json else command.show_evaluation(found)
 
 
@@ -400,13 +420,18 @@ def evaluate(
 def simulate(
     net: NetArgument,
     events: Annotated[
-        str, typer.Argument(metavar="EVENTS", help="File of EventStream.save, or a data set.")
+        str,
+        typer.Argument(
+            metavar="EVENTS",
+            help="A data set, or a file of events: .h5, .npz, text, AEDAT, NIR.",
+        ),
     ],
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="TAPE", help="Write all spikes to this .npz file."),
     ] = None,
     split: SplitOption = "test",
+    sensor: SensorOption = None,
     samples: SamplesOption = None,
     backend: BackendOption = None,
     precision: Annotated[Precision, typer.Option("--precision")] = "double",
@@ -426,7 +451,8 @@ def simulate(
     from eventsim.cli import use_commands as command
 
     command.set_threads(threads, backend)
-    stream = command.find_events(events, split=split, samples=samples)
+    reading = command.Reading(split=split, sensor=sensor)
+    stream = command.find_stream(net, events, reading, samples=samples)
     found = command.simulate_events(
         net, stream, out=out, backend=backend or "auto", precision=precision
     )

@@ -12,6 +12,7 @@ from eventsim.cli.options import (
     JsonOption,
     NetArgument,
     SamplesOption,
+    SensorOption,
     SplitOption,
     ThreadsOption,
 )
@@ -49,6 +50,7 @@ def cost(
         typer.Option("--figure", metavar="FILE", help="Draw the energies; .png or .svg."),
     ] = None,
     split: SplitOption = "test",
+    sensor: SensorOption = None,
     samples: SamplesOption = None,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
@@ -74,6 +76,8 @@ def cost(
     wish = command.Wish(
         chips=tuple(chip or DEFAULT_CHIPS), step_ms=dt, frame_ms=frame, weight_bits=weight_bits
     )
-    stream = command.find_stream(net, events, split=split, samples=samples)
+    stream = command.find_stream(
+        net, events, command.Reading(split=split, sensor=sensor), samples=samples
+    )
     found = command.price(net, stream, wish, backend=backend or "auto", figure=figure)
     emit_json(found) if as_json else command.show(found)

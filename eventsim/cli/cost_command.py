@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
-from eventsim.cli.runs import RunSettings
-from eventsim.cli.sources import Split, find_events, find_network, some_events
+from eventsim.cli.events import Reading, find_stream
+from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import print_table, say_backend
 from eventsim.cli.train_command import set_threads
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
@@ -21,6 +21,7 @@ from eventsim.network import Network
 from eventsim.report import tables
 
 __all__ = [
+    "Reading",
     "Wish",
     "find_chips",
     "find_dense",
@@ -39,15 +40,6 @@ class Wish:
     step_ms: float | None
     frame_ms: float
     weight_bits: int
-
-
-def find_stream(net: Path, events: str | None, *, split: Split, samples: int | None) -> EventStream:
-    """The events that were named, or those of the run's own data set."""
-    if events is not None:
-        return find_events(events, split=split, samples=samples)
-    if not net.is_dir():
-        raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
-    return some_events(RunSettings.load(net).data.part(split), samples)
 
 
 def price(

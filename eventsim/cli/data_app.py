@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from eventsim.cli.options import DataArgument, DownloadOption, FileOption, JsonOption
+from eventsim.cli.options import (
+    DataArgument,
+    DownloadOption,
+    FileOption,
+    JsonOption,
+    SensorOption,
+    SplitOption,
+)
 from eventsim.cli.terminal import Guarded, emit_json
 
 data_app = typer.Typer(
@@ -20,26 +27,15 @@ PlaceArgument = Annotated[
     str,
     typer.Argument(
         metavar="PLACE",
-        help="Name of a data set, or a file: AEDAT, text, npz of eventsim, HDF5 of N-TIDIGITS18.",
+        help="Name of a data set, or a file of events: .h5, .npz, text, AEDAT, NIR.",
     ),
 ]
 FormatOption = Annotated[
     str,
     typer.Option(
         "--format",
-        help="auto (by name and suffix), set, ntidigits, aedat, nas, csv, npz, or tonic (PLACE is "
-        "the name of a data set of tonic, --file its folder).",
-    ),
-]
-SplitOption = Annotated[
-    str, typer.Option("--split", help="Part of a data set, such as train or test.")
-]
-SensorOption = Annotated[
-    str | None,
-    typer.Option(
-        "--sensor",
-        metavar="NAME",
-        help="Of an AEDAT file: nas_64_stereo, nas_32_mono_usbaer, cochlea_ams1c, dvs128, ...",
+        help="auto (told by the content), set, stored, ntidigits, shd, nir, aedat, nas, csv, npz, "
+        "or tonic (PLACE is the name of a data set of tonic, --file its folder).",
     ),
 ]
 UnitOption = Annotated[
@@ -106,7 +102,7 @@ def data_info(
     eventsim data info speech.aedat --sensor nas_64_stereo
     """
     from eventsim.cli import data_commands as command
-    from eventsim.cli.event_files import Reading
+    from eventsim.cli.events import Reading
 
     reading = Reading(form=form, file=file, sensor=sensor, unit=unit, after_reset=after_reset)
     found = command.measure(place, reading, splits=split or [])
@@ -115,11 +111,26 @@ def data_info(
 
 @data_app.command("import")
 def data_import(
-    place: PlaceArgument,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="FILE", help="To write: .npz, or .h5 for large sets."),
+        typer.Option("--out", metavar="FILE", help="To write: .h5, or .npz without labels."),
     ],
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PLACE...",
+            help="A data set, files of events, or a folder that has a folder per class.",
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            metavar="FILE",
+            help="Classes of the files: a table with the columns file, label and perhaps sample, "
+            "group (who is recorded), split (train or test).",
+        ),
+    ] = None,
     form: FormatOption = "auto",
     file: FileOption = None,
     split: SplitOption = "test",
@@ -153,11 +164,19 @@ def data_import(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read events from any supported file or data set and write them as eventsim stores them.
+    """Read events from any supported files or data set and write them as eventsim stores them.
 
-    The result is what [bold]eventsim simulate[/bold] takes. Labels are kept in .h5 only.
+    Every command takes the result; with labels (.h5) also train and evaluate. Classes are those of
+    a data set, of a table (--labels), or of folders: a folder per class, and train/ and test/ above
+    them if the parts are to be kept.
 
     [bold]Examples[/bold]
+
+    eventsim data import --labels labels.csv --out mine.h5
+
+    eventsim data import recordings/*.aedat --sensor nas_64_stereo --labels labels.csv --out mine.h5
+
+    eventsim data import folder --out mine.h5
 
     eventsim data import speech.aedat --sensor nas_64_stereo --by ear,channel --out speech.npz
 
@@ -166,7 +185,7 @@ def data_import(
     eventsim data import NMNIST --format tonic --file data --split test --out nmnist.h5
     """
     from eventsim.cli import data_commands as command
-    from eventsim.cli.event_files import Reading
+    from eventsim.cli.events import Reading
 
     reading = Reading(
         form=form,
@@ -182,7 +201,7 @@ def data_import(
         unit=unit,
         channels=channels,
     )
-    found = command.import_events(place, reading, out=out)
+    found = command.import_events(places or [], reading, labels=labels, out=out)
     emit_json(found) if as_json else command.show_import(found)
 
 
@@ -213,7 +232,7 @@ def data_plot(
     eventsim data plot speech.aedat --sensor nas_64_stereo --begin 500 --end 1500 --out word.svg
     """
     from eventsim.cli import plot_command as command
-    from eventsim.cli.event_files import Reading
+    from eventsim.cli.events import Reading
 
     reading = Reading(
         form=form, file=file, split=split, sensor=sensor, unit=unit, after_reset=after_reset

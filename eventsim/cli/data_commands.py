@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from eventsim import datasets
-from eventsim.cli.event_files import Part, Reading, find, form_of
-from eventsim.cli.sources import find_data
+from eventsim.cli.events import Events, Reading, find, find_settings, form_of, parts
 from eventsim.cli.terminal import show_table, stdout
+from eventsim.datasets.formats import FORMATS
+from eventsim.datasets.label_files import labelled_files, read_folder, read_labels
 from eventsim.datasets.statistics import N_TIDIGITS, EventStatistics, sparkline, statistics
 from eventsim.errors import DataError
-from eventsim.events import EventStream, Recording, write_stored
+from eventsim.events import EventStream
+from eventsim.events.labelled import recordings_of
+from eventsim.events.stored import write_stored
+from eventsim.runs.data import OWN
 
 MS_PER_S = 1000.0
 MOST_EVENTS = 30_000_000  # about 2 GB while they are counted
@@ -56,13 +61,15 @@ def show_all(found: Mapping[str, Any]) -> None:
 
 def make(data: str, *, file: Path | None, download: bool) -> dict[str, Any]:
     """Open all main parts, which makes or encodes what is not in the cache."""
-    source, began = find_data(data, file), time.perf_counter()
+    settings, began = find_settings(data, file), time.perf_counter()
+    if settings.name == OWN:
+        raise DataError(f"{data}: is made already, every command takes it as it is.")
     found = {}
-    for split in _main_parts(source.name):
-        part = datasets.stored(source.name, split=split, root=source.file, download=download)
+    for split in parts(settings.name, Reading()):
+        part = datasets.stored(settings.name, split=split, root=settings.file, download=download)
         found[split] = (len(part), part.stream.n_events)
     return {
-        "data": source.name,
+        "data": settings.name,
         "samples": {split: samples for split, (samples, _) in found.items()},
         "events": {split: events for split, (_, events) in found.items()},
         "seconds": time.perf_counter() - began,
@@ -79,34 +86,25 @@ def show_made(found: Mapping[str, Any]) -> None:
     show_table(title, ["part", "recordings", "events"], table)
 
 
-def _main_parts(name: str) -> list[str]:
-    """The parts of a data set's own division; others divide the same samples again."""
-    return [part for part in datasets.DATASETS[name].parts if "-" not in part]
-
-
 def measure(place: str, reading: Reading, *, splits: Sequence[str]) -> dict[str, Any]:
     """Statistics of the parts of a data set, or of a file."""
-    form = form_of(place, reading)
-    if form in ("set", "ntidigits"):
-        name = place if form == "set" else "ntidigits"
-        wanted = list(splits) or _main_parts(name)
-        parts = {split: find(place, replace(reading, split=split)) for split in wanted}
-        text = datasets.DATASETS[name].description
-    else:
-        if splits and form != "tonic":
-            raise DataError(f"--split: {place} is one file, it has no parts. Leave it out.")
-        name, text = Path(place).name, f"events of format {form}"
-        given = [(split, replace(reading, split=split)) for split in splits] or [("all", reading)]
-        parts = {split: find(place, how) for split, how in given}
+    form, main = form_of(place, reading), parts(place, reading)
+    if splits and not main and form != "tonic":
+        raise DataError(f"--split: {place} is one file, it has no parts. Leave it out.")
+    wanted = splits or main
+    read = {split: find(place, replace(reading, split=split)) for split in wanted}
+    read = read or {"all": find(place, reading)}
+    name = {"set": place, "ntidigits": "ntidigits"}.get(form)
+    text = f"events of {FORMATS.get(form, f'format {form}')}"
     return {
-        "data": name,
-        "description": text,
-        "splits": {split: _statistics(part) for split, part in parts.items()},
+        "data": name or Path(place).name,
+        "description": text if name is None else datasets.DATASETS[name].description,
+        "splits": {split: _statistics(part) for split, part in read.items()},
         "n_tidigits": N_TIDIGITS,
     }
 
 
-def _statistics(part: Part) -> dict[str, Any]:
+def _statistics(part: Events) -> dict[str, Any]:
     share = min(1.0, MOST_EVENTS / max(part.stream.n_events, 1))
     n_counted = max(1, int(share * part.stream.n_samples)) if part.stream.n_samples else 0
     chosen = np.linspace(0, max(part.stream.n_samples - 1, 0), n_counted).astype(np.int64)
@@ -128,20 +126,22 @@ def _statistics(part: Part) -> dict[str, Any]:
         "rows": _rows(part, stream, found),
         "details": part.details,
     }
-    if part.groups is not None:
-        values["speakers"] = int(np.unique(part.groups).size)
-    if part.labels is not None:
-        counts = np.bincount(part.labels, minlength=len(part.class_names))
-        values["classes"] = dict(zip(part.class_names, counts.tolist(), strict=True))
+    data = part.data
+    if data is not None and data.groups is not None:
+        values["speakers"] = int(np.unique(data.groups).size)
+    if data is not None:
+        counts = np.bincount(data.labels, minlength=len(data.class_names))
+        values["classes"] = dict(zip(data.class_names, counts.tolist(), strict=True))
     return _finite(values)
 
 
-def _rows(part: Part, stream: EventStream, found: EventStatistics) -> dict[str, str]:
+def _rows(part: Events, stream: EventStream, found: EventStatistics) -> dict[str, str]:
     """Quantity and value as people read them; quantities are called as in ``N_TIDIGITS``."""
     table = {"recordings": f"{part.stream.n_samples:,}"}
     if stream.n_samples < part.stream.n_samples:
         table["counted, evenly spread"] = f"{stream.n_samples:,}"
-    if part.groups is not None and (count := np.unique(part.groups).size) > 1:
+    groups = None if part.data is None else part.data.groups
+    if groups is not None and (count := np.unique(groups).size) > 1:
         table["speakers"] = f"{count:,}"
     table["events"] = f"{part.stream.n_events:,}"
     table["channels"] = f"{found.n_channels:,}"
@@ -219,40 +219,73 @@ def _counted(numbers: Sequence[int]) -> str:
     return ", ".join(f"{value}: {n:,}" for value, n in enumerate(numbers))
 
 
-def import_events(place: str, reading: Reading, *, out: Path) -> dict[str, Any]:
-    """Read any supported file and write it as eventsim stores events."""
+def import_events(
+    places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path
+) -> dict[str, Any]:
+    """Read files of events, with a class of each where one is given, and write them to one file.
+
+    The classes come from a table of labels, from folders, or from a data set itself.
+    """
     if out.suffix not in (".npz", ".h5"):
         raise DataError(f"--out {out}: expected a name that ends with .npz or .h5.")
+    if labels is not None or any(Path(place).is_dir() for place in places):
+        return _import_labelled(places, reading, labels=labels, out=out)
+    if len(places) != 1:
+        raise DataError(
+            f"{len(places)} places were named without their classes, expected one place, or "
+            "--labels FILE with a line for every file."
+        )
+    (place,) = places
     part = find(place, reading)
     if out.suffix == ".npz":
         part.stream[:].save(out)
+    elif part.data is not None:
+        part.data.save(out)
     else:
-        columns = {"labels": part.labels, "keys": part.keys, "groups": part.groups}
-        write_stored(
-            out,
-            _recordings(part),
-            n_channels=part.stream.n_channels,
-            columns={name: values for name, values in columns.items() if values is not None},
-            notes={"source": part.name, "class_names": "\n".join(part.class_names)},
-        )
+        channels, notes = part.stream.n_channels, {"source": part.name}
+        write_stored(out, recordings_of(part.stream), n_channels=channels, notes=notes)
+    kept = part if out.suffix == ".h5" else replace(part, data=None)
+    return _imported(place, form_of(place, reading), out, kept, ())
+
+
+def _import_labelled(
+    places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path
+) -> dict[str, Any]:
+    if out.suffix != ".h5":
+        raise DataError(f"--out {out}: expected a name that ends with .h5, which keeps labels.")
+    if labels is None and len(places) != 1:
+        raise DataError(f"{' '.join(places)}: expected one folder, with a folder per class.")
+    paths = [Path(place) for place in places]
+    rows = read_folder(paths[0]) if labels is None else read_labels(labels, paths)
+    data, splits = labelled_files(rows, lambda file: find(str(file), reading).stream, name=out.stem)
+    data.save(out, splits=splits)
+    found = Events(out.stem, data.stream, data)
+    source = str(labels or paths[0])
+    form = "files of a folder" if labels is None else "files of a table"
+    return _imported(source, form, out, found, [] if splits is None else splits.tolist())
+
+
+def _imported(
+    source: str, form: str, out: Path, part: Events, splits: Sequence[str]
+) -> dict[str, Any]:
     seconds = float(part.stream.duration.sum()) / MS_PER_S
+    names = () if part.data is None else part.data.class_names
+    labels = np.zeros(0, np.int64) if part.data is None else part.data.labels
+    counts = np.bincount(labels, minlength=len(names))
     return {
-        "source": place,
-        "format": form_of(place, reading),
+        "source": source,
+        "format": form,
         "out": str(out),
         "samples": part.stream.n_samples,
         "events": part.stream.n_events,
         "channels": part.stream.n_channels,
         "seconds_of_events": seconds,
         "events_per_second": part.stream.n_events / seconds if seconds else 0.0,
-        "labels": part.labels is not None and out.suffix == ".h5",
+        "labels": part.data is not None,
+        "classes": dict(zip(names, map(int, counts), strict=True)),
+        "parts": dict(Counter(splits)),
         "details": part.details,
     }
-
-
-def _recordings(part: Part) -> Any:
-    for (times, channels), duration in zip(part.stream, part.stream.duration, strict=True):
-        yield Recording(times, channels, float(duration))
 
 
 def show_import(found: Mapping[str, Any]) -> None:
@@ -263,6 +296,8 @@ def show_import(found: Mapping[str, Any]) -> None:
         ["channels", f"{found['channels']:,}"],
         ["duration", f"{found['seconds_of_events']:,.3f} s"],
         ["events per second", f"{found['events_per_second']:,.0f}"],
+        *([f"class {name}", f"{n:,}"] for name, n in found["classes"].items()),
+        *([f"part {name}", f"{n:,}"] for name, n in found["parts"].items()),
     ]
     show_table(f"{found['source']} ({found['format']})", ["", ""], table)
     if found["details"]:

@@ -5,7 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from eventsim.cli.options import JsonOption, NetArgument, SamplesOption
+from eventsim.cli.options import (
+    JsonOption,
+    NetArgument,
+    SamplesOption,
+    SensorOption,
+    SplitOption,
+)
 from eventsim.cli.terminal import CHECK_FAILED, emit_json
 
 Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
@@ -34,9 +40,10 @@ def export_command(
     ] = "last",
     events: Annotated[
         str | None,
-        typer.Option("--events", help="For the check: file of EventStream.save, or a data set."),
+        typer.Option("--events", help="For the check: a data set, or a file of events."),
     ] = None,
-    split: Annotated[str, typer.Option("--split", help="Of that data set.")] = "test",
+    split: SplitOption = "test",
+    sensor: SensorOption = None,
     samples: SamplesOption = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,7 +72,7 @@ def export_command(
         time_unit=time_unit,
         lossy=lossy,
         events=events,
-        split=split,
+        reading=command.Reading(split=split, sensor=sensor),
         samples=samples,
     )
     emit_json(found) if as_json else command.show_export(found)

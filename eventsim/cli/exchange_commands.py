@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import typer
 
-from eventsim.cli.sources import find_events, find_network
+from eventsim.cli.events import Reading, find_for
+from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import say, show_table
 from eventsim.conformance.round_trip import RoundTrip, round_trip
 from eventsim.events import EventStream
@@ -16,6 +17,8 @@ from eventsim.network import Network
 from eventsim.network.nir import NirWarning, Target, read_nir, write_nir
 from eventsim.network.nir.package import TimeUnit
 from eventsim.train import save_network
+
+__all__ = ["Reading", "export_network", "import_network", "show_export", "show_import"]
 
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
 
@@ -30,7 +33,7 @@ def export_network(
     time_unit: TimeUnit,
     lossy: bool,
     events: str | None,
-    split: str,
+    reading: Reading,
     samples: int | None,
 ) -> dict[str, Any]:
     """Write a network to a NIR file, read that file, and simulate both."""
@@ -43,7 +46,7 @@ def export_network(
     if events is None:
         stream = poisson_events(net)
     else:
-        stream = find_events(events, split=split, samples=samples)
+        stream, _ = find_for(place, events, reading).some(samples)
     trip = round_trip(net, stream, path=out, target=target)
     return {
         "network": str(place),

@@ -12,6 +12,7 @@ from eventsim.cli.options import (
     NetArgument,
     NeuronsPerCoreOption,
     SamplesOption,
+    SensorOption,
     SplitOption,
     ThreadsOption,
 )
@@ -72,6 +73,7 @@ def map_command(
         typer.Option("--out", metavar="FOLDER", help="Write mapping.json and pictures there."),
     ] = None,
     split: SplitOption = "test",
+    sensor: SensorOption = None,
     samples: SamplesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     backend: BackendOption = None,
@@ -108,6 +110,8 @@ def map_command(
         seed=seed,
         backend=backend or "auto",
     )
-    data = command.find_recordings(net, events, split=split, samples=samples)
+    data = command.find_recordings(
+        net, events, command.Reading(split=split, sensor=sensor), samples=samples
+    )
     found = command.map_run(net, data, wish)
     emit_json(found) if as_json else command.show(found)

@@ -10,14 +10,14 @@ import typer
 from matplotlib.figure import Figure
 
 from eventsim.chips import Chip, load_chip
-from eventsim.cli.runs import RunSettings, load_config
-from eventsim.cli.sources import Split, find_data, find_events, find_network
+from eventsim.cli.events import Reading, find_for
+from eventsim.cli.runs import load_config
+from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import print_table, say, say_backend
 from eventsim.cli.train_command import set_threads
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
-from eventsim.events.labelled import spread
 from eventsim.events.storage import write_atomically
 from eventsim.extras import install_hint
 from eventsim.mapping import (
@@ -37,6 +37,7 @@ from eventsim.report import tables
 from eventsim.train import TrainConfig, evaluate
 
 __all__ = [
+    "Reading",
     "Recordings",
     "Wish",
     "choose_method",
@@ -76,20 +77,11 @@ class Recordings:
 
 
 def find_recordings(
-    net: Path, events: str | None, *, split: Split, samples: int | None
+    net: Path, events: str | None, reading: Reading, *, samples: int | None
 ) -> Recordings:
     """The events that were named, or those of the run's own data set."""
     config = load_config(net) if net.is_dir() else None
-    if events is None and config is None:
-        raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
-    if events is not None and (events.endswith(".npz") or config is None):
-        stream = find_events(events, split=split, samples=samples)
-        return Recordings(stream, None, None)
-    source = RunSettings.load(net).data if events is None else find_data(events)
-    data = source.part(split)
-    if samples is not None:
-        data = data.subset(spread(data.labels, samples))
-    return Recordings(data.stream[:], data, config)
+    return Recordings(*find_for(net, events, reading).some(samples), config)
 
 
 def map_run(net: Path, data: Recordings, wish: Wish) -> dict[str, Any]:

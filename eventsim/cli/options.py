@@ -1,13 +1,11 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from eventsim.errors import ParameterError
-
-Split = Literal["train", "test"]
 
 NetArgument = Annotated[
     Path, typer.Argument(metavar="NET", help="Network file, or folder of a run.")
@@ -16,15 +14,16 @@ EventsArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="EVENTS",
-        help="File of EventStream.save, or a data set; the run's own by default.",
+        help="A data set, or a file of events: .h5, .npz, text, AEDAT, NIR; the run's own by "
+        "default.",
     ),
 ]
 DataArgument = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="Name of a data set (see: eventsim data list), or an HDF5 file in the layout of "
-        "N-TIDIGITS18.",
+        help="Name of a data set (see: eventsim data list), or a file with labels: .h5 of "
+        "eventsim data import, HDF5 in the layout of N-TIDIGITS18 or of SHD.",
     ),
 ]
 FileOption = Annotated[
@@ -35,13 +34,23 @@ DownloadOption = Annotated[
     bool, typer.Option("--download", help="Fetch the data set if it is missing and can be fetched.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no tables.")]
-SplitOption = Annotated[Split, typer.Option("--split", help="Part of the data set.")]
+SplitOption = Annotated[
+    str, typer.Option("--split", help="Part of the data set, such as train or test.")
+]
+SensorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sensor",
+        metavar="NAME",
+        help="Of an AEDAT file: nas_64_stereo, nas_32_mono_usbaer, cochlea_ams1c, dvs128, ...",
+    ),
+]
 SamplesOption = Annotated[
     int | None,
     typer.Option(
         "--samples",
         min=1,
-        help="Only so many recordings: spread evenly over the classes; of an .npz file the first.",
+        help="Only so many recordings: spread evenly over the classes; without labels the first.",
     ),
 ]
 BackendOption = Annotated[

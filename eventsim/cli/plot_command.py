@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 import typer
 
-from eventsim.cli.event_files import Part, Reading, find
+from eventsim.cli.events import Events, Reading, find
 from eventsim.errors import DataError
 from eventsim.events.storage import write_atomically
 from eventsim.events.transforms import crop
@@ -54,12 +54,13 @@ def plot(
     }
 
 
-def _title(part: Part, sample: int) -> str:
+def _title(part: Events, sample: int) -> str:
     name = f"{part.name}, recording {sample}"
-    if part.keys is not None and str(part.keys[sample]) not in ("", str(sample)):
-        name = f"{part.name}, {part.keys[sample]}"
-    if part.labels is not None:
-        name += f": “{part.class_names[part.labels[sample]]}”"
+    data = part.data
+    if data is not None and data.keys is not None and data.keys[sample] not in ("", str(sample)):
+        name = f"{part.name}, {data.keys[sample]}"
+    if data is not None:
+        name += f": “{data.class_names[data.labels[sample]]}”"
     return name
 
 

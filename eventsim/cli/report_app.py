@@ -14,6 +14,7 @@ from eventsim.cli.options import (
     JsonOption,
     NeuronsPerCoreOption,
     SamplesOption,
+    SensorOption,
     SplitOption,
     ThreadsOption,
 )
@@ -30,7 +31,7 @@ def report(
         typer.Option(
             "--data",
             metavar="EVENTS",
-            help="A data set, or file of EventStream.save; the run's own data by default.",
+            help="A data set, or a file of events; the run's own data by default.",
         ),
     ] = None,
     chip: Annotated[
@@ -71,6 +72,7 @@ def report(
         int, typer.Option("--weight-bits", min=1, help="Of a stored weight, for the memory.")
     ] = 32,
     split: SplitOption = "test",
+    sensor: SensorOption = None,
     samples: SamplesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the mapping.")] = 0,
     out: Annotated[
@@ -104,7 +106,7 @@ def report(
     maps = tuple(onto or ())
     wish = command.Wish(
         data=data,
-        split=split,
+        reading=command.Reading(split=split, sensor=sensor),
         samples=samples,
         costs=Costs(
             chips=tuple(chip or (*DEFAULT_CHIPS, *maps)),

@@ -11,9 +11,10 @@ import typer
 import eventsim
 from eventsim.chips import Chip
 from eventsim.cli import cost_command, map_command
+from eventsim.cli.events import Reading
 from eventsim.cli.map_command import Recordings
 from eventsim.cli.runs import RunSettings, evaluate_both, load_result, make_record
-from eventsim.cli.sources import Split, find_network
+from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import say, say_backend
 from eventsim.cli.train_command import set_threads, with_precision
 from eventsim.energy import Widths, run_costs
@@ -28,7 +29,7 @@ from eventsim.report.write import write_page
 from eventsim.runs.files import read_json
 from eventsim.train import load_network
 
-__all__ = ["Wish", "report", "set_threads", "show"]
+__all__ = ["Reading", "Wish", "report", "set_threads", "show"]
 
 WINDOW_MS = 1.0  # in which spikes on a link are counted
 
@@ -38,7 +39,7 @@ class Wish:
     """The options of the command."""
 
     data: str | None
-    split: Split
+    reading: Reading
     samples: int | None
     costs: cost_command.Wish
     maps: tuple[str, ...]
@@ -57,7 +58,7 @@ def report(place: Path, wish: Wish) -> dict[str, Any]:
     chips = cost_command.find_chips(wish.costs.chips)
     # One without cores is refused here, before anything runs.
     onto = [filled_less(c, wish.neurons_per_core) for c in cost_command.find_chips(wish.maps)]
-    data = map_command.find_recordings(place, wish.data, split=wish.split, samples=wish.samples)
+    data = map_command.find_recordings(place, wish.data, wish.reading, samples=wish.samples)
     if data.stream.n_samples == 0:
         raise DataError("--data holds no recordings, expected at least one.")
     net = find_network(place)
@@ -70,7 +71,7 @@ def report(place: Path, wish: Wish) -> dict[str, Any]:
         title=run.title if isinstance(run, RunRecord) else place.stem,
         about=run.about if isinstance(run, RunRecord) else "",
         version=eventsim.__version__,
-        data=_words(place, wish),
+        data=_words(place, data, wish),
         command=wish.command,
         net=net,
         stream=tape.stream,
@@ -91,13 +92,13 @@ def _out(place: Path, given: Path | None) -> Path:
     return given
 
 
-def _words(place: Path, wish: Wish) -> str:
+def _words(place: Path, data: Recordings, wish: Wish) -> str:
     """Which recordings these are."""
-    name = RunSettings.load(place).data.name if wish.data is None else wish.data
-    if name.endswith(".npz"):
+    name = RunSettings.load(place).data.info.name if wish.data is None else wish.data
+    if data.labelled is None:
         return name
     some = "" if wish.samples is None else f", {wish.samples:,} recordings spread over its classes"
-    return f"{name}, {wish.split} part{some}"
+    return f"{name}, {wish.reading.split} part{some}"
 
 
 def _mapping(net: Network, tape: SpikeTape, chip: Chip, wish: Wish) -> ChipMapping | Unmade:
@@ -147,14 +148,16 @@ def _run(place: Path, data: Recordings, wish: Wish) -> RunRecord | Unmade:
         settings = replace(settings, config=replace(settings.config, **chosen))
     tested = evaluate_both(settings.config, result, data.labelled)
     before = load_network(place / "initial.npz")
-    own = wish.data is None and wish.split == "test"
+    own = wish.data is None and wish.reading.split == "test"
     whole = own and wish.samples is None
     guess = read_json(place / "result.json").get("guess_accuracy") if whole else None
     record = make_record(settings, result, data.labelled, tested, before=before, guess=guess)
     if own:
         return record
-    part = "training" if wish.split == "train" else record.part
-    return replace(record, about=f"{record.about} Shown here: {_words(place, wish)}.", part=part)
+    part = "training" if wish.reading.split == "train" else record.part
+    return replace(
+        record, about=f"{record.about} Shown here: {_words(place, data, wish)}.", part=part
+    )
 
 
 def _studies(

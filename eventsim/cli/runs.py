@@ -232,7 +232,7 @@ def make_record(
     """What the report of a run is made of."""
     config, info = settings.config, settings.data.info
     return RunRecord(
-        title=f"{settings.data.name}: {settings.network.title}{' with BIP' if config.bip else ''}",
+        title=f"{info.name}: {settings.network.title}{' with BIP' if config.bip else ''}",
         net_before=before,
         net_after=result.net,
         test=test,

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from eventsim.cli import demo
+from eventsim.cli.events import find_settings
 from eventsim.cli.options import option_name
 from eventsim.cli.runs import (
     RunSettings,
@@ -19,7 +20,6 @@ from eventsim.cli.runs import (
     read_config_file,
     resume_command,
 )
-from eventsim.cli.sources import find_data
 from eventsim.cli.terminal import (
     INTERRUPTED,
     emit_json,
@@ -33,6 +33,7 @@ from eventsim.cli.terminal import (
 from eventsim.engine.registry import set_threads as use_threads
 from eventsim.entries import parse_word, shown
 from eventsim.errors import DataError, ParameterError, StorageError
+from eventsim.runs.data import OWN
 from eventsim.runs.networks import NetworkSettings
 from eventsim.train import ProcessGroup, TrainConfig, connect
 from eventsim.train.launch import find_launch, why_no_launch
@@ -44,6 +45,7 @@ class Choice:
 
     data: str | None
     file: Path | None
+    test_data: Path | None = None
     download: bool
     network: Mapping[str, Any]
     config: Mapping[str, Any]
@@ -90,9 +92,10 @@ def run(choice: Choice, out: Path | None, start: Start, *, as_json: bool) -> Non
     else:
         if choice.data is None:
             raise DataError(
-                "eventsim train: no DATA. Name a data set (eventsim data list) or an HDF5 file."
+                "eventsim train: no DATA. Name a data set (eventsim data list) or a file with "
+                "labels."
             )
-        source = find_data(choice.data, choice.file)
+        source = find_settings(choice.data, choice.file, test_data=choice.test_data)
         network = NetworkSettings.from_options(choice.network, called=option_name)
         config = _config(choice, TrainConfig().to_dict())
         settings = RunSettings(source, network, config, choice.command, choice.download)
@@ -160,8 +163,9 @@ def _resumed(choice: Choice, folder: Path) -> RunSettings:
     stored = RunSettings.load(folder)
     source = stored.data
     if choice.data is not None:
-        file = choice.file
-        source = find_data(choice.data, file) if file or choice.data != source.name else source
+        file, test_data = choice.file, choice.test_data
+        if file or test_data or choice.data != source.name:
+            source = find_settings(choice.data, file, test_data=test_data)
     network = replace(stored.network, **choice.network)
     for what, before, now in (
         ("data set", asdict(stored.data), asdict(source)),
@@ -225,6 +229,8 @@ def _run(settings: RunSettings, folder: Path, start: Start, group: ProcessGroup)
         if start.resume and is_finished(folder):
             say(f"{folder}: this run is finished; its report is written again.")
         say_backend(settings.config.backend)
+        if settings.data.name == OWN:
+            say(f"data: {settings.data.info.description}; {settings.data.info.splits}")
         if group.size > 1:
             say(f"processes: {group.size}, for {settings.config.shards} shards of a batch")
     return execute(settings, folder, resume=start.resume, console=stderr(), group=group)

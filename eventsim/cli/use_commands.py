@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import typer
 
-from eventsim.cli.runs import RunSettings, load_config
-from eventsim.cli.sources import Split, find_data, find_events, find_network
+from eventsim.cli.events import Reading, find_for, find_stream
+from eventsim.cli.runs import load_config
+from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import label_error_row, percent, say_backend, show_table
 from eventsim.cli.train_command import set_threads, with_precision
 from eventsim.engine import Precision, simulate
-from eventsim.errors import DataError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network import Network
 from eventsim.train import evaluate
@@ -23,8 +23,9 @@ from eventsim.train.choice import config_of
 from eventsim.train.prediction import read_answers
 
 __all__ = [
+    "Reading",
     "evaluate_run",
-    "find_events",
+    "find_stream",
     "set_threads",
     "show_evaluation",
     "show_simulation",
@@ -38,21 +39,21 @@ MOST_ANSWERS = 20  # classes in the table of a simulation
 def evaluate_run(
     run: Path,
     data: str | None,
+    reading: Reading,
     *,
-    file: Path | None,
-    split: Split,
     which: str,
     backend: str | None,
 ) -> dict[str, Any]:
     """Evaluate a network on a split of ``data``, or of the run's own data set.
 
-    A run is evaluated by its settings, a network file by the network's own answer.
+    A run is evaluated by its settings, a network file by the network's own answer. Classes are
+    those of the network, by their names.
     """
-    if data is None and not run.is_dir():
-        raise DataError(f"DATA is missing: {run} is no folder of a run, so name a data set.")
     net = find_network(run, which=which)
-    source = find_data(data, file) if data is not None else RunSettings.load(run).data
-    recordings = source.part(split)
+    named = find_for(run, data, reading)
+    recordings, answer = named.labelled(), net.answer
+    if answer is not None and answer.class_names and answer.rule != "ctc":
+        recordings = recordings.relabelled(answer.class_names)
     if run.is_dir():
         config = load_config(run)
     else:
@@ -65,8 +66,8 @@ def evaluate_run(
     return {
         "run": str(run),
         "network": which if run.is_dir() else None,
-        "data": source.name,
-        "split": split,
+        "data": named.name,
+        "split": reading.split if recordings.split else "all",
         "samples": found.n_samples,
         "accuracy": found.accuracy,
         "loss": found.loss,

@@ -17,7 +17,7 @@ As a file a data set is one of :mod:`eventsim.events.stored` with these columns 
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -79,7 +79,7 @@ class Dataset(Generic[Stream_co]):
         The recordings: an :class:`EventStream`, or a :class:`StoredStream` that leaves them in
         its file.
     labels
-        Shape [samples], integers 0 .. len(class_names) - 1.
+        Shape [samples], integers 0 .. len(class_names) - 1, or names of the classes.
     class_names
         One name per class.
     info
@@ -117,7 +117,7 @@ class Dataset(Generic[Stream_co]):
     ):
         where = "Dataset" if info is None else info.name
         n, names = stream.n_samples, tuple(str(name) for name in class_names)
-        given = whole_array(labels, f"{where}: labels")
+        given = whole_array(_numbers(labels, names, where), f"{where}: labels")
         columns: dict[str, NDArray[Any] | None] = {
             "labels": np.array(given),
             "groups": None if groups is None else np.asarray(groups, dtype=np.str_),
@@ -187,8 +187,7 @@ class Dataset(Generic[Stream_co]):
                 f"{', '.join(class_names)}. Leave them out, or train on them as well."
             )
         new = np.array([number.get(name, -1) for name in self.class_names], np.int64)
-        parts = (self.info, self.groups, self.keys, self.split)
-        return Dataset(self.stream, new[self.labels], class_names, *parts)
+        return replace(self, labels=new[self.labels], class_names=tuple(class_names))
 
     def save(self, path: str | Path, *, splits: ArrayLike | None = None) -> None:
         """Write the data set to an HDF5 file, whole or not at all.
@@ -211,7 +210,7 @@ class Dataset(Generic[Stream_co]):
             columns={name: values for name, values in columns.items() if values is not None},
             notes={
                 "class_names": json.dumps(self.class_names),
-                "source": self.split if self.info is None else self.info.name,
+                "source": "" if self.info is None else self.info.name,
             },
         )
 
@@ -243,9 +242,22 @@ class Dataset(Generic[Stream_co]):
                 f"{path}: has no part {split!r}, but {held}. Name a part that is there, or import "
                 "the recordings with a column 'split'."
             )
-        part = found.subset(splits == split)
-        columns = (part.labels, part.class_names, part.info, part.groups, part.keys)
-        return Dataset(part.stream, *columns, split)
+        return replace(found.subset(splits == split), split=split)
+
+
+def _numbers(labels: ArrayLike, names: tuple[str, ...], where: str) -> ArrayLike:
+    """Labels that are given by the names of their classes, as numbers; others as they are."""
+    given = np.asarray(labels)
+    if given.dtype.kind != "U":
+        return labels
+    number = {name: k for k, name in enumerate(names)}
+    bad = [k for k, name in enumerate(given.flat) if str(name) not in number]
+    if bad:
+        raise DataError(
+            f"{where}, sample {bad[0]}: label is {str(given.flat[bad[0]])!r}, expected one of the "
+            f"class names {', '.join(names)}."
+        )
+    return np.array([number[str(name)] for name in given.flat], np.int64).reshape(given.shape)
 
 
 AnyDataset = Dataset[EventStream | StoredStream]

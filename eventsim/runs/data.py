@@ -236,18 +236,18 @@ class DataSettings:
                     f"{self.test_file}: has {found.stream.n_channels} channels, expected "
                     f"{whole.stream.n_channels} as in {self.file}."
                 )
-            return found
+            return replace(found, split=part)
         if splits_of(whole.stream) is not None:
             return Dataset.open(self.file, split=getattr(self, f"{part}_split"))
         if self.test_file is not None:
-            return whole
+            return replace(whole, split=part)
         options: dict[str, Any] = {"fraction": self.test_fraction, "seed": self.division_seed}
         if _has_groups(whole):
             assert whole.groups is not None
             halves = grouped_split(whole.groups, **options)
         else:
             halves = stratified_split(whole.labels, **options)
-        return whole.subset(halves[part == "test"])
+        return replace(whole.subset(halves[part == "test"]), split=part)
 
     def _spoken(self, class_names: Sequence[str]) -> list[Dataset]:
         """The classes by the voices of eSpeak NG, as FSDD would have recorded them."""

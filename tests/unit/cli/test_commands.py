@@ -163,7 +163,7 @@ def test_simulate_refuses_files_of_another_kind(tmp_path, finished):
     _, folder, _ = finished
     swapped = call("simulate", folder, folder / "last.npz")
     assert swapped.code == 2
-    assert "expected 'eventsim-stream'" in swapped.err
+    assert "is a network, expected a file of events" in swapped.err
     foreign = tmp_path / "foreign.npz"
     foreign.write_bytes(b"PK nothing")
     assert call("simulate", foreign, "events.npz").code == 2

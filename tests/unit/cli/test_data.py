@@ -1,12 +1,13 @@
 """``eventsim data``: what there is, what is in it, import, pictures."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from eventsim import datasets
-from eventsim.events import EventStream, StoredStream
+from eventsim.events import Dataset, EventStream, StoredStream
 from tests.support.aedat import jaer
 from tests.unit.cli.conftest import WORDS, call
 
@@ -137,7 +138,7 @@ def test_import_of_a_set_keeps_labels_in_h5(digits, tmp_path):
     stored = StoredStream.open(tmp_path / "set.h5")
     assert stored.n_samples == 18
     assert np.bincount(stored.columns["labels"]).tolist() == [6, 6, 6]
-    assert stored.notes["class_names"].split("\n")[1] == "one"
+    assert json.loads(stored.notes["class_names"])[1] == "one"
 
 
 def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
@@ -154,8 +155,8 @@ def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
     [
         (("info", "fssd"), "neither a data set"),
         (("info", "fssd"), "Did you mean 'fsdd'?"),
-        (("info", "{tmp}/none.csv"), "does not exist"),
-        (("info", "strange.bin"), "cannot tell from its name what it is"),
+        (("info", "{tmp}/none.csv"), "nor a file"),
+        (("info", "strange.bin"), "is neither text, HDF5, npz nor AEDAT"),
         (("info", "table.csv", "--format", "xml"), "--format is 'xml', expected auto, set"),
         (("info", "table.csv", "--sensor", "dvs128"), "--sensor says nothing of format csv"),
         (("info", "table.csv", "--split", "test"), "table.csv is one file, it has no parts"),
@@ -176,7 +177,7 @@ def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
     ],
 )
 def test_wrong_input_is_one_message(arguments, words, cochlea, table, tmp_path):
-    (tmp_path / "strange.bin").write_bytes(b"?")
+    (tmp_path / "strange.bin").write_bytes(b"\0?")
     outcome = call("data", *(str(a).format(tmp=tmp_path) for a in arguments))
     assert outcome.code == 2, outcome.out
     assert words in outcome.err
@@ -221,3 +222,65 @@ def test_set_that_is_made_here_is_measured_and_drawn(split):
     assert measured.json["splits"][split]["channels"] == 5
     drawn = call("data", "plot", "yinyang", "--split", split, "--sample", 1)
     assert drawn.code == 0, drawn.err
+
+
+@pytest.fixture
+def words(tmp_path):
+    """Recordings as text in a folder per class, and a table of them."""
+    lines = ["file,label,group"]
+    for k in range(6):
+        label = ("no", "yes")[k % 2]
+        (tmp_path / "words" / label).mkdir(parents=True, exist_ok=True)
+        file = tmp_path / "words" / label / f"{k}.csv"
+        file.write_text(f"time_us,channel\n{1000 * k + 500},{k % 2}\n")
+        lines.append(f"{label}/{k}.csv,{label},speaker{k % 3}")
+    (tmp_path / "words" / "labels.csv").write_text("\n".join(lines))
+    return tmp_path / "words"
+
+
+def test_import_with_a_table_gives_a_labelled_file(words):
+    options = ("--labels", words / "labels.csv", "--out", "mine.h5", "--channels", 4)
+    outcome = call("data", "import", *options, "--json")
+    assert outcome.code == 0, outcome.err
+    assert (outcome.json["classes"], outcome.json["parts"]) == ({"no": 3, "yes": 3}, {})
+    data = Dataset.open("mine.h5")
+    assert (data.class_names, data.labels.tolist()) == (("no", "yes"), [0, 1, 0, 1, 0, 1])
+    assert (data.stream.n_channels, np.unique(data.groups).size) == (4, 3)
+    named = call("data", "import", *sorted(words.glob("*/*.csv")), *options)
+    assert named.code == 0, named.err
+    assert "class yes" in named.out
+    assert len(Dataset.open("mine.h5")) == 6
+
+
+def test_import_of_a_folder_per_class(words):
+    (words / "labels.csv").unlink()
+    outcome = call("data", "import", words, "--out", "mine.h5", "--json")
+    assert outcome.code == 0, outcome.err
+    assert Dataset.open("mine.h5").class_names == ("no", "yes")
+    words.rename("train")
+    for folder in ("both/train", "both/test"):
+        shutil.copytree("train", folder)
+    outcome = call("data", "import", "both", "--out", "mine.h5", "--json")
+    assert outcome.json["parts"] == {"test": 6, "train": 6}
+    assert Dataset.open("mine.h5").info.parts == ("train", "test")
+
+
+def test_import_of_labels_for_the_recordings_of_one_file(table):
+    call("data", "import", table, "--out", "plain.h5")
+    (table.parent / "labels.csv").write_text("file,label,sample\nplain.h5,b,0\nplain.h5,a,1\n")
+    outcome = call("data", "import", "plain.h5", "--labels", "labels.csv", "--out", "mine.h5")
+    assert outcome.code == 0, outcome.err
+    assert Dataset.open("mine.h5").labels.tolist() == [1, 0]
+
+
+def test_wrong_labels_are_one_message(words, table, cochlea):
+    for arguments, said in (
+        ((table, cochlea, "--out", "a.h5"), "2 places were named without their classes"),
+        ((words, table, "--out", "a.h5"), "expected one folder, with a folder per class"),
+        ((words, "--out", "a.npz"), "ends with .h5, which keeps labels"),
+        (("--out", "a.h5"), "0 places were named"),
+        ((table, "--labels", words / "labels.csv", "--out", "a.h5"), "labels.csv, line 2: no/0"),
+    ):
+        outcome = call("data", "import", *arguments)
+        assert outcome.code == 2, arguments
+        assert said in outcome.err.replace("\n", " "), outcome.err

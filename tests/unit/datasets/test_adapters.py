@@ -2,6 +2,7 @@
 
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from eventsim import datasets
-from eventsim.datasets import ntidigits
+from eventsim.datasets import nir_events, ntidigits
 from eventsim.datasets.adapters import AdaptedSet, from_arrays, from_nir, to_nir
 from eventsim.errors import DataError
 from eventsim.events import EventStream, StoredStream, write_stored
@@ -205,6 +206,28 @@ def test_nir_and_back_differs_by_the_last_place_at_most(stream):
         np.testing.assert_array_equal(back.channels, stream.channels)
 
 
+def test_file_of_nir_gives_the_events_of_its_input(tmp_path):
+    nir = pytest.importorskip("nir")
+    stream = EventStream([1.0, 2.5, 3.0], [0, 2, 1], [0, 2, 3], n_channels=3, duration=4.0)
+    path = tmp_path / "events.nir"
+    node = nir.NIRNodeData({"spikes": to_nir(stream)})
+    nir.write_data(path, nir.NIRGraphData({"input": node, "hidden": node}))
+    found, expected = nir_events.load(path), from_nir(to_nir(stream))
+    for name, values in expected.to_arrays().items():
+        np.testing.assert_array_equal(found.to_arrays()[name], values)
+    assert nir_events.load(path, node="hidden").n_events == stream.n_events
+    with pytest.raises(DataError, match="no node 'output' with events, but hidden, input"):
+        nir_events.load(path, node="output")
+    with h5py.File(path, "r+") as file:
+        file["nodes/input/observables/spikes/idx"][0, 0] = 1000
+    with pytest.raises(DataError, match="events.nir: from_nir, sample 0, event 0"):
+        nir_events.load(path)
+    frames = nir.TimeGriddedData(np.zeros((1, 3, 2)), 1.0)
+    nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"v": frames})}))
+    with pytest.raises(DataError, match="0 observables of EventData among v"):
+        nir_events.load(path)
+
+
 def test_rows_of_nir_may_be_in_any_order_and_filled_anywhere():
     nir = pytest.importorskip("nir")
     index = np.array([[-1, 3, 1], [2, -1, -1]])
@@ -250,3 +273,10 @@ def test_missing_nir_is_named(monkeypatch):
         DataError, match=r"needs nir 1.0.8 or later: pip install 'eventsim-snn\[nir\]'"
     ):
         to_nir(EventStream([], [], [0, 0], n_channels=1, duration=1.0))
+
+
+def test_channels_of_arrays_may_be_called_so():
+    array = np.array([(2000, 3), (1000, 1)], dtype=[("t", np.int64), ("channel", np.int32)])
+    stream = from_arrays([array, array[:1]])
+    assert (stream.channels.tolist(), stream.n_channels) == ([1, 3, 3], 4)
+    assert array.dtype.names == ("t", "channel")

@@ -121,6 +121,12 @@ def test_taking_apart_gives_stream_labels_and_class_names():
     assert (stream.n_samples, labels.tolist(), class_names) == (3, [0, 1, 0], ("a", "b"))
 
 
+def test_labels_may_be_names_of_classes():
+    assert Dataset(empty_stream(3), ["b", "a", "b"], ("a", "b")).labels.tolist() == [1, 0, 1]
+    with pytest.raises(DataError, match="sample 1: label is 'c', expected one of the class names"):
+        Dataset(empty_stream(2), ["b", "c"], ("a", "b"))
+
+
 def test_columns_of_another_length_raise():
     with pytest.raises(ShapeError, match=r"groups have shape \(1,\), expected \(2,\) texts"):
         Dataset(empty_stream(2), [0, 0], ("a",), groups=["x"])

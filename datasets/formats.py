@@ -1,0 +1,101 @@
+"""What a file of events is, told by its content: its first bytes, then what it holds.
+
+============== ==================================================================
+format         file
+============== ==================================================================
+``stored``     HDF5 of :mod:`eventsim.events.stored`, with or without labels
+``ntidigits``  HDF5 in the layout of N-TIDIGITS18
+``shd``        HDF5 in the layout of SHD and SSC
+``nir``        HDF5 of NIR's data (``nir.write_data``)
+``npz``        :meth:`eventsim.events.EventStream.save`
+``aedat``      AEDAT 1 to 4; version 1 has no mark: anything binary called ``.aedat``
+``csv``        text, see :mod:`eventsim.datasets.text`
+============== ==================================================================
+"""
+
+from pathlib import Path
+
+from eventsim.datasets.files import opened
+from eventsim.errors import DataError
+from eventsim.events import hdf5, npz
+
+FORMATS = {
+    "stored": "an event file of eventsim (.h5)",
+    "ntidigits": "HDF5 in the layout of N-TIDIGITS18",
+    "shd": "HDF5 in the layout of SHD and SSC",
+    "nir": "events of NIR",
+    "npz": "a file of EventStream.save (.npz)",
+    "aedat": "AEDAT",
+    "csv": "text: time, channel, perhaps sample",
+}
+_EXPECTED = f"a file of events: {'; '.join(FORMATS.values())}"
+_HEAD = 4096  # bytes that tell text from others
+_HDF5, _ZIP, _AEDAT = b"\x89HDF\r\n\x1a\n", b"PK", b"#!AER-DAT"
+_OF_KIND = {
+    "eventsim-network": "a network",
+    "eventsim-tape": "the spikes of a run",
+    "eventsim-checkpoint": "the checkpoint of a run",
+}
+
+
+def format_of(path: str | Path) -> str:
+    """The format of a file, a key of ``FORMATS``.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or it is of none of them: the text says what it holds.
+    """
+    place = Path(path)
+    with opened(place, expected=_EXPECTED) as (file, _):
+        head = file.read(_HEAD)
+    if head.startswith(_HDF5):
+        return _format_of_hdf5(place)
+    if head.startswith(_ZIP):
+        return _format_of_npz(place)
+    if head.startswith(_AEDAT):
+        return "aedat"
+    if _is_text(head):
+        return "csv"
+    if place.suffix.lower().startswith(".aedat"):
+        return "aedat"
+    raise DataError(f"{path}: is neither text, HDF5, npz nor AEDAT, expected {_EXPECTED}.")
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        # A character may be cut in two at the end.
+        text = head.decode("utf-8") if len(head) < _HEAD else head[:-4].decode("utf-8", "ignore")
+    except UnicodeDecodeError:
+        return False
+    return all(c.isprintable() or c in "\t\r\n\ufeff" for c in text)
+
+
+def _format_of_hdf5(path: Path) -> str:
+    with hdf5.opened(path, expected=_EXPECTED, error=DataError) as file:
+        kind, names = file.attrs.get("kind"), set(map(str, file))
+        if kind == b"eventsim-events":
+            return "stored"
+        if names & {"train_labels", "test_labels"}:
+            return "ntidigits"
+        if "spikes" in names:
+            return "shd"
+        if file.attrs.get("__type__") == "NIRGraphData":
+            return "nir"
+        what = "a NIR graph, no events" if {"node", "version"} <= names else "HDF5 with "
+        what += "" if "graph" in what else ", ".join(sorted(names)[:8]) or "nothing in it"
+    raise DataError(f"{path}: is {what}, expected {_EXPECTED}.")
+
+
+def _format_of_npz(path: Path) -> str:
+    with npz.opened(path, expected=_EXPECTED, error=DataError) as archive:
+        kind = archive.text("__kind__") if "__kind__" in archive.claims else ""
+        if kind == "eventsim-stream":
+            return "npz"
+        names = sorted(archive.claims)
+    if {"t", "x", "y", "p"} <= set(names):
+        raise DataError(
+            f"{path}: is a packed part of N-MNIST. Name the data set: nmnist, with --file {path}."
+        )
+    what = _OF_KIND.get(kind) or f"an archive of {', '.join(names[:8]) or 'nothing'}"
+    raise DataError(f"{path}: is {what}, expected {_EXPECTED}.")

@@ -1,0 +1,283 @@
+"""Which class every recording is of: a table of labels, or a folder per class.
+
+A **table** is text in UTF-8 with one recording a line, cells separated by commas, semicolons or
+tabs. Its first line names the columns:
+
+==========  =====================================================================
+column      content
+==========  =====================================================================
+``file``    path of the recording, from the folder of the table
+``label``   name of its class
+``sample``  optional: number of the recording in the file; all of them otherwise
+``group``   optional: speaker, writer, session; recordings of one stay together
+``split``   optional: part that it belongs to, such as train or test
+==========  =====================================================================
+
+A **folder** has one subfolder per class, named as the class, with its files. Folders of parts,
+``train`` and ``test`` among them, may lie between: ``folder/train/yes/1.csv``.
+"""
+
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eventsim.datasets.dataset import Texts
+from eventsim.datasets.files import opened
+from eventsim.datasets.formats import format_of
+from eventsim.errors import DataError
+from eventsim.events import Dataset, DatasetInfo, EventStream, StoredStream, gather
+from eventsim.events.labelled import recordings_of
+
+_COLUMNS = ("file", "label", "sample", "group", "split")
+LARGEST_TABLE = 1 << 28  # bytes
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One line of a table, or one file of a folder.
+
+    Attributes
+    ----------
+    file
+        Of the recording.
+    label, group, split
+        As the module says; empty texts where nothing is said.
+    where
+        Table and line, for messages.
+    sample
+        Number of the recording in the file; None for all of them.
+    """
+
+    file: Path
+    label: str
+    where: str
+    sample: int | None = None
+    group: str = ""
+    split: str = ""
+
+
+def read_labels(path: str | Path, files: Sequence[Path] = ()) -> list[Labelled]:
+    """The lines of a table.
+
+    Parameters
+    ----------
+    path
+        The table.
+    files
+        The recordings, each of which must be in the table and none else; a single folder is where
+        the table's paths begin. None at all: they begin at the folder of the table.
+
+    Raises
+    ------
+    DataError
+        With the line that is wrong: a column or cell is missing, a file does not exist, is there
+        twice, or is none of ``files``.
+    """
+    place = Path(path)
+    base = files[0] if len(files) == 1 and files[0].is_dir() else None
+    known = {} if base is not None else _by_name(files)
+    found: list[Labelled] = []
+    seen: dict[tuple[Path, int | None], str] = {}
+    for line, cells in _lines(place):
+        where = f"{place}, line {line}"
+        row = _row(cells, where, base or place.parent, known)
+        before = seen.get((row.file, row.sample)) or seen.get((row.file, None))
+        if before is not None:
+            raise DataError(f"{where}: {cells['file']} is there twice, first in {before}.")
+        seen[row.file, row.sample] = where
+        found.append(row)
+    if not found:
+        raise DataError(f"{place}: holds names of columns, but no recording.")
+    listed = {row.file for row in found}
+    missing = [file for file in known.values() if file not in listed]
+    if missing:
+        raise DataError(f"{place}: has no line for the file {missing[0]}, expected one for each.")
+    _check_splits(found)
+    return found
+
+
+def read_folder(folder: str | Path) -> list[Labelled]:
+    """The files of a folder per class, in the order of parts, classes and names.
+
+    Raises
+    ------
+    DataError
+        The folder has no subfolders, or a class no files.
+    """
+    place = Path(folder)
+    inside = _subfolders(place)
+    parts = [one for one in inside if _subfolders(one)]
+    if parts and len(parts) < len(inside):
+        plain = next(one for one in inside if one not in parts)
+        raise DataError(
+            f"{place}: {parts[0].name} has subfolders, {plain.name} has none. Expected folders of "
+            "classes, or folders of parts (train, test) with folders of classes in each."
+        )
+    found = []
+    for part in parts or [place]:
+        for kind in _subfolders(part):
+            files = sorted(f for f in kind.iterdir() if f.is_file() and f.name[0] != ".")
+            if not files:
+                raise DataError(f"{kind}: holds no file, expected the recordings of a class.")
+            split = part.name if parts else ""
+            found += [Labelled(f, kind.name, str(f), split=split) for f in files]
+    if not found:
+        raise DataError(
+            f"{place}: holds no folders, expected one per class with its recordings. Or name the "
+            "files, and their classes in a table: --labels labels.csv."
+        )
+    return found
+
+
+def labelled_files(
+    rows: Sequence[Labelled], read: Callable[[Path], EventStream | StoredStream], *, name: str
+) -> tuple[Dataset, Texts | None]:
+    """The recordings of all rows in memory, and the part of each, None where no row says one.
+
+    Parameters
+    ----------
+    rows
+        As :func:`read_labels` and :func:`read_folder` give them.
+    read
+        Reads a file.
+    name
+        Of the data set.
+
+    Raises
+    ------
+    DataError
+        A file holds no events, lacks the sample that a row names, or has another number of
+        channels than the others; text files, which do not know theirs, have that of the largest.
+    """
+    streams: dict[Path, EventStream] = {}
+    parts, owner = [], []
+    for number, row in enumerate(rows):
+        if row.file not in streams:
+            streams[row.file] = read(row.file)[:]
+        stream = streams[row.file]
+        if row.sample is not None and row.sample >= stream.n_samples:
+            raise DataError(
+                f"{row.where}: sample is {row.sample}, but {row.file} has {stream.n_samples}."
+            )
+        parts.append(stream if row.sample is None else stream[row.sample])
+        owner += [number] * parts[-1].n_samples
+    n_channels = _common_channels(rows, streams)
+    chosen = [rows[k] for k in owner]
+    names = class_names(rows)
+    number_of = {label: k for k, label in enumerate(names)}
+    info = DatasetInfo(name, "", names, n_channels, "", "", "")
+    data = Dataset(
+        gather((r for part in parts for r in recordings_of(part)), n_channels=n_channels),
+        np.array([number_of[row.label] for row in chosen], np.int64),
+        names,
+        info,
+        np.array([row.group for row in chosen], np.str_) if any(r.group for r in rows) else None,
+        np.array([row.file.name for row in chosen], np.str_),
+    )
+    splits = np.array([row.split for row in chosen], np.str_)
+    return data, splits if rows[0].split else None
+
+
+def _common_channels(rows: Sequence[Labelled], streams: Mapping[Path, EventStream]) -> int:
+    """Number of channels of all files; text alone may have fewer."""
+    sizes = {row.file: streams[row.file].n_channels for row in rows}
+    most = max(sizes.values())
+    for row in rows:
+        if sizes[row.file] < most and format_of(row.file) != "csv":
+            raise DataError(
+                f"{row.where}: {row.file} has {sizes[row.file]} channels, another file {most}, "
+                "expected as many in all."
+            )
+    return most
+
+
+def class_names(rows: Sequence[Labelled]) -> tuple[str, ...]:
+    """Names of the classes in order: numbers by value, else by the alphabet."""
+    names = {row.label for row in rows}
+    if all(name.isdecimal() for name in names):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    return tuple(sorted(names))
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: is no folder, expected one with a folder per class.")
+    return sorted(one for one in folder.iterdir() if one.is_dir() and one.name[0] != ".")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Number and cells of every line below the names of the columns."""
+    with opened(path, expected="a table of labels") as (file, size):
+        if size > LARGEST_TABLE:
+            raise DataError(f"{path}: has {size} bytes, expected at most {LARGEST_TABLE}.")
+        try:
+            text = file.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: is no text in UTF-8 ({error}).") from error
+    first, _, _ = text.partition("\n")
+    mark = next((m for m in ",;\t" if m in first), ",")
+    reader = csv.reader(text.splitlines(), delimiter=mark)
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.line_num}: is no line of a table ({error})."
+        ) from error
+    names = [cell.lower() for cell in rows[0][1]] if rows else []
+    if len(set(names) & set(_COLUMNS)) < len(names) or not {"file", "label"} <= set(names):
+        raise DataError(
+            f"{path}, line 1: is {first.strip()[:80]!r}, expected the names of the columns: file, "
+            "label, and perhaps sample, group, split."
+        )
+    for number, row in rows[1:]:
+        if row and len(row) != len(names):
+            raise DataError(
+                f"{path}, line {number}: has {len(row)} cells, expected {len(names)}: "
+                f"{', '.join(names)}."
+            )
+        if row:
+            yield number, dict(zip(names, row, strict=True))
+
+
+def _row(cells: dict[str, str], where: str, base: Path, known: dict[str, Path]) -> Labelled:
+    for name in ("file", "label"):
+        if not cells[name]:
+            raise DataError(f"{where}: has no {name}, expected one.")
+    file = base / cells["file"]
+    if known:
+        named = known.get(str(file.resolve())) or known.get(cells["file"])
+        if named is None:
+            raise DataError(f"{where}: {cells['file']} is none of the files that were named.")
+        file = named
+    elif not file.is_file():
+        raise DataError(f"{where}: there is no file {file}.")
+    sample = cells.get("sample", "")
+    if sample and not sample.isdecimal():
+        raise DataError(f"{where}: sample is {sample!r}, expected a number from 0 on.")
+    return Labelled(
+        file=file,
+        label=cells["label"],
+        where=where,
+        sample=int(sample) if sample else None,
+        group=cells.get("group", ""),
+        split=cells.get("split", ""),
+    )
+
+
+def _by_name(files: Sequence[Path]) -> dict[str, Path]:
+    """Files by full path, by the path that was given, and by name where no other has it."""
+    names = [file.name for file in files]
+    found = {file.name: file for file in files if names.count(file.name) == 1}
+    return found | {str(f): f for f in files} | {str(f.resolve()): f for f in files}
+
+
+def _check_splits(rows: Sequence[Labelled]) -> None:
+    given = [bool(row.split) for row in rows]
+    if any(given) and not all(given):
+        raise DataError(
+            f"{rows[given.index(False)].where}: has no split, but other lines have one. Expected "
+            "one in every line, or in none."
+        )

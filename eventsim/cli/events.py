@@ -1,0 +1,379 @@
+"""What EVENTS, DATA and PLACE on the command line stand for: the one resolver of all commands.
+
+A data set by its name, or a file of any format of :mod:`eventsim.datasets.formats`, told by its
+content. What is found are events, with labels where the place has them.
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from eventsim import datasets
+from eventsim.cli.runs import RunSettings
+from eventsim.datasets import adapters, aer, nir_events, text
+from eventsim.datasets.aer_sensors import SENSORS, find_sensor
+from eventsim.datasets.formats import FORMATS, format_of
+from eventsim.errors import DataError
+from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
+from eventsim.events.labelled import described, parts_of, spread
+from eventsim.extras import install_hint
+from eventsim.runs.data import OWN, DataSettings
+
+NAS = "nas_64_stereo"
+MOST_TRIED = 1 << 26  # bytes of a file that all sensors are tried on
+MOST_NAMED = 6  # sensors in a message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a place is read; the options of the commands, by their names there."""
+
+    form: str = "auto"
+    file: Path | None = None
+    split: str = "test"
+    download: bool = False
+    sensor: str | None = None
+    address_bytes: int | None = None
+    tick_us: float | None = None
+    by: tuple[str, ...] | None = None
+    where: tuple[str, ...] = ()
+    after_reset: bool = False
+    unit: Any = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Recordings that were found, in memory or on disk.
+
+    Attributes
+    ----------
+    name
+        Of the data set, or of the file.
+    stream
+        The recordings.
+    data
+        They and their labels; None where there are no labels.
+    details
+        What else the file says of itself.
+    """
+
+    name: str
+    stream: EventStream | StoredStream
+    data: AnyDataset | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def labelled(self) -> AnyDataset:
+        """The recordings with their labels; raises DataError if they have none."""
+        if self.data is None:
+            raise DataError(
+                f"{self.name}: has no labels, expected a data set with a class of every recording. "
+                "Give it some: eventsim data import FILE --labels labels.csv --out mine.h5"
+            )
+        return self.data
+
+    def some(self, samples: int | None) -> tuple[EventStream, Dataset | None]:
+        """At most ``samples`` recordings, None for all, and they with their labels; in memory.
+
+        They are spread evenly over the classes, see :func:`eventsim.events.labelled.spread`; those
+        without labels are the first ones.
+        """
+        if self.data is None:
+            return self.stream[:samples], None
+        chosen = slice(None) if samples is None else spread(self.data.labels, samples)
+        data = self.data[chosen]
+        return data.stream, data
+
+
+def form_of(place: str, reading: Reading) -> str:
+    """The format that ``place`` is read as: the one that was named, or what it is."""
+    if reading.form in _READERS:
+        return reading.form
+    if reading.form != "auto":
+        raise DataError(f"--format is {reading.form!r}, expected auto, {', '.join(_READERS)}.")
+    if place in datasets.DATASETS:
+        return "set"
+    path = Path(place)
+    if path.is_dir():
+        raise DataError(
+            f"{place}: is a folder, expected a data set or a file. Name the data set and give the "
+            "folder by --file, or read a folder per class into a file: eventsim data import "
+            f"{place} --out mine.h5"
+        )
+    if path.exists():
+        return format_of(path)
+    near = difflib.get_close_matches(place, datasets.DATASETS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise DataError(
+        f"{place!r} is neither a data set ({', '.join(datasets.DATASETS)}) nor a file.{hint}"
+    )
+
+
+def find(place: str, reading: Reading) -> Events:
+    """The recordings of a data set or a file."""
+    form = form_of(place, reading)
+    _check_options(form, reading)
+    return _READERS[form](place, reading)
+
+
+def find_for(net: Path, place: str | None, reading: Reading) -> Events:
+    """The recordings that were named for a network, or those of its run.
+
+    A file that the run was trained on means the part of it that ``reading.split`` names, as no name
+    at all does.
+    """
+    if place is None and not net.is_dir():
+        raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
+    if place is not None and not (Path(place).is_file() and (net / "run.json").is_file()):
+        return find(place, reading)
+    own = RunSettings.load(net).data
+    if place is not None and (own.name, own.file) != (OWN, str(Path(place).resolve())):
+        return find(place, reading)
+    data = own.part(reading.split)
+    return Events(own.info.name, data.stream, data)
+
+
+def find_stream(
+    net: Path, place: str | None, reading: Reading, *, samples: int | None
+) -> EventStream:
+    """As :func:`find_for`, at most ``samples`` recordings, in memory."""
+    return find_for(net, place, reading).some(samples)[0]
+
+
+def find_settings(
+    data: str, file: Path | None = None, *, test_data: Path | None = None
+) -> DataSettings:
+    """The labelled recordings that DATA stands for, with their division.
+
+    Parameters
+    ----------
+    data
+        A data set, or a file that holds labels.
+    file
+        Where the data set is.
+    test_data
+        Another file with labels, for the test, where ``data`` is one of eventsim's own.
+
+    Raises
+    ------
+    DataError
+        There is no such place, or it has no labels.
+    """
+    if data in datasets.DATASETS:
+        if test_data is not None:
+            raise DataError(f"--test-data: the data set {data} has a test part. Leave it out.")
+        return DataSettings(name=data, file=None if file is None else str(file.resolve()))
+    form = form_of(data, Reading())
+    if file is not None:
+        raise DataError(f"DATA is already the file {data}: leave out --file.")
+    path = str(Path(data).resolve())
+    if form == "stored":
+        for one in (path, *([] if test_data is None else [str(test_data)])):
+            Dataset.open(one)
+        test_file = None if test_data is None else str(test_data.resolve())
+        return DataSettings(name=OWN, file=path, test_file=test_file)
+    if test_data is not None:
+        raise DataError("--test-data goes with a file that eventsim data import wrote.")
+    if form == "ntidigits":
+        return DataSettings(name="ntidigits", file=path)
+    if form == "shd":
+        return DataSettings(name=_shd_part(data)[0], file=path)
+    raise DataError(
+        f"{data}: is {FORMATS[form]}, which has no labels, expected a data set with them. Give it "
+        f"some: eventsim data import {data} --labels labels.csv --out mine.h5"
+    )
+
+
+def parts(place: str, reading: Reading) -> tuple[str, ...]:
+    """The parts of a data set's own division, or of a file's; () where there are none."""
+    form = form_of(place, reading)
+    if form == "stored":
+        return parts_of(StoredStream.open(place))
+    name = {"set": place, "ntidigits": "ntidigits"}.get(form)
+    # Others divide the same samples again.
+    return () if name is None else tuple(p for p in datasets.DATASETS[name].parts if "-" not in p)
+
+
+# Options that say something of some formats only.
+_ONLY = {
+    "file": ("set", "tonic"),
+    "download": ("set", "tonic"),
+    "sensor": ("aedat", "nas"),
+    "address_bytes": ("aedat", "nas"),
+    "tick_us": ("aedat", "nas"),
+    "by": ("aedat", "nas"),
+    "where": ("aedat", "nas"),
+    "after_reset": ("aedat", "nas"),
+    "unit": ("csv",),
+    "channels": ("csv",),
+}
+
+
+def _check_options(form: str, reading: Reading) -> None:
+    plain = Reading()
+    for name, forms in _ONLY.items():
+        if form not in forms and getattr(reading, name) != getattr(plain, name):
+            raise DataError(
+                f"--{name.replace('_', '-')} says nothing of format {form}, only of "
+                f"{' and '.join(forms)}. Leave it out, or name the --format."
+            )
+
+
+def _read_set(place: str, reading: Reading) -> Events:
+    root = None if reading.file is None else str(reading.file)
+    return _of_set(place, reading.split, root, reading.download)
+
+
+def _of_set(name: str, split: str, root: str | None, download: bool = False) -> Events:
+    found = datasets.stored(name, split=split, root=root, download=download)
+    return Events(name, found.stream, found)
+
+
+def _read_ntidigits(place: str, reading: Reading) -> Events:
+    return _of_set("ntidigits", reading.split, place)
+
+
+def _read_shd(place: str, reading: Reading) -> Events:
+    del reading
+    return _of_set(*_shd_part(place), place)
+
+
+def _shd_part(place: str) -> tuple[str, str]:
+    """Data set and part of a file of SHD or SSC: its name says them."""
+    name, _, split = Path(place).stem.lower().partition("_")
+    if name not in ("shd", "ssc") or split not in datasets.DATASETS[name].parts:
+        raise DataError(
+            f"{place}: has the layout of SHD and SSC, expected a name such as shd_train.h5 or "
+            "ssc_valid.h5, which says what it is. Rename it."
+        )
+    return name, split
+
+
+def _read_stored(place: str, reading: Reading) -> Events:
+    stored = StoredStream.open(place)
+    name = Path(place).stem
+    if "labels" not in stored.columns:
+        return Events(name, stored)
+    data = Dataset.open(place, split=reading.split) if parts_of(stored) else described(stored)
+    return Events(name, data.stream, data)
+
+
+def _read_aedat(place: str, reading: Reading) -> Events:
+    sensor: aer.Sensor | None = None
+    changes = {
+        name: value
+        for name in ("address_bytes", "tick_us")
+        if (value := getattr(reading, name)) is not None
+    }
+    if reading.sensor is not None:
+        sensor = replace(find_sensor(reading.sensor), **changes)
+    elif changes:
+        raise DataError(f"{place}: --address-bytes and --tick-us change a sensor. Name it.")
+    where = dict(map(_condition, reading.where))
+    try:
+        stream, record = aer.load(
+            place, sensor=sensor, by=reading.by, where=where, after_reset=reading.after_reset
+        )
+    except DataError as error:
+        fitting = [] if changes else _fitting(Path(place))
+        if not fitting or reading.sensor in fitting:
+            raise
+        names = ", ".join(fitting[:MOST_NAMED])
+        more = f" and {len(fitting) - MOST_NAMED} more" if len(fitting) > MOST_NAMED else ""
+        raise DataError(
+            f"{error} All addresses and times of the file fit {names}{more}: --sensor {fitting[0]}"
+        ) from error
+    return Events(Path(place).stem, stream, details=record.summary())
+
+
+def _fitting(path: Path) -> list[str]:
+    """Sensors that could have written a file, those with the fewest addresses first."""
+    found = []
+    if path.stat().st_size <= MOST_TRIED:
+        for name in sorted(SENSORS, key=lambda name: SENSORS[name].known.bit_count()):
+            try:
+                aer.load(path, sensor=name)
+            except DataError:
+                continue
+            found.append(name)
+    return found
+
+
+def _condition(given: str) -> tuple[str, int]:
+    name, mark, value = given.partition("=")
+    if not (mark and value.strip().isdigit()):
+        raise DataError(f"--where {given!r}: expected FIELD=VALUE with a number, e.g. ear=0.")
+    return name.strip(), int(value)
+
+
+def _read_nas(place: str, reading: Reading) -> Events:
+    return _read_aedat(place, replace(reading, sensor=reading.sensor or NAS))
+
+
+def _read_csv(place: str, reading: Reading) -> Events:
+    stream = text.load(place, unit=reading.unit, n_channels=reading.channels)
+    return Events(Path(place).stem, stream)
+
+
+def _read_npz(place: str, reading: Reading) -> Events:
+    del reading
+    return Events(Path(place).stem, EventStream.load(place))
+
+
+def _read_nir(place: str, reading: Reading) -> Events:
+    del reading
+    return Events(Path(place).stem, nir_events.load(place))
+
+
+def _read_tonic(place: str, reading: Reading) -> Events:
+    found = adapters.AdaptedSet(_tonic_set(place, reading)).dataset()
+    return Events(place, found.stream, found)
+
+
+def _tonic_set(name: str, reading: Reading) -> Any:
+    """A data set of tonic; it fetches nothing unless it was told to."""
+    try:
+        from tonic import datasets as theirs
+    except ImportError as error:
+        raise DataError(
+            f"--format tonic needs the package tonic: {install_hint('tonic')} ({error})."
+        ) from error
+    found = getattr(theirs, name, None)
+    if not inspect.isclass(found):
+        raise DataError(f"tonic has no data set {name!r}. It has {', '.join(theirs.__all__)}.")
+    if reading.file is None:
+        raise DataError("--format tonic: name the folder of tonic's data sets with --file.")
+
+    def refuse(self: Any) -> None:
+        raise DataError(
+            f"{name}: is not in {self.location_on_system}. Put it there, or let tonic fetch it "
+            "with --download."
+        )
+
+    kind = found if reading.download else type(found.__name__, (found,), {"download": refuse})
+    takes = inspect.signature(found.__init__).parameters
+    options: dict[str, Any] = {}
+    if "train" in takes:
+        options["train"] = reading.split == "train"
+    elif "split" in takes:
+        options["split"] = reading.split
+    if "single_digits" in takes:
+        options["single_digits"] = True
+    return kind(save_to=str(reading.file), **options)
+
+
+_READERS: dict[str, Callable[[str, Reading], Events]] = {
+    "set": _read_set,
+    "stored": _read_stored,
+    "ntidigits": _read_ntidigits,
+    "shd": _read_shd,
+    "nir": _read_nir,
+    "npz": _read_npz,
+    "aedat": _read_aedat,
+    "nas": _read_nas,
+    "csv": _read_csv,
+    "tonic": _read_tonic,
+}

@@ -1,0 +1,209 @@
+"""Every kind of events through every command that takes events, and the files between them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.datasets import nir_events, ntidigits
+from eventsim.events import Dataset, EventStream, Recording, write_stored
+from eventsim.train import save_network
+from tests.support.aedat import jaer
+from tests.unit.cli import conftest as cli
+from tests.unit.cli.conftest import TINY, call
+
+places = cli.places
+
+N_CHANNELS = 64  # of all kinds but the data set and the camera
+WORDS = ("no", "yes")
+LABELLED = ("set", "own", "ntidigits")
+KINDS = (*LABELLED, "unlabelled", "npz", "csv", "aedat", "nir")
+
+
+def stream(n=20, seed=0):
+    """Recordings of two classes in turn: events of the lower channels, or of the upper ones."""
+    rng = np.random.default_rng(seed)
+    samples = []
+    for k in range(n):
+        times = np.sort(rng.uniform(0.0, 40.0, 30))
+        samples.append((times, rng.integers(32 * (k % 2), 32 * (k % 2) + 32, 30)))
+    return EventStream.from_samples(samples, n_channels=N_CHANNELS, duration=41.0)
+
+
+def own(path, *, n=20, seed=0, splits=None):
+    Dataset(stream(n, seed), np.arange(n) % 2, WORDS).save(path, splits=splits)
+    return str(path)
+
+
+def write_nir(path, events):
+    nir = pytest.importorskip("nir")
+    data = nir.NIRNodeData({"spikes": nir_events.to_nir(events)})
+    nir.write_data(path, nir.NIRGraphData({"input": data}))
+
+
+def write(kind, folder):
+    """A place of that kind; the set is Yin-Yang, which is made here."""
+    some = stream(4)
+    if kind == "set":
+        return "yinyang"
+    if kind == "own":
+        return own(folder / "own.h5")
+    path = folder / f"some.{ {'unlabelled': 'h5', 'ntidigits': 'hdf5'}.get(kind, kind) }"
+    if kind == "ntidigits":
+        train, test = (cli.recordings(who, seed=3) for who in (["aa", "bb"], ["cc"]))
+        ntidigits.write(path, train=train, test=test)
+    elif kind == "unlabelled":
+        write_stored(path, [Recording(t, c, 41.0) for t, c in some], n_channels=N_CHANNELS)
+    elif kind == "npz":
+        some.save(path)
+    elif kind == "csv":
+        sample = np.repeat(np.arange(4), np.diff(some.offsets))
+        rows = zip(some.times, some.channels, sample, strict=True)
+        lines = [f"{t},{c},{s}" for t, c, s in rows]
+        path.write_text("\n".join(["time_ms,channel,sample", *lines, f"40.5,{N_CHANNELS - 1},0"]))
+    elif kind == "aedat":
+        path.write_bytes(jaer([(k % 32, 1000 * k) for k in range(60)]))
+    else:
+        write_nir(path, some)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory):
+    """Place, further options, network file and run of every kind, made when it is asked for."""
+    made = {}
+
+    def make(kind):
+        if kind not in made:
+            home = tmp_path_factory.mktemp(kind)
+            place = write(kind, home)
+            n_channels = {"set": 5, "aedat": 32}.get(kind, N_CHANNELS)
+            classes = {"set": 3, "ntidigits": 11}.get(kind, 2)
+            net = es.scsr(n_channels, [4], classes, seed=1)
+            save_network(home / "net.npz", net)
+            run = home / "run"
+            if kind in LABELLED:
+                size = ("--epochs", 1, "--batch-size", 256 if kind == "set" else 6)
+                outcome = call("train", place, *TINY, *size, "--out", run, "--json")
+                assert outcome.code == 0, outcome.err
+            options = ("--sensor", "nas_16_mono") if kind == "aedat" else ()
+            made[kind] = place, options, home / "net.npz", run
+        return made[kind]
+
+    return make
+
+
+def commands(kind, home):
+    place, options, net, run = home
+    some = (*options, "--samples", 2, "--threads", 1)
+    yield "data", "info", place, *options
+    yield "data", "plot", place, *options, "--sample", 1 if kind != "aedat" else 0
+    yield "data", "import", place, *options, "--out", "imported.h5"
+    yield "simulate", net, place, *some
+    yield "cost", net, place, *some
+    yield "map", net, place, *some, "--method", "refined"
+    yield "report", net, "--data", place, *some
+    if kind in LABELLED:
+        yield "evaluate", run, place, "--threads", 1
+        yield "cost", run, "--samples", 2, "--threads", 1
+        yield "data", "make", place
+    if kind == "own":
+        yield "report", run, "--samples", 2, "--threads", 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_command_takes_every_kind_of_events(kind, homes):
+    home = homes(kind)
+    for command in commands(kind, home):
+        outcome = call(*command)
+        if kind == "own" and command[:2] == ("data", "make"):
+            assert outcome.code == 2
+            assert "is made already" in outcome.err
+            continue
+        assert outcome.code == 0, (command, outcome.err, outcome.out)
+    again = call("simulate", home[2], "imported.h5", "--samples", 1, "--json")
+    assert again.code == 0, again.err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_export_checks_a_network_on_every_kind_of_events(kind, homes):
+    pytest.importorskip("nir")
+    place, options, net, _ = homes(kind)
+    outcome = call("export", net, "--out", "net.nir", "--events", place, *options, "--samples", 1)
+    assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(LABELLED)))
+def test_events_without_labels_are_refused_where_labels_are_needed(kind, homes):
+    place, _, _, _ = homes(kind)
+    outcome = call("train", place, *TINY)
+    assert outcome.code == 2
+    assert f"eventsim data import {place}" in outcome.err.replace("\n", "")
+    assert "--labels" in outcome.err
+
+
+def test_file_is_told_by_its_content_whatever_its_name(homes, tmp_path):
+    for kind in KINDS[1:]:
+        place, options, net, _ = homes(kind)
+        content = Path(place).read_bytes()
+        for suffix in ("h5", "dat") if kind != "aedat" else ("aedat",):
+            (tmp_path / f"renamed.{suffix}").write_bytes(content)
+            renamed = tmp_path / f"renamed.{suffix}"
+            outcome = call("simulate", net, renamed, *options, "--samples", 1, "--json")
+            assert outcome.code == 0, (kind, suffix, outcome.err)
+
+
+def test_files_of_something_else_are_called_what_they_are(homes, tmp_path):
+    _, _, net, _ = homes("npz")
+    pytest.importorskip("nir")
+    assert call("export", net, "--out", "net.nir").code == 0
+    (tmp_path / "strange.h5").write_bytes(b"\x00\x01\x02")
+    (tmp_path / "empty.h5").write_bytes(b"")
+    for place, words in (
+        (net, "is a network, expected a file of events"),
+        ("net.nir", "is a NIR graph, no events"),
+        ("strange.h5", "is neither text, HDF5, npz nor AEDAT"),
+        ("empty.h5", "is empty"),
+        (tmp_path, "is a folder"),
+    ):
+        outcome = call("simulate", net, place)
+        assert outcome.code == 2
+        assert words in outcome.err.replace("\n", " "), outcome.err
+
+
+def test_address_events_without_a_sensor_name_those_that_fit(homes):
+    place, _, net, _ = homes("aedat")
+    for options in ((), ("--sensor", "nas_16_mono_usbaer")):
+        outcome = call("simulate", net, place, *options)
+        assert outcome.code == 2
+        assert "fit nas_16_mono" in outcome.err
+        assert "--sensor nas_16_mono" in outcome.err
+
+
+def test_own_file_is_trained_divided_and_asked_again(tmp_path):
+    path = own(tmp_path / "mine.h5")
+    trained = call("train", path, *TINY, "--out", "run", "--json")
+    assert trained.code == 0, trained.err
+    assert "20 % of every class are the test part, drawn by seed 0" in trained.err
+    assert trained.json["test"]["samples"] == 4
+    own_part = call("evaluate", "run", "--json").json
+    assert own_part["samples"] == 4
+    assert call("evaluate", "run", "mine.h5", "--json").json["accuracy"] == own_part["accuracy"]
+    other = own(tmp_path / "other.h5", n=6, seed=1)
+    assert call("evaluate", "run", other, "--json").json["samples"] == 6
+    again = call("train", "mine.h5", "--resume", "--out", "run", "--json")
+    assert again.code == 0, again.err
+    assert call("train", other, "--resume", "--out", "run").code == 2
+
+
+def test_own_file_is_divided_as_it_says_or_by_another_file(tmp_path):
+    path = own(tmp_path / "mine.h5", splits=np.repeat(["train", "test"], [14, 6]))
+    assert call("train", path, *TINY, "--out", "a", "--json").json["test"]["samples"] == 6
+    other = own(tmp_path / "other.h5", n=8, seed=1)
+    trained = call("train", path, "--test-data", other, *TINY, "--out", "b", "--json")
+    assert trained.json["test"]["samples"] == 8
+    found = call("data", "info", path, "--json").json["splits"]
+    assert {name: part["samples"] for name, part in found.items()} == {"train": 14, "test": 6}
+    refused = call("train", "yinyang", "--test-data", other)
+    assert "has a test part" in refused.err

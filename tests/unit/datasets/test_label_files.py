@@ -1,0 +1,151 @@
+"""Classes of recordings by a table, or by folders."""
+
+import numpy as np
+import pytest
+
+from eventsim.datasets import text
+from eventsim.datasets.label_files import (
+    Labelled,
+    class_names,
+    labelled_files,
+    read_folder,
+    read_labels,
+)
+from eventsim.errors import DataError
+from eventsim.events import Dataset, EventStream
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two files of one recording each, and one of two."""
+    for name, lines in (("a", "1,0"), ("b", "2,1"), ("c", "3,0,0\n4,2,1")):
+        (tmp_path / f"{name}.csv").write_text(lines)
+    return tmp_path
+
+
+def table(folder, content):
+    path = folder / "labels.txt"
+    path.write_text(content)
+    return path
+
+
+def read(folder, content, files=()):
+    data, splits = labelled_files(
+        read_labels(table(folder, content), [folder / name for name in files]), text.load, name="x"
+    )
+    return data, splits
+
+
+def test_table_gives_classes_groups_and_parts_in_its_order(folder):
+    rows = "File;Label;group;split\nb.csv; yes;ann;train\n\na.csv;no;;test\nc.csv;yes;bob;test\n"
+    data, splits = read(folder, rows)
+    assert (data.class_names, data.labels.tolist()) == (("no", "yes"), [1, 0, 1, 1])
+    assert data.groups.tolist() == ["ann", "", "bob", "bob"]
+    assert data.keys.tolist() == ["b.csv", "a.csv", "c.csv", "c.csv"]
+    assert splits.tolist() == ["train", "test", "test", "test"]
+    assert data.stream.times.tolist() == [2.0, 1.0, 3.0, 4.0]
+    assert data.stream.n_channels == 3
+
+
+def test_column_sample_names_one_recording_of_a_file(folder):
+    data, splits = read(folder, "file,label,sample\nc.csv,1,1\nc.csv,0,0\n")
+    assert (data.stream.times.tolist(), data.labels.tolist()) == ([4.0, 3.0], [1, 0])
+    assert (data.groups, splits) == (None, None)
+
+
+def test_files_that_are_named_are_found_by_their_names(folder):
+    data, _ = read(folder, "file,label\na.csv,x\nb.csv,y\n", ["a.csv", "b.csv"])
+    assert len(data) == 2
+    inner = folder / "inner"
+    inner.mkdir()
+    (inner / "labels.csv").write_text("file,label\na.csv,x\n")
+    assert read_labels(inner / "labels.csv", [folder])[0].file == folder / "a.csv"
+
+
+@pytest.mark.parametrize(
+    ("content", "files", "words"),
+    [
+        ("a.csv,x\n", (), "line 1: is 'a.csv,x', expected the names of the columns: file, label"),
+        ("file,class\n", (), "line 1: is 'file,class', expected"),
+        ("file,label,label\n", (), "line 1: is"),
+        ("file,label\n", (), "holds names of columns, but no recording"),
+        ("file,label\na.csv,x\n\nb.csv\n", (), "line 4: has 1 cells, expected 2: file, label"),
+        ("file,label\na.csv,\n", (), "line 2: has no label"),
+        ("file,label\n,x\n", (), "line 2: has no file"),
+        ("file,label\na.csv,x\nz.csv,x\n", (), "line 3: there is no file .*z.csv"),
+        ("file,label\na.csv,x\na.csv,y\n", (), "line 3: a.csv is there twice, first in .*line 2"),
+        ("file,label,sample\nc.csv,x,\nc.csv,y,1\n", (), "line 3: c.csv is there twice"),
+        ("file,label,sample\nc.csv,x,one\n", (), "line 2: sample is 'one', expected a number"),
+        ("file,label,sample\nc.csv,x,2\n", (), "line 2: sample is 2, but .*c.csv has 2"),
+        ("file,label,split\na.csv,x,test\nb.csv,x,\n", (), "line 3: has no split, but other"),
+        ("file,label\na.csv,x\nb.csv,x\n", ["a.csv", "c.csv"], "line 3: b.csv is none of the"),
+        ("file,label\na.csv,x\n", ["a.csv", "c.csv"], "no line for the file .*c.csv"),
+    ],
+)
+def test_mistakes_of_a_table_are_named_with_their_line(content, files, words, folder):
+    with pytest.raises(DataError, match=rf"labels\.txt.*{words}"):
+        read(folder, content, files)
+
+
+def test_table_that_is_no_text_is_refused(folder):
+    for content, words in (
+        (b"file,label\n\xff\xfe,x\n", "no text in UTF-8"),
+        (b"\xef\xbb\xbf", "line 1: is '', expected"),
+        (b"", "is empty"),
+    ):
+        (folder / "labels.txt").write_bytes(content)
+        with pytest.raises(DataError, match=words):
+            read_labels(folder / "labels.txt")
+
+
+def test_folders_are_classes_and_parts(tmp_path):
+    for part in ("train", "test"):
+        for label in ("10", "9"):
+            (tmp_path / part / label).mkdir(parents=True)
+            (tmp_path / part / label / "1.csv").write_text("1,0")
+    (tmp_path / "train" / "9" / ".hidden").write_text("")
+    data, splits = labelled_files(read_folder(tmp_path), text.load, name="x")
+    assert (data.class_names, data.labels.tolist()) == (("9", "10"), [1, 0, 1, 0])
+    assert splits.tolist() == ["test", "test", "train", "train"]
+    plain, none = labelled_files(read_folder(tmp_path / "train"), text.load, name="x")
+    assert (plain.class_names, none) == (("9", "10"), None)
+
+
+def test_folders_without_classes_are_refused(tmp_path):
+    with pytest.raises(DataError, match="holds no folders, expected one per class"):
+        read_folder(tmp_path)
+    with pytest.raises(DataError, match="is no folder"):
+        read_folder(tmp_path / "none")
+    (tmp_path / "yes").mkdir()
+    with pytest.raises(DataError, match="yes: holds no file"):
+        read_folder(tmp_path)
+    (tmp_path / "train" / "yes").mkdir(parents=True)
+    with pytest.raises(DataError, match="train has subfolders, yes has none"):
+        read_folder(tmp_path)
+
+
+def test_files_of_other_widths_are_refused(folder):
+    for name, n_channels in (("d", 4), ("e", 5)):
+        EventStream([1.0], [0], [0, 1], n_channels=n_channels, duration=2.0).save(
+            folder / f"{name}.npz"
+        )
+    rows = read_labels(table(folder, "file,label\nd.npz,x\ne.npz,y\n"))
+    with pytest.raises(DataError, match=r"line 2: .*d.npz has 4 channels, another file 5"):
+        labelled_files(rows, EventStream.load, name="x")
+
+
+def test_names_of_classes_are_sorted_as_numbers_where_all_are():
+    assert class_names([Labelled(None, label, "") for label in ("10", "9", "x")]) == (
+        "10",
+        "9",
+        "x",
+    )
+    assert class_names([Labelled(None, label, "") for label in ("10", "9")]) == ("9", "10")
+
+
+def test_saved_import_is_a_data_set(folder, tmp_path):
+    data, splits = read(folder, "file,label,split\na.csv,x,train\nb.csv,y,test\n")
+    data.save(tmp_path / "mine.h5", splits=splits)
+    found = Dataset.open(tmp_path / "mine.h5", split="test")
+    assert (len(found), found.class_names) == (1, ("x", "y"))
+    np.testing.assert_array_equal(found.stream[:].times, [2.0])
