@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import typer
 
@@ -94,11 +94,7 @@ def _draw(
     with look():
         drawn = energy_breakdown(reports, dense=dense, title=str(net))
         content = png(drawn) if path.suffix == ".png" else svg(drawn)
-
-    def write(file: BinaryIO) -> None:
-        file.write(content)
-
-    write_atomically(path, write)
+    write_atomically(path, content)
 
 
 def show(found: Mapping[str, Any]) -> None:

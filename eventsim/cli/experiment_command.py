@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import typer
 
@@ -257,11 +257,7 @@ def _draw(path: Path, found: Findings) -> None:
     baseline = names.index(found.baseline) if found.baseline in names else None
     with look():
         content = png(comparison(rows, baseline=baseline, title=found.title))
-
-    def write(file: BinaryIO) -> None:
-        file.write(content)
-
-    write_atomically(path, write)
+    write_atomically(path, content)
 
 
 def search_settings(

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import typer
 from matplotlib.figure import Figure
@@ -209,11 +209,7 @@ def _picture(path: Path, draw: Callable[[], Figure]) -> None:
 
     with look():
         content = png(draw())
-
-    def write(file: BinaryIO) -> None:
-        file.write(content)
-
-    write_atomically(path, write)
+    write_atomically(path, content)
 
 
 def show(found: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import typer
 
@@ -39,11 +39,7 @@ def plot(
     with look():
         drawn = recording(stream, title=_title(part, sample), begin=begin)
         content = png(drawn) if out.suffix == ".png" else svg(drawn)
-
-    def write(file: BinaryIO) -> None:
-        file.write(content)
-
-    write_atomically(out, write)
+    write_atomically(out, content)
     return {
         "out": str(out),
         "sample": sample,

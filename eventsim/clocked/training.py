@@ -14,7 +14,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -170,7 +170,9 @@ def _begin(this: _Run, start: ClockedNetwork, *, resume: bool) -> RunState:
                 "another folder."
             )
         this.folder.mkdir(parents=True, exist_ok=True)
-        _write(this.folder / "config.json", json.dumps(this.config.to_dict(), indent=2) + "\n")
+        write_atomically(
+            this.folder / "config.json", json.dumps(this.config.to_dict(), indent=2) + "\n"
+        )
         save_checkpoint(path, state, this.origin)
     return state
 
@@ -203,12 +205,5 @@ def _end_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
     if this.folder is not None:
         save_checkpoint(this.folder / "checkpoint.npz", state, this.origin)
         lines = "".join(json.dumps(line) + "\n" for line in state.history)
-        _write(this.folder / "metrics.jsonl", lines)
+        write_atomically(this.folder / "metrics.jsonl", lines)
     this.tell("epoch", state, line)
-
-
-def _write(path: Path, text: str) -> None:
-    def write(file: BinaryIO) -> None:
-        file.write(text.encode())
-
-    write_atomically(path, write)

@@ -78,10 +78,16 @@ def _naming(path: Path, error: OSError) -> OSError:
     return OSError(error.errno, reason, str(path))
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
-    """Call ``write`` with a file beside ``path``, then move that file over ``path``."""
+def write_atomically(path: str | Path, content: str | bytes | Callable[[BinaryIO], None]) -> None:
+    """Write a file beside ``path``, then move that file over ``path``.
+
+    ``content`` is a text, bytes, or what writes into an open file.
+    """
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        write(file)
+        if callable(content):
+            content(file)
+        else:
+            file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, Any], *, kind: str, version: int) -> None:

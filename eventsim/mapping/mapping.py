@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,11 +106,7 @@ class Mapping:
     def save(self, path: str | Path) -> None:
         """Write the mapping as JSON, atomically; :func:`load_cores` reads it."""
         text = json.dumps(self.to_dict()) + "\n"
-
-        def write(file: BinaryIO) -> None:
-            file.write(text.encode())
-
-        write_atomically(path, write)
+        write_atomically(path, text)
 
 
 def load_cores(path: str | Path) -> dict[str, Cores]:

@@ -15,7 +15,6 @@ rates.png                   spikes per second of every neuron
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from eventsim.events.storage import write_atomically
 from eventsim.report.html import Picture
@@ -44,7 +43,7 @@ def write_report(folder: str | Path, record: RunRecord) -> Path:
     report = Report.of_training(record)
     pictures = page_pictures(report)
     for picture in pictures:
-        write_whole(folder / picture.file, picture.content)
+        write_atomically(folder / picture.file, picture.content)
     return write_page(folder / "index.html", report, pictures)
 
 
@@ -68,14 +67,5 @@ def write_page(path: str | Path, report: Report, pictures: Sequence[Picture] | N
     path = Path(path)
     drawn = page_pictures(report) if pictures is None else pictures
     with look():
-        write_whole(path, render(report, drawn).encode())
+        write_atomically(path, render(report, drawn))
     return path
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, atomically."""
-
-    def write(file: BinaryIO) -> None:
-        file.write(content)
-
-    write_atomically(path, write)

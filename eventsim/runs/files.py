@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from eventsim import entries
 from eventsim.errors import StorageError
@@ -27,8 +27,4 @@ def write_json(path: Path, values: Mapping[str, Any], *, indent: int | None = 2)
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, atomically."""
-
-    def write(file: BinaryIO) -> None:
-        file.write(text.encode())
-
-    write_atomically(path, write)
+    write_atomically(path, text)

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -234,7 +234,7 @@ def _started(run: _Run, net: Network) -> RunState:
     state = RunState(net, optimiser)
     if run.group.leads:
         run.folder.mkdir(parents=True, exist_ok=True)
-        _write_text(run.folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+        write_atomically(run.folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
         save_network(run.folder / "initial.npz", net)
         run.save(state)
     return state
@@ -327,14 +327,7 @@ def _means(sums: dict[str, float]) -> Metrics:
 def _write_metrics(run: _Run, state: RunState) -> None:
     if run.group.leads:
         text = "".join(json.dumps(line) + "\n" for line in state.history)
-        _write_text(run.folder / "metrics.jsonl", text)
-
-
-def _write_text(path: Path, text: str) -> None:
-    def write(file: BinaryIO) -> None:
-        file.write(text.encode())
-
-    write_atomically(path, write)
+        write_atomically(run.folder / "metrics.jsonl", text)
 
 
 def _rng(config: TrainConfig, *purpose: int) -> np.random.Generator:

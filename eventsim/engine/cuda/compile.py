@@ -9,7 +9,7 @@ which no other backend does. Compiled kernels are kept in ``cuda`` of eventsim's
 import hashlib
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from eventsim.errors import CacheWarning, StorageError
 from eventsim.events.storage import write_atomically
@@ -68,12 +68,9 @@ def _read(path: Path) -> bytes | None:
 
 
 def _keep(path: Path, code: bytes) -> None:
-    def write(file: BinaryIO) -> None:
-        file.write(hashlib.sha256(code).digest() + code)
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, write)
+        write_atomically(path, hashlib.sha256(code).digest() + code)
     except (StorageError, OSError) as error:
         _warn(error)
 

@@ -149,3 +149,11 @@ def test_next_write_into_a_folder_removes_what_a_killed_process_left(tmp_path):
     os.utime(left, (0, 0))
     write_atomically(tmp_path / "second", lambda file: file.write(b"old"))
     assert [p.name for p in tmp_path.iterdir()] == ["second"]
+
+
+@pytest.mark.parametrize("content", ["grün\n", "grün\n".encode(), lambda file: file.write(b"")])
+def test_text_bytes_and_writers_are_written(tmp_path, content):
+    write_atomically(tmp_path / "out", content)
+    expected = b"" if callable(content) else "grün\n".encode()
+    assert (tmp_path / "out").read_bytes() == expected
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
