@@ -18,12 +18,13 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.arrays import Floats, Precision
+from eventsim.engine.arrivals import find_arrivals
 from eventsim.engine.job import Job
 from eventsim.engine.place import check_on_host
 from eventsim.engine.registry import get_backend
 from eventsim.engine.run import check_run, count_arrivals
 from eventsim.engine.state import LayerState, start_state
-from eventsim.engine.trace import synaptic_gain
+from eventsim.engine.voltage_kernel import kernel
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
@@ -185,31 +186,22 @@ def _check_follows(
 
 def _readout_after(job: Job, before: ReadoutState | None, begin: Floats) -> ReadoutState:
     """A readout at the end of the job, in closed form from ``begin`` (ms, by sample) on."""
-    p, wiring = job.stage.population, job.stage.wiring
-    shape, fan_out = (job.n_samples, p.size), np.diff(wiring.out_start)
-    span = (job.duration - begin)[:, None]
+    p, shape = job.stage.population, (job.n_samples, job.stage.population.size)
+    a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
     if before is None:
         before = ReadoutState(np.zeros(shape) + p.v_leak, np.zeros(shape))
-    gain = p.resistance * synaptic_gain(span, p.tau_mem, p.tau_syn)
-    voltage = (before.voltage - p.v_leak) * np.exp(-span / p.tau_mem) + gain * before.current
-    current = before.current * np.exp(-span / p.tau_syn)
-    weights, delays = job.weights(), job.delays()
-    for k, source in enumerate(job.sources):
-        rows = source.neurons + wiring.row_start[k]
-        counts = fan_out[rows]
-        spike = np.repeat(np.arange(rows.size), counts)
-        first = np.cumsum(counts) - counts
-        synapse = np.arange(spike.size) + (wiring.out_start[rows] - first)[spike]
-        sample, target = sample_of_event(source.offsets)[spike], wiring.target[synapse]
-        arrival = source.times[spike] + delays[synapse]
-        met = (arrival >= begin[sample]) & (arrival < job.duration[sample])
-        sample, target, since = sample[met], target[met], (job.duration[sample] - arrival)[met]
-        jump, place = weights[synapse[met]], sample * p.size + target
-        tau_mem, tau_syn = p.tau_mem[target], p.tau_syn[target]
-        rise = p.resistance[target] * jump * synaptic_gain(since, tau_mem, tau_syn)
-        left = jump * np.exp(-since / tau_syn)
-        voltage += np.bincount(place, rise, minlength=voltage.size).reshape(shape)
-        current += np.bincount(place, left, minlength=voltage.size).reshape(shape)
+    move = kernel((job.duration - begin)[:, None], a, b)
+    voltage = (before.voltage - p.v_leak) * move.x + p.resistance * move.g * before.current
+    current = before.current * move.y
+    found = find_arrivals(job, np.arange(p.size))
+    sample, target = np.divmod(found.row, p.size)
+    # Arrivals before ``begin`` are in the state already.
+    met = found.time >= begin[sample]
+    row, target, weight = found.row[met], target[met], found.weight[met]
+    move = kernel((job.duration[sample] - found.time)[met], a[target], b[target])
+    rise = p.resistance[target] * weight * move.g
+    voltage += np.bincount(row, rise, minlength=voltage.size).reshape(shape)
+    current += np.bincount(row, weight * move.y, minlength=voltage.size).reshape(shape)
     return ReadoutState(voltage + p.v_leak, current)
 
 

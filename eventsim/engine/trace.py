@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from eventsim.arrays import Floats
 from eventsim.engine.job import Job
 from eventsim.engine.run import readout_job
+from eventsim.engine.voltage_kernel import kernel
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array
@@ -40,6 +41,7 @@ def readout_voltage(net: Network, tape: SpikeTape, name: str, times: ArrayLike) 
 def _sample_voltage(job: Job, sample: int, at: Floats) -> Floats:
     p, wiring = job.stage.population, job.stage.wiring
     weights, delays = job.weights(), job.delays()
+    a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
     result = np.broadcast_to(p.v_leak, (at.size, p.size)).copy()
     for afferent, source in enumerate(job.sources):
         lo, hi = source.offsets[sample], source.offsets[sample + 1]
@@ -48,14 +50,6 @@ def _sample_voltage(job: Job, sample: int, at: Floats) -> Floats:
             mine = slice(wiring.out_start[row], wiring.out_start[row + 1])
             target = wiring.target[mine]
             since = at[:, None] - time - delays[mine]
-            gain = synaptic_gain(np.maximum(since, 0.0), p.tau_mem[target], p.tau_syn[target])
+            gain = kernel(np.maximum(since, 0.0), a[target], b[target]).g
             result[:, target] += p.resistance[target] * weights[mine] * gain
     return result
-
-
-def synaptic_gain(dt: Floats, tau_mem: Floats, tau_syn: Floats) -> Floats:
-    """Voltage that one unit of current has caused after ``dt`` ms, for arrays; see neuron/lif."""
-    z = np.abs(1.0 / tau_syn - 1.0 / tau_mem) * dt
-    phi = np.divide(-np.expm1(-z), z, out=np.ones_like(z), where=z != 0.0)
-    gain: Floats = dt / tau_mem * np.exp(-dt / np.maximum(tau_mem, tau_syn)) * phi
-    return gain
