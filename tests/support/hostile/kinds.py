@@ -24,13 +24,13 @@ from eventsim.errors import EventSimError
 from eventsim.events import StoredStream, write_stored
 from eventsim.events.stored import Recording
 from eventsim.events.tape import SpikeTape
+from eventsim.events.transforms import extend
 from eventsim.experiment import Wish, load_recipe, load_task, resolve
 from eventsim.mapping import load_cores, map_network
 from eventsim.network.nir import read_nir, write_nir
 from eventsim.train import TrainConfig, load_network, save_network
 from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Origin, RunState, load_checkpoint, save_checkpoint
-from eventsim.train.evaluation import heard
 from eventsim.train.optimiser import AdamW, select
 from tests.support import aedat
 from tests.support.hostile.hierarchical import change_h5
@@ -117,7 +117,9 @@ def _run(net, stream):
 
 def _small_net(folder):
     path = folder / "net.npz"
-    save_network(path, random_net(1, n_inputs=4, hidden=(5, 4), n_outputs=3, sparse=True))
+    net = random_net(1, n_inputs=4, hidden=(5, 4), n_outputs=3, sparse=True)
+    net.set_answer(es.Answer(tail=5.0, class_names=("a", "b", "c")))
+    save_network(path, net)
     return path
 
 
@@ -575,7 +577,7 @@ def use_assigned(path):
         random_stream(0, n_samples=2, n_channels=4, duration=20.0),
         np.random.default_rng(0),
     )
-    augment(heard(stream, config), config.augmentation, rng=rng)
+    augment(extend(stream, config.tail), config.augmentation, rng=rng)
     mix_pairs(stream, np.eye(2), max(config.augmentation.mix, 0.1), rng=rng)
 
 
@@ -600,6 +602,7 @@ def _nir(folder):
     net = random_net(1, n_inputs=4, self_delays="none", delays="none")
     for name in ("hidden1", "hidden2"):
         net.populations[name].refractory[...] = 0.0  # NIR has no word for it
+    net.set_answer(es.Answer(rule="last", tail=5.0))
     write_nir(net, path, lossy=True)
     return path
 
