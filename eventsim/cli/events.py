@@ -127,13 +127,19 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     """
     if place is None and not net.is_dir():
         raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
-    if place is not None and not (Path(place).is_file() and (net / "run.json").is_file()):
+    if place is not None and not _is_own(net, place):
         return find(place, reading)
     own = RunSettings.load(net).data
-    if place is not None and (own.name, own.file) != (OWN, str(Path(place).resolve())):
-        return find(place, reading)
     data = own.part(reading.split)
     return Events(own.info.name, data.stream, data)
+
+
+def _is_own(net: Path, place: str) -> bool:
+    """Whether ``net`` is a run on a file of one's own, which is at that place."""
+    if not (Path(place).is_file() and (net / "run.json").is_file()):
+        return False
+    own = RunSettings.load(net).data
+    return own.name == OWN and Path(own.file or "").resolve() == Path(place).resolve()
 
 
 def find_stream(

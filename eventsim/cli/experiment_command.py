@@ -102,7 +102,7 @@ def show_all(found: Mapping[str, Any]) -> None:
 def describe(choice: Choice) -> dict[str, Any]:
     """A recipe on its task, every setting known."""
     found = experiment.resolve(*choice.load())
-    shape = Shape.described(found.data.name)
+    shape = Shape.described(found.data)
     return {
         "name": found.name,
         "title": found.title,

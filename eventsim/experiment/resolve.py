@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from eventsim import datasets
 from eventsim.clocked import ClockedConfig
 from eventsim.entries import read
 from eventsim.errors import ParameterError
@@ -63,10 +62,9 @@ class Shape:
         return cls(data.stream.n_channels, data.class_names)
 
     @classmethod
-    def described(cls, name: str) -> "Shape":
-        """That of a data set by its description, without opening it."""
-        info = datasets.DATASETS[name]
-        return cls(info.channels, info.classes)
+    def described(cls, data: DataSettings) -> "Shape":
+        """That of a data set by its description, without reading its recordings."""
+        return cls(data.info.channels, data.info.classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +194,7 @@ def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) 
         A setting is unknown or out of its domain: with the file and the condition.
     """
     data = _data(task, wish)
-    shape = shape or Shape.described(data.name)
+    shape = shape or Shape.described(data)
     chosen = _chosen(recipe, wish.conditions)
     found: dict[str, Variant] = {}
     for condition in sorted(recipe.condition, key=lambda one: one.same_parameters_as is not None):

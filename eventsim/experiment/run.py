@@ -128,7 +128,7 @@ def check_settings(spec: RunSpec, folder: Path) -> None:
     # A setting that did not exist when the run was made had the effect of its default.
     network = asdict(NetworkSettings()) | stored["network"]
     train = with_defaults(stored["train"], now["train"])
-    data = DataSettings(name=spec.data.name).plain() | stored["data"]
+    data = DataSettings(name=spec.data.name, file=spec.data.file).plain() | stored["data"]
     parts = {"network": network, "train": train, "data": data}
     before = json.loads(json.dumps(stored | parts))
     before, now = flat(before), flat(now)

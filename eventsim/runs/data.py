@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from eventsim import datasets
 from eventsim.datasets import fsdd, spoken_digits
 from eventsim.datasets.encoders import CochleaEncoder
-from eventsim.entries import check_types, shown
+from eventsim.entries import Count, Natural, Share, check_types, shown
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import AnyDataset, Dataset, DatasetInfo, StoredStream, stratified_split
 from eventsim.events.labelled import grouped_split, joined, splits_of
 
 Part = Literal["train", "test"]
+Encoder = Annotated[Mapping[str, Any], "parameters of CochleaEncoder by name"]
 OWN = "file"  # the name of a data set that is a file of one's own
 
 
@@ -72,37 +73,26 @@ class DataSettings:
     train_split: str = "train"
     test_split: str = "test"
     held_out: tuple[str, ...] = ()
-    train_samples: int | None = None
-    test_samples: int | None = None
-    repeats: int = 1
-    encoder: Mapping[str, Any] = field(default_factory=dict)
-    voices: int = 0
+    train_samples: Count | None = None
+    test_samples: Count | None = None
+    repeats: Count = 1
+    encoder: Encoder = field(default_factory=dict)
+    voices: Natural = 0
     in_memory: bool = True
     test_file: str | None = None
-    test_fraction: float = 0.2
-    division_seed: int = 0
+    test_fraction: Share = 0.2
+    division_seed: Natural = 0
 
     def __post_init__(self) -> None:
-        by_name = isinstance(self.encoder, Mapping)
-        _require("encoder", self.encoder, by_name, "parameters of CochleaEncoder by name")
         check_types(self, where="data")
-        object.__setattr__(self, "held_out", tuple(self.held_out))
         self._check_place()
-        twice = self.train_split == self.test_split
-        _require("test_split", self.test_split, not twice, "another part than train_split")
-        for key in ("train_samples", "test_samples"):
-            value = getattr(self, key)
-            _require(key, value, value is None or (type(value) is int and value > 0), "at least 1")
-        once = self.repeats
-        _require("repeats", once, type(once) is int and once >= 1, "a whole number >= 1")
-        if self.encoder:
-            expected = f"none for the data set {self.name!r}, only for 'fsdd'"
-            _require("encoder", self.encoder, self.name == "fsdd", expected)
-            self._encoder()
-        _require("in_memory", self.in_memory, isinstance(self.in_memory, bool), "true or false")
-        most = len(spoken_digits.ACCENTS) if self.name == "fsdd" else 0
-        good = type(self.voices) is int and 0 <= self.voices <= most
-        _require("voices", self.voices, good, f"0 .. {most} for the data set {self.name!r}")
+        fsdd_only = f"none for the data set {self.name!r}, only for 'fsdd'"
+        of_fsdd = self.name == "fsdd"
+        _require("encoder", self.encoder, of_fsdd or not self.encoder, fsdd_only)
+        self._encoder()
+        most = len(spoken_digits.ACCENTS) if of_fsdd else 0
+        expected = f"0 .. {most} for the data set {self.name!r}"
+        _require("voices", self.voices, self.voices <= most, expected)
         changed = bool(self.voices or self.encoder or self.repeats > 1)
         expected = "true with voices, repeats or an encoder"
         _require("in_memory", self.in_memory, self.in_memory or not changed, expected)
@@ -111,24 +101,21 @@ class DataSettings:
 
     def _check_place(self) -> None:
         """Which data set it is, and its parts."""
-        for key in ("file", "test_file"):
-            path = getattr(self, key)
-            _require(key, path, path is None or isinstance(path, str), "a path")
         if self.name == OWN:
             _require("file", self.file, self.file is not None, "a path, or name a data set")
             share = self.test_fraction
-            _require("test_fraction", share, 0 < share < 1, "0 < x < 1")
-            seed = self.division_seed
-            _require("division_seed", seed, seed >= 0, "a whole number >= 0")
-            return
-        known = ", ".join(datasets.DATASETS)
-        _require("name", self.name, self.name in datasets.DATASETS, f"{OWN} or one of {known}")
-        parts = datasets.DATASETS[self.name].parts
-        for key in ("train_split", "test_split"):
-            _require(key, getattr(self, key), getattr(self, key) in parts, f"one of {parts}")
-        own = (self.test_file, self.test_fraction, self.division_seed)
-        expected = f"none of test_file, test_fraction, division_seed for the set {self.name!r}"
-        _require("test_file", self.test_file, own == (None, 0.2, 0), expected)
+            _require("test_fraction", share, share > 0, "0 < x < 1")
+        else:
+            known = f"{OWN} or one of {', '.join(datasets.DATASETS)}"
+            _require("name", self.name, self.name in datasets.DATASETS, known)
+            parts = datasets.DATASETS[self.name].parts
+            for key in ("train_split", "test_split"):
+                _require(key, getattr(self, key), getattr(self, key) in parts, f"one of {parts}")
+            own = (self.test_file, self.test_fraction, self.division_seed)
+            expected = f"none of test_file, test_fraction, division_seed for the set {self.name!r}"
+            _require("test_file", self.test_file, own == (None, 0.2, 0), expected)
+        twice = self.train_split == self.test_split
+        _require("test_split", self.test_split, not twice, "another part than train_split")
 
     @cached_property
     def info(self) -> DatasetInfo:
@@ -152,7 +139,8 @@ class DataSettings:
 
     def plain(self) -> dict[str, Any]:
         """The settings that decide what is learned and asked, as plain values."""
-        return {k: v for k, v in asdict(self).items() if k not in ("held_out", "file")}
+        elsewhere = ("held_out",) if self.name == OWN else ("held_out", "file")
+        return {k: v for k, v in asdict(self).items() if k not in elsewhere}
 
     def _encoder(self) -> CochleaEncoder:
         """The encoder of FSDD, with what is asked for."""

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from eventsim.datasets import fsdd, spoken_digits
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.experiment import DataSettings
+from eventsim.experiment.resolve import Shape
 from eventsim.runs.data import evenly
 from tests.unit.datasets import conftest as files
 from tests.unit.datasets.test_spoken_digits import needs_espeak
@@ -204,6 +205,14 @@ def test_division_of_a_file_is_taken_from_it(own):
         settings.part("dev")
 
 
+def test_file_of_ones_own_is_a_setting_that_decides_and_has_a_shape(own):
+    settings = DataSettings(file=own())
+    assert settings.plain()["file"] == settings.file
+    assert "file" not in DataSettings(name="fsdd", file="recordings.zip").plain()
+    assert Shape.described(settings) == Shape(3, ("a", "b"))
+    assert DataSettings(**asdict(settings)) == settings
+
+
 def test_another_file_is_the_test_part_with_the_classes_of_the_first(own):
     test = own("test.h5", class_names=("b", "a"), n=6)
     settings = DataSettings(file=own(), test_file=test)
@@ -219,7 +228,7 @@ def test_another_file_is_the_test_part_with_the_classes_of_the_first(own):
     ("given", "what"),
     [
         ({}, "file is None, expected a path, or name a data set"),
-        ({"file": "a.h5", "test_fraction": 1.0}, "test_fraction is 1.0, expected 0 < x < 1"),
+        ({"file": "a.h5", "test_fraction": 1.0}, "test_fraction is 1.0, expected a number"),
         ({"name": "fsdd", "test_file": "b.h5"}, "expected none of test_file, test_fraction"),
     ],
 )
