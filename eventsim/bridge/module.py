@@ -87,7 +87,7 @@ class EventModule(torch.nn.Module):
         Parameters
         ----------
         stream
-            The batch.
+            The batch; a network with a tail runs on for it, as in :func:`eventsim.simulate`.
         times
             Tensor float64 [events] in the order of the stream, in place of its times: where these
             require a gradient, they get one.

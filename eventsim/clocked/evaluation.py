@@ -1,16 +1,17 @@
 """How well a network on the grid classifies recordings, and what that costs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.clocked.config import ClockedConfig
+from eventsim.clocked.config import NEUTRAL, ClockedConfig
 from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.network import ClockedNetwork
 from eventsim.events import AnyDataset
 from eventsim.events.transforms import extend
+from eventsim.train.choice import config_of
 from eventsim.train.evaluation import check_fit
 from eventsim.train.regularise import MS_PER_S
 
@@ -48,15 +49,19 @@ def evaluate_clocked(
     data
         The recordings; not augmented.
     config
-        Gives the loss, the output population, the batch size and precision. The time step is that
-        of ``clocked``.
+        Gives the loss, the output population, the tail, the batch size and precision. The time
+        step is that of ``clocked``. None: as the network's own answer says.
 
     Raises
     ------
     DataError, NetworkError, ShapeError
-        There are no recordings, or the output does not fit them.
+        There are no recordings, or the output does not fit them; without ``config`` if the network
+        has no answer, or other classes than the data.
     """
-    config, grid = config or ClockedConfig(), clocked.grid
+    grid = clocked.grid
+    if config is None:
+        own = config_of(grid, "evaluate_clocked", data.class_names)
+        config = ClockedConfig(train=replace(own, bip=(), **NEUTRAL))
     check_fit(grid, data, config.train)
     loss, n_correct, updates, n = 0.0, 0, 0, len(data)
     confusion = np.zeros((len(data.class_names), grid.populations[config.train.output].size), int)

@@ -49,6 +49,7 @@ VALUES: Mapping[Rule, Mapping[str, float]] = {
     "ctc": {"gain": 20.0, "interval": 10.0},
 }
 LONGEST_TAIL = 1e9  # ms; the largest time of the conformance cases, told apart to 1e-7 ms
+Tail = Annotated[float, Ge(0), Le(LONGEST_TAIL)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ class Answer(Settings):
     gain: Positive | None = None
     rate: Positive | None = None
     interval: Positive | None = None
-    tail: Annotated[float, Ge(0), Le(LONGEST_TAIL)] = 0.0
+    tail: Tail = 0.0
     class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -18,9 +18,7 @@ jittered and populations of 256 changed nothing. Differences below three points 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self
-
-from annotated_types import Ge, Le
+from typing import Any, Literal, Self
 
 from eventsim.arrays import Precision
 from eventsim.entries import (
@@ -35,7 +33,7 @@ from eventsim.entries import (
     shown,
 )
 from eventsim.errors import ParameterError
-from eventsim.network.answer import LONGEST_TAIL, VALUES, Rule
+from eventsim.network.answer import DECIDING_RULES, VALUES, Rule, Tail
 from eventsim.train.augment import Augmentation
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.optimiser import AdamSettings, LearningRates
@@ -52,8 +50,6 @@ LossName = Literal[
     "van_rossum",
     "ctc",
 ]
-# Those that read a linear decision behind a readout.
-DECIDING_LOSSES: tuple[str, ...] = ("cross_entropy_maximum", "cross_entropy_last")
 # Those that take shares of classes, which smoothed and mixed labels are.
 SHARING_LOSSES: tuple[str, ...] = (
     "cross_entropy",
@@ -73,7 +69,6 @@ RULES: Mapping[str, Rule] = {
     "ctc": "ctc",
 }
 
-Tail = Annotated[float, Ge(0), Le(LONGEST_TAIL)]
 _NESTED = ("rates", "augmentation", "spikl")
 # Settings of older files that are none any more, and the value that had no effect.
 _RETIRED: Mapping[str, Any] = {"units_per_class": 1}
@@ -206,7 +201,7 @@ class TrainConfig(Settings):
         super().__post_init__()
         few = f"1 .. {self.batch_size}, the batch size"
         self.require("shards", self.shards, self.shards <= self.batch_size, few)
-        dropout, reads = self.decision_dropout, self.loss in DECIDING_LOSSES
+        dropout, reads = self.decision_dropout, RULES[self.loss] in DECIDING_RULES
         expected = f"0 with the loss {self.loss!r}, which reads no decision"
         self.require("decision_dropout", dropout, reads or dropout == 0, expected)
         smoothing, shares = self.label_smoothing, self.loss in SHARING_LOSSES
