@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from eventsim.datasets import espeak as espeak_module
 from eventsim.datasets import ntidigits, ntidigits_file
@@ -346,7 +346,7 @@ def _recorded(
     heard, to = audio.astype(np.float64), recipe.sample_rate or rate
     if to != rate:
         common = math.gcd(to, rate)
-        heard = resample_poly(heard, to // common, rate // common)
+        heard = scipy.signal.resample_poly(heard, to // common, rate // common)
     if recipe.equaliser:
         gains = rng.normal(0.0, recipe.equaliser, EQUALISER_POINTS)
         octaves = np.log2(np.maximum(np.fft.rfftfreq(heard.size, 1 / to), LOWEST) / LOWEST)

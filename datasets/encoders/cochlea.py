@@ -44,9 +44,8 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft, signal
-from scipy.ndimage import uniform_filter1d
 
 from eventsim.arrays import Floats
 from eventsim.datasets.encoders import frames as frames_module
@@ -176,15 +175,15 @@ class CochleaEncoder:
         """
         clip = checked_clip(audio, sample_rate, who="CochleaEncoder", least_rate=LEAST_RATE)
         if self.emphasis:
-            clip = signal.lfilter([1.0, -self.emphasis], [1.0], clip)
+            clip = scipy.signal.lfilter([1.0, -self.emphasis], [1.0], clip)
         level = max(active_level(clip, sample_rate), self.level_min)
         n_fft, n_out = _transform_sizes(clip.size, sample_rate, self.frequency_max)
         rate = sample_rate * n_out / n_fft
         response = _filter_bank(self, n_fft, n_out, sample_rate)
         # float32 suffices for amplitudes; times are solved in float64 afterwards.
-        spectrum = fft.rfft((clip / level).astype(np.float32), n_fft)[: response.shape[1]]
+        spectrum = scipy.fft.rfft((clip / level).astype(np.float32), n_fft)[: response.shape[1]]
         steps = math.ceil(clip.size * n_out / n_fft)
-        motion = fft.irfft(response * spectrum, n_out)[:, :steps] * np.float32(n_out / n_fft)
+        motion = scipy.fft.irfft(response * spectrum, n_out)[:, :steps] * np.float32(n_out / n_fft)
 
         rectified = np.maximum(motion, 0.0, out=motion)
         np.power(rectified, np.float32(self.compression), out=rectified)
@@ -205,11 +204,11 @@ class CochleaEncoder:
         means = rectified[:, : n_blocks * block].reshape(n_channels, n_blocks, block).mean(axis=2)
         keep = math.exp(-1e3 * block / (self.inhibition_tau * rate))
         coefficients = np.array([1.0 - keep], np.float32), np.array([1.0, -keep], np.float32)
-        recent = signal.lfilter(*coefficients, means, axis=1)
+        recent = scipy.signal.lfilter(*coefficients, means, axis=1)
         width = min(self.inhibition_width, n_channels)
         spread = np.zeros((n_channels, n_blocks + 1), np.float32)
         # A block is inhibited by what lies before it: the filter bank stays causal.
-        spread[:, 1:] = uniform_filter1d(recent, width, axis=0, mode="nearest")
+        spread[:, 1:] = scipy.ndimage.uniform_filter1d(recent, width, axis=0, mode="nearest")
         return np.float32(self.inhibition) * np.repeat(spread, block, axis=1)[:, :steps]
 
 
@@ -242,9 +241,9 @@ def _transform_sizes(n_samples: int, sample_rate: float, frequency_max: float) -
     """
     # Multiples of 1024 let clips of similar length share one cached filter bank.
     padded = -(-(n_samples + math.ceil(RING_TIME * sample_rate)) // 1024) * 1024
-    n_fft = fft.next_fast_len(padded, real=True)
+    n_fft = scipy.fft.next_fast_len(padded, real=True)
     wanted = math.ceil(n_fft * OVERSAMPLING * frequency_max / sample_rate)
-    n_out = fft.next_fast_len(wanted, real=True) if wanted < n_fft else n_fft
+    n_out = scipy.fft.next_fast_len(wanted, real=True) if wanted < n_fft else n_fft
     return n_fft, min(n_out, n_fft)
 
 

@@ -43,8 +43,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import lfilter
 
 from eventsim.arrays import Floats
 from eventsim.datasets.encoders.frames import Frames, checked_clip, require
@@ -124,7 +124,7 @@ def _resonate(clip: Floats, centre: float, bank: GammatoneBank, sample_rate: flo
     pole = [1.0, -radius * np.exp(1j * w * centre)]
     motion: NDArray[Any] = clip
     for _ in range(bank.order):
-        motion = lfilter([1.0 - radius], pole, motion)
+        motion = scipy.signal.lfilter([1.0 - radius], pole, motion)
     return np.asarray(2.0 * motion.real)
 
 

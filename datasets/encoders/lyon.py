@@ -67,8 +67,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import lfilter
 
 from eventsim.arrays import Floats
 from eventsim.datasets.encoders.frames import Frames, checked_clip, require
@@ -222,7 +222,7 @@ def _hear(ear: LyonEar, audio: Floats, sample_rate: float) -> Floats:
         signal = audio[start * ear.decimation : stop * ear.decimation]
         channels = np.empty((signal.shape[0], n_stages, n_clips))
         for k, section in enumerate(sos):
-            signal, cascade_state[k] = lfilter(
+            signal, cascade_state[k] = scipy.signal.lfilter(
                 section[:3], section[3:], signal, axis=0, zi=cascade_state[k]
             )
             np.maximum(signal, 0.0, out=channels[:, k])
@@ -232,7 +232,9 @@ def _hear(ear: LyonEar, audio: Floats, sample_rate: float) -> Floats:
         if ear.differentiate:
             channels[:, 1:] = np.maximum(channels[:, :-1] - channels[:, 1:], 0.0)
         if ear.decimation > 1:
-            channels, low_pass_state = lfilter(*low_pass, channels, axis=0, zi=low_pass_state)
+            channels, low_pass_state = scipy.signal.lfilter(
+                *low_pass, channels, axis=0, zi=low_pass_state
+            )
         result[start:stop] = channels[ear.decimation - 1 :: ear.decimation, FRONT:]
     return result
 

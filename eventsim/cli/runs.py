@@ -24,7 +24,8 @@ from eventsim.entries import check_types, parse_json_lines, read_json, read_text
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events import AnyDataset
 from eventsim.network import Network
-from eventsim.report import Checked, RunRecord, write_report
+from eventsim.report.record import Checked, RunRecord
+from eventsim.report.write import write_report
 from eventsim.runs.data import DataSettings
 from eventsim.runs.files import read_json as read_object
 from eventsim.runs.files import write_json

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from eventsim.arrays import Floats
 
@@ -79,7 +79,7 @@ def compare(condition: Sequence[float], baseline: Sequence[float]) -> Comparison
         return Comparison(mean, n, None, None)
     # Shares of a test part are multiples of one number: equal differences are equal but for this.
     varies = np.ptp(differences) > 1e-12
-    p_t = float(stats.ttest_1samp(differences, 0.0).pvalue) if varies else None
+    p_t = float(scipy.stats.ttest_1samp(differences, 0.0).pvalue) if varies else None
     return Comparison(mean, n, p_t, _sign_flips(differences))
 
 
@@ -97,7 +97,7 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
 def _sign_flips(differences: Floats) -> float | None:
     if differences.size > MOST_SEEDS:
         return None
-    found = stats.permutation_test(
+    found = scipy.stats.permutation_test(
         (differences,),
         _rounded_mean,
         permutation_type="samples",

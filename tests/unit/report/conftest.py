@@ -5,8 +5,7 @@ from eventsim.chips import load_chip
 from eventsim.energy import dense_pair, run_costs
 from eventsim.mapping import compare_mappings, congestion, quantisation_study
 from eventsim.mapping.mapping import filled_less
-from eventsim.report import Checked, RunRecord
-from eventsim.report.record import ChipMapping, Priced, Report, firing_rates
+from eventsim.report.record import Checked, ChipMapping, Priced, Report, RunRecord, firing_rates
 from eventsim.train import TrainConfig, evaluate, train
 from tests.unit.report.pages import whole_page
 from tests.unit.train.task import small_net, two_patterns

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from eventsim.network import Network, scsr
-from eventsim.report import Checked, RunRecord, write_report
+from eventsim.report.record import Checked, RunRecord
+from eventsim.report.write import write_report
 from eventsim.train import TrainConfig, evaluate, train
 from tests.unit.report.pages import check_page
 from tests.unit.train.task import small_net, two_patterns
