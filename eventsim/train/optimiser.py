@@ -52,11 +52,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats, beside, namespace, to_host
+from eventsim.arrays import Floats, beside, to_host
 from eventsim.entries import Above0, NotNegative, Settings
-from eventsim.errors import ParameterError, ShapeError, StorageError
+from eventsim.errors import ParameterError, StorageError
 from eventsim.network import Network
 from eventsim.train.dale import NeuronSigns
+from eventsim.train.layout import Layout, kind_of
 
 INTRINSIC = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
 GROUP_OF = {
@@ -174,7 +175,7 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
 
 def _means(name: str, key: str) -> bool:
     """Whether a kind means this parameter."""
-    return _kind(key) == name or (name == "weights" and _kind(key) == "bias")
+    return kind_of(key) == name or (name == "weights" and kind_of(key) == "bias")
 
 
 def _own_delay(net: Network, key: str) -> bool:
@@ -195,45 +196,6 @@ class Pace:
 
     factor: float = 1.0
     counts: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """Parameters of one kind with their moments, joined: one call serves all of them.
-
-    On a device a call costs its price whatever the size of its arrays.
-    """
-
-    kind: str
-    values: Mapping[str, Floats]
-    first: Floats
-    second: Floats
-
-    @classmethod
-    def of(cls, kind: str, values: Mapping[str, Floats]) -> "_Group":
-        xp, size = namespace(next(iter(values.values()))), sum(v.size for v in values.values())
-        return cls(kind, values, xp.zeros(size), xp.zeros(size))
-
-    def join(self, arrays: Mapping[str, Floats]) -> Floats:
-        """The arrays one after the other; ShapeError if one does not fit. New array."""
-        parts = []
-        for key, value in self.values.items():
-            if arrays[key].shape != value.shape:
-                raise ShapeError(
-                    f"AdamW: the gradient of {key!r} has shape {arrays[key].shape}, expected "
-                    f"{value.shape}, that of the parameter."
-                )
-            parts.append(beside(arrays[key], value).ravel())
-        joined: Floats = namespace(self.first).concatenate(parts)
-        return joined
-
-    def split(self, joined: Floats) -> dict[str, Floats]:
-        """Undo :meth:`join`. Views."""
-        parts, start = {}, 0
-        for key, value in self.values.items():
-            parts[key] = joined[start : start + value.size].reshape(value.shape)
-            start += value.size
-        return parts
 
 
 class AdamW:
@@ -261,15 +223,12 @@ class AdamW:
         self._net = net
         self._values = {key: net.parameters()[key] for key in self.keys}
         self._shared = {key: one for key, one in net.shared.items() if key in self._values}
-        self._xp = namespace(next(iter(self._values.values()), np.zeros(0)))
+        self.layout = Layout(self._values)
+        self._xp = self.layout.xp
         self._once = {key: self._xp.asarray(one.once()) for key, one in self._shared.items()}
-        kinds = dict.fromkeys(map(_kind, self.keys))
-        self._groups = [
-            _Group.of(kind, {key: v for key, v in self._values.items() if _kind(key) == kind})
-            for kind in kinds
-        ]
+        self._moments = {"first": self.layout.zeros(), "second": self.layout.zeros()}
+        self._mean = self.layout.zeros()
         self.n_steps, self.n_averaged = 0, 0
-        self._mean: dict[str, Floats] = {}
         self._check_start()
         self._signs = NeuronSigns(net, self.keys) if self.settings.dale else None
 
@@ -293,31 +252,32 @@ class AdamW:
         ------
         ShapeError
         """
-        latent = [group.join(gradients) for group in self._groups]
-        for group, gradient in zip(self._groups, latent, strict=True):
-            for key, part in group.split(gradient).items():
-                if key in self._shared:
-                    part[...] = self._shared[key].spread(part, "sum")
-            if group.kind in LOGARITHMIC:
-                gradient *= group.join(group.values)
-        norm = self._norm(latent)
+        return self.step_joined(self.layout.join(gradients), factor=factor)
+
+    def step_joined(self, gradient: Floats, *, factor: float = 1.0) -> StepReport:
+        """As :meth:`step`, with the gradient as one vector of the layout, changed in place."""
+        layout, values = self.layout, self.layout.join(self._values)
+        for key, one in self._shared.items():
+            part = layout.view(gradient, key)
+            part[...] = one.spread(part, "sum")
+        for kind in LOGARITHMIC:
+            if kind in layout.kinds:
+                gradient[layout.kinds[kind]] *= values[layout.kinds[kind]]
+        norm = self._norm(gradient)
         if not math.isfinite(norm):
             return StepReport(norm, clipped=False, skipped=True)
         clipped = norm > self.settings.clip_norm
-        scale = self.settings.clip_norm / norm if clipped else 1.0
+        gradient *= self.settings.clip_norm / norm if clipped else 1.0
         self.n_steps += 1
-        for group, gradient in zip(self._groups, latent, strict=True):
-            self._move(group, gradient * scale, factor)
+        self._move(values, gradient, factor)
+        self._put(values)
         self._restore()
         return StepReport(norm, clipped=clipped, skipped=False)
 
     def average(self) -> None:
         """Count the values as they are now in their mean."""
-        if not self._mean:
-            self._mean = {key: self._xp.zeros_like(value) for key, value in self._values.items()}
         self.n_averaged += 1
-        for key, mean in self._mean.items():
-            mean += (self._values[key] - mean) / self.n_averaged
+        self._mean += (self.layout.join(self._values) - self._mean) / self.n_averaged
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -325,10 +285,10 @@ class AdamW:
 
         The mean is put back into the domains, of which not all are convex.
         """
-        if not self._mean:
+        if not self.n_averaged:
             yield
             return
-        before = {key: value.copy() for key, value in self._values.items()}
+        before = self.layout.join(self._values)
         try:
             self._put(self._mean)
             self._restore()
@@ -336,9 +296,9 @@ class AdamW:
         finally:
             self._put(before)
 
-    def _put(self, values: Mapping[str, Floats]) -> None:
+    def _put(self, values: Floats) -> None:
         for key, value in self._values.items():
-            value[...] = values[key]
+            value[...] = self.layout.view(values, key)
 
     def _restore(self) -> None:
         """Bring all values back into their domains."""
@@ -357,23 +317,19 @@ class AdamW:
         arrays: dict[str, NDArray[Any]] = {"n_steps": np.array(self.n_steps)}
         if self._signs is not None:
             arrays |= self._signs.to_arrays()
-        for prefix in ("first", "second"):
-            moments = self._moments(prefix)
-            arrays |= {f"{prefix}.{key}": np.array(to_host(moments[key])) for key in self.keys}
-        if self._mean:
+        if self.n_averaged:
             arrays["n_averaged"] = np.array(self.n_averaged)
-            arrays |= {f"mean.{key}": np.array(to_host(m)) for key, m in self._mean.items()}
+        for prefix, vector in self._kept().items():
+            for key in self.keys:
+                arrays[f"{prefix}.{key}"] = np.array(to_host(self.layout.view(vector, key)))
         return arrays
 
     def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take up what :meth:`to_arrays` gave; raises StorageError if it does not fit."""
-        targets = {prefix: self._moments(prefix) for prefix in ("first", "second")}
         self.n_averaged = int(arrays.get("n_averaged", 0))
-        if self.n_averaged:
-            self._mean = {key: self._xp.zeros_like(value) for key, value in self._values.items()}
-            targets["mean"] = self._mean
-        for prefix, found in targets.items():
-            for key, target in found.items():
+        for prefix, vector in self._kept().items():
+            for key in self.keys:
+                target = self.layout.view(vector, key)
                 stored = arrays.get(f"{prefix}.{key}")
                 fits = stored is not None and stored.dtype.kind == "f"
                 if stored is None or not fits or stored.shape != target.shape:
@@ -390,44 +346,39 @@ class AdamW:
         if self._signs is not None:
             self._signs.load_arrays(arrays)
 
-    def _moments(self, which: Literal["first", "second"]) -> dict[str, Floats]:
-        """The first or second moment by key. Views."""
-        found: dict[str, Floats] = {}
-        for group in self._groups:
-            found |= group.split(getattr(group, which))
-        return found
+    def _kept(self) -> dict[str, Floats]:
+        """The vectors that a checkpoint has."""
+        return self._moments | ({"mean": self._mean} if self.n_averaged else {})
 
-    def _norm(self, latent: Iterable[Floats]) -> float:
+    def _norm(self, gradient: Floats) -> float:
         """Global norm; the sums of squares are fetched together where they are on a device."""
-        squares: dict[str, Floats] = {}
-        for group, gradient in zip(self._groups, latent, strict=True):
-            squares |= group.split(self._xp.square(gradient))
+        joined = self._xp.square(gradient)
+        squares = {key: self.layout.view(joined, key) for key in self.keys}
         for key, weight in self._once.items():
             squares[key] = squares[key] * weight
         sums = [self._xp.sum(squares[key]) for key in self.keys]
         return math.sqrt(sum(to_host(self._xp.stack(sums)).tolist())) if sums else 0.0
 
-    def _move(self, group: _Group, gradient: Floats, factor: float) -> None:
-        s, kind, xp = self.settings, group.kind, self._xp
-        rate = factor * float(getattr(s.rates, GROUP_OF[kind]))
-        value, first, second = group.join(group.values), group.first, group.second
+    def _move(self, values: Floats, gradient: Floats, factor: float) -> None:
+        """Adam's step of all values, which are changed in place."""
+        s, xp, (first, second) = self.settings, self._xp, self._moments.values()
         first += (1.0 - s.beta1) * (gradient - first)
         second += (1.0 - s.beta2) * (xp.square(gradient) - second)
         unbiased = first / (1.0 - s.beta1**self.n_steps)
-        spread = xp.sqrt(second / (1.0 - s.beta2**self.n_steps))
-        change = rate * unbiased / (spread + s.epsilon)
-        if kind in LOGARITHMIC:
-            value *= xp.exp(-change)
-        else:
-            if kind == "weights":
-                value *= 1.0 - rate * s.weight_decay
-            value -= change
-        if kind in FLOORS:
-            xp.maximum(value, FLOORS[kind], out=value)
-        if kind == "delays":
-            xp.minimum(value, s.max_delay, out=value)
-        for key, part in group.split(value).items():
-            group.values[key][...] = part
+        spread = xp.sqrt(second / (1.0 - s.beta2**self.n_steps)) + s.epsilon
+        for kind, place in self.layout.kinds.items():
+            rate, value = factor * float(getattr(s.rates, GROUP_OF[kind])), values[place]
+            change = rate * unbiased[place] / spread[place]
+            if kind in LOGARITHMIC:
+                value *= xp.exp(-change)
+            else:
+                if kind == "weights":
+                    value *= 1.0 - rate * s.weight_decay
+                value -= change
+            if kind in FLOORS:
+                xp.maximum(value, FLOORS[kind], out=value)
+            if kind == "delays":
+                xp.minimum(value, s.max_delay, out=value)
 
     def _restore_thresholds(self) -> None:
         xp = self._xp
@@ -453,9 +404,9 @@ class AdamW:
         """After a bound has moved some values of a group: all go where the bound lets all be."""
         own = [f"{projection.name}.weights" for projection in self._net.recurrences.values()]
         for key, one in self._shared.items():
-            if key in own or _kind(key) in ("threshold", "v_reset", "v_leak"):
+            if key in own or kind_of(key) in ("threshold", "v_reset", "v_leak"):
                 how: Literal["least", "largest"]
-                how = "largest" if _kind(key) == "threshold" else "least"
+                how = "largest" if kind_of(key) == "threshold" else "least"
                 self._values[key][...] = one.spread(self._values[key], how)
 
     def _check_start(self) -> None:
@@ -471,13 +422,13 @@ class AdamW:
                     "equal values in every group. Set them before."
                 )
         for key, value in self._values.items():
-            floor = FLOORS.get(_kind(key), -math.inf)
+            floor = FLOORS.get(kind_of(key), -math.inf)
             if (value < floor).any():
                 raise ParameterError(
                     f"AdamW: {key} starts at {value.min():.6g}, below its floor of {floor} ms in "
-                    f"training. Start higher, or leave {_kind(key)!r} out of what is trained."
+                    f"training. Start higher, or leave {kind_of(key)!r} out of what is trained."
                 )
-            if _kind(key) == "delays" and (value > self.settings.max_delay).any():
+            if kind_of(key) == "delays" and (value > self.settings.max_delay).any():
                 raise ParameterError(
                     f"AdamW: {key} starts at {value.max():.6g}, above max_delay = "
                     f"{self.settings.max_delay} ms. Start lower, or raise max_delay."
@@ -492,7 +443,3 @@ class AdamW:
                     f"AdamW: a threshold of {population.name!r} starts {gap:.6g} above its reset, "
                     f"expected at least {THRESHOLD_MARGIN} where either is trained."
                 )
-
-
-def _kind(key: str) -> str:
-    return key.rpartition(".")[2]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from eventsim.adjoint import backward, merge_seeds
-from eventsim.arrays import Floats, Ints, namespace, to_host
+from eventsim.arrays import Floats, Ints, to_host
 from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream, SpikeTape
 from eventsim.network import Network
@@ -24,6 +24,7 @@ from eventsim.train.checkpoint import RunState
 from eventsim.train.choice import make_loss, n_logits
 from eventsim.train.config import TrainConfig
 from eventsim.train.evaluation import run_resident, spiking_names
+from eventsim.train.layout import Layout
 from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import Pace, StepReport
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
@@ -109,19 +110,18 @@ def train_batch(
     hidden = {name: count for name, count in facts.counts.items() if name != config.output}
     penalty, slopes = _rate_band(config, net, hidden, seconds)
 
-    keys, parameters = state.optimiser.keys, net.parameters()
+    layout = state.optimiser.layout
     wish = _Wish(
         slopes, NearMiss(config.near_miss_strength, margin=config.near_miss_margin), hidden
     )
-    rows = [_backward(net, shard, len(batch), wish, keys) for shard in shards]
-    xp = namespace(parameters[keys[0]])
-    total = add_in_order(group.gather(rows, len(pieces), xp=xp))
+    rows = [_backward(net, shard, len(batch), wish, layout) for shard in shards]
+    total = add_in_order(group.gather(rows, len(pieces), xp=layout.xp))
 
     pull = _plasticity(config, net, group, shards, list(hidden), len(pieces))
 
     state.busy = True
     config.spikl.apply(net, list(hidden), pull, len(batch))
-    report = state.optimiser.step(_unflatten(total, keys, parameters), factor=pace.factor)
+    report = state.optimiser.step_joined(total[:-2], factor=pace.factor)
     lifted = lift_silent(net, hidden, amount=config.silent_lift)
     if lifted:
         state.optimiser.restore_signs()
@@ -251,8 +251,8 @@ class _Wish:
     hidden: dict[str, Ints]
 
 
-def _backward(net: Network, shard: _Shard, n_samples: int, wish: _Wish, keys: Sequence[str]) -> Any:
-    """What the shard adds to the batch's gradient, in the order of the keys.
+def _backward(net: Network, shard: _Shard, n_samples: int, wish: _Wish, layout: Layout) -> Any:
+    """What the shard adds to the batch's gradient, a vector of the layout.
 
     Last, what its near misses add to the penalty, and its grazes.
     """
@@ -263,17 +263,4 @@ def _backward(net: Network, shard: _Shard, n_samples: int, wish: _Wish, keys: Se
     missed, by_miss = wish.near_miss.of_silent(net, shard.tape, wish.hidden, n_samples=n_samples)
     seeds = merge_seeds(seeds, by_miss)
     gradients = backward(net, shard.tape, seeds)
-    flat = gradients.flat()
-    xp = namespace(flat[keys[0]])
-    facts = xp.asarray([missed, float(gradients.grazes)])
-    return xp.concatenate([*(flat[key].ravel() for key in keys), facts])
-
-
-def _unflatten(total: Any, keys: Sequence[str], parameters: dict[str, Any]) -> dict[str, Any]:
-    """Gradients by key, in the shapes of the parameters. Views."""
-    found, start = {}, 0
-    for key in keys:
-        shape, size = parameters[key].shape, parameters[key].size
-        found[key] = total[start : start + size].reshape(shape)
-        start += size
-    return found
+    return layout.join(gradients.values, layout.xp.asarray([missed, float(gradients.grazes)]))
