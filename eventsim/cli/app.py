@@ -12,10 +12,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from eventsim.arrays import Precision
+from eventsim.cli.conformance import conformance_command
 from eventsim.cli.cost_app import cost
 from eventsim.cli.data_app import data_app
 from eventsim.cli.exchange_app import export_command, import_command
 from eventsim.cli.experiment_app import experiment_app
+from eventsim.cli.gradcheck import gradcheck_command
 from eventsim.cli.map_app import map_command
 from eventsim.cli.options import (
     BackendOption,
@@ -459,114 +461,8 @@ def simulate(
     emit_json(found) if as_json else command.show_simulation(found)
 
 
-@app.command(rich_help_panel="Prove")
-def gradcheck(
-    net: Annotated[
-        Path | None,
-        typer.Argument(metavar="NET", help="Network file or run; by default a random network."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
-    neurons: Annotated[
-        int, typer.Option("--neurons", min=1, help="Per hidden population of the random network.")
-    ] = 5,
-    directions: Annotated[
-        int, typer.Option("--directions", min=1, help="Entries compared per parameter array.")
-    ] = 4,
-    tolerance: Annotated[
-        float, typer.Option("--tolerance", help="Largest relative error that passes.")
-    ] = 1e-6,
-    backend: Annotated[str, typer.Option("--backend", help="The one that is checked.")] = "cpu",
-    as_json: JsonOption = False,
-) -> None:
-    """Prove the gradients: against finite differences, and against the reference backend.
-
-    The random network has two hidden populations with self-recurrence and skip connections,
-    delays, refractory times, leak and reset away from zero. Entries whose change makes a spike
-    appear or vanish cannot be judged by finite differences; they are left out and counted. The
-    exit code is 1 if the check fails.
-
-    [bold]Examples[/bold]
-
-    eventsim gradcheck
-
-    eventsim gradcheck runs/demo --directions 3
-
-    eventsim gradcheck --seed 7 --neurons 20 --json
-    """
-    from eventsim.cli import proof
-
-    found = proof.prove(
-        net,
-        proof.ProofSettings(
-            seed=seed,
-            neurons=neurons,
-            directions=directions,
-            tolerance=tolerance,
-            backend=backend,
-        ),
-    )
-    emit_json(found) if as_json else proof.show(found)
-    if not found["passed"]:
-        raise typer.Exit(1)
-
-
-@app.command(rich_help_panel="Prove")
-def conformance(
-    backend: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--backend", help="As elsewhere; or all: every backend that runs here. May be repeated."
-        ),
-    ] = None,
-    precision: Annotated[
-        Literal["single", "double", "both"], typer.Option("--precision")
-    ] = "double",
-    case: Annotated[
-        list[str] | None,
-        typer.Option("--case", metavar="NAME", help="Only this case; repeat for more."),
-    ] = None,
-    adapter: Annotated[
-        str | None,
-        typer.Option(
-            "--adapter", metavar="MODULE:OBJECT", help="Another simulator, in place of eventsim."
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Write the results to a file; - for stdout."),
-    ] = None,
-    describe: Annotated[
-        bool, typer.Option("--list", help="Describe the cases; run nothing.")
-    ] = False,
-) -> None:
-    """Run small cases whose spike times are known exactly, on eventsim or another simulator.
-
-    Grazing peaks, own spikes in one gap, simultaneous events, equal time constants, long silence,
-    large times, delayed loops and more, each with its answer to 30 digits and its tolerance. The
-    exit code is 1 if a case that is supported fails.
-
-    [bold]Examples[/bold]
-
-    eventsim conformance --backend all --precision both
-
-    eventsim conformance --case pacemaker --case self-inhibition --json -
-
-    eventsim conformance --adapter my_adapter:simulator
-    """
-    from eventsim.cli import conformance_command as command
-    from eventsim.conformance import load_cases
-
-    cases = load_cases(case or ())
-    if describe:
-        command.show_list(cases)
-        return
-    found = command.check(command.choose(backend or [], precision, adapter), cases)
-    if out is not None:
-        command.write(found, out)
-    if str(out) != "-":
-        command.show(found)
-    if not found["passed"]:
-        raise typer.Exit(1)
+app.command("gradcheck", rich_help_panel="Prove")(gradcheck_command)
+app.command("conformance", rich_help_panel="Prove")(conformance_command)
 
 
 def _typed() -> str:

@@ -49,6 +49,16 @@ def emit_json(values: dict[str, Any]) -> None:
     typer.echo(json.dumps(values))
 
 
+def present(
+    found: dict[str, Any], show: Callable[[Mapping[str, Any]], None], *, as_json: bool
+) -> None:
+    """What a command found: one JSON object, or as ``show`` tells it."""
+    if as_json:
+        emit_json(found)
+    else:
+        show(found)
+
+
 def show_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: int = 1
 ) -> None:

@@ -3,18 +3,19 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from eventsim.cli.terminal import say_backend, stdout
+from eventsim.cli.terminal import CHECK_FAILED, say_backend, stdout
 from eventsim.conformance import (
     Case,
     CaseResult,
     EventsimSimulator,
     Simulator,
+    load_cases,
     load_simulator,
     precisions,
     run_cases,
@@ -28,7 +29,60 @@ STYLE = {"passed": "green", "failed": "bold red", "error": "bold red", "not supp
 WRONG = ("failed", "error")
 
 
-def choose(backends: Sequence[str], precision: Chosen, adapter: str | None) -> list[Simulator]:
+def conformance_command(
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--backend", help="As elsewhere; or all: every backend that runs here. May be repeated."
+        ),
+    ] = None,
+    precision: Annotated[Chosen, typer.Option("--precision")] = "double",
+    case: Annotated[
+        list[str] | None,
+        typer.Option("--case", metavar="NAME", help="Only this case; repeat for more."),
+    ] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            "--adapter", metavar="MODULE:OBJECT", help="Another simulator, in place of eventsim."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the results to a file; - for stdout."),
+    ] = None,
+    describe: Annotated[
+        bool, typer.Option("--list", help="Describe the cases; run nothing.")
+    ] = False,
+) -> None:
+    """Run small cases whose spike times are known exactly, on eventsim or another simulator.
+
+    Grazing peaks, own spikes in one gap, simultaneous events, equal time constants, long silence,
+    large times, delayed loops and more, each with its answer to 30 digits and its tolerance. The
+    exit code is 1 if a case that is supported fails.
+
+    [bold]Examples[/bold]
+
+    eventsim conformance --backend all --precision both
+
+    eventsim conformance --case pacemaker --case self-inhibition --json -
+
+    eventsim conformance --adapter my_adapter:simulator
+    """
+    cases = load_cases(case or ())
+    if describe:
+        _show_list(cases)
+        return
+    found = check(_simulators(backend or [], precision, adapter), cases)
+    if out is not None:
+        _write(found, out)
+    if str(out) != "-":
+        _show(found)
+    if not found["passed"]:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _simulators(backends: Sequence[str], precision: Chosen, adapter: str | None) -> list[Simulator]:
     """The simulators that the options name; ``all`` stands for every backend that runs here."""
     if adapter is not None:
         return [load_simulator(adapter)]
@@ -66,7 +120,7 @@ def _check_one(simulator: Simulator, results: Sequence[CaseResult]) -> dict[str,
     }
 
 
-def write(found: dict[str, Any], path: Path) -> None:
+def _write(found: dict[str, Any], path: Path) -> None:
     """Write what :func:`check` found to a file, or to stdout for ``-``."""
     text = json.dumps(found, indent=1)
     if str(path) == "-":
@@ -75,7 +129,7 @@ def write(found: dict[str, Any], path: Path) -> None:
         path.write_text(text + "\n", encoding="utf-8")
 
 
-def show(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any]) -> None:
     """A table for each simulator, and a summary of them."""
     out = stdout()
     for entry in found["simulators"]:
@@ -118,7 +172,7 @@ def _row(result: dict[str, Any]) -> list[Text]:
     ]
 
 
-def show_list(cases: Sequence[Case]) -> None:
+def _show_list(cases: Sequence[Case]) -> None:
     """Names, titles and descriptions."""
     out = stdout()
     for case in cases:

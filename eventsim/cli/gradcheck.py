@@ -10,17 +10,19 @@ population to random target trains, so that both kinds of seeds take part.
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 from rich.text import Text
 
 from eventsim.adjoint import Loss, backward, gradcheck
 from eventsim.arrays import Floats
+from eventsim.cli.options import JsonOption
 from eventsim.cli.sources import find_network
-from eventsim.cli.terminal import say_backend, show_table, stdout
+from eventsim.cli.terminal import CHECK_FAILED, present, say_backend, show_table, stdout
 from eventsim.engine import simulate
 from eventsim.engine.registry import set_threads
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
@@ -36,68 +38,85 @@ N_SAMPLES, DURATION, RATE = 2, 80.0, 60.0  # samples, ms, events per second and 
 TARGET_RATE = 40.0  # Hz
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProofSettings:
-    """Options of the command; ``neurons`` is per hidden population of the random network."""
+def gradcheck_command(
+    net: Annotated[
+        Path | None,
+        typer.Argument(metavar="NET", help="Network file or run; by default a random network."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    neurons: Annotated[
+        int, typer.Option("--neurons", min=1, help="Per hidden population of the random network.")
+    ] = 5,
+    directions: Annotated[
+        int, typer.Option("--directions", min=1, help="Entries compared per parameter array.")
+    ] = 4,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", help="Largest relative error that passes.")
+    ] = 1e-6,
+    backend: Annotated[str, typer.Option("--backend", help="The one that is checked.")] = "cpu",
+    as_json: JsonOption = False,
+) -> None:
+    """Prove the gradients: against finite differences, and against the reference backend.
 
-    seed: int
-    neurons: int
-    directions: int
-    tolerance: float
-    backend: str
+    The random network has two hidden populations with self-recurrence and skip connections,
+    delays, refractory times, leak and reset away from zero. Entries whose change makes a spike
+    appear or vanish cannot be judged by finite differences; they are left out and counted. The
+    exit code is 1 if the check fails.
 
+    [bold]Examples[/bold]
 
-def prove(place: Path | None, settings: ProofSettings) -> dict[str, Any]:
-    """Check the gradients of a network, or of a random one if ``place`` is None."""
+    eventsim gradcheck
+
+    eventsim gradcheck runs/demo --directions 3
+
+    eventsim gradcheck --seed 7 --neurons 20 --json
+    """
     began = time.perf_counter()
     # Thousands of tiny runs: a second thread would only wait.
-    set_threads(1, backend=settings.backend)
-    say_backend(settings.backend)
-    rng = np.random.default_rng(settings.seed)
-    net = random_network(rng, settings.neurons) if place is None else find_network(place)
-    stream = random_stream(rng, net.input.size)
-    loss = random_loss(rng, net)
-    check = gradcheck(
-        net,
-        stream,
-        loss,
-        backend=settings.backend,
-        n_directions=settings.directions,
-        seed=settings.seed,
-    )
-    tape, spikes_agree, time_error, differences = _against_reference(net, stream, loss, settings)
-    rows = [asdict(row) | {"against_reference": differences[row.name]} for row in check.rows]
+    set_threads(1, backend=backend)
+    say_backend(backend)
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, neurons) if net is None else find_network(net)
+    stream = random_stream(rng, network.input.size)
+    loss = random_loss(rng, network)
+    check = gradcheck(network, stream, loss, backend=backend, n_directions=directions, seed=seed)
+    tape, reference, differences = _against_reference(network, stream, loss, backend)
     worst_difference = max(differences.values())
     passed = (
         check.n_compared > 0
-        and check.worst_relative_error <= settings.tolerance
-        and spikes_agree
-        and time_error <= TIME_TOLERANCE
+        and check.worst_relative_error <= tolerance
+        and reference["same_spikes"]
+        and reference["worst_time_error_ms"] <= TIME_TOLERANCE
         and worst_difference <= GRADIENT_TOLERANCE
     )
-    return {
-        "network": "random" if place is None else str(place),
-        "settings": asdict(settings),
+    found = {
+        "network": "random" if net is None else str(net),
+        "settings": {
+            "seed": seed,
+            "neurons": neurons,
+            "directions": directions,
+            "tolerance": tolerance,
+            "backend": backend,
+        },
         "spikes": {name: len(tape[name]) for name in tape.names},
-        "rows": rows,
+        "rows": [asdict(row) | {"against_reference": differences[row.name]} for row in check.rows],
         "n_compared": check.n_compared,
         "n_left_out": check.n_left_out,
         "worst_relative_error": check.worst_relative_error,
-        "reference": {
-            "same_spikes": bool(spikes_agree),
-            "worst_time_error_ms": time_error,
-            "worst_gradient_difference": worst_difference,
-        },
+        "reference": reference | {"worst_gradient_difference": worst_difference},
         "seconds": time.perf_counter() - began,
         "passed": bool(passed),
     }
+    present(found, _show, as_json=as_json)
+    if not passed:
+        raise typer.Exit(CHECK_FAILED)
 
 
 def _against_reference(
-    net: Network, stream: EventStream, loss: Loss, settings: ProofSettings
-) -> tuple[SpikeTape, bool, float, dict[str, float]]:
-    """Tape; whether all spikes agree; worst time error in ms; gradient difference by array."""
-    tape = simulate(net, stream, backend=settings.backend)
+    net: Network, stream: EventStream, loss: Loss, backend: str
+) -> tuple[SpikeTape, dict[str, Any], dict[str, float]]:
+    """Tape; how its spikes agree; gradient difference by array."""
+    tape = simulate(net, stream, backend=backend)
     expected = simulate(net, stream, backend="reference")
     mine, theirs = backward(net, tape, loss), backward(net, expected, loss)
     agree, error = True, 0.0
@@ -114,7 +133,7 @@ def _against_reference(
         scale = np.abs(wanted[name]).max(initial=0.0)
         worst = float(np.abs(values - wanted[name]).max(initial=0.0))
         differences[name] = worst / scale if scale > 0.0 else worst
-    return tape, agree, error, differences
+    return tape, {"same_spikes": bool(agree), "worst_time_error_ms": error}, differences
 
 
 def _by_neuron(trains: SpikeTrains) -> Floats:
@@ -123,7 +142,7 @@ def _by_neuron(trains: SpikeTrains) -> Floats:
     return trains.times[np.lexsort((trains.times, trains.neurons, sample))]
 
 
-def show(found: Mapping[str, Any]) -> None:
+def _show(found: Mapping[str, Any]) -> None:
     """The proof as tables, and a verdict."""
     rows = [
         [
