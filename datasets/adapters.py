@@ -33,12 +33,12 @@ from eventsim.datasets.units import Unit, check_unit, to_ms
 from eventsim.errors import DataError
 from eventsim.events import Dataset, DatasetInfo, EventStream, Recording
 
-__all__ = ["AdaptedSet", "Samples", "from_arrays", "from_nir", "to_nir"]
+__all__ = ["AdaptedSet", "IndexedSamples", "from_arrays", "from_nir", "to_nir"]
 
 Size = tuple[int, int, int]
 
 
-class Samples(Protocol):
+class IndexedSamples(Protocol):
     """Anything that can be indexed and gives (events, target), as tonic's data sets."""
 
     def __len__(self) -> int:
@@ -114,7 +114,7 @@ class AdaptedSet:
         Makes the label of a sample, an int, from its target; None takes the target itself.
     """
 
-    samples: Samples
+    samples: IndexedSamples
     sensor_size: Size | None = None
     unit: Unit = "us"
     class_names: tuple[str, ...] | None = None

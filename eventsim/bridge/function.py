@@ -38,7 +38,7 @@ class Call:
     gradients: list[Gradients] = field(default_factory=list)
 
 
-class Run(torch.autograd.Function):
+class SimulateFunction(torch.autograd.Function):
     """``Run.apply(call, input times or None, *values)``: integrals, then spike times."""
 
     @staticmethod

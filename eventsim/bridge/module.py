@@ -22,7 +22,7 @@ import torch
 
 from eventsim.adjoint import Gradients
 from eventsim.arrays import Precision
-from eventsim.bridge.function import Call, Run
+from eventsim.bridge.function import Call, SimulateFunction
 from eventsim.bridge.outputs import Outputs, Spikes
 from eventsim.bridge.share import put, require_times, to_torch
 from eventsim.engine import place
@@ -121,7 +121,7 @@ class EventModule(torch.nn.Module):
             self._precision,
         )
         self._calls = [call]
-        apply: Any = Run.apply  # untyped in PyTorch
+        apply: Any = SimulateFunction.apply  # untyped in PyTorch
         results = apply(call, times, *values.values())
         assert call.tape is not None
         found = dict(zip((*readouts, *spiking), results, strict=True))

@@ -15,7 +15,7 @@ from eventsim.engine import BackendInfo, describe_backend
 from eventsim.errors import EventSimError
 
 if TYPE_CHECKING:
-    from eventsim.report.tables import Table as Plain
+    from eventsim.report.tables import PageTable
 
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 PIPE_WIDTH = 110  # columns, where there is no terminal
@@ -74,7 +74,7 @@ def show_table(
     out.print(table)
 
 
-def print_table(found: "Plain") -> None:
+def print_table(found: "PageTable") -> None:
     """A table of a report on stdout."""
     show_table(found.title, found.columns, found.rows, numbers=found.numbers)
 

@@ -54,7 +54,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.clocked.forward import ClockedRun, Coefficients, Record, lateral_names
+from eventsim.clocked.forward import ClockedRun, Coefficients, GridRecord, lateral_names
 from eventsim.clocked.synapses import Array
 from eventsim.errors import ParameterError
 from eventsim.network import Population
@@ -149,7 +149,7 @@ class _Retreat:
     def __init__(
         self,
         population: Population,
-        record: Record,
+        record: GridRecord,
         dt: float,
         per_spike: NDArray[np.float64] | None,
     ):

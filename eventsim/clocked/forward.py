@@ -26,7 +26,7 @@ LOW_TRACE = 0.25  # of 1 / tau_syn: below, TSSL-BP takes its surrogate
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class GridRecord:
     """What one population leaves behind; each [steps, samples, size].
 
     Attributes
@@ -94,7 +94,7 @@ class ClockedRun:
     clocked: ClockedNetwork
     stream: EventStream
     events: BinnedEvents
-    records: Mapping[str, Record]
+    records: Mapping[str, GridRecord]
     precision: Precision
 
     @property
@@ -201,7 +201,7 @@ def run(
             f"{plan.input.size}, the size of the input {plan.input.name!r}."
         )
     events = bin_events(stream, clocked.dt, clip=clip)
-    records: dict[str, Record] = {}
+    records: dict[str, GridRecord] = {}
     result = ClockedRun(clocked, stream, events, records, precision)
     for stage in plan.stages:
         _run_stage(stage, result, records, dtype, keep=keep)
@@ -269,12 +269,17 @@ class _Advance:
             trace += spikes
             np.less(trace, LOW_TRACE, out=self.low[t, :n])
 
-    def record(self) -> Record:
-        return Record(self.current, self.voltage, self.spikes, self.held, self.low)
+    def record(self) -> GridRecord:
+        return GridRecord(self.current, self.voltage, self.spikes, self.held, self.low)
 
 
 def _run_stage(
-    stage: Stage, result: ClockedRun, records: dict[str, Record], dtype: DTypeLike, *, keep: bool
+    stage: Stage,
+    result: ClockedRun,
+    records: dict[str, GridRecord],
+    dtype: DTypeLike,
+    *,
+    keep: bool,
 ) -> None:
     events, dt, synapses = result.events, result.clocked.dt, result.synapses
     n_steps, n_samples = events.counts.shape[:2]

@@ -66,7 +66,7 @@ class ClockedResult:
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
+class _GridRun:
     """What stays the same during a run."""
 
     config: ClockedConfig
@@ -134,7 +134,7 @@ def train_clocked(
     origin = Origin(config.to_dict(), digest_of_network(net), digest_of_data(data))
     parts = data.subset(kept), data.subset(held_out)
     home = None if folder is None else Path(folder)
-    this = _Run(config, *parts, home, origin, callback)
+    this = _GridRun(config, *parts, home, origin, callback)
     state = _begin(this, start, resume=resume)
     state.set_answer(answer_of(config.train, data.class_names))
     clocked = ClockedNetwork(state.net, config.dt)
@@ -150,7 +150,7 @@ def train_clocked(
     return ClockedResult(last_net, state.history[-1], selected_net, selected, state.history)
 
 
-def _begin(this: _Run, start: ClockedNetwork, *, resume: bool) -> RunState:
+def _begin(this: _GridRun, start: ClockedNetwork, *, resume: bool) -> RunState:
     # The counterpart runs in NumPy whatever the machine has.
     train = replace(this.config.train, backend="reference")
     if resume and this.folder is None:
@@ -177,7 +177,7 @@ def _begin(this: _Run, start: ClockedNetwork, *, resume: bool) -> RunState:
     return state
 
 
-def _train_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
+def _train_epoch(this: _GridRun, clocked: ClockedNetwork, state: RunState) -> None:
     train = this.config.train
     order = this.rng(Draw.ORDER, state.epoch).permutation(len(this.training))
     for index in this.training.stream.batches(train.batch_size, order=order):
@@ -188,7 +188,7 @@ def _train_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
     _end_epoch(this, clocked, state)
 
 
-def _end_epoch(this: _Run, clocked: ClockedNetwork, state: RunState) -> None:
+def _end_epoch(this: _GridRun, clocked: ClockedNetwork, state: RunState) -> None:
     began = time.perf_counter()
     line: Metrics = {"epoch": state.epoch + 1, **means(state.sums)}
     seconds = state.sums["seconds_of_input"]

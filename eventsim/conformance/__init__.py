@@ -7,7 +7,7 @@
 
 from eventsim.conformance.build import network_of, stream_of
 from eventsim.conformance.case import Case, Event, Synapse
-from eventsim.conformance.compare import Comparison, Mismatch, compare
+from eventsim.conformance.compare import CaseComparison, Mismatch, compare
 from eventsim.conformance.load import case_names, load_case, load_cases, read_case
 from eventsim.conformance.own import EventsimSimulator, precisions, usable_backends
 from eventsim.conformance.run import (
@@ -21,7 +21,7 @@ from eventsim.conformance.run import (
 __all__ = [
     "Case",
     "CaseResult",
-    "Comparison",
+    "CaseComparison",
     "Event",
     "EventsimSimulator",
     "Mismatch",

@@ -44,7 +44,7 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CaseComparison:
     """All spikes of a case against those that were given.
 
     Attributes
@@ -86,7 +86,7 @@ def find_fault(case: Case, spikes: Mapping[str, Sequence[Sequence[float]]]) -> s
 
 def compare(
     case: Case, spikes: Mapping[str, Sequence[Sequence[float]]], tolerance: float
-) -> Comparison:
+) -> CaseComparison:
     """Compare a simulator's spikes with the exact ones.
 
     Parameters
@@ -117,7 +117,7 @@ def compare(
                 else:
                     wrong.append(Mismatch("misplaced", name, neuron, then, now))
     wrong.sort(key=lambda found: float(found.expected or found.actual or 0.0))
-    return Comparison(case.n_spikes, n_matched, worst, tuple(wrong))
+    return CaseComparison(case.n_spikes, n_matched, worst, tuple(wrong))
 
 
 def difference(expected: Decimal, actual: float) -> float:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from eventsim.arrays import Precision
 from eventsim.conformance.case import Case
-from eventsim.conformance.compare import Comparison, compare, find_fault
+from eventsim.conformance.compare import CaseComparison, compare, find_fault
 from eventsim.errors import BackendError, CaseError
 
 Outcome = Literal["passed", "failed", "not supported", "error"]
@@ -68,7 +68,7 @@ class CaseResult:
     outcome: Outcome
     tolerance: float | None
     reason: str = ""
-    comparison: Comparison | None = None
+    comparison: CaseComparison | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -5,7 +5,7 @@ is named; :func:`energy` prices both with the figures of a chip, term by term.
 """
 
 from eventsim.energy.costs import RunCosts, dense_pair, run_costs
-from eventsim.energy.counts import Counts, Footprint, Synapses, Widths, count, footprint
+from eventsim.energy.counts import Counts, Footprint, SynapseCounts, Widths, count, footprint
 from eventsim.energy.dense import DenseEquivalent, dense_equivalent
 from eventsim.energy.neurobench import (
     neurobench_batch,
@@ -23,7 +23,7 @@ __all__ = [
     "Footprint",
     "Missing",
     "RunCosts",
-    "Synapses",
+    "SynapseCounts",
     "TermCost",
     "Widths",
     "clocked",

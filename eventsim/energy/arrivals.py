@@ -24,7 +24,7 @@ from eventsim.plan import make_plan
 CHUNK = 2_000_000  # arrivals that are written out at a time; some 100 MB
 
 
-class Arrivals(NamedTuple):
+class SynapseArrivals(NamedTuple):
     """Arrivals at synapses, one entry each: sample, synapse, target neuron, and time in ms."""
 
     sample: Ints
@@ -103,7 +103,7 @@ class Wires:
         before = np.cumsum(fan_out) - fan_out
         return place, (self.first[sources] - before)[place] + np.arange(place.size)
 
-    def arrivals(self, sent: SourceSpikes, end: Floats) -> Arrivals:
+    def arrivals(self, sent: SourceSpikes, end: Floats) -> SynapseArrivals:
         """Every arrival before ``end`` [samples] at a synapse. New arrays."""
         source = sent.neurons.astype(np.int64)
         spike, synapse = self.spread(source)
@@ -113,11 +113,13 @@ class Wires:
             delay = self.source_delays()[source[spike]]
         time, sample = sent.times[spike] + delay, sent.sample[spike]
         met = time < end[sample]
-        return Arrivals(sample[met], synapse[met], self.projection.targets(synapse[met]), time[met])
+        return SynapseArrivals(
+            sample[met], synapse[met], self.projection.targets(synapse[met]), time[met]
+        )
 
 
 @dataclass(frozen=True)
-class Run:
+class CountedRun:
     """A network and what it did, on the host: what counters take."""
 
     net: Network
@@ -153,7 +155,7 @@ class Run:
             low = high
 
 
-def make_run(net: Network, tape: SpikeTape) -> Run:
+def make_run(net: Network, tape: SpikeTape) -> CountedRun:
     """A network and its tape on the host, checked to belong together.
 
     Raises
@@ -178,7 +180,7 @@ def make_run(net: Network, tape: SpikeTape) -> Run:
         )
     make_plan(net).check_tape(tape, "SpikeTape")
     wires = {name: Wires(projection) for name, projection in net.projections.items()}
-    return Run(net, sent, wires, np.asarray(tape.stream.duration, dtype=np.float64))
+    return CountedRun(net, sent, wires, np.asarray(tape.stream.duration, dtype=np.float64))
 
 
 def sums_by_sample(sample: Ints, weights: Any, n_samples: int) -> Ints:
@@ -204,7 +206,7 @@ def steps_of(time: Floats, end: Floats, step_ms: float) -> Ints:
     return steps
 
 
-def distinct_arrivals(run: Run, population: str, *, step_ms: float | None = None) -> Ints:
+def distinct_arrivals(run: CountedRun, population: str, *, step_ms: float | None = None) -> Ints:
     """Pairs (neuron, time) at which something arrives, or (neuron, step) where there is a step.
 
     Returns
@@ -219,7 +221,7 @@ def distinct_arrivals(run: Run, population: str, *, step_ms: float | None = None
     return totals
 
 
-class _Group(NamedTuple):
+class _ArrivalGroup(NamedTuple):
     """Arrivals of one projection, those that come together as one entry.
 
     ``units`` are sources, all of whose synapses are met; synapses where these differ.
@@ -246,16 +248,20 @@ class _Group(NamedTuple):
         return entries[place], self.wires.projection.targets(synapse)
 
 
-def _group(wires: Wires, sent: SourceSpikes, end: Floats) -> _Group:
+def _group(wires: Wires, sent: SourceSpikes, end: Floats) -> _ArrivalGroup:
     if wires.by_synapse:
         found = wires.arrivals(sent, end)
-        return _Group(wires, found.sample, found.time, found.synapse)
+        return _ArrivalGroup(wires, found.sample, found.time, found.synapse)
     met, time = wires.sources_met(sent, end)
-    return _Group(wires, sent.sample[met], time[met], sent.neurons[met].astype(np.int64))
+    return _ArrivalGroup(wires, sent.sample[met], time[met], sent.neurons[met].astype(np.int64))
 
 
 def _distinct_in(
-    run: Run, wires: Sequence[Wires], size: int, piece: tuple[int, int], step_ms: float | None
+    run: CountedRun,
+    wires: Sequence[Wires],
+    size: int,
+    piece: tuple[int, int],
+    step_ms: float | None,
 ) -> Ints:
     """As :func:`distinct_arrivals`, of some samples.
 

@@ -32,7 +32,7 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints
 from eventsim.energy.arrivals import (
-    Run,
+    CountedRun,
     Wires,
     distinct,
     distinct_arrivals,
@@ -80,7 +80,7 @@ class Footprint:
 
 
 @dataclass(frozen=True)
-class Synapses:
+class SynapseCounts:
     """Synapses of a projection, in numbers."""
 
     possible: int
@@ -121,7 +121,7 @@ class Counts:
     synaptic_events: Mapping[str, Ints]
     effective_events: Mapping[str, Ints]
     membrane_updates: Mapping[str, Ints]
-    synapses: Mapping[str, Synapses]
+    synapses: Mapping[str, SynapseCounts]
     widths: Widths
     footprint: Footprint
 
@@ -217,14 +217,14 @@ def count(net: Network, tape: SpikeTape, *, widths: Widths | None = None) -> Cou
     )
 
 
-def _silent(run: Run, name: str) -> Ints:
+def _silent(run: CountedRun, name: str) -> Ints:
     """Neurons without a spike in every sample."""
     sent = run.sent[name]
     fired = distinct(sent.sample * sent.size + sent.neurons)
     return sent.size - np.bincount(fired // sent.size, minlength=run.n_samples)
 
 
-def _events(run: Run, wires: Wires) -> tuple[Ints, Ints]:
+def _events(run: CountedRun, wires: Wires) -> tuple[Ints, Ints]:
     """Arrivals at synapses in every sample: at all, and at those of non-zero weight."""
     sent = run.source(wires)
     if not wires.by_synapse:
@@ -243,9 +243,9 @@ def _events(run: Run, wires: Wires) -> tuple[Ints, Ints]:
     return stored, effective
 
 
-def _synapses(run: Run, wires: Wires) -> Synapses:
+def _synapses(run: CountedRun, wires: Wires) -> SynapseCounts:
     """How many synapses there are, and how many carried an event."""
-    return Synapses(
+    return SynapseCounts(
         possible=wires.n_possible,
         stored=wires.n_synapses,
         nonzero=int(wires.nonzero_fan_out.sum()),
@@ -253,7 +253,7 @@ def _synapses(run: Run, wires: Wires) -> Synapses:
     )
 
 
-def _active(run: Run, wires: Wires) -> int:
+def _active(run: CountedRun, wires: Wires) -> int:
     """Synapses of non-zero weight that carried an event."""
     if not wires.by_synapse:
         sent = run.source(wires)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.energy.arrivals import Run, Wires, make_run, steps_of
+from eventsim.energy.arrivals import CountedRun, Wires, make_run, steps_of
 from eventsim.energy.steps import ClockedCounts, clocked, total
 from eventsim.engine import readout_integral, simulate
 from eventsim.errors import NetworkError, ParameterError, ShapeError
@@ -240,7 +240,7 @@ def _layer(torch: Any, projection: Any) -> Any:
     return layer
 
 
-def _frames(torch: Any, run: Run, step_ms: float) -> dict[str, list[Any]]:
+def _frames(torch: Any, run: CountedRun, step_ms: float) -> dict[str, list[Any]]:
     """Inputs of projections and spikes of populations, float32 [samples, steps, neurons] each."""
     steps = int(np.ceil(run.duration / step_ms).max(initial=0))
 

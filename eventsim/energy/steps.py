@@ -24,7 +24,7 @@ import numpy as np
 
 from eventsim.arrays import Floats, Ints
 from eventsim.energy.arrivals import (
-    Run,
+    CountedRun,
     Wires,
     distinct,
     distinct_arrivals,
@@ -190,14 +190,14 @@ class _Grid:
         return sums_by_sample(self.sample(step), weights, self.duration.size)
 
 
-def _activations(run: Run, name: str, grid: _Grid) -> Ints:
+def _activations(run: CountedRun, name: str, grid: _Grid) -> Ints:
     """Pairs (neuron, step) with a spike in every sample."""
     sent = run.sent[name]
     pairs = distinct(grid.step(sent.sample, sent.times) * sent.size + sent.neurons)
     return grid.by_sample(pairs // sent.size)
 
 
-def _effective(run: Run, wires: Wires, grid: _Grid) -> tuple[Ints, Ints]:
+def _effective(run: CountedRun, wires: Wires, grid: _Grid) -> tuple[Ints, Ints]:
     """Accumulations and multiplications of a projection in every sample."""
     sent = run.source(wires)
     if wires.by_synapse:
@@ -218,7 +218,7 @@ def _effective(run: Run, wires: Wires, grid: _Grid) -> tuple[Ints, Ints]:
     )
 
 
-def _units_by_synapse(run: Run, wires: Wires, grid: _Grid) -> tuple[Ints, Ints, Any]:
+def _units_by_synapse(run: CountedRun, wires: Wires, grid: _Grid) -> tuple[Ints, Ints, Any]:
     """Step, operations (0 or 1) and whether events meet, of every (step, synapse) with events."""
     found = []
     for low, high in run.pieces([wires]):

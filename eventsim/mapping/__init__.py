@@ -8,7 +8,7 @@ over the mesh in time; :func:`quantise` rounds a network to the chip's number fo
 """
 
 from eventsim.mapping.check import Violation, check_mapping
-from eventsim.mapping.comparison import Comparison, compare_mappings
+from eventsim.mapping.comparison import MappingComparison, compare_mappings
 from eventsim.mapping.congestion import Congestion, congestion
 from eventsim.mapping.errors import InfeasibleError, MappingError
 from eventsim.mapping.graph import AxonGraph, axon_graph
@@ -35,7 +35,7 @@ __all__ = [
     "Usage",
     "Traffic",
     "compare_mappings",
-    "Comparison",
+    "MappingComparison",
     "check_mapping",
     "Violation",
     "congestion",

@@ -14,7 +14,7 @@ from eventsim.network import Network
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class MappingComparison:
     """Mappings of one network onto one chip.
 
     Attributes
@@ -46,7 +46,7 @@ def compare_mappings(
     baselines: bool = True,
     inputs: Inputs = "external",
     seed: int = 0,
-) -> Comparison:
+) -> MappingComparison:
     """Map by a method and, with ``baselines``, by first-fit and population-order.
 
     Parameters
@@ -81,4 +81,4 @@ def compare_mappings(
             found.append(checked(other))
         except InfeasibleError as error:
             failed[other] = str(error)
-    return Comparison(best, tuple(found), failed)
+    return MappingComparison(best, tuple(found), failed)

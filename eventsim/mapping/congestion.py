@@ -107,7 +107,7 @@ def congestion(
     packets = _packets(net, tape.to_host(), mapping, step_ms)
     longest = float(tape.stream.duration.max()) + (step_ms or 0.0)
     n_windows = int(np.ceil(longest / window_ms)) + 1
-    run = _Run(packets, link_ns / NS_PER_MS, window_ms, n_windows)
+    run = _PacketRun(packets, link_ns / NS_PER_MS, window_ms, n_windows)
     run.pass_rows(mapping.chip.limits.mesh if mapping.chip.limits else (1, 1))
     hops = packets.hops()
     latency = (run.now - packets.time) * NS_PER_MS
@@ -206,7 +206,7 @@ def _events(net: Network, tape: SpikeTape, mapping: Mapping) -> tuple[Ints, Floa
     return np.concatenate(samples), np.concatenate(times), np.concatenate(axons)
 
 
-class _Run:
+class _PacketRun:
     """Packets on the mesh; ``now`` is when each is where it has come so far, ms."""
 
     def __init__(self, packets: _Packets, link_ms: float, window_ms: float, n_windows: int):

@@ -52,15 +52,15 @@ def place(found: Flows, limits: Limits, *, seed: int, start: Cores | None = None
     inward[:n] = found.inward
     outside = (x + y).astype(np.float64)
     if start is not None:
-        search = _Search(flow, inward, distance, outside, _whole(start, places))
+        search = _Annealing(flow, inward, distance, outside, _whole(start, places))
         search.descend()
         return places[search.at[:n]].astype(np.int32)
-    rough = _Search(flow, inward, distance, outside, np.arange(places.size))
+    rough = _Annealing(flow, inward, distance, outside, np.arange(places.size))
     rough.descend()
-    search = _Search(flow, inward, distance, outside, _spectral(flow[:n, :n], x, y))
+    search = _Annealing(flow, inward, distance, outside, _spectral(flow[:n, :n], x, y))
     search.anneal(np.random.default_rng(seed), n)
     search.descend()
-    best = min(rough, search, key=_Search.cost)
+    best = min(rough, search, key=_Annealing.cost)
     return places[best.at[:n]].astype(np.int32)
 
 
@@ -99,7 +99,7 @@ def _spectral(flow: Floats, x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArr
     return np.concatenate([at, rest])
 
 
-class _Search:
+class _Annealing:
     """Cores and empty ones (whose flows are 0) on as many places; ``at[i]`` is the place of i."""
 
     def __init__(

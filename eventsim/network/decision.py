@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from eventsim.arrays import Array, Floats, namespace
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array
-from eventsim.network.parts import Condition, Population
+from eventsim.network.parts import DomainCheck, Population
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +47,10 @@ class Decision:
         """The live arrays, by their keys in :meth:`Network.parameters`."""
         return {"decision.weights": self.weights, "decision.bias": self.bias}
 
-    def conditions(self) -> Iterator[Condition]:
+    def conditions(self) -> Iterator[DomainCheck]:
         """What the values must fulfil."""
         for key, values in self.parameters.items():
-            yield Condition(key, values, namespace(values).isfinite(values), "a finite number")
+            yield DomainCheck(key, values, namespace(values).isfinite(values), "a finite number")
 
     def check(self) -> None:
         """Raise ParameterError if a value is not finite."""

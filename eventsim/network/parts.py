@@ -53,7 +53,7 @@ LEAST, MOST, MOST_WEIGHT = 1e-15, 1e15, 1e20
 _SIZES = f"{LEAST:g} to {MOST:g} in absolute value; scale voltages and weights alike"
 
 
-class Condition(NamedTuple):
+class DomainCheck(NamedTuple):
     """What an array of values must fulfil: true where it does."""
 
     name: str
@@ -80,24 +80,24 @@ class Population:
             return parameters[name]
         raise AttributeError(f"population of kind {self.__dict__.get('kind')!r} has no {name!r}")
 
-    def conditions(self) -> Iterator[Condition]:
+    def conditions(self) -> Iterator[DomainCheck]:
         """What the values must fulfil."""
         for name, values in self.parameters.items():
             finite = namespace(values).isfinite(values)
-            yield Condition(name, values, finite, "a finite number")
+            yield DomainCheck(name, values, finite, "a finite number")
             if name in _POSITIVE:
-                yield Condition(name, values, values > 0, "a value > 0")
+                yield DomainCheck(name, values, values > 0, "a value > 0")
             if name == "resistance":
-                yield Condition(name, values, values <= MOST, f"a value <= {MOST:g}")
+                yield DomainCheck(name, values, values <= MOST, f"a value <= {MOST:g}")
         if self.kind == "spiking":
             delay, threshold = self.refractory, self.threshold
-            yield Condition("refractory", delay, delay >= 0, "a value >= 0 (ms)")
+            yield DomainCheck("refractory", delay, delay >= 0, "a value >= 0 (ms)")
             above = threshold > self.v_reset
-            yield Condition("threshold", threshold, above, "a value above the neuron's v_reset")
+            yield DomainCheck("threshold", threshold, above, "a value above the neuron's v_reset")
             level = abs(threshold - self.v_leak)
             good = (level == 0.0) | ((level >= LEAST) & (level <= MOST))
             expected = f"a distance from v_leak of 0, or of {_SIZES}"
-            yield Condition("threshold", threshold, good, expected)
+            yield DomainCheck("threshold", threshold, good, expected)
 
     def check(self) -> None:
         """Raise ParameterError if a value has left its domain."""
@@ -241,13 +241,13 @@ class Projection:
         full: Floats = sp.csr_array(parts, shape=self.weights.shape).toarray()
         return full
 
-    def conditions(self) -> Iterator[Condition]:
+    def conditions(self) -> Iterator[DomainCheck]:
         """What weights and delays must fulfil."""
         values, delays = self.values, self.delays
         expected = f"a finite number, at most {MOST_WEIGHT:g} in absolute value"
-        yield Condition("weight", values, abs(values) <= MOST_WEIGHT, expected)
+        yield DomainCheck("weight", values, abs(values) <= MOST_WEIGHT, expected)
         good = namespace(delays).isfinite(delays) & (delays >= 0)
-        yield Condition("delay", delays, good, "a finite value >= 0 (ms)")
+        yield DomainCheck("delay", delays, good, "a finite value >= 0 (ms)")
 
     def check_pattern(self, n_sources: int, n_targets: int) -> None:
         """Raise NetworkError if sparse weights, edited in place, are no whole CSR any more."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from eventsim.report.tables import Table
+from eventsim.report.tables import PageTable
 
 PHONE_REM = 44.0  # of a picture as wide as the page: letters of 9 pt are 9 pixels high
 
@@ -118,7 +118,7 @@ def figures(pictures: Sequence[Picture]) -> str:
     return f'<div class="figures">\n{found}</div>'
 
 
-def table(found: Table) -> str:
+def table(found: PageTable) -> str:
     """A table under its title; too wide for the page, it can be moved sideways."""
     title = f'<h3 class="title">{escape(found.title)}</h3>' if found.title else ""
     label = f' aria-label="{escape(found.title)}"' if found.title else ""
@@ -131,7 +131,7 @@ def table(found: Table) -> str:
     return f'{title}<div class="scroll">{body}</div>\n'
 
 
-def _row(found: Table, cells: Sequence[object], tag: str) -> str:
+def _row(found: PageTable, cells: Sequence[object], tag: str) -> str:
     return "".join(_cell(str(cell), tag, found.kind(k)) for k, cell in enumerate(cells))
 
 

@@ -11,7 +11,7 @@ from eventsim.report.energy_figures import energy_breakdown
 from eventsim.report.numbers import duration, general, joules, percent
 from eventsim.report.pictures import RATES, picture
 from eventsim.report.record import ChipMapping, Priced, Report, RunRecord, Unmade
-from eventsim.report.tables import Table
+from eventsim.report.tables import PageTable
 
 _EPOCH_COLUMNS = {
     "epoch": "epoch",
@@ -147,8 +147,8 @@ def _trained(record: Report) -> list[str]:
     return [html.table(_facts(rows)), _settings(run)]
 
 
-def _facts(rows: Sequence[Sequence[str]]) -> Table:
-    return Table("", ["", ""], rows, texts=1)
+def _facts(rows: Sequence[Sequence[str]]) -> PageTable:
+    return PageTable("", ["", ""], rows, texts=1)
 
 
 def _training(run: RunRecord | Unmade, pictures: Sequence[html.Picture]) -> list[str]:
@@ -211,13 +211,13 @@ def _energy(priced: Priced) -> list[str]:
     return blocks
 
 
-def _with_sources(report: tables.Values) -> Table:
+def _with_sources(report: tables.Values) -> PageTable:
     found, sources = tables.energy(report), tables.sources(report)
     filled = [*sources, *("" for _ in found.rows[len(sources) :])]
     columns = [*found.columns[1:], "for each, and source of the figure"]
     columns[columns.index("count")] = "count per recording"
     rows = [[*row[1:], source] for row, source in zip(found.rows, filled, strict=True)]
-    return Table(found.title, columns, rows, numbers=2, texts=1)
+    return PageTable(found.title, columns, rows, numbers=2, texts=1)
 
 
 def _missing(report: tables.Values) -> str:
@@ -345,7 +345,7 @@ def _epochs(record: RunRecord) -> str:
     used = [key for key in _EPOCH_COLUMNS if key in record.history[0]]
     rows = [[general(line[key]) for key in used] for line in record.history]
     columns = [_EPOCH_COLUMNS[key] for key in used]
-    return html.details("Every epoch", html.table(Table("", columns, rows, numbers=0)))
+    return html.details("Every epoch", html.table(PageTable("", columns, rows, numbers=0)))
 
 
 def _settings(record: RunRecord) -> str:
@@ -357,6 +357,6 @@ def _settings(record: RunRecord) -> str:
         "Command, version, settings",
         html.code(record.command),
         html.paragraph(f"eventsim {record.version}, seed {record.config.seed}"),
-        html.table(Table("", ["network", "kind", "neurons or weights"], rows, numbers=2)),
+        html.table(PageTable("", ["network", "kind", "neurons or weights"], rows, numbers=2)),
         html.code(json.dumps(record.config.to_dict(), indent=2)),
     )

@@ -13,7 +13,7 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.energy import DenseEquivalent, RunCosts
 from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
-from eventsim.mapping import Comparison, Congestion, StudyRow
+from eventsim.mapping import Congestion, MappingComparison, StudyRow
 from eventsim.network import Network
 from eventsim.train import Evaluation, TrainConfig
 from eventsim.train.counting import count_trained, distinct_values
@@ -134,7 +134,7 @@ class ChipMapping:
         Of the mapping; a sentence where the chip has no figures for it.
     """
 
-    compared: Comparison
+    compared: MappingComparison
     congestion: Congestion | Unmade
 
 

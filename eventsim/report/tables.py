@@ -23,7 +23,7 @@ _TRAFFIC = (
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """A table.
 
     Attributes
@@ -53,7 +53,7 @@ class Table:
         return "number" if column < len(self.columns) - self.texts else "text"
 
 
-def populations(counts: Values) -> Table:
+def populations(counts: Values) -> PageTable:
     """Spikes, rates and updates by population, of ``Counts.to_dict()``."""
     spikes, rates = counts["spikes_per_sample"], counts["spikes_per_neuron_and_second"]
     silent, updates = counts["silent_per_sample"], counts["membrane_updates_per_sample"]
@@ -78,10 +78,10 @@ def populations(counts: Values) -> Table:
     )
     columns = ["population", "neurons", "spikes", "spikes per neuron and s", "silent neurons",
                "updates by arrivals"]  # fmt: skip
-    return Table(title, columns, rows)
+    return PageTable(title, columns, rows)
 
 
-def projections(counts: Values) -> Table:
+def projections(counts: Values) -> PageTable:
     """Synapses and synaptic operations by projection, of ``Counts.to_dict()``."""
     events, effective = counts["synaptic_events_per_sample"], counts["effective_events_per_sample"]
     rows = [
@@ -113,10 +113,10 @@ def projections(counts: Values) -> Table:
     )
     columns = ["projection", "possible synapses", "stored", "connection sparsity", "active",
                "synaptic operations", "effective"]  # fmt: skip
-    return Table("Projections: exact, operations per recording", columns, rows)
+    return PageTable("Projections: exact, operations per recording", columns, rows)
 
 
-def totals(counts: Values) -> Table:
+def totals(counts: Values) -> PageTable:
     """Sparsity and memory of the whole network, of ``Counts.to_dict()``."""
     held = counts["footprint_bytes"]
     rows = [
@@ -129,10 +129,10 @@ def totals(counts: Values) -> Table:
             for name in ("weights", "indices", "delays", "parameters", "states")
         ),
     ]  # fmt: skip
-    return Table("The whole network", ["", ""], rows)
+    return PageTable("The whole network", ["", ""], rows)
 
 
-def steps(found: Values) -> Table:
+def steps(found: Values) -> PageTable:
     """What a clocked machine does, of ``ClockedCounts.to_dict()``."""
     rows = [
         ["steps", f"{found['steps_per_sample']:,.1f}"],
@@ -144,15 +144,15 @@ def steps(found: Values) -> Table:
         ["activation sparsity", percent(found["activation_sparsity"])],
     ]
     title = f"On a clocked machine, dt = {found['step_ms']:g} ms, per recording"
-    return Table(title, ["", ""], rows)
+    return PageTable(title, ["", ""], rows)
 
 
-def energy(report: Values) -> Table:
+def energy(report: Values) -> PageTable:
     """The terms of an energy and their sum, of ``EnergyReport.to_dict()``; numbered."""
     step = "no time step" if report["step_ms"] is None else f"dt = {report['step_ms']:g} ms"
     title = f"{report['title']} ({report['chip']}), {step}"
     if not report["terms"]:
-        return Table(title, ["", ""], [["energy", "no figures"]])
+        return PageTable(title, ["", ""], [["energy", "no figures"]])
     rows = [
         [
             str(number),
@@ -169,7 +169,7 @@ def energy(report: Values) -> Table:
         activity = joules(report["energy_pj_per_sample_of_activity"])
         rows.append(["", "all without leakage", "", "", "", "", activity])
     rows.append(["", "all", "", "", "", "", joules(report["energy_pj_per_sample"])])
-    return Table(title, ["", "term", "basis", "count", "figure", "status", "energy"], rows, 3)
+    return PageTable(title, ["", "term", "basis", "count", "figure", "status", "energy"], rows, 3)
 
 
 def _basis(basis: str, step_ms: float | None) -> str:
@@ -186,7 +186,7 @@ def missing(report: Values) -> list[str]:
     return [f"{lacking['name']}, {lacking['reason']}" for lacking in report["missing"]]
 
 
-def energies(reports: Sequence[Values], dense: Sequence[Values]) -> Table:
+def energies(reports: Sequence[Values], dense: Sequence[Values]) -> PageTable:
     """Chips side by side, and dense networks beneath."""
     rows: list[list[object]] = []
     for report in reports:
@@ -201,10 +201,10 @@ def energies(reports: Sequence[Values], dense: Sequence[Values]) -> Table:
         pj = joules(each["energy_pj_per_sample"])
         rows.append([name, f"{each['frame_ms']:g} ms", pj, "-", "-"])
     columns = ["energy per recording", "dt or frame", "without leakage", "with it", "terms missing"]
-    return Table("Comparison", columns, rows)
+    return PageTable("Comparison", columns, rows)
 
 
-def mappings(found: Sequence[Values], title: str) -> Table:
+def mappings(found: Sequence[Values], title: str) -> PageTable:
     """Mappings side by side, of ``Mapping.to_dict()``: fill of cores, spikes between them."""
     columns = ["", *(m["method"].replace("_", "-") for m in found)]
     rows: list[list[object]] = [["cores used", *(m["cores_used"] for m in found)]]
@@ -220,7 +220,7 @@ def mappings(found: Sequence[Values], title: str) -> Table:
         own = found[0]["traffic"]["hop_weighted_spikes"]
         against = [fewer(own, m["traffic"]["hop_weighted_spikes"]) for m in found[1:]]
         rows.append([f"links: {columns[1]} has", "", *against])
-    return Table(f"{title}; every limit checked", columns, rows)
+    return PageTable(f"{title}; every limit checked", columns, rows)
 
 
 def fewer(own: int, other: int) -> str:
@@ -230,7 +230,7 @@ def fewer(own: int, other: int) -> str:
     return f"{percent(1.0 - own / other)} fewer"
 
 
-def latencies(found: Values) -> Table:
+def latencies(found: Values) -> PageTable:
     """Latencies on the mesh, and its fullest link, of a ``Congestion``."""
     where = "none"
     if found["peak_link"] is not None:
@@ -244,10 +244,10 @@ def latencies(found: Values) -> Table:
         ["longest wait", f"{found['worst_waiting_ns']:,.1f} ns"],
         [f"most on one link in {found['window_ms']:g} ms", where],
     ]
-    return Table(f"On the mesh, {found['link_ns']:g} ns a link", ["", ""], rows)
+    return PageTable(f"On the mesh, {found['link_ns']:g} ns a link", ["", ""], rows)
 
 
-def number_formats(study: Sequence[Values]) -> Table:
+def number_formats(study: Sequence[Values]) -> PageTable:
     """Spikes and accuracy by bits of the weights, of ``StudyRow`` values."""
     names = ["as trained", "the chip's formats", *("" for _ in study[2:])]
     rows = [
@@ -262,4 +262,4 @@ def number_formats(study: Sequence[Values]) -> Table:
     ]
     lost = f"spikes lost or moved by > {study[0]['window_ms']:g} ms"
     columns = ["number formats", "bits of weights", "spikes", lost, "accuracy"]
-    return Table("Rounded to the chip, simulated again in exact time", columns, rows)
+    return PageTable("Rounded to the chip, simulated again in exact time", columns, rows)

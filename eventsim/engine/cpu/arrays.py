@@ -28,7 +28,7 @@ def zero_row(weights: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
 
 
 @dataclass(frozen=True, eq=False)
-class Merged:
+class MergedEvents:
     """Events of all sources of a stage in order: time, row, and number among all spikes.
 
     ``spike`` is None where the events are those of the only source, as they are.
@@ -65,12 +65,12 @@ def _sources(job: Job) -> list[SourceSpikes]:
     ]
 
 
-def merged_events(job: Job) -> Merged:
+def merged_events(job: Job) -> MergedEvents:
     """One ordered list of events for all neurons of a stage that shares events."""
     delays = [projection.delays for projection in job.stage.afferents]
     if len(job.sources) == 1 and not delays[0].any():
         (source,) = _sources(job)
-        return Merged(source.offsets, source.times, source.neurons, None)
+        return MergedEvents(source.offsets, source.times, source.neurons, None)
     n, bases = job.n_samples, spike_bases(job)
     lengths = np.stack([np.zeros(n, np.int64), *(np.diff(s.offsets) for s in job.sources)])
     offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=0))]).astype(np.int64)
@@ -88,19 +88,19 @@ def merged_events(job: Job) -> Merged:
             )
         times[to], rows[to] = shifted[own], source.neurons[own] + job.stage.wiring.row_start[k]
         spikes[to] = bases[k] + own
-    out = Merged(offsets, np.empty_like(times), np.empty_like(rows), np.empty_like(spikes))
+    out = MergedEvents(offsets, np.empty_like(times), np.empty_like(rows), np.empty_like(spikes))
     order.merge(times, rows, spikes, starts, offsets, out.times, out.rows, out.spike)
-    return Merged(read_only(offsets), read_only(out.times), read_only(out.rows), out.spike)
+    return MergedEvents(read_only(offsets), read_only(out.times), read_only(out.rows), out.spike)
 
 
-def since(merged: Merged, begin: Floats) -> Merged:
+def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
     """The events at or after ``begin`` (ms, by sample)."""
     n_events = np.diff(merged.offsets)
     kept = merged.times >= np.repeat(begin, n_events)
     before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
     spike = None if merged.spike is None else merged.spike[kept]
     offsets, times = read_only(before[merged.offsets]), read_only(merged.times[kept])
-    return Merged(offsets, times, read_only(merged.rows[kept]), spike)
+    return MergedEvents(offsets, times, read_only(merged.rows[kept]), spike)
 
 
 def fan_in(job: Job, state: LayerState | None = None) -> FanIn:

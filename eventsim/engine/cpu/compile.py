@@ -19,7 +19,7 @@ from typing import Any
 import numba
 from numba import njit
 
-from eventsim.engine.cpu.fork import Kernel
+from eventsim.engine.cpu.fork import CompiledKernel
 from eventsim.errors import CacheWarning, StorageError
 from eventsim.folders import cache_folder, check_writable
 
@@ -97,13 +97,13 @@ def lean_inlined(function: Callable[..., Any]) -> Any:
     return njit(error_model="numpy", fastmath=False, **without_counts)(function)
 
 
-def kernel(function: Callable[..., Any]) -> Kernel:
+def kernel(function: Callable[..., Any]) -> CompiledKernel:
     """Compile a kernel that Python calls: parallel, without the lock, cached where that can be."""
     config: Any = numba.config
     before, config.CACHE_DIR = config.CACHE_DIR, _CACHE_FOLDER or ""
     cache = _CACHE_FOLDER is not None
     try:
         compiled = njit(error_model="numpy", fastmath=False, parallel=True, nogil=True, cache=cache)
-        return Kernel(compiled(function))
+        return CompiledKernel(compiled(function))
     finally:
         config.CACHE_DIR = before

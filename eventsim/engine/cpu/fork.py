@@ -17,7 +17,7 @@ from eventsim.errors import BackendError
 _FORKED = False
 
 
-class Kernel:
+class CompiledKernel:
     """A compiled kernel; every call from Python goes through here."""
 
     def __init__(self, compiled: Any):

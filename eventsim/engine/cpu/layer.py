@@ -7,7 +7,7 @@ import numpy as np
 from eventsim.engine.cpu import fanin, order, shared
 from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, since, zero_row
 from eventsim.engine.cpu.blocks import by_block
-from eventsim.engine.cpu.walk import Spikes
+from eventsim.engine.cpu.walk import SpikeBuffers
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import LayerState, Stop, carried, start_state
 from eventsim.engine.table import fastest_rate, guess_spikes, neuron_table, row_weights
@@ -19,7 +19,7 @@ FANIN_PARTS = 8
 # A buffer holds at least that many spikes.
 GUESS_LEAST = 256
 
-Run = Callable[[Index, Spikes, Index, Index, Index, np.ndarray], None]
+Run = Callable[[Index, SpikeBuffers, Index, Index, Index, np.ndarray], None]
 
 
 def forward(job: Job) -> SpikeTrains:
@@ -71,7 +71,7 @@ def run_tasks(job: Job, blocks: int, run: Run) -> SpikeTrains:
     size, n_tasks = job.stage.population.size, job.n_samples * blocks
     limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST), blocks)
     counts, reached = np.zeros(n_tasks, np.int64), np.zeros(n_tasks)
-    rounds: list[Spikes] = []
+    rounds: list[SpikeBuffers] = []
     todo, where = np.arange(n_tasks), np.zeros(n_tasks, np.int64)
     starts = np.zeros(n_tasks, np.int64)
     while todo.size:
@@ -91,8 +91,10 @@ def run_tasks(job: Job, blocks: int, run: Run) -> SpikeTrains:
     return _pack(job, blocks, rounds, where, starts, counts)
 
 
-def _buffers(size: int) -> Spikes:
-    return Spikes(np.empty(size), np.empty(size, np.int32), np.empty(size), np.full(size, np.nan))
+def _buffers(size: int) -> SpikeBuffers:
+    return SpikeBuffers(
+        np.empty(size), np.empty(size, np.int32), np.empty(size), np.full(size, np.nan)
+    )
 
 
 def _raise_runaway(job: Job, blocks: int, counts: Index, reached: np.ndarray) -> None:
@@ -101,7 +103,7 @@ def _raise_runaway(job: Job, blocks: int, counts: Index, reached: np.ndarray) ->
 
 
 def _pack(
-    job: Job, blocks: int, rounds: list[Spikes], where: Index, starts: Index, counts: Index
+    job: Job, blocks: int, rounds: list[SpikeBuffers], where: Index, starts: Index, counts: Index
 ) -> SpikeTrains:
     ends = np.cumsum(counts)
     packed = _buffers(int(ends[-1]) if ends.size else 0)

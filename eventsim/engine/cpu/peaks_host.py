@@ -6,7 +6,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.cpu import peaks
-from eventsim.engine.cpu.arrays import Index, Merged, merged_events, sample_chunks
+from eventsim.engine.cpu.arrays import Index, MergedEvents, merged_events, sample_chunks
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import DirectGradients, Job, Peaks
@@ -36,7 +36,7 @@ class _Found:
     """Where the largest voltages are, [samples, size], and of what."""
 
     job: Job
-    events: Merged
+    events: MergedEvents
     weights: Floats
     par: Floats
     time: Floats

@@ -46,7 +46,7 @@ ALPHA, BETA, ALPHA_MEM, BETA_MEM, BETA_SYN = range(5)
 N_ADJOINT = 5
 
 
-class Spikes(NamedTuple):
+class SpikeBuffers(NamedTuple):
     """Where the spikes of a run are written; one part of the arrays per task."""
 
     time: NDArray[np.float64]

@@ -44,7 +44,7 @@ V, J, L_SLOW, L_GAP, L_RATE, L_PEAK, L_ALERT = range(7)
 N_LINE = 8
 
 
-class Neurons(NamedTuple):
+class WindowState(NamedTuple):
     """The neurons of one sample: the fields of :class:`eventsim.engine.cpu.queue.Cells`, and more.
 
     ``line`` has a neuron's state and what a propagation needs of its parameters side by side,
@@ -68,7 +68,7 @@ def make_neurons(size, real):
     flat = np.zeros(N_LINE * (size + 2), real)
     skip = -(flat.ctypes.data // flat.itemsize) % (64 // flat.itemsize)
     line = flat[skip : skip + N_LINE * size].reshape(size, N_LINE)
-    return Neurons(
+    return WindowState(
         np.zeros(size), line[:, V], line[:, J], np.zeros(size, real), np.zeros(size),
         np.zeros(size, np.int64), line, np.zeros(size), np.zeros(size, np.int64),
     )  # fmt: skip

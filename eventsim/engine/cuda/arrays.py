@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from eventsim.arrays import Array
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import (
-    Arrivals,
     Groups,
+    SortedArrivals,
     by_key,
     by_time,
     firsts,
@@ -61,7 +61,7 @@ class WiringCache:
 
 
 @dataclass(frozen=True, eq=False)
-class Merged:
+class DeviceEvents:
     """Events of all sources of a stage in order, as in :mod:`eventsim.engine.cpu.arrays`."""
 
     offsets: Array
@@ -70,13 +70,13 @@ class Merged:
     spike: Array | None
 
 
-def merged_events(dev: Device, job: Job) -> Merged:
+def merged_events(dev: Device, job: Job) -> DeviceEvents:
     """One ordered list of events for all neurons of a stage that shares events."""
     xp = dev.xp
     delays = [dev.asarray(projection.delays) for projection in job.stage.afferents]
     if len(job.sources) == 1 and not bool(delays[0].any()):
         source = job.sources[0]
-        return Merged(
+        return DeviceEvents(
             dev.asarray(source.offsets),
             dev.asarray(source.times),
             dev.asarray(source.neurons),
@@ -94,7 +94,7 @@ def merged_events(dev: Device, job: Job) -> Merged:
         samples.append(owners(dev, dev.asarray(source.offsets), channel.size)[own])
     time, sample = _joined(dev, times, np.float64), _joined(dev, samples, np.int32)
     order = by_time(dev, time, sample)
-    return Merged(
+    return DeviceEvents(
         firsts(dev, sample[order], job.n_samples),
         time[order],
         _joined(dev, rows, np.int32)[order],
@@ -102,12 +102,12 @@ def merged_events(dev: Device, job: Job) -> Merged:
     )
 
 
-def since(dev: Device, merged: Merged, begin: Array) -> Merged:
+def since(dev: Device, merged: DeviceEvents, begin: Array) -> DeviceEvents:
     """The events at or after ``begin`` (ms, by sample)."""
     kept = merged.times >= begin[owners(dev, merged.offsets, merged.times.size)]
     before = starts_of(dev, kept)
     spike = None if merged.spike is None else merged.spike[kept]
-    return Merged(before[merged.offsets], merged.times[kept], merged.rows[kept], spike)
+    return DeviceEvents(before[merged.offsets], merged.times[kept], merged.rows[kept], spike)
 
 
 def spike_groups(dev: Device, job: Job) -> Groups:
@@ -125,7 +125,7 @@ def spike_groups(dev: Device, job: Job) -> Groups:
 
 def spike_arrivals(
     dev: Device, job: Job, wiring: PlacedWiring, groups: Groups, begin: Array | None = None
-) -> Arrivals:
+) -> SortedArrivals:
     """One arrival per spike and synapse of its source, by (sample, neuron).
 
     Those before ``begin`` (ms, by sample) are left out.
@@ -146,7 +146,7 @@ def spike_arrivals(
     )  # fmt: skip
     order = by_time(dev, times, pair)
     first = firsts(dev, pair[order], n_pairs)
-    return Arrivals(first, times[order], synapse[order], order, to)
+    return SortedArrivals(first, times[order], synapse[order], order, to)
 
 
 @dataclass(frozen=True, eq=False)

@@ -96,7 +96,7 @@ class Groups:
 
 
 @dataclass(frozen=True, eq=False)
-class Arrivals:
+class SortedArrivals:
     """Spike arrivals by (sample, neuron), in each in order of time, then of source row.
 
     ``first`` is the first arrival of every pair; ``origin`` the place of each before it was

@@ -7,7 +7,7 @@ import eventsim as es
 from eventsim.chips import Limits
 from eventsim.mapping.graph import axon_graph
 from eventsim.mapping.mesh import Flows, coordinates, mesh_distances
-from eventsim.mapping.place import _Search, place
+from eventsim.mapping.place import _Annealing, place
 from eventsim.mapping.refine import gain_blocks
 from eventsim.mapping.state import CoreState
 from tests.unit.mapping.helpers import random_net, random_stream
@@ -84,7 +84,7 @@ def test_placement_changes_equal_differences_of_its_cost():
     distance = (np.abs(x[:, None] - x) + np.abs(y[:, None] - y)).astype(float)
     flow = rng.integers(0, 9, (12, 12)).astype(float)
     flow = np.triu(flow, 1) + np.triu(flow, 1).T
-    search = _Search(flow, rng.random(12), distance, (x + y).astype(float), rng.permutation(12))
+    search = _Annealing(flow, rng.random(12), distance, (x + y).astype(float), rng.permutation(12))
     table, before = search._changes(), search.cost()
     for i in range(12):
         for j in range(12):
