@@ -19,7 +19,7 @@ from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network import Network
 from eventsim.train import evaluate
-from eventsim.train.choice import config_of
+from eventsim.train.choice import config_of, in_classes_of
 from eventsim.train.prediction import read_answers
 
 __all__ = [
@@ -51,13 +51,8 @@ def evaluate_run(
     """
     net = find_network(run, which=which)
     named = find_for(run, data, reading)
-    recordings, answer = named.labelled(), net.answer
-    if answer is not None and answer.class_names and answer.rule != "ctc":
-        recordings = recordings.relabelled(answer.class_names)
-    if run.is_dir():
-        config = load_config(run)
-    else:
-        config = config_of(net, str(run), recordings.class_names)
+    recordings = in_classes_of(net, named.labelled())
+    config = load_config(run) if run.is_dir() else config_of(net, str(run))
     if backend is not None:
         config = replace(config, **with_precision({"backend": backend}))
     runs_on = say_backend(config.backend)

@@ -11,7 +11,7 @@ from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.network import ClockedNetwork
 from eventsim.events import AnyDataset
 from eventsim.events.transforms import extend
-from eventsim.train.choice import config_of
+from eventsim.train.choice import config_of, in_classes_of
 from eventsim.train.evaluation import check_fit
 from eventsim.train.regularise import MS_PER_S
 
@@ -56,11 +56,11 @@ def evaluate_clocked(
     ------
     DataError, NetworkError, ShapeError
         There are no recordings, or the output does not fit them; without ``config`` if the network
-        has no answer, or other classes than the data.
+        has no answer, or lacks a class of the data.
     """
     grid = clocked.grid
     if config is None:
-        own = config_of(grid, "evaluate_clocked", data.class_names)
+        own, data = config_of(grid, "evaluate_clocked"), in_classes_of(grid, data)
         config = ClockedConfig(train=replace(own, bip=(), **NEUTRAL))
     check_fit(grid, data, config.train)
     loss, n_correct, updates, n = 0.0, 0, 0, len(data)

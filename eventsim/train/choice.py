@@ -27,7 +27,7 @@ from eventsim.adjoint import Loss, Seeds
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import shown
 from eventsim.errors import DataError, NetworkError, ParameterError
-from eventsim.events import SpikeTape
+from eventsim.events import AnyDataset, SpikeTape
 from eventsim.network import Answer, Network
 from eventsim.network.answer import SPIKING_RULES, VALUES, words_of
 from eventsim.train.config import RULES, TrainConfig
@@ -119,22 +119,13 @@ def answer_of(config: TrainConfig, class_names: Sequence[str]) -> Answer:
     )
 
 
-def config_of(net: Network, who: str, class_names: Sequence[str] = ()) -> TrainConfig:
+def config_of(net: Network, who: str) -> TrainConfig:
     """Settings by which a network is asked as its own answer says.
-
-    Parameters
-    ----------
-    net
-        The network.
-    who
-        Asks; for messages.
-    class_names
-        Of the data; empty if they do not matter.
 
     Raises
     ------
-    NetworkError, DataError
-        The network has no answer, or one of other classes than the data.
+    NetworkError
+        For ``who``: the network has no answer.
     """
     answer = net.answer
     if answer is None:
@@ -142,15 +133,30 @@ def config_of(net: Network, who: str, class_names: Sequence[str] = ()) -> TrainC
             f"{who}: the network has no answer: it was not trained by eventsim. Say how it answers "
             "by net.set_answer(es.Answer(rule=..., population=...))."
         )
-    own, asked = list(answer.class_names), list(class_names)
-    if own and asked and own != asked:
-        raise DataError(
-            f"{who}: the data has the classes {shown(asked)}, the network answers with "
-            f"{shown(own)}. Take data of the same classes in the same order, or pass a config."
-        )
     values: dict[str, Any] = {_CALLED[name]: getattr(answer, name) for name in VALUES[answer.rule]}
     loss: Any = next(loss for loss, rule in RULES.items() if rule == answer.rule)
     return TrainConfig(loss=loss, output=answer.population, tail=answer.tail, **values)
+
+
+def in_classes_of(net: Network, data: AnyDataset) -> AnyDataset:
+    """The same recordings, labelled by the classes that the network knows, if it knows some.
+
+    Raises
+    ------
+    DataError
+        A recording is of another class; of ``ctc`` if the words are others.
+    """
+    own = () if net.answer is None else net.answer.class_names
+    if net.answer is None or not own:
+        return data
+    if net.answer.rule != "ctc":
+        return data.relabelled(own)
+    if words_of(own) != words_of(data.class_names):
+        raise DataError(
+            f"The data has the words {shown(words_of(data.class_names))}, the network answers with "
+            f"{shown(words_of(own))}. Take data of the same words."
+        )
+    return data
 
 
 def output_kind(loss: str) -> Literal["readout", "spiking"]:

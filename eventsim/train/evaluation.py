@@ -11,7 +11,14 @@ from eventsim.engine import place, simulate
 from eventsim.errors import DataError
 from eventsim.events import AnyDataset, Dataset, EventStream, SpikeTape
 from eventsim.network import Network
-from eventsim.train.choice import answer_count, answer_of, config_of, make_loss, strings_of
+from eventsim.train.choice import (
+    answer_count,
+    answer_of,
+    config_of,
+    in_classes_of,
+    make_loss,
+    strings_of,
+)
 from eventsim.train.config import TrainConfig
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
@@ -70,7 +77,8 @@ def evaluate(
         The recordings, in memory or in a file; not augmented.
     config
         Gives the loss, the output population, the tail, the batch size, backend and precision.
-        None: as the network's own answer says, with the defaults of the others.
+        None: as the network's own answer says, its classes included, with the defaults of the
+        others.
     group
         Processes that divide the batches among them; each gets the whole result, with the same
         bits as one process alone.
@@ -79,12 +87,12 @@ def evaluate(
     ------
     DataError, NetworkError, ShapeError
         If there are no recordings, or the network's output does not fit loss or classes; without
-        ``config`` if the network has no answer, or other classes than the data.
+        ``config`` if the network has no answer, or lacks a class of the data.
     PeerError
         Another process of the group failed.
     """
     if config is None:
-        config = config_of(net, "evaluate", data.class_names)
+        config, data = config_of(net, "evaluate"), in_classes_of(net, data)
     group = group or ProcessGroup()
     check_fit(net, data, config)
     net = place(net, backend=config.backend)

