@@ -46,6 +46,9 @@ The ``cpu`` backend computes them so; ``reference`` keeps the forward state and 
 every map. Both agree to rounding. A run's memory grows with its spikes, never with events times
 neurons.
 
+**Voltages at chosen times** of neurons that do not fire, such as the largest one of a readout, act
+on parameters and on arriving spikes in closed form: :mod:`eventsim.adjoint.linear`.
+
 **Identities**, true to rounding, for exact gradients (no pseudo-gradient, no graze):
 
 =====================  ==========================================================================

@@ -58,13 +58,19 @@ from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
 from eventsim.train.near_miss import check_margin, with_misses
-from eventsim.train.softmax import Classified, predicted, require_positive, softmax, softmax_loss
+from eventsim.train.softmax import (
+    AbstractClassifier,
+    Classified,
+    require_positive,
+    softmax,
+    softmax_loss,
+)
 
 TINY, EPSILON = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
-class CrossEntropy:
+class CrossEntropy(AbstractClassifier):
     """Softmax cross-entropy on the weighted mean voltage of a readout; see the module.
 
     Parameters
@@ -95,20 +101,11 @@ class CrossEntropy:
         require_positive("CrossEntropy", "time_constant", self.time_constant)
         require_positive("CrossEntropy", "gain", self.gain)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
-        """Value and seeds."""
-        result = self.classify(net, tape)
-        return result.value, result.seeds
-
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
         integral = readout_integral(net, tape, self.readout, time_constant=self.time_constant)
         scaled: Floats = integral * self._scale(tape, integral)
         return scaled
-
-    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
-        """Predicted class of every sample. New array."""
-        return predicted(self.logits(net, tape))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
@@ -130,7 +127,7 @@ class CrossEntropy:
 
 
 @dataclass(frozen=True, eq=False)
-class FirstSpike:
+class FirstSpike(AbstractClassifier):
     r"""Softmax cross-entropy on first-spike times; see the module.
 
     Parameters
@@ -155,18 +152,9 @@ class FirstSpike:
         require_positive("FirstSpike", "time_constant", self.time_constant)
         check_margin("FirstSpike", self.miss_margin)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
-        """Value and seeds."""
-        result = self.classify(net, tape)
-        return result.value, result.seeds
-
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, neurons]. New array."""
         return self._first(tape)[0] / -self.time_constant
-
-    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
-        """Neuron that fired first in every sample; neuron 0 if none did. New array."""
-        return predicted(self.logits(net, tape))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""

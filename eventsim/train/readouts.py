@@ -27,20 +27,20 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, get_args
 
-from eventsim.adjoint import DecisionSeed, Seed, Seeds, VoltageSeed
+from eventsim.adjoint import DecisionSeed, Seed, VoltageSeed
 from eventsim.adjoint.linear.neurons import silent_parts
 from eventsim.adjoint.linear.voltage import PeakProbe, VoltageProbe, readout_maximum
 from eventsim.arrays import Floats, Ints, beside
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Decision, Network
-from eventsim.train.softmax import Classified, predicted, require_positive, softmax_loss
+from eventsim.train.softmax import AbstractClassifier, Classified, require_positive, softmax_loss
 
 Moment = Literal["maximum", "last"]
 
 
 @dataclass(frozen=True, eq=False)
-class VoltageCrossEntropy:
+class VoltageCrossEntropy(AbstractClassifier):
     """Softmax cross-entropy on one voltage of every readout neuron; see the module.
 
     Parameters
@@ -76,18 +76,9 @@ class VoltageCrossEntropy:
             )
         require_positive("VoltageCrossEntropy", "gain", self.gain)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
-        """Value and seeds."""
-        result = self.classify(net, tape)
-        return result.value, result.seeds
-
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
         return self._logits(net, _voltages(self._probes(net, tape)))
-
-    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
-        """Predicted class of every sample. New array."""
-        return predicted(self.logits(net, tape))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""

@@ -1,5 +1,6 @@
 """What classifying losses share: softmax cross-entropy of logits, and its outcome."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,9 @@ import numpy as np
 from eventsim.adjoint import Seeds
 from eventsim.arrays import Floats, Ints, namespace, to_host
 from eventsim.errors import ParameterError, ShapeError
+from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array, whole_array
+from eventsim.network import Network
 
 # Shares of classes have to sum to 1 within this.
 SUM_TOLERANCE = 1e-9
@@ -42,6 +45,27 @@ class Classified:
     def predicted(self) -> Ints:
         """Class that is answered, [samples]; NumPy."""
         return to_host(predicted(self.logits)) if self.answers is None else self.answers
+
+
+class AbstractClassifier(ABC):
+    """A loss whose answer is the class of the largest logit."""
+
+    @abstractmethod
+    def logits(self, net: Network, tape: SpikeTape) -> Floats:
+        """Logits, shape [samples, classes]. New array."""
+
+    @abstractmethod
+    def classify(self, net: Network, tape: SpikeTape) -> Classified:
+        """Value, seeds and logits in one pass."""
+
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+        """Value and seeds."""
+        result = self.classify(net, tape)
+        return result.value, result.seeds
+
+    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
+        """Class of the largest logit in every sample, of equal ones the first. New array."""
+        return predicted(self.logits(net, tape))
 
 
 def softmax_loss(logits: Floats, labels: Ints | Floats, where: str) -> tuple[float, Floats]:

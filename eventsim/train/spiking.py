@@ -52,13 +52,13 @@ from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
 from eventsim.train.losses import VanRossum
 from eventsim.train.near_miss import check_margin, with_misses
-from eventsim.train.softmax import Classified, predicted, require_positive, softmax_loss
+from eventsim.train.softmax import AbstractClassifier, Classified, require_positive, softmax_loss
 
 MS_PER_S = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
-class SpikeCount:
+class SpikeCount(AbstractClassifier):
     r"""Softmax cross-entropy on spike counts; a pseudo-gradient, see the module.
 
     Parameters
@@ -87,20 +87,11 @@ class SpikeCount:
         require_positive("SpikeCount", "gain", self.gain)
         check_margin("SpikeCount", self.miss_margin)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
-        """Value and seeds."""
-        result = self.classify(net, tape)
-        return result.value, result.seeds
-
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
         counts = tape[self.population].counts()
         logits: Floats = counts * self._per_spike(tape)
         return logits
-
-    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
-        """Neuron that fired most in every sample; of equal ones the first. New array."""
-        return predicted(self.logits(net, tape))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
@@ -124,7 +115,7 @@ class SpikeCount:
 
 
 @dataclass(frozen=True, eq=False)
-class ClassTrains:
+class ClassTrains(AbstractClassifier):
     r"""Van Rossum distance to the target trains of classes; see the module.
 
     Parameters
@@ -153,19 +144,10 @@ class ClassTrains:
         require_positive("ClassTrains", "rate", self.rate)
         check_margin("ClassTrains", self.miss_margin)
 
-    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
-        """Value and seeds."""
-        result = self.classify(net, tape)
-        return result.value, result.seeds
-
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """How much nearer every neuron is to firing regularly than to silence. New array."""
         (on, _, _), (off, _, _) = self._distances(tape)
         return off - on
-
-    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
-        """Class whose target lies nearest, for every sample. New array."""
-        return predicted(self.logits(net, tape))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
