@@ -79,7 +79,8 @@ class EventModule(torch.nn.Module):
             wanted = key in trained or kind in trained
             if kind in LOGARITHMIC:
                 kind, values = LOG + kind, values.log()
-            self.parts[part][kind] = torch.nn.Parameter(values, requires_grad=wanted)
+            parameters: Any = self.parts[part]
+            parameters[kind] = torch.nn.Parameter(values, requires_grad=wanted)
 
     def forward(self, stream: EventStream, times: Any = None) -> Outputs:
         """Run the network on a batch.
