@@ -73,14 +73,14 @@ def _is_text(head: bytes) -> bool:
 
 def _format_of_hdf5(path: Path) -> str:
     with hdf5.opened(path, expected=_EXPECTED, error=DataError) as file:
-        kind, names = file.attrs.get("kind"), set(map(str, file))
+        kind, names = hdf5.attribute(file, "kind"), set(map(str, file))
         if kind == b"eventsim-events":
             return "stored"
         if names & {"train_labels", "test_labels"}:
             return "ntidigits"
         if "spikes" in names:
             return "shd"
-        if file.attrs.get("__type__") == "NIRGraphData":
+        if "nodes" in names:
             return "nir"
         what = "a NIR graph, no events" if {"node", "version"} <= names else "HDF5 with "
         what += "" if "graph" in what else ", ".join(sorted(names)[:8]) or "nothing in it"

@@ -19,6 +19,7 @@ from eventsim.datasets import hdf5
 from eventsim.datasets.units import to_ms
 from eventsim.errors import DataError, EventSimError
 from eventsim.events import EventStream
+from eventsim.events.hdf5 import attribute
 from eventsim.events.nir_data import event_data
 
 
@@ -99,24 +100,30 @@ def load(path: str | Path, *, node: str | None = None) -> EventStream:
                 "Write the events of one node, or call it 'input'."
             )
         where = f"nodes/{name}/observables"
-        kinds = {str(key): hdf5.member(file, f"{where}/{key}") for key in hdf5.member(file, where)}
-        events = [g for g in kinds.values() if g.attrs.get("__type__") == "EventData"]
+        found = {str(key): hdf5.member(file, f"{where}/{key}") for key in hdf5.member(file, where)}
+        events = [g for g in found.values() if {"idx", "time"} == set(map(str, g))]
         if len(events) != 1:
             raise DataError(
                 f"{path}: node {name!r} has {len(events)} observables of EventData among "
-                f"{', '.join(kinds) or 'none'}, expected one. Events with values are not read."
+                f"{', '.join(found) or 'none'}, expected one. Events with values are not read."
             )
-        (group,) = events
-        data = _Data(
-            idx=hdf5.dataset(group, "idx")[...],
-            time=hdf5.dataset(group, "time")[...],
-            n_neurons=int(group.attrs["n_neurons"]),
-            t_max=float(group.attrs["t_max"]),
-        )
+        data = _data(events[0])
     try:
         return from_nir(data)
     except EventSimError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def _data(group: Any) -> "_Data":
+    idx, time = hdf5.dataset(group, "idx"), hdf5.dataset(group, "time")
+    n_neurons, t_max = (attribute(group, name) for name in ("n_neurons", "t_max"))
+    numbers = isinstance(n_neurons, np.integer) and isinstance(t_max, np.number)
+    if not numbers or idx.dtype.kind not in "iu" or time.dtype.kind not in "iuf":
+        raise DataError(
+            f"{group.file.filename}, {group.name}: idx is of {idx.dtype}, time of {time.dtype}, "
+            f"n_neurons {n_neurons}, t_max {t_max}; expected numbers, idx and n_neurons whole ones."
+        )
+    return _Data(idx[...], time[...], int(n_neurons), float(t_max))
 
 
 class _Data(NamedTuple):

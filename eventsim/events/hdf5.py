@@ -107,6 +107,15 @@ def dataset(
     return data
 
 
+def attribute(group: Any, name: str) -> Any:
+    """A number or text of an attribute; None if it is not there, or of variable length.
+
+    Texts of variable length lie in a heap that the library may search for ever if it is damaged.
+    """
+    found = name in group.attrs and group.attrs.get_id(name)
+    return group.attrs[name] if found and found.dtype.kind in "Siuf" and found.shape == () else None
+
+
 def check_all(path: Path, *, expected: str, error: type[EventSimError] = StorageError) -> None:
     """Hold everything in a file that another library will read to the rules of this module."""
     with opened(path, expected=expected, error=error) as file:

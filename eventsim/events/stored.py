@@ -192,7 +192,8 @@ class StoredStream:
             raise EventError(f"chunks: length is {length} ms, expected a positive, finite number.")
         readers = [_Reader(self, sample) for sample in range(self.n_samples)]
         n = max(1, int(np.ceil(self.duration.max(initial=0.0) / length)))
-        for end in [*(np.arange(1, n) * length), np.inf]:
+        for k in range(1, n + 1):
+            end = k * length if k < n else np.inf
             yield EventStream.from_samples(
                 [reader.before(end) for reader in readers],
                 n_channels=self.n_channels,
@@ -346,7 +347,10 @@ def _opened(path: Path) -> AbstractContextManager[Any]:
 
 
 def _described(file: Any, path: Path) -> StoredStream:
-    kind, version, n_channels = (_attribute(file, k) for k in ("kind", "version", "n_channels"))
+    from eventsim.events import hdf5  # as in write_stored
+
+    names = ("kind", "version", "n_channels")
+    kind, version, n_channels = (hdf5.attribute(file, name) for name in names)
     if kind != KIND.encode():
         raise StorageError(f"{path}: is a file of kind {kind!r}, expected {KIND!r}.")
     if version != STORED_VERSION:
@@ -385,12 +389,6 @@ def _names(file: Any) -> list[str]:
     from eventsim.events import hdf5  # as in write_stored
 
     return list(hdf5.member(file, "columns", error=StorageError))
-
-
-def _attribute(file: Any, name: str) -> Any:
-    """An attribute, or None if it is not there or of variable length, as ours are not."""
-    found = name in file.attrs and file.attrs.get_id(name)
-    return file.attrs[name] if found and found.dtype.kind in "Siu" and found.shape == () else None
 
 
 def _member(file: Any, name: str, ndim: int) -> Any:

@@ -18,10 +18,12 @@ from eventsim import datasets
 from eventsim.chips import load_chip
 from eventsim.cli.app import app
 from eventsim.conformance.load import read_case
-from eventsim.datasets import aer, fsdd, nmnist, ntidigits, shd, text, ti46, ti46_text
+from eventsim.datasets import aer, fsdd, nir_events, nmnist, ntidigits, shd, text, ti46, ti46_text
 from eventsim.datasets.aer_sensors import find_sensor
+from eventsim.datasets.formats import format_of
+from eventsim.datasets.label_files import labelled_files, read_labels
 from eventsim.errors import EventSimError
-from eventsim.events import StoredStream, write_stored
+from eventsim.events import Dataset, StoredStream, write_stored
 from eventsim.events.stored import Recording
 from eventsim.events.tape import SpikeTape
 from eventsim.events.transforms import extend
@@ -173,7 +175,7 @@ def _stored(folder):
         path,
         recordings,
         n_channels=4,
-        columns={"labels": np.arange(3), "keys": np.array(["a", "b", "c"])},
+        columns={"labels": np.arange(3), "splits": np.array(["train", "test", "train"])},
         notes={"class_names": '["x", "y", "z"]', "key": "k"},
     )
     return path
@@ -184,6 +186,34 @@ def use_stored(path):
     stored.verify()
     run_stream(stored[:2])
     next(stored.chunks(10.0))
+    Dataset.open(path, split="train").read()
+
+
+def _nir_events(folder):
+    import nir
+
+    path = folder / "events.nir"
+    data = nir_events.to_nir(random_stream(3, n_samples=2, n_channels=4, duration=30.0))
+    nir.write_data(path, nir.NIRGraphData({"input": nir.NIRNodeData({"spikes": data})}))
+    return path
+
+
+def use_nir_events(path):
+    format_of(path)
+    run_stream(nir_events.load(path))
+
+
+def _labels(folder):
+    for name in "ab":
+        (folder / f"{name}.csv").write_text("1,0\n2,1\n")
+    path = folder / "labels.csv"
+    path.write_text("file,label,group,split\na.csv,yes,ann,train\nb.csv,no,bob,test\n")
+    return path
+
+
+def use_labels(path):
+    data, splits = labelled_files(read_labels(path), text.load, name="mine")
+    data.save(path.parent / "mine.h5", splits=splits)
 
 
 def _tape(folder):
@@ -624,6 +654,8 @@ KINDS = {
         Kind("checkpoint", _checkpoint, use_checkpoint, changed_npz),
         Kind("nmnist-npz", _nmnist_packed, use_nmnist_packed, changed_npz),
         Kind("stored", _stored, use_stored, change_h5),
+        Kind("nir-events", _nir_events, use_nir_events, change_h5),
+        Kind("labels", _labels, use_labels),
         Kind("ntidigits", _digits, use_ntidigits, change_h5),
         Kind("shd", _shd, use_shd, change_h5),
         Kind("nir", _nir, use_nir, change_h5),

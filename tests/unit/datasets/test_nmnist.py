@@ -180,20 +180,6 @@ def test_packed_array_that_claims_more_than_it_has_is_refused(tmp_path):
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_damaged_pack_gives_a_stream_or_a_data_error(tmp_path_factory, data):
-    path = packed(tmp_path_factory.getbasetemp() / "nmnist_train3.npz")
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    if data.draw(st.booleans()):
-        del content[data.draw(st.integers(0, len(content) - 1)) :]
-    path.write_bytes(content)
-    with contextlib.suppress(DataError):
-        nmnist.load("train", root=path)
-
-
-@settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=60))
 def test_any_bytes_are_decoded_or_refused(content):
     with contextlib.suppress(DataError):

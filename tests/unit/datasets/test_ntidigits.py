@@ -1,11 +1,8 @@
-import contextlib
 from fractions import Fraction
 
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from eventsim import datasets
 from eventsim.datasets import ntidigits
@@ -260,18 +257,3 @@ def test_values_in_another_file_are_refused(file, tmp_path):
         )
     with pytest.raises(DataError, match="its values lie in other files"):
         ntidigits.load("train", root=file)
-
-
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_damaged_file_gives_a_stream_or_a_data_error(tmp_path_factory, data):
-    path = tmp_path_factory.getbasetemp() / "damaged.hdf5"
-    ntidigits.write(path, train=TRAIN, test=TEST)
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    if data.draw(st.booleans()):
-        del content[data.draw(st.integers(0, len(content) - 1)) :]
-    path.write_bytes(content)
-    with contextlib.suppress(DataError):
-        ntidigits.load("ab-train", root=path)

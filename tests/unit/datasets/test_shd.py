@@ -1,4 +1,3 @@
-import contextlib
 import gzip
 import hashlib
 import zipfile
@@ -7,8 +6,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from eventsim import datasets
 from eventsim.datasets import shd
@@ -238,20 +235,6 @@ def test_zip_with_another_file_is_refused(tmp_path):
         archive.writestr("readme.txt", "no data")
     with pytest.raises(DataError, match=r"holds shd_train\.h5 0 times \(readme\.txt\)"):
         shd.load("train", root=tmp_path)
-
-
-@settings(max_examples=80, deadline=None)
-@given(data=st.data())
-def test_damaged_file_gives_a_stream_or_a_data_error(tmp_path_factory, data):
-    path = write(tmp_path_factory.getbasetemp() / "damaged" / "shd_train.h5")
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    if data.draw(st.booleans()):
-        del content[data.draw(st.integers(0, len(content) - 1)) :]
-    path.write_bytes(content)
-    with contextlib.suppress(DataError):
-        shd.load("train", root=path)
 
 
 def test_packed_file_is_unpacked_once_and_nothing_is_left(tmp_path, file, monkeypatch):
