@@ -1,6 +1,7 @@
 import pytest
 
 from eventsim.experiment import (
+    DataSettings,
     RecipeError,
     Shape,
     Wish,
@@ -36,7 +37,7 @@ def test_every_recipe_goes_with_every_task(recipe, task, smoke):
 
 def test_conditions_of_the_paper_have_the_connections_that_their_names_say():
     found = resolve(load_recipe("architectures"), load_task("yinyang"), Wish())
-    shape = Shape.described("yinyang")
+    shape = Shape.described(DataSettings(name="yinyang"))
     wires = {v.name: set(v.build(shape, seed=0).projections) for v in found.variants}
     chain = {"input->hidden1", "hidden1->hidden2", "hidden2->output"}
     own = {"hidden1->hidden1", "hidden2->hidden2"}
@@ -53,7 +54,7 @@ def test_conditions_of_the_paper_have_the_connections_that_their_names_say():
 @pytest.mark.parametrize("task", ["yinyang", "fsdd"])
 def test_lateral_network_has_as_many_parameters_as_its_model(task):
     found = resolve(load_recipe("architectures"), load_task(task), Wish())
-    shape = Shape.described(found.data.name)
+    shape = Shape.described(found.data)
     count = {v.name: v.count_parameters(shape) for v in found.variants}
     for name in ("lateral", "lateral_bip"):
         assert count[name] == pytest.approx(count["scsr_bip"], rel=0.03)
@@ -64,7 +65,7 @@ def test_lateral_network_has_as_many_parameters_as_its_model(task):
 
 def test_parameters_of_a_local_rule_count(files):
     files.change("[train]", "[train.spikl]\ntau_mem = 1e-3\n[train]")
-    shape, found = Shape.described("yinyang"), files.resolve()
+    shape, found = Shape.described(DataSettings(name="yinyang")), files.resolve()
     # 5 x 4 and 4 x 3 weights; skips 5 x 3; tau_mem of 4 hidden neurons.
     assert found.variants[0].count_parameters(shape) == 20 + 12 + 4
     assert found.variants[1].count_parameters(shape) == 20 + 12 + 15 + 4
@@ -86,7 +87,7 @@ def test_a_linear_model_stays_linear_at_the_small_size(files):
     plain, linear = files.resolve(smoke=True).variants
     assert plain.network.hidden
     assert linear.network.hidden == ()
-    assert linear.count_parameters(Shape.described("yinyang")) == 5 * 3
+    assert linear.count_parameters(Shape.described(DataSettings(name="yinyang"))) == 5 * 3
     files.change('name = "plain"', 'name = "plain"\nsame_parameters_as = "skip"')
     with pytest.raises(RecipeError, match="'skip' has no hidden populations"):
         files.resolve()
@@ -166,7 +167,11 @@ def test_mistake_in_a_recipe_is_told_with_its_place(files, before, after, messag
             "small.toml, data: .*name is 'yin', expected .*one of",
         ),
         ("train_samples = 24", "train_sample = 24", "unknown key 'train_sample'.*train_samples"),
-        ("train_samples = 24", "train_samples = 0", "train_samples is 0, expected at least 1"),
+        (
+            "train_samples = 24",
+            "train_samples = 0",
+            "train_samples is 0, expected a whole number >= 1",
+        ),
         ("train_samples = 24", 'test_split = "train"', "another part than train_split"),
         ("[smoke.train]", "[smoke.trains]", "smoke: has an unknown key 'trains'"),
     ],
