@@ -1,18 +1,6 @@
 """TrainConfig: everything that decides the outcome of a training run, checked at the door.
 
-The defaults were looked for on FSDD and checked on 15 % of its training part (64 channels, one
-hidden population of 96, five epochs, accuracy there after the last, mean of two seeds): without
-rate band, with a loss of even weight and tau_syn = 5 ms 82.6 %; with the band 83.7 %; with
-tau_syn = 10 ms 86.3 %; with the loss weighted by exp(-t / 300 ms) 88.5 %; then with half the
-weight rate 86.0 %, with a fifth 78.7 %. Differences below two points mean nothing there.
-
-What the speech tasks of :mod:`eventsim.experiment` add was looked for with three speakers to learn
-from and a fourth to be asked (jackson, theo; two hidden populations of 128, 12 epochs, one seed,
-mean of both): without delays 69.3 %, with forward delays of 0 to 150 ms and a tail as long 78.8 %,
-0 to 250 ms 78.7 %. Delays between the hidden populations alone: 76.0 %. In all of them rates twice
-the defaults and mix = 0.2, which together gave 1.6 points to the last; that one and the first had
-time constants spread from 10 to 60 and from 5 to 40 ms and a tail of 150 ms. Channels stretched or
-jittered and populations of 256 changed nothing. Differences below three points mean nothing there.
+bench/results/defaults.md tells how the defaults were chosen.
 """
 
 import math
@@ -80,43 +68,42 @@ class TrainConfig(Settings):
 
     Attributes
     ----------
-    epochs, batch_size
-        At least 1.
+    epochs
+        Number of passes over the training data.
+    batch_size
+        Number of recordings per training step.
     seed
-        Of the validation split, the order of batches and the augmentation.
+        Seed of the random numbers: validation split, order of batches, augmentation, dropout.
     shards
-        Parts of a batch whose gradients are summed in a fixed order, 1 .. batch_size: at least as
-        many as processes that share the run. They decide the rounding of the sum, the number of
-        processes does not; see :mod:`eventsim.train.parallel`.
+        Number of parts of a batch whose gradients are summed in a fixed order, 1 to batch_size. Take
+        at least as many shards as processes. Shards change the rounding of the sum; the number of
+        processes does not.
     validation_fraction
-        Share of every class of the training data that is held out, in [0, 1).
+        Fraction of the training data of every class that is held out for validation, in [0, 1).
     tail
-        ms of silence during which the network runs on after every recording: at least the longest
-        delay, if what was heard last is to count. The trained network keeps it as part of its
-        ``answer``.
+        Silence after every recording during which the network runs on, in ms: at least the longest
+        delay, so that late spikes still count. The trained network keeps it in its ``answer``.
     loss
-        One of the table in :mod:`eventsim.train.choice`: ``cross_entropy`` on the readout's
-        weighted integral, its maximum or its last value; ``first_spike``, ``spike_count`` or
-        ``van_rossum`` of a spiking output; ``ctc`` for strings of words.
+        Loss that is minimised. cross_entropy, cross_entropy_maximum, cross_entropy_last and ctc
+        read a readout; first_spike, spike_count and van_rossum read a spiking output.
     output
         Name of the population that answers.
     time_constant
-        ms; of the loss: see :class:`CrossEntropy` (may be infinite), :class:`FirstSpike`,
-        :class:`SpikeCount`, :class:`ClassTrains`. None for 300 ms (cross_entropy: about two thirds
-        of a spoken digit), 30 ms (van_rossum) or 10 ms.
+        Time constant of the loss in ms, which may be infinite for cross_entropy. None for 300 ms
+        (cross_entropy: about two thirds of a spoken digit), 30 ms (van_rossum) or 10 ms.
     gain
-        Voltage (``spike_count``: trace) to logit, of ``cross_entropy*``, ``spike_count``, ``ctc``.
-        Of no effect where a linear decision makes the logits.
+        Factor from voltage (``spike_count``: trace) to logit, of ``cross_entropy*``,
+        ``spike_count`` and ``ctc``. Of no effect behind a linear decision.
     decision_dropout
-        Share of the readout neurons that a linear decision does not hear, drawn for every sample
-        of every batch, in [0, 1); the others count for as much more. Of no effect without a
-        decision, see :meth:`eventsim.Network.decide`.
+        Dropout: each readout neuron is left out of the linear decision with this probability, in
+        [0, 1), drawn for every sample of every batch. The other neurons count for as much more.
+        See :meth:`eventsim.Network.decide`.
     label_smoothing
-        Share of every label that is spread over all classes, in [0, 1); for losses of logits.
+        Fraction of every label that is spread over all classes, in [0, 1).
     target_rate
-        Hz; of the neuron of the class, for ``van_rossum``.
+        Wanted rate of the neuron of the class in Hz, for ``van_rossum``.
     frame_interval
-        ms; between frames of ``ctc``.
+        Interval between frames in ms, for ``ctc``.
     missed_outputs
         Whether silent neurons of a spiking output learn from near misses, within
         ``near_miss_margin`` (and, by ``van_rossum``, unwanted spikes): a pseudo-gradient, see
@@ -127,20 +114,19 @@ class TrainConfig(Settings):
         Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
         v_leak, v_reset, refractory; empty for weights only.
     train_delays
-        Whether delays are trained, at the rate ``rates.delays`` (ms per step); those of neurons
-        onto themselves stay as they are, see :func:`eventsim.train.select`.
+        Whether delays are trained. Delays of neurons onto themselves stay fixed.
     max_delay
-        Largest delay that training may reach, ms; infinite for no bound.
+        Largest delay that training may reach, in ms; infinite for no bound.
     dale
-        Whether weights between spiking neurons keep the sign of their source neuron, see
-        :mod:`eventsim.train.dale`; such networks are built by ``rsnn(..., inhibitory=0.2)``.
+        Dale's law: weights between spiking neurons keep the sign of their source neuron.
     rates, weight_decay, clip_norm
         As in :class:`AdamSettings`.
     ease_in
-        Epochs of linear ease-in of the learning rate, >= 0; then it follows a cosine to 0.
+        Warm-up: number of epochs of linear growth of the learning rate, >= 0. Afterwards the
+        learning rate follows a cosine to 0.
     averaged
-        Share of the run's steps, the last ones, of whose trained parameters the network that comes
-        out has the mean; in [0, 1), 0 for those of the last step alone. Validation reads the mean.
+        Weight averaging: the final network has the mean of the parameters over this last fraction
+        of the training steps, in [0, 1), 0 for none. Validation uses the mean too.
     rate_low, rate_high, rate_strength
         The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off.
     silent_lift
@@ -149,14 +135,16 @@ class TrainConfig(Settings):
         The :class:`NearMiss` of hidden neurons that were silent in a whole batch, the margin in
         thresholds above rest; strength 0 switches it off.
     augmentation
-        Of training batches.
+        Augmentation of training batches.
     spikl
-        The local rule of intrinsic plasticity that hidden populations follow beside the gradient;
-        see :mod:`eventsim.train.intrinsic`. Off by default; not for what ``bip`` names.
-    backend, precision
-        Of the engine.
+        Local rule of intrinsic plasticity of the hidden populations, beside the gradient; see
+        :mod:`eventsim.train.intrinsic`. Off by default; not for parameters that ``bip`` names.
+    backend
+        Backend of the engine: auto, cpu, cuda or reference.
+    precision
+        Floating-point precision of the simulation: single or double.
     checkpoint_every
-        Batches between checkpoints inside an epoch; one is always written at its end. 0 for none.
+        Number of batches between checkpoints inside an epoch; 0 for a checkpoint at its end only.
     """
 
     epochs: Count = 30
