@@ -75,9 +75,8 @@ class TrainConfig(Settings):
     seed
         Seed of the random numbers: validation split, order of batches, augmentation, dropout.
     shards
-        Number of parts of a batch whose gradients are summed in a fixed order, 1 to batch_size. Take
-        at least as many shards as processes. Shards change the rounding of the sum; the number of
-        processes does not.
+        Number of parts of a batch whose gradients are summed in a fixed order, 1 to batch_size, at
+        least one per process. Shards change the rounding of the sum; processes do not.
     validation_fraction
         Fraction of the training data of every class that is held out for validation, in [0, 1).
     tail
