@@ -55,3 +55,27 @@ def _named(request):
         return
     with using_backend("cuda", request.getfixturevalue("host_cuda")):
         yield "cuda"
+
+
+def pytest_addoption(parser):
+    """``--fast N``: a look at every file of tests; see ``make test-fast``."""
+    help_of_fast = "of every file only the first case of its first N tests that are not slow"
+    parser.addoption("--fast", type=int, metavar="N", help=help_of_fast)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keep what ``--fast`` asks for."""
+    wanted = config.getoption("fast")
+    if wanted is None:
+        return
+    kept, seen, left = [], {}, []
+    for item in items:
+        tests = seen.setdefault(item.path, [])
+        fast = item.get_closest_marker("slow") is None
+        if fast and item.originalname not in tests and len(tests) < wanted:
+            tests.append(item.originalname)
+            kept.append(item)
+        else:
+            left.append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept

@@ -21,6 +21,7 @@ def test_every_entry_names_what_there_is(entry):
     assert entry.seeds >= 3
 
 
+@pytest.mark.slow
 def test_one_command_makes_the_rows(tmp_path):
     words = ["--only", "yinyang", "--quick", "--json", "--jobs", "1", "--folder", str(tmp_path)]
     done = subprocess.run(

@@ -18,6 +18,7 @@ def lines_of(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.slow
 def test_check_passes_on_the_host_build(capsys):
     assert check.main(["--host", "--json"]) == 0
     rows = lines_of(capsys)
