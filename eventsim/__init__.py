@@ -44,6 +44,7 @@ from eventsim.network import (
 )
 
 if TYPE_CHECKING:
+    from eventsim.runs.run import load_run
     from eventsim.train import predict
 
 __version__ = "0.1.0"
@@ -71,6 +72,7 @@ __all__ = [
     "concatenate",
     "convolutional",
     "gradcheck",
+    "load_run",
     "merge",
     "place",
     "predict",
@@ -86,9 +88,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # It needs training's losses, which simulation alone does without.
+    # They need training, which simulation alone does without.
     if name == "predict":
         from eventsim.train import predict
 
         return predict
+    if name == "load_run":
+        from eventsim.runs.run import load_run
+
+        return load_run
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

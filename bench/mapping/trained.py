@@ -12,8 +12,6 @@ import eventsim as es
 from bench.harness import parser, report
 from bench.mapping.traffic import CHIPS, rows_of
 from eventsim.chips import load_chip
-from eventsim.cli.runs import RunSettings
-from eventsim.cli.sources import find_network
 from eventsim.mapping import axon_graph
 from eventsim.mapping.mapping import filled_less
 
@@ -24,11 +22,11 @@ def main() -> None:
     words = parser(__doc__ or "")
     words.add_argument("run", type=Path, help="folder of a finished run")
     options = words.parse_args()
-    settings = RunSettings.load(options.run)
-    net = find_network(options.run)
-    tape = es.simulate(net, settings.data.load("test").stream)
+    run = es.load_run(options.run)
+    net, network = run.net, run.settings.network
+    tape = es.simulate(net, run.data("test").stream[:])
     graph = axon_graph(net, tape)
-    kind = f"{settings.data.name}, {settings.network.title}"
+    kind = f"{run.data_settings.name}, {'network' if network is None else network.title}"
     for name, neurons in CHIPS:
         few = None if neurons is None else SPREAD
         label = name if few is None else f"{name}, {few} per core"

@@ -265,8 +265,24 @@ def train(
         typer.Option("--out", metavar="FOLDER", help="Of the run; runs/DATA by default."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out to the same final numbers.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue the run in --out to the same final numbers; with --epochs, to more "
+            "epochs than it had.",
+        ),
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run in --out, or in runs/DATA.")
+    ] = False,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            "--init",
+            metavar="NET",
+            help="Start from this network, a file or the folder of a run, instead of a new one.",
+        ),
+    ] = None,
     distributed: Annotated[
         bool | None,
         typer.Option(
@@ -282,6 +298,10 @@ def train(
 
     A part of the training data is held out for validation; test data is used only after the end.
 
+    --resume --epochs extends a run. The learning rate falls over all epochs of a run, and the
+    finished epochs have followed that of the former number: the numbers are not those of a run of
+    so many epochs from the start.
+
     With --distributed the numbers depend on --shards, not on how many processes there are: a run
     can be resumed with another number of them.
 
@@ -294,6 +314,10 @@ def train(
     eventsim train --resume --out runs/plain
 
     eventsim train mine.h5 --test-data later.h5
+
+    eventsim train --resume --epochs 60 --out runs/plain
+
+    eventsim train spoken_digits --init runs/plain --lr 0.001 --out runs/tuned
 
     eventsim train fsdd --model rsnn --lateral random --inhibitory 0.2 --dale --delays 1:5
 
@@ -339,7 +363,6 @@ def train(
         data=data,
         file=file,
         test_data=test_data,
-        download=download,
         network=network,
         config=settings,
         assigned=tuple(assign or ()),
@@ -347,9 +370,16 @@ def train(
         bip_parameters=bip_parameters,
         rates=command.given(weights=lr, delays=delay_lr),
         config_file=config,
+        init=init,
         command=_typed(),
     )
-    start = command.Start(resume=resume, distributed=distributed, threads=threads)
+    start = command.Start(
+        resume=resume,
+        overwrite=overwrite,
+        download=download,
+        distributed=distributed,
+        threads=threads,
+    )
     command.run(chosen, out, start, as_json=as_json)
 
 

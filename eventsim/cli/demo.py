@@ -5,10 +5,9 @@ All settings of the demo are here.
 
 from pathlib import Path
 
-from eventsim.cli.runs import RunSettings, holds_run, is_finished
-from eventsim.runs.data import DataSettings
-from eventsim.runs.networks import NetworkSettings
+from eventsim.runs import DataSettings, NetworkSettings, RunSettings
 from eventsim.train import Augmentation, TrainConfig
+from eventsim.train.folder import RESULT, RunFolder
 
 INTRODUCTION = (
     "Eleven spoken digits by many voices of eSpeak NG become events, and a skip-connected, "
@@ -37,7 +36,8 @@ def settings(folder: Path, *, epochs: int | None, seed: int | None) -> RunSettin
     command += "" if epochs is None else f" --epochs {epochs}"
     command += "" if seed is None else f" --seed {seed}"
     command += f" --out {folder}"
-    return RunSettings(source(), NETWORK, TrainConfig.from_dict(values), command)
+    train = TrainConfig.from_dict(values)
+    return RunSettings(data=source(), network=NETWORK, train=train, command=command)
 
 
 def source() -> DataSettings:
@@ -47,4 +47,4 @@ def source() -> DataSettings:
 
 def can_resume(folder: Path) -> bool:
     """Whether the folder holds a demo that was stopped."""
-    return holds_run(folder) and not is_finished(folder)
+    return RunFolder(folder).holds_run and not (folder / RESULT).exists()

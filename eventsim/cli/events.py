@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from eventsim import datasets
-from eventsim.cli.runs import RunSettings
 from eventsim.datasets import adapters, aer, nir_events, text
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.formats import FORMATS, format_of
@@ -21,6 +20,7 @@ from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
 from eventsim.events.labelled import described, parts_of, spread
 from eventsim.extras import install_hint
 from eventsim.runs.data import OWN, DataSettings
+from eventsim.runs.run import Run, load_run
 
 NAS = "nas_64_stereo"
 MOST_TRIED = 1 << 26  # bytes of a file that all sensors are tried on
@@ -127,19 +127,20 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     """
     if place is None and not net.is_dir():
         raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
-    if place is not None and not _is_own(net, place):
+    run = load_run(net) if net.is_dir() else None
+    if place is not None and not (run is not None and _is_own(run, place)):
         return find(place, reading)
-    own = RunSettings.load(net).data
-    data = own.part(reading.split)
-    return Events(own.info.name, data.stream, data)
+    assert run is not None
+    data = run.data(reading.split)
+    return Events(run.data_settings.info.name, data.stream, data)
 
 
-def _is_own(net: Path, place: str) -> bool:
-    """Whether ``net`` is a run on a file of one's own, which is at that place."""
-    if not (Path(place).is_file() and (net / "run.json").is_file()):
+def _is_own(run: Run, place: str) -> bool:
+    """Whether a run is on a file of one's own, which is at that place."""
+    own = run.settings.data
+    if own is None or own.name != OWN:
         return False
-    own = RunSettings.load(net).data
-    return own.name == OWN and Path(own.file or "").resolve() == Path(place).resolve()
+    return Path(own.file or "").resolve() == Path(place).resolve()
 
 
 def find_stream(

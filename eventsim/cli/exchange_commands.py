@@ -16,6 +16,7 @@ from eventsim.events import EventStream
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, Target, read_nir, write_nir
 from eventsim.network.nir.package import TimeUnit
+from eventsim.runs.run import Which
 from eventsim.train import save_network
 
 __all__ = ["Reading", "export_network", "import_network", "show_export", "show_import"]
@@ -27,7 +28,7 @@ def export_network(
     place: Path,
     out: Path,
     *,
-    which: str,
+    which: Which,
     target: Target | None,
     dt: float | None,
     time_unit: TimeUnit,

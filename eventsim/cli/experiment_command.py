@@ -12,12 +12,12 @@ from eventsim import experiment
 from eventsim.cli.experiment_progress import ExperimentProgress, SearchProgress, shown
 from eventsim.cli.terminal import INTERRUPTED, say, say_backend, show_table, stderr
 from eventsim.cli.train_command import set_threads
-from eventsim.events.storage import write_atomically
+from eventsim.entries import flat
+from eventsim.events.storage import write_atomically, write_json
 from eventsim.experiment import Ended, Experiment, Findings, NetworkSettings, Shape
-from eventsim.experiment.reading import flat, source
+from eventsim.experiment.reading import source
 from eventsim.experiment.search import as_toml, search
 from eventsim.experiment.table import ACCURACY_COLUMNS, COLUMNS, cells, markdown, notes
-from eventsim.runs.files import write_json, write_text
 from eventsim.train import TrainConfig
 
 __all__ = [
@@ -115,9 +115,9 @@ def describe(choice: Choice) -> dict[str, Any]:
                 "name": variant.name,
                 "title": variant.title,
                 "method": variant.method,
-                "dt": variant.dt,
+                "dt": None if variant.grid is None else variant.grid.dt,
                 "parameters": variant.count_parameters(shape),
-                "network": variant.network.described(),
+                "network": variant.network.described() if variant.network else {},
                 "train": variant.train.to_dict(),
             }
             for variant in found.variants
@@ -186,7 +186,7 @@ def _run_missing(
     say(f"{found.title}: {len(specs)} runs, {len(specs) - len(todo)} are done. Folder: {root}")
     if not todo:
         return {}
-    if any(spec.variant.method == "exact" for spec in todo):
+    if any(spec.grid is None for spec in todo):
         say_backend(found.variants[0].train.backend)
     try:
         with ExperimentProgress(stderr(), len(todo)) as progress:
@@ -203,7 +203,7 @@ def tabulate(root: Path) -> dict[str, Any]:
     """Read all results of an experiment, and write its table and figure."""
     found = experiment.collect(root)
     text = markdown(found)
-    write_text(root / MARKDOWN, text)
+    write_atomically(root / MARKDOWN, text)
     write_json(root / TABLE, found.to_dict())
     if found.rows:
         _draw(root / FIGURE, found)

@@ -13,7 +13,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from eventsim.experiment import Ended, RunSpec
+from eventsim.experiment import Ended, RunSettings
 from eventsim.experiment.search import TrialLine
 from eventsim.train import TrainEvent
 
@@ -34,11 +34,11 @@ class ExperimentProgress:
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
-    def started(self, spec: RunSpec) -> None:
+    def started(self, spec: RunSettings) -> None:
         """Show a bar."""
         self._bars[spec.label] = self._progress.add_task(spec.label, total=None, unit="batches")
 
-    def advanced(self, spec: RunSpec, event: TrainEvent) -> None:
+    def advanced(self, spec: RunSettings, event: TrainEvent) -> None:
         """Move it."""
         if event.kind == "epoch":
             self._latest[spec.label] = event.metrics
@@ -49,7 +49,7 @@ class ExperimentProgress:
             completed=(event.epoch - 1) * event.n_batches + event.batch,
         )
 
-    def ended(self, spec: RunSpec, how: Ended) -> None:
+    def ended(self, spec: RunSettings, how: Ended) -> None:
         """Put a line in its place."""
         self._progress.remove_task(self._bars.pop(spec.label))
         self._progress.advance(self._all, how.kind == "done")

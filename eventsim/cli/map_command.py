@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from eventsim.chips import Chip, load_chip
 from eventsim.cli.events import Reading, find_for
-from eventsim.cli.runs import load_config
 from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import print_table, say, say_backend
 from eventsim.cli.train_command import set_threads
@@ -34,6 +33,7 @@ from eventsim.mapping.graph import Inputs
 from eventsim.mapping.mapping import Method, filled_less
 from eventsim.network import Network
 from eventsim.report import tables
+from eventsim.runs.run import load_run
 from eventsim.train import TrainConfig, evaluate
 
 __all__ = [
@@ -80,7 +80,7 @@ def find_recordings(
     net: Path, events: str | None, reading: Reading, *, samples: int | None
 ) -> Recordings:
     """The events that were named, or those of the run's own data set."""
-    config = load_config(net) if net.is_dir() else None
+    config = load_run(net).config if net.is_dir() else None
     return Recordings(*find_for(net, events, reading).some(samples), config)
 
 

@@ -13,10 +13,9 @@ from eventsim.chips import Chip
 from eventsim.cli import cost_command, map_command
 from eventsim.cli.events import Reading
 from eventsim.cli.map_command import Recordings
-from eventsim.cli.runs import RunSettings, evaluate_both, load_result, make_record
 from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import say, say_backend
-from eventsim.cli.train_command import set_threads, with_precision
+from eventsim.cli.train_command import set_threads
 from eventsim.energy import Widths, run_costs
 from eventsim.engine import simulate
 from eventsim.errors import DataError
@@ -26,8 +25,7 @@ from eventsim.mapping.mapping import filled_less
 from eventsim.network import Network
 from eventsim.report.record import ChipMapping, Priced, Report, RunRecord, Unmade, firing_rates
 from eventsim.report.write import write_page
-from eventsim.runs.files import read_json
-from eventsim.train import load_network
+from eventsim.runs.run import load_run
 
 __all__ = ["Reading", "Wish", "report", "set_threads", "show"]
 
@@ -94,7 +92,7 @@ def _out(place: Path, given: Path | None) -> Path:
 
 def _words(place: Path, data: Recordings, wish: Wish) -> str:
     """Which recordings these are."""
-    name = RunSettings.load(place).data.info.name if wish.data is None else wish.data
+    name = load_run(place).data_settings.info.name if wish.data is None else wish.data
     if data.labelled is None:
         return name
     some = "" if wish.samples is None else f", {wish.samples:,} recordings spread over its classes"
@@ -142,16 +140,11 @@ def _run(place: Path, data: Recordings, wish: Wish) -> RunRecord | Unmade:
             f"The recordings of {wish.data} have no labels. Training and accuracy are shown on a "
             "data set, or without --data."
         )
-    settings, result = RunSettings.load(place), load_result(place)
-    if wish.backend is not None:
-        chosen = with_precision({"backend": wish.backend})
-        settings = replace(settings, config=replace(settings.config, **chosen))
-    tested = evaluate_both(settings.config, result, data.labelled)
-    before = load_network(place / "initial.npz")
+    run = load_run(place).on(wish.backend)
     own = wish.data is None and wish.reading.split == "test"
     whole = own and wish.samples is None
-    guess = read_json(place / "result.json").get("guess_accuracy") if whole else None
-    record = make_record(settings, result, data.labelled, tested, before=before, guess=guess)
+    guess = run.result.get("guess_accuracy") if whole and run.finished else None
+    record = run.record(data.labelled, run.checked(data.labelled), guess=guess)
     if own:
         return record
     part = "training" if wish.reading.split == "train" else record.part

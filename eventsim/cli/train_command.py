@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,8 @@ import typer
 from eventsim.cli import demo
 from eventsim.cli.events import find_settings
 from eventsim.cli.options import option_name
-from eventsim.cli.runs import (
-    RunSettings,
-    execute,
-    free_folder,
-    holds_run,
-    is_finished,
-    read_config_file,
-    resume_command,
-)
+from eventsim.cli.runs import free_folder, read_config_file, resume_command
+from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import (
     INTERRUPTED,
     emit_json,
@@ -33,9 +27,20 @@ from eventsim.cli.terminal import (
 from eventsim.engine.registry import set_threads as use_threads
 from eventsim.entries import parse_word, shown
 from eventsim.errors import DataError, ParameterError, StorageError
+from eventsim.network import Network
+from eventsim.report.write import write_report
+from eventsim.runs import (
+    Execution,
+    NetworkSettings,
+    Outcome,
+    RunSettings,
+    check_same_run,
+    execute,
+    load_run,
+)
 from eventsim.runs.data import OWN
-from eventsim.runs.networks import NetworkSettings
-from eventsim.train import ProcessGroup, TrainConfig, connect
+from eventsim.train import ProcessGroup, RichProgress, TrainConfig, connect
+from eventsim.train.folder import RunFolder
 from eventsim.train.launch import find_launch, why_no_launch
 
 
@@ -46,7 +51,6 @@ class Choice:
     data: str | None
     file: Path | None
     test_data: Path | None = None
-    download: bool
     network: Mapping[str, Any]
     config: Mapping[str, Any]
     assigned: tuple[str, ...] = ()
@@ -54,6 +58,7 @@ class Choice:
     bip_parameters: str | None
     rates: Mapping[str, float]
     config_file: Path | None
+    init: Path | None = None
     command: str
 
 
@@ -61,7 +66,9 @@ class Choice:
 class Start:
     """How the run starts, which decides no number; None means not given."""
 
-    resume: bool
+    resume: bool = False
+    overwrite: bool = False
+    download: bool = False
     distributed: bool | None = None
     threads: int | None = None
 
@@ -85,29 +92,50 @@ def set_threads(threads: int | None, backend: str | None) -> None:
 
 def run(choice: Choice, out: Path | None, start: Start, *, as_json: bool) -> None:
     """Train as chosen and show the outcome."""
+    if start.resume and start.overwrite:
+        raise ParameterError("--resume and --overwrite contradict each other.")
     if start.resume:
         if out is None:
             raise ParameterError("--resume: say which run by --out FOLDER.")
-        settings, folder = _resumed(choice, out), out
+        settings, folder, net = _resumed(choice, out), out, None
     else:
-        if choice.data is None:
-            raise DataError(
-                "eventsim train: no DATA. Name a data set (eventsim data list) or a file with "
-                "labels."
+        settings, net = _started(choice)
+        default = Path("runs") / Path(choice.data or "").stem
+        folder = out or (default if start.overwrite else free_folder(default))
+        if RunFolder(folder).holds_run and not start.overwrite:
+            raise StorageError(
+                f"{folder}: holds a run already. Add --resume to continue it or --overwrite to "
+                "replace it, or choose another --out."
             )
-        source = find_settings(choice.data, choice.file, test_data=choice.test_data)
+    _execute(settings, folder, start, net, as_json=as_json)
+
+
+def _started(choice: Choice) -> tuple[RunSettings, Network | None]:
+    """Settings of a new run, and the network that it goes on from, if it is an old one."""
+    if choice.data is None:
+        raise DataError(
+            "eventsim train: no DATA. Name a data set (eventsim data list) or a file with labels."
+        )
+    settings = RunSettings(
+        data=find_settings(choice.data, choice.file, test_data=choice.test_data),
+        network=None,
+        train=_config(choice, TrainConfig().to_dict()),
+        command=choice.command,
+    )
+    if choice.init is None:
         network = NetworkSettings.from_options(choice.network, called=option_name)
-        config = _config(choice, TrainConfig().to_dict())
-        settings = RunSettings(source, network, config, choice.command, choice.download)
-        folder = out or free_folder(Path("runs") / Path(choice.data).stem)
-    _execute(settings, folder, start, as_json=as_json)
+        return replace(settings, network=network), None
+    if choice.network:
+        name = option_name(next(iter(choice.network)))
+        raise ParameterError(f"--init and {name} contradict each other: the network has its shape.")
+    return settings, find_network(choice.init)
 
 
 def run_demo(out: Path, *, epochs: int | None, seed: int | None, as_json: bool) -> None:
     """Run the demo, or continue one that was stopped."""
     folder, resume = out, demo.can_resume(out)
     if resume:
-        settings = RunSettings.load(out)
+        settings = load_run(out).settings
         say(f"{out} holds a demo that was stopped: going on with it.")
     else:
         folder = free_folder(out)
@@ -116,7 +144,7 @@ def run_demo(out: Path, *, epochs: int | None, seed: int | None, as_json: bool) 
         settings = demo.settings(folder, epochs=epochs, seed=seed)
         say(demo.INTRODUCTION)
     start = Start(resume=resume, distributed=False)
-    _execute(settings, folder, start, as_json=as_json)
+    _execute(settings, folder, start, None, as_json=as_json)
 
 
 def _config(choice: Choice, base: Mapping[str, Any]) -> TrainConfig:
@@ -159,27 +187,37 @@ def _assign(values: dict[str, Any], text: str) -> None:
 
 
 def _resumed(choice: Choice, folder: Path) -> RunSettings:
-    """The settings of the run, if nothing that was typed contradicts them."""
-    stored = RunSettings.load(folder)
-    source = stored.data
+    """The settings of the run, with more epochs if they were typed, and nothing else changed."""
+    if choice.init is not None:
+        raise ParameterError("--resume and --init contradict each other: the run has its network.")
+    stored = load_run(folder).settings
+    if stored.grid is not None:
+        raise ParameterError(
+            f"{folder}: is trained on a grid, by an experiment. Continue it by the command of the "
+            "experiment."
+        )
+    data, network = stored.data, stored.network
     if choice.data is not None:
         file, test_data = choice.file, choice.test_data
-        if file or test_data or choice.data != source.name:
-            source = find_settings(choice.data, file, test_data=test_data)
-    network = replace(stored.network, **choice.network)
-    for what, before, now in (
-        ("data set", asdict(stored.data), asdict(source)),
-        ("network", asdict(stored.network), asdict(network)),
-    ):
-        keys = [key for key in now if now[key] != before[key]]
-        if keys:
-            key = keys[0]
-            raise StorageError(
-                f"{folder}: belongs to a run with another {what}: {key} is {before[key]!r} there, "
-                f"{now[key]!r} now. Leave these options out, or train in another --out."
-            )
-    # train() itself refuses settings that differ from the checkpoint's.
-    return replace(stored, config=_config(choice, stored.config.to_dict()))
+        if file or test_data or data is None or choice.data != data.name:
+            data = find_settings(choice.data, file, test_data=test_data)
+    if choice.network and network is not None:
+        network = replace(network, **choice.network)
+    config = _config(choice, stored.train.to_dict())
+    now = replace(stored, data=data, network=network, train=config)
+    check_same_run(folder, now, before=stored, longer=True)
+    if now.data is None:
+        raise DataError(
+            f"{folder}: does not know its data, which a program gave to train(..). Name them: "
+            f"eventsim train DATA --resume --out {folder}"
+        )
+    if config.epochs > stored.train.epochs and config.ease_in < config.epochs:
+        say(
+            f"{folder}: is extended from {stored.train.epochs} to {config.epochs} epochs. The "
+            "learning rate falls over all epochs of a run, so the numbers are not those of a run "
+            f"of {config.epochs} epochs from the start."
+        )
+    return now
 
 
 def join(distributed: bool | None, backend: str) -> ProcessGroup:
@@ -206,38 +244,55 @@ def join(distributed: bool | None, backend: str) -> ProcessGroup:
     return connect(backend)
 
 
-def _execute(settings: RunSettings, folder: Path, start: Start, *, as_json: bool) -> None:
-    group = join(start.distributed, settings.config.backend)
+def _execute(
+    settings: RunSettings, folder: Path, start: Start, net: Network | None, *, as_json: bool
+) -> None:
+    group = join(start.distributed, settings.train.backend)
     try:
         with group:
-            outcome = _run(settings, folder, start, group)
+            outcome = _run(settings, folder, start, net, group)
     except KeyboardInterrupt:
         if group.leads:
             _say_how_to_go_on(folder, distributed=bool(start.distributed))
         raise typer.Exit(INTERRUPTED) from None
-    if not group.leads:
+    if outcome is None:
         return
-    if as_json:
-        emit_json(outcome)
-    else:
-        show(outcome)
+    page = write_report(folder, outcome.record)
+    found = outcome.result | {"folder": str(folder), "report": str(page)}
+    emit_json(found) if as_json else show(found)
 
 
-def _run(settings: RunSettings, folder: Path, start: Start, group: ProcessGroup) -> dict[str, Any]:
-    set_threads(start.threads, settings.config.backend)
+def _run(
+    settings: RunSettings, folder: Path, start: Start, net: Network | None, group: ProcessGroup
+) -> Outcome | None:
+    set_threads(start.threads, settings.train.backend)
     if group.leads:
-        if start.resume and is_finished(folder):
+        if start.resume and _is_finished(settings, folder):
             say(f"{folder}: this run is finished; its report is written again.")
-        say_backend(settings.config.backend)
-        if settings.data.name == OWN:
+        say_backend(settings.train.backend)
+        if settings.data is not None and settings.data.name == OWN:
             say(f"data: {settings.data.info.description}; {settings.data.info.splits}")
         if group.size > 1:
-            say(f"processes: {group.size}, for {settings.config.shards} shards of a batch")
-    return execute(settings, folder, resume=start.resume, console=stderr(), group=group)
+            say(f"processes: {group.size}, for {settings.train.shards} shards of a batch")
+    with RichProgress(stderr()) if group.leads else nullcontext() as progress:
+        how = Execution(
+            resume=start.resume,
+            overwrite=start.overwrite,
+            download=start.download,
+            own_process=True,
+            callback=progress,
+            group=group,
+        )
+        return execute(settings, folder, how, net=net)
+
+
+def _is_finished(settings: RunSettings, folder: Path) -> bool:
+    run = load_run(folder)
+    return run.finished and len(run.history) == settings.train.epochs
 
 
 def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
-    if not holds_run(folder):
+    if not RunFolder(folder).holds_run:
         say("Stopped before training began. Type the same command to start again.")
         return
     say(f"Stopped. What was learned is kept. Continue with:\n  {resume_command(folder)}")

@@ -11,13 +11,13 @@ import numpy as np
 import typer
 
 from eventsim.cli.events import Reading, find_for, find_stream
-from eventsim.cli.runs import load_config
 from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import label_error_row, percent, say_backend, show_table
 from eventsim.cli.train_command import set_threads, with_precision
 from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network import Network
+from eventsim.runs.run import Which, load_run
 from eventsim.train import evaluate
 from eventsim.train.choice import config_of, in_classes_of
 from eventsim.train.prediction import read_answers
@@ -41,7 +41,7 @@ def evaluate_run(
     data: str | None,
     reading: Reading,
     *,
-    which: str,
+    which: Which,
     backend: str | None,
 ) -> dict[str, Any]:
     """Evaluate a network on a split of ``data``, or of the run's own data set.
@@ -49,15 +49,19 @@ def evaluate_run(
     A run is evaluated by its settings, a network file by the network's own answer. Classes are
     those of the network, by their names.
     """
+    mine = load_run(run).on(backend) if run.is_dir() else None
     net = find_network(run, which=which)
     named = find_for(run, data, reading)
     recordings = in_classes_of(net, named.labelled())
-    config = load_config(run) if run.is_dir() else config_of(net, str(run))
-    if backend is not None:
-        config = replace(config, **with_precision({"backend": backend}))
-    runs_on = say_backend(config.backend)
-    began = time.perf_counter()
-    found = evaluate(net, recordings, config)
+    if mine is not None:
+        runs_on, began = say_backend(mine.config.backend), time.perf_counter()
+        found = mine.evaluate(recordings, which=which)
+    else:
+        config = config_of(net, str(run))
+        if backend is not None:
+            config = replace(config, **with_precision({"backend": backend}))
+        runs_on, began = say_backend(config.backend), time.perf_counter()
+        found = evaluate(net, recordings, config)
     return {
         "run": str(run),
         "network": which if run.is_dir() else None,

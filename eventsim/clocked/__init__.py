@@ -2,7 +2,7 @@
 
 from eventsim.clocked.backward import backward
 from eventsim.clocked.bins import BinnedEvents, bin_events
-from eventsim.clocked.config import ClockedConfig
+from eventsim.clocked.config import ClockedConfig, Grid
 from eventsim.clocked.evaluation import ClockedEvaluation, evaluate_clocked
 from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.losses import ClockedOutcome, CrossEntropyLoss, VanRossumLoss
@@ -18,6 +18,7 @@ __all__ = [
     "ClockedResult",
     "ClockedRun",
     "CrossEntropyLoss",
+    "Grid",
     "VanRossumLoss",
     "backward",
     "bin_events",

@@ -22,6 +22,14 @@ NEUTRAL: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Grid(Settings):
+    """A grid of time: ``dt`` and ``clip`` of :class:`ClockedConfig`."""
+
+    dt: Annotated[float, Gt(0), Le(1)] = 1.0
+    clip: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClockedConfig(Settings):
     """Settings of :func:`eventsim.clocked.train_clocked`.
 

@@ -5,10 +5,12 @@
                                          broken is one error
 :mod:`~eventsim.entries.entry`           its values, checked one by one
 :mod:`~eventsim.entries.settings`        dataclasses of settings, held to their annotations
+:mod:`~eventsim.entries.same`            stored settings, compared with those that are given
 =======================================  =========================================================
 """
 
 from eventsim.entries.entry import Entry, ErrorType, names_in, unknown
+from eventsim.entries.same import check_same, flat
 from eventsim.entries.settings import (
     Above0,
     Count,
@@ -34,6 +36,7 @@ from eventsim.entries.texts import (
     parse_toml,
     parse_word,
     read_json,
+    read_object,
     read_text,
     read_toml,
 )
@@ -54,6 +57,8 @@ __all__ = [
     "Text",
     "check_types",
     "check_format",
+    "check_same",
+    "flat",
     "names_in",
     "nearest",
     "parse_json",
@@ -62,6 +67,7 @@ __all__ = [
     "parse_word",
     "read",
     "read_json",
+    "read_object",
     "read_text",
     "read_toml",
     "schema",

@@ -12,9 +12,10 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
-from eventsim.errors import EventSimError
+from eventsim.errors import EventSimError, StorageError
 
 DEEPEST = 50  # levels; files of eventsim have at most six
 LARGEST_WHOLE = 1 << 64
@@ -36,6 +37,16 @@ def read_text(path: Traversable, label: str, error: _ErrorType, *, kind: str = "
 def read_json(path: Traversable, label: str, error: _ErrorType) -> Any:
     """As :func:`read_text`, and :func:`parse_json`."""
     return parse_json(read_text(path, label, error, kind="JSON"), label, error)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """An object from a JSON file of a run; raises StorageError if it cannot be one."""
+    if not path.exists():
+        raise StorageError(f"{path}: no such file; {path.parent} is no run of eventsim.")
+    values = read_json(path, str(path), StorageError)
+    if not isinstance(values, dict):
+        raise StorageError(f"{path}: expected a JSON object.")
+    return values
 
 
 def read_toml(path: Traversable, label: str, error: _ErrorType) -> dict[str, Any]:

@@ -6,6 +6,7 @@ file or the new one, never half of one. What a killed process left half-written 
 first write into that folder a day later. Nothing is unpickled.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -88,6 +89,11 @@ def write_atomically(path: str | Path, content: str | bytes | Callable[[BinaryIO
             content(file)
         else:
             file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_json(path: str | Path, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
+    """Write an object to a JSON file, atomically; in one line if ``indent`` is None."""
+    write_atomically(path, json.dumps(values, indent=indent) + "\n")
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, Any], *, kind: str, version: int) -> None:

@@ -23,12 +23,10 @@ from eventsim.experiment.recipe import (
     recipe_names,
     task_names,
 )
-from eventsim.experiment.resolve import Experiment, RunSpec, Shape, Variant, Wish, resolve
+from eventsim.experiment.resolve import Experiment, Wish, resolve
 from eventsim.experiment.results import Findings, Row, collect, save_plan
-from eventsim.experiment.run import execute
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
-from eventsim.runs.data import DataSettings
-from eventsim.runs.networks import NetworkSettings
+from eventsim.runs import DataSettings, NetworkSettings, RunSettings, Shape, execute
 
 __all__ = [
     "Comparison",
@@ -42,11 +40,10 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "Row",
-    "RunSpec",
+    "RunSettings",
     "Shape",
     "Summary",
     "Task",
-    "Variant",
     "Wish",
     "collect",
     "compare",

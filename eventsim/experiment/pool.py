@@ -12,7 +12,7 @@ import signal
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -22,10 +22,10 @@ from typing import Literal, Protocol
 
 from eventsim.engine.registry import set_threads
 from eventsim.errors import ParameterError, StorageError
-from eventsim.experiment.resolve import RunSpec
-from eventsim.experiment.run import ERROR, RESULT, check_settings, execute
-from eventsim.runs.files import write_text
+from eventsim.events.storage import write_atomically
+from eventsim.runs import Execution, RunSettings, check_same_run, execute
 from eventsim.train import TrainEvent
+from eventsim.train.folder import ERROR, RESULT, RunFolder
 from eventsim.train.loop import Callback
 
 # What libraries look at when they start.
@@ -48,22 +48,22 @@ class Ended:
 class Observer(Protocol):
     """Who is told of the runs."""
 
-    def started(self, spec: RunSpec) -> None:
+    def started(self, spec: RunSettings) -> None:
         """Its process was started."""
 
-    def advanced(self, spec: RunSpec, event: TrainEvent) -> None:
+    def advanced(self, spec: RunSettings, event: TrainEvent) -> None:
         """A batch or an epoch is done."""
 
-    def ended(self, spec: RunSpec, how: Ended) -> None:
+    def ended(self, spec: RunSettings, how: Ended) -> None:
         """Its process is gone."""
 
 
-def folder_of(root: Path, spec: RunSpec) -> Path:
+def folder_of(root: Path, spec: RunSettings) -> Path:
     """Where a run lives."""
     return root / spec.label
 
 
-def missing(specs: Sequence[RunSpec], root: Path) -> list[RunSpec]:
+def missing(specs: Sequence[RunSettings], root: Path) -> list[RunSettings]:
     """Those that are not done.
 
     Raises
@@ -72,12 +72,12 @@ def missing(specs: Sequence[RunSpec], root: Path) -> list[RunSpec]:
         A folder holds a run of other settings, done or not: nothing should be started.
     """
     for spec in specs:
-        check_settings(spec, folder_of(root, spec))
+        check_same_run(folder_of(root, spec), spec)
     return [spec for spec in specs if not (folder_of(root, spec) / RESULT).exists()]
 
 
 def run_all(
-    specs: Sequence[RunSpec],
+    specs: Sequence[RunSettings],
     root: Path,
     observer: Observer,
     *,
@@ -102,7 +102,7 @@ def run_all(
     Returns
     -------
     dict
-        How each ended, by :attr:`RunSpec.label`.
+        How each ended, by :attr:`RunSettings.label`.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def run_all(
     return pool.ended
 
 
-def _run_here(specs: Sequence[RunSpec], root: Path, observer: Observer) -> dict[str, Ended]:
+def _run_here(specs: Sequence[RunSettings], root: Path, observer: Observer) -> dict[str, Ended]:
     found = {}
     for spec in specs:
         observer.started(spec)
@@ -140,14 +140,17 @@ def _run_here(specs: Sequence[RunSpec], root: Path, observer: Observer) -> dict[
     return found
 
 
-def _attempt(spec: RunSpec, folder: Path, callback: Callback, *, own_process: bool) -> Ended:
+def _attempt(spec: RunSettings, folder: Path, callback: Callback, *, own_process: bool) -> Ended:
     """Execute; what goes wrong becomes a text, here and in the run's folder."""
     try:
-        execute(spec, folder, callback, own_process=own_process)
+        (folder / ERROR).unlink(missing_ok=True)
+        going_on = RunFolder(folder).holds_run
+        how = Execution(resume=going_on, callback=callback, own_process=own_process)
+        execute(spec, folder, how)
     except KeyboardInterrupt:
         return Ended("stopped")
     except Exception as error:  # whatever it is, it must not end the other runs
-        write_text(folder / ERROR, traceback.format_exc())
+        write_atomically(folder / ERROR, traceback.format_exc())
         return Ended("failed", f"{type(error).__name__}: {error}")
     return Ended("done")
 
@@ -156,12 +159,12 @@ class _Pool:
     """The processes that run now, and how the others ended."""
 
     def __init__(self, root: Path, observer: Observer, threads: int):
-        self.running: dict[Connection, tuple[RunSpec, SpawnProcess]] = {}
+        self.running: dict[Connection, tuple[RunSettings, SpawnProcess]] = {}
         self.ended: dict[str, Ended] = {}
         self._root, self._observer, self._threads = root, observer, threads
         self._context = get_context("spawn")
 
-    def start(self, spec: RunSpec) -> None:
+    def start(self, spec: RunSettings) -> None:
         """Start the process of a run."""
         ours, theirs = self._context.Pipe(duplex=False)
         folder = folder_of(self._root, spec)
@@ -207,23 +210,28 @@ class _Pool:
         spec, _ = self.running.pop(ours)
         ours.close()
         if how.kind == "failed" and not (folder_of(self._root, spec) / ERROR).exists():
-            write_text(folder_of(self._root, spec) / ERROR, how.text + "\n")
+            write_atomically(folder_of(self._root, spec) / ERROR, how.text + "\n")
         self.ended[spec.label] = how
         self._observer.ended(spec, how)
 
 
-def _work(spec: RunSpec, folder: Path, threads: int, parent: Connection) -> None:
+def _work(spec: RunSettings, folder: Path, threads: int, parent: Connection) -> None:
     """What a process does."""
     os.setpgrp()
     # A terminal's interrupt that came before is met here, once there is somebody to tell.
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        if spec.variant.method == "exact":
-            set_threads(threads, backend=spec.variant.train.backend)
-        how = _attempt(spec, folder, parent.send, own_process=True)
+        if spec.grid is None:
+            set_threads(threads, backend=spec.train.backend)
+        how = _attempt(spec, folder, partial(_tell, parent), own_process=True)
     except KeyboardInterrupt:
         how = Ended("stopped")
     parent.send(how)
+
+
+def _tell(parent: Connection, event: TrainEvent) -> None:
+    """Pass an event on, without the network: it would be copied after every batch."""
+    parent.send(replace(event, net=None))
 
 
 def _died(code: int | None) -> str:

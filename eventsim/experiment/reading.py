@@ -90,12 +90,3 @@ def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
             inner = isinstance(value, Mapping) and isinstance(below, Mapping)
             whole[key] = merged(below, value) if inner else value  # type: ignore[arg-type]
     return whole
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, keys as paths such as ``rates.taus``. New dict."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        path = f"{prefix}{key}"
-        found |= flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
-    return found

@@ -2,22 +2,19 @@
 
 import difflib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from eventsim.clocked import ClockedConfig
+from eventsim.clocked import Grid
 from eventsim.entries import read
 from eventsim.errors import ParameterError
-from eventsim.events import AnyDataset
 from eventsim.experiment.errors import RecipeError
 from eventsim.experiment.reading import merged, seed_list
-from eventsim.experiment.recipe import Condition, Method, Recipe, Task
-from eventsim.network import Network
+from eventsim.experiment.recipe import Condition, Recipe, Task
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import ONLY_OF, NetworkSettings
+from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import TrainConfig
-from eventsim.train.choice import output_kind, output_size
-from eventsim.train.counting import count_trained
 
 SMOKE_SEEDS = 2
 
@@ -49,51 +46,6 @@ class Wish:
     smoke: bool = False
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What a network must know of the data."""
-
-    n_inputs: int
-    class_names: tuple[str, ...]
-
-    @classmethod
-    def of(cls, data: AnyDataset) -> "Shape":
-        """That of recordings."""
-        return cls(data.stream.n_channels, data.class_names)
-
-    @classmethod
-    def described(cls, data: DataSettings) -> "Shape":
-        """That of a data set by its description, without reading its recordings."""
-        return cls(data.info.channels, data.info.classes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """A condition with all its settings; attributes as :class:`Condition`."""
-
-    name: str
-    title: str
-    method: Method
-    dt: float | None
-    network: NetworkSettings
-    train: TrainConfig
-
-    def build(self, shape: Shape, *, seed: int) -> Network:
-        """The network that a run starts from."""
-        size = output_size(self.train, shape.class_names)
-        kind = output_kind(self.train.loss)
-        return self.network.build(shape.n_inputs, size, seed=seed, output=kind)
-
-    def count_parameters(self, shape: Shape) -> int:
-        """Numbers that training moves, those of a local rule included."""
-        return count_trained(self.build(shape, seed=0), self.train)
-
-    def clocked(self) -> ClockedConfig:
-        """Settings of training on the grid; ``missed_outputs`` has no counterpart there."""
-        assert self.dt is not None
-        return ClockedConfig(train=replace(self.train, missed_outputs=False), dt=self.dt)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """A recipe on a task, every setting known.
@@ -109,7 +61,7 @@ class Experiment:
     seeds
         Every condition runs with each.
     variants
-        The conditions.
+        The conditions, each with all its settings.
     """
 
     name: str
@@ -118,64 +70,26 @@ class Experiment:
     baseline: str
     data: DataSettings
     seeds: tuple[int, ...]
-    variants: tuple[Variant, ...]
+    variants: tuple[RunSettings, ...]
 
-    def specs(self) -> list["RunSpec"]:
+    def specs(self) -> list[RunSettings]:
         """All runs: seed by seed, so that early results are of all conditions."""
         return [
-            RunSpec(
-                experiment=self.name,
-                seed=seed,
+            replace(
+                variant,
+                train=replace(variant.train, seed=seed),
                 fold=fold,
                 data=self._data_of(variant),
-                variant=replace(variant, train=replace(variant.train, seed=seed)),
             )
             for seed in self.seeds
             for fold in self.data.folds
             for variant in self.variants
         ]
 
-    def _data_of(self, variant: Variant) -> DataSettings:
+    def _data_of(self, variant: RunSettings) -> DataSettings:
         """The recordings of a run: none twice where some are held out for validation."""
         repeats = 1 if variant.train.validation_fraction else self.data.repeats
         return replace(self.data, held_out=(), repeats=repeats)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunSpec:
-    """One run: a condition, a seed, a fold.
-
-    ``seed`` decides initial weights, validation part, order of batches and augmentation: runs of
-    one seed share all of these but the weights, and so are pairs.
-    """
-
-    experiment: str
-    seed: int
-    fold: str | None
-    data: DataSettings
-    variant: Variant
-
-    @property
-    def label(self) -> str:
-        """For people, and the folder of the run."""
-        end = "" if self.fold is None else f"-without-{self.fold}"
-        return f"{self.variant.name}/seed-{self.seed}{end}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold: all that decides the numbers that come out."""
-        train = self.variant.train.to_dict()
-        # They decide where and how often, not what comes out.
-        del train["backend"], train["checkpoint_every"]
-        return {
-            "condition": self.variant.name,
-            "method": self.variant.method,
-            "dt": self.variant.dt,
-            "seed": self.seed,
-            "fold": self.fold,
-            "data": self.data.plain(),
-            "network": asdict(self.variant.network),
-            "train": train,
-        }
 
 
 def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) -> Experiment:
@@ -196,7 +110,7 @@ def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) 
     data = _data(task, wish)
     shape = shape or Shape.described(data)
     chosen = _chosen(recipe, wish.conditions)
-    found: dict[str, Variant] = {}
+    found: dict[str, RunSettings] = {}
     for condition in sorted(recipe.condition, key=lambda one: one.same_parameters_as is not None):
         variant = _variant(condition, recipe, task, wish)
         if condition.same_parameters_as is not None:
@@ -216,21 +130,23 @@ def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) 
     )
 
 
-def matched(variant: Variant, model: Variant, shape: Shape) -> Variant:
+def matched(variant: RunSettings, model: RunSettings, shape: Shape) -> RunSettings:
     """``variant`` with the widths that bring its number of parameters closest to the model's.
 
     The ratios of the widths stay those of the model's hidden populations.
     """
-    wanted, widths = model.count_parameters(shape), model.network.hidden
+    assert model.network is not None
+    assert variant.network is not None
+    wanted, widths, network = model.count_parameters(shape), model.network.hidden, variant.network
     if not widths:
         raise RecipeError(
             f"condition {variant.name!r}, same_parameters_as: {model.name!r} has no hidden "
             "populations, expected a network whose widths can be scaled."
         )
 
-    def scaled(first: int) -> Variant:
+    def scaled(first: int) -> RunSettings:
         hidden = tuple(max(round(size * first / widths[0]), 1) for size in widths)
-        return replace(variant, network=replace(variant.network, hidden=hidden))
+        return replace(variant, network=replace(network, hidden=hidden))
 
     def excess(first: int) -> int:
         return scaled(first).count_parameters(shape) - wanted
@@ -255,7 +171,7 @@ def _data(task: Task, wish: Wish) -> DataSettings:
     return read(DataSettings, given, place, RecipeError)
 
 
-def _variant(condition: Condition, recipe: Recipe, task: Task, wish: Wish) -> Variant:
+def _variant(condition: Condition, recipe: Recipe, task: Task, wish: Wish) -> RunSettings:
     layers = [(part.network, part.train) for part in (task, recipe, condition)]
     if wish.smoke:
         layers.append((task.smoke.network, task.smoke.train))
@@ -272,15 +188,14 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, wish: Wish) -> Va
         raise RecipeError(f"{place}, train: has a key seed; the recipe's seeds decide it.")
     network = _of_model(network, condition.network)
     try:
-        variant = Variant(
+        variant = RunSettings(
             name=condition.name,
             title=condition.title,
-            method=condition.method,
-            dt=condition.dt,
+            grid=None if condition.dt is None else Grid(dt=condition.dt),
             network=NetworkSettings.from_options(network),
             train=TrainConfig.from_dict(train),
         )
-        if variant.method == "grid":
+        if variant.grid is not None:
             variant.clocked()
     except ParameterError as error:
         raise RecipeError(f"{place}: {error}") from error

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eventsim.entries import check_types
+from eventsim.entries import check_types, read_object
 from eventsim.errors import StorageError
+from eventsim.events.storage import write_json
 from eventsim.experiment.resolve import Experiment
-from eventsim.experiment.run import RESULT
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
-from eventsim.runs.files import read_json, write_json
+from eventsim.runs.run import read_result
+from eventsim.train.folder import RESULT
 
 PLAN = "experiment.json"
 # Numbers of a run that are only averaged.
@@ -92,7 +93,7 @@ def save_plan(experiment: Experiment, root: Path) -> None:
     conditions = {variant.name: variant.title for variant in experiment.variants}
     folds = list(experiment.data.folds)
     if (root / PLAN).exists():
-        before = read_json(root / PLAN)
+        before = read_object(root / PLAN)
         if before.get("name") != experiment.name:
             raise StorageError(
                 f"{root}: holds the experiment {before.get('name')!r}, this is "
@@ -124,7 +125,7 @@ def collect(root: Path) -> Findings:
             f"{root}: holds no {PLAN}, so it is no folder of an experiment. Name the one that "
             "eventsim experiment run wrote."
         )
-    plan = read_json(root / PLAN)
+    plan = read_object(root / PLAN)
     try:
         folds = plan["folds"]
         found = {name: _whole_seeds(root / name, folds) for name in plan["conditions"]}
@@ -149,14 +150,14 @@ def collect(root: Path) -> Findings:
 
 def _whole_seeds(folder: Path, folds: Sequence[str | None]) -> list[Result]:
     """Results of a condition, of those seeds of which every fold is done."""
-    runs = [read_json(path) for path in sorted(folder.glob(f"*/{RESULT}"))]
+    runs = [read_result(path) for path in sorted(folder.glob(f"*/{RESULT}"))]
     done = {(run["seed"], run["fold"]) for run in runs}
     return [run for run in runs if all((run["seed"], fold) in done for fold in folds)]
 
 
 def _row(name: str, title: str, runs: Sequence[Result]) -> Row:
-    last = _by_seed(runs, "test_accuracy")
-    selected = _by_seed(runs, "selected_test_accuracy")
+    last = _by_seed(runs, "test")
+    selected = _by_seed(runs, "selected_by_validation")
     return Row(
         name=name,
         title=title,
@@ -164,16 +165,17 @@ def _row(name: str, title: str, runs: Sequence[Result]) -> Row:
         selected_accuracies=selected,
         last=Summary.of(list(last.values())),
         selected=Summary.of(list(selected.values())) if selected else None,
-        parameters=int(runs[0]["parameters"]),
+        parameters=int(runs[0]["trained_parameters"]),
         measured={key: _mean(run[key] for run in runs) for key in MEASURED},
     )
 
 
 def _by_seed(runs: Sequence[Result], key: str) -> dict[int, float]:
-    """The mean over the groups of every seed; seeds in order."""
+    """The mean accuracy over the groups of every seed; seeds in order."""
     found: dict[int, float] = {}
     for seed in sorted({int(run["seed"]) for run in runs}):
-        mean = _mean(run[key] for run in runs if run["seed"] == seed)
+        tested = [run[key] for run in runs if run["seed"] == seed]
+        mean = _mean(None if one is None else one["accuracy"] for one in tested)
         if mean is not None:
             found[seed] = mean
     return found

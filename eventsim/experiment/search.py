@@ -27,18 +27,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from eventsim.clocked import train_clocked
-from eventsim.entries import parse_json
+from eventsim.entries import check_same, flat, parse_json
 from eventsim.errors import EventSimError, StorageError
 from eventsim.events import AnyDataset
+from eventsim.events.storage import write_json
 from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import flat, merged, seed_list
+from eventsim.experiment.reading import merged, seed_list
 from eventsim.experiment.recipe import Recipe, Task
-from eventsim.experiment.resolve import Shape, Variant, Wish, resolve
+from eventsim.experiment.resolve import Wish, resolve
 from eventsim.experiment.space import Range, SearchSettings
 from eventsim.extras import install_hint
-from eventsim.runs.files import write_json
-from eventsim.train import TrainEvent, train
+from eventsim.runs import Execution, RunSettings, Shape, train_run
+from eventsim.train import TrainEvent
+from eventsim.train.config import with_defaults
+from eventsim.train.folder import RunFolder
 from eventsim.train.loop import Callback
 
 JOURNAL, RESULT = "study.journal", "search.json"
@@ -96,7 +98,7 @@ class _Search:
     folder: Path
     observer: SearchObserver
 
-    def variant(self, values: Values) -> Variant:
+    def variant(self, values: Values) -> RunSettings:
         """The condition with these values."""
         name = self.settings.condition
         conditions = tuple(
@@ -111,7 +113,7 @@ class _Search:
         )
         recipe = replace(self.recipe, condition=conditions)
         wish = replace(self.wish, conditions=(name,))
-        return resolve(recipe, self.task, wish, Shape.of(self.data)).variants[0]
+        return resolve(recipe, self.task, wish, Shape.of(self.data)).specs()[0]
 
     def objective(self, trial: Any) -> float:
         """Mean validation accuracy after the last epoch."""
@@ -133,7 +135,9 @@ class _Search:
             chosen = replace(variant, train=replace(variant.train, seed=seed))
             home = self.folder / "trials" / _digest(values) / f"seed-{seed}"
             callback = self._reporting(trial, turn * variant.train.epochs)
-            found.append(_validated(chosen, self.data, seed, home, callback))
+            how = Execution(resume=RunFolder(home).holds_run, callback=callback)
+            run = train_run(chosen, home, self.data, how)
+            found.append(float(run.history[-1]["validation_accuracy"]))
         return sum(found) / len(found)
 
     def _reporting(self, trial: Any, epochs_before: int) -> Callback:
@@ -241,7 +245,7 @@ def _prepared(
             f"{recipe.place} on {task.place}: train.validation_fraction is 0, expected a value > 0 "
             "for a search."
         )
-    data = plain.specs()[0].data.labelled("train")
+    data = replace(plain.data, repeats=1).labelled("train")
     found = _Search(recipe, task, wish, settings, data, folder, observer)
     _check_space(found)
     return found
@@ -253,8 +257,7 @@ def _check_space(this: _Search) -> None:
         key: one.choices[0] if one.choices else one.low for key, one in this.settings.space.items()
     }
     variant = this.variant(values)
-    plain = {"network": asdict(variant.network), "train": variant.train.to_dict()}
-    used = flat(json.loads(json.dumps(plain)))
+    used = flat(json.loads(json.dumps(variant.deciding())))
     for key, value in values.items():
         if used.get(key) != value:
             raise RecipeError(
@@ -280,20 +283,6 @@ def _study(optuna: Any, folder: Path) -> Any:
     # A search that goes on must not draw the same again.
     study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
     return study
-
-
-def _validated(
-    variant: Variant, data: AnyDataset, seed: int, home: Path, callback: Callback
-) -> float:
-    """Validation accuracy of the last epoch of one training run, which may be an old one."""
-    net, going_on = variant.build(Shape.of(data), seed=seed), (home / "checkpoint.npz").exists()
-    if variant.method == "grid":
-        clocked = train_clocked(
-            net, data, variant.clocked(), home, resume=going_on, callback=callback
-        )
-        return float(clocked.last["validation_accuracy"])
-    result = train(net, data, variant.train, home, resume=going_on, callback=callback)
-    return float(result.last["validation_accuracy"])
 
 
 def _suggest(trial: Any, key: str, one: Range) -> Any:
@@ -324,20 +313,16 @@ def _check_same(study: Any, this: _Search) -> None:
         "seeds": list(seed_list(this.settings.seeds)),
         "space": [_as_stored(key, one) for key, one in this.settings.space.items()],
         "task": this.task.name,
-        "network": asdict(variant.network),
-        "train": variant.train.to_dict() | {"backend": None},
+        "network": variant.about()["network"],
+        "train": variant.train.to_dict() | {"backend": None, "seed": 0},
     }
     now = json.loads(json.dumps(now))
     before = study.user_attrs.get("search")
     if before is None:
         study.set_user_attr("search", now)
         return
-    different = [key for key in now if now[key] != before.get(key)]
-    if different:
-        raise StorageError(
-            f"{this.folder}: holds a search with another {', '.join(different)}. Choose another "
-            "--out, or ask for what it was started with."
-        )
+    before = before | {"train": with_defaults(before["train"], now["train"])}
+    check_same(f"{this.folder}, a search", before, now)
 
 
 def _take_up(study: Any, optuna: Any) -> None:

@@ -101,7 +101,8 @@ class RunRecord:
     @property
     def mean_rate(self) -> float:
         """Spikes per neuron and second over all spiking populations, on ``test``."""
-        return float(np.mean(np.concatenate(list(self.last.evaluation.rates.values()))))
+        rates = list(self.last.evaluation.rates.values())
+        return float(np.mean(np.concatenate(rates))) if rates else 0.0
 
     @property
     def synaptic_events(self) -> float:

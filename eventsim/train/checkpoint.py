@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.engine import place
-from eventsim.entries import check_types, parse_json
+from eventsim.entries import check_same, check_types, parse_json
 from eventsim.errors import EventSimError, StorageError
 from eventsim.events import AnyDataset, EventStream
 from eventsim.events.npz import Archive
@@ -173,12 +173,14 @@ def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState
     )
     try:
         stored = parse_json(str(arrays["origin"]), f"{path}, origin", StorageError)
-        _check_origin(path, stored, origin)
+        extended = _check_origin(path, stored, origin)
         progress = parse_json(str(arrays["progress"]), f"{path}, progress", StorageError)
         net = place(Network.from_arrays(_under("net", arrays)), backend=config.backend)
         selected = _under("selected", arrays)
         optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
         optimiser.load_arrays(_under("optimiser", arrays))
+        if extended:
+            optimiser.forget_mean()
         state = RunState(
             net=net,
             optimiser=optimiser,
@@ -230,27 +232,22 @@ def check_claims(archive: Archive, prefix: str = "") -> None:
     check_network(archive.claims, structure, prefix)
 
 
-def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> None:
+def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> bool:
+    """Raise unless the origins are the same; whether the run is extended by more epochs."""
     now = json.loads(origin.to_json())
     before, expected = stored["config"], now["config"]
     if "train" in expected:  # of a fixed-step run
         before = before | {"train": with_defaults(before["train"], expected["train"])}
     else:
         before = with_defaults(before, expected)
-    keys = [key for key in expected | before if expected.get(key) != before.get(key)]
-    if keys:
-        key = keys[0]
-        raise StorageError(
-            f"{path}: belongs to a run with other settings: {key} is {before.get(key)!r} there, "
-            f"{expected.get(key)!r} now ({len(keys)} differ: {', '.join(keys)}). Resume with "
-            "the settings it was started with, or train in another folder."
-        )
+    check_same(str(path), before, expected, may_grow=("epochs", "train.epochs"))
     for what, name in (("network", "initial network"), ("data", "training data")):
         if stored[what] != now[what]:
             raise StorageError(
                 f"{path}: belongs to a run with another {name}. Resume with the same {name}, or "
                 "train in another folder."
             )
+    return bool(before != expected)
 
 
 def digest(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -1,17 +1,7 @@
 """The training loop: batches, validation, metrics, checkpoints.
 
-A run lives in one folder:
-
-==================  ==========================================================================
-file                content
-==================  ==========================================================================
-config.json         the settings
-metrics.jsonl       one line per finished epoch; rewritten whole, so never a line twice
-checkpoint.npz      state after the last epoch, or after some batches of the running one
-initial.npz         the network as it was given
-last.npz            the network after the last epoch, written at the end
-selected.npz        the network of the best validation, written at the end
-==================  ==========================================================================
+A run lives in one folder, see :mod:`eventsim.train.folder`; or in memory, and then it cannot be
+resumed.
 
 A run that was stopped and resumed ends with the same bits as one that was not: whatever is
 random is drawn anew from (seed, purpose, epoch, batch), so it does not know where a run stopped.
@@ -21,7 +11,6 @@ state; process 0 alone writes files and is told of progress. The number of proce
 a run: it may change where a run is resumed.
 """
 
-import json
 import signal
 import threading
 import time
@@ -36,9 +25,8 @@ from typing import Any, Literal
 import numpy as np
 
 from eventsim.engine import place
-from eventsim.errors import StorageError
+from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset, stratified_split
-from eventsim.events.storage import write_atomically
 from eventsim.network import Network
 from eventsim.train.checkpoint import (
     Metrics,
@@ -46,12 +34,11 @@ from eventsim.train.checkpoint import (
     RunState,
     digest,
     load_checkpoint,
-    save_checkpoint,
-    save_network,
 )
 from eventsim.train.choice import answer_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.evaluation import check_fit, evaluate
+from eventsim.train.folder import RunFolder
 from eventsim.train.optimiser import AdamW, select
 from eventsim.train.parallel import ProcessGroup, check_shards
 from eventsim.train.step import train_batch
@@ -79,6 +66,10 @@ class TrainEvent:
         Of the run, of an epoch.
     metrics
         Means of the epoch so far, or the epoch's line of metrics.jsonl.
+    net
+        The live network, on the device that trains it: its next values are written over these.
+        Copy what is to be kept (``event.net.to_host().copy()``), and change nothing. None where
+        the event comes from another process.
     """
 
     kind: Literal["batch", "epoch"]
@@ -87,6 +78,7 @@ class TrainEvent:
     n_epochs: int
     n_batches: int
     metrics: Metrics
+    net: Network | None = None
 
 
 Callback = Callable[[TrainEvent], None]
@@ -106,7 +98,7 @@ class TrainResult:
     history
         Metrics of all epochs.
     folder
-        Where the files are.
+        Where the files are; None of a run in memory.
     """
 
     net: Network
@@ -114,7 +106,7 @@ class TrainResult:
     selected_net: Network
     selected: Metrics
     history: list[Metrics]
-    folder: Path
+    folder: Path | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +116,7 @@ class _Run:
     config: TrainConfig
     training: AnyDataset
     validation: AnyDataset
-    folder: Path
+    folder: RunFolder | None
     origin: Origin
     callback: Callback | None
     group: ProcessGroup
@@ -135,33 +127,36 @@ class _Run:
         object.__setattr__(self, "n_batches", n_batches)
 
     @property
-    def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.npz"
+    def files(self) -> RunFolder | None:
+        """The folder, in the process that writes."""
+        return self.folder if self.group.leads else None
 
     def save(self, state: RunState) -> None:
-        if self.group.leads:
-            save_checkpoint(self.checkpoint, state, self.origin)
+        if self.files is not None:
+            self.files.save_state(state, self.origin)
 
     def tell(self, kind: Literal["batch", "epoch"], state: RunState, metrics: Metrics) -> None:
         if self.callback is not None and self.group.leads:
             epoch = state.epoch + (kind == "batch")
             batch = state.batch if kind == "batch" else self.n_batches
-            self.callback(
-                TrainEvent(kind, epoch, batch, self.config.epochs, self.n_batches, metrics)
-            )
+            epochs, batches = self.config.epochs, self.n_batches
+            self.callback(TrainEvent(kind, epoch, batch, epochs, batches, metrics, state.net))
 
 
 def train(
     net: Network,
     data: AnyDataset,
     config: TrainConfig,
-    folder: str | Path,
+    folder: str | Path | RunFolder | None = None,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     callback: Callback | None = None,
     group: ProcessGroup | None = None,
 ) -> TrainResult:
     """Train a network to classify recordings.
+
+    Everything that is given is checked before anything is written.
 
     Parameters
     ----------
@@ -173,9 +168,16 @@ def train(
     config
         Settings.
     folder
-        Of the run; made if it does not exist. Files as in :mod:`eventsim.train.loop`.
+        Of the run; made if it does not exist. Files as in :mod:`eventsim.train.folder`. None to
+        train in memory and write nothing.
     resume
         Continue the run that ``folder`` holds, with the same net, data and config.
+        ``config.epochs`` may be larger than before: the run is extended, finished or not. The
+        learning rate follows a cosine over all epochs, and the epochs that are done have followed
+        that of the former number: the numbers are those of a run of so many epochs from the start
+        only where ``ease_in`` covers all of them.
+    overwrite
+        Replace the run that ``folder`` holds, if it holds one. Other files there stay.
     callback
         Told after every batch and epoch, in process 0; what it raises stops the run, which can be
         resumed.
@@ -186,20 +188,24 @@ def train(
 
     Raises
     ------
+    DataError, NetworkError, ShapeError
+        If data, network and settings do not fit each other.
     ParameterError
-        If there are more processes than ``config.shards``.
+        If there are more processes than ``config.shards``, or if ``resume`` and ``overwrite``
+        contradict each other.
     PeerError
         If another process of the group failed, or was started with other arguments.
     StorageError
-        If ``folder`` holds a run and ``resume`` is False, or ``resume`` is True and it holds
-        none, a damaged one, or one of another net, data or config.
+        If ``folder`` holds a run and neither ``resume`` nor ``overwrite`` is True, or ``resume``
+        is True and it holds none, a damaged one, or one of another net, data or config.
     KeyboardInterrupt
         After the first interrupt, once the running batch is done and the checkpoint written. A
         second interrupt stops at once; the checkpoint is then an older one.
     """
     group = group or ProcessGroup()
-    check_fit(net, data, config)
+    _check_given(net, data, config)
     check_shards(group, config.shards)
+    home = _home(folder, resume=resume, overwrite=overwrite)
     kept, held_out = stratified_split(
         data.labels, fraction=config.validation_fraction, seed=_seed(config, Draw.SPLIT)
     )
@@ -207,8 +213,8 @@ def train(
     for what, its_digest in origin.digests().items():
         group.check_same(what, its_digest)
     parts = data.subset(kept), data.subset(held_out)
-    run = _Run(config, *parts, Path(folder), origin, callback, group)
-    state = _resumed(run) if resume else _started(run, net)
+    run = _Run(config, *parts, home, origin, callback, group)
+    state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
     _write_metrics(run, state)
     with _deferred_interrupt(group):
         try:
@@ -221,34 +227,64 @@ def train(
     return _finished(run, state)
 
 
-def _started(run: _Run, net: Network) -> RunState:
-    if run.group.leads and run.checkpoint.exists():
-        raise StorageError(
-            f"{run.folder}: holds a run already. Pass resume=True to continue it, or choose "
-            "another folder."
+def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
+    """Raise if an argument is of another type, or they cannot work together."""
+    for what, value, expected in (("net", net, Network), ("config", config, TrainConfig)):
+        if not isinstance(value, expected):
+            raise ParameterError(
+                f"train: {what} is a {type(value).__name__}, expected a {expected.__name__}."
+            )
+    if not all(hasattr(data, name) for name in ("stream", "labels", "class_names", "subset")):
+        raise DataError(
+            f"train: data is a {type(data).__name__}, expected recordings with labels, such as "
+            "Dataset(stream, labels, class_names)."
         )
+    check_fit(net, data, config)
+    name, size = next((n, p.size) for n, p in net.populations.items() if p.kind == "input")
+    if data.stream.n_channels != size:
+        raise ShapeError(
+            f"train: the recordings have {data.stream.n_channels} channels, input population "
+            f"{name!r} has size {size}. Give recordings and a network of the same size."
+        )
+
+
+def _home(
+    folder: str | Path | RunFolder | None, *, resume: bool, overwrite: bool
+) -> RunFolder | None:
+    if resume and overwrite:
+        raise ParameterError("train: resume and overwrite contradict each other, expected one.")
+    if folder is None:
+        if resume:
+            raise ParameterError("train: resume=True needs the folder of the run.")
+        return None
+    return folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
+
+
+def _started(run: _Run, net: Network, *, overwrite: bool) -> RunState:
+    if run.files is not None and not overwrite:
+        run.files.check_free()
     config = run.config
     net = place(net.copy(), backend=config.backend)
     net.set_answer(answer_of(config, run.training.class_names))
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     state = RunState(net, optimiser)
-    if run.group.leads:
-        run.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(run.folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
-        save_network(run.folder / "initial.npz", net)
+    if run.files is not None:
+        if overwrite and run.files.holds_run:
+            run.files.clear()
+        run.files.describe(config)
+        run.files.save_network("initial", net)
         run.save(state)
     return state
 
 
 def _resumed(run: _Run) -> RunState:
-    if not run.checkpoint.exists():
-        raise StorageError(
-            f"{run.folder}: holds no run to resume (no {run.checkpoint.name}). Leave out "
-            "resume=True to start one."
-        )
-    state = load_checkpoint(run.checkpoint, run.origin, run.config)
+    assert run.folder is not None  # _home sees to it
+    run.folder.check_run()
+    state = load_checkpoint(run.folder.checkpoint, run.origin, run.config)
     state.set_answer(answer_of(run.config, run.training.class_names))
-    run.group.check_same(f"state of the run in {run.folder}", state.digest())
+    run.group.check_same(f"state of the run in {run.folder.path}", state.digest())
+    if run.files is not None:
+        run.files.describe(run.config, resumed=True)
     return state
 
 
@@ -300,11 +336,12 @@ def _end_epoch(run: _Run, state: RunState) -> None:
 def _finished(run: _Run, state: RunState) -> TrainResult:
     last, net = state.history[-1], state.outcome()
     selected_net, selected = state.selection(net)
-    if run.group.leads:
-        save_network(run.folder / "last.npz", net)
-        save_network(run.folder / "selected.npz", selected_net)
+    if run.files is not None:
+        run.files.save_network("last", net)
+        run.files.save_network("selected", selected_net)
     run.group.wait()
-    return TrainResult(net, last, selected_net, selected, state.history, run.folder)
+    folder = None if run.folder is None else run.folder.path
+    return TrainResult(net, last, selected_net, selected, state.history, folder)
 
 
 def _means(sums: dict[str, float]) -> Metrics:
@@ -325,9 +362,8 @@ def _means(sums: dict[str, float]) -> Metrics:
 
 
 def _write_metrics(run: _Run, state: RunState) -> None:
-    if run.group.leads:
-        text = "".join(json.dumps(line) + "\n" for line in state.history)
-        write_atomically(run.folder / "metrics.jsonl", text)
+    if run.files is not None:
+        run.files.save_history(state.history)
 
 
 def _rng(config: TrainConfig, *purpose: int) -> np.random.Generator:

@@ -279,6 +279,11 @@ class AdamW:
         self.n_averaged += 1
         self._mean += (self.layout.join(self._values) - self._mean) / self.n_averaged
 
+    def forget_mean(self) -> None:
+        """Begin the mean anew, with the next values that :meth:`average` counts."""
+        self.n_averaged = 0
+        self._mean[...] = 0.0
+
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Inside, the network has the mean of what :meth:`average` counted, if it counted.

@@ -52,13 +52,13 @@ def test_a_config_file_that_breaks_its_parser_is_a_message(digits, tmp_path, nam
     assert f"--config {tmp_path / name}" in outcome.err
 
 
-@pytest.mark.parametrize("name", ["run.json", "config.json", "result.json", "metrics.jsonl"])
+@pytest.mark.parametrize("name", ["run.json", "result.json", "metrics.jsonl"])
 @pytest.mark.parametrize("text", [DEEP, LONG, "[1, 2]", '{"data": 3}', ""])
 def test_a_file_of_a_run_that_is_broken_is_a_message(finished, tmp_path, name, text):
     folder = tmp_path / "run"
     shutil.copytree(finished[1], folder)
     (folder / name).write_text(text)
-    outcome = call("evaluate" if name == "config.json" else "report", folder)
+    outcome = call("report", folder)
     assert outcome.code == 2
     assert "Traceback" not in outcome.err
 

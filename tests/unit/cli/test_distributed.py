@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from eventsim.cli import runs
+from eventsim.runs import load_run
 from eventsim.train.launch import LAUNCHERS
 from tests.unit.cli.conftest import TINY, call
 from tests.unit.train.test_launch import HYDRA
@@ -48,7 +48,7 @@ def test_no_distributed_trains_alone(digits, tmp_path):
 
 def test_shards_are_part_of_the_settings(digits, tmp_path):
     assert call("train", digits, *TINY, "--shards", 3, "--out", "r").code == 0
-    assert runs.load_config(tmp_path / "r").shards == 3
+    assert load_run(tmp_path / "r").config.shards == 3
     other = call("train", "--resume", "--shards", 2, "--out", "r")
     assert other.code == 2
     assert "shards is 3 there, 2 now" in other.err

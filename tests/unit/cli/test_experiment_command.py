@@ -57,7 +57,7 @@ def test_run_writes_table_and_figure_and_runs_nothing_twice(files, tmp_path):
     assert rows["skip"]["last"]["n"] == 2
     assert rows["skip"]["comparison"]["n"] == 2
     result = json.loads((out / "skip" / "seed-1" / "result.json").read_text())
-    assert rows["skip"]["accuracies"]["1"] == result["test_accuracy"]
+    assert rows["skip"]["accuracies"]["1"] == result["test"]["accuracy"]
     again = call("experiment", "run", files.recipe, *HERE)
     assert again.code == 0, again.err
     assert "4 runs, 4 are done" in again.err

@@ -1,5 +1,6 @@
 import pytest
 
+from eventsim.entries import flat
 from eventsim.experiment import (
     DataSettings,
     RecipeError,
@@ -11,7 +12,7 @@ from eventsim.experiment import (
     resolve,
     task_names,
 )
-from eventsim.experiment.reading import flat, merged
+from eventsim.experiment.reading import merged
 
 
 def test_recipes_and_tasks_of_the_issue_are_there():
@@ -98,8 +99,8 @@ def test_runs_of_one_seed_differ_only_in_their_condition(files):
     assert [spec.label for spec in specs] == [
         "plain/seed-4", "skip/seed-4", "plain/seed-9", "skip/seed-9"
     ]  # fmt: skip
-    plain, skip = (flat(spec.to_dict()) for spec in specs[:2])
-    assert {key for key in plain if plain[key] != skip[key]} == {"condition", "network.skip"}
+    plain, skip = (flat(spec.deciding()) for spec in specs[:2])
+    assert {key for key in plain if plain[key] != skip[key]} == {"network.skip"}
     assert plain["train.seed"] == 4
 
 
@@ -118,7 +119,7 @@ def test_recordings_come_once_where_some_are_held_out_for_validation():
         for name in ("convolution", "bip")
     ]
     repeats = [{spec.data.repeats for spec in specs} for specs in asked]
-    fractions = [{spec.variant.train.validation_fraction for spec in specs} for specs in asked]
+    fractions = [{spec.train.validation_fraction for spec in specs} for specs in asked]
     assert (fractions[0], repeats[0]) == ({0.0}, {3})
     assert min(fractions[1]) > 0.0
     assert repeats[1] == {1}

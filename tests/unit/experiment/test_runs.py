@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,8 @@ import pytest
 import eventsim as es
 from eventsim.errors import StorageError
 from eventsim.experiment import collect, execute, locked, missing, run_all, save_plan
-from eventsim.experiment.run import operations_per_inference
-from eventsim.runs.data import DataSettings
-from eventsim.train import TrainConfig, evaluate, load_network
+from eventsim.runs import DataSettings, Run, RunSettings
+from eventsim.train import TrainConfig, TrainResult, evaluate, load_network
 from tests.unit.experiment.conftest import Watcher
 
 
@@ -31,15 +31,15 @@ def numbers(root):
 
 def test_run_measures_what_its_networks_do_on_the_test_part(files, tmp_path):
     spec = files.resolve(seeds=(3,), conditions=("skip",)).specs()[0]
-    result = execute(spec, tmp_path / "run")
+    result = execute(spec, tmp_path / "run").result
     test = spec.data.labelled("test")
     last, selected = (load_network(tmp_path / "run" / f"{n}.npz") for n in ("last", "selected"))
-    assert result["test_accuracy"] == evaluate(last, test, spec.variant.train).accuracy
-    chosen = evaluate(selected, test, spec.variant.train).accuracy
-    assert result["selected_test_accuracy"] == chosen
+    assert result["test"]["accuracy"] == evaluate(last, test, spec.train).accuracy
+    chosen = evaluate(selected, test, spec.train).accuracy
+    assert result["selected_by_validation"]["accuracy"] == chosen
     history = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     best = max(history, key=lambda m: (m["validation_accuracy"], -m["validation_loss"]))
-    assert result["selected_epoch"] == best["epoch"]
+    assert result["selected_by_validation"]["epoch"] == best["epoch"]
     assert result["validation_accuracy"] == history[-1]["validation_accuracy"]
     tape = es.simulate(last, test.stream, backend="reference")
     operations = sum(tape.synaptic_events.values()) / 12
@@ -61,7 +61,13 @@ def test_neuron_updates_are_times_at_which_something_arrives():
                             duration=10.0)  # fmt: skip
     two = type(data)(stream, [0, 1], data.class_names)
     # Sample 0: two events at one time, one later; sample 1: one. Each reaches three readouts.
-    assert operations_per_inference(net, two, TrainConfig(batch_size=1)) == (6.0, 4.5)
+    run = Run.of(
+        RunSettings(train=TrainConfig(batch_size=1)),
+        Path(),
+        net,
+        TrainResult(net, {}, net, {}, [], None),
+    )
+    assert run.operations(two) == (6.0, 4.5)
 
 
 def test_only_missing_runs_are_run_and_results_do_not_depend_on_how(files, tmp_path, watcher):
@@ -116,7 +122,7 @@ def test_failing_run_does_not_lose_the_others(files, tmp_path, watcher, jobs):
 def test_folder_with_runs_of_other_settings_is_refused_before_anything_runs(files, tmp_path):
     run_all(files.resolve(seeds=(0,)).specs(), tmp_path / "out", Watcher(), jobs=0)
     files.change("bip = []", "gain = 3.0\nbip = []")
-    with pytest.raises(StorageError, match=r"train.gain is 20.0 there, 3.0 now \(1 differ\)"):
+    with pytest.raises(StorageError, match=r"train.gain is 20.0 there, 3.0 now \(1 differ: "):
         missing(files.resolve(seeds=(0,)).specs(), tmp_path / "out")
 
 
@@ -129,7 +135,7 @@ def test_run_from_before_a_setting_existed_counts_as_its_default(files, tmp_path
         path.write_text(json.dumps(stored))
     assert missing(files.resolve(seeds=(0,)).specs(), tmp_path / "out") == []
     files.change("bip = []", "tail = 5.0\nbip = []")
-    with pytest.raises(StorageError, match=r"train.tail is 0.0 there, 5.0 now \(1 differ\)"):
+    with pytest.raises(StorageError, match=r"train.tail is 0.0 there, 5.0 now \(1 differ: "):
         missing(files.resolve(seeds=(0,)).specs(), tmp_path / "out")
 
 
@@ -162,6 +168,7 @@ def test_grid_runs_beside_exact_ones(files, tmp_path, watcher):
 INTERRUPTIBLE = """
 import signal
 import sys
+from pathlib import Path
 from pathlib import Path
 from eventsim.experiment import load_recipe, load_task, resolve, run_all, Wish
 

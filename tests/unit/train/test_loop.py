@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError, StorageError
+from eventsim.events import EventStream
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.train import (
     Augmentation,
@@ -181,7 +182,9 @@ def test_killed_process_resumes_to_the_same_bits(data, straight, tmp_path):
 
 def test_files_of_a_run_hold_its_result(straight):
     folder = straight.folder
-    assert TrainConfig.from_dict(json.loads((folder / "config.json").read_text())) == CONFIG
+    described = json.loads((folder / "run.json").read_text())
+    assert (described["format"], described["version"]) == ("eventsim-run", 2)
+    assert TrainConfig.from_dict(described["train"]) == CONFIG
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert lines == straight.history
     assert [line["epoch"] for line in lines] == [1, 2, 3]
@@ -208,6 +211,63 @@ def test_without_validation_the_last_epoch_is_selected(data, tmp_path):
     assert "validation_loss" not in result.last
     assert result.selected is result.last
     assert result.selected_net is result.net
+
+
+def test_run_in_memory_gives_the_same_bits_and_writes_nothing(
+    data, straight, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    result = train(small_net(), data, CONFIG)
+    assert_same_run(result, straight)
+    assert result.folder is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_callback_sees_the_network_as_it_is(data, straight):
+    seen = []
+    train(small_net(), data, CONFIG, callback=lambda e: seen.append(e.net.to_host().copy()))
+    first, last = seen[0].parameters(), seen[-1].parameters()
+    assert any(not np.array_equal(first[key], last[key]) for key in first)
+    for key, value in straight.net.parameters().items():
+        np.testing.assert_array_equal(value, last[key])
+
+
+def test_overwrite_replaces_a_run_and_leaves_other_files(data, straight, half_run):
+    (half_run / "notes.txt").write_text("mine")
+    (half_run / "result.json").write_text("{}")
+    assert_same_run(train(small_net(), data, CONFIG, half_run, overwrite=True), straight)
+    assert (half_run / "notes.txt").read_text() == "mine"
+    assert not (half_run / "result.json").exists()
+
+
+def test_overwrite_of_no_run_removes_nothing(data, tmp_path):
+    (tmp_path / "index.html").write_text("mine")
+    train(small_net(), data, replace(CONFIG, epochs=1), tmp_path, overwrite=True)
+    assert (tmp_path / "index.html").read_text() == "mine"
+
+
+def test_run_is_extended_to_the_bits_of_a_longer_one_where_the_schedule_allows(data, tmp_path):
+    # The learning rate rises during all epochs, so no epoch knows how many there are.
+    short = replace(CONFIG, epochs=2, ease_in=4.0)
+    longer = replace(short, epochs=4)
+    train(small_net(), data, short, tmp_path)
+    extended = train(small_net(), data, longer, tmp_path, resume=True)
+    assert_same_run(extended, train(small_net(), data, longer))
+    assert json.loads((tmp_path / "run.json").read_text())["train"]["epochs"] == 4
+    # It is a run of four epochs from now on.
+    with pytest.raises(StorageError, match="epochs is 4 there, 2 now"):
+        train(small_net(), data, short, tmp_path, resume=True)
+    assert_same_run(train(small_net(), data, longer, tmp_path, resume=True), extended)
+
+
+def test_extended_run_averages_the_last_steps_of_the_longer_run(data, tmp_path):
+    short = replace(CONFIG, epochs=2, ease_in=4.0, averaged=0.25)
+    longer = replace(short, epochs=4)
+    train(small_net(), data, short, tmp_path)
+    extended = train(small_net(), data, longer, tmp_path, resume=True)
+    whole = train(small_net(), data, longer)
+    for key, value in extended.net.parameters().items():
+        np.testing.assert_array_equal(value, whole.net.parameters()[key], err_msg=key)
 
 
 def test_other_seed_gives_another_run(data, straight, tmp_path):
@@ -292,7 +352,29 @@ def test_network_that_does_not_fit_the_task_is_refused(data, tmp_path):
         train(small_net(), three, CONFIG, tmp_path)
     with pytest.raises(DataError, match="no recordings"):
         train(small_net(), data[np.zeros(0, int)], CONFIG, tmp_path)
+    with pytest.raises(ShapeError, match="have 4 channels, input population 'input' has size 6"):
+        train(small_net(), four_channels(data), CONFIG, tmp_path)
+    for arguments, message in (
+        ((data.stream, CONFIG), "data is a EventStream, expected recordings with labels"),
+        ((data, CONFIG.to_dict()), "config is a dict, expected a TrainConfig"),
+    ):
+        with pytest.raises((DataError, ParameterError), match=message):
+            train(small_net(), *arguments, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_resume_and_overwrite_contradict_each_other(data, tmp_path):
+    with pytest.raises(ParameterError, match="contradict"):
+        train(small_net(), data, CONFIG, tmp_path, resume=True, overwrite=True)
+    with pytest.raises(ParameterError, match="needs the folder"):
+        train(small_net(), data, CONFIG, resume=True)
+
+
+def four_channels(data):
+    samples = [data.stream.sample(k) for k in range(len(data))]
+    samples = [(times[channels < 4], channels[channels < 4]) for times, channels in samples]
+    stream = EventStream.from_samples(samples, n_channels=4, duration=60.0)
+    return LabelledEvents(stream, data.labels, data.class_names)
 
 
 def test_loss_that_is_not_finite_stops_training_and_says_where(data, tmp_path, monkeypatch):

@@ -1,0 +1,234 @@
+"""A run executed: training, test, what it cost; all of it in one folder.
+
+The files are those of :mod:`eventsim.train.folder`.
+
+**What is measured.** Accuracy on the test part of the network after the last epoch, and of the one
+that the validation part chose: never the best on the test part. Synaptic operations are arrivals
+of spikes at synapses, and the multiply-adds of a linear decision; neuron updates are pairs of a
+neuron and a time at which something arrives (:mod:`eventsim.energy.counts`), on a grid the neurons
+times the steps. Both are means per test recording, with the network after the last epoch. Time is
+that of training and validation; memory is the largest resident set of the process that trained and
+tested, interpreter included.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import eventsim
+from eventsim.clocked import train_clocked
+from eventsim.engine import describe_backend
+from eventsim.errors import DataError
+from eventsim.events import AnyDataset
+from eventsim.events.storage import write_json
+from eventsim.network import Network
+from eventsim.report.record import Checked, RunRecord
+from eventsim.runs.run import Run
+from eventsim.runs.settings import RunSettings, Shape, check_same_run
+from eventsim.train import ProcessGroup, train
+from eventsim.train.counting import count_trained
+from eventsim.train.folder import RESULT, RunFolder
+from eventsim.train.loop import Callback
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How a run is executed, which decides no number that comes out.
+
+    Attributes
+    ----------
+    resume
+        Go on with the run that the folder holds; its epochs may be more than before.
+    overwrite
+        Replace the run that the folder holds.
+    download
+        Fetch the data set if it is missing and can be fetched.
+    own_process
+        Whether this process was started for the run, so that its peak of memory is the run's.
+    callback, group
+        As in :func:`eventsim.train.train`.
+    """
+
+    resume: bool = False
+    overwrite: bool = False
+    download: bool = False
+    own_process: bool = False
+    callback: Callback | None = None
+    group: ProcessGroup | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A run that was executed.
+
+    Attributes
+    ----------
+    run
+        Its networks and its history.
+    record
+        What a report is made of.
+    result
+        The content of result.json.
+    """
+
+    run: Run
+    record: RunRecord
+    result: dict[str, Any]
+
+
+def execute(
+    settings: RunSettings,
+    folder: Path,
+    how: Execution | None = None,
+    *,
+    net: Network | None = None,
+) -> Outcome | None:
+    """Train and test; the test data is met only after training has ended.
+
+    Parameters
+    ----------
+    settings
+        Of the run; ``data`` must be known.
+    folder
+        Of the run.
+    how
+        How it is executed.
+    net
+        Where training starts; None for the network that the settings build, or of the run that is
+        resumed.
+
+    Returns
+    -------
+    Outcome
+        None in processes other than 0.
+
+    Raises
+    ------
+    EventSimError
+        Data, network and settings do not fit each other, or the folder holds another run.
+    KeyboardInterrupt
+        After an interrupt; the run can go on.
+    """
+    how = how or Execution()
+    group = how.group or ProcessGroup()
+    training = _training_data(settings, how, group)
+    run = train_run(settings, folder, training, how, net=net)
+    test = run.data("test", download=how.download)
+    tested = run.checked(test, group)
+    if not group.leads:
+        return None
+    record = run.record(test, tested, guess=majority_guess(training, test))
+    result = _result(run, record) | {
+        "peak_mb": peak_megabytes() if how.own_process else None,
+        "processes": group.size,
+    }
+    write_json(folder / RESULT, result, indent=None)
+    return Outcome(run, record, result)
+
+
+def train_run(
+    settings: RunSettings,
+    folder: Path,
+    training: AnyDataset,
+    how: Execution | None = None,
+    *,
+    net: Network | None = None,
+) -> Run:
+    """Train alone; parameters and errors are those of :func:`execute`."""
+    how = how or Execution()
+    home = RunFolder(folder, settings.about())
+    if how.resume:
+        home.check_run()
+        check_same_run(folder, settings, longer=True)
+        net = Run(folder, settings).initial
+    elif not how.overwrite:
+        home.check_free()
+    if net is None:
+        net = settings.build(Shape.of(training))
+    if settings.grid is None:
+        result = train(
+            net,
+            training,
+            settings.train,
+            home,
+            resume=how.resume,
+            overwrite=how.overwrite,
+            callback=how.callback,
+            group=how.group,
+        )
+        return Run.of(settings, home.path, net, result)
+    if how.overwrite and home.holds_run:
+        home.clear()
+    home.describe(settings.train)
+    home.save_network("initial", net)
+    clocked = train_clocked(
+        net, training, settings.clocked(), folder, resume=how.resume, callback=how.callback
+    )
+    return Run.of(settings, home.path, net, clocked)
+
+
+def _training_data(settings: RunSettings, how: Execution, group: ProcessGroup) -> AnyDataset:
+    """The training data; process 0 goes first, so that it is fetched or made once."""
+    if settings.data is None:
+        raise DataError("The run does not know its data set, so it cannot be executed by itself.")
+    if not group.leads:
+        group.wait()
+    data = settings.data.labelled("train", fold=settings.fold, download=how.download)
+    if group.leads:
+        group.wait()
+    return data
+
+
+def _result(run: Run, record: RunRecord) -> dict[str, Any]:
+    settings, final = run.settings, record.history[-1]
+    on_grid = settings.grid is not None
+    backend = None if on_grid else describe_backend(settings.train.backend)
+    operations, updates = run.operations(record.test)
+    return {
+        "condition": settings.name,
+        "method": settings.method,
+        "seed": settings.train.seed,
+        "fold": settings.fold,
+        "epochs": len(record.history),
+        "test": _checked(record.last),
+        "selected_by_validation": None if record.selected is None else _checked(record.selected),
+        "guess_accuracy": record.guess,
+        "train_accuracy": final["accuracy"],
+        "validation_accuracy": final.get("validation_accuracy"),
+        "trained_parameters": count_trained(run.initial, settings.train),
+        "spikes_per_neuron_and_second": record.mean_rate,
+        "synaptic_events_per_sample": record.synaptic_events,
+        "synaptic_operations_per_inference": operations,
+        "neuron_updates_per_inference": updates,
+        "training_seconds": record.seconds,
+        "backend": "numpy" if backend is None else backend.name,
+        "device": None if backend is None else backend.device,
+        "version": eventsim.__version__,
+    }
+
+
+def _checked(checked: Checked) -> dict[str, Any]:
+    found = checked.evaluation
+    return {
+        "epoch": checked.epoch,
+        "accuracy": found.accuracy,
+        "loss": found.loss,
+        "samples": found.n_samples,
+    } | ({} if found.label_error_rate is None else {"label_error_rate": found.label_error_rate})
+
+
+def majority_guess(training: AnyDataset, test: AnyDataset) -> float:
+    """Accuracy on ``test`` of always naming the commonest class of ``training``."""
+    commonest = training.class_names[np.bincount(training.labels).argmax()]
+    return float(np.mean(np.array(test.class_names)[test.labels] == commonest))
+
+
+def peak_megabytes() -> float | None:
+    """Largest resident set of this process so far; None where the system does not tell it."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(ln.split()[1]) / 1024 for ln in lines if ln.startswith("VmHWM")), None)

@@ -1,0 +1,339 @@
+"""A run read from its folder, whoever made it."""
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+import eventsim
+from eventsim.clocked import (
+    ClockedEvaluation,
+    ClockedNetwork,
+    ClockedResult,
+    evaluate_clocked,
+    from_network,
+)
+from eventsim.clocked.forward import run as run_clocked
+from eventsim.energy import count
+from eventsim.engine import simulate
+from eventsim.entries import parse_json_lines, read_object, read_text
+from eventsim.errors import DataError, StorageError
+from eventsim.events import AnyDataset, EventStream
+from eventsim.events.transforms import extend
+from eventsim.network import Network
+from eventsim.report.record import Checked, RunRecord
+from eventsim.runs.data import DataSettings, Part
+from eventsim.runs.settings import RunSettings, Shape
+from eventsim.train import (
+    Evaluation,
+    ProcessGroup,
+    TrainConfig,
+    TrainResult,
+    evaluate,
+    load_network,
+)
+from eventsim.train.choice import answer_of
+from eventsim.train.folder import HISTORY, RESULT
+from eventsim.train.prediction import Prediction, predict
+
+Which = Literal["last", "selected", "initial"]
+Metrics = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run in its folder; made by :func:`load_run`. Files are read when they are asked for.
+
+    Attributes
+    ----------
+    folder
+        Where it is.
+    settings
+        What it is.
+    """
+
+    folder: Path
+    settings: RunSettings
+
+    @classmethod
+    def of(
+        cls,
+        settings: RunSettings,
+        folder: Path,
+        initial: Network,
+        result: TrainResult | ClockedResult,
+    ) -> "Run":
+        """The run that training has just ended, whose files need not be read."""
+        run, nets = cls(folder, settings), (result.net, result.selected_net)
+        net, selected = (n.to_network() if isinstance(n, ClockedNetwork) else n for n in nets)
+        vars(run).update(net=net, selected=selected, initial=initial, history=result.history)
+        return run
+
+    @property
+    def config(self) -> TrainConfig:
+        """The settings of its training."""
+        return self.settings.train
+
+    @cached_property
+    def net(self) -> Network:
+        """The network after the last epoch, for exact event time; StorageError before its end."""
+        return self._network("last")
+
+    @cached_property
+    def selected(self) -> Network:
+        """The network that validation chose; that of the last epoch without validation."""
+        return self._network("selected")
+
+    @cached_property
+    def initial(self) -> Network:
+        """The network that it started from."""
+        known = self.settings.data is not None and self.settings.network is not None
+        if known and not (self.folder / "initial.npz").exists():
+            # Runs on a grid of earlier versions did not keep it.
+            return self.settings.build(Shape.described(self.data_settings))
+        return self._network("initial")
+
+    @cached_property
+    def history(self) -> list[Metrics]:
+        """The metrics of all finished epochs."""
+        path = self.folder / HISTORY
+        lines = parse_json_lines(read_text(path, str(path), StorageError), str(path), StorageError)
+        for line in lines:
+            missing = [key for key in ("epoch", "loss", "accuracy", "seconds") if key not in line]
+            if missing:
+                raise StorageError(f"{path}: is not whole: a line lacks {', '.join(missing)}.")
+        return lines
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was trained and tested to its end."""
+        return (self.folder / RESULT).exists()
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """What was measured on test data; StorageError where the run was not tested."""
+        return read_result(self.folder / RESULT)
+
+    def network(self, which: Which = "last") -> Network:
+        """``net``, ``selected`` or ``initial`` by its name in the folder."""
+        found = {"last": "net"}.get(which, which)
+        net: Network = getattr(self, found)
+        return net
+
+    def data(self, split: str = "test", *, download: bool = False) -> AnyDataset:
+        """Recordings of its own data set: ``train`` or ``test`` as the run had them.
+
+        Raises
+        ------
+        DataError
+            The run was made by a program that gave the recordings: it does not know them.
+        """
+        if self.settings.fold is None or split not in ("train", "test"):
+            return self.data_settings.part(split, download=download)
+        part: Part = "train" if split == "train" else "test"
+        return self.data_settings.labelled(part, fold=self.settings.fold, download=download)
+
+    @property
+    def data_settings(self) -> DataSettings:
+        """What its recordings are; DataError as :meth:`data`."""
+        if self.settings.data is None:
+            raise DataError(
+                f"{self.folder}: does not know its recordings: a program gave them to train(..). "
+                "Name some: EVENTS, DATA or --data on the command line, evaluate(data) in Python."
+            )
+        return self.settings.data
+
+    def on(self, backend: str | None) -> "Run":
+        """The run whose network is evaluated by another backend; None for its own."""
+        if backend is None:
+            return self
+        precision = "double" if backend == "reference" else self.config.precision
+        config = replace(self.config, backend=backend, precision=precision)
+        return Run(self.folder, replace(self.settings, train=config))
+
+    def predict(self, stream: EventStream, *, which: Which = "last") -> Prediction:
+        """What the network answers, by the method that trained it.
+
+        Parameters
+        ----------
+        stream
+            Recordings, in as many channels as those of the training.
+        which
+            The network that answers.
+
+        Returns
+        -------
+        Prediction
+            Of every recording the number of the class, its name (``#number`` where the run does not
+            know the names), and the scores of all classes.
+        """
+        net, config = self.network(which), self.config
+        if self.settings.grid is None:
+            return predict(net, stream, backend=config.backend, precision=config.precision)
+        grid, answer = self.settings.clocked(), net.answer
+        assert answer is not None
+        clocked, scores = from_network(net, grid.dt), []
+        for index in stream.batches(config.batch_size):
+            batch = extend(stream[index], config.tail)
+            done = run_clocked(clocked, batch, precision=config.precision, clip=grid.clip)
+            scores.append(grid.loss()(done, np.zeros(batch.n_samples, np.int64)).logits)
+        whole = np.concatenate(scores) if scores else None
+        classes = np.zeros(0, np.int64) if whole is None else whole.argmax(axis=1)
+        return Prediction(classes, tuple(answer.name_of(int(k)) for k in classes), whole)
+
+    def evaluate(
+        self,
+        data: AnyDataset | None = None,
+        *,
+        split: str = "test",
+        which: Which = "last",
+        group: ProcessGroup | None = None,
+    ) -> Evaluation:
+        """How well the network classifies recordings, by the method that trained it.
+
+        Parameters
+        ----------
+        data
+            Recordings with labels; None for those of the run's own data set.
+        split
+            Which of them.
+        which
+            The network that answers.
+        group
+            As :func:`eventsim.train.evaluate`.
+
+        Raises
+        ------
+        DataError
+            The run does not know its data, and none was given; or there are no recordings.
+        NetworkError, ShapeError
+            The recordings do not fit the network.
+        """
+        data = self.data(split) if data is None else data
+        net = self.network(which)
+        if self.settings.grid is None:
+            return evaluate(net, data, self.config, group=group)
+        found = self._on_grid(net, data)
+        values = {item.name: getattr(found, item.name) for item in fields(found)}
+        del values["neuron_updates"]
+        return Evaluation(**values)
+
+    def operations(self, data: AnyDataset) -> tuple[float, float]:
+        """Synaptic operations and neuron updates of the last network, means per recording.
+
+        The multiply-adds of a decision count as synaptic operations.
+        """
+        if self.settings.grid is not None:
+            found = self._on_grid(self.net, data)
+            return sum(found.synaptic_events.values()), found.neuron_updates
+        operations, updates, config = 0, 0, self.config
+        for index in data.stream.batches(config.batch_size):
+            tape = simulate(
+                self.net,
+                data[index].stream,
+                tail=config.tail,
+                backend=config.backend,
+                precision=config.precision,
+            )
+            counted = count(self.net, tape)
+            operations += sum(int(events.sum()) for events in counted.synaptic_events.values())
+            updates += sum(int(times.sum()) for times in counted.membrane_updates.values())
+        decided = 0 if self.net.decision is None else self.net.decision.weights.size
+        return operations / len(data) + decided, updates / len(data)
+
+    def checked(
+        self, test: AnyDataset, group: ProcessGroup | None = None
+    ) -> tuple[Checked, Checked | None]:
+        """The last network on test data, and the one that validation chose, if it chose one."""
+        if not self.history:
+            raise StorageError(f"{self.folder / HISTORY}: holds no finished epoch.")
+        last = self.history[-1]
+        found = Checked(last["epoch"], self.evaluate(test, group=group))
+        if "validation_accuracy" not in last:
+            return found, None
+        best = max(self.history, key=lambda m: (m["validation_accuracy"], -m["validation_loss"]))
+        return found, Checked(best["epoch"], self.evaluate(test, which="selected", group=group))
+
+    def record(
+        self,
+        test: AnyDataset,
+        tested: tuple[Checked, Checked | None],
+        *,
+        guess: float | None = None,
+    ) -> RunRecord:
+        """What the report of the run is made of."""
+        settings, info = self.settings, None
+        if settings.data is not None:
+            info = settings.data.info
+        kind = "network" if settings.network is None else settings.network.title
+        bip = " with BIP" if self.config.bip else ""
+        title = settings.title or kind + bip
+        return RunRecord(
+            title=f"{self.folder.name if info is None else info.name}: {title}",
+            net_before=self.initial,
+            net_after=self.net,
+            test=test,
+            last=tested[0],
+            selected=tested[1],
+            config=self.config,
+            history=self.history,
+            command=settings.command,
+            version=eventsim.__version__,
+            guess=guess,
+            about=""
+            if info is None
+            else f"{info.description}. Division: {info.splits}. Licence: {info.licence}.",
+        )
+
+    def _on_grid(self, net: Network, data: AnyDataset) -> ClockedEvaluation:
+        grid = self.settings.clocked()
+        return evaluate_clocked(from_network(net, grid.dt), data, grid)
+
+    def _network(self, which: str) -> Network:
+        path = self.folder / f"{which}.npz"
+        if not path.is_file():
+            raise StorageError(
+                f"{self.folder}: holds no {path.name}: the run is not finished. Continue it by "
+                f"train(.., resume=True), or by: eventsim train --resume --out {self.folder}"
+            )
+        net = load_network(path)
+        if net.answer is None:  # of an earlier version, whose settings say how it answers
+            names = () if self.settings.data is None else self.settings.data.info.classes
+            net.set_answer(answer_of(self.config, names))
+        return net
+
+
+def load_run(folder: str | Path) -> Run:
+    """The run in a folder, whoever made it: a command, a recipe or a program, now or earlier.
+
+    Parameters
+    ----------
+    folder
+        That of ``eventsim train``, of :func:`eventsim.train.train`, or of one run of an experiment.
+
+    Raises
+    ------
+    StorageError
+        The folder holds no run, or its settings are damaged.
+    """
+    folder = Path(folder)
+    return Run(folder, RunSettings.load(folder))
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """The content of a result.json, that of an earlier version in the words of this one."""
+    found = read_object(path)
+    if "test" in found:
+        return found
+    if "test_accuracy" not in found:
+        raise StorageError(f"{path}: is not whole: it has no key test.")
+    selected = found.get("selected_test_accuracy")
+    chosen = {"epoch": found.get("selected_epoch"), "accuracy": selected}
+    return {
+        **found,
+        "test": {"epoch": found.get("epochs"), "accuracy": found["test_accuracy"]},
+        "selected_by_validation": None if selected is None else chosen,
+        "trained_parameters": found["parameters"],
+    }

@@ -1,0 +1,247 @@
+"""RunSettings: everything that decides a run, and how its folder tells it.
+
+``run.json`` of version 2 is written by :mod:`eventsim.train.folder`. Read are also the files of
+earlier versions: those of ``eventsim train`` and of ``eventsim experiment``, both without a line
+``format`` and different from each other, and folders of :func:`eventsim.train.train` with a
+``config.json`` alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from eventsim.clocked import ClockedConfig, Grid
+from eventsim.entries import Settings, check_same, read_object
+from eventsim.errors import StorageError
+from eventsim.events import AnyDataset
+from eventsim.network import Network
+from eventsim.runs.data import DataSettings
+from eventsim.runs.networks import NetworkSettings
+from eventsim.train import TrainConfig
+from eventsim.train.choice import output_kind, output_size
+from eventsim.train.counting import count_trained
+from eventsim.train.folder import FORMAT, SETTINGS, VERSION
+
+OLD_CONFIG = "config.json"
+# They decide where and how often, not what comes out.
+FREE = ("train.backend", "train.checkpoint_every")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a network must know of the data: input channels, and the names of the classes."""
+
+    n_inputs: int
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: AnyDataset) -> "Shape":
+        """That of recordings."""
+        return cls(data.stream.n_channels, data.class_names)
+
+    @classmethod
+    def described(cls, data: DataSettings) -> "Shape":
+        """That of a data set by its description, without reading its recordings."""
+        return cls(data.info.channels, data.info.classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(Settings):
+    """Data, network, training and method of a run.
+
+    ``train.seed`` decides initial weights, validation part, order of batches and augmentation: runs
+    of one seed share all of these but the weights, and so are pairs.
+
+    Attributes
+    ----------
+    data
+        The recordings; None where a program gave them, which knows them.
+    fold
+        The group of ``data`` that is held out as test part; None for the data set's own division.
+    network
+        How the initial network is built; None where it was given.
+    train
+        Of the training.
+    grid
+        The grid of time on which the fixed-step counterpart is trained; None for exact event time.
+    name, title
+        Of the run among others, for folders and for people; may be empty.
+    command
+        What was typed; may be empty.
+    """
+
+    data: DataSettings | None = None
+    fold: str | None = None
+    network: NetworkSettings | None = None
+    train: TrainConfig = field(default_factory=TrainConfig)
+    grid: Grid | None = None
+    name: str = ""
+    title: str = ""
+    command: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name, seed and group: the folder of the run among those of an experiment."""
+        end = "" if self.fold is None else f"-without-{self.fold}"
+        return f"{self.name}/seed-{self.train.seed}{end}"
+
+    @property
+    def method(self) -> str:
+        """``exact`` or ``grid``."""
+        return "exact" if self.grid is None else "grid"
+
+    def clocked(self) -> ClockedConfig:
+        """Settings of training on the grid; ``missed_outputs`` has no counterpart there."""
+        assert self.grid is not None
+        train = replace(self.train, missed_outputs=False)
+        return ClockedConfig(train=train, dt=self.grid.dt, clip=self.grid.clip)
+
+    def build(self, shape: Shape, *, seed: int | None = None) -> Network:
+        """The network that the run starts from, by its own seed or another."""
+        assert self.network is not None
+        size = output_size(self.train, shape.class_names)
+        seed = self.train.seed if seed is None else seed
+        kind = output_kind(self.train.loss)
+        return self.network.build(shape.n_inputs, size, seed=seed, output=kind)
+
+    def count_parameters(self, shape: Shape) -> int:
+        """Numbers that training moves, those of a local rule included."""
+        return count_trained(self.build(shape), self.train)
+
+    def about(self) -> dict[str, Any]:
+        """All but ``train``, as plain values that JSON can hold."""
+        method = {"name": self.method} | ({} if self.grid is None else asdict(self.grid))
+        return {
+            "name": self.name,
+            "title": self.title,
+            "command": self.command,
+            "data": None if self.data is None else asdict(self.data),
+            "fold": self.fold,
+            "network": None if self.network is None else asdict(self.network),
+            "method": method,
+        }
+
+    def deciding(self) -> dict[str, Any]:
+        """What decides the numbers that come out, as plain values."""
+        found = self.about() | {"train": self.train.to_dict()}
+        found["data"] = None if self.data is None else self.data.plain()
+        for path in ("name", "title", "command", *FREE):
+            table, _, key = path.rpartition(".")
+            del (found[table] if table else found)[key]
+        return found
+
+    @classmethod
+    def load(cls, folder: Path) -> "RunSettings":
+        """Read the settings of the run in ``folder``, of this version or an earlier one.
+
+        Raises
+        ------
+        StorageError
+            The folder holds no run, or a damaged one.
+        ParameterError, DataError
+            A setting is out of its domain.
+        """
+        path = folder / SETTINGS
+        if not path.exists() and not (folder / OLD_CONFIG).exists():
+            raise StorageError(
+                f"{folder}: is no run of eventsim: it holds no {SETTINGS}. Give the folder that "
+                "eventsim train, eventsim experiment or train(..) in Python has written."
+            )
+        try:
+            values = read_object(path) if path.exists() else {}
+            return _read(values, folder)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise StorageError(
+                f"{path}: is not whole ({type(error).__name__}: {error})."
+            ) from error
+
+
+def check_same_run(
+    folder: Path, now: RunSettings, *, before: RunSettings | None = None, longer: bool = False
+) -> None:
+    """Raise StorageError if the folder holds a run of other settings.
+
+    Where the data lies, the backend and how often state is saved are no settings of a run.
+
+    Parameters
+    ----------
+    folder
+        Of the run; nothing is raised if it holds none.
+    now
+        The settings that are asked for.
+    before
+        Those of the folder, where they are known already.
+    longer
+        Whether ``now`` may have more epochs.
+    """
+    if before is None:
+        if not (folder / SETTINGS).exists():
+            return
+        before = RunSettings.load(folder)
+    stored, given = before.deciding(), now.deciding()
+    # What a program gave to train(..) is held to the checkpoint, which knows it by its hash.
+    for key in [key for key in ("data", "network") if stored[key] is None]:
+        del stored[key], given[key]
+    check_same(str(folder), stored, given, may_grow=("train.epochs",) if longer else ())
+
+
+def _read(values: Mapping[str, Any], folder: Path) -> RunSettings:
+    if values.get("format") == FORMAT:
+        if values["version"] != VERSION:
+            raise StorageError(
+                f"{folder / SETTINGS}: is of version {values['version']}, this eventsim reads "
+                f"versions up to {VERSION}. Install a newer one."
+            )
+        return _version_2(values)
+    if "condition" in values:
+        return _experiment_of_version_1(values, folder)
+    train, grid = _old_config(folder)
+    if not values:
+        return RunSettings(train=train, grid=grid)
+    data, network = values["data"], values["network"]
+    return RunSettings(
+        data=DataSettings(**data),
+        network=NetworkSettings(**network),
+        train=train,
+        grid=grid,
+        command=values["command"],
+    )
+
+
+def _version_2(values: Mapping[str, Any]) -> RunSettings:
+    data, network, method = (values.get(key) for key in ("data", "network", "method"))
+    grid = None
+    if method is not None and method["name"] == "grid":
+        grid = Grid(**{item.name: method[item.name] for item in fields(Grid)})
+    return RunSettings(
+        data=None if data is None else DataSettings(**data),
+        fold=values.get("fold"),
+        network=None if network is None else NetworkSettings(**network),
+        train=TrainConfig.from_dict(values["train"]),
+        grid=grid,
+        **{key: values.get(key, "") for key in ("name", "title", "command")},
+    )
+
+
+def _experiment_of_version_1(values: Mapping[str, Any], folder: Path) -> RunSettings:
+    train = dict(values["train"])
+    if (folder / OLD_CONFIG).exists():
+        train["backend"] = _old_config(folder)[0].backend
+    return RunSettings(
+        data=DataSettings(**values["data"]),
+        fold=values["fold"],
+        network=NetworkSettings(**values["network"]),
+        train=TrainConfig.from_dict(train),
+        grid=None if values["method"] == "exact" else Grid(dt=values["dt"]),
+        name=values["condition"],
+    )
+
+
+def _old_config(folder: Path) -> tuple[TrainConfig, Grid | None]:
+    """What config.json of an earlier version tells: of exact training, or of a grid."""
+    values = read_object(folder / OLD_CONFIG)
+    if "dt" not in values:
+        return TrainConfig.from_dict(values), None
+    clocked = ClockedConfig.from_dict(values)
+    return clocked.train, Grid(dt=clocked.dt, clip=clocked.clip)

@@ -1,0 +1,115 @@
+"""The folder of a run: its files, and ``run.json``, which says what the run is.
+
+==================  ==========================================================================
+file                content
+==================  ==========================================================================
+run.json            what the run is: see below
+metrics.jsonl       one line per finished epoch; rewritten whole, so never a line twice
+checkpoint.npz      state after the last epoch, or after some batches of the running one
+initial.npz         the network as it was given
+last.npz            the network after the last epoch, written at the end
+selected.npz        the network of the best validation, written at the end
+result.json         one line: what was measured on test data, if the run was tested
+==================  ==========================================================================
+
+``run.json`` is one object. Its keys are ``format`` (``"eventsim-run"``), ``version`` (2),
+``eventsim`` (the version of the program), ``train`` (a :class:`eventsim.train.TrainConfig`), and
+what is known beside: :class:`eventsim.runs.RunSettings` says which.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eventsim.entries import read_object
+from eventsim.errors import StorageError
+from eventsim.events.storage import write_atomically, write_json
+from eventsim.network import Network
+from eventsim.train.checkpoint import Metrics, Origin, RunState, save_checkpoint, save_network
+from eventsim.train.config import TrainConfig
+
+FORMAT, VERSION = "eventsim-run", 2
+SETTINGS, HISTORY, CHECKPOINT, RESULT = "run.json", "metrics.jsonl", "checkpoint.npz", "result.json"
+ERROR = "error.txt"  # why a run failed, until it is run again
+NETWORKS = ("initial", "last", "selected")
+# All that belongs to a run, those of earlier versions and of its report included.
+FILES = (
+    SETTINGS, "config.json", HISTORY, CHECKPOINT, RESULT, ERROR, "index.html",
+    *(f"{name}.npz" for name in NETWORKS),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run writes.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    about
+        Further entries of ``run.json``: data set, builder of the network, names. A program that
+        calls :func:`eventsim.train.train` need not know them.
+    """
+
+    path: Path
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file of the state."""
+        return self.path / CHECKPOINT
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether a run was started there."""
+        return self.checkpoint.exists()
+
+    def check_free(self) -> None:
+        """Raise StorageError if the folder holds a run."""
+        if self.holds_run:
+            raise StorageError(
+                f"{self.path}: holds a run already. Pass resume=True to continue it, "
+                "overwrite=True to replace it, or choose another folder."
+            )
+
+    def check_run(self) -> None:
+        """Raise StorageError unless the folder holds a run that can be resumed."""
+        if not self.holds_run:
+            raise StorageError(
+                f"{self.path}: holds no run to resume (no {CHECKPOINT}). Leave out resume=True to "
+                "start one."
+            )
+
+    def clear(self) -> None:
+        """Remove the files of a run, the checkpoint first; others stay."""
+        for name in (CHECKPOINT, *FILES):
+            (self.path / name).unlink(missing_ok=True)
+
+    def describe(self, config: TrainConfig, *, resumed: bool = False) -> None:
+        """Write run.json; makes the folder. Of a resumed run, what is known stays known."""
+        from eventsim import __version__
+
+        path, stored = self.path / SETTINGS, {}
+        if resumed and path.exists():
+            stored = read_object(path)
+            if stored.get("format") != FORMAT and not self.about:
+                return  # it knows more in the form of an earlier version
+            stored = stored if stored.get("format") == FORMAT else {}
+        head = {"format": FORMAT, "version": VERSION, "eventsim": __version__}
+        values = head | {k: v for k, v in stored.items() if k not in head} | dict(self.about)
+        write_json(path, values | {"train": config.to_dict()})
+
+    def save_state(self, state: RunState, origin: Origin) -> None:
+        """Write the checkpoint."""
+        save_checkpoint(self.checkpoint, state, origin)
+
+    def save_network(self, name: str, net: Network) -> None:
+        """Write one of ``NETWORKS``."""
+        save_network(self.path / f"{name}.npz", net)
+
+    def save_history(self, history: Sequence[Metrics]) -> None:
+        """Write the metrics of all epochs."""
+        write_atomically(self.path / HISTORY, "".join(json.dumps(line) + "\n" for line in history))

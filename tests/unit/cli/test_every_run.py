@@ -1,0 +1,133 @@
+"""Every kind of run times every command that takes a run."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from eventsim.cli import train_command
+from tests.support.run_kinds import KINDS, KNOW_NO_DATA, ON_GRID, every_run, stored
+from tests.unit.cli.conftest import call
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return every_run(tmp_path_factory.mktemp("kinds"))
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """The page of a training run, which other tests look at, takes seconds."""
+    monkeypatch.setattr(train_command, "write_report", lambda folder, _: folder / "index.html")
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def place(runs, kind, tmp_path):
+    """A copy of the run, and what must be said of its data beside."""
+    shutil.copytree(runs[1][kind], tmp_path / "run")
+    return tmp_path / "run", (runs[0],) if kind in KNOW_NO_DATA else ()
+
+
+def done(*arguments):
+    outcome = call(*arguments, "--json")
+    assert outcome.code == 0, outcome.err
+    return outcome.json
+
+
+def test_evaluate_takes_every_run(place, kind):
+    folder, data = place
+    for which in ("last", "selected", "initial"):
+        found = done("evaluate", folder, *data, "--network", which)
+        assert found["samples"] == (12 if kind.endswith(("exact", "grid")) else 6)
+    if not data:
+        result = call("evaluate", folder, "--json").json
+        assert (folder / "result.json").exists()
+        assert result["accuracy"] in {k / 12 for k in range(13)}
+
+
+def test_cost_takes_every_run(place):
+    folder, data = place
+    assert done("cost", folder, *data, "--chip", "loihi")["recordings"] >= 6
+
+
+def test_map_takes_every_run(place):
+    folder, data = place
+    found = done("map", folder, *data, "--chip", "loihi", "--method", "first-fit", "--bits", 4)
+    assert found["study"][0]["score"] is not None
+
+
+def test_report_takes_every_run(place):
+    folder, data = place
+    named = ("--data", *data) if data else ()
+    found = done("report", folder, *named, "--chip", "loihi", "--backend", "reference")
+    assert "training" not in found["not_made"]
+    assert Path(found["report"]).exists()
+
+
+def test_simulate_and_export_take_every_run(place, runs, kind, tmp_path):
+    folder, data = place
+    events = data or (("yinyang",) if kind.endswith(("exact", "grid")) else (runs[0],))
+    found = done("simulate", folder, *events, "--samples", 2, "--backend", "reference")
+    assert found["samples"] == 2
+    done("export", folder, "--out", tmp_path / "net.nir")
+
+
+def test_every_run_is_gone_on_from(place, runs, kind, tmp_path):
+    folder, _ = place
+    events = "yinyang" if kind.endswith(("exact", "grid")) else runs[0]
+    if events == "yinyang":
+        # Its training part has thousands of recordings: the shapes alone are asked for.
+        outcome = call("train", runs[0], "--init", folder, "--out", tmp_path / "tuned")
+        assert outcome.code == 2
+        assert "has 3 neurons, expected at least 11" in outcome.err
+        assert not (tmp_path / "tuned").exists()
+        return
+    tuned = ("--epochs", 1, "--backend", "reference", "--out", tmp_path / "tuned")
+    done("train", events, "--init", folder, *tuned)
+    assert stored(tmp_path / "tuned")["network"] is None
+
+
+def test_every_run_is_resumed_and_extended(place, kind):
+    folder, data = place
+    if kind in ON_GRID:
+        refused = call("train", "--resume", "--out", folder)
+        assert refused.code == 2
+        assert "by the command of the experiment" in " ".join(refused.err.split())
+        return
+    again = done("train", *data, "--resume", "--out", folder)
+    assert again["epochs"] == 2
+    assert stored(folder)["format"] == "eventsim-run"
+    longer = done("train", *data, "--resume", "--epochs", 3, "--out", folder)
+    assert longer["epochs"] == longer["test"]["epoch"] == 3
+    assert done("evaluate", folder)["accuracy"] == longer["test"]["accuracy"]
+
+
+@pytest.mark.parametrize("kind", KNOW_NO_DATA)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate",),
+        ("cost",),
+        ("map", "--chip", "loihi"),
+        ("report",),
+        ("train", "--resume", "--out"),
+    ],
+)
+def test_run_that_does_not_know_its_data_says_so(runs, kind, command):
+    outcome = call(*command, runs[1][kind])
+    assert outcome.code == 2
+    told = " ".join(outcome.err.split())
+    assert "does not know its" in told
+    assert "Name" in told
+
+
+def test_folder_that_is_no_run_says_so(tmp_path):
+    for command in (("evaluate",), ("cost",), ("map", "--chip", "loihi"), ("report",)):
+        outcome = call(*command, tmp_path)
+        assert outcome.code == 2
+        assert "is no run of eventsim" in outcome.err

@@ -1,0 +1,137 @@
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import DataError, StorageError
+from eventsim.runs import Execution, RunSettings, check_same_run, execute
+from eventsim.train import evaluate, train
+from tests.support.run_kinds import (
+    CONFIG,
+    KINDS,
+    KNOW_NO_DATA,
+    ON_GRID,
+    digits_of,
+    every_run,
+    experiment,
+    first_net,
+    old_run,
+    stored,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return every_run(tmp_path_factory.mktemp("kinds"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_run_is_loaded_with_its_networks_and_answers(runs, kind):
+    digits, folders = runs
+    run = es.load_run(folders[kind])
+    test = digits_of(digits, "test") if kind in KNOW_NO_DATA else run.data("test")
+    assert [line["epoch"] for line in run.history] == [1, 2]
+    assert run.config is run.settings.train
+    assert run.config.epochs == 2
+    before, after = run.initial.parameters(), run.net.parameters()
+    assert before.keys() == after.keys()
+    assert any(not np.array_equal(before[key], after[key]) for key in before)
+    assert (run.settings.method == "grid") == (kind in ON_GRID)
+    found = run.predict(test.stream[:])
+    assert found.classes.shape == (len(test),)
+    accuracy = float(np.mean(found.classes == test.labels))
+    assert run.evaluate(test).accuracy == accuracy
+    assert run.evaluate(test, which="selected").n_samples == len(test)
+    if kind not in KNOW_NO_DATA:
+        assert found.names == tuple(test.class_names[k] for k in found.classes)
+        assert run.evaluate().accuracy == run.result["test"]["accuracy"] == accuracy
+    if kind not in ON_GRID:
+        assert evaluate(run.net, test, run.config).accuracy == accuracy
+
+
+def test_old_and_new_runs_of_the_same_settings_are_the_same(runs):
+    _, folders = runs
+    for kind in ("cli", "exact", "grid"):
+        old, new = (RunSettings.load(folders[name]) for name in (f"old_{kind}", kind))
+        check_same_run(folders[kind], old)
+        check_same_run(folders[f"old_{kind}"], new)
+        assert (old.name, old.fold, old.grid) == (new.name, new.fold, new.grid)
+        assert old.train.backend == "reference"
+    for kind in ("cli", "python", "exact", "grid"):
+        old, new = (es.load_run(folders[name]).net for name in (f"old_{kind}", kind))
+        for key, value in old.parameters().items():
+            np.testing.assert_array_equal(new.parameters()[key], value, err_msg=f"{kind} {key}")
+
+
+def test_a_run_of_version_1_that_was_stopped_ends_with_the_same_bits(runs, tmp_path):
+    digits, folders = runs
+    stopped = old_run("cli_stopped", tmp_path, digits)
+    run = execute(RunSettings.load(stopped), stopped, Execution(resume=True)).run
+    for key, value in es.load_run(folders["old_cli"]).net.parameters().items():
+        np.testing.assert_array_equal(run.net.parameters()[key], value, err_msg=key)
+    assert stored(stopped)["format"] == "eventsim-run"
+    stopped = old_run("exact_stopped", tmp_path, digits)
+    spec = experiment(tmp_path, seeds=(1,), conditions=("plain",))[0]
+    run = execute(spec, stopped, Execution(resume=True)).run
+    whole = execute(spec, tmp_path / "whole").run
+    for key, value in whole.net.parameters().items():
+        np.testing.assert_array_equal(run.net.parameters()[key], value, err_msg=key)
+
+
+def test_a_run_of_a_program_is_extended_by_the_program(runs, tmp_path):
+    digits, folders = runs
+    data = digits_of(digits)
+    for kind in KNOW_NO_DATA:
+        shutil.copytree(folders[kind], tmp_path / kind)
+        longer = replace(CONFIG, epochs=3)
+        result = train(first_net(data), data, longer, tmp_path / kind, resume=True)
+        run = es.load_run(tmp_path / kind)
+        assert (len(run.history), run.config) == (3, longer)
+        assert run.settings.data is None
+        for key, value in result.net.parameters().items():
+            np.testing.assert_array_equal(run.net.parameters()[key], value)
+
+
+def test_what_a_run_does_not_know_is_said(runs, tmp_path):
+    run = es.load_run(runs[1]["python"])
+    with pytest.raises(DataError, match=r"does not know its recordings.* Name some"):
+        run.evaluate()
+    with pytest.raises(StorageError, match=r"result.json: no such file"):
+        _ = run.result
+    stopped = old_run("cli_stopped", tmp_path, runs[0])
+    with pytest.raises(StorageError, match="the run is not finished"):
+        _ = es.load_run(stopped).net
+    assert es.load_run(stopped).initial.population("hidden1").size == 4
+
+
+def test_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(StorageError, match="is no run of eventsim: it holds no run.json"):
+        es.load_run(tmp_path / "nothing")
+    es_later = {"format": "eventsim-run", "version": 3}
+    (tmp_path / "run.json").write_text(json.dumps(es_later))
+    with pytest.raises(StorageError, match="is of version 3, this eventsim reads versions up to 2"):
+        es.load_run(tmp_path)
+
+
+def test_only_what_decides_the_numbers_makes_another_run(runs, tmp_path):
+    folder = runs[1]["cli"]
+    now = RunSettings.load(folder)
+    elsewhere = replace(now.data, file="/elsewhere")
+    free = replace(now.train, backend="cpu", checkpoint_every=1)
+    check_same_run(folder, replace(now, data=elsewhere, train=free, command="x", title="y"))
+    for change, key in (
+        (replace(now, train=replace(now.train, gain=3.0)), "train.gain is 20.0 there, 3.0 now"),
+        (replace(now, network=replace(now.network, hidden=(5,))), r"network.hidden is \[4\] there"),
+        (replace(now, fold="a"), "fold is None there"),
+        (replace(now, train=replace(now.train, epochs=3)), "train.epochs is 2 there, 3 now"),
+    ):
+        with pytest.raises(StorageError, match=key):
+            check_same_run(folder, change)
+    check_same_run(folder, change, longer=True)
+    fewer = replace(now, train=replace(now.train, epochs=1))
+    with pytest.raises(StorageError, match="train.epochs is 2 there, 1 now"):
+        check_same_run(folder, fewer, longer=True)
+    check_same_run(tmp_path, fewer)  # holds none
