@@ -40,6 +40,9 @@ from eventsim.train.prediction import Prediction, predict
 
 Which = Literal["last", "selected", "initial"]
 Metrics = dict[str, Any]
+# Numbers in every line of the history, and those of a run that holds data out for validation.
+MEASURED = ("epoch", "loss", "accuracy", "seconds")
+VALIDATED = ("validation_loss", "validation_accuracy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +103,12 @@ class Run:
         """The metrics of all finished epochs."""
         path = self.folder / HISTORY
         lines = parse_json_lines(read_text(path, str(path), StorageError), str(path), StorageError)
+        validated = any("validation_accuracy" in line for line in lines)
+        keys = (*MEASURED, *VALIDATED) if validated else MEASURED
         for line in lines:
-            missing = [key for key in ("epoch", "loss", "accuracy", "seconds") if key not in line]
-            if missing:
-                raise StorageError(f"{path}: is not whole: a line lacks {', '.join(missing)}.")
+            wrong = [key for key in keys if not isinstance(line.get(key), int | float)]
+            if wrong:
+                raise StorageError(f"{path}: is not whole: {wrong[0]} of a line is no number.")
         return lines
 
     @property

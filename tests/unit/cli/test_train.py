@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -319,3 +320,37 @@ def test_settings_that_cannot_be_are_refused(digits, options, message):
     outcome = call("train", digits, *TINY, *options)
     assert outcome.code == 2
     assert message in " ".join(outcome.err.split())
+
+
+def test_a_run_starts_from_a_network_file_and_refuses_a_shape_beside(finished, tmp_path):
+    data, folder, _ = finished
+    tuned = ("train", data, "--init", folder / "selected.npz", "--epochs", 1, "--threads", 1)
+    assert call(*tuned, "--lr", 0.001, "--out", "tuned").code == 0
+    assert same_network(tmp_path / "tuned" / "initial.npz", folder / "selected.npz")
+    assert load_run(tmp_path / "tuned").settings.network is None
+    assert call("train", "--resume", "--out", "tuned").code == 0
+    refused = call(*tuned, "--hidden", 5)
+    assert refused.code == 2
+    assert "--init and --hidden contradict each other" in refused.err
+
+
+def test_a_finished_run_is_extended_and_the_command_says_what_that_means(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[1], folder)
+    longer = call("train", "--resume", "--epochs", 3, "--out", folder, "--json")
+    assert longer.code == 0, longer.err
+    assert longer.json["epochs"] == 3
+    told = " ".join(longer.err.split())
+    assert "is extended from 2 to 3 epochs" in told
+    assert "not those of a run of 3 epochs from the start" in told
+    assert load_config(folder).epochs == 3
+
+
+def test_overwrite_replaces_a_run(finished, digits, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[1], folder)
+    again = ("train", digits, *TINY, "--epochs", 1, "--out", folder)
+    assert "--overwrite to replace it" in " ".join(call(*again).err.split())
+    assert call(*again, "--overwrite", "--resume").code == 2
+    assert call(*again, "--overwrite").code == 0
+    assert load_run(folder).config.epochs == len(load_run(folder).history) == 1
