@@ -5,7 +5,9 @@ All settings of the demo are here.
 
 from pathlib import Path
 
-from eventsim.runs import DataSettings, NetworkSettings, RunSettings
+from eventsim.runs.data import DataSettings
+from eventsim.runs.networks import NetworkSettings
+from eventsim.runs.settings import RunSettings
 from eventsim.train import Augmentation, TrainConfig
 from eventsim.train.folder import RESULT, RunFolder
 

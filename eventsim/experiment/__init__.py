@@ -26,7 +26,10 @@ from eventsim.experiment.recipe import (
 from eventsim.experiment.resolve import Experiment, Wish, resolve
 from eventsim.experiment.results import Findings, Row, collect, save_plan
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
-from eventsim.runs import DataSettings, NetworkSettings, RunSettings, Shape, execute
+from eventsim.runs.data import DataSettings
+from eventsim.runs.execution import execute
+from eventsim.runs.networks import NetworkSettings
+from eventsim.runs.settings import RunSettings, Shape
 
 __all__ = [
     "Comparison",

@@ -23,7 +23,8 @@ from typing import Literal, Protocol
 from eventsim.engine.registry import set_threads
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events.storage import write_atomically
-from eventsim.runs import Execution, RunSettings, check_same_run, execute
+from eventsim.runs.execution import Execution, execute
+from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import TrainEvent
 from eventsim.train.folder import ERROR, RESULT, RunFolder
 from eventsim.train.loop import Callback

@@ -37,7 +37,8 @@ from eventsim.experiment.recipe import Recipe, Task
 from eventsim.experiment.resolve import Wish, resolve
 from eventsim.experiment.space import Range, SearchSettings
 from eventsim.extras import install_hint
-from eventsim.runs import Execution, RunSettings, Shape, train_run
+from eventsim.runs.execution import Execution, train_run
+from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import TrainEvent
 from eventsim.train.config import with_defaults
 from eventsim.train.folder import RunFolder

@@ -10,23 +10,3 @@ module             content
 ``execution``      a run executed: trained, tested, measured
 =================  =================================================================
 """
-
-from eventsim.runs.data import DataSettings
-from eventsim.runs.execution import Execution, Outcome, execute, train_run
-from eventsim.runs.networks import NetworkSettings
-from eventsim.runs.run import Run, load_run
-from eventsim.runs.settings import RunSettings, Shape, check_same_run
-
-__all__ = [
-    "DataSettings",
-    "Execution",
-    "NetworkSettings",
-    "Outcome",
-    "Run",
-    "RunSettings",
-    "Shape",
-    "check_same_run",
-    "execute",
-    "load_run",
-    "train_run",
-]

@@ -11,7 +11,7 @@ from pathlib import Path
 import eventsim as es
 from eventsim.events import Dataset
 from eventsim.experiment import Wish, load_recipe, load_task, resolve, run_all
-from eventsim.runs import DataSettings
+from eventsim.runs.data import DataSettings
 from eventsim.train import TrainConfig, train
 from tests.unit.cli.conftest import call, write_digits
 from tests.unit.experiment.conftest import Files, Watcher

@@ -30,7 +30,7 @@ from eventsim.events.transforms import extend
 from eventsim.experiment import Wish, load_recipe, load_task, resolve
 from eventsim.mapping import load_cores, map_network
 from eventsim.network.nir import read_nir, write_nir
-from eventsim.runs import load_run
+from eventsim.runs.run import load_run
 from eventsim.train import TrainConfig, load_network, save_network
 from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Origin, RunState, load_checkpoint, save_checkpoint

@@ -108,8 +108,9 @@ def test_run_of_an_older_version_runs_on_for_the_tail_of_its_settings(finished, 
     net = load_network(old / "last.npz")
     net.set_answer(None)
     save_network(old / "last.npz", net)
-    config = json.loads((old / "config.json").read_text())
-    (old / "config.json").write_text(json.dumps(config | {"tail": 10.0}))
+    settings = json.loads((old / "run.json").read_text())
+    settings["train"]["tail"] = 10.0
+    (old / "run.json").write_text(json.dumps(settings))
     seconds = [
         call("simulate", place, data, "--json").json["seconds_of_input"] for place in (folder, old)
     ]
@@ -171,7 +172,7 @@ def test_simulate_refuses_files_of_another_kind(tmp_path, finished):
     assert call("simulate", foreign, "events.npz").code == 2
     nothing = call("evaluate", tmp_path)
     assert nothing.code == 2
-    assert "holds no last.npz" in nothing.err
+    assert "is no run of eventsim" in nothing.err
 
 
 def test_gradcheck_passes_on_a_random_network():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from eventsim.runs import load_run
+from eventsim.runs.run import load_run
 from eventsim.train.launch import LAUNCHERS
 from tests.unit.cli.conftest import TINY, call
 from tests.unit.train.test_launch import HYDRA

@@ -6,7 +6,9 @@ import pytest
 
 from eventsim import datasets
 from eventsim.cli import demo
-from eventsim.runs import DataSettings, NetworkSettings, load_run
+from eventsim.runs.data import DataSettings
+from eventsim.runs.networks import NetworkSettings
+from eventsim.runs.run import load_run
 from eventsim.train import load_network
 from tests.unit.cli.conftest import TINY, call
 

@@ -12,7 +12,9 @@ import pytest
 import eventsim as es
 from eventsim.errors import StorageError
 from eventsim.experiment import collect, execute, locked, missing, run_all, save_plan
-from eventsim.runs import DataSettings, Run, RunSettings
+from eventsim.runs.data import DataSettings
+from eventsim.runs.run import Run
+from eventsim.runs.settings import RunSettings
 from eventsim.train import TrainConfig, TrainResult, evaluate, load_network
 from tests.unit.experiment.conftest import Watcher
 

@@ -7,7 +7,8 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import DataError, StorageError
-from eventsim.runs import Execution, RunSettings, check_same_run, execute
+from eventsim.runs.execution import Execution, execute
+from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import evaluate, train
 from tests.support.run_kinds import (
     CONFIG,
