@@ -73,10 +73,8 @@ NeuronsPerCoreOption = Annotated[
 ]
 
 
-def read_delays(option: str, text: str | None) -> tuple[float, float] | None:
+def read_pair(option: str, text: str) -> tuple[float, float]:
     """``"1.5"`` or ``"1:3"`` as (low, high) in ms; ParameterError if it is neither."""
-    if text is None:
-        return None
     low, _, high = text.partition(":")
     try:
         return float(low), float(high or low)

@@ -40,30 +40,53 @@ ONLY_FOR_LATERAL: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings(Settings):
-    """Model and shape of the network, and where its time constants start, in ms.
-
-    The default tau_syn of 10 ms is the one chosen on FSDD, see :mod:`eventsim.train.config`.
+    """Model and shape of the network, and where its time constants start.
 
     Attributes
     ----------
-    model, hidden, tau_mem, tau_syn
-        Of every network. Without hidden populations it is a linear model. ``hidden`` of a
-        convolutional one are the maps of its spiking layers.
+    model
+        scsr: skip connections and self-recurrence. rsnn: lateral connections between the neurons
+        of a population. convolutional: weights shared along the channels; goes with the loss
+        cross_entropy_maximum and a tail of 200 ms.
+    hidden
+        Neurons of a hidden population, of a convolutional network its maps; repeat for more.
+        Without any the model is linear.
+    self_recurrent
+        scsr, convolutional: neurons feed back on themselves.
+    skip
+        scsr: populations receive from all earlier ones.
+    tau_mem
+        Initial membrane time constant, ms.
+    tau_syn
+        Initial synaptic time constant, ms.
     forward_delays
-        (low, high) in ms, of connections to later hidden populations, drawn per source; of a
-        convolutional network those from spiking neurons, one per map.
-    self_recurrent, skip, output_delays
-        Of :func:`eventsim.scsr`, the first of :func:`eventsim.convolutional` as well.
-    output_maps, kernel, stride
-        Of :func:`eventsim.convolutional`.
-    lateral, inhibitory, delays
-        Of :func:`eventsim.rsnn`; delays (low, high) in ms, of lateral synapses.
-    probability, in_degree
-        Of ``random`` lateral connections; None for the default.
+        Delays of connections to later hidden populations, ms: one for all, or a range such as
+        0:150, from which every source (convolutional: every map) draws its own. Goes well with a
+        tail as long.
+    output_delays
+        scsr: delays of connections to a readout, likewise. Goes well with the loss
+        cross_entropy_maximum.
+    output_maps
+        convolutional: maps of the readout.
+    kernel
+        convolutional: places of a spiking neuron's kernel, then of a readout's; 9 and 5.
+    stride
+        convolutional: likewise; 2 and 2.
+    lateral
+        rsnn: connections from all neurons of the population, from random ones, or from near ones
+        on a ring or a sheet.
+    probability
+        Of a random lateral connection; 0.1.
+    in_degree
+        Or: random lateral sources of every neuron.
     scale
-        Of ``ring`` and ``sheet``, a gaussian profile; None for the default.
+        Of ring and sheet: standard deviation of the profile, in distances between neighbours; 8.
+    inhibitory
+        rsnn: this fraction of neurons only inhibits, the others only excite.
+    delays
+        rsnn: delays of lateral synapses, ms: one for all, or a range such as 1:3.
     refractory
-        ms, of spiking neurons.
+        Refractory time of spiking neurons, ms.
     mean, spread
         Of the initial weights, see the builders.
 

@@ -1,0 +1,121 @@
+"""Options of a command from the fields of its settings: name, type, bounds and help, said once.
+
+:func:`options_of` puts the fields of a dataclass among the options of a command. Their help is the
+text of the field in the section ``Attributes`` of the class. An option that is not given is not in
+what the command gets, so that defaults stay those of the settings.
+"""
+
+import functools
+import inspect
+import re
+import textwrap
+import types
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import typer
+
+from eventsim.cli.options import option_name, read_pair
+from eventsim.entries import hints_of
+
+_ENTRY = re.compile(r"^(\w+(?:, \w+)*)\n((?:    .*\n|\n)+)", re.MULTILINE)
+_ROLE = re.compile(r":\w+:`~?(?:[\w.]*\.)?([\w()]+)`")
+
+
+def options_of(kind: type, *names: str, into: str, panel: str) -> Callable[[Any], Any]:
+    """Let a command take fields of settings as options.
+
+    Parameters
+    ----------
+    kind
+        The dataclass.
+    names
+        Of the fields: ``tau_mem`` becomes ``--tau-mem``. Fields of several numbers are repeated,
+        those of two numbers are written ``1:3``.
+    into
+        Parameter of the command that gets the given values by name, a dict.
+    panel
+        Heading of these options in the help.
+    """
+    hints, texts = hints_of(kind), attribute_texts(kind)
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = inspect.signature(command)
+        added = [_option(name, hints[name], texts[name], panel) for name in names]
+
+        @functools.wraps(command)
+        def run(**typed: Any) -> Any:
+            given = {name: typed.pop(name) for name in names}
+            values = {
+                name: _value(name, hints[name], one) for name, one in given.items() if one is not None
+            }
+            return command(**typed, **{into: values})
+
+        found = {p.name: p for p in own.parameters.values() if p.name != into}
+        found |= {p.name: p for p in added}
+        run.__signature__ = own.replace(parameters=list(found.values()))  # type: ignore[attr-defined]
+        run.__annotations__ = {name: p.annotation for name, p in found.items()}
+        return run
+
+    return decorate
+
+
+def attribute_texts(kind: type) -> dict[str, str]:
+    """What the docstring of a class says of every field, in one line each."""
+    doc = inspect.cleandoc(kind.__doc__ or "") + "\n"
+    section = doc.partition("Attributes\n----------\n")[2]
+    section = re.split(r"\n\w+\n-{3,}\n", section)[0]
+    found = {}
+    for names, text in _ENTRY.findall(section):
+        plain = _ROLE.sub(r"\1", " ".join(textwrap.dedent(text).split()))
+        found |= dict.fromkeys(names.split(", "), plain.replace("``", ""))
+    return found
+
+
+def _option(name: str, hint: Any, text: str, panel: str) -> inspect.Parameter:
+    """The parameter of a command that stands for a field."""
+    bare, low = _bare(hint)
+    called = [option_name(name)]
+    limits: dict[str, Any] = {}
+    if bare is bool:
+        called = [f"{called[0]}/--no-{called[0].removeprefix('--')}"]
+    elif _is_pair(bare):
+        bare, limits = str, {"metavar": "MS"}
+    elif get_origin(bare) is tuple:
+        bare, low = _bare(get_args(bare)[0])
+        bare, limits = list[bare], {"min": low}  # type: ignore[valid-type]
+    elif bare is int:
+        limits = {"min": low}
+    option = typer.Option(*called, help=text, rich_help_panel=panel, **limits)
+    annotation: Any = Annotated[bare | None, option]
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
+
+
+def _value(name: str, hint: Any, typed: Any) -> Any:
+    """The value of the field for what was typed."""
+    if _is_pair(_bare(hint)[0]):
+        return read_pair(option_name(name), typed)
+    return tuple(typed) if isinstance(typed, list) else typed
+
+
+def _is_pair(bare: Any) -> bool:
+    """Whether a field is of two numbers, low and high."""
+    inner = get_args(bare)
+    return get_origin(bare) is tuple and len(inner) == 2 and _bare(inner[0])[0] is float
+
+
+def _bare(hint: Any) -> tuple[Any, int | None]:
+    """An annotation without bounds and None, and its least whole number."""
+    if get_origin(hint) is Annotated:
+        inner, *marks = get_args(hint)
+        least = [mark.ge for mark in marks if getattr(mark, "ge", None) is not None]
+        return _bare(inner)[0], least[0] if least else None
+    if get_origin(hint) in (Union, types.UnionType):
+        others = [one for one in get_args(hint) if one is not type(None)]
+        return _bare(others[0])
+    return hint, None
+
+
+Given = Mapping[str, Any]
