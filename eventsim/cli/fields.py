@@ -47,7 +47,9 @@ def options_of(kind: type, *names: str, into: str, panel: str) -> Callable[[Any]
         def run(**typed: Any) -> Any:
             given = {name: typed.pop(name) for name in names}
             values = {
-                name: _value(name, hints[name], one) for name, one in given.items() if one is not None
+                name: _value(name, hints[name], one)
+                for name, one in given.items()
+                if one is not None
             }
             return command(**typed, **{into: values})
 

@@ -1,0 +1,89 @@
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from eventsim.cli.fields import attribute_texts, options_of
+from eventsim.entries import Count, Finite, Positive, Settings
+from eventsim.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Shape(Settings):
+    """A shape.
+
+    Attributes
+    ----------
+    kind
+        Round or
+        square, see :func:`eventsim.scsr`.
+    sizes
+        Of ``layers``.
+    range
+        From low to high.
+    deep, tau
+        Both.
+
+    Raises
+    ------
+    ParameterError
+        Never.
+    """
+
+    kind: Literal["round", "square"] = "round"
+    sizes: tuple[Count, ...] = (1,)
+    range: tuple[Finite, Finite] = (0.0, 0.0)
+    deep: bool = False
+    tau: Positive | None = None
+
+
+@pytest.fixture
+def run():
+    app, seen = typer.Typer(), []
+
+    @app.command()
+    @options_of(Shape, "kind", "sizes", "range", "deep", "tau", into="shape", panel="Shape")
+    def command(name: str, shape: dict, loud: bool = False) -> None:
+        seen.append((name, shape, loud))
+
+    def call(*arguments):
+        result = CliRunner().invoke(app, list(arguments))
+        return result, seen[-1] if seen else None
+
+    return call
+
+
+def test_texts_of_attributes_are_plain():
+    assert attribute_texts(Shape) == {
+        "kind": "Round or square, see scsr.",
+        "sizes": "Of layers.",
+        "range": "From low to high.",
+        "deep": "Both.",
+        "tau": "Both.",
+    }
+
+
+def test_only_what_was_typed_reaches_the_command(run):
+    assert run("a")[1] == ("a", {}, False)
+    typed = ("b", "--kind", "square", "--sizes", "3", "--sizes", "4", "--range", "1:2.5", "--loud")
+    wanted = {"kind": "square", "sizes": (3, 4), "range": (1.0, 2.5)}
+    assert run(*typed)[1] == ("b", wanted, True)
+    assert run("c", "--no-deep", "--tau", "2", "--range", "4")[1] == (
+        "c", {"deep": False, "tau": 2.0, "range": (4.0, 4.0)}, False
+    )  # fmt: skip
+
+
+def test_help_and_bounds_are_those_of_the_class(run):
+    text = run("--help")[0].output
+    for word in ("Shape", "--kind", "round|square", "--no-deep", "From low to high.", "Of layers."):
+        assert word in text
+    assert run("a", "--sizes", "0")[0].exit_code == 2
+    assert run("a", "--kind", "flat")[0].exit_code == 2
+
+
+def test_a_pair_that_is_none_is_refused_by_its_option(run):
+    result, _ = run("a", "--range", "x")
+    assert isinstance(result.exception, ParameterError)
+    assert "--range x: expected one number" in str(result.exception)
