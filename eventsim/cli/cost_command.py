@@ -8,10 +8,9 @@ from typing import Any
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
-from eventsim.cli.events import Reading, find_stream
-from eventsim.cli.sources import find_network
+from eventsim.cli.events import Reading, find_network, find_stream
+from eventsim.cli.options import set_threads
 from eventsim.cli.terminal import print_table, say_backend
-from eventsim.cli.train_command import set_threads
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError

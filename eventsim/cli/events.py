@@ -19,8 +19,10 @@ from eventsim.errors import DataError
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
 from eventsim.events.labelled import described, parts_of, spread
 from eventsim.extras import install_hint
+from eventsim.network import Network
 from eventsim.runs.data import OWN, DataSettings
-from eventsim.runs.run import Run, load_run
+from eventsim.runs.run import Run, Which, load_run
+from eventsim.train import load_network
 
 NAS = "nas_64_stereo"
 MOST_TRIED = 1 << 26  # bytes of a file that all sensors are tried on
@@ -384,3 +386,8 @@ _READERS: dict[str, Callable[[str, Reading], Events]] = {
     "csv": _read_csv,
     "tonic": _read_tonic,
 }
+
+
+def find_network(place: Path, *, which: Which = "last") -> Network:
+    """The network in a file, or ``which`` (last, selected, initial) of a run's folder."""
+    return load_run(place).network(which) if place.is_dir() else load_network(place)

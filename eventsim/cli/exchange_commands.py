@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import typer
 
-from eventsim.cli.events import Reading, find_for
-from eventsim.cli.sources import find_network
+from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.terminal import say, show_table
 from eventsim.conformance.round_trip import RoundTrip, round_trip
 from eventsim.events import EventStream

@@ -10,8 +10,8 @@ import typer
 
 from eventsim import experiment
 from eventsim.cli.experiment_progress import ExperimentProgress, SearchProgress, shown
+from eventsim.cli.options import set_threads
 from eventsim.cli.terminal import INTERRUPTED, say, say_backend, show_table, stderr
-from eventsim.cli.train_command import set_threads
 from eventsim.entries import flat
 from eventsim.events.storage import write_atomically, write_json
 from eventsim.experiment import Ended, Experiment, Findings, NetworkSettings, Shape

@@ -67,7 +67,7 @@ def attribute_texts(kind: type) -> dict[str, str]:
     doc = inspect.cleandoc(kind.__doc__ or "") + "\n"
     section = doc.partition("Attributes\n----------\n")[2]
     section = re.split(r"\n\w+\n-{3,}\n", section)[0]
-    found = {}
+    found: dict[str, str] = {}
     for names, text in _ENTRY.findall(section):
         plain = _ROLE.sub(r"\1", " ".join(textwrap.dedent(text).split()))
         found |= dict.fromkeys(names.split(", "), plain.replace("``", ""))

@@ -20,8 +20,8 @@ from rich.text import Text
 
 from eventsim.adjoint import Loss, backward, gradcheck
 from eventsim.arrays import Floats
+from eventsim.cli.events import find_network
 from eventsim.cli.options import JsonOption
-from eventsim.cli.sources import find_network
 from eventsim.cli.terminal import CHECK_FAILED, present, say_backend, show_table, stdout
 from eventsim.engine import simulate
 from eventsim.engine.registry import set_threads

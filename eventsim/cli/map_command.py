@@ -10,10 +10,9 @@ import typer
 from matplotlib.figure import Figure
 
 from eventsim.chips import Chip, load_chip
-from eventsim.cli.events import Reading, find_for
-from eventsim.cli.sources import find_network
+from eventsim.cli.events import Reading, find_for, find_network
+from eventsim.cli.options import set_threads
 from eventsim.cli.terminal import print_table, say, say_backend
-from eventsim.cli.train_command import set_threads
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape

@@ -1,10 +1,14 @@
 """Options that several commands share."""
 
+import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from eventsim.engine.registry import set_threads as use_threads
 from eventsim.errors import ParameterError
 
 NetArgument = Annotated[
@@ -87,3 +91,20 @@ def read_pair(option: str, text: str) -> tuple[float, float]:
 def option_name(name: str) -> str:
     """A setting as it is typed."""
     return "--" + name.replace("_", "-")
+
+
+def with_precision(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options; the reference backend, which has no single precision, brings double along."""
+    needed = {"precision": "double"} if options.get("backend") == "reference" else {}
+    return needed | dict(options)
+
+
+def set_threads(threads: int | None, backend: str | None) -> None:
+    """Let the backend use so many threads, if a number was given."""
+    if threads is not None:
+        use_threads(threads, backend=backend or "auto")
+
+
+def typed() -> str:
+    """The command as it was typed."""
+    return shlex.join(["eventsim", *sys.argv[1:]])

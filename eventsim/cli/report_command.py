@@ -11,11 +11,10 @@ import typer
 import eventsim
 from eventsim.chips import Chip
 from eventsim.cli import cost_command, map_command
-from eventsim.cli.events import Reading
+from eventsim.cli.events import Reading, find_network
 from eventsim.cli.map_command import Recordings
-from eventsim.cli.sources import find_network
+from eventsim.cli.options import set_threads
 from eventsim.cli.terminal import say, say_backend
-from eventsim.cli.train_command import set_threads
 from eventsim.energy import Widths, run_costs
 from eventsim.engine import simulate
 from eventsim.errors import DataError

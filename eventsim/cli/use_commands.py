@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import typer
 
-from eventsim.cli.events import Reading, find_for, find_stream
-from eventsim.cli.sources import find_network
+from eventsim.cli.events import Reading, find_for, find_network, find_stream
+from eventsim.cli.options import set_threads, with_precision
 from eventsim.cli.terminal import label_error_row, percent, say_backend, show_table
-from eventsim.cli.train_command import set_threads, with_precision
 from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network import Network

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsim.cli import train_command
+from eventsim.report import write
 from tests.support.run_kinds import KINDS, KNOW_NO_DATA, ON_GRID, every_run, stored
 from tests.unit.cli.conftest import call
 
@@ -18,7 +18,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """The page of a training run, which other tests look at, takes seconds."""
-    monkeypatch.setattr(train_command, "write_report", lambda folder, _: folder / "index.html")
+    monkeypatch.setattr(write, "write_report", lambda folder, _: folder / "index.html")
 
 
 @pytest.fixture(params=KINDS)

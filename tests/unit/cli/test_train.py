@@ -80,7 +80,7 @@ def test_options_replace_the_config_file(digits, tmp_path):
     file = tmp_path / "settings.toml"
     file.write_text('epochs = 1\ngain = 12.5\nbip = ["tau_mem"]\n[rates]\ntaus = 0.125\n')
     options = ("--config", file, "--hidden", 5, "--batch-size", 9, "--lr", 0.25, "--seed", 4)
-    outcome = call("train", digits, *options, "--bip-parameters", "tau_syn, v_leak", "--out", "r")
+    outcome = call("train", digits, *options, "--set", 'bip=["tau_syn", "v_leak"]', "--out", "r")
     assert outcome.code == 0, outcome.err
     config = load_config(tmp_path / "r")
     assert (config.epochs, config.gain, config.batch_size, config.seed) == (1, 12.5, 9, 4)
@@ -145,8 +145,7 @@ def test_missing_or_unknown_input_is_one_message_and_exit_code_2(digits, tmp_pat
         (("train", "nowhere.hdf5"), "neither a data set"),
         (("train", digits, "--config", bad), "Did you mean 'epochs'?"),
         (("train", digits, "--config", "none.json"), "cannot be read as JSON"),
-        (("train", digits, "--bip-parameters", "tau"), "bip is ['tau']"),
-        (("train", digits, "--no-bip", "--bip-parameters", "tau_mem"), "contradict"),
+        (("train", digits, "--set", 'bip=["tau"]'), "bip[0] is 'tau'"),
         (("train", digits, "--backend", "gpu", *TINY), "'gpu' is unknown"),
         (("train", digits, "--threads", 4096), "threads is 4096"),
         (("train", "--resume", "--out", tmp_path), "no run of eventsim"),
@@ -182,7 +181,7 @@ RSNN = ("--model", "rsnn", "--hidden", 8, "--tau-syn", 40, "--epochs", 1, "--bat
 
 def test_rsnn_is_trained_with_the_options_that_were_given_and_resumed(digits, tmp_path):
     lateral = ("--lateral", "random", "--in-degree", 3, "--inhibitory", 0.25, "--delays", "1:3")
-    learning = ("--dale", "--train-delays", "--max-delay", 4, "--delay-lr", 0.5)
+    learning = ("--dale", "--train-delays", "--max-delay", 4, "--set", "rates.delays=0.5")
     outcome = call("train", digits, *RSNN, *lateral, *learning, "--out", "r")
     assert outcome.code == 0, outcome.err
     before, after = (load_network(tmp_path / "r" / f"{name}.npz") for name in ("initial", "last"))

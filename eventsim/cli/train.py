@@ -1,0 +1,504 @@
+"""``eventsim train`` and ``eventsim demo``."""
+
+import os
+import shlex
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eventsim.cli import demo
+from eventsim.cli.events import find_network, find_settings
+from eventsim.cli.fields import options_of
+from eventsim.cli.options import (
+    DownloadOption,
+    FileOption,
+    JsonOption,
+    ThreadsOption,
+    option_name,
+    set_threads,
+    typed,
+    with_precision,
+)
+from eventsim.cli.terminal import (
+    INTERRUPTED,
+    label_error_row,
+    percent,
+    present,
+    say,
+    say_backend,
+    show_table,
+    stderr,
+)
+from eventsim.entries import parse_word, read_json, read_toml, shown
+from eventsim.errors import DataError, ParameterError, StorageError
+from eventsim.network import Network
+from eventsim.runs import (
+    Execution,
+    NetworkSettings,
+    Outcome,
+    RunSettings,
+    check_same_run,
+    execute,
+    load_run,
+)
+from eventsim.runs.data import OWN
+from eventsim.train import ProcessGroup, RichProgress, TrainConfig, connect
+from eventsim.train.folder import FORMAT, RunFolder
+from eventsim.train.launch import find_launch, why_no_launch
+
+NETWORK_OPTIONS = (
+    "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "forward_delays",
+    "output_delays", "output_maps", "kernel", "stride", "lateral", "probability", "in_degree",
+    "scale", "inhibitory", "delays",
+)  # fmt: skip
+TRAINING_OPTIONS = (
+    "epochs", "batch_size", "seed", "shards", "train_delays", "max_delay", "dale", "backend",
+    "precision",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Typed:
+    """What was typed of data, network and training; absent keys were not given."""
+
+    data: str | None
+    file: Path | None
+    test_data: Path | None
+    network: Mapping[str, Any]
+    training: Mapping[str, Any]
+    bip: bool | None
+    lr: float | None
+    assigned: tuple[str, ...]
+    config_file: Path | None
+    init: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Start:
+    """How the run starts, which decides no number; None means not given."""
+
+    resume: bool = False
+    overwrite: bool = False
+    download: bool = False
+    distributed: bool | None = None
+    threads: int | None = None
+
+
+@options_of(NetworkSettings, *NETWORK_OPTIONS, into="network", panel="Network")
+@options_of(TrainConfig, *TRAINING_OPTIONS, into="training", panel="Training")
+def train_command(
+    network: Mapping[str, Any],
+    training: Mapping[str, Any],
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Name of a data set (see: eventsim data list), or a file with labels: .h5 of "
+            "eventsim data import, HDF5 in the layout of N-TIDIGITS18 or of SHD. Not needed with "
+            "--resume.",
+        ),
+    ] = None,
+    file: FileOption = None,
+    test_data: Annotated[
+        Path | None,
+        typer.Option(
+            "--test-data",
+            metavar="FILE",
+            help="Another file of eventsim data import for the test. Without it the file says what "
+            "is tested, or 20 % of every class are.",
+        ),
+    ] = None,
+    download: DownloadOption = False,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            "--loss",
+            rich_help_panel="Training",
+            help="cross_entropy (default; of the readout's weighted integral), "
+            "cross_entropy_maximum, cross_entropy_last; of a spiking output first_spike, "
+            "spike_count, van_rossum; ctc for strings of words.",
+        ),
+    ] = None,
+    bip: Annotated[
+        bool | None,
+        typer.Option(
+            "--bip/--no-bip",
+            rich_help_panel="Training",
+            help="Train the neurons' parameters, not only weights; which, by --set bip=[..].",
+        ),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option("--lr", rich_help_panel="Training", help="Learning rate of the weights."),
+    ] = None,
+    assign: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            rich_help_panel="Training",
+            help="Any other setting (eventsim schema train), such as near_miss_strength=0.3, "
+            "rates.delays=0.1 or augmentation.jitter=3; repeat for more.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            rich_help_panel="Training",
+            help="TOML or JSON of TrainConfig keys, or run.json of a run; options go before it.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Of the run; runs/DATA by default."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue the run in --out to the same final numbers; with --epochs, to more "
+            "epochs than it had.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run in --out, or in runs/DATA.")
+    ] = False,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            "--init",
+            metavar="NET",
+            help="Start from this network, a file or the folder of a run, instead of a new one.",
+        ),
+    ] = None,
+    distributed: Annotated[
+        bool | None,
+        typer.Option(
+            "--distributed/--no-distributed",
+            help="Processes started by torchrun, mpirun or srun train one network together, each "
+            "on a GPU of its own; or one network each.",
+        ),
+    ] = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a spiking network to classify recordings, test it, and write a report.
+
+    A part of the training data is held out for validation; test data is used only after the end.
+
+    --resume --epochs extends a run. The learning rate falls over all epochs of a run, and the
+    finished epochs have followed that of the former number: the numbers are not those of a run of
+    so many epochs from the start.
+
+    With --distributed the numbers depend on --shards, not on how many processes there are: a run
+    can be resumed with another number of them.
+
+    [bold]Examples[/bold]
+
+    eventsim train spoken_digits --hidden 128 --hidden 128 --epochs 20
+
+    eventsim train fsdd --no-bip --no-self-recurrent --seed 1 --out runs/plain
+
+    eventsim train --resume --out runs/plain
+
+    eventsim train mine.h5 --test-data later.h5
+
+    eventsim train --resume --epochs 60 --out runs/plain
+
+    eventsim train spoken_digits --init runs/plain --lr 0.001 --out runs/tuned
+
+    eventsim train fsdd --model rsnn --lateral random --inhibitory 0.2 --dale --delays 1:5
+
+    eventsim train fsdd --loss cross_entropy_maximum --set gain=5 --set augmentation.jitter=3
+
+    torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
+    """
+    asked = _Typed(
+        data=data,
+        file=file,
+        test_data=test_data,
+        network=network,
+        training=training if loss is None else {**training, "loss": loss},
+        bip=bip,
+        lr=lr,
+        assigned=tuple(assign or ()),
+        config_file=config,
+        init=init,
+    )
+    start = _Start(
+        resume=resume,
+        overwrite=overwrite,
+        download=download,
+        distributed=distributed,
+        threads=threads,
+    )
+    if start.resume and start.overwrite:
+        raise ParameterError("--resume and --overwrite contradict each other.")
+    if start.resume:
+        if out is None:
+            raise ParameterError("--resume: say which run by --out FOLDER.")
+        settings, folder, net = _resumed(asked, out), out, None
+    else:
+        settings, net = _started(asked)
+        default = Path("runs") / Path(asked.data or "").stem
+        folder = out or (default if start.overwrite else free_folder(default))
+        if RunFolder(folder).holds_run and not start.overwrite:
+            raise StorageError(
+                f"{folder}: holds a run already. Add --resume to continue it or --overwrite to "
+                "replace it, or choose another --out."
+            )
+    _execute(settings, folder, start, net, as_json=as_json)
+
+
+def _started(asked: _Typed) -> tuple[RunSettings, Network | None]:
+    """Settings of a new run, and the network that it goes on from, if it is an old one."""
+    if asked.data is None:
+        raise DataError(
+            "eventsim train: no DATA. Name a data set (eventsim data list) or a file with labels."
+        )
+    settings = RunSettings(
+        data=find_settings(asked.data, asked.file, test_data=asked.test_data),
+        network=None,
+        train=_config(asked, TrainConfig().to_dict()),
+        command=typed(),
+    )
+    if asked.init is None:
+        network = NetworkSettings.from_options(asked.network, called=option_name)
+        return replace(settings, network=network), None
+    if asked.network:
+        name = option_name(next(iter(asked.network)))
+        raise ParameterError(f"--init and {name} contradict each other: the network has its shape.")
+    return settings, find_network(asked.init)
+
+
+def demo_command(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER")] = Path("runs/demo"),
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make spoken digits, train a ScSr-SNN with BIP on them, write a report. A few minutes.
+
+    The digits are spoken by eSpeak NG; test recordings are of voices that were never heard in
+    training. If the folder holds a demo that was stopped, it goes on; if it holds a finished one,
+    a new folder is taken.
+
+    [bold]Example[/bold]
+
+    eventsim demo --out runs/demo
+    """
+    set_threads(threads, None)
+    folder, resume = out, demo.can_resume(out)
+    if resume:
+        settings = load_run(out).settings
+        say(f"{out} holds a demo that was stopped: going on with it.")
+    else:
+        folder = free_folder(out)
+        if folder != out:
+            say(f"{out} holds a finished demo; this one goes to {folder}.")
+        settings = demo.settings(folder, epochs=epochs, seed=seed)
+        say(demo.INTRODUCTION)
+    start = _Start(resume=resume, distributed=False)
+    _execute(settings, folder, start, None, as_json=as_json)
+
+
+def _config(asked: _Typed, base: Mapping[str, Any]) -> TrainConfig:
+    """Settings of the base, then of the file, then of the options."""
+    values = dict(base)
+    if asked.config_file is not None:
+        values |= read_config_file(asked.config_file)
+    values |= with_precision(asked.training)
+    if asked.bip is False:
+        values["bip"] = []
+    elif asked.bip and not values["bip"]:
+        values["bip"] = list(TrainConfig().bip)
+    if asked.lr is not None:
+        values["rates"] = {**values["rates"], "weights": asked.lr}
+    for text in asked.assigned:
+        _assign(values, text)
+    return TrainConfig.from_dict(values)
+
+
+def _assign(values: dict[str, Any], text: str) -> None:
+    """Set one key, ``key=value`` or ``group.key=value``, whose value is JSON or a plain word."""
+    path, equals, given = text.partition("=")
+    if not equals or not path:
+        raise ParameterError(f"--set {shown(text)}: expected KEY=VALUE, such as gain=10.")
+    value = parse_word(given, f"--set {shown(text)}", ParameterError)
+    group, dot, key = path.strip().partition(".")
+    if not dot:
+        values[group] = value
+        return
+    if not isinstance(values.get(group), Mapping):
+        known = [name for name, held in values.items() if isinstance(held, Mapping)]
+        raise ParameterError(
+            f"--set {shown(text)}: {shown(group)} is no group of keys, expected one of {known}."
+        )
+    values[group] = {**values[group], key: value}
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """TrainConfig keys of a TOML or JSON file, or of the run.json of a run."""
+    read = read_toml if path.suffix == ".toml" else read_json
+    values = read(path, f"--config {path}", ParameterError)
+    if not isinstance(values, Mapping):
+        raise ParameterError(f"--config {path}: expected a table of TrainConfig keys.")
+    return dict(values["train"] if values.get("format") == FORMAT else values)
+
+
+def _resumed(asked: _Typed, folder: Path) -> RunSettings:
+    """The settings of the run, with more epochs if they were typed, and nothing else changed."""
+    if asked.init is not None:
+        raise ParameterError("--resume and --init contradict each other: the run has its network.")
+    stored = load_run(folder).settings
+    if stored.grid is not None:
+        raise ParameterError(
+            f"{folder}: is trained on a grid, by an experiment. Continue it by the command of the "
+            "experiment."
+        )
+    data, network = stored.data, stored.network
+    if asked.data is not None:
+        file, test_data = asked.file, asked.test_data
+        if file or test_data or data is None or asked.data != data.name:
+            data = find_settings(asked.data, file, test_data=test_data)
+    if asked.network and network is not None:
+        network = replace(network, **asked.network)
+    config = _config(asked, stored.train.to_dict())
+    now = replace(stored, data=data, network=network, train=config)
+    check_same_run(folder, now, before=stored, longer=True)
+    if now.data is None:
+        raise DataError(
+            f"{folder}: does not know its data, which a program gave to train(..). Name them: "
+            f"eventsim train DATA --resume --out {folder}"
+        )
+    if config.epochs > stored.train.epochs and config.ease_in < config.epochs:
+        say(
+            f"{folder}: is extended from {stored.train.epochs} to {config.epochs} epochs. The "
+            "learning rate falls over all epochs of a run, so the numbers are not those of a run "
+            f"of {config.epochs} epochs from the start."
+        )
+    return now
+
+
+def join(distributed: bool | None, backend: str) -> ProcessGroup:
+    """The processes that train together.
+
+    Raises
+    ------
+    ParameterError
+        Several were started and nobody said whether they belong together, or none was started.
+    """
+    if distributed is False:
+        return ProcessGroup()
+    launch = find_launch(os.environ)
+    if distributed is None:
+        if launch is None or launch.size == 1:
+            return ProcessGroup()
+        raise ParameterError(
+            f"{launch.launcher} started {launch.size} processes, this is number {launch.rank}. Say "
+            "--distributed to train one network with all of them, or --no-distributed to train "
+            "one network with each (then each needs an --out of its own)."
+        )
+    if launch is None:
+        raise ParameterError(f"--distributed: {why_no_launch(os.environ)}")
+    return connect(backend)
+
+
+def _execute(
+    settings: RunSettings, folder: Path, start: _Start, net: Network | None, *, as_json: bool
+) -> None:
+    group = join(start.distributed, settings.train.backend)
+    try:
+        with group:
+            outcome = _run(settings, folder, start, net, group)
+    except KeyboardInterrupt:
+        if group.leads:
+            _say_how_to_go_on(folder, distributed=bool(start.distributed))
+        raise typer.Exit(INTERRUPTED) from None
+    if outcome is None:
+        return
+    from eventsim.report.write import write_report  # loads Matplotlib
+
+    page = write_report(folder, outcome.record)
+    found = outcome.result | {"folder": str(folder), "report": str(page)}
+    present(found, _show, as_json=as_json)
+
+
+def _run(
+    settings: RunSettings, folder: Path, start: _Start, net: Network | None, group: ProcessGroup
+) -> Outcome | None:
+    set_threads(start.threads, settings.train.backend)
+    if group.leads:
+        if start.resume and _is_finished(settings, folder):
+            say(f"{folder}: this run is finished; its report is written again.")
+        say_backend(settings.train.backend)
+        if settings.data is not None and settings.data.name == OWN:
+            say(f"data: {settings.data.info.description}; {settings.data.info.splits}")
+        if group.size > 1:
+            say(f"processes: {group.size}, for {settings.train.shards} shards of a batch")
+    with RichProgress(stderr()) if group.leads else nullcontext() as progress:
+        how = Execution(
+            resume=start.resume,
+            overwrite=start.overwrite,
+            download=start.download,
+            own_process=True,
+            callback=progress,
+            group=group,
+        )
+        return execute(settings, folder, how, net=net)
+
+
+def _is_finished(settings: RunSettings, folder: Path) -> bool:
+    run = load_run(folder)
+    return run.finished and len(run.history) == settings.train.epochs
+
+
+def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
+    if not RunFolder(folder).holds_run:
+        say("Stopped before training began. Type the same command to start again.")
+        return
+    command = f"eventsim train --resume --out {shlex.quote(str(folder))}"
+    say(f"Stopped. What was learned is kept. Continue with:\n  {command}")
+    if distributed:
+        say("and --distributed, by your launcher, with as many processes as you like.")
+
+
+def free_folder(wanted: Path) -> Path:
+    """``wanted``, or the first of wanted-2, wanted-3 .. that holds no run."""
+    folder, number = wanted, 1
+    while RunFolder(folder).holds_run:
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    return folder
+
+
+def _show(outcome: Mapping[str, Any]) -> None:
+    """The end of a run as a table."""
+    test, selected = outcome["test"], outcome["selected_by_validation"]
+    rows = [
+        [
+            f"held-out accuracy, last epoch ({test['epoch']}), {test['samples']} recordings",
+            percent(test["accuracy"]),
+        ]
+    ]
+    rows += label_error_row(test)
+    if selected is not None:
+        text = f"held-out accuracy, epoch {selected['epoch']} (chosen by validation)"
+        rows.append([text, percent(selected["accuracy"])])
+    rows += [
+        ["guess: always the commonest class of training", percent(outcome["guess_accuracy"])],
+        ["training accuracy, last epoch", percent(outcome["train_accuracy"])],
+        ["spikes per neuron and second", f"{outcome['spikes_per_neuron_and_second']:.1f}"],
+        ["synaptic events per recording", f"{outcome['synaptic_events_per_sample']:,.0f}"],
+        ["trained parameters", f"{outcome['trained_parameters']:,}"],
+        ["training time", f"{outcome['training_seconds']:.1f} s"],
+    ]
+    show_table("Result", ["", ""], rows)
+    typer.echo(f"Report: {outcome['report']}")
+    typer.echo(f"Evaluate again: eventsim evaluate {outcome['folder']}")
