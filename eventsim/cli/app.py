@@ -11,12 +11,12 @@ import typer
 
 from eventsim.arrays import Precision
 from eventsim.cli.conformance import conformance_command
-from eventsim.cli.cost_app import cost
+from eventsim.cli.cost import cost_command
 from eventsim.cli.data_app import data_app
-from eventsim.cli.exchange_app import export_command, import_command
+from eventsim.cli.exchange import export_command, import_command
 from eventsim.cli.experiment_app import experiment_app
 from eventsim.cli.gradcheck import gradcheck_command
-from eventsim.cli.map_app import map_command
+from eventsim.cli.map import map_command
 from eventsim.cli.options import (
     BackendOption,
     FileOption,
@@ -27,7 +27,7 @@ from eventsim.cli.options import (
     SplitOption,
     ThreadsOption,
 )
-from eventsim.cli.report_app import report
+from eventsim.cli.report import report_command
 from eventsim.cli.schema import schema_command
 from eventsim.cli.terminal import Guarded, emit_json, guarded
 from eventsim.cli.train import demo_command, train_command
@@ -47,9 +47,9 @@ app.add_typer(data_app, name="data")
 app.add_typer(experiment_app, name="experiment")
 app.command("export", rich_help_panel="Use")(export_command)
 app.command("import", rich_help_panel="Use")(import_command)
-app.command(rich_help_panel="Use")(cost)
+app.command("cost", rich_help_panel="Use")(cost_command)
 app.command("map", rich_help_panel="Use")(map_command)
-app.command(rich_help_panel="Use")(report)
+app.command("report", rich_help_panel="Use")(report_command)
 app.command("schema", rich_help_panel="Use")(schema_command)
 
 

@@ -1,7 +1,7 @@
 """``eventsim conformance``: cases with exact spike times, on eventsim or another simulator."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from eventsim.cli.terminal import CHECK_FAILED, say_backend, stdout
+from eventsim.cli.options import JsonOption
+from eventsim.cli.terminal import CHECK_FAILED, present, say_backend, stdout
 from eventsim.conformance import (
     Case,
     CaseResult,
@@ -22,6 +23,7 @@ from eventsim.conformance import (
     usable_backends,
 )
 from eventsim.errors import BackendError
+from eventsim.events.storage import write_atomically
 
 Chosen = Literal["single", "double", "both"]
 
@@ -49,11 +51,12 @@ def conformance_command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--json", metavar="FILE", help="Write the results to a file; - for stdout."),
+        typer.Option("--out", metavar="FILE", help="Write the results to this JSON file."),
     ] = None,
     describe: Annotated[
         bool, typer.Option("--list", help="Describe the cases; run nothing.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run small cases whose spike times are known exactly, on eventsim or another simulator.
 
@@ -65,7 +68,7 @@ def conformance_command(
 
     eventsim conformance --backend all --precision both
 
-    eventsim conformance --case pacemaker --case self-inhibition --json -
+    eventsim conformance --case pacemaker --case self-inhibition --json
 
     eventsim conformance --adapter my_adapter:simulator
     """
@@ -75,9 +78,8 @@ def conformance_command(
         return
     found = check(_simulators(backend or [], precision, adapter), cases)
     if out is not None:
-        _write(found, out)
-    if str(out) != "-":
-        _show(found)
+        write_atomically(out, json.dumps(found, indent=1) + "\n")
+    present(found, _show, as_json=as_json)
     if not found["passed"]:
         raise typer.Exit(CHECK_FAILED)
 
@@ -120,16 +122,7 @@ def _check_one(simulator: Simulator, results: Sequence[CaseResult]) -> dict[str,
     }
 
 
-def _write(found: dict[str, Any], path: Path) -> None:
-    """Write what :func:`check` found to a file, or to stdout for ``-``."""
-    text = json.dumps(found, indent=1)
-    if str(path) == "-":
-        typer.echo(text)
-    else:
-        path.write_text(text + "\n", encoding="utf-8")
-
-
-def _show(found: dict[str, Any]) -> None:
+def _show(found: Mapping[str, Any]) -> None:
     """A table for each simulator, and a summary of them."""
     out = stdout()
     for entry in found["simulators"]:

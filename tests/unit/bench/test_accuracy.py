@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_entry_names_what_there_is(entry):
-    conditions = {one.name for one in load_recipe(entry.recipe).conditions}
+    conditions = {one.name for one in load_recipe(entry.recipe).condition}
     assert conditions.issuperset(entry.conditions)
     assert load_task(entry.task).data["name"]
     assert entry.seeds >= 3
@@ -30,7 +30,7 @@ def test_one_command_makes_the_rows(tmp_path):
     )  # fmt: skip
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     entry = next(entry for entry in ENTRIES if entry.name == "yinyang")
-    known = {one.name for one in load_recipe(entry.recipe).conditions}
+    known = {one.name for one in load_recipe(entry.recipe).condition}
     assert {row["condition"] for row in rows} == set(entry.conditions or known)
     for row in rows:
         assert len(row["accuracies"]) == 2

@@ -134,7 +134,7 @@ def test_malformed_chip_file_names_the_key(files, tmp_path):
     path.write_text(MINE.replace("2.0", '"two"'))
     outcome = cost(*files[:2], "--chip", path)
     assert outcome.code == 2
-    assert "synaptic_event, value: is 'two', expected a finite number" in outcome.err
+    assert "synaptic_event: value is 'two', expected a finite number" in outcome.err
 
 
 def test_network_file_without_events_is_told_to_name_some(files):

@@ -58,7 +58,7 @@ def test_costs_are_those_of_the_cost_command(finished, tmp_path):
 def test_network_file_with_events_has_a_page_without_training(files, tmp_path, monkeypatch):
     net, events = files
     monkeypatch.chdir(tmp_path)
-    outcome = call("report", net, "--data", events)
+    outcome = call("report", net, events)
     assert outcome.code == 0, outcome.err
     assert "Not in it: training. net.npz is a network alone" in outcome.out
     assert "Report: report.html" in outcome.out
@@ -76,7 +76,7 @@ def test_impossible_mapping_and_missing_formats_are_sentences(files, tmp_path):
     net, events = files
     out = tmp_path / "page.html"
     options = ("--map", chip, "--bits", 2, "--out", out, "--samples", 2)
-    outcome = call("report", net, "--data", events, *options)
+    outcome = call("report", net, events, *options)
     assert outcome.code == 0, outcome.err
     assert "39 of neurons_per_core x 4 cores, the chip has 20 (19 too many)" in outcome.out
     text = check_page(out.read_text()).text
@@ -96,7 +96,7 @@ def test_impossible_mapping_and_missing_formats_are_sentences(files, tmp_path):
 )
 def test_what_cannot_be_is_one_message_and_no_page(files, tmp_path, options, message):
     net, events = files
-    outcome = call("report", net, "--data", events, *options)
+    outcome = call("report", net, events, *options)
     assert outcome.code == 2
     assert message in outcome.err
     assert "Traceback" not in outcome.err

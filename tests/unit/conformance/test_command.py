@@ -27,7 +27,7 @@ def test_table_has_results_errors_and_a_verdict():
 
 
 def test_json_on_stdout_is_all_there_is():
-    outcome = call("conformance", *FEW, "--backend", "reference", "--json", "-")
+    outcome = call("conformance", *FEW, "--backend", "reference", "--json")
     assert outcome.code == 0, outcome.err
     (found,) = outcome.json["simulators"]
     assert outcome.json["passed"] is True
@@ -38,13 +38,13 @@ def test_json_on_stdout_is_all_there_is():
 
 def test_json_to_a_file_leaves_the_table(tmp_path):
     path = tmp_path / "found.json"
-    outcome = call("conformance", *FEW, "--backend", "reference", "--json", path)
+    outcome = call("conformance", *FEW, "--backend", "reference", "--out", path)
     assert "self-excitation" in outcome.out
     assert json.loads(path.read_text())["passed"] is True
 
 
 def test_all_backends_in_both_precisions():
-    outcome = call("conformance", *FEW, "--backend", "all", "--precision", "both", "--json", "-")
+    outcome = call("conformance", *FEW, "--backend", "all", "--precision", "both", "--json")
     assert outcome.code == 0, outcome.err
     names = [found["simulator"] for found in outcome.json["simulators"]]
     assert names[:3] == [

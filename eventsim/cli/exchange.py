@@ -3,74 +3,126 @@
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
 
 from eventsim.cli.events import Reading, find_for, find_network
-from eventsim.cli.terminal import say, show_table
+from eventsim.cli.options import (
+    JsonOption,
+    NetArgument,
+    SamplesOption,
+    SensorOption,
+    SplitOption,
+)
+from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table
 from eventsim.conformance.round_trip import RoundTrip, round_trip
 from eventsim.events import EventStream
 from eventsim.network import Network
-from eventsim.network.nir import NirWarning, Target, read_nir, write_nir
-from eventsim.network.nir.package import TimeUnit
-from eventsim.runs.run import Which
+from eventsim.network.nir import NirWarning, read_nir, write_nir
 from eventsim.train import save_network
 
-__all__ = ["Reading", "export_network", "import_network", "show_export", "show_import"]
-
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
+Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
+Unit = Literal["s", "ms"]
 
 
-def export_network(
-    place: Path,
-    out: Path,
-    *,
-    which: Which,
-    target: Target | None,
-    dt: float | None,
-    time_unit: TimeUnit,
-    lossy: bool,
-    events: str | None,
-    reading: Reading,
-    samples: int | None,
-) -> dict[str, Any]:
-    """Write a network to a NIR file, read that file, and simulate both."""
-    net = find_network(place, which=which)
+def export_command(
+    net: NetArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The NIR file to write.")],
+    to: Annotated[Literal["nir"], typer.Option("--to", help="Format.")] = "nir",
+    target: Annotated[
+        Program | None,
+        typer.Option("--target", help="Program that will read it; plain NIR by default."),
+    ] = None,
+    dt: Annotated[
+        float | None,
+        typer.Option("--dt", help="Time step that the target will run with, ms."),
+    ] = None,
+    time_unit: Annotated[Unit, typer.Option("--time-unit", help="Of times in the file.")] = "s",
+    lossy: Annotated[
+        bool, typer.Option("--lossy", help="Only warn of what the target will leave out.")
+    ] = False,
+    which: Annotated[
+        Literal["last", "selected", "initial"],
+        typer.Option("--network", help="Of a run: last epoch, chosen by validation, untrained."),
+    ] = "last",
+    events: Annotated[
+        str | None,
+        typer.Option("--events", help="For the check: a data set, or a file of events."),
+    ] = None,
+    split: SplitOption = "test",
+    sensor: SensorOption = None,
+    samples: SamplesOption = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a network for other programs, read it back, and compare the spikes of both.
+
+    Plain NIR takes a spike as an impulse. Norse, snnTorch, SpikingJelly and Rockpool take it as 1
+    for one time step: name the one that will read the file. What it cannot do is an error; with
+    --lossy refractory times are left out, which networks of eventsim train have. The exit code
+    is 1 if the check fails.
+
+    [bold]Examples[/bold]
+
+    eventsim export runs/demo --out demo.nir
+
+    eventsim export runs/demo --target norse --dt 0.1 --lossy --out demo.nir
+    """
+    del to
+    network = find_network(net, which=which)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NirWarning)
-        write_nir(net, out, target=target, dt=dt, time_unit=time_unit, lossy=lossy)
+        write_nir(network, out, target=target, dt=dt, time_unit=time_unit, lossy=lossy)
     for entry in caught:
         say(f"warning: {entry.message}")
     if events is None:
-        stream = poisson_events(net)
+        stream = poisson_events(network)
     else:
-        stream, _ = find_for(place, events, reading).some(samples)
-    trip = round_trip(net, stream, path=out, target=target)
-    return {
-        "network": str(place),
+        stream, _ = find_for(net, events, Reading(split=split, sensor=sensor)).some(samples)
+    trip = round_trip(network, stream, path=out, target=target)
+    found: dict[str, Any] = {
+        "network": str(net),
         "file": str(out),
         "bytes": out.stat().st_size,
         "target": target,
         "warnings": [str(entry.message) for entry in caught],
         "check": _check(trip, stream, events),
     }
+    present(found, _show_export, as_json=as_json)
+    if not found["check"]["passed"]:
+        raise typer.Exit(CHECK_FAILED)
 
 
-def import_network(
-    file: Path,
-    out: Path,
-    *,
-    source: Target | None,
-    dt: float | None,
-    time_unit: TimeUnit | None,
-) -> dict[str, Any]:
-    """Read a NIR file into a network file, and simulate it before and after a round trip."""
+def import_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="NIR file.")],
+    out: Annotated[Path, typer.Option("--out", metavar="NET", help="Network file to write, .npz.")],
+    source: Annotated[
+        Program | None,
+        typer.Option("--source", help="Program that wrote it, if it was not eventsim."),
+    ] = None,
+    dt: Annotated[float | None, typer.Option("--dt", help="Time step of that program, ms.")] = None,
+    time_unit: Annotated[
+        Unit | None, typer.Option("--time-unit", help="Of times in the file, if it is not said.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a NIR file into a network file, which other commands take.
+
+    What eventsim cannot express is an error that names the node. A file of Norse, snnTorch,
+    SpikingJelly or Rockpool means spikes of one time step: say so by --source.
+
+    [bold]Examples[/bold]
+
+    eventsim import demo.nir --out net.npz
+
+    eventsim import model.nir --source norse --dt 1 --out net.npz
+    """
     net = read_nir(file, source=source, dt=dt, time_unit=time_unit)
     save_network(out, net)
     stream = poisson_events(net)
-    return {
+    found: dict[str, Any] = {
         "file": str(file),
         "network": str(out),
         "populations": [
@@ -83,6 +135,9 @@ def import_network(
         ],
         "check": _check(round_trip(net, stream), stream, None),
     }
+    present(found, _show_import, as_json=as_json)
+    if not found["check"]["passed"]:
+        raise typer.Exit(CHECK_FAILED)
 
 
 def poisson_events(net: Network, *, seed: int = 0) -> EventStream:
@@ -105,14 +160,14 @@ def _check(trip: RoundTrip, stream: EventStream, events: str | None) -> dict[str
     return trip.to_dict() | {"events": f"{about}; {stream.n_samples} x, {stream.n_events:,}"}
 
 
-def show_export(found: Mapping[str, Any]) -> None:
+def _show_export(found: Mapping[str, Any]) -> None:
     """What was written, and the check."""
     form = f"for {found['target']}" if found["target"] else "plain NIR"
     typer.echo(f"{found['network']} -> {found['file']} ({form}, {found['bytes']:,} bytes)")
     _show_check(found["check"])
 
 
-def show_import(found: Mapping[str, Any]) -> None:
+def _show_import(found: Mapping[str, Any]) -> None:
     """What was read, and the check."""
     rows = [
         [p["name"], p["kind"], f"{p['neurons']:,}", _range(p, "tau_mem"), _range(p, "tau_syn")]

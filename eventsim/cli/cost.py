@@ -1,16 +1,26 @@
 """``eventsim cost``: counts, energies by chip, and the dense networks beside them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
 from eventsim.cli.events import Reading, find_network, find_stream
-from eventsim.cli.options import set_threads
-from eventsim.cli.terminal import print_table, say_backend
+from eventsim.cli.options import (
+    BackendOption,
+    EventsArgument,
+    FrameOption,
+    JsonOption,
+    NetArgument,
+    SamplesOption,
+    SensorOption,
+    SplitOption,
+    ThreadsOption,
+    set_threads,
+)
+from eventsim.cli.terminal import present, print_table, say_backend
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
@@ -19,46 +29,73 @@ from eventsim.events.storage import write_atomically
 from eventsim.network import Network
 from eventsim.report import tables
 
-__all__ = [
-    "Reading",
-    "Wish",
-    "find_chips",
-    "find_dense",
-    "find_stream",
-    "price",
-    "set_threads",
-    "show",
-]
+DEFAULT_CHIPS = ("45nm", "loihi")
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What is to be priced: chips by name or file, the step of all or None, frames, widths."""
+def cost_command(
+    net: NetArgument,
+    events: EventsArgument = None,
+    chip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--chip",
+            metavar="NAME",
+            help="Chip or technology, or a TOML file of your own; repeat for more, all for all. "
+            f"By default {' and '.join(DEFAULT_CHIPS)}.",
+        ),
+    ] = None,
+    dt: Annotated[
+        float | None,
+        typer.Option(
+            "--dt",
+            metavar="MS",
+            help="Time step of the clocked terms; by default that of each chip.",
+        ),
+    ] = None,
+    frame: FrameOption = 10.0,
+    weight_bits: Annotated[
+        int, typer.Option("--weight-bits", min=1, help="Of a stored weight.")
+    ] = 32,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", metavar="FILE", help="Draw the energies; .png or .svg."),
+    ] = None,
+    split: SplitOption = "test",
+    sensor: SensorOption = None,
+    samples: SamplesOption = None,
+    backend: BackendOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count what a network does, exactly, and price it with the figures of chips.
 
-    chips: tuple[str, ...]
-    step_ms: float | None
-    frame_ms: float
-    weight_bits: int
+    Every term of an energy is shown with its count, its published figure, and the figure's status
+    and source; what is missing is named. Terms of clocked chips depend on the time step, which is
+    shown beside them. A dense RNN and GRU of the same layer sizes on frames stand beside them.
 
+    [bold]Examples[/bold]
 
-def price(
-    net: Path, stream: EventStream, wish: Wish, *, backend: str, figure: Path | None
-) -> dict[str, Any]:
-    """Run the network, count, and price with every chip; draw, if a file is named."""
+    eventsim cost runs/demo
+
+    eventsim cost runs/demo --chip loihi --chip 45nm --dt 1 --samples 50 --figure energy.png
+
+    eventsim cost net.npz events.npz --chip mine.toml --json
+    """
+    set_threads(threads, backend)
     if figure is not None and figure.suffix not in (".png", ".svg"):
         raise DataError(f"--figure {figure}: expected a name that ends with .png or .svg.")
+    chips = find_chips(chip or DEFAULT_CHIPS)
+    stream = find_stream(net, events, Reading(split=split, sensor=sensor), samples=samples)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
-    chips = find_chips(wish.chips)
     network = find_network(net)
-    runs_on = say_backend(backend)
-    tape = simulate(network, stream, backend=backend)
-    widths = Widths(weight=wish.weight_bits)
-    costs = run_costs(network, tape, chips, step_ms=wish.step_ms, widths=widths)
-    dense = find_dense(network, tape.stream, wish)
+    runs_on = say_backend(backend or "auto")
+    tape = simulate(network, stream, backend=backend or "auto")
+    costs = run_costs(network, tape, chips, step_ms=dt, widths=Widths(weight=weight_bits))
+    dense = find_dense(network, tape.stream, frame_ms=frame, weight_bits=weight_bits)
     if figure is not None:
         _draw(figure, costs.reports, dense, net)
-    return {
+    found = {
         "network": str(net),
         "recordings": stream.n_samples,
         "counts": costs.counts.to_dict(),
@@ -68,6 +105,7 @@ def price(
         "backend": runs_on.name,
         "figure": None if figure is None else str(figure),
     }
+    present(found, _show, as_json=as_json)
 
 
 def find_chips(names: Sequence[str]) -> list[Chip]:
@@ -76,12 +114,14 @@ def find_chips(names: Sequence[str]) -> list[Chip]:
     return [load_chip(name) for name in chosen]
 
 
-def find_dense(net: Network, stream: EventStream, wish: Wish) -> tuple[DenseEquivalent, ...]:
+def find_dense(
+    net: Network, stream: EventStream, *, frame_ms: float, weight_bits: int
+) -> tuple[DenseEquivalent, ...]:
     """The dense networks beside the spiking one."""
     try:
-        return dense_pair(net, stream, frame_ms=wish.frame_ms, weight_bits=wish.weight_bits)
+        return dense_pair(net, stream, frame_ms=frame_ms, weight_bits=weight_bits)
     except ParameterError as error:
-        raise ParameterError(f"--frame {wish.frame_ms}: {error}") from error
+        raise ParameterError(f"--frame {frame_ms}: {error}") from error
 
 
 def _draw(
@@ -96,7 +136,7 @@ def _draw(
     write_atomically(path, content)
 
 
-def show(found: Mapping[str, Any]) -> None:
+def _show(found: Mapping[str, Any]) -> None:
     """Counts, every chip's terms, and a comparison, as tables."""
     counts = found["counts"]
     for table in (tables.populations(counts), tables.projections(counts), tables.totals(counts)):

@@ -1,0 +1,267 @@
+"""``eventsim map``: a mapping beside its baselines, its traffic, number formats, and files."""
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import typer
+
+from eventsim.chips import Chip, load_chip
+from eventsim.cli.events import Reading, find_for, find_network
+from eventsim.cli.options import (
+    BackendOption,
+    EventsArgument,
+    JsonOption,
+    NetArgument,
+    NeuronsPerCoreOption,
+    SamplesOption,
+    SensorOption,
+    SplitOption,
+    ThreadsOption,
+    set_threads,
+)
+from eventsim.cli.terminal import present, print_table, say, say_backend
+from eventsim.engine import simulate
+from eventsim.errors import DataError, ParameterError
+from eventsim.events import AnyDataset, EventStream, SpikeTape
+from eventsim.events.storage import write_atomically
+from eventsim.extras import install_hint
+from eventsim.mapping import (
+    Congestion,
+    MappingError,
+    StudyRow,
+    compare_mappings,
+    congestion,
+    export_sanafe,
+    quantisation_study,
+)
+from eventsim.mapping import Mapping as ChipMapping
+from eventsim.mapping.mapping import Method, filled_less
+from eventsim.network import Network
+from eventsim.report import tables
+from eventsim.train import evaluate
+
+
+def map_command(
+    net: NetArgument,
+    events: EventsArgument = None,
+    chip: Annotated[
+        str, typer.Option("--chip", metavar="NAME", help="A chip, or a TOML file of your own.")
+    ] = "loihi",
+    method: Annotated[
+        Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
+        typer.Option(
+            "--method",
+            help="hypergraph (extra mapping; default where it is installed; minutes "
+            "for millions of synapses), refined (needs nothing), or a baseline.",
+        ),
+    ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare/--no-compare", help="Map with first-fit and population-order, too."
+        ),
+    ] = True,
+    inputs: Annotated[
+        Literal["external", "placed"],
+        typer.Option(
+            "--inputs",
+            help="external: channels send from outside, entering at tile (0, 0). placed: each "
+            "takes the place of a neuron.",
+        ),
+    ] = "external",
+    neurons_per_core: NeuronsPerCoreOption = None,
+    bits: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--bits",
+            min=1,
+            help="Simulate with weights of so many bits, decays, thresholds and delays in the "
+            "chip's formats; repeat for more.",
+        ),
+    ] = None,
+    window: Annotated[
+        float, typer.Option("--window", metavar="MS", help="In which spikes on a link are counted.")
+    ] = 1.0,
+    sanafe: Annotated[
+        float | None,
+        typer.Option(
+            "--sanafe",
+            metavar="MS",
+            help="Write files for SANA-FE with this time step, for the first recording.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Write mapping.json and pictures there."),
+    ] = None,
+    split: SplitOption = "test",
+    sensor: SensorOption = None,
+    samples: SamplesOption = None,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    backend: BackendOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Map a network onto the cores of a chip, weighted by the spikes that it really sends.
+
+    All limits of the chip hold, and an independent count checks them; if they cannot, the message
+    says which, where and by how much. Shown are the fill of the cores, spikes between cores, links
+    they pass, latencies on the mesh, and what the chip's number formats do to spikes and accuracy.
+
+    [bold]Examples[/bold]
+
+    eventsim map runs/demo --chip loihi
+
+    eventsim map runs/demo --chip truenorth --bits 2 --bits 4 --out mapped
+
+    eventsim map net.npz events.npz --chip mine.toml --neurons-per-core 64 --sanafe 0.1 --out mapped
+    """
+    set_threads(threads, backend)
+    on = backend or "auto"
+    reading = Reading(split=split, sensor=sensor)
+    stream, labelled = find_for(net, events, reading).some(samples)
+    if stream.n_samples == 0:
+        raise DataError("EVENTS holds no recordings, expected at least one.")
+    if sanafe is not None and out is None:
+        raise ParameterError("--sanafe writes files: add --out FOLDER.")
+    target = filled_less(load_chip(chip), neurons_per_core)
+    network = find_network(net)
+    say_backend(on)
+    tape = simulate(network, stream, backend=on)
+    compared = compare_mappings(
+        network,
+        tape,
+        target,
+        method=choose_method(method),
+        baselines=compare,
+        inputs=inputs,
+        seed=seed,
+    )
+    best = compared.best
+    traffic = find_congestion(network, tape, best, window_ms=window)
+    study = find_study(network, stream, labelled, target, bits=tuple(bits or ()), backend=on)
+    found = {
+        "network": str(net),
+        "chip": target.name,
+        "title": target.title,
+        "recordings": stream.n_samples,
+        "mappings": [_plain(mapping) for mapping in compared.mappings],
+        "failed": dict(compared.failed),
+        "congestion": None if traffic is None else _latencies(traffic),
+        "study": [asdict(row) for row in study],
+        "files": [],
+    }
+    if out is not None:
+        found["files"] = _write(network, tape.stream, best, study, out, sanafe)
+    present(found, _show, as_json=as_json)
+
+
+def choose_method(name: str | None) -> Method:
+    """The method of that name; without one the best that is installed."""
+    if name is not None:
+        return cast(Method, name.replace("-", "_"))
+    if importlib.util.find_spec("mtkahypar") is not None:
+        return "hypergraph"
+    say(f"Mt-KaHyPar is not installed ({install_hint('mapping')}): --method refined.")
+    return "refined"
+
+
+def find_congestion(
+    net: Network, tape: SpikeTape, mapping: ChipMapping, *, window_ms: float
+) -> Congestion | None:
+    """Latencies on the mesh; None, and a line on stderr, if the chip has no figure for a hop."""
+    if not {"hop_ew", "hop_ns"} & set(mapping.chip.latency):
+        say(f"{mapping.chip.name}: no latency of a hop is published, so none of spikes follows.")
+        return None
+    return congestion(net, tape, mapping, window_ms=window_ms)
+
+
+def find_study(
+    net: Network,
+    stream: EventStream,
+    labelled: AnyDataset | None,
+    chip: Chip,
+    *,
+    bits: tuple[int, ...],
+    backend: str,
+) -> list[StudyRow]:
+    """Spikes with the chip's number formats; accuracy where there are labels and an answer."""
+    if chip.formats is None:
+        if bits:
+            raise MappingError(f"Chip {chip.name!r}: has no number formats, leave out --bits.")
+        return []
+
+    def accuracy(network: Network) -> float:
+        assert labelled is not None
+        return evaluate(network, labelled).accuracy
+
+    score = None if labelled is None or net.answer is None else accuracy
+    return quantisation_study(net, stream, chip, bits=bits, score=score, backend=backend)
+
+
+def _plain(mapping: ChipMapping) -> dict[str, Any]:
+    values = mapping.to_dict()
+    return {k: values[k] for k in ("method", "inputs", "seed", "cores_used", "fill", "traffic")}
+
+
+def _latencies(found: Congestion) -> dict[str, Any]:
+    values = asdict(found)
+    del values["loads"]
+    return values
+
+
+def _write(
+    net: Network,
+    stream: EventStream,
+    mapping: ChipMapping,
+    study: Sequence[StudyRow],
+    out: Path,
+    sanafe_ms: float | None,
+) -> list[str]:
+    """mapping.json, pictures, and the files for SANA-FE; their names."""
+    from eventsim.report.mapping_figures import bits_study, core_map, link_map
+
+    mapping.save(out / "mapping.json")
+    files = [out / "mapping.json"]
+    drawn: list[tuple[str, Callable[[], Any]]] = [
+        ("cores.png", lambda: core_map(mapping)),
+        ("links.png", lambda: link_map(mapping)),
+    ]
+    if len(study) > 2:
+        drawn.append(("bits.png", lambda: bits_study(study)))
+    for name, draw in drawn:
+        _picture(out / name, draw)
+        files.append(out / name)
+    if sanafe_ms is not None:
+        written = export_sanafe(net, mapping, stream[:1], out / "sanafe", step_ms=sanafe_ms)
+        files += [written.architecture, written.network]
+        say(
+            f"SANA-FE: {written.steps:,} steps of {sanafe_ms:g} ms for recording 0; "
+            f"{written.moved:,} events went to a later step, {written.lost:,} found none."
+        )
+    return [str(path) for path in files]
+
+
+def _picture(path: Path, draw: Callable[[], Any]) -> None:
+    from eventsim.report.style import look, png
+
+    with look():
+        content = png(draw())
+    write_atomically(path, content)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    """Tables: mappings side by side, latencies, number formats; and the files."""
+    title = f"{found['network']} on {found['title']}, {found['recordings']} recordings"
+    print_table(tables.mappings(found["mappings"], title))
+    for method, reason in found["failed"].items():
+        typer.echo(f"{method.replace('_', '-')}: {reason}")
+    if found["congestion"] is not None:
+        print_table(tables.latencies(found["congestion"]))
+    if found["study"]:
+        print_table(tables.number_formats(found["study"]))
+    for file in found["files"]:
+        typer.echo(f"Written: {file}")

@@ -1,0 +1,272 @@
+"""``eventsim report``: training, sparsity, energy and mapping of a run on one page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import typer
+
+import eventsim
+from eventsim.chips import Chip
+from eventsim.cli.cost import DEFAULT_CHIPS, find_chips, find_dense
+from eventsim.cli.events import Reading, find_for, find_network
+from eventsim.cli.map import choose_method, find_congestion, find_study
+from eventsim.cli.options import (
+    BackendOption,
+    EventsArgument,
+    FrameOption,
+    JsonOption,
+    NeuronsPerCoreOption,
+    SamplesOption,
+    SensorOption,
+    SplitOption,
+    ThreadsOption,
+    set_threads,
+    typed,
+)
+from eventsim.cli.terminal import present, say, say_backend
+from eventsim.energy import Widths, run_costs
+from eventsim.engine import simulate
+from eventsim.errors import DataError
+from eventsim.events import AnyDataset, EventStream, SpikeTape
+from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
+from eventsim.mapping.mapping import filled_less
+from eventsim.network import Network
+from eventsim.report.record import ChipMapping, Priced, Report, RunRecord, Unmade, firing_rates
+from eventsim.runs.run import load_run
+
+WINDOW_MS = 1.0  # in which spikes on a link are counted
+
+
+def report_command(
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Folder of a finished run; or a network file."),
+    ],
+    events: EventsArgument = None,
+    chip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--chip",
+            metavar="NAME",
+            help="Price with this chip, technology, or TOML file of your own; repeat for more, all "
+            f"for all. By default {' and '.join(DEFAULT_CHIPS)}, and those of --map.",
+        ),
+    ] = None,
+    onto: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME", help="Map onto this chip; repeat for more."),
+    ] = None,
+    method: Annotated[
+        Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
+        typer.Option("--method", help="Of the mapping, as in eventsim map."),
+    ] = None,
+    neurons_per_core: NeuronsPerCoreOption = None,
+    bits: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--bits",
+            min=1,
+            help="Simulate with weights of so many bits, in the formats of the mapped chips; "
+            "repeat for more.",
+        ),
+    ] = None,
+    dt: Annotated[
+        float | None,
+        typer.Option(
+            "--dt", metavar="MS", help="Time step of the clocked terms; by default each chip's."
+        ),
+    ] = None,
+    frame: FrameOption = 10.0,
+    weight_bits: Annotated[
+        int, typer.Option("--weight-bits", min=1, help="Of a stored weight, for the memory.")
+    ] = 32,
+    split: SplitOption = "test",
+    sensor: SensorOption = None,
+    samples: SamplesOption = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the mapping.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="RUN/index.html, the page of the training, by default."
+        ),
+    ] = None,
+    backend: BackendOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Complete the page of a run: sparsity, energy and mapping beside its training.
+
+    The page loads nothing from elsewhere: figures are inside. Where a network is mapped onto a chip
+    that is priced too, its axons, links and cores are in the energy. What was not asked for, or
+    cannot be made, is a sentence.
+
+    [bold]Examples[/bold]
+
+    eventsim report runs/demo
+
+    eventsim report runs/demo --map loihi --bits 2 --bits 4 --bits 8
+
+    eventsim report runs/demo --chip loihi --chip 45nm --dt 1 --samples 50 --out report.html
+    """
+    set_threads(threads, backend)
+    page = _page(run, out)
+    maps = list(onto or ())
+    priced_on = find_chips(chip or (*DEFAULT_CHIPS, *maps))
+    # One without cores is refused here, before anything runs.
+    targets = [filled_less(found, neurons_per_core) for found in find_chips(maps)]
+    asked = _Asked(run, events, split, samples, backend)
+    stream, labelled = find_for(run, events, Reading(split=split, sensor=sensor)).some(samples)
+    if stream.n_samples == 0:
+        raise DataError("EVENTS holds no recordings, expected at least one.")
+    net, on = find_network(run), say_backend(backend or "auto").name
+    tape = simulate(net, stream, backend=on)
+    mappings = {one.title: _mapping(net, tape, one, method, seed) for one in targets}
+    mapped = {
+        one.name: found.compared.best.counts()
+        for one in targets
+        if isinstance(found := mappings[one.title], ChipMapping)
+    }
+    # Axons, hops and cores of a chip are counted where it was mapped onto.
+    costs = run_costs(
+        net, tape, priced_on, step_ms=dt, widths=Widths(weight=weight_bits), mapped=mapped
+    )
+    dense = find_dense(net, tape.stream, frame_ms=frame, weight_bits=weight_bits)
+    trained = _training(asked, labelled)
+    if not maps:
+        targets = [one for one in priced_on if one.formats is not None][:1] or priced_on[:1]
+    report = Report(
+        title=trained.title if isinstance(trained, RunRecord) else run.stem,
+        about=trained.about if isinstance(trained, RunRecord) else "",
+        version=eventsim.__version__,
+        data=_words(asked, labelled),
+        command=typed(),
+        net=net,
+        stream=tape.stream,
+        rates=firing_rates(tape),
+        run=trained,
+        priced=Priced(costs, dense),
+        mappings=mappings,
+        studies={
+            one.title: _study(net, stream, labelled, one, tuple(bits or ()), on)
+            for one in (targets if bits else ())
+        },
+    )
+    from eventsim.report.write import write_page  # loads Matplotlib
+
+    present(_outcome(report, write_page(page, report), on), _show, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which recordings of which run."""
+
+    run: Path
+    events: str | None
+    split: str
+    samples: int | None
+    backend: str | None
+
+
+def _page(run: Path, given: Path | None) -> Path:
+    if given is None:
+        return run / "index.html" if run.is_dir() else Path("report.html")
+    if given.suffix != ".html":
+        raise DataError(f"--out {given}: expected a name that ends with .html.")
+    return given
+
+
+def _words(asked: _Asked, labelled: AnyDataset | None) -> str:
+    """Which recordings these are."""
+    name = asked.events or load_run(asked.run).data_settings.info.name
+    if labelled is None:
+        return name
+    few = asked.samples
+    some = "" if few is None else f", {few:,} recordings spread over its classes"
+    return f"{name}, {asked.split} part{some}"
+
+
+def _mapping(
+    net: Network, tape: SpikeTape, chip: Chip, given: str | None, seed: int
+) -> ChipMapping | Unmade:
+    method = choose_method(given)
+    say(f"mapping onto {chip.title}: {method.replace('_', '-')} and baselines")
+    try:
+        compared = compare_mappings(net, tape, chip, method=method, seed=seed)
+    except InfeasibleError as error:
+        return Unmade(f"No mapping was found. {error}")
+    found = find_congestion(net, tape, compared.best, window_ms=WINDOW_MS)
+    if found is None:
+        reason = f"No latency of a hop is published for {chip.title}, so none of spikes follows."
+        return ChipMapping(compared, Unmade(reason))
+    return ChipMapping(compared, found)
+
+
+def _training(asked: _Asked, labelled: AnyDataset | None) -> RunRecord | Unmade:
+    """The training, tested on the recordings of this report."""
+    place = asked.run
+    if not place.is_dir():
+        return Unmade(f"{place.name} is a network alone: give the folder of a run to see training.")
+    if labelled is None:
+        return Unmade(
+            f"The recordings of {asked.events} have no labels. Training and accuracy are shown on "
+            "a data set, or without EVENTS."
+        )
+    run = load_run(place).on(asked.backend)
+    own = asked.events is None and asked.split == "test"
+    whole = own and asked.samples is None
+    guess = run.result.get("guess_accuracy") if whole and run.finished else None
+    record: RunRecord = run.record(labelled, run.checked(labelled), guess=guess)
+    if own:
+        return record
+    part = "training" if asked.split == "train" else record.part
+    about = f"{record.about} Shown here: {_words(asked, labelled)}."
+    return replace(record, about=about, part=part)
+
+
+def _study(
+    net: Network,
+    stream: EventStream,
+    labelled: AnyDataset | None,
+    chip: Chip,
+    bits: tuple[int, ...],
+    backend: str,
+) -> Sequence[StudyRow] | Unmade:
+    """Spikes and accuracy by number of bits."""
+    if chip.formats is None:
+        return Unmade("Its file has no number formats: choose another chip.")
+    say(f"rounding to the formats of {chip.title}")
+    return find_study(net, stream, labelled, chip, bits=bits, backend=backend)
+
+
+def _outcome(record: Report, page: Path, backend: str) -> dict[str, Any]:
+    assert isinstance(record.priced, Priced)
+    counts, run = record.priced.costs.counts, record.run
+    events = [values.mean() for values in counts.synaptic_events.values()]
+    return {
+        "report": str(page),
+        "recordings": counts.n_samples,
+        "accuracy": run.last.evaluation.accuracy if isinstance(run, RunRecord) else None,
+        "synaptic_operations_per_recording": float(np.sum(events)),
+        "energy_pj_per_recording": {
+            found.chip.name: found.total_pj for found in record.priced.costs.reports if found.terms
+        },
+        "not_made": _not_made(record),
+        "backend": backend,
+    }
+
+
+def _not_made(record: Report) -> dict[str, str]:
+    parts: dict[str, object] = {"training": record.run}
+    parts |= {f"mapping, {title}": found for title, found in record.mappings.items()}
+    parts |= {f"bits, {title}": found for title, found in record.studies.items()}
+    return {name: found.reason for name, found in parts.items() if isinstance(found, Unmade)}
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    """Where the page is, and what is not on it."""
+    for name, reason in found["not_made"].items():
+        typer.echo(f"Not in it: {name}. {reason}")
+    typer.echo(f"Report: {found['report']}")
