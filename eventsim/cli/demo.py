@@ -18,20 +18,19 @@ INTRODUCTION = (
 )
 DATA = "spoken_digits"
 EPOCHS = 24
-NETWORK = NetworkSettings(hidden=(128, 128), tau_syn=10.0, forward_delays=(0.0, 150.0))
-CONFIG = TrainConfig(
-    epochs=EPOCHS,
-    batch_size=32,
-    seed=0,
-    validation_fraction=0.1,
-    tail=150.0,
-    augmentation=Augmentation(time_scale=0.2, channel_shift=2, drop=0.15, jitter=3.0),
-)
+NETWORK = {"hidden": (128, 128), "tau_syn": 10.0, "forward_delays": (0.0, 150.0)}
 
 
 def settings(folder: Path, *, epochs: int | None, seed: int | None) -> RunSettings:
     """The demo's settings; ``epochs`` and ``seed`` replace the constants where given."""
-    values = CONFIG.to_dict()
+    values = TrainConfig(
+        epochs=EPOCHS,
+        batch_size=32,
+        seed=0,
+        validation_fraction=0.1,
+        tail=150.0,
+        augmentation=Augmentation(time_scale=0.2, channel_shift=2, drop=0.15, jitter=3.0),
+    ).to_dict()
     values |= {} if epochs is None else {"epochs": epochs}
     values |= {} if seed is None else {"seed": seed}
     command = "eventsim demo"
@@ -39,7 +38,8 @@ def settings(folder: Path, *, epochs: int | None, seed: int | None) -> RunSettin
     command += "" if seed is None else f" --seed {seed}"
     command += f" --out {folder}"
     train = TrainConfig.from_dict(values)
-    return RunSettings(data=source(), network=NETWORK, train=train, command=command)
+    network = NetworkSettings.from_dict(NETWORK)
+    return RunSettings(data=source(), network=network, train=train, command=command)
 
 
 def source() -> DataSettings:

@@ -103,7 +103,7 @@ def commands(kind, home):
     yield "simulate", net, place, *some
     yield "cost", net, place, *some
     yield "map", net, place, *some, "--method", "refined"
-    yield "report", net, "--data", place, *some
+    yield "report", net, place, *some
     if kind in LABELLED:
         yield "evaluate", run, place, "--threads", 1
         yield "cost", run, "--samples", 2, "--threads", 1

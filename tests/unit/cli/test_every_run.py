@@ -63,8 +63,7 @@ def test_map_takes_every_run(place):
 
 def test_report_takes_every_run(place):
     folder, data = place
-    named = ("--data", *data) if data else ()
-    found = done("report", folder, *named, "--chip", "loihi", "--backend", "reference")
+    found = done("report", folder, *data, "--chip", "loihi", "--backend", "reference")
     assert "training" not in found["not_made"]
     assert Path(found["report"]).exists()
 

@@ -159,7 +159,7 @@ def test_missing_or_unknown_input_is_one_message_and_exit_code_2(digits, tmp_pat
 
 
 def test_demo_resumes_a_stopped_one_and_leaves_a_finished_one_alone(digits, monkeypatch, tmp_path):
-    monkeypatch.setattr(demo, "NETWORK", NetworkSettings(hidden=(5,)))
+    monkeypatch.setattr(demo, "NETWORK", {"hidden": (5,)})
     source = DataSettings(name="ntidigits", file=str(digits))
     monkeypatch.setattr(demo, "source", lambda: source)
     with monkeypatch.context() as patched:
