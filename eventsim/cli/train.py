@@ -36,16 +36,11 @@ from eventsim.cli.terminal import (
 from eventsim.entries import parse_word, read_json, read_toml, shown
 from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.network import Network
-from eventsim.runs import (
-    Execution,
-    NetworkSettings,
-    Outcome,
-    RunSettings,
-    check_same_run,
-    execute,
-    load_run,
-)
 from eventsim.runs.data import OWN
+from eventsim.runs.execution import Execution, Outcome, execute
+from eventsim.runs.networks import NetworkSettings
+from eventsim.runs.run import load_run
+from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import ProcessGroup, RichProgress, TrainConfig, connect
 from eventsim.train.folder import FORMAT, RunFolder
 from eventsim.train.launch import find_launch, why_no_launch
