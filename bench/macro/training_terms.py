@@ -19,7 +19,7 @@ Answer   results/training_terms.jsonl; accuracy in %, mean of three seeds (losse
          Near misses and the lift both end silence; the near miss is the better of the two by about
          as much as seeds differ, and makes an epoch two to four times as long while neurons are
          silent. -> both stay options, the lift is on. Missed outputs help counts and target
-         trains, not first spikes. -> TrainConfig.missed_outputs. Augmentation, smoothing and
+         trains, not first spikes. -> missed_outputs of the losses. Augmentation, smoothing and
          mixing cost accuracy in so short a training, that on the training part as well: they are
          for long ones (bench/suite/accuracy.py). No readout comes near the weighted integral.
 """
@@ -36,6 +36,13 @@ from bench.harness import parser, report
 from eventsim import datasets
 from eventsim.train import Augmentation, LabelledEvents, TrainConfig, evaluate, train
 from eventsim.train.choice import output_kind
+from eventsim.train.loss_settings import (
+    FirstSpikeLoss,
+    LastLoss,
+    MaximumLoss,
+    SpikeCountLoss,
+    SpikeTrainLoss,
+)
 
 N_TRAIN, N_HELD_OUT, EPOCHS, HIDDEN = 600, 400, 6, 64
 QUIET_MEAN = 1.0 / 3.0
@@ -58,14 +65,14 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     "quiet, lift": LIFT,
     "quiet, near miss": MISS,
     "quiet, lift, near miss": LIFT | MISS,
-    "maximum": {"loss": "cross_entropy_maximum", "gain": 5.0},
-    "last": {"loss": "cross_entropy_last", "gain": 5.0},
-    "first spike": {"loss": "first_spike", "missed_outputs": False},
-    "first spike, missed": {"loss": "first_spike", "missed_outputs": True},
-    "count": {"loss": "spike_count", "missed_outputs": False},
-    "count, missed": {"loss": "spike_count", "missed_outputs": True},
-    "van Rossum": {"loss": "van_rossum", "missed_outputs": False},
-    "van Rossum, missed": {"loss": "van_rossum", "missed_outputs": True},
+    "maximum": {"loss": MaximumLoss(gain=5.0)},
+    "last": {"loss": LastLoss(gain=5.0)},
+    "first spike": {"loss": FirstSpikeLoss(missed_outputs=False)},
+    "first spike, missed": {"loss": FirstSpikeLoss(missed_outputs=True)},
+    "count": {"loss": SpikeCountLoss(missed_outputs=False)},
+    "count, missed": {"loss": SpikeCountLoss(missed_outputs=True)},
+    "van Rossum": {"loss": SpikeTrainLoss(missed_outputs=False)},
+    "van Rossum, missed": {"loss": SpikeTrainLoss(missed_outputs=True)},
 }
 
 

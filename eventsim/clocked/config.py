@@ -1,8 +1,7 @@
 """ClockedConfig: what decides the outcome of training on the grid, checked at the door."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from annotated_types import Gt, Le
 
@@ -10,6 +9,7 @@ from eventsim.clocked.backward import BIP
 from eventsim.clocked.losses import CrossEntropyLoss, VanRossumLoss
 from eventsim.entries import Settings
 from eventsim.train import TrainConfig
+from eventsim.train.loss_settings import IntegralLoss, SpikeTrainLoss
 
 LOSSES = ("cross_entropy", "van_rossum")
 # Settings of exact training that have no counterpart here, and the value that leaves them out.
@@ -17,7 +17,6 @@ NEUTRAL: dict[str, Any] = {
     "train_delays": False,
     "label_smoothing": 0.0,
     "near_miss_strength": 0.0,
-    "missed_outputs": False,
 }
 
 
@@ -39,7 +38,7 @@ class ClockedConfig(Settings):
         As in exact time: epochs, batches, seed, rates, augmentation, rate band, silent lift, BIP
         (of ``tau_mem``, ``tau_syn``, ``resistance`` and ``threshold``), SpiKL-IP, precision. The
         loss is ``cross_entropy`` of a readout, or ``van_rossum`` of a spiking output, with
-        ``time_constant``, ``gain`` and ``target_rate``. ``backend``, ``shards`` and
+        their settings but ``missed_outputs``. That, ``backend``, ``shards`` and
         ``checkpoint_every`` have no meaning here; other settings without a counterpart are refused.
     dt
         Time step, ms, > 0 and at most 1, the least tau_syn that training may reach.
@@ -56,7 +55,7 @@ class ClockedConfig(Settings):
         train = self.train
         others = [name for name in train.bip if name not in BIP]
         self.require("train.bip", list(train.bip), not others, f"names out of {BIP}")
-        self.require("train.loss", train.loss, train.loss in LOSSES, f"one of {LOSSES}")
+        self.require("train.loss", train.loss.kind, train.loss.kind in LOSSES, f"one of {LOSSES}")
         for name, value in NEUTRAL.items():
             given = getattr(train, name)
             self.require(f"train.{name}", given, not given, f"{value} on a grid")
@@ -81,21 +80,8 @@ class ClockedConfig(Settings):
 
     def loss(self) -> VanRossumLoss | CrossEntropyLoss:
         """The loss that ``train`` names."""
-        train, tau = self.train, self.train.loss_time_constant()
-        if train.loss == "van_rossum":
-            return VanRossumLoss(output=train.output, time_constant=tau, rate=train.target_rate)
-        return CrossEntropyLoss(output=train.output, time_constant=tau, gain=train.gain)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` wrote; absent keys take their defaults.
-
-        Raises
-        ------
-        ParameterError
-            If a key is unknown or a value has the wrong type or range.
-        """
-        train = values.get("train")
-        if isinstance(train, Mapping):
-            values = {**values, "train": TrainConfig.from_dict(train).to_dict()}
-        return super().from_dict(values)
+        output, loss = self.train.output, self.train.loss
+        if isinstance(loss, SpikeTrainLoss):
+            return VanRossumLoss(output=output, time_constant=loss.time_constant, rate=loss.rate)
+        assert isinstance(loss, IntegralLoss)
+        return CrossEntropyLoss(output=output, time_constant=loss.time_constant, gain=loss.gain)

@@ -6,6 +6,9 @@ annotated_types. pydantic holds values to them, at two doors:
 * :class:`Settings` made in Python check their own fields;
 * :func:`read` checks a table from a file whole, the tables inside it included.
 
+Of several classes of settings, ``A | B``, the one is meant whose field ``kind``, a Literal, has the
+value of the table's key ``kind``. That word alone means the class with its defaults.
+
 Types are strict: ``true`` is no number, nor is ``"3"``. Of ``float`` every real number is accepted,
 of ``tuple`` a list too (JSON and TOML have nothing else), and numbers of NumPy become those of
 Python. An unknown key is told the nearest known one. :func:`schema` gives the JSON schema.
@@ -95,6 +98,11 @@ class Settings:
             raise SettingError(type(self).__name__, (name,), value, expected)
 
     @classmethod
+    def upgraded(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A table of any version of eventsim as this version writes it."""
+        return values
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The settings that a table describes; absent keys take their defaults.
 
@@ -152,6 +160,10 @@ def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
     error
         Raised with the place, what came, and what was expected.
     """
+    try:
+        values = _upgraded(kind, values)
+    except ParameterError as problem:
+        raise error(f"{place}: {problem}") from problem
     found = _checked(_whole(typing.cast(Any, kind)), values)
     if isinstance(found, _Mistake):
         raise error(found.told(kind, place, values))
@@ -167,6 +179,16 @@ def read(kind: type[Kind], values: Any, place: str, error: ErrorType) -> Kind:
 def schema(kind: Any) -> dict[str, Any]:
     """The JSON schema of the tables that :func:`read` takes for this class."""
     return _whole(kind).json_schema()  # type: ignore[no-any-return]
+
+
+def _upgraded(hint: Any, values: Any) -> Any:
+    """The table with :meth:`Settings.upgraded` of its class and of those of its fields."""
+    kind: Any = _bare(hint)
+    upgrade = getattr(kind, "upgraded", None)
+    if upgrade is None or not isinstance(values, Mapping):
+        return values
+    hints = hints_of(kind)
+    return {key: _upgraded(hints.get(key), one) for key, one in upgrade(values).items()}
 
 
 @functools.cache
@@ -226,6 +248,8 @@ def _where(place: str, keys: Sequence[str | int], values: Any) -> str:
     One of several tables is called by its name where it has one.
     """
     for n, key in enumerate(keys):
+        if key == _kind_of(_at(values, keys[:n])):  # tells settings of a union apart
+            continue
         one = _at(values, keys[: n + 1])
         name = one.get("name") if isinstance(one, Mapping) else None
         if isinstance(key, int):
@@ -233,6 +257,10 @@ def _where(place: str, keys: Sequence[str | int], values: Any) -> str:
         else:
             place += f", {key}"
     return place
+
+
+def _kind_of(values: Any) -> Any:
+    return values.get("kind") if isinstance(values, Mapping) else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -252,6 +280,8 @@ def words_of(hint: Any) -> str:
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Literal:
         return f"one of {', '.join(map(str, inner))}"
+    if members := _members(hint):
+        return f"one of {', '.join(members)}, or a table with one of them as its kind"
     if origin in (Union, types.UnionType):
         return " or ".join(map(words_of, inner))
     if origin is tuple and inner[-1] is Ellipsis:
@@ -282,6 +312,8 @@ def _bounded(word: str, marks: Collection[Any]) -> str:
 def _inner_hint(hint: Any, key: str | int) -> Any:
     """The annotation of what lies in a value under that key."""
     hint = _bare(hint)
+    if key in (members := _members(hint)):
+        return members[str(key)]
     if dataclasses.is_dataclass(hint):
         return hints_of(typing.cast(Any, hint)).get(str(key), Any)
     inner = get_args(hint)
@@ -300,6 +332,17 @@ def _bare(hint: Any) -> Any:
         others = [one for one in get_args(hint) if one is not type(None)]
         return _bare(others[0]) if len(others) == 1 else hint
     return hint
+
+
+@functools.cache
+def _members(hint: Any) -> dict[str, Any]:
+    """The classes of a union of settings by the word that each has as its ``kind``, else none."""
+    if get_origin(hint) not in (Union, types.UnionType):
+        return {}
+    classes: list[Any] = [one for one in get_args(hint) if dataclasses.is_dataclass(one)]
+    words = [get_args(hints_of(one).get("kind")) for one in classes]
+    told = len(classes) == len(get_args(hint)) and all(words)
+    return {word[0]: one for word, one in zip(words, classes, strict=True)} if told else {}
 
 
 def _required(kind: Any) -> list[str]:
@@ -333,7 +376,7 @@ def _table(kind: Any) -> Any:
 
 def _lenient(hint: Any, *, tables: bool) -> Any:
     """An annotation that takes what :func:`read` says; every dataclass as a table if asked."""
-    from pydantic import BeforeValidator, Strict
+    from pydantic import BeforeValidator, Discriminator, Strict
 
     origin, inner = get_origin(hint), get_args(hint)
 
@@ -342,6 +385,16 @@ def _lenient(hint: Any, *, tables: bool) -> Any:
 
     if hint in (int, float):
         return Annotated[hint, BeforeValidator(_number)]
+    if members := _members(hint):
+        union: Any = Union
+        tagged: Any = Annotated[union[tuple(map(_table, members.values()))], Discriminator("kind")]
+        known = union[(Literal.__getitem__(tuple(members)), tagged)]
+        return Annotated[
+            tagged if tables else hint,
+            BeforeValidator(
+                lambda value: _by_word(members, value, tables=tables), json_schema_input_type=known
+            ),
+        ]
     if tables and dataclasses.is_dataclass(hint):
         return _table(typing.cast(Any, hint))
     if origin is Annotated and inner[0] in (int, float):
@@ -355,6 +408,13 @@ def _lenient(hint: Any, *, tables: bool) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return Mapping[inner[0], deeper(inner[1])]  # type: ignore[misc, valid-type]
     return hint
+
+
+def _by_word(members: Mapping[str, Any], value: Any, *, tables: bool) -> Any:
+    """Settings that are named by their word alone."""
+    if isinstance(value, str) and value in members:
+        return {"kind": value} if tables else members[value]()
+    return value
 
 
 def _number(value: Any) -> Any:
@@ -426,6 +486,8 @@ def _plain(value: Any) -> Any:
 def _built(hint: Any, value: Any) -> Any:
     """The instances that checked tables describe."""
     hint = _bare(hint)
+    if (members := _members(hint)) and isinstance(value, Mapping):
+        hint = members[value["kind"]]
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         hints = hints_of(typing.cast(Any, hint))
         parts = {key: _inside(key, hints[key], one) for key, one in value.items()}

@@ -138,7 +138,7 @@ def _trained(record: Report) -> list[str]:
     rows[2:2] = [
         ["trained parameters", f"{run.n_parameters:,}"],
         ["trained parameters of neurons (BIP)", ", ".join(config.bip) or "none"],
-        ["loss", config.loss],
+        ["loss", config.loss.kind],
         ["training", f"{len(run.history)} epochs, batches of {config.batch_size}, "
          f"{duration(run.seconds)}, {config.precision} precision"],
         ["validation", f"{percent(config.validation_fraction)} of the training part"],

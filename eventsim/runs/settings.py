@@ -7,7 +7,7 @@ earlier versions: those of ``eventsim train`` and of ``eventsim experiment``, bo
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +92,9 @@ class RunSettings(Settings):
         return "exact" if self.grid is None else "grid"
 
     def clocked(self) -> ClockedConfig:
-        """Settings of training on the grid; ``missed_outputs`` has no counterpart there."""
+        """Settings of training on the grid."""
         assert self.grid is not None
-        train = replace(self.train, missed_outputs=False)
-        return ClockedConfig(train=train, dt=self.grid.dt, clip=self.grid.clip)
+        return ClockedConfig(train=self.train, dt=self.grid.dt, clip=self.grid.clip)
 
     def build(self, shape: Shape, *, seed: int | None = None) -> Network:
         """The network that the run starts from, by its own seed or another."""

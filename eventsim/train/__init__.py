@@ -10,6 +10,15 @@ from eventsim.train.decode import beam_strings, greedy_strings, label_error_rate
 from eventsim.train.evaluation import Evaluation, evaluate
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.loop import TrainEvent, TrainResult, train
+from eventsim.train.loss_settings import (
+    FirstSpikeLoss,
+    IntegralLoss,
+    LastLoss,
+    MaximumLoss,
+    SpikeCountLoss,
+    SpikeTrainLoss,
+    WordsLoss,
+)
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum
 from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule, select
@@ -21,6 +30,13 @@ from eventsim.train.regularise import RateBand, lift_silent
 from eventsim.train.spiking import ClassTrains, SpikeCount
 
 __all__ = [
+    "WordsLoss",
+    "SpikeTrainLoss",
+    "SpikeCountLoss",
+    "MaximumLoss",
+    "LastLoss",
+    "IntegralLoss",
+    "FirstSpikeLoss",
     "CTC",
     "AdamSettings",
     "AdamW",

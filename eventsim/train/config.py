@@ -5,8 +5,8 @@ bench/results/defaults.md tells how the defaults were chosen.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from eventsim.arrays import Precision
 from eventsim.entries import (
@@ -21,43 +21,25 @@ from eventsim.entries import (
     shown,
 )
 from eventsim.errors import ParameterError
-from eventsim.network.answer import DECIDING_RULES, VALUES, Rule, Tail
+from eventsim.network.answer import Tail
 from eventsim.train.augment import Augmentation
 from eventsim.train.intrinsic import SpiKL
+from eventsim.train.loss_settings import LOSSES, IntegralLoss, LossSettings
 from eventsim.train.optimiser import AdamSettings, LearningRates
 
 Intrinsic = Literal[
     "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory"
 ]  # fmt: skip
-LossName = Literal[
-    "cross_entropy",
-    "cross_entropy_maximum",
-    "cross_entropy_last",
-    "first_spike",
-    "spike_count",
-    "van_rossum",
-    "ctc",
-]
-# Those that take shares of classes, which smoothed and mixed labels are.
-SHARING_LOSSES: tuple[str, ...] = (
-    "cross_entropy",
-    "cross_entropy_maximum",
-    "cross_entropy_last",
-    "first_spike",
-    "spike_count",
-)
-# How a network that a loss trained answers.
-RULES: Mapping[str, Rule] = {
-    "cross_entropy": "integral",
-    "cross_entropy_maximum": "maximum",
-    "cross_entropy_last": "last",
-    "first_spike": "first_spike",
-    "spike_count": "spike_count",
-    "van_rossum": "van_rossum",
-    "ctc": "ctc",
+# The name that each value of a loss had when it was a key of TrainConfig itself.
+_FLAT = {
+    "time_constant": "time_constant",
+    "gain": "gain",
+    "decision_dropout": "dropout",
+    "target_rate": "rate",
+    "frame_interval": "interval",
+    "missed_outputs": "missed_outputs",
 }
-
-_NESTED = ("rates", "augmentation", "spikl")
+_NESTED = ("loss", "rates", "augmentation", "spikl")
 # Settings of older files that are none any more, and the value that had no effect.
 _RETIRED: Mapping[str, Any] = {"units_per_class": 1}
 
@@ -83,32 +65,14 @@ class TrainConfig(Settings):
         Silence after every recording during which the network runs on, in ms: at least the longest
         delay, so that late spikes still count. The trained network keeps it in its ``answer``.
     loss
-        Loss that is minimised. cross_entropy, cross_entropy_maximum, cross_entropy_last and ctc
-        read a readout; first_spike, spike_count and van_rossum read a spiking output.
+        Loss that is minimised, with its settings; its name alone means its defaults.
+        cross_entropy, cross_entropy_maximum, cross_entropy_last and ctc read a readout;
+        first_spike, spike_count and van_rossum read a spiking output. See
+        :mod:`eventsim.train.loss_settings`.
     output
         Name of the population that answers.
-    time_constant
-        Time constant of the loss in ms, which may be infinite for cross_entropy. None for 300 ms
-        (cross_entropy: about two thirds of a spoken digit), 30 ms (van_rossum) or 10 ms.
-    gain
-        Factor from voltage (``spike_count``: trace) to logit, of ``cross_entropy*``,
-        ``spike_count`` and ``ctc``. Of no effect behind a linear decision.
-    decision_dropout
-        Dropout: each readout neuron is left out of the linear decision with this probability, in
-        [0, 1), drawn for every sample of every batch. The other neurons count for as much more.
-        See :meth:`eventsim.Network.decide`.
     label_smoothing
         Fraction of every label that is spread over all classes, in [0, 1).
-    target_rate
-        Wanted rate of the neuron of the class in Hz, for ``van_rossum``.
-    frame_interval
-        Interval between frames in ms, for ``ctc``.
-    missed_outputs
-        Whether silent neurons of a spiking output learn from near misses, within
-        ``near_miss_margin`` (and, by ``van_rossum``, unwanted spikes): a pseudo-gradient, see
-        :mod:`eventsim.train.near_miss`, :mod:`eventsim.train.spiking`. None: for ``spike_count``
-        and ``van_rossum``, which learn from it, not for ``first_spike``, as measured
-        (bench/macro/training_terms.py).
     bip
         Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
         v_leak, v_reset, refractory; empty for weights only.
@@ -152,15 +116,9 @@ class TrainConfig(Settings):
     shards: Count = 1
     validation_fraction: Share = 0.1
     tail: Tail = 0.0
-    loss: LossName = "cross_entropy"
+    loss: LossSettings = field(default_factory=IntegralLoss)
     output: str = "output"
-    time_constant: Above0 | None = None
-    gain: Positive = 20.0
-    decision_dropout: Share = 0.0
     label_smoothing: Share = 0.0
-    target_rate: Positive = 50.0
-    frame_interval: Positive = 10.0
-    missed_outputs: bool | None = None
     bip: tuple[Intrinsic, ...] = (
         "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset"
     )  # fmt: skip
@@ -188,11 +146,8 @@ class TrainConfig(Settings):
         super().__post_init__()
         few = f"1 .. {self.batch_size}, the batch size"
         self.require("shards", self.shards, self.shards <= self.batch_size, few)
-        dropout, reads = self.decision_dropout, RULES[self.loss] in DECIDING_RULES
-        expected = f"0 with the loss {self.loss!r}, which reads no decision"
-        self.require("decision_dropout", dropout, reads or dropout == 0, expected)
-        smoothing, shares = self.label_smoothing, self.loss in SHARING_LOSSES
-        expected = f"0 with the loss {self.loss!r}, which takes no shares of classes"
+        smoothing, shares = self.label_smoothing, self.loss.kind not in ("van_rossum", "ctc")
+        expected = f"0 with the loss {self.loss.kind!r}, which takes no shares of classes"
         self.require("label_smoothing", smoothing, shares or smoothing == 0, expected)
         mix = self.augmentation.mix
         self.require("augmentation.mix", mix, shares or mix == 0, expected)
@@ -211,38 +166,23 @@ class TrainConfig(Settings):
             dale=self.dale,
         )
 
-    def loss_time_constant(self) -> float:
-        """``time_constant`` in ms, or the default of the loss."""
-        default = VALUES[RULES[self.loss]].get("time_constant", 300.0)
-        return default if self.time_constant is None else self.time_constant
-
-    def learns_from_misses(self) -> bool:
-        """``missed_outputs``, or the default of the loss."""
-        default = self.loss in ("spike_count", "van_rossum")
-        return default if self.missed_outputs is None else self.missed_outputs
-
     def trained(self) -> tuple[str, ...]:
         """Kinds of parameters that are trained."""
         return ("weights", *self.bip, *(("delays",) if self.train_delays else ()))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` wrote; absent keys take their defaults.
+    def upgraded(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The table with the values of the loss inside the loss, as older files have not.
 
         A setting that was removed is read where its value had no effect.
-
-        Raises
-        ------
-        ParameterError
-            If a key is unknown or a value has the wrong type or range.
         """
-        given = _without_retired(values)
-        for key in _RETIRED.keys() & given.keys():
+        found = _nested(values)
+        for key in _RETIRED.keys() & found.keys():
             raise ParameterError(
-                f"TrainConfig: {key} is {shown(given[key])}, but this setting was removed; only "
+                f"{key} is {shown(found[key])}, but this setting was removed; only "
                 f"{key}={_RETIRED[key]} is still read. Use the version of eventsim that wrote it."
             )
-        return super().from_dict(given)
+        return found
 
 
 def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
@@ -251,7 +191,10 @@ def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str
     Both as :meth:`TrainConfig.to_dict` gives them, perhaps not all. A setting that did not exist
     when a file was written had the effect of its default.
     """
-    defaults, stored = TrainConfig().to_dict(), _without_retired(stored)
+    defaults, stored = TrainConfig().to_dict(), _nested(stored)
+    loss = stored.get("loss")
+    if isinstance(loss, Mapping) and loss.get("kind") in LOSSES:
+        defaults["loss"] = LOSSES[loss["kind"]]().to_dict()
     found = {key: defaults[key] for key in now if key in defaults} | stored
     for name in _NESTED:
         if isinstance(stored.get(name), Mapping):
@@ -259,6 +202,21 @@ def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str
     return found
 
 
-def _without_retired(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings without those that were removed and had no effect. New dict."""
-    return {k: v for k, v in stored.items() if k not in _RETIRED or v != _RETIRED[k]}
+def _nested(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of any age as they are now, but for those that were removed and had an effect."""
+    found = {k: v for k, v in stored.items() if k not in _RETIRED or v != _RETIRED[k]}
+    flat = {new: found.pop(old) for old, new in _FLAT.items() if old in found}
+    loss = found.get("loss", "cross_entropy")
+    if isinstance(loss, str) and loss in LOSSES:
+        found["loss"] = loss = {"kind": loss}
+    kind = LOSSES.get(str(loss.get("kind"))) if isinstance(loss, Mapping) else None
+    if kind is not None:
+        # Every loss had all of them; dropout alone was refused where it had no meaning.
+        own = {field.name for field in fields(kind)}
+        used = {
+            key: v
+            for key, v in flat.items()
+            if v is not None and (key in own or (v and key == "dropout"))
+        }
+        found["loss"] = {**loss, **used}
+    return found

@@ -20,12 +20,19 @@ bi-directional recurrent DNNs, arXiv 1408.2873, algorithm 1 (here without a lang
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from eventsim.arrays import Floats
+from eventsim.adjoint import Seeds
+from eventsim.arrays import Floats, Ints
 from eventsim.errors import ParameterError, ShapeError
-from eventsim.train.ctc import Frames, Strings, log_softmax
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+from eventsim.network.answer import words_of
+from eventsim.train.ctc import CTC, Frames, Strings, log_softmax
+from eventsim.train.softmax import Classified
 
 String = tuple[int, ...]
 
@@ -103,3 +110,55 @@ def _add(
 def _log_add(one: float, two: float) -> float:
     high, low = max(one, two), min(one, two)
     return high if low == -math.inf else high + math.log1p(math.exp(low - high))
+
+
+def strings_of(class_names: Sequence[str]) -> list[String]:
+    """The numbers of every name's words."""
+    if not class_names:
+        raise ParameterError("WordsLoss: the loss 'ctc' needs class_names, whose words are said.")
+    number = {word: k for k, word in enumerate(words_of(class_names))}
+    return [tuple(number[word] for word in name.split()) for name in class_names]
+
+
+@dataclass(frozen=True, eq=False)
+class StringLoss:
+    """CTC where every class is a string; parameters as :class:`CTC`.
+
+    Parameters
+    ----------
+    labels
+        Class of every sample, [samples].
+    strings
+        One per class.
+    """
+
+    labels: Any
+    strings: Sequence[String]
+    readout: str
+    interval: float
+    gain: float
+
+    def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+        """Value and seeds."""
+        return self._loss()(net, tape)
+
+    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
+        """Class whose string is heard by the likeliest path; their number if it is none."""
+        return self._answers(greedy_strings(self._loss().frames(net, tape)))
+
+    def classify(self, net: Network, tape: SpikeTape) -> Classified:
+        """Value, seeds, answers and errors of labels in one pass."""
+        value, seeds, frames = self._loss().evaluate(net, tape)
+        heard = greedy_strings(frames)
+        wrong = [edits(one, self.strings[k]) for one, k in zip(heard, self.labels, strict=True)]
+        return Classified(
+            value, seeds, frames.logits, self._answers(heard), np.array(wrong, dtype=np.int64)
+        )
+
+    def _loss(self) -> CTC:
+        targets = [self.strings[k] for k in self.labels]
+        return CTC(targets, readout=self.readout, interval=self.interval, gain=self.gain)
+
+    def _answers(self, heard: Sequence[String]) -> Ints:
+        number = {string: k for k, string in enumerate(self.strings)}
+        return np.array([number.get(one, len(self.strings)) for one in heard], dtype=np.int64)

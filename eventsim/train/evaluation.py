@@ -17,9 +17,9 @@ from eventsim.train.choice import (
     config_of,
     in_classes_of,
     make_loss,
-    strings_of,
 )
 from eventsim.train.config import TrainConfig
+from eventsim.train.decode import strings_of
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
 
@@ -115,7 +115,7 @@ def evaluate(
             for name, number in zip(net.projections, events, strict=True)
         },
         n_samples=len(data),
-        label_error_rate=_per_label(float(errors[0]), data) if config.loss == "ctc" else None,
+        label_error_rate=_per_label(float(errors[0]), data) if config.loss.rule == "ctc" else None,
     )
 
 

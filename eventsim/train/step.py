@@ -178,7 +178,7 @@ def _kept(
     config: TrainConfig, net: Network, n_samples: int, rng: np.random.Generator
 ) -> Floats | None:
     """What dropout leaves of the readout for the decision, [samples, neurons]; None for all."""
-    share = config.decision_dropout
+    share = getattr(config.loss, "dropout", 0.0)
     if not share or net.decision is None:
         return None
     kept = rng.random((n_samples, net.populations[config.output].size)) >= share

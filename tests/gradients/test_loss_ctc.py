@@ -8,7 +8,9 @@ from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream
 from eventsim.network.answer import words_of
 from eventsim.train import CTC, LabelledEvents, TrainConfig, evaluate, train
-from eventsim.train.choice import make_loss, strings_of
+from eventsim.train.choice import make_loss
+from eventsim.train.decode import strings_of
+from eventsim.train.loss_settings import WordsLoss
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.nets import random_net, random_stream
 
@@ -74,9 +76,7 @@ def string_net():
     return net
 
 
-CONFIG = TrainConfig(
-    loss="ctc", epochs=30, batch_size=8, gain=10.0, frame_interval=10.0, validation_fraction=0.0
-)
+CONFIG = TrainConfig(loss=WordsLoss(gain=10.0), epochs=30, batch_size=8, validation_fraction=0.0)
 
 
 def test_training_by_ctc_learns_to_spell_strings(tmp_path):

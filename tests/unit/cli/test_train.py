@@ -83,7 +83,7 @@ def test_options_replace_the_config_file(digits, tmp_path):
     outcome = call("train", digits, *options, "--set", 'bip=["tau_syn", "v_leak"]', "--out", "r")
     assert outcome.code == 0, outcome.err
     config = load_config(tmp_path / "r")
-    assert (config.epochs, config.gain, config.batch_size, config.seed) == (1, 12.5, 9, 4)
+    assert (config.epochs, config.loss.gain, config.batch_size, config.seed) == (1, 12.5, 9, 4)
     assert config.bip == ("tau_syn", "v_leak")
     assert (config.rates.taus, config.rates.weights) == (0.125, 0.25)
 
@@ -209,7 +209,7 @@ def test_convolutional_network_is_trained_with_the_options_that_were_given(digit
     net = load_network(tmp_path / "r" / "last.npz")
     assert net.population("hidden1").size == 16 * 3
     assert net.population("output").size == 8 * 4
-    assert load_config(tmp_path / "r").decision_dropout == 0.2
+    assert load_config(tmp_path / "r").loss.dropout == 0.2
     assert "convolutional SNN" in (tmp_path / "r" / "index.html").read_text()
     assert call("evaluate", "r").code == 0
     assert call("train", "--resume", "--out", "r").code == 0
@@ -257,7 +257,7 @@ def test_losses_train_the_network_that_they_need_from_the_command_line(digits, t
         assert net.populations["output"].kind == kind
         assert net.populations["output"].size == (12 if loss == "ctc" else 11)
         assert ("label_error_rate" in outcome.json["test"]) == (loss == "ctc")
-        assert load_config(tmp_path / loss).loss == loss
+        assert load_config(tmp_path / loss).loss.kind == loss
 
 
 def test_end_of_a_run_by_ctc_tells_the_label_error_rate(digits):
@@ -311,8 +311,9 @@ def test_set_reaches_every_key_of_the_settings(digits, tmp_path):
     [
         (("--loss", "hinge"), "loss is 'hinge'"),
         (("--set", "gain"), "expected KEY=VALUE"),
-        (("--set", "gane=3"), "Did you mean 'gain'?"),
+        (("--set", "loss.gane=3"), "Did you mean 'gain'?"),
         (("--set", "gain.x=3"), "'gain' is no group of keys"),
+        (("--set", "tale=3"), "Did you mean 'tail'?"),
         (("--set", "augmentation.jiter=3"), "Did you mean 'jitter'?"),
         (("--loss", "van_rossum", "--set", "label_smoothing=0.1"), "takes no shares"),
     ],

@@ -17,6 +17,7 @@ from eventsim.train import (
     load_network,
     train,
 )
+from eventsim.train.loss_settings import SpikeTrainLoss
 from tests.unit.train.task import DURATION, small_net, two_patterns
 
 BIP = ("tau_mem", "tau_syn", "resistance", "threshold")
@@ -37,7 +38,7 @@ def spiking_net(*, seed=0):
 
 
 def test_a_spiking_output_learns_the_small_task():
-    settings = published(epochs=10, target_rate=200.0)
+    settings = published(epochs=10, loss=SpikeTrainLoss(rate=200.0))
     data = two_patterns(32)
     result = clocked.train_clocked(spiking_net(), data, settings)
     tested = clocked.evaluate_clocked(result.net, two_patterns(40, seed=5), settings)
@@ -258,7 +259,7 @@ def test_exact_and_fixed_step_training_see_the_same_events_in_the_same_batches(t
 
 def test_the_published_method_has_none_of_what_was_added():
     train = clocked.ClockedConfig.published(dt=0.5, epochs=7).train
-    assert (train.loss, train.rate_strength, train.silent_lift) == ("van_rossum", 0.0, 0.0)
+    assert (train.loss.kind, train.rate_strength, train.silent_lift) == ("van_rossum", 0.0, 0.0)
     assert (train.clip_norm, train.epochs, train.bip) == (1.0, 7, BIP)
 
 

@@ -124,7 +124,7 @@ def test_failing_run_does_not_lose_the_others(files, tmp_path, watcher, jobs):
 def test_folder_with_runs_of_other_settings_is_refused_before_anything_runs(files, tmp_path):
     run_all(files.resolve(seeds=(0,)).specs(), tmp_path / "out", Watcher(), jobs=0)
     files.change("bip = []", "gain = 3.0\nbip = []")
-    with pytest.raises(StorageError, match=r"train.gain is 20.0 there, 3.0 now \(1 differ: "):
+    with pytest.raises(StorageError, match=r"train.loss.gain is 20.0 there, 3.0 now \(1 differ: "):
         missing(files.resolve(seeds=(0,)).specs(), tmp_path / "out")
 
 

@@ -10,6 +10,7 @@ from eventsim.errors import DataError, StorageError
 from eventsim.runs.execution import Execution, execute
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import evaluate, train
+from eventsim.train.loss_settings import IntegralLoss
 from tests.support.run_kinds import (
     CONFIG,
     KINDS,
@@ -123,8 +124,9 @@ def test_only_what_decides_the_numbers_makes_another_run(runs, tmp_path):
     elsewhere = replace(now.data, file="/elsewhere")
     free = replace(now.train, backend="cpu", checkpoint_every=1)
     check_same_run(folder, replace(now, data=elsewhere, train=free, command="x", title="y"))
+    other = replace(now.train, loss=IntegralLoss(gain=3.0))
     for change, key in (
-        (replace(now, train=replace(now.train, gain=3.0)), "train.gain is 20.0 there, 3.0 now"),
+        (replace(now, train=other), "train.loss.gain is 20.0 there, 3.0 now"),
         (replace(now, network=replace(now.network, hidden=(5,))), r"network.hidden is \[4\] there"),
         (replace(now, fold="a"), "fold is None there"),
         (replace(now, train=replace(now.train, epochs=3)), "train.epochs is 2 there, 3 now"),

@@ -18,6 +18,7 @@ from eventsim.train import (
     train,
 )
 from eventsim.train.choice import make_loss
+from eventsim.train.loss_settings import LOSSES, LastLoss, SpikeTrainLoss
 from tests.unit.train.task import first_spike_net, small_net, two_patterns
 
 CONFIG = TrainConfig(epochs=8, batch_size=8, validation_fraction=0.0, precision="double")
@@ -57,7 +58,7 @@ def test_training_by_largest_voltages_with_shares_of_classes_learns_two_patterns
 @pytest.mark.parametrize("loss", ["spike_count", "first_spike"])
 def test_output_that_learns_from_missed_spikes_learns_more(loss, tmp_path):
     def accuracy(*, missed):
-        config = replace(CONFIG, loss=loss, epochs=25, missed_outputs=missed)
+        config = replace(CONFIG, loss=LOSSES[loss](missed_outputs=missed), epochs=25)
         net = train(first_spike_net(seed=1), two_patterns(64), config, tmp_path / str(missed)).net
         return evaluate(net, two_patterns(60, seed=1), config).accuracy
 
@@ -98,17 +99,17 @@ def test_near_misses_wake_neurons_that_nothing_else_reaches(tmp_path):
 
 
 def test_config_names_the_loss_and_its_settings():
-    loss = make_loss(replace(CONFIG, loss="cross_entropy_last", gain=3.0), LABELS)
+    loss = make_loss(replace(CONFIG, loss=LastLoss(gain=3.0)), LABELS)
     assert isinstance(loss, VoltageCrossEntropy)
     assert (loss.at, loss.gain) == ("last", 3.0)
     loss = make_loss(replace(CONFIG, loss="cross_entropy_maximum"), LABELS)
     assert isinstance(loss, VoltageCrossEntropy)
     assert loss.at == "maximum"
-    config = replace(CONFIG, loss="spike_count", missed_outputs=True, near_miss_margin=0.7)
+    config = replace(CONFIG, loss="spike_count", near_miss_margin=0.7)
     counts = make_loss(config, LABELS)
     assert isinstance(counts, SpikeCount)
     assert (counts.miss_margin, counts.time_constant) == (0.7, 10.0)
-    trains = make_loss(replace(CONFIG, loss="van_rossum", target_rate=80.0), LABELS)
+    trains = make_loss(replace(CONFIG, loss=SpikeTrainLoss(rate=80.0)), LABELS)
     assert isinstance(trains, ClassTrains)
     assert (trains.rate, trains.miss_margin, trains.time_constant) == (80.0, 1.0, 30.0)
 
@@ -121,9 +122,9 @@ def test_config_names_the_loss_and_its_settings():
         ({"loss": "van_rossum", "augmentation": {"mix": 0.2}}, "augmentation.mix is 0.2"),
         ({"near_miss_margin": 0.0}, "near_miss_margin is 0.0"),
         ({"near_miss_strength": -1.0}, "near_miss_strength is -1.0"),
-        ({"target_rate": 0.0}, "target_rate is 0.0"),
+        ({"loss": "van_rossum", "target_rate": 0.0}, "rate is 0.0"),
         ({"units_per_class": 2}, "units_per_class is 2, but this setting was removed"),
-        ({"frame_interval": float("inf")}, "frame_interval is inf"),
+        ({"loss": "ctc", "frame_interval": float("inf")}, "interval is inf"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(values, message):

@@ -5,15 +5,23 @@ import math
 
 import pytest
 
+from eventsim.entries import schema
 from eventsim.errors import ParameterError
+from eventsim.network.answer import VALUES
 from eventsim.train import Augmentation, LearningRates, TrainConfig
 from eventsim.train.config import with_defaults
+from eventsim.train.loss_settings import (
+    LOSSES,
+    FirstSpikeLoss,
+    IntegralLoss,
+    SpikeCountLoss,
+)
 
 
 def test_config_survives_json():
     config = TrainConfig(
         epochs=3,
-        time_constant=math.inf,
+        loss=IntegralLoss(time_constant=math.inf),
         clip_norm=math.inf,
         bip=("tau_mem",),
         rates=LearningRates(weights=0.1),
@@ -24,9 +32,62 @@ def test_config_survives_json():
 
 
 def test_time_constant_follows_the_loss_where_none_is_given():
-    assert TrainConfig().loss_time_constant() == 300.0
-    assert TrainConfig(loss="first_spike").loss_time_constant() == 10.0
-    assert TrainConfig(time_constant=5.0).loss_time_constant() == 5.0
+    assert TrainConfig().loss.time_constant == 300.0
+    assert TrainConfig(loss="first_spike").loss.time_constant == 10.0
+    assert TrainConfig.from_dict({"loss": "first_spike", "time_constant": None}).loss == (
+        FirstSpikeLoss()
+    )
+    assert TrainConfig.from_dict({"time_constant": 5.0}).loss == IntegralLoss(time_constant=5.0)
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_defaults_of_a_loss_are_those_of_its_answer(kind):
+    loss = LOSSES[kind]()
+    assert {key: getattr(loss, key) for key in VALUES[loss.rule]} == VALUES[loss.rule]
+    assert TrainConfig(loss=kind) == TrainConfig(loss=loss) == TrainConfig.from_dict({"loss": kind})
+
+
+def test_flat_keys_of_older_files_are_those_of_the_loss():
+    flat = {
+        "loss": "spike_count",
+        "time_constant": 4.0,
+        "gain": 3.0,
+        "decision_dropout": 0.0,
+        "target_rate": 50.0,
+        "frame_interval": 10.0,
+        "missed_outputs": False,
+    }
+    loss = SpikeCountLoss(time_constant=4.0, gain=3.0, missed_outputs=False)
+    config = TrainConfig(loss=loss)
+    assert TrainConfig.from_dict(flat) == config
+    now = config.to_dict()
+    assert TrainConfig.from_dict(now) == config
+    assert with_defaults(flat, now) == with_defaults({"loss": now["loss"]}, now) == now
+    # A flat key goes before what the loss has.
+    assert TrainConfig.from_dict(now | {"gain": 9.0}).loss.gain == 9.0
+    assert (
+        TrainConfig.from_dict({"loss": {"kind": "ctc"}, "frame_interval": 2.0}).loss.interval == 2
+    )
+
+
+def test_wrong_settings_of_a_loss_are_told_in_the_words_of_that_loss():
+    for values, told in (
+        ({"loss": {"kind": "ctc", "gian": 3.0}}, r"TrainConfig, loss: .* Did you mean 'gain'\?"),
+        ({"loss": {"kind": "ctc", "gain": -3.0}}, "TrainConfig, loss: gain is -3.0, .* > 0"),
+        ({"loss": {"kind": "hinge"}}, r"loss is .*'hinge'}, expected one of cross_entropy, .*kind"),
+        ({"loss": {"gain": 3.0}}, "expected one of cross_entropy, .* or a table"),
+        ({"loss": "spike_count", "decision_dropout": 0.1}, "unknown key 'dropout'. Keys are kind"),
+    ):
+        with pytest.raises(ParameterError, match=told):
+            TrainConfig.from_dict(values)
+    with pytest.raises(ParameterError, match="loss is 'hinge', expected one of"):
+        TrainConfig(loss="hinge")
+
+
+def test_schema_of_a_loss_is_a_name_or_a_table():
+    name, table = schema(TrainConfig)["properties"]["loss"]["anyOf"]
+    assert name["enum"] == list(LOSSES)
+    assert table["discriminator"]["mapping"].keys() == LOSSES.keys()
 
 
 def test_absent_keys_take_their_defaults():
@@ -61,12 +122,12 @@ def test_unknown_key_names_the_nearest():
     ],
 )
 def test_value_out_of_range_names_the_key(key, value):
-    with pytest.raises(ParameterError, match=rf"TrainConfig: {key}(\[0\])? is"):
+    with pytest.raises(ParameterError, match=rf"TrainConfig(, loss)?: {key}(\[0\])? is"):
         TrainConfig.from_dict({key: value})
 
 
 def test_removed_setting_is_read_where_it_had_no_effect():
-    assert TrainConfig.from_dict({"units_per_class": 1, "gain": 3.0}) == TrainConfig(gain=3.0)
+    assert TrainConfig.from_dict({"units_per_class": 1, "epochs": 3}) == TrainConfig(epochs=3)
     with pytest.raises(ParameterError, match="units_per_class is 4, but this setting was removed"):
         TrainConfig.from_dict({"units_per_class": 4})
     now = TrainConfig().to_dict()

@@ -24,13 +24,13 @@ from eventsim.train import (
     select,
     train,
 )
+from eventsim.train.loss_settings import FirstSpikeLoss
 
 GAP, DURATION = 6.0, 60.0
 CONFIG = TrainConfig(
     epochs=8,
     batch_size=16,
-    loss="first_spike",
-    time_constant=3.0,
+    loss=FirstSpikeLoss(time_constant=3.0),
     validation_fraction=0.0,
     bip=(),
     train_delays=True,

@@ -10,16 +10,17 @@ from eventsim.clocked import ClockedConfig, evaluate_clocked, from_network
 from eventsim.engine import simulate
 from eventsim.events.transforms import extend
 from eventsim.train import CrossEntropy, LabelledEvents, TrainConfig, evaluate, train
+from eventsim.train.loss_settings import IntegralLoss
 from tests.unit.train.task import DURATION, small_net, two_patterns
 
-CONFIG = TrainConfig(batch_size=5, precision="double", time_constant=40.0)
+CONFIG = TrainConfig(batch_size=5, precision="double", loss=IntegralLoss(time_constant=40.0))
 
 
 def test_evaluation_agrees_with_one_batch_by_hand():
     net, data = small_net(), two_patterns(12)
     result = evaluate(net, data, CONFIG)
     tape = simulate(net, data.stream, precision="double")
-    loss = CrossEntropy(data.labels, time_constant=40.0, gain=CONFIG.gain)
+    loss = CrossEntropy(data.labels, time_constant=40.0, gain=CONFIG.loss.gain)
     predicted = loss.predictions(net, tape)
     assert result.loss == pytest.approx(loss(net, tape)[0], rel=1e-12)
     assert result.accuracy == np.mean(predicted == data.labels)

@@ -20,6 +20,7 @@ from eventsim.train import (
     load_network,
     train,
 )
+from eventsim.train.loss_settings import IntegralLoss
 from eventsim.train.parallel import add_in_order, cut
 from tests.support.processes import Hall, together
 from tests.unit.train.task import small_net, two_patterns
@@ -372,7 +373,7 @@ def test_more_processes_than_shards_are_refused(data, tmp_path):
 
 def test_processes_with_different_arguments_are_refused(data, tmp_path):
     def work(group):
-        config = CONFIG if group.rank != 1 else replace(CONFIG, gain=3.0)
+        config = CONFIG if group.rank != 1 else replace(CONFIG, loss=IntegralLoss(gain=3.0))
         return train(quiet_net(), data, config, tmp_path, group=group)
 
     for outcome in together(3, work):

@@ -12,8 +12,8 @@ from eventsim.energy.neurobench import _strongest_readout
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.mapping import axon_graph, quantise
 from eventsim.train import Augmentation, TrainConfig, evaluate, load_network, train
-from eventsim.train.config import RULES
 from eventsim.train.counting import count_trained
+from eventsim.train.loss_settings import LOSSES, MaximumLoss
 from eventsim.train.optimiser import LearningRates, select
 from tests.unit.train.task import two_patterns
 
@@ -22,8 +22,7 @@ CONFIG = TrainConfig(
     batch_size=8,
     validation_fraction=0.0,
     precision="double",
-    loss="cross_entropy_maximum",
-    decision_dropout=0.3,
+    loss=MaximumLoss(dropout=0.3),
     tail=20.0,
     rates=LearningRates(weights=0.02, taus=0.02, intrinsic=0.01),
     augmentation=Augmentation(jitter=1.0),
@@ -71,12 +70,12 @@ def test_shards_and_resuming_change_nothing_but_rounding(tmp_path):
 def test_dropout_matters_in_training_alone(tmp_path):
     data, config = two_patterns(16), replace(CONFIG, epochs=1)
     with_it, without = (
-        train(network(), data, replace(config, decision_dropout=share), tmp_path / str(share)).net
-        for share in (0.5, 0.0)
+        train(network(), data, replace(config, loss=loss), tmp_path / str(loss.dropout)).net
+        for loss in (MaximumLoss(dropout=0.5), MaximumLoss())
     )
     assert (with_it.decision.weights != without.decision.weights).any()
     assert evaluate(without, data, config).loss == pytest.approx(
-        evaluate(without, data, replace(config, decision_dropout=0.0)).loss
+        evaluate(without, data, replace(config, loss="cross_entropy_maximum")).loss
     )
 
 
@@ -107,11 +106,12 @@ def test_weights_of_the_decision_count_once_each_and_go_with_the_weights():
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "ctc"])
 def test_losses_that_do_not_read_it_are_refused(loss):
-    config = replace(CONFIG, loss=loss, decision_dropout=0.0)
-    with pytest.raises(NetworkError, match=f"Rule '{RULES[loss]}'.*the loss cross_entropy_max"):
+    config = replace(CONFIG, loss=loss)
+    rule = LOSSES[loss].rule
+    with pytest.raises(NetworkError, match=f"Rule '{rule}'.*the loss cross_entropy_max"):
         evaluate(network(), two_patterns(4), config)
-    with pytest.raises(ParameterError, match="decision_dropout is 0.3, expected 0 with the loss"):
-        replace(CONFIG, loss=loss)
+    with pytest.raises(ParameterError, match="TrainConfig, loss: has an unknown key 'dropout'"):
+        TrainConfig.from_dict({"loss": loss, "decision_dropout": 0.3})
 
 
 def test_decision_behind_another_readout_is_refused_at_once():
@@ -136,5 +136,5 @@ def test_what_cannot_take_it_along_says_so():
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_dropout_outside_its_domain_is_refused(share):
-    with pytest.raises(ParameterError, match="decision_dropout"):
-        replace(CONFIG, decision_dropout=share)
+    with pytest.raises(ParameterError, match="dropout is"):
+        MaximumLoss(dropout=share)

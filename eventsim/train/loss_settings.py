@@ -1,0 +1,217 @@
+"""The settings of each loss: its values, how its network answers, and the loss of a batch.
+
+=====================  =======================  ===========================================  =======
+``kind``               settings                 loss                                         output
+=====================  =======================  ===========================================  =======
+cross_entropy          :class:`IntegralLoss`    :class:`.CrossEntropy`, weighted integral    readout
+cross_entropy_maximum  :class:`MaximumLoss`     :class:`.VoltageCrossEntropy`, largest       readout
+cross_entropy_last     :class:`LastLoss`        :class:`.VoltageCrossEntropy`, last voltage  readout
+first_spike            :class:`FirstSpikeLoss`  :class:`.FirstSpike`                         spiking
+spike_count            :class:`SpikeCountLoss`  :class:`.SpikeCount`                         spiking
+van_rossum             :class:`SpikeTrainLoss`  :class:`.ClassTrains`                        spiking
+ctc                    :class:`WordsLoss`       :class:`.CTC`, a string of words             readout
+=====================  =======================  ===========================================  =======
+
+The network answers by the rule of its loss (:mod:`eventsim.network.answer`). ``time_constant`` and
+``interval`` are in ms, ``rate`` is in Hz; ``gain`` is the factor from voltage or trace to logit.
+
+``dropout`` leaves each readout neuron out of the linear decision with this probability, drawn for
+every sample of every batch; the other neurons count for as much more. It needs
+:meth:`eventsim.Network.decide`. ``missed_outputs`` lets silent neurons of the output learn from
+near misses within ``TrainConfig.near_miss_margin`` (for ``van_rossum``, also from unwanted spikes):
+a pseudo-gradient, see :mod:`eventsim.train.near_miss`. The defaults were measured by
+bench/macro/training_terms.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, get_args
+
+from eventsim.adjoint import Loss
+from eventsim.arrays import Floats, Ints
+from eventsim.entries import Above0, Positive, Settings, Share
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+from eventsim.network.answer import Rule
+from eventsim.train.decode import StringLoss, strings_of
+from eventsim.train.losses import CrossEntropy, FirstSpike
+from eventsim.train.readouts import VoltageCrossEntropy
+from eventsim.train.softmax import Classified
+from eventsim.train.spiking import ClassTrains, SpikeCount
+
+
+class ClassifyingLoss(Loss, Protocol):
+    """A loss that answers with classes."""
+
+    def predictions(self, net: Network, tape: SpikeTape) -> Ints:
+        """Class that is answered, of every sample."""
+
+    def classify(self, net: Network, tape: SpikeTape) -> Classified:
+        """Value, seeds and answers in one pass."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a loss is asked for, beside its own settings.
+
+    Attributes
+    ----------
+    labels
+        Class of every sample, [samples], or shares of classes where the loss takes them.
+    output
+        Name of the population that answers.
+    class_names
+        Of the data; only ``ctc`` asks for them.
+    near_miss_margin
+        Of outputs that learn from near misses, in thresholds above rest.
+    keep
+        Of :class:`.VoltageCrossEntropy`; the other losses have no decision.
+    """
+
+    labels: Any
+    output: str = "output"
+    class_names: Sequence[str] = ()
+    near_miss_margin: float = 1.0
+    keep: Floats | None = None
+
+    def margin(self, missed_outputs: bool) -> float | None:
+        """``near_miss_margin`` if silent outputs learn, else None."""
+        return self.near_miss_margin if missed_outputs else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegralLoss(Settings):
+    """``cross_entropy``; the default of 300 ms is about two thirds of a spoken digit."""
+
+    kind: Literal["cross_entropy"] = "cross_entropy"
+    time_constant: Above0 = 300.0
+    gain: Positive = 20.0
+    rule: ClassVar[Rule] = "integral"
+
+    def of(self, to: Target) -> ClassifyingLoss:
+        """The loss of a batch."""
+        return CrossEntropy(
+            to.labels, readout=to.output, time_constant=self.time_constant, gain=self.gain
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaximumLoss(Settings):
+    """``cross_entropy_maximum``."""
+
+    kind: Literal["cross_entropy_maximum"] = "cross_entropy_maximum"
+    gain: Positive = 20.0
+    dropout: Share = 0.0
+    rule: ClassVar[Rule] = "maximum"
+
+    def of(self, to: Target) -> ClassifyingLoss:
+        """The loss of a batch."""
+        return VoltageCrossEntropy(
+            to.labels, at="maximum", readout=to.output, gain=self.gain, keep=to.keep
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastLoss(Settings):
+    """``cross_entropy_last``."""
+
+    kind: Literal["cross_entropy_last"] = "cross_entropy_last"
+    gain: Positive = 20.0
+    dropout: Share = 0.0
+    rule: ClassVar[Rule] = "last"
+
+    def of(self, to: Target) -> ClassifyingLoss:
+        """The loss of a batch."""
+        return VoltageCrossEntropy(
+            to.labels, at="last", readout=to.output, gain=self.gain, keep=to.keep
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstSpikeLoss(Settings):
+    """``first_spike``."""
+
+    kind: Literal["first_spike"] = "first_spike"
+    time_constant: Positive = 10.0
+    missed_outputs: bool = False
+    rule: ClassVar[Rule] = "first_spike"
+
+    def of(self, to: Target) -> ClassifyingLoss:
+        """The loss of a batch."""
+        return FirstSpike(
+            to.labels,
+            population=to.output,
+            time_constant=self.time_constant,
+            miss_margin=to.margin(self.missed_outputs),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpikeCountLoss(Settings):
+    """``spike_count``."""
+
+    kind: Literal["spike_count"] = "spike_count"
+    time_constant: Positive = 10.0
+    gain: Positive = 20.0
+    missed_outputs: bool = True
+    rule: ClassVar[Rule] = "spike_count"
+
+    def of(self, to: Target) -> ClassifyingLoss:
+        """The loss of a batch."""
+        return SpikeCount(
+            to.labels,
+            population=to.output,
+            time_constant=self.time_constant,
+            gain=self.gain,
+            miss_margin=to.margin(self.missed_outputs),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpikeTrainLoss(Settings):
+    """``van_rossum``; ``rate`` is wanted of the neuron of the class."""
+
+    kind: Literal["van_rossum"] = "van_rossum"
+    time_constant: Positive = 30.0
+    rate: Positive = 50.0
+    missed_outputs: bool = True
+    rule: ClassVar[Rule] = "van_rossum"
+
+    def of(self, to: Target) -> ClassifyingLoss:
+        """The loss of a batch."""
+        return ClassTrains(
+            to.labels,
+            population=to.output,
+            time_constant=self.time_constant,
+            rate=self.rate,
+            miss_margin=to.margin(self.missed_outputs),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordsLoss(Settings):
+    """``ctc``; ``interval`` is the time between frames."""
+
+    kind: Literal["ctc"] = "ctc"
+    gain: Positive = 20.0
+    interval: Positive = 10.0
+    rule: ClassVar[Rule] = "ctc"
+
+    def of(self, to: Target) -> ClassifyingLoss:
+        """The loss of a batch."""
+        strings = strings_of(to.class_names)
+        return StringLoss(
+            to.labels, strings, readout=to.output, interval=self.interval, gain=self.gain
+        )
+
+
+LossSettings = (
+    IntegralLoss
+    | MaximumLoss
+    | LastLoss
+    | FirstSpikeLoss
+    | SpikeCountLoss
+    | SpikeTrainLoss
+    | WordsLoss
+)
+LOSSES: Mapping[str, type[LossSettings]] = {one.kind: one for one in get_args(LossSettings)}
