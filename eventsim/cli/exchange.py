@@ -21,6 +21,7 @@ from eventsim.conformance.round_trip import RoundTrip, round_trip
 from eventsim.events import EventStream
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, read_nir, write_nir
+from eventsim.runs.run import Which
 from eventsim.train import save_network
 
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
@@ -45,7 +46,7 @@ def export_command(
         bool, typer.Option("--lossy", help="Only warn of what the target will leave out.")
     ] = False,
     which: Annotated[
-        Literal["last", "selected", "initial"],
+        Which,
         typer.Option("--network", help="Of a run: last epoch, chosen by validation, untrained."),
     ] = "last",
     events: Annotated[

@@ -69,7 +69,7 @@ def test_data_make_and_info_count_what_is_in_the_file(digits):
 
 
 def test_info_of_a_large_set_counts_a_part_of_it_and_says_so(digits, monkeypatch):
-    monkeypatch.setattr("eventsim.cli.data_commands.MOST_EVENTS", 100)
+    monkeypatch.setattr("eventsim.cli.data.MOST_EVENTS", 100)
     found = call("data", "info", digits, "--split", "test", "--json").json["splits"]["test"]
     assert (found["samples"], found["samples_counted"]) == (6, 2)
     assert "counted, evenly spread" in call("data", "info", digits).out

@@ -2,27 +2,52 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from eventsim.cli.data import FormatOption, PlaceArgument, ResetOption, UnitOption
 from eventsim.cli.events import Events, Reading, find
+from eventsim.cli.options import (
+    FileOption,
+    JsonOption,
+    SensorOption,
+    SplitOption,
+)
+from eventsim.cli.terminal import present
 from eventsim.errors import DataError
 from eventsim.events.storage import write_atomically
 from eventsim.events.transforms import crop
-from eventsim.report.recording import recording
-from eventsim.report.style import look, png, svg
 
 
-def plot(
-    place: str,
-    reading: Reading,
-    *,
-    sample: int,
-    window: tuple[float, float | None],
-    out: Path | None,
-) -> dict[str, Any]:
-    """Draw one recording of a data set or a file."""
+def data_plot(
+    place: PlaceArgument,
+    sample: Annotated[int, typer.Option("--sample", min=0, help="Number of the recording.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help=".png or .svg; NAME-SAMPLE.png by default."),
+    ] = None,
+    begin: Annotated[float, typer.Option("--begin", min=0.0, help="Of the picture, ms.")] = 0.0,
+    end: Annotated[float | None, typer.Option("--end", help="Of the picture, ms.")] = None,
+    file: FileOption = None,
+    split: SplitOption = "test",
+    form: FormatOption = "auto",
+    sensor: SensorOption = None,
+    unit: UnitOption = None,
+    after_reset: ResetOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a recording: its events, the rate over time, and the events of every channel.
+
+    [bold]Examples[/bold]
+
+    eventsim data plot spoken_digits --sample 7
+
+    eventsim data plot speech.aedat --sensor nas_64_stereo --begin 500 --end 1500 --out word.svg
+    """
+    reading = Reading(
+        form=form, file=file, split=split, sensor=sensor, unit=unit, after_reset=after_reset
+    )
     out = Path(f"{Path(place).stem}-{sample}.png") if out is None else out
     if out.suffix not in (".png", ".svg"):
         raise DataError(f"--out {out}: expected a name that ends with .png or .svg.")
@@ -33,14 +58,16 @@ def plot(
             f"0 .. {part.stream.n_samples - 1}."
         )
     stream = part.stream[sample]
-    begin, end = window
-    if window != (0.0, None):
+    if (begin, end) != (0.0, None):
         stream = crop(stream, begin, end)
+    from eventsim.report.recording import recording  # loads Matplotlib
+    from eventsim.report.style import look, png, svg
+
     with look():
         drawn = recording(stream, title=_title(part, sample), begin=begin)
         content = png(drawn) if out.suffix == ".png" else svg(drawn)
     write_atomically(out, content)
-    return {
+    found = {
         "out": str(out),
         "sample": sample,
         "title": _title(part, sample),
@@ -48,6 +75,7 @@ def plot(
         "duration_ms": float(stream.duration[0]),
         "channels": stream.n_channels,
     }
+    present(found, _show, as_json=as_json)
 
 
 def _title(part: Events, sample: int) -> str:
@@ -60,7 +88,7 @@ def _title(part: Events, sample: int) -> str:
     return name
 
 
-def show_plot(found: Mapping[str, Any]) -> None:
+def _show(found: Mapping[str, Any]) -> None:
     """Where the picture is."""
     typer.echo(
         f"{found['title']}: {found['events']:,} events in {found['duration_ms']:,.0f} ms, "

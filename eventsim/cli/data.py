@@ -1,34 +1,70 @@
-"""``eventsim data list | make | info | import``."""
+"""``eventsim data list | make | info``."""
 
 import math
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
 from eventsim import datasets
 from eventsim.cli.events import Events, Reading, find, find_settings, form_of, parts
-from eventsim.cli.terminal import show_table, stdout
+from eventsim.cli.options import (
+    DataArgument,
+    DownloadOption,
+    FileOption,
+    JsonOption,
+    SensorOption,
+)
+from eventsim.cli.terminal import Guarded, present, show_table, stdout
 from eventsim.datasets.formats import FORMATS
-from eventsim.datasets.label_files import labelled_files, read_folder, read_labels
 from eventsim.datasets.statistics import N_TIDIGITS, EventStatistics, sparkline, statistics
 from eventsim.errors import DataError
 from eventsim.events import EventStream
-from eventsim.events.labelled import recordings_of
-from eventsim.events.stored import write_stored
 from eventsim.runs.data import OWN
 
-MS_PER_S = 1000.0
 MOST_EVENTS = 30_000_000  # about 2 GB while they are counted
+data_app = typer.Typer(
+    cls=Guarded,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Data sets and event files: what there is, making them, what is in them, pictures.",
+)
+
+PlaceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="PLACE",
+        help="Name of a data set, or a file of events: .h5, .npz, text, AEDAT, NIR.",
+    ),
+]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="auto (told by the content), set, stored, ntidigits, shd, nir, aedat, nas, csv, npz, "
+        "or tonic (PLACE is the name of a data set of tonic, --file its folder).",
+    ),
+]
+UnitOption = Annotated[
+    str | None, typer.Option("--unit", help="Of times in a text file: s, ms or us; ms by default.")
+]
+ResetOption = Annotated[
+    bool, typer.Option("--after-reset", help="Of an AEDAT file: what follows the clock's reset.")
+]
 
 
-def describe_all() -> dict[str, Any]:
-    """What is known of every data set before it is opened."""
-    return {
+@data_app.command("list")
+def data_list(as_json: JsonOption = False) -> None:
+    """The data sets, their licences, and how to get them.
+
+    [bold]Example[/bold]: eventsim data list
+    """
+    found = {
         name: {
             "description": info.description,
             "classes": list(info.classes),
@@ -41,9 +77,10 @@ def describe_all() -> dict[str, Any]:
         }
         for name, info in datasets.DATASETS.items()
     }
+    present(found, _show_all, as_json=as_json)
 
 
-def show_all(found: Mapping[str, Any]) -> None:
+def _show_all(found: Mapping[str, Any]) -> None:
     """The data sets as a table."""
     table = [
         [
@@ -59,24 +96,38 @@ def show_all(found: Mapping[str, Any]) -> None:
     show_table("Data sets", columns, table, numbers=9)
 
 
-def make(data: str, *, file: Path | None, download: bool) -> dict[str, Any]:
-    """Open all main parts, which makes or encodes what is not in the cache."""
+@data_app.command("make")
+def data_make(
+    data: DataArgument,
+    file: FileOption = None,
+    download: DownloadOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make or encode a data set into the cache, so that later commands start at once.
+
+    [bold]Examples[/bold]
+
+    eventsim data make spoken_digits
+
+    eventsim data make fsdd --download
+    """
     settings, began = find_settings(data, file), time.perf_counter()
     if settings.name == OWN:
         raise DataError(f"{data}: is made already, every command takes it as it is.")
-    found = {}
+    made = {}
     for split in parts(settings.name, Reading()):
         part = datasets.stored(settings.name, split=split, root=settings.file, download=download)
-        found[split] = (len(part), part.stream.n_events)
-    return {
+        made[split] = (len(part), part.stream.n_events)
+    found = {
         "data": settings.name,
-        "samples": {split: samples for split, (samples, _) in found.items()},
-        "events": {split: events for split, (_, events) in found.items()},
+        "samples": {split: samples for split, (samples, _) in made.items()},
+        "events": {split: events for split, (_, events) in made.items()},
         "seconds": time.perf_counter() - began,
     }
+    present(found, _show_made, as_json=as_json)
 
 
-def show_made(found: Mapping[str, Any]) -> None:
+def _show_made(found: Mapping[str, Any]) -> None:
     """What was made, as a table."""
     table = [
         [split, f"{number:,}", f"{found['events'][split]:,}"]
@@ -86,22 +137,44 @@ def show_made(found: Mapping[str, Any]) -> None:
     show_table(title, ["part", "recordings", "events"], table)
 
 
-def measure(place: str, reading: Reading, *, splits: Sequence[str]) -> dict[str, Any]:
-    """Statistics of the parts of a data set, or of a file."""
+@data_app.command("info")
+def data_info(
+    place: PlaceArgument,
+    file: FileOption = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option("--split", help="Only this part of a data set; repeat for more."),
+    ] = None,
+    form: FormatOption = "auto",
+    sensor: SensorOption = None,
+    unit: UnitOption = None,
+    after_reset: ResetOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Rates, durations, active channels, intervals and classes, beside those of N-TIDIGITS18.
+
+    [bold]Examples[/bold]
+
+    eventsim data info spoken_digits
+
+    eventsim data info speech.aedat --sensor nas_64_stereo
+    """
+    reading = Reading(form=form, file=file, sensor=sensor, unit=unit, after_reset=after_reset)
     form, main = form_of(place, reading), parts(place, reading)
-    if splits and not main and form != "tonic":
+    if split and not main and form != "tonic":
         raise DataError(f"--split: {place} is one file, it has no parts. Leave it out.")
-    wanted = splits or main
-    read = {split: find(place, replace(reading, split=split)) for split in wanted}
+    wanted = split or main
+    read = {one: find(place, replace(reading, split=one)) for one in wanted}
     read = read or {"all": find(place, reading)}
     name = {"set": place, "ntidigits": "ntidigits"}.get(form)
     text = f"events of {FORMATS.get(form, f'format {form}')}"
-    return {
+    found = {
         "data": name or Path(place).name,
         "description": text if name is None else datasets.DATASETS[name].description,
-        "splits": {split: _statistics(part) for split, part in read.items()},
+        "splits": {one: _statistics(part) for one, part in read.items()},
         "n_tidigits": N_TIDIGITS,
     }
+    present(found, _show_info, as_json=as_json)
 
 
 def _statistics(part: Events) -> dict[str, Any]:
@@ -177,7 +250,7 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def show_info(found: Mapping[str, Any]) -> None:
+def _show_info(found: Mapping[str, Any]) -> None:
     """Statistics as tables, one column per part, beside N-TIDIGITS18."""
     parts: Mapping[str, Any] = found["splits"]
     names = list(dict.fromkeys(name for part in parts.values() for name in part["rows"]))
@@ -217,89 +290,3 @@ def show_details(details: Mapping[str, Any]) -> None:
 
 def _counted(numbers: Sequence[int]) -> str:
     return ", ".join(f"{value}: {n:,}" for value, n in enumerate(numbers))
-
-
-def import_events(
-    places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path
-) -> dict[str, Any]:
-    """Read files of events, with a class of each where one is given, and write them to one file.
-
-    The classes come from a table of labels, from folders, or from a data set itself.
-    """
-    if out.suffix not in (".npz", ".h5"):
-        raise DataError(f"--out {out}: expected a name that ends with .npz or .h5.")
-    if labels is not None or any(Path(place).is_dir() for place in places):
-        return _import_labelled(places, reading, labels=labels, out=out)
-    if len(places) != 1:
-        raise DataError(
-            f"{len(places)} places were named without their classes, expected one place, or "
-            "--labels FILE with a line for every file."
-        )
-    (place,) = places
-    part = find(place, reading)
-    if out.suffix == ".npz":
-        part.stream[:].save(out)
-    elif part.data is not None:
-        part.data.save(out)
-    else:
-        channels, notes = part.stream.n_channels, {"source": part.name}
-        write_stored(out, recordings_of(part.stream), n_channels=channels, notes=notes)
-    kept = part if out.suffix == ".h5" else replace(part, data=None)
-    return _imported(place, form_of(place, reading), out, kept, ())
-
-
-def _import_labelled(
-    places: Sequence[str], reading: Reading, *, labels: Path | None, out: Path
-) -> dict[str, Any]:
-    if out.suffix != ".h5":
-        raise DataError(f"--out {out}: expected a name that ends with .h5, which keeps labels.")
-    if labels is None and len(places) != 1:
-        raise DataError(f"{' '.join(places)}: expected one folder, with a folder per class.")
-    paths = [Path(place) for place in places]
-    rows = read_folder(paths[0]) if labels is None else read_labels(labels, paths)
-    data, splits = labelled_files(rows, lambda file: find(str(file), reading).stream, name=out.stem)
-    data.save(out, splits=splits)
-    found = Events(out.stem, data.stream, data)
-    source = str(labels or paths[0])
-    form = "files of a folder" if labels is None else "files of a table"
-    return _imported(source, form, out, found, [] if splits is None else splits.tolist())
-
-
-def _imported(
-    source: str, form: str, out: Path, part: Events, splits: Sequence[str]
-) -> dict[str, Any]:
-    seconds = float(part.stream.duration.sum()) / MS_PER_S
-    names = () if part.data is None else part.data.class_names
-    labels = np.zeros(0, np.int64) if part.data is None else part.data.labels
-    counts = np.bincount(labels, minlength=len(names))
-    return {
-        "source": source,
-        "format": form,
-        "out": str(out),
-        "samples": part.stream.n_samples,
-        "events": part.stream.n_events,
-        "channels": part.stream.n_channels,
-        "seconds_of_events": seconds,
-        "events_per_second": part.stream.n_events / seconds if seconds else 0.0,
-        "labels": part.data is not None,
-        "classes": dict(zip(names, map(int, counts), strict=True)),
-        "parts": dict(Counter(splits)),
-        "details": part.details,
-    }
-
-
-def show_import(found: Mapping[str, Any]) -> None:
-    """What was imported, as tables."""
-    table = [
-        ["recordings", f"{found['samples']:,}"],
-        ["events", f"{found['events']:,}"],
-        ["channels", f"{found['channels']:,}"],
-        ["duration", f"{found['seconds_of_events']:,.3f} s"],
-        ["events per second", f"{found['events_per_second']:,.0f}"],
-        *([f"class {name}", f"{n:,}"] for name, n in found["classes"].items()),
-        *([f"part {name}", f"{n:,}"] for name, n in found["parts"].items()),
-    ]
-    show_table(f"{found['source']} ({found['format']})", ["", ""], table)
-    if found["details"]:
-        show_details(found["details"])
-    stdout().print(f"Events: {found['out']}", markup=False, soft_wrap=True)

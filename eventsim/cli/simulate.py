@@ -1,0 +1,142 @@
+"""``eventsim simulate``."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from eventsim.arrays import Precision
+from eventsim.cli.events import Reading, find_network, find_stream
+from eventsim.cli.options import (
+    BackendOption,
+    JsonOption,
+    NetArgument,
+    SamplesOption,
+    SensorOption,
+    SplitOption,
+    ThreadsOption,
+    set_threads,
+)
+from eventsim.cli.terminal import present, say_backend, show_table
+from eventsim.engine import simulate
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+from eventsim.train.prediction import read_answers
+
+MS_PER_S = 1000.0
+MOST_ANSWERS = 20  # classes in the table of a simulation
+
+
+def simulate_command(
+    net: NetArgument,
+    events: Annotated[
+        str,
+        typer.Argument(
+            metavar="EVENTS",
+            help="A data set, or a file of events: .h5, .npz, text, AEDAT, NIR.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="TAPE", help="Write all spikes to this .npz file."),
+    ] = None,
+    split: SplitOption = "test",
+    sensor: SensorOption = None,
+    samples: SamplesOption = None,
+    backend: BackendOption = None,
+    precision: Annotated[Precision, typer.Option("--precision")] = "double",
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a network on events: spikes and synaptic events by population, and the time it took.
+
+    A trained network runs on after every recording as in training, and its answers are shown.
+
+    [bold]Examples[/bold]
+
+    eventsim simulate runs/demo spoken_digits --samples 10 --out tape.npz
+
+    eventsim simulate net.npz events.npz --backend reference
+    """
+    set_threads(threads, backend)
+    reading = Reading(split=split, sensor=sensor)
+    stream = find_stream(net, events, reading, samples=samples)
+    # The first call in a process may compile, so the time is of a second run.
+    network = find_network(net)
+    runs_on = say_backend(backend or "auto")
+    began = time.perf_counter()
+    simulate(network, stream[:1], backend=runs_on.name, precision=precision)
+    preparation = time.perf_counter() - began
+    began = time.perf_counter()
+    tape = simulate(network, stream, backend=runs_on.name, precision=precision)
+    seconds = time.perf_counter() - began
+    if out is not None:
+        tape.save(out)
+    duration = float(tape.stream.duration.sum()) / MS_PER_S
+    found = {
+        "samples": stream.n_samples,
+        "input_events": stream.n_events,
+        "seconds_of_input": duration,
+        "spikes": {name: len(tape[name]) for name in tape.names},
+        "spikes_per_neuron_and_second": {
+            name: len(tape[name]) / (tape[name].size * duration) for name in tape.names
+        },
+        "silent_neurons": {
+            name: int((np.bincount(tape[name].neurons, minlength=tape[name].size) == 0).sum())
+            for name in tape.names
+        },
+        "synaptic_events": dict(tape.synaptic_events),
+        "answers": _answers(network, tape),
+        "seconds": seconds,
+        "preparation_seconds": preparation,
+        "backend": tape.backend,
+        "device": runs_on.device,
+        "precision": tape.precision,
+        "tape": None if out is None else str(out),
+    }
+    present(found, _show, as_json=as_json)
+
+
+def _answers(net: Network, tape: SpikeTape) -> list[str] | None:
+    """Name of the class that is answered to every recording; None if the network has no answer."""
+    answer = net.answer
+    # A string of words without the names of the classes says nothing.
+    if answer is None or (answer.rule == "ctc" and not answer.class_names):
+        return None
+    return list(read_answers(net, tape).names)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    """A simulation as tables."""
+    populations = [
+        [
+            name,
+            f"{number:,}",
+            f"{found['spikes_per_neuron_and_second'][name]:.1f}",
+            found["silent_neurons"][name],
+        ]
+        for name, number in found["spikes"].items()
+    ]
+    show_table(
+        f"{found['samples']} recordings, {found['input_events']:,} events, "
+        f"{found['seconds_of_input']:.1f} s of input",
+        ["population", "spikes", "per neuron and second", "silent neurons"],
+        populations,
+    )
+    total = sum(found["synaptic_events"].values())
+    projections = [[name, f"{number:,}"] for name, number in found["synaptic_events"].items()]
+    show_table("Synaptic events", ["projection", "events"], [*projections, ["all", f"{total:,}"]])
+    if found["answers"] is not None:
+        counts = Counter(found["answers"]).most_common(MOST_ANSWERS)
+        rows = [[name, f"{number:,}"] for name, number in counts]
+        show_table("Most frequent answers", ["class", "recordings"], rows)
+    typer.echo(
+        f"{found['seconds']:.3f} s on backend {found['backend']}, {found['precision']} precision "
+        f"({found['preparation_seconds']:.1f} s to prepare it)"
+    )
+    if found["tape"] is not None:
+        typer.echo(f"Spikes: {found['tape']}")
