@@ -563,7 +563,6 @@ def _config(suffix):
     def make(folder):
         path = folder / f"config{suffix}"
         plain = TrainConfig(loss="cross_entropy").to_dict()
-        del plain["time_constant"], plain["missed_outputs"]
         if suffix == ".json":
             path.write_text(json.dumps(plain))
         else:
