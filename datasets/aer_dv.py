@@ -1,11 +1,9 @@
 """Events of AEDAT 4 files (DV), through the package ``aedat``.
 
 The file is walked through here first: its header, then the size of every packet, each compared
-with what the file holds. The packets are compressed Flatbuffers; they are decoded by the package
-``aedat`` (MIT, International Centre for Neuromorphic Systems). It trusts what it reads: one
-altered byte in a file can end the whole process, and a small packet can claim to hold gigabytes.
-So it runs in a process of its own (:mod:`eventsim.datasets.aer_dv_child`), whose memory is
-limited, and what happens to it there becomes a DataError here.
+with what the file holds. The packets are compressed Flatbuffers; the package ``aedat`` (MIT,
+International Centre for Neuromorphic Systems) decodes them in a process of its own
+(:mod:`eventsim.datasets.guarded`): it trusts what it reads.
 
 Layout: the line ``#!AER-DAT4.0``, a size (uint32) and a Flatbuffer with the compression, the place
 of an index (int64, -1 for none) and a description in XML; then packets up to the index or to the
@@ -18,20 +16,16 @@ iniVation, AEDAT file format 4.0. Google, FlatBuffers internals.
 
 import importlib.util
 import json
-import os
 import struct
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from eventsim.datasets import aer_dv_child
-from eventsim.datasets.aer_dv_child import RECORD
+from eventsim.datasets import guarded
 from eventsim.datasets.aer_files import RawEvents, check_sizes
 from eventsim.datasets.aer_sensors import Field, Sensor
+from eventsim.datasets.guarded_child import RECORD
 from eventsim.errors import DataError
 from eventsim.extras import install_hint
 
@@ -39,7 +33,6 @@ from eventsim.extras import install_hint
 MOST_EXPANSION = 64
 SMALLEST_LIMIT = 1 << 28  # bytes
 LONGEST_TIME = 1 << 53  # us; above, differences are not exact in float64
-CHUNK = 1 << 20
 
 
 def read(
@@ -144,32 +137,7 @@ def _index_position(buffer: bytes, path: Path) -> int:
 
 def _decoded(path: Path, size: int, largest: int) -> tuple[Any, dict[str, Any]]:
     """All events as records, and what the decoder says of them."""
-    limit = max(SMALLEST_LIMIT, MOST_EXPANSION * size)
+    most = max(SMALLEST_LIMIT, MOST_EXPANSION * size)
     memory = max(SMALLEST_LIMIT, MOST_EXPANSION * largest)
-    # -P: the child's own folder holds modules of ours, not packages.
-    # Without its backtrace the decoder needs little memory to say what is wrong.
-    surroundings = {**os.environ, "RUST_BACKTRACE": "0", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", aer_dv_child.__file__, str(path.resolve()), str(memory)]
-    content = bytearray()
-    with tempfile.TemporaryFile() as told:
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=told, env=surroundings
-        ) as child:
-            assert child.stdout is not None
-            while chunk := child.stdout.read(CHUNK):
-                content += chunk
-                if len(content) > limit:
-                    child.kill()
-                    raise DataError(
-                        f"{path}: decompresses to more than {limit} bytes, {MOST_EXPANSION} times "
-                        "its size. It is no recording."
-                    )
-        told.seek(0)
-        lines = told.read(1 << 16).decode(errors="replace").strip().splitlines()
-    last = lines[-1] if lines else "it said nothing"
-    if child.returncode != 0:
-        raise DataError(
-            f"{path}: cannot be decoded ({last[:200]!r}, exit code {child.returncode} of the "
-            "decoder). It is damaged, or no recording of DV."
-        )
-    return np.frombuffer(bytes(content), RECORD), json.loads(last)
+    *packets, found = guarded.blocks("aedat", path, where=str(path), memory=memory, most=most)
+    return np.frombuffer(b"".join(packets), RECORD), json.loads(found)

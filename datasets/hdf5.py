@@ -1,9 +1,10 @@
 """HDF5 files of data sets: arrays by name, held to what :mod:`eventsim.events.hdf5` says.
 
-Arrays of variable length are not left to the HDF5 library, whose way through a damaged heap may
-have no end; :mod:`eventsim.datasets.vlen` reads them.
+The HDF5 library's way to arrays of variable length may have no end in a damaged file, so that it
+reads them in a process of its own, :mod:`eventsim.datasets.guarded`.
 """
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets.vlen import Ragged
+from eventsim.datasets import guarded
 from eventsim.errors import DataError
 from eventsim.events import hdf5
 
@@ -51,8 +52,7 @@ def texts(group: Any, name: str) -> list[str]:
     """One-dimensional array of strings, of fixed or variable length, as UTF-8."""
     data = dataset(group, name)
     if data.ndim == 1 and h5py.check_string_dtype(data.dtype) is not None:
-        variable = data.dtype.kind == "O"
-        values = [v.tobytes() for v in Ragged(data)] if variable else data[...].tolist()
+        values = _blocks(data) if data.dtype == object else data[...].tolist()
         try:
             return [value.rstrip(b"\0").decode() for value in values]
         except UnicodeDecodeError as error:
@@ -63,8 +63,8 @@ def texts(group: Any, name: str) -> list[str]:
     )
 
 
-def ragged(group: Any, name: str, *, kinds: str) -> Ragged:
-    """Arrays of variable length, each read when it is asked for."""
+def ragged(group: Any, name: str, *, kinds: str) -> tuple[int, Iterator[NDArray[Any]]]:
+    """Number of arrays of variable length, and each of them when it is asked for."""
     data = dataset(group, name)
     base = h5py.check_vlen_dtype(data.dtype)
     if data.ndim != 1 or base is None or np.dtype(base).kind not in kinds:
@@ -72,7 +72,20 @@ def ragged(group: Any, name: str, *, kinds: str) -> Ragged:
             f"{hdf5.where(group, name)}: has shape {data.shape} and type {base or data.dtype}, "
             f"expected arrays of variable length of {_in_words(kinds)}."
         )
-    return Ragged(data)
+    return len(data), (np.frombuffer(block, base) for block in _blocks(data))
+
+
+def _blocks(data: Any) -> Iterator[bytes]:
+    path = Path(data.file.filename)
+    size = path.stat().st_size
+    return guarded.blocks(
+        "h5py",
+        path,
+        data.name,
+        where=f"{path}, {data.name.strip('/')}",
+        memory=4 * (hdf5.FREE_BYTES + size),
+        most=hdf5.FREE_BYTES + hdf5.LARGEST_RATIO * size,
+    )
 
 
 def member(group: Any, name: str) -> Any:

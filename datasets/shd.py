@@ -32,14 +32,13 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.datasets import hdf5, units, vlen
+from eventsim.datasets import guarded, guarded_child, hdf5, units
 from eventsim.datasets.archive import unpacked
 from eventsim.datasets.cache import Samples, code_digest, file_digest
 from eventsim.datasets.dataset import Split, check_split, duration_after, find, searched
 from eventsim.datasets.download import fetch
 from eventsim.datasets.sources import Source, loading
 from eventsim.datasets.units import to_ms
-from eventsim.datasets.vlen import Ragged
 from eventsim.errors import DataError
 from eventsim.events import DatasetInfo, Recording
 
@@ -128,7 +127,9 @@ def source(
         make=partial(_samples, path, info, split),
         key=lambda: {
             "file": file_digest(path),
-            "code": code_digest(__file__, *(str(m.__file__) for m in (hdf5, units, vlen))),
+            "code": code_digest(
+                __file__, *(str(m.__file__) for m in (guarded, guarded_child, hdf5, units))
+            ),
         },
         encoded=path.suffix in (".gz", ".zip"),
     )
@@ -167,17 +168,17 @@ def _samples(path: Path, info: DatasetInfo, split: Split) -> Samples:
 def _read(path: Path, info: DatasetInfo, split: Split) -> Iterator[Any]:
     name = f"{info.name}_{split}.h5"
     with unpacked(path, name=name) as plain, hdf5.opened(plain, expected=_EXPECTED) as file:
-        times = hdf5.ragged(file, "spikes/times", kinds="f")
-        channels = hdf5.ragged(file, "spikes/units", kinds="iu")
+        n_times, times = hdf5.ragged(file, "spikes/times", kinds="f")
+        n_units, fired = hdf5.ragged(file, "spikes/units", kinds="iu")
         labels = hdf5.vector(file, "labels", kinds="iu").astype(np.int64)
         who = (
             hdf5.vector(file, "extra/speaker", kinds="iu")
             if hdf5.member(file, "extra/speaker")
             else None
         )
-        if not len(times) == len(channels) == labels.size == (labels if who is None else who).size:
+        if not n_times == n_units == labels.size == (labels if who is None else who).size:
             raise DataError(
-                f"{path}: {len(times)} arrays of times, {len(channels)} of units, {labels.size} "
+                f"{path}: {n_times} arrays of times, {n_units} of units, {labels.size} "
                 f"labels and {'no' if who is None else who.size} speakers, expected one of each "
                 "per sample."
             )
@@ -189,13 +190,12 @@ def _read(path: Path, info: DatasetInfo, split: Split) -> Iterator[Any]:
             N_CHANNELS,
             _class_names(file, info),
         )
-        yield from _recordings(path, times, channels)
+        yield from _recordings(path, times, fired)
 
 
-def _recordings(path: Path, times: Ragged, fired: Ragged) -> Iterator[Recording]:
-    for index in range(len(times)):
+def _recordings(path: Path, times: Iterator[Any], fired: Iterator[Any]) -> Iterator[Recording]:
+    for index, (seconds, channels) in enumerate(zip(times, fired, strict=True)):
         where = f"{path}, sample {index}"
-        seconds, channels = times[index], fired[index]
         if seconds.size != channels.size:
             raise DataError(
                 f"{where}: {seconds.size} times and {channels.size} units, expected one each."

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventsim.datasets import aer, aer_dv
+from eventsim.datasets import aer, aer_dv, guarded_child
 from eventsim.errors import DataError
 from tests.support.aedat import (
     DESCRIPTION,
@@ -122,7 +122,7 @@ def test_decoder_that_ends_its_process_is_an_error_only(write, tmp_path, monkeyp
     script.write_text(
         "import os, sys\nsys.stderr.write('panicked\\n')\nsys.stderr.flush()\nos.abort()\n"
     )
-    monkeypatch.setattr(aer_dv.aer_dv_child, "__file__", str(script))
+    monkeypatch.setattr(guarded_child, "__file__", str(script))
     with pytest.raises(DataError, match="cannot be decoded .'panicked', exit code -6"):
         aer.load(write(WHOLE))
 
