@@ -16,6 +16,7 @@ from rich.progress import (
 from eventsim.experiment import Ended, RunSettings
 from eventsim.experiment.search import TrialLine
 from eventsim.train import TrainEvent
+from eventsim.train.checkpoint import Metrics
 
 
 class ExperimentProgress:
@@ -25,7 +26,7 @@ class ExperimentProgress:
         self._progress = _bars(console)
         self._all = self._progress.add_task("all runs", total=n_runs, unit="runs")
         self._bars: dict[str, TaskID] = {}
-        self._latest: dict[str, Mapping[str, Any]] = {}
+        self._latest: dict[str, Metrics] = {}
 
     def __enter__(self) -> "ExperimentProgress":
         self._progress.start()
@@ -36,18 +37,13 @@ class ExperimentProgress:
 
     def started(self, spec: RunSettings) -> None:
         """Show a bar."""
-        self._bars[spec.label] = self._progress.add_task(spec.label, total=None, unit="batches")
+        bar = self._progress.add_task(spec.label, total=spec.train.epochs, unit="epochs")
+        self._bars[spec.label] = bar
 
-    def advanced(self, spec: RunSettings, event: TrainEvent) -> None:
+    def advanced(self, spec: RunSettings, metrics: Metrics) -> None:
         """Move it."""
-        if event.kind == "epoch":
-            self._latest[spec.label] = event.metrics
-            return
-        self._progress.update(
-            self._bars[spec.label],
-            total=event.n_epochs * event.n_batches,
-            completed=(event.epoch - 1) * event.n_batches + event.batch,
-        )
+        self._latest[spec.label] = metrics
+        self._progress.update(self._bars[spec.label], completed=metrics["epoch"])
 
     def ended(self, spec: RunSettings, how: Ended) -> None:
         """Put a line in its place."""

@@ -1,40 +1,49 @@
-"""Runs in processes of their own: several at a time, those that are missing, none lost by another.
+"""Runs by an executor: several at a time, those that are missing, none lost by another.
 
-Every run has a fresh process, so that its peak of memory is its own and a crash ends nothing else.
-An interrupt is for this process alone (the others are no part of the terminal's group): it passes
-it on once, they end their batch, write a checkpoint and leave; a second interrupt is passed on too,
-and stops them at once.
+By default every run has a fresh process, so that its peak of memory is its own and a crash ends
+nothing else. Any other :class:`concurrent.futures.Executor` takes the runs as well, on this machine
+or on others that share the folder. Parent and runs meet in files only: the parent reads
+``metrics.jsonl`` of each run, and the runs look after every batch for a file that asks them to
+stop. They then write a checkpoint and leave.
 """
 
 import fcntl
+import json
 import os
 import signal
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Literal, Protocol
 
+from eventsim.datasets.parallel import n_processors
 from eventsim.engine.registry import set_threads
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.runs.execution import Execution, execute
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import TrainEvent
-from eventsim.train.folder import ERROR, RESULT, RunFolder
-from eventsim.train.loop import Callback
+from eventsim.train.checkpoint import Metrics
+from eventsim.train.folder import ERROR, HISTORY, RESULT, RunFolder
 
 # What libraries look at when they start.
 THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
 )  # fmt: skip
 POLL_SECONDS = 0.5
-LOCK = ".lock"
+LOCK, STOP = ".lock", ".stop"
 End = Literal["done", "failed", "stopped"]
 
 
@@ -47,25 +56,20 @@ class Ended:
 
 
 class Observer(Protocol):
-    """Who is told of the runs."""
+    """Who is told of the runs, in the thread that called :func:`run_all`."""
 
     def started(self, spec: RunSettings) -> None:
-        """Its process was started."""
+        """It is being executed."""
 
-    def advanced(self, spec: RunSettings, event: TrainEvent) -> None:
-        """A batch or an epoch is done."""
+    def advanced(self, spec: RunSettings, metrics: Metrics) -> None:
+        """An epoch is done: its line of metrics.jsonl, those of before a resumption included."""
 
     def ended(self, spec: RunSettings, how: Ended) -> None:
-        """Its process is gone."""
-
-
-def folder_of(root: Path, spec: RunSettings) -> Path:
-    """Where a run lives."""
-    return root / spec.label
+        """It is executed no longer."""
 
 
 def missing(specs: Sequence[RunSettings], root: Path) -> list[RunSettings]:
-    """Those that are not done.
+    """Those that are not done; the folder of a run is ``root / spec.label``.
 
     Raises
     ------
@@ -73,8 +77,8 @@ def missing(specs: Sequence[RunSettings], root: Path) -> list[RunSettings]:
         A folder holds a run of other settings, done or not: nothing should be started.
     """
     for spec in specs:
-        check_same_run(folder_of(root, spec), spec)
-    return [spec for spec in specs if not (folder_of(root, spec) / RESULT).exists()]
+        check_same_run(root / spec.label, spec)
+    return [spec for spec in specs if not (root / spec.label / RESULT).exists()]
 
 
 def run_all(
@@ -84,6 +88,7 @@ def run_all(
     *,
     jobs: int = 1,
     threads: int | None = None,
+    executor: Executor | None = None,
 ) -> dict[str, Ended]:
     """Run everything, and go on when one fails.
 
@@ -98,7 +103,11 @@ def run_all(
     jobs
         Processes at a time; 0: in this process, one after the other, where a debugger can follow.
     threads
-        Of each process; None for an equal share of the cores.
+        Of each run; None for an equal share of the cores.
+    executor
+        Executes the runs in place of ``jobs``; it is not shut down. Its workers must see ``root``
+        and import eventsim. A worker that dies fails all runs of a ``ProcessPoolExecutor``: they go
+        on from their checkpoints when they are run again.
 
     Returns
     -------
@@ -108,45 +117,55 @@ def run_all(
     Raises
     ------
     KeyboardInterrupt
-        After an interrupt, when all processes have left.
+        After an interrupt, when all runs have left.
     """
     if jobs < 0 or (threads is not None and threads < 1):
         raise ParameterError(f"jobs is {jobs}, threads {threads}, expected jobs >= 0, threads >= 1")
-    if jobs == 0:
-        return _run_here(specs, root, observer)
-    share = threads or max(_cores() // jobs, 1)
-    pool = _Pool(root, observer, share)
-    waiting = list(specs)
-    try:
-        while waiting or pool.running:
-            while waiting and len(pool.running) < jobs:
-                pool.start(waiting.pop(0))
-            pool.listen()
-    except KeyboardInterrupt:
-        pool.stop()
-        raise
-    return pool.ended
+    separate = executor is None and jobs > 0
+    if separate:
+        cores = int(os.environ.get("NUMBA_NUM_THREADS") or n_processors())
+        threads = threads or max(cores // jobs, 1)
+    # A process that dies breaks its executor: each run has one of its own, waited for by a thread.
+    # Processes inherit the thread's mask: the terminal's interrupt is for this process alone.
+    hold = partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGINT])
+    own = ThreadPoolExecutor(max(jobs, 1), initializer=hold)
+    work = _in_own_process if separate else _attempt
+    (root / STOP).unlink(missing_ok=True)
+    with (
+        _environment(threads if separate else None),
+        nullcontext(executor) if executor else own as pool,
+    ):
+        runs = _Runs(root, observer, {pool.submit(work, s, root, threads): s for s in specs})
+        try:
+            runs.follow()
+        except BaseException:
+            runs.stop()
+            raise
+    return runs.ended
 
 
-def _run_here(specs: Sequence[RunSettings], root: Path, observer: Observer) -> dict[str, Ended]:
-    found = {}
-    for spec in specs:
-        observer.started(spec)
-        callback = partial(observer.advanced, spec)
-        how = _attempt(spec, folder_of(root, spec), callback, own_process=False)
-        observer.ended(spec, how)
-        if how.kind == "stopped":
-            raise KeyboardInterrupt
-        found[spec.label] = how
-    return found
+def _in_own_process(spec: RunSettings, root: Path, threads: int | None) -> Ended:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        return fresh.submit(_attempt, spec, root, threads, own_process=True).result()
 
 
-def _attempt(spec: RunSettings, folder: Path, callback: Callback, *, own_process: bool) -> Ended:
+def _attempt(
+    spec: RunSettings, root: Path, threads: int | None, *, own_process: bool = False
+) -> Ended:
     """Execute; what goes wrong becomes a text, here and in the run's folder."""
+    folder = root / spec.label
+
+    def leave_if_asked(event: TrainEvent | None = None) -> None:
+        if (root / STOP).exists():
+            raise KeyboardInterrupt
+
     try:
+        leave_if_asked()
+        if threads is not None and spec.grid is None:
+            set_threads(threads, backend=spec.train.backend)
         (folder / ERROR).unlink(missing_ok=True)
         going_on = RunFolder(folder).holds_run
-        how = Execution(resume=going_on, callback=callback, own_process=own_process)
+        how = Execution(resume=going_on, callback=leave_if_asked, own_process=own_process)
         execute(spec, folder, how)
     except KeyboardInterrupt:
         return Ended("stopped")
@@ -156,97 +175,53 @@ def _attempt(spec: RunSettings, folder: Path, callback: Callback, *, own_process
     return Ended("done")
 
 
-class _Pool:
-    """The processes that run now, and how the others ended."""
+class _Runs:
+    """The runs that an executor has, and how the others ended."""
 
-    def __init__(self, root: Path, observer: Observer, threads: int):
-        self.running: dict[Connection, tuple[RunSettings, SpawnProcess]] = {}
+    def __init__(
+        self, root: Path, observer: Observer, running: dict["Future[Ended]", RunSettings]
+    ) -> None:
         self.ended: dict[str, Ended] = {}
-        self._root, self._observer, self._threads = root, observer, threads
-        self._context = get_context("spawn")
+        self._root, self._observer, self._running = root, observer, running
+        self._epochs: dict[str, int] = {}  # that the observer knows of, by label
 
-    def start(self, spec: RunSettings) -> None:
-        """Start the process of a run."""
-        ours, theirs = self._context.Pipe(duplex=False)
-        folder = folder_of(self._root, spec)
-        process = self._context.Process(
-            target=_work, args=(spec, folder, self._threads, theirs), daemon=True
-        )
-        with _environment(self._threads), _without_interrupts():
-            process.start()
-        theirs.close()
-        self.running[ours] = spec, process
-        self._observer.started(spec)
-
-    def listen(self) -> None:
-        """Hear what the processes tell, for a moment."""
-        for ours in wait(list(self.running), timeout=POLL_SECONDS):
-            assert isinstance(ours, Connection)
-            spec, process = self.running[ours]
-            try:
-                told = ours.recv()
-            except EOFError:
-                process.join()
-                self._end(ours, Ended("failed", _died(process.exitcode)))
-                continue
-            if isinstance(told, Ended):
-                process.join()
-                self._end(ours, told)
-            else:
-                self._observer.advanced(spec, told)
+    def follow(self) -> None:
+        """Tell the observer of all that happens, until no run is left."""
+        while self._running:
+            wait(self._running, POLL_SECONDS, FIRST_COMPLETED)
+            for future, spec in list(self._running.items()):
+                if future.running() or future.done():
+                    self._look(future, spec)
 
     def stop(self) -> None:
-        """Pass an interrupt on, and wait until all have written their state and left."""
-        while self.running:
-            for _, process in self.running.values():
-                if process.pid is not None and process.is_alive():
-                    os.kill(process.pid, signal.SIGINT)
-            try:
-                while self.running:
-                    self.listen()
-            except KeyboardInterrupt:
-                continue
+        """Ask the runs to leave, and wait until they have."""
+        (self._root / STOP).touch()
+        self._running = {f: spec for f, spec in self._running.items() if not f.cancel()}
+        self.follow()
+        (self._root / STOP).unlink()
 
-    def _end(self, ours: Connection, how: Ended) -> None:
-        spec, _ = self.running.pop(ours)
-        ours.close()
-        if how.kind == "failed" and not (folder_of(self._root, spec) / ERROR).exists():
-            write_atomically(folder_of(self._root, spec) / ERROR, how.text + "\n")
-        self.ended[spec.label] = how
-        self._observer.ended(spec, how)
+    def _look(self, future: "Future[Ended]", spec: RunSettings) -> None:
+        label, done = spec.label, future.done()
+        if label not in self._epochs:
+            self._epochs[label] = 0
+            self._observer.started(spec)
+        path = self._root / label / HISTORY
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        for line in lines[self._epochs[label] :]:
+            self._epochs[label] += 1
+            self._observer.advanced(spec, json.loads(line))
+        if done:
+            del self._running[future]
+            self.ended[label] = how = self._how(future, self._root / label / ERROR)
+            self._observer.ended(spec, how)
 
-
-def _work(spec: RunSettings, folder: Path, threads: int, parent: Connection) -> None:
-    """What a process does."""
-    os.setpgrp()
-    # A terminal's interrupt that came before is met here, once there is somebody to tell.
-    try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        if spec.grid is None:
-            set_threads(threads, backend=spec.train.backend)
-        how = _attempt(spec, folder, partial(_tell, parent), own_process=True)
-    except KeyboardInterrupt:
-        how = Ended("stopped")
-    parent.send(how)
-
-
-def _tell(parent: Connection, event: TrainEvent) -> None:
-    """Pass an event on, without the network: it would be copied after every batch."""
-    parent.send(replace(event, net=None))
-
-
-def _died(code: int | None) -> str:
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        return f"its process was ended by {name}; out of memory is one cause of SIGKILL"
-    return f"its process left with code {code} and told nothing"
-
-
-def _cores() -> int:
-    """Those that this process may use, or fewer if Numba was told so."""
-    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    told = os.environ.get("NUMBA_NUM_THREADS", "")
-    return min(found or 1, int(told)) if told.isdigit() else found or 1
+    def _how(self, future: "Future[Ended]", report: Path) -> Ended:
+        error = future.exception()
+        if error is None:
+            return future.result()
+        text = f"its process died; out of memory is one cause ({type(error).__name__}: {error})"
+        write_atomically(report, text + "\n")
+        return Ended("failed", text)
 
 
 @contextmanager
@@ -271,25 +246,12 @@ def locked(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _environment(threads: int) -> Iterator[None]:
+def _environment(threads: int | None) -> Iterator[None]:
     """Let processes that are started inside have so many threads."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    before = dict(os.environ)
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else {})
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Hold interrupts back: processes that are started inside begin so."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.environ.clear()
+        os.environ.update(before)

@@ -90,17 +90,17 @@ def files(tmp_path):
 
 
 class Watcher:
-    """An observer that remembers, and may interrupt after so many batches."""
+    """An observer that remembers, and may interrupt after so many epochs."""
 
     def __init__(self, stop_after=None):
-        self.begun, self.ends, self.batches, self.stop_after = [], {}, 0, stop_after
+        self.begun, self.ends, self.epochs, self.stop_after = [], {}, 0, stop_after
 
     def started(self, spec):
         self.begun.append(spec.label)
 
-    def advanced(self, spec, event):
-        self.batches += event.kind == "batch"
-        if self.batches == self.stop_after and event.kind == "batch":
+    def advanced(self, spec, metrics):
+        self.epochs += 1
+        if self.epochs == self.stop_after:
             raise KeyboardInterrupt
 
     def ended(self, spec, how):

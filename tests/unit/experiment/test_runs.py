@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import StorageError
-from eventsim.experiment import collect, execute, locked, missing, run_all, save_plan
+from eventsim.experiment import collect, execute, locked, missing, pool, run_all, save_plan
 from eventsim.runs.data import DataSettings
 from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings
 from eventsim.train import TrainConfig, TrainResult, evaluate, load_network
 from tests.unit.experiment.conftest import Watcher
+
+EPOCHS = 8  # enough for an interrupt to find the run going on
 
 
 def results(root):
@@ -90,19 +93,37 @@ def test_only_missing_runs_are_run_and_results_do_not_depend_on_how(files, tmp_p
     assert all(json.loads(text)["peak_mb"] > 20 for text in results(there).values())
 
 
-def test_stopped_run_goes_on_to_the_same_numbers(files, tmp_path):
-    specs = files.resolve(seeds=(0,)).specs()
+@pytest.mark.parametrize("jobs", [0, 1])
+def test_stopped_run_goes_on_to_the_same_numbers(files, tmp_path, monkeypatch, jobs):
+    monkeypatch.setattr(pool, "POLL_SECONDS", 0.01)
+    specs = files.resolve(seeds=(0,), epochs=EPOCHS).specs()
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     run_all(specs, whole, Watcher(), jobs=0)
-    interrupted = Watcher(stop_after=3)
+    interrupted = Watcher(stop_after=1)
     with pytest.raises(KeyboardInterrupt):
-        run_all(specs, stopped, interrupted, jobs=0)
-    assert interrupted.ends["plain/seed-0"].kind == "stopped"
+        run_all(specs, stopped, interrupted, jobs=jobs, threads=1)
+    assert {label: how.kind for label, how in interrupted.ends.items()} == {
+        "plain/seed-0": "stopped"
+    }
     assert results(stopped) == {}
+    assert not (stopped / ".stop").exists()
+    before = len((stopped / "plain" / "seed-0" / "metrics.jsonl").read_text().splitlines())
+    assert 1 <= before < EPOCHS
     going_on = Watcher()
-    run_all(missing(specs, stopped), stopped, going_on, jobs=0)
-    assert going_on.batches == 8 - 3  # two runs of two epochs of two batches
+    run_all(missing(specs, stopped), stopped, going_on, jobs=jobs, threads=1)
+    assert going_on.epochs == 2 * EPOCHS  # those of before are told as well
     assert numbers(stopped) == numbers(whole)
+
+
+def test_another_executor_takes_the_runs(files, tmp_path, watcher):
+    plan, here, there = files.resolve(seeds=(0,)), tmp_path / "here", tmp_path / "there"
+    run_all(plan.specs(), here, Watcher(), jobs=0)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+        ended = run_all(plan.specs(), there, watcher, executor=executor)
+        assert executor.submit(abs, -1).result() == 1  # it goes on
+    assert {how.kind for how in ended.values()} == {"done"}
+    assert watcher.epochs == 4
+    assert numbers(there) == numbers(here)
 
 
 @pytest.mark.parametrize("jobs", [0, 2])
@@ -179,7 +200,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Telling:
     def started(self, spec): print("started", spec.label, flush=True)
-    def advanced(self, spec, event): print(event.kind, flush=True)
+    def advanced(self, spec, metrics): print("epoch", flush=True)
     def ended(self, spec, how): print("ended", spec.label, how.kind, flush=True)
 
 if __name__ == "__main__":
@@ -209,14 +230,19 @@ def test_interrupt_is_passed_on_and_processes_leave_with_a_checkpoint(files, tmp
 
 
 @pytest.mark.slow
-def test_killed_process_is_a_failed_run_that_says_so(files, tmp_path):
+def test_killed_process_is_a_failed_run_that_says_so_and_the_others_go_on(files, tmp_path):
     class Killer(Watcher):
-        def advanced(self, spec, event):
-            for child in multiprocessing.active_children():
-                child.kill()
+        def advanced(self, spec, metrics):
+            if not self.epochs:
+                for child in multiprocessing.active_children():
+                    child.kill()
+            super().advanced(spec, metrics)
 
-    plan = files.resolve(seeds=(0,), conditions=("plain",), epochs=100_000)
-    ended = run_all(plan.specs(), tmp_path / "out", Killer(), jobs=1, threads=1)
+    specs = files.resolve(seeds=(0,)).specs()
+    endless = files.resolve(seeds=(0,), conditions=("plain",), epochs=100_000).specs()
+    ended = run_all([*endless, specs[1]], tmp_path / "out", Killer(), jobs=1, threads=1)
     assert ended["plain/seed-0"].kind == "failed"
-    assert "ended by SIGKILL" in ended["plain/seed-0"].text
-    assert "SIGKILL" in (tmp_path / "out" / "plain" / "seed-0" / "error.txt").read_text()
+    assert "its process died" in ended["plain/seed-0"].text
+    assert "its process died" in (tmp_path / "out/plain/seed-0/error.txt").read_text()
+    assert (tmp_path / "out/plain/seed-0/checkpoint.npz").exists()
+    assert ended["skip/seed-0"].kind == "done"
