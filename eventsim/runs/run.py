@@ -74,6 +74,13 @@ class Run:
         vars(run).update(net=net, selected=selected, initial=initial, history=result.history)
         return run
 
+    def __repr__(self) -> str:
+        network = (
+            "a given network" if self.settings.network is None else self.settings.network.title
+        )
+        data = "given data" if self.settings.data is None else self.settings.data.name
+        return f"Run({str(self.folder)!r}: {network} on {data})"
+
     @property
     def config(self) -> TrainConfig:
         """The settings of its training."""
@@ -146,7 +153,7 @@ class Run:
         if self.settings.data is None:
             raise DataError(
                 f"{self.folder}: does not know its recordings: a program gave them to train(..). "
-                "Name some: EVENTS, DATA or --data on the command line, evaluate(data) in Python."
+                "Name some: EVENTS or DATA on the command line, evaluate(data) in Python."
             )
         return self.settings.data
 
