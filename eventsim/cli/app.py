@@ -14,7 +14,7 @@ from eventsim.cli.cost import cost_command
 from eventsim.cli.data import data_app
 from eventsim.cli.evaluate import evaluate_command
 from eventsim.cli.exchange import export_command, import_command
-from eventsim.cli.experiment_app import experiment_app
+from eventsim.cli.experiment import experiment_app
 from eventsim.cli.gradcheck import gradcheck_command
 from eventsim.cli.map import map_command
 from eventsim.cli.report import report_command

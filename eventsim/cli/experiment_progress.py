@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -13,27 +12,22 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from eventsim.experiment import Ended, RunSettings
+from eventsim.cli.terminal import stderr
+from eventsim.experiment import Ended
 from eventsim.experiment.search import TrialLine
+from eventsim.runs.settings import RunSettings
 from eventsim.train import TrainEvent
 from eventsim.train.checkpoint import Metrics
 
 
-class ExperimentProgress:
-    """All runs on the terminal: one bar for all, one for each that runs now, a line at its end."""
+class RunBars:
+    """An observer of runs: one bar for all, one for each that runs now, a line at its end."""
 
-    def __init__(self, console: Console, n_runs: int):
-        self._progress = _bars(console)
-        self._all = self._progress.add_task("all runs", total=n_runs, unit="runs")
+    def __init__(self, progress: Progress, n_runs: int):
+        self._progress = progress
+        self._all = progress.add_task("all runs", total=n_runs, unit="runs")
         self._bars: dict[str, TaskID] = {}
         self._latest: dict[str, Metrics] = {}
-
-    def __enter__(self) -> "ExperimentProgress":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
 
     def started(self, spec: RunSettings) -> None:
         """Show a bar."""
@@ -52,24 +46,15 @@ class ExperimentProgress:
         text = f"{spec.label}: {how.kind}"
         if how.kind == "done" and "validation_accuracy" in self._latest.get(spec.label, {}):
             text += f", validation {self._latest[spec.label]['validation_accuracy']:.2%}"
-        if how.text:
-            text += f" ({how.text})"
-        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        _print(self._progress, text + (f" ({how.text})" if how.text else ""))
 
 
-class SearchProgress:
-    """A search on the terminal: a bar for the running trial, a line for each that ended."""
+class TrialBar:
+    """An observer of a search: a bar for the running trial, a line for each that ended."""
 
-    def __init__(self, console: Console):
-        self._progress = _bars(console)
-        self._bar = self._progress.add_task("trial", total=None, unit="batches")
-
-    def __enter__(self) -> "SearchProgress":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
+    def __init__(self, progress: Progress):
+        self._progress = progress
+        self._bar = progress.add_task("trial", total=None, unit="batches")
 
     def trial_started(self, number: int, values: Mapping[str, Any]) -> None:
         """Begin the bar anew."""
@@ -79,34 +64,32 @@ class SearchProgress:
     def advanced(self, event: TrainEvent) -> None:
         """Move it."""
         if event.kind == "batch":
-            self._progress.update(
-                self._bar,
-                total=event.n_epochs * event.n_batches,
-                completed=(event.epoch - 1) * event.n_batches + event.batch,
-            )
+            done = (event.epoch - 1) * event.n_batches + event.batch
+            total = event.n_epochs * event.n_batches
+            self._progress.update(self._bar, total=total, completed=done)
 
     def trial_ended(self, line: TrialLine) -> None:
         """A line."""
         value = "" if line.value is None else f" {line.value:.2%}"
         values = ", ".join(f"{key} {shown(value)}" for key, value in line.values.items())
         error = f": {line.error}" if line.error else ""
-        self._progress.console.print(
-            f"trial {line.number}: {line.state}{value} ({values}){error}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        _print(self._progress, f"trial {line.number}: {line.state}{value} ({values}){error}")
 
 
-def _bars(console: Console) -> Progress:
+def bars() -> Progress:
+    """A display on stderr for observers, to be entered."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]}"),
         TimeElapsedColumn(),
-        console=console,
+        console=stderr(),
     )
+
+
+def _print(progress: Progress, line: str) -> None:
+    progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def shown(value: object) -> str:

@@ -113,7 +113,8 @@ def _bare(hint: Any) -> tuple[Any, int | None]:
     if get_origin(hint) is Annotated:
         inner, *marks = get_args(hint)
         least = [mark.ge for mark in marks if getattr(mark, "ge", None) is not None]
-        return _bare(inner)[0], least[0] if least else None
+        bare, low = _bare(inner)
+        return bare, least[0] if least else low
     if get_origin(hint) in (Union, types.UnionType):
         others = [one for one in get_args(hint) if one is not type(None)]
         return _bare(others[0])

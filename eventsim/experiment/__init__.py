@@ -7,7 +7,7 @@ data.
 
 >>> from eventsim import experiment
 >>> recipe, task = experiment.load_recipe("bip"), experiment.load_task("yinyang")
->>> plan = experiment.resolve(recipe, task, experiment.Wish(smoke=True))
+>>> plan = experiment.resolve(recipe, task, experiment.Selection(smoke=True))
 >>> [variant.name for variant in plan.variants][:3]
 ['none', 'tau_mem', 'tau_syn']
 """
@@ -23,7 +23,7 @@ from eventsim.experiment.recipe import (
     recipe_names,
     task_names,
 )
-from eventsim.experiment.resolve import Experiment, Wish, resolve
+from eventsim.experiment.resolve import Experiment, Selection, resolve
 from eventsim.experiment.results import Findings, Row, collect, save_plan
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
 from eventsim.runs.data import DataSettings
@@ -47,7 +47,7 @@ __all__ = [
     "Shape",
     "Summary",
     "Task",
-    "Wish",
+    "Selection",
     "collect",
     "compare",
     "execute",

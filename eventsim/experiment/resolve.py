@@ -3,13 +3,14 @@
 import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from eventsim.clocked import Grid
-from eventsim.entries import read
+from eventsim.entries import Count, read
 from eventsim.errors import ParameterError
 from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import merged, seed_list
+from eventsim.experiment.reading import Seeds, merged, seed_list
 from eventsim.experiment.recipe import Condition, Recipe, Task
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import ONLY_OF, NetworkSettings
@@ -20,26 +21,30 @@ SMOKE_SEEDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What is asked for beside recipe and task; None and empty for what they say.
+class Selection:
+    """What is selected of a recipe and a task, or given in place of what they say.
 
     Attributes
     ----------
     conditions
-        Only these.
-    seeds, epochs, backend
-        In place of the recipe's.
+        Only these; all if empty.
+    seeds
+        How many, 0 .. n - 1 (in Python also a list); the recipe's by default.
+    epochs
+        In place of the task's.
+    backend
+        Of exact time; as in eventsim train.
     held_out
-        Groups of the data set that are held out, see :class:`DataSettings`.
+        Test on this group (speaker, writer), train on all others; repeat to take several in turn.
     file
-        Where the data set is.
+        File or folder of the data set.
     smoke
-        The small size of the task, and the first two seeds.
+        The small size of the task, and the first two seeds: shows in seconds that all works.
     """
 
     conditions: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
-    epochs: int | None = None
+    seeds: Seeds | None = None
+    epochs: Count | None = None
     backend: str | None = None
     held_out: tuple[str, ...] = ()
     file: str | None = None
@@ -92,12 +97,14 @@ class Experiment:
         return replace(self.data, held_out=(), repeats=repeats)
 
 
-def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) -> Experiment:
+def resolve(
+    recipe: Recipe, task: Task, selection: Selection, shape: Shape | None = None
+) -> Experiment:
     """Every setting of every run.
 
     Parameters
     ----------
-    recipe, task, wish
+    recipe, task, selection
         What is compared, on what, and what is asked for beside.
     shape
         Of the data; None for what the data set's description says.
@@ -107,25 +114,27 @@ def resolve(recipe: Recipe, task: Task, wish: Wish, shape: Shape | None = None) 
     RecipeError
         A setting is unknown or out of its domain: with the file and the condition.
     """
-    data = _data(task, wish)
+    data = _data(task, selection)
     shape = shape or Shape.described(data)
-    chosen = _chosen(recipe, wish.conditions)
+    chosen = _chosen(recipe, selection.conditions)
     found: dict[str, RunSettings] = {}
     for condition in sorted(recipe.condition, key=lambda one: one.same_parameters_as is not None):
-        variant = _variant(condition, recipe, task, wish)
+        variant = _variant(condition, recipe, task, selection)
         if condition.same_parameters_as is not None:
             variant = matched(variant, found[condition.same_parameters_as], shape)
         found[condition.name] = variant
-    seeds = seed_list(recipe.seeds)
-    small = "-smoke" if wish.smoke else ""
-    division = "-held-out" if wish.held_out else ""
+    seeds = seed_list(selection.seeds or recipe.seeds)
+    if selection.smoke and selection.seeds is None:
+        seeds = seeds[:SMOKE_SEEDS]
+    small = "-smoke" if selection.smoke else ""
+    division = "-held-out" if selection.held_out else ""
     return Experiment(
         name=f"{recipe.name}-{task.name}{division}{small}",
-        title=f"{recipe.title}: {task.title}{', small size' if wish.smoke else ''}",
+        title=f"{recipe.title}: {task.title}{', small size' if selection.smoke else ''}",
         about=recipe.about,
         baseline=recipe.baseline,
         data=data,
-        seeds=wish.seeds or (seeds[:SMOKE_SEEDS] if wish.smoke else seeds),
+        seeds=seeds,
         variants=tuple(found[name] for name in chosen),
     )
 
@@ -160,20 +169,17 @@ def matched(variant: RunSettings, model: RunSettings, shape: Shape) -> RunSettin
     return scaled(min((low, high), key=lambda first: abs(excess(first))))
 
 
-def _data(task: Task, wish: Wish) -> DataSettings:
-    asked: dict[str, Any] = {}
-    if wish.held_out:
-        asked["held_out"] = wish.held_out
-    if wish.file is not None:
-        asked["file"] = wish.file
-    small = task.smoke.data if wish.smoke else {}
-    given, place = merged(task.data, small, asked), f"{task.place}, data"
-    return read(DataSettings, given, place, RecipeError)
+def _data(task: Task, selection: Selection) -> DataSettings:
+    small = task.smoke.data if selection.smoke else {}
+    asked: dict[str, Any] = {"held_out": selection.held_out} if selection.held_out else {}
+    if selection.file is not None:
+        asked["file"] = str(Path(selection.file).resolve())
+    return read(DataSettings, merged(task.data, small, asked), f"{task.place}, data", RecipeError)
 
 
-def _variant(condition: Condition, recipe: Recipe, task: Task, wish: Wish) -> RunSettings:
+def _variant(condition: Condition, recipe: Recipe, task: Task, selection: Selection) -> RunSettings:
     layers = [(part.network, part.train) for part in (task, recipe, condition)]
-    if wish.smoke:
+    if selection.smoke:
         layers.append((task.smoke.network, task.smoke.train))
     network = merged(*(layer[0] for layer in layers))
     if condition.same_parameters_as is not None:
@@ -181,7 +187,7 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, wish: Wish) -> Ru
     elif condition.network.get("hidden") == []:
         network["hidden"] = []  # a linear model is as small as can be
     train = merged(*(layer[1] for layer in layers))
-    given = {"epochs": wish.epochs, "backend": wish.backend}
+    given = {"epochs": selection.epochs, "backend": selection.backend}
     train |= {key: value for key, value in given.items() if value is not None}
     place = f"{condition.place} on {task.place}"
     if "seed" in train:

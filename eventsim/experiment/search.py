@@ -34,7 +34,7 @@ from eventsim.events.storage import write_json
 from eventsim.experiment.errors import RecipeError
 from eventsim.experiment.reading import merged, seed_list
 from eventsim.experiment.recipe import Recipe, Task
-from eventsim.experiment.resolve import Wish, resolve
+from eventsim.experiment.resolve import Selection, resolve
 from eventsim.experiment.space import Range, SearchSettings
 from eventsim.extras import install_hint
 from eventsim.runs.execution import Execution, train_run
@@ -93,7 +93,7 @@ class _Search:
 
     recipe: Recipe
     task: Task
-    wish: Wish
+    selection: Selection
     settings: SearchSettings
     data: AnyDataset
     folder: Path
@@ -113,8 +113,8 @@ class _Search:
             for one in self.recipe.condition
         )
         recipe = replace(self.recipe, condition=conditions)
-        wish = replace(self.wish, conditions=(name,))
-        return resolve(recipe, self.task, wish, Shape.of(self.data)).specs()[0]
+        selection = replace(self.selection, conditions=(name,))
+        return resolve(recipe, self.task, selection, Shape.of(self.data)).specs()[0]
 
     def objective(self, trial: Any) -> float:
         """Mean validation accuracy after the last epoch."""
@@ -157,7 +157,7 @@ class _Search:
 def search(
     recipe: Recipe,
     task: Task,
-    wish: Wish,
+    selection: Selection,
     folder: Path,
     observer: SearchObserver,
     *,
@@ -167,9 +167,9 @@ def search(
 
     Parameters
     ----------
-    recipe, task, wish
-        As :func:`eventsim.experiment.resolve`; ``wish.conditions`` may name the condition, and
-        ``wish.seeds`` the seeds, in place of the recipe's.
+    recipe, task, selection
+        As :func:`eventsim.experiment.resolve`; ``selection.conditions`` may name the condition, and
+        ``selection.seeds`` the seeds, in place of the recipe's.
     folder
         Of the search; one that was stopped goes on.
     observer
@@ -187,7 +187,7 @@ def search(
         After an interrupt; the search can go on.
     """
     optuna = _optuna()
-    this = _prepared(recipe, task, wish, folder, observer)
+    this = _prepared(recipe, task, selection, folder, observer)
     study = _study(optuna, folder)
     _check_same(study, this)
     _take_up(study, optuna)
@@ -226,16 +226,16 @@ def as_toml(condition: str, values: Values) -> str:
 
 
 def _prepared(
-    recipe: Recipe, task: Task, wish: Wish, folder: Path, observer: SearchObserver
+    recipe: Recipe, task: Task, selection: Selection, folder: Path, observer: SearchObserver
 ) -> _Search:
     if recipe.search is None:
         raise RecipeError(f"{recipe.place}: has no table [search], so there is nothing to search.")
     settings = recipe.search
-    if wish.conditions:
-        settings = replace(settings, condition=wish.conditions[0])
-    if wish.seeds:
-        settings = replace(settings, seeds=wish.seeds)
-    plain = resolve(recipe, task, replace(wish, conditions=(settings.condition,)))
+    if selection.conditions:
+        settings = replace(settings, condition=selection.conditions[0])
+    if selection.seeds:
+        settings = replace(settings, seeds=selection.seeds)
+    plain = resolve(recipe, task, replace(selection, conditions=(settings.condition,)))
     if plain.data.held_out:
         raise RecipeError(
             f"{task.place}: holds out groups in turn. Search on a task without held_out: with it, "
@@ -247,7 +247,7 @@ def _prepared(
             "for a search."
         )
     data = replace(plain.data, repeats=1).labelled("train")
-    found = _Search(recipe, task, wish, settings, data, folder, observer)
+    found = _Search(recipe, task, selection, settings, data, folder, observer)
     _check_space(found)
     return found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import eventsim as es
 from eventsim.events import Dataset
-from eventsim.experiment import Wish, load_recipe, load_task, resolve, run_all
+from eventsim.experiment import Selection, load_recipe, load_task, resolve, run_all
 from eventsim.runs.data import DataSettings
 from eventsim.train import TrainConfig, train
 from tests.unit.cli.conftest import call, write_digits
@@ -40,13 +40,13 @@ def old_run(name, home, digits):
     return folder
 
 
-def experiment(home, **wish):
+def experiment(home, **selection):
     """The runs of an experiment: one in exact time, one on a grid."""
     (home / "recipe").mkdir(exist_ok=True)
     files = Files(home / "recipe")
     files.change('title = "with skips"', 'method = "grid"\ndt = 1.0')
     recipe = load_recipe(files.recipe)
-    return resolve(recipe, load_task(recipe.task, home=recipe.home), Wish(**wish)).specs()
+    return resolve(recipe, load_task(recipe.task, home=recipe.home), Selection(**selection)).specs()
 
 
 def every_run(home):

@@ -9,11 +9,9 @@ from eventsim import datasets
 
 # Names that still have two homes; this list only becomes shorter.
 KNOWN = {
-    "Choice",
     "Frames",
     "Recipe",
     "RunState",
-    "Wish",
 }
 
 

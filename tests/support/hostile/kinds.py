@@ -27,7 +27,7 @@ from eventsim.events import Dataset, StoredStream, write_stored
 from eventsim.events.stored import Recording
 from eventsim.events.tape import SpikeTape
 from eventsim.events.transforms import extend
-from eventsim.experiment import Wish, load_recipe, load_task, resolve
+from eventsim.experiment import Selection, load_recipe, load_task, resolve
 from eventsim.mapping import load_cores, map_network
 from eventsim.network.nir import read_nir, write_nir
 from eventsim.runs.run import load_run
@@ -545,7 +545,7 @@ def use_recipe(path):
     recipe = load_recipe(path.with_name("recipe.toml"))
     task = load_task(recipe.task, home=recipe.home)
     for smoke in (False, True):
-        for spec in resolve(recipe, task, Wish(smoke=smoke)).specs()[:4]:
+        for spec in resolve(recipe, task, Selection(smoke=smoke)).specs()[:4]:
             json.dumps(spec.to_dict())
 
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from eventsim.cli.experiment_command import Choice
+from eventsim.cli.experiment_progress import RunBars
+from eventsim.experiment import load_recipe
 from tests.unit.cli.conftest import call
 from tests.unit.experiment.conftest import Files
 
@@ -94,12 +95,10 @@ def test_run_in_processes_gives_the_same_table(files, tmp_path):
 
 
 def test_interrupt_says_how_to_go_on(files, monkeypatch):
-    from eventsim.cli import experiment_progress
-
-    def interrupting(self, spec, event):
+    def interrupting(self, spec, metrics):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiment_progress.ExperimentProgress, "advanced", interrupting)
+    monkeypatch.setattr(RunBars, "advanced", interrupting)
     outcome = call("experiment", "run", files.recipe, *HERE)
     assert outcome.code == 130
     assert "type the same command to go on" in outcome.err
@@ -140,7 +139,7 @@ def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
     best = "\n".join(line for line in outcome.out.splitlines() if " = " in line)
     files.change('name = "skip"', best)
     files.change("network = { self_recurrent = false }", "network.self_recurrent = false")
-    assert Choice(recipe=str(files.recipe)).load()[0].condition[1].train["batch_size"] >= 8
+    assert load_recipe(files.recipe).condition[1].train["batch_size"] >= 8
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from eventsim.experiment import Wish, load_recipe, load_task, resolve
+from eventsim.experiment import Selection, load_recipe, load_task, resolve
 
 RECIPE = """
 format = "eventsim-recipe"
@@ -80,8 +80,8 @@ class Files:
         recipe = load_recipe(self.recipe)
         return recipe, load_task(recipe.task, home=recipe.home)
 
-    def resolve(self, **wish):
-        return resolve(*self.load(), Wish(**wish))
+    def resolve(self, **selection):
+        return resolve(*self.load(), Selection(**selection))
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from eventsim.entries import flat
 from eventsim.experiment import (
     DataSettings,
     RecipeError,
+    Selection,
     Shape,
-    Wish,
     load_recipe,
     load_task,
     recipe_names,
@@ -27,7 +27,7 @@ def test_recipes_and_tasks_of_the_issue_are_there():
 @pytest.mark.parametrize("task", task_names())
 @pytest.mark.parametrize("smoke", [False, True])
 def test_every_recipe_goes_with_every_task(recipe, task, smoke):
-    found = resolve(load_recipe(recipe), load_task(task), Wish(smoke=smoke))
+    found = resolve(load_recipe(recipe), load_task(task), Selection(smoke=smoke))
     assert found.baseline in [variant.name for variant in found.variants]
     assert found.seeds == ((0, 1) if smoke else (0, 1, 2))
     for variant in found.variants:
@@ -37,7 +37,7 @@ def test_every_recipe_goes_with_every_task(recipe, task, smoke):
 
 
 def test_conditions_of_the_paper_have_the_connections_that_their_names_say():
-    found = resolve(load_recipe("architectures"), load_task("yinyang"), Wish())
+    found = resolve(load_recipe("architectures"), load_task("yinyang"), Selection())
     shape = Shape.described(DataSettings(name="yinyang"))
     wires = {v.name: set(v.build(shape, seed=0).projections) for v in found.variants}
     chain = {"input->hidden1", "hidden1->hidden2", "hidden2->output"}
@@ -54,7 +54,7 @@ def test_conditions_of_the_paper_have_the_connections_that_their_names_say():
 
 @pytest.mark.parametrize("task", ["yinyang", "fsdd"])
 def test_lateral_network_has_as_many_parameters_as_its_model(task):
-    found = resolve(load_recipe("architectures"), load_task(task), Wish())
+    found = resolve(load_recipe("architectures"), load_task(task), Selection())
     shape = Shape.described(found.data)
     count = {v.name: v.count_parameters(shape) for v in found.variants}
     for name in ("lateral", "lateral_bip"):
@@ -115,7 +115,7 @@ def test_held_out_groups_are_folds_of_every_seed(files):
 def test_recordings_come_once_where_some_are_held_out_for_validation():
     task = load_task("fsdd_voices")
     asked = [
-        resolve(load_recipe(name), task, Wish(seeds=(0,), held_out=("theo",))).specs()
+        resolve(load_recipe(name), task, Selection(seeds=(0,), held_out=("theo",))).specs()
         for name in ("convolution", "bip")
     ]
     repeats = [{spec.data.repeats for spec in specs} for specs in asked]

@@ -193,7 +193,7 @@ import signal
 import sys
 from pathlib import Path
 from pathlib import Path
-from eventsim.experiment import load_recipe, load_task, resolve, run_all, Wish
+from eventsim.experiment import load_recipe, load_task, resolve, run_all, Selection
 
 # A shell that starts the tests in the background has interrupts ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -206,7 +206,7 @@ class Telling:
 if __name__ == "__main__":
     recipe = load_recipe(sys.argv[1])
     task = load_task(recipe.task, home=recipe.home)
-    plan = resolve(recipe, task, Wish(seeds=(0,), conditions=("plain",), epochs=100_000))
+    plan = resolve(recipe, task, Selection(seeds=(0,), conditions=("plain",), epochs=100_000))
     try:
         run_all(plan.specs(), Path(sys.argv[2]), Telling(), jobs=1, threads=1)
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from eventsim.errors import StorageError
-from eventsim.experiment import DataSettings, RecipeError, Wish
+from eventsim.experiment import DataSettings, RecipeError, Selection
 from eventsim.experiment.search import as_toml, nested, search
 
 optuna = pytest.importorskip("optuna")
@@ -40,7 +40,7 @@ def no_test_data(monkeypatch):
 
 def test_search_draws_within_ranges_and_never_opens_the_test_part(files, tmp_path, no_test_data):
     seen, out = Trials(), tmp_path / "out"
-    found = search(*files.load(), Wish(), out, seen, trials=4)
+    found = search(*files.load(), Selection(), out, seen, trials=4)
     assert len(found.trials) == len(seen.lines) == 4
     for values in seen.values.values():
         assert 1e-3 <= values["train.rates.weights"] <= 1e-1
@@ -65,30 +65,30 @@ def test_search_draws_within_ranges_and_never_opens_the_test_part(files, tmp_pat
 def test_stopped_search_takes_its_running_trial_up_again(files, tmp_path, no_test_data):
     first, second = Trials(stop_at=1), Trials()
     with pytest.raises(KeyboardInterrupt):
-        search(*files.load(), Wish(), tmp_path / "out", first, trials=3)
+        search(*files.load(), Selection(), tmp_path / "out", first, trials=3)
     assert len(first.lines) == 1
-    found = search(*files.load(), Wish(), tmp_path / "out", second, trials=3)
+    found = search(*files.load(), Selection(), tmp_path / "out", second, trials=3)
     assert [one.state for one in found.trials].count("complete") == 3
     # The second trial was stopped: the third one has its values, and goes on with its training.
     assert second.values[2] == first.values[1]
-    again = search(*files.load(), Wish(), tmp_path / "out", Trials(), trials=3)
+    again = search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=3)
     assert again == found
 
 
 def test_another_search_in_the_same_folder_is_refused(files, tmp_path):
-    search(*files.load(), Wish(), tmp_path / "out", Trials(), trials=1)
+    search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1)
     with pytest.raises(StorageError, match=r"seeds is \[0\] there"):
-        search(*files.load(), Wish(seeds=(1,)), tmp_path / "out", Trials(), trials=1)
+        search(*files.load(), Selection(seeds=(1,)), tmp_path / "out", Trials(), trials=1)
     files.change("high = 16", "high = 17")
     with pytest.raises(StorageError, match="space is"):
-        search(*files.load(), Wish(), tmp_path / "out", Trials(), trials=1)
+        search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1)
 
 
 def test_trial_that_fails_says_why_and_the_search_goes_on(files, tmp_path):
     runaway = "network = { refractory = 0.0, mean = 1e6, spread = 1e6 }"
     files.change("network = { self_recurrent = false }", runaway)
     seen = Trials()
-    found = search(*files.load(), Wish(), tmp_path / "out", seen, trials=2)
+    found = search(*files.load(), Selection(), tmp_path / "out", seen, trials=2)
     assert [line.state for line in seen.lines] == ["fail", "fail"]
     assert all(line.error.startswith("RunawayError: ") for line in seen.lines)
     assert found.best is None
@@ -106,7 +106,7 @@ def test_search_that_cannot_be_is_refused_before_the_first_trial(files, tmp_path
                                                                 message):  # fmt: skip
     files.change(before, after)
     with pytest.raises(RecipeError, match=message):
-        search(*files.load(), Wish(), tmp_path / "out", Trials(), trials=1)
+        search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1)
 
 
 def test_key_that_something_else_decides_is_refused(files, tmp_path):
@@ -116,12 +116,12 @@ def test_key_that_something_else_decides_is_refused(files, tmp_path):
     with pytest.raises(
         RecipeError, match="train.epochs: 1 does not become the setting, which is 5"
     ):
-        search(*files.load(), Wish(epochs=5), tmp_path / "out", Trials(), trials=1)
+        search(*files.load(), Selection(epochs=5), tmp_path / "out", Trials(), trials=1)
 
 
 def test_search_does_not_take_turns_with_held_out_groups(files, tmp_path):
     with pytest.raises(RecipeError, match="Search on a task without held_out"):
-        search(*files.load(), Wish(held_out=("a",)), tmp_path / "out", Trials(), trials=1)
+        search(*files.load(), Selection(held_out=("a",)), tmp_path / "out", Trials(), trials=1)
 
 
 def test_values_become_nested_tables_and_lines_of_a_recipe():
