@@ -12,7 +12,6 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,12 +38,8 @@ class Card:
 
     Attributes
     ----------
-    name
-        The card's name.
     compute_capability
         Major and minor number, such as ``9.0``.
-    cupy
-        Version of CuPy.
     driver, runtime, nvrtc
         Versions of CUDA: the newest that the driver supports, that CuPy was built with, and that
         of the compiler it found.
@@ -59,8 +54,8 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Obstacle:
-    """What stands between this machine and CUDA.
+class Obstacle(Exception):
+    """What stands between this machine and CUDA; :func:`look` returns it.
 
     Attributes
     ----------
@@ -82,20 +77,10 @@ class Obstacle:
 
 def look() -> Card | Obstacle:
     """The current CUDA device, or what is in the way. May make a context on the device."""
-    if sys.platform == "darwin":
-        return Obstacle(
-            "platform", "CUDA does not exist for macOS", "Run on Linux or Windows with a card."
-        )
-    origin = _cupy_origin()
-    driver = driver_version()
-    if origin is None:
-        return Obstacle("no-cupy", "CuPy is not installed", _install(driver))
-    installed = _distributions(origin)
-    return (
-        _duplicates(installed, driver)
-        or _no_driver(driver)
-        or _look_with_cupy(installed, driver or 0)
-    )
+    try:
+        return _look()
+    except Obstacle as found:
+        return found
 
 
 def driver_version() -> int | None:
@@ -118,19 +103,49 @@ def version_text(version: int) -> str:
     return f"{version // 1000}.{version % 1000 // 10}"
 
 
-def _cupy_origin() -> Path | None:
-    """CuPy's folder, without importing it; the rest of a removed installation does not count."""
+def _look() -> Card:
+    if sys.platform == "darwin":
+        raise Obstacle(
+            "platform", "CUDA does not exist for macOS", "Run on Linux or Windows with a card."
+        )
+    driver = driver_version()
     try:
         spec = find_spec("cupy")
     except ValueError:  # an entry of sys.modules without a spec
-        return None
-    return None if spec is None or spec.origin is None else Path(spec.origin).parent
-
-
-def _distributions(origin: Path) -> list[str]:
-    """Names of the CuPy distributions that share the folder next to this package."""
-    found = (_DISTRIBUTION.fullmatch(entry.name) for entry in origin.parent.glob("cupy*-info"))
-    return sorted({match[1].replace("_", "-") for match in found if match})
+        spec = None
+    if spec is None or spec.origin is None:  # the rest of a removed installation does not count
+        raise Obstacle("no-cupy", "CuPy is not installed", _install(driver))
+    # Names of the CuPy distributions that share the folder next to this package.
+    beside = (
+        _DISTRIBUTION.fullmatch(e.name) for e in Path(spec.origin).parents[1].glob("cupy*-info")
+    )
+    installed = sorted({match[1].replace("_", "-") for match in beside if match})
+    again = f"Run: {_reinstall(installed, _extra(driver))}."
+    if len(installed) > 1:
+        raise Obstacle(
+            "duplicates",
+            f"several CuPy distributions are installed, {' and '.join(installed)}, which overwrite "
+            "each other's files",
+            again,
+        )
+    if driver is None:
+        raise Obstacle(
+            "no-driver",
+            "there is no NVIDIA driver (libcuda cannot be loaded)",
+            "Install it (Debian: sudo apt install nvidia-driver; Ubuntu: sudo ubuntu-drivers "
+            "install) until nvidia-smi lists the card; in a container, start it with: docker run "
+            "--gpus all.",
+        )
+    try:
+        import cupy
+    except Exception as error:  # a foreign binary may raise anything
+        said = _first_line(error.__cause__ or error)
+        raise Obstacle(
+            "broken-cupy", f"CuPy is installed but cannot be imported ({said})", again
+        ) from error
+    if cupy.cuda.runtime.is_hip:
+        raise Obstacle("rocm", "CuPy is built for ROCm, the kernels for CUDA", again)
+    return _look_at_device(cupy, installed, driver)
 
 
 def _install(driver: int | None) -> str:
@@ -149,7 +164,7 @@ def _install(driver: int | None) -> str:
     return f"Run: {install_hint(_extra(driver))} (the driver supports CUDA {version_text(driver)})."
 
 
-def _reinstall(installed: Sequence[str], extra: Extra) -> str:
+def _reinstall(installed: list[str], extra: Extra) -> str:
     """One CuPy in place of those that are installed; two would write into one folder."""
     remove = f"pip uninstall -y {' '.join(installed)} && " if installed else ""
     return f"{remove}{install_hint(extra)}"
@@ -159,69 +174,61 @@ def _extra(driver: int | None) -> Extra:
     return "cuda12" if driver is not None and driver < 13000 else "cuda13"
 
 
-def _duplicates(installed: Sequence[str], driver: int | None) -> Obstacle | None:
-    if len(installed) < 2:
-        return None
-    return Obstacle(
-        "duplicates",
-        f"several CuPy distributions are installed, {' and '.join(installed)}, which overwrite "
-        "each other's files",
-        f"Run: {_reinstall(installed, _extra(driver))}.",
-    )
-
-
-def _no_driver(driver: int | None) -> Obstacle | None:
-    if driver is not None:
-        return None
-    return Obstacle(
-        "no-driver",
-        "there is no NVIDIA driver (libcuda cannot be loaded)",
-        "Install it (Debian: sudo apt install nvidia-driver; Ubuntu: sudo ubuntu-drivers install) "
-        "until nvidia-smi lists the card; in a container, start it with: docker run --gpus all.",
-    )
-
-
-def _look_with_cupy(installed: Sequence[str], driver: int) -> Card | Obstacle:
-    """Go on where CuPy and a driver are there."""
-    try:
-        import cupy
-    except Exception as error:  # a foreign binary may raise anything
-        return Obstacle(
-            "broken-cupy",
-            f"CuPy is installed but cannot be imported ({_first_line(error.__cause__ or error)})",
-            f"Run: {_reinstall(installed, _extra(driver))}.",
-        )
+def _look_at_device(cupy: Any, installed: list[str], driver: int) -> Card:
+    """Driver, capability, compiler, and a kernel that runs."""
     runtime = cupy.cuda.runtime
-    if runtime.is_hip:
-        return Obstacle(
-            "rocm",
-            "CuPy is built for ROCm, the kernels for CUDA",
-            f"Run: {_reinstall(installed, _extra(driver))}.",
-        )
     built = int(runtime.runtimeGetVersion())
     try:
-        n_devices = runtime.getDeviceCount()
+        if runtime.getDeviceCount() == 0:
+            raise _no_device()
+        properties = runtime.getDeviceProperties(runtime.getDevice())
     except runtime.CUDARuntimeError as error:
         if error.status == INSUFFICIENT_DRIVER:
-            return _old_driver(installed, driver, built)
-        if error.status != NO_DEVICE:
-            return _unusable("the CUDA devices", error)
-        n_devices = 0
-    if n_devices == 0:
-        return _no_device()
-    return _look_at_device(cupy, installed, driver, built)
+            raise _old_driver(installed, driver, built) from error
+        if error.status == NO_DEVICE:
+            raise _no_device() from error
+        raise _unusable("the CUDA device", error) from error
+    name = properties["name"].decode()
+    capability = (int(properties["major"]), int(properties["minor"]))
+    has = f"{name} has compute capability {capability[0]}.{capability[1]}"
+    if capability < LEAST_CAPABILITY:
+        least = ".".join(map(str, LEAST_CAPABILITY))
+        remedy = "Choose another card by CUDA_VISIBLE_DEVICES, if nvidia-smi -L lists one."
+        raise Obstacle("old-device", f"{has}, the kernels need {least} or more", remedy)
+    try:
+        nvrtc = ".".join(str(number) for number in cupy.cuda.nvrtc.getVersion())
+    except Exception as error:  # CuPy 13 raises RuntimeError, 14 an error of cuda.pathfinder
+        raise _no_compiler(installed, built, error) from error
+    if capability < LEAST_CAPABILITY_CUDA_13 and int(nvrtc.partition(".")[0]) >= 13:
+        remedy = f"Run: {_reinstall(installed, 'cuda12')}; NVRTC must be of CUDA 12 too."
+        raise Obstacle("old-device", f"{has}, for which CUDA {nvrtc} no longer compiles", remedy)
+    try:
+        ran = int(cupy.arange(3)[2]) == 2
+    except Exception as error:  # headers missing, memory full, card busy or in error
+        if type(error).__name__ in {"CompileException", "NVRTCError", "DynamicLibNotFoundError"}:
+            raise _no_compiler(installed, built, error) from error
+        raise _unusable(name, error) from error
+    if not ran:
+        raise _unusable(name, "a first kernel gave a wrong result")
+    return Card(
+        name=name,
+        compute_capability=f"{capability[0]}.{capability[1]}",
+        cupy=str(cupy.__version__),
+        driver=version_text(driver),
+        runtime=version_text(built),
+        nvrtc=nvrtc,
+    )
 
 
-def _old_driver(installed: Sequence[str], driver: int, built: int) -> Obstacle:
+def _old_driver(installed: list[str], driver: int, built: int) -> Obstacle:
     needed = built // 1000
-    wheel = " ".join(installed) or "CuPy"
-    update = f"Update the driver to {LEAST_DRIVER.get(needed, 'a newer one')} or newer"
     older = f", or run: {_reinstall(installed, 'cuda12')}"
     return Obstacle(
         "old-driver",
-        f"the driver supports CUDA {version_text(driver)}, {wheel} is built with CUDA "
-        f"{version_text(built)} and needs a driver for CUDA {needed}.0 or newer",
-        f"{update}{older if 12000 <= driver < 13000 and needed > 12 else ''}.",
+        f"the driver supports CUDA {version_text(driver)}, {' '.join(installed) or 'CuPy'} is "
+        f"built with CUDA {version_text(built)} and needs a driver for CUDA {needed}.0 or newer",
+        f"Update the driver to {LEAST_DRIVER.get(needed, 'a newer one')} or newer"
+        f"{older if 12000 <= driver < 13000 and needed > 12 else ''}.",
     )
 
 
@@ -241,64 +248,7 @@ def _no_device() -> Obstacle:
     )
 
 
-def _look_at_device(
-    cupy: Any, installed: Sequence[str], driver: int, built: int
-) -> Card | Obstacle:
-    """Capability, compiler, and a kernel that runs."""
-    runtime = cupy.cuda.runtime
-    try:
-        properties = runtime.getDeviceProperties(runtime.getDevice())
-    except runtime.CUDARuntimeError as error:
-        return _unusable("the CUDA device", error)
-    name = properties["name"].decode()
-    capability = (int(properties["major"]), int(properties["minor"]))
-    if capability < LEAST_CAPABILITY:
-        return _old_device(name, capability)
-    try:
-        nvrtc = ".".join(str(number) for number in cupy.cuda.nvrtc.getVersion())
-    except Exception as error:  # CuPy 13 raises RuntimeError, 14 an error of cuda.pathfinder
-        return _no_compiler(installed, built, error)
-    if capability < LEAST_CAPABILITY_CUDA_13 and int(nvrtc.partition(".")[0]) >= 13:
-        return _left_behind(name, capability, installed, nvrtc)
-    try:
-        ran = int(cupy.arange(3)[2]) == 2
-    except Exception as error:  # headers missing, memory full, card busy or in error
-        if type(error).__name__ in {"CompileException", "NVRTCError", "DynamicLibNotFoundError"}:
-            return _no_compiler(installed, built, error)
-        return _unusable(name, error)
-    if not ran:
-        return _unusable(name, "a first kernel gave a wrong result")
-    return Card(
-        name=name,
-        compute_capability=f"{capability[0]}.{capability[1]}",
-        cupy=str(cupy.__version__),
-        driver=version_text(driver),
-        runtime=version_text(built),
-        nvrtc=nvrtc,
-    )
-
-
-def _old_device(name: str, capability: tuple[int, int]) -> Obstacle:
-    return Obstacle(
-        "old-device",
-        f"{name} has compute capability {capability[0]}.{capability[1]}, the kernels need "
-        f"{LEAST_CAPABILITY[0]}.{LEAST_CAPABILITY[1]} or more",
-        "Choose another card by CUDA_VISIBLE_DEVICES, if nvidia-smi -L lists one.",
-    )
-
-
-def _left_behind(
-    name: str, capability: tuple[int, int], installed: Sequence[str], nvrtc: str
-) -> Obstacle:
-    return Obstacle(
-        "old-device",
-        f"{name} has compute capability {capability[0]}.{capability[1]}, for which CUDA {nvrtc} "
-        "no longer compiles",
-        f"Run: {_reinstall(installed, 'cuda12')}; NVRTC must be of CUDA 12 too.",
-    )
-
-
-def _no_compiler(installed: Sequence[str], built: int, error: Exception) -> Obstacle:
+def _no_compiler(installed: list[str], built: int, error: Exception) -> Obstacle:
     toolkit = f"install the CUDA toolkit {built // 1000}"
     wheels = [name for name in installed if "-cuda" in name]
     remedy = f"Run: pip install -U '{wheels[0]}[ctk]', or {toolkit}." if wheels else f"{toolkit}."
