@@ -106,7 +106,7 @@ def checked_clip(
         raise DataError(
             f"{who}: sample rate is {sample_rate} Hz, expected {least_rate:.0f} Hz or more."
         )
-    scale = float(-np.iinfo(clip.dtype).min) if clip.dtype.kind == "i" else 1.0
+    scale = float(-np.iinfo(clip.dtype).min) if np.issubdtype(clip.dtype, np.integer) else 1.0
     values = np.asarray(clip, dtype=np.float64) / scale
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values))[0])

@@ -137,7 +137,7 @@ class _Start(NamedTuple):
     ) -> Iterator[Given]:
         name = population.name
         if isinstance(seed, SpikeSeed):
-            if population.kind != "spiking":
+            if not population.is_spiking:
                 raise NetworkError(
                     f"backward: {name!r} is of kind {population.kind!r} and has no spikes to take "
                     "derivatives by. Give readouts a ReadoutSeed."
@@ -150,7 +150,7 @@ class _Start(NamedTuple):
                     into += beside(_of_shape(f"{kind} of {name!r}", values, into.shape), into)
                     yield Given(f"{kind} of {name!r}", into, of_spikes(tape[name]))
         elif isinstance(seed, ReadoutSeed):
-            if population.kind != "readout":
+            if not population.is_readout:
                 raise NetworkError(f"backward: {name!r} got a ReadoutSeed but is no readout.")
             found = _readout_seed(name, seed, (tape.stream.n_samples, population.size))
             self.readouts[name] = found

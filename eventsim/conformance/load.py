@@ -206,7 +206,7 @@ def _event(entry: Entry, n_channels: int) -> Event:
 def _spikes(
     entry: Entry, populations: Sequence[CasePopulation], duration: float
 ) -> dict[str, tuple[tuple[Decimal, ...], ...]]:
-    spiking = [population for population in populations if population.kind == "spiking"]
+    spiking = populations[1:]
     parts = _exactly(entry, [population.name for population in spiking])
     found = {}
     for population, part in zip(spiking, parts, strict=True):

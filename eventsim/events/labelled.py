@@ -248,7 +248,7 @@ class Dataset(Generic[Stream_co]):
 def _numbers(labels: ArrayLike, names: tuple[str, ...], where: str) -> ArrayLike:
     """Labels that are given by the names of their classes, as numbers; others as they are."""
     given = np.asarray(labels)
-    if given.dtype.kind != "U":
+    if not np.issubdtype(given.dtype, np.str_):
         return labels
     number = {name: k for k, name in enumerate(names)}
     bad = [k for k, name in enumerate(given.flat) if str(name) not in number]

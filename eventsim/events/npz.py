@@ -120,7 +120,11 @@ class Archive:
     def text(self, name: str) -> str:
         """A text that is stored as an array without dimensions."""
         claim = self.claims[name]
-        if claim.shape or claim.dtype.kind != "U" or claim.dtype.itemsize > 4 * LONGEST_TEXT:
+        if (
+            claim.shape
+            or not np.issubdtype(claim.dtype, np.str_)
+            or claim.dtype.itemsize > 4 * LONGEST_TEXT
+        ):
             raise ValueError(f"{name} is {claim.shape} of {claim.dtype}, expected a text")
         return str(self.read(name))
 

@@ -278,7 +278,7 @@ def write_stored(
                     f"write_stored: column {name!r} has shape {values.shape}, expected "
                     f"{duration.shape}, one entry per recording."
                 )
-            is_text = values.dtype.kind == "U"
+            is_text = np.issubdtype(values.dtype, np.str_)
             stored = np.char.encode(values, "utf-8") if is_text else values
             _write_small(file, f"columns/{name}", stored)
 
@@ -413,4 +413,4 @@ def _column(file: Any, name: str, duration: Floats) -> NDArray[Any]:
             f"{file.filename}: {name} has {values.size} entries for {duration.size} recordings. "
             "Make it anew."
         )
-    return np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
+    return np.char.decode(values, "utf-8") if np.issubdtype(values.dtype, np.bytes_) else values

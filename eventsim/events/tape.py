@@ -244,7 +244,7 @@ def _check_tape(archive: Archive) -> None:
     check_stream(claims, "stream.")
     n_offsets = claims["stream.offsets"].shape[0]
     for name in ("names", "projections", "run"):
-        if len(claims[name].shape) != 1 or claims[name].dtype.kind != "U":
+        if len(claims[name].shape) != 1 or not np.issubdtype(claims[name].dtype, np.str_):
             raise ValueError(f"{name} are no texts")
     check_forms(claims, {"synaptic_events": Form("i8", claims["projections"].shape)})
     for index in range(claims["names"].shape[0]):

@@ -142,7 +142,7 @@ def _round_neurons(population: Population, formats: Formats, step_ms: float | No
             rounded = round_tau(tau, step_ms, formats.decay_bits)
             worst = max(worst, float(np.abs(rounded / tau - 1.0).max()))
             tau[...] = rounded
-    if population.kind == "spiking":
+    if population.is_spiking:
         if step_ms is not None:
             population.refractory[...] = np.round(population.refractory / step_ms) * step_ms
         if formats.threshold_bits is not None:

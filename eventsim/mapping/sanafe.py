@@ -277,13 +277,13 @@ def _group(population: Population, trains: NDArray[np.bool_], step_ms: float) ->
     yield "      attributes: [log_spikes: true]"
     yield "      neurons:"
     for index in range(population.size):
-        if population.kind == "input":
+        if population.is_input:
             last = int(np.flatnonzero(trains[index]).max(initial=-1)) + 1
             train = ", ".join("1" if bit else "0" for bit in trains[index, :last]) or "0"
             yield f"        - {index}: [spikes: [{train}]]"
             continue
         values = {name: float(v[index]) for name, v in population.parameters.items()}
-        readout = population.kind == "readout"
+        readout = population.is_readout
         threshold = NEVER if readout else SCALE * (values["threshold"] - values["v_leak"])
         reset = 0.0 if readout else SCALE * (values["v_reset"] - values["v_leak"])
         held = 0 if readout else int(np.round(values["refractory"] / step_ms))
@@ -323,7 +323,7 @@ def _mappings(population: Population, mapping: Mapping) -> Iterator[str]:
         else:
             core = f"0.{limits.cores_per_tile + index // MOST_NEURONS}"
         unit = ""
-        if population.kind == "input":
+        if population.is_input:
             unit = f', soma: "channel[{used.get(core, 0)}]"'
             used[core] = used.get(core, 0) + 1
         else:

@@ -85,5 +85,5 @@ def axon_delays(
 
     To a readout, whose answer may be a function of all of its voltage, they are ``to_readout``.
     """
-    given = to_readout if target.kind == "readout" else given
+    given = to_readout if target.is_readout else given
     return rng.uniform(*given, source.size) if isinstance(given, tuple) else given

@@ -156,9 +156,9 @@ class Network:
         """
         pre, post = self.population(source), self.population(target)
         name = f"{source}->{target}"
-        if pre.kind == "readout":
+        if pre.is_readout:
             raise NetworkError(f"Projection {name!r}: {source!r} is a readout and sends no spikes.")
-        if post.kind == "input":
+        if post.is_input:
             raise NetworkError(f"Projection {name!r}: {target!r} is the input and has no neurons.")
         if name in self._projections:
             raise NetworkError(f"Projection {name!r}: exists already; add the two weight matrices.")

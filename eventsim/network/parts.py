@@ -80,6 +80,21 @@ class Population:
             return parameters[name]
         raise AttributeError(f"population of kind {self.__dict__.get('kind')!r} has no {name!r}")
 
+    @property
+    def is_input(self) -> bool:
+        """Whether it is the input's channels, which are no neurons."""
+        return self.kind == "input"
+
+    @property
+    def is_spiking(self) -> bool:
+        """Whether its neurons spike."""
+        return self.kind == "spiking"
+
+    @property
+    def is_readout(self) -> bool:
+        """Whether its neurons integrate without a threshold."""
+        return self.kind == "readout"
+
     def conditions(self) -> Iterator[DomainCheck]:
         """What the values must fulfil."""
         for name, values in self.parameters.items():
@@ -89,7 +104,7 @@ class Population:
                 yield DomainCheck(name, values, values > 0, "a value > 0")
             if name == "resistance":
                 yield DomainCheck(name, values, values <= MOST, f"a value <= {MOST:g}")
-        if self.kind == "spiking":
+        if self.is_spiking:
             delay, threshold = self.refractory, self.threshold
             yield DomainCheck("refractory", delay, delay >= 0, "a value >= 0 (ms)")
             above = threshold > self.v_reset

@@ -160,9 +160,9 @@ class _Draw:
 
     def forward(self, pre: Population, post: Population, signs: Floats | None) -> Floats:
         sources = np.repeat(np.arange(pre.size), post.size)
-        if post.kind == "readout":
+        if post.is_readout:
             return self.rng.normal(0.0, self.spread / math.sqrt(pre.size), sources.size)
-        if pre.kind == "input":
+        if pre.is_input:
             gain = INPUT_GAIN
         elif post.name == "output":
             gain = 1.0

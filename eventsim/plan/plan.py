@@ -69,7 +69,7 @@ class Stage:
     @property
     def is_readout(self) -> bool:
         """Whether it is a readout, which is alone in its stage and sends no spikes."""
-        return self.members[0].kind == "readout"
+        return self.members[0].is_readout
 
     @property
     def projections(self) -> tuple[Projection, ...]:

@@ -171,7 +171,7 @@ class Gauge:
 def gauge_of(population: Population, dialect: Dialect, dt: float | None) -> Gauge:
     """Units in which ``population`` meets the demands of ``dialect``. New arrays."""
     ones, leak = np.ones(population.size), population.v_leak
-    spiking = population.kind == "spiking"
+    spiking = population.is_spiking
     shift = 0.0 * ones if dialect.rest == "own" else leak.copy()
     if spiking and dialect.rest in ("synapse", "bias"):
         shift = population.v_reset.copy()
@@ -213,7 +213,7 @@ def faults(
     wrong: list[str] = []
     lost: list[str] = []
     name = repr(population.name)
-    spiking = population.kind == "spiking"
+    spiking = population.is_spiking
     if spiking and population.refractory.any():
         lost.append(f"{name} has refractory times (up to {population.refractory.max():g} ms)")
     if spiking and dialect.rest in ("own", "zero"):

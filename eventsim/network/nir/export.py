@@ -177,7 +177,7 @@ def _population(writing: _Writing, population: Population, gauge: Gauge | None) 
             "eventsim_current_scale": gauge.current,
         }
     values = _membrane(writing, population, gauge, metadata)
-    if population.kind == "spiking":
+    if population.is_spiking:
         if population.refractory.any():
             metadata["eventsim_refractory_ms"] = population.refractory.copy()
         return nir.CubaLIF(**values, **_threshold(population, gauge, dialect), metadata=metadata)

@@ -1,6 +1,6 @@
 """from_nir: a NIR graph as a network, or why it cannot be one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,14 +79,13 @@ def from_nir(
     reading = _reading(graph, source, dt, time_unit)
     neurons = _find_neurons(nir, graph, reading)
     net = Network()
+    add: dict[str, Callable[..., None]] = {
+        "input": net.add_input,
+        "readout": net.add_readout,
+        "spiking": net.add_population,
+    }
     for found in neurons.values():
-        name, size = found.end.name, found.end.size
-        if found.kind == "input":
-            net.add_input(name, size)
-        elif found.kind == "readout":
-            net.add_readout(name, size, **found.parameters)
-        else:
-            net.add_population(name, size, **found.parameters)
+        add[found.kind](found.end.name, found.end.size, **found.parameters)
     for chained in _by_pair(graph, neurons):
         begin, end = neurons[chained[0].source], neurons[chained[0].target]
         if begin.kind == "readout":
