@@ -95,7 +95,7 @@ INFO = DatasetInfo(
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SpeechRecipe:
     """How a set is made; two equal recipes make equal sets.
 
     Parameters
@@ -186,7 +186,7 @@ class Utterance:
         return CLASS_NAMES[self.key.labels[0]]
 
 
-def utterances(recipe: Recipe, split: Split) -> list[Utterance]:
+def utterances(recipe: SpeechRecipe, split: Split) -> list[Utterance]:
     """Every clip of a split, in the order of the file."""
     check_split("spoken_digits", split)
     voices = TRAIN_VOICES if split == "train" else TEST_VOICES
@@ -217,7 +217,7 @@ def source(
     split: Split = "train",
     *,
     root: str | Path | None = None,
-    recipe: Recipe | None = None,
+    recipe: SpeechRecipe | None = None,
     download: bool = False,
 ) -> Source:
     """One split; the set is made first if need be, about 15 s for the default one.
@@ -230,7 +230,7 @@ def source(
         A file that :func:`make` wrote, or a folder that holds ``spoken_digits.hdf5``. None for
         the set of ``recipe`` in the cache, made at the first use.
     recipe
-        None for ``Recipe()``. Not to be given together with ``root``.
+        None for ``SpeechRecipe()``. Not to be given together with ``root``.
     download
         Changes nothing: the set is made here.
 
@@ -249,7 +249,7 @@ def source(
     check_split("spoken_digits", split)
     if root is not None:
         return _source_of_file(split, root, recipe)
-    recipe = recipe or Recipe()
+    recipe = recipe or SpeechRecipe()
     chosen = {str(u.key) for u in utterances(recipe, split)}
     return Source(
         INFO,
@@ -264,7 +264,7 @@ def source(
 load = loading(source)
 
 
-def make(path: str | Path, *, recipe: Recipe | None = None) -> None:
+def make(path: str | Path, *, recipe: SpeechRecipe | None = None) -> None:
     """Write a set in the layout of N-TIDIGITS18, made first if it is not in the cache.
 
     Parameters
@@ -272,14 +272,14 @@ def make(path: str | Path, *, recipe: Recipe | None = None) -> None:
     path
         The HDF5 file; an existing one is replaced once the new one is complete.
     recipe
-        None for ``Recipe()``.
+        None for ``SpeechRecipe()``.
 
     Raises
     ------
     DataError
         eSpeak NG is missing or lacks a voice.
     """
-    recipe = recipe or Recipe()
+    recipe = recipe or SpeechRecipe()
     halves = {}
     for split in SPLITS:
         data = load(split, recipe=recipe)
@@ -293,7 +293,7 @@ def voice_of(key: Key) -> str:
     return key.speaker.partition(".")[0]
 
 
-def _source_of_file(split: Split, root: str | Path, recipe: Recipe | None) -> Source:
+def _source_of_file(split: Split, root: str | Path, recipe: SpeechRecipe | None) -> Source:
     if recipe is not None:
         raise DataError("spoken_digits: give root or recipe, not both.")
     place = find("spoken_digits", root=root, candidates=(FILE_NAME,))
@@ -308,7 +308,7 @@ def _source_of_file(split: Split, root: str | Path, recipe: Recipe | None) -> So
     return replace(file, info=INFO, split=split, make=by_voice)
 
 
-def _samples(recipe: Recipe) -> Samples:
+def _samples(recipe: SpeechRecipe) -> Samples:
     """The clips of both splits: what the synthesizer says depends on what it said before."""
     everything = [u for split in SPLITS for u in utterances(recipe, split)]
     keys = [u.key for u in everything]
@@ -321,7 +321,7 @@ def _samples(recipe: Recipe) -> Samples:
     )
 
 
-def _spoken(recipe: Recipe, everything: Sequence[Utterance]) -> Iterator[Recording]:
+def _spoken(recipe: SpeechRecipe, everything: Sequence[Utterance]) -> Iterator[Recording]:
     speaker = Synthesizer()
     rate = speaker.sample_rate
     clips = (
@@ -338,7 +338,7 @@ def _spoken(recipe: Recipe, everything: Sequence[Utterance]) -> Iterator[Recordi
 
 
 def _recorded(
-    recipe: Recipe, audio: NDArray[np.int16], rate: int, rng: np.random.Generator
+    recipe: SpeechRecipe, audio: NDArray[np.int16], rate: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int16], int]:
     """The audio as the recipe's microphone hears it, and its sample rate."""
     if not (recipe.sample_rate or recipe.equaliser or recipe.noise):

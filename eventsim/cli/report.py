@@ -117,7 +117,7 @@ def report_command(
     priced_on = find_chips(chip or (*DEFAULT_CHIPS, *maps))
     # One without cores is refused here, before anything runs.
     targets = [filled_less(found, neurons_per_core) for found in find_chips(maps)]
-    asked = _Asked(run, events, split, samples, backend)
+    asked = _ReportOptions(run, events, split, samples, backend)
     stream, labelled = find_for(run, events, Reading(split=split, sensor=sensor)).some(samples)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
@@ -160,7 +160,7 @@ def report_command(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _ReportOptions:
     """Which recordings of which run."""
 
     run: Path
@@ -178,7 +178,7 @@ def _page(run: Path, given: Path | None) -> Path:
     return given
 
 
-def _words(asked: _Asked, labelled: AnyDataset | None) -> str:
+def _words(asked: _ReportOptions, labelled: AnyDataset | None) -> str:
     """Which recordings these are."""
     name = asked.events or load_run(asked.run).data_settings.info.name
     if labelled is None:
@@ -204,7 +204,7 @@ def _mapping(
     return ChipMapping(compared, found)
 
 
-def _training(asked: _Asked, labelled: AnyDataset | None) -> RunRecord | Unmade:
+def _training(asked: _ReportOptions, labelled: AnyDataset | None) -> RunRecord | Unmade:
     """The training, tested on the recordings of this report."""
     place = asked.run
     if not place.is_dir():

@@ -73,7 +73,7 @@ class _Typed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Start:
+class _RunStart:
     """How the run starts, which decides no number; None means not given."""
 
     resume: bool = False
@@ -225,7 +225,7 @@ def train_command(
         config_file=config,
         init=init,
     )
-    start = _Start(
+    start = _RunStart(
         resume=resume,
         overwrite=overwrite,
         download=download,
@@ -299,7 +299,7 @@ def demo_command(
             say(f"{out} holds a finished demo; this one goes to {folder}.")
         settings = demo.settings(folder, epochs=epochs, seed=seed)
         say(demo.INTRODUCTION)
-    start = _Start(resume=resume, distributed=False)
+    start = _RunStart(resume=resume, distributed=False)
     _execute(settings, folder, start, None, as_json=as_json)
 
 
@@ -406,7 +406,7 @@ def join(distributed: bool | None, backend: str) -> ProcessGroup:
 
 
 def _execute(
-    settings: RunSettings, folder: Path, start: _Start, net: Network | None, *, as_json: bool
+    settings: RunSettings, folder: Path, start: _RunStart, net: Network | None, *, as_json: bool
 ) -> None:
     group = join(start.distributed, settings.train.backend)
     try:
@@ -426,7 +426,11 @@ def _execute(
 
 
 def _run(
-    settings: RunSettings, folder: Path, start: _Start, net: Network | None, group: ProcessGroup
+    settings: RunSettings,
+    folder: Path,
+    start: _RunStart,
+    net: Network | None,
+    group: ProcessGroup,
 ) -> Outcome | None:
     set_threads(start.threads, settings.train.backend)
     if group.leads:

@@ -239,7 +239,7 @@ class DataSettings:
 
     def _spoken(self, class_names: Sequence[str]) -> list[Dataset]:
         """The classes by the voices of eSpeak NG, as FSDD would have recorded them."""
-        recipe = spoken_digits.Recipe(
+        recipe = spoken_digits.SpeechRecipe(
             accents=self.voices,
             encoder=self._encoder(),
             sample_rate=8000,

@@ -45,7 +45,7 @@ from eventsim.train.softmax import require_positive
 Strings = Sequence[Sequence[int]]
 
 
-class Frames(NamedTuple):
+class FrameLogits(NamedTuple):
     """Logits of every frame, [samples, frames, classes + 1], and frames of every sample; NumPy.
 
     The last class is the blank. Frames beyond a sample's own mean nothing.
@@ -87,7 +87,7 @@ class CTC:
         value, seeds, _ = self.evaluate(net, tape)
         return value, seeds
 
-    def evaluate(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds, Frames]:
+    def evaluate(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds, FrameLogits]:
         """Value, seeds and frames in one pass."""
         probes, frames = self._frames(net, tape)
         losses, by_logit = ctc(frames, self.targets)
@@ -101,11 +101,11 @@ class CTC:
             low = high
         return float(losses.sum()) / n_samples, {self.readout: tuple(found)}, frames
 
-    def frames(self, net: Network, tape: SpikeTape) -> Frames:
+    def frames(self, net: Network, tape: SpikeTape) -> FrameLogits:
         """Logits of every frame. New arrays."""
         return self._frames(net, tape)[1]
 
-    def _frames(self, net: Network, tape: SpikeTape) -> tuple[list[VoltageProbe], Frames]:
+    def _frames(self, net: Network, tape: SpikeTape) -> tuple[list[VoltageProbe], FrameLogits]:
         require_readout("CTC", net, self.readout)
         duration = tape.stream.duration
         lengths = np.floor(duration / self.interval * (1.0 + 1e-12)).astype(np.int64)
@@ -120,10 +120,10 @@ class CTC:
             probes.append(probe)
             voltages.append(to_host(probe.value).reshape(duration.size, size, number.size))
         logits = self.gain * np.concatenate(voltages, axis=1).transpose(0, 2, 1)
-        return probes, Frames(logits, lengths)
+        return probes, FrameLogits(logits, lengths)
 
 
-def ctc(frames: Frames, targets: Strings) -> tuple[Floats, Floats]:
+def ctc(frames: FrameLogits, targets: Strings) -> tuple[Floats, Floats]:
     """Loss of every sample, and its derivative by every logit; NumPy, as the frames must be.
 
     Parameters
@@ -217,7 +217,7 @@ def _moved(values: Floats, by: int) -> Floats:
     return moved
 
 
-def _check(frames: Frames, targets: Strings) -> None:
+def _check(frames: FrameLogits, targets: Strings) -> None:
     n_samples, n_frames, n_classes = frames.logits.shape
     if len(targets) != n_samples or frames.lengths.shape != (n_samples,):
         raise ShapeError(

@@ -31,13 +31,13 @@ from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.network.answer import words_of
-from eventsim.train.ctc import CTC, Frames, Strings, log_softmax
+from eventsim.train.ctc import CTC, FrameLogits, Strings, log_softmax
 from eventsim.train.softmax import Classified
 
 String = tuple[int, ...]
 
 
-def greedy_strings(frames: Frames) -> list[String]:
+def greedy_strings(frames: FrameLogits) -> list[String]:
     """The string of the likeliest path of every sample."""
     blank = frames.logits.shape[2] - 1
     found = []
@@ -48,7 +48,7 @@ def greedy_strings(frames: Frames) -> list[String]:
     return found
 
 
-def beam_strings(frames: Frames, *, width: int = 16) -> list[String]:
+def beam_strings(frames: FrameLogits, *, width: int = 16) -> list[String]:
     """The likeliest string of every sample that a beam of ``width`` finds."""
     if width < 1:
         raise ParameterError(f"beam_strings: width is {width}, expected at least 1.")

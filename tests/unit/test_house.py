@@ -9,8 +9,6 @@ from eventsim import datasets
 
 # Names that still have two homes; this list only becomes shorter.
 KNOWN = {
-    "Frames",
-    "Recipe",
     "RunState",
 }
 

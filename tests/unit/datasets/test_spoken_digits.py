@@ -13,7 +13,7 @@ from eventsim.datasets.spoken_digits import (
     TEST_VOICES,
     TRAIN_VOICES,
     WOMEN,
-    Recipe,
+    SpeechRecipe,
     _recorded,
 )
 from eventsim.errors import DataError, ParameterError
@@ -22,7 +22,7 @@ needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None,
     reason="espeakng-loader is not installed: pip install 'eventsim-snn[demo]'",
 )
-SMALL = Recipe(train_voices=2, test_voices=1)
+SMALL = SpeechRecipe(train_voices=2, test_voices=1)
 
 
 def test_train_and_test_share_no_voice():
@@ -32,7 +32,7 @@ def test_train_and_test_share_no_voice():
     assert set(TRAIN_VOICES + TEST_VOICES) >= WOMEN
 
 
-@pytest.mark.parametrize("recipe", [Recipe(), SMALL, Recipe(accents=8)])
+@pytest.mark.parametrize("recipe", [SpeechRecipe(), SMALL, SpeechRecipe(accents=8)])
 def test_keys_are_unique_and_as_many_as_promised(recipe):
     lists = [spoken_digits.utterances(recipe, split) for split in ("train", "test")]
     keys = [str(u.key) for one in lists for u in one]
@@ -42,18 +42,19 @@ def test_keys_are_unique_and_as_many_as_promised(recipe):
 
 
 def test_default_recipe_has_1320_train_and_330_test_clips():
-    assert Recipe().n_clips == (1320, 330)
+    assert SpeechRecipe().n_clips == (1320, 330)
 
 
 def test_larger_set_contains_the_smaller_one():
     small = spoken_digits.utterances(SMALL, "train")
-    large = spoken_digits.utterances(Recipe(train_voices=5), "train")
+    large = spoken_digits.utterances(SpeechRecipe(train_voices=5), "train")
     assert large[: len(small)] == small
 
 
 def test_seed_changes_pitch_and_rate_but_not_the_keys():
     first, second = (
-        spoken_digits.utterances(Recipe(train_voices=1, seed=seed), "train") for seed in (0, 1)
+        spoken_digits.utterances(SpeechRecipe(train_voices=1, seed=seed), "train")
+        for seed in (0, 1)
     )
     assert [u.key for u in first] == [u.key for u in second]
     assert [(u.pitch, u.rate) for u in first] != [(u.pitch, u.rate) for u in second]
@@ -73,7 +74,7 @@ def test_seed_changes_pitch_and_rate_but_not_the_keys():
 )
 def test_recipe_outside_its_limits_is_refused_by_name(name, value):
     with pytest.raises(ParameterError, match=name):
-        Recipe(**{name: value})
+        SpeechRecipe(**{name: value})
 
 
 def test_missing_extra_says_how_to_install_it(monkeypatch):
@@ -118,9 +119,9 @@ def test_unknown_voice_is_refused_not_replaced(voice):
 @needs_espeak
 def test_every_voice_and_accent_of_the_recipes_speaks():
     s = Synthesizer()
-    for u in spoken_digits.utterances(Recipe(accents=8), "train")[::22]:
+    for u in spoken_digits.utterances(SpeechRecipe(accents=8), "train")[::22]:
         assert s.say("oh", voice=u.voice, pitch=u.pitch, rate=u.rate).size > 0
-    for u in spoken_digits.utterances(Recipe(accents=8), "test")[::22]:
+    for u in spoken_digits.utterances(SpeechRecipe(accents=8), "test")[::22]:
         assert s.say("oh", voice=u.voice, pitch=u.pitch, rate=u.rate).size > 0
 
 
@@ -142,7 +143,7 @@ def test_made_set_is_read_by_the_reader_of_ntidigits(tmp_path):
 
 @needs_espeak
 def test_same_recipe_makes_the_same_events(monkeypatch, tmp_path):
-    recipe = Recipe(train_voices=1, test_voices=1)
+    recipe = SpeechRecipe(train_voices=1, test_voices=1)
     first = spoken_digits.load("train", recipe=recipe).stream
     monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "another"))
     second = spoken_digits.load("train", recipe=recipe).stream
@@ -159,11 +160,11 @@ def sound(audio, rate, low, high):
 
 def test_microphone_brings_audio_to_its_rate_and_colours_it():
     audio = (8000 * np.random.default_rng(1).standard_normal(22050)).astype(np.int16)
-    as_it_is = _recorded(Recipe(), audio, 22050, np.random.default_rng(2))
+    as_it_is = _recorded(SpeechRecipe(), audio, 22050, np.random.default_rng(2))
     assert as_it_is[0] is audio
     assert as_it_is[1] == 22050
 
-    heard, rate = _recorded(Recipe(sample_rate=8000), audio, 22050, np.random.default_rng(2))
+    heard, rate = _recorded(SpeechRecipe(sample_rate=8000), audio, 22050, np.random.default_rng(2))
     assert (rate, heard.size) == (8000, 8000)
     assert heard.dtype == np.int16
     ratio = sound(heard, 8000, 500, 1500) / sound(heard, 8000, 1500, 3500)
@@ -172,7 +173,7 @@ def test_microphone_brings_audio_to_its_rate_and_colours_it():
     ratios = []
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        coloured, _ = _recorded(Recipe(sample_rate=8000, equaliser=6.0), audio, 22050, rng)
+        coloured, _ = _recorded(SpeechRecipe(sample_rate=8000, equaliser=6.0), audio, 22050, rng)
         ratios.append(sound(coloured, 8000, 100, 400) / sound(coloured, 8000, 1500, 3500))
     spread = np.std(10 * np.log10(ratios))
     assert 3.0 < spread < 10.0
@@ -184,7 +185,7 @@ def test_noise_is_below_its_limit_and_above_a_thirtieth_of_it():
     found = []
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        heard, _ = _recorded(Recipe(noise=0.1), audio, 8000, rng)
+        heard, _ = _recorded(SpeechRecipe(noise=0.1), audio, 8000, rng)
         found.append(np.std(heard[200:]) / HALF_SCALE)
     assert 0.1 / 30 * 0.9 < min(found) < 0.01
     assert 0.05 < max(found) < 0.1 * 1.1
@@ -192,7 +193,7 @@ def test_noise_is_below_its_limit_and_above_a_thirtieth_of_it():
 
 @needs_espeak
 def test_set_in_the_cache_is_made_once(monkeypatch):
-    recipe = Recipe(train_voices=1, test_voices=1)
+    recipe = SpeechRecipe(train_voices=1, test_voices=1)
     before = spoken_digits.load("test", recipe=recipe)
     monkeypatch.setattr(spoken_digits, "Synthesizer", None)
     after = spoken_digits.load("test", recipe=recipe)
@@ -204,7 +205,7 @@ def test_set_in_the_cache_is_made_once(monkeypatch):
 @needs_espeak
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "flipped"])
 def test_damaged_set_in_the_cache_is_made_anew(damage):
-    recipe = Recipe(train_voices=1, test_voices=1)
+    recipe = SpeechRecipe(train_voices=1, test_voices=1)
     before = spoken_digits.load("train", recipe=recipe)
     path = entry("spoken_digits", recipe.describe())[0]
     content = bytearray(path.read_bytes())

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventsim.errors import DataError, ParameterError, ShapeError
-from eventsim.train.ctc import Frames, ctc, frames_needed, log_softmax
+from eventsim.train.ctc import FrameLogits, ctc, frames_needed, log_softmax
 from eventsim.train.decode import beam_strings, edits, greedy_strings, label_error_rate
 
 
@@ -29,7 +29,7 @@ def all_strings(logits):
 def frames_of(seed, n_samples, n_frames, n_classes, lengths=None, scale=2.0):
     logits = np.random.default_rng(seed).normal(0.0, scale, (n_samples, n_frames, n_classes))
     lengths = [n_frames] * n_samples if lengths is None else lengths
-    return Frames(logits, np.array(lengths))
+    return FrameLogits(logits, np.array(lengths))
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 5])
@@ -46,7 +46,7 @@ def test_samples_and_strings_of_a_batch_may_have_any_lengths():
     for sample, (string, length) in enumerate(zip(targets, frames.lengths, strict=True)):
         own = frames.logits[sample, :length]
         assert losses[sample] == pytest.approx(-np.log(all_strings(own)[string]), rel=1e-12)
-        alone, by_alone = ctc(Frames(own[None], np.array([length])), [string])
+        alone, by_alone = ctc(FrameLogits(own[None], np.array([length])), [string])
         assert alone[0] == pytest.approx(losses[sample], rel=1e-13)
         np.testing.assert_allclose(by_logit[sample, :length], by_alone[0], atol=1e-14)
         np.testing.assert_array_equal(by_logit[sample, length:], 0.0)
@@ -93,7 +93,7 @@ def test_beam_that_keeps_all_strings_finds_the_likeliest():
 def test_beam_finds_a_string_that_no_single_path_is_likeliest_for():
     # Each frame prefers the blank, yet the paths of (0,) together outweigh the empty one.
     p = np.array([[0.4, 0.6], [0.4, 0.6]])
-    frames = Frames(np.log(p)[None], np.array([2]))
+    frames = FrameLogits(np.log(p)[None], np.array([2]))
     assert greedy_strings(frames) == [()]
     assert beam_strings(frames) == [(0,)]
 
@@ -101,8 +101,8 @@ def test_beam_finds_a_string_that_no_single_path_is_likeliest_for():
 def test_greedy_merges_repeats_and_keeps_what_a_blank_separates():
     path = [0, 0, 2, 0, 1, 1, 2, 2, 9]
     logits = np.eye(3)[path[:-1]][None] * 5.0
-    assert greedy_strings(Frames(logits, np.array([8]))) == [(0, 0, 1)]
-    assert greedy_strings(Frames(logits, np.array([2]))) == [(0,)]
+    assert greedy_strings(FrameLogits(logits, np.array([8]))) == [(0, 0, 1)]
+    assert greedy_strings(FrameLogits(logits, np.array([2]))) == [(0,)]
 
 
 def test_label_errors_are_edits_per_right_label():
