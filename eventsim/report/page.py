@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import numpy as np
+
 from eventsim.energy import ClockedCounts, EnergyReport
 from eventsim.mapping import StudyRow
 from eventsim.report import bar_figures, html, mapping_figures, tables
@@ -320,8 +322,16 @@ def _study(title: str, rows: Sequence[StudyRow]) -> list[str]:
 
 
 def headline(record: RunRecord) -> str:
-    """Accuracies, the first thing that anyone asks for."""
-    last = record.last
+    """Accuracies, the first thing that anyone asks for; not those of recordings of one class."""
+    last, present = record.last, np.unique(record.test.labels)
+    if present.size == 1 and len(record.test.class_names) > 1:
+        name = record.test.class_names[present[0]]
+        return html.paragraph(
+            f"All {last.evaluation.n_samples} recordings are of the class {name!r}: that "
+            f"{percent(last.evaluation.accuracy)} of them are recognised says nothing of the other "
+            "classes, so no accuracy stands here. Take recordings of all classes.",
+            kind="unmade",
+        )
     items = [
         html.item(
             percent(last.evaluation.accuracy),

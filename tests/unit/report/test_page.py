@@ -101,6 +101,16 @@ def test_training_data_is_not_called_held_out(record):
     assert "held-out accuracy" not in text
 
 
+def test_accuracy_of_recordings_of_one_class_stands_nowhere_in_front(record):
+    data = record.test
+    alone = data.subset(np.flatnonzero(data.labels == data.labels[0]))
+    found = headline(replace(record, test=alone))
+    text = Page(found).text
+    assert "are of the class" in text
+    assert "says nothing of the other classes" in text
+    assert 'class="value"' not in found
+
+
 def test_file_is_written_whole(plain, tmp_path):
     path = tmp_path / "new" / "page.html"
     assert write_page(path, plain) == path
