@@ -68,8 +68,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import MinLen
 
 from eventsim.entries import Positive, Settings, Text, read
-from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import Name, Seeds, name_list, open_file
+from eventsim.experiment.reading import Name, RecipeError, Seeds, name_list, open_file
 from eventsim.experiment.space import SearchSettings
 
 Method = Literal["exact", "grid"]

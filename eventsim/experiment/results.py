@@ -5,7 +5,7 @@ all of them are done. A condition's tests against the baseline use the seeds tha
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,6 @@ class Findings:
     folds: tuple[str | None, ...]
     rows: tuple[Row, ...]
     absent: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
 
 
 def save_plan(experiment: Experiment, root: Path) -> None:

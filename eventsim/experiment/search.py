@@ -31,8 +31,7 @@ from eventsim.entries import check_same, flat, parse_json
 from eventsim.errors import EventSimError, StorageError
 from eventsim.events import AnyDataset
 from eventsim.events.storage import write_json
-from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import merged, seed_list
+from eventsim.experiment.reading import RecipeError, merged, seed_list
 from eventsim.experiment.recipe import Recipe, Task
 from eventsim.experiment.resolve import Selection, resolve
 from eventsim.experiment.space import Range, SearchSettings
