@@ -18,6 +18,7 @@ from eventsim.runs.run import read_result
 from eventsim.train.folder import RESULT
 
 PLAN = "experiment.json"
+HEAD = ("name", "title", "about", "baseline")  # of an experiment, told in it and with its results
 # Numbers of a run that are only averaged.
 MEASURED = (
     "validation_accuracy", "train_accuracy", "synaptic_operations_per_inference",
@@ -97,15 +98,8 @@ def save_plan(experiment: Experiment, root: Path) -> None:
             )
         conditions = before["conditions"] | conditions
         folds = list(dict.fromkeys([*before["folds"], *folds]))
-    plan = {
-        "name": experiment.name,
-        "title": experiment.title,
-        "about": experiment.about,
-        "baseline": experiment.baseline,
-        "folds": folds,
-        "conditions": conditions,
-    }
-    write_json(root / PLAN, plan)
+    head = {key: getattr(experiment, key) for key in HEAD}
+    write_json(root / PLAN, head | {"folds": folds, "conditions": conditions})
 
 
 def collect(root: Path) -> Findings:
@@ -127,10 +121,7 @@ def collect(root: Path) -> Findings:
         found = {name: _whole_seeds(root / name, folds) for name in plan["conditions"]}
         rows = [_row(name, plan["conditions"][name], runs) for name, runs in found.items() if runs]
         findings = Findings(
-            name=plan["name"],
-            title=plan["title"],
-            about=plan["about"],
-            baseline=plan["baseline"],
+            **{key: plan[key] for key in HEAD},
             folds=tuple(folds),
             rows=tuple(_compared(rows, plan["baseline"])),
             absent=tuple(name for name, runs in found.items() if not runs),

@@ -162,44 +162,37 @@ class DataSettings:
         return self.held_out or (None,)
 
     def labelled(
-        self, part: Part, *, fold: str | None = None, download: bool = False
+        self, split: str, *, fold: str | None = None, download: bool = False
     ) -> AnyDataset:
         """One part as training takes it.
 
         Parameters
         ----------
-        part
-            ``train`` or ``test``.
+        split
+            ``train``, ``test``, or another part of the data set, as its test part.
         fold
-            The group that is held out; None for the division of the data set.
+            The group that is held out; None for the division of the data set. Another part has
+            none.
         download
             Fetch the data set if it is missing and can be fetched.
 
         Raises
         ------
         DataError
-            The data is missing, or has no such group.
+            The data is missing, or has no such part or group.
         """
-        found = self._recorded(part, fold, download)
+        if split not in ("train", "test"):
+            return replace(self, test_split=split).labelled("test", download=download)
+        part: Part = "train" if split == "train" else "test"
+        limit = self.train_samples if part == "train" else self.test_samples
+        found = self._load(part, download) if fold is None else self._divided(part, fold, download)
+        chosen = evenly(len(found), limit)
+        found = found if chosen is None else found.subset(chosen)
         if part == "test" or (self.repeats == 1 and not self.voices):
             return found
         found = found[:]
         voices = self._spoken(found.class_names) if self.voices else []
         return joined(*[found] * self.repeats, *voices)
-
-    def part(self, split: str, *, download: bool = False) -> AnyDataset:
-        """``train`` or ``test`` as :meth:`labelled`, or another part of a data set by its name."""
-        if split == "train":
-            return self.labelled("train", download=download)
-        chosen = self if split == "test" else replace(self, test_split=split)
-        return chosen.labelled("test", download=download)
-
-    def _recorded(self, part: Part, fold: str | None, download: bool) -> AnyDataset:
-        """One part without voices."""
-        limit = self.train_samples if part == "train" else self.test_samples
-        found = self._load(part, download) if fold is None else self._divided(part, fold, download)
-        chosen = evenly(len(found), limit)
-        return found if chosen is None else found.subset(chosen)
 
     def _load(self, part: Part, download: bool) -> AnyDataset:
         """One part of the data set's division."""
