@@ -32,9 +32,8 @@ from eventsim.errors import EventSimError, StorageError
 from eventsim.events import AnyDataset
 from eventsim.events.storage import write_json
 from eventsim.experiment.reading import RecipeError, merged, seed_list
-from eventsim.experiment.recipe import Recipe, Task
+from eventsim.experiment.recipe import Range, Recipe, SearchSettings, Task
 from eventsim.experiment.resolve import Selection, resolve
-from eventsim.experiment.space import Range, SearchSettings
 from eventsim.extras import install_hint
 from eventsim.runs.execution import Execution, train_run
 from eventsim.runs.settings import RunSettings, Shape
