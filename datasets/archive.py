@@ -6,6 +6,7 @@ How much more a file may be unpacked than packed: :mod:`eventsim.events.npz`.
 import gzip
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,16 @@ from eventsim.errors import DataError
 from eventsim.events import npz
 
 _PIECE = 1 << 20
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # encrypted
+    NotImplementedError,  # a method of packing that zipfile does not know
+    ValueError,
+    LookupError,
+)
 
 
 def read_zip(
@@ -59,7 +70,7 @@ def read_zip(
                 yield member.filename, archive.read(member)
     except DataError:
         raise
-    except npz.UNREADABLE as error:
+    except _UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
@@ -68,7 +79,7 @@ def zip_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
-    except npz.UNREADABLE as error:
+    except _UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
@@ -130,7 +141,7 @@ def unpacked(path: Path, *, name: str) -> Iterator[Path]:
                     _unzip(path, name, output)
         except DataError:
             raise
-        except npz.UNREADABLE as error:
+        except _UNREADABLE as error:
             raise _unreadable(path, error) from error
         yield target
 

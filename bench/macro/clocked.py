@@ -101,14 +101,14 @@ def run_grid(options: argparse.Namespace, data: LabelledEvents, test: LabelledEv
     published = options.one.startswith("published")
     shared, dt = settings(options), CASES[options.one]
     if published:
-        plain = clocked.ClockedConfig.published().train
+        plain = clocked.published()
         changed = ("loss", "rate_strength", "silent_lift", "clip_norm")
         shared = replace(shared, **{name: getattr(plain, name) for name in changed})
-    config = clocked.ClockedConfig(train=shared, dt=dt)
+    method = clocked.Grid(dt=dt)
     net = network(options, "spiking" if published else "readout")
-    result, cost = measured(lambda: clocked.train_clocked(net, data, config))
-    tested = clocked.evaluate_clocked(result.net, test, config)
-    moved = result.net.to_network()
+    result, cost = measured(lambda: train(net, data, shared, method=method))
+    tested = evaluate(result.net, test, shared, method=method)
+    moved = result.net
     if published:
         # The largest summed trace is that of the most spikes, but for what the end cuts off.
         counts = es.simulate(moved, test.stream)["output"].counts()

@@ -1,14 +1,16 @@
 """From a recipe and a task to experiments whose every setting is known and checked."""
 
+import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from eventsim.clocked import Grid
-from eventsim.entries import Count, nearest, read
+from eventsim.entries import Count, read
 from eventsim.errors import ParameterError
-from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
+from eventsim.experiment.errors import RecipeError
+from eventsim.experiment.reading import Seeds, merged, seed_list
 from eventsim.experiment.recipe import Condition, Recipe, Task
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import ONLY_OF, NetworkSettings
@@ -199,8 +201,7 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, selection: Select
             network=NetworkSettings.from_options(network),
             train=TrainConfig.from_dict(train),
         )
-        if variant.grid is not None:
-            variant.clocked()
+        variant.method.check(variant.train)
     except ParameterError as error:
         raise RecipeError(f"{place}: {error}") from error
     return variant
@@ -218,8 +219,9 @@ def _chosen(recipe: Recipe, wanted: Collection[str]) -> list[str]:
     known = [one.name for one in recipe.condition]
     for name in wanted:
         if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise RecipeError(
-                f"{recipe.place}: has no condition {name!r}, there are {', '.join(known)}. "
-                f"{nearest(name, known)}"
+                f"{recipe.place}: has no condition {name!r}, there are {', '.join(known)}.{hint}"
             )
     return [name for name in known if not wanted or name in wanted]

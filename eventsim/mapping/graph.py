@@ -168,8 +168,7 @@ def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
     if kind == "readout":
         return np.zeros(size, np.int64)
     if kind == "input":
-        channels = tape.stream.channels[before_end(tape.stream)]
-        counts = np.bincount(channels, minlength=tape.stream.n_channels)
+        counts = channel_counts(tape.stream)
     else:
         counts = tape[name].total_counts()
     if counts.size != size:
@@ -178,6 +177,11 @@ def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
             "Give a tape of this network."
         )
     return counts
+
+
+def channel_counts(stream: EventStream) -> Ints:
+    """Events of every channel that cause something: those before their sample's end."""
+    return np.bincount(stream.channels[before_end(stream)], minlength=stream.n_channels)
 
 
 def before_end(stream: EventStream) -> NDArray[np.bool_]:

@@ -357,8 +357,7 @@ def make_projection(
     elif sp.issparse(weights):
         kind, (values, canonical) = "sparse", to_csr(f"Projection {name!r}", weights)
     else:
-        values = np.array(real_array(weights, f"Projection {name!r}: weights"), order="C")
-        kind, canonical = "dense", True
+        kind, values, canonical = "dense", _dense(name, weights), True
     if kind != "self" and values.shape != (source.size, target.size):
         hint = " If yours is [target, source], pass weights.T." if values.ndim == 2 else ""
         raise ShapeError(
@@ -375,6 +374,10 @@ def make_projection(
         )
     projection.check()
     return projection
+
+
+def _dense(name: str, weights: ArrayLike) -> Floats:
+    return np.array(real_array(weights, f"Projection {name!r}: weights"), order="C")
 
 
 def _self_weights(

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 import eventsim
-from eventsim.clocked import train_clocked
 from eventsim.engine import describe_backend
 from eventsim.errors import DataError
 from eventsim.events import AnyDataset
@@ -147,26 +146,18 @@ def train_run(
         home.check_free()
     if net is None:
         net = settings.build(Shape.of(training))
-    if settings.grid is None:
-        result = train(
-            net,
-            training,
-            settings.train,
-            home,
-            resume=how.resume,
-            overwrite=how.overwrite,
-            callback=how.callback,
-            group=how.group,
-        )
-        return Run.of(settings, home.path, net, result)
-    if how.overwrite and home.holds_run:
-        home.clear()
-    home.describe(settings.train)
-    home.save_network("initial", net)
-    clocked = train_clocked(
-        net, training, settings.clocked(), folder, resume=how.resume, callback=how.callback
+    result = train(
+        net,
+        training,
+        settings.train,
+        home,
+        resume=how.resume,
+        overwrite=how.overwrite,
+        callback=how.callback,
+        group=how.group,
+        method=settings.method,
     )
-    return Run.of(settings, home.path, net, clocked)
+    return Run.of(settings, home.path, net, result)
 
 
 def _training_data(settings: RunSettings, how: Execution, group: ProcessGroup) -> AnyDataset:
@@ -188,7 +179,7 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
     operations, updates = run.operations(record.test)
     return {
         "condition": settings.name,
-        "method": settings.method,
+        "method": settings.method.name,
         "seed": settings.train.seed,
         "fold": settings.fold,
         "epochs": len(record.history),

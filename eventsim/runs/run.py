@@ -1,6 +1,6 @@
 """A run read from its folder, whoever made it."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -8,23 +8,14 @@ from typing import Any, Literal
 import numpy as np
 
 import eventsim
-from eventsim.clocked import (
-    ClockedEvaluation,
-    ClockedNetwork,
-    ClockedResult,
-    evaluate_clocked,
-    from_network,
-)
-from eventsim.clocked.forward import run as run_clocked
 from eventsim.energy import count
 from eventsim.engine import simulate
 from eventsim.entries import parse_json_lines, read_object, read_text
 from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, EventStream
-from eventsim.events.transforms import extend
 from eventsim.network import Network
 from eventsim.report.record import Checked, RunRecord
-from eventsim.runs.data import DataSettings
+from eventsim.runs.data import DataSettings, Part
 from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import (
     Evaluation,
@@ -36,6 +27,7 @@ from eventsim.train import (
 )
 from eventsim.train.choice import answer_of
 from eventsim.train.folder import HISTORY, RESULT
+from eventsim.train.loss_settings import Target
 from eventsim.train.prediction import Prediction, predict
 
 Which = Literal["last", "selected", "initial"]
@@ -62,16 +54,16 @@ class Run:
 
     @classmethod
     def of(
-        cls,
-        settings: RunSettings,
-        folder: Path,
-        initial: Network,
-        result: TrainResult | ClockedResult,
+        cls, settings: RunSettings, folder: Path, initial: Network, result: TrainResult
     ) -> "Run":
         """The run that training has just ended, whose files need not be read."""
-        run, nets = cls(folder, settings), (result.net, result.selected_net)
-        net, selected = (n.to_network() if isinstance(n, ClockedNetwork) else n for n in nets)
-        vars(run).update(net=net, selected=selected, initial=initial, history=result.history)
+        run = cls(folder, settings)
+        vars(run).update(
+            net=result.net,
+            selected=result.selected_net,
+            initial=initial,
+            history=result.history,
+        )
         return run
 
     def __repr__(self) -> str:
@@ -142,7 +134,10 @@ class Run:
         DataError
             The run was made by a program that gave the recordings: it does not know them.
         """
-        return self.data_settings.labelled(split, fold=self.settings.fold, download=download)
+        if self.settings.fold is None or split not in ("train", "test"):
+            return self.data_settings.part(split, download=download)
+        part: Part = "train" if split == "train" else "test"
+        return self.data_settings.labelled(part, fold=self.settings.fold, download=download)
 
     @property
     def data_settings(self) -> DataSettings:
@@ -181,13 +176,12 @@ class Run:
         net, config = self.network(which), self.config
         if self.settings.grid is None:
             return predict(net, stream, backend=config.backend, precision=config.precision)
-        grid, answer = self.settings.clocked(), net.answer
+        method, answer, scores = self.settings.method, net.answer, []
         assert answer is not None
-        clocked, scores = from_network(net, grid.dt), []
+        net = method.begin(net, config)
         for index in stream.batches(config.batch_size):
-            batch = extend(stream[index], config.tail)
-            done = run_clocked(clocked, batch, precision=config.precision, clip=grid.clip)
-            scores.append(grid.loss()(done, np.zeros(batch.n_samples, np.int64)).logits)
+            target = Target(labels=np.zeros(index.size, np.int64), output=config.output)
+            scores.append(method.forward(net, stream[index], target, config).scores)
         whole = np.concatenate(scores) if scores else None
         classes = np.zeros(0, np.int64) if whole is None else whole.argmax(axis=1)
         return Prediction(classes, tuple(answer.name_of(int(k)) for k in classes), whole)
@@ -222,12 +216,7 @@ class Run:
         """
         data = self.data(split) if data is None else data
         net = self.network(which)
-        if self.settings.grid is None:
-            return evaluate(net, data, self.config, group=group)
-        found = self._on_grid(net, data)
-        values = {item.name: getattr(found, item.name) for item in fields(found)}
-        del values["neuron_updates"]
-        return Evaluation(**values)
+        return evaluate(net, data, self.config, group=group, method=self.settings.method)
 
     def operations(self, data: AnyDataset) -> tuple[float, float]:
         """Synaptic operations and neuron updates of the last network, means per recording.
@@ -235,8 +224,8 @@ class Run:
         The multiply-adds of a decision count as synaptic operations.
         """
         if self.settings.grid is not None:
-            found = self._on_grid(self.net, data)
-            return sum(found.synaptic_events.values()), found.neuron_updates
+            found = self.evaluate(data)
+            return sum(found.synaptic_events.values()), found.neuron_updates or 0.0
         operations, updates, config = 0, 0, self.config
         for index in data.stream.batches(config.batch_size):
             tape = simulate(
@@ -295,10 +284,6 @@ class Run:
             if info is None
             else f"{info.description}. Division: {info.splits}. Licence: {info.licence}.",
         )
-
-    def _on_grid(self, net: Network, data: AnyDataset) -> ClockedEvaluation:
-        grid = self.settings.clocked()
-        return evaluate_clocked(from_network(net, grid.dt), data, grid)
 
     def _network(self, which: str) -> Network:
         path = self.folder / f"{which}.npz"

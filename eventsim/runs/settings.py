@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from eventsim.clocked import ClockedConfig, Grid
+from eventsim.clocked import Grid
 from eventsim.entries import Settings, check_same, read_object
 from eventsim.errors import StorageError
 from eventsim.events import AnyDataset
@@ -22,6 +22,7 @@ from eventsim.train import TrainConfig
 from eventsim.train.choice import output_kind, output_size
 from eventsim.train.counting import count_trained
 from eventsim.train.folder import FORMAT, SETTINGS, VERSION
+from eventsim.train.method import AbstractMethod, Exact
 
 OLD_CONFIG = "config.json"
 # They decide where and how often, not what comes out.
@@ -87,14 +88,9 @@ class RunSettings(Settings):
         return f"{self.name}/seed-{self.train.seed}{end}"
 
     @property
-    def method(self) -> str:
-        """``exact`` or ``grid``."""
-        return "exact" if self.grid is None else "grid"
-
-    def clocked(self) -> ClockedConfig:
-        """Settings of training on the grid."""
-        assert self.grid is not None
-        return ClockedConfig(train=self.train, dt=self.grid.dt, clip=self.grid.clip)
+    def method(self) -> AbstractMethod:
+        """The method of training."""
+        return self.grid or Exact()
 
     def build(self, shape: Shape, *, seed: int | None = None) -> Network:
         """The network that the run starts from, by its own seed or another."""
@@ -110,7 +106,6 @@ class RunSettings(Settings):
 
     def about(self) -> dict[str, Any]:
         """All but ``train``, as plain values that JSON can hold."""
-        method = {"name": self.method} | ({} if self.grid is None else asdict(self.grid))
         return {
             "name": self.name,
             "title": self.title,
@@ -118,7 +113,7 @@ class RunSettings(Settings):
             "data": None if self.data is None else asdict(self.data),
             "fold": self.fold,
             "network": None if self.network is None else asdict(self.network),
-            "method": method,
+            "method": self.method.described(),
         }
 
     def deciding(self) -> dict[str, Any]:
@@ -242,5 +237,4 @@ def _old_config(folder: Path) -> tuple[TrainConfig, Grid | None]:
     values = read_object(folder / OLD_CONFIG)
     if "dt" not in values:
         return TrainConfig.from_dict(values), None
-    clocked = ClockedConfig.from_dict(values)
-    return clocked.train, Grid(dt=clocked.dt, clip=clocked.clip)
+    return TrainConfig.from_dict(values["train"]), Grid(dt=values["dt"], clip=values["clip"])

@@ -20,6 +20,7 @@ from eventsim.train.loss_settings import (
     WordsLoss,
 )
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum
+from eventsim.train.method import Exact
 from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule, select
 from eventsim.train.parallel import ProcessGroup, connect
@@ -44,6 +45,7 @@ __all__ = [
     "ClassTrains",
     "CrossEntropy",
     "Evaluation",
+    "Exact",
     "FirstSpike",
     "LabelledEvents",
     "LearningRates",

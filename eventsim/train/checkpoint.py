@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine import place
 from eventsim.entries import check_same, check_types, parse_json
 from eventsim.errors import EventSimError, StorageError
 from eventsim.events import AnyDataset, EventStream
@@ -33,6 +32,7 @@ from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import Answer, Network
 from eventsim.network.forms import ANSWER, check_network, read_structure
 from eventsim.train.config import TrainConfig, with_defaults
+from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, Pace, schedule, select
 
 CHECKPOINT_VERSION = 1
@@ -120,11 +120,15 @@ class Origin:
     data: str
 
     @classmethod
-    def of(cls, net: Network, data: AnyDataset, config: TrainConfig) -> "Origin":
+    def of(
+        cls, net: Network, data: AnyDataset, config: TrainConfig, method: AbstractMethod
+    ) -> "Origin":
         """Describe a run that is about to start."""
         settings = config.to_dict()
         # It decides when state is written, not what comes out.
         del settings["checkpoint_every"]
+        if not isinstance(method, Exact):
+            settings["method"] = method.described()
         return cls(settings, digest_of_network(net), digest_of_data(data))
 
     def digests(self) -> dict[str, str]:
@@ -160,7 +164,9 @@ def save_checkpoint(path: Path, state: RunState, origin: Origin) -> None:
     write_arrays(path, arrays, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION)
 
 
-def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState:
+def load_checkpoint(
+    path: Path, origin: Origin, config: TrainConfig, method: AbstractMethod
+) -> RunState:
     """Read the state of a run of that origin.
 
     Raises
@@ -175,7 +181,7 @@ def load_checkpoint(path: Path, origin: Origin, config: TrainConfig) -> RunState
         stored = parse_json(str(arrays["origin"]), f"{path}, origin", StorageError)
         extended = _check_origin(path, stored, origin)
         progress = parse_json(str(arrays["progress"]), f"{path}, progress", StorageError)
-        net = place(Network.from_arrays(_under("net", arrays)), backend=config.backend)
+        net = method.go_on(Network.from_arrays(_under("net", arrays)), config)
         selected = _under("selected", arrays)
         optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
         optimiser.load_arrays(_under("optimiser", arrays))
@@ -236,13 +242,15 @@ def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> bool
     """Raise unless the origins are the same; whether the run is extended by more epochs."""
     now = json.loads(origin.to_json())
     before, expected = stored["config"], now["config"]
-    if "train" in expected:  # of a fixed-step run
-        before = before | {"train": with_defaults(before["train"], expected["train"])}
+    if "train" in before:  # of a grid, by an earlier version
+        grid = {"name": "grid", "dt": before["dt"], "clip": before["clip"]}
+        before = before["train"] | {"method": grid}
+        before.pop("checkpoint_every", None)
+    before = with_defaults(before, expected)
+    if "method" in expected:  # has no near misses
         for one in (before, expected):
-            one["train"]["loss"].pop("missed_outputs", None)  # of no effect there
-    else:
-        before = with_defaults(before, expected)
-    check_same(str(path), before, expected, may_grow=("epochs", "train.epochs"))
+            one["loss"].pop("missed_outputs", None)
+    check_same(str(path), before, expected, may_grow=("epochs",))
     for what, name in (("network", "initial network"), ("data", "training data")):
         if stored[what] != now[what]:
             raise StorageError(

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eventsim.arrays import Floats, Ints, to_host
-from eventsim.engine import place, simulate
+from eventsim.arrays import Floats, Ints
 from eventsim.errors import DataError
-from eventsim.events import AnyDataset, Dataset, EventStream, SpikeTape
+from eventsim.events import AnyDataset, Dataset
 from eventsim.network import Network
 from eventsim.train.choice import (
     answer_count,
     answer_of,
     config_of,
     in_classes_of,
-    make_loss,
 )
 from eventsim.train.config import TrainConfig
 from eventsim.train.decode import strings_of
+from eventsim.train.loss_settings import Target
+from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
 
@@ -49,6 +49,8 @@ class Evaluation:
     label_error_rate
         Labels to insert, delete or replace per right label, where the classes are strings
         (``ctc``); else None.
+    neuron_updates
+        Times that a neuron was advanced by a step, mean per sample, on a grid of time; else None.
     """
 
     accuracy: float
@@ -58,6 +60,7 @@ class Evaluation:
     synaptic_events: Mapping[str, float]
     n_samples: int
     label_error_rate: float | None = None
+    neuron_updates: float | None = None
 
 
 def evaluate(
@@ -66,6 +69,7 @@ def evaluate(
     config: TrainConfig | None = None,
     *,
     group: ProcessGroup | None = None,
+    method: AbstractMethod | None = None,
 ) -> Evaluation:
     """Run ``net`` on every recording.
 
@@ -82,6 +86,8 @@ def evaluate(
     group
         Processes that divide the batches among them; each gets the whole result, with the same
         bits as one process alone.
+    method
+        Exact event time if None, or :class:`eventsim.clocked.Grid`.
 
     Raises
     ------
@@ -93,29 +99,41 @@ def evaluate(
     """
     if config is None:
         config, data = config_of(net, "evaluate"), in_classes_of(net, data)
-    group = group or ProcessGroup()
     check_fit(net, data, config)
-    net = place(net, backend=config.backend)
-    batches = list(data.stream.batches(config.batch_size))
-    tallies = [_tally(net, data[batches[i]], config) for i in group.share(len(batches))]
+    method = method or Exact()
+    return measure(method.begin(net, config), data, config, group or ProcessGroup(), method)
+
+
+def measure(
+    net: Network,
+    data: AnyDataset,
+    config: TrainConfig,
+    group: ProcessGroup,
+    method: AbstractMethod,
+) -> Evaluation:
+    """:func:`evaluate` of a network in the form of the method."""
+    batches = list(data.stream.batches(config.batch_size, order=method.order(data.stream)))
+    tallies = [_tally(net, data[batches[i]], config, method) for i in group.share(len(batches))]
     total = add_in_order(group.gather(tallies, len(batches)))
 
-    names = spiking_names(net)
     shape = _confusion_shape(net, data.class_names, config)
-    sizes = [1, 1, 1, math.prod(shape), *(net.populations[name].size for name in names)]
-    loss, n_correct, errors, confusion, *counts, events = np.split(total, np.cumsum(sizes))
+    sizes = [1, 1, 1, len(method.forward_costs), math.prod(shape)]
+    sizes += [p.size for p in net.spiking.values()]
+    loss, n_correct, errors, costs, confusion, *counts, events = np.split(total, np.cumsum(sizes))
+    cost = dict(zip(method.forward_costs, costs, strict=True)).get("neuron_updates")
     seconds = float(data.stream.duration.sum()) / MS_PER_S
     return Evaluation(
         accuracy=float(n_correct[0]) / len(data),
         loss=float(loss[0]) / len(data),
         confusion=confusion.reshape(shape).astype(np.int64),
-        rates={name: count / seconds for name, count in zip(names, counts, strict=True)},
+        rates={name: count / seconds for name, count in zip(net.spiking, counts, strict=True)},
         synaptic_events={
             name: float(number) / len(data)
             for name, number in zip(net.projections, events, strict=True)
         },
         n_samples=len(data),
         label_error_rate=_per_label(float(errors[0]), data) if config.loss.rule == "ctc" else None,
+        neuron_updates=None if cost is None else float(cost) / len(data),
     )
 
 
@@ -133,43 +151,25 @@ def _confusion_shape(
     return len(class_names), answer_count(config, class_names, net)
 
 
-def _tally(net: Network, batch: Dataset, config: TrainConfig) -> Floats:
-    """Sums over one batch: loss, correct, label errors, confusion, spikes, synaptic events.
+def _tally(net: Network, batch: Dataset, config: TrainConfig, method: AbstractMethod) -> Floats:
+    """Sums over one batch: loss, correct, label errors, costs, confusion, spikes, arrivals.
 
     All but the first are whole numbers, which float64 adds exactly.
     """
-    tape = run_resident(net, batch.stream, config)
-    outcome = make_loss(config, batch.labels, batch.class_names).classify(net, tape)
-    predicted = outcome.predicted
-    errors = 0 if outcome.label_errors is None else outcome.label_errors.sum()
+    target = Target(labels=batch.labels, output=config.output, class_names=batch.class_names)
+    done = method.forward(net, batch.stream, target, config)
+    errors = 0 if done.label_errors is None else done.label_errors.sum()
     confusion = np.zeros(_confusion_shape(net, batch.class_names, config))
     if confusion.size:
-        np.add.at(confusion, (batch.labels, predicted), 1.0)
+        np.add.at(confusion, (batch.labels, done.predicted), 1.0)
     return np.concatenate(
         [
-            [outcome.value * len(batch), (predicted == batch.labels).sum(), errors],
+            [done.value * len(batch), (done.predicted == batch.labels).sum(), errors, *done.costs],
             confusion.ravel(),
-            *(to_host(tape[name].total_counts()) for name in spiking_names(net)),
-            [tape.synaptic_events[name] for name in net.projections],
+            *(done.counts[name] for name in net.spiking),
+            [done.synaptic_events[name] for name in net.projections],
         ]
     )
-
-
-def run_resident(net: Network, stream: EventStream, config: TrainConfig) -> SpikeTape:
-    """A run as ``config`` says, whose spikes stay on the device."""
-    return simulate(
-        net,
-        stream,
-        tail=config.tail,
-        backend=config.backend,
-        precision=config.precision,
-        resident=True,
-    )
-
-
-def spiking_names(net: Network) -> list[str]:
-    """Spiking populations in the order of the network, which no process needs a run to know."""
-    return list(net.spiking)
 
 
 def check_fit(net: Network, data: AnyDataset, config: TrainConfig) -> None:

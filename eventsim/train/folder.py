@@ -29,6 +29,7 @@ from eventsim.events.storage import write_atomically, write_json
 from eventsim.network import Network
 from eventsim.train.checkpoint import Metrics, Origin, RunState, save_checkpoint, save_network
 from eventsim.train.config import TrainConfig
+from eventsim.train.method import AbstractMethod
 
 FORMAT, VERSION = "eventsim-run", 2
 SETTINGS, HISTORY, CHECKPOINT, RESULT = "run.json", "metrics.jsonl", "checkpoint.npz", "result.json"
@@ -88,7 +89,9 @@ class RunFolder:
         for name in (CHECKPOINT, *FILES):
             (self.path / name).unlink(missing_ok=True)
 
-    def describe(self, config: TrainConfig, *, resumed: bool = False) -> None:
+    def describe(
+        self, config: TrainConfig, method: AbstractMethod, *, resumed: bool = False
+    ) -> None:
         """Write run.json; makes the folder. Of a resumed run, what is known stays known."""
         from eventsim import __version__
 
@@ -100,7 +103,7 @@ class RunFolder:
             stored = stored if stored.get("format") == FORMAT else {}
         head = {"format": FORMAT, "version": VERSION, "eventsim": __version__}
         values = head | {k: v for k, v in stored.items() if k not in head} | dict(self.about)
-        write_json(path, values | {"train": config.to_dict()})
+        write_json(path, values | {"method": method.described(), "train": config.to_dict()})
 
     def save_state(self, state: RunState, origin: Origin) -> None:
         """Write the checkpoint."""

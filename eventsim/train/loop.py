@@ -24,7 +24,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eventsim.engine import place
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset, stratified_split
 from eventsim.network import Network
@@ -37,11 +36,12 @@ from eventsim.train.checkpoint import (
 )
 from eventsim.train.choice import answer_of
 from eventsim.train.config import TrainConfig
-from eventsim.train.evaluation import check_fit, evaluate
+from eventsim.train.evaluation import check_fit, measure
 from eventsim.train.folder import RunFolder
+from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, select
 from eventsim.train.parallel import ProcessGroup, check_shards
-from eventsim.train.step import train_batch
+from eventsim.train.step import means, train_batch
 
 
 class Draw(IntEnum):
@@ -120,6 +120,7 @@ class _Run:
     origin: Origin
     callback: Callback | None
     group: ProcessGroup
+    method: AbstractMethod
     n_batches: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -153,6 +154,7 @@ def train(
     overwrite: bool = False,
     callback: Callback | None = None,
     group: ProcessGroup | None = None,
+    method: AbstractMethod | None = None,
 ) -> TrainResult:
     """Train a network to classify recordings.
 
@@ -185,6 +187,9 @@ def train(
         Processes that share the run, see :func:`eventsim.train.connect`; None for this one alone.
         Each calls ``train`` with the same arguments and gets the same result, inside the group's
         ``with`` block. ``folder`` must be the same place for all of them if they resume.
+    method
+        :class:`Exact` event time if None, or :class:`eventsim.clocked.Grid` for TSSL-BP in fixed
+        steps, whose networks are given for exact event time too.
 
     Raises
     ------
@@ -202,18 +207,19 @@ def train(
         After the first interrupt, once the running batch is done and the checkpoint written. A
         second interrupt stops at once; the checkpoint is then an older one.
     """
-    group = group or ProcessGroup()
+    group, method = group or ProcessGroup(), method or Exact()
     _check_given(net, data, config)
+    method.check(config)
     check_shards(group, config.shards)
     home = _home(folder, resume=resume, overwrite=overwrite)
     kept, held_out = stratified_split(
         data.labels, fraction=config.validation_fraction, seed=_seed(config, Draw.SPLIT)
     )
-    origin = Origin.of(net, data, config)
+    origin = Origin.of(net, data, config, method)
     for what, its_digest in origin.digests().items():
         group.check_same(what, its_digest)
     parts = data.subset(kept), data.subset(held_out)
-    run = _Run(config, *parts, home, origin, callback, group)
+    run = _Run(config, *parts, home, origin, callback, group, method)
     state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
     _write_metrics(run, state)
     with _deferred_interrupt(group):
@@ -263,16 +269,16 @@ def _home(
 def _started(run: _Run, net: Network, *, overwrite: bool) -> RunState:
     if run.files is not None and not overwrite:
         run.files.check_free()
-    config = run.config
-    net = place(net.copy(), backend=config.backend)
-    net.set_answer(answer_of(config, run.training.class_names))
+    config, given = run.config, net.copy()
+    given.set_answer(answer_of(config, run.training.class_names))
+    net = run.method.begin(given, config)
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     state = RunState(net, optimiser)
     if run.files is not None:
         if overwrite and run.files.holds_run:
             run.files.clear()
-        run.files.describe(config)
-        run.files.save_network("initial", net)
+        run.files.describe(config, run.method)
+        run.files.save_network("initial", given)
         run.save(state)
     return state
 
@@ -280,11 +286,11 @@ def _started(run: _Run, net: Network, *, overwrite: bool) -> RunState:
 def _resumed(run: _Run) -> RunState:
     assert run.folder is not None  # _home sees to it
     run.folder.check_run()
-    state = load_checkpoint(run.folder.checkpoint, run.origin, run.config)
+    state = load_checkpoint(run.folder.checkpoint, run.origin, run.config, run.method)
     state.set_answer(answer_of(run.config, run.training.class_names))
     run.group.check_same(f"state of the run in {run.folder.path}", state.digest())
     if run.files is not None:
-        run.files.describe(run.config, resumed=True)
+        run.files.describe(run.config, run.method, resumed=True)
     return state
 
 
@@ -296,11 +302,11 @@ def _train_epoch(run: _Run, state: RunState) -> None:
         pace = state.pace(config, run.n_batches)
         rng = _rng(config, Draw.AUGMENT, state.epoch, state.batch)
         batch = run.training[batches[state.batch]]
-        train_batch(config, state, batch, run.group, rng=rng, pace=pace)
+        train_batch(config, state, batch, run.group, method=run.method, rng=rng, pace=pace)
         due = config.checkpoint_every and state.batch % config.checkpoint_every == 0
         if due and state.batch < run.n_batches:
             run.save(state)
-        run.tell("batch", state, _means(state.sums))
+        run.tell("batch", state, means(state.sums))
         if run.group.stopping:
             raise KeyboardInterrupt
     _end_epoch(run, state)
@@ -311,14 +317,14 @@ def _train_epoch(run: _Run, state: RunState) -> None:
 def _end_epoch(run: _Run, state: RunState) -> None:
     began = time.perf_counter()
     sizes = {name: p.size for name, p in state.net.spiking.items()}
-    line: Metrics = {"epoch": state.epoch + 1, **_means(state.sums)}
+    line: Metrics = {"epoch": state.epoch + 1, **means(state.sums)}
     line["rates"] = {
         name: state.sums[f"spikes.{name}"] / (size * state.sums["seconds_of_input"])
         for name, size in sizes.items()
     }
     if len(run.validation):
         with state.optimiser.averaged():
-            checked = evaluate(state.net, run.validation, run.config, group=run.group)
+            checked = measure(state.net, run.validation, run.config, run.group, run.method)
         line["validation_loss"] = checked.loss
         line["validation_accuracy"] = checked.accuracy
     # Each process takes its steps by itself: see that they have not drifted apart.
@@ -334,31 +340,16 @@ def _end_epoch(run: _Run, state: RunState) -> None:
 
 
 def _finished(run: _Run, state: RunState) -> TrainResult:
-    last, net = state.history[-1], state.outcome()
-    selected_net, selected = state.selection(net)
+    last, outcome = state.history[-1], state.outcome()
+    chosen, selected = state.selection(outcome)
+    net = run.method.finish(outcome)
+    selected_net = net if chosen is outcome else run.method.finish(chosen)
     if run.files is not None:
         run.files.save_network("last", net)
         run.files.save_network("selected", selected_net)
     run.group.wait()
     folder = None if run.folder is None else run.folder.path
     return TrainResult(net, last, selected_net, selected, state.history, folder)
-
-
-def _means(sums: dict[str, float]) -> Metrics:
-    """Metrics of the batches so far."""
-    samples, batches = sums["samples"], sums["batches"]
-    used = max(batches - sums["skipped"], 1)
-    return {
-        "loss": sums["loss"] / samples,
-        "accuracy": sums["correct"] / samples,
-        "penalty": sums["penalty"] / samples,
-        "gradient_norm": sums["gradient_norm"] / used,
-        "clipped_steps": sums["clipped"],
-        "skipped_steps": sums["skipped"],
-        "grazes": sums["grazes"],
-        "lifted_neurons": sums["lifted"],
-        "synaptic_events_per_sample": sums["synaptic_events"] / samples,
-    }
 
 
 def _write_metrics(run: _Run, state: RunState) -> None:

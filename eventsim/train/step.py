@@ -8,49 +8,39 @@ for its rates. In between and afterwards each computes the same from the same nu
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from eventsim.adjoint import backward, merge_seeds
-from eventsim.arrays import Floats, Ints, to_host
+from eventsim.arrays import Floats, Ints
 from eventsim.errors import ParameterError
-from eventsim.events import Dataset, EventStream, SpikeTape
+from eventsim.events import Dataset, EventStream
 from eventsim.network import Network
 from eventsim.train.augment import augment, mix_pairs
-from eventsim.train.checkpoint import RunState
-from eventsim.train.choice import make_loss, n_logits
+from eventsim.train.checkpoint import Metrics, RunState
+from eventsim.train.choice import n_logits
 from eventsim.train.config import TrainConfig
-from eventsim.train.evaluation import run_resident, spiking_names
-from eventsim.train.layout import Layout
+from eventsim.train.loss_settings import Target
+from eventsim.train.method import AbstractMethod, Forward, Terms
 from eventsim.train.near_miss import NearMiss
-from eventsim.train.optimiser import Pace, StepReport
+from eventsim.train.optimiser import Pace
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
-from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent, spike_seeds
-from eventsim.train.softmax import Classified, smoothed
+from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent
+from eventsim.train.softmax import smoothed
+
+MOST = "stored_bytes"  # of these the largest counts, not the sum
+BYTES_PER_MB = 1e6
 
 
-@dataclass(frozen=True, eq=False)
-class _Shard:
-    """Forward pass of some consecutive samples of a batch."""
+def _facts_of(done: Forward, labels: Ints, names: Sequence[str]) -> Floats:
+    """Sums over the samples: loss, correct, synaptic events, costs, spikes of neurons of ``names``.
 
-    tape: SpikeTape
-    outcome: Classified
-    labels: Ints
-
-    def facts(self, names: Sequence[str]) -> Floats:
-        """Sums over the samples: loss, correct, synaptic events, spikes of neurons of ``names``.
-
-        All but the first are whole numbers, which float64 adds exactly.
-        """
-        correct = (self.outcome.predicted == self.labels).sum()
-        events = sum(self.tape.synaptic_events.values())
-        counts = (to_host(self.tape[name].total_counts()) for name in names)
-        return np.concatenate(
-            [[self.outcome.value * self.labels.size, correct, events], *counts]
-        ).astype(np.float64)
+    All but the first are whole numbers, which float64 adds exactly.
+    """
+    head = [done.value * labels.size, (done.predicted == labels).sum()]
+    head += [sum(done.synaptic_events.values()), *done.costs]
+    return np.concatenate([head, *(done.counts[name] for name in names)]).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +50,7 @@ class _Facts:
     loss: float
     correct: int
     synaptic_events: int
+    costs: list[int]
     counts: dict[str, Ints]
 
 
@@ -69,6 +60,7 @@ def train_batch(
     batch: Dataset,
     group: ProcessGroup,
     *,
+    method: AbstractMethod,
     rng: np.random.Generator,
     pace: Pace,
 ) -> None:
@@ -84,6 +76,8 @@ def train_batch(
         The whole batch, in every process.
     group
         Processes that share the shards of the batch.
+    method
+        Of training.
     rng
         Of the augmentation and of dropout. The whole batch is augmented before it is cut, in every
         process, so that the numbers drawn do not depend on the shards.
@@ -95,12 +89,21 @@ def train_batch(
     keep = _kept(config, net, len(batch), rng)
     seconds = float(stream.duration.sum()) / MS_PER_S
     pieces = cut(len(batch), config.shards)
-    shards = [
-        _forward(net, _part(stream, pieces[i]), batch, targets, keep, pieces[i], config)
-        for i in group.share(len(pieces))
-    ]
-    names = spiking_names(net)
-    facts = _add_up(net, group.gather([shard.facts(names) for shard in shards], len(pieces)))
+    # Where two recordings are mixed the answer that counts is that of the larger share.
+    labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels
+    names, shards, rows = list(net.spiking), [], []
+    for i in group.share(len(pieces)):
+        target = Target(
+            labels=targets[pieces[i]],
+            output=config.output,
+            class_names=batch.class_names,
+            near_miss_margin=config.near_miss_margin,
+            keep=None if keep is None else keep[pieces[i]],
+        )
+        done = method.forward(net, _part(stream, pieces[i]), target, config, learn=True)
+        shards.append(done)
+        rows.append(_facts_of(done, labels[pieces[i]], names))
+    facts = _add_up(net, group.gather(rows, len(pieces)), len(method.forward_costs))
     if not math.isfinite(facts.loss):
         raise ParameterError(
             f"Training, epoch {state.epoch}, batch {state.batch}: the loss is "
@@ -111,25 +114,32 @@ def train_batch(
     penalty, slopes = _rate_band(config, net, hidden, seconds)
 
     layout = state.optimiser.layout
-    wish = _Wish(
-        slopes, NearMiss(config.near_miss_strength, margin=config.near_miss_margin), hidden
-    )
-    rows = [_backward(net, shard, len(batch), wish, layout) for shard in shards]
+    near_miss = NearMiss(config.near_miss_strength, margin=config.near_miss_margin)
+    terms = Terms(slopes, near_miss, hidden, len(batch))
+    rows = []
+    for done in shards:
+        gradients, *behind = method.backward(net, done, terms)
+        rows.append(layout.join(gradients, layout.xp.asarray(behind)))
     total = add_in_order(group.gather(rows, len(pieces), xp=layout.xp))
 
     pull = _plasticity(config, net, group, shards, list(hidden), len(pieces))
 
     state.busy = True
-    config.spikl.apply(net, list(hidden), pull, len(batch))
+    method.follow(net, config.spikl, list(hidden), pull, len(batch))
     report = state.optimiser.step_joined(total[:-2], factor=pace.factor)
     lifted = lift_silent(net, hidden, amount=config.silent_lift)
     if lifted:
         state.optimiser.restore_signs()
-    sums = _sums_of_step(report, total) | {
+    method.bound(net)
+    sums = {
         "samples": len(batch),
         "batches": 1,
         "loss": facts.loss,
         "correct": facts.correct,
+        "gradient_norm": 0.0 if report.skipped else report.norm,
+        "clipped": int(report.clipped),
+        "skipped": int(report.skipped),
+        method.backward_cost: int(total[-1]),
         "penalty": (penalty + float(total[-2])) * len(batch),
         "lifted": lifted,
         "synaptic_events": facts.synaptic_events,
@@ -137,21 +147,37 @@ def train_batch(
         "wall_seconds": time.perf_counter() - began,
     }
     sums |= {f"spikes.{name}": int(count.sum()) for name, count in facts.counts.items()}
+    sums |= dict(zip(method.forward_costs, facts.costs, strict=True))
+    most = max(state.sums.get(MOST, 0), sums.get(MOST, 0))
     state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
+    if MOST in sums:
+        state.sums[MOST] = most
     if pace.counts:
         state.optimiser.average()
     state.batch += 1
     state.busy = False
 
 
-def _sums_of_step(report: StepReport, total: Any) -> dict[str, float]:
-    """What the optimiser says of its step, and the grazes of all shards."""
-    return {
-        "gradient_norm": 0.0 if report.skipped else report.norm,
-        "clipped": int(report.clipped),
-        "skipped": int(report.skipped),
-        "grazes": int(total[-1]),
+def means(sums: Mapping[str, float]) -> Metrics:
+    """Metrics of the batches so far; ``stored_mb`` is the most that one of them kept."""
+    samples, batches = sums["samples"], sums["batches"]
+    line = {
+        "loss": sums["loss"] / samples,
+        "accuracy": sums["correct"] / samples,
+        "penalty": sums["penalty"] / samples,
+        "gradient_norm": sums["gradient_norm"] / max(batches - sums["skipped"], 1),
+        "clipped_steps": sums["clipped"],
+        "skipped_steps": sums["skipped"],
+        "lifted_neurons": sums["lifted"],
+        "synaptic_events_per_sample": sums["synaptic_events"] / samples,
     }
+    further = {
+        "grazes": ("grazes", 1),
+        "neuron_updates": ("neuron_updates_per_sample", samples),
+        "shared_bins": ("shared_bins_per_sample", samples),
+        MOST: ("stored_mb", BYTES_PER_MB),
+    }
+    return line | {name: sums[key] / of for key, (name, of) in further.items() if key in sums}
 
 
 def _part(stream: EventStream, samples: slice) -> EventStream:
@@ -185,34 +211,15 @@ def _kept(
     return kept / (1.0 - share)
 
 
-def _forward(
-    net: Network,
-    stream: EventStream,
-    batch: Dataset,
-    targets: Ints | Floats,
-    keep: Floats | None,
-    samples: slice,
-    config: TrainConfig,
-) -> _Shard:
-    tape, targets = run_resident(net, stream, config), targets[samples]
-    kept = None if keep is None else keep[samples]
-    loss = make_loss(config, targets, batch.class_names, keep=kept)
-    # Where two recordings are mixed the answer that counts is that of the larger share.
-    labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels[samples]
-    return _Shard(tape, loss.classify(net, tape), labels)
-
-
-def _add_up(net: Network, rows: Sequence[Floats]) -> _Facts:
-    total = add_in_order(rows)
-    names = spiking_names(net)
-    sizes = [3, *(net.populations[name].size for name in names)]
-    head, *counts = np.split(total, np.cumsum(sizes)[:-1])
-    by_name = zip(names, counts, strict=True)
+def _add_up(net: Network, rows: Sequence[Floats], n_costs: int) -> _Facts:
+    total, sizes = add_in_order(rows), {name: p.size for name, p in net.spiking.items()}
+    head, costs, *counts = np.split(total, np.cumsum([3, n_costs, *sizes.values()])[:-1])
     return _Facts(
         loss=float(head[0]),
         correct=int(head[1]),
         synaptic_events=int(head[2]),
-        counts={name: count.astype(np.int64) for name, count in by_name},
+        costs=[int(cost) for cost in costs],
+        counts={name: n.astype(np.int64) for name, n in zip(sizes, counts, strict=True)},
     )
 
 
@@ -230,37 +237,13 @@ def _plasticity(
     config: TrainConfig,
     net: Network,
     group: ProcessGroup,
-    shards: Sequence[_Shard],
+    shards: Sequence[Forward],
     names: Sequence[str],
     n_shards: int,
 ) -> Floats:
     """What the local rule makes of the whole batch; see :mod:`eventsim.train.intrinsic`."""
     if not config.spikl.tuned:
         return np.zeros(0)
-    rows = [config.spikl.pull(net, shard.tape, names) for shard in shards]
+    rows = [config.spikl.pull(net, shard.tape(), names) for shard in shards]
     pull: Floats = add_in_order(group.gather(rows, n_shards))
     return pull
-
-
-@dataclass(frozen=True, eq=False)
-class _Wish:
-    """What the whole batch asks of every shard's hidden neurons."""
-
-    slopes: dict[str, Floats]
-    near_miss: NearMiss
-    hidden: dict[str, Ints]
-
-
-def _backward(net: Network, shard: _Shard, n_samples: int, wish: _Wish, layout: Layout) -> Any:
-    """What the shard adds to the batch's gradient, a vector of the layout.
-
-    Last, what its near misses add to the penalty, and its grazes.
-    """
-    share = shard.labels.size / n_samples
-    seeds = merge_seeds({}, shard.outcome.seeds, weight=share)
-    # The slopes are those of the whole batch: no share of samples here.
-    seeds = merge_seeds(seeds, spike_seeds(wish.slopes, shard.tape))
-    missed, by_miss = wish.near_miss.of_silent(net, shard.tape, wish.hidden, n_samples=n_samples)
-    seeds = merge_seeds(seeds, by_miss)
-    gradients = backward(net, shard.tape, seeds)
-    return layout.join(gradients.values, layout.xp.asarray([missed, float(gradients.grazes)]))

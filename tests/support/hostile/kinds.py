@@ -31,7 +31,7 @@ from eventsim.experiment import Selection, load_recipe, load_task, resolve
 from eventsim.mapping import load_cores, map_network
 from eventsim.network.nir import read_nir, write_nir
 from eventsim.runs.run import load_run
-from eventsim.train import TrainConfig, load_network, save_network
+from eventsim.train import Exact, TrainConfig, load_network, save_network
 from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Origin, RunState, load_checkpoint, save_checkpoint
 from eventsim.train.optimiser import AdamW, select
@@ -256,7 +256,7 @@ def _checkpoint(folder):
 
 def use_checkpoint(path):
     config, _, origin = _training()
-    state = load_checkpoint(path, origin, config)
+    state = load_checkpoint(path, origin, config, Exact())
     state.pace(config, 4)
     state.digest()
     state.selection(state.outcome())

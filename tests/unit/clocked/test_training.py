@@ -5,6 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim import clocked
+from eventsim.clocked import Grid
 from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events import Recording, StoredStream, write_stored
 from eventsim.train import (
@@ -23,14 +24,18 @@ from tests.unit.train.task import DURATION, small_net, two_patterns
 BIP = ("tau_mem", "tau_syn", "resistance", "threshold")
 
 
-def config(*, epochs=3, dt=1.0, **train):
+def config(*, epochs=3, **more):
     given = {"batch_size": 8, "bip": BIP, "validation_fraction": 0.0, "precision": "double"}
-    return clocked.ClockedConfig(train=TrainConfig(epochs=epochs, **(given | train)), dt=dt)
+    return TrainConfig(epochs=epochs, **(given | more))
 
 
 def published(**train):
     given = {"batch_size": 8, "validation_fraction": 0.0, "precision": "double"}
-    return clocked.ClockedConfig.published(**(given | train))
+    return clocked.published(**(given | train))
+
+
+def on_grid(net, data, settings, *folder, method=None, **more):
+    return train(net, data, settings, *folder, method=method or Grid(), **more)
 
 
 def spiking_net(*, seed=0):
@@ -40,33 +45,31 @@ def spiking_net(*, seed=0):
 def test_a_spiking_output_learns_the_small_task():
     settings = published(epochs=10, loss=SpikeTrainLoss(rate=200.0))
     data = two_patterns(32)
-    result = clocked.train_clocked(spiking_net(), data, settings)
-    tested = clocked.evaluate_clocked(result.net, two_patterns(40, seed=5), settings)
+    result = on_grid(spiking_net(), data, settings)
+    tested = evaluate(result.net, two_patterns(40, seed=5), settings, method=Grid())
     assert tested.accuracy >= 0.9
     assert result.last["accuracy"] >= 0.9
     assert result.history[-1]["loss"] < result.history[0]["loss"]
 
 
 def test_a_readout_learns_the_small_task_and_exact_time_takes_it_over():
-    settings = config(epochs=8, dt=0.25)
-    result = clocked.train_clocked(small_net(), two_patterns(32), settings)
+    settings, method = config(epochs=8), Grid(dt=0.25)
+    result = on_grid(small_net(), two_patterns(32), settings, method=method)
     unseen = two_patterns(40, seed=5)
-    on_grid = clocked.evaluate_clocked(result.net, unseen, settings)
-    exact = evaluate(result.net.to_network(), unseen, settings.train)
-    assert on_grid.accuracy >= 0.9
-    assert exact.accuracy >= on_grid.accuracy - 0.05
-    assert exact.loss == pytest.approx(on_grid.loss, abs=0.1)
+    stepped = evaluate(result.net, unseen, settings, method=method)
+    exact = evaluate(result.net, unseen, settings)
+    assert stepped.accuracy >= 0.9
+    assert exact.accuracy >= stepped.accuracy - 0.05
+    assert exact.loss == pytest.approx(stepped.loss, abs=0.1)
 
 
 def test_every_trained_parameter_moves_and_no_other():
     start = spiking_net()
-    result = clocked.train_clocked(
-        start, two_patterns(16), published(epochs=3, bip=("tau_syn", "threshold"))
-    )
+    result = on_grid(start, two_patterns(16), published(epochs=3, bip=("tau_syn", "threshold")))
     moved = {
         key
-        for key, value in result.net.grid.parameters().items()
-        if (value != clocked.from_network(start).grid.parameters()[key]).any()
+        for key, value in result.net.parameters().items()
+        if not np.allclose(value, start.parameters()[key], rtol=1e-12, atol=0.0)
     }
     wanted = {f"{p}.{k}" for p in ("hidden1", "output") for k in ("tau_syn", "threshold")}
     assert moved == wanted | {f"{name}.weights" for name in start.projections}
@@ -74,44 +77,44 @@ def test_every_trained_parameter_moves_and_no_other():
 
 def test_a_seed_decides_a_run():
     runs = [
-        clocked.train_clocked(
+        on_grid(
             small_net(), two_patterns(16), config(seed=s, augmentation=Augmentation(jitter=1.0))
         )
         for s in (1, 1, 2)
     ]
-    first, same, other = (r.net.grid.projections["input->hidden1"].weights for r in runs)
+    first, same, other = (r.net.projections["input->hidden1"].weights for r in runs)
     np.testing.assert_array_equal(first, same)
     assert (first != other).any()
 
 
 def test_a_stopped_run_ends_with_the_same_bits(tmp_path):
     data, settings = two_patterns(16), config(epochs=3, validation_fraction=0.25)
-    whole = clocked.train_clocked(small_net(), data, settings, tmp_path / "whole")
+    whole = on_grid(small_net(), data, settings, tmp_path / "whole")
 
     def stop(event):
         if event.epoch == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        clocked.train_clocked(small_net(), data, settings, tmp_path / "cut", callback=stop)
-    resumed = clocked.train_clocked(small_net(), data, settings, tmp_path / "cut", resume=True)
-    for key, value in whole.net.grid.parameters().items():
-        np.testing.assert_array_equal(value, resumed.net.grid.parameters()[key], err_msg=key)
+        on_grid(small_net(), data, settings, tmp_path / "cut", callback=stop)
+    resumed = on_grid(small_net(), data, settings, tmp_path / "cut", resume=True)
+    for key, value in whole.net.parameters().items():
+        np.testing.assert_array_equal(value, resumed.net.parameters()[key], err_msg=key)
     lines = (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
     stored = load_network(tmp_path / "cut" / "last.npz")
-    exact = whole.net.to_network().parameters()
+    exact = whole.net.parameters()
     assert all((stored.parameters()[key] == exact[key]).all() for key in exact)
 
 
 def test_the_network_of_the_best_validation_is_kept(tmp_path):
     settings = config(epochs=6, validation_fraction=0.25, batch_size=4)
     data = two_patterns(32)
-    result = clocked.train_clocked(small_net(), data, settings, tmp_path / "whole")
+    result = on_grid(small_net(), data, settings, tmp_path / "whole")
     merits = [(ln["validation_accuracy"], -ln["validation_loss"]) for ln in result.history]
     assert result.selected == result.history[merits.index(max(merits))]
     stored = load_network(tmp_path / "whole" / "selected.npz").parameters()
-    exact = result.selected_net.to_network().parameters()
+    exact = result.selected_net.parameters()
     assert all((stored[key] == exact[key]).all() for key in exact)
 
     def stop(event):
@@ -120,36 +123,34 @@ def test_the_network_of_the_best_validation_is_kept(tmp_path):
 
     cut = tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):
-        clocked.train_clocked(small_net(), data, settings, cut, callback=stop)
-    resumed = clocked.train_clocked(small_net(), data, settings, cut, resume=True)
+        on_grid(small_net(), data, settings, cut, callback=stop)
+    resumed = on_grid(small_net(), data, settings, cut, resume=True)
     assert resumed.selected["epoch"] == result.selected["epoch"]
-    for key, value in resumed.selected_net.grid.parameters().items():
-        np.testing.assert_array_equal(value, result.selected_net.grid.parameters()[key])
+    for key, value in resumed.selected_net.parameters().items():
+        np.testing.assert_array_equal(value, result.selected_net.parameters()[key])
 
 
 def test_nothing_is_chosen_where_nothing_was_held_out():
-    result = clocked.train_clocked(small_net(), two_patterns(8), config(epochs=2))
+    result = on_grid(small_net(), two_patterns(8), config(epochs=2))
     assert result.selected == result.last
-    kept = result.selected_net.grid.parameters()
-    assert all((kept[key] == value).all() for key, value in result.net.grid.parameters().items())
+    kept = result.selected_net.parameters()
+    assert all((kept[key] == value).all() for key, value in result.net.parameters().items())
 
 
 def test_a_run_of_other_settings_is_not_resumed(tmp_path):
     data = two_patterns(8)
-    clocked.train_clocked(small_net(), data, config(epochs=1), tmp_path)
+    on_grid(small_net(), data, config(epochs=1), tmp_path)
     with pytest.raises(StorageError, match="holds a run already"):
-        clocked.train_clocked(small_net(), data, config(epochs=1), tmp_path)
-    with pytest.raises(StorageError, match=r"other settings: dt is 1\.0 there, 0\.5 now"):
-        clocked.train_clocked(small_net(), data, config(epochs=1, dt=0.5), tmp_path, resume=True)
+        on_grid(small_net(), data, config(epochs=1), tmp_path)
+    with pytest.raises(StorageError, match=r"other settings: method.dt is 1\.0 there, 0\.5 now"):
+        on_grid(small_net(), data, config(epochs=1), tmp_path, resume=True, method=Grid(dt=0.5))
     with pytest.raises(StorageError, match="holds no run"):
-        clocked.train_clocked(small_net(), data, config(), tmp_path / "none", resume=True)
+        on_grid(small_net(), data, config(), tmp_path / "none", resume=True)
 
 
 def test_metrics_say_what_it_cost():
     data, told = two_patterns(12), []
-    result = clocked.train_clocked(
-        small_net(), data, config(epochs=1, batch_size=4), callback=told.append
-    )
+    result = on_grid(small_net(), data, config(epochs=1, batch_size=4), callback=told.append)
     line = result.last
     assert [event.kind for event in told] == ["batch"] * 3 + ["epoch"]
     assert line["neuron_updates_per_sample"] == 60 * (8 + 2)
@@ -162,8 +163,8 @@ def test_metrics_say_what_it_cost():
 def test_more_events_in_a_step_are_told_and_clipping_changes_the_input():
     data, results = two_patterns(8), []
     for clip in (False, True):
-        settings = clocked.ClockedConfig(train=config(epochs=1).train, clip=clip)
-        results.append(clocked.train_clocked(small_net(), data, settings).last)
+        method = Grid(clip=clip)
+        results.append(on_grid(small_net(), data, config(epochs=1), method=method).last)
     assert results[0]["shared_bins_per_sample"] > 0
     lost = results[0]["synaptic_events_per_sample"] - results[1]["synaptic_events_per_sample"]
     assert lost >= 8 * results[0]["shared_bins_per_sample"] - 8
@@ -181,7 +182,7 @@ def test_spikl_moves_the_hidden_neurons_and_keeps_the_weights_of_exact_time():
         weight_decay=0.0,
     )
     start = small_net()
-    exact = clocked.train_clocked(start, two_patterns(8), settings).net.to_network()
+    exact = on_grid(start, two_patterns(8), settings).net
     hidden = exact.populations["hidden1"]
     assert (hidden.tau_mem != start.populations["hidden1"].tau_mem).all()
     assert (exact.populations["output"].tau_mem == start.populations["output"].tau_mem).all()
@@ -191,43 +192,75 @@ def test_spikl_moves_the_hidden_neurons_and_keeps_the_weights_of_exact_time():
         )
 
 
-def test_settings_survive_json():
-    settings = config(dt=0.5, augmentation=Augmentation(jitter=1.0))
-    text = json.dumps(settings.to_dict())
-    assert clocked.ClockedConfig.from_dict(json.loads(text)) == settings
-    with pytest.raises(ParameterError, match="unknown key 'step'"):
-        clocked.ClockedConfig.from_dict({"step": 1.0})
-
-
 @pytest.mark.parametrize(
     ("bad", "told"),
     [
-        ({"dt": 2.0}, "dt is .*expected a number > 0 and <= 1"),
-        ({"train": TrainConfig(bip=BIP, loss="first_spike")}, "train.loss is 'first_spike'"),
-        ({"train": TrainConfig(bip=BIP, near_miss_strength=0.1)}, "near_miss_strength is 0.1"),
-        ({"train": TrainConfig()}, "v_leak"),
-        ({"train": TrainConfig(bip=BIP, train_delays=True)}, "train_delays is True"),
+        ({"loss": "first_spike"}, "loss is 'first_spike', expected cross_entropy or van_rossum"),
+        ({"near_miss_strength": 0.1}, "near_miss_strength is 0.1"),
+        ({"bip": ("v_leak",)}, "v_leak"),
+        ({"train_delays": True}, "train_delays is True"),
+        ({"augmentation": Augmentation(mix=0.1)}, "augmentation.mix is 0.1, expected 0 on a grid"),
     ],
 )
-def test_settings_outside_their_domain_are_refused(bad, told):
+def test_settings_without_a_counterpart_are_refused_before_anything_is_written(bad, told, tmp_path):
+    net = spiking_net() if "loss" in bad else small_net()
     with pytest.raises(ParameterError, match=told):
-        clocked.ClockedConfig(**bad)
+        on_grid(net, two_patterns(8), config(**bad), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_step_outside_its_domain_is_refused():
+    with pytest.raises(ParameterError, match="dt is .*expected a number > 0 and <= 1"):
+        Grid(dt=2.0)
+
+
+def test_a_run_stopped_in_an_epoch_ends_with_the_same_bits_and_says_its_method(tmp_path):
+    data, settings = two_patterns(32), config(epochs=2, checkpoint_every=1)
+    whole = on_grid(small_net(), data, settings)
+
+    def stop(event):
+        if (event.epoch, event.batch) == (2, 2):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        on_grid(small_net(), data, settings, tmp_path, callback=stop)
+    resumed = on_grid(small_net(), data, settings, tmp_path, resume=True)
+    for key, value in whole.net.parameters().items():
+        np.testing.assert_array_equal(value, resumed.net.parameters()[key], err_msg=key)
+    run = es.load_run(tmp_path)
+    assert run.settings.method == Grid()
+    assert run.initial.parameters().keys() == whole.net.parameters().keys()
+    np.testing.assert_array_equal(
+        run.initial.projections["input->hidden1"].weights,
+        small_net().projections["input->hidden1"].weights,
+    )
+    with pytest.raises(StorageError, match="other settings: method"):
+        train(small_net(), data, settings, tmp_path, resume=True)
+
+
+def test_shards_change_the_rounding_alone():
+    data = two_patterns(24)
+    runs = [on_grid(small_net(), data, config(epochs=1, shards=shards)) for shards in (1, 3)]
+    for key, value in runs[0].net.parameters().items():
+        np.testing.assert_allclose(runs[1].net.parameters()[key], value, rtol=1e-9, atol=1e-9)
+    costs = ("neuron_updates_per_sample", "shared_bins_per_sample", "synaptic_events_per_sample")
+    assert [runs[0].last[key] for key in costs] == [runs[1].last[key] for key in costs]
 
 
 def test_an_output_that_does_not_fit_is_refused():
     data = two_patterns(8)
     with pytest.raises(NetworkError, match="expects a population of kind 'readout'"):
-        clocked.train_clocked(small_net(), data, config(output="input"))
+        on_grid(small_net(), data, config(output="input"))
     net = es.scsr(6, (4,), 1)
     with pytest.raises(ShapeError, match="has 1 neurons, expected at least 2"):
-        clocked.train_clocked(net, data, config())
+        on_grid(net, data, config())
 
 
 def test_self_weights_stay_where_exact_time_does_not_run_away():
     net = small_net()
     net.projections["hidden1->hidden1"].weights[:] = 3.0
     settings = config(epochs=1)
-    exact = clocked.train_clocked(net, two_patterns(8), settings).net.to_network()
+    exact = on_grid(net, two_patterns(8), settings).net
     p = exact.populations["hidden1"]
     limit = 0.8 * (p.threshold - p.v_reset) * p.tau_mem / (p.resistance * p.tau_syn)
     weights = exact.projections["hidden1->hidden1"].weights
@@ -247,8 +280,8 @@ def test_exact_and_fixed_step_training_see_the_same_events_in_the_same_batches(t
         augmentation=Augmentation(drop=0.5),
     )
     told = {"exact": [], "grid": []}
-    train(net, two_patterns(12), settings.train, tmp_path, callback=told["exact"].append)
-    clocked.train_clocked(net, two_patterns(12), settings, callback=told["grid"].append)
+    train(net, two_patterns(12), settings, tmp_path, callback=told["exact"].append)
+    on_grid(net, two_patterns(12), settings, callback=told["grid"].append)
     exact, grid = (
         [event.metrics["synaptic_events_per_sample"] for event in events]
         for events in told.values()
@@ -258,9 +291,10 @@ def test_exact_and_fixed_step_training_see_the_same_events_in_the_same_batches(t
 
 
 def test_the_published_method_has_none_of_what_was_added():
-    train = clocked.ClockedConfig.published(dt=0.5, epochs=7).train
-    assert (train.loss.kind, train.rate_strength, train.silent_lift) == ("van_rossum", 0.0, 0.0)
-    assert (train.clip_norm, train.epochs, train.bip) == (1.0, 7, BIP)
+    settings = clocked.published(epochs=7)
+    assert (settings.loss.kind, settings.rate_strength) == ("van_rossum", 0.0)
+    assert (settings.silent_lift, settings.clip_norm) == (0.0, 1.0)
+    assert (settings.epochs, settings.bip) == (7, BIP)
 
 
 def test_recordings_in_a_file_train_to_the_same_bits(tmp_path):
@@ -269,10 +303,10 @@ def test_recordings_in_a_file_train_to_the_same_bits(tmp_path):
     write_stored(tmp_path / "events.h5", recordings, n_channels=6)
     stream = StoredStream.open(tmp_path / "events.h5")
     stored = StoredLabelledEvents(stream, data.labels, data.class_names)
-    runs = [clocked.train_clocked(small_net(), given, settings) for given in (data, stored)]
-    first, second = (r.net.grid.parameters() for r in runs)
+    runs = [on_grid(small_net(), given, settings) for given in (data, stored)]
+    first, second = (r.net.parameters() for r in runs)
     assert all((first[key] == second[key]).all() for key in first)
     in_memory, in_file = (
-        clocked.evaluate_clocked(runs[0].net, given, settings) for given in (data, stored)
+        evaluate(runs[0].net, given, settings, method=Grid()) for given in (data, stored)
     )
     assert in_memory.loss == in_file.loss

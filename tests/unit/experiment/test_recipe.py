@@ -142,7 +142,7 @@ def test_recordings_come_once_where_some_are_held_out_for_validation():
         ("bip = []", "bipp = []", "condition plain on task .*small.toml: .*unknown key 'bipp'"),
         ("bip = []", 'epochs = "many"', "condition plain on .*epochs is 'many'"),
         ("bip = []", "seed = 3", "train: has a key seed"),
-        ("skip = false", "skipp = false", "unknown key 'skipp'.*mean 'skip'"),
+        ("skip = false", "skipp = false", "skipp: is no setting of a network.*mean skip"),
         ("skip = false", "hidden = 4", "hidden is 4, expected a list"),
         ("skip = false", 'model = "lstm"', "model is 'lstm', expected one of scsr, rsnn, conv"),
         ("skip = false", 'lateral = "ring"', "lateral: belongs to model rsnn"),
@@ -196,7 +196,7 @@ def test_unknown_names_are_told_with_what_there_is(files):
 
 def test_settings_that_a_grid_does_not_have_are_refused_early(files):
     files.change('title = "with skips"', 'method = "grid"\ndt = 1.0\ntrain = { bip = ["v_leak"] }')
-    with pytest.raises(RecipeError, match="condition skip on .*train.bip"):
+    with pytest.raises(RecipeError, match="condition skip on .*: bip is .* on a grid"):
         files.resolve()
 
 

@@ -41,7 +41,7 @@ def test_every_kind_of_run_is_loaded_with_its_networks_and_answers(runs, kind):
     before, after = run.initial.parameters(), run.net.parameters()
     assert before.keys() == after.keys()
     assert any(not np.array_equal(before[key], after[key]) for key in before)
-    assert (run.settings.method == "grid") == (kind in ON_GRID)
+    assert (run.settings.method.name == "grid") == (kind in ON_GRID)
     found = run.predict(test.stream[:])
     assert found.classes.shape == (len(test),)
     accuracy = float(np.mean(found.classes == test.labels))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eventsim import clocked
+from eventsim.clocked import Grid
 from eventsim.errors import ParameterError
 from eventsim.train import (
     AdamSettings,
@@ -99,12 +99,12 @@ def test_finished_run_resumes_to_its_mean(data, straight):
 
 
 def test_counterpart_in_fixed_steps_averages_as_well(data):
-    settings = clocked.ClockedConfig(train=replace(CONFIG, epochs=2, bip=("tau_mem",)), dt=1.0)
-    means = clocked.train_clocked(small_net(), data, settings).net
-    plain = replace(settings, train=replace(settings.train, averaged=0.0))
-    last = clocked.train_clocked(small_net(), data, plain).net
-    assert not np.array_equal(means.grid.parameters()["hidden1.tau_mem"],
-                              last.grid.parameters()["hidden1.tau_mem"])  # fmt: skip
+    settings = replace(CONFIG, epochs=2, bip=("tau_mem",))
+    means, last = (
+        train(small_net(), data, one, method=Grid()).net.parameters()["hidden1.tau_mem"]
+        for one in (settings, replace(settings, averaged=0.0))
+    )
+    assert not np.array_equal(means, last)
 
 
 def test_inside_the_mean_outside_the_values_also_after_an_error():

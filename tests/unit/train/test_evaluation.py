@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.clocked import ClockedConfig, evaluate_clocked, from_network
+from eventsim.clocked import Grid
 from eventsim.engine import simulate
 from eventsim.events.transforms import extend
 from eventsim.train import CrossEntropy, LabelledEvents, TrainConfig, evaluate, train
@@ -50,16 +50,12 @@ def test_tail_is_silence_after_every_recording():
     spikes = found.rates["hidden1"] * DURATION
     np.testing.assert_allclose(spikes, whole.rates["hidden1"] * (DURATION + 25.0))
 
-    clocked = from_network(net, dt=1.0)
     steps = [
-        evaluate_clocked(clocked, d, ClockedConfig(train=c)).neuron_updates
-        for d, c in ((data, on_grid(tailed)), (longer(data, 25.0), on_grid(CONFIG)))
+        evaluate(net, d, c, method=Grid()).neuron_updates
+        for d, c in ((data, tailed), (longer(data, 25.0), CONFIG))
     ]
     assert steps[0] == steps[1]
-
-
-def on_grid(config):
-    return replace(config, bip=())
+    assert found.neuron_updates is None
 
 
 def test_training_hears_the_tail(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.clocked import ClockedConfig, evaluate_clocked, train_clocked
+from eventsim.clocked import Grid
 from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError
 from eventsim.events.storage import read_arrays, write_arrays
@@ -160,16 +160,16 @@ def test_checkpoint_of_a_network_without_an_answer_resumes_with_one(tmp_path):
 
 
 def test_network_trained_on_the_grid_answers_alone(tmp_path):
-    config = ClockedConfig(train=replace(CONFIG, bip=(), epochs=1))
-    result = train_clocked(small_net(), DATA, config, tmp_path)
+    config = replace(CONFIG, bip=(), epochs=1)
+    result = train(small_net(), DATA, config, tmp_path, method=Grid())
     moved = load_network(tmp_path / "last.npz")
-    assert moved.answer == answer_of(config.train, DATA.class_names)
-    on_grid, by_config = (evaluate_clocked(result.net, UNSEEN, c) for c in (None, config))
+    assert moved.answer == answer_of(config, DATA.class_names)
+    on_grid, by_config = (evaluate(result.net, UNSEEN, c, method=Grid()) for c in (None, config))
     assert on_grid.accuracy == by_config.accuracy
     assert on_grid.neuron_updates == by_config.neuron_updates
     assert on_grid.loss == pytest.approx(by_config.loss, rel=1e-6)
     found = evaluate(moved, UNSEEN)
-    expected = evaluate(result.net.to_network(), UNSEEN, config.train)
+    expected = evaluate(result.net, UNSEEN, config)
     assert found.accuracy == expected.accuracy
     assert found.loss == pytest.approx(expected.loss, rel=1e-12)
 

@@ -12,7 +12,7 @@ import pytest
 from eventsim.engine import simulate, simulate_chunks
 from eventsim.errors import DataError, ShapeError
 from eventsim.events import Dataset, EventStream, Recording, StoredStream, write_stored
-from eventsim.train import TrainConfig, evaluate, train
+from eventsim.train import Exact, TrainConfig, evaluate, train
 from eventsim.train.checkpoint import Origin, digest_of_data
 from tests.unit.train.task import small_net, two_patterns
 
@@ -88,7 +88,7 @@ def test_training_reads_a_batch_at_a_time_and_each_sample_once_an_epoch(
         return found
 
     config = replace(CONFIG, epochs=1)
-    origin = Origin.of(small_net(), stored, config)  # reads all of it once, for its digest
+    origin = Origin.of(small_net(), stored, config, Exact())  # reads all of it once, for its digest
     monkeypatch.setattr("eventsim.train.loop.Origin.of", lambda *_args: origin)
     monkeypatch.setattr(StoredStream, "__getitem__", note_batch)
     monkeypatch.setattr(h5py.Dataset, "__getitem__", note_part)

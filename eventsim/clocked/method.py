@@ -1,0 +1,177 @@
+"""Grid: the method by which :func:`eventsim.train.train` trains the fixed-step counterpart.
+
+The counterpart sees the same augmented events in the same batches as in exact time. Weights are
+trained in the units of the grid, as published; the networks that come out are for exact time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from annotated_types import Gt, Le
+
+from eventsim.arrays import Floats, Ints
+from eventsim.clocked.backward import BIP, backward
+from eventsim.clocked.forward import ClockedRun, run
+from eventsim.clocked.losses import CrossEntropyLoss, VanRossumLoss
+from eventsim.clocked.network import ClockedNetwork, from_network
+from eventsim.errors import ParameterError
+from eventsim.events import EventStream, StoredStream
+from eventsim.events.transforms import extend
+from eventsim.network import Network
+from eventsim.train import SpiKL, TrainConfig
+from eventsim.train.loss_settings import IntegralLoss, SpikeTrainLoss, Target
+from eventsim.train.method import AbstractMethod, Forward, Terms
+from eventsim.train.optimiser import STABLE_FRACTION
+
+# Settings of exact training that have no counterpart here, and the value that leaves them out.
+NEUTRAL: Mapping[str, Any] = {
+    "train_delays": False,
+    "label_smoothing": 0.0,
+    "near_miss_strength": 0.0,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid(AbstractMethod):
+    """TSSL-BP on a grid of time.
+
+    Of :class:`eventsim.train.TrainConfig`, ``bip`` may name ``tau_mem``, ``tau_syn``,
+    ``resistance`` and ``threshold``; the loss is ``cross_entropy`` of a readout or ``van_rossum``
+    of a spiking output. ``backend`` and ``missed_outputs`` have no meaning here: the counterpart
+    runs in NumPy. Other settings without a counterpart are refused.
+
+    Attributes
+    ----------
+    dt
+        Time step, ms, > 0 and at most 1, the least tau_syn that training may reach.
+    clip
+        Whether several events of a channel in a step are one; see :func:`bin_events`.
+    """
+
+    dt: Annotated[float, Gt(0), Le(1)] = 1.0
+    clip: bool = False
+    name: ClassVar[str] = "grid"
+    forward_costs: ClassVar[tuple[str, ...]] = ("neuron_updates", "shared_bins")
+    backward_cost: ClassVar[str] = "stored_bytes"
+
+    def check(self, config: TrainConfig) -> None:
+        """Raise ParameterError for settings that have no counterpart."""
+        others = [name for name in config.bip if name not in BIP]
+        config.require("bip", list(config.bip), not others, f"names out of {BIP} on a grid")
+        _loss(config)
+        for name, value in NEUTRAL.items():
+            given = getattr(config, name)
+            config.require(name, given, not given, f"{value} on a grid")
+        mix = config.augmentation.mix
+        config.require("augmentation.mix", mix, mix == 0, "0 on a grid")
+
+    def begin(self, net: Network, config: TrainConfig) -> Network:
+        """The counterpart, its weights in the units of the grid. New network."""
+        return from_network(net, self.dt).grid
+
+    def finish(self, net: Network) -> Network:
+        """The same network for exact event time. New network."""
+        return ClockedNetwork(net, self.dt).to_network()
+
+    def order(self, stream: EventStream | StoredStream) -> Ints:
+        """The longest first: a batch takes as many steps as its longest recording."""
+        return np.argsort(-stream.duration, kind="stable")
+
+    def forward(
+        self,
+        net: Network,
+        stream: EventStream,
+        target: Target,
+        config: TrainConfig,
+        *,
+        learn: bool = False,
+    ) -> Forward:
+        """Run recordings on the grid."""
+        order = self.order(stream)
+        back = np.argsort(order)
+        done = run(
+            ClockedNetwork(net, self.dt),
+            extend(stream[order], config.tail),
+            precision=config.precision,
+            clip=self.clip,
+            keep=learn,
+        )
+        outcome = _loss(config)(done, target.labels[order])
+        scores = outcome.logits[back]
+        return Forward(
+            value=outcome.value,
+            predicted=scores.argmax(axis=1),
+            scores=scores,
+            counts={
+                name: record.spikes.sum(axis=(0, 1), dtype=np.int64)
+                for name, record in done.records.items()
+                if record.spikes is not None
+            },
+            synaptic_events=done.synaptic_events,
+            costs=(done.neuron_updates, done.events.shared),
+            tape=lambda: done.tape,
+            record=(done, outcome.seeds),
+        )
+
+    def backward(
+        self, net: Network, done: Forward, terms: Terms
+    ) -> tuple[Mapping[str, Floats], float, float]:
+        """Gradients of TSSL-BP; the cost is the number of bytes that were kept for them."""
+        ran: ClockedRun = done.record[0]
+        share = done.predicted.size / terms.n_samples
+        seeds = {name: seed * share for name, seed in done.record[1].items()}
+        gradients = backward(ran, seeds, per_spike=terms.slopes)
+        return gradients, 0.0, ran.stored_bytes + ran.error_bytes
+
+    def follow(
+        self, net: Network, rule: SpiKL, names: Sequence[str], pull: Floats, n_samples: int
+    ) -> None:
+        """One step of SpiKL-IP, whose derivation holds the weights of exact time."""
+        before = {name: net.populations[name].tau_mem.copy() for name in names if rule.tuned}
+        rule.apply(net, names, pull, n_samples)
+        for projection in net.projections.values():
+            target = projection.target
+            if target in before:
+                factor = before[target] / net.populations[target].tau_mem
+                projection.values[...] *= projection.of_targets(factor)
+
+    def bound(self, net: Network) -> None:
+        """Keep self-weights where the network, moved to exact time, does not run away.
+
+        The bound of :mod:`eventsim.train.optimiser` in the units of the grid. On the grid itself a
+        neuron fires once in a step at most.
+        """
+        for name, projection in net.recurrences.items():
+            p = net.populations[name]
+            limit = STABLE_FRACTION * (p.threshold - p.v_reset) / p.resistance
+            bounded = np.minimum(projection.weights, limit)
+            projection.weights[...] = np.where(p.refractory == 0, bounded, projection.weights)
+
+
+def published(**train: Any) -> TrainConfig:
+    """The method of Zhang and Li without what eventsim adds: no rate band, no silent lift.
+
+    The gradient is clipped at 1, as in the published program. ``train`` are further settings.
+    """
+    plain: dict[str, Any] = {
+        "loss": "van_rossum",
+        "bip": BIP,
+        "rate_strength": 0.0,
+        "silent_lift": 0.0,
+        "clip_norm": 1.0,
+    }
+    return TrainConfig(**(plain | train))
+
+
+def _loss(config: TrainConfig) -> VanRossumLoss | CrossEntropyLoss:
+    """The loss that ``config`` names."""
+    output, loss = config.output, config.loss
+    if isinstance(loss, SpikeTrainLoss):
+        return VanRossumLoss(output=output, time_constant=loss.time_constant, rate=loss.rate)
+    if isinstance(loss, IntegralLoss):
+        return CrossEntropyLoss(output=output, time_constant=loss.time_constant, gain=loss.gain)
+    raise ParameterError(
+        f"TrainConfig: loss is {loss.kind!r}, expected cross_entropy or van_rossum on a grid."
+    )

@@ -1,0 +1,214 @@
+"""How a batch is run and differentiated: in exact event time, or as another method says.
+
+:func:`eventsim.train.train` and :func:`eventsim.train.evaluate` are the frame of every method:
+batches, augmentation, rate band, optimiser, validation, checkpoints. A method says what lies
+between the events of a batch and the gradient: :class:`Exact`, or :class:`eventsim.clocked.Grid`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from eventsim.adjoint import backward, merge_seeds
+from eventsim.arrays import Floats, Ints, to_host
+from eventsim.engine import place, simulate
+from eventsim.entries import Settings
+from eventsim.events import EventStream, SpikeTape, StoredStream
+from eventsim.network import Network
+from eventsim.train.config import TrainConfig
+from eventsim.train.intrinsic import SpiKL
+from eventsim.train.loss_settings import Target
+from eventsim.train.near_miss import NearMiss
+from eventsim.train.regularise import spike_seeds
+from eventsim.train.softmax import Classified
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Forward:
+    """Forward pass of some samples.
+
+    Attributes
+    ----------
+    value
+        Mean loss.
+    predicted
+        Class that is answered, [samples]; NumPy.
+    scores
+        Logits, [samples, classes].
+    label_errors
+        As in :class:`.Classified`.
+    counts
+        Spikes of every neuron in all samples, [size] by spiking population; NumPy.
+    synaptic_events
+        Sum over the samples, by projection.
+    costs
+        Further sums over the samples, ``forward_costs`` of the method.
+    tape
+        Gives the spikes.
+    record
+        What the backward pass of the method takes.
+    """
+
+    value: float
+    predicted: Ints
+    scores: Floats
+    label_errors: Ints | None = None
+    counts: Mapping[str, Ints]
+    synaptic_events: Mapping[str, int]
+    costs: Sequence[float] = ()
+    tape: Callable[[], SpikeTape]
+    record: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What a whole batch asks of the backward pass of every part.
+
+    Attributes
+    ----------
+    slopes
+        By hidden population, [size]: see :meth:`.RateBand.slopes`.
+    near_miss
+        Of hidden neurons that were silent in the whole batch.
+    counts
+        Spikes of the hidden populations in the whole batch, [size].
+    n_samples
+        Of the whole batch.
+    """
+
+    slopes: Mapping[str, Floats]
+    near_miss: NearMiss
+    counts: Mapping[str, Ints]
+    n_samples: int
+
+
+class AbstractMethod(Settings, ABC):
+    """A method of training; the defaults are those of exact event time.
+
+    Attributes
+    ----------
+    name
+        Of the method, in files.
+    forward_costs
+        Names of :attr:`Forward.costs`.
+    backward_cost
+        Name of the number that :meth:`backward` counts.
+    """
+
+    name: ClassVar[str]
+    forward_costs: ClassVar[tuple[str, ...]] = ()
+    backward_cost: ClassVar[str]
+
+    def described(self) -> dict[str, Any]:
+        """Name and settings, as plain values that JSON can hold."""
+        return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+
+    def check(self, config: TrainConfig) -> None:
+        """Raise ParameterError for settings that have no meaning in this method."""
+
+    @abstractmethod
+    def begin(self, net: Network, config: TrainConfig) -> Network:
+        """A network for exact event time in the form and on the device of the training."""
+
+    def go_on(self, net: Network, config: TrainConfig) -> Network:
+        """A network of that form, on the device of the training."""
+        return net
+
+    def finish(self, net: Network) -> Network:
+        """A network of that form, for exact event time."""
+        return net
+
+    def order(self, stream: EventStream | StoredStream) -> Ints | None:
+        """Order in which recordings are evaluated; None for their own."""
+        return None
+
+    @abstractmethod
+    def forward(
+        self,
+        net: Network,
+        stream: EventStream,
+        target: Target,
+        config: TrainConfig,
+        *,
+        learn: bool = False,
+    ) -> Forward:
+        """Run recordings; ``learn`` if :meth:`backward` follows."""
+
+    @abstractmethod
+    def backward(
+        self, net: Network, done: Forward, terms: Terms
+    ) -> tuple[Mapping[str, Floats], float, float]:
+        """Gradient of a part of a batch by every parameter, penalty of near misses, and the cost.
+
+        The loss of the part counts by its share of the samples of the batch.
+        """
+
+    def follow(
+        self, net: Network, rule: SpiKL, names: Sequence[str], pull: Floats, n_samples: int
+    ) -> None:
+        """One step of the rule, as :meth:`.SpiKL.apply`."""
+        rule.apply(net, names, pull, n_samples)
+
+    def bound(self, net: Network) -> None:
+        """Keep the network where it can run, after every step; in place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact(AbstractMethod):
+    """Exact event time and exact gradients, see :mod:`eventsim.adjoint`."""
+
+    name: ClassVar[str] = "exact"
+    backward_cost: ClassVar[str] = "grazes"
+
+    def begin(self, net: Network, config: TrainConfig) -> Network:
+        """The same network, on the device of the training."""
+        return place(net, backend=config.backend)
+
+    def go_on(self, net: Network, config: TrainConfig) -> Network:
+        """The same network, on the device of the training."""
+        return place(net, backend=config.backend)
+
+    def forward(
+        self,
+        net: Network,
+        stream: EventStream,
+        target: Target,
+        config: TrainConfig,
+        *,
+        learn: bool = False,
+    ) -> Forward:
+        """Run recordings; the spikes stay on the device."""
+        tape = simulate(
+            net,
+            stream,
+            tail=config.tail,
+            backend=config.backend,
+            precision=config.precision,
+            resident=True,
+        )
+        outcome: Classified = config.loss.of(target).classify(net, tape)
+        return Forward(
+            value=outcome.value,
+            predicted=outcome.predicted,
+            scores=outcome.logits,
+            label_errors=outcome.label_errors,
+            counts={name: to_host(tape[name].total_counts()) for name in net.spiking},
+            synaptic_events=tape.synaptic_events,
+            tape=lambda: tape,
+            record=outcome.seeds,
+        )
+
+    def backward(
+        self, net: Network, done: Forward, terms: Terms
+    ) -> tuple[Mapping[str, Floats], float, float]:
+        """Exact gradients; near misses add theirs."""
+        tape = done.tape()
+        seeds = merge_seeds({}, done.record, weight=done.predicted.size / terms.n_samples)
+        # The slopes are those of the whole batch: no share of samples here.
+        seeds = merge_seeds(seeds, spike_seeds(terms.slopes, tape))
+        missed, by_miss = terms.near_miss.of_silent(
+            net, tape, terms.counts, n_samples=terms.n_samples
+        )
+        gradients = backward(net, tape, merge_seeds(seeds, by_miss))
+        return gradients.values, missed, float(gradients.grazes)
