@@ -27,9 +27,8 @@ import numpy as np
 from numpy.lib.recfunctions import rename_fields
 from numpy.typing import NDArray
 
-from eventsim.datasets.dataset import duration_after
+from eventsim.datasets.dataset import Unit, check_unit, duration_after, to_ms
 from eventsim.datasets.nir_events import from_nir, to_nir
-from eventsim.datasets.units import Unit, check_unit, to_ms
 from eventsim.errors import DataError
 from eventsim.events import Dataset, DatasetInfo, EventStream, Recording
 

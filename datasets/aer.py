@@ -42,8 +42,7 @@ from eventsim.datasets.aer_files import (
     version_of,
 )
 from eventsim.datasets.aer_sensors import SENSORS, Field, Sensor, nas
-from eventsim.datasets.dataset import duration_after
-from eventsim.datasets.files import opened
+from eventsim.datasets.dataset import duration_after, opened
 from eventsim.errors import DataError
 from eventsim.events import EventStream
 

@@ -33,10 +33,10 @@ spike-based neuromorphic audio information processing, Neurocomputing 449:172. j
 CochleaAMSNoBiasgen (bits of the AMS cochleas), APSDVSchip (bits of the DAVIS).
 """
 
-import difflib
 import math
 from dataclasses import dataclass, replace
 
+from eventsim.entries import nearest
 from eventsim.errors import DataError, ParameterError
 
 NAS_CHANNELS = (16, 32, 64, 128, 256)
@@ -176,12 +176,11 @@ def find_sensor(name: str) -> Sensor:
     """The sensor of that name; a DataError lists what there is."""
     if name in SENSORS:
         return SENSORS[name]
-    near = difflib.get_close_matches(name, SENSORS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     others = ", ".join(key for key in SENSORS if not key.startswith("nas_"))
     raise DataError(
-        f"There is no sensor {name!r}.{hint} There are {others} and nas_N_mono, nas_N_stereo "
-        f"with N = {', '.join(map(str, NAS_CHANNELS))}, each also with _usbaer at its end."
+        f"There is no sensor {name!r}. {nearest(name, SENSORS)} There are {others} and nas_N_mono, "
+        f"nas_N_stereo with N = {', '.join(map(str, NAS_CHANNELS))}, each also with _usbaer at its "
+        "end."
     )
 
 

@@ -6,7 +6,6 @@ How much more a file may be unpacked than packed: :mod:`eventsim.events.npz`.
 import gzip
 import shutil
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +18,6 @@ from eventsim.errors import DataError
 from eventsim.events import npz
 
 _PIECE = 1 << 20
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    RuntimeError,  # encrypted
-    NotImplementedError,  # a method of packing that zipfile does not know
-    ValueError,
-    LookupError,
-)
 
 
 def read_zip(
@@ -70,7 +59,7 @@ def read_zip(
                 yield member.filename, archive.read(member)
     except DataError:
         raise
-    except _UNREADABLE as error:
+    except npz.UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
@@ -79,7 +68,7 @@ def zip_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
-    except _UNREADABLE as error:
+    except npz.UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
@@ -141,7 +130,7 @@ def unpacked(path: Path, *, name: str) -> Iterator[Path]:
                     _unzip(path, name, output)
         except DataError:
             raise
-        except _UNREADABLE as error:
+        except npz.UNREADABLE as error:
             raise _unreadable(path, error) from error
         yield target
 

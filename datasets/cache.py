@@ -23,8 +23,15 @@ from typing import TypeVar
 import numpy as np
 import scipy
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-from eventsim.datasets.progress import track
 from eventsim.errors import StorageError
 from eventsim.events import Recording, StoredStream, write_stored
 from eventsim.events.storage import remove_abandoned
@@ -137,13 +144,20 @@ def scratch_folder() -> Iterator[Path]:
 def _write(path: Path, key: str, samples: Samples) -> None:
     _prepare(f".{path.name}.*")
     name = path.name.partition("-")[0]
-    write_stored(
-        path,
-        track(samples.recordings, total=samples.labels.size, title=f"storing {name}"),
-        n_channels=samples.n_channels,
-        columns={"labels": samples.labels, "groups": samples.groups, "keys": samples.keys},
-        notes={"key": key, "class_names": json.dumps(samples.class_names or ())},
+    console = Console(stderr=True)
+    columns = (
+        *("{task.description}", BarColumn(), MofNCompleteColumn()),
+        *(TimeElapsedColumn(), TimeRemainingColumn()),
     )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        title, total = f"storing {name}", samples.labels.size
+        write_stored(
+            path,
+            progress.track(samples.recordings, total=total, description=title),
+            n_channels=samples.n_channels,
+            columns={"labels": samples.labels, "groups": samples.groups, "keys": samples.keys},
+            notes={"key": key, "class_names": json.dumps(samples.class_names or ())},
+        )
 
 
 def _prepare(pattern: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the files of a data set are looked for, and what all data sets share.
+"""Where the files of a data set are looked for, how they are opened, and what all sets share.
 
 Files are looked for in this order: the ``root`` that the caller names, the folder of the
 data set inside ``$EVENTSIM_DATA``, the folder of the data set in the user's data folder.
@@ -6,7 +6,9 @@ data set inside ``$EVENTSIM_DATA``, the folder of the data set in the user's dat
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from eventsim.folders import data_folder
 
 Split = str
 Texts = NDArray[np.str_]
+Unit = Literal["s", "ms", "us"]
+UNITS: tuple[str, ...] = get_args(Unit)
 
 
 def user_folder(name: str) -> Path:
@@ -73,6 +77,91 @@ def check_split(name: str, split: str, parts: Sequence[str] = ("train", "test"))
 def duration_after(times: NDArray[np.float64]) -> float:
     """First whole millisecond after the last event, for sources that store no duration."""
     return float(np.floor(times.max(initial=0.0)) + 1.0)
+
+
+def check_unit(unit: str, where: str) -> None:
+    """Raise DataError unless ``unit`` is one of ``UNITS``."""
+    if unit not in UNITS:
+        raise DataError(f"{where}: unit is {unit!r}, expected 's', 'ms' or 'us'.")
+
+
+def to_ms(times: NDArray[Any], unit: str) -> NDArray[np.float64]:
+    """Times in ms as float64; infinite where they leave its range. New array."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = times.astype(np.float64)
+        # 1000 is a float64 and 0.001 is not: this rounds once.
+        return values * 1e3 if unit == "s" else values / 1e3 if unit == "us" else values
+
+
+@contextmanager
+def opened(path: Path, *, expected: str) -> Iterator[tuple[BinaryIO, int]]:
+    """A regular file and its size in bytes; ``expected`` says what it should hold.
+
+    Raises
+    ------
+    DataError
+        There is no such file, it is a folder, a pipe or a device, it cannot be opened, or it
+        is empty.
+    """
+    if not path.is_file():  # a pipe would block, a device never end
+        what = "is no regular file" if path.exists() else "does not exist"
+        raise DataError(f"{path}: {what}, expected {expected}.")
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed below; errors of the body are not ours
+    except OSError as error:
+        raise DataError(f"{path}: cannot be opened ({error}), expected {expected}.") from error
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            raise DataError(f"{path}: is empty, expected {expected}.")
+        yield file, size
+
+
+def read_content(path: Path, *, expected: str, largest: int) -> bytes:
+    """All of a file; DataError as :func:`opened`, or if it has more than ``largest`` bytes."""
+    with opened(path, expected=expected) as (file, size):
+        if size > largest:
+            raise DataError(
+                f"{path}: has {size} bytes, expected {expected}, at most {largest} bytes."
+            )
+        return file.read(size)
+
+
+def fetch(name: str, url: str, *, file: str, known_hash: str | None, otherwise: str = "") -> Path:
+    """Download a file of data set ``name`` and return its path.
+
+    Parameters
+    ----------
+    url
+        Where it is.
+    file
+        The name it gets in the data set's folder in the user's data folder.
+    known_hash
+        ``"md5:..."`` or ``"sha256:..."`` that it must have; None if the caller checks it.
+    otherwise
+        What else can be done if this fails.
+
+    Raises
+    ------
+    DataError
+        It cannot be fetched, or is another file than expected. The text says where to put one
+        that was fetched by hand.
+    """
+    # Slow to import, and needed for downloads only.
+    import pooch  # type: ignore[import-untyped, unused-ignore]
+
+    folder = user_folder(name)
+    try:
+        found = pooch.retrieve(
+            url, known_hash=known_hash, fname=file, path=folder, progressbar=False
+        )
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{name}: download of {url} failed ({type(error).__name__}: {error}). Fetch it by "
+            f"other means and put it into {folder} as {file}, or into $EVENTSIM_DATA/{name}."
+            f"{' ' if otherwise else ''}{otherwise}"
+        ) from error
+    return Path(found)
 
 
 def _inside(folder: Path, candidates: Sequence[str]) -> Path | None:

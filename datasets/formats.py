@@ -15,7 +15,7 @@ format         file
 
 from pathlib import Path
 
-from eventsim.datasets.files import opened
+from eventsim.datasets.dataset import opened
 from eventsim.errors import DataError
 from eventsim.events import hdf5, npz
 

@@ -25,11 +25,9 @@ from eventsim.datasets import audio as audio_module
 from eventsim.datasets.archive import read_zip
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.cache import Samples, code_digest, digest
-from eventsim.datasets.dataset import Split, Texts, check_split, find, searched
-from eventsim.datasets.download import fetch
+from eventsim.datasets.dataset import Split, Texts, check_split, fetch, find, read_content, searched
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.encoders.cochlea import SOURCES
-from eventsim.datasets.files import opened
 from eventsim.datasets.parallel import mapped
 from eventsim.datasets.sources import Source, loading
 from eventsim.errors import DataError
@@ -202,14 +200,11 @@ def _encoded(files: dict[str, bytes], encoder: CochleaEncoder) -> Iterator[Recor
 
 def _read_folder(place: Path) -> dict[str, bytes]:
     folder = place / "recordings" if (place / "recordings").is_dir() else place
-    return {p.name: _read(p) for p in folder.glob("*.wav") if _NAME.fullmatch(p.name)}
-
-
-def _read(path: Path) -> bytes:
-    with opened(path, expected="a recording of FSDD") as (file, size):
-        if size > LARGEST_FILE:
-            raise DataError(f"{path}: has {size} bytes, expected a recording of one word.")
-        return file.read(size)
+    return {
+        p.name: read_content(p, expected="a recording of one word", largest=LARGEST_FILE)
+        for p in folder.glob("*.wav")
+        if _NAME.fullmatch(p.name)
+    }
 
 
 def _read_zip(place: Path) -> dict[str, bytes]:

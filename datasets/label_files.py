@@ -24,8 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eventsim.datasets.dataset import Texts
-from eventsim.datasets.files import opened
+from eventsim.datasets.dataset import Texts, read_content
 from eventsim.datasets.formats import format_of
 from eventsim.errors import DataError
 from eventsim.events import Dataset, DatasetInfo, EventStream, StoredStream, gather
@@ -210,13 +209,11 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Number and cells of every line below the names of the columns."""
-    with opened(path, expected="a table of labels") as (file, size):
-        if size > LARGEST_TABLE:
-            raise DataError(f"{path}: has {size} bytes, expected at most {LARGEST_TABLE}.")
-        try:
-            text = file.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: is no text in UTF-8 ({error}).") from error
+    content = read_content(path, expected="a table of labels", largest=LARGEST_TABLE)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no text in UTF-8 ({error}).") from error
     first, _, _ = text.partition("\n")
     mark = next((m for m in ",;\t" if m in first), ",")
     reader = csv.reader(text.splitlines(), delimiter=mark)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eventsim.datasets import hdf5
-from eventsim.datasets.units import to_ms
+from eventsim.datasets.dataset import to_ms
 from eventsim.errors import DataError, EventSimError
 from eventsim.events import EventStream
 from eventsim.events.hdf5 import attribute

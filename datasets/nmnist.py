@@ -38,8 +38,7 @@ from numpy.typing import NDArray
 
 from eventsim.datasets.archive import read_npz, read_zip, zip_names
 from eventsim.datasets.cache import Samples, code_digest, digest, file_digest
-from eventsim.datasets.dataset import Split, check_split, duration_after, find, searched
-from eventsim.datasets.download import fetch
+from eventsim.datasets.dataset import Split, check_split, duration_after, fetch, find, searched
 from eventsim.datasets.sources import Source, loading
 from eventsim.errors import DataError
 from eventsim.events import DatasetInfo, Recording

@@ -26,10 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.datasets import hdf5, ntidigits_file, units
+from eventsim.datasets import dataset, hdf5, ntidigits_file
 from eventsim.datasets.cache import Samples, code_digest, file_digest
-from eventsim.datasets.dataset import Split, check_split, find, searched
-from eventsim.datasets.download import fetch
+from eventsim.datasets.dataset import Split, check_split, fetch, find, searched
 from eventsim.datasets.ntidigits_file import (
     CLASS_NAMES,
     HALVES,
@@ -170,7 +169,7 @@ def _source(
             "split": f"{division}-{half}",
             "digits": str(n_digits),
             "code": code_digest(
-                __file__, *(str(m.__file__) for m in (hdf5, ntidigits_file, units))
+                __file__, *(str(m.__file__) for m in (dataset, hdf5, ntidigits_file))
             ),
         },
     )

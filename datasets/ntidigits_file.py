@@ -31,8 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Ints
 from eventsim.datasets import hdf5
-from eventsim.datasets.dataset import check_split, duration_after
-from eventsim.datasets.units import to_ms
+from eventsim.datasets.dataset import check_split, duration_after, to_ms
 from eventsim.errors import DataError
 from eventsim.events import EventStream, Recording, gather
 from eventsim.events.storage import replacing

@@ -32,13 +32,19 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.datasets import guarded, guarded_child, hdf5, units
+from eventsim.datasets import dataset, guarded, guarded_child, hdf5
 from eventsim.datasets.archive import unpacked
 from eventsim.datasets.cache import Samples, code_digest, file_digest
-from eventsim.datasets.dataset import Split, check_split, duration_after, find, searched
-from eventsim.datasets.download import fetch
+from eventsim.datasets.dataset import (
+    Split,
+    check_split,
+    duration_after,
+    fetch,
+    find,
+    searched,
+    to_ms,
+)
 from eventsim.datasets.sources import Source, loading
-from eventsim.datasets.units import to_ms
 from eventsim.errors import DataError
 from eventsim.events import DatasetInfo, Recording
 
@@ -128,7 +134,7 @@ def source(
         key=lambda: {
             "file": file_digest(path),
             "code": code_digest(
-                __file__, *(str(m.__file__) for m in (guarded, guarded_child, hdf5, units))
+                __file__, *(str(m.__file__) for m in (guarded, guarded_child, hdf5, dataset))
             ),
         },
         encoded=path.suffix in (".gz", ".zip"),

@@ -288,11 +288,6 @@ def make(path: str | Path, *, recipe: SpeechRecipe | None = None) -> None:
     ntidigits.write(path, train=halves["train"], test=halves["test"], attributes=recipe.describe())
 
 
-def voice_of(key: Key) -> str:
-    """Voice of a speaker, whatever the accent."""
-    return key.speaker.partition(".")[0]
-
-
 def _source_of_file(split: Split, root: str | Path, recipe: SpeechRecipe | None) -> Source:
     if recipe is not None:
         raise DataError("spoken_digits: give root or recipe, not both.")
@@ -361,4 +356,5 @@ def _recorded(
 
 
 def _voices(keys: Sequence[Key]) -> Texts:
-    return np.array([voice_of(key) for key in keys])
+    """Voice of every speaker, whatever the accent."""
+    return np.array([key.speaker.partition(".")[0] for key in keys])

@@ -29,9 +29,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets.dataset import duration_after
-from eventsim.datasets.files import opened
-from eventsim.datasets.units import UNITS, Unit, check_unit, to_ms
+from eventsim.datasets.dataset import UNITS, Unit, check_unit, duration_after, opened, to_ms
 from eventsim.errors import DataError
 from eventsim.events import EventStream
 

@@ -38,9 +38,8 @@ from numpy.typing import NDArray
 from eventsim.datasets import audio as audio_module
 from eventsim.datasets.audio import read_audio
 from eventsim.datasets.cache import Samples, code_digest, digest
-from eventsim.datasets.dataset import Split, Texts, check_split, find, searched
+from eventsim.datasets.dataset import Split, Texts, check_split, find, read_content, searched
 from eventsim.datasets.encoders import Bsa, LyonEar, bsa, frames, lyon
-from eventsim.datasets.files import opened
 from eventsim.datasets.parallel import mapped
 from eventsim.datasets.sources import Source, loading
 from eventsim.errors import DataError
@@ -305,10 +304,4 @@ def _clip(path: Path) -> NDArray[np.int16]:
 
 
 def _read(path: Path) -> bytes:
-    with opened(path, expected="a recording of TI46") as (file, size):
-        if size > LARGEST_FILE:
-            raise DataError(
-                f"{path}: has {size} bytes, expected a recording of one word, at most "
-                f"{LARGEST_FILE} bytes."
-            )
-        return file.read(size)
+    return read_content(path, expected="a recording of one word", largest=LARGEST_FILE)

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.datasets.cache import Samples, code_digest, digest
+from eventsim.datasets.dataset import read_content
 from eventsim.datasets.encoders import bsa
-from eventsim.datasets.files import opened
 from eventsim.datasets.sources import Source, loading
 from eventsim.datasets.ti46 import (
     CLASS_NAMES,
@@ -197,10 +197,7 @@ def _files(folder: Path, *, n_classes: int) -> list[tuple[int, str, Path]]:
 
 
 def _content(path: Path, form: Form) -> bytes:
-    with opened(path, expected=f"a text file of {form}") as (file, size):
-        if size > LARGEST_FILE:
-            raise DataError(f"{path}: has {size} bytes, expected at most {LARGEST_FILE}.")
-        return file.read(size)
+    return read_content(path, expected=f"a text file of {form}", largest=LARGEST_FILE)
 
 
 def _lines(path: Path, form: Form) -> list[bytes]:

@@ -1,25 +1,7 @@
 """The figures that a chip may have: names, units, and what each is paid for.
 
-Energies are in pJ for each of something, powers in uW. What is counted:
-
-====================  ====  =====================================================================
-name                  unit  for each
-====================  ====  =====================================================================
-synaptic_event        pJ    arrival of a spike at a synapse
-neuron_update_active  pJ    neuron and step in which at least one spike arrives at it
-neuron_update_idle    pJ    neuron and step in which none does
-membrane_update       pJ    neuron and time at which spikes arrive (chips without a step)
-spike                 pJ    spike that a neuron fires
-axon_out              pJ    spike and core that it is sent to
-hop_ew, hop_ns        pJ    spike and link of the mesh, east-west or north-south
-state_access          pJ    read or write of a neuron's state
-ac                    pJ    accumulation: a weight is added
-mac                   pJ    multiplication and accumulation
-memory_byte           pJ    byte of weights or states, read or written
-static_core           uW    core in use
-static_chip           uW    chip
-step_sync             pJ    step, for the barrier that ends it
-====================  ====  =====================================================================
+Energies are in pJ for each of something, powers in uW; the tables below say of what. Chips without
+a step have ``membrane_update`` in place of both kinds of ``neuron_update``.
 
 ``axon_out`` and the hops are known once neurons have places on the chip (:mod:`eventsim.mapping`).
 Latencies are in ns and have the names of what they delay.

@@ -25,7 +25,6 @@ from eventsim.events.storage import write_atomically, write_json
 from eventsim.experiment import (
     Ended,
     Experiment,
-    Findings,
     Recipe,
     Selection,
     Task,
@@ -329,32 +328,16 @@ def _tabulate(root: Path) -> dict[str, Any]:
     write_atomically(root / MARKDOWN, markdown(found))
     write_json(root / TABLE, asdict(found))
     if found.rows:
-        _draw(root / FIGURE, found)
+        from eventsim.experiment.figure import figure  # loads Matplotlib
+        from eventsim.report.style import look, png
+
+        with look():
+            write_atomically(root / FIGURE, png(figure(found)))
     return {
         **asdict(found),
         "folder": str(root),
         "table": {"columns": list(COLUMNS), "cells": cells(found), "notes": notes(found)},
     }
-
-
-def _draw(path: Path, found: Findings) -> None:
-    from eventsim.report.experiment_figures import ConditionPoints, comparison
-    from eventsim.report.style import look, png
-
-    rows = [
-        ConditionPoints(
-            row.title,
-            row.accuracies,
-            row.selected_accuracies,
-            row.measured["synaptic_operations_per_inference"],
-        )
-        for row in found.rows
-    ]
-    names = [row.name for row in found.rows]
-    baseline = names.index(found.baseline) if found.baseline in names else None
-    with look():
-        content = png(comparison(rows, baseline=baseline, title=found.title))
-    write_atomically(path, content)
 
 
 def _show_all(found: Mapping[str, Any]) -> None:

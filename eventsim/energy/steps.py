@@ -75,13 +75,6 @@ class ClockedCounts:
         return self.steps * sum(self.sizes.values())
 
     @property
-    def activation_sparsities(self) -> Floats:
-        """Share of (neuron, step) without a spike, of every sample, [samples]."""
-        neurons = sum(self.sizes[name] for name in self.activations)
-        spikes = total(self.activations, self.steps.size)
-        return 1.0 - spikes / np.maximum(1, self.steps * neurons)
-
-    @property
     def activation_sparsity(self) -> float:
         """Share of (sample, neuron, step) without a spike."""
         neurons = sum(self.sizes[name] for name in self.activations)

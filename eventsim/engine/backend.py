@@ -6,6 +6,9 @@ or without this class as a base, and is made known by :func:`eventsim.engine.reg
 
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from eventsim.arrays import Array, Floats
 from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.state import LayerState
@@ -58,3 +61,21 @@ class Backend(Protocol):
     def readout_peaks(self, job: Job) -> Peaks | None:
         """Largest voltages; None where :mod:`eventsim.adjoint.linear.maximum` has to find them."""
         return None
+
+
+class AbstractHostBackend(Backend):
+    """A backend whose arrays are NumPy's."""
+
+    xp: Any = np
+
+    def asarray(self, values: Any) -> NDArray[Any]:
+        return np.asarray(values)
+
+    def sum_by(self, values: Floats, index: NDArray[Any], size: int) -> Floats:
+        return sum_by(values, index, size)
+
+
+def sum_by(values: Floats, index: NDArray[Any], size: int) -> Floats:
+    """Sum of NumPy ``values`` by ``index``, [size]; each sum in the order of the values."""
+    total: Floats = np.bincount(index, weights=values, minlength=size).astype(np.float64)
+    return total

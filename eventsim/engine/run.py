@@ -71,20 +71,24 @@ def simulate(
     plan, engine = make_plan(net), get_backend(backend)
     check_run(net, plan, stream, precision)
     check_place(net, engine)
+    placed = place_stream(stream, engine)
+    sent = {plan.input.name: source_of(stream if placed is None else placed)}
     trains: dict[str, SpikeTrains] = {}
     events: dict[str, int] = {}
-    placed = place_stream(stream, engine)
+    for stage in plan.stages:
+        if not stage.is_readout:
+            afferents = tuple(sent[p.source] for p in stage.afferents)
+            job = Job(stage, afferents, stream.duration, precision)
+            run = engine.queue_forward if stage.lateral else engine.layer_forward
+            found = split_members(stage, run(job))
+            trains |= found
+            sent |= {name: source_of(spikes) for name, spikes in found.items()}
+        for projection in (*stage.projections, *filter(None, stage.recurrences)):
+            source = sent[projection.source]
+            events[projection.name] = count_arrivals(projection, source, stream.duration)
     tape = SpikeTape(
         stream, trains, events, engine.name, precision, placed, structure=plan.structure
     )
-    for stage in plan.stages:
-        if not stage.is_readout:
-            job = make_job(plan, stage, tape)
-            run = engine.queue_forward if stage.lateral else engine.layer_forward
-            trains |= split_members(stage, run(job))
-        for projection in (*stage.projections, *filter(None, stage.recurrences)):
-            source = _source(plan, tape, projection.source)
-            events[projection.name] = count_arrivals(projection, source, stream.duration)
     return tape if resident else tape.to_host()
 
 

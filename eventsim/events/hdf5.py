@@ -18,21 +18,10 @@ import h5py
 import numpy as np
 
 from eventsim.errors import EventSimError, StorageError
+from eventsim.events.npz import explained
 
 LARGEST_RATIO = 100  # claimed over stored; recorded events reach 2 to 5
 FREE_BYTES = 1 << 24  # claims below 16 MiB need no proof
-MOST_WORDS = 300  # characters of what the library says; it may quote the file
-
-# What h5py, and the parsing of what it gives, raise on a damaged file.
-_UNREADABLE = (
-    OSError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    OverflowError,
-)
 
 
 @contextmanager
@@ -43,20 +32,8 @@ def opened(
 
     ``expected`` says what it should hold, for the messages.
     """
-    try:
-        if not path.is_file():
-            what = "is no regular file" if path.exists() else "no such file"
-            raise error(f"{path}: {what}, expected {expected}.")
-        with h5py.File(path, "r") as file:
-            yield file
-    except EventSimError:
-        raise
-    except _UNREADABLE as problem:
-        said = str(problem)[:MOST_WORDS]
-        raise error(
-            f"{path}: cannot be read as {expected} ({type(problem).__name__}: {said}). It is "
-            "truncated, damaged or something else; make it anew, or get it anew."
-        ) from problem
+    with explained(path, expected=expected, error=error), h5py.File(path, "r") as file:
+        yield file
 
 
 def member(group: Any, name: str, *, error: type[EventSimError]) -> Any:

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -34,8 +34,8 @@ LONGEST_TEXT = 1 << 24  # characters of a text
 MOST_WORDS = 300  # characters of what a parser says; it may quote the file
 _PIECE = 1 << 20
 
-# What zipfile, zlib and NumPy raise on damaged files.
-_UNREADABLE = (
+# What zipfile, zlib, NumPy and h5py, and the parsing of what they give, raise on damaged files.
+UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
     tokenize.TokenError,
@@ -46,9 +46,9 @@ _UNREADABLE = (
     ValueError,
     TypeError,
     SyntaxError,
+    AttributeError,
     LookupError,
     OverflowError,
-    MemoryError,
 )
 
 
@@ -147,32 +147,44 @@ def _fill(content: Any, room: memoryview) -> None:
 
 
 @contextmanager
-def opened(
-    path: str | Path, *, expected: str, error: type[EventSimError] = StorageError
-) -> Iterator[Archive]:
-    """An ``.npz`` file; whatever fails in the block because of it is ``error``.
+def explained(
+    path: str | Path,
+    *,
+    expected: str,
+    error: type[EventSimError],
+    failures: tuple[type[Exception], ...] = UNREADABLE,
+) -> Iterator[None]:
+    """Whatever fails in the block because of a file is ``error``, as that it is no regular file.
 
     ``expected`` says what it should hold, for the messages.
     """
-    place = Path(path)
     try:
-        if not place.is_file():  # a pipe would block
-            what = "is no regular file" if place.exists() else "no such file"
+        if not Path(path).is_file():  # a pipe would block
+            what = "is no regular file" if Path(path).exists() else "no such file"
             raise error(f"{path}: {what}, expected {expected}.")
-        with open(place, "rb") as file, zipfile.ZipFile(file) as archive:
-            yield Archive(archive, _size(file))
+        yield
     except EventSimError:
         raise
-    except _UNREADABLE as problem:
+    except failures as problem:
         said = str(problem)[:MOST_WORDS]
         raise error(
             f"{path}: cannot be read as {expected} ({type(problem).__name__}: {said}). It is "
-            "truncated, damaged or something else; make it anew."
+            "truncated, damaged or something else; make it anew, or get it anew."
         ) from problem
 
 
-def _size(file: BinaryIO) -> int:
-    return file.seek(0, 2)
+@contextmanager
+def opened(
+    path: str | Path, *, expected: str, error: type[EventSimError] = StorageError
+) -> Iterator[Archive]:
+    """An ``.npz`` file, :func:`explained`; arrays that memory cannot hold are such a failure."""
+    failures = (*UNREADABLE, MemoryError)
+    with (
+        explained(path, expected=expected, error=error, failures=failures),
+        open(path, "rb") as file,
+        zipfile.ZipFile(file) as archive,
+    ):
+        yield Archive(archive, file.seek(0, 2))
 
 
 class Form(NamedTuple):

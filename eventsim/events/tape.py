@@ -177,9 +177,11 @@ class SpikeTape:
 
     def save(self, path: str | Path) -> None:
         """Write the tape to one file, atomically."""
+        more = [] if self.structure is None else ["structure", self.structure]
         arrays: dict[str, Any] = {
             "names": np.array(list(self.trains), dtype=str),
-            "run": np.array([self.backend, self.precision, *self._more()]),
+            # Files of before do not have what follows the precision, as name and value.
+            "run": np.array([self.backend, self.precision, *more]),
             "projections": np.array(list(self.synaptic_events), dtype=str),
             "synaptic_events": np.array(list(self.synaptic_events.values()), dtype=np.int64),
         }
@@ -188,10 +190,6 @@ class SpikeTape:
             for name in _TRAIN_FIELDS:
                 arrays[f"{index}.{name}"] = getattr(trains, name)
         write_arrays(path, arrays, kind="eventsim-tape", version=TAPE_VERSION)
-
-    def _more(self) -> list[str]:
-        """What files of before do not have, as name and value."""
-        return [] if self.structure is None else ["structure", self.structure]
 
     @classmethod
     def load(cls, path: str | Path) -> "SpikeTape":

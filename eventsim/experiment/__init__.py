@@ -12,8 +12,8 @@ data.
 ['none', 'tau_mem', 'tau_syn']
 """
 
-from eventsim.experiment.errors import RecipeError
 from eventsim.experiment.pool import Ended, Observer, locked, missing, run_all
+from eventsim.experiment.reading import RecipeError
 from eventsim.experiment.recipe import (
     Condition,
     Recipe,

@@ -9,10 +9,14 @@ from typing import Annotated, Any, Literal
 from annotated_types import MinLen, Predicate
 
 from eventsim.entries import Count, Natural, check_format, names_in, read_text, read_toml, unknown
-from eventsim.experiment.errors import RecipeError
+from eventsim.errors import EventSimError
 
 VERSION = 1
 FileKind = Literal["recipe", "task"]
+
+
+class RecipeError(EventSimError, ValueError):
+    """A recipe or task is unknown or malformed: the text names file and key."""
 
 
 def _is_name(text: str) -> bool:

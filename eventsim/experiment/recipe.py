@@ -39,6 +39,7 @@ suit it, and a small size of all that runs in seconds. Any recipe goes with any 
 
     [search.space]
     "train.rates.weights" = { low = 1e-3, high = 1e-1, log = true }
+    "network.hidden" = { choices = [[64], [128]] }
 
 A task::
 
@@ -67,10 +68,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 
-from eventsim.entries import Positive, Settings, Text, read
-from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import Name, Seeds, name_list, open_file
-from eventsim.experiment.space import SearchSettings
+from eventsim.entries import Count, Positive, Settings, Text, read
+from eventsim.experiment.reading import Name, RecipeError, Seeds, name_list, open_file
 
 Method = Literal["exact", "grid"]
 Table = Mapping[str, Any]
@@ -112,6 +111,62 @@ class Condition(Settings):
         need = "a time step in ms" if self.method == "grid" else "none"
         fits = (self.method == "grid") == (self.dt is not None)
         self.require("dt", self.dt, fits, f"{need} with the method {self.method!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range(Settings):
+    """Values that one setting may take: ``low`` .. ``high``, or ``choices``.
+
+    They are whole if both bounds are; ``log`` spreads them evenly in the logarithm.
+    """
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool | None = None
+    choices: Annotated[tuple[Any, ...], MinLen(1), "a list of values"] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        bounds = (self.low, self.high, self.log)
+        if self.choices is not None:
+            alone = bounds == (None, None, None)
+            self.require("choices", self.choices, alone, "no low, high or log beside them")
+            return
+        self.require("low, high", bounds[:2], None not in bounds[:2], "both, or choices")
+        assert self.low is not None
+        assert self.high is not None
+        self.require("low, high", bounds[:2], self.low < self.high, "two numbers, low < high")
+        positive = not self.log or self.low > 0
+        self.require("low", self.low, positive, "a number > 0 for a logarithm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings(Settings):
+    """What is searched.
+
+    Attributes
+    ----------
+    condition
+        Whose settings are changed.
+    space
+        What may change, by the path of the setting, such as ``train.rates.weights``.
+    seeds
+        Every trial trains with each; its value is the mean.
+    trials
+        How many, where nobody says.
+    """
+
+    condition: str
+    space: Annotated[Mapping[str, Range], MinLen(1), "one key or more"]
+    seeds: Seeds = 1
+    trials: Count = 30
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in self.space:
+            good = key.partition(".")[0] in ("network", "train")
+            good = good and not key.endswith((".", ".seed"))
+            self.require("space", key, good, "a key such as network.tau_syn or train.gain")
 
 
 @dataclass(frozen=True, kw_only=True)

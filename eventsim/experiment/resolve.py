@@ -1,16 +1,14 @@
 """From a recipe and a task to experiments whose every setting is known and checked."""
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from eventsim.clocked import Grid
-from eventsim.entries import Count, read
+from eventsim.entries import Count, nearest, read
 from eventsim.errors import ParameterError
-from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import Seeds, merged, seed_list
+from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
 from eventsim.experiment.recipe import Condition, Recipe, Task
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import ONLY_OF, NetworkSettings
@@ -219,9 +217,8 @@ def _chosen(recipe: Recipe, wanted: Collection[str]) -> list[str]:
     known = [one.name for one in recipe.condition]
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise RecipeError(
-                f"{recipe.place}: has no condition {name!r}, there are {', '.join(known)}.{hint}"
+                f"{recipe.place}: has no condition {name!r}, there are {', '.join(known)}. "
+                f"{nearest(name, known)}"
             )
     return [name for name in known if not wanted or name in wanted]

@@ -5,7 +5,7 @@ all of them are done. A condition's tests against the baseline use the seeds tha
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from eventsim.runs.run import read_result
 from eventsim.train.folder import RESULT
 
 PLAN = "experiment.json"
+HEAD = ("name", "title", "about", "baseline")  # of an experiment, told in it and with its results
 # Numbers of a run that are only averaged.
 MEASURED = (
     "validation_accuracy", "train_accuracy", "synaptic_operations_per_inference",
@@ -77,10 +78,6 @@ class Findings:
     rows: tuple[Row, ...]
     absent: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
 
 def save_plan(experiment: Experiment, root: Path) -> None:
     """Write what :func:`collect` needs beside results; conditions and groups of before stay known.
@@ -101,15 +98,8 @@ def save_plan(experiment: Experiment, root: Path) -> None:
             )
         conditions = before["conditions"] | conditions
         folds = list(dict.fromkeys([*before["folds"], *folds]))
-    plan = {
-        "name": experiment.name,
-        "title": experiment.title,
-        "about": experiment.about,
-        "baseline": experiment.baseline,
-        "folds": folds,
-        "conditions": conditions,
-    }
-    write_json(root / PLAN, plan)
+    head = {key: getattr(experiment, key) for key in HEAD}
+    write_json(root / PLAN, head | {"folds": folds, "conditions": conditions})
 
 
 def collect(root: Path) -> Findings:
@@ -131,10 +121,7 @@ def collect(root: Path) -> Findings:
         found = {name: _whole_seeds(root / name, folds) for name in plan["conditions"]}
         rows = [_row(name, plan["conditions"][name], runs) for name, runs in found.items() if runs]
         findings = Findings(
-            name=plan["name"],
-            title=plan["title"],
-            about=plan["about"],
-            baseline=plan["baseline"],
+            **{key: plan[key] for key in HEAD},
             folds=tuple(folds),
             rows=tuple(_compared(rows, plan["baseline"])),
             absent=tuple(name for name, runs in found.items() if not runs),

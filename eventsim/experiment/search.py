@@ -22,7 +22,7 @@ A search that was stopped goes on: the trial that was running is taken up at its
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,11 +31,9 @@ from eventsim.entries import check_same, flat, parse_json
 from eventsim.errors import EventSimError, StorageError
 from eventsim.events import AnyDataset
 from eventsim.events.storage import write_json
-from eventsim.experiment.errors import RecipeError
-from eventsim.experiment.reading import merged, seed_list
-from eventsim.experiment.recipe import Recipe, Task
+from eventsim.experiment.reading import RecipeError, merged, seed_list
+from eventsim.experiment.recipe import Range, Recipe, SearchSettings, Task
 from eventsim.experiment.resolve import Selection, resolve
-from eventsim.experiment.space import Range, SearchSettings
 from eventsim.extras import install_hint
 from eventsim.runs.execution import Execution, train_run
 from eventsim.runs.settings import RunSettings, Shape
@@ -191,7 +189,9 @@ def search(
     study = _study(optuna, folder)
     _check_same(study, this)
     _take_up(study, optuna)
-    wanted = (trials or this.settings.trials) - sum(_counts(one) for one in study.trials)
+    wanted = (trials or this.settings.trials) - sum(
+        one.state.name in ("COMPLETE", "PRUNED") for one in study.trials
+    )
     try:
         if wanted > 0:
             study.optimize(
@@ -208,15 +208,14 @@ def search(
 
 def nested(values: Mapping[str, Any], top: str) -> dict[str, Any]:
     """Values by paths such as ``train.rates.taus``, those under ``top``, as nested tables."""
-    whole: dict[str, Any] = {}
+    tables = []
     for path, value in values.items():
         first, *rest = path.split(".")
-        if first != top:
-            continue
         for key in reversed(rest):
             value = {key: value}
-        whole = merged(whole, value)
-    return whole
+        if first == top:
+            tables.append(value)
+    return merged(*tables)
 
 
 def as_toml(condition: str, values: Values) -> str:
@@ -295,24 +294,17 @@ def _suggest(trial: Any, key: str, one: Range) -> Any:
     return trial.suggest_float(key, one.low, one.high, log=bool(one.log))
 
 
-def _as_stored(key: str, one: Range) -> dict[str, Any]:
-    """A range as the study keeps it."""
-    return {
-        "key": key,
-        "low": one.low or 0,
-        "high": one.high or 0,
-        "log": bool(one.log),
-        "choices": one.choices or (),
-    }
-
-
 def _check_same(study: Any, this: _Search) -> None:
     """Raise StorageError if the study is that of another search."""
     variant = this.variant({})
     now = {
         "condition": this.settings.condition,
         "seeds": list(seed_list(this.settings.seeds)),
-        "space": [_as_stored(key, one) for key, one in this.settings.space.items()],
+        "space": [
+            {"key": key, "low": 0, "high": 0, "log": False, "choices": ()}
+            | {name: value for name, value in asdict(one).items() if value is not None}
+            for key, one in this.settings.space.items()
+        ],
         "task": this.task.name,
         "network": variant.about()["network"],
         "train": variant.train.to_dict() | {"backend": None, "seed": 0},
@@ -333,10 +325,6 @@ def _take_up(study: Any, optuna: Any) -> None:
         study.enqueue_trial(trial.params)
 
 
-def _counts(trial: Any) -> bool:
-    return trial.state.name in ("COMPLETE", "PRUNED")
-
-
 def _line(trial: Any) -> TrialLine:
     state, reached = trial.state.name.lower(), max(trial.intermediate_values, default=0)
     values = {
@@ -352,11 +340,9 @@ def _line(trial: Any) -> TrialLine:
 
 def _result(study: Any, this: _Search) -> SearchResult:
     lines = [_line(trial) for trial in study.trials if trial.state.is_finished()]
-    ranked: Sequence[TrialLine] = sorted(
-        lines, key=lambda one: -1.0 if one.value is None else one.value, reverse=True
-    )
-    best = ranked[0] if ranked and ranked[0].value is not None else None
-    return SearchResult(this.settings.condition, tuple(ranked), best)
+    lines.sort(key=lambda one: -1.0 if one.value is None else one.value, reverse=True)
+    best = lines[0] if lines and lines[0].value is not None else None
+    return SearchResult(this.settings.condition, tuple(lines), best)
 
 
 def _digest(values: Values) -> str:

@@ -168,7 +168,8 @@ def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
     if kind == "readout":
         return np.zeros(size, np.int64)
     if kind == "input":
-        counts = channel_counts(tape.stream)
+        channels = tape.stream.channels[before_end(tape.stream)]
+        counts = np.bincount(channels, minlength=tape.stream.n_channels)
     else:
         counts = tape[name].total_counts()
     if counts.size != size:
@@ -177,11 +178,6 @@ def _counts(name: str, size: int, kind: str, tape: SpikeTape) -> Ints:
             "Give a tape of this network."
         )
     return counts
-
-
-def channel_counts(stream: EventStream) -> Ints:
-    """Events of every channel that cause something: those before their sample's end."""
-    return np.bincount(stream.channels[before_end(stream)], minlength=stream.n_channels)
 
 
 def before_end(stream: EventStream) -> NDArray[np.bool_]:

@@ -357,7 +357,8 @@ def make_projection(
     elif sp.issparse(weights):
         kind, (values, canonical) = "sparse", to_csr(f"Projection {name!r}", weights)
     else:
-        kind, values, canonical = "dense", _dense(name, weights), True
+        values = np.array(real_array(weights, f"Projection {name!r}: weights"), order="C")
+        kind, canonical = "dense", True
     if kind != "self" and values.shape != (source.size, target.size):
         hint = " If yours is [target, source], pass weights.T." if values.ndim == 2 else ""
         raise ShapeError(
@@ -374,10 +375,6 @@ def make_projection(
         )
     projection.check()
     return projection
-
-
-def _dense(name: str, weights: ArrayLike) -> Floats:
-    return np.array(real_array(weights, f"Projection {name!r}: weights"), order="C")
 
 
 def _self_weights(

@@ -8,7 +8,7 @@ writers) are the test part, all other ones the training part, whichever part of 
 come from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -85,37 +85,36 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         check_types(self, where="data")
-        self._check_place()
-        fsdd_only = f"none for the data set {self.name!r}, only for 'fsdd'"
-        of_fsdd = self.name == "fsdd"
-        _require("encoder", self.encoder, of_fsdd or not self.encoder, fsdd_only)
+        for name, good, expected in self._conditions():
+            if not good:
+                value = shown(getattr(self, name))
+                raise ParameterError(f"data: {name} is {value}, expected {expected}.")
         self._encoder()
-        most = len(spoken_digits.ACCENTS) if of_fsdd else 0
-        expected = f"0 .. {most} for the data set {self.name!r}"
-        _require("voices", self.voices, self.voices <= most, expected)
-        changed = bool(self.voices or self.encoder or self.repeats > 1)
-        expected = "true with voices, repeats or an encoder"
-        _require("in_memory", self.in_memory, self.in_memory or not changed, expected)
-        both = bool(self.held_out) and not self.in_memory
-        _require("in_memory", self.in_memory, not both, "true where groups are held out")
 
-    def _check_place(self) -> None:
-        """Which data set it is, and its parts."""
+    def _conditions(self) -> Iterator[tuple[str, bool, str]]:
+        """Of a field what must hold, and in words what is expected; each if those before hold."""
         if self.name == OWN:
-            _require("file", self.file, self.file is not None, "a path, or name a data set")
-            share = self.test_fraction
-            _require("test_fraction", share, share > 0, "0 < x < 1")
+            yield "file", self.file is not None, "a path, or name a data set"
+            yield "test_fraction", self.test_fraction > 0, "0 < x < 1"
         else:
             known = f"{OWN} or one of {', '.join(datasets.DATASETS)}"
-            _require("name", self.name, self.name in datasets.DATASETS, known)
+            yield "name", self.name in datasets.DATASETS, known
             parts = datasets.DATASETS[self.name].parts
             for key in ("train_split", "test_split"):
-                _require(key, getattr(self, key), getattr(self, key) in parts, f"one of {parts}")
+                yield key, getattr(self, key) in parts, f"one of {parts}"
             own = (self.test_file, self.test_fraction, self.division_seed)
             expected = f"none of test_file, test_fraction, division_seed for the set {self.name!r}"
-            _require("test_file", self.test_file, own == (None, 0.2, 0), expected)
-        twice = self.train_split == self.test_split
-        _require("test_split", self.test_split, not twice, "another part than train_split")
+            yield "test_file", own == (None, 0.2, 0), expected
+        yield "test_split", self.train_split != self.test_split, "another part than train_split"
+        of_fsdd = self.name == "fsdd"
+        fsdd_only = f"none for the data set {self.name!r}, only for 'fsdd'"
+        yield "encoder", of_fsdd or not self.encoder, fsdd_only
+        most = len(spoken_digits.ACCENTS) if of_fsdd else 0
+        yield "voices", self.voices <= most, f"0 .. {most} for the data set {self.name!r}"
+        changed = bool(self.voices or self.encoder or self.repeats > 1)
+        expected = "true with voices, repeats or an encoder"
+        yield "in_memory", self.in_memory or not changed, expected
+        yield "in_memory", self.in_memory or not self.held_out, "true where groups are held out"
 
     @cached_property
     def info(self) -> DatasetInfo:
@@ -162,44 +161,37 @@ class DataSettings:
         return self.held_out or (None,)
 
     def labelled(
-        self, part: Part, *, fold: str | None = None, download: bool = False
+        self, split: str, *, fold: str | None = None, download: bool = False
     ) -> AnyDataset:
         """One part as training takes it.
 
         Parameters
         ----------
-        part
-            ``train`` or ``test``.
+        split
+            ``train``, ``test``, or another part of the data set, as its test part.
         fold
-            The group that is held out; None for the division of the data set.
+            The group that is held out; None for the division of the data set. Another part has
+            none.
         download
             Fetch the data set if it is missing and can be fetched.
 
         Raises
         ------
         DataError
-            The data is missing, or has no such group.
+            The data is missing, or has no such part or group.
         """
-        found = self._recorded(part, fold, download)
+        if split not in ("train", "test"):
+            return replace(self, test_split=split).labelled("test", download=download)
+        part: Part = "train" if split == "train" else "test"
+        limit = self.train_samples if part == "train" else self.test_samples
+        found = self._load(part, download) if fold is None else self._divided(part, fold, download)
+        chosen = evenly(len(found), limit)
+        found = found if chosen is None else found.subset(chosen)
         if part == "test" or (self.repeats == 1 and not self.voices):
             return found
         found = found[:]
         voices = self._spoken(found.class_names) if self.voices else []
         return joined(*[found] * self.repeats, *voices)
-
-    def part(self, split: str, *, download: bool = False) -> AnyDataset:
-        """``train`` or ``test`` as :meth:`labelled`, or another part of a data set by its name."""
-        if split == "train":
-            return self.labelled("train", download=download)
-        chosen = self if split == "test" else replace(self, test_split=split)
-        return chosen.labelled("test", download=download)
-
-    def _recorded(self, part: Part, fold: str | None, download: bool) -> AnyDataset:
-        """One part without voices."""
-        limit = self.train_samples if part == "train" else self.test_samples
-        found = self._load(part, download) if fold is None else self._divided(part, fold, download)
-        chosen = evenly(len(found), limit)
-        return found if chosen is None else found.subset(chosen)
 
     def _load(self, part: Part, download: bool) -> AnyDataset:
         """One part of the data set's division."""
@@ -282,8 +274,3 @@ def evenly(n: int, limit: int | None) -> NDArray[np.int64] | None:
         return None
     chosen: NDArray[np.int64] = np.arange(limit) * n // limit
     return chosen
-
-
-def _require(name: str, value: object, good: bool, expected: str) -> None:
-    if not good:
-        raise ParameterError(f"data: {name} is {shown(value)}, expected {expected}.")

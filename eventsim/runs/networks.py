@@ -1,11 +1,11 @@
 """The network of a run: which builder, and the settings that it takes."""
 
-import difflib
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal
 
-from eventsim.entries import Count, Finite, Positive, Settings
+from eventsim.entries import Count, Entry, Finite, Positive, Settings
 from eventsim.errors import ParameterError
 from eventsim.network import DistanceLateral, Network, RandomLateral, convolutional, rsnn, scsr
 
@@ -18,14 +18,15 @@ LateralName = Literal["dense", "random", "ring", "sheet"]
 
 TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN", "convolutional": "convolutional SNN"}
 PROBABILITY = 0.1  # of random lateral connections where neither it nor the in-degree is given
+_OWN: Mapping[Model, tuple[str, ...]] = {
+    "scsr": ("self_recurrent", "skip", "output_delays"),
+    "rsnn": ("lateral", "probability", "in_degree", "scale", "inhibitory", "delays"),
+    "convolutional": ("self_recurrent", "output_maps", "kernel", "stride"),
+}
 # Settings that not every model has, and the models that have them.
 ONLY_OF: Mapping[str, tuple[Model, ...]] = {
-    "self_recurrent": ("scsr", "convolutional"),
-    **dict.fromkeys(("skip", "output_delays"), ("scsr",)),
-    **dict.fromkeys(
-        ("lateral", "probability", "in_degree", "scale", "inhibitory", "delays"), ("rsnn",)
-    ),
-    **dict.fromkeys(("output_maps", "kernel", "stride"), ("convolutional",)),
+    name: tuple(model for model, own in _OWN.items() if name in own)
+    for name in itertools.chain(*_OWN.values())
 }
 # Where a model's own differ from those of the others.
 DEFAULTS: Mapping[Any, Mapping[str, Any]] = {
@@ -137,27 +138,16 @@ class NetworkSettings(Settings):
             A name is unknown, a value out of its domain, or some do not go together.
         """
         known = [item.name for item in fields(cls)]
-        for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f" Did you mean {called(near[0])}?" if near else ""
-                raise ParameterError(
-                    f"{called(name)}: is no setting of a network, expected one of "
-                    f"{', '.join(map(called, known))}.{hint}"
-                )
+        Entry("network", given, ParameterError).table(known, optional=known)
         settings = cls(**{**DEFAULTS.get(given.get("model"), {}), **given})
-        for name, models in ONLY_OF.items():
-            if name in given and settings.model not in models:
-                raise ParameterError(
-                    f"{called(name)}: belongs to {called('model')} {' or '.join(models)}, this is "
-                    f"{called('model')} {settings.model}."
-                )
-        for name, laterals in ONLY_FOR_LATERAL.items():
-            if name in given and settings.lateral not in laterals:
-                raise ParameterError(
-                    f"{called(name)}: belongs to {called('lateral')} {' or '.join(laterals)}, "
-                    f"this is {called('lateral')} {settings.lateral}."
-                )
+        for owner, tables in (("model", ONLY_OF), ("lateral", ONLY_FOR_LATERAL)):
+            chosen = getattr(settings, owner)
+            for name, having in tables.items():
+                if name in given and chosen not in having:
+                    raise ParameterError(
+                        f"{called(name)}: belongs to {called(owner)} {' or '.join(having)}, this "
+                        f"is {called(owner)} {chosen}."
+                    )
         return settings
 
     def described(self) -> dict[str, Any]:
@@ -174,45 +164,20 @@ class NetworkSettings(Settings):
         self, n_inputs: int, n_outputs: int, *, seed: int, output: Output = "readout"
     ) -> Network:
         """The network that a run starts from."""
-        common: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("tau_mem", "tau_syn", "refractory", "mean", "spread")
-        }
-        common |= {"forward_delays": _range(self.forward_delays), "seed": seed}
-        if self.model == "scsr":
-            return scsr(
-                n_inputs,
-                self.hidden,
-                n_outputs,
-                self_recurrent=self.self_recurrent,
-                skip=self.skip,
-                output_delays=_range(self.output_delays),
-                output=output,
-                **common,
-            )
+        names = ["tau_mem", "tau_syn", "refractory", "mean", "spread", "forward_delays"]
+        names += [name for name in _OWN[self.model] if name not in ONLY_FOR_LATERAL]
+        options: dict[str, Any] = {name: getattr(self, name) for name in names}
+        for name in options.keys() & {"forward_delays", "output_delays", "delays"}:
+            low, high = options[name]
+            options[name] = low if low == high else (low, high)
         if self.model == "convolutional":
             fits = output == "readout"
             self.require("model", self.model, fits, "another one for a loss of spikes")
-            return convolutional(
-                n_inputs,
-                self.hidden,
-                n_outputs,
-                output_maps=self.output_maps,
-                kernel=self.kernel,
-                stride=self.stride,
-                self_recurrent=self.self_recurrent,
-                **common,
-            )
-        return rsnn(
-            n_inputs,
-            self.hidden,
-            n_outputs,
-            output=output,
-            lateral=self._lateral(),
-            delays=_range(self.delays),
-            inhibitory=self.inhibitory,
-            **common,
-        )
+            return convolutional(n_inputs, self.hidden, n_outputs, seed=seed, **options)
+        if self.model == "rsnn":
+            options["lateral"] = self._lateral()
+        builder = scsr if self.model == "scsr" else rsnn
+        return builder(n_inputs, self.hidden, n_outputs, seed=seed, output=output, **options)
 
     def _lateral(self) -> Literal["dense"] | RandomLateral | DistanceLateral:
         if self.lateral == "dense":
@@ -223,9 +188,3 @@ class NetworkSettings(Settings):
             return RandomLateral(probability=probability, in_degree=self.in_degree)
         scale = DistanceLateral.scale if self.scale is None else self.scale
         return DistanceLateral(layout=self.lateral, scale=scale)
-
-
-def _range(delays: tuple[float, float]) -> float | tuple[float, float]:
-    """As the builders take it: one number where all are the same."""
-    low, high = delays
-    return low if low == high else delays

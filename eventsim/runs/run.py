@@ -15,7 +15,7 @@ from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, EventStream
 from eventsim.network import Network
 from eventsim.report.record import Checked, RunRecord
-from eventsim.runs.data import DataSettings, Part
+from eventsim.runs.data import DataSettings
 from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import (
     Evaluation,
@@ -134,10 +134,7 @@ class Run:
         DataError
             The run was made by a program that gave the recordings: it does not know them.
         """
-        if self.settings.fold is None or split not in ("train", "test"):
-            return self.data_settings.part(split, download=download)
-        part: Part = "train" if split == "train" else "test"
-        return self.data_settings.labelled(part, fold=self.settings.fold, download=download)
+        return self.data_settings.labelled(split, fold=self.settings.fold, download=download)
 
     @property
     def data_settings(self) -> DataSettings:

@@ -70,7 +70,7 @@ def every_run(home):
 
 def digits_of(path, split="train"):
     """Recordings of the data file."""
-    data = DataSettings(name="ntidigits", file=str(path)).part(split)
+    data = DataSettings(name="ntidigits", file=str(path)).labelled(split)
     return Dataset(data.stream[:], data.labels, data.class_names)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from eventsim.arrays import Array, Ints, beside, namespace
 from eventsim.engine import get_backend, make_job
 from eventsim.engine.arrivals import Arrivals, find_arrivals, no_arrivals
-from eventsim.engine.host import sum_by
+from eventsim.engine.backend import sum_by
 from eventsim.engine.job import Job, Peaks
 from eventsim.events import SpikeTape
 from eventsim.network import Network

@@ -1,9 +1,9 @@
 """The cpu backend: Numba kernels on all cores, single or double precision."""
 
 from eventsim.arrays import Floats
+from eventsim.engine.backend import AbstractHostBackend
 from eventsim.engine.cpu import layer, layer_adjoint, peaks_host, queue_host, readout_host
 from eventsim.engine.cpu.threads import threads_for
-from eventsim.engine.host import AbstractHostBackend
 from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.state import LayerState
 from eventsim.events import SpikeTrains

@@ -3,7 +3,7 @@
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.engine.host import AbstractHostBackend
+from eventsim.engine.backend import AbstractHostBackend
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.reference import layer, layer_adjoint, queue, readout
 from eventsim.engine.state import LayerState

@@ -142,7 +142,7 @@ def test_recordings_come_once_where_some_are_held_out_for_validation():
         ("bip = []", "bipp = []", "condition plain on task .*small.toml: .*unknown key 'bipp'"),
         ("bip = []", 'epochs = "many"', "condition plain on .*epochs is 'many'"),
         ("bip = []", "seed = 3", "train: has a key seed"),
-        ("skip = false", "skipp = false", "skipp: is no setting of a network.*mean skip"),
+        ("skip = false", "skipp = false", "unknown key 'skipp'.*mean 'skip'"),
         ("skip = false", "hidden = 4", "hidden is 4, expected a list"),
         ("skip = false", 'model = "lstm"', "model is 'lstm', expected one of scsr, rsnn, conv"),
         ("skip = false", 'lateral = "ring"', "lateral: belongs to model rsnn"),

@@ -5,8 +5,8 @@ import pytest
 
 from eventsim.errors import StorageError
 from eventsim.experiment import collect, compare, save_plan
+from eventsim.experiment.figure import figure
 from eventsim.experiment.table import COLUMNS, cells, markdown, notes
-from eventsim.report.experiment_figures import ConditionPoints, comparison
 from eventsim.report.style import look, png
 
 
@@ -135,17 +135,16 @@ def test_folder_that_is_no_experiment_is_refused(tmp_path, root):
         collect(root)
 
 
-def test_figure_is_drawn_for_any_number_of_seeds():
-    rows = [
-        ConditionPoints("plain", {0: 0.5, 1: 0.6}, {0: 0.55, 1: 0.6}, 1000.0),
-        ConditionPoints("grid", {0: 0.7}, {}, None),
-    ]
+def test_figure_is_drawn_for_any_number_of_seeds(root):
+    write(root, "plain", 0, 0.5, selected=0.55)
+    write(root, "plain", 1, 0.6, selected=0.6)
+    write(root, "skip", 0, 0.7, synaptic_operations_per_inference=None)
     with look():
-        drawn = comparison(rows, baseline=0, title="Skips")
+        drawn = figure(collect(root))
         content = png(drawn)
     assert content.startswith(b"\x89PNG")
     accuracy, cost = drawn.axes
-    assert [label.get_text() for label in accuracy.get_yticklabels()] == ["plain", "grid"]
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == ["plain", "with skips"]
     shown = {round(float(x), 6) for line in accuracy.lines for x in line.get_xdata()}
     assert {50.0, 60.0, 55.0, 70.0} <= shown
-    assert [bar.get_width() for bar in cost.patches] == [1000.0]
+    assert [bar.get_width() for bar in cost.patches] == [1500.0]

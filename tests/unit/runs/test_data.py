@@ -199,10 +199,10 @@ def test_division_of_a_file_is_taken_from_it(own):
     settings = DataSettings(file=own(splits=splits), in_memory=False)
     assert numbers(settings.labelled("train")) == list(range(10))
     assert numbers(settings.labelled("test")) == list(range(14, 20))
-    assert numbers(settings.part("valid")) == [10, 11, 12, 13]
+    assert numbers(settings.labelled("valid")) == [10, 11, 12, 13]
     assert settings.labelled("test").split == "test"
     with pytest.raises(DataError, match="no part 'dev', but the parts train, test, valid"):
-        settings.part("dev")
+        settings.labelled("dev")
 
 
 def test_file_of_ones_own_is_a_setting_that_decides_and_has_a_shape(own):
