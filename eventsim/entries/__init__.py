@@ -13,6 +13,7 @@ from eventsim.entries.entry import Entry, ErrorType, names_in, unknown
 from eventsim.entries.same import check_same, flat
 from eventsim.entries.settings import (
     Above0,
+    Bounds,
     Count,
     Finite,
     From0,
@@ -44,6 +45,7 @@ from eventsim.entries.texts import (
 
 __all__ = [
     "Above0",
+    "Bounds",
     "Count",
     "Entry",
     "ErrorType",

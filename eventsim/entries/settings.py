@@ -1,7 +1,7 @@
 """Settings: dataclasses whose annotations say what is allowed.
 
-A field says its type and its range, as ``epochs: Annotated[int, Ge(1)]`` does with a bound of
-annotated_types. pydantic holds values to them, at two doors:
+A field says its type and its range, as ``epochs: Annotated[int, Bounds(ge=1)]``
+does. pydantic holds values to them, at two doors:
 
 * :class:`Settings` made in Python check their own fields;
 * :func:`read` checks a table from a file whole, the tables inside it included.
@@ -21,9 +21,8 @@ import math
 import types
 import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, Union, get_args, get_origin
 
-import annotated_types as bounds
 import numpy as np
 
 from eventsim.errors import EventSimError, ParameterError
@@ -34,15 +33,27 @@ Place = tuple[str | int, ...]
 
 SHOWN = 60  # characters of a wrong value
 INFINITE = "inf"  # in JSON and TOML
-Count = Annotated[int, bounds.Ge(1)]
-Natural = Annotated[int, bounds.Ge(0)]
-Finite = Annotated[float, bounds.Gt(-math.inf), bounds.Lt(math.inf)]
-Positive = Annotated[float, bounds.Gt(0), bounds.Lt(math.inf)]
-Above0 = Annotated[float, bounds.Gt(0)]  # or infinite
-From0 = Annotated[float, bounds.Ge(0)]  # or infinite
-NotNegative = Annotated[float, bounds.Ge(0), bounds.Lt(math.inf)]
-Share = Annotated[float, bounds.Ge(0), bounds.Lt(1)]
-Text = Annotated[str, bounds.MinLen(1)]
+
+
+class Bounds(NamedTuple):
+    """Bounds of a number or of a length: as those of annotated_types, which is slow to import."""
+
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    min_length: int | None = None
+
+
+Count = Annotated[int, Bounds(ge=1)]
+Natural = Annotated[int, Bounds(ge=0)]
+Finite = Annotated[float, Bounds(gt=-math.inf, lt=math.inf)]
+Positive = Annotated[float, Bounds(gt=0, lt=math.inf)]
+Above0 = Annotated[float, Bounds(gt=0)]  # or infinite
+From0 = Annotated[float, Bounds(ge=0)]  # or infinite
+NotNegative = Annotated[float, Bounds(ge=0, lt=math.inf)]
+Share = Annotated[float, Bounds(ge=0, lt=1)]
+Text = Annotated[str, Bounds(min_length=1)]
 
 _WORDS: Mapping[Any, str] = {
     bool: "true or false",
@@ -304,7 +315,7 @@ def _bounded(word: str, marks: Collection[Any]) -> str:
                 said.append(f"{sign} {bound:g}")
             elif bound is not None:
                 word = word.replace("a number", "a finite number")
-    if any(isinstance(mark, bounds.MinLen) for mark in marks) and word.startswith("a list"):
+    if any(getattr(mark, "min_length", None) for mark in marks) and word.startswith("a list"):
         word = word.replace("a list", "a list that is not empty", 1)
     return " ".join([word, " and ".join(said)]).strip()
 
@@ -398,9 +409,9 @@ def _lenient(hint: Any, *, tables: bool) -> Any:
     if tables and dataclasses.is_dataclass(hint):
         return _table(typing.cast(Any, hint))
     if origin is Annotated and inner[0] in (int, float):
-        return Annotated[(*inner, BeforeValidator(_number))]
+        return Annotated[(inner[0], *_marks(inner[1:]), BeforeValidator(_number))]
     if origin is Annotated:
-        return Annotated[(deeper(inner[0]), *inner[1:])]
+        return Annotated[(deeper(inner[0]), *_marks(inner[1:]))]
     if origin in (Union, types.UnionType):
         return Union[tuple(map(deeper, inner))]  # noqa: UP007
     if origin is tuple:
@@ -408,6 +419,21 @@ def _lenient(hint: Any, *, tables: bool) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return Mapping[inner[0], deeper(inner[1])]  # type: ignore[misc, valid-type]
     return hint
+
+
+def _marks(marks: Iterable[Any]) -> list[Any]:
+    """Bounds as pydantic knows them."""
+    from annotated_types import Interval, MinLen
+
+    found: list[Any] = []
+    for mark in marks:
+        if isinstance(mark, Bounds):
+            length = mark.min_length
+            found.append(Interval(gt=mark.gt, ge=mark.ge, lt=mark.lt, le=mark.le))
+            found += [] if length is None else [MinLen(length)]
+        else:
+            found.append(mark)
+    return found
 
 
 def _by_word(members: Mapping[str, Any], value: Any, *, tables: bool) -> Any:

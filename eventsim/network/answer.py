@@ -27,9 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
-from annotated_types import Ge, Le
-
-from eventsim.entries import Above0, Positive, Settings
+from eventsim.entries import Above0, Bounds, Positive, Settings
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.network.decision import Decision
 from eventsim.network.parts import Population
@@ -49,7 +47,7 @@ VALUES: Mapping[Rule, Mapping[str, float]] = {
     "ctc": {"gain": 20.0, "interval": 10.0},
 }
 LONGEST_TAIL = 1e9  # ms; the largest time of the conformance cases, told apart to 1e-7 ms
-Tail = Annotated[float, Ge(0), Le(LONGEST_TAIL)]
+Tail = Annotated[float, Bounds(ge=0, le=LONGEST_TAIL)]
 
 
 @dataclass(frozen=True, kw_only=True)
