@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from annotated_types import Gt, Le
 
 from eventsim.arrays import Floats, Ints
 from eventsim.clocked.backward import BIP, backward
@@ -50,7 +49,7 @@ class Grid(AbstractMethod):
         Whether several events of a channel in a step are one; see :func:`bin_events`.
     """
 
-    dt: Annotated[float, Gt(0), Le(1)] = 1.0
+    dt: Annotated[float, Bounds(gt=0, le=1)] = 1.0
     clip: bool = False
     name: ClassVar[str] = "grid"
     forward_costs: ClassVar[tuple[str, ...]] = ("neuron_updates", "shared_bins")
