@@ -15,6 +15,7 @@ from eventsim.clocked.backward import BIP, backward
 from eventsim.clocked.forward import ClockedRun, run
 from eventsim.clocked.losses import CrossEntropyLoss, VanRossumLoss
 from eventsim.clocked.network import ClockedNetwork, from_network
+from eventsim.entries import Bounds
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream, StoredStream
 from eventsim.events.transforms import extend
