@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.errors import DataError
+from eventsim.events import Recording
 from eventsim.folders import data_folder
 
 Split = str
@@ -77,6 +78,33 @@ def check_split(name: str, split: str, parts: Sequence[str] = ("train", "test"))
 def duration_after(times: NDArray[np.float64]) -> float:
     """First whole millisecond after the last event, for sources that store no duration."""
     return float(np.floor(times.max(initial=0.0)) + 1.0)
+
+
+def sorted_recording(
+    where: str,
+    times: NDArray[np.float64],
+    channels: NDArray[Any],
+    n_channels: int,
+    *,
+    names: tuple[str, str],
+) -> Recording:
+    """Events of one sample by (time, channel), times in ms. New arrays.
+
+    ``names`` are those of a time and of the channels in messages. Raises DataError for an event
+    that cannot be.
+    """
+    bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
+    if bad.size:
+        raise DataError(
+            f"{where}: {names[0]} {bad[0]} is {times[bad[0]]} ms, expected a finite time >= 0."
+        )
+    if channels.size and not (channels.min() >= 0 and channels.max() < n_channels):
+        raise DataError(
+            f"{where}: {names[1]} reach from {channels.min()} to {channels.max()}, expected 0 to "
+            f"{n_channels - 1}."
+        )
+    order = np.lexsort((channels, times))
+    return Recording(times[order], channels[order], duration_after(times))
 
 
 def check_unit(unit: str, where: str) -> None:

@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Ints
 from eventsim.datasets import hdf5
-from eventsim.datasets.dataset import check_split, duration_after, to_ms
+from eventsim.datasets.dataset import check_split, sorted_recording, to_ms
 from eventsim.errors import DataError
 from eventsim.events import EventStream, Recording, gather
 from eventsim.events.storage import replacing
@@ -125,19 +125,7 @@ def recording(where: str, times: NDArray[np.float64], addresses: NDArray[Any]) -
         )
     if addresses.size and addresses.dtype.kind not in "iu":
         raise DataError(f"{where}: addresses have type {addresses.dtype}, expected integers.")
-    bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
-    if bad.size:
-        raise DataError(
-            f"{where}: timestamp {bad[0]} is {times[bad[0]]} ms, expected a finite time >= 0."
-        )
-    if addresses.size and not (addresses.min() >= 0 and addresses.max() < N_CHANNELS):
-        raise DataError(
-            f"{where}: addresses reach from {addresses.min()} to {addresses.max()}, expected 0 to "
-            f"{N_CHANNELS - 1}."
-        )
-    channels = addresses.astype(np.int64)
-    order = np.lexsort((channels, times))
-    return Recording(times[order], channels[order], duration_after(times))
+    return sorted_recording(where, times, addresses, N_CHANNELS, names=("timestamp", "addresses"))
 
 
 def labels_of(keys: Sequence[Key]) -> Ints:

@@ -38,10 +38,10 @@ from eventsim.datasets.cache import Samples, code_digest, file_digest
 from eventsim.datasets.dataset import (
     Split,
     check_split,
-    duration_after,
     fetch,
     find,
     searched,
+    sorted_recording,
     to_ms,
 )
 from eventsim.datasets.sources import Source, loading
@@ -199,26 +199,15 @@ def _read(path: Path, info: DatasetInfo, split: Split) -> Iterator[Any]:
         yield from _recordings(path, times, fired)
 
 
-def _recordings(path: Path, times: Iterator[Any], fired: Iterator[Any]) -> Iterator[Recording]:
-    for index, (seconds, channels) in enumerate(zip(times, fired, strict=True)):
+def _recordings(path: Path, stored: Iterator[Any], fired: Iterator[Any]) -> Iterator[Recording]:
+    for index, (seconds, channels) in enumerate(zip(stored, fired, strict=True)):
         where = f"{path}, sample {index}"
         if seconds.size != channels.size:
             raise DataError(
                 f"{where}: {seconds.size} times and {channels.size} units, expected one each."
             )
-        t = to_ms(seconds, "s")
-        bad = np.flatnonzero(~(np.isfinite(t) & (t >= 0)))
-        if bad.size:
-            raise DataError(
-                f"{where}: time {bad[0]} is {t[bad[0]]} ms, expected a finite time >= 0."
-            )
-        if channels.size and not (channels.min() >= 0 and channels.max() < N_CHANNELS):
-            raise DataError(
-                f"{where}: units reach from {channels.min()} to {channels.max()}, expected 0 to "
-                f"{N_CHANNELS - 1}."
-            )
-        order = np.lexsort((channels, t))
-        yield Recording(t[order], channels[order].astype(np.int32), duration_after(t))
+        times = to_ms(seconds, "s")
+        yield sorted_recording(where, times, channels, N_CHANNELS, names=("time", "units"))
 
 
 def _class_names(file: Any, info: DatasetInfo) -> tuple[str, ...]:

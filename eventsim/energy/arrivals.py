@@ -87,13 +87,9 @@ class Wires:
         """Whether every target receives every spike, and at the same time."""
         return self.projection.all_to_all and not self.by_synapse
 
-    def source_delays(self) -> Floats:
-        """Delay of every source, where synapses of one source do not differ, [sources]."""
-        return np.broadcast_to(self.projection.delays, (self.n_sources,))
-
     def sources_met(self, sent: SourceSpikes, end: Floats) -> tuple[NDArray[np.bool_], Floats]:
         """Which spikes arrive before ``end`` [samples], and when all do; not ``by_synapse``."""
-        time = sent.times + self.source_delays()[sent.neurons]
+        time = sent.times + np.broadcast_to(self.projection.delays, self.n_sources)[sent.neurons]
         return time < end[sent.sample], time
 
     def spread(self, sources: Ints) -> tuple[Ints, Ints]:
@@ -104,13 +100,9 @@ class Wires:
         return place, (self.first[sources] - before)[place] + np.arange(place.size)
 
     def arrivals(self, sent: SourceSpikes, end: Floats) -> SynapseArrivals:
-        """Every arrival before ``end`` [samples] at a synapse. New arrays."""
-        source = sent.neurons.astype(np.int64)
-        spike, synapse = self.spread(source)
-        if self.by_synapse:
-            delay = self.projection.delays.ravel()[synapse]
-        else:
-            delay = self.source_delays()[source[spike]]
+        """Every arrival before ``end`` [samples] at a synapse; ``by_synapse``. New arrays."""
+        spike, synapse = self.spread(sent.neurons.astype(np.int64))
+        delay = self.projection.delays.ravel()[synapse]
         time, sample = sent.times[spike] + delay, sent.sample[spike]
         met = time < end[sample]
         return SynapseArrivals(

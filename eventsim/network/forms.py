@@ -6,7 +6,7 @@ the arrays are held to it before their values are read.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -20,8 +20,6 @@ SHARED = "->shared."
 ANSWER = "answer"  # key of the JSON that says how the network answers, if anything does
 LARGEST = np.iinfo(np.int32).max  # neurons of a population, numbered in 32 bits
 LONGEST_NAME = 1000  # characters
-
-PROJECTION_KINDS: tuple[ProjectionKind, ...] = ("dense", "sparse", "self")
 
 
 class Structure(NamedTuple):
@@ -53,7 +51,7 @@ def read_structure(text: str) -> Structure:
         ends = source.one_of(tuple(populations)), target.one_of(tuple(populations))
         if ends in projections:
             raise row.wrong("each pair of populations once")
-        projections[ends] = kind.one_of(PROJECTION_KINDS)
+        projections[ends] = kind.one_of(get_args(ProjectionKind))
     decision = part["decision"].one_of(tuple(populations)) if "decision" in part else None
     return Structure(populations, projections, decision)
 
