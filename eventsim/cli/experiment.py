@@ -40,6 +40,7 @@ from eventsim.experiment import (
     task_names,
 )
 from eventsim.experiment.reading import source
+from eventsim.experiment.results import HEAD
 from eventsim.experiment.search import as_toml, search
 from eventsim.experiment.table import ACCURACY_COLUMNS, COLUMNS, cells, markdown, notes
 from eventsim.runs.networks import NetworkSettings
@@ -135,10 +136,7 @@ def experiment_show(
     plan = resolve(*_load(name, data), Selection(smoke=smoke))
     shape = Shape.described(plan.data)
     found = {
-        "name": plan.name,
-        "title": plan.title,
-        "about": plan.about,
-        "baseline": plan.baseline,
+        **{key: getattr(plan, key) for key in HEAD},
         "seeds": list(plan.seeds),
         "data": asdict(plan.data),
         "conditions": [

@@ -229,15 +229,32 @@ def test_interrupt_is_passed_on_and_processes_leave_with_a_checkpoint(files, tmp
     assert not (out / "plain" / "seed-0" / "result.json").exists()
 
 
+class Killer(Watcher):
+    """Kills all processes after the first epoch."""
+
+    def advanced(self, spec, metrics):
+        if not self.epochs:
+            for child in multiprocessing.active_children():
+                child.kill()
+        super().advanced(spec, metrics)
+
+
+@pytest.mark.slow
+def test_killed_worker_of_another_executor_fails_its_runs_which_then_go_on(files, tmp_path):
+    specs = files.resolve(seeds=(0,), epochs=EPOCHS).specs()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as executor:
+        ended = run_all(specs, tmp_path / "out", Killer(), executor=executor)
+    assert {how.kind for how in ended.values()} == {"failed"}
+    assert all("its process died" in how.text for how in ended.values())
+    assert missing(specs, tmp_path / "out") == specs
+    with ProcessPoolExecutor(1, context) as executor:
+        ended = run_all(specs, tmp_path / "out", Watcher(), executor=executor)
+    assert {how.kind for how in ended.values()} == {"done"}
+
+
 @pytest.mark.slow
 def test_killed_process_is_a_failed_run_that_says_so_and_the_others_go_on(files, tmp_path):
-    class Killer(Watcher):
-        def advanced(self, spec, metrics):
-            if not self.epochs:
-                for child in multiprocessing.active_children():
-                    child.kill()
-            super().advanced(spec, metrics)
-
     specs = files.resolve(seeds=(0,)).specs()
     endless = files.resolve(seeds=(0,), conditions=("plain",), epochs=100_000).specs()
     ended = run_all([*endless, specs[1]], tmp_path / "out", Killer(), jobs=1, threads=1)
