@@ -45,7 +45,7 @@ Part = tuple[np.dtype[Any], tuple[int, ...], Iterable[NDArray[Any]]]
 
 
 @dataclass(eq=False)
-class RunState:
+class TrainState:
     """Everything that changes while a run goes on.
 
     Attributes
@@ -145,7 +145,7 @@ class Origin:
         return json.dumps({"config": dict(self.config), "network": self.network, "data": self.data})
 
 
-def save_checkpoint(path: Path, state: RunState, origin: Origin) -> None:
+def save_checkpoint(path: Path, state: TrainState, origin: Origin) -> None:
     """Write the state of a run, atomically."""
     progress = {
         "epoch": state.epoch,
@@ -166,7 +166,7 @@ def save_checkpoint(path: Path, state: RunState, origin: Origin) -> None:
 
 def load_checkpoint(
     path: Path, origin: Origin, config: TrainConfig, method: AbstractMethod
-) -> RunState:
+) -> TrainState:
     """Read the state of a run of that origin.
 
     Raises
@@ -187,7 +187,7 @@ def load_checkpoint(
         optimiser.load_arrays(_under("optimiser", arrays))
         if extended:
             optimiser.forget_mean()
-        state = RunState(
+        state = TrainState(
             net=net,
             optimiser=optimiser,
             selected=Network.from_arrays(selected) if selected else None,

@@ -27,7 +27,7 @@ from eventsim.entries import read_object
 from eventsim.errors import StorageError
 from eventsim.events.storage import write_atomically, write_json
 from eventsim.network import Network
-from eventsim.train.checkpoint import Metrics, Origin, RunState, save_checkpoint, save_network
+from eventsim.train.checkpoint import Metrics, Origin, TrainState, save_checkpoint, save_network
 from eventsim.train.config import TrainConfig
 from eventsim.train.method import AbstractMethod
 
@@ -105,7 +105,7 @@ class RunFolder:
         values = head | {k: v for k, v in stored.items() if k not in head} | dict(self.about)
         write_json(path, values | {"method": method.described(), "train": config.to_dict()})
 
-    def save_state(self, state: RunState, origin: Origin) -> None:
+    def save_state(self, state: TrainState, origin: Origin) -> None:
         """Write the checkpoint."""
         save_checkpoint(self.checkpoint, state, origin)
 

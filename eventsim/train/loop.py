@@ -30,7 +30,7 @@ from eventsim.network import Network
 from eventsim.train.checkpoint import (
     Metrics,
     Origin,
-    RunState,
+    TrainState,
     digest,
     load_checkpoint,
 )
@@ -68,8 +68,7 @@ class TrainEvent:
         Means of the epoch so far, or the epoch's line of metrics.jsonl.
     net
         The live network, on the device that trains it: its next values are written over these.
-        Copy what is to be kept (``event.net.to_host().copy()``), and change nothing. None where
-        the event comes from another process.
+        Copy what is to be kept (``event.net.to_host().copy()``), and change nothing.
     """
 
     kind: Literal["batch", "epoch"]
@@ -132,11 +131,11 @@ class _Run:
         """The folder, in the process that writes."""
         return self.folder if self.group.leads else None
 
-    def save(self, state: RunState) -> None:
+    def save(self, state: TrainState) -> None:
         if self.files is not None:
             self.files.save_state(state, self.origin)
 
-    def tell(self, kind: Literal["batch", "epoch"], state: RunState, metrics: Metrics) -> None:
+    def tell(self, kind: Literal["batch", "epoch"], state: TrainState, metrics: Metrics) -> None:
         if self.callback is not None and self.group.leads:
             epoch = state.epoch + (kind == "batch")
             batch = state.batch if kind == "batch" else self.n_batches
@@ -266,14 +265,14 @@ def _home(
     return folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
 
 
-def _started(run: _Run, net: Network, *, overwrite: bool) -> RunState:
+def _started(run: _Run, net: Network, *, overwrite: bool) -> TrainState:
     if run.files is not None and not overwrite:
         run.files.check_free()
     config, given = run.config, net.copy()
     given.set_answer(answer_of(config, run.training.class_names))
     net = run.method.begin(given, config)
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
-    state = RunState(net, optimiser)
+    state = TrainState(net, optimiser)
     if run.files is not None:
         if overwrite and run.files.holds_run:
             run.files.clear()
@@ -283,7 +282,7 @@ def _started(run: _Run, net: Network, *, overwrite: bool) -> RunState:
     return state
 
 
-def _resumed(run: _Run) -> RunState:
+def _resumed(run: _Run) -> TrainState:
     assert run.folder is not None  # _home sees to it
     run.folder.check_run()
     state = load_checkpoint(run.folder.checkpoint, run.origin, run.config, run.method)
@@ -294,7 +293,7 @@ def _resumed(run: _Run) -> RunState:
     return state
 
 
-def _train_epoch(run: _Run, state: RunState) -> None:
+def _train_epoch(run: _Run, state: TrainState) -> None:
     config = run.config
     order = _rng(config, Draw.ORDER, state.epoch).permutation(len(run.training))
     batches = list(run.training.stream.batches(config.batch_size, order=order))
@@ -314,7 +313,7 @@ def _train_epoch(run: _Run, state: RunState) -> None:
         raise KeyboardInterrupt
 
 
-def _end_epoch(run: _Run, state: RunState) -> None:
+def _end_epoch(run: _Run, state: TrainState) -> None:
     began = time.perf_counter()
     sizes = {name: p.size for name, p in state.net.spiking.items()}
     line: Metrics = {"epoch": state.epoch + 1, **means(state.sums)}
@@ -339,7 +338,7 @@ def _end_epoch(run: _Run, state: RunState) -> None:
     run.tell("epoch", state, line)
 
 
-def _finished(run: _Run, state: RunState) -> TrainResult:
+def _finished(run: _Run, state: TrainState) -> TrainResult:
     last, outcome = state.history[-1], state.outcome()
     chosen, selected = state.selection(outcome)
     net = run.method.finish(outcome)
@@ -352,7 +351,7 @@ def _finished(run: _Run, state: RunState) -> TrainResult:
     return TrainResult(net, last, selected_net, selected, state.history, folder)
 
 
-def _write_metrics(run: _Run, state: RunState) -> None:
+def _write_metrics(run: _Run, state: TrainState) -> None:
     if run.files is not None:
         run.files.save_history(state.history)
 

@@ -18,7 +18,7 @@ from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
 from eventsim.network import Network
 from eventsim.train.augment import augment, mix_pairs
-from eventsim.train.checkpoint import Metrics, RunState
+from eventsim.train.checkpoint import Metrics, TrainState
 from eventsim.train.choice import n_logits
 from eventsim.train.config import TrainConfig
 from eventsim.train.loss_settings import Target
@@ -56,7 +56,7 @@ class _Facts:
 
 def train_batch(
     config: TrainConfig,
-    state: RunState,
+    state: TrainState,
     batch: Dataset,
     group: ProcessGroup,
     *,

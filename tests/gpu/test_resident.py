@@ -17,7 +17,7 @@ from eventsim.train import (
     VanRossum,
     select,
 )
-from eventsim.train.checkpoint import RunState
+from eventsim.train.checkpoint import TrainState
 from eventsim.train.optimiser import Pace
 from eventsim.train.parallel import ProcessGroup
 from eventsim.train.step import train_batch
@@ -96,7 +96,7 @@ def test_batch_of_training_fetches_counts_of_neurons_and_predictions(moved):
     fetched, _ = moved
     config = TrainConfig(backend="cuda", rate_strength=1e-3, silent_lift=0.01)
     net = place(small_net(), backend="cuda")
-    state = RunState(net, AdamW(net, select(net, config.trained()), config.adam_settings()))
+    state = TrainState(net, AdamW(net, select(net, config.trained()), config.adam_settings()))
     batch = two_patterns(8)
     fetched.clear()
     pace = Pace(counts=True)

@@ -7,11 +7,6 @@ from pathlib import Path
 import eventsim
 from eventsim import datasets
 
-# Names that still have two homes; this list only becomes shorter.
-KNOWN = {
-    "RunState",
-}
-
 
 def test_name_of_a_class_occurs_once():
     homes = {Path(eventsim.__file__).parent, Path(datasets.__file__).parent}
@@ -23,5 +18,4 @@ def test_name_of_a_class_occurs_once():
         if isinstance(node, ast.ClassDef)
     )
     twice = {name for name, times in names.items() if times > 1}
-    assert twice - KNOWN == set(), "choose another name"
-    assert KNOWN - twice == set(), "occurs once now: take it off the list"
+    assert twice == set(), "choose another name"

@@ -33,7 +33,7 @@ from eventsim.network.nir import read_nir, write_nir
 from eventsim.runs.run import load_run
 from eventsim.train import Exact, TrainConfig, load_network, save_network
 from eventsim.train.augment import augment, mix_pairs
-from eventsim.train.checkpoint import Origin, RunState, load_checkpoint, save_checkpoint
+from eventsim.train.checkpoint import Origin, TrainState, load_checkpoint, save_checkpoint
 from eventsim.train.optimiser import AdamW, select
 from tests.support import aedat
 from tests.support.hostile.hierarchical import change_h5
@@ -249,7 +249,7 @@ def _checkpoint(folder):
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     line = {"epoch": 1, "loss": 1.0, "accuracy": 0.5, "validation_accuracy": 0.5,
             "validation_loss": 1.0, "seconds": 1.0}  # fmt: skip
-    state = RunState(net, optimiser, net.copy(), 1, 1, {"loss": 1.0, "samples": 4}, [line])
+    state = TrainState(net, optimiser, net.copy(), 1, 1, {"loss": 1.0, "samples": 4}, [line])
     save_checkpoint(path, state, origin)
     return path
 

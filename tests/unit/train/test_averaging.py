@@ -17,7 +17,7 @@ from eventsim.train import (
     stratified_split,
     train,
 )
-from eventsim.train.checkpoint import RunState
+from eventsim.train.checkpoint import TrainState
 from eventsim.train.loop import Draw
 from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
 
@@ -155,7 +155,7 @@ def test_mean_is_put_back_below_the_bound_of_self_weights():
 
 
 def test_shares_of_the_last_steps():
-    config, state = replace(CONFIG, epochs=4, averaged=0.25), RunState(None, None)
+    config, state = replace(CONFIG, epochs=4, averaged=0.25), TrainState(None, None)
     counted = []
     for state.epoch in range(4):
         for state.batch in range(5):
