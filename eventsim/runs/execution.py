@@ -19,7 +19,6 @@ import numpy as np
 
 import eventsim
 from eventsim.engine import describe_backend
-from eventsim.errors import DataError
 from eventsim.events import AnyDataset
 from eventsim.events.storage import write_json
 from eventsim.network import Network
@@ -112,7 +111,12 @@ def execute(
     """
     how = how or Execution()
     group = how.group or ProcessGroup()
-    training = _training_data(settings, how, group)
+    # Process 0 goes first, so that the data is fetched or made once.
+    if not group.leads:
+        group.wait()
+    training = Run(folder, settings).data("train", download=how.download)
+    if group.leads:
+        group.wait()
     run = train_run(settings, folder, training, how, net=net)
     test = run.data("test", download=how.download)
     tested = run.checked(test, group)
@@ -158,18 +162,6 @@ def train_run(
         method=settings.method,
     )
     return Run.of(settings, home.path, net, result)
-
-
-def _training_data(settings: RunSettings, how: Execution, group: ProcessGroup) -> AnyDataset:
-    """The training data; process 0 goes first, so that it is fetched or made once."""
-    if settings.data is None:
-        raise DataError("The run does not know its data set, so it cannot be executed by itself.")
-    if not group.leads:
-        group.wait()
-    data = settings.data.labelled("train", fold=settings.fold, download=how.download)
-    if group.leads:
-        group.wait()
-    return data
 
 
 def _result(run: Run, record: RunRecord) -> dict[str, Any]:
