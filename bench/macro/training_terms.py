@@ -35,7 +35,7 @@ import eventsim as es
 from bench.harness import parser, report
 from eventsim import datasets
 from eventsim.train import Augmentation, LabelledEvents, TrainConfig, evaluate, train
-from eventsim.train.choice import output_kind
+from eventsim.train.choice import answer_of
 from eventsim.train.loss_settings import (
     FirstSpikeLoss,
     LastLoss,
@@ -102,7 +102,7 @@ def run(case: str, seed: int, training: LabelledEvents, held_out: LabelledEvents
         10,
         tau_syn=10.0,
         seed=seed,
-        output=output_kind(settings.loss),
+        output=answer_of(settings, ()).kind,
         mean=QUIET_MEAN if case.startswith("quiet") else 1.0,
     )
     began = time.perf_counter()

@@ -27,7 +27,6 @@ from eventsim.train import (
 )
 from eventsim.train.choice import answer_of
 from eventsim.train.folder import HISTORY, RESULT
-from eventsim.train.loss_settings import Target
 from eventsim.train.prediction import Prediction, predict
 
 Which = Literal["last", "selected", "initial"]
@@ -177,7 +176,7 @@ class Run:
         assert answer is not None
         net = method.begin(net, config)
         for index in stream.batches(config.batch_size):
-            target = Target(labels=np.zeros(index.size, np.int64), output=config.output)
+            target = config.target(np.zeros(index.size, np.int64))
             scores.append(method.forward(net, stream[index], target, config).scores)
         whole = np.concatenate(scores) if scores else None
         classes = np.zeros(0, np.int64) if whole is None else whole.argmax(axis=1)

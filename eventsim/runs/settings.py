@@ -19,7 +19,7 @@ from eventsim.network import Network
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
 from eventsim.train import TrainConfig
-from eventsim.train.choice import output_kind, output_size
+from eventsim.train.choice import answer_of
 from eventsim.train.counting import count_trained
 from eventsim.train.folder import FORMAT, SETTINGS, VERSION
 from eventsim.train.method import AbstractMethod, Exact
@@ -95,10 +95,9 @@ class RunSettings(Settings):
     def build(self, shape: Shape, *, seed: int | None = None) -> Network:
         """The network that the run starts from, by its own seed or another."""
         assert self.network is not None
-        size = output_size(self.train, shape.class_names)
         seed = self.train.seed if seed is None else seed
-        kind = output_kind(self.train.loss)
-        return self.network.build(shape.n_inputs, size, seed=seed, output=kind)
+        answer = answer_of(self.train, shape.class_names)
+        return self.network.build(shape.n_inputs, answer.n_outputs, seed=seed, output=answer.kind)
 
     def count_parameters(self, shape: Shape) -> int:
         """Numbers that training moves, those of a local rule included."""

@@ -1,36 +1,24 @@
 """How a network answers that a TrainConfig trains, and the TrainConfig by which it is asked."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import shown
 from eventsim.errors import DataError, NetworkError
 from eventsim.events import AnyDataset
 from eventsim.network import Answer, Network
-from eventsim.network.answer import SPIKING_RULES, VALUES, words_of
+from eventsim.network.answer import VALUES, words_of
 from eventsim.train.config import TrainConfig
-from eventsim.train.loss_settings import LOSSES, ClassifyingLoss, LossSettings, Target
+from eventsim.train.loss_settings import LOSSES, ClassifyingLoss
 from eventsim.train.readouts import decision_behind
 
 
 def make_loss(
-    config: TrainConfig,
-    labels: Ints | Floats,
-    class_names: Sequence[str] = (),
-    *,
-    keep: Floats | None = None,
+    config: TrainConfig, labels: Ints | Floats, class_names: Sequence[str] = ()
 ) -> ClassifyingLoss:
-    """The loss of ``config`` for a batch; the others as in :class:`.Target`."""
-    return config.loss.of(
-        Target(
-            labels=labels,
-            output=config.output,
-            class_names=class_names,
-            near_miss_margin=config.near_miss_margin,
-            keep=keep,
-        )
-    )
+    """The loss of ``config`` for a batch."""
+    return config.loss.of(config.target(labels, class_names))
 
 
 def answer_of(config: TrainConfig, class_names: Sequence[str]) -> Answer:
@@ -83,16 +71,6 @@ def in_classes_of(net: Network, data: AnyDataset) -> AnyDataset:
             f"{shown(words_of(own))}. Take data of the same words."
         )
     return data
-
-
-def output_kind(loss: LossSettings) -> Literal["readout", "spiking"]:
-    """Kind of the population that answers."""
-    return "spiking" if loss.rule in SPIKING_RULES else "readout"
-
-
-def output_size(config: TrainConfig, class_names: Sequence[str]) -> int:
-    """Neurons that the output needs."""
-    return answer_of(config, class_names).n_outputs
 
 
 def answer_count(config: TrainConfig, class_names: Sequence[str], net: Network) -> int:

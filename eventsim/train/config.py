@@ -4,7 +4,7 @@ bench/results/defaults.md tells how the defaults were chosen.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from eventsim.errors import ParameterError
 from eventsim.network.answer import Tail
 from eventsim.train.augment import Augmentation
 from eventsim.train.intrinsic import SpiKL
-from eventsim.train.loss_settings import LOSSES, IntegralLoss, LossSettings
+from eventsim.train.loss_settings import LOSSES, IntegralLoss, LossSettings, Target
 from eventsim.train.optimiser import AdamSettings, LearningRates
 
 Intrinsic = Literal[
@@ -165,6 +165,11 @@ class TrainConfig(Settings):
             max_delay=self.max_delay,
             dale=self.dale,
         )
+
+    def target(self, labels: Any, class_names: Sequence[str] = (), *, keep: Any = None) -> Target:
+        """What the loss of a batch is asked for; see :class:`.Target`."""
+        margin = self.near_miss_margin
+        return Target(labels, self.output, class_names, near_miss_margin=margin, keep=keep)
 
     def trained(self) -> tuple[str, ...]:
         """Kinds of parameters that are trained."""

@@ -18,7 +18,6 @@ from eventsim.train.choice import (
 )
 from eventsim.train.config import TrainConfig
 from eventsim.train.decode import strings_of
-from eventsim.train.loss_settings import Target
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
@@ -156,7 +155,7 @@ def _tally(net: Network, batch: Dataset, config: TrainConfig, method: AbstractMe
 
     All but the first are whole numbers, which float64 adds exactly.
     """
-    target = Target(labels=batch.labels, output=config.output, class_names=batch.class_names)
+    target = config.target(batch.labels, batch.class_names)
     done = method.forward(net, batch.stream, target, config)
     errors = 0 if done.label_errors is None else done.label_errors.sum()
     confusion = np.zeros(_confusion_shape(net, batch.class_names, config))

@@ -1,16 +1,7 @@
 """Which of how many processes this one is, read from the variables that launchers set.
 
-==========================  ======================  =========================  =====================
-launcher                    rank                    size                       rank on the machine
-==========================  ======================  =========================  =====================
-torchrun                    RANK                    WORLD_SIZE                 LOCAL_RANK
-mpirun (Open MPI)           OMPI_COMM_WORLD_RANK    OMPI_COMM_WORLD_SIZE       OMPI_..._LOCAL_RANK
-mpiexec (MPICH, Intel MPI)  PMI_RANK                PMI_SIZE                   MPI_LOCALRANKID
-srun                        SLURM_PROCID            SLURM_STEP_NUM_TASKS       SLURM_LOCALID
-==========================  ======================  =========================  =====================
-
-The first launcher of the table whose variables are all there is believed: torchrun and mpirun may
-themselves have been started by srun. A batch script of Slurm has SLURM_PROCID too, but no
+The first launcher of ``LAUNCHERS`` whose variables are all there is believed: torchrun and mpirun
+may themselves have been started by srun. A batch script of Slurm has SLURM_PROCID too, but no
 SLURM_STEP_NUM_TASKS, so that it counts as one process.
 
 Where process 0 can be reached is needed by NCCL only: MASTER_ADDR and MASTER_PORT, which torchrun
@@ -26,28 +17,18 @@ from eventsim.errors import ParameterError
 
 DEFAULT_PORT = 13333  # that of cupyx.distributed
 
+_OPEN_MPI = "OMPI_COMM_WORLD_"
 # Variables of rank, size, rank on the machine, number on the machine.
 LAUNCHERS = {
     "torchrun": ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"),
-    "mpirun of Open MPI": (
-        "OMPI_COMM_WORLD_RANK",
-        "OMPI_COMM_WORLD_SIZE",
-        "OMPI_COMM_WORLD_LOCAL_RANK",
-        "OMPI_COMM_WORLD_LOCAL_SIZE",
+    "mpirun of Open MPI": tuple(
+        f"{_OPEN_MPI}{name}" for name in ("RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE")
     ),
-    "mpiexec of MPICH or Intel MPI": (
-        "PMI_RANK",
-        "PMI_SIZE",
-        "MPI_LOCALRANKID",
-        "MPI_LOCALNRANKS",
-    ),
+    "mpiexec of MPICH or Intel MPI": ("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"),
     "srun": (
-        "SLURM_PROCID",
-        "SLURM_STEP_NUM_TASKS",
-        "SLURM_LOCALID",
-        "SLURM_STEP_TASKS_PER_NODE",
+        "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_TASKS_PER_NODE"
     ),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,19 +59,18 @@ class Launch:
     devices_chosen: bool = False
 
     def __post_init__(self) -> None:
-        for what, rank, size in (
-            ("rank", self.rank, self.size),
-            ("rank on this machine", self.local_rank, self.local_size),
-        ):
-            if not 0 <= rank < size:
-                raise ParameterError(
-                    f"Launch by {self.launcher}: the {what} is {rank}, expected 0 .. {size - 1}: "
-                    f"there are {size} processes. Start all processes with one command."
-                )
+        places = (("rank", self.rank, self.size),
+                  ("rank on this machine", self.local_rank, self.local_size))  # fmt: skip
+        wrong = [
+            f"the {what} is {rank}, expected 0 .. {size - 1}: there are {size} processes"
+            for what, rank, size in places
+            if not 0 <= rank < size
+        ]
         if self.local_size > self.size:
+            wrong += [f"{self.local_size} processes on this machine, of {self.size} in all"]
+        if wrong:
             raise ParameterError(
-                f"Launch by {self.launcher}: {self.local_size} processes on this machine, of "
-                f"{self.size} in all. Start all processes with one command."
+                f"Launch by {self.launcher}: {wrong[0]}. Start all processes with one command."
             )
 
     def address(self) -> tuple[str, int]:
@@ -113,21 +93,16 @@ def find_launch(environ: Mapping[str, str]) -> Launch | None:
         A variable is no whole number, or they contradict each other.
     """
     for launcher, names in LAUNCHERS.items():
-        if not all(name in environ for name in names):
-            continue
-        rank, size, local_rank = (_whole(environ, name) for name in names[:3])
-        local_size = _on_this_machine(environ) if launcher == "srun" else _whole(environ, names[3])
-        host, port = _address(environ, one_machine=local_size == size)
-        return Launch(
-            launcher=launcher,
-            rank=rank,
-            size=size,
-            local_rank=local_rank,
-            local_size=local_size,
-            host=host,
-            port=port,
-            devices_chosen="CUDA_VISIBLE_DEVICES" in environ,
-        )
+        if all(name in environ for name in names):
+            rank, size, local_rank = (_whole(environ, name) for name in names[:3])
+            slurm = launcher == "srun"
+            local_size = _on_this_machine(environ) if slurm else _whole(environ, names[3])
+            host, port = _address(environ, one_machine=local_size == size)
+            return Launch(
+                launcher=launcher, rank=rank, size=size, local_rank=local_rank,
+                local_size=local_size, host=host, port=port,
+                devices_chosen="CUDA_VISIBLE_DEVICES" in environ,
+            )  # fmt: skip
     return None
 
 
@@ -158,13 +133,9 @@ def _address(environ: Mapping[str, str], *, one_machine: bool) -> tuple[str | No
 def _on_this_machine(environ: Mapping[str, str]) -> int:
     """Tasks of Slurm on this node: "2(x3),1" means two on each of three nodes, one on the last."""
     text, node = environ["SLURM_STEP_TASKS_PER_NODE"], int(environ.get("SLURM_NODEID", "0"))
-    tasks: list[int] = []
-    for part in text.split(","):
-        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part.strip())
-        if found is None:
-            break
-        tasks += [int(found[1])] * int(found[2] or 1)
-    if not 0 <= node < len(tasks):
+    found = [re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part.strip()) for part in text.split(",")]
+    tasks = [int(one[1]) for one in found if one for _ in range(int(one[2] or 1))]
+    if None in found or not 0 <= node < len(tasks):
         raise ParameterError(
             f"Launch by srun: SLURM_STEP_TASKS_PER_NODE is {text!r}, expected a form such as "
             f"2(x3),1 that tells the number of tasks of node {node} (SLURM_NODEID)."

@@ -50,7 +50,7 @@ class ClassifyingLoss(Loss, Protocol):
         """Value, seeds and answers in one pass."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class Target:
     """What a loss is asked for, beside its own settings.
 
@@ -73,10 +73,6 @@ class Target:
     class_names: Sequence[str] = ()
     near_miss_margin: float = 1.0
     keep: Floats | None = None
-
-    def margin(self, missed_outputs: bool) -> float | None:
-        """``near_miss_margin`` if silent outputs learn, else None."""
-        return self.near_miss_margin if missed_outputs else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +134,9 @@ class FirstSpikeLoss(Settings):
 
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
+        margin = to.near_miss_margin if self.missed_outputs else None
         return FirstSpike(
-            to.labels,
-            population=to.output,
-            time_constant=self.time_constant,
-            miss_margin=to.margin(self.missed_outputs),
+            to.labels, population=to.output, time_constant=self.time_constant, miss_margin=margin
         )
 
 
@@ -158,12 +152,13 @@ class SpikeCountLoss(Settings):
 
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
+        margin = to.near_miss_margin if self.missed_outputs else None
         return SpikeCount(
             to.labels,
             population=to.output,
             time_constant=self.time_constant,
             gain=self.gain,
-            miss_margin=to.margin(self.missed_outputs),
+            miss_margin=margin,
         )
 
 
@@ -179,12 +174,13 @@ class SpikeTrainLoss(Settings):
 
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
+        margin = to.near_miss_margin if self.missed_outputs else None
         return ClassTrains(
             to.labels,
             population=to.output,
             time_constant=self.time_constant,
             rate=self.rate,
-            miss_margin=to.margin(self.missed_outputs),
+            miss_margin=margin,
         )
 
 
@@ -206,12 +202,7 @@ class WordsLoss(Settings):
 
 
 LossSettings = (
-    IntegralLoss
-    | MaximumLoss
-    | LastLoss
-    | FirstSpikeLoss
-    | SpikeCountLoss
-    | SpikeTrainLoss
+    IntegralLoss | MaximumLoss | LastLoss | FirstSpikeLoss | SpikeCountLoss | SpikeTrainLoss
     | WordsLoss
-)
+)  # fmt: skip
 LOSSES: Mapping[str, type[LossSettings]] = {one.kind: one for one in get_args(LossSettings)}

@@ -21,7 +21,6 @@ from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Metrics, TrainState
 from eventsim.train.choice import n_logits
 from eventsim.train.config import TrainConfig
-from eventsim.train.loss_settings import Target
 from eventsim.train.method import AbstractMethod, Forward, Terms
 from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import Pace
@@ -93,13 +92,8 @@ def train_batch(
     labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels
     names, shards, rows = list(net.spiking), [], []
     for i in group.share(len(pieces)):
-        target = Target(
-            labels=targets[pieces[i]],
-            output=config.output,
-            class_names=batch.class_names,
-            near_miss_margin=config.near_miss_margin,
-            keep=None if keep is None else keep[pieces[i]],
-        )
+        kept = None if keep is None else keep[pieces[i]]
+        target = config.target(targets[pieces[i]], batch.class_names, keep=kept)
         done = method.forward(net, _part(stream, pieces[i]), target, config, learn=True)
         shards.append(done)
         rows.append(_facts_of(done, labels[pieces[i]], names))
