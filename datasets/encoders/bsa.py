@@ -38,13 +38,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.datasets.encoders.frames import Events, Frames, in_order, require
+from eventsim.datasets.encoders.frames import Events, Frames, in_order
+from eventsim.entries import Count, Positive, Settings
 
 KERNEL_SIZE = 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bsa:
+class Bsa(Settings):
     """Parameters of the algorithm; two equal ones give equal spikes.
 
     Parameters
@@ -64,18 +65,10 @@ class Bsa:
         A value lies outside its domain.
     """
 
-    threshold: float = 0.6
-    scale: float = 2000.0
-    hold: int = 10
-    limit: int | None = 700
-
-    def __post_init__(self) -> None:
-        """Check every parameter once."""
-        for name in ("threshold", "scale"):
-            value = getattr(self, name)
-            require(0 < value < math.inf, "Bsa", name, value, "a positive finite number")
-        require(self.hold >= 1, "Bsa", "hold", self.hold, "at least 1")
-        require(self.limit is None or self.limit >= 1, "Bsa", "limit", self.limit, "at least 1")
+    threshold: Positive = 0.6
+    scale: Positive = 2000.0
+    hold: Count = 10
+    limit: Count | None = 700
 
     def spikes(self, frames: Frames) -> Events:
         """Events of all channels, as :class:`eventsim.datasets.encoders.frames.SpikeCoder`.

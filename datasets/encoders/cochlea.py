@@ -50,7 +50,8 @@ from numpy.typing import ArrayLike, NDArray
 from eventsim.arrays import Floats
 from eventsim.datasets.encoders import frames as frames_module
 from eventsim.datasets.encoders import gammatone, integrate_and_fire
-from eventsim.datasets.encoders.frames import Events, checked_clip, require
+from eventsim.datasets.encoders.frames import Events, checked_clip
+from eventsim.entries import Count, Natural, NotNegative, Positive, Settings, Share
 
 # Files that decide what the events are, for the keys of caches.
 SOURCES = (
@@ -67,7 +68,7 @@ OVERSAMPLING = 2.16  # least internal rate over frequency_max: 8 kHz for the def
 
 
 @dataclass(frozen=True)
-class CochleaEncoder:
+class CochleaEncoder(Settings):
     """Parameters of the cochlea; two equal encoders give equal events.
 
     The defaults give about 2,800 events per second of speech; ``gain`` was set once, on the
@@ -102,38 +103,27 @@ class CochleaEncoder:
         A value lies outside its domain.
     """
 
-    n_channels: int = 64
-    frequency_min: float = 100.0
-    frequency_max: float = 3700.0
-    filter_order: int = 4
-    compression: float = 0.5
-    inhibition: float = 0.8
-    inhibition_width: int = 15
-    inhibition_tau: float = 8.0
-    floor: float = 0.1
-    gain: float = 2500.0
-    refractory: float = 1.0
-    level_min: float = 1e-4
-    mismatch: float = 0.0
-    seed: int = 0
-    emphasis: float = 0.0
+    n_channels: Count = 64
+    frequency_min: Positive = 100.0
+    frequency_max: Positive = 3700.0
+    filter_order: Count = 4
+    compression: Positive = 0.5
+    inhibition: NotNegative = 0.8
+    inhibition_width: Count = 15
+    inhibition_tau: Positive = 8.0
+    floor: NotNegative = 0.1
+    gain: Positive = 2500.0
+    refractory: NotNegative = 1.0
+    level_min: Positive = 1e-4
+    mismatch: NotNegative = 0.0
+    seed: Natural = 0
+    emphasis: Share = 0.0
 
     def __post_init__(self) -> None:
-        """Check every parameter once."""
-        who = "CochleaEncoder"
-        require(0 <= self.emphasis < 1, who, "emphasis", self.emphasis, "0 <= x < 1")
-        for name in ("n_channels", "filter_order"):
-            require(getattr(self, name) >= 1, who, name, getattr(self, name), "at least 1")
-        gammatone.require_band(who, self.frequency_min, self.frequency_max)
+        super().__post_init__()
+        gammatone.require_band(self, self.frequency_min, self.frequency_max)
         width = self.inhibition_width
-        require(width >= 1 and width % 2 == 1, who, "inhibition_width", width, "an odd number")
-        for name in ("compression", "inhibition_tau", "gain", "level_min"):
-            value = getattr(self, name)
-            require(0 < value < math.inf, who, name, value, "a positive finite number")
-        for name in ("inhibition", "floor", "refractory", "mismatch"):
-            value = getattr(self, name)
-            require(0 <= value < math.inf, who, name, value, "a finite number >= 0")
-        require(self.seed >= 0, who, "seed", self.seed, "0 or more")
+        self.require("inhibition_width", width, width % 2 == 1, "an odd number")
 
     def describe(self) -> str:
         """All parameters as one line of text, for keys and headers."""

@@ -33,11 +33,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.datasets.encoders.frames import Events, Frames, in_order, require
+from eventsim.datasets.encoders.frames import Events, Frames, in_order
+from eventsim.entries import Positive, Settings
 
 
 @dataclass(frozen=True)
-class DeltaModulation:
+class DeltaModulation(Settings):
     """Send on delta with this ``delta``, in units of what the bank gives.
 
     Raises
@@ -46,13 +47,7 @@ class DeltaModulation:
         It is not a positive finite number.
     """
 
-    delta: float
-
-    def __post_init__(self) -> None:
-        """Check it once."""
-        require(
-            0 < self.delta < math.inf, "DeltaModulation", "delta", self.delta, "a positive number"
-        )
+    delta: Positive
 
     def spikes(self, frames: Frames) -> Events:
         """Events of all channels, as :class:`eventsim.datasets.encoders.frames.SpikeCoder`."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats
-from eventsim.errors import DataError, ParameterError
+from eventsim.errors import DataError
 
 Events = tuple[Floats, NDArray[np.int32]]
 
@@ -112,9 +112,3 @@ def checked_clip(
         bad = int(np.flatnonzero(~np.isfinite(values))[0])
         raise DataError(f"{who}: audio sample {bad} is {values[bad]}, expected finite numbers.")
     return values
-
-
-def require(fact: bool, who: str, name: str, value: object, expected: str) -> None:
-    """Raise a ParameterError that names encoder and parameter unless ``fact`` holds."""
-    if not fact:
-        raise ParameterError(f"{who}: {name} is {value}, expected {expected}.")

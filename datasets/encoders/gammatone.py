@@ -47,11 +47,12 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats
-from eventsim.datasets.encoders.frames import Frames, checked_clip, require
+from eventsim.datasets.encoders.frames import Frames, checked_clip
+from eventsim.entries import Count, Positive, Settings
 
 
 @dataclass(frozen=True)
-class GammatoneBank:
+class GammatoneBank(Settings):
     """Parameters of the bank; two equal ones give equal frames.
 
     Parameters
@@ -72,21 +73,16 @@ class GammatoneBank:
         A value lies outside its domain.
     """
 
-    n_channels: int = 64
-    frequency_min: float = 100.0
-    frequency_max: float = 8000.0
-    order: int = 4
-    compression: float = 0.5
-    decimation: int = 1
+    n_channels: Count = 64
+    frequency_min: Positive = 100.0
+    frequency_max: Positive = 8000.0
+    order: Count = 4
+    compression: Positive = 0.5
+    decimation: Count = 1
 
     def __post_init__(self) -> None:
-        """Check every parameter once."""
-        who = "GammatoneBank"
-        for name in ("n_channels", "order", "decimation"):
-            require(getattr(self, name) >= 1, who, name, getattr(self, name), "at least 1")
-        require_band(who, self.frequency_min, self.frequency_max)
-        p = self.compression
-        require(0 < p < math.inf, who, "compression", p, "a positive finite number")
+        super().__post_init__()
+        require_band(self, self.frequency_min, self.frequency_max)
 
     def frames(self, audio: ArrayLike, sample_rate: float) -> Frames:
         """Frames of one mono clip, as :class:`eventsim.datasets.encoders.frames.FilterBank`."""
@@ -132,12 +128,7 @@ def _bandwidth(centre: Any) -> Any:
     return 1.019 * (24.7 + 0.108 * centre)
 
 
-def require_band(who: str, frequency_min: float, frequency_max: float) -> None:
+def require_band(settings: Settings, frequency_min: float, frequency_max: float) -> None:
     """Raise a ParameterError unless the two frequencies span a band."""
-    require(
-        0 < frequency_min < frequency_max < math.inf,
-        who,
-        "(frequency_min, frequency_max)",
-        (frequency_min, frequency_max),
-        "0 < frequency_min < frequency_max in Hz",
-    )
+    expected = f"a number of Hz above frequency_min, {frequency_min}"
+    settings.require("frequency_max", frequency_max, frequency_min < frequency_max, expected)

@@ -40,7 +40,6 @@ Liu, van Schaik, Minch, Delbruck (2014), Asynchronous binaural spatial audition 
 N-TIDIGITS18, and the mismatch of its channels).
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +47,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.datasets.encoders.frames import Events, Frames, in_order, require
+from eventsim.datasets.encoders.frames import Events, Frames, in_order
+from eventsim.entries import Natural, NotNegative, Positive, Settings
 
 
 @dataclass(frozen=True)
-class IntegrateAndFire:
+class IntegrateAndFire(Settings):
     """Parameters of the units; two equal ones give equal events.
 
     Parameters
@@ -68,20 +68,11 @@ class IntegrateAndFire:
         A value lies outside its domain.
     """
 
-    gain: float = 1000.0
-    leak: float = 0.0
-    refractory: float = 0.0
-    mismatch: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check every parameter once."""
-        who = "IntegrateAndFire"
-        require(0 < self.gain < math.inf, who, "gain", self.gain, "a positive finite number")
-        for name in ("leak", "refractory", "mismatch"):
-            value = getattr(self, name)
-            require(0 <= value < math.inf, who, name, value, "a finite number >= 0")
-        require(self.seed >= 0, who, "seed", self.seed, "0 or more")
+    gain: Positive = 1000.0
+    leak: NotNegative = 0.0
+    refractory: NotNegative = 0.0
+    mismatch: NotNegative = 0.0
+    seed: Natural = 0
 
     def spikes(self, frames: Frames) -> Events:
         """Events of all channels, as :class:`eventsim.datasets.encoders.frames.SpikeCoder`."""

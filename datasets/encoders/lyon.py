@@ -64,14 +64,16 @@ whose constants and order of operations are those here).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import scipy
+from annotated_types import Gt, Lt
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats
-from eventsim.datasets.encoders.frames import Frames, checked_clip, require
+from eventsim.datasets.encoders.frames import Frames, checked_clip
+from eventsim.entries import Count, Positive, SettingError, Settings
 
 BREAK_FREQUENCY = 1000.0  # Hz, E_b
 ZERO_OFFSET = 1.5
@@ -88,7 +90,7 @@ BATCH = 16  # clips side by side; bench/macro/encoders.py
 
 
 @dataclass(frozen=True, kw_only=True)
-class LyonEar:
+class LyonEar(Settings):
     """Parameters of the ear; two equal ones give equal frames.
 
     Parameters
@@ -108,20 +110,12 @@ class LyonEar:
         A value lies outside its domain.
     """
 
-    decimation: int = 200
-    ear_q: float = 8.0
-    step_factor: float | None = None
+    decimation: Count = 200
+    ear_q: Annotated[float, Gt(0.5), Lt(math.inf)] = 8.0
+    step_factor: Positive | None = None
     differentiate: bool = True
     gain_control: bool = True
-    tau_factor: float = 3.0
-
-    def __post_init__(self) -> None:
-        """Check every parameter once."""
-        who = "LyonEar"
-        require(self.decimation >= 1, who, "decimation", self.decimation, "at least 1")
-        require(0.5 < self.ear_q < math.inf, who, "ear_q", self.ear_q, "more than 0.5")
-        for name, value in (("step_factor", self.step), ("tau_factor", self.tau_factor)):
-            require(0 < value < math.inf, who, name, value, "a positive finite number")
+    tau_factor: Positive = 3.0
 
     @property
     def step(self) -> float:
@@ -187,7 +181,8 @@ def _centres(sample_rate: float, ear_q: float, step: float) -> tuple[float, Floa
     u = top + math.hypot(top, eb)
     count = math.floor(ear_q / step * math.log(u / (lowest + math.hypot(lowest, eb))))
     if count < 2:
-        require(False, "LyonEar", "step_factor", step, "a value that leaves at least two channels")
+        expected = "a value that leaves at least two channels"
+        raise SettingError("LyonEar", ("step_factor",), step, expected)
     growth = np.exp(np.arange(1, count + 1) * step / ear_q)
     return top, 0.5 * (u / growth - eb**2 / u * growth)
 

@@ -39,7 +39,7 @@ from eventsim.energy.arrivals import (
     make_run,
     sums_by_sample,
 )
-from eventsim.errors import ParameterError
+from eventsim.entries import Count, Settings
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 
@@ -48,19 +48,14 @@ STATES = 2  # V and I
 
 
 @dataclass(frozen=True)
-class Widths:
+class Widths(Settings):
     """Bits in which numbers are stored."""
 
-    weight: int = 32
-    index: int = 32
-    delay: int = 32
-    parameter: int = 32
-    state: int = 32
-
-    def __post_init__(self) -> None:
-        for name, bits in vars(self).items():
-            if type(bits) is not int or bits < 1:
-                raise ParameterError(f"Widths: {name} is {bits!r} bits, expected an int >= 1.")
+    weight: Count = 32
+    index: Count = 32
+    delay: Count = 32
+    parameter: Count = 32
+    state: Count = 32
 
 
 @dataclass(frozen=True)

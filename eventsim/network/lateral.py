@@ -12,20 +12,23 @@ distance d of two neurons along the shorter way round, they are joined with prob
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 import scipy.sparse as sp
+from annotated_types import Gt, Le
 
 from eventsim.arrays import Floats, Ints
+from eventsim.entries import Count, Positive, Settings
 from eventsim.errors import ParameterError
 
 Layout = Literal["ring", "sheet"]
 Profile = Literal["gaussian", "exponential"]
+Probability = Annotated[float, Gt(0), Le(1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomLateral:
+class RandomLateral(Settings):
     """Sources drawn without regard to place: give one of the two.
 
     Attributes
@@ -36,19 +39,13 @@ class RandomLateral:
         How many distinct sources every neuron has, 1 .. size - 1.
     """
 
-    probability: float | None = None
-    in_degree: int | None = None
+    probability: Probability | None = None
+    in_degree: Count | None = None
 
     def __post_init__(self) -> None:
-        if (self.probability is None) == (self.in_degree is None):
-            raise ParameterError(
-                f"RandomLateral: probability is {self.probability} and in_degree is "
-                f"{self.in_degree}, expected exactly one of them."
-            )
-        if self.probability is not None:
-            _require_probability("RandomLateral", self.probability)
-        if self.in_degree is not None and self.in_degree < 1:
-            raise ParameterError(f"RandomLateral: in_degree is {self.in_degree}, expected >= 1.")
+        super().__post_init__()
+        one = (self.probability is None) != (self.in_degree is None)
+        self.require("in_degree", self.in_degree, one, "exactly one of it and probability")
 
     def sources(self, rng: np.random.Generator, target: int, size: int) -> Ints:
         """Sources of one target, ascending."""
@@ -64,7 +61,7 @@ class RandomLateral:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistanceLateral:
+class DistanceLateral(Settings):
     r"""Near neurons project onto each other more often than far ones; see the module.
 
     Attributes
@@ -81,21 +78,8 @@ class DistanceLateral:
 
     layout: Layout = "ring"
     profile: Profile = "gaussian"
-    scale: float = 8.0
-    peak: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("layout", get_args(Layout)), ("profile", get_args(Profile))):
-            if getattr(self, name) not in allowed:
-                raise ParameterError(
-                    f"DistanceLateral: {name} is {getattr(self, name)!r}, expected one of "
-                    f"{allowed}."
-                )
-        if not 0 < self.scale < math.inf:
-            raise ParameterError(
-                f"DistanceLateral: scale is {self.scale}, expected a finite value > 0."
-            )
-        _require_probability("DistanceLateral", self.peak)
+    scale: Positive = 8.0
+    peak: Probability = 1.0
 
     def sources(self, rng: np.random.Generator, target: int, size: int) -> Ints:
         """As :meth:`RandomLateral.sources`."""
@@ -149,8 +133,3 @@ def _round_trip(difference: Ints, length: int) -> Ints:
     direct = np.abs(difference)
     shorter: Ints = np.minimum(direct, length - direct)
     return shorter
-
-
-def _require_probability(where: str, value: float) -> None:
-    if not 0 < value <= 1:
-        raise ParameterError(f"{where}: a probability is {value}, expected 0 < p <= 1.")

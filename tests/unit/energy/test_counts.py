@@ -169,7 +169,7 @@ def test_tape_of_another_network_is_refused():
 
 
 def test_width_of_no_bit_is_refused():
-    with pytest.raises(ParameterError, match="weight is 0 bits"):
+    with pytest.raises(ParameterError, match="Widths: weight is 0, expected a whole number >= 1"):
         Widths(weight=0)
 
 

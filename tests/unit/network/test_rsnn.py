@@ -232,12 +232,12 @@ def test_one_neuron_cannot_have_both_signs():
     [
         (es.RandomLateral, {}, "exactly one"),
         (es.RandomLateral, {"probability": 0.1, "in_degree": 3}, "exactly one"),
-        (es.RandomLateral, {"probability": 0.0}, "0 < p <= 1"),
+        (es.RandomLateral, {"probability": 0.0}, "probability is 0.0, expected .*> 0 and <= 1"),
         (es.RandomLateral, {"in_degree": 0}, "in_degree is 0"),
         (es.DistanceLateral, {"layout": "cube"}, "layout is 'cube'"),
         (es.DistanceLateral, {"profile": "box"}, "profile is 'box'"),
         (es.DistanceLateral, {"scale": 0.0}, "scale is 0.0"),
-        (es.DistanceLateral, {"peak": 1.5}, "0 < p <= 1"),
+        (es.DistanceLateral, {"peak": 1.5}, "peak is 1.5, expected .*> 0 and <= 1"),
     ],
 )
 def test_impossible_patterns_are_refused(kind, options, message):
