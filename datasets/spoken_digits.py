@@ -18,9 +18,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import scipy
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from eventsim.datasets import espeak as espeak_module
@@ -40,7 +42,8 @@ from eventsim.datasets.ntidigits_file import (
 )
 from eventsim.datasets.parallel import mapped
 from eventsim.datasets.sources import Source, loading
-from eventsim.errors import DataError, ParameterError
+from eventsim.entries import Natural, NotNegative, Settings
+from eventsim.errors import DataError
 from eventsim.events import DatasetInfo, Recording
 from eventsim.extras import install_hint
 
@@ -95,7 +98,7 @@ INFO = DatasetInfo(
 
 
 @dataclass(frozen=True)
-class SpeechRecipe:
+class SpeechRecipe(Settings):
     """How a set is made; two equal recipes make equal sets.
 
     Parameters
@@ -120,42 +123,20 @@ class SpeechRecipe:
     The defaults give 60 x 11 x 2 = 1,320 train and 330 test clips.
     """
 
-    train_voices: int = len(TRAIN_VOICES)
-    test_voices: int = len(TEST_VOICES)
-    accents: int = 1
-    seed: int = 0
+    train_voices: Annotated[int, Ge(1), Le(len(TRAIN_VOICES))] = len(TRAIN_VOICES)
+    test_voices: Annotated[int, Ge(1), Le(len(TEST_VOICES))] = len(TEST_VOICES)
+    accents: Annotated[int, Ge(1), Le(len(ACCENTS))] = 1
+    seed: Natural = 0
     encoder: CochleaEncoder = ENCODER
-    sample_rate: int | None = None
-    equaliser: float = 0.0
-    noise: float = 0.0
+    sample_rate: Annotated[int, Ge(LEAST_RATE)] | None = None
+    equaliser: NotNegative = 0.0
+    noise: NotNegative = 0.0
 
     def __post_init__(self) -> None:
-        """Check the sizes once."""
-        for name, limit in (
-            ("train_voices", len(TRAIN_VOICES)),
-            ("test_voices", len(TEST_VOICES)),
-            ("accents", len(ACCENTS)),
-        ):
-            value = getattr(self, name)
-            if not 1 <= value <= limit:
-                raise ParameterError(f"spoken_digits: {name} is {value}, expected 1 to {limit}.")
-        if self.sample_rate is not None and self.sample_rate < LEAST_RATE:
-            raise ParameterError(
-                f"spoken_digits: sample_rate is {self.sample_rate}, expected at least "
-                f"{LEAST_RATE:.0f} Hz."
-            )
-        for name in ("equaliser", "noise"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise ParameterError(
-                    f"spoken_digits: {name} is {getattr(self, name)}, expected a finite value >= 0."
-                )
-        if self.seed < 0:
-            raise ParameterError(f"spoken_digits: seed is {self.seed}, expected 0 or more.")
-        if self.encoder.n_channels > N_CHANNELS:
-            raise ParameterError(
-                f"spoken_digits: the encoder has {self.encoder.n_channels} channels, the layout "
-                f"of N-TIDIGITS18 holds {N_CHANNELS}."
-            )
+        super().__post_init__()
+        channels = self.encoder.n_channels
+        expected = f"at most {N_CHANNELS}, which the layout of N-TIDIGITS18 holds"
+        self.require("encoder.n_channels", channels, channels <= N_CHANNELS, expected)
 
     @property
     def n_clips(self) -> tuple[int, int]:
