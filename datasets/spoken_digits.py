@@ -22,7 +22,6 @@ from typing import Annotated
 
 import numpy as np
 import scipy
-from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from eventsim.datasets import espeak as espeak_module
@@ -42,7 +41,7 @@ from eventsim.datasets.ntidigits_file import (
 )
 from eventsim.datasets.parallel import mapped
 from eventsim.datasets.sources import Source, loading
-from eventsim.entries import Natural, NotNegative, Settings
+from eventsim.entries import Bounds, Natural, NotNegative, Settings
 from eventsim.errors import DataError
 from eventsim.events import DatasetInfo, Recording
 from eventsim.extras import install_hint
@@ -123,12 +122,12 @@ class SpeechRecipe(Settings):
     The defaults give 60 x 11 x 2 = 1,320 train and 330 test clips.
     """
 
-    train_voices: Annotated[int, Ge(1), Le(len(TRAIN_VOICES))] = len(TRAIN_VOICES)
-    test_voices: Annotated[int, Ge(1), Le(len(TEST_VOICES))] = len(TEST_VOICES)
-    accents: Annotated[int, Ge(1), Le(len(ACCENTS))] = 1
+    train_voices: Annotated[int, Bounds(ge=1, le=len(TRAIN_VOICES))] = len(TRAIN_VOICES)
+    test_voices: Annotated[int, Bounds(ge=1, le=len(TEST_VOICES))] = len(TEST_VOICES)
+    accents: Annotated[int, Bounds(ge=1, le=len(ACCENTS))] = 1
     seed: Natural = 0
     encoder: CochleaEncoder = ENCODER
-    sample_rate: Annotated[int, Ge(LEAST_RATE)] | None = None
+    sample_rate: Annotated[int, Bounds(ge=LEAST_RATE)] | None = None
     equaliser: NotNegative = 0.0
     noise: NotNegative = 0.0
 

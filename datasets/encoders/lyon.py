@@ -68,12 +68,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import scipy
-from annotated_types import Gt, Lt
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats
 from eventsim.datasets.encoders.frames import Frames, checked_clip
-from eventsim.entries import Count, Positive, SettingError, Settings
+from eventsim.entries import Bounds, Count, Positive, SettingError, Settings
 
 BREAK_FREQUENCY = 1000.0  # Hz, E_b
 ZERO_OFFSET = 1.5
@@ -111,7 +110,7 @@ class LyonEar(Settings):
     """
 
     decimation: Count = 200
-    ear_q: Annotated[float, Gt(0.5), Lt(math.inf)] = 8.0
+    ear_q: Annotated[float, Bounds(gt=0.5, lt=math.inf)] = 8.0
     step_factor: Positive | None = None
     differentiate: bool = True
     gain_control: bool = True

@@ -16,15 +16,14 @@ from typing import Annotated, Literal
 
 import numpy as np
 import scipy.sparse as sp
-from annotated_types import Gt, Le
 
 from eventsim.arrays import Floats, Ints
-from eventsim.entries import Count, Positive, Settings
+from eventsim.entries import Bounds, Count, Positive, Settings
 from eventsim.errors import ParameterError
 
 Layout = Literal["ring", "sheet"]
 Profile = Literal["gaussian", "exponential"]
-Probability = Annotated[float, Gt(0), Le(1)]
+Probability = Annotated[float, Bounds(gt=0, le=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
