@@ -3,7 +3,7 @@
 from eventsim.clocked.backward import backward
 from eventsim.clocked.bins import BinnedEvents, bin_events
 from eventsim.clocked.forward import ClockedRun, run
-from eventsim.clocked.losses import ClockedOutcome, CrossEntropyLoss, VanRossumLoss
+from eventsim.clocked.losses import ClockedOutcome, outcome_of
 from eventsim.clocked.method import Grid, published
 from eventsim.clocked.network import ClockedNetwork, from_network
 
@@ -12,12 +12,11 @@ __all__ = [
     "ClockedNetwork",
     "ClockedOutcome",
     "ClockedRun",
-    "CrossEntropyLoss",
     "Grid",
-    "VanRossumLoss",
     "backward",
     "bin_events",
     "from_network",
+    "outcome_of",
     "published",
     "run",
 ]

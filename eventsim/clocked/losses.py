@@ -30,6 +30,8 @@ from numpy.typing import DTypeLike
 from eventsim.arrays import Floats, Ints
 from eventsim.clocked.forward import ClockedRun
 from eventsim.clocked.synapses import Array
+from eventsim.errors import ParameterError
+from eventsim.train.loss_settings import IntegralLoss, LossSettings, SpikeTrainLoss
 from eventsim.train.softmax import softmax_loss
 
 MS_PER_S = 1000.0
@@ -54,72 +56,81 @@ class ClockedOutcome:
     seeds: Mapping[str, Array]
 
 
-@dataclass(frozen=True, kw_only=True)
-class VanRossumLoss:
-    """See the module.
+def outcome_of(
+    loss: LossSettings, run: ClockedRun, labels: Ints, output: str = "output"
+) -> ClockedOutcome:
+    """What a loss says of a run.
 
-    Attributes
+    Parameters
     ----------
+    loss
+        Its settings: ``van_rossum`` or ``cross_entropy``.
+    run
+        Of a batch.
+    labels
+        Class of every sample.
     output
-        Name of the spiking population.
-    time_constant
-        Of the traces, ms.
-    rate
-        Of the desired train, Hz.
+        Name of the population that answers.
+
+    Raises
+    ------
+    ParameterError
+        The loss has no counterpart on a grid.
     """
+    check_loss(loss)
+    if isinstance(loss, SpikeTrainLoss):
+        return _van_rossum(loss, run, labels, output)
+    assert isinstance(loss, IntegralLoss)
+    return _cross_entropy(loss, run, labels, output)
 
-    output: str = "output"
-    time_constant: float = 10.0
-    rate: float = 50.0
 
-    def __call__(self, run: ClockedRun, labels: Ints) -> ClockedOutcome:
-        """Value, logits and seeds."""
-        spikes, dt = run.spikes(self.output), run.clocked.dt
-        dtype = run.records[self.output].voltage.dtype
-        trace = self._trace(spikes, dt, dtype)
-        wanted = np.zeros(spikes.shape, bool)
-        steps = np.arange(0.5, spikes.shape[0] * dt * self.rate / MS_PER_S) * MS_PER_S / self.rate
-        steps = np.floor(steps / dt).astype(np.int64)
-        steps = steps[steps < spikes.shape[0], np.newaxis]
-        wanted[steps, np.arange(labels.size), labels] = True
-        alive = run.events.alive
-        difference = trace - self._trace(wanted, dt, dtype)
-        if alive is not None:
-            difference, trace = difference * alive, trace * alive
-        n = max(labels.size, 1)
-        value = 0.5 * dt * float(np.square(difference, dtype=np.float64).sum()) / n
-        worth = difference[::-1] * (dt / n)
-        seed = self._trace(worth, dt, dtype)[::-1]
-        return ClockedOutcome(
-            value, trace.sum(axis=0, dtype=np.float64), {self.output: np.ascontiguousarray(seed)}
+def check_loss(loss: LossSettings) -> None:
+    """Raise ParameterError for a loss that has no counterpart."""
+    if not isinstance(loss, SpikeTrainLoss | IntegralLoss):
+        raise ParameterError(
+            f"TrainConfig: loss is {loss.kind!r}, expected cross_entropy or van_rossum on a grid."
         )
 
-    def _trace(self, values: Array, dt: float, dtype: DTypeLike) -> Array:
-        trace: Array = np.divide(values, self.time_constant, dtype=dtype)
-        decay = 1.0 - dt / self.time_constant
-        for t in range(1, trace.shape[0]):
-            trace[t] += decay * trace[t - 1]
-        return trace
+
+def _van_rossum(loss: SpikeTrainLoss, run: ClockedRun, labels: Ints, output: str) -> ClockedOutcome:
+    spikes, dt, tau = run.spikes(output), run.clocked.dt, loss.time_constant
+    dtype = run.records[output].voltage.dtype
+    trace = _trace(spikes, dt, tau, dtype)
+    wanted = np.zeros(spikes.shape, bool)
+    steps = np.arange(0.5, spikes.shape[0] * dt * loss.rate / MS_PER_S) * MS_PER_S / loss.rate
+    steps = np.floor(steps / dt).astype(np.int64)
+    steps = steps[steps < spikes.shape[0], np.newaxis]
+    wanted[steps, np.arange(labels.size), labels] = True
+    alive = run.events.alive
+    difference = trace - _trace(wanted, dt, tau, dtype)
+    if alive is not None:
+        difference, trace = difference * alive, trace * alive
+    n = max(labels.size, 1)
+    value = 0.5 * dt * float(np.square(difference, dtype=np.float64).sum()) / n
+    worth = difference[::-1] * (dt / n)
+    seed = np.ascontiguousarray(_trace(worth, dt, tau, dtype)[::-1])
+    return ClockedOutcome(value, trace.sum(axis=0, dtype=np.float64), {output: seed})
 
 
-@dataclass(frozen=True, kw_only=True)
-class CrossEntropyLoss:
-    """See the module; attributes as of :class:`eventsim.train.CrossEntropy`."""
+def _trace(values: Array, dt: float, tau: float, dtype: DTypeLike) -> Array:
+    trace: Array = np.divide(values, tau, dtype=dtype)
+    decay = 1.0 - dt / tau
+    for t in range(1, trace.shape[0]):
+        trace[t] += decay * trace[t - 1]
+    return trace
 
-    output: str = "output"
-    time_constant: float = 300.0
-    gain: float = 20.0
 
-    def __call__(self, run: ClockedRun, labels: Ints) -> ClockedOutcome:
-        """Value, logits and seeds."""
-        voltage, dt = run.records[self.output].voltage, run.clocked.dt
-        weight = np.exp(-(np.arange(voltage.shape[0]) + 0.5) * dt / self.time_constant)
-        weights = np.broadcast_to(weight[:, None], voltage.shape[:2])
-        if run.events.alive is not None:
-            weights = weights * run.events.alive[..., 0]
-        share = self.gain * weights / weights.sum(axis=0)
-        leak = run.clocked.grid.populations[self.output].v_leak
-        logits = np.einsum("tb,tbn->bn", share, voltage) + self.gain * leak
-        value, by_logit = softmax_loss(logits, labels, "CrossEntropyLoss")
-        seed = np.einsum("tb,bn->tbn", share, by_logit)
-        return ClockedOutcome(value, logits, {self.output: seed.astype(voltage.dtype)})
+def _cross_entropy(
+    loss: IntegralLoss, run: ClockedRun, labels: Ints, output: str
+) -> ClockedOutcome:
+    voltage, dt = run.records[output].voltage, run.clocked.dt
+    weight = np.exp(-(np.arange(voltage.shape[0]) + 0.5) * dt / loss.time_constant)
+    weights = np.broadcast_to(weight[:, None], voltage.shape[:2])
+    if run.events.alive is not None:
+        weights = weights * run.events.alive[..., 0]
+    share = loss.gain * weights / weights.sum(axis=0)
+    leak = run.clocked.grid.populations[output].v_leak
+    logits = np.einsum("tb,tbn->bn", share, voltage) + loss.gain * leak
+    value, by_logit = softmax_loss(logits, labels, "cross_entropy")
+    seed = np.einsum("tb,bn->tbn", share, by_logit)
+    return ClockedOutcome(value, logits, {output: seed.astype(voltage.dtype)})

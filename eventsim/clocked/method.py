@@ -13,15 +13,14 @@ import numpy as np
 from eventsim.arrays import Floats, Ints
 from eventsim.clocked.backward import BIP, backward
 from eventsim.clocked.forward import ClockedRun, run
-from eventsim.clocked.losses import CrossEntropyLoss, VanRossumLoss
+from eventsim.clocked.losses import check_loss, outcome_of
 from eventsim.clocked.network import ClockedNetwork, from_network
 from eventsim.entries import Bounds
-from eventsim.errors import ParameterError
 from eventsim.events import EventStream, StoredStream
 from eventsim.events.transforms import extend
 from eventsim.network import Network
 from eventsim.train import SpiKL, TrainConfig
-from eventsim.train.loss_settings import IntegralLoss, SpikeTrainLoss, Target
+from eventsim.train.loss_settings import Target
 from eventsim.train.method import AbstractMethod, Forward, Terms
 from eventsim.train.optimiser import STABLE_FRACTION
 
@@ -60,7 +59,7 @@ class Grid(AbstractMethod):
         """Raise ParameterError for settings that have no counterpart."""
         others = [name for name in config.bip if name not in BIP]
         config.require("bip", list(config.bip), not others, f"names out of {BIP} on a grid")
-        _loss(config)
+        check_loss(config.loss)
         for name, value in NEUTRAL.items():
             given = getattr(config, name)
             config.require(name, given, not given, f"{value} on a grid")
@@ -80,13 +79,7 @@ class Grid(AbstractMethod):
         return np.argsort(-stream.duration, kind="stable")
 
     def forward(
-        self,
-        net: Network,
-        stream: EventStream,
-        target: Target,
-        config: TrainConfig,
-        *,
-        learn: bool = False,
+        self, net: Network, stream: EventStream, target: Target, config: TrainConfig, *, learn: bool
     ) -> Forward:
         """Run recordings on the grid."""
         order = self.order(stream)
@@ -98,7 +91,7 @@ class Grid(AbstractMethod):
             clip=self.clip,
             keep=learn,
         )
-        outcome = _loss(config)(done, target.labels[order])
+        outcome = outcome_of(config.loss, done, target.labels[order], config.output)
         scores = outcome.logits[back]
         return Forward(
             value=outcome.value,
@@ -163,15 +156,3 @@ def published(**train: Any) -> TrainConfig:
         "clip_norm": 1.0,
     }
     return TrainConfig(**(plain | train))
-
-
-def _loss(config: TrainConfig) -> VanRossumLoss | CrossEntropyLoss:
-    """The loss that ``config`` names."""
-    output, loss = config.output, config.loss
-    if isinstance(loss, SpikeTrainLoss):
-        return VanRossumLoss(output=output, time_constant=loss.time_constant, rate=loss.rate)
-    if isinstance(loss, IntegralLoss):
-        return CrossEntropyLoss(output=output, time_constant=loss.time_constant, gain=loss.gain)
-    raise ParameterError(
-        f"TrainConfig: loss is {loss.kind!r}, expected cross_entropy or van_rossum on a grid."
-    )

@@ -177,7 +177,8 @@ class Run:
         net = method.begin(net, config)
         for index in stream.batches(config.batch_size):
             target = config.target(np.zeros(index.size, np.int64))
-            scores.append(method.forward(net, stream[index], target, config).scores)
+            done = method.forward(net, stream[index], target, config, learn=False)
+            scores.append(done.scores)
         whole = np.concatenate(scores) if scores else None
         classes = np.zeros(0, np.int64) if whole is None else whole.argmax(axis=1)
         return Prediction(classes, tuple(answer.name_of(int(k)) for k in classes), whole)

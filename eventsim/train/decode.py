@@ -122,7 +122,7 @@ def strings_of(class_names: Sequence[str]) -> list[String]:
 
 @dataclass(frozen=True, eq=False)
 class StringLoss:
-    """CTC where every class is a string; parameters as :class:`CTC`.
+    """CTC where every class is a string.
 
     Parameters
     ----------
@@ -130,34 +130,29 @@ class StringLoss:
         Class of every sample, [samples].
     strings
         One per class.
+    loss
+        Of the strings of the samples.
     """
 
     labels: Any
     strings: Sequence[String]
-    readout: str
-    interval: float
-    gain: float
+    loss: CTC
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
-        return self._loss()(net, tape)
+        return self.loss(net, tape)
 
     def predictions(self, net: Network, tape: SpikeTape) -> Ints:
         """Class whose string is heard by the likeliest path; their number if it is none."""
-        return self._answers(greedy_strings(self._loss().frames(net, tape)))
+        return self._answers(greedy_strings(self.loss.frames(net, tape)))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds, answers and errors of labels in one pass."""
-        value, seeds, frames = self._loss().evaluate(net, tape)
+        value, seeds, frames = self.loss.evaluate(net, tape)
         heard = greedy_strings(frames)
         wrong = [edits(one, self.strings[k]) for one, k in zip(heard, self.labels, strict=True)]
-        return Classified(
-            value, seeds, frames.logits, self._answers(heard), np.array(wrong, dtype=np.int64)
-        )
-
-    def _loss(self) -> CTC:
-        targets = [self.strings[k] for k in self.labels]
-        return CTC(targets, readout=self.readout, interval=self.interval, gain=self.gain)
+        errors = np.array(wrong, dtype=np.int64)
+        return Classified(value, seeds, frames.logits, self._answers(heard), errors)
 
     def _answers(self, heard: Sequence[String]) -> Ints:
         number = {string: k for k, string in enumerate(self.strings)}

@@ -33,6 +33,7 @@ from eventsim.entries import Above0, Positive, Settings, Share
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.network.answer import Rule
+from eventsim.train.ctc import CTC
 from eventsim.train.decode import StringLoss, strings_of
 from eventsim.train.losses import CrossEntropy, FirstSpike
 from eventsim.train.readouts import VoltageCrossEntropy
@@ -196,9 +197,9 @@ class WordsLoss(Settings):
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
         strings = strings_of(to.class_names)
-        return StringLoss(
-            to.labels, strings, readout=to.output, interval=self.interval, gain=self.gain
-        )
+        targets = [strings[k] for k in to.labels]
+        loss = CTC(targets, readout=to.output, interval=self.interval, gain=self.gain)
+        return StringLoss(to.labels, strings, loss)
 
 
 LossSettings = (

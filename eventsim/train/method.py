@@ -125,13 +125,7 @@ class AbstractMethod(Settings, ABC):
 
     @abstractmethod
     def forward(
-        self,
-        net: Network,
-        stream: EventStream,
-        target: Target,
-        config: TrainConfig,
-        *,
-        learn: bool = False,
+        self, net: Network, stream: EventStream, target: Target, config: TrainConfig, *, learn: bool
     ) -> Forward:
         """Run recordings; ``learn`` if :meth:`backward` follows."""
 
@@ -170,13 +164,7 @@ class Exact(AbstractMethod):
         return place(net, backend=config.backend)
 
     def forward(
-        self,
-        net: Network,
-        stream: EventStream,
-        target: Target,
-        config: TrainConfig,
-        *,
-        learn: bool = False,
+        self, net: Network, stream: EventStream, target: Target, config: TrainConfig, *, learn: bool
     ) -> Forward:
         """Run recordings; the spikes stay on the device."""
         tape = simulate(

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -5,6 +7,7 @@ import scipy.sparse as sp
 import eventsim as es
 from eventsim import clocked
 from eventsim.errors import ParameterError
+from eventsim.train import IntegralLoss, SpikeTrainLoss
 from tests.unit.clocked import slow
 
 DURATION = (30.0, 22.0)
@@ -110,9 +113,9 @@ def compare(net, dt, output, in_loop=frozenset(), durations=DURATION):
     stream, labels = stream_of(3, durations=durations), np.array([1, 0])
     run = clocked.run(clocked.from_network(net, dt), stream, precision="double", keep=True)
     loss = (
-        clocked.VanRossumLoss(rate=1000 / 7.0)
+        partial(clocked.outcome_of, SpikeTrainLoss(rate=1000 / 7.0, time_constant=10.0))
         if output == "spiking"
-        else clocked.CrossEntropyLoss()
+        else partial(clocked.outcome_of, IntegralLoss())
     )
     seeds = loss(run, labels).seeds
     found = clocked.backward(run, seeds)
@@ -169,7 +172,7 @@ def test_gradients_do_not_depend_on_which_sample_is_longest():
 def test_gradients_of_a_readout_are_those_of_finite_differences():
     net, stream, labels = skips_and_selves("readout"), stream_of(3), np.array([1, 0])
     there = clocked.from_network(net, 0.5)
-    loss = clocked.CrossEntropyLoss(time_constant=20.0, gain=5.0)
+    loss = partial(clocked.outcome_of, IntegralLoss(time_constant=20.0, gain=5.0))
 
     def value():
         return loss(clocked.run(there, stream, precision="double"), labels).value
@@ -197,7 +200,10 @@ def test_the_worth_of_a_spike_is_the_slope_of_the_distance():
         precision="double",
         keep=True,
     )
-    labels, loss = np.array([1, 0]), clocked.VanRossumLoss(rate=1000 / 6.0, time_constant=4.0)
+    labels, loss = (
+        np.array([1, 0]),
+        partial(clocked.outcome_of, SpikeTrainLoss(rate=1000 / 6.0, time_constant=4.0)),
+    )
     outcome = loss(run, labels)
 
     def value(spikes):
@@ -232,7 +238,7 @@ def test_a_silent_network_gets_gradients_from_the_surrogate():
         p.values[...] *= 0.05 if p.source == "input" else 1.0
     run = clocked.run(clocked.from_network(net), stream_of(3), keep=True)
     assert not run.records["hidden1"].spikes.any()
-    outcome = clocked.CrossEntropyLoss()(run, np.array([0, 1]))
+    outcome = partial(clocked.outcome_of, IntegralLoss())(run, np.array([0, 1]))
     gradients = clocked.backward(run, outcome.seeds)
     assert np.abs(gradients["input->hidden1.weights"]).min() > 0
     assert all(np.isfinite(value).all() for value in gradients.values())

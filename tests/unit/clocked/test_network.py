@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -5,6 +7,7 @@ import scipy.sparse as sp
 import eventsim as es
 from eventsim import clocked
 from eventsim.errors import ParameterError, ShapeError
+from eventsim.train import IntegralLoss, SpikeTrainLoss
 from tests.unit.clocked.test_backward import loop, skips_and_selves, stream_of
 
 
@@ -122,7 +125,7 @@ def test_readouts_converge_to_those_of_exact_time():
     labels = np.array([0])
     exact = es.readout_integral(net, tape, "output", time_constant=30.0)
     run = clocked.run(clocked.from_network(net, 0.02), stream, precision="double")
-    loss = clocked.CrossEntropyLoss(time_constant=30.0, gain=1.0)
+    loss = partial(clocked.outcome_of, IntegralLoss(time_constant=30.0, gain=1.0))
     mean = exact / (30.0 * -np.expm1(-60.0 / 30.0))
     np.testing.assert_allclose(loss(run, labels).logits, mean, rtol=0.02, atol=2e-3)
 
@@ -133,7 +136,7 @@ def test_the_logits_of_a_readout_know_its_leak():
     net.add_readout("output", 2, v_leak=[0.25, -0.5])
     net.connect("input", "output", np.zeros((1, 2)))
     run = clocked.run(clocked.from_network(net), stream_at([]), precision="double")
-    logits = clocked.CrossEntropyLoss(gain=2.0)(run, np.array([0])).logits
+    logits = partial(clocked.outcome_of, IntegralLoss(gain=2.0))(run, np.array([0])).logits
     np.testing.assert_allclose(logits, [[0.5, -1.0]], rtol=1e-14)
 
 
@@ -154,7 +157,7 @@ def test_a_sample_does_not_see_its_batch(make):
 def test_gradients_are_sums_over_samples():
     stream, labels = stream_of(3, durations=(30.0, 22.0)), np.array([1, 0])
     there = clocked.from_network(skips_and_selves("spiking"))
-    loss, total = clocked.VanRossumLoss(), {}
+    loss, total = partial(clocked.outcome_of, SpikeTrainLoss(time_constant=10.0)), {}
     for index in ([0], [1], [0, 1]):
         run = clocked.run(there, stream[index], precision="double", keep=True)
         found = clocked.backward(run, loss(run, labels[index]).seeds)
