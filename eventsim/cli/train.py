@@ -330,6 +330,8 @@ def _assign(values: dict[str, Any], text: str) -> None:
     if not dot:
         values[group] = value
         return
+    if group == "loss" and isinstance(values[group], str):
+        values[group] = {"kind": values[group]}
     if not isinstance(values.get(group), Mapping):
         known = [name for name, held in values.items() if isinstance(held, Mapping)]
         raise ParameterError(

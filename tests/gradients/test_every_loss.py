@@ -26,7 +26,7 @@ from eventsim.train import (
     VanRossum,
     VoltageCrossEntropy,
 )
-from eventsim.train.choice import StringLoss
+from eventsim.train.decode import StringLoss
 from tests.support.nets import random_net, random_stream
 
 STREAM = random_stream(601, n_samples=3, duration=50.0)
@@ -60,7 +60,9 @@ def targets():
 
 
 def strings():
-    return StringLoss(LABELS, [(0,), (1, 0)], readout="output", interval=9.0, gain=2.0)
+    said = [(0,), (1, 0)]
+    loss = CTC([said[k] for k in LABELS], readout="output", interval=9.0, gain=2.0)
+    return StringLoss(LABELS, said, loss)
 
 
 # Loss and network by name; "pseudo" where finite differences cannot know what the loss asks for.

@@ -356,3 +356,19 @@ def test_overwrite_replaces_a_run(finished, digits, tmp_path):
     assert call(*again, "--overwrite", "--resume").code == 2
     assert call(*again, "--overwrite").code == 0
     assert load_run(folder).config.epochs == len(load_run(folder).history) == 1
+
+
+def test_values_of_a_loss_are_set_beside_its_name(digits, tmp_path):
+    options = ("--epochs", 1, "--hidden", 4, "--loss", "cross_entropy_maximum")
+    for given in ("loss.gain=3", "gain=3"):
+        folder = "run-" + given.replace("=", "-")
+        assert call("train", digits, *options, "--set", given, "--out", folder).code == 0
+        settings = json.loads((tmp_path / folder / "run.json").read_text())
+        assert settings["train"]["loss"] == {
+            "kind": "cross_entropy_maximum",
+            "gain": 3.0,
+            "dropout": 0.0,
+        }
+    wrong = call("train", digits, *options, "--set", "loss.time_constant=3", "--out", "wrong")
+    assert wrong.code == 2
+    assert "time_constant" in wrong.err
