@@ -85,7 +85,7 @@ def main() -> None:
     test = load("test")
     tape = es.simulate(net, test.stream)
     exact = {name: len(tape[name]) for name in tape.names}
-    tau = config.loss_time_constant()
+    tau = config.loss.time_constant
     integrals = es.readout_integral(net, tape, "output", time_constant=tau)
     answers = integrals.argmax(axis=1)
     accuracy = evaluate(net, test, config).accuracy
