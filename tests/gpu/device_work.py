@@ -11,10 +11,12 @@ from eventsim.engine import place
 from eventsim.train import (
     Augmentation,
     CrossEntropy,
+    MaximumLoss,
     SpiKL,
     SumOfLosses,
     TrainConfig,
     VanRossum,
+    WordsLoss,
     evaluate,
     gradient,
     train,
@@ -64,7 +66,7 @@ def learn(make, changes, folder, data=None):
 
 def words(folder):
     data = replace(two_patterns(8), class_names=("one", "two one"))
-    learn(partial(readout_net, 3), {"loss": "ctc", "frame_interval": 5.0}, folder, data)
+    learn(partial(readout_net, 3), {"loss": WordsLoss(interval=5.0)}, folder, data)
 
 
 def excitation_and_inhibition(folder):
@@ -115,7 +117,7 @@ TUNED = {
     "bip": ("threshold", "v_leak", "v_reset"),
     "spikl": SpiKL(resistance=0.1, tau_mem=0.1),
 }
-DECIDED = {"loss": "cross_entropy_maximum", "decision_dropout": 0.3, "tail": 20.0}
+DECIDED = {"loss": MaximumLoss(dropout=0.3), "tail": 20.0}
 
 WORK = {
     "losses, dense": partial(every_loss, lambda: random_net(121, delays="source")),

@@ -43,9 +43,9 @@ HOST_ROOMS = ("engine/cpu/", "engine/reference/")
 ON_THE_HOST = {
     ("adjoint/gradcheck.py", "np.abs(numeric).max"),
     ("adjoint/gradcheck.py", "relative.max"),
-    ("engine/chunks.py", "delays.max"),
     ("engine/cuda/spikes.py", "guess_spikes(job, 1.0, GUESS_LEAST).max"),
     ("events/hdf5.py", "found.get"),  # of a group in a file
+    ("events/labelled.py", "labels.max"),
     ("events/nir_data.py", "lengths.max"),
     ("events/nir_data.py", "duration.max"),
     ("events/stored.py", "self.duration.max"),

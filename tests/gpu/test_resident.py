@@ -18,6 +18,7 @@ from eventsim.train import (
     select,
 )
 from eventsim.train.checkpoint import TrainState
+from eventsim.train.method import Exact
 from eventsim.train.optimiser import Pace
 from eventsim.train.parallel import ProcessGroup
 from eventsim.train.step import train_batch
@@ -100,7 +101,8 @@ def test_batch_of_training_fetches_counts_of_neurons_and_predictions(moved):
     batch = two_patterns(8)
     fetched.clear()
     pace = Pace(counts=True)
-    train_batch(config, state, batch, ProcessGroup(), rng=np.random.default_rng(0), pace=pace)
+    rng, group = np.random.default_rng(0), ProcessGroup()
+    train_batch(config, state, batch, group, method=Exact(), rng=rng, pace=pace)
     with state.optimiser.averaged():
         pass
     n_hidden, n_arrays = net.population("hidden1").size, len(state.optimiser.keys)
