@@ -19,7 +19,7 @@ from eventsim.runs.settings import RunSettings
 from eventsim.train import TrainConfig, TrainResult, evaluate, load_network
 from tests.unit.experiment.conftest import Watcher
 
-EPOCHS = 8  # enough for an interrupt to find the run going on
+EPOCHS = 16  # enough for an interrupt to find the run going on
 
 
 def results(root):
@@ -241,16 +241,18 @@ class Killer(Watcher):
 
 @pytest.mark.slow
 def test_killed_worker_of_another_executor_fails_its_runs_which_then_go_on(files, tmp_path):
-    specs = files.resolve(seeds=(0,), epochs=EPOCHS).specs()
-    context = multiprocessing.get_context("spawn")
+    endless = files.resolve(seeds=(0,), epochs=100_000).specs()
+    out, context = tmp_path / "out", multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context) as executor:
-        ended = run_all(specs, tmp_path / "out", Killer(), executor=executor)
+        ended = run_all(endless, out, Killer(), executor=executor)
     assert {how.kind for how in ended.values()} == {"failed"}
     assert all("its process died" in how.text for how in ended.values())
-    assert missing(specs, tmp_path / "out") == specs
-    with ProcessPoolExecutor(1, context) as executor:
-        ended = run_all(specs, tmp_path / "out", Watcher(), executor=executor)
-    assert {how.kind for how in ended.values()} == {"done"}
+    assert missing(endless, out) == endless
+    before = len((out / "plain/seed-0/metrics.jsonl").read_text().splitlines())
+    going_on = Watcher(stop_after=before + 1)
+    with ProcessPoolExecutor(1, context) as executor, pytest.raises(KeyboardInterrupt):
+        run_all(endless, out, going_on, executor=executor)
+    assert going_on.ends["plain/seed-0"].kind == "stopped"
 
 
 @pytest.mark.slow
