@@ -4,11 +4,12 @@ What each one does to a batch, and which events it loses: :mod:`eventsim.events.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.entries import Count, Natural, NotNegative, Settings, Share
+from eventsim.entries import Bounds, Count, Settings, Share
 from eventsim.events import EventStream
 from eventsim.events.transforms import (
     channel_jitter,
@@ -25,6 +26,9 @@ from eventsim.events.transforms import (
 )
 
 MS_PER_S = 1000.0
+MOST = 10**9  # ms, channels, Hz ..: random numbers of a wider range overflow
+Reach = Annotated[float, Bounds(ge=0, le=MOST)]
+Steps = Annotated[int, Bounds(ge=0, le=MOST)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,18 +67,18 @@ class Augmentation(Settings):
         :func:`eventsim.events.transforms.mix`.
     """
 
-    time_scale: NotNegative = 0.0
-    time_shift: NotNegative = 0.0
-    channel_shift: Natural = 0
-    pixel_shift: Natural = 0
+    time_scale: Reach = 0.0
+    time_shift: Reach = 0.0
+    channel_shift: Steps = 0
+    pixel_shift: Steps = 0
     sensor_size: tuple[Count, ...] = ()
-    channel_scale: NotNegative = 0.0
+    channel_scale: Reach = 0.0
     drop: Share = 0.0
-    jitter: NotNegative = 0.0
-    channel_jitter: NotNegative = 0.0
-    noise: NotNegative = 0.0
-    crop: NotNegative = 0.0
-    mix: NotNegative = 0.0
+    jitter: Reach = 0.0
+    channel_jitter: Reach = 0.0
+    noise: Reach = 0.0
+    crop: Reach = 0.0
+    mix: Reach = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,7 +14,7 @@ LONG = "9" * 100_000
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("augmentation.jitter=x", "jitter is 'x', expected a finite number"),
+        ("augmentation.jitter=x", "jitter is 'x', expected a number >= 0"),
         ("augmentation.sensor_size=3", "sensor_size is 3, expected a list"),
         ("spikl.floor=[]", "floor is [], expected a finite number"),
         ("rates.weights={}", "weights is {}, expected a finite number"),
