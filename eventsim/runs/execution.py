@@ -168,7 +168,7 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
     settings, final = run.settings, record.history[-1]
     on_grid = settings.grid is not None
     backend = None if on_grid else describe_backend(settings.train.backend)
-    operations, updates = run.operations(record.test)
+    operations, updates = run.operations(record.test, record.last.evaluation)
     return {
         "condition": settings.name,
         "method": settings.method.name,

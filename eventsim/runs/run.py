@@ -215,13 +215,16 @@ class Run:
         net = self.network(which)
         return evaluate(net, data, self.config, group=group, method=self.settings.method)
 
-    def operations(self, data: AnyDataset) -> tuple[float, float]:
+    def operations(
+        self, data: AnyDataset, evaluated: Evaluation | None = None
+    ) -> tuple[float, float]:
         """Synaptic operations and neuron updates of the last network, means per recording.
 
-        The multiply-adds of a decision count as synaptic operations.
+        The multiply-adds of a decision count as synaptic operations. ``evaluated`` is
+        :meth:`evaluate` of the data if it is known: on a grid it has both numbers already.
         """
         if self.settings.grid is not None:
-            found = self.evaluate(data)
+            found = evaluated or self.evaluate(data)
             return sum(found.synaptic_events.values()), found.neuron_updates or 0.0
         operations, updates, config = 0, 0, self.config
         for index in data.stream.batches(config.batch_size):
