@@ -144,9 +144,7 @@ class DataSettings:
     def _encoder(self) -> CochleaEncoder:
         """The encoder of FSDD, with what is asked for."""
         try:
-            encoder = replace(fsdd.ENCODER, **self.encoder)
-            check_types(encoder)
-            return encoder
+            return replace(fsdd.ENCODER, **self.encoder)
         except ParameterError as error:
             raise ParameterError(f"data: encoder: {error}") from error
         except TypeError as error:

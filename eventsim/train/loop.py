@@ -245,7 +245,7 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
             "Dataset(stream, labels, class_names)."
         )
     check_fit(net, data, config)
-    name, size = next((n, p.size) for n, p in net.populations.items() if p.kind == "input")
+    name, size = net.input.name, net.input.size
     if data.stream.n_channels != size:
         raise ShapeError(
             f"train: the recordings have {data.stream.n_channels} channels, input population "
