@@ -1,7 +1,7 @@
 """Settings: dataclasses whose annotations say what is allowed.
 
-A field says its type and its range, as ``epochs: Annotated[int, Bounds(ge=1)]``
-does. pydantic holds values to them, at two doors:
+A field says its type and its range, as ``epochs: Annotated[int, Bounds(ge=1)]`` does. pydantic
+holds values to them, at two doors:
 
 * :class:`Settings` made in Python check their own fields;
 * :func:`read` checks a table from a file whole, the tables inside it included.
@@ -21,7 +21,18 @@ import math
 import types
 import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    NotRequired,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 import numpy as np
 
@@ -458,8 +469,6 @@ def _adapter(table: Any) -> Any:
 
 def _typed(name: str, hints: Mapping[str, Any], required: Sequence[str]) -> Any:
     """A strict TypedDict of these fields."""
-    from typing import NotRequired
-
     from typing_extensions import TypedDict
 
     items = {key: hint if key in required else NotRequired[hint] for key, hint in hints.items()}
