@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +49,8 @@ def vector(group: Any, name: str, *, kinds: str) -> NDArray[Any]:
 
 def texts(group: Any, name: str) -> list[str]:
     """One-dimensional array of strings, of fixed or variable length, as UTF-8."""
+    import h5py
+
     data = dataset(group, name)
     if data.ndim == 1 and h5py.check_string_dtype(data.dtype) is not None:
         values = _blocks(data) if data.dtype == object else data[...].tolist()
@@ -65,6 +66,8 @@ def texts(group: Any, name: str) -> list[str]:
 
 def ragged(group: Any, name: str, *, kinds: str) -> tuple[int, Iterator[NDArray[Any]]]:
     """Number of arrays of variable length, and each of them when it is asked for."""
+    import h5py
+
     data = dataset(group, name)
     base = h5py.check_vlen_dtype(data.dtype)
     if data.ndim != 1 or base is None or np.dtype(base).kind not in kinds:

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -157,6 +156,8 @@ def write(
     DataError
         A key is malformed, or its times and addresses are not a valid sample.
     """
+    import h5py
+
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(dict(attributes or {}))
         for half, samples in (("train", train), ("test", test)):
@@ -182,6 +183,8 @@ def _keys(file: Any, half: str) -> list[Key]:
 
 
 def _group(file: Any, name: str) -> Any:
+    import h5py
+
     group = hdf5.member(file, name)
     if not isinstance(group, h5py.Group):
         raise DataError(

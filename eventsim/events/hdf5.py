@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from eventsim.errors import EventSimError, StorageError
@@ -32,6 +31,8 @@ def opened(
 
     ``expected`` says what it should hold, for the messages.
     """
+    import h5py
+
     with explained(path, expected=expected, error=error), h5py.File(path, "r") as file:
         yield file
 
@@ -44,6 +45,8 @@ def member(group: Any, name: str, *, error: type[EventSimError]) -> Any:
     ``error``
         A part of the path is a link, which might lead out of the file.
     """
+    import h5py
+
     found = group
     for part in name.split("/"):
         if not isinstance(found, h5py.Group):
@@ -65,6 +68,8 @@ def dataset(
     group: Any, name: str, *, error: type[EventSimError], ratio: float = LARGEST_RATIO
 ) -> Any:
     """The h5py data set ``name``, its claims held to ``ratio`` times what is stored."""
+    import h5py
+
     data = member(group, name, error=error)
     if not isinstance(data, h5py.Dataset):
         held = ", ".join(sorted(map(str, group))[:8])
@@ -95,6 +100,8 @@ def attribute(group: Any, name: str) -> Any:
 
 def check_all(path: Path, *, expected: str, error: type[EventSimError] = StorageError) -> None:
     """Hold everything in a file that another library will read to the rules of this module."""
+    import h5py
+
     with opened(path, expected=expected, error=error) as file:
         seen, waiting = set(), [file]
         while waiting:
