@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
-.PHONY: help demo test test-fast mutants lint bench bench-gpu clean
+.PHONY: help demo test test-fast mutants lint docs bench bench-gpu clean
 
 help:
 	@echo "make demo    make spoken digits, train a network on them, write a report"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-fast  a look at every room: one test of every file, its first case"
 	@echo "make mutants put faults into the CUDA kernels: the tests must find each (ARGS='queue race')"
 	@echo "make lint    format, lint, types, import rules"
+	@echo "make docs    build the site: open build/docs/html/index.html"
 	@echo "make bench   run the benchmarks     (ARGS are passed on)"
 	@echo "make bench-gpu  check and time the CUDA kernels on this machine's card"
 	@echo "make clean   remove .venv and build/"
@@ -44,6 +45,10 @@ lint: $(VENV)/.dev
 	cd build/tree && ../../$(BIN)/lint-imports
 	cd build/tree && ../../$(BIN)/mypy
 
+# A warning is an error. What cells printed is kept in build/docs/cells: only changed ones run again.
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -W --keep-going -q -d build/docs/doctrees docs build/docs/html $(ARGS)
+
 bench: $(VENV)/.demo
 	$(BIN)/python -m bench.run_all $(ARGS)
 
@@ -51,7 +56,8 @@ bench-gpu: $(VENV)/.cuda
 	$(BIN)/python -m bench.gpu.run_all $(ARGS)
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build docs/auto_gallery docs/sg_execution_times.rst \
+	  docs/reference/api/generated docs/reference/cli/generated
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -77,4 +83,8 @@ $(VENV)/.dev: $(VENV)/.created pyproject.toml setup.py
 	$(PIP) install --quiet --editable '.[demo,dev]'
 	@touch $(VENV)/.demo
 	@if rm $(VENV)/.cuda 2>/dev/null; then $(MAKE) $(VENV)/.cuda; fi
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(PIP) install --quiet --editable '.[docs]'
 	@touch $@

@@ -1,0 +1,56 @@
+"""Every page with code cells can be downloaded as a notebook.
+
+The sources of such pages are text (MyST). Their ``.ipynb`` twins are written beside the page when
+the site is built, without outputs; a line below the title links to them.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jupytext
+from docutils import nodes
+from sphinx.application import Sphinx
+
+CELL = "```{code-cell}"
+
+
+def _has_cells(app: Sphinx, page: str) -> bool:
+    path = Path(app.env.doc2path(page))
+    return path.suffix == ".md" and CELL in path.read_text(encoding="utf-8")
+
+
+def link(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Put the line with the link below the title."""
+    if not _has_cells(app, page) or app.builder.format != "html":
+        return
+    title = next(iter(doctree.findall(nodes.title)), None)
+    if title is None:
+        return
+    name = f"{page.rsplit('/', 1)[-1]}.ipynb"
+    line = nodes.raw(
+        "",
+        f'<p class="notebook-link">This page is a notebook: <a href="{name}" download>{name}</a>.'
+        " Its code ran when the page was built.</p>",
+        format="html",
+    )
+    title.parent.insert(title.parent.index(title) + 1, line)
+
+
+def write(app: Sphinx, error: Exception | None) -> None:
+    """Write the notebooks into the folder of the site."""
+    if error is not None or app.builder.format != "html":
+        return
+    for page in sorted(app.env.found_docs):
+        if _has_cells(app, page):
+            notebook: Any = jupytext.read(os.fspath(app.env.doc2path(page)), fmt="md:myst")
+            target = Path(app.outdir) / f"{page}.ipynb"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            jupytext.write(notebook, os.fspath(target), fmt="ipynb")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register both steps."""
+    app.connect("doctree-resolved", link)
+    app.connect("build-finished", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
