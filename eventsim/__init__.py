@@ -6,6 +6,7 @@
 >>> grads = es.backward(net, tape, loss)                                # doctest: +SKIP
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from eventsim.adjoint import (
@@ -97,4 +98,6 @@ def __getattr__(name: str) -> Any:
         from eventsim.runs.run import load_run
 
         return load_run
+    if name == "plot":
+        return import_module("eventsim.plot")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

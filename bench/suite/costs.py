@@ -27,7 +27,7 @@ from eventsim.chips import load_chip
 from eventsim.energy import Counts, clocked, count, energy
 from eventsim.errors import EventSimError
 from eventsim.mapping import map_network
-from eventsim.report.style import DPI, POPULATIONS, figure
+from eventsim.plot.style import DPI, POPULATIONS, figure
 from eventsim.train import LabelledEvents, RichProgress, TrainConfig, evaluate, train
 
 HIDDEN, BATCH, STEP_MS, COUNTED = (64, 64), 32, 1.0, 100

@@ -127,8 +127,8 @@ def find_dense(
 def _draw(
     path: Path, reports: Sequence[EnergyReport], dense: Sequence[DenseEquivalent], net: Path
 ) -> None:
+    from eventsim.plot.style import look, png, svg
     from eventsim.report.energy_figures import energy_breakdown
-    from eventsim.report.style import look, png, svg
 
     with look():
         drawn = energy_breakdown(reports, dense=dense, title=str(net))

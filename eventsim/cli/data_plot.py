@@ -60,8 +60,8 @@ def data_plot(
     stream = part.stream[sample]
     if (begin, end) != (0.0, None):
         stream = crop(stream, begin, end)
+    from eventsim.plot.style import look, png, svg
     from eventsim.report.recording import recording  # loads Matplotlib
-    from eventsim.report.style import look, png, svg
 
     with look():
         drawn = recording(stream, title=_title(part, sample), begin=begin)

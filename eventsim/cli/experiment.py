@@ -327,7 +327,7 @@ def _tabulate(root: Path) -> dict[str, Any]:
     write_json(root / TABLE, asdict(found))
     if found.rows:
         from eventsim.experiment.figure import figure  # loads Matplotlib
-        from eventsim.report.style import look, png
+        from eventsim.plot.style import look, png
 
         with look():
             write_atomically(root / FIGURE, png(figure(found)))

@@ -246,7 +246,7 @@ def _write(
 
 
 def _picture(path: Path, draw: Callable[[], Any]) -> None:
-    from eventsim.report.style import look, png
+    from eventsim.plot.style import look, png
 
     with look():
         content = png(draw())

@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eventsim.experiment.results import Findings, Row
-from eventsim.report import style
-from eventsim.report.style import BLUE, FAINT, INK, MUTED, ORANGE
+from eventsim.plot import style
+from eventsim.plot.style import BLUE, FAINT, INK, MUTED, ORANGE
 
 ROW_INCHES = 0.44
 

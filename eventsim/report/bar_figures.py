@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from eventsim.energy import ClockedCounts, Counts
 from eventsim.mapping import Mapping
-from eventsim.report.style import BLUE, FAINT, INK, MUTED, VERMILION, figure
+from eventsim.plot.style import BLUE, FAINT, INK, MUTED, VERMILION, figure
 
 ROW_INCHES = 0.44
 

@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eventsim.energy import DenseEquivalent, EnergyReport
-from eventsim.report.numbers import joules
-from eventsim.report.style import (
+from eventsim.plot.style import (
     BLUE,
     FAINT,
     GREEN,
@@ -20,6 +19,7 @@ from eventsim.report.style import (
     VERMILION,
     figure,
 )
+from eventsim.report.numbers import joules
 
 ROW_INCHES = 0.42
 PJ_PER_UJ = 1e6

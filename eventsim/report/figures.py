@@ -4,86 +4,38 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
 from eventsim.network import Network
-from eventsim.report.style import (
-    BLUE,
-    FAINT,
-    INK,
-    MUTED,
-    SHADES,
-    VERMILION,
-    figure,
-    grid,
-    population_colour,
-)
+from eventsim.plot import history
+from eventsim.plot.parameters import SYMBOLS, UNITS, distribution
+from eventsim.plot.style import FAINT, INK, SHADES, figure, grid, population_colour
 
 Metrics = dict[str, Any]
 
-UNITS = {"tau_mem": "ms", "tau_syn": "ms", "refractory": "ms"}
-SYMBOLS = {
-    "tau_mem": r"$\tau_{mem}$",
-    "tau_syn": r"$\tau_{syn}$",
-    "resistance": r"resistance $R$",
-    "threshold": r"threshold $\vartheta$",
-    "v_leak": r"resting potential $E$",
-    "v_reset": r"reset $V_r$",
-    "refractory": "refractory time",
-}
 
-
-def learning_curves(history: Sequence[Metrics], *, selected: int | None = None) -> Figure:
+def learning_curves(lines: Sequence[Metrics], *, selected: int | None = None) -> Figure:
     """Loss and accuracy of training and validation by epoch.
 
     ``selected`` marks the epoch that the validation part chose.
     """
     drawn = figure(10.0, 3.4)
     loss, accuracy = drawn.subplots(1, 2)
-    epochs = [line["epoch"] for line in history]
-    for axes, key, title, scale in (
-        (loss, "loss", "Loss (cross-entropy, nats)", 1.0),
-        (accuracy, "accuracy", "Accuracy (%)", 100.0),
+    for axes, key, title in (
+        (loss, "loss", "Loss (cross-entropy, nats)"),
+        (accuracy, "accuracy", "Accuracy (%)"),
     ):
-        training = [scale * m[key] for m in history]
-        validation = [scale * m.get(f"validation_{key}", np.nan) for m in history]
-        # The last values stand beside the curves, apart even where the curves meet.
-        lift = 5 if not training[-1] < validation[-1] else -5
-        _curve(axes, epochs, training, BLUE, "training", "-", lift)
-        if f"validation_{key}" in history[0]:
-            _curve(axes, epochs, validation, VERMILION, "validation", (0, (4, 2)), -lift)
+        history(lines, metric=key, ax=axes)
         if selected is not None:
             axes.axvline(selected, color=FAINT, linewidth=1.0, zorder=0)
         axes.set_title(title)
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        grid(axes)
-    if "validation_loss" in history[0]:
-        loss.legend(loc="upper right")
+        axes.set_ylabel("")
     loss.set_ylim(bottom=0.0)
     accuracy.set_ylim(top=101.0)
     return drawn
-
-
-def _curve(
-    axes: Axes, x: list[int], y: list[float], colour: str, label: str, style: Any, lift: int
-) -> None:
-    marker = "o" if len(x) <= 40 else None
-    axes.plot(x, y, color=colour, label=label, linestyle=style, marker=marker, markersize=3.5)
-    text = f"{y[-1]:.1f}" if y[-1] >= 10 else f"{y[-1]:.2f}"
-    axes.annotate(
-        text,
-        (x[-1], y[-1]),
-        xytext=(6, lift),
-        textcoords="offset points",
-        va="center",
-        color=colour,
-        annotation_clip=False,
-    )
 
 
 def confusion_matrix(confusion: NDArray[np.int64], class_names: Sequence[str]) -> Figure:
@@ -154,61 +106,11 @@ def parameter_distributions(before: Network, after: Network, names: Sequence[str
                 axes.set_axis_off()
                 continue
             old = before.populations[population.name].parameters[name]
-            _distribution(axes, old, population.parameters[name], population_colour(row), name)
+            new, colour = population.parameters[name], population_colour(row)
+            distribution(axes, new, old, name=name, colour=colour)
             if column == 0:
                 axes.set_ylabel(f"{population.name}\nneurons")
             if row == 0:
                 axes.set_title(SYMBOLS[name])
             axes.set_xlabel(UNITS.get(name, ""))
     return drawn
-
-
-def _distribution(axes: Axes, old: Floats, new: Floats, colour: str, name: str) -> None:
-    both = np.concatenate([old, new])
-    low, high = both.min(), both.max()
-    logarithmic = name in ("tau_mem", "tau_syn") and low > 0.0
-    margin = 1.06 if logarithmic else 0.06 * max(high - low, 0.1 * max(abs(high), 0.1))
-    if logarithmic:
-        edges = np.geomspace(low / margin, high * margin, 33)
-        axes.set_xscale("log")
-        _plain_ticks(axes, edges[0], edges[-1])
-    else:
-        edges = np.linspace(low - margin, high + margin, 33)
-    changed = not np.array_equal(old, new)
-    axes.hist(new, bins=edges.tolist(), color=colour, alpha=0.9, edgecolor="white", linewidth=0.5)
-    if np.ptp(old) == 0.0:
-        axes.axvline(old[0], ymax=0.74, color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
-        label = f"before: {old[0]:.3g}"
-    else:
-        axes.hist(
-            old, bins=edges.tolist(), histtype="step", color=INK, linewidth=1.0, linestyle="--"
-        )
-        label = f"before: median {np.median(old):.3g}"
-    after = f"after: median {np.median(new):.3g}" if changed else "unchanged"
-    axes.text(
-        0.985,
-        0.95,
-        f"{label}\n{after}",
-        transform=axes.transAxes,
-        ha="right",
-        va="top",
-        fontsize=8.0,
-        color=MUTED,
-        linespacing=1.4,
-    )
-    axes.set_xlim(edges[0], edges[-1])
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
-    axes.set_ylim(top=1.35 * axes.get_ylim()[1])
-    grid(axes)
-
-
-def _plain_ticks(axes: Axes, low: float, high: float) -> None:
-    """Few ticks, written as plain numbers: 1, 2, 5 of a decade, or even steps in less than one."""
-    found = [m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)]
-    if high / low < 8.0:
-        found = list(MaxNLocator(nbins=6).tick_values(low, high))
-    ticks = [float(tick) for tick in found if low < tick < high]
-    axes.set_xticks(ticks)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xticks([], minor=True)

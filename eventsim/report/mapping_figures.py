@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from eventsim.mapping import Mapping, StudyRow
 from eventsim.mapping.mesh import coordinates
 from eventsim.mapping.usage import limits_of
-from eventsim.report.style import (
+from eventsim.plot.style import (
     BLUE,
     FAINT,
     INK,

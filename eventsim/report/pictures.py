@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from matplotlib.figure import Figure
 
+from eventsim.plot.style import look, png
 from eventsim.report import figures, raster
 from eventsim.report.html import Picture
 from eventsim.report.record import Report, RunRecord
-from eventsim.report.style import look, png
 from eventsim.train.readouts import decision_behind
 
 TAUS = ("tau_mem", "tau_syn")
@@ -30,7 +30,7 @@ def page_pictures(report: Report) -> list[Picture]:
 
 
 def picture(drawn: Figure, file: str, title: str, text: str) -> Picture:
-    """A figure with its caption; call it inside :func:`eventsim.report.style.look`.
+    """A figure with its caption; call it inside :func:`eventsim.plot.style.look`.
 
     Letters have about the same size in all pictures of a page: one of ``FULL_INCHES`` or more is as
     wide as the page.

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from eventsim.engine import readout_voltage, simulate
 from eventsim.events import AnyDataset, Dataset, SpikeTape
 from eventsim.network import Network
-from eventsim.report.style import (
+from eventsim.plot.spikes import dots
+from eventsim.plot.style import (
     BLUE,
     FAINT,
     INK,
@@ -94,11 +95,11 @@ def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: st
     n_input = stream.n_channels
     for column in range(stream.n_samples):
         _title(panels[0, column], shown, column, class_names)
-        dots(panels[0, column], *stream.sample(column), n_input, INK)
+        _row(panels[0, column], *stream.sample(column), n_input, INK)
         for row, name in enumerate(names, start=1):
             trains = tape[name]
             colour = population_colour(row - 1)
-            dots(panels[row, column], *trains.sample(column), trains.size, colour)
+            _row(panels[row, column], *trains.sample(column), trains.size, colour)
         panels[-1, column].set_xlabel("time (ms)")
         panels[-1, column].set_xlim(0.0, stream.duration[column])
     panels[0, 0].set_ylabel("input\nchannel")
@@ -108,6 +109,15 @@ def raster(net: Network, shown: Shown, class_names: Sequence[str], *, output: st
         _voltages(panels[-1], net, shown, output)
         panels[-1, 0].set_ylabel(f"{output}\nvoltage")
     return drawn
+
+
+def _row(
+    axes: Axes, times: NDArray[np.float64], rows: NDArray[np.int32], size: int, colour: str
+) -> None:
+    """One panel of many: the time axis is drawn at the bottom only."""
+    dots(axes, times, rows, size, colour)
+    axes.tick_params(axis="x", length=0)
+    axes.spines["bottom"].set_visible(False)
 
 
 def _tamed(ratios: list[float]) -> list[float]:
@@ -123,18 +133,6 @@ def _title(axes: Axes, shown: Shown, column: int, class_names: Sequence[str]) ->
     right = label == answer
     verdict = "right" if right else f"heard “{heard}”"
     axes.set_title(f"“{said}”\n{verdict}", color=BLUE if right else VERMILION)
-
-
-def dots(
-    axes: Axes, times: NDArray[np.float64], rows: NDArray[np.int32], size: int, colour: str
-) -> None:
-    """Events as dots: time to the right, row 0 at the bottom, of ``size`` rows."""
-    area = float(np.clip(900.0 / max(times.size, 1), 1.0, 4.0))
-    axes.scatter(times, rows, s=area, color=colour, linewidths=0, alpha=0.8, rasterized=True)
-    axes.set_ylim(-0.02 * size - 0.5, 1.02 * size - 0.5)
-    axes.set_yticks([0, size - 1] if size > 1 else [0])
-    axes.tick_params(axis="x", length=0)
-    axes.spines["bottom"].set_visible(False)
 
 
 def _voltages(panels: NDArray[np.object_], net: Network, shown: Shown, output: str) -> None:

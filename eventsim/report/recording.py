@@ -2,19 +2,15 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from eventsim.events import EventStream
-from eventsim.report.raster import dots
-from eventsim.report.style import BLUE, INK, SHADES, figure, grid
+from eventsim.plot.events import MOST_ROWS, channels_over_time
+from eventsim.plot.style import BLUE, figure, grid
 
-DENSE = 20_000  # events; above, dots lie on each other and their density is drawn instead
 BINS = 160  # of the rate over time
-ROWS = 256  # most rows of a density, and of the profile
-COLUMNS = 700
 MS_PER_S = 1000.0
 
 
@@ -31,44 +27,16 @@ def recording(stream: EventStream, *, title: str, begin: float = 0.0) -> Figure:
         gridspec_kw={"width_ratios": [6.0, 1.0], "height_ratios": [3.2, 1.0]},
     )
     panels[1, 1].set_axis_off()
-    if times.size > DENSE:
-        _density(panels[0, 0], times, channels, stream.n_channels, (begin, end))
-    else:
-        dots(panels[0, 0], times, channels, stream.n_channels, INK)
+    channels_over_time(panels[0, 0], times, channels, stream.n_channels, (begin, end))
     panels[0, 0].set_title(title)
     panels[0, 0].set_ylabel("channel")
-    panels[0, 0].set_xlim(begin, end)
     _profile(panels[0, 1], channels, stream.n_channels, end - begin)
     _rate(panels[1, 0], times, (begin, end))
     return drawn
 
 
-def _density(
-    axes: Axes,
-    times: NDArray[np.float64],
-    channels: NDArray[np.int32],
-    n_channels: int,
-    window: tuple[float, float],
-) -> None:
-    rows = min(n_channels, ROWS)
-    counts, _, _ = np.histogram2d(
-        channels, times, bins=(rows, COLUMNS), range=((-0.5, n_channels - 0.5), window)
-    )
-    axes.imshow(
-        np.ma.masked_equal(counts, 0.0),
-        cmap=SHADES,
-        # White is for no event: one event is drawn as the second lightest shade.
-        norm=LogNorm(vmin=0.3, vmax=max(float(counts.max()), 1.0)),
-        extent=(*window, -0.5, n_channels - 0.5),
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-    )
-    axes.set_yticks([0, n_channels - 1] if n_channels > 1 else [0])
-
-
 def _profile(axes: Axes, channels: NDArray[np.int32], n_channels: int, duration: float) -> None:
-    edges = np.linspace(-0.5, n_channels - 0.5, min(n_channels, ROWS) + 1)
+    edges = np.linspace(-0.5, n_channels - 0.5, min(n_channels, MOST_ROWS) + 1)
     counts, _ = np.histogram(channels, bins=edges)
     per_channel = counts / np.histogram(np.arange(n_channels), bins=edges)[0]
     rates = per_channel / duration * MS_PER_S

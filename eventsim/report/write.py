@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eventsim.events.storage import write_atomically
+from eventsim.plot.style import look
 from eventsim.report.html import Picture
 from eventsim.report.page import render
 from eventsim.report.pictures import page_pictures
 from eventsim.report.record import Report, RunRecord
-from eventsim.report.style import look
 
 
 def write_report(folder: str | Path, record: RunRecord) -> Path:

@@ -94,8 +94,8 @@ def test_bad_options_are_refused(files):
 
 def test_figures_of_a_mapping_within_one_tile_can_be_drawn(tmp_path):
     from eventsim.mapping import map_network
+    from eventsim.plot.style import look, png
     from eventsim.report.mapping_figures import core_map, link_map
-    from eventsim.report.style import look, png
 
     net = random_net(1)
     mapping = map_network(

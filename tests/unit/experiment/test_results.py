@@ -7,7 +7,7 @@ from eventsim.errors import StorageError
 from eventsim.experiment import collect, compare, save_plan
 from eventsim.experiment.figure import figure
 from eventsim.experiment.table import COLUMNS, cells, markdown, notes
-from eventsim.report.style import look, png
+from eventsim.plot.style import look, png
 
 
 def write(root, condition, seed, accuracy, *, selected=None, fold=None, **other):

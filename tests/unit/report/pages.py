@@ -3,9 +3,9 @@
 import re
 from html.parser import HTMLParser
 
+from eventsim.plot.style import look
 from eventsim.report.page import render
 from eventsim.report.pictures import page_pictures
-from eventsim.report.style import look
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 

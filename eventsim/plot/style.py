@@ -1,6 +1,7 @@
-"""How all pictures look, and how they become PNG or SVG bytes.
+"""How all pictures look, where they are drawn, and how they become PNG or SVG bytes.
 
-Figures are built by matplotlib's object interface and drawn by Agg: no display, no global state.
+Figures of reports are built by matplotlib's object interface and drawn by Agg: no display, no
+global state. Only :func:`axes_for` opens a figure of pyplot, which a notebook or a window shows.
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; what differs in
 colour also differs in form or is labelled.
 """
@@ -31,11 +32,15 @@ POPULATIONS = (BLUE, GREEN, PURPLE, SKY, VERMILION, ORANGE)
 SHADES = LinearSegmentedColormap.from_list("shades", ["#ffffff", "#b9d6ea", "#3d8fc4", "#08415f"])
 
 DPI = 160
+TEXT = 9.0
+POINTS_PER_INCH = 72.0
 
 _RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9.0,
+    "font.size": TEXT,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
     "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -73,6 +78,39 @@ def figure(width: float, height: float) -> Figure:
     return drawn
 
 
+@contextmanager
+def axes_for(ax: Axes | None, *, size: tuple[float, float] = (6.0, 4.0)) -> Iterator[Axes]:
+    """Give the axes to draw on: ``ax`` itself, or those of a new figure that looks like all others.
+
+    The new figure, of ``size`` inches, is one of pyplot's: a notebook shows it at the end of the
+    cell, ``pyplot.show()`` in a window. What is drawn on ``ax`` has its figure's fonts.
+    """
+    if ax is not None:
+        yield ax
+        return
+    from matplotlib import pyplot  # chooses a backend, so only where a figure is opened
+
+    with look():
+        drawn = pyplot.figure(figsize=size, layout="constrained")
+        try:
+            axes = drawn.subplots()
+            # Ticks that are made later, outside of this style, look as those of now.
+            axes.tick_params(which="both", colors=MUTED, labelsize=TEXT, length=3.0)
+            yield axes
+        except BaseException:
+            pyplot.close(drawn)
+            raise
+
+
+def size_points(axes: Axes) -> tuple[float, float]:
+    """About how wide and how high the axes are, in points."""
+    drawn = axes.get_figure(root=True)
+    assert drawn is not None
+    box = axes.get_position()
+    width, height = drawn.get_size_inches()
+    return float(POINTS_PER_INCH * width * box.width), float(POINTS_PER_INCH * height * box.height)
+
+
 def png(drawn: Figure) -> bytes:
     """The figure as the content of a PNG file."""
     buffer = io.BytesIO()
@@ -90,10 +128,9 @@ def svg(drawn: Figure) -> bytes:
 
 def grid(axes: Axes, *, axis: str = "y") -> None:
     """Faint lines behind the data."""
-    if axis == "y":
-        axes.grid(visible=True, axis="y")
-    else:
-        axes.grid(visible=True)
+    which: Any = axis
+    axes.grid(visible=True, axis=which, color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
 
 
 def population_colour(index: int) -> str:

@@ -1,0 +1,14 @@
+"""Pictures of tapes, networks, streams and training: ``es.plot``.
+
+Each function draws on the axes given by ``ax`` and returns them. Without ``ax`` it opens a figure
+of pyplot in the style of the reports: a notebook shows it at the end of the cell,
+``matplotlib.pyplot.show()`` shows it in a window, and ``ax.figure.savefig("picture.png")`` writes
+it to a file. Settings of matplotlib stay as they are.
+"""
+
+from eventsim.plot.curves import history
+from eventsim.plot.events import stream
+from eventsim.plot.parameters import taus
+from eventsim.plot.spikes import raster
+
+__all__ = ["history", "raster", "stream", "taus"]

@@ -1,0 +1,148 @@
+"""Distributions of neuron parameters."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from eventsim.arrays import Floats, to_host
+from eventsim.errors import NetworkError
+from eventsim.network import Network
+from eventsim.plot.doors import check_kind
+from eventsim.plot.spikes import TWO_LINES
+from eventsim.plot.style import (
+    FAINT,
+    INK,
+    MUTED,
+    axes_for,
+    grid,
+    population_colour,
+    size_points,
+)
+
+TAUS = ("tau_mem", "tau_syn")
+UNITS = {"tau_mem": "ms", "tau_syn": "ms", "refractory": "ms"}
+SYMBOLS = {
+    "tau_mem": r"$\tau_{mem}$",
+    "tau_syn": r"$\tau_{syn}$",
+    "resistance": r"resistance $R$",
+    "threshold": r"threshold $\vartheta$",
+    "v_leak": r"resting potential $E$",
+    "v_reset": r"reset $V_r$",
+    "refractory": "refractory time",
+}
+BINS = 32
+MARGIN = 1.12  # beside the least and the greatest time constant
+FULL = 0.8  # height of the fullest bin, as a share of its row
+ALPHAS = (0.9, 0.5)  # of tau_mem, tau_syn
+ROW_INCHES = 0.42
+
+
+def taus(net: Network, *, ax: Axes | None = None) -> Axes:
+    """Draw how membrane and synaptic time constants are distributed, population by population.
+
+    Parameters
+    ----------
+    net
+        The network.
+    ax
+        Axes to draw on; None for a new figure.
+
+    Returns
+    -------
+    Axes
+        Time constant in ms to the right, on a logarithmic scale. A row per population and
+        parameter; every row is scaled by its own fullest bin. A line marks the median.
+
+    Raises
+    ------
+    NetworkError
+        The network has no neurons.
+    """
+    check_kind("taus", net, Network, "Of a result of training or a run pass its .net.")
+    if not net.neurons:
+        raise NetworkError("plot.taus: the network has no population of neurons.")
+    rows = [
+        (f"{name} {SYMBOLS[key]}", to_host(population.parameters[key]), colour, alpha)
+        for colour, (name, population) in enumerate(net.neurons.items())
+        for key, alpha in zip(TAUS, ALPHAS, strict=True)
+    ]
+    with axes_for(ax, size=(6.0, max(4.0, ROW_INCHES * len(rows) + 0.8))) as axes:
+        edges = _value_axis(axes, np.concatenate([values for _, values, _, _ in rows]), "tau_mem")
+        for row, (_, values, colour, alpha) in enumerate(rows):
+            bins = edges
+            if np.ptp(values) == 0.0:  # one bin, with the value in its middle
+                bins = values[0] * np.sqrt([edges[0] / edges[1], edges[1] / edges[0]])
+            counts, _ = np.histogram(values, bins=bins)
+            base = float(len(rows) - 1 - row)
+            axes.stairs(base + FULL * counts / counts.max(), bins, baseline=base, fill=True,
+                        color=population_colour(colour), alpha=alpha)  # fmt: skip
+            middle = float(np.median(values))
+            axes.plot([middle, middle], [base, base + FULL], color=INK, linewidth=1.2)
+            axes.axhline(base, color=FAINT, linewidth=0.8, zorder=0)
+        two = size_points(axes)[1] / len(rows) >= TWO_LINES
+        labels = [
+            f"{label}\nmedian {np.median(values):.3g} ms" if two else label
+            for label, values, _, _ in rows
+        ]
+        axes.set_yticks(np.arange(len(rows))[::-1] + FULL / 2, labels)
+        axes.tick_params(axis="y", length=0.0, labelcolor=INK)
+        axes.set_ylim(-0.1, len(rows))
+        axes.set_xlabel("time constant (ms)")
+        grid(axes, axis="x")
+        return axes
+
+
+def distribution(axes: Axes, values: Floats, before: Floats, *, name: str, colour: str) -> None:
+    """Neurons by the value of a parameter, filled; dashed, and in words, what it was before."""
+    edges = _value_axis(axes, np.concatenate([before, values]), name)
+    changed = not np.array_equal(before, values)
+    bins = edges.tolist()
+    axes.hist(values, bins=bins, color=colour, alpha=0.9, edgecolor="white", linewidth=0.5)
+    if np.ptp(before) == 0.0:
+        axes.axvline(before[0], ymax=0.74, color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
+        label = f"before: {before[0]:.3g}"
+    else:
+        axes.hist(before, bins=bins, histtype="step", color=INK, linewidth=1.0, linestyle="--")
+        label = f"before: median {np.median(before):.3g}"
+    after = f"after: median {np.median(values):.3g}" if changed else "unchanged"
+    axes.text(
+        0.985,
+        0.95,
+        f"{label}\n{after}",
+        transform=axes.transAxes,
+        ha="right",
+        va="top",
+        fontsize=8.0,
+        color=MUTED,
+        linespacing=1.4,
+    )
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+    axes.set_ylim(top=1.35 * axes.get_ylim()[1])
+    grid(axes)
+
+
+def _value_axis(axes: Axes, values: Floats, name: str) -> Floats:
+    """Make an x axis for the values, logarithmic for time constants; gives edges of its bins."""
+    low, high = float(values.min()), float(values.max())
+    edges: Floats
+    if name in TAUS and low > 0.0:
+        edges = np.geomspace(low / MARGIN, high * MARGIN, BINS + 1)
+        axes.set_xscale("log")
+        _plain_ticks(axes, edges[0], edges[-1])
+    else:
+        margin = 0.06 * max(high - low, 0.1 * max(abs(high), 0.1))
+        edges = np.linspace(low - margin, high + margin, BINS + 1)
+    axes.set_xlim(edges[0], edges[-1])
+    return edges
+
+
+def _plain_ticks(axes: Axes, low: float, high: float) -> None:
+    """Few ticks, written as plain numbers: 1, 2, 5 of a decade, or even steps in less than one."""
+    decades = [m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)]
+    ticks = [tick for tick in decades if low < tick < high]
+    if len(ticks) < 3:
+        ticks = [float(t) for t in MaxNLocator(nbins=5).tick_values(low, high) if low < t < high]
+    axes.set_xticks(ticks)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticks([], minor=True)

@@ -1,0 +1,82 @@
+"""What all pictures have in common."""
+
+import subprocess
+import sys
+
+import matplotlib
+import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+
+import eventsim as es
+from eventsim.errors import EventError
+
+LINES = [{"epoch": 1, "loss": 2.0, "accuracy": 0.25}]
+PICTURES = {
+    "raster": lambda net, tape, **ax: es.plot.raster(tape, **ax),
+    "stream": lambda net, tape, **ax: es.plot.stream(tape.stream, **ax),
+    "camera": lambda net, tape, **ax: es.plot.stream(tape.stream, sensor=(2, 1, 2), **ax),
+    "taus": lambda net, tape, **ax: es.plot.taus(net, **ax),
+    "history": lambda net, tape, **ax: es.plot.history(LINES, **ax),
+}
+
+
+@pytest.fixture(params=PICTURES)
+def picture(request):
+    return PICTURES[request.param]
+
+
+def test_given_axes_are_drawn_on_and_pyplot_knows_of_no_figure(picture, net, tape):
+    axes = Figure().subplots()
+
+    assert picture(net, tape, ax=axes) is axes
+    assert axes.has_data()
+    assert pyplot.get_fignums() == []
+
+
+def test_without_axes_one_figure_is_opened_and_drawn(picture, net, tape):
+    axes = picture(net, tape)
+
+    assert pyplot.get_fignums() == [axes.figure.number]
+    assert axes.figure.axes == [axes]
+    axes.figure.canvas.draw()
+
+
+def test_settings_of_matplotlib_stay_as_they_are(picture, net, tape):
+    before = matplotlib.rcParams.copy()
+
+    picture(net, tape)
+
+    assert matplotlib.rcParams == before
+
+
+@pytest.mark.parametrize("size", [(6.0, 4.0), (2.5, 1.8)])
+def test_no_texts_overlap(picture, net, tape, size):
+    drawn = Figure(figsize=size, layout="constrained")
+    axes = picture(net, tape, ax=drawn.subplots())
+    drawn.canvas.draw()
+
+    texts = [*axes.get_xticklabels(), *axes.get_yticklabels(), *axes.texts]
+    texts += [axes.xaxis.label, axes.yaxis.label]
+    boxes = [t.get_window_extent() for t in texts if t.get_text() and t.get_visible()]
+    width, height = drawn.bbox.size
+    shown = [b for b in boxes if b.x1 > 0 and b.x0 < width and b.y1 > 0 and b.y0 < height]
+    for k, box in enumerate(shown):
+        for other in shown[:k]:
+            apart = box.x1 <= other.x0 + 1 or other.x1 <= box.x0 + 1
+            assert apart or box.y1 <= other.y0 + 1 or other.y1 <= box.y0 + 1
+
+
+def test_mistake_opens_no_figure(tape):
+    with pytest.raises(EventError):
+        es.plot.raster(tape, sample=5)
+
+    assert pyplot.get_fignums() == []
+
+
+def test_matplotlib_is_loaded_when_a_picture_is_asked_for():
+    code = (
+        "import sys, eventsim as es; assert 'matplotlib' not in sys.modules; es.plot.raster; "
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import eventsim as es
+from eventsim.errors import EventError, NetworkError, ParameterError
+
+
+def points(axes):
+    """Times and heights of the dots of every band, from top to bottom."""
+    return [np.asarray(dots.get_offsets()).T for dots in axes.collections]
+
+
+@pytest.mark.parametrize("sample", [0, 1, -1])
+def test_raster_has_a_dot_for_every_event_and_spike(tape, sample):
+    axes = es.plot.raster(tape, sample=sample)
+
+    drawn = points(axes)
+    expected = [tape.stream.sample(sample), *(tape[name].sample(sample) for name in tape.names)]
+    assert len(drawn) == 3
+    for (x, y), (times, rows) in zip(drawn, expected, strict=True):
+        np.testing.assert_array_equal(x, times)
+        # Heights rise evenly with the number of the row.
+        if np.unique(rows).size > 1:
+            slope, base = np.polyfit(rows, y, 1)
+            assert slope > 0.0
+            np.testing.assert_allclose(y, base + slope * rows, atol=1e-9)
+    assert axes.get_xlim() == (0.0, tape.stream.duration[sample])
+    assert axes.get_xlabel() == "time (ms)"
+
+
+def test_bands_lie_one_below_the_other_and_bear_their_names(tape):
+    axes = es.plot.raster(tape)
+
+    upper, middle, lower = (y for _, y in points(axes))
+    assert upper.min() > middle.max() > middle.min() > lower.max()
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels == ["input\n4 channels", "first\n9 neurons", "second\n2 neurons"]
+
+
+def test_raster_of_one_population_counts_its_neurons(tape):
+    axes = es.plot.raster(tape, populations=["first"])
+
+    [(x, y)] = points(axes)
+    times, neurons = tape["first"].sample(0)
+    np.testing.assert_array_equal(x, times)
+    np.testing.assert_array_equal(y, neurons)
+    assert axes.get_ylabel() == "first neuron"
+    assert list(axes.get_yticks()) == [0, 8]
+
+
+def test_chosen_populations_keep_order_and_colour(tape):
+    everything = es.plot.raster(tape)
+    chosen = es.plot.raster(tape, populations=["second", "input"])
+
+    colours = [dots.get_facecolor()[0, :3].tolist() for dots in everything.collections]
+    assert [dots.get_facecolor()[0, :3].tolist() for dots in chosen.collections] == [
+        colours[2],
+        colours[0],
+    ]
+    labels = [text.get_text() for text in chosen.get_yticklabels()]
+    assert labels == ["second\n2 neurons", "input\n4 channels"]
+
+
+def test_raster_of_a_silent_run_has_labels_and_no_dots(net):
+    silent = es.EventStream([], [], [0, 0], n_channels=4, duration=5.0)
+
+    axes = es.plot.raster(es.simulate(net, silent, backend="reference"))
+
+    axes.figure.canvas.draw()
+    assert [x.size for x, _ in points(axes)] == [0, 0, 0]
+    assert len(axes.get_yticklabels()) == 3
+
+
+def test_small_axes_have_names_alone(tape):
+    axes = Figure(figsize=(2.0, 0.8)).subplots()
+
+    es.plot.raster(tape, ax=axes)
+
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["input", "first", "second"]
+
+
+def test_raster_refuses_what_it_cannot_draw(tape, stream):
+    with pytest.raises(NetworkError, match=r"population 'output', expected some of \['input', 'fi"):
+        es.plot.raster(tape, populations=["first", "output"])
+    with pytest.raises(NetworkError, match="got no population"):
+        es.plot.raster(tape, populations=[])
+    with pytest.raises(EventError, match="sample is 2, expected one of the 2 samples: 0 .. 1"):
+        es.plot.raster(tape, sample=2)
+    with pytest.raises(ParameterError, match=r"EventStream, expected SpikeTape. es.plot.stream"):
+        es.plot.raster(stream)
