@@ -46,7 +46,7 @@ from eventsim.network import (
 
 if TYPE_CHECKING:
     from eventsim.runs.run import load_run
-    from eventsim.train import predict
+    from eventsim.train import calibrate, predict
 
 __version__ = "0.1.0"
 
@@ -70,6 +70,7 @@ __all__ = [
     "SpikeTape",
     "SpikeTrains",
     "backward",
+    "calibrate",
     "concatenate",
     "convolutional",
     "gradcheck",
@@ -90,10 +91,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # They need training, which simulation alone does without.
-    if name == "predict":
-        from eventsim.train import predict
+    if name in ("calibrate", "predict"):
+        import eventsim.train
 
-        return predict
+        return getattr(eventsim.train, name)
     if name == "load_run":
         from eventsim.runs.run import load_run
 

@@ -72,5 +72,13 @@ class RunawayError(EventSimError, RuntimeError):
         )
 
 
+class CalibrationError(EventSimError, ValueError):
+    """No factor of its incoming weights brings a population to a rate."""
+
+    def __init__(self, text: str, *, population: str, rate: float):
+        self.population, self.rate = population, rate
+        super().__init__(f"calibrate: {text}")
+
+
 class InternalError(EventSimError, RuntimeError):
     """A fact that only a bug in eventsim can break. Please report it."""

@@ -1,10 +1,13 @@
 """simulate: run a network on a stream, stage after stage."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 
 from eventsim.arrays import Floats, Precision, beside, namespace, owners, to_host
+from eventsim.engine.backend import Backend
 from eventsim.engine.job import Job
 from eventsim.engine.members import split_members
 from eventsim.engine.place import check_place, place_stream, place_tape
@@ -60,6 +63,66 @@ def simulate(
     ------
     NetworkError, ShapeError, ParameterError, BackendError, RunawayError
     """
+    course = start(net, stream, tail=tail, backend=backend, precision=precision)
+    events: dict[str, int] = {}
+    for stage in course.plan.stages:
+        if not stage.is_readout:
+            course.send(course.run(stage))
+        for projection in (*stage.projections, *filter(None, stage.recurrences)):
+            source = course.sent[projection.source]
+            events[projection.name] = count_arrivals(projection, source, course.stream.duration)
+    tape = SpikeTape(
+        course.stream,
+        course.trains,
+        events,
+        course.engine.name,
+        precision,
+        course.placed,
+        structure=course.plan.structure,
+    )
+    return tape if resident else tape.to_host()
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """A simulation between its stages; made by :func:`start`.
+
+    Attributes
+    ----------
+    plan, engine, precision
+        What runs, and by what.
+    stream
+        The input, the tail included; ``placed`` is the same on the device, if there is one.
+    sent, trains
+        What the input and the populations have sent so far, by name; changed in place.
+    """
+
+    plan: Plan
+    engine: Backend
+    precision: Precision
+    stream: EventStream
+    placed: SpikeTrains | None
+    sent: dict[str, SourceSpikes]
+    trains: dict[str, SpikeTrains]
+
+    def run(self, stage: Stage) -> dict[str, SpikeTrains]:
+        """Spikes of the members of a stage whose sources have sent; nothing is kept of them."""
+        afferents = tuple(self.sent[p.source] for p in stage.afferents)
+        job = Job(stage, afferents, self.stream.duration, self.precision)
+        engine = self.engine
+        forward = engine.queue_forward if stage.lateral else engine.layer_forward
+        return split_members(stage, forward(job))
+
+    def send(self, spikes: Mapping[str, SpikeTrains]) -> None:
+        """Take spikes of a stage as those that later stages receive."""
+        self.trains.update(spikes)
+        self.sent.update({name: source_of(trains) for name, trains in spikes.items()})
+
+
+def start(
+    net: Network, stream: EventStream, *, tail: float | None, backend: str, precision: Precision
+) -> Course:
+    """Check and prepare a simulation; parameters and errors as :func:`simulate`."""
     if not isinstance(stream, EventStream):
         raise ParameterError(
             f"simulate: the stream is {type(stream).__name__}, expected an EventStream: of arrays "
@@ -73,23 +136,7 @@ def simulate(
     check_place(net, engine)
     placed = place_stream(stream, engine)
     sent = {plan.input.name: source_of(stream if placed is None else placed)}
-    trains: dict[str, SpikeTrains] = {}
-    events: dict[str, int] = {}
-    for stage in plan.stages:
-        if not stage.is_readout:
-            afferents = tuple(sent[p.source] for p in stage.afferents)
-            job = Job(stage, afferents, stream.duration, precision)
-            run = engine.queue_forward if stage.lateral else engine.layer_forward
-            found = split_members(stage, run(job))
-            trains |= found
-            sent |= {name: source_of(spikes) for name, spikes in found.items()}
-        for projection in (*stage.projections, *filter(None, stage.recurrences)):
-            source = sent[projection.source]
-            events[projection.name] = count_arrivals(projection, source, stream.duration)
-    tape = SpikeTape(
-        stream, trains, events, engine.name, precision, placed, structure=plan.structure
-    )
-    return tape if resident else tape.to_host()
+    return Course(plan, engine, precision, stream, placed, sent, {})
 
 
 def sources(net: Network, tape: SpikeTape) -> dict[str, SourceSpikes]:

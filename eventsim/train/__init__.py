@@ -3,6 +3,7 @@
 from eventsim.adjoint import backward as gradient  # its old name
 from eventsim.events import Dataset, stratified_split
 from eventsim.train.augment import Augmentation, augment
+from eventsim.train.calibration import Calibration, calibrate
 from eventsim.train.checkpoint import load_network, save_network
 from eventsim.train.config import TrainConfig
 from eventsim.train.ctc import CTC
@@ -42,6 +43,7 @@ __all__ = [
     "AdamSettings",
     "AdamW",
     "Augmentation",
+    "Calibration",
     "ClassTrains",
     "CrossEntropy",
     "Evaluation",
@@ -65,6 +67,7 @@ __all__ = [
     "VoltageCrossEntropy",
     "augment",
     "beam_strings",
+    "calibrate",
     "connect",
     "evaluate",
     "gradient",

@@ -1,0 +1,291 @@
+r"""Calibration of initial weights: every spiking population begins at a useful rate.
+
+Exact gradients do not see that a spike appears, so that a silent population learns nothing. Which
+weights wake it depends on the input: its channels, their rates, the time constants. For every
+population, upstream first, one factor :math:`c > 0` multiplies the weights of all projections from
+upstream populations, so that the mean rate
+
+.. math::
+    r(c) = \frac{1}{n\,T} \sum_{\text{recordings}} \text{spikes of the } n \text{ neurons}
+
+in the :math:`T` seconds of a few recordings is the target. The search doubles or halves c until r
+has passed the target, then bisects :math:`\log c`. It is deterministic and only simulates.
+
+Weights of neurons onto themselves stay as they are, and so do those inside a loop of populations,
+which counts as one: one factor, and the mean rate of all its neurons. Readouts have no rate and
+stay.
+
+Training by default scales only populations below a tenth of the target. Rates above the target are
+no obstacle: every spike has a gradient, and :class:`.RateBand` lowers a rate.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from eventsim.arrays import Precision, counts_of, largest, to_host
+from eventsim.engine.run import Course, start
+from eventsim.errors import CalibrationError, ParameterError, RunawayError
+from eventsim.events import EventStream, SpikeTrains, StoredStream
+from eventsim.events.doors import real_array
+from eventsim.network import Network
+from eventsim.network.parts import MOST_WEIGHT
+from eventsim.plan import Stage
+from eventsim.train.regularise import MS_PER_S
+
+SAMPLES = 32  # recordings, evenly spaced
+QUIET = 0.1  # of the target: below, training scales a population
+TOLERANCE = 0.05  # of the target, where a search ends
+REACHED = 2.0  # times more or less than the target count as reached
+BISECTIONS = 20
+LARGEST = 2.0**40  # factor, and 1 / LARGEST the least
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What :func:`calibrate` did to one population, or to the populations of one loop.
+
+    Attributes
+    ----------
+    populations
+        Names.
+    factor
+        By which the weights from upstream populations were multiplied.
+    before, after
+        Mean rate, spikes per neuron and second: with the weights as they were (and upstream
+        populations calibrated), and with the new ones.
+    """
+
+    populations: tuple[str, ...]
+    factor: float
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        names = ", ".join(map(repr, self.populations))
+        return (
+            f"{names}: incoming weights times {self.factor:.4g}, {self.before:.3g} -> "
+            f"{self.after:.3g} spikes per neuron and second"
+        )
+
+
+def calibrate(
+    net: Network,
+    stream: EventStream | StoredStream,
+    *,
+    target_hz: float = 10.0,
+    backend: str = "auto",
+    precision: Precision = "double",
+    callback: Callable[[Calibration], None] | None = None,
+) -> Network:
+    """Scale initial weights so that every spiking population fires at a target rate.
+
+    Populations are scaled in the order in which they run: one factor for the weights of all
+    projections from upstream populations, found by bisection. Self-recurrent weights, those inside
+    a loop of populations, readouts and delays stay as they are; signs, sparse patterns and shared
+    weights are kept.
+
+    Parameters
+    ----------
+    net
+        Not changed. The network runs on for ``net.answer.tail`` after a recording, if it has one.
+    stream
+        Recordings like those that the network is for. At most 32 of them are run, evenly spaced.
+    target_hz
+        Spikes per neuron and second of recording, > 0: the mean of a population, of all neurons of
+        a loop.
+    backend, precision
+        As :func:`eventsim.simulate`.
+    callback
+        Told of every population what was done: ``calibrate(net, stream, callback=print)``.
+
+    Returns
+    -------
+    Network
+        A new network. The rate of every population is within 5 % of the target, or as near as its
+        few spikes allow.
+
+    Raises
+    ------
+    CalibrationError
+        There are no events; or a population cannot come within twice or half of the target: it has
+        no input from upstream, only inhibitory input, or fires without input.
+    ParameterError, ShapeError, NetworkError, BackendError
+        As :func:`eventsim.simulate`.
+    """
+    given: Any = stream
+    if not isinstance(given, EventStream | StoredStream):
+        raise ParameterError(
+            f"calibrate: the stream is {type(given).__name__}, expected an EventStream; of "
+            "labelled recordings pass data.stream."
+        )
+    target = float(real_array(target_hz, "calibrate: target_hz"))
+    if not 0.0 < target < math.inf:
+        raise ParameterError(f"calibrate: target_hz is {target_hz}, expected a value > 0 (Hz).")
+
+    def refuse(error: CalibrationError) -> None:
+        raise error
+
+    net = net.copy()
+    found = scale(net, stream, target, backend=backend, precision=precision, refuse=refuse)
+    if callback is not None:
+        for done in found:
+            callback(done)
+    return net
+
+
+def scale(
+    net: Network,
+    stream: EventStream | StoredStream,
+    target: float,
+    *,
+    least: float = math.inf,
+    backend: str,
+    precision: Precision,
+    refuse: Callable[[CalibrationError], None],
+) -> list[Calibration]:
+    """:func:`calibrate` in place, of populations whose rate is below ``least`` Hz.
+
+    ``refuse`` is told of what cannot be reached; if it returns, that population stays as it is.
+    """
+    n = min(SAMPLES, stream.n_samples)
+    few = stream[np.arange(n) * stream.n_samples // max(n, 1)]
+    course = start(net, few, tail=None, backend=backend, precision=precision)
+    seconds = float(few.duration.sum()) / MS_PER_S
+    if not few.n_events or not seconds:
+        reason = f"there are no events in {n} recordings. Give recordings with events."
+        refuse(CalibrationError(reason, population=net.input.name, rate=0.0))
+        return []
+    done = []
+    for stage in course.plan.stages:
+        if stage.is_readout:
+            continue
+        unit = _Unit(course, stage, seconds)
+        before = unit.rate(1.0)
+        if before < least:
+            try:
+                unit.reach(target)
+                names = tuple(member.name for member in stage.members)
+                done.append(Calibration(names, unit.factor, before, unit.tried[unit.factor]))
+            except CalibrationError as error:
+                refuse(error)
+                unit.rate(1.0)
+        if unit.spikes is None:
+            break  # without bound: only a run can say where
+        course.send(unit.spikes)
+    return done
+
+
+@dataclass(eq=False)
+class _Unit:
+    """A population or a loop whose incoming weights are scaled, in place.
+
+    ``tried`` has the rates by factor; ``factor`` and ``spikes`` are those of the last one, spikes
+    None of a run without bound.
+    """
+
+    course: Course
+    stage: Stage
+    seconds: float
+    tried: dict[float, float] = field(default_factory=dict)
+    factor: float = 1.0
+    spikes: dict[str, SpikeTrains] | None = None
+
+    def __post_init__(self) -> None:
+        self._weights = [projection.values.copy() for projection in self.stage.afferents]
+
+    def rate(self, factor: float) -> float:
+        """Spikes per neuron and second with weights times ``factor``."""
+        for projection, weights in zip(self.stage.afferents, self._weights, strict=True):
+            projection.values[...] = weights * factor
+        self.factor = factor
+        try:
+            self.spikes = self.course.run(self.stage)
+        except RunawayError:
+            self.spikes = None
+            self.tried[factor] = math.inf
+        else:
+            n_spikes = sum(len(trains) for trains in self.spikes.values())
+            n_neurons = sum(member.size for member in self.stage.members)
+            self.tried[factor] = n_spikes / (n_neurons * self.seconds)
+        return self.tried[factor]
+
+    def reach(self, target: float) -> None:
+        """Find the factor and leave it set; raises CalibrationError."""
+        if self._miss(1.0, target) <= TOLERANCE:
+            return
+        obstacle = self._obstacle(target)
+        best = 1.0 if obstacle else self._search(target)
+        if self._miss(best, target) > math.log(REACHED):
+            rate = self.tried[best]
+            obstacle = obstacle or (
+                f"{rate:.3g} is the nearest rate that a factor gives ({best:.3g}). Give more or "
+                "longer recordings, or another target."
+            )
+            before = self.tried[1.0]
+            raise CalibrationError(
+                f"population {self.stage.name!r} fires {before:.3g} times per neuron and second "
+                f"and cannot be brought to {target:g}: {obstacle}",
+                population=self.stage.name,
+                rate=before,
+            )
+        if best != self.factor:
+            self.rate(best)
+
+    def _miss(self, factor: float, target: float) -> float:
+        """Distance of the rate from the target, in natural logarithms."""
+        rate = self.tried[factor]
+        return abs(math.log(rate / target)) if 0.0 < rate < math.inf else math.inf
+
+    def _obstacle(self, target: float) -> str:
+        """Why no factor can reach the target, and what to do; empty where one may."""
+        if not self.stage.afferents:
+            return "no upstream population projects to it. Connect one, or set v_leak."
+        if self.tried[1.0] < target:
+            return (
+                ""
+                if self._excited
+                else ("no source with spikes excites it. Give it positive weights from one.")
+            )
+        alone = self.rate(0.0)
+        return (
+            ""
+            if alone < target
+            else (
+                f"it fires {alone:.3g} times without its input. Lower v_leak or weights inside its "
+                "loop, or raise its threshold."
+            )
+        )
+
+    @property
+    def _excited(self) -> bool:
+        """Whether a source that sends spikes has a positive weight."""
+        for projection, weights in zip(self.stage.afferents, self._weights, strict=True):
+            source = self.course.sent[projection.source]
+            sends = counts_of(to_host(source.neurons), source.size) > 0
+            if ((to_host(weights) > 0.0) & projection.of_sources(sends)).any():
+                return True
+        return False
+
+    def _search(self, target: float) -> float:
+        """The factor whose rate is nearest to the target, of those that a bisection tries."""
+        heaviest = max(largest(abs(weights)) for weights in self._weights)
+        most = min(LARGEST, MOST_WEIGHT / max(heaviest, 1.0))
+        step = 2.0 if self.tried[1.0] < target else 0.5
+        inner = outer = 1.0
+        while (self.tried[outer] < target) == (step > 1.0) and 1.0 / LARGEST < outer * step < most:
+            inner, outer = outer, outer * step
+            self.rate(outer)
+        for _ in range(BISECTIONS):
+            best = min((self._miss(factor, target), factor) for factor in self.tried if factor)
+            if best[0] <= TOLERANCE:
+                break
+            middle = math.sqrt(inner * outer)
+            if (self.rate(middle) < target) == (step > 1.0):
+                inner = middle
+            else:
+                outer = middle
+        return best[1]
