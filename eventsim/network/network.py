@@ -78,14 +78,20 @@ class Network:
         """Projections by name ``"source->target"``."""
         return self._projections
 
-    def add_input(self, name: str, size: int) -> None:
-        """Add the population of input channels; a network has exactly one."""
+    def add_input(self, name: str, size: int) -> Population:
+        """Add the population of input channels; a network has exactly one.
+
+        Returns
+        -------
+        Population
+            The channels; :meth:`connect` takes it in place of its name.
+        """
         if self._of_kind("input"):
             raise NetworkError(
                 f"Network: has an input already ({self.input.name!r}); merge your channels into "
                 "one."
             )
-        self._add(make_population(name, size, "input", {}))
+        return self._add(make_population(name, size, "input", {}))
 
     def add_population(
         self,
@@ -99,10 +105,30 @@ class Network:
         v_leak: ArrayLike = 0.0,
         v_reset: ArrayLike = 0.0,
         refractory: ArrayLike = 0.0,
-    ) -> None:
+    ) -> Population:
         """Add spiking neurons; every parameter is one number or one per neuron.
 
         Times in ms; see :mod:`eventsim.network.parts` for the domains.
+
+        Returns
+        -------
+        Population
+            The neurons, with live parameters; :meth:`connect` takes it in place of its name.
+
+        Raises
+        ------
+        NetworkError, ShapeError, ParameterError
+
+        Examples
+        --------
+        >>> import eventsim as es
+        >>> net = es.Network()
+        >>> sound = net.add_input("input", 64)
+        >>> hidden = net.add_population("hidden", 8, tau_mem=15.0, threshold=0.8)
+        >>> hidden
+        Population('hidden', 8 spiking neurons)
+        >>> net.connect(sound, hidden, [[0.1] * 8] * 64)
+        Projection('input->hidden', dense, 512 synapses)
         """
         given = {
             "tau_mem": tau_mem,
@@ -113,7 +139,7 @@ class Network:
             "v_reset": v_reset,
             "refractory": refractory,
         }
-        self._add(make_population(name, size, "spiking", given))
+        return self._add(make_population(name, size, "spiking", given))
 
     def add_readout(
         self,
@@ -124,25 +150,37 @@ class Network:
         tau_syn: ArrayLike = 5.0,
         resistance: ArrayLike = 1.0,
         v_leak: ArrayLike = 0.0,
-    ) -> None:
-        """Add leaky integrators without threshold; parameters as :meth:`add_population`."""
+    ) -> Population:
+        """Add leaky integrators without threshold; parameters as :meth:`add_population`.
+
+        Returns
+        -------
+        Population
+            The readout; :meth:`connect` takes it in place of its name.
+        """
         given = {
             "tau_mem": tau_mem,
             "tau_syn": tau_syn,
             "resistance": resistance,
             "v_leak": v_leak,
         }
-        self._add(make_population(name, size, "readout", given))
+        return self._add(make_population(name, size, "readout", given))
 
     def connect(
-        self, source: str, target: str, weights: Any, *, delays: ArrayLike = 0.0
+        self,
+        source: str | Population,
+        target: str | Population,
+        weights: Any,
+        *,
+        delays: ArrayLike = 0.0,
     ) -> Projection:
         """Join two populations.
 
         Parameters
         ----------
         source, target
-            Names. A spiking population may project onto itself and onto any other.
+            Names, or what :meth:`add_population` returned. A spiking population may project onto
+            itself and onto any other.
         weights
             Dense array or scipy.sparse matrix, shape [source.size, target.size], or
             ``self_recurrent(r)`` with one weight per neuron. A spike adds its weight to I.
@@ -155,18 +193,35 @@ class Network:
         NetworkError, ShapeError, ParameterError
         """
         pre, post = self.population(source), self.population(target)
-        name = f"{source}->{target}"
+        name = f"{pre.name}->{post.name}"
         if pre.is_readout:
-            raise NetworkError(f"Projection {name!r}: {source!r} is a readout and sends no spikes.")
+            raise NetworkError(
+                f"Projection {name!r}: {pre.name!r} is a readout and sends no spikes."
+            )
         if post.is_input:
-            raise NetworkError(f"Projection {name!r}: {target!r} is the input and has no neurons.")
+            raise NetworkError(
+                f"Projection {name!r}: {post.name!r} is the input and has no neurons."
+            )
         if name in self._projections:
             raise NetworkError(f"Projection {name!r}: exists already; add the two weight matrices.")
         self._projections[name] = make_projection(pre, post, weights, delays)
         return self._projections[name]
 
-    def population(self, name: str) -> Population:
-        """The population of that name; raises NetworkError if there is none."""
+    def population(self, name: str | Population) -> Population:
+        """The population of that name, or the population itself if it is one of this network.
+
+        Raises
+        ------
+        NetworkError
+            There is no such population.
+        """
+        if isinstance(name, Population):
+            if self._populations.get(name.name) is not name:
+                raise NetworkError(
+                    f"Network: population {name.name!r} is one of another network, or of a copy. "
+                    f"Pass a name; there are {list(self._populations)}."
+                )
+            return name
         if name not in self._populations:
             raise NetworkError(
                 f"Network: no population {name!r}; there are {list(self._populations)}."
@@ -427,10 +482,11 @@ class Network:
                 f"Projection {name!r}: sparse weights are malformed: {error}. Make the file anew."
             ) from error
 
-    def _add(self, population: Population) -> None:
+    def _add(self, population: Population) -> Population:
         if population.name in self._populations:
             raise NetworkError(f"Network: a population {population.name!r} exists already.")
         self._populations[population.name] = population
+        return population
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{p.name}: {p.size}" for p in self._populations.values())

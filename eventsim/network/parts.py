@@ -74,6 +74,10 @@ class Population:
     kind: PopulationKind
     parameters: Mapping[str, Floats]
 
+    def __repr__(self) -> str:
+        what = "channel" if self.is_input else f"{self.kind} neuron"
+        return f"Population({self.name!r}, {self.size} {what}{'s' * (self.size != 1)})"
+
     def __getattr__(self, name: str) -> Floats:
         parameters: Mapping[str, Floats] = self.__dict__.get("parameters", {})
         if name in parameters:
@@ -169,6 +173,10 @@ class Projection:
     kind: ProjectionKind
     weights: Any
     delays: Floats
+
+    def __repr__(self) -> str:
+        n = self.values.size
+        return f"Projection({self.name!r}, {self.kind}, {n} synapse{'s' * (n != 1)})"
 
     @property
     def pattern(self) -> Pattern | None:

@@ -16,6 +16,7 @@ from eventsim.network.nir.package import FORMAT, TimeUnit, check_unit, load_nir
 from eventsim.network.nir.paths import Chain, chains
 from eventsim.network.nir.simplify import simplified
 from eventsim.network.nir.wiring import End, connect
+from eventsim.network.parts import Population
 
 LARGEST_SECONDS = 1.0  # a time constant above it is more likely one in ms
 
@@ -79,7 +80,7 @@ def from_nir(
     reading = _reading(graph, source, dt, time_unit)
     neurons = _find_neurons(nir, graph, reading)
     net = Network()
-    add: dict[str, Callable[..., None]] = {
+    add: dict[str, Callable[..., Population]] = {
         "input": net.add_input,
         "readout": net.add_readout,
         "spiking": net.add_population,
