@@ -21,12 +21,13 @@ from eventsim.adjoint import (
 )
 from eventsim.engine import (
     RunState,
+    current,
     place,
     readout_integral,
-    readout_voltage,
     simulate,
     simulate_chunk,
     simulate_chunks,
+    voltage,
 )
 from eventsim.events import EventStream, SpikeTape, SpikeTrains, concatenate, merge
 from eventsim.network import (
@@ -73,19 +74,20 @@ __all__ = [
     "calibrate",
     "concatenate",
     "convolutional",
+    "current",
     "gradcheck",
     "load_run",
     "merge",
     "place",
     "predict",
     "readout_integral",
-    "readout_voltage",
     "rsnn",
     "scsr",
     "self_recurrent",
     "simulate",
     "simulate_chunk",
     "simulate_chunks",
+    "voltage",
 ]
 
 

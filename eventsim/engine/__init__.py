@@ -12,23 +12,24 @@ from eventsim.engine.registry import (
     using_backend,
 )
 from eventsim.engine.run import make_job, readout_integral, simulate
-from eventsim.engine.trace import readout_voltage
+from eventsim.engine.trace import current, voltage
 
 __all__ = [
     "BackendInfo",
     "Precision",
     "RunState",
     "available_backends",
+    "current",
     "describe_backend",
     "get_backend",
     "make_job",
     "place",
     "place_tape",
     "readout_integral",
-    "readout_voltage",
     "register_backend",
     "simulate",
     "simulate_chunk",
     "simulate_chunks",
     "using_backend",
+    "voltage",
 ]

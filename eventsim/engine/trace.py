@@ -1,55 +1,391 @@
-"""Voltage of a readout at any times, in closed form, for pictures and tests."""
+r"""Voltage and current of any population at any times, in closed form from the tape.
+
+A run keeps spikes, not states. Between two events the state follows from the one before,
+
+.. math::
+    V(t + h) = E + (V(t) - E)\,x(h) + R\,I(t)\,g(h), \qquad I(t + h) = I(t)\,y(h),
+
+with :math:`x, y, g` of :mod:`eventsim.engine.voltage_kernel`. An arrival adds its weight to
+:math:`I`. A spike sets :math:`V` to :math:`V_r` and holds it there for the refractory time.
+
+**Marks.** A row is one neuron in one sample. Its marks are the asked times, and the ends of its
+refractory times (the spikes themselves where there is none), in order of time. Every arrival is
+carried to the first mark at or after it, the state from mark to mark. The work grows with arrivals
+plus marks, never with their product. Both come in blocks, so that the memory in passing is bounded.
+
+Values are right-continuous: at the time of an arrival the current holds its weight, at the time of
+a spike the voltage is the reset.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Bools, Floats, Ints
+from eventsim.engine.arrivals import find_arrivals
 from eventsim.engine.job import Job
-from eventsim.engine.run import readout_job
+from eventsim.engine.run import make_job
+from eventsim.engine.state import start_voltage
+from eventsim.engine.table import neuron_table
 from eventsim.engine.voltage_kernel import kernel
-from eventsim.errors import ShapeError
+from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
-from eventsim.events.doors import real_array
-from eventsim.network import Network
+from eventsim.events.doors import real_array, whole_array
+from eventsim.events.source import SourceSpikes, source_of
+from eventsim.network import Network, Population
+from eventsim.plan import make_plan
+
+# Arrivals, and marks, of one block: about 0.1 GB in passing.
+MOST_AT_ONCE = 1 << 20
 
 
-def readout_voltage(net: Network, tape: SpikeTape, name: str, times: ArrayLike) -> Floats:
-    """Voltage of readout ``name`` at ``times`` of every sample.
+class _State(NamedTuple):
+    """Voltage and current at the asked times."""
+
+    voltage: Floats
+    current: Floats
+
+
+def voltage(
+    net: Network,
+    tape: SpikeTape,
+    population: str | Population,
+    times: ArrayLike,
+    *,
+    neurons: ArrayLike | None = None,
+    samples: ArrayLike | None = None,
+) -> Floats:
+    """Membrane voltage of any population at any times, exact to rounding.
+
+    Nothing has to be recorded during the run: the voltage follows from the spikes on the tape.
 
     Parameters
     ----------
     net, tape
-        The network and its run.
-    name
-        A readout population.
+        The network and its run, of any backend and precision. The tape is that of a whole run: the
+        tape of a later chunk does not know what came before.
+    population
+        Name of a spiking population or a readout, or the population itself.
     times
-        ms: one time, or an array of one dimension.
+        ms from the start of the sample: one time, or an array of one dimension in any order. The
+        value at a spike is the reset potential; it holds to the end of the refractory time.
+    neurons
+        Numbers of neurons, in any order; None for all.
+    samples
+        Numbers of samples, in any order; None for all.
 
     Returns
     -------
-    float64 [samples, times, size]
+    float64 [samples, times, neurons]
+        In the unit of the threshold. NaN at times after the end of a sample that is shorter than
+        others. New array.
+
+    Raises
+    ------
+    NetworkError
+        There is no such population, it is the input, or the tape is that of another network.
+    ParameterError
+        A time is not finite, or lies outside all samples; a number is that of no neuron or sample.
+    ShapeError
+        Times or numbers are no list.
+
+    See Also
+    --------
+    current : The synaptic current.
+    readout_integral : Weighted integral of a readout's voltage.
+
+    Examples
+    --------
+    >>> import eventsim as es
+    >>> net = es.Network()
+    >>> net.add_input("input", 1)
+    Population('input', 1 channel)
+    >>> net.add_population("hidden", 1, tau_mem=20.0, tau_syn=5.0, v_reset=-0.5)
+    Population('hidden', 1 spiking neuron)
+    >>> net.connect("input", "hidden", [[8.0]])
+    Projection('input->hidden', dense, 1 synapse)
+    >>> stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=30.0)
+    >>> tape = es.simulate(net, stream, backend="reference")
+    >>> spike = tape["hidden"].times[0]
+    >>> es.voltage(net, tape, "hidden", [0.0, spike - 1e-9, spike])[0, :, 0].round(6)
+    array([ 0. ,  1. , -0.5])
     """
-    job = readout_job(net.to_host(), tape.to_host(), name)
-    at = np.atleast_1d(real_array(times, "readout_voltage: times"))
-    if at.ndim != 1:
-        raise ShapeError(
-            f"readout_voltage: times have shape {at.shape}, expected one number or one dimension."
+    return _state(_Call("voltage", net, tape, population), times, neurons, samples).voltage
+
+
+def current(
+    net: Network,
+    tape: SpikeTape,
+    population: str | Population,
+    times: ArrayLike,
+    *,
+    neurons: ArrayLike | None = None,
+    samples: ArrayLike | None = None,
+) -> Floats:
+    """Synaptic current of any population at any times, exact to rounding.
+
+    Parameters
+    ----------
+    net, tape, population, times, neurons, samples
+        As :func:`voltage`. The value at the time of an arrival holds its weight; spikes of the
+        neuron itself change the current through its self-connection only.
+
+    Returns
+    -------
+    float64 [samples, times, neurons]
+        In the unit of the weights: the sum of the weights that have arrived, each decayed. NaN as
+        in :func:`voltage`. New array.
+
+    Raises
+    ------
+    NetworkError, ParameterError, ShapeError
+        As :func:`voltage`.
+
+    Examples
+    --------
+    >>> import eventsim as es
+    >>> net = es.scsr(1, (1,), 2)
+    >>> stream = es.EventStream([1.0], [0], [0, 1], n_channels=1, duration=30.0)
+    >>> tape = es.simulate(net, stream, backend="reference")
+    >>> es.current(net, tape, "output", [0.5, 1.0, 10.0]).shape
+    (1, 3, 2)
+    """
+    return _state(_Call("current", net, tape, population), times, neurons, samples).current
+
+
+class _Call(NamedTuple):
+    """Who asks, and of what."""
+
+    where: str
+    net: Network
+    tape: SpikeTape
+    population: str | Population
+
+
+def _state(
+    call: _Call, times: ArrayLike, neurons: ArrayLike | None, samples: ArrayLike | None
+) -> _State:
+    population = call.net.population(call.population)
+    if population.is_input:
+        raise NetworkError(
+            f"{call.where}: population {population.name!r} is the input, whose channels have no "
+            f"state. Ask for one of {list(call.net.neurons)}."
         )
-    return np.stack([_sample_voltage(job, sample, at) for sample in range(job.n_samples)])
+    net, tape = call.net.to_host(), call.tape.to_host()
+    plan = make_plan(net)
+    plan.check_tape(tape, f"{call.where} of {population.name!r}")
+    stage = next(s for s in plan.stages if population.name in [m.name for m in s.members])
+    job = replace(make_job(plan, stage, tape), precision="double")
+    rows = _numbers(samples, f"{call.where}: samples", "samples of the tape", job.n_samples)
+    columns = _numbers(neurons, f"{call.where}: neurons", repr(population.name), population.size)
+    asked = _asked(times, call.where, job.duration[rows])
+    chosen, column = np.unique(columns, return_inverse=True)
+    ascending, place = np.unique(asked, return_inverse=True)
+    found = np.full((2, rows.size, ascending.size, chosen.size), np.nan)
+    if not found.size:
+        return _State(*found[:, :, place][..., column])
+    in_stage = chosen + stage.start_of(population.name)
+    for block in _blocks(ascending.size + _events_by_sample(job)[rows]):
+        some = rows[block]
+        of_some = tuple(source.of_samples(some) for source in job.sources)
+        part = replace(job, sources=of_some, duration=job.duration[some])
+        own = source_of(tape[population.name]).of_samples(some) if population.is_spiking else None
+        for few in _blocks(some.size * ascending.size + _arrivals_by_neuron(part, in_stage)):
+            mine = None if own is None else own.of_neurons(chosen[few])
+            found[:, block, :, few] = _Block(part, in_stage[few], mine).states(ascending)
+    found[:, ascending > job.duration[rows][:, None]] = np.nan
+    return _State(*found[:, :, place][..., column])
 
 
-def _sample_voltage(job: Job, sample: int, at: Floats) -> Floats:
-    p, wiring = job.stage.population, job.stage.wiring
-    weights, delays = job.weights(), job.delays()
-    a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
-    result = np.broadcast_to(p.v_leak, (at.size, p.size)).copy()
-    for afferent, source in enumerate(job.sources):
-        lo, hi = source.offsets[sample], source.offsets[sample + 1]
-        for time, index in zip(source.times[lo:hi], source.neurons[lo:hi], strict=True):
-            row = wiring.row_start[afferent] + index
-            mine = slice(wiring.out_start[row], wiring.out_start[row + 1])
-            target = wiring.target[mine]
-            since = at[:, None] - time - delays[mine]
-            gain = kernel(np.maximum(since, 0.0), a[target], b[target]).g
-            result[:, target] += p.resistance[target] * weights[mine] * gain
-    return result
+def _numbers(given: ArrayLike | None, where: str, of_what: str, n: int) -> Ints:
+    if given is None:
+        return np.arange(n)
+    numbers = np.atleast_1d(whole_array(given, where))
+    if numbers.ndim != 1:
+        raise ShapeError(
+            f"{where} have shape {numbers.shape}, expected one number or one dimension."
+        )
+    bad = np.flatnonzero((numbers < 0) | (numbers >= n))
+    if bad.size:
+        raise ParameterError(
+            f"{where}: {numbers[bad[0]]} is given, expected numbers in 0 .. {n - 1}: {of_what} "
+            f"has {n}."
+        )
+    return numbers
+
+
+def _asked(times: ArrayLike, where: str, duration: Floats) -> Floats:
+    asked = np.atleast_1d(real_array(times, f"{where}: times"))
+    if asked.ndim != 1:
+        raise ShapeError(
+            f"{where}: times have shape {asked.shape}, expected one number or one dimension."
+        )
+    end = duration.max(initial=0.0)
+    bad = np.flatnonzero(~((asked >= 0.0) & (asked <= end)))
+    if bad.size:
+        raise ParameterError(
+            f"{where}: time {bad[0]} is {asked[bad[0]]} ms, expected a value in [0, {end:g}], "
+            "where the longest sample ends. Simulate with a tail to see what comes after."
+        )
+    return asked
+
+
+def _events_by_sample(job: Job) -> Ints:
+    """Spikes of all sources, [samples]."""
+    counts = np.zeros(job.n_samples, np.int64)
+    for source in job.sources:
+        counts += np.diff(source.offsets)
+    return counts
+
+
+def _arrivals_by_neuron(job: Job, neurons: Ints) -> Ints:
+    """Arrivals at neurons of the stage in all samples, those after the end included."""
+    wiring = job.stage.wiring
+    sent = [np.bincount(source.neurons, minlength=source.size) for source in job.sources]
+    met = np.concatenate([np.zeros(0, np.int64), *sent])[wiring.row]
+    before = np.concatenate([[0], np.cumsum(met)])[wiring.in_start]
+    found: Ints = np.diff(before)[neurons]
+    return found
+
+
+def _blocks(costs: Ints) -> Iterator[slice]:
+    """Neighbours that cost MOST_AT_ONCE together, or one that costs more alone."""
+    low, total = 0, 0
+    for number, cost in enumerate(costs.tolist()):
+        if number > low and total + cost > MOST_AT_ONCE:
+            yield slice(low, number)
+            low, total = number, 0
+        total += cost
+    if costs.size:
+        yield slice(low, costs.size)
+
+
+class _Own(NamedTuple):
+    """Spikes of the neurons themselves, sorted by (row, time), and when V is let go, ms."""
+
+    row: Ints
+    time: Floats
+    release: Floats
+
+
+class _Block:
+    """Some neurons of a stage in all samples of a job, one row each: ``sample * size + neuron``.
+
+    Parameters
+    ----------
+    job
+        Of the samples.
+    neurons
+        Numbers in the stage.
+    own
+        Spikes of the neurons, numbered as ``neurons`` are; None for a readout.
+    """
+
+    def __init__(self, job: Job, neurons: Ints, own: SourceSpikes | None) -> None:
+        p, self.n_samples, self.size = job.stage.population, job.n_samples, neurons.size
+        self.job, self.neurons, self.n_rows = job, neurons, job.n_samples * neurons.size
+        self.a, self.b = self._by_row(1.0 / p.tau_mem), self._by_row(1.0 / p.tau_syn)
+        self.resistance, self.rest = self._by_row(p.resistance), self._by_row(p.v_leak)
+        self.start = self.reset = np.zeros(self.n_rows)
+        self.own = _Own(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+        if own is not None:
+            self.start = self._by_row(start_voltage(neuron_table(job)))
+            self.reset = self._by_row(p.v_reset - p.v_leak)
+            row = own.sample * self.size + own.neurons
+            order = np.argsort(row, kind="stable")
+            row, time = row[order], own.times[order]
+            self.own = _Own(row, time, time + self._by_row(p.refractory)[row])
+
+    def _by_row(self, of_stage: Floats) -> Floats:
+        return np.tile(of_stage[self.neurons], self.n_samples)
+
+    def states(self, asked: Floats) -> Floats:
+        """V and I at ``asked`` (ms, ascending, no two equal), [2, samples, asked, neurons]."""
+        marks = _Marks(asked, self.own, self.n_rows)
+        row, time, weight = self._arrivals(asked[-1])
+        mark = marks.first_from(row, time)
+        step = kernel(marks.time[mark, row] - time, self.a[row], self.b[row])
+        place, size = mark * self.n_rows + row, marks.time.size
+        gain = np.bincount(place, weight * step.g, size).reshape(marks.time.shape)
+        added = np.bincount(place, weight * step.y, size).reshape(marks.time.shape)
+        move = kernel(np.diff(marks.time, axis=0, prepend=0.0), self.a, self.b)
+        v, i = self.start, np.zeros(self.n_rows)
+        found = np.empty((2, *marks.time.shape))
+        for q in range(marks.time.shape[0]):
+            v = move.x[q] * v + self.resistance * (move.g[q] * i + gain[q])
+            v = np.where(marks.is_release[q], self.reset, v)
+            i = move.y[q] * i + added[q]
+            found[:, q] = v, i
+        found = np.take_along_axis(found, marks.of_asked[None], axis=1)
+        found[0] = self.rest + np.where(marks.held, self.reset, found[0])
+        return found.reshape(2, asked.size, self.n_samples, self.size).swapaxes(1, 2)
+
+    def _arrivals(self, last: float) -> tuple[Ints, Floats, Floats]:
+        """Row, ms and weight of all arrivals up to ``last``, those of self-connections included."""
+        found, own = find_arrivals(self.job, self.neurons), self.own
+        back = own.time + self._by_row(self.job.self_delays())[own.row]
+        ends = np.repeat(self.job.duration, self.size)
+        returns = back < ends[own.row]
+        row = np.concatenate([found.row, own.row[returns]])
+        time = np.concatenate([found.time, back[returns]])
+        own_weight = self._by_row(self.job.self_weights())[own.row[returns]]
+        weight = np.concatenate([found.weight, own_weight])
+        met = time <= last
+        return row[met], time[met], weight[met]
+
+
+class _Marks:
+    """Marks of every row, see the module; all arrays [marks, rows] or [asked, rows].
+
+    Rows of fewer marks than others repeat their last one. Of equal times, a release comes first.
+
+    Attributes
+    ----------
+    time
+        ms, ascending, [marks, rows].
+    is_release
+        Whether V is let go there.
+    of_asked
+        Number of the mark of every asked time, [asked, rows].
+    held
+        Whether V is held at the asked time.
+    """
+
+    def __init__(self, asked: Floats, own: _Own, n_rows: int) -> None:
+        kept = own.release <= asked[-1]
+        self._asked, self._row, self._release = asked, own.row[kept], own.release[kept]
+        self._first = np.searchsorted(self._row, np.arange(n_rows + 1))
+        after = np.searchsorted(asked, self._release)
+        released = _running_counts(after, self._row, (asked.size, n_rows))
+        spikes = own.time <= asked[-1]
+        fired = _running_counts(
+            np.searchsorted(asked, own.time[spikes]), own.row[spikes], released.shape
+        )
+        self.held: Bools = fired > released
+        self.of_asked: Ints = np.arange(asked.size)[:, None] + released
+        shape = asked.size + int(released[-1].max(initial=0)), n_rows
+        self.time, self.is_release = np.zeros(shape), np.zeros(shape, np.bool_)
+        place = np.arange(self._row.size) - self._first[self._row] + after, self._row
+        self.time[place], self.is_release[place] = self._release, True
+        np.put_along_axis(self.time, self.of_asked, asked[:, None], axis=0)
+        np.maximum.accumulate(self.time, axis=0, out=self.time)
+
+    def first_from(self, row: Ints, time: Floats) -> Ints:
+        """Number of the first mark of ``row`` at or after ``time``."""
+        # Releases of a row before a time, by whole numbers: ranks among the releases of all rows.
+        ranks = np.unique(self._release)
+        n = ranks.size + 1
+        keys = self._row * n + np.searchsorted(ranks, self._release)
+        released = np.searchsorted(keys, row * n + np.searchsorted(ranks, time)) - self._first[row]
+        found: Ints = released + np.searchsorted(self._asked, time)
+        return found
+
+
+def _running_counts(number: Ints, row: Ints, shape: tuple[int, ...]) -> Ints:
+    """How many of a row have that number or a lower one, [numbers, rows]."""
+    counts = np.bincount(number * shape[1] + row, minlength=shape[0] * shape[1])
+    found: Ints = np.cumsum(counts.reshape(shape), axis=0)
+    return found

@@ -30,6 +30,22 @@ class SourceSpikes(NamedTuple):
         offsets = self.offsets[low : high + 1] - first
         return SourceSpikes(self.times[first:last], self.neurons[first:last], offsets, self.size)
 
+    def of_samples(self, numbers: Ints) -> "SourceSpikes":
+        """The spikes of some samples, in that order; NumPy. New arrays."""
+        counts = np.diff(self.offsets)[numbers]
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        mine = owners(offsets, int(offsets[-1]))
+        mine = np.arange(mine.size) + (self.offsets[numbers] - offsets[:-1])[mine]
+        return SourceSpikes(self.times[mine], self.neurons[mine], offsets, self.size)
+
+    def of_neurons(self, numbers: Ints) -> "SourceSpikes":
+        """The spikes of some neurons, ascending numbers, numbered from 0; NumPy. New arrays."""
+        place = np.minimum(np.searchsorted(numbers, self.neurons), max(numbers.size - 1, 0))
+        mine = numbers[place] == self.neurons
+        before = np.concatenate([[0], np.cumsum(mine)])
+        neurons = place[mine].astype(np.int32)
+        return SourceSpikes(self.times[mine], neurons, before[self.offsets], numbers.size)
+
 
 def source_of(data: EventStream | SpikeTrains) -> SourceSpikes:
     """The events of a stream or the spikes of a population, in one form. Views."""

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from eventsim.engine import readout_voltage, simulate
+from eventsim.engine import simulate, voltage
 from eventsim.events import AnyDataset, Dataset, SpikeTape
 from eventsim.network import Network
 from eventsim.plot.spikes import dots
@@ -138,19 +138,19 @@ def _title(axes: Axes, shown: Shown, column: int, class_names: Sequence[str]) ->
 def _voltages(panels: NDArray[np.object_], net: Network, shown: Shown, output: str) -> None:
     stream = shown.tape.stream
     grid = np.linspace(0.0, stream.duration.max(), VOLTAGE_POINTS)
-    voltages = readout_voltage(net, shown.tape, output, grid)
+    voltages = voltage(net, shown.tape, output, grid)
     classes = decision_behind(net, output) is None
     for column, axes in enumerate(panels):
         inside = grid <= stream.duration[column]
-        times, voltage = grid[inside], voltages[column][inside]
+        times, curves = grid[inside], voltages[column][inside]
         label, answer = int(shown.labels[column]), int(shown.predicted[column])
         axes.axhline(0.0, color=FAINT, linewidth=0.8, zorder=0)
         # Behind a decision the readout's neurons are no classes.
         apart = (label, answer) if classes else ()
-        others = [k for k in range(voltage.shape[1]) if k not in apart]
-        axes.plot(times, voltage[:, others], color=FAINT, linewidth=0.9)
+        others = [k for k in range(curves.shape[1]) if k not in apart]
+        axes.plot(times, curves[:, others], color=FAINT, linewidth=0.9)
         if apart and answer != label:
-            axes.plot(times, voltage[:, answer], color=VERMILION, linestyle=(0, (4, 2)))
+            axes.plot(times, curves[:, answer], color=VERMILION, linestyle=(0, (4, 2)))
         if apart:
-            axes.plot(times, voltage[:, label], color=BLUE)
+            axes.plot(times, curves[:, label], color=BLUE)
         axes.tick_params(colors=MUTED)

@@ -99,7 +99,7 @@ def tapes(folder):
         tape[name].counts(), tape[name].total_counts(), tape[name].sample(1)
         tape[name].of_neurons(1, 3)
     tape.save(folder / "tape.npz")
-    es.readout_voltage(net.to_host(), tape.to_host(), "output", np.linspace(1.0, 50.0, 5))
+    es.voltage(net.to_host(), tape.to_host(), "output", np.linspace(1.0, 50.0, 5))
     count(net, tape)
     net.check()
     net.copy().to_host()

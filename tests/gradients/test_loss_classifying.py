@@ -48,7 +48,7 @@ def test_logits_are_gain_times_the_largest_or_last_voltage():
     net = random_net(103)
     tape = es.simulate(net, STREAM, backend="cpu")
     for sample, end in enumerate(STREAM.duration):
-        trace = es.readout_voltage(net, tape, "output", np.linspace(0.0, end, 3001))[sample]
+        trace = es.voltage(net, tape, "output", np.linspace(0.0, end, 3001))[sample]
         top = VoltageCrossEntropy(LABELS, gain=3.0).logits(net, tape)[sample]
         np.testing.assert_allclose(top, 3.0 * trace.max(axis=0), atol=3e-3)
         last = VoltageCrossEntropy(LABELS, at="last", gain=3.0).logits(net, tape)[sample]

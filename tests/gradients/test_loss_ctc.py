@@ -31,7 +31,7 @@ def test_frames_are_voltages_on_the_grid():
     np.testing.assert_array_equal(frames.lengths, STREAM.duration // 8.0)
     for sample, length in enumerate(frames.lengths):
         at = 8.0 * np.arange(1, length + 1)
-        expected = 2.0 * es.readout_voltage(net, tape, "output", at)[sample]
+        expected = 2.0 * es.voltage(net, tape, "output", at)[sample]
         np.testing.assert_allclose(frames.logits[sample, :length], expected, rtol=1e-11, atol=1e-12)
 
 

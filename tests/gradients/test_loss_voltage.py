@@ -53,7 +53,7 @@ def test_voltage_at_times_is_the_sum_over_all_arrivals(case):
     tape = es.simulate(net, STREAM, backend="cpu")
     neurons = silent_neurons(net, tape, "output")
     found = VoltageProbe.at(neurons, np.tile(ASKED, (neurons.n_rows, 1))).value
-    expected = es.readout_voltage(net, tape, "output", ASKED)  # [samples, times, size]
+    expected = es.voltage(net, tape, "output", ASKED)  # [samples, times, size]
     found = found.reshape(3, -1, ASKED.size).transpose(0, 2, 1)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
@@ -65,7 +65,7 @@ def test_maximum_is_that_of_a_fine_grid(case):
     found = find_maximum(silent_neurons(net, tape, "output"))
     for sample, end in enumerate(STREAM.duration):
         grid = np.linspace(0.0, end, 4001)
-        best = es.readout_voltage(net, tape, "output", grid)[sample].max(axis=0)
+        best = es.voltage(net, tape, "output", grid)[sample].max(axis=0)
         mine = found.value.reshape(3, -1)[sample]
         assert (mine >= best - 1e-12).all()
         assert (mine <= best + 2e-3).all()

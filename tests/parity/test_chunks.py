@@ -64,7 +64,7 @@ def test_readout_at_the_end_is_that_of_the_whole(name):
         for s in range(stream.n_samples):
             if chunk.duration[s] == stream.duration[s]:
                 continue
-            expected = es.readout_voltage(net, whole, "output", [chunk.duration[s]])[s, 0]
+            expected = es.voltage(net, whole, "output", [chunk.duration[s]])[s, 0]
             np.testing.assert_allclose(
                 state.readouts["output"].voltage[s], expected, rtol=0, atol=1e-12
             )

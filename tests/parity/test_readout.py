@@ -1,10 +1,10 @@
-"""Readout integrals and voltages against matrix exponentials of an augmented system."""
+"""Readout integrals against matrix exponentials of an augmented system."""
 
 import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import ParameterError, ShapeError
+from eventsim.errors import ParameterError
 from tests.support import stepping
 from tests.support.nets import random_net, random_stream
 
@@ -35,17 +35,6 @@ def test_readout_integral_at_coinciding_time_constants_is_regular(backend):
         np.testing.assert_allclose(actual, expected, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("ratio", RATIOS)
-@pytest.mark.parametrize("sparse", [False, True])
-def test_readout_voltage_matches_superposition(backend, ratio, sparse):
-    net, stream, tape = _run(backend, ratio, sparse)
-    times = np.array([0.0, 3.25, 20.0, 41.7, 55.0])
-    actual = es.readout_voltage(net, tape, "output", times)
-    assert actual.shape == (2, 5, 3)
-    expected = stepping.readout_voltage(net, stream, tape, "output", times)
-    np.testing.assert_allclose(actual, expected, rtol=1e-11, atol=1e-12)
-
-
 def test_readout_integral_of_a_spiking_population_is_refused(backend):
     net, _, tape = _run(backend, None)
     with pytest.raises(es.errors.NetworkError, match="hidden1"):
@@ -59,15 +48,6 @@ def test_readout_integral_with_a_bad_time_constant_is_refused(backend, time_cons
     net, _, tape = _run(backend, None)
     with pytest.raises(es.errors.ParameterError, match="time_constant"):
         es.readout_integral(net, tape, "output", time_constant=time_constant)
-
-
-def test_readout_voltage_takes_one_time_and_refuses_a_table_of_times():
-    net, stream = random_net(3), random_stream(3)
-    tape = es.simulate(net, stream, backend="cpu")
-    one = es.readout_voltage(net, tape, "output", 5.0)
-    assert np.array_equal(one, es.readout_voltage(net, tape, "output", [5.0]))
-    with pytest.raises(ShapeError, match=r"readout_voltage: times have shape \(1, 2\)"):
-        es.readout_voltage(net, tape, "output", [[5.0, 6.0]])
 
 
 def test_simulate_refuses_the_name_of_a_file_and_says_how_to_read_it():

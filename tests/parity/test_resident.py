@@ -170,8 +170,8 @@ def test_readout_of_a_resident_tape_is_that_of_the_other(fast_backend, stream):
         assert type(theirs) is np.ndarray
         assert_close(to_host(mine), theirs)
     at = np.linspace(0.0, 60.0, 7)
-    voltage = es.readout_voltage(there, resident, "output", at)
-    np.testing.assert_array_equal(voltage, es.readout_voltage(net, expected, "output", at))
+    voltage = es.voltage(there, resident, "output", at)
+    np.testing.assert_array_equal(voltage, es.voltage(net, expected, "output", at))
 
 
 def test_network_comes_back_from_the_device_as_it_was(fast_backend, net):

@@ -206,18 +206,49 @@ def _weighted_integral(neuron, arrivals, duration, rate):
     return (expm(m * (duration - t)) @ y)[3]
 
 
-def readout_voltage(net, stream, spikes, name, times):
-    """Voltage of a readout at given times, [samples, times, size]."""
-    population = net.populations[name]
-    result = np.zeros((stream.n_samples, len(times), population.size))
-    for sample in range(stream.n_samples):
-        arrivals = arrivals_by_target(net, stream, spikes, name, sample)
-        for j in range(population.size):
-            neuron = neuron_of(population, j)
-            for k, when in enumerate(times):
-                y = np.zeros(2)
-                for t, w in arrivals[j]:
-                    if t <= when:
-                        y = y + expm(neuron.matrix * (when - t)) @ [0.0, w]
-                result[sample, k, j] = neuron.v_leak + y[0]
-    return result
+def state(net, tape, name, sample, index, times):
+    """V and I of one neuron at given times, [2, times], given the spikes of the tape.
+
+    All that happens to the neuron is one list: arrivals, returns, resets, ends of the hold. At a
+    time asked for, everything of that time has happened.
+    """
+    population, spikes = net.populations[name], np.zeros(0)
+    neuron = neuron_of(population, index)
+    happens = [(t, "arrival", w) for t, w in arrivals_by_target(
+        net, tape.stream, tape, name, sample, lateral=True
+    )[index]]  # fmt: skip
+    if population.is_spiking:
+        fired, who = tape[name].sample(sample)
+        spikes = fired[who == index]
+    loop = net.projections.get(f"{name}->{name}")
+    if loop is not None and loop.kind == "self":
+        own, end = synapses(net, loop), tape.stream.duration[sample]
+        back = [t + own.delays[index] for t in spikes]
+        happens += [(t, "arrival", own.weights[index]) for t in back if t < end]
+    happens += [(t, "reset", t + neuron.refractory) for t in spikes]
+    happens = sorted(happens, key=lambda event: event[:2])
+    asked = sorted((when, k) for k, when in enumerate(times))
+    starts_at_reset = population.is_spiking and neuron.v_leak >= neuron.threshold
+    reset = neuron.v_reset - neuron.v_leak
+    y, t, hold = np.array([reset if starts_at_reset else 0.0, 0.0]), 0.0, 0.0
+    found = np.zeros((2, len(times)))
+    for when, k in asked:
+        while happens and happens[0][0] <= when:
+            time, what, value = happens.pop(0)
+            y, t = _held_or_free(neuron, y, t, time, hold, reset), time
+            if what == "arrival":
+                y = y + [0.0, value]
+            else:
+                y, hold = np.array([reset, y[1]]), value
+        y, t = _held_or_free(neuron, y, t, when, hold, reset), when
+        found[:, k] = y[0] + neuron.v_leak, y[1]
+    return found
+
+
+def _held_or_free(neuron, y, begin, end, hold, reset):
+    """The state at ``end``, V held at the reset up to ``hold``."""
+    if begin < hold:
+        stop = min(hold, end)
+        y = np.array([reset, y[1] * np.exp(-(stop - begin) / neuron.tau_syn)])
+        begin = stop
+    return expm(neuron.matrix * (end - begin)) @ y

@@ -72,12 +72,16 @@ def events_of(stream, spikes, net, name, sample):
     return source.sample(sample) if hasattr(source, "sample") else source[sample]
 
 
-def arrivals_by_target(net, stream, spikes, name, sample):
-    """Arrivals before the sample's end, without self-connections: per neuron (time, weight)."""
+def arrivals_by_target(net, stream, spikes, name, sample, *, lateral=False):
+    """Arrivals before the sample's end, without self-connections: per neuron (time, weight).
+
+    ``lateral``: those from other neurons of the same population too.
+    """
     duration = float(stream.duration[sample])
     arrivals = [[] for _ in range(net.populations[name].size)]
     for projection in net.projections.values():
-        if projection.target != name or projection.source == name:
+        inside = projection.source == name
+        if projection.target != name or (inside and not (lateral and projection.kind != "self")):
             continue
         wires = synapses(net, projection)
         times, senders = events_of(stream, spikes, net, projection.source, sample)

@@ -244,7 +244,7 @@ def test_voltage_is_that_of_the_engine(sparse, delays, ratio):
     net = random_net(4, sparse=sparse, delays=delays, tau_ratio=ratio)
     outputs = torch_module(net)(random_stream(5))
     at = torch.tensor([0.0, 30.0, 60.0, 90.0], dtype=torch.float64)
-    expected = es.readout_voltage(net, outputs.tape, "output", at.numpy())
+    expected = es.voltage(net, outputs.tape, "output", at.numpy())
     assert np.allclose(outputs.voltage("output", at).detach(), expected, rtol=1e-10, atol=1e-12)
 
 

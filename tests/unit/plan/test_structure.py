@@ -43,7 +43,7 @@ def test_tape_of_another_network_is_refused_wherever_both_are_taken(which):
         lambda: es.backward(net, tape, LOSS),
         lambda: es.backward(net, tape, LOSS),
         lambda: es.readout_integral(net, tape, "output"),
-        lambda: es.readout_voltage(net, tape, "output", [1.0]),
+        lambda: es.voltage(net, tape, "output", [1.0]),
         lambda: CrossEntropy(np.zeros(2, int))(net, tape),
     )
     for take in takers:

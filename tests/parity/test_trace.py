@@ -1,0 +1,255 @@
+"""es.voltage and es.current against the state of the reference engine and matrix exponentials."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.engine import make_job
+from eventsim.engine.reference import layer, queue
+from eventsim.engine.reference.layer import Flow, Spike
+from eventsim.engine.state import start_state
+from eventsim.engine.trace import MOST_AT_ONCE
+from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.neuron import lif
+from eventsim.plan import make_plan
+from tests.support import stepping
+from tests.support.nets import (
+    lateral_net,
+    neuron_parameters,
+    one_neuron,
+    one_sample,
+    random_net,
+    random_stream,
+    ring_net,
+)
+
+NETS = {
+    "dense, delays by synapse": lambda: random_net(1),
+    "sparse, delays by synapse": lambda: random_net(2, sparse=True),
+    "no delays, instant self-jumps": lambda: random_net(3, delays="none", self_delays="none"),
+    "sparse, one delay": lambda: random_net(4, sparse=True, delays="scalar", self_delays="scalar"),
+    "equal time constants": lambda: random_net(5, tau_ratio=1.0, delays="source"),
+    "nearly equal time constants": lambda: random_net(6, tau_ratio=1.0 + 1e-9),
+    "pacemakers": lambda: random_net(7, pacemakers=True),
+    "loop": lambda: lateral_net(8),
+    "dense loop without delays": lambda: lateral_net(9, delays="none", sparse=False),
+    "ring with self-recurrence": lambda: ring_net(10),
+}
+
+
+def simulated(name, backend, **options):
+    net = NETS[name]()
+    stream = random_stream(20 + len(name), n_samples=2, duration=60.0)
+    return net, es.simulate(net, stream, backend=backend, **options)
+
+
+def steps_of(net, tape, name):
+    """Steps of the reference engine of every neuron: function (sample) -> list of steps."""
+    plan = make_plan(net)
+    stage = next(s for s in plan.stages if name in [m.name for m in s.members])
+    job, start = make_job(plan, stage, tape), stage.start_of(name)
+    size = net.populations[name].size
+    if stage.lateral:
+        return lambda sample: queue._run_sample(job, sample)[start : start + size]
+    state, parameters = start_state(job), layer.neurons(job)
+    return lambda sample: [
+        layer.walk(job, state, p, sample, neuron)[0] for neuron, p in enumerate(parameters)
+    ]
+
+
+def reference_states(net, tape, name, times):
+    """V and I of all neurons from the steps of the reference engine, [2, samples, times, size]."""
+    p = net.populations[name]
+    found = np.full((2, tape.stream.n_samples, len(times), p.size), np.nan)
+    steps_in = steps_of(net, tape, name)
+    for sample in range(tape.stream.n_samples):
+        for neuron, steps in enumerate(steps_in(sample)):
+            tm, ts, r = p.tau_mem[neuron], p.tau_syn[neuron], p.resistance[neuron]
+            begin = 0.0
+            for step in steps:
+                if not isinstance(step, Flow):
+                    continue
+                inside = (times >= begin) & (times < begin + step.dt)
+                for k in np.flatnonzero(inside):
+                    h = times[k] - begin
+                    v = step.v if step.held else lif.voltage(step.v, r * step.current, h, tm, ts)
+                    found[:, sample, k, neuron] = (
+                        p.v_leak[neuron] + v,
+                        step.current * lif.decay(h, ts),
+                    )
+                begin += step.dt
+    return found
+
+
+@pytest.mark.parametrize("name", list(NETS))
+def test_state_of_spiking_neurons_is_that_of_the_reference_engine(name):
+    net, tape = simulated(name, "reference")
+    times = np.random.default_rng(1).uniform(0.0, tape.stream.duration.min(), 60)
+    compared = 0
+    for population in net.spiking:
+        expected = reference_states(net, tape, population, times)
+        compared += np.isfinite(expected).sum()
+        for actual, wanted in zip((es.voltage, es.current), expected, strict=True):
+            np.testing.assert_allclose(
+                actual(net, tape, population, times), wanted, rtol=1e-9, atol=1e-9
+            )
+        assert len(tape[population]) > 20
+    assert compared > 2000
+
+
+@pytest.mark.parametrize("name", list(NETS))
+def test_state_matches_matrix_exponentials(backend, name):
+    net, tape = simulated(name, backend)
+    spikes = [tape[population].times[:2] for population in net.spiking]
+    events = tape.stream.times[:3]
+    times = np.concatenate([[0.0, 7.25, 44.0, tape.stream.duration.min()], events, *spikes])
+    for population in net.neurons:
+        actual = np.stack([f(net, tape, population, times) for f in (es.voltage, es.current)])
+        for sample in range(2):
+            for neuron in range(net.populations[population].size):
+                wanted = stepping.state(net, tape, population, sample, neuron, times)
+                np.testing.assert_allclose(
+                    actual[:, sample, :, neuron], wanted, rtol=1e-10, atol=1e-11
+                )
+
+
+@pytest.mark.parametrize("name", list(NETS))
+def test_left_limit_at_a_spike_is_the_threshold_and_its_value_the_reset(name):
+    net, tape = simulated(name, "cpu")
+    for population, p in net.spiking.items():
+        for sample in range(2):
+            spikes, neurons = tape[population].sample(sample)
+            after = es.voltage(net, tape, population, spikes, samples=sample)[0]
+            before = es.voltage(net, tape, population, spikes - 1e-9, samples=sample)[0]
+            each = np.arange(spikes.size), neurons
+            np.testing.assert_array_equal(after[each], (p.v_leak + (p.v_reset - p.v_leak))[neurons])
+            np.testing.assert_allclose(before[each], p.threshold[neurons], rtol=0, atol=1e-7)
+
+
+def test_tape_of_single_precision_reaches_its_thresholds(fast_backend):
+    net, tape = simulated("dense, delays by synapse", fast_backend, precision="single")
+    p, (spikes, neurons) = net.populations["hidden1"], tape["hidden1"].sample(0)
+    before = es.voltage(net, tape, "hidden1", spikes - 1e-9, samples=0)[0]
+    reached = before[np.arange(spikes.size), neurons]
+    np.testing.assert_allclose(reached, p.threshold[neurons], rtol=0, atol=2e-5)
+
+
+def test_current_holds_an_arrival_at_its_time_and_a_self_jump_at_the_spike():
+    net = one_neuron(9.0, self_weight=2.5, tau_mem=12.0, tau_syn=6.0)
+    tape = es.simulate(net, one_sample([2.0], duration=30.0), backend="cpu")
+    spike = tape["hidden"].times[0]
+    at = [np.nextafter(2.0, 0.0), 2.0, np.nextafter(spike, 0.0), spike]
+    before, arrival, left, jumped = es.current(net, tape, "hidden", at)[0, :, 0]
+    assert (before, arrival) == (0.0, 9.0)
+    assert left == pytest.approx(9.0 * np.exp(-(spike - 2.0) / 6.0), rel=1e-12)
+    assert jumped - left == pytest.approx(2.5, rel=1e-12)
+
+
+def test_voltage_is_held_from_the_spike_to_the_end_of_the_refractory_time():
+    net = one_neuron(40.0, v_reset=-0.25, refractory=3.0)
+    tape = es.simulate(net, one_sample([1.0], duration=60.0), backend="cpu")
+    spike = tape["hidden"].times[0]
+    at = [spike, spike + 1.5, np.nextafter(spike + 3.0, 0.0), spike + 3.0, spike + 3.5]
+    held = es.voltage(net, tape, "hidden", at)[0, :, 0]
+    assert held[:4].tolist() == [-0.25] * 4
+    assert held[4] > -0.25
+
+
+def test_order_and_repetition_of_times_neurons_and_samples_are_kept():
+    net, tape = simulated("dense, delays by synapse", "cpu")
+    times = np.linspace(0.0, 45.0, 13)
+    whole = es.voltage(net, tape, "hidden1", times)
+    asked, neurons, samples = [7, 0, 0, 12], [4, 1, 4], [1, 0, 1]
+    some = es.voltage(net, tape, "hidden1", times[asked], neurons=neurons, samples=samples)
+    np.testing.assert_allclose(some, whole[np.ix_(samples, asked, neurons)], rtol=0, atol=1e-14)
+    assert es.voltage(net, tape, "hidden1", 5.0, neurons=2, samples=0).shape == (1, 1, 1)
+    assert es.voltage(net, tape, "hidden1", [], neurons=[], samples=[]).shape == (0, 0, 0)
+    assert es.current(net, tape, "hidden1", []).shape == (2, 0, 6)
+
+
+def test_blocks_of_any_size_give_the_same_values(monkeypatch):
+    net, tape = simulated("pacemakers", "cpu")
+    times = np.linspace(0.0, 45.0, 40)
+    whole = es.voltage(net, tape, "hidden2", times), es.current(net, tape, "hidden2", times)
+    for most in (1, 200, 1000):
+        monkeypatch.setattr("eventsim.engine.trace.MOST_AT_ONCE", most)
+        parts = es.voltage(net, tape, "hidden2", times), es.current(net, tape, "hidden2", times)
+        np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-14)
+
+
+def test_times_after_the_end_of_a_shorter_sample_are_nan():
+    net, tape = simulated("dense, delays by synapse", "cpu")
+    short, long = sorted(tape.stream.duration)
+    found = es.voltage(net, tape, "output", [short, long])
+    shorter = int(np.argmin(tape.stream.duration))
+    assert np.isfinite(found[1 - shorter]).all()
+    assert np.isfinite(found[shorter, 0]).all()
+    assert np.isnan(found[shorter, 1]).all()
+
+
+def test_network_or_population_on_no_projection_rests():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("alone", 2, v_leak=0.25)
+    net.add_readout("output", 1, v_leak=-0.5)
+    tape = es.simulate(net, one_sample([1.0]), backend="cpu")
+    assert es.voltage(net, tape, "alone", [0.0, 50.0]).tolist() == [[[0.25, 0.25]] * 2]
+    assert es.voltage(net, tape, "output", 50.0).tolist() == [[[-0.5]]]
+
+
+def test_population_itself_is_taken_in_place_of_its_name():
+    net, tape = simulated("dense, delays by synapse", "cpu")
+    by_name = es.voltage(net, tape, "hidden1", 30.0)
+    assert np.array_equal(es.voltage(net, tape, net.populations["hidden1"], 30.0), by_name)
+    with pytest.raises(NetworkError, match="another network, or of a copy"):
+        es.voltage(net.copy(), tape, net.populations["hidden1"], 30.0)
+
+
+@pytest.mark.parametrize("ask", [es.voltage, es.current])
+def test_what_cannot_be_asked_is_refused_by_name(ask):
+    net, tape = simulated("dense, delays by synapse", "cpu")
+    who, end = ask.__name__, tape.stream.duration.max()
+
+    def refused(error, match, population="hidden1", times=1.0, **options):
+        with pytest.raises(error, match=match):
+            ask(net, tape, population, times, **options)
+
+    refused(NetworkError, "no population 'nowhere'", "nowhere")
+    refused(NetworkError, f"{who}: population 'input' is the input.*hidden1", "input")
+    refused(ShapeError, rf"{who}: times have shape \(1, 2\)", times=[[5.0, 6.0]])
+    refused(ShapeError, f"{who}: times.*real numbers", times=["late"])
+    for bad in (-1e-9, np.nan, np.inf, np.nextafter(end, np.inf)):
+        refused(ParameterError, rf"{who}: time 1 is .* ms, expected", times=[0.0, bad])
+    refused(ParameterError, f"{who}: neurons: 6 is given.*0 .. 5", neurons=[0, 6])
+    refused(ParameterError, f"{who}: neurons: -1 is given", neurons=-1)
+    refused(ShapeError, f"{who}: neurons.*integers", neurons=[True, False])
+    refused(ParameterError, f"{who}: samples: 2 is given", samples=2)
+    assert ask(net, tape, "hidden1", end).shape == (2, 1, 6)
+    with pytest.raises(NetworkError, match=f"{who} of 'hidden1': the tape is that of another"):
+        ask(random_net(1, hidden=(6, 6)), tape, "hidden1", 1.0)
+
+
+def test_memory_in_passing_does_not_grow_with_arrivals():
+    # 8 samples of 3,200 events, 200 neurons: 5 million arrivals, of 40 bytes each.
+    rng = np.random.default_rng(3)
+    net = es.Network()
+    net.add_input("input", 64)
+    net.add_population("hidden", 200, **neuron_parameters(rng, 200))
+    net.connect("input", "hidden", rng.normal(0.1, 0.3, (64, 200)))
+    stream = random_stream(4, n_samples=8, n_channels=64, duration=1000.0, rate=50.0)
+    tape = es.simulate(net, stream, backend="cpu")
+    tracemalloc.start()
+    found = es.voltage(net, tape, "hidden", np.linspace(0.0, 800.0, 200))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert stream.n_events * 200 > 4 * MOST_AT_ONCE
+    assert peak < 6 * found.nbytes + 160 * MOST_AT_ONCE
+
+
+def test_spikes_of_a_step_list_are_those_of_the_tape():
+    net, tape = simulated("loop", "reference")
+    steps = steps_of(net, tape, "a")(0)
+    n_spikes = sum(isinstance(step, Spike) for neuron in steps for step in neuron)
+    assert n_spikes == tape["a"].sample(0)[0].size
