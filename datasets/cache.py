@@ -23,11 +23,9 @@ from typing import TypeVar
 import numpy as np
 import scipy
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
@@ -36,6 +34,7 @@ from eventsim.errors import StorageError
 from eventsim.events import Recording, StoredStream, write_stored
 from eventsim.events.storage import remove_abandoned
 from eventsim.folders import cache_folder
+from eventsim.progress import bars
 
 T = TypeVar("T")
 
@@ -144,12 +143,11 @@ def scratch_folder() -> Iterator[Path]:
 def _write(path: Path, key: str, samples: Samples) -> None:
     _prepare(f".{path.name}.*")
     name = path.name.partition("-")[0]
-    console = Console(stderr=True)
     columns = (
         *("{task.description}", BarColumn(), MofNCompleteColumn()),
         *(TimeElapsedColumn(), TimeRemainingColumn()),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with bars(*columns, in_pipes=False) as progress:
         title, total = f"storing {name}", samples.labels.size
         write_stored(
             path,

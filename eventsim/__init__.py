@@ -47,7 +47,7 @@ from eventsim.network import (
 
 if TYPE_CHECKING:
     from eventsim.runs.run import load_run
-    from eventsim.train import calibrate, predict
+    from eventsim.train import calibrate, loggers, predict
 
 __version__ = "0.1.0"
 
@@ -77,6 +77,7 @@ __all__ = [
     "current",
     "gradcheck",
     "load_run",
+    "loggers",
     "merge",
     "place",
     "predict",
@@ -93,7 +94,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # They need training, which simulation alone does without.
-    if name in ("calibrate", "predict"):
+    if name in ("calibrate", "loggers", "predict"):
         import eventsim.train
 
         return getattr(eventsim.train, name)

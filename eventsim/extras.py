@@ -17,8 +17,10 @@ Extra = Literal[
     "neurobench",
     "nir",
     "search",
+    "tensorboard",
     "tonic",
     "torch",
+    "wandb",
 ]
 
 

@@ -28,7 +28,8 @@ from eventsim.energy import Counts, clocked, count, energy
 from eventsim.errors import EventSimError
 from eventsim.mapping import map_network
 from eventsim.plot.style import DPI, POPULATIONS, figure
-from eventsim.train import LabelledEvents, RichProgress, TrainConfig, evaluate, train
+from eventsim.train import LabelledEvents, TrainConfig, evaluate, train
+from eventsim.train.loggers import Progress
 
 HIDDEN, BATCH, STEP_MS, COUNTED = (64, 64), 32, 1.0, 100
 DATA = ("yinyang", "fsdd", "spoken_digits")
@@ -75,9 +76,8 @@ def trained(
     part = load(data, "train", options.samples)
     net = network(arch, part.stream.n_channels, len(part.class_names), seed)
     home = options.folder / f"{data}-{arch}-{seed}"
-    with RichProgress() as progress:
-        resume = (home / "checkpoint.npz").exists()
-        result = train(net, part, config, home, resume=resume, callback=progress)
+    resume = (home / "checkpoint.npz").exists()
+    result = train(net, part, config, home, resume=resume, callback=Progress())
     tested = evaluate(result.net, load(data, "test", options.samples), config)
     return result.net, config, tested.accuracy
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eventsim.cli.experiment_progress import RunBars, TrialBar, bars, shown
+from eventsim.cli.experiment_progress import RunBars, TrialBar, display, shown
 from eventsim.cli.fields import options_of
 from eventsim.cli.options import DownloadOption, JsonOption, set_threads
 from eventsim.cli.terminal import (
@@ -283,7 +283,7 @@ def experiment_search(
     set_threads(threads, selection.backend)
     say_backend(plan.variants[0].train.backend)
     try:
-        with locked(folder), bars() as progress:
+        with locked(folder), display() as progress:
             found = search(recipe, task, selection, folder, TrialBar(progress), trials=trials)
     except KeyboardInterrupt:
         say(f"Stopped. Type the same command to go on. Folder: {folder}")
@@ -310,7 +310,7 @@ def _run_missing(
     if any(spec.grid is None for spec in todo):
         say_backend(plan.variants[0].train.backend)
     try:
-        with bars() as progress:
+        with display() as progress:
             return run_all(todo, root, RunBars(progress, len(todo)), jobs=jobs, threads=threads)
     except KeyboardInterrupt:
         say(

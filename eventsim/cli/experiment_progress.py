@@ -15,6 +15,7 @@ from rich.progress import (
 from eventsim.cli.terminal import stderr
 from eventsim.experiment import Ended
 from eventsim.experiment.search import TrialLine
+from eventsim.progress import bars
 from eventsim.runs.settings import RunSettings
 from eventsim.train import TrainEvent
 from eventsim.train.checkpoint import Metrics
@@ -76,9 +77,9 @@ class TrialBar:
         _print(self._progress, f"trial {line.number}: {line.state}{value} ({values}){error}")
 
 
-def bars() -> Progress:
+def display() -> Progress:
     """A display on stderr for observers, to be entered."""
-    return Progress(
+    return bars(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

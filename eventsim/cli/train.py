@@ -3,7 +3,6 @@
 import os
 import shlex
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,9 +40,10 @@ from eventsim.runs.execution import Execution, Outcome, execute
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.run import load_run
 from eventsim.runs.settings import RunSettings, check_same_run
-from eventsim.train import ProcessGroup, RichProgress, TrainConfig, connect
+from eventsim.train import Callback, ProcessGroup, TrainConfig, connect
 from eventsim.train.folder import FORMAT, RunFolder
 from eventsim.train.launch import find_launch, why_no_launch
+from eventsim.train.loggers import Progress, Several, TensorBoard
 
 NETWORK_OPTIONS = (
     "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "forward_delays",
@@ -81,6 +81,7 @@ class _RunStart:
     download: bool = False
     distributed: bool | None = None
     threads: int | None = None
+    tensorboard: bool = False
 
 
 @options_of(NetworkSettings, *NETWORK_OPTIONS, into="network", panel="Network")
@@ -180,6 +181,14 @@ def train_command(
         ),
     ] = None,
     threads: ThreadsOption = None,
+    tensorboard: Annotated[
+        bool,
+        typer.Option(
+            "--tensorboard",
+            help="Write scalars and histograms of the parameters to tensorboard/ in the folder of "
+            "the run (extra tensorboard).",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a spiking network to classify recordings, test it, and write a report.
@@ -231,6 +240,7 @@ def train_command(
         download=download,
         distributed=distributed,
         threads=threads,
+        tensorboard=tensorboard,
     )
     if start.resume and start.overwrite:
         raise ParameterError("--resume and --overwrite contradict each other.")
@@ -443,16 +453,18 @@ def _run(
             say(f"data: {settings.data.info.description}; {settings.data.info.splits}")
         if group.size > 1:
             say(f"processes: {group.size}, for {settings.train.shards} shards of a batch")
-    with RichProgress(stderr()) if group.leads else nullcontext() as progress:
-        how = Execution(
-            resume=start.resume,
-            overwrite=start.overwrite,
-            download=start.download,
-            own_process=True,
-            callback=progress,
-            group=group,
-        )
-        return execute(settings, folder, how, net=net)
+    watchers: list[Callback] = [Progress(stderr())]
+    if start.tensorboard:
+        watchers.append(TensorBoard(folder / "tensorboard"))
+    how = Execution(
+        resume=start.resume,
+        overwrite=start.overwrite,
+        download=start.download,
+        own_process=True,
+        callback=Several(*watchers),
+        group=group,
+    )
+    return execute(settings, folder, how, net=net)
 
 
 def _is_finished(settings: RunSettings, folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from eventsim.adjoint import backward as gradient  # its old name
 from eventsim.events import Dataset, stratified_split
+from eventsim.train import loggers
 from eventsim.train.augment import Augmentation, augment
 from eventsim.train.calibration import Calibration, calibrate
 from eventsim.train.checkpoint import load_network, save_network
@@ -10,7 +11,7 @@ from eventsim.train.ctc import CTC
 from eventsim.train.decode import beam_strings, greedy_strings, label_error_rate
 from eventsim.train.evaluation import Evaluation, evaluate
 from eventsim.train.intrinsic import SpiKL
-from eventsim.train.loop import TrainEvent, TrainResult, train
+from eventsim.train.loop import Callback, TrainEvent, TrainResult, train
 from eventsim.train.loss_settings import (
     FirstSpikeLoss,
     IntegralLoss,
@@ -26,7 +27,6 @@ from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule, select
 from eventsim.train.parallel import ProcessGroup, connect
 from eventsim.train.prediction import Prediction, predict
-from eventsim.train.progress import RichProgress
 from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.regularise import RateBand, lift_silent
 from eventsim.train.spiking import ClassTrains, SpikeCount
@@ -44,6 +44,7 @@ __all__ = [
     "AdamW",
     "Augmentation",
     "Calibration",
+    "Callback",
     "ClassTrains",
     "CrossEntropy",
     "Evaluation",
@@ -55,7 +56,6 @@ __all__ = [
     "Prediction",
     "ProcessGroup",
     "RateBand",
-    "RichProgress",
     "SpikeCount",
     "SpiKL",
     "StoredLabelledEvents",
@@ -75,6 +75,7 @@ __all__ = [
     "label_error_rate",
     "lift_silent",
     "load_network",
+    "loggers",
     "predict",
     "save_network",
     "schedule",

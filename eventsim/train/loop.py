@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -79,8 +79,14 @@ class TrainEvent:
     metrics: Metrics
     net: Network | None = None
 
+    @property
+    def step(self) -> int:
+        """Batches that are done since the start of the run; a resumed run goes on counting."""
+        return (self.epoch - 1) * self.n_batches + self.batch
+
 
 Callback = Callable[[TrainEvent], None]
+"""What watches a run: see :mod:`eventsim.train.loggers`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +148,11 @@ class _Run:
             epochs, batches = self.config.epochs, self.n_batches
             self.callback(TrainEvent(kind, epoch, batch, epochs, batches, metrics, state.net))
 
+    def watched(self) -> AbstractContextManager[object]:
+        """The callback while training goes on, if it is a context manager."""
+        watcher: object = self.callback if self.group.leads else None
+        return watcher if isinstance(watcher, AbstractContextManager) else nullcontext()
+
 
 def train(
     net: Network,
@@ -180,8 +191,9 @@ def train(
     overwrite
         Replace the run that ``folder`` holds, if it holds one. Other files there stay.
     callback
-        Told after every batch and epoch, in process 0; what it raises stops the run, which can be
-        resumed.
+        Told after every batch and epoch, in process 0, such as
+        :class:`eventsim.train.loggers.Progress`; what it raises stops the run, which can be
+        resumed. If it is a context manager, training is done inside it.
     group
         Processes that share the run, see :func:`eventsim.train.connect`; None for this one alone.
         Each calls ``train`` with the same arguments and gets the same result, inside the group's
@@ -221,7 +233,7 @@ def train(
     run = _Run(config, *parts, home, origin, callback, group, method)
     state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
     _write_metrics(run, state)
-    with _deferred_interrupt(group):
+    with run.watched(), _deferred_interrupt(group):
         try:
             while state.epoch < config.epochs:
                 _train_epoch(run, state)

@@ -1,4 +1,4 @@
-"""A training run on the terminal: a progress bar, and one line per epoch."""
+"""A training run as a person watches it: a progress bar, and one line per epoch."""
 
 from types import TracebackType
 
@@ -6,38 +6,45 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from eventsim.progress import bars
 from eventsim.train.loop import TrainEvent
 
 
-class RichProgress:
-    """A callback of :func:`eventsim.train.train`, to be used as a context manager.
+class Progress:
+    """A callback of :func:`eventsim.train.train`: a bar for the run, a line for every epoch.
+
+    In a notebook the bar is plain text that is updated in place; ipywidgets is not needed.
 
     Parameters
     ----------
     console
-        Where to write; standard error if None, so that standard output stays free for results.
+        Where to write; standard error if None, so that standard output stays free for results. In
+        a notebook the output of the cell, whatever is given.
+
+    Examples
+    --------
+    >>> es.train(net, data, config, callback=es.loggers.Progress())         # doctest: +SKIP
     """
 
     def __init__(self, console: Console | None = None):
-        self._progress = Progress(
+        self._bars = bars(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("batches"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=console or Console(stderr=True),
+            console=console,
         )
-        self._task = self._progress.add_task("training", total=None)
+        self._task = self._bars.add_task("training", total=None)
 
-    def __enter__(self) -> "RichProgress":
-        self._progress.start()
+    def __enter__(self) -> "Progress":
+        self._bars.start()
         return self
 
     def __exit__(
@@ -46,16 +53,16 @@ class RichProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        self._bars.stop()
 
     def __call__(self, event: TrainEvent) -> None:
         """Show one event."""
         metrics = event.metrics
         if event.kind == "batch":
-            self._progress.update(
+            self._bars.update(
                 self._task,
                 total=event.n_epochs * event.n_batches,
-                completed=(event.epoch - 1) * event.n_batches + event.batch,
+                completed=event.step,
                 description=f"epoch {event.epoch}/{event.n_epochs} loss {metrics['loss']:.3f}",
             )
             return
@@ -69,6 +76,8 @@ class RichProgress:
                 f"(loss {metrics['validation_loss']:.4f})"
             )
         rates = ", ".join(f"{name} {rate:.1f}" for name, rate in metrics["rates"].items())
-        self._progress.console.print(
-            f"{text}  spikes/s {rates}  {metrics['seconds']:.1f} s", highlight=False
+        self._bars.console.print(
+            f"{text}  spikes/s {rates}  {metrics['seconds']:.1f} s",
+            highlight=False,
+            soft_wrap=True,
         )

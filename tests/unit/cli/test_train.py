@@ -24,9 +24,9 @@ def load_config(folder):
 
 def stop_after(monkeypatch, n_batches):
     """Interrupt training after so many batches, as Ctrl-C does."""
-    from eventsim.train import RichProgress
+    from eventsim.train.loggers import Progress
 
-    original, seen = RichProgress.__call__, []
+    original, seen = Progress.__call__, []
 
     def interrupting(self, event):
         original(self, event)
@@ -34,7 +34,7 @@ def stop_after(monkeypatch, n_batches):
         if len(seen) == n_batches:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(RichProgress, "__call__", interrupting)
+    monkeypatch.setattr(Progress, "__call__", interrupting)
 
 
 def test_train_writes_run_report_and_result(finished):

@@ -4,7 +4,8 @@ import io
 
 from rich.console import Console
 
-from eventsim.train import RichProgress, TrainEvent
+from eventsim.train import TrainEvent
+from eventsim.train.loggers import Progress
 
 
 def test_progress_prints_one_line_per_epoch_with_its_numbers():
@@ -17,7 +18,7 @@ def test_progress_prints_one_line_per_epoch_with_its_numbers():
         "rates": {"hidden1": 12.34},
         "seconds": 1.5,
     }
-    with RichProgress(Console(file=text, width=160)) as show:
+    with Progress(Console(file=text, width=160)) as show:
         show(TrainEvent("batch", 1, 1, 2, 1, metrics))
         show(TrainEvent("epoch", 1, 1, 2, 1, metrics))
         without = {k: v for k, v in metrics.items() if not k.startswith("validation")}
