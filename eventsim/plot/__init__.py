@@ -7,8 +7,9 @@ it to a file. Settings of matplotlib stay as they are.
 """
 
 from eventsim.plot.curves import history
+from eventsim.plot.diagram import graph
 from eventsim.plot.events import stream
 from eventsim.plot.parameters import taus
 from eventsim.plot.spikes import raster
 
-__all__ = ["history", "raster", "stream", "taus"]
+__all__ = ["graph", "history", "raster", "stream", "taus"]

@@ -17,6 +17,7 @@ PICTURES = {
     "stream": lambda net, tape, **ax: es.plot.stream(tape.stream, **ax),
     "camera": lambda net, tape, **ax: es.plot.stream(tape.stream, sensor=(2, 1, 2), **ax),
     "taus": lambda net, tape, **ax: es.plot.taus(net, **ax),
+    "graph": lambda net, tape, **ax: es.plot.graph(net, **ax),
     "history": lambda net, tape, **ax: es.plot.history(LINES, **ax),
 }
 
