@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.events import EventStream
-from eventsim.events.stream import sample_of_event
+from eventsim.events.order import sample_of_event
 
 MOST = np.iinfo(np.uint16).max
 ROUNDING = 1e-9  # of a step: an event at 0.3 ms belongs to step 3 of 0.1 ms, whatever 0.3 / 0.1 is

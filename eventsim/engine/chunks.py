@@ -27,8 +27,8 @@ from eventsim.engine.state import LayerState, start_state
 from eventsim.engine.voltage_kernel import kernel
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.events.order import sample_of_event
 from eventsim.events.source import SourceSpikes, source_of
-from eventsim.events.stream import sample_of_event
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
 

@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike
 
 from eventsim.errors import EventError, ShapeError
 from eventsim.events.doors import real_array
-from eventsim.events.stream import EventStream, sample_of_event
+from eventsim.events.order import sample_of_event
+from eventsim.events.stream import EventStream
 
 
 def merge(streams: Sequence[EventStream], *, delays: ArrayLike = 0.0) -> EventStream:

@@ -28,6 +28,7 @@ from eventsim.arrays import Floats, Ints
 from eventsim.errors import EventError, ParameterError, ShapeError, StorageError
 from eventsim.events.doors import real_array, whole_array, whole_number
 from eventsim.events.npz import Form, check_forms
+from eventsim.events.order import event_order, sample_of_event
 from eventsim.events.storage import read_arrays, write_arrays
 
 STREAM_VERSION = 1
@@ -118,7 +119,7 @@ class EventStream:
         c = _vector(channels, "channels", np.int64)
         o = _vector(offsets, "offsets", np.int64)
         _check_offsets(o, t.size, c.size)
-        order = np.lexsort((c, t, sample_of_event(o)))
+        order = event_order(o, t, c)
         return cls(t[order], c[order], o, n_channels=n_channels, duration=duration)
 
     @classmethod
@@ -289,11 +290,6 @@ def concatenate(streams: Sequence[EventStream]) -> EventStream:
     )
 
 
-def sample_of_event(offsets: Ints) -> Ints:
-    """Sample number of every event. New array."""
-    return np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
-
-
 def sample_number(index: int, n_samples: int) -> int:
     """The sample that ``index`` means, negative ones counted from the end. Raises EventError."""
     if not -n_samples <= index < n_samples:
@@ -387,7 +383,7 @@ def _order_ties(times: Floats, channels: Ints, offsets: Ints) -> tuple[Floats, I
     tie = times[1:] == times[:-1]
     if not (tie & (channels[1:] < channels[:-1])).any():
         return times, channels
-    order = np.lexsort((channels, times, sample_of_event(offsets)))
+    order = event_order(offsets, times, channels)
     return times[order], channels[order]
 
 

@@ -34,7 +34,8 @@ from numpy.typing import ArrayLike, NDArray
 from eventsim.arrays import Floats
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array
-from eventsim.events.stream import EventStream, sample_of_event
+from eventsim.events.order import sample_of_event
+from eventsim.events.stream import EventStream
 
 
 def time_scale(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:

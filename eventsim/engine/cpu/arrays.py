@@ -12,6 +12,7 @@ from eventsim.engine.cpu.fanin import FanIn
 from eventsim.engine.job import Job
 from eventsim.engine.state import LayerState
 from eventsim.engine.table import real_type, scaled_weights, spike_bases
+from eventsim.events.order import event_order
 from eventsim.events.source import SourceSpikes
 
 Index = NDArray[np.int64]
@@ -83,9 +84,7 @@ def merged_events(job: Job) -> MergedEvents:
         shifted = source.times + (delay if delay.ndim == 0 else delay[source.neurons])
         own = np.arange(source.times.size)
         if delay.ndim:
-            own = np.lexsort(
-                (source.neurons, shifted, np.repeat(np.arange(n), np.diff(source.offsets)))
-            )
+            own = event_order(source.offsets, shifted, source.neurons)
         times[to], rows[to] = shifted[own], source.neurons[own] + job.stage.wiring.row_start[k]
         spikes[to] = bases[k] + own
     out = MergedEvents(offsets, np.empty_like(times), np.empty_like(rows), np.empty_like(spikes))

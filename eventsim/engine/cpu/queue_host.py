@@ -32,7 +32,7 @@ from eventsim.engine.table import (
     split_effects,
 )
 from eventsim.events import SpikeTrains
-from eventsim.events.stream import sample_of_event
+from eventsim.events.order import event_order
 
 # A loop goes by windows where in a window that many synaptic events of other stages reach a neuron
 # on average. bench/macro/windows.py
@@ -136,7 +136,7 @@ def by_windows(job: Job, prepared: Prepared, parts: int | None = None) -> SpikeT
 
 def _by_neuron(trains: SpikeTrains) -> SpikeTrains:
     """Spikes of one time by neuron, as the tape has them."""
-    order = np.lexsort((trains.neurons, trains.times, sample_of_event(trains.offsets)))
+    order = event_order(trains.offsets, trains.times, trains.neurons)
     return SpikeTrains(
         trains.times[order],
         trains.neurons[order],

@@ -1,0 +1,63 @@
+"""The total order of events: by sample, time, and a number (channel or neuron) for ties."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.arrays import Floats, Ints
+
+# Events per sample from which samples are sorted one by one: with fewer, the loop over samples
+# costs as much as one sort of all (2,000 samples of 20 events: 4.0 against 6.1 ms).
+SAMPLE_LEAST = 16
+
+
+def sample_of_event(offsets: Ints) -> Ints:
+    """Sample number of every event. New array."""
+    return np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+
+
+def event_order(
+    offsets: Ints, times: Floats, minor: NDArray[np.signedinteger[Any]]
+) -> NDArray[np.int64]:
+    """Where the events stand that come first, second, .. by (sample, time, ``minor``).
+
+    The same as ``np.lexsort((minor, times, sample_of_event(offsets)))``, events that are alike in
+    all three included, which keep their order; several times faster where few times are equal.
+
+    Parameters
+    ----------
+    offsets
+        First event of every sample, and their number; [samples + 1].
+    times
+        ms, finite; [events].
+    minor
+        What decides between equal times; [events].
+    """
+    if times.size < SAMPLE_LEAST * (offsets.size - 1):
+        return np.lexsort((minor, times, sample_of_event(offsets)))
+    order = np.empty(times.size, np.int64)
+    bounds = offsets.tolist()
+    for low, high in zip(bounds, bounds[1:], strict=False):
+        order[low:high] = np.argsort(times[low:high])
+        order[low:high] += low
+    _settle_ties(order, times[order], minor, offsets)
+    return order
+
+
+def _settle_ties(
+    order: Ints, times: Floats, minor: NDArray[np.signedinteger[Any]], offsets: Ints
+) -> None:
+    """Put events of one sample and time into the order of ``minor``, then of the input."""
+    tie = times[1:] == times[:-1]
+    if not tie.any():
+        return
+    borders = offsets[1:-1]
+    tie[borders[(borders > 0) & (borders < times.size)] - 1] = False
+    tied = np.zeros(times.size, bool)
+    tied[1:] |= tie
+    tied[:-1] |= tie
+    at = np.flatnonzero(tied)
+    run = np.concatenate([[0], np.cumsum(~tie)])[at]
+    mine = order[at]
+    order[at] = mine[np.lexsort((mine, minor[mine], run))]
