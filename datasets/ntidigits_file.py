@@ -1,10 +1,10 @@
 """The HDF5 layout of N-TIDIGITS18, read by key and written.
 
-==========================================  ======================================================
-``/train_labels``, ``/test_labels``         byte strings [samples], the keys
-``/train_timestamps``, ``/test_timestamps`` group, one float array [events] per key, **seconds**
-``/train_addresses``, ``/test_addresses``   group, one integer array [events] per key, 0 .. 63
-==========================================  ======================================================
+===========================================  =======================================================
+``/train_labels``, ``/test_labels``          byte strings [samples], the keys
+``/train_timestamps``, ``/test_timestamps``  group, one float array [events] per key, **seconds**
+``/train_addresses``, ``/test_addresses``    group, one integer array [events] per key, 0 .. 63
+===========================================  =======================================================
 
 A key is ``{man|woman}-{speaker}-{a|b}-{digits}``, for example ``man-im-a-7557``: sex and name of
 the speaker, first or second utterance, and what was said, with ``o`` for "oh" and ``z`` for "zero".

@@ -10,6 +10,8 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 import eventsim as es
 
+REFERENCE = Path(__file__).parent / "reference" / "api"
+
 project = "eventsim"
 author = "the eventsim developers"
 copyright = "the eventsim developers, BSD-3-Clause"
@@ -23,6 +25,7 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "mathml",
+    "names",
     "notebooks",
 ]
 root_doc = "index"
@@ -37,7 +40,8 @@ exclude_patterns = [
 templates_path = ["_templates"]
 
 # -- Docstrings ---------------------------------------------------------------------------------
-autosummary_generate = True
+# Named one by one: Sphinx itself would not look into pages that are new since the last build.
+autosummary_generate = [f"reference/api/{page.name}" for page in REFERENCE.glob("*.md")]
 autosummary_ignore_module_all = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the signature has the names, the docstring the shapes and units
@@ -45,6 +49,7 @@ autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 default_role = None
+nitpicky = True  # a reference that leads nowhere is an error; docs/_ext/names.py resolves
 add_module_names = False
 python_maximum_signature_line_length = 88
 

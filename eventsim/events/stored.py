@@ -9,7 +9,7 @@ Layout of the file:
 ``/duration``          float64 [samples]         ms
 ``/columns/...``       any [samples]             what else is known of every sample
 ``/notes``             uint8 [bytes]             what is known of all: JSON, text by name, in UTF-8
-attributes             ``kind``, ``version``, ``n_channels``
+attributes             text, integers            ``kind``, ``version``, ``n_channels``
 =====================  ========================  ================================================
 
 ``times`` and ``channels`` are chunked and not compressed. Every chunk, and the description of

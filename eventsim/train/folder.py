@@ -14,7 +14,7 @@ result.json         one line: what was measured on test data, if the run was tes
 
 ``run.json`` is one object. Its keys are ``format`` (``"eventsim-run"``), ``version`` (2),
 ``eventsim`` (the version of the program), ``train`` (a :class:`eventsim.train.TrainConfig`), and
-what is known beside: :class:`eventsim.runs.RunSettings` says which.
+what is known beside: :class:`eventsim.experiment.RunSettings` says which.
 """
 
 import json

@@ -69,7 +69,7 @@ class Communicator(Protocol):
     size: int
 
     def all_gather(self, values: Array) -> Array:
-        """The values of all processes, shape [size, *values.shape], in the order of their ranks.
+        """The values of all processes by rank, shape ``[size, *values.shape]``.
 
         Every process gives an array of the same shape and type. New array, of the same library.
         """
