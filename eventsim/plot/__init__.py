@@ -11,5 +11,6 @@ from eventsim.plot.diagram import graph
 from eventsim.plot.events import stream
 from eventsim.plot.parameters import taus
 from eventsim.plot.spikes import raster
+from eventsim.plot.traces import voltages
 
-__all__ = ["graph", "history", "raster", "stream", "taus"]
+__all__ = ["graph", "history", "raster", "stream", "taus", "voltages"]
