@@ -6,6 +6,7 @@ import sys
 import matplotlib
 import pytest
 from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import eventsim as es
@@ -57,7 +58,7 @@ def test_settings_of_matplotlib_stay_as_they_are(picture, net, tape):
 def test_no_texts_overlap(picture, net, tape, size):
     drawn = Figure(figsize=size, layout="constrained")
     axes = picture(net, tape, ax=drawn.subplots())
-    drawn.canvas.draw()
+    FigureCanvasAgg(drawn).draw()
 
     texts = [*axes.texts, axes.xaxis.label, axes.yaxis.label]
     for axis in (axes.xaxis, axes.yaxis):
