@@ -29,7 +29,7 @@ from eventsim.engine import (
     simulate_chunks,
     voltage,
 )
-from eventsim.events import EventStream, SpikeTape, SpikeTrains, concatenate, merge
+from eventsim.events import Dataset, EventStream, SpikeTape, SpikeTrains, concatenate, merge
 from eventsim.network import (
     Answer,
     Convolution,
@@ -47,13 +47,14 @@ from eventsim.network import (
 
 if TYPE_CHECKING:
     from eventsim.runs.run import load_run
-    from eventsim.train import calibrate, loggers, predict
+    from eventsim.train import TrainConfig, calibrate, evaluate, loggers, predict, train
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
     "Convolution",
+    "Dataset",
     "Decision",
     "DistanceLateral",
     "EventStream",
@@ -70,16 +71,19 @@ __all__ = [
     "SpikeSeed",
     "SpikeTape",
     "SpikeTrains",
+    "TrainConfig",
     "backward",
     "calibrate",
     "concatenate",
     "convolutional",
     "current",
+    "evaluate",
     "gradcheck",
     "load_run",
     "loggers",
     "merge",
     "place",
+    "plot",
     "predict",
     "readout_integral",
     "rsnn",
@@ -88,20 +92,32 @@ __all__ = [
     "simulate",
     "simulate_chunk",
     "simulate_chunks",
+    "train",
     "voltage",
 ]
 
 
+# Names that come when they are asked for, and where from: simulation alone does without training
+# and figures. A name that is its own room is the room itself; ``train`` can be called.
+_LATER = {
+    "TrainConfig": "eventsim.train",
+    "calibrate": "eventsim.train",
+    "evaluate": "eventsim.train",
+    "load_run": "eventsim.runs.run",
+    "loggers": "eventsim.train",
+    "plot": "eventsim.plot",
+    "predict": "eventsim.train",
+    "train": "eventsim.train",
+}
+
+
 def __getattr__(name: str) -> Any:
-    # They need training, which simulation alone does without.
-    if name in ("calibrate", "loggers", "predict"):
-        import eventsim.train
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(_LATER[name])
+    return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
 
-        return getattr(eventsim.train, name)
-    if name == "load_run":
-        from eventsim.runs.run import load_run
 
-        return load_run
-    if name == "plot":
-        return import_module("eventsim.plot")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    hidden = {"Any", "TYPE_CHECKING", "import_module"}
+    return sorted({*globals(), *__all__} - hidden)

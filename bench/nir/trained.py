@@ -20,7 +20,7 @@ import eventsim as es
 from bench.harness import parser, report
 from eventsim import datasets
 from eventsim.network.nir import write_nir
-from eventsim.train import LabelledEvents, TrainConfig, evaluate, load_network, train
+from eventsim.train import LabelledEvents, TrainConfig, evaluate, train
 
 STEPS = (2.0, 1.0, 0.5, 0.2)
 EPOCHS = 8
@@ -37,7 +37,7 @@ def trained(config: TrainConfig, folder: Path) -> es.Network:
     if not (folder / "last.npz").exists():
         net = es.scsr(64, (128, 128), 10, tau_syn=10.0, refractory=0.0, seed=0)
         train(net, load("train"), config, folder, resume=(folder / "checkpoint.npz").exists())
-    return load_network(folder / "last.npz")
+    return es.Network.load(folder / "last.npz")
 
 
 def in_norse(net: es.Network, stream: es.EventStream, dt: float, tau: float) -> dict[str, Any]:

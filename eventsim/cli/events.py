@@ -22,7 +22,6 @@ from eventsim.extras import install_hint
 from eventsim.network import Network
 from eventsim.runs.data import OWN, DataSettings
 from eventsim.runs.run import Run, Which, load_run
-from eventsim.train import load_network
 
 NAS = "nas_64_stereo"
 MOST_TRIED = 1 << 26  # bytes of a file that all sensors are tried on
@@ -390,4 +389,4 @@ _READERS: dict[str, Callable[[str, Reading], Events]] = {
 
 def find_network(place: Path, *, which: Which = "last") -> Network:
     """The network in a file, or ``which`` (last, selected, initial) of a run's folder."""
-    return load_run(place).network(which) if place.is_dir() else load_network(place)
+    return load_run(place).network(which) if place.is_dir() else Network.load(place)

@@ -22,7 +22,6 @@ from eventsim.events import EventStream
 from eventsim.network import Network
 from eventsim.network.nir import NirWarning, read_nir, write_nir
 from eventsim.runs.run import Which
-from eventsim.train import save_network
 
 N_SAMPLES, DURATION, RATE = 4, 200.0, 50.0  # of the events of a check: ms, events per second
 Program = Literal["norse", "snntorch", "spikingjelly", "rockpool"]
@@ -121,7 +120,7 @@ def import_command(
     eventsim import model.nir --source norse --dt 1 --out net.npz
     """
     net = read_nir(file, source=source, dt=dt, time_unit=time_unit)
-    save_network(out, net)
+    net.save(out)
     stream = poisson_events(net)
     found: dict[str, Any] = {
         "file": str(file),

@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from eventsim.entries import Entry, parse_json
-from eventsim.errors import StorageError
-from eventsim.events.npz import Form, check_forms
-from eventsim.network.parts import PARAMETERS, PopulationKind, ProjectionKind
+from eventsim.errors import NetworkError, StorageError
+from eventsim.events.doors import whole_array
+from eventsim.events.npz import Archive, Form, check_forms
+from eventsim.network.parts import PARAMETERS, PopulationKind, ProjectionKind, SelfRecurrent
 
+NETWORK_VERSION = 1
 # Before the keys of groups in files; no population or projection is called so.
 SHARED = "->shared."
 ANSWER = "answer"  # key of the JSON that says how the network answers, if anything does
@@ -95,6 +99,39 @@ def check_network(claims: Mapping[str, Any], structure: Structure, prefix: str =
         if name.startswith(f"{prefix}{SHARED}"):
             shared = claims[f"{prefix}{name.removeprefix(f'{prefix}{SHARED}')}"]
             check_forms(claims, {name: Form("i8", shared.shape)})
+
+
+def weights_in(
+    arrays: Mapping[str, NDArray[Any]], name: str, kind: ProjectionKind, shape: tuple[int, int]
+) -> Any:
+    """Weights of a projection in the form that :meth:`Network.connect` takes.
+
+    Raises
+    ------
+    NetworkError
+        They are sparse, and no whole CSR.
+    """
+    weights: Any = arrays[f"{name}.weights"]
+    if kind == "self":
+        return SelfRecurrent(weights)
+    if kind == "dense":
+        return weights
+    indices, indptr = (
+        whole_array(arrays[f"{name}.{key}"], f"Projection {name!r}: {key}")
+        for key in ("indices", "indptr")
+    )
+    try:
+        return sp.csr_array((weights, indices, indptr), shape=shape)
+    except ValueError as error:
+        raise NetworkError(
+            f"Projection {name!r}: sparse weights are malformed: {error}. Make the file anew."
+        ) from error
+
+
+def check_claims(archive: Archive, prefix: str = "") -> None:
+    """Raise unless what the headers of a file claim are the arrays of a network."""
+    structure = read_structure(archive.text(f"{prefix}structure"))
+    check_network(archive.claims, structure, prefix)
 
 
 def _check_projection(

@@ -3,29 +3,36 @@
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Array, Floats, beside, namespace, to_host
 from eventsim.entries import parse_json, read
-from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError, StorageError
-from eventsim.events.doors import whole_array
+from eventsim.errors import EventSimError, NetworkError, ShapeError, StorageError
+from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
-from eventsim.network.forms import ANSWER, SHARED, check_network, read_structure
+from eventsim.network.forms import (
+    ANSWER,
+    NETWORK_VERSION,
+    SHARED,
+    check_claims,
+    check_network,
+    read_structure,
+    weights_in,
+)
 from eventsim.network.parts import (
     PARAMETERS,
     Population,
     PopulationKind,
     Projection,
-    SelfRecurrent,
     make_population,
     make_projection,
 )
-from eventsim.network.sharing import Sharing
+from eventsim.network.sharing import Sharing, make_sharing
 
 
 class Network:
@@ -348,24 +355,10 @@ class Network:
         NetworkError, ShapeError, ParameterError
             There is no such parameter, groups do not fit it, or values of a group differ.
         """
-        values, numbers = (
-            self.parameters().get(key),
-            whole_array(groups, f"share: groups of {key!r}"),
-        )
+        values = self.parameters().get(key)
         if values is None:
             raise NetworkError(f"share: no parameter {key!r}; there are {list(self.parameters())}.")
-        if numbers.shape != values.shape:
-            raise ShapeError(
-                f"share: groups of {key!r} are {numbers.dtype} of shape {numbers.shape}, expected "
-                f"whole numbers of shape {values.shape}."
-            )
-        sharing = Sharing(np.array(numbers))
-        if not sharing.agrees(values):
-            raise ParameterError(
-                f"share: values of {key!r} that are to be one differ, expected equal values in "
-                "every group. Set them before."
-            )
-        self._shared[key] = sharing
+        self._shared[key] = make_sharing(key, values, groups)
 
     def check(self) -> None:
         """Raise ParameterError if a value, changed in place, has left its domain.
@@ -409,6 +402,42 @@ class Network:
         if self._decision is not None:
             yield self._decision
 
+    def save(self, path: str | Path) -> None:
+        """Write the network to one file, atomically: structure, values, decision and answer.
+
+        Parameters
+        ----------
+        path
+            Name of the file, by habit ending in ``.npz``.
+
+        Examples
+        --------
+        >>> import eventsim as es
+        >>> from tempfile import mkdtemp
+        >>> path = mkdtemp() + "/net.npz"
+        >>> es.scsr(4, (3,), 2).save(path)
+        >>> es.Network.load(path).populations["hidden1"]
+        Population('hidden1', 3 spiking neurons)
+        """
+        write_arrays(path, self.to_arrays(), kind="eventsim-network", version=NETWORK_VERSION)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Network":
+        """Read a network that :meth:`save` wrote, or one of the networks in a run's folder.
+
+        Raises
+        ------
+        StorageError
+            The file is missing, damaged, or holds no network.
+        """
+        arrays = read_arrays(
+            path, kind="eventsim-network", version=NETWORK_VERSION, check=check_claims
+        )
+        try:
+            return cls.from_arrays(arrays)
+        except EventSimError as error:
+            raise StorageError(f"{path}: holds no network ({error})") from error
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Structure and values as named arrays, for files."""
         structure: dict[str, Any] = {
@@ -438,7 +467,10 @@ class Network:
                 given = {key: arrays[f"{name}.{key}"] for key in PARAMETERS[kind]}
                 net._add(make_population(name, size, kind, given))
             for (source, target), kind_of_synapses in structure.projections.items():
-                net._restore_projection(source, target, kind_of_synapses, arrays)
+                name = f"{source}->{target}"
+                shape = net._populations[source].size, net._populations[target].size
+                weights = weights_in(arrays, name, kind_of_synapses, shape)
+                net.connect(source, target, weights, delays=arrays[f"{name}.delays"])
             if structure.decision is not None:
                 weights, bias = arrays["decision.weights"], arrays["decision.bias"]
                 net.decide(structure.decision, weights, bias=bias)
@@ -454,33 +486,6 @@ class Network:
         except ValueError as error:
             raise StorageError(f"Network: {error}.") from error
         return net
-
-    def _restore_projection(
-        self, source: str, target: str, kind: str, arrays: Mapping[str, NDArray[Any]]
-    ) -> None:
-        name = f"{source}->{target}"
-        pre, post = self._populations[source], self._populations[target]
-        weights: Any = arrays[f"{name}.weights"]
-        if kind == "sparse":
-            weights = self._restored_csr(name, weights, arrays, (pre.size, post.size))
-        if kind == "self":
-            weights = SelfRecurrent(weights)
-        self.connect(source, target, weights, delays=arrays[f"{name}.delays"])
-
-    @staticmethod
-    def _restored_csr(
-        name: str, weights: Any, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, int]
-    ) -> sp.csr_array:
-        indices, indptr = (
-            whole_array(arrays[f"{name}.{key}"], f"Projection {name!r}: {key}")
-            for key in ("indices", "indptr")
-        )
-        try:
-            return sp.csr_array((weights, indices, indptr), shape=shape)
-        except ValueError as error:
-            raise NetworkError(
-                f"Projection {name!r}: sparse weights are malformed: {error}. Make the file anew."
-            ) from error
 
     def _add(self, population: Population) -> Population:
         if population.name in self._populations:

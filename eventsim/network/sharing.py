@@ -10,9 +10,11 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Array, Ints, namespace
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.events.doors import whole_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +80,20 @@ class Sharing:
         members = np.repeat(order[first][:, None], self._there.shape[1], axis=1)
         members[self._there] = order
         return members
+
+
+def make_sharing(key: str, values: Array, groups: ArrayLike) -> Sharing:
+    """Check and build the groups of a parameter; see :meth:`Network.share`."""
+    numbers = whole_array(groups, f"share: groups of {key!r}")
+    if numbers.shape != values.shape:
+        raise ShapeError(
+            f"share: groups of {key!r} are {numbers.dtype} of shape {numbers.shape}, expected "
+            f"whole numbers of shape {values.shape}."
+        )
+    sharing = Sharing(np.array(numbers))
+    if not sharing.agrees(values):
+        raise ParameterError(
+            f"share: values of {key!r} that are to be one differ, expected equal values in "
+            "every group. Set them before."
+        )
+    return sharing

@@ -23,7 +23,6 @@ from eventsim.train import (
     TrainConfig,
     TrainResult,
     evaluate,
-    load_network,
 )
 from eventsim.train.choice import answer_of
 from eventsim.train.folder import HISTORY, RESULT
@@ -292,7 +291,7 @@ class Run:
                 f"{self.folder}: holds no {path.name}: the run is not finished. Continue it by "
                 f"train(.., resume=True), or by: eventsim train --resume --out {self.folder}"
             )
-        net = load_network(path)
+        net = Network.load(path)
         if net.answer is None:  # of an earlier version, whose settings say how it answers
             names = () if self.settings.data is None else self.settings.data.info.classes
             net.set_answer(answer_of(self.config, names))

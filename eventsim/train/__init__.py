@@ -1,11 +1,19 @@
-"""Training: losses, regularisers, optimiser, augmentation, the loop and its checkpoints."""
+"""Training: losses, regularisers, optimiser, augmentation, the loop and its checkpoints.
+
+The package can be called: ``eventsim.train(net, data, config)`` is :func:`eventsim.train.train`.
+"""
+
+import sys
+from inspect import Signature, signature
+from types import ModuleType
 
 from eventsim.adjoint import backward as gradient  # its old name
 from eventsim.events import Dataset, stratified_split
+from eventsim.network import Network
 from eventsim.train import loggers
 from eventsim.train.augment import Augmentation, augment
 from eventsim.train.calibration import Calibration, calibrate
-from eventsim.train.checkpoint import load_network, save_network
+from eventsim.train.checkpoint import save_network
 from eventsim.train.config import TrainConfig
 from eventsim.train.ctc import CTC
 from eventsim.train.decode import beam_strings, greedy_strings, label_error_rate
@@ -84,6 +92,20 @@ __all__ = [
     "train",
 ]
 
-# The names under which a Dataset was known here.
+# Old names: of Network.load, and of Dataset.
+load_network = Network.load
 LabelledEvents = Dataset
 StoredLabelledEvents = Dataset
+
+
+class _Callable(ModuleType):
+    """The package, called as its function :func:`train` is."""
+
+    __call__ = staticmethod(train)
+
+    @property
+    def __signature__(self) -> Signature:
+        return signature(train)
+
+
+sys.modules[__name__].__class__ = _Callable

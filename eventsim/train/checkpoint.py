@@ -25,18 +25,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.entries import check_same, check_types, parse_json
-from eventsim.errors import EventSimError, StorageError
+from eventsim.errors import StorageError
 from eventsim.events import AnyDataset, EventStream
 from eventsim.events.npz import Archive
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import Answer, Network
-from eventsim.network.forms import ANSWER, check_network, read_structure
+from eventsim.network.forms import ANSWER, check_claims
 from eventsim.train.config import TrainConfig, with_defaults
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, Pace, schedule, select
 
 CHECKPOINT_VERSION = 1
-NETWORK_VERSION = 1
 
 Arrays = dict[str, NDArray[Any]]
 Metrics = dict[str, Any]
@@ -219,23 +218,8 @@ def _merit(line: Metrics) -> tuple[float, float]:
 
 
 def save_network(path: str | Path, net: Network) -> None:
-    """Write a network to one file, atomically."""
-    write_arrays(path, net.to_arrays(), kind="eventsim-network", version=NETWORK_VERSION)
-
-
-def load_network(path: str | Path) -> Network:
-    """Read a network that :func:`save_network` wrote; raises StorageError if it cannot be one."""
-    arrays = read_arrays(path, kind="eventsim-network", version=NETWORK_VERSION, check=check_claims)
-    try:
-        return Network.from_arrays(arrays)
-    except EventSimError as error:
-        raise StorageError(f"{path}: holds no network ({error})") from error
-
-
-def check_claims(archive: Archive, prefix: str = "") -> None:
-    """Raise unless what the headers claim are the arrays of a network."""
-    structure = read_structure(archive.text(f"{prefix}structure"))
-    check_network(archive.claims, structure, prefix)
+    """Write a network to one file; the old name of :meth:`eventsim.Network.save`."""
+    net.save(path)
 
 
 def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> bool:

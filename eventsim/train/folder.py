@@ -27,7 +27,7 @@ from eventsim.entries import read_object
 from eventsim.errors import StorageError
 from eventsim.events.storage import write_atomically, write_json
 from eventsim.network import Network
-from eventsim.train.checkpoint import Metrics, Origin, TrainState, save_checkpoint, save_network
+from eventsim.train.checkpoint import Metrics, Origin, TrainState, save_checkpoint
 from eventsim.train.config import TrainConfig
 from eventsim.train.method import AbstractMethod
 
@@ -111,7 +111,7 @@ class RunFolder:
 
     def save_network(self, name: str, net: Network) -> None:
         """Write one of ``NETWORKS``."""
-        save_network(self.path / f"{name}.npz", net)
+        net.save(self.path / f"{name}.npz")
 
     def save_history(self, history: Sequence[Metrics]) -> None:
         """Write the metrics of all epochs."""

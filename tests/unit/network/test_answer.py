@@ -10,8 +10,9 @@ from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageErr
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.events.transforms import extend
 from eventsim.network.answer import RULES, VALUES
+from eventsim.network.forms import NETWORK_VERSION
 from eventsim.train import load_network, save_network
-from eventsim.train.checkpoint import NETWORK_VERSION, digest_of_network
+from eventsim.train.checkpoint import digest_of_network
 from tests.support.nets import random_net, random_stream
 
 ANSWER = es.Answer(rule="maximum", tail=25.0, class_names=("no", "yes", "üñ"))

@@ -1,0 +1,51 @@
+"""What ``import eventsim as es`` gives, at once and when it is asked for."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import eventsim as es
+
+ORDERS = {
+    "package first": "import eventsim as es; es.train; from eventsim.train import TrainConfig",
+    "training first": "from eventsim.train import TrainConfig; import eventsim as es",
+    "function first": "from eventsim.train import train, TrainConfig; import eventsim as es",
+    "class first": "import eventsim as es; TrainConfig = es.TrainConfig",
+    "submodule first": "from eventsim.train.config import TrainConfig; import eventsim as es",
+}
+
+
+@pytest.mark.parametrize("order", list(ORDERS))
+def test_train_is_package_and_function_in_any_order_of_imports(order):
+    code = (
+        f"{ORDERS[order]}\n"
+        "import eventsim.train as room\n"
+        "assert es.train is room and callable(es.train)\n"
+        "assert es.train.TrainConfig is es.TrainConfig is TrainConfig\n"
+        "try: es.train(None, None, None)\n"
+        "except es.errors.ParameterError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "train: net is a NoneType, expected a Network.\n"
+
+
+def test_signature_of_es_train_is_that_of_the_function():
+    assert inspect.signature(es.train) == inspect.signature(es.train.train)
+
+
+def test_all_names_are_there_and_listed():
+    assert [name for name in es.__all__ if not hasattr(es, name)] == []
+    assert set(es.__all__) <= set(dir(es))
+    assert not {"Any", "TYPE_CHECKING", "import_module"} & set(dir(es))
+    assert es.plot is sys.modules["eventsim.plot"]
+    with pytest.raises(AttributeError, match="'eventsim' has no attribute 'readout_voltage'"):
+        _ = es.readout_voltage
+
+
+def test_import_loads_neither_training_nor_figures():
+    heavy = ["eventsim.train", "eventsim.plot", "eventsim.runs", "pydantic", "matplotlib", "rich"]
+    code = f"import eventsim, sys; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
