@@ -57,7 +57,7 @@ bench-gpu: $(VENV)/.cuda
 
 clean:
 	rm -rf $(VENV) build docs/auto_gallery docs/sg_execution_times.rst \
-	  docs/reference/api/generated docs/reference/cli/generated
+	  docs/reference/api/generated docs/reference/cli/generated docs/reference/generated
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -24,9 +24,11 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "sphinx_copybutton",
+    "commands",
     "mathml",
     "names",
     "notebooks",
+    "tables",
 ]
 root_doc = "index"
 exclude_patterns = [

@@ -113,3 +113,17 @@ def test_module_to_which_a_docstring_points_has_a_page():
             if home not in MODULES:
                 silent.append((name, home))
     assert silent == []
+
+
+@pytest.mark.parametrize("name", LISTS["modules.md"])
+def test_module_page_is_of_a_module(name):
+    # A function of the same name hides a module from autosummary: such a page would show it.
+    assert inspect.ismodule(find(name))
+
+
+def test_environment_variables_of_eventsim_are_in_the_reference():
+    page = (ROOT / "docs" / "reference" / "environment.md").read_text()
+    for folder in ("eventsim", "datasets"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for name in re.findall(r"environ\S*[\[(]\"(\w+)\"", file.read_text()):
+                assert f"`{name}`" in page or name.startswith(("SLURM", "MASTER", "TORCH")), file

@@ -1,0 +1,240 @@
+"""Tables of the reference, made from the program before the pages are read.
+
+Settings from the fields of their classes and what the docstrings say of them, chips, recipes and
+tasks from their files, versions of file formats from the constants that the readers compare with.
+The pages include the tables; nothing is written twice.
+"""
+
+import importlib
+import math
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from commands import escaped
+from sphinx.application import Sphinx
+
+FOLDER = "reference/generated"
+# File, format, version, what is written, who writes it, where the layout is described.
+FORMATS: tuple[tuple[str, str, str, str, str], ...] = (
+    ("stream, `.npz`", "eventsim-stream", "eventsim.events.stream:STREAM_VERSION",
+     "{meth}`EventStream.save <eventsim.EventStream.save>`", "eventsim.events.stream"),
+    ("stored stream and data set, `.h5`", "eventsim-events", "eventsim.events.stored:STORED_VERSION",
+     "{func}`eventsim.events.write_stored`, {meth}`Dataset.save <eventsim.events.Dataset.save>`, "
+     "`eventsim data import`", "eventsim.events.stored"),
+    ("spike tape, `.npz`", "eventsim-tape", "eventsim.events.tape:TAPE_VERSION",
+     "{meth}`SpikeTape.save <eventsim.SpikeTape.save>`", "eventsim.events.tape"),
+    ("network, `.npz`", "eventsim-network", "eventsim.train.checkpoint:NETWORK_VERSION",
+     "{func}`eventsim.train.save_network`", "{meth}`Network.to_arrays <eventsim.Network.to_arrays>`"),
+    ("checkpoint, `.npz`", "eventsim-checkpoint", "eventsim.train.checkpoint:CHECKPOINT_VERSION",
+     "{func}`eventsim.train.train`", "eventsim.train.checkpoint"),
+    ("settings of a run, `run.json`", "eventsim-run", "eventsim.train.folder:VERSION",
+     "{func}`eventsim.train.train`, `eventsim train`", "eventsim.train.folder"),
+    ("recipe, `.toml`", "eventsim-recipe", "eventsim.experiment.reading:VERSION", "you",
+     "eventsim.experiment.recipe"),
+    ("task, `.toml`", "eventsim-task", "eventsim.experiment.reading:VERSION", "you",
+     "eventsim.experiment.recipe"),
+    ("chip, `.toml`", "eventsim-chip", "eventsim.chips.load:VERSION", "you", "eventsim.chips.load"),
+    ("mapping, `.json`", "eventsim-mapping", "eventsim.mapping.mapping:VERSION",
+     "{meth}`Mapping.save <eventsim.mapping.Mapping.save>`", "{meth}`Mapping.to_dict <eventsim.mapping.Mapping.to_dict>`"),
+    ("NIR graph, `.nir`", "`eventsim_format` in the metadata",
+     "eventsim.network.nir.package:FORMAT", "{func}`eventsim.network.nir.write_nir`",
+     "eventsim.network.nir"),
+)  # fmt: skip
+
+
+def settings(kind: type) -> str:
+    """Table of the fields of a class of settings: key, values, default, meaning."""
+    from eventsim.cli.fields import attribute_texts
+    from eventsim.entries import hints_of
+
+    hints, texts = hints_of(kind), attribute_texts(kind)
+    rows = [
+        (f"`{field.name}`", values(hints[field.name]), default(field), _meaning(kind, field.name))
+        for field in fields(kind)
+        if field.name not in ("kind", "place")  # what chose the table, and where it stands
+    ]
+    head = ("key", "values", "default", "meaning")
+    if not any(texts.values()):
+        head, rows = head[:3], [row[:3] for row in rows]
+    return table(head, rows)
+
+
+def _meaning(kind: type, name: str) -> str:
+    """What the docstring says of a field, or that of the class to which it points."""
+    from eventsim.cli.fields import attribute_texts
+
+    text = attribute_texts(kind).get(name, "")
+    other = re.fullmatch(r"As in (\w+)\.", text)
+    home = importlib.import_module(kind.__module__)
+    return _meaning(getattr(home, other[1]), name) if other else escaped(text)
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def values(hint: Any) -> str:
+    """What a setting may be, in words."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        bare, *marks = inner
+        told = next((mark for mark in marks if isinstance(mark, str)), None)
+        return escaped(told) if told else values(bare) + "".join(map(_bounds, marks))
+    if origin is Literal:
+        return ", ".join(f"`{one}`" for one in inner)
+    if origin is tuple:
+        parts = inner[:1] if inner[-1] is ... else inner
+        inside = "; ".join(dict.fromkeys(values(part) for part in parts))
+        return f"list of {inside}" if inner[-1] is ... else f"{len(parts)} of {inside}"
+    if origin in (Union, type(int | str)):
+        return " or ".join(
+            f"[{_kind(one)}](#settings-{one.__name__.lower()})"
+            if is_dataclass(one)
+            else values(one)
+            for one in inner
+        ).replace("NoneType", "none")
+    if is_dataclass(hint):
+        return f"[table](#settings-{hint.__name__.lower()})"
+    if origin is not None:
+        return "table"
+    words = {bool: "true, false", str: "text", int: "whole number", float: "number"}
+    return words.get(hint, "none" if hint is type(None) else getattr(hint, "__name__", str(hint)))
+
+
+def _kind(loss: Any) -> str:
+    """The name under which one of several tables is chosen."""
+    return f"`{getattr(loss, 'kind', loss.__name__)}`"
+
+
+def _bounds(mark: Any) -> str:
+    signs = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
+    found = [(sign, getattr(mark, name, None)) for name, sign in signs]
+    return "".join(
+        f", {escaped(sign)} {limit:g}"
+        for sign, limit in found
+        if limit is not None and math.isfinite(limit)
+    )
+
+
+def default(field: Any) -> str:
+    """The default of a field, as one writes it in TOML."""
+    if field.default is not MISSING:
+        value = field.default
+    elif field.default_factory is not MISSING:
+        value = field.default_factory()
+    else:
+        return "must be given"
+    if is_dataclass(value):
+        return _kind(type(value)) if hasattr(value, "kind") else "its own"
+    if value is None or value == () or value == {} or value == "":
+        return {None: "none"}.get(value, "empty") if not isinstance(value, dict) else "empty"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{one}`" for one in value)
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def settings_sections() -> Iterator[tuple[str, str]]:
+    """Name and table of every class of settings that a page shows."""
+    from eventsim import chips, experiment, train
+
+    kinds: tuple[type, ...] = (
+        train.TrainConfig, train.LearningRates, train.Augmentation, train.SpiKL,
+        train.AdamSettings, train.IntegralLoss, train.MaximumLoss, train.LastLoss,
+        train.FirstSpikeLoss, train.SpikeCountLoss, train.SpikeTrainLoss, train.WordsLoss,
+        experiment.NetworkSettings, experiment.DataSettings, experiment.Condition,
+        chips.Limits, chips.Formats, chips.Quantity,
+    )  # fmt: skip
+    for kind in kinds:
+        yield f"settings_{kind.__name__.lower()}", settings(kind)
+
+
+def chip_figures() -> str:
+    """Every chip and technology: limits, formats and figures, with status and source."""
+    from eventsim.chips import chip_names, load_chip
+
+    return "\n\n".join(_chip(load_chip(name)) for name in chip_names()) + "\n"
+
+
+def _chip(chip: Any) -> str:
+    step = "no time step" if chip.step_ms is None else f"time step {chip.step_ms:g} ms"
+    lines = [f"(chip-{chip.name})=", f"## `{chip.name}`: {chip.title}",
+             f"{chip.kind.capitalize()}, {step}. {escaped(_flat(chip.source))}"]  # fmt: skip
+    for title, given in (("Limits", chip.limits), ("Formats", chip.formats)):
+        if given is None:
+            continue
+        known = {f.name: getattr(given, f.name) for f in fields(given) if f.name != "source"}
+        cells = [
+            (f"`{key}`", " × ".join(map(str, one)) if isinstance(one, tuple) else f"{one:,}")
+            for key, one in known.items()
+            if one is not None
+        ]
+        if cells:
+            lines += [f"**{title}.** {escaped(_flat(given.source))}", table(("", ""), cells)]
+    for title, terms in (("Energies and powers", chip.energy), ("Latencies", chip.latency)):
+        rows = [
+            (f"`{name}`", f"{one.value:,g} {one.unit}", one.status, escaped(_flat(one.source))
+             + (f" Includes {', '.join(f'`{more}`' for more in one.includes)}."
+                if one.includes else ""))
+            for name, one in terms.items()
+        ]  # fmt: skip
+        if rows:
+            lines += [f"**{title}**", table(("figure", "value", "status", "source"), rows)]
+    return "\n\n".join(lines)
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def toml_files(folder: str) -> str:
+    """Recipes or tasks: title, what it is about, and the file."""
+    found = []
+    for file in sorted(files("eventsim.experiment").joinpath(folder).iterdir(), key=str):
+        if not file.name.endswith(".toml"):
+            continue
+        text = file.read_text(encoding="utf-8")
+        values_of = tomllib.loads(text)
+        about = escaped(_flat(values_of.get("about", "")))
+        found.append(
+            f"## `{values_of['name']}`\n\n**{escaped(values_of['title'])}.** {about}\n\n"
+            f":::{{dropdown}} The file\n```toml\n{text.rstrip()}\n```\n:::\n"
+        )
+    return "\n".join(found)
+
+
+def formats() -> str:
+    """File formats with their versions."""
+    rows = []
+    for what, name, version, writer, home in FORMATS:
+        module, constant = version.split(":")
+        number = getattr(importlib.import_module(module), constant)
+        name = name if name.startswith("`") else f"`{name}`"
+        layout = home if home.startswith("{") else f"{{mod}}`{home}`"
+        rows.append((what, name, str(number), writer, layout))
+    return table(("file", "kind or format", "version", "written by", "layout"), rows)
+
+
+def write(app: Sphinx) -> None:
+    """Write every table; those that are right already are left."""
+    texts = dict(settings_sections())
+    texts |= {"chips": chip_figures(), "formats": formats()}
+    texts |= {name: toml_files(name) for name in ("recipes", "tasks")}
+    folder = Path(app.srcdir) / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        file = folder / f"{name}.txt"
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the step."""
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
