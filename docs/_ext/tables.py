@@ -23,13 +23,14 @@ FOLDER = "reference/generated"
 FORMATS: tuple[tuple[str, str, str, str, str], ...] = (
     ("stream, `.npz`", "eventsim-stream", "eventsim.events.stream:STREAM_VERSION",
      "{meth}`EventStream.save <eventsim.EventStream.save>`", "eventsim.events.stream"),
-    ("stored stream and data set, `.h5`", "eventsim-events", "eventsim.events.stored:STORED_VERSION",
+    ("streams and data sets, `.h5`", "eventsim-events", "eventsim.events.stored:STORED_VERSION",
      "{func}`eventsim.events.write_stored`, {meth}`Dataset.save <eventsim.events.Dataset.save>`, "
      "`eventsim data import`", "eventsim.events.stored"),
     ("spike tape, `.npz`", "eventsim-tape", "eventsim.events.tape:TAPE_VERSION",
      "{meth}`SpikeTape.save <eventsim.SpikeTape.save>`", "eventsim.events.tape"),
     ("network, `.npz`", "eventsim-network", "eventsim.train.checkpoint:NETWORK_VERSION",
-     "{func}`eventsim.train.save_network`", "{meth}`Network.to_arrays <eventsim.Network.to_arrays>`"),
+     "{func}`eventsim.train.save_network`",
+     "{meth}`Network.to_arrays <eventsim.Network.to_arrays>`"),
     ("checkpoint, `.npz`", "eventsim-checkpoint", "eventsim.train.checkpoint:CHECKPOINT_VERSION",
      "{func}`eventsim.train.train`", "eventsim.train.checkpoint"),
     ("settings of a run, `run.json`", "eventsim-run", "eventsim.train.folder:VERSION",
@@ -40,7 +41,8 @@ FORMATS: tuple[tuple[str, str, str, str, str], ...] = (
      "eventsim.experiment.recipe"),
     ("chip, `.toml`", "eventsim-chip", "eventsim.chips.load:VERSION", "you", "eventsim.chips.load"),
     ("mapping, `.json`", "eventsim-mapping", "eventsim.mapping.mapping:VERSION",
-     "{meth}`Mapping.save <eventsim.mapping.Mapping.save>`", "{meth}`Mapping.to_dict <eventsim.mapping.Mapping.to_dict>`"),
+     "{meth}`Mapping.save <eventsim.mapping.Mapping.save>`",
+     "{meth}`Mapping.to_dict <eventsim.mapping.Mapping.to_dict>`"),
     ("NIR graph, `.nir`", "`eventsim_format` in the metadata",
      "eventsim.network.nir.package:FORMAT", "{func}`eventsim.network.nir.write_nir`",
      "eventsim.network.nir"),
@@ -48,20 +50,23 @@ FORMATS: tuple[tuple[str, str, str, str, str], ...] = (
 
 
 def settings(kind: type) -> str:
-    """Table of the fields of a class of settings: key, values, default, meaning."""
+    """Table of the fields of a class of settings: key, values and default, meaning."""
     from eventsim.cli.fields import attribute_texts
     from eventsim.entries import hints_of
 
     hints, texts = hints_of(kind), attribute_texts(kind)
     rows = [
-        (f"`{field.name}`", values(hints[field.name]), default(field), _meaning(kind, field.name))
+        (
+            f"`{field.name}`",
+            f"{values(hints[field.name])}<br>default: {default(field)}",
+            _meaning(kind, field.name),
+        )
         for field in fields(kind)
         if field.name not in ("kind", "place")  # what chose the table, and where it stands
     ]
-    head = ("key", "values", "default", "meaning")
     if not any(texts.values()):
-        head, rows = head[:3], [row[:3] for row in rows]
-    return table(head, rows)
+        return table(("key", "values"), [row[:2] for row in rows])
+    return table(("key", "values", "meaning"), rows)
 
 
 def _meaning(kind: type, name: str) -> str:
