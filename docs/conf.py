@@ -77,6 +77,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 10,
+    "capture_repr": (),
     "remove_config_comments": True,
 }
 

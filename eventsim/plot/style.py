@@ -1,7 +1,7 @@
 """How all pictures look, where they are drawn, and how they become PNG or SVG bytes.
 
 Figures of reports are built by matplotlib's object interface and drawn by Agg: no display, no
-global state. Only :func:`axes_for` opens a figure of pyplot, which a notebook or a window shows.
+global state. Only :func:`subplots` opens a figure of pyplot, which a notebook or a window shows.
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; what differs in
 colour also differs in form or is labelled.
 """
@@ -88,18 +88,47 @@ def axes_for(ax: Axes | None, *, size: tuple[float, float] = (6.0, 4.0)) -> Iter
     if ax is not None:
         yield ax
         return
+    drawn, axes = subplots(size=size)
+    try:
+        with look():
+            yield axes
+    except BaseException:
+        from matplotlib import pyplot
+
+        pyplot.close(drawn)
+        raise
+
+
+def subplots(
+    rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (6.0, 4.0), sharex: bool = False
+) -> tuple[Figure, Any]:
+    """Open a figure of several axes that look as those of the other pictures.
+
+    Parameters
+    ----------
+    rows, columns
+        Number of axes.
+    size
+        Of the figure, (width, height) in inches.
+    sharex
+        Whether the axes have one time axis.
+
+    Returns
+    -------
+    figure, axes
+        A figure of pyplot, and its axes as :func:`matplotlib.pyplot.subplots` gives them: one, or
+        an array of them.
+    """
     from matplotlib import pyplot  # chooses a backend, so only where a figure is opened
 
     with look():
-        drawn = pyplot.figure(figsize=size, layout="constrained")
-        try:
-            axes = drawn.subplots()
+        drawn, axes = pyplot.subplots(
+            rows, columns, figsize=size, sharex=sharex, layout="constrained"
+        )
+        for one in drawn.axes:
             # Ticks that are made later, outside of this style, look as those of now.
-            axes.tick_params(which="both", colors=MUTED, labelsize=TEXT, length=3.0)
-            yield axes
-        except BaseException:
-            pyplot.close(drawn)
-            raise
+            one.tick_params(which="both", colors=MUTED, labelsize=TEXT, length=3.0)
+    return drawn, axes
 
 
 def size_points(axes: Axes) -> tuple[float, float]:

@@ -74,6 +74,22 @@ def test_no_texts_overlap(picture, net, tape, size):
             assert apart or box.y1 <= other.y0 + 1 or other.y1 <= box.y0 + 1
 
 
+def test_subplots_are_axes_to_draw_on_in_the_style_of_the_pictures(net, tape):
+    before = matplotlib.rcParams.copy()
+
+    drawn, (upper, lower) = es.plot.subplots(2, 1, size=(5.0, 3.0), sharex=True)
+    es.plot.raster(tape, ax=upper)
+    es.plot.voltages(net, tape, "first", ax=lower)
+
+    assert drawn.get_size_inches().tolist() == [5.0, 3.0]
+    assert upper.get_xlim() == lower.get_xlim()
+    alone = es.plot.stream(tape.stream)
+    for axes in (upper, lower):
+        assert axes.spines["left"].get_edgecolor() == alone.spines["left"].get_edgecolor()
+        assert not axes.spines["top"].get_visible()
+    assert matplotlib.rcParams == before
+
+
 def test_mistake_opens_no_figure(tape):
     with pytest.raises(EventError):
         es.plot.raster(tape, sample=5)

@@ -1,0 +1,11 @@
+"""
+The graph of a network
+======================
+
+A ScSr-SNN: every population hears all earlier ones, and every neuron itself.
+"""
+
+import eventsim as es
+
+net = es.scsr(64, (128, 128, 64), 11, forward_delays=(0.0, 50.0))
+es.plot.graph(net)
