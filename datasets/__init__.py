@@ -1,8 +1,9 @@
 """Data sets of event streams, and audio as event streams.
 
 >>> from eventsim import datasets
->>> train = datasets.load("fsdd", split="train")  # doctest: +SKIP
->>> train.stream, train.labels, train.class_names, train.groups  # doctest: +SKIP
+>>> train = datasets.load("yinyang", split="train")
+>>> train.stream.n_samples, train.labels.size, train.class_names
+(5000, 5000, ('yin', 'yang', 'dot'))
 
 ``DATASETS`` lists what there is. The module of a data set has its description (``INFO``) and a
 ``load`` that takes more options, for example ``fsdd.load(speakers=...)``; ``source`` takes the same

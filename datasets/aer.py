@@ -1,8 +1,8 @@
 """Recordings of address events: AEDAT files of cochleas and event cameras.
 
 >>> from eventsim.datasets import aer
->>> stream, record = aer.load("speech.aedat", sensor="nas_64_stereo")  # doctest: +SKIP
->>> both_ears, _ = aer.load(  # doctest: +SKIP
+>>> mono, record = aer.load("speech.aedat", sensor="nas_64_stereo")  # your file  # doctest: +SKIP
+>>> both_ears, _ = aer.load(  # your file  # doctest: +SKIP
 ...     "speech.aedat", sensor="nas_64_stereo", by=("ear", "channel")
 ... )
 

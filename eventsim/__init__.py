@@ -1,9 +1,12 @@
 """eventsim: spiking neural networks in exact event time, simulated and trained.
 
 >>> import eventsim as es
->>> net = es.scsr(64, (128, 128), 11)
->>> tape = es.simulate(net, stream)                                     # doctest: +SKIP
->>> grads = es.backward(net, tape, loss)                                # doctest: +SKIP
+>>> stream = es.EventStream([5.0, 7.0, 30.0], [0, 3, 1], [0, 3], n_channels=4, duration=100.0)
+>>> net = es.scsr(4, (8, 8), 2)
+>>> tape = es.simulate(net, stream, backend="reference")
+>>> loss = {"hidden1": 2.0 * tape["hidden1"].times}  # derivative of the sum of t ** 2
+>>> es.backward(net, tape, loss)["hidden1"].tau_mem.shape
+(8,)
 """
 
 from importlib import import_module

@@ -1,9 +1,9 @@
 """Networks as PyTorch modules, with the exact adjoint behind autograd (extra ``torch``).
 
->>> module = torch_module(net, time_constant=100.0)                     # doctest: +SKIP
->>> optimiser = torch.optim.Adam(module.parameters(), lr=1e-2)          # doctest: +SKIP
->>> logits = module(stream).readout                                     # doctest: +SKIP
->>> torch.nn.functional.cross_entropy(logits, labels).backward()        # doctest: +SKIP
+>>> module = torch_module(net, time_constant=100.0)  # extra torch  # doctest: +SKIP
+>>> optimiser = torch.optim.Adam(module.parameters(), lr=1e-2)  # extra torch  # doctest: +SKIP
+>>> logits = module(stream).readout  # extra torch  # doctest: +SKIP
+>>> torch.nn.functional.cross_entropy(logits, labels).backward()  # extra torch  # doctest: +SKIP
 
 The forward pass is :func:`eventsim.simulate`; its results are tensors: integrals of readouts, times
 of spikes. The backward pass is :func:`eventsim.backward`: gradients of the parameters and of the
