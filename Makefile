@@ -4,17 +4,22 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+LOWEST := build/lowest
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 ARGS   ?=
 
-.PHONY: help demo test test-fast mutants lint docs bench bench-gpu clean
+.PHONY: help demo test test-fast test-lowest coverage mutants lint hooks docs dist bench bench-gpu clean
 
 help:
 	@echo "make demo    make spoken digits, train a network on them, write a report"
 	@echo "make test    run the tests          (ARGS='-k name' is passed to pytest)"
 	@echo "make test-fast  a look at every room: one test of every file, its first case"
+	@echo "make test-lowest  the same with the oldest dependencies that pyproject.toml allows"
+	@echo "make coverage  the share of lines of Python that tests run (ARGS='tests/unit/events')"
 	@echo "make mutants put faults into the CUDA kernels: the tests must find each (ARGS='queue race')"
 	@echo "make lint    format, lint, types, import rules"
+	@echo "make hooks   lint changed files before each commit, everything before each push"
+	@echo "make dist    build sdist and wheel into dist/, check them, try the wheel elsewhere"
 	@echo "make docs    build the site: open build/docs/html/index.html"
 	@echo "make bench   run the benchmarks     (ARGS are passed on)"
 	@echo "make bench-gpu  check and time the CUDA kernels on this machine's card"
@@ -31,6 +36,20 @@ test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 2 --fast 1 tests/unit tests/analytic \
 	  tests/gradients tests/parity $(ARGS)
 
+# Dependencies of the package are the oldest, the tools of the tests any: the newest CuPy needs a
+# newer NumPy, and what needs CuPy or a data set is skipped.
+test-lowest: $(LOWEST)/.made
+	$(LOWEST)/bin/python -m pytest -n auto --maxprocesses 2 --fast 1 tests/unit tests/analytic \
+	  tests/gradients tests/parity $(ARGS)
+
+# Functions that Numba compiles cannot be seen and are left out of the count; what only a child
+# process runs counts as not run.
+coverage: $(VENV)/.dev
+	$(BIN)/coverage run -m pytest -q -n 0 $(if $(ARGS),$(ARGS),tests)
+	$(BIN)/coverage html -q --directory build/coverage
+	@echo "Lines that ran, in per cent; more in build/coverage/index.html:"
+	@$(BIN)/coverage report --format=total
+
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.support.mutants $(ARGS)
 
@@ -44,6 +63,21 @@ lint: $(VENV)/.dev
 	cp -p pyproject.toml build/tree/
 	cd build/tree && ../../$(BIN)/lint-imports
 	cd build/tree && ../../$(BIN)/mypy
+
+hooks: $(VENV)/.dev
+	$(BIN)/pre-commit install
+
+# The wheel is made of the sdist, and tried in a new environment outside the checkout.
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	wheel=`ls $(CURDIR)/dist/*.whl` && outside=`mktemp -d` && trap 'rm -rf "$$outside"' EXIT && \
+	cd "$$outside" && $(PYTHON) -m venv venv && \
+	venv/bin/pip --disable-pip-version-check install --quiet "$$wheel[demo]" && \
+	venv/bin/eventsim --version && \
+	venv/bin/eventsim conformance && \
+	venv/bin/eventsim demo --epochs 1
 
 # A warning is an error. What cells printed is kept in build/docs/cells: only changed ones run again.
 docs: $(VENV)/.docs
@@ -87,4 +121,13 @@ $(VENV)/.dev: $(VENV)/.created pyproject.toml setup.py
 
 $(VENV)/.docs: $(VENV)/.dev
 	$(PIP) install --quiet --editable '.[docs]'
+	@touch $@
+
+$(LOWEST)/.made: pyproject.toml setup.py
+	rm -rf $(LOWEST) && mkdir -p build
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip --disable-pip-version-check install --quiet uv
+	VIRTUAL_ENV=$(LOWEST) $(LOWEST)/bin/uv pip install --quiet --resolution lowest-direct \
+	  --requirements pyproject.toml --extra demo
+	VIRTUAL_ENV=$(LOWEST) $(LOWEST)/bin/uv pip install --quiet --editable '.[demo,test]'
 	@touch $@

@@ -29,7 +29,11 @@ def test_hint_names_distribution_and_extra():
 
 
 def test_hints_know_the_extras_of_pyproject():
-    assert set(get_args(Extra)) == project()["optional-dependencies"].keys() - {"dev"}
+    assert set(get_args(Extra)) == project()["optional-dependencies"].keys() - {
+        "dev",
+        "docs",
+        "test",
+    }
 
 
 def test_no_file_installs_the_foreign_distribution():
