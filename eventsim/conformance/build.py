@@ -1,7 +1,7 @@
 """The network and the input of a case, as eventsim takes them; and whether it needs a queue."""
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import NDArray
 
 from eventsim.conformance.case import Case, CaseProjection
@@ -88,7 +88,7 @@ def _connect(net: Network, projection: CaseProjection) -> None:
         dense[places], dense_lags[places] = values, lags
         net.connect(source.name, target.name, dense, delays=_one_or_all(dense_lags))
         return
-    sparse = sp.csr_array((values, places), shape=(source.size, target.size))
+    sparse = scipy.sparse.csr_array((values, places), shape=(source.size, target.size))
     net.connect(source.name, target.name, sparse, delays=_one_or_all(lags))
 
 

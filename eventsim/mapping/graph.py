@@ -28,7 +28,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
@@ -69,7 +69,7 @@ class AxonGraph:
     groups: tuple[Group, ...]
     n_external: int
     spikes: Ints
-    synapses: sp.csr_array
+    synapses: "scipy.sparse.csr_array"
 
     @property
     def n_neurons(self) -> int:
@@ -88,7 +88,7 @@ class AxonGraph:
         return found
 
     @cached_property
-    def by_target(self) -> sp.csc_array:
+    def by_target(self) -> "scipy.sparse.csc_array":
         """The same matrix by target: column n holds the sources of neuron n."""
         return self.synapses.tocsc()
 
@@ -189,14 +189,16 @@ def before_end(stream: EventStream) -> NDArray[np.bool_]:
 
 def _matrix(
     projections: Sequence[Projection], starts: dict[str, int], shape: tuple[int, int]
-) -> sp.csr_array:
+) -> "scipy.sparse.csr_array":
     rows, columns = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
     for projection in projections:
         source, target = entries(projection)
         rows.append((source + starts[projection.source]).astype(np.int32))
         columns.append((target + starts[projection.target]).astype(np.int32))
     row, column = np.concatenate(rows), np.concatenate(columns)
-    matrix = sp.coo_array((np.ones(row.size, np.int32), (row, column)), shape=shape).tocsr()
+    matrix = scipy.sparse.coo_array(
+        (np.ones(row.size, np.int32), (row, column)), shape=shape
+    ).tocsr()
     matrix.sort_indices()
     return matrix
 

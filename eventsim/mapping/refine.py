@@ -11,7 +11,7 @@ costs about synapses times cores, and none makes the cost larger.
 from collections.abc import Iterator
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
@@ -86,7 +86,7 @@ def gain_blocks(state: CoreState) -> Iterator[tuple[int, Floats]]:
     leaves = other & (state.targets[source, core] == 1)
     freed = spikes[source] * leaves * state.distance[home[source], core]
     left = np.bincount(column, weights=freed, minlength=n)
-    pattern = sp.csr_array(
+    pattern = scipy.sparse.csr_array(
         (other.astype(np.float64), source, graph.by_target.indptr), shape=(n, graph.n_axons)
     )
     apart = state.distance[: state.n_cores]

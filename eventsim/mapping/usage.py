@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
@@ -59,11 +59,15 @@ class Usage:
                 yield field.name, getattr(self, field.name), int(limit)
 
 
-def destinations(graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int) -> sp.csr_array:
+def destinations(
+    graph: AxonGraph, core_of: NDArray[np.int32], n_cores: int
+) -> "scipy.sparse.csr_array":
     """Targets of every axon on every core, csr_array int32 [axons, cores] without zeros."""
     ones = np.ones(core_of.size, np.int32)
-    place = sp.csr_array((ones, core_of, np.arange(core_of.size + 1)), (core_of.size, n_cores))
-    pattern = sp.csr_array(
+    place = scipy.sparse.csr_array(
+        (ones, core_of, np.arange(core_of.size + 1)), (core_of.size, n_cores)
+    )
+    pattern = scipy.sparse.csr_array(
         (np.ones(graph.synapses.nnz, np.int32), graph.synapses.indices, graph.synapses.indptr),
         shape=graph.synapses.shape,
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Ints
@@ -135,7 +135,7 @@ class Convolution:
             )
         row, column, entry = self._synapses()
         first = np.searchsorted(row, np.arange(self.n_sources + 1))
-        matrix = sp.csr_array(
+        matrix = scipy.sparse.csr_array(
             (kernel.ravel()[entry], column, first), shape=(self.n_sources, self.n_targets)
         )
         of_kernel = real_array(delays, f"Convolution {source!r} to {target!r}: delays")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import NDArray
 
 from eventsim.entries import Entry, parse_json
@@ -121,7 +121,7 @@ def weights_in(
         for key in ("indices", "indptr")
     )
     try:
-        return sp.csr_array((weights, indices, indptr), shape=shape)
+        return scipy.sparse.csr_array((weights, indices, indptr), shape=shape)
     except ValueError as error:
         raise NetworkError(
             f"Projection {name!r}: sparse weights are malformed: {error}. Make the file anew."

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from eventsim.arrays import Floats, Ints
 from eventsim.entries import Bounds, Count, Positive, Settings
@@ -103,7 +103,7 @@ def sheet_rows(size: int) -> int:
     return next(rows for rows in range(math.isqrt(size), 0, -1) if size % rows == 0)
 
 
-def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> sp.csr_array:
+def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> "scipy.sparse.csr_array":
     """Synapses of a population onto itself as ones, [source, target], sorted, no diagonal."""
     if lateral != "dense" and not isinstance(lateral, RandomLateral | DistanceLateral):
         raise ParameterError(
@@ -117,7 +117,7 @@ def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> sp.cs
     counts = [len(sources) for sources in columns]
     sources = np.concatenate(columns) if size else everyone
     entries = (np.ones(sources.size), sources, np.concatenate([[0], np.cumsum(counts)]))
-    pattern = sp.csr_array(sp.csc_array(entries, shape=(size, size)))
+    pattern = scipy.sparse.csr_array(scipy.sparse.csc_array(entries, shape=(size, size)))
     pattern.sort_indices()
     return pattern
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Array, Floats, Ints, namespace, owners
@@ -261,7 +261,7 @@ class Projection:
         if self.pattern is None:
             return values
         parts = (values, self.pattern.indices, self.pattern.indptr)
-        full: Floats = sp.csr_array(parts, shape=self.weights.shape).toarray()
+        full: Floats = scipy.sparse.csr_array(parts, shape=self.weights.shape).toarray()
         return full
 
     def conditions(self) -> Iterator[DomainCheck]:
@@ -303,7 +303,9 @@ class Projection:
         weights = self.weights
         data = convert(weights.data)
         if namespace(data) is np:
-            return sp.csr_array((data, weights.indices, weights.indptr), shape=weights.shape)
+            return scipy.sparse.csr_array(
+                (data, weights.indices, weights.indptr), shape=weights.shape
+            )
         return PlacedEntries(data, weights.indices, weights.indptr, weights.shape)
 
 
@@ -362,7 +364,7 @@ def make_projection(
     kind: ProjectionKind
     if isinstance(weights, SelfRecurrent):
         kind, values, canonical = "self", _self_weights(name, source, target, weights), True
-    elif sp.issparse(weights):
+    elif scipy.sparse.issparse(weights):
         kind, (values, canonical) = "sparse", to_csr(f"Projection {name!r}", weights)
     else:
         values = np.array(real_array(weights, f"Projection {name!r}: weights"), order="C")
@@ -403,7 +405,7 @@ def _self_weights(
 
 def _delays(name: str, weights: Any, given: ArrayLike) -> Floats:
     delays = np.array(real_array(given, f"Projection {name!r}: delays"), order="C")
-    per_synapse = (weights.nnz,) if sp.issparse(weights) else weights.shape
+    per_synapse = (weights.nnz,) if scipy.sparse.issparse(weights) else weights.shape
     if delays.shape not in ((), (weights.shape[0],), per_synapse):
         raise ShapeError(
             f"Projection {name!r}: delays have shape {delays.shape}, expected one number, "

@@ -9,7 +9,7 @@ whether the values are finite.
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import NDArray
 
 from eventsim.errors import NetworkError, ShapeError
@@ -24,7 +24,7 @@ class Pattern(NamedTuple):
     indices: NDArray[np.int32]
 
 
-def to_csr(where: str, weights: Any) -> tuple[sp.csr_array, bool]:
+def to_csr(where: str, weights: Any) -> "tuple[scipy.sparse.csr_array, bool]":
     """Any sparse matrix as a csr_array of float64 without duplicates, and whether it was so before.
 
     Raises NetworkError for a malformed one and ShapeError for one of another type. New arrays.
@@ -42,7 +42,7 @@ def to_csr(where: str, weights: Any) -> tuple[sp.csr_array, bool]:
             weights.check_format(full_check=True)
         except ValueError as error:
             _refuse(where, str(error))
-    values = sp.csr_array(weights, dtype=np.float64, copy=True)
+    values = scipy.sparse.csr_array(weights, dtype=np.float64, copy=True)
     canonical = bool(values.has_canonical_format)
     values.sum_duplicates()
     values.prune()

@@ -12,9 +12,8 @@ from graphlib import TopologicalSorter
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from eventsim.arrays import owners
 from eventsim.events import SpikeTape
@@ -248,9 +247,11 @@ def _components(net: Network) -> dict[str, int]:
     """Number of the loop that every population belongs to; most are alone in theirs."""
     names = list(net.populations)
     edges = [(names.index(p.source), names.index(p.target)) for p in net.projections.values()]
-    graph = sp.coo_array(
+    graph = scipy.sparse.coo_array(
         (np.ones(len(edges)), ([e[0] for e in edges], [e[1] for e in edges])),
         shape=(len(names), len(names)),
     )
-    _, component = connected_components(graph, directed=True, connection="strong")
+    _, component = scipy.sparse.csgraph.connected_components(
+        graph, directed=True, connection="strong"
+    )
     return dict(zip(names, component.tolist(), strict=True))

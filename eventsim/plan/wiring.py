@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import NDArray
 
 from eventsim.network import Projection
@@ -67,7 +67,7 @@ def make_wiring(
     moved = [p.targets() + k for p, k in zip(projections, target_starts, strict=True)]
     out_start = np.concatenate([[0], *fan_outs]).cumsum()
     target = np.concatenate([np.zeros(0, np.int32), *moved]).astype(np.int32)
-    numbered = sp.csr_array(
+    numbered = scipy.sparse.csr_array(
         (np.arange(target.size, dtype=np.int64), target, out_start),
         shape=(sum(sizes), n_targets),
     )

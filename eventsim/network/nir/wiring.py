@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from eventsim.arrays import Bools, Floats
 from eventsim.errors import NetworkError
@@ -52,13 +52,13 @@ def connect(net: Network, source: End, target: End, found: Sequence[Chain], ms: 
     if kind == "sparse":
         pattern = _pattern(metadata, used)
     elif kind is None and all(chain.one_to_one for chain in found):
-        pattern = sp.csr_array(np.eye(source.size))
+        pattern = scipy.sparse.csr_array(np.eye(source.size))
     exact = _exact_delays(metadata, delays * ms, used, pattern)
     lags = _reduced(delays * ms, used) if exact is None else exact
     if pattern is not None:
         rows = np.repeat(np.arange(source.size), np.diff(pattern.indptr))
         entries = (matrix[rows, pattern.indices], pattern.indices, pattern.indptr)
-        matrix = sp.csr_array(entries, shape=weights.shape)
+        matrix = scipy.sparse.csr_array(entries, shape=weights.shape)
         lags = lags[rows, pattern.indices] if lags.ndim == 2 else lags
     net.connect(source.name, target.name, matrix, delays=lags)
 
@@ -111,10 +111,10 @@ def _pattern(metadata: Mapping[str, Any], used: Bools) -> Any:
     """The stored entries of a sparse projection; all weights if the file's do not cover them."""
     indices, indptr = metadata.get("eventsim_indices"), metadata.get("eventsim_indptr")
     if indices is not None and indptr is not None and len(indptr) == used.shape[0] + 1:
-        pattern = sp.csr_array((np.ones(len(indices)), indices, indptr), shape=used.shape)
+        pattern = scipy.sparse.csr_array((np.ones(len(indices)), indices, indptr), shape=used.shape)
         if not (used & (pattern.toarray() == 0.0)).any():
             return pattern
-    return sp.csr_array(used.astype(np.float64))
+    return scipy.sparse.csr_array(used.astype(np.float64))
 
 
 def _exact_delays(
@@ -127,7 +127,7 @@ def _exact_delays(
     spread = exact
     if pattern is not None and exact.shape == (pattern.nnz,) != (used.shape[0],):
         parts = (exact, pattern.indices, pattern.indptr)
-        spread = sp.csr_array(parts, shape=used.shape).toarray()
+        spread = scipy.sparse.csr_array(parts, shape=used.shape).toarray()
     elif exact.shape == (used.shape[0],):
         spread = exact[:, np.newaxis]
     if spread.shape not in ((), (used.shape[0], 1), used.shape):
