@@ -74,7 +74,7 @@ def conformance_command(
     """
     cases = load_cases(case or ())
     if describe:
-        _show_list(cases)
+        present({"cases": [_described(one) for one in cases]}, _show_list, as_json=as_json)
         return
     found = check(_simulators(backend or [], precision, adapter), cases)
     if out is not None:
@@ -165,11 +165,21 @@ def _row(result: dict[str, Any]) -> list[Text]:
     ]
 
 
-def _show_list(cases: Sequence[Case]) -> None:
+def _described(case: Case) -> dict[str, Any]:
+    return {
+        "name": case.name,
+        "title": case.title,
+        "description": case.description,
+        "needs": list(case.needs),
+        "spikes": case.n_spikes,
+    }
+
+
+def _show_list(found: Mapping[str, Any]) -> None:
     """Names, titles and descriptions."""
     out = stdout()
-    for case in cases:
-        needs = f" (needs {', '.join(case.needs)})" if case.needs else ""
-        spikes = f"{case.n_spikes} spike{'s' if case.n_spikes != 1 else ''}"
-        out.print(Text.assemble((case.name, "bold"), f"  {case.title}{needs}; {spikes}"))
-        out.print(Text(f"    {case.description}"))
+    for case in found["cases"]:
+        needs = f" (needs {', '.join(case['needs'])})" if case["needs"] else ""
+        spikes = f"{case['spikes']} spike{'s' if case['spikes'] != 1 else ''}"
+        out.print(Text.assemble((case["name"], "bold"), f"  {case['title']}{needs}; {spikes}"))
+        out.print(Text(f"    {case['description']}"))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
+from eventsim.cli import completion
 from eventsim.cli.events import Reading, find_network, find_stream
 from eventsim.cli.options import (
     BackendOption,
@@ -40,6 +41,7 @@ def cost_command(
         typer.Option(
             "--chip",
             metavar="NAME",
+            autocompletion=completion.complete_chip,
             help="Chip or technology, or a TOML file of your own; repeat for more, all for all. "
             f"By default {' and '.join(DEFAULT_CHIPS)}.",
         ),

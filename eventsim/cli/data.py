@@ -11,12 +11,14 @@ import numpy as np
 import typer
 
 from eventsim import datasets
+from eventsim.cli import completion
 from eventsim.cli.events import Events, Reading, find, find_settings, form_of, parts
 from eventsim.cli.options import (
     DataArgument,
     DownloadOption,
     FileOption,
     JsonOption,
+    SamplesOption,
     SensorOption,
 )
 from eventsim.cli.terminal import Guarded, present, show_table, stdout
@@ -40,6 +42,7 @@ PlaceArgument = Annotated[
     typer.Argument(
         metavar="PLACE",
         help="Name of a data set, or a file of events: .h5, .npz, text, AEDAT, NIR.",
+        autocompletion=completion.complete_data,
     ),
 ]
 FormatOption = Annotated[
@@ -149,6 +152,7 @@ def data_info(
     sensor: SensorOption = None,
     unit: UnitOption = None,
     after_reset: ResetOption = False,
+    samples: SamplesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rates, durations, active channels, intervals and classes, beside those of N-TIDIGITS18.
@@ -171,7 +175,7 @@ def data_info(
     found = {
         "data": name or Path(place).name,
         "description": text if name is None else datasets.DATASETS[name].description,
-        "splits": {one: _statistics(part) for one, part in read.items()},
+        "splits": {one: _statistics(part.fewer(samples)) for one, part in read.items()},
         "n_tidigits": N_TIDIGITS,
     }
     present(found, _show_info, as_json=as_json)

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from eventsim.cli import completion
 from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.options import (
     BackendOption,
     FileOption,
     JsonOption,
+    SamplesOption,
     SplitOption,
     ThreadsOption,
     set_threads,
@@ -26,13 +28,19 @@ from eventsim.train.choice import config_of, in_classes_of
 
 def evaluate_command(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Folder of a finished run, or a network file.")
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="Folder of a finished run, or a network file.",
+            autocompletion=completion.complete_net,
+        ),
     ],
     data: Annotated[
         str | None,
         typer.Argument(
             metavar="DATA",
             help="Data set, or file with labels; the run's own by default.",
+            autocompletion=completion.complete_data,
         ),
     ] = None,
     file: FileOption = None,
@@ -41,6 +49,7 @@ def evaluate_command(
         Which,
         typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
     ] = "last",
+    samples: SamplesOption = None,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
@@ -59,7 +68,7 @@ def evaluate_command(
     mine = load_run(run).on(backend) if run.is_dir() else None
     net = find_network(run, which=which)
     named = find_for(run, data, Reading(file=file, split=split))
-    recordings = in_classes_of(net, named.labelled())
+    recordings = in_classes_of(net, named.fewer(samples).labelled())
     if mine is not None:
         runs_on, began = say_backend(mine.config.backend), time.perf_counter()
         found = mine.evaluate(recordings, which=which)

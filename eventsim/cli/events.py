@@ -76,16 +76,25 @@ class Events:
             )
         return self.data
 
-    def some(self, samples: int | None) -> tuple[EventStream, Dataset | None]:
-        """At most ``samples`` recordings, None for all, and they with their labels; in memory.
+    def fewer(self, samples: int | None) -> "Events":
+        """At most ``samples`` recordings, in memory; None for all, where they are.
 
         They are spread evenly over the classes, see :func:`eventsim.events.labelled.spread`; those
         without labels are the first ones.
         """
+        if samples is None:
+            return self
         if self.data is None:
-            return self.stream[:samples], None
-        chosen = slice(None) if samples is None else spread(self.data.labels, samples)
-        data = self.data[chosen]
+            return replace(self, stream=self.stream[:samples])
+        data = self.data[spread(self.data.labels, samples)]
+        return replace(self, stream=data.stream, data=data)
+
+    def some(self, samples: int | None) -> tuple[EventStream, Dataset | None]:
+        """As :meth:`fewer`, and all in memory too: the recordings, and they with their labels."""
+        few = self.fewer(samples)
+        if few.data is None:
+            return few.stream[:], None
+        data = few.data[:]
         return data.stream, data
 
 

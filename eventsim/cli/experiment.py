@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from eventsim.cli import completion
 from eventsim.cli.experiment_progress import RunBars, TrialBar, display, shown
 from eventsim.cli.fields import options_of
 from eventsim.cli.options import DownloadOption, JsonOption, set_threads
@@ -73,7 +74,9 @@ experiment_app = typer.Typer(
 RecipeArgument = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="A recipe (see: eventsim experiment list), or a TOML file of your own."
+        metavar="NAME",
+        help="A recipe (see: eventsim experiment list), or a TOML file of your own.",
+        autocompletion=completion.complete_recipe,
     ),
 ]
 TaskOption = Annotated[
@@ -83,6 +86,7 @@ TaskOption = Annotated[
         metavar="TASK",
         help="Data set and the settings that suit it (see: eventsim experiment list), or a TOML "
         "file; the recipe's own by default.",
+        autocompletion=completion.complete_task,
     ),
 ]
 

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from eventsim.adjoint import Loss, backward, gradcheck
 from eventsim.arrays import Floats
+from eventsim.cli import completion
 from eventsim.cli.events import find_network
 from eventsim.cli.options import JsonOption
 from eventsim.cli.terminal import CHECK_FAILED, present, say_backend, show_table, stdout
@@ -41,7 +42,11 @@ TARGET_RATE = 40.0  # Hz
 def gradcheck_command(
     net: Annotated[
         Path | None,
-        typer.Argument(metavar="NET", help="Network file or run; by default a random network."),
+        typer.Argument(
+            metavar="NET",
+            help="Network file or run; by default a random network.",
+            autocompletion=completion.complete_net,
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     neurons: Annotated[

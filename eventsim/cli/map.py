@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from eventsim.chips import Chip, load_chip
+from eventsim.cli import completion
 from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.options import (
     BackendOption,
@@ -48,7 +49,13 @@ def map_command(
     net: NetArgument,
     events: EventsArgument = None,
     chip: Annotated[
-        str, typer.Option("--chip", metavar="NAME", help="A chip, or a TOML file of your own.")
+        str,
+        typer.Option(
+            "--chip",
+            metavar="NAME",
+            help="A chip, or a TOML file of your own.",
+            autocompletion=completion.complete_chip,
+        ),
     ] = "loihi",
     method: Annotated[
         Literal["hypergraph", "refined", "first-fit", "population-order"] | None,

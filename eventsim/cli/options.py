@@ -8,11 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
+from eventsim.cli import completion
 from eventsim.engine.registry import set_threads as use_threads
 from eventsim.errors import ParameterError
 
 NetArgument = Annotated[
-    Path, typer.Argument(metavar="NET", help="Network file, or folder of a run.")
+    Path,
+    typer.Argument(
+        metavar="NET",
+        help="Network file, or folder of a run.",
+        autocompletion=completion.complete_net,
+    ),
 ]
 EventsArgument = Annotated[
     str | None,
@@ -20,6 +26,7 @@ EventsArgument = Annotated[
         metavar="EVENTS",
         help="A data set, or a file of events: .h5, .npz, text, AEDAT, NIR; the run's own by "
         "default.",
+        autocompletion=completion.complete_data,
     ),
 ]
 DataArgument = Annotated[
@@ -28,6 +35,7 @@ DataArgument = Annotated[
         metavar="DATA",
         help="Name of a data set (see: eventsim data list), or a file with labels: .h5 of "
         "eventsim data import, HDF5 in the layout of N-TIDIGITS18 or of SHD.",
+        autocompletion=completion.complete_data,
     ),
 ]
 FileOption = Annotated[

@@ -10,6 +10,7 @@ import typer
 
 import eventsim
 from eventsim.chips import Chip
+from eventsim.cli import completion
 from eventsim.cli.cost import DEFAULT_CHIPS, find_chips, find_dense
 from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.map import choose_method, find_congestion, find_study
@@ -43,7 +44,11 @@ WINDOW_MS = 1.0  # in which spikes on a link are counted
 def report_command(
     run: Annotated[
         Path,
-        typer.Argument(metavar="RUN", help="Folder of a finished run; or a network file."),
+        typer.Argument(
+            metavar="RUN",
+            help="Folder of a finished run; or a network file.",
+            autocompletion=completion.complete_net,
+        ),
     ],
     events: EventsArgument = None,
     chip: Annotated[
@@ -51,13 +56,19 @@ def report_command(
         typer.Option(
             "--chip",
             metavar="NAME",
+            autocompletion=completion.complete_chip,
             help="Price with this chip, technology, or TOML file of your own; repeat for more, all "
             f"for all. By default {' and '.join(DEFAULT_CHIPS)}, and those of --map.",
         ),
     ] = None,
     onto: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="NAME", help="Map onto this chip; repeat for more."),
+        typer.Option(
+            "--map",
+            metavar="NAME",
+            help="Map onto this chip; repeat for more.",
+            autocompletion=completion.complete_chip,
+        ),
     ] = None,
     method: Annotated[
         Literal["hypergraph", "refined", "first-fit", "population-order"] | None,

@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from eventsim.arrays import Precision
+from eventsim.cli import completion
 from eventsim.cli.events import Reading, find_network, find_stream
 from eventsim.cli.options import (
     BackendOption,
@@ -38,6 +39,7 @@ def simulate_command(
         typer.Argument(
             metavar="EVENTS",
             help="A data set, or a file of events: .h5, .npz, text, AEDAT, NIR.",
+            autocompletion=completion.complete_data,
         ),
     ],
     out: Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eventsim.cli import demo
+from eventsim.cli import completion, demo
 from eventsim.cli.events import find_network, find_settings
 from eventsim.cli.fields import options_of
 from eventsim.cli.options import (
@@ -96,6 +96,7 @@ def train_command(
             help="Name of a data set (see: eventsim data list), or a file with labels: .h5 of "
             "eventsim data import, HDF5 in the layout of N-TIDIGITS18 or of SHD. Not needed with "
             "--resume.",
+            autocompletion=completion.complete_data,
         ),
     ] = None,
     file: FileOption = None,
@@ -151,7 +152,12 @@ def train_command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FOLDER", help="Of the run; runs/DATA by default."),
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="Of the run; runs/DATA by default.",
+            autocompletion=completion.complete_run,
+        ),
     ] = None,
     resume: Annotated[
         bool,
@@ -169,6 +175,7 @@ def train_command(
         typer.Option(
             "--init",
             metavar="NET",
+            autocompletion=completion.complete_net,
             help="Start from this network, a file or the folder of a run, instead of a new one.",
         ),
     ] = None,

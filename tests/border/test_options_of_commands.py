@@ -1,0 +1,107 @@
+"""Options that commands have where they make sense: --json, --samples, an example in the help."""
+
+import json
+
+import click
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from eventsim.cli.app import app
+from tests.unit.cli.conftest import call, finished, places  # noqa: F401  fixtures
+
+
+def commands(group=None, before=()):
+    """Every command as (words, click command)."""
+    group = typer.main.get_command(app) if group is None else group
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*before, name))
+        else:
+            yield " ".join((*before, name)), command
+
+
+COMMANDS = dict(commands())
+# It prints JSON only.
+ALWAYS_JSON = ("schema",)
+# They read recordings, but all of them are wanted, or one.
+ALL_RECORDINGS = ("data import", "data plot")
+
+
+def options(command):
+    return {name for parameter in command.params for name in parameter.opts}
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ALWAYS_JSON])
+def test_command_has_json(name):
+    assert "--json" in options(COMMANDS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_that_reads_a_part_of_a_data_set_takes_few_of_its_samples(name):
+    if "--split" in options(COMMANDS[name]) and name not in ALL_RECORDINGS:
+        assert "--samples" in options(COMMANDS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_shows_an_example(name):
+    shown = CliRunner().invoke(app, [*name.split(), "--help"]).stdout
+    assert "Example" in shown
+    assert f"eventsim {name.replace('experiment run', 'experiment')}" in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "data list",
+        "experiment list",
+        "experiment show bip --data yinyang",
+        "conformance --list",
+        "conformance --case pacemaker --backend reference",
+        "schema chip",
+    ],
+)
+def test_output_of_a_command_without_a_run_parses(words):
+    outcome = call(*words.split(), *([] if words.startswith("schema") else ["--json"]))
+    assert outcome.code == 0, outcome.err
+    assert isinstance(json.loads(outcome.out), dict)
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("evaluate {run} --samples 4", lambda found: found["samples"]),
+        ("simulate {run} {data} --samples 4", lambda found: found["samples"]),
+        ("cost {run} --samples 4 --chip 45nm", lambda found: found["recordings"]),
+        ("map {run} --samples 4 --method first-fit --no-compare", lambda f: f["recordings"]),
+        ("report {run} --samples 4 --chip 45nm --out page.html", lambda f: f["recordings"]),
+        (
+            "data info {data} --samples 4 --split test",
+            lambda found: found["splits"]["test"]["samples"],
+        ),
+    ],
+)
+def test_output_of_a_command_on_few_samples_parses(finished, words, number):  # noqa: F811
+    data, run, _ = finished
+    outcome = call(*words.format(run=run, data=data).split(), "--json")
+    assert outcome.code == 0, outcome.err
+    assert number(outcome.json) == 4
+
+
+def test_more_samples_than_there_are_are_all_of_them(finished):  # noqa: F811
+    _, run, trained = finished
+    outcome = call("evaluate", run, "--samples", 1000, "--json")
+    assert outcome.json["samples"] == trained.json["test"]["samples"] == 6
+    assert outcome.json["accuracy"] == trained.json["test"]["accuracy"]
+
+
+def test_every_option_of_one_name_says_the_same_everywhere():
+    """Help of the options that several commands share comes from one home."""
+    for name in ("--json", "--samples", "--sensor", "--backend", "--download"):
+        texts = {
+            parameter.help
+            for command in COMMANDS.values()
+            for parameter in command.params
+            if isinstance(parameter, click.Option) and name in parameter.opts
+        }
+        assert len(texts) <= 1, name
