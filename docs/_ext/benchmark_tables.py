@@ -1,0 +1,399 @@
+"""The tables of the page on benchmarks, from the lines of bench/results.
+
+A table is a header and rows of text. No number is typed here: rows come from the files, and so do
+commit, date and machine below each table.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+RESULTS = Path(__file__).parents[2] / "bench" / "results"
+Row = Mapping[str, Any]
+
+# Files without a table of their own, and why.
+LEFT_OUT = {
+    "training_terms": "settings that were tried, told in bench/results/defaults.md",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a reader sees, and where it is from."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    lines: Sequence[Row]
+    file: str
+    command: str | None
+
+
+def lines_of(name: str) -> list[Row]:
+    """The lines of a file of results."""
+    text = (RESULTS / f"{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def stamp(table: Table) -> str:
+    """File, command, commit, date and machine of a table."""
+
+    def known(key: str) -> str:
+        return ", ".join(sorted({str(line[key]) for line in table.lines if line.get(key)}))
+
+    parts = [f"`bench/results/{table.file}.jsonl`"]
+    if table.command:
+        parts.append(f"made by `python -m {table.command}`")
+    for key, word in (("commit", "commit"), ("date", ""), ("processor", ""), ("machine", "")):
+        if known(key):
+            parts.append(f"{word} {known(key)}".strip())
+    for key, word in (("threads", "threads"), ("load", "load"), ("numba", "Numba")):
+        if known(key):
+            parts.append(f"{word} {known(key)}")
+    return "; ".join(parts)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with that many digits that count; a blank for none."""
+    if value is None:
+        return ""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size < 1e-3:
+        return f"{value:.0e}"
+    if size >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    text = f"{value:.{digits}g}"
+    return f"{float(text):,}" if "e" in text else text
+
+
+def percent(line: Row, mark: int = 5) -> str:
+    """Mean and standard deviation over seeds in per cent, and how many seeds there were."""
+    seeds = len(line["accuracies"])
+    few = f" ({seeds} seeds)" if seeds != mark else ""
+    return f"{100 * line['mean']:.1f} ± {100 * line['deviation']:.1f}{few}"
+
+
+def _columns(
+    file: str,
+    command: str | None,
+    columns: Mapping[str, Callable[[Row], Any]],
+    lines: Sequence[Row],
+) -> Table:
+    rows = [[str(give(line)) for give in columns.values()] for line in lines]
+    return Table(tuple(columns), rows, lines, file, command)
+
+
+def _w1() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "precision": lambda r: r["precision"],
+        "forward s": lambda r: f"{r['forward_s']:.3f} (median {r['forward_median_s']:.3f})",
+        "forward + backward s": lambda r: (
+            f"{r['forward_backward_s']:.3f} (median {r['forward_backward_median_s']:.3f})"
+        ),
+        "peak MB": lambda r: number(r.get("peak_mb")),
+        "hidden spikes": lambda r: f"{r['hidden_spikes']:,}",
+        "spikes without a partner": lambda r: r.get("unmatched_spikes", "the measure"),
+        "median error ms": lambda r: number(r.get("median_error_ms"), 2),
+        "99 % error ms": lambda r: number(r.get("p99_error_ms"), 2),
+    }
+    return _columns("w1", "bench.macro.w1", columns, lines_of("w1"))
+
+
+def _w2() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "case": lambda r: r["case"],
+        "neurons": lambda r: f"{r['neurons']:,}",
+        "connectivity %": lambda r: number(100 * r["density"]),
+        "synaptic events, millions": lambda r: number(r["synaptic_events"] / 1e6),
+        "forward s": lambda r: number(r["forward_s"]),
+        "backward s": lambda r: number(r["backward_s"]),
+        "forward ns per event": lambda r: number(r["forward_ns_per_event"]),
+    }
+    return _columns("w2", "bench.macro.w2", columns, lines_of("w2"))
+
+
+def _balanced() -> Table:
+    versions = {"Brian2 C++": "brian2", "NEST ps": "nest-simulator"}
+    steps = {"Brian2 C++": "0.1 ms", "NEST ps": "0.1 ms, precise times"}
+    columns: dict[str, Callable[[Row], Any]] = {
+        "simulator": lambda r: f"{r['case']} {r.get(versions.get(r['case'], 'eventsim'), '')}",
+        "time step": lambda r: steps.get(r["case"], "none"),
+        "seconds": lambda r: number(r["run_s"]),
+        "times eventsim's (double)": lambda r: number(r["times_eventsim_double"]),
+        "rate Hz": lambda r: number(r["rate_hz"]),
+        "CV of intervals": lambda r: f"{r['cv_isi']:.2f}",
+        "ns per synaptic event": lambda r: number(r["ns_per_event"]),
+    }
+    lines = [r for r in lines_of("balanced") if "run_s" in r]
+    return _columns("balanced", "bench.macro.balanced", columns, lines)
+
+
+def _balanced_nest() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "first ms": lambda r: number(r["compared_ms"]),
+        "spikes": lambda r: f"{r['spikes']:,}",
+        "spikes of NEST": lambda r: f"{r['nest_spikes']:,}",
+        "equal within 1e-6 ms": lambda r: f"{r['equal_within_1e-6_ms']:,}",
+        "largest difference ms": lambda r: number(r["largest_gap_ms"]),
+        "first spike that differs, ms": lambda r: number(r["first_differing_spike_ms"]),
+    }
+    lines = [r for r in lines_of("balanced") if "compared_ms" in r]
+    return _columns("balanced", "bench.macro.balanced", columns, lines)
+
+
+def _scaling() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "neurons": lambda r: f"{r['neurons']:,}",
+        "precision": lambda r: r["precision"],
+        "synaptic events, millions": lambda r: number(r["synaptic_events"] / 1e6),
+        "seconds": lambda r: number(r["run_s"]),
+        "ns per synaptic event": lambda r: number(r["ns_per_event"]),
+    }
+    return _columns("scaling", "bench.macro.scaling", columns, lines_of("scaling"))
+
+
+def _ratios(file: str, command: str) -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "case": lambda r: r["case"],
+        "forward, times as fast": lambda r: number(r["forward"], 2),
+        "backward, times as fast": lambda r: number(r["backward"], 2),
+    }
+    return _columns(file, command, columns, lines_of(file))
+
+
+def _windows() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "case": lambda r: r["case"],
+        "spikes": lambda r: f"{r['spikes']:,}",
+        "queue s": lambda r: number(r["queue_s"]),
+        "windows s": lambda r: number(r["windows_s"]),
+        "times as fast": lambda r: number(r["ratio"], 2),
+    }
+    return _columns("windows", "bench.macro.windows", columns, lines_of("windows"))
+
+
+def _accuracy(cases: Iterable[str], *, training: bool = False) -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "`--only`": lambda r: f"`{r['case']}`",
+        "condition": lambda r: r["condition"],
+        "test accuracy %": percent,
+        "parameters": lambda r: f"{r['parameters']:,.0f}",
+        "p (Holm)": lambda r: number(r["p_holm"], 2),
+    }
+    if training:
+        columns |= {
+            "training s": lambda r: number(r["training_seconds"]),
+            "peak MB": lambda r: number(r["peak_mb"]),
+            "synaptic operations": lambda r: number(r["synaptic_operations_per_inference"]),
+            "neuron updates": lambda r: number(r["neuron_updates_per_inference"]),
+        }
+    lines = [r for r in lines_of("accuracy") if r["case"] in set(cases)]
+    return _columns("accuracy", "bench.suite.accuracy", columns, lines)
+
+
+def _costs() -> Table:
+    found = lines_of("costs")
+    chips = sorted({r["chip"] for r in found})
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for r in found:
+        groups[r["data"], r["architecture"]].append(r)
+    rows = []
+    for (data, architecture), mine in groups.items():
+        means = {
+            key: mean(r[key] for r in mine)
+            for key in ("test_accuracy", "spikes_per_sample", "synaptic_events_per_sample")
+        }
+        rows.append(
+            [
+                data,
+                architecture,
+                f"{100 * means['test_accuracy']:.1f}",
+                number(means["spikes_per_sample"]),
+                number(means["synaptic_events_per_sample"]),
+                *(
+                    number(mean(r["total_uj"] - r["leakage_uj"] for r in mine if r["chip"] == c), 2)
+                    for c in chips
+                ),
+            ]
+        )
+    header = ["data", "network", "accuracy %", "spikes", "synaptic events"]
+    return Table([*header, *(f"µJ, {c}" for c in chips)], rows, found, "costs", "bench.suite.costs")
+
+
+def _mapping(file: str, command: str) -> Table:
+    found, rows = lines_of(file), []
+    methods = ("first_fit", "first_fit + placed", "population_order", "refined", "hypergraph")
+    for network, chip in dict.fromkeys((r["network"], r["chip"]) for r in found):
+        mine = {r["method"]: r for r in found if (r["network"], r["chip"]) == (network, chip)}
+        best = mine.get("hypergraph", {})
+        if "infeasible" in best:
+            rows.append([network, chip, "refused", *[""] * (len(methods) + 1)])
+            continue
+        less = best.get("fewer_than_first_fit")
+        hops = [number(mine[m]["hops"] if m in mine else None) for m in methods]
+        fewer = "" if less is None else f"{100 * less:.0f}"
+        rows.append([network, chip, str(best["cores"]), *hops, fewer])
+    header = ["network", "chip", "cores", *methods, "hypergraph: % fewer than first_fit"]
+    return Table(header, rows, found, file, command)
+
+
+def _sanafe() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "step ms": lambda r: r["step_ms"],
+        "spikes, exact": lambda r: f"{r['spikes_exact']:,}",
+        "spikes, SANA-FE": lambda r: f"{r['spikes_sanafe']:,}",
+        "difference %": lambda r: number(100 * r["difference"], 2),
+        "synaptic events (both)": lambda r: f"{r['synaptic_events_sanafe']:,}",
+        "energy, SANA-FE µJ": lambda r: number(1e6 * r["total_j_sanafe"]),
+        "energy, exact run µJ": lambda r: number(1e6 * r["total_j_exact_run"]),
+        "SANA-FE": lambda r: r["sanafe"],
+    }
+    return _columns(
+        "mapping_sanafe", "bench.mapping.sanafe_run", columns, lines_of("mapping_sanafe")
+    )
+
+
+def _conformance() -> Table:
+    found = lines_of("conformance")
+    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for r in found:
+        groups[r["simulator"], r["version"], r["settings"]].append(r)
+    rows = []
+    for (name, version, settings), mine in groups.items():
+        outcomes = [r["outcome"] for r in mine]
+        run = [r for r in mine if "matched" in r]
+        errors = sorted(r["worst_error_ms"] for r in run)
+        rows.append(
+            [
+                ", ".join(part for part in (f"{name} {version}", settings) if part),
+                *(
+                    str(outcomes.count(word))
+                    for word in ("passed", "failed", "error", "not supported")
+                ),
+                f"{sum(r['missing'] for r in run):,}",
+                f"{sum(r['extra'] for r in run):,}",
+                number(errors[len(errors) // 2], 1),
+            ]
+        )
+    words = ("passed", "failed", "stopped", "cannot express", "missing", "extra")
+    header = ["simulator", *words, "median error ms"]
+    return Table(header, rows, found, "conformance", "bench.conformance.table")
+
+
+def _nir() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "program": lambda r: f"{r['case']} ({r['version']})",
+        "step ms": lambda r: r["dt_ms"],
+        "exact spikes": lambda r: f"{r['exact_spikes']:,}",
+        "its spikes": lambda r: f"{r['spikes']:,}",
+        "with a partner %": lambda r: f"{100 * r['with_partner']:.1f}",
+        "median distance ms": lambda r: number(r.get("median_ms"), 2),
+    }
+    lines = [r for r in lines_of("nir") if r["bench"] == "nir"]
+    return _columns("nir", "bench.nir.peers", columns, lines)
+
+
+def _nir_trained() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "program": lambda r: r["case"],
+        "step ms": lambda r: r.get("dt_ms", "none"),
+        "accuracy %": lambda r: f"{100 * r['accuracy']:.1f}",
+        "same answers %": lambda r: f"{100 * r['same_answers']:.1f}" if "same_answers" in r else "",
+        "spikes, first population": lambda r: f"{r['hidden1']:,.0f}",
+        "spikes, second": lambda r: f"{r['hidden2']:,.0f}",
+    }
+    lines = [r for r in lines_of("nir") if r["bench"] == "nir_trained"]
+    return _columns("nir", "bench.nir.trained", columns, lines)
+
+
+def _peers(bench: str, columns: Mapping[str, Callable[[Row], Any]]) -> Table:
+    lines = [r for r in lines_of("peers") if r["bench"] == bench]
+    return _columns("peers", None, columns, lines)
+
+
+def _seconds(key: str) -> Callable[[Row], Any]:
+    return lambda r: number(r.get(key))
+
+
+def _share(key: str) -> Callable[[Row], Any]:
+    return lambda r: f"{100 * r[key]:.1f}" if key in r else ""
+
+
+PEERS_W1: Mapping[str, Callable[[Row], Any]] = {
+    "program": lambda r: f"{r['program']} ({r['version']})",
+    "time step": lambda r: r["time_step"],
+    "samples": lambda r: r["samples"],
+    "threads": lambda r: r["threads"],
+    "forward s": _seconds("forward_s"),
+    "forward + backward s": _seconds("forward_backward_s"),
+    "peak MB": lambda r: number(r.get("forward_backward_mb", r.get("forward_mb"))),
+    "median error ms": lambda r: number(r.get("median_error_ms"), 2),
+    "spikes without a partner %": lambda r: number(r.get("unmatched_percent")),
+    "remark": lambda r: r.get("note", ""),
+}
+PEERS_FSDD: Mapping[str, Callable[[Row], Any]] = {
+    "program": lambda r: f"{r['program']} ({r['version']})",
+    "time step": lambda r: r["time_step"],
+    "CPU s an epoch": _seconds("epoch_cpu_s"),
+    "the same, recordings sorted by length": _seconds("epoch_cpu_s_bucketed"),
+    "accuracy % after 1 CPU minute": _share("accuracy_1_min"),
+    "after 3": _share("accuracy_3_min"),
+    "remark": lambda r: r.get("note", ""),
+}
+PEERS_INFERENCE: Mapping[str, Callable[[Row], Any]] = {
+    "program": lambda r: r["program"],
+    "time step": lambda r: r["time_step"],
+    "batch": lambda r: r["batch"],
+    "CPU ms a recording": lambda r: " to ".join(
+        dict.fromkeys(number(r[key]) for key in ("cpu_ms_low", "cpu_ms_high"))
+    ),
+    "remark": lambda r: r.get("note", ""),
+}
+SHD_SECONDS: Mapping[str, Callable[[Row], Any]] = {
+    "hidden neurons": lambda r: f"{r['hidden']:,}",
+    "time step": lambda r: r["time_step"],
+    "GeNN EventProp s": _seconds("genn_eventprop_s"),
+    "Spyx s": _seconds("spyx_s"),
+    "batch": lambda r: r["batch"],
+    "source": lambda r: r["source"],
+}
+PUBLISHED: Mapping[str, Callable[[Row], Any]] = {
+    "task": lambda r: r["task"],
+    "method": lambda r: r["method"],
+    "accuracy %": lambda r: f"{100 * r['accuracy']:.2f} ± {100 * r['deviation']:.2f}",
+    "conditions": lambda r: r["conditions"],
+    "source": lambda r: r["source"],
+}
+
+TABLES: Mapping[str, Callable[[], Table]] = {
+    "w1": _w1,
+    "w2": _w2,
+    "balanced": _balanced,
+    "balanced-nest": _balanced_nest,
+    "scaling": _scaling,
+    "filling": lambda: _ratios("filling", "bench.macro.filling"),
+    "blocks": lambda: _ratios("blocks", "bench.macro.blocks"),
+    "windows": _windows,
+    "accuracy": lambda: _accuracy(("fsdd", "fsdd_speakers", "fsdd_voices")),
+    "architectures": lambda: _accuracy(("yinyang", "baselines_400", "architectures_400")),
+    "bip": lambda: _accuracy(("bip_400",)),
+    "delays": lambda: _accuracy(("delays_400",)),
+    "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
+    "costs": _costs,
+    "mapping": lambda: _mapping("mapping", "bench.mapping.traffic"),
+    "mapping-trained": lambda: _mapping("mapping_trained", "bench.mapping.trained"),
+    "sanafe": _sanafe,
+    "conformance": _conformance,
+    "nir": _nir,
+    "nir-trained": _nir_trained,
+    "peers-w1": lambda: _peers("peers_w1", PEERS_W1),
+    "peers-fsdd": lambda: _peers("peers_fsdd", PEERS_FSDD),
+    "peers-inference": lambda: _peers("peers_inference", PEERS_INFERENCE),
+    "shd-seconds": lambda: _peers("published_shd_seconds", SHD_SECONDS),
+    "published": lambda: _peers("published_accuracy", PUBLISHED),
+}

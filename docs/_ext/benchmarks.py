@@ -1,0 +1,33 @@
+"""The directive ``benchmark``: one table of bench/results, with commit and machine below it."""
+
+from benchmark_tables import RESULTS, TABLES, stamp
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+
+class Benchmark(SphinxDirective):
+    """``{benchmark} NAME``, a name of :data:`benchmark_tables.TABLES`."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The table, as Markdown that the page's own parser reads."""
+        try:
+            table = TABLES[self.arguments[0]]()
+        except KeyError as error:
+            raise self.error(f"no table {error}; there are {', '.join(TABLES)}") from error
+        self.env.note_dependency(str(RESULTS / f"{table.file}.jsonl"))
+        lines = [" | ".join(["", *row, ""]).strip() for row in (table.header, *table.rows)]
+        lines.insert(1, "|" + "---|" * len(table.header))
+        wrapper = nodes.container(classes=["benchmark"])
+        text = StringList([*lines, "", f"*{stamp(table)}*"], source=table.file)
+        self.state.nested_parse(text, self.content_offset, wrapper)
+        return [wrapper]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directive."""
+    app.add_directive("benchmark", Benchmark)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

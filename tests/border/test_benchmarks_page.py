@@ -1,0 +1,50 @@
+"""The page on benchmarks against bench/results: every file has its table, every table its page."""
+
+import re
+import sys
+
+import pytest
+
+from tests.border.prose import ROOT
+
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+from benchmark_tables import LEFT_OUT, RESULTS, TABLES, lines_of, stamp
+
+PAGE = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+
+
+def test_page_shows_every_table_once():
+    assert sorted(re.findall(r"^```\{benchmark\} (\S+)$", PAGE, re.MULTILINE)) == sorted(TABLES)
+
+
+def test_every_file_of_results_has_a_table_or_a_reason():
+    shown = {table().file for table in TABLES.values()}
+    assert {path.stem for path in RESULTS.glob("*.jsonl")} == shown | LEFT_OUT.keys()
+    assert not shown & LEFT_OUT.keys()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_fill_the_header_and_tell_where_they_are_from(name):
+    table = TABLES[name]()
+    assert table.rows
+    assert {len(row) for row in table.rows} == {len(table.header)}
+    assert f"bench/results/{table.file}.jsonl" in stamp(table)
+    if table.command:
+        assert (ROOT / f"{table.command.replace('.', '/')}.py").exists()
+        assert "commit" in stamp(table)
+
+
+def test_conformance_is_summed_up_as_the_benchmark_sums_it_up():
+    from bench.conformance.table import summary
+
+    expected = [(row["passed"], row["failed"]) for row in summary(lines_of("conformance"))]
+    assert [(int(r[1]), int(r[2])) for r in TABLES["conformance"]().rows] == expected
+
+
+def test_rows_of_other_programs_name_their_source():
+    assert all(line["source"] for line in lines_of("peers"))
+    assert all(
+        {"date", "processor", "threads", "time_step"} <= line.keys()
+        for line in lines_of("peers")
+        if line["source"].startswith("measured")
+    )
