@@ -1,5 +1,7 @@
 """backward: walk the stages of a run in reverse and collect the gradients."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -117,7 +119,7 @@ class _Start(NamedTuple):
     decision: list[tuple[str, Floats]]
 
     @classmethod
-    def of(cls, net: Network, tape: SpikeTape, xp: Any) -> "_Start":
+    def of(cls, net: Network, tape: SpikeTape, xp: Any) -> _Start:
         """Zero everywhere."""
         by_time = {name: xp.zeros(len(tape[name])) for name in tape.names}
         by_time[make_plan(net).input.name] = xp.zeros(tape.stream.n_events)

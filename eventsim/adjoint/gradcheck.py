@@ -11,6 +11,8 @@ zero does.
 Its step is chosen per direction from the numbers that it gives, never from the adjoint's answer.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,6 +68,12 @@ class GradCheck:
     """Result of :func:`gradcheck`, one row per parameter array."""
 
     rows: tuple[CheckRow, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"GradCheck({self.n_compared} directions compared, {self.n_left_out} left out, worst "
+            f"relative error {self.worst_relative_error:.3g})"
+        )
 
     @property
     def n_compared(self) -> int:

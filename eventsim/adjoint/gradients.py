@@ -7,6 +7,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.errors import NetworkError
+from eventsim.summary import short_repr
 
 
 class PartGradients:
@@ -44,6 +45,8 @@ class Gradients:
     input_times: Floats
     loss: float = np.nan
     grazes: int = 0
+
+    __repr__ = short_repr
 
     def __getitem__(self, name: str) -> PartGradients:
         parts: dict[str, dict[str, Floats]] = {}

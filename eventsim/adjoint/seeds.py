@@ -11,6 +11,7 @@ from eventsim.engine.job import DirectGradients
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
+from eventsim.summary import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,8 @@ class SpikeSeed:
 
     time: Floats | None = None
     voltage: Floats | None = None
+
+    __repr__ = short_repr
 
     def scaled(self, weight: float) -> "SpikeSeed":
         """The derivatives times ``weight``. New arrays."""
@@ -50,6 +53,8 @@ class ReadoutSeed:
 
     time_constant: float
     integral: Floats
+
+    __repr__ = short_repr
 
     def scaled(self, weight: float) -> "ReadoutSeed":
         """The derivatives times ``weight``. New arrays."""
@@ -73,6 +78,8 @@ class VoltageSeed:
     probe: VoltageProbe | PeakProbe
     by_voltage: Floats
     by_parameter: Mapping[str, Floats] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
     @property
     def neurons(self) -> Neurons:
@@ -138,6 +145,8 @@ class DecisionSeed:
     """
 
     values: Mapping[str, Floats]
+
+    __repr__ = short_repr
 
     def scaled(self, weight: float) -> "DecisionSeed":
         """The derivatives times ``weight``. New arrays."""

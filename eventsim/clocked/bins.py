@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eventsim.events import EventStream
 from eventsim.events.order import sample_of_event
+from eventsim.summary import short_repr
 
 MOST = np.iinfo(np.uint16).max
 ROUNDING = 1e-9  # of a step: an event at 0.3 ms belongs to step 3 of 0.1 ms, whatever 0.3 / 0.1 is
@@ -37,6 +38,8 @@ class BinnedEvents:
     steps: NDArray[np.int64]
     dt: float
     shared: int
+
+    __repr__ = short_repr
 
     @property
     def alive(self) -> NDArray[np.bool_] | None:

@@ -20,6 +20,7 @@ from eventsim.errors import NetworkError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.network import Population
 from eventsim.plan import Plan, Stage, make_plan
+from eventsim.summary import short_repr
 
 DTYPES: Mapping[str, Any] = {"single": np.float32, "double": np.float64}
 LOW_TRACE = 0.25  # of 1 / tau_syn: below, TSSL-BP takes its surrogate
@@ -49,6 +50,8 @@ class GridRecord:
     spikes: NDArray[np.bool_] | None
     held: NDArray[np.bool_] | None = None
     low: NDArray[np.bool_] | None = None
+
+    __repr__ = short_repr
 
     @property
     def nbytes(self) -> int:
@@ -96,6 +99,8 @@ class ClockedRun:
     events: BinnedEvents
     records: Mapping[str, GridRecord]
     precision: Precision
+
+    __repr__ = short_repr
 
     @property
     def plan(self) -> Plan:

@@ -31,6 +31,7 @@ from eventsim.arrays import Floats, Ints
 from eventsim.clocked.forward import ClockedRun
 from eventsim.clocked.synapses import Array
 from eventsim.errors import ParameterError
+from eventsim.summary import short_repr
 from eventsim.train.loss_settings import IntegralLoss, LossSettings, SpikeTrainLoss
 from eventsim.train.softmax import softmax_loss
 
@@ -54,6 +55,8 @@ class ClockedOutcome:
     value: float
     logits: Floats
     seeds: Mapping[str, Array]
+
+    __repr__ = short_repr
 
 
 def outcome_of(

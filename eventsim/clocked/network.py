@@ -38,6 +38,7 @@ from eventsim.arrays import Floats
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.network import Network
 from eventsim.network.parts import Projection
+from eventsim.summary import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,8 @@ class ClockedNetwork:
 
     grid: Network
     dt: float
+
+    __repr__ = short_repr
 
     def to_network(self) -> Network:
         """The same network for exact event time; undoes :func:`from_network`. New arrays."""

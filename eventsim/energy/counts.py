@@ -42,6 +42,7 @@ from eventsim.energy.arrivals import (
 from eventsim.entries import Count, Settings
 from eventsim.events import SpikeTape
 from eventsim.network import Network
+from eventsim.summary import short_repr
 
 BITS_PER_BYTE = 8
 STATES = 2  # V and I
@@ -119,6 +120,8 @@ class Counts:
     synapses: Mapping[str, SynapseCounts]
     widths: Widths
     footprint: Footprint
+
+    __repr__ = short_repr
 
     @property
     def n_samples(self) -> int:

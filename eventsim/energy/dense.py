@@ -21,6 +21,7 @@ from eventsim.chips import Chip, ChipError
 from eventsim.energy.counts import BITS_PER_BYTE
 from eventsim.errors import ParameterError
 from eventsim.network import Network
+from eventsim.summary import short_repr
 
 Cell = Literal["rnn", "gru"]
 _GATES: dict[Cell, int] = {"rnn": 1, "gru": 3}
@@ -56,6 +57,8 @@ class DenseEquivalent:
     footprint_bytes: float
     energy_pj: Floats
     chip: str
+
+    __repr__ = short_repr
 
     def to_dict(self) -> dict[str, Any]:
         """Means over the samples, for JSON."""

@@ -38,6 +38,7 @@ from eventsim.energy.steps import ClockedCounts, clocked, total
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
+from eventsim.summary import short_repr
 
 Leakage = Literal["separate", "included", "missing"]
 
@@ -121,6 +122,8 @@ class EnergyReport:
     duration: Floats
     terms: tuple[TermCost, ...]
     missing: tuple[Missing, ...]
+
+    __repr__ = short_repr
 
     @property
     def energy_pj(self) -> Floats:

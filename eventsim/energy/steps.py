@@ -35,6 +35,7 @@ from eventsim.energy.arrivals import (
 from eventsim.errors import ParameterError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
+from eventsim.summary import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,8 @@ class ClockedCounts:
     dense: Mapping[str, Ints]
     effective_acs: Mapping[str, Ints]
     effective_macs: Mapping[str, Ints]
+
+    __repr__ = short_repr
 
     @property
     def neuron_updates(self) -> Ints:

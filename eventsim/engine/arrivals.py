@@ -12,6 +12,7 @@ import numpy as np
 
 from eventsim.arrays import Array, Ints, beside, namespace, owners
 from eventsim.engine.job import Job
+from eventsim.summary import short_repr
 
 # Rows up to this number are sorted by radix: NumPy's stable sort of 16-bit numbers is one.
 RADIX_ROWS = 1 << 16
@@ -43,6 +44,8 @@ class Arrivals:
     synapse: Array
     spike: Array
     first: Array
+
+    __repr__ = short_repr
 
 
 class _FanOut(NamedTuple):

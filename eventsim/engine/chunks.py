@@ -11,6 +11,8 @@ from chunk to chunk:
 Spikes are, to the bit, those of one run over the whole stream.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -31,6 +33,7 @@ from eventsim.events.order import sample_of_event
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
+from eventsim.summary import span
 
 
 class ReadoutState(NamedTuple):
@@ -64,6 +67,9 @@ class RunState:
     readouts: Mapping[str, ReadoutState]
     backend: str
     precision: str
+
+    def __repr__(self) -> str:
+        return f"RunState({self.end.size} samples to {span(self.end)} ms, {self.backend})"
 
 
 def simulate_chunk(

@@ -15,6 +15,7 @@ from eventsim.arrays import Array, Floats, Precision, namespace
 from eventsim.errors import RunawayError
 from eventsim.events.source import SourceSpikes
 from eventsim.plan import Stage
+from eventsim.summary import short_repr
 
 # Spikes of one neuron per ms, inside one gap between two of its inputs, beyond which a run stops.
 RUNAWAY_PER_MS = 1000
@@ -39,6 +40,8 @@ class Job:
     sources: tuple[SourceSpikes, ...]
     duration: Floats
     precision: Precision
+
+    __repr__ = short_repr
 
     @property
     def n_samples(self) -> int:

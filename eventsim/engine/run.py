@@ -1,5 +1,7 @@
 """simulate: run a network on a stream, stage after stage."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args

@@ -16,6 +16,7 @@ from eventsim.arrays import Array, Floats, namespace
 from eventsim.engine.job import Job
 from eventsim.engine.table import LEVEL, RESET, neuron_table
 from eventsim.events import SpikeTrains
+from eventsim.summary import short_repr
 
 
 class Stop(NamedTuple):
@@ -50,6 +51,8 @@ class LayerState:
     stop: Stop
     spikes: Array
     first: Array
+
+    __repr__ = short_repr
 
 
 def start_voltage(par: Array) -> Array:

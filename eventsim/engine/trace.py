@@ -17,6 +17,8 @@ Values are right-continuous: at the time of an arrival the current holds its wei
 a spike the voltage is the reset.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple

@@ -37,12 +37,12 @@ from typing import (
 import numpy as np
 
 from eventsim.errors import EventSimError, ParameterError
+from eventsim.summary import changed_repr, cut
 
 Kind = TypeVar("Kind")
 ErrorType = type[EventSimError]
 Place = tuple[str | int, ...]
 
-SHOWN = 60  # characters of a wrong value
 INFINITE = "inf"  # in JSON and TOML
 
 
@@ -77,8 +77,7 @@ _WORDS: Mapping[Any, str] = {
 
 def shown(value: object) -> str:
     """A value as messages show it, cut if it is long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    return cut(repr(value))
 
 
 class SettingError(ParameterError):
@@ -110,6 +109,10 @@ class Settings:
     A class with a ``__post_init__`` of its own calls this one first, and then checks with
     :meth:`require` what only several fields together can break.
     """
+
+    def __init_subclass__(cls) -> None:
+        # Before the dataclass makes one of its own, with every field.
+        cls.__repr__ = changed_repr  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -15,6 +15,8 @@ As a file a data set is one of :mod:`eventsim.events.stored` with these columns 
 ===============  ==================  ======================================================
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -149,27 +151,27 @@ class Dataset(Generic[Stream_co]):
     def __repr__(self) -> str:
         return f"Dataset({self.stream!r}, {len(self.class_names)} classes)"
 
-    def __getitem__(self, index: Any) -> "Dataset[EventStream]":
+    def __getitem__(self, index: Any) -> Dataset[EventStream]:
         """Selected recordings in memory; ``index`` as in :class:`EventStream`. New arrays."""
         return self._with(self.stream[index], index)
 
-    def subset(self, index: Any) -> "Dataset[Stream_co]":
+    def subset(self, index: Any) -> Dataset[Stream_co]:
         """Selected recordings, left where they are; ``index`` as in :class:`EventStream`."""
         stream: EventStream | StoredStream = self.stream
         chosen = stream.subset(index) if isinstance(stream, StoredStream) else stream[index]
         return self._with(chosen, index)
 
-    def read(self, index: Any = slice(None)) -> "Dataset[EventStream]":
+    def read(self, index: Any = slice(None)) -> Dataset[EventStream]:
         """Selected recordings, or all, in memory. New arrays."""
         return self[index]
 
-    def _with(self, stream: Any, index: Any) -> "Dataset[Any]":
+    def _with(self, stream: Any, index: Any) -> Dataset[Any]:
         columns = (self.labels, self.groups, self.keys)
         labels, groups, keys = (None if c is None else np.atleast_1d(c[index]) for c in columns)
         assert labels is not None
         return Dataset(stream, labels, self.class_names, self.info, groups, keys, self.split)
 
-    def relabelled(self, class_names: Sequence[str]) -> "Dataset[Stream_co]":
+    def relabelled(self, class_names: Sequence[str]) -> Dataset[Stream_co]:
         """The same recordings with the labels of other class names, in which all its own occur.
 
         Raises
@@ -215,7 +217,7 @@ class Dataset(Generic[Stream_co]):
         )
 
     @classmethod
-    def open(cls, path: str | Path, *, split: str | None = None) -> "Dataset[StoredStream]":
+    def open(cls, path: str | Path, *, split: str | None = None) -> Dataset[StoredStream]:
         """A data set that :meth:`save` wrote, left in its file.
 
         Parameters

@@ -1,5 +1,7 @@
 """Streams joined in time: several sensors become one stream, each with its delay."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -16,6 +16,8 @@ duration    float64 [samples]   length of every sample in ms
 ==========  ==================  =====================================
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,7 @@ from eventsim.events.doors import real_array, whole_array, whole_number
 from eventsim.events.npz import Form, check_forms
 from eventsim.events.order import event_order, sample_of_event
 from eventsim.events.storage import read_arrays, write_arrays
+from eventsim.summary import html_card, html_table, number, span
 
 STREAM_VERSION = 1
 _FIELDS = ("times", "channels", "offsets", "n_channels", "duration")
@@ -113,7 +116,7 @@ class EventStream:
         *,
         n_channels: int,
         duration: ArrayLike,
-    ) -> "EventStream":
+    ) -> EventStream:
         """As the constructor, for events in any order inside each sample. New arrays."""
         t = _vector(times, "times", np.float64)
         c = _vector(channels, "channels", np.int64)
@@ -129,7 +132,7 @@ class EventStream:
         *,
         n_channels: int,
         duration: ArrayLike,
-    ) -> "EventStream":
+    ) -> EventStream:
         """Build a stream from one ``(times, channels)`` pair per sample. New arrays."""
         times = [_vector(t, "times", np.float64) for t, _ in samples]
         channels = [_vector(c, "channels", np.int64) for _, c in samples]
@@ -166,6 +169,18 @@ class EventStream:
             f"{self.n_channels} channels)"
         )
 
+    def _repr_html_(self) -> str:
+        lasts = float(self.duration.sum())
+        rate = 1e3 * self.n_events / (lasts * self.n_channels) if lasts else 0.0
+        facts = [
+            ["samples", number(self.n_samples)],
+            ["events", number(self.n_events)],
+            ["channels", number(self.n_channels)],
+            ["duration (ms)", span(self.duration)],
+            ["mean rate of a channel (Hz)", number(rate)],
+        ]
+        return html_card("EventStream", "", html_table(("", ""), facts))
+
     def sample(self, index: int) -> tuple[Floats, NDArray[np.int32]]:
         """Times and channels of one sample, negative numbers counted from the end. Views."""
         number = sample_number(index, self.n_samples)
@@ -175,7 +190,7 @@ class EventStream:
     def __iter__(self) -> Iterator[tuple[Floats, NDArray[np.int32]]]:
         return (self.sample(index) for index in range(self.n_samples))
 
-    def __getitem__(self, index: Any) -> "EventStream":
+    def __getitem__(self, index: Any) -> EventStream:
         """Select samples by integer, slice, integer array or boolean mask. New arrays."""
         wanted = np.atleast_1d(np.arange(self.n_samples)[index])
         lengths = np.diff(self.offsets)[wanted]
@@ -194,7 +209,7 @@ class EventStream:
         write_arrays(path, self.to_arrays(), kind="eventsim-stream", version=STREAM_VERSION)
 
     @classmethod
-    def load(cls, path: str | Path) -> "EventStream":
+    def load(cls, path: str | Path) -> EventStream:
         """Read a stream that :meth:`save` wrote; raises StorageError if it cannot be one."""
         arrays = read_arrays(
             path,
@@ -212,7 +227,7 @@ class EventStream:
         return {name: np.asarray(getattr(self, name)) for name in _FIELDS}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "EventStream":
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> EventStream:
         """Rebuild and check what :meth:`to_arrays` gave; a missing field is a KeyError."""
         return cls(
             arrays["times"],
@@ -226,7 +241,7 @@ class EventStream:
         """Sample numbers in groups of at most ``size``, in ``order`` or as stored."""
         return in_groups(self.n_samples, size, order)
 
-    def chunks(self, length: float) -> Iterator["EventStream"]:
+    def chunks(self, length: float) -> Iterator[EventStream]:
         """The stream in pieces of ``length`` ms, for :func:`eventsim.simulate_chunk`.
 
         Times go on counting from the start of the recording, and the ``duration`` of a piece is its

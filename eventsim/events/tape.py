@@ -19,6 +19,10 @@ restart_current  float64 [spikes]   I when V is let go (t + refractory), NaN if 
 The arrays are NumPy's, or, on a resident tape, those of the backend that ran: arrays on the device.
 """
 
+from __future__ import annotations
+
+import json
+from ast import literal_eval
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +37,7 @@ from eventsim.errors import NetworkError, StorageError
 from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.events.stream import EventStream, check_stream, sample_number
+from eventsim.summary import html_card, html_table, number
 
 TAPE_VERSION = 1
 
@@ -74,7 +79,7 @@ class SpikeTrains:
         lo, hi = int(self.offsets[number]), int(self.offsets[number + 1])
         return self.times[lo:hi], self.neurons[lo:hi]
 
-    def of_neurons(self, low: int, high: int) -> "SpikeTrains":
+    def of_neurons(self, low: int, high: int) -> SpikeTrains:
         """Spikes of the neurons ``low`` to ``high - 1``, numbered from 0. New arrays."""
         mine = (self.neurons >= low) & (self.neurons < high)
         xp = namespace(mine)
@@ -104,7 +109,7 @@ class SpikeTrains:
         numbers: Ints = owners(self.offsets, len(self)) * self.size + self.neurons
         return numbers
 
-    def map(self, convert: Callable[[Array], Array]) -> "SpikeTrains":
+    def map(self, convert: Callable[[Array], Array]) -> SpikeTrains:
         """The same spikes, every array put through ``convert``."""
         return SpikeTrains(
             convert(self.times),
@@ -154,21 +159,65 @@ class SpikeTape:
 
     def __getitem__(self, name: str) -> SpikeTrains:
         if name not in self.trains:
-            raise NetworkError(
+            raise self._no_spikes(name)
+        return self.trains[name]
+
+    def _no_spikes(self, name: str) -> NetworkError:
+        if name not in self.readouts:
+            return NetworkError(
                 f"SpikeTape: no spiking population {name!r}; there are {list(self.trains)}."
             )
-        return self.trains[name]
+        return NetworkError(
+            f"SpikeTape: {name!r} is a readout, which has no spikes. Its voltage follows from the "
+            f"tape: es.voltage(net, tape, {name!r}, times), or, as one number per neuron, "
+            f"es.readout_integral(net, tape, {name!r}). Spikes there are of {list(self.trains)}."
+        )
 
     @property
     def names(self) -> list[str]:
         """Spiking populations, in the order in which they ran."""
         return list(self.trains)
 
+    @property
+    def readouts(self) -> list[str]:
+        """Readouts of the network that ran, whose state :func:`eventsim.voltage` gives.
+
+        Empty for a tape without ``structure``.
+        """
+        # The form of eventsim.plan.structure: {"population 'output'": "readout of 3", ...}
+        facts = {} if self.structure is None else json.loads(self.structure)
+        ours = {
+            k.removeprefix("population "): v for k, v in facts.items() if k[:11] == "population "
+        }
+        return [literal_eval(name) for name, fact in ours.items() if fact.startswith("readout ")]
+
     def __repr__(self) -> str:
         spikes = ", ".join(f"{name}: {len(trains)}" for name, trains in self.trains.items())
-        return f"SpikeTape({self.stream.n_samples} samples, spikes {{{spikes}}})"
+        behind = f", readouts {self.readouts}" if self.readouts else ""
+        return f"SpikeTape({self.stream.n_samples} samples, spikes {{{spikes}}}{behind})"
 
-    def to_host(self) -> "SpikeTape":
+    def _repr_html_(self) -> str:
+        lasts = float(self.stream.duration.sum())
+        rows = []
+        for name, trains in self.trains.items():
+            rate = 1e3 * len(trains) / (lasts * trains.size) if lasts else 0.0
+            silent = int((to_host(trains.total_counts()) == 0).sum())
+            values = (trains.size, len(trains), rate, silent)
+            rows.append([name, *(number(value) for value in values)])
+        about = f"{self.stream.n_samples} samples, {self.backend}, {self.precision} precision"
+        if self.readouts:
+            about += f"; readouts: {', '.join(self.readouts)}"
+        events = ([name, number(count)] for name, count in self.synaptic_events.items())
+        return html_card(
+            "SpikeTape",
+            about,
+            html_table(
+                ("population", "neurons", "spikes", "mean rate (Hz)", "silent neurons"), rows
+            ),
+            html_table(("projection", "synaptic events"), events),
+        )
+
+    def to_host(self) -> SpikeTape:
         """The tape in NumPy arrays; the same tape if it is."""
         if self.placed_input is None:
             return self
@@ -192,7 +241,7 @@ class SpikeTape:
         write_arrays(path, arrays, kind="eventsim-tape", version=TAPE_VERSION)
 
     @classmethod
-    def load(cls, path: str | Path) -> "SpikeTape":
+    def load(cls, path: str | Path) -> SpikeTape:
         """Read a tape that :meth:`save` wrote; raises StorageError if it cannot be one."""
         arrays = read_arrays(path, kind="eventsim-tape", version=TAPE_VERSION, check=_check_tape)
         try:

@@ -11,6 +11,7 @@ from eventsim.mapping.errors import InfeasibleError
 from eventsim.mapping.graph import Inputs, axon_graph
 from eventsim.mapping.mapping import BASELINES, Mapping, Method, map_graph
 from eventsim.network import Network
+from eventsim.summary import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class MappingComparison:
     best: Mapping
     baselines: tuple[Mapping, ...]
     failed: Table[str, str]
+
+    __repr__ = short_repr
 
     @property
     def mappings(self) -> tuple[Mapping, ...]:

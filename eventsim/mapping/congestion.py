@@ -31,6 +31,7 @@ from eventsim.mapping.mapping import Mapping
 from eventsim.mapping.mesh import coordinates
 from eventsim.mapping.usage import destinations, limits_of
 from eventsim.network import Network
+from eventsim.summary import short_repr
 
 NS_PER_MS = 1e6
 
@@ -70,6 +71,8 @@ class Congestion:
     peak_sample: int
     peak_window: int
     loads: Ints
+
+    __repr__ = short_repr
 
 
 def congestion(

@@ -37,6 +37,7 @@ from eventsim.events import EventStream, SpikeTape
 from eventsim.mapping.errors import MappingError
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
+from eventsim.summary import short_repr
 
 Inputs = Literal["external", "placed"]
 
@@ -70,6 +71,8 @@ class AxonGraph:
     n_external: int
     spikes: Ints
     synapses: "scipy.sparse.csr_array"
+
+    __repr__ = short_repr
 
     @property
     def n_neurons(self) -> int:

@@ -20,6 +20,7 @@ from eventsim.mapping.mesh import Cores, Flows, Traffic, coordinates, flows, tra
 from eventsim.mapping.search import assignments
 from eventsim.mapping.usage import Usage, check_neurons, core_usage, limits_of
 from eventsim.network import Network
+from eventsim.summary import short_repr
 
 Method = Literal["hypergraph", "refined", "first_fit", "population_order"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -54,6 +55,8 @@ class Mapping:
     usage: Usage
     traffic: Traffic
     spikes_by_core: Flows = field(repr=False)
+
+    __repr__ = short_repr
 
     @property
     def n_cores(self) -> int:

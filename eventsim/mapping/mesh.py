@@ -19,6 +19,7 @@ from eventsim.arrays import Ints
 from eventsim.chips import Limits
 from eventsim.mapping.graph import AxonGraph
 from eventsim.mapping.usage import destinations
+from eventsim.summary import short_repr
 
 Cores = NDArray[np.int32]
 BESIDE = 1 / 64  # of a link; exact in binary
@@ -74,6 +75,8 @@ class Traffic:
     west: Ints
     north: Ints
     south: Ints
+
+    __repr__ = short_repr
 
     @property
     def hops_from_outside(self) -> int:

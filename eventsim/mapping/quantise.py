@@ -29,6 +29,7 @@ from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.mapping.errors import MappingError
 from eventsim.network import Network, Population, Projection
+from eventsim.summary import short_repr
 
 Score = Callable[[Network], float]
 
@@ -54,6 +55,8 @@ class Quantised:
     step_ms: float | None
     worst_tau_error: float
     delays_cut: int
+
+    __repr__ = short_repr
 
 
 def quantise(

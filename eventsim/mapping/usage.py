@@ -11,6 +11,7 @@ from eventsim.arrays import Ints
 from eventsim.chips import Chip, Limits
 from eventsim.mapping.errors import InfeasibleError, MappingError
 from eventsim.mapping.graph import AxonGraph
+from eventsim.summary import short_repr
 
 LIMIT_OF = {
     "neurons": "neurons_per_core",
@@ -37,6 +38,8 @@ class Usage:
     axons_out: Ints
     synapses: Ints
     synapse_bits: Ints
+
+    __repr__ = short_repr
 
     def fills(self, limits: Limits) -> dict[str, tuple[int, int]]:
         """The fullest core and the limit, ``{resource: (most, limit)}``, where there is one."""

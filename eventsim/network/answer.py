@@ -22,6 +22,8 @@ class name is a string of words with blanks between them; the readout has one ne
 the order of the sorted words, and a last one for the blank.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -6,6 +6,8 @@ cochlea are a grid (n,) of one map, pixels of an event camera a grid (height, wi
 as it has polarities.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -12,6 +12,8 @@ spiking convolution sends after a time of its own, evenly from the least to the 
 what was heard then meets what is heard now.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 

@@ -17,6 +17,7 @@ from eventsim.arrays import Array, Floats, namespace
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array
 from eventsim.network.parts import DomainCheck, Population
+from eventsim.summary import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,8 @@ class Decision:
     readout: str
     weights: Floats
     bias: Floats
+
+    __repr__ = short_repr
 
     @property
     def n_classes(self) -> int:

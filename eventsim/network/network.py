@@ -1,5 +1,7 @@
 """Network: a graph of populations and projections, described and checked, never run here."""
 
+from __future__ import annotations
+
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -13,17 +15,9 @@ from eventsim.arrays import Array, Floats, beside, namespace, to_host
 from eventsim.entries import parse_json, read
 from eventsim.errors import EventSimError, NetworkError, ShapeError, StorageError
 from eventsim.events.storage import read_arrays, write_arrays
+from eventsim.network import forms, overview
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
-from eventsim.network.forms import (
-    ANSWER,
-    NETWORK_VERSION,
-    SHARED,
-    check_claims,
-    check_network,
-    read_structure,
-    weights_in,
-)
 from eventsim.network.parts import (
     PARAMETERS,
     Population,
@@ -374,11 +368,11 @@ class Network:
             for part in self._parts():
                 part.check()
 
-    def copy(self) -> "Network":
+    def copy(self) -> Network:
         """A network of its own arrays."""
         return copy.deepcopy(self)
 
-    def map(self, convert: Callable[[Array], Array]) -> "Network":
+    def map(self, convert: Callable[[Array], Array]) -> Network:
         """The same network, every array of values put through ``convert``.
 
         The pattern of sparse weights is shared. See :func:`eventsim.place`.
@@ -391,7 +385,7 @@ class Network:
         net._answer = self._answer
         return net
 
-    def to_host(self) -> "Network":
+    def to_host(self) -> Network:
         """The network in NumPy arrays; the same network if it is."""
         on_host = all(namespace(values) is np for values in self.parameters().values())
         return self if on_host else self.map(to_host)
@@ -419,10 +413,10 @@ class Network:
         >>> es.Network.load(path).populations["hidden1"]
         Population('hidden1', 3 spiking neurons)
         """
-        write_arrays(path, self.to_arrays(), kind="eventsim-network", version=NETWORK_VERSION)
+        write_arrays(path, self.to_arrays(), kind="eventsim-network", version=forms.NETWORK_VERSION)
 
     @classmethod
-    def load(cls, path: str | Path) -> "Network":
+    def load(cls, path: str | Path) -> Network:
         """Read a network that :meth:`save` wrote, or one of the networks in a run's folder.
 
         Raises
@@ -431,7 +425,7 @@ class Network:
             The file is missing, damaged, or holds no network.
         """
         arrays = read_arrays(
-            path, kind="eventsim-network", version=NETWORK_VERSION, check=check_claims
+            path, kind="eventsim-network", version=forms.NETWORK_VERSION, check=forms.check_claims
         )
         try:
             return cls.from_arrays(arrays)
@@ -453,31 +447,31 @@ class Network:
                 arrays[f"{projection.name}.indices"] = projection.pattern.indices
                 arrays[f"{projection.name}.indptr"] = projection.pattern.indptr
         if self._answer is not None:
-            arrays[ANSWER] = np.array(json.dumps(self._answer.to_dict()))
-        return arrays | {f"{SHARED}{key}": one.groups for key, one in self._shared.items()}
+            arrays[forms.ANSWER] = np.array(json.dumps(self._answer.to_dict()))
+        return arrays | {f"{forms.SHARED}{key}": one.groups for key, one in self._shared.items()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Network":
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Network:
         """Rebuild what :meth:`to_arrays` described; raises StorageError if it is incomplete."""
         net = cls()
         try:
-            structure = read_structure(str(arrays["structure"]))
-            check_network(arrays, structure)
+            structure = forms.read_structure(str(arrays["structure"]))
+            forms.check_network(arrays, structure)
             for name, (size, kind) in structure.populations.items():
                 given = {key: arrays[f"{name}.{key}"] for key in PARAMETERS[kind]}
                 net._add(make_population(name, size, kind, given))
             for (source, target), kind_of_synapses in structure.projections.items():
                 name = f"{source}->{target}"
                 shape = net._populations[source].size, net._populations[target].size
-                weights = weights_in(arrays, name, kind_of_synapses, shape)
+                weights = forms.weights_in(arrays, name, kind_of_synapses, shape)
                 net.connect(source, target, weights, delays=arrays[f"{name}.delays"])
             if structure.decision is not None:
                 weights, bias = arrays["decision.weights"], arrays["decision.bias"]
                 net.decide(structure.decision, weights, bias=bias)
-            for key in [key for key in arrays if key.startswith(SHARED)]:
-                net.share(key.removeprefix(SHARED), arrays[key])
-            if ANSWER in arrays:
-                said = parse_json(str(arrays[ANSWER]), "Network: the answer", StorageError)
+            for key in [key for key in arrays if key.startswith(forms.SHARED)]:
+                net.share(key.removeprefix(forms.SHARED), arrays[key])
+            if forms.ANSWER in arrays:
+                said = parse_json(str(arrays[forms.ANSWER]), "Network: the answer", StorageError)
                 net.set_answer(read(Answer, said, "Network: the answer", StorageError))
         except KeyError as error:
             raise StorageError(f"Network: the description lacks {error}.") from error
@@ -494,9 +488,7 @@ class Network:
         return population
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{p.name}: {p.size}" for p in self._populations.values())
-        behind = "" if self._decision is None else f", decision behind {self._decision.readout}"
-        if self._answer is not None:
-            behind += f", answers by {self._answer.rule} of {self._answer.population}"
-            behind += f", tail {self._answer.tail:g} ms" if self._answer.tail else ""
-        return f"Network({{{sizes}}}, projections {list(self._projections)}{behind})"
+        return overview.line(self._populations, self._projections, self._decision, self._answer)
+
+    def _repr_html_(self) -> str:
+        return overview.html(self._populations, self._projections, self._decision, self._answer)

@@ -22,6 +22,8 @@ spikes in both precisions, however the network is scaled: a state is taken for z
 1e-30 (single precision) or 1e-200 (double), far below rounding.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +37,7 @@ from eventsim.arrays import Array, Floats, Ints, namespace, owners
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
 from eventsim.network.pattern import Pattern, check_pattern, to_csr
+from eventsim.summary import short_repr
 
 PopulationKind = Literal["input", "spiking", "readout"]
 ProjectionKind = Literal["dense", "sparse", "self"]
@@ -128,7 +131,7 @@ class Population:
                     f"expected {expected}."
                 )
 
-    def map(self, convert: Callable[[Array], Array]) -> "Population":
+    def map(self, convert: Callable[[Array], Array]) -> Population:
         """The same population, every array put through ``convert``."""
         parameters = {name: convert(values) for name, values in self.parameters.items()}
         return replace(self, parameters=parameters)
@@ -293,7 +296,7 @@ class Projection:
                     f"{expected}."
                 )
 
-    def map(self, convert: Callable[[Array], Array]) -> "Projection":
+    def map(self, convert: Callable[[Array], Array]) -> Projection:
         """The same projection, every array of values put through ``convert``."""
         return replace(self, weights=self._mapped_weights(convert), delays=convert(self.delays))
 
@@ -314,6 +317,8 @@ class SelfRecurrent:
     """One weight per neuron, from the neuron onto itself; made by :func:`self_recurrent`."""
 
     weights: Floats
+
+    __repr__ = short_repr
 
 
 def self_recurrent(weights: ArrayLike) -> SelfRecurrent:

@@ -29,6 +29,8 @@ second moment is about that above. (:math:`\delta` is at most 0.9: few sources k
 inhibition.) What the input sends, and what a readout receives, has both signs.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -14,6 +14,8 @@ and neurons can answer to sequences that are longer than their time constants. S
 operations; see :mod:`eventsim.train.config` for what they bring.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import Any
 

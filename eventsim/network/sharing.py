@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from eventsim.arrays import Array, Ints, namespace
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import whole_array
+from eventsim.summary import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,8 @@ class Sharing:
     """Groups of one parameter, in its shape; see the module."""
 
     groups: Ints
+
+    __repr__ = short_repr
 
     @property
     def n_values(self) -> int:

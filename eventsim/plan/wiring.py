@@ -25,6 +25,7 @@ import scipy
 from numpy.typing import NDArray
 
 from eventsim.network import Projection
+from eventsim.summary import short_repr
 
 Index = NDArray[np.int64]
 
@@ -40,6 +41,8 @@ class Wiring:
     in_start: Index
     row: NDArray[np.int32]
     synapse: Index
+
+    __repr__ = short_repr
 
     def holds(self, k: int, projection: Projection, target_start: int) -> bool:
         """Whether projection ``k``, if it is sparse, still has the pattern that was wired."""

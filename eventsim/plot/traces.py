@@ -1,5 +1,7 @@
 """Voltages over time: exact traces with thresholds, resets and spikes."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

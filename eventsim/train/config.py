@@ -3,6 +3,8 @@
 bench/results/defaults.md tells how the defaults were chosen.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields

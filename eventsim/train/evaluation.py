@@ -10,6 +10,7 @@ from eventsim.arrays import Floats, Ints
 from eventsim.errors import DataError
 from eventsim.events import AnyDataset, Dataset
 from eventsim.network import Network
+from eventsim.summary import short_repr
 from eventsim.train.choice import (
     answer_count,
     answer_of,
@@ -60,6 +61,8 @@ class Evaluation:
     n_samples: int
     label_error_rate: float | None = None
     neuron_updates: float | None = None
+
+    __repr__ = short_repr
 
 
 def evaluate(

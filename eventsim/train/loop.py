@@ -11,6 +11,8 @@ state; process 0 alone writes files and is told of progress. The number of proce
 a run: it may change where a run is resumed.
 """
 
+from __future__ import annotations
+
 import signal
 import threading
 import time
@@ -27,6 +29,7 @@ import numpy as np
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset, stratified_split
 from eventsim.network import Network
+from eventsim.summary import MOST_ROWS, html_card, html_table, number, short_repr
 from eventsim.train.checkpoint import (
     Metrics,
     Origin,
@@ -42,6 +45,9 @@ from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, select
 from eventsim.train.parallel import ProcessGroup, check_shards
 from eventsim.train.step import means, train_batch
+
+# Metrics that a notebook shows, where an epoch has them.
+SHOWN_METRICS = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "seconds")
 
 
 class Draw(IntEnum):
@@ -79,6 +85,8 @@ class TrainEvent:
     metrics: Metrics
     net: Network | None = None
 
+    __repr__ = short_repr
+
     @property
     def step(self) -> int:
         """Batches that are done since the start of the run; a resumed run goes on counting."""
@@ -112,6 +120,21 @@ class TrainResult:
     selected: Metrics
     history: list[Metrics]
     folder: Path | None
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        columns = [name for name in SHOWN_METRICS if name in self.last]
+        lines = [line for k, line in enumerate(self.history) if k % self._every == 0]
+        lines += [] if lines and lines[-1] is self.last else [self.last]
+        rows = ([number(line.get(name, np.nan)) for name in columns] for line in lines)
+        about = f"{len(self.history)} epochs, {self.folder or 'in memory'}"
+        return html_card("TrainResult", about, html_table(columns, rows))
+
+    @property
+    def _every(self) -> int:
+        """Of so many epochs one is shown."""
+        return -(-len(self.history) // (MOST_ROWS - 1)) or 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from eventsim.arrays import Floats, Ints, Precision, to_host
 from eventsim.engine import place, simulate
 from eventsim.events import EventStream, SpikeTape, StoredStream
 from eventsim.network import Network
+from eventsim.summary import short_repr
 from eventsim.train.choice import config_of, make_loss
 from eventsim.train.softmax import predicted
 
@@ -33,6 +34,8 @@ class Prediction:
     classes: Ints
     names: tuple[str, ...]
     scores: Floats | None
+
+    __repr__ = short_repr
 
     def __len__(self) -> int:
         return self.classes.size

@@ -49,3 +49,29 @@ def test_import_loads_neither_training_nor_figures():
     code = f"import eventsim, sys; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def is_called(one):
+    return inspect.isclass(one) or inspect.isroutine(one) or one is es.train
+
+
+def signatures():
+    """Of all public functions and methods, by name."""
+    for name in es.__all__:
+        one = getattr(es, name)
+        rooms = [one] if callable(one) else [getattr(one, part) for part in one.__all__]
+        for part in filter(is_called, rooms):
+            named = [(part.__name__, part)]
+            if inspect.isclass(part):
+                named += [(f"{name}.{k}", v) for k, v in inspect.getmembers(part, callable)]
+            yield from ((k, str(inspect.signature(v))) for k, v in named if "._" not in k)
+
+
+def test_signatures_are_short_and_name_array_like():
+    found = dict(signatures())
+    assert "delays: 'ArrayLike' = 0.0" in found["Network.connect"]
+    assert len(found) > 80
+    for name, text in found.items():
+        assert "_NestedSequence" not in text, name
+        # One keyword per setting.
+        assert len(text) < (1200 if name == "TrainConfig" else 450), (name, text)

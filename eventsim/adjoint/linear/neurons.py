@@ -17,6 +17,7 @@ from eventsim.engine.job import Job, Peaks
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.plan import make_plan
+from eventsim.summary import short_repr
 
 # About 0.5 GB in passing.
 ARRIVALS_AT_ONCE = 1 << 22
@@ -43,6 +44,8 @@ class Neurons:
     in_member: Ints
     arrivals: Arrivals
     backend: str
+
+    __repr__ = short_repr
 
     @property
     def xp(self) -> Any:

@@ -38,6 +38,7 @@ from eventsim.engine.voltage_kernel import kernel, kernel_slopes
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
+from eventsim.summary import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,8 @@ class VoltageProbe:
     _v: Array  # from E, at the asked times, [asked, rows]
     _drive: Array
     maximum: Maximum | None = None
+
+    __repr__ = short_repr
 
     @classmethod
     def at_maximum(cls, neurons: Neurons) -> "VoltageProbe":
@@ -184,6 +187,8 @@ class PeakProbe:
     neurons: Neurons
     value: Array
     _peaks: Peaks
+
+    __repr__ = short_repr
 
     def backward(self, by_voltage: Array) -> DirectGradients:
         """Gradients from dL/dV, [rows, 1]."""

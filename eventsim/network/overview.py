@@ -1,0 +1,78 @@
+"""A network in a line, and as tables for notebooks."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from eventsim.arrays import to_host
+from eventsim.network.answer import Answer
+from eventsim.network.decision import Decision
+from eventsim.network.parts import Population, Projection
+from eventsim.summary import brief, html_card, html_table, number, span
+
+# More names than these are counted in the line of a network.
+MOST_NAMES = 12
+POPULATION_COLUMNS = (
+    "population", "kind", "size", "tau_mem (ms)", "tau_syn (ms)", "threshold", "refractory (ms)",
+)  # fmt: skip
+PROJECTION_COLUMNS = ("projection", "kind", "synapses", "weights", "delays (ms)")
+SHOWN = ("tau_mem", "tau_syn", "threshold", "refractory")
+
+
+def line(
+    populations: Mapping[str, Population],
+    projections: Mapping[str, Projection],
+    decision: Decision | None,
+    answer: Answer | None,
+) -> str:
+    """What ``repr`` gives: sizes, projections, decision and answer."""
+    sizes = ", ".join(f"{p.name}: {p.size}" for p in list(populations.values())[:MOST_NAMES])
+    if len(populations) > MOST_NAMES:
+        sizes += f", {len(populations) - MOST_NAMES} more"
+    names = list(projections)
+    found = f"projections {names}" if len(names) <= MOST_NAMES else f"{len(names)} projections"
+    behind = "" if decision is None else f", decision behind {decision.readout}"
+    if answer is not None:
+        behind += f", answers by {answer.rule} of {answer.population}"
+        behind += f", tail {answer.tail:g} ms" if answer.tail else ""
+    return f"Network({{{sizes}}}, {found}{behind})"
+
+
+def html(
+    populations: Mapping[str, Population],
+    projections: Mapping[str, Projection],
+    decision: Decision | None,
+    answer: Answer | None,
+) -> str:
+    """What ``_repr_html_`` gives: a table of populations and one of projections."""
+    neurons = sum(p.size for p in populations.values() if not p.is_input)
+    synapses = sum(p.values.size for p in projections.values())
+    about = f"{number(neurons)} neurons, {number(int(synapses))} synapses"
+    if decision is not None:
+        about += f"; linear decision of {decision.n_classes} classes behind {decision.readout}"
+    if answer is not None:
+        about += f"; answers by {answer.rule} of {answer.population}"
+    rows = (
+        [p.name, p.kind, number(p.size), *(_values(p, name) for name in SHOWN)]
+        for p in populations.values()
+    )
+    wires = (
+        [
+            p.name,
+            p.kind,
+            number(int(p.values.size)),
+            span(to_host(p.values)),
+            span(np.atleast_1d(to_host(p.delays))),
+        ]
+        for p in projections.values()
+    )
+    tables = [html_table(POPULATION_COLUMNS, rows)]
+    if projections:
+        tables.append(html_table(PROJECTION_COLUMNS, wires))
+    if answer is not None and answer.class_names:
+        tables.append(html_table(("classes",), [[brief(answer.class_names)]]))
+    return html_card("Network", about, *tables)
+
+
+def _values(population: Population, name: str) -> str:
+    return span(to_host(population.parameters[name])) if name in population.parameters else ""
