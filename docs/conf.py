@@ -88,6 +88,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "eventsim"
 html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
+html_sidebars = {page: [] for page in ("index", "benchmarks", "faq", "references")}
 html_static_path = ["_static"]
 html_css_files = ["eventsim.css"]
 html_show_sourcelink = False

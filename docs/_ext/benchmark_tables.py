@@ -99,6 +99,7 @@ def _w1() -> Table:
         "hidden spikes": lambda r: f"{r['hidden_spikes']:,}",
         "spikes without a partner": lambda r: r.get("unmatched_spikes", "the measure"),
         "median error ms": lambda r: number(r.get("median_error_ms"), 2),
+        "above 1e-3 ms %": lambda r: number(r.get("above_1e-3_ms_percent"), 2),
         "99 % error ms": lambda r: number(r.get("p99_error_ms"), 2),
     }
     return _columns("w1", "bench.macro.w1", columns, lines_of("w1"))
