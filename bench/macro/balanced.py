@@ -16,7 +16,7 @@ Method   4,000 excitatory and 1,000 inhibitory neurons, 10 % connectivity, delay
          excitatory neurons after 100 ms. Synchrony is the variance of their summed count in bins of
          2 ms over the sum of the variances: 1 if they are independent. A simulator that is not
          installed is left out and named.
-Answer   see results/balanced.jsonl and README.md.
+Answer   see results/balanced.jsonl and docs/benchmarks.md.
 """
 
 import argparse

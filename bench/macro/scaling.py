@@ -7,7 +7,7 @@ Method   1,000 to 100,000 neurons, a fifth of them inhibitory with g = 6, every 
          minimum of the repeats. ``fixed_s`` is the same network run for 0.1 ms: plan and arrays,
          which do not grow with time; the numbers by event and by spike are without it.
          ``ns_per_spike`` is the run's time over its spikes: all work, that of the inputs included.
-Answer   see results/scaling.jsonl and README.md.
+Answer   see results/scaling.jsonl and docs/benchmarks.md.
 """
 
 import argparse

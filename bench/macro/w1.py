@@ -7,7 +7,7 @@ Method   32 samples of 1 s, 64 Poisson channels at 100/s, 256 self-recurrent neu
          of a fresh process that does one such step with compiled kernels. The error is taken
          against double precision: spikes without a partner within 5 ms (and the difference where a
          neuron fires a different number of times), and the times of all others.
-Answer   see results/w1.jsonl and README.md.
+Answer   see results/w1.jsonl and docs/benchmarks.md.
 """
 
 import resource

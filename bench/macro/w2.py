@@ -3,7 +3,7 @@
 Method   W2: 2,000 inputs at 5 spikes/s, 20,000 neurons, 1 % connectivity, 4 samples of 1 s, single
          precision; then half and double connectivity, and half and double the neurons. If time is
          proportional to synaptic events, ns per event stays the same in all rows.
-Answer   see results/w2.jsonl and README.md.
+Answer   see results/w2.jsonl and docs/benchmarks.md.
 """
 
 import numpy as np

@@ -1,11 +1,11 @@
-"""Every accuracy of README.md that an experiment gives, by one command.
+"""Every accuracy of docs/benchmarks.md that an experiment gives, by one command.
 
 Method   The recipes and tasks of ``eventsim experiment``, as they are: full length, several seeds,
          the last epoch on the test part, and what validation chose beside it. A stopped run goes
          on, a finished one is not run again; commit and threads of a row are those of the report.
          python -m bench.suite.accuracy [--only NAME ...] [--folder F] [--jobs N] [--quick]
          ``--quick`` is the same at the size of a smoke test, whose accuracies mean nothing.
-Answer   see results/accuracy.jsonl and README.md.
+Answer   see results/accuracy.jsonl and docs/benchmarks.md.
 """
 
 import argparse

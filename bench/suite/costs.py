@@ -8,7 +8,7 @@ Method   Every architecture is trained on every data set with the same settings 
          those of the chip's own step, or of 1 ms. Each network is mapped onto each chip that has
          limits (without Mt-KaHyPar), and hops and axons are those of the mapping. Figures that a
          chip's file lacks are missing from its sum; the column says which.
-Answer   see results/costs.jsonl, results/costs.png and README.md.
+Answer   see results/costs.jsonl, results/costs.png and docs/benchmarks.md.
 """
 
 import argparse

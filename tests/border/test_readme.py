@@ -1,8 +1,14 @@
-"""README against the program: its Python blocks run, its commands are ones that exist."""
+"""README against the program: its blocks run, its commands and links exist, it is short."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.image import imread
 
 import eventsim as es
 from eventsim.network.nir import NirWarning, write_nir
@@ -12,19 +18,58 @@ from tests.border.prose import COMMAND, LAUNCHERS, ROOT, blocks, commands, compl
 README = ROOT / "README.md"
 
 
-def test_python_blocks_run_in_order_in_one_namespace(tmp_path, monkeypatch, capsys):
+def test_readme_is_one_screen():
+    assert len(README.read_text(encoding="utf-8").splitlines()) < 120
+
+
+def test_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
-    python = [block for block in blocks(README) if block.kind == "python"]
-    run = [block.text for block in python if not block.more]
-    left_out = [block.more for block in python if block.more]
-    assert len(run) >= 6
-    assert all(re.match(r"not run: \w", more) for more in left_out), left_out
-    names = {}
-    for text in run:
-        exec(compile(text, "README.md", "exec"), names)
-    assert len(names["answers"]) == 1000
-    assert float(capsys.readouterr().out.split()[-1]) > 0.4
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
+    names, ran = {}, []
+    for block in blocks(README):
+        if block.more:
+            assert re.match(r"not run: \w", block.more), block.more
+        elif block.kind == "python":
+            exec(compile(block.text, "README.md", "exec"), names)
+            ran.append("python")
+        else:
+            assert block.kind == "sh"
+            subprocess.run(["bash", "-euc", block.text], check=True, capture_output=True)
+            ran.append("sh")
+    assert ran == ["python", "sh"]
+    assert float(capsys.readouterr().out.split()[-1]) > 0.4  # of three classes
+    assert (tmp_path / "spikes.png").stat().st_size > 10_000
+    assert (tmp_path / "runs" / "yinyang" / "index.html").exists()
+
+
+def test_links_lead_to_files():
+    found = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", README.read_text(encoding="utf-8"))
+    here = [place for place in found if not place.startswith("https://")]
+    assert len(here) > 10
+    assert [place for place in here if not (ROOT / place).exists()] == []
+
+
+def test_targets_of_make_exist():
+    found = re.findall(
+        r"^(?:make |`make )([\w-]+)", README.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert {"demo", "test"} <= set(found)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert [name for name in found if f"\n{name}:" not in makefile] == []
+
+
+def test_picture_is_what_its_script_makes(tmp_path):
+    script = ROOT / "docs" / "readme_picture.py"
+    subprocess.run([sys.executable, script, tmp_path / "new.png"], check=True)
+    committed = ROOT / "docs" / "_static" / "readme.png"
+    assert committed.stat().st_size < 60_000
+    # Fonts and lines may differ a little between versions of matplotlib, the picture may not.
+    old, new = (imread(path)[..., :3] for path in (committed, tmp_path / "new.png"))
+    assert old.shape == new.shape
+    assert np.abs(old - new).mean() < 0.02
 
 
 def examples(command=COMMAND):
@@ -60,7 +105,7 @@ def test_command_that_does_not_exist_is_found(line, error):
     assert complaint(line) == error
 
 
-def test_network_of_training_by_default_goes_to_norse_as_readme_says(tmp_path):
+def test_network_of_training_by_default_goes_to_norse_only_lossy(tmp_path):
     pytest.importorskip("nir", minversion="1.0.8")
     net = NetworkSettings().build(64, 10, seed=0)
     with pytest.raises(es.errors.NetworkError, match=r"refractory times .up to 1 ms.*--lossy"):

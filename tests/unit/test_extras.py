@@ -58,7 +58,7 @@ def test_hints_that_are_written_out_name_extras_of_pyproject():
         for extra in match[1].split(",")
         if "{" not in extra
     }
-    assert ("README.md", "demo") in found
+    assert ("README.md", "cuda13") in found
     known = project()["optional-dependencies"].keys()
     assert {entry for entry in found if entry[1] not in known} == set()
 

@@ -1,4 +1,4 @@
-"""The command behind README's accuracies, at the size of a smoke test."""
+"""The command behind the accuracies of docs/benchmarks.md, at the size of a smoke test."""
 
 import json
 import subprocess
