@@ -12,10 +12,18 @@ from eventsim.errors import NetworkError
 from eventsim.network import Network, Population, Projection
 from eventsim.plot.doors import check_kind
 from eventsim.plot.layout import HALF_HEIGHT, HALF_WIDTH, Arrow, Layout, Point, lay_out
-from eventsim.plot.style import INK, MUTED, TEXT, axes_for, population_colour, size_points
+from eventsim.plot.style import (
+    INK,
+    MUTED,
+    POINTS_PER_INCH,
+    TEXT,
+    axes_for,
+    population_colour,
+    size_points,
+)
 
 DECISION = "decision"
-COLUMN_INCHES = 1.35
+COLUMN_INCHES, MOST_COLUMN_INCHES = 1.35, 2.0
 LEAST_COLUMNS = 3  # of the picture
 LEAST_HEIGHT = 2.0  # of the picture, in rows
 LETTER = 0.62  # width of a letter, as a share of its size
@@ -52,7 +60,10 @@ def graph(net: Network, *, ax: Axes | None = None) -> Axes:
         names.append(DECISION)
         edges.append((net.decision.readout, DECISION))
     layout = lay_out(names, edges)
-    with axes_for(ax, size=(max(6.0, COLUMN_INCHES * layout.n_columns), 4.0)) as axes:
+    # Wide enough for long names, within reason.
+    widest = LETTER * TEXT * max(map(len, names)) / (2 * HALF_WIDTH * POINTS_PER_INCH)
+    column = float(np.clip(widest, COLUMN_INCHES, MOST_COLUMN_INCHES))
+    with axes_for(ax, size=(max(6.0, column * layout.n_columns), 4.0)) as axes:
         _frame(axes, layout)
         size = _text_size(axes, layout)
         colours = _colours(net)

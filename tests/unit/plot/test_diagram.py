@@ -40,6 +40,18 @@ def test_delays_stand_beside_their_arrows():
     assert axes.get_xlabel() == "at arrows: synapses, delays"
 
 
+def test_picture_widens_with_names():
+    def width(name):
+        net = es.Network()
+        net.add_input("input", 1)
+        for k in range(5):
+            net.add_population(f"{name}{k}", 1)
+            net.connect("input" if k == 0 else f"{name}{k - 1}", f"{name}{k}", [[1.0]])
+        return es.plot.graph(net).figure.get_figwidth()
+
+    assert width("p") < width("population number ") == width("population of the number ") == 12.0
+
+
 def test_decision_is_a_box_of_its_own():
     net = es.scsr(4, (3,), 2)
     net.decide("output", np.ones((2, 5)))

@@ -4,6 +4,7 @@ from matplotlib.colors import to_rgb
 
 import eventsim as es
 from eventsim.errors import EventError, ParameterError, ShapeError
+from eventsim.events import Dataset
 from eventsim.plot.events import DENSE
 from eventsim.plot.style import BLUE, VERMILION
 
@@ -15,6 +16,15 @@ def test_stream_has_a_dot_for_every_event(stream):
     np.testing.assert_array_equal(dots.get_offsets(), np.transpose(stream.sample(1)))
     assert axes.get_xlim() == (0.0, 20.0)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time (ms)", "channel")
+
+
+def test_stream_on_disk_is_drawn_as_in_memory(stream, tmp_path):
+    Dataset(stream, [0, 1], class_names=("a", "b")).save(tmp_path / "two.h5")
+    stored = Dataset.open(tmp_path / "two.h5").stream
+
+    axes = es.plot.stream(stored, sample=1)
+
+    np.testing.assert_array_equal(axes.collections[0].get_offsets(), np.transpose(stream.sample(1)))
 
 
 def test_many_events_are_drawn_as_counts():
