@@ -12,6 +12,7 @@ from eventsim.cli import data_import, data_plot
 from eventsim.cli.conformance import conformance_command
 from eventsim.cli.cost import cost_command
 from eventsim.cli.data import data_app
+from eventsim.cli.demo import demo_command
 from eventsim.cli.evaluate import evaluate_command
 from eventsim.cli.exchange import export_command, import_command
 from eventsim.cli.experiment import experiment_app
@@ -21,7 +22,8 @@ from eventsim.cli.report import report_command
 from eventsim.cli.schema import schema_command
 from eventsim.cli.simulate import simulate_command
 from eventsim.cli.terminal import Guarded, guarded
-from eventsim.cli.train import demo_command, train_command
+from eventsim.cli.train import train_command
+from eventsim.cli.warm_up import warm_up_command
 
 app = typer.Typer(
     cls=Guarded,
@@ -48,6 +50,7 @@ app.command("report", rich_help_panel="Use")(report_command)
 app.command("gradcheck", rich_help_panel="Prove")(gradcheck_command)
 app.command("conformance", rich_help_panel="Prove")(conformance_command)
 app.command("schema", rich_help_panel="Use")(schema_command)
+app.command("warm-up", rich_help_panel="Use")(warm_up_command)
 
 
 def _version(wanted: bool) -> None:

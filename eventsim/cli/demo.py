@@ -4,9 +4,16 @@ All settings of the demo are here.
 """
 
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from eventsim.cli.options import JsonOption, ThreadsOption, set_threads
+from eventsim.cli.terminal import say
+from eventsim.cli.train import RunStart, free_folder, train_and_show
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
+from eventsim.runs.run import load_run
 from eventsim.runs.settings import RunSettings
 from eventsim.train import Augmentation, TrainConfig
 from eventsim.train.folder import RESULT, RunFolder
@@ -19,6 +26,38 @@ INTRODUCTION = (
 DATA = "spoken_digits"
 EPOCHS = 24
 NETWORK = {"hidden": (128, 128), "tau_syn": 10.0, "forward_delays": (0.0, 150.0)}
+
+
+def demo_command(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER")] = Path("runs/demo"),
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make spoken digits, train a ScSr-SNN with BIP on them, write a report. A few minutes.
+
+    The digits are spoken by eSpeak NG; test recordings are of voices that were never heard in
+    training. If the folder holds a demo that was stopped, it goes on; if it holds a finished one,
+    a new folder is taken.
+
+    [bold]Example[/bold]
+
+    eventsim demo --out runs/demo
+    """
+    set_threads(threads, None)
+    folder, resume = out, can_resume(out)
+    if resume:
+        chosen = load_run(out).settings
+        say(f"{out} holds a demo that was stopped: going on with it.")
+    else:
+        folder = free_folder(out)
+        if folder != out:
+            say(f"{out} holds a finished demo; this one goes to {folder}.")
+        chosen = settings(folder, epochs=epochs, seed=seed)
+        say(INTRODUCTION)
+    start = RunStart(resume=resume, distributed=False)
+    train_and_show(chosen, folder, start, None, as_json=as_json)
 
 
 def settings(folder: Path, *, epochs: int | None, seed: int | None) -> RunSettings:

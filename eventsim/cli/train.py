@@ -1,4 +1,4 @@
-"""``eventsim train`` and ``eventsim demo``."""
+"""``eventsim train``."""
 
 import os
 import shlex
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eventsim.cli import completion, demo
+from eventsim.cli import completion
 from eventsim.cli.events import find_network, find_settings
 from eventsim.cli.fields import options_of
 from eventsim.cli.options import (
@@ -73,7 +73,7 @@ class _Typed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _RunStart:
+class RunStart:
     """How the run starts, which decides no number; None means not given."""
 
     resume: bool = False
@@ -241,7 +241,7 @@ def train_command(
         config_file=config,
         init=init,
     )
-    start = _RunStart(
+    start = RunStart(
         resume=resume,
         overwrite=overwrite,
         download=download,
@@ -264,7 +264,7 @@ def train_command(
                 f"{folder}: holds a run already. Add --resume to continue it or --overwrite to "
                 "replace it, or choose another --out."
             )
-    _execute(settings, folder, start, net, as_json=as_json)
+    train_and_show(settings, folder, start, net, as_json=as_json)
 
 
 def _started(asked: _Typed) -> tuple[RunSettings, Network | None]:
@@ -286,38 +286,6 @@ def _started(asked: _Typed) -> tuple[RunSettings, Network | None]:
         name = option_name(next(iter(asked.network)))
         raise ParameterError(f"--init and {name} contradict each other: the network has its shape.")
     return settings, find_network(asked.init)
-
-
-def demo_command(
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER")] = Path("runs/demo"),
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make spoken digits, train a ScSr-SNN with BIP on them, write a report. A few minutes.
-
-    The digits are spoken by eSpeak NG; test recordings are of voices that were never heard in
-    training. If the folder holds a demo that was stopped, it goes on; if it holds a finished one,
-    a new folder is taken.
-
-    [bold]Example[/bold]
-
-    eventsim demo --out runs/demo
-    """
-    set_threads(threads, None)
-    folder, resume = out, demo.can_resume(out)
-    if resume:
-        settings = load_run(out).settings
-        say(f"{out} holds a demo that was stopped: going on with it.")
-    else:
-        folder = free_folder(out)
-        if folder != out:
-            say(f"{out} holds a finished demo; this one goes to {folder}.")
-        settings = demo.settings(folder, epochs=epochs, seed=seed)
-        say(demo.INTRODUCTION)
-    start = _RunStart(resume=resume, distributed=False)
-    _execute(settings, folder, start, None, as_json=as_json)
 
 
 def _config(asked: _Typed, base: Mapping[str, Any]) -> TrainConfig:
@@ -424,9 +392,10 @@ def join(distributed: bool | None, backend: str) -> ProcessGroup:
     return connect(backend)
 
 
-def _execute(
-    settings: RunSettings, folder: Path, start: _RunStart, net: Network | None, *, as_json: bool
+def train_and_show(
+    settings: RunSettings, folder: Path, start: RunStart, net: Network | None, *, as_json: bool
 ) -> None:
+    """Train in the folder, from ``net`` if one is given, test, report, show the result."""
     group = join(start.distributed, settings.train.backend)
     try:
         with group:
@@ -447,7 +416,7 @@ def _execute(
 def _run(
     settings: RunSettings,
     folder: Path,
-    start: _RunStart,
+    start: RunStart,
     net: Network | None,
     group: ProcessGroup,
 ) -> Outcome | None:

@@ -10,6 +10,7 @@ kernels are compiled without a cache, and a :class:`~eventsim.errors.CacheWarnin
 """
 
 import hashlib
+import json
 import os
 import warnings
 from collections.abc import Callable
@@ -18,9 +19,13 @@ from typing import Any
 
 import numba
 from numba import njit
+from numba.core import event
+from numba.core.registry import cpu_target
 
+from eventsim.engine.compiling import note_compiling
 from eventsim.engine.cpu.fork import CompiledKernel
 from eventsim.errors import CacheWarning, StorageError
+from eventsim.events.storage import write_atomically
 from eventsim.folders import cache_folder, check_writable
 
 _HERE = Path(__file__).parent
@@ -67,6 +72,61 @@ def _cache_folder() -> str | None:
 _CACHE_FOLDER = _cache_folder()
 
 
+class _Listener(event.Listener):
+    """Notes kernels that are compiled; those that are loaded from the cache are no event."""
+
+    def __init__(self) -> None:
+        self.kernels: list[Any] = []
+
+    def on_start(self, event: Any) -> None:
+        """Note it if it is a kernel: not a function inside of one, nor a user's own."""
+        dispatcher = event.data["dispatcher"]
+        if any(dispatcher is kernel for kernel in self.kernels):
+            name = f"{dispatcher.py_func.__module__}.{dispatcher.py_func.__name__}"
+            note_compiling(name, kernel_folder())
+
+    def on_end(self, event: Any) -> None:
+        """Nothing."""
+
+
+_LISTENER = _Listener()
+event.register("numba:compile", _LISTENER)
+
+
+def kernel_folder() -> Path | None:
+    """Where compiled kernels are kept; None if they cannot be."""
+    return None if _CACHE_FOLDER is None else Path(_CACHE_FOLDER)
+
+
+def _warm_mark() -> Path | None:
+    """File that says that all kernels were compiled, by these sources for this processor."""
+    folder = kernel_folder()
+    if folder is None:
+        return None
+    codegen: Any = cpu_target.target_context.codegen()
+    stamps = [(path.name, path.stat().st_mtime, path.stat().st_size) for path in sources()]
+    made_of = (numba.__version__, codegen.magic_tuple(), stamps)
+    return folder / f"warm-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]}.json"
+
+
+def is_warm() -> bool:
+    """Whether every kernel was compiled before, and all files of then are still there."""
+    mark = _warm_mark()
+    try:
+        files = [] if mark is None else json.loads(mark.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return mark is not None and all((mark.parent / file).exists() for file in files)
+
+
+def mark_warm() -> None:
+    """Remember that every kernel is compiled, where anything can be kept."""
+    mark = _warm_mark()
+    if mark is not None:
+        files = sorted(str(path.relative_to(mark.parent)) for path in mark.parent.rglob("*.nb?"))
+        write_atomically(mark, json.dumps(files))
+
+
 def formula(function: Callable[..., Any]) -> Any:
     """Compile a short function without loops; it is inlined, or loops over it stay scalar."""
     return njit(error_model="numpy", fastmath=False, forceinline=True)(function)
@@ -103,7 +163,9 @@ def kernel(function: Callable[..., Any]) -> CompiledKernel:
     before, config.CACHE_DIR = config.CACHE_DIR, _CACHE_FOLDER or ""
     cache = _CACHE_FOLDER is not None
     try:
-        compiled = njit(error_model="numpy", fastmath=False, parallel=True, nogil=True, cache=cache)
-        return CompiledKernel(compiled(function))
+        options: Any = {"parallel": True, "nogil": True, "cache": cache}
+        compiled = njit(error_model="numpy", fastmath=False, **options)(function)
+        _LISTENER.kernels.append(compiled)
+        return CompiledKernel(compiled)
     finally:
         config.CACHE_DIR = before

@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from eventsim.engine.compiling import note_compiling
 from eventsim.errors import CacheWarning, StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.folders import cache_folder
@@ -39,16 +40,23 @@ def compiled(cupy: Any, source: str) -> bytes:
     )
     name = hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
     try:
-        path = cache_folder() / "cuda" / f"{name}.bin"
+        path = kernel_folder() / f"{name}.bin"
         kept = _read(path)
     except (StorageError, OSError) as error:
+        note_compiling("cuda", None)
         code = _compile(cupy, source)
         _warn(error)
         return code
     if kept is None:
+        note_compiling("cuda", path.parent)
         kept = _compile(cupy, source)
         _keep(path, kept)
     return kept
+
+
+def kernel_folder() -> Path:
+    """Where compiled kernels are kept; StorageError if that cannot be told."""
+    return cache_folder() / "cuda"
 
 
 def _compile(cupy: Any, source: str) -> bytes:

@@ -18,6 +18,7 @@ from eventsim.engine import cpu
 from eventsim.engine.cpu import compile as compiling
 from tests.support.nets import lateral_net, random_net, random_stream
 
+LINE = "eventsim: compiling kernels, once, up to a minute ({kept})"
 IMPORT = """
 import eventsim
 from eventsim.engine.cpu import order
@@ -68,10 +69,11 @@ def has_cache(folder):
     return len(list(folder.glob("eventsim-*"))) == 1
 
 
-def test_kernels_without_any_cache_run_and_one_line_says_so(package, nowhere):
+def test_kernels_without_any_cache_run_and_a_line_says_so(package, nowhere):
     said = run(package, IMPORT + RUN, HOME=nowhere, XDG_CACHE_HOME=nowhere)
-    assert said.count("\n") == 1
-    assert "CacheWarning: Compiled kernels cannot be kept" in said
+    warned, compiling = said.splitlines()
+    assert "CacheWarning: Compiled kernels cannot be kept" in warned
+    assert compiling == LINE.format(kept="which are not kept")
     assert f"{nowhere}/eventsim/kernels" in said
     assert "Let EVENTSIM_CACHE name a folder" in said
 
@@ -84,9 +86,21 @@ def test_kernels_are_kept_beside_the_sources_where_the_user_has_no_cache(package
 
 
 def test_kernels_are_kept_in_the_cache_of_eventsim(package, nowhere, tmp_path):
-    assert run(package, IMPORT + RUN, HOME=nowhere, EVENTSIM_CACHE=tmp_path / "cache") == ""
+    said = run(package, IMPORT + RUN, HOME=nowhere, EVENTSIM_CACHE=tmp_path / "cache")
     assert has_cache(tmp_path / "cache" / "kernels")
+    (folder,) = (tmp_path / "cache/kernels").iterdir()
+    assert said == LINE.format(kept=f"kept in {folder}") + "\n"
     assert sorted(path.suffix for path in tmp_path.rglob("*.nb?")) == [".nbc", ".nbi"]
+
+
+def test_compiling_is_announced_once_if_it_happens_and_can_be_silenced(package, tmp_path):
+    cache = {"EVENTSIM_CACHE": tmp_path / "cache"}
+    silent = "import logging\nlogging.getLogger('eventsim').setLevel('ERROR')\n"
+    users_own = "import numba\nassert numba.njit(lambda x: x + 1)(1) == 2\n"
+    twice = RUN + RUN.replace("np.arange(2), np.arange(2)", "np.arange(2), np.arange(4)[::2]")
+    assert run(package, silent + IMPORT + RUN, **cache) == ""
+    assert run(package, users_own + IMPORT + RUN, **cache) == ""  # it is there
+    assert run(package, IMPORT + twice, **cache).count("compiling kernels") == 1  # of other types
 
 
 def test_kernels_are_kept_in_the_cache_of_numba_if_it_is_named(package, tmp_path):

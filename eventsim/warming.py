@@ -1,0 +1,162 @@
+"""Compile all kernels beforehand, for images of containers and for clusters.
+
+Kernels are compiled when they first run and are kept on disk. :func:`warm_up` runs small networks
+that need every one of them: dense and sparse projections, self-recurrence, loops by queue and by
+windows, readouts and their maxima, forward and backward, in double and single precision.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import scipy
+
+from eventsim.adjoint import SpikeSeed, backward
+from eventsim.arrays import Precision
+from eventsim.engine import describe_backend, simulate
+from eventsim.engine.compiling import compiled_kernels
+from eventsim.engine.run import make_job
+from eventsim.events import EventStream, SpikeTape
+from eventsim.network import Network, self_recurrent
+from eventsim.plan import make_plan
+from eventsim.train.losses import CrossEntropy
+from eventsim.train.readouts import VoltageCrossEntropy
+
+LABELS = np.array([0, 1])
+
+
+@dataclass(frozen=True)
+class WarmedUp:
+    """What :func:`warm_up` did.
+
+    Attributes
+    ----------
+    backend, device
+        Its name, and that of its device; None for the processor. The reference backend is plain
+        Python: it has nothing to compile.
+    compiled
+        Names of the kernels that were compiled; () if all were there.
+    folder
+        Where they are kept; None if nothing can be kept.
+    seconds
+        How long it took.
+    """
+
+    backend: str
+    device: str | None
+    compiled: tuple[str, ...]
+    folder: Path | None
+    seconds: float
+
+
+def warm_up(backend: str = "auto", *, told: Callable[[int, int], None] | None = None) -> WarmedUp:
+    """Compile every kernel of a backend that is not compiled yet, in both precisions.
+
+    Parameters
+    ----------
+    backend
+        ``cpu``, ``cuda``, or ``auto`` as elsewhere.
+    told
+        Is given the number of steps that are done, and of all, at the start and after each.
+
+    Raises
+    ------
+    BackendError
+        The backend cannot be loaded.
+    """
+    began, before = time.perf_counter(), len(compiled_kernels())
+    found = describe_backend(backend)
+    compiling: Any = None
+    if found.name in ("cpu", "cuda"):
+        compiling = import_module(f"eventsim.engine.{found.name}.compile")
+    steps: list[Callable[[], None]] = []
+    nothing_to_do = compiling is None or (found.name == "cpu" and compiling.is_warm())
+    for precision in () if nothing_to_do else get_args(Precision):
+        steps += [
+            partial(_layers, found.name, precision, sparse=sparse) for sparse in (False, True)
+        ]
+        steps.append(partial(_loop, found.name, precision))
+    for done, step in enumerate(steps):
+        if told is not None:
+            told(done, len(steps))
+        step()
+    if told is not None:
+        told(len(steps), len(steps))
+    if steps and found.name == "cpu":
+        compiling.mark_warm()
+    return WarmedUp(
+        found.name,
+        found.device,
+        compiled_kernels()[before:],
+        None if compiling is None else compiling.kernel_folder(),
+        time.perf_counter() - began,
+    )
+
+
+def _layers(backend: str, precision: Precision, *, sparse: bool) -> None:
+    """Two populations one behind the other and a readout, forward and backward."""
+    rng = np.random.default_rng(0)
+    net = Network()
+    net.add_input("input", 64)
+    net.add_population("a", 64, tau_mem=10.0, tau_syn=5.0)
+    net.add_population("b", 4, tau_mem=10.0, tau_syn=5.0)
+    net.add_readout("output", 2)
+    net.connect("input", "a", _weights(rng, (64, 64), sparse=sparse), delays=1.0)
+    net.connect("a", "b", _weights(rng, (64, 4), sparse=sparse), delays=1.0)
+    net.connect("a", "a", self_recurrent(np.full(64, 0.1)), delays=1.0)
+    net.connect("b", "output", _weights(rng, (4, 2), sparse=sparse))
+    stream = _stream(64)
+    simulate(net, stream[:1], backend=backend, precision=precision)  # its arrays are of other kinds
+    tape = simulate(net, stream, backend=backend, precision=precision)
+    for loss in (CrossEntropy(LABELS), VoltageCrossEntropy(LABELS)):
+        backward(net, tape, loss)
+
+
+def _loop(backend: str, precision: Precision) -> None:
+    """A population that projects to itself, by every algorithm that there is for it."""
+    rng = np.random.default_rng(0)
+    net = Network()
+    net.add_input("input", 64)
+    net.add_population("a", 4, tau_mem=10.0, tau_syn=5.0)
+    net.connect("input", "a", _weights(rng, (64, 4), sparse=False), delays=1.0)
+    net.connect("a", "a", rng.normal(0.0, 0.1, (4, 4)), delays=1.0)
+    tape = simulate(net, _stream(64), backend=backend, precision=precision)
+    backward(net, tape, {"a": SpikeSeed(time=np.ones(len(tape["a"])))})
+    if backend == "cpu":
+        _by_every_way(net, tape)
+
+
+def _by_every_way(net: Network, tape: SpikeTape) -> None:
+    """By queue, by windows, by windows in parts: the cpu backend takes one of them by its work."""
+    from eventsim.engine.cpu import queue_host
+
+    plan = make_plan(net)
+    (stage,) = plan.stages
+    job = make_job(plan, stage, tape)
+    prepared = queue_host.prepare(job)
+    queue_host.by_queue(job, prepared)
+    for parts in (1, 2):
+        queue_host.by_windows(job, prepared, parts)
+
+
+def _weights(rng: np.random.Generator, shape: tuple[int, int], *, sparse: bool) -> Any:
+    """Weights that make neurons fire; of a sparse matrix less than 1/16 is stored."""
+    weights = rng.normal(2.0, 1.0, shape)
+    if not sparse:
+        return weights
+    stored = np.zeros(shape, bool)
+    stored[np.arange(shape[0]), np.arange(shape[0]) % shape[1]] = True
+    return scipy.sparse.csr_array(np.where(stored, 8.0 * weights, 0.0))
+
+
+def _stream(n_channels: int) -> EventStream:
+    rng = np.random.default_rng(1)
+    parts = [
+        (np.sort(rng.uniform(0.0, 50.0, 200)), rng.integers(0, n_channels, 200)) for _ in LABELS
+    ]
+    return EventStream.from_samples(parts, n_channels=n_channels, duration=50.0)

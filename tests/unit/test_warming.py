@@ -1,0 +1,102 @@
+"""After a warm-up nothing is compiled, in no run and in no training."""
+
+import json
+import shutil
+
+import pytest
+
+import eventsim as es
+from eventsim.engine.compiling import compiled_kernels
+from eventsim.engine.cpu import compile as compiling
+from eventsim.engine.cpu import queue_host
+from eventsim.train import TrainConfig, train
+from eventsim.warming import warm_up
+from tests.support.losses import SpikeTimes
+from tests.support.nets import lateral_net, random_net, random_stream, ring_net
+from tests.unit.cli.conftest import call
+from tests.unit.train.task import first_spike_net, small_net, two_patterns
+
+
+@pytest.fixture(scope="module")
+def warmed():
+    told = []
+    found = warm_up("cpu", told=lambda done, total: told.append((done, total)))
+    return found, told
+
+
+NETS = [
+    random_net(0),
+    random_net(1, delays="none", self_delays="none"),
+    random_net(2, sparse=True, delays="source"),
+    lateral_net(3),
+    lateral_net(4, delays="scalar", sparse=False),
+    ring_net(5),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_nothing_is_compiled_by_a_run_after_a_warm_up(warmed, precision):
+    before = compiled_kernels()
+    for net in NETS:
+        for n_samples in (1, 3):
+            stream = random_stream(0, n_samples=n_samples)
+            tape = es.simulate(net, stream, backend="cpu", precision=precision)
+            es.backward(net, tape, SpikeTimes(*tape.names))
+            es.readout_integral(net, tape, "output")
+    es.simulate_chunk(NETS[0], random_stream(0), backend="cpu", precision=precision)
+    assert compiled_kernels() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "loss", ["cross_entropy", "cross_entropy_maximum", "cross_entropy_last", "first_spike"]
+)
+def test_nothing_is_compiled_by_training_after_a_warm_up(warmed, loss):
+    before = compiled_kernels()
+    net = first_spike_net() if loss == "first_spike" else small_net()
+    config = TrainConfig(epochs=1, batch_size=8, loss=loss, train_delays=True, backend="cpu")
+    train(net, two_patterns(20), config)
+    assert compiled_kernels() == before
+
+
+@pytest.mark.slow
+def test_loop_in_windows_of_several_parts_is_warm(warmed, monkeypatch):
+    """A machine with more threads than the one that warmed up takes another kernel."""
+    before, by_windows = compiled_kernels(), queue_host.by_windows
+    in_parts = lambda job, prepared: by_windows(job, prepared, 3)  # noqa: E731
+    monkeypatch.setattr(queue_host, "by_windows", in_parts)
+    monkeypatch.setattr(queue_host, "WINDOW_SHARE", 0.0)
+    es.simulate(lateral_net(3), random_stream(0), backend="cpu")
+    assert compiled_kernels() == before
+
+
+@pytest.mark.slow
+def test_second_warm_up_has_nothing_to_do(warmed):
+    first, told = warmed
+    assert told[-1][0] == told[-1][1]
+    again = warm_up("cpu", told=lambda done, total: told.append((done, total)))
+    assert again.compiled == ()
+    assert told[-1] == (0, 0)
+    assert again.folder == first.folder == compiling.kernel_folder()
+    outcome = call("warm-up", "--json")
+    (entry, *_) = json.loads(outcome.out)["backends"]
+    assert entry["backend"] == "cpu"
+    assert entry["compiled"] == []
+    assert "cpu: nothing to do" in call("warm-up").out
+
+
+@pytest.mark.slow
+def test_kernels_that_were_removed_are_noticed(warmed, tmp_path, monkeypatch):
+    copy = tmp_path / "kernels"
+    shutil.copytree(compiling.kernel_folder(), copy)
+    monkeypatch.setattr(compiling, "_CACHE_FOLDER", str(copy))
+    assert compiling.is_warm()
+    next(copy.rglob("*.nbc")).unlink()
+    assert not compiling.is_warm()
+
+
+def test_reference_backend_has_nothing_to_compile():
+    found = warm_up("reference")
+    assert found.compiled == ()
+    assert found.folder is None
