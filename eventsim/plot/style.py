@@ -116,7 +116,7 @@ def subplots(
     Returns
     -------
     figure, axes
-        A figure of pyplot, and its axes as :func:`matplotlib.pyplot.subplots` gives them: one, or
+        A figure of pyplot, and its axes as ``matplotlib.pyplot.subplots`` gives them: one, or
         an array of them.
     """
     from matplotlib import pyplot  # chooses a backend, so only where a figure is opened
