@@ -11,7 +11,7 @@ from eventsim.arrays import to_host
 from eventsim.errors import NetworkError
 from eventsim.network import Network, Population, Projection
 from eventsim.plot.doors import check_kind
-from eventsim.plot.layout import HALF_HEIGHT, HALF_WIDTH, Arrow, Layout, Point, lay_out
+from eventsim.plot.layout import HALF_HEIGHT, HALF_WIDTH, Arrow, DiagramLayout, Point, lay_out
 from eventsim.plot.style import (
     INK,
     MUTED,
@@ -123,7 +123,7 @@ def _delayed(net: Network) -> bool:
     return any(np.any(to_host(p.delays)) for p in net.projections.values())
 
 
-def _frame(axes: Axes, layout: Layout) -> None:
+def _frame(axes: Axes, layout: DiagramLayout) -> None:
     low, high = layout.heights()
     spare = max(LEAST_HEIGHT - (high - low), 0.1) / 2
     middle, width = (layout.n_columns - 1) / 2, max(layout.n_columns, LEAST_COLUMNS)
@@ -134,7 +134,7 @@ def _frame(axes: Axes, layout: Layout) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _text_size(axes: Axes, layout: Layout) -> float:
+def _text_size(axes: Axes, layout: DiagramLayout) -> float:
     """Size of letters with which the longest name fits into its box, points."""
     longest = max(8, *(len(name) for name in layout.boxes))
     return float(min(TEXT, 2 * HALF_WIDTH * _column_points(axes) / (LETTER * longest)))

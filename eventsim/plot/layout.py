@@ -60,7 +60,7 @@ class Arrow:
 
 
 @dataclass(frozen=True)
-class Layout:
+class DiagramLayout:
     """Middles of boxes by name, and arrows by (source, target)."""
 
     boxes: Mapping[str, Point]
@@ -79,7 +79,7 @@ class Layout:
         return low, max([*(y + HALF_HEIGHT for y in boxes), *(y + LABEL for y in labels)])
 
 
-def lay_out(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> Layout:
+def lay_out(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> DiagramLayout:
     """Places of populations, in the order of ``names``, and of the arrows between them."""
     edges = list(edges)
     depths = _depths(names, edges)
@@ -103,7 +103,7 @@ def lay_out(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> Layout:
         else:
             between = max(tops[x] for x in tops if x0 <= x <= x1)
             arrows[source, target] = _over((x0, y0), (x1, y1), between + BOW * (x1 - x0 - 1))
-    return Layout(boxes, arrows)
+    return DiagramLayout(boxes, arrows)
 
 
 def _depths(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
