@@ -36,8 +36,8 @@ test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 2 --fast 1 tests/unit tests/analytic \
 	  tests/gradients tests/parity $(ARGS)
 
-# Dependencies of the package are the oldest, the tools of the tests any: the newest CuPy needs a
-# newer NumPy, and what needs CuPy or a data set is skipped.
+# Dependencies of the package are the oldest, the tools of the tests any. Without CuPy, whose newest
+# needs a newer NumPy. Newer Click and pyparsing warn old Typer and Matplotlib, and warnings are errors.
 test-lowest: $(LOWEST)/.made
 	$(LOWEST)/bin/python -m pytest -n auto --maxprocesses 2 --fast 1 tests/unit tests/analytic \
 	  tests/gradients tests/parity $(ARGS)
@@ -129,5 +129,6 @@ $(LOWEST)/.made: pyproject.toml setup.py
 	$(LOWEST)/bin/pip --disable-pip-version-check install --quiet uv
 	VIRTUAL_ENV=$(LOWEST) $(LOWEST)/bin/uv pip install --quiet --resolution lowest-direct \
 	  --requirements pyproject.toml --extra demo
-	VIRTUAL_ENV=$(LOWEST) $(LOWEST)/bin/uv pip install --quiet --editable '.[demo,test]'
+	VIRTUAL_ENV=$(LOWEST) $(LOWEST)/bin/uv pip install --quiet --editable '.[demo,test]' \
+	  'click<8.3' 'pyparsing<3.3'
 	@touch $@
