@@ -20,7 +20,7 @@ from eventsim.cli.options import (
     set_threads,
     with_precision,
 )
-from eventsim.cli.terminal import label_error_row, percent, present, say_backend, show_table
+from eventsim.cli.terminal import label_error_row, percent, present, say, say_backend, show_table
 from eventsim.runs.run import Which, load_run
 from eventsim.train import evaluate
 from eventsim.train.choice import config_of, in_classes_of
@@ -90,11 +90,14 @@ def evaluate_command(
         "classes": list(recordings.class_names),
         "confusion": found.confusion.tolist(),
         "spikes_per_neuron_and_second": {k: float(v.mean()) for k, v in found.rates.items()},
+        "silent": [one.population for one in found.silent],
         "synaptic_events_per_sample": dict(found.synaptic_events),
         "backend": runs_on.name,
         "device": runs_on.device,
         "seconds": time.perf_counter() - began,
     }
+    for one in found.silent:
+        say(str(one))
     present(values, _show, as_json=as_json)
 
 

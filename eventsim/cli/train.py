@@ -331,7 +331,9 @@ def read_config_file(path: Path) -> dict[str, Any]:
     values = read(path, f"--config {path}", ParameterError)
     if not isinstance(values, Mapping):
         raise ParameterError(f"--config {path}: expected a table of TrainConfig keys.")
-    return dict(values["train"] if values.get("format") == FORMAT else values)
+    if values.get("format") != FORMAT:
+        return dict(values)
+    return TrainConfig.of_run(values["train"]).to_dict()
 
 
 def _resumed(asked: _Typed, folder: Path) -> RunSettings:

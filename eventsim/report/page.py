@@ -14,6 +14,7 @@ from eventsim.report.numbers import duration, general, joules, percent
 from eventsim.report.pictures import RATES, picture
 from eventsim.report.record import ChipMapping, Priced, Report, RunRecord, Unmade
 from eventsim.report.tables import PageTable
+from eventsim.train.silence import silent_populations
 
 _EPOCH_COLUMNS = {
     "epoch": "epoch",
@@ -74,6 +75,7 @@ def render(report: Report, pictures: Sequence[html.Picture]) -> str:
             html.contents(chosen),
             *([] if isinstance(run, Unmade) else [headline(run)]),
             _overview(report),
+            *(html.paragraph(str(one), kind="warning") for one in silent_populations(report.rates)),
             *(html.section(name, chosen[name], *blocks) for name, blocks in parts.items()),
         ]
     )

@@ -20,6 +20,7 @@ from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
 from eventsim.train import TrainConfig
 from eventsim.train.choice import answer_of
+from eventsim.train.config import drop_unknown
 from eventsim.train.counting import count_trained
 from eventsim.train.folder import FORMAT, SETTINGS, VERSION
 from eventsim.train.method import AbstractMethod, Exact
@@ -173,6 +174,7 @@ def check_same_run(
             return
         before = RunSettings.load(folder)
     stored, given = before.deciding(), now.deciding()
+    drop_unknown(stored["train"], given["train"])
     # What a program gave to train(..) is held to the checkpoint, which knows it by its hash.
     for key in [key for key in ("data", "network") if stored[key] is None]:
         del stored[key], given[key]
@@ -211,7 +213,7 @@ def _version_2(values: Mapping[str, Any]) -> RunSettings:
         data=None if data is None else DataSettings(**data),
         fold=values.get("fold"),
         network=None if network is None else NetworkSettings(**network),
-        train=TrainConfig.from_dict(values["train"]),
+        train=TrainConfig.of_run(values["train"]),
         grid=grid,
         **{key: values.get(key, "") for key in ("name", "title", "command")},
     )
@@ -225,7 +227,7 @@ def _experiment_of_version_1(values: Mapping[str, Any], folder: Path) -> RunSett
         data=DataSettings(**values["data"]),
         fold=values["fold"],
         network=NetworkSettings(**values["network"]),
-        train=TrainConfig.from_dict(train),
+        train=TrainConfig.of_run(train),
         grid=None if values["method"] == "exact" else Grid(dt=values["dt"]),
         name=values["condition"],
     )
@@ -235,5 +237,5 @@ def _old_config(folder: Path) -> tuple[TrainConfig, Grid | None]:
     """What config.json of an earlier version tells: of exact training, or of a grid."""
     values = read_object(folder / OLD_CONFIG)
     if "dt" not in values:
-        return TrainConfig.from_dict(values), None
-    return TrainConfig.from_dict(values["train"]), Grid(dt=values["dt"], clip=values["clip"])
+        return TrainConfig.of_run(values), None
+    return TrainConfig.of_run(values["train"]), Grid(dt=values["dt"], clip=values["clip"])

@@ -19,6 +19,7 @@ Training by default scales only populations below a tenth of the target. Rates a
 no obstacle: every spike has a gradient, and :class:`.RateBand` lowers a rate.
 """
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,7 +35,10 @@ from eventsim.events.doors import real_array
 from eventsim.network import Network
 from eventsim.network.parts import MOST_WEIGHT
 from eventsim.plan import Stage
+from eventsim.train.config import TrainConfig
 from eventsim.train.regularise import MS_PER_S
+
+_LOGGER = logging.getLogger(__name__)
 
 SAMPLES = 32  # recordings, evenly spaced
 QUIET = 0.1  # of the target: below, training scales a population
@@ -143,15 +147,17 @@ def scale(
     target: float,
     *,
     least: float = math.inf,
+    n_samples: int = SAMPLES,
     backend: str,
     precision: Precision,
     refuse: Callable[[CalibrationError], None],
 ) -> list[Calibration]:
     """:func:`calibrate` in place, of populations whose rate is below ``least`` Hz.
 
-    ``refuse`` is told of what cannot be reached; if it returns, that population stays as it is.
+    Run are ``n_samples`` recordings, all at once. ``refuse`` is told of what cannot be reached; if
+    it returns, that population stays as it is.
     """
-    n = min(SAMPLES, stream.n_samples)
+    n = min(n_samples, stream.n_samples)
     few = stream[np.arange(n) * stream.n_samples // max(n, 1)]
     course = start(net, few, tail=None, backend=backend, precision=precision)
     seconds = float(few.duration.sum()) / MS_PER_S
@@ -176,6 +182,31 @@ def scale(
         if unit.spikes is None:
             break  # without bound: only a run can say where
         course.send(unit.spikes)
+    return done
+
+
+def wake(
+    net: Network, stream: EventStream | StoredStream, config: TrainConfig, *, log: bool
+) -> list[Calibration]:
+    """Scale what is nearly silent, in place, as ``config.calibrate`` says.
+
+    What was done, and what could not be, is logged where ``log`` is True.
+    """
+    target, level = config.calibrate, logging.WARNING if log else logging.DEBUG
+    if not target or not net.spiking:
+        return []
+    done = scale(
+        net,
+        stream,
+        target,
+        least=QUIET * target,
+        n_samples=min(SAMPLES, config.batch_size),  # what fits into memory
+        backend=config.backend,
+        precision="double" if config.backend == "reference" else config.precision,
+        refuse=lambda error: _LOGGER.log(level, "%s", error),
+    )
+    for one in done:
+        _LOGGER.log(level, "calibrate: %s (TrainConfig.calibrate = 0 leaves them)", one)
     return done
 
 

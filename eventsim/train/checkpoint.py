@@ -31,7 +31,7 @@ from eventsim.events.npz import Archive
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import Answer, Network
 from eventsim.network.forms import ANSWER, check_claims
-from eventsim.train.config import TrainConfig, with_defaults
+from eventsim.train.config import TrainConfig, drop_unknown, with_defaults
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, Pace, schedule, select
 
@@ -230,6 +230,7 @@ def _check_origin(path: Path, stored: Mapping[str, Any], origin: Origin) -> bool
         grid = {"name": "grid", "dt": before["dt"], "clip": before["clip"]}
         before = before["train"] | {"method": grid}
         before.pop("checkpoint_every", None)
+    drop_unknown(before, expected)
     before = with_defaults(before, expected)
     if "method" in expected:  # has no near misses
         for one in (before, expected):

@@ -42,6 +42,8 @@ _FLAT = {
     "missed_outputs": "missed_outputs",
 }
 _NESTED = ("loss", "rates", "augmentation", "spikl")
+# What files say that were written before a setting existed, where its default was not the effect.
+_BEFORE: Mapping[str, Any] = {"calibrate": None}
 # Settings of older files that are none any more, and the value that had no effect.
 _RETIRED: Mapping[str, Any] = {"units_per_class": 1}
 
@@ -84,6 +86,10 @@ class TrainConfig(Settings):
         Largest delay that training may reach, in ms; infinite for no bound.
     dale
         Dale's law: weights between spiking neurons keep the sign of their source neuron.
+    calibrate
+        Rate in Hz to which a new run scales silent populations before it begins: spiking
+        populations that fire less than a tenth of it on the training data, see
+        :func:`eventsim.calibrate`; 0 for none. None, as 0, of runs of versions without it.
     rates, weight_decay, clip_norm
         As in :class:`AdamSettings`.
     ease_in
@@ -127,6 +133,7 @@ class TrainConfig(Settings):
     train_delays: bool = False
     max_delay: Above0 = math.inf
     dale: bool = False
+    calibrate: NotNegative | None = 10.0
     rates: LearningRates = field(default_factory=LearningRates)
     weight_decay: NotNegative = 1e-2
     clip_norm: Above0 = 10.0
@@ -178,6 +185,11 @@ class TrainConfig(Settings):
         return ("weights", *self.bip, *(("delays",) if self.train_delays else ()))
 
     @classmethod
+    def of_run(cls, stored: Mapping[str, Any]) -> TrainConfig:
+        """The settings of a run from its file, of this version or an earlier one."""
+        return cls.from_dict({**_BEFORE, **stored})
+
+    @classmethod
     def upgraded(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """The table with the values of the loss inside the loss, as older files have not.
 
@@ -207,6 +219,14 @@ def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str
         if isinstance(stored.get(name), Mapping):
             found[name] = defaults[name] | stored[name]
     return found
+
+
+def drop_unknown(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Remove settings from both, in place, that one is too old to know; they are not compared."""
+    for key in _BEFORE:
+        if None in (before.get(key), now.get(key)):
+            before.pop(key, None)
+            now.pop(key, None)
 
 
 def _nested(stored: Mapping[str, Any]) -> dict[str, Any]:

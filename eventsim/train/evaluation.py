@@ -22,6 +22,7 @@ from eventsim.train.decode import strings_of
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.parallel import ProcessGroup, add_in_order
 from eventsim.train.regularise import MS_PER_S
+from eventsim.train.silence import Silent, silent_populations
 
 MOST_CONFUSED = 100  # classes; connected digits are thousands, and hardly any pair of them occurs
 
@@ -63,6 +64,11 @@ class Evaluation:
     neuron_updates: float | None = None
 
     __repr__ = short_repr
+
+    @property
+    def silent(self) -> tuple[Silent, ...]:
+        """Populations that are silent on these recordings; the text of each is a warning."""
+        return silent_populations(self.rates)
 
 
 def evaluate(

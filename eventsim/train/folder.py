@@ -13,13 +13,15 @@ result.json         one line: what was measured on test data, if the run was tes
 ==================  ==========================================================================
 
 ``run.json`` is one object. Its keys are ``format`` (``"eventsim-run"``), ``version`` (2),
-``eventsim`` (the version of the program), ``train`` (a :class:`eventsim.train.TrainConfig`), and
-what is known beside: :class:`eventsim.experiment.RunSettings` says which.
+``eventsim`` (the version of the program), ``train`` (a :class:`eventsim.train.TrainConfig`),
+``calibrated`` (a list of :class:`.Calibration`: what was done to ``initial.npz`` before the first
+step; absent if nothing was), and what is known beside: :class:`eventsim.experiment.RunSettings`
+says which.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from eventsim.entries import read_object
 from eventsim.errors import StorageError
 from eventsim.events.storage import write_atomically, write_json
 from eventsim.network import Network
+from eventsim.train.calibration import Calibration
 from eventsim.train.checkpoint import Metrics, Origin, TrainState, save_checkpoint
 from eventsim.train.config import TrainConfig
 from eventsim.train.method import AbstractMethod
@@ -90,7 +93,12 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
 
     def describe(
-        self, config: TrainConfig, method: AbstractMethod, *, resumed: bool = False
+        self,
+        config: TrainConfig,
+        method: AbstractMethod,
+        *,
+        calibrated: Sequence[Calibration] = (),
+        resumed: bool = False,
     ) -> None:
         """Write run.json; makes the folder. Of a resumed run, what is known stays known."""
         from eventsim import __version__
@@ -103,7 +111,10 @@ class RunFolder:
             stored = stored if stored.get("format") == FORMAT else {}
         head = {"format": FORMAT, "version": VERSION, "eventsim": __version__}
         values = head | {k: v for k, v in stored.items() if k not in head} | dict(self.about)
-        write_json(path, values | {"method": method.described(), "train": config.to_dict()})
+        values |= {"method": method.described(), "train": config.to_dict()}
+        if calibrated:
+            values["calibrated"] = [asdict(one) for one in calibrated]
+        write_json(path, values)
 
     def save_state(self, state: TrainState, origin: Origin) -> None:
         """Write the checkpoint."""

@@ -13,10 +13,11 @@ a run: it may change where a run is resumed.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -26,10 +27,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from eventsim.arrays import Floats
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset, stratified_split
 from eventsim.network import Network
 from eventsim.summary import MOST_ROWS, html_card, html_table, number, short_repr
+from eventsim.train.calibration import wake
 from eventsim.train.checkpoint import (
     Metrics,
     Origin,
@@ -44,10 +47,13 @@ from eventsim.train.folder import RunFolder
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, select
 from eventsim.train.parallel import ProcessGroup, check_shards
+from eventsim.train.silence import silent_populations
 from eventsim.train.step import means, train_batch
 
 # Metrics that a notebook shows, where an epoch has them.
 SHOWN_METRICS = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "seconds")
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Draw(IntEnum):
@@ -71,7 +77,8 @@ class TrainEvent:
     n_epochs, n_batches
         Of the run, of an epoch.
     metrics
-        Means of the epoch so far, or the epoch's line of metrics.jsonl.
+        Means of the epoch so far, or the epoch's line of metrics.jsonl. Its key ``silent`` has the
+        names of silent populations, if there are any.
     net
         The live network, on the device that trains it: its next values are written over these.
         Copy what is to be kept (``event.net.to_host().copy()``), and change nothing.
@@ -305,13 +312,15 @@ def _started(run: _Run, net: Network, *, overwrite: bool) -> TrainState:
         run.files.check_free()
     config, given = run.config, net.copy()
     given.set_answer(answer_of(config, run.training.class_names))
-    net = run.method.begin(given, config)
+    begun = given.copy()
+    calibrated = wake(begun, run.training.stream, config, log=run.group.leads)
+    net = run.method.begin(begun, config)
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     state = TrainState(net, optimiser)
     if run.files is not None:
         if overwrite and run.files.holds_run:
             run.files.clear()
-        run.files.describe(config, run.method)
+        run.files.describe(config, run.method, calibrated=calibrated)
         run.files.save_network("initial", given)
         run.save(state)
     return state
@@ -361,6 +370,7 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
             checked = measure(state.net, run.validation, run.config, run.group, run.method)
         line["validation_loss"] = checked.loss
         line["validation_accuracy"] = checked.accuracy
+    _look_for_silence(run, state, line, checked.rates if len(run.validation) else line["rates"])
     # Each process takes its steps by itself: see that they have not drifted apart.
     run.group.check_same("network after an epoch", digest(state.net.to_arrays()))
     line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
@@ -371,6 +381,20 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     run.save(state)
     _write_metrics(run, state)
     run.tell("epoch", state, line)
+
+
+def _look_for_silence(
+    run: _Run, state: TrainState, line: Metrics, rates: Mapping[str, Floats | float]
+) -> None:
+    """Note silent populations in the line of the epoch; log them where others were before."""
+    silent = silent_populations(rates)
+    if silent:
+        line["silent"] = [one.population for one in silent]
+    before = state.history[-1].get("silent", []) if state.history else []
+    if run.group.leads:
+        for one in silent:
+            if one.population not in before:
+                _LOGGER.warning("epoch %d: %s", line["epoch"], one)
 
 
 def _finished(run: _Run, state: TrainState) -> TrainResult:

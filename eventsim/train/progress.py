@@ -76,8 +76,9 @@ class Progress:
                 f"(loss {metrics['validation_loss']:.4f})"
             )
         rates = ", ".join(f"{name} {rate:.1f}" for name, rate in metrics["rates"].items())
+        silent = "".join(f"  silent: {name}" for name in metrics.get("silent", ()))
         self._bars.console.print(
-            f"{text}  spikes/s {rates}  {metrics['seconds']:.1f} s",
+            f"{text}  spikes/s {rates}{silent}  {metrics['seconds']:.1f} s",
             highlight=False,
             soft_wrap=True,
         )

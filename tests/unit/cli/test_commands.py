@@ -66,6 +66,20 @@ def test_evaluate_on_other_data_shows_tables(finished, digits):
     assert "Confusion matrix" in outcome.out
 
 
+def test_evaluate_warns_of_silent_populations(finished, tmp_path):
+    data, folder, _ = finished
+    net = load_network(folder / "last.npz")
+    weights = net.projections["input->hidden1"].values
+    weights[...] = abs(weights)
+    for silent in (False, True):
+        weights *= 1e-9 if silent else 10.0
+        save_network(tmp_path / "net.npz", net)
+        outcome = call("evaluate", tmp_path / "net.npz", data, "--json")
+        assert outcome.code == 0, outcome.err
+        assert outcome.json["silent"] == ["hidden1"] * silent
+        assert ("population 'hidden1' is silent" in outcome.err) == silent
+
+
 def test_network_file_alone_is_evaluated_as_its_run(finished, tmp_path):
     data, folder, trained = finished
     outcome = call("evaluate", folder / "last.npz", data, "--json")

@@ -111,6 +111,16 @@ def test_accuracy_of_recordings_of_one_class_stands_nowhere_in_front(record):
     assert 'class="value"' not in found
 
 
+def test_a_silent_population_is_warned_of_before_the_numbers(plain):
+    rates = {"hidden1": np.zeros(8), "hidden2": np.full(8, 9.0)}
+    page = check_page(whole_page(replace(plain, rates=rates)))
+    assert (
+        "'hidden1' is silent: its neurons fire 0 times per second, 100% of them never" in page.text
+    )
+    assert "'hidden2' is silent" not in page.text
+    assert "is silent" not in check_page(whole_page(plain)).text
+
+
 def test_file_is_written_whole(plain, tmp_path):
     path = tmp_path / "new" / "page.html"
     assert write_page(path, plain) == path

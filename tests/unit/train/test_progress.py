@@ -22,7 +22,7 @@ def test_progress_prints_one_line_per_epoch_with_its_numbers():
         show(TrainEvent("batch", 1, 1, 2, 1, metrics))
         show(TrainEvent("epoch", 1, 1, 2, 1, metrics))
         without = {k: v for k, v in metrics.items() if not k.startswith("validation")}
-        show(TrainEvent("epoch", 2, 1, 2, 1, without))
+        show(TrainEvent("epoch", 2, 1, 2, 1, {**without, "silent": ["hidden1"]}))
     lines = [
         line
         for line in text.getvalue().splitlines()
@@ -32,3 +32,5 @@ def test_progress_prints_one_line_per_epoch_with_its_numbers():
     for part in ("0.5000", "75.00%", "50.00%", "0.6250", "hidden1 12.3", "1.5 s"):
         assert part in lines[0]
     assert "validation" not in lines[1]
+    assert "silent: hidden1" in lines[1]
+    assert "silent" not in lines[0]
