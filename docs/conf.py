@@ -30,6 +30,7 @@ extensions = [
     "mathml",
     "names",
     "notebooks",
+    "rooms",
     "tables",
 ]
 root_doc = "index"

@@ -126,7 +126,8 @@ def say_module(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines:
 
 def _documented(app: Sphinx) -> set[str]:
     """Modules that have a page."""
-    inside = re.findall(r"^\.\. automodule:: (\S+)$", _text(app, "*.md"), re.MULTILINE)
+    text = _text(app, "*.md", API) + _text(app, "*.md", "explanation")
+    inside = re.findall(r"^\.\. automodule:: (\S+)$", text, re.MULTILINE)
     return {*LISTED.findall(_text(app, "modules.md")), *inside}
 
 
@@ -138,9 +139,9 @@ def tidy(app: Sphinx) -> None:
             page.unlink()
 
 
-def _text(app: Sphinx, pattern: str) -> str:
-    """The text of pages of the API."""
-    pages = sorted((Path(app.srcdir) / API).glob(pattern))
+def _text(app: Sphinx, pattern: str, folder: str = API) -> str:
+    """The text of pages."""
+    pages = sorted((Path(app.srcdir) / folder).glob(pattern))
     return "\n".join(page.read_text(encoding="utf-8") for page in pages)
 
 

@@ -40,6 +40,8 @@ FORMATS: tuple[tuple[str, str, str, str, str], ...] = (
     ("task, `.toml`", "eventsim-task", "eventsim.experiment.reading:VERSION", "you",
      "eventsim.experiment.recipe"),
     ("chip, `.toml`", "eventsim-chip", "eventsim.chips.load:VERSION", "you", "eventsim.chips.load"),
+    ("conformance case, `.json`", "eventsim-conformance-case", "eventsim.conformance.case:VERSION",
+     "you", "eventsim.conformance.case"),
     ("mapping, `.json`", "eventsim-mapping", "eventsim.mapping.mapping:VERSION",
      "{meth}`Mapping.save <eventsim.mapping.Mapping.save>`",
      "{meth}`Mapping.to_dict <eventsim.mapping.Mapping.to_dict>`"),

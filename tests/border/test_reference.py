@@ -12,6 +12,7 @@ from tests.border.prose import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 from names import LISTED, MISSING, find
+from tables import FORMATS, formats
 
 API = sorted((ROOT / "docs" / "reference" / "api").glob("*.md"))
 # Rooms whose names the reference lists. What the others have is for eventsim itself: `entries`
@@ -127,3 +128,15 @@ def test_environment_variables_of_eventsim_are_in_the_reference():
         for file in (ROOT / folder).rglob("*.py"):
             for name in re.findall(r"environ\S*[\[(]\"(\w+)\"", file.read_text()):
                 assert f"`{name}`" in page or name.startswith(("SLURM", "MASTER", "TORCH")), file
+
+
+def test_versions_of_formats_are_those_of_the_code():
+    table = formats()
+    kinds = re.findall(r"\| `(eventsim-[\w-]+)` \| (\d+) \|", table)
+    assert len(kinds) == len(FORMATS) - 1  # NIR's own format has no name of ours
+    source = "\n".join(path.read_text() for path in (ROOT / "eventsim").rglob("*.py"))
+    # Those of recipes and tasks are made of the kind's name.
+    made = {"eventsim-recipe", "eventsim-task"}
+    assert {kind for kind, _ in kinds} - made == {
+        kind for kind in re.findall(r"\"(eventsim-[\w-]+)\"", source) if kind != "eventsim-snn"
+    }
