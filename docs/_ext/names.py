@@ -79,7 +79,10 @@ def _row_prefixes(node: nodes.Node) -> Iterator[str]:
         place = place.parent
     if place is not None:
         subject = find(place.children[0].astext().partition("(")[0].strip())
-        yield str(getattr(subject, "__module__", "") or "")
+        home = str(getattr(subject, "__module__", "") or "")
+        *outer, _ = str(getattr(subject, "__qualname__", "")).split(".")
+        yield ".".join([home, *outer])
+        yield home
 
 
 def _pages(env: BuildEnvironment) -> dict[int, str]:
@@ -118,7 +121,14 @@ def resolve(
 
 
 def say_module(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Name the module whose docstring has the formulas, at the end of a docstring."""
+    """Name the module whose docstring has the formulas, at the end of a docstring.
+
+    A heading inside a module's docstring would be a section of the page: it becomes bold.
+    """
+    if what == "module":
+        for at in range(len(lines) - 1, 0, -1):
+            if re.fullmatch(r"-{3,}", lines[at]) and lines[at - 1].strip():
+                lines[at - 1 : at + 1] = [f".. rubric:: {lines[at - 1]}", ""]
     home = getattr(obj, "__module__", None)
     if what in ("class", "function", "exception") and home in _documented(app):
         lines += ["", ".. rst-class:: defined-in", "", f"Defined in :mod:`{home}`.", ""]

@@ -1,7 +1,7 @@
 """The rooms of the program as a drawing, from the import contract that the linter checks.
 
-``{rooms}`` draws the layers of the contract ``rooms`` of ``pyproject.toml``, the lowest at the bottom,
-with the first line of what each room says of itself. A room imports only from layers below.
+``{rooms}`` draws the layers of the contract ``rooms`` of ``pyproject.toml``, the lowest at the
+bottom, with the first line of what each room says of itself.
 """
 
 import ast
