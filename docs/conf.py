@@ -27,6 +27,7 @@ extensions = [
     "sphinx_copybutton",
     "benchmarks",
     "commands",
+    "links",
     "mathml",
     "names",
     "notebooks",

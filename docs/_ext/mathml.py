@@ -1,10 +1,15 @@
 """Mathematics as MathML, made while the site is built: a page loads nothing from elsewhere."""
 
+import re
+
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
+
+# The dot of a derivative belongs to its letter.
+ACCENT = re.compile(r"<mover>(<m[in]>[^<]*</m[in]><mo>&#x002D9;</mo></mover>)")
 
 
 def _mathml(node: nodes.Element, display: str) -> str:
@@ -12,7 +17,7 @@ def _mathml(node: nodes.Element, display: str) -> str:
     if display == "block" and ("\\\\" in text or "&" in text) and "\\begin" not in text:
         text = f"\\begin{{aligned}}{text}\\end{{aligned}}"
     try:
-        return str(convert(text, display=display))
+        return ACCENT.sub(r'<mover accent="true">\1', str(convert(text, display=display)))
     except Exception as error:
         raise ExtensionError(f"mathematics not understood: {text!r}") from error
 

@@ -30,7 +30,12 @@ def says(room: str) -> str:
     """First line of the docstring of a room, or of a module that is one."""
     package, module = ROOT / "eventsim" / room / "__init__.py", ROOT / "eventsim" / f"{room}.py"
     source = (package if package.exists() else module).read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0].rstrip(".")
+    return (
+        (ast.get_docstring(ast.parse(source)) or "")
+        .partition("\n")[0]
+        .rstrip(".")
+        .replace("``", "")
+    )
 
 
 def drawing() -> str:

@@ -1,0 +1,25 @@
+"""The steps of the site's build that look at what was written."""
+
+import sys
+
+from tests.border.prose import ROOT
+
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+from links import broken
+from rooms import drawing, layers
+
+
+def test_link_to_a_missing_file_or_anchor_is_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<p id="here"></p><a href="b.html#there">1</a><a href="#here">2</a><img src="no.png">'
+        '<a href="b.html#gone">3</a><a href="https://example.org/x#y">4</a><a href="c.html">5</a>'
+    )
+    (tmp_path / "b.html").write_text('<h1 id="there"></h1>')
+    assert broken(tmp_path) == ["a.html: b.html#gone", "a.html: c.html", "a.html: no.png"]
+
+
+def test_every_room_is_in_the_drawing():
+    rooms = {path.parent.name for path in (ROOT / "eventsim").glob("*/__init__.py")}
+    drawn = {name for names in layers() for name in names}
+    assert rooms <= drawn
+    assert all(f">{name}</text>" in drawing() for name in drawn)
