@@ -10,6 +10,9 @@ from typing import Any
 
 import jupytext
 from docutils import nodes
+from myst_nb.core import render
+from myst_nb.core.utils import coalesce_streams
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 CELL = "```{code-cell}"
@@ -49,8 +52,21 @@ def write(app: Sphinx, error: Exception | None) -> None:
             jupytext.write(notebook, os.fspath(target), fmt="ipynb")
 
 
+def whole_streams(outputs: list[Any]) -> list[Any]:
+    """As myst-nb's own, which ends a line after each of the 100 bytes that ``%%bash`` sends."""
+    found: list[Any] = []
+    for output in outputs:
+        before = found[-1] if found else {}
+        if output.get("name") and output.get("name") == before.get("name"):
+            found[-1] = {**before, "text": before["text"] + output["text"]}
+        else:
+            found.append(output)
+    return coalesce_streams([NotebookNode(output) for output in found])
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register both steps."""
+    """Register both steps, and that what a cell prints is one text."""
+    render.coalesce_streams = whole_streams
     app.connect("doctree-resolved", link)
     app.connect("build-finished", write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
