@@ -9,6 +9,7 @@ stop. They then write a checkpoint and leave.
 
 import fcntl
 import json
+import logging
 import os
 import signal
 import traceback
@@ -159,6 +160,8 @@ def _attempt(
         if (root / STOP).exists():
             raise KeyboardInterrupt
 
+    if own_process:  # the terminal shows the bars of the parent; run.json and metrics.jsonl tell
+        logging.getLogger("eventsim").setLevel(logging.ERROR)
     try:
         leave_if_asked()
         if threads is not None and spec.grid is None:
