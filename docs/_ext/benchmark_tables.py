@@ -7,7 +7,7 @@ commit, date and machine below each table.
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -30,6 +30,7 @@ class Table:
     lines: Sequence[Row]
     file: str
     command: str | None
+    notes: Sequence[str] = ()
 
 
 def lines_of(name: str) -> list[Row]:
@@ -313,8 +314,15 @@ def _nir_trained() -> Table:
 
 
 def _peers(bench: str, columns: Mapping[str, Callable[[Row], Any]]) -> Table:
+    """Rows of other programs; what is to be said of one stands below the table, by number."""
     lines = [r for r in lines_of("peers") if r["bench"] == bench]
-    return _columns("peers", None, columns, lines)
+    table = _columns("peers", None, columns, lines)
+    notes = list(dict.fromkeys(r["note"] for r in lines if "note" in r))
+    rows = [
+        [f"{row[0]} {{sup}}`{notes.index(r['note']) + 1}`" if "note" in r else row[0], *row[1:]]
+        for row, r in zip(table.rows, lines, strict=True)
+    ]
+    return replace(table, rows=rows, notes=notes)
 
 
 def _seconds(key: str) -> Callable[[Row], Any]:
@@ -328,14 +336,11 @@ def _share(key: str) -> Callable[[Row], Any]:
 PEERS_W1: Mapping[str, Callable[[Row], Any]] = {
     "program": lambda r: f"{r['program']} ({r['version']})",
     "time step": lambda r: r["time_step"],
-    "samples": lambda r: r["samples"],
-    "threads": lambda r: r["threads"],
     "forward s": _seconds("forward_s"),
     "forward + backward s": _seconds("forward_backward_s"),
     "peak MB": lambda r: number(r.get("forward_backward_mb", r.get("forward_mb"))),
     "median error ms": lambda r: number(r.get("median_error_ms"), 2),
     "spikes without a partner %": lambda r: number(r.get("unmatched_percent")),
-    "remark": lambda r: r.get("note", ""),
 }
 PEERS_FSDD: Mapping[str, Callable[[Row], Any]] = {
     "program": lambda r: f"{r['program']} ({r['version']})",
@@ -344,7 +349,6 @@ PEERS_FSDD: Mapping[str, Callable[[Row], Any]] = {
     "the same, recordings sorted by length": _seconds("epoch_cpu_s_bucketed"),
     "accuracy % after 1 CPU minute": _share("accuracy_1_min"),
     "after 3": _share("accuracy_3_min"),
-    "remark": lambda r: r.get("note", ""),
 }
 PEERS_INFERENCE: Mapping[str, Callable[[Row], Any]] = {
     "program": lambda r: r["program"],
@@ -353,15 +357,12 @@ PEERS_INFERENCE: Mapping[str, Callable[[Row], Any]] = {
     "CPU ms a recording": lambda r: " to ".join(
         dict.fromkeys(number(r[key]) for key in ("cpu_ms_low", "cpu_ms_high"))
     ),
-    "remark": lambda r: r.get("note", ""),
 }
 SHD_SECONDS: Mapping[str, Callable[[Row], Any]] = {
     "hidden neurons": lambda r: f"{r['hidden']:,}",
     "time step": lambda r: r["time_step"],
     "GeNN EventProp s": _seconds("genn_eventprop_s"),
     "Spyx s": _seconds("spyx_s"),
-    "batch": lambda r: r["batch"],
-    "source": lambda r: r["source"],
 }
 PUBLISHED: Mapping[str, Callable[[Row], Any]] = {
     "task": lambda r: r["task"],

@@ -22,7 +22,8 @@ class Benchmark(SphinxDirective):
         lines = [" | ".join(["", *row, ""]).strip() for row in (table.header, *table.rows)]
         lines.insert(1, "|" + "---|" * len(table.header))
         wrapper = nodes.container(classes=["benchmark"])
-        text = StringList([*lines, "", f"*{stamp(table)}*"], source=table.file)
+        notes = [f"{k}. {note}" for k, note in enumerate(table.notes, 1)]
+        text = StringList([*lines, "", *notes, "", f"*{stamp(table)}*"], source=table.file)
         self.state.nested_parse(text, self.content_offset, wrapper)
         return [wrapper]
 
