@@ -19,6 +19,8 @@ Training by default scales only populations below a tenth of the target. Rates a
 no obstacle: every spike has a gradient, and :class:`.RateBand` lowers a rate.
 """
 
+from __future__ import annotations
+
 import logging
 import math
 from collections.abc import Callable
