@@ -33,6 +33,7 @@ extensions = [
     "notebooks",
     "rooms",
     "tables",
+    "typed",
 ]
 root_doc = "index"
 exclude_patterns = [

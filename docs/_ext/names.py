@@ -136,20 +136,20 @@ def say_module(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines:
 
 def _documented(app: Sphinx) -> set[str]:
     """Modules that have a page."""
-    text = _text(app, "*.md", API) + _text(app, "*.md", "explanation")
+    text = text_of(app, "*.md", API) + text_of(app, "*.md", "explanation")
     inside = re.findall(r"^\.\. automodule:: (\S+)$", text, re.MULTILINE)
-    return {*LISTED.findall(_text(app, "modules.md")), *inside}
+    return {*LISTED.findall(text_of(app, "modules.md")), *inside}
 
 
 def tidy(app: Sphinx) -> None:
     """Delete generated pages of names that are listed no more."""
-    listed = set(LISTED.findall(_text(app, "*.md")))
+    listed = set(LISTED.findall(text_of(app, "*.md")))
     for page in (Path(app.srcdir) / API / "generated").glob("*.rst"):
         if page.stem not in listed:
             page.unlink()
 
 
-def _text(app: Sphinx, pattern: str, folder: str = API) -> str:
+def text_of(app: Sphinx, pattern: str, folder: str = API) -> str:
     """The text of pages."""
     pages = sorted((Path(app.srcdir) / folder).glob(pattern))
     return "\n".join(page.read_text(encoding="utf-8") for page in pages)

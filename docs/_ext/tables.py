@@ -93,7 +93,7 @@ def values(hint: Any) -> str:
     if origin is Annotated:
         bare, *marks = inner
         told = next((mark for mark in marks if isinstance(mark, str)), None)
-        return escaped(told) if told else values(bare) + "".join(map(_bounds, marks))
+        return escaped(told) if told else values(bare) + "".join(map(bounds, marks))
     if origin is Literal:
         return ", ".join(f"`{one}`" for one in inner)
     if origin is tuple:
@@ -120,11 +120,12 @@ def _kind(loss: Any) -> str:
     return f"`{getattr(loss, 'kind', loss.__name__)}`"
 
 
-def _bounds(mark: Any) -> str:
+def bounds(mark: Any, before: str = ", ") -> str:
+    """Limits of a number, each behind ``before``."""
     signs = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
     found = [(sign, getattr(mark, name, None)) for name, sign in signs]
     return "".join(
-        f", {escaped(sign)} {limit:g}"
+        f"{before}{escaped(sign)} {limit:g}"
         for sign, limit in found
         if limit is not None and math.isfinite(limit)
     )
