@@ -72,6 +72,7 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     """
     plan, engine = make_plan(net), get_backend(tape.backend)
     plan.check_tape(tape, "backward")
+    tape.require_whole("backward")
     loss = np.nan
     if callable(seeds):
         loss, seeds = _evaluated(seeds, net, tape)

@@ -99,7 +99,8 @@ def simulate_chunk(
     -------
     tuple[SpikeTape, RunState]
         The chunk's spikes, and what the next chunk goes on from. A spike whose refractory time
-        ends in a later chunk has no ``restart_current``; gradients need the run in one piece.
+        ends in a later chunk has no ``restart_current``. Gradients and voltages need a tape from
+        the start and refuse that of a later chunk.
 
     Raises
     ------
@@ -137,7 +138,9 @@ def simulate_chunk(
         - count_arrivals(p, sources[p.source], begin)
         for p in net.projections.values()
     }
-    tape = SpikeTape(chunk, trains, events, engine.name, precision, structure=plan.structure)
+    tape = SpikeTape(
+        chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin
+    )
     travelling = {
         name: _travelling(net, name, source, chunk.duration) for name, source in sources.items()
     }

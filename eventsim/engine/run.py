@@ -200,6 +200,7 @@ def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:
     net.readout(name, "Readout")
     plan = make_plan(net)
     plan.check_tape(tape, f"Readout {name!r}")
+    tape.require_whole(f"Readout {name!r}")
     stage = next(stage for stage in plan.stages if stage.name == name)
     return make_job(plan, stage, tape)
 

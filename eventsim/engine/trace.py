@@ -67,8 +67,7 @@ def voltage(
     Parameters
     ----------
     net, tape
-        The network and its run, of any backend and precision. The tape is that of a whole run: the
-        tape of a later chunk does not know what came before.
+        The network and its run, of any backend and precision, from the start of the recording.
     population
         Name of a spiking population or a readout, or the population itself.
     times
@@ -90,7 +89,8 @@ def voltage(
     NetworkError
         There is no such population, it is the input, or the tape is that of another network.
     ParameterError
-        A time is not finite, or lies outside all samples; a number is that of no neuron or sample.
+        A time is not finite, or lies outside all samples; a number is that of no neuron or sample;
+        the tape is that of a later chunk.
     ShapeError
         Times or numbers are no list.
 
@@ -179,6 +179,7 @@ def _state(
     net, tape = call.net.to_host(), call.tape.to_host()
     plan = make_plan(net)
     plan.check_tape(tape, f"{call.where} of {population.name!r}")
+    tape.require_whole(call.where)
     stage = next(s for s in plan.stages if population.name in [m.name for m in s.members])
     job = replace(make_job(plan, stage, tape), precision="double")
     rows = _numbers(samples, f"{call.where}: samples", "samples of the tape", job.n_samples)

@@ -33,11 +33,11 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Floats, Ints, counts_of, namespace, owners, to_host
 from eventsim.entries import parse_json
-from eventsim.errors import NetworkError, StorageError
+from eventsim.errors import NetworkError, ParameterError, StorageError
 from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.events.stream import EventStream, check_stream, sample_number
-from eventsim.summary import html_card, html_table, number
+from eventsim.summary import html_card, html_table, number, span
 
 TAPE_VERSION = 1
 
@@ -147,6 +147,9 @@ class SpikeTape:
     structure
         Text that says of which network it is, see :mod:`eventsim.plan.structure`; None for a tape
         that was made by hand, or written before tapes had it.
+    begin
+        ms, [samples]: where a tape of :func:`eventsim.simulate_chunk` begins, which does not know
+        what came before; None for a tape from the start.
     """
 
     stream: EventStream
@@ -156,6 +159,7 @@ class SpikeTape:
     precision: str
     placed_input: SpikeTrains | None = None
     structure: str | None = None
+    begin: Floats | None = None
 
     def __getitem__(self, name: str) -> SpikeTrains:
         if name not in self.trains:
@@ -172,6 +176,14 @@ class SpikeTape:
             f"tape: es.voltage(net, tape, {name!r}, times), or, as one number per neuron, "
             f"es.readout_integral(net, tape, {name!r}). Spikes there are of {list(self.trains)}."
         )
+
+    def require_whole(self, where: str) -> None:
+        """Raise ParameterError if the tape is that of a later chunk of a stream."""
+        if self.begin is not None and self.begin.any():
+            raise ParameterError(
+                f"{where}: the tape is that of a chunk that begins at {span(self.begin)} ms, and "
+                "spikes of before are not on it. Simulate the whole stream at once."
+            )
 
     @property
     def names(self) -> list[str]:
@@ -234,6 +246,8 @@ class SpikeTape:
             "projections": np.array(list(self.synaptic_events), dtype=str),
             "synaptic_events": np.array(list(self.synaptic_events.values()), dtype=np.int64),
         }
+        if self.begin is not None:
+            arrays["begin"] = self.begin
         arrays |= {f"stream.{name}": values for name, values in self.stream.to_arrays().items()}
         for index, trains in enumerate(self.to_host().trains.values()):
             for name in _TRAIN_FIELDS:
@@ -262,7 +276,8 @@ class SpikeTape:
             _check_numbers(stream, trains, events)
         except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
             raise StorageError(f"{path}: is not a whole tape ({error}).") from error
-        return cls(stream, trains, events, backend, precision, structure=structure)
+        begin = arrays.get("begin")
+        return cls(stream, trains, events, backend, precision, structure=structure, begin=begin)
 
 
 def _structure_in(texts: list[str]) -> str | None:
@@ -294,6 +309,8 @@ def _check_tape(archive: Archive) -> None:
         if len(claims[name].shape) != 1 or not np.issubdtype(claims[name].dtype, np.str_):
             raise ValueError(f"{name} are no texts")
     check_forms(claims, {"synaptic_events": Form("i8", claims["projections"].shape)})
+    if "begin" in claims:  # of a chunk
+        check_forms(claims, {"begin": Form("f8", (n_offsets - 1,))})
     for index in range(claims["names"].shape[0]):
         check_forms(claims, {f"{index}.times": Form("f8", (None,))})
         n_spikes = claims[f"{index}.times"].shape

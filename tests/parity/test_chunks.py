@@ -114,3 +114,35 @@ def test_chunk_that_does_not_follow_is_refused():
 def test_bad_length_is_refused(length):
     with pytest.raises(EventError, match="length"):
         list(random_stream(1).chunks(length))
+
+
+def later_tape():
+    net, stream = case("shared events")
+    return net, list(es.simulate_chunks(net, stream.chunks(20.0)))[1]
+
+
+ASKED = {
+    "backward": lambda net, tape: es.backward(
+        net, tape, {"hidden1": np.ones(len(tape["hidden1"]))}
+    ),
+    "voltage": lambda net, tape: es.voltage(net, tape, "hidden1", 30.0),
+    "current": lambda net, tape: es.current(net, tape, "hidden1", 30.0),
+    "Readout 'output'": lambda net, tape: es.readout_integral(net, tape, "output"),
+}
+
+
+@pytest.mark.parametrize("where", list(ASKED))
+def test_tape_of_a_later_chunk_is_refused_by_what_needs_the_start(where, tmp_path):
+    net, tape = later_tape()
+    with pytest.raises(ParameterError, match=f"{where}: .* begins at 20 ms.*whole stream"):
+        ASKED[where](net, tape)
+    tape.save(tmp_path / "tape.npz")
+    with pytest.raises(ParameterError, match="begins at 20 ms"):
+        ASKED[where](net, es.SpikeTape.load(tmp_path / "tape.npz"))
+
+
+@pytest.mark.parametrize("where", list(ASKED))
+def test_tape_of_the_first_chunk_is_one_from_the_start(where):
+    net, stream = case("shared events")
+    tape, _ = es.simulate_chunk(net, next(stream.chunks(40.0)))
+    ASKED[where](net, tape)

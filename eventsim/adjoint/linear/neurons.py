@@ -106,6 +106,7 @@ def bare_neurons(net: Network, tape: SpikeTape, name: str, chosen: Ints | None =
     """As :func:`silent_neurons`, whose arrivals are not spelled out."""
     plan = make_plan(net)
     plan.check_tape(tape, f"Population {name!r}")
+    tape.require_whole(f"Population {name!r}")
     population = net.population(name)
     stage = next(s for s in plan.stages if name in [member.name for member in s.members])
     chosen = np.arange(population.size) if chosen is None else chosen
