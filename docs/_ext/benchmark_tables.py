@@ -240,7 +240,8 @@ def _mapping(file: str, command: str) -> Table:
         hops = [number(mine[m]["hops"] if m in mine else None) for m in methods]
         fewer = "" if less is None else f"{100 * less:.0f}"
         rows.append([network, chip, str(best["cores"]), *hops, fewer])
-    header = ["network", "chip", "cores", *methods, "hypergraph: % fewer than first_fit"]
+    words = [method.replace("_", " ") for method in methods]
+    header = ["network", "chip", "cores", *words, "hypergraph: % fewer than first fit"]
     return Table(header, rows, found, file, command)
 
 
