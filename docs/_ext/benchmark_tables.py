@@ -97,6 +97,7 @@ def _w1() -> Table:
             f"{r['forward_backward_s']:.3f} (median {r['forward_backward_median_s']:.3f})"
         ),
         "peak MB": lambda r: number(r.get("peak_mb")),
+        "neuron-events, millions": lambda r: number(r["neuron_events"] / 1e6),
         "hidden spikes": lambda r: f"{r['hidden_spikes']:,}",
         "spikes without a partner": lambda r: r.get("unmatched_spikes", "the measure"),
         "median error ms": lambda r: number(r.get("median_error_ms"), 2),
