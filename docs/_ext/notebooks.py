@@ -2,6 +2,9 @@
 
 The sources of such pages are text (MyST). Their ``.ipynb`` twins are written beside the page when
 the site is built, without outputs; a line below the title links to them.
+
+Cells that begin with ``%%bash`` are shown as the shell commands they are, so that they can be copied
+into a terminal.
 """
 
 import os
@@ -16,6 +19,7 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 CELL = "```{code-cell}"
+SHELL = "%%bash\n"
 
 
 def _has_cells(app: Sphinx, page: str) -> bool:
@@ -38,6 +42,15 @@ def link(app: Sphinx, doctree: nodes.document, page: str) -> None:
         format="html",
     )
     title.parent.insert(title.parent.index(title) + 1, line)
+
+
+def show_commands(app: Sphinx, doctree: nodes.document) -> None:
+    """Show cells of the shell without the line that tells the kernel so."""
+    for block in list(doctree.findall(nodes.literal_block)):
+        text = block.astext()
+        if text.startswith(SHELL):
+            commands = text.removeprefix(SHELL)
+            block.replace_self(nodes.literal_block(commands, commands, language="bash"))
 
 
 def write(app: Sphinx, error: Exception | None) -> None:
@@ -65,8 +78,9 @@ def whole_streams(outputs: list[Any]) -> list[Any]:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register both steps, and that what a cell prints is one text."""
+    """Register all steps, and that what a cell prints is one text."""
     render.coalesce_streams = whole_streams
+    app.connect("doctree-read", show_commands)
     app.connect("doctree-resolved", link)
     app.connect("build-finished", write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
