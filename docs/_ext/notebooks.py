@@ -3,8 +3,8 @@
 The sources of such pages are text (MyST). Their ``.ipynb`` twins are written beside the page when
 the site is built, without outputs; a line below the title links to them.
 
-Cells that begin with ``%%bash`` are shown as the shell commands they are, so that they can be copied
-into a terminal.
+Cells that begin with ``%%bash`` are shown as the shell commands they are, so that they can be
+copied into a terminal.
 """
 
 import os
