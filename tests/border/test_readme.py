@@ -37,7 +37,7 @@ def test_blocks_run_in_order(tmp_path, monkeypatch, capsys):
             ran.append("python")
         else:
             assert block.kind == "sh"
-            subprocess.run(["bash", "-euc", block.text], check=True, capture_output=True)
+            subprocess.run(["bash", "-euc", block.text], check=True, capture_output=True, text=True)
             ran.append("sh")
     assert ran == ["python", "sh"]
     assert float(capsys.readouterr().out.split()[-1]) > 0.8  # of three classes
