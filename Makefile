@@ -81,7 +81,7 @@ dist: $(VENV)/.dev
 
 # A warning is an error. What cells printed is kept in build/docs/cells: only changed ones run again.
 docs: $(VENV)/.docs
-	$(BIN)/sphinx-build -W --keep-going -q -d build/docs/doctrees docs build/docs/html $(ARGS)
+	$(BIN)/sphinx-build -j auto -W --keep-going -q -d build/docs/doctrees docs build/docs/html $(ARGS)
 
 bench: $(VENV)/.demo
 	$(BIN)/python -m bench.run_all $(ARGS)

@@ -8,18 +8,42 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
 
+WIDEST = 50  # signs of a line of equations
+QUAD = re.compile(r"\\q?quad\b")
+SIGN = re.compile(r"\\[a-zA-Z]+|[^\s{}_^\\]")
 # The dot of a derivative belongs to its letter.
 ACCENT = re.compile(r"<mover>(<m[in]>[^<]*</m[in]><mo>&#x002D9;</mo></mover>)")
 
 
 def _mathml(node: nodes.Element, display: str) -> str:
-    text = node.astext()
-    if display == "block" and ("\\\\" in text or "&" in text) and "\\begin" not in text:
-        text = f"\\begin{{aligned}}{text}\\end{{aligned}}"
+    text = re.sub(r"\\mathcal\s+(\w)", r"\\mathcal{\1}", node.astext())
     try:
-        return ACCENT.sub(r'<mover accent="true">\1', str(convert(text, display=display)))
+        made = str(convert(_rows(text) if display == "block" else text, display=display))
     except Exception as error:
         raise ExtensionError(f"mathematics not understood: {text!r}") from error
+    made = made.replace("<mtable>", '<mtable displaystyle="true">')
+    return ACCENT.sub(r'<mover accent="true">\1', made)
+
+
+def _rows(text: str) -> str:
+    r"""Equations of one block below each other: aligned at ``&``, or too wide for one line.
+
+    The converter knows tables, not ``aligned``.
+    """
+    text = re.sub(r"\\(begin|end)\{(split|aligned|align\*?)\}", "", text).strip()
+    if "\\begin" in text:
+        return text
+    if "&" in text or "\\\\" in text:
+        rows = [row for row in re.split(r"\\\\", text) if row.strip()]
+    else:
+        blocks = re.split(r"\n\s*\n", text)
+        wide = any(len(SIGN.findall(block)) > WIDEST for block in blocks)
+        rows = [row for block in blocks for row in (QUAD.split(block) if wide else [block])]
+    columns = 1 + max(row.count("&") for row in rows)
+    if len(rows) == 1 and columns == 1:
+        return text
+    places = "l" if columns == 1 else ("rl" * columns)[:columns]
+    return f"\\begin{{array}}{{{places}}}" + r" \\ ".join(rows) + r"\end{array}"
 
 
 def visit_inline(self: HTML5Translator, node: nodes.math) -> None:
