@@ -22,6 +22,7 @@ def _mathml(node: nodes.Element, display: str) -> str:
     except Exception as error:
         raise ExtensionError(f"mathematics not understood: {text!r}") from error
     made = made.replace("<mtable>", '<mtable displaystyle="true">')
+    made = re.sub(r'columnalign="(\w+)"', r'style="text-align: \1"', made)  # as browsers know it
     return ACCENT.sub(r'<mover accent="true">\1', made)
 
 
