@@ -13,7 +13,7 @@ FileKind = Literal["recipe", "task", "chip", "network", "train"]
 def schema_command(
     kind: Annotated[FileKind, typer.Argument(metavar="KIND", help="Which file or table.")],
 ) -> None:
-    """The JSON schema of recipes, tasks and chips, and of their tables [network] and [train].
+    """The JSON schema of recipes, tasks and chips, and of their tables `network` and `train`.
 
     Editors check and complete TOML files by it. Bounds that only several keys together can break
     are not in it; the commands check these too.
