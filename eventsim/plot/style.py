@@ -66,9 +66,20 @@ _RC: dict[Any, Any] = {
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Make figures that are built and drawn inside look alike; restores what was set before."""
-    with matplotlib.rc_context(_RC):
-        yield
+    """Make figures that are built and drawn inside look alike; restores what was set before.
+
+    But for the interactive mode: the first figure loads the backend of a notebook, which switches
+    it on, and shows no later figure without.
+    """
+    interactive = matplotlib.is_interactive()
+    try:
+        with matplotlib.rc_context(_RC):
+            try:
+                yield
+            finally:
+                interactive = matplotlib.is_interactive()
+    finally:
+        matplotlib.interactive(interactive)
 
 
 def figure(width: float, height: float) -> Figure:

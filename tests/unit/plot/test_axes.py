@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 import eventsim as es
 from eventsim.errors import EventError
+from eventsim.plot.style import look
 
 LINES = [{"epoch": 1, "loss": 2.0, "accuracy": 0.25}]
 PICTURES = {
@@ -103,3 +104,36 @@ def test_matplotlib_is_loaded_when_a_picture_is_asked_for():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+NOTEBOOK = """
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+shell.display_pub.publish = lambda data, **more: print("shown", sorted(data))
+for cell in ("import eventsim as es", "es.plot.subplots();", "es.plot.subplots();"):
+    shell.run_cell(cell).raise_error()
+"""
+
+
+def test_notebook_shows_every_figure_without_an_import_of_pyplot(monkeypatch):
+    pytest.importorskip("IPython")
+    pytest.importorskip("matplotlib_inline")
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+
+    ran = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, check=True
+    )
+
+    assert ran.stdout.count("shown") == 2, ran.stdout
+
+
+def test_interactive_mode_that_a_backend_switches_on_stays_on():
+    before = matplotlib.is_interactive()
+    try:
+        matplotlib.interactive(False)
+        with look():
+            matplotlib.interactive(True)
+        assert matplotlib.is_interactive()
+    finally:
+        matplotlib.interactive(before)
