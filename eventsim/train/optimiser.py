@@ -151,7 +151,8 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
         Kinds (``"weights"``, ``"delays"``, ``"tau_mem"``, .. of all populations) or whole keys
         (``"hidden1.tau_mem"``). Delays of neurons onto themselves are chosen by their key alone:
         a layer in which they differ from 0 takes many times as long. The bias of a decision goes
-        with the weights.
+        with the weights. A kind of spiking neurons, such as ``"threshold"``, means nothing where
+        there are none: a linear model trains by the settings of other networks.
 
     Raises
     ------
@@ -164,7 +165,7 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
         found = [
             key for key in keys if key == name or (_means(name, key) and not _own_delay(net, key))
         ]
-        if not found:
+        if not found and not (name in GROUP_OF and not net.spiking):
             raise ParameterError(
                 f"select: {name!r} is no parameter of this network, expected one of "
                 f"{list(GROUP_OF)} or a key such as {keys[0]!r}."

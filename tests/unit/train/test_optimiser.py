@@ -8,7 +8,7 @@ import pytest
 import eventsim as es
 from eventsim.errors import ParameterError, ShapeError, StorageError
 from eventsim.network import Network, scsr, self_recurrent
-from eventsim.train import AdamSettings, AdamW, LearningRates, schedule, select
+from eventsim.train import AdamSettings, AdamW, LearningRates, TrainConfig, schedule, select
 
 EVERYTHING = (
     "weights",
@@ -91,6 +91,17 @@ def test_only_selected_parameters_change():
     changed = {k for k, array in net.parameters().items() if (array != before[k]).any()}
     weights = {"input->hidden.weights", "hidden->hidden.weights", "hidden->output.weights"}
     assert changed == set(keys) == weights | {"hidden.tau_syn"}
+
+
+def test_select_of_kinds_of_spiking_neurons_finds_none_in_a_linear_model():
+    net = es.scsr(3, (), 2)
+    assert select(net, TrainConfig().trained()) == [
+        "output.tau_mem",
+        "output.tau_syn",
+        "output.resistance",
+        "output.v_leak",
+        "input->output.weights",
+    ]
 
 
 def test_select_of_unknown_name_raises():
