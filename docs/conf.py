@@ -58,6 +58,7 @@ numpydoc_xref_param_type = False
 default_role = None
 nitpicky = True  # a reference that leads nowhere is an error; docs/_ext/names.py resolves
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 python_maximum_signature_line_length = 88
 
 # -- Pages with code ----------------------------------------------------------------------------
@@ -83,6 +84,8 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "min_reported_time": 10,
     "capture_repr": (),
+    "show_signature": False,
+    "thumbnail_size": (520, 364),
     "remove_config_comments": True,
 }
 

@@ -11,12 +11,15 @@ from sphinx.writers.html5 import HTML5Translator
 WIDEST = 50  # signs of a line of equations
 QUAD = re.compile(r"\\q?quad\b")
 SIGN = re.compile(r"\\[a-zA-Z]+|[^\s{}_^\\]")
+# A subscript that is a word stands upright; letters such as ij are indices.
+WORD = re.compile(r"_\{([a-z]{3,}|in)\}")
 # The dot of a derivative belongs to its letter.
 ACCENT = re.compile(r"<mover>(<m[in]>[^<]*</m[in]><mo>&#x002D9;</mo></mover>)")
 
 
 def _mathml(node: nodes.Element, display: str) -> str:
     text = re.sub(r"\\mathcal\s+(\w)", r"\\mathcal{\1}", node.astext())
+    text = WORD.sub(r"_{\\text{\1}}", text)
     try:
         made = str(convert(_rows(text) if display == "block" else text, display=display))
     except Exception as error:

@@ -129,7 +129,15 @@ def type_parameters(
             lines[at] = links(line, home)
 
 
+def show_factories(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str
+) -> tuple[str | None, str]:
+    """Write a default that is made for each object as ``...``, so that Sphinx can read the rest."""
+    return signature and signature.replace("<factory>", "..."), returned
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the step, before numpydoc."""
+    """Register the steps, that of the docstring before numpydoc."""
     app.connect("autodoc-process-docstring", type_parameters, priority=300)
+    app.connect("autodoc-process-signature", show_factories)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -13,7 +13,8 @@ from eventsim.energy import run_costs
 
 rng = np.random.default_rng(0)
 times = np.sort(rng.uniform(0.0, 500.0, 3000))
-stream = es.EventStream(times, rng.integers(0, 64, 3000), [0, 3000], n_channels=64, duration=500.0)
+channels = rng.integers(0, 64, 3000)
+stream = es.EventStream(times, channels, [0, 3000], n_channels=64, duration=500.0)
 net = es.calibrate(es.scsr(64, (128, 128), 10), stream)
 
 names = ("45nm", "45nm_sram", "loihi", "truenorth", "spinnaker", "spinnaker2")

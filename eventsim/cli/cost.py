@@ -1,5 +1,6 @@
 """``eventsim cost``: counts, energies by chip, and the dense networks beside them."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from eventsim.cli.options import (
     ThreadsOption,
     set_threads,
 )
-from eventsim.cli.terminal import present, print_table, say_backend
+from eventsim.cli.terminal import present, print_table, say_backend, stdout
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
@@ -138,6 +139,13 @@ def _draw(
     write_atomically(path, content)
 
 
+def _note(text: str) -> None:
+    """A line below a table, wrapped to its width."""
+    out = stdout()
+    for line in textwrap.wrap(text, out.width - 5, subsequent_indent="   "):
+        out.print(f"  {line}", markup=False, soft_wrap=True)
+
+
 def _show(found: Mapping[str, Any]) -> None:
     """Counts, every chip's terms, and a comparison, as tables."""
     counts = found["counts"]
@@ -148,9 +156,9 @@ def _show(found: Mapping[str, Any]) -> None:
     for report in found["energy"]:
         print_table(tables.energy(report))
         for number, source in enumerate(tables.sources(report), start=1):
-            typer.echo(f"  {number}: {source}")
+            _note(f"{number}: {source}")
         for missing in tables.missing(report):
-            typer.echo(f"  not in the sum: {missing}")
+            _note(f"not in the sum: {missing}")
     print_table(tables.energies(found["energy"], found["dense"]))
     if found["figure"] is not None:
         typer.echo(f"Picture: {found['figure']}")

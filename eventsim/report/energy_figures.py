@@ -58,7 +58,7 @@ def energy_breakdown(
     drawn = figure(10.0, 1.6 + ROW_INCHES * max(rows, 2))
     totals, shares = drawn.subplots(1, 2, width_ratios=[1.0, 1.25], sharey=True)
     _draw_totals(totals, reports, dense)
-    _draw_shares(shares, reports)
+    _draw_shares(shares, reports, len(dense))
     totals.set_yticks(range(rows), [*map(_name, reports), *map(_dense_name, dense)])
     totals.set_ylim(rows - 0.5, -0.5)
     handles, labels = shares.get_legend_handles_labels()
@@ -82,7 +82,7 @@ def _dense_name(dense: DenseEquivalent) -> str:
 def _draw_totals(
     axes: Axes, reports: Sequence[EnergyReport], dense: Sequence[DenseEquivalent]
 ) -> None:
-    axes.set_title("Energy per recording (uJ)")
+    axes.set_title("Energy per recording (µJ)")
     for row, report in enumerate(reports):
         dynamic = report.part_pj("spikes", "step", "mapping") / PJ_PER_UJ
         whole = report.total_pj / PJ_PER_UJ
@@ -114,7 +114,7 @@ def _write(axes: Axes, value: float, row: int) -> None:
                   ha="center", fontsize=7.5, color=INK)  # fmt: skip
 
 
-def _draw_shares(axes: Axes, reports: Sequence[EnergyReport]) -> None:
+def _draw_shares(axes: Axes, reports: Sequence[EnergyReport], n_dense: int) -> None:
     axes.set_title("What it is spent on, leakage of its own left out (%)")
     for row, report in enumerate(reports):
         costs = [c for c in report.terms if c.term.name in _LOOK and c.energy_pj.any()]
@@ -127,5 +127,7 @@ def _draw_shares(axes: Axes, reports: Sequence[EnergyReport]) -> None:
             axes.barh(row, share, left=left, color=colour, hatch=hatch, edgecolor="white",
                       label=label, height=0.6, linewidth=0.5)  # fmt: skip
             left += share
+    for row in range(len(reports), len(reports) + n_dense):
+        axes.text(50.0, row, "not split up", ha="center", va="center", color=MUTED, fontsize=8)
     axes.set_xlim(0.0, 100.0)
     axes.tick_params(axis="y", labelleft=False)

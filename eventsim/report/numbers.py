@@ -1,6 +1,6 @@
 """Numbers as people read them, with their units."""
 
-_JOULES = (("J", 1e12), ("mJ", 1e9), ("uJ", 1e6), ("nJ", 1e3))
+_JOULES = (("J", 1e12), ("mJ", 1e9), ("µJ", 1e6), ("nJ", 1e3))
 
 
 def percent(share: float) -> str:

@@ -159,7 +159,7 @@ def energy(report: Values) -> PageTable:
             term["name"],
             _basis(term["basis"], report["step_ms"]),
             f"{term['count_per_sample']:,.1f}",
-            f"{term['figure']:,g} {term['unit']}",
+            f"{term['figure']:,g} {term['unit'].replace('uW', 'µW')}",  # as joules() has it
             term["status"],
             joules(term["energy_pj_per_sample"]),
         ]

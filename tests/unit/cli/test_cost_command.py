@@ -70,6 +70,14 @@ def test_tables_show_terms_with_status_source_and_step(files):
         assert text in outcome.out, text
 
 
+def test_long_sources_are_wrapped_to_the_width_of_the_tables(files):
+    lines = cost(*files[:2], "--chip", "loihi").out.splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith("  4: per chip"))
+    assert lines[first + 1].startswith("     ")  # goes on below its first word
+    assert "at a supply voltage that is not stated" in lines[first + 1]
+    assert max(map(len, lines)) <= 110
+
+
 def test_every_chip_at_once(files):
     outcome = cost(*files[:2], "--chip", "all")
     assert outcome.code == 0, outcome.err
@@ -145,6 +153,6 @@ def test_network_file_without_events_is_told_to_name_some(files):
 
 def test_energies_are_written_with_their_unit():
     written = [joules(10.0**k) for k in (0, 3, 6, 9, 12)]
-    assert written == ["1 pJ", "1 nJ", "1 uJ", "1 mJ", "1 J"]
+    assert written == ["1 pJ", "1 nJ", "1 µJ", "1 mJ", "1 J"]
     assert joules(0.0) == "0 pJ"
     assert joules(float(np.float64(23600))) == "23.6 nJ"

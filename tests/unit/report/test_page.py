@@ -50,7 +50,7 @@ def test_tables_hold_the_numbers_of_the_library_with_units(joint, joint_html):
         f"{costs.steps[0].neuron_updates.mean():,.0f}",
         "dt = 1 ms",
         "23.6 pJ",
-        "104,375 uW",
+        "104,375 µW",
         "simulated",
         "Davies et al. 2018, table 2: synaptic spike op (min)",
         "Not in the sum of loihi: barrier of a step (no figure in the chip's file).",
