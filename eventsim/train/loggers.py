@@ -77,7 +77,8 @@ class Several:
 
     Examples
     --------
-    >>> log = es.loggers.Several(es.loggers.Progress(), es.loggers.TensorBoard("runs/a/tb"))
+    >>> import eventsim as es
+    >>> log = es.loggers.Several(es.loggers.Progress(), lambda event: print(event.metrics))
     """
 
     def __init__(self, *callbacks: Callback):
@@ -129,8 +130,8 @@ class TensorBoard:
 
     Examples
     --------
-    >>> log = es.loggers.TensorBoard("runs/digits/tensorboard")             # doctest: +SKIP
-    >>> es.train(net, data, config, callback=log)                           # doctest: +SKIP
+    >>> log = es.loggers.TensorBoard("runs/digits/tensorboard")  # writes files  # doctest: +SKIP
+    >>> es.train(net, data, config, callback=log)  # writes files  # doctest: +SKIP
     """
 
     def __init__(self, folder: str | Path, *, histograms: bool = True):
@@ -193,8 +194,8 @@ class WandB:
 
     Examples
     --------
-    >>> log = es.loggers.WandB("digits", init={"config": config.to_dict()})  # doctest: +SKIP
-    >>> es.train(net, data, config, callback=log)                            # doctest: +SKIP
+    >>> log = es.loggers.WandB("digits", init={"name": "a"})  # extra wandb  # doctest: +SKIP
+    >>> es.train(net, data, config, callback=log)  # writes files  # doctest: +SKIP
     """
 
     def __init__(

@@ -28,7 +28,7 @@ class Progress:
 
     Examples
     --------
-    >>> es.train(net, data, config, callback=es.loggers.Progress())         # doctest: +SKIP
+    >>> es.train(net, data, config, callback=es.loggers.Progress())  # your data  # doctest: +SKIP
     """
 
     def __init__(self, console: Console | None = None):

@@ -44,6 +44,8 @@ ON_THE_HOST = {
     ("adjoint/gradcheck.py", "np.abs(numeric).max"),
     ("adjoint/gradcheck.py", "relative.max"),
     ("engine/cuda/spikes.py", "guess_spikes(job, 1.0, GUESS_LEAST).max"),
+    ("engine/trace.py", "duration.max"),
+    ("engine/trace.py", "released[-1].max"),
     ("events/hdf5.py", "found.get"),  # of a group in a file
     ("events/labelled.py", "labels.max"),
     ("events/nir_data.py", "lengths.max"),

@@ -1,5 +1,6 @@
 """Training from a file: the same bits as from memory, and never more of the file than a batch."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -130,6 +131,8 @@ def test_file_larger_than_memory_trains(tmp_path):
         capture_output=True,
         text=True,
         cwd=ROOT,
+        # Threads that meet in malloc would each reserve 64 MB of addresses for a heap of its own.
+        env=os.environ | {"MALLOC_ARENA_MAX": "1"},
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == ["too", "large", "1"]
