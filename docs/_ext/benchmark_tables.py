@@ -5,15 +5,18 @@ commit, date and machine below each table.
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
 Row = Mapping[str, Any]
+NUMBER = re.compile(r"-?[\d,.]+(e-?\d+)?( ± [\d.]+)?( to [\d,.]+)?")
+DIRTY = "-dirty"
 
 # Files without a table of their own, and why.
 LEFT_OUT = {
@@ -48,13 +51,28 @@ def stamp(table: Table) -> str:
     parts = [f"`bench/results/{table.file}.jsonl`"]
     if table.command:
         parts.append(f"made by `python -m {table.command}`")
-    for key, word in (("commit", "commit"), ("date", ""), ("processor", ""), ("machine", "")):
-        if known(key):
-            parts.append(f"{word} {known(key)}".strip())
+    parts += _commits(table)
+    parts += [known(key) for key in ("date", "processor", "machine") if known(key)]
     for key, word in (("threads", "threads"), ("load", "load"), ("numba", "Numba")):
         if known(key):
             parts.append(f"{word} {known(key)}")
     return "; ".join(parts)
+
+
+def _commits(table: Table) -> list[str]:
+    """Every commit once; those with changes of their own apart."""
+    found = {str(line["commit"]) for line in table.lines if line.get("commit")}
+    changed = {name.removesuffix(DIRTY) for name in found if name.endswith(DIRTY)}
+    clean = {name for name in found if not name.endswith(DIRTY)} - changed
+    words = (("commit", clean), ("commit with changes", changed))
+    return [f"{word} {', '.join(sorted(names))}" for word, names in words if names]
+
+
+def numeric(cells: Iterable[str]) -> bool:
+    """Whether a column holds numbers, beside blanks and words such as "none"."""
+    cells = [cell for cell in cells if cell]
+    rest = [cell for cell in cells if not NUMBER.fullmatch(cell)]
+    return len(rest) < len(cells) and not any(re.search(r"\d", cell) for cell in rest)
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -246,6 +264,21 @@ def _mapping(file: str, command: str) -> Table:
     return Table(header, rows, found, file, command)
 
 
+def _mapping_summary() -> Table:
+    found, rows = lines_of("mapping"), []
+    for network in dict.fromkeys(r["network"] for r in found):
+        mine = [r for r in found if r["network"] == network and r["method"] == "hypergraph"]
+        less = [
+            100 * r["fewer_than_first_fit"]
+            for r in mine
+            if r.get("fewer_than_first_fit") is not None
+        ]
+        spread = (median(less), min(less), max(less))
+        rows.append([network, str(len(less)), *(f"{value:.0f}" for value in spread)])
+    header = ["network", "chips with traffic", "% fewer links, median", "least", "most"]
+    return Table(header, rows, found, "mapping", "bench.mapping.traffic")
+
+
 def _sanafe() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "step ms": lambda r: r["step_ms"],
@@ -315,9 +348,18 @@ def _nir_trained() -> Table:
     return _columns("nir", "bench.nir.trained", columns, lines)
 
 
-def _peers(bench: str, columns: Mapping[str, Callable[[Row], Any]]) -> Table:
-    """Rows of other programs; what is to be said of one stands below the table, by number."""
+def _peers(
+    bench: str, columns: Mapping[str, Callable[[Row], Any]], *, without: Sequence[str] = ()
+) -> Table:
+    """Rows of other programs; what is to be said of one stands below the table, by number.
+
+    Programs whose name begins as one in ``without`` are left out, and rows of one sample alone.
+    """
     lines = [r for r in lines_of("peers") if r["bench"] == bench]
+    if without:
+        lines = [
+            r for r in lines if r["samples"] > 1 and not r["program"].startswith(tuple(without))
+        ]
     table = _columns("peers", None, columns, lines)
     notes = list(dict.fromkeys(r["note"] for r in lines if "note" in r))
     rows = [
@@ -343,6 +385,13 @@ PEERS_W1: Mapping[str, Callable[[Row], Any]] = {
     "peak MB": lambda r: number(r.get("forward_backward_mb", r.get("forward_mb"))),
     "median error ms": lambda r: number(r.get("median_error_ms"), 2),
     "spikes without a partner %": lambda r: number(r.get("unmatched_percent")),
+}
+PEERS_MISPLACED: Mapping[str, Callable[[Row], Any]] = {
+    "program": PEERS_W1["program"],
+    "time step": PEERS_W1["time step"],
+    "spikes without a partner %": PEERS_W1["spikes without a partner %"],
+    "median error ms": PEERS_W1["median error ms"],
+    "forward s": PEERS_W1["forward s"],
 }
 PEERS_FSDD: Mapping[str, Callable[[Row], Any]] = {
     "program": lambda r: f"{r['program']} ({r['version']})",
@@ -389,6 +438,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "delays": lambda: _accuracy(("delays_400",)),
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
     "costs": _costs,
+    "mapping-summary": _mapping_summary,
     "mapping": lambda: _mapping("mapping", "bench.mapping.traffic"),
     "mapping-trained": lambda: _mapping("mapping_trained", "bench.mapping.trained"),
     "sanafe": _sanafe,
@@ -396,6 +446,9 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "nir": _nir,
     "nir-trained": _nir_trained,
     "peers-w1": lambda: _peers("peers_w1", PEERS_W1),
+    "peers-misplaced": lambda: _peers(
+        "peers_w1", PEERS_MISPLACED, without=("eventax", "NEST", "naive C")
+    ),
     "peers-fsdd": lambda: _peers("peers_fsdd", PEERS_FSDD),
     "peers-inference": lambda: _peers("peers_inference", PEERS_INFERENCE),
     "shd-seconds": lambda: _peers("published_shd_seconds", SHD_SECONDS),

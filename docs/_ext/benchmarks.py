@@ -1,16 +1,20 @@
 """The directive ``benchmark``: one table of bench/results, with commit and machine below it."""
 
-from benchmark_tables import RESULTS, TABLES, stamp
+from typing import ClassVar
+
+from benchmark_tables import RESULTS, TABLES, numeric, stamp
 from docutils import nodes
+from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 
 class Benchmark(SphinxDirective):
-    """``{benchmark} NAME``, a name of :data:`benchmark_tables.TABLES`."""
+    """``{benchmark} NAME``, a name of :data:`benchmark_tables.TABLES`; ``:folded: TITLE`` folds."""
 
     required_arguments = 1
+    option_spec: ClassVar = {"folded": directives.unchanged_required}
 
     def run(self) -> list[nodes.Node]:
         """The table, as Markdown that the page's own parser reads."""
@@ -20,10 +24,14 @@ class Benchmark(SphinxDirective):
             raise self.error(f"no table {error}; there are {', '.join(TABLES)}") from error
         self.env.note_dependency(str(RESULTS / f"{table.file}.jsonl"))
         lines = [" | ".join(["", *row, ""]).strip() for row in (table.header, *table.rows)]
-        lines.insert(1, "|" + "---|" * len(table.header))
+        sides = ("---:|" if numeric(column) else "---|" for column in zip(*table.rows, strict=True))
+        lines.insert(1, "|" + "".join(sides))
         wrapper = nodes.container(classes=["benchmark"])
         notes = [f"{k}. {note}" for k, note in enumerate(table.notes, 1)]
-        text = StringList([*lines, "", *notes, "", f"*{stamp(table)}*"], source=table.file)
+        lines += ["", *notes, "", f"*{stamp(table)}*"]
+        if title := self.options.get("folded"):
+            lines = [f":::{{dropdown}} {title}", *lines, ":::"]
+        text = StringList(lines, source=table.file)
         self.state.nested_parse(text, self.content_offset, wrapper)
         return [wrapper]
 

@@ -1,11 +1,13 @@
-r"""Current-based leaky integrate-and-fire neuron, exact between events.
+r"""The voltage of a LIF neuron between two events is known in closed form.
 
-Between two events, with :math:`v = V - E` measured from the resting potential,
+The neuron is current-based leaky integrate-and-fire. It has the membrane voltage :math:`V`, the
+synaptic current :math:`I` and the parameters of the table below. With the voltage
+:math:`v = V - E` measured from the resting potential,
 
 .. math::
     \tau_m \dot v = -v + R I, \qquad \tau_s \dot I = -I,
 
-so after :math:`h` milliseconds
+so :math:`h` milliseconds after the state was :math:`v_0, I_0`
 
 .. math::
     v(h) = v_0\,e^{-h/\tau_m} + R I_0\,g(h), \qquad I(h) = I_0\,e^{-h/\tau_s}, \qquad
@@ -14,31 +16,46 @@ so after :math:`h` milliseconds
 A spike is the first upward crossing :math:`v = \vartheta - E`; then :math:`v \leftarrow V_r - E`
 and :math:`I` is kept.
 
-**Equal time constants are regular.** With :math:`\lambda = \min(a, b)` and
-:math:`z = |b - a|\,h \ge 0` everything is written in the entire functions
+**Readouts** are the same equation without threshold. Their weighted integral over a recording of
+:math:`T` milliseconds is a sum over the arrivals :math:`k`, at :math:`t_k` with weight :math:`w_k`:
 
 .. math::
-    \phi(z) = \frac{1 - e^{-z}}{z}, \qquad \psi(z) = \frac{\phi(z) - 1}{z},
+    \int_0^T e^{-\mu t}\, v(t)\, dt = \sum_k R\, w_k\, e^{-\mu t_k} K(T - t_k), \qquad
+    K(L) = \int_0^L e^{-\mu s} g(s)\, ds .
 
-    \mathcal E(h) = \frac{e^{-ah} - e^{-bh}}{b - a} = h\,e^{-\lambda h}\,\phi(z), \qquad
-    \frac{\partial \mathcal E}{\partial \lambda} = h^2 e^{-\lambda h}\,\psi(z), \qquad
-    \frac{\partial \mathcal E}{\partial (\lambda + |b-a|)} = -h^2 e^{-\lambda h}
-    \,\bigl(\psi(z) + \phi(z)\bigr),
+:math:`1/\mu` is the time constant of the weighting (:math:`\mu = 0` weights evenly), and
+``integral_gain`` computes :math:`K`. Users call :func:`eventsim.readout_integral`, which adds the
+part of :math:`E`.
 
-which neither divide by :math:`b - a` nor form :math:`0 \cdot \infty` after a long silence.
+===================  ==============  ====================
+symbol               name            unit
+===================  ==============  ====================
+:math:`v`            v               as the threshold
+:math:`RI`           drive           as the threshold
+:math:`R`            resistance      none, scales weights
+:math:`E`            v_leak          as the threshold
+:math:`\vartheta`    threshold       any; sets the scale
+:math:`V_r`          v_reset         as the threshold
+:math:`\tau_m`       tau_mem         ms
+:math:`\tau_s`       tau_syn         ms
+:math:`\mu`          rate            1/ms
+===================  ==============  ====================
 
-**Readouts** are the same equation without threshold. Their weighted integral is a sum over
-arrivals of :math:`R w\, e^{-\mu t} K(T - t)`, :math:`K` from :func:`integral_gain`.
+.. dropdown:: Equal time constants, as the program computes them
 
-=================  ==============  ==================
-symbol             name            unit
-=================  ==============  ==================
-:math:`v`          v               as the threshold
-:math:`RI`         drive           as the threshold
-:math:`\tau_m`     tau_mem         ms
-:math:`\tau_s`     tau_syn         ms
-:math:`\mu`        rate            1/ms
-=================  ==============  ==================
+    With :math:`\lambda = \min(a, b)` and :math:`z = |b - a|\,h \ge 0` everything is written in
+    the entire functions
+
+    .. math::
+        \phi(z) = \frac{1 - e^{-z}}{z}, \qquad \psi(z) = \frac{\phi(z) - 1}{z},
+
+        \mathcal E(h) = \frac{e^{-ah} - e^{-bh}}{b - a} = h\,e^{-\lambda h}\,\phi(z), \qquad
+        \frac{\partial \mathcal E}{\partial \lambda} = h^2 e^{-\lambda h}\,\psi(z), \qquad
+        \frac{\partial \mathcal E}{\partial (\lambda + |b-a|)} = -h^2 e^{-\lambda h}
+        \,\bigl(\psi(z) + \phi(z)\bigr),
+
+    which neither divide by :math:`b - a` nor form :math:`0 \cdot \infty` after a long silence.
+    So :math:`\tau_m = \tau_s` is a regular point.
 
 References
 ----------

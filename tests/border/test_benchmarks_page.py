@@ -8,13 +8,13 @@ import pytest
 from tests.border.prose import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
-from benchmark_tables import LEFT_OUT, RESULTS, TABLES, lines_of, stamp
+from benchmark_tables import LEFT_OUT, RESULTS, TABLES, lines_of, numeric, stamp
 
-PAGE = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+PAGES = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))
 
 
-def test_page_shows_every_table_once():
-    assert sorted(re.findall(r"^```\{benchmark\} (\S+)$", PAGE, re.MULTILINE)) == sorted(TABLES)
+def test_pages_show_every_table_once():
+    assert sorted(re.findall(r"^```\{benchmark\} (\S+)$", PAGES, re.MULTILINE)) == sorted(TABLES)
 
 
 def test_every_file_of_results_has_a_table_or_a_reason():
@@ -32,6 +32,28 @@ def test_rows_fill_the_header_and_tell_where_they_are_from(name):
     if table.command:
         assert (ROOT / f"{table.command.replace('.', '/')}.py").exists()
         assert "commit" in stamp(table)
+
+
+@pytest.mark.parametrize(
+    ("cells", "right"),
+    [
+        (["0.5", "1,024", ""], True),
+        (["4e-05", "the measure"], True),
+        (["98.10 ± 0.19", "0.75 to 1.2"], True),
+        (["none", "1 ms"], False),
+        (["784-350-10, first spikes"], False),
+        (["loihi", "loihi2"], False),
+        (["", ""], False),
+    ],
+)
+def test_columns_of_numbers_are_told_from_words(cells, right):
+    assert numeric(cells) == right
+
+
+def test_every_commit_is_named_once():
+    found = re.findall(r"\b[0-9a-f]{12}\b", stamp(TABLES["mapping"]()))
+    assert len(found) == len(set(found))
+    assert {line["commit"][:12] for line in lines_of("mapping")} == set(found)
 
 
 def test_conformance_is_summed_up_as_the_benchmark_sums_it_up():
