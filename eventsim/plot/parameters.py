@@ -22,8 +22,8 @@ from eventsim.plot.style import (
 TAUS = ("tau_mem", "tau_syn")
 UNITS = {"tau_mem": "ms", "tau_syn": "ms", "refractory": "ms"}
 SYMBOLS = {
-    "tau_mem": r"$\tau_{mem}$",
-    "tau_syn": r"$\tau_{syn}$",
+    "tau_mem": r"$\tau_\mathrm{mem}$",
+    "tau_syn": r"$\tau_\mathrm{syn}$",
     "resistance": r"resistance $R$",
     "threshold": r"threshold $\vartheta$",
     "v_leak": r"resting potential $E$",
