@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eventsim.datasets.dataset import Texts, read_content
+from eventsim.datasets.dataset import Texts, opened, read_content
 from eventsim.datasets.formats import format_of
 from eventsim.errors import DataError
 from eventsim.events import Dataset, DatasetInfo, EventStream, StoredStream, gather
@@ -32,6 +32,7 @@ from eventsim.events.labelled import recordings_of
 
 _COLUMNS = ("file", "label", "sample", "group", "split")
 LARGEST_TABLE = 1 << 28  # bytes
+LONGEST_LINE = 1 << 16  # bytes of names of columns
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,18 @@ class Labelled:
     sample: int | None = None
     group: str = ""
     split: str = ""
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether the first line of a text file is that of a table of labels."""
+    with opened(Path(path), expected="a table of labels") as (file, _):
+        first = file.readline(LONGEST_LINE).decode("utf-8-sig", "replace")
+    return {"file", "label"} <= {cell.strip().lower() for cell in first.split(_mark(first))}
+
+
+def _mark(first: str) -> str:
+    """What separates the cells of a table with this first line."""
+    return next((mark for mark in ",;\t" if mark in first), ",")
 
 
 def read_labels(path: str | Path, files: Sequence[Path] = ()) -> list[Labelled]:
@@ -215,8 +228,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is no text in UTF-8 ({error}).") from error
     first, _, _ = text.partition("\n")
-    mark = next((m for m in ",;\t" if m in first), ",")
-    reader = csv.reader(text.splitlines(), delimiter=mark)
+    reader = csv.reader(text.splitlines(), delimiter=_mark(first))
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:

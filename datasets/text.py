@@ -11,25 +11,36 @@ Columns are separated by commas, semicolons, tabs or blanks; empty lines and lin
 =======  ===================================================================
 column   names (case does not count), a unit may follow: ``t_us``, ``time (s)``
 =======  ===================================================================
-time     t, time, times, timestamp, timestamps
+time     t, time, times, timestamp, timestamps; or a unit alone: ``seconds``
 channel  c, ch, channel, channels, x, address, addr, neuron, unit, id
 sample   s, sample, samples, recording, trial
 =======  ===================================================================
 
-Other columns are not read. Without names the columns are time, channel and, if there is a third
-one, sample. Samples are numbered from 0; a number that does not occur is a sample without events.
-A sample lasts to the first whole millisecond after its last event.
+====  ===============================================================================
+unit  words
+====  ===============================================================================
+s     s, sec, secs, second, seconds; alone only sec, secs, seconds
+ms    ms, msec, msecs, millis, millisecond, milliseconds
+us    us, µs, usec, usecs, micros, microsecond, microseconds
+====  ===============================================================================
+
+Times without a unit are ms. Nanoseconds and minutes are refused. Other columns are not read.
+Without names the columns are time, channel and, if there is a third one, sample. Samples are
+numbered from 0; a number that does not occur is a sample without events. A sample lasts to the
+first whole millisecond after its last event.
 """
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets.dataset import UNITS, Unit, check_unit, duration_after, opened, to_ms
+from eventsim.datasets.dataset import Unit, check_unit, duration_after, opened, to_ms
 from eventsim.errors import DataError
 from eventsim.events import EventStream
 
@@ -41,9 +52,21 @@ _NAMES = {
     ),
     "sample": ("s", "sample", "samples", "recording", "trial"),
 }
+_SPELLINGS: dict[Unit, tuple[str, ...]] = {
+    "s": ("s", "sec", "secs", "second", "seconds"),
+    "ms": ("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"),
+    "us": ("us", "usec", "usecs", "micros", "microsecond", "microseconds"),
+}
+_UNIT_OF = {word: unit for unit, words in _SPELLINGS.items() for word in words}
+_NOT_ALONE = ("s", "second")  # as a name of a column: the sample, the second one
+_OTHER_UNITS = ("ns", "nsec", "nanosecond", "nanoseconds", "min", "mins", "minute", "minutes")
 LONGEST_LINE = 1 << 16  # bytes
 MOST_CHANNELS = 1 << 24
 MOST_SAMPLES = 1 << 20
+# Beyond these a unit is doubted, see doubt().
+SHORTEST = 10.0  # ms
+LONGEST = 3_600_000.0  # ms, an hour
+FASTEST = 10_000.0  # events per second and channel
 
 
 @dataclass(frozen=True)
@@ -56,7 +79,7 @@ class Table:
     separator: str | None
     columns: dict[str, int]
     skipped: int
-    unit: str | None
+    unit: Unit | None
     exact: bool
 
 
@@ -115,6 +138,41 @@ def load(
     )
 
 
+def unit_of(path: str | Path) -> Unit | None:
+    """The unit that the line of names of a file gives to its times, None where it gives none.
+
+    Raises DataError as :func:`load`, for what the first line says.
+    """
+    return _table(Path(path)).unit
+
+
+def doubt(streams: Sequence[EventStream]) -> tuple[str, Literal["long", "short"]] | None:
+    """What makes the unit of all these recordings doubtful; None if nothing does.
+
+    Recordings of which none lasts :data:`SHORTEST`, or more than :data:`FASTEST` events per second
+    and channel, come of a unit that is too short (seconds read as ms); a recording longer than
+    :data:`LONGEST` of one that is too long (microseconds read as ms).
+
+    Returns
+    -------
+    tuple or None
+        What is doubtful, in words, and whether the unit is too ``short`` or too ``long``.
+    """
+    longest = max((float(s.times.max(initial=0.0)) for s in streams), default=0.0)
+    n_events = sum(s.n_events for s in streams)
+    channel_seconds = sum(float(s.duration.sum()) * s.n_channels for s in streams) / 1e3
+    if not n_events:
+        return None
+    if longest > LONGEST:
+        return f"a recording lasts {longest / LONGEST:,.1f} hours", "long"
+    if longest < SHORTEST:
+        return f"no recording lasts longer than {longest:.3g} ms", "short"
+    if n_events > FASTEST * channel_seconds:
+        rate = n_events / channel_seconds
+        return f"there are {rate:,.0f} events per second and channel", "short"
+    return None
+
+
 def _table(path: Path) -> Table:
     """What the first line that is no remark says of the others."""
     number, line = _first_line(path)
@@ -129,7 +187,7 @@ def _table(path: Path) -> Table:
         names = ("time", "channel", "sample")[: len(cells)]
         return Table(separator, {name: k for k, name in enumerate(names)}, number - 1, None, True)
     columns: dict[str, int] = {}
-    unit = None
+    unit: Unit | None = None
     if "y" in map(str.lower, cells):
         raise DataError(
             f"{path}, line {number}: {line[:80]!r} names columns of a camera. Read them into a "
@@ -138,11 +196,16 @@ def _table(path: Path) -> Table:
     for k, cell in enumerate(cells):
         word, its_unit = _name(cell)
         column = next((column for column, words in _NAMES.items() if word in words), None)
+        if column == "time" and its_unit in _OTHER_UNITS:
+            raise DataError(
+                f"{path}, line {number}: its times are in {its_unit}, expected s, ms or us. "
+                "Convert them, and name the new unit there."
+            )
         if column is not None:
             if column in columns:
                 raise DataError(f"{path}, line {number}: two columns are called {column}.")
             columns[column] = k
-            unit = its_unit if column == "time" else unit
+            unit = _UNIT_OF.get(its_unit or "") if column == "time" else unit
     if not {"time", "channel"} <= set(columns):
         raise DataError(
             f"{path}, line {number}: {line[:80]!r} is neither numbers nor names of columns. "
@@ -176,10 +239,15 @@ def _are_numbers(cells: list[str]) -> bool:
 
 
 def _name(cell: str) -> tuple[str, str | None]:
-    """The word of a column's name, and the unit behind it: 'Time (us)' -> 'time', 'us'."""
-    words = re.findall(r"[a-zµ]+", cell.lower().strip("\"' "))
-    unit = words[-1].replace("µ", "u") if len(words) > 1 else None
-    return words[0] if words else "", unit if unit in UNITS else None
+    """The word of a column's name, and the last one behind it: 'Time (us)' -> 'time', 'us'.
+
+    A unit alone is the name of a time: 'seconds' -> 'time', 'seconds'.
+    """
+    # Micro is a sign of its own, and the Greek letter.
+    words = re.findall(r"[a-z]+", re.sub("[µμ]", "u", cell.lower()))
+    if len(words) == 1 and words[0] in _UNIT_OF and words[0] not in _NOT_ALONE:
+        return "time", words[0]
+    return words[0] if words else "", words[-1] if len(words) > 1 else None
 
 
 def _rows(path: Path, table: Table) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from eventsim.cli.options import (
     SensorOption,
     SplitOption,
     ThreadsOption,
+    UnitOption,
     set_threads,
 )
 from eventsim.cli.terminal import present, print_table, say_backend, stdout
@@ -65,6 +66,7 @@ def cost_command(
     ] = None,
     split: SplitOption = "test",
     sensor: SensorOption = None,
+    unit: UnitOption = None,
     samples: SamplesOption = None,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
@@ -88,7 +90,9 @@ def cost_command(
     if figure is not None and figure.suffix not in (".png", ".svg"):
         raise DataError(f"--figure {figure}: expected a name that ends with .png or .svg.")
     chips = find_chips(chip or DEFAULT_CHIPS)
-    stream = find_stream(net, events, Reading(split=split, sensor=sensor), samples=samples)
+    stream = find_stream(
+        net, events, Reading(split=split, sensor=sensor, unit=unit), samples=samples
+    )
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
     network = find_network(net)

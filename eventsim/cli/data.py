@@ -20,6 +20,7 @@ from eventsim.cli.options import (
     JsonOption,
     SamplesOption,
     SensorOption,
+    UnitOption,
 )
 from eventsim.cli.terminal import Guarded, present, show_table, stdout
 from eventsim.datasets.formats import FORMATS
@@ -52,9 +53,6 @@ FormatOption = Annotated[
         help="auto (told by the content), set, stored, ntidigits, shd, nir, aedat, nas, csv, npz, "
         "or tonic (PLACE is the name of a data set of tonic, --file its folder).",
     ),
-]
-UnitOption = Annotated[
-    str | None, typer.Option("--unit", help="Of times in a text file: s, ms or us; ms by default.")
 ]
 ResetOption = Annotated[
     bool, typer.Option("--after-reset", help="Of an AEDAT file: what follows the clock's reset.")

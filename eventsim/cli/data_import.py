@@ -9,18 +9,21 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from eventsim.cli.data import FormatOption, ResetOption, UnitOption, show_details
-from eventsim.cli.events import Events, Reading, find, form_of
+from eventsim.cli.data import FormatOption, ResetOption, show_details
+from eventsim.cli.events import Events, Reading, find, form_of, read_one
 from eventsim.cli.options import (
     DownloadOption,
     FileOption,
     JsonOption,
     SensorOption,
     SplitOption,
+    UnitOption,
 )
 from eventsim.cli.terminal import present, show_table, stdout
+from eventsim.cli.text_events import TextEvents, common_unit, say_units, unit_notes
 from eventsim.datasets.label_files import labelled_files, read_folder, read_labels
 from eventsim.errors import DataError
+from eventsim.events import EventStream, StoredStream
 from eventsim.events.labelled import recordings_of
 from eventsim.events.stored import write_stored
 
@@ -142,10 +145,17 @@ def _imported_from(
     elif part.data is not None:
         part.data.save(out)
     else:
-        channels, notes = part.stream.n_channels, {"source": part.name}
+        channels = part.stream.n_channels
+        notes = {"source": part.name} | unit_notes(_texts([part]))
         write_stored(out, recordings_of(part.stream), n_channels=channels, notes=notes)
     kept = part if out.suffix == ".h5" else replace(part, data=None)
-    return _imported(place, form_of(place, reading), out, kept, ())
+    return _imported(
+        place, form_of(place, reading), out, kept, (), unit=common_unit(_texts([part]))
+    )
+
+
+def _texts(parts: Sequence[Events]) -> list[TextEvents]:
+    return [part.text for part in parts if part.text is not None]
 
 
 def _import_labelled(
@@ -157,16 +167,25 @@ def _import_labelled(
         raise DataError(f"{' '.join(places)}: expected one folder, with a folder per class.")
     paths = [Path(place) for place in places]
     rows = read_folder(paths[0]) if labels is None else read_labels(labels, paths)
-    data, splits = labelled_files(rows, lambda file: find(str(file), reading).stream, name=out.stem)
-    data.save(out, splits=splits)
+    read: dict[Path, Events] = {}
+
+    def stream_of(file: Path) -> EventStream | StoredStream:
+        read[file] = read_one(str(file), reading)
+        return read[file].stream
+
+    data, splits = labelled_files(rows, stream_of, name=out.stem)
+    texts = _texts(list(read.values()))
+    say_units(texts)
+    data.save(out, splits=splits, notes=unit_notes(texts))
     found = Events(out.stem, data.stream, data)
     source = str(labels or paths[0])
     form = "files of a folder" if labels is None else "files of a table"
-    return _imported(source, form, out, found, [] if splits is None else splits.tolist())
+    given = [] if splits is None else splits.tolist()
+    return _imported(source, form, out, found, given, unit=common_unit(texts))
 
 
 def _imported(
-    source: str, form: str, out: Path, part: Events, splits: Sequence[str]
+    source: str, form: str, out: Path, part: Events, splits: Sequence[str], *, unit: str | None
 ) -> dict[str, Any]:
     seconds = float(part.stream.duration.sum()) / MS_PER_S
     names = () if part.data is None else part.data.class_names
@@ -179,6 +198,7 @@ def _imported(
         "samples": part.stream.n_samples,
         "events": part.stream.n_events,
         "channels": part.stream.n_channels,
+        "unit": unit,
         "seconds_of_events": seconds,
         "events_per_second": part.stream.n_events / seconds if seconds else 0.0,
         "labels": part.data is not None,
@@ -194,6 +214,7 @@ def _show_import(found: Mapping[str, Any]) -> None:
         ["recordings", f"{found['samples']:,}"],
         ["events", f"{found['events']:,}"],
         ["channels", f"{found['channels']:,}"],
+        *([["times read as", found["unit"]]] if found["unit"] else []),
         ["duration", f"{found['seconds_of_events']:,.3f} s"],
         ["events per second", f"{found['events_per_second']:,.0f}"],
         *([f"class {name}", f"{n:,}"] for name, n in found["classes"].items()),

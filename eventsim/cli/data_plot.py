@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from eventsim.cli.data import FormatOption, PlaceArgument, ResetOption, UnitOption
+from eventsim.cli.data import FormatOption, PlaceArgument, ResetOption
 from eventsim.cli.events import Events, Reading, find
 from eventsim.cli.options import (
     FileOption,
     JsonOption,
     SensorOption,
     SplitOption,
+    UnitOption,
 )
 from eventsim.cli.terminal import present
 from eventsim.errors import DataError

@@ -12,9 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from eventsim import datasets
-from eventsim.datasets import adapters, aer, nir_events, text
+from eventsim.cli.text_events import (
+    PLAIN,
+    Assumed,
+    TextEvents,
+    assumed_by,
+    fill_channels,
+    read_text,
+    say_units,
+)
+from eventsim.datasets import adapters, aer, nir_events
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.formats import FORMATS, format_of
+from eventsim.datasets.label_files import is_table
 from eventsim.errors import DataError
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
 from eventsim.events.labelled import described, parts_of, spread
@@ -30,7 +40,10 @@ MOST_NAMED = 6  # sensors in a message
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How a place is read; the options of the commands, by their names there."""
+    """How a place is read; the options of the commands, by their names there.
+
+    ``assumed`` is no option: the unit of text that names none.
+    """
 
     form: str = "auto"
     file: Path | None = None
@@ -44,6 +57,7 @@ class Reading:
     after_reset: bool = False
     unit: Any = None
     channels: int | None = None
+    assumed: Assumed = PLAIN
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +74,15 @@ class Events:
         They and their labels; None where there are no labels.
     details
         What else the file says of itself.
+    text
+        Of a text file, how its times were read.
     """
 
     name: str
     stream: EventStream | StoredStream
     data: AnyDataset | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    text: TextEvents | None = None
 
     def labelled(self) -> AnyDataset:
         """The recordings with their labels; raises DataError if they have none."""
@@ -114,7 +131,13 @@ def form_of(place: str, reading: Reading) -> str:
             f"{place} --out mine.h5"
         )
     if path.exists():
-        return format_of(path)
+        form = format_of(path)
+        if form == "csv" and is_table(path):
+            raise DataError(
+                f"{place}: is a table of labels, expected a data set or a file of events. Make one "
+                f"of the files that it names: eventsim data import --labels {place} --out mine.h5"
+            )
+        return form
     near = difflib.get_close_matches(place, datasets.DATASETS, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise DataError(
@@ -123,7 +146,15 @@ def form_of(place: str, reading: Reading) -> str:
 
 
 def find(place: str, reading: Reading) -> Events:
-    """The recordings of a data set or a file."""
+    """The recordings of a data set or a file; what had to be assumed is said on stderr."""
+    found = read_one(place, reading)
+    if found.text is not None:
+        say_units([found.text])
+    return found
+
+
+def read_one(place: str, reading: Reading) -> Events:
+    """As :func:`find`, without a word: for many files, of which the caller says it once."""
     form = form_of(place, reading)
     _check_options(form, reading)
     return _READERS[form](place, reading)
@@ -133,16 +164,35 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     """The recordings that were named for a network, or those of its run.
 
     A file that the run was trained on means the part of it that ``reading.split`` names, as no name
-    at all does.
+    at all does. Text has the channels of the network, and in doubt the unit of the run's own.
     """
+    _check_there(net)
     if place is None and not net.is_dir():
         raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
     run = load_run(net) if net.is_dir() else None
     if place is not None and not (run is not None and _is_own(run, place)):
-        return find(place, reading)
+        return _find_beside(net, run, place, reading)
     assert run is not None
     data = run.data(reading.split)
     return Events(run.data_settings.info.name, data.stream, data)
+
+
+def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
+    """What was named for a network; text takes from it what it does not say of itself."""
+    if form_of(place, reading) == "csv":
+        assumed = assumed_by(None if run is None else run.settings.data)
+        reading = replace(reading, assumed=assumed)
+    found = find(place, reading)
+    if found.text is None:
+        return found
+    return replace(found, stream=fill_channels(found.text, find_network(net).input.size, net))
+
+
+def _check_there(net: Path) -> None:
+    if not net.exists():
+        raise DataError(
+            f"{net}: there is neither a folder of a run nor a network file. Is the name right?"
+        )
 
 
 def _is_own(run: Run, place: str) -> bool:
@@ -331,8 +381,10 @@ def _read_nas(place: str, reading: Reading) -> Events:
 
 
 def _read_csv(place: str, reading: Reading) -> Events:
-    stream = text.load(place, unit=reading.unit, n_channels=reading.channels)
-    return Events(Path(place).stem, stream)
+    found = read_text(
+        place, unit=reading.unit, n_channels=reading.channels, otherwise=reading.assumed
+    )
+    return Events(Path(place).stem, found.stream, text=found)
 
 
 def _read_npz(place: str, reading: Reading) -> Events:
@@ -398,4 +450,5 @@ _READERS: dict[str, Callable[[str, Reading], Events]] = {
 
 def find_network(place: Path, *, which: Which = "last") -> Network:
     """The network in a file, or ``which`` (last, selected, initial) of a run's folder."""
+    _check_there(place)
     return load_run(place).network(which) if place.is_dir() else Network.load(place)

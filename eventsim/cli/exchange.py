@@ -15,6 +15,7 @@ from eventsim.cli.options import (
     SamplesOption,
     SensorOption,
     SplitOption,
+    UnitOption,
 )
 from eventsim.cli.terminal import CHECK_FAILED, present, say, show_table
 from eventsim.conformance.round_trip import RoundTrip, round_trip
@@ -54,6 +55,7 @@ def export_command(
     ] = None,
     split: SplitOption = "test",
     sensor: SensorOption = None,
+    unit: UnitOption = None,
     samples: SamplesOption = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,7 +82,9 @@ def export_command(
     if events is None:
         stream = poisson_events(network)
     else:
-        stream, _ = find_for(net, events, Reading(split=split, sensor=sensor)).some(samples)
+        stream, _ = find_for(net, events, Reading(split=split, sensor=sensor, unit=unit)).some(
+            samples
+        )
     trip = round_trip(network, stream, path=out, target=target)
     found: dict[str, Any] = {
         "network": str(net),

@@ -21,6 +21,7 @@ from eventsim.cli.options import (
     SensorOption,
     SplitOption,
     ThreadsOption,
+    UnitOption,
     set_threads,
 )
 from eventsim.cli.terminal import present, print_table, say, say_backend
@@ -106,6 +107,7 @@ def map_command(
     ] = None,
     split: SplitOption = "test",
     sensor: SensorOption = None,
+    unit: UnitOption = None,
     samples: SamplesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     backend: BackendOption = None,
@@ -128,7 +130,7 @@ def map_command(
     """
     set_threads(threads, backend)
     on = backend or "auto"
-    reading = Reading(split=split, sensor=sensor)
+    reading = Reading(split=split, sensor=sensor, unit=unit)
     stream, labelled = find_for(net, events, reading).some(samples)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")

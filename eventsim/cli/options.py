@@ -57,6 +57,13 @@ SensorOption = Annotated[
         help="Of an AEDAT file: nas_64_stereo, nas_32_mono_usbaer, cochlea_ams1c, dvs128, ...",
     ),
 ]
+UnitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--unit",
+        help="Of times in a text file: s, ms or us; by default what its header says, else ms.",
+    ),
+]
 SamplesOption = Annotated[
     int | None,
     typer.Option(

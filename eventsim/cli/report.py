@@ -24,6 +24,7 @@ from eventsim.cli.options import (
     SensorOption,
     SplitOption,
     ThreadsOption,
+    UnitOption,
     set_threads,
     typed,
 )
@@ -96,6 +97,7 @@ def report_command(
     ] = 32,
     split: SplitOption = "test",
     sensor: SensorOption = None,
+    unit: UnitOption = None,
     samples: SamplesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the mapping.")] = 0,
     out: Annotated[
@@ -129,7 +131,9 @@ def report_command(
     # One without cores is refused here, before anything runs.
     targets = [filled_less(found, neurons_per_core) for found in find_chips(maps)]
     asked = _ReportOptions(run, events, split, samples, backend)
-    stream, labelled = find_for(run, events, Reading(split=split, sensor=sensor)).some(samples)
+    stream, labelled = find_for(run, events, Reading(split=split, sensor=sensor, unit=unit)).some(
+        samples
+    )
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
     net, on = find_network(run), say_backend(backend or "auto").name

@@ -20,6 +20,7 @@ from eventsim.cli.options import (
     SensorOption,
     SplitOption,
     ThreadsOption,
+    UnitOption,
     set_threads,
 )
 from eventsim.cli.terminal import present, say_backend, show_table
@@ -48,6 +49,7 @@ def simulate_command(
     ] = None,
     split: SplitOption = "test",
     sensor: SensorOption = None,
+    unit: UnitOption = None,
     samples: SamplesOption = None,
     backend: BackendOption = None,
     precision: Annotated[Precision, typer.Option("--precision")] = "double",
@@ -65,7 +67,7 @@ def simulate_command(
     eventsim simulate net.npz events.npz --backend reference
     """
     set_threads(threads, backend)
-    reading = Reading(split=split, sensor=sensor)
+    reading = Reading(split=split, sensor=sensor, unit=unit)
     stream = find_stream(net, events, reading, samples=samples)
     # The first call in a process may compile, so the time is of a second run.
     network = find_network(net)

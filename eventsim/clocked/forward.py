@@ -16,7 +16,7 @@ from eventsim.arrays import Precision
 from eventsim.clocked.bins import BinnedEvents, bin_events
 from eventsim.clocked.network import ClockedNetwork
 from eventsim.clocked.synapses import Array, Synapses
-from eventsim.errors import NetworkError, ShapeError
+from eventsim.errors import NetworkError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.network import Population
 from eventsim.plan import Plan, Stage, make_plan
@@ -200,11 +200,7 @@ def run(
     """
     clocked.check()
     plan, dtype = make_plan(clocked.grid), DTYPES[precision]
-    if stream.n_channels != plan.input.size:
-        raise ShapeError(
-            f"clocked.run: the stream has {stream.n_channels} channels, expected "
-            f"{plan.input.size}, the size of the input {plan.input.name!r}."
-        )
+    plan.check_channels(stream.n_channels, "clocked.run")
     events = bin_events(stream, clocked.dt, clip=clip)
     records: dict[str, GridRecord] = {}
     result = ClockedRun(clocked, stream, events, records, precision)

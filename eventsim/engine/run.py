@@ -14,7 +14,7 @@ from eventsim.engine.job import Job
 from eventsim.engine.members import split_members
 from eventsim.engine.place import check_place, place_stream, place_tape
 from eventsim.engine.registry import get_backend
-from eventsim.errors import BackendError, ParameterError, ShapeError
+from eventsim.errors import BackendError, ParameterError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.transforms import extend
@@ -210,11 +210,7 @@ def check_run(net: Network, plan: Plan, stream: EventStream, precision: Precisio
     if precision not in get_args(Precision):
         raise BackendError(f"simulate: precision is {precision!r}, expected 'double' or 'single'.")
     net.check()
-    if stream.n_channels != plan.input.size:
-        raise ShapeError(
-            f"simulate: the stream has {stream.n_channels} channels, input population "
-            f"{plan.input.name!r} has {plan.input.size} neurons. They must be equal."
-        )
+    plan.check_channels(stream.n_channels, "simulate")
 
 
 def count_arrivals(projection: Projection, source: SourceSpikes, duration: Floats) -> int:

@@ -12,13 +12,14 @@ As a file a data set is one of :mod:`eventsim.events.stored` with these columns 
 ``splits``       text [samples]      part that the recording belongs to; may be missing
 ``class_names``  note                JSON list of texts
 ``source``       note                what the recordings come from
+``unit``         note                that of times in the text it was made of; may be missing
 ===============  ==================  ======================================================
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
@@ -191,7 +192,13 @@ class Dataset(Generic[Stream_co]):
         new = np.array([number.get(name, -1) for name in self.class_names], np.int64)
         return replace(self, labels=new[self.labels], class_names=tuple(class_names))
 
-    def save(self, path: str | Path, *, splits: ArrayLike | None = None) -> None:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        splits: ArrayLike | None = None,
+        notes: Mapping[str, str] | None = None,
+    ) -> None:
         """Write the data set to an HDF5 file, whole or not at all.
 
         Parameters
@@ -201,6 +208,8 @@ class Dataset(Generic[Stream_co]):
         splits
             Part of every recording, such as ``train`` or ``test``, texts [samples]; None to leave
             the division open.
+        notes
+            What else is known of the whole file, texts by name.
         """
         columns = {"labels": self.labels, "keys": self.keys, "groups": self.groups}
         if splits is not None:
@@ -211,6 +220,7 @@ class Dataset(Generic[Stream_co]):
             n_channels=self.stream.n_channels,
             columns={name: values for name, values in columns.items() if values is not None},
             notes={
+                **(notes or {}),
                 "class_names": json.dumps(self.class_names),
                 "source": "" if self.info is None else self.info.name,
             },

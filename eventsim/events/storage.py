@@ -136,7 +136,7 @@ def read_arrays(
         The file is missing, truncated, of another kind or version, or claims to be larger than it
         can be.
     """
-    with npz.opened(path, expected=f"a {kind} file") as archive:
+    with npz.opened(path, expected=f"an {kind} file") as archive:
         claims = archive.claims
         found = archive.text("__kind__") if "__kind__" in claims else "unknown"
         if found != kind:

@@ -16,6 +16,7 @@ import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import owners
+from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network, Population, Projection
 from eventsim.network.parts import join_populations
@@ -193,6 +194,19 @@ class Plan:
         senders = [m for stage in self.stages if not stage.is_readout for m in stage.members]
         here = {population.name: population.size for population in (self.input, *senders)}
         check_structure(here, self.input.name, self.structure, tape, where)
+
+    def check_channels(self, n_channels: int, where: str) -> None:
+        """Raise ShapeError unless a stream has as many channels as the input has neurons."""
+        size = self.input.size
+        if n_channels == size:
+            return
+        remedy = ""
+        if n_channels < size:
+            remedy = f" If the last channels are silent in it, make it with n_channels={size}."
+        raise ShapeError(
+            f"{where}: the stream has {n_channels} channels, input population {self.input.name!r} "
+            f"has {size} neurons. They must be equal.{remedy}"
+        )
 
 
 _PLANS: WeakKeyDictionary[Network, tuple[tuple[int, int], Plan]] = WeakKeyDictionary()

@@ -116,6 +116,11 @@ class DataSettings:
         yield "in_memory", self.in_memory or not changed, expected
         yield "in_memory", self.in_memory or not self.held_out, "true where groups are held out"
 
+    @property
+    def title(self) -> str:
+        """The data set, or the name of the file of your own."""
+        return Path(self.file).name if self.name == OWN and self.file else self.name
+
     @cached_property
     def info(self) -> DatasetInfo:
         """What is known of the recordings; of a file of your own it says how it is divided."""

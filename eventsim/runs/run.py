@@ -68,7 +68,7 @@ class Run:
         network = (
             "a given network" if self.settings.network is None else self.settings.network.title
         )
-        data = "given data" if self.settings.data is None else self.settings.data.name
+        data = "given data" if self.settings.data is None else self.settings.data.title
         return f"Run({str(self.folder)!r}: {network} on {data})"
 
     @property

@@ -44,6 +44,11 @@ def test_command_that_reads_a_part_of_a_data_set_takes_few_of_its_samples(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_command_that_reads_files_of_events_takes_the_unit_of_text(name):
+    assert ("--unit" in options(COMMANDS[name])) == ("--sensor" in options(COMMANDS[name]))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_shows_an_example(name):
     shown = CliRunner().invoke(app, [*name.split(), "--help"]).stdout
     assert "Example" in shown
@@ -97,7 +102,7 @@ def test_more_samples_than_there_are_are_all_of_them(finished):  # noqa: F811
 
 def test_every_option_of_one_name_says_the_same_everywhere():
     """Help of the options that several commands share comes from one home."""
-    for name in ("--json", "--samples", "--sensor", "--backend", "--download"):
+    for name in ("--json", "--samples", "--sensor", "--unit", "--backend", "--download"):
         texts = {
             parameter.help
             for command in COMMANDS.values()

@@ -226,5 +226,5 @@ def test_delays_per_synapse_are_refused():
 
 
 def test_a_stream_of_other_channels_is_refused():
-    with pytest.raises(ShapeError, match="3 channels, expected 1"):
+    with pytest.raises(ShapeError, match="3 channels, input population 'input' has 1 neurons"):
         clocked.run(clocked.from_network(one_neuron()), stream_of(3))

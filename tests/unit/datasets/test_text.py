@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from eventsim.datasets import text
 from eventsim.errors import DataError
+from eventsim.events import EventStream
 
 
 @pytest.fixture
@@ -33,6 +34,16 @@ def write(tmp_path):
         "time_us,channel\n1500,3\n250,7\n",
         "t (µs),c\n1500,3\n250,7\n",
         "time [s],neuron\n15e-4,3\n0.00025,7\n",
+        "t_s,neuron\n15e-4,3\n0.00025,7\n",
+        "time_sec,neuron\n15e-4,3\n0.00025,7\n",
+        "Time in seconds,neuron\n15e-4,3\n0.00025,7\n",
+        "sec,neuron\n15e-4,3\n0.00025,7\n",
+        "Seconds,neuron\n15e-4,3\n0.00025,7\n",
+        "timestamp (msec),c\n1.5,3\n0.25,7\n",
+        "ms,c\n1.5,3\n0.25,7\n",
+        "microseconds,c\n1500,3\n250,7\n",
+        "t (\u03bcs),c\n1500,3\n250,7\n",
+        "timestamp_usec,c\n1500,3\n250,7\n",
     ],
 )
 def test_columns_and_units_are_told_from_the_file(write, content):
@@ -48,6 +59,48 @@ def test_unit_and_channels_may_be_given(write):
     assert stream.times.tolist() == [1500.0]
     assert stream.n_channels == 64
     assert text.load(write("time_s,c\n1.5,3\n"), unit="s").times.tolist() == [1500.0]
+
+
+@pytest.mark.parametrize(
+    ("content", "unit"),
+    [
+        ("1,2\n", None),
+        ("time,channel\n1,2\n", None),
+        ("time stamp,channel\n1,2\n", None),  # a word that is no unit
+        ("time,channel,s\n1,2,0\n", None),  # s alone is the sample
+        ("time_s,channel\n1,2\n", "s"),
+        ("channel,milliseconds\n1,2\n", "ms"),
+        ("t_us,channel,seconds_of_day\n1,2,3\n", "us"),
+    ],
+)
+def test_unit_is_what_the_names_say_and_nothing_else(write, content, unit):
+    assert text.unit_of(write(content)) == unit
+
+
+def of(last, n_events=2, n_channels=1):
+    times = np.linspace(0.0, last, n_events)
+    duration = np.floor(last) + 1.0
+    channels = np.zeros(n_events, int)
+    return EventStream(times, channels, [0, n_events], n_channels=n_channels, duration=duration)
+
+
+@pytest.mark.parametrize(
+    ("streams", "doubt"),
+    [
+        ([of(10.0)], None),
+        ([of(9.99)], ("no recording lasts longer than 9.99 ms", "short")),
+        ([of(9.0), of(500.0)], None),  # one that is short says nothing
+        ([of(99.0, 1000)], None),  # in 100 ms: 10,000 per second
+        ([of(99.0, 1001)], ("there are 10,010 events per second and channel", "short")),
+        ([of(99.0, 1001, n_channels=2)], None),
+        ([of(3_600_000.0)], None),
+        ([of(5_400_000.0)], ("a recording lasts 1.5 hours", "long")),
+        ([of(0.0, 0)], None),
+        ([], None),
+    ],
+)
+def test_unit_is_doubted_where_the_recordings_are_absurd(streams, doubt):
+    assert text.doubt(streams) == doubt
 
 
 @pytest.mark.parametrize("names", ["", "time,channel,sample\n"])
@@ -73,6 +126,9 @@ def test_samples_are_put_together(write, names):
         ("a,b\n1,2\n", {}, "line 1: 'a,b' is neither numbers nor names of columns"),
         ("time,c,ch\n1,2,3\n", {}, "two columns are called channel"),
         ("t,x,y,p\n1,2,3,0\n", {}, "names columns of a camera"),
+        ("time_ns,c\n1,2\n", {}, "line 1: its times are in ns, expected s, ms or us"),
+        ("time (min),c\n1,2\n", {}, "line 1: its times are in min, expected s, ms or us"),
+        ("second,c\n1,2\n", {}, "neither numbers nor names of columns"),
         ("time_us,c\n1,2\n", {"unit": "s"}, "times are in us, you said s"),
         ("1,2\n", {"unit": "min"}, "unit is 'min', expected 's', 'ms' or 'us'"),
         ("nan,2\n", {}, "event 0: time in ms is nan, expected a finite number >= 0"),

@@ -61,7 +61,7 @@ def test_array_of_a_huge_claimed_size_is_refused(tmp_path):
     path = tmp_path / "events.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("times.npy", header.getvalue())
-    with pytest.raises(StorageError, match="cannot be read as a eventsim-stream file"):
+    with pytest.raises(StorageError, match="cannot be read as an eventsim-stream file"):
         EventStream.load(path)
 
 

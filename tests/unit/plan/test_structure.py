@@ -149,3 +149,14 @@ def test_file_with_another_structure_than_a_table_is_refused(tmp_path, text):
     replace(run(random_net(1)), structure=text).save(tmp_path / "tape.npz")
     with pytest.raises(es.errors.StorageError, match=r"tape\.npz: is not a whole tape"):
         es.SpikeTape.load(tmp_path / "tape.npz")
+
+
+@pytest.mark.parametrize(("n_channels", "remedy"), [(5, True), (7, False)])
+def test_stream_of_other_channels_is_refused_and_fewer_are_told_the_remedy(n_channels, remedy):
+    net = es.scsr(6, [2], 2, seed=1)
+    stream = es.EventStream([1.0], [0], [0, 1], n_channels=n_channels, duration=5.0)
+    with pytest.raises(
+        es.errors.ShapeError, match=f"{n_channels} channels, .* 6 neurons"
+    ) as caught:
+        es.simulate(net, stream, backend="reference")
+    assert ("make it with n_channels=6" in str(caught.value)) == remedy

@@ -1,0 +1,164 @@
+"""Text files in commands: the unit that is assumed and said, remembered, and the channels."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.events import Dataset, EventStream, StoredStream
+from tests.unit.cli.conftest import TINY, call
+
+SECONDS = [0.1, 0.25, 0.9]
+
+
+def write(path, times, *, names="time,channel", channels=(0, 1, 2)):
+    lines = [f"{t},{c}" for t, c in zip(times, channels, strict=True)]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join([names, *lines]) + "\n")
+    return path
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Recordings in seconds, whose header names no unit, and the table of their classes."""
+    rng, lines = np.random.default_rng(0), ["file,label"]
+    for k in range(12):
+        file = tmp_path / "files" / f"{k}.csv"
+        half = 2 * (k % 2)
+        write(file, np.sort(rng.uniform(0.1, 0.9, 6)), channels=[half, half + 1] * 3)
+        lines.append(f"files/{k}.csv,{('no', 'yes')[k % 2]}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    return "labels.csv"
+
+
+@pytest.fixture
+def net(tmp_path):
+    es.scsr(4, [3], 2, seed=1).save(tmp_path / "net.npz")
+    return "net.npz"
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
+def test_import_says_the_assumed_unit_once_and_warns_of_what_is_absurd(table):
+    outcome = call("data", "import", "--labels", table, "--out", "mine.h5", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["unit"] == "ms"
+    said = "times of 12 files read as ms: the header names no unit; --unit s or us if they are not"
+    assert flat(outcome.err).count(said) == 1
+    assert flat(outcome.err).count("warning: no recording lasts longer than 0.") == 1
+    assert "read them again with --unit s." in flat(outcome.err)
+
+
+@pytest.mark.parametrize("names", ["time,channel", "time_s,channel", "seconds,channel"])
+def test_import_with_a_unit_says_nothing_and_keeps_it(tmp_path, names):
+    file = write(tmp_path / "one.csv", SECONDS, names=names)
+    given = ("--unit", "s") if names == "time,channel" else ()
+    outcome = call("data", "import", file, *given, "--out", "one.h5")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err == ""
+    assert "times read as" in outcome.out
+    assert StoredStream.open("one.h5").notes["unit"] == "s"
+    assert StoredStream.open("one.h5")[:].times.tolist() == [100.0, 250.0, 900.0]
+
+
+def test_unit_of_other_formats_is_not_spoken_of(tmp_path):
+    EventStream([1.0], [0], [0, 1], n_channels=1, duration=2.0).save(tmp_path / "short.npz")
+    outcome = call("data", "import", "short.npz", "--out", "short.h5", "--json")
+    assert (outcome.code, outcome.err, outcome.json["unit"]) == (0, "", None)
+    assert "unit" not in StoredStream.open("short.h5").notes
+
+
+def test_stated_unit_with_an_absurd_result_is_asked_about(tmp_path):
+    stated = call("data", "info", write(tmp_path / "a.csv", SECONDS, names="t_ms,channel"))
+    assert "Are the times really in ms?" in stated.err
+    assert "read as" not in stated.err
+    long = call("data", "info", write(tmp_path / "b.csv", [1e6, 2e6, 5e6]))
+    assert "read them again with --unit us." in flat(long.err)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "simulate {net} new.csv",
+        "cost {net} new.csv",
+        "map {net} new.csv --method first-fit --no-compare",
+        "report {net} new.csv --out page.html",
+        "data info new.csv",
+        "data plot new.csv",
+    ],
+)
+def test_every_command_says_the_unit_and_takes_another(tmp_path, net, words):
+    write(tmp_path / "new.csv", [0.1, 0.25, 15.0])
+    command = words.format(net=net).split()
+    assumed, given = call(*command, "--json"), call(*command, "--unit", "s", "--json")
+    assert (assumed.code, given.code) == (0, 0), (assumed.err, given.err)
+    said = "times read as ms: the header names no unit; --unit s or us if they are not"
+    assert said in flat(assumed.err)
+    assert "read as" not in given.err
+    key = "seconds_of_input"
+    if key in assumed.json:
+        assert (assumed.json[key], given.json[key]) == (0.016, 15.001)
+
+
+def test_export_takes_the_unit(tmp_path, net):
+    pytest.importorskip("nir")
+    write(tmp_path / "new.csv", SECONDS)
+    outcome = call("export", net, "--out", "net.nir", "--events", "new.csv", "--unit", "s")
+    assert outcome.code == 0, outcome.err
+
+
+def test_run_remembers_the_unit_of_the_text_that_it_was_trained_on(tmp_path, table):
+    call("data", "import", "--labels", table, "--unit", "s", "--out", "mine.h5")
+    assert Dataset.open("mine.h5").stream.notes["unit"] == "s"
+    trained = call("train", "mine.h5", *TINY, "--out", "run", "--json")
+    assert trained.code == 0, trained.err
+    write(tmp_path / "new.csv", SECONDS)
+    outcome = call("simulate", "run", "new.csv", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["seconds_of_input"] == 0.901
+    said = (
+        "times read as s: the header names no unit, and mine.h5 was made of times in s; "
+        "--unit ms or us if they are not"
+    )
+    assert said in flat(outcome.err)
+    write(tmp_path / "new.csv", SECONDS, names="time_ms,channel")
+    assert call("simulate", "run", "new.csv", "--json").json["seconds_of_input"] == 0.001
+    assert repr(es.load_run("run")) == "Run('run': ScSr-SNN on mine.h5)"
+    (tmp_path / "mine.h5").unlink()
+    write(tmp_path / "new.csv", SECONDS)
+    assert "read as ms: the header" in call("simulate", "run", "new.csv").err
+
+
+def test_silent_last_channels_are_filled_up_and_more_are_refused(tmp_path, net):
+    write(tmp_path / "new.csv", SECONDS, names="time_s,channel", channels=[0, 1, 1])
+    outcome = call("simulate", net, "new.csv", "--json")
+    assert outcome.code == 0, outcome.err
+    write(tmp_path / "new.csv", SECONDS, names="time_s,channel", channels=[0, 1, 3])
+    assert call("simulate", net, "new.csv", "--json").code == 0
+    write(tmp_path / "new.csv", SECONDS, names="time_s,channel", channels=[0, 1, 4])
+    outcome = call("simulate", net, "new.csv")
+    assert outcome.code == 2
+    assert "has events in channel 4, but the input of net.npz has 4 neurons" in flat(outcome.err)
+    assert "Number the channels as those of the training" in flat(outcome.err)
+
+
+@pytest.mark.parametrize("words", ["simulate none new.csv", "cost none", "evaluate none yinyang"])
+def test_mistyped_run_is_called_missing(tmp_path, words):
+    write(tmp_path / "new.csv", SECONDS)
+    outcome = call(*words.split())
+    assert outcome.code == 2
+    assert "none: there is neither a folder of a run nor a network file" in flat(outcome.err)
+
+
+@pytest.mark.parametrize("command", ["train", "data info", "data import --out a.h5"])
+def test_table_of_labels_as_its_own_recording_names_the_right_command(table, command):
+    outcome = call(*command.split(), table)
+    assert outcome.code == 2
+    assert "labels.csv: is a table of labels" in flat(outcome.err)
+    assert f"eventsim data import --labels {table} --out mine.h5" in flat(outcome.err)
+
+
+def test_damaged_network_file_is_an_eventsim_network(tmp_path):
+    (tmp_path / "net.npz").write_bytes(b"no archive")
+    assert "an eventsim-network file" in flat(call("simulate", "net.npz", "yinyang").err)
