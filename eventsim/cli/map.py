@@ -272,5 +272,7 @@ def _show(found: Mapping[str, Any]) -> None:
         print_table(tables.latencies(found["congestion"]))
     if found["study"]:
         print_table(tables.number_formats(found["study"]))
+        for line in tables.not_held(found["study"]):
+            typer.echo(line)
     for file in found["files"]:
         typer.echo(f"Written: {file}")

@@ -11,6 +11,7 @@ from eventsim.mapping.check import Violation, check_mapping
 from eventsim.mapping.comparison import MappingComparison, compare_mappings
 from eventsim.mapping.congestion import Congestion, congestion
 from eventsim.mapping.errors import InfeasibleError, MappingError
+from eventsim.mapping.fit import Misfit
 from eventsim.mapping.graph import AxonGraph, axon_graph
 from eventsim.mapping.mapping import METHODS, Mapping, load_cores, map_graph, map_network
 from eventsim.mapping.mesh import Traffic
@@ -42,6 +43,7 @@ __all__ = [
     "Congestion",
     "quantise",
     "Quantised",
+    "Misfit",
     "quantisation_study",
     "StudyRow",
     "spikes_without_partner",

@@ -13,8 +13,9 @@ constant becomes a decay per step of length h on the chip's grid,
 with :math:`\delta` kept between one unit and one unit below 1. Thresholds and resets are rounded in
 the unit in which a chip has them, current summed with weights: :math:`(\vartheta - E) / R` on the
 grid of the population's largest one, unsigned b bits, never below the reset. Delays and refractory
-times are rounded to multiples of h; a delay beyond ``max_delay_steps`` is cut to it and counted.
-Resistance and resting potential keep their values: a chip has them in threshold and bias.
+times are rounded to multiples of h; a delay beyond ``max_delay_steps`` is cut to it. Resistance and
+resting potential keep their values: a chip has them in threshold and bias. What the formats cannot
+hold is counted, see :mod:`eventsim.mapping.fit`.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ from eventsim.chips import Chip, Formats
 from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.mapping.errors import MappingError
+from eventsim.mapping.fit import Misfit, decay_units, delay_steps, misfits, threshold_units
 from eventsim.network import Network, Population, Projection
 from eventsim.summary import short_repr
 
@@ -46,17 +48,22 @@ class Quantised:
         By which it was rounded.
     worst_tau_error
         Largest relative change of a time constant.
-    delays_cut
-        Synapses (or sources, or projections: as the delays are given) whose delay was too long.
+    misfits
+        Values that the formats do not hold, and what became of them.
     """
 
     net: Network
     formats: Formats
     step_ms: float | None
     worst_tau_error: float
-    delays_cut: int
+    misfits: tuple[Misfit, ...]
 
     __repr__ = short_repr
+
+    @property
+    def delays_cut(self) -> int:
+        """Synapses (or sources, or projections: as the delays are given) with too long a delay."""
+        return sum(one.values for one in self.misfits if one.what == "delays")
 
 
 def quantise(
@@ -94,18 +101,18 @@ def quantise(
     if step_ms is not None and not step_ms > 0.0:
         raise MappingError(f"step_ms is {step_ms}, expected a time > 0 in ms.")
     net.refuse_decision("quantise", "which has no place on a chip")
-    result = net.to_host().copy()
-    cut = 0
+    given = net.to_host()
+    result = given.copy()
     for projection in result.projections.values():
         if formats.weight_bits is not None:
             projection.values[...] = round_weights(projection.values, formats.weight_bits)
         if step_ms is not None:
-            cut += _round_delays(projection, step_ms, formats.max_delay_steps)
+            _round_delays(projection, step_ms, formats.max_delay_steps)
     worst = 0.0
     for population in result.neurons.values():
         worst = max(worst, _round_neurons(population, formats, step_ms))
     result.check()
-    return Quantised(result, formats, step_ms, worst, cut)
+    return Quantised(result, formats, step_ms, worst, misfits(given, result, formats, step_ms))
 
 
 def round_weights(weights: Floats, bits: int) -> Floats:
@@ -125,16 +132,14 @@ def round_weights(weights: Floats, bits: int) -> Floats:
 def round_tau(tau: Floats, step_ms: float, bits: int) -> Floats:
     """Time constants whose decay in a step has ``bits`` bits; ms, new array."""
     unit = 2.0**-bits
-    decay = np.round(-np.expm1(-step_ms / tau) / unit) * unit
+    decay = decay_units(tau, step_ms, bits) * unit
     rounded: Floats = -step_ms / np.log1p(-np.clip(decay, unit, 1.0 - unit))
     return rounded
 
 
-def _round_delays(projection: Projection, step_ms: float, most: int | None) -> int:
-    steps = np.round(projection.delays / step_ms)
+def _round_delays(projection: Projection, step_ms: float, most: int | None) -> None:
     limit = np.inf if most is None else float(most)
-    projection.delays[...] = np.minimum(steps, limit) * step_ms
-    return int((steps > limit).sum())
+    projection.delays[...] = np.minimum(delay_steps(projection.delays, step_ms), limit) * step_ms
 
 
 def _round_neurons(population: Population, formats: Formats, step_ms: float | None) -> float:
@@ -154,14 +159,11 @@ def _round_neurons(population: Population, formats: Formats, step_ms: float | No
 
 
 def _round_thresholds(population: Population, bits: int) -> None:
-    leak, gain = population.v_leak, population.resistance
-    current = (population.threshold - leak) / gain
-    unit = np.abs(current).max() / (2**bits - 1)
+    high, reset, unit = threshold_units(population, bits)
     if unit == 0.0:
         return
-    reset = np.round((population.v_reset - leak) / gain / unit)
-    threshold = np.maximum(np.round(current / unit), reset + 1)
-    population.threshold[...] = leak + gain * unit * threshold
+    leak, gain = population.v_leak, population.resistance
+    population.threshold[...] = leak + gain * unit * np.maximum(high, reset + 1)
     population.v_reset[...] = leak + gain * unit * reset
 
 
@@ -183,6 +185,8 @@ class StudyRow:
         For this.
     score
         Of the caller's measure, for example accuracy; None without one.
+    misfits
+        Values that the formats of this row do not hold, and what became of them.
     """
 
     bits: int | None
@@ -191,6 +195,7 @@ class StudyRow:
     without_partner: float
     window_ms: float
     score: float | None
+    misfits: tuple[Misfit, ...] = ()
 
 
 def quantisation_study(
@@ -234,18 +239,19 @@ def quantisation_study(
     if step_ms is None and isinstance(formats, Chip):
         step_ms = formats.step_ms
     wanted = [own.weight_bits, *(b for b in bits if b != own.weight_bits)]
-    networks: list[tuple[int | None, Network]] = [(None, net)]
+    networks: list[tuple[int | None, Network, tuple[Misfit, ...]]] = [(None, net, ())]
     for number in wanted:
         rounded = quantise(net, replace(own, weight_bits=number), step_ms=step_ms)
-        networks.append((number, rounded.net))
+        networks.append((number, rounded.net, rounded.misfits))
     rows: list[StudyRow] = []
     exact = None
-    for number, network in networks:
+    for number, network, unfit in networks:
         tape = simulate(network, stream, backend=backend, precision=precision).to_host()
         exact = tape if exact is None else exact
         lone = spikes_without_partner(exact, tape, window_ms)
         graded = None if score is None else float(score(network))
-        rows.append(StudyRow(number, _n_spikes(tape), _n_spikes(exact), lone, window_ms, graded))
+        spikes, spikes_exact = _n_spikes(tape), _n_spikes(exact)
+        rows.append(StudyRow(number, spikes, spikes_exact, lone, window_ms, graded, unfit))
     return rows
 
 

@@ -320,7 +320,9 @@ def _study(title: str, rows: Sequence[StudyRow]) -> list[str]:
         f"Bits of the weights on {title}",
         text,
     )
-    return [html.table(tables.number_formats([asdict(row) for row in rows])), html.figures([drawn])]
+    values = [asdict(row) for row in rows]
+    lines = [html.paragraph(line) for line in tables.not_held(values)]
+    return [html.table(tables.number_formats(values)), *lines, html.figures([drawn])]
 
 
 def headline(record: RunRecord) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eventsim.mapping import Misfit
 from eventsim.report.numbers import joules, memory, percent
 
 Values = Mapping[str, Any]
@@ -245,6 +246,12 @@ def latencies(found: Values) -> PageTable:
         [f"most on one link in {found['window_ms']:g} ms", where],
     ]
     return PageTable(f"On the mesh, {found['link_ns']:g} ns a link", ["", ""], rows)
+
+
+def not_held(study: Sequence[Values]) -> list[str]:
+    """A line for every kind of value that the chip's own formats do not hold."""
+    own = study[1]["misfits"] if len(study) > 1 else ()
+    return [f"The chip's formats do not hold all {Misfit(**one)}." for one in own]
 
 
 def number_formats(study: Sequence[Values]) -> PageTable:

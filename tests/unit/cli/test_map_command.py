@@ -55,6 +55,24 @@ def test_tables_and_files_of_a_network_with_events(files, tmp_path):
         assert (tmp_path / "out" / name).stat().st_size > 1000
 
 
+def test_what_the_formats_do_not_hold_is_said(files, tmp_path):
+    net, events, network = files
+    said = "The chip's formats do not hold all delays:"
+    options = ("--method", "first-fit", "--no-compare")
+    assert said not in call("map", net, events, *options).out
+    for projection in network.projections.values():
+        projection.delays[...] = 150.0
+    network.save(tmp_path / "late.npz")
+    shown = call("map", "late.npz", events, *options)
+    assert shown.code == 0, shown.err
+    assert said in shown.out
+    assert "longer than 62 steps of 1 ms (the longest 150 ms) and were set to 62 ms" in shown.out
+    found = call("map", "late.npz", events, *options, "--json").json["study"][1]["misfits"]
+    delays = next(one for one in found if one["what"] == "delays")
+    n_delays = sum(p.delays.size for p in network.projections.values())
+    assert delays["values"] == delays["of"] == n_delays
+
+
 def test_a_baseline_alone_is_shown_without_comparison(files):
     net, events, _ = files
     outcome = call("map", net, events, "--method", "first-fit", "--no-compare", "--json")

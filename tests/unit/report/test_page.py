@@ -6,6 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.energy import run_costs
+from eventsim.mapping import Misfit
 from eventsim.report.page import SECTIONS, headline
 from eventsim.report.record import ChipMapping, Priced, Unmade
 from eventsim.report.write import write_page
@@ -134,3 +135,13 @@ def test_rates_are_spikes_per_second_of_every_neuron(joint, record):
     assert rates.sum() == pytest.approx(spikes / (joint.stream.duration.sum() / 1000.0))
     assert rates.shape == (record.net_after.populations["hidden1"].size,)
     assert np.all(rates >= 0.0)
+
+
+def test_values_that_the_formats_do_not_hold_are_named_beside_the_study(joint, plain):
+    ((title, rows),) = joint.studies.items()
+    misfit = Misfit("delays", ("late",), 3, 6, "longer than 62 steps", "set to 62 ms")
+    said = "formats do not hold all delays: 3 of 6 are longer than 62 steps and were set to 62 ms"
+    fitting = [replace(row, misfits=()) for row in rows]
+    late = [fitting[0], *(replace(row, misfits=(misfit,)) for row in fitting[1:])]
+    assert said not in whole_page(replace(plain, studies={title: fitting}))
+    assert whole_page(replace(plain, studies={title: late})).count(said) == 1

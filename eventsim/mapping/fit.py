@@ -1,0 +1,167 @@
+r"""Values of a network in whole units of a chip's formats, and those that no unit holds.
+
+Rounding moves a value by half a unit at most. What is beyond the ends of a format, or so near to
+zero that nothing is left of it, is no matter of rounding: it is set to the nearest value that the
+format has, and named here. :mod:`eventsim.mapping.quantise` says what the units are.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.arrays import Floats
+from eventsim.chips import Formats
+from eventsim.network import Network, Population
+
+MOST_NAMED = 3  # projections or populations in a line
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Values of one kind that a chip's format does not hold.
+
+    Attributes
+    ----------
+    what
+        ``delays``, ``weights``, ``time constants``, ``thresholds`` or ``refractory times``.
+    where
+        Projections or populations that have some.
+    values, of
+        How many do not fit, of how many in the network.
+    reason
+        What is wrong with them.
+    done
+        What became of them.
+    """
+
+    what: str
+    where: tuple[str, ...]
+    values: int
+    of: int
+    reason: str
+    done: str
+
+    def __str__(self) -> str:
+        named = ", ".join(self.where[:MOST_NAMED])
+        more = len(self.where) - MOST_NAMED
+        named += f" and {more:,} more" if more > 0 else ""
+        return (
+            f"{self.what}: {self.values:,} of {self.of:,} are {self.reason} and were {self.done} "
+            f"({named})"
+        )
+
+
+def delay_steps(delays: Floats, step_ms: float) -> Floats:
+    """Delays in whole steps, as far as they may be."""
+    steps: Floats = np.round(delays / step_ms)
+    return steps
+
+
+def decay_units(tau: Floats, step_ms: float, bits: int) -> Floats:
+    """Decays per step in units of ``bits`` bits, 0 and 2 ** bits among them."""
+    units: Floats = np.round(-np.expm1(-step_ms / tau) * 2.0**bits)
+    return units
+
+
+def threshold_units(population: Population, bits: int) -> tuple[Floats, Floats, float]:
+    """Thresholds and resets in whole units of current, and that unit; 0 where all are 0."""
+    leak, gain = population.v_leak, population.resistance
+    current = (population.threshold - leak) / gain
+    unit = float(np.abs(current).max() / (2**bits - 1))
+    if unit == 0.0:
+        return current, current, unit
+    return np.round(current / unit), np.round((population.v_reset - leak) / gain / unit), unit
+
+
+def misfits(
+    net: Network, rounded: Network, formats: Formats, step_ms: float | None
+) -> tuple[Misfit, ...]:
+    """What of ``net`` the formats do not hold, where ``rounded`` is what became of it."""
+    found = [
+        *([] if step_ms is None else _misfit_delays(net, step_ms, formats.max_delay_steps)),
+        *_misfit_weights(net, rounded),
+        *([] if step_ms is None else _misfit_times(net, step_ms, formats.decay_bits)),
+        *_misfit_thresholds(net, formats.threshold_bits),
+    ]
+    return tuple(found)
+
+
+def _one_kind(
+    what: str,
+    masks: Iterable[tuple[str, Mask]],
+    reason: str | Callable[[], str],
+    done: str,
+) -> Iterator[Misfit]:
+    """The values that the masks of all projections or populations choose; nothing if none does."""
+    chosen = list(masks)
+    where = tuple(dict.fromkeys(name for name, mask in chosen if mask.any()))
+    if where:
+        values, of = (sum(int(f(mask)) for _, mask in chosen) for f in (np.sum, np.size))
+        yield Misfit(what, where, values, of, reason if isinstance(reason, str) else reason(), done)
+
+
+def _misfit_delays(net: Network, step_ms: float, most: int | None) -> Iterator[Misfit]:
+    if most is None:
+        return
+    delays = {name: projection.delays for name, projection in net.projections.items()}
+    too_long = [(name, delay_steps(found, step_ms) > most) for name, found in delays.items()]
+
+    def reason() -> str:
+        longest = max(float(found.max(initial=0.0)) for found in delays.values())
+        return f"longer than {most} steps of {step_ms:g} ms (the longest {longest:.4g} ms)"
+
+    yield from _one_kind("delays", too_long, reason, f"set to {most * step_ms:g} ms")
+
+
+def _misfit_weights(net: Network, rounded: Network) -> Iterator[Misfit]:
+    gone = [
+        (name, (projection.values != 0) & (rounded.projections[name].values == 0))
+        for name, projection in net.projections.items()
+    ]
+    yield from _one_kind("weights", gone, "smaller than half a unit", "set to 0")
+
+
+def _misfit_times(net: Network, step_ms: float, bits: int | None) -> Iterator[Misfit]:
+    """Time constants whose decay is no unit or all of them; refractory times of no step."""
+    if bits is not None:
+        units = [
+            (name, decay_units(tau, step_ms, bits))
+            for name, population in net.neurons.items()
+            for tau in (population.tau_mem, population.tau_syn)
+        ]
+        for reason, end, masks in (
+            ("too long", 2.0**-bits, [(name, found < 1) for name, found in units]),
+            ("too short", 1 - 2.0**-bits, [(name, found >= 2**bits) for name, found in units]),
+        ):
+            last = -step_ms / np.log1p(-end)
+            yield from _one_kind(
+                "time constants",
+                masks,
+                f"{reason} for a decay of {bits} bits in {step_ms:g} ms",
+                f"set to {last:.4g} ms",
+            )
+    none = [
+        (name, (population.refractory > 0) & (np.round(population.refractory / step_ms) == 0))
+        for name, population in net.neurons.items()
+        if population.is_spiking
+    ]
+    yield from _one_kind(
+        "refractory times", none, f"shorter than half a step of {step_ms:g} ms", "set to 0"
+    )
+
+
+def _misfit_thresholds(net: Network, bits: int | None) -> Iterator[Misfit]:
+    if bits is None:
+        return
+    units = {
+        name: threshold_units(population, bits)
+        for name, population in net.neurons.items()
+        if population.is_spiking
+    }
+    near = [(name, (high <= low) & (unit > 0)) for name, (high, low, unit) in units.items()]
+    yield from _one_kind(
+        "thresholds", near, "not above the reset after rounding", "set to a unit above it"
+    )
