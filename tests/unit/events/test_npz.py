@@ -143,5 +143,6 @@ def test_a_single_array_and_a_folder_are_refused(tmp_path):
     np.save(buffer, np.zeros(3))
     (tmp_path / "a.npz").write_bytes(buffer.getvalue())
     for path in (tmp_path / "a.npz", tmp_path):
-        with pytest.raises(StorageError, match="expected a k file|cannot be read as a k file"):
-            read_arrays(path, kind="k", version=1)
+        words = "expected an eventsim-k file|cannot be read as an eventsim-k file"
+        with pytest.raises(StorageError, match=words):
+            read_arrays(path, kind="eventsim-k", version=1)
