@@ -128,6 +128,19 @@ class Settings:
         return values
 
     @classmethod
+    def constant(cls, **values: Any) -> Self:
+        """Settings that a module of the program has, made without the check, which loads slowly.
+
+        Values are given as the annotations have them. A test holds each constant to the checked
+        settings of the same values.
+        """
+        made = object.__new__(cls)
+        for field in dataclasses.fields(typing.cast(Any, cls)):
+            object.__setattr__(made, field.name, values.pop(field.name, field.default))
+        assert not values, f"no fields of {cls.__name__}: {list(values)}"
+        return made
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The settings that a table describes; absent keys take their defaults.
 

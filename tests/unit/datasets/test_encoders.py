@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.extra.numpy as arrays
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
+from eventsim.datasets import fsdd, spoken_digits, ti46
 from eventsim.datasets.encoders import (
     SILICON,
     Bsa,
@@ -265,3 +267,13 @@ def test_parameter_outside_its_domain_is_refused_by_name(coder, options):
 def test_unusable_audio_is_refused_by_the_gammatone_bank():
     with pytest.raises(DataError, match="GammatoneBank: audio has shape"):
         GammatoneBank().frames(np.zeros((3, 2)), 8000)
+
+
+@pytest.mark.parametrize(
+    "made", [SILICON, fsdd.ENCODER, spoken_digits.ENCODER, ti46.EAR, ti46.CODER], ids=str
+)
+def test_constants_of_the_data_sets_are_settings_that_would_pass(made):
+    checked = replace(made)  # made by the constructor, which checks
+    assert checked == made
+    for name, value in vars(checked).items():
+        assert type(value) is type(getattr(made, name)), name
