@@ -107,9 +107,13 @@ def write(app: Sphinx) -> None:
         if file.name not in texts:
             file.unlink()
     for name, text in texts.items():
-        file = folder / name
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
+        keep(folder / name, text)
+
+
+def keep(file: Path, text: str) -> None:
+    """Write a generated file, unless it is right already: pages that include it are read again."""
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        file.write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

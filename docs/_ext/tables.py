@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from commands import escaped
+from commands import escaped, keep
 from sphinx.application import Sphinx
 
 FOLDER = "reference/generated"
@@ -141,8 +141,10 @@ def default(field: Any) -> str:
         return "must be given"
     if is_dataclass(value):
         return _kind(type(value)) if hasattr(value, "kind") else "its own"
-    if value is None or value == () or value == {} or value == "":
-        return {None: "none"}.get(value, "empty") if not isinstance(value, dict) else "empty"
+    if value is None:
+        return "none"
+    if value in ((), {}, ""):
+        return "empty"
     if isinstance(value, tuple):
         return ", ".join(f"`{one}`" for one in value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
@@ -237,9 +239,7 @@ def write(app: Sphinx) -> None:
     folder = Path(app.srcdir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        file = folder / f"{name}.txt"
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
+        keep(folder / f"{name}.txt", text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
