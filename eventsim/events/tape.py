@@ -198,10 +198,12 @@ class SpikeTape:
         """
         # The form of eventsim.plan.structure: {"population 'output'": "readout of 3", ...}
         facts = {} if self.structure is None else json.loads(self.structure)
-        ours = {
-            k.removeprefix("population "): v for k, v in facts.items() if k[:11] == "population "
-        }
-        return [literal_eval(name) for name, fact in ours.items() if fact.startswith("readout ")]
+        of, is_readout = "population ", "readout "
+        return [
+            literal_eval(key.removeprefix(of))
+            for key, fact in facts.items()
+            if key.startswith(of) and fact.startswith(is_readout)
+        ]
 
     def __repr__(self) -> str:
         spikes = ", ".join(f"{name}: {len(trains)}" for name, trains in self.trains.items())
