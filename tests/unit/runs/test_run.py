@@ -64,7 +64,7 @@ def assert_as_recorded(found, recorded, what):
     if alike:
         np.testing.assert_array_equal(found, recorded, err_msg=what)
     else:
-        np.testing.assert_allclose(found, recorded, rtol=1e-9, atol=1e-12, err_msg=what)
+        np.testing.assert_allclose(found, recorded, rtol=1e-12, atol=1e-15, err_msg=what)
 
 
 def test_old_and_new_runs_of_the_same_settings_are_the_same(runs):
