@@ -3,7 +3,7 @@
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.engine.cpu import fanin, order, shared
+from eventsim.engine.cpu import fanin, order, shared_adjoint
 from eventsim.engine.cpu.arrays import fan_in, merged_events, sample_chunks, zero_row
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import FANIN_PARTS
@@ -51,7 +51,7 @@ def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray
     by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
-    shared.backward(
+    shared_adjoint.backward(
         bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
         refractory, job.duration, par.dtype.type(fastest_rate(job)), trains.offsets, tape,
         bool(refractory.any()), by_weight, effects, sums, own, grazes,
