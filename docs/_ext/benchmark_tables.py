@@ -198,6 +198,24 @@ def _windows() -> Table:
     return _columns("windows", "bench.macro.windows", columns, lines_of("windows"))
 
 
+def _counts() -> Table:
+    phases = ("forward", "loss", "backward", "optimiser", "other")
+    columns: dict[str, Callable[[Row], Any]] = {
+        "network": lambda r: r["case"],
+        "launches": lambda r: f"{r['launches']:,}",
+        "reads": lambda r: r["reads"],
+        **{
+            f"{phase}: launches, reads": lambda r, phase=phase: (  # type: ignore[misc]
+                f"{r[f'launches_{phase}']:,}, {r[f'reads_{phase}']}"
+            )
+            for phase in phases
+        },
+        "copies to the device": lambda r: r["uploads"],
+        "memsets": lambda r: r["memsets"],
+    }
+    return _columns("counts", "bench.gpu.counts", columns, lines_of("counts"))
+
+
 def _accuracy(cases: Iterable[str], *, training: bool = False) -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "`--only`": lambda r: f"`{r['case']}`",
@@ -432,6 +450,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "filling": lambda: _ratios("filling", "bench.macro.filling"),
     "blocks": lambda: _ratios("blocks", "bench.macro.blocks"),
     "windows": _windows,
+    "counts": _counts,
     "accuracy": lambda: _accuracy(("fsdd", "fsdd_speakers", "fsdd_voices")),
     "architectures": lambda: _accuracy(("yinyang", "baselines_400", "architectures_400")),
     "bip": lambda: _accuracy(("bip_400",)),

@@ -21,6 +21,14 @@ import types
 
 import numpy as np
 
+from tests.support.simt.counting import (
+    LAUNCH,
+    TO_DEVICE,
+    TO_HOST,
+    note,
+    note_call,
+    note_index,
+)
 from tests.support.simt.signatures import SIGNATURES, UFUNCS, check, words
 
 NAME = "simt_arrays"
@@ -67,6 +75,7 @@ class ndarray:
 
     def get(self):
         """A copy on the host."""
+        note(TO_HOST)
         return self._values.copy()
 
     def set(self, values):
@@ -75,14 +84,17 @@ class ndarray:
             raise TypeError("Only numpy.ndarray can be set")
         if (values.dtype, values.shape) != (self.dtype, self.shape):
             raise TypeError(f"{values.dtype}{values.shape} into {self.dtype}{self.shape}")
+        note(TO_DEVICE)
         self._values[...] = values
 
     def item(self, *index):
         """One value, on the host."""
+        note(TO_HOST)
         return self._values.item(*index)
 
     def tolist(self):
         """All values, on the host."""
+        note(TO_HOST)
         return self._values.tolist()
 
     def copy(self, order="C"):
@@ -103,7 +115,10 @@ class ndarray:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index):
-        return _wrapped(self._values[_index(index)])
+        index = _index(index)
+        values = self._values[index]
+        note_index(index, values, written=False)
+        return _wrapped(values)
 
     def __setitem__(self, index, value):
         index = _index(index)
@@ -112,18 +127,23 @@ class ndarray:
             wrapped = index % max(len(self._values), 1)
             if np.unique(wrapped).size < index.size:
                 raise IndexError("assignment to one place twice: a device may take any of the two")
+        note_index(index, value, written=True)
         self._values[index] = value
 
     def __bool__(self):
+        note(TO_HOST)
         return bool(self._values)
 
     def __int__(self):
+        note(TO_HOST)
         return int(self._values)
 
     def __float__(self):
+        note(TO_HOST)
         return float(self._values)
 
     def __complex__(self):
+        note(TO_HOST)
         return complex(self._values)
 
     def __repr__(self):
@@ -224,7 +244,9 @@ def _as_cupy(kind, name, function):
 
     def called(*args, **options):
         check(kind, name, args, options)
-        return function(*args, **options)
+        result = function(*args, **options)
+        note_call(kind, name, args, result)
+        return result
 
     functools.update_wrapper(called, function, assigned=["__doc__"])
     called.__name__ = called.__qualname__ = name
@@ -239,7 +261,9 @@ def _operator(name):
         for other in others:
             if isinstance(other, (list, tuple)):
                 return NotImplemented
-        return _wrapped(operation(self._values, *(_host_values(o, name) for o in others)))
+        made = _wrapped(operation(self._values, *(_host_values(o, name) for o in others)))
+        note(LAUNCH, made is not NotImplemented and made.size > 0)
+        return made
 
     method.__name__ = name
     return method
@@ -250,6 +274,7 @@ def _in_place(name):
 
     def method(self, other):
         operation(self._values, _host_values(other, name))
+        note(LAUNCH, self.size > 0)
         return self
 
     method.__name__ = name
@@ -283,6 +308,7 @@ def array(values, dtype=None, copy=True, order="K"):
         return made.copy() if copy and made is values else made
     made = np.array(values, dtype=dtype, order=order)
     _checked(made.dtype)
+    note(TO_DEVICE)
     return ndarray(made)
 
 

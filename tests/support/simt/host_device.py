@@ -10,6 +10,7 @@ import numpy as np
 from eventsim.engine.cuda.device import bind, kernel_source, signatures
 from tests.support.simt import build
 from tests.support.simt.arrays import address, ndarray, simt_arrays
+from tests.support.simt.counting import LAUNCH, note
 from tests.support.simt.source import kernels_that_meet, launch_bounds
 
 # Of every device from compute capability 7.5 on; SHARED_BYTES without asking for more.
@@ -100,6 +101,7 @@ class HostDevice:
         )
         flush = self.flush and precision == "single"
         how = build.LaunchStruct(grid, block, shared, self.seed, chosen.fibers, flush)
+        note(LAUNCH)
         message = chosen.call(ctypes.byref(how), packed)
         if message is not None:
             raise RuntimeError(f"{kernel}: {message.decode()}")

@@ -1,0 +1,84 @@
+"""What a training step asks of a device, counted by the stand-in; see bench.gpu.counts."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from bench.gpu.counts import CASES, counts_of
+from eventsim.engine.registry import using_backend
+from tests.support.nets import one_sample
+from tests.support.simt.arrays import simt_arrays as xp
+from tests.support.simt.counting import counted
+
+# Upper bounds of launches and of reads by the host.
+MOST = {
+    "dense": (1100, 65),
+    "dense, batch 12": (1100, 65),
+    "delays": (1250, 65),
+    "sparse": (1150, 54),
+    "loop": (1490, 57),
+}
+
+FLAT, GRID = np.arange(5.0), np.ones((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("work", "launches", "reads"),
+    [
+        (lambda a, b: a + 1.0, 1, 0),
+        (lambda a, b: -a, 1, 0),
+        (lambda a, b: xp.exp(a), 1, 0),
+        (lambda a, b: np.exp(a), 1, 0),
+        (lambda a, b: a.sum(), 1, 0),
+        (lambda a, b: a.__iadd__(a), 1, 0),
+        (lambda a, b: a.astype(np.float32), 1, 0),
+        (lambda a, b: a.astype(np.float64, copy=False), 0, 0),
+        (lambda a, b: a[1:3], 0, 0),
+        (lambda a, b: b.reshape(-1)[2:].view(np.int64), 0, 0),
+        (lambda a, b: xp.broadcast_to(a, (2, 5)), 0, 0),
+        (lambda a, b: xp.empty(3), 0, 0),
+        (lambda a, b: xp.zeros(3), 0, 0),
+        (lambda a, b: xp.ones(3), 1, 0),
+        (lambda a, b: xp.concatenate([a, a[:0], a]), 2, 0),
+        (lambda a, b: xp.concatenate([a] * 9), 1, 0),
+        (lambda a, b: xp.argsort(a), 10, 0),
+        (lambda a, b: xp.cumsum(a), 2, 0),
+        (lambda a, b: a.get(), 0, 1),
+        (lambda a, b: a.tolist(), 0, 1),
+        (lambda a, b: float(a[0]), 0, 1),
+        (lambda a, b: bool((a > 0.0).any()), 2, 1),
+        (lambda a, b: a[a > 1.0], 4, 1),
+        (lambda a, b: xp.flatnonzero(a), 3, 1),
+        (lambda a, b: a.__setitem__(slice(0, 2), 0.0), 1, 0),
+        (lambda a, b: a[b.ravel().astype(np.int64)], 2, 0),
+    ],
+)
+def test_operations_count_as_cupy_launches_them(work, launches, reads):
+    a, b = xp.asarray(FLAT), xp.asarray(GRID)
+    with counted() as counts:
+        work(a, b)
+    assert (counts.total("launches"), counts.total("to_host")) == (launches, reads)
+
+
+def test_copies_to_the_device_are_counted():
+    with counted() as counts:
+        xp.asarray(FLAT)
+        xp.zeros(3).set(FLAT[:3])
+    assert counts.total("to_device") == 2
+    assert counts.total("memsets") == 1
+
+
+def test_what_asks_is_named(host_cuda):
+    with using_backend("cuda", host_cuda), counted() as counts:
+        net = es.scsr(2, (3,), 2)
+        es.simulate(net, one_sample([1.0, 2.0], [0, 1], n_channels=2, duration=9.0), backend="cuda")
+    assert counts.within("simulate")["launches"] == counts.total("launches") > 0
+    assert "merged_events" in {name.rpartition(".")[2] for name in counts.by_function("to_host")}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_training_step_asks_no_more_of_a_device_than_it_did(host_cuda, case):
+    with using_backend("cuda", host_cuda):
+        found = counts_of(**CASES[case])
+    assert found["launches"] <= MOST[case][0]
+    assert found["reads"] <= MOST[case][1]

@@ -1,0 +1,176 @@
+"""What a piece of work asks of a device: kernel launches, copies to it, reads from it, memsets.
+
+The stand-in reports every operation on its arrays while :func:`counted` is open. How many launches
+CuPy makes of one is a model: an elementwise operation, a reduction, a gather or a fill is one; what
+takes more stands in the functions below, as CuPy 14 does it. Views and empty arrays cost nothing.
+``tests/gpu/test_counts.py`` holds the model to the figures that were counted at the driver.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+import eventsim
+from tests.support.simt.signatures import UFUNCS, words
+
+LAUNCH, TO_DEVICE, TO_HOST, MEMSET, ON_DEVICE = (
+    "launches", "to_device", "to_host", "memsets", "on_device",
+)  # fmt: skip
+
+ROOT = str(Path(eventsim.__file__).parent) + "/"
+
+VIEWS = frozenset(
+    words("""
+        asarray ascontiguousarray atleast_1d atleast_2d array_split broadcast_arrays broadcast_to
+        can_cast diagonal empty empty_like expand_dims flip moveaxis ndim ravel reshape rot90 shape
+        size split squeeze swapaxes transpose view
+    """)
+)
+JOINED = frozenset(words("append column_stack concatenate hstack stack vstack"))
+# CuPy copies an array after the other up to so many, and more in one launch from a table.
+JOINED_APART = 8
+# Of the counters that a radix sort's passes share.
+SORT_MEMSETS = 6
+SORTED = frozenset(words("argpartition argsort partition sort"))
+
+
+@dataclass
+class Counts:
+    """What was asked, by kind and by the functions of eventsim that asked, outermost first."""
+
+    of: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
+
+    def total(self, kind: str) -> int:
+        """Of one kind."""
+        return sum(n for (one, _), n in self.of.items() if one == kind)
+
+    def within(self, *names: str) -> Counter[str]:
+        """By kind, of what a function of one of these names asked."""
+        found: Counter[str] = Counter()
+        for (kind, path), n in self.of.items():
+            if any(name in path for name in names):
+                found[kind] += n
+        return found
+
+    def by_function(self, kind: str) -> Counter[str]:
+        """Of one kind, by the innermost function of eventsim."""
+        found: Counter[str] = Counter()
+        for (one, path), n in self.of.items():
+            if one == kind:
+                found[path[-1] if path else ""] += n
+        return found
+
+
+_open: list[Counts] = []
+
+
+@contextmanager
+def counted() -> Iterator[Counts]:
+    """What is asked of the stand-in meanwhile."""
+    counts = Counts()
+    _open.append(counts)
+    try:
+        yield counts
+    finally:
+        _open.remove(counts)
+
+
+def note(kind, n=1):
+    """Add to what is counted."""
+    if _open and n:
+        path = _path()
+        for counts in _open:
+            counts.of[kind, path] += n
+
+
+def _path():
+    """Functions of eventsim on the way here, outermost first, as ``Class.function``."""
+    frame, names = sys._getframe(2), []
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(ROOT):
+            names.append(frame.f_code.co_qualname)
+        frame = frame.f_back
+    return tuple(reversed(names))
+
+
+def note_call(kind, name, args, result):
+    """Of a function, a method or a ufunc of CuPy; sizes are those of the result."""
+    if not _open:
+        return
+    if kind == "ufunc" or name in UFUNCS:
+        note(LAUNCH, _size(result) > 0)
+    elif name in ("zeros", "zeros_like"):
+        note(MEMSET, _size(result) > 0)
+    elif name in JOINED:
+        _note_joined(args[0] if name not in ("append",) else args[:2])
+    elif name in SORTED:
+        _note_sort(args[0])
+    elif name == "lexsort":
+        # One sort per key and gathers between them.
+        for _ in range(len(args[0])):
+            _note_sort(args[0][0])
+            note(LAUNCH)
+    elif name == "unique":
+        note(LAUNCH, 12 + args[0].itemsize)
+        note(TO_HOST)
+    elif name in ("nonzero", "flatnonzero", "argwhere"):
+        note_mask(args[0])
+    elif name == "bincount":
+        note(LAUNCH, 5)
+        note(MEMSET)
+        note(TO_HOST, 2)
+    elif name in ("cumsum", "cumprod"):
+        note(LAUNCH, 2 * (_size(result) > 0))
+    elif name == "copy":
+        note(ON_DEVICE, _size(result) > 0)
+    elif name == "astype":
+        note(LAUNCH, result is not args[0] and _size(result) > 0)
+    elif name not in VIEWS and name not in ("array", "get", "item", "tolist", "set", "asnumpy"):
+        note(LAUNCH)
+
+
+def note_index(index, values, *, written):
+    """Of reading at an index, which is a view, a gather or a mask, or of writing there."""
+    if not _open:
+        return
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    masks = [part for part in arrays if part.dtype == bool]
+    if written:
+        note(LAUNCH)
+    elif masks:
+        note_mask(masks[0])
+    elif arrays:
+        note(LAUNCH, np.size(values) > 0)
+
+
+def note_mask(mask):
+    """Of what has as many entries as a mask is true: a scan, its last number, and a gather."""
+    note(LAUNCH, 3)
+    note(TO_HOST)
+
+
+def _note_joined(arrays):
+    sizes = [_size(part) for part in arrays]
+    if len(sizes) <= JOINED_APART:
+        note(LAUNCH, sum(size > 0 for size in sizes))
+        return
+    note(LAUNCH)
+    note(TO_DEVICE, 1 if len(set(sizes)) == 1 else 3)
+
+
+def _note_sort(key):
+    """A radix sort goes over the key byte by byte, after a histogram and its scan."""
+    if _size(key):
+        note(ON_DEVICE)
+        note(MEMSET, SORT_MEMSETS)
+        note(LAUNCH, 2 + key.dtype.itemsize)
+
+
+def _size(values):
+    return getattr(values, "size", 1)
