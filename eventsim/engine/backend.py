@@ -4,15 +4,19 @@
 or without this class as a base, and is made known by :func:`eventsim.engine.register_backend`.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Floats
+from eventsim.engine.counting import count_arrivals
 from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.state import LayerState
 from eventsim.events import SpikeTrains
+from eventsim.events.source import SourceSpikes
+from eventsim.network import Projection
 
 
 class Backend(Protocol):
@@ -57,6 +61,19 @@ class Backend(Protocol):
 
     def readout_backward(self, job: Job, rate: float, by_integral: Floats) -> StageGradients:
         """Gradients from dL/d(integral), shape [samples, size]."""
+
+    def lookup(self, pairs: Sequence[tuple[Array, Array | None]]) -> Any:
+        """What finds the extents of arrays, or of differences of two, in one go.
+
+        See :class:`eventsim.engine.look.Lookup`; None where there is no such way.
+        """
+        return None
+
+    def count_arrivals(
+        self, pairs: Sequence[tuple[Projection, SourceSpikes]], duration: Floats
+    ) -> Array:
+        """Exact number of spikes that reach a synapse before the end of their sample, [pairs]."""
+        return np.array([count_arrivals(*pair, duration) for pair in pairs], np.int64)
 
     def readout_peaks(self, job: Job) -> Peaks | None:
         """Largest voltages; None where :mod:`eventsim.adjoint.linear.maximum` has to find them."""

@@ -21,10 +21,11 @@ import numpy as np
 
 from eventsim.arrays import Floats, Precision
 from eventsim.engine.arrivals import find_arrivals
+from eventsim.engine.counting import count_arrivals
 from eventsim.engine.job import Job
 from eventsim.engine.place import check_on_host
 from eventsim.engine.registry import get_backend
-from eventsim.engine.run import check_run, count_arrivals
+from eventsim.engine.run import check_run
 from eventsim.engine.state import LayerState, start_state
 from eventsim.engine.voltage_kernel import kernel
 from eventsim.errors import NetworkError, ParameterError, ShapeError
@@ -110,7 +111,7 @@ def simulate_chunk(
         As :func:`eventsim.simulate`.
     """
     plan, engine = make_plan(net), get_backend(backend)
-    check_run(net, plan, chunk, precision)
+    check_run(net, plan, engine, chunk, precision)
     check_on_host(net, "simulate_chunk")
     begin = np.zeros(chunk.n_samples) if state is None else state.end
     _check_follows(chunk, state, engine.name, precision)

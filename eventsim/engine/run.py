@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
-from eventsim.arrays import Floats, Precision, beside, namespace, owners, to_host
+from eventsim.arrays import Floats, Precision, to_host
 from eventsim.engine.backend import Backend
+from eventsim.engine.counting import SynapticEvents
 from eventsim.engine.job import Job
+from eventsim.engine.look import check_values
 from eventsim.engine.members import split_members
 from eventsim.engine.place import check_place, place_stream, place_tape
 from eventsim.engine.registry import get_backend
@@ -18,7 +20,8 @@ from eventsim.errors import BackendError, ParameterError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.transforms import extend
-from eventsim.network import Network, Projection
+from eventsim.held import holding
+from eventsim.network import Network
 from eventsim.plan import Plan, Stage, make_plan
 
 
@@ -65,18 +68,16 @@ def simulate(
     ------
     NetworkError, ShapeError, ParameterError, BackendError, RunawayError
     """
-    course = start(net, stream, tail=tail, backend=backend, precision=precision)
-    events: dict[str, int] = {}
-    for stage in course.plan.stages:
-        if not stage.is_readout:
-            course.send(course.run(stage))
-        for projection in (*stage.projections, *filter(None, stage.recurrences)):
-            source = course.sent[projection.source]
-            events[projection.name] = count_arrivals(projection, source, course.stream.duration)
+    with holding():
+        course = start(net, stream, tail=tail, backend=backend, precision=precision)
+        for stage in course.plan.stages:
+            if not stage.is_readout:
+                course.send(course.run(stage))
+        events = course.synaptic_events()
     tape = SpikeTape(
         course.stream,
         course.trains,
-        events,
+        events if resident else dict(events),
         course.engine.name,
         precision,
         course.placed,
@@ -115,6 +116,16 @@ class Course:
         forward = engine.queue_forward if stage.lateral else engine.layer_forward
         return split_members(stage, forward(job))
 
+    def synaptic_events(self) -> SynapticEvents:
+        """Exact number of spike arrivals at synapses, by projection, once all stages have run."""
+        pairs = [
+            (projection, self.sent[projection.source])
+            for stage in self.plan.stages
+            for projection in (*stage.projections, *filter(None, stage.recurrences))
+        ]
+        counts = self.engine.count_arrivals(pairs, self.stream.duration)
+        return SynapticEvents([projection.name for projection, _ in pairs], counts)
+
     def send(self, spikes: Mapping[str, SpikeTrains]) -> None:
         """Take spikes of a stage as those that later stages receive."""
         self.trains.update(spikes)
@@ -134,8 +145,8 @@ def start(
         tail = 0.0 if net.answer is None else net.answer.tail
     stream = extend(stream, tail)
     plan, engine = make_plan(net), get_backend(backend)
-    check_run(net, plan, stream, precision)
     check_place(net, engine)
+    check_run(net, plan, engine, stream, precision)
     placed = place_stream(stream, engine)
     sent = {plan.input.name: source_of(stream if placed is None else placed)}
     return Course(plan, engine, precision, stream, placed, sent, {})
@@ -205,39 +216,11 @@ def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:
     return make_job(plan, stage, tape)
 
 
-def check_run(net: Network, plan: Plan, stream: EventStream, precision: Precision) -> None:
+def check_run(
+    net: Network, plan: Plan, engine: Backend, stream: EventStream, precision: Precision
+) -> None:
     """Raise BackendError, ParameterError or ShapeError unless ``net`` can run on ``stream``."""
     if precision not in get_args(Precision):
         raise BackendError(f"simulate: precision is {precision!r}, expected 'double' or 'single'.")
-    net.check()
+    check_values(net, engine)
     plan.check_channels(stream.n_channels, "simulate")
-
-
-def count_arrivals(projection: Projection, source: SourceSpikes, duration: Floats) -> int:
-    """Exact number of spikes that reach a synapse before the end of their sample."""
-    xp = namespace(source.times)
-    end = xp.asarray(duration)[owners(source.offsets, source.times.size)]
-    delays = beside(projection.delays, source.times)
-    if projection.delay_per_synapse:
-        return _count_by_synapse(projection, source, delays.ravel(), end)
-    met = source.times + xp.broadcast_to(delays, (source.size,))[source.neurons] < end
-    fan_out = xp.asarray(np.diff(projection.first_synapses()))
-    return int(fan_out[source.neurons[met]].sum())
-
-
-def _count_by_synapse(projection: Projection, source: SourceSpikes, delays: Any, end: Any) -> int:
-    """The synapses that a spike reaches in time are the first of its source's, by their delay."""
-    xp, on_host = namespace(delays), projection.first_synapses()
-    if delays.size == 0:
-        return 0
-    first = xp.asarray(on_host)
-    row = owners(first, delays.size)
-    delays = delays[xp.lexsort(xp.stack([delays, row.astype(np.float64)]))]
-    begin = low = first[source.neurons]
-    high = first[source.neurons + 1]
-    for _ in range(int(np.diff(on_host).max()).bit_length()):
-        middle = (low + high) // 2
-        tried = delays[xp.minimum(middle, delays.size - 1)]
-        met = (low < high) & (source.times + tried < end)
-        low, high = xp.where(met, middle + 1, low), xp.where(met, high, middle)
-    return int((low - begin).sum())

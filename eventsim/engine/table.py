@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Array, namespace
 from eventsim.engine.job import Job, StageGradients
+from eventsim.held import least_of
 
 SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(10)
 N_PAR = 10
@@ -120,7 +121,7 @@ def readout_table(job: Job) -> Array:
 def fastest_rate(job: Job) -> float:
     """Largest product of rate and ms that an interval can multiply, rounded up."""
     p = job.stage.population
-    fastest = max(float((1.0 / p.tau_mem).max()), float((1.0 / p.tau_syn).max()))
+    fastest = max(1.0 / least_of(p.tau_mem), 1.0 / least_of(p.tau_syn))
     return fastest * (1.0 + 1e-6)
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eventsim.arrays import Array, Floats, namespace
+from eventsim.arrays import Array, Floats
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.doors import real_array
-from eventsim.network.parts import DomainCheck, Population
+from eventsim.network.parts import LARGEST, DomainCheck, Population
 from eventsim.summary import short_repr
 
 
@@ -53,14 +53,15 @@ class Decision:
     def conditions(self) -> Iterator[DomainCheck]:
         """What the values must fulfil."""
         for key, values in self.parameters.items():
-            yield DomainCheck(key, values, namespace(values).isfinite(values), "a finite number")
+            yield DomainCheck(key, values, "a finite number", most=LARGEST)
 
     def check(self) -> None:
         """Raise ParameterError if a value is not finite."""
-        for key, values, good, expected in self.conditions():
-            if not bool(good.all()):
+        for check in self.conditions():
+            bad = check.values[~check.good]
+            if bad.size:
                 raise ParameterError(
-                    f"Decision: a value of {key} is {values[~good][0]}, expected {expected}."
+                    f"Decision: a value of {check.name} is {bad[0]}, expected {check.expected}."
                 )
 
     def map(self, convert: Callable[[Array], Array]) -> "Decision":

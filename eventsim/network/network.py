@@ -20,6 +20,7 @@ from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.parts import (
     PARAMETERS,
+    DomainCheck,
     Population,
     PopulationKind,
     Projection,
@@ -359,14 +360,22 @@ class Network:
 
         NetworkError if the pattern of sparse weights, edited in place, is none any more.
         """
-        for projection in self._projections.values():
-            ends = (self._populations[name] for name in (projection.source, projection.target))
-            projection.check_pattern(*(population.size for population in ends))
-        good = [c.good.ravel() for part in self._parts() for c in part.conditions()]
+        self.check_patterns()
+        good = [c.good.ravel() for c in self.conditions()]
         # One answer for all: on a device each has its price.
         if good and not bool(namespace(good[0]).concatenate(good).all()):
             for part in self._parts():
                 part.check()
+
+    def check_patterns(self) -> None:
+        """Raise NetworkError if a pattern of sparse weights, edited in place, is none any more."""
+        for projection in self._projections.values():
+            ends = (self._populations[name] for name in (projection.source, projection.target))
+            projection.check_pattern(*(population.size for population in ends))
+
+    def conditions(self) -> list[DomainCheck]:
+        """What :meth:`check` asks of the values."""
+        return [condition for part in self._parts() for condition in part.conditions()]
 
     def copy(self) -> Network:
         """A network of its own arrays."""

@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from eventsim.arrays import Array, Floats, Ints, namespace, owners
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
+from eventsim.held import Extent
 from eventsim.network.pattern import Pattern, check_pattern, to_csr
 from eventsim.summary import short_repr
 
@@ -53,16 +54,52 @@ _POSITIVE = ("tau_mem", "tau_syn", "resistance")
 
 # Sizes that voltages, resistances and weights may have; see the text above.
 LEAST, MOST, MOST_WEIGHT = 1e-15, 1e15, 1e20
+LARGEST = float(np.finfo(np.float64).max)
 _SIZES = f"{LEAST:g} to {MOST:g} in absolute value; scale voltages and weights alike"
 
 
 class DomainCheck(NamedTuple):
-    """What an array of values must fulfil: true where it does."""
+    """What an array of values must fulfil, or its difference from another array.
+
+    Each is above ``above``, at least ``least``, at most ``most`` in absolute value, and, if it is
+    not zero, at least ``magnitude`` in absolute value.
+    """
 
     name: str
     values: Floats
-    good: NDArray[np.bool_]
     expected: str
+    minus: Floats | None = None
+    above: float | None = None
+    least: float | None = None
+    most: float = math.inf
+    magnitude: float = 0.0
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """True where it is fulfilled. New array."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            values = self.values if self.minus is None else self.values - self.minus
+        size = abs(values)
+        good: NDArray[np.bool_] = size <= self.most
+        if self.above is not None:
+            good &= values > self.above
+        if self.least is not None:
+            good &= values >= self.least
+        if self.magnitude:
+            good &= (size == 0.0) | (size >= self.magnitude)
+        return good
+
+    def holds(self, extent: Extent) -> bool:
+        """Whether it is fulfilled everywhere, from the extent of the values or differences."""
+        least, largest, magnitude = extent
+        if least > largest:  # no entries
+            return True
+        return (
+            max(-least, largest) <= self.most
+            and (self.above is None or least > self.above)
+            and (self.least is None or least >= self.least)
+            and magnitude >= self.magnitude
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,30 +142,32 @@ class Population:
     def conditions(self) -> Iterator[DomainCheck]:
         """What the values must fulfil."""
         for name, values in self.parameters.items():
-            finite = namespace(values).isfinite(values)
-            yield DomainCheck(name, values, finite, "a finite number")
+            yield DomainCheck(name, values, "a finite number", most=LARGEST)
             if name in _POSITIVE:
-                yield DomainCheck(name, values, values > 0, "a value > 0")
+                yield DomainCheck(name, values, "a value > 0", above=0.0)
             if name == "resistance":
-                yield DomainCheck(name, values, values <= MOST, f"a value <= {MOST:g}")
+                yield DomainCheck(name, values, f"a value <= {MOST:g}", most=MOST)
         if self.is_spiking:
-            delay, threshold = self.refractory, self.threshold
-            yield DomainCheck("refractory", delay, delay >= 0, "a value >= 0 (ms)")
-            above = threshold > self.v_reset
-            yield DomainCheck("threshold", threshold, above, "a value above the neuron's v_reset")
-            level = abs(threshold - self.v_leak)
-            good = (level == 0.0) | ((level >= LEAST) & (level <= MOST))
-            expected = f"a distance from v_leak of 0, or of {_SIZES}"
-            yield DomainCheck("threshold", threshold, good, expected)
+            threshold, expected = self.threshold, "a value above the neuron's v_reset"
+            yield DomainCheck("refractory", self.refractory, "a value >= 0 (ms)", least=0.0)
+            yield DomainCheck("threshold", threshold, expected, minus=self.v_reset, above=0.0)
+            yield DomainCheck(
+                "threshold",
+                threshold,
+                f"a distance from v_leak of 0, or of {_SIZES}",
+                minus=self.v_leak,
+                most=MOST,
+                magnitude=LEAST,
+            )
 
     def check(self) -> None:
         """Raise ParameterError if a value has left its domain."""
-        for name, values, good, expected in self.conditions():
-            bad = namespace(values).flatnonzero(~good)
+        for check in self.conditions():
+            bad = namespace(check.values).flatnonzero(~check.good)
             if bad.size:
                 raise ParameterError(
-                    f"Population {self.name!r}, neuron {bad[0]}: {name} is {values[bad[0]]}, "
-                    f"expected {expected}."
+                    f"Population {self.name!r}, neuron {bad[0]}: {check.name} is "
+                    f"{check.values[bad[0]]}, expected {check.expected}."
                 )
 
     def map(self, convert: Callable[[Array], Array]) -> Population:
@@ -269,11 +308,9 @@ class Projection:
 
     def conditions(self) -> Iterator[DomainCheck]:
         """What weights and delays must fulfil."""
-        values, delays = self.values, self.delays
         expected = f"a finite number, at most {MOST_WEIGHT:g} in absolute value"
-        yield DomainCheck("weight", values, abs(values) <= MOST_WEIGHT, expected)
-        good = namespace(delays).isfinite(delays) & (delays >= 0)
-        yield DomainCheck("delay", delays, good, "a finite value >= 0 (ms)")
+        yield DomainCheck("weight", self.values, expected, most=MOST_WEIGHT)
+        yield DomainCheck("delay", self.delays, "a finite value >= 0 (ms)", least=0.0, most=LARGEST)
 
     def check_pattern(self, n_sources: int, n_targets: int) -> None:
         """Raise NetworkError if sparse weights, edited in place, are no whole CSR any more."""
@@ -289,11 +326,12 @@ class Projection:
 
     def check(self) -> None:
         """Raise ParameterError if a weight or delay has left its domain."""
-        for name, values, good, expected in self.conditions():
-            if not bool(good.all()):
+        for check in self.conditions():
+            bad = check.values[~check.good]
+            if bad.size:
                 raise ParameterError(
-                    f"Projection {self.name!r}: a {name} is {values[~good].ravel()[0]}, expected "
-                    f"{expected}."
+                    f"Projection {self.name!r}: a {check.name} is {bad.ravel()[0]}, expected "
+                    f"{check.expected}."
                 )
 
     def map(self, convert: Callable[[Array], Array]) -> Projection:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import owners
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
+from eventsim.held import any_nonzero
 from eventsim.network import Network, Population, Projection
 from eventsim.network.parts import join_populations
 from eventsim.plan.structure import check_structure, structure_of
@@ -120,7 +121,7 @@ class Stage:
         """
         if self.delays_per_synapse or not self._well_filled:
             return False
-        return not any(r is not None and r.delays.any() for r in self.recurrences)
+        return not any(r is not None and any_nonzero(r.delays) for r in self.recurrences)
 
     @cached_property
     def _well_filled(self) -> bool:

@@ -12,11 +12,11 @@ from tests.support.simt.counting import counted
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
-    "dense": (1100, 65),
-    "dense, batch 12": (1100, 65),
-    "delays": (1250, 65),
-    "sparse": (1150, 54),
-    "loop": (1490, 57),
+    "dense": (910, 39),
+    "dense, batch 12": (910, 39),
+    "delays": (1060, 39),
+    "sparse": (970, 35),
+    "loop": (1290, 40),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))
@@ -73,7 +73,7 @@ def test_what_asks_is_named(host_cuda):
         net = es.scsr(2, (3,), 2)
         es.simulate(net, one_sample([1.0, 2.0], [0, 1], n_channels=2, duration=9.0), backend="cuda")
     assert counts.within("simulate")["launches"] == counts.total("launches") > 0
-    assert "merged_events" in {name.rpartition(".")[2] for name in counts.by_function("to_host")}
+    assert "collect" in {name.rpartition(".")[2] for name in counts.by_function("to_host")}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -5,6 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.engine import place
+from eventsim.engine.cuda.counts import PARTS
 from eventsim.engine.registry import using_backend
 from eventsim.plan import make_plan
 from eventsim.train import (
@@ -84,10 +85,12 @@ def test_step_fetches_sums_but_no_spikes(moved, kind):
     report = optimiser.step(gradients.flat())
     assert report.norm > 0.0
     assert sum(len(tape[p.name]) for p in spiking) > 60
-    # Delays of loops, forward and backward: their synapses are bundled on the host. And the sums of
-    # squares of the gradients, one of each trained array, for their norm.
+    # The extents of the parameters, which are few numbers each. Delays of loops, forward and
+    # backward: their synapses are bundled on the host. And the sums of squares of the gradients,
+    # one of each trained array, for their norm.
     loops = [stage.wiring.target.size for stage in make_plan(net).stages if stage.lateral]
-    assert fetched == [*loops, *loops, len(optimiser.keys)]
+    extents = 3 * PARTS * (len(net.parameters()) + 2 * len(spiking))
+    assert fetched == [extents, *loops, *loops, len(optimiser.keys)]
     # The input goes to the device once.
     assert sum(values is stream.times for values in uploaded) == 1
     assert sum(values is stream.channels for values in uploaded) == 1
@@ -106,6 +109,8 @@ def test_batch_of_training_fetches_counts_of_neurons_and_predictions(moved):
     with state.optimiser.averaged():
         pass
     n_hidden, n_arrays = net.population("hidden1").size, len(state.optimiser.keys)
-    assert sorted(fetched) == sorted([len(batch), n_hidden, n_arrays])
+    extents = 3 * PARTS * (len(net.parameters()) + 2)
+    events = len(net.projections)
+    assert sorted(fetched) == sorted([extents, events, len(batch), n_hidden, n_arrays])
     assert state.optimiser.n_averaged == 1
     assert state.sums["spikes.hidden1"] > len(batch) * n_hidden / 2

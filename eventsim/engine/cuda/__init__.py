@@ -5,13 +5,15 @@ fixed order, without atomics: two runs give the same bits. Spikes, and gradients
 stay on the device; gradients by parameters go to where the network's parameters are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from eventsim.arrays import Array
+import numpy as np
+
+from eventsim.arrays import Array, Floats
 from eventsim.engine.backend import Backend
-from eventsim.engine.cuda import layer, layer_adjoint, queue, readout_host
+from eventsim.engine.cuda import counts, layer, layer_adjoint, queue, readout_host
 from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import CupyDevice, Device
 from eventsim.engine.cuda.order import sum_by
@@ -19,6 +21,8 @@ from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
+from eventsim.events.source import SourceSpikes
+from eventsim.network import Projection
 
 
 def _advised(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,6 +56,7 @@ class CudaBackend(Backend):
     def __init__(self, device: Device | None = None) -> None:
         self.device: Device = CupyDevice() if device is None else device
         self._wirings = WiringCache()
+        self._synapses = counts.SynapseCache()
 
     @property
     def xp(self) -> Any:
@@ -65,6 +70,15 @@ class CudaBackend(Backend):
     def get(self, array: Array) -> Any:
         """A copy on the host."""
         return self.device.get(array)
+
+    def lookup(self, pairs: Sequence[tuple[Array, Array | None]]) -> counts.Lookup | None:
+        plain = all(a.flags.c_contiguous and a.dtype == np.float64 for a, _ in pairs)
+        return counts.Lookup(self.device, pairs) if plain else None
+
+    def count_arrivals(
+        self, pairs: Sequence[tuple[Projection, SourceSpikes]], duration: Floats
+    ) -> Array:
+        return counts.count_arrivals(self.device, self._synapses, pairs, duration)
 
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
         return sum_by(self.device, values, index, size)

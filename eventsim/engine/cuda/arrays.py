@@ -22,6 +22,7 @@ from eventsim.engine.cuda.order import (
 )
 from eventsim.engine.job import Job
 from eventsim.engine.table import real_type, spike_bases
+from eventsim.held import any_nonzero
 from eventsim.plan import Wiring
 
 
@@ -74,7 +75,7 @@ def merged_events(dev: Device, job: Job) -> DeviceEvents:
     """One ordered list of events for all neurons of a stage that shares events."""
     xp = dev.xp
     delays = [dev.asarray(projection.delays) for projection in job.stage.afferents]
-    if len(job.sources) == 1 and not bool(delays[0].any()):
+    if len(job.sources) == 1 and not any_nonzero(job.stage.afferents[0].delays):
         source = job.sources[0]
         return DeviceEvents(
             dev.asarray(source.offsets),

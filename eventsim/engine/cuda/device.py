@@ -35,6 +35,7 @@ SOURCES = (
     "queue.cu",
     "queue_adjoint.cu",
     "order.cu",
+    "counts.cu",
 )
 
 # Neurons of one block where all meet the same events: small blocks leave the multiprocessors many

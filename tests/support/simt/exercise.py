@@ -26,6 +26,7 @@ from eventsim.engine.registry import using_backend
 from eventsim.errors import RunawayError
 from eventsim.events.source import source_of
 from eventsim.plan import make_plan
+from tests.support.nets import random_net, random_stream
 from tests.support.simt import build
 from tests.support.simt.host_device import HostDevice
 from tests.support.simt.runs import RUNS
@@ -40,7 +41,7 @@ SPIKES = ("times", "neurons", "offsets", "current", "restart_current")
 
 def results(backend, precision, runs=RUNS) -> dict[str, np.ndarray]:
     """All that a backend computes on the runs, on the host, by ``run/stage/what``."""
-    found = {"sums": _sums(backend)}
+    found = {"sums": _sums(backend), "arrivals": _arrivals(backend), "extents": _extents(backend)}
     with small_work_space():
         for name, run in runs.items():
             for key, value in _run(backend, precision, run):
@@ -80,7 +81,7 @@ def differences(actual, expected, precision) -> list[str]:
 
 
 def _is_exact(key):
-    return key == "sums" or key.endswith((*SPIKES, "error", "grazes"))
+    return key in ("sums", "arrivals", "extents") or key.endswith((*SPIKES, "error", "grazes"))
 
 
 def _first(value, other):
@@ -124,6 +125,30 @@ def _sums(backend):
     rng = np.random.default_rng(1)
     values, index = rng.standard_normal(500), rng.integers(0, 300, 500)
     return fetched(backend.sum_by(placed(backend, values), placed(backend, index), 301))
+
+
+def _arrivals(backend):
+    stream = random_stream(2, n_samples=3, n_channels=6, duration=20.0)
+    pairs = [
+        (projection, source_of(stream))
+        for delays in ("scalar", "source", "synapse")
+        for projection in random_net(3, n_inputs=6, delays=delays).projections.values()
+        if projection.source == "input"
+    ]
+    return fetched(backend.count_arrivals(pairs, stream.duration))
+
+
+def _extents(backend):
+    a, b = np.random.default_rng(4).standard_normal((2, 700))
+    a[5], b[6] = 0.0, np.nan
+    given = [placed(backend, values) for values in (a, b)]
+    lookup = backend.lookup([(given[0], None), (given[1], None), tuple(given)])
+    if lookup is not None:
+        return np.array(lookup.read(fetched(lookup.start())))
+    sizes = (np.abs(v[(v != 0.0) & ~np.isnan(v)]) for v in (a, b, a - b))
+    return np.array(
+        [[v.min(), v.max(), n.min()] for v, n in zip((a, b, a - b), sizes, strict=True)]
+    )
 
 
 def _backward(backend, backward, job, trains, rng, name):
