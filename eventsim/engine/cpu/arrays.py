@@ -12,7 +12,6 @@ from eventsim.engine.cpu.fanin import FanIn
 from eventsim.engine.job import Job
 from eventsim.engine.state import LayerState
 from eventsim.engine.table import real_type, scaled_weights, spike_bases
-from eventsim.events.order import event_order
 from eventsim.events.source import SourceSpikes
 
 Index = NDArray[np.int64]
@@ -72,28 +71,30 @@ def merged_events(job: Job) -> MergedEvents:
     if len(job.sources) == 1 and not delays[0].any():
         (source,) = _sources(job)
         return MergedEvents(source.offsets, source.times, source.neurons, None)
-    n, bases = job.n_samples, spike_bases(job)
-    lengths = np.stack([np.zeros(n, np.int64), *(np.diff(s.offsets) for s in job.sources)])
-    offsets = np.concatenate([[0], np.cumsum(lengths.sum(axis=0))]).astype(np.int64)
-    starts = (offsets[:-1] + np.cumsum(lengths, axis=0)).T.copy()
-    times, rows = np.empty(offsets[-1]), np.empty(offsets[-1], np.int32)
-    spikes = np.empty(offsets[-1], np.int64)
-    for k, (source, delay) in enumerate(zip(job.sources, delays, strict=True)):
-        to = np.repeat(starts[:, k] - source.offsets[:-1], np.diff(source.offsets))
-        to += np.arange(source.times.size)
-        shifted = source.times + (delay if delay.ndim == 0 else delay[source.neurons])
-        own = np.arange(source.times.size)
-        if delay.ndim:
-            own = event_order(source.offsets, shifted, source.neurons)
-        times[to], rows[to] = shifted[own], source.neurons[own] + job.stage.wiring.row_start[k]
-        spikes[to] = bases[k] + own
-    out = MergedEvents(offsets, np.empty_like(times), np.empty_like(rows), np.empty_like(spikes))
-    order.merge(times, rows, spikes, starts, offsets, out.times, out.rows, out.spike)
-    return MergedEvents(read_only(offsets), read_only(out.times), read_only(out.rows), out.spike)
+    bases, sources = spike_bases(job), _sources(job)
+    offsets = sum((source.offsets for source in sources), np.zeros(job.n_samples + 1, np.int64))
+    given, found = _event_arrays(offsets[-1]), _event_arrays(offsets[-1])
+    starts = offsets[:-1].copy()
+    for k, (source, delay) in enumerate(zip(sources, delays, strict=True)):
+        order.shift(
+            source.offsets, source.times, source.neurons, read_only(delay.reshape(-1)),
+            job.stage.wiring.row_start[k], bases[k], starts, *given,
+        )  # fmt: skip
+        starts += np.diff(source.offsets)
+    order.sort_events(offsets, *given, *found)
+    times, rows, spike = found
+    return MergedEvents(read_only(offsets), read_only(times), read_only(rows), spike)
+
+
+def _event_arrays(size: int) -> tuple[Floats, NDArray[np.int32], Index]:
+    """Room for times, rows and numbers of events."""
+    return np.empty(size), np.empty(size, np.int32), np.empty(size, np.int64)
 
 
 def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
     """The events at or after ``begin`` (ms, by sample)."""
+    if not begin.any():
+        return merged
     n_events = np.diff(merged.offsets)
     kept = merged.times >= np.repeat(begin, n_events)
     before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)

@@ -26,9 +26,9 @@ print(eventsim.__file__)
 """
 RUN = """
 import numpy as np
-arrays = [np.array([[0, 1, 2]]), np.array([0, 2]), np.zeros(2), np.zeros(2, int), np.zeros(2, int)]
-order.merge(np.array([2.0, 1.0]), np.arange(2), np.arange(2), *arrays)
-assert arrays[2].tolist() == [1.0, 2.0]
+arrays = [np.zeros(2), np.zeros(2, int), np.zeros(2, int)]
+order.sort_events(np.array([0, 2]), np.array([2.0, 1.0]), np.arange(2), np.arange(2), *arrays)
+assert arrays[0].tolist() == [1.0, 2.0]
 """
 
 

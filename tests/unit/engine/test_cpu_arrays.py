@@ -15,7 +15,10 @@ tape = es.simulate(net, stream, backend="cpu")
 assert not stream.times.flags.writeable
 assert all(len(tape[name]) for name in tape.names)
 es.backward(net, tape, SpikeTimes(*tape.names))
-kernels = (order.group, order.count_rows, order.merge, shared.forward, shared_adjoint.backward)
+kernels = (
+    order.group, order.count_rows, order.shift, order.sort_events, shared.forward,
+    shared_adjoint.backward,
+)
 print([len(kernel.signatures) for kernel in kernels])
 """
 
