@@ -73,7 +73,7 @@ class Backend(Protocol):
         self, pairs: Sequence[tuple[Projection, SourceSpikes]], duration: Floats
     ) -> Array:
         """Exact number of spikes that reach a synapse before the end of their sample, [pairs]."""
-        return np.array([count_arrivals(*pair, duration) for pair in pairs], np.int64)
+        return count_arrivals(pairs, duration)
 
     def readout_peaks(self, job: Job) -> Peaks | None:
         """Largest voltages; None where :mod:`eventsim.adjoint.linear.maximum` has to find them."""

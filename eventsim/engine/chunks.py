@@ -134,11 +134,9 @@ def simulate_chunk(
         before = start_state(job) if state is None else state.layers[stage.name]
         trains[stage.name], layers[stage.name] = engine.layer_resume(job, before)
         sources[stage.name] = _joined(state, stage.name, source_of(trains[stage.name]))
-    events = {
-        p.name: count_arrivals(p, sources[p.source], chunk.duration)
-        - count_arrivals(p, sources[p.source], begin)
-        for p in net.projections.values()
-    }
+    pairs = [(p, sources[p.source]) for p in net.projections.values()]
+    counts = count_arrivals(pairs, chunk.duration) - count_arrivals(pairs, begin)
+    events = {p.name: int(n) for (p, _), n in zip(pairs, counts, strict=True)}
     tape = SpikeTape(
         chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.arrays import Array, Floats, beside, namespace, owners, to_host
+from eventsim.arrays import Array, Floats, Ints, beside, namespace, owners, to_host
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
 
@@ -44,14 +44,26 @@ class SynapticEvents(Mapping[str, int]):
         return repr(self._all())
 
 
-def count_arrivals(projection: Projection, source: SourceSpikes, duration: Floats) -> int:
-    """Exact number of spikes that reach a synapse before the end of their sample."""
-    xp = namespace(source.times)
-    end = xp.asarray(duration)[owners(source.offsets, source.times.size)]
-    delays = beside(projection.delays, source.times)
+def count_arrivals(pairs: Sequence[tuple[Projection, SourceSpikes]], duration: Floats) -> Ints:
+    """Exact number of spikes that reach a synapse before the end of their sample, [pairs]."""
+    ends: dict[str, Array] = {}
+    counts = []
+    for projection, source in pairs:
+        if projection.source not in ends:
+            owner = owners(source.offsets, source.times.size)
+            ends[projection.source] = namespace(owner).asarray(duration)[owner]
+        counts.append(_count(projection, source, ends[projection.source]))
+    return np.array(counts, np.int64)
+
+
+def _count(projection: Projection, source: SourceSpikes, end: Array) -> int:
+    """Arrivals of one projection; ``end`` is that of the sample of every spike."""
+    xp, delays = namespace(source.times), beside(projection.delays, source.times)
     if projection.delay_per_synapse:
         return _count_by_synapse(projection, source, delays.ravel(), end)
-    met = source.times + xp.broadcast_to(delays, (source.size,))[source.neurons] < end
+    met = source.times + (delays[source.neurons] if delays.ndim else delays) < end
+    if projection.pattern is None:  # then all sources have as many targets
+        return int(xp.count_nonzero(met)) * (projection.values.size // source.size)
     fan_out = xp.asarray(np.diff(projection.first_synapses()))
     return int(fan_out[source.neurons[met]].sum())
 

@@ -65,10 +65,13 @@ class Job:
         return self._of_own_synapses("delays")
 
     def _of_own_synapses(self, what: Literal["weights", "delays"]) -> Floats:
-        members = zip(self.stage.members, self.stage.recurrences, strict=True)
-        zero = self._xp.zeros(())
-        given = [(m.size, zero if r is None else getattr(r, what)) for m, r in members]
-        return self._joined([self._xp.broadcast_to(values, (size,)) for size, values in given])
+        parts = []
+        for member, recurrence in zip(self.stage.members, self.stage.recurrences, strict=True):
+            part = self._xp.zeros(member.size)
+            if recurrence is not None:
+                part[...] = getattr(recurrence, what)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else self._joined(parts)
 
     def _joined(self, parts: "list[Floats]") -> Floats:
         joined: Floats = self._xp.concatenate([self._xp.zeros(0), *parts])

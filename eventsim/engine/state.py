@@ -14,7 +14,7 @@ import numpy as np
 
 from eventsim.arrays import Array, Floats, namespace
 from eventsim.engine.job import Job
-from eventsim.engine.table import LEVEL, RESET, neuron_table
+from eventsim.engine.table import levels, real_type
 from eventsim.events import SpikeTrains
 from eventsim.summary import short_repr
 
@@ -55,15 +55,16 @@ class LayerState:
     __repr__ = short_repr
 
 
-def start_voltage(par: Array) -> Array:
-    """Voltage at time zero, measured from v_leak, from the neuron table; in its namespace."""
-    xp = namespace(par)
-    return xp.where(par[LEVEL] <= 0.0, par[RESET], xp.zeros_like(par[RESET]))
+def start_voltage(job: Job) -> Array:
+    """Voltage at time zero, measured from v_leak, in the type of the state."""
+    level, reset = (values.astype(real_type(job)) for values in levels(job))
+    xp = namespace(level)
+    return xp.where(level <= 0.0, reset, xp.zeros_like(reset))
 
 
 def start_state(job: Job) -> LayerState:
     """The state at time zero: a neuron that rests at or above its threshold is at its reset."""
-    start = start_voltage(neuron_table(job))
+    start = start_voltage(job)
     shape = (job.n_samples, start.size)
     return LayerState(
         begin=np.zeros(job.n_samples),

@@ -55,14 +55,22 @@ def neuron_table(job: Job) -> Array:
     xp = namespace(p.tau_mem)
     a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
     instant = job.self_delays() == 0.0
+    level, reset = levels(job)
     rows: list[Array] = [a] * N_PAR
     rows[SLOW], rows[GAP], rows[RATE_MEM], rows[RATE_SYN] = xp.minimum(a, b), b - a, a, b
-    rows[LEVEL], rows[RESET] = p.threshold - p.v_leak, p.v_reset - p.v_leak
-    margin = ALERT_MARGIN * (xp.abs(rows[LEVEL]) + xp.abs(rows[RESET]))
-    rows[ALERT], rows[PEAK] = rows[LEVEL] - margin, _largest_gain(a, b)
+    rows[LEVEL], rows[RESET] = level, reset
+    rows[ALERT] = level - ALERT_MARGIN * (xp.abs(level) + xp.abs(reset))
+    rows[PEAK] = _largest_gain(a, b)
     rows[SELF] = xp.where(instant, p.resistance * job.self_weights(), 0.0)
     rows[INSTANT] = instant.astype(np.float64)
-    return xp.stack(rows).astype(real_type(job))
+    return xp.concatenate(rows).astype(real_type(job)).reshape(N_PAR, p.size)
+
+
+def levels(job: Job) -> tuple[Array, Array]:
+    """Threshold and reset of a spiking population, measured from v_leak."""
+    p = job.stage.population
+    v_leak = p.v_leak
+    return p.threshold - v_leak, p.v_reset - v_leak
 
 
 def _largest_gain(a: Array, b: Array) -> Array:
@@ -76,22 +84,33 @@ def _largest_gain(a: Array, b: Array) -> Array:
 
 def scaled_weights(job: Job) -> Array:
     """Weights times the target's resistance, in the order of the wiring, float64."""
-    return job.weights() * _of_targets(job, job.stage.population.resistance)
+    return _by_targets(job, job.weights(), job.stage.population.resistance)
 
 
-def _of_targets(job: Job, by_neuron: Array) -> Array:
-    """The value of every synapse's target, in the order of the wiring."""
-    stage, xp = job.stage, namespace(by_neuron)
+def _by_targets(job: Job, by_synapse: Array, by_neuron: Array) -> Array:
+    """Values of synapses, in the order of the wiring, times that of every synapse's target."""
+    stage = job.stage
     if len(stage.members) == 1 and all(p.all_to_all for p in stage.projections):
         # Every row has all targets: nothing to look up, on a device no index to carry there.
-        rows = (int(stage.wiring.row_start[-1]), by_neuron.size)
-        return xp.broadcast_to(by_neuron, rows).ravel()
-    return by_neuron[xp.asarray(stage.wiring.target)]
+        return (by_synapse.reshape(-1, by_neuron.size) * by_neuron).ravel()
+    return by_synapse * by_neuron[namespace(by_neuron).asarray(stage.wiring.target)]
 
 
 def row_weights(job: Job) -> Array:
-    """Scaled weights of a stage that shares events, [rows, size], in the type of the state."""
-    return row_matrix(job, scaled_weights(job).astype(real_type(job)))
+    """Scaled weights of a stage that shares events, [rows + 1, size], in the type of the state.
+
+    The last row is zero: it is that of the end of a sample.
+    """
+    stage, resistance = job.stage, job.stage.population.resistance
+    starts = [int(start) for start in stage.wiring.row_start]
+    rows = namespace(resistance).zeros((starts[-1] + 1, resistance.size), real_type(job))
+    if stage.places is None:
+        for k, projection in enumerate(stage.projections):
+            rows[starts[k] : starts[k + 1]] = projection.values * resistance
+    else:
+        places = namespace(rows).asarray(stage.places)
+        rows[:-1].reshape(-1)[places] = scaled_weights(job)
+    return rows
 
 
 def row_matrix(job: Job, by_synapse: Array) -> Array:
@@ -181,7 +200,7 @@ def layer_gradients(
             "v_reset": own[BY_RESET],
             "refractory": own[BY_REFRACTORY],
         },
-        weights=by_drive * _of_targets(job, p.resistance),
+        weights=_by_targets(job, by_drive, p.resistance),
         delays=by_delay if job.stage.delays_per_synapse else None,
         self_weights=own[BY_SELF] * p.resistance,
         self_delays=own[BY_SELF_DELAY],

@@ -31,7 +31,6 @@ from eventsim.engine.arrivals import find_arrivals
 from eventsim.engine.job import Job
 from eventsim.engine.run import make_job
 from eventsim.engine.state import start_voltage
-from eventsim.engine.table import neuron_table
 from eventsim.engine.voltage_kernel import kernel
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
@@ -295,7 +294,7 @@ class _Block:
         self.start = self.reset = np.zeros(self.n_rows)
         self.own = _Own(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
         if own is not None:
-            self.start = self._by_row(start_voltage(neuron_table(job)))
+            self.start = self._by_row(start_voltage(job))
             self.reset = self._by_row(p.v_reset - p.v_leak)
             row = own.sample * self.size + own.neurons
             order = np.argsort(row, kind="stable")

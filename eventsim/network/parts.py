@@ -119,10 +119,12 @@ class Population:
         return f"Population({self.name!r}, {self.size} {what}{'s' * (self.size != 1)})"
 
     def __getattr__(self, name: str) -> Floats:
-        parameters: Mapping[str, Floats] = self.__dict__.get("parameters", {})
-        if name in parameters:
-            return parameters[name]
-        raise AttributeError(f"population of kind {self.__dict__.get('kind')!r} has no {name!r}")
+        try:
+            values: Floats = self.__dict__["parameters"][name]
+        except KeyError:
+            kind = self.__dict__.get("kind")
+            raise AttributeError(f"population of kind {kind!r} has no {name!r}") from None
+        return values
 
     @property
     def is_input(self) -> bool:

@@ -22,11 +22,6 @@ CHUNKS = 8
 CHUNK_BYTES = 32 * 2**20
 
 
-def zero_row(weights: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Weights [rows, size] with a row of zeros behind, for the end of a sample."""
-    return np.concatenate([weights, np.zeros((1, weights.shape[1]), weights.dtype)])
-
-
 @dataclass(frozen=True, eq=False)
 class MergedEvents:
     """Events of all sources of a stage in order: time, row, and number among all spikes.

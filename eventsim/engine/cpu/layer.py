@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from eventsim.engine.cpu import fanin, order, shared
-from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, since, zero_row
+from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, since
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.walk import SpikeBuffers
 from eventsim.engine.job import Job, raise_first_runaway
@@ -36,7 +36,7 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
     begin, end = state.stop, Stop(*(values.copy() for values in state.stop))
     if job.stage.shares_events:
         events, heard = since(merged_events(job), state.begin), job.stage.heard
-        weights = by_block(job, zero_row(row_weights(job)))
+        weights = by_block(job, row_weights(job))
         fastest = par.dtype.type(fastest_rate(job))
 
         def run_shared(todo, spikes, starts, limits, counts, reached):

@@ -4,7 +4,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.cpu import fanin, order, shared_adjoint
-from eventsim.engine.cpu.arrays import fan_in, merged_events, sample_chunks, zero_row
+from eventsim.engine.cpu.arrays import fan_in, merged_events, sample_chunks
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import FANIN_PARTS
 from eventsim.engine.cpu.walk import Tape
@@ -45,7 +45,7 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
 
 def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray) -> StageGradients:
     size, par, refractory = last.shape[1], neuron_table(job), job.stage.population.refractory
-    events, weights = merged_events(job), by_block(job, zero_row(row_weights(job)))
+    events, weights = merged_events(job), by_block(job, row_weights(job))
     bounds = sample_chunks(job, weights.nbytes)
     chunks = bounds.size - 1
     by_weight = np.zeros((chunks, *weights.shape), weights.dtype)

@@ -16,8 +16,11 @@ SMALL_WORK = 100_000
 def threads_for(job: Job) -> Iterator[None]:
     """Run a small job on one thread; on a busy machine waiting threads would only spin."""
     before = numba.get_num_threads()
-    if job.stage.population.size * sum(s.times.size for s in job.sources) < SMALL_WORK:
-        numba.set_num_threads(1)
+    work = job.stage.population.size * sum(source.times.size for source in job.sources)
+    if before == 1 or work >= SMALL_WORK:
+        yield
+        return
+    numba.set_num_threads(1)
     try:
         yield
     finally:

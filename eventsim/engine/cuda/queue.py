@@ -120,7 +120,7 @@ class _Forward:
             dev.asarray(job.duration),
             par,
             dev.asarray(job.stage.population.refractory),
-            start_voltage(par),
+            to_real(dev, job, start_voltage(job)),
         ]
 
     def run(

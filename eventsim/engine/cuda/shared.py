@@ -28,9 +28,8 @@ class SharedLayer:
         self._dev, self._job = dev, job
         events = merged_events(dev, job)
         self._events = events if begin is None else since(dev, events, begin)
-        rows = to_real(dev, job, row_weights(job))
-        self._weights = dev.xp.concatenate([rows, dev.zeros((1, rows.shape[1]), rows.dtype)])
-        self._n_rows = rows.shape[0]
+        self._weights = to_real(dev, job, row_weights(job))
+        self._n_rows = self._weights.shape[0] - 1
         self._par = to_real(dev, job, neuron_table(job))
         self._refractory = dev.asarray(job.stage.population.refractory)
         self._duration = dev.asarray(job.duration)

@@ -12,7 +12,7 @@ from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import by_key, by_time, launch, owners, starts_of
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import LayerState, Stop, start_voltage
-from eventsim.engine.table import guess_spikes, neuron_table, real_type
+from eventsim.engine.table import guess_spikes, real_type
 from eventsim.events import SpikeTrains
 
 # Every (sample, neuron) has room for at least that many spikes at first.
@@ -66,7 +66,7 @@ def place_state(dev: Device, state: LayerState) -> PlacedState:
 def place_start(dev: Device, job: Job) -> PlacedState:
     """The state at time zero."""
     shape, real = (job.n_samples, job.stage.population.size), real_type(job)
-    v = dev.zeros(shape, real) + to_real(dev, job, start_voltage(neuron_table(job)))
+    v = dev.zeros(shape, real) + to_real(dev, job, start_voltage(job))
     time = dev.zeros(shape, np.float64)
     begin = Stop(time, v, dev.zeros(shape, real), time - 1.0)
     first = dev.zeros(shape[0] * shape[1] + 1, np.int64)

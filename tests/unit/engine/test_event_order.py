@@ -25,7 +25,17 @@ def times_of(kind, rng):
 
 @pytest.mark.parametrize(
     "kind",
-    ("even", "coarse", "equal", "outlier", "bursts", "descending", "exponents", "close", "denormal"),
+    (
+        "even",
+        "coarse",
+        "equal",
+        "outlier",
+        "bursts",
+        "descending",
+        "exponents",
+        "close",
+        "denormal",
+    ),
 )
 def test_sorted_events_are_those_of_lexsort(kind):
     rng = np.random.default_rng(0)
