@@ -23,20 +23,12 @@ def times_of(kind, rng):
     }[kind]
 
 
-@pytest.mark.parametrize(
-    "kind",
-    (
-        "even",
-        "coarse",
-        "equal",
-        "outlier",
-        "bursts",
-        "descending",
-        "exponents",
-        "close",
-        "denormal",
-    ),
-)
+KINDS = (
+    "even", "coarse", "equal", "outlier", "bursts", "descending", "exponents", "close", "denormal",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_sorted_events_are_those_of_lexsort(kind):
     rng = np.random.default_rng(0)
     time, row = times_of(kind, rng), rng.integers(0, 20, N).astype(np.int32)
