@@ -131,10 +131,9 @@ def of_synapses(job: Job, by_place: Array) -> Array:
 
 
 def readout_table(job: Job) -> Array:
-    """Parameters of a readout, [3, size], in the type of the state."""
+    """Parameters of a readout, float64 [N_READOUT, size]."""
     p = job.stage.population
-    table = namespace(p.tau_mem).stack([1.0 / p.tau_mem, 1.0 / p.tau_syn, p.resistance])
-    return table.astype(real_type(job))
+    return namespace(p.tau_mem).stack([1.0 / p.tau_mem, 1.0 / p.tau_syn, p.resistance])
 
 
 def fastest_rate(job: Job) -> float:

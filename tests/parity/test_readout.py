@@ -1,9 +1,13 @@
 """Readout integrals against matrix exponentials of an augmented system."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.engine.registry import get_backend
+from eventsim.engine.run import readout_job
 from eventsim.errors import ParameterError
 from tests.support import stepping
 from tests.support.nets import random_net, random_stream
@@ -53,3 +57,37 @@ def test_readout_integral_with_a_bad_time_constant_is_refused(backend, time_cons
 def test_simulate_refuses_the_name_of_a_file_and_says_how_to_read_it():
     with pytest.raises(ParameterError, match=r"stream is str, expected.*EventStream\.load"):
         es.simulate(random_net(3), "events.npz")
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("delays", ["none", "source", "synapse"])
+def test_readout_of_many_outputs_agrees_with_the_reference(precision, sparse, delays):
+    # More outputs than one vector holds, and one sample without a spike.
+    net = random_net(43, hidden=(5, 4), n_outputs=21, sparse=sparse, delays=delays)
+    stream = random_stream(44, n_samples=3, duration=70.0)
+    stream = es.EventStream.from_samples(
+        [*stream, (np.zeros(0), np.zeros(0, int))], n_channels=5, duration=90.0
+    )
+    tape = es.simulate(net, stream, backend="reference")
+    job, rate = readout_job(net, tape, "output"), 0.04
+    seed = np.random.default_rng(45).normal(size=(4, 21))
+    reference, cpu = get_backend("reference"), get_backend("cpu")
+    rtol = {"single": 2e-6, "double": 1e-12}[precision]
+    expected = reference.readout_forward(job, rate)
+    job = replace(job, precision=precision)
+    assert_close(cpu.readout_forward(job, rate), expected, rtol)
+    expected = reference.readout_backward(job, rate, seed)
+    actual = cpu.readout_backward(job, rate, seed)
+    for name, values in expected.parameters.items():
+        assert_close(actual.parameters[name], values, rtol)
+    assert_close(actual.weights, expected.weights, rtol)
+    if delays == "synapse":
+        assert_close(actual.delays, expected.delays, rtol)
+    for mine, theirs in zip(actual.source_times, expected.source_times, strict=True):
+        assert_close(mine, theirs, rtol)
+
+
+def assert_close(actual, expected, rtol):
+    """Relative to the largest."""
+    np.testing.assert_allclose(actual, expected, rtol=0.0, atol=rtol * np.abs(expected).max())

@@ -116,23 +116,18 @@ def fan_in(job: Job, state: LayerState | None = None) -> FanIn:
             source.offsets, source.times, source.neurons, bases[k], wiring.row_start[k], cursor,
             time, spike,
         )  # fmt: skip
-    own_delay = job.self_delays()
-    own_weight = job.self_weights()
-    if job.stage.is_readout:
-        weight = job.weights()
-    else:
-        weight, own_weight = scaled_weights(job), own_weight * job.stage.population.resistance
+    own_weight = job.self_weights() * job.stage.population.resistance
     return FanIn(
         wiring.in_start,
         wiring.row,
         wiring.synapse,
-        weight.astype(real),
+        scaled_weights(job).astype(real),
         job.delays(),
         first,
         time,
         spike,
         own_weight.astype(real),
-        own_delay,
+        job.self_delays(),
         np.zeros(job.n_samples) if state is None else state.begin,
         np.zeros(0, np.int64) if state is None else state.first,
         np.zeros(0) if state is None else state.spikes,

@@ -1,0 +1,178 @@
+r"""Table of an arrival's gain at every readout, as polynomials over the time that is left to it.
+
+With :math:`p = a + \mu, q = b + \mu`, their smaller one l and larger one f, and the time left L,
+
+.. math::
+    K' = a D, \qquad D' = -l D + F, \qquad F' = -f F,
+
+where :math:`F = e^{-f L}` and D is the integral of :math:`e^{-l (L - s)} e^{-f s}`. At the middle
+of a window these are known in closed form, as are their derivatives by l and f. The coefficients
+of higher order follow by the same equations, which hold for each order of Taylor's polynomial; no
+mode faster than the window grows by them. See :mod:`eventsim.engine.gain_windows`.
+
+Table [blocks of outputs, windows, rows, coefficients, LANES], in the type of the state.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, overload
+
+from eventsim.engine.cpu.compile import formula, lean, scalar
+from eventsim.engine.cpu.lanes import LANES, lanes_fma, load
+from eventsim.engine.cpu.scalar import SMALL_Z, far_terms, flush, fma
+from eventsim.engine.gain_windows import (
+    FIRST_WINDOW,
+    GAIN,
+    GAIN_BY_MEM,
+    GAIN_BY_SYN,
+    GAIN_LATER,
+    TERMS_DOUBLE,
+    TERMS_SINGLE,
+    WINDOW_BITS,
+)
+from eventsim.engine.table import READOUT_MEM, READOUT_SYN
+
+MANTISSA = 52  # bits of a float64
+_SHIFT = MANTISSA - WINDOW_BITS
+_FIRST = int(np.float64(FIRST_WINDOW).view(np.int64)) >> _SHIFT
+_FRACTION, _ONE = (1 << MANTISSA) - 1, int(np.float64(1.0).view(np.int64))
+
+
+@intrinsic
+def bits_of(typingctx: Any, x: Any) -> Any:
+    """Bits of a float64 as int64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(64))
+
+    return types.int64(types.float64), codegen
+
+
+@intrinsic
+def of_bits(typingctx: Any, bits: Any) -> Any:
+    """The float64 with these bits."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.int64), codegen
+
+
+@formula
+def window_of(left, per_ms):
+    """Window of a time left in ms, and the place in it."""
+    bits = bits_of(fma(left, per_ms, float(FIRST_WINDOW)))
+    return (bits >> _SHIFT) - _FIRST, of_bits(((bits << WINDOW_BITS) & _FRACTION) | _ONE) - 1.5
+
+
+@formula
+def _middle_and_width(window, per_ms):
+    """Time left in the middle of a window, and its width, ms."""
+    begin = (window + _FIRST) << _SHIFT
+    middle = of_bits(begin | (1 << (_SHIFT - 1))) - FIRST_WINDOW
+    power = of_bits((begin >> MANTISSA) << MANTISSA)
+    return middle / per_ms, power / (FIRST_WINDOW * per_ms)
+
+
+@formula
+def _loss_terms(z):
+    """psi(z), phi(z), exp(-z), and -phi'(z) without loss of digits where z is large."""
+    psi, phi, decayed = far_terms(z)
+    return psi, phi, decayed, psi + phi if z <= SMALL_Z else (phi - decayed) / z
+
+
+@formula
+def _middle_terms(left, slow, fast):
+    """Integral of D and its derivatives by slow and fast rate, the same of D, and F and its own."""
+    _, phi_l, s, loss_l = _loss_terms(slow * left)
+    psi_z, phi_z, z, loss_z = _loss_terms((fast - slow) * left)
+    unit = left * s
+    d, d_slow, d_fast = unit * phi_z, left * (unit * psi_z), -left * (unit * loss_z)
+    area = (left * phi_l - d) / fast
+    area_slow = (-left * (left * loss_l) - d_slow) / fast
+    return area, area_slow, (-d_fast - area) / fast, d, d_slow, d_fast, s * z, -left * (s * z)
+
+
+@formula
+def _write(table, n, k, a, rate, membrane_slow, area, area_slow, area_fast, d):
+    """Coefficients of order n of output k, from those of D's integral and of D."""
+    real = type(table[0, 0, 0])
+    by_mem, by_syn = (area_slow, area_fast) if membrane_slow else (area_fast, area_slow)
+    table[GAIN, n, k] = flush(real(a * area))
+    table[GAIN_BY_MEM, n, k] = flush(real(fma(a, by_mem, area)))
+    table[GAIN_BY_SYN, n, k] = flush(real(a * by_syn))
+    table[GAIN_LATER, n, k] = flush(real(-fma(rate, a * area, a * d)))
+
+
+@lean
+def _fill_window(table, a, b, rate, middle, width):
+    """One window of one block of outputs."""
+    for k in range(LANES):
+        p, q = a[k] + rate, b[k] + rate
+        membrane_slow = p <= q
+        slow, fast = (p, q) if membrane_slow else (q, p)
+        area, area_slow, area_fast, d, d_slow, d_fast, f, f_fast = _middle_terms(middle, slow, fast)
+        _write(table, 0, k, a[k], rate, membrane_slow, area, area_slow, area_fast, d)
+        for n in range(1, table.shape[1]):
+            h = width / n
+            area, area_slow, area_fast = h * d, h * d_slow, h * d_fast
+            d_fast, d_slow = h * (f_fast - slow * d_fast), h * (-d - slow * d_slow)
+            d, f_fast, f = h * (f - slow * d), h * (-f - fast * f_fast), -h * (fast * f)
+            _write(table, n, k, a[k], rate, membrane_slow, area, area_slow, area_fast, d)
+
+
+@scalar
+def fill(par, rate, per_ms, table):
+    """The table of all outputs; places behind the last output repeat it."""
+    size = par.shape[1]
+    a, b = np.empty(LANES), np.empty(LANES)
+    for block in range(table.shape[0]):
+        for k in range(LANES):
+            output = min(block * LANES + k, size - 1)
+            a[k], b[k] = par[READOUT_MEM, output], par[READOUT_SYN, output]
+        for window in range(table.shape[1]):
+            middle, width = _middle_and_width(window, per_ms)
+            _fill_window(table[block, window], a, b, rate, middle, width)
+
+
+def lanes_polynomial(table: Any, at: int, u: Any) -> Any:
+    """Polynomial whose coefficients lie from ``at`` on in a C-contiguous table; all lanes."""
+    raise NotImplementedError
+
+
+def polynomial(table: Any, at: int, u: float) -> float:
+    """As :func:`lanes_polynomial` for the lane of the flat table's entry ``at``."""
+    raise NotImplementedError
+
+
+def _terms(table: Any) -> int:
+    return TERMS_SINGLE if table.dtype == types.float32 else TERMS_DOUBLE
+
+
+@overload(lanes_polynomial, jit_options={"forceinline": True})
+def _lanes_polynomial(table: Any, at: Any, u: Any) -> Any:
+    last = _terms(table) - 1
+
+    def of_lanes(table, at, u):
+        value = load(table, at + last * LANES)
+        for n in range(1, last + 1):
+            value = lanes_fma(value, u, load(table, at + (last - n) * LANES))
+        return value
+
+    return of_lanes
+
+
+@overload(polynomial, jit_options={"forceinline": True})
+def _polynomial(table: Any, at: Any, u: Any) -> Any:
+    last = _terms(table) - 1
+
+    def of_one(table, at, u):
+        value = table[at + last * LANES]
+        for n in range(1, last + 1):
+            value = fma(value, u, table[at + (last - n) * LANES])
+        return value
+
+    return of_one
