@@ -153,7 +153,7 @@ def _terms(table: Any) -> int:
 
 
 @overload(lanes_polynomial, jit_options={"forceinline": True})
-def _lanes_polynomial(table: Any, at: Any, u: Any) -> Any:
+def _lanes_polynomial(table, at, u):
     last = _terms(table) - 1
 
     def of_lanes(table, at, u):
@@ -166,7 +166,7 @@ def _lanes_polynomial(table: Any, at: Any, u: Any) -> Any:
 
 
 @overload(polynomial, jit_options={"forceinline": True})
-def _polynomial(table: Any, at: Any, u: Any) -> Any:
+def _polynomial(table, at, u):
     last = _terms(table) - 1
 
     def of_one(table, at, u):
