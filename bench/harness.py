@@ -1,9 +1,10 @@
 """The only timer: warm-up, repeats, one JSON line per case with commit and machine.
 
 The first call, which compiles or loads kernels, is a number of its own. Machines are shared:
-compare numbers of one run, and quote the minimum beside the median. A device works while the host
-goes on: with its clock every measured call ends when the device has ended, and the time between
-two of its own events is told beside the wall's.
+compare numbers of one run, and quote the minimum beside the median. Programs that are compared run
+in turn, on one thread, by the CPU time of the process (:func:`in_turn`). A device works while the
+host goes on: with its clock every measured call ends when the device has ended, and the time
+between two of its own events is told beside the wall's.
 """
 
 import argparse
@@ -62,6 +63,28 @@ def timed(
     wall, device = [w for w, _ in both], [d for _, d in both if d is not None]
     on_device = (min(device), float(np.median(device))) if device else ()
     return Timing(first, min(wall), float(np.median(wall)), max(wall), *on_device)
+
+
+def in_turn(
+    calls: Mapping[str, Callable[[], Any]], *, repeats: int = 9, warm_up: int = 1
+) -> dict[str, Timing]:
+    """CPU seconds of the process of several calls that take turns, on one thread of Numba."""
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(1 + warm_up + repeats):
+        for name, call in calls.items():
+            began = time.process_time()
+            call()
+            seconds[name].append(time.process_time() - began)
+    numba.set_num_threads(before)
+    kept = {name: found[1 + warm_up :] for name, found in seconds.items()}
+    return {
+        name: Timing(seconds[name][0], min(found), float(np.median(found)), max(found))
+        for name, found in kept.items()
+    }
 
 
 def _once(call: Callable[[], Any], clock: Clock | None) -> tuple[float, float | None]:
@@ -142,7 +165,7 @@ def report(
     ``device`` is what a number must carry besides :func:`machine`.
     """
     stamp = machine() | dict(device or {})
-    lines = [json.dumps(row | stamp) for row in rows]
+    lines = [json.dumps(stamp | row) for row in rows]
     if options.json:
         print("\n".join(lines))
     else:
@@ -159,7 +182,7 @@ def save(rows: list[dict[str, Any]], name: str, *, device: Mapping[str, Any] | N
     stamp = machine() | dict(device or {})
     RESULTS.mkdir(exist_ok=True)
     with open(RESULTS / f"{name}.jsonl", "a") as file:
-        file.write("".join(json.dumps(row | stamp) + "\n" for row in rows))
+        file.write("".join(json.dumps(stamp | row) + "\n" for row in rows))
 
 
 def _table(bench: str, rows: list[dict[str, Any]]) -> Table:

@@ -3,26 +3,33 @@
 Method   32 samples of 1 s, 64 Poisson channels at 100/s, 256 self-recurrent neurons with every
          time constant different (tau_mem 16-24 ms, tau_syn 8-12 ms), 11 readouts, dense; 52 M
          neuron-events. Forward is ``simulate`` and the readout integral; forward + backward adds
-         the cross-entropy and all gradients of weights and neuron parameters. Peak memory is that
-         of a fresh process that does one such step with compiled kernels. The error is taken
-         against double precision: spikes without a partner within 5 ms (and the difference where a
-         neuron fires a different number of times), and the times of all others.
+         the cross-entropy and all gradients of weights and neuron parameters. ``by_naive`` is
+         beside the forward pass of a naive exact loop in C (naive.c), which has one time constant
+         for all neurons and no gradient. All take turns, on one thread, in CPU time of the
+         process, the minimum of the repeats. ``refractory`` has a refractory time of 1 ms. Peak
+         memory is that of a fresh process that does one such step with compiled kernels. The error
+         is taken against double precision: spikes without a partner within 5 ms (and the difference
+         where a neuron fires a different number of times), and the times of all others.
 Answer   see results/w1.jsonl and docs/benchmarks.md.
 """
 
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import eventsim as es
-from bench.harness import arguments, report, timed
+from bench.harness import arguments, in_turn, report
+from bench.macro import naive
 from eventsim.train import CrossEntropy
 
 TIME_CONSTANT = 300.0
 PARTNER_MS = 5.0
+# Name, precision and refractory time in ms.
+CASES = (("single", "single", 0.0), ("double", "double", 0.0), ("refractory", "single", 1.0))
 
 
 def workload(
@@ -95,36 +102,58 @@ def peak_megabytes() -> float:
     return float(done.stdout)
 
 
+def _calls() -> tuple[dict[str, Callable[[], Any]], dict[str, es.SpikeTape]]:
+    """What takes turns, by name, and the tapes of the cases."""
+    net, stream, loss = workload()
+    calls: dict[str, Callable[[], Any]] = {"naive": lambda: naive.forward(net, stream)}
+    tapes = {}
+    for name, precision, refractory in CASES:
+        own = net.copy()
+        own.populations["hidden"].refractory[:] = refractory
+
+        def forward(own: es.Network = own, precision: Any = precision) -> es.SpikeTape:
+            tape = es.simulate(own, stream, backend="cpu", precision=precision)
+            es.readout_integral(own, tape, "output", time_constant=TIME_CONSTANT)
+            return tape
+
+        def both(own: es.Network = own, precision: Any = precision) -> es.Gradients:
+            return step(own, stream, loss, precision)
+
+        calls |= {f"{name} forward": forward, f"{name} both": both}
+        tapes[name] = forward()
+    return calls, tapes
+
+
 def main() -> None:
-    """Measure both precisions."""
+    """Measure all cases beside the naive loop."""
     if sys.argv[1:] == ["--one-step"]:
         step(*workload(), "single")
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
     options = arguments(__doc__.splitlines()[0])
-    net, stream, loss = workload()
-    tapes, rows = {}, []
-    for precision in ("single", "double"):
-
-        def forward(precision: Any = precision) -> es.SpikeTape:
-            tape = es.simulate(net, stream, backend="cpu", precision=precision)
-            es.readout_integral(net, tape, "output", time_constant=TIME_CONSTANT)
-            return tape
-
-        ahead = timed(forward, repeats=options.repeats)
-        both = timed(lambda p=precision: step(net, stream, loss, p), repeats=options.repeats)
-        tapes[precision] = forward()
+    calls, tapes = _calls()
+    found = in_turn(calls, repeats=options.repeats)
+    base, rows = found["naive"].minimum, []
+    for name, precision, refractory in CASES:
+        ahead, both = found[f"{name} forward"], found[f"{name} both"]
         rows.append(
             {
                 "bench": "w1",
+                "case": name,
                 "precision": precision,
+                "refractory_ms": refractory,
+                "clock": "CPU",
+                "threads": 1,
                 "forward_s": ahead.minimum,
                 "forward_median_s": ahead.median,
                 "forward_backward_s": both.minimum,
                 "forward_backward_median_s": both.median,
+                "naive_s": base,
+                "forward_by_naive": ahead.minimum / base,
+                "forward_backward_by_naive": both.minimum / base,
                 "first_call_s": ahead.first + both.first,
-                "hidden_spikes": len(tapes[precision]["hidden"]),
-                "neuron_events": tapes[precision].synaptic_events["input->hidden"],
+                "hidden_spikes": len(tapes[name]["hidden"]),
+                "neuron_events": tapes[name].synaptic_events["input->hidden"],
             }
         )
     rows[0] |= {"peak_mb": peak_megabytes()} | error(

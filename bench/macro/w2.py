@@ -1,8 +1,9 @@
 """W2: does the time of a sparse network grow with its synaptic events alone.
 
 Method   W2: 2,000 inputs at 5 spikes/s, 20,000 neurons, 1 % connectivity, 4 samples of 1 s, single
-         precision; then half and double connectivity, and half and double the neurons. If time is
-         proportional to synaptic events, ns per event stays the same in all rows.
+         precision, one thread, CPU time of the process; then half and double connectivity, and half
+         and double the neurons. If time is proportional to synaptic events, ns per event stays the
+         same in all rows.
 Answer   see results/w2.jsonl and docs/benchmarks.md.
 """
 
@@ -10,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 import eventsim as es
-from bench.harness import arguments, report, timed
+from bench.harness import arguments, in_turn, report
 
 N_INPUTS, RATE_HZ, N_SAMPLES, DURATION = 2_000, 5.0, 4, 1000.0
 CASES = {
@@ -53,16 +54,21 @@ def main() -> None:
 
         tape = forward()
         seeds = {"hidden": np.ones(len(tape["hidden"]))}
-        ahead = timed(forward, repeats=options.repeats)
-        back = timed(
-            lambda net=net, tape=tape, seeds=seeds: es.backward(net, tape, seeds),
-            repeats=options.repeats,
-        )
+
+        def backward(
+            net: es.Network = net, tape: es.SpikeTape = tape, seeds: dict[str, np.ndarray] = seeds
+        ) -> es.Gradients:
+            return es.backward(net, tape, seeds)
+
+        found = in_turn({"forward": forward, "backward": backward}, repeats=options.repeats)
+        ahead, back = found["forward"], found["backward"]
         events = tape.synaptic_events["input->hidden"]
         rows.append(
             {
                 "bench": "w2",
                 "case": name,
+                "clock": "CPU",
+                "threads": 1,
                 "neurons": n_neurons,
                 "density": density,
                 "synaptic_events": events,

@@ -1,0 +1,56 @@
+"""What the macro benchmarks set eventsim beside, and how they sum up."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from bench.harness import in_turn
+from bench.macro import epoch, naive
+from bench.macro.w1 import workload
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_naive_loop_has_the_spikes_of_the_reference():
+    net, stream, _ = workload(n_samples=2, n_hidden=24)
+    net.populations["hidden"].tau_mem[:] = naive.TAU_MEM
+    net.populations["hidden"].tau_syn[:] = naive.TAU_MEM / 2
+    tape = es.simulate(net, stream, backend="reference")
+    found = naive.forward(net, stream)
+    assert sum(times.size for times, _ in found) == len(tape["hidden"]) > 100
+    for s, (times, neurons) in enumerate(found):
+        expected, who = tape["hidden"].sample(s)
+        assert np.array_equal(neurons, who)
+        np.testing.assert_allclose(times, expected, atol=1e-9)
+
+
+def test_calls_take_turns():
+    seen = []
+    found = in_turn({k: lambda k=k: seen.append(k) for k in "ab"}, repeats=2, warm_up=1)
+    assert "".join(seen) == "abababab"
+    assert found["a"].minimum <= found["a"].median <= found["a"].maximum
+
+
+def test_events_are_counted_by_step_recording_and_channel():
+    samples = [([0.5, 0.6, 3.0], [1, 1, 0]), ([2.9, 9.5], [0, 1])]
+    stream = es.EventStream.from_samples(samples, n_channels=2, duration=10.0)
+    data = es.Dataset(stream, np.array([0, 1]), ("a", "b"))
+    counts = epoch.counted(data, np.array([1, 0]), 1.0, 9.0)
+    assert counts.shape == (9, 2, 2)
+    assert counts.sum() == 4  # the event at 9.5 ms is cut
+    assert counts[0, 1, 1] == 2
+    assert counts[2, 0, 0] == counts[3, 1, 0] == 1
+
+
+def test_an_epoch_is_set_beside_the_fastest_of_each_step():
+    rows = [
+        {"program": "own", "epoch_cpu_s": 3.0},
+        {"step_ms": 10.0, "epoch_cpu_s": 4.0, "epoch_cpu_s_bucketed": 2.0},
+        {"step_ms": 10.0, "epoch_cpu_s": 5.0, "epoch_cpu_s_bucketed": 6.0},
+        {"step_ms": 1.0, "epoch_cpu_s": 40.0, "epoch_cpu_s_bucketed": 30.0},
+    ]
+    epoch.ratios(rows)
+    assert rows[0]["times_fastest_10_ms"] == 1.5
+    assert rows[0]["times_fastest_1_ms"] == 0.1
+    assert "times_fastest_10_ms" not in rows[1]
