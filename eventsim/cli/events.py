@@ -106,6 +106,15 @@ class Events:
         data = self.data[spread(self.data.labels, samples)]
         return replace(self, stream=data.stream, data=data)
 
+    def rounded(self, settings: DataSettings) -> "Events":
+        """The recordings with times as a run of these settings has them."""
+        if settings.round_times is None:
+            return self
+        if self.data is None:
+            return replace(self, stream=self.stream[:].round_times(settings.round_times))
+        data = settings.rounded(self.data)
+        return replace(self, stream=data.stream, data=data)
+
     def some(self, samples: int | None) -> tuple[EventStream, Dataset | None]:
         """As :meth:`fewer`, and all in memory too: the recordings, and they with their labels."""
         few = self.fewer(samples)
@@ -165,13 +174,16 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
 
     A file that the run was trained on means the part of it that ``reading.split`` names, as no name
     at all does. Text has the channels of the network, and in doubt the unit of the run's own.
+    Times are rounded as the run has rounded its own.
     """
     _check_there(net)
     if place is None and not net.is_dir():
         raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
     run = load_run(net) if net.is_dir() else None
     if place is not None and not (run is not None and _is_own(run, place)):
-        return _find_beside(net, run, place, reading)
+        found = _find_beside(net, run, place, reading)
+        settings = None if run is None else run.settings.data
+        return found if settings is None else found.rounded(settings)
     assert run is not None
     data = run.data(reading.split)
     return Events(run.data_settings.info.name, data.stream, data)
@@ -211,7 +223,11 @@ def find_stream(
 
 
 def find_settings(
-    data: str, file: Path | None = None, *, test_data: Path | None = None
+    data: str,
+    file: Path | None = None,
+    *,
+    test_data: Path | None = None,
+    round_times: float | None = None,
 ) -> DataSettings:
     """The labelled recordings that DATA stands for, with their division.
 
@@ -223,12 +239,19 @@ def find_settings(
         Where the data set is.
     test_data
         Another file with labels, for the test, where ``data`` is one of eventsim's own.
+    round_times
+        As in :class:`eventsim.runs.DataSettings`.
 
     Raises
     ------
     DataError
         There is no such place, or it has no labels.
     """
+    found = _settings_of(data, file, test_data)
+    return found if round_times is None else replace(found, round_times=round_times)
+
+
+def _settings_of(data: str, file: Path | None, test_data: Path | None) -> DataSettings:
     if data in datasets.DATASETS:
         if test_data is not None:
             raise DataError(f"--test-data: the data set {data} has a test part. Leave it out.")

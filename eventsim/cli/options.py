@@ -42,6 +42,23 @@ FileOption = Annotated[
     Path | None,
     typer.Option("--file", metavar="PATH", help="File or folder of the data set."),
 ]
+TestDataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--test-data",
+        metavar="FILE",
+        help="Another file of eventsim data import for the test. Without it the file says what "
+        "is tested, or 20 % of every class are.",
+    ),
+]
+RoundTimesOption = Annotated[
+    float | None,
+    typer.Option(
+        "--round-times",
+        metavar="MS",
+        help="Put every event on a multiple of so many ms: coarse times take less time.",
+    ),
+]
 DownloadOption = Annotated[
     bool, typer.Option("--download", help="Fetch the data set if it is missing and can be fetched.")
 ]

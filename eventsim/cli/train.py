@@ -16,6 +16,8 @@ from eventsim.cli.options import (
     DownloadOption,
     FileOption,
     JsonOption,
+    RoundTimesOption,
+    TestDataOption,
     ThreadsOption,
     option_name,
     set_threads,
@@ -63,6 +65,7 @@ class _Typed:
     data: str | None
     file: Path | None
     test_data: Path | None
+    round_times: float | None
     network: Mapping[str, Any]
     training: Mapping[str, Any]
     bip: bool | None
@@ -100,15 +103,8 @@ def train_command(
         ),
     ] = None,
     file: FileOption = None,
-    test_data: Annotated[
-        Path | None,
-        typer.Option(
-            "--test-data",
-            metavar="FILE",
-            help="Another file of eventsim data import for the test. Without it the file says what "
-            "is tested, or 20 % of every class are.",
-        ),
-    ] = None,
+    test_data: TestDataOption = None,
+    round_times: RoundTimesOption = None,
     download: DownloadOption = False,
     loss: Annotated[
         str | None,
@@ -233,6 +229,7 @@ def train_command(
         data=data,
         file=file,
         test_data=test_data,
+        round_times=round_times,
         network=network,
         training=training if loss is None else {**training, "loss": loss},
         bip=bip,
@@ -274,7 +271,9 @@ def _started(asked: _Typed) -> tuple[RunSettings, Network | None]:
             "eventsim train: no DATA. Name a data set (eventsim data list) or a file with labels."
         )
     settings = RunSettings(
-        data=find_settings(asked.data, asked.file, test_data=asked.test_data),
+        data=find_settings(
+            asked.data, asked.file, test_data=asked.test_data, round_times=asked.round_times
+        ),
         network=None,
         train=_config(asked, TrainConfig().to_dict()),
         command=typed(),
@@ -350,7 +349,10 @@ def _resumed(asked: _Typed, folder: Path) -> RunSettings:
     if asked.data is not None:
         file, test_data = asked.file, asked.test_data
         if file or test_data or data is None or asked.data != data.name:
-            data = find_settings(asked.data, file, test_data=test_data)
+            rounded = None if data is None else data.round_times
+            data = find_settings(asked.data, file, test_data=test_data, round_times=rounded)
+    if asked.round_times is not None and data is not None:
+        data = replace(data, round_times=asked.round_times)
     if asked.network and network is not None:
         network = replace(network, **asked.network)
     config = _config(asked, stored.train.to_dict())

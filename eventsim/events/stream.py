@@ -241,6 +241,46 @@ class EventStream:
         """Sample numbers in groups of at most ``size``, in ``order`` or as stored."""
         return in_groups(self.n_samples, size, order)
 
+    def round_times(self, tick: float) -> EventStream:
+        """The same events on a coarse clock: every time becomes a multiple of ``tick``. New arrays.
+
+        Events at one time are one step of the engine, so that a run takes less time the more of
+        them share a tick; from the rounded times on it is exact. Durations stay.
+
+        Parameters
+        ----------
+        tick
+            ms, > 0. A time goes to the nearest multiple, halfway between two to the even one, but
+            never to the end of its sample or past it: then to the last multiple before. Events at
+            the end of a sample, which cause nothing, stay there.
+
+        Raises
+        ------
+        EventError
+            ``tick`` is not a positive, finite number.
+
+        Examples
+        --------
+        >>> import eventsim as es
+        >>> stream = es.EventStream([0.4, 1.7, 9.8], [0, 1, 0], [0, 3], n_channels=2, duration=10.0)
+        >>> stream.round_times(1.0).times.tolist()
+        [0.0, 2.0, 9.0]
+        """
+        if not 0.0 < tick < np.inf:
+            raise EventError(f"round_times: tick is {tick} ms, expected a positive, finite number.")
+        last = np.ceil(self.duration / tick) - 1.0
+        # A quotient may be rounded up past the multiple that it stands for.
+        last = np.maximum(last - (last * tick >= self.duration), 0.0)
+        sample = sample_of_event(self.offsets)
+        times = np.minimum(np.rint(self.times / tick), last[sample]) * tick
+        return EventStream(
+            np.where(self.times < self.duration[sample], times, self.times),
+            self.channels,
+            self.offsets,
+            n_channels=self.n_channels,
+            duration=self.duration,
+        )
+
     def chunks(self, length: float) -> Iterator[EventStream]:
         """The stream in pieces of ``length`` ms, for :func:`eventsim.simulate_chunk`.
 

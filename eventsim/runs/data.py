@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from eventsim import datasets
 from eventsim.datasets import fsdd, spoken_digits
 from eventsim.datasets.encoders import CochleaEncoder
-from eventsim.entries import Count, Natural, Share, check_types, shown
+from eventsim.entries import Count, Natural, Positive, Share, check_types, shown
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import AnyDataset, Dataset, DatasetInfo, StoredStream, stratified_split
 from eventsim.events.labelled import grouped_split, joined, splits_of
@@ -59,6 +59,10 @@ class DataSettings:
         microphones of all kinds, in addition to the training part (and so in what training holds
         out of it for validation): 1,500 recordings each. 0 for none. Of ``fsdd`` only; they need
         the extra ``demo``.
+    round_times
+        ms, > 0: every time of an event becomes a multiple of it, as
+        :meth:`eventsim.EventStream.round_times` says; None for the times of the recordings. The
+        run's own choice: recordings that a command reads for the run are rounded as well.
     in_memory
         False to leave the events on disk, of which a batch at a time is read.
     test_file
@@ -78,6 +82,7 @@ class DataSettings:
     repeats: Count = 1
     encoder: Encoder = field(default_factory=dict)
     voices: Natural = 0
+    round_times: Positive | None = None
     in_memory: bool = True
     test_file: str | None = None
     test_fraction: Share = 0.2
@@ -111,8 +116,8 @@ class DataSettings:
         yield "encoder", of_fsdd or not self.encoder, fsdd_only
         most = len(spoken_digits.ACCENTS) if of_fsdd else 0
         yield "voices", self.voices <= most, f"0 .. {most} for the data set {self.name!r}"
-        changed = bool(self.voices or self.encoder or self.repeats > 1)
-        expected = "true with voices, repeats or an encoder"
+        changed = bool(self.voices or self.encoder or self.repeats > 1 or self.round_times)
+        expected = "true with voices, repeats, an encoder or round_times"
         yield "in_memory", self.in_memory or not changed, expected
         yield "in_memory", self.in_memory or not self.held_out, "true where groups are held out"
 
@@ -191,10 +196,17 @@ class DataSettings:
         chosen = evenly(len(found), limit)
         found = found if chosen is None else found.subset(chosen)
         if part == "test" or (self.repeats == 1 and not self.voices):
-            return found
+            return self.rounded(found)
         found = found[:]
         voices = self._spoken(found.class_names) if self.voices else []
-        return joined(*[found] * self.repeats, *voices)
+        return self.rounded(joined(*[found] * self.repeats, *voices))
+
+    def rounded(self, data: AnyDataset) -> AnyDataset:
+        """The recordings with times as the run has them; in memory where they are rounded."""
+        if self.round_times is None:
+            return data
+        found = data[:]
+        return replace(found, stream=found.stream.round_times(self.round_times))
 
     def _load(self, part: Part, download: bool) -> AnyDataset:
         """One part of the data set's division."""

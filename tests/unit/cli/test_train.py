@@ -6,6 +6,7 @@ import pytest
 
 from eventsim import datasets
 from eventsim.cli import demo
+from eventsim.cli.events import Reading, find_for
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.run import load_run
@@ -372,3 +373,23 @@ def test_values_of_a_loss_are_set_beside_its_name(digits, tmp_path):
     wrong = call("train", digits, *options, "--set", "loss.time_constant=3", "--out", "wrong")
     assert wrong.code == 2
     assert "time_constant" in wrong.err
+
+
+def test_a_run_with_rounded_times_rounds_what_is_read_for_it(digits, tmp_path):
+    coarse = call("train", digits, *TINY, "--epochs", 1, "--round-times", 2.5, "--out", "r")
+    assert coarse.code == 0, coarse.err
+    assert json.loads((tmp_path / "r/run.json").read_text())["data"]["round_times"] == 2.5
+    assert (load_run("r").data("train").stream.times % 2.5 == 0.0).all()
+    (tmp_path / "new.csv").write_text("# unit: ms\n1.1,3\n9.0,5\n")
+    found = find_for(tmp_path / "r", "new.csv", Reading())
+    assert found.stream[:].times.tolist() == [0.0, 7.5]
+    assert call("evaluate", "r").code == 0
+    assert call("train", "--resume", "--out", "r").code == 0
+    refused = call("train", "--resume", "--out", "r", "--round-times", 5)
+    assert refused.code == 2
+    assert "data.round_times is 2.5 there" in refused.err
+
+
+def test_a_run_without_rounded_times_reads_times_as_they_are(finished, tmp_path):
+    (tmp_path / "new.csv").write_text("# unit: ms\n1.1,3\n9.0,5\n")
+    assert find_for(finished[1], str(tmp_path / "new.csv"), Reading()).stream[:].times[0] == 1.1

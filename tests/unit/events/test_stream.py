@@ -296,3 +296,42 @@ def test_batches_of_a_fractional_size_or_order_are_refused():
         three_samples().batches(1.5)
     with pytest.raises(es.errors.ShapeError, match="batches: order"):
         three_samples().batches(1, order=np.array([0.5]))
+
+
+def test_times_are_rounded_to_the_nearest_tick_and_ties_ordered_by_channel():
+    s = es.EventStream([0.2, 0.4, 0.6, 7.5], [3, 1, 0, 2], [0, 4], n_channels=4, duration=20.0)
+    rounded = s.round_times(1.0)
+    assert rounded.times.tolist() == [0.0, 0.0, 1.0, 8.0]
+    assert rounded.channels.tolist() == [1, 3, 0, 2]
+    assert rounded.duration.tolist() == [20.0]
+    again = rounded.round_times(1.0)
+    assert np.array_equal(again.times, rounded.times)
+    assert s.times.tolist() == [0.2, 0.4, 0.6, 7.5]
+
+
+@pytest.mark.parametrize("tick", [0.1, 0.3, 1.0, 7.0, 1e-3])
+def test_rounded_times_are_multiples_before_the_end_and_near(tick):
+    rng = np.random.default_rng(0)
+    durations = [20.0, 0.3, 3 * 0.1, np.nextafter(3.0, 0.0), np.nextafter(2.1, 9.0)]
+    samples = [(np.sort(rng.uniform(0.0, d, 50)), np.zeros(50, int)) for d in durations]
+    s = es.EventStream.from_samples(samples, n_channels=1, duration=durations)
+    rounded = s.round_times(tick)
+    counts = np.rint(rounded.times / tick)
+    assert np.array_equal(rounded.times, counts * tick)
+    ends = np.repeat(s.duration, np.diff(s.offsets))
+    assert (rounded.times < ends).all()
+    moved = np.abs(rounded.times - s.times)
+    assert (moved <= np.where(s.times + tick / 2 < ends, tick / 2 + 1e-12, tick)).all()
+
+
+def test_an_event_at_the_end_stays_there_and_one_before_it_does_not_reach_it():
+    s = es.EventStream([9.9, 10.0], [0, 0], [0, 2], n_channels=1, duration=10.0)
+    assert s.round_times(3.0).times.tolist() == [9.0, 10.0]
+    assert s.round_times(5.0).times.tolist() == [5.0, 10.0]
+    assert s.round_times(30.0).times.tolist() == [0.0, 10.0]
+
+
+@pytest.mark.parametrize("tick", [0.0, -1.0, np.inf, np.nan])
+def test_a_tick_that_is_none_is_refused(tick):
+    with pytest.raises(es.errors.EventError, match="round_times: tick is"):
+        three_samples().round_times(tick)

@@ -235,3 +235,22 @@ def test_another_file_is_the_test_part_with_the_classes_of_the_first(own):
 def test_settings_of_a_file_that_do_not_fit_raise(given, what):
     with pytest.raises(ParameterError, match=what):
         DataSettings(**given)
+
+
+def test_times_are_rounded_in_both_parts():
+    coarse = DataSettings(name="yinyang", round_times=2.0)
+    for part in ("train", "test"):
+        given = datasets.load("yinyang", split=part)
+        found = coarse.labelled(part)
+        assert np.array_equal(found.stream.times, given.stream.round_times(2.0).times)
+        assert np.array_equal(found.labels, given.labels)
+    assert DataSettings(**asdict(coarse)) == coarse
+    assert coarse.plain()["round_times"] == 2.0
+
+
+@pytest.mark.parametrize(
+    "options", [{"round_times": 0.0}, {"round_times": 1.0, "in_memory": False}]
+)
+def test_times_that_cannot_be_rounded_are_refused(options):
+    with pytest.raises(ParameterError, match="round_times"):
+        DataSettings(name="yinyang", **options)
