@@ -7,6 +7,7 @@ import numpy as np
 from eventsim.engine.cpu import fanin, order, shared
 from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, since
 from eventsim.engine.cpu.blocks import by_block
+from eventsim.engine.cpu.threads import dealt
 from eventsim.engine.cpu.walk import SpikeBuffers
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import LayerState, Stop, carried, start_state
@@ -72,7 +73,8 @@ def run_tasks(job: Job, blocks: int, run: Run) -> SpikeTrains:
     limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST), blocks)
     counts, reached = np.zeros(n_tasks, np.int64), np.zeros(n_tasks)
     rounds: list[SpikeBuffers] = []
-    todo, where = np.arange(n_tasks), np.zeros(n_tasks, np.int64)
+    work = sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
+    todo, where = dealt(np.repeat(work, blocks)), np.zeros(n_tasks, np.int64)
     starts = np.zeros(n_tasks, np.int64)
     while todo.size:
         ends = np.cumsum(limits[todo])

