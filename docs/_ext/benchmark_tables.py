@@ -110,14 +110,21 @@ def _columns(
 def _w1() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "precision": lambda r: r["precision"],
+        "refractory ms": lambda r: number(r.get("refractory_ms", 0.0)),
         "forward s": lambda r: f"{r['forward_s']:.3f} (median {r['forward_median_s']:.3f})",
         "forward + backward s": lambda r: (
             f"{r['forward_backward_s']:.3f} (median {r['forward_backward_median_s']:.3f})"
         ),
+        "forward, times naive C": lambda r: number(r.get("forward_by_naive"), 2),
+        "forward + backward, times naive C forward": lambda r: number(
+            r.get("forward_backward_by_naive"), 2
+        ),
         "peak MB": lambda r: number(r.get("peak_mb")),
         "neuron-events, millions": lambda r: number(r["neuron_events"] / 1e6),
         "hidden spikes": lambda r: f"{r['hidden_spikes']:,}",
-        "spikes without a partner": lambda r: r.get("unmatched_spikes", "the measure"),
+        "spikes without a partner": lambda r: (
+            "the measure" if r["precision"] == "double" else r.get("unmatched_spikes", "")
+        ),
         "median error ms": lambda r: number(r.get("median_error_ms"), 2),
         "above 1e-3 ms %": lambda r: number(r.get("above_1e-3_ms_percent"), 2),
         "99 % error ms": lambda r: number(r.get("p99_error_ms"), 2),
@@ -144,8 +151,11 @@ def _balanced() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "simulator": lambda r: f"{r['case']} {r.get(versions.get(r['case'], 'eventsim'), '')}",
         "time step": lambda r: steps.get(r["case"], "none"),
-        "seconds": lambda r: number(r["run_s"]),
+        "CPU s": lambda r: number(r["run_s"]),
+        "whole program, CPU s": lambda r: number(r.get("whole_s")),
+        "wall s": lambda r: number(r.get("wall_s")),
         "times eventsim's (double)": lambda r: number(r["times_eventsim_double"]),
+        "times Brian2's loop": lambda r: number(r.get("times_brian2_loop")),
         "rate Hz": lambda r: number(r["rate_hz"]),
         "CV of intervals": lambda r: f"{r['cv_isi']:.2f}",
         "ns per synaptic event": lambda r: number(r["ns_per_event"]),
@@ -176,6 +186,21 @@ def _scaling() -> Table:
         "ns per synaptic event": lambda r: number(r["ns_per_event"]),
     }
     return _columns("scaling", "bench.macro.scaling", columns, lines_of("scaling"))
+
+
+def _epoch() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "program": lambda r: f"{r['program']} ({r['version']})",
+        "time step": lambda r: r["time_step"],
+        "CPU s an epoch": _seconds("epoch_cpu_s"),
+        "the same, recordings sorted by length": _seconds("epoch_cpu_s_bucketed"),
+        "first epoch": _seconds("first_epoch_cpu_s"),
+        "times the fastest at 10 ms": _seconds("times_fastest_10_ms"),
+        "at 5 ms": _seconds("times_fastest_5_ms"),
+        "at 1 ms": _seconds("times_fastest_1_ms"),
+    }
+    lines = [r for r in lines_of("epoch") if "epoch_cpu_s" in r]
+    return _columns("epoch", "bench.macro.epoch", columns, lines)
 
 
 def _ratios(file: str, command: str) -> Table:
@@ -447,6 +472,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "balanced": _balanced,
     "balanced-nest": _balanced_nest,
     "scaling": _scaling,
+    "epoch": _epoch,
     "filling": lambda: _ratios("filling", "bench.macro.filling"),
     "blocks": lambda: _ratios("blocks", "bench.macro.blocks"),
     "windows": _windows,
