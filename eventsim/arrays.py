@@ -29,6 +29,25 @@ def to_host(values: Any) -> NDArray[Any]:
     return values.get() if hasattr(values, "get") else np.asarray(values)
 
 
+def fetch(*arrays: Any) -> list[NDArray[Any]]:
+    """The arrays on the host; those on a device in one copy, as float64.
+
+    float64 holds whole numbers up to 2^53.
+    """
+    found: list[Any] = list(arrays)
+    there = [k for k, values in enumerate(arrays) if hasattr(values, "get")]
+    if not there:
+        return [np.asarray(values) for values in arrays]
+    xp = namespace(arrays[there[0]])
+    flat = [arrays[k].ravel() for k in there]
+    joined = xp.concatenate([part.astype(np.float64, copy=False) for part in flat]).get()
+    low = 0
+    for k, part in zip(there, flat, strict=True):
+        found[k] = joined[low : low + part.size].reshape(arrays[k].shape)
+        low += part.size
+    return [np.asarray(values) for values in found]
+
+
 def beside(values: Any, like: Array) -> Array:
     """The same values where ``like`` is; the same array if it is there."""
     xp = namespace(like)

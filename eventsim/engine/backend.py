@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Floats
+from eventsim.engine.adam import Adam, Bounded, Trained
 from eventsim.engine.counting import count_arrivals
 from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.state import LayerState
@@ -66,6 +67,25 @@ class Backend(Protocol):
         """What finds the extents of arrays, or of differences of two, in one go.
 
         See :class:`eventsim.engine.look.Lookup`; None where there is no such way.
+        """
+        return None
+
+    def total_counts(self, trains: SpikeTrains) -> Array:
+        """Spikes of every neuron in all samples, whole numbers [size]."""
+        return trains.total_counts()
+
+    def adam(
+        self,
+        trained: Sequence[Trained],
+        bounded: Sequence[Bounded],
+        *,
+        margin: float,
+        stable: float,
+    ) -> Adam | None:
+        """An optimiser of these arrays on the device; None where there is none.
+
+        ``margin`` is kept between thresholds and resets or rests, and self-weights stay below
+        ``stable`` of what lets a neuron run away; see :class:`eventsim.train.AdamW`.
         """
         return None
 

@@ -8,6 +8,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
+from eventsim.arrays import Array, namespace
 from eventsim.engine.backend import Backend
 from eventsim.errors import BackendError
 
@@ -45,6 +48,15 @@ def get_backend(name: str) -> Backend:
         known = ", ".join(available_backends())
         raise BackendError(f"Backend {name!r} is unknown; there are auto, {known}.")
     return _load(name)
+
+
+def backend_of(array: Array) -> Backend | None:
+    """The backend on whose device an array is; None for an array of NumPy."""
+    xp = namespace(array)
+    if xp is np:
+        return None
+    found = get_backend("cuda")
+    return found if found.xp is xp else None
 
 
 @cache

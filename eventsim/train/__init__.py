@@ -18,6 +18,7 @@ from eventsim.train.config import TrainConfig
 from eventsim.train.ctc import CTC
 from eventsim.train.decode import beam_strings, greedy_strings, label_error_rate
 from eventsim.train.evaluation import Evaluation, evaluate
+from eventsim.train.groups import select
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.loop import Callback, TrainEvent, TrainResult, train
 from eventsim.train.loss_settings import (
@@ -32,7 +33,7 @@ from eventsim.train.loss_settings import (
 from eventsim.train.losses import CrossEntropy, FirstSpike, SumOfLosses, VanRossum
 from eventsim.train.method import Exact
 from eventsim.train.near_miss import NearMiss
-from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule, select
+from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule
 from eventsim.train.parallel import ProcessGroup, connect
 from eventsim.train.prediction import Prediction, predict
 from eventsim.train.readouts import VoltageCrossEntropy

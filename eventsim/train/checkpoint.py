@@ -29,11 +29,13 @@ from eventsim.errors import StorageError
 from eventsim.events import AnyDataset, EventStream
 from eventsim.events.npz import Archive
 from eventsim.events.storage import read_arrays, write_arrays
+from eventsim.held import Held
 from eventsim.network import Answer, Network
 from eventsim.network.forms import ANSWER, check_claims
 from eventsim.train.config import TrainConfig, drop_unknown, with_defaults
+from eventsim.train.groups import select
 from eventsim.train.method import AbstractMethod, Exact
-from eventsim.train.optimiser import AdamW, Pace, schedule, select
+from eventsim.train.optimiser import AdamW, Pace, schedule
 
 CHECKPOINT_VERSION = 1
 
@@ -61,6 +63,8 @@ class TrainState:
         One line of metrics per finished epoch.
     busy
         True while network, optimiser and sums do not belong together; never saved then.
+    held
+        What the last step found out about the values of ``net``; None for nothing.
     """
 
     net: Network
@@ -71,6 +75,7 @@ class TrainState:
     sums: dict[str, float] = field(default_factory=dict)
     history: list[Metrics] = field(default_factory=list)
     busy: bool = False
+    held: Held | None = None
 
     def set_answer(self, answer: Answer) -> None:
         """Say how its networks answer, which checkpoints of older versions do not."""

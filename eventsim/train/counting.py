@@ -2,7 +2,7 @@
 
 from eventsim.network import Network
 from eventsim.train.config import TrainConfig
-from eventsim.train.optimiser import select
+from eventsim.train.groups import select
 
 
 def count_trained(net: Network, config: TrainConfig) -> int:

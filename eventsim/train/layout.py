@@ -42,6 +42,11 @@ class Layout:
                     self.size += value.size
             self.kinds[kind] = slice(begin, self.size)
 
+    @property
+    def keys(self) -> list[str]:
+        """Of the parameters, in the order of the vector."""
+        return list(self._places)
+
     def zeros(self) -> Floats:
         """A vector of zeros. New array."""
         vector: Floats = self.xp.zeros(self.size)

@@ -44,8 +44,9 @@ from eventsim.train.choice import answer_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.evaluation import check_fit, measure
 from eventsim.train.folder import RunFolder
+from eventsim.train.groups import select
 from eventsim.train.method import AbstractMethod, Exact
-from eventsim.train.optimiser import AdamW, select
+from eventsim.train.optimiser import AdamW
 from eventsim.train.parallel import ProcessGroup, check_shards
 from eventsim.train.silence import silent_populations
 from eventsim.train.step import means, train_batch

@@ -10,9 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from eventsim.adjoint import backward, merge_seeds
-from eventsim.arrays import Floats, Ints, to_host
-from eventsim.engine import place, simulate
+from eventsim.arrays import Floats, Ints, fetch
+from eventsim.engine import get_backend, place, simulate
+from eventsim.engine.counting import SynapticEvents
+from eventsim.engine.look import Look, begin_look
+from eventsim.engine.registry import backend_of
 from eventsim.entries import Settings
 from eventsim.events import EventStream, SpikeTape, StoredStream
 from eventsim.network import Network
@@ -147,6 +152,10 @@ class AbstractMethod(Settings, ABC):
     def bound(self, net: Network) -> None:
         """Keep the network where it can run, after every step; in place."""
 
+    def look(self, net: Network) -> Look | None:
+        """Begin to look at the values of the network, for the next batch; None if that is free."""
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exact(AbstractMethod):
@@ -163,6 +172,11 @@ class Exact(AbstractMethod):
         """The same network, on the device of the training."""
         return place(net, backend=config.backend)
 
+    def look(self, net: Network) -> Look | None:
+        """Begin to look at a network on a device."""
+        engine = backend_of(next(iter(net.parameters().values())))
+        return None if engine is None else begin_look(net, engine)
+
     def forward(
         self, net: Network, stream: EventStream, target: Target, config: TrainConfig, *, learn: bool
     ) -> Forward:
@@ -176,13 +190,21 @@ class Exact(AbstractMethod):
             resident=True,
         )
         outcome: Classified = config.loss.of(target).classify(net, tape)
+        engine, names = get_backend(tape.backend), list(net.spiking)
+        counts = [engine.total_counts(tape[name]) for name in names]
+        events = tape.synaptic_events
+        arrived = events.counts if isinstance(events, SynapticEvents) else [*events.values()]
+        # The host waits for the device once.
+        value, predicted, arrived, *counts = fetch(
+            outcome.value, outcome.predicted, arrived, *counts
+        )
         return Forward(
-            value=outcome.value,
-            predicted=outcome.predicted,
+            value=float(value),
+            predicted=predicted.astype(np.int64),
             scores=outcome.logits,
             label_errors=outcome.label_errors,
-            counts={name: to_host(tape[name].total_counts()) for name in net.spiking},
-            synaptic_events=tape.synaptic_events,
+            counts={n: count.astype(np.int64) for n, count in zip(names, counts, strict=True)},
+            synaptic_events=dict(zip(events, map(int, arrived), strict=True)),
             tape=lambda: tape,
             record=outcome.seeds,
         )

@@ -44,34 +44,24 @@ al. (2018), Averaging weights leads to wider optima and better generalization, U
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, beside, to_host
+from eventsim.engine.adam import Adam, AdamStep, Bounded, Trained
+from eventsim.engine.registry import backend_of
 from eventsim.entries import Above0, NotNegative, Settings
 from eventsim.errors import ParameterError, StorageError
-from eventsim.network import Network
+from eventsim.network import Network, Population
 from eventsim.train.dale import NeuronSigns
+from eventsim.train.groups import GROUP_OF
 from eventsim.train.layout import Layout, kind_of
 
-INTRINSIC = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
-GROUP_OF = {
-    "weights": "weights",
-    "bias": "weights",
-    "delays": "delays",
-    "tau_mem": "taus",
-    "tau_syn": "taus",
-    "resistance": "intrinsic",
-    "threshold": "intrinsic",
-    "v_leak": "intrinsic",
-    "v_reset": "intrinsic",
-    "refractory": "delays",
-}
 LOGARITHMIC = ("tau_mem", "tau_syn", "resistance")
 FLOORS = {"tau_mem": 3.0, "tau_syn": 1.0, "refractory": 0.0, "delays": 0.0}
 STABLE_FRACTION = 0.8  # of the self-weight at which a neuron runs away; see the module
@@ -140,48 +130,11 @@ class StepReport:
     skipped: bool
 
 
-def select(net: Network, names: Iterable[str]) -> list[str]:
-    """Keys of ``net.parameters()`` that a choice of names means.
+class BegunStep(NamedTuple):
+    """A step that has begun: ``found`` is what the host has to fetch for ``finish``."""
 
-    Parameters
-    ----------
-    net
-        The network.
-    names
-        Kinds (``"weights"``, ``"delays"``, ``"tau_mem"``, .. of all populations) or whole keys
-        (``"hidden1.tau_mem"``). Delays of neurons onto themselves are chosen by their key alone:
-        a layer in which they differ from 0 takes many times as long. The bias of a decision goes
-        with the weights. A kind of spiking neurons, such as ``"threshold"``, means nothing where
-        there are none: a linear model trains by the settings of other networks.
-
-    Raises
-    ------
-    ParameterError
-        If a name means nothing in this network.
-    """
-    keys = list(net.parameters())
-    chosen = set()
-    for name in names:
-        found = [
-            key for key in keys if key == name or (_means(name, key) and not _own_delay(net, key))
-        ]
-        if not found and not (name in GROUP_OF and not net.spiking):
-            raise ParameterError(
-                f"select: {name!r} is no parameter of this network, expected one of "
-                f"{list(GROUP_OF)} or a key such as {keys[0]!r}."
-            )
-        chosen.update(found)
-    return [key for key in keys if key in chosen]
-
-
-def _means(name: str, key: str) -> bool:
-    """Whether a kind means this parameter."""
-    return kind_of(key) == name or (name == "weights" and kind_of(key) == "bias")
-
-
-def _own_delay(net: Network, key: str) -> bool:
-    """Whether the key is that of the delays of self-connections."""
-    return key in [f"{projection.name}.delays" for projection in net.recurrences.values()]
+    found: Floats
+    finish: Callable[[NDArray[np.float64]], StepReport]
 
 
 def schedule(step: int, *, total: int, ease_in: int) -> float:
@@ -232,6 +185,36 @@ class AdamW:
         self.n_steps, self.n_averaged = 0, 0
         self._check_start()
         self._signs = NeuronSigns(net, self.keys) if self.settings.dale else None
+        self._fused = self._find_fused()
+
+    def _find_fused(self) -> Adam | None:
+        """The same step in a few launches, where the network is on a device that offers it.
+
+        Values that are one are left to operations on whole arrays.
+        """
+        engine = backend_of(self._mean)
+        if engine is None or self._shared:
+            return None
+        s = self.settings
+        trained = []
+        for key in self.layout.keys:
+            kind = kind_of(key)
+            rate = float(getattr(s.rates, GROUP_OF[kind]))
+            decay = s.weight_decay if kind == "weights" else 0.0
+            least = FLOORS.get(kind, -math.inf)
+            most = s.max_delay if kind == "delays" else math.inf
+            values, logarithmic = self._values[key], kind in LOGARITHMIC
+            trained.append(Trained(values, rate, decay, logarithmic, least, most))
+        bounded = [self._bounded(population) for population in self._net.spiking.values()]
+        return engine.adam(trained, bounded, margin=THRESHOLD_MARGIN, stable=STABLE_FRACTION)
+
+    def _bounded(self, population: Population) -> Bounded:
+        own = self._net.recurrences.get(population.name)
+        kinds = ("threshold", "v_reset", "v_leak")
+        names = {kind for kind in kinds if f"{population.name}.{kind}" in self._values}
+        if own is not None and f"{own.name}.weights" in self._values:
+            names.add("weights")
+        return Bounded(population, None if own is None else own.values, frozenset(names))
 
     def step(self, gradients: Mapping[str, Floats], *, factor: float = 1.0) -> StepReport:
         """Take one step.
@@ -257,6 +240,32 @@ class AdamW:
 
     def step_joined(self, gradient: Floats, *, factor: float = 1.0) -> StepReport:
         """As :meth:`step`, with the gradient as one vector of the layout, changed in place."""
+        begun = self.begin_step(gradient, factor=factor)
+        return begun.finish(to_host(begun.found))
+
+    def begin_step(self, gradient: Floats, *, factor: float = 1.0) -> "BegunStep":
+        """As :meth:`step_joined`, but the host does not wait for the norm of the gradient.
+
+        Call ``finish`` of the result before the next step.
+        """
+        if self._fused is None:
+            report = self._step(gradient, factor)
+            return BegunStep(np.zeros(0), lambda found: report)
+        s = self.settings
+        step = AdamStep(factor, s.clip_norm, s.beta1, s.beta2, s.epsilon, self.n_steps + 1)
+        square = self._fused.step(step, gradient, *self._moments.values())
+        self.restore_signs()
+        return BegunStep(square, self._finish)
+
+    def _finish(self, square: NDArray[np.float64]) -> StepReport:
+        norm = math.sqrt(square[0])
+        if not math.isfinite(norm):
+            return StepReport(norm, clipped=False, skipped=True)
+        self.n_steps += 1
+        return StepReport(norm, clipped=norm > self.settings.clip_norm, skipped=False)
+
+    def _step(self, gradient: Floats, factor: float) -> StepReport:
+        """A step by operations on whole arrays; this is the definition."""
         layout, values = self.layout, self.layout.join(self._values)
         for key, one in self._shared.items():
             part = layout.view(gradient, key)
@@ -278,6 +287,9 @@ class AdamW:
     def average(self) -> None:
         """Count the values as they are now in their mean."""
         self.n_averaged += 1
+        if self._fused is not None:
+            self._fused.average(self._mean, self.n_averaged)
+            return
         self._mean += (self.layout.join(self._values) - self._mean) / self.n_averaged
 
     def forget_mean(self) -> None:

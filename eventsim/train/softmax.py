@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from eventsim.adjoint import Seeds
-from eventsim.arrays import Floats, Ints, namespace, to_host
+from eventsim.arrays import Array, Floats, Ints, namespace, to_host
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array, whole_array
@@ -24,7 +24,7 @@ class Classified:
     Attributes
     ----------
     value
-        Mean loss.
+        Mean loss; an array without dimensions where it is on a device.
     seeds
         Where the backward pass starts.
     logits
@@ -35,7 +35,7 @@ class Classified:
         Wrong labels in every sample, [samples], where the classes are strings; else None.
     """
 
-    value: float
+    value: float | Array
     seeds: Seeds
     logits: Floats
     answers: Ints | None = None
@@ -43,8 +43,8 @@ class Classified:
 
     @property
     def predicted(self) -> Ints:
-        """Class that is answered, [samples]; NumPy."""
-        return to_host(predicted(self.logits)) if self.answers is None else self.answers
+        """Class that is answered, [samples]; where the logits are, or NumPy."""
+        return predicted(self.logits) if self.answers is None else self.answers
 
 
 class AbstractClassifier(ABC):
@@ -61,15 +61,15 @@ class AbstractClassifier(ABC):
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and seeds."""
         result = self.classify(net, tape)
-        return result.value, result.seeds
+        return float(result.value), result.seeds
 
     def predictions(self, net: Network, tape: SpikeTape) -> Ints:
         """Class of the largest logit in every sample, of equal ones the first. New array."""
         return predicted(self.logits(net, tape))
 
 
-def softmax_loss(logits: Floats, labels: Ints | Floats, where: str) -> tuple[float, Floats]:
-    """Mean cross-entropy, and its derivative by every logit.
+def softmax_loss(logits: Floats, labels: Ints | Floats, where: str) -> tuple[Array, Floats]:
+    """Mean cross-entropy, and its derivative by every logit; both where the logits are.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def softmax_loss(logits: Floats, labels: Ints | Floats, where: str) -> tuple[flo
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_p = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
     shares = xp.asarray(shares)
-    value = -float((shares * log_p).sum()) / logits.shape[0]
+    value = -(shares * log_p).sum() / logits.shape[0]
     return value, (xp.exp(log_p) - shares) / logits.shape[0]
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eventsim.arrays import Floats, Ints
+from eventsim.arrays import Floats, Ints, fetch
 from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
+from eventsim.held import Held, holding
 from eventsim.network import Network
 from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Metrics, TrainState
@@ -91,10 +92,12 @@ def train_batch(
     # Where two recordings are mixed the answer that counts is that of the larger share.
     labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels
     names, shards, rows = list(net.spiking), [], []
+    held = state.held
     for i in group.share(len(pieces)):
         kept = None if keep is None else keep[pieces[i]]
         target = config.target(targets[pieces[i]], batch.class_names, keep=kept)
-        done = method.forward(net, _part(stream, pieces[i]), target, config, learn=True)
+        with holding(held) as held:
+            done = method.forward(net, _part(stream, pieces[i]), target, config, learn=True)
         shards.append(done)
         rows.append(_facts_of(done, labels[pieces[i]], names))
     facts = _add_up(net, group.gather(rows, len(pieces)), len(method.forward_costs))
@@ -112,19 +115,28 @@ def train_batch(
     terms = Terms(slopes, near_miss, hidden, len(batch))
     rows = []
     for done in shards:
-        gradients, *behind = method.backward(net, done, terms)
-        rows.append(layout.join(gradients, layout.xp.asarray(behind)))
+        with holding(held):
+            gradients, missed, cost = method.backward(net, done, terms)
+        rows.append(
+            layout.join(gradients, *(layout.xp.asarray(v).reshape(1) for v in (missed, cost)))
+        )
     total = add_in_order(group.gather(rows, len(pieces), xp=layout.xp))
 
     pull = _plasticity(config, net, group, shards, list(hidden), len(pieces))
 
     state.busy = True
     method.follow(net, config.spikl, list(hidden), pull, len(batch))
-    report = state.optimiser.step_joined(total[:-2], factor=pace.factor)
+    begun = state.optimiser.begin_step(total[:-2], factor=pace.factor)
     lifted = lift_silent(net, hidden, amount=config.silent_lift)
     if lifted:
         state.optimiser.restore_signs()
     method.bound(net)
+    look = method.look(net)
+    # The host waits for the device once: for this step, and for what the next one asks first.
+    square, (missed, cost), extents = fetch(
+        begun.found, total[-2:], np.zeros(0) if look is None else look.found
+    )
+    report = begun.finish(square)
     sums = {
         "samples": len(batch),
         "batches": 1,
@@ -133,8 +145,8 @@ def train_batch(
         "gradient_norm": 0.0 if report.skipped else report.norm,
         "clipped": int(report.clipped),
         "skipped": int(report.skipped),
-        method.backward_cost: int(total[-1]),
-        "penalty": (penalty + float(total[-2])) * len(batch),
+        method.backward_cost: int(cost),
+        "penalty": (penalty + float(missed)) * len(batch),
         "lifted": lifted,
         "synaptic_events": facts.synaptic_events,
         "seconds_of_input": seconds,
@@ -150,6 +162,10 @@ def train_batch(
         state.optimiser.average()
     state.batch += 1
     state.busy = False
+    state.held = None
+    if look is not None:
+        state.held = Held()
+        look.finish(extents, state.held)
 
 
 def means(sums: Mapping[str, float]) -> Metrics:

@@ -12,11 +12,11 @@ from tests.support.simt.counting import counted
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
-    "dense": (910, 39),
-    "dense, batch 12": (910, 39),
-    "delays": (1060, 39),
-    "sparse": (970, 35),
-    "loop": (1290, 40),
+    "dense": (785, 25),
+    "dense, batch 12": (785, 25),
+    "delays": (935, 25),
+    "sparse": (855, 25),
+    "loop": (1180, 33),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))

@@ -296,4 +296,42 @@ MUTANTS = (
         "spike_neuron[cause] > n)",
         "adjoint: wrong order of a spike and an arrival at its time",
     ),
+    # ---- counts and extents
+    Mutant(
+        "counts.cu",
+        "if (offsets[middle] <= i) low = middle; else high = middle;",
+        "if (offsets[middle] < i) low = middle; else high = middle;",
+        "the first spike of a sample is counted with the sample before",
+    ),
+    Mutant(
+        "counts.cu",
+        "found += time[i] + delay[k] < duration[low];",
+        "found += time[i] < duration[low];",
+        "delays of single synapses are not heard of",
+    ),
+    Mutant(
+        "counts.cu",
+        "if (!(x == x)) bad = -1.0;",
+        "",
+        "NaN is not seen",
+    ),
+    # ---- optimiser
+    Mutant(
+        "optimiser.cu",
+        "if (start[middle] <= entry) low = middle; else high = middle;",
+        "if (start[middle] < entry) low = middle; else high = middle;",
+        "the first entry of an array is taken for the last of the one before",
+    ),
+    Mutant(
+        "optimiser.cu",
+        "if (which & 1) {",
+        "if (which & 2) {",
+        "thresholds are not kept above resets",
+    ),
+    Mutant(
+        "optimiser.cu",
+        "norm > clip ? clip / norm : 1.0",
+        "norm > clip ? 1.0 : 1.0",
+        "the gradient is not clipped",
+    ),
 )

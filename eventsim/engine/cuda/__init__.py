@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Array, Floats
+from eventsim.engine.adam import Bounded, Trained
 from eventsim.engine.backend import Backend
 from eventsim.engine.cuda import counts, layer, layer_adjoint, queue, readout_host
 from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import CupyDevice, Device
+from eventsim.engine.cuda.optimiser import FusedAdam
 from eventsim.engine.cuda.order import sum_by
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.state import LayerState
@@ -40,6 +42,11 @@ def _advised(run: Callable[..., Any]) -> Callable[..., Any]:
             ) from error
 
     return advised
+
+
+def _plain(arrays: Sequence[Array]) -> bool:
+    """Whether kernels can take arrays by their addresses: float64 in C order."""
+    return all(a.flags.c_contiguous and a.dtype == np.float64 for a in arrays)
 
 
 class CudaBackend(Backend):
@@ -72,13 +79,27 @@ class CudaBackend(Backend):
         return self.device.get(array)
 
     def lookup(self, pairs: Sequence[tuple[Array, Array | None]]) -> counts.Lookup | None:
-        plain = all(a.flags.c_contiguous and a.dtype == np.float64 for a, _ in pairs)
-        return counts.Lookup(self.device, pairs) if plain else None
+        arrays = [array for pair in pairs for array in pair if array is not None]
+        return counts.Lookup(self.device, pairs) if _plain(arrays) else None
 
     def count_arrivals(
         self, pairs: Sequence[tuple[Projection, SourceSpikes]], duration: Floats
     ) -> Array:
         return counts.count_arrivals(self.device, self._synapses, pairs, duration)
+
+    def adam(
+        self,
+        trained: Sequence[Trained],
+        bounded: Sequence[Bounded],
+        *,
+        margin: float,
+        stable: float,
+    ) -> FusedAdam | None:
+        arrays = [one.values for one in trained]
+        arrays += [a for one in bounded for a in one.population.parameters.values()]
+        if not trained or not _plain(arrays):
+            return None
+        return FusedAdam(self.device, trained, bounded, margin=margin, stable=stable)
 
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
         return sum_by(self.device, values, index, size)

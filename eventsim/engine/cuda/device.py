@@ -36,6 +36,7 @@ SOURCES = (
     "queue_adjoint.cu",
     "order.cu",
     "counts.cu",
+    "optimiser.cu",
 )
 
 # Neurons of one block where all meet the same events: small blocks leave the multiprocessors many

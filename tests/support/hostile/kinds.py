@@ -34,7 +34,8 @@ from eventsim.runs.run import load_run
 from eventsim.train import Exact, TrainConfig, load_network, save_network
 from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Origin, TrainState, load_checkpoint, save_checkpoint
-from eventsim.train.optimiser import AdamW, select
+from eventsim.train.groups import select
+from eventsim.train.optimiser import AdamW
 from tests.support import aedat
 from tests.support.hostile.hierarchical import change_h5
 from tests.support.hostile.mutate import (

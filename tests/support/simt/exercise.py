@@ -26,6 +26,7 @@ from eventsim.engine.registry import using_backend
 from eventsim.errors import RunawayError
 from eventsim.events.source import source_of
 from eventsim.plan import make_plan
+from eventsim.train import AdamSettings, AdamW
 from tests.support.nets import random_net, random_stream
 from tests.support.simt import build
 from tests.support.simt.host_device import HostDevice
@@ -42,6 +43,7 @@ SPIKES = ("times", "neurons", "offsets", "current", "restart_current")
 def results(backend, precision, runs=RUNS) -> dict[str, np.ndarray]:
     """All that a backend computes on the runs, on the host, by ``run/stage/what``."""
     found = {"sums": _sums(backend), "arrivals": _arrivals(backend), "extents": _extents(backend)}
+    found["adam"] = _adam(backend)
     with small_work_space():
         for name, run in runs.items():
             for key, value in _run(backend, precision, run):
@@ -149,6 +151,28 @@ def _extents(backend):
     return np.array(
         [[v.min(), v.max(), n.min()] for v, n in zip((a, b, a - b), sizes, strict=True)]
     )
+
+
+def _adam(backend):
+    """Parameters after some steps of AdamW, as one vector, their mean, and the last norm."""
+    rng, net = np.random.default_rng(5), random_net(6, hidden=(40, 5), delays="source")
+    for population in net.spiking.values():
+        population.refractory[::2] = 0.0
+        population.v_leak[:] = population.threshold - 0.1
+    net = net.map(backend.asarray)
+    settings = AdamSettings(clip_norm=0.3, weight_decay=0.1, max_delay=12.0)
+    with using_backend(backend.name, backend):
+        optimiser = AdamW(
+            net, [k for k in net.parameters() if not k.endswith(".v_reset")], settings
+        )
+        for size in (0.1, 0.001, 0.1):
+            gradient = placed(backend, size * rng.standard_normal(optimiser.layout.size))
+            report = optimiser.step_joined(gradient)
+            optimiser.average()
+    mean = optimiser.to_arrays()
+    vectors = [fetched(values).ravel() for values in net.parameters().values()]
+    vectors += [mean[f"mean.{key}"].ravel() for key in optimiser.keys]
+    return np.concatenate([*vectors, [report.norm]])
 
 
 def _backward(backend, backward, job, trains, rng, name):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from eventsim.errors import ShapeError
+from eventsim.train.groups import select
 from eventsim.train.layout import Layout
-from eventsim.train.optimiser import AdamW, select
+from eventsim.train.optimiser import AdamW
 from tests.support.nets import random_net
 
 ARRAYS = {

@@ -13,8 +13,9 @@ from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.mapping import axon_graph, quantise
 from eventsim.train import Augmentation, TrainConfig, evaluate, load_network, train
 from eventsim.train.counting import count_trained
+from eventsim.train.groups import select
 from eventsim.train.loss_settings import LOSSES, MaximumLoss
-from eventsim.train.optimiser import LearningRates, select
+from eventsim.train.optimiser import LearningRates
 from tests.unit.train.task import two_patterns
 
 CONFIG = TrainConfig(

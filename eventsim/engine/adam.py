@@ -1,0 +1,91 @@
+"""What a backend's own optimiser is given: trained arrays, and the bounds between them.
+
+:class:`eventsim.train.AdamW` says what a step is. A backend whose arrays are on a device may take
+it in a few launches.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from eventsim.arrays import Array
+from eventsim.network import Population
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """An array that is trained, float64.
+
+    Attributes
+    ----------
+    values
+        Changed in place.
+    rate, decay
+        Learning rate before its factor, and weight decay per unit of it.
+    logarithmic
+        Whether its logarithm is trained.
+    least, most
+        Bounds of its values after a step.
+    """
+
+    values: Array
+    rate: float
+    decay: float
+    logarithmic: bool
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """A spiking population whose parameters bound each other.
+
+    Attributes
+    ----------
+    population
+        Its arrays are changed in place.
+    self_weights
+        Of its self-recurrent projection, or None.
+    trained
+        Which of ``threshold``, ``v_reset``, ``v_leak`` and ``weights`` (the self-weights) are.
+    """
+
+    population: Population
+    self_weights: Array | None
+    trained: frozenset[str]
+
+
+@dataclass(frozen=True)
+class AdamStep:
+    """Numbers of one step.
+
+    Attributes
+    ----------
+    factor
+        Of all learning rates.
+    clip
+        Largest norm of the gradient.
+    beta1, beta2, epsilon
+        Of Adam.
+    number
+        Of the step, counted from 1.
+    """
+
+    factor: float
+    clip: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    number: int
+
+
+class Adam(Protocol):
+    """Steps over the same arrays; vectors have all their entries, one array after the other."""
+
+    def step(self, step: AdamStep, gradient: Array, first: Array, second: Array) -> Array:
+        """Take a step, in place, unless the norm of the gradient is not finite.
+
+        Returns the square of the norm, [1], on the device.
+        """
+
+    def average(self, mean: Array, count: int) -> None:
+        """Count the values as the ``count``-th of their mean, in place."""

@@ -1,0 +1,125 @@
+// Adam's step over all trained parameters of a network, wherever their arrays are.
+//
+// Parallel over   entries of one vector, in which the arrays lie one after the other ("segments").
+// Before          start[k] .. start[k + 1]: the entries of array k, whose values are at address[k].
+// After           as eventsim/train/optimiser.py, whose formulas these are and which a test compares.
+//                 The norm's square is summed by thread, then over the threads of a block, then over
+//                 the blocks: in one order, whatever the device.
+// Needs           the text in double precision; shared memory of 8 bytes per thread
+
+struct Segment {
+    int number;
+    double* value;
+};
+
+// The array that an entry belongs to, and its value there.
+DEVICE Segment segment_of(long long entry, int n_segments, const long long* start,
+                          const long long* address) {
+    int low = 0, high = n_segments;
+    while (high - low > 1) {
+        const int middle = low + (high - low) / 2;
+        if (start[middle] <= entry) low = middle; else high = middle;
+    }
+    return {low, (double*)address[low] + (entry - start[low])};
+}
+
+// exp(-x).
+DEVICE double shrunk(double x) {
+    return x < 0.0 ? 1.0 / (double)decay((REAL)-x) : (double)decay((REAL)x);
+}
+
+// Gradient by the coordinate in which a parameter is trained, and its squares' sums by block.
+extern "C" __global__ void adam_gradient(
+    const long long n, const int n_segments, const long long* __restrict__ start,
+    const long long* __restrict__ address, const int* __restrict__ logarithmic,
+    double* __restrict__ gradient, double* __restrict__ squares) {
+    SHARED_MEMORY(memory);
+    double* const work = (double*)memory;
+    double sum = 0.0;
+    for (long long i = GLOBAL_THREAD; i < n; i += (long long)gridDim.x * blockDim.x) {
+        const Segment at = segment_of(i, n_segments, start, address);
+        const double g = logarithmic[at.number] ? gradient[i] * *at.value : gradient[i];
+        gradient[i] = g;
+        sum += g * g;
+    }
+    work[THREAD] = sum;
+    __syncthreads();
+    for (int half = (int)blockDim.x / 2; half > 0; half /= 2) {
+        if (THREAD < half) work[THREAD] += work[THREAD + half];
+        __syncthreads();
+    }
+    if (THREAD == 0) squares[BLOCK] = work[0];
+}
+
+// The step; nothing moves if the norm is not finite. `square` becomes the square of the norm.
+extern "C" __global__ void adam_move(
+    const long long n, const int n_segments, const int n_parts,
+    // arrays; of each the rate, what its values are multiplied by first, and their bounds
+    const long long* __restrict__ start, const long long* __restrict__ address,
+    const int* __restrict__ logarithmic, const double* __restrict__ rate,
+    const double* __restrict__ decayed, const double* __restrict__ least,
+    const double* __restrict__ most,
+    // settings of the step
+    const double factor, const double clip, const double grow1, const double grow2,
+    const double bias1, const double bias2, const double epsilon,
+    const double* __restrict__ gradient, const double* __restrict__ squares,
+    double* __restrict__ first, double* __restrict__ second, double* __restrict__ square) {
+    double sum = 0.0;
+    for (int k = 0; k < n_parts; ++k) sum += squares[k];
+    const long long i = GLOBAL_THREAD;
+    if (i == 0) square[0] = sum;
+    if (i >= n || !(sum <= 1.7976931348623157e308)) return;
+    const double norm = sqrt(sum);
+    const double g = gradient[i] * (norm > clip ? clip / norm : 1.0);
+    const double m = first[i] + grow1 * (g - first[i]);
+    const double v = second[i] + grow2 * (g * g - second[i]);
+    first[i] = m;
+    second[i] = v;
+    const Segment at = segment_of(i, n_segments, start, address);
+    const int k = at.number;
+    const double eta = factor * rate[k];
+    const double change = eta * (m / bias1) / (sqrt(v / bias2) + epsilon);
+    double x = *at.value;
+    x = logarithmic[k] ? x * shrunk(change) : x * (1.0 - eta * decayed[k]) - change;
+    if (x < least[k]) x = least[k];
+    if (x > most[k]) x = most[k];
+    *at.value = x;
+}
+
+// Bounds between the parameters of a neuron: thresholds above resets and rests, and self-weights
+// below those at which a neuron runs away. One block per population.
+extern "C" __global__ void adam_restore(
+    const double margin, const double stable,
+    // addresses [populations, 8]: tau_mem, tau_syn, resistance, threshold, v_leak, v_reset,
+    // refractory, self-weights; the number of neurons, and which of the last five are trained
+    const long long* __restrict__ address, const int* __restrict__ size,
+    const int* __restrict__ trained) {
+    const long long* const at = address + 8 * BLOCK;
+    const int which = trained[BLOCK];
+    double* const threshold = (double*)at[3];
+    double* const v_leak = (double*)at[4];
+    double* const v_reset = (double*)at[5];
+    double* const own = (double*)at[7];
+    for (int n = THREAD; n < size[BLOCK]; n += blockDim.x) {
+        if (which & 1) {
+            if (threshold[n] < v_reset[n] + margin) threshold[n] = v_reset[n] + margin;
+        } else if (which & 2) {
+            if (v_reset[n] > threshold[n] - margin) v_reset[n] = threshold[n] - margin;
+        }
+        if ((which & 4) && v_leak[n] > threshold[n] - margin) v_leak[n] = threshold[n] - margin;
+        if (!(which & 8) || ((const double*)at[6])[n] != 0.0) continue;
+        const double limit = (threshold[n] - v_reset[n]) * ((const double*)at[0])[n] /
+                             (((const double*)at[1])[n] * ((const double*)at[2])[n]);
+        if (own[n] > stable * limit) own[n] = stable * limit;
+    }
+}
+
+// The mean of the values after this one more, the n-th.
+extern "C" __global__ void adam_average(
+    const long long n, const int n_segments, const long long* __restrict__ start,
+    const long long* __restrict__ address, const double count, double* __restrict__ mean) {
+    const long long i = GLOBAL_THREAD;
+    if (i >= n) return;
+    const double x = *segment_of(i, n_segments, start, address).value;
+    mean[i] += (x - mean[i]) / count;
+}

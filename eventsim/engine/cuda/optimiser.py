@@ -1,0 +1,103 @@
+"""Adam's step on a device: three launches, whatever the number of arrays."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from eventsim.arrays import Array
+from eventsim.engine.adam import AdamStep, Bounded, Trained
+from eventsim.engine.cuda.device import Device
+from eventsim.engine.cuda.order import launch
+
+BLOCK, PARTS = 256, 64  # threads of a block, and blocks, of the sum of squares
+
+PARAMETERS = (
+    "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory",
+)  # fmt: skip
+BITS = {"threshold": 1, "v_reset": 2, "v_leak": 4, "weights": 8}
+
+
+class FusedAdam:
+    """An :class:`eventsim.engine.adam.Adam` on one device.
+
+    Parameters
+    ----------
+    dev
+        Where the arrays are.
+    trained
+        The arrays, in the order of the vectors.
+    bounded
+        Populations whose parameters bound each other.
+    margin, stable
+        Of thresholds above resets and rests, and of self-weights below those of a run-away.
+    """
+
+    def __init__(
+        self,
+        dev: Device,
+        trained: Sequence[Trained],
+        bounded: Sequence[Bounded],
+        *,
+        margin: float,
+        stable: float,
+    ) -> None:
+        self._dev, self._margin, self._stable = dev, margin, stable
+        # The arrays are kept, so that their addresses stay theirs.
+        self._kept = trained, bounded
+        sizes = [one.values.size for one in trained]
+        start = np.concatenate([[0], np.cumsum(sizes)])
+        self._size = int(start[-1])
+        place = [len(trained), self._array(start, np.int64)]
+        address = self._array([one.values.data.ptr for one in trained], np.int64)
+        self._logarithmic = self._array([one.logarithmic for one in trained], np.int32)
+        columns = zip(*((t.rate, t.decay, t.least, t.most) for t in trained), strict=True)
+        self._limits = [self._array(column, np.float64) for column in columns]
+        self._segments = [*place, address]
+        self._bounds = [
+            self._array([_addresses(one) for one in bounded], np.int64),
+            self._array([one.population.size for one in bounded], np.int32),
+            self._array([sum(BITS[name] for name in one.trained) for one in bounded], np.int32),
+        ]
+
+    def _array(self, values: Any, dtype: DTypeLike) -> Array:
+        return self._dev.asarray(np.array(values, dtype))
+
+    def step(self, step: AdamStep, gradient: Array, first: Array, second: Array) -> Array:
+        """Take a step in place; returns the square of the gradient's norm, [1]."""
+        dev, n = self._dev, self._size
+        squares, square = dev.empty(PARTS, np.float64), dev.empty(1, np.float64)
+        n_segments, *segments = self._segments
+        dev.launch(
+            "double", "adam_gradient", PARTS, BLOCK,
+            [n, n_segments, *segments, self._logarithmic, gradient, squares],
+            shared=BLOCK * 8,
+        )  # fmt: skip
+        launch(
+            dev, "double", "adam_move", n,
+            [
+                n, n_segments, PARTS, *segments, self._logarithmic, *self._limits, step.factor,
+                step.clip, 1.0 - step.beta1, 1.0 - step.beta2, 1.0 - step.beta1**step.number,
+                1.0 - step.beta2**step.number, step.epsilon, gradient, squares, first, second,
+                square,
+            ],
+        )  # fmt: skip
+        dev.launch(
+            "double", "adam_restore", self._bounds[1].size, BLOCK,
+            [self._margin, self._stable, *self._bounds],
+        )  # fmt: skip
+        return square
+
+    def average(self, mean: Array, count: int) -> None:
+        """Count the values as the ``count``-th of their mean, in place."""
+        launch(
+            self._dev, "double", "adam_average", self._size,
+            [self._size, *self._segments, float(count), mean],
+        )  # fmt: skip
+
+
+def _addresses(one: Bounded) -> list[int]:
+    arrays: list[Array] = [one.population.parameters[name] for name in PARAMETERS]
+    own = [0 if one.self_weights is None else one.self_weights.data.ptr]
+    return [array.data.ptr for array in arrays] + own
