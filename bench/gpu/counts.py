@@ -37,7 +37,7 @@ PHASES = {
     "simulate": "forward",
     "CrossEntropy.classify": "loss",
     "backward": "backward",
-    "AdamW.step_joined": "optimiser",
+    "AdamW.begin_step": "optimiser",
     "AdamW.average": "optimiser",
 }
 REST = "other"

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Array, namespace
 from eventsim.engine.job import Job, StageGradients
-from eventsim.held import least_of
+from eventsim.held import least_of, made_once
 
 SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(10)
 N_PAR = 10
@@ -51,6 +51,11 @@ def real_type(job: Job) -> type[np.floating[Any]]:
 
 def neuron_table(job: Job) -> Array:
     """Parameters of a spiking population, [N_PAR, size], in the type of the state."""
+    table: Array = made_once((neuron_table, job.stage, job.precision), lambda: _neuron_table(job))
+    return table
+
+
+def _neuron_table(job: Job) -> Array:
     p = job.stage.population
     xp = namespace(p.tau_mem)
     a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
@@ -101,6 +106,11 @@ def row_weights(job: Job) -> Array:
 
     The last row is zero: it is that of the end of a sample.
     """
+    rows: Array = made_once((row_weights, job.stage, job.precision), lambda: _row_weights(job))
+    return rows
+
+
+def _row_weights(job: Job) -> Array:
     stage, resistance = job.stage, job.stage.population.resistance
     starts = [int(start) for start in stage.wiring.row_start]
     rows = namespace(resistance).zeros((starts[-1] + 1, resistance.size), real_type(job))
@@ -133,7 +143,12 @@ def of_synapses(job: Job, by_place: Array) -> Array:
 def readout_table(job: Job) -> Array:
     """Parameters of a readout, float64 [N_READOUT, size]."""
     p = job.stage.population
-    return namespace(p.tau_mem).stack([1.0 / p.tau_mem, 1.0 / p.tau_syn, p.resistance])
+
+    def make() -> Array:
+        return namespace(p.tau_mem).stack([1.0 / p.tau_mem, 1.0 / p.tau_syn, p.resistance])
+
+    table: Array = made_once((readout_table, job.stage), make)
+    return table
 
 
 def fastest_rate(job: Job) -> float:

@@ -99,14 +99,12 @@ class RateBand:
             return value, slopes
         for name, count in counts.items():
             population = net.populations[name]
-            rate, xp = (
-                beside(count, population.threshold) / seconds,
-                namespace(population.threshold),
-            )
+            rate, xp = count / seconds, namespace(count)
             excess = xp.maximum(rate - self.high, 0.0) - xp.maximum(self.low - rate, 0.0)
             value += 0.5 * self.strength * float(xp.mean(excess**2))
             per_count = self.strength * excess / (count.size * seconds)
-            slopes[name] = per_count / (population.threshold - population.v_leak)
+            reach = population.threshold - population.v_leak
+            slopes[name] = beside(per_count, reach) / reach
         return value, slopes
 
 

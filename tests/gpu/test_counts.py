@@ -12,11 +12,11 @@ from tests.support.simt.counting import counted
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
-    "dense": (785, 25),
-    "dense, batch 12": (785, 25),
-    "delays": (935, 25),
-    "sparse": (855, 25),
-    "loop": (1180, 33),
+    "dense": (370, 7),
+    "dense, batch 12": (370, 7),
+    "delays": (465, 7),
+    "sparse": (475, 9),
+    "loop": (1100, 31),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))
@@ -73,7 +73,7 @@ def test_what_asks_is_named(host_cuda):
         net = es.scsr(2, (3,), 2)
         es.simulate(net, one_sample([1.0, 2.0], [0, 1], n_channels=2, duration=9.0), backend="cuda")
     assert counts.within("simulate")["launches"] == counts.total("launches") > 0
-    assert "collect" in {name.rpartition(".")[2] for name in counts.by_function("to_host")}
+    assert "_judged" in {name.rpartition(".")[2] for name in counts.by_function("to_host")}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -296,6 +296,24 @@ MUTANTS = (
         "spike_neuron[cause] > n)",
         "adjoint: wrong order of a spike and an arrival at its time",
     ),
+    Mutant(
+        "order.cu",
+        "count_before(time, item, lo, hi, t, run < mine)",
+        "count_before(time, item, lo, hi, t, run > mine)",
+        "lost tie-break: spikes at one time go by neuron",
+    ),
+    Mutant(
+        "order.cu",
+        "const int mine = neuron[me] / width, low = mine / WAYS * WAYS;",
+        "const int mine = neuron[me] / width, low = 0;",
+        "runs beyond the first sixteen are merged with the wrong ones",
+    ),
+    Mutant(
+        "order.cu",
+        "if (limit[i] >= 0 && n > limit[i]) ++short_of[THREAD];",
+        "if (limit[i] >= 0 && n > limit[i] + 1) ++short_of[THREAD];",
+        "a spike without room is lost",
+    ),
     # ---- counts and extents
     Mutant(
         "counts.cu",

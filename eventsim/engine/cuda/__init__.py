@@ -19,6 +19,7 @@ from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import CupyDevice, Device
 from eventsim.engine.cuda.optimiser import FusedAdam
 from eventsim.engine.cuda.order import sum_by
+from eventsim.engine.cuda.spikes import SpikeMemory
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
@@ -64,6 +65,7 @@ class CudaBackend(Backend):
         self.device: Device = CupyDevice() if device is None else device
         self._wirings = WiringCache()
         self._synapses = counts.SynapseCache()
+        self._memory = SpikeMemory()
 
     @property
     def xp(self) -> Any:
@@ -87,6 +89,12 @@ class CudaBackend(Backend):
     ) -> Array:
         return counts.count_arrivals(self.device, self._synapses, pairs, duration)
 
+    def total_counts(self, trains: SpikeTrains) -> Array:
+        known = self._memory.groupings.get(trains)
+        if known is None:
+            return trains.total_counts()
+        return known.count.reshape(-1, trains.size).sum(axis=0)
+
     def adam(
         self,
         trained: Sequence[Trained],
@@ -106,17 +114,19 @@ class CudaBackend(Backend):
 
     @_advised
     def layer_forward(self, job: Job) -> SpikeTrains:
-        return layer.forward(self.device, job, self._wirings)
+        return layer.forward(self.device, job, self._wirings, self._memory)
 
     @_advised
     def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-        return layer.resume(self.device, job, self._wirings, state)
+        return layer.resume(self.device, job, self._wirings, self._memory, state)
 
     @_advised
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
     ) -> StageGradients:
-        return layer_adjoint.backward(self.device, job, self._wirings, trains, by_time, by_voltage)
+        return layer_adjoint.backward(
+            self.device, job, self._wirings, self._memory, trains, by_time, by_voltage
+        )
 
     @_advised
     def queue_forward(self, job: Job) -> SpikeTrains:

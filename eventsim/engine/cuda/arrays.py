@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,7 +23,7 @@ from eventsim.engine.cuda.order import (
 )
 from eventsim.engine.job import Job
 from eventsim.engine.table import real_type, spike_bases
-from eventsim.held import any_nonzero
+from eventsim.held import any_nonzero, made_once
 from eventsim.plan import Wiring
 
 
@@ -71,8 +72,20 @@ class DeviceEvents:
     spike: Array | None
 
 
+def _of_sources(make: Callable[[Device, Job], Any], dev: Device, job: Job) -> Any:
+    """What is made of the spikes of a job's sources, once while the network is held."""
+    # The spikes are kept with it, so that no others can get their ids.
+    key = make, job.stage, job.precision, *(id(source.times) for source in job.sources)
+    return made_once(key, lambda: (make(dev, job), job.sources))[0]
+
+
 def merged_events(dev: Device, job: Job) -> DeviceEvents:
     """One ordered list of events for all neurons of a stage that shares events."""
+    events: DeviceEvents = _of_sources(_merged_events, dev, job)
+    return events
+
+
+def _merged_events(dev: Device, job: Job) -> DeviceEvents:
     xp = dev.xp
     delays = [dev.asarray(projection.delays) for projection in job.stage.afferents]
     if len(job.sources) == 1 and not any_nonzero(job.stage.afferents[0].delays):
@@ -113,6 +126,11 @@ def since(dev: Device, merged: DeviceEvents, begin: Array) -> DeviceEvents:
 
 def spike_groups(dev: Device, job: Job) -> Groups:
     """Spikes of all sources by (sample, source row)."""
+    groups: Groups = _of_sources(_spike_groups, dev, job)
+    return groups
+
+
+def _spike_groups(dev: Device, job: Job) -> Groups:
     n_rows = int(job.stage.wiring.row_start[-1])
     times, rows, samples = [], [], []
     for k, source in enumerate(job.sources):

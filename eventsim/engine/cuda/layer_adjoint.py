@@ -5,7 +5,7 @@ from eventsim.engine.cuda.arrays import WiringCache, parameters_home
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
 from eventsim.engine.cuda.shared import SharedLayer
-from eventsim.engine.cuda.spikes import grouped_tape
+from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.table import N_SUMS, layer_gradients, split_effects
 from eventsim.events import SpikeTrains
@@ -15,11 +15,12 @@ def backward(
     dev: Device,
     job: Job,
     wirings: WiringCache,
+    memory: SpikeMemory,
     trains: SpikeTrains,
     by_time: Array,
     by_voltage: Array,
 ) -> StageGradients:
-    tape = grouped_tape(dev, job, trains, by_time, by_voltage)
+    tape = grouped_tape(dev, job, memory, trains, by_time, by_voltage)
     by_delay = None
     if job.stage.shares_events:
         by_drive, by_spike, sums, grazes = SharedLayer(dev, job).run_back(tape)

@@ -13,6 +13,7 @@ import numpy as np
 from eventsim.arrays import Array, Precision
 from eventsim.engine.cuda.device import Device
 
+WAYS = 16  # runs that one round of merging makes one, as in the kernel
 BLOCK = 128  # threads of a kernel without shared memory
 
 
@@ -61,6 +62,31 @@ def by_time(dev: Device, times: Array, group: Array) -> Array:
     """Stable order by (group, time)."""
     order = sorting(dev, times.view(np.int64))
     return order[sorting(dev, group[order])]
+
+
+def merged_order(
+    dev: Device,
+    precision: Precision,
+    n_neurons: int,
+    first: Array,
+    times: Array,
+    sample: Array,
+    neuron: Array,
+) -> Array:
+    """Order by (sample, time, neuron) of spikes that lie neuron after neuron, each ascending.
+
+    ``first`` is the first spike of every (sample, neuron) and their total.
+    """
+    order = dev.zeros(0, np.int64)
+    width, n = 1, times.size
+    while width == 1 or width < n_neurons:
+        after = dev.empty(n, np.int64)
+        launch(
+            dev, precision, "merge_runs", n,
+            [n, n_neurons, width, width == 1, first, times, sample, neuron, order, after],
+        )  # fmt: skip
+        order, width = after, width * WAYS
+    return order
 
 
 def sum_rows(dev: Device, precision: Precision, values: Array) -> Array:

@@ -23,7 +23,7 @@ from eventsim.engine.cuda.order import (
     sum_by,
     sum_rows,
 )
-from eventsim.engine.cuda.spikes import grouped_tape
+from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
 from eventsim.engine.job import Job, StageGradients, raise_first_runaway
 from eventsim.engine.state import start_voltage
 from eventsim.engine.table import (
@@ -195,7 +195,7 @@ def backward(
 ) -> StageGradients:
     job, trains = _placed(dev, job), trains.map(dev.asarray)
     size, real, xp = trains.size, real_type(job), dev.xp
-    tape = grouped_tape(dev, job, trains, time_seed, voltage_seed)
+    tape = grouped_tape(dev, job, SpikeMemory(), trains, time_seed, voltage_seed)
     order = tape.order
     bundles = make_bundles(job)
     met, loop = all_arrivals(job, bundles, trains), _loop(dev, job, make_loop(job, bundles))

@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from eventsim.arrays import Array
 from eventsim.engine.cuda.arrays import GroupedTape, to_real
 from eventsim.engine.cuda.device import Device
-from eventsim.engine.cuda.order import by_key, by_time, launch, owners, starts_of
+from eventsim.engine.cuda.order import by_key, launch, merged_order, owners, starts_of
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import LayerState, Stop, start_voltage
-from eventsim.engine.table import guess_spikes, real_type
+from eventsim.engine.table import GUESS_MOST, guess_spikes, real_type
 from eventsim.events import SpikeTrains
+from eventsim.plan import Stage
 
 # Every (sample, neuron) has room for at least that many spikes at first.
 GUESS_LEAST = 8
+
+BLOCK, BLOCKS = 128, 32  # threads of a block, and blocks, that look at all pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,40 +79,111 @@ def place_start(dev: Device, job: Job) -> PlacedState:
     )
 
 
-def collect(dev: Device, job: Job, run: Callable[[Buffers], None]) -> SpikeTrains:
-    """Run all pairs; those whose spikes do not fit are run again with room for all."""
-    n_pairs = job.n_samples * job.stage.population.size
-    guess = guess_spikes(job, 1.0, GUESS_LEAST).max(initial=GUESS_LEAST)
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """Where the spikes of a population lie by (sample, neuron).
+
+    ``first`` is the first of every pair and their total, ``order`` the number of each in the tape,
+    ``count`` how many every pair has.
+    """
+
+    first: Array
+    order: Array
+    count: Array
+
+
+class SpikeMemory:
+    """What is kept of runs: where their spikes lie, until these go, and the room of every stage.
+
+    A stage's buffers are as large as its last run needed them, at first as guessed.
+    """
+
+    def __init__(self) -> None:
+        self._limits: WeakKeyDictionary[Stage, int] = WeakKeyDictionary()
+        self._rooms: WeakKeyDictionary[Stage, tuple[int, Array, Array]] = WeakKeyDictionary()
+        self.groupings: WeakKeyDictionary[SpikeTrains, Grouping] = WeakKeyDictionary()
+
+    def room(self, dev: Device, job: Job) -> tuple[int, Array, Array]:
+        """Spikes that every pair has room for, starts, and limits."""
+        n_pairs, limit = job.n_samples * job.stage.population.size, self._limits.get(job.stage)
+        if limit is None:
+            limit = int(guess_spikes(job, 1.0, GUESS_LEAST).max(initial=GUESS_LEAST))
+        known = self._rooms.get(job.stage)
+        if known is None or known[0] != limit or known[1].size != n_pairs:
+            start = dev.xp.arange(n_pairs, dtype=np.int64) * limit
+            known = self._rooms[job.stage] = limit, start, dev.xp.full(n_pairs, limit, np.int32)
+        return known
+
+    def note(self, job: Job, room: int, most: int) -> None:
+        """Give the next run more or less room, if a pair fired ``most`` times at ``room``."""
+        n_pairs = job.n_samples * job.stage.population.size
+        wanted = min(most + most // 4 + 1, max(room, GUESS_MOST // n_pairs))
+        if wanted > room or 2 * wanted < room:
+            self._limits[job.stage] = max(wanted, GUESS_LEAST)
+
+
+def collect(
+    dev: Device, job: Job, memory: SpikeMemory, run: Callable[[Buffers], None]
+) -> SpikeTrains:
+    """Run all pairs; those whose spikes do not fit are run again with room for all.
+
+    The host waits once, where all fit.
+    """
+    n_pairs, real = job.n_samples * job.stage.population.size, real_type(job)
     count, reached = dev.zeros(n_pairs, np.int32), dev.zeros(n_pairs, np.float64)
-    limit = dev.zeros(n_pairs, np.int32) + np.int32(guess)
-    rounds: list[Buffers] = []
-    while n_pairs:
-        start = starts_of(dev, dev.xp.maximum(limit, 0))
-        total, real = int(start[-1]), real_type(job)
-        time = dev.empty(total, np.float64)
-        current, restart = dev.empty(total, real), dev.empty(total, real)
-        rounds.append(Buffers(start[:-1], limit, time, current, restart, count, reached))
+    if n_pairs == 0:
+        return _packed(dev, job, memory, [], Grouping(dev.zeros(1, np.int64), count, count), 0)
+    each, start, limit = memory.room(dev, job)
+    room, rounds = n_pairs * each, list[Buffers]()
+    while True:
+        time = dev.empty(room, np.float64)
+        current, restart = dev.empty(room, real), dev.empty(room, real)
+        rounds.append(Buffers(start, limit, time, current, restart, count, reached))
         run(rounds[-1])
-        _raise_runaway(dev, job, count, reached)
-        over = (limit >= 0) & (count > limit)
-        if not bool(over.any()):
+        to = starts_of(dev, count)
+        verdict = _judged(dev, job, limit, count, to)
+        if verdict.failed:
+            _raise_runaway(dev, job, count, reached)
+        if not verdict.short:
             break
+        over = (limit >= 0) & (count > limit)
         limit = dev.xp.where(over, dev.xp.maximum(count, 2 * limit), -1).astype(np.int32)
-    return _packed(dev, job, rounds, count)
+        starts = starts_of(dev, dev.xp.maximum(limit, 0))
+        start, room = starts[:-1], int(starts[-1])
+    memory.note(job, each, verdict.most)
+    return _packed(dev, job, memory, rounds, Grouping(to, count, count), verdict.total)
+
+
+class _Verdict(NamedTuple):
+    """Of a round: the largest count, pairs without room, pairs that ran away, sum of all counts."""
+
+    most: int
+    short: int
+    failed: int
+    total: int
+
+
+def _judged(dev: Device, job: Job, limit: Array, count: Array, to: Array) -> _Verdict:
+    found = dev.empty(3 * BLOCKS + 1, np.int64)
+    dev.launch(
+        job.precision, "judge_pairs", BLOCKS, BLOCK, [count.size, limit, count, to, found],
+        shared=BLOCK * 3 * 4,
+    )  # fmt: skip
+    on_host = dev.get(found)
+    most, short, failed = on_host[:-1].reshape(BLOCKS, 3).T
+    return _Verdict(int(most.max()), int(short.sum()), int(failed.sum()), int(on_host[-1]))
 
 
 def _raise_runaway(dev: Device, job: Job, count: Array, reached: Array) -> None:
-    if int(count.min()) >= 0:
-        return
     failed = np.flatnonzero(dev.get(count) < 0)
     sample, neuron = np.divmod(failed, job.stage.population.size)
     raise_first_runaway(job, sample, neuron, dev.get(reached)[failed])
 
 
-def _packed(dev: Device, job: Job, rounds: list[Buffers], count: Array) -> SpikeTrains:
-    size, real = job.stage.population.size, real_type(job)
-    to = starts_of(dev, count)
-    total = int(to[-1])
+def _packed(
+    dev: Device, job: Job, memory: SpikeMemory, rounds: list[Buffers], pairs: Grouping, total: int
+) -> SpikeTrains:
+    size, real, to, count = job.stage.population.size, real_type(job), pairs.first, pairs.count
     time, current, restart = (dev.empty(total, dtype) for dtype in (np.float64, real, real))
     sample, neuron = dev.empty(total, np.int32), dev.empty(total, np.int32)
     for part in rounds:
@@ -119,36 +194,55 @@ def _packed(dev: Device, job: Job, rounds: list[Buffers], count: Array) -> Spike
                 part.restart, time, sample, neuron, current, restart,
             ],
         )  # fmt: skip
-    order = by_time(dev, time, sample)
-    neurons = neuron[order]
-    resistance = dev.asarray(job.stage.population.resistance)[neurons]
-    per_sample = to[::size] if size else dev.zeros(job.n_samples + 1, np.int64)
-    return SpikeTrains(
-        time[order],
-        neurons,
-        dev.asarray(per_sample),
-        size,
-        current=current[order].astype(np.float64) / resistance,
-        restart_current=restart[order].astype(np.float64) / resistance,
+    order = merged_order(dev, job.precision, size, to, time, sample, neuron)
+    times, neurons = dev.empty(total, np.float64), dev.empty(total, np.int32)
+    currents, restarts = dev.empty(total, np.float64), dev.empty(total, np.float64)
+    number = dev.empty(total, np.int64)
+    launch(
+        dev, job.precision, "arrange_spikes", total,
+        [
+            total, dev.asarray(job.stage.population.resistance), order, time, neuron, current,
+            restart, times, neurons, currents, restarts, number,
+        ],
+    )  # fmt: skip
+    per_sample = dev.asarray(to[::size]) if count.size else dev.zeros(job.n_samples + 1, np.int64)
+    trains = SpikeTrains(
+        times, neurons, per_sample, size, current=currents, restart_current=restarts
     )
+    memory.groupings[trains] = Grouping(to, number, count)
+    return trains
 
 
 def grouped_tape(
-    dev: Device, job: Job, trains: SpikeTrains, by_time: Any, by_voltage: Any
+    dev: Device, job: Job, memory: SpikeMemory, trains: SpikeTrains, by_time: Any, by_voltage: Any
 ) -> GroupedTape:
     """Recorded spikes by (sample, neuron), with what the loss says of them."""
-    size = job.stage.population.size
-    neurons, offsets = dev.asarray(trains.neurons), dev.asarray(trains.offsets)
-    sample = owners(dev, offsets, neurons.size).astype(np.int64)
-    order, first = by_key(dev, sample * size + neurons, job.n_samples * size)
-    resistance = dev.asarray(job.stage.population.resistance)[neurons]
-    return GroupedTape(
+    neurons, real = dev.asarray(trains.neurons), real_type(job)
+    n, known = neurons.size, memory.groupings.get(trains)
+    order, first = _grouped(dev, job, trains) if known is None else (known.order, known.first)
+    tape = GroupedTape(
         order,
         first,
-        dev.asarray(trains.times)[order],
-        to_real(dev, job, (dev.asarray(trains.current) * resistance)[order]),
-        to_real(dev, job, (dev.asarray(trains.restart_current) * resistance)[order]),
-        dev.asarray(by_time)[order],
-        to_real(dev, job, dev.asarray(by_voltage)[order]),
-        dev.zeros(neurons.size, np.float64),
+        dev.empty(n, np.float64),
+        dev.empty(n, real),
+        dev.empty(n, real),
+        dev.empty(n, np.float64),
+        dev.empty(n, real),
+        dev.zeros(n, np.float64),
     )
+    given = (trains.current, trains.restart_current, by_time, by_voltage)
+    launch(
+        dev, job.precision, "group_tape", n,
+        [
+            n, dev.asarray(job.stage.population.resistance), order, dev.asarray(trains.times),
+            neurons, *(dev.asarray(values, np.float64) for values in given), tape.time,
+            tape.current, tape.restart, tape.by_time, tape.by_voltage,
+        ],
+    )  # fmt: skip
+    return tape
+
+
+def _grouped(dev: Device, job: Job, trains: SpikeTrains) -> tuple[Array, Array]:
+    size, neurons = job.stage.population.size, dev.asarray(trains.neurons)
+    sample = owners(dev, dev.asarray(trains.offsets), neurons.size).astype(np.int64)
+    return by_key(dev, sample * size + neurons, job.n_samples * size)

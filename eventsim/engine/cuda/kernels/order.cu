@@ -24,6 +24,119 @@ extern "C" __global__ void pack_spikes(
     }
 }
 
+// Whether all spikes of a round have found room: by block the largest count of the round's pairs,
+// the number of those without room, and of those that ran away; last of all the sum of all counts.
+extern "C" __global__ void judge_pairs(
+    const long long n_pairs, const int* __restrict__ limit, const int* __restrict__ count,
+    const long long* __restrict__ to, long long* __restrict__ verdict) {
+    SHARED_MEMORY(memory);
+    int* const most = (int*)memory;
+    int* const short_of = most + blockDim.x;
+    int* const failed = short_of + blockDim.x;
+    most[THREAD] = short_of[THREAD] = failed[THREAD] = 0;
+    for (long long i = GLOBAL_THREAD; i < n_pairs; i += (long long)gridDim.x * blockDim.x) {
+        const int n = count[i];
+        if (n > most[THREAD]) most[THREAD] = n;
+        if (n < 0) ++failed[THREAD];
+        if (limit[i] >= 0 && n > limit[i]) ++short_of[THREAD];
+    }
+    __syncthreads();
+    for (int half = (int)blockDim.x / 2; half > 0; half /= 2) {
+        if (THREAD < half) {
+            const int other = most[THREAD + half];
+            if (other > most[THREAD]) most[THREAD] = other;
+            short_of[THREAD] += short_of[THREAD + half];
+            failed[THREAD] += failed[THREAD + half];
+        }
+        __syncthreads();
+    }
+    if (THREAD != 0) return;
+    verdict[3 * BLOCK] = most[0];
+    verdict[3 * BLOCK + 1] = short_of[0];
+    verdict[3 * BLOCK + 2] = failed[0];
+    if (BLOCK == 0) verdict[3 * gridDim.x] = to[n_pairs];
+}
+
+// How many of [lo, hi), ascending, lie before t; those at t as well if they go first.
+DEVICE long long count_before(const double* time, const long long* item, long long lo, long long hi,
+                              double t, bool at_too) {
+    const long long begin = lo;
+    while (lo < hi) {
+        const long long middle = lo + (hi - lo) / 2;
+        const double other = time[item ? item[middle] : middle];
+        if (other < t || (at_too && other == t)) lo = middle + 1; else hi = middle;
+    }
+    return lo - begin;
+}
+
+// One round of merging: of every sample, WAYS neighbouring runs, each ascending in time, become one.
+// At first a run is what one neuron wrote, after k rounds what WAYS^k neighbours wrote. Equal times
+// stay in the order of the runs.
+#define WAYS 16
+
+extern "C" __global__ void merge_runs(
+    const long long n, const int n_neurons, const int width, const int is_first,
+    // spikes as they were packed, and the first of every (sample, neuron)
+    const long long* __restrict__ first, const double* __restrict__ time,
+    const int* __restrict__ sample, const int* __restrict__ neuron,
+    // which spike stands where, before and after
+    const long long* __restrict__ before, long long* __restrict__ after) {
+    const long long i = GLOBAL_THREAD;
+    if (i >= n) return;
+    const long long* const item = is_first ? nullptr : before;
+    const long long me = item ? item[i] : i;
+    const long long pair = (long long)sample[me] * n_neurons;
+    const int mine = neuron[me] / width, low = mine / WAYS * WAYS;
+    const double t = time[me];
+    long long into = first[pair + (long long)low * width];
+    for (int run = low; run < low + WAYS; ++run) {
+        const long long begin = (long long)run * width;
+        if (begin >= n_neurons) break;
+        const long long end = begin + width < n_neurons ? begin + width : n_neurons;
+        const long long lo = first[pair + begin], hi = first[pair + end];
+        into += run == mine ? i - lo : count_before(time, item, lo, hi, t, run < mine);
+    }
+    after[into] = me;
+}
+
+// The spikes in order of (sample, time, neuron), with currents in the unit of the weights; `number`
+// is the place in that order of every spike as it was packed.
+extern "C" __global__ void arrange_spikes(
+    const long long n, const double* __restrict__ resistance, const long long* __restrict__ order,
+    const double* __restrict__ time, const int* __restrict__ neuron,
+    const REAL* __restrict__ current, const REAL* __restrict__ restart,
+    double* __restrict__ out_time, int* __restrict__ out_neuron, double* __restrict__ out_current,
+    double* __restrict__ out_restart, long long* __restrict__ number) {
+    const long long i = GLOBAL_THREAD;
+    if (i >= n) return;
+    const long long k = order[i];
+    const int j = neuron[k];
+    out_time[i] = time[k];
+    out_neuron[i] = j;
+    out_current[i] = (double)current[k] / resistance[j];
+    out_restart[i] = (double)restart[k] / resistance[j];
+    number[k] = i;
+}
+
+// A tape and what the loss says of its spikes, by (sample, neuron); `order` is the number of each in
+// the tape.
+extern "C" __global__ void group_tape(
+    const long long n, const double* __restrict__ resistance, const long long* __restrict__ order,
+    const double* __restrict__ time, const int* __restrict__ neuron,
+    const double* __restrict__ current, const double* __restrict__ restart,
+    const double* __restrict__ by_time, const double* __restrict__ by_voltage,
+    double* __restrict__ out_time, REAL* __restrict__ out_current, REAL* __restrict__ out_restart,
+    double* __restrict__ out_by_time, REAL* __restrict__ out_by_voltage) {
+    const long long i = GLOBAL_THREAD;
+    if (i >= n) return;
+    const long long k = order[i];
+    out_time[i] = time[k];
+    out_current[i] = (REAL)(current[k] * resistance[neuron[k]]);
+    out_restart[i] = (REAL)(restart[k] * resistance[neuron[k]]);
+    out_by_time[i] = by_time[k];
+    out_by_voltage[i] = (REAL)by_voltage[k];
+}
+
 // One arrival per spike and synapse of its source: 32 threads write those of one spike. Arrivals
 // before the begin or not before the end of their sample get the pair n_pairs and sort last.
 extern "C" __global__ void expand_arrivals(
