@@ -36,7 +36,7 @@ KINDS = {"launches": "launches", "reads": "to_host", "uploads": "to_device", "me
 PHASES = {
     "simulate": "forward",
     "CrossEntropy.classify": "loss",
-    "backward": "backward",
+    "begin_backward": "backward",
     "AdamW.begin_step": "optimiser",
     "AdamW.average": "optimiser",
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from eventsim.adjoint.finite import (
     Given,
+    all_finite,
     of_neurons,
     of_spikes,
     require_finite,
@@ -29,16 +30,18 @@ from eventsim.adjoint.seeds import (
     joined,
     seeds_of,
 )
-from eventsim.arrays import Array, Floats, beside, namespace, to_host
+from eventsim.arrays import Array, Floats, beside, fetch, namespace, to_host
 from eventsim.engine import get_backend, make_job, place_tape
 from eventsim.engine.backend import Backend
 from eventsim.engine.job import DirectGradients, Job, StageGradients
+from eventsim.engine.look import check_values, on_device
 from eventsim.engine.members import join_members, member_order
 from eventsim.engine.table import N_READOUT, readout_gradients
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array
 from eventsim.events.source import SourceSpikes
+from eventsim.held import holding
 from eventsim.network import Network, Population, Projection
 from eventsim.plan import Stage, make_plan
 
@@ -70,23 +73,63 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
     ParameterError
         A seed or the loss is not finite.
     """
+    begun = begin_backward(net, tape, seeds)
+    good, grazes = fetch(begun.good, begun.grazes)
+    if not good:
+        begun.check()
+    return Gradients(begun.values, begun.input_times, begun.loss, int(grazes))
+
+
+class Begun(NamedTuple):
+    """Gradients whose two facts the host has not asked for yet; see :class:`Gradients`.
+
+    ``good`` is whether all seeds on a device are finite, ``grazes`` the number of grazing spikes:
+    arrays without dimensions. ``check`` raises ParameterError unless all seeds are finite.
+    """
+
+    values: Mapping[str, Array]
+    input_times: Array
+    loss: float
+    good: Array
+    grazes: Array
+    check: Callable[[], None]
+
+
+def begin_backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Begun:
+    """As :func:`backward`, but the host waits for nothing.
+
+    Where arrays are NumPy's, a seed that is not finite is refused at once.
+    """
+    with holding():
+        return _begin(net, tape, seeds)
+
+
+def _begin(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Begun:
     plan, engine = make_plan(net), get_backend(tape.backend)
     plan.check_tape(tape, "backward")
     tape.require_whole("backward")
     loss = np.nan
     if callable(seeds):
         loss, seeds = _evaluated(seeds, net, tape)
+    if on_device(net):
+        check_values(net, engine)
     given, tape = tape, place_tape(tape, engine)
     start = _Start.of(net, tape, engine.xp)
-    start.take(net, tape, seeds)
+    checked = start.take(net, tape, seeds)
     direct = [(seed.neurons, seed.direct()) for seed in start.direct]
-    by_input = start.take_direct(net, tape, direct)
+    by_input, more = start.take_direct(net, tape, direct)
+    good = _good(engine, [*checked, *more])
 
-    total, grazes = dict[str, Array](), 0
+    def check() -> None:
+        again = _Start.of(net, tape, engine.xp)
+        require_finite("backward", again.take(net, tape, seeds))
+        require_finite("backward", again.take_direct(net, tape, direct)[1])
+
+    total, grazes = dict[str, Array](), engine.xp.zeros((), np.int64)
     for stage in reversed(plan.stages):
         job = make_job(plan, stage, tape)
         found = _stage_gradients(engine, job, tape, start)
-        grazes += found.grazes
+        grazes = grazes + found.grazes
         for projection, values in zip(stage.afferents, found.source_times, strict=False):
             start.by_time[projection.source] += values
         for member, low, high in _members(stage):
@@ -101,7 +144,16 @@ def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
         total[key] = total[key] + beside(values, total[key])
     own = start.by_time[plan.input.name]
     input_times: Floats = sum(by_input, start=own if tape is given else to_host(own))
-    return Gradients({key: total[key] for key in net.parameters()}, input_times, loss, grazes)
+    values = {key: total[key] for key in net.parameters()}
+    return Begun(values, input_times, loss, good, grazes, check)
+
+
+def _good(engine: Backend, checked: list[Given]) -> Array:
+    """Whether all seeds are finite; raises for arrays of NumPy, of which it is known at once."""
+    on_host = [one for one in checked if namespace(one.values) is np]
+    require_finite("backward", on_host)
+    found = all_finite([one for one in checked if namespace(one.values) is not np])
+    return found[0] if found else engine.xp.ones((), np.bool_)
 
 
 def _evaluated(loss: Loss, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
@@ -126,14 +178,14 @@ class _Start(NamedTuple):
         by_time[make_plan(net).input.name] = xp.zeros(tape.stream.n_events)
         return cls(by_time, {name: xp.zeros(len(tape[name])) for name in tape.names}, {}, [], [])
 
-    def take(self, net: Network, tape: SpikeTape, seeds: Seeds) -> None:
-        """Add the seeds, checked."""
+    def take(self, net: Network, tape: SpikeTape, seeds: Seeds) -> list[Given]:
+        """Add the seeds; returns what must be finite."""
         checked = list[Given]()
         for name, given in seeds.items():
             population = net.population(name)
             for seed in joined(name, seeds_of(given)):
                 checked += self._take(net, tape, population, seed)
-        require_finite("backward", checked)
+        return checked
 
     def _take(
         self, net: Network, tape: SpikeTape, population: Population, seed: Seed
@@ -175,8 +227,8 @@ class _Start(NamedTuple):
 
     def take_direct(
         self, net: Network, tape: SpikeTape, direct: list[tuple[Neurons, DirectGradients]]
-    ) -> list[Array]:
-        """Add what acts on spikes; returns what acts on the input's events."""
+    ) -> tuple[list[Array], list[Given]]:
+        """Add what acts on spikes; returns what acts on the input's events, and must be finite."""
         checked, by_input = dict[str, Given](), list[Array]()
         for neurons, found in direct:
             for name, values in by_source(neurons, found):
@@ -186,8 +238,7 @@ class _Start(NamedTuple):
                 self.by_time[name] += beside(values, self.by_time[name])
                 place = of_spikes(tape[name])
                 checked[name] = Given(f"dL/dt of {name!r}", self.by_time[name], place)
-        require_finite("backward", list(checked.values()))
-        return by_input
+        return by_input, list(checked.values())
 
 
 def _readout_seed(name: str, seed: ReadoutSeed, shape: tuple[int, ...]) -> ReadoutSeed:

@@ -22,13 +22,18 @@ class Given(NamedTuple):
     place: Callable[[int], str]
 
 
-def require_finite(where: str, given: Sequence[Given]) -> None:
-    """Raise ParameterError for the first entry that is not finite."""
+def all_finite(given: Sequence[Given]) -> list[Array]:
+    """Whether all is finite: of every library of arrays one answer, an array without dimensions."""
     good: dict[Any, list[Array]] = {}
     for one in given:
         xp = namespace(one.values)
         good.setdefault(xp, []).append(xp.isfinite(one.values).ravel())
-    if all(bool(xp.concatenate(parts).all()) for xp, parts in good.items()):
+    return [xp.concatenate(parts).all() for xp, parts in good.items()]
+
+
+def require_finite(where: str, given: Sequence[Given]) -> None:
+    """Raise ParameterError for the first entry that is not finite."""
+    if all(bool(good) for good in all_finite(given)):
         return
     for what, values, place in given:
         flat = to_host(values).ravel()

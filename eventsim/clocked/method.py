@@ -21,7 +21,7 @@ from eventsim.events.transforms import extend
 from eventsim.network import Network
 from eventsim.train import SpiKL, TrainConfig
 from eventsim.train.loss_settings import Target
-from eventsim.train.method import AbstractMethod, Forward, Terms
+from eventsim.train.method import AbstractMethod, Backward, Forward, Terms
 from eventsim.train.optimiser import STABLE_FRACTION
 
 # Settings of exact training that have no counterpart here, and the value that leaves them out.
@@ -108,15 +108,13 @@ class Grid(AbstractMethod):
             record=(done, outcome.seeds),
         )
 
-    def backward(
-        self, net: Network, done: Forward, terms: Terms
-    ) -> tuple[Mapping[str, Floats], float, float]:
+    def backward(self, net: Network, done: Forward, terms: Terms) -> Backward:
         """Gradients of TSSL-BP; the cost is the number of bytes that were kept for them."""
         ran: ClockedRun = done.record[0]
         share = done.predicted.size / terms.n_samples
         seeds = {name: seed * share for name, seed in done.record[1].items()}
         gradients = backward(ran, seeds, per_spike=terms.slopes)
-        return gradients, 0.0, ran.stored_bytes + ran.error_bytes
+        return Backward(gradients, 0.0, ran.stored_bytes + ran.error_bytes)
 
     def follow(
         self, net: Network, rule: SpiKL, names: Sequence[str], pull: Floats, n_samples: int

@@ -121,7 +121,8 @@ class StageGradients:
         dL/dt of every spike of every source, by what that projection alone carries of it; one
         array per projection.
     grazes
-        Spikes whose V rose too slowly for a gradient; theirs was left out.
+        Spikes whose V rose too slowly for a gradient; theirs was left out. A whole number, or an
+        array of the backend without dimensions.
     """
 
     parameters: Mapping[str, Floats]
@@ -130,7 +131,7 @@ class StageGradients:
     self_weights: Floats
     self_delays: Floats
     source_times: tuple[Floats, ...]
-    grazes: int
+    grazes: Array
 
 
 class DirectGradients(NamedTuple):

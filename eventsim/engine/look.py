@@ -85,14 +85,18 @@ def _pairs(conditions: list[DomainCheck]) -> dict[tuple[int, int], Pair]:
     return {_key(condition): (condition.values, condition.minus) for condition in conditions}
 
 
+def on_device(net: Network) -> bool:
+    """Whether the arrays of a network are others than NumPy's."""
+    return any(not isinstance(values, np.ndarray) for values in net.parameters().values())
+
+
 def check_values(net: Network, engine: Backend) -> None:
     """Raise unless the network passes its :meth:`~eventsim.Network.check`.
 
     Inside :func:`eventsim.held.holding` it is asked once.
     """
     held = current() or Held()
-    on_host = all(isinstance(values, np.ndarray) for values in net.parameters().values())
-    if on_host or not net.parameters():
+    if not on_device(net):
         net.check()
         return
     net.check_patterns()

@@ -190,7 +190,7 @@ def layer_gradients(
     source_times: tuple[Array, ...],
     sums: Array,
     own: Array,
-    grazes: int,
+    grazes: Array,
 ) -> StageGradients:
     """From derivatives by drive and rates to those by weights and time constants.
 

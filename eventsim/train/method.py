@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from eventsim.adjoint import backward, merge_seeds
-from eventsim.arrays import Floats, Ints, fetch
+from eventsim.adjoint import merge_seeds
+from eventsim.adjoint.backward import begin_backward
+from eventsim.arrays import Array, Floats, Ints, fetch
 from eventsim.engine import get_backend, place, simulate
 from eventsim.engine.counting import SynapticEvents
 from eventsim.engine.look import Look, begin_look
@@ -88,6 +89,35 @@ class Terms:
     n_samples: int
 
 
+def _nothing_wrong() -> None:
+    return
+
+
+@dataclass(frozen=True, eq=False)
+class Backward:
+    """Backward pass of some samples; numbers may be arrays without dimensions on a device.
+
+    Attributes
+    ----------
+    values
+        Gradient by every parameter.
+    penalty
+        Of near misses.
+    cost
+        The method's ``backward_cost``.
+    good
+        Whether all that the pass began with is finite.
+    check
+        Raises ParameterError if it is not.
+    """
+
+    values: Mapping[str, Floats]
+    penalty: float | Array
+    cost: float | Array
+    good: bool | Array = True
+    check: Callable[[], None] = _nothing_wrong
+
+
 class AbstractMethod(Settings, ABC):
     """A method of training; the defaults are those of exact event time.
 
@@ -135,10 +165,8 @@ class AbstractMethod(Settings, ABC):
         """Run recordings; ``learn`` if :meth:`backward` follows."""
 
     @abstractmethod
-    def backward(
-        self, net: Network, done: Forward, terms: Terms
-    ) -> tuple[Mapping[str, Floats], float, float]:
-        """Gradient of a part of a batch by every parameter, penalty of near misses, and the cost.
+    def backward(self, net: Network, done: Forward, terms: Terms) -> Backward:
+        """Gradients of a part of a batch.
 
         The loss of the part counts by its share of the samples of the batch.
         """
@@ -209,9 +237,7 @@ class Exact(AbstractMethod):
             record=outcome.seeds,
         )
 
-    def backward(
-        self, net: Network, done: Forward, terms: Terms
-    ) -> tuple[Mapping[str, Floats], float, float]:
+    def backward(self, net: Network, done: Forward, terms: Terms) -> Backward:
         """Exact gradients; near misses add theirs."""
         tape = done.tape()
         seeds = merge_seeds({}, done.record, weight=done.predicted.size / terms.n_samples)
@@ -220,5 +246,5 @@ class Exact(AbstractMethod):
         missed, by_miss = terms.near_miss.of_silent(
             net, tape, terms.counts, n_samples=terms.n_samples
         )
-        gradients = backward(net, tape, merge_seeds(seeds, by_miss))
-        return gradients.values, missed, float(gradients.grazes)
+        begun = begin_backward(net, tape, merge_seeds(seeds, by_miss))
+        return Backward(begun.values, missed, begun.grazes, begun.good, begun.check)

@@ -22,13 +22,15 @@ from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Metrics, TrainState
 from eventsim.train.choice import n_logits
 from eventsim.train.config import TrainConfig
-from eventsim.train.method import AbstractMethod, Forward, Terms
+from eventsim.train.layout import Layout
+from eventsim.train.method import AbstractMethod, Backward, Forward, Terms
 from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import Pace
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent
 from eventsim.train.softmax import smoothed
 
+BEHIND = 3  # numbers of a backward pass that travel behind the gradient; see _joined
 MOST = "stored_bytes"  # of these the largest counts, not the sum
 BYTES_PER_MB = 1e6
 
@@ -41,6 +43,12 @@ def _facts_of(done: Forward, labels: Ints, names: Sequence[str]) -> Floats:
     head = [done.value * labels.size, (done.predicted == labels).sum()]
     head += [sum(done.synaptic_events.values()), *done.costs]
     return np.concatenate([head, *(done.counts[name] for name in names)]).astype(np.float64)
+
+
+def _joined(layout: Layout, one: Backward) -> Floats:
+    """Gradient of a part of a batch as a vector; its penalty, cost, and 1 for finite behind it."""
+    numbers = (one.penalty, one.cost, one.good)
+    return layout.join(one.values, *(layout.xp.asarray(v, np.float64).reshape(1) for v in numbers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,30 +121,35 @@ def train_batch(
     layout = state.optimiser.layout
     near_miss = NearMiss(config.near_miss_strength, margin=config.near_miss_margin)
     terms = Terms(slopes, near_miss, hidden, len(batch))
-    rows = []
+    rows, passes = [], []
     for done in shards:
         with holding(held):
-            gradients, missed, cost = method.backward(net, done, terms)
-        rows.append(
-            layout.join(gradients, *(layout.xp.asarray(v).reshape(1) for v in (missed, cost)))
-        )
+            passes.append(method.backward(net, done, terms))
+        rows.append(_joined(layout, passes[-1]))
     total = add_in_order(group.gather(rows, len(pieces), xp=layout.xp))
+    gradient, behind = total[:-BEHIND], total[-BEHIND:]
+    if layout.xp is not np:
+        # The host has not asked yet whether all was finite: where it was not, no step is taken.
+        gradient += layout.xp.where(behind[-1:] == len(pieces), 0.0, np.nan)
 
     pull = _plasticity(config, net, group, shards, list(hidden), len(pieces))
 
     state.busy = True
     method.follow(net, config.spikl, list(hidden), pull, len(batch))
-    begun = state.optimiser.begin_step(total[:-2], factor=pace.factor)
+    begun = state.optimiser.begin_step(gradient, factor=pace.factor)
     lifted = lift_silent(net, hidden, amount=config.silent_lift)
     if lifted:
         state.optimiser.restore_signs()
     method.bound(net)
     look = method.look(net)
     # The host waits for the device once: for this step, and for what the next one asks first.
-    square, (missed, cost), extents = fetch(
-        begun.found, total[-2:], np.zeros(0) if look is None else look.found
+    square, (missed, cost, good), extents = fetch(
+        begun.found, behind, np.zeros(0) if look is None else look.found
     )
     report = begun.finish(square)
+    if good != len(pieces):
+        for one in passes:
+            one.check()
     sums = {
         "samples": len(batch),
         "batches": 1,

@@ -12,11 +12,11 @@ from tests.support.simt.counting import counted
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
-    "dense": (370, 7),
-    "dense, batch 12": (370, 7),
-    "delays": (465, 7),
-    "sparse": (475, 9),
-    "loop": (1100, 31),
+    "dense": (285, 4),
+    "dense, batch 12": (285, 4),
+    "delays": (430, 4),
+    "sparse": (415, 6),
+    "loop": (1070, 29),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))

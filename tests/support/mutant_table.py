@@ -314,6 +314,18 @@ MUTANTS = (
         "if (limit[i] >= 0 && n > limit[i] + 1) ++short_of[THREAD];",
         "a spike without room is lost",
     ),
+    Mutant(
+        "order.cu",
+        "lo + arrived_before(other, lo, hi, t, k < mine)",
+        "lo + arrived_before(other, lo, hi, t, k > mine)",
+        "lost tie-break: arrivals at one time go by source",
+    ),
+    Mutant(
+        "order.cu",
+        "if ((long long)sample[k] * n_rows + row[k] < i) lo = middle + 1; else hi = middle;",
+        "if ((long long)sample[k] * n_rows + row[k] <= i) lo = middle + 1; else hi = middle;",
+        "the first spike of every group is that of the next",
+    ),
     # ---- counts and extents
     Mutant(
         "counts.cu",

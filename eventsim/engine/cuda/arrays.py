@@ -13,7 +13,6 @@ from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import (
     Groups,
     SortedArrivals,
-    by_key,
     by_time,
     firsts,
     launch,
@@ -96,6 +95,8 @@ def _merged_events(dev: Device, job: Job) -> DeviceEvents:
             dev.asarray(source.neurons),
             None,
         )
+    if all(delay.ndim == 0 for delay in delays):
+        return _merged_sources(dev, job, delays)
     times, rows, spikes, samples = [], [], [], []
     for k, (source, delay) in enumerate(zip(job.sources, delays, strict=True)):
         channel = dev.asarray(source.neurons)
@@ -116,6 +117,40 @@ def _merged_events(dev: Device, job: Job) -> DeviceEvents:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _PlacedSources:
+    """Spikes of a job's sources on the device; ``table`` is what kernels take of them."""
+
+    kept: list[Array]
+    table: Array
+    n: int
+
+    @classmethod
+    def of(cls, dev: Device, job: Job, delays: list[Array] | None = None) -> "_PlacedSources":
+        bases, rows, kept, table = spike_bases(job), job.stage.wiring.row_start, [], []
+        for k, source in enumerate(job.sources):
+            arrays = [dev.asarray(v) for v in (source.times, source.neurons, source.offsets)]
+            addresses = [array.data.ptr for array in arrays]
+            addresses.append(0 if delays is None else delays[k].data.ptr)
+            table.append([*addresses, int(bases[k]), int(rows[k])])
+            kept += arrays
+        on_device = dev.asarray(np.array(table, np.int64))
+        return cls([*kept, *(delays or ())], on_device, int(bases[-1]))
+
+
+def _merged_sources(dev: Device, job: Job, delays: list[Array]) -> DeviceEvents:
+    """Events of sources that are in order each, with one delay each."""
+    sources, n_samples = _PlacedSources.of(dev, job, delays), job.n_samples
+    n = sources.n
+    offsets, times = dev.empty(n_samples + 1, np.int64), dev.empty(n, np.float64)
+    rows, spikes = dev.empty(n, np.int32), dev.empty(n, np.int64)
+    launch(
+        dev, job.precision, "merge_sources", max(n, n_samples + 1),
+        [n, n_samples, len(job.sources), sources.table, offsets, times, rows, spikes],
+    )  # fmt: skip
+    return DeviceEvents(offsets, times, rows, spikes)
+
+
 def since(dev: Device, merged: DeviceEvents, begin: Array) -> DeviceEvents:
     """The events at or after ``begin`` (ms, by sample)."""
     kept = merged.times >= begin[owners(dev, merged.offsets, merged.times.size)]
@@ -131,15 +166,24 @@ def spike_groups(dev: Device, job: Job) -> Groups:
 
 
 def _spike_groups(dev: Device, job: Job) -> Groups:
-    n_rows = int(job.stage.wiring.row_start[-1])
-    times, rows, samples = [], [], []
-    for k, source in enumerate(job.sources):
-        times.append(dev.asarray(source.times))
-        rows.append(dev.asarray(source.neurons) + np.int32(job.stage.wiring.row_start[k]))
-        samples.append(owners(dev, dev.asarray(source.offsets), source.times.size))
-    row, sample = _joined(dev, rows, np.int32), _joined(dev, samples, np.int32)
-    order, first = by_key(dev, sample.astype(np.int64) * n_rows + row, job.n_samples * n_rows)
-    return Groups(first, _joined(dev, times, np.float64)[order], sample[order], row[order], order)
+    n_rows, sources = int(job.stage.wiring.row_start[-1]), _PlacedSources.of(dev, job)
+    n, n_groups = sources.n, job.n_samples * n_rows
+    times, sample = dev.empty(n, np.float64), dev.empty(n, np.int32)
+    row, key = dev.empty(n, np.int32), dev.empty(n, np.int32)
+    launch(
+        dev, job.precision, "read_sources", n,
+        [n, job.n_samples, len(job.sources), n_rows, sources.table, times, sample, row, key],
+    )  # fmt: skip
+    # The key of most jobs is a number of 32 bits, over which a sort goes in half of the rounds.
+    small = n_groups < 2**31
+    order = sorting(dev, key if small else sample.astype(np.int64) * n_rows + row)
+    first = dev.empty(n_groups + 1, np.int64)
+    found = dev.empty(n, np.float64), dev.empty(n, np.int32), dev.empty(n, np.int32)
+    launch(
+        dev, job.precision, "group_sources", max(n, n_groups + 1),
+        [n, n_rows, n_groups, order, times, sample, row, first, *found],
+    )  # fmt: skip
+    return Groups(first, *found, order)
 
 
 def spike_arrivals(

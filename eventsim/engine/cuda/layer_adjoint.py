@@ -35,5 +35,5 @@ def backward(
         source_times=split_effects(job, by_spike),
         sums=home(sums[:N_SUMS]),
         own=home(sums[N_SUMS:]),
-        grazes=int(grazes.sum()),
+        grazes=grazes.sum(),
     )

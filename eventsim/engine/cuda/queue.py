@@ -234,7 +234,7 @@ def backward(
         source_times=split_effects(job, _by_spike(dev, job, met.spike, effects)),
         sums=home(total[:N_SUMS]),
         own=home(total[N_SUMS:]),
-        grazes=int(grazes.sum()),
+        grazes=grazes.sum(),
     )
 
 

@@ -184,7 +184,7 @@ def _backward(backend, backward, job, trains, rng, name):
     flat[::3] = -1.0
     touching = replace(trains, current=placed(backend, flat))
     gradients = backward(job, touching, *seeds)
-    yield f"{name}/touching/grazes", np.asarray(gradients.grazes)
+    yield f"{name}/touching/grazes", fetched(gradients.grazes)
     yield f"{name}/touching/weights", fetched(gradients.weights)
 
 
@@ -204,7 +204,7 @@ def _gradients(name, gradients):
             yield f"{name}/by {key}", fetched(value)
     for k, value in enumerate(gradients.source_times):
         yield f"{name}/by times of source {k}", fetched(value)
-    yield f"{name}/grazes", np.asarray(gradients.grazes)
+    yield f"{name}/grazes", fetched(gradients.grazes)
 
 
 def _in_pieces(backend, precision, net, pieces):

@@ -137,6 +137,121 @@ extern "C" __global__ void group_tape(
     out_by_voltage[i] = (REAL)by_voltage[k];
 }
 
+// Spikes of one source of a stage, among those of all sources.
+struct Source {
+    const double* time;
+    const int* neuron;
+    const long long* offsets;  // first spike of every sample
+    double delay;
+    long long base, row;  // numbers of its first spike and of its first row
+};
+
+#define SOURCE_FIELDS 6
+
+DEVICE Source source_at(const long long* table, int k) {
+    const long long* const at = table + SOURCE_FIELDS * k;
+    const double* const delay = (const double*)at[3];
+    return {(const double*)at[0], (const int*)at[1], (const long long*)at[2],
+            delay ? *delay : 0.0, at[4], at[5]};
+}
+
+// The source that a spike belongs to, by its number among those of all.
+DEVICE int source_of(const long long* table, int n_sources, long long spike) {
+    int k = n_sources - 1;
+    while (table[SOURCE_FIELDS * k + 4] > spike) --k;
+    return k;
+}
+
+// The sample that an item belongs to.
+DEVICE int sample_of(const long long* offsets, int n_samples, long long item) {
+    int low = 0, high = n_samples;
+    while (high - low > 1) {
+        const int middle = low + (high - low) / 2;
+        if (offsets[middle] <= item) low = middle; else high = middle;
+    }
+    return low;
+}
+
+// How many spikes of a source, from lo to hi, arrive before t; those at t as well if they go first.
+DEVICE long long arrived_before(const Source& source, long long lo, long long hi, double t,
+                                bool at_too) {
+    const long long begin = lo;
+    while (lo < hi) {
+        const long long middle = lo + (hi - lo) / 2;
+        const double other = source.time[middle] + source.delay;
+        if (other < t || (at_too && other == t)) lo = middle + 1; else hi = middle;
+    }
+    return lo - begin;
+}
+
+// Arrivals of all sources in order of (sample, time, source); each source has one delay.
+extern "C" __global__ void merge_sources(
+    const long long n, const int n_samples, const int n_sources,
+    // addresses and numbers of every source, [sources, SOURCE_FIELDS]
+    const long long* __restrict__ sources,
+    // first of every sample; times in ms, rows, numbers of the spikes
+    long long* __restrict__ offsets, double* __restrict__ time, int* __restrict__ row,
+    long long* __restrict__ spike) {
+    const long long i = GLOBAL_THREAD;
+    if (i <= n_samples) {
+        long long total = 0;
+        for (int k = 0; k < n_sources; ++k) total += source_at(sources, k).offsets[i];
+        offsets[i] = total;
+    }
+    if (i >= n) return;
+    const int mine = source_of(sources, n_sources, i);
+    const Source me = source_at(sources, mine);
+    const long long item = i - me.base;
+    const int s = sample_of(me.offsets, n_samples, item);
+    const double t = me.time[item] + me.delay;
+    long long into = 0;
+    for (int k = 0; k < n_sources; ++k) {
+        const Source other = source_at(sources, k);
+        const long long lo = other.offsets[s], hi = other.offsets[s + 1];
+        into += k == mine ? item : lo + arrived_before(other, lo, hi, t, k < mine);
+    }
+    time[into] = t;
+    row[into] = (int)me.row + me.neuron[item];
+    spike[into] = i;
+}
+
+// Sample, row and time of the spikes of all sources, and (sample, row) as one number.
+extern "C" __global__ void read_sources(
+    const long long n, const int n_samples, const int n_sources, const int n_rows,
+    const long long* __restrict__ sources, double* __restrict__ time, int* __restrict__ sample,
+    int* __restrict__ row, int* __restrict__ key) {
+    const long long i = GLOBAL_THREAD;
+    if (i >= n) return;
+    const Source me = source_at(sources, source_of(sources, n_sources, i));
+    const long long item = i - me.base;
+    const int s = sample_of(me.offsets, n_samples, item);
+    time[i] = me.time[item];
+    sample[i] = s;
+    row[i] = (int)me.row + me.neuron[item];
+    key[i] = (int)((unsigned)s * (unsigned)n_rows + (unsigned)row[i]);
+}
+
+// The same in the order of (sample, row), and the first of every pair of them and their total.
+extern "C" __global__ void group_sources(
+    const long long n, const int n_rows, const long long n_groups,
+    const long long* __restrict__ order, const double* __restrict__ time,
+    const int* __restrict__ sample, const int* __restrict__ row, long long* __restrict__ first,
+    double* __restrict__ out_time, int* __restrict__ out_sample, int* __restrict__ out_row) {
+    const long long i = GLOBAL_THREAD;
+    if (i < n) {
+        out_time[i] = time[order[i]];
+        out_sample[i] = sample[order[i]];
+        out_row[i] = row[order[i]];
+    }
+    if (i > n_groups) return;
+    long long lo = 0, hi = n;
+    while (lo < hi) {
+        const long long middle = lo + (hi - lo) / 2, k = order[middle];
+        if ((long long)sample[k] * n_rows + row[k] < i) lo = middle + 1; else hi = middle;
+    }
+    first[i] = lo;
+}
+
 // One arrival per spike and synapse of its source: 32 threads write those of one spike. Arrivals
 // before the begin or not before the end of their sample get the pair n_pairs and sort last.
 extern "C" __global__ void expand_arrivals(
