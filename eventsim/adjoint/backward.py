@@ -144,8 +144,8 @@ def _begin(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Begun:
         total[key] = total[key] + beside(values, total[key])
     own = start.by_time[plan.input.name]
     input_times: Floats = sum(by_input, start=own if tape is given else to_host(own))
-    values = {key: total[key] for key in net.parameters()}
-    return Begun(values, input_times, loss, good, grazes, check)
+    found_by_key = {key: total[key] for key in net.parameters()}
+    return Begun(found_by_key, input_times, loss, good, grazes, check)
 
 
 def _good(engine: Backend, checked: list[Given]) -> Array:

@@ -89,10 +89,10 @@ def _largest_gain(a: Array, b: Array) -> Array:
 
 def scaled_weights(job: Job) -> Array:
     """Weights times the target's resistance, in the order of the wiring, float64."""
-    return _by_targets(job, job.weights(), job.stage.population.resistance)
+    return by_targets(job, job.weights(), job.stage.population.resistance)
 
 
-def _by_targets(job: Job, by_synapse: Array, by_neuron: Array) -> Array:
+def by_targets(job: Job, by_synapse: Array, by_neuron: Array) -> Array:
     """Values of synapses, in the order of the wiring, times that of every synapse's target."""
     stage = job.stage
     if len(stage.members) == 1 and all(p.all_to_all for p in stage.projections):
@@ -214,7 +214,7 @@ def layer_gradients(
             "v_reset": own[BY_RESET],
             "refractory": own[BY_REFRACTORY],
         },
-        weights=_by_targets(job, by_drive, p.resistance),
+        weights=by_targets(job, by_drive, p.resistance),
         delays=by_delay if job.stage.delays_per_synapse else None,
         self_weights=own[BY_SELF] * p.resistance,
         self_delays=own[BY_SELF_DELAY],

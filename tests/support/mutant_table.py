@@ -345,6 +345,19 @@ MUTANTS = (
         "",
         "NaN is not seen",
     ),
+    # ---- parameters
+    Mutant(
+        "parameters.cu",
+        "row[GAP] = b - a;",
+        "row[GAP] = a - b;",
+        "the gap between the rates has the wrong sign",
+    ),
+    Mutant(
+        "parameters.cu",
+        "own[BY_SELF * size + n] * resistance[n]",
+        "own[BY_SELF * size + n]",
+        "the gradient by a self-weight is that by its drive",
+    ),
     # ---- optimiser
     Mutant(
         "optimiser.cu",

@@ -36,6 +36,7 @@ SOURCES = (
     "queue_adjoint.cu",
     "order.cu",
     "counts.cu",
+    "parameters.cu",
     "optimiser.cu",
 )
 

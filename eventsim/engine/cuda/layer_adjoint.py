@@ -6,8 +6,9 @@ from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
 from eventsim.engine.cuda.shared import SharedLayer
 from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
+from eventsim.engine.cuda.tables import gradients_of
 from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.table import N_SUMS, layer_gradients, split_effects
+from eventsim.engine.table import split_effects
 from eventsim.events import SpikeTrains
 
 
@@ -28,12 +29,12 @@ def backward(
         layer = FanInLayer(dev, job, wirings)
         by_drive, by_delay, by_spike, sums, grazes = layer.run_back(tape)
     home = parameters_home(dev, job)
-    return layer_gradients(
+    return gradients_of(
+        dev,
         job,
         by_drive=home(by_drive),
         by_delay=None if by_delay is None else home(by_delay),
         source_times=split_effects(job, by_spike),
-        sums=home(sums[:N_SUMS]),
-        own=home(sums[N_SUMS:]),
+        sums=home(sums),
         grazes=grazes.sum(),
     )

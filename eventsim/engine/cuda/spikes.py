@@ -8,11 +8,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from eventsim.arrays import Array
-from eventsim.engine.cuda.arrays import GroupedTape, to_real
+from eventsim.engine.cuda.arrays import GroupedTape
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import by_key, launch, merged_order, owners, starts_of
+from eventsim.engine.cuda.tables import start_of
 from eventsim.engine.job import Job, raise_first_runaway
-from eventsim.engine.state import LayerState, Stop, start_voltage
+from eventsim.engine.state import LayerState, Stop
 from eventsim.engine.table import GUESS_MOST, guess_spikes, real_type
 from eventsim.events import SpikeTrains
 from eventsim.plan import Stage
@@ -70,7 +71,7 @@ def place_state(dev: Device, state: LayerState) -> PlacedState:
 def place_start(dev: Device, job: Job) -> PlacedState:
     """The state at time zero."""
     shape, real = (job.n_samples, job.stage.population.size), real_type(job)
-    v = dev.zeros(shape, real) + to_real(dev, job, start_voltage(job))
+    v = dev.zeros(shape, real) + start_of(dev, job)
     time = dev.zeros(shape, np.float64)
     begin = Stop(time, v, dev.zeros(shape, real), time - 1.0)
     first = dev.zeros(shape[0] * shape[1] + 1, np.int64)

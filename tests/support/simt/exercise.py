@@ -30,12 +30,18 @@ from eventsim.train import AdamSettings, AdamW
 from tests.support.nets import random_net, random_stream
 from tests.support.simt import build
 from tests.support.simt.host_device import HostDevice
-from tests.support.simt.runs import RUNS
+from tests.support.simt.runs import RUNS, Run
 
 # Backends add up an event's effect over the neurons, and a readout's over its synapses, in another
 # order: n terms of one size then differ by about sqrt(n) roundings of the state's type. Relative to
 # the largest entry; measured at most 2e-7 and 4e-14.
 GRADIENT_RTOL = {"single": 5e-6, "double": 1e-12}
+
+# The parameters of this network are where the backend's arrays are.
+PLACED = Run(
+    lambda: random_net(9, hidden=(21, 18), delays="scalar", self_delays="none"),
+    lambda: random_stream(10, n_samples=2, n_channels=5, duration=40.0, rate=60.0),
+)
 
 SPIKES = ("times", "neurons", "offsets", "current", "restart_current")
 
@@ -48,6 +54,8 @@ def results(backend, precision, runs=RUNS) -> dict[str, np.ndarray]:
         for name, run in runs.items():
             for key, value in _run(backend, precision, run):
                 found[f"{name}/{key}"] = value
+        for key, value in _run(backend, precision, PLACED, placed=True):
+            found[f"placed/{key}"] = value
     return found
 
 
@@ -93,8 +101,9 @@ def _first(value, other):
     return f"at {k} of {value.size}: {value.flat[k]!r} and {other.flat[k]!r}"
 
 
-def _run(backend, precision, run):
+def _run(backend, precision, run, *, placed=False):
     net, stream = run.net(), run.stream()
+    net = net.map(backend.asarray) if placed else net
     plan, trains = make_plan(net), {"input": stream}
     rng = np.random.default_rng(0)
     for stage in plan.stages:

@@ -1,0 +1,114 @@
+"""Tables of parameters, and gradients by them, made on the network's device in a launch each."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from eventsim.arrays import Array
+from eventsim.engine.cuda.device import Device
+from eventsim.engine.cuda.order import launch
+from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.state import start_voltage
+from eventsim.engine.table import (
+    ALERT_MARGIN,
+    BY_LEVEL,
+    BY_REFRACTORY,
+    BY_RESET,
+    BY_SELF_DELAY,
+    N_PAR,
+    N_SUMS,
+    by_targets,
+    layer_gradients,
+    neuron_table,
+    real_type,
+)
+from eventsim.held import made_once
+from eventsim.network import Projection
+
+SPIKING = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset")
+BY_PARAMETER = ("tau_mem", "tau_syn", "resistance", "v_leak", "self_weights")
+
+
+def parameters_on_device(dev: Device, job: Job) -> bool:
+    """Whether kernels can take the parameters of a stage of one population as they are."""
+    arrays = job.stage.members[0].parameters.values()
+    return len(job.stage.members) == 1 and all(
+        isinstance(a, dev.xp.ndarray) and a.flags.c_contiguous and a.dtype == np.float64
+        for a in arrays
+    )
+
+
+def start_of(dev: Device, job: Job) -> Array:
+    """Voltage at time zero, measured from v_leak, in the type of the state.
+
+    The neuron table is made with it, and is at hand while the network is held.
+    """
+    if not parameters_on_device(dev, job):
+        return dev.asarray(start_voltage(job))
+    table = _made(dev, job)
+    made_once((neuron_table, job.stage, job.precision), lambda: table[:N_PAR])
+    return table[N_PAR]
+
+
+def _made(dev: Device, job: Job) -> Array:
+    """The neuron table, and one row more: the voltage at time zero."""
+    p, own = job.stage.members[0], job.stage.recurrences[0]
+    table = dev.empty((N_PAR + 1, p.size), np.float64)
+    launch(
+        dev, "double", "make_table", p.size,
+        [
+            p.size, ALERT_MARGIN, *(p.parameters[name] for name in SPIKING), *_own(own), table,
+        ],
+    )  # fmt: skip
+    return table.astype(real_type(job), copy=False)
+
+
+def _own(own: Projection | None) -> tuple[int, int, bool]:
+    """Addresses of weights and delays of self-connections, and whether every neuron has a delay."""
+    if own is None:
+        return 0, 0, False
+    weights: Array = own.values
+    delays: Array = own.delays
+    return weights.data.ptr, delays.data.ptr, delays.ndim > 0
+
+
+def gradients_of(
+    dev: Device,
+    job: Job,
+    *,
+    by_drive: Array,
+    by_delay: Array | None,
+    source_times: tuple[Array, ...],
+    sums: Array,
+    grazes: Array,
+) -> StageGradients:
+    """As :func:`eventsim.engine.table.layer_gradients`; ``sums`` has the rows of both tables."""
+    if not parameters_on_device(dev, job):
+        return layer_gradients(
+            job,
+            by_drive=by_drive,
+            by_delay=by_delay,
+            source_times=source_times,
+            sums=sums[:N_SUMS],
+            own=sums[N_SUMS:],
+            grazes=grazes,
+        )
+    p, own = job.stage.members[0], sums[N_SUMS:]
+    found = dev.empty((len(BY_PARAMETER), p.size), np.float64)
+    launch(
+        dev, "double", "neuron_gradients", p.size,
+        [p.size, p.tau_mem, p.tau_syn, p.resistance, sums, found],
+    )  # fmt: skip
+    rows: Mapping[str, Array] = dict(zip(BY_PARAMETER, found, strict=True))
+    parameters = {name: rows[name] for name in BY_PARAMETER[:-1]}
+    given = {"threshold": BY_LEVEL, "v_reset": BY_RESET, "refractory": BY_REFRACTORY}
+    parameters |= {name: own[row] for name, row in given.items()}
+    return StageGradients(
+        parameters=parameters,
+        weights=by_targets(job, by_drive, p.resistance),
+        delays=by_delay if job.stage.delays_per_synapse else None,
+        self_weights=rows["self_weights"],
+        self_delays=own[BY_SELF_DELAY],
+        source_times=source_times,
+        grazes=grazes,
+    )
