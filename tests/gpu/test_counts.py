@@ -12,10 +12,10 @@ from tests.support.simt.counting import counted
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
-    "dense": (285, 4),
-    "dense, batch 12": (285, 4),
-    "delays": (430, 4),
-    "sparse": (415, 6),
+    "dense": (200, 4),
+    "dense, batch 12": (200, 4),
+    "delays": (345, 4),
+    "sparse": (330, 6),
     "loop": (1070, 29),
 }
 
