@@ -1,21 +1,24 @@
 """A layer in the middle of a run: what is carried from one piece of a stream to the next.
 
 A piece ends at ``begin`` of the next, but its state is kept as it was right after the last
-arrival, at ``time`` before that end. The next piece runs on from there, finds the spikes between
-``time`` and ``begin`` a second time, and leaves them out. So every interval between two arrivals
-is solved as a whole, by the same operations, wherever the stream was cut: the spikes of all pieces
-are to the bit those of one run.
+arrival, or after the last whole stretch where a layer meets several arrivals at once, at ``time``
+before that end. The next piece runs on from there, finds the spikes between ``time`` and ``begin``
+a second time, and leaves them out. So every interval between two arrivals is solved as a whole, by
+the same operations, wherever the stream was cut: the spikes of all pieces are to the bit those of
+one run.
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventsim.arrays import Array, Floats, namespace
 from eventsim.engine.job import Job
 from eventsim.engine.table import levels, real_type
 from eventsim.events import SpikeTrains
+from eventsim.events.order import sample_of_event
 from eventsim.summary import short_repr
 
 
@@ -32,6 +35,19 @@ class Stop(NamedTuple):
     until: Array
 
 
+class Pending(NamedTuple):
+    """Arrivals before the end of a piece that not every neuron of a shared layer has met.
+
+    By sample, in order: ``offsets``, ``times`` in ms, ``rows`` of the weights; the first ``skip``
+    of a sample are met by that block of neurons, [samples, blocks].
+    """
+
+    offsets: NDArray[np.int64]
+    times: Floats
+    rows: NDArray[np.int32]
+    skip: NDArray[np.int64]
+
+
 @dataclass(frozen=True, eq=False)
 class LayerState:
     """State of every neuron in every sample; of one backend and precision.
@@ -45,12 +61,15 @@ class LayerState:
     spikes, first
         Own spikes up to ``stop.time`` that return later: ms, grouped by (sample, neuron), and the
         first of every group and their total.
+    pending
+        Arrivals still to be met; None where there are none.
     """
 
     begin: Array
     stop: Stop
     spikes: Array
     first: Array
+    pending: Pending | None = None
 
     __repr__ = short_repr
 
@@ -79,8 +98,45 @@ def start_state(job: Job) -> LayerState:
     )
 
 
+def with_pending(
+    pending: Pending | None, offsets: NDArray[np.int64], times: Floats, rows: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], Floats, NDArray[np.int32]]:
+    """Arrivals of a piece behind those that are pending: offsets by sample, ms, and rows."""
+    if pending is None:
+        return offsets, times, rows
+    samples = [sample_of_event(part) for part in (pending.offsets, offsets)]
+    order = np.argsort(np.concatenate(samples), kind="stable")
+    return (
+        pending.offsets + offsets,
+        np.concatenate([pending.times, times])[order],
+        np.concatenate([pending.rows, rows])[order],
+    )
+
+
+def still_pending(
+    offsets: NDArray[np.int64],
+    times: Floats,
+    rows: NDArray[np.int32],
+    met: NDArray[np.int64],
+    end: Floats,
+) -> Pending:
+    """What is left before ``end`` where the first ``met`` arrivals of a sample are met.
+
+    ``met`` is [samples, blocks], ``end`` in ms by sample.
+    """
+    least, n_events = met.min(axis=1), np.diff(offsets)
+    left = np.arange(times.size) >= np.repeat(offsets[:-1] + least, n_events)
+    left &= times < np.repeat(end, n_events)
+    before = np.concatenate([[0], np.cumsum(left)]).astype(np.int64)
+    return Pending(before[offsets], times[left], rows[left], met - least[:, np.newaxis])
+
+
 def carried(
-    job: Job, before: LayerState, trains: SpikeTrains, end: Stop
+    job: Job,
+    before: LayerState,
+    trains: SpikeTrains,
+    end: Stop,
+    pending: Pending | None = None,
 ) -> tuple[SpikeTrains, LayerState]:
     """What a piece of a stream leaves: its spikes, and the state to go on from.
 
@@ -92,6 +148,8 @@ def carried(
         All spikes from ``before.stop`` on.
     end
         The neurons after their last arrivals.
+    pending
+        Arrivals that they have not all met.
     """
     sample = np.repeat(np.arange(job.n_samples), np.diff(trains.offsets))
     pair = sample * trains.size + trains.neurons
@@ -107,6 +165,7 @@ def carried(
         end,
         spikes=times[returning][order],
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        pending=pending,
     )
     return _since(trains, before.begin[sample]), state
 

@@ -29,7 +29,6 @@ from eventsim.engine.cpu.walk import (
     walk,
     walk_back,
 )
-from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import (
     BY_RESET,
     BY_SELF,
@@ -112,7 +111,7 @@ def _run_neuron(fan, s, n, par, refractory, t_end, begin, end, held, spikes, sta
     early, n_early = fan.early_first[pair], fan.early_first[pair + 1]
     v, j, t, i = begin.v[s, n], begin.j[s, n], begin.time[s, n], 0
     hold(held, begin, s, n, 0)
-    gap_start, gap_count = t, count
+    since, before = t, count
     while t < t_end:
         until = time[i] if i < time.size else t_end
         if early < n_early:
@@ -122,15 +121,16 @@ def _run_neuron(fan, s, n, par, refractory, t_end, begin, end, held, spikes, sta
                 return count, t
             until = min(until, spikes.time[start + returned] + delay)
         v, j, t, count = walk(
-            n, v, j, t, until, par, refractory, held, spikes, start, limit, count, delay > 0.0
-        )
-        if count < 0 or count - gap_count > RUNAWAY_PER_MS * (1.0 + (t - gap_start)):
+            n, v, j, t, until, par, refractory, held, spikes, start, limit, count, since,
+            count - before, delay > 0.0,
+        )  # fmt: skip
+        if count < 0:
             return -1, t
         if t < until:
             continue
         while i < time.size and time[i] == t:
             j = j + fan.weight[fan.synapse[origin[i]]]
-            gap_start, gap_count = t, count
+            since, before = t, count
             i += 1
         while early < n_early and fan.early_time[early] + delay == t:
             j = j + fan.own_weight[n]

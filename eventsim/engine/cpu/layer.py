@@ -5,12 +5,20 @@ from collections.abc import Callable
 import numpy as np
 
 from eventsim.engine.cpu import fanin, order, shared
-from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, since
+from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, read_only, since
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.threads import dealt
 from eventsim.engine.cpu.walk import SpikeBuffers
 from eventsim.engine.job import Job, raise_first_runaway
-from eventsim.engine.state import LayerState, Stop, carried, start_state
+from eventsim.engine.state import (
+    LayerState,
+    Pending,
+    Stop,
+    carried,
+    start_state,
+    still_pending,
+    with_pending,
+)
 from eventsim.engine.table import fastest_rate, guess_spikes, neuron_table, row_weights
 from eventsim.events import SpikeTrains
 
@@ -24,29 +32,41 @@ Run = Callable[[Index, SpikeBuffers, Index, Index, Index, np.ndarray], None]
 
 
 def forward(job: Job) -> SpikeTrains:
-    return _advance(job, start_state(job))[0]
+    return _advance(job, start_state(job), carry=False)[0]
 
 
 def resume(job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-    return carried(job, state, *_advance(job, state))
+    return carried(job, state, *_advance(job, state, carry=True))
 
 
-def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
-    """All spikes from ``state`` on, and the state after the last arrivals."""
+def _advance(
+    job: Job, state: LayerState, *, carry: bool
+) -> tuple[SpikeTrains, Stop, Pending | None]:
+    """All spikes from ``state`` on, the state after the last arrivals, and those still pending.
+
+    What is pending is looked for only to ``carry`` it on.
+    """
     par, refractory = neuron_table(job), job.stage.population.refractory
     begin, end = state.stop, Stop(*(values.copy() for values in state.stop))
     if job.stage.shares_events:
-        events, heard = since(merged_events(job), state.begin), job.stage.heard
+        merged, heard = merged_events(job), job.stage.heard
+        if carry:
+            merged = since(merged, state.begin)
+        events = with_pending(state.pending, merged.offsets, merged.times, merged.rows)
+        shape = (job.n_samples, len(heard))
+        skip = np.zeros(shape, np.int64) if state.pending is None else state.pending.skip
+        met = skip.copy()
         weights = by_block(job, row_weights(job))
         fastest = par.dtype.type(fastest_rate(job))
 
         def run_shared(todo, spikes, starts, limits, counts, reached):
             shared.forward(
-                todo, heard, events.offsets, events.times, events.rows, weights, par, refractory,
-                job.duration, fastest, begin, end, spikes, starts, limits, counts, reached,
+                todo, heard, *map(read_only, events), skip, weights, par, refractory, job.duration,
+                fastest, begin, end, met, spikes, starts, limits, counts, reached,
             )  # fmt: skip
 
-        return _in_order(run_tasks(job, len(heard), run_shared), len(heard)), end
+        trains = _in_order(run_tasks(job, len(heard), run_shared), len(heard))
+        return trains, end, still_pending(*events, met, job.duration) if carry else None
     fan = fan_in(job, state)
 
     def run_fanin(todo, spikes, starts, limits, counts, reached):
@@ -55,7 +75,7 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
             limits, counts, reached,
         )  # fmt: skip
 
-    return _in_order(run_tasks(job, FANIN_PARTS, run_fanin), FANIN_PARTS), end
+    return _in_order(run_tasks(job, FANIN_PARTS, run_fanin), FANIN_PARTS), end, None
 
 
 def _in_order(trains: SpikeTrains, blocks: int) -> SpikeTrains:

@@ -37,6 +37,10 @@ LONG = 16.0
 STEP_SINGLE, STEP_DOUBLE = 1e-6, 1e-13
 MAX_STEPS = 80
 
+# The crossing of a parabola is Newton's first step times 1 + r + 2 r^2 + .., r being its curvature
+# times the step over its slope, both halved once. Beyond this r the method starts at the left end.
+MOST_BEND = 0.125
+
 
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
@@ -309,33 +313,47 @@ def crossing(v, j, h, slow, gap, rate_mem, level):
 
     With a positive level v can only cross while it rises under J > 0. There it is concave, so that
     Newton's method from the left never passes the crossing, and meets a falling v where there is
-    none.
+    none. It starts where the parabola through v crosses, as far as its series holds: at worst that
+    lies behind the crossing, and the first step leads back before it.
     """
     real = type(h)
-    none = real(-1.0)
+    none, zero, one = real(-1.0), real(0.0), real(1.0)
     if v >= level:
-        return real(0.0) if j > v else none
-    if level <= real(0.0):
+        return zero if j > v else none
+    if level <= zero:
         return _crossing_from_rest(v, j, h, slow, gap, rate_mem, level)
     if not j > v:
         return none
-    t, below, slope = real(0.0), v - level, rate_mem * (j - v)
+    below, slope = v - level, rate_mem * (j - v)
+    t, step = zero, -below / slope
+    bend = real(0.5) * (rate_mem * ((rate_mem + gap) * j + slope)) * step / slope
+    if zero < bend and bend <= real(MOST_BEND):
+        start = step * fma(bend, one + (bend + bend), one)
+        there, rising = _above(v, j, start, slow, gap, rate_mem, level)
+        if rising > zero:
+            t, below, slope = start, there, rising
     tolerance = newton_tolerance(slow)
     for _ in range(MAX_STEPS):
         step = -below / slope
         t = t + step
         if not t < h:
             return none
-        if step <= tolerance:
+        if abs(step) <= tolerance:
+            return t if t > zero else zero
+        below, slope = _above(v, j, t, slow, gap, rate_mem, level)
+        if below >= zero:
             return t
-        x, y, gain = propagators(t, slow, gap, rate_mem)
-        v_t, j_t = fma(gain, j, x * v), y * j
-        below, slope = v_t - level, rate_mem * (j_t - v_t)
-        if below >= real(0.0):
-            return t
-        if not slope > real(0.0):
+        if not slope > zero:
             return none
     return t
+
+
+@formula
+def _above(v, j, t, slow, gap, rate_mem, level):
+    """V above the level, and its slope, t ms later."""
+    x, y, gain = propagators(t, slow, gap, rate_mem)
+    v_t = fma(gain, j, x * v)
+    return v_t - level, rate_mem * (y * j - v_t)
 
 
 @scalar

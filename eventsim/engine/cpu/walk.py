@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.cpu.compile import scalar
+from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
 from eventsim.engine.cpu.scalar import (
     adjoint_propagators,
     crossing,
@@ -62,34 +62,42 @@ class Held(NamedTuple):
     until: NDArray[np.float64]
 
 
+class Fired(NamedTuple):
+    """How often each neuron has fired since the last arrival it walked from, by its number."""
+
+    arrival: NDArray[np.int64]
+    times: NDArray[np.int64]
+
+
 # Number of a spike of an earlier piece of the stream: beyond every limit.
 EARLIER = 2**62
 
 
-@scalar
+@lean
 def hold(held, begin, s, n, low):
     """Neuron n of those from ``low`` on is held at the start as ``begin``, a Stop, says."""
     held.until[n] = begin.until[s, low + n]
     held.spike[n] = EARLIER if held.until[n] >= 0.0 else -1
 
 
-@scalar
+@lean
 def keep(end, s, n, low, t, v, j, held):
     """Write the state of neuron n of those from ``low`` on, right after an arrival, to a Stop."""
     end.time[s, low + n], end.v[s, low + n], end.j[s, low + n] = t, v, j
     end.until[s, low + n] = held.until[n] if held.spike[n] >= 0 else -1.0
 
 
-@scalar
-def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, one_spike):
+@lean_inlined
+def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, since, fired,
+         one_spike):  # fmt: skip
     """Advance neuron n from t to t_end, or to its next spike if ``one_spike``.
 
     Returns v, j, the time reached, and the number of spikes so far, which is -1 after more than
-    RUNAWAY_PER_MS spikes per ms.
+    RUNAWAY_PER_MS spikes per ms from the last arrival on: since then the neuron has ``fired``.
     """
     slow, gap, rate_mem, level = par[SLOW, n], par[GAP, n], par[RATE_MEM, n], par[LEVEL, n]
     real = type(v)
-    t_start, n_start = t, count
+    n_start = count - fired
     while True:
         if held.spike[n] >= 0:
             release = held.until[n]
@@ -123,13 +131,13 @@ def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, 
             spikes.restart[start + count] = j
         j = j + par[SELF, n]
         count += 1
-        if count - n_start > RUNAWAY_PER_MS * (1.0 + (t - t_start)):
+        if count - n_start > RUNAWAY_PER_MS * (1.0 + (t - since)):
             return v, j, t, -1
         if one_spike:
             return v, j, t, count
 
 
-@scalar
+@lean
 def sort_tail(spikes, held, first, end, start):
     """Sort the spikes of one interval by time; equal times stay in order of the neuron."""
     for k in range(first + 1, end):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from eventsim.arrays import Array, Precision
+from eventsim.engine import series
 from eventsim.engine.cuda.compile import load
 from eventsim.engine.job import RUNAWAY_PER_MS
 
@@ -28,6 +29,7 @@ SOURCES = (
     "prelude.cuh",
     "scalar.cuh",
     "walk.cuh",
+    "stretch.cuh",
     "shared.cu",
     "shared_adjoint.cu",
     "fanin.cu",
@@ -100,16 +102,29 @@ class Device(Protocol):
 def kernel_source(precision: Precision) -> str:
     """The CUDA text of all kernels for one type of the state."""
     folder = Path(__file__).parent / "kernels"
+    single = precision == "single"
     head = (
-        f"#define SINGLE {int(precision == 'single')}\n"
-        f"#define REAL {'float' if precision == 'single' else 'double'}\n"
+        f"#define SINGLE {int(single)}\n"
+        f"#define REAL {'float' if single else 'double'}\n"
         f"#define RUNAWAY_PER_MS {float(RUNAWAY_PER_MS)}\n"
         f"#define TILE {TILE}\n"
         f"#define FORWARD_EVENTS {FORWARD_EVENTS}\n"
         f"#define BACKWARD_EVENTS {BACKWARD_EVENTS}\n"
+        f"#define ITEMS {series.ITEMS}\n"
+        f"#define SPAN REAL_({series.SPAN})\n"
+        f"#define DEGREE {series.DEGREE_SINGLE if single else series.DEGREE_DOUBLE}\n"
+        f"#define SERIES {series.SERIES_SINGLE if single else series.SERIES_DOUBLE}\n"
+        f"#define SHORTER {_shorter(single)}\n"
     )
     parts = [f'#line 1 "{name}"\n{(folder / name).read_text("utf-8")}' for name in SOURCES]
     return head + "\n".join(parts)
+
+
+def _shorter(single: bool) -> str:
+    """The rows of :func:`eventsim.engine.series.shorter` that are used, as an initialiser."""
+    size = 1 + (series.SERIES_SINGLE if single else series.SERIES_DOUBLE)
+    rows = (", ".join(map(repr, row)) for row in series.shorter()[:size, :size].tolist())
+    return "{" + ", ".join(f"{{{row}}}" for row in rows) + "}"
 
 
 @dataclass(frozen=True)

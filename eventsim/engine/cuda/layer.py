@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from eventsim.arrays import Array
+import numpy as np
+
 from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
@@ -15,12 +16,12 @@ from eventsim.engine.cuda.spikes import (
     place_state,
 )
 from eventsim.engine.job import Job
-from eventsim.engine.state import LayerState, Stop, carried
+from eventsim.engine.state import LayerState, Pending, Stop, carried
 from eventsim.events import SpikeTrains
 
 
 def forward(dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory) -> SpikeTrains:
-    return _advance(dev, job, wirings, memory, place_start(dev, job), None)
+    return _advance(dev, job, wirings, memory, place_start(dev, job), None)[0]
 
 
 def resume(
@@ -28,7 +29,7 @@ def resume(
 ) -> tuple[SpikeTrains, LayerState]:
     """Spikes and state are on the host."""
     placed = place_state(dev, state)
-    trains = _advance(dev, job, wirings, memory, placed, dev.asarray(state.begin))
+    trains, pending = _advance(dev, job, wirings, memory, placed, state)
     fetched = SpikeTrains(
         dev.get(trains.times),
         dev.get(trains.neurons),
@@ -37,7 +38,8 @@ def resume(
         current=dev.get(trains.current),
         restart_current=dev.get(trains.restart_current),
     )
-    return carried(job, state, fetched, Stop(*(dev.get(values) for values in placed.end)))
+    end = Stop(*(dev.get(values) for values in placed.end))
+    return carried(job, state, fetched, end, pending)
 
 
 def _advance(
@@ -45,12 +47,14 @@ def _advance(
     job: Job,
     wirings: WiringCache,
     memory: SpikeMemory,
-    state: PlacedState,
-    begin: Array | None,
-) -> SpikeTrains:
-    """All spikes from ``state`` on; arrivals before ``begin`` have been met."""
-    if job.stage.shares_events:
-        run = SharedLayer(dev, job, begin).run
-    else:
+    placed: PlacedState,
+    state: LayerState | None,
+) -> tuple[SpikeTrains, Pending | None]:
+    """All spikes from the state on, and arrivals that are pending where there was one."""
+    if not job.stage.shares_events:
+        begin = None if state is None else dev.asarray(state.begin)
         run = FanInLayer(dev, job, wirings, begin).run
-    return collect(dev, job, memory, partial(run, state))
+        return collect(dev, job, memory, partial(run, placed)), None
+    layer, met = SharedLayer(dev, job, state), dev.zeros(job.n_samples, np.int64)
+    trains = collect(dev, job, memory, partial(layer.run, placed, met))
+    return trains, None if state is None else layer.pending(met)

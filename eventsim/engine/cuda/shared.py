@@ -1,13 +1,22 @@
 """Host side of the layer whose neurons all meet the same events; twin of engine/cpu/shared*.py."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventsim.arrays import Array
-from eventsim.engine.cuda.arrays import GroupedTape, merged_events, sample_parts, since, to_real
+from eventsim.engine.cuda.arrays import (
+    DeviceEvents,
+    GroupedTape,
+    merged_events,
+    sample_parts,
+    since,
+    to_real,
+)
 from eventsim.engine.cuda.device import BACKWARD_EVENTS, FORWARD_EVENTS, TILE, Device
 from eventsim.engine.cuda.order import sum_rows
 from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job
+from eventsim.engine.state import LayerState, Pending, still_pending, with_pending
 from eventsim.engine.table import (
     N_OWN,
     N_SUMS,
@@ -24,10 +33,12 @@ PARTS_BYTES, PARTS = 512 * 2**20, 1024
 class SharedLayer:
     """Events, weights and parameters of one job on the device."""
 
-    def __init__(self, dev: Device, job: Job, begin: Array | None = None) -> None:
+    def __init__(self, dev: Device, job: Job, state: LayerState | None = None) -> None:
         self._dev, self._job = dev, job
-        events = merged_events(dev, job)
-        self._events = events if begin is None else since(dev, events, begin)
+        self._events, skip = merged_events(dev, job), np.zeros(job.n_samples, np.int64)
+        if state is not None:
+            self._events, skip = _since(dev, self._events, state)
+        self._skip = dev.asarray(skip)
         self._weights = to_real(dev, job, row_weights(job))
         self._n_rows = self._weights.shape[0] - 1
         self._par = to_real(dev, job, neuron_table(job))
@@ -35,18 +46,29 @@ class SharedLayer:
         self._duration = dev.asarray(job.duration)
         self._tiles = -(-job.stage.population.size // TILE)
 
-    def run(self, state: PlacedState, into: Buffers) -> None:
-        """Run the pairs that ``into`` has room for."""
-        job, events, bytes_each = self._job, self._events, self._weights.dtype.itemsize
+    def run(self, state: PlacedState, met: Array, into: Buffers) -> None:
+        """Run the pairs that ``into`` has room for; ``met`` events of each sample at its end."""
+        job, events = self._job, self._events
         self._dev.launch(
             job.precision, "shared_forward", job.n_samples * self._tiles, TILE,
             [
-                job.stage.population.size, self._n_rows, events.offsets, events.times, events.rows,
+                job.stage.population.size, events.offsets, events.times, events.rows,
                 self._duration, self._weights, self._par, self._refractory, fastest_rate(job),
-                *state.arguments(), *into.arguments(),
+                *state.arguments(), self._skip, met, *into.arguments(),
             ],
-            shared=(FORWARD_EVENTS + 1) * (8 + 4) + FORWARD_EVENTS * bytes_each,
+            shared=FORWARD_EVENTS * (8 + 4),
         )  # fmt: skip
+
+    def pending(self, met: Array) -> Pending:
+        """The events that are not all met."""
+        get, events, job = self._dev.get, self._events, self._job
+        return still_pending(
+            get(events.offsets),
+            get(events.times),
+            get(events.rows),
+            get(met)[:, np.newaxis],
+            job.duration,
+        )
 
     def run_back(self, tape: GroupedTape) -> tuple[Array, Array, Array, Array]:
         """dL/d(scaled weight), dL/dt of all spikes of the sources, sums and grazes."""
@@ -78,3 +100,16 @@ class SharedLayer:
             by_event = by_spike
         total = of_synapses(job, sum_rows(dev, job.precision, by_weight))
         return total, by_event, sum_rows(dev, job.precision, sums), grazes
+
+
+def _since(
+    dev: Device, events: DeviceEvents, state: LayerState
+) -> tuple[DeviceEvents, NDArray[np.int64]]:
+    """Those that are pending and those after the state, and how many of a sample's are met."""
+    found = since(dev, events, dev.asarray(state.begin))
+    offsets, times, rows = with_pending(
+        state.pending, dev.get(found.offsets), dev.get(found.times), dev.get(found.rows)
+    )
+    skip = np.zeros(state.begin.size, np.int64) if state.pending is None else state.pending.skip
+    arrivals = DeviceEvents(dev.asarray(offsets), dev.asarray(times), dev.asarray(rows), None)
+    return arrivals, skip.ravel()

@@ -47,8 +47,7 @@ extern "C" __global__ void fanin_forward(
     const long long n_early = early_first[pair + 1];
     long long i = first[pair];
     const long long last = first[pair + 1];
-    int returned = 0, gap_count = 0;
-    double gap_start = cell.t;
+    int returned = 0;
     bool good = true;
     while (cell.t < t_end) {
         double until = i < last ? arrival[i] : t_end;
@@ -61,13 +60,11 @@ extern "C" __global__ void fanin_forward(
             until = own < until ? own : until;
         }
         good = walk(neuron, cell, until, out, returns);
-        if (cell.count - gap_count > RUNAWAY_PER_MS * (1.0 + (cell.t - gap_start))) good = false;
         if (!good) break;
         if (cell.t < until) continue;
         for (; i < last && arrival[i] == cell.t; ++i) {
             cell.j = cell.j + weight[synapse[i]];
-            gap_start = cell.t;
-            gap_count = cell.count;
+            arrived(cell, cell.t);
         }
         for (; early < n_early && early_time[early] + delay == cell.t; ++early)
             cell.j = cell.j + own_weight[n];

@@ -246,26 +246,48 @@ DEVICE REAL crossing_from_rest(REAL v, REAL j, REAL h, const Rates& r, REAL leve
     return hi < h ? hi : REAL_(-1.0);
 }
 
+// Largest r of the series from which the crossing starts: see the twin.
+#define MOST_BEND REAL_(0.125)
+
+struct Above {
+    REAL by, slope;
+};
+
+// V above the level, and its slope, t ms later.
+DEVICE Above above(REAL v, REAL j, REAL t, const Rates& r, REAL level) {
+    const Map m = far_forward(t, r);
+    const REAL v_t = fused(m.gain, j, m.x * v);
+    return {v_t - level, r.mem * (m.y * j - v_t)};
+}
+
 // Time in [0, h) at which v first rises through the level, or -1. Where v can cross it is concave,
-// so that Newton's method from the left never passes the crossing.
+// so that Newton's method from the left never passes the crossing. It starts where the parabola
+// through v crosses: at worst behind the crossing, and the first step leads back before it.
 DEVICE REAL crossing(REAL v, REAL j, REAL h, const Rates& r, REAL level) {
-    const REAL zero = REAL_(0.0), none = REAL_(-1.0);
+    const REAL zero = REAL_(0.0), one = REAL_(1.0), none = REAL_(-1.0);
     if (v >= level) return j > v ? zero : none;
     if (level <= zero) return crossing_from_rest(v, j, h, r, level);
     if (!(j > v)) return none;
-    REAL t = zero, below = v - level, slope = r.mem * (j - v);
+    Above a = {v - level, r.mem * (j - v)};
+    REAL t = zero, step = -a.by / a.slope;
+    const REAL bend = REAL_(0.5) * (r.mem * ((r.mem + r.gap) * j + a.slope)) * step / a.slope;
+    if (zero < bend && bend <= MOST_BEND) {
+        const REAL start = step * fused(bend, one + (bend + bend), one);
+        const Above there = above(v, j, start, r, level);
+        if (there.slope > zero) {
+            t = start;
+            a = there;
+        }
+    }
     const REAL tolerance = NEWTON_STEP / r.slow;
     for (int k = 0; k < MAX_STEPS; ++k) {
-        const REAL step = -below / slope;
+        step = -a.by / a.slope;
         t = t + step;
         if (!(t < h)) return none;
-        if (step <= tolerance) return t;
-        const Map m = far_forward(t, r);
-        const REAL v_t = fused(m.gain, j, m.x * v), j_t = m.y * j;
-        below = v_t - level;
-        slope = r.mem * (j_t - v_t);
-        if (below >= zero) return t;
-        if (!(slope > zero)) return none;
+        if (absolute(step) <= tolerance) return t > zero ? t : zero;
+        a = above(v, j, t, r, level);
+        if (a.by >= zero) return t;
+        if (!(a.slope > zero)) return none;
     }
     return t;
 }

@@ -33,12 +33,19 @@ DEVICE Neuron neuron_at(const REAL* par, const double* refractory, int n, int n_
     return m;
 }
 
-// State of a neuron; `held` is the spike that holds V, or -1, and `until` when it is let go.
+// State of a neuron; `held` is the spike that holds V, or -1, and `until` when it is let go. At its
+// last arrival, `since`, it had fired `before` times.
 struct Cell {
     REAL v, j;
-    double t, until;
-    int count, held;
+    double t, until, since;
+    int count, held, before;
 };
+
+// Note an arrival at t.
+DEVICE void arrived(Cell& c, double t) {
+    c.since = t;
+    c.before = c.count;
+}
 
 // Number of a spike of an earlier piece of the stream: beyond every limit.
 #define EARLIER 0x7fffffff
@@ -59,6 +66,7 @@ DEVICE Cell cell_from(const double* time, const REAL* v, const REAL* j, const do
     c.until = until[pair];
     c.count = 0;
     c.held = c.until >= 0.0 ? EARLIER : -1;
+    arrived(c, c.t);
     return c;
 }
 
@@ -77,10 +85,9 @@ struct Written {
     int limit;
 };
 
-// Advance to t_end, or to the next spike if `one_spike`. False after RUNAWAY_PER_MS spikes per ms.
+// Advance to t_end, or to the next spike if `one_spike`. False after RUNAWAY_PER_MS spikes per
+// ms from the last arrival on.
 DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, bool one_spike) {
-    const double t_start = c.t;
-    const int n_start = c.count;
     for (;;) {
         if (c.held >= 0) {
             const bool later = c.until >= t_end;
@@ -120,7 +127,7 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, boo
         }
         c.j = c.j + n.self;
         c.count += 1;
-        if (c.count - n_start > RUNAWAY_PER_MS * (1.0 + (c.t - t_start))) return false;
+        if (c.count - c.before > RUNAWAY_PER_MS * (1.0 + (c.t - c.since))) return false;
         if (one_spike) return true;
     }
 }

@@ -1,0 +1,152 @@
+// Stretches of a few arrivals that a neuron meets at once, by their moments.
+//
+// Parallel over   nothing: one thread owns one neuron of one sample; no communication. All threads
+//                 of a block fill the same stretch from the same events.
+// Twin            engine/cpu/stretch.py, same order of operations: same bits.
+// Constants       ITEMS, SPAN, DEGREE, SERIES, SHORTER: engine/series.py
+// Needs           walk.cuh
+
+// Coefficients of V's and J's answer to an arrival; J's first is 1.
+struct Answer {
+    REAL v[DEGREE], j[DEGREE];
+};
+
+DEVICE Answer answer_of(const Rates& r, REAL longest) {
+    constexpr REAL shorter[SERIES + 1][SERIES + 1] = SHORTER;
+    REAL v[SERIES + 1], j[SERIES + 1];
+    const REAL a = r.mem * longest, b = r.syn * longest;
+    v[0] = REAL_(0.0);
+    j[0] = REAL_(1.0);
+#pragma unroll
+    for (int q = 1; q <= SERIES; ++q) {
+        v[q] = a * (j[q - 1] - v[q - 1]) / REAL_(q);
+        j[q] = -(b * j[q - 1]) / REAL_(q);
+    }
+#pragma unroll
+    for (int q = SERIES; q > DEGREE; --q) {
+#pragma unroll
+        for (int k = 1; k < q; ++k) {
+            v[k] = fused(-v[q], shorter[q][k], v[k]);
+            j[k] = fused(-j[q], shorter[q][k], j[k]);
+        }
+    }
+    Answer answer;
+#pragma unroll
+    for (int q = 0; q < DEGREE; ++q) {
+        answer.v[q] = v[q + 1];
+        answer.j[q] = j[q + 1];
+    }
+    return answer;
+}
+
+// Events of one sample, sorted by time: those from `base` on are staged in shared memory.
+struct Events {
+    const double* times;
+    const int* rows;
+    const double* staged_time;
+    const int* staged_row;
+    long long base, end;
+    int staged;
+};
+
+DEVICE double time_at(const Events& e, long long i) {
+    return i - e.base < e.staged ? e.staged_time[i - e.base] : e.times[i];
+}
+
+DEVICE int row_at(const Events& e, long long i) {
+    return i - e.base < e.staged ? e.staged_row[i - e.base] : e.rows[i];
+}
+
+// The items of a stretch, the last at its end; where it has fewer, zeros come in front.
+struct Stretch {
+    double time[ITEMS];
+    REAL weight[ITEMS], gap[ITEMS], share[ITEMS];
+    int first, behind;  // of the items that are there, and the one behind the last arrival
+    bool ends;          // with the sample
+};
+
+// The stretch from event `next` on, which is moved behind it; `column` are the neuron's weights.
+DEVICE Stretch fill(const Events& e, long long& next, double t_end, const REAL* column,
+                    int n_neurons, REAL longest) {
+    double time[ITEMS];
+    REAL weight[ITEMS];
+    Stretch s;
+    double latest = t_end;
+    int size = 0;
+    bool full = false;
+    s.ends = false;
+    while (size < ITEMS && !s.ends && !full) {
+        const bool ends = next >= e.end;
+        const double t = ends ? t_end : time_at(e, next);
+        if (size == 0) latest = t + (double)longest;
+        full = t > latest;
+        s.ends = ends && !full;
+        time[size] = full ? latest : t;
+        weight[size] = REAL_(0.0);
+        if (!full && !ends) {
+            weight[size] = column[(long long)row_at(e, next) * n_neurons];
+            for (++next; next < e.end && time_at(e, next) == t; ++next)
+                weight[size] = weight[size] + column[(long long)row_at(e, next) * n_neurons];
+        }
+        ++size;
+    }
+    s.first = ITEMS - size;
+    s.behind = full || s.ends ? ITEMS - 1 : ITEMS;
+    const double end = time[size - 1];
+    for (int k = 0; k < ITEMS; ++k) {
+        const int i = k - s.first;
+        s.time[k] = i >= 0 ? time[i] : end;
+        s.weight[k] = i >= 0 ? weight[i] : REAL_(0.0);
+        s.gap[k] = (REAL)(end - s.time[k]);
+        s.share[k] = s.gap[k] / longest;
+    }
+    return s;
+}
+
+// Take the neuron from time t over the stretch. False after a run-away.
+DEVICE bool meet(const Neuron& n, const Answer& answer, Cell& c, const Written& out,
+                 const Stretch& s, double t, REAL fastest) {
+    const REAL zero = REAL_(0.0);
+    const double end = s.time[ITEMS - 1];
+    const REAL h = (REAL)(end - t);
+    const Map m = fastest * h <= SMALL_Z ? near_forward(h, n.rates) : far_forward(h, n.rates);
+    REAL sum = s.weight[0], part[ITEMS - 1];
+    for (int k = 1; k < ITEMS; ++k) sum = sum + s.weight[k];
+    const REAL left = m.y * c.j;
+    REAL v_end = fused(m.gain, c.j, m.x * c.v), j_end = left + sum;
+    REAL rise = zero, drop = zero;
+#pragma unroll
+    for (int k = 0; k < ITEMS - 1; ++k) {
+        const REAL w = s.weight[k], up = w > zero ? w : zero, down = w > zero ? zero : w;
+        part[k] = w * s.share[k];
+        rise = k == 0 ? up * s.gap[k] : fused(up, s.gap[k], rise);
+        drop = k == 0 ? down : drop + down;
+    }
+#pragma unroll
+    for (int q = 0; q < DEGREE; ++q) {
+        REAL moment = part[0];
+        for (int k = 1; k < ITEMS - 1; ++k) moment = moment + part[k];
+        v_end = fused(answer.v[q], moment, v_end);
+        j_end = fused(answer.j[q], moment, j_end);
+        for (int k = 0; k < ITEMS - 1; ++k) part[k] = part[k] * s.share[k];
+    }
+    const REAL span = n.rates.mem * h, reach = span < n.peak ? span : n.peak;
+    REAL top = fused(reach, c.j > zero ? c.j : zero, c.v > zero ? c.v : zero);
+    top = fused(n.rates.mem, rise, top);
+    const REAL fall = top - ((left < c.j ? left : c.j) + drop);
+    const REAL fallen = fused(span, fall > zero ? fall : zero, v_end);
+    const bool walks = c.held >= 0 ? c.until < end : (fallen < top ? fallen : top) >= n.alert;
+    if (!walks) {
+        c.v = c.held >= 0 ? n.reset : flush(v_end);
+        c.j = flush(j_end);
+        if (s.behind > s.first) arrived(c, s.time[s.behind - 1]);
+        return true;
+    }
+    c.t = t;
+    for (int k = s.first; k < ITEMS; ++k) {
+        if (!walk(n, c, s.time[k], out, false)) return false;
+        c.j = flush(c.j + s.weight[k]);
+        if (k < s.behind) arrived(c, s.time[k]);
+    }
+    return true;
+}
