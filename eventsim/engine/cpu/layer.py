@@ -100,6 +100,7 @@ def run_tasks(job: Job, blocks: int, run: Run) -> SpikeTrains:
         ends = np.cumsum(limits[todo])
         starts[todo] = ends - limits[todo]
         spikes = _buffers(int(ends[-1]))
+        spikes.restart[:] = np.nan
         run(todo, spikes, starts, limits, counts, reached)
         where[todo] = len(rounds)
         rounds.append(spikes)
@@ -114,9 +115,7 @@ def run_tasks(job: Job, blocks: int, run: Run) -> SpikeTrains:
 
 
 def _buffers(size: int) -> SpikeBuffers:
-    return SpikeBuffers(
-        np.empty(size), np.empty(size, np.int32), np.empty(size), np.full(size, np.nan)
-    )
+    return SpikeBuffers(np.empty(size), np.empty(size, np.int32), np.empty(size), np.empty(size))
 
 
 def _raise_runaway(job: Job, blocks: int, counts: Index, reached: np.ndarray) -> None:
@@ -127,17 +126,17 @@ def _raise_runaway(job: Job, blocks: int, counts: Index, reached: np.ndarray) ->
 def _pack(
     job: Job, blocks: int, rounds: list[SpikeBuffers], where: Index, starts: Index, counts: Index
 ) -> SpikeTrains:
-    ends = np.cumsum(counts)
-    packed = _buffers(int(ends[-1]) if ends.size else 0)
+    ends, resistance = np.cumsum(counts), job.stage.population.resistance
+    packed = _buffers(int(counts.sum()))
     for k, spikes in enumerate(rounds):
         mine = np.flatnonzero(where == k)
-        order.pack(spikes, starts[mine], counts[mine], (ends - counts)[mine], packed)
+        order.pack(spikes, starts[mine], counts[mine], (ends - counts)[mine], resistance, packed)
     offsets = np.concatenate([[0], ends[blocks - 1 :: blocks]]).astype(np.int64)
     return SpikeTrains(
         packed.time,
         packed.neuron,
         offsets,
-        job.stage.population.size,
-        current=packed.current / job.stage.population.resistance[packed.neuron],
-        restart_current=packed.restart / job.stage.population.resistance[packed.neuron],
+        resistance.size,
+        current=packed.current,
+        restart_current=packed.restart,
     )

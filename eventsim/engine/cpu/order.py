@@ -42,12 +42,6 @@ def merge_runs(time, first, second, bounds, n_runs, time2, first2, second2):
     return swapped
 
 
-@scalar
-def _copy(values, start, count, out, to):
-    for k in range(count):
-        out[to + k] = values[start + k]
-
-
 @kernel
 def shift(offsets, times, index, delay, row_shift, base, starts, time, row, spike):
     """Arrivals of one source, unsorted: sample s lies from ``starts[s]`` on in the output.
@@ -206,10 +200,12 @@ def sort_spikes(offsets, time, neuron, current, restart):
 
 
 @kernel
-def pack(spikes, starts, counts, to, packed):
-    """Copy what every task wrote into arrays without gaps."""
+def pack(spikes, starts, counts, to, resistance, packed):
+    """Copy what every task wrote into arrays without gaps, drives as currents."""
     for i in prange(starts.size):
-        _copy(spikes.time, starts[i], counts[i], packed.time, to[i])
-        _copy(spikes.neuron, starts[i], counts[i], packed.neuron, to[i])
-        _copy(spikes.current, starts[i], counts[i], packed.current, to[i])
-        _copy(spikes.restart, starts[i], counts[i], packed.restart, to[i])
+        for k in range(counts[i]):
+            here, there = starts[i] + k, to[i] + k
+            neuron = spikes.neuron[here]
+            packed.time[there], packed.neuron[there] = spikes.time[here], neuron
+            packed.current[there] = spikes.current[here] / resistance[neuron]
+            packed.restart[there] = spikes.restart[here] / resistance[neuron]
