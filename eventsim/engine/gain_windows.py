@@ -43,6 +43,6 @@ def windows_per_ms(job: Job, rate: float) -> float:
 
 def count_windows(job: Job, per_ms: float) -> int:
     """Windows from the end of a sample to the beginning of the longest."""
-    ends = FIRST_WINDOW + per_ms * np.array([0.0, float(job.duration.max(initial=0.0))])
+    ends = FIRST_WINDOW + per_ms * np.array([0.0, float(np.max(job.duration, initial=0.0))])
     numbers: NDArray[np.int64] = ends.view(np.int64) >> (52 - WINDOW_BITS)
     return int(numbers[1] - numbers[0]) + 1

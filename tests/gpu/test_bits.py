@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.engine.cpu import gains, readout_host
 from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda import readout_host as cuda_readout
 from eventsim.engine.cuda.probe import Card, look
 from eventsim.engine.registry import get_backend
+from eventsim.engine.run import readout_job
 from tests.support.nets import neuron_parameters, random_net, random_stream
 from tests.support.simt import HostDevice, why_not
 from tests.support.simt.exercise import differences, results
@@ -87,6 +90,22 @@ def test_gradients_do_not_depend_on_the_order_of_threads_and_blocks(precision):
         again = results(CudaBackend(HostDevice(seed)), precision, runs)
         for key, value in first.items():
             assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
+
+
+@pytest.mark.parametrize("flush", [False, True])
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_table_of_a_readouts_gains_has_the_bits_of_cpu(precision, flush):
+    net = random_net(31, n_outputs=21, tau_ratio=1.0 + 1e-9)
+    net.population("output").tau_mem[:5] = [0.3, 400.0, 10.0, 20.0, 5.0]
+    stream = random_stream(32, n_samples=2, duration=400.0)
+    tape, rate = es.simulate(net, stream, backend="cpu", precision=precision), 0.01
+    job = readout_job(net, tape, "output")
+    cpu = readout_host.gains_of(job, rate)
+    gains.fill(cpu.par, cpu.rate, cpu.per_ms, cpu.table)
+    expected = np.moveaxis(cpu.table, 0, 3).reshape(*cpu.table.shape[1:4], -1)[..., :21]
+    device = HostDevice(0, flush=flush)
+    actual = cuda_readout.gains_of(device, job, rate, cpu.per_ms).get()
+    assert np.array_equal(actual, expected)
 
 
 @pytest.mark.gpu

@@ -227,18 +227,30 @@ MUTANTS = (
     # ---- readout
     Mutant(
         "readout.cu",
-        "const bool arrives = span > zero;",
-        "const bool arrives = true;",
+        "t >= t_end) continue;\n                const Arrival",
+        "t >= 2.0 * t_end) continue;\n                const Arrival",
         "arrivals after the end of the sample count",
     ),
     Mutant(
         "readout.cu",
+        "i < low + size * (part + 1) / parts",
+        "i < low + size * part / parts",
+        "a part of the spikes is left out",
+    ),
+    Mutant(
+        "readout.cu",
+        "= 0.0;\n        __syncwarp(mask);\n        for (long long i",
+        "= 0.0;\n        for (long long i",
+        "barrier lost: spikes are added before all sums are zero",
+    ),
+    Mutant(
+        "queue_adjoint.cu",
         "    scratch[THREAD] = value;\n    __syncthreads();",
         "    scratch[THREAD] = value;",
         "barrier lost: a block's sum begins before all values are there",
     ),
     Mutant(
-        "readout.cu",
+        "queue_adjoint.cu",
         "scratch[THREAD] += scratch[THREAD + half];\n        __syncthreads();",
         "scratch[THREAD] += scratch[THREAD + half];",
         "barrier lost: a block's sum goes on before the half before is added",

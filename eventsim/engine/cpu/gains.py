@@ -35,6 +35,13 @@ from eventsim.engine.gain_windows import (
 )
 from eventsim.engine.table import READOUT_MEM, READOUT_SYN
 
+# Rows of a block's terms: the integral of D, D, and F, with their derivatives by both rates; and of
+# its rates.
+AREA, AREA_SLOW, AREA_FAST, D, D_SLOW, D_FAST, F, F_FAST = range(8)
+N_TERMS = 8
+SLOW, FAST, MEMBRANE, MEMBRANE_SLOW = range(4)
+N_RATES = 4
+
 MANTISSA = 52  # bits of a float64
 _SHIFT = MANTISSA - WINDOW_BITS
 _FIRST = int(np.float64(FIRST_WINDOW).view(np.int64)) >> _SHIFT
@@ -96,46 +103,63 @@ def _middle_terms(left, slow, fast):
     return area, area_slow, (-d_fast - area) / fast, d, d_slow, d_fast, s * z, -left * (s * z)
 
 
-@formula
-def _write(table, n, k, a, rate, membrane_slow, area, area_slow, area_fast, d):
-    """Coefficients of order n of output k, from those of D's integral and of D."""
-    real = type(table[0, 0, 0])
-    by_mem, by_syn = (area_slow, area_fast) if membrane_slow else (area_fast, area_slow)
-    table[GAIN, n, k] = flush(real(a * area))
-    table[GAIN_BY_MEM, n, k] = flush(real(fma(a, by_mem, area)))
-    table[GAIN_BY_SYN, n, k] = flush(real(a * by_syn))
-    table[GAIN_LATER, n, k] = flush(real(-fma(rate, a * area, a * d)))
+@lean
+def _start(rates, left, state):
+    """Terms of order 0 in the middle of a window; all outputs of a block side by side."""
+    for k in range(LANES):
+        (
+            state[AREA, k], state[AREA_SLOW, k], state[AREA_FAST, k], state[D, k],
+            state[D_SLOW, k], state[D_FAST, k], state[F, k], state[F_FAST, k],
+        ) = _middle_terms(left, rates[SLOW, k], rates[FAST, k])  # fmt: skip
 
 
 @lean
-def _fill_window(table, a, b, rate, middle, width):
-    """One window of one block of outputs."""
+def _next_order(rates, h, state, after):
+    """Terms of the next order; ``h`` is the window's width over that order."""
     for k in range(LANES):
-        p, q = a[k] + rate, b[k] + rate
-        membrane_slow = p <= q
-        slow, fast = (p, q) if membrane_slow else (q, p)
-        area, area_slow, area_fast, d, d_slow, d_fast, f, f_fast = _middle_terms(middle, slow, fast)
-        _write(table, 0, k, a[k], rate, membrane_slow, area, area_slow, area_fast, d)
-        for n in range(1, table.shape[1]):
-            h = width / n
-            area, area_slow, area_fast = h * d, h * d_slow, h * d_fast
-            d_fast, d_slow = h * (f_fast - slow * d_fast), h * (-d - slow * d_slow)
-            d, f_fast, f = h * (f - slow * d), h * (-f - fast * f_fast), -h * (fast * f)
-            _write(table, n, k, a[k], rate, membrane_slow, area, area_slow, area_fast, d)
+        slow, fast = rates[SLOW, k], rates[FAST, k]
+        d, d_slow, d_fast = state[D, k], state[D_SLOW, k], state[D_FAST, k]
+        f, f_fast = state[F, k], state[F_FAST, k]
+        after[AREA, k], after[AREA_SLOW, k], after[AREA_FAST, k] = h * d, h * d_slow, h * d_fast
+        after[D, k], after[D_SLOW, k] = h * (f - slow * d), h * (-d - slow * d_slow)
+        after[D_FAST, k] = h * (f_fast - slow * d_fast)
+        after[F, k], after[F_FAST, k] = -h * (fast * f), h * (-f - fast * f_fast)
+
+
+@lean
+def _write(rates, rate, state, table, n):
+    """Coefficients of order n from the terms of that order."""
+    real = type(table[0, 0, 0])
+    for k in range(LANES):
+        a, area, d = rates[MEMBRANE, k], state[AREA, k], state[D, k]
+        membrane_slow = rates[MEMBRANE_SLOW, k] > 0.0
+        by_mem = state[AREA_SLOW, k] if membrane_slow else state[AREA_FAST, k]
+        by_syn = state[AREA_FAST, k] if membrane_slow else state[AREA_SLOW, k]
+        table[GAIN, n, k] = flush(real(a * area))
+        table[GAIN_BY_MEM, n, k] = flush(real(fma(a, by_mem, area)))
+        table[GAIN_BY_SYN, n, k] = flush(real(a * by_syn))
+        table[GAIN_LATER, n, k] = flush(real(-fma(rate, a * area, a * d)))
 
 
 @scalar
 def fill(par, rate, per_ms, table):
     """The table of all outputs; places behind the last output repeat it."""
-    size = par.shape[1]
-    a, b = np.empty(LANES), np.empty(LANES)
+    rates = np.empty((N_RATES, LANES))
+    state, after = np.empty((N_TERMS, LANES)), np.empty((N_TERMS, LANES))
     for block in range(table.shape[0]):
         for k in range(LANES):
-            output = min(block * LANES + k, size - 1)
-            a[k], b[k] = par[READOUT_MEM, output], par[READOUT_SYN, output]
+            output = min(block * LANES + k, par.shape[1] - 1)
+            p, q = par[READOUT_MEM, output] + rate, par[READOUT_SYN, output] + rate
+            rates[MEMBRANE, k], rates[MEMBRANE_SLOW, k] = par[READOUT_MEM, output], p <= q
+            rates[SLOW, k], rates[FAST, k] = min(p, q), max(p, q)
         for window in range(table.shape[1]):
             middle, width = _middle_and_width(window, per_ms)
-            _fill_window(table[block, window], a, b, rate, middle, width)
+            _start(rates, middle, state)
+            _write(rates, rate, state, table[block, window], 0)
+            for n in range(1, table.shape[3]):
+                _next_order(rates, width / n, state, after)
+                _write(rates, rate, after, table[block, window], n)
+                state, after = after, state
 
 
 def lanes_polynomial(table: Any, at: int, u: Any) -> Any:

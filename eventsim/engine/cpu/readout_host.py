@@ -23,7 +23,7 @@ from eventsim.engine.table import (
 
 
 def forward(job: Job, rate: float) -> Floats:
-    p, spikes, gains = job.stage.population, _spikes(job), _gains(job, rate)
+    p, spikes, gains = job.stage.population, _spikes(job), gains_of(job, rate)
     integral = np.empty((job.n_samples, p.size))
     if job.stage.shares_events:
         readout.forward(spikes, gains, _weights(job), job.duration, integral)
@@ -37,7 +37,7 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
     p = job.stage.population
     seeds, effects = by_integral * p.resistance, np.zeros(spike_bases(job)[-1])
     run = _backward_shared if job.stage.shares_events else _backward_apart
-    by_weight, by_delay, sums = run(job, _spikes(job), _gains(job, rate), seeds, effects)
+    by_weight, by_delay, sums = run(job, _spikes(job), gains_of(job, rate), seeds, effects)
     by_gain, by_mem, by_syn = sums
     return readout_gradients(
         job,
@@ -101,7 +101,7 @@ def _row_delays(job: Job, rows: Index) -> Floats:
     return delays
 
 
-def _gains(job: Job, rate: float) -> Gains:
+def gains_of(job: Job, rate: float) -> Gains:
     """With an empty table, which kernels fill."""
     real, per_ms, blocks = real_type(job), windows_per_ms(job, rate), _blocks(job)
     shape = (blocks, count_windows(job, per_ms), N_GAIN, terms_of(real), LANES)

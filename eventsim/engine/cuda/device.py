@@ -20,6 +20,12 @@ from numpy.typing import DTypeLike, NDArray
 from eventsim.arrays import Array, Precision
 from eventsim.engine import series
 from eventsim.engine.cuda.compile import load
+from eventsim.engine.gain_windows import (
+    FIRST_WINDOW,
+    TERMS_DOUBLE,
+    TERMS_SINGLE,
+    WINDOW_BITS,
+)
 from eventsim.engine.job import RUNAWAY_PER_MS
 
 Size = Sequence[int]
@@ -46,6 +52,10 @@ SOURCES = (
 # to choose from. Events staged at a time, forward and backward.
 TILE = 64
 FORWARD_EVENTS, BACKWARD_EVENTS = 128, 32
+
+# Threads that share a spike of a readout, at most half a warp, and the outputs that a block adds up
+# in one pass.
+LANES, OUTPUTS = 16, 64
 
 _TYPES = {
     "float": np.float32,
@@ -115,6 +125,11 @@ def kernel_source(precision: Precision) -> str:
         f"#define DEGREE {series.DEGREE_SINGLE if single else series.DEGREE_DOUBLE}\n"
         f"#define SERIES {series.SERIES_SINGLE if single else series.SERIES_DOUBLE}\n"
         f"#define SHORTER {_shorter(single)}\n"
+        f"#define LANES {LANES}\n"
+        f"#define OUTPUTS {OUTPUTS}\n"
+        f"#define GAIN_TERMS {TERMS_SINGLE if single else TERMS_DOUBLE}\n"
+        f"#define WINDOW_BITS {WINDOW_BITS}\n"
+        f"#define FIRST_WINDOW {FIRST_WINDOW}\n"
     )
     parts = [f'#line 1 "{name}"\n{(folder / name).read_text("utf-8")}' for name in SOURCES]
     return head + "\n".join(parts)

@@ -11,21 +11,19 @@ from eventsim.engine.cuda.arrays import (
     WiringCache,
     parameters_home,
     sample_parts,
-    spike_groups,
     to_real,
 )
-from eventsim.engine.cuda.device import Device
-from eventsim.engine.cuda.order import Groups, launch, sum_rows
+from eventsim.engine.cuda.device import LANES, OUTPUTS, Device
+from eventsim.engine.cuda.order import launch, sum_rows
+from eventsim.engine.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
 from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.table import (
-    leak_weight,
-    readout_gradients,
-    readout_table,
-    real_type,
-    split_effects,
-)
+from eventsim.engine.table import leak_weight, readout_gradients, readout_table, real_type
 
-BLOCK = 64  # threads that share one output's synapses; a power of two
+BLOCK = 128
+GROUPS = BLOCK // LANES  # of threads that share a spike
+
+# So many blocks share the spikes of one source, where there are enough samples or rows.
+BLOCKS, MOST_PARTS = 512, 16
 
 # Weight gradients are summed in parts over the samples, as many as fit this memory.
 PARTS_BYTES, PARTS = 64 * 2**20, 256
@@ -35,85 +33,104 @@ PARTS_BYTES, PARTS = 64 * 2**20, 256
 class _Readout:
     """One job on the device."""
 
+    job: Job
     wiring: PlacedWiring
-    groups: Groups
     weight: Array
     delay: Array
     duration: Array
-    par: Array
-    rate: np.floating[Any]
+    gains: Array
+    rate: float
+    per_ms: float
 
     @classmethod
     def of(cls, dev: Device, job: Job, wirings: WiringCache, rate: float) -> "_Readout":
+        per_ms = windows_per_ms(job, rate)
         return cls(
+            job,
             wirings.place(dev, job.stage.wiring),
-            spike_groups(dev, job),
             to_real(dev, job, job.weights()),
             dev.asarray(job.delays()),
             dev.asarray(job.duration),
-            to_real(dev, job, readout_table(job)),
-            real_type(job)(rate),
+            gains_of(dev, job, rate, per_ms),
+            rate,
+            per_ms,
         )
 
-    def by_output(self) -> list[Any]:
-        """Arguments of the kernels that go by output."""
+    def of_source(self, dev: Device, k: int) -> list[Any]:
+        """What both kernels take of synapses, spikes and table."""
+        source = self.job.sources[k]
         return [
-            self.wiring.in_start, self.wiring.row, self.wiring.synapse, self.weight, self.delay,
-            self.groups.first, self.groups.times, self.duration, self.par, self.rate,
+            self.wiring.out_start, self.wiring.target, self.weight, self.delay,
+            dev.asarray(source.offsets), dev.asarray(source.times), dev.asarray(source.neurons),
+            self.duration, self.gains, self.rate, self.per_ms,
         ]  # fmt: skip
 
-    def by_spike(self) -> list[Any]:
-        """Arguments of the kernel that goes by spike."""
-        return [
-            self.groups.sample, self.groups.row, self.groups.times, self.groups.spike,
-            self.wiring.out_start, self.wiring.target, self.weight, self.delay, self.duration,
-            self.par, self.rate,
-        ]  # fmt: skip
+
+def gains_of(dev: Device, job: Job, rate: float, per_ms: float) -> Array:
+    """The table, computed in double precision, in the type of the state."""
+    size, real = job.stage.population.size, real_type(job)
+    n_windows, n_terms = count_windows(job, per_ms), terms_of(real)
+    gains = dev.empty((n_windows, N_GAIN, n_terms, size), np.float64)
+    par = dev.asarray(readout_table(job))
+    launch(
+        dev, "double", "readout_gains", n_windows * size,
+        [size, n_windows, n_terms, int(real == np.float32), par, rate, per_ms, gains],
+    )  # fmt: skip
+    return gains.astype(real, copy=False)
 
 
 def forward(dev: Device, job: Job, wirings: WiringCache, rate: float) -> Array:
-    p, readout = job.stage.population, _Readout.of(dev, job, wirings, rate)
-    n_rows = int(job.stage.wiring.row_start[-1])
-    integral = dev.empty((job.n_samples, p.size), np.float64)
-    dev.launch(
-        job.precision, "readout_forward", integral.size, BLOCK,
-        [p.size, n_rows, *readout.by_output(), integral],
-        shared=BLOCK * 8,
-    )  # fmt: skip
-    return integral + dev.asarray(p.v_leak) * dev.asarray(leak_weight(job, rate))
+    p, readout, n = job.stage.population, _Readout.of(dev, job, wirings, rate), job.n_samples
+    parts = min(max(BLOCKS // max(n, 1), 1), MOST_PARTS)
+    integral = dev.zeros((len(job.sources), parts, n, p.size), np.float64)
+    for k, row in enumerate(job.stage.wiring.row_start[:-1]):
+        dev.launch(
+            job.precision, "readout_forward", n * parts, BLOCK,
+            [n, p.size, parts, row, *readout.of_source(dev, k), integral[k]],
+            shared=GROUPS * OUTPUTS * 8,
+        )  # fmt: skip
+    total = sum_rows(dev, job.precision, integral.reshape(-1, n, p.size))
+    leak = dev.asarray(p.v_leak) * dev.asarray(leak_weight(job, rate))
+    return dev.asarray(p.resistance) * total + leak
+
+
+def _slices(parts: int, n_rows: int) -> int:
+    """Blocks that share the source rows, so that all parts together have BLOCKS; a power of two."""
+    slices = max(min(BLOCKS // parts, n_rows // GROUPS), 1)
+    return 1 << (slices.bit_length() - 1)
 
 
 def backward(
     dev: Device, job: Job, wirings: WiringCache, rate: float, by_integral: Array
 ) -> StageGradients:
     p, readout = job.stage.population, _Readout.of(dev, job, wirings, rate)
-    n_rows, n_synapses = int(job.stage.wiring.row_start[-1]), readout.weight.size
+    n_synapses, delayed = readout.weight.size, job.stage.delays_per_synapse
     seed = dev.asarray(by_integral)
     bounds = sample_parts(job, bytes_each=16 * n_synapses, most_bytes=PARTS_BYTES, most=PARTS)
-    parts = bounds.size - 1
+    parts, rows = bounds.size - 1, job.stage.wiring.row_start
+    slices = _slices(parts, max((source.size for source in job.sources), default=1))
     by_weight = dev.zeros((parts, n_synapses), np.float64)
-    by_delay = dev.zeros((parts, n_synapses), np.float64)
-    sums = dev.empty((parts, 3, p.size), np.float64)
-    dev.launch(
-        job.precision, "readout_backward", parts * p.size, BLOCK,
-        [
-            p.size, n_rows, n_synapses, dev.asarray(bounds), *readout.by_output(), seed, by_weight,
-            by_delay, sums,
-        ],
-        shared=BLOCK * 8,
-    )  # fmt: skip
-    n_spikes = readout.groups.times.size
-    effects = dev.empty(n_spikes, np.float64)
-    launch(
-        dev, job.precision, "readout_by_time", n_spikes,
-        [n_spikes, p.size, *readout.by_spike(), seed, effects],
-    )  # fmt: skip
+    by_delay = dev.zeros((parts, n_synapses if delayed else 0), np.float64)
+    sums = dev.zeros((len(job.sources), parts * slices, 3, p.size), np.float64)
+    effects = tuple(dev.zeros(source.times.size, np.float64) for source in job.sources)
+    scaled, placed = seed * dev.asarray(p.resistance), dev.asarray(bounds)
+    for k, effect in enumerate(effects):
+        dev.launch(
+            job.precision, "readout_backward", parts * slices, BLOCK,
+            [
+                p.size, slices, rows[k], n_synapses, int(delayed), placed,
+                *readout.of_source(dev, k), scaled, by_weight, by_delay, effect, sums[k],
+            ],
+            shared=GROUPS * 3 * OUTPUTS * 8,
+        )  # fmt: skip
     home = parameters_home(dev, job)
+    total = home(sum_rows(dev, job.precision, sums.reshape(-1, 3, p.size)))
+    total[2] /= p.resistance
     return readout_gradients(
         job,
         by_weight=home(sum_rows(dev, job.precision, by_weight)),
         by_delay=home(sum_rows(dev, job.precision, by_delay)),
-        source_times=split_effects(job, effects),
-        sums=home(sum_rows(dev, job.precision, sums)),
+        source_times=effects,
+        sums=total,
         by_leak=home(sum_rows(dev, job.precision, seed * dev.asarray(leak_weight(job, rate)))),
     )

@@ -9,7 +9,20 @@
 //                 those of other stages; all sums zero.
 // After           by_weight, by_delay per chunk; effects by arrival; sums and grazes per chunk.
 // Twin            engine/cpu/queue_adjoint.py, engine/reference/queue.py
-// Needs           walk.cuh, queue.cu (OWN), readout.cu (block_sum); shared memory: 8 bytes a thread
+// Needs           walk.cuh, queue.cu (OWN); shared memory: 8 bytes a thread
+
+// Sum over the block, by halves; the first thread has the result. `scratch` has one place a thread.
+DEVICE double block_sum(double value, double* scratch) {
+    scratch[THREAD] = value;
+    __syncthreads();
+    for (int half = blockDim.x / 2; half > 0; half /= 2) {
+        if (THREAD < half) scratch[THREAD] += scratch[THREAD + half];
+        __syncthreads();
+    }
+    const double total = scratch[0];
+    __syncthreads();
+    return total;
+}
 
 // The next larger number; for finite x >= 0.
 DEVICE double just_after(double x) {

@@ -1,158 +1,240 @@
 // Readout integral and its gradients.
 //
-// Parallel over   forward: (sample, output), one block; threads share its synapses. Backward by
-//                 weight: (chunk of samples, output), one block; a synapse belongs to one thread.
-//                 Backward by time: one thread per spike.
-// Before          spikes grouped by (sample, source row), ascending; synapses by target (CSC) and by
-//                 source (CSR). Each block is a power of two.
-// Twin            engine/cpu/readout.py, engine/reference/readout.py. Sums over the synapses of one
-//                 output are taken in another order than there, fixed by the block's size.
-// Needs           scalar.cuh
+// Parallel over   the table: (window, output), one thread. Spikes of a source: LANES threads share
+//                 one, which take its synapses in turn. Forward, a block takes a part of one
+//                 sample's spikes; backward, those of a class of source rows in a part of the
+//                 samples, so that each synapse belongs to one thread.
+// Before          spikes of each sample at its offset, in any order; synapses by source (CSR), no
+//                 target twice in a row.
+// After           integral, sums: one row per block, without the resistance. effects: dL/dt.
+// Twin            engine/cpu/gains.py, readout.py and readout_apart.py, engine/reference/readout.py.
+//                 The table has the same bits; sums over spikes are taken in another order, fixed
+//                 by the sizes.
+// Needs           scalar.cuh; LANES, OUTPUTS, GAIN_TERMS, WINDOW_BITS, FIRST_WINDOW; shared memory:
+//                 8 bytes per group of LANES, sum and one of OUTPUTS
 //
-// Roofline        one spike and output: about 90 operations, 8 bytes of time from the second-level
-//                 cache: arithmetic limits it.
+// Roofline        one spike and output: 10 operations and 24 bytes of the table forward, 50 and 96
+//                 backward, from the first-level cache, where neighbouring threads read
+//                 neighbouring outputs; and backward one sum of 8 bytes in the second level.
 
-// Rows of the parameter table [N_READOUT, outputs].
-enum { READOUT_MEM, READOUT_SYN, READOUT_RESISTANCE, N_READOUT };
+// Rows of the parameter table, and of the table [windows, N_GAIN, GAIN_TERMS, outputs].
+enum { READOUT_MEM, READOUT_SYN };
+enum { GAIN, GAIN_BY_MEM, GAIN_BY_SYN, GAIN_LATER, N_GAIN };
 
-// Gain of one arrival, its derivatives by both rates, and what a later arrival loses.
-struct Gain {
-    REAL gain, by_mem, by_syn, later;
-};
+#define WINDOW_SHIFT (52 - WINDOW_BITS)
 
-DEVICE Gain arrival_gain(double time, double t_end, REAL rate, REAL a, REAL b) {
-    const REAL zero = REAL_(0.0), p = a + rate, q = b + rate;
-    const bool membrane_slow = p <= q;
-    const REAL slow = membrane_slow ? p : q, gap = absolute(q - p);
-    REAL span = (REAL)(t_end - time);
-    const bool arrives = span > zero;
-    span = arrives ? span : zero;
-    REAL fade = decay(rate * (REAL)time);
-    fade = arrives ? fade : zero;
-    const Terms at_p = far_terms(p * span), at_slow = far_terms(slow * span);
-    const Terms at_gap = far_terms(gap * span);
-    const REAL unit = span * at_slow.decayed, difference = unit * at_gap.phi;
-    const REAL by_slow = span * (unit * at_gap.psi);
-    const REAL by_fast = -span * (unit * (at_gap.psi + at_gap.phi));
-    const REAL by_p = membrane_slow ? by_slow : by_fast;
-    const REAL by_q = membrane_slow ? by_fast : by_slow;
-    const REAL inner = (span * at_p.phi - difference) / q;
-    const REAL area_by_p = -span * (span * (at_p.psi + at_p.phi));
-    Gain g;
-    g.gain = fade * (a * inner);
-    g.by_mem = fade * (inner + a * ((area_by_p - by_p) / q));
-    g.by_syn = fade * (a * ((-by_q - inner) / q));
-    g.later = -(rate * g.gain + fade * (a * difference));
-    return g;
+DEVICE long long first_window() {
+    return __double_as_longlong((double)FIRST_WINDOW) >> WINDOW_SHIFT;
 }
 
-// Sum over the block, by halves; the first thread has the result. `scratch` has one place a thread.
-DEVICE double block_sum(double value, double* scratch) {
-    scratch[THREAD] = value;
-    __syncthreads();
-    for (int half = blockDim.x / 2; half > 0; half /= 2) {
-        if (THREAD < half) scratch[THREAD] += scratch[THREAD + half];
-        __syncthreads();
+struct LossTerms {
+    Terms terms;
+    REAL loss;
+};
+
+// far_terms, and -phi'(z) without loss of digits where z is large.
+DEVICE LossTerms loss_terms(REAL z) {
+    LossTerms t;
+    t.terms = far_terms(z);
+    t.loss = z <= SMALL_Z ? t.terms.psi + t.terms.phi : (t.terms.phi - t.terms.decayed) / z;
+    return t;
+}
+
+// A coefficient in the precision of the state, zero where it is tiny there.
+DEVICE double coefficient(double value, int single) {
+    const double kept = single ? (double)(float)value : value;
+    return fabs(kept) <= (single ? (double)1e-30f : 1e-200) ? 0.0 : kept;
+}
+
+// All coefficients of one output in one window. For REAL double, whatever the state.
+extern "C" __global__ void readout_gains(
+    const int n_outputs, const int n_windows, const int n_terms, const int single,
+    const REAL* __restrict__ par, const REAL rate, const REAL per_ms,
+    REAL* __restrict__ gains) {
+    const long long i = GLOBAL_THREAD;
+    if (i >= (long long)n_outputs * n_windows) return;
+    const int k = (int)(i % n_outputs);
+    const long long window = i / n_outputs;
+    const long long begin = (window + first_window()) << WINDOW_SHIFT;
+    const REAL left =
+        REAL_(__longlong_as_double(begin | 1LL << (WINDOW_SHIFT - 1)) - FIRST_WINDOW) / per_ms;
+    const REAL width = REAL_(__longlong_as_double(begin >> 52 << 52)) / (FIRST_WINDOW * per_ms);
+    const REAL a = par[READOUT_MEM * n_outputs + k], b = par[READOUT_SYN * n_outputs + k];
+    const REAL p = a + rate, q = b + rate;
+    const bool membrane_slow = p <= q;
+    const REAL slow = membrane_slow ? p : q, fast = membrane_slow ? q : p;
+    const LossTerms at_slow = loss_terms(slow * left), at_gap = loss_terms((fast - slow) * left);
+    const REAL s = at_slow.terms.decayed, unit = left * s;
+    REAL d = unit * at_gap.terms.phi, d_slow = left * (unit * at_gap.terms.psi);
+    REAL d_fast = -left * (unit * at_gap.loss);
+    REAL area = (left * at_slow.terms.phi - d) / fast;
+    REAL area_slow = (-left * (left * at_slow.loss) - d_slow) / fast;
+    REAL area_fast = (-d_fast - area) / fast;
+    REAL f = s * at_gap.terms.decayed, f_fast = -left * f;
+    REAL* const out = gains + window * N_GAIN * n_terms * n_outputs + k;
+    for (int n = 0; n < n_terms; ++n) {
+        if (n > 0) {
+            const REAL h = width / n, d_before = d;
+            area = h * d;
+            area_slow = h * d_slow;
+            area_fast = h * d_fast;
+            d_fast = h * (f_fast - slow * d_fast);
+            d_slow = h * (-d_before - slow * d_slow);
+            d = h * (f - slow * d_before);
+            f_fast = h * (-f - fast * f_fast);
+            f = -h * (fast * f);
+        }
+        const REAL by_mem = membrane_slow ? area_slow : area_fast;
+        const REAL by_syn = membrane_slow ? area_fast : area_slow;
+        const REAL value[N_GAIN] = {a * area, fused(a, by_mem, area), a * by_syn,
+                                    -fused(rate, a * area, a * d)};
+        for (int g = 0; g < N_GAIN; ++g)
+            out[(long long)(g * n_terms + n) * n_outputs] =
+                REAL_(coefficient((double)value[g], single));
     }
-    const double total = scratch[0];
-    __syncthreads();
+}
+
+// Window of an arrival, its place in there, and exp(-rate t).
+struct Arrival {
+    long long window;
+    REAL u, fade;
+};
+
+DEVICE Arrival arrival_at(double time, double t_end, double rate, double per_ms) {
+    const long long bits = __double_as_longlong(fma(t_end - time, per_ms, (double)FIRST_WINDOW));
+    const long long fraction = (bits << WINDOW_BITS) & ((1LL << 52) - 1);
+    Arrival arrival;
+    arrival.window = (bits >> WINDOW_SHIFT) - first_window();
+    arrival.u = REAL_(__longlong_as_double(fraction | __double_as_longlong(1.0)) - 1.5);
+    arrival.fade = decay(REAL_(rate * time));
+    return arrival;
+}
+
+// One row of the table; `gains` is that of the output.
+DEVICE REAL gain_at(const REAL* gains, int n_outputs, int row, const Arrival& arrival) {
+    const REAL* const first = gains + (arrival.window * N_GAIN + row) * GAIN_TERMS * n_outputs;
+    REAL value = first[(GAIN_TERMS - 1) * n_outputs];
+    for (int n = GAIN_TERMS - 2; n >= 0; --n)
+        value = fused(value, arrival.u, first[n * n_outputs]);
+    return value;
+}
+
+// Threads that share a spike, as a mask of their warp.
+DEVICE unsigned lanes_mask() { return ((1u << LANES) - 1u) << (THREAD % 32 / LANES * LANES); }
+
+// Sums of all groups of the block for one output, in order.
+DEVICE double sum_groups_of(const double* sums, int stride) {
+    const int groups = blockDim.x / LANES;
+    double total = 0.0;
+    for (int group = 0; group < groups; ++group) total += sums[group * stride];
     return total;
 }
 
 extern "C" __global__ void readout_forward(
-    const int n_outputs, const int n_rows,
-    // synapses by target, and spikes by (sample, row)
-    const long long* __restrict__ in_start, const int* __restrict__ in_row,
-    const long long* __restrict__ in_synapse, const REAL* __restrict__ weight,
-    const double* __restrict__ delay, const long long* __restrict__ first,
-    const double* __restrict__ time, const double* __restrict__ duration,
-    const REAL* __restrict__ par, const REAL rate,
-    // result [samples, outputs]
-    double* __restrict__ integral) {
-    SHARED_MEMORY(memory);
-    const int k = (int)(BLOCK % n_outputs);
-    const long long sample = BLOCK / n_outputs;
-    const REAL a = par[READOUT_MEM * n_outputs + k], b = par[READOUT_SYN * n_outputs + k];
-    double total = 0.0;
-    for (long long entry = in_start[k] + THREAD; entry < in_start[k + 1]; entry += blockDim.x) {
-        const long long synapse = in_synapse[entry], group = sample * n_rows + in_row[entry];
-        double gain = 0.0;
-        for (long long i = first[group]; i < first[group + 1]; ++i)
-            gain += (double)arrival_gain(time[i] + delay[synapse], duration[sample], rate, a, b).gain;
-        total += (double)weight[synapse] * gain;
-    }
-    total = block_sum(total, (double*)memory);
-    if (THREAD == 0)
-        integral[BLOCK] = (double)par[READOUT_RESISTANCE * n_outputs + k] * total;
-}
-
-extern "C" __global__ void readout_backward(
-    const int n_outputs, const int n_rows, const long long n_synapses,
-    const long long* __restrict__ bounds,
-    // as readout_forward
-    const long long* __restrict__ in_start, const int* __restrict__ in_row,
-    const long long* __restrict__ in_synapse, const REAL* __restrict__ weight,
-    const double* __restrict__ delay, const long long* __restrict__ first,
-    const double* __restrict__ time, const double* __restrict__ duration,
-    const REAL* __restrict__ par, const REAL rate, const double* __restrict__ by_integral,
-    // results: [chunks, synapses] twice, [chunks, 3, outputs]; all zero before
-    double* __restrict__ by_weight, double* __restrict__ by_delay, double* __restrict__ sums) {
-    SHARED_MEMORY(memory);
-    const int k = (int)(BLOCK % n_outputs);
-    const long long chunk = BLOCK / n_outputs;
-    const REAL a = par[READOUT_MEM * n_outputs + k], b = par[READOUT_SYN * n_outputs + k];
-    const double resistance = (double)par[READOUT_RESISTANCE * n_outputs + k];
-    double total[3] = {0.0, 0.0, 0.0};
-    for (long long sample = bounds[chunk]; sample < bounds[chunk + 1]; ++sample) {
-        const double scale = by_integral[sample * n_outputs + k], unit = scale * resistance;
-        for (long long entry = in_start[k] + THREAD; entry < in_start[k + 1]; entry += blockDim.x) {
-            const long long synapse = in_synapse[entry], group = sample * n_rows + in_row[entry];
-            const double w = (double)weight[synapse];
-            double gain = 0.0, by_mem = 0.0, by_syn = 0.0, later = 0.0;
-            for (long long i = first[group]; i < first[group + 1]; ++i) {
-                const Gain g =
-                    arrival_gain(time[i] + delay[synapse], duration[sample], rate, a, b);
-                gain += (double)g.gain;
-                by_mem += (double)g.by_mem;
-                by_syn += (double)g.by_syn;
-                later += (double)g.later;
-            }
-            by_weight[chunk * n_synapses + synapse] += unit * gain;
-            by_delay[chunk * n_synapses + synapse] += unit * w * later;
-            total[0] += unit * w * by_mem;
-            total[1] += unit * w * by_syn;
-            total[2] += scale * w * gain;
-        }
-    }
-    for (int i = 0; i < 3; ++i) {
-        const double sum = block_sum(total[i], (double*)memory);
-        if (THREAD == 0) sums[(chunk * 3 + i) * n_outputs + k] = sum;
-    }
-}
-
-extern "C" __global__ void readout_by_time(
-    const long long n_spikes, const int n_outputs,
-    // spikes in groups: sample, row, time, and the number of each among all spikes
-    const int* __restrict__ sample, const int* __restrict__ row, const double* __restrict__ time,
-    const long long* __restrict__ spike,
+    const int n_samples, const int n_outputs, const int parts, const int first_row,
     // synapses by source
     const long long* __restrict__ out_start, const int* __restrict__ target,
     const REAL* __restrict__ weight, const double* __restrict__ delay,
-    const double* __restrict__ duration, const REAL* __restrict__ par, const REAL rate,
-    const double* __restrict__ by_integral,
-    // result [spikes]
-    double* __restrict__ effects) {
-    const long long i = GLOBAL_THREAD;
-    if (i >= n_spikes) return;
-    const int s = sample[i];
-    double effect = 0.0;
-    for (long long synapse = out_start[row[i]]; synapse < out_start[row[i] + 1]; ++synapse) {
-        const int k = target[synapse];
-        const REAL a = par[READOUT_MEM * n_outputs + k], b = par[READOUT_SYN * n_outputs + k];
-        const double unit = by_integral[(long long)s * n_outputs + k] *
-                            (double)par[READOUT_RESISTANCE * n_outputs + k];
-        const Gain g = arrival_gain(time[i] + delay[synapse], duration[s], rate, a, b);
-        effect += unit * (double)weight[synapse] * (double)g.later;
+    // spikes of the source
+    const long long* __restrict__ offset, const double* __restrict__ time,
+    const int* __restrict__ neuron,
+    const double* __restrict__ duration, const REAL* __restrict__ gains, const double rate,
+    const double per_ms,
+    // result [parts, samples, outputs]
+    double* __restrict__ integral) {
+    SHARED_MEMORY(memory);
+    const int group = THREAD / LANES, lane = THREAD % LANES, groups = blockDim.x / LANES;
+    const unsigned mask = lanes_mask();
+    double* const sums = (double*)memory;
+    double* const mine = sums + group * OUTPUTS;
+    const long long sample = BLOCK % n_samples, part = BLOCK / n_samples;
+    const long long low = offset[sample], size = offset[sample + 1] - low;
+    const double t_end = duration[sample];
+    for (int base = 0; base < n_outputs; base += OUTPUTS) {
+        for (int k = lane; k < OUTPUTS; k += LANES) mine[k] = 0.0;
+        __syncwarp(mask);
+        for (long long i = low + size * part / parts + group;
+             i < low + size * (part + 1) / parts; i += groups) {
+            const int row = first_row + neuron[i];
+            for (long long e = out_start[row] + lane; e < out_start[row + 1]; e += LANES) {
+                const int k = target[e] - base;
+                const double t = time[i] + delay[e];
+                if (k < 0 || k >= OUTPUTS || t >= t_end) continue;
+                const Arrival arrival = arrival_at(t, t_end, rate, per_ms);
+                const REAL gain = gain_at(gains + target[e], n_outputs, GAIN, arrival);
+                mine[k] += (double)(weight[e] * arrival.fade * gain);
+            }
+            __syncwarp(mask);
+        }
+        __syncthreads();
+        for (int k = THREAD; k < OUTPUTS && base + k < n_outputs; k += blockDim.x)
+            integral[BLOCK * n_outputs + base + k] = sum_groups_of(sums + k, OUTPUTS);
+        __syncthreads();
     }
-    effects[spike[i]] = effect;
+}
+
+extern "C" __global__ void readout_backward(
+    // slices: a power of two
+    const int n_outputs, const int slices, const int first_row, const long long n_synapses,
+    const int delayed, const long long* __restrict__ bounds,
+    // as readout_forward; seeds are dL/d(integral) times the resistance
+    const long long* __restrict__ out_start, const int* __restrict__ target,
+    const REAL* __restrict__ weight, const double* __restrict__ delay,
+    const long long* __restrict__ offset, const double* __restrict__ time,
+    const int* __restrict__ neuron,
+    const double* __restrict__ duration, const REAL* __restrict__ gains, const double rate,
+    const double per_ms, const double* __restrict__ seeds,
+    // results: [parts, synapses], zero before; the second only if delayed; [spikes], zero before;
+    // [parts times slices, 3, outputs]: by membrane rate, by synaptic rate, gains
+    double* __restrict__ by_weight, double* __restrict__ by_delay, double* __restrict__ effects,
+    double* __restrict__ out) {
+    SHARED_MEMORY(memory);
+    const int group = THREAD / LANES, lane = THREAD % LANES, groups = blockDim.x / LANES;
+    const unsigned mask = lanes_mask();
+    double* const sums = (double*)memory;
+    double* const mine = sums + group * 3 * OUTPUTS;
+    const long long part = BLOCK / slices;
+    const int classes = slices * groups, own = (int)(BLOCK % slices) * groups + group;
+    for (int base = 0; base < n_outputs; base += OUTPUTS) {
+        for (int k = lane; k < 3 * OUTPUTS; k += LANES) mine[k] = 0.0;
+        __syncwarp(mask);
+        for (long long sample = bounds[part]; sample < bounds[part + 1]; ++sample) {
+            const double t_end = duration[sample];
+            for (long long i = offset[sample]; i < offset[sample + 1]; ++i) {
+                if ((neuron[i] & (classes - 1)) != own) continue;
+                const int row = first_row + neuron[i];
+                double effect = 0.0;
+                for (long long e = out_start[row] + lane; e < out_start[row + 1]; e += LANES) {
+                    const int k = target[e] - base;
+                    const double t = time[i] + delay[e];
+                    if (k < 0 || k >= OUTPUTS || t >= t_end) continue;
+                    const Arrival arrival = arrival_at(t, t_end, rate, per_ms);
+                    REAL rows[N_GAIN];
+                    for (int g = 0; g < N_GAIN; ++g)
+                        rows[g] = gain_at(gains + target[e], n_outputs, g, arrival);
+                    const REAL w = weight[e] * arrival.fade;
+                    const double unit = seeds[sample * n_outputs + target[e]];
+                    const double later = unit * (double)(w * rows[GAIN_LATER]);
+                    by_weight[part * n_synapses + e] += unit * (double)(arrival.fade * rows[GAIN]);
+                    if (delayed) by_delay[part * n_synapses + e] += later;
+                    effect += later;
+                    mine[k] += unit * (double)(w * rows[GAIN_BY_MEM]);
+                    mine[OUTPUTS + k] += unit * (double)(w * rows[GAIN_BY_SYN]);
+                    mine[2 * OUTPUTS + k] += unit * (double)(w * rows[GAIN]);
+                }
+                for (int k = LANES / 2; k > 0; k /= 2)
+                    effect += __shfl_xor_sync(mask, effect, k);
+                if (lane == 0) effects[i] += effect;
+                __syncwarp(mask);
+            }
+        }
+        __syncthreads();
+        for (int k = THREAD; k < 3 * OUTPUTS; k += blockDim.x) {
+            const int output = base + k % OUTPUTS;
+            if (output < n_outputs)
+                out[(BLOCK * 3 + k / OUTPUTS) * n_outputs + output] =
+                    sum_groups_of(sums + k, 3 * OUTPUTS);
+        }
+        __syncthreads();
+    }
 }
