@@ -227,7 +227,7 @@ def readout_gradients(
     job: Job,
     *,
     by_weight: Array,
-    by_delay: Array,
+    by_delay: Array | None,
     source_times: tuple[Array, ...],
     sums: Array,
     by_leak: Array,

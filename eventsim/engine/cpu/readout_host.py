@@ -51,8 +51,8 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
 
 def _backward_shared(
     job: Job, spikes: Spikes, gains: Gains, seeds: Floats, effects: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """dL/dw and dL/d(delay) of the synapses, sums of the outputs; the delays are not asked for."""
+) -> tuple[Floats, Floats | None, Floats]:
+    """dL/dw of the synapses; dL/d(delay) of each, where it has one of its own; sums of outputs."""
     weights, size = _weights(job), job.stage.population.size
     bounds = sample_chunks(job, 8 * weights.size)
     parts, blocks = bounds.size - 1, weights.shape[0]
@@ -61,12 +61,12 @@ def _backward_shared(
     wide = np.ascontiguousarray(to_lanes(seeds).transpose(1, 0, 2))
     readout.backward(bounds, spikes, gains, weights, job.duration, wide, by_weight, effects, sums)
     found = of_synapses(job, of_lanes(by_weight.sum(axis=0), size))
-    return found, np.zeros(0), sums.sum(axis=0).reshape(N_SUMS, -1)[:, :size]
+    return found, None, sums.sum(axis=0).reshape(N_SUMS, -1)[:, :size]
 
 
 def _backward_apart(
     job: Job, spikes: Spikes, gains: Gains, seeds: Floats, effects: Floats
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, Floats | None, Floats]:
     """As :func:`_backward_shared`."""
     fan = _fan_out(job)
     bounds = sample_chunks(job, 16 * fan.weight.size)

@@ -129,7 +129,7 @@ def backward(
     return readout_gradients(
         job,
         by_weight=home(sum_rows(dev, job.precision, by_weight)),
-        by_delay=home(sum_rows(dev, job.precision, by_delay)),
+        by_delay=home(sum_rows(dev, job.precision, by_delay)) if delayed else None,
         source_times=effects,
         sums=total,
         by_leak=home(sum_rows(dev, job.precision, seed * dev.asarray(leak_weight(job, rate)))),
