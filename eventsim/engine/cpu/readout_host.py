@@ -20,6 +20,7 @@ from eventsim.engine.table import (
     spike_bases,
     split_effects,
 )
+from eventsim.held import made_once
 
 
 def forward(job: Job, rate: float) -> Floats:
@@ -114,7 +115,13 @@ def _blocks(job: Job) -> int:
 
 def _weights(job: Job) -> Floats:
     """Weights by row, as :func:`eventsim.engine.cpu.lanes.to_lanes`, in the type of the state."""
-    return to_lanes(row_matrix(job, job.weights().astype(real_type(job))))
+    real = real_type(job)
+
+    def make() -> Floats:
+        return to_lanes(row_matrix(job, job.weights().astype(real)))
+
+    weights: Floats = made_once((_weights, job.stage, real), make)
+    return weights
 
 
 def _fan_out(job: Job) -> FanOut:

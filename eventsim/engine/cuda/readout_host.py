@@ -18,6 +18,7 @@ from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.table import leak_weight, readout_gradients, readout_table, real_type
+from eventsim.held import made_once
 
 BLOCK = 128
 GROUPS = BLOCK // LANES  # of threads that share a spike
@@ -67,16 +68,21 @@ class _Readout:
 
 
 def gains_of(dev: Device, job: Job, rate: float, per_ms: float) -> Array:
-    """The table, computed in double precision, in the type of the state."""
+    """The table, computed in double precision, in the type of the state; once while held."""
     size, real = job.stage.population.size, real_type(job)
     n_windows, n_terms = count_windows(job, per_ms), terms_of(real)
-    gains = dev.empty((n_windows, N_GAIN, n_terms, size), np.float64)
-    par = dev.asarray(readout_table(job))
-    launch(
-        dev, "double", "readout_gains", n_windows * size,
-        [size, n_windows, n_terms, int(real == np.float32), par, rate, per_ms, gains],
-    )  # fmt: skip
-    return gains.astype(real, copy=False)
+
+    def make() -> Array:
+        gains = dev.empty((n_windows, N_GAIN, n_terms, size), np.float64)
+        par = dev.asarray(readout_table(job))
+        launch(
+            dev, "double", "readout_gains", n_windows * size,
+            [size, n_windows, n_terms, int(real == np.float32), par, rate, per_ms, gains],
+        )  # fmt: skip
+        return gains.astype(real, copy=False)
+
+    table: Array = made_once((gains_of, job.stage, real, rate, per_ms, n_windows), make)
+    return table
 
 
 def forward(dev: Device, job: Job, wirings: WiringCache, rate: float) -> Array:
