@@ -26,12 +26,24 @@ class Extent(NamedTuple):
 
 
 class Held:
-    """Extents by array, and what was made; a new one knows nothing."""
+    """Extents by array, and what was made; a new one knows nothing.
 
-    def __init__(self, extents: Mapping[int, tuple[Array, Extent]] | None = None):
+    Parameters
+    ----------
+    extents
+        What is known already.
+    back
+        Whether a backward pass follows inside the block: then what the forward pass made of its
+        spikes is kept for it as well.
+    """
+
+    def __init__(
+        self, extents: Mapping[int, tuple[Array, Extent]] | None = None, *, back: bool = False
+    ):
         # The arrays are kept, so that no other can get the id of one.
         self.extents = dict(extents or {})
         self.made: dict[Hashable, Any] = {}
+        self.back = back
 
 
 _HELD: ContextVar[Held | None] = ContextVar("held", default=None)
@@ -80,3 +92,9 @@ def made_once(key: Hashable, make: Callable[[], Any]) -> Any:
     if key not in held.made:
         held.made[key] = make()
     return held.made[key]
+
+
+def made_for_back(key: Hashable, make: Callable[[], Any]) -> Any:
+    """As :func:`made_once`, for what is large: kept only where a backward pass will ask for it."""
+    held = _HELD.get()
+    return make() if held is None or not held.back else made_once(key, make)

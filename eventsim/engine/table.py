@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Array, namespace
 from eventsim.engine.job import Job, StageGradients
-from eventsim.held import least_of, made_once
+from eventsim.held import least_of, made_for_back, made_once
 
 SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT = range(10)
 N_PAR = 10
@@ -50,7 +50,10 @@ def real_type(job: Job) -> type[np.floating[Any]]:
 
 
 def neuron_table(job: Job) -> Array:
-    """Parameters of a spiking population, [N_PAR, size], in the type of the state."""
+    """Parameters of a spiking population, [N_PAR, size], in the type of the state.
+
+    Made once inside :func:`eventsim.held.holding`: not to be changed.
+    """
     table: Array = made_once((neuron_table, job.stage, job.precision), lambda: _neuron_table(job))
     return table
 
@@ -104,9 +107,11 @@ def by_targets(job: Job, by_synapse: Array, by_neuron: Array) -> Array:
 def row_weights(job: Job) -> Array:
     """Scaled weights of a stage that shares events, [rows + 1, size], in the type of the state.
 
-    The last row is zero: it is that of the end of a sample.
+    The last row is zero: it is that of the end of a sample. Not to be changed: forward and backward
+    pass may share it.
     """
-    rows: Array = made_once((row_weights, job.stage, job.precision), lambda: _row_weights(job))
+    key = (row_weights, job.stage, job.precision)
+    rows: Array = made_for_back(key, lambda: _row_weights(job))
     return rows
 
 

@@ -88,13 +88,13 @@ class EventStream:
         _check_times(t, o, d)
         _check_channels(c, o, n_channels)
         t, c = _order_ties(t, c, o)
-        for name, value in (
-            ("times", t),
-            ("channels", c.astype(np.int32)),
-            ("offsets", o),
-            ("n_channels", n_channels),
-            ("duration", d),
-        ):
+        self._fill(t, c.astype(np.int32), o, n_channels, d)
+
+    def _fill(
+        self, times: Floats, channels: NDArray[np.int32], offsets: Ints, n: int, duration: Floats
+    ) -> None:
+        """Take fields that are a stream's, without a look at them."""
+        for name, value in zip(_FIELDS, (times, channels, offsets, n, duration), strict=True):
             object.__setattr__(self, name, value)
         self._freeze()
 
@@ -196,13 +196,16 @@ class EventStream:
         lengths = np.diff(self.offsets)[wanted]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         events = np.repeat(self.offsets[wanted] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return EventStream(
+        # Samples of a stream are a stream.
+        chosen = EventStream.__new__(EventStream)
+        chosen._fill(
             self.times[events],
             self.channels[events],
             offsets,
-            n_channels=self.n_channels,
-            duration=self.duration[wanted],
+            self.n_channels,
+            self.duration[wanted],
         )
+        return chosen
 
     def save(self, path: str | Path) -> None:
         """Write the stream to one file, atomically."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -361,7 +361,14 @@ class Network:
         NetworkError if the pattern of sparse weights, edited in place, is none any more.
         """
         self.check_patterns()
-        good = [c.good.ravel() for c in self.conditions()]
+        alike: dict[Hashable, list[DomainCheck]] = {}
+        for condition in self.conditions():
+            alike.setdefault(condition.bounds, []).append(condition)
+        good = []
+        for first, *others in alike.values():
+            held = first.held
+            held = namespace(held).concatenate([held, *(condition.held for condition in others)])
+            good.append(first._replace(values=held, minus=None).good)
         # One answer for all: on a device each has its price.
         if good and not bool(namespace(good[0]).concatenate(good).all()):
             for part in self._parts():

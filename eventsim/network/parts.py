@@ -75,10 +75,22 @@ class DomainCheck(NamedTuple):
     magnitude: float = 0.0
 
     @property
+    def bounds(self) -> tuple[float | None, ...]:
+        """What the values are held to: conditions of the same bounds may be asked together."""
+        return self.above, self.least, self.most, self.magnitude
+
+    @property
+    def held(self) -> Array:
+        """The values, or their difference from the other array, flat."""
+        if self.minus is None:
+            return self.values.ravel()
+        with np.errstate(invalid="ignore", over="ignore"):
+            return (self.values - self.minus).ravel()
+
+    @property
     def good(self) -> NDArray[np.bool_]:
         """True where it is fulfilled. New array."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            values = self.values if self.minus is None else self.values - self.minus
+        values = self.values if self.minus is None else self.held.reshape(self.values.shape)
         size = abs(values)
         good: NDArray[np.bool_] = size <= self.most
         if self.above is not None:

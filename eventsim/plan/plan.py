@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import owners
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
-from eventsim.held import any_nonzero
+from eventsim.held import any_nonzero, made_once
 from eventsim.network import Network, Population, Projection
 from eventsim.network.parts import join_populations
 from eventsim.plan.structure import check_structure, structure_of
@@ -224,6 +224,10 @@ def make_plan(net: Network) -> Plan:
     NetworkError
         There is no input.
     """
+    return made_once((make_plan, net), lambda: _known_plan(net))
+
+
+def _known_plan(net: Network) -> Plan:
     signature = (len(net.populations), len(net.projections))
     known = _PLANS.get(net)
     if known is None or known[0] != signature or known[1].outdated:

@@ -100,7 +100,8 @@ def train_batch(
     # Where two recordings are mixed the answer that counts is that of the larger share.
     labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels
     names, shards, rows = list(net.spiking), [], []
-    held = state.held
+    held = state.held or Held()
+    held.back = True
     for i in group.share(len(pieces)):
         kept = None if keep is None else keep[pieces[i]]
         target = config.target(targets[pieces[i]], batch.class_names, keep=kept)

@@ -1,5 +1,6 @@
 """From a job to the arrays that the kernels take."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from eventsim.engine.job import Job
 from eventsim.engine.state import LayerState
 from eventsim.engine.table import real_type, scaled_weights, spike_bases
 from eventsim.events.source import SourceSpikes
+from eventsim.held import made_for_back
 
 Index = NDArray[np.int64]
 
@@ -61,11 +63,21 @@ def _sources(job: Job) -> list[SourceSpikes]:
 
 
 def merged_events(job: Job) -> MergedEvents:
-    """One ordered list of events for all neurons of a stage that shares events."""
+    """One ordered list of events for all neurons of a stage that shares events.
+
+    Forward and backward pass share it inside :func:`eventsim.held.holding` of both.
+    """
     delays = [projection.delays for projection in job.stage.afferents]
     if len(job.sources) == 1 and not delays[0].any():
         (source,) = _sources(job)
         return MergedEvents(source.offsets, source.times, source.neurons, None)
+    # The sources are kept beside, so that no other arrays can get their numbers.
+    key = (merged_events, job.stage, *(id(source.times) for source in job.sources))
+    found: MergedEvents = made_for_back(key, lambda: (_merged(job, delays), job.sources))[0]
+    return found
+
+
+def _merged(job: Job, delays: Sequence[Floats]) -> MergedEvents:
     bases, sources = spike_bases(job), _sources(job)
     offsets = sum((source.offsets for source in sources), np.zeros(job.n_samples + 1, np.int64))
     given, found = _event_arrays(offsets[-1]), _event_arrays(offsets[-1])
