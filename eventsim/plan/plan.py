@@ -224,7 +224,8 @@ def make_plan(net: Network) -> Plan:
     NetworkError
         There is no input.
     """
-    return made_once((make_plan, net), lambda: _known_plan(net))
+    plan: Plan = made_once((make_plan, net), lambda: _known_plan(net))
+    return plan
 
 
 def _known_plan(net: Network) -> Plan:

@@ -39,9 +39,8 @@ def dealt(work: Ints) -> Ints:
     if n == 1 or work.size <= n:
         return np.arange(work.size)
     rounds = -(-work.size // n)
-    hands = np.full(rounds * n, -1)
-    hands[: work.size] = np.argsort(-work, kind="stable")
-    hands = hands.reshape(rounds, n)
+    hands = np.full((rounds, n), -1)
+    hands.reshape(-1)[: work.size] = np.argsort(-work, kind="stable")
     hands[1::2] = hands[1::2, ::-1].copy()
     order: Ints = hands.T.ravel()
     return order[order >= 0]
