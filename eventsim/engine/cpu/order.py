@@ -3,7 +3,7 @@
 import numpy as np
 from numba import prange
 
-from eventsim.engine.cpu.compile import kernel, scalar
+from eventsim.engine.cpu.compile import kernel, lean, scalar
 
 # So many events are sorted by insertion.
 FEW = 32
@@ -199,13 +199,22 @@ def sort_spikes(offsets, time, neuron, current, restart):
         restart[lo:hi] = restart[lo:hi][order]
 
 
+@lean
+def _pack(spikes, start, count, to, resistance, packed):
+    for k in range(count):
+        neuron = spikes.neuron[start + k]
+        packed.time[to + k] = spikes.time[start + k]
+        packed.neuron[to + k] = neuron
+        packed.current[to + k] = spikes.current[start + k] / resistance[neuron]
+        packed.restart[to + k] = spikes.restart[start + k] / resistance[neuron]
+
+
 @kernel
 def pack(spikes, starts, counts, to, resistance, packed):
-    """Copy what every task wrote into arrays without gaps, drives as currents."""
+    """Copy what every task wrote into arrays without gaps, drives as currents.
+
+    Arrays of a tuple are written to in a function: Numba leaves out what a parallel loop alone
+    writes to them.
+    """
     for i in prange(starts.size):
-        for k in range(counts[i]):
-            here, there = starts[i] + k, to[i] + k
-            neuron = spikes.neuron[here]
-            packed.time[there], packed.neuron[there] = spikes.time[here], neuron
-            packed.current[there] = spikes.current[here] / resistance[neuron]
-            packed.restart[there] = spikes.restart[here] / resistance[neuron]
+        _pack(spikes, starts[i], counts[i], to[i], resistance, packed)
