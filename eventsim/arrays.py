@@ -40,7 +40,7 @@ def fetch(*arrays: Any) -> list[NDArray[Any]]:
         return [np.asarray(values) for values in arrays]
     xp = namespace(arrays[there[0]])
     flat = [arrays[k].ravel() for k in there]
-    joined = xp.concatenate([part.astype(np.float64, copy=False) for part in flat]).get()
+    joined = xp.concatenate(flat, dtype=np.float64, casting="unsafe").get()
     low = 0
     for k, part in zip(there, flat, strict=True):
         found[k] = joined[low : low + part.size].reshape(arrays[k].shape)

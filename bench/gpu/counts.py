@@ -4,9 +4,9 @@ Method   The stand-in of the tests for a device counts: kernels of ours, what Cu
          operation on arrays, reads by the host, copies to the device, memsets. No card takes part;
          tests/support/simt/counting.py says what an operation counts as. A step is that of
          eventsim.train.train on an ScSr network with two hidden populations in single precision,
-         the second of two, so that what is kept from step to step is there; augmentation, which is
-         done on the host, is left out; rate band, lift of silent neurons and weight averaging are
-         part of it.
+         the third of three, so that what is kept from step to step is there. Augmentation is left
+         out, since it is done on the host; rate band, lift of silent neurons and weight averaging
+         are part of it.
 Answer   results/counts.jsonl.
 """
 
@@ -76,7 +76,7 @@ def counts_of(
     names = tuple(str(k) for k in range(N_CLASSES))
     data = Dataset(stream, np.arange(batch) % N_CLASSES, names)
     pace, group = Pace(counts=True), ProcessGroup()
-    for _ in range(2):
+    for _ in range(3):
         with counted() as counts:
             rng = np.random.default_rng(0)
             train_batch(config, state, data, group, method=Exact(), rng=rng, pace=pace)

@@ -125,11 +125,11 @@ def _begin(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Begun:
         require_finite("backward", again.take(net, tape, seeds))
         require_finite("backward", again.take_direct(net, tape, direct)[1])
 
-    total, grazes = dict[str, Array](), engine.xp.zeros((), np.int64)
+    total, grazes = dict[str, Array](), list[Array]()
     for stage in reversed(plan.stages):
         job = make_job(plan, stage, tape)
         found = _stage_gradients(engine, job, tape, start)
-        grazes = grazes + found.grazes
+        grazes.append(found.grazes)
         for projection, values in zip(stage.afferents, found.source_times, strict=False):
             start.by_time[projection.source] += values
         for member, low, high in _members(stage):
@@ -145,7 +145,13 @@ def _begin(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Begun:
     own = start.by_time[plan.input.name]
     input_times: Floats = sum(by_input, start=own if tape is given else to_host(own))
     found_by_key = {key: total[key] for key in net.parameters()}
-    return Begun(found_by_key, input_times, loss, good, grazes, check)
+    return Begun(found_by_key, input_times, loss, good, _sum(grazes), check)
+
+
+def _sum(grazes: list[Array]) -> Array:
+    """Of whole numbers, some of which may be on a device; of a readout there are none."""
+    some = [one for one in grazes if not isinstance(one, int) or one]
+    return sum(some[1:], start=some[0]) if some else 0
 
 
 def _good(engine: Backend, checked: list[Given]) -> Array:
@@ -176,7 +182,7 @@ class _Start(NamedTuple):
         """Zero everywhere."""
         by_time = {name: xp.zeros(len(tape[name])) for name in tape.names}
         by_time[make_plan(net).input.name] = xp.zeros(tape.stream.n_events)
-        return cls(by_time, {name: xp.zeros(len(tape[name])) for name in tape.names}, {}, [], [])
+        return cls(by_time, {}, {}, [], [])
 
     def take(self, net: Network, tape: SpikeTape, seeds: Seeds) -> list[Given]:
         """Add the seeds; returns what must be finite."""
@@ -197,13 +203,7 @@ class _Start(NamedTuple):
                     f"backward: {name!r} is of kind {population.kind!r} and has no spikes to take "
                     "derivatives by. Give readouts a ReadoutSeed."
                 )
-            for kind, values, into in (
-                ("dL/dt", seed.time, self.by_time[name]),
-                ("dL/dV", seed.voltage, self.by_voltage[name]),
-            ):
-                if values is not None:
-                    into += beside(_of_shape(f"{kind} of {name!r}", values, into.shape), into)
-                    yield Given(f"{kind} of {name!r}", into, of_spikes(tape[name]))
+            yield from self._take_spikes(tape, name, seed)
         elif isinstance(seed, ReadoutSeed):
             if not population.is_readout:
                 raise NetworkError(f"backward: {name!r} got a ReadoutSeed but is no readout.")
@@ -224,6 +224,24 @@ class _Start(NamedTuple):
                 what = f"dL/dV of {name!r}"
                 values = _of_shape(what, seed.by_voltage, seed.probe.value.shape)
                 yield Given(what, values, lambda k: f"entry {k}")
+
+    def _take_spikes(self, tape: SpikeTape, name: str, seed: SpikeSeed) -> Iterator[Given]:
+        into = self.by_time[name]
+        if seed.time is not None:
+            what = f"dL/dt of {name!r}"
+            into += beside(_of_shape(what, seed.time, into.shape), into)
+            yield Given(what, into, of_spikes(tape[name]))
+        if seed.voltage is not None:
+            what = f"dL/dV of {name!r}"
+            given = beside(_of_shape(what, seed.voltage, into.shape), into)
+            before = self.by_voltage.get(name)
+            self.by_voltage[name] = given if before is None else before + given
+            yield Given(what, self.by_voltage[name], of_spikes(tape[name]))
+
+    def voltage(self, name: str, xp: Any) -> Array:
+        """dL/dV just before every spike."""
+        known = self.by_voltage.get(name)
+        return xp.zeros(self.by_time[name].size) if known is None else known
 
     def take_direct(
         self, net: Network, tape: SpikeTape, direct: list[tuple[Neurons, DirectGradients]]
@@ -265,7 +283,8 @@ def _stage_gradients(engine: Backend, job: Job, tape: SpikeTape, start: _Start) 
     if stage.is_readout:
         return _readout(engine, job, start.readouts.get(name))
     if not stage.lateral:
-        return engine.layer_backward(job, tape[name], start.by_time[name], start.by_voltage[name])
+        by_voltage = start.voltage(name, engine.xp)
+        return engine.layer_backward(job, tape[name], start.by_time[name], by_voltage)
     # A stage with a loop: its members run backward as one population.
     order = member_order(stage, tape.trains)
     names, xp = [member.name for member in stage.members], engine.xp
@@ -273,7 +292,7 @@ def _stage_gradients(engine: Backend, job: Job, tape: SpikeTape, start: _Start) 
         job,
         join_members(stage, tape.trains, order),
         xp.concatenate([start.by_time[name] for name in names])[order],
-        xp.concatenate([start.by_voltage[name] for name in names])[order],
+        xp.concatenate([start.voltage(name, xp) for name in names])[order],
     )
 
 

@@ -24,11 +24,10 @@ class Given(NamedTuple):
 
 def all_finite(given: Sequence[Given]) -> list[Array]:
     """Whether all is finite: of every library of arrays one answer, an array without dimensions."""
-    good: dict[Any, list[Array]] = {}
+    found: dict[Any, list[Array]] = {}
     for one in given:
-        xp = namespace(one.values)
-        good.setdefault(xp, []).append(xp.isfinite(one.values).ravel())
-    return [xp.concatenate(parts).all() for xp, parts in good.items()]
+        found.setdefault(namespace(one.values), []).append(one.values.ravel())
+    return [xp.isfinite(xp.concatenate(parts)).all() for xp, parts in found.items()]
 
 
 def require_finite(where: str, given: Sequence[Given]) -> None:

@@ -34,7 +34,9 @@ class SpikeSeed:
     __repr__ = short_repr
 
     def scaled(self, weight: float) -> "SpikeSeed":
-        """The derivatives times ``weight``. New arrays."""
+        """The derivatives times ``weight``; the same seed where that is 1."""
+        if weight == 1.0:
+            return self
         time, voltage = (None if v is None else weight * v for v in (self.time, self.voltage))
         return SpikeSeed(time, voltage)
 
@@ -57,7 +59,9 @@ class ReadoutSeed:
     __repr__ = short_repr
 
     def scaled(self, weight: float) -> "ReadoutSeed":
-        """The derivatives times ``weight``. New arrays."""
+        """The derivatives times ``weight``; the same seed where that is 1."""
+        if weight == 1.0:
+            return self
         return ReadoutSeed(self.time_constant, weight * self.integral)
 
 
@@ -87,7 +91,9 @@ class VoltageSeed:
         return self.probe.neurons
 
     def scaled(self, weight: float) -> "VoltageSeed":
-        """The derivatives times ``weight``. New arrays."""
+        """The derivatives times ``weight``; the same seed where that is 1."""
+        if weight == 1.0:
+            return self
         by_parameter = _scaled(self.by_parameter, weight)
         return VoltageSeed(self.probe, weight * self.by_voltage, by_parameter)
 
@@ -122,7 +128,9 @@ class DirectSeed:
         return cls(seed.neurons.without_arrivals(), seed.direct())
 
     def scaled(self, weight: float) -> "DirectSeed":
-        """The derivatives times ``weight``. New arrays."""
+        """The derivatives times ``weight``; the same seed where that is 1."""
+        if weight == 1.0:
+            return self
         synapses, delays, spikes, parameters = self.found
         found = DirectGradients(
             weight * synapses, weight * delays, weight * spikes, _scaled(parameters, weight)
@@ -149,7 +157,9 @@ class DecisionSeed:
     __repr__ = short_repr
 
     def scaled(self, weight: float) -> "DecisionSeed":
-        """The derivatives times ``weight``. New arrays."""
+        """The derivatives times ``weight``; the same seed where that is 1."""
+        if weight == 1.0:
+            return self
         return DecisionSeed(_scaled(self.values, weight))
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Array, Floats, Precision, namespace
 from eventsim.errors import RunawayError
 from eventsim.events.source import SourceSpikes
+from eventsim.held import made_once
 from eventsim.plan import Stage
 from eventsim.summary import short_repr
 
@@ -49,12 +50,19 @@ class Job:
         return self.duration.size
 
     def weights(self) -> Floats:
-        """Weights of all synapses in the order of the stage's wiring. New array."""
-        return self._joined([p.values.ravel() for p in self.stage.projections])
+        """Weights of all synapses in the order of the stage's wiring; not to be changed."""
+        parts = [p.values.ravel() for p in self.stage.projections]
+        weights: Floats = made_once((Job.weights, self.stage), lambda: self._joined(parts))
+        return weights
 
     def delays(self) -> Floats:
-        """Delays of all synapses in the order of the stage's wiring, ms. New array."""
-        return self._joined([p.synapse_delays() for p in self.stage.projections])
+        """Delays of all synapses in the order of the stage's wiring, ms; not to be changed."""
+
+        def make() -> Floats:
+            return self._joined([p.synapse_delays() for p in self.stage.projections])
+
+        delays: Floats = made_once((Job.delays, self.stage), make)
+        return delays
 
     def self_weights(self) -> Floats:
         """Self-recurrent weights, zero where there are none, shape [size]. New array."""

@@ -118,12 +118,13 @@ def row_weights(job: Job) -> Array:
 def _row_weights(job: Job) -> Array:
     stage, resistance = job.stage, job.stage.population.resistance
     starts = [int(start) for start in stage.wiring.row_start]
-    rows = namespace(resistance).zeros((starts[-1] + 1, resistance.size), real_type(job))
+    xp = namespace(resistance)
+    rows = xp.zeros((starts[-1] + 1, resistance.size), real_type(job))
     if stage.places is None:
         for k, projection in enumerate(stage.projections):
-            rows[starts[k] : starts[k + 1]] = projection.values * resistance
+            xp.multiply(projection.values, resistance, out=rows[starts[k] : starts[k + 1]])
     else:
-        places = namespace(rows).asarray(stage.places)
+        places = xp.asarray(stage.places)
         rows[:-1].reshape(-1)[places] = scaled_weights(job)
     return rows
 

@@ -150,5 +150,5 @@ def lift_silent(net: Network, counts: Mapping[str, NDArray[np.int64]], *, amount
         if sharing is not None:
             # What is one can only be lifted where no neuron that it reaches fires.
             silent = sharing.spread(np.broadcast_to(silent, values.shape), "least")
-        values[...] = namespace(values).where(beside(silent, values), values + amount, values)
+        values += beside(amount * silent, values)
     return sum(int((count == 0).sum()) for count in counts.values())

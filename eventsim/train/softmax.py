@@ -85,7 +85,7 @@ def softmax_loss(logits: Floats, labels: Ints | Floats, where: str) -> tuple[Arr
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_p = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
     shares = xp.asarray(shares)
-    value = -(shares * log_p).sum() / logits.shape[0]
+    value = (shares * log_p).sum() / -logits.shape[0]
     return value, (xp.exp(log_p) - shares) / logits.shape[0]
 
 

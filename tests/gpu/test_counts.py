@@ -12,11 +12,11 @@ from tests.support.simt.counting import counted
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
-    "dense": (200, 4),
-    "dense, batch 12": (200, 4),
-    "delays": (345, 4),
-    "sparse": (330, 6),
-    "loop": (1070, 29),
+    "dense": (150, 4),
+    "dense, batch 12": (150, 4),
+    "delays": (215, 4),
+    "sparse": (265, 6),
+    "loop": (990, 29),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))
@@ -41,6 +41,7 @@ FLAT, GRID = np.arange(5.0), np.ones((2, 3))
         (lambda a, b: xp.ones(3), 1, 0),
         (lambda a, b: xp.concatenate([a, a[:0], a]), 2, 0),
         (lambda a, b: xp.concatenate([a] * 9), 1, 0),
+        (lambda a, b: xp.concatenate([a] * 8 + [xp.empty(2, np.int32)]), 9, 0),
         (lambda a, b: xp.argsort(a), 10, 0),
         (lambda a, b: xp.cumsum(a), 2, 0),
         (lambda a, b: a.get(), 0, 1),

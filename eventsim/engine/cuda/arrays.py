@@ -16,6 +16,7 @@ from eventsim.engine.cuda.order import (
     by_time,
     firsts,
     launch,
+    merged_order,
     owners,
     sorting,
     starts_of,
@@ -85,7 +86,6 @@ def merged_events(dev: Device, job: Job) -> DeviceEvents:
 
 
 def _merged_events(dev: Device, job: Job) -> DeviceEvents:
-    xp = dev.xp
     delays = [dev.asarray(projection.delays) for projection in job.stage.afferents]
     if len(job.sources) == 1 and not any_nonzero(job.stage.afferents[0].delays):
         source = job.sources[0]
@@ -97,23 +97,21 @@ def _merged_events(dev: Device, job: Job) -> DeviceEvents:
         )
     if all(delay.ndim == 0 for delay in delays):
         return _merged_sources(dev, job, delays)
-    times, rows, spikes, samples = [], [], [], []
-    for k, (source, delay) in enumerate(zip(job.sources, delays, strict=True)):
-        channel = dev.asarray(source.neurons)
-        shifted = dev.asarray(source.times) + (delay if delay.ndim == 0 else delay[channel])
-        # Arrivals of one source at one time go by channel, then as they were.
-        own = sorting(dev, channel) if delay.ndim else xp.arange(channel.size)
-        times.append(shifted[own])
-        rows.append(channel[own] + np.int32(job.stage.wiring.row_start[k]))
-        spikes.append(own + int(spike_bases(job)[k]))
-        samples.append(owners(dev, dev.asarray(source.offsets), channel.size)[own])
-    time, sample = _joined(dev, times, np.float64), _joined(dev, samples, np.int32)
-    order = by_time(dev, time, sample)
+    return _merged_rows(dev, job, delays)
+
+
+def _merged_rows(dev: Device, job: Job, delays: list[Array]) -> DeviceEvents:
+    """Events where every source row has a delay of its own, and so is in order alone.
+
+    Arrivals at one time go by row, then as they were.
+    """
+    xp, groups, n_rows = dev.xp, spike_groups(dev, job), int(job.stage.wiring.row_start[-1])
+    sizes = [source.size for source in job.sources]
+    parts = [xp.broadcast_to(d, (n,)) for d, n in zip(delays, sizes, strict=True)]
+    times = groups.times + xp.concatenate(parts)[groups.row]
+    order = merged_order(dev, job.precision, n_rows, groups.first, times, groups.sample, groups.row)
     return DeviceEvents(
-        firsts(dev, sample[order], job.n_samples),
-        time[order],
-        _joined(dev, rows, np.int32)[order],
-        _joined(dev, spikes, np.int64)[order],
+        dev.asarray(groups.first[::n_rows]), times[order], groups.row[order], groups.spike[order]
     )
 
 

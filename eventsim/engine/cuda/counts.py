@@ -40,19 +40,20 @@ def count_arrivals(
     duration: Floats,
 ) -> Array:
     """Exact number of spikes that reach a synapse before the end of their sample, [pairs]."""
-    found = dev.empty((len(pairs), BLOCKS), np.int64)
-    end = dev.asarray(duration)
-    for k, (projection, source) in enumerate(pairs):
-        n, delays = source.times.size, projection.delays
-        dev.launch(
-            "double", "count_arrivals", BLOCKS, BLOCK,
-            [
-                n, end.size, delays.ndim > 0, projection.delay_per_synapse,
-                synapses.place(dev, projection), dev.asarray(delays), dev.asarray(source.offsets),
-                dev.asarray(source.times), dev.asarray(source.neurons), end, found[k],
-            ],
-            shared=BLOCK * 8,
-        )  # fmt: skip
+    found, end = dev.empty((len(pairs), BLOCKS), np.int64), dev.asarray(duration)
+    table: list[list[int]] = []
+    kept: list[Array] = []  # until the launch, so that their addresses stay theirs
+    for projection, source in pairs:
+        given = (projection.delays, source.offsets, source.times, source.neurons)
+        arrays = [synapses.place(dev, projection), *map(dev.asarray, given)]
+        by = projection.delays.ndim > 0, projection.delay_per_synapse
+        table.append([*(array.data.ptr for array in arrays), arrays[3].size, *map(int, by)])
+        kept += arrays
+    dev.launch(
+        "double", "count_arrivals", len(pairs) * BLOCKS, BLOCK,
+        [BLOCKS, end.size, dev.asarray(np.array(table, np.int64)), end, found],
+        shared=BLOCK * 8,
+    )  # fmt: skip
     return found.sum(axis=1)
 
 

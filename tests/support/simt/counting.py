@@ -32,7 +32,7 @@ VIEWS = frozenset(
     """)
 )
 JOINED = frozenset(words("append column_stack concatenate hstack stack vstack"))
-# CuPy copies an array after the other up to so many, and more in one launch from a table.
+# CuPy copies up to so many arrays one by one, and more of one type in one launch from a table.
 JOINED_APART = 8
 # Of the counters that a radix sort's passes share.
 SORT_MEMSETS = 6
@@ -156,8 +156,8 @@ def note_mask(mask):
 
 
 def _note_joined(arrays):
-    sizes = [_size(part) for part in arrays]
-    if len(sizes) <= JOINED_APART:
+    sizes, types = [_size(part) for part in arrays], {part.dtype for part in arrays}
+    if len(sizes) <= JOINED_APART or len(types) > 1:
         note(LAUNCH, sum(size > 0 for size in sizes))
         return
     note(LAUNCH)

@@ -29,21 +29,26 @@ DEVICE double block_least(double value, double* memory) {
     return least;
 }
 
-// Spikes that reach a synapse before the end of their sample. The delays are one for all, one per
-// source (by_source), or one per synapse (by_synapse).
+// Spikes that reach a synapse before the end of their sample, by projection. The delays of a
+// projection are one for all, one per source, or one per synapse.
 extern "C" __global__ void count_arrivals(
-    const long long n_spikes, const int n_samples, const int by_source, const int by_synapse,
-    // synapses of every source neuron
-    const long long* __restrict__ first, const double* __restrict__ delay,
-    // spikes
-    const long long* __restrict__ offsets, const double* __restrict__ time,
-    const int* __restrict__ neuron, const double* __restrict__ duration,
-    // result, one per block
+    const int n_parts, const int n_samples,
+    // of every projection eight numbers: addresses of the first synapse of every source, delays, and
+    // the spikes' offsets, times and neurons; the number of spikes; whether delays are by source,
+    // and by synapse
+    const long long* __restrict__ projection, const double* __restrict__ duration,
+    // result [projections, parts]; every part is a block
     long long* __restrict__ arrivals) {
     SHARED_MEMORY(memory);
-    const long long step = (long long)gridDim.x * blockDim.x;
-    long long found = 0;
-    for (long long i = GLOBAL_THREAD; i < n_spikes; i += step) {
+    const long long* const at = projection + 8 * (BLOCK / n_parts);
+    const long long* const first = (const long long*)at[0];
+    const double* const delay = (const double*)at[1];
+    const long long* const offsets = (const long long*)at[2];
+    const double* const time = (const double*)at[3];
+    const int* const neuron = (const int*)at[4];
+    const bool by_source = at[6] != 0, by_synapse = at[7] != 0;
+    long long found = 0, i = (BLOCK % n_parts) * blockDim.x + THREAD;
+    for (; i < at[5]; i += (long long)n_parts * blockDim.x) {
         long long low = 0, high = n_samples;  // the sample of a spike: offsets[low] <= i
         while (high - low > 1) {
             const long long middle = low + (high - low) / 2;
