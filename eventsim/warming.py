@@ -134,14 +134,16 @@ def _loop(backend: str, precision: Precision) -> None:
 def _by_every_way(net: Network, tape: SpikeTape) -> None:
     """By queue, by windows, by windows in parts: the cpu backend takes one of them by its work."""
     from eventsim.engine.cpu import queue_host
+    from eventsim.engine.windowing import least_delay, make_windows
 
     plan = make_plan(net)
     (stage,) = plan.stages
     job = make_job(plan, stage, tape)
     prepared = queue_host.prepare(job)
     queue_host.by_queue(job, prepared)
+    windows = make_windows(job, least_delay(prepared.loop))
     for parts in (1, 2):
-        queue_host.by_windows(job, prepared, parts)
+        queue_host.by_windows(job, prepared, windows, parts)
 
 
 def _weights(rng: np.random.Generator, shape: tuple[int, int], *, sparse: bool) -> Any:

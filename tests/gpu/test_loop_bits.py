@@ -5,9 +5,17 @@ import pytest
 import scipy.sparse
 
 import eventsim as es
+from eventsim.engine import windowing
+from eventsim.engine.cpu import queue_host
 from eventsim.engine.cuda import CudaBackend, queue
 from eventsim.engine.registry import get_backend
-from tests.support.nets import lateral_net, random_stream, ring_net
+from tests.support.nets import (
+    large_net,
+    lateral_net,
+    random_stream,
+    ring_net,
+    two_kinds_net,
+)
 from tests.support.simt import HostDevice, why_not
 from tests.support.simt.exercise import differences, results
 from tests.support.simt.runs import Run
@@ -28,6 +36,23 @@ def twins():
     return net
 
 
+def busy():
+    """In a window of the nets below every neuron meets several of these."""
+    return random_stream(1210, n_samples=2, n_channels=5, duration=60.0, rate=400.0)
+
+
+def large_stream():
+    return random_stream(1220, n_samples=1, n_channels=20, duration=60.0)
+
+
+def pauses(n_channels):
+    """Bursts with a long silence between them."""
+    rng = np.random.default_rng(1230)
+    times = np.sort(np.concatenate([rng.uniform(t, t + 5.0, 300) for t in (0.0, 90.0, 150.0)]))
+    channels = rng.integers(0, n_channels, times.size)
+    return es.EventStream(times, channels, [0, times.size], n_channels=n_channels, duration=240.0)
+
+
 def stream():
     return random_stream(1200, n_samples=3, n_channels=5, duration=50.0)
 
@@ -41,6 +66,15 @@ CASES = {
     "ring with self-delays": Run(lambda: ring_net(1204, size=33), stream),
     "exact ties": Run(twins, stream),
 }
+WINDOWS = {
+    "windows, time constants by neuron": Run(
+        lambda: lateral_net(1211, size=20, delays="scalar"), busy
+    ),
+    "windows, time constants by population": Run(lambda: two_kinds_net(1212), busy),
+    "windows, self-delays": Run(lambda: ring_net(1213, size=33), busy),
+    "windows, long delays": Run(lambda: large_net(1214, n=150, delays=7.0), large_stream),
+    "windows after silences": Run(lambda: two_kinds_net(1215), lambda: pauses(5)),
+}
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])
@@ -50,6 +84,31 @@ def test_loops_have_the_bits_of_cpu(precision):
     for device in (HostDevice(1), HostDevice(0, flush=True)):
         actual = results(CudaBackend(device), precision, CASES)
         assert differences(actual, expected, precision) == []
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_windows_have_the_bits_of_cpu(precision, monkeypatch):
+    monkeypatch.setattr(windowing, "WINDOW_SHARE", 0.0)
+    used = []
+    known = queue_host.by_windows
+    monkeypatch.setattr(queue_host, "by_windows", lambda *a: used.append(1) or known(*a))
+    expected = results(get_backend("cpu"), precision, WINDOWS)
+    assert len(used) == len(WINDOWS)
+    assert sum(v.size for key, v in expected.items() if key.endswith("/times")) > 3000
+    for device in (HostDevice(1), HostDevice(0, flush=True)):
+        actual = results(CudaBackend(device), precision, WINDOWS)
+        assert differences(actual, expected, precision) == []
+
+
+def test_windows_do_not_depend_on_the_block_or_the_order_of_threads(monkeypatch):
+    monkeypatch.setattr(windowing, "WINDOW_SHARE", 0.0)
+    some = {name: WINDOWS[name] for name in list(WINDOWS)[:2]}
+    first = results(CudaBackend(HostDevice(0)), "single", some)
+    monkeypatch.setattr(queue, "_block", lambda size: 128)
+    again = results(CudaBackend(HostDevice(3)), "single", some)
+    for key, value in first.items():
+        if "grad" not in key:
+            assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
 
 
 @pytest.mark.parametrize("block", [32, 128])

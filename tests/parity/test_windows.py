@@ -1,20 +1,24 @@
-"""A loop by windows of its least delay gives, to the bit, the spikes that the queue gives."""
+"""A loop by windows of its least delay gives the spikes that its queue gives, up to rounding.
+
+How many parts run side by side changes no bit.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import scipy.sparse
 
 import eventsim as es
-from eventsim.engine import make_job
+from eventsim.engine import make_job, windowing
 from eventsim.engine.cpu import queue_host
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
-from tests.support.nets import lateral_net, random_stream, ring_net
+from tests.support.compare import SINGLE_ATOL, TIME_ATOL, trains
+from tests.support.nets import large_net, lateral_net, random_stream, ring_net, two_kinds_net
 
 CASES = {
     "one delay": lambda: lateral_net(1102, delays="scalar"),
+    "time constants by population": lambda: two_kinds_net(1101),
     "delays by source": lambda: lateral_net(1103, delays="source", sparse=False),
     "delays by synapse": lambda: lateral_net(1104, delays="synapse"),
     "ring with self-delays": lambda: ring_net(1106),
@@ -30,56 +34,61 @@ def loop_job(net, stream, precision="double"):
     return make_job(plan, stage, replace(tape, trains={}))
 
 
-def assert_windows_equal_queue(job, parts=(1, 2, 3)):
+def windows_for(job, prepared):
+    """Windows, also where the queue would be taken."""
+    return windowing.make_windows(job, windowing.least_delay(prepared.loop))
+
+
+def by_windows(job, parts=1, **changed):
     prepared = queue_host.prepare(job)
-    expected = queue_host.by_queue(job, prepared)
+    windows = replace(windows_for(job, prepared), **changed)
+    return queue_host.by_windows(job, prepared, windows, parts)
+
+
+def assert_windows_agree_with_queue(job, parts=(2, 3)):
+    """Every neuron fires as often, at the same times up to rounding; parts change no bit."""
+    expected, found = queue_host.by_queue(job, queue_host.prepare(job)), by_windows(job)
+    mine, theirs = trains(found), trains(expected)
+    assert mine.keys() == theirs.keys()
+    atol = SINGLE_ATOL if job.precision == "single" else TIME_ATOL["cpu"]
+    for key, times in theirs.items():
+        np.testing.assert_allclose(mine[key], times, rtol=0, atol=atol, err_msg=str(key))
     for n in parts:
-        found = queue_host.by_windows(job, prepared, n)
+        again = by_windows(job, n)
         for name in FIELDS:
-            mine, theirs = getattr(found, name), getattr(expected, name)
-            assert np.array_equal(mine, theirs, equal_nan=mine.dtype.kind == "f"), (n, name)
+            one, other = getattr(found, name), getattr(again, name)
+            assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), (n, name)
     return expected
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("case", list(CASES))
-def test_windows_equal_the_queue(case, precision):
+def test_windows_agree_with_the_queue(case, precision):
     stream = random_stream(1110, n_samples=2, n_channels=5, duration=60.0)
-    assert len(assert_windows_equal_queue(loop_job(CASES[case](), stream, precision))) > 15
-
-
-def large_net(seed, *, n=300, refractory=True, delays=0.5):
-    """Every parameter different; bundles longer than a block of the kernel."""
-    rng = np.random.default_rng(seed)
-    net = es.Network()
-    net.add_input("input", 20)
-    net.add_population(
-        "hidden",
-        n,
-        tau_mem=rng.uniform(5.0, 30.0, n),
-        tau_syn=rng.uniform(2.0, 10.0, n),
-        threshold=rng.uniform(0.5, 1.5, n),
-        v_leak=np.where(rng.random(n) < 0.03, 2.0, rng.uniform(-0.2, 0.2, n)),
-        v_reset=rng.uniform(-0.5, 0.0, n),
-        refractory=rng.uniform(0.0, 3.0, n) * (rng.random(n) < 0.5) if refractory else 0.0,
-    )
-    net.connect("input", "hidden", rng.normal(0.5, 0.5, (20, n)))
-    weights = scipy.sparse.random_array((n, n), density=0.6, format="csr", rng=rng)
-    weights.data = rng.normal(-0.02, 0.1, weights.nnz)
-    weights.setdiag(0.0)
-    weights.eliminate_zeros()
-    net.connect("hidden", "hidden", weights, delays=delays)
-    return net
+    assert len(assert_windows_agree_with_queue(loop_job(CASES[case](), stream, precision))) > 15
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("delays", [0.5, 7.0])
-def test_windows_equal_the_queue_with_long_bundles(delays, precision):
+def test_windows_agree_with_the_queue_with_long_bundles(delays, precision):
     stream = random_stream(1120, n_samples=2, n_channels=20, duration=80.0)
-    spikes = assert_windows_equal_queue(
+    spikes = assert_windows_agree_with_queue(
         loop_job(large_net(1121, delays=delays), stream, precision), parts=(1, 3)
     )
     assert len(spikes) > 1000
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("case", ["one delay", "time constants by population"])
+def test_windows_in_more_pieces_give_the_same_spikes(case, precision):
+    stream = random_stream(1125, n_samples=2, n_channels=5, duration=60.0)
+    job = loop_job(CASES[case](), stream, precision)
+    least = windows_for(job, queue_host.prepare(job)).pieces
+    few, many = (trains(by_windows(job, pieces=n * least)) for n in (1, 7))
+    assert few.keys() == many.keys()
+    atol = SINGLE_ATOL if precision == "single" else TIME_ATOL["cpu"]
+    for key, times in few.items():
+        np.testing.assert_allclose(many[key], times, rtol=0, atol=atol, err_msg=str(key))
 
 
 def test_arrivals_on_the_border_of_a_window_belong_to_the_next():
@@ -94,7 +103,7 @@ def test_arrivals_on_the_border_of_a_window_belong_to_the_next():
     stream = es.EventStream(
         times, np.arange(300) % 4, [0, 300], n_channels=4, duration=float(times[-1] + delay)
     )
-    assert len(assert_windows_equal_queue(loop_job(net, stream))) > 100
+    assert len(assert_windows_agree_with_queue(loop_job(net, stream))) > 100
 
 
 def test_spikes_that_outgrow_the_buffer_of_one_part_are_all_found():
@@ -104,7 +113,7 @@ def test_spikes_that_outgrow_the_buffer_of_one_part_are_all_found():
     net.add_population("fast", 8, tau_mem=10.0, tau_syn=5.0, v_leak=leak)
     net.connect("fast", "fast", np.full((8, 8), 0.02), delays=np.full((8, 8), 5.0))
     stream = es.EventStream([], [], [0, 0, 0], n_channels=1, duration=[120.0, 0.3])
-    assert len(assert_windows_equal_queue(loop_job(net, stream))) > 1000
+    assert len(assert_windows_agree_with_queue(loop_job(net, stream))) > 1000
 
 
 @pytest.mark.parametrize("parts", [1, 2])
@@ -119,7 +128,7 @@ def test_a_loop_that_runs_away_names_the_neuron_in_windows_too(parts):
     net.projections["pair->pair"].values[...] = 4000.0
     job = make_job(make_plan(net), job.stage, es.SpikeTape(stream, {}, {}, "cpu", "double"))
     with pytest.raises(RunawayError) as caught:
-        queue_host.by_windows(job, queue_host.prepare(job), parts)
+        by_windows(job, parts)
     assert caught.value.population == "pair"
     assert caught.value.neuron in (0, 1)
 
@@ -139,4 +148,6 @@ def test_a_loop_goes_by_windows_where_a_window_has_enough_to_do(monkeypatch, rat
 
 def test_without_a_delay_there_are_no_windows():
     job = loop_job(lateral_net(1150, delays="none"), random_stream(1151, n_channels=5))
-    assert queue_host.prepare(job).least_delay == 0.0
+    prepared = queue_host.prepare(job)
+    assert windowing.least_delay(prepared.loop) == 0.0
+    assert windowing.windows_of(job, prepared.loop, prepared.arrivals) is None

@@ -301,7 +301,7 @@ MUTANTS = (
     ),
     Mutant(
         "queue.cu",
-        "if (waiting + (high - low) + 1 > capacity) *verdict = QUEUE_FULL;",
+        "if (waiting + (high - low) + 1 > capacity) return false;",
         "",
         "capacity of the heap is not checked",
     ),
@@ -319,6 +319,30 @@ MUTANTS = (
         "                c.j[m] = c.j[m] + (low >= OWN ? own_weight[m] : weight[k]);\n"
         "            }",
         "barrier lost: two bundles at one neuron at once",
+    ),
+    Mutant(
+        "windows.cu",
+        "const REAL positive = weight > REAL_(0.0) ? weight : REAL_(0.0);",
+        "const REAL positive = weight < REAL_(0.0) ? weight : REAL_(0.0);",
+        "inhibition bounds the voltage",
+    ),
+    Mutant(
+        "windows.cu",
+        "if (!through && (held || top >= p.alert)) {",
+        "if (!through && top >= p.alert) {",
+        "a neuron that is let go within a piece is taken for free",
+    ),
+    Mutant(
+        "windows.cu",
+        "                __syncthreads();\n            }\n            for (int n = THREAD;",
+        "            }\n            for (int n = THREAD;",
+        "barrier lost: two bundles are summed at one neuron at once",
+    ),
+    Mutant(
+        "windows.cu",
+        "if (coming > border) window[1] = coming;",
+        "",
+        "a window after a silence begins too early",
     ),
     Mutant(
         "queue_adjoint.cu",

@@ -188,3 +188,41 @@ def ring_net(seed, *, size=5, self_delays="neuron"):
     net.add_readout("output", 2, **neuron_parameters(rng, 2, spiking=False))
     _connect(rng, net, "b", "output", sparse=False, delays="none", share=1.0)
     return net
+
+
+def large_net(seed, *, n=300, refractory=True, delays=0.5):
+    """Every parameter different; bundles longer than a block of the kernel."""
+    rng = np.random.default_rng(seed)
+    net = es.Network()
+    net.add_input("input", 20)
+    net.add_population(
+        "hidden",
+        n,
+        tau_mem=rng.uniform(5.0, 30.0, n),
+        tau_syn=rng.uniform(2.0, 10.0, n),
+        threshold=rng.uniform(0.5, 1.5, n),
+        v_leak=np.where(rng.random(n) < 0.03, 2.0, rng.uniform(-0.2, 0.2, n)),
+        v_reset=rng.uniform(-0.5, 0.0, n),
+        refractory=rng.uniform(0.0, 3.0, n) * (rng.random(n) < 0.5) if refractory else 0.0,
+    )
+    net.connect("input", "hidden", rng.normal(0.5, 0.5, (20, n)))
+    weights = scipy.sparse.random_array((n, n), density=0.6, format="csr", rng=rng)
+    weights.data = rng.normal(-0.02, 0.1, weights.nnz)
+    weights.setdiag(0.0)
+    weights.eliminate_zeros()
+    net.connect("hidden", "hidden", weights, delays=delays)
+    return net
+
+
+def two_kinds_net(seed, n=60):
+    """Two populations in a loop, each with time constants of its own, some neurons without hold."""
+    rng = np.random.default_rng(seed)
+    net = es.Network()
+    net.add_input("input", 5)
+    held = rng.uniform(0.0, 2.0, n) * (rng.random(n) < 0.6)
+    net.add_population("a", n, tau_mem=10.0, tau_syn=5.0, refractory=held)
+    net.add_population("b", n // 2, tau_mem=20.0, tau_syn=3.0, refractory=1.0, threshold=0.7)
+    net.connect("input", "a", rng.normal(0.7, 0.4, (5, n)))
+    net.connect("a", "b", rng.normal(0.1, 0.2, (n, n // 2)), delays=1.0)
+    net.connect("b", "a", rng.normal(-0.1, 0.2, (n // 2, n)), delays=2.5)
+    return net

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 import eventsim as es
+from eventsim.engine import windowing
 from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.cpu import compile as compiling
 from eventsim.engine.cpu import queue_host
@@ -64,9 +65,9 @@ def test_nothing_is_compiled_by_training_after_a_warm_up(warmed, loss):
 def test_loop_in_windows_of_several_parts_is_warm(warmed, monkeypatch):
     """A machine with more threads than the one that warmed up takes another kernel."""
     before, by_windows = compiled_kernels(), queue_host.by_windows
-    in_parts = lambda job, prepared: by_windows(job, prepared, 3)  # noqa: E731
+    in_parts = lambda job, prepared, windows: by_windows(job, prepared, windows, 3)  # noqa: E731
     monkeypatch.setattr(queue_host, "by_windows", in_parts)
-    monkeypatch.setattr(queue_host, "WINDOW_SHARE", 0.0)
+    monkeypatch.setattr(windowing, "WINDOW_SHARE", 0.0)
     es.simulate(lateral_net(3), random_stream(0), backend="cpu")
     assert compiled_kernels() == before
 

@@ -74,12 +74,9 @@ def pop(heap, size):
         i = down
 
 
-@scalar
-def send(heap, size, loop, n, t, t_end):
-    """What a spike of neuron n at t sends joins the heap; returns it and its size."""
-    most = size + loop.start[n + 1] - loop.start[n] + 1
-    if most > heap.time.size:
-        heap = enlarged(heap, most)
+@lean
+def _push_sent(heap, size, loop, n, t, t_end):
+    """What a spike of neuron n at t sends joins a heap with room for it; returns its size."""
     time, first, last = heap
     for b in range(loop.start[n], loop.start[n + 1]):
         if t + loop.delay[b] < t_end:
@@ -90,4 +87,32 @@ def send(heap, size, loop, n, t, t_end):
         time[size], first[size] = t + loop.own_delay[n], OWN + n
         _push(time, first, last, size)
         size += 1
-    return heap, size
+    return size
+
+
+@scalar
+def send(heap, size, loop, n, t, t_end):
+    """What a spike of neuron n at t sends joins the heap; returns it and its size."""
+    most = size + loop.start[n + 1] - loop.start[n] + 1
+    if most > heap.time.size:
+        heap = enlarged(heap, most)
+    return heap, _push_sent(heap, size, loop, n, t, t_end)
+
+
+@lean
+def _push_all(heap, size, loop, spikes, low, high, t_end):
+    for i in range(low, high):
+        size = _push_sent(heap, size, loop, np.int64(spikes.neuron[i]), spikes.time[i], t_end)
+    return size
+
+
+@scalar
+def send_all(heap, size, loop, spikes, low, high, t_end):
+    """As :func:`send` for the spikes low : high."""
+    most = size
+    for i in range(low, high):
+        n = spikes.neuron[i]
+        most += loop.start[n + 1] - loop.start[n] + 1
+    if most > heap.time.size:
+        heap = enlarged(heap, most)
+    return heap, _push_all(heap, size, loop, spikes, low, high, t_end)

@@ -15,13 +15,17 @@ from eventsim.engine.bundles import (
     make_loop,
     outside_arrivals,
 )
-from eventsim.engine.cpu import order, queue, queue_adjoint, windows
+from eventsim.engine.cpu import order, queue, queue_adjoint
 from eventsim.engine.cpu.arrays import sample_chunks
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape
+from eventsim.engine.cpu.window_cells import make_neurons
+from eventsim.engine.cpu.window_sums import BLOCK
+from eventsim.engine.cpu.windows import Cut, forward_parts, forward_samples
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.table import (
+    ALERT,
     N_OWN,
     N_SUMS,
     fastest_rate,
@@ -31,12 +35,9 @@ from eventsim.engine.table import (
     spike_bases,
     split_effects,
 )
+from eventsim.engine.windowing import Windows, met_in_window, windows_of
 from eventsim.events import SpikeTrains
 from eventsim.events.order import event_order
-
-# A loop goes by windows where in a window that many synaptic events of other stages reach a neuron
-# on average. bench/macro/windows.py
-WINDOW_SHARE = 0.25
 
 # Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
 # machine a thread may wait a time slice for the others at every window's end; with 5,000 events and
@@ -46,7 +47,8 @@ PART_EVENTS = 100_000
 
 def forward(job: Job) -> SpikeTrains:
     prepared = prepare(job)
-    return (by_windows if _windows_pay(job, prepared) else by_queue)(job, prepared)
+    windows = windows_of(job, prepared.loop, prepared.arrivals)
+    return by_queue(job, prepared) if windows is None else by_windows(job, prepared, windows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +59,6 @@ class Prepared:
     loop: Loop
     par: NDArray[np.floating[Any]]
     refractory: Floats
-
-    @property
-    def least_delay(self) -> float:
-        """Of what the neurons send to each other and to themselves later, ms."""
-        own = self.loop.own_delay[self.loop.own_delay > 0.0]
-        return float(min(self.loop.delay.min(initial=np.inf), own.min(initial=np.inf)))
 
 
 def prepare(job: Job) -> Prepared:
@@ -77,20 +73,6 @@ def prepare(job: Job) -> Prepared:
     )
 
 
-def _windows_pay(job: Job, prepared: Prepared) -> bool:
-    """Whether windows are expected to be faster; what the loop itself will send is not known."""
-    if not 0.0 < prepared.least_delay < np.inf:
-        return False
-    return _met_in_window(job, prepared) >= WINDOW_SHARE * prepared.par.shape[1]
-
-
-def _met_in_window(job: Job, prepared: Prepared) -> float:
-    """Synaptic events of other stages in a window of one sample, on average."""
-    arrivals = prepared.arrivals
-    met = (arrivals.last - arrivals.first).sum() * prepared.least_delay
-    return float(met / max(job.duration.sum(), prepared.least_delay))
-
-
 def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
     """Every sample by its queue of events."""
 
@@ -103,35 +85,46 @@ def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
     return _by_neuron(run_tasks(job, 1, run))
 
 
-def by_windows(job: Job, prepared: Prepared, parts: int | None = None) -> SpikeTrains:
+def by_windows(
+    job: Job, prepared: Prepared, windows: Windows, parts: int | None = None
+) -> SpikeTrains:
     """Every sample by windows, its neurons in parts that run side by side.
 
     By itself it makes several parts where there are fewer samples than threads and a window has
     enough to do.
     """
-    p, size = prepared, prepared.par.shape[1]
-    fastest, window = p.par.dtype.type(fastest_rate(job)), p.least_delay
+    p, size, basis = prepared, prepared.par.shape[1], windows.basis
+    fastest, n_blocks = p.par.dtype.type(fastest_rate(job)), -(-size // BLOCK)
+    par, by_v, by_j = (_padded(rows, n_blocks) for rows in (p.par, basis.by_v, basis.by_j))
+    par[ALERT, size:] = np.inf
+    cut = Cut(windows.length, windows.pieces, windows.width, by_v, by_j, basis.reach)
     if parts is None:
+        met = met_in_window(job, p.arrivals, windows.length)
         most = n_threads() if job.n_samples < n_threads() else 1
-        parts = int(np.clip(_met_in_window(job, p) / PART_EVENTS, 1, most))
-    bounds = np.linspace(0, size, parts + 1).astype(np.int64)
+        parts = int(np.clip(met / PART_EVENTS, 1, most))
+    bounds = np.minimum(np.linspace(0, n_blocks, parts + 1).astype(np.int64) * BLOCK, size)
 
     def run_samples(todo, spikes, starts, limits, counts, reached):
-        windows.forward_samples(
-            todo, p.arrivals, p.loop, p.par, p.refractory, job.duration, window, fastest,
-            spikes, starts, limits, counts, reached,
+        forward_samples(
+            todo, p.arrivals, p.loop, par, p.refractory, job.duration, cut, fastest, spikes,
+            starts, limits, counts, reached,
         )  # fmt: skip
 
     def run_parts(todo, spikes, starts, limits, counts, reached):
         for s in np.unique(todo // parts):
             mine = slice(s * parts, (s + 1) * parts)
-            windows.forward_parts(
-                s, bounds, windows.make_neurons(size, p.par.dtype), p.arrivals, p.loop, p.par,
-                p.refractory, job.duration[s], window, fastest, spikes, starts[mine],
+            forward_parts(
+                s, bounds, make_neurons(par.shape[1], par.dtype, windows.width), p.arrivals,
+                p.loop, par, p.refractory, job.duration[s], cut, fastest, spikes, starts[mine],
                 limits[mine], counts[mine], reached[mine],
             )  # fmt: skip
 
     return _by_neuron(run_tasks(job, parts, run_samples if parts == 1 else run_parts))
+
+
+def _padded(rows: NDArray[np.floating[Any]], n_blocks: int) -> NDArray[np.floating[Any]]:
+    """The last column once more up to whole blocks. New array."""
+    return np.pad(rows, ((0, 0), (0, n_blocks * BLOCK - rows.shape[1])), mode="edge")
 
 
 def _by_neuron(trains: SpikeTrains) -> SpikeTrains:

@@ -1,17 +1,15 @@
 """Neurons joined in loops, by windows as long as their least delay: no queue of neurons.
 
-Nothing that fires within a window arrives before its end, so that the arrivals of a window are
-known when it begins. Every neuron goes through its own: at an arrival, and at the window's end, it
-is asked whether it fired before. Windows are half-open; each ends at the rounded sum of its begin
-and the least delay, so that no rounded arrival time lies before it. A neuron's state stays that of
-its last arrival, spike or release, and a crossing is decided by its own time alone, as in
-:mod:`eventsim.engine.cpu.queue`: both give the same bits.
+Mathematics and the choice of windows: :mod:`eventsim.engine.windowing`. A window is cut into
+pieces. In a piece every arrival adds to the sums of its targets, and every neuron is brought to the
+piece's end by one propagation, :mod:`eventsim.engine.cpu.window_sums`. The few neurons that may
+fire before it, or are let go, meet their arrivals one by one,
+:mod:`eventsim.engine.cpu.window_walk`.
 
-What is faster than there: the targets of a bundle are taken a block at a time, so that propagating
-them becomes vector instructions (the work per synaptic event is about 30 operations and one line of
-the cache), and the neurons of one sample may be shared out to several threads. What may be slower:
-every window asks every neuron. After a window in which nothing happened the next one begins where
-something may, so that a silence costs one window. bench/macro/balanced.py times both.
+Windows and pieces are half-open. A window ends at the rounded sum of its begin and the least delay,
+so that no rounded arrival time lies before it. The neurons of one sample may be shared out to
+several threads, which meet at the end of every window. After a window in which nothing happened the
+next one begins where something may. bench/macro/balanced.py times it.
 """
 
 from typing import NamedTuple
@@ -21,197 +19,29 @@ from numba import prange
 from numpy.typing import NDArray
 
 from eventsim.engine.bundles import OWN
-from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
-from eventsim.engine.cpu.heap import Waiting, enlarged, pop, send, waiting_room
-from eventsim.engine.cpu.queue import advance, fire, release, runs_away
-from eventsim.engine.cpu.scalar import (
-    SMALL_Z,
-    crossing,
-    far_forward,
-    flush,
-    fma,
-    highest,
-    near_forward,
-    near_highest,
-)
-from eventsim.engine.table import ALERT, GAP, LEVEL, PEAK, RATE_MEM, RESET, SLOW
+from eventsim.engine.cpu.compile import kernel, lean, scalar
+from eventsim.engine.cpu.heap import Waiting, enlarged, pop, send_all, waiting_room
+from eventsim.engine.cpu.scalar import SMALL_Z, fma, propagators
+from eventsim.engine.cpu.window_cells import N_LINE, J, V, begin_all, may_fire, new_neurons
+from eventsim.engine.cpu.window_sums import BLOCK, add_bundle, add_one, end_block, fetch_bundle
+from eventsim.engine.cpu.window_walk import finish, meet_one_by_one
+from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, RESET, SLOW
+from eventsim.engine.windowing import FEW, MANY, MOST_HALVINGS
 
-# Targets that are brought along together.
-BLOCK = 64
-
-# Fields of a neuron in one line of the cache.
-V, J, L_SLOW, L_GAP, L_RATE, L_PEAK, L_ALERT = range(7)
-N_LINE = 8
+# The synapses of the arrival so many places later are fetched while those of one are summed: random
+# bundles of 2 kB took 0.9 in place of 1.6 ns per synaptic event.
+AHEAD = 2
 
 
-class WindowState(NamedTuple):
-    """The neurons of one sample: the fields of :class:`eventsim.engine.cpu.queue.Cells`, and more.
+class Cut(NamedTuple):
+    """Length of a window in ms, the least number of its pieces, and the functions."""
 
-    ``line`` has a neuron's state and what a propagation needs of its parameters side by side,
-    [neurons, N_LINE]; ``v`` and ``j`` are views of it. While V is held its alert level is minus
-    infinity. ``since`` and ``recent`` count a neuron's spikes of a ms.
-    """
-
-    time: NDArray[np.float64]
-    v: NDArray[np.floating]
-    j: NDArray[np.floating]
-    rise: NDArray[np.floating]
-    until: NDArray[np.float64]
-    held: NDArray[np.int64]
-    line: NDArray[np.floating]
-    since: NDArray[np.float64]
-    recent: NDArray[np.int64]
-
-
-def make_neurons(size, real):
-    """Room for the neurons of one sample."""
-    flat = np.zeros(N_LINE * (size + 2), real)
-    skip = -(flat.ctypes.data // flat.itemsize) % (64 // flat.itemsize)
-    line = flat[skip : skip + N_LINE * size].reshape(size, N_LINE)
-    return WindowState(
-        np.zeros(size), line[:, V], line[:, J], np.zeros(size, real), np.zeros(size),
-        np.zeros(size, np.int64), line, np.zeros(size), np.zeros(size, np.int64),
-    )  # fmt: skip
-
-
-_make_neurons = scalar(make_neurons)
-
-
-@lean
-def _begin(cells, par):
-    """All neurons at time zero."""
-    real, line = type(par[0, 0]), cells.line
-    for n in range(par.shape[1]):
-        cells.time[n], cells.since[n], cells.recent[n] = 0.0, 0.0, 0
-        cells.held[n] = -1
-        line[n, V], line[n, J] = real(0.0), real(0.0)
-        if par[LEVEL, n] <= real(0.0):
-            line[n, V] = par[RESET, n]
-        line[n, L_SLOW], line[n, L_GAP] = par[SLOW, n], par[GAP, n]
-        line[n, L_RATE], line[n, L_PEAK] = par[RATE_MEM, n], par[PEAK, n]
-        line[n, L_ALERT] = par[ALERT, n]
-
-
-@lean_inlined
-def _may_fire(line, n):
-    """Whether neuron n could reach its level if nothing arrived; always while V is held."""
-    v, j = line[n, V], line[n, J]
-    zero = type(v)(0.0)
-    bound = (v if v > zero else zero) + (j if j > zero else zero) * line[n, L_PEAK]
-    return bound >= line[n, L_ALERT]
-
-
-@lean
-def _catch_up(cells, par, refractory, n, t, spikes, start, limit, count):
-    """Let neuron n fire and be let go before t; returns the number of spikes, and a time.
-
-    The number is -1 - n where the neuron runs away. Past the limit it stops.
-    """
-    line = cells.line
-    real = type(line[n, V])
-    zero = real(0.0)
-    while count <= limit:
-        if cells.held[n] >= 0:
-            if not cells.until[n] < t:
-                break
-            release(cells, par, n, spikes, start, limit)
-            line[n, L_ALERT] = par[ALERT, n]
-        if not _may_fire(line, n):
-            break
-        v, j, begin = line[n, V], line[n, J], cells.time[n]
-        rise = crossing(
-            v, j, real(t - begin), par[SLOW, n], par[GAP, n], par[RATE_MEM, n], par[LEVEL, n]
-        )
-        if rise < zero or not begin + rise < t:
-            break
-        cells.rise[n] = rise
-        fire(cells, par, n, refractory[n], spikes, start, limit, count)
-        if cells.held[n] >= 0:
-            line[n, L_ALERT] = real(-np.inf)
-        at = cells.time[n]
-        count += 1
-        if runs_away(cells.since, cells.recent, n, at):
-            return -1 - n, at
-    return count, t
-
-
-@lean_inlined
-def _gather(cells, target, t, taken, h):
-    """The lines of some targets, and ms since their last event; returns the longest."""
-    real = type(h[0])
-    longest = real(0.0)
-    for i in range(target.size):
-        n = np.uint32(target[i])
-        h[i] = real(t - cells.time[n])
-        longest = max(longest, h[i])
-        for c in range(N_LINE - 1):
-            taken[c, i] = cells.line[n, c]
-    return longest
-
-
-def _propagate(propagate, bound):
-    @scalar
-    def step(taken, h, weight, after, mask):
-        """A block of targets over h ms each, to an arrival; marks those that may fire before."""
-        for i in range(weight.size):
-            v, j = taken[V, i], taken[J, i]
-            x, y, gain = propagate(h[i], taken[L_SLOW, i], taken[L_GAP, i], taken[L_RATE, i])
-            v_end, j_end = fma(gain, j, x * v), y * j
-            top = bound(v, j, v_end, j_end, h[i], taken[L_RATE, i], taken[L_PEAK, i])
-            mask[i] = top >= taken[L_ALERT, i]
-            after[0, i] = flush(v_end)
-            after[1, i] = flush(j_end) + weight[i]
-
-    return step
-
-
-_near_step = _propagate(near_forward, near_highest)
-_far_step = _propagate(far_forward, highest)
-
-
-@lean
-def _one(cells, par, refractory, n, t, weight, spikes, start, limit, count):
-    """Neuron n alone meets an arrival at t; returns as :func:`_catch_up`."""
-    at = t
-    if cells.time[n] < t:
-        count, at = _catch_up(cells, par, refractory, n, t, spikes, start, limit, count)
-        advance(cells, par, n, t)
-    cells.j[n] = cells.j[n] + weight
-    return count, at
-
-
-@lean_inlined
-def _bundle(cells, par, refractory, low, high, t, fastest, loop, work, spikes, start, limit, count):
-    """The synapses low : high meet an arrival at t; returns as :func:`_catch_up`."""
-    taken, after, h, mask = work
-    line, at = cells.line, t
-    real = type(h[0])
-    for begin in range(low, high, BLOCK):
-        end = min(begin + BLOCK, high)
-        target, weight = loop.target[begin:end], loop.weight[begin:end]
-        longest = _gather(cells, target, t, taken, h)
-        if fastest * longest <= real(SMALL_Z):
-            _near_step(taken, h, weight, after, mask)
-        else:
-            _far_step(taken, h, weight, after, mask)
-        for i in range(target.size):
-            n = np.uint32(target[i])
-            if not cells.time[n] < t:
-                cells.j[n] = cells.j[n] + weight[i]
-                continue
-            if mask[i] != np.uint8(0):
-                held, before = cells.held[n], count
-                count, at = _catch_up(
-                    cells, par, refractory, np.int64(n), t, spikes, start, limit, count
-                )
-                if count < 0 or count > limit:
-                    return count, at
-                if held >= 0 or count > before:
-                    advance(cells, par, np.int64(n), t)
-                    cells.j[n] = cells.j[n] + weight[i]
-                    continue
-            line[n, V], line[n, J], cells.time[n] = after[0, i], after[1, i], t
-    return count, at
+    length: float
+    pieces: int
+    width: int
+    by_v: NDArray[np.floating]
+    by_j: NDArray[np.floating]
+    reach: float
 
 
 @lean
@@ -226,62 +56,138 @@ def _above(target, low, high, n):
     return low
 
 
+@lean
+def _functions(phi, cut, par, loop, low, s):
+    """The functions of an arrival s ms before the end of its piece, and s itself, to ``phi``."""
+    real = type(s)
+    if cut.reach == 0.0:
+        n = low - OWN if low >= OWN else np.int64(loop.target[low])
+        _, phi[1], phi[0] = propagators(s, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
+    else:
+        u, power = fma(real(2.0 / cut.reach), s, real(-1.0)), real(1.0)
+        for q in range(cut.by_v.shape[0]):
+            phi[q] = power
+            power = power * u
+    phi[phi.size - 1] = s
+
+
+@lean
+def _sum_up(cells, par, due, low, high, first, last, end, cut, loop, phi):
+    """The bundles first : last of those due are added to the sums of their targets."""
+    real = type(phi[0])
+    for k in range(first, last):
+        if k + AHEAD < low.size and due.first[k + AHEAD] < OWN:
+            fetch_bundle(loop.target, loop.weight, low[k + AHEAD], high[k + AHEAD])
+        _functions(phi, cut, par, loop, due.first[k], real(end - due.time[k]))
+        if due.first[k] < OWN:
+            add_bundle(cells.moments, loop.target, loop.weight, low[k], high[k], phi)
+        elif low[k] < high[k]:
+            n = due.first[k] - OWN
+            add_one(cells.moments, n, loop.own_weight[n], phi)
+
+
+@lean
+def _bring_to_end(cells, par, lo, hi, now, end, cut, fastest, few, work):
+    """The neurons lo : hi from ``now`` to the end of a piece.
+
+    Returns the number of those that may fire before it, or are let go; they stay where they are,
+    and their numbers are written to ``few``.
+    """
+    _, v_end, j_end, mask = work
+    real = type(v_end[0])
+    h, n_few = real(end - now), 0
+    near = fastest * h <= real(SMALL_Z)
+    for b in range(lo, hi, BLOCK):
+        end_block(cells, par, cut.by_v, cut.by_j, b, h, near, work)
+        for i in range(BLOCK):
+            if mask[i] != np.uint8(0):
+                n = b + i
+                if cells.held[n] >= 0 and cells.until[n] >= end:
+                    v_end[i] = par[RESET, n]
+                    continue
+                cells.line[n, V], cells.line[n, J] = cells.v_now[n], cells.j_now[n]
+                cells.time[n], cells.one_by_one[n] = now, 1
+                few[n_few] = n
+                n_few += 1
+        for i in range(BLOCK):
+            cells.v_now[b + i], cells.j_now[b + i] = v_end[i], j_end[i]
+    return n_few
+
+
+class Window(NamedTuple):
+    """From ``now``, where the neurons are, to ``border``; it is cut into that many pieces.
+
+    From ``opens`` on bundles arrive, the first ``n_due`` of those in ``due``, in order.
+    """
+
+    now: float
+    opens: float
+    border: float
+    pieces: int
+    n_due: int
+
+
 @scalar
-def _run_window(cells, par, refractory, lo, hi, due, n_due, border, fastest, loop, spikes, start,
+def _run_window(cells, par, refractory, lo, hi, due, window, cut, fastest, loop, spikes, start,
                 limit, count):  # fmt: skip
-    """The neurons lo : hi in one window; returns the number of spikes so far, and a time."""
-    whole = lo == 0 and hi == par.shape[1]
+    """The neurons lo : hi in one window.
+
+    Returns the number of spikes so far, a time, and how many events were met one by one.
+    """
+    real, size, n_due = par.dtype, loop.own_weight.size, window.n_due
     work = (
-        np.empty((N_LINE - 1, BLOCK), par.dtype), np.empty((2, BLOCK), par.dtype),
-        np.empty(BLOCK, par.dtype), np.empty(BLOCK, np.uint8),
+        np.zeros((cut.width, BLOCK), real), np.zeros(BLOCK, real), np.zeros(BLOCK, real),
+        np.zeros(BLOCK, np.uint8),
     )  # fmt: skip
-    at = border
+    room = (
+        np.zeros((N_LINE - 1, BLOCK), real), np.zeros((2, BLOCK), real), np.zeros(BLOCK, real),
+        np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.int64), np.zeros(BLOCK, real),
+    )  # fmt: skip
+    few, found = np.empty(hi - lo, np.int64), np.empty(size + 1, np.int64)
+    phi = np.zeros(cut.width, real)
+    low, high = np.empty(n_due, np.int64), np.empty(n_due, np.int64)
     for k in range(n_due):
-        low, high, t = due.first[k], due.last[k], due.time[k]
-        if low >= OWN:
-            n = low - OWN
-            if lo <= n < hi:
-                count, at = _one(
-                    cells, par, refractory, n, t, loop.own_weight[n], spikes, start, limit, count
-                )
+        if due.first[k] >= OWN:
+            low[k], high[k] = 0, lo <= due.first[k] - OWN < hi
+        elif lo == 0 and hi == size:
+            low[k], high[k] = due.first[k], due.last[k]
         else:
-            if not whole:
-                low = _above(loop.target, low, high, lo)
-                high = _above(loop.target, low, high, hi)
-            count, at = _bundle(
-                cells, par, refractory, low, high, t, fastest, loop, work, spikes, start, limit,
-                count,
+            low[k] = _above(loop.target, due.first[k], due.last[k], lo)
+            high[k] = _above(loop.target, low[k], due.last[k], hi)
+    now, first, met, at = window.now, 0, 0, window.border
+    for piece in range(1, window.pieces + 1):
+        end = window.border
+        if piece < window.pieces:
+            end = window.opens + (end - window.opens) * (piece / window.pieces)
+        last = first
+        while last < n_due and due.time[last] < end:
+            last += 1
+        _sum_up(cells, par, due, low, high, first, last, end, cut, loop, phi)
+        n_few = _bring_to_end(cells, par, lo, hi, now, end, cut, fastest, few, work)
+        if n_few > 0:
+            count, at, events = meet_one_by_one(
+                cells, par, refractory, due, low, high, first, last, fastest, loop, room, found,
+                spikes, start, limit, count,
             )  # fmt: skip
-        if count < 0 or count > limit:
-            return count, at
-    for n in range(lo, hi):
-        if not _may_fire(cells.line, n):
-            continue
-        count, at = _catch_up(cells, par, refractory, n, border, spikes, start, limit, count)
-        if count < 0 or count > limit:
-            return count, at
-    return count, border
+            met += events
+            if 0 <= count <= limit:
+                count, at = finish(
+                    cells, par, refractory, few, n_few, end, spikes, start, limit, count
+                )
+            if count < 0 or count > limit:
+                return count, at, met
+        now, first = end, last
+    return count, at, met
 
 
-@scalar
-def _send_all(heap, waiting, loop, spikes, low, high, t_end):
-    """What the spikes low : high send joins the heap; returns it and its size."""
-    for i in range(low, high):
-        heap, waiting = send(heap, waiting, loop, spikes.neuron[i], spikes.time[i], t_end)
-    return heap, waiting
-
-
-@scalar
-def _take(due, heap, waiting, arrivals, outside, end, border):
-    """What arrives before the border, in order; returns it, its number, and what is left."""
-    n_due = 0
-    while True:
+@lean
+def _take_some(due, n_due, heap, waiting, arrivals, outside, end, border):
+    """What arrives before the border, in order, up to where there is room for."""
+    while n_due < due.time.size:
         inside = waiting > 0 and heap.time[0] < border
         coming = outside < end and arrivals.time[outside] < border
         if not inside and not coming:
-            return due, n_due, waiting, outside
-        if n_due == due.time.size:
-            due = enlarged(due, 0)
+            break
         own = inside and (
             not coming
             or heap.time[0] < arrivals.time[outside]
@@ -297,108 +203,124 @@ def _take(due, heap, waiting, arrivals, outside, end, border):
             due.last[n_due] = arrivals.last[outside]
             outside += 1
         n_due += 1
+    return n_due, waiting, outside
+
+
+@scalar
+def _take(due, heap, waiting, arrivals, outside, end, border):
+    """What arrives before the border, in order; returns it, its number, and what is left."""
+    n_due = 0
+    while True:
+        n_due, waiting, outside = _take_some(
+            due, n_due, heap, waiting, arrivals, outside, end, border
+        )
+        if n_due < due.time.size:
+            return due, n_due, waiting, outside
+        due = enlarged(due, 0)
 
 
 @lean
-def _next_begin(cells, par, heap, waiting, arrivals, outside, end, border, window, t_end):
-    """Where the next window begins after one in which nothing happened: not after what comes next.
+def _next_begin(cells, par, size, heap, waiting, arrivals, outside, end, border, t_end):
+    """Where the next window opens after one in which nothing happened: not after what comes next.
 
-    That is an arrival, a release, or a spike; if none comes, the end.
+    That is an arrival or a release; at once, where a neuron may fire.
     """
     coming = t_end
     if waiting > 0:
         coming = min(coming, heap.time[0])
     if outside < end:
         coming = min(coming, arrivals.time[outside])
-    if not coming > border + window:
-        return border
-    real, line = type(par[0, 0]), cells.line
-    for n in range(par.shape[1]):
+    for n in range(size):
         if cells.held[n] >= 0:
             coming = min(coming, cells.until[n])
-        elif _may_fire(line, n):
-            begin = cells.time[n]
-            rise = crossing(
-                line[n, V], line[n, J], real(t_end - begin), par[SLOW, n], par[GAP, n],
-                par[RATE_MEM, n], par[LEVEL, n],
-            )  # fmt: skip
-            if rise >= real(0.0):
-                coming = min(coming, begin + rise)
+        elif may_fire(cells.v_now[n], cells.j_now[n], par[PEAK, n], par[ALERT, n]):
+            return border
     return max(border, coming)
 
 
+@lean
+def _halvings(before, met, neurons):
+    """How often the pieces of the next window are halved, from events met in those of this one."""
+    if met * MANY > neurons:
+        return min(before + 1, MOST_HALVINGS)
+    return max(before - 1, 0) if met * FEW < neurons else before
+
+
 @kernel
-def forward_samples(todo, arrivals, loop, par, refractory, duration, window, fastest, spikes,
+def forward_samples(todo, arrivals, loop, par, refractory, duration, cut, fastest, spikes,
                     starts, limits, counts, reached):  # fmt: skip
     """Run the samples in ``todo`` side by side.
 
-    Spikes are written up to the limits; where a count goes past its limit, there were more.
+    Parameters by neuron are padded to whole blocks. Spikes are written up to the limits; where a
+    count goes past its limit, there were more.
     """
-    size = par.shape[1]
+    size = loop.own_weight.size
     for i in prange(todo.size):
         s = todo[i]
-        cells, heap, due = _make_neurons(size, par.dtype), waiting_room(64), waiting_room(64)
-        _begin(cells, par)
-        waiting, outside, count, at, border = 0, arrivals.offsets[s], 0, 0.0, 0.0
-        while border < duration[s] and 0 <= count <= limits[s]:
-            border = min(border + window, duration[s])
-            due, n_due, waiting, outside = _take(
-                due, heap, waiting, arrivals, outside, arrivals.offsets[s + 1], border
-            )
-            before = count
-            count, at = _run_window(
-                cells, par, refractory, 0, size, due, n_due, border, fastest, loop, spikes,
-                starts[s], limits[s], count,
+        cells = new_neurons(par.shape[1], par.dtype, cut.width)
+        heap, due = waiting_room(64), waiting_room(64)
+        begin_all(cells, par)
+        waiting, outside, end, t_end = 0, arrivals.offsets[s], arrivals.offsets[s + 1], duration[s]
+        count, at, now, opens, halvings = 0, 0.0, 0.0, 0.0, 0
+        while now < t_end and 0 <= count <= limits[s]:
+            border = min(opens + cut.length, t_end)
+            due, n_due, waiting, outside = _take(due, heap, waiting, arrivals, outside, end, border)
+            before, pieces = count, cut.pieces << halvings if n_due > 0 else 1
+            count, at, met = _run_window(
+                cells, par, refractory, 0, size, due, Window(now, opens, border, pieces, n_due),
+                cut, fastest, loop, spikes, starts[s], limits[s], count,
             )  # fmt: skip
-            heap, waiting = _send_all(
+            halvings = _halvings(halvings, met, size * pieces)
+            heap, waiting = send_all(
                 heap, waiting, loop, spikes, starts[s] + before,
-                starts[s] + min(count, limits[s]), duration[s],
+                starts[s] + min(count, limits[s]), t_end,
             )  # fmt: skip
+            now = opens = border
             if n_due == 0 and count == before:
-                border = _next_begin(
-                    cells, par, heap, waiting, arrivals, outside, arrivals.offsets[s + 1], border,
-                    window, duration[s],
-                )  # fmt: skip
+                opens = _next_begin(
+                    cells, par, size, heap, waiting, arrivals, outside, end, border, t_end
+                )
         counts[s], reached[s] = count, at
 
 
 @kernel
-def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, window, fastest, spikes,
+def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut, fastest, spikes,
                   starts, limits, counts, reached):  # fmt: skip
     """Run sample s, the neurons ``bounds[p] : bounds[p + 1]`` of all parts p side by side.
 
     Starts, limits, counts and reached are by part, otherwise as :func:`forward_samples`; where one
     part had no room all counts go past their limits.
     """
-    n_parts, full = bounds.size - 1, False
+    n_parts, size, full = bounds.size - 1, loop.own_weight.size, False
     heap, due = waiting_room(64), waiting_room(64)
-    _begin(cells, par)
-    waiting, outside, border = 0, arrivals.offsets[s], 0.0
-    before = np.zeros(n_parts, np.int64)
+    begin_all(cells, par)
+    waiting, outside, end = 0, arrivals.offsets[s], arrivals.offsets[s + 1]
+    now, opens, halvings = 0.0, 0.0, 0
+    before, met = np.zeros(n_parts, np.int64), np.zeros(n_parts, np.int64)
     counts[:] = 0
-    while border < t_end and not full and counts.min() >= 0:
-        border = min(border + window, t_end)
-        due, n_due, waiting, outside = _take(
-            due, heap, waiting, arrivals, outside, arrivals.offsets[s + 1], border
-        )
+    while now < t_end and not full and counts.min() >= 0:
+        border = min(opens + cut.length, t_end)
+        due, n_due, waiting, outside = _take(due, heap, waiting, arrivals, outside, end, border)
+        window = Window(now, opens, border, cut.pieces << halvings if n_due > 0 else 1, n_due)
         due_time, due_first, due_last = due.time, due.first, due.last
         for p in prange(n_parts):
             before[p] = counts[p]
-            counts[p], reached[p] = _run_window(
+            counts[p], reached[p], met[p] = _run_window(
                 cells, par, refractory, bounds[p], bounds[p + 1],
-                Waiting(due_time, due_first, due_last), n_due, border, fastest, loop, spikes,
+                Waiting(due_time, due_first, due_last), window, cut, fastest, loop, spikes,
                 starts[p], limits[p], counts[p],
             )  # fmt: skip
+        halvings = _halvings(halvings, met.sum(), size * window.pieces)
         for p in range(n_parts):
             full = full or counts[p] > limits[p]
-            heap, waiting = _send_all(
+            heap, waiting = send_all(
                 heap, waiting, loop, spikes, starts[p] + before[p],
                 starts[p] + min(counts[p], limits[p]), t_end,
             )  # fmt: skip
+        now = opens = border
         if n_due == 0 and np.array_equal(counts, before):
-            border = _next_begin(
-                cells, par, heap, waiting, arrivals, outside, arrivals.offsets[s + 1], border,
-                window, t_end,
-            )  # fmt: skip
+            opens = _next_begin(
+                cells, par, size, heap, waiting, arrivals, outside, end, border, t_end
+            )
     if full and counts.min() >= 0:
         counts[:] = np.maximum(counts, limits + 1)

@@ -41,6 +41,7 @@ SOURCES = (
     "fanin.cu",
     "readout.cu",
     "queue.cu",
+    "windows.cu",
     "queue_adjoint.cu",
     "order.cu",
     "counts.cu",

@@ -36,6 +36,7 @@ from eventsim.engine.table import (
     spike_bases,
     split_effects,
 )
+from eventsim.engine.windowing import FEW, MANY, MOST_HALVINGS, Windows, windows_of
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 
@@ -114,9 +115,11 @@ class _Forward:
         bundles = make_bundles(job)
         outside = outside_arrivals(job, bundles)
         par = to_real(dev, job, neuron_table(job))
+        loop = make_loop(job, bundles)
+        self._windows = windows_of(job, loop, outside)
         self._arguments = [
             *(dev.asarray(a) for a in (outside.offsets, outside.time, outside.first, outside.last)),
-            *_loop(dev, job, make_loop(job, bundles)),
+            *_loop(dev, job, loop),
             dev.asarray(job.duration),
             par,
             dev.asarray(job.stage.population.refractory),
@@ -142,16 +145,30 @@ class _Forward:
             dev.empty(total, real),
             dev.empty(total, real),
         )
-        dev.launch(
-            job.precision, "queue_forward", n, _block(size),
-            [
-                size, capacity, *self._arguments, *cells, *heap, written.start, limit,
-                written.time, written.neuron, written.current, written.restart, count, status,
-                reached,
-            ],
-            shared=32 * 8 + 3 * 8 + 33 * 4,
-        )  # fmt: skip
+        arguments = [
+            size, capacity, *self._arguments, *cells, *heap, written.start, limit,
+            written.time, written.neuron, written.current, written.restart, count, status,
+            reached,
+        ]  # fmt: skip
+        if self._windows is None:
+            shared = 32 * 8 + 3 * 8 + 33 * 4
+            dev.launch(job.precision, "queue_forward", n, _block(size), arguments, shared)
+        else:
+            arguments += self._of_windows(self._windows, capacity)
+            shared = 35 * 8 + 39 * 4
+            dev.launch(job.precision, "windows_forward", n, _block(size), arguments, shared)
         return written
+
+    def _of_windows(self, windows: Windows, capacity: int) -> list[Any]:
+        """What ``windows_forward`` takes besides."""
+        dev, n, real = self._dev, self._job.n_samples, real_type(self._job)
+        basis = windows.basis
+        return [
+            windows.length, basis.reach, windows.pieces, windows.width, len(basis.by_v), MANY, FEW,
+            MOST_HALVINGS, dev.asarray(basis.by_v), dev.asarray(basis.by_j),
+            *(dev.empty((n, capacity), dtype) for dtype in (np.float64, np.int64, np.int64)),
+            dev.empty((n, self._job.stage.population.size, windows.width), real),
+        ]  # fmt: skip
 
 
 def _raise_runaway(dev: Device, job: Job, count: Array, status: Array, reached: Array) -> None:

@@ -144,6 +144,21 @@ inline float __int_as_float(int x) { return simt::bits_as<float>(x); }
 inline long long __double_as_longlong(double x) { return simt::bits_as<long long>(x); }
 inline double __longlong_as_double(long long x) { return simt::bits_as<double>(x); }
 
+// Threads take turns only where they meet, so that plain operations are atomic.
+template <class T>
+T atomicAdd(T* place, T value) {
+    const T before = *place;
+    *place = before + value;
+    return before;
+}
+
+template <class T>
+T atomicMin(T* place, T value) {
+    const T before = *place;
+    if (value < before) *place = value;
+    return before;
+}
+
 template <class T>
 T __ldg(const T* place) {
     return *place;

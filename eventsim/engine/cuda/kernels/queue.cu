@@ -63,6 +63,25 @@ DEVICE void pop_entry(const Heap& h, int size) {
     }
 }
 
+// Bundles by source neuron, and when the neurons' self-connections return.
+struct Bundles {
+    const long long *start, *first, *last;
+    const double *delay, *own_delay;
+};
+
+// What a spike of neuron n at t sends joins the heap. False where its capacity does not do.
+DEVICE bool send(const Heap& h, int& waiting, int capacity, const Bundles& sent, int n, double t,
+                 double t_end) {
+    const long long low = sent.start[n], high = sent.start[n + 1];
+    if (waiting + (high - low) + 1 > capacity) return false;
+    for (long long b = low; b < high; ++b)
+        if (t + sent.delay[b] < t_end)
+            push_entry(h, waiting++, t + sent.delay[b], sent.first[b], sent.last[b]);
+    if (sent.own_delay[n] > 0.0 && t + sent.own_delay[n] < t_end)
+        push_entry(h, waiting++, t + sent.own_delay[n], OWN + n, OWN + n + 1);
+    return true;
+}
+
 // State of a sample's neurons since their last events: when that was, the rise to the crossing that
 // is predicted, when V is let go, the spike that holds V or -1, and when the neuron is due.
 struct Cells {
@@ -167,6 +186,7 @@ extern "C" __global__ void queue_forward(
                      cell_j + base, cell_rise + base, cell_held + base, cell_mark + base};
     const Heap heap = {heap_time + s * capacity, heap_first + s * capacity,
                        heap_last + s * capacity};
+    const Bundles sent = {bundle_start, bundle_first, bundle_last, bundle_delay, own_delay};
     const double t_end = duration[s];
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {
         const Neuron p = neuron_at(par, refractory, n, n_neurons);
@@ -230,14 +250,8 @@ extern "C" __global__ void queue_forward(
                         n_spikes = n;
                         reached[s] = t;
                     }
-                    const long long low = bundle_start[n], high = bundle_start[n + 1];
-                    if (waiting + (high - low) + 1 > capacity) *verdict = QUEUE_FULL;
-                    for (long long b = low; b < high && *verdict < 0; ++b)
-                        if (t + bundle_delay[b] < t_end)
-                            push_entry(heap, waiting++, t + bundle_delay[b], bundle_first[b],
-                                       bundle_last[b]);
-                    if (*verdict < 0 && own_delay[n] > 0.0 && t + own_delay[n] < t_end)
-                        push_entry(heap, waiting++, t + own_delay[n], OWN + n, OWN + n + 1);
+                    if (*verdict < 0 && !send(heap, waiting, capacity, sent, n, t, t_end))
+                        *verdict = QUEUE_FULL;
                 }
                 c.due[n] = predict(c, p, n, t_end);
             } else if (t < t_end) {

@@ -1,0 +1,78 @@
+"""State of the neurons of a loop that goes by windows of its least delay."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
+from eventsim.engine.table import ALERT, GAP, LEVEL, PEAK, RATE_MEM, RESET, SLOW
+
+# Fields of a neuron in one line of the cache.
+V, J, L_SLOW, L_GAP, L_RATE, L_PEAK, L_ALERT = range(7)
+N_LINE = 8
+
+
+class WindowState(NamedTuple):
+    """The neurons of one sample, padded to whole blocks.
+
+    ``v_now`` and ``j_now`` are their state at the end of the last piece, ``moments`` [neurons,
+    width] their sums in this one; ``alert`` is minus infinity while V is held. The other fields are
+    of the neurons that go from arrival to arrival, marked in ``one_by_one``: those of
+    :class:`eventsim.engine.cpu.queue.Cells`; ``line`` has a neuron's state and what a propagation
+    needs of its parameters side by side, [neurons, N_LINE], ``v`` and ``j`` are views of it.
+    ``since`` and ``recent`` count a neuron's spikes of a ms.
+    """
+
+    v_now: NDArray[np.floating]
+    j_now: NDArray[np.floating]
+    moments: NDArray[np.floating]
+    alert: NDArray[np.floating]
+    one_by_one: NDArray[np.uint8]
+    time: NDArray[np.float64]
+    v: NDArray[np.floating]
+    j: NDArray[np.floating]
+    rise: NDArray[np.floating]
+    until: NDArray[np.float64]
+    held: NDArray[np.int64]
+    line: NDArray[np.floating]
+    since: NDArray[np.float64]
+    recent: NDArray[np.int64]
+
+
+def make_neurons(size, real, width):
+    """Room for the neurons of one sample, whose rows begin at a line of the cache."""
+    flat = np.zeros((N_LINE + width) * size + 64, real)
+    skip = -(flat.ctypes.data // flat.itemsize) % (64 // flat.itemsize)
+    middle = skip + N_LINE * size
+    line = flat[skip:middle].reshape(size, N_LINE)
+    return WindowState(
+        np.zeros(size, real), np.zeros(size, real),
+        flat[middle : middle + width * size].reshape(size, width), np.zeros(size, real),
+        np.zeros(size, np.uint8), np.zeros(size), line[:, V], line[:, J], np.zeros(size, real),
+        np.zeros(size), np.zeros(size, np.int64), line, np.zeros(size), np.zeros(size, np.int64),
+    )  # fmt: skip
+
+
+new_neurons = scalar(make_neurons)
+
+
+@lean
+def begin_all(cells, par):
+    """All neurons at time zero."""
+    real, line = type(par[0, 0]), cells.line
+    for n in range(par.shape[1]):
+        cells.v_now[n] = par[RESET, n] if par[LEVEL, n] <= real(0.0) else real(0.0)
+        cells.j_now[n], cells.alert[n], cells.one_by_one[n] = real(0.0), par[ALERT, n], 0
+        cells.held[n], cells.since[n], cells.recent[n] = -1, 0.0, 0
+        line[n, L_SLOW], line[n, L_GAP] = par[SLOW, n], par[GAP, n]
+        line[n, L_RATE], line[n, L_PEAK] = par[RATE_MEM, n], par[PEAK, n]
+        line[n, L_ALERT] = par[ALERT, n]
+    cells.moments[:] = real(0.0)
+
+
+@lean_inlined
+def may_fire(v, j, peak, alert):
+    """Whether V could reach the level if nothing arrived; always while it is held."""
+    zero = type(v)(0.0)
+    return (v if v > zero else zero) + (j if j > zero else zero) * peak >= alert

@@ -1,0 +1,403 @@
+// Neurons joined in loops, by windows of their least delay.
+//
+// Parallel over   samples: one block each. The synapses of a bundle, whose targets all differ, are
+//                 shared out among its threads, and so are the neurons. Arrivals are put in order by
+//                 the first thread. blockDim.x is a multiple of 32, at most 1024.
+// Before          as in queue.cu; of outside arrivals and of those on their way as many as the
+//                 capacity says may arrive in one window.
+// After           as in queue.cu, but the spikes of a window in any order. A sample with more spikes
+//                 than its limit stops at the end of the window.
+// Twin            engine/cpu/windows.py, window_sums.py, window_walk.py: the same sums, the same bits
+// Needs           queue.cu; shared memory: 35 * 8 + 39 * 4 bytes
+//
+// Roofline        a window takes a barrier per arrival. A neuron that goes from arrival to arrival
+//                 looks for itself in every bundle: few do.
+
+#define MOST_SUMS 16
+
+// How a loop goes by windows: engine/windowing.py.
+struct Windows {
+    double length, reach;
+    int pieces, width, n_functions, many, few, most_halvings;
+    const REAL *by_v, *by_j;
+};
+
+// Bundles that arrive in a window, in order.
+struct Due {
+    double* time;
+    long long *first, *last;
+};
+
+// Synapses, and where the spikes of a sample go.
+struct Synapses {
+    const int* target;
+    const REAL *weight, *own_weight;
+};
+
+struct Spikes {
+    double* time;
+    int* neuron;
+    REAL *current, *restart;
+    int limit;
+    int* count;
+};
+
+DEVICE bool may_fire(REAL v, REAL j, REAL peak, REAL alert) {
+    const REAL zero = REAL_(0.0);
+    return (v > zero ? v : zero) + (j > zero ? j : zero) * peak >= alert;
+}
+
+// The functions of an arrival s ms before the end of its piece, and s itself.
+DEVICE void functions(const Windows& w, const Rates& r, REAL s, REAL* phi) {
+    for (int q = 0; q < w.width; ++q) phi[q] = REAL_(0.0);
+    if (w.reach == 0.0) {
+        const Map m = far_forward(s, r);
+        phi[0] = m.gain;
+        phi[1] = m.y;
+    } else {
+        const REAL u = fused((REAL)(2.0 / w.reach), s, REAL_(-1.0));
+        REAL power = REAL_(1.0);
+        for (int q = 0; q < w.n_functions; ++q) {
+            phi[q] = power;
+            power = power * u;
+        }
+    }
+    phi[w.width - 1] = s;
+}
+
+DEVICE void add_arrival(const Windows& w, REAL weight, const REAL* phi, REAL* moments) {
+    const REAL positive = weight > REAL_(0.0) ? weight : REAL_(0.0);
+    const int last = w.width - 1;
+    for (int q = 0; q < last; ++q) moments[q] = fused(weight, phi[q], moments[q]);
+    moments[last] = fused(positive, phi[last], moments[last]);
+}
+
+// Let the neuron fire and be let go before t. False where it runs away.
+DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double* since, int* recent,
+                     const Spikes& out) {
+    for (;;) {
+        if (c.held[n] >= 0) {
+            if (!(c.until[n] < t)) return true;
+            const double until = c.until[n];
+            c.j[n] = flush(c.j[n] * decay((REAL)(until - c.time[n]) * p.rates.syn));
+            c.v[n] = p.reset;
+            c.time[n] = until;
+            if (c.held[n] < out.limit) out.restart[c.held[n]] = c.j[n];
+            c.held[n] = -1;
+        }
+        const REAL v = c.v[n], j = c.j[n];
+        if (!may_fire(v, j, p.peak, p.alert)) return true;
+        const REAL rise = crossing(v, j, (REAL)(t - c.time[n]), p.rates, p.level);
+        const double at = c.time[n] + (double)rise;
+        if (rise < REAL_(0.0) || !(at < t)) return true;
+        const REAL drive = flush(far_forward(rise, p.rates).y * j);
+        const int place = atomicAdd(out.count, 1);
+        if (place < out.limit) {
+            out.time[place] = at;
+            out.neuron[place] = n;
+            out.current[place] = drive;
+            out.restart[place] = p.refractory > 0.0 ? not_a_number() : drive;
+        }
+        if (p.refractory > 0.0) {
+            c.held[n] = place;
+            c.until[n] = at + p.refractory;
+        }
+        c.j[n] = drive + p.self;
+        c.v[n] = p.reset;
+        c.time[n] = at;
+        if (at - since[n] > 1.0) {
+            since[n] = at;
+            recent[n] = 0;
+        }
+        recent[n] += 1;
+        if ((double)recent[n] > RUNAWAY_PER_MS) return false;
+    }
+}
+
+// The neuron, one of those of a bundle, is brought to an arrival at t. False where it runs away.
+DEVICE bool come_to(const Cells& c, const Neuron& p, int n, double t, double* since, int* recent,
+                    const Spikes& out) {
+    const REAL h = (REAL)(t - c.time[n]), v = c.v[n], j = c.j[n];
+    const Map m = far_forward(h, p.rates);
+    const REAL v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
+    const bool held = c.held[n] >= 0;
+    if (held && c.until[n] >= t) {
+        c.v[n] = p.reset;
+        c.j[n] = flush(j_end);
+        c.time[n] = t;
+        return true;
+    }
+    if (held || highest(v, j, v_end, j_end, h, p.rates.mem, p.peak) >= p.alert)
+        if (!catch_up(c, p, n, t, since, recent, out)) return false;
+    bring(c, p, n, t);
+    return true;
+}
+
+// The synapse of a bundle whose target is n, or -1; targets ascend.
+DEVICE long long synapse_of(const int* target, long long low, long long high, int n) {
+    while (low < high) {
+        const long long middle = (low + high) / 2;
+        if (target[middle] == n) return middle;
+        if (target[middle] < n) low = middle + 1; else high = middle;
+    }
+    return -1;
+}
+
+// Neuron n goes from arrival to arrival, to the end of a piece. The number of its arrivals, or -1
+// where it runs away.
+DEVICE int one_by_one(const Cells& c, const Neuron& p, int n, const Due& due, int first, int last,
+                      double end, const Synapses& x, double* since, int* recent,
+                      const Spikes& out) {
+    int met = 0;
+    for (int k = first; k < last; ++k) {
+        const double t = due.time[k];
+        const bool own = due.first[k] >= OWN;
+        const long long at = own ? (due.first[k] - OWN == n ? 0 : -1)
+                                 : synapse_of(x.target, due.first[k], due.last[k], n);
+        if (at < 0) continue;
+        met += 1;
+        if (c.time[n] < t) {
+            if (own) {
+                if (!catch_up(c, p, n, t, since, recent, out)) return -1;
+                bring(c, p, n, t);
+            } else if (!come_to(c, p, n, t, since, recent, out)) {
+                return -1;
+            }
+        }
+        c.j[n] = c.j[n] + (own ? x.own_weight[n] : x.weight[at]);
+    }
+    if (!catch_up(c, p, n, end, since, recent, out)) return -1;
+    bring(c, p, n, end);
+    return met;
+}
+
+// Arrivals of other stages that are still to come.
+struct Coming {
+    const double* time;
+    const long long *first, *last;
+    long long next, end;
+};
+
+// What arrives before the border, in order; its number, or the capacity where there is no room.
+DEVICE int take(const Heap& h, int& waiting, Coming& outside, double border, const Due& due,
+                int capacity) {
+    for (int k = 0; k < capacity; ++k) {
+        const bool inside = waiting > 0 && h.time[0] < border;
+        const bool coming = outside.next < outside.end && outside.time[outside.next] < border;
+        if (!inside && !coming) return k;
+        const long long i = outside.next;
+        if (inside && (!coming || h.time[0] < outside.time[i] ||
+                       (h.time[0] == outside.time[i] && h.first[0] < outside.first[i]))) {
+            due.time[k] = h.time[0];
+            due.first[k] = h.first[0];
+            due.last[k] = h.last[0];
+            pop_entry(h, waiting--);
+        } else {
+            due.time[k] = outside.time[i];
+            due.first[k] = outside.first[i];
+            due.last[k] = outside.last[i];
+            ++outside.next;
+        }
+    }
+    return capacity;
+}
+
+// Neuron n at the end of a piece; true where it may fire before or is let go, and stays
+// where it is. Its sums are zero again.
+DEVICE bool stays(const Cells& c, const Neuron& p, const Windows& w, int n, int n_neurons, double now,
+                  double end, REAL* moments) {
+    const REAL zero = REAL_(0.0), one = REAL_(1.0), h = (REAL)(end - now);
+    const REAL v = c.v[n], j = c.j[n];
+    const Map m = far_forward(h, p.rates);
+    REAL v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
+    const REAL pull = (j > zero ? j : zero) - v;
+    const REAL top = fused(p.rates.mem, moments[w.width - 1],
+                           fused(one - m.x, pull > zero ? pull : zero, v));
+    for (int q = 0; q < w.n_functions; ++q) {
+        v_end = fused(w.by_v[q * n_neurons + n], moments[q], v_end);
+        j_end = fused(w.by_j[q * n_neurons + n], moments[q], j_end);
+    }
+    for (int q = 0; q < w.width; ++q) moments[q] = zero;
+    const bool held = c.held[n] >= 0, through = held && c.until[n] >= end;
+    if (!through && (held || top >= p.alert)) {
+        c.time[n] = now;
+        return true;
+    }
+    c.v[n] = through ? p.reset : flush(v_end);
+    c.j[n] = flush(j_end);
+    c.time[n] = end;
+    return false;
+}
+
+extern "C" __global__ void windows_forward(
+    const int n_neurons, const int capacity,
+    // arrivals of other stages
+    const long long* __restrict__ outside_start, const double* __restrict__ outside_time,
+    const long long* __restrict__ outside_first, const long long* __restrict__ outside_last,
+    // bundles by source neuron; synapses
+    const long long* __restrict__ bundle_start, const long long* __restrict__ bundle_first,
+    const long long* __restrict__ bundle_last, const double* __restrict__ bundle_delay,
+    const int* __restrict__ target, const REAL* __restrict__ weight,
+    const REAL* __restrict__ own_weight, const double* __restrict__ own_delay,
+    // parameters
+    const double* __restrict__ duration, const REAL* __restrict__ par,
+    const double* __restrict__ refractory, const REAL* __restrict__ start_v,
+    // work space: [samples, neurons], and [samples, capacity]
+    double* cell_time, double* cell_until, double* cell_due, double* cell_since, REAL* cell_v,
+    REAL* cell_j, REAL* cell_rise, int* cell_held, int* cell_mark, int* cell_recent,
+    double* heap_time, long long* heap_first, long long* heap_last,
+    // where spikes go, per sample
+    const long long* __restrict__ start, const int* __restrict__ limit, double* __restrict__ time,
+    int* __restrict__ neuron, REAL* __restrict__ current, REAL* __restrict__ restart,
+    // results per sample
+    int* __restrict__ count, int* __restrict__ status, double* __restrict__ reached,
+    // windows; work space [samples, capacity], and [samples, neurons, width]
+    const double length, const double reach, const int least_pieces, const int width,
+    const int n_functions, const int many, const int few, const int most_halvings,
+    const REAL* __restrict__ by_v, const REAL* __restrict__ by_j, double* due_time,
+    long long* due_first, long long* due_last, REAL* moments) {
+    SHARED_MEMORY(memory);
+    double* const times = (double*)memory;              // [32]
+    double* const window = times + 32;                  // [3]: now, opens, border
+    int* const neurons = (int*)(window + 3);            // [32]
+    int* const n_due = neurons + 32;                    // [1], as all that follow
+    int* const pieces = n_due + 1;
+    int* const n_spikes = n_due + 2;
+    int* const met = n_due + 3;
+    int* const ran_away = n_due + 4;
+    int* const verdict = n_due + 5;
+    int* const quiet = n_due + 6;
+
+    const long long s = BLOCK, base = s * n_neurons;
+    if (limit[s] < 0) return;
+    const Cells c = {cell_time + base, cell_until + base, cell_due + base, cell_v + base,
+                     cell_j + base, cell_rise + base, cell_held + base, cell_mark + base};
+    const Heap heap = {heap_time + s * capacity, heap_first + s * capacity,
+                       heap_last + s * capacity};
+    const Bundles sent = {bundle_start, bundle_first, bundle_last, bundle_delay, own_delay};
+    const Due due = {due_time + s * capacity, due_first + s * capacity, due_last + s * capacity};
+    const Windows w = {length, reach, least_pieces, width, n_functions, many, few, most_halvings,
+                       by_v, by_j};
+    const Synapses x = {target, weight, own_weight};
+    const Spikes out = {time + start[s], neuron + start[s], current + start[s], restart + start[s],
+                        limit[s], n_spikes};
+    double* const since = cell_since + base;
+    int* const recent = cell_recent + base;
+    REAL* const sums = moments + base * width;
+    const double t_end = duration[s];
+    for (int n = THREAD; n < n_neurons; n += blockDim.x) {
+        c.time[n] = 0.0;
+        c.v[n] = start_v[n];
+        c.j[n] = REAL_(0.0);
+        c.held[n] = -1;
+        since[n] = 0.0;
+        recent[n] = 0;
+        for (int q = 0; q < width; ++q) sums[(long long)n * width + q] = REAL_(0.0);
+    }
+    if (THREAD == 0) {
+        window[0] = window[1] = 0.0;
+        *n_spikes = 0;
+        *met = 0;
+        *ran_away = n_neurons;
+        *verdict = -1;
+    }
+    __syncthreads();
+    // Of the first thread; the others follow what it writes to shared memory.
+    Coming coming = {outside_time, outside_first, outside_last, outside_start[s],
+                     outside_start[s + 1]};
+    int waiting = 0, halvings = 0, before = 0;
+    while (window[0] < t_end) {
+        if (THREAD == 0) {
+            const double rounded = window[1] + length, border = rounded < t_end ? rounded : t_end;
+            const int k = take(heap, waiting, coming, border, due, capacity);
+            if (k == capacity) *verdict = QUEUE_FULL;
+            window[2] = border;
+            *n_due = k;
+            *pieces = k > 0 ? least_pieces << halvings : 1;
+            before = *n_spikes;
+        }
+        if (__syncthreads_or(THREAD == 0 && *verdict >= 0)) break;
+        const bool silent = *n_due == 0;
+        double now = window[0];
+        const double opens = window[1], border = window[2];
+        int first = 0;
+        for (int piece = 1; piece <= *pieces; ++piece) {
+            const double end = piece < *pieces
+                                   ? opens + (border - opens) * ((double)piece / (double)*pieces)
+                                   : border;
+            int last = first;
+            for (; last < *n_due && due.time[last] < end; ++last) {
+                const long long low = due.first[last], high = due.last[last];
+                const int one = low >= OWN ? (int)(low - OWN) : target[low];
+                REAL phi[MOST_SUMS];
+                functions(w, neuron_at(par, refractory, one, n_neurons).rates,
+                          (REAL)(end - due.time[last]), phi);
+                if (low >= OWN) {
+                    if (THREAD == 0)
+                        add_arrival(w, own_weight[one], phi, sums + (long long)one * width);
+                } else {
+                    for (long long k = low + THREAD; k < high; k += blockDim.x)
+                        add_arrival(w, weight[k], phi, sums + (long long)target[k] * width);
+                }
+                __syncthreads();
+            }
+            for (int n = THREAD; n < n_neurons; n += blockDim.x) {
+                const Neuron p = neuron_at(par, refractory, n, n_neurons);
+                if (!stays(c, p, w, n, n_neurons, now, end, sums + (long long)n * width)) continue;
+                const int found =
+                    one_by_one(c, p, n, due, first, last, end, x, since, recent, out);
+                if (found < 0) atomicMin(ran_away, n); else atomicAdd(met, found);
+            }
+            __syncthreads();
+            if (__syncthreads_or(*ran_away < n_neurons || *n_spikes > out.limit)) break;
+            now = end;
+            first = last;
+        }
+        __syncthreads();
+        if (THREAD == 0) {
+            if (*ran_away < n_neurons) {
+                *verdict = QUEUE_RUNAWAY;
+                reached[s] = c.time[*ran_away];
+            } else if (*n_spikes > out.limit) {
+                *verdict = QUEUE_DONE;
+            }
+            const long long events = *met, asked = (long long)n_neurons * *pieces;
+            if (events * many > asked)
+                halvings = halvings + 1 < most_halvings ? halvings + 1 : most_halvings;
+            else if (events * few < asked)
+                halvings = halvings > 0 ? halvings - 1 : 0;
+            *met = 0;
+            window[0] = window[1] = border;
+            for (int k = before; k < *n_spikes && *verdict < 0; ++k) {
+                const int n = out.neuron[k];
+                if (!send(heap, waiting, capacity, sent, n, out.time[k], t_end))
+                    *verdict = QUEUE_FULL;
+            }
+            *quiet = silent && *n_spikes == before;
+        }
+        if (__syncthreads_or(THREAD == 0 && *verdict >= 0)) break;
+        if (*quiet) {
+            for (int n = THREAD; n < n_neurons; n += blockDim.x) {
+                const Neuron p = neuron_at(par, refractory, n, n_neurons);
+                c.due[n] = c.held[n] >= 0 ? c.until[n]
+                           : may_fire(c.v[n], c.j[n], p.peak, p.alert) ? -1.0 : NEVER;
+            }
+            __syncthreads();
+            double next;
+            int n;
+            earliest(c.due, n_neurons, times, neurons, next, n);
+            if (THREAD == 0 && next >= 0.0) {
+                if (t_end < next) next = t_end;
+                if (waiting > 0 && heap.time[0] < next) next = heap.time[0];
+                if (coming.next < coming.end && coming.time[coming.next] < next)
+                    next = coming.time[coming.next];
+                if (next > border) window[1] = next;
+            }
+            __syncthreads();
+        }
+    }
+    if (THREAD == 0) {
+        count[s] = *ran_away < n_neurons ? *ran_away : *n_spikes;
+        status[s] = *verdict < 0 ? QUEUE_DONE : *verdict;
+    }
+}

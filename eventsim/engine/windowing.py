@@ -1,0 +1,125 @@
+r"""How a loop goes by windows: when, how long they are, and how arrivals are summed.
+
+Nothing that fires within a window of the least delay arrives before its end, so that the arrivals
+of a window are known when it begins. Between its own spikes a neuron is linear in them. A unit jump
+of J that comes s ms before the window's end T adds, with :math:`a = 1/\tau_m` and
+:math:`b = 1/\tau_s`,
+
+.. math::
+    a \frac{e^{-a s} - e^{-b s}}{b - a} = \sum_q c_q \varphi_q(s) \quad\text{to } V(T), \qquad
+    e^{-b s} = \sum_q d_q \varphi_q(s) \quad\text{to } J(T).
+
+So the sums :math:`M_q = \sum_k w_k \varphi_q(s_k)` of a neuron say where it ends, and all arrivals
+together cost one propagation. The functions :math:`\varphi_q` are those two responses themselves
+where the neurons of every population share their time constants. Otherwise they are the powers of
+:math:`u = 2 s / H - 1`, and c, d, by neuron, those of the polynomials that interpolate the
+responses at Chebyshev's points: with n of them the error is about :math:`2 (b H / 4)^n / n!`.
+
+Neurons that may fire within a window meet their arrivals one by one. A window is cut into pieces so
+that few do. Which neurons those are, and all sums, are the same on every fast backend, to the bit.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.arrays import Floats, to_host
+from eventsim.engine.bundles import Arriving, Loop
+from eventsim.engine.job import Job
+from eventsim.engine.table import fastest_rate, real_type
+
+# A loop goes by windows where in a window that many synaptic events of other stages reach a neuron
+# on average. bench/macro/windows.py
+WINDOW_SHARE = 0.25
+
+# Sums of a neuron: the last bounds V, the others hold as many functions or fewer.
+WIDTHS = (4, 8, 16)
+
+# Powers, and the largest product of rate and ms over which they hold: errors of 2e-8 and 3e-16.
+POWERS_SINGLE, POWERS_DOUBLE = 7, 12
+LONGEST = 1.0
+
+# The pieces of a window are halved where more events than neurons / MANY are met one by one in a
+# piece, and doubled where fewer than neurons / FEW are; halved so often at most. Then propagating
+# all neurons costs about as much as the events of those that may fire.
+MANY, FEW, MOST_HALVINGS = 2, 16, 5
+
+
+class Basis(NamedTuple):
+    """The functions of the time to a window's end: what each adds to V and J, [functions, size].
+
+    ``reach`` is H of the powers in ms, 0 where the functions are the two responses themselves.
+    """
+
+    by_v: NDArray[np.floating[Any]]
+    by_j: NDArray[np.floating[Any]]
+    reach: float
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Windows of ``length`` ms, in at least so many pieces; a neuron has ``width`` sums."""
+
+    length: float
+    pieces: int
+    width: int
+    basis: Basis
+
+
+def windows_of(job: Job, loop: Loop, outside: Arriving) -> Windows | None:
+    """The windows of a loop, None where its queue of events is expected to be faster.
+
+    How much the loop itself will send is not known.
+    """
+    length = least_delay(loop)
+    if not 0.0 < length < np.inf:
+        return None
+    if met_in_window(job, outside, length) < WINDOW_SHARE * job.stage.population.size:
+        return None
+    return make_windows(job, length)
+
+
+def least_delay(loop: Loop) -> float:
+    """Of what the neurons send to each other, and to themselves later; ms, inf if nothing."""
+    own = to_host(loop.own_delay)
+    first = float(to_host(loop.delay).min(initial=np.inf))
+    return min(first, float(own[own > 0.0].min(initial=np.inf))) if first < np.inf else first
+
+
+def met_in_window(job: Job, outside: Arriving, length: float) -> float:
+    """Synaptic events of other stages in a window of one sample, on average."""
+    met = int((outside.last - outside.first).sum()) * length
+    return met / max(float(job.duration.sum()), length)
+
+
+def make_windows(job: Job, length: float) -> Windows:
+    """Windows of that length, at most the least delay."""
+    a, b = 1.0 / to_host(job.stage.population.tau_mem), 1.0 / to_host(job.stage.population.tau_syn)
+    real, single = real_type(job), job.precision == "single"
+    if _alike(job, a) and _alike(job, b):
+        by_v, by_j = (np.repeat(np.eye(2)[:, [q]], a.size, axis=1) for q in (0, 1))
+        return Windows(length, 1, WIDTHS[0], Basis(by_v.astype(real), by_j.astype(real), 0.0))
+    pieces = int(np.ceil(length * fastest_rate(job) / LONGEST))
+    reach = length / pieces * (1.0 + 1e-9)  # their ends are rounded
+    by_v, by_j = _interpolated(a, b, reach, POWERS_SINGLE if single else POWERS_DOUBLE)
+    basis = Basis(by_v.astype(real), by_j.astype(real), reach)
+    return Windows(length, pieces, WIDTHS[1 if single else 2], basis)
+
+
+def _alike(job: Job, rate: Floats) -> bool:
+    """Whether the neurons of every population share it."""
+    ends = np.cumsum([member.size for member in job.stage.members])[:-1]
+    return all(bool((part == part[0]).all()) for part in np.split(rate, ends) if part.size)
+
+
+def _interpolated(a: Floats, b: Floats, reach: float, n: int) -> tuple[Floats, Floats]:
+    """Coefficients of the powers of u in the responses of V and J, [n, size] each."""
+    u = np.cos((2.0 * np.arange(n) + 1.0) * (np.pi / (2.0 * n)))
+    s = (0.5 * reach * (u + 1.0))[:, None]
+    z = np.abs(b - a) * s
+    mean = np.where(z == 0.0, 1.0, -np.expm1(-z) / np.where(z == 0.0, 1.0, z))
+    powers = np.vander(u, n, increasing=True)
+    by_v = np.linalg.solve(powers, a * s * np.exp(-np.minimum(a, b) * s) * mean)
+    return by_v, np.linalg.solve(powers, np.exp(-b * s))
