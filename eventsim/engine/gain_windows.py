@@ -29,6 +29,7 @@ TERMS_SINGLE, TERMS_DOUBLE = 6, 11
 WINDOW_BITS = 4  # leading bits of the mantissa that number a window inside its power of two
 FIRST_WINDOW = 1 << WINDOW_BITS
 WINDOWS_PER_RATE = 4.0
+ROUNDING = 1e-12
 
 
 def terms_of(real: type[np.floating[Any]]) -> int:
@@ -42,7 +43,8 @@ def windows_per_ms(job: Job, rate: float) -> float:
 
 
 def count_windows(job: Job, per_ms: float) -> int:
-    """Windows from the end of a sample to the beginning of the longest."""
-    ends = FIRST_WINDOW + per_ms * np.array([0.0, float(np.max(job.duration, initial=0.0))])
+    """Windows from the end of a sample to the beginning of the longest, also where x is rounded."""
+    longest = float(np.max(job.duration, initial=0.0)) * (1.0 + ROUNDING)
+    ends = FIRST_WINDOW + per_ms * np.array([0.0, longest])
     numbers: NDArray[np.int64] = ends.view(np.int64) >> (52 - WINDOW_BITS)
     return int(numbers[1] - numbers[0]) + 1

@@ -1,6 +1,7 @@
 """The table of a readout's gains against its formulas in 90 digits."""
 
 import math
+from types import SimpleNamespace
 
 import mpmath as mp
 import numpy as np
@@ -8,7 +9,13 @@ import pytest
 
 from eventsim.engine.cpu import gains
 from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
-from eventsim.engine.gain_windows import FIRST_WINDOW, N_GAIN, WINDOW_BITS, terms_of
+from eventsim.engine.gain_windows import (
+    FIRST_WINDOW,
+    N_GAIN,
+    WINDOW_BITS,
+    count_windows,
+    terms_of,
+)
 
 # Largest error relative to the largest value in the table: what the polynomials leave out, and a
 # few roundings, more where the derivative by a fast membrane is a small difference.
@@ -96,6 +103,15 @@ def test_windows_follow_each_other_and_places_run_through_them():
     assert place.max() < 0.5
     inside = np.diff(window) == 0
     assert (np.diff(place)[inside] > 0.0).all()
+
+
+def test_every_time_left_of_the_longest_sample_has_a_window():
+    rng = np.random.default_rng(6)
+    for begin in np.concatenate([np.arange(17.0, 64.0), 2.0 ** np.arange(6, 20)]):
+        for per_ms in rng.uniform(0.01, 30.0, 20):
+            longest = (begin - 16.0) / per_ms
+            job = SimpleNamespace(duration=np.array([longest]))
+            assert gains.window_of(longest, per_ms)[0] < count_windows(job, per_ms)
 
 
 @pytest.mark.parametrize("size", [1, 16, 37])
