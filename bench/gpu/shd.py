@@ -5,7 +5,9 @@ Method   SHD's shape with made-up events: 8,156 samples of 1 s, 700 Poisson chan
          different, 20 readouts. An epoch is all samples once, in batches of 256 to 4,096 (the last
          one is what remains), single precision; forward alone, and whole steps as in bench.gpu.w1.
          The batches are cut before the clock starts; their events are uploaded in the measured
-         time. One epoch warms up.
+         time. One epoch warms up. Beside published seconds an epoch of GeNN EventProp and Spyx
+         (docs, "shd-seconds"): the same number of samples of 1.4 s in batches of 32, with lateral
+         recurrence among 256 or 1,024 neurons, delays of 1 ms.
 Answer   see results/gpu-*.jsonl. The aim is about 1 s for an epoch of steps.
 """
 
@@ -25,6 +27,8 @@ N_SAMPLES, N_CHANNELS, N_HIDDEN, N_CLASSES = 8_156, 700, 256, 20
 EVENTS, DURATION, TIME_CONSTANT = 8_000.0, 1000.0, 300.0
 BATCHES = (256, 512, 1024, 2048, 4096)
 REPEATS = 3
+# As the published rows: trials in ms, batch, neurons with lateral recurrence.
+TRIAL, TRIAL_BATCH, LATERAL = 1400.0, 32, (256, 1024)
 
 
 def network(n_channels: int, n_hidden: int) -> es.Network:
@@ -66,11 +70,31 @@ def rows_of(where: Place, repeats: int) -> list[dict[str, Any]]:
     return rows
 
 
+def lateral_network(n_channels: int, n_hidden: int) -> es.Network:
+    """One hidden layer with all-to-all lateral recurrence, alive at this input."""
+    return es.rsnn(n_channels, (n_hidden,), N_CLASSES, tau_syn=10.0, mean=2.0, spread=3.0)
+
+
+def lateral_rows(where: Place, repeats: int) -> list[dict[str, Any]]:
+    """An epoch beside the published ones, by number of neurons."""
+    sizes, n_channels = (LATERAL, N_CHANNELS) if not where.host else ((8,), 20)
+    n_samples, events = (N_SAMPLES, EVENTS) if not where.host else (6, 60.0)
+    trial, batch = (TRIAL, TRIAL_BATCH) if not where.host else (50.0, 4)
+    stream, rows = poisson(n_samples, n_channels, events, trial, seed=4), []
+    for size in sizes:
+        trainer = Trainer(lateral_network(n_channels, size), "cuda")
+        row = {"bench": "gpu-shd-lateral", "hidden": size, "batch": batch, "precision": "single"}
+        found = measure(trainer, batches_of(stream, batch), where, repeats=repeats)
+        rows.append(row | {"samples": stream.n_samples, "events": stream.n_events} | found)
+    return rows
+
+
 def main(words: list[str] | None = None) -> int:
     """Measure all batch sizes."""
     options = options_of(__doc__.splitlines()[0], repeats=REPEATS).parse_args(words)
     with place(host=options.host) as where:
-        report(rows_of(where, options.repeats), options, device=where.facts)
+        rows = rows_of(where, options.repeats) + lateral_rows(where, options.repeats)
+        report(rows, options, device=where.facts)
     return 0
 
 

@@ -112,6 +112,11 @@ def _ties(kind):
     else:
         net.connect("input", "a", np.full((1, 8), 6.0))
         net.connect("a", "b", weights)
+    if kind == "two sources":
+        # Its spikes fall on those of "a", and arrive with them.
+        net.add_population("c", 8, tau_mem=10.0, tau_syn=5.0, refractory=1.0)
+        net.connect("input", "c", np.full((1, 8), 6.0))
+        net.connect("c", "b", 0.7 * weights[::-1])
     if kind.startswith("loop"):
         delay = 0.0 if kind == "loop, at once" else 0.25
         net.connect("b", "a", 0.3 * weights.T)
@@ -178,6 +183,7 @@ RUNS = {
     "ring, returning": _pacemakers(_loop(lambda: ring_net(25))),
     "ties": _ties("dense"),
     "ties, sparse": _ties("sparse"),
+    "ties, two sources": _ties("two sources"),
     "ties, loop": _ties("loop"),
     "ties, loop, at once": _ties("loop, at once"),
     "silent": Run(lambda: random_net(20, n_inputs=6, sparse=True), _silent_samples, rate=0.0),
