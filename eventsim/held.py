@@ -25,7 +25,7 @@ class Extent(NamedTuple):
     magnitude: float
 
 
-class Held:
+class HeldValues:
     """Extents by array, and what was made; a new one knows nothing.
 
     Parameters
@@ -46,13 +46,13 @@ class Held:
         self.back = back
 
 
-_HELD: ContextVar[Held | None] = ContextVar("held", default=None)
+_HELD: ContextVar[HeldValues | None] = ContextVar("held", default=None)
 
 
 @contextmanager
-def holding(held: Held | None = None) -> Iterator[Held]:
+def holding(held: HeldValues | None = None) -> Iterator[HeldValues]:
     """Inside, the values of networks do not change; in a block in a block the outer one serves."""
-    now = _HELD.get() or held or Held()
+    now = _HELD.get() or held or HeldValues()
     token = _HELD.set(now)
     try:
         yield now
@@ -60,7 +60,7 @@ def holding(held: Held | None = None) -> Iterator[Held]:
         _HELD.reset(token)
 
 
-def current() -> Held | None:
+def current() -> HeldValues | None:
     """That of the block that is open, if one is."""
     return _HELD.get()
 

@@ -66,7 +66,7 @@ class Backend(Protocol):
     def lookup(self, pairs: Sequence[tuple[Array, Array | None]]) -> Any:
         """What finds the extents of arrays, or of differences of two, in one go.
 
-        See :class:`eventsim.engine.look.Lookup`; None where there is no such way.
+        See :class:`eventsim.engine.look.ExtentLookup`; None where there is no such way.
         """
         return None
 

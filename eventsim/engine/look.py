@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Array, to_host
 from eventsim.engine.backend import Backend
-from eventsim.held import Extent, Held, current, extent_of
+from eventsim.held import Extent, HeldValues, current, extent_of
 from eventsim.network import Network
 from eventsim.network.parts import DomainCheck
 
 
-class Lookup(Protocol):
+class ExtentLookup(Protocol):
     """Finds the extents of arrays; see :meth:`eventsim.engine.backend.Backend.lookup`."""
 
     def of(self, pairs: Any) -> bool:
@@ -30,7 +30,7 @@ class Lookup(Protocol):
         """The extents."""
 
 
-_LOOKUPS: WeakKeyDictionary[Network, Lookup] = WeakKeyDictionary()
+_LOOKUPS: WeakKeyDictionary[Network, ExtentLookup] = WeakKeyDictionary()
 
 
 Pair = tuple[Array, Array | None]
@@ -49,11 +49,11 @@ class Look:
         Of the arrays of the conditions, each once.
     """
 
-    def __init__(self, net: Network, conditions: list[DomainCheck], lookup: Lookup) -> None:
+    def __init__(self, net: Network, conditions: list[DomainCheck], lookup: ExtentLookup) -> None:
         self._net, self._conditions, self._lookup = net, conditions, lookup
         self.found = lookup.start()
 
-    def finish(self, found: NDArray[Any], held: Held) -> None:
+    def finish(self, found: NDArray[Any], held: HeldValues) -> None:
         """Take what was fetched; raise ParameterError if a value has left its domain."""
         pairs = _pairs(self._conditions)
         extents = dict(zip(pairs, self._lookup.read(found), strict=True))
@@ -95,7 +95,7 @@ def check_values(net: Network, engine: Backend) -> None:
 
     Inside :func:`eventsim.held.holding` it is asked once.
     """
-    held = current() or Held()
+    held = current() or HeldValues()
     if not on_device(net):
         net.check()
         return

@@ -29,7 +29,7 @@ from eventsim.errors import StorageError
 from eventsim.events import AnyDataset, EventStream
 from eventsim.events.npz import Archive
 from eventsim.events.storage import read_arrays, write_arrays
-from eventsim.held import Held
+from eventsim.held import HeldValues
 from eventsim.network import Answer, Network
 from eventsim.network.forms import ANSWER, check_claims
 from eventsim.train.config import TrainConfig, drop_unknown, with_defaults
@@ -75,7 +75,7 @@ class TrainState:
     sums: dict[str, float] = field(default_factory=dict)
     history: list[Metrics] = field(default_factory=list)
     busy: bool = False
-    held: Held | None = None
+    held: HeldValues | None = None
 
     def set_answer(self, answer: Answer) -> None:
         """Say how its networks answer, which checkpoints of older versions do not."""

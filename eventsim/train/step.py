@@ -16,7 +16,7 @@ import numpy as np
 from eventsim.arrays import Floats, Ints, fetch
 from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
-from eventsim.held import Held, holding
+from eventsim.held import HeldValues, holding
 from eventsim.network import Network
 from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Metrics, TrainState
@@ -100,7 +100,7 @@ def train_batch(
     # Where two recordings are mixed the answer that counts is that of the larger share.
     labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels
     names, shards, rows = list(net.spiking), [], []
-    held = state.held or Held()
+    held = state.held or HeldValues()
     held.back = True
     for i in group.share(len(pieces)):
         kept = None if keep is None else keep[pieces[i]]
@@ -178,7 +178,7 @@ def train_batch(
     state.busy = False
     state.held = None
     if look is not None:
-        state.held = Held()
+        state.held = HeldValues()
         look.finish(extents, state.held)
 
 

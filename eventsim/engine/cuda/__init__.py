@@ -80,9 +80,9 @@ class CudaBackend(Backend):
         """A copy on the host."""
         return self.device.get(array)
 
-    def lookup(self, pairs: Sequence[tuple[Array, Array | None]]) -> counts.Lookup | None:
+    def lookup(self, pairs: Sequence[tuple[Array, Array | None]]) -> counts.AddressLookup | None:
         arrays = [array for pair in pairs for array in pair if array is not None]
-        return counts.Lookup(self.device, pairs) if _plain(arrays) else None
+        return counts.AddressLookup(self.device, pairs) if _plain(arrays) else None
 
     def count_arrivals(
         self, pairs: Sequence[tuple[Projection, SourceSpikes]], duration: Floats

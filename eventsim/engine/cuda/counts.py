@@ -57,7 +57,7 @@ def count_arrivals(
     return found.sum(axis=1)
 
 
-class Lookup:
+class AddressLookup:
     """Finds the extents of the same arrays again and again; those of one size in a pair.
 
     Parameters
