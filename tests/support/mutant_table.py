@@ -339,12 +339,6 @@ MUTANTS = (
         "barrier lost: two bundles are summed at one neuron at once",
     ),
     Mutant(
-        "windows.cu",
-        "if (coming > border) window[1] = coming;",
-        "",
-        "a window after a silence begins too early",
-    ),
-    Mutant(
         "queue_adjoint.cu",
         "if (cause >= 0) through[cause] += effect;",
         "",

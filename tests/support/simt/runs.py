@@ -14,6 +14,7 @@ from tests.support.nets import (
     random_net,
     random_stream,
     ring_net,
+    two_kinds_net,
 )
 
 
@@ -179,6 +180,10 @@ RUNS = {
     "loop, two warps": _loop(lambda: lateral_net(23, size=20, delays="none", gain=0.1), 25.0),
     "loop, no delays, no holds": _without_holds(
         _loop(lambda: lateral_net(24, delays="none", gain=0.05))
+    ),
+    "loop, by windows": Run(
+        lambda: two_kinds_net(26),
+        lambda: random_stream(27, n_samples=2, n_channels=5, duration=30.0, rate=400.0),
     ),
     "ring, returning": _pacemakers(_loop(lambda: ring_net(25))),
     "ties": _ties("dense"),
