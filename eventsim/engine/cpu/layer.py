@@ -1,13 +1,15 @@
 """Spiking layer on the CPU, host side of the forward pass: buffers that grow, packing, errors."""
 
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from eventsim.arrays import Floats
 from eventsim.engine.cpu import fanin, order, shared
 from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, read_only, since
 from eventsim.engine.cpu.blocks import by_block
-from eventsim.engine.cpu.threads import dealt
+from eventsim.engine.cpu.threads import SMALL_WORK, dealt
 from eventsim.engine.cpu.walk import SpikeBuffers
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import (
@@ -19,14 +21,25 @@ from eventsim.engine.state import (
     still_pending,
     with_pending,
 )
-from eventsim.engine.table import fastest_rate, guess_spikes, neuron_table, row_weights
+from eventsim.engine.table import GUESS_MOST, fastest_rate, guess_spikes, neuron_table, row_weights
 from eventsim.events import SpikeTrains
+from eventsim.plan import Stage
 
 # Parts of the neurons that walk one sample's events in parallel when each has its own.
 FANIN_PARTS = 8
 
 # A buffer holds at least that many spikes.
 GUESS_LEAST = 256
+
+# Without a run of before, of so many tasks one is tried, for the room that the others need.
+TRIED = 8
+
+# Shorter spans say little about spikes per ms.
+LEAST_SPAN = 1.0
+
+# Room beyond the largest number of spikes per ms that a task had; and that room, by stage.
+SPARE = 1.25
+_RATES: WeakKeyDictionary[Stage, float] = WeakKeyDictionary()
 
 Run = Callable[[Index, SpikeBuffers, Index, Index, Index, np.ndarray], None]
 
@@ -46,6 +59,7 @@ def _advance(
 
     What is pending is looked for only to ``carry`` it on.
     """
+    span = job.duration - state.begin
     par, refractory = neuron_table(job), job.stage.population.refractory
     begin, end = state.stop, Stop(*(values.copy() for values in state.stop))
     if job.stage.shares_events:
@@ -65,7 +79,7 @@ def _advance(
                 fastest, begin, end, met, spikes, starts, limits, counts, reached,
             )  # fmt: skip
 
-        trains = _in_order(run_tasks(job, len(heard), run_shared), len(heard))
+        trains = _in_order(run_tasks(job, len(heard), run_shared, span), len(heard))
         return trains, end, still_pending(*events, met, job.duration) if carry else None
     fan = fan_in(job, state)
 
@@ -75,7 +89,7 @@ def _advance(
             limits, counts, reached,
         )  # fmt: skip
 
-    return _in_order(run_tasks(job, FANIN_PARTS, run_fanin), FANIN_PARTS), end, None
+    return _in_order(run_tasks(job, FANIN_PARTS, run_fanin, span), FANIN_PARTS), end, None
 
 
 def _in_order(trains: SpikeTrains, blocks: int) -> SpikeTrains:
@@ -87,29 +101,42 @@ def _in_order(trains: SpikeTrains, blocks: int) -> SpikeTrains:
     return trains
 
 
-def run_tasks(job: Job, blocks: int, run: Run) -> SpikeTrains:
-    """Run all tasks; those whose spikes do not fit are run again with room for all."""
+def run_tasks(job: Job, blocks: int, run: Run, span: Floats | None = None) -> SpikeTrains:
+    """Run all tasks; those whose spikes do not fit are run again with room for all.
+
+    Which costs as much as the run: so room is made for as many as the stage had before, or, the
+    first time, as an eighth of the tasks have. ``span`` is what is run of every sample, ms;
+    None for all of it.
+    """
     size, n_tasks = job.stage.population.size, job.n_samples * blocks
     limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST), blocks)
     counts, reached = np.zeros(n_tasks, np.int64), np.zeros(n_tasks)
     rounds: list[SpikeBuffers] = []
     work = sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
-    todo, where = dealt(np.repeat(work, blocks)), np.zeros(n_tasks, np.int64)
-    starts = np.zeros(n_tasks, np.int64)
-    while todo.size:
-        ends = np.cumsum(limits[todo])
-        starts[todo] = ends - limits[todo]
-        spikes = _buffers(int(ends[-1]))
-        spikes.restart[:] = np.nan
-        run(todo, spikes, starts, limits, counts, reached)
-        where[todo] = len(rounds)
-        rounds.append(spikes)
-        todo = np.flatnonzero(counts > limits)
-        limits[todo] = np.maximum(counts[todo], 2 * limits[todo])
-        failed = np.flatnonzero(counts < 0)
-        if failed.size:
-            # Only those that come before it are worth another round.
-            todo = todo[todo // blocks <= failed[0] // blocks]
+    tasks, where = dealt(np.repeat(work, blocks)), np.zeros(n_tasks, np.int64)
+    starts, lasts = np.zeros(n_tasks, np.int64), job.duration if span is None else span
+    lasts = np.repeat(np.maximum(lasts, LEAST_SPAN), blocks)
+    parts = [tasks]
+    if job.stage not in _RATES and size * work.sum() >= SMALL_WORK:
+        parts = [tasks[::TRIED].copy(), np.delete(tasks, slice(None, None, TRIED))]
+    for todo in parts:
+        room = np.minimum(_RATES.get(job.stage, 0.0) * lasts[todo], GUESS_MOST / n_tasks)
+        limits[todo] = np.maximum(limits[todo], room.astype(np.int64))
+        while todo.size:
+            ends = np.cumsum(limits[todo])
+            starts[todo] = ends - limits[todo]
+            spikes = _buffers(int(ends[-1]))
+            spikes.restart[:] = np.nan
+            run(todo, spikes, starts, limits, counts, reached)
+            where[todo] = len(rounds)
+            rounds.append(spikes)
+            todo = np.flatnonzero(counts > limits)
+            limits[todo] = np.maximum(counts[todo], 2 * limits[todo])
+            failed = np.flatnonzero(counts < 0)
+            if failed.size:
+                # Only those that come before it are worth another round.
+                todo = todo[todo // blocks <= failed[0] // blocks]
+        _RATES[job.stage] = SPARE * float((counts / lasts).max(initial=0.0))
     _raise_runaway(job, blocks, counts, reached)
     return _pack(job, blocks, rounds, where, starts, counts)
 

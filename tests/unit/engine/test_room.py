@@ -1,0 +1,38 @@
+"""Room for spikes: a layer that fires more than was thought is not run twice."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.engine.cpu import layer
+
+
+@pytest.fixture
+def busy():
+    """A layer of 16 samples at some 500 spikes/s a neuron, and its input."""
+    rng = np.random.default_rng(0)
+    net = es.Network()
+    net.add_input("input", 20)
+    net.add_population("hidden", 40)
+    net.connect("input", "hidden", rng.normal(0.8, 0.1, (20, 40)))
+    samples = [(np.sort(rng.uniform(0, 300, 600)), rng.integers(0, 20, 600)) for _ in range(16)]
+    return net, es.EventStream.from_samples(samples, n_channels=20, duration=300.0)
+
+
+def test_the_first_run_tries_an_eighth_and_later_ones_have_room(busy, monkeypatch):
+    net, stream = busy
+    tasks, forward = [], layer.shared.forward
+
+    def counted(todo, *arguments):
+        tasks.append(todo.size)
+        forward(todo, *arguments)
+
+    monkeypatch.setattr(layer.shared, "forward", counted)
+    first = es.simulate(net, stream, backend="cpu")
+    assert len(first["hidden"]) > 16 * 40 * 0.3 * 128
+    assert tasks == [2, 2, 14]
+    tasks.clear()
+    second = es.simulate(net, stream, backend="cpu")
+    assert tasks == [16]
+    assert np.array_equal(first["hidden"].times, second["hidden"].times)
+    assert np.array_equal(first["hidden"].neurons, second["hidden"].neurons)
