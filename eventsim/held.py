@@ -84,6 +84,12 @@ def least_of(array: Array) -> float:
     return float(array.min()) if known is None else known.least
 
 
+def largest_of(array: Array) -> float:
+    """The largest entry of an array that has one."""
+    known = extent_of(array)
+    return float(array.max()) if known is None else known.largest
+
+
 def made_once(key: Hashable, make: Callable[[], Any]) -> Any:
     """What ``make`` gives; inside :func:`holding` it is made once for every key."""
     held = _HELD.get()

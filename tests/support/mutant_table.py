@@ -170,15 +170,9 @@ MUTANTS = (
     ),
     Mutant(
         "shared_adjoint.cu",
-        "sum_next = mine ? slab[at] : REAL_(0.0);",
-        "sum_next = slab[at];",
-        "race: a thread without a neuron reads another's sum",
-    ),
-    Mutant(
-        "shared_adjoint.cu",
-        "if (at == here) sum_next = summed;",
-        "",
-        "two events of one row in succession: the sum of the first is lost",
+        "if (mine) slab[at] = fused(",
+        "slab[at] = fused(",
+        "race: a thread without a neuron writes another's sum",
     ),
     Mutant(
         "shared_adjoint.cu",
@@ -188,9 +182,9 @@ MUTANTS = (
     ),
     Mutant(
         "shared_adjoint.cu",
-        "            __syncthreads();\n            int at = place[0];",
-        "            int at = place[0];",
-        "barrier lost: events are read while they are staged, on the way back",
+        "            __syncthreads();\n            for (m = 0;",
+        "            for (m = 0;",
+        "barrier lost: arrivals are read while they are staged, on the way back",
     ),
     Mutant(
         "shared_adjoint.cu",
@@ -203,6 +197,18 @@ MUTANTS = (
         "if (lane == 0) out[top - i] = total;",
         "out[top - i] = total;",
         "race: all lanes write one place",
+    ),
+    Mutant(
+        "shared_adjoint.cu",
+        "k = meet_arrivals(k, m, stops ? at : -1.0, (REAL)(t - since),",
+        "k = meet_arrivals(k, m, stops ? at : -1.0, REAL_(0.0),",
+        "the state after a spike is taken for that at the first arrival",
+    ),
+    Mutant(
+        "shared_adjoint.cu",
+        "arrivals.inside[THREAD] = any && s <= longest;",
+        "arrivals.inside[THREAD] = any;",
+        "a stretch is longer than its series hold",
     ),
     # ---- a layer with arrivals of its own
     Mutant(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.engine.cpu.compile import scalar
+from eventsim.engine.cpu.lanes import LANES
 from eventsim.engine.job import Job
 from eventsim.plan import BLOCK
 
@@ -19,14 +20,17 @@ Real = TypeVar("Real", bound=np.floating[Any])
 
 
 def by_block(job: Job, matrix: NDArray[Real]) -> NDArray[Real]:
-    """Values [rows, size] as [blocks, rows, neurons of a block]."""
-    n_blocks = job.stage.heard.shape[0]
-    if n_blocks == 1:
+    """Values [rows, size] as [blocks, rows, neurons of a block], zero behind the last neuron.
+
+    Rows are made a multiple of LANES long.
+    """
+    n_blocks, (rows, size) = job.stage.heard.shape[0], matrix.shape
+    block = BLOCK if n_blocks > 1 else -(-size // LANES) * LANES
+    if size == block:
         return matrix[np.newaxis]
-    rows, size = matrix.shape
-    wide = np.zeros((rows, n_blocks * BLOCK), matrix.dtype)
+    wide = np.zeros((rows, n_blocks * block), matrix.dtype)
     wide[:, :size] = matrix
-    return np.ascontiguousarray(wide.reshape(rows, n_blocks, BLOCK).transpose(1, 0, 2))
+    return np.ascontiguousarray(wide.reshape(rows, n_blocks, block).transpose(1, 0, 2))
 
 
 def by_row(job: Job, blocks: NDArray[Real]) -> NDArray[Real]:

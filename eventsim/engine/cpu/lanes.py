@@ -12,19 +12,26 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic, models, overload, register_model
 from numpy.typing import DTypeLike, NDArray
+
+from eventsim.engine.cpu.scalar import fma
 
 LANES = 16
 LINE = 64  # bytes; a vector across two lines of the cache takes twice as long
 
 
 class Lanes(types.Type):
-    """Numba type of LANES numbers of type ``real``."""
+    """Numba type of ``count`` numbers of type ``real``."""
 
-    def __init__(self, real: Any) -> None:
-        self.real = real
-        super().__init__(name=f"lanes({real})")
+    def __init__(self, real: Any, count: int = LANES) -> None:
+        self.real, self.count = real, count
+        super().__init__(name=f"lanes({real}, {count})")
+
+
+def line_of(real: Any) -> Lanes:
+    """Type of the numbers of a line of the cache, a register of 512 bits."""
+    return Lanes(real, 8 * LINE // real.bitwidth)
 
 
 @register_model(Lanes)
@@ -33,7 +40,7 @@ class _LanesModel(models.PrimitiveModel):
 
     def __init__(self, dmm: Any, fe_type: Lanes) -> None:
         element = ir.FloatType() if fe_type.real == types.float32 else ir.DoubleType()
-        super().__init__(dmm, fe_type, ir.VectorType(element, LANES))
+        super().__init__(dmm, fe_type, ir.VectorType(element, fe_type.count))
 
 
 def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -111,7 +118,7 @@ def lanes_fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector = args[0].type
-        name = f"llvm.fma.v{LANES}f{a.real.bitwidth}"
+        name = f"llvm.fma.v{a.count}f{a.real.bitwidth}"
         function = ir.FunctionType(vector, [vector] * 3)
         return builder.call(cgutils.get_or_insert_function(builder.module, function, name), args)
 
@@ -155,7 +162,7 @@ def lanes_sum(typingctx: Any, a: Any) -> Any:
     """Sum of all lanes, by halves."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        (values,), size, index = args, LANES, ir.IntType(32)
+        (values,), size, index = args, a.count, ir.IntType(32)
         while size > 1:
             size //= 2
             low, high = (
@@ -169,3 +176,107 @@ def lanes_sum(typingctx: Any, a: Any) -> Any:
         return builder.extract_element(values, ir.Constant(index, 0))
 
     return a.real(a), codegen
+
+
+def _in_row(context: Any, builder: Any, array_type: Any, args: Any, vector: Any) -> Any:
+    """Pointer to a line from column args[2] of row args[1] of a C-contiguous matrix on."""
+    array = context.make_array(array_type)(context, builder, args[0])
+    row_length = cgutils.unpack_tuple(builder, array.shape, 2)[1]
+    place = builder.add(builder.mul(args[1], row_length), args[2])
+    return builder.bitcast(builder.gep(array.data, [place]), vector.as_pointer())
+
+
+@intrinsic
+def line_at(typingctx: Any, matrix: Any, row: Any, n: Any) -> Any:
+    """A line of ``matrix[row]`` from column n on."""
+    line = line_of(matrix.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = context.get_value_type(line)
+        where = _in_row(context, builder, signature.args[0], args, vector)
+        return builder.load(where, align=matrix.dtype.bitwidth // 8)
+
+    return line(matrix, types.intp, types.intp), codegen
+
+
+@intrinsic
+def put_line(typingctx: Any, matrix: Any, row: Any, n: Any, values: Any) -> Any:
+    """Write a line to ``matrix[row]`` from column n on."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        where = _in_row(context, builder, signature.args[0], args, args[3].type)
+        builder.store(args[3], where, align=matrix.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(matrix, types.intp, types.intp, values), codegen
+
+
+@intrinsic
+def line(typingctx: Any, x: Any) -> Any:
+    """The same number everywhere in a line."""
+    kind = line_of(x)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        index = ir.IntType(32)
+        none = ir.Constant(context.get_value_type(kind), ir.Undefined)
+        first = builder.insert_element(none, args[0], ir.Constant(index, 0))
+        places = ir.Constant(ir.VectorType(index, kind.count), [0] * kind.count)
+        return builder.shuffle_vector(first, none, places)
+
+    return kind(x), codegen
+
+
+@intrinsic
+def where_less(typingctx: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
+    """X where a < b, y elsewhere."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
+
+    return x(a, b, x, y), codegen
+
+
+@intrinsic
+def lanes_minus(typingctx: Any, a: Any, b: Any) -> Any:
+    """``a - b``."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fsub(*args)
+
+    return a(a, b), codegen
+
+
+def fused(a: Any, b: Any, c: Any) -> Any:
+    """``a * b + c`` with one rounding, of numbers or of lanes."""
+    raise NotImplementedError
+
+
+@overload(fused, jit_options={"forceinline": True})
+def _fused(a, b, c):
+    of_lanes = isinstance(a, Lanes)
+
+    def lanes(a, b, c):
+        return lanes_fma(a, b, c)
+
+    def numbers(a, b, c):
+        return fma(a, b, c)
+
+    return lanes if of_lanes else numbers
+
+
+def product(a: Any, b: Any) -> Any:
+    """``a * b``, of numbers or of lanes."""
+    raise NotImplementedError
+
+
+@overload(product, jit_options={"forceinline": True})
+def _product(a, b):
+    of_lanes = isinstance(a, Lanes)
+
+    def lanes(a, b):
+        return lanes_times(a, b)
+
+    def numbers(a, b):
+        return a * b
+
+    return lanes if of_lanes else numbers

@@ -3,6 +3,7 @@
 import numpy as np
 
 from eventsim.arrays import Floats
+from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.cpu import fanin, order, shared_adjoint
 from eventsim.engine.cpu.arrays import fan_in, merged_events, sample_chunks
 from eventsim.engine.cpu.blocks import by_block, by_row
@@ -53,8 +54,8 @@ def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
     shared_adjoint.backward(
         bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
-        refractory, job.duration, par.dtype.type(fastest_rate(job)), trains.offsets, tape,
-        bool(refractory.any()), by_weight, effects, sums, own, grazes,
+        refractory, job.duration, par.dtype.type(fastest_rate(job)), *span_of(job),
+        trains.offsets, tape, bool(refractory.any()), by_weight, effects, sums, own, grazes,
     )  # fmt: skip
     return layer_gradients(
         job,

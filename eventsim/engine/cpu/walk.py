@@ -176,74 +176,91 @@ class Tape(NamedTuple):
 
 
 @scalar
-def back(h, alpha, beta, alpha_mem, beta_mem, beta_syn, par, n):
+def back(h, state, par, n):
     """The adjoint state of neuron n ``h`` ms earlier, no event between."""
     maps = adjoint_propagators(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
-    return pull_back(h, maps, alpha, beta, alpha_mem, beta_mem, beta_syn)
+    return pull_back(h, maps, *state)
+
+
+@lean_inlined
+def next_stop(n, tape, refractory, current, released):
+    """Time of neuron n's next spike or release on the way back; -1 if none is left."""
+    k = current[n]
+    if k < 0:
+        return -1.0
+    return tape.time[k] if released[n] else tape.time[k] + refractory[n]
+
+
+@lean_inlined
+def meet(n, state, par, refractory, tape, current, released, sums, own):
+    """Take neuron n back over its next spike or release.
+
+    ``current`` (the spike that comes next on the way back, or -1) and ``released`` (whether its
+    restart was met) are changed in place. Returns alpha, its derivative, and the number of grazes.
+    """
+    alpha, beta, alpha_mem, beta_mem, beta_syn = state
+    k, real = current[n], type(alpha)
+    zero, rate_mem, self_weight = real(0.0), par[RATE_MEM, n], par[SELF, n]
+    if released[n] == (refractory[n] > 0.0):
+        # The self-jump is met while V is held, or right after a restart without a hold.
+        later = self_weight * (par[RATE_SYN, n] * beta - rate_mem * alpha)
+        tape.through[k] += later
+        own[BY_SELF, n] += par[INSTANT, n] * beta
+        own[BY_SELF_DELAY, n] += later
+        sums[0, n] += self_weight * beta
+        sums[1, n] += self_weight * beta_mem
+        sums[2, n] += self_weight * beta_syn
+    if not released[n]:
+        drive = real(tape.restart[k])
+        tape.through[k] += -alpha * (rate_mem * (drive - par[RESET, n]))
+        if refractory[n] == 0.0:
+            # A hold would begin to grow with the self-jump before its end.
+            drive += self_weight
+        own[BY_REFRACTORY, n] += -alpha * (rate_mem * (drive - par[RESET, n]))
+        own[BY_RESET, n] += alpha
+        sums[1, n] += par[RESET, n] * alpha_mem
+        released[n] = True
+        return zero, zero, 0
+    slope = rate_mem * (real(tape.current[k]) - par[LEVEL, n])
+    alpha = real(tape.by_voltage[k])
+    grazes = 0
+    if slope > zero:
+        alpha = alpha - real(tape.by_time[k] + tape.through[k]) / slope
+    else:
+        grazes = 1
+    own[BY_LEVEL, n] -= alpha
+    current[n] = tape.previous[k]
+    released[n] = current[n] < 0 or np.isnan(tape.restart[current[n]])
+    return alpha, alpha_mem, grazes
 
 
 @scalar
 def walk_back(n, adjoint, t, t_low, par, refractory, tape, current, released, sums, own):
     """Take neuron n back from t to t_low over its own spikes and restarts.
 
-    ``adjoint`` is changed in place, as are ``current`` (the spike that comes next on the way back,
-    or -1) and ``released`` (whether its restart was met). Returns the number of grazes.
+    ``adjoint`` is changed in place, ``current`` and ``released`` as by :func:`meet`. Returns the
+    number of grazes.
     """
-    real = type(par[SLOW, n])
-    zero = real(0.0)
-    alpha, beta = adjoint[ALPHA, n], adjoint[BETA, n]
-    alpha_mem, beta_mem, beta_syn = (
+    real, grazes = type(par[SLOW, n]), 0
+    state = (
+        adjoint[ALPHA, n],
+        adjoint[BETA, n],
         adjoint[ALPHA_MEM, n],
         adjoint[BETA_MEM, n],
         adjoint[BETA_SYN, n],
     )
-    rate_mem, self_weight = par[RATE_MEM, n], par[SELF, n]
-    grazes = 0
-    while current[n] >= 0:
-        k = current[n]
-        at = tape.time[k] if released[n] else tape.time[k] + refractory[n]
-        if at < t_low:
+    while True:
+        at = next_stop(n, tape, refractory, current, released)
+        if current[n] < 0 or at < t_low:
             break
-        alpha, beta, alpha_mem, beta_mem, beta_syn = back(
-            real(t - at), alpha, beta, alpha_mem, beta_mem, beta_syn, par, n
-        )
+        state = back(real(t - at), state, par, n)
         t = at
-        if released[n] == (refractory[n] > 0.0):
-            # The self-jump is met while V is held, or right after a restart without a hold.
-            later = self_weight * (par[RATE_SYN, n] * beta - rate_mem * alpha)
-            tape.through[k] += later
-            own[BY_SELF, n] += par[INSTANT, n] * beta
-            own[BY_SELF_DELAY, n] += later
-            sums[0, n] += self_weight * beta
-            sums[1, n] += self_weight * beta_mem
-            sums[2, n] += self_weight * beta_syn
-        if not released[n]:
-            drive = real(tape.restart[k])
-            tape.through[k] += -alpha * (rate_mem * (drive - par[RESET, n]))
-            if refractory[n] == 0.0:
-                # A hold would begin to grow with the self-jump before its end.
-                drive += self_weight
-            own[BY_REFRACTORY, n] += -alpha * (rate_mem * (drive - par[RESET, n]))
-            own[BY_RESET, n] += alpha
-            sums[1, n] += par[RESET, n] * alpha_mem
-            alpha, alpha_mem, released[n] = zero, zero, True
-            continue
-        slope = rate_mem * (real(tape.current[k]) - par[LEVEL, n])
-        alpha = real(tape.by_voltage[k])
-        if slope > zero:
-            alpha = alpha - real(tape.by_time[k] + tape.through[k]) / slope
-        else:
-            grazes += 1
-        own[BY_LEVEL, n] -= alpha
-        current[n] = tape.previous[k]
-        released[n] = current[n] < 0 or np.isnan(tape.restart[current[n]])
-    alpha, beta, alpha_mem, beta_mem, beta_syn = back(
-        real(t - t_low), alpha, beta, alpha_mem, beta_mem, beta_syn, par, n
-    )
-    adjoint[ALPHA, n], adjoint[BETA, n] = alpha, beta
-    adjoint[ALPHA_MEM, n], adjoint[BETA_MEM, n], adjoint[BETA_SYN, n] = (
-        alpha_mem,
-        beta_mem,
-        beta_syn,
-    )
+        alpha, alpha_mem, grazed = meet(
+            n, state, par, refractory, tape, current, released, sums, own
+        )
+        state = (alpha, state[1], alpha_mem, state[3], state[4])
+        grazes += grazed
+    state = back(real(t - t_low), state, par, n)
+    adjoint[ALPHA, n], adjoint[BETA, n], adjoint[ALPHA_MEM, n] = state[0], state[1], state[2]
+    adjoint[BETA_MEM, n], adjoint[BETA_SYN, n] = state[3], state[4]
     return grazes

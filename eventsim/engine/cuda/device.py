@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from eventsim.arrays import Array, Precision
-from eventsim.engine import series
+from eventsim.arrays import Array, Floats, Precision
+from eventsim.engine import adjoint_series, series
 from eventsim.engine.cuda.compile import load
 from eventsim.engine.gain_windows import (
     FIRST_WINDOW,
@@ -50,9 +50,9 @@ SOURCES = (
 )
 
 # Neurons of one block where all meet the same events: small blocks leave the multiprocessors many
-# to choose from. Events staged at a time, forward and backward.
+# to choose from. Events staged at a time on the way forward.
 TILE = 64
-FORWARD_EVENTS, BACKWARD_EVENTS = 128, 32
+FORWARD_EVENTS = 128
 
 # Threads that share a spike of a readout, at most half a warp, and the outputs that a block adds up
 # in one pass.
@@ -120,7 +120,10 @@ def kernel_source(precision: Precision) -> str:
         f"#define RUNAWAY_PER_MS {float(RUNAWAY_PER_MS)}\n"
         f"#define TILE {TILE}\n"
         f"#define FORWARD_EVENTS {FORWARD_EVENTS}\n"
-        f"#define BACKWARD_EVENTS {BACKWARD_EVENTS}\n"
+        f"#define MOST {adjoint_series.MOST}\n"
+        f"#define TERMS {adjoint_series.TERMS[precision]}\n"
+        f"#define EXTRA {adjoint_series.EXTRA}\n"
+        f"#define ECONOMY {_initialiser(adjoint_series.economy(adjoint_series.TERMS[precision]))}\n"
         f"#define ITEMS {series.ITEMS}\n"
         f"#define SPAN REAL_({series.SPAN})\n"
         f"#define DEGREE {series.DEGREE_SINGLE if single else series.DEGREE_DOUBLE}\n"
@@ -139,7 +142,12 @@ def kernel_source(precision: Precision) -> str:
 def _shorter(single: bool) -> str:
     """The rows of :func:`eventsim.engine.series.shorter` that are used, as an initialiser."""
     size = 1 + (series.SERIES_SINGLE if single else series.SERIES_DOUBLE)
-    rows = (", ".join(map(repr, row)) for row in series.shorter()[:size, :size].tolist())
+    return _initialiser(series.shorter()[:size, :size])
+
+
+def _initialiser(matrix: Floats) -> str:
+    """A matrix in the words of the CUDA text."""
+    rows = (", ".join(map(repr, row)) for row in matrix.tolist())
     return "{" + ", ".join(f"{{{row}}}" for row in rows) + "}"
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array
+from eventsim.engine.adjoint_series import MOST, span_of
 from eventsim.engine.cuda.arrays import (
     DeviceEvents,
     GroupedTape,
@@ -12,7 +13,7 @@ from eventsim.engine.cuda.arrays import (
     since,
     to_real,
 )
-from eventsim.engine.cuda.device import BACKWARD_EVENTS, FORWARD_EVENTS, TILE, Device
+from eventsim.engine.cuda.device import FORWARD_EVENTS, TILE, Device
 from eventsim.engine.cuda.order import sum_rows
 from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job
@@ -88,10 +89,10 @@ class SharedLayer:
             [
                 size, rows, n_events, dev.asarray(bounds), events.offsets, events.times,
                 events.rows, self._duration, self._weights, self._par, self._refractory,
-                fastest_rate(job), tape.first, tape.time, tape.current, tape.restart, tape.by_time,
+                *span_of(job), tape.first, tape.time, tape.current, tape.restart, tape.by_time,
                 tape.by_voltage, tape.through, by_weight, effects, sums, grazes,
             ],
-            shared=BACKWARD_EVENTS * (8 + 4 + real.itemsize * (1 + TILE)) + 8,
+            shared=MOST * (8 + 2 * 4 + real.itemsize * (2 + TILE)),
         )  # fmt: skip
         by_event = sum_rows(dev, job.precision, effects)
         if events.spike is not None:

@@ -11,11 +11,9 @@
 //                 event is summed over neurons in another order than there.
 // Needs           walk.cuh; shared memory as in engine/cuda/shared.py
 //
-// Roofline        one neuron and event with near terms: about 85 multiplications, fused operations
-//                 and additions, 20 selections, 4 bytes of weights, 8 bytes of read and written
-//                 sums, all from the second-level cache while a chunk's sums fit it.
-//                 Machine code (sm_90, single): about 125 instructions on that path, no spill: at most
-//                 2e11 neuron-events a second by the same count. Not measured on a device.
+// Roofline        one neuron and event of a full stretch: about 20 fused operations in single
+//                 precision, 4 bytes of weights, 8 bytes of read and written sums, all from the
+//                 second-level cache while a chunk's sums fit it. Not measured on a device.
 
 // Sum over the block's neurons of effect[event][neuron], one event per warp at a time.
 DEVICE void sum_effects(const REAL* effect, int n_events, REAL* out, long long top) {
@@ -28,6 +26,105 @@ DEVICE void sum_effects(const REAL* effect, int n_events, REAL* out, long long t
     }
 }
 
+// Series of one neuron, in u = s / length, times exp(middle s): see engine/adjoint_series.py.
+struct Series {
+    REAL decays[TERMS], taken[TERMS], gains[TERMS], gains_mem[TERMS], gains_syn[TERMS],
+        decays_syn[TERMS];
+};
+
+DEVICE void shorten(const double* t, REAL* out) {
+    constexpr double economy[EXTRA][TERMS] = ECONOMY;
+    for (int q = 0; q < TERMS; ++q) {
+        double total = t[q];
+        for (int k = 0; k < EXTRA; ++k) total += economy[k][q] * t[TERMS + k];
+        out[q] = (REAL)total;
+    }
+}
+
+DEVICE Series series_of(const Rates& r, double middle, double length) {
+    const double a = (double)r.mem, b = (double)r.syn;
+    const double slow = (a - middle) * length, fast = (b - middle) * length;
+    double x = 1.0, y = 1.0, x_mem = 0.0, y_syn = 0.0, g = 0.0, g_mem = 0.0, g_syn = 0.0;
+    double t[6][TERMS + EXTRA];
+    for (int q = 0; q < TERMS + EXTRA; ++q) {
+        t[0][q] = y;
+        t[1][q] = -a * x;
+        t[2][q] = a * g;
+        t[3][q] = g + a * g_mem;
+        t[4][q] = a * g_syn;
+        t[5][q] = y_syn;
+        const double share = 1.0 / (q + 1.0);
+        g_mem = share * (length * x_mem - fast * g_mem);
+        g_syn = -share * (length * g + fast * g_syn);
+        g = share * (length * x - fast * g);
+        x_mem = -share * (length * x + slow * x_mem);
+        y_syn = -share * (length * y + fast * y_syn);
+        x = -share * (slow * x);
+        y = -share * (fast * y);
+    }
+    Series s;
+    shorten(t[0], s.decays);
+    shorten(t[1], s.taken);
+    shorten(t[2], s.gains);
+    shorten(t[3], s.gains_mem);
+    shorten(t[4], s.gains_syn);
+    shorten(t[5], s.decays_syn);
+    return s;
+}
+
+DEVICE REAL dot(const REAL* one, const REAL* two) {
+    REAL total = one[TERMS - 1] * two[TERMS - 1];
+    for (int q = TERMS - 2; q >= 0; --q) total = fused(one[q], two[q], total);
+    return total;
+}
+
+DEVICE REAL horner(const REAL* series, REAL u) {
+    REAL total = series[TERMS - 1];
+    for (int q = TERMS - 2; q >= 0; --q) total = fused(total, u, series[q]);
+    return total;
+}
+
+// Arrivals of one stretch in shared memory, the latest first: time, first column of the row, p of
+// the first term and u, whether the stretch reaches it, and dL/dt at every thread's neuron.
+struct Arrivals {
+    double* time;
+    REAL *p, *u, *effect;
+    int *place, *inside;
+};
+
+// The arrivals from the k-th on that lie after `after`, with the state at `back` ms before the
+// stretch's latest arrival. A thread without a neuron has a state of zeros. Returns the next one.
+DEVICE int meet_arrivals(int k, int m, double after, REAL back, REAL middle, REAL per_length,
+                         const Adjoint& a, const Rates& r, const Series& s, const Arrivals& arrivals,
+                         const REAL* column, REAL* slab, bool mine, REAL* sums) {
+    if (k >= m || arrivals.time[k] <= after) return k;
+    const REAL grow = REAL_(1.0) / decay(middle * back), start = back * per_length;
+    const REAL alpha = a.alpha * grow, beta = a.beta * grow;
+    REAL betas[TERMS], laters[TERMS], moments[TERMS];
+    for (int q = 0; q < TERMS; ++q) {
+        betas[q] = fused(s.decays[q], beta, s.gains[q] * alpha);
+        laters[q] = fused(betas[q], r.syn, s.taken[q] * alpha);
+        moments[q] = REAL_(0.0);
+    }
+    for (; k < m && arrivals.time[k] > after; ++k) {
+        const int at = arrivals.place[k];
+        const REAL w = column[at], u = arrivals.u[k] - start;
+        if (mine) slab[at] = fused(arrivals.p[k], horner(betas, u), slab[at]);
+        REAL p = arrivals.p[k];
+        for (int q = 0; q < TERMS; ++q) {
+            moments[q] = fused(w, p, moments[q]);
+            p = p * u;
+        }
+        arrivals.effect[k * TILE + THREAD] = arrivals.p[k] * (w * horner(laters, u));
+    }
+    const REAL through = dot(s.decays, moments), gained = dot(s.gains, moments);
+    const REAL by_mem = dot(s.gains_mem, moments) * alpha;
+    const REAL by_syn = fused(dot(s.decays_syn, moments), beta, dot(s.gains_syn, moments) * alpha);
+    sums[BY_MEM] += fused(through, a.beta_mem * grow, fused(gained, a.alpha_mem * grow, by_mem));
+    sums[BY_SYN] += fused(through, a.beta_syn * grow, by_syn);
+    return k;
+}
+
 extern "C" __global__ void __launch_bounds__(TILE, 8) shared_backward(
     // sizes
     const int n_neurons, const int n_rows, const long long n_events,
@@ -37,7 +134,7 @@ extern "C" __global__ void __launch_bounds__(TILE, 8) shared_backward(
     const long long* __restrict__ offsets, const double* __restrict__ times,
     const int* __restrict__ rows, const double* __restrict__ duration,
     const REAL* __restrict__ weights, const REAL* __restrict__ par,
-    const double* __restrict__ refractory, const REAL fastest,
+    const double* __restrict__ refractory, const double middle, const double length,
     // tape, grouped by (sample, neuron)
     const long long* __restrict__ spike_first, const double* __restrict__ spike_time,
     const REAL* __restrict__ spike_current, const REAL* __restrict__ spike_restart,
@@ -47,10 +144,13 @@ extern "C" __global__ void __launch_bounds__(TILE, 8) shared_backward(
     REAL* by_weight, REAL* __restrict__ effects, double* __restrict__ sums,
     int* __restrict__ grazes) {
     SHARED_MEMORY(memory);
-    double* const event_time = (double*)memory;
-    REAL* const gap = (REAL*)(event_time + BACKWARD_EVENTS);
-    int* const place = (int*)(gap + BACKWARD_EVENTS);  // of the event's row, and one to prefetch
-    REAL* const effect = (REAL*)(place + BACKWARD_EVENTS + 2);
+    Arrivals arrivals;
+    arrivals.time = (double*)memory;
+    arrivals.p = (REAL*)(arrivals.time + MOST);
+    arrivals.u = arrivals.p + MOST;
+    arrivals.effect = arrivals.u + MOST;
+    arrivals.place = (int*)(arrivals.effect + MOST * TILE);
+    arrivals.inside = arrivals.place + MOST;
 
     const int n_tiles = (n_neurons + TILE - 1) / TILE;
     const long long chunk = BLOCK / n_tiles;
@@ -62,6 +162,8 @@ extern "C" __global__ void __launch_bounds__(TILE, 8) shared_backward(
     const Tape tape = {spike_time, by_time, spike_current, spike_restart, by_voltage, through};
     const REAL* const column = weights + n;
     REAL* const slab = by_weight + chunk * n_rows * n_neurons + n;
+    const Series series = series_of(neuron.rates, middle, length);
+    const REAL longest = (REAL)length, per_length = REAL_(1.0) / longest;
     Gradients<REAL> g;
     for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
     g.grazes = 0;
@@ -76,55 +178,50 @@ extern "C" __global__ void __launch_bounds__(TILE, 8) shared_backward(
         const long long lo = offsets[sample];
         const long long hi = first_after(times, lo, offsets[sample + 1], t_end);
         double t = t_end;
-        for (long long top = hi - 1; top >= lo; top -= BACKWARD_EVENTS) {
-            const int m = (int)(top - lo + 1 < BACKWARD_EVENTS ? top - lo + 1 : BACKWARD_EVENTS);
-            for (int i = THREAD; i < m; i += TILE) {
-                const double low = times[top - i], up = top - i + 1 < hi ? times[top - i + 1] : t_end;
-                event_time[i] = low;
-                gap[i] = (REAL)(up - low);
-                place[i] = rows[top - i] * n_neurons;
-            }
-            if (THREAD == 0) place[m] = 0;
-            __syncthreads();
-            int at = place[0];
-            REAL w_next = column[at], sum_next = mine ? slab[at] : REAL_(0.0);
-            for (int i = 0; i < m; ++i) {
-                const REAL w = w_next, sum = sum_next, h = gap[i];
-                const double t_low = event_time[i];
-                const int here = at;
-                at = place[i + 1];
-                w_next = column[at];
-                if (mine) sum_next = slab[at];
-                if (next_stop(neuron, tape, back) >= t_low)
-                    walk_back(neuron, a, t, t_low, tape, back, g);
-                else if (fastest * h <= SMALL_Z)
-                    a = pull_back(h, near_adjoint(h, neuron.rates), a);
-                else
-                    a = pull_back(h, far_adjoint(h, neuron.rates), a);
-                t = t_low;
-                const REAL summed = sum + a.beta;
-                if (mine) slab[here] = summed;
-                if (at == here) sum_next = summed;
-                g.sums[BY_DRIVE] += w * a.beta;
-                g.sums[BY_MEM] += w * a.beta_mem;
-                g.sums[BY_SYN] += w * a.beta_syn;
-                const REAL later = w * (neuron.rates.syn * a.beta - neuron.rates.mem * a.alpha);
-                effect[i * TILE + THREAD] = mine ? later : REAL_(0.0);
+        long long top = hi;
+        for (int m = 0;;) {
+            const double t_low = top - m > lo ? times[top - m - 1] : 0.0;
+            double since = t;
+            for (int k = 0;;) {
+                const double at = next_stop(neuron, tape, back);
+                const bool stops = at >= t_low;
+                const double until = stops ? at : t_low;
+                k = meet_arrivals(k, m, stops ? at : -1.0, (REAL)(t - since), (REAL)middle,
+                                  per_length, a, neuron.rates, series, arrivals, column, slab, mine,
+                                  g.sums);
+                const REAL h = (REAL)(since - until);
+                a = pull_back(h, far_adjoint(h, neuron.rates), a);
+                since = until;
+                if (!stops) break;
+                // Without a hold the restart and its spike are at one time.
+                while (next_stop(neuron, tape, back) >= until) meet(neuron, a, tape, back, g);
             }
             __syncthreads();
-            sum_effects(effect, m, effects + tile * n_events, top);
+            sum_effects(arrivals.effect, m, effects + tile * n_events, top - 1);
             __syncthreads();
-        }
-        if (next_stop(neuron, tape, back) >= 0.0)
-            walk_back(neuron, a, t, 0.0, tape, back, g);
-        else {
-            const REAL h = (REAL)t;
-            a = pull_back(h, far_adjoint(h, neuron.rates), a);
+            top -= m;
+            if (top == lo) break;
+            t = t_low;
+            if (THREAD < MOST) {
+                const long long event = top - 1 - THREAD;
+                const bool any = event >= lo;
+                const REAL s = any ? (REAL)(t - times[event]) : REAL_(0.0);
+                arrivals.time[THREAD] = any ? times[event] : 0.0;
+                arrivals.place[THREAD] = any ? rows[event] * n_neurons : 0;
+                arrivals.p[THREAD] = decay((REAL)middle * s);
+                arrivals.u[THREAD] = s * per_length;
+                arrivals.inside[THREAD] = any && s <= longest;
+            }
+            __syncthreads();
+            for (m = 0; m < MOST && arrivals.inside[m];) ++m;
         }
         end_at_start(neuron, a, g);
         for (int i = 0; i < N_SUMS; ++i) total[i] += (double)g.sums[i];
     }
     if (!mine) return;
+    // The sum over arrivals of weight times beta.
+    for (int row = 0; row < n_rows; ++row)
+        total[BY_DRIVE] += (double)column[row * n_neurons] * (double)slab[row * n_neurons];
     double* const out = sums + chunk * (N_SUMS + N_OWN) * n_neurons + n;
     for (int i = 0; i < N_SUMS; ++i) out[i * n_neurons] = total[i];
     for (int i = 0; i < N_OWN; ++i) out[(N_SUMS + i) * n_neurons] = g.own[i];

@@ -169,50 +169,56 @@ struct Gradients {
     int grazes;
 };
 
+// Take the neuron back over its next spike or restart.
+template <class Sum>
+DEVICE void meet(const Neuron& n, Adjoint& a, const Tape& tape, Back& b, Gradients<Sum>& g) {
+    const REAL zero = REAL_(0.0), rate_mem = n.rates.mem;
+    const long long k = b.next;
+    if (b.released == (n.refractory > 0.0)) {
+        // The self-jump is met while V is held, or right after a restart without a hold.
+        const REAL later = n.self * (n.rates.syn * a.beta - rate_mem * a.alpha);
+        tape.through[k] += (double)later;
+        g.own[BY_SELF] += (double)(n.instant * a.beta);
+        g.own[BY_SELF_DELAY] += (double)later;
+        g.sums[BY_DRIVE] += (Sum)(n.self * a.beta);
+        g.sums[BY_MEM] += (Sum)(n.self * a.beta_mem);
+        g.sums[BY_SYN] += (Sum)(n.self * a.beta_syn);
+    }
+    if (!b.released) {
+        REAL drive = tape.restart[k];
+        tape.through[k] += (double)(-a.alpha * (rate_mem * (drive - n.reset)));
+        // A hold would begin to grow with the self-jump before its end.
+        if (n.refractory == 0.0) drive += n.self;
+        g.own[BY_REFRACTORY] += (double)(-a.alpha * (rate_mem * (drive - n.reset)));
+        g.own[BY_RESET] += (double)a.alpha;
+        g.sums[BY_MEM] += (Sum)(n.reset * a.alpha_mem);
+        a.alpha = zero;
+        a.alpha_mem = zero;
+        b.released = true;
+        return;
+    }
+    const REAL slope = rate_mem * (tape.current[k] - n.level);
+    a.alpha = tape.by_voltage[k];
+    if (slope > zero)
+        a.alpha = a.alpha - (REAL)(tape.by_time[k] + tape.through[k]) / slope;
+    else
+        g.grazes += 1;
+    g.own[BY_LEVEL] -= (double)a.alpha;
+    b.next = k - 1;
+    b.released = b.next < b.first || isnan(tape.restart[b.next]);
+}
+
 // Take the neuron back from t to t_low over its own spikes and restarts.
 template <class Sum>
 DEVICE void walk_back(const Neuron& n, Adjoint& a, double t, double t_low, const Tape& tape,
                       Back& b, Gradients<Sum>& g) {
-    const REAL zero = REAL_(0.0), rate_mem = n.rates.mem;
     for (;;) {
         const double at = next_stop(n, tape, b);
         if (b.next < b.first || at < t_low) break;
-        const long long k = b.next;
         const REAL h = (REAL)(t - at);
         a = pull_back(h, far_adjoint(h, n.rates), a);
         t = at;
-        if (b.released == (n.refractory > 0.0)) {
-            // The self-jump is met while V is held, or right after a restart without a hold.
-            const REAL later = n.self * (n.rates.syn * a.beta - rate_mem * a.alpha);
-            tape.through[k] += (double)later;
-            g.own[BY_SELF] += (double)(n.instant * a.beta);
-            g.own[BY_SELF_DELAY] += (double)later;
-            g.sums[BY_DRIVE] += (Sum)(n.self * a.beta);
-            g.sums[BY_MEM] += (Sum)(n.self * a.beta_mem);
-            g.sums[BY_SYN] += (Sum)(n.self * a.beta_syn);
-        }
-        if (!b.released) {
-            REAL drive = tape.restart[k];
-            tape.through[k] += (double)(-a.alpha * (rate_mem * (drive - n.reset)));
-            // A hold would begin to grow with the self-jump before its end.
-            if (n.refractory == 0.0) drive += n.self;
-            g.own[BY_REFRACTORY] += (double)(-a.alpha * (rate_mem * (drive - n.reset)));
-            g.own[BY_RESET] += (double)a.alpha;
-            g.sums[BY_MEM] += (Sum)(n.reset * a.alpha_mem);
-            a.alpha = zero;
-            a.alpha_mem = zero;
-            b.released = true;
-            continue;
-        }
-        const REAL slope = rate_mem * (tape.current[k] - n.level);
-        a.alpha = tape.by_voltage[k];
-        if (slope > zero)
-            a.alpha = a.alpha - (REAL)(tape.by_time[k] + tape.through[k]) / slope;
-        else
-            g.grazes += 1;
-        g.own[BY_LEVEL] -= (double)a.alpha;
-        b.next = k - 1;
-        b.released = b.next < b.first || isnan(tape.restart[b.next]);
+        meet(n, a, tape, b, g);
     }
     const REAL h = (REAL)(t - t_low);
     a = pull_back(h, far_adjoint(h, n.rates), a);
