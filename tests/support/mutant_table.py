@@ -116,7 +116,7 @@ MUTANTS = (
     ),
     Mutant(
         "stretch.cuh",
-        "weight[size] = weight[size] + column[(long long)row_at(e, next) * n_neurons];",
+        "w = w + column[(long long)row_at(e, next) * n_neurons];",
         ";",
         "of events at one time only the first is met",
     ),
@@ -134,8 +134,8 @@ MUTANTS = (
     ),
     Mutant(
         "stretch.cuh",
-        "if (k < s.behind) arrived(c, s.time[k]);",
-        "arrived(c, s.time[k]);",
+        "if (k < s.arrivals) arrived(c, item.time);",
+        "arrived(c, item.time);",
         "a stretch that ends without an arrival counts as one",
     ),
     Mutant(

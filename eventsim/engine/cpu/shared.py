@@ -33,7 +33,7 @@ from eventsim.engine.cpu.stretch import (
     polynomials,
     weight_at,
 )
-from eventsim.engine.cpu.walk import Fired, Held, hold, keep, sort_tail, walk
+from eventsim.engine.cpu.walk import Held, SinceArrival, hold, keep, sort_tail, walk
 from eventsim.engine.series import ITEMS, SPAN
 from eventsim.engine.table import RESET
 
@@ -49,7 +49,7 @@ class Room(NamedTuple):
     held: Held
     holding: NDArray[np.int64]
     walking: NDArray[np.int64]
-    fired: Fired
+    fired: SinceArrival
     stretch: Stretch
 
 
@@ -62,7 +62,7 @@ def _room(par, longest):
         mask.view(np.uint64), polynomials(par, longest),
         Held(np.full(n_neurons, -1), np.zeros(n_neurons)), np.zeros(n_neurons, np.int64),
         np.zeros(n_neurons + 1, np.int64),
-        Fired(np.zeros(n_neurons, np.int64), np.zeros(n_neurons, np.int64)),
+        SinceArrival(np.zeros(n_neurons, np.int64), np.zeros(n_neurons, np.int64)),
         new_stretch(n_neurons, par),
     )  # fmt: skip
 
@@ -106,7 +106,7 @@ def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, lo
             far_step(par, room.table, before, after, mask, weights, stretch, h)
         n_holding = _let_hold(holding, n_holding, held, until, par, after, mask)
         n_walking = _marked(room.words, mask, walking)
-        for k in range(ITEMS - size, ITEMS if n_walking else 0):
+        for k in range(size if n_walking else 0):
             first = count
             for i in range(n_walking):
                 n = walking[i]
@@ -128,7 +128,7 @@ def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, lo
             if count > first + 1:
                 sort_tail(spikes, held, start + first, start + min(count, limit), start)
             t = item[k]
-            if k < ITEMS - empty:
+            if k < size - empty:
                 arrival, since = arrival + 1, t
         for i in range(n_walking):
             n = walking[i]
@@ -139,7 +139,7 @@ def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, lo
         before, after = after, before
         t = until
         if n_walking == 0 and size > empty:
-            arrival, since = arrival + size - empty, item[ITEMS - 1 - empty]
+            arrival, since = arrival + size - empty, item[size - empty - 1]
     for k in range(start, start + min(count, limit)):
         spikes.neuron[k] += low
     return (count if failed < 0 else -1 - failed), failed_at, met

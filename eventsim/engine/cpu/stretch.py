@@ -46,7 +46,7 @@ _SHORTER = shorter()
 
 
 class Stretch(NamedTuple):
-    """The items of a stretch, the last at its end; where it has fewer, nothing comes in front.
+    """The items of a stretch, the last at its end; where it has fewer, nothing comes behind.
 
     ``row`` counts the rows of the weights; of those that are below zero, -1 is the first of
     ``summed``. ``gap`` is in ms before the end, ``share`` the same in parts of the longest stretch.
@@ -147,10 +147,9 @@ def fill(stretch, event, times, rows, n_events, t_end, weights, longest):
         stretch.time[size] = time
         size += 1
     end = stretch.time[size - 1]
-    for k in range(ITEMS - 1, -1, -1):
-        i = k - (ITEMS - size)
-        stretch.row[k] = stretch.row[i] if i >= 0 else zeros
-        stretch.time[k] = stretch.time[i] if i >= 0 else end
+    for k in range(ITEMS):
+        if k >= size:
+            stretch.row[k], stretch.time[k] = zeros, end
         stretch.gap[k] = real(end - stretch.time[k])
         stretch.share[k] = stretch.gap[k] / longest
     return event, size, int(full or ends), ends

@@ -62,7 +62,7 @@ class Held(NamedTuple):
     until: NDArray[np.float64]
 
 
-class Fired(NamedTuple):
+class SinceArrival(NamedTuple):
     """How often each neuron has fired since the last arrival it walked from, by its number."""
 
     arrival: NDArray[np.int64]

@@ -57,46 +57,60 @@ DEVICE int row_at(const Events& e, long long i) {
     return i - e.base < e.staged ? e.staged_row[i - e.base] : e.rows[i];
 }
 
-// The items of a stretch, the last at its end; where it has fewer, zeros come in front.
+// The items of a stretch, the last at its end; where it has fewer, nothing comes behind. All places
+// are known to the compiler, or the arrays would lie in memory.
 struct Stretch {
     double time[ITEMS];
     REAL weight[ITEMS], gap[ITEMS], share[ITEMS];
-    int first, behind;  // of the items that are there, and the one behind the last arrival
-    bool ends;          // with the sample
+    int size, arrivals;  // items, and those of them that are arrivals
+    bool ends;           // with the sample
 };
+
+// One of the items.
+struct Item {
+    double time;
+    REAL weight;
+};
+
+DEVICE Item item_at(const Stretch& s, int k) {
+    Item item = {s.time[0], s.weight[0]};
+#pragma unroll
+    for (int i = 1; i < ITEMS; ++i)
+        if (k == i) item = {s.time[i], s.weight[i]};
+    return item;
+}
 
 // The stretch from event `next` on, which is moved behind it; `column` are the neuron's weights.
 DEVICE Stretch fill(const Events& e, long long& next, double t_end, const REAL* column,
                     int n_neurons, REAL longest) {
-    double time[ITEMS];
-    REAL weight[ITEMS];
     Stretch s;
-    double latest = t_end;
-    int size = 0;
+    double latest = t_end, end = t_end;
     bool full = false;
     s.ends = false;
-    while (size < ITEMS && !s.ends && !full) {
+    s.size = 0;
+#pragma unroll
+    for (int k = 0; k < ITEMS; ++k) {
+        s.weight[k] = REAL_(0.0);
+        s.time[k] = end;
+        if (s.ends || full) continue;
         const bool ends = next >= e.end;
         const double t = ends ? t_end : time_at(e, next);
-        if (size == 0) latest = t + (double)longest;
+        if (k == 0) latest = t + (double)longest;
         full = t > latest;
         s.ends = ends && !full;
-        time[size] = full ? latest : t;
-        weight[size] = REAL_(0.0);
+        end = full ? latest : t;
+        s.time[k] = end;
+        s.size = k + 1;
         if (!full && !ends) {
-            weight[size] = column[(long long)row_at(e, next) * n_neurons];
+            REAL w = column[(long long)row_at(e, next) * n_neurons];
             for (++next; next < e.end && time_at(e, next) == t; ++next)
-                weight[size] = weight[size] + column[(long long)row_at(e, next) * n_neurons];
+                w = w + column[(long long)row_at(e, next) * n_neurons];
+            s.weight[k] = w;
         }
-        ++size;
     }
-    s.first = ITEMS - size;
-    s.behind = full || s.ends ? ITEMS - 1 : ITEMS;
-    const double end = time[size - 1];
+    s.arrivals = s.size - (full || s.ends ? 1 : 0);
+#pragma unroll
     for (int k = 0; k < ITEMS; ++k) {
-        const int i = k - s.first;
-        s.time[k] = i >= 0 ? time[i] : end;
-        s.weight[k] = i >= 0 ? weight[i] : REAL_(0.0);
         s.gap[k] = (REAL)(end - s.time[k]);
         s.share[k] = s.gap[k] / longest;
     }
@@ -111,6 +125,7 @@ DEVICE bool meet(const Neuron& n, const Answer& answer, Cell& c, const Written& 
     const REAL h = (REAL)(end - t);
     const Map m = fastest * h <= SMALL_Z ? near_forward(h, n.rates) : far_forward(h, n.rates);
     REAL sum = s.weight[0], part[ITEMS - 1];
+#pragma unroll
     for (int k = 1; k < ITEMS; ++k) sum = sum + s.weight[k];
     const REAL left = m.y * c.j;
     REAL v_end = fused(m.gain, c.j, m.x * c.v), j_end = left + sum;
@@ -125,9 +140,11 @@ DEVICE bool meet(const Neuron& n, const Answer& answer, Cell& c, const Written& 
 #pragma unroll
     for (int q = 0; q < DEGREE; ++q) {
         REAL moment = part[0];
+#pragma unroll
         for (int k = 1; k < ITEMS - 1; ++k) moment = moment + part[k];
         v_end = fused(answer.v[q], moment, v_end);
         j_end = fused(answer.j[q], moment, j_end);
+#pragma unroll
         for (int k = 0; k < ITEMS - 1; ++k) part[k] = part[k] * s.share[k];
     }
     const REAL span = n.rates.mem * h, reach = span < n.peak ? span : n.peak;
@@ -139,14 +156,15 @@ DEVICE bool meet(const Neuron& n, const Answer& answer, Cell& c, const Written& 
     if (!walks) {
         c.v = c.held >= 0 ? n.reset : flush(v_end);
         c.j = flush(j_end);
-        if (s.behind > s.first) arrived(c, s.time[s.behind - 1]);
+        if (s.arrivals > 0) arrived(c, item_at(s, s.arrivals - 1).time);
         return true;
     }
     c.t = t;
-    for (int k = s.first; k < ITEMS; ++k) {
-        if (!walk(n, c, s.time[k], out, false)) return false;
-        c.j = flush(c.j + s.weight[k]);
-        if (k < s.behind) arrived(c, s.time[k]);
+    for (int k = 0; k < s.size; ++k) {
+        const Item item = item_at(s, k);
+        if (!walk(n, c, item.time, out, false)) return false;
+        c.j = flush(c.j + item.weight);
+        if (k < s.arrivals) arrived(c, item.time);
     }
     return true;
 }
