@@ -39,7 +39,7 @@ N_SUMS = 3
 BATCH, GROUP = 256, 16
 
 
-class Spikes(NamedTuple):
+class ReadoutSpikes(NamedTuple):
     """Spikes of all sources, one source after the other, sample after sample.
 
     Those of source k in sample s are ``first[k, s] : first[k, s + 1]``; rows of the wiring begin

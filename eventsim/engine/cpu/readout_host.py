@@ -6,7 +6,7 @@ from eventsim.arrays import Floats
 from eventsim.engine.cpu import readout, readout_apart
 from eventsim.engine.cpu.arrays import Index, read_only, sample_chunks
 from eventsim.engine.cpu.lanes import LANES, aligned, of_lanes, to_lanes
-from eventsim.engine.cpu.readout import N_SUMS, Gains, Spikes
+from eventsim.engine.cpu.readout import N_SUMS, Gains, ReadoutSpikes
 from eventsim.engine.cpu.readout_apart import FanOut
 from eventsim.engine.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
 from eventsim.engine.job import Job, StageGradients
@@ -51,7 +51,7 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
 
 
 def _backward_shared(
-    job: Job, spikes: Spikes, gains: Gains, seeds: Floats, effects: Floats
+    job: Job, spikes: ReadoutSpikes, gains: Gains, seeds: Floats, effects: Floats
 ) -> tuple[Floats, Floats | None, Floats]:
     """dL/dw of the synapses; dL/d(delay) of each, where it has one of its own; sums of outputs."""
     weights, size = _weights(job), job.stage.population.size
@@ -66,7 +66,7 @@ def _backward_shared(
 
 
 def _backward_apart(
-    job: Job, spikes: Spikes, gains: Gains, seeds: Floats, effects: Floats
+    job: Job, spikes: ReadoutSpikes, gains: Gains, seeds: Floats, effects: Floats
 ) -> tuple[Floats, Floats | None, Floats]:
     """As :func:`_backward_shared`."""
     fan = _fan_out(job)
@@ -80,7 +80,7 @@ def _backward_apart(
     return by_weight.sum(axis=0), by_delay.sum(axis=0), sums.sum(axis=0)
 
 
-def _spikes(job: Job) -> Spikes:
+def _spikes(job: Job) -> ReadoutSpikes:
     bases, rows, sources = spike_bases(job), job.stage.wiring.row_start, job.sources
     first = np.zeros((len(sources), job.n_samples + 1), np.int64)
     for k, source in enumerate(sources):
@@ -90,7 +90,7 @@ def _spikes(job: Job) -> Spikes:
     else:
         times = np.concatenate([np.zeros(0), *(s.times for s in sources)])
         neurons = np.concatenate([np.zeros(0, np.int32), *(s.neurons for s in sources)])
-    return Spikes(first, read_only(times), read_only(neurons), rows, _row_delays(job, rows))
+    return ReadoutSpikes(first, read_only(times), read_only(neurons), rows, _row_delays(job, rows))
 
 
 def _row_delays(job: Job, rows: Index) -> Floats:

@@ -13,7 +13,7 @@
 // Roofline        a window takes a barrier per arrival. A neuron that goes from arrival to arrival
 //                 looks for itself in every bundle: few do.
 
-#define MOST_SUMS 16
+#define MOST_SUMS (SINGLE ? 8 : 16)
 
 // How a loop goes by windows: engine/windowing.py.
 struct Windows {
@@ -47,29 +47,38 @@ DEVICE bool may_fire(REAL v, REAL j, REAL peak, REAL alert) {
     return (v > zero ? v : zero) + (j > zero ? j : zero) * peak >= alert;
 }
 
-// The functions of an arrival s ms before the end of its piece, and s itself.
-DEVICE void functions(const Windows& w, const Rates& r, REAL s, REAL* phi) {
-    for (int q = 0; q < w.width; ++q) phi[q] = REAL_(0.0);
-    if (w.reach == 0.0) {
-        const Map m = far_forward(s, r);
-        phi[0] = m.gain;
-        phi[1] = m.y;
-    } else {
-        const REAL u = fused((REAL)(2.0 / w.reach), s, REAL_(-1.0));
-        REAL power = REAL_(1.0);
-        for (int q = 0; q < w.n_functions; ++q) {
-            phi[q] = power;
-            power = power * u;
-        }
+// The functions of an arrival s ms before the end of its piece; all places are known to the
+// compiler, or they would lie in memory.
+struct Functions {
+    REAL of[MOST_SUMS], s;
+};
+
+DEVICE Functions functions(const Windows& w, const Rates& r, REAL s) {
+    Functions phi;
+    phi.s = s;
+    const Map m = far_forward(s, r);
+    const REAL scale = w.reach > 0.0 ? (REAL)(2.0 / w.reach) : REAL_(0.0);
+    const REAL u = fused(scale, s, REAL_(-1.0));
+    REAL power = REAL_(1.0);
+#pragma unroll
+    for (int q = 0; q < MOST_SUMS; ++q) {
+        phi.of[q] = q < w.n_functions ? power : REAL_(0.0);
+        power = power * u;
     }
-    phi[w.width - 1] = s;
+    if (w.reach == 0.0) {
+        phi.of[0] = m.gain;
+        phi.of[1] = m.y;
+    }
+    return phi;
 }
 
-DEVICE void add_arrival(const Windows& w, REAL weight, const REAL* phi, REAL* moments) {
+DEVICE void add_arrival(const Windows& w, REAL weight, const Functions& phi, REAL* moments) {
     const REAL positive = weight > REAL_(0.0) ? weight : REAL_(0.0);
     const int last = w.width - 1;
-    for (int q = 0; q < last; ++q) moments[q] = fused(weight, phi[q], moments[q]);
-    moments[last] = fused(positive, phi[last], moments[last]);
+#pragma unroll
+    for (int q = 0; q < MOST_SUMS; ++q)
+        if (q < last) moments[q] = fused(weight, phi.of[q], moments[q]);
+    moments[last] = fused(positive, phi.s, moments[last]);
 }
 
 // Let the neuron fire and be let go before t. False where it runs away.
@@ -329,9 +338,9 @@ extern "C" __global__ void windows_forward(
             for (; last < *n_due && due.time[last] < end; ++last) {
                 const long long low = due.first[last], high = due.last[last];
                 const int one = low >= OWN ? (int)(low - OWN) : target[low];
-                REAL phi[MOST_SUMS];
-                functions(w, neuron_at(par, refractory, one, n_neurons).rates,
-                          (REAL)(end - due.time[last]), phi);
+                const Functions phi =
+                    functions(w, neuron_at(par, refractory, one, n_neurons).rates,
+                              (REAL)(end - due.time[last]));
                 if (low >= OWN) {
                     if (THREAD == 0)
                         add_arrival(w, own_weight[one], phi, sums + (long long)one * width);
