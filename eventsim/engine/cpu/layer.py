@@ -120,7 +120,7 @@ def run_tasks(job: Job, blocks: int, run: Run, span: Floats | None = None) -> Sp
     if job.stage not in _RATES and size * work.sum() >= SMALL_WORK:
         parts = [tasks[::TRIED].copy(), np.delete(tasks, slice(None, None, TRIED))]
     for todo in parts:
-        room = np.minimum(_RATES.get(job.stage, 0.0) * lasts[todo], GUESS_MOST / n_tasks)
+        room = np.minimum(_RATES.get(job.stage, 0.0) * lasts[todo], GUESS_MOST / max(n_tasks, 1))
         limits[todo] = np.maximum(limits[todo], room.astype(np.int64))
         while todo.size:
             ends = np.cumsum(limits[todo])

@@ -164,10 +164,10 @@ def _meeting(stretch, item, event, times, rows, n_events, weights):
         event += 1
     if event > first + 1:
         stretch.row[item] = -1 - item
-        for n in range(weights.shape[1]):
+        for n in range(stretch.summed.shape[1]):
             stretch.summed[item, n] = weights[rows[first], n]
         for k in range(first + 1, event):
-            for n in range(weights.shape[1]):
+            for n in range(stretch.summed.shape[1]):
                 stretch.summed[item, n] += weights[rows[k], n]
     return event
 
