@@ -95,7 +95,7 @@ def forward(dev: Device, job: Job, wirings: WiringCache, rate: float) -> Array:
             [n, p.size, parts, row, *readout.of_source(dev, k), integral[k]],
             shared=GROUPS * OUTPUTS * 8,
         )  # fmt: skip
-    total = sum_rows(dev, job.precision, integral.reshape(-1, n, p.size))
+    total = sum_rows(dev, job.precision, integral.reshape(len(job.sources) * parts, n, p.size))
     leak = dev.asarray(p.v_leak) * dev.asarray(leak_weight(job, rate))
     return dev.asarray(p.resistance) * total + leak
 
