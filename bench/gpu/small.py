@@ -12,6 +12,8 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
+
 import eventsim as es
 from bench.gpu.nets import CASES, loss_of, scsr_net, stream_of
 from bench.gpu.place import Place, options_of, place
@@ -35,7 +37,22 @@ def every_kernel(where: Place) -> int:
             tape = es.simulate(net, stream, backend="cuda", precision=precision)  # type: ignore[arg-type]
             es.backward(net, tape, loss_of(stream.n_samples))
             spikes += sum(len(tape[name]) for name in tape.names)
+    trainer = Trainer(scsr_net(6, **next(iter(CASES.values()))), "cuda")
+    for _ in range(2):  # the second looks at what the first has moved
+        trainer.step((stream, loss_of(stream.n_samples)))
+        trainer.optimiser.average()
+    es.simulate(_sparse_loop(stream.n_channels), stream, backend="cuda", precision="single")
     return spikes
+
+
+def _sparse_loop(n_channels: int) -> es.Network:
+    """A loop with too little to do for windows."""
+    net = es.Network()
+    net.add_input("input", n_channels)
+    net.add_population("loop", 4)
+    net.connect("input", "loop", np.full((n_channels, 4), 0.1))
+    net.connect("loop", "loop", np.full((4, 4), 0.1), delays=0.01)
+    return net
 
 
 def one_step(where: Place) -> None:

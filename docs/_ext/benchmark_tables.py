@@ -132,6 +132,20 @@ def _w1() -> Table:
     return _columns("w1", "bench.macro.w1", columns, lines_of("w1"))
 
 
+def _readout() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "shape": lambda r: r["shape"],
+        "precision": lambda r: r["precision"],
+        "spikes": lambda r: f"{r['spikes']:,}",
+        "outputs": lambda r: r["outputs"],
+        "forward ms": lambda r: number(r["forward_ms"]),
+        "backward ms": lambda r: number(r["backward_ms"]),
+        "error of the integral": lambda r: number(r.get("error_integral"), 2),
+        "error of weights": lambda r: number(r.get("error_weights"), 2),
+    }
+    return _columns("readout", "bench.macro.readout", columns, lines_of("readout"))
+
+
 def _w2() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "case": lambda r: r["case"],
@@ -468,6 +482,7 @@ PUBLISHED: Mapping[str, Callable[[Row], Any]] = {
 
 TABLES: Mapping[str, Callable[[], Table]] = {
     "w1": _w1,
+    "readout": _readout,
     "w2": _w2,
     "balanced": _balanced,
     "balanced-nest": _balanced_nest,

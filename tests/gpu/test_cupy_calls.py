@@ -44,6 +44,8 @@ ON_THE_HOST = {
     ("adjoint/gradcheck.py", "np.abs(numeric).max"),
     ("adjoint/gradcheck.py", "relative.max"),
     ("engine/cuda/spikes.py", "guess_spikes(job, 1.0, GUESS_LEAST).max"),
+    ("engine/windowing.py", "own[own > 0.0].min"),
+    ("engine/windowing.py", "to_host(loop.delay).min"),
     ("engine/trace.py", "duration.max"),
     ("engine/trace.py", "released[-1].max"),
     ("events/hdf5.py", "found.get"),  # of a group in a file
@@ -160,7 +162,9 @@ def test_every_ufunc_has_the_arguments_and_keywords_of_the_tables():
 def test_calls_of_what_people_do_are_calls_that_cupy_takes(work, host_cuda, tmp_path):
     with using_backend("cuda", host_cuda), recorded() as calls:
         WORK[work](tmp_path)
-    assert {"function", "method", "ufunc"} == {call.kind for call in calls}
+    assert (
+        {"function", "method"} <= {call.kind for call in calls} <= {"function", "method", "ufunc"}
+    )
     for call in sorted(calls, key=str):
         bind(call)
 

@@ -144,18 +144,19 @@ inline float __int_as_float(int x) { return simt::bits_as<float>(x); }
 inline long long __double_as_longlong(double x) { return simt::bits_as<long long>(x); }
 inline double __longlong_as_double(long long x) { return simt::bits_as<double>(x); }
 
-// Threads take turns only where they meet, so that plain operations are atomic.
+// Of whole numbers, as the kernels use them; atomic for the thread sanitizer too.
 template <class T>
 T atomicAdd(T* place, T value) {
-    const T before = *place;
-    *place = before + value;
-    return before;
+    return __atomic_fetch_add(place, value, __ATOMIC_RELAXED);
 }
 
 template <class T>
 T atomicMin(T* place, T value) {
-    const T before = *place;
-    if (value < before) *place = value;
+    T before = __atomic_load_n(place, __ATOMIC_RELAXED);
+    while (value < before &&
+           !__atomic_compare_exchange_n(place, &before, value, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED)) {
+    }
     return before;
 }
 

@@ -102,7 +102,8 @@ struct Arrival {
 
 DEVICE Arrival arrival_at(double time, double t_end, double rate, double per_ms) {
     const long long bits = __double_as_longlong(fma(t_end - time, per_ms, (double)FIRST_WINDOW));
-    const long long fraction = (bits << WINDOW_BITS) & ((1LL << 52) - 1);
+    const long long fraction =
+        (long long)(((unsigned long long)bits << WINDOW_BITS) & ((1ULL << 52) - 1));
     Arrival arrival;
     arrival.window = (bits >> WINDOW_SHIFT) - first_window();
     arrival.u = REAL_(__longlong_as_double(fraction | __double_as_longlong(1.0)) - 1.5);
