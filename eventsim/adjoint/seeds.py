@@ -34,9 +34,7 @@ class SpikeSeed:
     __repr__ = short_repr
 
     def scaled(self, weight: float) -> "SpikeSeed":
-        """The derivatives times ``weight``; the same seed where that is 1."""
-        if weight == 1.0:
-            return self
+        """The derivatives times ``weight``. New arrays."""
         time, voltage = (None if v is None else weight * v for v in (self.time, self.voltage))
         return SpikeSeed(time, voltage)
 
@@ -59,9 +57,7 @@ class ReadoutSeed:
     __repr__ = short_repr
 
     def scaled(self, weight: float) -> "ReadoutSeed":
-        """The derivatives times ``weight``; the same seed where that is 1."""
-        if weight == 1.0:
-            return self
+        """The derivatives times ``weight``. New arrays."""
         return ReadoutSeed(self.time_constant, weight * self.integral)
 
 
@@ -91,9 +87,7 @@ class VoltageSeed:
         return self.probe.neurons
 
     def scaled(self, weight: float) -> "VoltageSeed":
-        """The derivatives times ``weight``; the same seed where that is 1."""
-        if weight == 1.0:
-            return self
+        """The derivatives times ``weight``. New arrays."""
         by_parameter = _scaled(self.by_parameter, weight)
         return VoltageSeed(self.probe, weight * self.by_voltage, by_parameter)
 
@@ -128,9 +122,7 @@ class DirectSeed:
         return cls(seed.neurons.without_arrivals(), seed.direct())
 
     def scaled(self, weight: float) -> "DirectSeed":
-        """The derivatives times ``weight``; the same seed where that is 1."""
-        if weight == 1.0:
-            return self
+        """The derivatives times ``weight``. New arrays."""
         synapses, delays, spikes, parameters = self.found
         found = DirectGradients(
             weight * synapses, weight * delays, weight * spikes, _scaled(parameters, weight)
@@ -157,9 +149,7 @@ class DecisionSeed:
     __repr__ = short_repr
 
     def scaled(self, weight: float) -> "DecisionSeed":
-        """The derivatives times ``weight``; the same seed where that is 1."""
-        if weight == 1.0:
-            return self
+        """The derivatives times ``weight``. New arrays."""
         return DecisionSeed(_scaled(self.values, weight))
 
 
@@ -179,7 +169,9 @@ class Loss(Protocol):
 def merge_seeds(
     first: Seeds, second: Seeds, *, weight: float = 1.0
 ) -> dict[str, Seed | tuple[Seed, ...]]:
-    """Add ``weight`` times the second seeds to the first. New arrays.
+    """Add ``weight`` times the second seeds to the first.
+
+    A seed that is neither scaled nor added to is the one that was given.
 
     Raises
     ------
@@ -189,7 +181,9 @@ def merge_seeds(
     merged: dict[str, tuple[Seed, ...]] = {}
     for seeds, factor in ((first, 1.0), (second, weight)):
         for name, given in seeds.items():
-            own = tuple(seed.scaled(factor) for seed in seeds_of(given))
+            own = seeds_of(given)
+            if factor != 1.0:
+                own = tuple(seed.scaled(factor) for seed in own)
             merged[name] = joined(name, (*merged.get(name, ()), *own))
     return {name: seeds[0] if len(seeds) == 1 else seeds for name, seeds in merged.items()}
 
