@@ -6,7 +6,6 @@ from eventsim.errors import ParameterError
 from eventsim.network import Network
 from eventsim.train.layout import kind_of
 
-INTRINSIC = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
 GROUP_OF = {
     "weights": "weights",
     "bias": "weights",
