@@ -162,9 +162,9 @@ def test_every_ufunc_has_the_arguments_and_keywords_of_the_tables():
 def test_calls_of_what_people_do_are_calls_that_cupy_takes(work, host_cuda, tmp_path):
     with using_backend("cuda", host_cuda), recorded() as calls:
         WORK[work](tmp_path)
-    assert (
-        {"function", "method"} <= {call.kind for call in calls} <= {"function", "method", "ufunc"}
-    )
+    # The tables of a run are kernels of ours: only training and losses call ufuncs besides.
+    ufuncs = set() if work == "chunks" else {"ufunc"}
+    assert {"function", "method"} | ufuncs == {call.kind for call in calls}
     for call in sorted(calls, key=str):
         bind(call)
 

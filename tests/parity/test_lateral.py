@@ -10,7 +10,7 @@ import eventsim as es
 from eventsim.engine import get_backend, make_job
 from eventsim.errors import NetworkError, RunawayError
 from eventsim.plan import make_plan
-from tests.support.compare import TIME_ATOL, assert_same_spikes, assert_sorted
+from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes, assert_sorted
 from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import lateral_net, random_net, random_stream, ring_net
 from tests.support.wiring import count_synaptic_events
@@ -85,7 +85,8 @@ def test_self_connections_alone_give_the_spikes_of_a_layer(
     job = make_job(plan, plan.stages[0], replace(tape, trains={}))
     spikes, layer = engine.queue_forward(job), tape["hidden1"]
     assert len(spikes) > 100
-    rounding = {"double": 1e-9, "single": 1e-3}[precision] if job.stage.shares_events else 0.0
+    rounding = SINGLE_ATOL if precision == "single" else TIME_ATOL["cpu"]
+    rounding = rounding if job.stage.shares_events else 0.0
     for name, most in (("times", rounding), ("neurons", 0), ("offsets", 0)):
         mine, theirs = getattr(spikes, name), getattr(layer, name)
         assert bool((abs(mine - theirs) <= most).all()), name
