@@ -21,7 +21,7 @@ def _polynomials(par, longest):
 
 @njit
 def _ends(times, rows, t_end, weights, longest):
-    stretch, event, found = new_stretch(weights.shape[1], weights), 0, []
+    stretch, event, found = new_stretch(weights), 0, []
     while True:
         event, size, empty, ends = fill(
             stretch, event, times, rows, times.size, t_end, weights, longest

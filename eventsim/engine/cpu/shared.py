@@ -63,7 +63,7 @@ def _room(par, longest):
         Held(np.full(n_neurons, -1), np.zeros(n_neurons)), np.zeros(n_neurons, np.int64),
         np.zeros(n_neurons + 1, np.int64),
         SinceArrival(np.zeros(n_neurons, np.int64), np.zeros(n_neurons, np.int64)),
-        new_stretch(n_neurons, par),
+        new_stretch(par),
     )  # fmt: skip
 
 

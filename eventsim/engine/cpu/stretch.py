@@ -69,24 +69,21 @@ def degree_of_series(x: float) -> int:
     raise NotImplementedError
 
 
-@overload(degree, jit_options={"forceinline": True})
-def _degree(x: Any) -> Any:
-    value = DEGREE_SINGLE if x == types.float32 else DEGREE_DOUBLE
+def _by_type(function: Any, single: int, double: int) -> None:
+    """Let a function of the type of its argument be a constant of the compiler."""
 
-    def constant(x: Any) -> Any:
-        return value
+    @overload(function, jit_options={"forceinline": True})
+    def chosen(x: Any) -> Any:
+        value = single if x == types.float32 else double
 
-    return constant
+        def constant(x: Any) -> Any:
+            return value
+
+        return constant
 
 
-@overload(degree_of_series, jit_options={"forceinline": True})
-def _degree_of_series(x: Any) -> Any:
-    value = SERIES_SINGLE if x == types.float32 else SERIES_DOUBLE
-
-    def constant(x: Any) -> Any:
-        return value
-
-    return constant
+_by_type(degree, DEGREE_SINGLE, DEGREE_DOUBLE)
+_by_type(degree_of_series, SERIES_SINGLE, SERIES_DOUBLE)
 
 
 @scalar
@@ -115,11 +112,11 @@ def polynomials(par, longest):
 
 
 @scalar
-def new_stretch(n_neurons, par):
-    """Room for one."""
+def new_stretch(par):
+    """Room for one of the neurons of a table."""
     return Stretch(
         np.zeros(ITEMS), np.zeros(ITEMS, np.int64), np.zeros(ITEMS, par.dtype),
-        np.zeros(ITEMS, par.dtype), np.zeros((ITEMS, n_neurons), par.dtype),
+        np.zeros(ITEMS, par.dtype), np.zeros((ITEMS, par.shape[1]), par.dtype),
     )  # fmt: skip
 
 
