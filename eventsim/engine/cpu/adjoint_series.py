@@ -23,7 +23,7 @@ from eventsim.engine.adjoint_series import (
     TERMS,
     economy,
 )
-from eventsim.engine.cpu.compile import formula, scalar
+from eventsim.engine.cpu.compile import lean_inlined, scalar
 from eventsim.engine.cpu.lanes import fused, line, line_at, product
 from eventsim.engine.table import RATE_MEM, RATE_SYN
 
@@ -141,22 +141,33 @@ def _powers_of(p, u, terms):
     return lambda p, u, terms: (p,) + powers_of(product(p, u), u, terms[1:])
 
 
-@formula
-def opened(alpha, beta, rate_syn, decays, taken, gains):
-    """Series of beta, and of what an arrival of weight 1 adds to dL/dt of its source."""
-    betas = mixed(decays, beta, gains, alpha)
+@lean_inlined
+def opened(alpha, beta, rate_syn, table, n, terms):
+    """Series of beta, and of what an arrival of weight 1 adds to dL/dt of its source.
+
+    Of the neurons from n on, side by side, whose series are in the table.
+    """
+    n_terms = len(terms)
+    decays = lanes_of(table, DECAY * n_terms, n, terms)
+    taken = lanes_of(table, TAKEN * n_terms, n, terms)
+    betas = mixed(decays, beta, lanes_of(table, GAIN * n_terms, n, terms), alpha)
     return betas, mixed(betas, rate_syn, taken, alpha)
 
 
-@formula
-def by_rates(moments, alpha, beta, alpha_mem, beta_mem, beta_syn, series):
-    """Sums over the arrivals of weight times the derivatives of beta by the two rates."""
-    decays, gains, gains_mem, gains_syn, decays_syn = series
-    through, gained = dot(decays, moments), dot(gains, moments)
-    by_mem = fused(
-        through, beta_mem, fused(gained, alpha_mem, product(dot(gains_mem, moments), alpha))
-    )
-    changed = fused(dot(decays_syn, moments), beta, product(dot(gains_syn, moments), alpha))
+@lean_inlined
+def by_rates(moments, alpha, beta, alpha_mem, beta_mem, beta_syn, table, n, terms):
+    """Sums over the arrivals of weight times the derivatives of beta by the two rates.
+
+    Of the neurons from n on, side by side, whose series are in the table.
+    """
+    n_terms = len(terms)
+    through = dot(lanes_of(table, DECAY * n_terms, n, terms), moments)
+    gained = dot(lanes_of(table, GAIN * n_terms, n, terms), moments)
+    gained_mem = dot(lanes_of(table, GAIN_MEM * n_terms, n, terms), moments)
+    gained_syn = dot(lanes_of(table, GAIN_SYN * n_terms, n, terms), moments)
+    through_syn = dot(lanes_of(table, DECAY_SYN * n_terms, n, terms), moments)
+    by_mem = fused(through, beta_mem, fused(gained, alpha_mem, product(gained_mem, alpha)))
+    changed = fused(through_syn, beta, product(gained_syn, alpha))
     return by_mem, fused(through, beta_syn, changed)
 
 

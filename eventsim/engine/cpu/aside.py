@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.engine.adjoint_series import DECAY, DECAY_SYN, GAIN, GAIN_MEM, GAIN_SYN, MOST, TAKEN
+from eventsim.engine.adjoint_series import MOST
 from eventsim.engine.cpu.adjoint_series import (
     by_rates,
     grown,
     horner,
-    lanes_of,
     opened,
     powers_of,
     spread_all,
@@ -238,11 +237,8 @@ def _arrivals(n_aside, m, passage, aside):
         grow, start = line_at(piece, GROW, n), line_at(piece, START, n)
         alpha = product(line_at(state, ALPHA, n), grow)
         beta = product(line_at(state, BETA, n), grow)
-        decays = lanes_of(table, DECAY * n_terms, n, terms)
-        gains = lanes_of(table, GAIN * n_terms, n, terms)
-        taken = lanes_of(table, TAKEN * n_terms, n, terms)
         rate_syn = line_at(aside.par, RATE_SYN, n)
-        betas, laters = opened(alpha, beta, rate_syn, decays, taken, gains)
+        betas, laters = opened(alpha, beta, rate_syn, table, n, terms)
         moments = spread_all(values_of(powers, 0, MOST, terms))
         first, behind, zero = line_at(piece, FIRST, n), line_at(piece, BEHIND, n), moments[0]
         for k in range(m):
@@ -254,17 +250,10 @@ def _arrivals(n_aside, m, passage, aside):
             moments = grown(moments, w, powers_of(line(powers[0, k]), u, terms))
             side = line_at(passage.effects, k, 0)
             put_line(passage.effects, k, 0, fused(w, horner(laters, u), side))
-        series = (
-            decays,
-            gains,
-            lanes_of(table, GAIN_MEM * n_terms, n, terms),
-            lanes_of(table, GAIN_SYN * n_terms, n, terms),
-            lanes_of(table, DECAY_SYN * n_terms, n, terms),
-        )
         of_mem, of_syn = by_rates(
             moments, alpha, beta, product(line_at(state, ALPHA_MEM, n), grow),
             product(line_at(state, BETA_MEM, n), grow), product(line_at(state, BETA_SYN, n), grow),
-            series,
+            table, n, terms,
         )  # fmt: skip
         put_line(piece, OF_MEM, n, of_mem)
         put_line(piece, OF_SYN, n, of_syn)

@@ -13,12 +13,11 @@ part of what is done once. bench/macro/w1.py measures the whole.
 import numpy as np
 from numba import prange
 
-from eventsim.engine.adjoint_series import DECAY, DECAY_SYN, GAIN, GAIN_MEM, GAIN_SYN, MOST, TAKEN
+from eventsim.engine.adjoint_series import MOST
 from eventsim.engine.cpu.adjoint_series import (
     by_rates,
     grown,
     horner,
-    lanes_of,
     opened,
     series_table,
     spread_all,
@@ -94,11 +93,8 @@ def _together(m, passage, block, state, found):
             effects[k, i] = 0.0
     for n in range(0, block.size, width):
         alpha, beta = line_at(state, ALPHA, n), line_at(state, BETA, n)
-        decays = lanes_of(table, DECAY * n_terms, n, terms)
-        gains = lanes_of(table, GAIN * n_terms, n, terms)
-        taken = lanes_of(table, TAKEN * n_terms, n, terms)
         rate_syn = line_at(block.par, RATE_SYN, n)
-        betas, laters = opened(alpha, beta, rate_syn, decays, taken, gains)
+        betas, laters = opened(alpha, beta, rate_syn, table, n, terms)
         moments = spread_all(values_of(powers, 0, MOST, terms))
         for k in range(m):
             row, u = passage.rows[k], line(powers[n_terms, k])
@@ -106,16 +102,9 @@ def _together(m, passage, block, state, found):
             put_line(by_weight, row, n, fused(p[0], horner(betas, u), line_at(by_weight, row, n)))
             moments = grown(moments, w, p)
             put_line(effects, k, 0, fused(w, horner(laters, u), line_at(effects, k, 0)))
-        series = (
-            decays,
-            gains,
-            lanes_of(table, GAIN_MEM * n_terms, n, terms),
-            lanes_of(table, GAIN_SYN * n_terms, n, terms),
-            lanes_of(table, DECAY_SYN * n_terms, n, terms),
-        )
         by_mem, by_syn = by_rates(
             moments, alpha, beta, line_at(state, ALPHA_MEM, n), line_at(state, BETA_MEM, n),
-            line_at(state, BETA_SYN, n), series,
+            line_at(state, BETA_SYN, n), table, n, terms,
         )  # fmt: skip
         put_line(found.sums, BY_MEM, n, lanes_add(line_at(found.sums, BY_MEM, n), by_mem))
         put_line(found.sums, BY_SYN, n, lanes_add(line_at(found.sums, BY_SYN, n), by_syn))
