@@ -4,13 +4,14 @@ How many parts run side by side changes no bit.
 """
 
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
 
 import eventsim as es
 from eventsim.engine import make_job, windowing
-from eventsim.engine.cpu import queue_host
+from eventsim.engine.cpu import layer, queue_host
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, trains
@@ -89,6 +90,19 @@ def test_windows_in_more_pieces_give_the_same_spikes(case, precision):
     atol = SINGLE_ATOL if precision == "single" else TIME_ATOL["cpu"]
     for key, times in few.items():
         np.testing.assert_allclose(many[key], times, rtol=0, atol=atol, err_msg=str(key))
+
+
+def test_parts_of_a_sample_run_together_when_a_stage_runs_first(monkeypatch):
+    # A job as large as those of which some tasks are tried first.
+    monkeypatch.setattr(layer, "SMALL_WORK", 0)
+    stream = random_stream(1127, n_samples=3, n_channels=20, duration=60.0)
+    job = loop_job(large_net(1128), stream)
+    expected = by_windows(job)
+    monkeypatch.setattr(layer, "_RATES", WeakKeyDictionary())
+    found = by_windows(job, parts=3)
+    for name in FIELDS:
+        one, other = getattr(found, name), getattr(expected, name)
+        assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), name
 
 
 def test_arrivals_on_the_border_of_a_window_belong_to_the_next():

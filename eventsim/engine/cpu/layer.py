@@ -101,12 +101,15 @@ def _in_order(trains: SpikeTrains, blocks: int) -> SpikeTrains:
     return trains
 
 
-def run_tasks(job: Job, blocks: int, run: Run, span: Floats | None = None) -> SpikeTrains:
+def run_tasks(
+    job: Job, blocks: int, run: Run, span: Floats | None = None, *, apart: bool = True
+) -> SpikeTrains:
     """Run all tasks; those whose spikes do not fit are run again with room for all.
 
     Which costs as much as the run: so room is made for as many as the stage had before, or, the
     first time, as an eighth of the tasks have. ``span`` is what is run of every sample, ms;
-    None for all of it.
+    None for all of it. Only where the tasks of a sample do not need each other, they may run
+    ``apart``.
     """
     size, n_tasks = job.stage.population.size, job.n_samples * blocks
     limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST), blocks)
@@ -117,7 +120,7 @@ def run_tasks(job: Job, blocks: int, run: Run, span: Floats | None = None) -> Sp
     starts, lasts = np.zeros(n_tasks, np.int64), job.duration if span is None else span
     lasts = np.repeat(np.maximum(lasts, LEAST_SPAN), blocks)
     parts = [tasks]
-    if job.stage not in _RATES and size * work.sum() >= SMALL_WORK:
+    if apart and job.stage not in _RATES and size * work.sum() >= SMALL_WORK:
         parts = [tasks[::TRIED].copy(), np.delete(tasks, slice(None, None, TRIED))]
     for todo in parts:
         room = np.minimum(_RATES.get(job.stage, 0.0) * lasts[todo], GUESS_MOST / max(n_tasks, 1))

@@ -119,7 +119,8 @@ def by_windows(
                 limits[mine], counts[mine], reached[mine],
             )  # fmt: skip
 
-    return _by_neuron(run_tasks(job, parts, run_samples if parts == 1 else run_parts))
+    run = run_samples if parts == 1 else run_parts
+    return _by_neuron(run_tasks(job, parts, run, apart=parts == 1))
 
 
 def _padded(rows: NDArray[np.floating[Any]], n_blocks: int) -> NDArray[np.floating[Any]]:
