@@ -21,14 +21,15 @@ def _polynomials(par, longest):
 
 @njit
 def _ends(times, rows, t_end, weights, longest):
-    stretch, event, found = new_stretch(weights), 0, []
+    stretch, event, found, t = new_stretch(weights), 0, [(0.0, 0, 0, 0, False)], 0.0
     while True:
         event, size, empty, ends = fill(
-            stretch, event, times, rows, times.size, t_end, weights, longest
+            stretch, event, times, rows, times.size, t, t_end, weights, longest
         )
-        found.append((stretch.time[ITEMS - 1], event, size, empty, ends))
+        t = stretch.time[ITEMS - 1]
+        found.append((t, event, size, empty, ends))
         if ends:
-            return found
+            return found[1:]
 
 
 @pytest.mark.parametrize(("real", "degree"), [("f4", DEGREE_SINGLE), ("f8", DEGREE_DOUBLE)])

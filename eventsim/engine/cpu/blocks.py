@@ -63,6 +63,14 @@ def events_of(heard, block, lo, hi, times, rows, nothing):
 
 
 @scalar
+def columns(values, low, high, width):
+    """The columns ``low : high``, and zeros behind them."""
+    wide = np.zeros((values.shape[0], width), values.dtype)
+    wide[:, : high - low] = values[:, low:high]
+    return wide
+
+
+@scalar
 def tree_sum(values):
     """Sum by halves, in place: the same order for every run and every machine."""
     size = values.size

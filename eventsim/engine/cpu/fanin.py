@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from eventsim.engine.cpu.compile import kernel, scalar
 from eventsim.engine.cpu.order import merge_runs
+from eventsim.engine.cpu.scalar import propagators
 from eventsim.engine.cpu.walk import (
     ALPHA,
     ALPHA_MEM,
@@ -33,10 +34,12 @@ from eventsim.engine.table import (
     BY_RESET,
     BY_SELF,
     BY_SELF_DELAY,
+    GAP,
     LEVEL,
     RATE_MEM,
     RATE_SYN,
     RESET,
+    SLOW,
 )
 
 
@@ -120,9 +123,10 @@ def _run_neuron(fan, s, n, par, refractory, t_end, begin, end, held, spikes, sta
             if returned >= limit:
                 return count, t
             until = min(until, spikes.time[start + returned] + delay)
+        x, y, gain = propagators(type(v)(until - t), par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
         v, j, t, count = walk(
-            n, v, j, t, until, par, refractory, held, spikes, start, limit, count, since,
-            count - before, delay > 0.0,
+            n, v, j, t, until, x, y, gain, par, refractory, held, spikes, start, limit, count,
+            since, count - before, delay > 0.0,
         )  # fmt: skip
         if count < 0:
             return -1, t

@@ -6,6 +6,7 @@ such a loop is written out. One vector is a register of 512 bits in single preci
 narrower ones take several, with the same bits.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,18 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 from numpy.typing import DTypeLike, NDArray
 
-from eventsim.engine.cpu.scalar import fma
+from eventsim.engine.cpu.compile import lean_inlined
+from eventsim.engine.cpu.scalar import (
+    EXP_DOUBLE,
+    EXP_SINGLE,
+    PSI_DOUBLE,
+    PSI_SINGLE,
+    TINY_DOUBLE,
+    TINY_SINGLE,
+    Exponential,
+    exponent_of,
+    fma,
+)
 
 LANES = 16
 LINE = 64  # bytes; a vector across two lines of the cache takes twice as long
@@ -227,6 +239,101 @@ def line(typingctx: Any, x: Any) -> Any:
 
 
 @intrinsic
+def line_from(typingctx: Any, array: Any, n: Any) -> Any:
+    """A line of a contiguous array from its n-th entry on."""
+    line = line_of(array.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        vector = context.get_value_type(line)
+        where = builder.bitcast(builder.gep(data, [args[1]]), vector.as_pointer())
+        return builder.load(where, align=array.dtype.bitwidth // 8)
+
+    return line(array, types.intp), codegen
+
+
+@intrinsic
+def lanes_abs(typingctx: Any, a: Any) -> Any:
+    """Absolute values."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = args[0].type
+        name = f"llvm.fabs.v{a.count}f{a.real.bitwidth}"
+        function = ir.FunctionType(vector, [vector])
+        return builder.call(cgutils.get_or_insert_function(builder.module, function, name), args)
+
+    return a(a), codegen
+
+
+@intrinsic
+def lanes_floor(typingctx: Any, a: Any) -> Any:
+    """The largest whole numbers that are not above."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = args[0].type
+        name = f"llvm.floor.v{a.count}f{a.real.bitwidth}"
+        function = ir.FunctionType(vector, [vector])
+        return builder.call(cgutils.get_or_insert_function(builder.module, function, name), args)
+
+    return a(a), codegen
+
+
+@intrinsic
+def lanes_power_of_two(typingctx: Any, k: Any) -> Any:
+    """:func:`eventsim.engine.cpu.scalar.power_of_two` of lanes."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word, mantissa, bias = exponent_of(k.real)
+        whole = ir.VectorType(ir.IntType(word), k.count)
+        exponent = builder.sub(ir.Constant(whole, [bias] * k.count), builder.fptosi(args[0], whole))
+        shifted = builder.shl(exponent, ir.Constant(whole, [mantissa] * k.count))
+        return builder.bitcast(shifted, args[0].type)
+
+    return k(k), codegen
+
+
+@intrinsic
+def marks(typingctx: Any, a: Any, b: Any) -> Any:
+    """Bit k of a whole number says whether a >= b in lane k."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        bits = builder.fcmp_ordered(">=", args[0], args[1])
+        return builder.zext(builder.bitcast(bits, ir.IntType(a.count)), ir.IntType(64))
+
+    return types.uint64(a, b), codegen
+
+
+@intrinsic
+def first_mark(typingctx: Any, bits: Any) -> Any:
+    """Number of the lowest bit that is set; one is."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def n_marks(typingctx: Any, bits: Any) -> Any:
+    """How many bits are set."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def where_most(typingctx: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
+    """X where a <= b, y elsewhere."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<=", args[0], args[1]), args[2], args[3])
+
+    return x(a, b, x, y), codegen
+
+
+@intrinsic
 def where_less(typingctx: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
     """X where a < b, y elsewhere."""
 
@@ -280,3 +387,75 @@ def _product(a, b):
         return a * b
 
     return lanes if of_lanes else numbers
+
+
+def flush_line(x: Any) -> Any:
+    """:func:`eventsim.engine.cpu.scalar.flush` of lanes."""
+    raise NotImplementedError
+
+
+@overload(flush_line, jit_options={"forceinline": True})
+def _flush_line(x):
+    single = x.real == types.float32
+    tiny = np.float32(TINY_SINGLE) if single else TINY_DOUBLE
+    zero = np.float32(0.0) if single else 0.0
+    return lambda x: where_most(lanes_abs(x), line(tiny), line(zero), x)
+
+
+def polynomial(coefficients: Sequence[Any]) -> Any:
+    """Function of lanes, for kernels: sum of coefficients[q] z^q."""
+    *first, last = coefficients
+
+    def found(z):
+        return line(last)
+
+    for c in reversed(first):
+        found = _one_more(lean_inlined(found), c)
+    return lean_inlined(found)
+
+
+def _one_more(inner: Any, c: Any) -> Any:
+    def outer(z):
+        return fused(inner(z), z, line(c))
+
+    return outer
+
+
+_PSI = {types.float32: polynomial(PSI_SINGLE), types.float64: polynomial(PSI_DOUBLE)}
+
+
+def psi_line(z: Any) -> Any:
+    """:func:`eventsim.engine.cpu.scalar.psi_small` of lanes."""
+    raise NotImplementedError
+
+
+@overload(psi_line, jit_options={"forceinline": True})
+def _psi_line(z):
+    psi = _PSI[z.real]
+    return lambda z: psi(z)
+
+
+def _as(real: Any, constants: Exponential) -> tuple[Any, ...]:
+    return (*(real(c) for c in constants[:4]), polynomial([real(c) for c in constants.series]))
+
+
+_EXP = {types.float32: _as(np.float32, EXP_SINGLE), types.float64: _as(np.float64, EXP_DOUBLE)}
+
+
+def decay_line(z: Any) -> Any:
+    """:func:`eventsim.engine.cpu.scalar.decay` of lanes."""
+    raise NotImplementedError
+
+
+@overload(decay_line, jit_options={"forceinline": True})
+def _decay_line(z):
+    top, log2e, high, low, series = _EXP[z.real]
+    half, one, zero = type(top)(0.5), type(top)(1.0), type(top)(0.0)
+
+    def decayed(z):
+        t = where_less(z, line(top), z, line(top))
+        k = lanes_floor(lanes_add(product(t, line(log2e)), line(half)))
+        g = lanes_minus(line(zero), fused(k, line(low), fused(k, line(high), t)))
+        return product(fused(g, series(g), line(one)), lanes_power_of_two(k))
+
+    return decayed

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.heap import pop, send, waiting_room
-from eventsim.engine.cpu.scalar import crossing, decay, flush, fma, propagators
+from eventsim.engine.cpu.scalar import crossing, flush, fma, propagators
 from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import (
     ALERT,
@@ -32,7 +32,6 @@ from eventsim.engine.table import (
     LEVEL,
     PEAK,
     RATE_MEM,
-    RATE_SYN,
     RESET,
     SELF,
     SLOW,
@@ -127,24 +126,20 @@ def _soonest(cells, par, n, t_end):
 @lean
 def advance(cells, par, n, t):
     """Bring neuron n to an arrival at t."""
-    real = type(cells.v[n])
-    h = real(t - cells.time[n])
-    if cells.held[n] >= 0:
-        cells.j[n] = flush(cells.j[n] * decay(h * par[RATE_SYN, n]))
-        cells.v[n] = par[RESET, n]
-    else:
-        x, y, gain = propagators(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
-        v, j = cells.v[n], cells.j[n]
-        cells.v[n], cells.j[n] = flush(fma(gain, j, x * v)), flush(y * j)
-    cells.time[n] = t
+    v, j = cells.v[n], cells.j[n]
+    x, y, gain = propagators(
+        type(v)(t - cells.time[n]), par[SLOW, n], par[GAP, n], par[RATE_MEM, n]
+    )
+    cells.v[n] = par[RESET, n] if cells.held[n] >= 0 else flush(fma(gain, j, x * v))
+    cells.j[n], cells.time[n] = flush(y * j), t
 
 
 @lean
 def release(cells, par, n, spikes, start, limit):
     """V of neuron n is let go."""
-    real, t = type(cells.v[n]), cells.until[n]
-    cells.j[n] = flush(cells.j[n] * decay(real(t - cells.time[n]) * par[RATE_SYN, n]))
-    cells.v[n], cells.time[n] = par[RESET, n], t
+    j, t = cells.j[n], cells.until[n]
+    _, y, _ = propagators(type(j)(t - cells.time[n]), par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
+    cells.v[n], cells.j[n], cells.time[n] = par[RESET, n], flush(y * j), t
     if cells.held[n] < limit:
         spikes.restart[start + cells.held[n]] = cells.j[n]
     cells.held[n] = -1

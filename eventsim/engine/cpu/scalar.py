@@ -11,7 +11,7 @@ rates :math:`a = 1/\tau_m`, :math:`b = 1/\tau_s`, kept as slow rate :math:`\lamb
 signed gap :math:`\delta = b - a`.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -52,17 +52,21 @@ def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, a, a), codegen
 
 
+def exponent_of(real: Any) -> tuple[int, int, int]:
+    """Bits of a number of Numba's type, of its mantissa, and the exponent of 1."""
+    return (32, 23, 127) if real == types.float32 else (64, 52, 1023)
+
+
 @intrinsic
 def power_of_two(typingctx: Any, k: Any) -> Any:
     """``2^-k`` for a whole k >= 0 below the exponent range, by writing the exponent's bits."""
-    single = k == types.float32
-    word, mantissa, bias = (32, 23, 127) if single else (64, 52, 1023)
+    word, mantissa, bias = exponent_of(k)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         bits = ir.IntType(word)
         exponent = builder.sub(ir.Constant(bits, bias), builder.fptosi(args[0], bits))
         shifted = builder.shl(exponent, ir.Constant(bits, mantissa))
-        return builder.bitcast(shifted, ir.FloatType() if single else ir.DoubleType())
+        return builder.bitcast(shifted, args[0].type)
 
     return k(k), codegen
 
@@ -87,14 +91,54 @@ def flush(x: float) -> float:
     raise NotImplementedError
 
 
+class Exponential(NamedTuple):
+    """Constants of exp(-z): the largest z, 1 / ln 2, -ln 2 in two parts, and a polynomial's.
+
+    Those of the polynomial of (exp(g) - 1) / g are by power of g.
+    """
+
+    top: float
+    log2e: float
+    high: float
+    low: float
+    series: tuple[float, ...]
+
+
+EXP_SINGLE = Exponential(
+    87.0,
+    1.44269504,
+    -0.693145752,
+    -1.42860677e-6,
+    (1.0, 0.5, 0.16666505, 0.041666465, 0.0083691485, 0.0013933641),
+)
+EXP_DOUBLE = Exponential(
+    708.0,
+    1.4426950408889634,
+    -0.6931471803691238,
+    -1.9082149292705877e-10,
+    (
+        1.0,
+        0.5000000000000006,
+        0.16666666666666671,
+        4.1666666666666573143e-2,
+        8.333333333326141e-3,
+        1.3888888888932488598e-3,
+        1.9841269874800492e-4,
+        2.4801504346997687e-5,
+        2.7557255425746434e-6,
+        2.7626357241447223e-7,
+        2.5105206373957011e-8,
+    ),
+)
+
+
 @overload(decay)
 def _decay(z: Any) -> Any:
     if z == types.float32:
         f = np.float32
-        top, log2e, half = f(87.0), f(1.44269504), f(0.5)
-        high, low, one = f(-0.693145752), f(-1.42860677e-6), f(1.0)
-        c5, c4, c3, c2 = f(0.0013933641), f(0.0083691485), f(0.041666465), f(0.16666505)
-        c1, c0 = f(0.5), f(1.0)
+        top, log2e, high, low = (f(c) for c in EXP_SINGLE[:4])
+        c0, c1, c2, c3, c4, c5 = (f(c) for c in EXP_SINGLE.series)
+        half, one = f(0.5), f(1.0)
 
         def single(z: Any) -> Any:
             t = z if z < top else top
@@ -105,56 +149,49 @@ def _decay(z: Any) -> Any:
 
         return single
 
-    d10, d9, d8, d7 = (
-        2.5105206373957011e-8,
-        2.7626357241447223e-7,
-        2.7557255425746434e-6,
-        2.4801504346997687e-5,
-    )
-    d6, d5, d4, d3 = (
-        1.9841269874800492e-4,
-        1.3888888932488598e-3,
-        8.333333333326141e-3,
-        4.1666666666573143e-2,
-    )
-    d2, d1 = 0.16666666666666671, 0.5000000000000006
+    most, per_ln2, ln2, rest = EXP_DOUBLE[:4]
+    d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10 = EXP_DOUBLE.series
 
     def double(z: Any) -> Any:
-        t = z if z < 708.0 else 708.0
-        k = np.floor(t * 1.4426950408889634 + 0.5)
-        g = -fma(k, -1.9082149292705877e-10, fma(k, -0.6931471803691238, t))
+        t = z if z < most else most
+        k = np.floor(t * per_ln2 + 0.5)
+        g = -fma(k, rest, fma(k, ln2, t))
         p = fma(fma(fma(fma(fma(d10, g, d9), g, d8), g, d7), g, d6), g, d5)
-        p = fma(fma(fma(fma(fma(p, g, d4), g, d3), g, d2), g, d1), g, 1.0)
+        p = fma(fma(fma(fma(fma(p, g, d4), g, d3), g, d2), g, d1), g, d0)
         return fma(g, p, 1.0) * power_of_two(k)
 
     return double
 
 
+# Coefficients of psi_small, that of z^0 first.
+PSI_SINGLE = tuple(
+    np.float32(c) for c in (-0.5, 0.16666563, -0.04164993, 0.00823822135, -0.00116428703)
+)
+PSI_DOUBLE = (
+    -0.5,
+    0.16666666666666538,
+    -4.166666666658176e-2,
+    8.333333331155702e-3,
+    -1.3888888604959756e-3,
+    1.9841248546681164e-4,
+    -2.480061283245993e-5,
+    2.7529613436538967e-6,
+    -2.7077661631340098e-7,
+    2.0367831165025622e-8,
+)
+
+
 @overload(psi_small)
 def _psi_small(z: Any) -> Any:
     if z == types.float32:
-        f = np.float32
-        c4, c3, c2 = f(-0.00116428703), f(0.00823822135), f(-0.04164993)
-        c1, c0 = f(0.16666563), f(-0.5)
+        c0, c1, c2, c3, c4 = PSI_SINGLE
 
         def single(z: Any) -> Any:
             return fma(fma(fma(fma(c4, z, c3), z, c2), z, c1), z, c0)
 
         return single
 
-    d9, d8, d7, d6 = (
-        2.0367831165025622e-8,
-        -2.7077661631340098e-7,
-        2.7529613436538967e-6,
-        -2.480061283245993e-5,
-    )
-    d5, d4, d3, d2 = (
-        1.9841248546681164e-4,
-        -1.3888888604959756e-3,
-        8.333333331155702e-3,
-        -4.166666666658176e-2,
-    )
-    d1, d0 = 0.16666666666666538, -0.5
+    d0, d1, d2, d3, d4, d5, d6, d7, d8, d9 = PSI_DOUBLE
 
     def double(z: Any) -> Any:
         p = fma(fma(fma(fma(fma(d9, z, d8), z, d7), z, d6), z, d5), z, d4)

@@ -21,13 +21,16 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from eventsim.engine.cpu.blocks import bounds_of, events_of
-from eventsim.engine.cpu.compile import kernel, lean, scalar
+from eventsim.engine.cpu.blocks import bounds_of, columns, events_of
+from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.scalar import SMALL_Z, flush
 from eventsim.engine.cpu.stretch import (
     Stretch,
+    far_maps,
+    far_propagators,
     far_step,
     fill,
+    near_maps,
     near_step,
     new_stretch,
     polynomials,
@@ -35,17 +38,22 @@ from eventsim.engine.cpu.stretch import (
 )
 from eventsim.engine.cpu.walk import Held, SinceArrival, hold, keep, sort_tail, walk
 from eventsim.engine.series import ITEMS, SPAN
-from eventsim.engine.table import RESET
+from eventsim.engine.table import ALERT, RESET
 
 
 class Room(NamedTuple):
-    """What one task works in: values of every neuron of its block."""
+    """What one task works in: values of every neuron of its block, and of the columns behind.
+
+    ``alert`` is infinite where V is held, and behind the last neuron; ``far`` and ``maps`` hold
+    propagators, of all neurons over a stretch and of one from item to item.
+    """
 
     before: NDArray[np.floating[Any]]
     after: NDArray[np.floating[Any]]
-    mask: NDArray[np.uint8]
-    words: NDArray[np.uint64]
+    alert: NDArray[np.floating[Any]]
     table: NDArray[np.floating[Any]]
+    far: NDArray[np.floating[Any]]
+    maps: NDArray[np.floating[Any]]
     held: Held
     holding: NDArray[np.int64]
     walking: NDArray[np.int64]
@@ -55,15 +63,14 @@ class Room(NamedTuple):
 
 @scalar
 def _room(par, longest):
-    n_neurons = par.shape[1]
-    mask = np.zeros(8 * ((n_neurons + 7) // 8), np.uint8)
+    width = par.shape[1]
+    alert = np.full(width, np.inf).astype(par.dtype)
     return Room(
-        np.zeros((2, n_neurons), par.dtype), np.zeros((2, n_neurons), par.dtype), mask,
-        mask.view(np.uint64), polynomials(par, longest),
-        Held(np.full(n_neurons, -1), np.zeros(n_neurons)), np.zeros(n_neurons, np.int64),
-        np.zeros(n_neurons + 1, np.int64),
-        SinceArrival(np.zeros(n_neurons, np.int64), np.zeros(n_neurons, np.int64)),
-        new_stretch(par),
+        np.zeros((2, width), par.dtype), np.zeros((2, width), par.dtype), alert,
+        polynomials(par, longest).reshape((-1, width)), np.zeros((3, width), par.dtype),
+        np.zeros((3, ITEMS), par.dtype), Held(np.full(width, -1), np.zeros(width)),
+        np.zeros(width, np.int64), np.zeros(width, np.int64),
+        SinceArrival(np.zeros(width, np.int64), np.zeros(width, np.int64)), new_stretch(par),
     )  # fmt: skip
 
 
@@ -75,13 +82,14 @@ def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, lo
     Returns the number of spikes, or -1 - n where neuron n is the first to run away, a time, and
     the number of the first event that ``end`` leaves to be met.
     """
-    n_neurons, real = par.shape[1], type(par[0, 0])
+    n_neurons, real = refractory.size, type(par[0, 0])
     before, after, held, stretch = room.before, room.after, room.held, room.stretch
-    holding, walking, mask, item = room.holding, room.walking, room.mask, stretch.time
-    n_holding, arrival, since, fired = 0, 0, begin.time[s, low], room.fired
+    holding, walking, alert, item = room.holding, room.walking, room.alert, stretch.time
+    maps, n_holding, arrival, since, fired = room.maps, 0, 0, begin.time[s, low], room.fired
     for n in range(n_neurons):
         before[0, n], before[1, n] = begin.v[s, low + n], begin.j[s, low + n]
         hold(held, begin, s, n, low)
+        alert[n] = np.inf if held.spike[n] >= 0 else par[ALERT, n]
         if held.spike[n] >= 0:
             holding[n_holding] = n
             n_holding += 1
@@ -93,83 +101,77 @@ def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, lo
     while t < t_end and failed < 0:
         met = event
         event, size, empty, ends = fill(
-            stretch, event, times, rows, n_events, t_end, weights, longest
+            stretch, event, times, rows, n_events, t, t_end, weights, longest
         )
         if ends:
             for n in range(n_neurons):
                 keep(end, s, n, low, t, before[0, n], before[1, n], held)
         until = item[ITEMS - 1]
         h = real(until - t)
-        if fastest * h <= real(SMALL_Z):
-            near_step(par, room.table, before, after, mask, weights, stretch, h)
+        near = fastest * h <= real(SMALL_Z)
+        if near:
+            n_walking = near_step(
+                par, alert, room.table, before, after, weights, stretch, h, room.far, walking
+            )
         else:
-            far_step(par, room.table, before, after, mask, weights, stretch, h)
-        n_holding = _let_hold(holding, n_holding, held, until, par, after, mask)
-        n_walking = _marked(room.words, mask, walking)
-        for k in range(size if n_walking else 0):
-            first = count
-            for i in range(n_walking):
-                n = walking[i]
-                if fired.arrival[n] != arrival:
-                    fired.arrival[n], fired.times[n] = arrival, 0
+            far_propagators(h, par, room.far)
+            n_walking = far_step(
+                par, alert, room.table, before, after, weights, stretch, h, room.far, walking
+            )
+        n_holding, n_walking = _let_go(
+            holding, n_holding, walking, n_walking, held, until, par, after
+        )
+        first = count
+        for i in range(n_walking):
+            n = walking[i]
+            if near:
+                near_maps(par, n, stretch, maps)
+            else:
+                far_maps(par, n, stretch, maps)
+            v, j, at, met_now, seen = before[0, n], before[1, n], t, arrival, since
+            n_fired = fired.times[n] if fired.arrival[n] == arrival else 0
+            for k in range(size):
                 v, j, reached, total = walk(
-                    n, before[0, n], before[1, n], t, item[k], par, refractory, held, spikes,
-                    start, limit, count, since, fired.times[n], False,
+                    n, v, j, at, item[k], maps[0, k], maps[1, k], maps[2, k], par, refractory, held,
+                    spikes, start, limit, count, seen, n_fired, False,
                 )  # fmt: skip
                 if total < 0:
                     if failed < 0 or reached < failed_at:
                         failed, failed_at = n, reached
-                    continue
-                fired.times[n] += total - count
-                count = total
-                before[0, n], before[1, n] = v, flush(j + weight_at(stretch, k, weights, n))
-            if failed >= 0:
-                break
-            if count > first + 1:
-                sort_tail(spikes, held, start + first, start + min(count, limit), start)
-            t = item[k]
-            if k < size - empty:
-                arrival, since = arrival + 1, t
-        for i in range(n_walking):
-            n = walking[i]
-            after[0, n], after[1, n] = before[0, n], before[1, n]
+                    break
+                n_fired, count, at = n_fired + total - count, total, item[k]
+                j = flush(j + weight_at(stretch, k, weights, n))
+                if k < size - empty:
+                    met_now, seen, n_fired = met_now + 1, at, 0
+            fired.arrival[n], fired.times[n] = met_now, n_fired
+            after[0, n], after[1, n], alert[n] = v, j, par[ALERT, n]
             if held.spike[n] >= 0:
-                holding[n_holding] = n
+                alert[n], holding[n_holding] = np.inf, n
                 n_holding += 1
+        if count > first + 1:
+            sort_tail(spikes, held, start + first, start + min(count, limit), start)
+        if size > empty:
+            arrival, since = arrival + size - empty, item[size - empty - 1]
         before, after = after, before
         t = until
-        if n_walking == 0 and size > empty:
-            arrival, since = arrival + size - empty, item[size - empty - 1]
     for k in range(start, start + min(count, limit)):
         spikes.neuron[k] += low
     return (count if failed < 0 else -1 - failed), failed_at, met
 
 
-@lean
-def _let_hold(holding, n_holding, held, until, par, after, mask):
-    """Keep those held that are held on until then; the others may fire. Returns how many are."""
+@lean_inlined
+def _let_go(holding, n_holding, walking, n_walking, held, until, par, after):
+    """Those held that are let go of before ``until`` walk. Returns how many are held, and walk."""
     size = 0
     for i in range(n_holding):
         n = holding[i]
-        mask[n] = held.until[n] < until
-        if not mask[n]:
-            after[0, n] = par[RESET, n]
-            holding[size] = n
+        if held.until[n] < until:
+            walking[n_walking] = n
+            n_walking += 1
+        else:
+            after[0, n], holding[size] = par[RESET, n], n
             size += 1
-    return size
-
-
-@lean
-def _marked(words, mask, found):
-    """The marked neurons, eight asked at once; returns how many."""
-    size = 0
-    for word in range(words.size):
-        if words[word] == np.uint64(0):
-            continue
-        for n in range(8 * word, 8 * word + 8):
-            found[size] = n
-            size += mask[n] != np.uint8(0)
-    return size
+    return size, n_walking
 
 
 @kernel
@@ -189,7 +191,7 @@ def forward(todo, heard, offsets, times, rows, skip, weights, par, refractory, d
         low, high = bounds_of(block, n_blocks, par.shape[1])
         lo, hi = offsets[s] + skip[s, block], offsets[s + 1]
         my_times, my_rows, number = events_of(heard, block, lo, hi, times, rows, nothing)
-        my_par = par[:, low:high].copy()
+        my_par = columns(par, low, high, weights.shape[2])
         count, reached[task], first = _run_block(
             s, low, my_times, my_rows, weights[block], my_par, refractory[low:high], duration[s],
             fastest, longest, _room(my_par, longest), begin, end, spikes, starts[task],

@@ -31,7 +31,24 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from eventsim.engine.cpu.compile import formula, lean, lean_inlined, scalar
-from eventsim.engine.cpu.scalar import far_forward, flush, fma, near_forward
+from eventsim.engine.cpu.lanes import (
+    LINE,
+    first_mark,
+    flush_line,
+    fused,
+    lanes_abs,
+    lanes_add,
+    lanes_minus,
+    line,
+    line_at,
+    line_from,
+    marks,
+    product,
+    psi_line,
+    put_line,
+    where_less,
+)
+from eventsim.engine.cpu.scalar import far_forward, fma, near_forward
 from eventsim.engine.series import (
     DEGREE_DOUBLE,
     DEGREE_SINGLE,
@@ -40,7 +57,7 @@ from eventsim.engine.series import (
     SERIES_SINGLE,
     shorter,
 )
-from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, RATE_SYN, SLOW
+from eventsim.engine.table import GAP, PEAK, RATE_MEM, RATE_SYN, SLOW
 
 _SHORTER = shorter()
 
@@ -49,11 +66,13 @@ class Stretch(NamedTuple):
     """The items of a stretch, the last at its end; where it has fewer, nothing comes behind.
 
     ``row`` counts the rows of the weights; of those that are below zero, -1 is the first of
-    ``summed``. ``gap`` is in ms before the end, ``share`` the same in parts of the longest stretch.
+    ``summed``. ``gap`` is in ms before the end, ``share`` the same in parts of the longest stretch,
+    ``since`` in ms after the item before, or the stretch's start.
     """
 
     time: NDArray[np.float64]
     row: NDArray[np.int64]
+    since: NDArray[np.floating[Any]]
     gap: NDArray[np.floating[Any]]
     share: NDArray[np.floating[Any]]
     summed: NDArray[np.floating[Any]]
@@ -116,13 +135,14 @@ def new_stretch(par):
     """Room for one of the neurons of a table."""
     return Stretch(
         np.zeros(ITEMS), np.zeros(ITEMS, np.int64), np.zeros(ITEMS, par.dtype),
-        np.zeros(ITEMS, par.dtype), np.zeros((ITEMS, par.shape[1]), par.dtype),
+        np.zeros(ITEMS, par.dtype), np.zeros(ITEMS, par.dtype),
+        np.zeros((ITEMS, par.shape[1]), par.dtype),
     )  # fmt: skip
 
 
-@lean
-def fill(stretch, event, times, rows, n_events, t_end, weights, longest):
-    """The stretch from ``event`` on, of the events before ``n_events`` and the sample's end.
+@lean_inlined
+def fill(stretch, event, times, rows, n_events, t, t_end, weights, longest):
+    """The stretch from t and ``event`` on, of the events before ``n_events`` and the sample's end.
 
     Returns the number of the next event, those of all items and of those that are no arrival, and
     whether the sample ends.
@@ -140,32 +160,33 @@ def fill(stretch, event, times, rows, n_events, t_end, weights, longest):
             time, ends = latest, False
         elif not ends:
             stretch.row[size] = rows[event]
-            event = _meeting(stretch, size, event, times, rows, n_events, weights)
-        stretch.time[size] = time
+            event += 1
+            if event < n_events and times[event] == time:
+                event = _sum_up(stretch, size, event, times, rows, n_events, weights)
+        stretch.time[size], stretch.since[size] = time, real(time - t)
+        t = time
         size += 1
     end = stretch.time[size - 1]
     for k in range(ITEMS):
         if k >= size:
-            stretch.row[k], stretch.time[k] = zeros, end
+            stretch.row[k], stretch.time[k], stretch.since[k] = zeros, end, real(0.0)
         stretch.gap[k] = real(end - stretch.time[k])
         stretch.share[k] = stretch.gap[k] / longest
     return event, size, int(full or ends), ends
 
 
 @lean
-def _meeting(stretch, item, event, times, rows, n_events, weights):
-    """The events at the time of this one are an item; returns the number of the next."""
-    first = event
-    event += 1
+def _sum_up(stretch, item, event, times, rows, n_events, weights):
+    """Item as the event before ``event`` and all at its time; returns the number of the next."""
+    first, summed = event - 1, stretch.summed
     while event < n_events and times[event] == times[first]:
         event += 1
-    if event > first + 1:
-        stretch.row[item] = -1 - item
-        for n in range(stretch.summed.shape[1]):
-            stretch.summed[item, n] = weights[rows[first], n]
-        for k in range(first + 1, event):
-            for n in range(stretch.summed.shape[1]):
-                stretch.summed[item, n] += weights[rows[k], n]
+    stretch.row[item] = -1 - item
+    for n in range(summed.shape[1]):
+        summed[item, n] = weights[rows[first], n]
+    for k in range(first + 1, event):
+        for n in range(summed.shape[1]):
+            summed[item, n] += weights[rows[k], n]
     return event
 
 
@@ -176,47 +197,94 @@ def weight_at(stretch, k, weights, n):
     return weights[row, n] if row >= 0 else stretch.summed[-1 - row, n]
 
 
-def _step(propagate):
+@lean_inlined
+def near_lines(h, par, n, far):
+    """near_forward of the neurons from n on, side by side."""
+    zero, one = line(type(h)(0.0)), line(type(h)(1.0))
+    slow, gap = line_at(par, SLOW, n), line_at(par, GAP, n)
+    z = product(slow, line(h))
+    s = fused(lanes_minus(zero, z), fused(z, psi_line(z), one), one)
+    z = product(lanes_abs(gap), line(h))
+    f = fused(z, psi_line(z), one)
+    fast = product(s, fused(lanes_minus(zero, z), f, one))
+    gain = product(line_at(par, RATE_MEM, n), product(line(h), product(s, f)))
+    return where_less(gap, zero, fast, s), where_less(gap, zero, s, fast), gain
+
+
+@lean_inlined
+def far_lines(h, par, n, far):
+    """far_forward of the neurons from n on: they lie in ``far``."""
+    return line_at(far, 0, n), line_at(far, 1, n), line_at(far, 2, n)
+
+
+def _step(propagators_at):
     @lean_inlined
-    def step(par, table, before, after, mask, weights, stretch, h):
-        """All neurons over a stretch of h ms; marks those that may fire."""
+    def step(par, alert, table, before, after, weights, stretch, h, far, found):
+        """All neurons over a stretch of h ms; returns how many may fire, which are ``found``."""
         real = type(h)
-        zero = real(0.0)
+        zero, n_terms, n_found = line(real(0.0)), degree(h), 0
         row, share, gap = stretch.row, stretch.share, stretch.gap
         weight0 = weights[row[0]] if row[0] >= 0 else stretch.summed[-1 - row[0]]
         weight1 = weights[row[1]] if row[1] >= 0 else stretch.summed[-1 - row[1]]
         weight2 = weights[row[2]] if row[2] >= 0 else stretch.summed[-1 - row[2]]
         weight3 = weights[row[3]] if row[3] >= 0 else stretch.summed[-1 - row[3]]
-        u0, u1, u2 = share[0], share[1], share[2]
-        s0, s1, s2 = gap[0], gap[1], gap[2]
-        for n in range(par.shape[1]):
-            v, j, rate_mem = before[0, n], before[1, n], par[RATE_MEM, n]
-            w0, w1, w2 = weight0[n], weight1[n], weight2[n]
-            x, y, gain = propagate(h, par[SLOW, n], par[GAP, n], rate_mem)
-            left = y * j
-            v_end, j_end = fma(gain, j, x * v), left + (((w0 + w1) + w2) + weight3[n])
-            m0, m1, m2 = w0 * u0, w1 * u1, w2 * u2
-            for q in range(degree(h)):
-                moment = (m0 + m1) + m2
-                v_end = fma(table[0, q, n], moment, v_end)
-                j_end = fma(table[1, q, n], moment, j_end)
-                m0, m1, m2 = m0 * u0, m1 * u1, m2 * u2
-            up0, down0 = (w0, zero) if w0 > zero else (zero, w0)
-            up1, down1 = (w1, zero) if w1 > zero else (zero, w1)
-            up2, down2 = (w2, zero) if w2 > zero else (zero, w2)
-            rise = fma(up2, s2, fma(up1, s1, up0 * s0))
-            span = rate_mem * h
-            reach = span if span < par[PEAK, n] else par[PEAK, n]
-            top = fma(reach, j if j > zero else zero, v if v > zero else zero)
-            top = fma(rate_mem, rise, top)
-            least = (left if left < j else j) + ((down0 + down1) + down2)
-            fall = top - least
-            fallen = fma(span, fall if fall > zero else zero, v_end)
-            mask[n] = (fallen if fallen < top else top) >= par[ALERT, n]
-            after[0, n] = flush(v_end)
-            after[1, n] = flush(j_end)
+        u0, u1, u2 = line(share[0]), line(share[1]), line(share[2])
+        s0, s1, s2 = line(gap[0]), line(gap[1]), line(gap[2])
+        for n in range(0, par.shape[1], LINE // par.itemsize):
+            v, j, rate_mem = line_at(before, 0, n), line_at(before, 1, n), line_at(par, RATE_MEM, n)
+            w0, w1, w2 = line_from(weight0, n), line_from(weight1, n), line_from(weight2, n)
+            x, y, gain = propagators_at(h, par, n, far)
+            left = product(y, j)
+            arrived = lanes_add(lanes_add(lanes_add(w0, w1), w2), line_from(weight3, n))
+            v_end, j_end = fused(gain, j, product(x, v)), lanes_add(left, arrived)
+            m0, m1, m2 = product(w0, u0), product(w1, u1), product(w2, u2)
+            for q in range(n_terms):
+                moment = lanes_add(lanes_add(m0, m1), m2)
+                v_end = fused(line_at(table, q, n), moment, v_end)
+                j_end = fused(line_at(table, n_terms + q, n), moment, j_end)
+                m0, m1, m2 = product(m0, u0), product(m1, u1), product(m2, u2)
+            rise = product(where_less(zero, w0, w0, zero), s0)
+            rise = fused(where_less(zero, w1, w1, zero), s1, rise)
+            rise = fused(where_less(zero, w2, w2, zero), s2, rise)
+            drop = lanes_add(where_less(zero, w0, zero, w0), where_less(zero, w1, zero, w1))
+            drop = lanes_add(drop, where_less(zero, w2, zero, w2))
+            span, peak = product(rate_mem, line(h)), line_at(par, PEAK, n)
+            reach = where_less(span, peak, span, peak)
+            top = fused(reach, where_less(zero, j, j, zero), where_less(zero, v, v, zero))
+            top = fused(rate_mem, rise, top)
+            fall = lanes_minus(top, lanes_add(where_less(left, j, left, j), drop))
+            fallen = fused(span, where_less(zero, fall, fall, zero), v_end)
+            bits = marks(where_less(fallen, top, fallen, top), line_from(alert, n))
+            put_line(after, 0, n, flush_line(v_end))
+            put_line(after, 1, n, flush_line(j_end))
+            while bits != np.uint64(0):
+                found[n_found] = n + first_mark(bits)
+                n_found, bits = n_found + 1, bits & (bits - np.uint64(1))
+        return n_found
 
     return step
 
 
-near_step, far_step = _step(near_forward), _step(far_forward)
+near_step, far_step = _step(near_lines), _step(far_lines)
+
+
+@lean
+def far_propagators(h, par, far):
+    """Propagators over h ms, [3, neurons], for :func:`far_step`."""
+    for n in range(par.shape[1]):
+        x, y, gain = far_forward(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
+        far[0, n], far[1, n], far[2, n] = x, y, gain
+
+
+def _maps(propagate):
+    @lean_inlined
+    def maps(par, n, stretch, found):
+        """Propagators of neuron n from item to item, [3, items]; side by side, in a vector."""
+        slow, gap, rate_mem, since = par[SLOW, n], par[GAP, n], par[RATE_MEM, n], stretch.since
+        for k in range(ITEMS):
+            found[0, k], found[1, k], found[2, k] = propagate(since[k], slow, gap, rate_mem)
+
+    return maps
+
+
+near_maps, far_maps = _maps(near_forward), _maps(far_forward)

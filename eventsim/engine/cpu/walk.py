@@ -16,7 +16,6 @@ from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
 from eventsim.engine.cpu.scalar import (
     adjoint_propagators,
     crossing,
-    decay,
     flush,
     fma,
     highest,
@@ -88,29 +87,29 @@ def keep(end, s, n, low, t, v, j, held):
 
 
 @lean_inlined
-def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, since, fired,
-         one_spike):  # fmt: skip
+def walk(n, v, j, t, t_end, x, y, gain, par, refractory, held, spikes, start, limit, count, since,
+         fired, one_spike):  # fmt: skip
     """Advance neuron n from t to t_end, or to its next spike if ``one_spike``.
 
-    Returns v, j, the time reached, and the number of spikes so far, which is -1 after more than
-    RUNAWAY_PER_MS spikes per ms from the last arrival on: since then the neuron has ``fired``.
+    ``x``, ``y`` and ``gain`` are the propagators of the whole way. Returns v, j, the time reached,
+    and the number of spikes so far, which is -1 after more than RUNAWAY_PER_MS spikes per ms from
+    the last arrival on: since then the neuron has ``fired``.
     """
     slow, gap, rate_mem, level = par[SLOW, n], par[GAP, n], par[RATE_MEM, n], par[LEVEL, n]
     real = type(v)
-    n_start = count - fired
+    n_start, h = count - fired, real(t_end - t)
     while True:
         if held.spike[n] >= 0:
             release = held.until[n]
-            until = t_end if release >= t_end else release
-            j = flush(j * decay(real(until - t) * par[RATE_SYN, n]))
-            v, t = par[RESET, n], until
             if release >= t_end:
-                return v, j, t, count
+                return par[RESET, n], flush(y * j), t_end, count
+            _, y, _ = propagators(real(release - t), slow, gap, rate_mem)
+            v, j, t = par[RESET, n], flush(y * j), release
             if held.spike[n] < limit:
                 spikes.restart[start + held.spike[n]] = j
             held.spike[n] = -1
-        h = real(t_end - t)
-        x, y, gain = propagators(h, slow, gap, rate_mem)
+            h = real(t_end - t)
+            x, y, gain = propagators(h, slow, gap, rate_mem)
         v_end, j_end, tau = fma(gain, j, x * v), y * j, real(-1.0)
         if highest(v, j, v_end, j_end, h, rate_mem, par[PEAK, n]) >= par[ALERT, n]:
             tau = crossing(v, j, h, slow, gap, rate_mem, level)
@@ -135,18 +134,22 @@ def walk(n, v, j, t, t_end, par, refractory, held, spikes, start, limit, count, 
             return v, j, t, -1
         if one_spike:
             return v, j, t, count
+        h = real(t_end - t)
+        x, y, gain = propagators(h, slow, gap, rate_mem)
 
 
-@lean
+@lean_inlined
 def sort_tail(spikes, held, first, end, start):
-    """Sort the spikes of one interval by time; equal times stay in order of the neuron."""
+    """Sort the last spikes by time and neuron."""
     for k in range(first + 1, end):
         time, neuron = spikes.time[k], spikes.neuron[k]
         current, restart = spikes.current[k], spikes.restart[k]
         holds = held.spike[neuron] == k - start
         i = k
-        while i > first and spikes.time[i - 1] > time:
+        while i > first and spikes.time[i - 1] >= time:
             other = spikes.neuron[i - 1]
+            if spikes.time[i - 1] == time and other <= neuron:
+                break
             spikes.time[i], spikes.neuron[i] = spikes.time[i - 1], other
             spikes.current[i], spikes.restart[i] = spikes.current[i - 1], spikes.restart[i - 1]
             if held.spike[other] == i - 1 - start:

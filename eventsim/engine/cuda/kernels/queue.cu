@@ -105,16 +105,10 @@ DEVICE double predict(const Cells& c, const Neuron& p, int n, double t_end) {
 
 // Bring the neuron to an arrival at t.
 DEVICE void bring(const Cells& c, const Neuron& p, int n, double t) {
-    const REAL h = (REAL)(t - c.time[n]);
-    if (c.held[n] >= 0) {
-        c.j[n] = flush(c.j[n] * decay(h * p.rates.syn));
-        c.v[n] = p.reset;
-    } else {
-        const Map m = far_forward(h, p.rates);
-        const REAL v = c.v[n], j = c.j[n];
-        c.v[n] = flush(fused(m.gain, j, m.x * v));
-        c.j[n] = flush(m.y * j);
-    }
+    const Map m = far_forward((REAL)(t - c.time[n]), p.rates);
+    const REAL v = c.v[n], j = c.j[n];
+    c.v[n] = c.held[n] >= 0 ? p.reset : flush(fused(m.gain, j, m.x * v));
+    c.j[n] = flush(m.y * j);
     c.time[n] = t;
 }
 
@@ -218,7 +212,7 @@ extern "C" __global__ void queue_forward(
                 const Neuron p = neuron_at(par, refractory, n, n_neurons);
                 if (c.held[n] >= 0) {
                     t = c.until[n];
-                    c.j[n] = flush(c.j[n] * decay((REAL)(t - c.time[n]) * p.rates.syn));
+                    c.j[n] = flush(far_forward((REAL)(t - c.time[n]), p.rates).y * c.j[n]);
                     c.v[n] = p.reset;
                     c.time[n] = t;
                     if (c.held[n] < room) restart[at + c.held[n]] = c.j[n];

@@ -92,7 +92,7 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, boo
         if (c.held >= 0) {
             const bool later = c.until >= t_end;
             const double until = later ? t_end : c.until;
-            c.j = flush(c.j * decay((REAL)(until - c.t) * n.rates.syn));
+            c.j = flush(far_forward((REAL)(until - c.t), n.rates).y * c.j);
             c.v = n.reset;
             c.t = until;
             if (later) return true;

@@ -88,7 +88,7 @@ DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double* s
         if (c.held[n] >= 0) {
             if (!(c.until[n] < t)) return true;
             const double until = c.until[n];
-            c.j[n] = flush(c.j[n] * decay((REAL)(until - c.time[n]) * p.rates.syn));
+            c.j[n] = flush(far_forward((REAL)(until - c.time[n]), p.rates).y * c.j[n]);
             c.v[n] = p.reset;
             c.time[n] = until;
             if (c.held[n] < out.limit) out.restart[c.held[n]] = c.j[n];
