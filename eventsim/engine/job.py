@@ -35,12 +35,16 @@ class Job:
         ms, shape [samples].
     precision
         ``double`` or ``single``: the type of the state. Times are float64 in both.
+    asked
+        Of every source whether the way back is asked for dL/dt of its spikes, which may be zeros
+        where it is not; None: of all.
     """
 
     stage: Stage
     sources: tuple[SourceSpikes, ...]
     duration: Floats
     precision: Precision
+    asked: tuple[bool, ...] | None = None
 
     __repr__ = short_repr
 

@@ -24,20 +24,21 @@ from eventsim.engine.adjoint_series import (
     economy,
 )
 from eventsim.engine.cpu.compile import lean_inlined, scalar
-from eventsim.engine.cpu.lanes import fused, line, line_at, product
+from eventsim.engine.cpu.lanes import fused, lanes_sum, line, line_at, product
 from eventsim.engine.table import RATE_MEM, RATE_SYN
 
 _INLINED: Any = {"jit_options": {"forceinline": True}}
 
 
 def terms_of(values: Any) -> Any:
-    """A tuple of zeros, as long as series are in the type of the array."""
+    """A tuple of zeros of the type of the array, as long as series are in it."""
     raise NotImplementedError
 
 
 @overload(terms_of)
 def _terms_of(values):
-    zeros = (0,) * TERMS["single" if values.dtype == types.float32 else "double"]
+    single = values.dtype == types.float32
+    zeros = (np.float32(0.0),) * TERMS["single"] if single else (0.0,) * TERMS["double"]
     return lambda values: zeros
 
 
@@ -141,33 +142,53 @@ def _powers_of(p, u, terms):
     return lambda p, u, terms: (p,) + powers_of(product(p, u), u, terms[1:])
 
 
+def added_up(sums: Any, values: Any) -> Any:
+    """Sums[q] + all lanes of values[q]."""
+    raise NotImplementedError
+
+
+@overload(added_up, **_INLINED)
+def _added_up(sums, values):
+    if len(sums) == 1:
+        return lambda sums, values: (sums[0] + lanes_sum(values[0]),)
+    return lambda sums, values: (sums[0] + lanes_sum(values[0]),) + added_up(sums[1:], values[1:])
+
+
+def numbers_of(matrix: Any, row: int, column: int, terms: Any) -> Any:
+    """The series in a row of a matrix from ``column`` on."""
+    raise NotImplementedError
+
+
+@overload(numbers_of, **_INLINED)
+def _numbers_of(matrix, row, column, terms):
+    if len(terms) == 1:
+        return lambda matrix, row, column, terms: (matrix[row, column],)
+    return lambda matrix, row, column, terms: (
+        (matrix[row, column],) + numbers_of(matrix, row, column + 1, terms[1:])
+    )
+
+
 @lean_inlined
-def opened(alpha, beta, rate_syn, table, n, terms):
+def opened(alpha, beta, rate_syn, decays, gains, taken):
     """Series of beta, and of what an arrival of weight 1 adds to dL/dt of its source.
 
-    Of the neurons from n on, side by side, whose series are in the table.
+    Of one neuron, or of neurons side by side.
     """
-    n_terms = len(terms)
-    decays = lanes_of(table, DECAY * n_terms, n, terms)
-    taken = lanes_of(table, TAKEN * n_terms, n, terms)
-    betas = mixed(decays, beta, lanes_of(table, GAIN * n_terms, n, terms), alpha)
+    betas = mixed(decays, beta, gains, alpha)
     return betas, mixed(betas, rate_syn, taken, alpha)
 
 
 @lean_inlined
-def by_rates(moments, alpha, beta, alpha_mem, beta_mem, beta_syn, table, n, terms):
+def by_rates(moments, alpha, beta, alpha_mem, beta_mem, beta_syn, decays, gains, gains_mem,
+             gains_syn, decays_syn):  # fmt: skip
     """Sums over the arrivals of weight times the derivatives of beta by the two rates.
 
-    Of the neurons from n on, side by side, whose series are in the table.
+    Of one neuron, or of neurons side by side.
     """
-    n_terms = len(terms)
-    through = dot(lanes_of(table, DECAY * n_terms, n, terms), moments)
-    gained = dot(lanes_of(table, GAIN * n_terms, n, terms), moments)
-    gained_mem = dot(lanes_of(table, GAIN_MEM * n_terms, n, terms), moments)
-    gained_syn = dot(lanes_of(table, GAIN_SYN * n_terms, n, terms), moments)
-    through_syn = dot(lanes_of(table, DECAY_SYN * n_terms, n, terms), moments)
+    through, gained = dot(decays, moments), dot(gains, moments)
+    gained_mem, gained_syn = dot(gains_mem, moments), dot(gains_syn, moments)
     by_mem = fused(through, beta_mem, fused(gained, alpha_mem, product(gained_mem, alpha)))
-    changed = fused(through_syn, beta, product(gained_syn, alpha))
+    changed = fused(dot(decays_syn, moments), beta, product(gained_syn, alpha))
     return by_mem, fused(through, beta_syn, changed)
 
 

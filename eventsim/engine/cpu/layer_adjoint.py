@@ -1,6 +1,7 @@
 """Spiking layer on the CPU, host side of the backward pass."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
 from eventsim.engine.adjoint_series import span_of
@@ -54,7 +55,7 @@ def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
     shared_adjoint.backward(
         bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
-        refractory, job.duration, par.dtype.type(fastest_rate(job)), *span_of(job),
+        refractory, job.duration, par.dtype.type(fastest_rate(job)), *span_of(job), _asked(job),
         trains.offsets, tape, bool(refractory.any()), by_weight, effects, sums, own, grazes,
     )  # fmt: skip
     return layer_gradients(
@@ -66,6 +67,13 @@ def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray
         own=own.sum(axis=0),
         grazes=int(grazes.sum()),
     )
+
+
+def _asked(job: Job) -> NDArray[np.bool_]:
+    """Whether dL/dt of the spikes of a row is asked for."""
+    starts = job.stage.wiring.row_start
+    asked = np.ones(len(job.sources), bool) if job.asked is None else np.array(job.asked, bool)
+    return np.repeat(asked, np.diff(starts))
 
 
 def _backward_fanin(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray) -> StageGradients:

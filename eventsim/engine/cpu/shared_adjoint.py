@@ -13,11 +13,20 @@ part of what is done once. bench/macro/w1.py measures the whole.
 import numpy as np
 from numba import prange
 
-from eventsim.engine.adjoint_series import MOST
+from eventsim.engine.adjoint_series import (
+    DECAY,
+    DECAY_SYN,
+    GAIN,
+    GAIN_MEM,
+    GAIN_SYN,
+    MOST,
+    TAKEN,
+)
 from eventsim.engine.cpu.adjoint_series import (
     by_rates,
     grown,
     horner,
+    lanes_of,
     opened,
     series_table,
     spread_all,
@@ -25,65 +34,109 @@ from eventsim.engine.cpu.adjoint_series import (
     values_of,
 )
 from eventsim.engine.cpu.aside import (
+    LATER,
     Block,
     Found,
-    Passage,
     Way,
     aside_of,
     back_aside,
-    far_back_step,
-    near_back_step,
+    passage_of,
     set_aside,
 )
-from eventsim.engine.cpu.blocks import bounds_of, events_of
+from eventsim.engine.cpu.blocks import bounds_of, columns, events_of
 from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.lanes import (
     LANES,
     LINE,
+    decay_line,
     fused,
     lanes_add,
     lanes_sum,
     line,
     line_at,
+    line_from,
+    product,
     put_line,
 )
-from eventsim.engine.cpu.scalar import SMALL_Z, decay
+from eventsim.engine.cpu.scalar import SMALL_Z, far_adjoint, near_adjoint, pull_back
 from eventsim.engine.cpu.walk import ALPHA, ALPHA_MEM, BETA, BETA_MEM, BETA_SYN, N_ADJOINT
-from eventsim.engine.table import BY_DRIVE, BY_MEM, BY_RESET, BY_SYN, LEVEL, N_SUMS, RATE_SYN, RESET
+from eventsim.engine.table import (
+    BY_DRIVE,
+    BY_MEM,
+    BY_RESET,
+    BY_SYN,
+    GAP,
+    LEVEL,
+    N_SUMS,
+    RATE_MEM,
+    RATE_SYN,
+    RESET,
+    SLOW,
+)
 
 
-@scalar
-def _passage_of(par):
-    """Room for a passage."""
-    width = LINE // par.itemsize
-    powers = np.zeros((len(terms_of(par)) + 1, MOST + 1), par.dtype)
-    effects = np.zeros((MOST, width), par.dtype)
-    return Passage(np.empty(MOST), np.empty(MOST, np.uint64), powers, effects)
+def _back_step(propagate):
+    @lean_inlined
+    def step(size, par, before, after, h):
+        """Neurons back by h ms, no event between."""
+        for n in range(size):
+            maps = propagate(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
+            state = pull_back(
+                h, maps, before[ALPHA, n], before[BETA, n], before[ALPHA_MEM, n],
+                before[BETA_MEM, n], before[BETA_SYN, n],
+            )  # fmt: skip
+            after[ALPHA, n], after[BETA, n] = state[0], state[1]
+            after[ALPHA_MEM, n], after[BETA_MEM, n] = state[2], state[3]
+            after[BETA_SYN, n] = state[4]
+
+    return step
+
+
+_near_back_step, _far_back_step = _back_step(near_adjoint), _back_step(far_adjoint)
 
 
 @lean_inlined
-def _gather(passage, times, rows, event, block):
-    """The next arrivals on the way back, of those before ``event``; returns their number."""
+def _gather(passage, times, rows, event, block, asked):
+    """The next arrivals on the way back, of those before ``event``.
+
+    Returns their number, and that of those whose effects are asked for.
+    """
     powers, real = passage.powers, type(block.par[0, 0])
     middle, length, n_terms = real(block.middle), real(block.length), powers.shape[0] - 1
-    per_length, m = real(1.0) / length, 0
+    per_length, m, n_asked = real(1.0) / length, 0, 0
     while m < min(MOST, event):
         t = times[event - 1 - m]
         s = real(times[event - 1] - t)
         if s > length:
             break
-        passage.times[m], passage.rows[m] = t, rows[event - 1 - m]
-        p, u = decay(middle * s), s * per_length
-        powers[n_terms, m] = u
-        for q in range(n_terms):
-            powers[q, m] = p
-            p = p * u
+        row = rows[event - 1 - m]
+        passage.times[m], passage.rows[m], passage.since[m], passage.asked[n_asked] = t, row, s, m
+        n_asked += asked[row]
         m += 1
-    return m
+    for k in range(m, MOST):
+        passage.times[k] = -1.0
+    for k in range(0, MOST, LINE // powers.itemsize):  # those behind the last as well
+        s = line_from(passage.since, k)
+        p, u = decay_line(product(line(middle), s)), product(s, line(per_length))
+        put_line(powers, n_terms, k, u)
+        for q in range(n_terms):
+            put_line(powers, q, k, p)
+            p = product(p, u)
+    return m, n_asked
 
 
 @lean_inlined
-def _together(m, passage, block, state, found):
+def _arrival(k, n, passage, block, betas, moments, by_weight):
+    """What arrival k adds at the neurons from n on; returns the moments, its weights, and u."""
+    powers, terms, row = passage.powers, terms_of(block.table), passage.rows[k]
+    u, w = line(powers[len(terms), k]), line_at(block.weights, row, n)
+    p = spread_all(values_of(powers, 0, k, terms))
+    put_line(by_weight, row, n, fused(p[0], horner(betas, u), line_at(by_weight, row, n)))
+    return grown(moments, w, p), w, u
+
+
+@lean_inlined
+def _together(m, n_asked, passage, block, state, found):
     """The m arrivals of a stretch at all neurons, with ``state`` at the latest of them."""
     table, powers, effects = block.table, passage.powers, passage.effects
     by_weight, terms = found.by_weight, terms_of(table)
@@ -94,17 +147,29 @@ def _together(m, passage, block, state, found):
     for n in range(0, block.size, width):
         alpha, beta = line_at(state, ALPHA, n), line_at(state, BETA, n)
         rate_syn = line_at(block.par, RATE_SYN, n)
-        betas, laters = opened(alpha, beta, rate_syn, table, n, terms)
+        decays = lanes_of(table, DECAY * n_terms, n, terms)
+        gains = lanes_of(table, GAIN * n_terms, n, terms)
+        taken = lanes_of(table, TAKEN * n_terms, n, terms)
+        betas, laters = opened(alpha, beta, rate_syn, decays, gains, taken)
         moments = spread_all(values_of(powers, 0, MOST, terms))
-        for k in range(m):
-            row, u = passage.rows[k], line(powers[n_terms, k])
-            p, w = spread_all(values_of(powers, 0, k, terms)), line_at(block.weights, row, n)
-            put_line(by_weight, row, n, fused(p[0], horner(betas, u), line_at(by_weight, row, n)))
-            moments = grown(moments, w, p)
-            put_line(effects, k, 0, fused(w, horner(laters, u), line_at(effects, k, 0)))
+        # In one loop where all are asked for: the weights are loaded once.
+        if n_asked == m:
+            for k in range(m):
+                moments, w, u = _arrival(k, n, passage, block, betas, moments, by_weight)
+                put_line(effects, k, 0, fused(w, horner(laters, u), line_at(effects, k, 0)))
+        else:
+            for k in range(m):
+                moments, _, _ = _arrival(k, n, passage, block, betas, moments, by_weight)
+            for i in range(n_asked):
+                k = passage.asked[i]
+                u, w = line(powers[n_terms, k]), line_at(block.weights, passage.rows[k], n)
+                put_line(effects, k, 0, fused(w, horner(laters, u), line_at(effects, k, 0)))
         by_mem, by_syn = by_rates(
             moments, alpha, beta, line_at(state, ALPHA_MEM, n), line_at(state, BETA_MEM, n),
-            line_at(state, BETA_SYN, n), table, n, terms,
+            line_at(state, BETA_SYN, n), decays, gains,
+            lanes_of(table, GAIN_MEM * n_terms, n, terms),
+            lanes_of(table, GAIN_SYN * n_terms, n, terms),
+            lanes_of(table, DECAY_SYN * n_terms, n, terms),
         )  # fmt: skip
         put_line(found.sums, BY_MEM, n, lanes_add(line_at(found.sums, BY_MEM, n), by_mem))
         put_line(found.sums, BY_SYN, n, lanes_add(line_at(found.sums, BY_SYN, n), by_syn))
@@ -124,15 +189,27 @@ def _own_spikes(first, end, tape, low, high):
 def _special_times(mine, low, tape, refractory, held):
     """Times at which V is reset or let go, ascending, with their neurons from ``low`` on."""
     n = mine.size
-    times, neurons = np.empty(2 * n), np.empty(2 * n, np.int32)
+    reset, neurons = np.empty(n), np.empty(n, np.int32)
+    let_go, ascends = np.empty(n), True
     for i in range(n):
         neuron = tape.neuron[mine[i]] - low
-        times[i], neurons[i] = tape.time[mine[i]], neuron
-        times[n + i], neurons[n + i] = tape.time[mine[i]] + refractory[neuron], neuron
+        reset[i], neurons[i] = tape.time[mine[i]], neuron
+        let_go[i] = reset[i] + refractory[neuron]
+        ascends = ascends and (i == 0 or let_go[i - 1] <= let_go[i])
     if not held:
-        return times[:n], neurons[:n]
-    order = np.argsort(times, kind="mergesort")
-    return times[order], neurons[order]
+        return reset, neurons
+    # Refractory times that are alike leave the order as it is.
+    order = np.arange(n) if ascends else np.argsort(let_go, kind="mergesort")
+    times, both = np.empty(2 * n), np.empty(2 * n, np.int32)
+    i = k = 0
+    while i < n or k < n:
+        if k == n or (i < n and reset[i] <= let_go[order[k]]):
+            times[i + k], both[i + k] = reset[i], neurons[i]
+            i += 1
+        else:
+            times[i + k], both[i + k] = let_go[order[k]], neurons[order[k]]
+            k += 1
+    return times, both
 
 
 @scalar
@@ -148,40 +225,42 @@ def _way_of(size, low, mine, tape, refractory, held):
 
 
 @lean
-def _go_back(times, rows, number, block, t_end, fastest, way, passage, aside, room, found, effects):
-    """All neurons of a block in one sample, backward; ``room`` is for two states and times.
+def _go_back(times, rows, number, block, t_end, fastest, way, passage, aside, room, found, asked,
+             effects):  # fmt: skip
+    """All neurons of a block in one sample, backward; ``room`` is for two states.
 
     Adds to ``found`` and effects; returns the number of grazes.
     """
-    before, after, h, real = room[0], room[1], room[2, 0], type(block.par[0, 0])
+    before, after, real = room[0], room[1], type(block.par[0, 0])
     size, powers = block.size, passage.powers
     next_special, event, grazes = way.special.size - 1, times.size, 0
     while next_special >= 0 and way.special[next_special] >= t_end:
         next_special -= 1
     while event > 0 and times[event - 1] >= t_end:
         event -= 1
-    t, m = t_end, 0
+    t, m, n_asked = t_end, 0, 0
     while True:
         t_low = times[event - m - 1] if event > m else 0.0
-        n_aside, next_special = set_aside(t, t_low, next_special, way, block, before, aside)
+        n_aside, next_special = set_aside(t_low, next_special, way, before, aside)
         if m > 0:
-            _together(m, passage, block, before, found)
-        h[:] = real(t - t_low)
-        near = fastest * h[0] <= real(SMALL_Z)
-        if near:
-            near_back_step(size, block.par, before, after, h)
+            _together(m, n_asked, passage, block, before, found)
+        h = real(t - t_low)
+        if fastest * h <= real(SMALL_Z):
+            _near_back_step(size, block.par, before, after, h)
         else:
-            far_back_step(size, block.par, before, after, h)
-        grazes += back_aside(n_aside, m, t, t_low, near, passage, block, way, found, aside, after)
-        for k in range(m):
-            event -= 1
-            later = powers[0, k] * lanes_sum(line_at(passage.effects, k, 0))
-            effects[number[event] if number.size else event] += later
+            _far_back_step(size, block.par, before, after, h)
+        grazes += back_aside(n_aside, m, t, t_low, passage, block, way, found, aside, after)
+        for i in range(n_asked):
+            k = passage.asked[i]
+            later = lanes_sum(line_at(passage.effects, k, 0)) + passage.own[LATER, k]
+            at = number[event - 1 - k] if number.size else event - 1 - k
+            effects[at] += powers[0, k] * later
+        event -= m
         before, after = after, before
         if event == 0:
             break
         t = t_low
-        m = _gather(passage, times, rows, event, block)
+        m, n_asked = _gather(passage, times, rows, event, block, asked)
     for n in range(block.refractory.size):
         if block.par[LEVEL, n] <= real(0.0):
             found.own[BY_RESET, n] += before[ALPHA, n]
@@ -189,19 +268,13 @@ def _go_back(times, rows, number, block, t_end, fastest, way, passage, aside, ro
     return grazes
 
 
-@scalar
-def _wide(values, low, high, size):
-    """Columns ``low : high``, with columns of zeros behind, ``size`` in all."""
-    out = np.zeros((values.shape[0], size + LANES), values.dtype)
-    out[:, : high - low] = values[:, low:high]
-    return out
-
-
 @kernel
 def backward(bounds, heard, offsets, times, rows, weights, par, refractory, duration, fastest,
-             middle, length, spike_offsets, tape, held, by_weight, effects, sums, own,
+             middle, length, asked, spike_offsets, tape, held, by_weight, effects, sums, own,
              grazes):  # fmt: skip
     """Samples ``bounds[c] : bounds[c + 1]`` of every chunk c, whose sums are its own.
+
+    Effects are those of the events of rows that are ``asked`` for, else zero.
 
     Rows of weights are as wide as vectors ask for, see :mod:`eventsim.engine.cpu.lanes`.
     """
@@ -210,18 +283,18 @@ def backward(bounds, heard, offsets, times, rows, weights, par, refractory, dura
     for chunk in prange(bounds.size - 1):
         for b in range(n_blocks):
             low, high = bounds_of(b, n_blocks, par.shape[1])
-            my_table = _wide(table, low, high, wide)
+            my_table = columns(table, low, high, wide + LANES)
             block = Block(
-                wide, weights[b], _wide(par, low, high, wide), refractory[low:high],
+                wide, weights[b], columns(par, low, high, wide + LANES), refractory[low:high],
                 my_table, my_table.T.copy(), middle, length,
             )  # fmt: skip
             part, my_own = np.zeros((N_SUMS, wide), par.dtype), own[chunk, :, low:high].copy()
             found, passage, aside = (
                 Found(by_weight[chunk, b], part, my_own),
-                _passage_of(par),
+                passage_of(par),
                 aside_of(block),
             )
-            room = np.empty((3, N_ADJOINT, wide + LANES), par.dtype)
+            room = np.empty((2, N_ADJOINT, wide + LANES), par.dtype)
             for s in range(bounds[chunk], bounds[chunk + 1]):
                 part[:], room[:] = 0.0, 0.0
                 lo, hi = offsets[s], offsets[s + 1]
@@ -230,7 +303,7 @@ def backward(bounds, heard, offsets, times, rows, weights, par, refractory, dura
                 way = _way_of(wide, low, mine, tape, block.refractory, held)
                 grazes[chunk] += _go_back(
                     my_times, my_rows, number, block, duration[s], fastest, way, passage, aside,
-                    room, found, effects[lo:hi],
+                    room, found, asked, effects[lo:hi],
                 )  # fmt: skip
                 for i in range(N_SUMS):
                     for n in range(high - low):
