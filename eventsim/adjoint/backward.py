@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ from eventsim.events.doors import real_array
 from eventsim.events.source import SourceSpikes
 from eventsim.held import holding
 from eventsim.network import Network, Population, Projection
-from eventsim.plan import Stage, make_plan
+from eventsim.plan import Plan, Stage, make_plan
 
 
 def backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Gradients:
@@ -95,16 +96,21 @@ class Begun(NamedTuple):
     check: Callable[[], None]
 
 
-def begin_backward(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Begun:
+def begin_backward(
+    net: Network, tape: SpikeTape, seeds: Seeds | Loss, *, keys: Container[str] | None = None
+) -> Begun:
     """As :func:`backward`, but the host waits for nothing.
 
-    Where arrays are NumPy's, a seed that is not finite is refused at once.
+    Where arrays are NumPy's, a seed that is not finite is refused at once. Only the gradients of
+    ``keys`` are needed, if there are any; others, and those of the input times, may be zeros.
     """
     with holding():
-        return _begin(net, tape, seeds)
+        return _begin(net, tape, seeds, keys)
 
 
-def _begin(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Begun:
+def _begin(
+    net: Network, tape: SpikeTape, seeds: Seeds | Loss, keys: Container[str] | None
+) -> Begun:
     plan, engine = make_plan(net), get_backend(tape.backend)
     plan.check_tape(tape, "backward")
     tape.require_whole("backward")
@@ -127,7 +133,7 @@ def _begin(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Begun:
 
     total, grazes = dict[str, Array](), list[Array]()
     for stage in reversed(plan.stages):
-        job = make_job(plan, stage, tape)
+        job = replace(make_job(plan, stage, tape), asked=_asked(plan, stage, keys))
         found = _stage_gradients(engine, job, tape, start)
         grazes.append(found.grazes)
         for projection, values in zip(stage.afferents, found.source_times, strict=False):
@@ -146,6 +152,15 @@ def _begin(net: Network, tape: SpikeTape, seeds: Seeds | Loss) -> Begun:
     input_times: Floats = sum(by_input, start=own if tape is given else to_host(own))
     found_by_key = {key: total[key] for key in net.parameters()}
     return Begun(found_by_key, input_times, loss, good, _sum(grazes), check)
+
+
+def _asked(plan: Plan, stage: Stage, keys: Container[str] | None) -> tuple[bool, ...] | None:
+    """Of every source whether dL/dt of its spikes leads to a gradient that is needed."""
+    if keys is None:
+        return None
+    return tuple(
+        p.source != plan.input.name or f"{p.name}.delays" in keys for p in stage.projections
+    )
 
 
 def _sum(grazes: list[Array]) -> Array:

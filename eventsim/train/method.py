@@ -6,7 +6,7 @@ between the events of a batch and the gradient: :class:`Exact`, or :class:`event
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -81,12 +81,15 @@ class Terms:
         Spikes of the hidden populations in the whole batch, [size].
     n_samples
         Of the whole batch.
+    keys
+        Of the parameters whose gradients are needed.
     """
 
     slopes: Mapping[str, Floats]
     near_miss: NearMiss
     counts: Mapping[str, Ints]
     n_samples: int
+    keys: Collection[str]
 
 
 def _nothing_wrong() -> None:
@@ -246,5 +249,5 @@ class Exact(AbstractMethod):
         missed, by_miss = terms.near_miss.of_silent(
             net, tape, terms.counts, n_samples=terms.n_samples
         )
-        begun = begin_backward(net, tape, merge_seeds(seeds, by_miss))
+        begun = begin_backward(net, tape, merge_seeds(seeds, by_miss), keys=terms.keys)
         return Backward(begun.values, missed, begun.grazes, begun.good, begun.check)

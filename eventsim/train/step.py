@@ -121,7 +121,7 @@ def train_batch(
 
     layout = state.optimiser.layout
     near_miss = NearMiss(config.near_miss_strength, margin=config.near_miss_margin)
-    terms = Terms(slopes, near_miss, hidden, len(batch))
+    terms = Terms(slopes, near_miss, hidden, len(batch), layout.keys)
     rows, passes = [], []
     for done in shards:
         with holding(held):

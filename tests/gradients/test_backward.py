@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.adjoint.backward import begin_backward
 from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import one_neuron, one_sample, random_net, random_stream
 
@@ -142,6 +143,24 @@ def test_backends_agree_on_every_gradient(fast_backend):
         np.testing.assert_allclose(
             actual.input_times, expected.input_times, rtol=0, atol=1e-8 * scale
         )
+
+
+@pytest.mark.parametrize("delays", ["scalar", "source"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_gradients_that_are_asked_for_are_those_of_all(backend, sparse, delays):
+    # dL/dt of the input's events is not computed where no delay of the input is learned.
+    net, stream = small(sparse=sparse, delays=delays)
+    tape = es.simulate(net, stream, backend=backend)
+    loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(25.0))
+    every = es.backward(net, tape, loss)
+    of_input = [key for key in every.flat() if key.startswith("input->")]
+    moved = [key for key in of_input if key.endswith(".delays")]
+    assert len(moved) >= 2
+    assert all(np.abs(every.flat()[key]).max() > 0.0 for key in moved)
+    for keys in ([key for key in every.flat() if key not in moved], moved[:1], list(every.flat())):
+        some = begin_backward(net, tape, loss, keys=keys).values
+        for key in keys:
+            np.testing.assert_allclose(some[key], every.flat()[key], rtol=1e-12, atol=1e-15)
 
 
 def test_single_precision_gradient_points_the_same_way(fast_backend):
