@@ -22,8 +22,10 @@ from eventsim.cli.terminal import (
     show_table,
 )
 from eventsim.entries import flat
+from eventsim.errors import ParameterError
 from eventsim.events.storage import write_atomically, write_json
 from eventsim.experiment import (
+    Capacity,
     Ended,
     Experiment,
     Recipe,
@@ -34,12 +36,14 @@ from eventsim.experiment import (
     load_task,
     locked,
     missing,
+    open_executor,
     recipe_names,
     resolve,
     run_all,
     save_plan,
     task_names,
 )
+from eventsim.experiment.executors import LOCAL
 from eventsim.experiment.reading import source
 from eventsim.experiment.results import HEAD
 from eventsim.experiment.search import as_toml, search
@@ -87,6 +91,23 @@ TaskOption = Annotated[
         help="Data set and the settings that suit it (see: eventsim experiment list), or a TOML "
         "file; the recipe's own by default.",
         autocompletion=completion.complete_task,
+    ),
+]
+ExecutorOption = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="WHERE",
+        help="Who executes: local (processes of this machine), dask://HOST:PORT, slurm (with "
+        "parameters slurm?timeout_min=240&mem_gb=4), or mpi; the extras dask, slurm, mpi.",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        help="Of each process; by default an equal share of the cores, 1 with another executor.",
     ),
 ]
 
@@ -173,18 +194,17 @@ def experiment_run(
         list[str] | None,
         typer.Option("--condition", metavar="NAME", help="Only this one; repeat for more."),
     ] = None,
+    executor: ExecutorOption = LOCAL,
     jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", min=0, help="Processes at a time, one run each; 0: all in this process."
-        ),
-    ] = 1,
-    threads: Annotated[
         int | None,
         typer.Option(
-            "--threads", min=1, help="Of each process; an equal share of the cores by default."
+            "--jobs",
+            min=0,
+            help="Processes at a time, one run each, 1 by default; 0: all in this process. Another "
+            "executor has its own number.",
         ),
     ] = None,
+    threads: ThreadsOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="runs/experiments/RECIPE-TASK by default."),
@@ -206,17 +226,27 @@ def experiment_run(
     eventsim experiment architectures --data fsdd --held-out theo --condition scsr_bip
 
     eventsim experiment mine.toml --out runs/mine
+
+    eventsim experiment bip --seeds 100 --executor dask://head:8786
     """
+    if executor != LOCAL and jobs is not None:
+        raise ParameterError(
+            f"--jobs {jobs} with --executor {executor}: how many runs go on at a time is the "
+            "number of its workers. Leave out --jobs."
+        )
     recipe, task = _load(name, data)
     selection = Selection(conditions=tuple(condition or ()), **selected)
     plan = resolve(recipe, task, selection)
-    # The data is opened here first: it is fetched and encoded once, and tells what is wrong early.
-    opened = plan.data.labelled("train", fold=plan.data.folds[0], download=download)
-    plan.data.labelled("test", fold=plan.data.folds[0], download=download)
-    plan = resolve(recipe, task, selection, Shape.of(opened))
     root = out or Path("runs") / "experiments" / plan.name
-    with locked(root):
-        ended = _run_missing(plan, root, jobs=jobs, threads=threads)
+    with open_executor(executor, root, threads=threads) as pool:
+        # The data is opened here first: it is fetched and encoded once, and tells what is wrong
+        # early.
+        first = plan.data.folds[0]
+        opened = plan.data.labelled("train", fold=first, download=download)
+        plan.data.labelled("test", fold=first, download=download)
+        plan = resolve(recipe, task, selection, Shape.of(opened))
+        with locked(root):
+            ended = _run_missing(plan, root, Capacity(1 if jobs is None else jobs, threads, pool))
     failed = {label: how.text for label, how in ended.items() if how.kind == "failed"}
     present(_tabulate(root) | {"failed": failed}, _show_findings, as_json=as_json)
     if failed:
@@ -301,9 +331,7 @@ def _load(name: str, data: str | None) -> tuple[Recipe, Task]:
     return recipe, load_task(data or recipe.task, home="" if data else recipe.home)
 
 
-def _run_missing(
-    plan: Experiment, root: Path, *, jobs: int, threads: int | None
-) -> dict[str, Ended]:
+def _run_missing(plan: Experiment, root: Path, capacity: Capacity) -> dict[str, Ended]:
     """How each run ended that was missing."""
     specs = plan.specs()
     todo = missing(specs, root)
@@ -315,7 +343,7 @@ def _run_missing(
         say_backend(plan.variants[0].train.backend)
     try:
         with display() as progress:
-            return run_all(todo, root, RunBars(progress, len(todo)), jobs=jobs, threads=threads)
+            return run_all(todo, root, RunBars(progress, len(todo)), **vars(capacity))
     except KeyboardInterrupt:
         say(
             "Stopped. What was learned is kept; type the same command to go on, or see what is "

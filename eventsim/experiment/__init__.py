@@ -1,9 +1,9 @@
 """Recipes: networks, methods, data and seeds to be compared, run by one command.
 
 A recipe (:mod:`eventsim.experiment.recipe`) lists conditions; :func:`resolve` fills in every
-setting; :func:`run_all` trains what is missing, each run in a process of its own; :func:`collect`
-reads what came out, with tests over seeds. :func:`search` looks for better settings on validation
-data.
+setting; :func:`run_all` trains what is missing, each run in a process of its own or by a cluster,
+whose executor :func:`open_executor` makes; :func:`collect` reads what came out, with tests over
+seeds. :func:`search` looks for better settings on validation data.
 
 >>> from eventsim import experiment
 >>> recipe, task = experiment.load_recipe("bip"), experiment.load_task("yinyang")
@@ -12,7 +12,8 @@ data.
 ['none', 'tau_mem', 'tau_syn']
 """
 
-from eventsim.experiment.pool import Ended, Observer, locked, missing, run_all
+from eventsim.experiment.executors import open_executor
+from eventsim.experiment.pool import Observer, missing, run_all
 from eventsim.experiment.reading import RecipeError
 from eventsim.experiment.recipe import (
     Condition,
@@ -26,12 +27,14 @@ from eventsim.experiment.recipe import (
 from eventsim.experiment.resolve import Experiment, Selection, resolve
 from eventsim.experiment.results import Findings, Row, collect, save_plan
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
+from eventsim.experiment.workers import Capacity, Ended, locked
 from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import execute
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.settings import RunSettings, Shape
 
 __all__ = [
+    "Capacity",
     "Comparison",
     "Condition",
     "DataSettings",
@@ -56,6 +59,7 @@ __all__ = [
     "load_task",
     "locked",
     "missing",
+    "open_executor",
     "recipe_names",
     "resolve",
     "run_all",

@@ -97,9 +97,9 @@ def find_mpiexec():
     return str(beside) if beside.exists() else shutil.which("mpiexec")
 
 
-def mpiexec(size, command, *, cwd=ROOT, timeout=240):
-    """Run a command in so many processes; one thread each, as they share few cores."""
-    environment = os.environ | {
+def environment_of_mpi():
+    """Variables for processes that share few cores: one thread each."""
+    return os.environ | {
         "PYTHONPATH": str(ROOT),
         "NUMBA_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
@@ -110,10 +110,14 @@ def mpiexec(size, command, *, cwd=ROOT, timeout=240):
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
         "OMPI_MCA_btl": "self,sm",
     }
+
+
+def mpiexec(size, command, *, cwd=ROOT, timeout=240):
+    """Run a command in so many processes."""
     return subprocess.run(
         [find_mpiexec(), "-n", str(size), *(str(word) for word in command)],
         cwd=cwd,
-        env=environment,
+        env=environment_of_mpi(),
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -12,7 +12,7 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import StorageError
-from eventsim.experiment import collect, execute, locked, missing, pool, run_all, save_plan
+from eventsim.experiment import collect, execute, locked, missing, run_all, save_plan, workers
 from eventsim.runs.data import DataSettings
 from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings
@@ -95,7 +95,7 @@ def test_only_missing_runs_are_run_and_results_do_not_depend_on_how(files, tmp_p
 
 @pytest.mark.parametrize("jobs", [0, 1])
 def test_stopped_run_goes_on_to_the_same_numbers(files, tmp_path, monkeypatch, jobs):
-    monkeypatch.setattr(pool, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(workers, "POLL_SECONDS", 0.01)
     specs = files.resolve(seeds=(0,), epochs=EPOCHS).specs()
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     run_all(specs, whole, Watcher(), jobs=0)
