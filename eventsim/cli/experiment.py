@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.cli import completion
-from eventsim.cli.experiment_progress import RunBars, TrialBar, display, shown
+from eventsim.cli.experiment_progress import RunBars, TrialBars, display, shown
 from eventsim.cli.fields import options_of
-from eventsim.cli.options import DownloadOption, JsonOption, set_threads
+from eventsim.cli.options import DownloadOption, JsonOption
 from eventsim.cli.terminal import (
     CHECK_FAILED,
     INTERRUPTED,
@@ -292,9 +292,16 @@ def experiment_search(
         int | None,
         typer.Option("--trials", min=1, help="In all, those of before included."),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="All cores by default.")
-    ] = None,
+    executor: ExecutorOption = LOCAL,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs",
+            min=0,
+            help="Trials at a time, each in a process; 0: one after the other in this process.",
+        ),
+    ] = 1,
+    threads: ThreadsOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="runs/searches/RECIPE-TASK by default."),
@@ -306,7 +313,11 @@ def experiment_search(
     Trials that are below the median of the others after an epoch are given up. A search that was
     stopped goes on. Needs Optuna, the extra search of eventsim.
 
-    [bold]Example[/bold]: eventsim experiment search architectures --data yinyang --trials 30
+    [bold]Examples[/bold]
+
+    eventsim experiment search architectures --data yinyang --trials 30
+
+    eventsim experiment search bip --data fsdd --trials 200 --jobs 20 --executor dask://head:8786
     """
     recipe, task = _load(name, data)
     selection = Selection(conditions=(condition,) if condition else (), **selected)
@@ -314,11 +325,17 @@ def experiment_search(
     if download:
         plan.data.labelled("train", download=True)
     folder = out or Path("runs") / "searches" / plan.name
-    set_threads(threads, selection.backend)
     say_backend(plan.variants[0].train.backend)
     try:
-        with locked(folder), display() as progress:
-            found = search(recipe, task, selection, folder, TrialBar(progress), trials=trials)
+        with (
+            open_executor(executor, folder, threads=threads) as pool,
+            locked(folder),
+            display() as progress,
+        ):
+            found = search(
+                recipe, task, selection, folder, TrialBars(progress),
+                trials=trials, capacity=Capacity(jobs, threads, pool),
+            )  # fmt: skip
     except KeyboardInterrupt:
         say(f"Stopped. Type the same command to go on. Folder: {folder}")
         raise typer.Exit(INTERRUPTED) from None

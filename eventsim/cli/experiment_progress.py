@@ -17,7 +17,6 @@ from eventsim.experiment import Ended
 from eventsim.experiment.search import TrialLine
 from eventsim.progress import bars
 from eventsim.runs.settings import RunSettings
-from eventsim.train import TrainEvent
 from eventsim.train.checkpoint import Metrics
 
 
@@ -50,27 +49,28 @@ class RunBars:
         _print(self._progress, text + (f" ({how.text})" if how.text else ""))
 
 
-class TrialBar:
-    """An observer of a search: a bar for the running trial, a line for each that ended."""
+class TrialBars:
+    """An observer of a search: a bar for each trial that is on its way, a line at its end."""
 
     def __init__(self, progress: Progress):
         self._progress = progress
-        self._bar = progress.add_task("trial", total=None, unit="batches")
+        self._bars: dict[int, TaskID] = {}
 
-    def trial_started(self, number: int, values: Mapping[str, Any]) -> None:
-        """Begin the bar anew."""
+    def trial_started(self, number: int, values: Mapping[str, Any], epochs: int) -> None:
+        """Show a bar."""
         del values
-        self._progress.update(self._bar, description=f"trial {number}", completed=0)
+        bar = self._progress.add_task(f"trial {number}", total=epochs, unit="epochs")
+        self._bars[number] = bar
 
-    def advanced(self, event: TrainEvent) -> None:
+    def advanced(self, number: int, metrics: Metrics) -> None:
         """Move it."""
-        if event.kind == "batch":
-            done = (event.epoch - 1) * event.n_batches + event.batch
-            total = event.n_epochs * event.n_batches
-            self._progress.update(self._bar, total=total, completed=done)
+        del metrics
+        self._progress.advance(self._bars[number])
 
     def trial_ended(self, line: TrialLine) -> None:
-        """A line."""
+        """Put a line in its place."""
+        if line.number in self._bars:
+            self._progress.remove_task(self._bars.pop(line.number))
         value = "" if line.value is None else f" {line.value:.2%}"
         values = ", ".join(f"{key} {shown(value)}" for key, value in line.values.items())
         error = f": {line.error}" if line.error else ""

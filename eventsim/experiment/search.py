@@ -4,7 +4,8 @@ A trial trains the recipe's ``[search]`` condition with values drawn from ``[sea
 per seed. Its value is the accuracy on the validation part, which training holds out of the
 training data, after the last epoch, averaged over the seeds. The test part is never opened. After
 every epoch the accuracy so far is reported; a trial that is below the median of the others at that
-epoch is given up.
+epoch is given up. Several trials may go on at a time, on workers of
+:mod:`eventsim.experiment.workers`: Optuna draws the values of each from what is known by then.
 
 A search lives in one folder:
 
@@ -12,12 +13,13 @@ A search lives in one folder:
 file                 content
 ===================  =======================================================================
 study.journal        every trial, in Optuna's journal format; written as trials go on
-trials/HASH/seed-n   the training run of those values, as :mod:`eventsim.train.loop` keeps it
+trials/HASH/seed-n   the training run of those values, as :mod:`eventsim.train.folder` keeps it
 search.json          best values and all trials, written when the search ends or is stopped
 ===================  =======================================================================
 
-A search that was stopped goes on: the trial that was running is taken up at its checkpoint, and
-``trials`` counts those of before.
+A search that was stopped or killed goes on. The trials that were running count as failed; new
+trials take their values up, before any others are drawn, and go on from their checkpoints.
+``trials`` counts those of before that came to their end or were given up.
 """
 
 import hashlib
@@ -29,22 +31,18 @@ from typing import Any, Protocol
 
 from eventsim.entries import check_same, flat, parse_json
 from eventsim.errors import EventSimError, StorageError
-from eventsim.events import AnyDataset
 from eventsim.events.storage import write_json
 from eventsim.experiment.reading import RecipeError, merged, seed_list
 from eventsim.experiment.recipe import Range, Recipe, SearchSettings, Task
 from eventsim.experiment.resolve import Selection, resolve
-from eventsim.extras import install_hint
-from eventsim.runs.execution import Execution, train_run
+from eventsim.experiment.trial import Trial, import_optuna, make_study
+from eventsim.experiment.workers import Assignment, Capacity, Ended, Workers, employed
 from eventsim.runs.settings import RunSettings, Shape
-from eventsim.train import TrainEvent
+from eventsim.train.checkpoint import Metrics
 from eventsim.train.config import with_defaults
-from eventsim.train.folder import RunFolder
-from eventsim.train.loop import Callback
 
 JOURNAL, RESULT = "study.journal", "search.json"
-# Trials before any is given up, and epochs of each.
-STARTUP_TRIALS, WARMUP_EPOCHS = 5, 2
+AGAIN = "it was stopped; another trial takes its values up"
 Values = dict[str, Any]
 
 
@@ -73,13 +71,13 @@ class SearchResult:
 
 
 class SearchObserver(Protocol):
-    """Who is told."""
+    """Who is told, in the thread that called :func:`search`."""
 
-    def trial_started(self, number: int, values: Values) -> None:
-        """Values were drawn."""
+    def trial_started(self, number: int, values: Values, epochs: int) -> None:
+        """Values were drawn; they are trained for so many epochs, those of all seeds together."""
 
-    def advanced(self, event: TrainEvent) -> None:
-        """A batch or an epoch of the running trial is done."""
+    def advanced(self, number: int, metrics: Metrics) -> None:
+        """An epoch of a trial is done: its line of metrics.jsonl."""
 
     def trial_ended(self, line: TrialLine) -> None:
         """It came to its end, was given up, or failed."""
@@ -93,9 +91,8 @@ class _Search:
     task: Task
     selection: Selection
     settings: SearchSettings
-    data: AnyDataset
+    shape: Shape
     folder: Path
-    observer: SearchObserver
 
     def variant(self, values: Values) -> RunSettings:
         """The condition with these values."""
@@ -112,44 +109,73 @@ class _Search:
         )
         recipe = replace(self.recipe, condition=conditions)
         selection = replace(self.selection, conditions=(name,))
-        return resolve(recipe, self.task, selection, Shape.of(self.data)).specs()[0]
+        return resolve(recipe, self.task, selection, self.shape).specs()[0]
 
-    def objective(self, trial: Any) -> float:
-        """Mean validation accuracy after the last epoch."""
-        values = {key: _suggest(trial, key, one) for key, one in self.settings.space.items()}
-        self.observer.trial_started(trial.number, values)
-        try:
-            return self._value(trial, values)
-        except KeyboardInterrupt:
-            # The first one when the search goes on.
-            trial.study.enqueue_trial(trial.params)
-            raise
-        except EventSimError as error:
-            trial.set_user_attr("error", f"{type(error).__name__}: {error}")
-            raise
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those of every trial."""
+        return tuple(seed_list(self.settings.seeds))
 
-    def _value(self, trial: Any, values: Values) -> float:
-        variant, found = self.variant(values), []
-        for turn, seed in enumerate(seed_list(self.settings.seeds)):
-            chosen = replace(variant, train=replace(variant.train, seed=seed))
-            home = self.folder / "trials" / _digest(values) / f"seed-{seed}"
-            callback = self._reporting(trial, turn * variant.train.epochs)
-            how = Execution(resume=RunFolder(home).holds_run, callback=callback)
-            run = train_run(chosen, home, self.data, how)
-            found.append(float(run.history[-1]["validation_accuracy"]))
-        return sum(found) / len(found)
 
-    def _reporting(self, trial: Any, epochs_before: int) -> Callback:
-        import optuna
+class _Trials:
+    """Draws trials, gives them to the workers, and tells the study how they ended."""
 
-        def report(event: TrainEvent) -> None:
-            self.observer.advanced(event)
-            if event.kind == "epoch":
-                trial.report(event.metrics["validation_accuracy"], epochs_before + event.epoch)
-                if trial.should_prune():
-                    raise optuna.TrialPruned
+    def __init__(self, this: _Search, study: Any, observer: SearchObserver, left: int):
+        self._this, self._study, self._observer, self._left = this, study, observer, left
+        self._workers: Workers[int]
 
-        return report
+    def start(self, workers: Workers[int], at_a_time: int) -> None:
+        """Let so many be on their way, as long as some are left."""
+        self._workers = workers
+        for _ in range(at_a_time):
+            self._start_one()
+
+    def _start_one(self) -> None:
+        """Draw values and have them trained; others if no network can have these."""
+        while self._left > 0:
+            self._left -= 1
+            trial = self._study.ask()
+            values = {k: _suggest(trial, k, one) for k, one in self._this.settings.space.items()}
+            try:
+                variant = self._this.variant(values)
+            except EventSimError as error:
+                self._tell(trial.number, Ended("failed", f"{type(error).__name__}: {error}"))
+                continue
+            epochs = len(self._this.seeds) * variant.train.epochs
+            self._observer.trial_started(trial.number, values, epochs)
+            self._workers.submit([self._assignment(trial.number, values, variant)])
+            return
+
+    def _assignment(self, number: int, values: Values, variant: RunSettings) -> Assignment[int]:
+        this = self._this
+        folder = this.folder / "trials" / _digest(values)
+        journal = (this.folder / JOURNAL).absolute()
+        work = Trial(journal, number, variant, this.seeds, self._workers.threads)
+        return Assignment(number, folder, work, work.histories(folder))
+
+    def started(self, number: int) -> None:
+        """Nothing: it was told when the values were drawn."""
+
+    def advanced(self, number: int, metrics: Metrics) -> None:
+        """Hand on."""
+        self._observer.advanced(number, metrics)
+
+    def ended(self, number: int, how: Ended) -> None:
+        """Tell the study, and start another one."""
+        self._tell(number, how)
+        if not self._workers.stopping:
+            self._start_one()
+
+    def _tell(self, number: int, how: Ended) -> None:
+        if how.kind == "stopped":
+            _try_again(self._study, self._study.trials[number])
+        elif how.kind == "failed":
+            _fail(self._study, self._study.trials[number], how.text)
+        elif how.value is None:
+            self._study.tell(number, state=import_optuna().trial.TrialState.PRUNED)
+        else:
+            self._study.tell(number, how.value)
+        self._observer.trial_ended(_line(self._study.trials[number]))
 
 
 def search(
@@ -160,6 +186,7 @@ def search(
     observer: SearchObserver,
     *,
     trials: int | None = None,
+    capacity: Capacity | None = None,
 ) -> SearchResult:
     """Try values until so many trials came to an end or were given up.
 
@@ -174,6 +201,8 @@ def search(
         Told of every step.
     trials
         In all, those of before included; None for the recipe's number.
+    capacity
+        Who trains, and how many trials at a time; None for one at a time in a process of its own.
 
     Raises
     ------
@@ -184,22 +213,21 @@ def search(
     KeyboardInterrupt
         After an interrupt; the search can go on.
     """
-    optuna = _optuna()
-    this = _prepared(recipe, task, selection, folder, observer)
-    study = _study(optuna, folder)
+    import_optuna()
+    capacity = capacity or Capacity()
+    this = _prepared(recipe, task, selection, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    study = make_study(folder / JOURNAL)
+    # A search that goes on must not draw the same again.
+    study.sampler = import_optuna().samplers.TPESampler(seed=len(study.trials))
     _check_same(study, this)
-    _take_up(study, optuna)
-    wanted = (trials or this.settings.trials) - sum(
-        one.state.name in ("COMPLETE", "PRUNED") for one in study.trials
-    )
+    _take_up(study)
+    ended = sum(one.state.name in ("COMPLETE", "PRUNED") for one in study.trials)
+    going_on = _Trials(this, study, observer, (trials or this.settings.trials) - ended)
     try:
-        if wanted > 0:
-            study.optimize(
-                this.objective,
-                n_trials=wanted,
-                catch=(EventSimError,),
-                callbacks=[lambda _, trial: observer.trial_ended(_line(trial))],
-            )
+        with employed(folder, going_on, capacity) as workers:
+            going_on.start(workers, max(capacity.jobs, 1))
+            workers.follow()
     finally:
         result = _result(study, this)
         write_json(folder / RESULT, asdict(result))
@@ -224,9 +252,7 @@ def as_toml(condition: str, values: Values) -> str:
     return "\n".join([*lines, *(f"{key} = {json.dumps(values[key])}" for key in sorted(values))])
 
 
-def _prepared(
-    recipe: Recipe, task: Task, selection: Selection, folder: Path, observer: SearchObserver
-) -> _Search:
+def _prepared(recipe: Recipe, task: Task, selection: Selection, folder: Path) -> _Search:
     if recipe.search is None:
         raise RecipeError(f"{recipe.place}: has no table [search], so there is nothing to search.")
     settings = recipe.search
@@ -246,7 +272,7 @@ def _prepared(
             "for a search."
         )
     data = replace(plain.data, repeats=1).labelled("train")
-    found = _Search(recipe, task, selection, settings, data, folder, observer)
+    found = _Search(recipe, task, selection, settings, Shape.of(data), folder)
     _check_space(found)
     return found
 
@@ -264,25 +290,6 @@ def _check_space(this: _Search) -> None:
                 f"{this.recipe.place}, search, space, {key}: {value} does not become the setting, "
                 f"which is {used.get(key)}: the small size or an option of the command decides it."
             )
-
-
-def _study(optuna: Any, folder: Path) -> Any:
-    """The study of that folder, new or of before."""
-    folder.mkdir(parents=True, exist_ok=True)
-    backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
-    pruner = optuna.pruners.MedianPruner(
-        n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS
-    )
-    study = optuna.create_study(
-        study_name="search",
-        direction="maximize",
-        storage=optuna.storages.JournalStorage(backend),
-        pruner=pruner,
-        load_if_exists=True,
-    )
-    # A search that goes on must not draw the same again.
-    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
-    return study
 
 
 def _suggest(trial: Any, key: str, one: Range) -> Any:
@@ -318,11 +325,22 @@ def _check_same(study: Any, this: _Search) -> None:
     check_same(f"{this.folder}, a search", before, now)
 
 
-def _take_up(study: Any, optuna: Any) -> None:
+def _take_up(study: Any) -> None:
     """Trials that were running when a search was killed are tried again, first of all."""
-    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(trial.params)
+    for trial in study.trials:
+        if trial.state.name == "RUNNING":
+            _try_again(study, trial)
+
+
+def _try_again(study: Any, trial: Any) -> None:
+    # In this order, so that a kill between the two loses nothing.
+    study.enqueue_trial(trial.params)
+    _fail(study, trial, AGAIN)
+
+
+def _fail(study: Any, trial: Any, why: str) -> None:
+    study._storage.set_trial_user_attr(trial._trial_id, "error", why)
+    study.tell(trial.number, state=import_optuna().trial.TrialState.FAIL)
 
 
 def _line(trial: Any) -> TrialLine:
@@ -348,15 +366,3 @@ def _result(study: Any, this: _Search) -> SearchResult:
 def _digest(values: Values) -> str:
     text = json.dumps(values, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-
-
-def _optuna() -> Any:
-    try:
-        import optuna
-        import optuna.storages.journal
-    except ImportError as error:
-        raise RecipeError(
-            f"search needs Optuna: {install_hint('search')} (import failed: {error})."
-        ) from error
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # the observer tells of every trial
-    return optuna

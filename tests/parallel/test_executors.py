@@ -156,6 +156,7 @@ def test_twelve_runs_give_the_same_table_wherever_they_are_executed(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("executor", ["dask", "mpi"], indirect=True)
 def test_killed_worker_loses_nothing(files, executor, alone, tmp_path):
     words, out = (files.recipe, "--seeds", 1, "--epochs", 16), tmp_path / "out"
     history = out / "skip" / "seed-0" / "metrics.jsonl"
@@ -165,7 +166,7 @@ def test_killed_worker_loses_nothing(files, executor, alone, tmp_path):
         os.kill(worker_of(history.parent), signal.SIGKILL)
         process.communicate(timeout=PATIENCE)
     assert not (history.parent / "result.json").exists() or executor.startswith("dask")
-    # dask gives the run to another worker. Elsewhere the same command takes it up.
+    # dask gives the run to another worker. With MPI the same command takes it up.
     assert (process.returncode == 0) == executor.startswith("dask")
     found = finished(executor, *words, out=out)
     assert history.read_text().startswith(before)  # its seconds, too: no epoch was learned again
@@ -202,3 +203,36 @@ def test_killed_command_goes_on_beside_the_workers_that_it_left(files, dask, alo
     assert rows(finished(dask, *words, out=out)) == alone(*words)
     for run, text in zip(runs, before, strict=True):
         assert (run / "metrics.jsonl").read_text().startswith(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("where", "at_once", "n"), [("local", 4, 4), ("dask", 2, 6)])
+def test_killed_search_of_four_trials_at_a_time_goes_on_with_a_whole_journal(
+    files, where, at_once, n, tmp_path, request
+):
+    pytest.importorskip("optuna", reason="needs the extra search")
+    executor = where if where == "local" else request.getfixturevalue("dask")
+    out = tmp_path / "out"
+    words = (files.recipe, "--trials", n, "--jobs", 4, "--threads", 1, "--epochs", 12)
+    with experiment(executor, "search", *words, "--out", out) as process:
+        until(lambda: len(list(out.glob("trials/*/seed-0/metrics.jsonl"))) >= at_once)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=PATIENCE)
+    assert not (out / "search.json").exists()
+    before = {path: path.read_text() for path in out.glob("trials/*/seed-0/metrics.jsonl")}
+    found = finished(executor, "search", *words, out=out)
+    states = [one["state"] for one in found["trials"]]
+    assert states.count("complete") + states.count("pruned") == n
+    # Those that were running count as failed, others took their values up and went on.
+    again = [one for one in found["trials"] if one["state"] == "fail"]
+    assert len(again) == len(found["trials"]) - n <= 4
+    kept = {json.dumps(one["values"]) for one in found["trials"] if one["state"] != "fail"}
+    assert len(kept) == n
+    assert {json.dumps(one["values"]) for one in again} <= kept
+    for path, text in before.items():
+        assert path.read_text().startswith(text)
+    for line in (out / "study.journal").read_bytes().splitlines(keepends=True):
+        assert line.endswith(b"\n")
+        json.loads(line)
+    more = call("experiment", "search", *words, "--out", out, "--json")
+    assert more.json == found

@@ -1,25 +1,30 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from eventsim.errors import StorageError
-from eventsim.experiment import DataSettings, RecipeError, Selection
+from eventsim.experiment import Capacity, DataSettings, RecipeError, Selection, workers
 from eventsim.experiment.search import as_toml, nested, search
 
 optuna = pytest.importorskip("optuna")
 
 
+HERE = Capacity(jobs=0)  # in this process, whose data the tests guard
+
+
 class Trials:
-    """An observer that remembers, and may interrupt at the first batch of a trial."""
+    """An observer that remembers, and may interrupt after the first epoch of a trial."""
 
     def __init__(self, stop_at=None):
         self.values, self.lines, self.stop_at = {}, [], stop_at
 
-    def trial_started(self, number, values):
+    def trial_started(self, number, values, epochs):
         self.values[number] = values
 
-    def advanced(self, event):
-        if event.kind == "epoch" and len(self.values) - 1 == self.stop_at:
+    def advanced(self, number, metrics):
+        if number == self.stop_at:
             raise KeyboardInterrupt
 
     def trial_ended(self, line):
@@ -40,7 +45,7 @@ def no_test_data(monkeypatch):
 
 def test_search_draws_within_ranges_and_never_opens_the_test_part(files, tmp_path, no_test_data):
     seen, out = Trials(), tmp_path / "out"
-    found = search(*files.load(), Selection(), out, seen, trials=4)
+    found = search(*files.load(), Selection(), out, seen, trials=4, capacity=HERE)
     assert len(found.trials) == len(seen.lines) == 4
     for values in seen.values.values():
         assert 1e-3 <= values["train.rates.weights"] <= 1e-1
@@ -62,33 +67,105 @@ def test_search_draws_within_ranges_and_never_opens_the_test_part(files, tmp_pat
     assert written["best"]["values"] == found.best.values
 
 
-def test_stopped_search_takes_its_running_trial_up_again(files, tmp_path, no_test_data):
+def test_stopped_search_takes_its_running_trial_up_again(
+    files, tmp_path, no_test_data, monkeypatch
+):
+    monkeypatch.setattr(workers, "POLL_SECONDS", 0.01)
+    files.change("epochs = 2", "epochs = 16", task=True)  # the interrupt finds the trial going on
     first, second = Trials(stop_at=1), Trials()
     with pytest.raises(KeyboardInterrupt):
-        search(*files.load(), Selection(), tmp_path / "out", first, trials=3)
-    assert len(first.lines) == 1
-    found = search(*files.load(), Selection(), tmp_path / "out", second, trials=3)
+        search(*files.load(), Selection(), tmp_path / "out", first, trials=3, capacity=HERE)
+    assert [line.state for line in first.lines] == ["complete", "fail"]
+    found = search(*files.load(), Selection(), tmp_path / "out", second, trials=3, capacity=HERE)
     assert [one.state for one in found.trials].count("complete") == 3
     # The second trial was stopped: the third one has its values, and goes on with its training.
     assert second.values[2] == first.values[1]
-    again = search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=3)
+    again = search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=3, capacity=HERE)
     assert again == found
 
 
+def test_search_goes_on_after_a_kill_in_the_middle_of_a_line_of_its_journal(files, tmp_path):
+    search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1, capacity=HERE)
+    journal = tmp_path / "out" / "study.journal"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code":4,"wor')
+    found = search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=2, capacity=HERE)
+    assert [one.state for one in found.trials] == ["complete", "complete"]
+    assert journal.read_bytes().startswith(whole)
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+# Optuna 4 warns of it, later versions log it.
+@pytest.mark.filterwarnings("ignore:The existing lock file has not been released:UserWarning")
+def test_search_goes_on_after_a_kill_that_left_the_lock_of_the_journal(
+    files, tmp_path, monkeypatch
+):
+    from optuna.storages.journal import JournalFileSymlinkLock
+
+    monkeypatch.setattr(JournalFileSymlinkLock.__init__, "__defaults__", (3,))  # s, in place of 30
+    monkeypatch.chdir(tmp_path)
+    out, original, taken = Path("out"), JournalFileSymlinkLock.release, []
+
+    def killed(lock):
+        taken.append(lock)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(JournalFileSymlinkLock, "release", killed)
+    with pytest.raises(KeyboardInterrupt):
+        search(*files.load(), Selection(), out, Trials(), trials=1, capacity=HERE)
+    assert taken
+    assert Path("out/study.journal.lock").is_symlink()
+    monkeypatch.setattr(JournalFileSymlinkLock, "release", original)
+    found = search(*files.load(), Selection(), out, Trials(), trials=1, capacity=HERE)
+    assert [one.state for one in found.trials] == ["complete"]
+
+
+def test_trials_of_the_same_values_share_their_training(files, tmp_path):
+    files.change('"train.rates.weights" = { low = 1e-3, high = 1e-1, log = true }\n', "")
+    files.change('"train.batch_size" = { low = 8, high = 16 }\n', "")
+    files.change("[[4], [5]]", "[[4]]")
+    with ThreadPoolExecutor(2) as pool:
+        capacity = Capacity(jobs=2, executor=pool)
+        found = search(
+            *files.load(), Selection(), tmp_path / "out", Trials(), trials=3, capacity=capacity
+        )
+    assert [one.state for one in found.trials] == ["complete"] * 3
+    assert len({one.value for one in found.trials}) == 1
+    assert len(list((tmp_path / "out" / "trials").iterdir())) == 1
+
+
+def test_values_that_no_network_can_have_are_a_failed_trial(files, tmp_path):
+    files.change("[[4], [5]]", "[[4], [-1]]")
+    seen = Trials()
+    found = search(*files.load(), Selection(), tmp_path / "out", seen, trials=6, capacity=HERE)
+    bad = [one for one in found.trials if one.values["network.hidden"] == [-1]]
+    assert bad
+    assert {one.state for one in bad} == {"fail"}
+    assert all("hidden" in one.error for one in bad)
+    assert {one.state for one in found.trials if one not in bad} <= {"complete", "pruned"}
+
+
 def test_another_search_in_the_same_folder_is_refused(files, tmp_path):
-    search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1)
+    search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1, capacity=HERE)
     with pytest.raises(StorageError, match=r"seeds is \[0\] there"):
-        search(*files.load(), Selection(seeds=(1,)), tmp_path / "out", Trials(), trials=1)
+        search(
+            *files.load(),
+            Selection(seeds=(1,)),
+            tmp_path / "out",
+            Trials(),
+            trials=1,
+            capacity=HERE,
+        )
     files.change("high = 16", "high = 17")
     with pytest.raises(StorageError, match="space is"):
-        search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1)
+        search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1, capacity=HERE)
 
 
 def test_trial_that_fails_says_why_and_the_search_goes_on(files, tmp_path):
     runaway = "network = { refractory = 0.0, mean = 1e6, spread = 1e6 }"
     files.change("network = { self_recurrent = false }", runaway)
     seen = Trials()
-    found = search(*files.load(), Selection(), tmp_path / "out", seen, trials=2)
+    found = search(*files.load(), Selection(), tmp_path / "out", seen, trials=2, capacity=HERE)
     assert [line.state for line in seen.lines] == ["fail", "fail"]
     assert all(line.error.startswith("RunawayError: ") for line in seen.lines)
     assert found.best is None
@@ -106,7 +183,7 @@ def test_search_that_cannot_be_is_refused_before_the_first_trial(files, tmp_path
                                                                 message):  # fmt: skip
     files.change(before, after)
     with pytest.raises(RecipeError, match=message):
-        search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1)
+        search(*files.load(), Selection(), tmp_path / "out", Trials(), trials=1, capacity=HERE)
 
 
 def test_key_that_something_else_decides_is_refused(files, tmp_path):
@@ -116,12 +193,21 @@ def test_key_that_something_else_decides_is_refused(files, tmp_path):
     with pytest.raises(
         RecipeError, match="train.epochs: 1 does not become the setting, which is 5"
     ):
-        search(*files.load(), Selection(epochs=5), tmp_path / "out", Trials(), trials=1)
+        search(
+            *files.load(), Selection(epochs=5), tmp_path / "out", Trials(), trials=1, capacity=HERE
+        )
 
 
 def test_search_does_not_take_turns_with_held_out_groups(files, tmp_path):
     with pytest.raises(RecipeError, match="Search on a task without held_out"):
-        search(*files.load(), Selection(held_out=("a",)), tmp_path / "out", Trials(), trials=1)
+        search(
+            *files.load(),
+            Selection(held_out=("a",)),
+            tmp_path / "out",
+            Trials(),
+            trials=1,
+            capacity=HERE,
+        )
 
 
 def test_values_become_nested_tables_and_lines_of_a_recipe():
