@@ -118,7 +118,7 @@ class Assignment(Generic[Key]):
 
 
 @dataclass(frozen=True)
-class _Call:
+class _Command:
     """What all workers of one call of the parent know."""
 
     token: str
@@ -181,7 +181,7 @@ def employed(root: Path, follower: Follower[Key], capacity: Capacity) -> Iterato
     root = root.absolute()
     root.mkdir(parents=True, exist_ok=True)
     (root / STOP).unlink(missing_ok=True)
-    call = _Call(uuid4().hex, root, Path.cwd(), fresh)
+    call = _Command(uuid4().hex, root, Path.cwd(), fresh)
     with (
         _environment(threads if fresh else None),
         nullcontext(executor) if executor else own as pool,
@@ -210,9 +210,9 @@ class Workers(Generic[Key]):
         self,
         pool: Executor,
         follower: Follower[Key],
-        call: _Call,
+        call: _Command,
         threads: int | None,
-        attempt: Callable[[Work, Path, _Call], Ended],
+        attempt: Callable[[Work, Path, _Command], Ended],
     ):
         self.threads, self.stopping = threads, False
         self._pool, self._follower, self._call, self._attempt = pool, follower, call, attempt
@@ -294,12 +294,12 @@ class Workers(Generic[Key]):
         return Ended("failed", text)
 
 
-def _in_own_process(work: Work, folder: Path, call: _Call) -> Ended:
+def _in_own_process(work: Work, folder: Path, call: _Command) -> Ended:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
         return fresh.submit(_attempt, work, folder, call).result()
 
 
-def _attempt(work: Work, folder: Path, call: _Call) -> Ended:
+def _attempt(work: Work, folder: Path, call: _Command) -> Ended:
     """Do the work; what goes wrong becomes a text, here and in the folder."""
 
     def leave_if_asked(event: TrainEvent | None = None) -> None:
@@ -323,7 +323,7 @@ def _attempt(work: Work, folder: Path, call: _Call) -> Ended:
         return Ended("failed", f"{type(error).__name__}: {error}")
 
 
-def _settle(call: _Call) -> None:
+def _settle(call: _Command) -> None:
     """Go where the parent is; StorageError if this machine does not see the folder of the work."""
     if not call.root.is_dir():
         raise StorageError(
