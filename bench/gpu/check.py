@@ -5,7 +5,8 @@ Method   ScSr nets with two hidden populations of 128 and all skips, every time 
          samples of 1 s at 100 spikes/s in 64 channels. Single precision: times, neurons and counts
          must be equal, and all spikes together at least 100,000 in every case. Double: the same
          neurons as often, times within 1e-9 ms. Gradients of the cross-entropy: the largest
-         difference relative to the largest entry of its array. Two runs on the device must give
+         difference relative to the largest entry of its array, apart for delays that all synapses
+         share, sums in which most cancels. Two runs on the device must give
          the same bits. Silences: the same events, in single precision, with 4 s of nothing after
          the first half and at the end. Losses of voltages, spikes and parameters left on the
          device: the maximum behind a network of convolutions with a linear decision, and without;
@@ -45,6 +46,9 @@ TIMES_WITHIN = {"single": 0.0, "double": 1e-9}
 # Relative to the array's largest entry: sums run in another order, so a gradient in single
 # precision is off by some ulps of 1.2e-7, which later stages amplify.
 GRADIENTS_WITHIN = {"single": 1e-5, "double": 1e-9}
+# Of a delay that all synapses share: a sum over all arrivals, of which little is left. In the case
+# CTC that is a part in 3,000, and single precision is 2e-4 to 4e-4 from double on either backend.
+SHARED_WITHIN = {"single": 1e-3, "double": 1e-9}
 
 
 @dataclass(frozen=True)
@@ -90,12 +94,14 @@ def _by_neuron(trains: es.SpikeTrains) -> np.ndarray:
     return trains.times[np.lexsort((trains.times, trains.neurons, sample))]
 
 
-def compare_gradients(one: es.Gradients, two: es.Gradients) -> tuple[float, str]:
-    """The largest relative difference, and the array that has it."""
+def compare_gradients(
+    one: es.Gradients, two: es.Gradients, *, shared: bool = False
+) -> tuple[float, str]:
+    """The largest relative difference, and its array; of ``shared`` delays, or of all others."""
     first, second = _arrays(one), _arrays(two)
     worst = (0.0, "")
     for key, expected in second.items():
-        if expected.size:
+        if expected.size and shared == (expected.ndim == 0):
             scale = float(np.abs(expected).max()) or 1.0
             worst = max(worst, (float(np.abs(first[key] - expected).max()) / scale, key))
     return worst
@@ -151,6 +157,7 @@ def rows_of(where: Place) -> list[dict[str, Any]]:
             row = {"bench": "gpu-check", "case": name, "precision": precision}
             row |= compare_spikes(there[0], here[0])
             row |= {"gradient_error": worst, "worst_gradient": key}
+            row["shared_delay_error"] = compare_gradients(there[1], here[1], shared=True)[0]
             row |= {"grazes": there[1].grazes, "repeats_to_the_bit": same_bits(there, again)}
             rows.append(row | {"passed": passed(row, least=0 if where.host else LEAST_SPIKES)})
     return rows
@@ -163,6 +170,7 @@ def passed(row: dict[str, Any], *, least: int) -> bool:
         and row["other_counts"] == 0
         and row["worst_ms"] <= TIMES_WITHIN[row["precision"]]
         and row["gradient_error"] <= GRADIENTS_WITHIN[row["precision"]]
+        and row["shared_delay_error"] <= SHARED_WITHIN[row["precision"]]
         and row["repeats_to_the_bit"]
     )
 

@@ -84,6 +84,7 @@ def test_row_of_the_check_fails_for_each_thing_that_must_hold():
         "other_counts": 0,
         "worst_ms": 0.0,
         "gradient_error": 1e-6,
+        "shared_delay_error": 1e-4,
         "repeats_to_the_bit": True,
     }
     least = check.LEAST_SPIKES
@@ -93,6 +94,7 @@ def test_row_of_the_check_fails_for_each_thing_that_must_hold():
         {"other_counts": 1, "worst_ms": None},
         {"worst_ms": 1e-12},
         {"gradient_error": 1e-2},
+        {"shared_delay_error": 1e-2},
         {"repeats_to_the_bit": False},
     ):
         assert not check.passed(row | worse, least=least)
@@ -196,3 +198,6 @@ def test_gradients_of_another_size_are_compared_relative_to_their_largest_entry(
 
     worst = check.compare_gradients(Gradients([1.0, 100.0]), Gradients([2.0, 100.0]))
     assert worst == (0.01, "weights")
+    one, other = Gradients(np.float64(1.0)), Gradients(np.float64(1.5))
+    assert check.compare_gradients(one, other) == (0.0, "")
+    assert check.compare_gradients(one, other, shared=True) == (1 / 3, "weights")
