@@ -146,12 +146,12 @@ def worker_of(run):
 
 
 @pytest.mark.slow
-def test_twelve_runs_give_the_same_table_wherever_they_are_executed(
-    files, executor, alone, tmp_path
-):
-    words = (files.recipe, "--seeds", 6, "--epochs", 1)
+def test_runs_give_the_same_table_wherever_they_are_executed(files, executor, alone, tmp_path):
+    # Two conditions each. A job of submitit is two fresh processes, so there are fewer.
+    seeds = 2 if executor.startswith("slurm") else 3
+    words = (files.recipe, "--seeds", seeds, "--epochs", 1)
     found = finished(executor, *words, out=tmp_path / "out")
-    assert len(list((tmp_path / "out").glob("*/seed-*/result.json"))) == 12
+    assert len(list((tmp_path / "out").glob("*/seed-*/result.json"))) == 2 * seeds
     assert rows(found) == alone(*words)
 
 
