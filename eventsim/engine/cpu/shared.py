@@ -1,10 +1,9 @@
 """A layer whose neurons all meet the same events: neurons side by side, stretch after stretch.
 
-The inner loop runs over neurons and is written so that the compiler turns it into vector
-instructions: no branch, contiguous weight rows, the state copied from one array to another, and no
-count kept. It takes all neurons over a stretch of a few arrivals at once, and marks those that may
-fire within it: :mod:`eventsim.engine.cpu.stretch`. These, and neurons that are let go of within it,
-are then walked one by one, arrival by arrival, from the state before the stretch. In most networks
+The inner loop takes all neurons over a stretch of a few arrivals at once, in vectors
+(:mod:`eventsim.engine.cpu.lanes`), and finds those that may fire within it:
+:mod:`eventsim.engine.cpu.stretch`. These, and neurons that are let go of within it, then walk the
+stretch one by one, arrival by arrival, from the state before it. In most networks
 events come every few tenths of a ms, so that the products of rate and stretch are below SMALL_Z and
 exponentials are short polynomials ("near" loops).
 
