@@ -124,15 +124,20 @@ def all_lanes(typingctx: Any, x: Any) -> Any:
     return Lanes(x)(x), codegen
 
 
+def _by_lane(builder: Any, name: str, kind: Lanes, args: Any) -> Any:
+    """Call of an intrinsic of LLVM that takes and gives vectors of one kind."""
+    vector = args[0].type
+    function = ir.FunctionType(vector, [vector] * len(args))
+    name = f"llvm.{name}.v{kind.count}f{kind.real.bitwidth}"
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), args)
+
+
 @intrinsic
 def lanes_fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """``a * b + c`` with one rounding."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = args[0].type
-        name = f"llvm.fma.v{a.count}f{a.real.bitwidth}"
-        function = ir.FunctionType(vector, [vector] * 3)
-        return builder.call(cgutils.get_or_insert_function(builder.module, function, name), args)
+        return _by_lane(builder, "fma", a, args)
 
     return a(a, a, a), codegen
 
@@ -257,10 +262,7 @@ def lanes_abs(typingctx: Any, a: Any) -> Any:
     """Absolute values."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = args[0].type
-        name = f"llvm.fabs.v{a.count}f{a.real.bitwidth}"
-        function = ir.FunctionType(vector, [vector])
-        return builder.call(cgutils.get_or_insert_function(builder.module, function, name), args)
+        return _by_lane(builder, "fabs", a, args)
 
     return a(a), codegen
 
@@ -270,10 +272,7 @@ def lanes_floor(typingctx: Any, a: Any) -> Any:
     """The largest whole numbers that are not above."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = args[0].type
-        name = f"llvm.floor.v{a.count}f{a.real.bitwidth}"
-        function = ir.FunctionType(vector, [vector])
-        return builder.call(cgutils.get_or_insert_function(builder.module, function, name), args)
+        return _by_lane(builder, "floor", a, args)
 
     return a(a), codegen
 
