@@ -101,8 +101,8 @@ def begin_backward(
 ) -> Begun:
     """As :func:`backward`, but the host waits for nothing.
 
-    Where arrays are NumPy's, a seed that is not finite is refused at once. Only the gradients of
-    ``keys`` are needed, if there are any; others, and those of the input times, may be zeros.
+    Where arrays are NumPy's, a seed that is not finite is refused at once. ``keys`` are those of
+    the gradients that are needed: others, and those of the input times, may be zeros. None: all.
     """
     with holding():
         return _begin(net, tape, seeds, keys)
