@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 import eventsim as es
 from eventsim.errors import DataError, StorageError
@@ -60,8 +61,10 @@ def assert_as_recorded(found, recorded, what, *, products=False):
     NumPy's exponentials and powers differ in their last bit between versions and instruction sets,
     and ``products`` of matrices between the kernels of OpenBLAS: SkylakeX's are not Zen's.
     """
+    chosen = {one.get("architecture") for one in threadpool_info() if one["user_api"] == "blas"}
     there = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
-    alike = np.__version__.startswith("2.4.") and "X86_V4" in there and not products
+    alike = np.__version__.startswith("2.4.") and "X86_V4" in there
+    alike = alike and (not products or chosen <= {"Haswell", "Zen"})
     if alike:
         np.testing.assert_array_equal(found, recorded, err_msg=what)
     else:
