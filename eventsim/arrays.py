@@ -5,6 +5,7 @@ the engine meet are written here, once for both.
 """
 
 import sys
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,16 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Precision = Literal["single", "double"]
+
+
+# Entries of large arrays that NumPy takes at a time: what a formula makes for a while then stays
+# small beside the arrays, and in the cache.
+AT_ONCE = 1 << 16
+
+
+def slices(size: int) -> Iterator[slice]:
+    """Parts of an array of that many entries, none of more than AT_ONCE."""
+    return (slice(low, min(low + AT_ONCE, size)) for low in range(0, size, AT_ONCE))
 
 
 def namespace(array: Any) -> Any:

@@ -362,9 +362,13 @@ class Network:
         """
         self.check_patterns()
         alike: dict[Hashable, list[DomainCheck]] = {}
-        for condition in self.conditions():
-            alike.setdefault(condition.bounds, []).append(condition)
         good = []
+        for condition in self.conditions():
+            first, *others = condition.pieces
+            if others:
+                good += [piece.good.all(keepdims=True) for piece in (first, *others)]
+            else:
+                alike.setdefault(condition.bounds, []).append(first)
         for first, *others in alike.values():
             held = first.held
             held = namespace(held).concatenate([held, *(condition.held for condition in others)])

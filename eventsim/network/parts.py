@@ -33,7 +33,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from eventsim.arrays import Array, Floats, Ints, namespace, owners
+from eventsim.arrays import AT_ONCE, Array, Floats, Ints, namespace, owners, slices
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events.doors import real_array, whole_number
 from eventsim.held import Extent
@@ -86,6 +86,20 @@ class DomainCheck(NamedTuple):
             return self.values.ravel()
         with np.errstate(invalid="ignore", over="ignore"):
             return (self.values - self.minus).ravel()
+
+    @property
+    def pieces(self) -> Iterator[DomainCheck]:
+        """The same condition of parts of the values, none of which is large; flat views.
+
+        On a device, where every question has its price, it is in one piece.
+        """
+        if namespace(self.values) is not np or self.values.size <= AT_ONCE:
+            yield self
+            return
+        values = self.values.reshape(-1)
+        minus = None if self.minus is None else self.minus.reshape(-1)
+        for mine in slices(values.size):
+            yield self._replace(values=values[mine], minus=None if minus is None else minus[mine])
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -341,12 +355,22 @@ class Projection:
     def check(self) -> None:
         """Raise ParameterError if a weight or delay has left its domain."""
         for check in self.conditions():
-            bad = check.values[~check.good]
-            if bad.size:
-                raise ParameterError(
-                    f"Projection {self.name!r}: a {check.name} is {bad.ravel()[0]}, expected "
-                    f"{check.expected}."
-                )
+            for piece in check.pieces:
+                bad = piece.values[~piece.good]
+                if bad.size:
+                    raise ParameterError(
+                        f"Projection {self.name!r}: a {check.name} is {bad.ravel()[0]}, expected "
+                        f"{check.expected}."
+                    )
+
+    def share_targets(self, targets: NDArray[np.int32]) -> None:
+        """Have the indices of sparse weights, which are equal to ``targets``, in that array.
+
+        Weights on a device, or of another type of index, keep their own.
+        """
+        weights = self.weights
+        if scipy.sparse.issparse(weights) and weights.indices.dtype == targets.dtype:
+            weights.indices = targets
 
     def map(self, convert: Callable[[Array], Array]) -> Projection:
         """The same projection, every array of values put through ``convert``."""

@@ -12,6 +12,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from eventsim.arrays import slices
 from eventsim.errors import NetworkError, ShapeError
 
 Index = NDArray[np.signedinteger[Any]]
@@ -86,18 +87,21 @@ def _fault(indptr: Index, indices: Index, data: Any, shape: tuple[int, int]) -> 
 
 def _disorder(indptr: Index, indices: Index) -> str | None:
     """Where entries of one row do not ascend; no index is there twice if they do."""
-    rises = indices[1:] > indices[:-1]
-    if rises.all():
-        return None
-    starts = indptr[1:-1]
-    rises[starts[(starts > 0) & (starts < indices.size)] - 1] = True
-    if rises.all():
-        return None
-    entry = int(np.flatnonzero(~rises)[0]) + 1
-    return (
-        f"index of entry {entry} is {indices[entry]}, after {indices[entry - 1]} in the same row; "
-        "expected ascending indices without duplicates"
-    )
+    before, behind = indices[:-1], indices[1:]
+    for part in slices(behind.size):
+        rises = behind[part] > before[part]
+        if rises.all():
+            continue
+        bounds = np.array((part.start, part.stop), indptr.dtype) + 1
+        first, last = np.searchsorted(indptr, bounds)
+        rises[indptr[first:last] - bounds[0]] = True
+        if not rises.all():
+            entry = int(np.flatnonzero(~rises)[0]) + int(bounds[0])
+            return (
+                f"index of entry {entry} is {indices[entry]}, after {indices[entry - 1]} in the "
+                "same row; expected ascending indices without duplicates"
+            )
+    return None
 
 
 def _refuse(where: str, fault: str | None) -> None:

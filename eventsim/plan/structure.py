@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from eventsim.errors import NetworkError
 from eventsim.events import SpikeTape
 from eventsim.network import Population, Projection
@@ -28,8 +30,8 @@ def _facts(projection: Projection) -> str:
     if pattern is None:
         return facts
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(pattern.indptr.astype("<i8").data)
-    digest.update(pattern.indices.astype("<i4").data)
+    digest.update(np.ascontiguousarray(pattern.indptr, "<i8").data)
+    digest.update(np.ascontiguousarray(pattern.indices, "<i4").data)
     return f"{facts} of pattern {digest.hexdigest()}"
 
 
