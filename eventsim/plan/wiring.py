@@ -13,12 +13,19 @@ out_start      int64 [rows+1]       CSR, fan-out: first synapse of every row
 target         int32 [synapses]     CSR: target neuron of every synapse
 in_start       int64 [targets+1]    CSC, fan-in: first entry of every target
 row            int32 [synapses]     CSC: row of every entry, ascending inside a target
-synapse        int64 [synapses]     the permutation: synapse number of every CSC entry
+synapse        int32 [synapses]     the permutation: synapse number of every CSC entry;
+                                    int64 from 2^31 synapses on
 =============  ===================  ====================================================
+
+A synapse's target is in memory once: sparse weights have their indices in ``target``, as long as
+they keep their pattern. Fan-in is made when it is asked for.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import scipy
@@ -30,30 +37,65 @@ from eventsim.summary import short_repr
 Index = NDArray[np.int64]
 
 
+class FanIn(NamedTuple):
+    """CSC: first entry of every target, row and synapse of every entry."""
+
+    start: Index
+    row: NDArray[np.int32]
+    synapse: NDArray[np.signedinteger[Any]]
+
+
 @dataclass(frozen=True, eq=False)
 class Wiring:
-    """Arrays as in the table of :mod:`eventsim.plan.wiring`."""
+    """Arrays as in the table of :mod:`eventsim.plan.wiring`, for ``n_targets`` neurons."""
 
+    n_targets: int
     row_start: Index
     synapse_start: Index
     out_start: Index
     target: NDArray[np.int32]
-    in_start: Index
-    row: NDArray[np.int32]
-    synapse: Index
+    _checksums: tuple[int, ...] = field(repr=False)
 
     __repr__ = short_repr
+
+    @cached_property
+    def fan_in(self) -> FanIn:
+        """All synapses by target."""
+        n = self.target.size
+        index = np.int32 if n <= np.iinfo(np.int32).max else np.int64
+        numbered = scipy.sparse.csr_array(
+            (np.arange(n, dtype=index), self.target, self.out_start.astype(index)),
+            shape=(self.out_start.size - 1, self.n_targets),
+        )
+        by_target = numbered.tocsc()
+        row = by_target.indices.astype(np.int32, copy=False)
+        return FanIn(by_target.indptr.astype(np.int64), row, by_target.data)
+
+    @property
+    def in_start(self) -> Index:
+        """First entry of every target, [targets + 1]."""
+        return self.fan_in.start
+
+    @property
+    def row(self) -> NDArray[np.int32]:
+        """Row of every entry."""
+        return self.fan_in.row
+
+    @property
+    def synapse(self) -> NDArray[np.signedinteger[Any]]:
+        """Synapse of every entry."""
+        return self.fan_in.synapse
 
     def holds(self, k: int, projection: Projection, target_start: int) -> bool:
         """Whether projection ``k``, if it is sparse, still has the pattern that was wired."""
         if projection.pattern is None:
             return True
         rows = slice(self.row_start[k], self.row_start[k + 1] + 1)
-        mine = slice(self.synapse_start[k], self.synapse_start[k + 1])
-        target, begin = self.target[mine], self.synapse_start[k]
-        return np.array_equal(
-            target - np.int32(target_start) if target_start else target, projection.pattern.indices
-        ) and np.array_equal(self.out_start[rows] - begin, projection.pattern.indptr)
+        if not np.array_equal(
+            self.out_start[rows] - self.synapse_start[k], projection.pattern.indptr
+        ):
+            return False
+        return _checksum(projection) == self._checksums[k]
 
 
 def make_wiring(
@@ -67,20 +109,37 @@ def make_wiring(
         projection.check_pattern(*projection.weights.shape)  # scipy would crash on it
     fan_outs = [np.diff(projection.first_synapses()) for projection in projections]
     sizes, counts = [f.size for f in fan_outs], [f.sum() for f in fan_outs]
-    moved = [p.targets() + k for p, k in zip(projections, target_starts, strict=True)]
-    out_start = np.concatenate([[0], *fan_outs]).cumsum()
-    target = np.concatenate([np.zeros(0, np.int32), *moved]).astype(np.int32)
-    numbered = scipy.sparse.csr_array(
-        (np.arange(target.size, dtype=np.int64), target, out_start),
-        shape=(sum(sizes), n_targets),
-    )
-    by_target = numbered.tocsc()
+    synapse_start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Wiring(
+        n_targets=n_targets,
         row_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        synapse_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        out_start=out_start.astype(np.int64),
-        target=target,
-        in_start=by_target.indptr.astype(np.int64),
-        row=by_target.indices.astype(np.int32),
-        synapse=by_target.data,
+        synapse_start=synapse_start,
+        out_start=np.concatenate([[0], *fan_outs]).cumsum().astype(np.int64),
+        target=_targets(projections, target_starts, synapse_start),
+        _checksums=tuple(_checksum(projection) for projection in projections),
     )
+
+
+def _targets(
+    projections: Sequence[Projection], target_starts: Sequence[int], synapse_start: Index
+) -> NDArray[np.int32]:
+    """Targets of all synapses, where those that are numbered in the same way have theirs too."""
+    if len(projections) == 1 and target_starts[0] == 0 and projections[0].pattern is not None:
+        return projections[0].pattern.indices.astype(np.int32, copy=False)
+    target = np.empty(int(synapse_start[-1]), np.int32)
+    for k, (projection, first) in enumerate(zip(projections, target_starts, strict=True)):
+        mine = target[synapse_start[k] : synapse_start[k + 1]]
+        if projection.pattern is None:
+            n_targets = int(projection.weights.shape[-1])
+            mine.reshape(-1, n_targets)[:] = np.arange(first, first + n_targets)
+        else:
+            np.add(projection.pattern.indices, first, out=mine, casting="same_kind")
+            if first == 0:
+                projection.share_targets(mine)
+    return target
+
+
+def _checksum(projection: Projection) -> int:
+    """Of the targets of sparse weights, which the wiring may share; 0 of others."""
+    pattern = projection.pattern
+    return 0 if pattern is None else crc32(np.ascontiguousarray(pattern.indices))

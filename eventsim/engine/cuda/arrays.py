@@ -29,15 +29,12 @@ from eventsim.plan import Wiring
 
 @dataclass(frozen=True, eq=False)
 class PlacedWiring:
-    """:class:`eventsim.plan.Wiring` on the device, with the source row of every synapse."""
+    """Fan-out of a :class:`eventsim.plan.Wiring` on the device, with the row of every synapse."""
 
     out_start: Array
     out_counts: Array
     target: Array
     source_row: Array
-    in_start: Array
-    row: Array
-    synapse: Array
 
 
 class WiringCache:
@@ -55,9 +52,6 @@ class WiringCache:
                 dev.asarray(counts),
                 dev.asarray(wiring.target),
                 dev.asarray(np.repeat(np.arange(counts.size, dtype=np.int32), counts)),
-                dev.asarray(wiring.in_start),
-                dev.asarray(wiring.row),
-                dev.asarray(wiring.synapse),
             )
         return self._known[wiring]
 
