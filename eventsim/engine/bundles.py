@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.arrays import Array, beside, namespace, owners
+from eventsim.arrays import Array, beside, namespace, owners, to_host
 from eventsim.engine.job import Job
-from eventsim.engine.table import scaled_weights, spike_bases
+from eventsim.engine.table import spike_bases
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 
@@ -88,11 +88,17 @@ def make_bundles(job: Job) -> Bundles:
     first = wiring.out_start[row] + np.arange(row.size) - start[row]
     first = np.where(apart[row], first, wiring.out_start[row])
     last = np.where(apart[row], first + 1, wiring.out_start[row + 1])
-    return Bundles(start, first, last, beside(job.delays(), wiring.row)[first])
+    delay = job.row_delays()[row]
+    if apart.any():
+        delay = np.where(apart[row], to_host(job.delays())[first], delay)
+    return Bundles(start, first, last, delay)
 
 
-def make_loop(job: Job, bundles: Bundles) -> Loop:
-    """The loop of a stage; bundles in NumPy arrays, the rest where the network has its arrays."""
+def make_loop(job: Job, bundles: Bundles, weight: Array) -> Loop:
+    """The loop of a stage; bundles in NumPy arrays, the rest where the network has its arrays.
+
+    ``weight`` is that of every synapse times its target's resistance, in any type.
+    """
     stage = job.stage
     neurons, rows = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for k, projection in enumerate(stage.lateral, start=len(stage.afferents)):
@@ -109,7 +115,7 @@ def make_loop(job: Job, bundles: Bundles) -> Loop:
         bundles.last[bundle],
         bundles.delay[bundle],
         stage.wiring.target,
-        scaled_weights(job),
+        weight,
         job.self_weights() * stage.population.resistance,
         job.self_delays(),
     )

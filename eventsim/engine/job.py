@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, Floats, Precision, namespace
+from eventsim.arrays import Array, Floats, Precision, fetch, namespace
 from eventsim.errors import RunawayError
 from eventsim.events.source import SourceSpikes
 from eventsim.held import made_once
@@ -66,6 +66,18 @@ class Job:
             return self._joined([p.synapse_delays() for p in self.stage.projections])
 
         delays: Floats = made_once((Job.delays, self.stage), make)
+        return delays
+
+    def row_delays(self) -> Floats:
+        """Delay of every row of the wiring, ms, [rows]; 0 where synapses have their own. NumPy."""
+        stage = self.stage
+        starts = stage.wiring.row_start
+        shared = [k for k, p in enumerate(stage.projections) if not p.delay_per_synapse]
+        delays = np.zeros(int(starts[-1]))
+        for k, found in zip(
+            shared, fetch(*(stage.projections[k].delays for k in shared)), strict=True
+        ):
+            delays[starts[k] : starts[k + 1]] = found
         return delays
 
     def self_weights(self) -> Floats:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, namespace
+from eventsim.arrays import Array, namespace, slices
 from eventsim.engine.job import Job, StageGradients
 from eventsim.held import least_of, made_for_back, made_once
 
@@ -101,7 +101,13 @@ def by_targets(job: Job, by_synapse: Array, by_neuron: Array) -> Array:
     if len(stage.members) == 1 and all(p.all_to_all for p in stage.projections):
         # Every row has all targets: nothing to look up, on a device no index to carry there.
         return (by_synapse.reshape(-1, by_neuron.size) * by_neuron).ravel()
-    return by_synapse * by_neuron[namespace(by_neuron).asarray(stage.wiring.target)]
+    xp = namespace(by_neuron)
+    if xp is not np:
+        return by_synapse * by_neuron[xp.asarray(stage.wiring.target)]
+    found = np.empty(by_synapse.shape)
+    for mine in slices(by_synapse.size):
+        np.multiply(by_synapse[mine], by_neuron[stage.wiring.target[mine]], out=found[mine])
+    return found
 
 
 def row_weights(job: Job) -> Array:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats
-from eventsim.engine.cpu import order
+from eventsim.arrays import Floats, slices
+from eventsim.engine.cpu import fanin, order
 from eventsim.engine.cpu.fanin import FanIn
 from eventsim.engine.job import Job
 from eventsim.engine.state import LayerState
-from eventsim.engine.table import real_type, scaled_weights, spike_bases
+from eventsim.engine.table import real_type, spike_bases
 from eventsim.events.source import SourceSpikes
 from eventsim.held import made_for_back
 
@@ -22,6 +22,9 @@ Index = NDArray[np.int64]
 # threads, so that a result does not depend on the machine. Fewer where parts would be large.
 CHUNKS = 8
 CHUNK_BYTES = 32 * 2**20
+
+# Parts of the rows of a wiring whose synapses are sorted by target side by side.
+ROW_PARTS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +113,32 @@ def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
     return MergedEvents(offsets, times, read_only(merged.rows[kept]), spike)
 
 
-def fan_in(job: Job, state: LayerState | None = None) -> FanIn:
+def fan_in(
+    job: Job, state: LayerState | None = None, bounds: tuple[int, int] | None = None
+) -> FanIn:
     """Synapses by target and spikes by source; weights in the type of the state.
 
-    With ``state``, only what is met after it.
+    With ``state``, only what is met after it. With ``bounds``, only the neurons from the first to
+    before the second, and no numbers of synapses, which only the way back asks for.
     """
-    wiring, bases, real = job.stage.wiring, spike_bases(job), real_type(job)
+    own_weight, real = job.self_weights() * job.stage.population.resistance, real_type(job)
+    first, time, spike = _by_row(job)
+    return FanIn(
+        *_by_target(job, bounds),
+        first,
+        time,
+        spike,
+        own_weight.astype(real),
+        job.self_delays(),
+        np.zeros(job.n_samples) if state is None else state.begin,
+        np.zeros(0, np.int64) if state is None else state.first,
+        np.zeros(0) if state is None else state.spikes,
+    )
+
+
+def _by_row(job: Job) -> tuple[Index, Floats, Index]:
+    """First spike of every row, [samples, rows + 1], and time and number of the spikes."""
+    wiring, bases = job.stage.wiring, spike_bases(job)
     counts = np.zeros((job.n_samples, wiring.row_start[-1] + 1), np.int64)
     sources = _sources(job)
     for k, source in enumerate(sources):
@@ -128,22 +151,51 @@ def fan_in(job: Job, state: LayerState | None = None) -> FanIn:
             source.offsets, source.times, source.neurons, bases[k], wiring.row_start[k], cursor,
             time, spike,
         )  # fmt: skip
-    own_weight = job.self_weights() * job.stage.population.resistance
-    return FanIn(
-        wiring.in_start,
-        wiring.row,
-        wiring.synapse,
-        scaled_weights(job).astype(real),
-        job.delays(),
-        first,
-        time,
-        spike,
-        own_weight.astype(real),
-        job.self_delays(),
-        np.zeros(job.n_samples) if state is None else state.begin,
-        np.zeros(0, np.int64) if state is None else state.first,
-        np.zeros(0) if state is None else state.spikes,
-    )
+    return first, time, spike
+
+
+def _by_target(job: Job, bounds: tuple[int, int] | None) -> tuple[Any, ...]:
+    """The fields of :class:`FanIn` that the spikes do not change, weights and delays of now."""
+    stage, wiring, resistance = job.stage, job.stage.wiring, job.stage.population.resistance
+    low, high = (0, resistance.size) if bounds is None else bounds
+    n_rows, target = wiring.out_start.size - 1, read_only(wiring.target)
+    begin, parts = np.empty(n_rows, np.int64), np.linspace(0, n_rows, ROW_PARTS + 1).astype(int)
+    counts = np.zeros((ROW_PARTS, high - low), np.int64)
+    fanin.count(low, high, parts, wiring.out_start, target, begin, counts)
+    ends = np.cumsum(counts.T.ravel()).reshape(counts.T.shape)
+    in_start, cursor = np.concatenate([[0], ends[:, -1]]), np.ascontiguousarray(ends.T) - counts
+    n, apart = int(in_start[-1]), stage.delays_per_synapse
+    number = np.int32 if wiring.target.size <= np.iinfo(np.int32).max else np.int64
+    row, weight = np.empty(n, np.int32), np.empty(n, real_type(job))
+    synapse = np.empty(n if bounds is None else 0, number)
+    delay = np.empty(n) if apart else job.row_delays()
+    delays = job.delays() if apart else np.zeros(0)
+    for k, projection in enumerate(stage.projections):
+        fanin.fill(
+            low, high, parts, wiring.row_start[k], wiring.row_start[k + 1], begin,
+            wiring.out_start, target, cursor, read_only(projection.values.reshape(-1)),
+            wiring.synapse_start[k], read_only(resistance), delays, row, synapse, weight, delay,
+        )  # fmt: skip
+    return low, in_start, row, synapse, weight, delay, apart
+
+
+def fan_out_weights(job: Job) -> NDArray[np.floating[Any]]:
+    """Weights times the target's resistance in the order of the wiring, in the type of the state.
+
+    Not to be changed: they are the network's own where they are the same, those of one projection
+    in double precision onto neurons whose resistance is 1.
+    """
+    stage, real = job.stage, real_type(job)
+    resistance, starts = stage.population.resistance, stage.wiring.synapse_start
+    parts = [projection.values.reshape(-1) for projection in stage.projections]
+    if len(parts) == 1 and parts[0].dtype == real and (resistance == 1.0).all():
+        return parts[0]
+    weights = np.empty(int(starts[-1]), real)
+    for k, values in enumerate(parts):
+        targets, mine = (a[starts[k] : starts[k + 1]] for a in (stage.wiring.target, weights))
+        for part in slices(values.size):
+            mine[part] = values[part] * resistance[targets[part]]
+    return weights
 
 
 def sample_chunks(job: Job, bytes_each: int) -> Index:
@@ -151,3 +203,12 @@ def sample_chunks(job: Job, bytes_each: int) -> Index:
     most = max(2, CHUNK_BYTES // max(bytes_each, 1))
     n = max(1, min(CHUNKS, most, job.n_samples))
     return np.linspace(0, job.n_samples, n + 1).astype(np.int64)
+
+
+def summed(parts: NDArray[np.floating[Any]]) -> Floats:
+    """The sum of the parts [parts, entries] in order, float64; a view of one that is alone."""
+    return (
+        parts[0]
+        if parts.shape[0] == 1 and parts.dtype == np.float64
+        else parts.sum(axis=0, dtype=np.float64)
+    )

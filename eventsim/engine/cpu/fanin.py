@@ -46,6 +46,10 @@ from eventsim.engine.table import (
 class FanIn(NamedTuple):
     """Synapses by target, and the spikes of each sample by source row.
 
+    The entries ``in_start[n - low] : in_start[n - low + 1]`` are the synapses of neuron n, in the
+    order of their rows, with their numbers in the wiring where they are asked for. ``delay`` is by
+    entry where some delays are ``apart``, those of synapses, otherwise by row.
+
     ``first[s, row] : first[s, row + 1]`` are the spikes of a row, ``spike`` their numbers among
     those of all sources. ``own_weight`` and ``own_delay`` belong to self-connections that return
     later than their spike; their delay is 0 where there is none. Arrivals before ``begin`` (ms, by
@@ -53,11 +57,13 @@ class FanIn(NamedTuple):
     spikes of that piece that are still to return to the i-th (sample, neuron).
     """
 
+    low: int
     in_start: NDArray[np.int64]
     row: NDArray[np.int32]
-    synapse: NDArray[np.int64]
+    synapse: NDArray[np.signedinteger]
     weight: NDArray[np.floating]
     delay: NDArray[np.float64]
+    apart: bool
     first: NDArray[np.int64]
     time: NDArray[np.float64]
     spike: NDArray[np.int64]
@@ -69,9 +75,62 @@ class FanIn(NamedTuple):
 
 
 @scalar
+def _at_least(target, k, end, n):
+    """First synapse of ``k : end`` whose target is n or more; targets ascend."""
+    while k < end:
+        middle = (k + end) // 2
+        if target[middle] < n:
+            k = middle + 1
+        else:
+            end = middle
+    return k
+
+
+@kernel
+def count(low, high, bounds, out_start, target, begin, counts):
+    """Synapses onto the neurons ``low : high``: where they begin in every row, and how many.
+
+    ``counts`` [parts, neurons], which come as zeros, are those of the rows between ``bounds``.
+    """
+    for part in prange(bounds.size - 1):
+        for row in range(bounds[part], bounds[part + 1]):
+            k, end = out_start[row], out_start[row + 1]
+            if low > 0:
+                k = _at_least(target, k, end, low)
+            begin[row] = k
+            while k < end and target[k] < high:
+                counts[part, target[k] - low] += 1
+                k += 1
+
+
+@kernel
+def fill(low, high, bounds, first_row, last_row, begin, out_start, target, cursor, weights,
+         first_synapse, resistance, delays, row, synapse, weight, delay):  # fmt: skip
+    """Entries of the rows of one projection; ``cursor`` is each part's next entry of every neuron.
+
+    ``weights`` and ``first_synapse`` are those of the projection. Numbers of synapses, and delays
+    of the whole wiring, are left out where they have no entries.
+    """
+    for part in prange(bounds.size - 1):
+        for r in range(max(bounds[part], first_row), min(bounds[part + 1], last_row)):
+            k, end = begin[r], out_start[r + 1]
+            while k < end and target[k] < high:
+                n = target[k]
+                entry = cursor[part, n - low]
+                cursor[part, n - low] += 1
+                row[entry] = r
+                weight[entry] = weights[k - first_synapse] * resistance[n]
+                if synapse.size > 0:
+                    synapse[entry] = k
+                if delays.size > 0:
+                    delay[entry] = delays[k]
+                k += 1
+
+
+@scalar
 def _collect(fan, s, n, t_end, own_times):
     """Arrivals of neuron n in order: times, CSC entries (-1: its own), and spike numbers."""
-    lo, hi = fan.in_start[n], fan.in_start[n + 1]
+    lo, hi = fan.in_start[n - fan.low], fan.in_start[n - fan.low + 1]
     size, n_runs = own_times.size, 1
     for entry in range(lo, hi):
         size += fan.first[s, fan.row[entry] + 1] - fan.first[s, fan.row[entry]]
@@ -82,7 +141,8 @@ def _collect(fan, s, n, t_end, own_times):
     bounds = np.zeros(n_runs + 1, np.int64)
     k, run = 0, 0
     for entry in range(lo, hi):
-        row, delay = fan.row[entry], fan.delay[fan.synapse[entry]]
+        row = fan.row[entry]
+        delay = fan.delay[entry] if fan.apart else fan.delay[row]
         for i in range(fan.first[s, row], fan.first[s, row + 1]):
             arrival = fan.time[i] + delay
             if fan.begin[s] <= arrival < t_end:
@@ -133,7 +193,7 @@ def _run_neuron(fan, s, n, par, refractory, t_end, begin, end, held, spikes, sta
         if t < until:
             continue
         while i < time.size and time[i] == t:
-            j = j + fan.weight[fan.synapse[origin[i]]]
+            j = j + fan.weight[origin[i]]
             since, before = t, count
             i += 1
         while early < n_early and fan.early_time[early] + delay == t:
@@ -200,14 +260,15 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, adjoint, cur
         )
         t = time[i]
         synapse = fan.synapse[origin[i]] if origin[i] >= 0 else -1
-        w = fan.weight[synapse] if synapse >= 0 else fan.own_weight[n]
+        w = fan.weight[origin[i]] if synapse >= 0 else fan.own_weight[n]
         later = w * (par[RATE_SYN, n] * adjoint[BETA, n] - par[RATE_MEM, n] * adjoint[ALPHA, n])
         sums[0, n] += w * adjoint[BETA, n]
         sums[1, n] += w * adjoint[BETA_MEM, n]
         sums[2, n] += w * adjoint[BETA_SYN, n]
         if synapse >= 0:
             by_weight[synapse] += adjoint[BETA, n]
-            by_delay[synapse] += later
+            if by_delay.size > 0:
+                by_delay[synapse] += later
             effects[spike[i]] += later
         else:
             own[BY_SELF, n] += adjoint[BETA, n]

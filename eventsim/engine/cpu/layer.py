@@ -28,6 +28,10 @@ from eventsim.plan import Stage
 # Parts of the neurons that walk one sample's events in parallel when each has its own.
 FANIN_PARTS = 8
 
+# Synapses from which a layer is run in so many groups of neurons, one after the other: those of one
+# group, sorted by target, are then small beside the network. bench/macro/large.py
+GROUPED_FROM, FANIN_GROUPS = 1 << 20, 8
+
 # A buffer holds at least that many spikes.
 GUESS_LEAST = 256
 
@@ -81,15 +85,26 @@ def _advance(
 
         trains = _in_order(run_tasks(job, len(heard), run_shared, span), len(heard))
         return trains, end, still_pending(*events, met, job.duration) if carry else None
-    fan = fan_in(job, state)
+    groups = _groups(job)
+    blocks = FANIN_PARTS * (groups.size - 1)
 
     def run_fanin(todo, spikes, starts, limits, counts, reached):
-        fanin.forward(
-            todo, FANIN_PARTS, fan, par, refractory, job.duration, begin, end, spikes, starts,
-            limits, counts, reached,
-        )  # fmt: skip
+        group = todo % blocks // FANIN_PARTS
+        for g in np.unique(group).tolist():
+            fan = fan_in(job, state, (int(groups[g]), int(groups[g + 1])))
+            fanin.forward(
+                todo[group == g], blocks, fan, par, refractory, job.duration, begin, end, spikes,
+                starts, limits, counts, reached,
+            )  # fmt: skip
 
-    return _in_order(run_tasks(job, FANIN_PARTS, run_fanin, span), FANIN_PARTS), end, None
+    return _in_order(run_tasks(job, blocks, run_fanin, span), blocks), end, None
+
+
+def _groups(job: Job) -> Index:
+    """Bounds of the neurons whose synapses are sorted by target together."""
+    size, n = job.stage.population.size, job.stage.wiring.target.size
+    groups = FANIN_GROUPS if n > GROUPED_FROM else 1
+    return size * np.arange(groups + 1) // groups
 
 
 def _in_order(trains: SpikeTrains, blocks: int) -> SpikeTrains:

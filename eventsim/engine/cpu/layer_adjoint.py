@@ -79,7 +79,7 @@ def _asked(job: Job) -> NDArray[np.bool_]:
 def _backward_fanin(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray) -> StageGradients:
     size, real = last.shape[1], real_type(job)
     fan, par = fan_in(job), neuron_table(job)
-    by_weight, by_delay = np.zeros(fan.weight.size, real), np.zeros(fan.weight.size)
+    by_weight, by_delay = np.zeros(fan.weight.size, real), np.zeros(fan.delay.size * fan.apart)
     sums, own = np.zeros((N_SUMS, size)), np.zeros((N_OWN, size))
     effects, grazes = (
         np.zeros((FANIN_PARTS, spike_bases(job)[-1]), real),
@@ -91,7 +91,7 @@ def _backward_fanin(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray)
     )  # fmt: skip
     return layer_gradients(
         job,
-        by_drive=by_weight.astype(np.float64),
+        by_drive=by_weight.astype(np.float64, copy=False),
         by_delay=by_delay,
         source_times=split_effects(job, effects.sum(axis=0, dtype=np.float64)),
         sums=sums,

@@ -38,7 +38,10 @@ from eventsim.engine.table import (
 
 
 class Totals(NamedTuple):
-    """What the samples of one chunk add to; ``effects`` is by spike, and common to all chunks."""
+    """What the samples of one chunk add to; ``effects`` is by spike, and common to all chunks.
+
+    ``delay`` has no entries where no synapse has a delay of its own.
+    """
 
     weight: NDArray[np.floating]
     delay: NDArray[np.float64]
@@ -79,7 +82,8 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, tota
                 totals.own[BY_SELF_DELAY, n] += later
             else:
                 totals.weight[k] += beta
-                totals.delay[k] += later
+                if totals.delay.size > 0:
+                    totals.delay[k] += later
                 totals.effects[met.spike[e]] += later
             if cause >= 0:
                 tape.by_time[cause] += later

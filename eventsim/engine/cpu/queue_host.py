@@ -16,7 +16,7 @@ from eventsim.engine.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.cpu import order, queue, queue_adjoint
-from eventsim.engine.cpu.arrays import sample_chunks
+from eventsim.engine.cpu.arrays import fan_out_weights, sample_chunks, summed
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape
@@ -64,10 +64,10 @@ class Prepared:
 def prepare(job: Job) -> Prepared:
     """From a job to arrays."""
     bundles, real = make_bundles(job), real_type(job)
-    loop = make_loop(job, bundles)
+    loop = make_loop(job, bundles, fan_out_weights(job))
     return Prepared(
         outside_arrivals(job, bundles),
-        loop._replace(weight=loop.weight.astype(real), own_weight=loop.own_weight.astype(real)),
+        loop._replace(own_weight=loop.own_weight.astype(real)),
         neuron_table(job),
         job.stage.population.refractory,
     )
@@ -156,11 +156,12 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
         previous,
         np.zeros(len(trains)),
     )
-    loop = make_loop(job, bundles)
-    loop = loop._replace(weight=loop.weight.astype(real), own_weight=loop.own_weight.astype(real))
+    loop = make_loop(job, bundles, fan_out_weights(job))
+    loop = loop._replace(own_weight=loop.own_weight.astype(real))
     bounds = sample_chunks(job, loop.weight.nbytes)
     chunks, n_synapses = bounds.size - 1, loop.weight.size
-    weight, delay = np.zeros((chunks, n_synapses), real), np.zeros((chunks, n_synapses))
+    weight = np.zeros((chunks, n_synapses), real)
+    delay = np.zeros((chunks, n_synapses if job.stage.delays_per_synapse else 0))
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(spike_bases(job)[-1], real), np.zeros(chunks, np.int64)
     queue_adjoint.backward(
@@ -170,7 +171,7 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
     )  # fmt: skip
     return layer_gradients(
         job,
-        by_drive=weight.sum(axis=0, dtype=np.float64),
+        by_drive=summed(weight),
         by_delay=delay.sum(axis=0),
         source_times=split_effects(job, effects.astype(np.float64)),
         sums=sums.sum(axis=0),

@@ -4,7 +4,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.cpu import readout, readout_apart
-from eventsim.engine.cpu.arrays import Index, read_only, sample_chunks
+from eventsim.engine.cpu.arrays import read_only, sample_chunks
 from eventsim.engine.cpu.lanes import LANES, aligned, of_lanes, to_lanes
 from eventsim.engine.cpu.readout import N_SUMS, Gains, ReadoutSpikes
 from eventsim.engine.cpu.readout_apart import FanOut
@@ -90,16 +90,7 @@ def _spikes(job: Job) -> ReadoutSpikes:
     else:
         times = np.concatenate([np.zeros(0), *(s.times for s in sources)])
         neurons = np.concatenate([np.zeros(0, np.int32), *(s.neurons for s in sources)])
-    return ReadoutSpikes(first, read_only(times), read_only(neurons), rows, _row_delays(job, rows))
-
-
-def _row_delays(job: Job, rows: Index) -> Floats:
-    """Delay of every row, where no projection has one for each synapse."""
-    delays = np.zeros(rows[-1])
-    if not job.stage.delays_per_synapse:
-        for k, projection in enumerate(job.stage.projections):
-            delays[rows[k] : rows[k + 1]] = projection.delays
-    return delays
+    return ReadoutSpikes(first, read_only(times), read_only(neurons), rows, job.row_delays())
 
 
 def gains_of(job: Job, rate: float) -> Gains:

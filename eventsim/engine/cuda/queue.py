@@ -33,6 +33,7 @@ from eventsim.engine.table import (
     layer_gradients,
     neuron_table,
     real_type,
+    scaled_weights,
     spike_bases,
     split_effects,
 )
@@ -115,7 +116,7 @@ class _Forward:
         bundles = make_bundles(job)
         outside = outside_arrivals(job, bundles)
         par = to_real(dev, job, neuron_table(job))
-        loop = make_loop(job, bundles)
+        loop = make_loop(job, bundles, scaled_weights(job))
         self._windows = windows_of(job, loop, outside)
         self._arguments = [
             *(dev.asarray(a) for a in (outside.offsets, outside.time, outside.first, outside.last)),
@@ -215,7 +216,10 @@ def backward(
     tape = grouped_tape(dev, job, SpikeMemory(), trains, time_seed, voltage_seed)
     order = tape.order
     bundles = make_bundles(job)
-    met, loop = all_arrivals(job, bundles, trains), _loop(dev, job, make_loop(job, bundles))
+    met, loop = (
+        all_arrivals(job, bundles, trains),
+        _loop(dev, job, make_loop(job, bundles, scaled_weights(job))),
+    )
     grouped = dev.empty(order.size + 1, np.int64)
     grouped[order] = xp.arange(order.size)
     grouped[-1:] = -1  # what has no cause here
