@@ -97,9 +97,7 @@ class Stage:
         """Whether some sparse weights have another pattern than the wiring, if that is made."""
         if "wiring" not in self.__dict__:
             return False
-        starts = [self.start_of(p.target) for p in self.projections]
-        places = enumerate(zip(self.projections, starts, strict=True))
-        return not all(self.wiring.holds(k, p, s) for k, (p, s) in places)
+        return not all(self.wiring.holds(k, p) for k, p in enumerate(self.projections))
 
     def start_of(self, name: str) -> int:
         """First neuron of the member of that name."""

@@ -86,7 +86,7 @@ class Wiring:
         """Synapse of every entry."""
         return self.fan_in.synapse
 
-    def holds(self, k: int, projection: Projection, target_start: int) -> bool:
+    def holds(self, k: int, projection: Projection) -> bool:
         """Whether projection ``k``, if it is sparse, still has the pattern that was wired."""
         if projection.pattern is None:
             return True
