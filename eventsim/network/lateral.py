@@ -23,6 +23,9 @@ from eventsim.errors import ParameterError
 
 Layout = Literal["ring", "sheet"]
 Profile = Literal["gaussian", "exponential"]
+# Neurons whose sources are drawn before they are put away in 32 bits.
+DRAWN = 1024
+
 Probability = Annotated[float, Bounds(gt=0, le=1)]
 
 
@@ -109,17 +112,25 @@ def draw_pattern(lateral: Lateral, size: int, rng: np.random.Generator) -> "scip
         raise ParameterError(
             f"rsnn: lateral is {lateral!r}, expected 'dense', a RandomLateral or a DistanceLateral."
         )
-    everyone = np.arange(size)
-    columns = [
-        np.delete(everyone, target) if lateral == "dense" else lateral.sources(rng, target, size)
-        for target in range(size)
-    ]
-    counts = [len(sources) for sources in columns]
-    sources = np.concatenate(columns) if size else everyone
-    entries = (np.ones(sources.size), sources, np.concatenate([[0], np.cumsum(counts)]))
+    blocks, counts = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
+    for low in range(0, size, DRAWN):
+        columns = [
+            _others(size, target) if lateral == "dense" else lateral.sources(rng, target, size)
+            for target in range(low, min(low + DRAWN, size))
+        ]
+        blocks.append(np.concatenate(columns).astype(np.int32))
+        counts.append(np.array([len(sources) for sources in columns]))
+    sources, starts = np.concatenate(blocks), np.cumsum(np.concatenate(counts))
+    del blocks
+    index = np.int32 if sources.size <= np.iinfo(np.int32).max else np.int64
+    entries = (np.ones(sources.size, np.int8), sources, starts.astype(index))
     pattern = scipy.sparse.csr_array(scipy.sparse.csc_array(entries, shape=(size, size)))
     pattern.sort_indices()
     return pattern
+
+
+def _others(size: int, target: int) -> Ints:
+    return np.delete(np.arange(size), target)
 
 
 def _drawn(rng: np.random.Generator, probability: Floats, target: int) -> Ints:

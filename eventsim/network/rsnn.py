@@ -34,6 +34,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -132,7 +133,7 @@ def rsnn(
         signs = draw.signs(post.size, inhibitory)
         synapses = draw_pattern(lateral, post.size, draw.rng)
         if synapses.nnz:
-            sources = np.repeat(np.arange(post.size), np.diff(synapses.indptr))
+            sources = np.repeat(np.arange(post.size, dtype=np.int32), np.diff(synapses.indptr))
             degree = synapses.nnz / post.size
             synapses.data = draw.weights(sources, degree, gain=lateral_gain, signs=signs)
             net.connect(name, name, synapses, delays=draw.delays(delays, synapses.nnz))
@@ -174,7 +175,12 @@ class _Draw:
         return self.weights(sources, pre.size, gain=gain, signs=signs)
 
     def weights(
-        self, sources: NDArray[np.int64], n: float, *, gain: float, signs: Floats | None
+        self,
+        sources: NDArray[np.signedinteger[Any]],
+        n: float,
+        *,
+        gain: float,
+        signs: Floats | None,
     ) -> Floats:
         """A weight for every synapse, by its source."""
         deviation = self.spread * gain / math.sqrt(n)
