@@ -28,7 +28,8 @@ class Pattern(NamedTuple):
 def to_csr(where: str, weights: Any) -> "tuple[scipy.sparse.csr_array, bool]":
     """Any sparse matrix as a csr_array of float64 without duplicates, and whether it was so before.
 
-    Raises NetworkError for a malformed one and ShapeError for one of another type. New arrays.
+    Indices are of 32 bits where they fit. Raises NetworkError for a malformed one and ShapeError
+    for one of another type. New arrays.
     """
     if weights.dtype.kind not in "biuf":
         raise ShapeError(f"{where}: weights are of type {weights.dtype}, expected real numbers.")
@@ -47,6 +48,9 @@ def to_csr(where: str, weights: Any) -> "tuple[scipy.sparse.csr_array, bool]":
     canonical = bool(values.has_canonical_format)
     values.sum_duplicates()
     values.prune()
+    if max(values.nnz, *values.shape) <= np.iinfo(np.int32).max:
+        values.indices = values.indices.astype(np.int32, copy=False)
+        values.indptr = values.indptr.astype(np.int32, copy=False)
     return values, canonical
 
 

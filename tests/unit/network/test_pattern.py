@@ -1,5 +1,7 @@
 """Sparse weights that are malformed: from a file, from a caller, or edited in place."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -125,3 +127,44 @@ def test_pattern_of_placed_weights_is_checked_without_reading_their_values():
 def test_complex_sparse_weights_are_refused():
     with pytest.raises(ShapeError, match="input->hidden.*complex128"):
         sparse_net(matrix() * 1j)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 12, 13])
+@pytest.mark.parametrize("entry", range(1, 13))
+def test_disorder_is_found_wherever_patterns_are_looked_at_in_parts(monkeypatch, at_once, entry):
+    monkeypatch.setattr("eventsim.arrays.AT_ONCE", at_once)
+    net = sparse_net()
+    net.check()
+    w = net.projections["input->hidden"].weights
+    if entry in w.indptr:
+        w.indices[entry] = 0  # the first of its row
+        net.check()
+        return
+    w.indices[entry] = w.indices[entry - 1]
+    with pytest.raises(NetworkError, match=f"entry {entry} is .*without duplicates"):
+        net.check()
+
+
+@pytest.mark.parametrize("entry", [0, 7, 8, 12])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 2e20])
+def test_value_out_of_its_domain_is_found_where_values_are_looked_at_in_parts(
+    monkeypatch, entry, bad
+):
+    for module in ("arrays", "network.parts"):
+        monkeypatch.setattr(f"eventsim.{module}.AT_ONCE", 4)
+    net = sparse_net()
+    net.check()
+    net.projections["input->hidden"].weights.data[entry] = bad
+    with pytest.raises(es.errors.ParameterError, match=re.escape(f"a weight is {bad}")):
+        net.check()
+
+
+def test_indices_of_64_bits_are_kept_in_32():
+    weights = matrix()
+    weights.indices, weights.indptr = (
+        a.astype(np.int64) for a in (weights.indices, weights.indptr)
+    )
+    kept = sparse_net(weights).projections["input->hidden"].weights
+    assert kept.indices.dtype == kept.indptr.dtype == np.int32
+    assert np.array_equal(kept.toarray(), matrix().toarray())
+    assert weights.indices.dtype == np.int64
