@@ -95,18 +95,21 @@ def scaled_weights(job: Job) -> Array:
     return by_targets(job, job.weights(), job.stage.population.resistance)
 
 
-def by_targets(job: Job, by_synapse: Array, by_neuron: Array) -> Array:
-    """Values of synapses, in the order of the wiring, times that of every synapse's target."""
+def by_targets(job: Job, by_synapse: Array, by_neuron: Array, *, in_place: bool = False) -> Array:
+    """Values of synapses, in the order of the wiring, times that of every synapse's target.
+
+    New array, or, where ``in_place`` allows it, ``by_synapse`` changed.
+    """
     stage = job.stage
     if len(stage.members) == 1 and all(p.all_to_all for p in stage.projections):
         # Every row has all targets: nothing to look up, on a device no index to carry there.
         return (by_synapse.reshape(-1, by_neuron.size) * by_neuron).ravel()
-    xp = namespace(by_neuron)
+    xp, target = namespace(by_neuron), stage.wiring.target
     if xp is not np:
-        return by_synapse * by_neuron[xp.asarray(stage.wiring.target)]
-    found = np.empty(by_synapse.shape)
+        return by_synapse * by_neuron[xp.asarray(target)]
+    found = by_synapse if in_place else np.empty(by_synapse.shape)
     for mine in slices(by_synapse.size):
-        np.multiply(by_synapse[mine], by_neuron[stage.wiring.target[mine]], out=found[mine])
+        np.multiply(by_synapse[mine], by_neuron[target[mine]], out=found[mine])
     return found
 
 
@@ -209,7 +212,7 @@ def layer_gradients(
     Parameters
     ----------
     by_drive
-        dL/d(weight times resistance) of every synapse.
+        dL/d(weight times resistance) of every synapse; may be changed.
     by_delay, source_times, grazes
         As in StageGradients.
     sums, own
@@ -226,7 +229,7 @@ def layer_gradients(
             "v_reset": own[BY_RESET],
             "refractory": own[BY_REFRACTORY],
         },
-        weights=by_targets(job, by_drive, p.resistance),
+        weights=by_targets(job, by_drive, p.resistance, in_place=True),
         delays=by_delay if job.stage.delays_per_synapse else None,
         self_weights=own[BY_SELF] * p.resistance,
         self_delays=own[BY_SELF_DELAY],
