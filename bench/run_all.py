@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHES = ("w1", "w2", "windows", "filling", "scaling")
+BENCHES = ("w1", "w2", "windows", "filling", "scaling", "large")
 
 
 def main() -> None:

@@ -1,13 +1,15 @@
 """What the macro benchmarks set eventsim beside, and how they sum up."""
 
 import shutil
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import eventsim as es
 from bench.harness import in_turn
-from bench.macro import epoch, naive
+from bench.macro import epoch, large, naive
 from bench.macro.w1 import workload
 
 
@@ -54,3 +56,37 @@ def test_an_epoch_is_set_beside_the_fastest_of_each_step():
     assert rows[0]["times_fastest_10_ms"] == 1.5
     assert rows[0]["times_fastest_1_ms"] == 0.1
     assert "times_fastest_10_ms" not in rows[1]
+
+
+@pytest.mark.parametrize("shape", ["feedforward", "recurrent"])
+def test_large_network_has_its_fan_out_and_is_alive(monkeypatch, shape):
+    monkeypatch.setattr(large, "DRAWN", 70)
+    monkeypatch.setattr(large, "FORWARD_HZ", 20.0)  # fewer targets, for there are fewer neurons
+    net = large.network(shape, 150)
+    for projection in net.projections.values():
+        pattern = projection.pattern
+        fan_out = np.diff(pattern.indptr)
+        assert pattern.indices.dtype == np.int32
+        assert 60 < fan_out.min() <= fan_out.max() <= large.FAN_OUT
+        onto_itself = (pattern.indices == projection.sources()).any()
+        assert onto_itself == (projection.source == "input")
+    tape = es.simulate(net, large.events(shape, net, 40.0), backend="reference")
+    assert len(tape["neurons"]) > 10
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_peak_of_memory_is_that_of_the_block():
+    before = large.resident("VmRSS")
+    with large.peak() as found:
+        np.ones(20_000_000)
+    assert 120e6 < found.bytes - before < 240e6
+    with large.peak() as after:
+        pass
+    assert after.bytes < found.bytes - 100e6
+
+
+def test_case_that_fails_is_a_row_that_says_with_what():
+    options = SimpleNamespace(repeats=1, gib=0.5, forward_only=True)
+    row = large.apart("feedforward", 1000, "no precision", options)
+    assert row["case"] == "feedforward, 1000, no precision"
+    assert "Error" in row["failed"]
