@@ -362,7 +362,7 @@ class Network:
         """
         self.check_patterns()
         alike: dict[Hashable, list[DomainCheck]] = {}
-        good = []
+        good: list[Array] = []
         for condition in self.conditions():
             first, *others = condition.pieces
             if others:

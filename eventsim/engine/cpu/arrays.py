@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,8 +113,20 @@ def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
     return MergedEvents(offsets, times, read_only(merged.rows[kept]), spike)
 
 
+class Sent(NamedTuple):
+    """Spikes by source row: the first of every row, [samples, rows + 1], time, number among all."""
+
+    first: Index
+    time: Floats
+    spike: Index
+
+
 def fan_in(
-    job: Job, state: LayerState | None = None, bounds: tuple[int, int] | None = None
+    job: Job,
+    sent: Sent,
+    *,
+    state: LayerState | None = None,
+    bounds: tuple[int, int] | None = None,
 ) -> FanIn:
     """Synapses by target and spikes by source; weights in the type of the state.
 
@@ -122,12 +134,9 @@ def fan_in(
     before the second, and no numbers of synapses, which only the way back asks for.
     """
     own_weight, real = job.self_weights() * job.stage.population.resistance, real_type(job)
-    first, time, spike = _by_row(job)
     return FanIn(
         *_by_target(job, bounds),
-        first,
-        time,
-        spike,
+        *sent,
         own_weight.astype(real),
         job.self_delays(),
         np.zeros(job.n_samples) if state is None else state.begin,
@@ -136,8 +145,8 @@ def fan_in(
     )
 
 
-def _by_row(job: Job) -> tuple[Index, Floats, Index]:
-    """First spike of every row, [samples, rows + 1], and time and number of the spikes."""
+def sent_by_row(job: Job) -> Sent:
+    """The spikes of all sources, by row of the wiring."""
     wiring, bases = job.stage.wiring, spike_bases(job)
     counts = np.zeros((job.n_samples, wiring.row_start[-1] + 1), np.int64)
     sources = _sources(job)
@@ -151,7 +160,7 @@ def _by_row(job: Job) -> tuple[Index, Floats, Index]:
             source.offsets, source.times, source.neurons, bases[k], wiring.row_start[k], cursor,
             time, spike,
         )  # fmt: skip
-    return first, time, spike
+    return Sent(first, time, spike)
 
 
 def _by_target(job: Job, bounds: tuple[int, int] | None) -> tuple[Any, ...]:
@@ -162,8 +171,11 @@ def _by_target(job: Job, bounds: tuple[int, int] | None) -> tuple[Any, ...]:
     begin, parts = np.empty(n_rows, np.int64), np.linspace(0, n_rows, ROW_PARTS + 1).astype(int)
     counts = np.zeros((ROW_PARTS, high - low), np.int64)
     fanin.count(low, high, parts, wiring.out_start, target, begin, counts)
-    ends = np.cumsum(counts.T.ravel()).reshape(counts.T.shape)
-    in_start, cursor = np.concatenate([[0], ends[:, -1]]), np.ascontiguousarray(ends.T) - counts
+    in_start = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
+    following = in_start[:-1].copy()
+    for of_part in counts:  # from numbers of entries to the first of each part
+        following += of_part
+        np.subtract(following, of_part, out=of_part)
     n, apart = int(in_start[-1]), stage.delays_per_synapse
     number = np.int32 if wiring.target.size <= np.iinfo(np.int32).max else np.int64
     row, weight = np.empty(n, np.int32), np.empty(n, real_type(job))
@@ -173,7 +185,7 @@ def _by_target(job: Job, bounds: tuple[int, int] | None) -> tuple[Any, ...]:
     for k, projection in enumerate(stage.projections):
         fanin.fill(
             low, high, parts, wiring.row_start[k], wiring.row_start[k + 1], begin,
-            wiring.out_start, target, cursor, read_only(projection.values.reshape(-1)),
+            wiring.out_start, target, counts, read_only(projection.values.reshape(-1)),
             wiring.synapse_start[k], read_only(resistance), delays, row, synapse, weight, delay,
         )  # fmt: skip
     return low, in_start, row, synapse, weight, delay, apart

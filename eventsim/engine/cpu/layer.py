@@ -7,7 +7,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.cpu import fanin, order, shared
-from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, read_only, since
+from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, read_only, sent_by_row, since
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.threads import SMALL_WORK, dealt
 from eventsim.engine.cpu.walk import SpikeBuffers
@@ -85,13 +85,14 @@ def _advance(
 
         trains = _in_order(run_tasks(job, len(heard), run_shared, span), len(heard))
         return trains, end, still_pending(*events, met, job.duration) if carry else None
-    groups = _groups(job)
+    groups, sent = _groups(job), sent_by_row(job)
     blocks = FANIN_PARTS * (groups.size - 1)
 
     def run_fanin(todo, spikes, starts, limits, counts, reached):
         group = todo % blocks // FANIN_PARTS
         for g in np.unique(group).tolist():
-            fan = fan_in(job, state, (int(groups[g]), int(groups[g + 1])))
+            bounds = int(groups[g]), int(groups[g + 1])
+            fan = fan_in(job, sent, state=state, bounds=bounds)
             fanin.forward(
                 todo[group == g], blocks, fan, par, refractory, job.duration, begin, end, spikes,
                 starts, limits, counts, reached,

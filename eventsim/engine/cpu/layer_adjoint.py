@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats
 from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.cpu import fanin, order, shared_adjoint
-from eventsim.engine.cpu.arrays import fan_in, merged_events, sample_chunks
+from eventsim.engine.cpu.arrays import fan_in, merged_events, sample_chunks, sent_by_row
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import FANIN_PARTS
 from eventsim.engine.cpu.walk import Tape
@@ -78,7 +78,7 @@ def _asked(job: Job) -> NDArray[np.bool_]:
 
 def _backward_fanin(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray) -> StageGradients:
     size, real = last.shape[1], real_type(job)
-    fan, par = fan_in(job), neuron_table(job)
+    fan, par = fan_in(job, sent_by_row(job)), neuron_table(job)
     by_weight, by_delay = np.zeros(fan.weight.size, real), np.zeros(fan.delay.size * fan.apart)
     sums, own = np.zeros((N_SUMS, size)), np.zeros((N_OWN, size))
     effects, grazes = (
