@@ -202,23 +202,6 @@ def _scaling() -> Table:
     return _columns("scaling", "bench.macro.scaling", columns, lines_of("scaling"))
 
 
-def _large() -> Table:
-    columns: dict[str, Callable[[Row], Any]] = {
-        "network": lambda r: r["shape"],
-        "neurons": lambda r: f"{r['neurons']:,}",
-        "precision": lambda r: r["precision"],
-        "synapses, millions": lambda r: number(r["synapses"] / 1e6),
-        "bytes a synapse: network": lambda r: number(r["bytes_network"]),
-        "at the peak of a run": lambda r: number(r["bytes_run"]),
-        "of gradients": lambda r: number(r.get("bytes_gradients")),
-        "build s": lambda r: number(r["build_s"]),
-        "first run s": lambda r: number(r["first_s"]),
-        "ns per synaptic event": lambda r: number(r["ns_per_event"]),
-    }
-    lines = [r for r in lines_of("large") if "failed" not in r]
-    return _columns("large", "bench.macro.large", columns, lines)
-
-
 def _epoch() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "program": lambda r: f"{r['program']} ({r['version']})",
@@ -504,7 +487,6 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "balanced": _balanced,
     "balanced-nest": _balanced_nest,
     "scaling": _scaling,
-    "large": _large,
     "epoch": _epoch,
     "filling": lambda: _ratios("filling", "bench.macro.filling"),
     "blocks": lambda: _ratios("blocks", "bench.macro.blocks"),
