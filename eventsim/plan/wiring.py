@@ -142,4 +142,4 @@ def _targets(
 def _checksum(projection: Projection) -> int:
     """Of the targets of sparse weights, which the wiring may share; 0 of others."""
     pattern = projection.pattern
-    return 0 if pattern is None else crc32(np.ascontiguousarray(pattern.indices))
+    return 0 if pattern is None else crc32(np.ascontiguousarray(pattern.indices).data)

@@ -134,9 +134,18 @@ def fan_in(
     before the second, and no numbers of synapses, which only the way back asks for.
     """
     own_weight, real = job.self_weights() * job.stage.population.resistance, real_type(job)
+    low, in_start, row, synapse, weight, delay, apart = _by_target(job, bounds)
     return FanIn(
-        *_by_target(job, bounds),
-        *sent,
+        low,
+        in_start,
+        row,
+        synapse,
+        weight,
+        delay,
+        apart,
+        sent.first,
+        sent.time,
+        sent.spike,
         own_weight.astype(real),
         job.self_delays(),
         np.zeros(job.n_samples) if state is None else state.begin,
