@@ -114,7 +114,10 @@ def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
 
 
 class Sent(NamedTuple):
-    """Spikes by source row: the first of every row, [samples, rows + 1], time, number among all."""
+    """Spikes by source row: the first of every row, [samples, rows + 1], time, number among all.
+
+    The time is that of arrival, or, in a stage where synapses have delays of their own, of sending.
+    """
 
     first: Index
     time: Floats
@@ -134,7 +137,7 @@ def fan_in(
     before the second, and no numbers of synapses, which only the way back asks for.
     """
     own_weight, real = job.self_weights() * job.stage.population.resistance, real_type(job)
-    low, in_start, row, synapse, weight, delay, apart = _by_target(job, bounds)
+    low, in_start, row, synapse, weight, delay = _by_target(job, bounds)
     return FanIn(
         low,
         in_start,
@@ -142,7 +145,6 @@ def fan_in(
         synapse,
         weight,
         delay,
-        apart,
         sent.first,
         sent.time,
         sent.spike,
@@ -164,10 +166,13 @@ def sent_by_row(job: Job) -> Sent:
     first = (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
     cursor = first.copy()
     time, spike = np.empty(bases[-1]), np.empty(bases[-1], np.int64)
+    delays = job.row_delays()
+    if job.stage.delays_per_synapse:
+        delays = np.zeros_like(delays)
     for k, source in enumerate(sources):
         order.group(
-            source.offsets, source.times, source.neurons, bases[k], wiring.row_start[k], cursor,
-            time, spike,
+            source.offsets, source.times, source.neurons, delays, bases[k], wiring.row_start[k],
+            cursor, time, spike,
         )  # fmt: skip
     return Sent(first, time, spike)
 
@@ -189,7 +194,7 @@ def _by_target(job: Job, bounds: tuple[int, int] | None) -> tuple[Any, ...]:
     number = np.int32 if wiring.target.size <= np.iinfo(np.int32).max else np.int64
     row, weight = np.empty(n, np.int32), np.empty(n, real_type(job))
     synapse = np.empty(n if bounds is None else 0, number)
-    delay = np.empty(n) if apart else job.row_delays()
+    delay = np.empty(n if apart else 0)
     delays = job.delays() if apart else np.zeros(0)
     for k, projection in enumerate(stage.projections):
         fanin.fill(
@@ -197,7 +202,7 @@ def _by_target(job: Job, bounds: tuple[int, int] | None) -> tuple[Any, ...]:
             wiring.out_start, target, counts, read_only(projection.values.reshape(-1)),
             wiring.synapse_start[k], read_only(resistance), delays, row, synapse, weight, delay,
         )  # fmt: skip
-    return low, in_start, row, synapse, weight, delay, apart
+    return low, in_start, row, synapse, weight, delay
 
 
 def fan_out_weights(job: Job) -> NDArray[np.floating[Any]]:

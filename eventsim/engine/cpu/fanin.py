@@ -1,8 +1,8 @@
 """A layer in which every neuron walks the events of its own sources: sparse, or delayed apart.
 
 Events of one sample are grouped by source beforehand. A neuron collects those of its sources, each
-source an ascending run, merges the runs, and walks the result. Work grows with synaptic events
-times the logarithm of a neuron's number of sources.
+source an ascending run, puts them in order, and walks the result. Work grows with synapses and
+synaptic events.
 
 Forward, tasks are (sample, block of neurons); backward, a block of neurons takes all samples, so
 that each weight is summed by one thread and in one order.
@@ -14,8 +14,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from eventsim.engine.cpu.compile import kernel, scalar
-from eventsim.engine.cpu.order import merge_runs
+from eventsim.engine.cpu.compile import kernel, lean, scalar
+from eventsim.engine.cpu.order import sort_run
 from eventsim.engine.cpu.scalar import propagators
 from eventsim.engine.cpu.walk import (
     ALPHA,
@@ -47,14 +47,14 @@ class FanIn(NamedTuple):
     """Synapses by target, and the spikes of each sample by source row.
 
     The entries ``in_start[n - low] : in_start[n - low + 1]`` are the synapses of neuron n, in the
-    order of their rows, with their numbers in the wiring where they are asked for. ``delay`` is by
-    entry where some delays are ``apart``, those of synapses, otherwise by row.
+    order of their rows, with their numbers in the wiring where they are asked for.
 
     ``first[s, row] : first[s, row + 1]`` are the spikes of a row, ``spike`` their numbers among
-    those of all sources. ``own_weight`` and ``own_delay`` belong to self-connections that return
-    later than their spike; their delay is 0 where there is none. Arrivals before ``begin`` (ms, by
-    sample) were met in an earlier piece of the stream; ``early_time[early_first[i]:]`` are the own
-    spikes of that piece that are still to return to the i-th (sample, neuron).
+    those of all sources, ``time`` when they arrive; where ``delay`` has entries, the delays of the
+    synapses, when they are sent. ``own_weight`` and ``own_delay`` belong to self-connections that
+    return later than their spike; their delay is 0 where there is none. Arrivals before ``begin``
+    (ms, by sample) were met in an earlier piece of the stream; ``early_time[early_first[i]:]`` are
+    the own spikes of that piece that are still to return to the i-th (sample, neuron).
     """
 
     low: int
@@ -63,7 +63,6 @@ class FanIn(NamedTuple):
     synapse: NDArray[np.signedinteger]
     weight: NDArray[np.floating]
     delay: NDArray[np.float64]
-    apart: bool
     first: NDArray[np.int64]
     time: NDArray[np.float64]
     spike: NDArray[np.int64]
@@ -127,48 +126,63 @@ def fill(low, high, bounds, first_row, last_row, begin, out_start, target, curso
                 k += 1
 
 
+@lean
+def _arrive(fan, lo, n, time, synapse, spike):
+    """Times of the arrivals, looked up at once, for they lie far apart in memory."""
+    for i in range(n):
+        time[i] = fan.time[spike[i]]
+    if fan.delay.size > 0:
+        for i in range(n):
+            time[i] += fan.delay[lo + synapse[i]]
+
+
 @scalar
 def _collect(fan, s, n, t_end, own_times):
-    """Arrivals of neuron n in order: times, CSC entries (-1: its own), and spike numbers."""
+    """Arrivals of neuron n in order: time, synapse, and number among all spikes by row.
+
+    Synapses are counted from the neuron's first; the self-connection is behind the last, and its
+    spikes have numbers of their own.
+    """
     lo, hi = fan.in_start[n - fan.low], fan.in_start[n - fan.low + 1]
-    size, n_runs = own_times.size, 1
-    for entry in range(lo, hi):
-        size += fan.first[s, fan.row[entry] + 1] - fan.first[s, fan.row[entry]]
-        n_runs += 1
+    rows, first, size = fan.row[lo:hi], fan.first[s], own_times.size
+    for row in rows:
+        size += first[row + 1] - first[row]
     time, time2 = np.empty(size), np.empty(size)
-    origin, origin2 = np.empty(size, np.int64), np.empty(size, np.int64)
+    synapse, synapse2 = np.empty(size, np.int32), np.empty(size, np.int32)
     spike, spike2 = np.empty(size, np.int64), np.empty(size, np.int64)
-    bounds = np.zeros(n_runs + 1, np.int64)
-    k, run = 0, 0
-    for entry in range(lo, hi):
-        row = fan.row[entry]
-        delay = fan.delay[entry] if fan.apart else fan.delay[row]
-        for i in range(fan.first[s, row], fan.first[s, row + 1]):
-            arrival = fan.time[i] + delay
-            if fan.begin[s] <= arrival < t_end:
-                time[k], origin[k], spike[k] = arrival, entry, fan.spike[i]
-                k += 1
-        if k > bounds[run]:
-            run += 1
-            bounds[run] = k
+    k = 0
+    for i in range(rows.size):
+        for number in range(first[rows[i]], first[rows[i] + 1]):
+            synapse[k], spike[k] = i, number
+            k += 1
+    _arrive(fan, lo, k, time, synapse, spike)
+    kept, before, begin, ascending = 0, -np.inf, fan.begin[s], True
+    for i in range(k):
+        if begin <= time[i] < t_end:
+            time[kept], synapse[kept], spike[kept] = time[i], synapse[i], spike[i]
+            ascending &= before <= time[i]
+            before = time[i]
+            kept += 1
     for i in range(own_times.size):
         arrival = own_times[i] + fan.own_delay[n]
         if arrival < t_end:
-            time[k], origin[k], spike[k] = arrival, -1, i
-            k += 1
-    if k > bounds[run]:
-        run += 1
-        bounds[run] = k
-    if merge_runs(time, origin, spike, bounds, run, time2, origin2, spike2):
-        return time2[:k], origin2[:k], spike2[:k]
-    return time[:k], origin[:k], spike[:k]
+            time[kept], synapse[kept], spike[kept] = arrival, rows.size, i
+            ascending &= before <= arrival
+            before = arrival
+            kept += 1
+    given = time[:kept], synapse[:kept], spike[:kept]
+    if ascending:
+        return given
+    found = time2[:kept], synapse2[:kept], spike2[:kept]
+    sort_run(given, found)
+    return found
 
 
-@scalar
-def _run_neuron(fan, s, n, par, refractory, t_end, begin, end, held, spikes, start, limit, count,
-                nothing):  # fmt: skip
+@lean
+def _run_neuron(fan, s, n, time, synapse, par, refractory, t_end, begin, end, held, spikes, start,
+                limit, count):  # fmt: skip
     """One neuron in one sample; returns the number of spikes (-1: runs away) and a time."""
-    time, origin, _ = _collect(fan, s, n, t_end, nothing)
+    lo = fan.in_start[n - fan.low]
     delay, own_first, returned = fan.own_delay[n], count, count
     pair = s * par.shape[1] + n
     early, n_early = fan.early_first[pair], fan.early_first[pair + 1]
@@ -193,7 +207,7 @@ def _run_neuron(fan, s, n, par, refractory, t_end, begin, end, held, spikes, sta
         if t < until:
             continue
         while i < time.size and time[i] == t:
-            j = j + fan.weight[origin[i]]
+            j = j + fan.weight[lo + synapse[i]]
             since, before = t, count
             i += 1
         while early < n_early and fan.early_time[early] + delay == t:
@@ -221,9 +235,10 @@ def forward(todo, n_blocks, fan, par, refractory, duration, begin, end, spikes, 
         nothing = np.empty(0)
         count, t, failed, t_end = 0, duration[s], -1, duration[s]
         for n in range(n_neurons * block // n_blocks, n_neurons * (block + 1) // n_blocks):
+            time, synapse, _ = _collect(fan, s, n, t_end, nothing)
             total, t = _run_neuron(
-                fan, s, n, par, refractory, t_end, begin, end, held, spikes, starts[task],
-                limits[task], count, nothing,
+                fan, s, n, time, synapse, par, refractory, t_end, begin, end, held, spikes,
+                starts[task], limits[task], count,
             )  # fmt: skip
             if total >= 0:
                 count = total
@@ -248,7 +263,8 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, adjoint, cur
     for i in range(mine - 1, -1, -1):
         own_spikes[i], own_times[i] = k, tape.time[k]
         k = tape.previous[k]
-    time, origin, spike = _collect(fan, s, n, t_end, own_times)
+    time, synapse, spike = _collect(fan, s, n, t_end, own_times)
+    lo, hi = fan.in_start[n - fan.low], fan.in_start[n - fan.low + 1]
     for i in range(N_ADJOINT):
         adjoint[i, n] = real(0.0)
     current[n] = last
@@ -259,17 +275,17 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, adjoint, cur
             n, adjoint, t, time[i], par, refractory, tape, current, released, sums, own
         )
         t = time[i]
-        synapse = fan.synapse[origin[i]] if origin[i] >= 0 else -1
-        w = fan.weight[origin[i]] if synapse >= 0 else fan.own_weight[n]
+        entry = lo + synapse[i]
+        w = fan.weight[entry] if entry < hi else fan.own_weight[n]
         later = w * (par[RATE_SYN, n] * adjoint[BETA, n] - par[RATE_MEM, n] * adjoint[ALPHA, n])
         sums[0, n] += w * adjoint[BETA, n]
         sums[1, n] += w * adjoint[BETA_MEM, n]
         sums[2, n] += w * adjoint[BETA_SYN, n]
-        if synapse >= 0:
-            by_weight[synapse] += adjoint[BETA, n]
+        if entry < hi:
+            by_weight[fan.synapse[entry]] += adjoint[BETA, n]
             if by_delay.size > 0:
-                by_delay[synapse] += later
-            effects[spike[i]] += later
+                by_delay[fan.synapse[entry]] += later
+            effects[fan.spike[spike[i]]] += later
         else:
             own[BY_SELF, n] += adjoint[BETA, n]
             own[BY_SELF_DELAY, n] += later

@@ -79,7 +79,7 @@ def _asked(job: Job) -> NDArray[np.bool_]:
 def _backward_fanin(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray) -> StageGradients:
     size, real = last.shape[1], real_type(job)
     fan, par = fan_in(job, sent_by_row(job)), neuron_table(job)
-    by_weight, by_delay = np.zeros(fan.weight.size, real), np.zeros(fan.delay.size * fan.apart)
+    by_weight, by_delay = np.zeros(fan.weight.size, real), np.zeros(fan.delay.size)
     sums, own = np.zeros((N_SUMS, size)), np.zeros((N_OWN, size))
     effects, grazes = (
         np.zeros((FANIN_PARTS, spike_bases(job)[-1]), real),

@@ -13,35 +13,6 @@ MOST_BUCKETS = 2**30
 LARGEST_SCALE = 1e290
 
 
-@scalar
-def merge_runs(time, first, second, bounds, n_runs, time2, first2, second2):
-    """Merge ascending runs ``bounds[r] : bounds[r + 1]`` pairwise until one is left.
-
-    Equal times keep the order of their runs. The arrays come in pairs, of which the second serves
-    as workspace; returns True if the result stands in the second.
-    """
-    swapped = False
-    while n_runs > 1:
-        merged = 0
-        for r in range(0, n_runs, 2):
-            i, j_end = bounds[r], bounds[min(r + 2, n_runs)]
-            i_end = bounds[r + 1]
-            j = i_end
-            for k in range(bounds[r], j_end):
-                if i < i_end and (j >= j_end or time[i] <= time[j]):
-                    time2[k], first2[k], second2[k] = time[i], first[i], second[i]
-                    i += 1
-                else:
-                    time2[k], first2[k], second2[k] = time[j], first[j], second[j]
-                    j += 1
-            merged += 1
-            bounds[merged] = j_end
-        time, time2, first, first2 = time2, time, first2, first
-        second, second2 = second2, second
-        n_runs, swapped = merged, not swapped
-    return swapped
-
-
 @kernel
 def shift(offsets, times, index, delay, row_shift, base, starts, time, row, spike):
     """Arrivals of one source, unsorted: sample s lies from ``starts[s]`` on in the output.
@@ -130,42 +101,49 @@ def _into_buckets(bucket, n_buckets, time, row, spike, out_time, out_row, out_sp
     return ends[:n_buckets], largest
 
 
+@scalar
+def sort_run(given, found):
+    """Sort events (time, row, spike) by (time, row); those that are alike keep their order.
+
+    Those ``given`` serve as workspace. They go into buckets of equal length in time, one into each
+    on average, and are then put in order by insertion; by merging those of one bucket where a
+    bucket has many, as where many events have one time.
+    """
+    time, _, _ = given
+    bucket, n_buckets = _buckets(time)
+    ends, largest = _into_buckets(bucket, n_buckets, *given, *found)
+    if largest <= FEW:
+        _insert(*found, 0, time.size)
+        return
+    begin = 0
+    for end in ends:
+        _sort_many(*found, begin, end, *given)
+        begin = end
+
+
 @kernel
 def sort_events(offsets, time, row, spike, out_time, out_row, out_spike):
-    """Sort the events of every sample by (time, row); those that are alike keep their order.
-
-    The first three arrays serve as workspace. Events go into buckets of equal length in time, one
-    into each on average, and are then put in order by insertion; by merging those of one bucket
-    where a bucket has many, as where many events have one time.
-    """
+    """Sort the events of every sample by :func:`sort_run`."""
     for s in prange(offsets.size - 1):
         lo, hi = offsets[s], offsets[s + 1]
-        if lo == hi:
-            continue
-        given = time[lo:hi], row[lo:hi], spike[lo:hi]
-        found = out_time[lo:hi], out_row[lo:hi], out_spike[lo:hi]
-        bucket, n_buckets = _buckets(time[lo:hi])
-        ends, largest = _into_buckets(bucket, n_buckets, *given, *found)
-        if largest <= FEW:
-            _insert(*found, 0, hi - lo)
-            continue
-        begin = 0
-        for end in ends:
-            _sort_many(*found, begin, end, *given)
-            begin = end
+        if lo < hi:
+            sort_run(
+                (time[lo:hi], row[lo:hi], spike[lo:hi]),
+                (out_time[lo:hi], out_row[lo:hi], out_spike[lo:hi]),
+            )
 
 
 @kernel
-def group(offsets, times, index, base, row_shift, first, out_time, out_spike):
-    """Sort the spikes of one source by (sample, row), keeping their order in time.
+def group(offsets, times, index, delay, base, row_shift, first, out_time, out_spike):
+    """Sort the spikes of one source by (sample, row), keeping their order; times of arrival.
 
     ``first[s, row]`` is where the spikes of that row go; it is moved on past them. ``base`` is the
-    number of the source's first spike among those of all sources.
+    number of the source's first spike among those of all sources, ``delay`` is by row.
     """
     for s in prange(offsets.size - 1):
         for k in range(offsets[s], offsets[s + 1]):
             row = index[k] + row_shift
-            out_time[first[s, row]] = times[k]
+            out_time[first[s, row]] = times[k] + delay[row]
             out_spike[first[s, row]] = base + k
             first[s, row] += 1
 
