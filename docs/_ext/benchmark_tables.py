@@ -202,6 +202,40 @@ def _scaling() -> Table:
     return _columns("scaling", "bench.macro.scaling", columns, lines_of("scaling"))
 
 
+def _large() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "network": lambda r: r["shape"],
+        "neurons": lambda r: f"{r['neurons']:,}",
+        "precision": lambda r: r["precision"],
+        "synapses, millions": lambda r: number(r["synapses"] / 1e6),
+        "bytes a synapse, network": lambda r: number(r["bytes_network"]),
+        "peak of building": lambda r: number(r["bytes_built"]),
+        "peak of a run": lambda r: number(r["bytes_run"]),
+        "peak with gradients": lambda r: number(r.get("bytes_gradients")),
+        "built in s": lambda r: number(r["build_s"]),
+        "first run, s": lambda r: number(r["first_s"]),
+        "ns per synaptic event": lambda r: number(r["ns_per_event"]),
+    }
+    lines = [r for r in lines_of("large") if "failed" not in r]
+    failed = [f"{r['case']}: {r['failed']}" for r in lines_of("large") if "failed" in r]
+    return replace(_columns("large", "bench.macro.large", columns, lines), notes=failed)
+
+
+def _streams() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "work": lambda r: (
+            "chunks of a stream"
+            if r["case"] == "chunks"
+            else f"{r['samples']:,} recordings on disk"
+        ),
+        "events, millions": lambda r: number(r["events"] / 1e6),
+        "peak in the first tenth, MB": lambda r: number(r["first_mb"]),
+        "peak in any tenth, MB": lambda r: number(r["most_mb"]),
+        "CPU s": lambda r: number(r["run_s"]),
+    }
+    return _columns("streams", "bench.macro.streams", columns, lines_of("streams"))
+
+
 def _epoch() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "program": lambda r: f"{r['program']} ({r['version']})",
@@ -487,6 +521,8 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "balanced": _balanced,
     "balanced-nest": _balanced_nest,
     "scaling": _scaling,
+    "large": _large,
+    "streams": _streams,
     "epoch": _epoch,
     "filling": lambda: _ratios("filling", "bench.macro.filling"),
     "blocks": lambda: _ratios("blocks", "bench.macro.blocks"),

@@ -9,7 +9,7 @@ import pytest
 
 import eventsim as es
 from bench.harness import in_turn
-from bench.macro import epoch, large, naive
+from bench.macro import epoch, large, naive, streams
 from bench.macro.w1 import workload
 
 
@@ -90,3 +90,24 @@ def test_case_that_fails_is_a_row_that_says_with_what():
     row = large.apart("feedforward", 1000, "no precision", options)
     assert row["case"] == "feedforward, 1000, no precision"
     assert "Error" in row["failed"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("case", streams.CASES)
+def test_streams_meet_all_of_their_events(monkeypatch, case):
+    monkeypatch.setattr(streams, "CHUNK_EVENTS", 1000)
+    found = streams.CASES[case]({"chunks": 20_000, "samples": 1300}[case])
+    assert found["steps"] == {"chunks": 20, "samples": 21}[case]
+    assert found["first_mb"] <= found["most_mb"]
+    assert found.get("spikes", 1) > 0
+
+
+def test_chunks_of_a_stream_follow_each_other(monkeypatch):
+    monkeypatch.setattr(streams, "CHUNK_EVENTS", 1000)
+    ends = [0.0]
+    for chunk in streams.chunks(3):
+        times, _ = chunk.sample(0)
+        assert len(times) == 1000
+        assert ends[-1] <= times[0] <= times[-1] < chunk.duration[0]
+        ends.append(chunk.duration[0])
+    assert np.diff(ends) == pytest.approx(1000 / (streams.N_INPUTS * streams.HZ) * 1e3)
