@@ -42,6 +42,7 @@ import eventsim as es
 from bench.harness import in_turn, parser, report
 from bench.macro.balanced import DELAY, NEURON, G
 from bench.macro.scaling import EXC_MV, FAN_OUT, INPUT_HZ, INPUT_MV, SHORT_MS
+from eventsim.arrays import Precision
 
 Shape = Literal["feedforward", "recurrent"]
 
@@ -129,7 +130,7 @@ def caches() -> str:
 
 
 def measure(
-    shape: Shape, n_neurons: int, precision: Any, repeats: int, gradients: bool
+    shape: Shape, n_neurons: int, precision: Precision, repeats: int, gradients: bool
 ) -> dict[str, Any]:
     """One row of the table."""
 
@@ -224,6 +225,7 @@ def _options() -> argparse.Namespace:
     words = parser(__doc__.splitlines()[0], repeats=3)
     words.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     words.add_argument("--million", action="store_true", help="a million neurons, too")
+    words.add_argument("--precisions", nargs="+", default=list(get_args(Precision)))
     words.add_argument("--forward-only", action="store_true", help="without gradients")
     words.add_argument("--gib", type=float, default=24.0, help="address space of a case")
     words.add_argument("--case", nargs=3, help=argparse.SUPPRESS)
@@ -244,7 +246,7 @@ def main() -> None:
     report(
         [
             apart(shape, size, precision, options)
-            for precision in ("double", "single")
+            for precision in options.precisions
             for shape in get_args(Shape)
             for size in sizes
         ],

@@ -78,6 +78,25 @@ def test_simultaneous_spikes_are_ordered_by_neuron(backend):
     assert np.array_equal(spikes.sample(0)[1][:40], np.arange(40))
 
 
+@pytest.mark.parametrize("delays", ["scalar", "synapse"])
+@pytest.mark.parametrize("kind", ["one time", "bursts", "outlier"])
+def test_sparse_layer_with_crowded_arrivals_agrees_with_reference(fast_backend, kind, delays):
+    rng, n = np.random.default_rng(5), 80
+    net = random_net(5, n_inputs=n, hidden=(9,), sparse=True, delays=delays)
+    for name in ("hidden1", "output"):
+        net.projections[f"input->{name}"].weights.data *= 0.05
+    times = {
+        "one time": np.full(3 * n, 20.0),
+        "bursts": 10.0 + 30.0 * np.repeat([0, 1, 2], n) + rng.exponential(0.01, 3 * n),
+        "outlier": np.append(rng.uniform(10.0, 10.001, 3 * n - 1), 99.0),
+    }[kind]
+    channels = np.tile(rng.permutation(n), 3)
+    stream = es.EventStream.from_samples([(np.sort(times), channels)], n_channels=n, duration=100.0)
+    expected = es.simulate(net, stream, backend="reference")
+    tape = es.simulate(net, stream, backend=fast_backend)
+    assert assert_same_spikes(tape, expected, atol_ms=TIME_ATOL[fast_backend], net=net) > 20
+
+
 def test_synaptic_events_equal_a_brute_force_count(backend, net, stream):
     tape = es.simulate(net, stream, backend=backend)
     expected = count_synaptic_events(net, stream, tape)
