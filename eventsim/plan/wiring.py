@@ -37,7 +37,7 @@ from eventsim.summary import short_repr
 Index = NDArray[np.int64]
 
 
-class FanIn(NamedTuple):
+class IncomingSynapses(NamedTuple):
     """CSC: first entry of every target, row and synapse of every entry."""
 
     start: Index
@@ -59,7 +59,7 @@ class Wiring:
     __repr__ = short_repr
 
     @cached_property
-    def fan_in(self) -> FanIn:
+    def fan_in(self) -> IncomingSynapses:
         """All synapses by target."""
         n = self.target.size
         index = np.int32 if n <= np.iinfo(np.int32).max else np.int64
@@ -69,7 +69,7 @@ class Wiring:
         )
         by_target = numbered.tocsc()
         row = by_target.indices.astype(np.int32, copy=False)
-        return FanIn(by_target.indptr.astype(np.int64), row, by_target.data)
+        return IncomingSynapses(by_target.indptr.astype(np.int64), row, by_target.data)
 
     @property
     def in_start(self) -> Index:
