@@ -65,7 +65,14 @@ class Stage:
     @property
     def population(self) -> Population:
         """The population; for a loop all members as one, with their values of now."""
-        return self.members[0] if len(self.members) == 1 else join_populations(self.members)
+        if len(self.members) == 1:
+            return self.members[0]
+
+        def make() -> Population:
+            return join_populations(self.members)
+
+        joined: Population = made_once((Stage, self), make)
+        return joined
 
     @property
     def is_readout(self) -> bool:

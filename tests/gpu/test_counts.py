@@ -16,7 +16,7 @@ MOST = {
     "dense, batch 12": (150, 4),
     "delays": (215, 4),
     "sparse": (265, 6),
-    "loop": (990, 30),
+    "loop": (760, 30),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))
