@@ -32,6 +32,10 @@ TINY_SINGLE, TINY_DOUBLE = 1e-30, 1e-200
 # numbers of the type, so that the ends of an interval no longer tell whether V falls there.
 LONG = 16.0
 
+# An interval's length is rounded: crossings are looked for that much beyond it, as a factor, and
+# whoever asks compares times. So a crossing is found whatever ends the interval behind it.
+BEYOND = 1.0 + 2.0**-20
+
 # Newton's method stops at a step below this fraction of the slow time constant. Its error is then
 # of the order of the step squared over the time constant, or, at a grazing peak, of the step.
 STEP_SINGLE, STEP_DOUBLE = 1e-6, 1e-13
@@ -346,7 +350,7 @@ def near_highest(v, j, v_end, j_end, h, rate_mem, peak):
 
 @scalar
 def crossing(v, j, h, slow, gap, rate_mem, level):
-    """Time in [0, h) at which v first rises through the level, or -1.
+    """Time in [0, h BEYOND) at which v first rises through the level, or -1.
 
     With a positive level v can only cross while it rises under J > 0. There it is concave, so that
     Newton's method from the left never passes the crossing, and meets a falling v where there is
@@ -357,6 +361,7 @@ def crossing(v, j, h, slow, gap, rate_mem, level):
     none, zero, one = real(-1.0), real(0.0), real(1.0)
     if v >= level:
         return zero if j > v else none
+    h = h * real(BEYOND)
     if level <= zero:
         return _crossing_from_rest(v, j, h, slow, gap, rate_mem, level)
     if not j > v:

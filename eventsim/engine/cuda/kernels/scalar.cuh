@@ -260,12 +260,16 @@ DEVICE Above above(REAL v, REAL j, REAL t, const Rates& r, REAL level) {
     return {v_t - level, r.mem * (m.y * j - v_t)};
 }
 
-// Time in [0, h) at which v first rises through the level, or -1. Where v can cross it is concave,
+// An interval's length is rounded: see the twin.
+#define BEYOND REAL_(1.00000095367431640625)
+
+// Time in [0, h BEYOND) at which v first rises through the level, or -1. Where v can cross it is concave,
 // so that Newton's method from the left never passes the crossing. It starts where the parabola
 // through v crosses: at worst behind the crossing, and the first step leads back before it.
 DEVICE REAL crossing(REAL v, REAL j, REAL h, const Rates& r, REAL level) {
     const REAL zero = REAL_(0.0), one = REAL_(1.0), none = REAL_(-1.0);
     if (v >= level) return j > v ? zero : none;
+    h = h * BEYOND;
     if (level <= zero) return crossing_from_rest(v, j, h, r, level);
     if (!(j > v)) return none;
     Above a = {v - level, r.mem * (j - v)};
