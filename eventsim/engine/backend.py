@@ -14,6 +14,7 @@ from eventsim.arrays import Array, Floats
 from eventsim.engine.adam import Adam, Bounded, Trained
 from eventsim.engine.counting import count_arrivals
 from eventsim.engine.job import Job, Peaks, StageGradients
+from eventsim.engine.loop_state import LoopState
 from eventsim.engine.state import LayerState
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
@@ -48,6 +49,9 @@ class Backend(Protocol):
 
     def queue_forward(self, job: Job) -> SpikeTrains:
         """Spikes of populations that form a loop, all members as one population."""
+
+    def queue_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+        """As :meth:`layer_resume`, of populations that form a loop."""
 
     def queue_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats

@@ -7,6 +7,7 @@ returns later than its spike is a bundle without a synapse, of number OWN + neur
 of its time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from eventsim.arrays import Array, beside, namespace, owners, to_host
 from eventsim.engine.job import Job
 from eventsim.engine.table import spike_bases
 from eventsim.events import SpikeTrains
-from eventsim.events.source import SourceSpikes
+from eventsim.events.source import SourceSpikes, source_of
 
 # Bundles from here on are self-connections.
 OWN = 2**62
@@ -141,17 +142,39 @@ def all_arrivals(job: Job, bundles: Bundles, trains: SpikeTrains) -> Arriving:
         mine = xp.flatnonzero((trains.neurons >= low) & (trains.neurons < high))
         cause[int(bases[k]) : int(bases[k + 1])] = mine
     sample, time, first, last, spike, _ = _spread(bundles, job.sources, 0)
-    delay = beside(job.self_delays(), trains.times)[trains.neurons]
+    returns = _returns(source_of(trains), beside(job.self_delays(), trains.times))
+    return _ordered(job, [(sample, time, first, last, spike, cause[spike]), returns])
+
+
+def arrivals_of(job: Job, loop: Loop, spikes: SourceSpikes) -> Arriving:
+    """What some spikes of the loop send to it before the end of the samples; cause and spike: -1.
+
+    Neurons are numbered as those of the stage; NumPy arrays.
+    """
+    bundles = Bundles(loop.start, loop.first, loop.last, loop.delay)
+    sent = _spread(bundles, (spikes,), 0)
+    *returns, own = _returns(spikes, loop.own_delay)
+    return _ordered(job, [sent, (*returns, np.full(own.size, -1))])
+
+
+def in_order(job: Job, parts: Sequence[Arriving]) -> Arriving:
+    """All that arrives before the end of the samples, in one order."""
+    return _ordered(job, [(owners(p.offsets, p.time.size), *p[1:]) for p in parts])
+
+
+def _returns(spikes: SourceSpikes, own_delay: Array) -> tuple[Array, ...]:
+    """As :func:`_spread`, of self-connections with a delay; the last is the number of the spike."""
+    xp, delay = namespace(spikes.times), own_delay[spikes.neurons]
     own = xp.flatnonzero(delay > 0.0)
-    returns = (
-        owners(trains.offsets, len(trains))[own],
-        (trains.times + delay)[own],
-        trains.neurons[own].astype(np.int64) + OWN,
-        trains.neurons[own].astype(np.int64) + (OWN + 1),
+    neurons = spikes.neurons[own].astype(np.int64)
+    return (
+        owners(spikes.offsets, spikes.times.size)[own],
+        (spikes.times + delay)[own],
+        neurons + OWN,
+        neurons + (OWN + 1),
         xp.full(own.size, -1),
         own,
     )
-    return _ordered(job, [(sample, time, first, last, spike, cause[spike]), returns])
 
 
 def _spread(
@@ -171,7 +194,7 @@ def _spread(
     return xp.concatenate(samples)[spike], time, first, last, spike, xp.full(spike.size, -1)
 
 
-def _ordered(job: Job, parts: list[tuple[Array, ...]]) -> Arriving:
+def _ordered(job: Job, parts: Sequence[tuple[Array, ...]]) -> Arriving:
     sample, time, first, last, spike, cause = (
         namespace(parts[0][0]).concatenate(list(arrays)) for arrays in zip(*parts, strict=True)
     )

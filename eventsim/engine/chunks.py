@@ -4,7 +4,8 @@ A chunk is an EventStream whose times go on counting from the start of the recor
 ``duration`` is the chunk's end; :meth:`eventsim.EventStream.chunks` cuts one so. What a run carries
 from chunk to chunk:
 
-* the state of every spiking population, see :mod:`eventsim.engine.state`,
+* the state of every spiking population, see :mod:`eventsim.engine.state`, and of every loop, see
+  :mod:`eventsim.engine.loop_state`,
 * spikes that are still on their way to some target, because a delay takes them past the end,
 * voltage and current of every readout at the end.
 
@@ -23,15 +24,17 @@ from eventsim.arrays import Floats, Precision
 from eventsim.engine.arrivals import find_arrivals
 from eventsim.engine.counting import count_arrivals
 from eventsim.engine.job import Job
+from eventsim.engine.loop_state import LoopState, start_loop
+from eventsim.engine.members import split_members
 from eventsim.engine.place import check_on_host
 from eventsim.engine.registry import get_backend
 from eventsim.engine.run import check_run
 from eventsim.engine.state import LayerState, start_state
 from eventsim.engine.voltage_kernel import kernel
-from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
-from eventsim.events.order import sample_of_event
 from eventsim.events.source import SourceSpikes, source_of
+from eventsim.held import holding
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
 from eventsim.summary import span
@@ -52,8 +55,8 @@ class RunState:
     ----------
     end
         ms, [samples].
-    layers
-        State of every spiking population.
+    layers, loops
+        State of every spiking population, and of those that form a loop, by its stage's name.
     travelling
         Spikes of every population, the input included, that are still on their way.
     readouts
@@ -64,6 +67,7 @@ class RunState:
 
     end: Floats
     layers: Mapping[str, LayerState]
+    loops: Mapping[str, LoopState]
     travelling: Mapping[str, SourceSpikes]
     readouts: Mapping[str, ReadoutState]
     backend: str
@@ -110,41 +114,8 @@ def simulate_chunk(
     NetworkError, BackendError, RunawayError
         As :func:`eventsim.simulate`.
     """
-    plan, engine = make_plan(net), get_backend(backend)
-    check_run(net, plan, engine, chunk, precision)
-    check_on_host(net, "simulate_chunk")
-    begin = np.zeros(chunk.n_samples) if state is None else state.end
-    _check_follows(chunk, state, engine.name, precision)
-    sources = {plan.input.name: _joined(state, plan.input.name, source_of(chunk))}
-    layers: dict[str, LayerState] = {}
-    readouts: dict[str, ReadoutState] = {}
-    trains: dict[str, SpikeTrains] = {}
-    for stage in plan.stages:
-        afferents = tuple(sources[p.source] for p in stage.afferents)
-        job = Job(stage, afferents, chunk.duration, precision)
-        if stage.is_readout:
-            known = None if state is None else state.readouts[stage.name]
-            readouts[stage.name] = _readout_after(job, known, begin)
-            continue
-        if stage.lateral:
-            raise NetworkError(
-                f"simulate_chunk: {stage.name!r} has lateral recurrence, which runs in one piece "
-                "only. Call simulate on the whole stream."
-            )
-        before = start_state(job) if state is None else state.layers[stage.name]
-        trains[stage.name], layers[stage.name] = engine.layer_resume(job, before)
-        sources[stage.name] = _joined(state, stage.name, source_of(trains[stage.name]))
-    pairs = [(p, sources[p.source]) for p in net.projections.values()]
-    counts = count_arrivals(pairs, chunk.duration) - count_arrivals(pairs, begin)
-    events = {p.name: int(n) for (p, _), n in zip(pairs, counts, strict=True)}
-    tape = SpikeTape(
-        chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin
-    )
-    travelling = {
-        name: _travelling(net, name, source, chunk.duration) for name, source in sources.items()
-    }
-    after = RunState(chunk.duration, layers, travelling, readouts, engine.name, precision)
-    return tape, after
+    with holding():
+        return _run_chunk(net, chunk, state, backend, precision)
 
 
 def simulate_chunks(
@@ -159,6 +130,48 @@ def simulate_chunks(
     for chunk in chunks:
         tape, state = simulate_chunk(net, chunk, state, backend=backend, precision=precision)
         yield tape
+
+
+def _run_chunk(
+    net: Network, chunk: EventStream, state: RunState | None, backend: str, precision: Precision
+) -> tuple[SpikeTape, RunState]:
+    plan, engine = make_plan(net), get_backend(backend)
+    check_run(net, plan, engine, chunk, precision)
+    check_on_host(net, "simulate_chunk")
+    begin = np.zeros(chunk.n_samples) if state is None else state.end
+    _check_follows(chunk, state, engine.name, precision)
+    sources = {plan.input.name: _joined(state, plan.input.name, source_of(chunk))}
+    layers: dict[str, LayerState] = {}
+    loops: dict[str, LoopState] = {}
+    readouts: dict[str, ReadoutState] = {}
+    trains: dict[str, SpikeTrains] = {}
+    for stage in plan.stages:
+        afferents = tuple(sources[p.source] for p in stage.afferents)
+        job = Job(stage, afferents, chunk.duration, precision)
+        if stage.is_readout:
+            known = None if state is None else state.readouts[stage.name]
+            readouts[stage.name] = _readout_after(job, known, begin)
+            continue
+        if stage.lateral:
+            loop = start_loop(job) if state is None else state.loops[stage.name]
+            spikes, loops[stage.name] = engine.queue_resume(job, loop)
+        else:
+            layer = start_state(job) if state is None else state.layers[stage.name]
+            spikes, layers[stage.name] = engine.layer_resume(job, layer)
+        for name, part in split_members(stage, spikes).items():
+            trains[name] = part
+            sources[name] = _joined(state, name, source_of(part))
+    pairs = [(p, sources[p.source]) for p in net.projections.values()]
+    counts = count_arrivals(pairs, chunk.duration) - count_arrivals(pairs, begin)
+    events = {p.name: int(n) for (p, _), n in zip(pairs, counts, strict=True)}
+    tape = SpikeTape(
+        chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin
+    )
+    travelling = {
+        name: _travelling(net, name, source, chunk.duration) for name, source in sources.items()
+    }
+    after = RunState(chunk.duration, layers, loops, travelling, readouts, engine.name, precision)
+    return tape, after
 
 
 def _check_follows(
@@ -217,15 +230,7 @@ def _joined(state: RunState | None, name: str, new: SourceSpikes) -> SourceSpike
     """Spikes still on their way, and new ones, which are all later."""
     if state is None or state.travelling[name].times.size == 0:
         return new
-    old = state.travelling[name]
-    samples = [sample_of_event(part.offsets) for part in (old, new)]
-    order = np.argsort(np.concatenate(samples), kind="stable")
-    return SourceSpikes(
-        np.concatenate([old.times, new.times])[order],
-        np.concatenate([old.neurons, new.neurons])[order],
-        old.offsets + new.offsets,
-        new.size,
-    )
+    return state.travelling[name].followed_by(new)
 
 
 def _travelling(net: Network, name: str, source: SourceSpikes, end: Floats) -> SourceSpikes:
@@ -234,13 +239,8 @@ def _travelling(net: Network, name: str, source: SourceSpikes, end: Floats) -> S
     for projection in net.projections.values():
         if projection.source == name:
             np.maximum(longest, _longest_delay(projection, source.size), out=longest)
-    sample = sample_of_event(source.offsets)
     # Without a delay a spike was met in its own chunk, and no spike lies at the chunk's end.
-    kept = source.times + longest[source.neurons] >= end[sample]
-    before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-    return SourceSpikes(
-        source.times[kept], source.neurons[kept], before[source.offsets], source.size
-    )
+    return source.where(source.times + longest[source.neurons] >= end[source.sample])
 
 
 def _longest_delay(projection: Projection, size: int) -> Floats:

@@ -167,10 +167,10 @@ def carried(
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         pending=pending,
     )
-    return _since(trains, before.begin[sample]), state
+    return since_begin(trains, before.begin[sample]), state
 
 
-def _since(trains: SpikeTrains, begin: Floats) -> SpikeTrains:
+def since_begin(trains: SpikeTrains, begin: Floats) -> SpikeTrains:
     """The spikes at or after ``begin`` (ms, one per spike)."""
     new = trains.times >= begin
     if new.all():

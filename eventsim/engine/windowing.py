@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats, to_host
 from eventsim.engine.bundles import Arriving, Loop
 from eventsim.engine.job import Job
+from eventsim.engine.loop_state import LoopState
 from eventsim.engine.table import fastest_rate, real_type
 
 # A loop goes by windows where in a window that many synaptic events of other stages reach a neuron
@@ -79,6 +80,13 @@ def windows_of(job: Job, loop: Loop, outside: Arriving) -> Windows | None:
     if met_in_window(job, outside, length) < WINDOW_SHARE * job.stage.population.size:
         return None
     return make_windows(job, length)
+
+
+def windows_since(job: Job, loop: Loop, arrivals: Arriving, state: LoopState) -> Windows | None:
+    """As :func:`windows_of` for a piece of a stream; the first one decides for all."""
+    if state.by_windows is None:
+        return windows_of(job, loop, arrivals)
+    return make_windows(job, least_delay(loop)) if state.by_windows else None
 
 
 def least_delay(loop: Loop) -> float:

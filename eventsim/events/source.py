@@ -46,6 +46,21 @@ class SourceSpikes(NamedTuple):
         neurons = place[mine].astype(np.int32)
         return SourceSpikes(self.times[mine], neurons, before[self.offsets], numbers.size)
 
+    def where(self, which: NDArray[np.bool_]) -> "SourceSpikes":
+        """The spikes that are marked, [spikes]; NumPy. New arrays."""
+        before = np.concatenate([[0], np.cumsum(which)]).astype(np.int64)
+        return SourceSpikes(self.times[which], self.neurons[which], before[self.offsets], self.size)
+
+    def followed_by(self, later: "SourceSpikes") -> "SourceSpikes":
+        """In every sample these spikes and then the others; NumPy. New arrays."""
+        order = np.argsort(np.concatenate([self.sample, later.sample]), kind="stable")
+        return SourceSpikes(
+            np.concatenate([self.times, later.times])[order],
+            np.concatenate([self.neurons, later.neurons])[order],
+            self.offsets + later.offsets,
+            self.size,
+        )
+
 
 def source_of(data: EventStream | SpikeTrains) -> SourceSpikes:
     """The events of a stream or the spikes of a population, in one form. Views."""

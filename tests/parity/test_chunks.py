@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.engine import windowing
 from eventsim.errors import EventError, ParameterError, ShapeError
-from tests.support.nets import random_net, random_stream
+from tests.support.nets import (
+    large_net,
+    lateral_net,
+    random_net,
+    random_stream,
+    ring_net,
+    two_kinds_net,
+)
 
 CASES = {
     "shared events": {"delays": "none", "self_delays": "none"},
@@ -55,6 +63,100 @@ def test_chunks_in_single_precision(fast_backend, name):
     assert_chunks_equal_whole(net, stream, 5.0, backend=fast_backend, precision="single")
 
 
+LOOPS = {
+    "no delays": lambda: lateral_net(950, delays="none", gain=0.2),
+    "delays by synapse": lambda: lateral_net(951, delays="synapse"),
+    "dense, delays by source": lambda: lateral_net(952, delays="source", sparse=False, gain=0.15),
+    "one delay": lambda: lateral_net(953, delays="scalar"),
+    "ring with self-delays": lambda: ring_net(954),
+    "two kinds": lambda: two_kinds_net(955),
+    "pacemakers": lambda: pacemakers(956),
+}
+WAYS = {"queue": np.inf, "windows": 0.0}
+
+
+def pacemakers(seed):
+    """A loop of neurons of which some fire without input, and one rests at its threshold."""
+    net = lateral_net(seed, delays="scalar")
+    net.population("b").v_leak[:3] = net.population("b").threshold[:3] + [0.4, 0.1, 0.0]
+    return net
+
+
+def pauses(seed):
+    """Bursts of a few ms with silence between them."""
+    rng = np.random.default_rng(seed)
+    times = np.sort(np.concatenate([rng.uniform(t, t + 4.0, 40) for t in (0.0, 22.0, 51.0)]))
+    channels = rng.integers(0, 5, times.size)
+    return es.EventStream(times, channels, [0, times.size], n_channels=5, duration=60.0)
+
+
+@pytest.mark.parametrize("length", [7.0, 33.3])
+@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("name", list(LOOPS))
+def test_chunks_of_a_loop_give_the_spikes_of_the_whole(
+    fast_backend, monkeypatch, name, way, length
+):
+    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    stream = random_stream(960, n_samples=2, n_channels=5, duration=60.0)
+    assert assert_chunks_equal_whole(LOOPS[name](), stream, length, backend=fast_backend) > 15
+
+
+@pytest.mark.parametrize("name", list(LOOPS))
+def test_chunks_of_a_loop_give_the_spikes_of_the_whole_by_definition(name):
+    stream = random_stream(960, n_samples=1, n_channels=5, duration=60.0)
+    assert assert_chunks_equal_whole(LOOPS[name](), stream, 13.0, backend="reference") > 7
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("name", ["no delays", "delays by synapse", "ring with self-delays"])
+def test_chunks_of_a_loop_shorter_than_its_delays(fast_backend, monkeypatch, name, way):
+    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    stream = random_stream(967, n_samples=1, n_channels=5, duration=24.0)
+    assert assert_chunks_equal_whole(LOOPS[name](), stream, 0.4, backend=fast_backend) > 3
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("name", list(LOOPS))
+def test_chunks_of_a_loop_in_single_precision(fast_backend, monkeypatch, name, way):
+    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    stream = random_stream(961, n_samples=2, n_channels=5, duration=60.0)
+    assert_chunks_equal_whole(LOOPS[name](), stream, 5.0, backend=fast_backend, precision="single")
+
+
+@pytest.mark.parametrize("length", [0.7, 11.0])
+@pytest.mark.parametrize("way", list(WAYS))
+def test_chunks_of_a_loop_with_silences(fast_backend, monkeypatch, way, length):
+    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    for net in (LOOPS["one delay"](), LOOPS["two kinds"]()):
+        assert assert_chunks_equal_whole(net, pauses(962), length, backend=fast_backend) > 15
+
+
+def test_chunks_of_a_large_loop_by_windows():
+    stream = random_stream(963, n_samples=1, n_channels=20, duration=60.0)
+    for delays in (0.5, 7.0):
+        assert assert_chunks_equal_whole(large_net(964, delays=delays), stream, 3.1) > 500
+
+
+def test_samples_of_a_loop_that_are_over_stay_over(fast_backend):
+    stream = random_stream(965, n_samples=3, n_channels=5, duration=30.0)
+    longer = es.EventStream(
+        stream.times, stream.channels, stream.offsets, n_channels=5,
+        duration=stream.duration * [1.0, 3.0, 1.0],
+    )  # fmt: skip
+    for name in ("one delay", "ring with self-delays"):
+        assert_chunks_equal_whole(LOOPS[name](), longer, 8.0, backend=fast_backend)
+
+
+@pytest.mark.parametrize("name", list(LOOPS))
+def test_state_of_a_loop_carries_no_more_than_what_is_still_needed(name):
+    stream, state, sizes = random_stream(966, n_samples=1, n_channels=5, duration=600.0), None, []
+    for chunk in stream.chunks(2.0):
+        _, state = es.simulate_chunk(LOOPS[name](), chunk, state)
+        (loop,) = state.loops.values()
+        sizes.append(loop.sent.times.size + loop.pending.time.size)
+    assert max(sizes) < 60
+
+
 @pytest.mark.parametrize("name", list(CASES))
 def test_readout_at_the_end_is_that_of_the_whole(name):
     net, stream = case(name)
@@ -68,6 +170,28 @@ def test_readout_at_the_end_is_that_of_the_whole(name):
             np.testing.assert_allclose(
                 state.readouts["output"].voltage[s], expected, rtol=0, atol=1e-12
             )
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("name", ["shared events", "sparse, self-delays", "one delay"])
+def test_spike_right_before_a_border_is_in_its_chunk(
+    fast_backend, monkeypatch, name, way, precision
+):
+    """The interval from the last arrival to the border is rounded, to 24 bits in single."""
+    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    net, stream = case(name) if name in CASES else (LOOPS[name](), random_stream(968, n_channels=5))
+    stream, options = stream[0], {"backend": fast_backend, "precision": precision}
+    spikes = next(iter(es.simulate(net, stream, **options).trains.values()))
+    for time in spikes.times[:25]:
+        border = np.nextafter(time, np.inf)
+        events = stream.times < border
+        first = es.EventStream(
+            stream.times[events], stream.channels[events], [0, events.sum()],
+            n_channels=stream.n_channels, duration=border,
+        )  # fmt: skip
+        tape, _ = es.simulate_chunk(net, first, **options)
+        assert next(iter(tape.trains.values())).times[-1] == time
 
 
 def test_event_on_a_border_belongs_to_the_later_chunk():

@@ -8,7 +8,7 @@ import scipy.sparse
 
 import eventsim as es
 from eventsim.engine import get_backend, make_job
-from eventsim.errors import NetworkError, RunawayError
+from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes, assert_sorted
 from tests.support.losses import Readout, SpikeTimes, Sum
@@ -129,12 +129,6 @@ def test_loop_without_delay_that_runs_away_names_the_neuron(fast_backend):
         es.simulate(net, stream, backend=fast_backend)
     assert caught.value.population == "pair"
     assert caught.value.neuron in (0, 1)
-
-
-def test_chunks_of_a_loop_are_refused():
-    net, stream = CASES["one delay"](), random_stream(1030, n_samples=1, n_channels=5)
-    with pytest.raises(NetworkError, match="lateral"):
-        next(es.simulate_chunks(net, stream.chunks(10.0)))
 
 
 def test_many_bursts_outgrow_every_buffer(fast_backend):

@@ -5,6 +5,7 @@ from eventsim.engine.backend import AbstractHostBackend
 from eventsim.engine.cpu import layer, layer_adjoint, peaks_host, queue_host, readout_host
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import Job, Peaks, StageGradients
+from eventsim.engine.loop_state import LoopState
 from eventsim.engine.state import LayerState
 from eventsim.events import SpikeTrains
 
@@ -30,6 +31,9 @@ class CpuBackend(AbstractHostBackend):
 
     def queue_forward(self, job: Job) -> SpikeTrains:
         return queue_host.forward(job)
+
+    def queue_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+        return queue_host.resume(job, state)
 
     def queue_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats

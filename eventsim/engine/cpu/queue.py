@@ -25,6 +25,7 @@ from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.heap import pop, send, waiting_room
 from eventsim.engine.cpu.scalar import crossing, flush, fma, propagators
+from eventsim.engine.cpu.walk import EARLIER
 from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import (
     ALERT,
@@ -119,8 +120,8 @@ def _soonest(cells, par, n, t_end):
     bound = (v if v > zero else zero) + (j if j > zero else zero) * par[PEAK, n]
     if bound < par[ALERT, n] or not j > v:
         return np.inf
-    step = (level - v) / (par[RATE_MEM, n] * (j - v))
-    return t + step if step < real(t_end - t) else np.inf
+    at = t + (level - v) / (par[RATE_MEM, n] * (j - v))
+    return at if at < t_end else np.inf
 
 
 @lean
@@ -196,24 +197,23 @@ def _look_again(reached, n_reached, cells, par, heap, place, due, sure, t_end):
 
 
 @scalar
-def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit):
+def _run_sample(s, arrivals, loop, par, refractory, t_end, begin, stop, spikes, start, limit):
     """One sample; returns the number of spikes, or -1 - n where neuron n runs away, and a time."""
-    size, real = par.shape[1], type(par[0, 0])
+    size = par.shape[1]
     cells = Cells(
-        np.zeros(size), np.zeros(size, par.dtype), np.zeros(size, par.dtype),
-        np.zeros(size, par.dtype), np.zeros(size), np.full(size, -1),
+        begin.time[s].copy(), begin.v[s].copy(), begin.j[s].copy(), np.zeros(size, par.dtype),
+        begin.until[s].copy(), np.empty(size, np.int64),
     )  # fmt: skip
     heap, place, due = np.arange(size), np.arange(size), np.full(size, np.inf)
     sure = np.zeros(size, np.bool_)
     for n in range(size):
-        if par[LEVEL, n] <= real(0.0):
-            cells.v[n] = par[RESET, n]
+        cells.held[n] = EARLIER if cells.until[n] >= 0.0 else -1
         _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
     bundles = waiting_room(64)
     waiting, outside, end = 0, arrivals.offsets[s], arrivals.offsets[s + 1]
     reached, n_reached = np.empty(size, np.int64), 0
     mark, epoch = np.full(size, -1), 0
-    since, recent, count = np.zeros(size), np.zeros(size, np.int64), 0
+    since, recent, count = begin.since[s].copy(), begin.recent[s].copy(), 0
     while True:
         t = arrivals.time[outside] if outside < end else t_end
         if waiting > 0:
@@ -240,7 +240,7 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
             bundles, waiting = send(bundles, waiting, loop, n, t, t_end)
             continue
         if not t < t_end:
-            return count, t_end
+            break
         epoch += 1
         n_reached = 0
         while True:
@@ -260,14 +260,23 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, spikes, start, limit)
                 break
             n_reached = _deliver(low, high, t, loop, cells, par, reached, n_reached, mark, epoch)
         _look_again(reached, n_reached, cells, par, heap, place, due, sure, t_end)
+    for n in range(size):
+        stop.time[s, n], stop.v[s, n], stop.j[s, n] = cells.time[n], cells.v[n], cells.j[n]
+        stop.until[s, n] = cells.until[n] if cells.held[n] >= 0 else -1.0
+        stop.since[s, n], stop.recent[s, n] = since[n], recent[n]
+    return count, t_end
 
 
 @kernel
-def forward(todo, arrivals, loop, par, refractory, duration, spikes, starts, limits, counts,
-            reached):  # fmt: skip
-    """Run the samples in ``todo``; counts go past the limits, spikes are written up to them."""
+def forward(todo, arrivals, loop, par, refractory, duration, begin, stop, spikes, starts, limits,
+            counts, reached):  # fmt: skip
+    """Run the samples in ``todo`` from where they stand in ``begin``, and write it to ``stop``.
+
+    Counts go past the limits, spikes are written up to them.
+    """
     for i in prange(todo.size):
         s = todo[i]
         counts[s], reached[s] = _run_sample(
-            s, arrivals, loop, par, refractory, duration[s], spikes, starts[s], limits[s]
-        )
+            s, arrivals, loop, par, refractory, duration[s], begin, stop, spikes, starts[s],
+            limits[s],
+        )  # fmt: skip

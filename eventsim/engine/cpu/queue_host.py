@@ -24,6 +24,14 @@ from eventsim.engine.cpu.window_cells import make_neurons
 from eventsim.engine.cpu.window_sums import BLOCK
 from eventsim.engine.cpu.windows import Cut, forward_parts, forward_samples
 from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.loop_state import (
+    LoopState,
+    LoopStop,
+    after,
+    arrivals_since,
+    copied,
+    start_loop,
+)
 from eventsim.engine.table import (
     ALERT,
     N_OWN,
@@ -35,7 +43,7 @@ from eventsim.engine.table import (
     spike_bases,
     split_effects,
 )
-from eventsim.engine.windowing import Windows, met_in_window, windows_of
+from eventsim.engine.windowing import Windows, met_in_window, windows_of, windows_since
 from eventsim.events import SpikeTrains
 from eventsim.events.order import event_order
 
@@ -51,25 +59,48 @@ def forward(job: Job) -> SpikeTrains:
     return by_queue(job, prepared) if windows is None else by_windows(job, prepared, windows)
 
 
+def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+    prepared = prepare(job, state)
+    windows = windows_since(job, prepared.loop, prepared.arrivals, state)
+    if windows is None:
+        trains = by_queue(job, prepared)
+    else:
+        trains = by_windows(job, prepared, windows)
+    return after(
+        job, prepared.loop, state, prepared.arrivals, trains, prepared.stop,
+        by_windows=windows is not None,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What the kernels of a loop take: arrivals of other stages, synapses, parameters."""
+    """What the kernels of a loop take: what is known to arrive, synapses, parameters.
+
+    The neurons stand as in ``begin``; where they stand at the end goes to ``stop``.
+    """
 
     arrivals: Arriving
     loop: Loop
     par: NDArray[np.floating[Any]]
     refractory: Floats
+    begin: LoopStop
+    stop: LoopStop
 
 
-def prepare(job: Job) -> Prepared:
-    """From a job to arrays."""
+def prepare(job: Job, state: LoopState | None = None) -> Prepared:
+    """From a job to arrays; None is the state at time zero."""
     bundles, real = make_bundles(job), real_type(job)
     loop = make_loop(job, bundles, fan_out_weights(job))
+    begin = start_loop(job).stop if state is None else state.stop
     return Prepared(
-        outside_arrivals(job, bundles),
+        outside_arrivals(job, bundles)
+        if state is None
+        else arrivals_since(job, bundles, loop, state),
         loop._replace(own_weight=loop.own_weight.astype(real)),
         neuron_table(job),
         job.stage.population.refractory,
+        begin,
+        copied(begin),
     )
 
 
@@ -79,7 +110,7 @@ def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
     def run(todo, spikes, starts, limits, counts, reached):
         queue.forward(
             todo, prepared.arrivals, prepared.loop, prepared.par, prepared.refractory,
-            job.duration, spikes, starts, limits, counts, reached,
+            job.duration, prepared.begin, prepared.stop, spikes, starts, limits, counts, reached,
         )  # fmt: skip
 
     return _by_neuron(run_tasks(job, 1, run))
@@ -106,8 +137,8 @@ def by_windows(
 
     def run_samples(todo, spikes, starts, limits, counts, reached):
         forward_samples(
-            todo, p.arrivals, p.loop, par, p.refractory, job.duration, cut, fastest, spikes,
-            starts, limits, counts, reached,
+            todo, p.arrivals, p.loop, par, p.refractory, job.duration, cut, fastest, p.begin,
+            p.stop, spikes, starts, limits, counts, reached,
         )  # fmt: skip
 
     def run_parts(todo, spikes, starts, limits, counts, reached):
@@ -115,8 +146,8 @@ def by_windows(
             mine = slice(s * parts, (s + 1) * parts)
             forward_parts(
                 s, bounds, make_neurons(par.shape[1], par.dtype, windows.width), p.arrivals,
-                p.loop, par, p.refractory, job.duration[s], cut, fastest, spikes, starts[mine],
-                limits[mine], counts[mine], reached[mine],
+                p.loop, par, p.refractory, job.duration[s], cut, fastest, p.begin, p.stop, spikes,
+                starts[mine], limits[mine], counts[mine], reached[mine],
             )  # fmt: skip
 
     run = run_samples if parts == 1 else run_parts

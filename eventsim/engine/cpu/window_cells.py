@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
-from eventsim.engine.table import ALERT, GAP, LEVEL, PEAK, RATE_MEM, RESET, SLOW
+from eventsim.engine.cpu.walk import EARLIER
+from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, SLOW
 
 # Fields of a neuron in one line of the cache.
 V, J, L_SLOW, L_GAP, L_RATE, L_PEAK, L_ALERT = range(7)
@@ -58,17 +59,32 @@ new_neurons = scalar(make_neurons)
 
 
 @lean
-def begin_all(cells, par):
-    """All neurons at time zero."""
-    real, line = type(par[0, 0]), cells.line
+def begin_all(cells, par, begin, s):
+    """All neurons of sample s as they stand in ``begin``, a LoopStop."""
+    real, line, size = type(par[0, 0]), cells.line, begin.v.shape[1]
     for n in range(par.shape[1]):
-        cells.v_now[n] = par[RESET, n] if par[LEVEL, n] <= real(0.0) else real(0.0)
-        cells.j_now[n], cells.alert[n], cells.one_by_one[n] = real(0.0), par[ALERT, n], 0
-        cells.held[n], cells.since[n], cells.recent[n] = -1, 0.0, 0
+        cells.v_now[n], cells.j_now[n], cells.one_by_one[n] = real(0.0), real(0.0), 0
+        cells.held[n], cells.alert[n] = -1, par[ALERT, n]
+        if n < size:
+            cells.v_now[n], cells.j_now[n] = begin.v[s, n], begin.j[s, n]
+            cells.since[n], cells.recent[n] = begin.since[s, n], begin.recent[s, n]
+            if begin.until[s, n] >= 0.0:
+                cells.held[n], cells.until[n] = EARLIER, begin.until[s, n]
+                cells.alert[n] = real(-np.inf)
         line[n, L_SLOW], line[n, L_GAP] = par[SLOW, n], par[GAP, n]
         line[n, L_RATE], line[n, L_PEAK] = par[RATE_MEM, n], par[PEAK, n]
-        line[n, L_ALERT] = par[ALERT, n]
+        line[n, L_ALERT] = cells.alert[n]
     cells.moments[:] = real(0.0)
+
+
+@lean
+def keep_all(cells, stop, s, border, idle, halvings):
+    """Write to a LoopStop how the neurons of sample s stand at a border of windows."""
+    for n in range(stop.v.shape[1]):
+        stop.time[s, n], stop.v[s, n], stop.j[s, n] = border, cells.v_now[n], cells.j_now[n]
+        stop.until[s, n] = cells.until[n] if cells.held[n] >= 0 else -1.0
+        stop.since[s, n], stop.recent[s, n] = cells.since[n], cells.recent[n]
+    stop.border[s], stop.idle[s], stop.halvings[s] = border, idle, halvings
 
 
 @lean_inlined

@@ -39,17 +39,18 @@ VECTOR = 16
 
 
 @lean
-def _catch_up(cells, par, refractory, n, t, spikes, start, limit, count):
-    """Let neuron n fire and be let go before t; returns the number of spikes, and a time.
+def _catch_up(cells, par, refractory, n, t, stop, spikes, start, limit, count):
+    """Let neuron n fire and be let go before t and before ``stop``.
 
-    The number is -1 - n where the neuron runs away. Past the limit it stops.
+    Returns the number of spikes, -1 - n where the neuron runs away, and a time. Past the limit it
+    stops.
     """
     line = cells.line
     real = type(line[n, V])
     zero = real(0.0)
     while count <= limit:
         if cells.held[n] >= 0:
-            if not cells.until[n] < t:
+            if not cells.until[n] < min(t, stop):
                 break
             release(cells, par, n, spikes, start, limit)
             line[n, L_ALERT] = par[ALERT, n]
@@ -59,7 +60,7 @@ def _catch_up(cells, par, refractory, n, t, spikes, start, limit, count):
         rise = crossing(
             v, j, real(t - begin), par[SLOW, n], par[GAP, n], par[RATE_MEM, n], par[LEVEL, n]
         )
-        if rise < zero or not begin + rise < t:
+        if rise < zero or not begin + rise < min(t, stop):
             break
         cells.rise[n] = rise
         fire(cells, par, n, refractory[n], spikes, start, limit, count)
@@ -114,7 +115,7 @@ def _one(cells, par, refractory, n, t, weight, spikes, start, limit, count):
     """Neuron n alone meets an arrival at t; returns as :func:`_catch_up`."""
     at = t
     if cells.time[n] < t:
-        count, at = _catch_up(cells, par, refractory, n, t, spikes, start, limit, count)
+        count, at = _catch_up(cells, par, refractory, n, t, t, spikes, start, limit, count)
         advance(cells, par, n, t)
     cells.j[n] = cells.j[n] + weight
     return count, at
@@ -142,7 +143,7 @@ def _some(cells, par, refractory, target, weight, t, fastest, room, spikes, star
                 line[n, V], line[n, J], cells.time[n] = reset[n], after[1, i], t
                 continue
             count, at = _catch_up(
-                cells, par, refractory, np.int64(n), t, spikes, start, limit, count
+                cells, par, refractory, np.int64(n), t, t, spikes, start, limit, count
             )
             if count < 0 or count > limit:
                 return count, at
@@ -207,12 +208,15 @@ def meet_one_by_one(cells, par, refractory, due, low, high, first, last, fastest
 
 
 @lean
-def finish(cells, par, refractory, few, n_few, end, spikes, start, limit, count):
-    """The few neurons come to the end of a piece; returns as :func:`_catch_up`."""
+def finish(cells, par, refractory, few, n_few, end, stop, spikes, start, limit, count):
+    """The few neurons come to the end of a piece; none fires from ``stop`` on.
+
+    Returns as :func:`_catch_up`.
+    """
     for i in range(n_few):
         n = few[i]
         cells.one_by_one[n] = 0
-        count, at = _catch_up(cells, par, refractory, n, end, spikes, start, limit, count)
+        count, at = _catch_up(cells, par, refractory, n, end, stop, spikes, start, limit, count)
         if count < 0 or count > limit:
             return count, at
         advance(cells, par, n, end)

@@ -10,6 +10,10 @@ Windows and pieces are half-open. A window ends at the rounded sum of its begin 
 so that no rounded arrival time lies before it. The neurons of one sample may be shared out to
 several threads, which meet at the end of every window. After a window in which nothing happened the
 next one begins where something may. bench/macro/balanced.py times it.
+
+The end of a run cuts no window: the last one goes on to its border with what arrives before the
+end, and its spikes before the end are those that it gives whatever arrives later. So a run can go
+on from the border before it, :mod:`eventsim.engine.loop_state`.
 """
 
 from typing import NamedTuple
@@ -22,7 +26,15 @@ from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.heap import Waiting, enlarged, pop, send_all, waiting_room
 from eventsim.engine.cpu.scalar import SMALL_Z, fma, propagators
-from eventsim.engine.cpu.window_cells import N_LINE, J, V, begin_all, may_fire, new_neurons
+from eventsim.engine.cpu.window_cells import (
+    N_LINE,
+    J,
+    V,
+    begin_all,
+    keep_all,
+    may_fire,
+    new_neurons,
+)
 from eventsim.engine.cpu.window_sums import BLOCK, add_bundle, add_one, end_block, fetch_bundle
 from eventsim.engine.cpu.window_walk import finish, meet_one_by_one
 from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, RESET, SLOW
@@ -117,7 +129,8 @@ def _bring_to_end(cells, par, lo, hi, now, end, cut, fastest, few, work):
 class Window(NamedTuple):
     """From ``now``, where the neurons are, to ``border``; it is cut into that many pieces.
 
-    From ``opens`` on bundles arrive, the first ``n_due`` of those in ``due``, in order.
+    From ``opens`` on bundles arrive, the first ``n_due`` of those in ``due``, in order. Nothing
+    from ``end`` on, that of the run, is asked for.
     """
 
     now: float
@@ -125,6 +138,7 @@ class Window(NamedTuple):
     border: float
     pieces: int
     n_due: int
+    end: float
 
 
 @scalar
@@ -172,10 +186,13 @@ def _run_window(cells, par, refractory, lo, hi, due, window, cut, fastest, loop,
             met += events
             if 0 <= count <= limit:
                 count, at = finish(
-                    cells, par, refractory, few, n_few, end, spikes, start, limit, count
-                )
+                    cells, par, refractory, few, n_few, end, window.end, spikes, start, limit,
+                    count,
+                )  # fmt: skip
             if count < 0 or count > limit:
                 return count, at, met
+        if not end < window.end:
+            break
         now, first = end, last
     return count, at, met
 
@@ -220,12 +237,12 @@ def _take(due, heap, waiting, arrivals, outside, end, border):
 
 
 @lean
-def _next_begin(cells, par, size, heap, waiting, arrivals, outside, end, border, t_end):
+def _next_begin(cells, par, size, heap, waiting, arrivals, outside, end, border):
     """Where the next window opens after one in which nothing happened: not after what comes next.
 
-    That is an arrival or a release; at once, where a neuron may fire.
+    That is an arrival or a release; at once, where a neuron may fire; never, where nothing comes.
     """
-    coming = t_end
+    coming = np.inf
     if waiting > 0:
         coming = min(coming, heap.time[0])
     if outside < end:
@@ -247,45 +264,54 @@ def _halvings(before, met, neurons):
 
 
 @kernel
-def forward_samples(todo, arrivals, loop, par, refractory, duration, cut, fastest, spikes,
-                    starts, limits, counts, reached):  # fmt: skip
-    """Run the samples in ``todo`` side by side.
+def forward_samples(todo, arrivals, loop, par, refractory, duration, cut, fastest, begin, stop,
+                    spikes, starts, limits, counts, reached):  # fmt: skip
+    """Run the samples in ``todo`` side by side, from where they stand in ``begin``.
 
-    Parameters by neuron are padded to whole blocks. Spikes are written up to the limits; where a
-    count goes past its limit, there were more.
+    Where they stand at the last border is written to ``stop``. Parameters by neuron are padded to
+    whole blocks. Spikes are written up to the limits; where a count goes past its limit, there were
+    more.
     """
     size = loop.own_weight.size
     for i in prange(todo.size):
         s = todo[i]
         cells = new_neurons(par.shape[1], par.dtype, cut.width)
         heap, due = waiting_room(64), waiting_room(64)
-        begin_all(cells, par)
+        begin_all(cells, par, begin, s)
         waiting, outside, end, t_end = 0, arrivals.offsets[s], arrivals.offsets[s + 1], duration[s]
-        count, at, now, opens, halvings = 0, 0.0, 0.0, 0.0, 0
+        count, at, now = 0, 0.0, begin.border[s]
+        idle, halvings, whole = begin.idle[s], begin.halvings[s], True
         while now < t_end and 0 <= count <= limits[s]:
-            border = min(opens + cut.length, t_end)
+            opens = now
+            if idle:
+                opens = _next_begin(cells, par, size, heap, waiting, arrivals, outside, end, now)
+                if not opens < t_end:
+                    break
+            border = opens + cut.length
+            whole = border <= t_end
+            if not whole:
+                keep_all(cells, stop, s, now, idle, halvings)
             due, n_due, waiting, outside = _take(due, heap, waiting, arrivals, outside, end, border)
-            before, pieces = count, cut.pieces << halvings if n_due > 0 else 1
+            before, pieces = count, cut.pieces << halvings
             count, at, met = _run_window(
-                cells, par, refractory, 0, size, due, Window(now, opens, border, pieces, n_due),
-                cut, fastest, loop, spikes, starts[s], limits[s], count,
+                cells, par, refractory, 0, size, due,
+                Window(now, opens, border, pieces, n_due, t_end), cut, fastest, loop, spikes,
+                starts[s], limits[s], count,
             )  # fmt: skip
             halvings = _halvings(halvings, met, size * pieces)
             heap, waiting = send_all(
                 heap, waiting, loop, spikes, starts[s] + before,
                 starts[s] + min(count, limits[s]), t_end,
             )  # fmt: skip
-            now = opens = border
-            if n_due == 0 and count == before:
-                opens = _next_begin(
-                    cells, par, size, heap, waiting, arrivals, outside, end, border, t_end
-                )
+            now, idle = border, int(n_due == 0 and count == before)
+        if whole:
+            keep_all(cells, stop, s, now, idle, halvings)
         counts[s], reached[s] = count, at
 
 
 @kernel
-def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut, fastest, spikes,
-                  starts, limits, counts, reached):  # fmt: skip
+def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut, fastest, begin,
+                  stop, spikes, starts, limits, counts, reached):  # fmt: skip
     """Run sample s, the neurons ``bounds[p] : bounds[p + 1]`` of all parts p side by side.
 
     Starts, limits, counts and reached are by part, otherwise as :func:`forward_samples`; where one
@@ -293,15 +319,23 @@ def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut,
     """
     n_parts, size, full = bounds.size - 1, loop.own_weight.size, False
     heap, due = waiting_room(64), waiting_room(64)
-    begin_all(cells, par)
+    begin_all(cells, par, begin, s)
     waiting, outside, end = 0, arrivals.offsets[s], arrivals.offsets[s + 1]
-    now, opens, halvings = 0.0, 0.0, 0
+    now, idle, halvings, whole = begin.border[s], begin.idle[s], begin.halvings[s], True
     before, met = np.zeros(n_parts, np.int64), np.zeros(n_parts, np.int64)
     counts[:] = 0
     while now < t_end and not full and counts.min() >= 0:
-        border = min(opens + cut.length, t_end)
+        opens = now
+        if idle:
+            opens = _next_begin(cells, par, size, heap, waiting, arrivals, outside, end, now)
+            if not opens < t_end:
+                break
+        border = opens + cut.length
+        whole = border <= t_end
+        if not whole:
+            keep_all(cells, stop, s, now, idle, halvings)
         due, n_due, waiting, outside = _take(due, heap, waiting, arrivals, outside, end, border)
-        window = Window(now, opens, border, cut.pieces << halvings if n_due > 0 else 1, n_due)
+        window = Window(now, opens, border, cut.pieces << halvings, n_due, t_end)
         due_time, due_first, due_last = due.time, due.first, due.last
         for p in prange(n_parts):
             before[p] = counts[p]
@@ -317,10 +351,8 @@ def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut,
                 heap, waiting, loop, spikes, starts[p] + before[p],
                 starts[p] + min(counts[p], limits[p]), t_end,
             )  # fmt: skip
-        now = opens = border
-        if n_due == 0 and np.array_equal(counts, before):
-            opens = _next_begin(
-                cells, par, size, heap, waiting, arrivals, outside, end, border, t_end
-            )
+        now, idle = border, int(n_due == 0 and np.array_equal(counts, before))
+    if whole:
+        keep_all(cells, stop, s, now, idle, halvings)
     if full and counts.min() >= 0:
         counts[:] = np.maximum(counts, limits + 1)

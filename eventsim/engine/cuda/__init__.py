@@ -21,6 +21,7 @@ from eventsim.engine.cuda.optimiser import FusedAdam
 from eventsim.engine.cuda.order import sum_by
 from eventsim.engine.cuda.spikes import SpikeMemory
 from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.loop_state import LoopState
 from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
@@ -131,6 +132,10 @@ class CudaBackend(Backend):
     @_advised
     def queue_forward(self, job: Job) -> SpikeTrains:
         return queue.forward(self.device, job)
+
+    @_advised
+    def queue_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+        return queue.resume(self.device, job, state)
 
     @_advised
     def queue_backward(

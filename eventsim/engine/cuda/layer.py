@@ -30,16 +30,8 @@ def resume(
     """Spikes and state are on the host."""
     placed = place_state(dev, state)
     trains, pending = _advance(dev, job, wirings, memory, placed, state)
-    fetched = SpikeTrains(
-        dev.get(trains.times),
-        dev.get(trains.neurons),
-        dev.get(trains.offsets),
-        trains.size,
-        current=dev.get(trains.current),
-        restart_current=dev.get(trains.restart_current),
-    )
     end = Stop(*(dev.get(values) for values in placed.end))
-    return carried(job, state, fetched, end, pending)
+    return carried(job, state, trains.map(dev.get), end, pending)
 
 
 def _advance(

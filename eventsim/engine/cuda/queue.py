@@ -1,12 +1,13 @@
 """Stage with a loop on a GPU, host side; twin of engine/cpu/queue_host.py."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from eventsim.arrays import Array
 from eventsim.engine.bundles import (
+    Arriving,
     Loop,
     all_arrivals,
     make_bundles,
@@ -25,6 +26,7 @@ from eventsim.engine.cuda.order import (
 )
 from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
 from eventsim.engine.job import Job, StageGradients, raise_first_runaway
+from eventsim.engine.loop_state import LoopState, LoopStop, after, arrivals_since
 from eventsim.engine.state import start_voltage
 from eventsim.engine.table import (
     N_OWN,
@@ -37,7 +39,14 @@ from eventsim.engine.table import (
     spike_bases,
     split_effects,
 )
-from eventsim.engine.windowing import FEW, MANY, MOST_HALVINGS, Windows, windows_of
+from eventsim.engine.windowing import (
+    FEW,
+    MANY,
+    MOST_HALVINGS,
+    Windows,
+    windows_of,
+    windows_since,
+)
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 
@@ -88,9 +97,74 @@ class _Round:
 
 
 def forward(dev: Device, job: Job) -> SpikeTrains:
-    job, xp = _placed(dev, job), dev.xp
-    size, n = job.stage.population.size, job.n_samples
-    launch = _Forward(dev, job)
+    job = _placed(dev, job)
+    bundles = make_bundles(job)
+    loop, outside = make_loop(job, bundles, scaled_weights(job)), outside_arrivals(job, bundles)
+    windows = windows_of(job, loop, outside)
+    return _advance(dev, job, _Forward(dev, job, loop, outside, windows, _start(dev, job)))
+
+
+def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+    """Spikes and state are on the host."""
+    bundles = make_bundles(job)
+    loop = make_loop(job, bundles, scaled_weights(job))
+    arrivals = arrivals_since(job, bundles, loop, state)
+    windows = windows_since(job, loop, arrivals, state)
+    launch = _Forward(dev, job, loop, arrivals, windows, _placed_stop(dev, state.stop))
+    trains = _advance(dev, job, launch).map(dev.get)
+    stop = launch.stop.on_host(dev)
+    return after(job, loop, state, arrivals, trains, stop, by_windows=windows is not None)
+
+
+class _Standing(NamedTuple):
+    """A :class:`LoopStop` on the device, in fewer arrays.
+
+    ``times`` [samples, 3, size] has time, until (not above 0 where V is not held) and since,
+    ``state`` [samples, 2, size] v and j,
+    ``window`` [samples, 2] idle and halvings.
+    """
+
+    times: Array
+    state: Array
+    recent: Array
+    border: Array
+    window: Array
+
+    def on_host(self, dev: Device) -> LoopStop:
+        """As arrays of NumPy."""
+        times, state, recent, border, window = (dev.get(values) for values in self)
+        return LoopStop(
+            times[:, 0], state[:, 0], state[:, 1], times[:, 1], times[:, 2], recent, border,
+            window[:, 0], window[:, 1],
+        )  # fmt: skip
+
+
+def _placed_stop(dev: Device, stop: LoopStop) -> _Standing:
+    """Of arrays of NumPy."""
+    return _Standing(
+        dev.asarray(np.stack([stop.time, stop.until, stop.since], axis=1)),
+        dev.asarray(np.stack([stop.v, stop.j], axis=1)),
+        dev.asarray(stop.recent),
+        dev.asarray(stop.border),
+        dev.asarray(np.stack([stop.idle, stop.halvings], axis=1)),
+    )
+
+
+def _start(dev: Device, job: Job) -> _Standing:
+    """How the neurons stand at time zero."""
+    n, size = job.n_samples, job.stage.population.size
+    times, state = dev.zeros((n, 3, size), np.float64), dev.zeros((n, 2, size), real_type(job))
+    state[:, 0] = to_real(dev, job, start_voltage(job))
+    none = dev.zeros((n, size + 2), np.int64)
+    recent, window = none.ravel()[: n * size], none.ravel()[n * size :]
+    return _Standing(
+        times, state, recent.reshape(n, size), dev.zeros(n, np.float64), window.reshape(n, 2)
+    )
+
+
+def _advance(dev: Device, job: Job, launch: "_Forward") -> SpikeTrains:
+    """All spikes from where the neurons stand on."""
+    xp, size, n = dev.xp, job.stage.population.size, job.n_samples
     count, status = dev.zeros(n, np.int32), dev.zeros(n, np.int32)
     reached = dev.zeros(n, np.float64)
     guess = guess_spikes(job, size, GUESS_LEAST).astype(np.int32)
@@ -109,22 +183,22 @@ def forward(dev: Device, job: Job) -> SpikeTrains:
 
 
 class _Forward:
-    """Arguments of the kernel that stay the same."""
+    """Arguments of the kernel that stay the same; ``stop`` says how the neurons stand after it."""
 
-    def __init__(self, dev: Device, job: Job) -> None:
-        self._dev, self._job = dev, job
-        bundles = make_bundles(job)
-        outside = outside_arrivals(job, bundles)
-        par = to_real(dev, job, neuron_table(job))
-        loop = make_loop(job, bundles, scaled_weights(job))
-        self._windows = windows_of(job, loop, outside)
+    def __init__(
+        self, dev: Device, job: Job, loop: Loop, arrivals: Arriving, windows: Windows | None,
+        begin: _Standing,
+    ) -> None:  # fmt: skip
+        self._dev, self._job, self._windows = dev, job, windows
+        self.stop = _Standing(*(dev.empty(values.shape, values.dtype) for values in begin))
         self._arguments = [
-            *(dev.asarray(a) for a in (outside.offsets, outside.time, outside.first, outside.last)),
+            *(dev.asarray(values) for values in arrivals[:4]),
             *_loop(dev, job, loop),
             dev.asarray(job.duration),
-            par,
+            to_real(dev, job, neuron_table(job)),
             dev.asarray(job.stage.population.refractory),
-            to_real(dev, job, start_voltage(job)),
+            *begin,
+            *self.stop,
         ]
 
     def run(

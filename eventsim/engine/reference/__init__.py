@@ -5,6 +5,7 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.engine.backend import AbstractHostBackend
 from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.loop_state import LoopState
 from eventsim.engine.reference import layer, layer_adjoint, queue, readout
 from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
@@ -32,6 +33,10 @@ class ReferenceBackend(AbstractHostBackend):
     def queue_forward(self, job: Job) -> SpikeTrains:
         _double_only(job)
         return queue.forward(job)
+
+    def queue_resume(self, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+        _double_only(job)
+        return queue.resume(job, state)
 
     def queue_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats

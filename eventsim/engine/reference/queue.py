@@ -19,9 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
+from eventsim.engine.bundles import make_bundles, make_loop
 from eventsim.engine.job import RUNAWAY_PER_MS, Job, StageGradients
+from eventsim.engine.loop_state import (
+    LoopState,
+    LoopStop,
+    after,
+    arrivals_since,
+    copied,
+    start_loop,
+)
 from eventsim.engine.reference.gather import Arrival, gather
 from eventsim.engine.reference.layer import (
+    EARLIER,
     Spike,
     Step,
     Walk,
@@ -30,14 +40,28 @@ from eventsim.engine.reference.layer import (
     table_of_spikes,
 )
 from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
-from eventsim.engine.state import start_state
+from eventsim.engine.state import LayerState, Stop
 from eventsim.events import SpikeTrains
 
 
 def forward(job: Job) -> SpikeTrains:
+    state = start_loop(job)
+    return _advance(job, state, copied(state.stop))
+
+
+def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
+    stop, bundles = copied(state.stop), make_bundles(job)
+    loop = make_loop(job, bundles, job.weights())
+    arrivals = arrivals_since(job, bundles, loop, state)
+    trains = _advance(job, state, stop)
+    return after(job, loop, state, arrivals, trains, stop, by_windows=False)
+
+
+def _advance(job: Job, state: LoopState, stop: LoopStop) -> SpikeTrains:
+    """All spikes from the state on; where the neurons stand then is written to ``stop``."""
     offsets, rows = [0], []
     for sample in range(job.n_samples):
-        for neuron, steps in enumerate(_run_sample(job, sample)):
+        for neuron, steps in enumerate(_run_sample(job, sample, state, stop)):
             rows += table_of_spikes(steps, neuron)
         rows[offsets[-1] :] = sorted(rows[offsets[-1] :])
         offsets.append(len(rows))
@@ -52,15 +76,22 @@ def forward(job: Job) -> SpikeTrains:
     )
 
 
-def _run_sample(job: Job, sample: int) -> list[list[Step]]:
+def _run_sample(job: Job, sample: int, state: LoopState, stop: LoopStop) -> list[list[Step]]:
     """The steps of every neuron."""
-    duration, start = float(job.duration[sample]), start_state(job)
-    walkers, steps = [], []
+    duration, begin = float(job.duration[sample]), float(state.begin[sample])
+    walkers, recent, steps = [], [], []
+    start = _as_layer(job, state)
     for neuron, p in enumerate(neurons(job)):
         walkers.append(Walk(p, duration, deque(gather(job, sample, neuron))))
         walkers[-1].go_on(start, sample, neuron)
+        since, count = state.stop.since[sample, neuron], state.stop.recent[sample, neuron]
+        recent.append(_Recent(float(since), int(count)))
         steps.append(list[Step]())
-    recent = [_Recent() for _ in walkers]
+    low, high = state.sent.offsets[sample : sample + 2]
+    for time, neuron in zip(state.sent.times[low:high], state.sent.neurons[low:high], strict=True):
+        for target, arrival in _caused(job, int(neuron), float(time), EARLIER):
+            if begin <= arrival.time < duration:
+                insort(walkers[target].arrivals, arrival)
     dues = [walker.due() for walker in walkers]
     while True:
         first = min(range(len(walkers)), key=lambda n: (*dues[n], n), default=None)
@@ -79,7 +110,23 @@ def _run_sample(job: Job, sample: int) -> list[list[Step]]:
                         changed.add(target)
         for neuron in changed:
             dues[neuron] = walkers[neuron].due()
+    for neuron, (walker, counted) in enumerate(zip(walkers, recent, strict=True)):
+        until = -1.0 if walker.held is None else walker.release_time
+        stands = (walker.t, walker.v, walker.current, until, counted.since, counted.count)
+        for values, value in zip(stop, stands, strict=False):
+            values[sample, neuron] = value
     return steps
+
+
+def _as_layer(job: Job, state: LoopState) -> LayerState:
+    """The state with the spikes that return to their own neuron at its begin or later."""
+    sent, n = state.sent, job.n_samples * state.sent.size
+    returning = sent.times + job.self_delays()[sent.neurons] >= state.begin[sent.sample]
+    returning &= job.self_delays()[sent.neurons] > 0.0
+    pair = (sent.sample * sent.size + sent.neurons)[returning]
+    order = np.argsort(pair, kind="stable")
+    first = np.concatenate([[0], np.cumsum(np.bincount(pair, minlength=n))]).astype(np.int64)
+    return LayerState(state.begin, Stop(*state.stop[:4]), sent.times[returning][order], first)
 
 
 @dataclass
@@ -114,7 +161,7 @@ def _caused(job: Job, neuron: int, time: float, ordinal: int) -> list[tuple[int,
 
 
 def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
-    sums = new_sums(job)
+    sums, start = new_sums(job), start_loop(job)
     wake = _Wake(_causes(job, trains), by_time.tolist())
     for sample in range(job.n_samples):
         lo, hi = trains.offsets[sample], trains.offsets[sample + 1]
@@ -122,9 +169,8 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
             np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo for neuron in range(trains.size)
         ]
         turns = []
-        for neuron, (p, steps) in enumerate(
-            zip(neurons(job), _run_sample(job, sample), strict=True)
-        ):
+        found = _run_sample(job, sample, start, copied(start.stop))
+        for neuron, (p, steps) in enumerate(zip(neurons(job), found, strict=True)):
             mine = numbers[neuron]
             named = [_named(job, step, numbers, wake.causes) for step in steps]
             back = Back(p, neuron, [], by_voltage[mine].tolist(), sums)

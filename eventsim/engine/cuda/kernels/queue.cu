@@ -8,7 +8,7 @@
 // After           count[s] = spikes of the sample, also past its limit; the first `limit` of them at
 //                 start[s] and on, in order of time. status[s] = QUEUE_DONE, QUEUE_FULL where the
 //                 heap's capacity did not do, or QUEUE_RUNAWAY, with the neuron in count and the
-//                 time in reached.
+//                 time in reached. stop_ says how the neurons stand, as begin_ does before.
 // Twin            engine/cpu/queue.py, engine/reference/queue.py: the same order, the same bits
 // Needs           walk.cuh; shared memory: 2 * 32 * (8 + 4) bytes
 //
@@ -90,6 +90,45 @@ struct Cells {
     int *held, *mark;
 };
 
+// How the neurons of one sample stand between two pieces of a stream: engine/loop_state.py.
+struct Standing {
+    double *time, *until, *since;
+    REAL *v, *j;
+    long long* recent;
+    double* border;
+    long long *idle, *halvings;
+};
+
+// Of sample s in arrays [samples, 3, neurons], [samples, 2, neurons], [samples, neurons], [samples]
+// and [samples, 2].
+DEVICE Standing standing(double* times, REAL* state, long long* recent, double* border,
+                         long long* window, long long s, int n_neurons) {
+    double* const time = times + 3 * s * n_neurons;
+    REAL* const v = state + 2 * s * n_neurons;
+    return {time, time + n_neurons, time + 2 * n_neurons, v, v + n_neurons,
+            recent + s * n_neurons, border + s, window + 2 * s, window + 2 * s + 1};
+}
+
+DEVICE void take_up(const Standing& from, const Cells& c, int n, double* since, int* recent) {
+    c.time[n] = from.time[n];
+    c.v[n] = from.v[n];
+    c.j[n] = from.j[n];
+    c.until[n] = from.until[n];
+    c.held[n] = c.until[n] > 0.0 ? EARLIER : -1;
+    since[n] = from.since[n];
+    recent[n] = (int)from.recent[n];
+}
+
+DEVICE void lay_down(const Standing& to, const Cells& c, int n, const double* since,
+                     const int* recent) {
+    to.time[n] = c.time[n];
+    to.v[n] = c.v[n];
+    to.j[n] = c.j[n];
+    to.until[n] = c.held[n] >= 0 ? c.until[n] : -1.0;
+    to.since[n] = since[n];
+    to.recent[n] = recent[n];
+}
+
 #define NEVER 1e300
 
 DEVICE double predict(const Cells& c, const Neuron& p, int n, double t_end) {
@@ -157,7 +196,11 @@ extern "C" __global__ void queue_forward(
     const REAL* __restrict__ own_weight, const double* __restrict__ own_delay,
     // parameters
     const double* __restrict__ duration, const REAL* __restrict__ par,
-    const double* __restrict__ refractory, const REAL* __restrict__ start_v,
+    const double* __restrict__ refractory,
+    // how the neurons stand, before and after
+    double* begin_times, REAL* begin_state, long long* begin_recent, double* begin_border,
+    long long* begin_window, double* stop_times, REAL* stop_state, long long* stop_recent,
+    double* stop_border, long long* stop_window,
     // work space: [samples, neurons], and [samples, capacity]
     double* cell_time, double* cell_until, double* cell_due, double* cell_since, REAL* cell_v,
     REAL* cell_j, REAL* cell_rise, int* cell_held, int* cell_mark, int* cell_recent,
@@ -181,17 +224,17 @@ extern "C" __global__ void queue_forward(
     const Heap heap = {heap_time + s * capacity, heap_first + s * capacity,
                        heap_last + s * capacity};
     const Bundles sent = {bundle_start, bundle_first, bundle_last, bundle_delay, own_delay};
+    const Standing begin = standing(begin_times, begin_state, begin_recent, begin_border,
+                                    begin_window, s, n_neurons);
+    const Standing stop = standing(stop_times, stop_state, stop_recent, stop_border, stop_window,
+                                   s, n_neurons);
+    double* const since = cell_since + base;
+    int* const recent = cell_recent + base;
     const double t_end = duration[s];
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-        const Neuron p = neuron_at(par, refractory, n, n_neurons);
-        c.time[n] = 0.0;
-        c.v[n] = start_v[n];
-        c.j[n] = REAL_(0.0);
-        c.held[n] = -1;
+        take_up(begin, c, n, since, recent);
         c.mark[n] = 0;
-        cell_since[base + n] = 0.0;
-        cell_recent[base + n] = 0;
-        c.due[n] = predict(c, p, n, t_end);
+        c.due[n] = predict(c, neuron_at(par, refractory, n, n_neurons), n, t_end);
     }
     __syncthreads();
     // Of the first thread; the others follow what it writes to shared memory.
@@ -234,12 +277,12 @@ extern "C" __global__ void queue_forward(
                     c.v[n] = p.reset;
                     c.time[n] = t;
                     n_spikes += 1;
-                    if (t - cell_since[base + n] > 1.0) {
-                        cell_since[base + n] = t;
-                        cell_recent[base + n] = 0;
+                    if (t - since[n] > 1.0) {
+                        since[n] = t;
+                        recent[n] = 0;
                     }
-                    cell_recent[base + n] += 1;
-                    if ((double)cell_recent[base + n] > RUNAWAY_PER_MS) {
+                    recent[n] += 1;
+                    if ((double)recent[n] > RUNAWAY_PER_MS) {
                         *verdict = QUEUE_RUNAWAY;
                         n_spikes = n;
                         reached[s] = t;
@@ -292,7 +335,11 @@ extern "C" __global__ void queue_forward(
                 c.due[m] = predict(c, neuron_at(par, refractory, m, n_neurons), m, t_end);
         __syncthreads();
     }
+    for (int n = THREAD; n < n_neurons; n += blockDim.x)
+        lay_down(stop, c, n, since, recent);
     if (THREAD == 0) {
+        *stop.border = t_end;
+        *stop.idle = *stop.halvings = 0;
         count[s] = n_spikes;
         status[s] = *verdict;
     }

@@ -81,12 +81,13 @@ DEVICE void add_arrival(const Windows& w, REAL weight, const Functions& phi, REA
     moments[last] = fused(positive, phi.s, moments[last]);
 }
 
-// Let the neuron fire and be let go before t. False where it runs away.
-DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double* since, int* recent,
-                     const Spikes& out) {
+// Let the neuron fire and be let go before t and before `stop`. False where it runs away.
+DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double stop, double* since,
+                     int* recent, const Spikes& out) {
+    const double first = t < stop ? t : stop;
     for (;;) {
         if (c.held[n] >= 0) {
-            if (!(c.until[n] < t)) return true;
+            if (!(c.until[n] < first)) return true;
             const double until = c.until[n];
             c.j[n] = flush(far_forward((REAL)(until - c.time[n]), p.rates).y * c.j[n]);
             c.v[n] = p.reset;
@@ -98,7 +99,7 @@ DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double* s
         if (!may_fire(v, j, p.peak, p.alert)) return true;
         const REAL rise = crossing(v, j, (REAL)(t - c.time[n]), p.rates, p.level);
         const double at = c.time[n] + (double)rise;
-        if (rise < REAL_(0.0) || !(at < t)) return true;
+        if (rise < REAL_(0.0) || !(at < first)) return true;
         const REAL drive = flush(far_forward(rise, p.rates).y * j);
         const int place = atomicAdd(out.count, 1);
         if (place < out.limit) {
@@ -137,7 +138,7 @@ DEVICE bool come_to(const Cells& c, const Neuron& p, int n, double t, double* si
         return true;
     }
     if (held || highest(v, j, v_end, j_end, h, p.rates.mem, p.peak) >= p.alert)
-        if (!catch_up(c, p, n, t, since, recent, out)) return false;
+        if (!catch_up(c, p, n, t, t, since, recent, out)) return false;
     bring(c, p, n, t);
     return true;
 }
@@ -152,10 +153,10 @@ DEVICE long long synapse_of(const int* target, long long low, long long high, in
     return -1;
 }
 
-// Neuron n goes from arrival to arrival, to the end of a piece. The number of its arrivals, or -1
-// where it runs away.
+// Neuron n goes from arrival to arrival, to the end of a piece, and fires before `stop`. The number
+// of its arrivals, or -1 where it runs away.
 DEVICE int one_by_one(const Cells& c, const Neuron& p, int n, const Due& due, int first, int last,
-                      double end, const Synapses& x, double* since, int* recent,
+                      double end, double stop, const Synapses& x, double* since, int* recent,
                       const Spikes& out) {
     int met = 0;
     for (int k = first; k < last; ++k) {
@@ -167,7 +168,7 @@ DEVICE int one_by_one(const Cells& c, const Neuron& p, int n, const Due& due, in
         met += 1;
         if (c.time[n] < t) {
             if (own) {
-                if (!catch_up(c, p, n, t, since, recent, out)) return -1;
+                if (!catch_up(c, p, n, t, t, since, recent, out)) return -1;
                 bring(c, p, n, t);
             } else if (!come_to(c, p, n, t, since, recent, out)) {
                 return -1;
@@ -175,7 +176,7 @@ DEVICE int one_by_one(const Cells& c, const Neuron& p, int n, const Due& due, in
         }
         c.j[n] = c.j[n] + (own ? x.own_weight[n] : x.weight[at]);
     }
-    if (!catch_up(c, p, n, end, since, recent, out)) return -1;
+    if (!catch_up(c, p, n, end, stop, since, recent, out)) return -1;
     bring(c, p, n, end);
     return met;
 }
@@ -250,7 +251,11 @@ extern "C" __global__ void windows_forward(
     const REAL* __restrict__ own_weight, const double* __restrict__ own_delay,
     // parameters
     const double* __restrict__ duration, const REAL* __restrict__ par,
-    const double* __restrict__ refractory, const REAL* __restrict__ start_v,
+    const double* __restrict__ refractory,
+    // how the neurons stand, before and after
+    double* begin_times, REAL* begin_state, long long* begin_recent, double* begin_border,
+    long long* begin_window, double* stop_times, REAL* stop_state, long long* stop_recent,
+    double* stop_border, long long* stop_window,
     // work space: [samples, neurons], and [samples, capacity]
     double* cell_time, double* cell_until, double* cell_due, double* cell_since, REAL* cell_v,
     REAL* cell_j, REAL* cell_rise, int* cell_held, int* cell_mark, int* cell_recent,
@@ -293,18 +298,18 @@ extern "C" __global__ void windows_forward(
     double* const since = cell_since + base;
     int* const recent = cell_recent + base;
     REAL* const sums = moments + base * width;
+    const Standing begin = standing(begin_times, begin_state, begin_recent, begin_border,
+                                    begin_window, s, n_neurons);
+    const Standing stop = standing(stop_times, stop_state, stop_recent, stop_border, stop_window,
+                                   s, n_neurons);
     const double t_end = duration[s];
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-        c.time[n] = 0.0;
-        c.v[n] = start_v[n];
-        c.j[n] = REAL_(0.0);
-        c.held[n] = -1;
-        since[n] = 0.0;
-        recent[n] = 0;
+        take_up(begin, c, n, since, recent);
         for (int q = 0; q < width; ++q) sums[(long long)n * width + q] = REAL_(0.0);
     }
     if (THREAD == 0) {
-        window[0] = window[1] = 0.0;
+        window[0] = *begin.border;
+        *quiet = *begin.idle != 0;
         *n_spikes = 0;
         *met = 0;
         *ran_away = n_neurons;
@@ -314,15 +319,44 @@ extern "C" __global__ void windows_forward(
     // Of the first thread; the others follow what it writes to shared memory.
     Coming coming = {outside_time, outside_first, outside_last, outside_start[s],
                      outside_start[s + 1]};
-    int waiting = 0, halvings = 0, before = 0;
+    int waiting = 0, halvings = (int)*begin.halvings, before = 0;
+    bool whole = true;
     while (window[0] < t_end) {
+        double next = -1.0;
+        if (*quiet) {
+            for (int n = THREAD; n < n_neurons; n += blockDim.x) {
+                const Neuron p = neuron_at(par, refractory, n, n_neurons);
+                c.due[n] = c.held[n] >= 0 ? c.until[n]
+                           : may_fire(c.v[n], c.j[n], p.peak, p.alert) ? -1.0 : NEVER;
+            }
+            __syncthreads();
+            int n;
+            earliest(c.due, n_neurons, times, neurons, next, n);
+        }
         if (THREAD == 0) {
-            const double rounded = window[1] + length, border = rounded < t_end ? rounded : t_end;
+            if (next >= 0.0 && waiting > 0 && heap.time[0] < next) next = heap.time[0];
+            if (next >= 0.0 && coming.next < coming.end && coming.time[coming.next] < next)
+                next = coming.time[coming.next];
+            window[1] = next > window[0] ? next : window[0];
+        }
+        __syncthreads();
+        if (!(window[1] < t_end)) break;
+        whole = window[1] + length <= t_end;
+        if (!whole)
+            for (int n = THREAD; n < n_neurons; n += blockDim.x)
+                lay_down(stop, c, n, since, recent);
+        if (THREAD == 0) {
+            if (!whole) {
+                *stop.border = window[0];
+                *stop.idle = *quiet;
+                *stop.halvings = halvings;
+            }
+            const double border = window[1] + length;
             const int k = take(heap, waiting, coming, border, due, capacity);
             if (k == capacity) *verdict = QUEUE_FULL;
             window[2] = border;
             *n_due = k;
-            *pieces = k > 0 ? least_pieces << halvings : 1;
+            *pieces = least_pieces << halvings;
             before = *n_spikes;
         }
         if (__syncthreads_or(THREAD == 0 && *verdict >= 0)) break;
@@ -354,11 +388,12 @@ extern "C" __global__ void windows_forward(
                 const Neuron p = neuron_at(par, refractory, n, n_neurons);
                 if (!stays(c, p, w, n, n_neurons, now, end, sums + (long long)n * width)) continue;
                 const int found =
-                    one_by_one(c, p, n, due, first, last, end, x, since, recent, out);
+                    one_by_one(c, p, n, due, first, last, end, t_end, x, since, recent, out);
                 if (found < 0) atomicMin(ran_away, n); else atomicAdd(met, found);
             }
             __syncthreads();
             if (__syncthreads_or(*ran_away < n_neurons || *n_spikes > out.limit)) break;
+            if (!(end < t_end)) break;
             now = end;
             first = last;
         }
@@ -376,7 +411,7 @@ extern "C" __global__ void windows_forward(
             else if (events * few < asked)
                 halvings = halvings > 0 ? halvings - 1 : 0;
             *met = 0;
-            window[0] = window[1] = border;
+            window[0] = border;
             for (int k = before; k < *n_spikes && *verdict < 0; ++k) {
                 const int n = out.neuron[k];
                 if (!send(heap, waiting, capacity, sent, n, out.time[k], t_end))
@@ -385,27 +420,16 @@ extern "C" __global__ void windows_forward(
             *quiet = silent && *n_spikes == before;
         }
         if (__syncthreads_or(THREAD == 0 && *verdict >= 0)) break;
-        if (*quiet) {
-            for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-                const Neuron p = neuron_at(par, refractory, n, n_neurons);
-                c.due[n] = c.held[n] >= 0 ? c.until[n]
-                           : may_fire(c.v[n], c.j[n], p.peak, p.alert) ? -1.0 : NEVER;
-            }
-            __syncthreads();
-            double next;
-            int n;
-            earliest(c.due, n_neurons, times, neurons, next, n);
-            if (THREAD == 0 && next >= 0.0) {
-                if (t_end < next) next = t_end;
-                if (waiting > 0 && heap.time[0] < next) next = heap.time[0];
-                if (coming.next < coming.end && coming.time[coming.next] < next)
-                    next = coming.time[coming.next];
-                if (next > border) window[1] = next;
-            }
-            __syncthreads();
-        }
     }
+    if (whole)
+        for (int n = THREAD; n < n_neurons; n += blockDim.x)
+            lay_down(stop, c, n, since, recent);
     if (THREAD == 0) {
+        if (whole) {
+            *stop.border = window[0];
+            *stop.idle = *quiet;
+            *stop.halvings = halvings;
+        }
         count[s] = *ran_away < n_neurons ? *ran_away : *n_spikes;
         status[s] = *verdict < 0 ? QUEUE_DONE : *verdict;
     }

@@ -1,0 +1,147 @@
+"""A loop in the middle of a run: what is carried from one piece of a stream to the next.
+
+By the queue every neuron is carried as its last event before the end left it, and all that arrived
+before the end was met. By windows the neurons are carried from the last border before the end: the
+window that the end cuts is run twice, up to the end by this piece and from its begin by the next,
+which leaves out the spikes that the first has given. So both do the same operations wherever the
+stream is cut, and the spikes of all pieces are to the bit those of one run.
+
+Own spikes up to where the neurons stand, and arrivals between there and the end, are kept as long
+as they have something to do; what the next piece finds again is left out.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from eventsim.arrays import Array, Floats, owners
+from eventsim.engine.bundles import Arriving, Bundles, Loop, arrivals_of, in_order, outside_arrivals
+from eventsim.engine.job import Job
+from eventsim.engine.state import since_begin, start_state
+from eventsim.events import SpikeTrains
+from eventsim.events.source import SourceSpikes, source_of
+from eventsim.summary import short_repr
+
+
+class LoopStop(NamedTuple):
+    """The neurons of a loop as they stand.
+
+    By sample and neuron: ``time`` in ms, ``v``, ``j`` and ``until`` as :class:`Stop`, and how many
+    spikes (``recent``) of the ms from ``since`` on have been counted. By sample, for windows:
+    ``border``, where the neurons are; ``idle``, 1 where nothing happened in the window before it;
+    ``halvings`` of the pieces.
+    """
+
+    time: Array
+    v: Array
+    j: Array
+    until: Array
+    since: Array
+    recent: Array
+    border: Array
+    idle: Array
+    halvings: Array
+
+
+@dataclass(frozen=True, eq=False)
+class LoopState:
+    """State of every neuron of a loop in every sample; of one backend and precision.
+
+    Attributes
+    ----------
+    begin
+        End of what has been run, ms, [samples].
+    stop
+        The neurons.
+    sent
+        Own spikes up to there that reach a neuron of the loop at ``begin`` or later.
+    pending
+        Arrivals before ``begin`` that the neurons have not met.
+    by_windows
+        Whether the loop goes by windows; None before anything has been run.
+    """
+
+    begin: Floats
+    stop: LoopStop
+    sent: SourceSpikes
+    pending: Arriving
+    by_windows: bool | None = None
+
+    __repr__ = short_repr
+
+
+def start_loop(job: Job) -> LoopState:
+    """The state at time zero."""
+    start, n = start_state(job), job.n_samples
+    shape = start.stop.v.shape
+    stop = LoopStop(
+        *start.stop, since=np.zeros(shape), recent=np.zeros(shape, np.int64), border=np.zeros(n),
+        idle=np.zeros(n, np.int64), halvings=np.zeros(n, np.int64),
+    )  # fmt: skip
+    nothing, offsets = np.zeros(0), np.zeros(n + 1, np.int64)
+    sent = SourceSpikes(nothing, np.zeros(0, np.int32), offsets, shape[1])
+    none = np.zeros(0, np.int64)
+    return LoopState(np.zeros(n), stop, sent, Arriving(offsets, nothing, none, none, none, none))
+
+
+def copied(stop: LoopStop) -> LoopStop:
+    """The same in new arrays."""
+    return LoopStop(*(values.copy() for values in stop))
+
+
+def arrivals_since(job: Job, bundles: Bundles, loop: Loop, state: LoopState) -> Arriving:
+    """What arrives from where the neurons stand to the end of the job, as far as it is known.
+
+    That is what is pending, what other stages send, and what the loop sent before.
+    """
+    outside = outside_arrivals(job, bundles)
+    own = arrivals_of(job, loop, state.sent)
+    new = [_between(part, state.begin, job.duration) for part in (outside, own)]
+    return in_order(job, [state.pending, *new])
+
+
+def after(
+    job: Job, loop: Loop, before: LoopState, arrivals: Arriving, trains: SpikeTrains,
+    stop: LoopStop, *, by_windows: bool,
+) -> tuple[SpikeTrains, LoopState]:  # fmt: skip
+    """What a piece of a stream leaves: its spikes, and the state to go on from.
+
+    Parameters
+    ----------
+    loop, arrivals
+        What the kernels took; NumPy arrays, as all others.
+    before
+        Where the piece started.
+    trains
+        All spikes from there to the end of the job.
+    stop
+        The neurons after it.
+    by_windows
+        As :class:`LoopState`.
+    """
+    end = job.duration
+    stand = stop.border if by_windows else end
+    sample = owners(trains.offsets, len(trains))
+    settled = source_of(trains).where(trains.times < stand[sample])
+    sent = before.sent.followed_by(settled)
+    pending = [_between(part, stand, end) for part in (arrivals, arrivals_of(job, loop, settled))]
+    late = sent.times + _longest_way(loop)[sent.neurons] >= end[sent.sample]
+    state = LoopState(np.array(end), stop, sent.where(late), in_order(job, pending), by_windows)
+    return since_begin(trains, before.begin[sample]), state
+
+
+def _between(arriving: Arriving, low: Floats, high: Floats) -> Arriving:
+    """Those at or after ``low`` and before ``high``, ms by sample."""
+    sample = owners(arriving.offsets, arriving.time.size)
+    met = (arriving.time >= low[sample]) & (arriving.time < high[sample])
+    before = np.concatenate([[0], np.cumsum(met)]).astype(np.int64)
+    return Arriving(before[arriving.offsets], *(values[met] for values in arriving[1:]))
+
+
+def _longest_way(loop: Loop) -> Floats:
+    """Of every neuron the longest delay to one of the loop, itself included; ms."""
+    longest = np.maximum(loop.own_delay, 0.0)
+    neuron = owners(loop.start, loop.delay.size)
+    np.maximum.at(longest, neuron, loop.delay)
+    return longest
