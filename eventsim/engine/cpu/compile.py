@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba import njit
+from numba import njit, types
 from numba.core import event
 from numba.core.registry import cpu_target
 
@@ -127,14 +127,30 @@ def mark_warm() -> None:
         write_atomically(mark, json.dumps(files))
 
 
+def _by_type(compiled: Any) -> Any:
+    """Let a function be compiled by the types of its arguments, and not by literal ones as well.
+
+    Where a number in the text of the caller is an argument, Numba compiles the function for that
+    number, and once more for others of its type: a fifth of all functions, and those they call.
+    """
+    plain = compiled.get_call_template
+
+    def get_call_template(args: Any, kws: Any) -> Any:
+        named = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return plain(tuple(types.unliteral(kind) for kind in args), named)
+
+    compiled.get_call_template = get_call_template
+    return compiled
+
+
 def formula(function: Callable[..., Any]) -> Any:
     """Compile a short function without loops; it is inlined, or loops over it stay scalar."""
-    return njit(error_model="numpy", fastmath=False, forceinline=True)(function)
+    return _by_type(njit(error_model="numpy", fastmath=False, forceinline=True)(function))
 
 
 def scalar(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels call."""
-    return njit(error_model="numpy", fastmath=False)(function)
+    return _by_type(njit(error_model="numpy", fastmath=False)(function))
 
 
 def lean(function: Callable[..., Any]) -> Any:
@@ -145,7 +161,7 @@ def lean(function: Callable[..., Any]) -> Any:
     time (bench/macro/balanced.py).
     """
     without_counts: Any = {"_nrt": False}
-    return njit(error_model="numpy", fastmath=False, **without_counts)(function)
+    return _by_type(njit(error_model="numpy", fastmath=False, **without_counts)(function))
 
 
 def lean_inlined(function: Callable[..., Any]) -> Any:
@@ -154,7 +170,7 @@ def lean_inlined(function: Callable[..., Any]) -> Any:
     An array is passed to a function as seven numbers, which may take longer than its work.
     """
     without_counts: Any = {"_nrt": False, "forceinline": True}
-    return njit(error_model="numpy", fastmath=False, **without_counts)(function)
+    return _by_type(njit(error_model="numpy", fastmath=False, **without_counts)(function))
 
 
 def kernel(function: Callable[..., Any]) -> CompiledKernel:
