@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, namespace, slices
+from eventsim.arrays import Array, Floats, namespace, slices
 from eventsim.engine.job import Job, StageGradients
 from eventsim.held import least_of, made_for_back, made_once
 
@@ -173,11 +173,17 @@ def fastest_rate(job: Job) -> float:
     return fastest * (1.0 + 1e-6)
 
 
-def guess_spikes(job: Job, neurons: float, least: int) -> NDArray[np.int64]:
-    """Room for the spikes of that many neurons at first, at ``least`` so much, [samples]."""
+def guess_spikes(
+    job: Job, neurons: float, least: int, span: Floats | None = None
+) -> NDArray[np.int64]:
+    """Room for the spikes of that many neurons at first, at ``least`` so much, [samples].
+
+    ``span`` is what is run of every sample, ms; None for all of it.
+    """
+    span = job.duration if span is None else span
     buffers = max(1.0, job.n_samples * job.stage.population.size / neurons)
     most = max(least, int(GUESS_MOST / buffers))
-    return np.clip(job.duration * neurons * GUESS_HZ * 1e-3, least, most).astype(np.int64)
+    return np.clip(span * neurons * GUESS_HZ * 1e-3, least, most).astype(np.int64)
 
 
 def leak_weight(job: Job, rate: float) -> Array:

@@ -128,7 +128,7 @@ def run_tasks(
     ``apart``.
     """
     size, n_tasks = job.stage.population.size, job.n_samples * blocks
-    limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST), blocks)
+    limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST, span), blocks)
     counts, reached = np.zeros(n_tasks, np.int64), np.zeros(n_tasks)
     rounds: list[SpikeBuffers] = []
     work = sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))

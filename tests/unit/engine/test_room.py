@@ -36,3 +36,26 @@ def test_the_first_run_tries_an_eighth_and_later_ones_have_room(busy, monkeypatc
     assert tasks == [16]
     assert np.array_equal(first["hidden"].times, second["hidden"].times)
     assert np.array_equal(first["hidden"].neurons, second["hidden"].neurons)
+
+
+def test_a_late_chunk_has_room_for_its_own_length_only(monkeypatch):
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("hidden", 4000)
+    net.connect("input", "hidden", np.zeros((1, 4000)))
+    sizes, buffers = [], layer._buffers
+
+    def counted(size):
+        sizes.append(size)
+        return buffers(size)
+
+    monkeypatch.setattr(layer, "_buffers", counted)
+    for length in (1e4, 1e5 - 10.0):
+        _, state = es.simulate_chunk(net, _silence(length), backend="cpu")
+        sizes.clear()
+        es.simulate_chunk(net, _silence(length + 10.0), state, backend="cpu")
+        assert sizes[0] == int(10.0 * 4000 * 64.0 * 1e-3)
+
+
+def _silence(end):
+    return es.EventStream([], [], [0, 0], n_channels=1, duration=end)
