@@ -220,7 +220,12 @@ def check_run(
     net: Network, plan: Plan, engine: Backend, stream: EventStream, precision: Precision
 ) -> None:
     """Raise BackendError, ParameterError or ShapeError unless ``net`` can run on ``stream``."""
-    if precision not in get_args(Precision):
-        raise BackendError(f"simulate: precision is {precision!r}, expected 'double' or 'single'.")
+    check_precision(precision, "simulate")
     check_values(net, engine)
     plan.check_channels(stream.n_channels, "simulate")
+
+
+def check_precision(precision: Precision, where: str) -> None:
+    """Raise BackendError unless it is one of the two."""
+    if precision not in get_args(Precision):
+        raise BackendError(f"{where}: precision is {precision!r}, expected 'double' or 'single'.")

@@ -2,11 +2,19 @@
 
 from eventsim.arrays import Floats
 from eventsim.engine.backend import AbstractHostBackend
-from eventsim.engine.cpu import layer, layer_adjoint, peaks_host, queue_host, readout_host
+from eventsim.engine.cpu import (
+    layer,
+    layer_adjoint,
+    peaks_host,
+    queue_host,
+    readout_host,
+    window_step,
+)
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.loop_state import LoopState
 from eventsim.engine.state import LayerState
+from eventsim.engine.stepping import Frame, Stepped, Synapses
 from eventsim.events import SpikeTrains
 
 
@@ -22,6 +30,9 @@ class CpuBackend(AbstractHostBackend):
     def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
         with threads_for(job):
             return layer.resume(job, state)
+
+    def stepped(self, job: Job, synapses: Synapses, frame: Frame) -> Stepped:
+        return window_step.SteppedNeurons(job, synapses, frame)
 
     def layer_backward(
         self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats

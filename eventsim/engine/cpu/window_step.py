@@ -1,0 +1,138 @@
+"""The neurons of one process window by window, where all that arrives comes from outside.
+
+They go as those of a loop, :mod:`eventsim.engine.cpu.windows`, but a window at a time, and always
+in as many pieces: then neither what is summed nor in which order depends on the other neurons that
+are here, and spikes are the same bits however a network is shared out.
+"""
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from eventsim.arrays import Floats
+from eventsim.engine.bundles import OWN, Loop
+from eventsim.engine.cpu.compile import kernel
+from eventsim.engine.cpu.heap import Waiting
+from eventsim.engine.cpu.queue_host import _padded
+from eventsim.engine.cpu.threads import n_threads
+from eventsim.engine.cpu.walk import EARLIER, SpikeBuffers
+from eventsim.engine.cpu.window_cells import begin_all, make_neurons
+from eventsim.engine.cpu.window_sums import BLOCK
+from eventsim.engine.cpu.windows import Cut, Window, _run_window
+from eventsim.engine.job import Job, raise_first_runaway
+from eventsim.engine.stepping import Due, Frame, Synapses, basis_of
+from eventsim.engine.table import ALERT, guess_spikes, neuron_table
+from eventsim.events.order import event_order
+
+# Pieces of a window for each that the functions need: of 1 to 16, two took the least CPU time in
+# the network of bench/macro/ranks.py.
+PIECES = 2
+
+# As in eventsim.engine.cpu.layer and queue_host.
+GUESS_LEAST, PART_EVENTS = 256, 100_000
+
+
+@kernel
+def run_window(bounds, cells, par, refractory, due, window, cut, fastest, loop, spikes, starts,
+               limits, counts, reached):  # fmt: skip
+    """One window, the neurons ``bounds[p] : bounds[p + 1]`` of all parts p side by side.
+
+    Before the window at time zero the neurons begin.
+    """
+    if window.now == 0.0:
+        begin_all(cells, par)
+    due_time, due_first, due_last = due
+    for p in prange(bounds.size - 1):
+        counts[p], reached[p], _ = _run_window(
+            cells, par, refractory, bounds[p], bounds[p + 1],
+            Waiting(due_time, due_first, due_last), window, cut, fastest, loop, spikes, starts[p],
+            limits[p], 0,
+        )  # fmt: skip
+
+
+class SteppedNeurons:
+    """As :class:`eventsim.engine.stepping.Stepped`."""
+
+    def __init__(self, job: Job, synapses: Synapses, frame: Frame):
+        self._job, p = job, job.stage.population
+        table = neuron_table(job)
+        real, n_blocks = table.dtype, -(-p.size // BLOCK)
+        basis, width, pieces = basis_of(job, frame)
+        self._par = _padded(table, n_blocks)
+        self._par[ALERT, p.size :] = np.inf
+        by_v, by_j = (_padded(rows, n_blocks) for rows in (basis.by_v, basis.by_j))
+        self._cut = Cut(frame.length, pieces * PIECES, width, by_v, by_j, basis.reach)
+        self._fastest, none = real.type(frame.fastest), np.zeros(0, np.int64)
+        weight = (synapses.weight * p.resistance[synapses.target]).astype(real)
+        own = (job.self_weights() * p.resistance).astype(real)
+        self._loop = Loop(
+            none, none, none, np.zeros(0), synapses.target, weight, own, job.self_delays()
+        )
+        self._cells = make_neurons(self._par.shape[1], real, width)
+        self._now = 0.0
+        self._returning = np.zeros(0), np.zeros(0, np.int32)
+
+    def run(self, due: Due, end: float) -> tuple[Floats, NDArray[np.int32]]:
+        """As :meth:`eventsim.engine.stepping.Stepped.run`."""
+        due = self._with_own(due, end)
+        times, neurons = self._window(due, end)
+        later = self._loop.own_delay[neurons] > 0.0
+        self._returning = (
+            np.append(self._returning[0], times[later] + self._loop.own_delay[neurons[later]]),
+            np.append(self._returning[1], neurons[later]),
+        )
+        return times, neurons
+
+    def _with_own(self, due: Due, end: float) -> Due:
+        """The bundles, and own spikes that return before ``end`` to their neurons."""
+        times, neurons = self._returning
+        now = times < end
+        if not now.any():
+            return due
+        self._returning = times[~now], neurons[~now]
+        first = neurons[now].astype(np.int64) + OWN
+        time = np.append(due.time, times[now])
+        first, last = np.append(due.first, first), np.append(due.last, first + 1)
+        order = np.lexsort((first, time))
+        return Due(time[order], first[order], last[order])
+
+    def _window(self, due: Due, end: float) -> tuple[Floats, NDArray[np.int32]]:
+        none = np.zeros(0)  # sums begin at zero, v and j are views
+        met = int((due.last - due.first)[due.first < OWN].sum())
+        parts = int(np.clip(met / PART_EVENTS, 1, n_threads()))
+        size = self._job.stage.population.size
+        n_blocks = -(-size // BLOCK)
+        bounds = np.minimum(np.linspace(0, n_blocks, parts + 1).astype(np.int64) * BLOCK, size)
+        guess = guess_spikes(self._job, size / parts, GUESS_LEAST, np.array([end - self._now]))
+        limits = np.repeat(guess, parts)
+        window = Window(self._now, self._now, end, self._cut.pieces, due.time.size)
+        kept = self._cells._replace(moments=none, v=none, j=none)
+        before = [values.copy() for values in kept]
+        while True:
+            ends = np.cumsum(limits)
+            room = int(ends[-1])
+            spikes = SpikeBuffers(
+                np.empty(room), np.empty(room, np.int32), np.empty(room), np.empty(room)
+            )
+            counts, reached = np.zeros(parts, np.int64), np.zeros(parts)
+            starts = ends - limits
+            run_window(
+                bounds, self._cells, self._par, self._job.stage.population.refractory, due, window,
+                self._cut, self._fastest, self._loop, spikes, starts, limits, counts, reached,
+            )  # fmt: skip
+            failed = np.flatnonzero(counts < 0)
+            if failed.size or (counts <= limits).all():
+                break
+            limits = np.maximum(2 * limits, counts)
+            self._cells.moments[:] = 0.0
+            for values, known in zip(kept, before, strict=True):
+                values[...] = known
+        raise_first_runaway(
+            self._job, np.zeros(failed.size, np.int64), -1 - counts[failed], reached[failed]
+        )
+        self._now = end
+        self._cells.held[self._cells.held >= 0] = EARLIER
+        mine = np.concatenate([np.arange(lo, lo + n) for lo, n in zip(starts, counts, strict=True)])
+        times, neurons = spikes.time[mine], spikes.neuron[mine]
+        order = event_order(np.array([0, times.size]), times, neurons)
+        return times[order], neurons[order]

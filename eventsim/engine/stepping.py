@@ -1,0 +1,135 @@
+"""Neurons that go window by window, while others of their network run elsewhere.
+
+What a window does to a neuron depends on the neuron and on what arrives at it, not on which others
+are here. So all that is chosen for a window is chosen from the :class:`Frame`, which is that of the
+whole network.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from eventsim.arrays import Floats, Ints
+from eventsim.engine.job import Job
+from eventsim.engine.state import LayerState, start_state
+from eventsim.engine.table import real_type
+from eventsim.engine.windowing import (
+    LONGEST,
+    POWERS_DOUBLE,
+    POWERS_SINGLE,
+    WIDTHS,
+    Basis,
+    _interpolated,
+)
+from eventsim.events import SpikeTrains
+from eventsim.events.source import SourceSpikes
+from eventsim.network import Projection
+from eventsim.plan import Stage
+
+# Neurons whose functions are computed together: linear algebra may round a column by its place.
+TOGETHER = 32
+
+
+class Frame(NamedTuple):
+    """What windows are like, the same for all neurons of a network.
+
+    ``length`` in ms, ``fastest`` the largest of all rates of membranes and synapses in 1/ms;
+    ``alike`` whether all neurons share both time constants.
+    """
+
+    length: float
+    fastest: float
+    alike: bool
+
+
+class Synapses(NamedTuple):
+    """Target and weight of every synapse; a range of them, with ascending targets, is a bundle."""
+
+    target: NDArray[np.int32]
+    weight: Floats
+
+
+class Due(NamedTuple):
+    """Bundles that arrive in a window, in order of (time, first synapse); ms and synapses."""
+
+    time: Floats
+    first: Ints
+    last: Ints
+
+
+class Stepped(Protocol):
+    """Neurons of one sample, from its start on."""
+
+    def run(self, due: Due, end: float) -> tuple[Floats, NDArray[np.int32]]:
+        """Run to ``end``, ms; times and neurons of the spikes, in order."""
+
+
+def basis_of(job: Job, frame: Frame) -> tuple[Basis, int, int]:
+    """The functions of the neurons of a job, the number of their sums, and of pieces."""
+    p, real, single = job.stage.population, real_type(job), job.precision == "single"
+    if frame.alike:
+        by_v, by_j = (np.repeat(np.eye(2)[:, [q]], p.size, axis=1) for q in (0, 1))
+        return Basis(by_v.astype(real), by_j.astype(real), 0.0), WIDTHS[0], 1
+    pieces = int(np.ceil(frame.length * frame.fastest / LONGEST))
+    reach = frame.length / pieces * (1.0 + 1e-9)  # their ends are rounded
+    n_powers = POWERS_SINGLE if single else POWERS_DOUBLE
+    rates = [
+        np.pad(1.0 / tau, (0, -p.size % TOGETHER), mode="edge").reshape(-1, TOGETHER)
+        for tau in (p.tau_mem, p.tau_syn)
+    ]
+    parts = [_interpolated(a, b, reach, n_powers) for a, b in zip(*rates, strict=True)]
+    by_v, by_j = (
+        np.concatenate(rows, axis=1)[:, : p.size].astype(real) for rows in zip(*parts, strict=True)
+    )
+    return Basis(by_v, by_j, reach), WIDTHS[1 if single else 2], pieces
+
+
+class LayerStepped:
+    """As :class:`Stepped`, for a stage of no afferents, by a backend's ``layer_resume``."""
+
+    def __init__(
+        self,
+        resume: Callable[[Job, LayerState], tuple[SpikeTrains, LayerState]],
+        job: Job,
+        synapses: Synapses,
+    ):
+        self._resume, self._job, self._synapses = resume, job, synapses
+        self._state = start_state(job)
+
+    def run(self, due: Due, end: float) -> tuple[Floats, NDArray[np.int32]]:
+        """As :meth:`Stepped.run`."""
+        job = self._with(due, end)
+        trains, self._state = self._resume(job, self._state)
+        return trains.times, trains.neurons
+
+    def _with(self, due: Due, end: float) -> Job:
+        """The stage with one source for each bundle."""
+        stage, counts = self._job.stage, due.last - due.first
+        synapse = ranges(due.first, counts)
+        # Never as many rows as synapses: then delays would be one per row, and events be shared.
+        n_rows = counts.size + (counts.size == synapse.size)
+        starts = np.zeros(n_rows + 1, np.int32)
+        starts[1 : counts.size + 1] = np.cumsum(counts)
+        starts[counts.size + 1 :] = synapse.size
+        target, weight = (values[synapse] for values in self._synapses)
+        weights = scipy.sparse.csr_array(
+            (weight, target, starts), shape=(n_rows, stage.population.size)
+        )
+        name, to = "arrivals", stage.name
+        projection = Projection(
+            f"{name}->{to}", name, to, "sparse", weights, np.zeros(synapse.size)
+        )
+        rows = np.arange(counts.size, dtype=np.int32)
+        source = SourceSpikes(due.time, rows, np.array([0, counts.size], np.int64), n_rows)
+        fed = Stage(stage.members, (projection,), (), stage.recurrences)
+        return Job(fed, (source,), np.array([end]), self._job.precision)
+
+
+def ranges(first: Ints, counts: Ints) -> Ints:
+    """The numbers ``first[k] : first[k] + counts[k]`` for every k. New array."""
+    before = np.cumsum(counts) - counts
+    numbers: Ints = np.arange(int(counts.sum())) + np.repeat(first - before, counts)
+    return numbers
