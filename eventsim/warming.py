@@ -24,6 +24,7 @@ from eventsim.engine.run import make_job
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network import Network, self_recurrent
 from eventsim.plan import make_plan
+from eventsim.ranks import simulate_ranks
 from eventsim.train.losses import CrossEntropy
 from eventsim.train.readouts import VoltageCrossEntropy
 
@@ -132,7 +133,7 @@ def _loop(backend: str, precision: Precision) -> None:
 
 
 def _by_every_way(net: Network, tape: SpikeTape) -> None:
-    """By queue, by windows, by windows in parts: the cpu backend takes one of them by its work."""
+    """By queue, by windows, in parts, as a share of many: the cpu backend takes one by its work."""
     from eventsim.engine.cpu import queue_host
     from eventsim.engine.windowing import least_delay, make_windows
 
@@ -144,6 +145,7 @@ def _by_every_way(net: Network, tape: SpikeTape) -> None:
     windows = make_windows(job, least_delay(prepared.loop))
     for parts in (1, 2):
         queue_host.by_windows(job, prepared, windows, parts)
+    simulate_ranks(net, tape.stream[:1], backend="cpu", precision=job.precision)
 
 
 def _weights(rng: np.random.Generator, shape: tuple[int, int], *, sparse: bool) -> Any:

@@ -36,6 +36,7 @@ ROOMS = (
     "eventsim.network.nir",
     "eventsim.plan",
     "eventsim.plot",
+    "eventsim.ranks",
     "eventsim.train",
     "eventsim.train.loggers",
 )

@@ -52,6 +52,60 @@ class ThreadCommunicator:
         self.closed = True
 
 
+class ThreadWorld:
+    """What simulate_ranks asks of a communicator of mpi4py, between threads of one process."""
+
+    def __init__(self, hall, rank):
+        self.hall, self.rank = hall, rank
+
+    def Get_rank(self):
+        return self.rank
+
+    def Get_size(self):
+        return self.hall.size
+
+    def allgather(self, sendobj):
+        self.hall.values[self.rank] = sendobj
+        self.hall.barrier.wait()
+        values = list(self.hall.values)
+        self.hall.barrier.wait()
+        return values
+
+    def Alltoall(self, sendbuf, recvbuf):
+        recvbuf[:] = [values[self.rank] for values in self.allgather(sendbuf)]
+
+    def Alltoallv(self, sendbuf, recvbuf):
+        parts = []
+        for values, counts in self.allgather(sendbuf):
+            parts.append(np.split(values, np.cumsum(counts)[:-1])[self.rank])
+        values, counts = recvbuf
+        assert [part.size for part in parts] == list(counts)
+        values[:] = np.concatenate(parts)
+
+
+def worlds_of_threads(size, work):
+    """Call ``work(world)`` in ``size`` threads; what each returned or raised, by rank."""
+    hall, outcomes = Hall(size), [None] * size
+
+    def run(world):
+        try:
+            outcomes[world.rank] = work(world)
+        except BaseException as error:
+            outcomes[world.rank] = error
+
+    _in_threads(run, [ThreadWorld(hall, rank) for rank in range(size)])
+    return outcomes
+
+
+def _in_threads(run, each):
+    threads = [threading.Thread(target=run, args=(one,), daemon=True) for one in each]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(2 * PATIENCE)
+        assert not thread.is_alive(), "a process hangs"
+
+
 def together(size, work):
     """Call ``work(group)`` in ``size`` threads; what each returned or raised, by rank."""
     outcomes = [None] * size
@@ -64,12 +118,7 @@ def together(size, work):
             outcomes[communicator.rank] = error
 
     communicators = Hall(size).communicators()
-    threads = [threading.Thread(target=run, args=(each,), daemon=True) for each in communicators]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(2 * PATIENCE)
-        assert not thread.is_alive(), "a process hangs"
+    _in_threads(run, communicators)
     assert all(each.closed for each in communicators)
     assert not any(each.aborted for each in communicators)
     return outcomes

@@ -10,11 +10,13 @@ from eventsim.engine import windowing
 from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.cpu import compile as compiling
 from eventsim.engine.cpu import queue_host
+from eventsim.ranks import simulate_ranks
 from eventsim.train import TrainConfig, train
 from eventsim.warming import warm_up
 from tests.support.losses import SpikeTimes
 from tests.support.nets import lateral_net, random_net, random_stream, ring_net
 from tests.unit.cli.conftest import call
+from tests.unit.ranks.nets import balanced, noise
 from tests.unit.train.task import first_spike_net, small_net, two_patterns
 
 
@@ -46,6 +48,7 @@ def test_nothing_is_compiled_by_a_run_after_a_warm_up(warmed, precision):
             es.backward(net, tape, SpikeTimes(*tape.names))
             es.readout_integral(net, tape, "output")
     es.simulate_chunk(NETS[0], random_stream(0), backend="cpu", precision=precision)
+    simulate_ranks(balanced(), noise(), precision=precision)
     assert compiled_kernels() == before
 
 

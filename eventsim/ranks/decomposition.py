@@ -1,0 +1,88 @@
+"""Which process has which neurons: blocks of neighbours, dealt out in turn.
+
+The spiking populations are cut into blocks of BLOCK neurons, the last of a population being what is
+left, and the blocks of all populations are numbered one after the other. Block b belongs to process
+``b % n_ranks``. So every process has about the same share of each population, whatever their rates
+and in-degrees are: equal work without knowing it beforehand. NEST deals out single neurons for this
+reason. Blocks are what one generator of random numbers draws, see :mod:`eventsim.ranks.drawing`.
+
+Neurons are numbered through all spiking populations, in the order in which they were added. Sources
+of synapses are numbered from the channels of the input on, the neurons behind them.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from eventsim.arrays import Ints
+from eventsim.errors import ParameterError
+from eventsim.events.doors import MOST_NUMBERS
+
+# A generator is made for every block and projection, which costs about as much as drawing 1,000
+# numbers; processes differ by one block of every kind at most.
+BLOCK = 32
+
+
+class Block(NamedTuple):
+    """Neurons ``low`` to ``high - 1`` of a population, which are its block of that number."""
+
+    population: int
+    number: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Spiking populations of these sizes over so many processes."""
+
+    sizes: tuple[int, ...]
+    n_ranks: int
+
+    @cached_property
+    def first(self) -> Ints:
+        """First neuron of every population, and their total."""
+        return np.cumsum([0, *self.sizes])
+
+    @cached_property
+    def _first_block(self) -> Ints:
+        return np.cumsum([0, *(-(-size // BLOCK) for size in self.sizes)])
+
+    def check(self) -> None:
+        """Raise ParameterError if some process would have no neurons, or there are too many."""
+        if self.first[-1] > MOST_NUMBERS:
+            raise ParameterError(
+                f"simulate_ranks: there are {int(self.first[-1]):,} neurons in all, expected at "
+                f"most {MOST_NUMBERS:,}: spikes carry the number of their neuron in 32 bits."
+            )
+        n_blocks = int(self._first_block[-1])
+        if self.n_ranks > n_blocks:
+            raise ParameterError(
+                f"simulate_ranks: there are {self.n_ranks} processes for {int(self.first[-1])} "
+                f"neurons, which are {n_blocks} blocks of up to {BLOCK}. Start at most {n_blocks} "
+                "processes."
+            )
+
+    def owner(self, neurons: Ints) -> Ints:
+        """Process of every neuron."""
+        population = np.searchsorted(self.first, neurons, side="right") - 1
+        block = self._first_block[population] + (neurons - self.first[population]) // BLOCK
+        owner: Ints = block % self.n_ranks
+        return owner
+
+    def blocks(self, rank: int) -> list[Block]:
+        """The blocks of a process, in order."""
+        found = []
+        for k, size in enumerate(self.sizes):
+            begin, end = int(self._first_block[k]), int(self._first_block[k + 1])
+            for b in range(begin + (rank - begin) % self.n_ranks, end, self.n_ranks):
+                low = (b - begin) * BLOCK
+                found.append(Block(k, b - begin, low, min(low + BLOCK, size)))
+        return found
+
+    def neurons(self, rank: int) -> Ints:
+        """The neurons of a process, ascending."""
+        ranges = [self.first[b.population] + np.arange(b.low, b.high) for b in self.blocks(rank)]
+        return np.concatenate([np.zeros(0, np.int64), *ranges])

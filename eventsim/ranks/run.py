@@ -1,0 +1,363 @@
+r"""simulate_ranks: one network over many processes, window by window.
+
+A window is as long as the least delay d between neurons. What fires at t in the window
+
+.. math:: [e_k, e_{k+1}), \qquad e_{k+1} = \min(e_k + d,\; T),
+
+arrives at :math:`t + d \ge e_{k+1}` or later, also after rounding, which is monotonic. So all that
+arrives in a window is known when it begins, a process runs its neurons to the window's end as a
+layer, recurrent or not, and then spikes are exchanged: Morrison et al. (2005) on a grid, Arbor and
+NEURON with events.
+
+What a neuron meets, in which order, and what it adds up do not depend on who runs its neighbours
+(:mod:`eventsim.engine.stepping`): spikes are the same bits for any number of processes and threads,
+and those of :func:`eventsim.simulate` to rounding.
+
+References
+----------
+Morrison, Mehring, Geisel, Aertsen and Diesmann (2005), Advancing the boundaries of high-
+connectivity network simulation with distributed computing, Neural Computation 17:1776.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from eventsim.arrays import Floats, Ints, Precision
+from eventsim.engine import get_backend
+from eventsim.engine.backend import Backend
+from eventsim.engine.job import Job
+from eventsim.engine.run import check_precision, check_run
+from eventsim.engine.stepping import Due, Frame, Synapses, ranges
+from eventsim.errors import BackendError, ParameterError, RunawayError, ShapeError
+from eventsim.events import EventStream, SpikeTrains
+from eventsim.network import Network
+from eventsim.plan import Stage, make_plan
+from eventsim.ranks.decomposition import Decomposition
+from eventsim.ranks.drawing import RandomNetwork
+from eventsim.ranks.exchange import Exchange, Spikes, Traffic, World
+from eventsim.ranks.part import Part, outline_of, part_of
+
+
+@dataclass(frozen=True, eq=False)
+class RankRun:
+    """What a process has of a run: that of its own neurons.
+
+    Attributes
+    ----------
+    trains
+        Spikes of the own neurons, by population; neurons are numbered as in the whole population,
+        and there are no currents.
+    synaptic_events
+        Arrivals at the own neurons before the end, by projection, as in
+        :class:`eventsim.SpikeTape`.
+    window
+        ms; infinite where no neuron projects to another, nor later to itself.
+    traffic
+        What was sent.
+    seconds
+        ``build``: until all processes had their part; ``run``: from then on, exchanges included;
+        ``cpu``: CPU time of this process in ``run``, without exchanges.
+    n_neurons, n_synapses
+        That this process has.
+    """
+
+    trains: Mapping[str, SpikeTrains]
+    synaptic_events: Mapping[str, int]
+    window: float
+    traffic: Traffic
+    seconds: Mapping[str, float]
+    n_neurons: int
+    n_synapses: int
+
+    def gather(self, world: World | None) -> dict[str, SpikeTrains]:
+        """The spikes of all processes, in every process; all must call it."""
+        pieces = [self.trains] if world is None else world.allgather(self.trains)
+        return {name: _merged([piece[name] for piece in pieces]) for name in self.trains}
+
+
+def simulate_ranks(
+    net: RandomNetwork | Network,
+    stream: EventStream,
+    world: World | None = None,
+    *,
+    backend: str = "cpu",
+    precision: Precision = "double",
+) -> RankRun:
+    """Run one network over the processes of an MPI communicator; all of them make this call.
+
+    Parameters
+    ----------
+    net
+        Rules, of which every process draws its own part, or a network that is whole in each.
+        Delays between neurons are > 0; a neuron's onto itself may be 0.
+    stream
+        One sample; the whole input, in every process.
+    world
+        ``MPI.COMM_WORLD`` of mpi4py, or another communicator of it; None for this process alone.
+    backend
+        ``cpu``, or another one whose arrays are NumPy's.
+    precision
+        As :func:`eventsim.simulate`.
+
+    Returns
+    -------
+    RankRun
+        Of the neurons of this process.
+
+    Raises
+    ------
+    NetworkError, ShapeError, ParameterError, BackendError, RunawayError
+        As :func:`eventsim.simulate`; NetworkError also for readouts, and for a delay of 0 between
+        neurons.
+    PeerError
+        Another process failed, or made another call.
+    """
+    began = time.perf_counter()
+    exchange = Exchange(world)
+    try:
+        engine = _engine(backend)
+        _check(net, stream, engine, precision)
+        part, facts = _part(net, exchange), _facts(net, stream, engine.name, precision)
+        course = _Course(part, stream, engine, precision)
+    except BaseException as error:
+        exchange.agree(error)
+        raise
+    exchange.agree(None, facts)
+    neurons = part.sources[np.searchsorted(part.sources, part.outline.n_inputs) :]
+    exchange.listen(part.decomposition, neurons - part.outline.n_inputs)
+    built, cpu, found = time.perf_counter(), time.process_time(), []
+    while not course.over:
+        try:
+            spikes = course.advance()
+        except BaseException:
+            exchange.fail()
+            raise
+        theirs = exchange.spikes(spikes.times, spikes.neurons, part.neurons)
+        course.take(Spikes(spikes.times, part.neurons[spikes.neurons]))
+        course.take(theirs)
+        found.append(spikes)
+    own = Spikes(*(np.concatenate(each) for each in zip(*found, strict=True)))
+    traffic = exchange.traffic
+    seconds = {
+        "build": built - began,
+        "run": time.perf_counter() - built,
+        "cpu": time.process_time() - cpu - traffic.cpu_seconds,
+    }
+    return RankRun(
+        _trains(part, own),
+        course.synaptic_events() | _own_events(net, part, own, float(stream.duration[0])),
+        part.outline.least_delay,
+        traffic,
+        seconds,
+        part.neurons.size,
+        part.n_synapses,
+    )
+
+
+class _Travelling(NamedTuple):
+    """Spikes that have synapses to reach: ms, row, and the next bundle of each."""
+
+    times: Floats
+    rows: Ints
+    bundles: Ints
+
+
+class _Course:
+    """The neurons of one process between windows."""
+
+    def __init__(self, part: Part, stream: EventStream, engine: Backend, precision: Precision):
+        self._part, self._end, self._duration = part, 0.0, float(stream.duration[0])
+        outline, none = part.outline, np.zeros(0, np.int64)
+        stage = Stage((part.population,), (), (), (part.recurrence,))
+        frame = Frame(min(outline.least_delay, self._duration), outline.fastest, outline.alike)
+        self._neurons = engine.stepped(
+            Job(stage, (), stream.duration, precision), Synapses(part.target, part.weight), frame
+        )
+        self._travelling = _Travelling(np.zeros(0), none, none)
+        self._arrived = np.zeros(part.delay.size, np.int64)
+        heard = np.isin(stream.channels, part.sources)
+        self._input = Spikes(stream.times[heard], stream.channels[heard].astype(np.int64))
+        self._met = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the end is reached."""
+        return self._end >= self._duration
+
+    def advance(self) -> Spikes:
+        """Run the next window; its spikes, with own neurons counted from 0."""
+        end = min(self._end + self._part.outline.least_delay, self._duration)
+        low, high = self._met, int(np.searchsorted(self._input.times, end))
+        self._met = high
+        self._send(Spikes(self._input.times[low:high], self._input.neurons[low:high]))
+        try:
+            times, neurons = self._neurons.run(self._due(end), end)
+        except RunawayError as error:
+            raise self._named(error) from None
+        self._end = end
+        return Spikes(times, neurons.astype(np.int64))
+
+    def take(self, spikes: Spikes) -> None:
+        """Spikes of neurons, by their numbers, which arrive in later windows."""
+        self._send(Spikes(spikes.times, spikes.neurons + self._part.outline.n_inputs))
+
+    def synaptic_events(self) -> dict[str, int]:
+        """Arrivals so far, by projection."""
+        part, outline = self._part, self._part.outline
+        bounds = np.searchsorted(part.neurons, part.decomposition.first)
+        first = outline.source_first()
+        rows = np.searchsorted(part.sources, first)
+        found = {}
+        for (source, target), name in outline.projections.items():
+            # Bundles of a source population lie side by side.
+            low, high = part.first[rows[source]], part.first[rows[source + 1]]
+            synapses = slice(part.synapse[low], part.synapse[high])
+            onto = part.target[synapses]
+            mine = (bounds[target] <= onto) & (onto < bounds[target + 1])
+            each = np.repeat(self._arrived[low:high], np.diff(part.synapse[low : high + 1]))
+            found[name] = int(each[mine].sum())
+        return found
+
+    def _send(self, spikes: Spikes) -> None:
+        """Spikes of sources, some of which have synapses here."""
+        part = self._part
+        if not part.sources.size:
+            return
+        rows = np.minimum(np.searchsorted(part.sources, spikes.neurons), part.sources.size - 1)
+        heard = part.sources[rows] == spikes.neurons
+        rows = rows[heard]
+        new = _Travelling(spikes.times[heard], rows, part.first[rows])
+        self._travelling = _Travelling(
+            *(np.concatenate(both) for both in zip(self._travelling, new, strict=True))
+        )
+
+    def _due(self, end: float) -> Due:
+        """The bundles that arrive before ``end``."""
+        part, (times, rows, bundles) = self._part, self._travelling
+        last = self._reached(end)
+        bundle = ranges(bundles, last - bundles)
+        time = np.repeat(times, last - bundles) + part.delay[bundle]
+        order = np.lexsort((bundle, time))
+        time, bundle = time[order], bundle[order]
+        np.add.at(self._arrived, bundle, 1)
+        left = last < part.first[rows + 1]
+        self._travelling = _Travelling(times[left], rows[left], last[left])
+        return Due(time, part.synapse[bundle], part.synapse[bundle + 1])
+
+    def _reached(self, end: float) -> Ints:
+        """First bundle of every travelling spike that arrives at ``end`` or later."""
+        part, (times, rows, low) = self._part, self._travelling
+        high = part.first[rows + 1]
+        for _ in range(int((high - low).max(initial=0)).bit_length()):
+            middle = (low + high) // 2
+            met = times + part.delay[np.minimum(middle, part.delay.size - 1)] < end
+            met &= low < high
+            low, high = np.where(met, middle + 1, low), np.where(met, high, middle)
+        return low
+
+    def _named(self, error: RunawayError) -> RunawayError:
+        """The error with the neuron's own population."""
+        first, neuron = self._part.decomposition.first, int(self._part.neurons[error.neuron])
+        k = int(np.searchsorted(first, neuron, side="right")) - 1
+        return RunawayError(
+            population=self._part.outline.names[k],
+            sample=error.sample,
+            neuron=neuron - int(first[k]),
+            time=error.time,
+            limit=int(error.limit),
+        )
+
+
+def _engine(backend: str) -> Backend:
+    engine = get_backend(backend)
+    if engine.xp is not np:
+        raise BackendError(
+            f"simulate_ranks: backend {engine.name!r} computes on a device; spikes are exchanged "
+            "between processes of the host. Pass backend='cpu'."
+        )
+    return engine
+
+
+def _check(
+    net: RandomNetwork | Network, stream: EventStream, engine: Backend, precision: Precision
+) -> None:
+    if not isinstance(stream, EventStream) or stream.n_samples != 1:
+        came = f"{stream.n_samples} samples" if isinstance(stream, EventStream) else type(stream)
+        raise ParameterError(
+            f"simulate_ranks: the stream is {came}, expected an EventStream of one sample. Call it "
+            "once for each."
+        )
+    check_precision(precision, "simulate_ranks")
+    if isinstance(net, Network):
+        check_run(net, make_plan(net), engine, stream, precision)
+        outline_of(net)
+    elif stream.n_channels != net.outline().n_inputs:
+        raise ShapeError(
+            f"simulate_ranks: the stream has {stream.n_channels} channels, the input of the "
+            f"network has {net.outline().n_inputs}. They must be equal."
+        )
+
+
+def _part(net: RandomNetwork | Network, exchange: Exchange) -> Part:
+    if isinstance(net, RandomNetwork):
+        return net.part(exchange.size, exchange.rank)
+    decomposition = Decomposition(outline_of(net).sizes, exchange.size)
+    decomposition.check()
+    return part_of(net, decomposition, exchange.rank)
+
+
+def _facts(net: RandomNetwork | Network, stream: EventStream, *words: str) -> str:
+    """What must be equal in all processes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (stream.times, stream.channels, stream.duration):
+        digest.update(np.ascontiguousarray(array).data)
+    if isinstance(net, RandomNetwork):
+        known = net.facts()
+    else:
+        known = make_plan(net).structure
+        delays = (p.delays for p in net.projections.values())
+        for values in (*net.parameters().values(), *delays):
+            digest.update(np.ascontiguousarray(values).data)
+    digest.update(repr((known, words)).encode())
+    return digest.hexdigest()
+
+
+def _trains(part: Part, own: Spikes) -> dict[str, SpikeTrains]:
+    """Spikes of the own neurons by population, numbered there."""
+    numbers, first = part.neurons[own.neurons], part.decomposition.first
+    trains = {}
+    for k, name in enumerate(part.outline.names):
+        mine = (first[k] <= numbers) & (numbers < first[k + 1])
+        trains[name] = SpikeTrains(
+            own.times[mine],
+            (numbers[mine] - first[k]).astype(np.int32),
+            np.array([0, np.count_nonzero(mine)]),
+            part.outline.sizes[k],
+        )
+    return trains
+
+
+def _own_events(
+    net: RandomNetwork | Network, part: Part, own: Spikes, duration: float
+) -> dict[str, int]:
+    """Arrivals at self-connections, by projection."""
+    if part.recurrence is None or isinstance(net, RandomNetwork):
+        return {}
+    met = own.neurons[own.times + part.recurrence.delays[own.neurons] < duration]
+    counts = np.histogram(part.neurons[met], part.decomposition.first)[0]
+    found = dict(zip(part.outline.names, counts.tolist(), strict=True))
+    return {p.name: found[p.target] for p in net.projections.values() if p.one_to_one}
+
+
+def _merged(pieces: list[SpikeTrains]) -> SpikeTrains:
+    times = np.concatenate([piece.times for piece in pieces])
+    neurons = np.concatenate([piece.neurons for piece in pieces])
+    order = np.lexsort((neurons, times))
+    return SpikeTrains(times[order], neurons[order], np.array([0, times.size]), pieces[0].size)

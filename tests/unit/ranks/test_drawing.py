@@ -1,0 +1,166 @@
+"""Networks by rules: what is drawn, and that it does not depend on who draws it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.ranks import RandomNetwork, Uniform
+from eventsim.ranks.decomposition import Decomposition
+from eventsim.ranks.drawing import distinct
+from eventsim.ranks.part import part_of
+from tests.unit.ranks.nets import balanced
+
+DELAYS = [1.5, Uniform(0.5, 3.0)]
+
+
+def synapses(part):
+    """All synapses of a part: source, target neuron, weight and delay, in one order."""
+    bundles = np.diff(part.synapse)
+    source = np.repeat(np.repeat(part.sources, np.diff(part.first)), bundles)
+    delay = np.repeat(part.delay, bundles)
+    table = np.stack([source, part.neurons[part.target], part.weight, delay])
+    return table[:, np.lexsort(table[:2])]
+
+
+def assert_same_part(part, other):
+    for name in ("neurons", "sources", "first", "delay", "synapse", "target", "weight"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(other, name), err_msg=name)
+    for name, values in part.population.parameters.items():
+        np.testing.assert_array_equal(values, other.population.parameters[name], err_msg=name)
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 1), (1, 50), (5, 50), (25, 50), (26, 50), (50, 50)])
+def test_sources_are_distinct_and_each_as_likely(k, n):
+    drawn = distinct(np.random.default_rng(0), 4000, k, n)
+    assert drawn.shape == (4000, k)
+    assert (np.diff(drawn, axis=1) > 0).all()
+    count = np.bincount(drawn.ravel(), minlength=n)
+    mean = 4000 * k / n
+    # Five standard deviations of a binomial count.
+    assert (abs(count - mean) <= 5.0 * np.sqrt(mean * (1.0 - k / n))).all()
+
+
+def test_every_pair_of_sources_is_as_likely():
+    drawn = distinct(np.random.default_rng(0), 30_000, 2, 4)
+    count = np.bincount(drawn[:, 0] * 4 + drawn[:, 1], minlength=16)
+    count = count[count > 0]
+    assert count.size == 6
+    assert (abs(count - 5000) <= 5.0 * np.sqrt(5000 * 5 / 6)).all()
+
+
+def test_whole_network_has_the_in_degrees_and_no_neuron_as_its_own_source():
+    net = balanced().whole()
+    for name, k in (("input->exc", 20), ("exc->exc", 30), ("exc->inh", 30), ("inh->inh", 10)):
+        matrix = net.projections[name].weights.tocsc()
+        np.testing.assert_array_equal(np.diff(matrix.indptr), k)
+        if name in ("exc->exc", "inh->inh"):
+            assert not matrix.diagonal().any()
+
+
+def test_values_that_are_drawn_lie_in_their_range_and_differ():
+    net = balanced(delay=Uniform(0.5, 3.0)).whole()
+    for values, low, high in (
+        (net.populations["exc"].tau_mem, 15.0, 25.0),
+        (net.projections["exc->inh"].values, 5.0, 15.0),
+        (net.projections["exc->inh"].delays, 0.5, 3.0),
+    ):
+        assert low <= values.min() < values.max() <= high
+        assert np.unique(values).size == values.size
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+@pytest.mark.parametrize("n_ranks", [2, 3, 5])
+def test_parts_of_all_processes_are_together_the_network_of_one(delay, n_ranks):
+    net = balanced(delay=delay)
+    parts = [net.part(n_ranks, rank) for rank in range(n_ranks)]
+    table = np.concatenate([synapses(part) for part in parts], axis=1)
+    np.testing.assert_array_equal(table[:, np.lexsort(table[:2])], synapses(net.part()))
+    order = np.argsort(np.concatenate([part.neurons for part in parts]))
+    for name, values in net.part().population.parameters.items():
+        drawn = np.concatenate([part.population.parameters[name] for part in parts])
+        np.testing.assert_array_equal(drawn[order], values)
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+@pytest.mark.parametrize("n_ranks", [1, 3])
+def test_parts_of_the_whole_network_are_those_drawn(delay, n_ranks):
+    net = balanced(delay=delay)
+    whole = net.whole()
+    for rank in range(n_ranks):
+        drawn = net.part(n_ranks, rank)
+        cut = part_of(whole, Decomposition(drawn.outline.sizes, n_ranks), rank)
+        # The least delay that is drawn is above the least that can be.
+        assert cut.outline.least_delay >= drawn.outline.least_delay
+        assert replace(cut.outline, least_delay=0.0) == replace(drawn.outline, least_delay=0.0)
+        # The fastest rate is that of the synapses, which all neurons share.
+        assert (drawn.outline.fastest, drawn.outline.alike) == (0.5, False)
+        assert_same_part(cut, drawn)
+
+
+def test_process_stores_the_synapses_onto_its_own_neurons_only():
+    net = RandomNetwork(seed=1)
+    net.add_input("input", 100)
+    net.add_population("neurons", 2048)
+    net.connect("input", "neurons", in_degree=10, weight=1.0)
+    net.connect("neurons", "neurons", in_degree=50, weight=1.0, delay=1.0)
+    whole = net.part()
+    assert whole.n_synapses == 2048 * 60
+    for n_ranks in (2, 4, 8):
+        for rank in range(n_ranks):
+            part = net.part(n_ranks, rank)
+            assert part.n_synapses * n_ranks == whole.n_synapses
+            assert part.weight.nbytes + part.target.nbytes == 12 * part.n_synapses
+            # One delay for the synapses of a source.
+            assert part.delay.size == part.sources.size
+
+
+def test_another_seed_draws_another_network_and_the_same_the_same():
+    one, same, other = (synapses(balanced(seed=seed).part()) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_names_and_numbers_are_refused_at_the_door():
+    net = balanced()
+    for words, error, text in (
+        ({"source": "nobody"}, NetworkError, "source 'nobody', expected one of"),
+        ({"target": "input"}, NetworkError, "target 'input', expected one of"),
+        ({"in_degree": 0}, ParameterError, r"in_degree of 'exc->exc' is 0, expected 1 .. 89"),
+        ({"in_degree": 90}, ParameterError, r"is 90, expected 1 .. 89"),
+        ({"in_degree": 1.5}, ShapeError, "whole number"),
+        ({"weight": np.nan}, ParameterError, "'exc->exc': a weight is nan"),
+        ({"delay": -1.0}, ParameterError, "'exc->exc': a delay is -1.0"),
+        ({"delay": 0.0}, NetworkError, "'exc->exc' has a delay of 0 ms"),
+        ({"delay": Uniform(0.0, 1.0)}, NetworkError, "'exc->exc' has a delay of 0 ms"),
+    ):
+        fresh = RandomNetwork(seed=0)
+        fresh.add_input("input", 4)
+        fresh.add_population("exc", 90)
+        given = {"source": "exc", "target": "exc", "in_degree": 5, "weight": 1.0, "delay": 1.0}
+        given |= words
+        with pytest.raises(error, match=text):
+            fresh.connect(given.pop("source"), given.pop("target"), **given)
+        fresh.connect("exc", "exc", in_degree=89, weight=1.0, delay=1e-3)
+    with pytest.raises(NetworkError, match="'exc->exc' is connected already"):
+        net.connect("exc", "exc", in_degree=1, weight=1.0, delay=1.0)
+    with pytest.raises(NetworkError, match="has an input already"):
+        net.add_input("second", 3)
+    with pytest.raises(NetworkError, match="there is a population 'exc' already"):
+        net.add_population("exc", 3)
+
+
+def test_populations_whose_values_can_leave_their_domain_are_refused():
+    net = RandomNetwork(seed=0)
+    with pytest.raises(ParameterError, match="threshold is 1.0, expected a value above"):
+        net.add_population("a", 3, threshold=Uniform(1.0, 3.0), v_reset=Uniform(0.0, 1.0))
+    with pytest.raises(ParameterError, match="tau_mem is 0.0"):
+        net.add_population("a", 3, tau_mem=Uniform(0.0, 3.0))
+    with pytest.raises(ParameterError, match="low <= high"):
+        Uniform(1.0, 0.0)
+    with pytest.raises(ParameterError, match="seed is -1"):
+        RandomNetwork(seed=-1)
+    net.add_population("a", 3, threshold=Uniform(1.1, 3.0), v_reset=Uniform(0.0, 1.0))
+    with pytest.raises(NetworkError, match="needs an input and a population"):
+        net.part()
