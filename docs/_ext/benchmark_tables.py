@@ -191,6 +191,61 @@ def _balanced_nest() -> Table:
     return _columns("balanced", "bench.macro.balanced", columns, lines)
 
 
+def _ranks(case: str) -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "processes": lambda r: r["processes"],
+        "neurons": lambda r: f"{r['neurons']:,}",
+        "synapses of a process": lambda r: f"{r['synapses']:,}",
+        "MB of a process": lambda r: number(r["memory_mb"]),
+        "drawing, CPU s": lambda r: number(r["build_cpu_s"]),
+        "CPU s of the busiest": lambda r: number(r["cpu_s"]),
+        "wall s": lambda r: number(r["run_s"]),
+        "of which in MPI, s": lambda r: number(r["mpi_s"]),
+        "messages per window": lambda r: number(r["messages_per_window"]),
+        "bytes per window": lambda r: number(r["bytes_per_window"]),
+        "digest of the spikes": lambda r: f"`{r['spikes_sha']}`",
+    }
+    lines = [r for r in lines_of("ranks") if r["case"] == case]
+    return _columns("ranks", "bench.macro.ranks", columns, lines)
+
+
+def _ranks_beside() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "program": lambda r: r["program"],
+        "neurons": lambda r: f"{r['neurons']:,}",
+        "CPU s": lambda r: number(r["cpu_s"]),
+        "spikes": lambda r: f"{r['spikes']:,}",
+        "ns per synaptic event": lambda r: number(1e9 * r["cpu_s"] / r["synaptic_events"]),
+        "first spike that differs from simulate_ranks', ms": lambda r: number(
+            r.get("first_differing_spike_ms")
+        ),
+    }
+    mine = "simulate_ranks, 1 process"
+    lines = [
+        {"program": mine if r["case"] == "strong" else r["case"]} | r
+        for r in lines_of("ranks")
+        if (r["bench"] == "ranks beside" and "cpu_s" in r)
+        or (r["case"] == "strong" and r["processes"] == 1)
+    ]
+    return _columns("ranks", "bench.macro.ranks", columns, lines)
+
+
+def _ranks_on_paper() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "neurons": lambda r: f"{r['neurons']:,}",
+        "processes": lambda r: f"{r['processes']:,}",
+        "synapses of a neuron": lambda r: f"{r['synapses_per_neuron']:,}",
+        "GB of synapses, a process": lambda r: number(r["synapse_gb"]),
+        "work s": lambda r: number(r["work_s"]),
+        "latency s": lambda r: number(r["latency_s"]),
+        "wire s": lambda r: number(r["wire_s"]),
+        "s per s of the network": lambda r: number(r["seconds_per_second"]),
+        "kB per window, a process": lambda r: number(r["kb_per_window"]),
+    }
+    lines = [r for r in lines_of("ranks") if r["case"] == "paper"]
+    return _columns("ranks", "bench.macro.ranks", columns, lines)
+
+
 def _scaling() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "neurons": lambda r: f"{r['neurons']:,}",
@@ -523,6 +578,10 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "scaling": _scaling,
     "large": _large,
     "streams": _streams,
+    "ranks-strong": lambda: _ranks("strong"),
+    "ranks-weak": lambda: _ranks("weak"),
+    "ranks-beside": _ranks_beside,
+    "ranks-on-paper": _ranks_on_paper,
     "epoch": _epoch,
     "filling": lambda: _ratios("filling", "bench.macro.filling"),
     "blocks": lambda: _ratios("blocks", "bench.macro.blocks"),
