@@ -16,7 +16,7 @@ from eventsim.engine.counting import count_arrivals
 from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.loop_state import LoopState
 from eventsim.engine.state import LayerState
-from eventsim.engine.stepping import Frame, LayerStepped, Stepped, Synapses
+from eventsim.engine.stepping import BundledSynapses, Frame, LayerStepped, Stepped
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
@@ -43,7 +43,7 @@ class Backend(Protocol):
     def layer_resume(self, job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
         """Spikes from the end of ``state`` to the end of the job, and the state to go on from."""
 
-    def stepped(self, job: Job, synapses: Synapses, frame: Frame) -> Stepped:
+    def stepped(self, job: Job, synapses: BundledSynapses, frame: Frame) -> Stepped:
         """The neurons of a job of one sample that has no afferents, to run window by window."""
         return LayerStepped(self.layer_resume, job, synapses)
 

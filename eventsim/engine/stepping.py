@@ -45,7 +45,7 @@ class Frame(NamedTuple):
     alike: bool
 
 
-class Synapses(NamedTuple):
+class BundledSynapses(NamedTuple):
     """Target and weight of every synapse; a range of them, with ascending targets, is a bundle."""
 
     target: NDArray[np.int32]
@@ -94,7 +94,7 @@ class LayerStepped:
         self,
         resume: Callable[[Job, LayerState], tuple[SpikeTrains, LayerState]],
         job: Job,
-        synapses: Synapses,
+        synapses: BundledSynapses,
     ):
         self._resume, self._job, self._synapses = resume, job, synapses
         self._state = start_state(job)

@@ -25,7 +25,7 @@ from eventsim.events.doors import MOST_NUMBERS
 BLOCK = 32
 
 
-class Block(NamedTuple):
+class NeuronBlock(NamedTuple):
     """Neurons ``low`` to ``high - 1`` of a population, which are its block of that number."""
 
     population: int
@@ -72,14 +72,14 @@ class Decomposition:
         owner: Ints = block % self.n_ranks
         return owner
 
-    def blocks(self, rank: int) -> list[Block]:
+    def blocks(self, rank: int) -> list[NeuronBlock]:
         """The blocks of a process, in order."""
         found = []
         for k, size in enumerate(self.sizes):
             begin, end = int(self._first_block[k]), int(self._first_block[k + 1])
             for b in range(begin + (rank - begin) % self.n_ranks, end, self.n_ranks):
                 low = (b - begin) * BLOCK
-                found.append(Block(k, b - begin, low, min(low + BLOCK, size)))
+                found.append(NeuronBlock(k, b - begin, low, min(low + BLOCK, size)))
         return found
 
     def neurons(self, rank: int) -> Ints:

@@ -33,8 +33,8 @@ from eventsim.errors import EventSimError, NetworkError, ParameterError
 from eventsim.events.doors import whole_number
 from eventsim.network import Network, Population
 from eventsim.network.parts import make_population
-from eventsim.ranks.decomposition import Block, Decomposition
-from eventsim.ranks.part import TAUS, Outline, Part, Synapses, assemble, check_delay, joined
+from eventsim.ranks.decomposition import Decomposition, NeuronBlock
+from eventsim.ranks.part import TAUS, Outline, Part, SynapseList, assemble, check_delay, joined
 
 _POPULATION, _PROJECTION = 0, 1  # what a key is for
 
@@ -283,17 +283,19 @@ class RandomNetwork:
         if name in {m.name for m in self._members} | {self._input and self._input[0]}:
             raise NetworkError(f"RandomNetwork: there is a population {name!r} already.")
 
-    def _generator(self, kind: int, number: int, block: Block) -> np.random.Generator:
+    def _generator(self, kind: int, number: int, block: NeuronBlock) -> np.random.Generator:
         sequence = np.random.SeedSequence(self._seed, spawn_key=(kind, number))
         key = sequence.generate_state(2, np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=block.number << 192))
 
-    def _parameters(self, block: Block) -> dict[str, Floats]:
+    def _parameters(self, block: NeuronBlock) -> dict[str, Floats]:
         rng, n = self._generator(_POPULATION, block.population, block), block.high - block.low
         given = self._members[block.population].parameters
         return {key: _drawn(rng, value, (n,)) for key, value in given.items()}
 
-    def _synapses(self, number: int, rule: _Rule, block: Block, first: Ints, here: int) -> Synapses:
+    def _synapses(
+        self, number: int, rule: _Rule, block: NeuronBlock, first: Ints, here: int
+    ) -> SynapseList:
         """Synapses of one projection onto a block whose first neuron is the ``here``-th own one."""
         rng, n = self._generator(_PROJECTION, number, block), block.high - block.low
         lateral = rule.source == rule.target + 1
@@ -301,7 +303,7 @@ class RandomNetwork:
         chosen = distinct(rng, n, rule.in_degree, n_sources - lateral)
         if lateral:
             chosen += chosen >= np.arange(block.low, block.high)[:, None]
-        return Synapses(
+        return SynapseList(
             first[rule.source] + chosen.ravel(),
             np.repeat(np.arange(here, here + n), rule.in_degree),
             _drawn(rng, rule.weight, chosen.shape).ravel(),

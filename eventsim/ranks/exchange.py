@@ -41,7 +41,7 @@ class World(Protocol):
 
 
 @dataclass(frozen=True)
-class Traffic:
+class RankTraffic:
     """What this process sent to others.
 
     Attributes
@@ -65,7 +65,7 @@ class Traffic:
     cpu_seconds: float = 0.0
 
 
-class Spikes(NamedTuple):
+class SpikeList(NamedTuple):
     """Times in ms and neurons, numbered through all populations."""
 
     times: Floats
@@ -79,7 +79,7 @@ class Exchange:
         self.rank = 0 if world is None else world.Get_rank()
         self.size = 1 if world is None else world.Get_size()
         self._world = None if self.size == 1 else world
-        self.traffic = Traffic()
+        self.traffic = RankTraffic()
         self._listeners = np.zeros(0, np.int32)
         self._first = np.zeros(1, np.int64)
 
@@ -119,7 +119,7 @@ class Exchange:
         n_own = decomposition.neurons(self.rank).size
         self._first = np.searchsorted(mine[order], np.arange(n_own + 1))
 
-    def spikes(self, times: Floats, own: Ints, neurons: Ints) -> Spikes:
+    def spikes(self, times: Floats, own: Ints, neurons: Ints) -> SpikeList:
         """Send own spikes of a window, get those of others that have targets here.
 
         Parameters
@@ -137,7 +137,7 @@ class Exchange:
         before = self.traffic
         self.traffic = replace(before, windows=before.windows + 1)
         if self._world is None:
-            return Spikes(np.zeros(0), np.zeros(0, np.int64))
+            return SpikeList(np.zeros(0), np.zeros(0, np.int64))
         began, cpu = time.perf_counter(), time.process_time()
         counts = self._first[own + 1] - self._first[own]
         each = np.repeat(np.arange(own.size), counts)
@@ -148,7 +148,7 @@ class Exchange:
         sent["time"], sent["neuron"] = times[each[order]], neurons[own[each[order]]]
         numbers = np.bincount(to, minlength=self.size)
         got, _ = self._all_to_all(sent, numbers)
-        self.traffic = Traffic(
+        self.traffic = RankTraffic(
             before.windows + 1,
             before.messages + int(np.count_nonzero(numbers)),
             before.spikes + each.size,
@@ -156,7 +156,7 @@ class Exchange:
             before.seconds + time.perf_counter() - began,
             before.cpu_seconds + time.process_time() - cpu,
         )
-        return Spikes(got["time"].copy(), got["neuron"].astype(np.int64))
+        return SpikeList(got["time"].copy(), got["neuron"].astype(np.int64))
 
     def fail(self) -> None:
         """In place of :meth:`spikes`: tell the others that the window failed here."""

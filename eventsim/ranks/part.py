@@ -57,7 +57,7 @@ class Outline:
         return np.cumsum([0, self.n_inputs, *self.sizes])
 
 
-class Synapses(NamedTuple):
+class SynapseList(NamedTuple):
     """Source, target (own neurons, counted from 0), weight, and delay in ms of every synapse."""
 
     source: Ints
@@ -112,7 +112,7 @@ def assemble(
     decomposition: Decomposition,
     rank: int,
     population: Population,
-    synapses: Synapses,
+    synapses: SynapseList,
     recurrence: Projection | None = None,
 ) -> Part:
     """Put the synapses of a process into their order."""
@@ -139,10 +139,10 @@ def assemble(
     )
 
 
-def joined(pieces: Sequence[Synapses]) -> Synapses:
+def joined(pieces: Sequence[SynapseList]) -> SynapseList:
     """Synapses one after the other. New arrays."""
-    none = Synapses(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
-    return Synapses(*(np.concatenate(arrays) for arrays in zip(none, *pieces, strict=True)))
+    none = SynapseList(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    return SynapseList(*(np.concatenate(arrays) for arrays in zip(none, *pieces, strict=True)))
 
 
 def outline_of(net: Network) -> Outline:
@@ -199,7 +199,7 @@ def part_of(net: Network, decomposition: Decomposition, rank: int) -> Part:
         at = here[decomposition.first[target] + p.targets()]
         met, weights, delays = at >= 0, p.values.ravel(), p.synapse_delays()
         sources = first[source] + p.sources()
-        pieces.append(Synapses(sources[met], at[met], weights[met], delays[met]))
+        pieces.append(SynapseList(sources[met], at[met], weights[met], delays[met]))
     parameters = {
         key: np.concatenate([net.spiking[name].parameters[key] for name in outline.names])[mine]
         for key in next(iter(net.spiking.values())).parameters

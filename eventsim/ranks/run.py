@@ -34,14 +34,14 @@ from eventsim.engine import get_backend
 from eventsim.engine.backend import Backend
 from eventsim.engine.job import Job
 from eventsim.engine.run import check_precision, check_run
-from eventsim.engine.stepping import Due, Frame, Synapses, ranges
+from eventsim.engine.stepping import BundledSynapses, Due, Frame, ranges
 from eventsim.errors import BackendError, ParameterError, RunawayError, ShapeError
 from eventsim.events import EventStream, SpikeTrains
 from eventsim.network import Network
 from eventsim.plan import Stage, make_plan
 from eventsim.ranks.decomposition import Decomposition
 from eventsim.ranks.drawing import RandomNetwork
-from eventsim.ranks.exchange import Exchange, Spikes, Traffic, World
+from eventsim.ranks.exchange import Exchange, RankTraffic, SpikeList, World
 from eventsim.ranks.part import Part, outline_of, part_of
 
 
@@ -71,7 +71,7 @@ class RankRun:
     trains: Mapping[str, SpikeTrains]
     synaptic_events: Mapping[str, int]
     window: float
-    traffic: Traffic
+    traffic: RankTraffic
     seconds: Mapping[str, float]
     n_neurons: int
     n_synapses: int
@@ -140,10 +140,10 @@ def simulate_ranks(
             exchange.fail()
             raise
         theirs = exchange.spikes(spikes.times, spikes.neurons, part.neurons)
-        course.take(Spikes(spikes.times, part.neurons[spikes.neurons]))
+        course.take(SpikeList(spikes.times, part.neurons[spikes.neurons]))
         course.take(theirs)
         found.append(spikes)
-    own = Spikes(*(np.concatenate(each) for each in zip(*found, strict=True)))
+    own = SpikeList(*(np.concatenate(each) for each in zip(*found, strict=True)))
     traffic = exchange.traffic
     seconds = {
         "build": built - began,
@@ -178,12 +178,14 @@ class _Course:
         stage = Stage((part.population,), (), (), (part.recurrence,))
         frame = Frame(min(outline.least_delay, self._duration), outline.fastest, outline.alike)
         self._neurons = engine.stepped(
-            Job(stage, (), stream.duration, precision), Synapses(part.target, part.weight), frame
+            Job(stage, (), stream.duration, precision),
+            BundledSynapses(part.target, part.weight),
+            frame,
         )
         self._travelling = _Travelling(np.zeros(0), none, none)
         self._arrived = np.zeros(part.delay.size, np.int64)
         heard = np.isin(stream.channels, part.sources)
-        self._input = Spikes(stream.times[heard], stream.channels[heard].astype(np.int64))
+        self._input = SpikeList(stream.times[heard], stream.channels[heard].astype(np.int64))
         self._met = 0
 
     @property
@@ -191,22 +193,22 @@ class _Course:
         """Whether the end is reached."""
         return self._end >= self._duration
 
-    def advance(self) -> Spikes:
+    def advance(self) -> SpikeList:
         """Run the next window; its spikes, with own neurons counted from 0."""
         end = min(self._end + self._part.outline.least_delay, self._duration)
         low, high = self._met, int(np.searchsorted(self._input.times, end))
         self._met = high
-        self._send(Spikes(self._input.times[low:high], self._input.neurons[low:high]))
+        self._send(SpikeList(self._input.times[low:high], self._input.neurons[low:high]))
         try:
             times, neurons = self._neurons.run(self._due(end), end)
         except RunawayError as error:
             raise self._named(error) from None
         self._end = end
-        return Spikes(times, neurons.astype(np.int64))
+        return SpikeList(times, neurons.astype(np.int64))
 
-    def take(self, spikes: Spikes) -> None:
+    def take(self, spikes: SpikeList) -> None:
         """Spikes of neurons, by their numbers, which arrive in later windows."""
-        self._send(Spikes(spikes.times, spikes.neurons + self._part.outline.n_inputs))
+        self._send(SpikeList(spikes.times, spikes.neurons + self._part.outline.n_inputs))
 
     def synaptic_events(self) -> dict[str, int]:
         """Arrivals so far, by projection."""
@@ -225,7 +227,7 @@ class _Course:
             found[name] = int(each[mine].sum())
         return found
 
-    def _send(self, spikes: Spikes) -> None:
+    def _send(self, spikes: SpikeList) -> None:
         """Spikes of sources, some of which have synapses here."""
         part = self._part
         if not part.sources.size:
@@ -329,7 +331,7 @@ def _facts(net: RandomNetwork | Network, stream: EventStream, *words: str) -> st
     return digest.hexdigest()
 
 
-def _trains(part: Part, own: Spikes) -> dict[str, SpikeTrains]:
+def _trains(part: Part, own: SpikeList) -> dict[str, SpikeTrains]:
     """Spikes of the own neurons by population, numbered there."""
     numbers, first = part.neurons[own.neurons], part.decomposition.first
     trains = {}
@@ -345,7 +347,7 @@ def _trains(part: Part, own: Spikes) -> dict[str, SpikeTrains]:
 
 
 def _own_events(
-    net: RandomNetwork | Network, part: Part, own: Spikes, duration: float
+    net: RandomNetwork | Network, part: Part, own: SpikeList, duration: float
 ) -> dict[str, int]:
     """Arrivals at self-connections, by projection."""
     if part.recurrence is None or isinstance(net, RandomNetwork):

@@ -14,7 +14,7 @@ from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.loop_state import LoopState
 from eventsim.engine.state import LayerState
-from eventsim.engine.stepping import Frame, Stepped, Synapses
+from eventsim.engine.stepping import BundledSynapses, Frame, Stepped
 from eventsim.events import SpikeTrains
 
 
@@ -31,7 +31,7 @@ class CpuBackend(AbstractHostBackend):
         with threads_for(job):
             return layer.resume(job, state)
 
-    def stepped(self, job: Job, synapses: Synapses, frame: Frame) -> Stepped:
+    def stepped(self, job: Job, synapses: BundledSynapses, frame: Frame) -> Stepped:
         return window_step.SteppedNeurons(job, synapses, frame)
 
     def layer_backward(

@@ -20,7 +20,7 @@ from eventsim.engine.cpu.window_cells import begin_all, make_neurons
 from eventsim.engine.cpu.window_sums import BLOCK
 from eventsim.engine.cpu.windows import Cut, Window, _run_window
 from eventsim.engine.job import Job, raise_first_runaway
-from eventsim.engine.stepping import Due, Frame, Synapses, basis_of
+from eventsim.engine.stepping import BundledSynapses, Due, Frame, basis_of
 from eventsim.engine.table import ALERT, guess_spikes, neuron_table
 from eventsim.events.order import event_order
 
@@ -53,7 +53,7 @@ def run_window(bounds, cells, par, refractory, due, window, cut, fastest, loop, 
 class SteppedNeurons:
     """As :class:`eventsim.engine.stepping.Stepped`."""
 
-    def __init__(self, job: Job, synapses: Synapses, frame: Frame):
+    def __init__(self, job: Job, synapses: BundledSynapses, frame: Frame):
         self._job, p = job, job.stage.population
         table = neuron_table(job)
         real, n_blocks = table.dtype, -(-p.size // BLOCK)
