@@ -22,7 +22,7 @@ from eventsim.engine.windowing import (
     POWERS_SINGLE,
     WIDTHS,
     Basis,
-    _interpolated,
+    interpolated,
 )
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
@@ -80,7 +80,7 @@ def basis_of(job: Job, frame: Frame) -> tuple[Basis, int, int]:
         np.pad(1.0 / tau, (0, -p.size % TOGETHER), mode="edge").reshape(-1, TOGETHER)
         for tau in (p.tau_mem, p.tau_syn)
     ]
-    parts = [_interpolated(a, b, reach, n_powers) for a, b in zip(*rates, strict=True)]
+    parts = [interpolated(a, b, reach, n_powers) for a, b in zip(*rates, strict=True)]
     by_v, by_j = (
         np.concatenate(rows, axis=1)[:, : p.size].astype(real) for rows in zip(*parts, strict=True)
     )

@@ -111,7 +111,7 @@ def make_windows(job: Job, length: float) -> Windows:
         return Windows(length, 1, WIDTHS[0], Basis(by_v.astype(real), by_j.astype(real), 0.0))
     pieces = int(np.ceil(length * fastest_rate(job) / LONGEST))
     reach = length / pieces * (1.0 + 1e-9)  # their ends are rounded
-    by_v, by_j = _interpolated(a, b, reach, POWERS_SINGLE if single else POWERS_DOUBLE)
+    by_v, by_j = interpolated(a, b, reach, POWERS_SINGLE if single else POWERS_DOUBLE)
     basis = Basis(by_v.astype(real), by_j.astype(real), reach)
     return Windows(length, pieces, WIDTHS[1 if single else 2], basis)
 
@@ -122,7 +122,7 @@ def _alike(job: Job, rate: Floats) -> bool:
     return all(bool((part == part[0]).all()) for part in np.split(rate, ends) if part.size)
 
 
-def _interpolated(a: Floats, b: Floats, reach: float, n: int) -> tuple[Floats, Floats]:
+def interpolated(a: Floats, b: Floats, reach: float, n: int) -> tuple[Floats, Floats]:
     """Coefficients of the powers of u in the responses of V and J, [n, size] each."""
     u = np.cos((2.0 * np.arange(n) + 1.0) * (np.pi / (2.0 * n)))
     s = (0.5 * reach * (u + 1.0))[:, None]

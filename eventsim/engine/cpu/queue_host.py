@@ -20,7 +20,7 @@ from eventsim.engine.cpu.arrays import fan_out_weights, sample_chunks, summed
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape
-from eventsim.engine.cpu.window_cells import make_neurons
+from eventsim.engine.cpu.window_cells import make_neurons, padded
 from eventsim.engine.cpu.window_sums import BLOCK
 from eventsim.engine.cpu.windows import Cut, forward_parts, forward_samples
 from eventsim.engine.job import Job, StageGradients
@@ -126,7 +126,7 @@ def by_windows(
     """
     p, size, basis = prepared, prepared.par.shape[1], windows.basis
     fastest, n_blocks = p.par.dtype.type(fastest_rate(job)), -(-size // BLOCK)
-    par, by_v, by_j = (_padded(rows, n_blocks) for rows in (p.par, basis.by_v, basis.by_j))
+    par, by_v, by_j = (padded(rows, n_blocks * BLOCK) for rows in (p.par, basis.by_v, basis.by_j))
     par[ALERT, size:] = np.inf
     cut = Cut(windows.length, windows.pieces, windows.width, by_v, by_j, basis.reach)
     if parts is None:
@@ -152,11 +152,6 @@ def by_windows(
 
     run = run_samples if parts == 1 else run_parts
     return _by_neuron(run_tasks(job, parts, run, apart=parts == 1))
-
-
-def _padded(rows: NDArray[np.floating[Any]], n_blocks: int) -> NDArray[np.floating[Any]]:
-    """The last column once more up to whole blocks. New array."""
-    return np.pad(rows, ((0, 0), (0, n_blocks * BLOCK - rows.shape[1])), mode="edge")
 
 
 def _by_neuron(trains: SpikeTrains) -> SpikeTrains:

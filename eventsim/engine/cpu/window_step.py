@@ -13,13 +13,13 @@ from eventsim.arrays import Floats
 from eventsim.engine.bundles import OWN, Loop
 from eventsim.engine.cpu.compile import kernel
 from eventsim.engine.cpu.heap import Waiting
-from eventsim.engine.cpu.queue_host import _padded
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import EARLIER, SpikeBuffers
-from eventsim.engine.cpu.window_cells import begin_all, make_neurons
+from eventsim.engine.cpu.window_cells import begin_all, make_neurons, padded
 from eventsim.engine.cpu.window_sums import BLOCK
-from eventsim.engine.cpu.windows import Cut, Window, _run_window
+from eventsim.engine.cpu.windows import Cut, Window, run_window
 from eventsim.engine.job import Job, raise_first_runaway
+from eventsim.engine.loop_state import start_loop
 from eventsim.engine.stepping import BundledSynapses, Due, Frame, basis_of
 from eventsim.engine.table import ALERT, guess_spikes, neuron_table
 from eventsim.events.order import event_order
@@ -33,17 +33,17 @@ GUESS_LEAST, PART_EVENTS = 256, 100_000
 
 
 @kernel
-def run_window(bounds, cells, par, refractory, due, window, cut, fastest, loop, spikes, starts,
-               limits, counts, reached):  # fmt: skip
+def step_window(bounds, cells, par, refractory, due, window, cut, fastest, loop, begin, spikes,
+                starts, limits, counts, reached):  # fmt: skip
     """One window, the neurons ``bounds[p] : bounds[p + 1]`` of all parts p side by side.
 
-    Before the window at time zero the neurons begin.
+    Before the window at time zero the neurons stand as in ``begin``, a LoopStop.
     """
     if window.now == 0.0:
-        begin_all(cells, par)
+        begin_all(cells, par, begin, 0)
     due_time, due_first, due_last = due
     for p in prange(bounds.size - 1):
-        counts[p], reached[p], _ = _run_window(
+        counts[p], reached[p], _ = run_window(
             cells, par, refractory, bounds[p], bounds[p + 1],
             Waiting(due_time, due_first, due_last), window, cut, fastest, loop, spikes, starts[p],
             limits[p], 0,
@@ -58,9 +58,9 @@ class SteppedNeurons:
         table = neuron_table(job)
         real, n_blocks = table.dtype, -(-p.size // BLOCK)
         basis, width, pieces = basis_of(job, frame)
-        self._par = _padded(table, n_blocks)
+        self._par = padded(table, n_blocks * BLOCK)
         self._par[ALERT, p.size :] = np.inf
-        by_v, by_j = (_padded(rows, n_blocks) for rows in (basis.by_v, basis.by_j))
+        by_v, by_j = (padded(rows, n_blocks * BLOCK) for rows in (basis.by_v, basis.by_j))
         self._cut = Cut(frame.length, pieces * PIECES, width, by_v, by_j, basis.reach)
         self._fastest, none = real.type(frame.fastest), np.zeros(0, np.int64)
         weight = (synapses.weight * p.resistance[synapses.target]).astype(real)
@@ -69,7 +69,7 @@ class SteppedNeurons:
             none, none, none, np.zeros(0), synapses.target, weight, own, job.self_delays()
         )
         self._cells = make_neurons(self._par.shape[1], real, width)
-        self._now = 0.0
+        self._now, self._begin = 0.0, start_loop(job).stop
         self._returning = np.zeros(0), np.zeros(0, np.int32)
 
     def run(self, due: Due, end: float) -> tuple[Floats, NDArray[np.int32]]:
@@ -105,7 +105,7 @@ class SteppedNeurons:
         bounds = np.minimum(np.linspace(0, n_blocks, parts + 1).astype(np.int64) * BLOCK, size)
         guess = guess_spikes(self._job, size / parts, GUESS_LEAST, np.array([end - self._now]))
         limits = np.repeat(guess, parts)
-        window = Window(self._now, self._now, end, self._cut.pieces, due.time.size)
+        window = Window(self._now, self._now, end, self._cut.pieces, due.time.size, end)
         kept = self._cells._replace(moments=none, v=none, j=none)
         before = [values.copy() for values in kept]
         while True:
@@ -116,9 +116,10 @@ class SteppedNeurons:
             )
             counts, reached = np.zeros(parts, np.int64), np.zeros(parts)
             starts = ends - limits
-            run_window(
+            step_window(
                 bounds, self._cells, self._par, self._job.stage.population.refractory, due, window,
-                self._cut, self._fastest, self._loop, spikes, starts, limits, counts, reached,
+                self._cut, self._fastest, self._loop, self._begin, spikes, starts, limits, counts,
+                reached,
             )  # fmt: skip
             failed = np.flatnonzero(counts < 0)
             if failed.size or (counts <= limits).all():

@@ -142,7 +142,7 @@ class Window(NamedTuple):
 
 
 @scalar
-def _run_window(cells, par, refractory, lo, hi, due, window, cut, fastest, loop, spikes, start,
+def run_window(cells, par, refractory, lo, hi, due, window, cut, fastest, loop, spikes, start,
                 limit, count):  # fmt: skip
     """The neurons lo : hi in one window.
 
@@ -293,7 +293,7 @@ def forward_samples(todo, arrivals, loop, par, refractory, duration, cut, fastes
                 keep_all(cells, stop, s, now, idle, halvings)
             due, n_due, waiting, outside = _take(due, heap, waiting, arrivals, outside, end, border)
             before, pieces = count, cut.pieces << halvings
-            count, at, met = _run_window(
+            count, at, met = run_window(
                 cells, par, refractory, 0, size, due,
                 Window(now, opens, border, pieces, n_due, t_end), cut, fastest, loop, spikes,
                 starts[s], limits[s], count,
@@ -339,7 +339,7 @@ def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut,
         due_time, due_first, due_last = due.time, due.first, due.last
         for p in prange(n_parts):
             before[p] = counts[p]
-            counts[p], reached[p], met[p] = _run_window(
+            counts[p], reached[p], met[p] = run_window(
                 cells, par, refractory, bounds[p], bounds[p + 1],
                 Waiting(due_time, due_first, due_last), window, cut, fastest, loop, spikes,
                 starts[p], limits[p], counts[p],
