@@ -141,7 +141,7 @@ def _between(arriving: Arriving, low: Floats, high: Floats) -> Arriving:
 
 def _longest_way(loop: Loop) -> Floats:
     """Of every neuron the longest delay to one of the loop, itself included; ms."""
-    longest = np.maximum(loop.own_delay, 0.0)
+    longest: Floats = np.maximum(loop.own_delay, 0.0)
     neuron = owners(loop.start, loop.delay.size)
     np.maximum.at(longest, neuron, loop.delay)
     return longest

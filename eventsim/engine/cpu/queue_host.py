@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats
 from eventsim.engine.bundles import (
     Arriving,
+    Bundles,
     Loop,
     all_arrivals,
     make_bundles,
@@ -16,7 +17,7 @@ from eventsim.engine.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.cpu import order, queue, queue_adjoint
-from eventsim.engine.cpu.arrays import fan_out_weights, sample_chunks, summed
+from eventsim.engine.cpu.arrays import fan_out_weights, read_only, sample_chunks, summed
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape
@@ -89,19 +90,26 @@ class Prepared:
 
 def prepare(job: Job, state: LoopState | None = None) -> Prepared:
     """From a job to arrays; None is the state at time zero."""
-    bundles, real = make_bundles(job), real_type(job)
-    loop = make_loop(job, bundles, fan_out_weights(job))
+    bundles = make_bundles(job)
+    loop = _loop_of(job, bundles)
     begin = start_loop(job).stop if state is None else state.stop
     return Prepared(
         outside_arrivals(job, bundles)
         if state is None
         else arrivals_since(job, bundles, loop, state),
-        loop._replace(own_weight=loop.own_weight.astype(real)),
+        loop,
         neuron_table(job),
         job.stage.population.refractory,
         begin,
         copied(begin),
     )
+
+
+def _loop_of(job: Job, bundles: Bundles) -> Loop:
+    """The loop with arrays of the types that the kernels are compiled for."""
+    loop = make_loop(job, bundles, fan_out_weights(job))
+    own_weight = loop.own_weight.astype(real_type(job))
+    return loop._replace(target=read_only(loop.target), own_weight=own_weight)
 
 
 def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
@@ -182,8 +190,7 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
         previous,
         np.zeros(len(trains)),
     )
-    loop = make_loop(job, bundles, fan_out_weights(job))
-    loop = loop._replace(own_weight=loop.own_weight.astype(real))
+    loop = _loop_of(job, bundles)
     bounds = sample_chunks(job, loop.weight.nbytes)
     chunks, n_synapses = bounds.size - 1, loop.weight.size
     weight = np.zeros((chunks, n_synapses), real)

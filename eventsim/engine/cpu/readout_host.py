@@ -118,4 +118,4 @@ def _weights(job: Job) -> Floats:
 def _fan_out(job: Job) -> FanOut:
     wiring = job.stage.wiring
     weight = job.weights().astype(real_type(job))
-    return FanOut(wiring.out_start, wiring.target, weight, job.delays())
+    return FanOut(wiring.out_start, read_only(wiring.target), weight, job.delays())

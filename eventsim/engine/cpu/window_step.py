@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
 from eventsim.engine.bundles import OWN, Loop
+from eventsim.engine.cpu.arrays import read_only
 from eventsim.engine.cpu.compile import kernel
 from eventsim.engine.cpu.heap import Waiting
 from eventsim.engine.cpu.threads import n_threads
@@ -66,7 +67,14 @@ class SteppedNeurons:
         weight = (synapses.weight * p.resistance[synapses.target]).astype(real)
         own = (job.self_weights() * p.resistance).astype(real)
         self._loop = Loop(
-            none, none, none, np.zeros(0), synapses.target, weight, own, job.self_delays()
+            none,
+            none,
+            none,
+            np.zeros(0),
+            read_only(synapses.target),
+            weight,
+            own,
+            job.self_delays(),
         )
         self._cells = make_neurons(self._par.shape[1], real, width)
         self._now, self._begin = 0.0, start_loop(job).stop
