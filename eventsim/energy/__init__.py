@@ -12,10 +12,13 @@ from eventsim.energy.neurobench import (
     neurobench_model,
     neurobench_results,
 )
+from eventsim.energy.prices import Activity, ActivityPricing
 from eventsim.energy.report import EnergyReport, Missing, TermCost, cost, energy
 from eventsim.energy.steps import ClockedCounts, clocked
 
 __all__ = [
+    "Activity",
+    "ActivityPricing",
     "ClockedCounts",
     "Counts",
     "DenseEquivalent",

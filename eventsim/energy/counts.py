@@ -24,8 +24,8 @@ all are equal); the neurons' parameters, one number where all neurons have the s
 V and I.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,6 +133,17 @@ class Counts:
         """Populations of spiking neurons."""
         return tuple(name for name, kind in self.kinds.items() if kind == "spiking")
 
+    def only(self, names: Collection[str]) -> "Counts":
+        """Operations of these projections, and spikes and updates of these populations, alone."""
+        return replace(
+            self,
+            kinds=_only(self.kinds, names),
+            spikes=_only(self.spikes, names),
+            synaptic_events=_only(self.synaptic_events, names),
+            effective_events=_only(self.effective_events, names),
+            membrane_updates=_only(self.membrane_updates, names),
+        )
+
     @property
     def connection_sparsity(self) -> float:
         """Share of possible synapses that are missing or zero."""
@@ -181,6 +192,10 @@ class Counts:
         }
 
 
+def _only(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: one for name, one in table.items() if name in names}
+
+
 def count(net: Network, tape: SpikeTape, *, widths: Widths | None = None) -> Counts:
     """Count what a run did.
 
@@ -196,10 +211,13 @@ def count(net: Network, tape: SpikeTape, *, widths: Widths | None = None) -> Cou
     NetworkError, ShapeError
         The tape is that of another network, or of no sample.
     """
-    run = make_run(net, tape)
-    widths = Widths() if widths is None else widths
+    return count_run(make_run(net, tape), Widths() if widths is None else widths)
+
+
+def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Counts:
+    """As :func:`count`; without ``updates`` the membrane updates, which take longest, are none."""
     events = {name: _events(run, wires) for name, wires in run.wires.items()}
-    populations = run.net.populations
+    populations, updated = run.net.populations, run.net.neurons if updates else ()
     return Counts(
         duration=run.duration,
         sizes={name: p.size for name, p in populations.items()},
@@ -208,7 +226,7 @@ def count(net: Network, tape: SpikeTape, *, widths: Widths | None = None) -> Cou
         silent={name: _silent(run, name) for name in run.sent},
         synaptic_events={name: found[0] for name, found in events.items()},
         effective_events={name: found[1] for name, found in events.items()},
-        membrane_updates={name: distinct_arrivals(run, name) for name in run.net.neurons},
+        membrane_updates={name: distinct_arrivals(run, name) for name in updated},
         synapses={name: _synapses(run, wires) for name, wires in run.wires.items()},
         widths=widths,
         footprint=footprint(run.net, widths),

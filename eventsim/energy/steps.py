@@ -15,8 +15,8 @@ own bin.
 **Activation sparsity** is the share of (sample, neuron, step) without a spike, of spiking neurons.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -72,6 +72,22 @@ class ClockedCounts:
 
     __repr__ = short_repr
 
+    def only(self, names: Collection[str]) -> "ClockedCounts":
+        """Operations of these projections, and updates of these populations, alone."""
+
+        def chosen(table: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: one for name, one in table.items() if name in names}
+
+        return replace(
+            self,
+            sizes=chosen(self.sizes),
+            active_updates=chosen(self.active_updates),
+            activations=chosen(self.activations),
+            dense=chosen(self.dense),
+            effective_acs=chosen(self.effective_acs),
+            effective_macs=chosen(self.effective_macs),
+        )
+
     @property
     def neuron_updates(self) -> Ints:
         """Updates of neurons: all, in every step, [samples]."""
@@ -125,13 +141,20 @@ def clocked(net: Network, tape: SpikeTape, *, step_ms: float, batch_size: int = 
         raise ParameterError(f"clocked: step_ms is {step_ms}, expected a finite number > 0.")
     if batch_size < 1:
         raise ParameterError(f"clocked: batch_size is {batch_size}, expected at least 1.")
-    run = make_run(net, tape)
+    return clock_run(make_run(net, tape), step_ms=step_ms, batch_size=batch_size)
+
+
+def clock_run(
+    run: CountedRun, *, step_ms: float, batch_size: int = 1, operations: bool = True
+) -> ClockedCounts:
+    """As :func:`clocked`; without ``operations`` there are none of them, and no activations."""
     own = np.ceil(run.duration / step_ms).astype(np.int64)
     call = np.arange(run.n_samples) // batch_size
     longest = np.zeros(int(call.max(initial=-1)) + 1, np.int64)
     np.maximum.at(longest, call, own)
     grid = _Grid(step_ms, run.duration, call, longest)
-    effective = {name: _effective(run, wires, grid) for name, wires in run.wires.items()}
+    wires_of, spiking = (run.wires, run.net.spiking) if operations else ({}, {})
+    effective = {name: _effective(run, wires, grid) for name, wires in wires_of.items()}
     neurons = run.net.neurons
     return ClockedCounts(
         step_ms=step_ms,
@@ -139,8 +162,8 @@ def clocked(net: Network, tape: SpikeTape, *, step_ms: float, batch_size: int = 
         steps=grid.steps,
         sizes={name: p.size for name, p in neurons.items()},
         active_updates={n: distinct_arrivals(run, n, step_ms=step_ms) for n in neurons},
-        activations={name: _activations(run, name, grid) for name in run.net.spiking},
-        dense={name: grid.steps * wires.n_possible for name, wires in run.wires.items()},
+        activations={name: _activations(run, name, grid) for name in spiking},
+        dense={name: grid.steps * wires.n_possible for name, wires in wires_of.items()},
         effective_acs={name: found[0] for name, found in effective.items()},
         effective_macs={name: found[1] for name, found in effective.items()},
     )

@@ -1,0 +1,170 @@
+r"""What the activity of a run costs on a chip, and what one more spike costs: for losses.
+
+The energy of activity is that of :func:`eventsim.energy.energy`, of the terms that rest on spikes or
+on steps: without leakage, and without links between cores, which only a mapping knows.
+
+**Price of a spike**, in pJ, of neuron n of a population, with its fan-out :math:`F_{pn}` in every
+projection p, from there onto population :math:`B(p)`, and the figures e of the chip:
+
+.. math::
+    c_n = e_{spike} + \sum_p F_{pn} \Big(e_{op} + \frac{U_{B(p)}}{O_{B(p)}}\, e_{update}\Big),
+    \qquad e_{op} = e_{synaptic\_event} + e_{ac} + b_w\, e_{memory\_byte},
+
+with the bytes :math:`b_w` of a weight. All that arrives at a population has an equal share of its
+updates: U updates of its neurons in the batch are spread over the O synaptic operations that it
+receives. With a time step :math:`e_{update}` is what an update with input costs more than one
+without; without a step it is ``membrane_update`` and what the accesses to the state cost.
+
+So the prices of all spikes, those of the input included, add up to the energy of activity, less
+the idle updates of every step, where every spike arrives before its sample ends, no weight is zero,
+and no two events of a source meet in a step of a chip that prices ``ac`` and ``mac`` by steps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from eventsim.arrays import Floats
+from eventsim.chips import Chip
+from eventsim.energy.arrivals import make_run
+from eventsim.energy.counts import BITS_PER_BYTE, STATES, Widths, count_run
+from eventsim.energy.report import ACCESSES, energy
+from eventsim.energy.steps import clock_run
+from eventsim.errors import NetworkError, ParameterError
+from eventsim.events import SpikeTape
+from eventsim.network import Network
+
+# Terms that rest on updates by arrivals where there is no step; on steps; on operations by steps.
+_BY_ARRIVALS = ("membrane_update", "state_access", "memory_byte")
+_BY_OPERATIONS = ("ac", "mac", "memory_byte")
+_BY_STEPS = ("neuron_update_active", "neuron_update_idle", "state_access", "step_sync")
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """What the activity of a run costs.
+
+    Attributes
+    ----------
+    energy_pj
+        [samples]
+    updates
+        Updates of neurons by arrivals, in all samples, by population: per time where the chip
+        prices these, else per step; none where the chip prices neither.
+    """
+
+    energy_pj: Floats
+    updates: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ActivityPricing:
+    """Prices of activity on a chip; see :mod:`eventsim.energy.prices`.
+
+    Attributes
+    ----------
+    chip
+        Of :func:`eventsim.chips.load_chip`, with an energy of synaptic operations.
+    only
+        Projections whose synaptic operations count, and populations whose spikes and updates
+        count, by name; empty for all.
+
+    Raises
+    ------
+    ParameterError
+        The chip has no energy of synaptic operations.
+    """
+
+    chip: Chip
+    only: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.chip.energy.keys().isdisjoint(("synaptic_event", "ac")):
+            raise ParameterError(
+                f"ActivityPricing: chip {self.chip.name!r} has no energy of a synaptic operation "
+                "(synaptic_event or ac), expected one. Choose another chip."
+            )
+
+    def measure(self, net: Network, tape: SpikeTape) -> Activity:
+        """What the activity on a tape, of :func:`eventsim.simulate` with the network, costs."""
+        run, step_ms = make_run(net, tape), self.chip.step_ms
+        # What the chip does not price is not counted: that would take longest.
+        by_arrivals = self._prices("membrane_update") if step_ms else self._prices(*_BY_ARRIVALS)
+        counts, steps = count_run(run, Widths(), updates=by_arrivals), None
+        if step_ms is not None and self._prices(*_BY_STEPS, *_BY_OPERATIONS):
+            steps = clock_run(run, step_ms=step_ms, operations=self._prices(*_BY_OPERATIONS))
+        if self.only:
+            counts = counts.only(self.only)
+            steps = None if steps is None else steps.only(self.only)
+        terms = energy(counts, self.chip, clocked=steps).terms
+        total = np.zeros(run.n_samples)
+        for cost in terms:
+            if cost.term.needs in ("spikes", "step"):
+                total = total + cost.energy_pj
+        updates = counts.membrane_updates if steps is None else steps.active_updates
+        return Activity(total, {name: int(found.sum()) for name, found in updates.items()})
+
+    def of_spikes(
+        self, net: Network, operations: Mapping[str, int], updates: Mapping[str, int]
+    ) -> dict[str, Floats]:
+        """Price of one more spike of every neuron, or event of a channel, pJ.
+
+        Parameters
+        ----------
+        net
+            The network.
+        operations
+            Synaptic operations of a batch, by projection.
+        updates
+            As in :class:`Activity`, of the batch.
+
+        Returns
+        -------
+        [size] by population that sends: the spiking ones, and the input. New arrays.
+        """
+        received = dict.fromkeys(net.populations, 0)
+        for projection in net.projections.values():
+            received[projection.target] += operations[projection.name]
+        own, prices = self._figures("spike"), dict[str, Floats]()
+        for name, population in net.populations.items():
+            if not population.is_readout:
+                counts = population.is_spiking and self._counts(name)
+                prices[name] = np.full(population.size, float(own if counts else 0.0))
+        for projection in net.projections.values():
+            target = projection.target
+            share = updates.get(target, 0) / max(received[target], 1)
+            each = self._operation * self._counts(projection.name) + share * self._update
+            prices[projection.source] += each * np.diff(projection.first_synapses())
+        return prices
+
+    def _counts(self, name: str) -> bool:
+        return not self.only or name in self.only
+
+    def _prices(self, *names: str) -> bool:
+        return not self.chip.energy.keys().isdisjoint(names)
+
+    def _figures(self, *names: str) -> float:
+        return sum(self.chip.energy[name].value for name in names if name in self.chip.energy)
+
+    @property
+    def _operation(self) -> float:
+        """Of a synaptic operation, pJ."""
+        weight = Widths().weight / BITS_PER_BYTE * self._figures("memory_byte")
+        return self._figures("synaptic_event", "ac") + weight
+
+    @property
+    def _update(self) -> float:
+        """Of an update of a neuron by an arrival, pJ."""
+        if self.chip.step_ms is not None:
+            return self._figures("neuron_update_active") - self._figures("neuron_update_idle")
+        state = STATES * Widths().state / BITS_PER_BYTE * self._figures("memory_byte")
+        return self._figures("membrane_update") + ACCESSES * (self._figures("state_access") + state)
+
+
+def check_names(net: Network, names: tuple[str, ...], where: str) -> None:
+    """Raise NetworkError unless all are names of projections or of populations of neurons."""
+    known = [*net.projections, *net.neurons]
+    for name in names:
+        if name not in known:
+            raise NetworkError(f"{where}: {name!r} is none of {', '.join(known)}.")

@@ -1,0 +1,91 @@
+"""Prices of activity: the energies of a report, and what one more spike costs."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.chips import chip_names, load_chip
+from eventsim.energy import ActivityPricing, clocked, cost, count, energy
+from eventsim.errors import ParameterError
+from tests.support.nets import random_net, random_stream
+
+PRICED = [name for name in chip_names() if load_chip(name).energy.keys() & {"synaptic_event", "ac"}]
+
+
+@pytest.fixture(scope="module")
+def run():
+    net = random_net(2, sparse=True, delays="source")
+    stream = random_stream(3, n_samples=4)
+    # All spikes arrive before the end.
+    return net, es.simulate(net, stream, backend="reference", tail=500.0)
+
+
+@pytest.mark.parametrize("name", PRICED)
+def test_energy_of_activity_is_that_of_the_report_without_leakage(run, name):
+    net, tape = run
+    report = cost(net, tape, load_chip(name))
+    found = ActivityPricing(load_chip(name)).measure(net, tape)
+    assert found.energy_pj.shape == (4,)
+    assert found.energy_pj.mean() == pytest.approx(report.part_pj("spikes", "step"), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["loihi_sanafe", "spinnaker", "spinnaker2", "45nm", "45nm_sram"])
+def test_prices_of_all_spikes_add_up_to_the_energy(run, name):
+    net, tape = run
+    chip, counts = load_chip(name), count(net, tape)
+    pricing = ActivityPricing(chip)
+    found = pricing.measure(net, tape)
+    operations = {key: int(n.sum()) for key, n in counts.synaptic_events.items()}
+    prices = pricing.of_spikes(net, operations, found.updates)
+    sent = {name: tape[name].total_counts() for name in net.spiking}
+    sent["input"] = np.bincount(tape.stream.channels, minlength=net.input.size)
+    total = sum(float(prices[name] @ spikes) for name, spikes in sent.items())
+    idle = chip.energy.get("neuron_update_idle")
+    if idle is not None:
+        neurons = sum(p.size for p in net.neurons.values())
+        total += idle.value * neurons * np.ceil(tape.stream.duration / chip.step_ms).sum()
+    assert total == pytest.approx(found.energy_pj.sum(), rel=1e-9)
+
+
+def test_part_of_the_network_costs_its_own_operations_spikes_and_updates(run):
+    net, tape = run
+    chip = load_chip("loihi_sanafe")
+    only = ("hidden1->output", "hidden2")
+    found = ActivityPricing(chip, only).measure(net, tape)
+    exact, steps = count(net, tape), clocked(net, tape, step_ms=1.0)
+    part = energy(exact.only(only), chip, clocked=steps.only(only))
+    assert found.energy_pj.mean() == pytest.approx(part.part_pj("spikes", "step"), rel=1e-12)
+    figures = {name: figure.value for name, figure in chip.energy.items()}
+    active = steps.active_updates["hidden2"]
+    expected = (
+        figures["synaptic_event"] * exact.synaptic_events["hidden1->output"]
+        + figures["spike"] * exact.spikes["hidden2"]
+        + figures["neuron_update_active"] * active
+        + figures["neuron_update_idle"] * (steps.steps * 5 - active)
+    )
+    np.testing.assert_allclose(found.energy_pj, expected, rtol=1e-12)
+
+
+def test_parts_of_a_network_add_up(run):
+    net, tape = run
+    chip = load_chip("loihi")
+    parts = [ActivityPricing(chip, (name,)).measure(net, tape) for name in net.projections]
+    parts += [ActivityPricing(chip, (name,)).measure(net, tape) for name in net.neurons]
+    whole = ActivityPricing(chip).measure(net, tape)
+    np.testing.assert_allclose(sum(p.energy_pj for p in parts), whole.energy_pj, rtol=1e-12)
+
+
+def test_price_of_a_spike_is_its_fan_out_and_its_own(run):
+    net, tape = run
+    pricing, operations = ActivityPricing(load_chip("truenorth")), dict(tape.synaptic_events)
+    price = pricing.of_spikes(net, operations, {})["hidden2"]
+    fan_out = sum(
+        np.diff(p.first_synapses()) for p in net.projections.values() if p.source == "hidden2"
+    )
+    each = load_chip("truenorth").energy["synaptic_event"].value
+    np.testing.assert_allclose(price, each * fan_out, rtol=1e-12)
+
+
+def test_chip_without_an_energy_of_operations_is_refused():
+    with pytest.raises(ParameterError, match="'loihi2' has no energy of a synaptic operation"):
+        ActivityPricing(load_chip("loihi2"))
