@@ -1,7 +1,7 @@
 r"""What the activity of a run costs on a chip, and what one more spike costs: for losses.
 
-The energy of activity is that of :func:`eventsim.energy.energy`, of the terms that rest on spikes or
-on steps: without leakage, and without links between cores, which only a mapping knows.
+The energy of activity is that of :func:`eventsim.energy.energy`, of the terms that rest on spikes
+or on steps: without leakage, and without links between cores, which only a mapping knows.
 
 **Price of a spike**, in pJ, of neuron n of a population, with its fan-out :math:`F_{pn}` in every
 projection p, from there onto population :math:`B(p)`, and the figures e of the chip:

@@ -11,6 +11,7 @@ from eventsim.adjoint import backward as gradient  # its old name
 from eventsim.events import Dataset, stratified_split
 from eventsim.network import Network
 from eventsim.train import loggers
+from eventsim.train.activity import ActivityCost
 from eventsim.train.augment import Augmentation, augment
 from eventsim.train.calibration import Calibration, calibrate
 from eventsim.train.checkpoint import save_network
@@ -48,6 +49,7 @@ __all__ = [
     "LastLoss",
     "IntegralLoss",
     "FirstSpikeLoss",
+    "ActivityCost",
     "CTC",
     "AdamSettings",
     "AdamW",

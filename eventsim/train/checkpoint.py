@@ -92,7 +92,8 @@ class TrainState:
         """Of the next step, by its place in the run."""
         step, total = self.epoch * n_batches + self.batch, config.epochs * n_batches
         factor = schedule(step, total=total, ease_in=round(config.ease_in * n_batches))
-        return Pace(factor, counts=step >= (1.0 - config.averaged) * total)
+        counts = step >= (1.0 - config.averaged) * total
+        return Pace(factor, counts=counts, number=step, total=total)
 
     def end_epoch(self, line: Metrics) -> None:
         """Note a finished epoch; keep its network if validation was never better."""

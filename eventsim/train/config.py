@@ -24,6 +24,7 @@ from eventsim.entries import (
 )
 from eventsim.errors import ParameterError
 from eventsim.network.answer import Tail
+from eventsim.train.activity import ActivityCost
 from eventsim.train.augment import Augmentation
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.loss_settings import LOSSES, IntegralLoss, LossSettings, Target
@@ -41,7 +42,7 @@ _FLAT = {
     "frame_interval": "interval",
     "missed_outputs": "missed_outputs",
 }
-_NESTED = ("loss", "rates", "augmentation", "spikl")
+_NESTED = ("loss", "rates", "augmentation", "spikl", "activity")
 # What files say that were written before a setting existed, where its default was not the effect.
 _BEFORE: Mapping[str, Any] = {"calibrate": None}
 # Settings of older files that are none any more, and the value that had no effect.
@@ -100,6 +101,9 @@ class TrainConfig(Settings):
         of the training steps, in [0, 1), 0 for none. Validation uses the mean too.
     rate_low, rate_high, rate_strength
         The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off.
+    activity
+        Penalty on synaptic operations, or on their energy on a chip; see
+        :mod:`eventsim.train.activity`. Off by default.
     silent_lift
         Added to the incoming weights of neurons that were silent in a whole batch; 0 for none.
     near_miss_strength, near_miss_margin
@@ -142,6 +146,7 @@ class TrainConfig(Settings):
     rate_low: NotNegative = 0.0
     rate_high: From0 = 30.0
     rate_strength: NotNegative = 1e-4
+    activity: ActivityCost = field(default_factory=ActivityCost)
     silent_lift: NotNegative = 1e-3
     near_miss_strength: NotNegative = 0.0
     near_miss_margin: Positive = 1.0

@@ -288,6 +288,7 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
             "Dataset(stream, labels, class_names)."
         )
     check_fit(net, data, config)
+    config.activity.check(net)
     name, size = net.input.name, net.input.size
     if data.stream.n_channels != size:
         raise ShapeError(
@@ -361,6 +362,7 @@ def _train_epoch(run: _Run, state: TrainState) -> None:
 def _end_epoch(run: _Run, state: TrainState) -> None:
     began = time.perf_counter()
     sizes = {name: p.size for name, p in state.net.spiking.items()}
+    config = run.config
     line: Metrics = {"epoch": state.epoch + 1, **means(state.sums)}
     line["rates"] = {
         name: state.sums[f"spikes.{name}"] / (size * state.sums["seconds_of_input"])
@@ -368,7 +370,7 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     }
     if len(run.validation):
         with state.optimiser.averaged():
-            checked = measure(state.net, run.validation, run.config, run.group, run.method)
+            checked = measure(state.net, run.validation, config, run.group, run.method)
         line["validation_loss"] = checked.loss
         line["validation_accuracy"] = checked.accuracy
     _look_for_silence(run, state, line, checked.rates if len(run.validation) else line["rates"])

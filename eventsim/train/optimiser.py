@@ -146,10 +146,15 @@ def schedule(step: int, *, total: int, ease_in: int) -> float:
 
 @dataclass(frozen=True)
 class Pace:
-    """``factor`` on the learning rate of a step, and whether it counts in the mean."""
+    """``factor`` on the learning rate of a step, whether it counts in the mean, its place.
+
+    It is the step ``number``, counted from 0, of ``total``.
+    """
 
     factor: float = 1.0
     counts: bool = False
+    number: int = 0
+    total: int = 1
 
 
 class AdamW:

@@ -18,6 +18,7 @@ from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
 from eventsim.held import HeldValues, holding
 from eventsim.network import Network
+from eventsim.train.activity import BatchActivity
 from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Metrics, TrainState
 from eventsim.train.choice import n_logits
@@ -35,14 +36,17 @@ MOST = "stored_bytes"  # of these the largest counts, not the sum
 BYTES_PER_MB = 1e6
 
 
-def _facts_of(done: Forward, labels: Ints, names: Sequence[str]) -> Floats:
-    """Sums over the samples: loss, correct, synaptic events, costs, spikes of neurons of ``names``.
+def _facts_of(config: TrainConfig, net: Network, done: Forward, labels: Ints) -> Floats:
+    """Sums over the samples, as :class:`_Facts` has them.
 
-    All but the first are whole numbers, which float64 adds exactly.
+    All but loss and energy are whole numbers, which float64 adds exactly.
     """
-    head = [done.value * labels.size, (done.predicted == labels).sum()]
-    head += [sum(done.synaptic_events.values()), *done.costs]
-    return np.concatenate([head, *(done.counts[name] for name in names)]).astype(np.float64)
+    activity = config.activity.measure(net, done.tape, done.synaptic_events)
+    head = [done.value * labels.size, activity.energy_pj, (done.predicted == labels).sum()]
+    events = [activity.operations[name] for name in net.projections]
+    updates = [activity.updates.get(name, 0) for name in net.neurons]
+    counts = (done.counts[name] for name in net.spiking)
+    return np.concatenate([head, done.costs, events, updates, *counts]).astype(np.float64)
 
 
 def _joined(layout: Layout, one: Backward) -> Floats:
@@ -57,8 +61,8 @@ class _Facts:
 
     loss: float
     correct: int
-    synaptic_events: int
     costs: list[int]
+    activity: BatchActivity
     counts: dict[str, Ints]
 
 
@@ -99,16 +103,20 @@ def train_batch(
     pieces = cut(len(batch), config.shards)
     # Where two recordings are mixed the answer that counts is that of the larger share.
     labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels
-    names, shards, rows = list(net.spiking), [], []
+    shards, rows = [], []
     held = state.held or HeldValues()
     held.back = True
+
+    def forward(net: Network, piece: slice) -> Forward:
+        kept = None if keep is None else keep[piece]
+        target = config.target(targets[piece], batch.class_names, keep=kept)
+        return method.forward(net, _part(stream, piece), target, config, learn=True)
+
     for i in group.share(len(pieces)):
-        kept = None if keep is None else keep[pieces[i]]
-        target = config.target(targets[pieces[i]], batch.class_names, keep=kept)
         with holding(held) as held:
-            done = method.forward(net, _part(stream, pieces[i]), target, config, learn=True)
+            done = forward(net, pieces[i])
         shards.append(done)
-        rows.append(_facts_of(done, labels[pieces[i]], names))
+        rows.append(_facts_of(config, net, done, labels[pieces[i]]))
     facts = _add_up(net, group.gather(rows, len(pieces)), len(method.forward_costs))
     if not math.isfinite(facts.loss):
         raise ParameterError(
@@ -118,6 +126,12 @@ def train_batch(
         )
     hidden = {name: count for name, count in facts.counts.items() if name != config.output}
     penalty, slopes = _rate_band(config, net, hidden, seconds)
+    first = state.history[0].get("activity_per_sample") if state.history else None
+    target = config.activity.target_at(pace.number / pace.total, first)
+    extra, by_cost = config.activity.slopes(net, facts.activity, target, n_samples=len(batch))
+    penalty += extra
+    for name, slope in by_cost.items():
+        slopes[name] = slopes[name] + slope if name in slopes else slope
 
     layout = state.optimiser.layout
     near_miss = NearMiss(config.near_miss_strength, margin=config.near_miss_margin)
@@ -162,11 +176,16 @@ def train_batch(
         method.backward_cost: int(cost),
         "penalty": (penalty + float(missed)) * len(batch),
         "lifted": lifted,
-        "synaptic_events": facts.synaptic_events,
+        "synaptic_events": sum(facts.activity.operations.values()),
         "seconds_of_input": seconds,
         "wall_seconds": time.perf_counter() - began,
     }
     sums |= {f"spikes.{name}": int(count.sum()) for name, count in facts.counts.items()}
+    if config.activity.target is not None:
+        activity = config.activity.cost(facts.activity, n_samples=len(batch))
+        sums["activity"] = activity * len(batch)
+    if config.activity.chip:
+        sums["energy_pj"] = facts.activity.energy_pj
     sums |= dict(zip(method.forward_costs, facts.costs, strict=True))
     most = max(state.sums.get(MOST, 0), sums.get(MOST, 0))
     state.sums = {key: state.sums.get(key, 0) + value for key, value in sums.items()}
@@ -175,11 +194,11 @@ def train_batch(
     if pace.counts:
         state.optimiser.average()
     state.batch += 1
-    state.busy = False
     state.held = None
     if look is not None:
         state.held = HeldValues()
         look.finish(extents, state.held)
+    state.busy = False
 
 
 def means(sums: Mapping[str, float]) -> Metrics:
@@ -199,6 +218,8 @@ def means(sums: Mapping[str, float]) -> Metrics:
         "grazes": ("grazes", 1),
         "neuron_updates": ("neuron_updates_per_sample", samples),
         "shared_bins": ("shared_bins_per_sample", samples),
+        "activity": ("activity_per_sample", samples),
+        "energy_pj": ("energy_pj_per_sample", samples),
         MOST: ("stored_mb", BYTES_PER_MB),
     }
     return line | {name: sums[key] / of for key, (name, of) in further.items() if key in sums}
@@ -236,13 +257,18 @@ def _kept(
 
 
 def _add_up(net: Network, rows: Sequence[Floats], n_costs: int) -> _Facts:
-    total, sizes = add_in_order(rows), {name: p.size for name, p in net.spiking.items()}
-    head, costs, *counts = np.split(total, np.cumsum([3, n_costs, *sizes.values()])[:-1])
+    sizes = {name: p.size for name, p in net.spiking.items()}
+    parts = (3, n_costs, len(net.projections), len(net.neurons), *sizes.values())
+    head, costs, events, updates, *counts = np.split(add_in_order(rows), np.cumsum(parts)[:-1])
     return _Facts(
         loss=float(head[0]),
-        correct=int(head[1]),
-        synaptic_events=int(head[2]),
+        correct=int(head[2]),
         costs=[int(cost) for cost in costs],
+        activity=BatchActivity(
+            operations=dict(zip(net.projections, map(int, events), strict=True)),
+            energy_pj=float(head[1]),
+            updates=dict(zip(net.neurons, map(int, updates), strict=True)),
+        ),
         counts={name: n.astype(np.int64) for name, n in zip(sizes, counts, strict=True)},
     )
 

@@ -1,0 +1,181 @@
+"""Activity as a term of the loss: its value is the energy that is reported, its direction right."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eventsim.adjoint import backward
+from eventsim.chips import ChipError, load_chip
+from eventsim.clocked import Grid
+from eventsim.energy import cost, count
+from eventsim.engine import simulate
+from eventsim.errors import NetworkError, ParameterError
+from eventsim.train import ActivityCost, TrainConfig, train
+from eventsim.train.activity import PJ_PER_UJ
+from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
+
+CONFIG = TrainConfig(
+    epochs=6, batch_size=8, seed=2, validation_fraction=0.0, rate_strength=0.0, calibrate=0.0
+)
+
+
+@pytest.fixture(scope="module")
+def run():
+    net = small_net()
+    return net, simulate(net, two_patterns(20).stream)
+
+
+def test_cost_without_a_chip_is_the_synaptic_operations_of_an_inference(run):
+    net, tape = run
+    loss = ActivityCost(target=10.0)
+    done = loss.measure(net, lambda: tape, tape.synaptic_events)
+    operations = sum(n.mean() for n in count(net, tape).synaptic_events.values())
+    assert loss.cost(done, n_samples=20) == pytest.approx(operations, rel=1e-12)
+    assert loss(net, tape)[0] == pytest.approx(5.0 * (operations / 10.0 - 1.0) ** 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("chip", ["loihi", "truenorth", "45nm_sram"])
+def test_cost_on_a_chip_is_the_energy_of_the_report(run, chip):
+    net, tape = run
+    energy = cost(net, tape, load_chip(chip)).part_pj("spikes", "step") / PJ_PER_UJ
+    value, _ = ActivityCost(target=0.0, strength=3.0, chip=chip)(net, tape)
+    assert value == pytest.approx(3.0 * energy, rel=1e-12)
+
+
+def test_below_the_target_nothing_is_penalised(run):
+    net, tape = run
+    assert ActivityCost(target=1e9)(net, tape) == (0.0, {})
+    assert ActivityCost()(net, tape) == (0.0, {})
+
+
+def test_seeds_follow_the_formula(run):
+    net, tape = run
+    only = ("hidden1->output",)
+    value, seeds = ActivityCost(target=4.0, strength=2.0, only=only)(net, tape)
+    per_sample = tape.synaptic_events["hidden1->output"] / 20
+    assert value == pytest.approx((per_sample / 4.0 - 1.0) ** 2)
+    # Two synapses behind each of the neurons, whose thresholds are 1 above rest.
+    by_cost = 2.0 * (per_sample / 4.0 - 1.0) / 4.0
+    np.testing.assert_allclose(seeds["hidden1"].voltage, by_cost * 2 / 20)
+
+
+def test_derivative_by_a_count_is_that_of_the_value(run):
+    """One spike more of a neuron, all of whose operations are counted, raises the value so."""
+    net, tape = run
+    loss, step = ActivityCost(target=50.0, strength=1.0), 1e-3
+    done = loss.measure(net, lambda: tape, tape.synaptic_events)
+    more = dict(done.operations)
+    more["hidden1->hidden1"] += step
+    more["hidden1->output"] += 2 * step
+    value, slopes = loss.slopes(net, done, 50.0, n_samples=20)
+    higher, _ = loss.slopes(net, replace(done, operations=more), 50.0, n_samples=20)
+    np.testing.assert_allclose(slopes["hidden1"], (higher - value) / step, rtol=1e-5)
+
+
+@pytest.mark.parametrize("chip", ["", "loihi"])
+def test_descent_on_the_pseudo_gradient_lowers_the_cost(chip):
+    net, stream = small_net(), two_patterns(20).stream
+    loss, values = ActivityCost(target=0.0, chip=chip), []
+    for _ in range(5):
+        tape = simulate(net, stream)
+        values.append(loss(net, tape)[0])
+        gradients = backward(net, tape, loss).flat()
+        weights, direction = (
+            net.projections["input->hidden1"].weights,
+            gradients["input->hidden1.weights"],
+        )
+        weights -= 0.05 * direction / np.abs(direction).max()
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < values[0]
+
+
+def test_target_falls_from_the_first_epoch_to_its_value():
+    loss = ActivityCost(target=10.0, end=0.5)
+    assert loss.target_at(0.0, None) is None
+    assert loss.target_at(0.25, 90.0) == pytest.approx(30.0)
+    assert loss.target_at(0.25, 5.0) == 10.0
+    assert loss.target_at(0.5, 90.0) == loss.target_at(1.0, None) == 10.0
+    assert ActivityCost(target=10.0, end=0.0).target_at(0.0, None) == 10.0
+    assert ActivityCost(target=0.0).target_at(0.0, None) == 0.0
+
+
+def test_training_to_a_target_reaches_it_and_logs_it():
+    only = ("hidden1->output", "hidden1->hidden1")
+    config = replace(CONFIG, epochs=30, activity=ActivityCost(target=60.0, only=only))
+    plain = train(small_net(), two_patterns(60), replace(config, activity=ActivityCost()))
+    found = train(small_net(), two_patterns(60), config)
+    input_part = 60 * found.history[0]["synaptic_events_per_sample"]
+    assert input_part > 0
+    assert plain.last["synaptic_events_per_sample"] > 280.0
+    assert 30.0 < found.last["activity_per_sample"] < 70.0
+    assert "activity_per_sample" not in plain.last
+
+
+def test_energy_is_logged_with_a_chip_alone_and_changes_nothing():
+    data = two_patterns(24)
+    plain = train(small_net(), data, replace(CONFIG, epochs=1))
+    found = train(small_net(), data, replace(CONFIG, epochs=1, activity=ActivityCost(chip="loihi")))
+    assert found.last["energy_pj_per_sample"] > 0.0
+    for key, values in plain.net.parameters().items():
+        np.testing.assert_array_equal(values, found.net.parameters()[key])
+
+
+def test_shards_are_counted_together():
+    data, config = (
+        two_patterns(24),
+        replace(CONFIG, activity=ActivityCost(target=0.03, chip="loihi")),
+    )
+    one = train(small_net(), data, config)
+    three = train(small_net(), data, replace(config, shards=3))
+    energies = [run.history[0]["energy_pj_per_sample"] for run in (one, three)]
+    assert energies[0] == pytest.approx(energies[1], rel=1e-9)
+
+
+def test_stopped_and_resumed_is_uninterrupted(tmp_path):
+    data = two_patterns(40)
+    config = replace(CONFIG, checkpoint_every=2, activity=ActivityCost(target=0.03, chip="loihi"))
+    straight = train(small_net(), data, config, tmp_path / "straight")
+    with pytest.raises(Stop):
+        train(small_net(), data, config, tmp_path / "run", callback=stop_at(3, 3))
+    resumed = train(small_net(), data, config, tmp_path / "run", resume=True)
+    for key, values in straight.net.parameters().items():
+        np.testing.assert_array_equal(values, resumed.net.parameters()[key])
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["energy_pj_per_sample"] == straight.last["energy_pj_per_sample"]
+
+
+def test_spiking_outputs_have_a_price_too():
+    net = first_spike_net()
+    tape = simulate(net, two_patterns(20).stream)
+    loss = ActivityCost(target=0.0, chip="loihi_sanafe", only=("output",))
+    _, seeds = loss(net, tape)
+    assert (seeds["output"].voltage > 0.0).all()
+
+
+def test_activity_is_penalised_on_a_grid_too():
+    config = replace(CONFIG, epochs=2, bip=(), activity=ActivityCost(target=100.0, end=0.0))
+    found = train(small_net(), two_patterns(16), config, method=Grid())
+    assert found.last["penalty"] > 0.0
+    assert found.last["activity_per_sample"] > 100.0
+
+
+def test_bad_settings_are_refused_at_the_door():
+    with pytest.raises(ParameterError, match=r"target is -1, expected a finite number >= 0"):
+        ActivityCost(target=-1)
+    with pytest.raises(ChipError, match="nochip"):
+        ActivityCost(chip="nochip")
+    with pytest.raises(ParameterError, match="'loihi2' has no energy of a synaptic operation"):
+        ActivityCost(chip="loihi2")
+    config = replace(CONFIG, activity=ActivityCost(target=1.0, only=("hidden9",)))
+    with pytest.raises(NetworkError, match=r"activity.only: 'hidden9' is none of"):
+        train(small_net(), two_patterns(8), config)
+
+
+def test_settings_go_through_a_file():
+    config = TrainConfig(activity=ActivityCost(target=2.0, chip="loihi", only=("hidden1->output",)))
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    older = config.to_dict()
+    del older["activity"]
+    assert TrainConfig.of_run(older).activity == ActivityCost()
