@@ -39,6 +39,7 @@ from eventsim.train.parallel import ProcessGroup, connect
 from eventsim.train.prediction import Prediction, predict
 from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.regularise import RateBand, lift_silent
+from eventsim.train.sparse import SparseTraining, prune
 from eventsim.train.spiking import ClassTrains, SpikeCount
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "Prediction",
     "ProcessGroup",
     "RateBand",
+    "SparseTraining",
     "SpikeCount",
     "SpiKL",
     "StoredLabelledEvents",
@@ -88,6 +90,7 @@ __all__ = [
     "load_network",
     "loggers",
     "predict",
+    "prune",
     "save_network",
     "schedule",
     "select",

@@ -96,9 +96,12 @@ class TrainState:
         return Pace(factor, counts=counts, number=step, total=total)
 
     def end_epoch(self, line: Metrics) -> None:
-        """Note a finished epoch; keep its network if validation was never better."""
+        """Note a finished epoch; keep its network if validation was never better.
+
+        Epochs with another number of synapses are not compared with: they cost something else.
+        """
         if "validation_accuracy" in line:
-            best = max(map(_merit, self.history), default=(-1.0, 0.0))
+            best = max(map(_merit, _alike(self.history, line)), default=(-1.0, 0.0))
             if _merit(line) > best:
                 self.selected = self.outcome()
         self.history.append(line)
@@ -113,7 +116,7 @@ class TrainState:
         """Network and metrics of the best validation; ``outcome``'s if there was none."""
         if self.selected is None:
             return outcome, self.history[-1]
-        return self.selected, max(self.history, key=_merit)
+        return self.selected, max(_alike(self.history, self.history[-1]), key=_merit)
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,11 @@ def _check_claims(archive: Archive) -> None:
     for prefix in ("net:", "selected:"):
         if prefix == "net:" or f"{prefix}structure" in archive.claims:
             check_claims(archive, prefix)
+
+
+def _alike(history: Iterable[Metrics], line: Metrics) -> list[Metrics]:
+    """The epochs that ended with as many synapses."""
+    return [one for one in history if one.get("synapses") == line.get("synapses")]
 
 
 def _merit(line: Metrics) -> tuple[float, float]:

@@ -29,6 +29,7 @@ from eventsim.train.augment import Augmentation
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.loss_settings import LOSSES, IntegralLoss, LossSettings, Target
 from eventsim.train.optimiser import AdamSettings, LearningRates
+from eventsim.train.sparse import SparseTraining
 
 Intrinsic = Literal[
     "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory"
@@ -42,7 +43,7 @@ _FLAT = {
     "frame_interval": "interval",
     "missed_outputs": "missed_outputs",
 }
-_NESTED = ("loss", "rates", "augmentation", "spikl", "activity")
+_NESTED = ("loss", "rates", "augmentation", "spikl", "activity", "sparse")
 # What files say that were written before a setting existed, where its default was not the effect.
 _BEFORE: Mapping[str, Any] = {"calibrate": None}
 # Settings of older files that are none any more, and the value that had no effect.
@@ -114,6 +115,8 @@ class TrainConfig(Settings):
     spikl
         Local rule of intrinsic plasticity of the hidden populations, beside the gradient; see
         :mod:`eventsim.train.intrinsic`. Off by default; not for parameters that ``bip`` names.
+    sparse
+        Pruning and rewiring of synapses; see :mod:`eventsim.train.sparse`. Off by default.
     backend
         Backend of the engine: auto, cpu, cuda or reference.
     precision
@@ -152,6 +155,7 @@ class TrainConfig(Settings):
     near_miss_margin: Positive = 1.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     spikl: SpiKL = field(default_factory=SpiKL)
+    sparse: SparseTraining = field(default_factory=SparseTraining)
     backend: str = "auto"
     precision: Precision = "single"
     checkpoint_every: Natural = 50

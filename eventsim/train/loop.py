@@ -31,6 +31,7 @@ from eventsim.arrays import Floats
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset, stratified_split
 from eventsim.network import Network
+from eventsim.network.connectivity import with_synapses
 from eventsim.summary import MOST_ROWS, html_card, html_table, number, short_repr
 from eventsim.train.calibration import wake
 from eventsim.train.checkpoint import (
@@ -49,6 +50,7 @@ from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW
 from eventsim.train.parallel import ProcessGroup, check_shards
 from eventsim.train.silence import silent_populations
+from eventsim.train.sparse import connection_sparsity
 from eventsim.train.step import means, train_batch
 
 # Metrics that a notebook shows, where an epoch has them.
@@ -289,6 +291,7 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
         )
     check_fit(net, data, config)
     config.activity.check(net)
+    config.sparse.check(net)
     name, size = net.input.name, net.input.size
     if data.stream.n_channels != size:
         raise ShapeError(
@@ -315,6 +318,9 @@ def _started(run: _Run, net: Network, *, overwrite: bool) -> TrainState:
     config, given = run.config, net.copy()
     given.set_answer(answer_of(config, run.training.class_names))
     begun = given.copy()
+    at_start = config.sparse.change(0, 1).progress
+    if at_start is not None:
+        begun = with_synapses(begun, config.sparse.pruned(begun, at_start))
     calibrated = wake(begun, run.training.stream, config, log=run.group.leads)
     net = run.method.begin(begun, config)
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
@@ -368,6 +374,9 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
         name: state.sums[f"spikes.{name}"] / (size * state.sums["seconds_of_input"])
         for name, size in sizes.items()
     }
+    if config.sparse.on:
+        line["synapses"] = sum(p.values.size for p in state.net.projections.values())
+        line["connection_sparsity"] = connection_sparsity(state.net)
     if len(run.validation):
         with state.optimiser.averaged():
             checked = measure(state.net, run.validation, config, run.group, run.method)

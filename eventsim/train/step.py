@@ -23,11 +23,12 @@ from eventsim.train.augment import augment, mix_pairs
 from eventsim.train.checkpoint import Metrics, TrainState
 from eventsim.train.choice import n_logits
 from eventsim.train.config import TrainConfig
-from eventsim.train.layout import Layout
+from eventsim.train.layout import Layout, kind_of
 from eventsim.train.method import AbstractMethod, Backward, Forward, Terms
 from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import Pace
 from eventsim.train.parallel import ProcessGroup, add_in_order, cut
+from eventsim.train.reconnect import change_synapses
 from eventsim.train.regularise import MS_PER_S, RateBand, lift_silent
 from eventsim.train.softmax import smoothed
 
@@ -198,6 +199,22 @@ def train_batch(
     if look is not None:
         state.held = HeldValues()
         look.finish(extents, state.held)
+    if config.sparse.on:
+        began = time.perf_counter()
+
+        def gradients(full: Network) -> Mapping[str, Floats]:
+            """Of the loss alone, by all weights."""
+            by = Layout({k: v for k, v in full.parameters().items() if kind_of(k) == "weights"})
+            nothing = Terms({}, NearMiss(0.0), {}, len(batch), by.keys)
+            rows = [
+                by.join(method.backward(full, forward(full, pieces[i]), nothing).values)
+                for i in group.share(len(pieces))
+            ]
+            total = add_in_order(group.gather(rows, len(pieces), xp=by.xp))
+            return {key: by.view(total, key) for key in by.keys}
+
+        change_synapses(config, state, method, gradients, n_done=pace.number + 1, total=pace.total)
+        state.sums["wall_seconds"] += time.perf_counter() - began
     state.busy = False
 
 

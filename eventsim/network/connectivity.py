@@ -1,0 +1,89 @@
+"""Other synapses for a network: which of all possible ones its projections have.
+
+A synapse has a number, ``source * target.size + target``, so that those of a projection are a
+sorted list of whole numbers, and values move from one list to another by number. Chosen synapses
+are stored as sparse weights; a dense projection becomes a sparse one.
+"""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from eventsim.arrays import Floats, Ints
+from eventsim.errors import NetworkError
+from eventsim.network.network import Network
+from eventsim.network.parts import Projection
+
+
+def synapse_numbers(projection: Projection) -> Ints:
+    """Number of every synapse of a dense or sparse projection, in the order of its values."""
+    numbers: Ints = projection.sources() * int(projection.weights.shape[1]) + projection.targets()
+    return numbers
+
+
+def moved(values: Floats, before: Ints, after: Ints) -> Floats:
+    """Values of the synapses ``after``, from those of ``before``; 0 of new ones. New array."""
+    found = np.zeros(after.size)
+    place = np.searchsorted(before, after)
+    there = place < before.size
+    there[there] = before[place[there]] == after[there]
+    found[there] = values.ravel()[place[there]]
+    return found
+
+
+def with_synapses(net: Network, chosen: Mapping[str, Ints]) -> Network:
+    """A network with other synapses in some projections. New arrays, on the host.
+
+    Parameters
+    ----------
+    net
+        Not changed.
+    chosen
+        By name of a projection that is dense or sparse and whose weights are not shared: numbers
+        of the synapses that it shall have, ascending, each once. Those that are new have the
+        weight 0.
+
+    Raises
+    ------
+    NetworkError
+        A projection is of another kind or shared; or its delays, one per synapse, would be without
+        a value, or could be taken for one per source because there are as many.
+    """
+    arrays = net.to_arrays()
+    structure = json.loads(str(arrays["structure"]))
+    for name, after in chosen.items():
+        projection = net.projections[name]
+        require_free(net, projection, "with_synapses")
+        before, (n_sources, n_targets) = synapse_numbers(projection), projection.weights.shape
+        arrays[f"{name}.weights"] = moved(arrays[f"{name}.weights"], before, after)
+        counts = np.bincount(after // n_targets, minlength=n_sources)
+        arrays[f"{name}.indptr"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        arrays[f"{name}.indices"] = (after % n_targets).astype(np.int32)
+        if projection.delay_per_synapse:
+            if after.size == n_sources or not np.isin(after, before).all():
+                raise NetworkError(
+                    f"with_synapses: projection {name!r} has a delay per synapse, {before.size} in "
+                    f"all. Choose some of its synapses, and not {n_sources}, the number of its "
+                    "sources."
+                )
+            arrays[f"{name}.delays"] = moved(arrays[f"{name}.delays"], before, after)
+        for row in structure["projections"]:
+            if f"{row[0]}->{row[1]}" == name:
+                row[2] = "sparse"
+    return Network.from_arrays(arrays | {"structure": np.array(json.dumps(structure))})
+
+
+def is_free(net: Network, projection: Projection) -> bool:
+    """Whether synapses of a projection can be chosen: none onto the neuron itself, none shared."""
+    return not projection.one_to_one and f"{projection.name}.weights" not in net.shared
+
+
+def require_free(net: Network, projection: Projection, where: str) -> None:
+    """Raise NetworkError, which names ``where``, unless synapses can be chosen one by one."""
+    if not is_free(net, projection):
+        why = "has one weight per neuron" if projection.one_to_one else "has shared weights"
+        raise NetworkError(
+            f"{where}: projection {projection.name!r} {why}; expected one whose synapses can be "
+            "chosen one by one. Leave it out."
+        )

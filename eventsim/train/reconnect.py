@@ -1,0 +1,79 @@
+"""Changes of the synapses while a run goes on: network and optimiser together.
+
+What a synapse has, its weight, its moments and its mean, moves with it; a new one begins with
+zeros. :mod:`eventsim.train.sparse` says which synapses there are.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from eventsim.arrays import Floats, Ints, to_host
+from eventsim.network import Network
+from eventsim.network.connectivity import moved, synapse_numbers, with_synapses
+from eventsim.train.checkpoint import TrainState
+from eventsim.train.config import TrainConfig
+from eventsim.train.groups import select
+from eventsim.train.method import AbstractMethod
+from eventsim.train.optimiser import AdamW
+
+Gradients = Callable[[Network], Mapping[str, Floats]]
+"""Gradients of the loss of a batch by the weights of a network, by key of its parameters."""
+
+
+def change_synapses(
+    config: TrainConfig,
+    state: TrainState,
+    method: AbstractMethod,
+    gradients: Gradients,
+    *,
+    n_done: int,
+    total: int,
+) -> None:
+    """Prune and rewire, if it is due after ``n_done`` of ``total`` steps.
+
+    Parameters
+    ----------
+    config, state, method
+        Of the run; network and optimiser of the state are replaced.
+    gradients
+        Is asked for the network with all possible synapses, at steps that rewire.
+    """
+    due = config.sparse.change(n_done, total)
+    if due.progress is not None:
+        _reconnect(config, state, method, config.sparse.pruned(state.net, due.progress))
+    if due.exchanged:
+        names = [p.name for p in config.sparse.chosen(state.net)]
+        full = {name: _all_synapses(state.net, name) for name in names}
+        found = gradients(method.go_on(with_synapses(state.net.to_host(), full), config))
+        by_name = {name: np.asarray(to_host(found[f"{name}.weights"])) for name in names}
+        after = config.sparse.exchanged(state.net, due.exchanged, by_name)
+        _reconnect(config, state, method, after)
+
+
+def _all_synapses(net: Network, name: str) -> Ints:
+    n_sources, n_targets = net.projections[name].weights.shape
+    return np.arange(n_sources * n_targets)
+
+
+def _reconnect(
+    config: TrainConfig, state: TrainState, method: AbstractMethod, after: Mapping[str, Ints]
+) -> None:
+    """Give the run these synapses in these projections."""
+    before, arrays = state.net.to_host(), state.optimiser.to_arrays()
+    net = method.go_on(with_synapses(before, after), config)
+    for name, numbers in after.items():
+        projection = before.projections[name]
+        for key in [key for key in arrays if _is_by_synapse(key, projection)]:
+            arrays[key] = moved(arrays[key], synapse_numbers(projection), numbers)
+    optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
+    optimiser.load_arrays(arrays)
+    state.net, state.optimiser = net, optimiser
+    state.held = None  # of arrays that are gone
+
+
+def _is_by_synapse(key: str, projection: Any) -> bool:
+    """Whether an array of the optimiser has one value per synapse of the projection."""
+    ends = (".weights", ".delays") if projection.delay_per_synapse else (".weights",)
+    return any(key.endswith(f".{projection.name}{end}") for end in ends)

@@ -1,0 +1,363 @@
+r"""Sparse connectivity that trains: pruning by magnitude on a schedule, and rewiring.
+
+Only synapses that are stored have a weight, moments of the optimiser and a part of the gradient; a
+dense projection becomes a sparse one. Sparsity is the share of the synapses that full matrices
+would have which are missing; projections of neurons onto themselves and shared weights are left as
+they are, and do not count.
+
+**Pruning** (Zhu and Gupta). From the step :math:`t_0` on, every few steps until :math:`t_1`, the
+weights of least magnitude are removed until the sparsity is
+
+.. math:: s(t) = s_f \Big[1 - \Big(1 - \frac{t - t_0}{t_1 - t_0}\Big)^3\Big],
+
+of each projection, or of all together (``global``). With a limit F of the fan-in, a neuron that has
+:math:`F_0` possible synapses keeps its
+:math:`F + (F_0 - F)\big(1 - \frac{t - t_0}{t_1 - t_0}\big)^3` largest, rounded up, where those that
+are left as they are count in F.
+
+**Rewiring** (RigL, Evci et al.). At the same intervals the share
+
+.. math:: f(t) = \frac{\alpha}{2} \Big(1 + \cos \frac{\pi t}{T}\Big), \qquad t \le T,
+
+of the stored synapses, those of least magnitude, is exchanged for as many absent ones, those whose
+gradient has the largest magnitude, within every projection; with a limit of the fan-in within all
+that a neuron receives (as SRigL). None is grown from a neuron onto itself. New synapses begin with
+the weight 0: until they are trained they change nothing.
+
+The gradient by an absent synapse is that by a synapse of weight 0, exact as all others, from one
+pass of the batch through the network with all possible synapses: this takes the memory and time of
+a full matrix, at those steps alone. It is only defined where the synapse would have a known delay:
+not in projections with a delay per synapse, which are refused. It is 0 of sources that are silent
+and of targets without a spike: such synapses are never grown, and where there are too few others,
+fewer are exchanged.
+
+References
+----------
+Zhu and Gupta (2017), To prune, or not to prune, arXiv 1710.01878, equation 1. Evci et al. (2020),
+Rigging the lottery: making all tickets winners, ICML, arXiv 1911.11134, section 3. Lasby et al.
+(2024), Dynamic sparse training with structured sparsity, ICLR, arXiv 2305.02299: constant fan-in.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.arrays import Floats, Ints, to_host
+from eventsim.entries import Bounds, Count, Settings, Share
+from eventsim.errors import NetworkError
+from eventsim.network import Network, Projection
+from eventsim.network.connectivity import is_free, require_free, synapse_numbers, with_synapses
+
+Scope = Literal["global", "projection"]
+Part = Annotated[float, Bounds(ge=0, le=1)]
+Chosen = dict[str, Ints]
+
+
+class Change(NamedTuple):
+    """What is done to the synapses after a step.
+
+    ``progress`` is that of the pruning in its cubic form, 0 .. 1; None for no pruning.
+    ``exchanged`` is the share of synapses that is exchanged.
+    """
+
+    progress: float | None
+    exchanged: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparseTraining(Settings):
+    """Pruning and rewiring during training; see :mod:`eventsim.train.sparse`. Off by default.
+
+    Attributes
+    ----------
+    sparsity
+        Fraction of the possible synapses that are missing in the end, in [0, 1).
+    begin, end
+        Where pruning begins and where it has reached its sparsity, as fractions of the training
+        steps. With ``end`` 0 the initial network is pruned, before anything is trained.
+    interval
+        Number of training steps between two changes of the synapses.
+    scope
+        What the sparsity is of: all projections together (``global``), or each (``projection``).
+    fan_in
+        Largest number of synapses that a neuron receives in the end, those that are left as they
+        are included, as ``load_chip(..).limits.fan_in_per_neuron`` has it; None for no limit.
+    projections
+        Names of the projections that are changed; empty for all whose synapses can be.
+    rewire
+        RigL: share of the synapses that is exchanged at the first of these steps, in [0, 1).
+    rewire_end
+        Where rewiring ends, as a fraction of the training steps.
+    """
+
+    sparsity: Share = 0.0
+    begin: Part = 0.2
+    end: Part = 0.7
+    interval: Count = 10
+    scope: Scope = "projection"
+    fan_in: Count | None = None
+    projections: tuple[str, ...] = ()
+    rewire: Share = 0.0
+    rewire_end: Part = 0.75
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ends = (self.begin, self.end)
+        good = self.end == 0.0 or self.begin <= self.end
+        self.require("(begin, end)", ends, good, "begin <= end, or an end of 0")
+
+    @property
+    def prunes(self) -> bool:
+        """Whether synapses are removed."""
+        return self.sparsity > 0.0 or self.fan_in is not None
+
+    @property
+    def on(self) -> bool:
+        """Whether synapses change at all."""
+        return self.prunes or self.rewire > 0.0
+
+    def check(self, net: Network) -> None:
+        """Raise NetworkError unless synapses of the network can change in this way."""
+        if not self.on:
+            return
+        for projection in self.chosen(net):
+            if self.rewire and projection.delay_per_synapse:
+                raise NetworkError(
+                    f"TrainConfig: sparse.rewire, projection {projection.name!r} has a delay per "
+                    "synapse: one that is absent has none, and no gradient. Give it one delay per "
+                    "source, or leave it out by sparse.projections."
+                )
+
+    def change(self, n_done: int, total: int) -> Change:
+        """What is to be done after ``n_done`` of ``total`` steps; 0 before the first."""
+        begin = round(self.begin * total) if self.end else 0
+        end, last = round(self.end * total), round(self.rewire_end * total)
+        regular = (n_done - begin) % self.interval == 0
+        progress = None
+        if self.prunes and begin <= n_done <= end and (regular or n_done == end):
+            left = (end - n_done) / (end - begin) if end > begin else 0.0
+            progress = 1.0 - left**3
+        exchanged = 0.0
+        if self.rewire and regular and 0 < n_done <= last:
+            exchanged = 0.5 * self.rewire * (1.0 + math.cos(math.pi * n_done / last))
+        return Change(progress, exchanged)
+
+    def chosen(self, net: Network) -> list[Projection]:
+        """The projections whose synapses change; raises NetworkError if there are none."""
+        return _chosen(net, self.projections, "TrainConfig: sparse.projections")
+
+    def pruned(self, net: Network, progress: float) -> Chosen:
+        """Synapses that stay at this progress, by projection."""
+        chosen, left = self.chosen(net), 1.0 - progress
+        limit = None
+        if self.fan_in is not None:
+            most = dict.fromkeys((p.target for p in chosen), 0)
+            for projection in chosen:
+                most[projection.target] += projection.weights.shape[0]
+            limit = {}
+            for name, n in most.items():
+                final = np.maximum(self.fan_in - _fixed(net, chosen, name), 0)
+                limit[name] = np.minimum(np.ceil(final + (n - final) * left), n)
+        return _pruned(chosen, progress * self.sparsity, self.scope, limit)
+
+    def exchanged(self, net: Network, share: float, gradients: Mapping[str, Floats]) -> Chosen:
+        """Synapses after an exchange.
+
+        Parameters
+        ----------
+        net
+            The network.
+        share
+            Of the synapses.
+        gradients
+            By projection, of all possible synapses, [source * target.size + target].
+        """
+        chosen = self.chosen(net)
+        return _exchanged(chosen, share, gradients, by_neuron=self.fan_in is not None)
+
+
+def prune(
+    net: Network,
+    sparsity: float = 0.0,
+    *,
+    scope: Scope = "projection",
+    fan_in: int | None = None,
+    projections: Sequence[str] = (),
+) -> Network:
+    """A network without its synapses of least magnitude.
+
+    Parameters
+    ----------
+    net
+        Not changed.
+    sparsity, scope, fan_in, projections
+        As in :class:`SparseTraining`.
+
+    Returns
+    -------
+    Network
+        Its changed projections are sparse. New arrays, on the host.
+
+    Raises
+    ------
+    ParameterError, NetworkError
+
+    Examples
+    --------
+    >>> import eventsim as es
+    >>> from eventsim.train import prune
+    >>> prune(es.scsr(10, (20,), 5), 0.75).projections["input->hidden1"]
+    Projection('input->hidden1', sparse, 50 synapses)
+    """
+    settings = SparseTraining(
+        sparsity=sparsity, scope=scope, fan_in=fan_in, projections=tuple(projections)
+    )
+    net = net.to_host()
+    return with_synapses(net, settings.pruned(net, 1.0)) if settings.prunes else net.copy()
+
+
+def connection_sparsity(net: Network) -> float:
+    """Share of the synapses of full matrices that are missing or zero, as of :class:`.Counts`."""
+    possible = sum(math.prod(p.weights.shape) for p in net.projections.values())
+    there = sum(int((to_host(p.values) != 0.0).sum()) for p in net.projections.values())
+    return 1.0 - there / possible if possible else 0.0
+
+
+def _chosen(net: Network, names: Sequence[str], where: str) -> list[Projection]:
+    for name in names:
+        if name not in net.projections:
+            raise NetworkError(
+                f"{where}: no projection {name!r}; there are {list(net.projections)}."
+            )
+        require_free(net, net.projections[name], where)
+    found = [
+        p for p in net.projections.values() if is_free(net, p) and (not names or p.name in names)
+    ]
+    if not found:
+        raise NetworkError(
+            f"{where}: the network has no projection whose synapses can be chosen one by one."
+        )
+    return found
+
+
+def _fixed(net: Network, chosen: Sequence[Projection], population: str) -> Ints:
+    """Synapses that every neuron receives by projections that do not change."""
+    found, names = np.zeros(net.populations[population].size, np.int64), [p.name for p in chosen]
+    for projection in net.projections.values():
+        if projection.target == population and projection.name not in names:
+            found += np.bincount(projection.targets(), minlength=found.size)
+    return found
+
+
+def _magnitudes(projections: Sequence[Projection]) -> list[Floats]:
+    return [np.abs(to_host(p.values)).ravel() for p in projections]
+
+
+def _ranks(groups: Ints, keys: Floats) -> Ints:
+    """Place of every entry among those of its group, 0 for the largest key; ties by position."""
+    order = np.lexsort((-keys, groups))  # stable
+    ordered = groups[order]
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])[: order.size])
+    starts = np.repeat(first, np.diff(np.concatenate([first, [order.size]])))
+    ranks = np.empty(order.size, np.int64)
+    ranks[order] = np.arange(order.size) - starts
+    return ranks
+
+
+def _pruned(
+    chosen: Sequence[Projection],
+    sparsity: float,
+    scope: Scope,
+    limit: Mapping[str, Floats] | None,
+) -> Chosen:
+    """Synapses that stay: those of the largest magnitude."""
+    keys = np.concatenate(_magnitudes(chosen))
+    possible = np.array([math.prod(p.weights.shape) for p in chosen])
+    groups = np.repeat(np.arange(len(chosen)), [p.values.size for p in chosen])
+    if scope == "global":
+        possible, groups = np.array([possible.sum()]), np.zeros_like(groups)
+    stay = _ranks(groups, keys) < np.rint((1.0 - sparsity) * possible)[groups]
+    if limit is not None:
+        left, neurons = np.flatnonzero(stay), _neurons(chosen, [p.targets() for p in chosen])
+        limits = np.concatenate([limit[p.target][p.targets()] for p in chosen])
+        stay[left] = _ranks(neurons[left], keys[left]) < limits[left]
+    found, begin = Chosen(), 0
+    for projection in chosen:
+        end = begin + projection.values.size
+        mine = _not_as_many(projection, stay[begin:end], keys[begin:end])
+        found[projection.name] = synapse_numbers(projection)[mine]
+        begin = end
+    return found
+
+
+def _not_as_many(
+    projection: Projection, stay: NDArray[np.bool_], magnitudes: Floats
+) -> NDArray[np.bool_]:
+    """One more synapse where as many delays as sources would be taken for one per source."""
+    if not projection.delay_per_synapse or stay.sum() != projection.weights.shape[0]:
+        return stay
+    gone = np.flatnonzero(~stay)
+    stay = stay.copy()
+    stay[gone[magnitudes[gone].argmax()]] = True
+    return stay
+
+
+def _exchanged(
+    chosen: Sequence[Projection],
+    share: float,
+    gradients: Mapping[str, Floats],
+    *,
+    by_neuron: bool,
+) -> Chosen:
+    """Synapses after the share of least magnitude gave way to those of the largest gradient."""
+    numbers = [synapse_numbers(p) for p in chosen]
+    absent = [np.setdiff1d(_possible(p), own) for p, own in zip(chosen, numbers, strict=True)]
+    pulls = [abs(gradients[p.name].ravel()[n]) for p, n in zip(chosen, absent, strict=True)]
+    pull, magnitude = np.concatenate(pulls), np.concatenate(_magnitudes(chosen))
+    if by_neuron:
+        widths = [p.weights.shape[1] for p in chosen]
+        stored, free = (
+            _neurons(chosen, [n % width for n, width in zip(found, widths, strict=True)])
+            for found in (numbers, absent)
+        )
+    else:
+        stored, free = (
+            np.repeat(np.arange(len(chosen)), [n.size for n in found])
+            for found in (numbers, absent)
+        )
+    n_groups = 1 + max(stored.max(initial=0), free.max(initial=0))
+    wanted = np.floor(share * np.bincount(stored, minlength=n_groups))
+    able = np.bincount(free[pull > 0.0], minlength=n_groups)
+    n_exchanged = np.minimum(wanted, able)
+    stay = _ranks(stored, -magnitude) >= n_exchanged[stored]
+    grow = _ranks(free, pull) < n_exchanged[free]
+    ends = np.cumsum([n.size for n in numbers])[:-1], np.cumsum([n.size for n in absent])[:-1]
+    parts = zip(chosen, np.split(stay, ends[0]), np.split(grow, ends[1]), strict=True)
+    return {
+        p.name: np.sort(np.concatenate([numbers[k][mine], absent[k][new]]))
+        for k, (p, mine, new) in enumerate(parts)
+    }
+
+
+def _possible(projection: Projection) -> Ints:
+    """Synapses that may be grown: all, but none of a neuron onto itself."""
+    n_sources, n_targets = projection.weights.shape
+    numbers = np.arange(n_sources * n_targets)
+    onto_itself = numbers // n_targets == numbers % n_targets
+    return numbers[~onto_itself] if projection.source == projection.target else numbers
+
+
+def _neurons(chosen: Sequence[Projection], targets: Sequence[Ints]) -> Ints:
+    """The target neuron of every synapse, numbered among the neurons of all populations."""
+    first, total = dict[str, int](), 0
+    for projection in chosen:
+        if projection.target not in first:
+            first[projection.target] = total
+            total += int(projection.weights.shape[1])
+    pairs = zip(chosen, targets, strict=True)
+    found: Ints = np.concatenate([first[p.target] + own for p, own in pairs])
+    return found
