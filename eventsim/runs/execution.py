@@ -26,9 +26,9 @@ from eventsim.report.record import Checked, RunRecord
 from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings, Shape, check_same_run
 from eventsim.train import ProcessGroup, train
-from eventsim.train.counting import count_trained
 from eventsim.train.folder import RESULT, RunFolder
 from eventsim.train.loop import Callback
+from eventsim.train.sparse import connection_sparsity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,9 +180,10 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
         "guess_accuracy": record.guess,
         "train_accuracy": final["accuracy"],
         "validation_accuracy": final.get("validation_accuracy"),
-        "trained_parameters": count_trained(run.initial, settings.train),
+        "trained_parameters": record.n_parameters,
         "spikes_per_neuron_and_second": record.mean_rate,
         "synaptic_events_per_sample": record.synaptic_events,
+        "connection_sparsity": connection_sparsity(run.net),
         "synaptic_operations_per_inference": operations,
         "neuron_updates_per_inference": updates,
         "training_seconds": record.seconds,

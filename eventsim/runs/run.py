@@ -24,6 +24,7 @@ from eventsim.train import (
     TrainResult,
     evaluate,
 )
+from eventsim.train.checkpoint import best_epoch
 from eventsim.train.choice import answer_of
 from eventsim.train.folder import HISTORY, RESULT
 from eventsim.train.prediction import Prediction, predict
@@ -250,7 +251,7 @@ class Run:
         found = Checked(last["epoch"], self.evaluate(test, group=group))
         if "validation_accuracy" not in last:
             return found, None
-        best = max(self.history, key=lambda m: (m["validation_accuracy"], -m["validation_loss"]))
+        best = best_epoch(self.history)
         return found, Checked(best["epoch"], self.evaluate(test, which="selected", group=group))
 
     def record(

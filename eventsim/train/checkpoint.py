@@ -16,7 +16,7 @@ drawn from (seed, epoch), a batch's augmentation from (seed, epoch, batch).
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,14 +96,9 @@ class TrainState:
         return Pace(factor, counts=counts, number=step, total=total)
 
     def end_epoch(self, line: Metrics) -> None:
-        """Note a finished epoch; keep its network if validation was never better.
-
-        Epochs with another number of synapses are not compared with: they cost something else.
-        """
-        if "validation_accuracy" in line:
-            best = max(map(_merit, _alike(self.history, line)), default=(-1.0, 0.0))
-            if _merit(line) > best:
-                self.selected = self.outcome()
+        """Note a finished epoch; keep its network if it is the best one."""
+        if "validation_accuracy" in line and best_epoch([*self.history, line]) is line:
+            self.selected = self.outcome()
         self.history.append(line)
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
 
@@ -116,7 +111,7 @@ class TrainState:
         """Network and metrics of the best validation; ``outcome``'s if there was none."""
         if self.selected is None:
             return outcome, self.history[-1]
-        return self.selected, max(_alike(self.history, self.history[-1]), key=_merit)
+        return self.selected, best_epoch(self.history)
 
 
 @dataclass(frozen=True)
@@ -222,9 +217,13 @@ def _check_claims(archive: Archive) -> None:
             check_claims(archive, prefix)
 
 
-def _alike(history: Iterable[Metrics], line: Metrics) -> list[Metrics]:
-    """The epochs that ended with as many synapses."""
-    return [one for one in history if one.get("synapses") == line.get("synapses")]
+def best_epoch(history: Sequence[Metrics]) -> Metrics:
+    """The epoch with the best validation; of equal ones the earliest.
+
+    Of those that ended with as many synapses as the last one: the others cost something else.
+    """
+    synapses = history[-1].get("synapses")
+    return max((one for one in history if one.get("synapses") == synapses), key=_merit)
 
 
 def _merit(line: Metrics) -> tuple[float, float]:

@@ -117,7 +117,8 @@ class TrainResult:
         Network and metrics after the last epoch. The network knows how it answers: ``net.answer``.
     selected_net, selected
         Network and metrics of the epoch with the best validation accuracy (of equal ones, the
-        lowest validation loss, then the earliest); those of the last epoch without validation.
+        lowest validation loss, then the earliest); those of the last epoch without validation. Of
+        a network that is pruned, only epochs with as many synapses as in the end are compared.
     history
         Metrics of all epochs.
     folder
