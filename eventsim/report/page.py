@@ -26,6 +26,8 @@ _EPOCH_COLUMNS = {
     "clipped_steps": "clipped steps",
     "grazes": "grazing spikes",
     "synaptic_events_per_sample": "synaptic events per sample",
+    "energy_pj_per_sample": "energy per sample (pJ)",
+    "connection_sparsity": "connection sparsity",
     "seconds": "seconds",
 }
 
@@ -100,6 +102,7 @@ def _overview(report: Report) -> str:
             "spikes per neuron and second": f"{run.mean_rate:.1f}",
             "synaptic events per recording": f"{run.synaptic_events:,.0f}",
         }
+        values |= _training_costs(run)
     if isinstance(priced, Priced):
         counts = priced.costs.counts
         spikes = sum(float(counts.spikes[name].mean()) for name in counts.spiking)
@@ -113,6 +116,17 @@ def _overview(report: Report) -> str:
         if isinstance(mapped, ChipMapping):
             values[f"cores used, {title}"] = f"{mapped.compared.best.n_cores:,}"
     return html.tiles(values)
+
+
+def _training_costs(run: RunRecord) -> dict[str, str]:
+    """What training was told to watch, in its last epoch."""
+    last, found = run.history[-1], dict[str, str]()
+    if "energy_pj_per_sample" in last:
+        text = f"energy per recording on {run.config.activity.chip} in training, without leakage"
+        found[text] = joules(last["energy_pj_per_sample"])
+    if "connection_sparsity" in last:
+        found["connection sparsity"] = percent(last["connection_sparsity"])
+    return found
 
 
 def _energy_tile(report: EnergyReport) -> dict[str, str]:
