@@ -22,7 +22,9 @@ _ENTRY = re.compile(r"^(\w+(?:, \w+)*)\n((?:    .*\n|\n)+)", re.MULTILINE)
 _ROLE = re.compile(r":\w+:`~?(?:[\w.]*\.)?([\w()]+)`")
 
 
-def options_of(kind: type, *names: str, into: str, panel: str) -> Callable[[Any], Any]:
+def options_of(
+    kind: type, *names: str, into: str, panel: str, prefix: str = ""
+) -> Callable[[Any], Any]:
     """Let a command take fields of settings as options.
 
     Parameters
@@ -36,18 +38,20 @@ def options_of(kind: type, *names: str, into: str, panel: str) -> Callable[[Any]
         Parameter of the command that gets the given values by name, a dict.
     panel
         Heading of these options in the help.
+    prefix
+        Before the names of the options: ``activity_`` makes ``--activity-target`` of ``target``.
     """
     hints, texts = hints_of(kind), attribute_texts(kind)
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         own = inspect.signature(command)
-        added = [_option(name, hints[name], texts[name], panel) for name in names]
+        added = [_option(prefix + name, hints[name], texts[name], panel) for name in names]
 
         @functools.wraps(command)
         def run(**typed: Any) -> Any:
-            given = {name: typed.pop(name) for name in names}
+            given = {name: typed.pop(prefix + name) for name in names}
             values = {
-                name: _value(name, hints[name], one)
+                name: _value(prefix + name, hints[name], one)
                 for name, one in given.items()
                 if one is not None
             }

@@ -22,7 +22,6 @@ from eventsim.cli.options import (
     option_name,
     set_threads,
     typed,
-    with_precision,
 )
 from eventsim.cli.terminal import (
     INTERRUPTED,
@@ -34,7 +33,7 @@ from eventsim.cli.terminal import (
     show_table,
     stderr,
 )
-from eventsim.entries import parse_word, read_json, read_toml, shown
+from eventsim.cli.train_settings import TypedTraining, config_of
 from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.network import Network
 from eventsim.runs.data import OWN
@@ -42,8 +41,15 @@ from eventsim.runs.execution import Execution, Outcome, execute
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.run import load_run
 from eventsim.runs.settings import RunSettings, check_same_run
-from eventsim.train import Callback, ProcessGroup, TrainConfig, connect
-from eventsim.train.folder import FORMAT, RunFolder
+from eventsim.train import (
+    ActivityCost,
+    Callback,
+    ProcessGroup,
+    SparseTraining,
+    TrainConfig,
+    connect,
+)
+from eventsim.train.folder import RunFolder
 from eventsim.train.launch import find_launch, why_no_launch
 from eventsim.train.loggers import Progress, Several, TensorBoard
 
@@ -56,23 +62,8 @@ TRAINING_OPTIONS = (
     "epochs", "batch_size", "seed", "shards", "train_delays", "max_delay", "dale", "backend",
     "precision",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Typed:
-    """What was typed of data, network and training; absent keys were not given."""
-
-    data: str | None
-    file: Path | None
-    test_data: Path | None
-    round_times: float | None
-    network: Mapping[str, Any]
-    training: Mapping[str, Any]
-    bip: bool | None
-    lr: float | None
-    assigned: tuple[str, ...]
-    config_file: Path | None
-    init: Path | None
+ACTIVITY_OPTIONS = ("target", "chip")
+SPARSE_OPTIONS = ("sparsity", "fan_in", "rewire")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +80,13 @@ class RunStart:
 
 @options_of(NetworkSettings, *NETWORK_OPTIONS, into="network", panel="Network")
 @options_of(TrainConfig, *TRAINING_OPTIONS, into="training", panel="Training")
+@options_of(ActivityCost, *ACTIVITY_OPTIONS, into="activity", panel="Costs", prefix="activity_")
+@options_of(SparseTraining, *SPARSE_OPTIONS, into="sparse", panel="Costs")
 def train_command(
     network: Mapping[str, Any],
     training: Mapping[str, Any],
+    activity: Mapping[str, Any],
+    sparse: Mapping[str, Any],
     data: Annotated[
         str | None,
         typer.Argument(
@@ -223,15 +218,18 @@ def train_command(
 
     eventsim train fsdd --loss cross_entropy_maximum --set gain=5 --set augmentation.jitter=3
 
+    eventsim train fsdd --activity-target 2 --activity-chip loihi --sparsity 0.9
+
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
-    asked = _Typed(
+    asked = TypedTraining(
         data=data,
         file=file,
         test_data=test_data,
         round_times=round_times,
         network=network,
         training=training if loss is None else {**training, "loss": loss},
+        tables={"activity": activity, "sparse": sparse},
         bip=bip,
         lr=lr,
         assigned=tuple(assign or ()),
@@ -264,7 +262,7 @@ def train_command(
     train_and_show(settings, folder, start, net, as_json=as_json)
 
 
-def _started(asked: _Typed) -> tuple[RunSettings, Network | None]:
+def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
     """Settings of a new run, and the network that it goes on from, if it is an old one."""
     if asked.data is None:
         raise DataError(
@@ -275,7 +273,7 @@ def _started(asked: _Typed) -> tuple[RunSettings, Network | None]:
             asked.data, asked.file, test_data=asked.test_data, round_times=asked.round_times
         ),
         network=None,
-        train=_config(asked, TrainConfig().to_dict()),
+        train=config_of(asked, TrainConfig().to_dict()),
         command=typed(),
     )
     if asked.init is None:
@@ -287,55 +285,7 @@ def _started(asked: _Typed) -> tuple[RunSettings, Network | None]:
     return settings, find_network(asked.init)
 
 
-def _config(asked: _Typed, base: Mapping[str, Any]) -> TrainConfig:
-    """Settings of the base, then of the file, then of the options."""
-    values = dict(base)
-    if asked.config_file is not None:
-        values |= read_config_file(asked.config_file)
-    values |= with_precision(asked.training)
-    if asked.bip is False:
-        values["bip"] = []
-    elif asked.bip and not values["bip"]:
-        values["bip"] = list(TrainConfig().bip)
-    if asked.lr is not None:
-        values["rates"] = {**values["rates"], "weights": asked.lr}
-    for text in asked.assigned:
-        _assign(values, text)
-    return TrainConfig.from_dict(values)
-
-
-def _assign(values: dict[str, Any], text: str) -> None:
-    """Set one key, ``key=value`` or ``group.key=value``, whose value is JSON or a plain word."""
-    path, equals, given = text.partition("=")
-    if not equals or not path:
-        raise ParameterError(f"--set {shown(text)}: expected KEY=VALUE, such as gain=10.")
-    value = parse_word(given, f"--set {shown(text)}", ParameterError)
-    group, dot, key = path.strip().partition(".")
-    if not dot:
-        values[group] = value
-        return
-    if group == "loss" and isinstance(values[group], str):
-        values[group] = {"kind": values[group]}
-    if not isinstance(values.get(group), Mapping):
-        known = [name for name, held in values.items() if isinstance(held, Mapping)]
-        raise ParameterError(
-            f"--set {shown(text)}: {shown(group)} is no group of keys, expected one of {known}."
-        )
-    values[group] = {**values[group], key: value}
-
-
-def read_config_file(path: Path) -> dict[str, Any]:
-    """TrainConfig keys of a TOML or JSON file, or of the run.json of a run."""
-    read = read_toml if path.suffix == ".toml" else read_json
-    values = read(path, f"--config {path}", ParameterError)
-    if not isinstance(values, Mapping):
-        raise ParameterError(f"--config {path}: expected a table of TrainConfig keys.")
-    if values.get("format") != FORMAT:
-        return dict(values)
-    return TrainConfig.of_run(values["train"]).to_dict()
-
-
-def _resumed(asked: _Typed, folder: Path) -> RunSettings:
+def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
     """The settings of the run, with more epochs if they were typed, and nothing else changed."""
     if asked.init is not None:
         raise ParameterError("--resume and --init contradict each other: the run has its network.")
@@ -355,7 +305,7 @@ def _resumed(asked: _Typed, folder: Path) -> RunSettings:
         data = replace(data, round_times=asked.round_times)
     if asked.network and network is not None:
         network = replace(network, **asked.network)
-    config = _config(asked, stored.train.to_dict())
+    config = config_of(asked, stored.train.to_dict())
     now = replace(stored, data=data, network=network, train=config)
     check_same_run(folder, now, before=stored, longer=True)
     if now.data is None:

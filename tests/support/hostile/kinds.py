@@ -580,7 +580,7 @@ def _config(suffix):
 
 
 def use_config(path):
-    from eventsim.cli.train import read_config_file
+    from eventsim.cli.train_settings import read_config_file
 
     TrainConfig.from_dict(read_config_file(path)).adam_settings()
 
@@ -603,11 +603,11 @@ def _assignment(content, rng):
 def use_assigned(path):
     """Type the values after --set; the data set is missing, so that nothing is trained."""
     given = json.loads(path.read_bytes())
-    from eventsim.cli.train import _assign
+    from eventsim.cli.train_settings import assign
 
     values = TrainConfig().to_dict()
     for one in given:
-        _assign(values, one)
+        assign(values, one)
     config = TrainConfig.from_dict(values)
     json.dumps(config.to_dict())
     stream, rng = (

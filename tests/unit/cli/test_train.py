@@ -10,7 +10,7 @@ from eventsim.cli.events import Reading, find_for
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.run import load_run
-from eventsim.train import load_network
+from eventsim.train import ActivityCost, SparseTraining, load_network
 from tests.unit.cli.conftest import TINY, call
 
 
@@ -307,10 +307,33 @@ def test_set_reaches_every_key_of_the_settings(digits, tmp_path):
     assert (config.rates.taus, config.rates.weights, config.label_smoothing) == (0.125, 0.25, 0.1)
 
 
+def test_costs_are_given_by_options_and_shown_in_result_and_report(digits, tmp_path):
+    options = ("--activity-target", 0.5, "--activity-chip", "loihi", "--sparsity", 0.5)
+    options += ("--rewire", 0.1, "--set", "sparse.interval=1", "--set", "activity.strength=2")
+    outcome = call("train", digits, *TINY, "--epochs", 2, *options, "--out", "r", "--json")
+    assert outcome.code == 0, outcome.err
+    config = load_config(tmp_path / "r")
+    assert config.activity == ActivityCost(target=0.5, chip="loihi", strength=2.0)
+    assert config.sparse == SparseTraining(sparsity=0.5, rewire=0.1, interval=1)
+    assert 0.4 < outcome.json["connection_sparsity"] < 0.6
+    run = load_run(tmp_path / "r")
+    sizes = [n.projections["input->hidden1"].values.size for n in (run.initial, run.net)]
+    assert sizes[1] == sizes[0] // 2
+    page = (tmp_path / "r" / "index.html").read_text()
+    assert "energy per recording on loihi in training" in page
+    assert "connection sparsity" in page
+    again = call("evaluate", tmp_path / "r", "--json")
+    assert again.json["accuracy"] == outcome.json["test"]["accuracy"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--loss", "hinge"), "loss is 'hinge'"),
+        (("--activity-chip", "nochip"), "nochip"),
+        (("--activity-chip", "loihi2"), "has no energy of a synaptic operation"),
+        (("--sparsity", "1"), "sparsity is 1"),
+        (("--set", 'sparse.projections=["a->b"]', "--sparsity", "0.5"), "no projection 'a->b'"),
         (("--set", "gain"), "expected KEY=VALUE"),
         (("--set", "loss.gane=3"), "Did you mean 'gain'?"),
         (("--set", "gain.x=3"), "'gain' is no group of keys"),
