@@ -140,7 +140,7 @@ class ActivityCost(Settings):
         if first is None:
             return None
         left = 1.0 - share / self.end
-        return self.target * max(first / self.target, 1.0) ** left
+        return float(self.target * max(first / self.target, 1.0) ** left)
 
     def measure(
         self, net: Network, tape: Callable[[], SpikeTape], operations: Mapping[str, int]

@@ -39,6 +39,8 @@ def change_synapses(
         Of the run; network and optimiser of the state are replaced.
     gradients
         Is asked for the network with all possible synapses, at steps that rewire.
+    n_done, total
+        Steps of the run.
     """
     due = config.sparse.change(n_done, total)
     if due.progress is not None:

@@ -8,7 +8,7 @@ for its rates. In between and afterwards each computes the same from the same nu
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +84,8 @@ def train_batch(
     config
         Of the run.
     state
-        Changed in place, after the last meeting with other processes.
+        Changed in place, after the last meeting with other processes; where synapses are rewired,
+        they meet once more.
     batch
         The whole batch, in every process.
     group
@@ -127,10 +128,7 @@ def train_batch(
         )
     hidden = {name: count for name, count in facts.counts.items() if name != config.output}
     penalty, slopes = _rate_band(config, net, hidden, seconds)
-    first = state.history[0].get("activity_per_sample") if state.history else None
-    target = config.activity.target_at(pace.number / pace.total, first)
-    extra, by_cost = config.activity.slopes(net, facts.activity, target, n_samples=len(batch))
-    penalty += extra
+    extra, by_cost = _activity_cost(config, state, facts, pace, len(batch))
     for name, slope in by_cost.items():
         slopes[name] = slopes[name] + slope if name in slopes else slope
 
@@ -175,7 +173,7 @@ def train_batch(
         "clipped": int(report.clipped),
         "skipped": int(report.skipped),
         method.backward_cost: int(cost),
-        "penalty": (penalty + float(missed)) * len(batch),
+        "penalty": (penalty + extra + float(missed)) * len(batch),
         "lifted": lifted,
         "synaptic_events": sum(facts.activity.operations.values()),
         "seconds_of_input": seconds,
@@ -203,15 +201,7 @@ def train_batch(
         began = time.perf_counter()
 
         def gradients(full: Network) -> Mapping[str, Floats]:
-            """Of the loss alone, by all weights."""
-            by = Layout({k: v for k, v in full.parameters().items() if kind_of(k) == "weights"})
-            nothing = Terms({}, NearMiss(0.0), {}, len(batch), by.keys)
-            rows = [
-                by.join(method.backward(full, forward(full, pieces[i]), nothing).values)
-                for i in group.share(len(pieces))
-            ]
-            total = add_in_order(group.gather(rows, len(pieces), xp=by.xp))
-            return {key: by.view(total, key) for key in by.keys}
+            return _by_weights(full, method, group, forward, pieces)
 
         change_synapses(config, state, method, gradients, n_done=pace.number + 1, total=pace.total)
         state.sums["wall_seconds"] += time.perf_counter() - began
@@ -298,6 +288,31 @@ def _rate_band(
         return 0.0, {}
     band = RateBand(config.rate_low, config.rate_high, strength=config.rate_strength)
     return band.slopes(net, hidden, seconds=seconds)
+
+
+def _activity_cost(
+    config: TrainConfig, state: TrainState, facts: _Facts, pace: Pace, n_samples: int
+) -> tuple[float, dict[str, Floats]]:
+    """Penalty of what the batch cost, and its slopes; see :class:`.ActivityCost`."""
+    first = state.history[0].get("activity_per_sample") if state.history else None
+    target = config.activity.target_at(pace.number / pace.total, first)
+    return config.activity.slopes(state.net, facts.activity, target, n_samples=n_samples)
+
+
+def _by_weights(
+    net: Network,
+    method: AbstractMethod,
+    group: ProcessGroup,
+    forward: Callable[[Network, slice], Forward],
+    pieces: Sequence[slice],
+) -> dict[str, Floats]:
+    """Gradients of the loss of a batch alone by all weights of a network, by key."""
+    layout = Layout({k: v for k, v in net.parameters().items() if kind_of(k) == "weights"})
+    alone = Terms({}, NearMiss(0.0), {}, pieces[-1].stop, layout.keys)
+    mine = [forward(net, pieces[i]) for i in group.share(len(pieces))]
+    rows = [layout.join(method.backward(net, done, alone).values) for done in mine]
+    total = add_in_order(group.gather(rows, len(pieces), xp=layout.xp))
+    return {key: layout.view(total, key) for key in layout.keys}
 
 
 def _plasticity(
