@@ -1,4 +1,4 @@
-"""Other synapses for a network: which of all possible ones its projections have.
+"""Other synapses for a network: which of all possible ones its projections have; fewer neurons.
 
 A synapse has a number, ``source * target.size + target``, so that those of a projection are a
 sorted list of whole numbers, and values move from one list to another by number. Chosen synapses
@@ -7,11 +7,13 @@ are stored as sparse weights; a dense projection becomes a sparse one.
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
 from eventsim.errors import NetworkError
+from eventsim.network.forms import SHARED
 from eventsim.network.network import Network
 from eventsim.network.parts import Projection
 
@@ -87,3 +89,75 @@ def require_free(net: Network, projection: Projection, where: str) -> None:
             f"{where}: projection {projection.name!r} {why}; expected one whose synapses can be "
             "chosen one by one. Leave it out."
         )
+
+
+def without_neurons(net: Network, kept: Mapping[str, Ints]) -> Network:
+    """A network with some neurons of its spiking populations only. New arrays, on the host.
+
+    Parameters
+    ----------
+    net
+        Not changed.
+    kept
+        By spiking population: neurons that stay, ascending, each once, at least one. Synapses from
+        and onto the others go with them.
+
+    Raises
+    ------
+    NetworkError
+        A population is of another kind, or the one that answers; or as in :func:`with_synapses`.
+    """
+    arrays, sizes = net.to_arrays(), dict[str, int]()
+    structure = json.loads(str(arrays["structure"]))
+    answering = None if net.answer is None else net.answer.population
+    for name, neurons in kept.items():
+        population = net.population(name)
+        if not population.is_spiking or name == answering or not neurons.size:
+            raise NetworkError(
+                f"without_neurons: population {name!r} ({population.kind}) keeps {neurons.size} "
+                "neurons, expected one or more of a spiking population that does not answer."
+            )
+        for key in population.parameters:
+            _take(arrays, f"{name}.{key}", neurons)
+        sizes[name] = neurons.size
+    for row in structure["populations"]:
+        row[1] = sizes.get(row[0], row[1])
+    for projection in net.projections.values():
+        if projection.source in kept or projection.target in kept:
+            ends = (
+                kept.get(name, np.arange(net.populations[name].size))
+                for name in (projection.source, projection.target)
+            )
+            _take_synapses(arrays, projection, *ends)
+    return Network.from_arrays(arrays | {"structure": np.array(json.dumps(structure))})
+
+
+def _take_synapses(
+    arrays: dict[str, Any], projection: Projection, sources: Ints, targets: Ints
+) -> None:
+    """Leave the synapses between these neurons in the arrays of a projection."""
+    name, pattern = projection.name, projection.pattern
+    if projection.one_to_one or pattern is None:
+        place = sources if projection.one_to_one else np.ix_(sources, targets)
+    else:
+        place = np.isin(projection.sources(), sources) & np.isin(pattern.indices, targets)
+        counts = np.bincount(projection.sources()[place], minlength=pattern.indptr.size - 1)
+        arrays[f"{name}.indptr"] = np.concatenate([[0], np.cumsum(counts[sources])])
+        arrays[f"{name}.indices"] = np.searchsorted(targets, pattern.indices[place])
+        if projection.delay_per_synapse and place.sum() == sources.size:
+            raise NetworkError(
+                f"without_neurons: projection {name!r} keeps {sources.size} delays, one per "
+                "synapse, as many as sources. Keep another number of neurons."
+            )
+    _take(arrays, f"{name}.weights", place)
+    if projection.delay_per_synapse:
+        _take(arrays, f"{name}.delays", place)
+    elif projection.delays.ndim:
+        _take(arrays, f"{name}.delays", sources)
+
+
+def _take(arrays: dict[str, Any], key: str, place: Any) -> None:
+    """Leave some entries of a parameter, and of its groups where values are one."""
+    for one in (key, f"{SHARED}{key}"):
+        if one in arrays:
+            arrays[one] = arrays[one][place]

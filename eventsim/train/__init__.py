@@ -39,7 +39,7 @@ from eventsim.train.parallel import ProcessGroup, connect
 from eventsim.train.prediction import Prediction, predict
 from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.regularise import RateBand, lift_silent
-from eventsim.train.sparse import SparseTraining, prune
+from eventsim.train.sparse import SparseTraining, prune, remove_idle
 from eventsim.train.spiking import ClassTrains, SpikeCount
 
 __all__ = [
@@ -91,6 +91,7 @@ __all__ = [
     "loggers",
     "predict",
     "prune",
+    "remove_idle",
     "save_network",
     "schedule",
     "select",

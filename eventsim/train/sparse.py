@@ -50,7 +50,13 @@ from eventsim.arrays import Floats, Ints, to_host
 from eventsim.entries import Bounds, Count, Settings, Share
 from eventsim.errors import NetworkError
 from eventsim.network import Network, Projection
-from eventsim.network.connectivity import is_free, require_free, synapse_numbers, with_synapses
+from eventsim.network.connectivity import (
+    is_free,
+    require_free,
+    synapse_numbers,
+    with_synapses,
+    without_neurons,
+)
 
 Scope = Literal["global", "projection"]
 Part = Annotated[float, Bounds(ge=0, le=1)]
@@ -218,6 +224,63 @@ def prune(
     )
     net = net.to_host()
     return with_synapses(net, settings.pruned(net, 1.0)) if settings.prunes else net.copy()
+
+
+def remove_idle(net: Network, counts: Mapping[str, Ints] | None = None) -> Network:
+    """A network without neurons that nobody hears, whose answers are the same.
+
+    Parameters
+    ----------
+    net
+        Not changed.
+    counts
+        Spikes of every neuron on some recordings, [size] by population, as
+        ``tape["hidden1"].total_counts()``: neurons without a spike go too, and on these recordings
+        the answers are the same.
+
+    Returns
+    -------
+    Network
+        Without spiking neurons whose synapses onto others all are missing or zero, of hidden
+        populations; one neuron stays of a population of which none is needed. New arrays, on the
+        host.
+
+    Raises
+    ------
+    NetworkError
+
+    Examples
+    --------
+    >>> import eventsim as es
+    >>> from eventsim.train import remove_idle
+    >>> net = es.scsr(10, (20,), 5, skip=False)
+    >>> net.projections["hidden1->output"].weights[4:] = 0.0
+    >>> remove_idle(net).populations["hidden1"]
+    Population('hidden1', 4 spiking neurons)
+    """
+    net = net.to_host()
+    sending = {p.source for p in net.projections.values() if not p.one_to_one}
+    hidden = [name for name in net.spiking if name in sending]
+    there = {name: np.ones(p.size, bool) for name, p in net.populations.items()}
+    for name in hidden:
+        if counts is not None and name in counts:
+            there[name] = to_host(counts[name]) > 0
+    while True:
+        heard = {name: np.zeros(there[name].size, bool) for name in hidden}
+        for projection in net.projections.values():
+            if projection.source in heard and not projection.one_to_one:
+                sources, targets = projection.sources(), projection.targets()
+                felt = (projection.values.ravel() != 0.0) & there[projection.target][targets]
+                felt &= (sources != targets) | (projection.source != projection.target)
+                heard[projection.source][sources[felt]] = True
+        after = {name: there[name] & heard[name] for name in hidden}
+        if all((after[name] == there[name]).all() for name in hidden):
+            break
+        there |= after
+    kept = {name: np.flatnonzero(there[name]) for name in hidden}
+    return without_neurons(
+        net, {name: found if found.size else np.zeros(1, np.int64) for name, found in kept.items()}
+    )
 
 
 def connection_sparsity(net: Network) -> float:

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 import eventsim as es
 from eventsim.errors import NetworkError
-from eventsim.network.connectivity import moved, synapse_numbers, with_synapses
+from eventsim.network.connectivity import moved, synapse_numbers, with_synapses, without_neurons
 from tests.support.nets import random_net, random_stream
 
 
@@ -78,3 +78,30 @@ def test_delays_per_synapse_without_a_value_are_refused():
     dense.connect("input", "hidden", np.ones((3, 2)), delays=np.arange(6.0).reshape(3, 2))
     with pytest.raises(NetworkError, match="not 3, the number of its sources"):
         with_synapses(dense, {"input->hidden": np.array([0, 1, 2])})
+
+
+@pytest.mark.parametrize("delays", ["none", "source", "synapse"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_neurons_that_stay_fire_as_before_where_the_others_were_silent(delays, sparse):
+    net, stream = random_net(3, sparse=sparse, delays=delays), random_stream(4)
+    for name in ("hidden1", "hidden2"):
+        net.populations[name].threshold[2] = 1e6
+    before = es.simulate(net, stream, backend="reference")
+    kept = {
+        name: np.flatnonzero(np.arange(net.populations[name].size) != 2) for name in net.spiking
+    }
+    found = without_neurons(net, kept)
+    after = es.simulate(found, stream, backend="reference")
+    for name, neurons in kept.items():
+        assert found.populations[name].size == neurons.size
+        np.testing.assert_array_equal(neurons[after[name].neurons], before[name].neurons)
+        np.testing.assert_allclose(after[name].times, before[name].times, rtol=1e-12)
+
+
+def test_neurons_of_other_kinds_stay():
+    net = es.scsr(4, (3,), 2)
+    for name in ("input", "output"):
+        with pytest.raises(NetworkError, match=f"population '{name}'"):
+            without_neurons(net, {name: np.array([0])})
+    with pytest.raises(NetworkError, match="keeps 0 neurons"):
+        without_neurons(net, {"hidden1": np.zeros(0, int)})

@@ -15,7 +15,7 @@ from eventsim.energy import count
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.mapping import map_network
 from eventsim.network.connectivity import synapse_numbers, with_synapses
-from eventsim.train import CrossEntropy, SparseTraining, TrainConfig, prune, train
+from eventsim.train import CrossEntropy, SparseTraining, TrainConfig, prune, remove_idle, train
 from eventsim.train.sparse import connection_sparsity
 from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
 
@@ -233,6 +233,32 @@ def test_dale_holds_after_pruning_and_rewiring(data):
     signs = np.sign(net.projections["hidden1->hidden1"].weights.toarray().sum(axis=1))
     found = train(net, data, config).net.projections["hidden1->hidden1"].weights.toarray()
     assert (found * signs[:, None] >= 0.0).all()
+
+
+def test_neurons_that_nobody_hears_go_and_answers_stay(data):
+    net = es.scsr(6, (9, 7), 2, seed=4)
+    net.projections["hidden1->output"].weights[3:] = 0.0
+    net.projections["hidden1->hidden2"].weights[5:] = 0.0
+    net.projections["hidden2->output"].weights[2:] = 0.0
+    # Neurons 3 and 4 of the first population are heard by some that nobody hears.
+    net.projections["hidden1->hidden2"].weights[3:, :2] = 0.0
+    found = remove_idle(net)
+    assert [found.populations[name].size for name in ("hidden1", "hidden2")] == [3, 2]
+    stream = data[np.arange(4)].stream
+    one, other = (
+        es.readout_integral(n, es.simulate(n, stream, backend="reference"), "output")
+        for n in (net, found)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_silent_neurons_go_but_never_all(data):
+    net, stream = small_net(), data[np.arange(4)].stream
+    counts = es.simulate(net, stream)["hidden1"].total_counts()
+    counts[3:] = 0
+    assert remove_idle(net, {"hidden1": counts}).populations["hidden1"].size == 3
+    counts[:] = 0
+    assert remove_idle(net, {"hidden1": counts}).populations["hidden1"].size == 1
 
 
 def test_pruned_network_exports_to_nir_and_comes_back(data, tmp_path):
