@@ -101,8 +101,8 @@ class ActivityCost(Settings):
     """
 
     target: NotNegative | None = None
-    strength: NotNegative = 10.0
-    end: Annotated[float, Bounds(ge=0, le=1)] = 0.5
+    strength: NotNegative = 3.0
+    end: Annotated[float, Bounds(ge=0, le=1)] = 0.7
     chip: str = ""
     only: tuple[str, ...] = ()
 

@@ -10,8 +10,11 @@ weights of least magnitude are removed until the sparsity is
 
 .. math:: s(t) = s_f \Big[1 - \Big(1 - \frac{t - t_0}{t_1 - t_0}\Big)^3\Big],
 
-of each projection, or of all together (``global``). With a limit F of the fan-in, a neuron that has
-:math:`F_0` possible synapses keeps its
+of each projection, or of all together. Then a projection from m onto n neurons has the density
+:math:`\epsilon\,(m + n)/(m n)`, at most 1 (Erdos-Renyi, Mocanu et al.): a readout keeps more of its
+few synapses. Or its density follows from magnitudes alone (``global``).
+
+With a limit F of the fan-in, a neuron that has :math:`F_0` possible synapses keeps its
 :math:`F + (F_0 - F)\big(1 - \frac{t - t_0}{t_1 - t_0}\big)^3` largest, rounded up, where those that
 are left as they are count in F.
 
@@ -34,8 +37,10 @@ fewer are exchanged.
 References
 ----------
 Zhu and Gupta (2017), To prune, or not to prune, arXiv 1710.01878, equation 1. Evci et al. (2020),
-Rigging the lottery: making all tickets winners, ICML, arXiv 1911.11134, section 3. Lasby et al.
-(2024), Dynamic sparse training with structured sparsity, ICLR, arXiv 2305.02299: constant fan-in.
+Rigging the lottery: making all tickets winners, ICML, arXiv 1911.11134, section 3. Mocanu et al.
+(2018), Scalable training of artificial neural networks with adaptive sparse connectivity inspired
+by network science, Nat. Commun. 9:2383. Lasby et al. (2024), Dynamic sparse training with
+structured sparsity, ICLR, arXiv 2305.02299: constant fan-in.
 """
 
 import math
@@ -58,7 +63,7 @@ from eventsim.network.connectivity import (
     without_neurons,
 )
 
-Scope = Literal["global", "projection"]
+Scope = Literal["projection", "erdos_renyi", "global"]
 Part = Annotated[float, Bounds(ge=0, le=1)]
 Chosen = dict[str, Ints]
 
@@ -88,7 +93,9 @@ class SparseTraining(Settings):
     interval
         Number of training steps between two changes of the synapses.
     scope
-        What the sparsity is of: all projections together (``global``), or each (``projection``).
+        What the sparsity is of: each projection (``projection``); all together, those with fewer
+        possible synapses denser (``erdos_renyi``); or all together, by magnitude alone
+        (``global``).
     fan_in
         Largest number of synapses that a neuron receives in the end, those that are left as they
         are included, as ``load_chip(..).limits.fan_in_per_neuron`` has it; None for no limit.
@@ -104,7 +111,7 @@ class SparseTraining(Settings):
     begin: Part = 0.2
     end: Part = 0.7
     interval: Count = 10
-    scope: Scope = "projection"
+    scope: Scope = "erdos_renyi"
     fan_in: Count | None = None
     projections: tuple[str, ...] = ()
     rewire: Share = 0.0
@@ -190,7 +197,7 @@ def prune(
     net: Network,
     sparsity: float = 0.0,
     *,
-    scope: Scope = "projection",
+    scope: Scope = "erdos_renyi",
     fan_in: int | None = None,
     projections: Sequence[str] = (),
 ) -> Network:
@@ -216,7 +223,7 @@ def prune(
     --------
     >>> import eventsim as es
     >>> from eventsim.train import prune
-    >>> prune(es.scsr(10, (20,), 5), 0.75).projections["input->hidden1"]
+    >>> prune(es.scsr(10, (20,), 5), 0.75, scope="projection").projections["input->hidden1"]
     Projection('input->hidden1', sparse, 50 synapses)
     """
     settings = SparseTraining(
@@ -341,9 +348,12 @@ def _pruned(
     keys = np.concatenate(_magnitudes(chosen))
     possible = np.array([math.prod(p.weights.shape) for p in chosen])
     groups = np.repeat(np.arange(len(chosen)), [p.values.size for p in chosen])
+    density = np.full(len(chosen), 1.0 - sparsity)
     if scope == "global":
-        possible, groups = np.array([possible.sum()]), np.zeros_like(groups)
-    stay = _ranks(groups, keys) < np.rint((1.0 - sparsity) * possible)[groups]
+        possible, groups, density = np.array([possible.sum()]), np.zeros_like(groups), density[:1]
+    elif scope == "erdos_renyi":
+        density = _densities([p.weights.shape for p in chosen], 1.0 - sparsity)
+    stay = _ranks(groups, keys) < np.rint(density * possible)[groups]
     if limit is not None:
         left, neurons = np.flatnonzero(stay), _neurons(chosen, [p.targets() for p in chosen])
         limits = np.concatenate([limit[p.target][p.targets()] for p in chosen])
@@ -355,6 +365,21 @@ def _pruned(
         found[projection.name] = synapse_numbers(projection)[mine]
         begin = end
     return found
+
+
+def _densities(shapes: Sequence[tuple[int, int]], density: float) -> Floats:
+    """Of each projection, as (sources + targets) / (sources * targets), at most 1."""
+    possible = np.array([math.prod(shape) for shape in shapes], np.float64)
+    relative = np.array([sum(shape) for shape in shapes]) / possible
+    full = np.zeros(possible.size, bool)
+    while not full.all():
+        left = density * possible.sum() - possible[full].sum()
+        scale = left / (relative * possible)[~full].sum()
+        more = ~full & (scale * relative >= 1.0)
+        if not more.any():
+            return np.where(full, 1.0, scale * relative)
+        full |= more
+    return np.ones(possible.size)
 
 
 def _not_as_many(

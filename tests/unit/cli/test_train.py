@@ -309,12 +309,12 @@ def test_set_reaches_every_key_of_the_settings(digits, tmp_path):
 
 def test_costs_are_given_by_options_and_shown_in_result_and_report(digits, tmp_path):
     options = ("--activity-target", 0.5, "--activity-chip", "loihi", "--sparsity", 0.5)
-    options += ("--rewire", 0.1, "--set", "sparse.interval=1", "--set", "activity.strength=2")
+    options += ("--rewire", 0.1, "--set", "sparse.interval=1", "--set", "sparse.scope=projection")
     outcome = call("train", digits, *TINY, "--epochs", 2, *options, "--out", "r", "--json")
     assert outcome.code == 0, outcome.err
     config = load_config(tmp_path / "r")
-    assert config.activity == ActivityCost(target=0.5, chip="loihi", strength=2.0)
-    assert config.sparse == SparseTraining(sparsity=0.5, rewire=0.1, interval=1)
+    assert config.activity == ActivityCost(target=0.5, chip="loihi")
+    assert config.sparse == SparseTraining(sparsity=0.5, rewire=0.1, interval=1, scope="projection")
     assert 0.4 < outcome.json["connection_sparsity"] < 0.6
     run = load_run(tmp_path / "r")
     sizes = [n.projections["input->hidden1"].values.size for n in (run.initial, run.net)]

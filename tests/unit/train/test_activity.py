@@ -33,7 +33,7 @@ def test_cost_without_a_chip_is_the_synaptic_operations_of_an_inference(run):
     done = loss.measure(net, lambda: tape, tape.synaptic_events)
     operations = sum(n.mean() for n in count(net, tape).synaptic_events.values())
     assert loss.cost(done, n_samples=20) == pytest.approx(operations, rel=1e-12)
-    assert loss(net, tape)[0] == pytest.approx(5.0 * (operations / 10.0 - 1.0) ** 2, rel=1e-12)
+    assert loss(net, tape)[0] == pytest.approx(1.5 * (operations / 10.0 - 1.0) ** 2, rel=1e-12)
 
 
 @pytest.mark.parametrize("chip", ["loihi", "truenorth", "45nm_sram"])

@@ -20,7 +20,7 @@ from eventsim.train.sparse import connection_sparsity
 from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
 
 CONFIG = TrainConfig(epochs=4, batch_size=8, seed=3, validation_fraction=0.2, checkpoint_every=1)
-PRUNED = SparseTraining(sparsity=0.5, begin=0.1, end=0.6, interval=3)
+PRUNED = SparseTraining(scope="projection", sparsity=0.5, begin=0.1, end=0.6, interval=3)
 RIGL = SparseTraining(sparsity=0.5, end=0.0, rewire=0.4, interval=3)
 FAN_IN = SparseTraining(fan_in=3, begin=0.0, end=0.5, interval=4, rewire=0.4)
 
@@ -60,7 +60,7 @@ def test_an_end_of_0_prunes_before_the_first_step_alone():
 
 def test_pruning_keeps_the_largest_of_each_projection():
     net = es.scsr(10, (20,), 5)
-    found = prune(net, 0.75)
+    found = prune(net, 0.75, scope="projection")
     for name, projection in free(net).items():
         kept = found.projections[name].weights.toarray()
         assert found.projections[name].values.size == projection.values.size // 4
@@ -75,6 +75,22 @@ def test_global_pruning_keeps_the_largest_of_all():
     everything = np.concatenate([p.values.ravel() for p in free(net).values()])
     assert kept.size == everything.size // 5
     np.testing.assert_array_equal(np.sort(np.abs(kept)), np.sort(np.abs(everything))[-kept.size :])
+
+
+@pytest.mark.parametrize("sparsity", [0.3, 0.6, 0.9])
+def test_erdos_renyi_keeps_more_of_small_projections(sparsity):
+    net = es.scsr(64, (64, 64), 10)
+    found = prune(net, sparsity, scope="erdos_renyi")
+    kept = {name: p.values.size for name, p in free(found).items()}
+    possible = {name: p.values.size for name, p in free(net).items()}
+    expected = (1.0 - sparsity) * sum(possible.values())
+    assert sum(kept.values()) == pytest.approx(expected, abs=3)
+    wide, narrow = "input->hidden1", "input->output"
+    if kept[narrow] < possible[narrow]:
+        ratio = (kept[narrow] / (64 + 10)) / (kept[wide] / (64 + 64))
+        assert ratio == pytest.approx(1.0, rel=0.02)
+    else:
+        assert kept[wide] < possible[wide]
 
 
 def test_fan_in_is_that_of_a_neuron_over_all_its_projections():
@@ -183,7 +199,7 @@ def test_rewired_fan_in_stays_what_it_is(data):
 
 def test_gradient_of_an_absent_synapse_is_that_of_the_full_matrix(data):
     """Synapses that are grown are those whose weight would lower the loss fastest."""
-    net = prune(small_net(), 0.5)
+    net = prune(small_net(), 0.5, scope="projection")
     name, batch = "input->hidden1", data[np.arange(16)]
     full = with_synapses(net, {name: np.arange(48)})
     tape = es.simulate(full, batch.stream, precision="double")
@@ -201,7 +217,7 @@ def test_gradient_of_an_absent_synapse_is_that_of_the_full_matrix(data):
 
 
 def test_synapses_without_a_gradient_are_never_grown():
-    net = prune(es.scsr(6, (4,), 3), 0.5)
+    net = prune(es.scsr(6, (4,), 3), 0.5, scope="projection")
     name = "input->hidden1"
     gradient = np.zeros(24)
     absent = np.setdiff1d(np.arange(24), synapse_numbers(net.projections[name]))
