@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean, median, stdev
 from typing import Any
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
@@ -363,6 +363,35 @@ def _accuracy(cases: Iterable[str], *, training: bool = False) -> Table:
     return _columns("accuracy", "bench.suite.accuracy", columns, lines)
 
 
+def _frontier() -> Table:
+    found = lines_of("frontier")
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for r in found:
+        groups[r["task"], r["title"]].append(r)
+    rows = []
+    for (task, title), mine in groups.items():
+        accuracies = [r["accuracy"] for r in mine]
+        accuracy = {
+            "accuracies": accuracies,
+            "mean": mean(accuracies),
+            "deviation": stdev(accuracies) if len(accuracies) > 1 else 0.0,
+        }
+        rows.append(
+            [
+                f"`{task}`",
+                title,
+                percent(accuracy, mark=3),
+                *(
+                    number(mean(r[key] for r in mine))
+                    for key in ("operations", "operations_of_neurons", "loihi_uj", "synapses")
+                ),
+            ]
+        )
+    header = ("`--task`", "condition", "test accuracy %", "operations", "of them by neurons",
+              "loihi µJ", "synapses")  # fmt: skip
+    return Table(header, rows, found, "frontier", "bench.suite.frontier")
+
+
 def _costs() -> Table:
     found = lines_of("costs")
     chips = sorted({r["chip"] for r in found})
@@ -592,6 +621,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "bip": lambda: _accuracy(("bip_400",)),
     "delays": lambda: _accuracy(("delays_400",)),
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
+    "frontier": _frontier,
     "costs": _costs,
     "mapping-summary": _mapping_summary,
     "mapping": lambda: _mapping("mapping", "bench.mapping.traffic"),

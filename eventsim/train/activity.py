@@ -111,13 +111,16 @@ class ActivityCost(Settings):
         """The prices of the chip; None without one. Raises ChipError, ParameterError."""
         return ActivityPricing(load_chip(self.chip), self.only) if self.chip else None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        assert self.pricing is None or self.chip  # raises for a chip that is none
-
     def check(self, net: Network) -> None:
-        """Raise NetworkError if ``only`` names what the network has not."""
+        """Raise unless the network has what ``only`` names, and the chip is one with prices.
+
+        Raises
+        ------
+        NetworkError, ChipError, ParameterError
+        """
         check_names(net, self.only, "TrainConfig: activity.only")
+        if self.chip:
+            ActivityPricing(load_chip(self.chip))
 
     def __call__(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
         """Value and pseudo-gradient seeds, by the final target."""

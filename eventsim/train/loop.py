@@ -319,9 +319,8 @@ def _started(run: _Run, net: Network, *, overwrite: bool) -> TrainState:
     config, given = run.config, net.copy()
     given.set_answer(answer_of(config, run.training.class_names))
     begun = given.copy()
-    at_start = config.sparse.change(0, 1).progress
-    if at_start is not None:
-        begun = with_synapses(begun, config.sparse.pruned(begun, at_start))
+    if config.sparse.prunes_first:
+        begun = with_synapses(begun, config.sparse.pruned(begun, 1.0))
     calibrated = wake(begun, run.training.stream, config, log=run.group.leads)
     net = run.method.begin(begun, config)
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())

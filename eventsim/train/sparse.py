@@ -129,6 +129,11 @@ class SparseTraining(Settings):
         return self.sparsity > 0.0 or self.fan_in is not None
 
     @property
+    def prunes_first(self) -> bool:
+        """Whether the initial network is pruned, and none later."""
+        return self.prunes and self.end == 0.0
+
+    @property
     def on(self) -> bool:
         """Whether synapses change at all."""
         return self.prunes or self.rewire > 0.0
@@ -146,16 +151,17 @@ class SparseTraining(Settings):
                 )
 
     def change(self, n_done: int, total: int) -> Change:
-        """What is to be done after ``n_done`` of ``total`` steps; 0 before the first."""
-        begin = round(self.begin * total) if self.end else 0
+        """What is to be done after ``n_done`` of ``total`` steps, at least 1."""
         end, last = round(self.end * total), round(self.rewire_end * total)
+        if self.end > 0.0:  # however short the run
+            end = max(end, 1)
+        begin = max(min(round(self.begin * total), end - 1), 0)
         regular = (n_done - begin) % self.interval == 0
         progress = None
-        if self.prunes and begin <= n_done <= end and (regular or n_done == end):
-            left = (end - n_done) / (end - begin) if end > begin else 0.0
-            progress = 1.0 - left**3
+        if self.prunes and begin < n_done <= end and (regular or n_done == end):
+            progress = 1.0 - ((end - n_done) / (end - begin)) ** 3
         exchanged = 0.0
-        if self.rewire and regular and 0 < n_done <= last:
+        if self.rewire and regular and n_done <= last:
             exchanged = 0.5 * self.rewire * (1.0 + math.cos(math.pi * n_done / last))
         return Change(progress, exchanged)
 

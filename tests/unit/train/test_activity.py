@@ -164,13 +164,19 @@ def test_activity_is_penalised_on_a_grid_too():
 def test_bad_settings_are_refused_at_the_door():
     with pytest.raises(ParameterError, match=r"target is -1, expected a finite number >= 0"):
         ActivityCost(target=-1)
-    with pytest.raises(ChipError, match="nochip"):
-        ActivityCost(chip="nochip")
-    with pytest.raises(ParameterError, match="'loihi2' has no energy of a synaptic operation"):
-        ActivityCost(chip="loihi2")
-    config = replace(CONFIG, activity=ActivityCost(target=1.0, only=("hidden9",)))
-    with pytest.raises(NetworkError, match=r"activity.only: 'hidden9' is none of"):
-        train(small_net(), two_patterns(8), config)
+
+    def refused(error, match, **activity):
+        config = replace(CONFIG, activity=ActivityCost(**activity))
+        with pytest.raises(error, match=match):
+            train(small_net(), two_patterns(8), config)
+
+    refused(ChipError, "nochip", chip="nochip")
+    refused(ParameterError, "'loihi2' has no energy of a synaptic operation", chip="loihi2")
+    refused(NetworkError, r"activity.only: 'hidden9' is none of", target=1.0, only=("hidden9",))
+
+
+def test_settings_are_read_where_the_chip_is_not():
+    assert TrainConfig(activity=ActivityCost(chip="elsewhere.toml")).activity.chip
 
 
 def test_settings_go_through_a_file():

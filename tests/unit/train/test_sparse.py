@@ -34,25 +34,32 @@ def free(net):
     return {name: p for name, p in net.projections.items() if not p.one_to_one}
 
 
+def due(sparse, total):
+    """Steps after which it prunes, and the progress."""
+    found = {n: sparse.change(n, total).progress for n in range(1, total + 1)}
+    return {n: progress for n, progress in found.items() if progress is not None}
+
+
 def test_schedule_is_cubic_between_its_ends():
     sparse = SparseTraining(sparsity=0.9, begin=0.2, end=0.6, interval=10)
-    due = [n for n in range(101) if sparse.change(n, 100).progress is not None]
-    assert due == [20, 30, 40, 50, 60]
-    assert sparse.change(20, 100).progress == 0.0
-    assert sparse.change(40, 100).progress == pytest.approx(1.0 - 0.5**3)
-    assert sparse.change(60, 100).progress == 1.0
+    assert due(sparse, 100) == pytest.approx(
+        {30: 1.0 - 0.75**3, 40: 1.0 - 0.5**3, 50: 1.0 - 0.25**3, 60: 1.0}
+    )
     assert sparse.change(40, 100).exchanged == 0.0
+    assert not sparse.prunes_first
 
 
-def test_end_is_reached_between_two_intervals():
-    sparse = SparseTraining(sparsity=0.9, begin=0.0, end=0.55, interval=10)
-    assert sparse.change(55, 100).progress == 1.0
+@pytest.mark.parametrize("total", [1, 2, 7, 55, 99])
+@pytest.mark.parametrize("end", [0.01, 0.3, 0.55, 1.0])
+def test_end_is_reached_in_runs_of_any_length(total, end):
+    sparse = SparseTraining(sparsity=0.9, begin=0.0, end=end, interval=10)
+    assert list(due(sparse, total).values())[-1] == 1.0
 
 
 def test_an_end_of_0_prunes_before_the_first_step_alone():
     sparse = SparseTraining(sparsity=0.9, end=0.0, rewire=0.4, rewire_end=0.8, interval=10)
-    assert sparse.change(0, 100) == (1.0, 0.0)
-    assert sparse.change(10, 100).progress is None
+    assert sparse.prunes_first
+    assert due(sparse, 100) == {}
     assert sparse.change(40, 100).exchanged == pytest.approx(0.2)
     assert sparse.change(80, 100).exchanged == pytest.approx(0.0)
     assert sparse.change(90, 100).exchanged == 0.0
