@@ -218,7 +218,7 @@ def train_command(
 
     eventsim train fsdd --loss cross_entropy_maximum --set gain=5 --set augmentation.jitter=3
 
-    eventsim train fsdd --activity-target 2 --activity-chip loihi --sparsity 0.9
+    eventsim train fsdd --activity-target 12 --activity-chip loihi --sparsity 0.9
 
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
