@@ -137,14 +137,14 @@ def _take_synapses(
 ) -> None:
     """Leave the synapses between these neurons in the arrays of a projection."""
     name, pattern = projection.name, projection.pattern
-    if projection.one_to_one or pattern is None:
-        place = sources if projection.one_to_one else np.ix_(sources, targets)
-    else:
-        place = np.isin(projection.sources(), sources) & np.isin(pattern.indices, targets)
-        counts = np.bincount(projection.sources()[place], minlength=pattern.indptr.size - 1)
+    place: Any = sources if projection.one_to_one else np.ix_(sources, targets)
+    if pattern is not None:
+        there = np.isin(projection.sources(), sources) & np.isin(pattern.indices, targets)
+        counts = np.bincount(projection.sources()[there], minlength=pattern.indptr.size - 1)
         arrays[f"{name}.indptr"] = np.concatenate([[0], np.cumsum(counts[sources])])
-        arrays[f"{name}.indices"] = np.searchsorted(targets, pattern.indices[place])
-        if projection.delay_per_synapse and place.sum() == sources.size:
+        arrays[f"{name}.indices"] = np.searchsorted(targets, pattern.indices[there])
+        place = there
+        if projection.delay_per_synapse and there.sum() == sources.size:
             raise NetworkError(
                 f"without_neurons: projection {name!r} keeps {sources.size} delays, one per "
                 "synapse, as many as sources. Keep another number of neurons."

@@ -106,8 +106,6 @@ def test_training_to_a_target_reaches_it_and_logs_it():
     config = replace(CONFIG, epochs=30, activity=ActivityCost(target=60.0, only=only))
     plain = train(small_net(), two_patterns(60), replace(config, activity=ActivityCost()))
     found = train(small_net(), two_patterns(60), config)
-    input_part = 60 * found.history[0]["synaptic_events_per_sample"]
-    assert input_part > 0
     assert plain.last["synaptic_events_per_sample"] > 280.0
     assert 30.0 < found.last["activity_per_sample"] < 70.0
     assert "activity_per_sample" not in plain.last
