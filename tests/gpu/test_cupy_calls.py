@@ -53,6 +53,8 @@ ON_THE_HOST = {
     ("events/nir_data.py", "lengths.max"),
     ("events/nir_data.py", "duration.max"),
     ("events/stored.py", "self.duration.max"),
+    ("train/sparse.py", "free.max"),
+    ("train/sparse.py", "stored.max"),
     ("events/stream.py", "self.duration.max"),
     ("network/sharing.py", "counts.max"),
     ("train/ctc.py", "lengths.max"),

@@ -16,6 +16,7 @@ import eventsim.train
 from eventsim.adjoint import merge_seeds
 from eventsim.train import (
     CTC,
+    ActivityCost,
     ClassTrains,
     CrossEntropy,
     FirstSpike,
@@ -92,6 +93,7 @@ CASES = {
     "ctc": (plain, lambda: CTC([(0, 1), (), (1, 1)], interval=9.0)),
     "strings": (plain, strings),
     "near miss": (with_silent_neurons, lambda: NearMiss(1.0, margin=3.0)),
+    "activity, pseudo": (plain, lambda: ActivityCost(target=30.0)),
     "rate band, pseudo": (plain, lambda: RateBand(10.0, 20.0, strength=0.1)),
     "sum": (
         plain,

@@ -7,6 +7,7 @@ import pytest
 
 import eventsim as es
 from eventsim.engine import make_job
+from eventsim.engine.loop_state import copied, start_loop
 from eventsim.engine.reference import layer, queue
 from eventsim.engine.reference.layer import Flow, Spike
 from eventsim.engine.state import start_state
@@ -52,7 +53,10 @@ def steps_of(net, tape, name):
     job, start = make_job(plan, stage, tape), stage.start_of(name)
     size = net.populations[name].size
     if stage.lateral:
-        return lambda sample: queue._run_sample(job, sample)[start : start + size]
+        begin = start_loop(job)
+        return lambda sample: queue.run_sample(job, sample, begin, copied(begin.stop))[
+            start : start + size
+        ]
     state, parameters = start_state(job), layer.neurons(job)
     return lambda sample: [
         layer.walk(job, state, p, sample, neuron)[0] for neuron, p in enumerate(parameters)

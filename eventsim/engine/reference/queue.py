@@ -61,7 +61,7 @@ def _advance(job: Job, state: LoopState, stop: LoopStop) -> SpikeTrains:
     """All spikes from the state on; where the neurons stand then is written to ``stop``."""
     offsets, rows = [0], []
     for sample in range(job.n_samples):
-        for neuron, steps in enumerate(_run_sample(job, sample, state, stop)):
+        for neuron, steps in enumerate(run_sample(job, sample, state, stop)):
             rows += table_of_spikes(steps, neuron)
         rows[offsets[-1] :] = sorted(rows[offsets[-1] :])
         offsets.append(len(rows))
@@ -76,7 +76,7 @@ def _advance(job: Job, state: LoopState, stop: LoopStop) -> SpikeTrains:
     )
 
 
-def _run_sample(job: Job, sample: int, state: LoopState, stop: LoopStop) -> list[list[Step]]:
+def run_sample(job: Job, sample: int, state: LoopState, stop: LoopStop) -> list[list[Step]]:
     """The steps of every neuron."""
     duration, begin = float(job.duration[sample]), float(state.begin[sample])
     walkers, recent, steps = [], [], []
@@ -169,7 +169,7 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
             np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo for neuron in range(trains.size)
         ]
         turns = []
-        found = _run_sample(job, sample, start, copied(start.stop))
+        found = run_sample(job, sample, start, copied(start.stop))
         for neuron, (p, steps) in enumerate(zip(neurons(job), found, strict=True)):
             mine = numbers[neuron]
             named = [_named(job, step, numbers, wake.causes) for step in steps]

@@ -572,7 +572,9 @@ def _config(suffix):
             for name, inner in plain.items():
                 if isinstance(inner, dict):
                     lines.append(f"[{name}]")
-                    lines += [f"{k} = {json.dumps(v)}" for k, v in inner.items()]
+                    # TOML has no null; these are the defaults.
+                    given = {k: v for k, v in inner.items() if v is not None}
+                    lines += [f"{k} = {json.dumps(v)}" for k, v in given.items()]
             path.write_text("\n".join(lines) + "\n")
         return path
 
