@@ -149,9 +149,10 @@ def test_samples_of_a_loop_that_are_over_stay_over(fast_backend):
 
 @pytest.mark.parametrize("name", list(LOOPS))
 def test_state_of_a_loop_carries_no_more_than_what_is_still_needed(name):
-    stream, state, sizes = random_stream(966, n_samples=1, n_channels=5, duration=600.0), None, []
+    net, state, sizes = LOOPS[name](), None, []
+    stream = random_stream(966, n_samples=1, n_channels=5, duration=600.0)
     for chunk in stream.chunks(2.0):
-        _, state = es.simulate_chunk(LOOPS[name](), chunk, state)
+        _, state = es.simulate_chunk(net, chunk, state)
         (loop,) = state.loops.values()
         sizes.append(loop.sent.times.size + loop.pending.time.size)
     assert max(sizes) < 60
