@@ -15,21 +15,13 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats, Ints
 from eventsim.engine.job import Job
 from eventsim.engine.state import LayerState, start_state
-from eventsim.engine.table import real_type
-from eventsim.engine.windowing import (
-    LONGEST,
-    POWERS_DOUBLE,
-    POWERS_SINGLE,
-    WIDTHS,
-    Basis,
-    interpolated,
-)
+from eventsim.engine.windowing import Windows, windows_by
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
 from eventsim.plan import Stage
 
-# Neurons whose functions are computed together: linear algebra may round a column by its place.
+# Neurons whose functions are computed together.
 TOGETHER = 32
 
 
@@ -67,24 +59,11 @@ class Stepped(Protocol):
         """Run to ``end``, ms; times and neurons of the spikes, in order."""
 
 
-def basis_of(job: Job, frame: Frame) -> tuple[Basis, int, int]:
-    """The functions of the neurons of a job, the number of their sums, and of pieces."""
-    p, real, single = job.stage.population, real_type(job), job.precision == "single"
-    if frame.alike:
-        by_v, by_j = (np.repeat(np.eye(2)[:, [q]], p.size, axis=1) for q in (0, 1))
-        return Basis(by_v.astype(real), by_j.astype(real), 0.0), WIDTHS[0], 1
-    pieces = int(np.ceil(frame.length * frame.fastest / LONGEST))
-    reach = frame.length / pieces * (1.0 + 1e-9)  # their ends are rounded
-    n_powers = POWERS_SINGLE if single else POWERS_DOUBLE
-    rates = [
-        np.pad(1.0 / tau, (0, -p.size % TOGETHER), mode="edge").reshape(-1, TOGETHER)
-        for tau in (p.tau_mem, p.tau_syn)
-    ]
-    parts = [interpolated(a, b, reach, n_powers) for a, b in zip(*rates, strict=True)]
-    by_v, by_j = (
-        np.concatenate(rows, axis=1)[:, : p.size].astype(real) for rows in zip(*parts, strict=True)
+def windows_in(job: Job, frame: Frame) -> Windows:
+    """The windows of the neurons of a job; their functions do not depend on the others."""
+    return windows_by(
+        job, frame.length, fastest=frame.fastest, alike=frame.alike, together=TOGETHER
     )
-    return Basis(by_v, by_j, reach), WIDTHS[1 if single else 2], pieces
 
 
 class LayerStepped:

@@ -77,7 +77,7 @@ def windows_of(job: Job, loop: Loop, outside: Arriving) -> Windows | None:
     length = least_delay(loop)
     if not 0.0 < length < np.inf:
         return None
-    if met_in_window(job, outside, length) < WINDOW_SHARE * job.stage.population.size:
+    if met_in_window(job.duration, outside, length) < WINDOW_SHARE * job.stage.population.size:
         return None
     return make_windows(job, length)
 
@@ -96,24 +96,50 @@ def least_delay(loop: Loop) -> float:
     return min(first, float(own[own > 0.0].min(initial=np.inf))) if first < np.inf else first
 
 
-def met_in_window(job: Job, outside: Arriving, length: float) -> float:
-    """Synaptic events of other stages in a window of one sample, on average."""
+def met_in_window(span: Floats, outside: Arriving, length: float) -> float:
+    """Synaptic events of other stages in a window of one sample, on average.
+
+    They arrive within ``span`` ms of every sample.
+    """
     met = int((outside.last - outside.first).sum()) * length
-    return met / max(float(job.duration.sum()), length)
+    return met / max(float(span.sum()), length)
 
 
 def make_windows(job: Job, length: float) -> Windows:
     """Windows of that length, at most the least delay."""
-    a, b = 1.0 / to_host(job.stage.population.tau_mem), 1.0 / to_host(job.stage.population.tau_syn)
-    real, single = real_type(job), job.precision == "single"
-    if _alike(job, a) and _alike(job, b):
+    alike = all(_alike(job, rate) for rate in _rates(job))
+    return windows_by(job, length, fastest=fastest_rate(job), alike=alike)
+
+
+def windows_by(
+    job: Job, length: float, *, fastest: float, alike: bool, together: int | None = None
+) -> Windows:
+    """Windows for neurons whose rates are at most ``fastest`` per ms.
+
+    ``alike`` is whether the neurons of every population share their time constants. The functions
+    of so many neurons are computed ``together``, as linear algebra may round a column by its place;
+    None: of all.
+    """
+    (a, b), real, single = _rates(job), real_type(job), job.precision == "single"
+    if alike:
         by_v, by_j = (np.repeat(np.eye(2)[:, [q]], a.size, axis=1) for q in (0, 1))
         return Windows(length, 1, WIDTHS[0], Basis(by_v.astype(real), by_j.astype(real), 0.0))
-    pieces = int(np.ceil(length * fastest_rate(job) / LONGEST))
+    pieces = int(np.ceil(length * fastest / LONGEST))
     reach = length / pieces * (1.0 + 1e-9)  # their ends are rounded
-    by_v, by_j = interpolated(a, b, reach, POWERS_SINGLE if single else POWERS_DOUBLE)
-    basis = Basis(by_v.astype(real), by_j.astype(real), reach)
-    return Windows(length, pieces, WIDTHS[1 if single else 2], basis)
+    n_powers = POWERS_SINGLE if single else POWERS_DOUBLE
+    group = together or a.size
+    mem, syn = (np.pad(r, (0, -r.size % group), mode="edge").reshape(-1, group) for r in (a, b))
+    parts = [_interpolated(m, s, reach, n_powers) for m, s in zip(mem, syn, strict=True)]
+    by_v, by_j = (
+        np.concatenate(rows, axis=1)[:, : a.size].astype(real) for rows in zip(*parts, strict=True)
+    )
+    return Windows(length, pieces, WIDTHS[1 if single else 2], Basis(by_v, by_j, reach))
+
+
+def _rates(job: Job) -> tuple[Floats, Floats]:
+    """Of membranes and synapses, 1/ms, [size] each; NumPy."""
+    p = job.stage.population
+    return 1.0 / to_host(p.tau_mem), 1.0 / to_host(p.tau_syn)
 
 
 def _alike(job: Job, rate: Floats) -> bool:
@@ -122,7 +148,7 @@ def _alike(job: Job, rate: Floats) -> bool:
     return all(bool((part == part[0]).all()) for part in np.split(rate, ends) if part.size)
 
 
-def interpolated(a: Floats, b: Floats, reach: float, n: int) -> tuple[Floats, Floats]:
+def _interpolated(a: Floats, b: Floats, reach: float, n: int) -> tuple[Floats, Floats]:
     """Coefficients of the powers of u in the responses of V and J, [n, size] each."""
     u = np.cos((2.0 * np.arange(n) + 1.0) * (np.pi / (2.0 * n)))
     s = (0.5 * reach * (u + 1.0))[:, None]

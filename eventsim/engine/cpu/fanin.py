@@ -15,7 +15,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from eventsim.engine.cpu.compile import kernel, lean, scalar
-from eventsim.engine.cpu.order import sort_run
+from eventsim.engine.cpu.order import first_at_least, sort_run
 from eventsim.engine.cpu.scalar import propagators
 from eventsim.engine.cpu.walk import (
     ALPHA,
@@ -73,18 +73,6 @@ class FanIn(NamedTuple):
     early_time: NDArray[np.float64]
 
 
-@scalar
-def _at_least(target, k, end, n):
-    """First synapse of ``k : end`` whose target is n or more; targets ascend."""
-    while k < end:
-        middle = (k + end) // 2
-        if target[middle] < n:
-            k = middle + 1
-        else:
-            end = middle
-    return k
-
-
 @kernel
 def count(low, high, bounds, out_start, target, begin, counts):
     """Synapses onto the neurons ``low : high``: where they begin in every row, and how many.
@@ -95,7 +83,7 @@ def count(low, high, bounds, out_start, target, begin, counts):
         for row in range(bounds[part], bounds[part + 1]):
             k, end = out_start[row], out_start[row + 1]
             if low > 0:
-                k = _at_least(target, k, end, low)
+                k = first_at_least(target, k, end, low)
             begin[row] = k
             while k < end and target[k] < high:
                 counts[part, target[k] - low] += 1

@@ -13,6 +13,18 @@ MOST_BUCKETS = 2**30
 LARGEST_SCALE = 1e290
 
 
+@lean
+def first_at_least(ascending, low, high, n):
+    """First of the entries low : high that is n or more."""
+    while low < high:
+        middle = (low + high) // 2
+        if ascending[middle] < n:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 @kernel
 def shift(offsets, times, index, delay, row_shift, base, starts, time, row, spike):
     """Arrivals of one source, unsorted: sample s lies from ``starts[s]`` on in the output.

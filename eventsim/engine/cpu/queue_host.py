@@ -21,7 +21,7 @@ from eventsim.engine.cpu.arrays import fan_out_weights, read_only, sample_chunks
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape
-from eventsim.engine.cpu.window_cells import make_neurons, padded
+from eventsim.engine.cpu.window_cells import make_neurons
 from eventsim.engine.cpu.window_sums import BLOCK
 from eventsim.engine.cpu.windows import Cut, forward_parts, forward_samples
 from eventsim.engine.job import Job, StageGradients
@@ -57,27 +57,29 @@ PART_EVENTS = 100_000
 def forward(job: Job) -> SpikeTrains:
     prepared = prepare(job)
     windows = windows_of(job, prepared.loop, prepared.arrivals)
-    return by_queue(job, prepared) if windows is None else by_windows(job, prepared, windows)
+    return _run(job, prepared, windows)
 
 
 def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
     prepared = prepare(job, state)
     windows = windows_since(job, prepared.loop, prepared.arrivals, state)
-    if windows is None:
-        trains = by_queue(job, prepared)
-    else:
-        trains = by_windows(job, prepared, windows)
+    trains = _run(job, prepared, windows)
     return after(
         job, prepared.loop, state, prepared.arrivals, trains, prepared.stop,
         by_windows=windows is not None,
     )  # fmt: skip
 
 
+def _run(job: Job, prepared: "Prepared", windows: Windows | None) -> SpikeTrains:
+    return by_queue(job, prepared) if windows is None else by_windows(job, prepared, windows)
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """What the kernels of a loop take: what is known to arrive, synapses, parameters.
 
-    The neurons stand as in ``begin``; where they stand at the end goes to ``stop``.
+    The neurons stand as in ``begin``; where they stand at the end goes to ``stop``. ``span`` is
+    what is run of every sample, ms.
     """
 
     arrivals: Arriving
@@ -86,22 +88,25 @@ class Prepared:
     refractory: Floats
     begin: LoopStop
     stop: LoopStop
+    span: Floats
 
 
 def prepare(job: Job, state: LoopState | None = None) -> Prepared:
     """From a job to arrays; None is the state at time zero."""
     bundles = make_bundles(job)
     loop = _loop_of(job, bundles)
-    begin = start_loop(job).stop if state is None else state.stop
+    if state is None:
+        state, arrivals = start_loop(job), outside_arrivals(job, bundles)
+    else:
+        arrivals = arrivals_since(job, bundles, loop, state)
     return Prepared(
-        outside_arrivals(job, bundles)
-        if state is None
-        else arrivals_since(job, bundles, loop, state),
+        arrivals,
         loop,
         neuron_table(job),
         job.stage.population.refractory,
-        begin,
-        copied(begin),
+        state.stop,
+        copied(state.stop),
+        job.duration - state.begin,
     )
 
 
@@ -121,7 +126,7 @@ def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
             job.duration, prepared.begin, prepared.stop, spikes, starts, limits, counts, reached,
         )  # fmt: skip
 
-    return _by_neuron(run_tasks(job, 1, run))
+    return _by_neuron(run_tasks(job, 1, run, prepared.span))
 
 
 def by_windows(
@@ -132,16 +137,12 @@ def by_windows(
     By itself it makes several parts where there are fewer samples than threads and a window has
     enough to do.
     """
-    p, size, basis = prepared, prepared.par.shape[1], windows.basis
-    fastest, n_blocks = p.par.dtype.type(fastest_rate(job)), -(-size // BLOCK)
-    par, by_v, by_j = (padded(rows, n_blocks * BLOCK) for rows in (p.par, basis.by_v, basis.by_j))
-    par[ALERT, size:] = np.inf
-    cut = Cut(windows.length, windows.pieces, windows.width, by_v, by_j, basis.reach)
+    p, size, fastest = prepared, prepared.par.shape[1], prepared.par.dtype.type(fastest_rate(job))
+    par, cut = in_blocks(p.par, windows)
     if parts is None:
-        met = met_in_window(job, p.arrivals, windows.length)
-        most = n_threads() if job.n_samples < n_threads() else 1
-        parts = int(np.clip(met / PART_EVENTS, 1, most))
-    bounds = np.minimum(np.linspace(0, n_blocks, parts + 1).astype(np.int64) * BLOCK, size)
+        met = met_in_window(p.span, p.arrivals, windows.length)
+        parts = parts_for(met, n_threads() if job.n_samples < n_threads() else 1)
+    bounds = bounds_of_parts(size, parts)
 
     def run_samples(todo, spikes, starts, limits, counts, reached):
         forward_samples(
@@ -159,7 +160,29 @@ def by_windows(
             )  # fmt: skip
 
     run = run_samples if parts == 1 else run_parts
-    return _by_neuron(run_tasks(job, parts, run, apart=parts == 1))
+    return _by_neuron(run_tasks(job, parts, run, p.span, apart=parts == 1))
+
+
+def in_blocks(
+    par: NDArray[np.floating[Any]], windows: Windows
+) -> tuple[NDArray[np.floating[Any]], Cut]:
+    """A neuron table and windows as the kernels take them, for whole blocks of neurons."""
+    basis, size = windows.basis, par.shape[1]
+    more = ((0, 0), (0, -size % BLOCK))
+    par, by_v, by_j = (np.pad(rows, more, mode="edge") for rows in (par, basis.by_v, basis.by_j))
+    par[ALERT, size:] = np.inf
+    return par, Cut(windows.length, windows.pieces, windows.width, by_v, by_j, basis.reach)
+
+
+def parts_for(met: float, most: int) -> int:
+    """Parts that run side by side where a window has so many synaptic events of other stages."""
+    return int(np.clip(met / PART_EVENTS, 1, most))
+
+
+def bounds_of_parts(size: int, parts: int) -> NDArray[np.int64]:
+    """First neuron of every part, and their total: whole blocks."""
+    blocks = np.linspace(0, -(-size // BLOCK), parts + 1).astype(np.int64)
+    return np.minimum(blocks * BLOCK, size)
 
 
 def _by_neuron(trains: SpikeTrains) -> SpikeTrains:

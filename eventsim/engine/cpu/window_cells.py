@@ -1,6 +1,6 @@
 """State of the neurons of a loop that goes by windows of its least delay."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,6 @@ class WindowState(NamedTuple):
     line: NDArray[np.floating]
     since: NDArray[np.float64]
     recent: NDArray[np.int64]
-
-
-def padded(rows: NDArray[np.floating[Any]], size: int) -> NDArray[np.floating[Any]]:
-    """The last column once more up to that size. New array."""
-    return np.pad(rows, ((0, 0), (0, size - rows.shape[1])), mode="edge")
 
 
 def make_neurons(size, real, width):

@@ -5,6 +5,8 @@ in as many pieces: then neither what is summed nor in which order depends on the
 are here, and spikes are the same bits however a network is shared out.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numba import prange
 from numpy.typing import NDArray
@@ -14,23 +16,21 @@ from eventsim.engine.bundles import OWN, Loop
 from eventsim.engine.cpu.arrays import read_only
 from eventsim.engine.cpu.compile import kernel
 from eventsim.engine.cpu.heap import Waiting
+from eventsim.engine.cpu.layer import GUESS_LEAST
+from eventsim.engine.cpu.queue_host import bounds_of_parts, in_blocks, parts_for
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import EARLIER, SpikeBuffers
-from eventsim.engine.cpu.window_cells import begin_all, make_neurons, padded
-from eventsim.engine.cpu.window_sums import BLOCK
-from eventsim.engine.cpu.windows import Cut, Window, run_window
+from eventsim.engine.cpu.window_cells import begin_all, make_neurons
+from eventsim.engine.cpu.windows import Window, run_window
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.loop_state import start_loop
-from eventsim.engine.stepping import BundledSynapses, Due, Frame, basis_of
-from eventsim.engine.table import ALERT, guess_spikes, neuron_table
+from eventsim.engine.stepping import BundledSynapses, Due, Frame, ranges, windows_in
+from eventsim.engine.table import guess_spikes, neuron_table
 from eventsim.events.order import event_order
 
 # Pieces of a window for each that the functions need: of 1 to 16, two took the least CPU time in
 # the network of bench/macro/ranks.py.
 PIECES = 2
-
-# As in eventsim.engine.cpu.layer and queue_host.
-GUESS_LEAST, PART_EVENTS = 256, 100_000
 
 
 @kernel
@@ -56,27 +56,16 @@ class SteppedNeurons:
 
     def __init__(self, job: Job, synapses: BundledSynapses, frame: Frame):
         self._job, p = job, job.stage.population
-        table = neuron_table(job)
-        real, n_blocks = table.dtype, -(-p.size // BLOCK)
-        basis, width, pieces = basis_of(job, frame)
-        self._par = padded(table, n_blocks * BLOCK)
-        self._par[ALERT, p.size :] = np.inf
-        by_v, by_j = (padded(rows, n_blocks * BLOCK) for rows in (basis.by_v, basis.by_j))
-        self._cut = Cut(frame.length, pieces * PIECES, width, by_v, by_j, basis.reach)
+        windows = windows_in(job, frame)
+        windows = replace(windows, pieces=windows.pieces * PIECES)
+        self._par, self._cut = in_blocks(neuron_table(job), windows)
+        real = self._par.dtype
         self._fastest, none = real.type(frame.fastest), np.zeros(0, np.int64)
         weight = (synapses.weight * p.resistance[synapses.target]).astype(real)
         own = (job.self_weights() * p.resistance).astype(real)
-        self._loop = Loop(
-            none,
-            none,
-            none,
-            np.zeros(0),
-            read_only(synapses.target),
-            weight,
-            own,
-            job.self_delays(),
-        )
-        self._cells = make_neurons(self._par.shape[1], real, width)
+        target, delay = read_only(synapses.target), job.self_delays()
+        self._loop = Loop(none, none, none, np.zeros(0), target, weight, own, delay)
+        self._cells = make_neurons(self._par.shape[1], real, windows.width)
         self._now, self._begin = 0.0, start_loop(job).stop
         self._returning = np.zeros(0), np.zeros(0, np.int32)
 
@@ -107,10 +96,8 @@ class SteppedNeurons:
     def _window(self, due: Due, end: float) -> tuple[Floats, NDArray[np.int32]]:
         none = np.zeros(0)  # sums begin at zero, v and j are views
         met = int((due.last - due.first)[due.first < OWN].sum())
-        parts = int(np.clip(met / PART_EVENTS, 1, n_threads()))
-        size = self._job.stage.population.size
-        n_blocks = -(-size // BLOCK)
-        bounds = np.minimum(np.linspace(0, n_blocks, parts + 1).astype(np.int64) * BLOCK, size)
+        parts, size = parts_for(met, n_threads()), self._job.stage.population.size
+        bounds = bounds_of_parts(size, parts)
         guess = guess_spikes(self._job, size / parts, GUESS_LEAST, np.array([end - self._now]))
         limits = np.repeat(guess, parts)
         window = Window(self._now, self._now, end, self._cut.pieces, due.time.size, end)
@@ -141,7 +128,7 @@ class SteppedNeurons:
         )
         self._now = end
         self._cells.held[self._cells.held >= 0] = EARLIER
-        mine = np.concatenate([np.arange(lo, lo + n) for lo, n in zip(starts, counts, strict=True)])
+        mine = ranges(starts, counts)
         times, neurons = spikes.time[mine], spikes.neuron[mine]
         order = event_order(np.array([0, times.size]), times, neurons)
         return times[order], neurons[order]

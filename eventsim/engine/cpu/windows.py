@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.heap import Waiting, enlarged, pop, send_all, waiting_room
+from eventsim.engine.cpu.order import first_at_least
 from eventsim.engine.cpu.scalar import SMALL_Z, fma, propagators
 from eventsim.engine.cpu.window_cells import (
     N_LINE,
@@ -54,18 +55,6 @@ class Cut(NamedTuple):
     by_v: NDArray[np.floating]
     by_j: NDArray[np.floating]
     reach: float
-
-
-@lean
-def _above(target, low, high, n):
-    """First synapse of low : high whose target is n or more; targets ascend."""
-    while low < high:
-        middle = (low + high) // 2
-        if target[middle] < n:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @lean
@@ -166,8 +155,8 @@ def run_window(cells, par, refractory, lo, hi, due, window, cut, fastest, loop, 
         elif lo == 0 and hi == size:
             low[k], high[k] = due.first[k], due.last[k]
         else:
-            low[k] = _above(loop.target, due.first[k], due.last[k], lo)
-            high[k] = _above(loop.target, low[k], due.last[k], hi)
+            low[k] = first_at_least(loop.target, due.first[k], due.last[k], lo)
+            high[k] = first_at_least(loop.target, low[k], due.last[k], hi)
     now, first, met, at = window.now, 0, 0, window.border
     for piece in range(1, window.pieces + 1):
         end = window.border
@@ -237,11 +226,14 @@ def _take(due, heap, waiting, arrivals, outside, end, border):
 
 
 @lean
-def _next_begin(cells, par, size, heap, waiting, arrivals, outside, end, border):
-    """Where the next window opens after one in which nothing happened: not after what comes next.
+def _opens(cells, par, size, heap, waiting, arrivals, outside, end, border, idle):
+    """Where the window after a border opens: there, or, if the last was idle, where something may.
 
-    That is an arrival or a release; at once, where a neuron may fire; never, where nothing comes.
+    That is not after the next arrival or release; at the border, where a neuron may fire; never,
+    where nothing comes.
     """
+    if not idle:
+        return border
     coming = np.inf
     if waiting > 0:
         coming = min(coming, heap.time[0])
@@ -282,11 +274,9 @@ def forward_samples(todo, arrivals, loop, par, refractory, duration, cut, fastes
         count, at, now = 0, 0.0, begin.border[s]
         idle, halvings, whole = begin.idle[s], begin.halvings[s], True
         while now < t_end and 0 <= count <= limits[s]:
-            opens = now
-            if idle:
-                opens = _next_begin(cells, par, size, heap, waiting, arrivals, outside, end, now)
-                if not opens < t_end:
-                    break
+            opens = _opens(cells, par, size, heap, waiting, arrivals, outside, end, now, idle)
+            if not opens < t_end:
+                break
             border = opens + cut.length
             whole = border <= t_end
             if not whole:
@@ -325,11 +315,9 @@ def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut,
     before, met = np.zeros(n_parts, np.int64), np.zeros(n_parts, np.int64)
     counts[:] = 0
     while now < t_end and not full and counts.min() >= 0:
-        opens = now
-        if idle:
-            opens = _next_begin(cells, par, size, heap, waiting, arrivals, outside, end, now)
-            if not opens < t_end:
-                break
+        opens = _opens(cells, par, size, heap, waiting, arrivals, outside, end, now, idle)
+        if not opens < t_end:
+            break
         border = opens + cut.length
         whole = border <= t_end
         if not whole:

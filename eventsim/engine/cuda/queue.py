@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eventsim.arrays import Array
+from eventsim.arrays import Array, Floats
 from eventsim.engine.bundles import (
     Arriving,
     Loop,
@@ -101,7 +101,8 @@ def forward(dev: Device, job: Job) -> SpikeTrains:
     bundles = make_bundles(job)
     loop, outside = make_loop(job, bundles, scaled_weights(job)), outside_arrivals(job, bundles)
     windows = windows_of(job, loop, outside)
-    return _advance(dev, job, _Forward(dev, job, loop, outside, windows, _start(dev, job)))
+    launch = _Forward(dev, job, loop, outside, windows, _start(dev, job))
+    return _advance(dev, job, launch, job.duration)
 
 
 def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
@@ -111,7 +112,7 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
     arrivals = arrivals_since(job, bundles, loop, state)
     windows = windows_since(job, loop, arrivals, state)
     launch = _Forward(dev, job, loop, arrivals, windows, _placed_stop(dev, state.stop))
-    trains = _advance(dev, job, launch).map(dev.get)
+    trains = _advance(dev, job, launch, job.duration - state.begin).map(dev.get)
     stop = launch.stop.on_host(dev)
     return after(job, loop, state, arrivals, trains, stop, by_windows=windows is not None)
 
@@ -162,12 +163,12 @@ def _start(dev: Device, job: Job) -> _Standing:
     )
 
 
-def _advance(dev: Device, job: Job, launch: "_Forward") -> SpikeTrains:
-    """All spikes from where the neurons stand on."""
+def _advance(dev: Device, job: Job, launch: "_Forward", span: Floats) -> SpikeTrains:
+    """All spikes from where the neurons stand on, which is ``span`` ms of every sample."""
     xp, size, n = dev.xp, job.stage.population.size, job.n_samples
     count, status = dev.zeros(n, np.int32), dev.zeros(n, np.int32)
     reached = dev.zeros(n, np.float64)
-    guess = guess_spikes(job, size, GUESS_LEAST).astype(np.int32)
+    guess = guess_spikes(job, size, GUESS_LEAST, span).astype(np.int32)
     limit, capacity, rounds = dev.asarray(guess), HEAP_LEAST, []
     while n:
         written = launch.run(limit, capacity, count, status, reached)
@@ -290,10 +291,8 @@ def backward(
     tape = grouped_tape(dev, job, SpikeMemory(), trains, time_seed, voltage_seed)
     order = tape.order
     bundles = make_bundles(job)
-    met, loop = (
-        all_arrivals(job, bundles, trains),
-        _loop(dev, job, make_loop(job, bundles, scaled_weights(job))),
-    )
+    met = all_arrivals(job, bundles, trains)
+    loop = _loop(dev, job, make_loop(job, bundles, scaled_weights(job)))
     grouped = dev.empty(order.size + 1, np.int64)
     grouped[order] = xp.arange(order.size)
     grouped[-1:] = -1  # what has no cause here

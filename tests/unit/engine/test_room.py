@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy
 
 import eventsim as es
 from eventsim.engine.cpu import layer
@@ -38,11 +39,15 @@ def test_the_first_run_tries_an_eighth_and_later_ones_have_room(busy, monkeypatc
     assert np.array_equal(first["hidden"].neurons, second["hidden"].neurons)
 
 
-def test_a_late_chunk_has_room_for_its_own_length_only(monkeypatch):
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_late_chunk_has_room_for_its_own_length_only(monkeypatch, loop):
     net = es.Network()
     net.add_input("input", 1)
     net.add_population("hidden", 4000)
     net.connect("input", "hidden", np.zeros((1, 4000)))
+    if loop:
+        ring = scipy.sparse.csr_array(([0.1], ([0], [1])), shape=(4000, 4000))
+        net.connect("hidden", "hidden", ring, delays=1.0)
     sizes, buffers = [], layer._buffers
 
     def counted(size):

@@ -25,11 +25,11 @@ def job(neurons, precision):
 @pytest.mark.parametrize("first", [1, 7, 31, 32, 33, 100])
 def test_functions_of_a_neuron_do_not_depend_on_its_place(first, precision):
     frame = stepping.Frame(1.5, 0.5, False)
-    every, width, pieces = stepping.basis_of(job(np.arange(SIZE), precision), frame)
-    some = stepping.basis_of(job(np.arange(first, SIZE, 3), precision), frame)
-    assert some[1:] == (width, pieces)
-    np.testing.assert_array_equal(some[0].by_v, every.by_v[:, first::3])
-    np.testing.assert_array_equal(some[0].by_j, every.by_j[:, first::3])
+    every = stepping.windows_in(job(np.arange(SIZE), precision), frame)
+    some = stepping.windows_in(job(np.arange(first, SIZE, 3), precision), frame)
+    assert (some.width, some.pieces) == (every.width, every.pieces)
+    np.testing.assert_array_equal(some.basis.by_v, every.basis.by_v[:, first::3])
+    np.testing.assert_array_equal(some.basis.by_j, every.basis.by_j[:, first::3])
 
 
 def test_ranges_count_on_from_each_first_number():
