@@ -6,7 +6,7 @@ synapses of one source, spikes are counted by their source, and only what differ
 written out synapse by synapse: for some samples at a time, so that memory is bounded.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -173,6 +173,11 @@ def make_run(net: Network, tape: SpikeTape) -> CountedRun:
     make_plan(net).check_tape(tape, "SpikeTape")
     wires = {name: Wires(projection) for name, projection in net.projections.items()}
     return CountedRun(net, sent, wires, np.asarray(tape.stream.duration, dtype=np.float64))
+
+
+def named(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The entries of these names."""
+    return {name: one for name, one in table.items() if name in names}
 
 
 def sums_by_sample(sample: Ints, weights: Any, n_samples: int) -> Ints:

@@ -37,6 +37,7 @@ from eventsim.energy.arrivals import (
     distinct,
     distinct_arrivals,
     make_run,
+    named,
     sums_by_sample,
 )
 from eventsim.entries import Count, Settings
@@ -137,11 +138,11 @@ class Counts:
         """Operations of these projections, and spikes and updates of these populations, alone."""
         return replace(
             self,
-            kinds=_only(self.kinds, names),
-            spikes=_only(self.spikes, names),
-            synaptic_events=_only(self.synaptic_events, names),
-            effective_events=_only(self.effective_events, names),
-            membrane_updates=_only(self.membrane_updates, names),
+            kinds=named(self.kinds, names),
+            spikes=named(self.spikes, names),
+            synaptic_events=named(self.synaptic_events, names),
+            effective_events=named(self.effective_events, names),
+            membrane_updates=named(self.membrane_updates, names),
         )
 
     @property
@@ -190,10 +191,6 @@ class Counts:
             "widths_bits": vars(self.widths),
             "footprint_bytes": {**vars(self.footprint), "total": self.footprint.total},
         }
-
-
-def _only(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    return {name: one for name, one in table.items() if name in names}
 
 
 def count(net: Network, tape: SpikeTape, *, widths: Widths | None = None) -> Counts:

@@ -29,6 +29,7 @@ from eventsim.energy.arrivals import (
     distinct,
     distinct_arrivals,
     make_run,
+    named,
     steps_of,
     sums_by_sample,
 )
@@ -74,18 +75,14 @@ class ClockedCounts:
 
     def only(self, names: Collection[str]) -> "ClockedCounts":
         """Operations of these projections, and updates of these populations, alone."""
-
-        def chosen(table: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: one for name, one in table.items() if name in names}
-
         return replace(
             self,
-            sizes=chosen(self.sizes),
-            active_updates=chosen(self.active_updates),
-            activations=chosen(self.activations),
-            dense=chosen(self.dense),
-            effective_acs=chosen(self.effective_acs),
-            effective_macs=chosen(self.effective_macs),
+            sizes=named(self.sizes, names),
+            active_updates=named(self.active_updates, names),
+            activations=named(self.activations, names),
+            dense=named(self.dense, names),
+            effective_acs=named(self.effective_acs, names),
+            effective_macs=named(self.effective_macs, names),
         )
 
     @property

@@ -186,7 +186,9 @@ class RandomNetwork:
                     f"{list(known)}."
                 )
         if any(rule.name == name for rule in self._rules):
-            raise NetworkError(f"RandomNetwork: {name!r} is connected already.")
+            raise NetworkError(
+                f"RandomNetwork: {name!r} is connected already; connect two populations once."
+            )
         most = sources[source][1] - (source == target)
         in_degree = whole_number(in_degree, f"RandomNetwork: in_degree of {name!r}")
         if not 1 <= in_degree <= most:
@@ -281,7 +283,9 @@ class RandomNetwork:
 
     def _check_new(self, name: str) -> None:
         if name in {m.name for m in self._members} | {self._input and self._input[0]}:
-            raise NetworkError(f"RandomNetwork: there is a population {name!r} already.")
+            raise NetworkError(
+                f"RandomNetwork: there is a population {name!r} already; choose another name."
+            )
 
     def _generator(self, kind: int, number: int, block: NeuronBlock) -> np.random.Generator:
         sequence = np.random.SeedSequence(self._seed, spawn_key=(kind, number))

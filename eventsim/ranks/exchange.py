@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
+from eventsim.engine.stepping import ranges
 from eventsim.errors import PeerError
 from eventsim.ranks.decomposition import Decomposition
 
@@ -141,8 +142,7 @@ class Exchange:
         began, cpu = time.perf_counter(), time.process_time()
         counts = self._first[own + 1] - self._first[own]
         each = np.repeat(np.arange(own.size), counts)
-        entry = np.arange(each.size) - (np.cumsum(counts) - counts - self._first[own])[each]
-        to = self._listeners[entry]
+        to = self._listeners[ranges(self._first[own], counts)]
         order = np.argsort(to, kind="stable")
         sent = np.empty(each.size, _SPIKE)
         sent["time"], sent["neuron"] = times[each[order]], neurons[own[each[order]]]
