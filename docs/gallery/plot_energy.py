@@ -19,7 +19,7 @@ net = es.calibrate(es.scsr(64, (128, 128), 10), stream)
 
 names = ("45nm", "45nm_sram", "loihi", "truenorth", "spinnaker", "spinnaker2")
 reports = run_costs(net, es.simulate(net, stream), [load_chip(name) for name in names]).reports
-active = [report.part_pj("spikes", "step", "mapping") / 1e6 for report in reports]
+active = [report.activity_pj / 1e6 for report in reports]
 _, axes = es.plot.subplots(size=(8.0, 3.0))
 axes.plot(active, [report.chip.title for report in reports], "o")
 axes.set(xscale="log", xlabel="energy of a recording of 500 ms (µJ)")

@@ -143,6 +143,11 @@ class EnergyReport:
         inside = {name for cost in self.terms for name in cost.figure.includes}
         return "included" if inside.intersection(_STAGES["leakage"]) else "missing"
 
+    @property
+    def activity_pj(self) -> float:
+        """Mean energy of what the network does: all but leakage."""
+        return self.part_pj("spikes", "step", "mapping")
+
     def part_pj(self, *needs: str) -> float:
         """Mean energy of the terms that need spikes, step, mapping or time."""
         return sum(float(t.energy_pj.mean()) for t in self.terms if t.term.needs in needs)
@@ -172,7 +177,7 @@ class EnergyReport:
             "missing": [vars(missing) for missing in self.missing],
             "leakage": self.leakage,
             "energy_pj_per_sample": self.total_pj,
-            "energy_pj_per_sample_of_activity": self.part_pj("spikes", "step", "mapping"),
+            "energy_pj_per_sample_of_activity": self.activity_pj,
         }
 
 

@@ -84,7 +84,7 @@ def _draw_totals(
 ) -> None:
     axes.set_title("Energy per recording (µJ)")
     for row, report in enumerate(reports):
-        dynamic = report.part_pj("spikes", "step", "mapping") / PJ_PER_UJ
+        dynamic = report.activity_pj / PJ_PER_UJ
         whole = report.total_pj / PJ_PER_UJ
         if report.leakage == "included":
             dynamic = 0.0

@@ -132,7 +132,7 @@ def _training_costs(run: RunRecord) -> dict[str, str]:
 def _energy_tile(report: EnergyReport) -> dict[str, str]:
     text = f"energy per recording on {report.chip.name}"
     if report.leakage == "separate":
-        activity = report.part_pj("spikes", "step", "mapping")
+        activity = report.activity_pj
         return {f"{text}; with leakage {joules(report.total_pj)}": joules(activity)}
     return {f"{text}, leakage {report.leakage}": joules(report.total_pj)}
 
