@@ -31,6 +31,7 @@ from eventsim.events import EventStream
 from eventsim.events.storage import write_atomically
 from eventsim.network import Network
 from eventsim.report import tables
+from eventsim.runs.run import load_run
 
 DEFAULT_CHIPS = ("45nm", "loihi")
 
@@ -76,7 +77,8 @@ def cost_command(
 
     Every term of an energy is shown with its count, its published figure, and the figure's status
     and source; what is missing is named. Terms of clocked chips depend on the time step, which is
-    shown beside them. A dense RNN and GRU of the same layer sizes on frames stand beside them.
+    shown beside them. A run that was trained on a grid of time is counted as it runs on its grid. A
+    dense RNN and GRU of the same layer sizes on frames stand beside them.
 
     [bold]Examples[/bold]
 
@@ -95,9 +97,12 @@ def cost_command(
     )
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
-    network = find_network(net)
+    network, run = find_network(net), load_run(net) if net.is_dir() else None
     runs_on = say_backend(backend or "auto")
-    tape = simulate(network, stream, backend=backend or "auto")
+    if run is None:
+        tape = simulate(network, stream, backend=backend or "auto")
+    else:
+        tape = run.tape(stream, backend=backend or "auto")
     costs = run_costs(network, tape, chips, step_ms=dt, widths=Widths(weight=weight_bits))
     dense = find_dense(network, tape.stream, frame_ms=frame, weight_bits=weight_bits)
     if figure is not None:

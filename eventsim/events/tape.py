@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 from ast import literal_eval
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from eventsim.entries import parse_json
 from eventsim.errors import NetworkError, ParameterError, StorageError
 from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.events.storage import read_arrays, write_arrays
-from eventsim.events.stream import EventStream, check_stream, sample_number
+from eventsim.events.stream import EventStream, check_stream, concatenate, sample_number
 from eventsim.summary import html_card, html_table, number, span
 
 TAPE_VERSION = 1
@@ -280,6 +280,37 @@ class SpikeTape:
             raise StorageError(f"{path}: is not a whole tape ({error}).") from error
         begin = arrays.get("begin")
         return cls(stream, trains, events, backend, precision, structure=structure, begin=begin)
+
+
+def joined_tapes(tapes: Sequence[SpikeTape]) -> SpikeTape:
+    """One tape of several runs of a network, sample after sample. New arrays.
+
+    Parameters
+    ----------
+    tapes
+        One or more, of NumPy arrays, from the start of their streams; each with the populations and
+        projections of the first, whose backend, precision and structure the tape takes.
+    """
+    first = tapes[0]
+    trains = {name: _joined_trains([tape.trains[name] for tape in tapes]) for name in first.trains}
+    events = {
+        name: sum(tape.synaptic_events[name] for tape in tapes) for name in first.synaptic_events
+    }
+    stream = concatenate([tape.stream for tape in tapes])
+    return replace(first, stream=stream, trains=trains, synaptic_events=events)
+
+
+def _joined_trains(parts: Sequence[SpikeTrains]) -> SpikeTrains:
+    before = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    offsets = [part.offsets[1:] + n for part, n in zip(parts, before, strict=True)]
+    return SpikeTrains(
+        np.concatenate([part.times for part in parts]),
+        np.concatenate([part.neurons for part in parts]),
+        np.concatenate([np.zeros(1, np.int64), *offsets]),
+        parts[0].size,
+        current=np.concatenate([part.current for part in parts]),
+        restart_current=np.concatenate([part.restart_current for part in parts]),
+    )
 
 
 def _structure_in(texts: list[str]) -> str | None:

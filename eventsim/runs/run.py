@@ -12,7 +12,8 @@ from eventsim.energy import count
 from eventsim.engine import simulate
 from eventsim.entries import parse_json_lines, read_object, read_text
 from eventsim.errors import DataError, StorageError
-from eventsim.events import AnyDataset, EventStream
+from eventsim.events import AnyDataset, EventStream, SpikeTape
+from eventsim.events.tape import joined_tapes
 from eventsim.network import Network
 from eventsim.report.record import Checked, RunRecord
 from eventsim.runs.data import DataSettings
@@ -182,6 +183,31 @@ class Run:
         whole = np.concatenate(scores) if scores else None
         classes = np.zeros(0, np.int64) if whole is None else whole.argmax(axis=1)
         return Prediction(classes, tuple(answer.name_of(int(k)) for k in classes), whole)
+
+    def tape(self, stream: EventStream, *, backend: str = "auto") -> SpikeTape:
+        """What the network after the last epoch does, by the method that trained it.
+
+        Parameters
+        ----------
+        stream
+            Recordings, in as many channels as those of the training.
+        backend
+            Of exact time. On a grid spikes lie in the middle of their steps.
+
+        Returns
+        -------
+        SpikeTape
+            Of NumPy arrays. On a grid the recordings are in the order of their durations.
+        """
+        if self.settings.grid is None:
+            return simulate(self.net, stream, backend=backend)
+        method, config = self.settings.method, self.config
+        net, tapes = method.begin(self.net, config), []
+        for index in stream.batches(config.batch_size, order=method.order(stream)):
+            target = config.target(np.zeros(index.size, np.int64))
+            done = method.forward(net, stream[index], target, config, learn=False)
+            tapes.append(done.tape())
+        return joined_tapes(tapes)
 
     def evaluate(
         self,

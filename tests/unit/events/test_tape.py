@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.events.tape import joined_tapes
 from tests.support.nets import random_net, random_stream
 
 
@@ -170,3 +171,19 @@ def test_save_replaces_the_whole_file(tape, path):
     tape.save(path)
     assert es.SpikeTape.load(path)["hidden1"].times.size == tape["hidden1"].times.size
     assert [p.name for p in path.parent.iterdir()] == ["tape.npz"]
+
+
+def test_tapes_of_the_parts_of_a_stream_are_joined_to_that_of_the_whole(tape):
+    net = random_net(601, hidden=(4, 3), sparse=True)
+    stream = tape.stream
+    parts = [es.simulate(net, stream[index], backend="reference") for index in ([0], [1, 2])]
+    joined = joined_tapes(parts)
+    assert joined.synaptic_events == tape.synaptic_events
+    for name, values in stream.to_arrays().items():
+        np.testing.assert_array_equal(joined.stream.to_arrays()[name], values, err_msg=name)
+    for name, trains in tape.trains.items():
+        for field in ("times", "neurons", "offsets", "current", "restart_current"):
+            np.testing.assert_array_equal(
+                getattr(joined[name], field), getattr(trains, field), err_msg=f"{name}.{field}"
+            )
+    assert joined_tapes([tape]).synaptic_events == tape.synaptic_events

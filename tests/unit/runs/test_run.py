@@ -55,6 +55,23 @@ def test_every_kind_of_run_is_loaded_with_its_networks_and_answers(runs, kind):
         assert evaluate(run.net, test, run.config).accuracy == accuracy
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_tape_of_a_run_is_that_of_its_own_method(runs, kind):
+    digits, folders = runs
+    run = es.load_run(folders[kind])
+    test = digits_of(digits, "test") if kind in KNOW_NO_DATA else run.data("test")
+    tape = run.tape(test.stream[:])
+    assert tape.stream.n_samples == len(test)
+    if kind in ON_GRID:
+        counted = run.evaluate(test).synaptic_events
+        expected = {name: round(mean * len(test)) for name, mean in counted.items()}
+        steps = np.concatenate([trains.times for trains in tape.trains.values()])
+        np.testing.assert_allclose(np.mod(steps / run.settings.grid.dt, 1.0), 0.5, rtol=1e-9)
+    else:
+        expected = es.simulate(run.net, test.stream[:]).synaptic_events
+    assert tape.synaptic_events == expected
+
+
 def assert_as_recorded(found, recorded, what, *, products=False):
     """To the bit by the NumPy, and on the kind of processor, that recorded; else but for rounding.
 
