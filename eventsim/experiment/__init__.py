@@ -18,6 +18,7 @@ from eventsim.experiment.reading import RecipeError
 from eventsim.experiment.recipe import (
     Condition,
     Recipe,
+    Sweep,
     Task,
     load_recipe,
     load_task,
@@ -49,6 +50,7 @@ __all__ = [
     "RunSettings",
     "Shape",
     "Summary",
+    "Sweep",
     "Task",
     "Selection",
     "collect",

@@ -94,3 +94,15 @@ def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
             inner = isinstance(value, Mapping) and isinstance(below, Mapping)
             whole[key] = merged(below, value) if inner else value  # type: ignore[arg-type]
     return whole
+
+
+def nested(values: Mapping[str, Any], top: str) -> dict[str, Any]:
+    """Values by paths such as ``train.rates.taus``, those under ``top``, as nested tables."""
+    tables = []
+    for path, value in values.items():
+        first, *rest = path.split(".")
+        for key in reversed(rest):
+            value = {key: value}
+        if first == top:
+            tables.append(value)
+    return merged(*tables)

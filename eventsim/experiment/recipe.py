@@ -34,6 +34,13 @@ suit it, and a small size of all that runs in seconds. Any recipe goes with any 
     method = "grid"            # the fixed-step counterpart; "exact" by default
     dt = 1.0                   # ms
 
+    [[sweep]]                  # conditions ``pruned-0_5`` and ``pruned-0_9``
+    name = "pruned"
+    title = "pruned"
+
+    [sweep.axes]               # every combination of the values of all axes
+    "train.sparse.sparsity" = [0.5, 0.9]
+
     [search]                   # of ``eventsim experiment search``, see eventsim.experiment.search
     condition = "plain"
 
@@ -61,6 +68,8 @@ Of a key that is given more than once the last one counts, in this order: task, 
 small size, command line.
 """
 
+import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,10 +78,20 @@ from typing import Annotated, Any, Literal
 from annotated_types import MinLen
 
 from eventsim.entries import Count, Positive, Settings, Text, read
-from eventsim.experiment.reading import Name, RecipeError, Seeds, name_list, open_file
+from eventsim.errors import ParameterError
+from eventsim.experiment.reading import (
+    Name,
+    RecipeError,
+    Seeds,
+    merged,
+    name_list,
+    nested,
+    open_file,
+)
 
 Method = Literal["exact", "grid"]
 Table = Mapping[str, Any]
+AxisValues = Annotated[tuple[Any, ...], MinLen(1), "a list of values"]
 OF_PLACE: Mapping[str, Any] = {"from_file": False}
 
 
@@ -111,6 +130,75 @@ class Condition(Settings):
         need = "a time step in ms" if self.method == "grid" else "none"
         fits = (self.method == "grid") == (self.dt is not None)
         self.require("dt", self.dt, fits, f"{need} with the method {self.method!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Settings):
+    """Conditions by the values of axes: one for every combination.
+
+    Attributes
+    ----------
+    name
+        The names of its conditions begin with it; the values follow.
+    title
+        Likewise of the titles, in which the settings stand beside their values.
+    axes
+        Values by the path of the setting, such as ``train.sparse.sparsity``.
+    method, dt, network, train
+        Of all its conditions, as in :class:`Condition`.
+    """
+
+    name: Name
+    title: str = ""
+    axes: Annotated[Mapping[str, AxisValues], MinLen(1), "one setting or more"]
+    method: Method = "exact"
+    dt: Positive | None = None
+    network: Table = field(default_factory=dict)
+    train: Table = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in self.axes:
+            self.require("axes", key, _is_setting(key), SETTING)
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """Its conditions, the values of the last axis changing first."""
+        return tuple(map(self._condition, itertools.product(*self.axes.values())))
+
+    def _condition(self, values: tuple[Any, ...]) -> Condition:
+        chosen = dict(zip(self.axes, values, strict=True))
+        told = ", ".join(
+            f"{key.partition('.')[2].replace('_', ' ')} {_said(value)}"
+            for key, value in chosen.items()
+        )
+        return Condition(
+            name="-".join([self.name, *map(_in_name, values)]),
+            title=f"{self.title}: {told}" if self.title else told,
+            method=self.method,
+            dt=self.dt,
+            network=merged(self.network, nested(chosen, "network")),
+            train=merged(self.train, nested(chosen, "train")),
+        )
+
+
+def _said(value: Any) -> str:
+    """A value of an axis as people read it."""
+    if isinstance(value, list | tuple):
+        return " ".join(map(_said, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _in_name(value: Any) -> str:
+    """A value of an axis as a part of a name: 0.5 is ``0_5``."""
+    return re.sub(r"[^A-Za-z0-9-]+", "_", _said(value).replace(" ", "-").replace("+", ""))
+
+
+def _is_setting(key: str) -> bool:
+    """Whether a path leads into the tables of a condition, and not to its seed."""
+    return key.partition(".")[0] in ("network", "train") and not key.endswith((".", ".seed"))
+
+
+SETTING = "a key such as network.tau_syn or train.gain"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,14 +252,16 @@ class SearchSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for key in self.space:
-            good = key.partition(".")[0] in ("network", "train")
-            good = good and not key.endswith((".", ".seed"))
-            self.require("space", key, good, "a key such as network.tau_syn or train.gain")
+            self.require("space", key, _is_setting(key), SETTING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Settings):
-    """What is compared; see the module. ``home`` is the folder of a file of the user's own."""
+    """What is compared; see the module.
+
+    ``condition`` holds those of the sweeps too once the recipe was loaded, ``sweep`` none then.
+    ``home`` is the folder of a file of the user's own.
+    """
 
     name: Name
     title: Text
@@ -182,6 +272,7 @@ class Recipe(Settings):
     seeds: Seeds = 3
     network: Table = field(default_factory=dict)
     train: Table = field(default_factory=dict)
+    sweep: tuple[Sweep, ...] = ()
     search: SearchSettings | None = None
     place: str = field(default="", metadata=OF_PLACE)
     home: str = field(default="", metadata=OF_PLACE)
@@ -198,6 +289,23 @@ class Recipe(Settings):
             self.require("search, condition", searched, searched in names, known)
         for number, one in enumerate(self.condition):
             self._check_model(number, one)
+
+    def only(self, name: str) -> "Recipe":
+        """The recipe with that condition alone, which is its baseline, and nothing to search."""
+        own = tuple(one for one in self.condition if one.name == name)
+        return replace(self, condition=own, baseline=name, search=None)
+
+    def swept(self, *sweeps: Sweep) -> "Recipe":
+        """The recipe with the conditions of these sweeps after its own; RecipeError as its file.
+
+        A sweep's condition that the recipe has already is refused.
+        """
+        try:
+            added = [one for sweep in sweeps for one in sweep.conditions()]
+            placed = (replace(one, place=f"{self.place}, condition {one.name}") for one in added)
+            return replace(self, condition=(*self.condition, *placed), sweep=())
+        except ParameterError as error:
+            raise RecipeError(f"{self.place}: {error}") from error
 
     def _check_model(self, number: int, one: Condition) -> None:
         """A condition that takes its widths from another one."""
@@ -260,7 +368,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     conditions = tuple(
         replace(one, place=f"{place}, condition {one.name}") for one in recipe.condition
     )
-    return replace(recipe, condition=conditions, place=place, home=home)
+    plain = replace(recipe, condition=conditions, place=place, home=home)
+    return plain.swept(*recipe.sweep)
 
 
 def load_task(name_or_path: str | Path, *, home: str = "") -> Task:

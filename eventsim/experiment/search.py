@@ -24,7 +24,6 @@ trials take their values up, before any others are drawn, and go on from their c
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,7 +31,7 @@ from typing import Any, Protocol
 from eventsim.entries import check_same, flat, parse_json
 from eventsim.errors import EventSimError, StorageError
 from eventsim.events.storage import write_json
-from eventsim.experiment.reading import RecipeError, merged, seed_list
+from eventsim.experiment.reading import RecipeError, merged, nested, seed_list
 from eventsim.experiment.recipe import Range, Recipe, SearchSettings, Task
 from eventsim.experiment.resolve import Selection, resolve
 from eventsim.experiment.trial import Trial, import_optuna, make_study
@@ -232,18 +231,6 @@ def search(
         result = _result(study, this)
         write_json(folder / RESULT, asdict(result))
     return result
-
-
-def nested(values: Mapping[str, Any], top: str) -> dict[str, Any]:
-    """Values by paths such as ``train.rates.taus``, those under ``top``, as nested tables."""
-    tables = []
-    for path, value in values.items():
-        first, *rest = path.split(".")
-        for key in reversed(rest):
-            value = {key: value}
-        if first == top:
-            tables.append(value)
-    return merged(*tables)
 
 
 def as_toml(condition: str, values: Values) -> str:

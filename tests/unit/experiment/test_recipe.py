@@ -204,3 +204,56 @@ def test_merging_leaves_its_arguments_alone():
     one, two = {"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}, "d": {"e": 5}}
     assert merged(one, two) == {"a": {"b": 4, "c": 2}, "d": {"e": 5}}
     assert one == {"a": {"b": 1, "c": 2}, "d": 3}
+
+
+SWEEP = """
+[[sweep]]
+name = "pruned"
+title = "few"
+train = { sparse = { interval = 3 } }
+
+[sweep.axes]
+"train.sparse.sparsity" = [0.5, 0.9]
+"network.hidden" = [[4], [3, 2]]
+"""
+
+
+def test_sweep_makes_a_condition_of_every_combination(files):
+    with files.recipe.open("a") as file:
+        file.write(SWEEP)
+    recipe, task = files.load()
+    names = [one.name for one in recipe.condition]
+    assert names == [
+        "plain", "skip", "pruned-0_5-4", "pruned-0_5-3-2", "pruned-0_9-4", "pruned-0_9-3-2"
+    ]  # fmt: skip
+    assert recipe.condition[3].title == "few: sparse.sparsity 0.5, hidden 3 2"
+    last = resolve(recipe, task, Selection()).variants[-1]
+    assert (last.train.sparse.sparsity, last.train.sparse.interval) == (0.9, 3)
+    assert last.network.hidden == (3, 2)
+    # The settings of all conditions hold for those of a sweep too.
+    assert last.train.bip == ()
+
+
+def test_condition_of_a_sweep_is_chosen_by_its_name(files):
+    with files.recipe.open("a") as file:
+        file.write(SWEEP)
+    found = files.resolve(conditions=("pruned-0_9-4",))
+    assert [variant.name for variant in found.variants] == ["pruned-0_9-4"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('"train.sparse.sparsity"', '"train.seed"', "expected a key such as network.tau_syn"),
+        ('"train.sparse.sparsity"', '"sparse.sparsity"', "expected a key such as"),
+        ("[0.5, 0.9]", "[]", "expected a list of values"),
+        ("[0.5, 0.9]", "[0.5, 0.5]", "expected conditions of different names"),
+        ("[0.5, 0.9]", "[0.5, 1.5]", "sparsity is 1.5"),
+        ("train = {", "dt = 1.0\ntrain = {", "expected none with the method 'exact'"),
+    ],
+)
+def test_bad_sweep_is_refused_with_its_place(files, before, after, message):
+    with files.recipe.open("a") as file:
+        file.write(SWEEP.replace(before, after))
+    with pytest.raises(RecipeError, match=message):
+        files.resolve()
