@@ -1,6 +1,5 @@
 """``eventsim experiment ...``: recipes that compare networks and methods over seeds."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -8,12 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from eventsim.cli import completion
-from eventsim.cli.experiment_progress import RunBars, TrialBars, display, shown
+from eventsim.cli.experiment_progress import TrialBars, display, shown
+from eventsim.cli.experiment_runs import (
+    ConditionsOption,
+    Executing,
+    ExecutorOption,
+    JobsOption,
+    RecipeArgument,
+    TaskOption,
+    ThreadsOption,
+    exit_if,
+    failures,
+    load_both,
+    run_recipe,
+)
 from eventsim.cli.fields import options_of
 from eventsim.cli.options import DownloadOption, JsonOption
 from eventsim.cli.terminal import (
-    CHECK_FAILED,
     INTERRUPTED,
     Guarded,
     present,
@@ -22,25 +32,17 @@ from eventsim.cli.terminal import (
     show_table,
 )
 from eventsim.entries import flat
-from eventsim.errors import ParameterError
 from eventsim.events.storage import write_atomically, write_json
 from eventsim.experiment import (
     Capacity,
-    Ended,
-    Experiment,
-    Recipe,
     Selection,
-    Task,
     collect,
     load_recipe,
     load_task,
     locked,
-    missing,
     open_executor,
     recipe_names,
     resolve,
-    run_all,
-    save_plan,
     task_names,
 )
 from eventsim.experiment.executors import LOCAL
@@ -74,42 +76,6 @@ experiment_app = typer.Typer(
     help="Recipes that compare networks and methods over seeds: one command, one table, one "
     "figure. [bold]eventsim experiment NAME[/bold] runs one.",
 )
-
-RecipeArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME",
-        help="A recipe (see: eventsim experiment list), or a TOML file of your own.",
-        autocompletion=completion.complete_recipe,
-    ),
-]
-TaskOption = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        metavar="TASK",
-        help="Data set and the settings that suit it (see: eventsim experiment list), or a TOML "
-        "file; the recipe's own by default.",
-        autocompletion=completion.complete_task,
-    ),
-]
-ExecutorOption = Annotated[
-    str,
-    typer.Option(
-        "--executor",
-        metavar="WHERE",
-        help="Who executes: local (processes of this machine), dask://HOST:PORT, slurm (with "
-        "parameters slurm?timeout_min=240&mem_gb=4), or mpi; the extras dask, slurm, mpi.",
-    ),
-]
-ThreadsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--threads",
-        min=1,
-        help="Of each process; by default an equal share of the cores, 1 with another executor.",
-    ),
-]
 
 
 @experiment_app.command("list")
@@ -158,7 +124,7 @@ def experiment_show(
     if as_toml:
         typer.echo(source("recipe", name), nl=False)
         return
-    plan = resolve(*_load(name, data), Selection(smoke=smoke))
+    plan = resolve(*load_both(name, data), Selection(smoke=smoke))
     shape = Shape.described(plan.data)
     found = {
         **{key: getattr(plan, key) for key in HEAD},
@@ -190,20 +156,9 @@ def experiment_run(
     name: RecipeArgument,
     data: TaskOption = None,
     download: DownloadOption = False,
-    condition: Annotated[
-        list[str] | None,
-        typer.Option("--condition", metavar="NAME", help="Only this one; repeat for more."),
-    ] = None,
+    condition: ConditionsOption = None,
     executor: ExecutorOption = LOCAL,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            min=0,
-            help="Processes at a time, one run each, 1 by default; 0: all in this process. Another "
-            "executor has its own number.",
-        ),
-    ] = None,
+    jobs: JobsOption = None,
     threads: ThreadsOption = None,
     out: Annotated[
         Path | None,
@@ -229,31 +184,14 @@ def experiment_run(
 
     eventsim experiment bip --seeds 100 --executor dask://head:8786
     """
-    if executor != LOCAL and jobs is not None:
-        raise ParameterError(
-            f"--jobs {jobs} with --executor {executor}: how many runs go on at a time is the "
-            "number of its workers. Leave out --jobs."
-        )
-    recipe, task = _load(name, data)
+    recipe, task = load_both(name, data)
     selection = Selection(conditions=tuple(condition or ()), **selected)
-    plan = resolve(recipe, task, selection)
-    root = out or Path("runs") / "experiments" / plan.name
-    with open_executor(executor, root, threads=threads) as pool:
-        # The data is opened here first: it is fetched and encoded once, and tells what is wrong
-        # early.
-        first = plan.data.folds[0]
-        opened = plan.data.labelled("train", fold=first, download=download)
-        plan.data.labelled("test", fold=first, download=download)
-        plan = resolve(recipe, task, selection, Shape.of(opened))
-        with locked(root):
-            ended = _run_missing(plan, root, Capacity(1 if jobs is None else jobs, threads, pool))
-    failed = {label: how.text for label, how in ended.items() if how.kind == "failed"}
+    root = out or Path("runs") / "experiments" / resolve(recipe, task, selection).name
+    how = Executing(executor, jobs, threads, download)
+    _, ended = run_recipe(recipe, task, selection, root, how)
+    failed = failures(ended)
     present(_tabulate(root) | {"failed": failed}, _show_findings, as_json=as_json)
-    if failed:
-        say(f"{len(failed)} of the runs failed; the same command tries them again:")
-        for label, text in failed.items():
-            say(f"  {label}: {text}")
-        raise typer.Exit(CHECK_FAILED)
+    exit_if(failed)
 
 
 @experiment_app.command("table")
@@ -319,7 +257,7 @@ def experiment_search(
 
     eventsim experiment search bip --data fsdd --trials 200 --jobs 20 --executor dask://head:8786
     """
-    recipe, task = _load(name, data)
+    recipe, task = load_both(name, data)
     selection = Selection(conditions=(condition,) if condition else (), **selected)
     plan = resolve(recipe, task, selection)
     if download:
@@ -340,33 +278,6 @@ def experiment_search(
         say(f"Stopped. Type the same command to go on. Folder: {folder}")
         raise typer.Exit(INTERRUPTED) from None
     present(asdict(found) | {"folder": str(folder)}, _show_search, as_json=as_json)
-
-
-def _load(name: str, data: str | None) -> tuple[Recipe, Task]:
-    """A recipe and the task that was asked for, or its own."""
-    recipe = load_recipe(name)
-    return recipe, load_task(data or recipe.task, home="" if data else recipe.home)
-
-
-def _run_missing(plan: Experiment, root: Path, capacity: Capacity) -> dict[str, Ended]:
-    """How each run ended that was missing."""
-    specs = plan.specs()
-    todo = missing(specs, root)
-    save_plan(plan, root)
-    say(f"{plan.title}: {len(specs)} runs, {len(specs) - len(todo)} are done. Folder: {root}")
-    if not todo:
-        return {}
-    if any(spec.grid is None for spec in todo):
-        say_backend(plan.variants[0].train.backend)
-    try:
-        with display() as progress:
-            return run_all(todo, root, RunBars(progress, len(todo)), **vars(capacity))
-    except KeyboardInterrupt:
-        say(
-            "Stopped. What was learned is kept; type the same command to go on, or see what is "
-            f"there by:\n  eventsim experiment table {shlex.quote(str(root))}"
-        )
-        raise typer.Exit(INTERRUPTED) from None
 
 
 def _tabulate(root: Path) -> dict[str, Any]:
