@@ -45,6 +45,8 @@ FORMATS: tuple[tuple[str, str, str, str, str], ...] = (
     ("mapping, `.json`", "eventsim-mapping", "eventsim.mapping.mapping:VERSION",
      "{meth}`Mapping.save <eventsim.mapping.Mapping.save>`",
      "{meth}`Mapping.to_dict <eventsim.mapping.Mapping.to_dict>`"),
+    ("measured sweep, `frontier.json`", "eventsim-frontier", "eventsim.frontier.write:VERSION",
+     "{func}`eventsim.frontier.write_frontier`, `eventsim frontier`", "eventsim.frontier.write"),
     ("NIR graph, `.nir`", "`eventsim_format` in the metadata",
      "eventsim.network.nir.package:FORMAT", "{func}`eventsim.network.nir.write_nir`",
      "eventsim.network.nir"),

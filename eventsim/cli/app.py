@@ -16,6 +16,7 @@ from eventsim.cli.demo import demo_command
 from eventsim.cli.evaluate import evaluate_command
 from eventsim.cli.exchange import export_command, import_command
 from eventsim.cli.experiment import experiment_app
+from eventsim.cli.frontier import frontier_command
 from eventsim.cli.gradcheck import gradcheck_command
 from eventsim.cli.map import map_command
 from eventsim.cli.report import report_command
@@ -40,6 +41,7 @@ data_app.command("import")(data_import.data_import)
 data_app.command("plot")(data_plot.data_plot)
 app.add_typer(data_app, name="data")
 app.add_typer(experiment_app, name="experiment")
+app.command("frontier", rich_help_panel="Learn")(frontier_command)
 app.command("evaluate", rich_help_panel="Use")(evaluate_command)
 app.command("simulate", rich_help_panel="Use")(simulate_command)
 app.command("export", rich_help_panel="Use")(export_command)

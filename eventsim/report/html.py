@@ -37,9 +37,10 @@ class Picture:
     width: int = 100
 
 
-def document(title: str, body: str, *, footer: str) -> str:
-    """A whole page; the style is inside, nothing is loaded from elsewhere."""
+def document(title: str, body: str, *, footer: str, script: str = "") -> str:
+    """A whole page; style and script are inside, nothing is loaded from elsewhere."""
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    program = f"<script>\n{script}</script>\n" if script else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -54,7 +55,7 @@ def document(title: str, body: str, *, footer: str) -> str:
 {body}
 <footer>{escape(footer)}</footer>
 </main>
-</body>
+{program}</body>
 </html>
 """
 
@@ -154,6 +155,12 @@ def details(summary: str, *blocks: str, opened: bool = False) -> str:
         f"\n<details{' open' if opened else ''}><summary>{escape(summary)}</summary>"
         f"{''.join(blocks)}</details>"
     )
+
+
+def links(places: Mapping[str, str]) -> str:
+    """Links beside each other, ``{address: text}``."""
+    found = " ".join(f'<a href="{escape(at)}">{escape(text)}</a>' for at, text in places.items())
+    return f"<p>{found}</p>"
 
 
 def code(text: str) -> str:

@@ -12,7 +12,7 @@ from tests.border.prose import ROOT
 
 SCRIPTS = sorted((ROOT / "docs" / "gallery").glob("plot_*.py"))
 MOST_LINES = 25
-SLOW = {"plot_energy", "plot_learning_curve", "plot_taus"}
+SLOW = {"plot_energy", "plot_frontier", "plot_learning_curve", "plot_taus"}
 
 
 @pytest.mark.parametrize(

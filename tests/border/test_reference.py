@@ -31,6 +31,7 @@ ROOMS = (
     "eventsim.engine",
     "eventsim.events",
     "eventsim.experiment",
+    "eventsim.frontier",
     "eventsim.mapping",
     "eventsim.network",
     "eventsim.network.nir",

@@ -31,6 +31,7 @@ def read():
         "recipes": [load_recipe(name).name for name in recipe_names()],
         "tasks": [load_task(name).name for name in task_names()],
         "style": "<style>\n\n</style>" not in document("", "", footer=""),
+        "script": bool((files("eventsim.frontier") / "frontier.js").read_text()),
         "typed": (files("eventsim") / "py.typed").is_file(),
         "datasets": Path(files("eventsim.datasets") / "__init__.py").is_file(),
     }

@@ -1,0 +1,191 @@
+"""``eventsim frontier``: a sweep, trained, measured for chips, with its page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from eventsim.chips import load_chip
+from eventsim.cli import completion
+from eventsim.cli.experiment_runs import (
+    ConditionsOption,
+    Executing,
+    ExecutorOption,
+    JobsOption,
+    RecipeArgument,
+    TaskOption,
+    ThreadsOption,
+    exit_if,
+    failures,
+    load_both,
+    run_recipe,
+)
+from eventsim.cli.fields import options_of
+from eventsim.cli.options import DownloadOption, FrameOption, JsonOption, SamplesOption, SplitOption
+from eventsim.cli.terminal import CHECK_FAILED, present, print_table, say
+from eventsim.entries import parse_toml
+from eventsim.errors import ParameterError
+from eventsim.experiment import Recipe, Selection, resolve
+from eventsim.experiment.executors import LOCAL
+from eventsim.experiment.recipe import Sweep
+
+SWEPT = "swept"  # begins the names of conditions that --axis makes
+DEFAULT_CHIP = "loihi"
+
+
+@options_of(
+    Selection, "file", "seeds", "epochs", "smoke", "backend", into="selected", panel="Options"
+)
+def frontier_command(
+    selected: Mapping[str, Any],
+    name: RecipeArgument = "frontier",
+    data: TaskOption = None,
+    chip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--chip",
+            metavar="NAME",
+            autocompletion=completion.complete_chip,
+            help="Chip or technology, or a TOML file of your own; repeat for more. By default "
+            f"{DEFAULT_CHIP}.",
+        ),
+    ] = None,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--axis",
+            metavar="SETTING=VALUES",
+            help="Sweep a setting in place of the recipe's sweeps, such as "
+            "train.sparse.sparsity=0.5,0.9 or network.hidden=[64],[32]; repeat for every "
+            "combination.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--baseline",
+            help="A dense network to compare with, trained by PyTorch (extra torch): gru, rnn on "
+            "frames, ann on event counts; repeat for more.",
+        ),
+    ] = None,
+    frame: FrameOption = 10.0,
+    download: DownloadOption = False,
+    condition: ConditionsOption = None,
+    split: SplitOption = "test",
+    samples: SamplesOption = None,
+    dt: Annotated[
+        float | None,
+        typer.Option(
+            "--dt", metavar="MS", help="Time step of the clocked terms; by default each chip's."
+        ),
+    ] = None,
+    executor: ExecutorOption = LOCAL,
+    jobs: JobsOption = None,
+    threads: ThreadsOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="runs/frontiers/RECIPE-TASK by default."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Accuracy against energy on chips: train a sweep, measure every run, find the Pareto front.
+
+    The recipe's conditions differ in what they cost: by activity as a term of the loss, by pruned
+    synapses, by size, or by any other setting. Runs that are done are not run again, and what was
+    measured is kept: the same command goes on. The folder gets frontier.html, one page with
+    pictures to point at, and frontier.csv and frontier.json. Every row names the command of
+    eventsim cost that gives its energies.
+
+    [bold]Examples[/bold]
+
+    eventsim frontier --data fsdd --chip loihi --chip truenorth --seeds 3
+
+    eventsim frontier --data yinyang --smoke
+
+    eventsim frontier mine.toml --chip mine_chip.toml --out runs/mine
+
+    eventsim frontier --data fsdd --axis train.sparse.sparsity=0.5,0.9 --axis network.tau_syn=5,10
+    """
+    from eventsim.frontier import DenseBaseline, Question, gather, write_frontier
+    from eventsim.frontier.dense import find_torch
+    from eventsim.frontier.tables import notes, point_tables
+    from eventsim.frontier.write import PAGE, POINTS, ROWS, plain
+
+    recipe, task = load_both(name, data)
+    if axis:
+        recipe = along(recipe, axis)
+    chips = {given: load_chip(given) for given in dict.fromkeys(chip or (DEFAULT_CHIP,))}
+    _check_names({given: found.name for given, found in chips.items()})
+    asked = Question(chips=chips, part=split, samples=samples, step_ms=dt)
+    baselines = [DenseBaseline(kind=cast(Any, kind), frame_ms=frame) for kind in baseline or ()]
+    if baselines:
+        find_torch()  # before anything runs
+    selection = Selection(conditions=tuple(condition or ()), **selected)
+    root = out or Path("runs") / "frontiers" / resolve(recipe, task, selection).name
+    plan, ended = run_recipe(
+        recipe, task, selection, root, Executing(executor, jobs, threads, download)
+    )
+    found = gather(
+        plan, root, asked, baselines=baselines, watch=lambda label: say(f"measuring {label}")
+    )
+    failed = failures(ended)
+    if not found.points:
+        say("No run is done, so there is nothing to measure.")
+        exit_if(failed)
+        raise typer.Exit(CHECK_FAILED)
+    write_frontier(root, found)
+    files = [str(root / name) for name in (PAGE, ROWS, POINTS)]
+
+    def show(values: Mapping[str, Any]) -> None:
+        for table in point_tables(found):
+            print_table(table)
+        for line in notes(found):
+            typer.echo(line)
+        for path in values["files"]:
+            typer.echo(f"Written: {path}")
+
+    present(plain(found) | {"files": files, "failed": failed}, show, as_json=as_json)
+    exit_if(failed)
+
+
+def along(recipe: Recipe, axes: Sequence[str]) -> Recipe:
+    """A recipe with its baseline, and every combination of the values of these axes.
+
+    Parameters
+    ----------
+    recipe
+        Its other conditions are left out.
+    axes
+        As they are typed: ``network.tau_syn=5,10``.
+
+    Raises
+    ------
+    ParameterError, RecipeError
+        An axis is none.
+    """
+    values = dict(map(_axis, axes))
+    if len(values) < len(axes):
+        raise ParameterError("--axis: a setting is given twice. Name all its values in one.")
+    sweep = Sweep(name=SWEPT, axes=values)
+    return recipe.only(recipe.baseline).swept(sweep)
+
+
+def _axis(typed: str) -> tuple[str, tuple[Any, ...]]:
+    key, mark, text = typed.partition("=")
+    label = f"--axis {typed}"
+    if not mark or not text.strip():
+        raise ParameterError(f"{label}: expected SETTING=VALUES, e.g. train.gain=5,10.")
+    found = parse_toml(f"values = [{text}]", label, ParameterError)
+    return key.strip(), tuple(found["values"])
+
+
+def _check_names(names: Mapping[str, str]) -> None:
+    """Raise ParameterError where two chips have one name: their columns could not be told apart."""
+    for given, name in names.items():
+        other = next((g for g, n in names.items() if n == name and g != given), None)
+        if other is not None:
+            raise ParameterError(
+                f"--chip {given} and --chip {other} are both of the name {name!r}. Change the "
+                "name in one of the files."
+            )

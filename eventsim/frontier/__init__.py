@@ -1,0 +1,25 @@
+"""Accuracy against energy: a sweep of settings, measured for chips, and its Pareto fronts.
+
+:func:`gather` measures the finished runs of an experiment and finds the fronts.
+:func:`write_frontier` writes the page, ``frontier.html``, with ``frontier.csv`` and
+``frontier.json`` beside it.
+"""
+
+from eventsim.frontier.dense import DenseBaseline
+from eventsim.frontier.measure import Question, measure
+from eventsim.frontier.pareto import pareto_front
+from eventsim.frontier.points import ChipNote, Frontier, Point, SweptRun, gather
+from eventsim.frontier.write import write_frontier
+
+__all__ = [
+    "ChipNote",
+    "DenseBaseline",
+    "Frontier",
+    "Point",
+    "Question",
+    "SweptRun",
+    "gather",
+    "measure",
+    "pareto_front",
+    "write_frontier",
+]

@@ -1,0 +1,178 @@
+"""What a finished run costs on chips, and how accurate it is: the numbers of a point.
+
+Energies are those that ``eventsim cost`` prints for the same run and chips: nothing is counted
+another way. They leave out what needs a mapping; leakage is a part of its own. Cores are those that
+a first-fit mapping uses, as ``eventsim map --method first-fit`` tells.
+
+What was measured is kept in the folder of the run, in ``frontier.json``, with the question: the
+same question of the same network is not measured again.
+"""
+
+import hashlib
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eventsim.chips import Chip
+from eventsim.energy import RunCosts, run_costs
+from eventsim.entries import read_object
+from eventsim.errors import StorageError
+from eventsim.events import AnyDataset
+from eventsim.events.labelled import spread
+from eventsim.events.storage import write_json
+from eventsim.mapping import InfeasibleError, map_network
+from eventsim.runs.run import Run
+
+MEASURED = "frontier.json"
+Numbers = Mapping[str, float | None]
+"""Of a run, by name; those of a chip are called ``energy_pj:loihi``."""
+ACCURACY, CHOICE = "accuracy", "validation_accuracy"
+OPERATIONS = "synaptic_operations"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is measured of every run.
+
+    Attributes
+    ----------
+    chips
+        By which it is priced, by the name or file that ``eventsim cost`` takes; of different names.
+    part
+        Of the data set.
+    samples
+        At most so many recordings, spread over the classes; None for all.
+    step_ms
+        Of the clocked terms; None for that of each chip.
+    """
+
+    chips: Mapping[str, Chip]
+    part: str = "test"
+    samples: int | None = None
+    step_ms: float | None = None
+
+    def command(self, folder: Path) -> str:
+        """The command that counts and prices a run in the same way."""
+        words = ["eventsim", "cost", str(folder)]
+        for name in self.chips:
+            words += ["--chip", name]
+        words += [] if self.part == "test" else ["--split", self.part]
+        words += [] if self.samples is None else ["--samples", str(self.samples)]
+        words += [] if self.step_ms is None else ["--dt", f"{self.step_ms:g}"]
+        return shlex.join(words)
+
+    def described(self) -> dict[str, Any]:
+        """All that decides the numbers, as plain values."""
+        return {
+            "chips": [asdict(chip) for chip in self.chips.values()],
+            "part": self.part,
+            "samples": self.samples,
+            "step_ms": self.step_ms,
+        }
+
+
+def energy_key(chip: str) -> str:
+    """Name of the energy of what a run does on a chip, leakage aside, pJ per recording."""
+    return f"energy_pj:{chip}"
+
+
+def total_key(chip: str) -> str:
+    """Name of the energy with leakage, pJ per recording."""
+    return f"energy_with_leakage_pj:{chip}"
+
+
+def cores_key(chip: str) -> str:
+    """Name of the number of cores; None where a network has no place, or a chip no cores."""
+    return f"cores:{chip}"
+
+
+def measure(run: Run, data: AnyDataset, asked: Question) -> Numbers:
+    """Accuracy, operations, spikes, energies and cores of a run; means per recording.
+
+    Parameters
+    ----------
+    run
+        Finished.
+    data
+        Recordings of ``asked.part``, all of them.
+    asked
+        What is measured.
+
+    Returns
+    -------
+    Numbers by name. They are kept in the folder of the run.
+
+    Raises
+    ------
+    StorageError
+        The run is not finished, or a file of it is damaged.
+    """
+    mark = _mark(run, asked)
+    known = _known(run.folder / MEASURED, mark)
+    if known is not None:
+        return known
+    found = _measured(run, data, asked)
+    write_json(run.folder / MEASURED, {"asked": mark, "numbers": found})
+    return found
+
+
+def _mark(run: Run, asked: Question) -> str:
+    """A digest of the question and of the network."""
+    content = (run.folder / "last.npz").read_bytes()
+    text = repr((asked.described(), run.settings.deciding()))
+    return hashlib.sha256(content + text.encode()).hexdigest()
+
+
+def _known(path: Path, mark: str) -> Numbers | None:
+    """What was measured before, if it was the same question."""
+    try:
+        found = read_object(path)
+    except StorageError:
+        return None  # none, or damaged: it is measured again
+    numbers = found.get("numbers")
+    return numbers if found.get("asked") == mark and isinstance(numbers, dict) else None
+
+
+def _measured(run: Run, data: AnyDataset, asked: Question) -> dict[str, float | None]:
+    few = data if asked.samples is None else data[spread(data.labels, asked.samples)]
+    heard = few[:]
+    tape = run.tape(heard.stream)
+    costs = run_costs(run.net, tape, list(asked.chips.values()), step_ms=asked.step_ms)
+    whole = asked.part == "test" and asked.samples is None
+    accuracy = run.result["test"]["accuracy"] if whole else run.evaluate(heard).accuracy
+    found: dict[str, float | None] = {ACCURACY: accuracy}
+    found[CHOICE] = run.result.get("validation_accuracy")
+    found |= _counts(run, costs)
+    for report in costs.reports:
+        name, priced = report.chip.name, bool(report.terms)
+        found[energy_key(name)] = report.activity_pj if priced else None
+        found[total_key(name)] = report.total_pj if priced else None
+        found[cores_key(name)] = _cores(run, report.chip)
+    return found
+
+
+def _counts(run: Run, costs: RunCosts) -> dict[str, float | None]:
+    counts, net = costs.counts, run.net
+    by_projection = {name: float(n.mean()) for name, n in counts.synaptic_events.items()}
+    inside = [net.projections[name].source != net.input.name for name in by_projection]
+    values = list(by_projection.values())
+    return {
+        OPERATIONS: sum(values),
+        f"{OPERATIONS}_of_neurons": sum(n for n, own in zip(values, inside, strict=True) if own),
+        "spikes": sum(float(counts.spikes[name].mean()) for name in counts.spiking),
+        "synapses": float(sum(p.values.size for p in net.projections.values())),
+        "neurons": float(sum(p.size for p in net.neurons.values())),
+        "parameters": float(run.result["trained_parameters"]),
+        "training_seconds": run.result.get("training_seconds"),
+    }
+
+
+def _cores(run: Run, chip: Chip) -> float | None:
+    if chip.limits is None:
+        return None
+    try:
+        return float(map_network(run.net, None, chip, method="first_fit").n_cores)
+    except InfeasibleError:
+        return None

@@ -1,0 +1,59 @@
+r"""The Pareto front: what no other point is better than in everything that counts.
+
+A point with cost :math:`c_i` and value :math:`v_i` is dominated if some other point costs no more
+and is worth no less, and differs in one of them:
+
+.. math:: c_j \le c_i, \quad v_j \ge v_i, \quad (c_j, v_j) \ne (c_i, v_i).
+
+Points that are not dominated are the front. Of points that are alike in both all are on the front,
+or none; a single point is.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eventsim.errors import ParameterError
+
+
+def pareto_front(costs: ArrayLike, values: ArrayLike) -> NDArray[np.bool_]:
+    """Which points are on the Pareto front of low costs and high values.
+
+    Parameters
+    ----------
+    costs, values
+        One finite number per point, [points].
+
+    Returns
+    -------
+    Booleans, [points]. New array.
+
+    Raises
+    ------
+    ParameterError
+        The arrays differ in shape, are not one-dimensional, or hold a number that is not finite.
+
+    Examples
+    --------
+    >>> pareto_front([1.0, 2.0, 2.0, 3.0], [0.8, 0.9, 0.7, 0.9]).tolist()
+    [True, True, False, False]
+    """
+    cost, value = np.asarray(costs, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if cost.ndim != 1 or cost.shape != value.shape:
+        raise ParameterError(
+            f"pareto_front: costs have shape {cost.shape}, values {value.shape}, expected one of "
+            "each per point."
+        )
+    if not (np.isfinite(cost).all() and np.isfinite(value).all()):
+        raise ParameterError(
+            "pareto_front: a cost or value is not finite. Leave out points that have none."
+        )
+    front = np.zeros(cost.size, bool)
+    best = -np.inf
+    # Cheapest first, and of those of one cost the best first: a point is on the front if it is
+    # better than all that are cheaper, or equal to the one that is.
+    last: tuple[float, float] | None = None
+    for point in np.lexsort((-value, cost)):
+        here = (float(cost[point]), float(value[point]))
+        if here[1] > best or here == last:
+            front[point], best, last = True, here[1], here
+    return front

@@ -1,0 +1,365 @@
+"""All points of a sweep: measured, summarised over seeds, and which of them are on a front.
+
+A point is a condition of an experiment, its numbers are means over the seeds. Every axis of cost
+(the energy on a chip, synaptic operations, cores) has a front of its own, by the mean cost and the
+mean accuracy. **The accuracy by which a front is chosen is that of the validation part**,
+which training holds out of its own data; what the page shows beside it was measured on other
+recordings. Where runs have no validation part the measured accuracy itself chooses: the front then
+is as optimistic as any best of many, and says so.
+
+Conditions on a grid of time and dense networks are drawn beside the others and are on no front.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from eventsim.chips import ENERGY_TERMS, Quantity
+from eventsim.entries import flat
+from eventsim.events import AnyDataset
+from eventsim.experiment.resolve import Experiment
+from eventsim.experiment.statistics import Summary
+from eventsim.frontier.dense import DenseBaseline, dense_numbers
+from eventsim.frontier.measure import (
+    ACCURACY,
+    CHOICE,
+    OPERATIONS,
+    Numbers,
+    Question,
+    cores_key,
+    energy_key,
+    measure,
+)
+from eventsim.frontier.pareto import pareto_front
+from eventsim.runs.run import Run
+from eventsim.runs.settings import RunSettings
+from eventsim.train.folder import RESULT
+
+REPORT = "index.html"  # of a run, by eventsim report
+Kind = Literal["exact", "grid", "dense"]
+Key = str
+Watch = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweptRun:
+    """A run of a point.
+
+    Attributes
+    ----------
+    seed
+        Of its training.
+    folder
+        Its own, relative to that of the sweep, with ``/`` between names.
+    link
+        Its report where it has one, else its folder; relative as well.
+    command
+        Which tells the same counts and energies; empty where there is none.
+    numbers
+        What was measured.
+    """
+
+    seed: int
+    folder: str
+    link: str
+    command: str
+    numbers: Numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A condition of a sweep in numbers.
+
+    Attributes
+    ----------
+    name, title
+        Of the condition.
+    kind
+        ``exact`` time, its fixed-step counterpart on a ``grid``, or a ``dense`` network.
+    settings
+        In which it differs from some other point, by path.
+    runs
+        One per seed, and per group that is held out.
+    summary
+        Mean and standard deviation over the runs of every number that all runs have.
+    front
+        Axes of cost on whose front the point is.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    settings: Mapping[str, Any]
+    runs: tuple[SweptRun, ...]
+    summary: Mapping[str, Summary]
+    front: tuple[Key, ...] = ()
+
+    def mean(self, key: Key) -> float | None:
+        """The mean of a number, None where there is none."""
+        found = self.summary.get(key)
+        return None if found is None else found.mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChipNote:
+    """What the energies on a chip rest on.
+
+    Attributes
+    ----------
+    name, title
+        Of the chip.
+    step_ms
+        Of its clocked terms; None without.
+    has_energy, has_cores
+        Whether it has figures, and cores that a network can be put on.
+    has_leakage
+        Whether leakage is a term of its own; else it is part of the others, or unknown.
+    figures
+        Of its terms: name, value, unit, status, source, and whether the term is in the energies
+        (``counted``): those that need a mapping are not, and leakage is told apart.
+    """
+
+    name: str
+    title: str
+    step_ms: float | None
+    has_energy: bool
+    has_cores: bool
+    has_leakage: bool
+    figures: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frontier:
+    """A sweep, measured.
+
+    Attributes
+    ----------
+    title, about
+        Of the experiment.
+    data
+        The recordings on which everything is measured, in words.
+    chosen_by
+        ``validation_accuracy`` where fronts are chosen by it, else ``accuracy``.
+    chips
+        By which the runs are priced.
+    points
+        In the order of the recipe; those of which no run is done are in ``absent``.
+    absent
+        Names of conditions without a finished run.
+    """
+
+    title: str
+    about: str
+    data: str
+    chosen_by: str
+    chips: tuple[ChipNote, ...]
+    points: tuple[Point, ...]
+    absent: tuple[str, ...]
+
+    @property
+    def axes(self) -> dict[Key, str]:
+        """Axes of cost, and what they are called."""
+        found = {}
+        for chip in self.chips:
+            if chip.has_energy:
+                step = "" if chip.step_ms is None else f" in steps of {chip.step_ms:g} ms"
+                found[energy_key(chip.name)] = f"energy per recording on {chip.title}{step}"
+        found[OPERATIONS] = "synaptic operations per recording"
+        for chip in self.chips:
+            if chip.has_cores:
+                found[cores_key(chip.name)] = f"cores of {chip.title}"
+        return found
+
+
+def gather(
+    plan: Experiment,
+    root: Path,
+    asked: Question,
+    *,
+    baselines: Sequence[DenseBaseline] = (),
+    watch: Watch = lambda label: None,
+) -> Frontier:
+    """Measure every finished run of a sweep, and find the fronts.
+
+    Parameters
+    ----------
+    plan
+        The sweep.
+    root
+        Its folder.
+    asked
+        What is measured.
+    baselines
+        Dense networks, each trained beside every finished run of the sweep's baseline.
+    watch
+        Told the label of every run before it is measured.
+
+    Raises
+    ------
+    StorageError
+        A file of a run is damaged.
+    BackendError
+        There are baselines, and PyTorch is missing.
+    """
+    data = _Recordings()
+    runs: dict[str, list[SweptRun]] = {variant.name: [] for variant in plan.variants}
+    for spec in plan.specs():
+        if (root / spec.label / RESULT).exists():
+            watch(spec.label)
+            runs[spec.name].append(_swept(spec, root, asked, data))
+    settings = differing(plan.variants)
+    done = [
+        Point(
+            name=variant.name,
+            title=variant.title,
+            kind="exact" if variant.grid is None else "grid",
+            settings=settings[variant.name],
+            runs=tuple(runs[variant.name]),
+            summary=_summary([run.numbers for run in runs[variant.name]]),
+        )
+        for variant in plan.variants
+        if runs[variant.name]
+    ]
+    beside = [
+        spec
+        for spec in plan.specs()
+        if spec.name == plan.baseline and (root / spec.label / RESULT).exists()
+    ]
+    for baseline in baselines if beside else ():
+        watch(baseline.name)
+        done.append(_dense(baseline, beside, root, asked, data))
+    validated = all(CHOICE in point.summary for point in done if point.kind == "exact")
+    part = f"the {asked.part} part"
+    some = (
+        "" if asked.samples is None else f", {asked.samples:,} recordings spread over its classes"
+    )
+    frontier = Frontier(
+        title=plan.title,
+        about=plan.about,
+        data=f"{part} of {plan.data.title}{some}",
+        chosen_by=CHOICE if validated else ACCURACY,
+        chips=tuple(_note(name, asked) for name in asked.chips),
+        points=tuple(done),
+        absent=tuple(name for name, found in runs.items() if not found),
+    )
+    return with_fronts(frontier)
+
+
+def _swept(spec: RunSettings, root: Path, asked: Question, data: "_Recordings") -> SweptRun:
+    run = Run(root / spec.label, spec)
+    return SweptRun(
+        seed=spec.train.seed,
+        folder=spec.label,
+        link=f"{spec.label}/{REPORT if (run.folder / REPORT).exists() else ''}",
+        command=asked.command(run.folder),
+        numbers=measure(run, data.of(run, asked.part), asked),
+    )
+
+
+class _Recordings:
+    """Those of all runs, each part read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, AnyDataset] = {}
+
+    def of(self, run: Run, part: str) -> AnyDataset:
+        """A part of the recordings of a run."""
+        key = (repr(run.data_settings), run.settings.fold, part)
+        if key not in self._known:
+            self._known[key] = run.data(part)
+        return self._known[key]
+
+
+def _dense(
+    baseline: DenseBaseline,
+    beside: Sequence[RunSettings],
+    root: Path,
+    asked: Question,
+    data: _Recordings,
+) -> Point:
+    """The point of a dense network: one of it beside every run."""
+    runs = []
+    for spec in beside:
+        run = Run(root / spec.label, spec)
+        folder = f"{baseline.name}/{spec.label.partition('/')[2]}"
+        training, tested = data.of(run, "train"), data.of(run, asked.part)
+        numbers = dense_numbers(baseline, run, training, tested, asked, root / folder)
+        command = baseline.command(asked, run.folder)
+        seed = spec.train.seed
+        runs.append(
+            SweptRun(seed=seed, folder=folder, link=f"{folder}/", command=command, numbers=numbers)
+        )
+    return Point(
+        name=baseline.name,
+        title=baseline.title,
+        kind="dense",
+        settings={},
+        runs=tuple(runs),
+        summary=_summary([run.numbers for run in runs]),
+    )
+
+
+def _note(name: str, asked: Question) -> ChipNote:
+    chip = asked.chips[name]
+    step = chip.step_ms if asked.step_ms is None else asked.step_ms
+    return ChipNote(
+        name=chip.name,
+        title=chip.title,
+        step_ms=step,
+        has_energy=bool(chip.energy),
+        has_cores=chip.limits is not None,
+        has_leakage="static_chip" in chip.energy,
+        figures=tuple(_figure(term, one, step) for term, one in chip.energy.items()),
+    )
+
+
+def _figure(term: str, quantity: Quantity, step_ms: float | None) -> dict[str, Any]:
+    given = asdict(quantity)
+    needs = ENERGY_TERMS[term].needs
+    counted = needs == "spikes" or (needs == "step" and step_ms is not None)
+    kept = {key: given[key] for key in ("value", "unit", "status", "source")}
+    return {"term": term, "counted": counted, **kept}
+
+
+def _summary(runs: Sequence[Numbers]) -> dict[str, Summary]:
+    """Of every number that all runs have."""
+    found = {}
+    for key in runs[0]:
+        values = [value for run in runs if (value := run.get(key)) is not None]
+        if len(values) == len(runs):
+            found[key] = Summary.of(values)
+    return found
+
+
+def differing(variants: Sequence[RunSettings]) -> dict[str, dict[str, Any]]:
+    """Of every variant the settings that are not the same in all, by path."""
+    plain = {
+        one.name: flat(
+            {
+                "dt": None if one.grid is None else one.grid.dt,
+                "network": one.network.described() if one.network else {},
+                "train": one.train.to_dict(),
+            }
+        )
+        for one in variants
+    }
+    keys = dict.fromkeys(key for values in plain.values() for key in values)
+    varied = [k for k in keys if len({repr(values.get(k)) for values in plain.values()}) > 1]
+    return {name: {k: values[k] for k in varied if k in values} for name, values in plain.items()}
+
+
+def with_fronts(frontier: Frontier) -> Frontier:
+    """The same with every point's fronts found."""
+    fronts: dict[str, list[Key]] = {point.name: [] for point in frontier.points}
+    for axis in frontier.axes:
+        able = [
+            point for point in frontier.points if point.kind == "exact" and axis in point.summary
+        ]
+        costs = [point.summary[axis].mean for point in able]
+        values = [point.summary[frontier.chosen_by].mean for point in able]
+        for point, on in zip(able, pareto_front(costs, values), strict=True):
+            if on:
+                fronts[point.name].append(axis)
+    points = (replace(point, front=tuple(fronts[point.name])) for point in frontier.points)
+    return replace(frontier, points=tuple(points))

@@ -1,0 +1,185 @@
+"""The points of a sweep as tables and as texts, for a terminal, a page and files."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from eventsim.experiment.statistics import Summary
+from eventsim.frontier.measure import (
+    ACCURACY,
+    CHOICE,
+    OPERATIONS,
+    cores_key,
+    energy_key,
+    total_key,
+)
+from eventsim.frontier.points import ChipNote, Frontier, Key, Point
+from eventsim.report.numbers import joules
+from eventsim.report.tables import PageTable
+
+MARK = "●"  # on a front
+WORDS = {
+    OPERATIONS: "synaptic operations",
+    f"{OPERATIONS}_of_neurons": "of them by spikes of neurons",
+    "spikes": "spikes",
+    "synapses": "synapses",
+}
+
+
+def point_tables(frontier: Frontier) -> list[PageTable]:
+    """A row per point: accuracies and operations, then for every chip energies and cores."""
+    columns = _names(frontier)
+    columns["runs"] = [f"{len(point.runs)}" for point in frontier.points]
+    columns["accuracy %"] = [_percent(point, ACCURACY) for point in frontier.points]
+    if frontier.chosen_by == CHOICE:
+        columns["validation %"] = [_percent(point, CHOICE) for point in frontier.points]
+    for key, words in WORDS.items():
+        columns[words] = [_number(point, key) for point in frontier.points]
+    columns["front"] = _marks(frontier, OPERATIONS)
+    found = [_page_table("Accuracy and operations per recording", columns)]
+    for chip in frontier.chips:
+        columns = _names(frontier)
+        columns["accuracy %"] = [_percent(point, ACCURACY) for point in frontier.points]
+        if chip.has_energy:
+            columns["energy"] = [_energy(p, energy_key(chip.name)) for p in frontier.points]
+        if chip.has_leakage:
+            whole = [_energy(p, total_key(chip.name)) for p in frontier.points]
+            columns["with leakage"] = whole
+        if chip.has_cores:
+            columns["cores"] = [_number(p, cores_key(chip.name)) for p in frontier.points]
+        if chip.has_energy:
+            columns["front"] = _marks(frontier, energy_key(chip.name))
+        step = "" if chip.step_ms is None else f", dt = {chip.step_ms:g} ms"
+        found.append(_page_table(f"{chip.title} ({chip.name}){step}, per recording", columns))
+    return found
+
+
+def _names(frontier: Frontier) -> dict[str, list[str]]:
+    return {"point": [point.title for point in frontier.points]}
+
+
+def _marks(frontier: Frontier, axis: Key) -> list[str]:
+    return [MARK if axis in point.front else "" for point in frontier.points]
+
+
+def _page_table(title: str, columns: Mapping[str, Sequence[str]]) -> PageTable:
+    return PageTable(title, list(columns), list(zip(*columns.values(), strict=True)))
+
+
+def axis_name(axis: Key) -> str:
+    """An axis of cost in a word or two."""
+    kind, _, chip = axis.partition(":")
+    return "operations" if not chip else f"cores of {chip}" if kind == "cores" else chip
+
+
+def commands_table(frontier: Frontier) -> PageTable:
+    """The command that tells counts and energies of every run."""
+    rows = [[run.folder, run.command] for point in frontier.points for run in point.runs]
+    return PageTable("", ["run", "command"], rows, numbers=1, texts=1)
+
+
+def figures_table(chip: ChipNote) -> PageTable:
+    """The figures of a chip, with status and source."""
+    rows = [
+        [
+            one["term"],
+            f"{one['value']:,g} {one['unit']}",
+            "yes" if one["counted"] else "no",
+            one["status"],
+            one["source"].strip(),
+        ]
+        for one in chip.figures
+    ]
+    columns = ["term", "figure", "in the energy", "status", "source"]
+    return PageTable(f"{chip.title} ({chip.name})", columns, rows, texts=3)
+
+
+def told(frontier: Frontier, point: Point) -> str:
+    """A point in some lines: its settings and its numbers."""
+    lines = [point.title]
+    lines += [f"{key} {value}" for key, value in point.settings.items() if value is not None]
+    lines.append(f"accuracy {_percent(point, ACCURACY)} %, {len(point.runs)} runs")
+    lines.append(f"{_number(point, OPERATIONS)} synaptic operations")
+    for chip in frontier.chips:
+        if chip.has_energy:
+            lines.append(f"{chip.name}: {_energy(point, energy_key(chip.name))}")
+        if chip.has_cores:
+            lines.append(f"cores of {chip.name}: {_number(point, cores_key(chip.name))}")
+    fronts = ", ".join(map(axis_name, point.front))
+    return "\n".join([*lines, f"on the front of: {fronts}" if fronts else "on no front"])
+
+
+def as_csv(frontier: Frontier) -> str:
+    """A row per run, all numbers; RFC 4180."""
+    keys = dict.fromkeys(k for p in frontier.points for run in p.runs for k in run.numbers)
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["point", "title", "kind", "front", "seed", "run", *keys, "command"])
+    for point in frontier.points:
+        for run in point.runs:
+            numbers = ["" if run.numbers.get(k) is None else run.numbers[k] for k in keys]
+            front = " ".join(point.front)
+            begin: list[Any] = [point.name, point.title, point.kind, front, run.seed, run.folder]
+            rows.writerow([*begin, *numbers, run.command])
+    return text.getvalue()
+
+
+def notes(frontier: Frontier) -> Iterator[str]:
+    """What the numbers are, in sentences."""
+    yield (
+        f"Accuracy, operations, spikes and energies were measured on {frontier.data}, with the "
+        "network after the last epoch: mean ± standard deviation over the runs."
+    )
+    if frontier.chosen_by == CHOICE:
+        yield (
+            "The points of a front were chosen by their mean accuracy on the validation part, "
+            "which training holds out of its own data. The accuracies that stand here were "
+            "measured on other recordings, so a point of the front may lie below another point."
+        )
+    else:
+        yield (
+            "These runs have no validation part, so the points of a front were chosen by the "
+            "accuracies that stand here themselves: as the best of many, they are somewhat "
+            "too good. Set train.validation_fraction for a choice on other recordings."
+        )
+    yield (
+        "Energies leave out leakage where it is a term of its own, as eventsim cost does in its "
+        "sum without leakage, and terms that need a mapping to cores. They are lower bounds where "
+        "a chip has no figure for a term. Cores are those of a first-fit mapping; none where the "
+        "network does not fit."
+    )
+    if any(point.kind == "grid" for point in frontier.points):
+        yield (
+            "Squares are networks that were trained, tested and counted in fixed steps. They are "
+            "for comparison and on no front."
+        )
+    if any(point.kind == "dense" for point in frontier.points):
+        yield (
+            "Triangles are dense networks, trained by PyTorch in as many epochs, for which no "
+            "settings were searched. Their operations are multiplications with accumulation, and "
+            "their energy is that of these in 45 nm on every axis, memory and all else aside: "
+            "another machine than the chip, and no front."
+        )
+    if frontier.absent:
+        yield f"Not done yet: {', '.join(frontier.absent)}."
+
+
+def _percent(point: Point, key: Key) -> str:
+    found = point.summary.get(key)
+    return "-" if found is None else _spread(found, "{:.1f}", 100.0)
+
+
+def _number(point: Point, key: Key) -> str:
+    found = point.summary.get(key)
+    return "-" if found is None else f"{found.mean:,.0f}"
+
+
+def _energy(point: Point, key: Key) -> str:
+    found = point.summary.get(key)
+    return "-" if found is None else joules(found.mean)
+
+
+def _spread(found: Summary, form: str, scale: float) -> str:
+    mean = form.format(scale * found.mean)
+    return mean if found.deviation is None else f"{mean} ± {form.format(scale * found.deviation)}"

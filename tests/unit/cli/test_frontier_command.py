@@ -1,0 +1,298 @@
+"""A sweep from the command line: trained, measured, written; its numbers are eventsim cost's."""
+
+import csv
+import html
+import importlib.util
+import json
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from eventsim.cli.experiment_progress import RunBars
+from tests.unit.cli.conftest import call
+from tests.unit.experiment.conftest import TASK
+from tests.unit.report.pages import Page
+from tests.unit.report.test_browser import CHROMIUM
+
+RECIPE = """
+format = "eventsim-recipe"
+version = 1
+name = "sweep"
+title = "Few <synapses>"
+task = "small.toml"
+baseline = "plain"
+
+[train]
+bip = []
+loss = "cross_entropy"
+validation_fraction = 0.25
+
+[[condition]]
+name = "plain"
+
+[[condition]]
+name = "steps"
+method = "grid"
+dt = 1.0
+train = { backend = "cpu", precision = "single" }
+
+[[sweep]]
+name = "pruned"
+title = "pruned"
+axes = { "train.sparse.sparsity" = [0.5, 0.8] }
+"""
+POINTS = ["plain", "steps", "pruned-0_5", "pruned-0_8"]
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """A recipe with a task beside it."""
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    (folder / "small.toml").write_text(TASK)
+    (folder / "sweep.toml").write_text(RECIPE)
+    return folder / "sweep.toml"
+
+
+def frontier(recipe, *arguments, seeds=1):
+    return call("frontier", recipe, "--jobs", 0, "--seeds", seeds, "--out", "out", *arguments)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """Folder of a sweep, and what the command told."""
+    home = tmp_path_factory.mktemp("swept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        (home / "small.toml").write_text(TASK)
+        (home / "sweep.toml").write_text(RECIPE)
+        outcome = frontier("sweep.toml", "--chip", "loihi", "--chip", "45nm", "--json", seeds=2)
+    assert outcome.code == 0, outcome.err
+    return home, outcome.json
+
+
+def test_points_are_means_over_seeds_and_the_front_is_chosen_by_validation(swept):
+    _, found = swept
+    assert [point["name"] for point in found["points"]] == POINTS
+    assert found["chosen_by"] == "validation_accuracy"
+    for point in found["points"]:
+        assert [run["seed"] for run in point["runs"]] == [0, 1]
+        accuracies = [run["numbers"]["accuracy"] for run in point["runs"]]
+        assert point["summary"]["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2)
+        assert point["summary"]["accuracy"]["n"] == 2
+    assert found["points"][1]["kind"] == "grid"
+    assert found["points"][1]["front"] == []
+    exact = [found["points"][k] for k in (0, 2, 3)]
+    assert exact[2]["settings"]["train.sparse.sparsity"] == 0.8
+    for axis in ("energy_pj:loihi", "energy_pj:45nm", "synaptic_operations"):
+        cheapest = min(exact, key=lambda point: point["summary"][axis]["mean"])
+        assert axis in cheapest["front"]
+
+
+def test_command_of_every_run_gives_the_same_numbers(swept, monkeypatch):
+    home, found = swept
+    monkeypatch.chdir(home)
+    monkeypatch.delenv("EVENTSIM_DATA", raising=False)
+    for point in found["points"]:
+        run = point["runs"][1]
+        words = shlex.split(run["command"])
+        assert words[:2] == ["eventsim", "cost"]
+        told = call(*words[1:], "--json")
+        assert told.code == 0, told.err
+        numbers, energies = run["numbers"], {one["chip"]: one for one in told.json["energy"]}
+        for chip, report in energies.items():
+            activity = report["energy_pj_per_sample_of_activity"]
+            assert numbers[f"energy_pj:{chip}"] == activity, (point["name"], chip)
+            assert numbers[f"energy_with_leakage_pj:{chip}"] == report["energy_pj_per_sample"]
+        events = told.json["counts"]["synaptic_events_per_sample"]
+        assert numbers["synaptic_operations"] == pytest.approx(sum(events.values()), rel=1e-12)
+        result = json.loads((home / "out" / run["folder"] / "result.json").read_text())
+        assert numbers["accuracy"] == result["test"]["accuracy"]
+
+
+def test_run_on_a_grid_is_counted_as_it_ran_on_its_grid(swept):
+    home, found = swept
+    run = found["points"][1]["runs"][0]
+    result = json.loads((home / "out" / run["folder"] / "result.json").read_text())
+    # On the grid delays are whole steps, here none, so both count the same arrivals.
+    operations = result["synaptic_operations_per_inference"]
+    assert run["numbers"]["synaptic_operations"] == pytest.approx(operations, rel=1e-12)
+
+
+def test_page_is_one_file_with_a_picture_per_axis_and_links_to_the_runs(swept):
+    home, found = swept
+    text = (home / "out" / "frontier.html").read_text()
+    page = Page(text)
+    assert "://" not in text
+    assert "url(" not in text
+    assert "@import" not in text
+    assert len(page.ids) == len(set(page.ids))
+    assert page.tags.count("svg") == len(found["axes"]) == 4  # two energies, operations, cores
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+        else:
+            assert (home / "out" / link).is_dir(), link
+    assert len([link for link in page.links if link == "plain/seed-0/"]) == 1 + 4
+    assert "Few <synapses>" not in text
+    told = text.partition('id="points">')[2].partition("</script>")[0]
+    about = json.loads(told)
+    assert len(about) == len(POINTS)
+    assert "train.sparse.sparsity 0.8" in about[3]
+    assert "chosen by their mean accuracy on the validation part" in page.text
+
+
+# Points at a point, chooses another axis, and leaves in the page what is seen then.
+LOOK = """<script>addEventListener("load", () => {
+  const views = [...document.querySelectorAll(".view")];
+  const shown = () => views.findIndex(v => !v.hidden);
+  const choose = document.querySelector(".views select"), tip = document.querySelector(".tip");
+  const found = {axes: choose.length, hidden: views.filter(v => v.hidden).length, first: shown()};
+  views[0].querySelector("[data-point='3']").dispatchEvent(
+    new MouseEvent("mousemove", {clientX: 50, clientY: 50}));
+  found.tip = tip.hidden ? null : tip.textContent;
+  choose.selectedIndex = 2;
+  choose.dispatchEvent(new Event("change"));
+  found.then = shown();
+  found.inside = document.documentElement.scrollWidth <= innerWidth;
+  document.body.innerHTML = "<pre id=found></pre>";
+  document.getElementById("found").textContent = JSON.stringify(found);
+});</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path or in EVENTSIM_CHROMIUM")
+def test_page_shows_one_axis_at_a_time_and_tells_of_the_point_under_the_mouse(swept, tmp_path):
+    home, _ = swept
+    page = tmp_path / "page.html"
+    page.write_text((home / "out" / "frontier.html").read_text() + LOOK)
+    arguments = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu",
+                 "--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}",
+                 "--window-size=600,900", "--dump-dom", page.as_uri()]  # fmt: skip
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+    match = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert match, done.stderr[-2000:]
+    found = json.loads(html.unescape(match[1]))
+    assert (found["axes"], found["hidden"], found["first"], found["then"]) == (4, 3, 0, 2)
+    assert "train.sparse.sparsity 0.8" in found["tip"]
+    assert found["inside"]
+
+
+def test_table_has_a_row_per_run_with_all_numbers(swept):
+    home, found = swept
+    with open(home / "out" / "frontier.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * len(POINTS)
+    first = found["points"][0]["runs"][0]
+    assert float(rows[0]["energy_pj:loihi"]) == first["numbers"]["energy_pj:loihi"]
+    assert rows[0]["command"] == first["command"]
+    assert json.loads((home / "out" / "frontier.json").read_text())["points"] == found["points"]
+
+
+def test_sweep_that_was_stopped_goes_on_and_nothing_is_done_twice(recipe, tmp_path, monkeypatch):
+    ended = RunBars.ended
+
+    def interrupting(self, spec, how):
+        ended(self, spec, how)
+        raise KeyboardInterrupt
+
+    few = ("--condition", "plain", "--condition", "pruned-0_5")
+    monkeypatch.setattr(RunBars, "ended", interrupting)
+    outcome = frontier(recipe, *few)
+    assert outcome.code == 130
+    assert not (tmp_path / "out" / "frontier.html").exists()
+    monkeypatch.setattr(RunBars, "ended", ended)
+    outcome = frontier(recipe, *few)
+    assert outcome.code == 0, outcome.err
+    assert "2 runs, 1 are done" in outcome.err
+    assert "pruned" in outcome.out
+    written = (tmp_path / "out" / "frontier.json").read_bytes()
+    measured = tmp_path / "out" / "plain" / "seed-0" / "frontier.json"
+    before = measured.stat().st_mtime_ns
+    again = frontier(recipe, *few)
+    assert "2 runs, 2 are done" in again.err
+    assert measured.stat().st_mtime_ns == before
+    assert (tmp_path / "out" / "frontier.json").read_bytes() == written
+    measured.write_text("{")  # damaged, and another question: both are measured again
+    assert frontier(recipe, *few).code == 0
+    assert json.loads(measured.read_text())["numbers"]["accuracy"] is not None
+    fewer = frontier(recipe, *few, "--samples", 6, "--json")
+    assert "--samples 6" in fewer.json["points"][0]["runs"][0]["command"]
+    assert "6 recordings" in fewer.json["data"]
+
+
+def test_axis_replaces_the_other_conditions_by_every_combination(recipe):
+    outcome = frontier(
+        recipe, "--axis", "train.sparse.sparsity=0.5", "--axis", "network.hidden=[3],[2]",
+        "--smoke", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    names = [point["name"] for point in outcome.json["points"]]
+    assert names == ["plain", "swept-0_5-3", "swept-0_5-2"]
+    assert outcome.json["points"][2]["settings"]["network.hidden"] == [2]
+
+
+def test_run_that_fails_is_named_and_the_others_are_measured(recipe):
+    wild = "network = { refractory = 0.0, mean = 1e6, spread = 1e6 }"
+    text = recipe.read_text() + f'\n[[condition]]\nname = "wild"\n{wild}\n'
+    recipe.write_text(text)
+    outcome = frontier(recipe, "--condition", "plain", "--condition", "wild")
+    assert outcome.code == 1
+    assert "wild/seed-0: RunawayError" in outcome.err
+    assert "Not done yet: wild." in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--axis", "sparsity"), "expected SETTING=VALUES"),
+        (("--axis", "train.gain=x"), "--axis train.gain=x"),
+        (("--axis", "train.seed=1,2"), "expected a key such as network.tau_syn"),
+        (("--axis", "train.gain=1", "--axis", "train.gain=2"), "given twice"),
+        (("--axis", "train.gian=1,2"), "'gian'"),
+        (("--chip", "lohi"), "Chip 'lohi' is unknown"),
+        (("--baseline", "lstm"), "expected one of gru, rnn, ann"),
+        (("--condition", "pruned"), "no condition 'pruned'"),
+    ],
+)
+def test_bad_input_is_told_in_one_message(recipe, arguments, message):
+    outcome = frontier(recipe, *arguments)
+    assert outcome.code == 2
+    assert message in " ".join(outcome.err.split())
+    assert "Traceback" not in outcome.err
+
+
+def test_two_chips_of_one_name_are_refused(recipe, tmp_path):
+    from importlib.resources import files
+
+    mine = tmp_path / "mine.toml"
+    mine.write_text((files("eventsim.chips") / "loihi.toml").read_text())
+    outcome = frontier(recipe, "--chip", "loihi", "--chip", mine)
+    assert outcome.code == 2
+    assert "both of the name 'loihi'" in " ".join(outcome.err.split())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is there")
+def test_baseline_without_pytorch_says_how_to_get_it(recipe):
+    outcome = frontier(recipe, "--baseline", "gru")
+    assert outcome.code == 2
+    assert "eventsim-snn[torch]" in outcome.err
+
+
+def test_dense_baselines_stand_beside_and_on_no_front(recipe):
+    pytest.importorskip("torch")
+    only = ("--condition", "plain", "--baseline", "gru", "--baseline", "ann", "--json")
+    outcome = frontier(recipe, *only)
+    assert outcome.code == 0, outcome.err
+    plain, gru, ann = outcome.json["points"]
+    assert (gru["kind"], gru["front"], ann["front"]) == ("dense", [], [])
+    told = call(*shlex.split(gru["runs"][0]["command"])[1:], "--json").json
+    printed = next(one for one in told["dense"] if one["cell"] == "gru")
+    numbers = gru["runs"][0]["numbers"]
+    assert numbers["energy_pj:loihi"] == pytest.approx(printed["energy_pj_per_sample"], rel=1e-12)
+    assert numbers["synaptic_operations"] == pytest.approx(printed["macs_per_sample"], rel=1e-12)
+    close = ann["summary"]["parameters"]["mean"] / plain["summary"]["parameters"]["mean"]
+    assert 0.5 < close < 2.0
+    again = frontier(recipe, *only)
+    assert again.json["points"][1] == gru
