@@ -376,20 +376,26 @@ def _frontier() -> Table:
             "mean": mean(accuracies),
             "deviation": stdev(accuracies) if len(accuracies) > 1 else 0.0,
         }
+        first = mine[0]
+        keys = ("operations", "operations_of_neurons", "loihi_uj", "truenorth_uj", "45nm_sram_uj",
+                "synapses")  # fmt: skip
         rows.append(
             [
                 f"`{task}`",
                 title,
                 percent(accuracy, mark=3),
-                *(
-                    number(mean(r[key] for r in mine))
-                    for key in ("operations", "operations_of_neurons", "loihi_uj", "synapses")
-                ),
+                *("-" if first[k] is None else number(mean(r[k] for r in mine)) for k in keys),
+                ", ".join(map(_axis, first["front"])) or "-",
             ]
-        )
+        )  # fmt: skip
     header = ("`--task`", "condition", "test accuracy %", "operations", "of them by neurons",
-              "loihi µJ", "synapses")  # fmt: skip
+              "loihi µJ", "truenorth µJ", "45nm_sram µJ", "synapses", "front of")  # fmt: skip
     return Table(header, rows, found, "frontier", "bench.suite.frontier")
+
+
+def _axis(axis: str) -> str:
+    """``loihi`` of ``energy_pj:loihi``; operations of what is no energy."""
+    return axis.partition(":")[2] or "operations"
 
 
 def _costs() -> Table:
