@@ -363,7 +363,7 @@ def _accuracy(cases: Iterable[str], *, training: bool = False) -> Table:
     return _columns("accuracy", "bench.suite.accuracy", columns, lines)
 
 
-def _accuracy(rows: Sequence[Row], key: str = "accuracy") -> str:
+def _over_seeds(rows: Sequence[Row], key: str = "accuracy") -> str:
     """Mean and deviation over the seeds of one condition."""
     found = [r[key] for r in rows]
     spread = stdev(found) if len(found) > 1 else 0.0
@@ -381,7 +381,7 @@ def _frontier() -> Table:
             [
                 f"`{task}`",
                 title,
-                _accuracy(mine),
+                _over_seeds(mine),
                 *(
                     number(mean(r[key] for r in mine))
                     for key in ("operations", "operations_of_neurons", "loihi_uj", "synapses")
@@ -400,9 +400,9 @@ def _quantised() -> Table:
         groups[r["title"], r["bits"] or 0, r["rounded"] or "-"].append(r)
     rows = []
     for (title, bits, rounded), mine in groups.items():
-        exact, steps = (_accuracy(mine, key) for key in ("accuracy", "accuracy_in_steps"))
+        exact, steps = (_over_seeds(mine, key) for key in ("accuracy", "accuracy_in_steps"))
         rows.append([title, f"{bits or 32}", rounded, exact, steps])
-    header = ("trained in", "bits of weights", "rounded", "test accuracy %", "in steps of 1 ms %")
+    header = ("training", "bits of weights", "rounded", "test accuracy %", "in steps of 1 ms %")
     return Table(header, rows, found, "quantised", "bench.suite.quantised")
 
 
