@@ -226,7 +226,7 @@ def train_command(
 
     eventsim train fsdd --activity-target 12 --activity-chip loihi --sparsity 0.9
 
-    eventsim train fsdd --quantise-bits 4 --init runs/plain --out runs/4bit
+    eventsim train fsdd --quantise-bits 4 --out runs/4bit
 
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """

@@ -1,10 +1,10 @@
 r"""Training with a chip's numbers: the forward pass runs with rounded values.
 
-Every step runs, and is differentiated, with the values that :func:`eventsim.mapping.quantise` makes
-of the network: weights on the grid of the largest one of their projection, and on a chip with a
-time step also time constants, thresholds, resets, refractory times and delays in its formats. The
-optimiser moves the unrounded (shadow) values :math:`x` by the gradient at the rounded ones, as if
-rounding were the identity (straight-through estimator):
+Every step from ``begin`` on runs, and is differentiated, with the values that
+:func:`eventsim.mapping.quantise` makes of the network: weights on the grid of the largest one of
+their projection, and on a chip with a time step also time constants, thresholds, resets, refractory
+times and delays in its formats. The optimiser moves the unrounded (shadow) values :math:`x` by the
+gradient at the rounded ones, as if rounding were the identity (straight-through estimator):
 
 .. math:: \hat x = \mathrm{round}(x), \qquad
           \frac{\partial L}{\partial x} := \frac{\partial L}{\partial \hat x}.
@@ -14,9 +14,9 @@ clipped: shadow time constants and delays are kept between the ends of their for
 outwards is lost and a step inwards is not. Weights have no such end, because the largest one makes
 the grid.
 
-Until ``begin`` the network is trained in float. A network that comes out of training, is evaluated
-in it or chosen by validation is rounded; a checkpoint has the shadow values, with which training
-goes on.
+Before ``begin`` the network is trained in float. A network that comes out of training is rounded,
+and from ``begin`` on so is one that is validated; a checkpoint has the shadow values, with which
+training goes on. The default of ``begin`` was measured: bench/results/defaults.md.
 
 References
 ----------
@@ -86,12 +86,13 @@ class QuantisedTraining(Settings):
         Bits of a weight, its sign included: those of the chip if None; without a chip, of the
         weights alone.
     begin
-        Where rounding begins, as a fraction of the training steps, in [0, 1).
+        Where rounding begins, as a fraction of the training steps, in [0, 1). Take 0 for a network
+        that was trained in float before.
     """
 
     chip: str = ""
     bits: Count | None = None
-    begin: Share = 0.0
+    begin: Share = 0.5
 
     @property
     def on(self) -> bool:
