@@ -56,8 +56,6 @@ class TrainState:
     ----------
     net, optimiser
         Live; on the device that the run trains on.
-    numbers
-        Those in which the network runs; None for float. Set by the place in the run.
     selected
         Network of the epoch with the best validation so far, in NumPy arrays, or None.
     epoch, batch
@@ -70,11 +68,12 @@ class TrainState:
         True while network, optimiser and sums do not belong together; never saved then.
     held
         What the last step found out about the values of ``net``; None for nothing.
+    numbers
+        Those in which the network runs; None for float. Set by the place in the run.
     """
 
     net: Network
     optimiser: AdamW
-    numbers: Numbers | None = None
     selected: Network | None = None
     epoch: int = 0
     batch: int = 0
@@ -82,6 +81,7 @@ class TrainState:
     history: list[Metrics] = field(default_factory=list)
     busy: bool = False
     held: HeldValues | None = None
+    numbers: Numbers | None = None
 
     def set_answer(self, answer: Answer) -> None:
         """Say how its networks answer, which checkpoints of older versions do not."""
