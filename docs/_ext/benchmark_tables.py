@@ -363,6 +363,13 @@ def _accuracy(cases: Iterable[str], *, training: bool = False) -> Table:
     return _columns("accuracy", "bench.suite.accuracy", columns, lines)
 
 
+def _over_seeds(rows: Sequence[Row], key: str = "accuracy") -> str:
+    """Mean and deviation over the seeds of one condition."""
+    found = [r[key] for r in rows]
+    spread = stdev(found) if len(found) > 1 else 0.0
+    return percent({"accuracies": found, "mean": mean(found), "deviation": spread}, mark=3)
+
+
 def _frontier() -> Table:
     found = lines_of("frontier")
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -370,12 +377,6 @@ def _frontier() -> Table:
         groups[r["task"], r["title"]].append(r)
     rows = []
     for (task, title), mine in groups.items():
-        accuracies = [r["accuracy"] for r in mine]
-        accuracy = {
-            "accuracies": accuracies,
-            "mean": mean(accuracies),
-            "deviation": stdev(accuracies) if len(accuracies) > 1 else 0.0,
-        }
         first = mine[0]
         keys = ("operations", "operations_of_neurons", "loihi_uj", "truenorth_uj", "45nm_sram_uj",
                 "synapses")  # fmt: skip
@@ -383,7 +384,7 @@ def _frontier() -> Table:
             [
                 f"`{task}`",
                 title,
-                percent(accuracy, mark=3),
+                _over_seeds(mine),
                 *("-" if first[k] is None else number(mean(r[k] for r in mine)) for k in keys),
                 ", ".join(map(_axis, first["front"])) or "-",
             ]
@@ -396,6 +397,19 @@ def _frontier() -> Table:
 def _axis(axis: str) -> str:
     """``loihi`` of ``energy_pj:loihi``; operations of what is no energy."""
     return axis.partition(":")[2] or "operations"
+
+
+def _quantised() -> Table:
+    found = lines_of("quantised")
+    groups: dict[tuple[str, int, str], list[Row]] = defaultdict(list)
+    for r in found:
+        groups[r["title"], r["bits"] or 0, r["rounded"] or "-"].append(r)
+    rows = []
+    for (title, bits, rounded), mine in groups.items():
+        exact, steps = (_over_seeds(mine, key) for key in ("accuracy", "accuracy_in_steps"))
+        rows.append([title, f"{bits or 32}", rounded, exact, steps])
+    header = ("training", "bits of weights", "rounded", "test accuracy %", "in steps of 1 ms %")
+    return Table(header, rows, found, "quantised", "bench.suite.quantised")
 
 
 def _costs() -> Table:
@@ -628,6 +642,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "delays": lambda: _accuracy(("delays_400",)),
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
     "frontier": _frontier,
+    "quantised": _quantised,
     "costs": _costs,
     "mapping-summary": _mapping_summary,
     "mapping": lambda: _mapping("mapping", "bench.mapping.traffic"),

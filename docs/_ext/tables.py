@@ -158,7 +158,7 @@ def settings_sections() -> Iterator[tuple[str, str]]:
 
     kinds: tuple[type, ...] = (
         train.TrainConfig, train.LearningRates, train.Augmentation, train.SpiKL,
-        train.ActivityCost, train.SparseTraining,
+        train.ActivityCost, train.SparseTraining, train.QuantisedTraining,
         train.AdamSettings, train.IntegralLoss, train.MaximumLoss, train.LastLoss,
         train.FirstSpikeLoss, train.SpikeCountLoss, train.SpikeTrainLoss, train.WordsLoss,
         experiment.NetworkSettings, experiment.DataSettings, experiment.Condition,

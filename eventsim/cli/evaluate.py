@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from eventsim.chips import Formats, load_chip
 from eventsim.cli import completion
 from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.options import (
@@ -21,8 +22,13 @@ from eventsim.cli.options import (
     with_precision,
 )
 from eventsim.cli.terminal import label_error_row, percent, present, say, say_backend, show_table
-from eventsim.runs.run import Which, load_run
-from eventsim.train import evaluate
+from eventsim.clocked import Grid
+from eventsim.errors import ParameterError
+from eventsim.events import AnyDataset
+from eventsim.mapping.quantise import formats_of, quantise
+from eventsim.network import Network
+from eventsim.runs.run import Run, Which, load_run
+from eventsim.train import TrainConfig, evaluate
 from eventsim.train.choice import config_of, in_classes_of
 
 
@@ -50,6 +56,29 @@ def evaluate_command(
         typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
     ] = "last",
     samples: SamplesOption = None,
+    chip: Annotated[
+        str | None,
+        typer.Option(
+            "--chip",
+            metavar="NAME",
+            autocompletion=completion.complete_chip,
+            help="Evaluate with the numbers of a chip as well, in exact time and in its time step; "
+            "or a TOML file of your own.",
+        ),
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            "--bits",
+            min=1,
+            help="Bits of a weight, in place of the chip's; of a run that was trained for this "
+            "chip, those of its training. Without --chip of the weights alone.",
+        ),
+    ] = None,
+    dt: Annotated[
+        float | None,
+        typer.Option("--dt", metavar="MS", help="Time step, at most 1; by default the chip's."),
+    ] = None,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
@@ -63,13 +92,17 @@ def evaluate_command(
     eventsim evaluate runs/demo --network selected --json
 
     eventsim evaluate net.npz fsdd
+
+    eventsim evaluate runs/demo --chip loihi
     """
     set_threads(threads, backend)
     mine = load_run(run).on(backend) if run.is_dir() else None
     net = find_network(run, which=which)
     named = find_for(run, data, Reading(file=file, split=split))
     recordings = in_classes_of(net, named.fewer(samples).labelled())
+    target = _target(mine, chip, bits, dt)
     if mine is not None:
+        config = mine.config
         runs_on, began = say_backend(mine.config.backend), time.perf_counter()
         found = mine.evaluate(recordings, which=which)
     else:
@@ -78,6 +111,7 @@ def evaluate_command(
             config = replace(config, **with_precision({"backend": backend}))
         runs_on, began = say_backend(config.backend), time.perf_counter()
         found = evaluate(net, recordings, config)
+    rounded = None if target is None else _on_chip(net, recordings, config, target)
     values = {
         "run": str(run),
         "network": which if run.is_dir() else None,
@@ -86,6 +120,7 @@ def evaluate_command(
         "samples": found.n_samples,
         "accuracy": found.accuracy,
         "loss": found.loss,
+        "on_chip": rounded,
         "label_error_rate": found.label_error_rate,
         "classes": list(recordings.class_names),
         "confusion": found.confusion.tolist(),
@@ -101,12 +136,78 @@ def evaluate_command(
     present(values, _show, as_json=as_json)
 
 
+@dataclass(frozen=True)
+class _Target:
+    """The numbers of a chip, in words and as :func:`eventsim.mapping.quantise` takes them."""
+
+    chip: str | None
+    formats: Formats
+    step_ms: float | None
+
+
+def _target(
+    run: Run | None, chip: str | None, bits: int | None, dt: float | None
+) -> _Target | None:
+    """What was asked for beside exact time; None for nothing."""
+    if chip is None and bits is None and dt is None:
+        return None
+    if run is not None and run.settings.grid is not None:
+        raise ParameterError(
+            f"{run.folder}: was trained in steps of {run.settings.grid.dt:g} ms, in which it is "
+            "evaluated. Leave out --chip, --bits and --dt, or give its network file and DATA."
+        )
+    formats, step_ms = Formats(), dt
+    if chip is not None:
+        formats, step_ms = formats_of(load_chip(chip), dt)
+        trained = None if run is None else run.config.quantise
+        if bits is None and trained is not None and trained.chip == chip:
+            bits = trained.bits
+    if bits is not None:
+        formats = replace(formats, weight_bits=bits)
+    return _Target(chip, formats, step_ms)
+
+
+def _on_chip(
+    net: Network, data: AnyDataset, config: TrainConfig, target: _Target
+) -> dict[str, Any]:
+    """Accuracies with the numbers of a chip, in exact time and in steps."""
+    rounded = quantise(net, target.formats, step_ms=target.step_ms)
+    for misfit in rounded.misfits:
+        say(f"{target.chip or 'rounded'}: {misfit}")
+    steps = None
+    if target.step_ms is not None:
+        steps = evaluate(rounded.net, data, config, method=Grid(dt=target.step_ms)).accuracy
+    return {
+        "chip": target.chip,
+        "weight_bits": target.formats.weight_bits,
+        "step_ms": target.step_ms,
+        "accuracy": evaluate(rounded.net, data, config).accuracy,
+        "accuracy_in_steps": steps,
+    }
+
+
+def _chip_rows(found: Mapping[str, Any] | None) -> list[list[str]]:
+    """Accuracies beside the exact one."""
+    if found is None:
+        return []
+    numbers = [] if found["chip"] is None else [f"numbers of {found['chip']}"]
+    if found["weight_bits"] is not None:
+        numbers.append(f"weights of {found['weight_bits']} bits")
+    with_numbers = ", ".join(numbers) or "nothing rounded but delays"
+    rows = [[f"accuracy, {with_numbers}, exact time", percent(found["accuracy"])]]
+    if found["accuracy_in_steps"] is not None:
+        text = f"accuracy, the same in steps of {found['step_ms']:g} ms"
+        rows.append([text, percent(found["accuracy_in_steps"])])
+    return rows
+
+
 def _show(found: Mapping[str, Any]) -> None:
     """An evaluation as tables."""
     which = "" if found["network"] is None else f" ({found['network']})"
     title = f"{found['run']}{which} on {found['data']}, {found['split']}"
     rows = [
         ["accuracy", percent(found["accuracy"])],
+        *_chip_rows(found["on_chip"]),
         ["loss", f"{found['loss']:.4f}"],
         *label_error_row(found),
         ["recordings", f"{found['samples']:,}"],

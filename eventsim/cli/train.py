@@ -45,6 +45,7 @@ from eventsim.train import (
     ActivityCost,
     Callback,
     ProcessGroup,
+    QuantisedTraining,
     SparseTraining,
     TrainConfig,
     connect,
@@ -64,6 +65,7 @@ TRAINING_OPTIONS = (
 )  # fmt: skip
 ACTIVITY_OPTIONS = ("target", "chip")
 SPARSE_OPTIONS = ("sparsity", "fan_in", "rewire")
+QUANTISE_OPTIONS = ("chip", "bits", "begin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +84,15 @@ class RunStart:
 @options_of(TrainConfig, *TRAINING_OPTIONS, into="training", panel="Training")
 @options_of(ActivityCost, *ACTIVITY_OPTIONS, into="activity", panel="Costs", prefix="activity_")
 @options_of(SparseTraining, *SPARSE_OPTIONS, into="sparse", panel="Costs")
+@options_of(
+    QuantisedTraining, *QUANTISE_OPTIONS, into="quantise", panel="Costs", prefix="quantise_"
+)
 def train_command(
     network: Mapping[str, Any],
     training: Mapping[str, Any],
     activity: Mapping[str, Any],
     sparse: Mapping[str, Any],
+    quantise: Mapping[str, Any],
     data: Annotated[
         str | None,
         typer.Argument(
@@ -220,6 +226,8 @@ def train_command(
 
     eventsim train fsdd --activity-target 12 --activity-chip loihi --sparsity 0.9
 
+    eventsim train fsdd --quantise-bits 4 --out runs/4bit
+
     torchrun --nproc-per-node 4 --no-python eventsim train fsdd --distributed --shards 8
     """
     asked = TypedTraining(
@@ -229,7 +237,7 @@ def train_command(
         round_times=round_times,
         network=network,
         training=training if loss is None else {**training, "loss": loss},
-        tables={"activity": activity, "sparse": sparse},
+        tables={"activity": activity, "sparse": sparse, "quantise": quantise},
         bip=bip,
         lr=lr,
         assigned=tuple(assign or ()),
@@ -440,6 +448,7 @@ def _show(outcome: Mapping[str, Any]) -> None:
         ["spikes per neuron and second", f"{outcome['spikes_per_neuron_and_second']:.1f}"],
         ["synaptic events per recording", f"{outcome['synaptic_events_per_sample']:,.0f}"],
         ["trained parameters", f"{outcome['trained_parameters']:,}"],
+        *([["rounded in training", outcome["quantised"]["title"]]] if outcome["quantised"] else []),
         ["training time", f"{outcome['training_seconds']:.1f} s"],
     ]
     show_table("Result", ["", ""], rows)

@@ -63,6 +63,8 @@ class Grid(AbstractMethod):
         for name, value in NEUTRAL.items():
             given = getattr(config, name)
             config.require(name, given, not given, f"{value} on a grid")
+        chip = config.quantise
+        config.require("quantise", chip, not chip.on, "none on a grid, which has its own weights")
         mix = config.augmentation.mix
         config.require("augmentation.mix", mix, mix == 0, "0 on a grid")
 

@@ -23,7 +23,7 @@ from eventsim.mapping.quantise import (
     spikes_without_partner,
 )
 from eventsim.mapping.sanafe import SanafeFiles, export_sanafe
-from eventsim.mapping.usage import Usage
+from eventsim.mapping.usage import Usage, check_room
 
 __all__ = [
     "map_network",
@@ -38,6 +38,7 @@ __all__ = [
     "compare_mappings",
     "MappingComparison",
     "check_mapping",
+    "check_room",
     "Violation",
     "congestion",
     "Congestion",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Floats, namespace
 from eventsim.chips import Formats
 from eventsim.network import Network, Population
 
@@ -55,25 +55,26 @@ class Misfit:
 
 
 def delay_steps(delays: Floats, step_ms: float) -> Floats:
-    """Delays in whole steps, as far as they may be."""
-    steps: Floats = np.round(delays / step_ms)
+    """Times in whole steps, however many."""
+    steps: Floats = namespace(delays).round(delays / step_ms)
     return steps
 
 
 def decay_units(tau: Floats, step_ms: float, bits: int) -> Floats:
     """Decays per step in units of ``bits`` bits, 0 and 2 ** bits among them."""
-    units: Floats = np.round(-np.expm1(-step_ms / tau) * 2.0**bits)
+    xp = namespace(tau)
+    units: Floats = xp.round(-xp.expm1(-step_ms / tau) * 2.0**bits)
     return units
 
 
 def threshold_units(population: Population, bits: int) -> tuple[Floats, Floats, float]:
     """Thresholds and resets in whole units of current, and that unit; 0 where all are 0."""
-    leak, gain = population.v_leak, population.resistance
+    xp, leak, gain = namespace(population.threshold), population.v_leak, population.resistance
     current = (population.threshold - leak) / gain
-    unit = float(np.abs(current).max() / (2**bits - 1))
+    unit = float(xp.abs(current).max() / (2**bits - 1))
     if unit == 0.0:
         return current, current, unit
-    return np.round(current / unit), np.round((population.v_reset - leak) / gain / unit), unit
+    return xp.round(current / unit), xp.round((population.v_reset - leak) / gain / unit), unit
 
 
 def misfits(

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Floats, namespace
 from eventsim.chips import Chip, Formats
 from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
@@ -89,73 +89,126 @@ def quantise(
     NetworkError
         There is a decision behind a readout.
     """
-    if isinstance(formats, Chip):
-        if formats.formats is None:
-            raise MappingError(
-                f"Chip {formats.name!r}: has no formats; pass Formats(weight_bits=..) or a number."
-            )
-        step_ms = formats.step_ms if step_ms is None else step_ms
-        formats = formats.formats
-    if isinstance(formats, int):
-        formats = Formats(weight_bits=formats)
-    if step_ms is not None and not step_ms > 0.0:
-        raise MappingError(f"step_ms is {step_ms}, expected a time > 0 in ms.")
+    formats, step_ms = formats_of(formats, step_ms)
     net.refuse_decision("quantise", "which has no place on a chip")
     given = net.to_host()
     result = given.copy()
-    for projection in result.projections.values():
+    round_values(result, formats, step_ms)
+    result.check()
+    worst = _worst_tau_error(given, result)
+    return Quantised(result, formats, step_ms, worst, misfits(given, result, formats, step_ms))
+
+
+def formats_of(
+    given: Chip | Formats | int, step_ms: float | None = None
+) -> tuple[Formats, float | None]:
+    """Formats and time step that :func:`quantise` takes for these arguments."""
+    if isinstance(given, Chip):
+        if given.formats is None:
+            raise MappingError(
+                f"Chip {given.name!r}: has no formats; pass Formats(weight_bits=..) or a number."
+            )
+        step_ms = given.step_ms if step_ms is None else step_ms
+        given = given.formats
+    if isinstance(given, int):
+        given = Formats(weight_bits=given)
+    if step_ms is not None and not step_ms > 0.0:
+        raise MappingError(f"step_ms is {step_ms}, expected a time > 0 in ms.")
+    return given, step_ms
+
+
+def round_values(net: Network, formats: Formats, step_ms: float | None) -> None:
+    """Round all values of a network in place, on the device if they are there."""
+    for projection in net.projections.values():
         if formats.weight_bits is not None:
             projection.values[...] = round_weights(projection.values, formats.weight_bits)
         if step_ms is not None:
             _round_delays(projection, step_ms, formats.max_delay_steps)
-    worst = 0.0
-    for population in result.neurons.values():
-        worst = max(worst, _round_neurons(population, formats, step_ms))
-    result.check()
-    return Quantised(result, formats, step_ms, worst, misfits(given, result, formats, step_ms))
+    for population in net.neurons.values():
+        _round_neurons(population, formats, step_ms)
+
+
+def clip_values(net: Network, formats: Formats, step_ms: float | None) -> None:
+    """Bring values beyond the ends of a format to these, in place, and round none.
+
+    Time constants and delays have ends. Weights have none, because the largest makes the grid.
+    """
+    if step_ms is None:
+        return
+    if formats.max_delay_steps is not None:
+        for projection in net.projections.values():
+            xp = namespace(projection.delays)
+            most = formats.max_delay_steps * step_ms
+            projection.delays[...] = xp.minimum(projection.delays, most)
+    if formats.decay_bits is not None:
+        ends = tau_range(step_ms, formats.decay_bits)
+        for population in net.neurons.values():
+            for tau in (population.tau_mem, population.tau_syn):
+                tau[...] = namespace(tau).clip(tau, *ends)
 
 
 def round_weights(weights: Floats, bits: int) -> Floats:
     """Weights on a grid of ``bits`` bits, sign included; new array."""
-    largest = np.abs(weights).max(initial=0.0)
-    if largest == 0.0:
+    xp = namespace(weights)
+    if not weights.size:
         return weights.copy()
     if bits == 1:
-        rounded: Floats = np.sign(weights) * np.abs(weights[weights != 0]).mean()
-        return rounded
+        magnitudes = xp.abs(weights[weights != 0])
+        if not magnitudes.size:
+            return weights.copy()
+        signs: Floats = xp.sign(weights) * magnitudes.mean()
+        return signs
+    largest = xp.abs(weights).max()
     # In this order, because the unit of tiny weights would underflow to 0.
     units = 2 ** (bits - 1) - 1
-    rounded = np.round(weights / largest * units) / units * largest
+    share = weights / xp.where(largest == 0.0, 1.0, largest)
+    rounded: Floats = xp.round(share * units) / units * largest
     return rounded
 
 
 def round_tau(tau: Floats, step_ms: float, bits: int) -> Floats:
     """Time constants whose decay in a step has ``bits`` bits; ms, new array."""
-    unit = 2.0**-bits
+    xp, unit = namespace(tau), 2.0**-bits
     decay = decay_units(tau, step_ms, bits) * unit
-    rounded: Floats = -step_ms / np.log1p(-np.clip(decay, unit, 1.0 - unit))
+    rounded: Floats = -step_ms / xp.log1p(-xp.clip(decay, unit, 1.0 - unit))
     return rounded
 
 
+def tau_range(step_ms: float, bits: int) -> tuple[float, float]:
+    """Shortest and longest time constant that a decay of ``bits`` bits gives, ms."""
+    short, long = (-step_ms / np.log1p(-end) for end in (1.0 - 2.0**-bits, 2.0**-bits))
+    return float(short), float(long)
+
+
+def _worst_tau_error(net: Network, rounded: Network) -> float:
+    """Largest relative change of a time constant."""
+    changes = [
+        float(
+            np.abs(rounded.neurons[name].parameters[key] / population.parameters[key] - 1.0).max()
+        )
+        for name, population in net.neurons.items()
+        for key in ("tau_mem", "tau_syn")
+    ]
+    return max(changes, default=0.0)
+
+
 def _round_delays(projection: Projection, step_ms: float, most: int | None) -> None:
-    limit = np.inf if most is None else float(most)
-    projection.delays[...] = np.minimum(delay_steps(projection.delays, step_ms), limit) * step_ms
+    steps = delay_steps(projection.delays, step_ms)
+    if most is not None:
+        steps = namespace(steps).minimum(steps, float(most))
+    projection.delays[...] = steps * step_ms
 
 
-def _round_neurons(population: Population, formats: Formats, step_ms: float | None) -> float:
-    """Round a population in place; the largest relative change of a time constant."""
-    worst = 0.0
+def _round_neurons(population: Population, formats: Formats, step_ms: float | None) -> None:
+    """Round a population in place."""
     if formats.decay_bits is not None and step_ms is not None:
         for tau in (population.tau_mem, population.tau_syn):
-            rounded = round_tau(tau, step_ms, formats.decay_bits)
-            worst = max(worst, float(np.abs(rounded / tau - 1.0).max()))
-            tau[...] = rounded
+            tau[...] = round_tau(tau, step_ms, formats.decay_bits)
     if population.is_spiking:
         if step_ms is not None:
-            population.refractory[...] = np.round(population.refractory / step_ms) * step_ms
+            population.refractory[...] = delay_steps(population.refractory, step_ms) * step_ms
         if formats.threshold_bits is not None:
             _round_thresholds(population, formats.threshold_bits)
-    return worst
 
 
 def _round_thresholds(population: Population, bits: int) -> None:
@@ -163,7 +216,8 @@ def _round_thresholds(population: Population, bits: int) -> None:
     if unit == 0.0:
         return
     leak, gain = population.v_leak, population.resistance
-    population.threshold[...] = leak + gain * unit * np.maximum(high, reset + 1)
+    high = namespace(high).maximum(high, reset + 1)
+    population.threshold[...] = leak + gain * unit * high
     population.v_reset[...] = leak + gain * unit * reset
 
 

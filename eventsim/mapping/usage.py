@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from eventsim.arrays import Ints
 from eventsim.chips import Chip, Limits
 from eventsim.mapping.errors import InfeasibleError, MappingError
-from eventsim.mapping.graph import AxonGraph
+from eventsim.mapping.graph import AxonGraph, axon_graph
+from eventsim.network import Network
 from eventsim.summary import short_repr
 
 LIMIT_OF = {
@@ -160,6 +161,39 @@ def check_neurons(graph: AxonGraph, chip: Chip) -> None:
                 available=per_core * limits.cores,
                 advice=ADVICE[name],
             )
+
+
+def check_room(net: Network, chip: Chip) -> None:
+    """Raise InfeasibleError if no mapping of a network onto a chip exists, as far as that is sure.
+
+    Counted are what one neuron needs alone, and what all of them need together. That this raises
+    nothing does not say that :func:`map_network` finds a mapping.
+
+    Parameters
+    ----------
+    net
+        Its weights that are not 0 count.
+    chip
+        With limits.
+
+    Raises
+    ------
+    InfeasibleError
+        A limit cannot hold.
+    MappingError
+        The chip has no limits, or the network no neurons.
+    """
+    limits, graph = limits_of(chip), axon_graph(net, None)
+    check_neurons(graph, chip)
+    needed = fewest_cores(graph, limits)
+    if needed > limits.cores:
+        raise InfeasibleError(
+            chip=chip.name,
+            limit="cores",
+            needed=needed,
+            available=limits.cores,
+            advice=ADVICE["axons_in"],
+        )
 
 
 def fewest_cores(graph: AxonGraph, limits: Limits) -> int:

@@ -126,6 +126,8 @@ def _training_costs(run: RunRecord) -> dict[str, str]:
         found[text] = joules(last["energy_pj_per_sample"])
     if "connection_sparsity" in last:
         found["connection sparsity"] = percent(last["connection_sparsity"])
+    if "quantised" in last:
+        found["rounded in training"] = run.config.quantise.title
     return found
 
 

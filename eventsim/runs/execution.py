@@ -25,7 +25,7 @@ from eventsim.network import Network
 from eventsim.report.record import Checked, RunRecord
 from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings, Shape, check_same_run
-from eventsim.train import ProcessGroup, train
+from eventsim.train import ProcessGroup, TrainConfig, train
 from eventsim.train.folder import RESULT, RunFolder
 from eventsim.train.loop import Callback
 from eventsim.train.sparse import connection_sparsity
@@ -184,6 +184,7 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
         "spikes_per_neuron_and_second": record.mean_rate,
         "synaptic_events_per_sample": record.synaptic_events,
         "connection_sparsity": connection_sparsity(run.net),
+        "quantised": _numbers(settings.train),
         "synaptic_operations_per_inference": operations,
         "neuron_updates_per_inference": updates,
         "training_seconds": record.seconds,
@@ -191,6 +192,15 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
         "device": None if backend is None else backend.device,
         "version": eventsim.__version__,
     }
+
+
+def _numbers(config: TrainConfig) -> dict[str, Any] | None:
+    """The chip's numbers that the network has; None for float."""
+    numbers = config.quantise.numbers
+    if numbers is None:
+        return None
+    title, chip = config.quantise.title, config.quantise.chip or None
+    return {"title": title, "chip": chip, **numbers.described()}
 
 
 def _checked(checked: Checked) -> dict[str, Any]:

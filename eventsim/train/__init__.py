@@ -37,6 +37,7 @@ from eventsim.train.near_miss import NearMiss
 from eventsim.train.optimiser import AdamSettings, AdamW, LearningRates, schedule
 from eventsim.train.parallel import ProcessGroup, connect
 from eventsim.train.prediction import Prediction, predict
+from eventsim.train.quantised import QuantisedTraining
 from eventsim.train.readouts import VoltageCrossEntropy
 from eventsim.train.regularise import RateBand, lift_silent
 from eventsim.train.sparse import SparseTraining, prune, remove_idle
@@ -67,6 +68,7 @@ __all__ = [
     "NearMiss",
     "Prediction",
     "ProcessGroup",
+    "QuantisedTraining",
     "RateBand",
     "SparseTraining",
     "SpikeCount",

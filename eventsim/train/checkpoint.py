@@ -5,8 +5,9 @@ entry                  meaning
 =====================  =====================================================================
 ``progress``           JSON: epoch, batch, sums of the epoch so far, lines of finished epochs
 ``origin``             JSON: settings, hash of the initial network, hash of the training data
-``net:...``            the network, as ``Network.to_arrays`` describes it
-``selected:...``       the network of the best validation so far, if there is one
+``net:...``            the network, as ``Network.to_arrays`` describes it; never rounded
+``selected:...``       the network of the best validation so far, if there is one; rounded to a
+                       chip's numbers where the run is, see :mod:`eventsim.train.quantised`
 ``optimiser:...``      moments, step number and mean
 =====================  =====================================================================
 
@@ -17,6 +18,7 @@ drawn from (seed, epoch), a batch's augmentation from (seed, epoch, batch).
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ from eventsim.train.config import TrainConfig, drop_unknown, with_defaults
 from eventsim.train.groups import select
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, Pace, schedule
+from eventsim.train.quantised import Numbers
 
 CHECKPOINT_VERSION = 1
 
@@ -65,6 +68,8 @@ class TrainState:
         True while network, optimiser and sums do not belong together; never saved then.
     held
         What the last step found out about the values of ``net``; None for nothing.
+    numbers
+        Those in which the network runs; None for float. Set by the place in the run.
     """
 
     net: Network
@@ -76,6 +81,7 @@ class TrainState:
     history: list[Metrics] = field(default_factory=list)
     busy: bool = False
     held: HeldValues | None = None
+    numbers: Numbers | None = None
 
     def set_answer(self, answer: Answer) -> None:
         """Say how its networks answer, which checkpoints of older versions do not."""
@@ -102,9 +108,13 @@ class TrainState:
         self.history.append(line)
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
 
+    def rounded(self) -> AbstractContextManager[None]:
+        """Inside, the network has the values with which it runs."""
+        return nullcontext() if self.numbers is None else self.numbers.rounded(self.net)
+
     def outcome(self) -> Network:
-        """The network that the run gives so far, with averaged values. New network."""
-        with self.optimiser.averaged():
+        """The network that the run gives so far, with averaged, rounded values. New network."""
+        with self.optimiser.averaged(), self.rounded():
             return self.net.to_host().copy()
 
     def selection(self, outcome: Network) -> tuple[Network, Metrics]:
@@ -130,6 +140,8 @@ class Origin:
         settings = config.to_dict()
         # It decides when state is written, not what comes out.
         del settings["checkpoint_every"]
+        if config.quantise.numbers is not None:  # the file of a chip may have changed
+            settings["numbers"] = config.quantise.numbers.described()
         if not isinstance(method, Exact):
             settings["method"] = method.described()
         return cls(settings, digest_of_network(net), digest_of_data(data))
@@ -220,10 +232,11 @@ def _check_claims(archive: Archive) -> None:
 def best_epoch(history: Sequence[Metrics]) -> Metrics:
     """The epoch with the best validation; of equal ones the earliest.
 
-    Of those that ended with as many synapses as the last one: the others cost something else.
+    Of those that ended with as many synapses as the last one, and rounded as it is: the others cost
+    something else.
     """
-    synapses = history[-1].get("synapses")
-    return max((one for one in history if one.get("synapses") == synapses), key=_merit)
+    alike = [(one.get("synapses"), one.get("quantised")) for one in history]
+    return max((h for h, it in zip(history, alike, strict=True) if it == alike[-1]), key=_merit)
 
 
 def _merit(line: Metrics) -> tuple[float, float]:

@@ -29,6 +29,7 @@ from eventsim.train.augment import Augmentation
 from eventsim.train.intrinsic import SpiKL
 from eventsim.train.loss_settings import LOSSES, IntegralLoss, LossSettings, Target
 from eventsim.train.optimiser import AdamSettings, LearningRates
+from eventsim.train.quantised import QuantisedTraining
 from eventsim.train.sparse import SparseTraining
 
 Intrinsic = Literal[
@@ -43,7 +44,7 @@ _FLAT = {
     "frame_interval": "interval",
     "missed_outputs": "missed_outputs",
 }
-_NESTED = ("loss", "rates", "augmentation", "spikl", "activity", "sparse")
+_NESTED = ("loss", "rates", "augmentation", "spikl", "activity", "sparse", "quantise")
 # What files say that were written before a setting existed, where its default was not the effect.
 _BEFORE: Mapping[str, Any] = {"calibrate": None}
 # Settings of older files that are none any more, and the value that had no effect.
@@ -117,6 +118,8 @@ class TrainConfig(Settings):
         :mod:`eventsim.train.intrinsic`. Off by default; not for parameters that ``bip`` names.
     sparse
         Pruning and rewiring of synapses; see :mod:`eventsim.train.sparse`. Off by default.
+    quantise
+        Training with the numbers of a chip; see :mod:`eventsim.train.quantised`. Off by default.
     backend
         Backend of the engine: auto, cpu, cuda or reference.
     precision
@@ -156,6 +159,7 @@ class TrainConfig(Settings):
     augmentation: Augmentation = field(default_factory=Augmentation)
     spikl: SpiKL = field(default_factory=SpiKL)
     sparse: SparseTraining = field(default_factory=SparseTraining)
+    quantise: QuantisedTraining = field(default_factory=QuantisedTraining)
     backend: str = "auto"
     precision: Precision = "single"
     checkpoint_every: Natural = 50

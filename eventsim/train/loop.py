@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
@@ -84,7 +84,8 @@ class TrainEvent:
         names of silent populations, if there are any.
     net
         The live network, on the device that trains it: its next values are written over these.
-        Copy what is to be kept (``event.net.to_host().copy()``), and change nothing.
+        Copy what is to be kept (``event.net.to_host().copy()``), and change nothing. With
+        ``config.quantise`` its values are those before rounding.
     """
 
     kind: Literal["batch", "epoch"]
@@ -118,7 +119,8 @@ class TrainResult:
     selected_net, selected
         Network and metrics of the epoch with the best validation accuracy (of equal ones, the
         lowest validation loss, then the earliest); those of the last epoch without validation. Of
-        a network that is pruned, only epochs with as many synapses as in the end are compared.
+        a network that is pruned, only epochs with as many synapses as in the end are compared; of
+        one that is quantised, only epochs that were.
     history
         Metrics of all epochs.
     folder
@@ -150,8 +152,9 @@ class TrainResult:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What stays the same during a run."""
+    """What stays the same during a run; ``given`` settings, and those of training by them."""
 
+    given: TrainConfig
     config: TrainConfig
     training: AnyDataset
     validation: AnyDataset
@@ -170,6 +173,12 @@ class _Run:
     def files(self) -> RunFolder | None:
         """The folder, in the process that writes."""
         return self.folder if self.group.leads else None
+
+    def set_numbers(self, state: TrainState, step: int) -> None:
+        """Choose the numbers of a step."""
+        begun = any(line.get("quantised") for line in state.history)
+        total = self.config.epochs * self.n_batches
+        state.numbers = self.config.quantise.numbers_at(step, total, begun=begun)
 
     def save(self, state: TrainState) -> None:
         if self.files is not None:
@@ -264,7 +273,8 @@ def train(
     for what, its_digest in origin.digests().items():
         group.check_same(what, its_digest)
     parts = data.subset(kept), data.subset(held_out)
-    run = _Run(config, *parts, home, origin, callback, group, method)
+    fitted = _fitted(config, net, group)
+    run = _Run(config, fitted, *parts, home, origin, callback, group, method)
     state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
     _write_metrics(run, state)
     with run.watched(), _deferred_interrupt(group):
@@ -293,6 +303,7 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
     check_fit(net, data, config)
     config.activity.check(net)
     config.sparse.check(net)
+    config.quantise.check(net, config.quantise.fitted(net, config.sparse), config.bip)
     name, size = net.input.name, net.input.size
     if data.stream.n_channels != size:
         raise ShapeError(
@@ -313,6 +324,19 @@ def _home(
     return folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
 
 
+def _fitted(config: TrainConfig, net: Network, group: ProcessGroup) -> TrainConfig:
+    """The settings with the fan-in that the chip allows."""
+    sparse = config.quantise.fitted(net, config.sparse)
+    if sparse != config.sparse and group.leads:
+        _LOGGER.warning(
+            "quantise: neurons receive more synapses than the %d that chip %r allows, and are "
+            "pruned to these in training (TrainConfig.sparse says when)",
+            sparse.fan_in,
+            config.quantise.chip,
+        )
+    return replace(config, sparse=sparse)
+
+
 def _started(run: _Run, net: Network, *, overwrite: bool) -> TrainState:
     if run.files is not None and not overwrite:
         run.files.check_free()
@@ -328,7 +352,7 @@ def _started(run: _Run, net: Network, *, overwrite: bool) -> TrainState:
     if run.files is not None:
         if overwrite and run.files.holds_run:
             run.files.clear()
-        run.files.describe(config, run.method, calibrated=calibrated)
+        run.files.describe(run.given, run.method, calibrated=calibrated)
         run.files.save_network("initial", given)
         run.save(state)
     return state
@@ -339,9 +363,10 @@ def _resumed(run: _Run) -> TrainState:
     run.folder.check_run()
     state = load_checkpoint(run.folder.checkpoint, run.origin, run.config, run.method)
     state.set_answer(answer_of(run.config, run.training.class_names))
+    run.set_numbers(state, state.epoch * run.n_batches + state.batch - 1)
     run.group.check_same(f"state of the run in {run.folder.path}", state.digest())
     if run.files is not None:
-        run.files.describe(run.config, run.method, resumed=True)
+        run.files.describe(run.given, run.method, resumed=True)
     return state
 
 
@@ -351,6 +376,7 @@ def _train_epoch(run: _Run, state: TrainState) -> None:
     batches = list(run.training.stream.batches(config.batch_size, order=order))
     while state.batch < run.n_batches:
         pace = state.pace(config, run.n_batches)
+        run.set_numbers(state, pace.number)
         rng = _rng(config, Draw.AUGMENT, state.epoch, state.batch)
         batch = run.training[batches[state.batch]]
         train_batch(config, state, batch, run.group, method=run.method, rng=rng, pace=pace)
@@ -377,8 +403,10 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     if config.sparse.on:
         line["synapses"] = sum(p.values.size for p in state.net.projections.values())
         line["connection_sparsity"] = connection_sparsity(state.net)
+    if config.quantise.on:
+        line["quantised"] = state.numbers is not None
     if len(run.validation):
-        with state.optimiser.averaged():
+        with state.optimiser.averaged(), state.rounded():
             checked = measure(state.net, run.validation, config, run.group, run.method)
         line["validation_loss"] = checked.loss
         line["validation_accuracy"] = checked.accuracy

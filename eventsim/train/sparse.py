@@ -179,7 +179,7 @@ class SparseTraining(Settings):
                 most[projection.target] += projection.weights.shape[0]
             limit = {}
             for name, n in most.items():
-                final = np.maximum(self.fan_in - _fixed(net, chosen, name), 0)
+                final = np.maximum(self.fan_in - fan_in(net, name, without=chosen), 0)
                 limit[name] = np.minimum(np.ceil(final + (n - final) * left), n)
         return _pruned(chosen, progress * self.sparsity, self.scope, limit)
 
@@ -320,9 +320,9 @@ def _chosen(net: Network, names: Sequence[str], where: str) -> list[Projection]:
     return found
 
 
-def _fixed(net: Network, chosen: Sequence[Projection], population: str) -> Ints:
-    """Synapses that every neuron receives by projections that do not change."""
-    found, names = np.zeros(net.populations[population].size, np.int64), [p.name for p in chosen]
+def fan_in(net: Network, population: str, *, without: Sequence[Projection] = ()) -> Ints:
+    """Synapses that every neuron receives, those of weight 0 included. [size], new array."""
+    found, names = np.zeros(net.populations[population].size, np.int64), [p.name for p in without]
     for projection in net.projections.values():
         if projection.target == population and projection.name not in names:
             found += np.bincount(projection.targets(), minlength=found.size)

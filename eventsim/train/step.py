@@ -106,7 +106,8 @@ def train_batch(
     # Where two recordings are mixed the answer that counts is that of the larger share.
     labels = targets.argmax(axis=1) if config.augmentation.mix else batch.labels
     shards, rows = [], []
-    held = state.held or HeldValues()
+    # What the last step saw were values before rounding.
+    held = (state.held if state.numbers is None else None) or HeldValues()
     held.back = True
 
     def forward(net: Network, piece: slice) -> Forward:
@@ -114,39 +115,40 @@ def train_batch(
         target = config.target(targets[piece], batch.class_names, keep=kept)
         return method.forward(net, _part(stream, piece), target, config, learn=True)
 
-    for i in group.share(len(pieces)):
-        with holding(held) as held:
-            done = forward(net, pieces[i])
-        shards.append(done)
-        rows.append(_facts_of(config, net, done, labels[pieces[i]]))
-    facts = _add_up(net, group.gather(rows, len(pieces)), len(method.forward_costs))
-    if not math.isfinite(facts.loss):
-        raise ParameterError(
-            f"Training, epoch {state.epoch}, batch {state.batch}: the loss is "
-            f"{facts.loss / len(batch)}, expected a finite number. Lower the learning rate or the "
-            "gain, or look at the network's values."
-        )
-    hidden = {name: count for name, count in facts.counts.items() if name != config.output}
-    penalty, slopes = _rate_band(config, net, hidden, seconds)
-    extra, by_cost = _activity_cost(config, state, facts, pace, len(batch))
-    for name, slope in by_cost.items():
-        slopes[name] = slopes[name] + slope if name in slopes else slope
+    with state.rounded():
+        for i in group.share(len(pieces)):
+            with holding(held) as held:
+                done = forward(net, pieces[i])
+            shards.append(done)
+            rows.append(_facts_of(config, net, done, labels[pieces[i]]))
+        facts = _add_up(net, group.gather(rows, len(pieces)), len(method.forward_costs))
+        if not math.isfinite(facts.loss):
+            raise ParameterError(
+                f"Training, epoch {state.epoch}, batch {state.batch}: the loss is "
+                f"{facts.loss / len(batch)}, expected a finite number. Lower the learning rate or "
+                "the gain, or look at the network's values."
+            )
+        hidden = {name: count for name, count in facts.counts.items() if name != config.output}
+        penalty, slopes = _rate_band(config, net, hidden, seconds)
+        extra, by_cost = _activity_cost(config, state, facts, pace, len(batch))
+        for name, slope in by_cost.items():
+            slopes[name] = slopes[name] + slope if name in slopes else slope
 
-    layout = state.optimiser.layout
-    near_miss = NearMiss(config.near_miss_strength, margin=config.near_miss_margin)
-    terms = Terms(slopes, near_miss, hidden, len(batch), layout.keys)
-    rows, passes = [], []
-    for done in shards:
-        with holding(held):
-            passes.append(method.backward(net, done, terms))
-        rows.append(_joined(layout, passes[-1]))
-    total = add_in_order(group.gather(rows, len(pieces), xp=layout.xp))
-    gradient, behind = total[:-BEHIND], total[-BEHIND:]
-    if layout.xp is not np:
-        # The host has not asked yet whether all was finite: where it was not, no step is taken.
-        gradient += layout.xp.where(behind[-1:] == len(pieces), 0.0, np.nan)
+        layout = state.optimiser.layout
+        near_miss = NearMiss(config.near_miss_strength, margin=config.near_miss_margin)
+        terms = Terms(slopes, near_miss, hidden, len(batch), layout.keys)
+        rows, passes = [], []
+        for done in shards:
+            with holding(held):
+                passes.append(method.backward(net, done, terms))
+            rows.append(_joined(layout, passes[-1]))
+        total = add_in_order(group.gather(rows, len(pieces), xp=layout.xp))
+        gradient, behind = total[:-BEHIND], total[-BEHIND:]
+        if layout.xp is not np:
+            # The host has not asked yet whether all was finite: where it was not, no step is taken.
+            gradient += layout.xp.where(behind[-1:] == len(pieces), 0.0, np.nan)
 
-    pull = _plasticity(config, net, group, shards, list(hidden), len(pieces))
+        pull = _plasticity(config, net, group, shards, list(hidden), len(pieces))
 
     state.busy = True
     method.follow(net, config.spikl, list(hidden), pull, len(batch))
@@ -155,7 +157,7 @@ def train_batch(
     if lifted:
         state.optimiser.restore_signs()
     method.bound(net)
-    look = method.look(net)
+    look = method.look(net) if state.numbers is None else None
     # The host waits for the device once: for this step, and for what the next one asks first.
     square, (missed, cost, good), extents = fetch(
         begun.found, behind, np.zeros(0) if look is None else look.found
@@ -201,6 +203,8 @@ def train_batch(
         began = time.perf_counter()
 
         def gradients(full: Network) -> Mapping[str, Floats]:
+            if state.numbers is not None:
+                state.numbers.round(full)
             return _by_weights(full, method, group, forward, pieces)
 
         change_synapses(config, state, method, gradients, n_done=pace.number + 1, total=pace.total)

@@ -7,10 +7,11 @@ import pytest
 from eventsim import datasets
 from eventsim.cli import demo
 from eventsim.cli.events import Reading, find_for
+from eventsim.mapping import quantise
 from eventsim.runs.data import DataSettings
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.run import load_run
-from eventsim.train import ActivityCost, SparseTraining, load_network
+from eventsim.train import ActivityCost, QuantisedTraining, SparseTraining, load_network
 from tests.unit.cli.conftest import TINY, call
 
 
@@ -326,6 +327,67 @@ def test_costs_are_given_by_options_and_shown_in_result_and_report(digits, tmp_p
     assert again.json["accuracy"] == outcome.json["test"]["accuracy"]
 
 
+def test_numbers_of_a_chip_are_trained_with_and_every_command_reads_them(digits, tmp_path):
+    options = ("--quantise-chip", "loihi", "--quantise-bits", 4, "--quantise-begin", 0.5)
+    outcome = call("train", digits, *TINY, "--epochs", 2, *options, "--out", "r", "--json")
+    assert outcome.code == 0, outcome.err
+    config = load_config(tmp_path / "r")
+    assert config.quantise == QuantisedTraining(chip="loihi", bits=4, begin=0.5)
+    told = outcome.json["quantised"]
+    assert (told["chip"], told["weight_bits"], told["decay_bits"], told["step_ms"]) == (
+        "loihi", 4, 12, 1.0,
+    )  # fmt: skip
+    assert "numbers of loihi, weights of 4 bits" in (tmp_path / "r" / "index.html").read_text()
+    claimed = outcome.json["test"]["accuracy"]
+    found = call("evaluate", "r", "--chip", "loihi", "--json").json
+    assert found["accuracy"] == found["on_chip"]["accuracy"] == claimed
+    assert found["on_chip"]["weight_bits"] == 4
+    assert 0.0 <= found["on_chip"]["accuracy_in_steps"] <= 1.0
+    shown = call("evaluate", "r", "--chip", "loihi").out
+    assert "accuracy, numbers of loihi, weights of 4 bits, exact time" in shown
+    assert "accuracy, the same in steps of 1 ms" in shown
+    mapped = call("map", "r", "--chip", "loihi", "--bits", 4, "--method", "refined", "--json")
+    scores = {row["bits"]: row["score"] for row in mapped.json["study"]}
+    assert scores[4] == scores[None] == claimed
+    more = call("train", "--resume", "--epochs", 3, "--out", "r", "--json")
+    assert more.json["quantised"] == told
+    assert call("evaluate", "r", "--json").json["accuracy"] == more.json["test"]["accuracy"]
+
+
+def test_a_network_is_tuned_with_few_bits_from_a_run_in_float(digits, tmp_path):
+    assert call("train", digits, *TINY, "--epochs", 1, "--out", "float").code == 0
+    options = ("--batch-size", 6, "--backend", "reference", "--epochs", 1)
+    tuned = call("train", digits, *options, "--init", "float", "--quantise-bits", 3, "--out", "r",
+                 "--json")  # fmt: skip
+    assert tuned.code == 0, tuned.err
+    assert tuned.json["quantised"]["title"] == "weights of 3 bits"
+    net = load_network(tmp_path / "r" / "last.npz")
+    assert all(
+        np.allclose(p.values, quantise(net, 3).net.projections[name].values)
+        for name, p in net.projections.items()
+    )
+    plain = call("evaluate", "float", "--bits", 3, "--json").json["on_chip"]
+    assert (plain["chip"], plain["weight_bits"], plain["accuracy_in_steps"]) == (None, 3, None)
+    steps = call("evaluate", "float", "--dt", 0.5, "--json").json["on_chip"]
+    assert (steps["weight_bits"], steps["step_ms"]) == (None, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--dt", 2), "dt is 2.0"),
+        (("--dt", 0), "step_ms is 0.0"),
+        (("--chip", "nochip"), "nochip"),
+        (("--chip", "45nm"), "has no formats"),
+    ],
+)
+def test_chips_in_which_no_network_can_be_evaluated_are_refused(finished, options, message):
+    outcome = call("evaluate", finished[1], *options)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -333,6 +395,8 @@ def test_costs_are_given_by_options_and_shown_in_result_and_report(digits, tmp_p
         (("--activity-chip", "nochip"), "nochip"),
         (("--activity-chip", "loihi2"), "has no energy of a synaptic operation"),
         (("--sparsity", "1"), "sparsity is 1"),
+        (("--quantise-chip", "45nm"), "has no formats"),
+        (("--quantise-bits", "4", "--set", "quantise.begin=1"), "begin is 1"),
         (("--set", 'sparse.projections=["a->b"]', "--sparsity", "0.5"), "no projection 'a->b'"),
         (("--set", "gain"), "expected KEY=VALUE"),
         (("--set", "loss.gane=3"), "Did you mean 'gain'?"),
