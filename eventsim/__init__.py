@@ -20,6 +20,8 @@ from eventsim.adjoint import (
     Seeds,
     SpikeSeed,
     backward,
+    backward_chunk,
+    backward_chunks,
     gradcheck,
 )
 from eventsim.engine import (
@@ -76,6 +78,8 @@ __all__ = [
     "SpikeTrains",
     "TrainConfig",
     "backward",
+    "backward_chunk",
+    "backward_chunks",
     "calibrate",
     "concatenate",
     "convolutional",

@@ -70,6 +70,7 @@ Wunderlich and Pehle (2021), Sci. Rep. 11:12829. Zhang and Li (2020), arXiv 2010
 """
 
 from eventsim.adjoint.backward import backward
+from eventsim.adjoint.chunks import AdjointState, backward_chunk, backward_chunks
 from eventsim.adjoint.gradcheck import GradCheck, gradcheck
 from eventsim.adjoint.gradients import Gradients
 from eventsim.adjoint.seeds import (
@@ -84,6 +85,7 @@ from eventsim.adjoint.seeds import (
 )
 
 __all__ = [
+    "AdjointState",
     "DecisionSeed",
     "GradCheck",
     "Gradients",
@@ -94,6 +96,8 @@ __all__ = [
     "SpikeSeed",
     "VoltageSeed",
     "backward",
+    "backward_chunk",
+    "backward_chunks",
     "gradcheck",
     "merge_seeds",
 ]

@@ -37,6 +37,7 @@ from eventsim.engine.backend import Backend
 from eventsim.engine.job import DirectGradients, Job, StageGradients
 from eventsim.engine.look import check_values, on_device
 from eventsim.engine.members import join_members, member_order
+from eventsim.engine.piece import Piece
 from eventsim.engine.table import N_READOUT, readout_gradients
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
@@ -105,36 +106,43 @@ def begin_backward(
     the gradients that are needed: others, and those of the input times, may be zeros. None: all.
     """
     with holding():
-        return _begin(net, tape, seeds, keys)
+        make_plan(net).check_tape(tape, "backward")
+        tape.require_whole("backward")
+        loss = np.nan
+        if callable(seeds):
+            loss, seeds = evaluated(seeds, net, tape)
+        return begin(net, tape, seeds, loss=loss, keys=keys)
 
 
-def _begin(
-    net: Network, tape: SpikeTape, seeds: Seeds | Loss, keys: Container[str] | None
+def begin(
+    net: Network,
+    tape: SpikeTape,
+    seeds: Seeds,
+    *,
+    loss: float,
+    keys: Container[str] | None = None,
+    run: RunStage | None = None,
 ) -> Begun:
+    """As :func:`begin_backward`, of checked arguments; ``run`` takes each stage back."""
     plan, engine = make_plan(net), get_backend(tape.backend)
-    plan.check_tape(tape, "backward")
-    tape.require_whole("backward")
-    loss = np.nan
-    if callable(seeds):
-        loss, seeds = _evaluated(seeds, net, tape)
     if on_device(net):
         check_values(net, engine)
     given, tape = tape, place_tape(tape, engine)
-    start = _Start.of(net, tape, engine.xp)
+    start = Start.of(net, tape, engine.xp)
     checked = start.take(net, tape, seeds)
     direct = [(seed.neurons, seed.direct()) for seed in start.direct]
     by_input, more = start.take_direct(net, tape, direct)
     good = _good(engine, [*checked, *more])
 
     def check() -> None:
-        again = _Start.of(net, tape, engine.xp)
+        again = Start.of(net, tape, engine.xp)
         require_finite("backward", again.take(net, tape, seeds))
         require_finite("backward", again.take_direct(net, tape, direct)[1])
 
     total, grazes = dict[str, Array](), list[Array]()
     for stage in reversed(plan.stages):
         job = replace(make_job(plan, stage, tape), asked=_asked(plan, stage, keys))
-        found = _stage_gradients(engine, job, tape, start)
+        found = (run or stage_gradients)(engine, job, tape, start)
         grazes.append(found.grazes)
         for projection, values in zip(stage.afferents, found.source_times, strict=False):
             start.by_time[projection.source] += values
@@ -177,13 +185,14 @@ def _good(engine: Backend, checked: list[Given]) -> Array:
     return found[0] if found else engine.xp.ones((), np.bool_)
 
 
-def _evaluated(loss: Loss, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+def evaluated(loss: Loss, net: Network, tape: SpikeTape) -> tuple[float, Seeds]:
+    """Value and seeds of a loss; raises ParameterError for a value that is not finite."""
     value, seeds = loss(net, tape)
     require_finite_loss("backward", value, loss)
     return value, seeds
 
 
-class _Start(NamedTuple):
+class Start(NamedTuple):
     """All that the walk starts from, sorted; arrays are where the backend's are."""
 
     by_time: dict[str, Floats]
@@ -193,7 +202,7 @@ class _Start(NamedTuple):
     decision: list[tuple[str, Floats]]
 
     @classmethod
-    def of(cls, net: Network, tape: SpikeTape, xp: Any) -> _Start:
+    def of(cls, net: Network, tape: SpikeTape, xp: Any) -> Start:
         """Zero everywhere."""
         by_time = {name: xp.zeros(len(tape[name])) for name in tape.names}
         by_time[make_plan(net).input.name] = xp.zeros(tape.stream.n_events)
@@ -231,24 +240,24 @@ class _Start(NamedTuple):
             for key, values in seed.values.items():
                 if key not in known:
                     raise NetworkError(f"backward: {name!r} got a seed of {key!r}, which is not.")
-                self.decision.append((key, _of_shape(f"dL/d({key})", values, known[key].shape)))
+                self.decision.append((key, of_shape(f"dL/d({key})", values, known[key].shape)))
                 yield Given(f"dL/d({key})", values, lambda k: f"entry {k}")
         else:
             self.direct.append(seed)
             if isinstance(seed, VoltageSeed):
                 what = f"dL/dV of {name!r}"
-                values = _of_shape(what, seed.by_voltage, seed.probe.value.shape)
+                values = of_shape(what, seed.by_voltage, seed.probe.value.shape)
                 yield Given(what, values, lambda k: f"entry {k}")
 
     def _take_spikes(self, tape: SpikeTape, name: str, seed: SpikeSeed) -> Iterator[Given]:
         into = self.by_time[name]
         if seed.time is not None:
             what = f"dL/dt of {name!r}"
-            into += beside(_of_shape(what, seed.time, into.shape), into)
+            into += beside(of_shape(what, seed.time, into.shape), into)
             yield Given(what, into, of_spikes(tape[name]))
         if seed.voltage is not None:
             what = f"dL/dV of {name!r}"
-            given = beside(_of_shape(what, seed.voltage, into.shape), into)
+            given = beside(of_shape(what, seed.voltage, into.shape), into)
             before = self.by_voltage.get(name)
             self.by_voltage[name] = given if before is None else before + given
             yield Given(what, self.by_voltage[name], of_spikes(tape[name]))
@@ -280,11 +289,11 @@ def _readout_seed(name: str, seed: ReadoutSeed, shape: tuple[int, ...]) -> Reado
             f"backward: time_constant of the seed of {name!r} is {seed.time_constant} ms, expected "
             "a value > 0."
         )
-    integral = _of_shape(f"dL/d(integral) of {name!r}", seed.integral, shape)
+    integral = of_shape(f"dL/d(integral) of {name!r}", seed.integral, shape)
     return ReadoutSeed(time_constant=seed.time_constant, integral=integral)
 
 
-def _of_shape(what: str, given: Floats, shape: tuple[int, ...]) -> Floats:
+def of_shape(what: str, given: Floats, shape: tuple[int, ...]) -> Floats:
     """A seed as an array of that shape; on the device if it is."""
     values = given if hasattr(given, "get") else real_array(given, f"backward: {what}")
     if values.shape != shape:
@@ -292,14 +301,23 @@ def _of_shape(what: str, given: Floats, shape: tuple[int, ...]) -> Floats:
     return values
 
 
-def _stage_gradients(engine: Backend, job: Job, tape: SpikeTape, start: _Start) -> StageGradients:
-    """What one stage passes on, from what it and the stages after it were given."""
+RunStage = Callable[[Backend, Job, SpikeTape, Start], StageGradients]
+
+
+def stage_gradients(
+    engine: Backend, job: Job, tape: SpikeTape, start: Start, piece: Piece | None = None
+) -> StageGradients:
+    """What one stage passes on, from what it and the stages after it were given.
+
+    Of a spiking stage over a ``piece``, its own spikes are in the order of :func:`member_order`.
+    """
     stage, name = job.stage, job.stage.name
     if stage.is_readout:
         return _readout(engine, job, start.readouts.get(name))
+    more = () if piece is None else (piece,)
     if not stage.lateral:
         by_voltage = start.voltage(name, engine.xp)
-        return engine.layer_backward(job, tape[name], start.by_time[name], by_voltage)
+        return engine.layer_backward(job, tape[name], start.by_time[name], by_voltage, *more)
     # A stage with a loop: its members run backward as one population.
     order = member_order(stage, tape.trains)
     names, xp = [member.name for member in stage.members], engine.xp
@@ -308,6 +326,7 @@ def _stage_gradients(engine: Backend, job: Job, tape: SpikeTape, start: _Start) 
         join_members(stage, tape.trains, order),
         xp.concatenate([start.by_time[name] for name in names])[order],
         xp.concatenate([start.voltage(name, xp) for name in names])[order],
+        *more,
     )
 
 

@@ -15,6 +15,7 @@ from eventsim.engine.adam import Adam, Bounded, Trained
 from eventsim.engine.counting import count_arrivals
 from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.loop_state import LoopState
+from eventsim.engine.piece import Piece
 from eventsim.engine.state import LayerState
 from eventsim.engine.stepping import BundledSynapses, Frame, LayerStepped, Stepped
 from eventsim.events import SpikeTrains
@@ -48,9 +49,17 @@ class Backend(Protocol):
         return LayerStepped(self.layer_resume, job, synapses)
 
     def layer_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+        self,
+        job: Job,
+        trains: SpikeTrains,
+        by_time: Floats,
+        by_voltage: Floats,
+        piece: Piece | None = None,
     ) -> StageGradients:
-        """Gradients from dL/dt of its spikes and dL/dV just before them."""
+        """Gradients from dL/dt of its spikes and dL/dV just before them.
+
+        With a piece, only of what is met from its begin on, see :mod:`eventsim.engine.piece`.
+        """
 
     def queue_forward(self, job: Job) -> SpikeTrains:
         """Spikes of populations that form a loop, all members as one population."""
@@ -59,11 +68,16 @@ class Backend(Protocol):
         """As :meth:`layer_resume`, of populations that form a loop."""
 
     def queue_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+        self,
+        job: Job,
+        trains: SpikeTrains,
+        by_time: Floats,
+        by_voltage: Floats,
+        piece: Piece | None = None,
     ) -> StageGradients:
-        """Gradients of a loop from dL/dt of its spikes and dL/dV just before them.
+        """As :meth:`layer_backward`, of populations that form a loop.
 
-        What its spikes do to each other is included.
+        What their spikes do to each other is included.
         """
 
     def readout_forward(self, job: Job, rate: float) -> Floats:

@@ -129,9 +129,12 @@ def outside_arrivals(job: Job, bundles: Bundles) -> Arriving:
     return _ordered(job, parts)
 
 
-def all_arrivals(job: Job, bundles: Bundles, trains: SpikeTrains) -> Arriving:
+def all_arrivals(
+    job: Job, bundles: Bundles, trains: SpikeTrains, begin: Array | None = None
+) -> Arriving:
     """What arrived before the end of the samples, the loop's own spikes included.
 
+    From ``begin`` on, if it is given: ms, by sample.
     ``job.sources`` are those of all projections, ``trains`` the spikes of the loop.
     """
     stage, bases, xp = job.stage, spike_bases(job), namespace(trains.times)
@@ -143,7 +146,8 @@ def all_arrivals(job: Job, bundles: Bundles, trains: SpikeTrains) -> Arriving:
         cause[int(bases[k]) : int(bases[k + 1])] = mine
     sample, time, first, last, spike, _ = _spread(bundles, job.sources, 0)
     returns = _returns(source_of(trains), beside(job.self_delays(), trains.times))
-    return _ordered(job, [(sample, time, first, last, spike, cause[spike]), returns])
+    met = _ordered(job, [(sample, time, first, last, spike, cause[spike]), returns])
+    return met if begin is None else arrivals_between(met, begin, job.duration)
 
 
 def arrivals_of(job: Job, loop: Loop, spikes: SourceSpikes) -> Arriving:
@@ -160,6 +164,16 @@ def arrivals_of(job: Job, loop: Loop, spikes: SourceSpikes) -> Arriving:
 def in_order(job: Job, parts: Sequence[Arriving]) -> Arriving:
     """All that arrives before the end of the samples, in one order."""
     return _ordered(job, [(owners(p.offsets, p.time.size), *p[1:]) for p in parts])
+
+
+def arrivals_between(arriving: Arriving, low: Array, high: Array) -> Arriving:
+    """Those at or after ``low`` and before ``high``, ms by sample."""
+    xp = namespace(arriving.time)
+    sample = owners(arriving.offsets, arriving.time.size)
+    met = arriving.time >= xp.asarray(low)[sample]
+    met &= arriving.time < xp.asarray(high)[sample]
+    before = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(met)]).astype(np.int64)
+    return Arriving(before[arriving.offsets], *(values[met] for values in arriving[1:]))
 
 
 def _returns(spikes: SourceSpikes, own_delay: Array) -> tuple[Array, ...]:

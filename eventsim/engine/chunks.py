@@ -6,7 +6,8 @@ from chunk to chunk:
 
 * the state of every spiking population, see :mod:`eventsim.engine.state`, and of every loop, see
   :mod:`eventsim.engine.loop_state`,
-* spikes that are still on their way to some target, because a delay takes them past the end,
+* spikes that still act: on their way to some target, because a delay takes them past the end, or
+  holding their neuron,
 * voltage and current of every readout at the end.
 
 Spikes are, to the bit, those of one run over the whole stream.
@@ -16,35 +17,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from eventsim.arrays import Floats, Precision
-from eventsim.engine.arrivals import find_arrivals
+from eventsim.arrays import Floats, Precision, owners
 from eventsim.engine.counting import count_arrivals
 from eventsim.engine.job import Job
 from eventsim.engine.loop_state import LoopState, start_loop
 from eventsim.engine.members import split_members
 from eventsim.engine.place import check_on_host
+from eventsim.engine.readout_piece import state_after
 from eventsim.engine.registry import get_backend
 from eventsim.engine.run import check_run
 from eventsim.engine.state import LayerState, start_state
-from eventsim.engine.voltage_kernel import kernel
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
-from eventsim.events.source import SourceSpikes, source_of
+from eventsim.events.source import source_of
+from eventsim.events.tape import Before, ReadoutState, events_as_trains
 from eventsim.held import holding
 from eventsim.network import Network, Projection
 from eventsim.plan import make_plan
 from eventsim.summary import span
-
-
-class ReadoutState(NamedTuple):
-    """Voltage and current of a readout at the end of a chunk, float64 [samples, size]."""
-
-    voltage: Floats
-    current: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +51,9 @@ class RunState:
         ms, [samples].
     layers, loops
         State of every spiking population, and of those that form a loop, by its stage's name.
-    travelling
-        Spikes of every population, the input included, that are still on their way.
-    readouts
-        Voltage and current of every readout at ``end``.
+    before
+        Spikes of every population, the input included, that still act, and every readout at
+        ``end``.
     backend, precision
         Of the run; the next chunk must have the same.
     """
@@ -68,10 +61,14 @@ class RunState:
     end: Floats
     layers: Mapping[str, LayerState]
     loops: Mapping[str, LoopState]
-    travelling: Mapping[str, SourceSpikes]
-    readouts: Mapping[str, ReadoutState]
+    before: Before
     backend: str
     precision: str
+
+    @property
+    def readouts(self) -> Mapping[str, ReadoutState]:
+        """Voltage and current of every readout at ``end``, each [samples, size]."""
+        return self.before.readouts
 
     def __repr__(self) -> str:
         return f"RunState({self.end.size} samples to {span(self.end)} ms, {self.backend})"
@@ -104,8 +101,9 @@ def simulate_chunk(
     -------
     tuple[SpikeTape, RunState]
         The chunk's spikes, and what the next chunk goes on from. A spike whose refractory time
-        ends in a later chunk has no ``restart_current``. Gradients and voltages need a tape from
-        the start and refuse that of a later chunk.
+        ends in a later chunk has no ``restart_current``. Gradients of it come from
+        :func:`eventsim.backward_chunk`; voltages need a tape from the start and refuse that of a
+        later chunk.
 
     Raises
     ------
@@ -140,17 +138,17 @@ def _run_chunk(
     check_on_host(net, "simulate_chunk")
     begin = np.zeros(chunk.n_samples) if state is None else state.end
     _check_follows(chunk, state, engine.name, precision)
-    sources = {plan.input.name: _joined(state, plan.input.name, source_of(chunk))}
+    before = _nothing_before(net, chunk.n_samples) if state is None else state.before
+    acting = {plan.input.name: _joined(before, plan.input.name, events_as_trains(chunk))}
     layers: dict[str, LayerState] = {}
     loops: dict[str, LoopState] = {}
     readouts: dict[str, ReadoutState] = {}
     trains: dict[str, SpikeTrains] = {}
     for stage in plan.stages:
-        afferents = tuple(sources[p.source] for p in stage.afferents)
+        afferents = tuple(source_of(acting[p.source]) for p in stage.afferents)
         job = Job(stage, afferents, chunk.duration, precision)
         if stage.is_readout:
-            known = None if state is None else state.readouts[stage.name]
-            readouts[stage.name] = _readout_after(job, known, begin)
+            readouts[stage.name] = state_after(job, before.readouts[stage.name], begin)
             continue
         if stage.lateral:
             loop = start_loop(job) if state is None else state.loops[stage.name]
@@ -160,18 +158,45 @@ def _run_chunk(
             spikes, layers[stage.name] = engine.layer_resume(job, layer)
         for name, part in split_members(stage, spikes).items():
             trains[name] = part
-            sources[name] = _joined(state, name, source_of(part))
-    pairs = [(p, sources[p.source]) for p in net.projections.values()]
+            acting[name] = _joined(before, name, part)
+    pairs = [(p, source_of(acting[p.source])) for p in net.projections.values()]
     counts = count_arrivals(pairs, chunk.duration) - count_arrivals(pairs, begin)
     events = {p.name: int(n) for (p, _), n in zip(pairs, counts, strict=True)}
     tape = SpikeTape(
-        chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin
-    )
-    travelling = {
-        name: _travelling(net, name, source, chunk.duration) for name, source in sources.items()
+        chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin,
+        before=before,
+    )  # fmt: skip
+    left = {
+        name: found.where(still_acting(net, name, found, chunk.duration))
+        for name, found in acting.items()
     }
-    after = RunState(chunk.duration, layers, loops, travelling, readouts, engine.name, precision)
-    return tape, after
+    end = Before(left, readouts)
+    return tape, RunState(chunk.duration, layers, loops, end, engine.name, precision)
+
+
+def _nothing_before(net: Network, n_samples: int) -> Before:
+    """No spikes, and readouts at rest."""
+    nothing, neurons, offsets = (
+        np.zeros(0),
+        np.zeros(0, np.int32),
+        np.zeros(n_samples + 1, np.int64),
+    )
+    none = {
+        name: SpikeTrains(nothing, neurons, offsets, population.size, nothing, nothing)
+        for name, population in net.populations.items()
+        if not population.is_readout
+    }
+    rest = {
+        name: ReadoutState(*(np.zeros((n_samples, p.size)) + level for level in (p.v_leak, 0.0)))
+        for name, p in net.readouts.items()
+    }
+    return Before(none, rest)
+
+
+def _joined(before: Before, name: str, new: SpikeTrains) -> SpikeTrains:
+    """Spikes of before, and new ones, which are all later."""
+    earlier = before.spikes[name]
+    return earlier.followed_by(new) if len(earlier) else new
 
 
 def _check_follows(
@@ -205,42 +230,24 @@ def _check_follows(
         )
 
 
-def _readout_after(job: Job, before: ReadoutState | None, begin: Floats) -> ReadoutState:
-    """A readout at the end of the job, in closed form from ``begin`` (ms, by sample) on."""
-    p, shape = job.stage.population, (job.n_samples, job.stage.population.size)
-    a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
-    if before is None:
-        before = ReadoutState(np.zeros(shape) + p.v_leak, np.zeros(shape))
-    move = kernel((job.duration - begin)[:, None], a, b)
-    voltage = (before.voltage - p.v_leak) * move.x + p.resistance * move.g * before.current
-    current = before.current * move.y
-    found = find_arrivals(job, np.arange(p.size))
-    sample, target = np.divmod(found.row, p.size)
-    # Arrivals before ``begin`` are in the state already.
-    met = found.time >= begin[sample]
-    row, target, weight = found.row[met], target[met], found.weight[met]
-    move = kernel((job.duration[sample] - found.time)[met], a[target], b[target])
-    rise = p.resistance[target] * weight * move.g
-    voltage += np.bincount(row, rise, minlength=voltage.size).reshape(shape)
-    current += np.bincount(row, weight * move.y, minlength=voltage.size).reshape(shape)
-    return ReadoutState(voltage + p.v_leak, current)
+def still_acting(net: Network, name: str, spikes: SpikeTrains, end: Floats) -> NDArray[np.bool_]:
+    """Which of a population's spikes act on anything at or after ``end``, ms by sample.
 
-
-def _joined(state: RunState | None, name: str, new: SourceSpikes) -> SourceSpikes:
-    """Spikes still on their way, and new ones, which are all later."""
-    if state is None or state.travelling[name].times.size == 0:
-        return new
-    return state.travelling[name].followed_by(new)
-
-
-def _travelling(net: Network, name: str, source: SourceSpikes, end: Floats) -> SourceSpikes:
-    """The spikes that reach some target at or after ``end``."""
-    longest = np.zeros(source.size)
+    They are on their way to a target, or hold their neuron; and those shortly before, on which the
+    current of a neuron that is let go depends.
+    """
+    longest = np.zeros(spikes.size)
     for projection in net.projections.values():
         if projection.source == name:
-            np.maximum(longest, _longest_delay(projection, source.size), out=longest)
+            np.maximum(longest, _longest_delay(projection, spikes.size), out=longest)
+    spiking = [p for p in net.populations.values() if p.is_spiking]
+    if name in [p.name for p in spiking]:
+        np.maximum(longest, net.population(name).refractory, out=longest)
+    margin = max((float(p.refractory.max()) for p in spiking), default=0.0)
     # Without a delay a spike was met in its own chunk, and no spike lies at the chunk's end.
-    return source.where(source.times + longest[source.neurons] >= end[source.sample])
+    until = spikes.times + longest[spikes.neurons] + margin
+    acting: NDArray[np.bool_] = until >= end[owners(spikes.offsets, len(spikes))]
+    return acting
 
 
 def _longest_delay(projection: Projection, size: int) -> Floats:

@@ -147,6 +147,9 @@ class StageGradients:
     grazes
         Spikes whose V rose too slowly for a gradient; theirs was left out. A whole number, or an
         array of the backend without dimensions.
+    own_times
+        dL/dt of every spike of the stage itself, what was given included; of spikes before a
+        piece's begin what comes of them in it. None of a readout.
     """
 
     parameters: Mapping[str, Floats]
@@ -156,6 +159,7 @@ class StageGradients:
     self_delays: Floats
     source_times: tuple[Floats, ...]
     grazes: Array
+    own_times: Array | None = None
 
 
 class DirectGradients(NamedTuple):

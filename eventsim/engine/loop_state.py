@@ -16,7 +16,15 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.arrays import Array, Floats, owners
-from eventsim.engine.bundles import Arriving, Bundles, Loop, arrivals_of, in_order, outside_arrivals
+from eventsim.engine.bundles import (
+    Arriving,
+    Bundles,
+    Loop,
+    arrivals_between,
+    arrivals_of,
+    in_order,
+    outside_arrivals,
+)
 from eventsim.engine.job import Job
 from eventsim.engine.state import since_begin, start_state
 from eventsim.events import SpikeTrains
@@ -97,7 +105,7 @@ def arrivals_since(job: Job, bundles: Bundles, loop: Loop, state: LoopState) -> 
     """
     outside = outside_arrivals(job, bundles)
     own = arrivals_of(job, loop, state.sent)
-    new = [_between(part, state.begin, job.duration) for part in (outside, own)]
+    new = [arrivals_between(part, state.begin, job.duration) for part in (outside, own)]
     return in_order(job, [state.pending, *new])
 
 
@@ -125,18 +133,12 @@ def after(
     sample = owners(trains.offsets, len(trains))
     settled = source_of(trains).where(trains.times < stand[sample])
     sent = before.sent.followed_by(settled)
-    pending = [_between(part, stand, end) for part in (arrivals, arrivals_of(job, loop, settled))]
+    pending = [
+        arrivals_between(part, stand, end) for part in (arrivals, arrivals_of(job, loop, settled))
+    ]
     late = sent.times + _longest_way(loop)[sent.neurons] >= end[sent.sample]
     state = LoopState(np.array(end), stop, sent.where(late), in_order(job, pending), by_windows)
     return since_begin(trains, before.begin[sample]), state
-
-
-def _between(arriving: Arriving, low: Floats, high: Floats) -> Arriving:
-    """Those at or after ``low`` and before ``high``, ms by sample."""
-    sample = owners(arriving.offsets, arriving.time.size)
-    met = (arriving.time >= low[sample]) & (arriving.time < high[sample])
-    before = np.concatenate([[0], np.cumsum(met)]).astype(np.int64)
-    return Arriving(before[arriving.offsets], *(values[met] for values in arriving[1:]))
 
 
 def _longest_way(loop: Loop) -> Floats:

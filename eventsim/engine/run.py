@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 
 from eventsim.arrays import Floats, Precision, to_host
+from eventsim.engine import readout_piece
 from eventsim.engine.backend import Backend
 from eventsim.engine.counting import SynapticEvents
 from eventsim.engine.job import Job
@@ -183,6 +184,8 @@ def readout_integral(
 ) -> Floats:
     """Weighted integral of a readout's voltage over every sample, in closed form.
 
+    Of the tape of a chunk, over the chunk; times count from the start of the recording.
+
     Parameters
     ----------
     net, tape
@@ -200,6 +203,10 @@ def readout_integral(
         raise ParameterError(
             f"readout_integral: time_constant is {time_constant} ms, expected a value > 0."
         )
+    if tape.begin is not None and tape.before is not None:
+        job = readout_job(net, tape.with_before(), name)
+        before = tape.before.readouts[name]
+        return readout_piece.integral(job, before, tape.begin, 1.0 / time_constant)
     engine = get_backend(tape.backend)
     placed = place_tape(tape, engine)
     integral = engine.readout_forward(readout_job(net, placed, name), 1.0 / time_constant)

@@ -173,14 +173,4 @@ def carried(
 def since_begin(trains: SpikeTrains, begin: Floats) -> SpikeTrains:
     """The spikes at or after ``begin`` (ms, one per spike)."""
     new = trains.times >= begin
-    if new.all():
-        return trains
-    before = np.concatenate([[0], np.cumsum(new)]).astype(np.int64)
-    return SpikeTrains(
-        trains.times[new],
-        trains.neurons[new],
-        before[trains.offsets],
-        trains.size,
-        current=trains.current[new],
-        restart_current=trains.restart_current[new],
-    )
+    return trains if new.all() else trains.where(new)

@@ -35,6 +35,8 @@ BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY = range(5)
 N_OWN = 5
 READOUT_MEM, READOUT_SYN, READOUT_RESISTANCE = range(3)
 N_READOUT = 3
+ALPHA, BETA, ALPHA_MEM, BETA_MEM, BETA_SYN = range(5)
+N_ADJOINT = 5
 
 # The alert level lies below the level by this fraction of the largest voltages of the neuron, more
 # than the rounding of single precision.

@@ -26,7 +26,7 @@ from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ from eventsim.errors import NetworkError, ParameterError, StorageError
 from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.events.stream import EventStream, check_stream, concatenate, sample_number
-from eventsim.summary import html_card, html_table, number, span
+from eventsim.summary import html_card, html_table, number, short_repr, span
 
 TAPE_VERSION = 1
 
@@ -78,6 +78,28 @@ class SpikeTrains:
         number = sample_number(index, self.n_samples)
         lo, hi = int(self.offsets[number]), int(self.offsets[number + 1])
         return self.times[lo:hi], self.neurons[lo:hi]
+
+    def where(self, which: NDArray[np.bool_]) -> SpikeTrains:
+        """The spikes that are marked, [spikes]; NumPy. New arrays."""
+        before = np.concatenate([[0], np.cumsum(which)]).astype(np.int64)
+        return SpikeTrains(
+            self.times[which],
+            self.neurons[which],
+            before[self.offsets],
+            self.size,
+            current=self.current[which],
+            restart_current=self.restart_current[which],
+        )
+
+    def followed_by(self, later: SpikeTrains) -> SpikeTrains:
+        """In every sample these spikes and then the others; NumPy. New arrays."""
+        samples = [owners(part.offsets, len(part)) for part in (self, later)]
+        order = np.argsort(np.concatenate(samples), kind="stable")
+        joined = {
+            name: np.concatenate([getattr(self, name), getattr(later, name)])[order]
+            for name in ("times", "neurons", "current", "restart_current")
+        }
+        return SpikeTrains(offsets=self.offsets + later.offsets, size=self.size, **joined)
 
     def of_neurons(self, low: int, high: int) -> SpikeTrains:
         """Spikes of the neurons ``low`` to ``high - 1``, numbered from 0. New arrays."""
@@ -127,6 +149,45 @@ class SpikeTrains:
         return f"SpikeTrains({self.n_samples} samples, {len(self)} spikes, {self.size} neurons)"
 
 
+class ReadoutState(NamedTuple):
+    """Voltage and current of a readout at one time of every sample, float64 [samples, size]."""
+
+    voltage: Floats
+    current: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Before:
+    """What happened before a chunk of a stream, as far as the chunk depends on it.
+
+    Attributes
+    ----------
+    spikes
+        Spikes of every population before the chunk that still act in it: on their way, or holding
+        their neuron. Those of the input have no currents (NaN).
+    readouts
+        Voltage and current of every readout where the chunk begins.
+    """
+
+    spikes: Mapping[str, SpikeTrains]
+    readouts: Mapping[str, ReadoutState]
+
+    __repr__ = short_repr
+
+
+def events_as_trains(stream: EventStream) -> SpikeTrains:
+    """The events of a stream in the form of spikes; without currents (NaN)."""
+    nothing = np.full(stream.n_events, np.nan)
+    return SpikeTrains(
+        stream.times,
+        stream.channels,
+        stream.offsets,
+        stream.n_channels,
+        current=nothing,
+        restart_current=nothing,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class SpikeTape:
     """Record of one run.
@@ -148,8 +209,11 @@ class SpikeTape:
         Text that says of which network it is, see :mod:`eventsim.plan.structure`; None for a tape
         that was made by hand, or written before tapes had it.
     begin
-        ms, [samples]: where a tape of :func:`eventsim.simulate_chunk` begins, which does not know
-        what came before; None for a tape from the start.
+        ms, [samples]: where a tape of :func:`eventsim.simulate_chunk` begins; None for that of a
+        whole run.
+    before
+        Of the tape of a chunk: what happened before, as far as it depends on it. Files do not hold
+        it.
     """
 
     stream: EventStream
@@ -160,6 +224,7 @@ class SpikeTape:
     placed_input: SpikeTrains | None = None
     structure: str | None = None
     begin: Floats | None = None
+    before: Before | None = None
 
     def __getitem__(self, name: str) -> SpikeTrains:
         if name not in self.trains:
@@ -182,7 +247,8 @@ class SpikeTape:
         if self.begin is not None and self.begin.any():
             raise ParameterError(
                 f"{where}: the tape is that of a chunk that begins at {span(self.begin)} ms, and "
-                "spikes of before are not on it. Simulate the whole stream at once."
+                "spikes of before are not on it. Simulate the whole stream at once; gradients of "
+                "chunks come from eventsim.backward_chunk."
             )
 
     @property
@@ -237,6 +303,23 @@ class SpikeTape:
             return self
         trains = {name: trains.map(to_host) for name, trains in self.trains.items()}
         return replace(self, trains=trains, placed_input=None)
+
+    def with_before(self) -> SpikeTape:
+        """The tape of a chunk with the spikes of before that still act in it, as if of its own."""
+        if self.before is None:
+            return self
+        earlier = self.before.spikes
+        trains = {n: earlier[n].followed_by(trains) for n, trains in self.trains.items()}
+        (name,) = earlier.keys() - self.trains.keys()
+        events = earlier[name].followed_by(events_as_trains(self.stream))
+        stream = EventStream(
+            events.times,
+            events.neurons,
+            events.offsets,
+            n_channels=self.stream.n_channels,
+            duration=self.stream.duration,
+        )
+        return replace(self, stream=stream, trains=trains, begin=None, before=None)
 
     def save(self, path: str | Path) -> None:
         """Write the tape to one file, atomically."""

@@ -47,7 +47,8 @@ def test_nothing_is_compiled_by_a_run_after_a_warm_up(warmed, precision):
             tape = es.simulate(net, stream, backend="cpu", precision=precision)
             es.backward(net, tape, SpikeTimes(*tape.names))
             es.readout_integral(net, tape, "output")
-    es.simulate_chunk(NETS[0], random_stream(0), backend="cpu", precision=precision)
+        chunks, loss = list(random_stream(0).chunks(30.0)), SpikeTimes(*tape.names)
+        es.backward_chunks(net, chunks, loss, backend="cpu", precision=precision)
     simulate_ranks(balanced(), noise(), precision=precision)
     assert compiled_kernels() == before
 

@@ -13,6 +13,7 @@ from eventsim.engine.cpu import (
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.job import Job, Peaks, StageGradients
 from eventsim.engine.loop_state import LoopState
+from eventsim.engine.piece import Piece
 from eventsim.engine.state import LayerState
 from eventsim.engine.stepping import BundledSynapses, Frame, Stepped
 from eventsim.events import SpikeTrains
@@ -35,10 +36,15 @@ class CpuBackend(AbstractHostBackend):
         return window_step.SteppedNeurons(job, synapses, frame)
 
     def layer_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+        self,
+        job: Job,
+        trains: SpikeTrains,
+        by_time: Floats,
+        by_voltage: Floats,
+        piece: Piece | None = None,
     ) -> StageGradients:
         with threads_for(job):
-            return layer_adjoint.backward(job, trains, by_time, by_voltage)
+            return layer_adjoint.backward(job, trains, by_time, by_voltage, piece)
 
     def queue_forward(self, job: Job) -> SpikeTrains:
         return queue_host.forward(job)
@@ -47,9 +53,14 @@ class CpuBackend(AbstractHostBackend):
         return queue_host.resume(job, state)
 
     def queue_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+        self,
+        job: Job,
+        trains: SpikeTrains,
+        by_time: Floats,
+        by_voltage: Floats,
+        piece: Piece | None = None,
     ) -> StageGradients:
-        return queue_host.backward(job, trains, by_time, by_voltage)
+        return queue_host.backward(job, trains, by_time, by_voltage, piece)
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
         with threads_for(job):

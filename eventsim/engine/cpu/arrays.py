@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats, slices
 from eventsim.engine.cpu import fanin, order
 from eventsim.engine.cpu.fanin import FanIn
+from eventsim.engine.cpu.walk import WayBack
 from eventsim.engine.job import Job
+from eventsim.engine.piece import Piece, whole
 from eventsim.engine.state import LayerState
 from eventsim.engine.table import real_type, spike_bases
 from eventsim.events.source import SourceSpikes
@@ -29,10 +31,12 @@ ROW_PARTS = 8
 
 @dataclass(frozen=True, eq=False)
 class MergedEvents:
-    """Events of all sources of a stage in order: time, row, and number among all spikes.
+    """Events of all sources of a stage in order: time, row, and number among all ``n`` spikes.
 
     ``spike`` is None where the events are those of the only source, as they are.
     """
+
+    n: int
 
     offsets: Index
     times: Floats
@@ -41,9 +45,10 @@ class MergedEvents:
 
     def by_spike(self, by_event: NDArray[np.floating[Any]]) -> Floats:
         """Values of events as float64 values of the spikes of all sources. New array."""
-        found = by_event.astype(np.float64)
-        if self.spike is not None:
-            found[self.spike] = by_event
+        if self.spike is None:
+            return by_event.astype(np.float64)
+        found = np.zeros(self.n)
+        found[self.spike] = by_event
         return found
 
 
@@ -73,7 +78,7 @@ def merged_events(job: Job) -> MergedEvents:
     delays = [projection.delays for projection in job.stage.afferents]
     if len(job.sources) == 1 and not delays[0].any():
         (source,) = _sources(job)
-        return MergedEvents(source.offsets, source.times, source.neurons, None)
+        return MergedEvents(source.times.size, source.offsets, source.times, source.neurons, None)
     # The sources are kept beside, so that no other arrays can get their numbers.
     key = (merged_events, job.stage, *(id(source.times) for source in job.sources))
     found: MergedEvents = made_for_back(key, lambda: (_merged(job, delays), job.sources))[0]
@@ -93,7 +98,7 @@ def _merged(job: Job, delays: Sequence[Floats]) -> MergedEvents:
         starts += np.diff(source.offsets)
     order.sort_events(offsets, *given, *found)
     times, rows, spike = found
-    return MergedEvents(read_only(offsets), read_only(times), read_only(rows), spike)
+    return MergedEvents(times.size, read_only(offsets), read_only(times), read_only(rows), spike)
 
 
 def _event_arrays(size: int) -> tuple[Floats, NDArray[np.int32], Index]:
@@ -108,9 +113,15 @@ def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
     n_events = np.diff(merged.offsets)
     kept = merged.times >= np.repeat(begin, n_events)
     before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-    spike = None if merged.spike is None else merged.spike[kept]
+    spike = np.flatnonzero(kept) if merged.spike is None else merged.spike[kept]
     offsets, times = read_only(before[merged.offsets]), read_only(merged.times[kept])
-    return MergedEvents(offsets, times, read_only(merged.rows[kept]), spike)
+    return MergedEvents(merged.n, offsets, times, read_only(merged.rows[kept]), spike)
+
+
+def way_back_of(job: Job, piece: Piece | None) -> WayBack:
+    """What the kernels of the way back take of a piece; None is the whole of the samples."""
+    begin, adjoint, starts = whole(job) if piece is None else piece
+    return WayBack(read_only(begin), adjoint, starts)
 
 
 class Sent(NamedTuple):
@@ -128,15 +139,19 @@ def fan_in(
     job: Job,
     sent: Sent,
     *,
+    begin: Floats | None = None,
     state: LayerState | None = None,
     bounds: tuple[int, int] | None = None,
 ) -> FanIn:
     """Synapses by target and spikes by source; weights in the type of the state.
 
-    With ``state``, only what is met after it. With ``bounds``, only the neurons from the first to
-    before the second, and no numbers of synapses, which only the way back asks for.
+    With ``begin`` (ms, by sample) or ``state``, only what is met from there on. With ``bounds``,
+    only the neurons from the first to before the second, and no numbers of synapses, which only the
+    way back asks for.
     """
     own_weight, real = job.self_weights() * job.stage.population.resistance, real_type(job)
+    if begin is None:
+        begin = np.zeros(job.n_samples) if state is None else state.begin
     low, in_start, row, synapse, weight, delay = _by_target(job, bounds)
     return FanIn(
         low,
@@ -150,7 +165,7 @@ def fan_in(
         sent.spike,
         own_weight.astype(real),
         job.self_delays(),
-        np.zeros(job.n_samples) if state is None else state.begin,
+        begin,
         np.zeros(0, np.int64) if state is None else state.first,
         np.zeros(0) if state is None else state.spikes,
     )

@@ -46,19 +46,18 @@ from eventsim.engine.cpu.lanes import (
     where_less,
 )
 from eventsim.engine.cpu.scalar import decay, fma
-from eventsim.engine.cpu.walk import (
+from eventsim.engine.cpu.walk import Tape, back, meet, next_stop
+from eventsim.engine.table import (
     ALPHA,
     ALPHA_MEM,
     BETA,
     BETA_MEM,
     BETA_SYN,
+    BY_MEM,
+    BY_SYN,
     N_ADJOINT,
-    Tape,
-    back,
-    meet,
-    next_stop,
+    RATE_SYN,
 )
-from eventsim.engine.table import BY_MEM, BY_SYN, RATE_SYN
 
 Reals = NDArray[np.floating[Any]]
 

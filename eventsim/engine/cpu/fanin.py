@@ -17,28 +17,18 @@ from numpy.typing import NDArray
 from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.order import first_at_least, sort_run
 from eventsim.engine.cpu.scalar import propagators
-from eventsim.engine.cpu.walk import (
+from eventsim.engine.cpu.walk import Held, end_at_start, hold, keep, walk, walk_back
+from eventsim.engine.table import (
     ALPHA,
-    ALPHA_MEM,
     BETA,
     BETA_MEM,
     BETA_SYN,
-    N_ADJOINT,
-    Held,
-    hold,
-    keep,
-    walk,
-    walk_back,
-)
-from eventsim.engine.table import (
-    BY_RESET,
     BY_SELF,
     BY_SELF_DELAY,
     GAP,
-    LEVEL,
+    N_ADJOINT,
     RATE_MEM,
     RATE_SYN,
-    RESET,
     SLOW,
 )
 
@@ -153,7 +143,7 @@ def _collect(fan, s, n, t_end, own_times):
             kept += 1
     for i in range(own_times.size):
         arrival = own_times[i] + fan.own_delay[n]
-        if arrival < t_end:
+        if begin <= arrival < t_end:
             time[kept], synapse[kept], spike[kept] = arrival, rows.size, i
             ascending &= before <= arrival
             before = arrival
@@ -237,10 +227,9 @@ def forward(todo, n_blocks, fan, par, refractory, duration, begin, end, spikes, 
 
 
 @scalar
-def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, adjoint, current, released,
-                     by_weight, by_delay, effects, sums, own):  # fmt: skip
+def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, way_back, adjoint, current,
+                     released, by_weight, by_delay, effects, sums, own):  # fmt: skip
     """One neuron in one sample, backward; returns the number of grazes."""
-    real = type(par[0, 0])
     mine = 0
     k = last
     while k >= 0 and fan.own_delay[n] > 0.0:
@@ -253,8 +242,9 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, adjoint, cur
         k = tape.previous[k]
     time, synapse, spike = _collect(fan, s, n, t_end, own_times)
     lo, hi = fan.in_start[n - fan.low], fan.in_start[n - fan.low + 1]
+    carried = way_back.adjoint.size > 0
     for i in range(N_ADJOINT):
-        adjoint[i, n] = real(0.0)
+        adjoint[i, n] = way_back.adjoint[s, i, n] if carried else type(par[0, 0])(0.0)
     current[n] = last
     released[n] = last < 0 or np.isnan(tape.restart[last])
     t, grazes = t_end, 0
@@ -278,16 +268,20 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, adjoint, cur
             own[BY_SELF, n] += adjoint[BETA, n]
             own[BY_SELF_DELAY, n] += later
             tape.through[own_spikes[spike[i]]] += later
-    grazes += walk_back(n, adjoint, t, 0.0, par, refractory, tape, current, released, sums, own)
-    if par[LEVEL, n] <= real(0.0):
-        own[BY_RESET, n] += adjoint[ALPHA, n]
-        sums[1, n] += par[RESET, n] * adjoint[ALPHA_MEM, n]
+    grazes += walk_back(
+        n, adjoint, t, way_back.begin[s], par, refractory, tape, current, released, sums, own
+    )
+    if way_back.starts:
+        end_at_start(n, adjoint, par, sums, own)
+    if carried:
+        for i in range(N_ADJOINT):
+            way_back.adjoint[s, i, n] = adjoint[i, n]
     return grazes
 
 
 @kernel
-def backward(fan, par, refractory, duration, last, tape, by_weight, by_delay, effects, sums, own,
-             grazes):  # fmt: skip
+def backward(fan, par, refractory, duration, last, tape, way_back, by_weight, by_delay, effects,
+             sums, own, grazes):  # fmt: skip
     """All samples, one block of neurons after the other; ``effects`` has one row per block."""
     n_blocks, n_neurons = effects.shape[0], par.shape[1]
     for block in prange(n_blocks):
@@ -296,6 +290,6 @@ def backward(fan, par, refractory, duration, last, tape, by_weight, by_delay, ef
         for n in range(n_neurons * block // n_blocks, n_neurons * (block + 1) // n_blocks):
             for s in range(duration.size):
                 grazes[block] += _run_neuron_back(
-                    fan, s, n, par, refractory, duration[s], last[s, n], tape, adjoint, current,
-                    released, by_weight, by_delay, effects[block], sums, own,
+                    fan, s, n, par, refractory, duration[s], last[s, n], tape, way_back, adjoint,
+                    current, released, by_weight, by_delay, effects[block], sums, own,
                 )  # fmt: skip

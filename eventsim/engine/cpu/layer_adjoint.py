@@ -1,16 +1,26 @@
 """Spiking layer on the CPU, host side of the backward pass."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
 from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.cpu import fanin, order, shared_adjoint
-from eventsim.engine.cpu.arrays import fan_in, merged_events, sample_chunks, sent_by_row
+from eventsim.engine.cpu.arrays import (
+    fan_in,
+    merged_events,
+    sample_chunks,
+    sent_by_row,
+    since,
+    way_back_of,
+)
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import FANIN_PARTS
-from eventsim.engine.cpu.walk import Tape
+from eventsim.engine.cpu.walk import Tape, WayBack
 from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.piece import Piece
 from eventsim.engine.table import (
     N_OWN,
     N_SUMS,
@@ -26,7 +36,13 @@ from eventsim.engine.table import (
 from eventsim.events import SpikeTrains
 
 
-def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
+def backward(
+    job: Job,
+    trains: SpikeTrains,
+    by_time: Floats,
+    by_voltage: Floats,
+    piece: Piece | None = None,
+) -> StageGradients:
     size, resistance = job.stage.population.size, job.stage.population.resistance
     previous = np.empty(len(trains), np.int64)
     last = np.full((job.n_samples, size), -1, np.int64)
@@ -42,12 +58,16 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
         np.zeros(len(trains)),
     )
     run = _backward_shared if job.stage.shares_events else _backward_fanin
-    return run(job, trains, tape, last)
+    found = run(job, trains, tape, last, way_back_of(job, piece))
+    return found if piece is None else replace(found, own_times=tape.by_time + tape.through)
 
 
-def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray) -> StageGradients:
+def _backward_shared(
+    job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray, way_back: WayBack
+) -> StageGradients:
     size, par, refractory = last.shape[1], neuron_table(job), job.stage.population.refractory
-    events, weights = merged_events(job), by_block(job, row_weights(job))
+    events = since(merged_events(job), way_back.begin)
+    weights = by_block(job, row_weights(job))
     bounds = sample_chunks(job, weights.nbytes)
     chunks = bounds.size - 1
     by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
@@ -56,7 +76,8 @@ def _backward_shared(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray
     shared_adjoint.backward(
         bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
         refractory, job.duration, par.dtype.type(fastest_rate(job)), *span_of(job), _asked(job),
-        trains.offsets, tape, bool(refractory.any()), by_weight, effects, sums, own, grazes,
+        trains.offsets, tape, bool(refractory.any()), way_back, by_weight, effects, sums, own,
+        grazes,
     )  # fmt: skip
     return layer_gradients(
         job,
@@ -76,9 +97,11 @@ def _asked(job: Job) -> NDArray[np.bool_]:
     return np.repeat(asked, np.diff(starts))
 
 
-def _backward_fanin(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray) -> StageGradients:
+def _backward_fanin(
+    job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray, way_back: WayBack
+) -> StageGradients:
     size, real = last.shape[1], real_type(job)
-    fan, par = fan_in(job, sent_by_row(job)), neuron_table(job)
+    fan, par = fan_in(job, sent_by_row(job), begin=way_back.begin), neuron_table(job)
     by_weight, by_delay = np.zeros(fan.weight.size, real), np.zeros(fan.delay.size)
     sums, own = np.zeros((N_SUMS, size)), np.zeros((N_OWN, size))
     effects, grazes = (
@@ -86,8 +109,8 @@ def _backward_fanin(job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray)
         np.zeros(FANIN_PARTS, np.int64),
     )
     fanin.backward(
-        fan, par, job.stage.population.refractory, job.duration, last, tape, by_weight, by_delay,
-        effects, sums, own, grazes,
+        fan, par, job.stage.population.refractory, job.duration, last, tape, way_back, by_weight,
+        by_delay, effects, sums, own, grazes,
     )  # fmt: skip
     return layer_gradients(
         job,

@@ -14,26 +14,20 @@ from numpy.typing import NDArray
 
 from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, scalar
-from eventsim.engine.cpu.walk import (
+from eventsim.engine.cpu.walk import end_at_start, walk_back
+from eventsim.engine.table import (
     ALPHA,
-    ALPHA_MEM,
     BETA,
     BETA_MEM,
     BETA_SYN,
-    N_ADJOINT,
-    walk_back,
-)
-from eventsim.engine.table import (
     BY_DRIVE,
     BY_MEM,
-    BY_RESET,
     BY_SELF,
     BY_SELF_DELAY,
     BY_SYN,
-    LEVEL,
+    N_ADJOINT,
     RATE_MEM,
     RATE_SYN,
-    RESET,
 )
 
 
@@ -51,10 +45,12 @@ class Totals(NamedTuple):
 
 
 @scalar
-def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, totals):
-    """One sample; returns the number of grazes."""
-    size, real = par.shape[1], type(par[0, 0])
+def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, way_back, s, totals):
+    """Sample s; returns the number of grazes."""
+    size, begin = par.shape[1], way_back.begin[s]
     adjoint, t = np.zeros((N_ADJOINT, size), par.dtype), np.full(size, t_end)
+    if way_back.adjoint.size > 0:
+        adjoint[:] = way_back.adjoint[s]
     current, released, grazes = last.copy(), np.ones(size, np.bool_), 0
     for n in range(size):
         released[n] = current[n] < 0 or np.isnan(tape.restart[current[n]])
@@ -89,23 +85,24 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, tota
                 tape.by_time[cause] += later
     for n in range(size):
         grazes += walk_back(
-            n, adjoint, t[n], 0.0, par, refractory, tape, current, released, totals.sums,
+            n, adjoint, t[n], begin, par, refractory, tape, current, released, totals.sums,
             totals.own,
         )  # fmt: skip
-        if par[LEVEL, n] <= real(0.0):
-            totals.own[BY_RESET, n] += adjoint[ALPHA, n]
-            totals.sums[BY_MEM, n] += par[RESET, n] * adjoint[ALPHA_MEM, n]
+        if way_back.starts:
+            end_at_start(n, adjoint, par, totals.sums, totals.own)
+    if way_back.adjoint.size > 0:
+        way_back.adjoint[s] = adjoint
     return grazes
 
 
 @kernel
-def backward(bounds, met, loop, par, refractory, duration, last, tape, weight, delay, effects,
-             sums, own, grazes):  # fmt: skip
+def backward(bounds, met, loop, par, refractory, duration, last, tape, way_back, weight, delay,
+             effects, sums, own, grazes):  # fmt: skip
     """Samples ``bounds[c] : bounds[c + 1]`` of every chunk c, whose sums are its own."""
     for c in prange(bounds.size - 1):
         totals = Totals(weight[c], delay[c], effects, sums[c], own[c])
         for s in range(bounds[c], bounds[c + 1]):
             grazes[c] += _run_sample_back(
                 met, met.offsets[s], met.offsets[s + 1], loop, par, refractory, duration[s],
-                last[s], tape, totals,
+                last[s], tape, way_back, s, totals,
             )  # fmt: skip

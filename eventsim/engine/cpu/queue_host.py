@@ -1,6 +1,6 @@
 """Stage with a loop on the CPU, host side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,13 @@ from eventsim.engine.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.cpu import order, queue, queue_adjoint
-from eventsim.engine.cpu.arrays import fan_out_weights, read_only, sample_chunks, summed
+from eventsim.engine.cpu.arrays import (
+    fan_out_weights,
+    read_only,
+    sample_chunks,
+    summed,
+    way_back_of,
+)
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape
@@ -33,6 +39,7 @@ from eventsim.engine.loop_state import (
     copied,
     start_loop,
 )
+from eventsim.engine.piece import Piece
 from eventsim.engine.table import (
     ALERT,
     N_OWN,
@@ -198,7 +205,13 @@ def _by_neuron(trains: SpikeTrains) -> SpikeTrains:
     )
 
 
-def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
+def backward(
+    job: Job,
+    trains: SpikeTrains,
+    by_time: Floats,
+    by_voltage: Floats,
+    piece: Piece | None = None,
+) -> StageGradients:
     size, real, resistance = trains.size, real_type(job), job.stage.population.resistance
     bundles = make_bundles(job)
     previous, last = np.empty(len(trains), np.int64), np.full((job.n_samples, size), -1, np.int64)
@@ -221,11 +234,11 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(spike_bases(job)[-1], real), np.zeros(chunks, np.int64)
     queue_adjoint.backward(
-        bounds, all_arrivals(job, bundles, trains), loop, neuron_table(job),
-        job.stage.population.refractory, job.duration, last, tape, weight, delay, effects, sums,
-        own, grazes,
+        bounds, all_arrivals(job, bundles, trains, None if piece is None else piece.begin), loop,
+        neuron_table(job), job.stage.population.refractory, job.duration, last, tape,
+        way_back_of(job, piece), weight, delay, effects, sums, own, grazes,
     )  # fmt: skip
-    return layer_gradients(
+    found = layer_gradients(
         job,
         by_drive=summed(weight),
         by_delay=delay.sum(axis=0),
@@ -234,3 +247,4 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
         own=own.sum(axis=0),
         grazes=int(grazes.sum()),
     )
+    return found if piece is None else replace(found, own_times=tape.by_time + tape.through)

@@ -59,18 +59,21 @@ from eventsim.engine.cpu.lanes import (
     put_line,
 )
 from eventsim.engine.cpu.scalar import SMALL_Z, far_adjoint, near_adjoint, pull_back
-from eventsim.engine.cpu.walk import ALPHA, ALPHA_MEM, BETA, BETA_MEM, BETA_SYN, N_ADJOINT
+from eventsim.engine.cpu.walk import end_at_start
 from eventsim.engine.table import (
+    ALPHA,
+    ALPHA_MEM,
+    BETA,
+    BETA_MEM,
+    BETA_SYN,
     BY_DRIVE,
     BY_MEM,
-    BY_RESET,
     BY_SYN,
     GAP,
-    LEVEL,
+    N_ADJOINT,
     N_SUMS,
     RATE_MEM,
     RATE_SYN,
-    RESET,
     SLOW,
 )
 
@@ -225,13 +228,13 @@ def _way_of(size, low, mine, tape, refractory, held):
 
 
 @lean
-def _go_back(times, rows, number, block, t_end, fastest, way, passage, aside, room, found, asked,
-             effects):  # fmt: skip
-    """All neurons of a block in one sample, backward; ``room`` is for two states.
+def _go_back(times, rows, number, block, t_end, t_begin, fastest, way, passage, aside, room, found,
+             asked, effects):  # fmt: skip
+    """All neurons of a block in one sample, backward; ``room`` is for two states, the first given.
 
-    Adds to ``found`` and effects; returns the number of grazes.
+    Adds to ``found`` and effects; returns the number of the last state in ``room``, and of grazes.
     """
-    before, after, real = room[0], room[1], type(block.par[0, 0])
+    now, real = 0, type(block.par[0, 0])
     size, powers = block.size, passage.powers
     next_special, event, grazes = way.special.size - 1, times.size, 0
     while next_special >= 0 and way.special[next_special] >= t_end:
@@ -240,7 +243,8 @@ def _go_back(times, rows, number, block, t_end, fastest, way, passage, aside, ro
         event -= 1
     t, m, n_asked = t_end, 0, 0
     while True:
-        t_low = times[event - m - 1] if event > m else 0.0
+        before, after = room[now], room[1 - now]
+        t_low = times[event - m - 1] if event > m else t_begin
         n_aside, next_special = set_aside(t_low, next_special, way, before, aside)
         if m > 0:
             _together(m, n_asked, passage, block, before, found)
@@ -256,22 +260,36 @@ def _go_back(times, rows, number, block, t_end, fastest, way, passage, aside, ro
             at = number[event - 1 - k] if number.size else event - 1 - k
             effects[at] += powers[0, k] * later
         event -= m
-        before, after = after, before
+        now = 1 - now
         if event == 0:
             break
         t = t_low
         m, n_asked = _gather(passage, times, rows, event, block, asked)
-    for n in range(block.refractory.size):
-        if block.par[LEVEL, n] <= real(0.0):
-            found.own[BY_RESET, n] += before[ALPHA, n]
-            found.sums[BY_MEM, n] += block.par[RESET, n] * before[ALPHA_MEM, n]
-    return grazes
+    return now, grazes
+
+
+@lean
+def _take(way_back, s, low, high, state):
+    """The state of the neurons ``low : high`` of sample s at its end; zeros if nothing is given."""
+    if way_back.adjoint.size > 0:
+        for i in range(N_ADJOINT):
+            for n in range(low, high):
+                state[i, n - low] = way_back.adjoint[s, i, n]
+
+
+@lean
+def _hand_on(way_back, s, low, high, state):
+    """Undo :func:`_take`, with the state at the begin."""
+    if way_back.adjoint.size > 0:
+        for i in range(N_ADJOINT):
+            for n in range(low, high):
+                way_back.adjoint[s, i, n] = state[i, n - low]
 
 
 @kernel
 def backward(bounds, heard, offsets, times, rows, weights, par, refractory, duration, fastest,
-             middle, length, asked, spike_offsets, tape, held, by_weight, effects, sums, own,
-             grazes):  # fmt: skip
+             middle, length, asked, spike_offsets, tape, held, way_back, by_weight, effects, sums,
+             own, grazes):  # fmt: skip
     """Samples ``bounds[c] : bounds[c + 1]`` of every chunk c, whose sums are its own.
 
     Effects are those of the events of rows that are ``asked`` for, else zero.
@@ -297,14 +315,20 @@ def backward(bounds, heard, offsets, times, rows, weights, par, refractory, dura
             room = np.empty((2, N_ADJOINT, wide + LANES), par.dtype)
             for s in range(bounds[chunk], bounds[chunk + 1]):
                 part[:], room[:] = 0.0, 0.0
+                _take(way_back, s, low, high, room[0])
                 lo, hi = offsets[s], offsets[s + 1]
                 my_times, my_rows, number = events_of(heard, b, lo, hi, times, rows, nothing)
                 mine = _own_spikes(spike_offsets[s], spike_offsets[s + 1], tape, low, high)
                 way = _way_of(wide, low, mine, tape, block.refractory, held)
-                grazes[chunk] += _go_back(
-                    my_times, my_rows, number, block, duration[s], fastest, way, passage, aside,
-                    room, found, asked, effects[lo:hi],
+                last, grazed = _go_back(
+                    my_times, my_rows, number, block, duration[s], way_back.begin[s], fastest, way,
+                    passage, aside, room, found, asked, effects[lo:hi],
                 )  # fmt: skip
+                grazes[chunk] += grazed
+                if way_back.starts:
+                    for n in range(high - low):
+                        end_at_start(n, room[last], block.par, part, my_own)
+                _hand_on(way_back, s, low, high, room[last])
                 for i in range(N_SUMS):
                     for n in range(high - low):
                         sums[chunk, i, low + n] += part[i, n]

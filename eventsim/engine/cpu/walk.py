@@ -25,7 +25,13 @@ from eventsim.engine.cpu.scalar import (
 from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import (
     ALERT,
+    ALPHA,
+    ALPHA_MEM,
+    BETA,
+    BETA_MEM,
+    BETA_SYN,
     BY_LEVEL,
+    BY_MEM,
     BY_REFRACTORY,
     BY_RESET,
     BY_SELF,
@@ -40,9 +46,6 @@ from eventsim.engine.table import (
     SELF,
     SLOW,
 )
-
-ALPHA, BETA, ALPHA_MEM, BETA_MEM, BETA_SYN = range(5)
-N_ADJOINT = 5
 
 
 class SpikeBuffers(NamedTuple):
@@ -176,6 +179,27 @@ class Tape(NamedTuple):
     by_voltage: NDArray[np.float64]
     previous: NDArray[np.int64]
     through: NDArray[np.float64]
+
+
+class WayBack(NamedTuple):
+    """How far every sample goes back, and with what: see :class:`eventsim.engine.piece.Piece`.
+
+    ``adjoint`` [samples, N_ADJOINT, neurons] is that at the end, and is changed to that at
+    ``begin`` (ms, by sample); without entries it is zero at the end. At time zero a sample
+    ``starts``.
+    """
+
+    begin: NDArray[np.float64]
+    adjoint: NDArray[np.floating]
+    starts: bool
+
+
+@lean_inlined
+def end_at_start(n, adjoint, par, sums, own):
+    """A neuron that rests at or above its level started at its reset."""
+    if par[LEVEL, n] <= type(par[LEVEL, n])(0.0):
+        own[BY_RESET, n] += adjoint[ALPHA, n]
+        sums[BY_MEM, n] += par[RESET, n] * adjoint[ALPHA_MEM, n]
 
 
 @scalar

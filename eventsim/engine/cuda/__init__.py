@@ -22,6 +22,7 @@ from eventsim.engine.cuda.order import sum_by
 from eventsim.engine.cuda.spikes import SpikeMemory
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.loop_state import LoopState
+from eventsim.engine.piece import Piece
 from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
 from eventsim.events import SpikeTrains
@@ -123,10 +124,15 @@ class CudaBackend(Backend):
 
     @_advised
     def layer_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
+        self,
+        job: Job,
+        trains: SpikeTrains,
+        by_time: Array,
+        by_voltage: Array,
+        piece: Piece | None = None,
     ) -> StageGradients:
         return layer_adjoint.backward(
-            self.device, job, self._wirings, self._memory, trains, by_time, by_voltage
+            self.device, job, self._wirings, self._memory, trains, by_time, by_voltage, piece
         )
 
     @_advised
@@ -139,9 +145,14 @@ class CudaBackend(Backend):
 
     @_advised
     def queue_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Array, by_voltage: Array
+        self,
+        job: Job,
+        trains: SpikeTrains,
+        by_time: Array,
+        by_voltage: Array,
+        piece: Piece | None = None,
     ) -> StageGradients:
-        return queue.backward(self.device, job, trains, by_time, by_voltage)
+        return queue.backward(self.device, job, trains, by_time, by_voltage, piece)
 
     @_advised
     def readout_forward(self, job: Job, rate: float) -> Array:

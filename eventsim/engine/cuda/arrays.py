@@ -1,7 +1,7 @@
 """From a job to the arrays that the kernels take, on the device."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +21,8 @@ from eventsim.engine.cuda.order import (
     sorting,
     starts_of,
 )
-from eventsim.engine.job import Job
+from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.piece import Piece
 from eventsim.engine.table import real_type, spike_bases
 from eventsim.held import any_nonzero, made_once
 from eventsim.plan import Wiring
@@ -147,7 +148,7 @@ def since(dev: Device, merged: DeviceEvents, begin: Array) -> DeviceEvents:
     """The events at or after ``begin`` (ms, by sample)."""
     kept = merged.times >= begin[owners(dev, merged.offsets, merged.times.size)]
     before = starts_of(dev, kept)
-    spike = None if merged.spike is None else merged.spike[kept]
+    spike = dev.xp.flatnonzero(kept) if merged.spike is None else merged.spike[kept]
     return DeviceEvents(before[merged.offsets], merged.times[kept], merged.rows[kept], spike)
 
 
@@ -219,6 +220,38 @@ class GroupedTape:
     by_time: Array
     by_voltage: Array
     through: Array
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedPiece:
+    """A :class:`eventsim.engine.piece.Piece` on the device."""
+
+    begin: Array
+    adjoint: Array
+    starts: bool
+
+    @classmethod
+    def of(cls, dev: Device, piece: Piece) -> "PlacedPiece":
+        """From arrays of NumPy."""
+        return cls(dev.asarray(piece.begin), dev.asarray(piece.adjoint), piece.starts)
+
+
+def way_back(piece: PlacedPiece | None, times: Array, values: Array) -> list[Any]:
+    """What kernels take of a piece; arrays of the same types where there is none."""
+    if piece is None:
+        return [times, values, 0]
+    return [piece.begin, piece.adjoint, 2 if piece.starts else 1]
+
+
+def after_piece(
+    dev: Device, found: StageGradients, piece: Piece, placed: PlacedPiece | None, tape: GroupedTape
+) -> StageGradients:
+    """Leave the adjoint state at the begin in the piece; the gradients with those of own spikes."""
+    assert placed is not None
+    piece.adjoint[:] = dev.get(placed.adjoint)
+    own_times = dev.empty(tape.order.size, np.float64)
+    own_times[tape.order] = tape.by_time + tape.through
+    return replace(found, own_times=own_times)
 
 
 def sample_parts(job: Job, *, bytes_each: int, most_bytes: int, most: int) -> NDArray[np.int64]:

@@ -8,10 +8,12 @@ import numpy as np
 from eventsim.arrays import Array
 from eventsim.engine.cuda.arrays import (
     GroupedTape,
+    PlacedPiece,
     WiringCache,
     spike_arrivals,
     spike_groups,
     to_real,
+    way_back,
 )
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch, sum_rows
@@ -53,7 +55,9 @@ class FanInLayer:
             ],
         )  # fmt: skip
 
-    def run_back(self, tape: GroupedTape) -> tuple[Array, Array, Array, Array, Array]:
+    def run_back(
+        self, tape: GroupedTape, piece: PlacedPiece | None
+    ) -> tuple[Array, Array, Array, Array, Array]:
         """dL/d(scaled weight), dL/d(delay), dL/dt of all spikes of the sources, sums, grazes."""
         dev, job, arrivals, wiring = self._dev, self._job, self._arrivals, self._wiring
         size, real, groups = job.stage.population.size, self._weights.dtype, self._groups
@@ -68,7 +72,8 @@ class FanInLayer:
                 self._n_pairs, size, arrivals.first, arrivals.times, arrivals.synapse,
                 arrivals.origin, self._weights, *self._parameters, tape.first, tape.time,
                 tape.current, tape.restart, tape.by_time, tape.by_voltage, tape.through,
-                by_arrival, later, sums, grazes,
+                *way_back(piece, self._parameters[0], self._parameters[1]), by_arrival, later,
+                sums, grazes,
             ],
         )  # fmt: skip
         n_synapses, n_spikes = self._weights.size, int(spike_bases(job)[-1])

@@ -1,13 +1,14 @@
 """Spiking layer on a GPU, host side of the backward pass; twin of engine/cpu/layer_adjoint.py."""
 
 from eventsim.arrays import Array
-from eventsim.engine.cuda.arrays import WiringCache, parameters_home
+from eventsim.engine.cuda.arrays import PlacedPiece, WiringCache, after_piece, parameters_home
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
 from eventsim.engine.cuda.shared import SharedLayer
 from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
 from eventsim.engine.cuda.tables import gradients_of
 from eventsim.engine.job import Job, StageGradients
+from eventsim.engine.piece import Piece
 from eventsim.engine.table import split_effects
 from eventsim.events import SpikeTrains
 
@@ -20,16 +21,17 @@ def backward(
     trains: SpikeTrains,
     by_time: Array,
     by_voltage: Array,
+    piece: Piece | None = None,
 ) -> StageGradients:
     tape = grouped_tape(dev, job, memory, trains, by_time, by_voltage)
-    by_delay = None
+    by_delay, placed = None, None if piece is None else PlacedPiece.of(dev, piece)
     if job.stage.shares_events:
-        by_drive, by_spike, sums, grazes = SharedLayer(dev, job).run_back(tape)
+        by_drive, by_spike, sums, grazes = SharedLayer(dev, job).run_back(tape, placed)
     else:
-        layer = FanInLayer(dev, job, wirings)
-        by_drive, by_delay, by_spike, sums, grazes = layer.run_back(tape)
+        layer = FanInLayer(dev, job, wirings, None if placed is None else placed.begin)
+        by_drive, by_delay, by_spike, sums, grazes = layer.run_back(tape, placed)
     home = parameters_home(dev, job)
-    return gradients_of(
+    found = gradients_of(
         dev,
         job,
         by_drive=home(by_drive),
@@ -38,3 +40,4 @@ def backward(
         sums=home(sums),
         grazes=grazes.sum(),
     )
+    return found if piece is None else after_piece(dev, found, piece, placed, tape)

@@ -14,7 +14,14 @@ from eventsim.engine.bundles import (
     make_loop,
     outside_arrivals,
 )
-from eventsim.engine.cuda.arrays import parameters_home, sample_parts, to_real
+from eventsim.engine.cuda.arrays import (
+    PlacedPiece,
+    after_piece,
+    parameters_home,
+    sample_parts,
+    to_real,
+    way_back,
+)
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import (
     by_time,
@@ -27,6 +34,7 @@ from eventsim.engine.cuda.order import (
 from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
 from eventsim.engine.job import Job, StageGradients, raise_first_runaway
 from eventsim.engine.loop_state import LoopState, LoopStop, after, arrivals_since
+from eventsim.engine.piece import Piece
 from eventsim.engine.state import start_voltage
 from eventsim.engine.table import (
     N_OWN,
@@ -284,14 +292,16 @@ def _packed(dev: Device, job: Job, rounds: list[tuple[_Round, Array]]) -> SpikeT
 
 
 def backward(
-    dev: Device, job: Job, trains: SpikeTrains, time_seed: Array, voltage_seed: Array
-) -> StageGradients:
+    dev: Device, job: Job, trains: SpikeTrains, time_seed: Array, voltage_seed: Array,
+    piece: Piece | None = None,
+) -> StageGradients:  # fmt: skip
     job, trains = _placed(dev, job), trains.map(dev.asarray)
     size, real, xp = trains.size, real_type(job), dev.xp
     tape = grouped_tape(dev, job, SpikeMemory(), trains, time_seed, voltage_seed)
     order = tape.order
     bundles = make_bundles(job)
-    met = all_arrivals(job, bundles, trains)
+    placed = None if piece is None else PlacedPiece.of(dev, piece)
+    met = all_arrivals(job, bundles, trains, None if placed is None else placed.begin)
     loop = _loop(dev, job, make_loop(job, bundles, scaled_weights(job)))
     grouped = dev.empty(order.size + 1, np.int64)
     grouped[order] = xp.arange(order.size)
@@ -308,20 +318,21 @@ def backward(
         dev.empty((parts, 5, size), real), dev.empty((parts, size), np.float64),
         dev.empty((parts, size), np.int64), dev.empty((parts, size), np.uint8),
     ]  # fmt: skip
+    duration, par = dev.asarray(job.duration), to_real(dev, job, neuron_table(job))
     dev.launch(
         job.precision, "queue_backward", parts, _block(size),
         [
             size, n_synapses, dev.asarray(bounds), met.offsets, met.time, met.first, met.last,
             grouped[met.cause], loop.target, loop.weight, loop.own_weight,
-            dev.asarray(job.duration), to_real(dev, job, neuron_table(job)),
-            dev.asarray(job.stage.population.refractory), tape.first, tape.time,
+            duration, par, dev.asarray(job.stage.population.refractory), tape.first, tape.time,
             trains.neurons[order], tape.current, tape.restart, tape.by_time, tape.by_voltage,
-            tape.through, *work, by_weight, by_delay, effects, sums, grazes,
+            tape.through, *way_back(placed, duration, par), *work, by_weight, by_delay, effects,
+            sums, grazes,
         ],
         shared=_block(size) * 8,
     )  # fmt: skip
     home, total = parameters_home(dev, job), sum_rows(dev, job.precision, sums)
-    return layer_gradients(
+    found = layer_gradients(
         job,
         by_drive=home(sum_rows(dev, job.precision, by_weight)),
         by_delay=home(sum_rows(dev, job.precision, by_delay)),
@@ -330,6 +341,7 @@ def backward(
         own=home(total[N_SUMS:]),
         grazes=grazes.sum(),
     )
+    return found if piece is None else after_piece(dev, found, piece, placed, tape)
 
 
 def _by_spike(dev: Device, job: Job, spike: Array, effects: Array) -> Array:

@@ -8,10 +8,12 @@ from eventsim.engine.adjoint_series import MOST, span_of
 from eventsim.engine.cuda.arrays import (
     DeviceEvents,
     GroupedTape,
+    PlacedPiece,
     merged_events,
     sample_parts,
     since,
     to_real,
+    way_back,
 )
 from eventsim.engine.cuda.device import FORWARD_EVENTS, TILE, Device
 from eventsim.engine.cuda.order import sum_rows
@@ -71,9 +73,14 @@ class SharedLayer:
             job.duration,
         )
 
-    def run_back(self, tape: GroupedTape) -> tuple[Array, Array, Array, Array]:
+    def run_back(
+        self, tape: GroupedTape, piece: PlacedPiece | None
+    ) -> tuple[Array, Array, Array, Array]:
         """dL/d(scaled weight), dL/dt of all spikes of the sources, sums and grazes."""
         dev, job, events = self._dev, self._job, self._events
+        n_spikes = events.times.size
+        if piece is not None:
+            events = since(dev, events, piece.begin)
         rows, size = self._n_rows, self._weights.shape[1]
         n_events, real = events.times.size, self._weights.dtype
         bounds = sample_parts(
@@ -90,13 +97,15 @@ class SharedLayer:
                 size, rows, n_events, dev.asarray(bounds), events.offsets, events.times,
                 events.rows, self._duration, self._weights, self._par, self._refractory,
                 *span_of(job), tape.first, tape.time, tape.current, tape.restart, tape.by_time,
-                tape.by_voltage, tape.through, by_weight, effects, sums, grazes,
+                tape.by_voltage, tape.through, *way_back(piece, self._duration, self._par),
+                by_weight, effects, sums, grazes,
             ],
             shared=MOST * (8 + 2 * 4 + real.itemsize * (2 + TILE)),
         )  # fmt: skip
         by_event = sum_rows(dev, job.precision, effects)
         if events.spike is not None:
-            by_spike = dev.empty(n_events, np.float64)
+            whole = n_events == n_spikes
+            by_spike = (dev.empty if whole else dev.zeros)(n_spikes, np.float64)
             by_spike[events.spike] = by_event
             by_event = by_spike
         total = of_synapses(job, sum_rows(dev, job.precision, by_weight))

@@ -6,6 +6,7 @@ from eventsim.arrays import Floats
 from eventsim.engine.backend import AbstractHostBackend
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.loop_state import LoopState
+from eventsim.engine.piece import Piece
 from eventsim.engine.reference import layer, layer_adjoint, queue, readout
 from eventsim.engine.state import LayerState
 from eventsim.errors import BackendError
@@ -26,8 +27,14 @@ class ReferenceBackend(AbstractHostBackend):
         return layer.resume(job, state)
 
     def layer_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+        self,
+        job: Job,
+        trains: SpikeTrains,
+        by_time: Floats,
+        by_voltage: Floats,
+        piece: Piece | None = None,
     ) -> StageGradients:
+        _whole_only(piece)
         return layer_adjoint.backward(job, trains, by_time, by_voltage)
 
     def queue_forward(self, job: Job) -> SpikeTrains:
@@ -39,8 +46,14 @@ class ReferenceBackend(AbstractHostBackend):
         return queue.resume(job, state)
 
     def queue_backward(
-        self, job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+        self,
+        job: Job,
+        trains: SpikeTrains,
+        by_time: Floats,
+        by_voltage: Floats,
+        piece: Piece | None = None,
     ) -> StageGradients:
+        _whole_only(piece)
         return queue.backward(job, trains, by_time, by_voltage)
 
     def readout_forward(self, job: Job, rate: float) -> Floats:
@@ -55,4 +68,12 @@ def _double_only(job: Job) -> None:
         raise BackendError(
             f"Backend 'reference' computes in double precision only, got {job.precision!r}. Pass "
             "precision='double' or backend='cpu'."
+        )
+
+
+def _whole_only(piece: Piece | None) -> None:
+    if piece is not None:
+        raise BackendError(
+            "Backend 'reference' computes gradients of whole runs only, not by chunk. Run the "
+            "chunks with backend='cpu'."
         )

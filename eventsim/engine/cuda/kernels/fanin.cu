@@ -93,6 +93,8 @@ extern "C" __global__ void fanin_backward(
     const long long* __restrict__ spike_first, const double* __restrict__ spike_time,
     const REAL* __restrict__ spike_current, const REAL* __restrict__ spike_restart,
     const double* __restrict__ by_time, const REAL* __restrict__ by_voltage, double* through,
+    // how far back
+    const double* __restrict__ begin, REAL* carried, const int piece,
     // results; sums are [samples, N_SUMS + N_OWN, n_neurons]
     REAL* __restrict__ by_arrival, REAL* __restrict__ later, double* __restrict__ sums,
     int* __restrict__ grazes) {
@@ -102,12 +104,14 @@ extern "C" __global__ void fanin_backward(
     const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
     const Tape tape = {spike_time, by_time, spike_current, spike_restart, by_voltage, through};
     Back back = back_from(tape, spike_first[pair], spike_first[pair + 1]);
-    const double t_end = duration[pair / n_neurons], delay = own_delay[n];
+    const WayBack way = way_back(begin, carried, piece);
+    const long long sample = pair / n_neurons;
+    const double t_begin = begin_of(way, sample), t_end = duration[sample], delay = own_delay[n];
     Gradients<double> g;
     for (int i = 0; i < N_SUMS; ++i) g.sums[i] = 0.0;
     for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
     g.grazes = 0;
-    Adjoint a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
+    Adjoint a = carried_at(way, sample, n, n_neurons);
     // Spikes whose return is still to be met on the way back: up to `own`.
     long long own = delay > 0.0 ? spike_first[pair + 1] - 1 : spike_first[pair] - 1;
     while (own >= back.first && spike_time[own] + delay >= t_end) --own;
@@ -116,6 +120,7 @@ extern "C" __global__ void fanin_backward(
     while (i >= first[pair] || own >= back.first) {
         const double external = i >= first[pair] ? arrival[i] : -1.0;
         const double internal = own >= back.first ? spike_time[own] + delay : -1.0;
+        if (i < first[pair] && internal < t_begin) break;  // was met in a piece before this one
         const bool returns = internal >= external;  // of equal times, returns come last
         const double t_low = returns ? internal : external;
         walk_back(neuron, a, t, t_low, tape, back, g);
@@ -136,9 +141,10 @@ extern "C" __global__ void fanin_backward(
             --i;
         }
     }
-    walk_back(neuron, a, t, 0.0, tape, back, g);
-    end_at_start(neuron, a, g);
-    double* const out = sums + (pair / n_neurons) * (N_SUMS + N_OWN) * n_neurons + n;
+    walk_back(neuron, a, t, t_begin, tape, back, g);
+    if (way.starts) end_at_start(neuron, a, g);
+    carry(way, sample, n, n_neurons, a);
+    double* const out = sums + sample * (N_SUMS + N_OWN) * n_neurons + n;
     for (int k = 0; k < N_SUMS; ++k) out[k * n_neurons] = g.sums[k];
     for (int k = 0; k < N_OWN; ++k) out[(N_SUMS + k) * n_neurons] = g.own[k];
     grazes[pair] = g.grazes;

@@ -38,6 +38,15 @@ struct Places {
     int* grazes;
 };
 
+DEVICE void put_adjoint(const Places& at, int n, int n_neurons, const Adjoint& adjoint) {
+    REAL* const a = at.adjoint + n;
+    a[0] = adjoint.alpha;
+    a[n_neurons] = adjoint.beta;
+    a[2 * n_neurons] = adjoint.alpha_mem;
+    a[3 * n_neurons] = adjoint.beta_mem;
+    a[4 * n_neurons] = adjoint.beta_syn;
+}
+
 // Neuron n, with its parameters, taken back to t_low over its own spikes.
 DEVICE Adjoint place_back(const Places& at, const Neuron& p, int n, int n_neurons, double t_low,
                           const Tape& tape, long long first) {
@@ -52,11 +61,7 @@ DEVICE Adjoint place_back(const Places& at, const Neuron& p, int n, int n_neuron
     at.reached[n] = t_low;
     at.next[n] = back.next;
     at.released[n] = back.released ? 1 : 0;
-    a[0] = adjoint.alpha;
-    a[n_neurons] = adjoint.beta;
-    a[2 * n_neurons] = adjoint.alpha_mem;
-    a[3 * n_neurons] = adjoint.beta_mem;
-    a[4 * n_neurons] = adjoint.beta_syn;
+    put_adjoint(at, n, n_neurons, adjoint);
     for (int i = 0; i < N_SUMS; ++i) at.sums[i * n_neurons + n] += g.sums[i];
     for (int i = 0; i < N_OWN; ++i) at.sums[(N_SUMS + i) * n_neurons + n] += g.own[i];
     at.grazes[n] += g.grazes;
@@ -78,6 +83,8 @@ extern "C" __global__ void queue_backward(
     const int* __restrict__ spike_neuron, const REAL* __restrict__ spike_current,
     const REAL* __restrict__ spike_restart, const double* __restrict__ by_time,
     const REAL* __restrict__ by_voltage, double* through,
+    // how far back
+    const double* __restrict__ begin, REAL* carried, const int piece,
     // work space: [chunks, 5, neurons], and [chunks, neurons]
     REAL* adjoint, double* reached, long long* next, unsigned char* released,
     // results: [chunks, synapses] twice, [arrivals], [chunks, N_SUMS + N_OWN, neurons],
@@ -86,6 +93,7 @@ extern "C" __global__ void queue_backward(
     SHARED_MEMORY(memory);
     const long long chunk = BLOCK, base = chunk * n_neurons;
     const Tape tape = {spike_time, by_time, spike_current, spike_restart, by_voltage, through};
+    const WayBack way = way_back(begin, carried, piece);
     const Places at = {adjoint + 5 * base, reached + base, sums + (N_SUMS + N_OWN) * base,
                        next + base, released + base, grazes + base};
     REAL* const weight_sum = by_weight + chunk * n_synapses;
@@ -93,7 +101,7 @@ extern "C" __global__ void queue_backward(
     for (long long s = bounds[chunk]; s < bounds[chunk + 1]; ++s) {
         const long long* const first = spike_first + s * n_neurons;
         for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-            for (int i = 0; i < 5; ++i) at.adjoint[i * n_neurons + n] = REAL_(0.0);
+            put_adjoint(at, n, n_neurons, carried_at(way, s, n, n_neurons));
             const Back back = back_from(tape, first[n], first[n + 1]);
             at.next[n] = back.next;
             at.released[n] = back.released ? 1 : 0;
@@ -135,8 +143,9 @@ extern "C" __global__ void queue_backward(
         }
         for (int n = THREAD; n < n_neurons; n += blockDim.x) {
             const Neuron p = neuron_at(par, refractory, n, n_neurons);
-            const Adjoint a = place_back(at, p, n, n_neurons, 0.0, tape, first[n]);
-            if (p.level > REAL_(0.0)) continue;
+            const Adjoint a = place_back(at, p, n, n_neurons, begin_of(way, s), tape, first[n]);
+            carry(way, s, n, n_neurons, a);
+            if (!way.starts || p.level > REAL_(0.0)) continue;
             at.sums[(N_SUMS + BY_RESET) * n_neurons + n] += (double)a.alpha;
             at.sums[BY_MEM * n_neurons + n] += (double)(p.reset * a.alpha_mem);
         }

@@ -139,6 +139,8 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
     const long long* __restrict__ spike_first, const double* __restrict__ spike_time,
     const REAL* __restrict__ spike_current, const REAL* __restrict__ spike_restart,
     const double* __restrict__ by_time, const REAL* __restrict__ by_voltage, double* through,
+    // how far back
+    const double* __restrict__ begin, REAL* carried, const int piece,
     // results: [chunks, n_rows, n_neurons], [tiles, events], [chunks, N_SUMS + N_OWN, n_neurons],
     // [chunks, n_neurons]
     REAL* by_weight, REAL* __restrict__ effects, double* __restrict__ sums,
@@ -160,6 +162,7 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
     const int n = mine ? me : n_neurons - 1;
     const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
     const Tape tape = {spike_time, by_time, spike_current, spike_restart, by_voltage, through};
+    const WayBack way = way_back(begin, carried, piece);
     const REAL* const column = weights + n;
     REAL* const slab = by_weight + chunk * n_rows * n_neurons + n;
     const Series series = series_of(neuron.rates, middle, length);
@@ -173,6 +176,7 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
         const long long pair = sample * n_neurons + n;
         Back back = back_from(tape, spike_first[pair], mine ? spike_first[pair + 1] : spike_first[pair]);
         Adjoint a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
+        if (mine) a = carried_at(way, sample, n, n_neurons);
         for (int i = 0; i < N_SUMS; ++i) g.sums[i] = REAL_(0.0);
         const double t_end = duration[sample];
         const long long lo = offsets[sample];
@@ -180,7 +184,7 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
         double t = t_end;
         long long top = hi;
         for (int m = 0;;) {
-            const double t_low = top - m > lo ? times[top - m - 1] : 0.0;
+            const double t_low = top - m > lo ? times[top - m - 1] : begin_of(way, sample);
             double since = t;
             for (int k = 0;;) {
                 const double at = next_stop(neuron, tape, back);
@@ -215,7 +219,8 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
             __syncthreads();
             for (m = 0; m < MOST && arrivals.inside[m];) ++m;
         }
-        end_at_start(neuron, a, g);
+        if (way.starts) end_at_start(neuron, a, g);
+        if (mine) carry(way, sample, n, n_neurons, a);
         for (int i = 0; i < N_SUMS; ++i) total[i] += (double)g.sums[i];
     }
     if (!mine) return;

@@ -224,6 +224,50 @@ DEVICE void walk_back(const Neuron& n, Adjoint& a, double t, double t_low, const
     a = pull_back(h, far_adjoint(h, n.rates), a);
 }
 
+// How far samples go back, and with what: to time zero, where they start, from an adjoint state of
+// zero; or, over a piece (engine/piece.py), to `begin`, ms, from the state in `carried` [samples, 5,
+// neurons], where the kernel leaves that at `begin`.
+struct WayBack {
+    const double* begin;
+    REAL* carried;
+    bool starts;
+};
+
+// `piece` is 0 for whole samples, which have neither array, 1 for a piece, 2 for one that starts.
+DEVICE WayBack way_back(const double* begin, REAL* carried, int piece) {
+    WayBack way;
+    way.begin = piece ? begin : nullptr;
+    way.carried = piece ? carried : nullptr;
+    way.starts = piece != 1;
+    return way;
+}
+
+DEVICE double begin_of(const WayBack& way, long long sample) {
+    return way.begin == nullptr ? 0.0 : way.begin[sample];
+}
+
+DEVICE Adjoint carried_at(const WayBack& way, long long sample, int n, int n_neurons) {
+    Adjoint a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
+    if (way.carried == nullptr) return a;
+    const REAL* const at = way.carried + 5 * sample * n_neurons + n;
+    a.alpha = at[0];
+    a.beta = at[n_neurons];
+    a.alpha_mem = at[2 * n_neurons];
+    a.beta_mem = at[3 * n_neurons];
+    a.beta_syn = at[4 * n_neurons];
+    return a;
+}
+
+DEVICE void carry(const WayBack& way, long long sample, int n, int n_neurons, const Adjoint& a) {
+    if (way.carried == nullptr) return;
+    REAL* const at = way.carried + 5 * sample * n_neurons + n;
+    at[0] = a.alpha;
+    at[n_neurons] = a.beta;
+    at[2 * n_neurons] = a.alpha_mem;
+    at[3 * n_neurons] = a.beta_mem;
+    at[4 * n_neurons] = a.beta_syn;
+}
+
 // A neuron that rests at or above its level started at its reset.
 template <class Sum>
 DEVICE void end_at_start(const Neuron& n, const Adjoint& a, Gradients<Sum>& g) {

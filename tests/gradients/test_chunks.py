@@ -1,0 +1,207 @@
+"""Gradients of the chunks of a stream add up to those of one run over it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.adjoint import chunks as chunks_room
+from eventsim.arrays import owners
+from eventsim.engine import windowing
+from eventsim.errors import BackendError, ParameterError, ShapeError
+from eventsim.train import VoltageCrossEntropy
+from tests.parity.test_chunks import CASES, LOOPS, WAYS, case
+from tests.support.nets import random_stream
+
+
+class Sums:
+    """A loss that is a sum over spikes and over time, and so over chunks."""
+
+    def __init__(self, net, n_samples):
+        rng = np.random.default_rng(5)
+        shapes = {name: (n_samples, p.size) for name, p in net.readouts.items()}
+        self.by_integral = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+    def __call__(self, net, tape):
+        value, seeds = 0.0, {}
+        for name, trains in tape.trains.items():
+            phase = owners(trains.offsets, len(trains)) + 2.3 * trains.neurons + trains.times / 9.0
+            value += np.sin(phase).sum()
+            seeds[name] = es.SpikeSeed(np.cos(phase) / 9.0, 0.1 * np.sin(2.0 * phase))
+        for name, weights in self.by_integral.items():
+            value += (weights * es.readout_integral(net, tape, name, time_constant=70.0)).sum()
+            seeds[name] = es.ReadoutSeed(70.0, weights)
+        return value, seeds
+
+
+def chunked(net, stream, length, loss, **options):
+    """Gradients by key, those of the input's events in the stream's order, and the loss."""
+    state, tapes = None, []
+    for chunk in stream.chunks(length):
+        tape, state = es.simulate_chunk(net, chunk, state, **options)
+        tapes.append(tape)
+    later, total, value, times = None, {}, 0.0, np.zeros(stream.n_events)
+    sample = owners(stream.offsets, stream.n_events)
+    for tape in reversed(tapes):
+        found, later = es.backward_chunk(net, tape, loss, later)
+        value += found.loss
+        for key, values in found.values.items():
+            total[key] = total.get(key, 0.0) + values
+        mine = stream.times >= tape.begin[sample]
+        mine &= stream.times < tape.stream.duration[sample]
+        times[mine] = found.input_times
+    assert all(values.size == 0 for values in later.spikes.values())
+    return total, times, value
+
+
+def assert_adds_up(net, stream, length, tolerance=1e-9, **options):
+    loss = Sums(net, stream.n_samples)
+    tape = es.simulate(net, stream, tail=0.0, **options)
+    whole = es.backward(net, tape, loss)
+    total, times, value = chunked(net, stream, length, loss, **options)
+    assert sum(map(len, tape.trains.values())) > 5
+    assert value == pytest.approx(whole.loss, rel=1e-5 if tolerance > 1e-6 else 1e-10)
+    for key, values in whole.values.items():
+        scale = max(np.abs(values).max(initial=0.0), 1e-3)
+        np.testing.assert_allclose(total[key], values, rtol=0, atol=tolerance * scale, err_msg=key)
+    scale = np.abs(whole.input_times).max(initial=1e-3)
+    np.testing.assert_allclose(times, whole.input_times, rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("length", [7.0, 33.3])
+@pytest.mark.parametrize("name", list(CASES))
+def test_gradients_of_chunks_add_up(fast_backend, name, length):
+    net, stream = case(name)
+    assert_adds_up(net, stream, length, backend=fast_backend)
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_gradients_of_chunks_add_up_in_single_precision(fast_backend, name):
+    net, stream = case(name)
+    assert_adds_up(net, stream, 5.0, 2e-4, backend=fast_backend, precision="single")
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("name", list(LOOPS))
+def test_gradients_of_chunks_of_a_loop_add_up(fast_backend, monkeypatch, name, way):
+    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    stream = random_stream(960, n_samples=2, n_channels=5, duration=60.0)
+    assert_adds_up(LOOPS[name](), stream, 13.0, backend=fast_backend)
+
+
+@pytest.mark.parametrize("name", ["delays by source", "sparse, self-delays"])
+def test_chunks_shorter_than_delays_and_refractory_times(fast_backend, name):
+    net, stream = case(name)
+    for population in net.neurons.values():
+        if population.is_spiking:
+            population.refractory[:] *= 3.0
+    assert_adds_up(net, stream[1], 0.8, backend=fast_backend)
+
+
+@pytest.mark.parametrize("name", ["no delays", "delays by synapse", "ring with self-delays"])
+def test_chunks_of_a_loop_shorter_than_its_delays(fast_backend, name):
+    stream = random_stream(967, n_samples=1, n_channels=5, duration=24.0)
+    assert_adds_up(LOOPS[name](), stream, 0.6, backend=fast_backend)
+
+
+def test_samples_that_end_before_others_and_long_silences(fast_backend):
+    net, _ = case("shared events")
+    rng = np.random.default_rng(3)
+    parts = [np.sort(np.r_[rng.uniform(0.0, 9.0, 40), rng.uniform(300.0, 310.0, 40)]), [], [1.0]]
+    stream = es.EventStream(
+        np.concatenate(parts), rng.integers(0, 6, 81), [0, 80, 80, 81], n_channels=6,
+        duration=[400.0, 30.0, 5.0],
+    )  # fmt: skip
+    assert_adds_up(net, stream, 50.0, backend=fast_backend)
+
+
+def test_a_readout_alone_with_equal_time_constants():
+    net = es.Network()
+    net.add_input("input", 6)
+    net.add_readout("output", 4, tau_mem=10.0, tau_syn=10.0)
+    net.connect("input", "output", weights=np.random.default_rng(1).normal(size=(6, 4)))
+    stream = random_stream(12, n_samples=2, n_channels=6, duration=50.0)
+    loss = Sums(net, 2)
+    whole = es.backward(net, es.simulate(net, stream, backend="reference"), loss)
+    total, times, value = chunked(net, stream, 8.0, loss, backend="cpu")
+    assert value == pytest.approx(whole.loss, rel=1e-12)
+    for key, values in whole.values.items():
+        np.testing.assert_allclose(total[key], values, rtol=1e-9, atol=1e-12, err_msg=key)
+    np.testing.assert_allclose(times, whole.input_times, rtol=1e-9, atol=1e-12)
+
+
+def count_runs(monkeypatch):
+    """Begins of the chunks that :func:`eventsim.backward_chunks` runs forward, as they run."""
+    runs, run = [], chunks_room.simulate_chunk
+
+    def counted(net, chunk, state=None, **options):
+        runs.append(0.0 if state is None else float(state.end.max()))
+        return run(net, chunk, state, **options)
+
+    monkeypatch.setattr(chunks_room, "simulate_chunk", counted)
+    return runs
+
+
+@pytest.mark.parametrize(("keep", "most"), [(2, 5), (3, 3), (16, 2)])
+def test_checkpoints_give_the_same_with_fewer_states(monkeypatch, keep, most):
+    net, stream = case("delays by source")
+    loss, runs = Sums(net, stream.n_samples), count_runs(monkeypatch)
+    chunks = list(stream.chunks(5.0))
+    found = es.backward_chunks(net, chunks, loss, keep=keep, backend="cpu")
+    whole = es.backward(net, es.simulate(net, stream, tail=0.0, backend="cpu"), loss)
+    assert found.loss == pytest.approx(whole.loss, rel=1e-10)
+    assert found.input_times.size == 0
+    for key, values in whole.values.items():
+        np.testing.assert_allclose(found.values[key], values, rtol=1e-7, atol=1e-9, err_msg=key)
+    assert max(runs.count(begin) for begin in set(runs)) <= most
+
+
+def test_truncated_gradients_are_those_of_every_chunk_alone():
+    net, stream = case("shared events")
+    loss, chunks = Sums(net, stream.n_samples), list(stream.chunks(20.0))
+    found = es.backward_chunks(net, chunks, loss, truncate=True, backend="cpu")
+    each = [
+        es.backward_chunk(net, tape, loss)[0]
+        for tape in es.simulate_chunks(net, chunks, backend="cpu")
+    ]
+    for key, values in found.values.items():
+        total = sum(one.values[key] for one in each)
+        np.testing.assert_allclose(values, total, rtol=1e-12, atol=1e-12)
+    exact = es.backward_chunks(net, chunks, loss, backend="cpu")
+    assert not np.allclose(
+        exact.values["input->hidden1.weights"], found.values["input->hidden1.weights"]
+    )
+
+
+def test_what_does_not_fit_is_refused(tmp_path):
+    net, stream = case("shared events")
+    tapes = list(es.simulate_chunks(net, stream.chunks(20.0), backend="cpu"))
+    loss = Sums(net, stream.n_samples)
+    _, later = es.backward_chunk(net, tapes[2], loss)
+    with pytest.raises(ParameterError, match="begins at"):
+        es.backward_chunk(net, tapes[0], loss, later)
+    with pytest.raises(ParameterError, match="not that of a chunk"):
+        es.backward_chunk(net, es.simulate(net, stream, backend="cpu"), loss)
+    tapes[1].save(tmp_path / "tape.npz")
+    with pytest.raises(ParameterError, match="read from a file"):
+        es.backward_chunk(net, es.SpikeTape.load(tmp_path / "tape.npz"), loss)
+    with pytest.raises(ParameterError, match="backward_chunk"):
+        es.backward(net, tapes[1], loss)
+    with pytest.raises(ShapeError, match=rf"hidden1.*\(1,\).*\({len(tapes[1]['hidden1'])},\)"):
+        es.backward_chunk(net, tapes[1], {"hidden1": np.zeros(1)})
+    with pytest.raises(ShapeError, match="act in the following chunk"):
+        es.backward_chunk(
+            net, tapes[1], loss, replace(later, spikes=dict.fromkeys(later.spikes, np.zeros(99)))
+        )
+    with pytest.raises(ParameterError, match="single precision"):
+        es.backward_chunk(net, tapes[1], loss, replace(later, precision="single"))
+    with pytest.raises(ParameterError, match="whole run"):
+        es.backward_chunk(net, tapes[0], VoltageCrossEntropy(np.zeros(stream.n_samples, int)))
+    with pytest.raises(ParameterError, match=r"list\(stream.chunks"):
+        es.backward_chunks(net, stream.chunks(20.0), loss)
+    with pytest.raises(ParameterError, match="keep is 1"):
+        es.backward_chunks(net, [stream], loss, keep=1)
+    chunk, _ = es.simulate_chunk(net, stream, backend="reference")
+    with pytest.raises(BackendError, match="by chunk"):
+        es.backward_chunk(net, chunk, loss)
