@@ -276,15 +276,18 @@ def _large() -> Table:
     return replace(_columns("large", "bench.macro.large", columns, lines), notes=failed)
 
 
+_STREAM_WORK = {
+    "chunks": "chunks of a stream",
+    "gradients": "gradients of a stream in chunks",
+    "gradients, loop": "the same, neurons that project to each other",
+}
+
+
 def _streams() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
-        "work": lambda r: (
-            "chunks of a stream"
-            if r["case"] == "chunks"
-            else f"{r['samples']:,} recordings on disk"
-        ),
+        "work": lambda r: _STREAM_WORK.get(r["case"], f"{r.get('samples', 0):,} recordings on disk"),
         "events, millions": lambda r: number(r["events"] / 1e6),
-        "peak in the first tenth, MB": lambda r: number(r["first_mb"]),
+        "peak in the first tenth, MB": lambda r: number(r["first_mb"]) if "first_mb" in r else "",
         "peak in any tenth, MB": lambda r: number(r["most_mb"]),
         "CPU s": lambda r: number(r["run_s"]),
     }

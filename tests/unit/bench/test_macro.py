@@ -1,5 +1,6 @@
 """What the macro benchmarks set eventsim beside, and how they sum up."""
 
+import os
 import shutil
 import sys
 from types import SimpleNamespace
@@ -93,19 +94,30 @@ def test_case_that_fails_is_a_row_that_says_with_what():
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("case", streams.CASES)
-def test_streams_meet_all_of_their_events(monkeypatch, case):
+@pytest.mark.parametrize(
+    ("case", "size", "steps"),
+    [
+        ("chunks", 20_000, 20),
+        ("samples", 1300, 21),
+        ("gradients", 20_000, 20),
+        ("gradients, loop", 2_000, 20),
+        ("cochlea", 428_635, 14),
+    ],
+)
+def test_streams_meet_all_of_their_events(monkeypatch, case, size, steps):
+    if case == "cochlea" and "EVENTSIM_DATA" not in os.environ:
+        pytest.skip("EVENTSIM_DATA is not set")
     monkeypatch.setattr(streams, "CHUNK_EVENTS", 1000)
-    found = streams.CASES[case]({"chunks": 20_000, "samples": 1300}[case])
-    assert found["steps"] == {"chunks": 20, "samples": 21}[case]
-    assert found["first_mb"] <= found["most_mb"]
+    found = streams.CASES[case][0](size)
+    assert found["steps"] == steps
+    assert found.get("first_mb", -np.inf) <= found["most_mb"]
     assert found.get("spikes", 1) > 0
 
 
 def test_chunks_of_a_stream_follow_each_other(monkeypatch):
     monkeypatch.setattr(streams, "CHUNK_EVENTS", 1000)
     ends = [0.0]
-    for chunk in streams.chunks(3):
+    for chunk in streams.Chunks(3):
         times, _ = chunk.sample(0)
         assert len(times) == 1000
         assert ends[-1] <= times[0] <= times[-1] < chunk.duration[0]
