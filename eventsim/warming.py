@@ -20,7 +20,7 @@ from eventsim.adjoint import SpikeSeed, backward
 from eventsim.arrays import Precision
 from eventsim.engine import describe_backend, simulate
 from eventsim.engine.compiling import compiled_kernels
-from eventsim.engine.run import make_job
+from eventsim.engine.run import check_precision, make_job
 from eventsim.events import EventStream, SpikeTape
 from eventsim.network import Network, self_recurrent
 from eventsim.plan import make_plan
@@ -55,21 +55,31 @@ class WarmedUp:
     seconds: float
 
 
-def warm_up(backend: str = "auto", *, told: Callable[[int, int], None] | None = None) -> WarmedUp:
-    """Compile every kernel of a backend that is not compiled yet, in both precisions.
+def warm_up(
+    backend: str = "auto",
+    *,
+    precision: Precision | None = None,
+    told: Callable[[int, int], None] | None = None,
+) -> WarmedUp:
+    """Compile every kernel of a backend that is not compiled yet.
 
     Parameters
     ----------
     backend
         ``cpu``, ``cuda``, or ``auto`` as elsewhere.
+    precision
+        Only those of ``double`` or of ``single``, so that two processes can share the work. None:
+        all.
     told
         Is given the number of steps that are done, and of all, at the start and after each.
 
     Raises
     ------
     BackendError
-        The backend cannot be loaded.
+        The backend cannot be loaded, or the precision is no precision.
     """
+    if precision is not None:
+        check_precision(precision, "warm_up")
     began, before = time.perf_counter(), len(compiled_kernels())
     found = describe_backend(backend)
     compiling: Any = None
@@ -77,18 +87,17 @@ def warm_up(backend: str = "auto", *, told: Callable[[int, int], None] | None = 
         compiling = import_module(f"eventsim.engine.{found.name}.compile")
     steps: list[Callable[[], None]] = []
     nothing_to_do = compiling is None or (found.name == "cpu" and compiling.is_warm())
-    for precision in () if nothing_to_do else get_args(Precision):
-        steps += [
-            partial(_layers, found.name, precision, sparse=sparse) for sparse in (False, True)
-        ]
-        steps.append(partial(_loop, found.name, precision))
+    asked = get_args(Precision) if precision is None else (precision,)
+    for each in () if nothing_to_do else asked:
+        steps += [partial(_layers, found.name, each, sparse=sparse) for sparse in (False, True)]
+        steps.append(partial(_loop, found.name, each))
     for done, step in enumerate(steps):
         if told is not None:
             told(done, len(steps))
         step()
     if told is not None:
         told(len(steps), len(steps))
-    if steps and found.name == "cpu":
+    if steps and found.name == "cpu" and precision is None:
         compiling.mark_warm()
     return WarmedUp(
         found.name,

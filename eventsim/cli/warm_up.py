@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
+from eventsim.arrays import Precision
 from eventsim.cli.options import JsonOption
 from eventsim.cli.terminal import present, say, stderr
 from eventsim.engine import describe_backend
@@ -14,7 +15,13 @@ from eventsim.progress import bars
 from eventsim.warming import WarmedUp, warm_up
 
 
-def warm_up_command(as_json: JsonOption = False) -> None:
+def warm_up_command(
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="Only its kernels: two commands, side by side, take half the time."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Compile all kernels now, so that nothing is compiled later: for container images, clusters.
 
     Those of the processor, and of the GPU where there is one, in double and single precision. They
@@ -27,20 +34,22 @@ def warm_up_command(as_json: JsonOption = False) -> None:
     names = ["cpu"] if automatic.name == "cpu" else ["cpu", automatic.name]
     if automatic.no_cuda is not None:
         say(f"cuda: nothing to compile. {automatic.no_cuda}")
-    warmed = [_shown(name) for name in names]
+    warmed = [_shown(name, precision) for name in names]
     found = {
         "backends": [asdict(one) | {"folder": one.folder and str(one.folder)} for one in warmed]
     }
     present(found, _show, as_json=as_json)
 
 
-def _shown(name: str) -> WarmedUp:
+def _shown(name: str, precision: Precision | None) -> WarmedUp:
     """Warm a backend up behind a bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with bars(*columns, console=stderr(), in_pipes=False) as progress:
         bar = progress.add_task(f"compiling for {name}", total=None)
         return warm_up(
-            name, told=lambda done, total: progress.update(bar, completed=done, total=total)
+            name,
+            precision=precision,
+            told=lambda done, total: progress.update(bar, completed=done, total=total),
         )
 
 

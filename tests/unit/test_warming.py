@@ -10,6 +10,7 @@ from eventsim.engine import windowing
 from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.cpu import compile as compiling
 from eventsim.engine.cpu import queue_host
+from eventsim.errors import BackendError
 from eventsim.ranks import simulate_ranks
 from eventsim.train import TrainConfig, train
 from eventsim.warming import warm_up
@@ -99,6 +100,18 @@ def test_kernels_that_were_removed_are_noticed(warmed, tmp_path, monkeypatch):
     assert compiling.is_warm()
     next(copy.rglob("*.nbc")).unlink()
     assert not compiling.is_warm()
+
+
+@pytest.mark.slow
+def test_warm_up_of_one_precision(warmed, monkeypatch):
+    monkeypatch.setattr(compiling, "is_warm", lambda: False)
+    told = []
+    found = warm_up("cpu", precision="single", told=lambda done, total: told.append((done, total)))
+    assert found.compiled == ()
+    assert told[-1] == (3, 3)
+    assert "cpu: nothing to do" in call("warm-up", "--precision", "single").out
+    with pytest.raises(BackendError, match="half"):
+        warm_up("cpu", precision="half")
 
 
 def test_reference_backend_has_nothing_to_compile():
