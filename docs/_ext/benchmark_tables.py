@@ -285,7 +285,9 @@ _STREAM_WORK = {
 
 def _streams() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
-        "work": lambda r: _STREAM_WORK.get(r["case"], f"{r.get('samples', 0):,} recordings on disk"),
+        "work": lambda r: _STREAM_WORK.get(
+            r["case"], f"{r.get('samples', 0):,} recordings on disk"
+        ),
         "events, millions": lambda r: number(r["events"] / 1e6),
         "peak in the first tenth, MB": lambda r: number(r["first_mb"]) if "first_mb" in r else "",
         "peak in any tenth, MB": lambda r: number(r["most_mb"]),
