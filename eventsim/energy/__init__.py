@@ -4,7 +4,7 @@
 is named; :func:`energy` prices both with the figures of a chip, term by term.
 """
 
-from eventsim.energy.costs import RunCosts, dense_pair, run_costs
+from eventsim.energy.costs import RunCosts, costs_over_time, dense_pair, run_costs
 from eventsim.energy.counts import Counts, Footprint, SynapseCounts, Widths, count, footprint
 from eventsim.energy.dense import DenseEquivalent, dense_equivalent
 from eventsim.energy.neurobench import (
@@ -31,6 +31,7 @@ __all__ = [
     "Widths",
     "clocked",
     "cost",
+    "costs_over_time",
     "count",
     "dense_equivalent",
     "dense_pair",

@@ -7,7 +7,7 @@ written out synapse by synapse: for some samples at a time, so that memory is bo
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,6 +131,16 @@ class CountedRun:
     def source(self, wires: Wires) -> SourceSpikes:
         """The spikes of a projection's source."""
         return self.sent[wires.projection.source]
+
+    def until(self, ends: Floats) -> "CountedRun":
+        """What has been sent, and arrives, before ``ends`` in ms, [samples]; none past the end."""
+        # Events at the very end of a sample belong to it.
+        sent = {
+            name: found.where((found.times < ends[at]) | (ends >= self.duration)[at])
+            for name, found in self.sent.items()
+            for at in [found.sample]
+        }
+        return replace(self, sent=sent, duration=ends)
 
     def pieces(self, wires: Sequence[Wires]) -> Iterator[tuple[int, int]]:
         """Ranges of samples in which these projections have no more than CHUNK arrivals."""

@@ -7,11 +7,13 @@ from typing import get_args
 from numpy.typing import ArrayLike
 
 from eventsim.chips import Chip, load_chip
-from eventsim.energy.counts import Counts, Widths, count
+from eventsim.energy.arrivals import CountedRun, make_run
+from eventsim.energy.counts import Counts, Widths, count_run
 from eventsim.energy.dense import Cell, DenseEquivalent, dense_equivalent
 from eventsim.energy.report import EnergyReport, energy
-from eventsim.energy.steps import ClockedCounts, clocked
+from eventsim.energy.steps import ClockedCounts, clock_run
 from eventsim.events import EventStream, SpikeTape
+from eventsim.events.doors import times_by_sample
 from eventsim.network import Network
 
 DENSE_PRICES = "45nm"
@@ -60,10 +62,60 @@ def run_costs(
     mapped
         As in :func:`eventsim.energy.energy`, by name of the chip.
     """
-    counts = count(net, tape, widths=widths)
+    return _costs(make_run(net, tape), chips, step_ms, widths, mapped)
+
+
+def costs_over_time(
+    net: Network,
+    tape: SpikeTape,
+    chips: Sequence[Chip],
+    times: ArrayLike,
+    *,
+    step_ms: float | None = None,
+    widths: Widths | None = None,
+) -> tuple[RunCosts, ...]:
+    """What a run has done and cost up to each of some times.
+
+    It is :func:`run_costs` of the run that ends there: spikes and arrivals before the time, and
+    static power for as long. What a mapping adds is not in it. The tape is counted once per time.
+
+    Parameters
+    ----------
+    net, tape, chips, step_ms, widths
+        As :func:`run_costs`.
+    times
+        ms, > 0: one-dimensional, the same for all samples, or [samples, times]. After the end of a
+        sample its cost stays.
+
+    Returns
+    -------
+    tuple of RunCosts
+        One per time.
+
+    Raises
+    ------
+    NetworkError
+        As :func:`run_costs`.
+    ParameterError, ShapeError
+        Times are not positive, or of another shape.
+    """
+    run = make_run(net, tape)
+    asked = times_by_sample(times, run.duration, "costs_over_time")
+    return tuple(_costs(run.until(ends), chips, step_ms, widths, None) for ends in asked.T)
+
+
+def _costs(
+    run: CountedRun,
+    chips: Sequence[Chip],
+    step_ms: float | None,
+    widths: Widths | None,
+    mapped: Mapping[str, Mapping[str, ArrayLike]] | None,
+) -> RunCosts:
+    """As :func:`run_costs`."""
+    counts = count_run(run, Widths() if widths is None else widths)
     lengths = {chip.name: chip.step_ms if step_ms is None else step_ms for chip in chips}
     named = sorted({length for length in lengths.values() if length is not None})
-    steps = {length: clocked(net, tape, step_ms=length) for length in named}
+    steps = {length: clock_run(run, step_ms=length) for length in named}
     reports = []
     for chip in chips:
         length = lengths[chip.name]

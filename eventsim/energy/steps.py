@@ -134,10 +134,6 @@ def clocked(net: Network, tape: SpikeTape, *, step_ms: float, batch_size: int = 
     ------
     NetworkError, ShapeError, ParameterError
     """
-    if not 0.0 < step_ms < np.inf:
-        raise ParameterError(f"clocked: step_ms is {step_ms}, expected a finite number > 0.")
-    if batch_size < 1:
-        raise ParameterError(f"clocked: batch_size is {batch_size}, expected at least 1.")
     return clock_run(make_run(net, tape), step_ms=step_ms, batch_size=batch_size)
 
 
@@ -145,6 +141,10 @@ def clock_run(
     run: CountedRun, *, step_ms: float, batch_size: int = 1, operations: bool = True
 ) -> ClockedCounts:
     """As :func:`clocked`; without ``operations`` there are none of them, and no activations."""
+    if not 0.0 < step_ms < np.inf:
+        raise ParameterError(f"clocked: step_ms is {step_ms}, expected a finite number > 0.")
+    if batch_size < 1:
+        raise ParameterError(f"clocked: batch_size is {batch_size}, expected at least 1.")
     own = np.ceil(run.duration / step_ms).astype(np.int64)
     call = np.arange(run.n_samples) // batch_size
     longest = np.zeros(int(call.max(initial=-1)) + 1, np.int64)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.errors import ShapeError
+from eventsim.errors import ParameterError, ShapeError
 
 # Channels, neurons and sources are numbered in int32.
 MOST_NUMBERS = 2**31 - 1
@@ -45,6 +45,38 @@ def whole_number(value: Any, where: str) -> int:
     if number > MOST_NUMBERS:
         raise ShapeError(f"{where}: is {number:,}, expected at most {MOST_NUMBERS:,}.")
     return number
+
+
+def times_by_sample(values: Any, duration: NDArray[np.float64], where: str) -> NDArray[np.float64]:
+    """Times > 0 in ms as [samples, times], those past the end of a sample put to its end.
+
+    Parameters
+    ----------
+    values
+        One-dimensional, the same times for all samples, or [samples, times]; ascending.
+    duration
+        ms. [samples]
+    where
+        Who asks, for errors.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+    """
+    given = real_array(values, f"{where}: times")
+    if given.ndim == 0 or given.shape not in (given.shape[-1:], (duration.size, given.shape[-1])):
+        raise ShapeError(
+            f"{where}: times have shape {given.shape}, expected (times,), the same for all "
+            f"samples, or ({duration.size}, times)."
+        )
+    bad = given[~((given > 0.0) & (given < np.inf))]
+    if bad.size:
+        raise ParameterError(
+            f"{where}: a time is {bad[0]} ms, expected finite times > 0: before it nothing is read."
+        )
+    if not given.size or (np.diff(given, axis=-1) < 0.0).any():
+        raise ParameterError(f"{where}: times do not ascend or are none, expected ascending times.")
+    return np.minimum(np.broadcast_to(given, (duration.size, given.shape[-1])), duration[:, None])
 
 
 def _unmasked(values: Any, where: str) -> NDArray[Any]:

@@ -21,6 +21,12 @@ from eventsim.train.decode import beam_strings, greedy_strings, label_error_rate
 from eventsim.train.evaluation import Evaluation, evaluate
 from eventsim.train.groups import select
 from eventsim.train.intrinsic import SpiKL
+from eventsim.train.latency import (
+    DecisionOverTime,
+    EarlyExit,
+    decision_over_time,
+    predict_over_time,
+)
 from eventsim.train.loop import Callback, TrainEvent, TrainResult, train
 from eventsim.train.loss_settings import (
     FirstSpikeLoss,
@@ -60,6 +66,8 @@ __all__ = [
     "Callback",
     "ClassTrains",
     "CrossEntropy",
+    "DecisionOverTime",
+    "EarlyExit",
     "Evaluation",
     "Exact",
     "FirstSpike",
@@ -84,6 +92,7 @@ __all__ = [
     "beam_strings",
     "calibrate",
     "connect",
+    "decision_over_time",
     "evaluate",
     "gradient",
     "greedy_strings",
@@ -92,6 +101,7 @@ __all__ = [
     "load_network",
     "loggers",
     "predict",
+    "predict_over_time",
     "prune",
     "remove_idle",
     "save_network",

@@ -51,6 +51,7 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 
 from eventsim.adjoint import Loss, ReadoutSeed, Seed, Seeds, SpikeSeed, merge_seeds
+from eventsim.adjoint.linear.voltage import weighted_time
 from eventsim.arrays import Array, Floats, Ints, beside, counts_of, namespace
 from eventsim.engine import get_backend, readout_integral
 from eventsim.engine.backend import sum_by
@@ -117,11 +118,7 @@ class CrossEntropy(AbstractClassifier):
 
     def _scale(self, tape: SpikeTape, like: Floats) -> Floats:
         """From integral to logit, [samples, 1], where ``like`` is."""
-        duration = tape.stream.duration
-        if np.isinf(self.time_constant):
-            weight = duration
-        else:
-            weight = -self.time_constant * np.expm1(-duration / self.time_constant)
+        weight = weighted_time(tape.stream.duration, self.time_constant)
         scale: Floats = beside((self.gain / weight)[:, np.newaxis], like)
         return scale
 

@@ -8,6 +8,17 @@ arrivals :math:`(t_i, w_i)` and the kernel :math:`x, y, g` of :mod:`eventsim.eng
 **Forward.** Each arrival is carried to the first asked time after it, the state :math:`(v, J)` from
 one asked time to the next. The work grows with arrivals, not with arrivals times asked times.
 
+**Integral.** With a weight :math:`e^{-\lambda u}`, :math:`v = V - E` and :math:`J = R I` both
+equations are integrated by parts,
+
+.. math::
+    K(t) = \int_0^t e^{-\lambda u} J\,du
+         = \frac{\sum_{t_i < t} R\, w_i\, e^{-\lambda t_i} - e^{-\lambda t} J(t)}{b + \lambda},
+    \qquad
+    \int_0^t e^{-\lambda u} v\,du = \frac{a\,K(t) - e^{-\lambda t} v(t)}{a + \lambda},
+
+so that the integral up to every asked time follows from the states there and a cumulative sum.
+
 **Backward.** With :math:`\alpha = \partial L/\partial v` and :math:`\beta = \partial L/\partial J`
 at the asked times, later ones included (:math:`\alpha_q = u_q + x\,\alpha_{q+1}`, :math:`\beta_q =
 g\,\alpha_{q+1} + y\,\beta_{q+1}`, where :math:`u` is the loss's own derivative), an arrival
@@ -26,6 +37,7 @@ inhibitory one) is a kink, which moves with the arrival; the arrival gets :math:
 Where the maximum is the very end it stays there, and where V never exceeds E it is E, at time 0.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,6 +122,26 @@ class VoltageProbe:
         """dV/dt just before the asked times of :meth:`at`, [rows, asked], in mV per ms."""
         a = 1.0 / self.neurons.by_row(self.neurons.parameter("tau_mem"))
         return (a * (self._drive - self._v)).T
+
+    def integral(self, time_constant: float) -> Array:
+        """Integral of V from the start to the asked times of :meth:`at`, [rows, asked].
+
+        V is weighted by ``exp(-t / time_constant)``, in ms; infinity weights evenly. Up to the end
+        of the sample it is that of :func:`eventsim.readout_integral`.
+        """
+        one, found, rate = self.neurons, self.neurons.arrivals, 1.0 / time_constant
+        a, b = (1.0 / one.by_row(one.parameter(k)) for k in ("tau_mem", "tau_syn"))
+        met = self._asked >= 0
+        drive = one.by_row(one.parameter("resistance"))[found.row[met]] * found.weight[met]
+        weighted = drive * one.xp.exp(-rate * found.time[met])
+        added = one.sum_by(weighted, self._asked[met], self.times.size)
+        total = one.xp.cumsum(added.reshape(self.times.shape), axis=1)
+        decay = one.xp.exp(-rate * self.times)
+        of_drive = (total - decay * self._drive.T) / (b + rate)[:, None]
+        above_rest = (a[:, None] * of_drive - decay * self._v.T) / (a + rate)[:, None]
+        rest = one.by_row(one.parameter("v_leak"))[:, None]
+        found_integral: Array = rest * weighted_time(self.times, time_constant) + above_rest
+        return found_integral
 
     def backward(self, by_voltage: Array) -> DirectGradients:
         """Gradients from dL/dV at the asked times, [rows, asked]."""
@@ -207,6 +239,13 @@ def readout_maximum(net: Network, tape: SpikeTape, name: str) -> Sequence[Voltag
     if peaks is None:
         return [VoltageProbe.at_maximum(part) for part in silent_parts(net, tape, name)]
     return [PeakProbe(neurons, peaks.value[:, neurons.chosen].reshape(-1, 1), peaks)]
+
+
+def weighted_time(times: Array, time_constant: float) -> Array:
+    """Integral of ``exp(-t / time_constant)`` from 0 to ``times``, ms."""
+    if math.isinf(time_constant):
+        return times
+    return -time_constant * namespace(times).expm1(-times / time_constant)
 
 
 def _next_asked(found: Arrivals, times: Array) -> Array:

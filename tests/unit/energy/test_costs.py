@@ -3,7 +3,15 @@ import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.energy import Widths, cost, dense_equivalent, dense_pair, run_costs
+from eventsim.energy import (
+    Widths,
+    cost,
+    costs_over_time,
+    dense_equivalent,
+    dense_pair,
+    run_costs,
+)
+from eventsim.errors import ParameterError, ShapeError
 from tests.support.nets import random_net, random_stream
 
 
@@ -46,3 +54,42 @@ def test_dense_pair_is_rnn_and_gru_of_the_same_shape(run):
         alone = dense_equivalent(net, stream.duration, technology, frame_ms=5.0, cell=cell)
         assert found.cell == cell
         np.testing.assert_array_equal(found.energy_pj, alone.energy_pj)
+
+
+def ended(stream, ends):
+    """Events before ``ends`` ms, [samples]."""
+    sample = np.repeat(np.arange(stream.n_samples), np.diff(stream.offsets))
+    kept = (stream.times < ends[sample]) | (ends >= stream.duration)[sample]
+    counts = np.bincount(sample[kept], minlength=stream.n_samples)
+    return es.EventStream(
+        stream.times[kept],
+        stream.channels[kept],
+        np.concatenate([[0], np.cumsum(counts)]),
+        n_channels=stream.n_channels,
+        duration=ends,
+    )
+
+
+def test_costs_up_to_a_time_are_those_of_a_run_that_ends_there(run):
+    net, stream, tape = run
+    chips = [load_chip("45nm"), load_chip("loihi")]
+    arrival, longest = stream.times[4], stream.duration.max()
+    times = np.sort([3.3, arrival, 0.5 * longest, longest])
+    for time, found in zip(times, costs_over_time(net, tape, chips, times), strict=True):
+        ends = np.minimum(time, stream.duration)
+        again = run_costs(net, es.simulate(net, ended(stream, ends), backend="reference"), chips)
+        assert found.counts.to_dict() == again.counts.to_dict()
+        for one, other in zip(found.reports, again.reports, strict=True):
+            assert one.to_dict() == other.to_dict()
+            np.testing.assert_array_equal(one.energy_pj, other.energy_pj)
+    whole = run_costs(net, tape, chips)
+    assert found.counts.to_dict() == whole.counts.to_dict()
+    assert [r.to_dict() for r in found.reports] == [r.to_dict() for r in whole.reports]
+
+
+def test_costs_at_times_that_cannot_be_are_refused(run):
+    net, _, tape = run
+    with pytest.raises(ParameterError, match="costs_over_time: a time is -1.0 ms"):
+        costs_over_time(net, tape, [load_chip("45nm")], [-1.0])
+    with pytest.raises(ShapeError, match=r"costs_over_time: times have shape \(2, 1\)"):
+        costs_over_time(net, tape, [load_chip("45nm")], [[1.0], [2.0]])
