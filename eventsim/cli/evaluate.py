@@ -21,15 +21,24 @@ from eventsim.cli.options import (
     set_threads,
     with_precision,
 )
-from eventsim.cli.terminal import label_error_row, percent, present, say, say_backend, show_table
+from eventsim.cli.terminal import (
+    label_error_row,
+    percent,
+    present,
+    print_table,
+    say,
+    say_backend,
+    show_table,
+)
 from eventsim.clocked import Grid
 from eventsim.errors import ParameterError
 from eventsim.events import AnyDataset
 from eventsim.mapping.quantise import formats_of, quantise
 from eventsim.network import Network
 from eventsim.runs.run import Run, Which, load_run
-from eventsim.train import TrainConfig, evaluate
+from eventsim.train import TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of
+from eventsim.train.latency import MARGIN, SHARES, require_margin
 
 
 def evaluate_command(
@@ -55,6 +64,22 @@ def evaluate_command(
         Which,
         typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),
     ] = "last",
+    latency: Annotated[
+        bool,
+        typer.Option(
+            "--latency",
+            help="Also when the answer is there: accuracy by the share of a recording that is "
+            "read, latency, and early exit; of the network in exact time.",
+        ),
+    ] = False,
+    margin: Annotated[
+        float,
+        typer.Option(
+            "--margin",
+            help="Of the early exit of --latency: by how much the leading class is ahead, in "
+            "probability.",
+        ),
+    ] = MARGIN,
     samples: SamplesOption = None,
     chip: Annotated[
         str | None,
@@ -94,9 +119,17 @@ def evaluate_command(
     eventsim evaluate net.npz fsdd
 
     eventsim evaluate runs/demo --chip loihi
+
+    eventsim evaluate runs/demo --latency --margin 0.8
     """
     set_threads(threads, backend)
+    require_margin("--margin", margin)
     mine = load_run(run).on(backend) if run.is_dir() else None
+    if latency and mine is not None and mine.settings.grid is not None:
+        raise ParameterError(
+            f"--latency: {run} answers on a grid of time, expected a run in exact event time. "
+            "Leave the option out, or give the file of its network."
+        )
     net = find_network(run, which=which)
     named = find_for(run, data, Reading(file=file, split=split))
     recordings = in_classes_of(net, named.fewer(samples).labelled())
@@ -112,6 +145,7 @@ def evaluate_command(
         runs_on, began = say_backend(config.backend), time.perf_counter()
         found = evaluate(net, recordings, config)
     rounded = None if target is None else _on_chip(net, recordings, config, target)
+    over_time = _over_time(net, recordings, config, margin) if latency else None
     values = {
         "run": str(run),
         "network": which if run.is_dir() else None,
@@ -121,6 +155,7 @@ def evaluate_command(
         "accuracy": found.accuracy,
         "loss": found.loss,
         "on_chip": rounded,
+        "over_time": over_time,
         "label_error_rate": found.label_error_rate,
         "classes": list(recordings.class_names),
         "confusion": found.confusion.tolist(),
@@ -201,6 +236,20 @@ def _chip_rows(found: Mapping[str, Any] | None) -> list[list[str]]:
     return rows
 
 
+def _over_time(
+    net: Network, data: AnyDataset, config: TrainConfig, margin: float
+) -> dict[str, Any]:
+    """When the answer is there."""
+    decided = predict_over_time(
+        net, data.stream, tail=config.tail, backend=config.backend, precision=config.precision
+    )
+    return {
+        "shares": SHARES.tolist(),
+        "accuracy": decided.accuracy(data.labels).tolist(),
+        **decided.summary(data.labels, margin=margin),
+    }
+
+
 def _show(found: Mapping[str, Any]) -> None:
     """An evaluation as tables."""
     which = "" if found["network"] is None else f" ({found['network']})"
@@ -222,6 +271,8 @@ def _show(found: Mapping[str, Any]) -> None:
         ["time", f"{found['seconds']:.2f} s"],
     ]
     show_table(title, ["", ""], rows)
+    if found["over_time"] is not None:
+        _show_over_time(found["over_time"])
     if not found["confusion"]:
         return
     classes = found["classes"]
@@ -232,3 +283,13 @@ def _show(found: Mapping[str, Any]) -> None:
         for name, counts in zip(classes, found["confusion"], strict=True)
     ]
     show_table("Confusion matrix", columns, matrix)
+
+
+def _show_over_time(found: Mapping[str, Any]) -> None:
+    """Accuracy by share of the time, latency and early exit."""
+    from eventsim.report.tables import latency
+
+    accuracy = dict(zip(found["shares"], found["accuracy"], strict=True))
+    rows = [[percent(share), percent(accuracy[share])] for share in (0.25, 0.5, 0.75, 1.0)]
+    show_table("Accuracy by the share of a recording that is read", ["read", "accuracy"], rows)
+    print_table(latency(found))

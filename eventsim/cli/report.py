@@ -1,6 +1,6 @@
 """``eventsim report``: training, sparsity, energy and mapping of a run on one page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 import eventsim
+from eventsim.arrays import Floats
 from eventsim.chips import Chip
 from eventsim.cli import completion
 from eventsim.cli.cost import DEFAULT_CHIPS, find_chips, find_dense
@@ -29,15 +30,25 @@ from eventsim.cli.options import (
     typed,
 )
 from eventsim.cli.terminal import present, say, say_backend
-from eventsim.energy import Widths, run_costs
+from eventsim.energy import RunCosts, Widths, costs_over_time, run_costs
 from eventsim.engine import simulate
-from eventsim.errors import DataError
+from eventsim.errors import DataError, NetworkError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.mapping import InfeasibleError, StudyRow, compare_mappings
 from eventsim.mapping.mapping import filled_less
 from eventsim.network import Network
-from eventsim.report.record import ChipMapping, Priced, Report, RunRecord, Unmade, firing_rates
+from eventsim.report.record import (
+    ChipMapping,
+    OverTime,
+    Priced,
+    Report,
+    RunRecord,
+    Unmade,
+    firing_rates,
+)
 from eventsim.runs.run import load_run
+from eventsim.train.choice import in_classes_of
+from eventsim.train.latency import MARGIN, SHARES, decision_over_time
 
 WINDOW_MS = 1.0  # in which spikes on a link are counted
 
@@ -110,7 +121,10 @@ def report_command(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Complete the page of a run: sparsity, energy and mapping beside its training.
+    """Complete the page of a run: sparsity, energy, latency and mapping beside its training.
+
+    A section shows when the answer is there: accuracy and energy by the share of a recording that
+    is read, latency, and early exit at a margin of 0.9.
 
     The page loads nothing from elsewhere: figures are inside. Where a network is mapped onto a chip
     that is priced too, its axons, links and cores are in the energy. What was not asked for, or
@@ -145,11 +159,17 @@ def report_command(
         if isinstance(found := mappings[one.title], ChipMapping)
     }
     # Axons, hops and cores of a chip are counted where it was mapped onto.
-    costs = run_costs(
-        net, tape, priced_on, step_ms=dt, widths=Widths(weight=weight_bits), mapped=mapped
-    )
+    widths = Widths(weight=weight_bits)
+    costs = run_costs(net, tape, priced_on, step_ms=dt, widths=widths, mapped=mapped)
     dense = find_dense(net, tape.stream, frame_ms=frame, weight_bits=weight_bits)
     trained = _training(asked, labelled)
+    over_time = _over_time(
+        asked,
+        net,
+        tape,
+        labelled,
+        lambda times: costs_over_time(net, tape, priced_on, times, step_ms=dt, widths=widths),
+    )
     if not maps:
         targets = [one for one in priced_on if one.formats is not None][:1] or priced_on[:1]
     report = Report(
@@ -163,6 +183,7 @@ def report_command(
         rates=firing_rates(tape),
         run=trained,
         priced=Priced(costs, dense),
+        over_time=over_time,
         mappings=mappings,
         studies={
             one.title: _study(net, stream, labelled, one, tuple(bits or ()), on)
@@ -241,6 +262,39 @@ def _training(asked: _ReportOptions, labelled: AnyDataset | None) -> RunRecord |
     return replace(record, about=about, part=part)
 
 
+def _over_time(
+    asked: _ReportOptions,
+    net: Network,
+    tape: SpikeTape,
+    labelled: AnyDataset | None,
+    price: Callable[[Floats], Sequence[RunCosts]],
+) -> OverTime | Unmade:
+    """Answers after every hundredth of the time, and costs after every tenth."""
+    if labelled is None:
+        return Unmade("The recordings have no labels, so no answer is right or wrong.")
+    if asked.run.is_dir() and load_run(asked.run).settings.grid is not None:
+        return Unmade(
+            "The run answers on a grid of time, and this is known in exact time only: give the "
+            "file of its network, and EVENTS."
+        )
+    times = SHARES * tape.stream.duration[:, None]
+    try:
+        labels = in_classes_of(net, labelled).labels
+        decided = decision_over_time(net, tape, times)
+    except (NetworkError, DataError) as error:
+        return Unmade(str(error))
+    say("answers and energy over time")
+    priced_at = np.arange(9, SHARES.size, 10)
+    return OverTime(
+        shares=SHARES,
+        decided=decided,
+        labels=np.asarray(labels),
+        priced_at=priced_at,
+        costs=price(times[:, priced_at]),
+        margin=MARGIN,
+    )
+
+
 def _study(
     net: Network,
     stream: EventStream,
@@ -268,13 +322,14 @@ def _outcome(record: Report, page: Path, backend: str) -> dict[str, Any]:
         "energy_pj_per_recording": {
             found.chip.name: found.total_pj for found in record.priced.costs.reports if found.terms
         },
+        "over_time": None if isinstance(record.over_time, Unmade) else record.over_time.summary(),
         "not_made": _not_made(record),
         "backend": backend,
     }
 
 
 def _not_made(record: Report) -> dict[str, str]:
-    parts: dict[str, object] = {"training": record.run}
+    parts: dict[str, object] = {"training": record.run, "answers over time": record.over_time}
     parts |= {f"mapping, {title}": found for title, found in record.mappings.items()}
     parts |= {f"bits, {title}": found for title, found in record.studies.items()}
     return {name: found.reason for name, found in parts.items() if isinstance(found, Unmade)}

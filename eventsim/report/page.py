@@ -8,11 +8,11 @@ import numpy as np
 
 from eventsim.energy import ClockedCounts, EnergyReport
 from eventsim.mapping import StudyRow
-from eventsim.report import bar_figures, html, mapping_figures, tables
+from eventsim.report import bar_figures, html, mapping_figures, tables, time_figures
 from eventsim.report.energy_figures import energy_breakdown
 from eventsim.report.numbers import duration, general, joules, percent
 from eventsim.report.pictures import RATES, picture
-from eventsim.report.record import ChipMapping, Priced, Report, RunRecord, Unmade
+from eventsim.report.record import ChipMapping, OverTime, Priced, Report, RunRecord, Unmade
 from eventsim.report.tables import PageTable
 from eventsim.train.silence import silent_populations
 
@@ -37,6 +37,7 @@ SECTIONS = {
     "training": "Training",
     "sparsity": "Sparsity",
     "energy": "Energy",
+    "time": "When the answer is there",
     "mapping": "Mapping",
     "bits": "Accuracy against bits",
 }
@@ -69,6 +70,7 @@ def render(report: Report, pictures: Sequence[html.Picture]) -> str:
         parts |= {"sparsity": [html.figures(rates), _unmade(priced)]}
     else:
         parts |= {"sparsity": _sparsity(priced, rates), "energy": _energy(priced)}
+        parts |= {"time": _over_time(report.over_time)}
         parts |= {"mapping": _mappings(report), "bits": _studies(report)}
     chosen = {name: SECTIONS[name] for name in parts}
     body = "".join(
@@ -248,6 +250,30 @@ def _missing(report: tables.Values) -> str:
         return html.paragraph(f"{report['chip']}: no term is missing in the sum.")
     lines = "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
     return html.paragraph(f"Not in the sum of {report['chip']}: {lines}.")
+
+
+def _over_time(found: OverTime | Unmade) -> list[str]:
+    if isinstance(found, Unmade):
+        return [_unmade(found)]
+    drawn = picture(
+        time_figures.over_time(found),
+        "time.png",
+        "Accuracy against time and energy",
+        "The answers that the network would give if the recording ended after each share of its "
+        "time, and what it has spent by then. Dashed, left: answers that no longer change; "
+        "diamond: mean time and accuracy if every recording is read only until the leading class "
+        f"is {found.margin:g} ahead in probability. Right: a point after every share of the table. "
+        "Where a curve is flat on its right, the rest of the time, or of the energy, buys nothing.",
+    )
+    return [
+        html.figures([drawn]),
+        html.table(tables.latency(found.summary())),
+        html.table(tables.over_time(found.rows())),
+        html.paragraph(
+            "Times count from the start of a recording, the tail included. Energies are sums as "
+            "above, without what a mapping adds."
+        ),
+    ]
 
 
 def _mappings(record: Report) -> list[str]:

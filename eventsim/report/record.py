@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Floats, Ints
 from eventsim.energy import DenseEquivalent, RunCosts
 from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
 from eventsim.mapping import Congestion, MappingComparison, StudyRow
 from eventsim.network import Network
-from eventsim.train import Evaluation, TrainConfig
+from eventsim.train import DecisionOverTime, Evaluation, TrainConfig
 from eventsim.train.counting import count_trained, distinct_values
 
 Metrics = dict[str, Any]
@@ -123,6 +123,9 @@ class Unmade:
     reason: str
 
 
+_LATER = Unmade("Not made yet: eventsim report, with the folder of this run.")
+
+
 @dataclass(frozen=True, eq=False)
 class ChipMapping:
     """A network on one chip.
@@ -148,6 +151,62 @@ class Priced:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class OverTime:
+    """Answers and costs by the share of a recording that is read.
+
+    Attributes
+    ----------
+    shares
+        Of the time, ascending, the last one 1. [times]
+    decided
+        Scores after these shares.
+    labels
+        Right class of every recording. [samples]
+    priced_at
+        Numbers of the shares at which ``costs`` are.
+    costs
+        Up to these times.
+    margin
+        Of the early exit.
+    """
+
+    shares: Floats
+    decided: DecisionOverTime
+    labels: Ints
+    priced_at: Ints
+    costs: Sequence[RunCosts]
+    margin: float
+
+    @property
+    def chips(self) -> list[str]:
+        """Names of the chips that have a figure of an energy."""
+        return [found.chip.name for found in self.costs[-1].reports if found.terms]
+
+    def summary(self) -> dict[str, Any]:
+        """As :meth:`eventsim.train.DecisionOverTime.summary`."""
+        return self.decided.summary(self.labels, margin=self.margin)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Accuracy and energy where costs are known, means over the recordings, for JSON.
+
+        ``activity_pj`` is the energy without leakage, of chips that have it as a term of its own.
+        """
+        accuracy, times = self.decided.accuracy(self.labels), self.decided.times.mean(axis=0)
+        return [
+            {
+                "share": float(self.shares[at]),
+                "time_ms": float(times[at]),
+                "accuracy": float(accuracy[at]),
+                "energy_pj": {r.chip.name: r.total_pj for r in costs.reports if r.terms},
+                "activity_pj": {
+                    r.chip.name: r.activity_pj for r in costs.reports if r.leakage == "separate"
+                },
+            }
+            for at, costs in zip(self.priced_at, self.costs, strict=True)
+        ]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Report:
     """A network on recordings, and everything that is told of it on its page.
 
@@ -165,6 +224,8 @@ class Report:
         The training.
     priced
         Sparsity and energy.
+    over_time
+        When the answer is there.
     mappings
         By title of the chip.
     studies
@@ -181,6 +242,7 @@ class Report:
     rates: Mapping[str, Floats]
     run: RunRecord | Unmade
     priced: Priced | Unmade
+    over_time: OverTime | Unmade
     mappings: Mapping[str, ChipMapping | Unmade] = field(default_factory=dict)
     studies: Mapping[str, Sequence[StudyRow] | Unmade] = field(default_factory=dict)
 
@@ -197,7 +259,8 @@ class Report:
             stream=run.test.stream,
             rates=run.last.evaluation.rates,
             run=run,
-            priced=Unmade("Not made yet: eventsim report, with the folder of this run."),
+            priced=_LATER,
+            over_time=_LATER,
         )
 
 

@@ -205,6 +205,43 @@ def energies(reports: Sequence[Values], dense: Sequence[Values]) -> PageTable:
     return PageTable("Comparison", columns, rows)
 
 
+def latency(summary: Values) -> PageTable:
+    """Latency and early exit, of ``DecisionOverTime.summary()``."""
+    stopped = summary["early_exit"]
+    named = {
+        "latency: from then on the answer stays": summary["latency_ms"],
+        "latency of right answers": summary["latency_ms_of_right_answers"],
+        f"early exit at a margin of {stopped['margin']:g}": stopped["time_ms"],
+        "whole recordings": summary["time_ms"],
+    }
+    rows = [
+        [name, *("-" if times[k] is None else f"{times[k]:,.1f}" for k in ("median", "mean"))]
+        for name, times in named.items()
+    ]
+    title = (
+        f"Time until the answer; early exit is right in {percent(stopped['accuracy'])} of the "
+        f"recordings and reached in {percent(stopped['reached'])}"
+    )
+    return PageTable(title, ["", "median (ms)", "mean (ms)"], rows)
+
+
+def over_time(found: Sequence[Values]) -> PageTable:
+    """Accuracy and energy after shares of the time."""
+    chips = found[-1]["energy_pj"]
+    columns = ["share of the time", "mean time (ms)", "accuracy"]
+    for chip in chips:
+        columns += [f"energy on {chip}"]
+        columns += [f"{chip}, without leakage"] * (chip in found[-1]["activity_pj"])
+    rows = []
+    for row in found:
+        energy, activity = row["energy_pj"], row["activity_pj"]
+        cells = [percent(row["share"]), f"{row['time_ms']:,.1f}", percent(row["accuracy"])]
+        for chip in chips:
+            cells += [joules(found[chip]) for found in (energy, activity) if chip in found]
+        rows.append(cells)
+    return PageTable("Accuracy and energy by the share of a recording that is read", columns, rows)
+
+
 def mappings(found: Sequence[Values], title: str) -> PageTable:
     """Mappings side by side, of ``Mapping.to_dict()``: fill of cores, spikes between them."""
     columns = ["", *(m["method"].replace("_", "-") for m in found)]

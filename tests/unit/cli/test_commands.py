@@ -66,6 +66,24 @@ def test_evaluate_on_other_data_shows_tables(finished, digits):
     assert "Confusion matrix" in outcome.out
 
 
+def test_evaluate_tells_when_the_answer_is_there(finished):
+    _, folder, trained = finished
+    outcome = call("evaluate", folder, "--latency", "--margin", 0.3, "--json")
+    assert outcome.code == 0, outcome.err
+    found = outcome.json["over_time"]
+    assert found["shares"][24::25] == [0.25, 0.5, 0.75, 1.0]
+    assert found["accuracy"][-1] == trained.json["test"]["accuracy"]
+    assert found["early_exit"]["margin"] == 0.3
+    assert 0.0 < found["latency_ms"]["median"] <= found["time_ms"]["median"]
+    assert call("evaluate", folder, "--json").json["over_time"] is None
+    shown = call("evaluate", folder / "last.npz", finished[0], "--latency").out
+    assert "Accuracy by the share of a recording that is read" in shown
+    assert "early exit at a margin of 0.9" in shown
+    bad = call("evaluate", folder, "--latency", "--margin", 2)
+    assert bad.code == 2
+    assert "margin is 2.0" in bad.err
+
+
 def test_evaluate_warns_of_silent_populations(finished, tmp_path):
     data, folder, _ = finished
     net = load_network(folder / "last.npz")

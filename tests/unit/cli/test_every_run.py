@@ -50,6 +50,17 @@ def test_evaluate_takes_every_run(place, kind):
         assert result["accuracy"] in {k / 12 for k in range(13)}
 
 
+def test_latency_takes_every_run_in_exact_time_and_refuses_a_grid(place, kind):
+    folder, data = place
+    outcome = call("evaluate", folder, *data, "--latency", "--json")
+    if kind in ON_GRID:
+        assert outcome.code == 2
+        assert "answers on a grid of time" in outcome.err
+    else:
+        found = outcome.json
+        assert found["over_time"]["accuracy"][-1] == found["accuracy"]
+
+
 def test_cost_takes_every_run(place):
     folder, data = place
     assert done("cost", folder, *data, "--chip", "loihi")["recordings"] >= 6
@@ -61,10 +72,11 @@ def test_map_takes_every_run(place):
     assert found["study"][0]["score"] is not None
 
 
-def test_report_takes_every_run(place):
+def test_report_takes_every_run(place, kind):
     folder, data = place
     found = done("report", folder, *data, "--chip", "loihi", "--backend", "reference")
     assert "training" not in found["not_made"]
+    assert ("answers over time" in found["not_made"]) == (kind in ON_GRID)
     assert Path(found["report"]).exists()
 
 

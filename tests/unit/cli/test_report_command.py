@@ -32,6 +32,7 @@ def test_run_becomes_one_page_of_training_sparsity_energy_mapping_and_bits(finis
     assert found["accuracy"] == trained.json["test"]["accuracy"]
     assert found["not_made"] == {}
     assert set(found["energy_pj_per_recording"]) == {"45nm", "loihi"}
+    assert found["over_time"]["latency_ms"]["median"] > 0.0
     page = check_page(path.read_text())
     for expected in ("Learning curves", "ntidigits", "Not in the sum of loihi: barrier of a step",
                      "population-order", "the chip's formats"):  # fmt: skip
@@ -47,6 +48,7 @@ def test_costs_are_those_of_the_cost_command(finished, tmp_path):
     assert outcome.code == 0, outcome.err
     energy = priced["energy"][0]["energy_pj_per_sample"]
     assert outcome.json["energy_pj_per_recording"] == {"loihi": energy}
+    assert "loihi, without leakage" in check_page((tmp_path / "page.html").read_text()).text
     events = sum(priced["counts"]["synaptic_events_per_sample"].values())
     assert outcome.json["synaptic_operations_per_recording"] == pytest.approx(events)
     text = check_page((tmp_path / "page.html").read_text()).text
@@ -64,6 +66,7 @@ def test_network_file_with_events_has_a_page_without_training(files, tmp_path, m
     assert "Report: report.html" in outcome.out
     text = check_page((tmp_path / "report.html").read_text()).text
     assert "give the folder of a run to see training" in text
+    assert "no answer is right or wrong" in text
 
 
 def test_impossible_mapping_and_missing_formats_are_sentences(files, tmp_path):

@@ -1,12 +1,22 @@
+import numpy as np
 import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.energy import dense_pair, run_costs
+from eventsim.energy import costs_over_time, dense_pair, run_costs
 from eventsim.mapping import compare_mappings, congestion, quantisation_study
 from eventsim.mapping.mapping import filled_less
-from eventsim.report.record import Checked, ChipMapping, Priced, Report, RunRecord, firing_rates
-from eventsim.train import TrainConfig, evaluate, train
+from eventsim.report.record import (
+    Checked,
+    ChipMapping,
+    OverTime,
+    Priced,
+    Report,
+    RunRecord,
+    firing_rates,
+)
+from eventsim.train import TrainConfig, decision_over_time, evaluate, train
+from eventsim.train.latency import SHARES
 from tests.unit.report.pages import whole_page
 from tests.unit.train.task import small_net, two_patterns
 
@@ -60,8 +70,21 @@ def joint(record):
             run_costs(net, tape, [technology, loihi], mapped=mapped),
             dense_pair(net, stream, frame_ms=10.0),
         ),
+        over_time=_over_time(net, tape, record.test.labels, [technology, loihi]),
         mappings={loihi.title: ChipMapping(compared, congestion(net, tape, compared.best))},
         studies={loihi.title: study},
+    )
+
+
+def _over_time(net, tape, labels, chips):
+    times, priced_at = SHARES * tape.stream.duration[:, None], np.array([49, 99])
+    return OverTime(
+        shares=SHARES,
+        decided=decision_over_time(net, tape, times),
+        labels=labels,
+        priced_at=priced_at,
+        costs=costs_over_time(net, tape, chips, times[:, priced_at]),
+        margin=0.2,
     )
 
 

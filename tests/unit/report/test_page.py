@@ -5,7 +5,7 @@ import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.energy import run_costs
+from eventsim.energy import costs_over_time, run_costs
 from eventsim.mapping import Misfit
 from eventsim.report.page import SECTIONS, headline
 from eventsim.report.record import ChipMapping, Priced, Unmade
@@ -76,7 +76,7 @@ def test_what_was_not_asked_for_or_cannot_be_made_is_a_sentence(plain):
     assert set(SECTIONS) <= set(page.ids)
     for expected in ("No labels.", reason, "Not asked for: add --bits 2"):
         assert expected in page.text
-    assert len(page.images) == 2
+    assert len(page.images) == 3
     assert "Not asked for: add --map loihi" in check_page(whole_page(plain)).text
 
 
@@ -145,3 +145,36 @@ def test_values_that_the_formats_do_not_hold_are_named_beside_the_study(joint, p
     late = [fitting[0], *(replace(row, misfits=(misfit,)) for row in fitting[1:])]
     assert said not in whole_page(replace(plain, studies={title: fitting}))
     assert whole_page(replace(plain, studies={title: late})).count(said) == 1
+
+
+def test_time_section_holds_the_numbers_of_the_library(joint, joint_html):
+    page, found = check_page(joint_html), joint.over_time
+    half, whole = found.rows()
+    costs = joint.priced.costs.reports
+    assert whole["accuracy"] == np.mean(found.decided.classes[:, -1] == found.labels)
+    assert whole["energy_pj"]["45nm"] == costs[0].total_pj
+    # The mapping of the chip adds links and cores, which are not known over time.
+    assert half["energy_pj"]["loihi"] < whole["energy_pj"]["loihi"] <= costs[1].total_pj
+    assert set(half["activity_pj"]) == {"loihi"}
+    summary = found.summary()
+    for expected in (
+        "When the answer is there",
+        f"{summary['latency_ms']['median']:,.1f}",
+        "early exit at a margin of 0.2",
+        "energy on loihi",
+        "loihi, without leakage",
+        f"{half['time_ms']:,.1f}",
+    ):
+        assert expected in page.text, expected
+    assert any(i["alt"].startswith("Accuracy against time and energy") for i in page.images)
+
+
+def test_time_section_without_labels_or_figures_says_so(joint, plain):
+    reason = "The recordings have no labels."
+    page = check_page(whole_page(replace(plain, over_time=Unmade(reason))))
+    assert reason in page.text
+    net, stream = joint.net, joint.stream
+    tape = es.simulate(net, stream, backend="reference")
+    bare = costs_over_time(net, tape, [load_chip("dynapse")], [30.0, 60.0])
+    page = check_page(whole_page(replace(plain, over_time=replace(joint.over_time, costs=bare))))
+    assert "energy on" not in page.text
