@@ -11,6 +11,8 @@ effective_events    the same at synapses whose weight is not zero: NeuroBench's 
 membrane_updates    pairs (neuron, time) at which at least one spike arrives: how often an
                     event-driven machine brings a neuron, or readout, up to date
 active_synapses     synapses of non-zero weight that carry at least one event in any sample
+decision_macs       multiply-adds of the linear decision behind a readout, once a sample: its
+                    weights that are not zero
 ==================  ================================================================================
 
 **Sparsity.** Connection sparsity is the share of synapses that are missing or zero, among all that
@@ -106,6 +108,8 @@ class Counts:
         By population, readouts included, the input not. [samples]
     synapses
         By projection.
+    decision_macs
+        Of a sample; 0 without a linear decision.
     widths, footprint
         Bits of a number, and bytes that follow.
     """
@@ -119,6 +123,7 @@ class Counts:
     effective_events: Mapping[str, Ints]
     membrane_updates: Mapping[str, Ints]
     synapses: Mapping[str, SynapseCounts]
+    decision_macs: int
     widths: Widths
     footprint: Footprint
 
@@ -143,6 +148,7 @@ class Counts:
             synaptic_events=named(self.synaptic_events, names),
             effective_events=named(self.effective_events, names),
             membrane_updates=named(self.membrane_updates, names),
+            decision_macs=0,
         )
 
     @property
@@ -185,6 +191,7 @@ class Counts:
             "synaptic_events_per_sample": mean(self.synaptic_events),
             "effective_events_per_sample": mean(self.effective_events),
             "membrane_updates_per_sample": mean(self.membrane_updates),
+            "decision_macs_per_sample": self.decision_macs,
             "synapses": {name: vars(found) for name, found in self.synapses.items()},
             "connection_sparsity": self.connection_sparsity,
             "activation_sparsity": self.activation_sparsity,
@@ -215,6 +222,7 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
     """As :func:`count`; without ``updates`` the membrane updates, which take longest, are none."""
     events = {name: _events(run, wires) for name, wires in run.wires.items()}
     populations, updated = run.net.populations, run.net.neurons if updates else ()
+    decision = run.net.decision
     return Counts(
         duration=run.duration,
         sizes={name: p.size for name, p in populations.items()},
@@ -225,6 +233,7 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
         effective_events={name: found[1] for name, found in events.items()},
         membrane_updates={name: distinct_arrivals(run, name) for name in updated},
         synapses={name: _synapses(run, wires) for name, wires in run.wires.items()},
+        decision_macs=0 if decision is None else int(np.count_nonzero(decision.weights)),
         widths=widths,
         footprint=footprint(run.net, widths),
     )

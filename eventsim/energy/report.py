@@ -13,7 +13,8 @@ spike                  spikes of neurons; events of the input are not made on th
 membrane_update        pairs (neuron, time) at which spikes arrive
 neuron_update_active,  with a step: pairs (neuron, step) with and without an arrival
 neuron_update_idle
-ac, mac                with a step: effective ACs and MACs; without: effective events, and none
+ac, mac                with a step: effective ACs and MACs; without: effective events, and none;
+                       the MACs of a linear decision besides
 state_access           two for every update of a neuron: of all neurons in every step, or without a
                        step at arrivals
 memory_byte            a weight for each ac and mac; V and I read and written at each update
@@ -243,7 +244,8 @@ def energy(
         if name in known
     )
     step_ms = None if clocked is None else clocked.step_ms
-    return EnergyReport(chip, step_ms, counts.duration, terms, _missing(chip, set(known)))
+    missing = _missing(chip, set(known), counts.decision_macs)
+    return EnergyReport(chip, step_ms, counts.duration, terms, missing)
 
 
 def _scale(figure: Quantity) -> float:
@@ -273,6 +275,7 @@ def _known(counts: Counts, clocked: ClockedCounts | None) -> _Known:
         known["neuron_update_active"] = (basis, active)
         known["neuron_update_idle"] = (basis, updates - active)
         known["step_sync"] = (basis, clocked.steps)
+    macs = macs + counts.decision_macs
     accesses = ACCESSES * updates
     bits = (acs + macs) * counts.widths.weight + accesses * STATES * counts.widths.state
     known |= {
@@ -309,7 +312,7 @@ def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:
     return known
 
 
-def _missing(chip: Chip, known: set[str]) -> tuple[Missing, ...]:
+def _missing(chip: Chip, known: set[str], decision_macs: int) -> tuple[Missing, ...]:
     """Terms without a count, and stages without a figure."""
     lacking = [
         Missing(name, _NEEDS[ENERGY_TERMS[name].needs]) for name in chip.energy if name not in known
@@ -320,6 +323,8 @@ def _missing(chip: Chip, known: set[str]) -> tuple[Missing, ...]:
             continue
         if not priced.intersection(names):
             lacking.append(Missing(stage, NO_FIGURE))
+    if decision_macs and "mac" not in priced:
+        lacking.append(Missing(f"linear decision ({decision_macs} multiply-adds)", NO_FIGURE))
     if chip.kind == "technology" and "memory_byte" not in priced:
         lacking.append(Missing("memory", NO_FIGURE))
     return tuple(lacking)

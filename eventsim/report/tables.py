@@ -119,11 +119,12 @@ def projections(counts: Values) -> PageTable:
 
 def totals(counts: Values) -> PageTable:
     """Sparsity and memory of the whole network, of ``Counts.to_dict()``."""
-    held = counts["footprint_bytes"]
+    held, macs = counts["footprint_bytes"], counts["decision_macs_per_sample"]
     rows = [
         ["connection sparsity", percent(counts["connection_sparsity"])],
         ["activation sparsity: neurons silent in a recording",
          percent(counts["activation_sparsity"])],
+        *([["multiply-adds of the linear decision", f"{macs:,}"]] if macs else []),
         ["memory", memory(held["total"])],
         *(
             [f"  {name}", memory(held[name])]

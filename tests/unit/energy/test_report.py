@@ -87,6 +87,26 @@ def test_memory_is_a_weight_per_operation_and_two_states_per_access(run):
     assert found["memory_byte"] == (events + 2 * 2 * 2 * updates).tolist()
 
 
+@pytest.mark.parametrize("step_ms", [None, 0.5])
+def test_a_linear_decision_multiplies_once_a_sample(run, step_ms):
+    net, tape = run
+    decided = net.copy()
+    size = net.readouts["output"].size
+    weights = np.arange(size * 5.0).reshape(size, 5)  # one of them is zero
+    decided.decide("output", weights)
+    steps = None if step_ms is None else clocked(net, tape, step_ms=step_ms)
+    tape = es.simulate(decided, tape.stream, tail=0.0, backend="reference")
+    exact = [count(net, run[1]), count(decided, tape)]
+    assert [one.decision_macs for one in exact] == [0, size * 5 - 1]
+    assert exact[1].to_dict()["decision_macs_per_sample"] == size * 5 - 1
+    assert exact[1].only(list(net.projections)).decision_macs == 0
+    before, after = (counted(energy(one, load_chip("45nm"), clocked=steps)) for one in exact)
+    assert np.subtract(after["mac"], before["mac"]).tolist() == [size * 5 - 1] * 4
+    assert after["ac"] == before["ac"]
+    missing = [one.name for one in energy(exact[1], load_chip("loihi"), clocked=steps).missing]
+    assert f"linear decision ({size * 5 - 1} multiply-adds)" in missing
+
+
 def test_halving_the_step_doubles_idle_updates_and_leaves_events(run):
     net, tape = run
     loihi = load_chip("loihi")
