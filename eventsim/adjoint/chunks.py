@@ -359,7 +359,7 @@ def _senders(job: Job) -> Ints:
     return np.concatenate([np.zeros(0, np.int64), *found])
 
 
-class _Run(NamedTuple):
+class _Stream(NamedTuple):
     """How chunks are run."""
 
     net: Network
@@ -424,7 +424,7 @@ def backward_chunks(
         )
     if keep < 2:
         raise ParameterError(f"backward_chunks: keep is {keep}, expected at least 2.")
-    run, total = _Run(net, chunks, backend, precision, loss), _Total()
+    run, total = _Stream(net, chunks, backend, precision, loss), _Total()
     if truncate:
         state = None
         for k in range(len(chunks)):
@@ -436,7 +436,7 @@ def backward_chunks(
 
 
 def _walk(
-    run: _Run,
+    run: _Stream,
     low: int,
     high: int,
     state: RunState | None,

@@ -94,8 +94,8 @@ def frontier_command(
     The recipe's conditions differ in what they cost: by activity as a term of the loss, by pruned
     synapses, by size, or by any other setting. Runs that are done are not run again, and what was
     measured is kept: the same command goes on. The folder gets frontier.html, one page with
-    pictures to point at, and frontier.csv and frontier.json. Every row names the command of
-    eventsim cost that gives its energies.
+    pictures to point at, and frontier.csv and frontier.json. Every row names the command
+    that gives its energies.
 
     [bold]Examples[/bold]
 
