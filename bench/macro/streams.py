@@ -53,6 +53,8 @@ class Chunks(Sequence[es.EventStream]):
         return self._n
 
     def __getitem__(self, k: Any) -> Any:
+        if not 0 <= k < self._n:
+            raise IndexError(k)
         rng, length = np.random.default_rng(k), self._events / (N_INPUTS * HZ) * 1e3
         times = np.sort(rng.uniform(k * length, (k + 1) * length, self._events))
         channels = rng.integers(0, N_INPUTS, self._events)

@@ -41,6 +41,7 @@ HOST_ROOMS = ("engine/cpu/", "engine/reference/")
 # Calls of methods there that CuPy would refuse, of arrays that are NumPy's always: durations of a
 # stream, counts of what a network is made of, results of finite differences.
 ON_THE_HOST = {
+    ("adjoint/chunks.py", "row.max"),
     ("adjoint/gradcheck.py", "np.abs(numeric).max"),
     ("adjoint/gradcheck.py", "relative.max"),
     ("engine/cuda/spikes.py", "guess_spikes(job, 1.0, GUESS_LEAST).max"),
