@@ -280,6 +280,7 @@ _STREAM_WORK = {
     "chunks": "chunks of a stream",
     "gradients": "gradients of a stream in chunks",
     "gradients, loop": "the same, neurons that project to each other",
+    "cochlea": "a stereo cochlea, in chunks of a second",
 }
 
 
