@@ -18,7 +18,7 @@ from eventsim.warming import WarmedUp, warm_up
 def warm_up_command(
     precision: Annotated[
         Precision | None,
-        typer.Option(help="Only its kernels: two commands, side by side, take half the time."),
+        typer.Option(help="Only its kernels: two commands, side by side, share the work."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
