@@ -20,7 +20,6 @@ Energies are those of the multiplications in 45 nm (:mod:`eventsim.energy.dense`
 ``eventsim cost`` prints those of ``gru`` and ``rnn`` beside the baseline's run.
 """
 
-import hashlib
 import itertools
 import math
 import time
@@ -35,22 +34,20 @@ from eventsim.chips import load_chip
 from eventsim.clocked.bins import bin_events
 from eventsim.energy import dense_equivalent
 from eventsim.energy.costs import DENSE_PRICES
-from eventsim.entries import read_object
-from eventsim.errors import BackendError, ParameterError, StorageError
+from eventsim.errors import BackendError, ParameterError
 from eventsim.events import AnyDataset, Dataset, EventStream
-from eventsim.events.labelled import spread, stratified_split
+from eventsim.events.labelled import stratified_split
 from eventsim.events.order import sample_of_event
-from eventsim.events.storage import write_json
 from eventsim.events.transforms import extend
 from eventsim.extras import install_hint
 from eventsim.frontier.measure import (
     ACCURACY,
     CHOICE,
-    MEASURED,
     OPERATIONS,
     Numbers,
     Question,
     energy_key,
+    remembered,
     total_key,
 )
 from eventsim.runs.run import Run
@@ -126,19 +123,8 @@ def dense_numbers(
     BackendError
         PyTorch is missing.
     """
-    mark = hashlib.sha256(
-        repr((baseline, run.settings.deciding(), asked.described())).encode()
-    ).hexdigest()
-    try:
-        known = read_object(folder / MEASURED)
-    except StorageError:
-        known = {}
-    if known.get("asked") == mark and isinstance(known.get("numbers"), dict):
-        numbers: Numbers = known["numbers"]
-        return numbers
-    found = _trained(baseline, run, training, data, asked)
-    write_json(folder / MEASURED, {"asked": mark, "numbers": found})
-    return found
+    asks = repr((baseline, run.settings.deciding(), asked.described())).encode()
+    return remembered(folder, asks, lambda: _trained(baseline, run, training, data, asked))
 
 
 def find_torch() -> Any:
@@ -161,8 +147,7 @@ def _trained(
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         model = kind(torch, baseline, run)
-    whole = training[:]
-    few = data[:] if asked.samples is None else data[spread(data.labels, asked.samples)][:]
+    whole, few = training[:], asked.recordings(data)
     kept, held = stratified_split(
         whole.labels, fraction=config.validation_fraction, seed=config.seed
     )

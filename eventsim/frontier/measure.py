@@ -10,7 +10,7 @@ same question of the same network is not measured again.
 
 import hashlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from eventsim.chips import Chip
 from eventsim.energy import RunCosts, run_costs
 from eventsim.entries import read_object
 from eventsim.errors import StorageError
-from eventsim.events import AnyDataset
+from eventsim.events import AnyDataset, Dataset
 from eventsim.events.labelled import spread
 from eventsim.events.storage import write_json
 from eventsim.mapping import InfeasibleError, map_network
@@ -62,6 +62,10 @@ class Question:
         words += [] if self.samples is None else ["--samples", str(self.samples)]
         words += [] if self.step_ms is None else ["--dt", f"{self.step_ms:g}"]
         return shlex.join(words)
+
+    def recordings(self, data: AnyDataset) -> Dataset:
+        """Those of a part that are asked for, in memory."""
+        return data[:] if self.samples is None else data[spread(data.labels, self.samples)][:]
 
     def described(self) -> dict[str, Any]:
         """All that decides the numbers, as plain values."""
@@ -109,35 +113,31 @@ def measure(run: Run, data: AnyDataset, asked: Question) -> Numbers:
     StorageError
         The run is not finished, or a file of it is damaged.
     """
-    mark = _mark(run, asked)
-    known = _known(run.folder / MEASURED, mark)
-    if known is not None:
-        return known
-    found = _measured(run, data, asked)
-    write_json(run.folder / MEASURED, {"asked": mark, "numbers": found})
+    text = repr((asked.described(), run.settings.deciding()))
+    asks = (run.folder / "last.npz").read_bytes() + text.encode()
+    return remembered(run.folder, asks, lambda: _measured(run, data, asked))
+
+
+def remembered(folder: Path, asks: bytes, make: Callable[[], Numbers]) -> Numbers:
+    """What was measured before in a folder, if ``asks``, all that decides it, was the same.
+
+    Else what ``make`` gives, which is kept there.
+    """
+    mark = hashlib.sha256(asks).hexdigest()
+    try:
+        known = read_object(folder / MEASURED)
+    except StorageError:
+        known = {}  # none, or damaged: it is measured again
+    if known.get("asked") == mark and isinstance(known.get("numbers"), dict):
+        numbers: Numbers = known["numbers"]
+        return numbers
+    found = make()
+    write_json(folder / MEASURED, {"asked": mark, "numbers": found})
     return found
 
 
-def _mark(run: Run, asked: Question) -> str:
-    """A digest of the question and of the network."""
-    content = (run.folder / "last.npz").read_bytes()
-    text = repr((asked.described(), run.settings.deciding()))
-    return hashlib.sha256(content + text.encode()).hexdigest()
-
-
-def _known(path: Path, mark: str) -> Numbers | None:
-    """What was measured before, if it was the same question."""
-    try:
-        found = read_object(path)
-    except StorageError:
-        return None  # none, or damaged: it is measured again
-    numbers = found.get("numbers")
-    return numbers if found.get("asked") == mark and isinstance(numbers, dict) else None
-
-
 def _measured(run: Run, data: AnyDataset, asked: Question) -> dict[str, float | None]:
-    few = data if asked.samples is None else data[spread(data.labels, asked.samples)]
-    heard = few[:]
+    heard = asked.recordings(data)
     tape = run.tape(heard.stream)
     costs = run_costs(run.net, tape, list(asked.chips.values()), step_ms=asked.step_ms)
     whole = asked.part == "test" and asked.samples is None

@@ -204,10 +204,10 @@ def gather(
     """
     data = _Recordings()
     runs: dict[str, list[SweptRun]] = {variant.name: [] for variant in plan.variants}
-    for spec in plan.specs():
-        if (root / spec.label / RESULT).exists():
-            watch(spec.label)
-            runs[spec.name].append(_swept(spec, root, asked, data))
+    finished = [spec for spec in plan.specs() if (root / spec.label / RESULT).exists()]
+    for spec in finished:
+        watch(spec.label)
+        runs[spec.name].append(_swept(spec, root, asked, data))
     settings = differing(plan.variants)
     done = [
         Point(
@@ -221,11 +221,7 @@ def gather(
         for variant in plan.variants
         if runs[variant.name]
     ]
-    beside = [
-        spec
-        for spec in plan.specs()
-        if spec.name == plan.baseline and (root / spec.label / RESULT).exists()
-    ]
+    beside = [spec for spec in finished if spec.name == plan.baseline]
     for baseline in baselines if beside else ():
         watch(baseline.name)
         done.append(_dense(baseline, beside, root, asked, data))
