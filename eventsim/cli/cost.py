@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
-from eventsim.cli import completion
 from eventsim.cli.events import Reading, find_network, find_stream
 from eventsim.cli.options import (
     BackendOption,
@@ -21,6 +20,7 @@ from eventsim.cli.options import (
     SplitOption,
     ThreadsOption,
     UnitOption,
+    chip_option,
     set_threads,
 )
 from eventsim.cli.terminal import present, print_table, say_backend, stdout
@@ -41,12 +41,9 @@ def cost_command(
     events: EventsArgument = None,
     chip: Annotated[
         list[str] | None,
-        typer.Option(
-            "--chip",
-            metavar="NAME",
-            autocompletion=completion.complete_chip,
-            help="Chip or technology, or a TOML file of your own; repeat for more, all for all. "
-            f"By default {' and '.join(DEFAULT_CHIPS)}.",
+        chip_option(
+            "Chip or technology, or a TOML file of your own; repeat for more, all for all. "
+            f"By default {' and '.join(DEFAULT_CHIPS)}."
         ),
     ] = None,
     dt: Annotated[

@@ -18,6 +18,7 @@ from eventsim.cli.options import (
     SamplesOption,
     SplitOption,
     ThreadsOption,
+    chip_option,
     set_threads,
     with_precision,
 )
@@ -83,12 +84,9 @@ def evaluate_command(
     samples: SamplesOption = None,
     chip: Annotated[
         str | None,
-        typer.Option(
-            "--chip",
-            metavar="NAME",
-            autocompletion=completion.complete_chip,
-            help="Evaluate with the numbers of a chip as well, in exact time and in its time step; "
-            "or a TOML file of your own.",
+        chip_option(
+            "Evaluate with the numbers of a chip as well, in exact time and in its time step; "
+            "or a TOML file of your own."
         ),
     ] = None,
     bits: Annotated[

@@ -7,7 +7,6 @@ from typing import Annotated, Any, cast
 import typer
 
 from eventsim.chips import load_chip
-from eventsim.cli import completion
 from eventsim.cli.experiment_runs import (
     ConditionsOption,
     Executing,
@@ -22,7 +21,14 @@ from eventsim.cli.experiment_runs import (
     run_recipe,
 )
 from eventsim.cli.fields import options_of
-from eventsim.cli.options import DownloadOption, FrameOption, JsonOption, SamplesOption, SplitOption
+from eventsim.cli.options import (
+    DownloadOption,
+    FrameOption,
+    JsonOption,
+    SamplesOption,
+    SplitOption,
+    chip_option,
+)
 from eventsim.cli.terminal import CHECK_FAILED, present, print_table, say
 from eventsim.entries import parse_toml
 from eventsim.errors import ParameterError
@@ -43,12 +49,9 @@ def frontier_command(
     data: TaskOption = None,
     chip: Annotated[
         list[str] | None,
-        typer.Option(
-            "--chip",
-            metavar="NAME",
-            autocompletion=completion.complete_chip,
-            help="Chip or technology, or a TOML file of your own; repeat for more. By default "
-            f"{DEFAULT_CHIP}.",
+        chip_option(
+            "Chip or technology, or a TOML file of your own; repeat for more. By default "
+            f"{DEFAULT_CHIP}."
         ),
     ] = None,
     axis: Annotated[

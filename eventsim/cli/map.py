@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from eventsim.chips import Chip, load_chip
-from eventsim.cli import completion
 from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.options import (
     BackendOption,
@@ -22,6 +21,7 @@ from eventsim.cli.options import (
     SplitOption,
     ThreadsOption,
     UnitOption,
+    chip_option,
     set_threads,
 )
 from eventsim.cli.terminal import present, print_table, say, say_backend
@@ -51,12 +51,7 @@ def map_command(
     events: EventsArgument = None,
     chip: Annotated[
         str,
-        typer.Option(
-            "--chip",
-            metavar="NAME",
-            help="A chip, or a TOML file of your own.",
-            autocompletion=completion.complete_chip,
-        ),
+        chip_option("A chip, or a TOML file of your own."),
     ] = "loihi",
     method: Annotated[
         Literal["hypergraph", "refined", "first-fit", "population-order"] | None,

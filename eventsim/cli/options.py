@@ -109,6 +109,11 @@ NeuronsPerCoreOption = Annotated[
 ]
 
 
+def chip_option(text: str, name: str = "--chip") -> Any:
+    """An option that names a chip; ``text`` is its help."""
+    return typer.Option(name, metavar="NAME", autocompletion=completion.complete_chip, help=text)
+
+
 def read_pair(option: str, text: str) -> tuple[float, float]:
     """``"1.5"`` or ``"1:3"`` as (low, high) in ms; ParameterError if it is neither."""
     low, _, high = text.partition(":")

@@ -26,6 +26,7 @@ from eventsim.cli.options import (
     SplitOption,
     ThreadsOption,
     UnitOption,
+    chip_option,
     set_threads,
     typed,
 )
@@ -65,22 +66,14 @@ def report_command(
     events: EventsArgument = None,
     chip: Annotated[
         list[str] | None,
-        typer.Option(
-            "--chip",
-            metavar="NAME",
-            autocompletion=completion.complete_chip,
-            help="Price with this chip, technology, or TOML file of your own; repeat for more, all "
-            f"for all. By default {' and '.join(DEFAULT_CHIPS)}, and those of --map.",
+        chip_option(
+            "Price with this chip, technology, or TOML file of your own; repeat for more, all "
+            f"for all. By default {' and '.join(DEFAULT_CHIPS)}, and those of --map."
         ),
     ] = None,
     onto: Annotated[
         list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="NAME",
-            help="Map onto this chip; repeat for more.",
-            autocompletion=completion.complete_chip,
-        ),
+        chip_option("Map onto this chip; repeat for more.", "--map"),
     ] = None,
     method: Annotated[
         Literal["hypergraph", "refined", "first-fit", "population-order"] | None,
