@@ -12,6 +12,7 @@ from eventsim.energy import (
     run_costs,
 )
 from eventsim.errors import ParameterError, ShapeError
+from eventsim.events.transforms import crop
 from tests.support.nets import random_net, random_stream
 
 
@@ -56,20 +57,6 @@ def test_dense_pair_is_rnn_and_gru_of_the_same_shape(run):
         np.testing.assert_array_equal(found.energy_pj, alone.energy_pj)
 
 
-def ended(stream, ends):
-    """Events before ``ends`` ms, [samples]."""
-    sample = np.repeat(np.arange(stream.n_samples), np.diff(stream.offsets))
-    kept = (stream.times < ends[sample]) | (ends >= stream.duration)[sample]
-    counts = np.bincount(sample[kept], minlength=stream.n_samples)
-    return es.EventStream(
-        stream.times[kept],
-        stream.channels[kept],
-        np.concatenate([[0], np.cumsum(counts)]),
-        n_channels=stream.n_channels,
-        duration=ends,
-    )
-
-
 def test_costs_up_to_a_time_are_those_of_a_run_that_ends_there(run):
     net, stream, tape = run
     chips = [load_chip("45nm"), load_chip("loihi")]
@@ -77,7 +64,9 @@ def test_costs_up_to_a_time_are_those_of_a_run_that_ends_there(run):
     times = np.sort([3.3, arrival, 0.5 * longest, longest])
     for time, found in zip(times, costs_over_time(net, tape, chips, times), strict=True):
         ends = np.minimum(time, stream.duration)
-        again = run_costs(net, es.simulate(net, ended(stream, ends), backend="reference"), chips)
+        again = run_costs(
+            net, es.simulate(net, crop(stream, 0.0, ends), backend="reference"), chips
+        )
         assert found.counts.to_dict() == again.counts.to_dict()
         for one, other in zip(found.reports, again.reports, strict=True):
             assert one.to_dict() == other.to_dict()

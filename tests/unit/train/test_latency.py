@@ -7,6 +7,7 @@ import eventsim as es
 from eventsim.adjoint.linear.neurons import silent_neurons
 from eventsim.adjoint.linear.voltage import VoltageProbe
 from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.events.transforms import crop
 from eventsim.train import DecisionOverTime, decision_over_time, predict_over_time
 from tests.support.nets import random_net, random_stream
 from tests.unit.train.task import first_spike_net, small_net, two_patterns
@@ -15,20 +16,6 @@ from tests.unit.train.task import first_spike_net, small_net, two_patterns
 EXACT = {"rtol": 1e-9, "atol": 1e-10}
 REFERENCE = {"backend": "reference", "precision": "double"}
 DECIDING = np.random.default_rng(4).normal(size=(3, 5))
-
-
-def cut(stream, ends):
-    """The recordings, ended: events before ``ends`` ms, [samples]."""
-    sample = np.repeat(np.arange(stream.n_samples), np.diff(stream.offsets))
-    kept = stream.times < ends[sample]
-    counts = np.bincount(sample[kept], minlength=stream.n_samples)
-    return es.EventStream(
-        stream.times[kept],
-        stream.channels[kept],
-        np.concatenate([[0], np.cumsum(counts)]),
-        n_channels=stream.n_channels,
-        duration=ends,
-    )
 
 
 def spiking_net(seed):
@@ -76,7 +63,7 @@ def test_scores_are_those_of_recordings_that_end_there(case, seed):
     for number, time in enumerate(times):
         ends = np.minimum(time, stream.duration)
         np.testing.assert_array_equal(found.times[:, number], ends)
-        again = es.predict(net, cut(stream, ends), **REFERENCE)
+        again = es.predict(net, crop(stream, 0.0, ends), **REFERENCE)
         np.testing.assert_allclose(found.scores[:, number], again.scores, **EXACT)
         np.testing.assert_array_equal(found.classes[:, number], again.classes)
     assert len(np.unique(found.scores)) > 10
@@ -92,7 +79,7 @@ def test_integral_up_to_a_time_is_that_of_a_run_that_ends_there(time_constant):
     probe = VoltageProbe.at(neurons, np.repeat(times, size, axis=0))
     found = probe.integral(time_constant).reshape(stream.n_samples, size, -1)
     for number, ends in enumerate(times.T):
-        short = es.simulate(net, cut(stream, ends), backend="reference")
+        short = es.simulate(net, crop(stream, 0.0, ends), backend="reference")
         again = es.readout_integral(net, short, "output", time_constant=time_constant)
         np.testing.assert_allclose(found[:, :, number], again, rtol=1e-11, atol=1e-12)
 
@@ -102,7 +89,7 @@ def test_integral_with_equal_time_constants_is_that_of_a_run_that_ends_there():
     net.set_answer(es.Answer(time_constant=20.0))
     ends = 0.6 * stream.duration
     found = decision_over_time(net, es.simulate(net, stream, backend="reference"), ends[:, None])
-    again = es.predict(net, cut(stream, ends), **REFERENCE)
+    again = es.predict(net, crop(stream, 0.0, ends), **REFERENCE)
     np.testing.assert_allclose(found.scores[:, 0], again.scores, **EXACT)
 
 
