@@ -15,7 +15,7 @@ Griewank and Walther (2000), Algorithm 799: revolve, ACM Trans. Math. Softw. 26,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ from eventsim.engine.members import member_order
 from eventsim.engine.piece import last_piece
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.events.tape import events_as_trains
 from eventsim.held import holding
 from eventsim.network import Network
 from eventsim.plan import Plan, Stage, make_plan
@@ -135,7 +136,7 @@ class _Chunk:
     ) -> None:
         assert tape.begin is not None
         assert tape.before is not None
-        self.net, self.tape, self.later = net, tape, later
+        self.net, self.plan, self.tape, self.later = net, plan, tape, later
         self.begin, self.before = tape.begin, tape.before
         joined = tape.with_before()
         trains = dict(joined.trains)
@@ -143,12 +144,13 @@ class _Chunk:
             if not stage.is_readout:
                 trains |= _let_go(make_job(plan, stage, joined), joined, self.begin)
         self.joined = replace(joined, trains=trains)
+        self.input = net.input.name
+        self.known = {**trains, self.input: events_as_trains(joined.stream)}
         # A first chunk of no length leaves the start to the next.
         self.starts = bool(not self.begin.any() and tape.stream.duration.any())
         self.neurons = dict[str, Floats]()
         self.readouts = dict[str, Floats]()
         self.spikes = dict[str, Floats]()
-        self.input = net.input.name
         self.given = {} if later is None else self._given(later)
 
     def _given(self, later: AdjointState) -> dict[str, Floats]:
@@ -166,7 +168,7 @@ class _Chunk:
                 f"{later.precision} precision, this one on {tape.backend!r} in {tape.precision}."
             )
         found = {}
-        for name, trains in self._all():
+        for name, trains in self.known.items():
             acting = np.flatnonzero(still_acting(self.net, name, trains, end))
             if acting.size != later.spikes[name].size:
                 raise ShapeError(
@@ -178,26 +180,10 @@ class _Chunk:
             found[name][acting] = later.spikes[name]
         return found
 
-    def _all(self) -> Iterator[tuple[str, SpikeTrains]]:
-        """All populations with all their spikes, the input's events among them."""
-        yield from self.joined.trains.items()
-        placed = self.joined.stream
-        nothing = np.zeros(0)
-        yield (
-            self.input,
-            SpikeTrains(
-                placed.times, placed.channels, placed.offsets, placed.n_channels, nothing, nothing
-            ),
-        )
-
     def _early(self, name: str) -> NDArray[np.bool_]:
         """Which of a population's spikes, those of before among them, are of before."""
-        times, offsets = (
-            (self.joined.stream.times, self.joined.stream.offsets)
-            if name == self.input
-            else (self.joined[name].times, self.joined[name].offsets)
-        )
-        early: NDArray[np.bool_] = times < self.begin[owners(offsets, times.size)]
+        trains = self.known[name]
+        early: NDArray[np.bool_] = trains.times < self.begin[owners(trains.offsets, len(trains))]
         return early
 
     def backward(self, seeds: Seeds, loss: float) -> tuple[Gradients, AdjointState]:
@@ -271,7 +257,7 @@ class _Chunk:
 
     def _run_readout(self, engine: Backend, stage: Stage, start: Start) -> StageGradients:
         name, seed = stage.name, start.readouts.get(stage.name)
-        job = make_job(make_plan(self.net), stage, self.joined)
+        job = make_job(self.plan, stage, self.joined)
         shape = (2, job.n_samples, stage.population.size)
         later = np.zeros(shape) if self.later is None else self.later.readouts[name].copy()
         before = self.before.readouts[name]

@@ -20,6 +20,7 @@ Backward, dL/dv and dL/dI at the end come from the pieces behind and those at th
 pieces before; NumPy throughout.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ from eventsim.arrays import Floats, Ints
 from eventsim.engine.arrivals import Arrivals, find_arrivals
 from eventsim.engine.backend import sum_by
 from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.table import readout_gradients, spike_bases, split_effects
+from eventsim.engine.table import leak_weight, readout_gradients, spike_bases, split_effects
 from eventsim.engine.voltage_kernel import kernel, kernel_slopes
 from eventsim.events.tape import ReadoutState
 
@@ -99,10 +100,9 @@ class _Integral:
         self.current = self.current + _by_row(met, met.weight * self.fade, self.current)
         self.drive = self.a * r / self.q  # what the current counts in the voltage
         self.inner = fallen + self.drive * self.current
-        ends = job.duration - begin
-        self.leak = ends if rate == 0.0 else -np.exp(-rate * begin) * np.expm1(-rate * ends) / rate
-        self.leak = self.leak[:, None]
-        self.value = self.inner / self.p + p.v_leak * self.leak
+        lasts = replace(job, duration=job.duration - begin)
+        self.leak: Floats = self.at_begin * leak_weight(lasts, rate)
+        self.value: Floats = self.inner / self.p + p.v_leak * self.leak
 
 
 def backward(

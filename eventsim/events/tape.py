@@ -79,9 +79,10 @@ class SpikeTrains:
         lo, hi = int(self.offsets[number]), int(self.offsets[number + 1])
         return self.times[lo:hi], self.neurons[lo:hi]
 
-    def where(self, which: NDArray[np.bool_]) -> SpikeTrains:
-        """The spikes that are marked, [spikes]; NumPy. New arrays."""
-        before = np.concatenate([[0], np.cumsum(which)]).astype(np.int64)
+    def where(self, which: Array) -> SpikeTrains:
+        """The spikes that are marked, [spikes]. New arrays."""
+        xp = namespace(which)
+        before = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(which)]).astype(np.int64)
         return SpikeTrains(
             self.times[which],
             self.neurons[which],
@@ -103,17 +104,8 @@ class SpikeTrains:
 
     def of_neurons(self, low: int, high: int) -> SpikeTrains:
         """Spikes of the neurons ``low`` to ``high - 1``, numbered from 0. New arrays."""
-        mine = (self.neurons >= low) & (self.neurons < high)
-        xp = namespace(mine)
-        before = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(mine)]).astype(np.int64)
-        return SpikeTrains(
-            self.times[mine],
-            self.neurons[mine] - np.int32(low),
-            before[self.offsets],
-            high - low,
-            current=self.current[mine],
-            restart_current=self.restart_current[mine],
-        )
+        mine = self.where((self.neurons >= low) & (self.neurons < high))
+        return replace(mine, neurons=mine.neurons - np.int32(low), size=high - low)
 
     def counts(self) -> Ints:
         """Spikes of every neuron in every sample, shape [samples, size]. New array."""

@@ -224,34 +224,30 @@ class GroupedTape:
 
 @dataclass(frozen=True, eq=False)
 class PlacedPiece:
-    """A :class:`eventsim.engine.piece.Piece` on the device."""
+    """A :class:`eventsim.engine.piece.Piece`, ``given`` in arrays of NumPy, on the device."""
 
     begin: Array
     adjoint: Array
-    starts: bool
+    given: Piece
 
     @classmethod
     def of(cls, dev: Device, piece: Piece) -> "PlacedPiece":
         """From arrays of NumPy."""
-        return cls(dev.asarray(piece.begin), dev.asarray(piece.adjoint), piece.starts)
+        return cls(dev.asarray(piece.begin), dev.asarray(piece.adjoint), piece)
+
+    def handed_on(self, dev: Device, found: StageGradients, tape: GroupedTape) -> StageGradients:
+        """Leave the adjoint state at the begin in what was given; gradients with own spikes'."""
+        self.given.adjoint[:] = dev.get(self.adjoint)
+        own_times = dev.empty(tape.order.size, np.float64)
+        own_times[tape.order] = tape.by_time + tape.through
+        return replace(found, own_times=own_times)
 
 
 def way_back(piece: PlacedPiece | None, times: Array, values: Array) -> list[Any]:
     """What kernels take of a piece; arrays of the same types where there is none."""
     if piece is None:
         return [times, values, 0]
-    return [piece.begin, piece.adjoint, 2 if piece.starts else 1]
-
-
-def after_piece(
-    dev: Device, found: StageGradients, piece: Piece, placed: PlacedPiece | None, tape: GroupedTape
-) -> StageGradients:
-    """Leave the adjoint state at the begin in the piece; the gradients with those of own spikes."""
-    assert placed is not None
-    piece.adjoint[:] = dev.get(placed.adjoint)
-    own_times = dev.empty(tape.order.size, np.float64)
-    own_times[tape.order] = tape.by_time + tape.through
-    return replace(found, own_times=own_times)
+    return [piece.begin, piece.adjoint, 2 if piece.given.starts else 1]
 
 
 def sample_parts(job: Job, *, bytes_each: int, most_bytes: int, most: int) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """Spiking layer on a GPU, host side of the backward pass; twin of engine/cpu/layer_adjoint.py."""
 
 from eventsim.arrays import Array
-from eventsim.engine.cuda.arrays import PlacedPiece, WiringCache, after_piece, parameters_home
+from eventsim.engine.cuda.arrays import PlacedPiece, WiringCache, parameters_home
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
 from eventsim.engine.cuda.shared import SharedLayer
@@ -40,4 +40,4 @@ def backward(
         sums=home(sums),
         grazes=grazes.sum(),
     )
-    return found if piece is None else after_piece(dev, found, piece, placed, tape)
+    return found if placed is None else placed.handed_on(dev, found, tape)

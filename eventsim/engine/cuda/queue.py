@@ -16,7 +16,6 @@ from eventsim.engine.bundles import (
 )
 from eventsim.engine.cuda.arrays import (
     PlacedPiece,
-    after_piece,
     parameters_home,
     sample_parts,
     to_real,
@@ -341,7 +340,7 @@ def backward(
         own=home(total[N_SUMS:]),
         grazes=grazes.sum(),
     )
-    return found if piece is None else after_piece(dev, found, piece, placed, tape)
+    return found if placed is None else placed.handed_on(dev, found, tape)
 
 
 def _by_spike(dev: Device, job: Job, spike: Array, effects: Array) -> Array:
