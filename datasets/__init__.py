@@ -15,7 +15,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from eventsim.datasets import fsdd, nmnist, ntidigits, shd, spoken_digits, ti46, yinyang
+from eventsim.datasets import (
+    fsdd,
+    nmnist,
+    ntidigits,
+    shd,
+    spoken_digits,
+    ti46,
+    ti46_text,
+    yinyang,
+)
 from eventsim.datasets.dataset import Split, check_split
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.sources import Source
@@ -49,8 +58,8 @@ _ENTRIES: tuple[tuple[DatasetInfo, OpenSource], ...] = (
     (fsdd.INFO, fsdd.source),
     (ntidigits.INFO, ntidigits.source),
     (ntidigits.STRINGS, ntidigits.strings_source),
-    (ti46.INFO["digits"], ti46.digits),
-    (ti46.INFO["alpha"], ti46.alpha),
+    (ti46.INFO["digits"], ti46_text.digits),
+    (ti46.INFO["alpha"], ti46_text.alpha),
     (shd.SHD, shd.source),
     (shd.SSC, shd.ssc_source),
     (nmnist.INFO, nmnist.source),
