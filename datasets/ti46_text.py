@@ -52,6 +52,7 @@ Spikes = tuple[NDArray[np.int64], NDArray[np.int32]]
 
 LARGEST_FILE = 1 << 26  # bytes
 LARGEST_STEP = 1 << 31
+DEEPEST = 4  # levels of folders in which files of other names are looked for
 SPLITS = ("train", "test")
 LEFT_OUT = "left_out"  # column of the cache: spikes of each recording that are too late
 
@@ -180,6 +181,15 @@ def _part(task: Task, split: Split, root: str | Path | None, step: float) -> Sou
             "eventsim.datasets.ti46_text.load reads all of them."
         )
     folders = {} if root is None else _parts(Path(root))
+    if not folders and root is not None:
+        deep = ("/".join(["*"] * level + ["*.dat"]) for level in range(DEEPEST))
+        other = next((path for pattern in deep for path in Path(root).glob(pattern)), None)
+        if other is not None:
+            raise DataError(
+                f"ti46_{task}: {root} holds text files such as {other.relative_to(root)}, but none "
+                "named like 3/f1_u2_c3.dat or train/3/f1_u2_c3.dat: class, speaker f1 to f8 or m1 "
+                "to m8, utterance. Rename them, or give the folder around the class folders."
+            )
     if not folders:
         of_audio = ti46.digits if task == "digits" else ti46.alpha
         return of_audio(split, root=root, step=step)

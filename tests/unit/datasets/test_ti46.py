@@ -446,6 +446,10 @@ def test_folders_of_text_files_without_the_part_are_refused(letters, tmp_path):
         datasets.load("ti46_alpha", split="test", root=tmp_path / "part")
     with pytest.raises(DataError, match="split is 'valid', expected 'train' or 'test'"):
         ti46_text.alpha("valid", root=tmp_path / "part")
+    # One folder too high, and names of another kind.
+    for wrong in (tmp_path, tmp_path / "part" / "train" / "3"):
+        with pytest.raises(DataError, match="holds text files such as .*none named like 3/f1_u2"):
+            datasets.load("ti46_alpha", split="train", root=wrong)
     # Digits have classes 0 to 9 alone.
     with pytest.raises(DataError, match="its name says class 1., its folder 1.; expected .*0 to 9"):
         datasets.load("ti46_digits", split="train", root=tmp_path / "part")
