@@ -31,6 +31,7 @@ Part = Literal["train", "test"]
 Encoder = Annotated[Mapping[str, Any], "parameters of CochleaEncoder by name"]
 Division = Literal["auto", "group", "recording"]
 OWN = "file"  # the name of a data set that is a file of one's own
+DIVIDED_ANEW = "true where a data set is divided anew"
 TI46 = ("ti46_digits", "ti46_alpha")
 
 
@@ -124,10 +125,9 @@ class DataSettings:
                 yield key, getattr(self, key) in parts, f"one of {parts}"
             expected = f"none of test_file, test_fraction, division_seed for the set {self.name!r}"
             yield "test_file", self.test_file is None, expected
-            divided = self.divide != "auto" or self._text is not None
             drawn = (self.test_fraction, self.division_seed)
             expected += "; or say how it is divided, by divide"
-            yield "test_fraction", drawn == (0.2, 0) or divided, expected
+            yield "test_fraction", drawn == (0.2, 0) or self.divide != "auto", expected
         yield "test_split", self.train_split != self.test_split, "another part than train_split"
         of_fsdd = self.name == "fsdd"
         fsdd_only = f"none for the data set {self.name!r}, only for 'fsdd'"
@@ -143,8 +143,8 @@ class DataSettings:
         yield "in_memory", self.in_memory or not self.held_out, "true where groups are held out"
         alone = self.divide == "auto" or not self.held_out
         yield "divide", alone, "'auto' where groups are held out"
-        of_parts = self.divide != "auto" and self.name != OWN and self._text is None
-        yield "in_memory", self.in_memory or not of_parts, "true where a data set is divided anew"
+        of_parts = self.divide != "auto" and self.name not in (OWN, *TI46)
+        yield "in_memory", self.in_memory or not of_parts, DIVIDED_ANEW
 
     @property
     def title(self) -> str:
@@ -304,6 +304,8 @@ class DataSettings:
         if self.name == OWN:
             assert self.file is not None
             return Dataset.open(self.file)
+        if not self.in_memory:
+            raise ParameterError(f"data: in_memory is False, expected {DIVIDED_ANEW}.")
         parts = (self._split(one, download)[:] for one in (self.train_split, self.test_split))
         return joined(*parts)
 

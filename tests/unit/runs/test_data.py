@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -299,6 +300,8 @@ def test_by_recording_every_class_is_divided_whoever_speaks(letters):
     assert set(train.groups) & set(test.groups)
     again = halves(DataSettings(name="ti46_alpha", file=letters, divide="recording"))[1]
     assert again.keys.tolist() == test.keys.tolist()
+    with pytest.raises(ParameterError, match="say how it is divided, by divide"):
+        replace(settings, divide="auto", test_fraction=0.5)
     other = replace(settings, test_fraction=0.5, division_seed=3).labelled("test")
     assert np.bincount(other.labels).tolist() == [5] * 26
 
@@ -328,6 +331,16 @@ def test_text_files_in_train_and_test_keep_that_division_until_another_is_asked(
     assert "f8" in {*train.groups, *test.groups}
     assert "every class are the test part" in anew.info.splits
     assert "in 2 of 4 recordings" in anew.info.description
+    with pytest.raises(ParameterError, match="in_memory is False, expected true where a data set"):
+        replace(anew, in_memory=False).labelled("train")
+
+
+def test_settings_are_read_where_the_text_files_are_gone(letters):
+    settings = DataSettings(name="ti46_alpha", file=letters, divide="group", test_fraction=0.4)
+    shutil.rmtree(letters)
+    assert DataSettings(**asdict(settings)) == settings
+    with pytest.raises(DataError, match="ti46_alpha: no corpus found|letters"):
+        DataSettings(**asdict(settings)).labelled("train")
 
 
 def test_a_file_of_ones_own_is_divided_as_asked(own):
