@@ -9,6 +9,8 @@ import pytest
 import eventsim as es
 from eventsim import clocked
 from eventsim.adjoint import merge_seeds
+from eventsim.arrays import to_host
+from eventsim.engine import place
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events.transforms import crop
 from eventsim.train import CrossEntropy, IntegralLoss, predict_over_time
@@ -112,6 +114,23 @@ def test_the_grid_counts_from_the_same_onset():
         loss = IntegralLoss(time_constant=45.0, gain=3.0, onset=onset)
         found = clocked.outcome_of(loss, run, LABELS).logits
         np.testing.assert_allclose(found, losses(onset).logits(net, tape), rtol=0.01, atol=4e-3)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("onset", [23.0, "first_event"])
+def test_spikes_that_stay_on_the_device_give_the_gradients_of_the_host(
+    fast_backend, onset, precision
+):
+    net, stream, loss = random_net(720, delays="source"), recordings(), losses(onset)
+    how = {"backend": fast_backend, "precision": precision}
+    there = place(net, backend=fast_backend)
+    actual = es.backward(there, es.simulate(there, stream, resident=True, **how), loss)
+    expected = es.backward(net, es.simulate(net, stream, **how), loss)
+    assert actual.loss == pytest.approx(expected.loss, rel=1e-11)
+    for key, values in expected.flat().items():
+        scale = np.abs(values).max(initial=1e-300)
+        found = to_host(actual.flat()[key])
+        np.testing.assert_allclose(found, values, rtol=1e-9, atol=1e-11 * scale, err_msg=key)
 
 
 def test_the_start_as_onset_changes_no_bit():
