@@ -10,6 +10,7 @@ term                   what is counted per sample
 =====================  ===========================================================================
 synaptic_event         synaptic events
 spike                  spikes of neurons; events of the input are not made on the chip
+event_in, event_out    events of the input; answers, or spikes of outputs without a readout
 membrane_update        pairs (neuron, time) at which spikes arrive
 neuron_update_active,  with a step: pairs (neuron, step) with and without an arrival
 neuron_update_idle
@@ -244,7 +245,7 @@ def energy(
         if name in known
     )
     step_ms = None if clocked is None else clocked.step_ms
-    missing = _missing(chip, set(known), counts.decision_macs)
+    missing = _missing(chip, set(known), counts)
     return EnergyReport(chip, step_ms, counts.duration, terms, missing)
 
 
@@ -263,6 +264,8 @@ def _known(counts: Counts, clocked: ClockedCounts | None) -> _Known:
         "synaptic_event": ("exact", total(counts.synaptic_events, n)),
         "spike": ("exact", total({name: counts.spikes[name] for name in counts.spiking}, n)),
         "membrane_update": ("exact", at_events),
+        "event_in": ("exact", counts.events_in),
+        "event_out": ("exact", counts.events_out),
         "static_chip": ("time", counts.duration),
     }
     if clocked is None:
@@ -312,7 +315,7 @@ def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:
     return known
 
 
-def _missing(chip: Chip, known: set[str], decision_macs: int) -> tuple[Missing, ...]:
+def _missing(chip: Chip, known: set[str], counts: Counts) -> tuple[Missing, ...]:
     """Terms without a count, and stages without a figure."""
     lacking = [
         Missing(name, _NEEDS[ENERGY_TERMS[name].needs]) for name in chip.energy if name not in known
@@ -323,8 +326,14 @@ def _missing(chip: Chip, known: set[str], decision_macs: int) -> tuple[Missing, 
             continue
         if not priced.intersection(names):
             lacking.append(Missing(stage, NO_FIGURE))
-    if decision_macs and "mac" not in priced:
-        lacking.append(Missing(f"linear decision ({decision_macs} multiply-adds)", NO_FIGURE))
+    passing = {"event_in": ("enter", counts.events_in), "event_out": ("leave", counts.events_out)}
+    for name, (way, events) in passing.items():
+        if name not in priced:
+            what = f"events that {way} the chip ({events.mean():,.1f} a recording)"
+            lacking.append(Missing(what, NO_FIGURE))
+    if counts.decision_macs and "mac" not in priced:
+        what = f"linear decision ({counts.decision_macs} multiply-adds)"
+        lacking.append(Missing(what, NO_FIGURE))
     if chip.kind == "technology" and "memory_byte" not in priced:
         lacking.append(Missing("memory", NO_FIGURE))
     return tuple(lacking)

@@ -125,6 +125,8 @@ def totals(counts: Values) -> PageTable:
         ["activation sparsity: neurons silent in a recording",
          percent(counts["activation_sparsity"])],
         *([["multiply-adds of the linear decision", f"{macs:,}"]] if macs else []),
+        ["events that enter, per recording", f"{counts['events_in_per_sample']:,.1f}"],
+        ["answers or events that leave", f"{counts['events_out_per_sample']:,.1f}"],
         ["memory", memory(held["total"])],
         *(
             [f"  {name}", memory(held[name])]

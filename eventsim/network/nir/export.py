@@ -317,10 +317,8 @@ def _branches(projection: Projection, delays: Floats) -> list[tuple[Any, Floats]
 
 
 def _outputs(writing: _Writing, net: Network, names: dict[str, str]) -> None:
-    """An Output for every population that no other listens to; of a ring, for its last."""
-    heard = {p.source for p in net.projections.values() if p.source != p.target}
-    ends = [name for name in net.neurons if name not in heard]
-    for name in ends or list(net.populations)[-1:]:
+    """An Output for every population that no other hears; of a ring, for its last."""
+    for name in net.outputs:
         size = np.array([net.populations[name].size])
         output = writing.add("output", writing.nir.Output({"output": size}))
         writing.edges.append((names[name], output))

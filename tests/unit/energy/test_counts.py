@@ -40,6 +40,35 @@ def test_every_count_equals_that_of_loops_over_events(run):
     for key in ("spikes", "silent", "synaptic_events", "effective_events", "membrane_updates"):
         assert as_lists(getattr(found, key)) == expected[key], key
     assert {name: s.active for name, s in found.synapses.items()} == expected["active"]
+    for key in ("events_in", "events_out"):
+        assert getattr(found, key).tolist() == expected[key], key
+
+
+@pytest.mark.parametrize("make", [lambda: lateral_net(1), lambda: ring_net(1)])
+def test_spikes_that_no_population_hears_leave_the_chip_where_no_answer_does(make):
+    net = without_readouts(make())
+    tape = es.simulate(net, random_stream(3, n_samples=4), backend="reference")
+    found = count(net, tape)
+    expected = recount(net, tape)["events_out"]
+    assert sum(expected) > 0
+    assert found.events_out.tolist() == expected
+    assert found.only(list(net.projections)).events_out.tolist() == [0] * 4
+    net.set_answer(es.Answer(population=net.outputs[0], rule="spike_count"))
+    assert count(net, tape).events_out.tolist() == [1] * 4
+
+
+def without_readouts(net):
+    bare = es.Network()
+    for population in net.populations.values():
+        if population.is_input:
+            bare.add_input(population.name, population.size)
+        elif population.is_spiking:
+            bare.add_population(population.name, population.size, **population.parameters)
+    for p in net.projections.values():
+        if p.target in bare.populations:
+            weights = es.self_recurrent(p.weights) if p.one_to_one else p.weights
+            bare.connect(p.source, p.target, weights, delays=p.delays)
+    return bare
 
 
 def test_synaptic_events_are_those_of_the_tape(run):
