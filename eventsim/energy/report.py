@@ -180,6 +180,7 @@ class EnergyReport:
             "leakage": self.leakage,
             "energy_pj_per_sample": self.total_pj,
             "energy_pj_per_sample_of_activity": self.activity_pj,
+            "energy_pj_per_sample_of_leakage": self.part_pj("time"),
         }
 
 

@@ -1,8 +1,9 @@
 """What a finished run costs on chips, and how accurate it is: the numbers of a point.
 
 Energies are those that ``eventsim cost`` prints for the same run and chips: nothing is counted
-another way. They leave out what needs a mapping; leakage is a part of its own. Cores are those that
-a first-fit mapping uses, as ``eventsim map --method first-fit`` tells.
+another way. They leave out what needs a mapping; leakage is a part of its own: static power over
+the time of an inference, which is the whole recording and the time that the network runs on after
+it. Cores are those that a first-fit mapping uses, as ``eventsim map --method first-fit`` tells.
 
 What was measured is kept in the folder of the run, in ``frontier.json``, with the question: the
 same question of the same network is not measured again.
@@ -30,6 +31,8 @@ Numbers = Mapping[str, float | None]
 """Of a run, by name; those of a chip are called ``energy_pj:loihi``."""
 ACCURACY, CHOICE = "accuracy", "validation_accuracy"
 OPERATIONS = "synaptic_operations"
+TIME = "inference_ms"
+_VERSION = 2  # raised when there are new numbers: what is remembered without them is measured again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,7 @@ class Question:
             "part": self.part,
             "samples": self.samples,
             "step_ms": self.step_ms,
+            "version": _VERSION,
         }
 
 
@@ -82,13 +86,21 @@ def energy_key(chip: str) -> str:
     return f"energy_pj:{chip}"
 
 
+def leakage_key(chip: str) -> str:
+    """Name of the energy of static power over an inference; None where it is no term of its own."""
+    return f"leakage_pj:{chip}"
+
+
 def total_key(chip: str) -> str:
     """Name of the energy with leakage, pJ per recording."""
     return f"energy_with_leakage_pj:{chip}"
 
 
 def cores_key(chip: str) -> str:
-    """Name of the number of cores; None where a network has no place, or a chip no cores."""
+    """Name of the number of cores; None where a chip has none, or a network no place on them.
+
+    A linear decision has no place on cores.
+    """
     return f"cores:{chip}"
 
 
@@ -148,6 +160,8 @@ def _measured(run: Run, data: AnyDataset, asked: Question) -> dict[str, float | 
     for report in costs.reports:
         name, priced = report.chip.name, bool(report.terms)
         found[energy_key(name)] = report.activity_pj if priced else None
+        apart = report.leakage == "separate"
+        found[leakage_key(name)] = report.part_pj("time") if apart else None
         found[total_key(name)] = report.total_pj if priced else None
         found[cores_key(name)] = _cores(run, report.chip)
     return found
@@ -159,6 +173,7 @@ def _counts(run: Run, costs: RunCosts) -> dict[str, float | None]:
     inside = [net.projections[name].source != net.input.name for name in by_projection]
     values = list(by_projection.values())
     return {
+        TIME: float(counts.duration.mean()),
         OPERATIONS: sum(values),
         f"{OPERATIONS}_of_neurons": sum(n for n, own in zip(values, inside, strict=True) if own),
         "spikes": sum(float(counts.spikes[name].mean()) for name in counts.spiking),
@@ -170,7 +185,7 @@ def _counts(run: Run, costs: RunCosts) -> dict[str, float | None]:
 
 
 def _cores(run: Run, chip: Chip) -> float | None:
-    if chip.limits is None:
+    if chip.limits is None or run.net.decision is not None:
         return None
     try:
         return float(map_network(run.net, None, chip, method="first_fit").n_cores)

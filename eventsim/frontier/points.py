@@ -1,11 +1,11 @@
 """All points of a sweep: measured, summarised over seeds, and which of them are on a front.
 
 A point is a condition of an experiment, its numbers are means over the seeds. Every axis of cost
-(the energy on a chip, synaptic operations, cores) has a front of its own, by the mean cost and the
-mean accuracy. **The accuracy by which a front is chosen is that of the validation part**,
-which training holds out of its own data; what the page shows beside it was measured on other
-recordings. Where runs have no validation part the measured accuracy itself chooses: the front then
-is as optimistic as any best of many, and says so.
+(the energy on a chip, without leakage and with it, synaptic operations, cores) has a front of its
+own, by the mean cost and the mean accuracy. **The accuracy by which a front is chosen is that of
+the validation part**, which training holds out of its own data; what the page shows beside it was
+measured on other recordings. Where runs have no validation part the measured accuracy itself
+chooses: the front then is as optimistic as any best of many, and says so.
 
 Conditions on a grid of time and dense networks are drawn beside the others and are on no front.
 """
@@ -30,6 +30,7 @@ from eventsim.frontier.measure import (
     cores_key,
     energy_key,
     measure,
+    total_key,
 )
 from eventsim.frontier.pareto import pareto_front
 from eventsim.runs.run import Run
@@ -164,7 +165,10 @@ class Frontier:
         for chip in self.chips:
             if chip.has_energy:
                 step = "" if chip.step_ms is None else f" in steps of {chip.step_ms:g} ms"
-                found[energy_key(chip.name)] = f"energy per recording on {chip.title}{step}"
+                title = f"energy per recording on {chip.title}{step}"
+                found[energy_key(chip.name)] = title
+                if chip.has_leakage:
+                    found[total_key(chip.name)] = f"{title}, with leakage"
         found[OPERATIONS] = "synaptic operations per recording"
         for chip in self.chips:
             if chip.has_cores:
