@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
-from eventsim.cli.events import Reading, find_network, find_stream
+from eventsim.cli.events import Reading, find_encoder, find_network, find_stream
 from eventsim.cli.options import (
     BackendOption,
     EventsArgument,
@@ -25,6 +25,7 @@ from eventsim.cli.options import (
 )
 from eventsim.cli.terminal import present, print_table, say_backend, stdout
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
+from eventsim.energy.encoder import means_of
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import EventStream
@@ -75,7 +76,9 @@ def cost_command(
     Every term of an energy is shown with its count, its published figure, and the figure's status
     and source; what is missing is named. Terms of clocked chips depend on the time step, which is
     shown beside them. A run that was trained on a grid of time is counted as it runs on its grid. A
-    dense RNN and GRU of the same layer sizes on frames stand beside them.
+    dense RNN and GRU of the same layer sizes on frames stand beside them. Where events were made of
+    audio by an encoder that eventsim knows, its operations are told as well, beside the sum: a chip
+    that hears the audio itself has to do them.
 
     [bold]Examples[/bold]
 
@@ -100,7 +103,10 @@ def cost_command(
         tape = simulate(network, stream, backend=backend or "auto")
     else:
         tape = run.tape(stream, backend=backend or "auto")
-    costs = run_costs(network, tape, chips, step_ms=dt, widths=Widths(weight=weight_bits))
+    encoder = find_encoder(net, events)
+    costs = run_costs(
+        network, tape, chips, step_ms=dt, widths=Widths(weight=weight_bits), encoder=encoder
+    )
     dense = find_dense(network, tape.stream, frame_ms=frame, weight_bits=weight_bits)
     if figure is not None:
         _draw(figure, costs.reports, dense, net)
@@ -109,6 +115,7 @@ def cost_command(
         "recordings": stream.n_samples,
         "counts": costs.counts.to_dict(),
         "clocked": [found.to_dict() for found in costs.steps],
+        "encoder": None if costs.encoder is None else means_of(costs.encoder),
         "energy": [report.to_dict() for report in costs.reports],
         "dense": [found.to_dict() for found in dense],
         "backend": runs_on.name,
@@ -157,6 +164,8 @@ def _show(found: Mapping[str, Any]) -> None:
     counts = found["counts"]
     for table in (tables.populations(counts), tables.projections(counts), tables.totals(counts)):
         print_table(table)
+    if found["encoder"] is not None:
+        print_table(tables.encoder(found["encoder"]))
     for steps in found["clocked"]:
         print_table(tables.steps(steps))
     for report in found["energy"]:
@@ -165,6 +174,8 @@ def _show(found: Mapping[str, Any]) -> None:
             _note(f"{number}: {source}")
         for missing in tables.missing(report):
             _note(f"not in the sum: {missing}")
+        for line in tables.encoder_energy(report):
+            _note(line)
     print_table(tables.energies(found["energy"], found["dense"]))
     if found["figure"] is not None:
         typer.echo(f"Picture: {found['figure']}")

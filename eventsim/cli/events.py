@@ -26,7 +26,7 @@ from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
 from eventsim.errors import DataError
-from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
+from eventsim.events import AnyDataset, Dataset, EncoderOperations, EventStream, StoredStream
 from eventsim.events.labelled import described, parts_of, spread
 from eventsim.extras import install_hint
 from eventsim.network import Network
@@ -224,6 +224,14 @@ def find_stream(
 ) -> EventStream:
     """As :func:`find_for`, at most ``samples`` recordings, in memory."""
     return find_for(net, place, reading).some(samples)[0]
+
+
+def find_encoder(net: Path, place: str | None) -> EncoderOperations | None:
+    """What made the events of audio that :func:`find_stream` finds; None where nothing is known."""
+    if place is not None and form_of(place, Reading()) == "set":
+        return datasets.encoder_operations(place)
+    settings = load_run(net).settings.data if net.is_dir() and place is None else None
+    return None if settings is None else settings.encoder_operations()
 
 
 def find_settings(

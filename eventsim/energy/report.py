@@ -34,11 +34,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Floats
-from eventsim.chips import ENERGY_TERMS, Chip, Quantity, Term
+from eventsim.chips import ENERGY_TERMS, Chip, Quantity
 from eventsim.energy.counts import BITS_PER_BYTE, STATES, Counts, Widths, count
+from eventsim.energy.encoder import EncoderCost, encoder_cost
 from eventsim.energy.steps import ClockedCounts, clocked, total
+from eventsim.energy.terms import NO_FIGURE, Missing, TermCost
 from eventsim.errors import ParameterError, ShapeError
-from eventsim.events import SpikeTape
+from eventsim.events import EncoderOperations, SpikeTape
 from eventsim.network import Network
 from eventsim.summary import short_repr
 
@@ -59,46 +61,12 @@ _STAGES: Mapping[str, tuple[str, ...]] = {
     "leakage": ("static_core", "static_chip"),
     "barrier of a step": ("step_sync",),
 }  # fmt: skip
-NO_FIGURE = "no figure in the chip's file"
 _NEEDS = {
     "step": "needs a time step",
     "mapping": "needs a mapping of neurons to cores",
     "time": "needs the number of cores in use, from a mapping",
     "spikes": "is not counted",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class TermCost:
-    """One term of an energy.
-
-    Attributes
-    ----------
-    term
-        Its name, unit and meaning.
-    basis
-        ``exact``, ``step``, ``mapping`` or ``time``.
-    counts
-        How many, of each sample. For powers: ms, times cores. [samples]
-    figure
-        The price of one.
-    energy_pj
-        [samples]
-    """
-
-    term: Term
-    basis: str
-    counts: Floats
-    figure: Quantity
-    energy_pj: Floats
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A cost that is not in the sum, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +85,8 @@ class EnergyReport:
         The sum.
     missing
         What the sum lacks.
+    encoder
+        What making the input's events costs, beside the sum; None where no encoder was given.
     """
 
     chip: Chip
@@ -124,6 +94,7 @@ class EnergyReport:
     duration: Floats
     terms: tuple[TermCost, ...]
     missing: tuple[Missing, ...]
+    encoder: EncoderCost | None = None
 
     __repr__ = short_repr
 
@@ -162,25 +133,13 @@ class EnergyReport:
             "step_ms": self.step_ms,
             "samples": self.duration.size,
             "milliseconds_per_sample": float(self.duration.mean()),
-            "terms": [
-                {
-                    "name": cost.term.name,
-                    "for_each": cost.term.meaning,
-                    "basis": cost.basis,
-                    "count_per_sample": float(cost.counts.mean()),
-                    "figure": cost.figure.value,
-                    "unit": cost.figure.unit,
-                    "status": cost.figure.status,
-                    "source": cost.figure.source,
-                    "energy_pj_per_sample": float(cost.energy_pj.mean()),
-                }
-                for cost in self.terms
-            ],
+            "terms": [cost.to_dict() for cost in self.terms],
             "missing": [vars(missing) for missing in self.missing],
             "leakage": self.leakage,
             "energy_pj_per_sample": self.total_pj,
             "energy_pj_per_sample_of_activity": self.activity_pj,
             "energy_pj_per_sample_of_leakage": self.part_pj("time"),
+            "encoder": None if self.encoder is None else self.encoder.to_dict(),
         }
 
 
@@ -208,6 +167,7 @@ def energy(
     *,
     clocked: ClockedCounts | None = None,
     mapped: Mapping[str, ArrayLike] | None = None,
+    encoder: EncoderOperations | None = None,
 ) -> EnergyReport:
     """Price what a run did with the figures of a chip.
 
@@ -222,6 +182,8 @@ def energy(
     mapped
         What a mapping adds: ``axon_out``, ``hop_ew``, ``hop_ns``, each as one number for all
         samples together or one per sample, and ``cores``, the number of cores in use.
+    encoder
+        Of the input's events, where the chip has to make them itself.
 
     Raises
     ------
@@ -247,7 +209,8 @@ def energy(
     )
     step_ms = None if clocked is None else clocked.step_ms
     missing = _missing(chip, set(known), counts)
-    return EnergyReport(chip, step_ms, counts.duration, terms, missing)
+    made = None if encoder is None else encoder_cost(encoder, counts, chip)
+    return EnergyReport(chip, step_ms, counts.duration, terms, missing, made)
 
 
 def _scale(figure: Quantity) -> float:

@@ -3,7 +3,8 @@
 Energies are those that ``eventsim cost`` prints for the same run and chips: nothing is counted
 another way. They leave out what needs a mapping; leakage is a part of its own: static power over
 the time of an inference, which is the whole recording and the time that the network runs on after
-it. Cores are those that a first-fit mapping uses, as ``eventsim map --method first-fit`` tells.
+it. What an encoder of the input costs is a number beside these. Cores are those that a first-fit
+mapping uses, as ``eventsim map --method first-fit`` tells.
 
 What was measured is kept in the folder of the run, in ``frontier.json``, with the question: the
 same question of the same network is not measured again.
@@ -91,6 +92,11 @@ def leakage_key(chip: str) -> str:
     return f"leakage_pj:{chip}"
 
 
+def encoder_key(chip: str) -> str:
+    """Name of the energy of an encoder of the input; None where there is none, or no price."""
+    return f"encoder_pj:{chip}"
+
+
 def total_key(chip: str) -> str:
     """Name of the energy with leakage, pJ per recording."""
     return f"energy_with_leakage_pj:{chip}"
@@ -151,7 +157,8 @@ def remembered(folder: Path, asks: bytes, make: Callable[[], Numbers]) -> Number
 def _measured(run: Run, data: AnyDataset, asked: Question) -> dict[str, float | None]:
     heard = asked.recordings(data)
     tape = run.tape(heard.stream)
-    costs = run_costs(run.net, tape, list(asked.chips.values()), step_ms=asked.step_ms)
+    chips, encoder = list(asked.chips.values()), run.data_settings.encoder_operations()
+    costs = run_costs(run.net, tape, chips, step_ms=asked.step_ms, encoder=encoder)
     whole = asked.part == "test" and asked.samples is None
     accuracy = run.result["test"]["accuracy"] if whole else run.evaluate(heard).accuracy
     found: dict[str, float | None] = {ACCURACY: accuracy}
@@ -163,6 +170,8 @@ def _measured(run: Run, data: AnyDataset, asked: Question) -> dict[str, float | 
         apart = report.leakage == "separate"
         found[leakage_key(name)] = report.part_pj("time") if apart else None
         found[total_key(name)] = report.total_pj if priced else None
+        made = report.encoder
+        found[encoder_key(name)] = None if made is None or not made.terms else made.total_pj
         found[cores_key(name)] = _cores(run, report.chip)
     return found
 

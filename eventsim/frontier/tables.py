@@ -12,6 +12,7 @@ from eventsim.frontier.measure import (
     OPERATIONS,
     TIME,
     cores_key,
+    encoder_key,
     energy_key,
     leakage_key,
     total_key,
@@ -52,6 +53,9 @@ def point_tables(frontier: Frontier) -> list[PageTable]:
             columns["leakage"] = [_energy(p, leakage_key(chip.name)) for p in frontier.points]
             columns["with leakage"] = [_energy(p, whole) for p in frontier.points]
             columns["front with it"] = _marks(frontier, whole)
+        made = encoder_key(chip.name)
+        if any(made in point.summary for point in frontier.points):
+            columns["encoder, besides"] = [_energy(point, made) for point in frontier.points]
         if chip.has_cores:
             columns["cores"] = [_number(p, cores_key(chip.name)) for p in frontier.points]
         step = "" if chip.step_ms is None else f", dt = {chip.step_ms:g} ms"
@@ -156,8 +160,9 @@ def notes(frontier: Frontier) -> Iterator[str]:
         "sum without leakage, and terms that need a mapping to cores. They are lower bounds where "
         "a chip has no figure for a term. Leakage is the static power of the chip over the time "
         "of an inference: the whole recording, and the time that the network runs on after it "
-        "before it answers. Cores are those of a first-fit mapping; none where the "
-        "network does not fit, or has a linear decision, which has no place on a core."
+        "before it answers. What it would cost to make the input's events of audio on the chip is "
+        "in no sum; eventsim cost counts it. Cores are those of a first-fit mapping; none where "
+        "the network does not fit, or has a linear decision, which has no place on a core."
     )
     if any(point.kind == "grid" for point in frontier.points):
         yield (

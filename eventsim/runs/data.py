@@ -24,7 +24,14 @@ from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.sources import Source
 from eventsim.entries import Count, Natural, Positive, Share, check_types, shown
 from eventsim.errors import DataError, ParameterError
-from eventsim.events import AnyDataset, Dataset, DatasetInfo, StoredStream, stratified_split
+from eventsim.events import (
+    AnyDataset,
+    Dataset,
+    DatasetInfo,
+    EncoderOperations,
+    StoredStream,
+    stratified_split,
+)
 from eventsim.events.labelled import grouped_split, joined, splits_of
 
 Part = Literal["train", "test"]
@@ -214,6 +221,11 @@ class DataSettings:
                 f"data: encoder is {self.encoder!r}, expected parameters of CochleaEncoder by "
                 f"name ({error})."
             ) from error
+
+    def encoder_operations(self) -> EncoderOperations | None:
+        """What a machine does that makes these events of their audio; None where there was none."""
+        own = self._encoder() if self.encoder else None
+        return datasets.encoder_operations(self.name, own) if self.name != OWN else None
 
     @property
     def folds(self) -> tuple[str | None, ...]:

@@ -56,13 +56,13 @@ def restore_beyond(net: Network, metadata: Mapping[str, Any]) -> None:
         Values that were shared are not equal any more.
     """
     if DECISION in metadata:
-        parts = [metadata.get(f"{DECISION}_{part}") for part in ("weights", "bias")]
-        if any(part is None for part in parts):
+        weights, bias = (metadata.get(f"{DECISION}_{part}") for part in ("weights", "bias"))
+        if weights is None or bias is None:
             raise NetworkError(
                 f"from_nir: the metadata has {DECISION} without its weights or bias. Write the "
                 "file again, or remove all of its keys."
             )
-        net.decide(str(metadata[DECISION]), parts[0], bias=parts[1])
+        net.decide(str(metadata[DECISION]), weights, bias=bias)
     if SHARED in metadata:
         _restore_sharing(net, metadata)
     if ANSWER in metadata:

@@ -12,6 +12,7 @@ import pytest
 
 from eventsim.cli.experiment_progress import RunBars
 from tests.unit.cli.conftest import call
+from tests.unit.datasets import conftest as audio
 from tests.unit.experiment.conftest import TASK
 from tests.unit.report.pages import Page
 from tests.unit.report.test_browser import CHROMIUM
@@ -43,6 +44,7 @@ name = "pruned"
 title = "pruned"
 axes = { "train.sparse.sparsity" = [0.5, 0.8] }
 """
+wavs = audio.wavs
 POINTS = ["plain", "steps", "pruned-0_5", "pruned-0_8"]
 
 
@@ -279,6 +281,23 @@ def test_network_with_a_decision_has_its_energies_and_no_cores(recipe):
     assert (
         run["numbers"]["leakage_pj:loihi"] == told["energy"][0]["energy_pj_per_sample_of_leakage"]
     )
+
+
+def test_encoder_of_audio_is_a_number_beside_the_energies(recipe, wavs, monkeypatch, tmp_path):
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
+    task = recipe.with_name("small.toml")
+    task.write_text(TASK.replace('name = "yinyang"', f'name = "fsdd"\nfile = "{wavs}"'))
+    outcome = frontier(
+        recipe, "--condition", "plain", "--chip", "45nm", "--chip", "loihi", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    run = outcome.json["points"][0]["runs"][0]
+    told = call(*shlex.split(run["command"])[1:], "--json").json
+    arithmetic, loihi = (one["encoder"] for one in told["energy"])
+    assert run["numbers"]["encoder_pj:45nm"] == arithmetic["energy_pj_per_sample"] > 0
+    assert run["numbers"]["encoder_pj:loihi"] is None
+    assert loihi["terms"] == []
+    assert "encoder, besides" in (tmp_path / "out" / "frontier.html").read_text()
 
 
 def test_run_that_fails_is_named_and_the_others_are_measured(recipe):

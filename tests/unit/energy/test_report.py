@@ -6,7 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.chips import Chip, ChipError, Quantity, chip_names, load_chip
 from eventsim.energy import Widths, clocked, cost, count, dense_equivalent, energy
-from eventsim.energy.report import NO_FIGURE
+from eventsim.energy.terms import NO_FIGURE
 from eventsim.errors import ParameterError, ShapeError
 from tests.support.nets import random_net, random_stream
 
