@@ -30,6 +30,7 @@ from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import EventStream
 from eventsim.events.storage import write_atomically
+from eventsim.mapping import quantise
 from eventsim.network import Network
 from eventsim.report import tables
 from eventsim.runs.run import load_run
@@ -59,6 +60,10 @@ def cost_command(
     weight_bits: Annotated[
         int, typer.Option("--weight-bits", min=1, help="Of a stored weight.")
     ] = 32,
+    bits: Annotated[
+        int | None,
+        typer.Option("--bits", min=1, help="Round all weights to so many bits first."),
+    ] = None,
     figure: Annotated[
         Path | None,
         typer.Option("--figure", metavar="FILE", help="Draw the energies; .png or .svg."),
@@ -98,6 +103,9 @@ def cost_command(
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
     network, run = find_network(net), load_run(net) if net.is_dir() else None
+    if bits is not None:
+        network = quantise(network, bits).net
+        run = None if run is None else run.rounded(bits)
     runs_on = say_backend(backend or "auto")
     if run is None:
         tape = simulate(network, stream, backend=backend or "auto")

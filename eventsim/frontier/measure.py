@@ -26,6 +26,7 @@ from eventsim.events.labelled import spread
 from eventsim.events.storage import write_json
 from eventsim.mapping import InfeasibleError, map_network
 from eventsim.runs.run import Run
+from eventsim.train.loop import validation_split
 
 MEASURED = "frontier.json"
 Numbers = Mapping[str, float | None]
@@ -57,14 +58,15 @@ class Question:
     samples: int | None = None
     step_ms: float | None = None
 
-    def command(self, folder: Path) -> str:
-        """The command that counts and prices a run in the same way."""
+    def command(self, folder: Path, bits: int | None = None) -> str:
+        """The command that counts and prices a run, or it rounded to bits, in the same way."""
         words = ["eventsim", "cost", str(folder)]
         for name in self.chips:
             words += ["--chip", name]
         words += [] if self.part == "test" else ["--split", self.part]
         words += [] if self.samples is None else ["--samples", str(self.samples)]
         words += [] if self.step_ms is None else ["--dt", f"{self.step_ms:g}"]
+        words += [] if bits is None else ["--bits", str(bits)]
         return shlex.join(words)
 
     def recordings(self, data: AnyDataset) -> Dataset:
@@ -136,30 +138,56 @@ def measure(run: Run, data: AnyDataset, asked: Question) -> Numbers:
     return remembered(run.folder, asks, lambda: _measured(run, data, asked))
 
 
-def remembered(folder: Path, asks: bytes, make: Callable[[], Numbers]) -> Numbers:
+def measure_rounded(
+    run: Run, data: AnyDataset, training: AnyDataset, asked: Question, bits: int
+) -> Numbers:
+    """As :func:`measure`, of the network with weights rounded to bits after its training.
+
+    ``training`` are the recordings of the training part, of which the run held some out: they are
+    asked again. The numbers are kept beside those of the run.
+    """
+    text = repr((asked.described(), run.settings.deciding(), bits))
+    asks = (run.folder / "last.npz").read_bytes() + text.encode()
+
+    def make() -> Numbers:
+        rounded = run.rounded(bits)
+        found = _measured(rounded, data, asked, trained=False)
+        _, held = validation_split(training.labels, run.config)
+        choice = rounded.evaluate(training[held][:]).accuracy if held.size else None
+        return found | {CHOICE: choice}
+
+    return remembered(run.folder, asks, make, name=f"frontier-{bits}-bits.json")
+
+
+def remembered(
+    folder: Path, asks: bytes, make: Callable[[], Numbers], *, name: str = MEASURED
+) -> Numbers:
     """What was measured before in a folder, if ``asks``, all that decides it, was the same.
 
-    Else what ``make`` gives, which is kept there.
+    Else what ``make`` gives, which is kept there under ``name``.
     """
     mark = hashlib.sha256(asks).hexdigest()
     try:
-        known = read_object(folder / MEASURED)
+        known = read_object(folder / name)
     except StorageError:
         known = {}  # none, or damaged: it is measured again
     if known.get("asked") == mark and isinstance(known.get("numbers"), dict):
         numbers: Numbers = known["numbers"]
         return numbers
     found = make()
-    write_json(folder / MEASURED, {"asked": mark, "numbers": found})
+    write_json(folder / name, {"asked": mark, "numbers": found})
     return found
 
 
-def _measured(run: Run, data: AnyDataset, asked: Question) -> dict[str, float | None]:
+def _measured(
+    run: Run, data: AnyDataset, asked: Question, *, trained: bool = True
+) -> dict[str, float | None]:
+    """Numbers of a network, which is the ``trained`` one unless something was done to it since."""
     heard = asked.recordings(data)
     tape = run.tape(heard.stream)
     chips, encoder = list(asked.chips.values()), run.data_settings.encoder_operations()
     costs = run_costs(run.net, tape, chips, step_ms=asked.step_ms, encoder=encoder)
-    whole = asked.part == "test" and asked.samples is None
+    whole = trained and asked.part == "test" and asked.samples is None
     accuracy = run.result["test"]["accuracy"] if whole else run.evaluate(heard).accuracy
     found: dict[str, float | None] = {ACCURACY: accuracy}
     found[CHOICE] = run.result.get("validation_accuracy")

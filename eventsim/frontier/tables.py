@@ -17,7 +17,7 @@ from eventsim.frontier.measure import (
     leakage_key,
     total_key,
 )
-from eventsim.frontier.points import ChipNote, Frontier, Key, Point
+from eventsim.frontier.points import ROUNDED, ChipNote, Frontier, Key, Point
 from eventsim.report.numbers import joules
 from eventsim.report.tables import PageTable
 
@@ -164,6 +164,11 @@ def notes(frontier: Frontier) -> Iterator[str]:
         "in no sum; eventsim cost counts it. Cores are those of a first-fit mapping; none where "
         "the network does not fit, or has a linear decision, which has no place on a core."
     )
+    if any(ROUNDED in point.settings for point in frontier.points):
+        yield (
+            "Where a title says so, the weights were rounded after training, and the network was "
+            "measured again, on the validation part too. Prices stay those of 32 bits per weight."
+        )
     if any(point.kind == "grid" for point in frontier.points):
         yield (
             "Squares are networks that were trained, tested and counted in fixed steps. They are "

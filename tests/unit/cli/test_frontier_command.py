@@ -7,10 +7,14 @@ import json
 import re
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
+import eventsim as es
 from eventsim.cli.experiment_progress import RunBars
+from eventsim.mapping import quantise
+from eventsim.train.loop import validation_split
 from tests.unit.cli.conftest import call
 from tests.unit.datasets import conftest as audio
 from tests.unit.experiment.conftest import TASK
@@ -244,6 +248,41 @@ def test_axis_replaces_the_other_conditions_by_every_combination(recipe):
     names = [point["name"] for point in outcome.json["points"]]
     assert names == ["plain", "swept-0_5-3", "swept-0_5-2"]
     assert outcome.json["points"][2]["settings"]["network.hidden"] == [2]
+
+
+def test_bits_after_training_are_points_of_their_own(recipe):
+    recipe.write_text(recipe.read_text() + CONVOLUTIONAL)
+    few = ("--condition", "plain", "--condition", "steps", "--condition", "shared")
+    outcome = frontier(recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm", "--json")
+    assert outcome.code == 0, outcome.err
+    points = {point["name"]: point for point in outcome.json["points"]}
+    # No grid, and no linear decision, is rounded.
+    assert list(points) == ["plain", "plain-2-bits", "plain-12-bits", "steps", "shared"]
+    plain, rounded, fine = (points[name]["runs"][0] for name in list(points)[:3])
+    assert points["plain-2-bits"]["settings"]["bits after training"] == 2
+    assert (rounded["folder"], rounded["seed"]) == (plain["folder"], plain["seed"])
+    told = call(*shlex.split(rounded["command"])[1:], "--json").json
+    energy = told["energy"][0]["energy_pj_per_sample_of_activity"]
+    assert rounded["numbers"]["energy_pj:45nm"] == energy
+    # Most weights of 2 bits are zero; of 12 bits hardly one is.
+    assert energy < plain["numbers"]["energy_pj:45nm"]
+    run = es.load_run(f"out/{plain['folder']}")
+    other = quantise(run.net, 2).net
+    config = run.config
+    expected = es.evaluate(other, run.data("test"), config).accuracy
+    assert rounded["numbers"]["accuracy"] == expected
+    training = run.data("train")
+    _, held = validation_split(training.labels, config)
+    for bits, numbers in ((2, rounded["numbers"]), (12, fine["numbers"])):
+        net = quantise(run.net, bits).net
+        choice = es.evaluate(net, training[held][:], config).accuracy
+        assert numbers["validation_accuracy"] == choice
+    # What is asked again is what training asked.
+    choice = es.evaluate(run.net, training[held][:], config).accuracy
+    assert plain["numbers"]["validation_accuracy"] == choice
+    assert "the weights were rounded after training" in Path("out/frontier.html").read_text()
+    again = frontier(recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm", "--json")
+    assert again.json["points"] == outcome.json["points"]
 
 
 CONVOLUTIONAL = """
