@@ -48,7 +48,7 @@ TestDataOption = Annotated[
         "--test-data",
         metavar="FILE",
         help="Another file of eventsim data import for the test. Without it the file says what "
-        "is tested, or 20 % of every class are.",
+        "is tested; where it does not, see --divide.",
     ),
 ]
 RoundTimesOption = Annotated[

@@ -84,9 +84,11 @@ class DataSettings:
         as speakers, are tested), by ``recording`` (single utterances of every class, whoever speaks
         them), or ``auto``: as the data set or the file says, where it says nothing by group if
         there are groups, else by recording.
-    test_fraction, division_seed
-        The share of the recordings that is the test part, in (0, 1), and which they are; only where
-        the data are divided by ``divide``.
+    test_fraction
+        Share of the recordings that is the test part, in (0, 1), where eventsim divides them: by
+        ``divide``, or a file that does not say how.
+    division_seed
+        Seed by which the test part is drawn, likewise.
     step
         ms, > 0: length of a step of TI46, 1.6 if none is given.
     """
@@ -130,11 +132,12 @@ class DataSettings:
             parts = datasets.DATASETS[self.name].parts
             for key in ("train_split", "test_split"):
                 yield key, getattr(self, key) in parts, f"one of {parts}"
-            expected = f"none of test_file, test_fraction, division_seed for the set {self.name!r}"
-            yield "test_file", self.test_file is None, expected
-            drawn = (self.test_fraction, self.division_seed)
-            expected += "; or say how it is divided, by divide"
-            yield "test_fraction", drawn == (0.2, 0) or self.divide != "auto", expected
+            yield "test_file", self.test_file is None, f"none for the set {self.name!r}"
+            drawn = self.test_fraction == 0.2 or self.divide != "auto"
+            beside = f"beside divide, which says how the set {self.name!r} is divided"
+            yield "test_fraction", drawn, f"0.2, or another {beside}"
+            drawn = self.division_seed == 0 or self.divide != "auto"
+            yield "division_seed", drawn, f"0, or another {beside}"
         yield "test_split", self.train_split != self.test_split, "another part than train_split"
         of_fsdd = self.name == "fsdd"
         fsdd_only = f"none for the data set {self.name!r}, only for 'fsdd'"
@@ -203,7 +206,8 @@ class DataSettings:
         each = [f"{split}: {text}" for split, text in told.items()]
         if len(set(told.values())) == 1:
             each = list(told.values())[:1]
-        return replace(info, description="; ".join([info.description, *each]))
+        said = f"as the folders say: {self.train_split} and {self.test_split}"
+        return replace(info, description="; ".join([info.description, *each]), splits=said)
 
     def plain(self) -> dict[str, Any]:
         """The settings that decide what is learned and asked, as plain values."""
@@ -225,7 +229,10 @@ class DataSettings:
     def encoder_operations(self) -> EncoderOperations | None:
         """What a machine does that makes these events of their audio; None where there was none."""
         own = self._encoder() if self.encoder else None
-        return datasets.encoder_operations(self.name, own) if self.name != OWN else None
+        found = datasets.encoder_operations(self.name, own) if self.name != OWN else None
+        if found is None or self.step is None:
+            return found
+        return found * (ti46.STEP / self.step)  # so much of the audio passes in the time of a step
 
     @property
     def folds(self) -> tuple[str | None, ...]:
@@ -334,6 +341,7 @@ class DataSettings:
             return replace(found, split=part)
         if self.divide == "auto" and _has_parts(whole):
             assert self.file is not None
+            self._refuse_drawing()
             return Dataset.open(self.file, split=getattr(self, f"{part}_split"))
         if self.test_file is not None:
             return replace(whole, split=part)
@@ -344,6 +352,16 @@ class DataSettings:
         else:
             halves = stratified_split(whole.labels, **options)
         return replace(whole.subset(halves[part == "test"]), split=part)
+
+    def _refuse_drawing(self) -> None:
+        """Raise ParameterError if settings say how to draw a test part that a file has."""
+        for key, default in (("test_fraction", 0.2), ("division_seed", 0)):
+            given = getattr(self, key)
+            if given != default:
+                raise ParameterError(
+                    f"data: {key} is {given}, expected {default}, since {self.title} says what is "
+                    "tested. Say how to divide it anew, by divide 'group' or 'recording'."
+                )
 
     def _by_group(self, whole: AnyDataset) -> bool:
         """Whether whole groups are tested; DataError where groups are asked for and not there."""

@@ -231,7 +231,7 @@ def test_another_file_is_the_test_part_with_the_classes_of_the_first(own):
     [
         ({}, "file is None, expected a path, or name a data set"),
         ({"file": "a.h5", "test_fraction": 1.0}, "test_fraction is 1.0, expected a number"),
-        ({"name": "fsdd", "test_file": "b.h5"}, "expected none of test_file, test_fraction"),
+        ({"name": "fsdd", "test_file": "b.h5"}, "test_file is 'b.h5', expected none"),
     ],
 )
 def test_settings_of_a_file_that_do_not_fit_raise(given, what):
@@ -300,7 +300,7 @@ def test_by_recording_every_class_is_divided_whoever_speaks(letters):
     assert set(train.groups) & set(test.groups)
     again = halves(DataSettings(name="ti46_alpha", file=letters, divide="recording"))[1]
     assert again.keys.tolist() == test.keys.tolist()
-    with pytest.raises(ParameterError, match="say how it is divided, by divide"):
+    with pytest.raises(ParameterError, match="beside divide, which says how the set"):
         replace(settings, divide="auto", test_fraction=0.5)
     other = replace(settings, test_fraction=0.5, division_seed=3).labelled("test")
     assert np.bincount(other.labels).tolist() == [5] * 26
@@ -324,7 +324,7 @@ def test_text_files_in_train_and_test_keep_that_division_until_another_is_asked(
     assert (len(train), set(test.groups)) == (260, {"f8"})
     assert "train: text files" in settings.info.description
     assert "in 2 of 4 recordings" in settings.info.description
-    assert settings.info.splits == datasets.DATASETS["ti46_alpha"].splits
+    assert settings.info.splits == "as the folders say: train and test"
     anew = replace(settings, divide="recording")
     train, test = halves(anew)
     has_all(train, test, 264)
@@ -362,6 +362,22 @@ def test_a_data_set_is_divided_anew_where_that_is_asked(spoken):
     has_all(train, test, sum(map(len, both)))
 
 
+def test_file_that_says_what_is_tested_leaves_nothing_to_draw(own):
+    settings = DataSettings(file=own(splits=np.repeat(["train", "test"], [15, 5])))
+    for given in ({"test_fraction": 0.3}, {"division_seed": 1}):
+        with pytest.raises(ParameterError, match="own.h5 says what is tested"):
+            replace(settings, **given).labelled("train")
+        assert len(replace(settings, **given, divide="recording").labelled("test")) > 0
+
+
+def test_encoder_of_ti46_hears_as_much_audio_whatever_a_step_is_called():
+    usual = DataSettings(name="ti46_alpha").encoder_operations()
+    short = DataSettings(name="ti46_alpha", step=1.0).encoder_operations()
+    steps = np.array([700.0])
+    for name, values in usual.of(1.6 * steps, np.zeros(1)).items():
+        assert np.allclose(short.of(steps, np.zeros(1))[name], values), name
+
+
 def test_groups_that_are_not_there_cannot_divide(own):
     for groups in (None, np.repeat("ann", 20)):
         settings = DataSettings(file=own(groups=groups), divide="group")
@@ -374,7 +390,11 @@ def test_groups_that_are_not_there_cannot_divide(own):
     ("given", "words"),
     [
         ({"name": "yinyang", "divide": "speaker"}, "divide is 'speaker', expected one of auto"),
-        ({"name": "yinyang", "test_fraction": 0.3}, "test_fraction is .*or say how it is divided"),
+        (
+            {"name": "yinyang", "test_fraction": 0.3},
+            "test_fraction is 0.3, .* beside divide, which",
+        ),
+        ({"name": "yinyang", "division_seed": 3}, "division_seed is 3, .* beside divide, which"),
         ({"name": "yinyang", "step": 1.0}, "step is 1.0, expected none .*only for 'ti46_digits'"),
         ({"name": "ti46_alpha", "step": 0.0}, "step is 0.0, expected a finite number > 0"),
         ({"name": "fsdd", "divide": "group", "in_memory": False}, "in_memory is False"),
