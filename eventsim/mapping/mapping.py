@@ -14,6 +14,7 @@ from eventsim.entries import read_json
 from eventsim.errors import StorageError
 from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
+from eventsim.mapping.effort import Effort, Told
 from eventsim.mapping.errors import MappingError
 from eventsim.mapping.graph import AxonGraph, Inputs, axon_graph
 from eventsim.mapping.mesh import Cores, Flows, Traffic, coordinates, flows, traffic
@@ -144,6 +145,8 @@ def map_network(
     neurons_per_core: int | None = None,
     optimise_placement: bool | None = None,
     seed: int = 0,
+    seconds: float | None = None,
+    told: Told | None = None,
 ) -> Mapping:
     """Map a network onto a chip: partition under all limits, then place.
 
@@ -168,7 +171,13 @@ def map_network(
         False puts core after core in the chip's numbering. By default baselines are placed so; the
         other methods by :func:`place`, after which neurons are moved by the links they save.
     seed
-        Of partitioner and annealing; the same seed gives the same mapping.
+        Of partitioner and annealing; the same seed gives the same mapping, unless ``seconds`` ends
+        the search.
+    seconds
+        After which the search ends with the best mapping so far (anytime); the first is finished in
+        any case. Starts of our own come before Mt-KaHyPar. None: until nothing is left to do.
+    told
+        Is called with what is being done and the share of all steps that are behind, 0 to 1.
 
     Raises
     ------
@@ -187,6 +196,8 @@ def map_network(
         inputs=inputs,
         optimise_placement=optimise_placement,
         seed=seed,
+        seconds=seconds,
+        told=told,
     )
 
 
@@ -198,12 +209,15 @@ def map_graph(
     inputs: Inputs = "external",
     optimise_placement: bool | None = None,
     seed: int = 0,
+    seconds: float | None = None,
+    told: Told | None = None,
 ) -> Mapping:
     """As :func:`map_network`, for a graph that is at hand: several methods or chips share it."""
     check_neurons(graph, chip)
     optimise = method not in BASELINES if optimise_placement is None else optimise_placement
     found = []
-    for core_of, places in assignments(graph, chip, method, optimise=optimise, seed=seed):
+    effort = Effort(seconds, told)
+    for core_of, places in assignments(graph, chip, method, effort, optimise=optimise, seed=seed):
         found.append(_mapping(graph, chip, method, inputs, seed, core_of, places))
     return min(found, key=_merit)
 

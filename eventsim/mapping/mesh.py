@@ -13,11 +13,13 @@ x]`` leads from (x, y) to (x, y + 1), ``south[y, x]`` back.
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from eventsim.arrays import Ints
 from eventsim.chips import Limits
 from eventsim.mapping.graph import AxonGraph
+from eventsim.mapping.kernels import Ground
 from eventsim.mapping.usage import destinations
 from eventsim.summary import short_repr
 
@@ -32,14 +34,14 @@ class Flows:
     Attributes
     ----------
     between
-        From core to core, [cores, cores]; 0 on the diagonal.
+        From core to core, csr_array [cores, cores]; nothing on the diagonal.
     inward
         From outside to every core, [cores].
     local
         Of neurons with a target on their own core, [cores].
     """
 
-    between: Ints
+    between: "scipy.sparse.csr_array"
     inward: Ints
     local: Ints
 
@@ -101,30 +103,37 @@ def coordinates(limits: Limits) -> tuple[Ints, Ints]:
     return tile % columns, tile // columns
 
 
-def mesh_distances(place: Cores, limits: Limits) -> NDArray[np.float64]:
-    """Links between cores of an assignment, float64 [cores + 1, cores]; the last row from outside.
+def mesh_ground(place: Cores, limits: Limits) -> Ground:
+    """Links between cores of an assignment, and from the entry, as the compiled loops read them.
 
     Cores on one tile are :data:`BESIDE` apart, so that spikes between them are not for nothing.
     """
-    x, y = (coordinate[place] for coordinate in coordinates(limits))
-    links = np.abs(x[:, None] - x) + np.abs(y[:, None] - y) + BESIDE
-    np.fill_diagonal(links, 0.0)
-    return np.vstack([links, x + y + BESIDE])
+    column, row = (np.append(axis[place], 0) for axis in coordinates(limits))
+    x, y = (np.arange(size, dtype=np.float64) for size in limits.mesh)
+    return Ground(column, row, x, y, np.array([BESIDE]))
 
 
 def flows(graph: AxonGraph, core_of: Cores, n_cores: int) -> Flows:
     """Spikes from core to core by an assignment, each destination core counted once."""
-    found = destinations(graph, core_of, n_cores).tocoo()
-    spikes = graph.spikes[found.row]
-    placed = found.row < graph.n_neurons
-    source = core_of[found.row[placed]].astype(np.int64)
-    pair = source * n_cores + found.col[placed]
-    between = np.bincount(pair, weights=spikes[placed], minlength=n_cores**2)
-    inward = np.bincount(found.col[~placed], weights=spikes[~placed], minlength=n_cores)
-    square = between.reshape(n_cores, n_cores).astype(np.int64)
-    local = square.diagonal().copy()
-    np.fill_diagonal(square, 0)
-    return Flows(square, inward.astype(np.int64), local)
+    found = destinations(graph, core_of, n_cores)
+    placed = found[: graph.n_neurons].tocoo()
+    source, spikes = core_of[placed.row], graph.spikes[placed.row]
+    at_home = source == placed.col
+    between = scipy.sparse.coo_array(
+        (spikes[~at_home], (source[~at_home], placed.col[~at_home])), shape=(n_cores, n_cores)
+    ).tocsr()
+    between.eliminate_zeros()
+    outside = found[graph.n_neurons :].tocoo()
+    spikes_outside = graph.spikes[graph.n_neurons :][outside.row]
+    return Flows(
+        between,
+        _total(outside.col, spikes_outside, n_cores),
+        _total(source[at_home], spikes[at_home], n_cores),
+    )
+
+
+def _total(cores: Ints, spikes: Ints, n_cores: int) -> Ints:
+    return np.bincount(cores, weights=spikes, minlength=n_cores).astype(np.int64)
 
 
 def traffic(found: Flows, place: Cores, limits: Limits) -> Traffic:
@@ -141,21 +150,20 @@ def traffic(found: Flows, place: Cores, limits: Limits) -> Traffic:
     """
     columns, rows = limits.mesh
     x, y = (coordinate[place] for coordinate in coordinates(limits))
-    across = np.abs(x[:, None] - x[None, :])
-    along = np.abs(y[:, None] - y[None, :])
-    source, target = np.nonzero(found.between)
+    pairs = found.between.tocoo()
+    source, target, spikes = pairs.row, pairs.col, pairs.data
     links = _Links(columns, rows)
-    links.send(x[source], y[source], x[target], y[target], found.between[source, target])
+    links.send(x[source], y[source], x[target], y[target], spikes)
     inside = np.zeros(place.size, np.int64)
     links.send(inside, inside, x, y, found.inward)
     return Traffic(
-        spikes_between_cores=int(found.between.sum()),
+        spikes_between_cores=int(spikes.sum()),
         spikes_from_outside=int(found.inward.sum()),
-        hops_east_west=int((found.between * across).sum()),
-        hops_north_south=int((found.between * along).sum()),
-        outside_east_west=int((found.inward * x).sum()),
-        outside_north_south=int((found.inward * y).sum()),
-        packets=int(found.between.sum() + found.local.sum()),
+        hops_east_west=int(spikes @ np.abs(x[source] - x[target])),
+        hops_north_south=int(spikes @ np.abs(y[source] - y[target])),
+        outside_east_west=int(found.inward @ x),
+        outside_north_south=int(found.inward @ y),
+        packets=int(spikes.sum() + found.local.sum()),
         **links.loads(),
     )
 

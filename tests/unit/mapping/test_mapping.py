@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -226,6 +227,69 @@ def test_optimised_mappings_are_no_worse_than_the_baselines(net, tape, chip):
     for method in set(hops) - {"first_fit", "population_order"}:
         for base in ("first_fit", "population_order"):
             assert hops[method].hop_weighted_spikes <= hops[base].hop_weighted_spikes
+
+
+def grid_net(n=400, seed=0):
+    """A sheet of neurons that reach their neighbours, numbered at random."""
+    rng = np.random.default_rng(seed)
+    place = rng.permutation(n)
+    column, row = place % 20, place // 20
+    near = np.abs(column[:, None] - column) + np.abs(row[:, None] - row) <= 2
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("sheet", n)
+    net.connect("input", "sheet", np.ones((1, n)))
+    net.connect("sheet", "sheet", sp.csr_array(near.astype(float)))
+    return net
+
+
+def test_a_search_without_time_gives_the_first_mapping_and_one_with_time_the_best():
+    net, chip = grid_net(), make_chip(neurons_per_core=20)
+    first = map_network(net, None, chip, method="refined", seconds=1e-9)
+    whole = map_network(net, None, chip, method="refined")
+    enough = map_network(net, None, chip, method="refined", seconds=1e9)
+    assert check_mapping(net, chip, first.cores) == []
+    assert whole.traffic.hop_weighted_spikes < first.traffic.hop_weighted_spikes
+    assert enough.to_dict() == whole.to_dict()
+    for method in ("first_fit", "population_order"):
+        plain = map_network(net, None, chip, method=method, seconds=1e-9)
+        assert plain.to_dict() == map_network(net, None, chip, method=method).to_dict()
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_a_time_that_is_none_is_refused(net, tape, chip, seconds):
+    with pytest.raises(MappingError, match="expected a time > 0 in s"):
+        map_network(net, tape, chip, seconds=seconds)
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("method", usable_methods())
+def test_what_is_told_only_rises(method, many, monkeypatch):
+    if many:
+        monkeypatch.setattr("eventsim.mapping.search.MANY_PINS", 100)
+    net, chip, said = grid_net(), make_chip(neurons_per_core=20), []
+    map_network(net, None, chip, method=method, told=lambda *what: said.append(what))
+    shares = [share for _, share in said]
+    assert shares == sorted(shares)
+    assert all(0.0 <= share <= 1.0 for share in shares)
+    if method in ("refined", "hypergraph"):
+        assert len({doing for doing, _ in said}) >= 3
+
+
+@pytest.mark.parametrize("optimise", [False, True])
+def test_a_large_network_goes_through_one_start_and_keeps_every_limit(optimise, monkeypatch):
+    net = grid_net()
+    chip = make_chip(neurons_per_core=20, axons_in_per_core=250, axons_out_per_core=250)
+    few = map_network(net, None, chip, method="refined", optimise_placement=optimise)
+    monkeypatch.setattr("eventsim.mapping.search.MANY_PINS", 100)
+    found = map_network(net, None, chip, method="refined", optimise_placement=optimise)
+    assert check_mapping(net, chip, found.cores) == []
+    plain = map_network(net, None, chip, method="population_order")
+    assert found.traffic.spikes_between_cores < 0.6 * plain.traffic.spikes_between_cores
+    if optimise:
+        assert found.traffic.hop_weighted_spikes < 1.3 * few.traffic.hop_weighted_spikes
+    stopped = map_network(net, None, chip, method="refined", seconds=1e-9)
+    assert check_mapping(net, chip, stopped.cores) == []
 
 
 def test_population_order_keeps_populations_apart_and_in_order(net, tape, chip):
