@@ -28,6 +28,7 @@ Start = Callable[[], CoreState]
 BASELINES = {"first_fit": first_fit, "population_order": population_order}
 SPREAD = (1.0, 1.1, 1.3)  # cores that are tried, times the fewest
 BEST = 2  # assignments of Mt-KaHyPar that are placed: those with the fewest spikes between cores
+SECONDS_PER_PIN = 2e-4  # of Mt-KaHyPar, which cannot be ended: 5 min for 2 x 10^6
 TURNS = 3  # of placing cores and moving neurons
 
 
@@ -83,7 +84,7 @@ def _from_one_start(
     in memory: a random order takes five times as long.
     """
     starts = _own_starts(graph, chip, effort)
-    starts += _partitions(graph, chip, seed) if method == "hypergraph" else []
+    starts += _partitions(graph, chip, effort, seed) if method == "hypergraph" else []
     failed: list[InfeasibleError] = []
     best, least = None, np.inf
     steps = len(starts) + 2
@@ -117,7 +118,7 @@ def _candidates(
 ) -> Iterator[Cores]:
     """Feasible assignments, from all starts that led to one."""
     own = _own_starts(graph, chip, effort)
-    cut = _partitions(graph, chip, seed) if method == "hypergraph" else []
+    cut = _partitions(graph, chip, effort, seed) if method == "hypergraph" else []
     failed: list[InfeasibleError] = []
     steps, found = len(own) + len(cut), 0
     # Few spikes between cores need not be few links, so that all own starts are placed as well.
@@ -176,18 +177,21 @@ def _own_starts(graph: AxonGraph, chip: Chip, effort: Effort) -> list[tuple[str,
     ]
 
 
-def _partitions(graph: AxonGraph, chip: Chip, seed: int) -> list[tuple[str, Start]]:
+def _partitions(graph: AxonGraph, chip: Chip, effort: Effort, seed: int) -> list[tuple[str, Start]]:
     """Those of Mt-KaHyPar."""
     limits = limits_of(chip)
     fewest = fewest_cores(graph, limits)
     numbers = sorted({min(limits.cores, -(-int(fewest * 100 * s) // 100)) for s in SPREAD})
-    numbers = numbers[:1] if graph.synapses.nnz > MANY_PINS else numbers
-    starts = [partial(_partitioned, graph, chip, n, seed) for n in numbers]
-    return [("Mt-KaHyPar", start) for start in starts]
+    few = graph.synapses.nnz <= MANY_PINS
+    preset = "DETERMINISTIC_QUALITY" if few else "DETERMINISTIC"
 
+    def partitioned(n_cores: int) -> CoreState:
+        if effort.left() < SECONDS_PER_PIN * graph.synapses.nnz:
+            raise TimeIsUp
+        core_of = kahypar(graph, chip, n_cores, seed=seed, preset=preset)
+        return CoreState(graph, limits, core_of, n_cores)
 
-def _partitioned(graph: AxonGraph, chip: Chip, n_cores: int, seed: int) -> CoreState:
-    return CoreState(graph, limits_of(chip), kahypar(graph, chip, n_cores, seed=seed), n_cores)
+    return [("Mt-KaHyPar", partial(partitioned, n)) for n in (numbers if few else numbers[:1])]
 
 
 def _compact(core_of: Cores) -> tuple[Cores, int]:

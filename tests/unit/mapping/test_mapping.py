@@ -256,6 +256,24 @@ def test_a_search_without_time_gives_the_first_mapping_and_one_with_time_the_bes
         assert plain.to_dict() == map_network(net, None, chip, method=method).to_dict()
 
 
+def test_a_partition_that_cannot_be_ended_begins_only_if_there_is_time(monkeypatch):
+    net, chip, begun = grid_net(), make_chip(neurons_per_core=20), []
+
+    def kahypar(graph, _chip, n_cores, **_options):
+        begun.append(n_cores)
+        return (np.arange(graph.n_neurons) % n_cores).astype(np.int32)
+
+    monkeypatch.setattr("eventsim.mapping.search.kahypar", kahypar)
+    synapses = axon_graph(net, None).synapses.nnz
+    monkeypatch.setattr("eventsim.mapping.search.SECONDS_PER_PIN", 2e6 / synapses)
+    short = map_network(net, None, chip, method="hypergraph", seconds=1e6)
+    assert not begun
+    refined = map_network(net, None, chip, method="refined")
+    assert short.cores["sheet"].tolist() == refined.cores["sheet"].tolist()
+    map_network(net, None, chip, method="hypergraph", seconds=3e6)
+    assert begun
+
+
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
 def test_a_time_that_is_none_is_refused(net, tape, chip, seconds):
     with pytest.raises(MappingError, match="expected a time > 0 in s"):
