@@ -56,6 +56,8 @@ class Limits(Settings):
         A core's synapses as a number, or as memory and what one of them takes of it.
     fan_in_per_neuron
         Synapses of one neuron.
+    multicast
+        Whether routers copy spikes, so that one with several destinations passes a link once.
     source
         Where these come from, and what was assumed.
     """
@@ -70,6 +72,7 @@ class Limits(Settings):
     synapse_bits_per_core: Count | None = None
     bits_per_synapse: Count | None = None
     fan_in_per_neuron: Count | None = None
+    multicast: bool = False
     source: str = ""
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from eventsim.events.storage import write_atomically
 from eventsim.mapping.effort import Effort, Told
 from eventsim.mapping.errors import MappingError
 from eventsim.mapping.graph import AxonGraph, Inputs, axon_graph
-from eventsim.mapping.mesh import Cores, Flows, Traffic, coordinates, flows, traffic
+from eventsim.mapping.mesh import Cores, Flows, Traffic, coordinates, flows, multicast_hops, traffic
 from eventsim.mapping.search import assignments
 from eventsim.mapping.usage import Usage, check_neurons, core_usage, limits_of
 from eventsim.network import Network
@@ -44,7 +44,10 @@ class Mapping:
     used
         int32 [used cores]: cores of the chip that hold something.
     traffic
-        What passes over the mesh.
+        What passes over the mesh, every spike once for each destination core.
+    multicast_hops
+        Links east-west and north-south that spikes pass, those from outside included, where routers
+        copy them: each link of a spike's tree of routes once.
     """
 
     chip: Chip
@@ -55,6 +58,7 @@ class Mapping:
     used: Cores
     usage: Usage
     traffic: Traffic
+    multicast_hops: tuple[int, int]
     spikes_by_core: Flows = field(repr=False)
 
     __repr__ = short_repr
@@ -69,12 +73,19 @@ class Mapping:
         return self.usage.fills(limits_of(self.chip))
 
     def counts(self) -> dict[str, int]:
-        """What :func:`eventsim.energy.energy` takes as ``mapped``: axons, hops, cores."""
+        """What :func:`eventsim.energy.energy` takes as ``mapped``: axons, hops, cores.
+
+        Hops are those of trees where the chip's routers copy spikes (``Limits.multicast``).
+        """
         sent = self.traffic
+        across = sent.hops_east_west + sent.outside_east_west
+        along = sent.hops_north_south + sent.outside_north_south
+        if limits_of(self.chip).multicast:
+            across, along = self.multicast_hops
         return {
             "axon_out": sent.packets,
-            "hop_ew": sent.hops_east_west + sent.outside_east_west,
-            "hop_ns": sent.hops_north_south + sent.outside_north_south,
+            "hop_ew": across,
+            "hop_ns": along,
             "cores": self.n_cores,
         }
 
@@ -98,6 +109,7 @@ class Mapping:
                 "hops_north_south": sent.hops_north_south,
                 "hops_from_outside": sent.hops_from_outside,
                 "hop_weighted_spikes": sent.hop_weighted_spikes,
+                "multicast_hops": sum(self.multicast_hops),
                 "busiest_link": sent.busiest_link,
             },
             "used": [
@@ -261,5 +273,6 @@ def _mapping(
         used=places,
         usage=usage,
         traffic=traffic(sent, places, limits),
+        multicast_hops=multicast_hops(graph, core_of, places, limits),
         spikes_by_core=sent,
     )

@@ -132,6 +132,47 @@ def flows(graph: AxonGraph, core_of: Cores, n_cores: int) -> Flows:
     )
 
 
+def multicast_hops(
+    graph: AxonGraph, core_of: Cores, place: Cores, limits: Limits
+) -> tuple[int, int]:
+    """Links east-west and north-south that spikes pass where routers copy them (multicast).
+
+    A spike then passes each link of a tree once: the union of the XY routes from its source to its
+    destinations, along the source's row, and from there along the columns of the destinations.
+    Spikes from outside are among them.
+
+    Parameters
+    ----------
+    graph, core_of
+        Neurons on the cores of an assignment.
+    place, limits
+        As :func:`traffic`.
+    """
+    found = destinations(graph, core_of, place.size).tocoo()
+    columns, (x, y) = limits.mesh[0], (axis[place] for axis in coordinates(limits))
+    home_x, home_y = np.zeros(graph.n_axons, np.int64), np.zeros(graph.n_axons, np.int64)
+    home_x[: graph.n_neurons], home_y[: graph.n_neurons] = x[core_of], y[core_of]
+    axon = found.row.astype(np.int64)
+    rows = _reach(axon, x[found.col], home_x)
+    spikes = graph.spikes[np.unique(axon)]
+    branch = axon * columns + x[found.col]
+    of = np.unique(branch) // columns
+    along = _reach(branch, y[found.col], np.repeat(home_y, columns))
+    return int(spikes @ rows), int(graph.spikes[of] @ along)
+
+
+def _reach(group: Ints, line: Ints, home: Ints) -> Ints:
+    """How far each group stretches with its home among its members; groups by rising number."""
+    order = np.argsort(group, kind="stable")
+    which, first = np.unique(group[order], return_index=True)
+    if not which.size:
+        return np.zeros(0, np.int64)
+    most = np.maximum.reduceat(line[order], first)
+    least = np.minimum.reduceat(line[order], first)
+    found: Ints = np.maximum(most, home[which]) - np.minimum(least, home[which])
+    return found
+
+
 def _total(cores: Ints, spikes: Ints, n_cores: int) -> Ints:
     return np.bincount(cores, weights=spikes, minlength=n_cores).astype(np.int64)
 

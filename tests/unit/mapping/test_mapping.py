@@ -88,6 +88,57 @@ def test_traffic_equals_a_walk_of_every_spike(net, tape, chip, method, inputs):
             assert loads[y, x] == found[way, x + dx, y + dy], (way, x, y)
 
 
+def tree_links(graph, mapping):
+    """Links that each spike passes once, east-west and north-south: its routes laid together."""
+    limits = mapping.chip.limits
+    tile = np.concatenate([mapping.cores[g.name] for g in graph.groups]) // limits.cores_per_tile
+    dense, found = graph.synapses.toarray(), [0, 0]
+    for axon in range(graph.n_axons):
+        home = int(tile[axon]) if axon < graph.n_neurons else 0
+        links = set()
+        for other in tile[np.flatnonzero(dense[axon])].tolist():
+            (y, x), (y1, x1) = divmod(home, limits.mesh[0]), divmod(other, limits.mesh[0])
+            while (x, y) != (x1, y1):
+                before = x, y
+                if x != x1:
+                    x += 1 if x1 > x else -1
+                else:
+                    y += 1 if y1 > y else -1
+                links.add((before, (x, y)))
+        for (x0, _), (x1, _) in links:
+            found[x0 == x1] += int(graph.spikes[axon])
+    return tuple(found)
+
+
+@pytest.mark.parametrize("inputs", ["external", "placed"])
+@pytest.mark.parametrize("multicast", [False, True])
+def test_multicast_passes_each_link_of_a_tree_once(net, tape, inputs, multicast):
+    chip = make_chip(neurons_per_core=3, multicast=multicast)
+    mapping = map_network(net, tape, chip, method="refined", inputs=inputs)
+    expected = tree_links(axon_graph(net, tape, inputs=inputs), mapping)
+    sent = mapping.traffic
+    assert mapping.multicast_hops == expected
+    assert 0 < sum(expected) < sent.hop_weighted_spikes
+    assert mapping.to_dict()["traffic"]["multicast_hops"] == sum(expected)
+    across = sent.hops_east_west + sent.outside_east_west
+    along = sent.hops_north_south + sent.outside_north_south
+    counts = mapping.counts()
+    assert (counts["hop_ew"], counts["hop_ns"]) == (expected if multicast else (across, along))
+
+
+def test_on_one_tile_no_link_is_passed_and_one_destination_needs_no_copy(net, tape):
+    chip = make_chip(cores=2, mesh=(1, 1), cores_per_tile=2, neurons_per_core=20)
+    assert map_network(net, tape, chip, method="refined").multicast_hops == (0, 0)
+    pair = es.Network()
+    pair.add_input("input", 1)
+    pair.add_population("a", 2)
+    pair.connect("input", "a", np.array([[1.0, 0.0]]))
+    pair.connect("a", "a", np.array([[0.0, 1.0], [1.0, 0.0]]))
+    chip = make_chip(cores=2, mesh=(2, 1), cores_per_tile=1, neurons_per_core=1)
+    mapping = map_network(pair, None, chip, method="refined")
+    assert sum(mapping.multicast_hops) == mapping.traffic.hop_weighted_spikes == 2
+
+
 @pytest.mark.parametrize("method", usable_methods())
 @settings(max_examples=5, deadline=None)
 @given(
