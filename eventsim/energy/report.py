@@ -45,7 +45,7 @@ Leakage = Literal["separate", "included", "missing"]
 
 ACCESSES = 2  # of a state at its update: read and written
 PJ_PER_UW_MS = 1000.0
-MAPPED = ("axon_out", "hop_ew", "hop_ns", "cores")
+MAPPED = ("axon_out", "hop_ew", "hop_ns", "hop_chip", "cores")
 
 # Stages of which a machine pays every one, by the terms that may price them.
 _STAGES: Mapping[str, tuple[str, ...]] = {
@@ -218,8 +218,8 @@ def energy(
     clocked
         The same run in steps, of :func:`eventsim.energy.steps`; None for a machine without.
     mapped
-        What a mapping adds: ``axon_out``, ``hop_ew``, ``hop_ns``, each as one number for all
-        samples together or one per sample, and ``cores``, the number of cores in use.
+        What a mapping adds: ``axon_out``, ``hop_ew``, ``hop_ns``, ``hop_chip``, each as one number
+        for all samples together or one per sample, and ``cores``, the number of cores in use.
 
     Raises
     ------
@@ -244,7 +244,7 @@ def energy(
         if name in known
     )
     step_ms = None if clocked is None else clocked.step_ms
-    missing = _missing(chip, set(known), counts.decision_macs)
+    missing = _missing(chip, known, counts.decision_macs)
     return EnergyReport(chip, step_ms, counts.duration, terms, missing)
 
 
@@ -312,7 +312,7 @@ def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:
     return known
 
 
-def _missing(chip: Chip, known: set[str], decision_macs: int) -> tuple[Missing, ...]:
+def _missing(chip: Chip, known: _Known, decision_macs: int) -> tuple[Missing, ...]:
     """Terms without a count, and stages without a figure."""
     lacking = [
         Missing(name, _NEEDS[ENERGY_TERMS[name].needs]) for name in chip.energy if name not in known
@@ -323,6 +323,9 @@ def _missing(chip: Chip, known: set[str], decision_macs: int) -> tuple[Missing, 
             continue
         if not priced.intersection(names):
             lacking.append(Missing(stage, NO_FIGURE))
+    between_chips = known["hop_chip"][1].sum() if "hop_chip" in known else 0.0
+    if between_chips and "hop_chip" not in priced:
+        lacking.append(Missing("links between chips", NO_FIGURE))
     if decision_macs and "mac" not in priced:
         lacking.append(Missing(f"linear decision ({decision_macs} multiply-adds)", NO_FIGURE))
     if chip.kind == "technology" and "memory_byte" not in priced:

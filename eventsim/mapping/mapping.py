@@ -17,7 +17,16 @@ from eventsim.events.storage import write_atomically
 from eventsim.mapping.effort import Effort, Told
 from eventsim.mapping.errors import MappingError
 from eventsim.mapping.graph import AxonGraph, Inputs, axon_graph
-from eventsim.mapping.mesh import Cores, Flows, Traffic, coordinates, flows, multicast_hops, traffic
+from eventsim.mapping.mesh import (
+    Cores,
+    Flows,
+    Hops,
+    Traffic,
+    coordinates,
+    flows,
+    multicast_hops,
+    traffic,
+)
 from eventsim.mapping.search import assignments
 from eventsim.mapping.usage import Usage, check_neurons, core_usage, limits_of
 from eventsim.network import Network
@@ -46,8 +55,8 @@ class Mapping:
     traffic
         What passes over the mesh, every spike once for each destination core.
     multicast_hops
-        Links east-west and north-south that spikes pass, those from outside included, where routers
-        copy them: each link of a spike's tree of routes once.
+        Links that spikes pass, those from outside included, where routers copy them: each link of a
+        spike's tree of routes once.
     """
 
     chip: Chip
@@ -58,7 +67,7 @@ class Mapping:
     used: Cores
     usage: Usage
     traffic: Traffic
-    multicast_hops: tuple[int, int]
+    multicast_hops: Hops
     spikes_by_core: Flows = field(repr=False)
 
     __repr__ = short_repr
@@ -75,17 +84,23 @@ class Mapping:
     def counts(self) -> dict[str, int]:
         """What :func:`eventsim.energy.energy` takes as ``mapped``: axons, hops, cores.
 
-        Hops are those of trees where the chip's routers copy spikes (``Limits.multicast``).
+        Hops are those of trees where the chip's routers copy spikes (``Limits.multicast``). Those
+        between chips are ``hop_chip`` and in neither of the others.
         """
         sent = self.traffic
-        across = sent.hops_east_west + sent.outside_east_west
-        along = sent.hops_north_south + sent.outside_north_south
+        hops = Hops(
+            sent.hops_east_west + sent.outside_east_west,
+            sent.hops_north_south + sent.outside_north_south,
+            sent.chips_east_west,
+            sent.chips_north_south,
+        )
         if limits_of(self.chip).multicast:
-            across, along = self.multicast_hops
+            hops = self.multicast_hops
         return {
             "axon_out": sent.packets,
-            "hop_ew": across,
-            "hop_ns": along,
+            "hop_ew": hops.east_west - hops.chips_east_west,
+            "hop_ns": hops.north_south - hops.chips_north_south,
+            "hop_chip": hops.chips_east_west + hops.chips_north_south,
             "cores": self.n_cores,
         }
 
@@ -109,7 +124,8 @@ class Mapping:
                 "hops_north_south": sent.hops_north_south,
                 "hops_from_outside": sent.hops_from_outside,
                 "hop_weighted_spikes": sent.hop_weighted_spikes,
-                "multicast_hops": sum(self.multicast_hops),
+                "hops_between_chips": sent.hops_between_chips,
+                "multicast_hops": self.multicast_hops.east_west + self.multicast_hops.north_south,
                 "busiest_link": sent.busiest_link,
             },
             "used": [

@@ -19,7 +19,7 @@ from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
 from eventsim.mapping import place_kernels as kernels
 from eventsim.mapping.effort import Effort
-from eventsim.mapping.mesh import Cores, Flows, coordinates
+from eventsim.mapping.mesh import Cores, Flows, coordinates, line_places
 from eventsim.mapping.place_kernels import Field
 
 RUNS = 4  # of annealing; they end up to 5 % apart
@@ -143,18 +143,19 @@ class _Search:
         x, y = (coordinate[places] for coordinate in coordinates(limits))
         inward = np.zeros(places.size)
         inward[: self.n] = found.inward
+        across, along = line_places(limits)
         start = np.full(places.size + 1, flow.nnz, np.int64)
         start[: self.n + 1] = flow.indptr
         self.field = Field(
-            start,
-            flow.indices.astype(np.int32),
-            flow.data,
-            inward,
-            x,
-            y,
-            np.arange(x.max() + 1, dtype=np.float64),
-            np.arange(y.max() + 1, dtype=np.float64),
-            at.astype(np.int64),
+            start=start,
+            other=flow.indices.astype(np.int32),
+            flow=flow.data,
+            inward=inward,
+            column=x,
+            row=y,
+            x=across[: x.max() + 1],
+            y=along[: y.max() + 1],
+            at=at.astype(np.int64),
         )
 
     @property

@@ -38,6 +38,7 @@ _LOOK: dict[str, tuple[str, str, str | None]] = {
     "axon_out": ("axons", GREEN, "////"),
     "hop_ew": ("links east-west", PURPLE, None),
     "hop_ns": ("links north-south", PURPLE, "////"),
+    "hop_chip": ("links between chips", PURPLE, "...."),
     "step_sync": ("barriers", MUTED, None),
 }
 

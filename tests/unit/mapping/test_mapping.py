@@ -117,7 +117,7 @@ def test_multicast_passes_each_link_of_a_tree_once(net, tape, inputs, multicast)
     mapping = map_network(net, tape, chip, method="refined", inputs=inputs)
     expected = tree_links(axon_graph(net, tape, inputs=inputs), mapping)
     sent = mapping.traffic
-    assert mapping.multicast_hops == expected
+    assert mapping.multicast_hops == (*expected, 0, 0)
     assert 0 < sum(expected) < sent.hop_weighted_spikes
     assert mapping.to_dict()["traffic"]["multicast_hops"] == sum(expected)
     across = sent.hops_east_west + sent.outside_east_west
@@ -126,9 +126,71 @@ def test_multicast_passes_each_link_of_a_tree_once(net, tape, inputs, multicast)
     assert (counts["hop_ew"], counts["hop_ns"]) == (expected if multicast else (across, along))
 
 
+def board(neurons_per_core=4, **limits):
+    """16 tiles of one core."""
+    given = {"cores": 16, "mesh": (4, 4), "cores_per_tile": 1} | limits
+    return make_chip(neurons_per_core=neurons_per_core, **given)
+
+
+def links_between_chips(graph, mapping):
+    """Links from chip to chip that spikes pass, every spike for each destination, step by step."""
+    limits, found = mapping.chip.limits, 0
+    wide, high = (size // chips for size, chips in zip(limits.mesh, limits.chips, strict=True))
+    cores = np.concatenate([mapping.cores[g.name] for g in graph.groups])
+    dense = graph.synapses.toarray()
+    for axon in range(graph.n_axons):
+        home = int(cores[axon]) if axon < graph.n_neurons else 0
+        for other in set(cores[np.flatnonzero(dense[axon])].tolist()):
+            (y, x), (y1, x1) = divmod(home, limits.mesh[0]), divmod(other, limits.mesh[0])
+            for at in range(min(x, x1), max(x, x1)):
+                found += int(graph.spikes[axon]) * ((at + 1) % wide == 0)
+            for at in range(min(y, y1), max(y, y1)):
+                found += int(graph.spikes[axon]) * ((at + 1) % high == 0)
+    return found
+
+
+@pytest.mark.parametrize("multicast", [False, True])
+@pytest.mark.parametrize("chips", [(1, 1), (2, 2), (1, 4)])
+def test_links_between_chips_are_counted_and_priced_apart(net, tape, chips, multicast):
+    chip = board(chips=chips, chip_link=3.0, multicast=multicast)
+    mapping = map_network(net, tape, chip, method="refined")
+    assert check_mapping(net, chip, mapping.cores) == []
+    sent, counts, tree = mapping.traffic, mapping.counts(), mapping.multicast_hops
+    assert sent.hops_between_chips == links_between_chips(axon_graph(net, tape), mapping)
+    assert (sent.hops_between_chips > 0) == (chips != (1, 1))
+    assert mapping.to_dict()["traffic"]["hops_between_chips"] == sent.hops_between_chips
+    between = tree.chips_east_west + tree.chips_north_south
+    assert between <= sent.hops_between_chips
+    every = tree.east_west + tree.north_south if multicast else sent.hop_weighted_spikes
+    assert counts["hop_chip"] == (between if multicast else sent.hops_between_chips)
+    assert counts["hop_ew"] + counts["hop_ns"] + counts["hop_chip"] == every
+
+
+def test_a_multicast_tree_passes_a_link_between_chips_once():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("a", 3)
+    net.connect("input", "a", np.array([[1.0, 0.0, 0.0]]))
+    net.connect("a", "a", np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    chip = board(1, cores=3, mesh=(3, 1), chips=(3, 1))
+    mapping = map_network(net, None, chip, method="population_order")
+    assert mapping.multicast_hops == (2, 0, 2, 0)
+    assert mapping.traffic.hops_between_chips == 3
+
+
+def test_a_board_of_like_links_is_one_mesh_and_dear_links_are_avoided():
+    net = grid_net()
+    alone, alike, dear = (
+        map_network(net, None, board(25, **limits), method="refined")
+        for limits in ({}, {"chips": (2, 2)}, {"chips": (2, 2), "chip_link": 20.0})
+    )
+    assert alike.cores["sheet"].tolist() == alone.cores["sheet"].tolist()
+    assert dear.traffic.hops_between_chips < alike.traffic.hops_between_chips
+
+
 def test_on_one_tile_no_link_is_passed_and_one_destination_needs_no_copy(net, tape):
     chip = make_chip(cores=2, mesh=(1, 1), cores_per_tile=2, neurons_per_core=20)
-    assert map_network(net, tape, chip, method="refined").multicast_hops == (0, 0)
+    assert map_network(net, tape, chip, method="refined").multicast_hops == (0, 0, 0, 0)
     pair = es.Network()
     pair.add_input("input", 1)
     pair.add_population("a", 2)
