@@ -13,7 +13,10 @@ Method   Networks with 100 synapses drawn for each neuron (those drawn twice are
          its spikes between cores are what it minimises, its seconds those of the partition alone.
          check_mapping counts every limit again.
          python -m bench.mapping.size [--neurons 1000 10000] [--methods refined]
-Answer   results/mapping_size.jsonl
+Answer   10^5 neurons and 9 x 10^6 synapses take 53 CPU seconds ("lateral") and 107 ("layered"), 0.9
+         GiB with network and graph, and the check 1 to 3 s. Spikes between cores beside those of
+         Mt-KaHyPar, up to 10^4 neurons: 4 % fewer to 9 % more; links 11 % fewer to 15 % more.
+         results/mapping_size.jsonl
 """
 
 import argparse
