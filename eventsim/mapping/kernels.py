@@ -1,8 +1,6 @@
 """Compiled loops over axons and cores: what a move brings, moves, swaps, and filling of cores.
 
-Whoever calls them has checked everything. All of these kernels and what they call are in this one
-file, so that its date tells whether those that are kept on disk are still right
-(:mod:`eventsim.engine.cpu.compile`).
+Whoever calls them has checked everything.
 
 The destinations of axon ``a`` are kept in slots ``wiring.start[a] .. + held.used[a]``, in no order:
 a core, and how many distinct targets the axon has there. It never has more of them than targets, so
@@ -22,7 +20,7 @@ PARTNERS = 4  # neurons that are tried for a swap
 PATIENCE = 50  # swaps with neurons of one core that fail in a row before it is left
 
 
-class Wiring(NamedTuple):
+class AxonWiring(NamedTuple):
     """Axons and synapses; nothing here is changed.
 
     ``start, target``: distinct targets of every axon. ``column, source``: the same by target.
@@ -39,7 +37,7 @@ class Wiring(NamedTuple):
     selfed: Any
 
 
-class Held(NamedTuple):
+class CoreHolds(NamedTuple):
     """What lies where; all arrays are changed in place.
 
     ``core_of``: int32 [neurons]. ``core, pins``: int32 [slots]. ``used``: int32 [axons].

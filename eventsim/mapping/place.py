@@ -20,7 +20,7 @@ from eventsim.chips import Limits
 from eventsim.mapping import place_kernels as kernels
 from eventsim.mapping.effort import Effort
 from eventsim.mapping.mesh import Cores, Flows, coordinates, line_places
-from eventsim.mapping.place_kernels import Field
+from eventsim.mapping.place_kernels import CoreField
 
 RUNS = 4  # of annealing; they end up to 5 % apart
 SWEEPS = 60  # temperatures
@@ -59,10 +59,10 @@ def place(
     region = _region(n, limits)
     places = region if start is None else np.union1d(region, start)
     if start is not None:
-        search = _Search(found, limits, places, _whole(start, places))
+        search = _PlaceSearch(found, limits, places, _whole(start, places))
         search.descend(effort)
         return places[search.at[:n]].astype(np.int32)
-    rough = _Search(found, limits, places, np.arange(places.size))
+    rough = _PlaceSearch(found, limits, places, np.arange(places.size))
     rough.descend(effort)
     if effort.is_over():
         return places[rough.at[:n]].astype(np.int32)
@@ -70,11 +70,11 @@ def place(
     for _ in range(RUNS):
         if effort.is_over():
             break
-        fine = _Search(found, limits, places, begin)
+        fine = _PlaceSearch(found, limits, places, begin)
         fine.anneal(rng, effort)
         fine.descend(effort)
         searches.append(fine)
-    best = min(searches, key=_Search.cost)
+    best = min(searches, key=_PlaceSearch.cost)
     return places[best.at[:n]].astype(np.int32)
 
 
@@ -135,7 +135,7 @@ def _spectral(found: Flows, limits: Limits, places: Ints) -> Ints:
     return np.concatenate([at, rest])
 
 
-class _Search:
+class _PlaceSearch:
     """Cores and empty ones (whose flows are 0) on as many places; ``at[i]`` is the place of i."""
 
     def __init__(self, found: Flows, limits: Limits, places: Ints, at: NDArray[np.int64]):
@@ -146,7 +146,7 @@ class _Search:
         across, along = line_places(limits)
         start = np.full(places.size + 1, flow.nnz, np.int64)
         start[: self.n + 1] = flow.indptr
-        self.field = Field(
+        self.field = CoreField(
             start=start,
             other=flow.indices.astype(np.int32),
             flow=flow.data,

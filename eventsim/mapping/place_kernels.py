@@ -7,7 +7,7 @@ import numpy as np
 from eventsim.engine.cpu.compile import lean, sequential_kernel
 
 
-class Field(NamedTuple):
+class CoreField(NamedTuple):
     """What placement reads and changes; cores that are empty come last and have no flows.
 
     ``start, other, flow``: spikes between cores, in both directions together, by core and sorted.

@@ -26,7 +26,7 @@ from eventsim.arrays import Ints
 from eventsim.chips import Limits
 from eventsim.mapping import kernels
 from eventsim.mapping.graph import AxonGraph
-from eventsim.mapping.kernels import NOWHERE, Ground, Held, Wiring
+from eventsim.mapping.kernels import NOWHERE, AxonWiring, CoreHolds, Ground
 from eventsim.mapping.usage import synapse_limit
 
 UNLIMITED = np.iinfo(np.int64).max
@@ -53,7 +53,7 @@ class CoreState:
             limits.axons_out_per_core,
             synapse_limit(limits),
         )
-        self.held = Held(
+        self.held = CoreHolds(
             core_of=np.full(graph.n_neurons, NOWHERE, np.int32),
             core=np.zeros(graph.synapses.nnz, np.int32),
             pins=np.zeros(graph.synapses.nnz, np.int32),
@@ -119,10 +119,10 @@ class CoreState:
         return worst
 
 
-def wiring(graph: AxonGraph) -> Wiring:
+def wiring(graph: AxonGraph) -> AxonWiring:
     """A graph as the compiled loops read it; arrays of the graph where they have the right type."""
     by_axon, by_target = graph.synapses, graph.by_target
-    return Wiring(
+    return AxonWiring(
         by_axon.indptr.astype(np.int64),
         by_axon.indices.astype(np.int32, copy=False),
         by_target.indptr.astype(np.int64),

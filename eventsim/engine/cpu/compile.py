@@ -32,9 +32,10 @@ _HERE = Path(__file__).parent
 
 
 def sources() -> list[Path]:
-    """Files of all rooms whose constants and tuples kernels may be made of."""
-    rooms = (_HERE, _HERE.parent, _HERE.parent.parent / "plan")
-    return [path for room in rooms for path in sorted(room.glob("*.py"))]
+    """Files of all rooms that have kernels, or constants and tuples that they may be made of."""
+    root = _HERE.parent.parent
+    names = ("engine/cpu/*.py", "engine/*.py", "plan/*.py", "mapping/*kernels.py")
+    return [path for name in names for path in sorted(root.glob(name))]
 
 
 def _places() -> list[Callable[[], Path]]:

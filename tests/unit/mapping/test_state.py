@@ -10,7 +10,7 @@ from eventsim.mapping import kernels, place_kernels
 from eventsim.mapping.effort import Effort
 from eventsim.mapping.graph import axon_graph, renumbered
 from eventsim.mapping.mesh import BESIDE, Flows, coordinates, mesh_ground
-from eventsim.mapping.place import _Search, place
+from eventsim.mapping.place import _PlaceSearch, place
 from eventsim.mapping.refine import refine
 from eventsim.mapping.state import CoreState
 from tests.unit.mapping.helpers import random_net, random_stream
@@ -141,7 +141,7 @@ def random_flows(rng, n):
 def test_placement_changes_equal_differences_of_its_cost():
     rng = np.random.default_rng(0)
     limits = Limits(12, (3, 2), 2)
-    search = _Search(random_flows(rng, 9), limits, np.arange(12), rng.permutation(12))
+    search = _PlaceSearch(random_flows(rng, 9), limits, np.arange(12), rng.permutation(12))
     before = search.cost()
     for i in range(12):
         for j in range(12):
@@ -156,7 +156,7 @@ def test_placement_changes_equal_differences_of_its_cost():
 def test_a_descent_ends_where_no_swap_gains():
     rng = np.random.default_rng(1)
     limits = Limits(24, (4, 3), 2)
-    search = _Search(random_flows(rng, 20), limits, np.arange(24), rng.permutation(24))
+    search = _PlaceSearch(random_flows(rng, 20), limits, np.arange(24), rng.permutation(24))
     before = search.cost()
     search.descend(Effort())
     ones, others = (pairs.ravel() for pairs in np.mgrid[:20, :24])
