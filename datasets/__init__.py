@@ -15,12 +15,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from eventsim.datasets import fsdd, nmnist, ntidigits, shd, spoken_digits, ti46, yinyang
+from eventsim.datasets import (
+    fsdd,
+    nmnist,
+    ntidigits,
+    shd,
+    spoken_digits,
+    ti46,
+    ti46_text,
+    yinyang,
+)
 from eventsim.datasets.dataset import Split, check_split
 from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.datasets.encoders.operations import bank_operations, cochlea_operations
 from eventsim.datasets.sources import Source
 from eventsim.errors import DataError
-from eventsim.events import Dataset, DatasetInfo, StoredStream
+from eventsim.events import Dataset, DatasetInfo, EncoderOperations, StoredStream
 
 __all__ = [
     "DATASETS",
@@ -30,10 +40,14 @@ __all__ = [
     "Source",
     "Split",
     "StoredDataset",
+    "encoder_operations",
     "load",
     "source",
     "stored",
 ]
+
+
+FSDD_RATE, ESPEAK_RATE = 8_000, 22_050  # Hz, of all recordings
 
 
 class OpenSource(Protocol):
@@ -49,8 +63,8 @@ _ENTRIES: tuple[tuple[DatasetInfo, OpenSource], ...] = (
     (fsdd.INFO, fsdd.source),
     (ntidigits.INFO, ntidigits.source),
     (ntidigits.STRINGS, ntidigits.strings_source),
-    (ti46.INFO["digits"], ti46.digits),
-    (ti46.INFO["alpha"], ti46.alpha),
+    (ti46.INFO["digits"], ti46_text.digits),
+    (ti46.INFO["alpha"], ti46_text.alpha),
     (shd.SHD, shd.source),
     (shd.SSC, shd.ssc_source),
     (nmnist.INFO, nmnist.source),
@@ -59,6 +73,32 @@ _ENTRIES: tuple[tuple[DatasetInfo, OpenSource], ...] = (
 _SOURCES: Mapping[str, OpenSource] = {info.name: opener for info, opener in _ENTRIES}
 StoredDataset = Dataset  # the name that a data set on disk had here
 DATASETS: Mapping[str, DatasetInfo] = {info.name: info for info, _ in _ENTRIES}
+
+
+def encoder_operations(
+    name: str, encoder: CochleaEncoder | None = None
+) -> EncoderOperations | None:
+    """What a machine does that makes the events of a data set of its audio, sample by sample.
+
+    Parameters
+    ----------
+    name
+        A key of ``DATASETS``.
+    encoder
+        Of fsdd, if it is not the data set's own.
+
+    Returns
+    -------
+    EncoderOperations
+        None where a sensor sends events, there was no signal, or the encoder is not one of ours.
+    """
+    if name == fsdd.INFO.name:
+        return cochlea_operations(encoder or fsdd.ENCODER, FSDD_RATE)
+    if name == spoken_digits.INFO.name:
+        return cochlea_operations(spoken_digits.SpeechRecipe().encoder, ESPEAK_RATE)
+    if name in (info.name for info in ti46.INFO.values()):
+        return bank_operations(ti46.EAR, ti46.CODER, ti46.SAMPLE_RATE)
+    return None
 
 
 def load(

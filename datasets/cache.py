@@ -16,7 +16,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,6 +55,8 @@ class Samples:
         Number of channels.
     class_names
         Word of every label; None for those of the data set's description.
+    more
+        Further columns of the cache, [samples] by name; read when all recordings were taken.
     """
 
     recordings: Iterable[Recording]
@@ -63,6 +65,7 @@ class Samples:
     keys: NDArray[np.str_]
     n_channels: int
     class_names: tuple[str, ...] | None = None
+    more: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 def digest(parts: Iterable[tuple[str, bytes]]) -> str:
@@ -147,13 +150,14 @@ def _write(path: Path, key: str, samples: Samples) -> None:
         *("{task.description}", BarColumn(), MofNCompleteColumn()),
         *(TimeElapsedColumn(), TimeRemainingColumn()),
     )
+    own = {"labels": samples.labels, "groups": samples.groups, "keys": samples.keys}
     with bars(*columns, in_pipes=False) as progress:
         title, total = f"storing {name}", samples.labels.size
         write_stored(
             path,
             progress.track(samples.recordings, total=total, description=title),
             n_channels=samples.n_channels,
-            columns={"labels": samples.labels, "groups": samples.groups, "keys": samples.keys},
+            columns=own | dict(samples.more),
             notes={"key": key, "class_names": json.dumps(samples.class_names or ())},
         )
 

@@ -6,7 +6,7 @@ simulation read the samples of a batch, so that a set may be larger than memory.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from inspect import getdoc, signature
 from typing import ParamSpec, TypeVar
@@ -42,6 +42,8 @@ class Source:
         holds what ``make`` gives.
     encoded
         ``make`` takes long: ``load`` goes through the cache as well.
+    told
+        What the cache says of how the recordings were read, for their description; None for none.
     """
 
     info: DatasetInfo
@@ -50,6 +52,7 @@ class Source:
     key: Callable[[], Mapping[str, str]]
     choose: Callable[[Texts], NDArray[np.bool_]] | None = None
     encoded: bool = False
+    told: Callable[[StoredStream], str] | None = None
 
     def load(self) -> Dataset:
         """The events in memory. New arrays.
@@ -99,12 +102,14 @@ class Source:
         return cached(self.info.name, key=self.key(), make=self.make, use=use)
 
     def _described(self, stored: StoredStream) -> Dataset[StoredStream]:
-        keys = stored.columns["keys"]
+        keys, info = stored.columns["keys"], self.info
+        if self.told is not None:
+            info = replace(info, description=f"{info.description}; {self.told(stored)}")
         data = Dataset[StoredStream](
             stored,
             stored.columns["labels"],
-            class_names_of(stored) or self.info.classes,
-            self.info,
+            class_names_of(stored) or info.classes,
+            info,
             stored.columns["groups"],
             keys,
             self.split,

@@ -9,19 +9,27 @@ MATLAB's ``save -ascii`` writes: 78 lines of numbers, one column per frame of 16
 :mod:`eventsim.datasets.encoders.bsa` makes spikes of them.
 
 The files do not tell how long a sample lasts: it is 700 steps for spikes, and the length of the
-frames, at most 700 steps, for cochleagrams. Spikes from step 700 on are left out.
+frames, at most 700 steps, for cochleagrams. Spikes from step 700 on are left out; the description
+of what is loaded says how many. Nor do the files tell how long a step is: 1.6 ms, or what is asked
+for, which the description says as well.
+
+The class folders lie in the folders ``train`` and ``test``, in upper or lower case, or in one that
+is not divided. What was read once is cached, see :mod:`eventsim.datasets.cache`: it is read again
+where a file was changed, added or removed, and for another step.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.datasets import ti46
 from eventsim.datasets.cache import Samples, code_digest, digest
-from eventsim.datasets.dataset import read_content
+from eventsim.datasets.dataset import Split, check_split, read_content
 from eventsim.datasets.encoders import bsa
 from eventsim.datasets.sources import Source, loading
 from eventsim.datasets.ti46 import (
@@ -37,13 +45,16 @@ from eventsim.datasets.ti46 import (
     recording,
 )
 from eventsim.errors import DataError
-from eventsim.events import Recording
+from eventsim.events import Recording, StoredStream
 
 Form = Literal["spikes", "cochleagrams"]
 Spikes = tuple[NDArray[np.int64], NDArray[np.int32]]
 
 LARGEST_FILE = 1 << 26  # bytes
 LARGEST_STEP = 1 << 31
+DEEPEST = 4  # levels of folders in which files of other names are looked for
+SPLITS = ("train", "test")
+LEFT_OUT = "left_out"  # column of the cache: spikes of each recording that are too late
 
 _NAME = re.compile(r"(?:t[01]_)?([fm][1-8])_u[0-9]{1,4}_c([0-9]{1,2})\.dat")
 _EDGE = [b"-1", b"-1"]
@@ -90,25 +101,139 @@ def source(
         }
 
     def make() -> Samples:
+        left_out = np.zeros(len(found), np.int64)
         return Samples(
-            recordings=_recordings([path for _, _, path in found], form, step),
+            recordings=_recordings([path for _, _, path in found], form, step, left_out),
             labels=np.array([label for label, _, _ in found], dtype=np.int64),
             groups=np.array([speaker for _, speaker, _ in found]),
             keys=np.array([path.stem for _, _, path in found]),
             n_channels=N_CHANNELS,
+            more={LEFT_OUT: left_out},
         )
 
-    return Source(info=INFO[task], split=Path(folder).name, make=make, key=key)
+    def told(stored: StoredStream) -> str:
+        counts = stored.columns[LEFT_OUT]
+        text = f"text files of {form}, a step of {step:g} ms"
+        if counts.any():
+            text += f"; left out: {counts.sum():,} spikes from step {LIMIT} on, in "
+            text += f"{np.count_nonzero(counts):,} of {counts.size:,} recordings"
+        return text
+
+    split = Path(folder).name
+    return Source(info=INFO[task], split=split, make=make, key=key, encoded=True, told=told)
 
 
 load = loading(source)
 
 
-def _recordings(paths: list[Path], form: Form, step: float) -> Iterator[Recording]:
-    for path in paths:
+def digits(
+    split: Split = "train",
+    *,
+    root: str | Path | None = None,
+    download: bool = False,
+    step: float = STEP,
+) -> Source:
+    """TI46-Digits: of text files where ``root`` is a folder of them, else of the corpus.
+
+    Parameters are those of :func:`eventsim.datasets.ti46.source`; nothing can be downloaded.
+
+    Raises
+    ------
+    DataError
+        As :func:`source`, or the class folders are not divided into train and test.
+    """
+    del download
+    return _part("digits", split, root, step)
+
+
+def alpha(
+    split: Split = "train",
+    *,
+    root: str | Path | None = None,
+    download: bool = False,
+    step: float = STEP,
+) -> Source:
+    """:func:`digits` of TI46-Alpha."""
+    del download
+    return _part("alpha", split, root, step)
+
+
+def whole(root: str | Path, *, task: Task, step: float = STEP) -> Source:
+    """:func:`source` of a folder that is not divided, whose first file tells the form of all."""
+    return source(root, task=task, form=_form(Path(root)), step=step)
+
+
+def is_undivided(root: str | Path | None) -> bool:
+    """Whether a folder holds class folders of text files, without train and test around them."""
+    return root is not None and _first(Path(root)) is not None
+
+
+def is_divided(root: str | Path | None) -> bool:
+    """Whether a folder holds text files in class folders in ``train`` or ``test``."""
+    return root is not None and bool(_parts(Path(root)))
+
+
+def _part(task: Task, split: Split, root: str | Path | None, step: float) -> Source:
+    if is_undivided(root):
+        raise DataError(
+            f"ti46_{task}: the class folders in {root} are not divided into folders train and "
+            "test. eventsim train and eventsim experiment divide them, see --divide; in Python, "
+            "eventsim.datasets.ti46_text.load reads all of them."
+        )
+    folders = {} if root is None else _parts(Path(root))
+    if not folders and root is not None:
+        deep = ("/".join(["*"] * level + ["*.dat"]) for level in range(DEEPEST))
+        other = next((path for pattern in deep for path in Path(root).glob(pattern)), None)
+        if other is not None:
+            raise DataError(
+                f"ti46_{task}: {root} holds text files such as {other.relative_to(root)}, but none "
+                "named like 3/f1_u2_c3.dat or train/3/f1_u2_c3.dat: class, speaker f1 to f8 or m1 "
+                "to m8, utterance. Rename them, or give the folder around the class folders."
+            )
+    if not folders:
+        of_audio = ti46.digits if task == "digits" else ti46.alpha
+        return of_audio(split, root=root, step=step)
+    check_split(INFO[task].name, split)
+    if split not in folders:
+        raise DataError(
+            f"ti46_{task}: {root} has no folder {split} with files named like "
+            f"{split}/3/f1_u2_c3.dat, only {', '.join(sorted(folders))}."
+        )
+    return replace(whole(folders[split], task=task, step=step), split=split)
+
+
+def _parts(root: Path) -> dict[str, Path]:
+    """The folders train and test of text files, by name."""
+    inside = sorted(root.iterdir()) if root.is_dir() else []
+    named = {path.name.lower(): path for path in inside if path.name.lower() in SPLITS}
+    return {name: path for name, path in named.items() if _first(path) is not None}
+
+
+def _first(folder: Path) -> Path | None:
+    """A file of a class folder in there, None if there is none."""
+    if not folder.is_dir():
+        return None
+    inside = (path for path in folder.glob("*/*.dat") if path.parent.name.isdigit())
+    return next((path for path in inside if _NAME.fullmatch(path.name)), None)
+
+
+def _form(folder: Path) -> Form:
+    path = _first(folder)
+    if path is None:
+        return "spikes"  # of which it is said that there are none
+    return "spikes" if _lines(path, "spikes")[0].split() == _EDGE else "cochleagrams"
+
+
+def _recordings(
+    paths: list[Path], form: Form, step: float, left_out: NDArray[np.int64]
+) -> Iterator[Recording]:
+    """The recordings; ``left_out`` gets the number of spikes past the last step of each."""
+    for k, path in enumerate(paths):
         if form == "spikes":
-            steps, channels = read_spikes(path)
-            yield Recording(steps * step, channels, LIMIT * step)
+            steps, channels = _all_spikes(path)
+            inside = steps < LIMIT
+            left_out[k] = np.count_nonzero(~inside)
+            yield Recording(steps[inside] * step, channels[inside], LIMIT * step)
         else:
             frames = read_cochleagram(path)
             yield recording(frames, frames.shape[1] * CODER.hold, step)
@@ -122,7 +247,12 @@ def read_spikes(path: str | Path) -> Spikes:
     DataError
         With file and line, what stands there, what was expected.
     """
-    path = Path(path)
+    steps, channels = _all_spikes(Path(path))
+    return steps[steps < LIMIT], channels[steps < LIMIT]
+
+
+def _all_spikes(path: Path) -> Spikes:
+    """As :func:`read_spikes`, those from step 700 on as well."""
     lines = _lines(path, "spikes")
     if len(lines) < 2 or lines[0].split() != _EDGE or lines[-1].split() != _EDGE:
         raise DataError(
@@ -141,7 +271,6 @@ def read_spikes(path: str | Path) -> Spikes:
             f"{path}: channel {twice} spikes twice at one step, expected each spike once."
         )
     order = np.lexsort((channel, step))
-    order = order[step[order] < LIMIT]
     return step[order], channel[order].astype(np.int32)
 
 

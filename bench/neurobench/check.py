@@ -1,7 +1,8 @@
 """Do our counters equal NeuroBench's: on a network of ours, and on one of snnTorch.
 
 Method   (1) A network of eventsim runs in NeuroBench's harness through neurobench_model; its
-         metrics beside neurobench_results of the same run. (2) A network of snnTorch runs in the
+         metrics beside neurobench_results of the same run: as it is, pruned, rounded to 3 bits,
+         and both with a linear decision behind its readout. (2) A network of snnTorch runs in the
          harness through NeuroBench's own SNNTorchModel; its metrics beside neurobench_results of a
          tape that holds snnTorch's spikes, each in the middle of its step. Dense and sparse, with
          several events of a channel in a step, batches of 1 and 3. Needs
@@ -12,7 +13,8 @@ Answer   All numbers are equal, the footprint of (2) excepted: snnTorch keeps on
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import eventsim as es
 from eventsim.energy import neurobench_batch, neurobench_model, neurobench_results
 from eventsim.events import SpikeTape, SpikeTrains
+from eventsim.mapping import quantise
 
 N_SAMPLES, N_CHANNELS, DURATION, RATE_HZ = 6, 20, 60.0, 150.0
 KEYS = {
@@ -102,9 +105,36 @@ def harness(model: Any, inputs: Any, batch_size: int) -> Mapping[str, Any]:
     return found
 
 
-def ours_in_harness(density: float, batch_size: int) -> tuple[Mapping[str, Any], dict[str, Any]]:
+def as_it_is(net: es.Network) -> es.Network:
+    """The network."""
+    return net
+
+
+def pruned(net: es.Network) -> es.Network:
+    """Half of the weights of every projection are gone."""
+    return es.train.prune(net, 0.5)
+
+
+def quantised(net: es.Network) -> es.Network:
+    """Weights of 3 bits, many of them 0."""
+    return quantise(net, 3).net
+
+
+def decided(net: es.Network) -> es.Network:
+    """Few weights, each of 3 bits, and a decision, some of whose weights are 0."""
+    few = quantised(pruned(net))
+    few.decide("output", weights_of(4, (4, 3), 0.7), bias=np.arange(3.0))
+    return few
+
+
+CHANGES = (as_it_is, pruned, quantised, decided)
+
+
+def ours_in_harness(
+    density: float, batch_size: int, change: Callable[[es.Network], es.Network] = as_it_is
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """NeuroBench's results of a network of ours, and ours."""
-    net, stream = eventsim_net(density), stream_of(0)
+    net, stream = change(eventsim_net(density)), stream_of(0)
     tape = es.simulate(net, stream, backend="reference")
     model = neurobench_model(net, step_ms=1.0, backend="reference")
     found = harness(model, neurobench_batch(stream), batch_size)
@@ -166,7 +196,8 @@ def main() -> int:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     table = Table("network", "density", "batch", "metric", "NeuroBench", "eventsim", "")
     failed = False
-    for name, run in (("eventsim", ours_in_harness), ("snnTorch", snntorch_in_harness)):
+    ours = [(f"eventsim, {c.__name__}", partial(ours_in_harness, change=c)) for c in CHANGES]
+    for name, run in (*ours, ("snnTorch", snntorch_in_harness)):
         for density in (1.0, 0.3):
             for batch_size in (1, 3):
                 theirs, own = run(density, batch_size)

@@ -14,6 +14,7 @@ spike coders                          :class:`Bsa`, :class:`IntegrateAndFire`,
                                       :class:`DeltaModulation`
 both, with loudness normalisation     :class:`CochleaEncoder`; ``SILICON`` is one with the
 and lateral inhibition                channel statistics of N-TIDIGITS18
+what a chip would have to do          :func:`bank_operations`, :func:`cochlea_operations`
 ====================================  ==========================================================
 """
 
@@ -24,6 +25,7 @@ from eventsim.datasets.encoders.frames import FilterBank, Frames, SpikeCoder, en
 from eventsim.datasets.encoders.gammatone import GammatoneBank
 from eventsim.datasets.encoders.integrate_and_fire import IntegrateAndFire
 from eventsim.datasets.encoders.lyon import LyonEar
+from eventsim.datasets.encoders.operations import bank_operations, cochlea_operations
 
 __all__ = [
     "SILICON",
@@ -36,5 +38,7 @@ __all__ = [
     "IntegrateAndFire",
     "LyonEar",
     "SpikeCoder",
+    "bank_operations",
+    "cochlea_operations",
     "encode",
 ]

@@ -38,6 +38,7 @@ from eventsim.engine.job import DirectGradients, Job, StageGradients
 from eventsim.engine.look import check_values, on_device
 from eventsim.engine.members import join_members, member_order
 from eventsim.engine.piece import Piece
+from eventsim.engine.run import until
 from eventsim.engine.table import N_READOUT, readout_gradients
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
@@ -290,7 +291,7 @@ def _readout_seed(name: str, seed: ReadoutSeed, shape: tuple[int, ...]) -> Reado
             "a value > 0."
         )
     integral = of_shape(f"dL/d(integral) of {name!r}", seed.integral, shape)
-    return ReadoutSeed(time_constant=seed.time_constant, integral=integral)
+    return ReadoutSeed(time_constant=seed.time_constant, integral=integral, begin=seed.begin)
 
 
 def of_shape(what: str, given: Floats, shape: tuple[int, ...]) -> Floats:
@@ -342,7 +343,12 @@ def _readout(engine: Backend, job: Job, seed: ReadoutSeed | None) -> StageGradie
             sums=xp.zeros((N_READOUT, p.size)),
             by_leak=xp.zeros(p.size),
         )
-    return engine.readout_backward(job, 1.0 / seed.time_constant, engine.asarray(seed.integral))
+    rate, by_integral = 1.0 / seed.time_constant, engine.asarray(seed.integral)
+    found = engine.readout_backward(job, rate, by_integral)
+    if seed.begin is None:
+        return found
+    before = until(job, seed.begin, "backward")
+    return found.plus(engine.readout_backward(before, rate, -by_integral))
 
 
 def _members(stage: Stage) -> list[tuple[Population, int, int]]:

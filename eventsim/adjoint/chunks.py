@@ -213,6 +213,11 @@ class _Chunk:
         return wide
 
     def _wide(self, name: str, seed: Seed) -> Seed:
+        if isinstance(seed, ReadoutSeed) and seed.begin is not None:
+            raise ParameterError(
+                f"backward_chunk: {name!r} got a ReadoutSeed that begins within the recording, "
+                "which needs a whole run. Simulate the whole stream at once, or leave out begin."
+            )
         if isinstance(seed, ReadoutSeed | DecisionSeed):
             return seed
         if not isinstance(seed, SpikeSeed):

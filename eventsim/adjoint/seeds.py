@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from eventsim.adjoint.linear.neurons import Neurons
 from eventsim.adjoint.linear.voltage import PeakProbe, VoltageProbe
 from eventsim.arrays import Array, Floats
@@ -49,16 +51,20 @@ class ReadoutSeed:
         ms, as given to :func:`eventsim.readout_integral`.
     integral
         dL/d(integral), shape [samples, size].
+    begin
+        ms, shape [samples], where the integral begins, as given there; None for the start. It
+        counts as given: no derivative by it is taken.
     """
 
     time_constant: float
     integral: Floats
+    begin: Floats | None = None
 
     __repr__ = short_repr
 
     def scaled(self, weight: float) -> "ReadoutSeed":
         """The derivatives times ``weight``. New arrays."""
-        return ReadoutSeed(self.time_constant, weight * self.integral)
+        return ReadoutSeed(self.time_constant, weight * self.integral, self.begin)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +182,7 @@ def merge_seeds(
     Raises
     ------
     ParameterError
-        The same readout is weighed with different time constants.
+        The same readout is weighed with different time constants, or from different times on.
     """
     merged: dict[str, tuple[Seed, ...]] = {}
     for seeds, factor in ((first, 1.0), (second, weight)):
@@ -215,12 +221,18 @@ def _sum(name: str, first: Seed, second: Seed) -> Seed:
         return SpikeSeed(time, _sum_of_given(first.voltage, second.voltage))
     assert isinstance(first, ReadoutSeed)
     assert isinstance(second, ReadoutSeed)
-    if first.time_constant == second.time_constant:
-        return ReadoutSeed(first.time_constant, first.integral + second.integral)
-    raise ParameterError(
-        f"SumOfLosses: readout {name!r} is weighed with time constants {first.time_constant} "
-        f"and {second.time_constant} ms, expected one. Give both losses the same."
-    )
+    if first.time_constant != second.time_constant:
+        raise ParameterError(
+            f"SumOfLosses: readout {name!r} is weighed with time constants {first.time_constant} "
+            f"and {second.time_constant} ms, expected one. Give both losses the same."
+        )
+    begin, other = (0.0 if one.begin is None else one.begin for one in (first, second))
+    if not np.all(np.equal(begin, other)):
+        raise ParameterError(
+            f"SumOfLosses: readout {name!r} is weighed from different times on, expected the same "
+            "onset. Give both losses the same."
+        )
+    return ReadoutSeed(first.time_constant, first.integral + second.integral, first.begin)
 
 
 def _sum_of_given(first: Floats | None, second: Floats | None) -> Floats | None:

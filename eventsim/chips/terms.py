@@ -45,6 +45,8 @@ ENERGY_TERMS = _table(
     Term("neuron_update_idle", "pJ", "neuron and step without input", "step"),
     Term("membrane_update", "pJ", "neuron and time at which spikes arrive", "spikes"),
     Term("spike", "pJ", "spike of a neuron", "spikes"),
+    Term("event_in", "pJ", "event that enters the chip", "spikes"),
+    Term("event_out", "pJ", "answer, or spike of an output, that leaves the chip", "spikes"),
     Term("axon_out", "pJ", "spike and destination core", "mapping"),
     Term("hop_ew", "pJ", "spike and link, east-west", "mapping"),
     Term("hop_ns", "pJ", "spike and link, north-south", "mapping"),

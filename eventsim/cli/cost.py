@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
-from eventsim.cli.events import Reading, find_network, find_stream
+from eventsim.cli.events import Reading, find_encoder, find_network, find_stream
 from eventsim.cli.options import (
     BackendOption,
     EventsArgument,
@@ -25,10 +25,12 @@ from eventsim.cli.options import (
 )
 from eventsim.cli.terminal import present, print_table, say_backend, stdout
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
+from eventsim.energy.encoder import means_of
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import EventStream
 from eventsim.events.storage import write_atomically
+from eventsim.mapping import quantise
 from eventsim.network import Network
 from eventsim.report import tables
 from eventsim.runs.run import load_run
@@ -58,6 +60,10 @@ def cost_command(
     weight_bits: Annotated[
         int, typer.Option("--weight-bits", min=1, help="Of a stored weight.")
     ] = 32,
+    bits: Annotated[
+        int | None,
+        typer.Option("--bits", min=1, help="Round all weights to so many bits first."),
+    ] = None,
     figure: Annotated[
         Path | None,
         typer.Option("--figure", metavar="FILE", help="Draw the energies; .png or .svg."),
@@ -75,7 +81,9 @@ def cost_command(
     Every term of an energy is shown with its count, its published figure, and the figure's status
     and source; what is missing is named. Terms of clocked chips depend on the time step, which is
     shown beside them. A run that was trained on a grid of time is counted as it runs on its grid. A
-    dense RNN and GRU of the same layer sizes on frames stand beside them.
+    dense RNN and GRU of the same layer sizes on frames stand beside them. Where events were made of
+    audio by an encoder that eventsim knows, its operations are told as well, beside the sum: a chip
+    that hears the audio itself has to do them.
 
     [bold]Examples[/bold]
 
@@ -95,12 +103,18 @@ def cost_command(
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
     network, run = find_network(net), load_run(net) if net.is_dir() else None
+    if bits is not None:
+        network = quantise(network, bits).net
+        run = None if run is None else run.rounded(bits)
     runs_on = say_backend(backend or "auto")
     if run is None:
         tape = simulate(network, stream, backend=backend or "auto")
     else:
         tape = run.tape(stream, backend=backend or "auto")
-    costs = run_costs(network, tape, chips, step_ms=dt, widths=Widths(weight=weight_bits))
+    encoder = find_encoder(net, events)
+    costs = run_costs(
+        network, tape, chips, step_ms=dt, widths=Widths(weight=weight_bits), encoder=encoder
+    )
     dense = find_dense(network, tape.stream, frame_ms=frame, weight_bits=weight_bits)
     if figure is not None:
         _draw(figure, costs.reports, dense, net)
@@ -109,6 +123,7 @@ def cost_command(
         "recordings": stream.n_samples,
         "counts": costs.counts.to_dict(),
         "clocked": [found.to_dict() for found in costs.steps],
+        "encoder": None if costs.encoder is None else means_of(costs.encoder),
         "energy": [report.to_dict() for report in costs.reports],
         "dense": [found.to_dict() for found in dense],
         "backend": runs_on.name,
@@ -157,6 +172,8 @@ def _show(found: Mapping[str, Any]) -> None:
     counts = found["counts"]
     for table in (tables.populations(counts), tables.projections(counts), tables.totals(counts)):
         print_table(table)
+    if found["encoder"] is not None:
+        print_table(tables.encoder(found["encoder"]))
     for steps in found["clocked"]:
         print_table(tables.steps(steps))
     for report in found["energy"]:
@@ -165,6 +182,8 @@ def _show(found: Mapping[str, Any]) -> None:
             _note(f"{number}: {source}")
         for missing in tables.missing(report):
             _note(f"not in the sum: {missing}")
+        for line in tables.encoder_energy(report):
+            _note(line)
     print_table(tables.energies(found["energy"], found["dense"]))
     if found["figure"] is not None:
         typer.echo(f"Picture: {found['figure']}")

@@ -6,7 +6,7 @@ content. What is found are events, with labels where the place has them.
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
 from eventsim.errors import DataError
-from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
+from eventsim.events import AnyDataset, Dataset, EncoderOperations, EventStream, StoredStream
 from eventsim.events.labelled import described, parts_of, spread
 from eventsim.extras import install_hint
 from eventsim.network import Network
@@ -42,7 +42,8 @@ MOST_NAMED = 6  # sensors in a message
 class Reading:
     """How a place is read; the options of the commands, by their names there.
 
-    ``assumed`` is no option: the unit of text that names none.
+    ``assumed`` and ``step`` are no options: the unit of text that names none, and the step of TI46,
+    as a run has them.
     """
 
     form: str = "auto"
@@ -58,6 +59,7 @@ class Reading:
     unit: Any = None
     channels: int | None = None
     assumed: Assumed = PLAIN
+    step: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,9 +193,11 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
 
 def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
     """What was named for a network; text takes from it what it does not say of itself."""
+    own = None if run is None else run.settings.data
     if form_of(place, reading) == "csv":
-        assumed = assumed_by(None if run is None else run.settings.data)
-        reading = replace(reading, assumed=assumed)
+        reading = replace(reading, assumed=assumed_by(own))
+    elif own is not None and own.name == place:
+        reading = replace(reading, step=own.step)
     found = find(place, reading)
     if found.text is None:
         return found
@@ -222,12 +226,20 @@ def find_stream(
     return find_for(net, place, reading).some(samples)[0]
 
 
+def find_encoder(net: Path, place: str | None) -> EncoderOperations | None:
+    """What made the events of audio that :func:`find_stream` finds; None where nothing is known."""
+    if place is not None and form_of(place, Reading()) == "set":
+        return datasets.encoder_operations(place)
+    settings = load_run(net).settings.data if net.is_dir() and place is None else None
+    return None if settings is None else settings.encoder_operations()
+
+
 def find_settings(
     data: str,
     file: Path | None = None,
     *,
     test_data: Path | None = None,
-    round_times: float | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> DataSettings:
     """The labelled recordings that DATA stands for, with their division.
 
@@ -239,23 +251,24 @@ def find_settings(
         Where the data set is.
     test_data
         Another file with labels, for the test, where ``data`` is one of eventsim's own.
-    round_times
-        As in :class:`eventsim.runs.DataSettings`.
+    more
+        Further fields of :class:`eventsim.runs.data.DataSettings`, such as ``round_times``.
 
     Raises
     ------
     DataError
         There is no such place, or it has no labels.
+    ParameterError
+        A field does not fit the recordings.
     """
-    found = _settings_of(data, file, test_data)
-    return found if round_times is None else replace(found, round_times=round_times)
+    return DataSettings(**{**_settings_of(data, file, test_data), **(more or {})})
 
 
-def _settings_of(data: str, file: Path | None, test_data: Path | None) -> DataSettings:
+def _settings_of(data: str, file: Path | None, test_data: Path | None) -> dict[str, Any]:
     if data in datasets.DATASETS:
         if test_data is not None:
             raise DataError(f"--test-data: the data set {data} has a test part. Leave it out.")
-        return DataSettings(name=data, file=None if file is None else str(file.resolve()))
+        return {"name": data, "file": None if file is None else str(file.resolve())}
     form = form_of(data, Reading())
     if file is not None:
         raise DataError(f"DATA is already the file {data}: leave out --file.")
@@ -264,13 +277,13 @@ def _settings_of(data: str, file: Path | None, test_data: Path | None) -> DataSe
         for one in (path, *([] if test_data is None else [str(test_data)])):
             Dataset.open(one)
         test_file = None if test_data is None else str(test_data.resolve())
-        return DataSettings(name=OWN, file=path, test_file=test_file)
+        return {"name": OWN, "file": path, "test_file": test_file}
     if test_data is not None:
         raise DataError("--test-data goes with a file that eventsim data import wrote.")
     if form == "ntidigits":
-        return DataSettings(name="ntidigits", file=path)
+        return {"name": "ntidigits", "file": path}
     if form == "shd":
-        return DataSettings(name=_shd_part(data)[0], file=path)
+        return {"name": _shd_part(data)[0], "file": path}
     raise DataError(
         f"{data}: is {FORMATS[form]}, which has no labels, expected a data set with them. Give it "
         f"some: eventsim data import {data} --labels labels.csv --out mine.h5"
@@ -314,11 +327,13 @@ def _check_options(form: str, reading: Reading) -> None:
 
 def _read_set(place: str, reading: Reading) -> Events:
     root = None if reading.file is None else str(reading.file)
-    return _of_set(place, reading.split, root, reading.download)
+    settings = DataSettings(name=place, file=root, step=reading.step)
+    found = settings.source(reading.split, download=reading.download).stored()
+    return Events(place, found.stream, found)
 
 
-def _of_set(name: str, split: str, root: str | None, download: bool = False) -> Events:
-    found = datasets.stored(name, split=split, root=root, download=download)
+def _of_set(name: str, split: str, root: str) -> Events:
+    found = datasets.stored(name, split=split, root=root)
     return Events(name, found.stream, found)
 
 

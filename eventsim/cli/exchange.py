@@ -205,6 +205,10 @@ def _show_check(check: Mapping[str, Any]) -> None:
         [name, "", "", f"{value:.1e} of the integral" if value else "identical"]
         for name, value in check["readouts"].items()
     ]
+    if check["decision"] is not None:
+        rows.append(["linear decision", "", "", "identical" if check["decision"] else "CHANGED"])
+    if not check["sharing"]:
+        rows.append(["shared values", "", "", "CHANGED"])
     columns = ["population", "spikes", "after", "worst difference ms"]
     show_table(f"Round trip ({check['events']} events)", columns, rows)
     if not any(p["spikes"] for p in check["populations"].values()):

@@ -22,7 +22,7 @@ from eventsim.cli.experiment_runs import (
     run_recipe,
 )
 from eventsim.cli.fields import options_of
-from eventsim.cli.options import DownloadOption, JsonOption
+from eventsim.cli.options import DownloadOption, JsonOption, LogOption
 from eventsim.cli.terminal import (
     INTERRUPTED,
     Guarded,
@@ -148,8 +148,8 @@ def experiment_show(
 
 @experiment_app.command("run")
 @options_of(
-    Selection, "file", "held_out", "seeds", "epochs", "smoke", "backend",
-    into="selected", panel="Options",
+    Selection, "file", "step", "divide", "test_fraction", "held_out", "seeds", "epochs", "smoke",
+    "backend", into="selected", panel="Options",
 )  # fmt: skip
 def experiment_run(
     selected: Mapping[str, Any],
@@ -164,6 +164,7 @@ def experiment_run(
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="runs/experiments/RECIPE-TASK by default."),
     ] = None,
+    log: LogOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing of a recipe, then show the table and draw the figure.
@@ -180,6 +181,10 @@ def experiment_run(
 
     eventsim experiment architectures --data fsdd --held-out theo --condition scsr_bip
 
+    eventsim experiment bip --data mine.h5 --divide recording
+
+    eventsim experiment ti46_alpha --file TI46 --divide group
+
     eventsim experiment mine.toml --out runs/mine
 
     eventsim experiment bip --seeds 100 --executor dask://head:8786
@@ -187,7 +192,7 @@ def experiment_run(
     recipe, task = load_both(name, data)
     selection = Selection(conditions=tuple(condition or ()), **selected)
     root = out or Path("runs") / "experiments" / resolve(recipe, task, selection).name
-    how = Executing(executor, jobs, threads, download)
+    how = Executing(executor, jobs, threads, download, log)
     _, ended = run_recipe(recipe, task, selection, root, how)
     failed = failures(ended)
     present(_tabulate(root) | {"failed": failed}, _show_findings, as_json=as_json)
@@ -215,8 +220,9 @@ def experiment_table(
 
 @experiment_app.command("search")
 @options_of(
-    Selection, "file", "seeds", "epochs", "smoke", "backend", into="selected", panel="Options"
-)
+    Selection, "file", "step", "divide", "test_fraction", "seeds", "epochs", "smoke", "backend",
+    into="selected", panel="Options",
+)  # fmt: skip
 def experiment_search(
     selected: Mapping[str, Any],
     name: RecipeArgument,

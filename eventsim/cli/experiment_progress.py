@@ -18,6 +18,7 @@ from eventsim.experiment.search import TrialLine
 from eventsim.progress import bars
 from eventsim.runs.settings import RunSettings
 from eventsim.train.checkpoint import Metrics
+from eventsim.train.log import Log, TimeLeft, told
 
 
 class RunBars:
@@ -47,6 +48,34 @@ class RunBars:
         if how.kind == "done" and "validation_accuracy" in self._latest.get(spec.label, {}):
             text += f", validation {self._latest[spec.label]['validation_accuracy']:.2%}"
         _print(self._progress, text + (f" ({how.text})" if how.text else ""))
+
+
+class RunLog:
+    """An observer of runs: plain lines in a file, beside what another observer shows."""
+
+    def __init__(self, log: Log, also: RunBars, n_runs: int):
+        self._log, self._also = log, also
+        self._ended, self._n_runs, self._left = 0, n_runs, TimeLeft()
+        self._left(0, n_runs)
+
+    def started(self, spec: RunSettings) -> None:
+        """Write that it begins."""
+        self._log.line(f"{spec.label}  begins")
+        self._also.started(spec)
+
+    def advanced(self, spec: RunSettings, metrics: Metrics) -> None:
+        """Write an epoch, if no line was written for a while."""
+        epoch = f"epoch {metrics['epoch']}/{spec.train.epochs}"
+        self._log.maybe(lambda: f"{spec.label}  {epoch}  {told(metrics)}")
+        self._also.advanced(spec, metrics)
+
+    def ended(self, spec: RunSettings, how: Ended) -> None:
+        """Write how it ended."""
+        self._ended += 1
+        text = f"{spec.label}  {how.kind}" + (f" ({how.text})" if how.text else "")
+        left = self._left(self._ended, self._n_runs)
+        self._log.line(f"{text}  run {self._ended}/{self._n_runs}{left}")
+        self._also.ended(spec, how)
 
 
 class TrialBars:

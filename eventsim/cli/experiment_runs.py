@@ -1,19 +1,25 @@
 """Runs of a recipe on the command line: the options that say where, and how they are executed."""
 
+import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from eventsim.cli import completion
-from eventsim.cli.experiment_progress import RunBars, display
+from eventsim.cli.events import find_settings
+from eventsim.cli.experiment_progress import RunBars, RunLog, display
+from eventsim.cli.options import log_of
 from eventsim.cli.terminal import CHECK_FAILED, INTERRUPTED, say, say_backend
+from eventsim.datasets import DATASETS
 from eventsim.errors import ParameterError
 from eventsim.experiment import (
     Capacity,
+    DataSettings,
     Ended,
     Experiment,
     Recipe,
@@ -27,9 +33,12 @@ from eventsim.experiment import (
     resolve,
     run_all,
     save_plan,
+    task_names,
 )
 from eventsim.experiment.executors import LOCAL
+from eventsim.experiment.recipe import Smoke
 from eventsim.runs.settings import Shape
+from eventsim.train.log import Log
 
 RecipeArgument = Annotated[
     str,
@@ -44,8 +53,9 @@ TaskOption = Annotated[
     typer.Option(
         "--data",
         metavar="TASK",
-        help="Data set and the settings that suit it (see: eventsim experiment list), or a TOML "
-        "file; the recipe's own by default.",
+        help="Data set and the settings that suit it (see: eventsim experiment list), a TOML file, "
+        "or what eventsim train takes as DATA, with its default settings; the recipe's own by "
+        "default.",
         autocompletion=completion.complete_task,
     ),
 ]
@@ -82,9 +92,31 @@ JobsOption = Annotated[
 
 
 def load_both(name: str, data: str | None) -> tuple[Recipe, Task]:
-    """A recipe and the task that was asked for, or its own."""
+    """A recipe and the task that was asked for, or its own.
+
+    What is neither a task nor its file is a data set, or a file with labels.
+    """
     recipe = load_recipe(name)
-    return recipe, load_task(data or recipe.task, home="" if data else recipe.home)
+    if data is None:
+        return recipe, load_task(recipe.task, home=recipe.home)
+    if data in task_names() or data.endswith(".toml"):
+        return recipe, load_task(data)
+    if data in DATASETS or Path(data).exists():
+        return recipe, _task_of(data)
+    return recipe, load_task(data)  # which says what there is
+
+
+def _task_of(data: str) -> Task:
+    """Recordings of one's own as a task, with the default settings."""
+    settings, plain = find_settings(data), DataSettings(file="")
+    given = {key: v for key, v in asdict(settings).items() if v != getattr(plain, key)}
+    small = Smoke(
+        data={"train_samples": 60, "test_samples": 30},
+        network={"hidden": [12, 8]},
+        train={"epochs": 1, "batch_size": 20},
+    )
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(settings.title).stem)
+    return Task(name=name, title=settings.title, data=given, smoke=small, place=f"--data {data}")
 
 
 @dataclass(frozen=True)
@@ -95,6 +127,7 @@ class Executing:
     jobs: int | None
     threads: int | None
     download: bool
+    log: Path | None = None
 
     def __post_init__(self) -> None:
         if self.executor != LOCAL and self.jobs is not None:
@@ -118,7 +151,8 @@ def run_recipe(
         plan = resolve(recipe, task, selection, Shape.of(opened))
         jobs = 1 if how.jobs is None else how.jobs
         with locked(root):
-            return plan, _run_missing(plan, root, Capacity(jobs, how.threads, pool))
+            log = log_of(how.log, root, "experiment.log")
+            return plan, _run_missing(plan, root, Capacity(jobs, how.threads, pool), log)
 
 
 def failures(ended: Mapping[str, Ended]) -> dict[str, str]:
@@ -135,7 +169,9 @@ def exit_if(failed: Mapping[str, str]) -> None:
         raise typer.Exit(CHECK_FAILED)
 
 
-def _run_missing(plan: Experiment, root: Path, capacity: Capacity) -> dict[str, Ended]:
+def _run_missing(
+    plan: Experiment, root: Path, capacity: Capacity, log_file: Path | None
+) -> dict[str, Ended]:
     """How each run ended that was missing."""
     specs = plan.specs()
     todo = missing(specs, root)
@@ -147,7 +183,11 @@ def _run_missing(plan: Experiment, root: Path, capacity: Capacity) -> dict[str, 
         say_backend(plan.variants[0].train.backend)
     try:
         with display() as progress:
-            return run_all(todo, root, RunBars(progress, len(todo)), **vars(capacity))
+            shown = RunBars(progress, len(todo))
+            if log_file is None:
+                return run_all(todo, root, shown, **vars(capacity))
+            with closing(Log(log_file)) as log:
+                return run_all(todo, root, RunLog(log, shown, len(todo)), **vars(capacity))
     except KeyboardInterrupt:
         say(
             "Stopped. What was learned is kept; type the same command to go on, or see what is "

@@ -72,6 +72,15 @@ def frontier_command(
             "frames, ann on event counts; repeat for more.",
         ),
     ] = None,
+    bits: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--bits",
+            min=1,
+            help="Round the weights of every trained network to so many bits, as points of their "
+            "own; nothing is trained again. Repeat for more.",
+        ),
+    ] = None,
     frame: FrameOption = 10.0,
     download: DownloadOption = False,
     condition: ConditionsOption = None,
@@ -130,7 +139,12 @@ def frontier_command(
         recipe, task, selection, root, Executing(executor, jobs, threads, download)
     )
     found = gather(
-        plan, root, asked, baselines=baselines, watch=lambda label: say(f"measuring {label}")
+        plan,
+        root,
+        asked,
+        baselines=baselines,
+        bits=tuple(dict.fromkeys(bits or ())),
+        watch=lambda label: say(f"measuring {label}"),
     )
     failed = failures(ended)
     if not found.points:

@@ -62,6 +62,15 @@ RoundTimesOption = Annotated[
 DownloadOption = Annotated[
     bool, typer.Option("--download", help="Fetch the data set if it is missing and can be fetched.")
 ]
+LogOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        help="Add plain lines of progress to this file: time, epoch, loss, accuracy, time left. "
+        "Where standard error is no terminal they go into the folder of the run.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no tables.")]
 SplitOption = Annotated[
     str, typer.Option("--split", help="Part of the data set, such as train or test.")
@@ -128,6 +137,13 @@ def read_pair(option: str, text: str) -> tuple[float, float]:
 def option_name(name: str) -> str:
     """A setting as it is typed."""
     return "--" + name.replace("_", "-")
+
+
+def log_of(asked: Path | None, folder: Path, name: str) -> Path | None:
+    """The file of the log: that which was asked for, one in the folder, or none on a terminal."""
+    if asked is not None:
+        return asked
+    return None if sys.stderr.isatty() else folder / name
 
 
 def with_precision(options: Mapping[str, Any]) -> dict[str, Any]:

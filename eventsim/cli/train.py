@@ -16,9 +16,11 @@ from eventsim.cli.options import (
     DownloadOption,
     FileOption,
     JsonOption,
+    LogOption,
     RoundTimesOption,
     TestDataOption,
     ThreadsOption,
+    log_of,
     option_name,
     set_threads,
     typed,
@@ -36,7 +38,7 @@ from eventsim.cli.terminal import (
 from eventsim.cli.train_settings import TypedTraining, config_of
 from eventsim.errors import DataError, ParameterError, StorageError
 from eventsim.network import Network
-from eventsim.runs.data import OWN
+from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import Execution, Outcome, execute
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.run import load_run
@@ -52,7 +54,7 @@ from eventsim.train import (
 )
 from eventsim.train.folder import RunFolder
 from eventsim.train.launch import find_launch, why_no_launch
-from eventsim.train.loggers import Progress, Several, TensorBoard
+from eventsim.train.loggers import LogFile, Progress, Several, TensorBoard
 
 NETWORK_OPTIONS = (
     "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "forward_delays",
@@ -64,6 +66,8 @@ TRAINING_OPTIONS = (
     "precision",
 )  # fmt: skip
 ACTIVITY_OPTIONS = ("target", "chip")
+DATA_OPTIONS = ("step", "divide", "test_fraction", "division_seed")
+CHOSEN = (*DATA_OPTIONS, "round_times")  # of the recordings, beside which they are
 SPARSE_OPTIONS = ("sparsity", "fan_in", "rewire")
 QUANTISE_OPTIONS = ("chip", "bits", "begin")
 
@@ -78,8 +82,10 @@ class RunStart:
     distributed: bool | None = None
     threads: int | None = None
     tensorboard: bool = False
+    log: Path | None = None
 
 
+@options_of(DataSettings, *DATA_OPTIONS, into="division", panel="Data")
 @options_of(NetworkSettings, *NETWORK_OPTIONS, into="network", panel="Network")
 @options_of(TrainConfig, *TRAINING_OPTIONS, into="training", panel="Training")
 @options_of(ActivityCost, *ACTIVITY_OPTIONS, into="activity", panel="Costs", prefix="activity_")
@@ -88,6 +94,7 @@ class RunStart:
     QuantisedTraining, *QUANTISE_OPTIONS, into="quantise", panel="Costs", prefix="quantise_"
 )
 def train_command(
+    division: Mapping[str, Any],
     network: Mapping[str, Any],
     training: Mapping[str, Any],
     activity: Mapping[str, Any],
@@ -193,6 +200,7 @@ def train_command(
             "the run (extra tensorboard).",
         ),
     ] = False,
+    log: LogOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a spiking network to classify recordings, test it, and write a report.
@@ -216,6 +224,8 @@ def train_command(
 
     eventsim train mine.h5 --test-data later.h5
 
+    eventsim train ti46_alpha --file TI46 --step 1.6 --divide recording
+
     eventsim train --resume --epochs 60 --out runs/plain
 
     eventsim train spoken_digits --init runs/plain --lr 0.001 --out runs/tuned
@@ -234,7 +244,7 @@ def train_command(
         data=data,
         file=file,
         test_data=test_data,
-        round_times=round_times,
+        chosen=division if round_times is None else {**division, "round_times": round_times},
         network=network,
         training=training if loss is None else {**training, "loss": loss},
         tables={"activity": activity, "sparse": sparse, "quantise": quantise},
@@ -251,6 +261,7 @@ def train_command(
         distributed=distributed,
         threads=threads,
         tensorboard=tensorboard,
+        log=log,
     )
     if start.resume and start.overwrite:
         raise ParameterError("--resume and --overwrite contradict each other.")
@@ -277,9 +288,7 @@ def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
             "eventsim train: no DATA. Name a data set (eventsim data list) or a file with labels."
         )
     settings = RunSettings(
-        data=find_settings(
-            asked.data, asked.file, test_data=asked.test_data, round_times=asked.round_times
-        ),
+        data=find_settings(asked.data, asked.file, test_data=asked.test_data, more=asked.chosen),
         network=None,
         train=config_of(asked, TrainConfig().to_dict()),
         command=typed(),
@@ -307,10 +316,10 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
     if asked.data is not None:
         file, test_data = asked.file, asked.test_data
         if file or test_data or data is None or asked.data != data.name:
-            rounded = None if data is None else data.round_times
-            data = find_settings(asked.data, file, test_data=test_data, round_times=rounded)
-    if asked.round_times is not None and data is not None:
-        data = replace(data, round_times=asked.round_times)
+            known = {} if data is None else {key: getattr(data, key) for key in CHOSEN}
+            data = find_settings(asked.data, file, test_data=test_data, more=known)
+    if asked.chosen and data is not None:
+        data = replace(data, **asked.chosen)
     if asked.network and network is not None:
         network = replace(network, **asked.network)
     config = config_of(asked, stored.train.to_dict())
@@ -387,11 +396,14 @@ def _run(
         if start.resume and _is_finished(settings, folder):
             say(f"{folder}: this run is finished; its report is written again.")
         say_backend(settings.train.backend)
-        if settings.data is not None and settings.data.name == OWN:
+        if settings.data is not None and settings.data.is_read_here:
             say(f"data: {settings.data.info.description}; {settings.data.info.splits}")
         if group.size > 1:
             say(f"processes: {group.size}, for {settings.train.shards} shards of a batch")
     watchers: list[Callback] = [Progress(stderr())]
+    log = log_of(start.log, folder, "train.log")
+    if log is not None and group.leads:
+        watchers.append(LogFile(log))
     if start.tensorboard:
         watchers.append(TensorBoard(folder / "tensorboard"))
     how = Execution(

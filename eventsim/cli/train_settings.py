@@ -19,7 +19,7 @@ class TypedTraining:
     data: str | None
     file: Path | None
     test_data: Path | None
-    round_times: float | None
+    chosen: Mapping[str, Any]
     network: Mapping[str, Any]
     training: Mapping[str, Any]
     tables: Mapping[str, Mapping[str, Any]]

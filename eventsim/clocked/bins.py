@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.arrays import Floats
 from eventsim.events import EventStream
 from eventsim.events.order import sample_of_event
 from eventsim.summary import short_repr
@@ -63,6 +64,12 @@ class BinnedEvents:
         return live
 
 
+def step_of(times: Floats, dt: float) -> NDArray[np.int64]:
+    """Number of the step of ``dt`` ms that every time, in ms, lies in."""
+    step: NDArray[np.int64] = np.floor(times / dt + ROUNDING).astype(np.int64)
+    return step
+
+
 def bin_events(stream: EventStream, dt: float, *, clip: bool = False) -> BinnedEvents:
     """Count the events of every step.
 
@@ -79,7 +86,7 @@ def bin_events(stream: EventStream, dt: float, *, clip: bool = False) -> BinnedE
     n_steps = int(steps.max(initial=0))
     shape = (n_steps, stream.n_samples, stream.n_channels)
     sample = sample_of_event(stream.offsets)
-    step = np.floor(stream.times / dt + ROUNDING).astype(np.int64)
+    step = step_of(stream.times, dt)
     inside = step < steps[sample]
     flat = (step[inside] * shape[1] + sample[inside]) * shape[2] + stream.channels[inside]
     counts = np.bincount(flat, minlength=n_steps * shape[1] * shape[2])

@@ -16,7 +16,9 @@ The neuron of the class shall fire at :math:`(k + 1/2) / r` for a rate :math:`r`
 
 .. math::
     z_c = g\, \frac{\sum_t \omega[t]\, V_c[t]}{\sum_t \omega[t]}, \qquad
-    \omega[t] = e^{-(t + 1/2)\, \Delta / T_w}.
+    \omega[t] = e^{-(t + 1/2)\, \Delta / T_w},
+
+over the steps from that of the onset on, where the loss has one.
 
 Both are means over the samples; steps past the end of a sample do not count.
 """
@@ -28,11 +30,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from eventsim.arrays import Floats, Ints
+from eventsim.clocked.bins import step_of
 from eventsim.clocked.forward import ClockedRun
 from eventsim.clocked.synapses import Array
 from eventsim.errors import ParameterError
 from eventsim.summary import short_repr
 from eventsim.train.loss_settings import IntegralLoss, LossSettings, SpikeTrainLoss
+from eventsim.train.onset import onsets
 from eventsim.train.softmax import softmax_loss
 
 MS_PER_S = 1000.0
@@ -129,6 +133,9 @@ def _cross_entropy(
     voltage, dt = run.records[output].voltage, run.clocked.dt
     weight = np.exp(-(np.arange(voltage.shape[0]) + 0.5) * dt / loss.time_constant)
     weights = np.broadcast_to(weight[:, None], voltage.shape[:2])
+    begin = onsets(run.stream, loss.onset, "cross_entropy", time_constant=loss.time_constant)
+    if begin is not None:
+        weights = weights * (np.arange(voltage.shape[0])[:, None] >= step_of(begin, dt))
     if run.events.alive is not None:
         weights = weights * run.events.alive[..., 0]
     share = loss.gain * weights / weights.sum(axis=0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from eventsim.engine import readout_integral, simulate
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
-from eventsim.network import Network
+from eventsim.network import Decision, Network
 from eventsim.network.nir import NirWarning, Target, read_nir, write_nir
 
 TIME_TOLERANCE = 1e-6  # ms, for a target; as the specification's bar for spike times
@@ -53,6 +53,10 @@ class RoundTrip:
         By name, the spiking ones.
     readouts
         Largest difference of the integral of a readout's voltage, relative to the largest integral.
+    decision
+        Whether the linear decision is the same, to the bit; None where there was none.
+    sharing
+        Whether the same values are shared.
     warnings
         What stands in metadata only.
     target
@@ -61,6 +65,8 @@ class RoundTrip:
 
     populations: Mapping[str, PopulationTrip]
     readouts: Mapping[str, float]
+    decision: bool | None
+    sharing: bool
     warnings: tuple[str, ...]
     target: str | None
 
@@ -71,9 +77,13 @@ class RoundTrip:
 
     @property
     def identical(self) -> bool:
-        """Whether every spike time is the same double, and every readout too."""
+        """Whether every spike time is the same double, and every readout, and what follows."""
         spikes = all(found.identical for found in self.populations.values())
-        return spikes and not any(self.readouts.values())
+        return spikes and not any(self.readouts.values()) and self._follows
+
+    @property
+    def _follows(self) -> bool:
+        return self.decision is not False and self.sharing
 
     @property
     def passed(self) -> bool:
@@ -84,7 +94,8 @@ class RoundTrip:
             not found.trains_that_differ and found.worst_ms <= TIME_TOLERANCE
             for found in self.populations.values()
         )
-        return spikes and all(value <= READOUT_TOLERANCE for value in self.readouts.values())
+        readouts = all(value <= READOUT_TOLERANCE for value in self.readouts.values())
+        return spikes and readouts and self._follows
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -130,8 +141,25 @@ def round_trip(
     return RoundTrip(
         {name: compare_trains(before[name], after[name]) for name in before.names},
         {name: _readout(net, before, back, after, name) for name in net.readouts},
+        None if net.decision is None else _same_decision(net.decision, back.decision),
+        _same_sharing(net, back),
         said,
         target,
+    )
+
+
+def _same_decision(one: Decision, other: Decision | None) -> bool:
+    if other is None or one.readout != other.readout:
+        return False
+    return all(
+        np.array_equal(values, other.parameters[key]) for key, values in one.parameters.items()
+    )
+
+
+def _same_sharing(net: Network, back: Network) -> bool:
+    return net.shared.keys() == back.shared.keys() and all(
+        np.array_equal(sharing.groups, back.shared[key].groups)
+        for key, sharing in net.shared.items()
     )
 
 

@@ -7,14 +7,16 @@ is named; :func:`energy` prices both with the figures of a chip, term by term.
 from eventsim.energy.costs import RunCosts, costs_over_time, dense_pair, run_costs
 from eventsim.energy.counts import Counts, Footprint, SynapseCounts, Widths, count, footprint
 from eventsim.energy.dense import DenseEquivalent, dense_equivalent
+from eventsim.energy.encoder import EncoderCost, encoder_cost
 from eventsim.energy.neurobench import (
     neurobench_batch,
     neurobench_model,
     neurobench_results,
 )
 from eventsim.energy.prices import Activity, ActivityPricing
-from eventsim.energy.report import EnergyReport, Missing, TermCost, cost, energy
+from eventsim.energy.report import EnergyReport, cost, energy
 from eventsim.energy.steps import ClockedCounts, clocked
+from eventsim.energy.terms import Missing, TermCost
 
 __all__ = [
     "Activity",
@@ -22,6 +24,7 @@ __all__ = [
     "ClockedCounts",
     "Counts",
     "DenseEquivalent",
+    "EncoderCost",
     "EnergyReport",
     "Footprint",
     "Missing",
@@ -35,6 +38,7 @@ __all__ = [
     "count",
     "dense_equivalent",
     "dense_pair",
+    "encoder_cost",
     "energy",
     "footprint",
     "neurobench_batch",

@@ -6,13 +6,14 @@ from typing import get_args
 
 from numpy.typing import ArrayLike
 
+from eventsim.arrays import Floats
 from eventsim.chips import Chip, load_chip
 from eventsim.energy.arrivals import CountedRun, make_run
 from eventsim.energy.counts import Counts, Widths, count_run
 from eventsim.energy.dense import Cell, DenseEquivalent, dense_equivalent
 from eventsim.energy.report import EnergyReport, energy
 from eventsim.energy.steps import ClockedCounts, clock_run
-from eventsim.events import EventStream, SpikeTape
+from eventsim.events import EncoderOperations, EventStream, SpikeTape
 from eventsim.events.doors import times_by_sample
 from eventsim.network import Network
 
@@ -31,11 +32,14 @@ class RunCosts:
         The same run at every step that some chip takes, shortest first.
     reports
         Energy on every chip.
+    encoder
+        Operations that make the input's events, by name, [samples] each; None without an encoder.
     """
 
     counts: Counts
     steps: tuple[ClockedCounts, ...]
     reports: tuple[EnergyReport, ...]
+    encoder: Mapping[str, Floats] | None = None
 
 
 def run_costs(
@@ -46,6 +50,7 @@ def run_costs(
     step_ms: float | None = None,
     widths: Widths | None = None,
     mapped: Mapping[str, Mapping[str, ArrayLike]] | None = None,
+    encoder: EncoderOperations | None = None,
 ) -> RunCosts:
     """Count a run and price it with the figures of several chips.
 
@@ -61,8 +66,10 @@ def run_costs(
         Bits of stored numbers.
     mapped
         As in :func:`eventsim.energy.energy`, by name of the chip.
+    encoder
+        Of the input's events, where a chip has to make them itself.
     """
-    return _costs(make_run(net, tape), chips, step_ms, widths, mapped)
+    return _costs(make_run(net, tape), chips, step_ms, widths, mapped, encoder)
 
 
 def costs_over_time(
@@ -77,7 +84,8 @@ def costs_over_time(
     """What a run has done and cost up to each of some times.
 
     It is :func:`run_costs` of the run that ends there: spikes and arrivals before the time, and
-    static power for as long. What a mapping adds is not in it. The tape is counted once per time.
+    static power for as long. What a mapping adds, and an encoder, is not in it. The tape is counted
+    once per time.
 
     Parameters
     ----------
@@ -101,7 +109,7 @@ def costs_over_time(
     """
     run = make_run(net, tape)
     asked = times_by_sample(times, run.duration, "costs_over_time")
-    return tuple(_costs(run.until(ends), chips, step_ms, widths, None) for ends in asked.T)
+    return tuple(_costs(run.until(ends), chips, step_ms, widths, None, None) for ends in asked.T)
 
 
 def _costs(
@@ -110,6 +118,7 @@ def _costs(
     step_ms: float | None,
     widths: Widths | None,
     mapped: Mapping[str, Mapping[str, ArrayLike]] | None,
+    encoder: EncoderOperations | None,
 ) -> RunCosts:
     """As :func:`run_costs`."""
     counts = count_run(run, Widths() if widths is None else widths)
@@ -121,8 +130,9 @@ def _costs(
         length = lengths[chip.name]
         taken = None if length is None else steps[length]
         places = (mapped or {}).get(chip.name)
-        reports.append(energy(counts, chip, clocked=taken, mapped=places))
-    return RunCosts(counts, tuple(steps.values()), tuple(reports))
+        reports.append(energy(counts, chip, clocked=taken, mapped=places, encoder=encoder))
+    made = None if encoder is None else encoder.of(counts.duration, counts.events_in)
+    return RunCosts(counts, tuple(steps.values()), tuple(reports), made)
 
 
 def dense_pair(

@@ -13,6 +13,9 @@ membrane_updates    pairs (neuron, time) at which at least one spike arrives: ho
 active_synapses     synapses of non-zero weight that carry at least one event in any sample
 decision_macs       multiply-adds of the linear decision behind a readout, once a sample: its
                     weights that are not zero
+events_in           events that enter the chip: those of the input
+events_out          what leaves it: one answer a sample where the network has a readout or an
+                    answer, else the spikes of the populations that no other hears
 ==================  ================================================================================
 
 **Sparsity.** Connection sparsity is the share of synapses that are missing or zero, among all that
@@ -110,6 +113,8 @@ class Counts:
         By projection.
     decision_macs
         Of a sample; 0 without a linear decision.
+    events_in, events_out
+        Of the chip. [samples]
     widths, footprint
         Bits of a number, and bytes that follow.
     """
@@ -124,6 +129,8 @@ class Counts:
     membrane_updates: Mapping[str, Ints]
     synapses: Mapping[str, SynapseCounts]
     decision_macs: int
+    events_in: Ints
+    events_out: Ints
     widths: Widths
     footprint: Footprint
 
@@ -140,7 +147,11 @@ class Counts:
         return tuple(name for name, kind in self.kinds.items() if kind == "spiking")
 
     def only(self, names: Collection[str]) -> "Counts":
-        """Operations of these projections, and spikes and updates of these populations, alone."""
+        """Operations of these projections, and spikes and updates of these populations, alone.
+
+        What enters and leaves the chip is none then.
+        """
+        nothing = np.zeros(self.n_samples, np.int64)
         return replace(
             self,
             kinds=named(self.kinds, names),
@@ -149,6 +160,8 @@ class Counts:
             effective_events=named(self.effective_events, names),
             membrane_updates=named(self.membrane_updates, names),
             decision_macs=0,
+            events_in=nothing,
+            events_out=nothing,
         )
 
     @property
@@ -192,6 +205,8 @@ class Counts:
             "effective_events_per_sample": mean(self.effective_events),
             "membrane_updates_per_sample": mean(self.membrane_updates),
             "decision_macs_per_sample": self.decision_macs,
+            "events_in_per_sample": float(self.events_in.mean()),
+            "events_out_per_sample": float(self.events_out.mean()),
             "synapses": {name: vars(found) for name, found in self.synapses.items()},
             "connection_sparsity": self.connection_sparsity,
             "activation_sparsity": self.activation_sparsity,
@@ -234,6 +249,8 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
         membrane_updates={name: distinct_arrivals(run, name) for name in updated},
         synapses={name: _synapses(run, wires) for name, wires in run.wires.items()},
         decision_macs=0 if decision is None else int(np.count_nonzero(decision.weights)),
+        events_in=np.diff(run.sent[run.net.input.name].offsets),
+        events_out=_leaving(run),
         widths=widths,
         footprint=footprint(run.net, widths),
     )
@@ -244,6 +261,18 @@ def _silent(run: CountedRun, name: str) -> Ints:
     sent = run.sent[name]
     fired = distinct(sent.sample * sent.size + sent.neurons)
     return sent.size - np.bincount(fired // sent.size, minlength=run.n_samples)
+
+
+def _leaving(run: CountedRun) -> Ints:
+    """Answers, or spikes of the outputs, in every sample."""
+    sending = leaving_spikes(run.net)
+    spikes = (np.diff(run.sent[name].offsets) for name in sending)
+    return sum(spikes, start=np.full(run.n_samples, 0 if sending else 1))
+
+
+def leaving_spikes(net: Network) -> tuple[str, ...]:
+    """Populations whose spikes leave the chip; none where an answer does."""
+    return () if net.answer is not None or net.readouts else net.outputs
 
 
 def _events(run: CountedRun, wires: Wires) -> tuple[Ints, Ints]:

@@ -9,14 +9,22 @@ Definitions are NeuroBench's: the footprint is that of all weights as full matri
 parameters, four bytes each, zeros included (:func:`eventsim.energy.footprint` says what must really
 be stored); connection sparsity is rounded to four digits; activation sparsity is the mean over
 batches. A self-recurrent projection is a layer with one weight per neuron.
+
+A linear decision is a layer with bias that is called once per batch with the voltages that it
+reads. Their products with weights are effective MACs; NeuroBench leaves out a voltage that is 0 to
+the bit (of a readout neuron that nothing reached), which :func:`eventsim.energy.count` counts,
+because a machine that does not look at its inputs multiplies all the same. NeuroBench has no keys
+for what enters and leaves a chip, for static power, nor for an encoder of the input.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.adjoint.linear.voltage import joined_voltages, readout_last, readout_maximum
+from eventsim.arrays import Floats, Ints
 from eventsim.energy.arrivals import CountedRun, Wires, make_run, steps_of
 from eventsim.energy.steps import ClockedCounts, clocked, total
 from eventsim.engine import readout_integral, simulate
@@ -24,7 +32,7 @@ from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.events.source import SourceSpikes
 from eventsim.extras import install_hint
-from eventsim.network import Network
+from eventsim.network import Decision, Network
 
 FLOAT_BYTES = 4
 Predict = Callable[[Network, SpikeTape], Any]
@@ -38,7 +46,8 @@ def neurobench_results(
     Parameters
     ----------
     net, tape
-        A network, and the tape of :func:`eventsim.simulate` with it.
+        A network, and the tape of :func:`eventsim.simulate` with it. A decision reads the voltages
+        that the network's answer says, without one the largest.
     step_ms, batch_size
         As :func:`eventsim.energy.clocked`. All but ``footprint``, ``connection_sparsity`` and, if
         no step puts two events together, ``Effective_ACs`` depend on the step.
@@ -49,23 +58,62 @@ def neurobench_results(
         ``footprint`` (bytes), ``connection_sparsity``, ``activation_sparsity``, and
         ``synaptic_operations`` with ``Effective_MACs``, ``Effective_ACs`` and ``Dense`` per sample.
     """
-    net = net.to_host()
+    net, tape = net.to_host(), tape.to_host()
     found = clocked(net, tape, step_ms=step_ms, batch_size=batch_size)
     n = found.steps.size
+    decided = _decided(net, tape, batch_size)
     wires = [Wires(projection) for projection in net.projections.values()]
     possible = sum(each.n_possible for each in wires)
     nonzero = sum(int(each.nonzero_fan_out.sum()) for each in wires)
-    numbers = possible + sum(values.size for values in _buffers(net).values())
+    numbers = sum(values.size for values in _buffers(net).values())
+    if net.decision is not None:
+        possible += net.decision.weights.size
+        nonzero += int(np.count_nonzero(net.decision.weights))
+        numbers += net.decision.bias.size
+    numbers += possible
     return {
         "footprint": FLOAT_BYTES * numbers,
         "connection_sparsity": round(1.0 - nonzero / possible, 4) if possible else 0.0,
         "activation_sparsity": _mean_over_batches(found),
         "synaptic_operations": {
-            "Effective_MACs": float(total(found.effective_macs, n).mean()),
-            "Effective_ACs": float(total(found.effective_acs, n).mean()),
-            "Dense": float(total(found.dense, n).mean()),
+            "Effective_MACs": float((total(found.effective_macs, n) + decided.macs).mean()),
+            "Effective_ACs": float((total(found.effective_acs, n) + decided.acs).mean()),
+            "Dense": float((total(found.dense, n) + decided.dense).mean()),
         },
     }
+
+
+class _Decided(NamedTuple):
+    """Operations of a linear decision, [samples]; those of no decision are 0."""
+
+    macs: Ints
+    acs: Ints
+    dense: int
+
+
+def _decided(net: Network, tape: SpikeTape, batch_size: int) -> _Decided:
+    n = tape.stream.n_samples
+    if net.decision is None:
+        return _Decided(np.zeros(n, np.int64), np.zeros(n, np.int64), 0)
+    read = _read_voltages(net, tape)
+    operations = (read != 0.0) @ np.count_nonzero(net.decision.weights, axis=1)
+    # A call whose inputs are all 0, 1 or -1 is one of spikes to NeuroBench.
+    first = np.arange(0, n, batch_size)
+    spikes = np.logical_and.reduceat(np.isin(read, (0.0, 1.0, -1.0)).all(axis=1), first)
+    spiking = np.repeat(spikes, np.diff([*first, n]))
+    return _Decided(
+        np.where(spiking, 0, operations),
+        np.where(spiking, operations, 0),
+        net.decision.weights.size,
+    )
+
+
+def _read_voltages(net: Network, tape: SpikeTape) -> NDArray[np.float32]:
+    """What a decision reads, [samples, readout neurons], in the harness's precision."""
+    assert net.decision is not None
+    last = net.answer is not None and net.answer.rule == "last"
+    probes = (readout_last if last else readout_maximum)(net, tape, net.decision.readout)
+    return joined_voltages(probes).astype(np.float32)
 
 
 def _mean_over_batches(found: ClockedCounts) -> float:
@@ -140,7 +188,8 @@ def neurobench_model(
         Of the bins in which NeuroBench sees the exact spikes.
     predict
         Takes network and tape and gives the answers that are compared with targets, one per sample;
-        by default the readout whose voltage has the largest integral.
+        by default the class of the largest score of a linear decision, without one the readout
+        whose voltage has the largest integral.
     backend
         As :func:`eventsim.simulate`.
 
@@ -165,7 +214,7 @@ def neurobench_model(
                 f"Projection {projection.name!r}: has a delay per synapse, which NeuroBench's "
                 "layers cannot express. neurobench_results(net, tape, step_ms=...) counts it."
             )
-    answer = _strongest_readout(net) if predict is None else predict
+    answer = _largest(net) if predict is None else predict
     module, fired = _module(torch, net)
 
     class EventSimModel(base):  # type: ignore[misc, valid-type]
@@ -182,19 +231,28 @@ def neurobench_model(
             tape = simulate(net, _stream_of(batch, net.input.size), backend=backend)
             with torch.no_grad():
                 module(_frames(torch, make_run(net, tape), step_ms))
+                if net.decision is not None:
+                    module.decision(torch.as_tensor(_read_voltages(net, tape)))
             return torch.as_tensor(np.asarray(answer(net, tape)))
 
     return EventSimModel()
 
 
-def _strongest_readout(net: Network) -> Predict:
-    net.refuse_decision("neurobench_model", "which its default answer does not read: pass predict")
+def _largest(net: Network) -> Predict:
+    """The class of the largest score, or the readout neuron of the largest integral."""
+    decision = net.decision
+    if decision is not None:
+        return lambda net, tape: _scores(decision, _read_voltages(net, tape)).argmax(axis=1)
     readouts = list(net.readouts)
     if len(readouts) != 1:
         raise NetworkError(
             f"neurobench_model: the readouts are {readouts}, expected one. Or pass predict."
         )
     return lambda net, tape: readout_integral(net, tape, readouts[0]).argmax(axis=1)
+
+
+def _scores(decision: Decision, read: NDArray[np.float32]) -> Floats:
+    return read @ decision.weights + decision.bias
 
 
 def _module(torch: Any, net: Network) -> tuple[Any, type]:
@@ -215,6 +273,8 @@ def _module(torch: Any, net: Network) -> tuple[Any, type]:
                 _layer(torch, p) for p in net.projections.values()
             )
             self.neurons = torch.nn.ModuleList(Fired() for _ in net.spiking)
+            if net.decision is not None:
+                self.decision = _decision_layer(torch, net.decision)
             for name, values in _buffers(net).items():
                 self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
 
@@ -237,6 +297,13 @@ def _layer(torch: Any, projection: Any) -> Any:
         layer = torch.nn.Linear(*projection.weights.shape, bias=False)
         values = projection.matrix(projection.values).T
     layer.weight = torch.nn.Parameter(torch.as_tensor(values, dtype=torch.float32))
+    return layer
+
+
+def _decision_layer(torch: Any, decision: Decision) -> Any:
+    layer = torch.nn.Linear(*decision.weights.shape)
+    layer.weight = torch.nn.Parameter(torch.as_tensor(decision.weights.T, dtype=torch.float32))
+    layer.bias = torch.nn.Parameter(torch.as_tensor(decision.bias, dtype=torch.float32))
     return layer
 
 

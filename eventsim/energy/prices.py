@@ -7,17 +7,20 @@ or on steps: without leakage, and without links between cores, which only a mapp
 projection p, from there onto population :math:`B(p)`, and the figures e of the chip:
 
 .. math::
-    c_n = e_{spike} + \sum_p F_{pn} \Big(e_{op} + \frac{U_{B(p)}}{O_{B(p)}}\, e_{update}\Big),
+    c_n = e_{spike} + e_{io} + \sum_p F_{pn} \Big(e_{op} +
+        \frac{U_{B(p)}}{O_{B(p)}}\, e_{update}\Big),
     \qquad e_{op} = e_{synaptic\_event} + e_{ac} + b_w\, e_{memory\_byte},
 
-with the bytes :math:`b_w` of a weight. All that arrives at a population has an equal share of its
-updates: U updates of its neurons in the batch are spread over the O synaptic operations that it
+with the bytes :math:`b_w` of a weight; :math:`e_{io}` is ``event_in`` of the input's events and
+``event_out`` of spikes that leave the chip. All that arrives at a population has an equal share of
+its updates: U updates of its neurons in the batch are spread over the O synaptic operations that it
 receives. With a time step :math:`e_{update}` is what an update with input costs more than one
 without; without a step it is ``membrane_update`` and what the accesses to the state cost.
 
 So the prices of all spikes, those of the input included, add up to the energy of activity, less
-the idle updates of every step, where every spike arrives before its sample ends, no weight is zero,
-and no two events of a source meet in a step of a chip that prices ``ac`` and ``mac`` by steps.
+the idle updates of every step and the answer that leaves, where every spike arrives before its
+sample ends, no weight is zero, and no two events of a source meet in a step of a chip that prices
+``ac`` and ``mac`` by steps.
 """
 
 from collections.abc import Mapping
@@ -28,7 +31,7 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.chips import Chip
 from eventsim.energy.arrivals import make_run
-from eventsim.energy.counts import BITS_PER_BYTE, STATES, Widths, count_run
+from eventsim.energy.counts import BITS_PER_BYTE, STATES, Widths, count_run, leaving_spikes
 from eventsim.energy.report import ACCESSES, energy
 from eventsim.energy.steps import clock_run
 from eventsim.errors import NetworkError, ParameterError
@@ -127,10 +130,14 @@ class ActivityPricing:
         for projection in net.projections.values():
             received[projection.target] += operations[projection.name]
         own, prices = self._figures("spike"), dict[str, Floats]()
+        ways = ("event_in", "event_out")
+        passing = {way: 0.0 if self.only else self._figures(way) for way in ways}
         for name, population in net.populations.items():
             if not population.is_readout:
-                counts = population.is_spiking and self._counts(name)
-                prices[name] = np.full(population.size, float(own if counts else 0.0))
+                each = own if population.is_spiking and self._counts(name) else 0.0
+                each += passing["event_in"] if population.is_input else 0.0
+                each += passing["event_out"] if name in leaving_spikes(net) else 0.0
+                prices[name] = np.full(population.size, float(each))
         for projection in net.projections.values():
             target = projection.target
             share = updates.get(target, 0) / max(received[target], 1)

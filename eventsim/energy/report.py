@@ -10,6 +10,7 @@ term                   what is counted per sample
 =====================  ===========================================================================
 synaptic_event         synaptic events
 spike                  spikes of neurons; events of the input are not made on the chip
+event_in, event_out    events of the input; answers, or spikes of outputs without a readout
 membrane_update        pairs (neuron, time) at which spikes arrive
 neuron_update_active,  with a step: pairs (neuron, step) with and without an arrival
 neuron_update_idle
@@ -33,11 +34,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.arrays import Floats
-from eventsim.chips import ENERGY_TERMS, Chip, Quantity, Term
+from eventsim.chips import ENERGY_TERMS, Chip, Quantity
 from eventsim.energy.counts import BITS_PER_BYTE, STATES, Counts, Widths, count
+from eventsim.energy.encoder import EncoderCost, encoder_cost
 from eventsim.energy.steps import ClockedCounts, clocked, total
+from eventsim.energy.terms import NO_FIGURE, Missing, TermCost
 from eventsim.errors import ParameterError, ShapeError
-from eventsim.events import SpikeTape
+from eventsim.events import EncoderOperations, SpikeTape
 from eventsim.network import Network
 from eventsim.summary import short_repr
 
@@ -58,46 +61,12 @@ _STAGES: Mapping[str, tuple[str, ...]] = {
     "leakage": ("static_core", "static_chip"),
     "barrier of a step": ("step_sync",),
 }  # fmt: skip
-NO_FIGURE = "no figure in the chip's file"
 _NEEDS = {
     "step": "needs a time step",
     "mapping": "needs a mapping of neurons to cores",
     "time": "needs the number of cores in use, from a mapping",
     "spikes": "is not counted",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class TermCost:
-    """One term of an energy.
-
-    Attributes
-    ----------
-    term
-        Its name, unit and meaning.
-    basis
-        ``exact``, ``step``, ``mapping`` or ``time``.
-    counts
-        How many, of each sample. For powers: ms, times cores. [samples]
-    figure
-        The price of one.
-    energy_pj
-        [samples]
-    """
-
-    term: Term
-    basis: str
-    counts: Floats
-    figure: Quantity
-    energy_pj: Floats
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A cost that is not in the sum, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +85,8 @@ class EnergyReport:
         The sum.
     missing
         What the sum lacks.
+    encoder
+        What making the input's events costs, beside the sum; None where no encoder was given.
     """
 
     chip: Chip
@@ -123,6 +94,7 @@ class EnergyReport:
     duration: Floats
     terms: tuple[TermCost, ...]
     missing: tuple[Missing, ...]
+    encoder: EncoderCost | None = None
 
     __repr__ = short_repr
 
@@ -161,24 +133,13 @@ class EnergyReport:
             "step_ms": self.step_ms,
             "samples": self.duration.size,
             "milliseconds_per_sample": float(self.duration.mean()),
-            "terms": [
-                {
-                    "name": cost.term.name,
-                    "for_each": cost.term.meaning,
-                    "basis": cost.basis,
-                    "count_per_sample": float(cost.counts.mean()),
-                    "figure": cost.figure.value,
-                    "unit": cost.figure.unit,
-                    "status": cost.figure.status,
-                    "source": cost.figure.source,
-                    "energy_pj_per_sample": float(cost.energy_pj.mean()),
-                }
-                for cost in self.terms
-            ],
+            "terms": [cost.to_dict() for cost in self.terms],
             "missing": [vars(missing) for missing in self.missing],
             "leakage": self.leakage,
             "energy_pj_per_sample": self.total_pj,
             "energy_pj_per_sample_of_activity": self.activity_pj,
+            "energy_pj_per_sample_of_leakage": self.part_pj("time"),
+            "encoder": None if self.encoder is None else self.encoder.to_dict(),
         }
 
 
@@ -206,6 +167,7 @@ def energy(
     *,
     clocked: ClockedCounts | None = None,
     mapped: Mapping[str, ArrayLike] | None = None,
+    encoder: EncoderOperations | None = None,
 ) -> EnergyReport:
     """Price what a run did with the figures of a chip.
 
@@ -220,6 +182,8 @@ def energy(
     mapped
         What a mapping adds: ``axon_out``, ``hop_ew``, ``hop_ns``, ``hop_chip``, each as one number
         for all samples together or one per sample, and ``cores``, the number of cores in use.
+    encoder
+        Of the input's events, where the chip has to make them itself.
 
     Raises
     ------
@@ -244,8 +208,9 @@ def energy(
         if name in known
     )
     step_ms = None if clocked is None else clocked.step_ms
-    missing = _missing(chip, known, counts.decision_macs)
-    return EnergyReport(chip, step_ms, counts.duration, terms, missing)
+    missing = _missing(chip, known, counts)
+    made = None if encoder is None else encoder_cost(encoder, counts, chip)
+    return EnergyReport(chip, step_ms, counts.duration, terms, missing, made)
 
 
 def _scale(figure: Quantity) -> float:
@@ -263,6 +228,8 @@ def _known(counts: Counts, clocked: ClockedCounts | None) -> _Known:
         "synaptic_event": ("exact", total(counts.synaptic_events, n)),
         "spike": ("exact", total({name: counts.spikes[name] for name in counts.spiking}, n)),
         "membrane_update": ("exact", at_events),
+        "event_in": ("exact", counts.events_in),
+        "event_out": ("exact", counts.events_out),
         "static_chip": ("time", counts.duration),
     }
     if clocked is None:
@@ -312,7 +279,7 @@ def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:
     return known
 
 
-def _missing(chip: Chip, known: _Known, decision_macs: int) -> tuple[Missing, ...]:
+def _missing(chip: Chip, known: _Known, counts: Counts) -> tuple[Missing, ...]:
     """Terms without a count, and stages without a figure."""
     lacking = [
         Missing(name, _NEEDS[ENERGY_TERMS[name].needs]) for name in chip.energy if name not in known
@@ -326,8 +293,14 @@ def _missing(chip: Chip, known: _Known, decision_macs: int) -> tuple[Missing, ..
     between_chips = known["hop_chip"][1].sum() if "hop_chip" in known else 0.0
     if between_chips and "hop_chip" not in priced:
         lacking.append(Missing("links between chips", NO_FIGURE))
-    if decision_macs and "mac" not in priced:
-        lacking.append(Missing(f"linear decision ({decision_macs} multiply-adds)", NO_FIGURE))
+    passing = {"event_in": ("enter", counts.events_in), "event_out": ("leave", counts.events_out)}
+    for name, (way, events) in passing.items():
+        if name not in priced:
+            what = f"events that {way} the chip ({events.mean():,.1f} a recording)"
+            lacking.append(Missing(what, NO_FIGURE))
+    if counts.decision_macs and "mac" not in priced:
+        what = f"linear decision ({counts.decision_macs} multiply-adds)"
+        lacking.append(Missing(what, NO_FIGURE))
     if chip.kind == "technology" and "memory_byte" not in priced:
         lacking.append(Missing("memory", NO_FIGURE))
     return tuple(lacking)

@@ -9,7 +9,7 @@ of its time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,7 +48,8 @@ class Loop(NamedTuple):
     """How the neurons are joined: bundles by source neuron, synapses, self-connections.
 
     ``start[n] : start[n + 1]`` are the bundles of neuron n, with the bounds of their synapses and
-    their delay. ``target`` and ``weight`` are by synapse, those of other stages' included.
+    their delay. ``target`` and ``weight`` are by synapse, those of other stages' included; the
+    backend ``cpu`` has the addresses of :mod:`eventsim.engine.cpu.weights` in place of weights.
     """
 
     start: Array
@@ -56,7 +57,7 @@ class Loop(NamedTuple):
     last: Array
     delay: Array
     target: Array
-    weight: Array
+    weight: Any
     own_weight: Array
     own_delay: Array
 
@@ -95,10 +96,11 @@ def make_bundles(job: Job) -> Bundles:
     return Bundles(start, first, last, delay)
 
 
-def make_loop(job: Job, bundles: Bundles, weight: Array) -> Loop:
+def make_loop(job: Job, bundles: Bundles, weight: Any) -> Loop:
     """The loop of a stage; bundles in NumPy arrays, the rest where the network has its arrays.
 
-    ``weight`` is that of every synapse times its target's resistance, in any type.
+    ``weight`` is that of every synapse times its target's resistance, in the form that the kernels
+    of the backend take.
     """
     stage = job.stage
     neurons, rows = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]

@@ -5,7 +5,7 @@ and gradients by them, are where the network has its arrays: NumPy's or the back
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -160,6 +160,20 @@ class StageGradients:
     source_times: tuple[Floats, ...]
     grazes: Array
     own_times: Array | None = None
+
+    def plus(self, other: "StageGradients") -> "StageGradients":
+        """The sum with other gradients of the same readout. New arrays."""
+        pairs = zip(self.source_times, other.source_times, strict=True)
+        delays = None
+        if self.delays is not None and other.delays is not None:
+            delays = self.delays + other.delays
+        return replace(
+            self,
+            parameters={key: v + other.parameters[key] for key, v in self.parameters.items()},
+            weights=self.weights + other.weights,
+            delays=delays,
+            source_times=tuple(one + two for one, two in pairs),
+        )
 
 
 class DirectGradients(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -17,8 +17,9 @@ from eventsim.engine.look import check_values
 from eventsim.engine.members import split_members
 from eventsim.engine.place import check_place, place_stream, place_tape
 from eventsim.engine.registry import get_backend
-from eventsim.errors import BackendError, ParameterError
+from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
+from eventsim.events.doors import real_array
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.transforms import extend
 from eventsim.held import holding
@@ -180,7 +181,12 @@ def _source(plan: Plan, tape: SpikeTape, name: str) -> SourceSpikes:
 
 
 def readout_integral(
-    net: Network, tape: SpikeTape, name: str, *, time_constant: float = np.inf
+    net: Network,
+    tape: SpikeTape,
+    name: str,
+    *,
+    time_constant: float = np.inf,
+    begin: Floats | None = None,
 ) -> Floats:
     """Weighted integral of a readout's voltage over every sample, in closed form.
 
@@ -194,23 +200,64 @@ def readout_integral(
         A readout population.
     time_constant
         ms, > 0: V is weighted by ``exp(-t / time_constant)``; infinity weights evenly.
+    begin
+        ms, [samples], in 0 .. the sample's duration: where the integral begins; None for the start.
+        It is the difference of two integrals from the start, whose rounding counts as much more as
+        the weight has fallen until then. Not of the tape of a chunk.
 
     Returns
     -------
     float64 [samples, size], in ms times the unit of V; on the device for a resident tape.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        ``time_constant`` or ``begin`` is out of its domain.
     """
     if not time_constant > 0.0:
         raise ParameterError(
             f"readout_integral: time_constant is {time_constant} ms, expected a value > 0."
         )
     if tape.begin is not None and tape.before is not None:
+        if begin is not None:
+            raise ParameterError(
+                "readout_integral: begin needs a whole run, the tape is that of a chunk. Leave it "
+                "out, or simulate the whole stream at once."
+            )
         job = readout_job(net, tape.with_before(), name)
         before = tape.before.readouts[name]
         return readout_piece.integral(job, before, tape.begin, 1.0 / time_constant)
     engine = get_backend(tape.backend)
     placed = place_tape(tape, engine)
-    integral = engine.readout_forward(readout_job(net, placed, name), 1.0 / time_constant)
+    job = readout_job(net, placed, name)
+    integral = engine.readout_forward(job, 1.0 / time_constant)
+    if begin is not None:
+        early = until(job, begin, "readout_integral")
+        taken_off = engine.readout_forward(early, 1.0 / time_constant)
+        integral = integral - taken_off
     return integral if placed is tape else to_host(integral)
+
+
+def until(job: Job, end: Floats, where: str) -> Job:
+    """The job up to a time of every sample, ms [samples]; what arrives later does not count.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        For ``where``: a time lies outside its sample, or there is not one for every sample.
+    """
+    end = real_array(end, f"{where}: begin")
+    if end.shape != job.duration.shape:
+        raise ShapeError(
+            f"{where}: begin has shape {end.shape}, expected {job.duration.shape}, one per sample."
+        )
+    bad = np.flatnonzero(~((end >= 0.0) & (end <= job.duration)))
+    if bad.size:
+        raise ParameterError(
+            f"{where}, sample {bad[0]}: begin is {end[bad[0]]} ms, expected 0 .. "
+            f"{job.duration[bad[0]]}, a time of the sample."
+        )
+    return replace(job, duration=end)
 
 
 def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:

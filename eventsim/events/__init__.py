@@ -1,5 +1,6 @@
 """Events as data: streams, tapes, their order, and their files."""
 
+from eventsim.events.encoding import EncoderOperations
 from eventsim.events.labelled import AnyDataset, Dataset, DatasetInfo, stratified_split
 from eventsim.events.merge import merge
 from eventsim.events.stored import Recording, StoredStream, gather, write_stored
@@ -10,6 +11,7 @@ __all__ = [
     "AnyDataset",
     "Dataset",
     "DatasetInfo",
+    "EncoderOperations",
     "EventStream",
     "Recording",
     "SpikeTape",

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from eventsim.clocked import Grid
-from eventsim.entries import Count, nearest, read
+from eventsim.entries import Count, Positive, Share, nearest, read
 from eventsim.errors import ParameterError
 from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
 from eventsim.experiment.recipe import Condition, Recipe, Task
-from eventsim.runs.data import DataSettings
+from eventsim.runs.data import DataSettings, Division
 from eventsim.runs.networks import ONLY_OF, NetworkSettings
 from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import TrainConfig
@@ -36,6 +36,14 @@ class Selection:
         Test on this group (speaker, writer), train on all others; repeat to take several in turn.
     file
         File or folder of the data set.
+    step
+        ms, in place of the task's: length of a step of TI46.
+    divide
+        How recordings are divided into a training and a test part, in place of the task's: by group
+        (whole groups, such as speakers, are tested), by recording (single utterances of every
+        class), or auto (as the data say, else by group where there are groups).
+    test_fraction
+        Share of the recordings that is the test part, where they are divided by divide.
     smoke
         The small size of the task, and the first two seeds: shows in seconds that all works.
     """
@@ -46,6 +54,9 @@ class Selection:
     backend: str | None = None
     held_out: tuple[str, ...] = ()
     file: str | None = None
+    step: Positive | None = None
+    divide: Division | None = None
+    test_fraction: Share | None = None
     smoke: bool = False
 
 
@@ -126,6 +137,8 @@ def resolve(
         seeds = seeds[:SMOKE_SEEDS]
     small = "-smoke" if selection.smoke else ""
     division = "-held-out" if selection.held_out else ""
+    if selection.divide in ("group", "recording"):
+        division = f"-by-{selection.divide}"
     return Experiment(
         name=f"{recipe.name}-{task.name}{division}{small}",
         title=f"{recipe.title}: {task.title}{', small size' if selection.smoke else ''}",
@@ -172,6 +185,8 @@ def _data(task: Task, selection: Selection) -> DataSettings:
     asked: dict[str, Any] = {"held_out": selection.held_out} if selection.held_out else {}
     if selection.file is not None:
         asked["file"] = str(Path(selection.file).resolve())
+    given = {key: getattr(selection, key) for key in ("step", "divide", "test_fraction")}
+    asked |= {key: value for key, value in given.items() if value is not None}
     return read(DataSettings, merged(task.data, small, asked), f"{task.place}, data", RecipeError)
 
 

@@ -1,8 +1,10 @@
 """What a finished run costs on chips, and how accurate it is: the numbers of a point.
 
 Energies are those that ``eventsim cost`` prints for the same run and chips: nothing is counted
-another way. They leave out what needs a mapping; leakage is a part of its own. Cores are those that
-a first-fit mapping uses, as ``eventsim map --method first-fit`` tells.
+another way. They leave out what needs a mapping; leakage is a part of its own: static power over
+the time of an inference, which is the whole recording and the time that the network runs on after
+it. What an encoder of the input costs is a number beside these. Cores are those that a first-fit
+mapping uses, as ``eventsim map --method first-fit`` tells.
 
 What was measured is kept in the folder of the run, in ``frontier.json``, with the question: the
 same question of the same network is not measured again.
@@ -24,12 +26,15 @@ from eventsim.events.labelled import spread
 from eventsim.events.storage import write_json
 from eventsim.mapping import InfeasibleError, map_network
 from eventsim.runs.run import Run
+from eventsim.train.loop import validation_split
 
 MEASURED = "frontier.json"
 Numbers = Mapping[str, float | None]
 """Of a run, by name; those of a chip are called ``energy_pj:loihi``."""
 ACCURACY, CHOICE = "accuracy", "validation_accuracy"
 OPERATIONS = "synaptic_operations"
+TIME = "inference_ms"
+_VERSION = 2  # raised when there are new numbers: what is remembered without them is measured again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +58,15 @@ class Question:
     samples: int | None = None
     step_ms: float | None = None
 
-    def command(self, folder: Path) -> str:
-        """The command that counts and prices a run in the same way."""
+    def command(self, folder: Path, bits: int | None = None) -> str:
+        """The command that counts and prices a run, or it rounded to bits, in the same way."""
         words = ["eventsim", "cost", str(folder)]
         for name in self.chips:
             words += ["--chip", name]
         words += [] if self.part == "test" else ["--split", self.part]
         words += [] if self.samples is None else ["--samples", str(self.samples)]
         words += [] if self.step_ms is None else ["--dt", f"{self.step_ms:g}"]
+        words += [] if bits is None else ["--bits", str(bits)]
         return shlex.join(words)
 
     def recordings(self, data: AnyDataset) -> Dataset:
@@ -74,6 +80,7 @@ class Question:
             "part": self.part,
             "samples": self.samples,
             "step_ms": self.step_ms,
+            "version": _VERSION,
         }
 
 
@@ -82,13 +89,26 @@ def energy_key(chip: str) -> str:
     return f"energy_pj:{chip}"
 
 
+def leakage_key(chip: str) -> str:
+    """Name of the energy of static power over an inference; None where it is no term of its own."""
+    return f"leakage_pj:{chip}"
+
+
+def encoder_key(chip: str) -> str:
+    """Name of the energy of an encoder of the input; None where there is none, or no price."""
+    return f"encoder_pj:{chip}"
+
+
 def total_key(chip: str) -> str:
     """Name of the energy with leakage, pJ per recording."""
     return f"energy_with_leakage_pj:{chip}"
 
 
 def cores_key(chip: str) -> str:
-    """Name of the number of cores; None where a network has no place, or a chip no cores."""
+    """Name of the number of cores; None where a chip has none, or a network no place on them.
+
+    A linear decision has no place on cores.
+    """
     return f"cores:{chip}"
 
 
@@ -118,29 +138,56 @@ def measure(run: Run, data: AnyDataset, asked: Question) -> Numbers:
     return remembered(run.folder, asks, lambda: _measured(run, data, asked))
 
 
-def remembered(folder: Path, asks: bytes, make: Callable[[], Numbers]) -> Numbers:
+def measure_rounded(
+    run: Run, data: AnyDataset, training: AnyDataset, asked: Question, bits: int
+) -> Numbers:
+    """As :func:`measure`, of the network with weights rounded to bits after its training.
+
+    ``training`` are the recordings of the training part, of which the run held some out: they are
+    asked again. The numbers are kept beside those of the run.
+    """
+    text = repr((asked.described(), run.settings.deciding(), bits))
+    asks = (run.folder / "last.npz").read_bytes() + text.encode()
+
+    def make() -> Numbers:
+        rounded = run.rounded(bits)
+        found = _measured(rounded, data, asked, trained=False)
+        _, held = validation_split(training.labels, run.config)
+        choice = rounded.evaluate(training[held][:]).accuracy if held.size else None
+        return found | {CHOICE: choice}
+
+    return remembered(run.folder, asks, make, name=f"frontier-{bits}-bits.json")
+
+
+def remembered(
+    folder: Path, asks: bytes, make: Callable[[], Numbers], *, name: str = MEASURED
+) -> Numbers:
     """What was measured before in a folder, if ``asks``, all that decides it, was the same.
 
-    Else what ``make`` gives, which is kept there.
+    Else what ``make`` gives, which is kept there under ``name``.
     """
     mark = hashlib.sha256(asks).hexdigest()
     try:
-        known = read_object(folder / MEASURED)
+        known = read_object(folder / name)
     except StorageError:
         known = {}  # none, or damaged: it is measured again
     if known.get("asked") == mark and isinstance(known.get("numbers"), dict):
         numbers: Numbers = known["numbers"]
         return numbers
     found = make()
-    write_json(folder / MEASURED, {"asked": mark, "numbers": found})
+    write_json(folder / name, {"asked": mark, "numbers": found})
     return found
 
 
-def _measured(run: Run, data: AnyDataset, asked: Question) -> dict[str, float | None]:
+def _measured(
+    run: Run, data: AnyDataset, asked: Question, *, trained: bool = True
+) -> dict[str, float | None]:
+    """Numbers of a network, which is the ``trained`` one unless something was done to it since."""
     heard = asked.recordings(data)
     tape = run.tape(heard.stream)
-    costs = run_costs(run.net, tape, list(asked.chips.values()), step_ms=asked.step_ms)
-    whole = asked.part == "test" and asked.samples is None
+    chips, encoder = list(asked.chips.values()), run.data_settings.encoder_operations()
+    costs = run_costs(run.net, tape, chips, step_ms=asked.step_ms, encoder=encoder)
+    whole = trained and asked.part == "test" and asked.samples is None
     accuracy = run.result["test"]["accuracy"] if whole else run.evaluate(heard).accuracy
     found: dict[str, float | None] = {ACCURACY: accuracy}
     found[CHOICE] = run.result.get("validation_accuracy")
@@ -148,7 +195,11 @@ def _measured(run: Run, data: AnyDataset, asked: Question) -> dict[str, float | 
     for report in costs.reports:
         name, priced = report.chip.name, bool(report.terms)
         found[energy_key(name)] = report.activity_pj if priced else None
+        apart = report.leakage == "separate"
+        found[leakage_key(name)] = report.part_pj("time") if apart else None
         found[total_key(name)] = report.total_pj if priced else None
+        made = report.encoder
+        found[encoder_key(name)] = None if made is None or not made.terms else made.total_pj
         found[cores_key(name)] = _cores(run, report.chip)
     return found
 
@@ -159,6 +210,7 @@ def _counts(run: Run, costs: RunCosts) -> dict[str, float | None]:
     inside = [net.projections[name].source != net.input.name for name in by_projection]
     values = list(by_projection.values())
     return {
+        TIME: float(counts.duration.mean()),
         OPERATIONS: sum(values),
         f"{OPERATIONS}_of_neurons": sum(n for n, own in zip(values, inside, strict=True) if own),
         "spikes": sum(float(counts.spikes[name].mean()) for name in counts.spiking),
@@ -170,7 +222,7 @@ def _counts(run: Run, costs: RunCosts) -> dict[str, float | None]:
 
 
 def _cores(run: Run, chip: Chip) -> float | None:
-    if chip.limits is None:
+    if chip.limits is None or run.net.decision is not None:
         return None
     try:
         return float(map_network(run.net, None, chip, method="first_fit").n_cores)

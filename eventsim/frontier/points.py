@@ -1,11 +1,11 @@
 """All points of a sweep: measured, summarised over seeds, and which of them are on a front.
 
 A point is a condition of an experiment, its numbers are means over the seeds. Every axis of cost
-(the energy on a chip, synaptic operations, cores) has a front of its own, by the mean cost and the
-mean accuracy. **The accuracy by which a front is chosen is that of the validation part**,
-which training holds out of its own data; what the page shows beside it was measured on other
-recordings. Where runs have no validation part the measured accuracy itself chooses: the front then
-is as optimistic as any best of many, and says so.
+(the energy on a chip, without leakage and with it, synaptic operations, cores) has a front of its
+own, by the mean cost and the mean accuracy. **The accuracy by which a front is chosen is that of
+the validation part**, which training holds out of its own data; what the page shows beside it was
+measured on other recordings. Where runs have no validation part the measured accuracy itself
+chooses: the front then is as optimistic as any best of many, and says so.
 
 Conditions on a grid of time and dense networks are drawn beside the others and are on no front.
 """
@@ -30,6 +30,8 @@ from eventsim.frontier.measure import (
     cores_key,
     energy_key,
     measure,
+    measure_rounded,
+    total_key,
 )
 from eventsim.frontier.pareto import pareto_front
 from eventsim.runs.run import Run
@@ -37,6 +39,7 @@ from eventsim.runs.settings import RunSettings
 from eventsim.train.folder import RESULT
 
 REPORT = "index.html"  # of a run, by eventsim report
+ROUNDED = "bits after training"  # among the settings of a point
 Kind = Literal["exact", "grid", "dense"]
 Key = str
 Watch = Callable[[str], None]
@@ -164,7 +167,10 @@ class Frontier:
         for chip in self.chips:
             if chip.has_energy:
                 step = "" if chip.step_ms is None else f" in steps of {chip.step_ms:g} ms"
-                found[energy_key(chip.name)] = f"energy per recording on {chip.title}{step}"
+                title = f"energy per recording on {chip.title}{step}"
+                found[energy_key(chip.name)] = title
+                if chip.has_leakage:
+                    found[total_key(chip.name)] = f"{title}, with leakage"
         found[OPERATIONS] = "synaptic operations per recording"
         for chip in self.chips:
             if chip.has_cores:
@@ -178,6 +184,7 @@ def gather(
     asked: Question,
     *,
     baselines: Sequence[DenseBaseline] = (),
+    bits: Sequence[int] = (),
     watch: Watch = lambda label: None,
 ) -> Frontier:
     """Measure every finished run of a sweep, and find the fronts.
@@ -192,6 +199,10 @@ def gather(
         What is measured.
     baselines
         Dense networks, each trained beside every finished run of the sweep's baseline.
+    bits
+        Every condition in exact time is a point of its own at each number of bits, to which its
+        weights are rounded after training; nothing is trained again. A network with a linear
+        decision is not rounded.
     watch
         Told the label of every run before it is measured.
 
@@ -204,23 +215,25 @@ def gather(
     """
     data = _Recordings()
     runs: dict[str, list[SweptRun]] = {variant.name: [] for variant in plan.variants}
+    rounded: dict[tuple[str, int], list[SweptRun]] = {}
     finished = [spec for spec in plan.specs() if (root / spec.label / RESULT).exists()]
     for spec in finished:
         watch(spec.label)
         runs[spec.name].append(_swept(spec, root, asked, data))
+        for number in bits if spec.grid is None else ():
+            watch(f"{spec.label} at {number} bits")
+            one = _rounded(spec, root, asked, data, number)
+            if one is not None:
+                rounded.setdefault((spec.name, number), []).append(one)
     settings = differing(plan.variants)
-    done = [
-        Point(
-            name=variant.name,
-            title=variant.title,
-            kind="exact" if variant.grid is None else "grid",
-            settings=settings[variant.name],
-            runs=tuple(runs[variant.name]),
-            summary=_summary([run.numbers for run in runs[variant.name]]),
-        )
-        for variant in plan.variants
-        if runs[variant.name]
-    ]
+    done = []
+    for variant in plan.variants:
+        if runs[variant.name]:
+            done.append(_point(variant, settings[variant.name], runs[variant.name]))
+        for number in bits:
+            if (variant.name, number) in rounded:
+                plain = settings[variant.name]
+                done.append(_point(variant, plain, rounded[variant.name, number], number))
     beside = [spec for spec in finished if spec.name == plan.baseline]
     for baseline in baselines if beside else ():
         watch(baseline.name)
@@ -242,15 +255,50 @@ def gather(
     return with_fronts(frontier)
 
 
-def _swept(spec: RunSettings, root: Path, asked: Question, data: "_Recordings") -> SweptRun:
+def _point(
+    variant: RunSettings,
+    settings: Mapping[str, Any],
+    runs: Sequence[SweptRun],
+    bits: int | None = None,
+) -> Point:
+    """The point of a condition, or of it with weights rounded after training."""
+    after = "" if bits is None else f", rounded to {bits} bits"
+    return Point(
+        name=variant.name if bits is None else f"{variant.name}-{bits}-bits",
+        title=variant.title + after,
+        kind="exact" if variant.grid is None else "grid",
+        settings=settings if bits is None else {**settings, ROUNDED: bits},
+        runs=tuple(runs),
+        summary=_summary([run.numbers for run in runs]),
+    )
+
+
+def _rounded(
+    spec: RunSettings, root: Path, asked: Question, data: "_Recordings", bits: int
+) -> SweptRun | None:
+    """A run with rounded weights; None where there is a decision, which is not rounded."""
     run = Run(root / spec.label, spec)
+    if run.net.decision is not None:
+        return None
+    tested, training = data.of(run, asked.part), data.of(run, "train")
+    numbers = measure_rounded(run, tested, training, asked, bits)
+    return replace(_unmeasured(spec, run, asked, bits), numbers=numbers)
+
+
+def _unmeasured(spec: RunSettings, run: Run, asked: Question, bits: int | None = None) -> SweptRun:
     return SweptRun(
         seed=spec.train.seed,
         folder=spec.label,
         link=f"{spec.label}/{REPORT if (run.folder / REPORT).exists() else ''}",
-        command=asked.command(run.folder),
-        numbers=measure(run, data.of(run, asked.part), asked),
+        command=asked.command(run.folder, bits),
+        numbers={},
     )
+
+
+def _swept(spec: RunSettings, root: Path, asked: Question, data: "_Recordings") -> SweptRun:
+    run = Run(root / spec.label, spec)
+    numbers = measure(run, data.of(run, asked.part), asked)
+    return replace(_unmeasured(spec, run, asked), numbers=numbers)
 
 
 class _Recordings:

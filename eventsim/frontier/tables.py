@@ -10,11 +10,14 @@ from eventsim.frontier.measure import (
     ACCURACY,
     CHOICE,
     OPERATIONS,
+    TIME,
     cores_key,
+    encoder_key,
     energy_key,
+    leakage_key,
     total_key,
 )
-from eventsim.frontier.points import ChipNote, Frontier, Key, Point
+from eventsim.frontier.points import ROUNDED, ChipNote, Frontier, Key, Point
 from eventsim.report.numbers import joules
 from eventsim.report.tables import PageTable
 
@@ -36,6 +39,7 @@ def point_tables(frontier: Frontier) -> list[PageTable]:
         columns["validation %"] = [_percent(point, CHOICE) for point in frontier.points]
     for key, words in WORDS.items():
         columns[words] = [_number(point, key) for point in frontier.points]
+    columns["time (ms)"] = [_number(point, TIME) for point in frontier.points]
     columns["front"] = _marks(frontier, OPERATIONS)
     found = [_page_table("Accuracy and operations per recording", columns)]
     for chip in frontier.chips:
@@ -43,13 +47,17 @@ def point_tables(frontier: Frontier) -> list[PageTable]:
         columns["accuracy %"] = [_percent(point, ACCURACY) for point in frontier.points]
         if chip.has_energy:
             columns["energy"] = [_energy(p, energy_key(chip.name)) for p in frontier.points]
+            columns["front"] = _marks(frontier, energy_key(chip.name))
         if chip.has_leakage:
-            whole = [_energy(p, total_key(chip.name)) for p in frontier.points]
-            columns["with leakage"] = whole
+            whole = total_key(chip.name)
+            columns["leakage"] = [_energy(p, leakage_key(chip.name)) for p in frontier.points]
+            columns["with leakage"] = [_energy(p, whole) for p in frontier.points]
+            columns["front with it"] = _marks(frontier, whole)
+        made = encoder_key(chip.name)
+        if any(made in point.summary for point in frontier.points):
+            columns["encoder, besides"] = [_energy(point, made) for point in frontier.points]
         if chip.has_cores:
             columns["cores"] = [_number(p, cores_key(chip.name)) for p in frontier.points]
-        if chip.has_energy:
-            columns["front"] = _marks(frontier, energy_key(chip.name))
         step = "" if chip.step_ms is None else f", dt = {chip.step_ms:g} ms"
         found.append(_page_table(f"{chip.title} ({chip.name}){step}, per recording", columns))
     return found
@@ -70,7 +78,9 @@ def _page_table(title: str, columns: Mapping[str, Sequence[str]]) -> PageTable:
 def axis_name(axis: Key) -> str:
     """An axis of cost in a word or two."""
     kind, _, chip = axis.partition(":")
-    return "operations" if not chip else f"cores of {chip}" if kind == "cores" else chip
+    if not chip:
+        return "operations"
+    return {"cores": f"cores of {chip}", "energy_pj": chip}.get(kind, f"{chip} with leakage")
 
 
 def commands_table(frontier: Frontier) -> PageTable:
@@ -85,7 +95,7 @@ def figures_table(chip: ChipNote) -> PageTable:
         [
             one["term"],
             f"{one['value']:,g} {one['unit']}",
-            "yes" if one["counted"] else "no",
+            "yes" if one["counted"] else "as leakage" if one["unit"] == "uW" else "no",
             one["status"],
             one["source"].strip(),
         ]
@@ -103,7 +113,9 @@ def told(frontier: Frontier, point: Point) -> str:
     lines.append(f"{_number(point, OPERATIONS)} synaptic operations")
     for chip in frontier.chips:
         if chip.has_energy:
-            lines.append(f"{chip.name}: {_energy(point, energy_key(chip.name))}")
+            whole = f", with leakage {_energy(point, total_key(chip.name))}"
+            energy = _energy(point, energy_key(chip.name))
+            lines.append(f"{chip.name}: {energy}{whole if chip.has_leakage else ''}")
         if chip.has_cores:
             lines.append(f"cores of {chip.name}: {_number(point, cores_key(chip.name))}")
     fronts = ", ".join(map(axis_name, point.front))
@@ -146,9 +158,17 @@ def notes(frontier: Frontier) -> Iterator[str]:
     yield (
         "Energies leave out leakage where it is a term of its own, as eventsim cost does in its "
         "sum without leakage, and terms that need a mapping to cores. They are lower bounds where "
-        "a chip has no figure for a term. Cores are those of a first-fit mapping; none where the "
-        "network does not fit."
+        "a chip has no figure for a term. Leakage is the static power of the chip over the time "
+        "of an inference: the whole recording, and the time that the network runs on after it "
+        "before it answers. What it would cost to make the input's events of audio on the chip is "
+        "in no sum; eventsim cost counts it. Cores are those of a first-fit mapping; none where "
+        "the network does not fit, or has a linear decision, which has no place on a core."
     )
+    if any(ROUNDED in point.settings for point in frontier.points):
+        yield (
+            "Where a title says so, the weights were rounded after training, and the network was "
+            "measured again, on the validation part too. Prices stay those of 32 bits per weight."
+        )
     if any(point.kind == "grid" for point in frontier.points):
         yield (
             "Squares are networks that were trained, tested and counted in fixed steps. They are "

@@ -20,6 +20,9 @@ What differs from the exact run, beside times on the grid of h:
 * Events of one channel in one step go to the next steps that are free, one each.
 * Delays are not exported: its delayed dendrite takes them per synapse address, which its loader
   does not set. A network with delays of half a step or more is refused.
+* A linear decision has no unit there: a network with one is refused. Readouts are exported as
+  neurons that never fire; who reads their voltages decides.
+* Shared weights are written each for its synapse, with the same number: that they are one is lost.
 * Channels are neurons with a train of spikes. Those from outside lie on cores of their own, added
   to tile (0, 0), without energy; their messages pay for links and axons as those of neurons do.
 
@@ -106,6 +109,8 @@ def export_sanafe(
         The stream has more or fewer samples than one.
     MappingError
         Delays, or more neurons on a core than SANA-FE's models hold.
+    NetworkError
+        A linear decision.
     """
     if stream.n_samples != 1:
         raise EventError(
@@ -127,6 +132,7 @@ def export_sanafe(
 
 
 def _check(net: Network, mapping: Mapping, step_ms: float) -> None:
+    net.refuse_decision("export_sanafe", "which SANA-FE has no unit for")
     fullest = int(mapping.usage.neurons.max())
     if fullest > MOST_NEURONS:
         raise MappingError(

@@ -3,8 +3,9 @@ r"""What a network answers: which class, read by which rule from which populatio
 ===============  =================================================  ========  =================
 rule             score of a class                                   output    values
 ===============  =================================================  ========  =================
-``integral``     mean voltage of its neuron, weighted by            readout   time_constant,
-                 :math:`e^{-t/\tau}`; :math:`\tau` may be infinite            gain
+``integral``     mean voltage of its neuron from the onset on,      readout   time_constant,
+                 weighted by :math:`e^{-t/\tau}`; :math:`\tau` may             gain, onset
+                 be infinite
 ``maximum``      largest voltage of its neuron                      readout   gain
 ``last``         voltage of its neuron at the end                   readout   gain
 ``first_spike``  minus the time of its neuron's first spike         spiking   time_constant
@@ -15,6 +16,10 @@ rule             score of a class                                   output    va
 ``ctc``          none: the class is the string of words on the      readout   gain, interval
                  likeliest path
 ===============  =================================================  ========  =================
+
+``onset`` is the time in ms at which the mean begins, 0 (the default) for the start of the
+recording, or ``first_event``: that of the recording's first event, of any channel; it counts from
+the start where a recording has no event.
 
 The class of the largest score is the answer. Behind a linear decision (:mod:`.decision`) the scores
 of ``maximum`` and ``last`` are those of the decision. Times are in ms, rates in Hz. For ``ctc`` a
@@ -29,7 +34,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
-from eventsim.entries import Above0, Bounds, Positive, Settings
+from eventsim.entries import Above0, Bounds, NotNegative, Positive, Settings
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.network.decision import Decision
 from eventsim.network.parts import Population
@@ -40,7 +45,7 @@ SPIKING_RULES: tuple[Rule, ...] = ("first_spike", "spike_count", "van_rossum")
 DECIDING_RULES: tuple[Rule, ...] = ("maximum", "last")  # those that read a linear decision
 # Values that each rule takes, and their defaults.
 VALUES: Mapping[Rule, Mapping[str, float]] = {
-    "integral": {"time_constant": 300.0, "gain": 20.0},
+    "integral": {"time_constant": 300.0, "gain": 20.0, "onset": 0.0},
     "maximum": {"gain": 20.0},
     "last": {"gain": 20.0},
     "first_spike": {"time_constant": 10.0},
@@ -49,6 +54,7 @@ VALUES: Mapping[Rule, Mapping[str, float]] = {
     "ctc": {"gain": 20.0, "interval": 10.0},
 }
 LONGEST_TAIL = 1e9  # ms; the largest time of the conformance cases, told apart to 1e-7 ms
+Onset = Literal["first_event"] | NotNegative
 Tail = Annotated[float, Bounds(ge=0, le=LONGEST_TAIL)]
 
 
@@ -65,6 +71,8 @@ class Answer(Settings):
     time_constant, gain, rate, interval
         Values of the rule, each > 0: None for its default, or where the rule has no such value.
         ``gain`` turns a voltage or a trace into a score; ``interval`` is between frames of ``ctc``.
+    onset
+        Of the rule ``integral``, see the module; None for its default, or where the rule has none.
     tail
         ms of silence during which the network runs on after every recording, >= 0.
     class_names
@@ -82,12 +90,13 @@ class Answer(Settings):
     gain: Positive | None = None
     rate: Positive | None = None
     interval: Positive | None = None
+    onset: Onset | None = None
     tail: Tail = 0.0
     class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("time_constant", "gain", "rate", "interval"):
+        for name in ("time_constant", "gain", "rate", "interval", "onset"):
             value, default = getattr(self, name), VALUES[self.rule].get(name)
             expected = f"None with the rule {self.rule!r}, which takes no such value"
             self.require(name, value, value is None or default is not None, expected)

@@ -72,6 +72,13 @@ class Network:
         """The populations of neurons by name: all but the input."""
         return self._of_kind("spiking", "readout")
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Populations of neurons that no other one hears; of a ring, the one added last."""
+        heard = {p.source for p in self._projections.values() if p.source != p.target}
+        found = tuple(name for name in self.neurons if name not in heard)
+        return found or tuple(self._populations)[-1:]
+
     def _of_kind(self, *kinds: PopulationKind) -> dict[str, Population]:
         return {name: p for name, p in self._populations.items() if p.kind in kinds}
 

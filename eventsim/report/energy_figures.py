@@ -36,6 +36,8 @@ _LOOK: dict[str, tuple[str, str, str | None]] = {
     "membrane_update": ("neuron updates by arrivals", VERMILION, "////"),
     "spike": ("spikes", GREEN, None),
     "axon_out": ("axons", GREEN, "////"),
+    "event_in": ("events that enter", GREEN, "...."),
+    "event_out": ("events that leave", GREEN, "xxxx"),
     "hop_ew": ("links east-west", PURPLE, None),
     "hop_ns": ("links north-south", PURPLE, "////"),
     "hop_chip": ("links between chips", PURPLE, "...."),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eventsim.energy.encoder import WORDS
 from eventsim.mapping import Misfit
 from eventsim.report.numbers import joules, memory, percent
 
@@ -127,6 +128,8 @@ def totals(counts: Values) -> PageTable:
         ["activation sparsity: neurons silent in a recording",
          percent(counts["activation_sparsity"])],
         *([["multiply-adds of the linear decision", f"{macs:,}"]] if macs else []),
+        ["events that enter, per recording", f"{counts['events_in_per_sample']:,.1f}"],
+        ["answers or events that leave", f"{counts['events_out_per_sample']:,.1f}"],
         ["memory", memory(held["total"])],
         *(
             [f"  {name}", memory(held[name])]
@@ -134,6 +137,30 @@ def totals(counts: Values) -> PageTable:
         ),
     ]  # fmt: skip
     return PageTable("The whole network", ["", ""], rows)
+
+
+def encoder(operations: Values) -> PageTable:
+    """What makes the events of a signal, of ``EncoderCost.operations_per_sample``."""
+    rows = [[words, f"{operations[name]:,.0f}"] for name, words in WORDS.items()]
+    return PageTable("Encoder that made the input's events, per recording", ["", ""], rows)
+
+
+def encoder_energy(report: Values) -> list[str]:
+    """A line on what an encoder costs on the chip, beside the sum; none without an encoder."""
+    made = report["encoder"]
+    if made is None:
+        return []
+    terms = [
+        f"{term['count_per_sample']:,.0f} {term['name']} at {term['figure']:,g} {term['unit']}"
+        for term in made["terms"]
+    ]
+    lacking = [f"{one['name']}, {one['reason']}" for one in made["missing"]]
+    energy = joules(made["energy_pj_per_sample"]) if terms else "not priced"
+    said = f"encoder, beside the sum: {energy}"
+    return [
+        f"{said} ({', '.join(terms)})" if terms else said,
+        *(f"not in it: {x}" for x in lacking),
+    ]
 
 
 def steps(found: Values) -> PageTable:

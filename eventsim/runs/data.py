@@ -1,7 +1,8 @@
 """The recordings of a run: a data set or a file of one's own, its division, and how much of it.
 
 A file is divided as its column ``splits`` says. Without one a seeded part of every class is the
-test part, or of the groups where the file names groups: those of one group stay together.
+test part, or of the groups where the file names groups: those of one group stay together. By
+``divide`` either of both is asked for, also of a data set in place of its own division.
 
 By ``held_out`` a division of its own is made: recordings of one group of the data set (speakers,
 writers) are the test part, all other ones the training part, whichever part of the data set they
@@ -18,16 +19,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim import datasets
-from eventsim.datasets import fsdd, spoken_digits
+from eventsim.datasets import fsdd, spoken_digits, ti46, ti46_text
 from eventsim.datasets.encoders import CochleaEncoder
+from eventsim.datasets.sources import Source
 from eventsim.entries import Count, Natural, Positive, Share, check_types, shown
 from eventsim.errors import DataError, ParameterError
-from eventsim.events import AnyDataset, Dataset, DatasetInfo, StoredStream, stratified_split
+from eventsim.events import (
+    AnyDataset,
+    Dataset,
+    DatasetInfo,
+    EncoderOperations,
+    StoredStream,
+    stratified_split,
+)
 from eventsim.events.labelled import grouped_split, joined, splits_of
 
 Part = Literal["train", "test"]
 Encoder = Annotated[Mapping[str, Any], "parameters of CochleaEncoder by name"]
+Division = Literal["auto", "group", "recording"]
 OWN = "file"  # the name of a data set that is a file of one's own
+DIVIDED_ANEW = "true where a data set is divided anew"
+TI46 = ("ti46_digits", "ti46_alpha")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +79,16 @@ class DataSettings:
         False to leave the events on disk, of which a batch at a time is read.
     test_file
         Of your own: another such file, all of which is the test part.
+    divide
+        How recordings are divided into a training and a test part: by ``group`` (whole groups, such
+        as speakers, are tested), by ``recording`` (single utterances of every class, whoever speaks
+        them), or ``auto``: as the data set or the file says, where it says nothing by group if
+        there are groups, else by recording.
     test_fraction, division_seed
-        Of your own, if neither the file nor ``test_file`` says what is tested: the share of the
-        recordings that is, in (0, 1), and which they are.
+        The share of the recordings that is the test part, in (0, 1), and which they are; only where
+        the data are divided by ``divide``.
+    step
+        ms, > 0: length of a step of TI46, 1.6 if none is given.
     """
 
     name: str = OWN
@@ -85,8 +104,10 @@ class DataSettings:
     round_times: Positive | None = None
     in_memory: bool = True
     test_file: str | None = None
+    divide: Division = "auto"
     test_fraction: Share = 0.2
     division_seed: Natural = 0
+    step: Positive | None = None
 
     def __post_init__(self) -> None:
         check_types(self, where="data")
@@ -98,53 +119,91 @@ class DataSettings:
 
     def _conditions(self) -> Iterator[tuple[str, bool, str]]:
         """Of a field what must hold, and in words what is expected; each if those before hold."""
+        yield "test_fraction", self.test_fraction > 0, "0 < x < 1"
         if self.name == OWN:
             yield "file", self.file is not None, "a path, or name a data set"
-            yield "test_fraction", self.test_fraction > 0, "0 < x < 1"
+            alone = self.divide == "auto" or self.test_file is None
+            yield "divide", alone, "'auto' beside a test_file, which is the test part"
         else:
             known = f"{OWN} or one of {', '.join(datasets.DATASETS)}"
             yield "name", self.name in datasets.DATASETS, known
             parts = datasets.DATASETS[self.name].parts
             for key in ("train_split", "test_split"):
                 yield key, getattr(self, key) in parts, f"one of {parts}"
-            own = (self.test_file, self.test_fraction, self.division_seed)
             expected = f"none of test_file, test_fraction, division_seed for the set {self.name!r}"
-            yield "test_file", own == (None, 0.2, 0), expected
+            yield "test_file", self.test_file is None, expected
+            drawn = (self.test_fraction, self.division_seed)
+            expected += "; or say how it is divided, by divide"
+            yield "test_fraction", drawn == (0.2, 0) or self.divide != "auto", expected
         yield "test_split", self.train_split != self.test_split, "another part than train_split"
         of_fsdd = self.name == "fsdd"
         fsdd_only = f"none for the data set {self.name!r}, only for 'fsdd'"
         yield "encoder", of_fsdd or not self.encoder, fsdd_only
         most = len(spoken_digits.ACCENTS) if of_fsdd else 0
         yield "voices", self.voices <= most, f"0 .. {most} for the data set {self.name!r}"
+        of_ti46 = self.name in TI46
+        ti46_only = f"none for the data set {self.name!r}, only for {' and '.join(map(repr, TI46))}"
+        yield "step", of_ti46 or self.step is None, ti46_only
         changed = bool(self.voices or self.encoder or self.repeats > 1 or self.round_times)
         expected = "true with voices, repeats, an encoder or round_times"
         yield "in_memory", self.in_memory or not changed, expected
         yield "in_memory", self.in_memory or not self.held_out, "true where groups are held out"
+        alone = self.divide == "auto" or not self.held_out
+        yield "divide", alone, "'auto' where groups are held out"
+        of_parts = self.divide != "auto" and self.name not in (OWN, *TI46)
+        yield "in_memory", self.in_memory or not of_parts, DIVIDED_ANEW
 
     @property
     def title(self) -> str:
         """The data set, or the name of the file of your own."""
         return Path(self.file).name if self.name == OWN and self.file else self.name
 
+    @property
+    def is_read_here(self) -> bool:
+        """Whether :attr:`info` says more than the list of data sets: how the files were read."""
+        own = self.name == OWN or self.divide != "auto" or self._text is not None
+        return own or (self.name in TI46 and ti46_text.is_divided(self.file))
+
     @cached_property
     def info(self) -> DatasetInfo:
-        """What is known of the recordings; of a file of your own it says how it is divided."""
-        if self.name != OWN:
+        """What is known of the recordings; where they are divided here, it says how.
+
+        Of text files it also says how they were read.
+        """
+        if not self.is_read_here:
             return datasets.DATASETS[self.name]
-        assert self.file is not None
-        found = Dataset.open(self.file)
-        assert found.info is not None
+        if self.name in TI46 and self._text is None and self.divide == "auto":
+            return self._described()
+        found = self._undivided()
+        of_parts = self.name != OWN and self._text is None
+        info = self._described() if of_parts or found.info is None else found.info
         if self.held_out:
             said = f"by groups, of which {', '.join(self.held_out)} are held out"
         elif self.test_file is not None:
             said = f"all of {Path(self.test_file).name} is the test part"
-        elif splits_of(found.stream) is not None:
+        elif self.divide == "auto" and _has_parts(found):
             said = f"as the file says: {self.train_split} and {self.test_split}"
         else:
-            of = "the recordings, in whole groups," if _has_groups(found) else "every class"
+            whole = self._by_group(found)
+            of = "the recordings, in whole groups," if whole else "every class"
             said = f"{100 * self.test_fraction:g} % of {of} are the test part, drawn by seed "
             said += str(self.division_seed)
-        return replace(found.info, splits=said)
+        return replace(info, splits=said)
+
+    def _described(self) -> DatasetInfo:
+        """The data set in its own division; of text files of TI46 also how they were read."""
+        info = datasets.DATASETS[self.name]
+        if self.name not in TI46 or not ti46_text.is_divided(self.file):
+            return info
+        told = {}
+        for split in (self.train_split, self.test_split):
+            source = self.source(split)
+            assert source.told is not None
+            told[split] = source.told(source.stored().stream)
+        each = [f"{split}: {text}" for split, text in told.items()]
+        if len(set(told.values())) == 1:
+            each = list(told.values())[:1]
+        return replace(info, description="; ".join([info.description, *each]))
 
     def plain(self) -> dict[str, Any]:
         """The settings that decide what is learned and asked, as plain values."""
@@ -162,6 +221,11 @@ class DataSettings:
                 f"data: encoder is {self.encoder!r}, expected parameters of CochleaEncoder by "
                 f"name ({error})."
             ) from error
+
+    def encoder_operations(self) -> EncoderOperations | None:
+        """What a machine does that makes these events of their audio; None where there was none."""
+        own = self._encoder() if self.encoder else None
+        return datasets.encoder_operations(self.name, own) if self.name != OWN else None
 
     @property
     def folds(self) -> tuple[str | None, ...]:
@@ -208,22 +272,58 @@ class DataSettings:
         found = data[:]
         return replace(found, stream=found.stream.round_times(self.round_times))
 
+    def source(self, split: str, *, download: bool = False) -> Source:
+        """One part of the data set's own division, before its events are read; not of a file.
+
+        Raises
+        ------
+        DataError
+            The data is missing, or is not divided.
+        """
+        if self.name in TI46 and self.step is not None:
+            opener = ti46_text.digits if self.name == "ti46_digits" else ti46_text.alpha
+            return opener(split, root=self.file, step=self.step)
+        return datasets.source(self.name, split=split, root=self.file, download=download)
+
     def _load(self, part: Part, download: bool) -> AnyDataset:
-        """One part of the data set's division."""
-        if self.name == OWN:
-            found = self._own(part)
+        """One part of the recordings."""
+        if self.name == OWN or self._text is not None or self.divide != "auto":
+            found = self._own(part, download)
             return found[:] if self.in_memory else found
-        split = self.train_split if part == "train" else self.test_split
+        return self._split(self.train_split if part == "train" else self.test_split, download)
+
+    def _split(self, split: str, download: bool) -> AnyDataset:
+        """One part of the data set's own division."""
         if self.encoder:
             encoder = self._encoder()
             return fsdd.load(split, root=self.file, encoder=encoder, download=download)
-        load = datasets.load if self.in_memory else datasets.stored
-        return load(self.name, split=split, root=self.file, download=download)
+        source = self.source(split, download=download)
+        return source.load() if self.in_memory else source.stored()
 
-    def _own(self, part: Part) -> Dataset[StoredStream]:
-        """One part of a file of one's own."""
+    @cached_property
+    def _text(self) -> Source | None:
+        """A folder of text files of TI46 that is not divided; None for all others."""
+        if self.name not in TI46 or not ti46_text.is_undivided(self.file):
+            return None
         assert self.file is not None
-        whole = Dataset.open(self.file)
+        task: ti46.Task = "digits" if self.name == "ti46_digits" else "alpha"
+        return ti46_text.whole(self.file, task=task, step=self.step or ti46.STEP)
+
+    def _undivided(self, download: bool = False) -> AnyDataset:
+        """All recordings that are divided here."""
+        if self._text is not None:
+            return self._text.stored()
+        if self.name == OWN:
+            assert self.file is not None
+            return Dataset.open(self.file)
+        if not self.in_memory:
+            raise ParameterError(f"data: in_memory is False, expected {DIVIDED_ANEW}.")
+        parts = (self._split(one, download)[:] for one in (self.train_split, self.test_split))
+        return joined(*parts)
+
+    def _own(self, part: Part, download: bool) -> AnyDataset:
+        """One part of recordings that are divided here, or by a file of one's own."""
+        whole = self._undivided(download)
         if self.test_file is not None and part == "test":
             found = Dataset.open(self.test_file).relabelled(whole.class_names)
             if found.stream.n_channels != whole.stream.n_channels:
@@ -232,17 +332,29 @@ class DataSettings:
                     f"{whole.stream.n_channels} as in {self.file}."
                 )
             return replace(found, split=part)
-        if splits_of(whole.stream) is not None:
+        if self.divide == "auto" and _has_parts(whole):
+            assert self.file is not None
             return Dataset.open(self.file, split=getattr(self, f"{part}_split"))
         if self.test_file is not None:
             return replace(whole, split=part)
         options: dict[str, Any] = {"fraction": self.test_fraction, "seed": self.division_seed}
-        if _has_groups(whole):
+        if self._by_group(whole):
             assert whole.groups is not None
             halves = grouped_split(whole.groups, **options)
         else:
             halves = stratified_split(whole.labels, **options)
         return replace(whole.subset(halves[part == "test"]), split=part)
+
+    def _by_group(self, whole: AnyDataset) -> bool:
+        """Whether whole groups are tested; DataError where groups are asked for and not there."""
+        there = _has_groups(whole)
+        if self.divide == "group" and not there:
+            raise DataError(
+                f"{self.title}: divide is 'group', expected recordings of two groups or more. Give "
+                "every recording its group (a column 'group' of the labels of eventsim data "
+                "import), or divide by 'recording'."
+            )
+        return there and self.divide != "recording"
 
     def _spoken(self, class_names: Sequence[str]) -> list[Dataset]:
         """The classes by the voices of eSpeak NG, as FSDD would have recorded them."""
@@ -273,6 +385,11 @@ class DataSettings:
                 f"{', '.join(held) or 'none'}."
             )
         return whole.subset(np.flatnonzero((whole.groups == fold) == (part == "test")))
+
+
+def _has_parts(data: AnyDataset) -> bool:
+    """Whether the file of the recordings divides them."""
+    return isinstance(data.stream, StoredStream) and splits_of(data.stream) is not None
 
 
 def _has_groups(data: AnyDataset) -> bool:

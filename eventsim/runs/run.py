@@ -14,6 +14,7 @@ from eventsim.entries import parse_json_lines, read_object, read_text
 from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.events.tape import joined_tapes
+from eventsim.mapping import quantise
 from eventsim.network import Network
 from eventsim.report.record import Checked, RunRecord
 from eventsim.runs.data import DataSettings
@@ -153,6 +154,18 @@ class Run:
         precision = "double" if backend == "reference" else self.config.precision
         config = replace(self.config, backend=backend, precision=precision)
         return Run(self.folder, replace(self.settings, train=config))
+
+    def rounded(self, bits: int) -> "Run":
+        """The run with the weights of its last network rounded to so many bits, nothing trained.
+
+        Raises
+        ------
+        NetworkError, ParameterError
+            As :func:`eventsim.mapping.quantise`.
+        """
+        run = Run(self.folder, self.settings)
+        vars(run).update(net=quantise(self.net, bits).net)
+        return run
 
     def predict(self, stream: EventStream, *, which: Which = "last") -> Prediction:
         """What the network answers, by the method that trained it.

@@ -45,7 +45,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.adjoint.linear.neurons import silent_parts
-from eventsim.adjoint.linear.voltage import VoltageProbe, weighted_time
+from eventsim.adjoint.linear.voltage import VoltageProbe
 from eventsim.arrays import Bools, Floats, Ints, Precision
 from eventsim.engine import place, simulate
 from eventsim.errors import NetworkError, ParameterError, ShapeError
@@ -55,6 +55,7 @@ from eventsim.network import Answer, Network
 from eventsim.plan import make_plan
 from eventsim.summary import short_repr
 from eventsim.train.choice import config_of
+from eventsim.train.onset import onsets, time_after
 from eventsim.train.prediction import BATCH
 from eventsim.train.readouts import decision_behind
 from eventsim.train.softmax import softmax
@@ -189,7 +190,7 @@ def decision_over_time(net: Network, tape: SpikeTape, times: ArrayLike) -> Decis
     Returns
     -------
     DecisionOverTime
-        New arrays, in NumPy.
+        New arrays, in NumPy. Of the rule ``integral`` all scores are 0 up to its onset.
 
     Raises
     ------
@@ -300,9 +301,23 @@ def _answer(net: Network) -> Answer:
 def _integrals(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> Floats:
     assert answer.time_constant is not None
     assert answer.gain is not None
-    constant = answer.time_constant
-    integral = _of_readout(net, tape, answer, times, lambda probe: probe.integral(constant))
-    mean: Floats = integral * (answer.gain / weighted_time(times, constant))[:, :, None]
+    assert answer.onset is not None
+    constant, onset, where = answer.time_constant, answer.onset, "decision_over_time"
+    begin = onsets(tape.stream, onset, where, time_constant=constant)
+
+    def until(asked: Floats) -> Floats:
+        return _of_readout(net, tape, answer, asked, lambda probe: probe.integral(constant))
+
+    if begin is None:
+        integral, weight = until(times), time_after(times, None, constant)
+    else:
+        first = begin[:, None]
+        integral = until(np.concatenate([first, np.maximum(times, first)], axis=1))
+        integral = integral[:, 1:] - integral[:, :1]
+        weight = time_after(times, np.minimum(first, times), constant)
+    # Up to the onset nothing counts yet: all scores are 0.
+    scale = np.divide(answer.gain, weight, out=np.zeros(weight.shape), where=weight > 0.0)
+    mean: Floats = integral * scale[:, :, None]
     return mean
 
 

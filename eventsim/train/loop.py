@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Floats, Ints
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset, stratified_split
 from eventsim.network import Network
@@ -266,9 +266,7 @@ def train(
     method.check(config)
     check_shards(group, config.shards)
     home = _home(folder, resume=resume, overwrite=overwrite)
-    kept, held_out = stratified_split(
-        data.labels, fraction=config.validation_fraction, seed=_seed(config, Draw.SPLIT)
-    )
+    kept, held_out = validation_split(data.labels, config)
     origin = Origin.of(net, data, config, method)
     for what, its_digest in origin.digests().items():
         group.check_same(what, its_digest)
@@ -457,6 +455,13 @@ def _write_metrics(run: _Run, state: TrainState) -> None:
 
 def _rng(config: TrainConfig, *purpose: int) -> np.random.Generator:
     return np.random.default_rng([config.seed, *purpose])
+
+
+def validation_split(labels: Ints, config: TrainConfig) -> tuple[Ints, Ints]:
+    """Numbers of the recordings that training learns, and of those that it holds out."""
+    return stratified_split(
+        labels, fraction=config.validation_fraction, seed=_seed(config, Draw.SPLIT)
+    )
 
 
 def _seed(config: TrainConfig, purpose: Draw) -> int:

@@ -32,7 +32,7 @@ from eventsim.arrays import Floats, Ints
 from eventsim.entries import Above0, Positive, Settings, Share
 from eventsim.events import SpikeTape
 from eventsim.network import Network
-from eventsim.network.answer import Rule
+from eventsim.network.answer import Onset, Rule
 from eventsim.train.ctc import CTC
 from eventsim.train.decode import StringLoss, strings_of
 from eventsim.train.losses import CrossEntropy, FirstSpike
@@ -78,17 +78,25 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class IntegralLoss(Settings):
-    """``cross_entropy``; the default of 300 ms is about two thirds of a spoken digit."""
+    """``cross_entropy``; the default of 300 ms is about two thirds of a spoken digit.
+
+    ``onset`` is where the weight begins: ms after the start of the recording, or ``first_event``.
+    """
 
     kind: Literal["cross_entropy"] = "cross_entropy"
     time_constant: Above0 = 300.0
     gain: Positive = 20.0
+    onset: Onset = 0.0
     rule: ClassVar[Rule] = "integral"
 
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
         return CrossEntropy(
-            to.labels, readout=to.output, time_constant=self.time_constant, gain=self.gain
+            to.labels,
+            readout=to.output,
+            time_constant=self.time_constant,
+            gain=self.gain,
+            onset=self.onset,
         )
 
 

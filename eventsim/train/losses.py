@@ -13,7 +13,9 @@ mean of its readout's voltage times a gain :math:`g`,
 
 so that the scale of the logits depends on neither :math:`T` nor :math:`T_w`
 (:math:`T_w = \infty` gives the plain mean). With :math:`p = \mathrm{softmax}(z)` and the one-hot
-label :math:`y`, :math:`L = -\log p_y` and :math:`\partial L / \partial z = p - y`.
+label :math:`y`, :math:`L = -\log p_y` and :math:`\partial L / \partial z = p - y`. With an onset
+:math:`t_0` both integrals begin there, and the weight is :math:`e^{-(t-t_0)/T_w}`; see
+:mod:`eventsim.train.onset`.
 
 **FirstSpike.** The same with :math:`z_c = -t_c / \tau`, where :math:`t_c` is the first spike of
 neuron :math:`c`. A neuron without a spike counts as firing at :math:`T`, and gets no gradient,
@@ -51,14 +53,15 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 
 from eventsim.adjoint import Loss, ReadoutSeed, Seed, Seeds, SpikeSeed, merge_seeds
-from eventsim.adjoint.linear.voltage import weighted_time
 from eventsim.arrays import Array, Floats, Ints, beside, counts_of, namespace
 from eventsim.engine import get_backend, readout_integral
 from eventsim.engine.backend import sum_by
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
+from eventsim.network.answer import Onset
 from eventsim.train.near_miss import check_margin, with_misses
+from eventsim.train.onset import check_onset, onsets, time_after
 from eventsim.train.softmax import (
     AbstractClassifier,
     Classified,
@@ -85,11 +88,13 @@ class CrossEntropy(AbstractClassifier):
         :math:`T_w` in ms, > 0, may be infinite.
     gain
         :math:`g`, > 0: voltage to logit.
+    onset
+        :math:`t_0` in ms, >= 0, or ``first_event``; 0 for the start of the recording.
 
     Raises
     ------
     ParameterError, ShapeError
-        At once, or at the call if the labels do not fit the tape.
+        At once, or at the call if labels or onset do not fit the tape.
     """
 
     labels: Ints | Floats
@@ -97,28 +102,39 @@ class CrossEntropy(AbstractClassifier):
     readout: str = "output"
     time_constant: float = np.inf
     gain: float = 20.0
+    onset: Onset = 0.0
 
     def __post_init__(self) -> None:
         require_positive("CrossEntropy", "time_constant", self.time_constant)
         require_positive("CrossEntropy", "gain", self.gain)
+        check_onset("CrossEntropy", self.onset)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
-        integral = readout_integral(net, tape, self.readout, time_constant=self.time_constant)
-        scaled: Floats = integral * self._scale(tape, integral)
-        return scaled
+        return self._logits(net, tape, self._begin(tape))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
-        logits = self.logits(net, tape)
+        begin = self._begin(tape)
+        logits = self._logits(net, tape, begin)
         value, d_logits = softmax_loss(logits, self.labels, "CrossEntropy")
-        integral = d_logits * self._scale(tape, d_logits)
-        seed = ReadoutSeed(time_constant=self.time_constant, integral=integral)
+        integral = d_logits * self._scale(tape, begin, d_logits)
+        seed = ReadoutSeed(time_constant=self.time_constant, integral=integral, begin=begin)
         return Classified(value, {self.readout: seed}, logits)
 
-    def _scale(self, tape: SpikeTape, like: Floats) -> Floats:
+    def _logits(self, net: Network, tape: SpikeTape, begin: Floats | None) -> Floats:
+        constant = self.time_constant
+        integral = readout_integral(net, tape, self.readout, time_constant=constant, begin=begin)
+        scaled: Floats = integral * self._scale(tape, begin, integral)
+        return scaled
+
+    def _begin(self, tape: SpikeTape) -> Floats | None:
+        """Onset of every sample, ms [samples]; None for the start."""
+        return onsets(tape.stream, self.onset, "CrossEntropy", time_constant=self.time_constant)
+
+    def _scale(self, tape: SpikeTape, begin: Floats | None, like: Floats) -> Floats:
         """From integral to logit, [samples, 1], where ``like`` is."""
-        weight = weighted_time(tape.stream.duration, self.time_constant)
+        weight = time_after(tape.stream.duration, begin, self.time_constant)
         scale: Floats = beside((self.gain / weight)[:, np.newaxis], like)
         return scale
 

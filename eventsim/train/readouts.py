@@ -28,8 +28,13 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal, get_args
 
 from eventsim.adjoint import DecisionSeed, Seed, VoltageSeed
-from eventsim.adjoint.linear.neurons import silent_parts
-from eventsim.adjoint.linear.voltage import PeakProbe, VoltageProbe, readout_maximum
+from eventsim.adjoint.linear.voltage import (
+    PeakProbe,
+    VoltageProbe,
+    joined_voltages,
+    readout_last,
+    readout_maximum,
+)
 from eventsim.arrays import Floats, Ints, beside
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
@@ -78,12 +83,12 @@ class VoltageCrossEntropy(AbstractClassifier):
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
-        return self._logits(net, _voltages(self._probes(net, tape)))
+        return self._logits(net, joined_voltages(self._probes(net, tape)))
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
         probes = self._probes(net, tape)
-        voltages = _voltages(probes)
+        voltages = joined_voltages(probes)
         logits = self._logits(net, voltages)
         value, d_logits = softmax_loss(logits, self.labels, "VoltageCrossEntropy")
         by_unit, seeds = self._back(net, voltages, d_logits)
@@ -129,16 +134,7 @@ class VoltageCrossEntropy(AbstractClassifier):
         require_readout("VoltageCrossEntropy", net, self.readout)
         if self.at == "maximum":
             return readout_maximum(net, tape, self.readout)
-        parts = silent_parts(net, tape, self.readout)
-        return [VoltageProbe.at(part, part.ends()[:, None]) for part in parts]
-
-
-def _voltages(probes: Sequence[VoltageProbe | PeakProbe]) -> Floats:
-    """One voltage of every readout neuron, [samples, neurons]."""
-    xp = probes[0].neurons.xp
-    parts = [probe.value.reshape(-1, probe.neurons.chosen.size) for probe in probes]
-    voltages: Floats = xp.concatenate(parts, axis=1)
-    return voltages
+        return readout_last(net, tape, self.readout)
 
 
 def decision_behind(net: Network, readout: str) -> Decision | None:

@@ -70,6 +70,7 @@ def strings():
 CASES = {
     "cross entropy": (plain, lambda: CrossEntropy(LABELS)),
     "cross entropy, weighted": (plain, lambda: CrossEntropy(LABELS, time_constant=25.0)),
+    "cross entropy, onset": (plain, lambda: CrossEntropy(LABELS, time_constant=25.0, onset=13.0)),
     "largest voltage": (plain, lambda: VoltageCrossEntropy(LABELS)),
     "last voltage": (plain, lambda: VoltageCrossEntropy(LABELS, at="last")),
     "largest voltage, decision": (decided, lambda: VoltageCrossEntropy(LABELS)),

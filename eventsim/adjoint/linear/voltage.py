@@ -43,7 +43,7 @@ from dataclasses import dataclass
 
 from eventsim.adjoint.linear.maximum import Maximum, find_maximum
 from eventsim.adjoint.linear.neurons import Neurons, bare_neurons, silent_parts
-from eventsim.arrays import Array, largest, namespace
+from eventsim.arrays import Array, Floats, largest, namespace
 from eventsim.engine.arrivals import Arrivals
 from eventsim.engine.job import DirectGradients, Peaks
 from eventsim.engine.voltage_kernel import kernel, kernel_slopes
@@ -239,6 +239,20 @@ def readout_maximum(net: Network, tape: SpikeTape, name: str) -> Sequence[Voltag
     if peaks is None:
         return [VoltageProbe.at_maximum(part) for part in silent_parts(net, tape, name)]
     return [PeakProbe(neurons, peaks.value[:, neurons.chosen].reshape(-1, 1), peaks)]
+
+
+def readout_last(net: Network, tape: SpikeTape, name: str) -> Sequence[VoltageProbe | PeakProbe]:
+    """Voltage of every neuron of a readout at the end of its sample, in parts likewise."""
+    parts = silent_parts(net, tape, name)
+    return [VoltageProbe.at(part, part.ends()[:, None]) for part in parts]
+
+
+def joined_voltages(probes: Sequence[VoltageProbe | PeakProbe]) -> Floats:
+    """One voltage of every neuron of parts one behind the other, [samples, neurons]."""
+    xp = probes[0].neurons.xp
+    parts = [probe.value.reshape(-1, probe.neurons.chosen.size) for probe in probes]
+    voltages: Floats = xp.concatenate(parts, axis=1)
+    return voltages
 
 
 def weighted_time(times: Array, time_constant: float) -> Array:

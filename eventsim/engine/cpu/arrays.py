@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats, slices
+from eventsim.arrays import Floats
 from eventsim.engine.cpu import fanin, order
 from eventsim.engine.cpu.fanin import FanIn
 from eventsim.engine.cpu.walk import WayBack
@@ -141,18 +141,19 @@ def fan_in(
     *,
     begin: Floats | None = None,
     state: LayerState | None = None,
-    bounds: tuple[int, int] | None = None,
+    bounds: tuple[int, int],
+    numbered: bool = False,
 ) -> FanIn:
     """Synapses by target and spikes by source; weights in the type of the state.
 
-    With ``begin`` (ms, by sample) or ``state``, only what is met from there on. With ``bounds``,
-    only the neurons from the first to before the second, and no numbers of synapses, which only the
-    way back asks for.
+    Only those of the neurons from the first of ``bounds`` to before the second; with ``begin`` (ms,
+    by sample) or ``state``, only what is met from there on. The numbers of synapses, for which only
+    the way back asks, are there if they are to be ``numbered``.
     """
     own_weight, real = job.self_weights() * job.stage.population.resistance, real_type(job)
     if begin is None:
         begin = np.zeros(job.n_samples) if state is None else state.begin
-    low, in_start, row, synapse, weight, delay = _by_target(job, bounds)
+    low, in_start, row, synapse, weight, delay = _by_target(job, bounds, numbered=numbered)
     return FanIn(
         low,
         in_start,
@@ -192,10 +193,10 @@ def sent_by_row(job: Job) -> Sent:
     return Sent(first, time, spike)
 
 
-def _by_target(job: Job, bounds: tuple[int, int] | None) -> tuple[Any, ...]:
+def _by_target(job: Job, bounds: tuple[int, int], *, numbered: bool) -> tuple[Any, ...]:
     """The fields of :class:`FanIn` that the spikes do not change, weights and delays of now."""
     stage, wiring, resistance = job.stage, job.stage.wiring, job.stage.population.resistance
-    low, high = (0, resistance.size) if bounds is None else bounds
+    low, high = bounds
     n_rows, target = wiring.out_start.size - 1, read_only(wiring.target)
     begin, parts = np.empty(n_rows, np.int64), np.linspace(0, n_rows, ROW_PARTS + 1).astype(int)
     counts = np.zeros((ROW_PARTS, high - low), np.int64)
@@ -208,7 +209,7 @@ def _by_target(job: Job, bounds: tuple[int, int] | None) -> tuple[Any, ...]:
     n, apart = int(in_start[-1]), stage.delays_per_synapse
     number = np.int32 if wiring.target.size <= np.iinfo(np.int32).max else np.int64
     row, weight = np.empty(n, np.int32), np.empty(n, real_type(job))
-    synapse = np.empty(n if bounds is None else 0, number)
+    synapse = np.empty(n if numbered else 0, number)
     delay = np.empty(n if apart else 0)
     delays = job.delays() if apart else np.zeros(0)
     for k, projection in enumerate(stage.projections):
@@ -218,25 +219,6 @@ def _by_target(job: Job, bounds: tuple[int, int] | None) -> tuple[Any, ...]:
             wiring.synapse_start[k], read_only(resistance), delays, row, synapse, weight, delay,
         )  # fmt: skip
     return low, in_start, row, synapse, weight, delay
-
-
-def fan_out_weights(job: Job) -> NDArray[np.floating[Any]]:
-    """Weights times the target's resistance in the order of the wiring, in the type of the state.
-
-    Not to be changed: they are the network's own where they are the same, those of one projection
-    in double precision onto neurons whose resistance is 1.
-    """
-    stage, real = job.stage, real_type(job)
-    resistance, starts = stage.population.resistance, stage.wiring.synapse_start
-    parts = [projection.values.reshape(-1) for projection in stage.projections]
-    if len(parts) == 1 and parts[0].dtype == real and (resistance == 1.0).all():
-        return parts[0]
-    weights = np.empty(int(starts[-1]), real)
-    for k, values in enumerate(parts):
-        targets, mine = (a[starts[k] : starts[k + 1]] for a in (stage.wiring.target, weights))
-        for part in slices(values.size):
-            mine[part] = values[part] * resistance[targets[part]]
-    return weights
 
 
 def sample_chunks(job: Job, bytes_each: int) -> Index:

@@ -282,12 +282,16 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, way_back, ad
 @kernel
 def backward(fan, par, refractory, duration, last, tape, way_back, by_weight, by_delay, effects,
              sums, own, grazes):  # fmt: skip
-    """All samples, one block of neurons after the other; ``effects`` has one row per block."""
-    n_blocks, n_neurons = effects.shape[0], par.shape[1]
+    """All samples, one block of the neurons of ``fan`` after the other.
+
+    ``effects`` has one row per block.
+    """
+    n_blocks, n_neurons, n_mine = effects.shape[0], par.shape[1], fan.in_start.size - 1
     for block in prange(n_blocks):
         adjoint = np.zeros((N_ADJOINT, n_neurons), par.dtype)
         current, released = np.full(n_neurons, -1), np.ones(n_neurons, np.bool_)
-        for n in range(n_neurons * block // n_blocks, n_neurons * (block + 1) // n_blocks):
+        low, high = n_mine * block // n_blocks, n_mine * (block + 1) // n_blocks
+        for n in range(fan.low + low, fan.low + high):
             for s in range(duration.size):
                 grazes[block] += _run_neuron_back(
                     fan, s, n, par, refractory, duration[s], last[s, n], tape, way_back, adjoint,

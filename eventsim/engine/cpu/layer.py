@@ -85,27 +85,27 @@ def _advance(
 
         trains = _in_order(run_tasks(job, len(heard), run_shared, span), len(heard))
         return trains, end, still_pending(*events, met, job.duration) if carry else None
-    groups, sent = _groups(job), sent_by_row(job)
-    blocks = FANIN_PARTS * (groups.size - 1)
+    groups, sent = fanin_groups(job), sent_by_row(job)
+    blocks = FANIN_PARTS * len(groups)
 
     def run_fanin(todo, spikes, starts, limits, counts, reached):
         group = todo % blocks // FANIN_PARTS
         for g in np.unique(group).tolist():
-            bounds = int(groups[g]), int(groups[g + 1])
-            fan = fan_in(job, sent, state=state, bounds=bounds)
+            fan = fan_in(job, sent, state=state, bounds=groups[g])
             fanin.forward(
                 todo[group == g], blocks, fan, par, refractory, job.duration, begin, end, spikes,
                 starts, limits, counts, reached,
             )  # fmt: skip
+            del fan  # before there is the next
 
     return _in_order(run_tasks(job, blocks, run_fanin, span), blocks), end, None
 
 
-def _groups(job: Job) -> Index:
-    """Bounds of the neurons whose synapses are sorted by target together."""
+def fanin_groups(job: Job) -> list[tuple[int, int]]:
+    """First and last + 1 of the neurons whose synapses are sorted by target together."""
     size, n = job.stage.population.size, job.stage.wiring.target.size
     groups = FANIN_GROUPS if n > GROUPED_FROM else 1
-    return size * np.arange(groups + 1) // groups
+    return [(size * g // groups, size * (g + 1) // groups) for g in range(groups)]
 
 
 def _in_order(trains: SpikeTrains, blocks: int) -> SpikeTrains:

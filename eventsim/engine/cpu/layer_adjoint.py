@@ -17,7 +17,7 @@ from eventsim.engine.cpu.arrays import (
     way_back_of,
 )
 from eventsim.engine.cpu.blocks import by_block, by_row
-from eventsim.engine.cpu.layer import FANIN_PARTS
+from eventsim.engine.cpu.layer import FANIN_PARTS, fanin_groups
 from eventsim.engine.cpu.walk import Tape, WayBack
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.piece import Piece
@@ -101,17 +101,21 @@ def _backward_fanin(
     job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray, way_back: WayBack
 ) -> StageGradients:
     size, real = last.shape[1], real_type(job)
-    fan, par = fan_in(job, sent_by_row(job), begin=way_back.begin), neuron_table(job)
-    by_weight, by_delay = np.zeros(fan.weight.size, real), np.zeros(fan.delay.size)
+    sent, par, n_synapses = sent_by_row(job), neuron_table(job), job.stage.wiring.target.size
+    by_weight = np.zeros(n_synapses, real)
+    by_delay = np.zeros(n_synapses if job.stage.delays_per_synapse else 0)
     sums, own = np.zeros((N_SUMS, size)), np.zeros((N_OWN, size))
     effects, grazes = (
         np.zeros((FANIN_PARTS, spike_bases(job)[-1]), real),
         np.zeros(FANIN_PARTS, np.int64),
     )
-    fanin.backward(
-        fan, par, job.stage.population.refractory, job.duration, last, tape, way_back, by_weight,
-        by_delay, effects, sums, own, grazes,
-    )  # fmt: skip
+    for bounds in fanin_groups(job):
+        fan = fan_in(job, sent, begin=way_back.begin, bounds=bounds, numbered=True)
+        fanin.backward(
+            fan, par, job.stage.population.refractory, job.duration, last, tape, way_back,
+            by_weight, by_delay, effects, sums, own, grazes,
+        )  # fmt: skip
+        del fan  # before there is the next
     return layer_gradients(
         job,
         by_drive=by_weight.astype(np.float64, copy=False),

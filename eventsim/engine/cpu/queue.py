@@ -26,6 +26,7 @@ from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.heap import pop, send, waiting_room
 from eventsim.engine.cpu.scalar import crossing, flush, fma, propagators
 from eventsim.engine.cpu.walk import EARLIER
+from eventsim.engine.cpu.weights import base_of, weight_at, width_of
 from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import (
     ALERT,
@@ -174,6 +175,7 @@ def runs_away(since, recent, n, t):
 def _deliver(low, high, t, loop, cells, par, reached, n_reached, mark, epoch):
     """A bundle arrives; neurons that nothing has reached at this time yet join ``reached``."""
     own = low >= OWN
+    base, width = base_of(loop.weight, np.int64(0) if own else low), width_of(loop.weight)
     for k in range(0 if own else low, 1 if own else high):
         n = low - OWN if own else np.int64(loop.target[k])
         if mark[n] != epoch:
@@ -181,7 +183,8 @@ def _deliver(low, high, t, loop, cells, par, reached, n_reached, mark, epoch):
             reached[n_reached] = n
             n_reached += 1
             advance(cells, par, n, t)
-        cells.j[n] = cells.j[n] + (loop.own_weight[n] if own else loop.weight[k])
+        w = loop.own_weight[n] if own else weight_at(base, width, k, cells.j[n])
+        cells.j[n] = cells.j[n] + w
     return n_reached
 
 

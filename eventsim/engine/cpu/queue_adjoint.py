@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, scalar
 from eventsim.engine.cpu.walk import end_at_start, walk_back
+from eventsim.engine.cpu.weights import base_of, weight_at, width_of
 from eventsim.engine.table import (
     ALPHA,
     BETA,
@@ -57,6 +58,7 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, way_
     for e in range(hi - 1, lo - 1, -1):
         own = met.first[e] >= OWN
         low = np.int64(0) if own else met.first[e]
+        base, width = base_of(loop.weight, low), width_of(loop.weight)
         for k in range((np.int64(1) if own else met.last[e]) - 1, low - 1, -1):
             n = met.first[e] - OWN if own else np.int64(loop.target[k])
             time, cause = met.time[e], met.cause[e]
@@ -68,7 +70,8 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, way_
                 totals.sums, totals.own,
             )  # fmt: skip
             t[n] = time
-            w, beta = loop.own_weight[n] if own else loop.weight[k], adjoint[BETA, n]
+            beta = adjoint[BETA, n]
+            w = loop.own_weight[n] if own else weight_at(base, width, k, beta)
             later = w * (par[RATE_SYN, n] * beta - par[RATE_MEM, n] * adjoint[ALPHA, n])
             totals.sums[BY_DRIVE, n] += w * beta
             totals.sums[BY_MEM, n] += w * adjoint[BETA_MEM, n]

@@ -18,7 +18,6 @@ from eventsim.engine.bundles import (
 )
 from eventsim.engine.cpu import order, queue, queue_adjoint
 from eventsim.engine.cpu.arrays import (
-    fan_out_weights,
     read_only,
     sample_chunks,
     summed,
@@ -27,6 +26,7 @@ from eventsim.engine.cpu.arrays import (
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape
+from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.cpu.window_cells import make_neurons
 from eventsim.engine.cpu.window_sums import BLOCK
 from eventsim.engine.cpu.windows import Cut, forward_parts, forward_samples
@@ -86,11 +86,12 @@ class Prepared:
     """What the kernels of a loop take: what is known to arrive, synapses, parameters.
 
     The neurons stand as in ``begin``; where they stand at the end goes to ``stop``. ``span`` is
-    what is run of every sample, ms.
+    what is run of every sample, ms. ``weights`` must outlive the loop, which has their addresses.
     """
 
     arrivals: Arriving
     loop: Loop
+    weights: tuple[NDArray[Any], ...]
     par: NDArray[np.floating[Any]]
     refractory: Floats
     begin: LoopStop
@@ -101,7 +102,7 @@ class Prepared:
 def prepare(job: Job, state: LoopState | None = None) -> Prepared:
     """From a job to arrays; None is the state at time zero."""
     bundles = make_bundles(job)
-    loop = _loop_of(job, bundles)
+    loop, weights = _loop_of(job, bundles)
     if state is None:
         state, arrivals = start_loop(job), outside_arrivals(job, bundles)
     else:
@@ -109,6 +110,7 @@ def prepare(job: Job, state: LoopState | None = None) -> Prepared:
     return Prepared(
         arrivals,
         loop,
+        weights,
         neuron_table(job),
         job.stage.population.refractory,
         state.stop,
@@ -117,11 +119,12 @@ def prepare(job: Job, state: LoopState | None = None) -> Prepared:
     )
 
 
-def _loop_of(job: Job, bundles: Bundles) -> Loop:
-    """The loop with arrays of the types that the kernels are compiled for."""
-    loop = make_loop(job, bundles, fan_out_weights(job))
+def _loop_of(job: Job, bundles: Bundles) -> tuple[Loop, tuple[NDArray[Any], ...]]:
+    """The loop with arrays of the types that the kernels are compiled for, and its weights."""
+    addresses, weights = synapse_weights(job)
+    loop = make_loop(job, bundles, addresses)
     own_weight = loop.own_weight.astype(real_type(job))
-    return loop._replace(target=read_only(loop.target), own_weight=own_weight)
+    return loop._replace(target=read_only(loop.target), own_weight=own_weight), weights
 
 
 def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
@@ -226,9 +229,10 @@ def backward(
         previous,
         np.zeros(len(trains)),
     )
-    loop = _loop_of(job, bundles)
-    bounds = sample_chunks(job, loop.weight.nbytes)
-    chunks, n_synapses = bounds.size - 1, loop.weight.size
+    loop, _held = _loop_of(job, bundles)
+    n_synapses = loop.target.size
+    bounds = sample_chunks(job, n_synapses * np.dtype(real).itemsize)
+    chunks = bounds.size - 1
     weight = np.zeros((chunks, n_synapses), real)
     delay = np.zeros((chunks, n_synapses if job.stage.delays_per_synapse else 0))
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))

@@ -20,6 +20,7 @@ from eventsim.engine.cpu.layer import GUESS_LEAST
 from eventsim.engine.cpu.queue_host import bounds_of_parts, in_blocks, parts_for
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import EARLIER, SpikeBuffers
+from eventsim.engine.cpu.weights import addresses_of
 from eventsim.engine.cpu.window_cells import begin_all, make_neurons
 from eventsim.engine.cpu.windows import Window, run_window
 from eventsim.engine.job import Job, raise_first_runaway
@@ -61,9 +62,10 @@ class SteppedNeurons:
         self._par, self._cut = in_blocks(neuron_table(job), windows)
         real = self._par.dtype
         self._fastest, none = real.type(frame.fastest), np.zeros(0, np.int64)
-        weight = (synapses.weight * p.resistance[synapses.target]).astype(real)
+        self._weights = (synapses.weight * p.resistance[synapses.target]).astype(real)
         own = (job.self_weights() * p.resistance).astype(real)
         target, delay = read_only(synapses.target), job.self_delays()
+        weight = addresses_of(self._weights)
         self._loop = Loop(none, none, none, np.zeros(0), target, weight, own, delay)
         self._cells = make_neurons(self._par.shape[1], real, windows.width)
         self._now, self._begin = 0.0, start_loop(job).stop

@@ -31,6 +31,7 @@ from eventsim.engine.cpu.scalar import (
     fma,
     near_forward,
 )
+from eventsim.engine.cpu.weights import fetch_at, load_double, load_single
 from eventsim.engine.table import GAP, RATE_MEM, SLOW
 from eventsim.engine.windowing import WIDTHS
 
@@ -38,34 +39,14 @@ from eventsim.engine.windowing import WIDTHS
 BLOCK = 128
 
 
-@intrinsic
-def _fetch(typingctx: Any, values: Any, k: Any) -> Any:
-    """Ask for the line of the cache that holds ``values[k]``."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        place = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
-        word = ir.IntType(32)
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [place.type, word, word, word]),
-            "llvm.prefetch.p0i8",
-        )
-        read, second_level, data_cache = (ir.Constant(word, n) for n in (0, 2, 1))
-        builder.call(function, [place, read, second_level, data_cache])
-        return context.get_dummy_value()
-
-    return types.void(values, types.int64), codegen
-
-
 @lean
-def fetch_bundle(target, weight, low, high):
+def fetch_bundle(target, base, width, low, high):
     """Ask for the synapses low : high, so that they are in the cache when they meet an arrival."""
-    per_line = 64 // weight.itemsize
+    start = target.ctypes.data
     for k in range(low, high, 16):
-        _fetch(target, k)
-    for k in range(low, high, per_line):
-        _fetch(weight, k)
+        fetch_at(np.int64(start + 4 * k))
+    for k in range(low, high, 64 // width):
+        fetch_at(np.int64(base + width * k))
 
 
 def _vector_add(width: int) -> Any:
@@ -116,11 +97,17 @@ def _adding(width: int) -> Any:
     vector_add = _vector_add(width)
 
     @lean
-    def add(moments, target, weight, low, high, phi):
-        zero = type(phi[0])(0.0)
-        for k in range(low, high):
-            w = weight[k]
-            vector_add(moments, np.uint32(target[k]), w, w if w > zero else zero, phi)
+    def add(moments, target, base, width, low, high, phi):
+        real = type(phi[0])
+        zero = real(0.0)
+        if width == 8:
+            for k in range(low, high):
+                w = real(load_double(base, k))
+                vector_add(moments, np.uint32(target[k]), w, w if w > zero else zero, phi)
+        else:
+            for k in range(low, high):
+                w = real(load_single(base, k))
+                vector_add(moments, np.uint32(target[k]), w, w if w > zero else zero, phi)
 
     return add
 
@@ -145,12 +132,12 @@ _add_many = _by_precision(_adding(WIDTHS[1]), _adding(WIDTHS[2]))
 
 
 @lean_inlined
-def add_bundle(moments, target, weight, low, high, phi):
+def add_bundle(moments, target, base, width, low, high, phi):
     """The synapses low : high meet an arrival."""
     if phi.size == _FEW:
-        _add_few(moments, target, weight, low, high, phi)
+        _add_few(moments, target, base, width, low, high, phi)
     else:
-        _add_many(moments, target, weight, low, high, phi)
+        _add_many(moments, target, base, width, low, high, phi)
 
 
 @lean_inlined

@@ -20,6 +20,7 @@ from eventsim.engine.cpu.scalar import (
     near_forward,
     near_highest,
 )
+from eventsim.engine.cpu.weights import base_of, weight_at, width_of
 from eventsim.engine.cpu.window_cells import (
     L_ALERT,
     L_GAP,
@@ -191,11 +192,12 @@ def meet_one_by_one(cells, par, refractory, due, low, high, first, last, fastest
         else:
             n_found = _pick(loop.target, low[k], high[k], cells.one_by_one, found)
             met += n_found
+            base, width = base_of(loop.weight, due.first[k]), width_of(loop.weight)
             for begin in range(0, n_found, BLOCK):
                 size = min(BLOCK, n_found - begin)
                 for i in range(size):
                     target[i] = loop.target[found[begin + i]]
-                    weight[i] = loop.weight[found[begin + i]]
+                    weight[i] = weight_at(base, width, found[begin + i], weight[i])
                 count, at = _some(
                     cells, par, refractory, target[:size], weight[:size], t, fastest, room[:4],
                     spikes, start, limit, count,

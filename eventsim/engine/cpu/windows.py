@@ -27,6 +27,7 @@ from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.heap import Waiting, enlarged, pop, send_all, waiting_room
 from eventsim.engine.cpu.order import first_at_least
 from eventsim.engine.cpu.scalar import SMALL_Z, fma, propagators
+from eventsim.engine.cpu.weights import base_of, width_of
 from eventsim.engine.cpu.window_cells import (
     N_LINE,
     J,
@@ -75,13 +76,15 @@ def _functions(phi, cut, par, loop, low, s):
 @lean
 def _sum_up(cells, par, due, low, high, first, last, end, cut, loop, phi):
     """The bundles first : last of those due are added to the sums of their targets."""
-    real = type(phi[0])
+    real, width = type(phi[0]), width_of(loop.weight)
     for k in range(first, last):
         if k + AHEAD < low.size and due.first[k + AHEAD] < OWN:
-            fetch_bundle(loop.target, loop.weight, low[k + AHEAD], high[k + AHEAD])
+            ahead = base_of(loop.weight, due.first[k + AHEAD])
+            fetch_bundle(loop.target, ahead, width, low[k + AHEAD], high[k + AHEAD])
         _functions(phi, cut, par, loop, due.first[k], real(end - due.time[k]))
         if due.first[k] < OWN:
-            add_bundle(cells.moments, loop.target, loop.weight, low[k], high[k], phi)
+            base = base_of(loop.weight, due.first[k])
+            add_bundle(cells.moments, loop.target, base, width, low[k], high[k], phi)
         elif low[k] < high[k]:
             n = due.first[k] - OWN
             add_one(cells.moments, n, loop.own_weight[n], phi)

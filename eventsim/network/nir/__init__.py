@@ -28,9 +28,10 @@ Times are in seconds; the graph's metadata says so (``time_unit``).
 **What NIR has no word for** stands in metadata (keys ``eventsim_...``), which :func:`from_nir`
 reads and other programs ignore: refractory times, where V begins (at v_leak; at v_reset for neurons
 whose v_leak is above their threshold), which weights of a sparse projection exist, the order of
-populations and projections, how the network answers (``net.answer``: population, rule, tail, names
-of classes). A :class:`NirWarning` names those that change spikes; of a file for another program
-also the answer.
+populations and projections, a linear decision (``net.decision``), which values are one
+(``net.shared``), how the network answers (``net.answer``: population, rule, tail, names of
+classes). A :class:`NirWarning` names those that change spikes, and the decision; of a file for
+another program also the answer. Shared values are written each in its place.
 
 **Other programs do not take spikes as impulses.** They run on time steps, and a spike is the number
 1 for one step: an impulse of area dt, a thousand or ten thousand times weaker. They also ignore or

@@ -10,6 +10,7 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.errors import NetworkError
 from eventsim.network.network import Network
+from eventsim.network.nir.beyond import beyond_graph
 from eventsim.network.nir.dialects import (
     OUT_OF_REACH,
     Dialect,
@@ -103,7 +104,6 @@ def to_nir(
     ms = check_unit("to_nir", time_unit)
     dialect, step = find_dialect("to_nir", target, dt)
     net.check()
-    net.refuse_decision("to_nir", "which NIR has no node for")
     net = net.to_host()
     _judge(net, dialect, step, lossy)
     writing = _Writing(nir, dialect, step, ms, max_entries)
@@ -122,9 +122,7 @@ def to_nir(
         "eventsim_projections": json.dumps(
             [[p.source, p.target] for p in net.projections.values()]
         ),
-    }
-    if net.answer is not None:
-        metadata["eventsim_answer"] = json.dumps(net.answer.to_dict())
+    } | beyond_graph(net)
     if target is not None and step is not None:
         metadata |= {"eventsim_target": target, "eventsim_dt": step / ms}
     return nir.NIRGraph(writing.nodes, writing.edges, metadata)
@@ -137,6 +135,8 @@ def _judge(net: Network, dialect: Dialect, dt: float | None, lossy: bool) -> Non
     for population in net.neurons.values():
         errors, losses = faults(population, dialect, dt)
         wrong, lost = wrong + errors, lost + losses
+    if net.decision is not None:
+        lost.append(f"the linear decision behind {net.decision.readout!r}")
     if net.input.name not in {projection.source for projection in net.projections.values()}:
         wrong.append(f"{net.input.name!r} is the input and projects to nothing")
     if not dialect.plain_nodes:
@@ -234,7 +234,7 @@ def _projection(
 ) -> None:
     nir, source, target = writing.nir, names[projection.source], names[projection.target]
     metadata: dict[str, Any] = {"eventsim_kind": projection.kind}
-    if projection.delays.any():
+    if projection.delays.ndim or projection.delays.any():
         # HDF5 compresses no scalars.
         scalar = projection.delays.ndim == 0
         metadata["eventsim_delays_ms"] = (
@@ -317,10 +317,8 @@ def _branches(projection: Projection, delays: Floats) -> list[tuple[Any, Floats]
 
 
 def _outputs(writing: _Writing, net: Network, names: dict[str, str]) -> None:
-    """An Output for every population that no other listens to; of a ring, for its last."""
-    heard = {p.source for p in net.projections.values() if p.source != p.target}
-    ends = [name for name in net.neurons if name not in heard]
-    for name in ends or list(net.populations)[-1:]:
+    """An Output for every population that no other hears; of a ring, for its last."""
+    for name in net.outputs:
         size = np.array([net.populations[name].size])
         output = writing.add("output", writing.nir.Output({"output": size}))
         writing.edges.append((names[name], output))

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.entries import parse_json, read, shown
+from eventsim.entries import parse_json, shown
 from eventsim.errors import NetworkError, ParameterError, ShapeError
-from eventsim.network.answer import Answer
 from eventsim.network.network import Network
+from eventsim.network.nir.beyond import restore_beyond
 from eventsim.network.nir.dialects import DIALECTS, OUT_OF_REACH, Target, find_dialect, from_leak
 from eventsim.network.nir.package import FORMAT, TimeUnit, check_unit, load_nir
 from eventsim.network.nir.paths import Chain, chains
@@ -72,6 +72,11 @@ def from_nir(
     ------
     NetworkError, ShapeError, ParameterError
         What eventsim cannot express, by node.
+
+    Warns
+    -----
+    NirWarning
+        Values that were shared are not equal any more.
     """
     nir = load_nir("from_nir")
     if not isinstance(graph, nir.NIRGraph):
@@ -95,16 +100,8 @@ def from_nir(
                 "Voltages that flow between populations are no events."
             )
         connect(net, begin.end, end.end, chained, reading.ms)
-    _restore_answer(net, graph.metadata)
+    restore_beyond(net, graph.metadata)
     return net
-
-
-def _restore_answer(net: Network, metadata: Mapping[str, Any]) -> None:
-    """How the network answers, if eventsim wrote it."""
-    key, place = "eventsim_answer", "from_nir: eventsim_answer in the metadata"
-    if key in metadata:
-        said = parse_json(str(metadata[key]), place, NetworkError)
-        net.set_answer(read(Answer, said, place, NetworkError))
 
 
 def _reading(

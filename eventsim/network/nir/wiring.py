@@ -42,8 +42,8 @@ def connect(net: Network, source: End, target: End, found: Sequence[Chain], ms: 
         own = np.diag(delays * ms)
         exact = _exact_delays(metadata, delays * ms, np.eye(source.size) > 0, None)
         recurrent = SelfRecurrent(np.diag(weights) * target.factor)
-        lags = own if exact is None else exact
-        net.connect(source.name, target.name, recurrent, delays=_one_or_all(lags))
+        lags = _one_or_all(own) if exact is None else exact
+        net.connect(source.name, target.name, recurrent, delays=lags)
         return
     weights, delays = _joined(source, target, found)
     used = weights != 0.0

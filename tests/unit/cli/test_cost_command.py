@@ -1,7 +1,10 @@
+import wave
+
 import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim import datasets
 from eventsim.chips import chip_names
 from eventsim.energy import clocked, count
 from eventsim.report.numbers import joules
@@ -38,6 +41,39 @@ def cost(*arguments):
     return call("cost", *arguments, "--backend", "reference")
 
 
+def test_encoder_of_audio_is_counted_and_stands_beside_the_sum(tmp_path, monkeypatch):
+    rng, folder = np.random.default_rng(0), tmp_path / "data" / "fsdd"
+    folder.mkdir(parents=True)
+    for digit in range(2):
+        samples = (8000 * rng.standard_normal(2400)).astype("<i2").tobytes()
+        with wave.open(str(folder / f"{digit}_theo_0.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes(samples)
+    monkeypatch.setenv("EVENTSIM_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
+    es.scsr(64, (4,), 2).save(tmp_path / "net.npz")
+    arguments = (tmp_path / "net.npz", "fsdd", "--chip", "45nm", "--chip", "loihi")
+    outcome = cost(*arguments, "--json")
+    assert outcome.code == 0, outcome.err
+    found = outcome.json
+    operations = datasets.encoder_operations("fsdd")
+    events = found["counts"]["events_in_per_sample"]
+    assert found["encoder"]["multiply_adds"] == pytest.approx(0.3 * operations.multiply_adds)
+    assert found["encoder"]["additions"] == pytest.approx(0.3 * operations.additions + events)
+    arithmetic, loihi = (one["encoder"] for one in found["energy"])
+    assert arithmetic["energy_pj_per_sample"] == pytest.approx(
+        4.6 * found["encoder"]["multiply_adds"] + 0.9 * found["encoder"]["additions"]
+    )
+    assert (loihi["terms"], loihi["energy_pj_per_sample"]) == ([], 0)
+    shown = cost(*arguments).out
+    assert "Encoder that made the input's events" in shown
+    assert "powers and quotients" in shown
+    assert f"encoder, beside the sum: {joules(arithmetic['energy_pj_per_sample'])}" in shown
+    assert "encoder, beside the sum: not priced" in shown
+
+
 def test_help_shows_an_example():
     outcome = call("cost", "--help")
     assert outcome.code == 0
@@ -52,6 +88,7 @@ def test_json_holds_the_counts_and_energies_of_the_library(files):
     counts, steps = count(net, tape), clocked(net, tape, step_ms=1.0)
     found = outcome.json
     assert found["counts"] == counts.to_dict()
+    assert found["encoder"] is None
     assert found["clocked"] == [steps.to_dict()]
     loihi, arithmetic = found["energy"]
     assert (loihi["chip"], loihi["step_ms"]) == ("loihi", 1.0)

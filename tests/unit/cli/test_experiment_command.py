@@ -52,7 +52,8 @@ def test_run_writes_table_and_figure_and_runs_nothing_twice(files, tmp_path):
     out = tmp_path / "runs" / "experiments" / "small-tiny"
     assert first.json["folder"] == "runs/experiments/small-tiny"
     assert {path.name for path in out.iterdir()} == {
-        ".lock", "experiment.json", "plain", "skip", "table.md", "table.json", "figure.png"
+        ".lock", "experiment.json", "experiment.log", "plain", "skip", "table.md", "table.json",
+        "figure.png",
     }  # fmt: skip
     rows = {row["name"]: row for row in first.json["rows"]}
     assert rows["skip"]["last"]["n"] == 2

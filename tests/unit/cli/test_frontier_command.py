@@ -7,11 +7,16 @@ import json
 import re
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
+import eventsim as es
 from eventsim.cli.experiment_progress import RunBars
+from eventsim.mapping import quantise
+from eventsim.train.loop import validation_split
 from tests.unit.cli.conftest import call
+from tests.unit.datasets import conftest as audio
 from tests.unit.experiment.conftest import TASK
 from tests.unit.report.pages import Page
 from tests.unit.report.test_browser import CHROMIUM
@@ -43,6 +48,7 @@ name = "pruned"
 title = "pruned"
 axes = { "train.sparse.sparsity" = [0.5, 0.8] }
 """
+wavs = audio.wavs
 POINTS = ["plain", "steps", "pruned-0_5", "pruned-0_8"]
 
 
@@ -86,7 +92,8 @@ def test_points_are_means_over_seeds_and_the_front_is_chosen_by_validation(swept
     assert found["points"][1]["front"] == []
     exact = [found["points"][k] for k in (0, 2, 3)]
     assert exact[2]["settings"]["train.sparse.sparsity"] == 0.8
-    for axis in ("energy_pj:loihi", "energy_pj:45nm", "synaptic_operations"):
+    axes = ("energy_pj:loihi", "energy_with_leakage_pj:loihi", "energy_pj:45nm")
+    for axis in (*axes, "synaptic_operations"):
         cheapest = min(exact, key=lambda point: point["summary"][axis]["mean"])
         assert axis in cheapest["front"]
 
@@ -106,6 +113,12 @@ def test_command_of_every_run_gives_the_same_numbers(swept, monkeypatch):
             activity = report["energy_pj_per_sample_of_activity"]
             assert numbers[f"energy_pj:{chip}"] == activity, (point["name"], chip)
             assert numbers[f"energy_with_leakage_pj:{chip}"] == report["energy_pj_per_sample"]
+            static = report["energy_pj_per_sample_of_leakage"]
+            assert numbers[f"leakage_pj:{chip}"] == (static if chip == "loihi" else None)
+            assert numbers["inference_ms"] == report["milliseconds_per_sample"]
+        power = next(t for t in energies["loihi"]["terms"] if t["name"] == "static_chip")
+        static = 1e3 * power["figure"] * numbers["inference_ms"]
+        assert numbers["leakage_pj:loihi"] == pytest.approx(static, rel=1e-12)
         events = told.json["counts"]["synaptic_events_per_sample"]
         assert numbers["synaptic_operations"] == pytest.approx(sum(events.values()), rel=1e-12)
         result = json.loads((home / "out" / run["folder"] / "result.json").read_text())
@@ -129,13 +142,13 @@ def test_page_is_one_file_with_a_picture_per_axis_and_links_to_the_runs(swept):
     assert "url(" not in text
     assert "@import" not in text
     assert len(page.ids) == len(set(page.ids))
-    assert page.tags.count("svg") == len(found["axes"]) == 4  # two energies, operations, cores
+    assert page.tags.count("svg") == len(found["axes"]) == 5  # three energies, operations, cores
     for link in page.links:
         if link.startswith("#"):
             assert link[1:] in page.ids
         else:
             assert (home / "out" / link).is_dir(), link
-    assert len([link for link in page.links if link == "plain/seed-0/"]) == 1 + 4
+    assert len([link for link in page.links if link == "plain/seed-0/"]) == 1 + 5
     assert "Few <synapses>" not in text
     told = text.partition('id="points">')[2].partition("</script>")[0]
     about = json.loads(told)
@@ -174,7 +187,7 @@ def test_page_shows_one_axis_at_a_time_and_tells_of_the_point_under_the_mouse(sw
     match = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     assert match, done.stderr[-2000:]
     found = json.loads(html.unescape(match[1]))
-    assert (found["axes"], found["hidden"], found["first"], found["then"]) == (4, 3, 0, 2)
+    assert (found["axes"], found["hidden"], found["first"], found["then"]) == (5, 4, 0, 2)
     assert "train.sparse.sparsity 0.8" in found["tip"]
     assert found["inside"]
 
@@ -214,6 +227,10 @@ def test_sweep_that_was_stopped_goes_on_and_nothing_is_done_twice(recipe, tmp_pa
     assert "2 runs, 2 are done" in again.err
     assert measured.stat().st_mtime_ns == before
     assert (tmp_path / "out" / "frontier.json").read_bytes() == written
+    earlier = json.loads(measured.read_text())
+    measured.write_text(json.dumps(earlier | {"asked": "of a version with fewer numbers"}))
+    assert frontier(recipe, *few).code == 0
+    assert json.loads(measured.read_text()) == earlier
     measured.write_text("{")  # damaged, and another question: both are measured again
     assert frontier(recipe, *few).code == 0
     assert json.loads(measured.read_text())["numbers"]["accuracy"] is not None
@@ -231,6 +248,95 @@ def test_axis_replaces_the_other_conditions_by_every_combination(recipe):
     names = [point["name"] for point in outcome.json["points"]]
     assert names == ["plain", "swept-0_5-3", "swept-0_5-2"]
     assert outcome.json["points"][2]["settings"]["network.hidden"] == [2]
+
+
+def test_bits_after_training_are_points_of_their_own(recipe):
+    recipe.write_text(recipe.read_text() + CONVOLUTIONAL)
+    few = ("--condition", "plain", "--condition", "steps", "--condition", "shared")
+    outcome = frontier(recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm", "--json")
+    assert outcome.code == 0, outcome.err
+    points = {point["name"]: point for point in outcome.json["points"]}
+    # No grid, and no linear decision, is rounded.
+    assert list(points) == ["plain", "plain-2-bits", "plain-12-bits", "steps", "shared"]
+    plain, rounded, fine = (points[name]["runs"][0] for name in list(points)[:3])
+    assert points["plain-2-bits"]["settings"]["bits after training"] == 2
+    assert (rounded["folder"], rounded["seed"]) == (plain["folder"], plain["seed"])
+    told = call(*shlex.split(rounded["command"])[1:], "--json").json
+    energy = told["energy"][0]["energy_pj_per_sample_of_activity"]
+    assert rounded["numbers"]["energy_pj:45nm"] == energy
+    # Most weights of 2 bits are zero; of 12 bits hardly one is.
+    assert energy < plain["numbers"]["energy_pj:45nm"]
+    run = es.load_run(f"out/{plain['folder']}")
+    other = quantise(run.net, 2).net
+    config = run.config
+    expected = es.evaluate(other, run.data("test"), config).accuracy
+    assert rounded["numbers"]["accuracy"] == expected
+    training = run.data("train")
+    _, held = validation_split(training.labels, config)
+    for bits, numbers in ((2, rounded["numbers"]), (12, fine["numbers"])):
+        net = quantise(run.net, bits).net
+        choice = es.evaluate(net, training[held][:], config).accuracy
+        assert numbers["validation_accuracy"] == choice
+    # What is asked again is what training asked.
+    choice = es.evaluate(run.net, training[held][:], config).accuracy
+    assert plain["numbers"]["validation_accuracy"] == choice
+    assert "the weights were rounded after training" in Path("out/frontier.html").read_text()
+    again = frontier(recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm", "--json")
+    assert again.json["points"] == outcome.json["points"]
+
+
+CONVOLUTIONAL = """
+[[condition]]
+name = "shared"
+
+[condition.network]
+model = "convolutional"
+hidden = [2]
+output_maps = 2
+kernel = [3, 2]
+stride = [1, 1]
+
+[condition.train]
+loss = "cross_entropy_maximum"
+tail = 20.0
+"""
+
+
+def test_network_with_a_decision_has_its_energies_and_no_cores(recipe):
+    recipe.write_text(recipe.read_text() + CONVOLUTIONAL)
+    outcome = frontier(recipe, "--condition", "plain", "--condition", "shared", "--json")
+    assert outcome.code == 0, outcome.err
+    plain, shared = outcome.json["points"]
+    assert plain["summary"]["cores:loihi"]["mean"] >= 1
+    assert "cores:loihi" not in shared["summary"]
+    run = shared["runs"][0]
+    told = call(*shlex.split(run["command"])[1:], "--json").json
+    assert told["counts"]["decision_macs_per_sample"] > 0
+    assert (
+        run["numbers"]["energy_pj:loihi"] == told["energy"][0]["energy_pj_per_sample_of_activity"]
+    )
+    # The network runs on for 20 ms, for which the chip is powered too.
+    assert run["numbers"]["inference_ms"] == plain["runs"][0]["numbers"]["inference_ms"] + 20.0
+    assert (
+        run["numbers"]["leakage_pj:loihi"] == told["energy"][0]["energy_pj_per_sample_of_leakage"]
+    )
+
+
+def test_encoder_of_audio_is_a_number_beside_the_energies(recipe, wavs, monkeypatch, tmp_path):
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
+    task = recipe.with_name("small.toml")
+    task.write_text(TASK.replace('name = "yinyang"', f'name = "fsdd"\nfile = "{wavs}"'))
+    outcome = frontier(
+        recipe, "--condition", "plain", "--chip", "45nm", "--chip", "loihi", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    run = outcome.json["points"][0]["runs"][0]
+    told = call(*shlex.split(run["command"])[1:], "--json").json
+    arithmetic, loihi = (one["encoder"] for one in told["energy"])
+    assert run["numbers"]["encoder_pj:45nm"] == arithmetic["energy_pj_per_sample"] > 0
+    assert run["numbers"]["encoder_pj:loihi"] is None
+    assert loihi["terms"] == []
+    assert "encoder, besides" in (tmp_path / "out" / "frontier.html").read_text()
 
 
 def test_run_that_fails_is_named_and_the_others_are_measured(recipe):

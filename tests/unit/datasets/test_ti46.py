@@ -1,12 +1,17 @@
+import os
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
+from eventsim import datasets
 from eventsim.datasets import ti46, ti46_text
 from eventsim.datasets.encoders import Bsa, Frames, LyonEar, encode
 from eventsim.errors import DataError
+from tests.support.ti46_files import write_spikes
 
 
 def speech(seed, n=3100):
@@ -344,3 +349,112 @@ def test_any_text_is_read_or_refused(tmp_path, text, framed):
     path.write_bytes((f"-1\t-1\n{text}\n-1\t-1\n" if framed else text).encode("latin-1"))
     for read in (ti46_text.read_spikes, ti46_text.read_cochleagram):
         read_or_refuse(read, path, "any.dat")
+
+
+# --- text files from the registry and through the cache --------------------------------------
+
+
+@pytest.fixture
+def letters(tmp_path):
+    """Class folders of five speakers, not divided."""
+    return write_spikes(tmp_path / "letters")
+
+
+def all_times(data):
+    return [data.stream.sample(k)[0].tolist() for k in range(len(data))]
+
+
+def test_text_files_are_parsed_once_and_read_from_the_cache_then(letters, monkeypatch):
+    first = ti46_text.load(letters, task="alpha")
+    monkeypatch.setattr(ti46_text, "_all_spikes", None)  # nothing can be parsed any more
+    second = ti46_text.load(letters, task="alpha")
+    assert all_times(second) == all_times(first)
+    assert second.keys.tolist() == first.keys.tolist()
+    assert second.info.description == first.info.description
+    with pytest.raises(TypeError):
+        ti46_text.load(letters, task="alpha", step=1.0)
+
+
+@pytest.mark.parametrize("change", ["content", "removed", "added"])
+def test_a_folder_that_was_changed_is_read_anew(letters, change):
+    before = ti46_text.load(letters, task="alpha")
+    path = letters / "7" / "m1_u2_c7.dat"
+    stamp = path.stat()
+    if change == "removed":
+        path.unlink()
+    elif change == "added":
+        (letters / "7" / "m1_u3_c7.dat").write_text(path.read_text())
+    else:
+        path.write_text(path.read_text().replace("\t1", "\t2", 1))
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # its time tells nothing
+    after = ti46_text.load(letters, task="alpha")
+    assert len(after) - len(before) == {"content": 0, "removed": -1, "added": 1}[change]
+    assert (all_times(after) != all_times(before)) or change != "content"
+
+
+def test_a_damaged_text_file_is_refused_and_nothing_is_cached(letters):
+    path = letters / "9" / "f2_u1_c9.dat"
+    whole = path.read_text()
+    path.write_text(whole[:-6])
+    for _ in range(2):
+        with pytest.raises(DataError, match="f2_u1_c9.dat: begins with"):
+            ti46_text.load(letters, task="alpha")
+    path.write_text(whole)
+    assert len(ti46_text.load(letters, task="alpha")) == 260
+
+
+def test_spikes_past_the_last_step_are_left_out_and_told(letters):
+    data = ti46_text.load(letters, task="alpha")
+    told = "text files of spikes, a step of 1.6 ms; left out: 10 spikes from step 700 on, in 10 of"
+    assert told in data.info.description
+    assert max(map(max, all_times(data))) < 700 * 1.6
+    shutil.rmtree(letters / "0")
+    data = ti46_text.load(letters, task="alpha", step=1.0)
+    assert data.info.description.endswith("text files of spikes, a step of 1 ms")
+
+
+def test_the_registry_reads_text_files_in_train_and_test(tmp_path):
+    root = tmp_path / "TI46"
+    write_spikes(root / "Train", utterances=1)
+    write_spikes(root / "TEST", speakers=["f8"], utterances=3, prefix="t0_", seed=1)
+    train, test = (datasets.load("ti46_alpha", split=s, root=root) for s in ("train", "test"))
+    assert (len(train), len(test)) == (26 * 5, 26 * 3)
+    assert (train.split, test.split) == ("train", "test")
+    assert set(test.groups.tolist()) == {"f8"}
+    assert test.keys[0] == "t0_f8_u1_c0"
+    on_disk = datasets.stored("ti46_alpha", split="test", root=root)
+    assert on_disk[:].stream.times.tolist() == test.stream.times.tolist()
+
+
+def test_text_files_of_cochleagrams_are_told_by_their_content(tmp_path):
+    for split in ("train", "test"):
+        path = tmp_path / split / "3" / "f1_u1_c3.dat"
+        path.parent.mkdir(parents=True)
+        path.write_text("\n".join(cochleagram()))
+    data = datasets.load("ti46_digits", split="test", root=tmp_path)
+    assert "text files of cochleagrams" in data.info.description
+    assert data.stream.duration.tolist() == [3 * 10 * 1.6]
+
+
+def test_folders_of_text_files_without_the_part_are_refused(letters, tmp_path):
+    with pytest.raises(DataError, match="not divided into folders train and test.*--divide"):
+        datasets.load("ti46_alpha", split="train", root=letters)
+    (tmp_path / "part").mkdir()
+    letters.rename(tmp_path / "part" / "train")
+    assert len(datasets.load("ti46_alpha", split="train", root=tmp_path / "part")) == 260
+    with pytest.raises(DataError, match="has no folder test .* only train"):
+        datasets.load("ti46_alpha", split="test", root=tmp_path / "part")
+    with pytest.raises(DataError, match="split is 'valid', expected 'train' or 'test'"):
+        ti46_text.alpha("valid", root=tmp_path / "part")
+    # One folder too high, and names of another kind.
+    for wrong in (tmp_path, tmp_path / "part" / "train" / "3"):
+        with pytest.raises(DataError, match="holds text files such as .*none named like 3/f1_u2"):
+            datasets.load("ti46_alpha", split="train", root=wrong)
+    # Digits have classes 0 to 9 alone.
+    with pytest.raises(DataError, match="its name says class 1., its folder 1.; expected .*0 to 9"):
+        datasets.load("ti46_digits", split="train", root=tmp_path / "part")
+
+
+def test_what_is_no_folder_of_text_files_is_taken_for_the_corpus(corpus):
+    audio = datasets.load("ti46_digits", split="train", root=corpus)
+    assert all_times(audio) == all_times(ti46.load("train", root=corpus))

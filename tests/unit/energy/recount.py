@@ -67,6 +67,16 @@ def step_of(time, end, step_ms):
     return min(math.floor(time / step_ms), math.ceil(end / step_ms) - 1)
 
 
+def leaving(net, spikes, n):
+    """Answers, or spikes of the populations that no other hears, per sample."""
+    if net.answer is not None or any(p.kind == "readout" for p in net.populations.values()):
+        return [1] * n
+    sending = {p.source for p in net.projections.values() if p.source != p.target}
+    ends = [p.name for p in net.populations.values() if p.kind != "input" and p.name not in sending]
+    ends = ends or [list(net.populations)[-1]]
+    return [sum(e[0] == s for name in ends for e in spikes[name]) for s in range(n)]
+
+
 def recount(net, tape):
     """Everything that needs no step, per sample where it is per sample."""
     n = tape.stream.n_samples
@@ -87,6 +97,8 @@ def recount(net, tape):
         "synaptic_events": events,
         "effective_events": effective,
         "active": active,
+        "events_in": [sum(e[0] == s for e in spikes[net.input.name]) for s in range(n)],
+        "events_out": leaving(net, spikes, n),
         "membrane_updates": {p.name: [sum(m[0] == s for m in meetings[p.name]) for s in range(n)]
                              for p in net.populations.values() if p.kind != "input"},
     }  # fmt: skip

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 import eventsim as es
 from eventsim.energy import Widths, arrivals, count, footprint
 from eventsim.errors import NetworkError, ParameterError, ShapeError
+from eventsim.mapping import quantise
+from eventsim.train import prune
 from tests.support.nets import lateral_net, one_sample, random_net, random_stream, ring_net
 from tests.unit.energy.recount import recount
 
@@ -21,6 +23,9 @@ NETS = {
     "pacemakers": lambda: random_net(8, pacemakers=True),
     "lateral": lambda: lateral_net(1),
     "ring": lambda: ring_net(1),
+    "pruned": lambda: prune(random_net(9), 0.5),
+    "rounded to 2 bits": lambda: quantise(random_net(10), 2).net,
+    "pruned and rounded": lambda: quantise(prune(random_net(11, delays="source"), 0.5), 3).net,
 }
 
 
@@ -40,6 +45,45 @@ def test_every_count_equals_that_of_loops_over_events(run):
     for key in ("spikes", "silent", "synaptic_events", "effective_events", "membrane_updates"):
         assert as_lists(getattr(found, key)) == expected[key], key
     assert {name: s.active for name, s in found.synapses.items()} == expected["active"]
+    for key in ("events_in", "events_out"):
+        assert getattr(found, key).tolist() == expected[key], key
+
+
+@pytest.mark.parametrize("make", [lambda: lateral_net(1), lambda: ring_net(1)])
+def test_spikes_that_no_population_hears_leave_the_chip_where_no_answer_does(make):
+    net = without_readouts(make())
+    tape = es.simulate(net, random_stream(3, n_samples=4), backend="reference")
+    found = count(net, tape)
+    expected = recount(net, tape)["events_out"]
+    assert sum(expected) > 0
+    assert found.events_out.tolist() == expected
+    assert found.only(list(net.projections)).events_out.tolist() == [0] * 4
+    net.set_answer(es.Answer(population=net.outputs[0], rule="spike_count"))
+    assert count(net, tape).events_out.tolist() == [1] * 4
+
+
+def without_readouts(net):
+    bare = es.Network()
+    for population in net.populations.values():
+        if population.is_input:
+            bare.add_input(population.name, population.size)
+        elif population.is_spiking:
+            bare.add_population(population.name, population.size, **population.parameters)
+    for p in net.projections.values():
+        if p.target in bare.populations:
+            weights = es.self_recurrent(p.weights) if p.one_to_one else p.weights
+            bare.connect(p.source, p.target, weights, delays=p.delays)
+    return bare
+
+
+def test_rounding_leaves_synapses_that_carry_events_and_do_nothing():
+    net = NETS["rounded to 2 bits"]()
+    found = count(net, es.simulate(net, random_stream(3, n_samples=4), backend="reference"))
+    stored, effective = (
+        sum(int(values.sum()) for values in table.values())
+        for table in (found.synaptic_events, found.effective_events)
+    )
+    assert 0 < effective < 0.8 * stored
 
 
 def test_synaptic_events_are_those_of_the_tape(run):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.energy import neurobench_batch, neurobench_model, neurobench_results
+from eventsim.energy import count, neurobench_batch, neurobench_model, neurobench_results
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from tests.support.nets import random_net, random_stream
 
@@ -31,6 +31,45 @@ def test_counters_equal_those_of_the_harness(harness, case, density, batch_size)
     operations = own["synaptic_operations"]
     assert operations["Effective_MACs"] > 0
     assert operations["Effective_ACs"] > 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("change", ["pruned", "quantised", "decided"])
+def test_counters_of_changed_networks_equal_those_of_the_harness(harness, change, batch_size):
+    theirs, own = harness.ours_in_harness(1.0, batch_size, getattr(harness, change))
+    for key, label in harness.KEYS.items():
+        assert theirs[label] == own[key], key
+    assert own["connection_sparsity"] > (0.1 if change == "quantised" else 0.4)
+
+
+@pytest.mark.parametrize("rule", ["maximum", "last"])
+def test_harness_answers_by_the_decision(harness, rule):
+    net, stream = random_net(1, delays="source"), random_stream(3, n_samples=4)
+    rng = np.random.default_rng(5)
+    net.decide("output", rng.normal(size=(net.population("output").size, 3)))
+    net.set_answer(es.Answer(population="output", rule=rule, class_names=("a", "b", "c")))
+    model = neurobench_model(net, step_ms=1.0, backend="reference")
+    found = es.predict(net, stream, backend="reference", precision="double")
+    assert model(neurobench_batch(stream)).tolist() == found.classes.tolist()
+
+
+def test_a_decision_multiplies_the_voltages_that_are_not_zero():
+    net = es.Network()
+    net.add_input("input", 2)
+    net.add_readout("output", 2)
+    net.connect("input", "output", np.eye(2))
+    stream = es.EventStream([5.0], [0], [0, 1], n_channels=2, duration=50.0)
+    before = neurobench_results(net, es.simulate(net, stream, backend="reference"), step_ms=1.0)
+    net.decide("output", [[1.0, 0.0, 2.0], [3.0, 4.0, 5.0]])
+    tape = es.simulate(net, stream, backend="reference")
+    after = neurobench_results(net, tape, step_ms=1.0)
+    # Nothing reaches the second neuron, whose voltage is 0: that is where the counts differ.
+    assert count(net, tape).decision_macs == 5
+    operations = after["synaptic_operations"], before["synaptic_operations"]
+    more = {key: operations[0][key] - operations[1][key] for key in operations[0]}
+    assert more == {"Effective_MACs": 2.0, "Effective_ACs": 0.0, "Dense": 6.0}
+    assert after["footprint"] - before["footprint"] == 4 * (6 + 3)
+    assert after["connection_sparsity"] == round(1 - (2 + 5) / (4 + 6), 4)
 
 
 def test_harness_gets_the_strongest_readout_as_answer(harness):

@@ -1,10 +1,12 @@
 """Prices of activity: the energies of a report, and what one more spike costs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.chips import chip_names, load_chip
+from eventsim.chips import Chip, Quantity, chip_names, load_chip
 from eventsim.energy import ActivityPricing, clocked, cost, count, energy
 from eventsim.errors import ParameterError
 from tests.support.nets import random_net, random_stream
@@ -45,6 +47,25 @@ def test_prices_of_all_spikes_add_up_to_the_energy(run, name):
         neurons = sum(p.size for p in net.neurons.values())
         total += idle.value * neurons * np.ceil(tape.stream.duration / chip.step_ms).sum()
     assert total == pytest.approx(found.energy_pj.sum(), rel=1e-9)
+
+
+def test_events_that_enter_and_leave_have_their_prices(run):
+    net, tape = run
+    figures = {
+        name: Quantity(value, "pJ", "measured", "a test")
+        for name, value in (("synaptic_event", 1.0), ("event_in", 10.0), ("event_out", 100.0))
+    }
+    chip = Chip("mine", "Mine", "chip", "a test", energy=figures)
+    plain = replace(chip, energy={"synaptic_event": figures["synaptic_event"]})
+    pricing, bare = ActivityPricing(chip), ActivityPricing(plain)
+    more = pricing.measure(net, tape).energy_pj - bare.measure(net, tape).energy_pj
+    np.testing.assert_allclose(more, 10.0 * np.diff(tape.stream.offsets) + 100.0)
+    operations = dict(tape.synaptic_events)
+    prices, without = (one.of_spikes(net, operations, {}) for one in (pricing, bare))
+    difference = {name: set((prices[name] - without[name]).tolist()) for name in prices}
+    assert difference == {"input": {10.0}, "hidden1": {0.0}, "hidden2": {0.0}}
+    part = [ActivityPricing(c, ("hidden2",)).measure(net, tape).energy_pj for c in (chip, plain)]
+    assert part[0].tolist() == part[1].tolist()
 
 
 def test_part_of_the_network_costs_its_own_operations_spikes_and_updates(run):

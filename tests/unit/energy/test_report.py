@@ -6,6 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.chips import Chip, ChipError, Quantity, chip_names, load_chip
 from eventsim.energy import Widths, clocked, cost, count, dense_equivalent, energy
+from eventsim.energy.terms import NO_FIGURE
 from eventsim.errors import ParameterError, ShapeError
 from tests.support.nets import random_net, random_stream
 
@@ -27,6 +28,15 @@ def chip_of(*, step_ms=None, includes=(), **figures):
     return Chip("mine", "Mine", "chip", "a test", step_ms, None, None, energies, {})
 
 
+def passing(exact):
+    """What is missing where a chip has no figure of what enters and leaves it."""
+    entering, leaving = exact.events_in.mean(), exact.events_out.mean()
+    return {
+        (f"events that enter the chip ({entering:,.1f} a recording)", NO_FIGURE),
+        (f"events that leave the chip ({leaving:,.1f} a recording)", NO_FIGURE),
+    }
+
+
 def counted(report):
     return {cost.term.name: cost.counts.tolist() for cost in report.terms}
 
@@ -37,7 +47,7 @@ def test_every_term_is_its_count_times_its_figure(run):
     chip = chip_of(
         synaptic_event=2.0, neuron_update_active=3.0, neuron_update_idle=5.0, membrane_update=7.0,
         spike=11.0, axon_out=13.0, hop_ew=17.0, hop_ns=19.0, ac=23.0, mac=29.0, step_sync=31.0,
-        static_chip=37.0, static_core=41.0,
+        static_chip=37.0, static_core=41.0, event_in=43.0, event_out=47.0,
     )  # fmt: skip
     mapped = {"axon_out": [1, 2, 3, 4], "hop_ew": 8, "hop_ns": 0, "cores": 3}
     found = energy(exact, chip, clocked=steps, mapped=mapped)
@@ -57,6 +67,8 @@ def test_every_term_is_its_count_times_its_figure(run):
         # uW times ms are nJ.
         "static_chip": 37 * tape.stream.duration * 1000,
         "static_core": 41 * 3 * tape.stream.duration * 1000,
+        "event_in": 43 * np.diff(tape.stream.offsets),
+        "event_out": np.full(4, 47),
     }
     assert {t.term.name for t in found.terms} == set(expected)
     for term in found.terms:
@@ -125,7 +137,8 @@ def test_step_of_the_chip_is_taken_unless_another_is_named(run):
 
 def test_what_needs_a_step_or_a_mapping_is_missing_by_name(run):
     net, tape = run
-    found = energy(count(net, tape), load_chip("loihi"))
+    exact = count(net, tape)
+    found = energy(exact, load_chip("loihi"))
     assert {(m.name, m.reason) for m in found.missing} == {
         ("neuron_update_active", "needs a time step"),
         ("neuron_update_idle", "needs a time step"),
@@ -133,18 +146,22 @@ def test_what_needs_a_step_or_a_mapping_is_missing_by_name(run):
         ("hop_ew", "needs a mapping of neurons to cores"),
         ("hop_ns", "needs a mapping of neurons to cores"),
         ("barrier of a step", "no figure in the chip's file"),
+        *passing(exact),
     }
 
 
 def test_stages_without_a_figure_are_missing_unless_another_figure_includes_them(run):
     net, tape = run
     exact = count(net, tape)
+    unpriced = {name for name, _ in passing(exact)}
     assert {m.name for m in energy(exact, chip_of(synaptic_event=1.0)).missing} == {
-        "neuron updates", "spikes", "links between cores", "leakage"
+        "neuron updates", "spikes", "links between cores", "leakage", *unpriced
     }  # fmt: skip
     whole = chip_of(synaptic_event=1.0, includes=["spike"])
     assert "spikes" not in {m.name for m in energy(exact, whole).missing}
-    assert energy(exact, load_chip("truenorth")).missing == ()
+    assert {m.name for m in energy(exact, load_chip("truenorth")).missing} == unpriced
+    priced = chip_of(synaptic_event=1.0, event_in=1.0, event_out=1.0)
+    assert not unpriced & {m.name for m in energy(exact, priced).missing}
 
 
 def test_leakage_is_a_term_of_its_own_or_included_or_missing(run):
@@ -160,7 +177,7 @@ def test_chip_without_figures_has_no_energy_and_says_what_is_missing(run):
     found = cost(net, tape, load_chip("loihi2"))
     assert found.terms == ()
     assert found.total_pj == 0.0
-    assert len(found.missing) == 6
+    assert len(found.missing) == 8
 
 
 @pytest.mark.parametrize("name", chip_names())

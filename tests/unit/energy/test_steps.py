@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 import eventsim as es
 from eventsim.energy import clocked, count, neurobench_results
 from eventsim.errors import ParameterError
+from eventsim.mapping import quantise
+from eventsim.train import prune
 from tests.support.nets import lateral_net, one_sample, random_net, random_stream, ring_net
 from tests.unit.energy.recount import recount_steps
 
@@ -31,6 +33,14 @@ def test_every_count_equals_that_of_loops_over_events(delays, step_ms, batch_siz
     net = random_net(1, sparse=delays == "source", delays=delays)
     tape = es.simulate(net, random_stream(3, n_samples=4), backend="reference")
     check(net, tape, step_ms, batch_size)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("delays", ["none", "source", "synapse"])
+def test_pruned_and_rounded_networks_are_counted_right(delays, batch_size):
+    net = quantise(prune(random_net(1, delays=delays), 0.5), 3).net
+    tape = es.simulate(net, random_stream(3, n_samples=4), backend="reference")
+    check(net, tape, 1.0, batch_size)
 
 
 @pytest.mark.parametrize("make", [lateral_net, ring_net])

@@ -1,13 +1,18 @@
 """What a synapse takes in memory, and that saving it changes no bit."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import eventsim as es
 from bench.macro import large
-from eventsim.engine.cpu import layer
+from eventsim.engine import windowing
+from eventsim.engine.cpu import layer, weights
+from eventsim.engine.run import make_job
+from eventsim.plan import make_plan
 from tests.support.nets import random_net, random_stream
 
 N_NEURONS, MS = 20_000, 20.0
@@ -20,8 +25,8 @@ def grown(request):
 
 
 # Bytes that were measured, and a fifth more. The network's 12 are in them, and what goes by neuron.
-MOST = {"feedforward": 31.0, "recurrent": 34.0}
-MOST_BACK = {"feedforward": 58.0, "recurrent": 48.0}
+MOST = {"feedforward": 19.3, "recurrent": 25.4}
+MOST_BACK = {"feedforward": 31.2, "recurrent": 32.4}
 
 
 def traced(call, n_synapses, held):
@@ -58,15 +63,68 @@ def test_bytes_a_synapse_at_the_peak_of_a_run_and_of_gradients(grown, precision)
 def test_layer_in_groups_of_neurons_has_the_spikes_of_the_whole(monkeypatch, precision, delays):
     net = random_net(4, hidden=(70, 5), sparse=True, delays=delays)
     stream = random_stream(4)
-
-    def run():
-        return es.simulate(net, stream, backend="cpu", precision=precision)
-
-    whole = run()
+    whole, gradients = run_and_back(net, stream, precision)
     monkeypatch.setattr(layer, "GROUPED_FROM", 0)
-    grouped = run()
-    for name in whole.names:
-        assert len(whole[name])
-        assert np.array_equal(whole[name].times, grouped[name].times)
-        assert np.array_equal(whole[name].neurons, grouped[name].neurons)
-        assert np.array_equal(whole[name].offsets, grouped[name].offsets)
+    grouped, found = run_and_back(net, stream, precision)
+    assert_same_spikes(whole, grouped)
+    rounding = 1e-11 if precision == "double" else 1e-3  # of times, which are added up by group
+    for name, expected in gradients.values.items():
+        scale = np.abs(expected).max()
+        assert np.allclose(found.values[name], expected, rtol=0.0, atol=rounding * scale), name
+
+
+@pytest.mark.parametrize("way", ["queue", "windows"])
+@pytest.mark.parametrize("apart", [False, True], ids=["one delay", "delays by synapse"])
+def test_weights_of_a_loop_read_where_they_are_give_the_bits_of_copies(monkeypatch, way, apart):
+    monkeypatch.setattr(windowing, "WINDOW_SHARE", {"queue": np.inf, "windows": 0.0}[way])
+    net = ring(apart)
+    stream = random_stream(4, duration=60.0)
+    job = make_job(make_plan(net), make_plan(net).stages[0], es.simulate(net, stream))
+    copied, gradients = run_and_back(net, stream, "single")
+    assert_parts(replace(job, precision="single"), np.float32, 1)
+    monkeypatch.setattr(weights, "IN_PLACE_FROM", 0)
+    read, found = run_and_back(net, stream, "single")
+    assert_parts(replace(job, precision="single"), np.float64, 5)
+    assert_same_spikes(copied, read)
+    for name, expected in gradients.values.items():
+        assert np.array_equal(found.values[name], expected), name
+
+
+def ring(apart):
+    """Two populations in a loop, of resistance 1, with five projections."""
+    rng = np.random.default_rng(5)
+    net = es.Network()
+    net.add_input("input", 5)
+    sizes = {"a": 40, "b": 30}
+    for name, size in sizes.items():
+        net.add_population(name, size, tau_mem=rng.uniform(8.0, 20.0, size), tau_syn=4.0)
+        net.connect("input", name, rng.normal(2.0, 1.0, (5, size)), delays=1.0)
+    for source, target in (("a", "b"), ("b", "a"), ("a", "a")):
+        wires = sp.random_array((sizes[source], sizes[target]), density=0.3, rng=rng, format="csr")
+        wires.data = rng.normal(0.1, 0.4, wires.nnz)
+        delays = rng.uniform(0.5, 3.0, wires.nnz) if apart else 1.5
+        net.connect(source, target, wires, delays=delays)
+    return net
+
+
+def assert_parts(job, kind, n_parts):
+    """Of how many arrays of which type the weights of a stage are read, and that they are right."""
+    addresses, arrays = weights.synapse_weights(job)
+    assert [values.dtype for values in arrays] == [kind] * n_parts
+    assert addresses.shape == (2, n_parts + 1)
+    assert np.allclose(np.concatenate(arrays), job.weights(), rtol=1e-6)
+
+
+def run_and_back(net, stream, precision):
+    """The tape, and the gradients of the sum of all spike times."""
+    tape = es.simulate(net, stream, backend="cpu", precision=precision)
+    seeds = {name: es.SpikeSeed(time=np.ones(len(tape[name]))) for name in tape.names}
+    return tape, es.backward(net, tape, seeds)
+
+
+def assert_same_spikes(expected, found):
+    for name in expected.names:
+        assert len(expected[name])
+        assert np.array_equal(expected[name].times, found[name].times)
+        assert np.array_equal(expected[name].neurons, found[name].neurons)
+        assert np.array_equal(expected[name].offsets, found[name].offsets)

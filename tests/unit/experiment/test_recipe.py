@@ -19,7 +19,7 @@ def test_recipes_and_tasks_of_the_issue_are_there():
     assert set(recipe_names()) >= {"architectures", "bip", "baselines", "grid", "convolution"}
     assert set(task_names()) >= {
         "yinyang", "fsdd", "fsdd_speakers", "spoken_digits", "nmnist", "ntidigits", "ti46_digits",
-        "shd",
+        "ti46_alpha", "shd",
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import eventsim as es
 from eventsim.chips import load_chip
-from eventsim.errors import EventError
+from eventsim.errors import EventError, NetworkError
 from eventsim.mapping import MappingError, export_sanafe, map_network
 from tests.unit.mapping.helpers import make_chip, random_net, random_stream
 
@@ -100,6 +100,26 @@ def test_sanafe_loads_the_export_and_counts_what_we_count(tmp_path, inputs):
     assert fired == pytest.approx(sum(len(t) for t in tape.trains.values()), rel=0.05)
 
 
+def test_shared_weights_are_written_with_one_number_each(tmp_path):
+    net = es.convolutional(12, (2,), 2, output_maps=2, kernel=(3, 3), forward_delays=0.0, seed=1)
+    net.decide(None)
+    stream = random_stream(1, n_samples=1)
+    mapping = map_network(net, None, load_chip("loihi_sanafe"), method="first_fit")
+    files = export_sanafe(net, mapping, stream, tmp_path, step_ms=0.1)
+    projection = net.projections["input->hidden1"]
+    groups = net.shared[f"{projection.name}.weights"].groups
+    edges = re.findall(r"    - input\.(\d+) -> hidden1\.(\d+): \[weight: (.*)\]",
+                       files.network.read_text())  # fmt: skip
+    written = {(int(i), int(j)): float(w) for i, j, w in edges}
+    assert len(written) == projection.values.size
+    ends = zip(projection.sources().tolist(), projection.targets().tolist(), strict=True)
+    by_group = {}
+    for end, group in zip(ends, groups.ravel().tolist(), strict=True):
+        by_group.setdefault(group, set()).add(written[end])
+    assert len(by_group) < len(written) / 3
+    assert all(len(found) == 1 for found in by_group.values())
+
+
 def test_tiles_are_numbered_column_by_column(tmp_path):
     net, stream, _, mapping = small()
     files = export_sanafe(net, mapping, stream, tmp_path, step_ms=1.0)
@@ -131,6 +151,11 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     late.projections["input->hidden1"].delays[...] = 2.0
     with pytest.raises(MappingError, match="delay of 2 ms"):
         export_sanafe(late, mapping, stream, tmp_path, step_ms=1.0)
+    decided = net.copy()
+    decided.decide("output", np.ones((3, 2)))
+    with pytest.raises(NetworkError, match=r"decision behind 'output', which SANA-FE has no unit"):
+        export_sanafe(decided, mapping, stream, tmp_path, step_ms=1.0)
+    assert not list(tmp_path.iterdir())
     full = replace(mapping, usage=replace(mapping.usage, neurons=np.array([1025])))
     with pytest.raises(MappingError, match="1024 neurons per core, the mapping has 1025"):
         export_sanafe(net, full, stream, tmp_path, step_ms=1.0)

@@ -54,7 +54,9 @@ def test_tables_hold_the_numbers_of_the_library_with_units(joint, joint_html):
         "104,375 µW",
         "simulated",
         "Davies et al. 2018, table 2: synaptic spike op (min)",
-        "Not in the sum of loihi: barrier of a step (no figure in the chip's file).",
+        "Not in the sum of loihi: barrier of a step, events that enter the chip "
+        f"({costs.counts.events_in.mean():,.1f} a recording), events that leave the chip "
+        "(1.0 a recording) (no figure in the chip's file).",
         "dense GRU on frames, 45nm",
         "99th percentile",
         "eventsim report two --map loihi",
@@ -67,7 +69,12 @@ def test_tables_hold_the_numbers_of_the_library_with_units(joint, joint_html):
 
 
 def test_axons_and_links_of_a_mapped_chip_are_in_its_energy(joint):
-    assert {m.name for m in joint.priced.costs.reports[1].missing} == {"barrier of a step"}
+    counts = joint.priced.costs.counts
+    assert [m.name for m in joint.priced.costs.reports[1].missing] == [
+        "barrier of a step",
+        f"events that enter the chip ({counts.events_in.mean():,.1f} a recording)",
+        "events that leave the chip (1.0 a recording)",
+    ]
 
 
 def test_what_was_not_asked_for_or_cannot_be_made_is_a_sentence(plain):

@@ -8,7 +8,6 @@ import pytest
 
 import eventsim as es
 from eventsim.clocked import from_network
-from eventsim.energy.neurobench import _strongest_readout
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.mapping import axon_graph, quantise
 from eventsim.train import Augmentation, TrainConfig, evaluate, load_network, train
@@ -130,7 +129,7 @@ def test_too_few_classes_are_refused():
 def test_what_cannot_take_it_along_says_so():
     net = network()
     quantised = partial(quantise, formats=8)
-    for refuse in (from_network, lambda net: axon_graph(net, None), quantised, _strongest_readout):
+    for refuse in (from_network, lambda net: axon_graph(net, None), quantised):
         with pytest.raises(NetworkError, match=r"decision behind 'output'.*decide\(None\)"):
             refuse(net)
 

@@ -1,0 +1,124 @@
+"""Weights of a stage's synapses, read where they are.
+
+The weights of every projection are an array of its own, and a large network has no room for all of
+them a second time, one behind the other. So a kernel of a loop takes addresses: of each part of the
+synapses, where the weight of synapse 0 would be if it were one of that part. Where weights have to
+be multiplied by resistances, or are few, there is one part: a copy in the type of the state.
+
+The addresses are one int64 array [2, parts + 1], since Numba takes no tuple inside of another:
+
+===  =======================================================================
+row  numbers
+===  =======================================================================
+0    first synapse of every part, and their total
+1    address of every part, and the width of a weight in bytes, 4 or 8
+===  =======================================================================
+
+The weight of synapse k lies at its part's address + k * width.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from eventsim.arrays import slices
+from eventsim.engine.cpu.compile import lean
+from eventsim.engine.job import Job
+from eventsim.engine.table import real_type
+
+Addresses = NDArray[np.int64]
+
+# Synapses from which weights in double precision are read where they are in single precision, too.
+# Fewer are copied: they are read more often than once, and half as wide.
+IN_PLACE_FROM = 1 << 21
+
+
+def synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
+    """Weights times the target's resistance, in the order of the wiring: addresses, and arrays.
+
+    The arrays must outlive the addresses, and are not to be changed: they may be the network's own.
+    """
+    stage, real = job.stage, real_type(job)
+    resistance, starts = stage.population.resistance, stage.wiring.synapse_start
+    parts = [projection.values.reshape(-1) for projection in stage.projections]
+    few = real is not np.float64 and starts[-1] < IN_PLACE_FROM
+    if not few and (resistance == 1.0).all():
+        own = tuple(np.ascontiguousarray(values, np.float64) for values in parts)
+        return addresses_of(*own), own
+    scaled = np.empty(int(starts[-1]), real)
+    for k, values in enumerate(parts):
+        targets, mine = (a[starts[k] : starts[k + 1]] for a in (stage.wiring.target, scaled))
+        for part in slices(values.size):
+            mine[part] = values[part] * resistance[targets[part]]
+    return addresses_of(scaled), (scaled,)
+
+
+def addresses_of(*parts: NDArray[Any]) -> Addresses:
+    """Of weights in arrays of one type, part after part."""
+    width, first = parts[0].itemsize, np.cumsum([0, *(values.size for values in parts)])
+    starts = [a.ctypes.data - width * int(k) for a, k in zip(parts, first, strict=False)]
+    return np.array([first, [*starts, width]], np.int64)
+
+
+def _loader(real: Any, word: ir.Type) -> Any:
+    @intrinsic
+    def load(typingctx: Any, base: Any, k: Any) -> Any:
+        """The number of that type, k words behind the address."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.load(builder.gep(builder.inttoptr(args[0], word.as_pointer()), args[1:]))
+
+        return real(types.int64, types.int64), codegen
+
+    return load
+
+
+load_double = _loader(types.float64, ir.DoubleType())
+load_single = _loader(types.float32, ir.FloatType())
+
+
+@intrinsic
+def fetch_at(typingctx: Any, address: Any) -> Any:
+    """Ask for the line of the cache at an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place, word = builder.inttoptr(args[0], ir.IntType(8).as_pointer()), ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [place.type, word, word, word]),
+            "llvm.prefetch.p0i8",
+        )
+        read, second_level, data_cache = (ir.Constant(word, n) for n in (0, 2, 1))
+        builder.call(function, [place, read, second_level, data_cache])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@lean
+def base_of(weights, synapse):
+    """The address of the part that has the synapse; the same for all of a bundle."""
+    part = 0
+    while part + 2 < weights.shape[1] and synapse >= weights[0, part + 1]:
+        part += 1
+    return weights[1, part]
+
+
+@lean
+def width_of(weights):
+    """Bytes of a weight."""
+    return weights[1, -1]
+
+
+@lean
+def weight_at(base, width, k, like):
+    """The weight of synapse k, in the type of ``like``."""
+    real = type(like)
+    if width == 8:
+        return real(load_double(base, np.int64(k)))
+    return real(load_single(base, np.int64(k)))

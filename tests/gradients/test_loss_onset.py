@@ -1,0 +1,179 @@
+"""Loss from an onset: values against other ways to the same number, gradients against differences.
+
+``test_every_loss.py`` has a stated onset with the times of the events, which do not move it.
+"""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim import clocked
+from eventsim.adjoint import merge_seeds
+from eventsim.arrays import to_host
+from eventsim.engine import place
+from eventsim.errors import ParameterError, ShapeError
+from eventsim.events.transforms import crop
+from eventsim.train import CrossEntropy, IntegralLoss, predict_over_time
+from tests.support.differences import Differences, assert_gradients_match
+from tests.support.nets import random_net, random_stream
+
+LABELS = np.array([2, 0, 1, 1])
+SILENCE = np.array([17.0, 0.0, 31.0, 8.0])
+BY_HAND = {"rtol": 1e-9, "atol": 1e-11}
+
+
+def recordings():
+    """Four, each with a silence of its own before its first event; the last one has no event."""
+    spoken = random_stream(711, n_samples=3, duration=70.0)
+    spoken = crop(spoken, [spoken.sample(k)[0][0] for k in range(3)])
+    times = spoken.times + np.repeat(SILENCE[:3], np.diff(spoken.offsets))
+    return es.EventStream(
+        times,
+        spoken.channels,
+        [*spoken.offsets, spoken.n_events],
+        n_channels=spoken.n_channels,
+        duration=[*(spoken.duration + SILENCE[:3]), 40.0],
+    )
+
+
+def losses(onset, **more):
+    return CrossEntropy(LABELS, time_constant=45.0, gain=3.0, onset=onset, **more)
+
+
+@pytest.mark.parametrize("onset", [23.0, "first_event"])
+def test_gradients_by_all_parameters_match_finite_differences(backend, onset):
+    net, stream = random_net(712, delays="source"), recordings()
+    tape = es.simulate(net, stream, backend=backend)
+    loss = losses(onset)
+    differences = Differences(net, stream, loss, backend=backend, per_key=2)
+    rows = differences.rows(list(net.parameters()))
+    assert {row.key for row in rows} >= {"output.v_leak", "output.tau_syn", "output.tau_mem"}
+    assert_gradients_match(es.backward(net, tape, loss), rows, min_fraction=0.7)
+
+
+def test_logits_from_the_first_event_are_those_of_the_recording_that_begins_there(backend):
+    net, stream = random_net(713), recordings()
+    tape = es.simulate(net, stream, backend=backend)
+    cut = crop(stream, [*SILENCE[:3], 0.0])
+    expected = losses(0.0).logits(net, es.simulate(net, cut, backend=backend))
+    np.testing.assert_allclose(losses("first_event").logits(net, tape), expected, **BY_HAND)
+    assert np.abs(losses(0.0).logits(net, tape) - expected).max() > 0.01
+
+
+def test_logits_from_a_stated_onset_are_means_of_the_voltage_from_there_on(backend):
+    net, stream, begin = random_net(714, delays="synapse"), recordings(), 29.0
+    tape = es.simulate(net, stream, backend=backend)
+    found = losses(begin).logits(net, tape)
+    for sample, end in enumerate(stream.duration):
+        times, step = np.linspace(begin, end, 40001, retstep=True)
+        voltage = es.voltage(net, tape, "output", times)[sample]
+        weight = np.exp(-(times - begin) / 45.0)
+        weight[[0, -1]] /= 2.0
+        mean = (weight[:, None] * voltage).sum(axis=0) / weight.sum()
+        np.testing.assert_allclose(found[sample], 3.0 * mean, rtol=1e-4, atol=1e-5)
+        assert step < 0.01
+
+
+def test_an_endless_time_constant_gives_the_plain_mean_from_the_onset_on():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_readout("output", 2, v_leak=[0.25, -0.5])
+    net.connect("input", "output", np.zeros((1, 2)))
+    stream = es.EventStream([10.0], [0], [0, 1], n_channels=1, duration=30.0)
+    tape = es.simulate(net, stream, backend="reference")
+    for constant in (np.inf, 50.0, 3.0):
+        loss = CrossEntropy([0], time_constant=constant, gain=2.0, onset="first_event")
+        np.testing.assert_allclose(loss.logits(net, tape), [[0.5, -1.0]], rtol=1e-12)
+
+
+def test_a_network_answers_from_the_onset_that_it_was_trained_with(tmp_path):
+    net, stream = random_net(715), recordings()
+    net.set_answer(es.Answer(time_constant=45.0, gain=3.0, onset="first_event"))
+    net.save(tmp_path / "net.npz")
+    again = es.Network.load(tmp_path / "net.npz")
+    exact = {"backend": "reference", "precision": "double"}
+    tape = es.simulate(net, stream, backend="reference")
+    expected = losses("first_event").logits(net, tape)
+    found = es.predict(again, stream, **exact).scores
+    np.testing.assert_allclose(found, expected, **BY_HAND)
+    over_time = predict_over_time(again, stream, shares=[0.05, 1.0], **exact).scores
+    np.testing.assert_allclose(over_time[:, 1], expected, **BY_HAND)
+    assert (over_time[0, 0] == 0.0).all()  # before its first event
+    assert (over_time[1, 0] != 0.0).any()
+
+
+def test_the_grid_counts_from_the_same_onset():
+    stream, net = recordings(), es.Network()
+    net.add_input("input", stream.n_channels)
+    net.add_readout("output", 3, tau_mem=15.0, tau_syn=6.0, v_leak=[0.1, -0.2, 0.3])
+    weights = np.random.default_rng(716).normal(size=(stream.n_channels, 3))
+    net.connect("input", "output", weights, delays=1.5)
+    tape = es.simulate(net, stream, backend="reference")
+    run = clocked.run(clocked.from_network(net, 0.02), stream, precision="double")
+    for onset in (0.0, "first_event", 20.0):
+        loss = IntegralLoss(time_constant=45.0, gain=3.0, onset=onset)
+        found = clocked.outcome_of(loss, run, LABELS).logits
+        np.testing.assert_allclose(found, losses(onset).logits(net, tape), rtol=0.01, atol=4e-3)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("onset", [23.0, "first_event"])
+def test_spikes_that_stay_on_the_device_give_the_gradients_of_the_host(
+    fast_backend, onset, precision
+):
+    net, stream, loss = random_net(720, delays="source"), recordings(), losses(onset)
+    how = {"backend": fast_backend, "precision": precision}
+    there = place(net, backend=fast_backend)
+    actual = es.backward(there, es.simulate(there, stream, resident=True, **how), loss)
+    expected = es.backward(net, es.simulate(net, stream, **how), loss)
+    assert actual.loss == pytest.approx(expected.loss, rel=1e-11)
+    for key, values in expected.flat().items():
+        scale = np.abs(values).max(initial=1e-300)
+        found = to_host(actual.flat()[key])
+        np.testing.assert_allclose(found, values, rtol=1e-9, atol=1e-11 * scale, err_msg=key)
+
+
+def test_the_start_as_onset_changes_no_bit():
+    net, stream = random_net(717), recordings()
+    tape = es.simulate(net, stream, backend="cpu")
+    plain = CrossEntropy(LABELS, time_constant=45.0, gain=3.0)
+    np.testing.assert_array_equal(losses(0.0).logits(net, tape), plain.logits(net, tape))
+    assert losses(0.0)(net, tape)[1]["output"].begin is None
+
+
+def test_an_onset_that_cannot_be_says_why():
+    net, stream = random_net(718), recordings()
+    tape = es.simulate(net, stream, backend="reference")
+    for bad in (-1.0, np.inf, np.nan, "first"):
+        with pytest.raises(ParameterError, match="onset is .*, expected 'first_event' or a time"):
+            losses(bad)
+        with pytest.raises(ParameterError, match="onset is"):
+            IntegralLoss(onset=bad)
+        with pytest.raises(ParameterError, match="onset is"):
+            es.Answer(onset=bad)
+    with pytest.raises(ParameterError, match="onset is 'first_event', expected None with the rule"):
+        es.Answer(rule="last", onset="first_event")
+    with pytest.raises(ParameterError, match="sample 3: lasts 40 ms, .* the onset of 40 ms"):
+        losses(40.0).logits(net, tape)
+    losses(39.9).logits(net, tape)
+    with pytest.raises(ParameterError, match="sample 0: its onset is at 17 ms, expected at most"):
+        CrossEntropy(LABELS, time_constant=0.2, onset="first_event").logits(net, tape)
+    with pytest.raises(ParameterError, match="at most 10 time constants of 2 ms"):
+        CrossEntropy(LABELS, time_constant=2.0, onset=21.0).logits(net, tape)
+
+
+def test_an_integral_begins_inside_its_sample_and_in_a_whole_run():
+    net, stream = random_net(719), recordings()
+    tape = es.simulate(net, stream, backend="reference")
+    with pytest.raises(ParameterError, match="sample 3: begin is 41.0 ms, expected 0 .. 40.0"):
+        es.readout_integral(net, tape, "output", begin=[1.0, 1.0, 1.0, 41.0])
+    with pytest.raises(ParameterError, match="sample 0: begin is nan"):
+        es.readout_integral(net, tape, "output", begin=np.full(4, np.nan))
+    with pytest.raises(ShapeError, match=r"begin has shape \(1,\), expected \(4,\)"):
+        es.readout_integral(net, tape, "output", begin=np.ones(1))
+    seed = es.ReadoutSeed(20.0, np.ones((4, 3)), np.full(4, 41.0))
+    with pytest.raises(ParameterError, match="backward, sample 3: begin is 41.0 ms"):
+        es.backward(net, tape, {"output": seed})
+    other = es.ReadoutSeed(20.0, np.ones((4, 3)))
+    with pytest.raises(ParameterError, match="from different times on"):
+        merge_seeds({"output": seed}, {"output": other})
