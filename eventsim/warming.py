@@ -2,12 +2,13 @@
 
 Kernels are compiled when they first run and are kept on disk. :func:`warm_up` runs small networks
 that need every one of them: dense and sparse projections, self-recurrence, loops by queue and by
-windows, readouts and their maxima, forward and backward, in double and single precision.
+windows, readouts and their maxima, forward and backward, in double and single precision; and a
+mapping onto a chip, whose kernels have one precision.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -18,10 +19,14 @@ import scipy
 
 from eventsim.adjoint import SpikeSeed, backward
 from eventsim.arrays import Precision
+from eventsim.chips import Chip, Limits
 from eventsim.engine import describe_backend, simulate
 from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.run import check_precision, make_job
 from eventsim.events import EventStream, SpikeTape
+from eventsim.mapping import axon_graph, map_graph
+from eventsim.mapping.refine import repair
+from eventsim.mapping.state import CoreState
 from eventsim.network import Network, self_recurrent
 from eventsim.plan import make_plan
 from eventsim.ranks import simulate_ranks
@@ -91,6 +96,8 @@ def warm_up(
     for each in () if nothing_to_do else asked:
         steps += [partial(_layers, found.name, each, sparse=sparse) for sparse in (False, True)]
         steps.append(partial(_loop, found.name, each))
+        if found.name == "cpu" and each == "double":
+            steps.append(_mapping)
     for done, step in enumerate(steps):
         if told is not None:
             told(done, len(steps))
@@ -157,6 +164,23 @@ def _by_every_way(net: Network, tape: SpikeTape) -> None:
     for parts in (1, 2):
         queue_host.by_windows(job, prepared, windows, parts)
     simulate_ranks(net, tape.stream[:1], backend="cpu", precision=job.precision)
+
+
+def _mapping() -> None:
+    """A network on more cores than one, by moves, swaps, repair, and placement."""
+    net = Network()
+    net.add_input("input", 64)
+    net.add_population("a", 64)
+    net.connect("input", "a", _weights(np.random.default_rng(0), (64, 64), sparse=True))
+    net.connect("a", "a", _weights(np.random.default_rng(1), (64, 64), sparse=False))
+    limits = Limits(64, (8, 8), 1, neurons_per_core=4, axons_in_per_core=128)
+    chip = Chip("warm", "to warm up", "chip", "none", limits=limits)
+    graph = axon_graph(net, None)
+    map_graph(graph, chip, method="refined")
+    tight = replace(limits, axons_in_per_core=80)
+    state = CoreState(graph, tight, np.zeros(64, np.int32), 1)
+    repair(state, chip="warm", max_cores=64)
+    state.out_change(0, 1)  # for an error that says by how much it does not fit
 
 
 def _weights(rng: np.random.Generator, shape: tuple[int, int], *, sparse: bool) -> Any:

@@ -480,6 +480,23 @@ def _mapping_summary() -> Table:
     return Table(header, rows, found, "mapping", "bench.mapping.traffic")
 
 
+def _mapping_size() -> Table:
+    columns: dict[str, Callable[[Row], Any]] = {
+        "network": lambda r: r["network"],
+        "neurons": lambda r: f"{r['neurons']:,}",
+        "synapses": lambda r: f"{r['synapses']:,}" if "synapses" in r else "",
+        "method": lambda r: r["method"],
+        "cores": lambda r: f"{r['cores']:,}" if "cores" in r else r["failed"],
+        "spikes between cores": lambda r: number(r.get("spikes_between_cores")),
+        "links passed": lambda r: number(r.get("hops")),
+        "s": lambda r: number(r.get("seconds")),
+        "CPU s": lambda r: number(r.get("cpu_seconds")),
+        "peak MiB": lambda r: number(r.get("peak_mib")),
+        "check s": lambda r: number(r.get("check_seconds"), 2),
+    }
+    return _columns("mapping_size", "bench.mapping.size", columns, lines_of("mapping_size"))
+
+
 def _sanafe() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "step ms": lambda r: r["step_ms"],
@@ -653,6 +670,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "mapping-summary": _mapping_summary,
     "mapping": lambda: _mapping("mapping", "bench.mapping.traffic"),
     "mapping-trained": lambda: _mapping("mapping_trained", "bench.mapping.trained"),
+    "mapping-size": _mapping_size,
     "sanafe": _sanafe,
     "conformance": _conformance,
     "nir": _nir,

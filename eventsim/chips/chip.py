@@ -48,6 +48,10 @@ class Limits(Settings):
     ----------
     cores, mesh, cores_per_tile
         Cores of the chip, and its tiles as (columns, rows) of the mesh that joins them.
+    chips, chip_link
+        A board: (columns, rows) of chips, into which ``cores`` and ``mesh``, those of the whole
+        board, are cut evenly. What a link between two chips counts in a search, against 1 for one
+        inside a chip: a user's own choice, or a ratio of energies or times.
     neurons_per_core
         Neurons, or compartments.
     axons_in_per_core, axons_out_per_core
@@ -56,6 +60,8 @@ class Limits(Settings):
         A core's synapses as a number, or as memory and what one of them takes of it.
     fan_in_per_neuron
         Synapses of one neuron.
+    multicast
+        Whether routers copy spikes, so that one with several destinations passes a link once.
     source
         Where these come from, and what was assumed.
     """
@@ -63,6 +69,8 @@ class Limits(Settings):
     cores: Count
     mesh: Annotated[tuple[Count, Count], "[columns, rows] of tiles"]
     cores_per_tile: Count
+    chips: Annotated[tuple[Count, Count], "[columns, rows] of chips"] = (1, 1)
+    chip_link: Positive = 1.0
     neurons_per_core: Count | None = None
     axons_in_per_core: Count | None = None
     axons_out_per_core: Count | None = None
@@ -70,6 +78,7 @@ class Limits(Settings):
     synapse_bits_per_core: Count | None = None
     bits_per_synapse: Count | None = None
     fan_in_per_neuron: Count | None = None
+    multicast: bool = False
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -78,6 +87,9 @@ class Limits(Settings):
         places = columns * rows * each
         expected = f"at most {places}: a mesh of {columns} x {rows} tiles with {each}"
         self.require("cores", self.cores, self.cores <= places, expected)
+        fits = columns % self.chips[0] == 0 and rows % self.chips[1] == 0
+        expected = f"divisors of the mesh's {columns} columns and {rows} rows of tiles"
+        self.require("chips", self.chips, fits, expected)
         bits = self.bits_per_synapse
         alone = self.synapse_bits_per_core is None or bits is not None
         expected = "a number: synapse_bits_per_core needs bits_per_synapse as well"

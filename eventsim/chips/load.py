@@ -14,6 +14,8 @@ A file in TOML::
     cores = 16
     mesh = [4, 4]              # columns, rows of tiles
     cores_per_tile = 1
+    chips = [2, 1]             # a board: columns, rows of chips that the mesh is cut into
+    chip_link = 4.0            # what a link between chips counts in a search; 1 if left out
     neurons_per_core = 256
 
     [formats]                  # what is left out is not rounded

@@ -50,6 +50,7 @@ ENERGY_TERMS = _table(
     Term("axon_out", "pJ", "spike and destination core", "mapping"),
     Term("hop_ew", "pJ", "spike and link, east-west", "mapping"),
     Term("hop_ns", "pJ", "spike and link, north-south", "mapping"),
+    Term("hop_chip", "pJ", "spike and link between chips", "mapping"),
     Term("state_access", "pJ", "read or write of a neuron's state", "spikes"),
     Term("ac", "pJ", "accumulation of a weight", "spikes"),
     Term("mac", "pJ", "multiplication and accumulation", "spikes"),

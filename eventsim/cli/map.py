@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import typer
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from eventsim.chips import Chip, load_chip
 from eventsim.cli.events import Reading, find_for, find_network
@@ -24,7 +25,7 @@ from eventsim.cli.options import (
     chip_option,
     set_threads,
 )
-from eventsim.cli.terminal import present, print_table, say, say_backend
+from eventsim.cli.terminal import present, print_table, say, say_backend, stderr
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
@@ -42,6 +43,7 @@ from eventsim.mapping import (
 from eventsim.mapping import Mapping as ChipMapping
 from eventsim.mapping.mapping import Method, filled_less
 from eventsim.network import Network
+from eventsim.progress import bars
 from eventsim.report import tables
 from eventsim.train import evaluate
 
@@ -76,6 +78,15 @@ def map_command(
         ),
     ] = "external",
     neurons_per_core: NeuronsPerCoreOption = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds",
+            metavar="S",
+            help="End the search after this time with the best mapping so far; the first is "
+            "finished in any case. By default it goes on until nothing is left to do.",
+        ),
+    ] = None,
     bits: Annotated[
         list[int] | None,
         typer.Option(
@@ -119,6 +130,8 @@ def map_command(
 
     eventsim map runs/demo --chip loihi
 
+    eventsim map runs/demo --chip loihi --seconds 30
+
     eventsim map runs/demo --chip truenorth --bits 2 --bits 4 --out mapped
 
     eventsim map net.npz events.npz --chip mine.toml --neurons-per-core 64 --sanafe 0.1 --out mapped
@@ -135,15 +148,21 @@ def map_command(
     network = find_network(net)
     say_backend(on)
     tape = simulate(network, stream, backend=on)
-    compared = compare_mappings(
-        network,
-        tape,
-        target,
-        method=choose_method(method),
-        baselines=compare,
-        inputs=inputs,
-        seed=seed,
-    )
+    chosen = choose_method(method)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with bars(*columns, console=stderr(), in_pipes=False) as progress:
+        bar = progress.add_task("mapping", total=1.0)
+        compared = compare_mappings(
+            network,
+            tape,
+            target,
+            method=chosen,
+            baselines=compare,
+            inputs=inputs,
+            seed=seed,
+            seconds=seconds,
+            told=lambda doing, share: progress.update(bar, description=doing, completed=share),
+        )
     best = compared.best
     traffic = find_congestion(network, tape, best, window_ms=window)
     study = find_study(network, stream, labelled, target, bits=tuple(bits or ()), backend=on)

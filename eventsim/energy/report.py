@@ -48,7 +48,7 @@ Leakage = Literal["separate", "included", "missing"]
 
 ACCESSES = 2  # of a state at its update: read and written
 PJ_PER_UW_MS = 1000.0
-MAPPED = ("axon_out", "hop_ew", "hop_ns", "cores")
+MAPPED = ("axon_out", "hop_ew", "hop_ns", "hop_chip", "cores")
 
 # Stages of which a machine pays every one, by the terms that may price them.
 _STAGES: Mapping[str, tuple[str, ...]] = {
@@ -180,8 +180,8 @@ def energy(
     clocked
         The same run in steps, of :func:`eventsim.energy.steps`; None for a machine without.
     mapped
-        What a mapping adds: ``axon_out``, ``hop_ew``, ``hop_ns``, each as one number for all
-        samples together or one per sample, and ``cores``, the number of cores in use.
+        What a mapping adds: ``axon_out``, ``hop_ew``, ``hop_ns``, ``hop_chip``, each as one number
+        for all samples together or one per sample, and ``cores``, the number of cores in use.
     encoder
         Of the input's events, where the chip has to make them itself.
 
@@ -208,7 +208,7 @@ def energy(
         if name in known
     )
     step_ms = None if clocked is None else clocked.step_ms
-    missing = _missing(chip, set(known), counts)
+    missing = _missing(chip, known, counts)
     made = None if encoder is None else encoder_cost(encoder, counts, chip)
     return EnergyReport(chip, step_ms, counts.duration, terms, missing, made)
 
@@ -279,7 +279,7 @@ def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:
     return known
 
 
-def _missing(chip: Chip, known: set[str], counts: Counts) -> tuple[Missing, ...]:
+def _missing(chip: Chip, known: _Known, counts: Counts) -> tuple[Missing, ...]:
     """Terms without a count, and stages without a figure."""
     lacking = [
         Missing(name, _NEEDS[ENERGY_TERMS[name].needs]) for name in chip.energy if name not in known
@@ -290,6 +290,9 @@ def _missing(chip: Chip, known: set[str], counts: Counts) -> tuple[Missing, ...]
             continue
         if not priced.intersection(names):
             lacking.append(Missing(stage, NO_FIGURE))
+    between_chips = known["hop_chip"][1].sum() if "hop_chip" in known else 0.0
+    if between_chips and "hop_chip" not in priced:
+        lacking.append(Missing("links between chips", NO_FIGURE))
     passing = {"event_in": ("enter", counts.events_in), "event_out": ("leave", counts.events_out)}
     for name, (way, events) in passing.items():
         if name not in priced:

@@ -1,12 +1,12 @@
-"""An independent check of a mapping: every limit, counted again from the network, in plain Python.
+"""An independent check of a mapping: every limit, counted again from the network.
 
 It shares no code with the partitioner and takes only the network, the chip, and the core of every
-neuron, so that mappings of other tools can be checked too. Slow: sets and loops over all synapses.
-Words as in :mod:`eventsim.mapping.graph`.
+neuron, so that mappings of other tools can be checked too. What a core holds is counted by sorting
+pairs (core, source), projection by projection: 10^7 synapses take seconds. Words as in
+:mod:`eventsim.mapping.graph`.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from eventsim.chips import Chip
 from eventsim.mapping.errors import MappingError
 from eventsim.network import Network, Projection
 
-Neuron = tuple[str, int]
 Ints = Sequence[int] | NDArray[np.integer[Any]]
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -66,59 +66,76 @@ def check_mapping(net: Network, chip: Chip, cores: Mapping[str, Ints]) -> list[V
         allowed = getattr(limits, name)
         broken += [
             Violation(name, f"core {core}", number, allowed)
-            for core, number in sorted(by_core.items())
+            for core, number in by_core.items()
             if allowed is not None and number > allowed
         ]
     most = limits.fan_in_per_neuron
-    broken += [
-        Violation("fan_in_per_neuron", f"neuron {index} of {name!r}", number, most)
-        for (name, index), number in sorted(fan_in.items())
-        if most is not None and number > most
-    ]
+    for name in sorted(fan_in):
+        broken += [
+            Violation("fan_in_per_neuron", f"neuron {index} of {name!r}", number, most)
+            for index, number in enumerate(fan_in[name].tolist())
+            if most is not None and number > most
+        ]
     return broken
 
 
 def _count(
-    net: Network, place: Mapping[Neuron, int], bits: int
-) -> tuple[dict[str, dict[int, int]], dict[Neuron, int]]:
+    net: Network, place: Mapping[str, Numbers], bits: int
+) -> tuple[dict[str, dict[int, int]], dict[str, Numbers]]:
     """What every core holds, by the name of its limit, and the synapses of every neuron."""
-    synapses: Counter[int] = Counter()
-    fan_in: Counter[Neuron] = Counter()
-    sources: defaultdict[int, set[Neuron]] = defaultdict(set)
+    first, total = {}, 0  # number of the first neuron of each population
+    for name, population in net.populations.items():
+        first[name], total = total, total + population.size
+    core_of = np.full(total, -1)  # rank of the core; -1 outside of the chip
+    cores, ranks = np.unique(np.concatenate(list(place.values())), return_inverse=True)
+    for name, mine in zip(place, _split(ranks, place.values()), strict=True):
+        core_of[first[name] : first[name] + mine.size] = mine
+    fan_in, pairs = np.zeros(total, np.int64), [np.zeros(0, np.int64)]
     for projection in net.to_host().projections.values():
-        for i, j in _synapses(projection):
-            target = (projection.target, j)
-            synapses[place[target]] += 1
-            fan_in[target] += 1
-            sources[place[target]].add((projection.source, i))
+        source, target = _synapses(projection)
+        target = target + first[projection.target]
+        fan_in += np.bincount(target, minlength=total)
+        pairs.append(np.unique(core_of[target] * total + source + first[projection.source]))
+    core, source = np.divmod(np.unique(np.concatenate(pairs)), total)
+    placed = core_of >= 0
+    synapses = np.bincount(core_of[placed], weights=fan_in[placed], minlength=cores.size)
     # One axon out for each core that a source reaches; sources outside the chip have no core.
-    out = Counter(place[source] for found in sources.values() for source in found & place.keys())
-    return {
-        "neurons_per_core": Counter(place.values()),
-        "axons_in_per_core": {core: len(found) for core, found in sources.items()},
-        "axons_out_per_core": out,
-        "synapses_per_core": synapses,
-        "synapse_bits_per_core": {core: number * bits for core, number in synapses.items()},
-    }, fan_in
+    home = core_of[source]
+    by_core = {
+        "neurons_per_core": np.bincount(core_of[placed], minlength=cores.size),
+        "axons_in_per_core": np.bincount(core, minlength=cores.size),
+        "axons_out_per_core": np.bincount(home[home >= 0], minlength=cores.size),
+        "synapses_per_core": synapses.astype(np.int64),
+        "synapse_bits_per_core": synapses.astype(np.int64) * bits,
+    }
+    held = {
+        name: dict(zip(cores.tolist(), numbers.tolist(), strict=True))
+        for name, numbers in by_core.items()
+    }
+    return held, {name: fan_in[first[name] : first[name] + place[name].size] for name in place}
 
 
-def _places(net: Network, cores: Mapping[str, Ints]) -> dict[Neuron, int]:
-    place: dict[Neuron, int] = {}
+def _split(ranks: Numbers, parts: Iterable[Numbers]) -> list[Numbers]:
+    return np.split(ranks, np.cumsum([part.size for part in parts])[:-1])
+
+
+def _places(net: Network, cores: Mapping[str, Ints]) -> dict[str, Numbers]:
+    """Core of every neuron on the chip, by population."""
+    place: dict[str, Numbers] = {}
     for name, population in net.populations.items():
         if population is net.input and name not in cores:
             continue
-        given = [int(core) for core in cores.get(name, ())]
-        if len(given) != population.size:
+        place[name] = np.asarray(cores.get(name, ()), dtype=np.int64)
+        if place[name].size != population.size:
             raise MappingError(
-                f"Population {name!r}: the mapping has cores of {len(given)} neurons, the network "
-                f"{population.size}."
+                f"Population {name!r}: the mapping has cores of {place[name].size} neurons, the "
+                f"network {population.size}."
             )
-        place |= {(name, index): core for index, core in enumerate(given)}
     return place
 
 
-def _synapses(projection: Projection) -> Iterator[tuple[int, int]]:
+def _synapses(projection: Projection) -> tuple[Numbers, Numbers]:
     """Source and target of every weight that is not 0."""
-    ends = zip(projection.sources().tolist(), projection.targets().tolist(), strict=True)
-    values = projection.values.ravel().tolist()
-    yield from (pair for pair, weight in zip(ends, values, strict=True) if weight != 0)
+    kept = projection.values.ravel() != 0
+    found = projection.sources()[kept], projection.targets()[kept]
+    return found[0].astype(np.int64), found[1].astype(np.int64)

@@ -7,6 +7,7 @@ from eventsim.chips import Chip
 from eventsim.errors import InternalError
 from eventsim.events import SpikeTape
 from eventsim.mapping.check import check_mapping
+from eventsim.mapping.effort import Told
 from eventsim.mapping.errors import InfeasibleError
 from eventsim.mapping.graph import Inputs, axon_graph
 from eventsim.mapping.mapping import BASELINES, Mapping, Method, map_graph
@@ -49,6 +50,8 @@ def compare_mappings(
     baselines: bool = True,
     inputs: Inputs = "external",
     seed: int = 0,
+    seconds: float | None = None,
+    told: Told | None = None,
 ) -> MappingComparison:
     """Map by a method and, with ``baselines``, by first-fit and population-order.
 
@@ -58,6 +61,8 @@ def compare_mappings(
         As in :func:`map_network`.
     baselines
         Whether to map by them, too. One that finds no mapping is no error.
+    seconds, told
+        As in :func:`map_network`, for the method that was asked for.
 
     Raises
     ------
@@ -66,8 +71,10 @@ def compare_mappings(
     """
     graph = axon_graph(net, tape, inputs=inputs)
 
-    def checked(each: Method) -> Mapping:
-        mapping = map_graph(graph, chip, method=each, inputs=inputs, seed=seed)
+    def checked(each: Method, seconds: float | None = None, told: Told | None = None) -> Mapping:
+        mapping = map_graph(
+            graph, chip, method=each, inputs=inputs, seed=seed, seconds=seconds, told=told
+        )
         broken = check_mapping(net, chip, mapping.cores)
         if broken:
             raise InternalError(
@@ -76,7 +83,7 @@ def compare_mappings(
             )
         return mapping
 
-    best = checked(method)
+    best = checked(method, seconds, told)
     found: list[Mapping] = []
     failed: dict[str, str] = {}
     for other in [base for base in BASELINES if base != method] if baselines else []:

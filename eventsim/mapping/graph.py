@@ -115,6 +115,21 @@ class AxonGraph:
         raise IndexError(neuron)
 
 
+def renumbered(graph: AxonGraph, order: Ints) -> AxonGraph:
+    """The graph with its neurons in another order: number k is neuron ``order[k]``. New arrays.
+
+    It has one group without a name: its neurons are those of several populations.
+    """
+    axons = np.concatenate([order, np.arange(graph.n_neurons, graph.n_axons)])
+    number = np.empty(order.size, np.int32)
+    number[order] = np.arange(order.size, dtype=np.int32)
+    rows = graph.synapses[axons]
+    synapses = scipy.sparse.csr_array((rows.data, number[rows.indices], rows.indptr), rows.shape)
+    synapses.sort_indices()
+    group = Group("", 0, graph.n_neurons)
+    return AxonGraph((group,), graph.n_external, graph.spikes[axons], synapses)
+
+
 def axon_graph(net: Network, tape: SpikeTape | None, *, inputs: Inputs = "external") -> AxonGraph:
     """Build the graph of a network with the spike counts of a tape.
 

@@ -14,9 +14,19 @@ from eventsim.entries import read_json
 from eventsim.errors import StorageError
 from eventsim.events import SpikeTape
 from eventsim.events.storage import write_atomically
+from eventsim.mapping.effort import Effort, Told
 from eventsim.mapping.errors import MappingError
 from eventsim.mapping.graph import AxonGraph, Inputs, axon_graph
-from eventsim.mapping.mesh import Cores, Flows, Traffic, coordinates, flows, traffic
+from eventsim.mapping.mesh import (
+    Cores,
+    Flows,
+    Hops,
+    Traffic,
+    coordinates,
+    flows,
+    multicast_hops,
+    traffic,
+)
 from eventsim.mapping.search import assignments
 from eventsim.mapping.usage import Usage, check_neurons, core_usage, limits_of
 from eventsim.network import Network
@@ -43,7 +53,10 @@ class Mapping:
     used
         int32 [used cores]: cores of the chip that hold something.
     traffic
-        What passes over the mesh.
+        What passes over the mesh, every spike once for each destination core.
+    multicast_hops
+        Links that spikes pass, those from outside included, where routers copy them: each link of a
+        spike's tree of routes once.
     """
 
     chip: Chip
@@ -54,6 +67,7 @@ class Mapping:
     used: Cores
     usage: Usage
     traffic: Traffic
+    multicast_hops: Hops
     spikes_by_core: Flows = field(repr=False)
 
     __repr__ = short_repr
@@ -68,12 +82,25 @@ class Mapping:
         return self.usage.fills(limits_of(self.chip))
 
     def counts(self) -> dict[str, int]:
-        """What :func:`eventsim.energy.energy` takes as ``mapped``: axons, hops, cores."""
+        """What :func:`eventsim.energy.energy` takes as ``mapped``: axons, hops, cores.
+
+        Hops are those of trees where the chip's routers copy spikes (``Limits.multicast``). Those
+        between chips are ``hop_chip`` and in neither of the others.
+        """
         sent = self.traffic
+        hops = Hops(
+            sent.hops_east_west + sent.outside_east_west,
+            sent.hops_north_south + sent.outside_north_south,
+            sent.chips_east_west,
+            sent.chips_north_south,
+        )
+        if limits_of(self.chip).multicast:
+            hops = self.multicast_hops
         return {
             "axon_out": sent.packets,
-            "hop_ew": sent.hops_east_west + sent.outside_east_west,
-            "hop_ns": sent.hops_north_south + sent.outside_north_south,
+            "hop_ew": hops.east_west - hops.chips_east_west,
+            "hop_ns": hops.north_south - hops.chips_north_south,
+            "hop_chip": hops.chips_east_west + hops.chips_north_south,
             "cores": self.n_cores,
         }
 
@@ -97,6 +124,8 @@ class Mapping:
                 "hops_north_south": sent.hops_north_south,
                 "hops_from_outside": sent.hops_from_outside,
                 "hop_weighted_spikes": sent.hop_weighted_spikes,
+                "hops_between_chips": sent.hops_between_chips,
+                "multicast_hops": self.multicast_hops.east_west + self.multicast_hops.north_south,
                 "busiest_link": sent.busiest_link,
             },
             "used": [
@@ -144,6 +173,8 @@ def map_network(
     neurons_per_core: int | None = None,
     optimise_placement: bool | None = None,
     seed: int = 0,
+    seconds: float | None = None,
+    told: Told | None = None,
 ) -> Mapping:
     """Map a network onto a chip: partition under all limits, then place.
 
@@ -168,7 +199,13 @@ def map_network(
         False puts core after core in the chip's numbering. By default baselines are placed so; the
         other methods by :func:`place`, after which neurons are moved by the links they save.
     seed
-        Of partitioner and annealing; the same seed gives the same mapping.
+        Of partitioner and annealing; the same seed gives the same mapping, unless ``seconds`` ends
+        the search.
+    seconds
+        After which the search ends with the best mapping so far (anytime); the first is finished in
+        any case. Starts of our own come before Mt-KaHyPar. None: until nothing is left to do.
+    told
+        Is called with what is being done and the share of all steps that are behind, 0 to 1.
 
     Raises
     ------
@@ -187,6 +224,8 @@ def map_network(
         inputs=inputs,
         optimise_placement=optimise_placement,
         seed=seed,
+        seconds=seconds,
+        told=told,
     )
 
 
@@ -198,12 +237,15 @@ def map_graph(
     inputs: Inputs = "external",
     optimise_placement: bool | None = None,
     seed: int = 0,
+    seconds: float | None = None,
+    told: Told | None = None,
 ) -> Mapping:
     """As :func:`map_network`, for a graph that is at hand: several methods or chips share it."""
     check_neurons(graph, chip)
     optimise = method not in BASELINES if optimise_placement is None else optimise_placement
     found = []
-    for core_of, places in assignments(graph, chip, method, optimise=optimise, seed=seed):
+    effort = Effort(seconds, told)
+    for core_of, places in assignments(graph, chip, method, effort, optimise=optimise, seed=seed):
         found.append(_mapping(graph, chip, method, inputs, seed, core_of, places))
     return min(found, key=_merit)
 
@@ -247,5 +289,6 @@ def _mapping(
         used=places,
         usage=usage,
         traffic=traffic(sent, places, limits),
+        multicast_hops=multicast_hops(graph, core_of, places, limits),
         spikes_by_core=sent,
     )

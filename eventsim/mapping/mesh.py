@@ -6,18 +6,24 @@ first along the row to the column of its destination, then along the column (XY 
 once to every destination core, whatever the number of its targets there; cores on one tile are no
 hop apart. Axons from outside enter at tile (0, 0).
 
+On a board of chips the mesh is that of the board, cut evenly into chips. A link between two chips
+counts ``chip_link`` in a search; hops count every link once, and those between chips apart.
+
 Links are directed: ``east[y, x]`` leads from (x, y) to (x + 1, y), ``west[y, x]`` back; ``north[y,
 x]`` leads from (x, y) to (x, y + 1), ``south[y, x]`` back.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
-from eventsim.arrays import Ints
+from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
 from eventsim.mapping.graph import AxonGraph
+from eventsim.mapping.kernels import Ground
 from eventsim.mapping.usage import destinations
 from eventsim.summary import short_repr
 
@@ -32,14 +38,14 @@ class Flows:
     Attributes
     ----------
     between
-        From core to core, [cores, cores]; 0 on the diagonal.
+        From core to core, csr_array [cores, cores]; nothing on the diagonal.
     inward
         From outside to every core, [cores].
     local
         Of neurons with a target on their own core, [cores].
     """
 
-    between: Ints
+    between: "scipy.sparse.csr_array"
     inward: Ints
     local: Ints
 
@@ -58,6 +64,8 @@ class Traffic:
         Links passed by spikes between cores.
     outside_east_west, outside_north_south
         Links passed by spikes from outside.
+    chips_east_west, chips_north_south
+        How many of all those links, from outside too, lead from chip to chip.
     packets
         Spikes of neurons times destination cores, their own among them: what leaves neurons.
     east, west, north, south
@@ -70,6 +78,8 @@ class Traffic:
     hops_north_south: int
     outside_east_west: int
     outside_north_south: int
+    chips_east_west: int
+    chips_north_south: int
     packets: int
     east: Ints
     west: Ints
@@ -89,6 +99,11 @@ class Traffic:
         return self.hops_east_west + self.hops_north_south + self.hops_from_outside
 
     @property
+    def hops_between_chips(self) -> int:
+        """Links from chip to chip passed by all spikes, those from outside included."""
+        return self.chips_east_west + self.chips_north_south
+
+    @property
     def busiest_link(self) -> int:
         """Spikes on the link that carries most."""
         return max(int(x.max(initial=0)) for x in (self.east, self.west, self.north, self.south))
@@ -101,30 +116,105 @@ def coordinates(limits: Limits) -> tuple[Ints, Ints]:
     return tile % columns, tile // columns
 
 
-def mesh_distances(place: Cores, limits: Limits) -> NDArray[np.float64]:
-    """Links between cores of an assignment, float64 [cores + 1, cores]; the last row from outside.
+def chip_lines(limits: Limits) -> tuple[Ints, Ints]:
+    """Column of chips of every column of tiles, and row of chips of every row."""
+    columns, rows = (
+        np.arange(size) // (size // chips)
+        for size, chips in zip(limits.mesh, limits.chips, strict=True)
+    )
+    return columns, rows
+
+
+def line_places(limits: Limits) -> tuple[Floats, Floats]:
+    """Places of columns and rows of tiles, in links, one between chips being ``chip_link``."""
+    x, y = (
+        np.arange(chips.size) + (limits.chip_link - 1.0) * chips for chips in chip_lines(limits)
+    )
+    return x, y
+
+
+def mesh_ground(place: Cores, limits: Limits) -> Ground:
+    """Links between cores of an assignment, and from the entry, as the compiled loops read them.
 
     Cores on one tile are :data:`BESIDE` apart, so that spikes between them are not for nothing.
     """
-    x, y = (coordinate[place] for coordinate in coordinates(limits))
-    links = np.abs(x[:, None] - x) + np.abs(y[:, None] - y) + BESIDE
-    np.fill_diagonal(links, 0.0)
-    return np.vstack([links, x + y + BESIDE])
+    column, row = (np.append(axis[place], 0) for axis in coordinates(limits))
+    return Ground(column, row, *line_places(limits), np.array([BESIDE]))
 
 
 def flows(graph: AxonGraph, core_of: Cores, n_cores: int) -> Flows:
     """Spikes from core to core by an assignment, each destination core counted once."""
-    found = destinations(graph, core_of, n_cores).tocoo()
-    spikes = graph.spikes[found.row]
-    placed = found.row < graph.n_neurons
-    source = core_of[found.row[placed]].astype(np.int64)
-    pair = source * n_cores + found.col[placed]
-    between = np.bincount(pair, weights=spikes[placed], minlength=n_cores**2)
-    inward = np.bincount(found.col[~placed], weights=spikes[~placed], minlength=n_cores)
-    square = between.reshape(n_cores, n_cores).astype(np.int64)
-    local = square.diagonal().copy()
-    np.fill_diagonal(square, 0)
-    return Flows(square, inward.astype(np.int64), local)
+    found = destinations(graph, core_of, n_cores)
+    placed = found[: graph.n_neurons].tocoo()
+    source, spikes = core_of[placed.row], graph.spikes[placed.row]
+    at_home = source == placed.col
+    between = scipy.sparse.coo_array(
+        (spikes[~at_home], (source[~at_home], placed.col[~at_home])), shape=(n_cores, n_cores)
+    ).tocsr()
+    between.eliminate_zeros()
+    outside = found[graph.n_neurons :].tocoo()
+    spikes_outside = graph.spikes[graph.n_neurons :][outside.row]
+    return Flows(
+        between,
+        _total(outside.col, spikes_outside, n_cores),
+        _total(source[at_home], spikes[at_home], n_cores),
+    )
+
+
+class Hops(NamedTuple):
+    """Links that spikes pass: east-west, north-south, and how many of each are between chips."""
+
+    east_west: int
+    north_south: int
+    chips_east_west: int
+    chips_north_south: int
+
+
+def multicast_hops(graph: AxonGraph, core_of: Cores, place: Cores, limits: Limits) -> Hops:
+    """Links that spikes pass where routers copy them (multicast).
+
+    A spike then passes each link of a tree once: the union of the XY routes from its source to its
+    destinations, along the source's row, and from there along the columns of the destinations.
+    Spikes from outside are among them.
+
+    Parameters
+    ----------
+    graph, core_of
+        Neurons on the cores of an assignment.
+    place, limits
+        As :func:`traffic`.
+    """
+    found = destinations(graph, core_of, place.size).tocoo()
+    columns, (x, y) = limits.mesh[0], (axis[place] for axis in coordinates(limits))
+    home_x, home_y = np.zeros(graph.n_axons, np.int64), np.zeros(graph.n_axons, np.int64)
+    home_x[: graph.n_neurons], home_y[: graph.n_neurons] = x[core_of], y[core_of]
+    axon = found.row.astype(np.int64)
+    branch = axon * columns + x[found.col]  # an axon in a column
+    low_x, high_x = _reach(axon, x[found.col], home_x)
+    low_y, high_y = _reach(branch, y[found.col], np.repeat(home_y, columns))
+    spikes, of_branch = graph.spikes[np.unique(axon)], graph.spikes[np.unique(branch) // columns]
+    chip_x, chip_y = chip_lines(limits)
+    return Hops(
+        int(spikes @ (high_x - low_x)),
+        int(of_branch @ (high_y - low_y)),
+        int(spikes @ (chip_x[high_x] - chip_x[low_x])),
+        int(of_branch @ (chip_y[high_y] - chip_y[low_y])),
+    )
+
+
+def _reach(group: Ints, line: Ints, home: Ints) -> tuple[Ints, Ints]:
+    """First and last line that each group and its home lie on; groups by rising number."""
+    order = np.argsort(group, kind="stable")
+    which, first = np.unique(group[order], return_index=True)
+    if not which.size:
+        return which, which
+    least = np.minimum.reduceat(line[order], first)
+    most = np.maximum.reduceat(line[order], first)
+    return np.minimum(least, home[which]), np.maximum(most, home[which])
+
+
+def _total(cores: Ints, spikes: Ints, n_cores: int) -> Ints:
+    return np.bincount(cores, weights=spikes, minlength=n_cores).astype(np.int64)
 
 
 def traffic(found: Flows, place: Cores, limits: Limits) -> Traffic:
@@ -141,21 +231,27 @@ def traffic(found: Flows, place: Cores, limits: Limits) -> Traffic:
     """
     columns, rows = limits.mesh
     x, y = (coordinate[place] for coordinate in coordinates(limits))
-    across = np.abs(x[:, None] - x[None, :])
-    along = np.abs(y[:, None] - y[None, :])
-    source, target = np.nonzero(found.between)
+    chip_x, chip_y = (chip[at] for chip, at in zip(chip_lines(limits), (x, y), strict=True))
+    pairs = found.between.tocoo()
+    source, target, spikes = pairs.row, pairs.col, pairs.data
     links = _Links(columns, rows)
-    links.send(x[source], y[source], x[target], y[target], found.between[source, target])
+    links.send(x[source], y[source], x[target], y[target], spikes)
     inside = np.zeros(place.size, np.int64)
     links.send(inside, inside, x, y, found.inward)
     return Traffic(
-        spikes_between_cores=int(found.between.sum()),
+        spikes_between_cores=int(spikes.sum()),
         spikes_from_outside=int(found.inward.sum()),
-        hops_east_west=int((found.between * across).sum()),
-        hops_north_south=int((found.between * along).sum()),
-        outside_east_west=int((found.inward * x).sum()),
-        outside_north_south=int((found.inward * y).sum()),
-        packets=int(found.between.sum() + found.local.sum()),
+        hops_east_west=int(spikes @ np.abs(x[source] - x[target])),
+        hops_north_south=int(spikes @ np.abs(y[source] - y[target])),
+        outside_east_west=int(found.inward @ x),
+        outside_north_south=int(found.inward @ y),
+        chips_east_west=int(
+            spikes @ np.abs(chip_x[source] - chip_x[target]) + found.inward @ chip_x
+        ),
+        chips_north_south=int(
+            spikes @ np.abs(chip_y[source] - chip_y[target]) + found.inward @ chip_y
+        ),
+        packets=int(spikes.sum() + found.local.sum()),
         **links.loads(),
     )
 

@@ -4,18 +4,20 @@
 somewhat more; ``refined`` begins with the baselines and with growing by overlap, and so does
 ``hypergraph``, too. Every start is repaired and refined by spikes between cores. Then its cores are
 placed, its neurons moved by the links they save, its cores placed anew, in turns while that helps.
-Which of the results is best is for the caller to say.
+Which of the results is best is for the caller to say. Above :data:`MANY_PINS` synapses only the
+start with the fewest spikes between cores goes through all of that.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
 
 from eventsim.chips import Chip
+from eventsim.mapping.effort import Effort, TimeIsUp
 from eventsim.mapping.errors import InfeasibleError
-from eventsim.mapping.graph import AxonGraph
-from eventsim.mapping.mesh import Cores, flows, mesh_distances
+from eventsim.mapping.graph import AxonGraph, renumbered
+from eventsim.mapping.mesh import Cores, flows, mesh_ground
 from eventsim.mapping.place import in_order, place
 from eventsim.mapping.refine import refine, repair
 from eventsim.mapping.starts import MANY_PINS, first_fit, grow, kahypar, population_order
@@ -26,11 +28,12 @@ Start = Callable[[], CoreState]
 BASELINES = {"first_fit": first_fit, "population_order": population_order}
 SPREAD = (1.0, 1.1, 1.3)  # cores that are tried, times the fewest
 BEST = 2  # assignments of Mt-KaHyPar that are placed: those with the fewest spikes between cores
+SECONDS_PER_PIN = 2e-4  # of Mt-KaHyPar, which cannot be ended: 5 min for 2 x 10^6
 TURNS = 3  # of placing cores and moving neurons
 
 
 def assignments(
-    graph: AxonGraph, chip: Chip, method: str, *, optimise: bool, seed: int
+    graph: AxonGraph, chip: Chip, method: str, effort: Effort, *, optimise: bool, seed: int
 ) -> Iterator[tuple[Cores, Cores]]:
     """Cores of all neurons, numbered without gaps, and the place of each core on the chip.
 
@@ -40,6 +43,8 @@ def assignments(
         What is mapped onto what; every limit holds in what is found.
     method
         A baseline, ``refined`` or ``hypergraph``.
+    effort
+        Ends the search when it is over, once there is an assignment.
     optimise
         Place the cores; False puts them in the chip's order, and then no neuron is moved by links.
     seed
@@ -52,66 +57,141 @@ def assignments(
     """
     if method in BASELINES:
         state = BASELINES[method](graph, chip)
+        effort.has_answer()
         core_of, n_cores = _compact(state.core_of)
-        found = flows(graph, core_of, n_cores)
-        yield core_of, place(found, state.limits, seed=seed) if optimise else in_order(n_cores)
+        found, limits = flows(graph, core_of, n_cores), state.limits
+        yield core_of, place(found, limits, effort, seed=seed) if optimise else in_order(n_cores)
         return
-    for state in _candidates(graph, chip, method, seed):
+    if graph.synapses.nnz > MANY_PINS:
+        yield from _from_one_start(graph, chip, method, effort, optimise=optimise, seed=seed)
+        return
+    for core_of in _candidates(graph, chip, method, effort, seed):
+        compact, n_cores = _compact(core_of)
         if optimise:
-            yield _placed(state, seed)
+            placed = _Placed(graph, chip, compact, n_cores, effort, seed)
+            placed.improve(effort, seed)
+            yield placed.without_empty()
         else:
-            core_of, n_cores = _compact(state.core_of)
-            yield core_of, in_order(n_cores)
+            yield compact, in_order(n_cores)
 
 
-def _candidates(graph: AxonGraph, chip: Chip, method: str, seed: int) -> list[CoreState]:
-    """Feasible assignments, from all starts that led to one."""
-    cut, own = _starts(graph, chip, method, seed)
+def _from_one_start(
+    graph: AxonGraph, chip: Chip, method: str, effort: Effort, *, optimise: bool, seed: int
+) -> Iterator[tuple[Cores, Cores]]:
+    """As :func:`assignments`, where only the start with the fewest spikes between cores is refined.
+
+    Neurons are renumbered by their cores meanwhile, so that those that share axons are neighbours
+    in memory: a random order takes five times as long.
+    """
+    starts = _own_starts(graph, chip, effort)
+    starts += _partitions(graph, chip, effort, seed) if method == "hypergraph" else []
     failed: list[InfeasibleError] = []
-    states = _improved(cut, chip, failed)
-    # Few spikes between cores need not be few links, so that all own starts are placed as well.
-    states = sorted(states, key=CoreState.cost)[:BEST] + _improved(own, chip, failed)
-    if not states:
+    best, least = None, np.inf
+    steps = len(starts) + 2
+    for step, (name, start) in enumerate(starts):
+        effort.begin(step, steps, name)
+        state = _feasible(start, chip, effort, failed)
+        if state is not None and state.cost() < least:
+            best, least = state.core_of, state.cost()
+    if best is None:
         raise failed[-1]
-    return states
+    order = np.argsort(best, kind="stable")
+    number = np.argsort(order, kind="stable")
+    near = renumbered(graph, order)
+    effort.begin(steps - 2, steps, "moving neurons")
+    state = CoreState(near, limits_of(chip), best[order], int(best.max()) + 1)
+    refine(state, effort)
+    compact, n_cores = _compact(state.core_of)
+    if not optimise:
+        compact, n_cores = _compact(state.core_of[number])
+        yield compact, in_order(n_cores)
+        return
+    effort.begin(steps - 1, steps, "placing cores")
+    placed = _Placed(near, chip, compact, n_cores, effort, seed)
+    placed.improve(effort, seed)
+    core_of, places = placed.without_empty()
+    yield core_of[number], places
+
+
+def _candidates(
+    graph: AxonGraph, chip: Chip, method: str, effort: Effort, seed: int
+) -> Iterator[Cores]:
+    """Feasible assignments, from all starts that led to one."""
+    own = _own_starts(graph, chip, effort)
+    cut = _partitions(graph, chip, effort, seed) if method == "hypergraph" else []
+    failed: list[InfeasibleError] = []
+    steps, found = len(own) + len(cut), 0
+    # Few spikes between cores need not be few links, so that all own starts are placed as well.
+    for step, (name, start) in enumerate(own):
+        effort.begin(step, steps, name)
+        improved = _improved(start, chip, effort, failed)
+        if improved is not None:
+            found += 1
+            yield improved[1]
+    cuts: list[tuple[float, Cores]] = []
+    for step, (name, start) in enumerate(cut):
+        effort.begin(len(own) + step, steps, name)
+        improved = _improved(start, chip, effort, failed)
+        cuts += [] if improved is None else [improved]
+    for _, core_of in sorted(cuts, key=lambda pair: pair[0])[:BEST]:
+        found += 1
+        yield core_of
+    if not found:
+        raise failed[-1]
 
 
 def _improved(
-    starts: Sequence[Start], chip: Chip, failed: list[InfeasibleError]
-) -> list[CoreState]:
-    """Repair and refine what the starts make; errors of those that fail are appended."""
-    states = []
-    for start in starts:
-        try:
-            state = start()
-            repair(state, chip=chip.name, max_cores=limits_of(chip).cores)
-            refine(state)
-            states.append(state)
-        except InfeasibleError as error:
-            failed.append(error)
-    return states
+    start: Start, chip: Chip, effort: Effort, failed: list[InfeasibleError]
+) -> tuple[float, Cores] | None:
+    """Repair and refine what a start makes: its cost, and it; None if it fails, or time is up."""
+    state = _feasible(start, chip, effort, failed)
+    if state is None:
+        return None
+    refine(state, effort)
+    return state.cost(), state.core_of
 
 
-def _starts(
-    graph: AxonGraph, chip: Chip, method: str, seed: int
-) -> tuple[list[Start], list[Start]]:
-    """Those of Mt-KaHyPar, and our own."""
-    own: list[Start] = [
-        lambda: population_order(graph, chip),
-        lambda: first_fit(graph, chip),
-        lambda: grow(graph, chip),
+def _feasible(
+    start: Start, chip: Chip, effort: Effort, failed: list[InfeasibleError]
+) -> CoreState | None:
+    """What a start makes, repaired; None if it fails, with its error, or if time is up."""
+    if effort.is_over():
+        return None
+    try:
+        state = start()
+        repair(state, chip=chip.name, max_cores=limits_of(chip).cores)
+    except InfeasibleError as error:
+        failed.append(error)
+        return None
+    except TimeIsUp:
+        return None
+    effort.has_answer()
+    return state
+
+
+def _own_starts(graph: AxonGraph, chip: Chip, effort: Effort) -> list[tuple[str, Start]]:
+    return [
+        ("population order", lambda: population_order(graph, chip)),
+        ("first fit", lambda: first_fit(graph, chip)),
+        ("growing by overlap", lambda: grow(graph, chip, effort)),
     ]
-    if method == "refined":
-        return [], own
+
+
+def _partitions(graph: AxonGraph, chip: Chip, effort: Effort, seed: int) -> list[tuple[str, Start]]:
+    """Those of Mt-KaHyPar."""
     limits = limits_of(chip)
     fewest = fewest_cores(graph, limits)
     numbers = sorted({min(limits.cores, -(-int(fewest * 100 * s) // 100)) for s in SPREAD})
-    numbers = numbers[:1] if graph.synapses.nnz > MANY_PINS else numbers
-    return [partial(_partitioned, graph, chip, n, seed) for n in numbers], own
+    few = graph.synapses.nnz <= MANY_PINS
+    preset = "DETERMINISTIC_QUALITY" if few else "DETERMINISTIC"
 
+    def partitioned(n_cores: int) -> CoreState:
+        if effort.left() < SECONDS_PER_PIN * graph.synapses.nnz:
+            raise TimeIsUp
+        core_of = kahypar(graph, chip, n_cores, seed=seed, preset=preset)
+        return CoreState(graph, limits, core_of, n_cores)
 
-def _partitioned(graph: AxonGraph, chip: Chip, n_cores: int, seed: int) -> CoreState:
-    return CoreState(graph, limits_of(chip), kahypar(graph, chip, n_cores, seed=seed), n_cores)
+    return [("Mt-KaHyPar", partial(partitioned, n)) for n in (numbers if few else numbers[:1])]
 
 
 def _compact(core_of: Cores) -> tuple[Cores, int]:
@@ -122,27 +202,41 @@ def _compact(core_of: Cores) -> tuple[Cores, int]:
     return rank[number], int(first.size)
 
 
-def _placed(state: CoreState, seed: int) -> tuple[Cores, Cores]:
-    """Place the cores, then move neurons by hops instead of spikes, in turns while that helps."""
-    graph, limits = state.graph, state.limits
-    best, least = None, np.inf
-    core_of, n_cores = _compact(state.core_of)
-    places = None
-    for _ in range(TURNS):
-        flow = flows(graph, core_of, n_cores)
-        places = place(flow, limits, seed=seed, start=places)
-        moved = CoreState(graph, limits, core_of, n_cores)
-        moved.measure_by(mesh_distances(places, limits))
-        refine(moved)
-        cost = moved.cost()
-        if cost >= least:
-            break
-        core_of, least = moved.core_of, cost
-        best = core_of, places
-    assert best is not None
-    return _without_empty(*best)
+class _Placed:
+    """Neurons on cores that have places: ``cost`` is the links that spikes pass."""
 
+    def __init__(
+        self,
+        graph: AxonGraph,
+        chip: Chip,
+        core_of: Cores,
+        n_cores: int,
+        effort: Effort,
+        seed: int,
+    ):
+        self.graph, self.limits, self.core_of = graph, limits_of(chip), core_of
+        self.places = place(flows(graph, core_of, n_cores), self.limits, effort, seed=seed)
+        self.cost = self._state().cost()
 
-def _without_empty(core_of: Cores, places: Cores) -> tuple[Cores, Cores]:
-    kept, number = np.unique(core_of, return_inverse=True)
-    return number.astype(np.int32), places[kept]
+    def _state(self) -> CoreState:
+        state = CoreState(self.graph, self.limits, self.core_of, self.places.size)
+        state.ground = mesh_ground(self.places, self.limits)
+        return state
+
+    def improve(self, effort: Effort, seed: int) -> None:
+        """Move neurons by hops instead of spikes, place the cores anew, in turns while it helps."""
+        for turn in range(TURNS):
+            if turn > 0:
+                flow = flows(self.graph, self.core_of, self.places.size)
+                self.places = place(flow, self.limits, effort, seed=seed, start=self.places)
+            state = self._state()
+            refine(state, effort)
+            before, self.cost = self.cost, state.cost()
+            self.core_of = state.core_of
+            if self.cost >= before or effort.is_over():
+                return
+
+    def without_empty(self) -> tuple[Cores, Cores]:
+        """Cores that hold something, numbered without gaps, and their places."""
+        kept, number = np.unique(self.core_of, return_inverse=True)
+        return number.astype(np.int32), self.places[kept]

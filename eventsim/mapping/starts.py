@@ -14,10 +14,9 @@ a neuron are then known when it gets its core.
 axons (each counted 1 + its share of the spikes) comes next.
 
 ``kahypar`` is the multilevel hypergraph partitioner Mt-KaHyPar [1]_ with one hyperedge per axon,
-weighted by its spikes, and the connectivity metric; one thread, deterministic preset and seed. It
-balances one weight per neuron, here its largest share of a core's neurons and synapses, so that the
-other limits may need repair. Its time grows faster than the synapses: seconds for 10^5, 5 minutes
-for 2 x 10^6 (on a busy core).
+weighted by its spikes, and the connectivity metric; deterministic presets and a seed. It balances
+one weight per neuron, here its largest share of a core's neurons and synapses, so that the other
+limits may need repair.
 
 References
 ----------
@@ -26,12 +25,15 @@ References
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.chips import Chip
 from eventsim.extras import install_hint
+from eventsim.mapping import kernels
+from eventsim.mapping.effort import Effort, TimeIsUp
 from eventsim.mapping.errors import InfeasibleError, MappingError
 from eventsim.mapping.graph import AxonGraph, Group
 from eventsim.mapping.state import CoreState
@@ -72,25 +74,30 @@ def _forwards_or_backwards(
 def _slices(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
     core = 0
     for group in groups:
-        if state.neurons[core]:
+        if state.held.neurons[core]:
             core = _next_core(state, chip, core)
-        for neuron in range(group.start, group.start + group.size):
-            if not state.fits(neuron, core):
-                core = _next_core(state, chip, core)
-                _must_fit(state, chip, neuron, core)
-            state.move(neuron, core)
+        neuron, end = group.start, group.start + group.size
+        while True:
+            neuron = kernels.fill_in_order(
+                neuron, end, core, state.wiring, state.held, state.ground
+            )
+            if neuron == end:
+                break
+            core = _next_core(state, chip, core)
+            _must_fit(state, chip, neuron, core)
 
 
 def _first_fit(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
     for group in groups:
-        for neuron in range(group.start, group.start + group.size):
-            for core in np.flatnonzero(state.room(neuron)).tolist():
-                if state.out_fits(neuron, core):
-                    break
-            else:
-                core = _next_core(state, chip, state.n_cores - 1)
-                _must_fit(state, chip, neuron, core)
+        neuron, end = group.start, group.start + group.size
+        while True:
+            neuron = kernels.fill_first_fit(neuron, end, state.wiring, state.held, state.ground)
+            if neuron == end:
+                break
+            core = _next_core(state, chip, state.n_cores - 1)
+            _must_fit(state, chip, neuron, core)
             state.move(neuron, core)
+            neuron += 1
 
 
 def _next_core(state: CoreState, chip: Chip, core: int) -> int:
@@ -114,40 +121,55 @@ def _must_fit(state: CoreState, chip: Chip, neuron: int, core: int) -> None:
     """Raise InfeasibleError if a neuron does not fit onto an empty core: axons out elsewhere."""
     if state.fits(neuron, core):
         return
-    after = state.axons_out + state.out_change(neuron, core)
+    after = state.held.axons_out + state.out_change(neuron, core)
     most = int(after.argmax())
     raise InfeasibleError(
         chip=chip.name,
         limit="axons_out_per_core",
         needed=int(after[most]),
-        available=state.max_out,
+        available=int(state.held.limits[2]),
         core=most,
         neuron=state.graph.name_of(neuron),
         advice="Its neurons have no axon left for one more core. " + ADVICE["axons_out"],
     )
 
 
-def grow(graph: AxonGraph, chip: Chip) -> CoreState:
-    """Fill core after core with neurons that share their sources; raises InfeasibleError."""
-    return _forwards_or_backwards(_grow, graph, chip)
+def grow(graph: AxonGraph, chip: Chip, effort: Effort) -> CoreState:
+    """Fill core after core with neurons that share their sources.
+
+    Raises
+    ------
+    InfeasibleError
+        A limit cannot be met.
+    TimeIsUp
+        Before all neurons had cores.
+    """
+    return _forwards_or_backwards(partial(_grow, effort), graph, chip)
 
 
-def _grow(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
-    graph = state.graph
+def _grow(effort: Effort, state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
+    graph, wiring = state.graph, state.wiring
     price = 1.0 + graph.spikes / max(float(graph.spikes.mean()), 1e-9)
-    column = np.repeat(np.arange(graph.n_neurons), np.diff(graph.by_target.indptr))
-    brings = price[graph.by_target.indices]
+    column = np.repeat(np.arange(graph.n_neurons), np.diff(wiring.column))
+    brings = price[wiring.source]
     whole = np.bincount(column, weights=brings, minlength=graph.n_neurons).astype(np.float64)
     core = 0
     for members in _together(groups):
         free = np.zeros(graph.n_neurons, bool)
         free[members] = True
-        while free.any():
-            if state.neurons[core]:
+        order = members[np.argsort(whole[members], kind="stable")]
+        while order.size:
+            if effort.is_over():
+                raise TimeIsUp
+            effort.tell(1.0 - order.size / graph.n_neurons)
+            if state.held.neurons[core]:
                 core = _next_core(state, chip, core)
-            _fill(state, core, free, price, whole)
-            if not state.neurons[core]:
+            kernels.fill_by_overlap(
+                core, free, order, price, whole, wiring, state.held, state.ground
+            )
+            if not state.held.neurons[core]:
                 _must_fit(state, chip, int(np.flatnonzero(free)[0]), core)
+            order = order[free[order]]
 
 
 def _together(groups: Sequence[Group]) -> list[NDArray[np.int64]]:
@@ -157,40 +179,19 @@ def _together(groups: Sequence[Group]) -> list[NDArray[np.int64]]:
     return parts if backwards else [np.concatenate(parts)]
 
 
-def _fill(
-    state: CoreState,
-    core: int,
-    free: NDArray[np.bool_],
-    price: NDArray[np.float64],
-    whole: NDArray[np.float64],
-) -> None:
-    """Put free neurons on one core until none fits."""
-    graph = state.graph
-    new, count = whole.copy(), graph.n_sources.copy()  # what every neuron would bring
-    inside = np.zeros(graph.n_axons, bool)
-    tried = ~free
-    while state.neurons[core] < state.max_neurons:
-        fits = ~tried & (state.axons_in[core] + count <= state.max_in)
-        fits &= state.synapses[core] + graph.fan_in <= state.max_synapses
-        if not fits.any():
-            return
-        # Few new axons; among equals, those that share most with the core.
-        neuron = int(np.where(fits, new - 1e-6 * whole, np.inf).argmin())
-        tried[neuron] = True
-        if not state.out_fits(neuron, core):
-            continue
-        state.move(neuron, core)
-        free[neuron] = False
-        for axon in graph.sources(neuron):
-            if not inside[axon]:
-                inside[axon] = True
-                lo, hi = graph.synapses.indptr[axon], graph.synapses.indptr[axon + 1]
-                new[graph.synapses.indices[lo:hi]] -= price[axon]
-                count[graph.synapses.indices[lo:hi]] -= 1
-
-
-def kahypar(graph: AxonGraph, chip: Chip, n_cores: int, *, seed: int) -> Cores:
+def kahypar(
+    graph: AxonGraph,
+    chip: Chip,
+    n_cores: int,
+    *,
+    seed: int,
+    preset: str = "DETERMINISTIC_QUALITY",
+    threads: int = 1,
+) -> Cores:
     """Partition into ``n_cores`` by Mt-KaHyPar; int32 [neurons]. Limits may need repair.
+
+    ``preset`` is the name of one of Mt-KaHyPar's; what the deterministic ones find does not depend
+    on the number of threads.
 
     Raises
     ------
@@ -206,9 +207,9 @@ def kahypar(graph: AxonGraph, chip: Chip, n_cores: int, *, seed: int) -> Cores:
             f"Method 'hypergraph' needs Mt-KaHyPar: {install_hint('mapping')} (import failed: "
             f"{error}). Method 'refined' needs nothing."
         ) from error
-    partitioner = mtkahypar.initialize(1, False)
+    partitioner = mtkahypar.initialize(threads, False)
     mtkahypar.set_seed(seed)
-    context = partitioner.context_from_preset(mtkahypar.PresetType.DETERMINISTIC_QUALITY)
+    context = partitioner.context_from_preset(getattr(mtkahypar.PresetType, preset))
     weights = _node_weights(graph, chip)
     edges, spikes = _hyperedges(graph)
     if not edges:

@@ -40,6 +40,7 @@ _LOOK: dict[str, tuple[str, str, str | None]] = {
     "event_out": ("events that leave", GREEN, "xxxx"),
     "hop_ew": ("links east-west", PURPLE, None),
     "hop_ns": ("links north-south", PURPLE, "////"),
+    "hop_chip": ("links between chips", PURPLE, "...."),
     "step_sync": ("barriers", MUTED, None),
 }
 

@@ -192,13 +192,14 @@ def _flow_lines(
     y: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> None:
     between = mapping.spikes_by_core.between
-    both = np.triu(between + between.T, 1)
-    pairs = np.argwhere((both > 0) & ((x[:, None] != x) | (y[:, None] != y)))
-    if not pairs.size:
+    both = (between + between.T).tocoo()
+    apart = (both.row < both.col) & ((x[both.row] != x[both.col]) | (y[both.row] != y[both.col]))
+    if not apart.any():
         return
-    loads = both[pairs[:, 0], pairs[:, 1]]
-    order = np.argsort(loads)[-MOST_LINES:]
-    lines = [[(x[i], y[i]), (x[j], y[j])] for i, j in pairs[order].tolist()]
+    one, other, loads = both.row[apart], both.col[apart], both.data[apart]
+    order = np.argsort(loads, kind="stable")[-MOST_LINES:]
+    pairs = zip(one[order].tolist(), other[order].tolist(), strict=True)
+    lines = [[(x[i], y[i]), (x[j], y[j])] for i, j in pairs]
     widths = 0.3 + 4.0 * loads[order] / loads.max()
     axes.add_collection(
         LineCollection(lines, linewidths=widths.tolist(), colors=INK, alpha=0.3, zorder=3)

@@ -20,6 +20,8 @@ _TRAFFIC = (
     ("hops_east_west", "  between cores, east-west"),
     ("hops_north_south", "  between cores, north-south"),
     ("hops_from_outside", "  from outside"),
+    ("hops_between_chips", "  of all of them, between chips"),
+    ("multicast_hops", "links passed if routers copy spikes"),
     ("busiest_link", "spikes on the busiest link"),
 )
 

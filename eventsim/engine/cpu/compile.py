@@ -32,9 +32,10 @@ _HERE = Path(__file__).parent
 
 
 def sources() -> list[Path]:
-    """Files of all rooms whose constants and tuples kernels may be made of."""
-    rooms = (_HERE, _HERE.parent, _HERE.parent.parent / "plan")
-    return [path for room in rooms for path in sorted(room.glob("*.py"))]
+    """Files of all rooms that have kernels, or constants and tuples that they may be made of."""
+    root = _HERE.parent.parent
+    names = ("engine/cpu/*.py", "engine/*.py", "plan/*.py", "mapping/*kernels.py")
+    return [path for name in names for path in sorted(root.glob(name))]
 
 
 def _places() -> list[Callable[[], Path]]:
@@ -175,11 +176,20 @@ def lean_inlined(function: Callable[..., Any]) -> Any:
 
 def kernel(function: Callable[..., Any]) -> CompiledKernel:
     """Compile a kernel that Python calls: parallel, without the lock, cached where that can be."""
+    return _kernel(function, parallel=True)
+
+
+def sequential_kernel(function: Callable[..., Any]) -> CompiledKernel:
+    """As kernel, for one thread: each step needs the one before."""
+    return _kernel(function, parallel=False)
+
+
+def _kernel(function: Callable[..., Any], *, parallel: bool) -> CompiledKernel:
     config: Any = numba.config
     before, config.CACHE_DIR = config.CACHE_DIR, _CACHE_FOLDER or ""
     cache = _CACHE_FOLDER is not None
     try:
-        options: Any = {"parallel": True, "nogil": True, "cache": cache}
+        options: Any = {"parallel": parallel, "nogil": True, "cache": cache}
         compiled = njit(error_model="numpy", fastmath=False, **options)(function)
         _LISTENER.kernels.append(compiled)
         return CompiledKernel(compiled)

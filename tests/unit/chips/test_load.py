@@ -119,6 +119,16 @@ def test_errors_are_those_of_eventsim():
     assert issubclass(ChipError, ValueError)
 
 
+def test_a_board_is_read(tmp_path):
+    text = GOOD.replace("mesh = [4, 2]", "mesh = [4, 2]\nchips = [2, 1]\nchip_link = 2.5")
+    (tmp_path / "board.toml").write_text(text)
+    limits = load_chip(tmp_path / "board.toml").limits
+    assert (limits.chips, limits.chip_link) == ((2, 1), 2.5)
+    (tmp_path / "alone.toml").write_text(GOOD)
+    limits = load_chip(tmp_path / "alone.toml").limits
+    assert (limits.chips, limits.chip_link, limits.multicast) == ((1, 1), 1.0, False)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -134,6 +144,17 @@ def test_errors_are_those_of_eventsim():
         ("cores = 15", "cores = 1.5", "limits: cores is 1.5, expected a whole number >= 1"),
         ("cores = 15", "cores = true", "limits: cores is True, expected a whole number"),
         ("mesh = [4, 2]", "mesh = [4]", r"mesh is \[4\], expected \[columns, rows\]"),
+        (
+            "mesh = [4, 2]",
+            "mesh = [4, 2]\nchips = [3, 1]",
+            "divisors of the mesh's 4 columns and 2",
+        ),
+        (
+            "mesh = [4, 2]",
+            "mesh = [4, 2]\nchips = [2, 4]",
+            "divisors of the mesh's 4 columns and 2",
+        ),
+        ("mesh = [4, 2]", "mesh = [4, 2]\nchip_link = 0", "chip_link is 0, expected a finite"),
         ("neurons_per_core", "neuron_per_core", "'neuron_per_core'. Did you mean 'neurons_per"),
         ("bits_per_synapse = 8", "", "synapse_bits_per_core needs bits_per_synapse"),
         ("weight_bits = 8", "weight_bits = 0", "weight_bits is 0, expected a whole number >= 1"),

@@ -80,6 +80,21 @@ def test_a_baseline_alone_is_shown_without_comparison(files):
     assert [m["method"] for m in outcome.json["mappings"]] == ["first_fit"]
 
 
+def test_the_search_ends_after_the_time_that_it_has(files):
+    net, events, _ = files
+    options = ("--method", "refined", "--neurons-per-core", 4, "--no-compare")
+    whole = call("map", net, events, *options, "--json").json["mappings"][0]
+    enough = call("map", net, events, *options, "--seconds", 1e6, "--json").json["mappings"][0]
+    assert enough == whole
+    short = call("map", net, events, *options, "--seconds", 1e-9, "--json")
+    assert short.code == 0, short.err
+    hops = short.json["mappings"][0]["traffic"]["hop_weighted_spikes"]
+    assert hops >= whole["traffic"]["hop_weighted_spikes"]
+    refused = call("map", net, events, *options, "--seconds", 0)
+    assert refused.code == 2
+    assert "seconds is 0.0, expected a time > 0 in s" in refused.err
+
+
 def test_without_the_extra_the_own_partitioner_runs_and_says_so(files, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     net, events, _ = files

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,23 @@ def test_mapping_counts_go_to_the_chip_they_are_of(run):
     one, other = run_costs(net, tape, chips, mapped=mapped).reports
     assert {"axon_out", "hop_ew", "hop_ns"} <= {term.term.name for term in one.terms}
     assert "hop_ew" in {missing.name for missing in other.missing}
+
+
+def test_links_between_chips_are_priced_or_named_as_missing(run):
+    net, _, tape = run
+    loihi = load_chip("loihi")
+    price = replace(loihi.energy["hop_ew"], value=100.0, source="my own board")
+    own = replace(loihi, name="own", energy={**loihi.energy, "hop_chip": price})
+    mapped = {"axon_out": 30, "hop_ew": 6, "hop_ns": 3, "hop_chip": 9, "cores": 2}
+    within = mapped | {"hop_chip": 0}
+    named = [
+        "links between chips" in {one.name for one in cost(net, tape, chip, mapped=counts).missing}
+        for chip, counts in ((loihi, mapped), (loihi, within), (own, mapped))
+    ]
+    assert named == [True, False, False]
+    terms = {t.term.name: t for t in cost(net, tape, own, mapped=mapped).terms}
+    assert terms["hop_chip"].energy_pj.sum() == pytest.approx(900.0)
+    assert "hop_chip" in {one.name for one in cost(net, tape, own).missing}
 
 
 def test_dense_pair_is_rnn_and_gru_of_the_same_shape(run):

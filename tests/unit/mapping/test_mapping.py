@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +86,119 @@ def test_traffic_equals_a_walk_of_every_spike(net, tape, chip, method, inputs):
         loads = getattr(sent, way)
         for y, x in np.ndindex(*loads.shape):
             assert loads[y, x] == found[way, x + dx, y + dy], (way, x, y)
+
+
+def tree_links(graph, mapping):
+    """Links that each spike passes once, east-west and north-south: its routes laid together."""
+    limits = mapping.chip.limits
+    tile = np.concatenate([mapping.cores[g.name] for g in graph.groups]) // limits.cores_per_tile
+    dense, found = graph.synapses.toarray(), [0, 0]
+    for axon in range(graph.n_axons):
+        home = int(tile[axon]) if axon < graph.n_neurons else 0
+        links = set()
+        for other in tile[np.flatnonzero(dense[axon])].tolist():
+            (y, x), (y1, x1) = divmod(home, limits.mesh[0]), divmod(other, limits.mesh[0])
+            while (x, y) != (x1, y1):
+                before = x, y
+                if x != x1:
+                    x += 1 if x1 > x else -1
+                else:
+                    y += 1 if y1 > y else -1
+                links.add((before, (x, y)))
+        for (x0, _), (x1, _) in links:
+            found[x0 == x1] += int(graph.spikes[axon])
+    return tuple(found)
+
+
+@pytest.mark.parametrize("inputs", ["external", "placed"])
+@pytest.mark.parametrize("multicast", [False, True])
+def test_multicast_passes_each_link_of_a_tree_once(net, tape, inputs, multicast):
+    chip = make_chip(neurons_per_core=3, multicast=multicast)
+    mapping = map_network(net, tape, chip, method="refined", inputs=inputs)
+    expected = tree_links(axon_graph(net, tape, inputs=inputs), mapping)
+    sent = mapping.traffic
+    assert mapping.multicast_hops == (*expected, 0, 0)
+    assert 0 < sum(expected) < sent.hop_weighted_spikes
+    assert mapping.to_dict()["traffic"]["multicast_hops"] == sum(expected)
+    across = sent.hops_east_west + sent.outside_east_west
+    along = sent.hops_north_south + sent.outside_north_south
+    counts = mapping.counts()
+    assert (counts["hop_ew"], counts["hop_ns"]) == (expected if multicast else (across, along))
+
+
+def board(neurons_per_core=4, **limits):
+    """16 tiles of one core."""
+    given = {"cores": 16, "mesh": (4, 4), "cores_per_tile": 1} | limits
+    return make_chip(neurons_per_core=neurons_per_core, **given)
+
+
+def links_between_chips(graph, mapping):
+    """Links from chip to chip that spikes pass, every spike for each destination, step by step."""
+    limits, found = mapping.chip.limits, 0
+    wide, high = (size // chips for size, chips in zip(limits.mesh, limits.chips, strict=True))
+    cores = np.concatenate([mapping.cores[g.name] for g in graph.groups])
+    dense = graph.synapses.toarray()
+    for axon in range(graph.n_axons):
+        home = int(cores[axon]) if axon < graph.n_neurons else 0
+        for other in set(cores[np.flatnonzero(dense[axon])].tolist()):
+            (y, x), (y1, x1) = divmod(home, limits.mesh[0]), divmod(other, limits.mesh[0])
+            for at in range(min(x, x1), max(x, x1)):
+                found += int(graph.spikes[axon]) * ((at + 1) % wide == 0)
+            for at in range(min(y, y1), max(y, y1)):
+                found += int(graph.spikes[axon]) * ((at + 1) % high == 0)
+    return found
+
+
+@pytest.mark.parametrize("multicast", [False, True])
+@pytest.mark.parametrize("chips", [(1, 1), (2, 2), (1, 4)])
+def test_links_between_chips_are_counted_and_priced_apart(net, tape, chips, multicast):
+    chip = board(chips=chips, chip_link=3.0, multicast=multicast)
+    mapping = map_network(net, tape, chip, method="refined")
+    assert check_mapping(net, chip, mapping.cores) == []
+    sent, counts, tree = mapping.traffic, mapping.counts(), mapping.multicast_hops
+    assert sent.hops_between_chips == links_between_chips(axon_graph(net, tape), mapping)
+    assert (sent.hops_between_chips > 0) == (chips != (1, 1))
+    assert mapping.to_dict()["traffic"]["hops_between_chips"] == sent.hops_between_chips
+    between = tree.chips_east_west + tree.chips_north_south
+    assert between <= sent.hops_between_chips
+    every = tree.east_west + tree.north_south if multicast else sent.hop_weighted_spikes
+    assert counts["hop_chip"] == (between if multicast else sent.hops_between_chips)
+    assert counts["hop_ew"] + counts["hop_ns"] + counts["hop_chip"] == every
+
+
+def test_a_multicast_tree_passes_a_link_between_chips_once():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("a", 3)
+    net.connect("input", "a", np.array([[1.0, 0.0, 0.0]]))
+    net.connect("a", "a", np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    chip = board(1, cores=3, mesh=(3, 1), chips=(3, 1))
+    mapping = map_network(net, None, chip, method="population_order")
+    assert mapping.multicast_hops == (2, 0, 2, 0)
+    assert mapping.traffic.hops_between_chips == 3
+
+
+def test_a_board_of_like_links_is_one_mesh_and_dear_links_are_avoided():
+    net = grid_net()
+    alone, alike, dear = (
+        map_network(net, None, board(25, **limits), method="refined")
+        for limits in ({}, {"chips": (2, 2)}, {"chips": (2, 2), "chip_link": 20.0})
+    )
+    assert alike.cores["sheet"].tolist() == alone.cores["sheet"].tolist()
+    assert dear.traffic.hops_between_chips < alike.traffic.hops_between_chips
+
+
+def test_on_one_tile_no_link_is_passed_and_one_destination_needs_no_copy(net, tape):
+    chip = make_chip(cores=2, mesh=(1, 1), cores_per_tile=2, neurons_per_core=20)
+    assert map_network(net, tape, chip, method="refined").multicast_hops == (0, 0, 0, 0)
+    pair = es.Network()
+    pair.add_input("input", 1)
+    pair.add_population("a", 2)
+    pair.connect("input", "a", np.array([[1.0, 0.0]]))
+    pair.connect("a", "a", np.array([[0.0, 1.0], [1.0, 0.0]]))
+    chip = make_chip(cores=2, mesh=(2, 1), cores_per_tile=1, neurons_per_core=1)
+    mapping = map_network(pair, None, chip, method="refined")
+    assert sum(mapping.multicast_hops) == mapping.traffic.hop_weighted_spikes == 2
 
 
 @pytest.mark.parametrize("method", usable_methods())
@@ -226,6 +340,87 @@ def test_optimised_mappings_are_no_worse_than_the_baselines(net, tape, chip):
     for method in set(hops) - {"first_fit", "population_order"}:
         for base in ("first_fit", "population_order"):
             assert hops[method].hop_weighted_spikes <= hops[base].hop_weighted_spikes
+
+
+def grid_net(n=400, seed=0):
+    """A sheet of neurons that reach their neighbours, numbered at random."""
+    rng = np.random.default_rng(seed)
+    place = rng.permutation(n)
+    column, row = place % 20, place // 20
+    near = np.abs(column[:, None] - column) + np.abs(row[:, None] - row) <= 2
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("sheet", n)
+    net.connect("input", "sheet", np.ones((1, n)))
+    net.connect("sheet", "sheet", sp.csr_array(near.astype(float)))
+    return net
+
+
+def test_a_search_without_time_gives_the_first_mapping_and_one_with_time_the_best():
+    net, chip = grid_net(), make_chip(neurons_per_core=20)
+    first = map_network(net, None, chip, method="refined", seconds=1e-9)
+    whole = map_network(net, None, chip, method="refined")
+    enough = map_network(net, None, chip, method="refined", seconds=1e9)
+    assert check_mapping(net, chip, first.cores) == []
+    assert whole.traffic.hop_weighted_spikes < first.traffic.hop_weighted_spikes
+    assert enough.to_dict() == whole.to_dict()
+    for method in ("first_fit", "population_order"):
+        plain = map_network(net, None, chip, method=method, seconds=1e-9)
+        assert plain.to_dict() == map_network(net, None, chip, method=method).to_dict()
+
+
+def test_a_partition_that_cannot_be_ended_begins_only_if_there_is_time(monkeypatch):
+    net, chip, begun = grid_net(), make_chip(neurons_per_core=20), []
+
+    def kahypar(graph, _chip, n_cores, **_options):
+        begun.append(n_cores)
+        return (np.arange(graph.n_neurons) % n_cores).astype(np.int32)
+
+    monkeypatch.setattr("eventsim.mapping.search.kahypar", kahypar)
+    synapses = axon_graph(net, None).synapses.nnz
+    monkeypatch.setattr("eventsim.mapping.search.SECONDS_PER_PIN", 2e6 / synapses)
+    short = map_network(net, None, chip, method="hypergraph", seconds=1e6)
+    assert not begun
+    refined = map_network(net, None, chip, method="refined")
+    assert short.cores["sheet"].tolist() == refined.cores["sheet"].tolist()
+    map_network(net, None, chip, method="hypergraph", seconds=3e6)
+    assert begun
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_a_time_that_is_none_is_refused(net, tape, chip, seconds):
+    with pytest.raises(MappingError, match="expected a time > 0 in s"):
+        map_network(net, tape, chip, seconds=seconds)
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("method", usable_methods())
+def test_what_is_told_only_rises(method, many, monkeypatch):
+    if many:
+        monkeypatch.setattr("eventsim.mapping.search.MANY_PINS", 100)
+    net, chip, said = grid_net(), make_chip(neurons_per_core=20), []
+    map_network(net, None, chip, method=method, told=lambda *what: said.append(what))
+    shares = [share for _, share in said]
+    assert shares == sorted(shares)
+    assert all(0.0 <= share <= 1.0 for share in shares)
+    if method in ("refined", "hypergraph"):
+        assert len({doing for doing, _ in said}) >= 3
+
+
+@pytest.mark.parametrize("optimise", [False, True])
+def test_a_large_network_goes_through_one_start_and_keeps_every_limit(optimise, monkeypatch):
+    net = grid_net()
+    chip = make_chip(neurons_per_core=20, axons_in_per_core=250, axons_out_per_core=250)
+    few = map_network(net, None, chip, method="refined", optimise_placement=optimise)
+    monkeypatch.setattr("eventsim.mapping.search.MANY_PINS", 100)
+    found = map_network(net, None, chip, method="refined", optimise_placement=optimise)
+    assert check_mapping(net, chip, found.cores) == []
+    plain = map_network(net, None, chip, method="population_order")
+    assert found.traffic.spikes_between_cores < 0.6 * plain.traffic.spikes_between_cores
+    if optimise:
+        assert found.traffic.hop_weighted_spikes < 1.3 * few.traffic.hop_weighted_spikes
+    stopped = map_network(net, None, chip, method="refined", seconds=1e-9)
+    assert check_mapping(net, chip, stopped.cores) == []
 
 
 def test_population_order_keeps_populations_apart_and_in_order(net, tape, chip):

@@ -1,0 +1,65 @@
+"""How long a search may take, and how far it has come.
+
+The parts of a search tell what they do, and ask whether time is up. One assignment is always
+finished, so that there is an answer; whatever comes after it ends when it is told to, with the best
+so far.
+"""
+
+import time
+from collections.abc import Callable
+
+from eventsim.mapping.errors import MappingError
+
+Told = Callable[[str, float], None]
+
+
+class TimeIsUp(Exception):
+    """A start was left unfinished, since there is an answer already."""
+
+
+class Effort:
+    """Time for a search, and whom to tell.
+
+    Parameters
+    ----------
+    seconds
+        After which the search ends with the best so far; None ends it when nothing is left to do.
+    told
+        Is given what is being done, and the share of all steps that are behind, 0 to 1.
+    """
+
+    def __init__(self, seconds: float | None = None, told: Told | None = None):
+        if seconds is not None and not seconds > 0.0:
+            raise MappingError(f"seconds is {seconds}, expected a time > 0 in s.")
+        self._end = None if seconds is None else time.monotonic() + seconds
+        self._told = told
+        self._must_finish = True
+        self._step, self._steps, self._doing, self._behind = 0, 1, "", 0.0
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a time after which it ends."""
+        return self._end is not None
+
+    def left(self) -> float:
+        """Seconds that are left; inf without a limit."""
+        return float("inf") if self._end is None else self._end - time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether to end now with the best so far; never before there is one."""
+        return not self._must_finish and self.left() <= 0.0
+
+    def has_answer(self) -> None:
+        """From now on the search may end."""
+        self._must_finish = False
+
+    def begin(self, step: int, steps: int, doing: str) -> None:
+        """Tell that step ``step`` of ``steps`` begins."""
+        self._step, self._steps, self._doing = step, steps, doing
+        self.tell(0.0)
+
+    def tell(self, share: float) -> None:
+        """Tell that this share of the present step is done, or more if more was said before."""
+        self._behind = max(self._behind, (self._step + share) / self._steps)
+        if self._told is not None:
+            self._told(self._doing, self._behind)
