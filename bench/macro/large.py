@@ -87,18 +87,21 @@ def draw_wires(
     rng: np.random.Generator, weights: np.ndarray, n_targets: int, *, own: bool
 ) -> sp.csr_array:
     """At most FAN_OUT synapses per source, all of its weight; onto its own number if ``own``."""
-    blocks, counts = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
+    # One array: what is freed of many small ones stays with the process, and would be counted.
+    targets, n = np.empty(weights.size * FAN_OUT, np.int32), 0
+    counts = [np.zeros(1, np.int64)]
     for low in range(0, weights.size, DRAWN):
         source = np.arange(low, min(low + DRAWN, weights.size))[:, np.newaxis]
         target = rng.integers(0, n_targets, (source.size, FAN_OUT), dtype=np.int32)
         target.sort(axis=1)
         kept = np.ones(target.shape, bool) if own else target != source
         kept[:, 1:] &= target[:, 1:] != target[:, :-1]
-        blocks.append(target[kept])
         counts.append(kept.sum(axis=1))
+        last = n + int(counts[-1].sum())
+        targets[n:last], n = target[kept], last
     counted = np.concatenate(counts)
     index = np.cumsum(counted).astype(np.int32)
-    entries = (np.repeat(weights, counted[1:]), np.concatenate(blocks), index)
+    entries = (np.repeat(weights, counted[1:]), targets[:n], index)
     return sp.csr_array(entries, shape=(weights.size, n_targets))
 
 
