@@ -1,4 +1,4 @@
-"""Compiled loops over axons and cores: what a move brings, moves, swaps, and filling of cores.
+"""Compiled loops over axons and cores: what a move brings, whether it fits, and moves.
 
 Whoever calls them has checked everything.
 
@@ -16,8 +16,6 @@ from eventsim.engine.cpu.compile import kernel, lean, scalar, sequential_kernel
 
 NOWHERE = -1
 CANDIDATES = 6  # cores that are tried for one neuron
-PARTNERS = 4  # neurons that are tried for a swap
-PATIENCE = 50  # swaps with neurons of one core that fail in a row before it is left
 
 
 class AxonWiring(NamedTuple):
@@ -70,7 +68,7 @@ class Ground(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room for :func:`_scan`: per core, per column, per row, and for changes of axons out."""
+    """Room for :func:`scan`: per core, per column, per row, and for changes of axons out."""
 
     gain: Any
     shared: Any
@@ -81,7 +79,8 @@ class Scratch(NamedTuple):
 
 
 @scalar
-def _scratch(held, ground):
+def new_scratch(held, ground):
+    """Room for what a move brings on every core."""
     n_cores = held.neurons.size
     return Scratch(
         np.zeros(n_cores, np.float64),
@@ -120,7 +119,7 @@ def _potential(loads, places):
 
 
 @lean
-def _scan(neuron, wiring, held, ground, room):
+def scan(neuron, wiring, held, ground, room):
     """Gains of a neuron on all cores, and how many of its sources each core has already."""
     n_cores, outside = room.gain.size, ground.column.size - 1
     here, even = held.core_of[neuron], ground.x.size == 1 and ground.y.size == 1
@@ -187,7 +186,7 @@ def _scan(neuron, wiring, held, ground, room):
 
 
 @lean
-def _share(neuron, wiring, held, room):
+def share_axons(neuron, wiring, held, room):
     """How many of a neuron's sources each core has already."""
     room.shared[:] = 0
     for k in range(wiring.column[neuron], wiring.column[neuron + 1]):
@@ -197,7 +196,7 @@ def _share(neuron, wiring, held, room):
 
 
 @lean
-def _has_room(neuron, core, wiring, held, room):
+def has_room(neuron, core, wiring, held, room):
     """Whether neurons, synapses and axons in of a core allow one neuron more."""
     new = wiring.column[neuron + 1] - wiring.column[neuron] - room.shared[core]
     return (
@@ -245,7 +244,7 @@ def _out_change(neuron, core, wiring, held, change):
 
 
 @lean
-def _out_fits(neuron, core, wiring, held, room):
+def out_fits(neuron, core, wiring, held, room):
     """Whether no core would pass its limit of axons out, or be further beyond it than now."""
     if held.limits[2] == np.iinfo(np.int64).max:
         return True
@@ -257,7 +256,7 @@ def _out_fits(neuron, core, wiring, held, room):
 
 
 @lean
-def _move(neuron, core, wiring, held):
+def put(neuron, core, wiring, held):
     """Put a neuron on a core, from where it is or from nowhere."""
     here = held.core_of[neuron]
     if here == core:
@@ -328,11 +327,11 @@ def _first_fitting(neuron, above, wiring, held, room):
                 continue
             if best >= 0 and gain <= room.gain[best]:
                 continue
-            if _has_room(neuron, core, wiring, held, room):
+            if has_room(neuron, core, wiring, held, room):
                 best = core
         if best < 0:
             return -1
-        if _out_fits(neuron, best, wiring, held, room):
+        if out_fits(neuron, best, wiring, held, room):
             return best
         bound, after = room.gain[best], best
         tried += 1
@@ -385,11 +384,11 @@ def costs(wiring, held, ground, found):
 def best_gains(neurons, wiring, held, ground, found, parts):
     """The largest gain of every one of ``neurons`` on another core, float64 [neurons]."""
     for part in prange(parts):
-        room = _scratch(held, ground)
+        room = new_scratch(held, ground)
         # Neighbours share axons, whose slots are then in the processor's cache.
         for k in range(part * neurons.size // parts, (part + 1) * neurons.size // parts):
             neuron = neurons[k]
-            _scan(neuron, wiring, held, ground, room)
+            scan(neuron, wiring, held, ground, room)
             here, best = held.core_of[neuron], -np.inf
             for core in range(room.gain.size):
                 if core != here and room.gain[core] > best:
@@ -404,22 +403,22 @@ def move_all(neurons, wiring, held, ground, wished, gains):
     ``wished``: int32 [neurons, wishes], its best cores by falling gain, and their ``gains``; -1 for
     none.
     """
-    room = _scratch(held, ground)
+    room = new_scratch(held, ground)
     for k in range(neurons.size):
         neuron = neurons[k]
         wished[k] = NOWHERE
-        _scan(neuron, wiring, held, ground, room)
+        scan(neuron, wiring, held, ground, room)
         target = _best(room.gain)
         if room.gain[target] <= 0.0:
             continue
         core = _first_fitting(neuron, 0.0, wiring, held, room)
         if core == target:
-            _move(neuron, core, wiring, held)
+            put(neuron, core, wiring, held)
             continue
         least = 0.0
         if core >= 0:
             least = room.gain[core]
-            _move(neuron, core, wiring, held)
+            put(neuron, core, wiring, held)
         for i in range(wished.shape[1]):
             best = _best(room.gain)
             if room.gain[best] <= least:
@@ -431,11 +430,11 @@ def move_all(neurons, wiring, held, ground, wished, gains):
 @sequential_kernel
 def move_to_fitting(neuron, wiring, held, ground):
     """Move a neuron to the best core that can take it, at any price; whether there was one."""
-    room = _scratch(held, ground)
-    _scan(neuron, wiring, held, ground, room)
+    room = new_scratch(held, ground)
+    scan(neuron, wiring, held, ground, room)
     core = _first_fitting(neuron, -np.inf, wiring, held, room)
     if core >= 0:
-        _move(neuron, core, wiring, held)
+        put(neuron, core, wiring, held)
     return core >= 0
 
 
@@ -452,7 +451,7 @@ def alone(neurons, core, wiring, held):
 @sequential_kernel
 def move(neuron, core, wiring, held):
     """Put a neuron on a core, from where it is or from nowhere."""
-    _move(neuron, core, wiring, held)
+    put(neuron, core, wiring, held)
 
 
 @sequential_kernel
@@ -464,236 +463,18 @@ def out_change(neuron, core, wiring, held):
 
 
 @lean
-def _fits(neuron, core, wiring, held, room):
+def takes(neuron, core, wiring, held, room):
     """Whether one core can take a neuron under all limits, those of other cores included."""
     shared = 0
     for k in range(wiring.column[neuron], wiring.column[neuron + 1]):
         shared += _slot(wiring.source[k], core, wiring, held) >= 0
     room.shared[core] = shared
-    if not _has_room(neuron, core, wiring, held, room):
+    if not has_room(neuron, core, wiring, held, room):
         return False
-    return _out_fits(neuron, core, wiring, held, room)
+    return out_fits(neuron, core, wiring, held, room)
 
 
 @sequential_kernel
 def fits(neuron, core, wiring, held, ground):
     """Whether one core can take a neuron under all limits, those of other cores included."""
-    return _fits(neuron, core, wiring, held, _scratch(held, ground))
-
-
-@sequential_kernel
-def fill_in_order(first, end, core, wiring, held, ground):
-    """Put neurons from ``first`` on one core, until one does not fit; which one, or ``end``."""
-    room = _scratch(held, ground)
-    for neuron in range(first, end):
-        if not _fits(neuron, core, wiring, held, room):
-            return neuron
-        _move(neuron, core, wiring, held)
-    return end
-
-
-@sequential_kernel
-def fill_first_fit(first, end, wiring, held, ground):
-    """Put neurons on the first core with room, until one has none; which one, or ``end``."""
-    room = _scratch(held, ground)
-    for neuron in range(first, end):
-        _share(neuron, wiring, held, room)
-        found = -1
-        for core in range(room.gain.size):
-            if _has_room(neuron, core, wiring, held, room) and _out_fits(
-                neuron, core, wiring, held, room
-            ):
-                found = core
-                break
-        if found < 0:
-            return neuron
-        _move(neuron, found, wiring, held)
-    return end
-
-
-@lean
-def _before(one, other, key):
-    return key[one] < key[other] or (key[one] == key[other] and one < other)
-
-
-@lean
-def _rise(at, heap, where, key):
-    """Bring an entry of a heap up to its place."""
-    neuron = heap[at]
-    while at > 0:
-        parent = (at - 1) // 2
-        if not _before(neuron, heap[parent], key):
-            break
-        heap[at] = heap[parent]
-        where[heap[at]] = at
-        at = parent
-    heap[at] = neuron
-    where[neuron] = at
-
-
-@lean
-def _pop(size, heap, where, key):
-    """Take the first entry off a heap of that size; the neuron."""
-    first, last = heap[0], heap[size - 1]
-    where[first] = -1
-    size -= 1
-    if size == 0:
-        return first
-    at = 0
-    while 2 * at + 1 < size:
-        child = 2 * at + 1
-        if child + 1 < size and _before(heap[child + 1], heap[child], key):
-            child += 1
-        if not _before(heap[child], last, key):
-            break
-        heap[at] = heap[child]
-        where[heap[at]] = at
-        at = child
-    heap[at] = last
-    where[last] = at
-    return first
-
-
-@sequential_kernel
-def fill_by_overlap(core, free, order, price, whole, wiring, held, ground):
-    """Put free neurons on one core until none fits: the one that brings the fewest new axons next.
-
-    ``order`` has the free neurons by what they bring to an empty core. Those that share an axon
-    with the core are in a heap; whether a neuron fits is asked when its turn comes, since one that
-    does not will not later.
-    """
-    room = _scratch(held, ground)
-    n = held.core_of.size
-    new, key = whole.copy(), whole - 1e-6 * whole
-    count = np.empty(n, np.int64)
-    for neuron in range(n):
-        count[neuron] = wiring.column[neuron + 1] - wiring.column[neuron]
-    inside = np.zeros(held.used.size, np.bool_)
-    heap, where = np.empty(n, np.int32), np.full(n, -1, np.int32)
-    touched = np.zeros(n, np.bool_)
-    size, turn = 0, 0
-    while held.neurons[core] < held.limits[0]:
-        while turn < order.size and (touched[order[turn]] or not free[order[turn]]):
-            turn += 1
-        if size > 0 and (turn == order.size or _before(heap[0], order[turn], key)):
-            neuron = _pop(size, heap, where, key)
-            size -= 1
-        elif turn < order.size:
-            neuron = order[turn]
-            turn += 1
-        else:
-            return
-        touched[neuron] = True
-        if (
-            held.axons_in[core] + count[neuron] > held.limits[1]
-            or held.synapses[core] + wiring.fan_in[neuron] > held.limits[3]
-            or not _out_fits(neuron, core, wiring, held, room)
-        ):
-            where[neuron] = -2
-            continue
-        _move(neuron, core, wiring, held)
-        free[neuron] = False
-        for k in range(wiring.column[neuron], wiring.column[neuron + 1]):
-            axon = wiring.source[k]
-            if inside[axon]:
-                continue
-            inside[axon] = True
-            for j in range(wiring.start[axon], wiring.start[axon + 1]):
-                other = wiring.target[j]
-                new[other] -= price[axon]
-                count[other] -= 1
-                if not free[other] or where[other] == -2:
-                    continue
-                key[other] = new[other] - 1e-6 * whole[other]
-                if where[other] < 0:
-                    touched[other] = True
-                    heap[size] = other
-                    size += 1
-                    _rise(size - 1, heap, where, key)
-                else:
-                    _rise(where[other], heap, where, key)
-
-
-@lean
-def _none_worse(held, before):
-    """Whether no core is further beyond a limit than before, or than it is allowed."""
-    for core in range(held.neurons.size):
-        if (
-            held.neurons[core] > max(before[0, core], held.limits[0])
-            or held.axons_in[core] > max(before[1, core], held.limits[1])
-            or held.axons_out[core] > max(before[2, core], held.limits[2])
-            or held.synapses[core] > max(before[3, core], held.limits[3])
-        ):
-            return False
-    return True
-
-
-@lean
-def _swap(neuron, partner, wiring, held, ground, room, before):
-    """Swap two neurons, or leave all as it was if that gains nothing or breaks a limit."""
-    here, there = held.core_of[neuron], held.core_of[partner]
-    for k in range(held.neurons.size):
-        before[0, k], before[1, k] = held.neurons[k], held.axons_in[k]
-        before[2, k], before[3, k] = held.axons_out[k], held.synapses[k]
-    _scan(neuron, wiring, held, ground, room)
-    gain = room.gain[there]
-    _move(neuron, there, wiring, held)
-    _scan(partner, wiring, held, ground, room)
-    gain += room.gain[here]
-    _move(partner, here, wiring, held)
-    if gain > 0.0 and _none_worse(held, before):
-        return True
-    _move(partner, there, wiring, held)
-    _move(neuron, here, wiring, held)
-    return False
-
-
-@sequential_kernel
-def swap_with(core, neurons, wishes, members, wiring, held, ground):
-    """Let neurons that find a core full change places with members of it; how many did.
-
-    ``wishes``: float64 [neurons], what each gained there when it was asked.
-    """
-    room = _scratch(held, ground)
-    before = np.empty((4, held.neurons.size), np.int64)
-    gains = np.empty((members.size, held.neurons.size), np.float64)
-    most = np.full(held.neurons.size, -np.inf)
-    for k in range(members.size):
-        _scan(members[k], wiring, held, ground, room)
-        gains[k] = room.gain
-        most[:] = np.maximum(most, room.gain)
-    failed, swapped = 0, 0
-    for i in range(neurons.size):
-        neuron = neurons[i]
-        here = held.core_of[neuron]
-        if here == core or most[here] <= -wishes[i]:
-            continue
-        _scan(neuron, wiring, held, ground, room)
-        wish = room.gain[core]
-        if wish <= 0.0 or most[here] <= -wish:
-            continue
-        done = False
-        bound, after = np.inf, -1
-        for _ in range(PARTNERS):
-            best = -1
-            for k in range(members.size):
-                gain = gains[k, here]
-                if gain <= -wish or held.core_of[members[k]] != core:
-                    continue
-                if gain > bound or (gain == bound and k <= after):
-                    continue
-                if best < 0 or gain > gains[best, here]:
-                    best = k
-            if best < 0:
-                break
-            bound, after = gains[best, here], best
-            if _swap(neuron, members[best], wiring, held, ground, room, before):
-                done = True
-                swapped += 1
-                break
-            failed += 1
-        if done:
-            failed = 0
-        elif failed > PATIENCE:
-            break
-    return swapped
+    return takes(neuron, core, wiring, held, new_scratch(held, ground))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
-from eventsim.mapping import kernels
+from eventsim.mapping import kernels, swap_kernels
 from eventsim.mapping.effort import Effort
 from eventsim.mapping.errors import InfeasibleError
 from eventsim.mapping.kernels import NOWHERE
@@ -91,7 +91,7 @@ def _swap_pass(state: CoreState, wishes: _Wishes, effort: Effort) -> None:
         if effort.is_over():
             return
         mine, members = order[low:high], np.flatnonzero(state.core_of == core)
-        kernels.swap_with(
+        swap_kernels.swap_with(
             core,
             wishes.neurons[mine],
             wishes.gains[mine],

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from eventsim.chips import Chip
 from eventsim.extras import install_hint
-from eventsim.mapping import kernels
+from eventsim.mapping import start_kernels
 from eventsim.mapping.effort import Effort, TimeIsUp
 from eventsim.mapping.errors import InfeasibleError, MappingError
 from eventsim.mapping.graph import AxonGraph, Group
@@ -78,7 +78,7 @@ def _slices(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
             core = _next_core(state, chip, core)
         neuron, end = group.start, group.start + group.size
         while True:
-            neuron = kernels.fill_in_order(
+            neuron = start_kernels.fill_in_order(
                 neuron, end, core, state.wiring, state.held, state.ground
             )
             if neuron == end:
@@ -91,7 +91,9 @@ def _first_fit(state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
     for group in groups:
         neuron, end = group.start, group.start + group.size
         while True:
-            neuron = kernels.fill_first_fit(neuron, end, state.wiring, state.held, state.ground)
+            neuron = start_kernels.fill_first_fit(
+                neuron, end, state.wiring, state.held, state.ground
+            )
             if neuron == end:
                 break
             core = _next_core(state, chip, state.n_cores - 1)
@@ -164,7 +166,7 @@ def _grow(effort: Effort, state: CoreState, groups: Sequence[Group], chip: Chip)
             effort.tell(1.0 - order.size / graph.n_neurons)
             if state.held.neurons[core]:
                 core = _next_core(state, chip, core)
-            kernels.fill_by_overlap(
+            start_kernels.fill_by_overlap(
                 core, free, order, price, whole, wiring, state.held, state.ground
             )
             if not state.held.neurons[core]:

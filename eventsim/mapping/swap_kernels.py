@@ -1,0 +1,94 @@
+"""Compiled loops that swap neurons of two cores."""
+
+import numpy as np
+
+from eventsim.engine.cpu.compile import lean, sequential_kernel
+from eventsim.mapping.kernels import new_scratch, put, scan
+
+PARTNERS = 4  # neurons that are tried for a swap
+PATIENCE = 50  # swaps with neurons of one core that fail in a row before it is left
+
+
+@lean
+def _none_worse(held, before):
+    """Whether no core is further beyond a limit than before, or than it is allowed."""
+    for core in range(held.neurons.size):
+        if (
+            held.neurons[core] > max(before[0, core], held.limits[0])
+            or held.axons_in[core] > max(before[1, core], held.limits[1])
+            or held.axons_out[core] > max(before[2, core], held.limits[2])
+            or held.synapses[core] > max(before[3, core], held.limits[3])
+        ):
+            return False
+    return True
+
+
+@lean
+def _swap(neuron, partner, wiring, held, ground, room, before):
+    """Swap two neurons, or leave all as it was if that gains nothing or breaks a limit."""
+    here, there = held.core_of[neuron], held.core_of[partner]
+    for k in range(held.neurons.size):
+        before[0, k], before[1, k] = held.neurons[k], held.axons_in[k]
+        before[2, k], before[3, k] = held.axons_out[k], held.synapses[k]
+    scan(neuron, wiring, held, ground, room)
+    gain = room.gain[there]
+    put(neuron, there, wiring, held)
+    scan(partner, wiring, held, ground, room)
+    gain += room.gain[here]
+    put(partner, here, wiring, held)
+    if gain > 0.0 and _none_worse(held, before):
+        return True
+    put(partner, there, wiring, held)
+    put(neuron, here, wiring, held)
+    return False
+
+
+@sequential_kernel
+def swap_with(core, neurons, wishes, members, wiring, held, ground):
+    """Let neurons that find a core full change places with members of it; how many did.
+
+    ``wishes``: float64 [neurons], what each gained there when it was asked.
+    """
+    room = new_scratch(held, ground)
+    before = np.empty((4, held.neurons.size), np.int64)
+    gains = np.empty((members.size, held.neurons.size), np.float64)
+    most = np.full(held.neurons.size, -np.inf)
+    for k in range(members.size):
+        scan(members[k], wiring, held, ground, room)
+        gains[k] = room.gain
+        most[:] = np.maximum(most, room.gain)
+    failed, swapped = 0, 0
+    for i in range(neurons.size):
+        neuron = neurons[i]
+        here = held.core_of[neuron]
+        if here == core or most[here] <= -wishes[i]:
+            continue
+        scan(neuron, wiring, held, ground, room)
+        wish = room.gain[core]
+        if wish <= 0.0 or most[here] <= -wish:
+            continue
+        done = False
+        bound, after = np.inf, -1
+        for _ in range(PARTNERS):
+            best = -1
+            for k in range(members.size):
+                gain = gains[k, here]
+                if gain <= -wish or held.core_of[members[k]] != core:
+                    continue
+                if gain > bound or (gain == bound and k <= after):
+                    continue
+                if best < 0 or gain > gains[best, here]:
+                    best = k
+            if best < 0:
+                break
+            bound, after = gains[best, here], best
+            if _swap(neuron, members[best], wiring, held, ground, room, before):
+                done = True
+                swapped += 1
+                break
+            failed += 1
+        if done:
+            failed = 0
+        elif failed > PATIENCE:
+            break
+    return swapped
