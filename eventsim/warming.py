@@ -25,8 +25,6 @@ from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.run import check_precision, make_job
 from eventsim.events import EventStream, SpikeTape
 from eventsim.mapping import axon_graph, map_graph
-from eventsim.mapping.refine import repair
-from eventsim.mapping.state import CoreState
 from eventsim.network import Network, self_recurrent
 from eventsim.plan import make_plan
 from eventsim.ranks import simulate_ranks
@@ -168,6 +166,10 @@ def _by_every_way(net: Network, tape: SpikeTape) -> None:
 
 def _mapping() -> None:
     """A network on more cores than one, by moves, swaps, repair, and placement."""
+    # Not with the module, which the command line imports: they import Numba.
+    from eventsim.mapping.refine import repair
+    from eventsim.mapping.state import CoreState
+
     net = Network()
     net.add_input("input", 64)
     net.add_population("a", 64)

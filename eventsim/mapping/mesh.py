@@ -23,12 +23,10 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats, Ints
 from eventsim.chips import Limits
 from eventsim.mapping.graph import AxonGraph
-from eventsim.mapping.kernels import Ground
 from eventsim.mapping.usage import destinations
 from eventsim.summary import short_repr
 
 Cores = NDArray[np.int32]
-BESIDE = 1 / 64  # of a link; exact in binary
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,15 +129,6 @@ def line_places(limits: Limits) -> tuple[Floats, Floats]:
         np.arange(chips.size) + (limits.chip_link - 1.0) * chips for chips in chip_lines(limits)
     )
     return x, y
-
-
-def mesh_ground(place: Cores, limits: Limits) -> Ground:
-    """Links between cores of an assignment, and from the entry, as the compiled loops read them.
-
-    Cores on one tile are :data:`BESIDE` apart, so that spikes between them are not for nothing.
-    """
-    column, row = (np.append(axis[place], 0) for axis in coordinates(limits))
-    return Ground(column, row, *line_places(limits), np.array([BESIDE]))
 
 
 def flows(graph: AxonGraph, core_of: Cores, n_cores: int) -> Flows:

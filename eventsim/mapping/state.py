@@ -27,9 +27,11 @@ from eventsim.chips import Limits
 from eventsim.mapping import kernels
 from eventsim.mapping.graph import AxonGraph
 from eventsim.mapping.kernels import NOWHERE, AxonWiring, CoreHolds, Ground
+from eventsim.mapping.mesh import Cores, coordinates, line_places
 from eventsim.mapping.usage import synapse_limit
 
 UNLIMITED = np.iinfo(np.int64).max
+BESIDE = 1 / 64  # of a link; exact in binary
 
 
 class CoreState:
@@ -137,3 +139,12 @@ def even_ground(n_cores: int) -> Ground:
     """1 between any two cores and from the outside."""
     nowhere = np.zeros(n_cores + 1, np.int64)
     return Ground(nowhere, nowhere, np.zeros(1), np.zeros(1), np.ones(1))
+
+
+def mesh_ground(place: Cores, limits: Limits) -> Ground:
+    """Links between cores of an assignment, and from the entry, as the compiled loops read them.
+
+    Cores on one tile are :data:`BESIDE` apart, so that spikes between them are not for nothing.
+    """
+    column, row = (np.append(axis[place], 0) for axis in coordinates(limits))
+    return Ground(column, row, *line_places(limits), np.array([BESIDE]))

@@ -57,6 +57,7 @@ ON_THE_HOST = {
     ("train/sparse.py", "free.max"),
     ("train/sparse.py", "stored.max"),
     ("events/stream.py", "self.duration.max"),
+    ("network/nir/beyond.py", "np.abs(values).max"),
     ("network/sharing.py", "counts.max"),
     ("train/ctc.py", "lengths.max"),
     ("train/spiking.py", "duration.max"),

@@ -92,7 +92,7 @@ def test_settings_show_what_differs_from_the_defaults():
     config = es.TrainConfig(epochs=3, loss="spike_count")
     assert repr(config) == "TrainConfig(epochs=3, loss=SpikeCountLoss())"
     assert repr(SpikeCountLoss()) == "SpikeCountLoss()"
-    assert repr(es.Answer(tail=2.5)) == "Answer(time_constant=300, gain=20, tail=2.5)"
+    assert repr(es.Answer(tail=2.5)) == "Answer(time_constant=300, gain=20, onset=0, tail=2.5)"
 
 
 def test_brief_values():

@@ -9,10 +9,10 @@ from eventsim.chips import Limits
 from eventsim.mapping import kernels, place_kernels
 from eventsim.mapping.effort import Effort
 from eventsim.mapping.graph import axon_graph, renumbered
-from eventsim.mapping.mesh import BESIDE, Flows, coordinates, mesh_ground
+from eventsim.mapping.mesh import Flows, coordinates
 from eventsim.mapping.place import _PlaceSearch, place
 from eventsim.mapping.refine import refine
-from eventsim.mapping.state import CoreState
+from eventsim.mapping.state import BESIDE, CoreState, mesh_ground
 from tests.unit.mapping.helpers import random_net, random_stream
 
 LIMITS = Limits(12, (3, 2), 2, axons_out_per_core=10_000)
