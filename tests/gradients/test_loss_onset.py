@@ -42,7 +42,7 @@ def losses(onset, **more):
 
 @pytest.mark.parametrize("onset", [23.0, "first_event"])
 def test_gradients_by_all_parameters_match_finite_differences(backend, onset):
-    net, stream = random_net(712, delays="source"), recordings()
+    net, stream = random_net(712, hidden=(6,), delays="source"), recordings()
     tape = es.simulate(net, stream, backend=backend)
     loss = losses(onset)
     differences = Differences(net, stream, loss, backend=backend, per_key=2)
