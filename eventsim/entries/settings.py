@@ -511,6 +511,8 @@ def _checked(adapter: Any, values: Any) -> dict[str, Any] | _Mistake:
         if lacks and isinstance(place[-1], int):  # of a pair, say the whole
             place, lacks = place[:-1], False
         kind = first["type"] if unknown or lacks else "value"
+        while kind == "value" and place and not _has(_at(values, place[:-1]), place[-1]):
+            place = place[:-1]  # the member of a union of plain types that was tried last
         return _Mistake(place, _at(values, place[:-1] if lacks else place), kind)
     return found
 
@@ -518,11 +520,16 @@ def _checked(adapter: Any, values: Any) -> dict[str, Any] | _Mistake:
 def _at(values: Any, place: Iterable[Any]) -> Any:
     """The value of that place as it was given; names of members of a union are no keys."""
     for key in place:
-        if (isinstance(values, Mapping) and key in values) or (
-            isinstance(values, list | tuple) and isinstance(key, int)
-        ):
+        if _has(values, key):
             values = values[key]
     return values
+
+
+def _has(values: Any, key: Any) -> bool:
+    """Whether a table or a list has that entry."""
+    if isinstance(values, Mapping):
+        return key in values
+    return isinstance(values, list | tuple) and isinstance(key, int)
 
 
 def _plain(value: Any) -> Any:

@@ -154,3 +154,8 @@ def test_what_is_trained_follows_the_switches():
         "tau_syn",
         "delays",
     )
+
+
+def test_a_word_where_a_number_or_another_word_is_expected_is_told_by_its_key():
+    with pytest.raises(ParameterError, match="loss: onset is 'foo', expected one of first_event"):
+        TrainConfig.from_dict({"loss": {"kind": "cross_entropy", "onset": "foo"}})
