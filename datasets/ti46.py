@@ -66,7 +66,7 @@ FOLDERS: dict[Task, str] = {"digits": "ti20", "alpha": "ti_alpha"}
 
 _OBTAIN = (
     "Licensed by the LDC (LDC93S9, https://catalog.ldc.upenn.edu/LDC93S9); put its folder into "
-    "$EVENTSIM_DATA/ti46."
+    "$EVENTSIM_DATA/ti46, or name it, or a folder of text files of its spikes, by --file."
 )
 
 
