@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from eventsim.engine.cpu.compile import lean, sequential_kernel
+from eventsim.engine.cpu.compile import sequential_kernel
+from eventsim.engine.cpu.heap import reschedule
 from eventsim.mapping.kernels import has_room, new_scratch, out_fits, put, share_axons, takes
 
 
@@ -36,49 +37,6 @@ def fill_first_fit(first, end, wiring, held, ground):
     return end
 
 
-@lean
-def _before(one, other, key):
-    return key[one] < key[other] or (key[one] == key[other] and one < other)
-
-
-@lean
-def _rise(at, heap, where, key):
-    """Bring an entry of a heap up to its place."""
-    neuron = heap[at]
-    while at > 0:
-        parent = (at - 1) // 2
-        if not _before(neuron, heap[parent], key):
-            break
-        heap[at] = heap[parent]
-        where[heap[at]] = at
-        at = parent
-    heap[at] = neuron
-    where[neuron] = at
-
-
-@lean
-def _pop(size, heap, where, key):
-    """Take the first entry off a heap of that size; the neuron."""
-    first, last = heap[0], heap[size - 1]
-    where[first] = -1
-    size -= 1
-    if size == 0:
-        return first
-    at = 0
-    while 2 * at + 1 < size:
-        child = 2 * at + 1
-        if child + 1 < size and _before(heap[child + 1], heap[child], key):
-            child += 1
-        if not _before(heap[child], last, key):
-            break
-        heap[at] = heap[child]
-        where[heap[at]] = at
-        at = child
-    heap[at] = last
-    where[last] = at
-    return first
-
-
 @sequential_kernel
 def fill_by_overlap(core, free, order, price, whole, wiring, held, ground):
     """Put free neurons on one core until none fits: the one that brings the fewest new axons next.
@@ -94,17 +52,20 @@ def fill_by_overlap(core, free, order, price, whole, wiring, held, ground):
     for neuron in range(n):
         count[neuron] = wiring.column[neuron + 1] - wiring.column[neuron]
     inside = np.zeros(held.used.size, np.bool_)
-    heap, where = np.empty(n, np.int32), np.full(n, -1, np.int32)
-    touched = np.zeros(n, np.bool_)
-    size, turn = 0, 0
+    heap, place, due = np.arange(n), np.arange(n), np.full(n, np.inf)
+    touched, refused = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    turn = 0
     while held.neurons[core] < held.limits[0]:
         while turn < order.size and (touched[order[turn]] or not free[order[turn]]):
             turn += 1
-        if size > 0 and (turn == order.size or _before(heap[0], order[turn], key)):
-            neuron = _pop(size, heap, where, key)
-            size -= 1
-        elif turn < order.size:
-            neuron = order[turn]
+        first, other = heap[0], order[turn] if turn < order.size else -1
+        if due[first] < np.inf and (
+            other < 0 or due[first] < key[other] or (due[first] == key[other] and first < other)
+        ):
+            neuron = first
+            reschedule(heap, place, due, neuron, np.inf)
+        elif other >= 0:
+            neuron = other
             turn += 1
         else:
             return
@@ -114,7 +75,7 @@ def fill_by_overlap(core, free, order, price, whole, wiring, held, ground):
             or held.synapses[core] + wiring.fan_in[neuron] > held.limits[3]
             or not out_fits(neuron, core, wiring, held, room)
         ):
-            where[neuron] = -2
+            refused[neuron] = True
             continue
         put(neuron, core, wiring, held)
         free[neuron] = False
@@ -127,13 +88,8 @@ def fill_by_overlap(core, free, order, price, whole, wiring, held, ground):
                 other = wiring.target[j]
                 new[other] -= price[axon]
                 count[other] -= 1
-                if not free[other] or where[other] == -2:
+                if not free[other] or refused[other]:
                     continue
                 key[other] = new[other] - 1e-6 * whole[other]
-                if where[other] < 0:
-                    touched[other] = True
-                    heap[size] = other
-                    size += 1
-                    _rise(size - 1, heap, where, key)
-                else:
-                    _rise(where[other], heap, where, key)
+                touched[other] = True
+                reschedule(heap, place, due, other, key[other])

@@ -1,4 +1,7 @@
-"""Bundles of synapses that wait for their time: a binary heap by (time, first synapse)."""
+"""Binary heaps: bundles of synapses that wait for their time, and neurons that are due.
+
+Bundles are in order of (time, first synapse), neurons of (time, number).
+"""
 
 from typing import NamedTuple
 
@@ -116,3 +119,38 @@ def send_all(heap, size, loop, spikes, low, high, t_end):
     if most > heap.time.size:
         heap = enlarged(heap, most)
     return heap, _push_all(heap, size, loop, spikes, low, high, t_end)
+
+
+@lean
+def reschedule(heap, place, due, n, time):
+    """Neuron n is due at ``time``: move it to its place in the heap of neurons.
+
+    ``heap`` has all neurons, ``place`` where each is in it, ``due`` when: the first is that of the
+    least (time, neuron), or due at infinity if all are.
+    """
+    due[n] = time
+    i = place[n]
+    while i > 0:
+        up = (i - 1) // 2
+        other = heap[up]
+        if due[other] < time or (due[other] == time and other < n):
+            break
+        heap[i] = other
+        place[other] = i
+        i = up
+    while True:
+        down = 2 * i + 1
+        if down >= heap.size:
+            break
+        if down + 1 < heap.size:
+            a, b = heap[down], heap[down + 1]
+            if due[b] < due[a] or (due[b] == due[a] and b < a):
+                down += 1
+        other = heap[down]
+        if time < due[other] or (time == due[other] and n < other):
+            break
+        heap[i] = other
+        place[other] = i
+        i = down
+    heap[i] = n
+    place[n] = i

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, lean, scalar
-from eventsim.engine.cpu.heap import pop, send, waiting_room
+from eventsim.engine.cpu.heap import pop, reschedule, send, waiting_room
 from eventsim.engine.cpu.scalar import crossing, flush, fma, propagators
 from eventsim.engine.cpu.walk import EARLIER
 from eventsim.engine.cpu.weights import base_of, weight_at, width_of
@@ -38,37 +38,6 @@ from eventsim.engine.table import (
     SELF,
     SLOW,
 )
-
-
-@lean
-def _reschedule(heap, place, due, n, time):
-    """Neuron n is due at ``time``: move it to its place in the heap of neurons."""
-    due[n] = time
-    i = place[n]
-    while i > 0:
-        up = (i - 1) // 2
-        other = heap[up]
-        if due[other] < time or (due[other] == time and other < n):
-            break
-        heap[i] = other
-        place[other] = i
-        i = up
-    while True:
-        down = 2 * i + 1
-        if down >= heap.size:
-            break
-        if down + 1 < heap.size:
-            a, b = heap[down], heap[down + 1]
-            if due[b] < due[a] or (due[b] == due[a] and b < a):
-                down += 1
-        other = heap[down]
-        if time < due[other] or (time == due[other] and n < other):
-            break
-        heap[i] = other
-        place[other] = i
-        i = down
-    heap[i] = n
-    place[n] = i
 
 
 class Cells(NamedTuple):
@@ -196,7 +165,7 @@ def _look_again(reached, n_reached, cells, par, heap, place, due, sure, t_end):
         sure[n] = False
         at = _soonest(cells, par, n, t_end)
         if at < due[n]:
-            _reschedule(heap, place, due, n, at)
+            reschedule(heap, place, due, n, at)
 
 
 @scalar
@@ -211,7 +180,7 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, begin, stop, spikes, 
     sure = np.zeros(size, np.bool_)
     for n in range(size):
         cells.held[n] = EARLIER if cells.until[n] >= 0.0 else -1
-        _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
+        reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
     bundles = waiting_room(64)
     waiting, outside, end = 0, arrivals.offsets[s], arrivals.offsets[s + 1]
     reached, n_reached = np.empty(size, np.int64), 0
@@ -227,19 +196,19 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, begin, stop, spikes, 
                 at = _soonest(cells, par, n, t_end)
                 if not at > due[n]:
                     at, sure[n] = _predict(cells, par, n, t_end), True
-                _reschedule(heap, place, due, n, at)
+                reschedule(heap, place, due, n, at)
                 continue
             sure[n] = False
             if cells.held[n] >= 0:
                 release(cells, par, n, spikes, start, limit)
-                _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
+                reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
                 continue
             fire(cells, par, n, refractory[n], spikes, start, limit, count)
             t = cells.time[n]
             count += 1
             if runs_away(since, recent, n, t):
                 return -1 - n, t
-            _reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
+            reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
             bundles, waiting = send(bundles, waiting, loop, n, t, t_end)
             continue
         if not t < t_end:
