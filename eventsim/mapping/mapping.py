@@ -240,7 +240,7 @@ def map_graph(
     told: Told | None = None,
 ) -> Mapping:
     """As :func:`map_network`, for a graph that is at hand: several methods or chips share it."""
-    # Not before it is needed: with its compiled loops it takes a second to import.
+    # Not before it is needed: its compiled loops import Numba.
     from eventsim.mapping.search import assignments
 
     check_neurons(graph, chip)

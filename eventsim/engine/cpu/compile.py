@@ -32,9 +32,12 @@ _HERE = Path(__file__).parent
 
 
 def sources() -> list[Path]:
-    """Files of all rooms that have kernels, or constants and tuples that they may be made of."""
+    """Files that have kernels, or constants and tuples that kernels may be made of.
+
+    Outside of the engine a file of kernels is called so.
+    """
     root = _HERE.parent.parent
-    names = ("engine/cpu/*.py", "engine/*.py", "plan/*.py", "mapping/*kernels.py")
+    names = ("engine/cpu/*.py", "engine/*.py", "plan/*.py", "*/*kernels.py")
     return [path for name in names for path in sorted(root.glob(name))]
 
 

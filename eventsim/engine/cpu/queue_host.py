@@ -229,7 +229,7 @@ def backward(
         previous,
         np.zeros(len(trains)),
     )
-    loop, _held = _loop_of(job, bundles)
+    loop, _held = _loop_of(job, bundles)  # the loop has addresses of what is held here
     n_synapses = loop.target.size
     bounds = sample_chunks(job, n_synapses * np.dtype(real).itemsize)
     chunks = bounds.size - 1
