@@ -178,30 +178,6 @@ def source(
 load = loading(source)
 
 
-def digits(
-    split: Split = "train",
-    *,
-    root: str | Path | None = None,
-    download: bool = False,
-    step: float = STEP,
-) -> Source:
-    """:func:`source` of TI46-Digits. Nothing can be downloaded: the LDC licenses the audio."""
-    del download
-    return source(split, task="digits", root=root, step=step)
-
-
-def alpha(
-    split: Split = "train",
-    *,
-    root: str | Path | None = None,
-    download: bool = False,
-    step: float = STEP,
-) -> Source:
-    """:func:`source` of TI46-Alpha. Nothing can be downloaded: the LDC licenses the audio."""
-    del download
-    return source(split, task="alpha", root=root, step=step)
-
-
 def tokens(place: Path, *, task: Task, split: Split) -> list[Token]:
     """The recordings of a split, ordered by (word, speaker, session, take).
 

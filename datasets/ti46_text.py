@@ -135,7 +135,8 @@ def digits(
 ) -> Source:
     """TI46-Digits: of text files where ``root`` is a folder of them, else of the corpus.
 
-    Parameters are those of :func:`eventsim.datasets.ti46.source`; nothing can be downloaded.
+    Parameters are those of :func:`eventsim.datasets.ti46.source`. Nothing can be downloaded: the
+    LDC licenses the audio.
 
     Raises
     ------
@@ -191,8 +192,7 @@ def _part(task: Task, split: Split, root: str | Path | None, step: float) -> Sou
                 "to m8, utterance. Rename them, or give the folder around the class folders."
             )
     if not folders:
-        of_audio = ti46.digits if task == "digits" else ti46.alpha
-        return of_audio(split, root=root, step=step)
+        return ti46.source(split, task=task, root=root, step=step)
     check_split(INFO[task].name, split)
     if split not in folders:
         raise DataError(

@@ -129,7 +129,7 @@ def test_corpus_is_found_in_the_usual_place(corpus, monkeypatch):
 
 
 def test_entries_of_the_registry_open_either_task(corpus):
-    for opener, task in ((ti46.digits, "digits"), (ti46.alpha, "alpha")):
+    for opener, task in ((ti46_text.digits, "digits"), (ti46_text.alpha, "alpha")):
         data = opener("train", root=corpus, download=False).load()
         assert data.info is ti46.INFO[task]
         assert data.info.name == f"ti46_{task}"
