@@ -133,9 +133,7 @@ def measure(run: Run, data: AnyDataset, asked: Question) -> Numbers:
     StorageError
         The run is not finished, or a file of it is damaged.
     """
-    text = repr((asked.described(), run.settings.deciding()))
-    asks = (run.folder / "last.npz").read_bytes() + text.encode()
-    return remembered(run.folder, asks, lambda: _measured(run, data, asked))
+    return remembered(run.folder, _asks(run, asked), lambda: _measured(run, data, asked))
 
 
 def measure_rounded(
@@ -146,8 +144,6 @@ def measure_rounded(
     ``training`` are the recordings of the training part, of which the run held some out: they are
     asked again. The numbers are kept beside those of the run.
     """
-    text = repr((asked.described(), run.settings.deciding(), bits))
-    asks = (run.folder / "last.npz").read_bytes() + text.encode()
 
     def make() -> Numbers:
         rounded = run.rounded(bits)
@@ -156,7 +152,13 @@ def measure_rounded(
         choice = rounded.evaluate(training[held][:]).accuracy if held.size else None
         return found | {CHOICE: choice}
 
-    return remembered(run.folder, asks, make, name=f"frontier-{bits}-bits.json")
+    return remembered(run.folder, _asks(run, asked, bits), make, name=f"frontier-{bits}-bits.json")
+
+
+def _asks(run: Run, asked: Question, *more: Any) -> bytes:
+    """All that decides the numbers of a run: its network, the question, and what else is done."""
+    text = repr((asked.described(), run.settings.deciding(), *more))
+    return (run.folder / "last.npz").read_bytes() + text.encode()
 
 
 def remembered(

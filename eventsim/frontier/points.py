@@ -282,23 +282,23 @@ def _rounded(
         return None
     tested, training = data.of(run, asked.part), data.of(run, "train")
     numbers = measure_rounded(run, tested, training, asked, bits)
-    return replace(_unmeasured(spec, run, asked, bits), numbers=numbers)
-
-
-def _unmeasured(spec: RunSettings, run: Run, asked: Question, bits: int | None = None) -> SweptRun:
-    return SweptRun(
-        seed=spec.train.seed,
-        folder=spec.label,
-        link=f"{spec.label}/{REPORT if (run.folder / REPORT).exists() else ''}",
-        command=asked.command(run.folder, bits),
-        numbers={},
-    )
+    return _swept_run(run, asked.command(run.folder, bits), numbers)
 
 
 def _swept(spec: RunSettings, root: Path, asked: Question, data: "_Recordings") -> SweptRun:
     run = Run(root / spec.label, spec)
     numbers = measure(run, data.of(run, asked.part), asked)
-    return replace(_unmeasured(spec, run, asked), numbers=numbers)
+    return _swept_run(run, asked.command(run.folder), numbers)
+
+
+def _swept_run(run: Run, command: str, numbers: Numbers) -> SweptRun:
+    return SweptRun(
+        seed=run.config.seed,
+        folder=run.settings.label,
+        link=f"{run.settings.label}/{REPORT if (run.folder / REPORT).exists() else ''}",
+        command=command,
+        numbers=numbers,
+    )
 
 
 class _Recordings:
