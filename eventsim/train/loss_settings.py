@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Literal, Protocol, get_args
 
 from eventsim.adjoint import Loss
 from eventsim.arrays import Floats, Ints
-from eventsim.entries import Above0, Positive, Settings, Share
+from eventsim.entries import Above0, NotNegative, Positive, Settings, Share
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.network.answer import Onset, Rule
@@ -134,18 +134,25 @@ class LastLoss(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class FirstSpikeLoss(Settings):
-    """``first_spike``."""
+    """``first_spike``; ``late_strength``, ``late_time_constant`` (ms) as :class:`.FirstSpike`."""
 
     kind: Literal["first_spike"] = "first_spike"
     time_constant: Positive = 10.0
     missed_outputs: bool = False
+    late_strength: NotNegative = 0.0
+    late_time_constant: Positive = 6.4
     rule: ClassVar[Rule] = "first_spike"
 
     def of(self, to: Target) -> ClassifyingLoss:
         """The loss of a batch."""
         margin = to.near_miss_margin if self.missed_outputs else None
         return FirstSpike(
-            to.labels, population=to.output, time_constant=self.time_constant, miss_margin=margin
+            to.labels,
+            population=to.output,
+            time_constant=self.time_constant,
+            miss_margin=margin,
+            late_strength=self.late_strength,
+            late_time_constant=self.late_time_constant,
         )
 
 

@@ -21,7 +21,10 @@ label :math:`y`, :math:`L = -\log p_y` and :math:`\partial L / \partial z = p - 
 neuron :math:`c`. A neuron without a spike counts as firing at :math:`T`, and gets no gradient,
 unless ``miss_margin`` is given: then near misses do (:mod:`eventsim.train.near_miss`), whose spike
 at :math:`t` would change the loss by :math:`\Delta = \ln(1 - p_c + p_c e^{\delta}) - \delta\,
-y_c`, :math:`\delta = (T - t) / \tau`.
+y_c`, :math:`\delta = (T - t) / \tau`. The softmax knows only differences of times. What pulls the
+right neuron :math:`y` forward, so that it does not fall silent, is a second term
+:math:`\alpha\,(e^{t_y / \tau_1} - 1)` with ``late_strength`` :math:`\alpha`; it changes
+:math:`\Delta` by :math:`\alpha\, y_c\, (e^{t/\tau_1} - e^{T/\tau_1})`.
 
 **VanRossum.** With :math:`f(t) = \sum_k e^{-(t-t_k)/\tau} H(t-t_k)` for the actual train and
 :math:`g` likewise for the target,
@@ -153,6 +156,10 @@ class FirstSpike(AbstractClassifier):
         :math:`\tau` in ms, > 0: the lead in time that counts.
     miss_margin
         Of near misses, in thresholds above rest; None for none.
+    late_strength
+        :math:`\alpha` >= 0: what a late spike of the right neuron costs beside; 0 for nothing.
+    late_time_constant
+        :math:`\tau_1` in ms, > 0.
     """
 
     labels: Ints | Floats
@@ -160,10 +167,15 @@ class FirstSpike(AbstractClassifier):
     population: str = "output"
     time_constant: float = 10.0
     miss_margin: float | None = None
+    late_strength: float = 0.0
+    late_time_constant: float = 6.4
 
     def __post_init__(self) -> None:
         require_positive("FirstSpike", "time_constant", self.time_constant)
         check_margin("FirstSpike", self.miss_margin)
+        if self.late_strength:
+            require_positive("FirstSpike", "late_strength", self.late_strength)
+        require_positive("FirstSpike", "late_time_constant", self.late_time_constant)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, neurons]. New array."""
@@ -174,20 +186,33 @@ class FirstSpike(AbstractClassifier):
         times, spike, entry = self._first(tape)
         logits = times / -self.time_constant
         value, d_logits = softmax_loss(logits, self.labels, "FirstSpike")
+        n_samples, late = logits.shape[0], self.late_time_constant
+        y = softmax(logits) - n_samples * d_logits
+        d_times = d_logits / -self.time_constant
+        if self.late_strength:
+            cost = self._late(times, y / n_samples)
+            value = value + cost.sum() - self.late_strength
+            d_times = d_times + cost / late
         d_time = namespace(times).zeros(len(tape[self.population]))
-        d_time[spike] = d_logits.ravel()[entry] / -self.time_constant
+        d_time[spike] = d_times.ravel()[entry]
         seeds: Seeds = {self.population: SpikeSeed(time=d_time)}
-        n_samples = logits.shape[0]
 
-        def effect(times: Array) -> Array:
-            xp, sooner = namespace(logits), -times / self.time_constant - logits
-            y = softmax(logits) - n_samples * d_logits
+        def effect(at: Array) -> Array:
+            xp, sooner = namespace(logits), -at / self.time_constant - logits
             # Where p rounds to 0 or 1 its logarithms have no use, only a limit.
             p = xp.clip(softmax(logits), TINY, 1.0 - EPSILON)
-            return (xp.logaddexp(xp.log1p(-p), xp.log(p) + sooner) - y * sooner) / n_samples
+            change = (xp.logaddexp(xp.log1p(-p), xp.log(p) + sooner) - y * sooner) / n_samples
+            if self.late_strength:
+                change = change + self._late(at, y / n_samples) - self._late(times, y / n_samples)
+            return change
 
         seeds = with_misses(seeds, net, tape, self.population, effect, margin=self.miss_margin)
         return Classified(value, seeds, logits)
+
+    def _late(self, times: Array, shares: Array) -> Array:
+        """What spikes at these times cost as the right ones, to a constant; by shares of labels."""
+        grown = namespace(shares).exp(times / self.late_time_constant)
+        return self.late_strength * shares * grown
 
     def _first(self, tape: SpikeTape) -> tuple[Floats, Ints, Ints]:
         """First times [samples, size], the spikes that set them, and their flat entries."""
