@@ -1,4 +1,4 @@
-r"""Calibration of initial weights: every spiking population begins at a useful rate.
+r"""Calibration of initial weights: useful rates, and a loss that begins at chance.
 
 Exact gradients do not see that a spike appears, so that a silent population learns nothing. Which
 weights wake it depends on the input: its channels, their rates, the time constants. For every
@@ -17,6 +17,12 @@ stay.
 
 Training by default scales only populations below a tenth of the target. Rates above the target are
 no obstacle: every spike has a gradient, and :class:`.RateBand` lowers a rate.
+
+**Logits.** A readout hears hundreds of spikes, so that with weights like those of hidden neurons
+its logits begin far apart: the network is sure of its answers before it has learned anything, and
+the first epochs go into unlearning them, with gradients that are clipped at every step. So training
+by default divides the weights into the readout until the standard deviation of the logits over the
+classes is 1.
 """
 
 from __future__ import annotations
@@ -29,15 +35,18 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.arrays import Precision, counts_of, largest, to_host
+from eventsim.arrays import Floats, Precision, counts_of, largest, to_host
+from eventsim.engine import simulate
 from eventsim.engine.run import Course, start
 from eventsim.errors import CalibrationError, ParameterError, RunawayError
-from eventsim.events import EventStream, SpikeTrains, StoredStream
+from eventsim.events import AnyDataset, Dataset, EventStream, SpikeTrains, StoredStream
 from eventsim.events.doors import real_array
 from eventsim.network import Network
 from eventsim.network.parts import MOST_WEIGHT
 from eventsim.plan import Stage
+from eventsim.train.choice import make_loss
 from eventsim.train.config import TrainConfig
+from eventsim.train.readouts import decision_behind
 from eventsim.train.regularise import MS_PER_S
 
 _LOGGER = logging.getLogger(__name__)
@@ -187,6 +196,71 @@ def scale(
     return done
 
 
+@dataclass(frozen=True)
+class LogitScale:
+    """What :func:`calm` did to the weights behind the logits.
+
+    Attributes
+    ----------
+    factor
+        By which they were multiplied.
+    before, after
+        Standard deviation of the logits over the classes, mean over the recordings.
+    """
+
+    factor: float
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        return (
+            f"weights behind the logits times {self.factor:.4g}, whose spread over the classes was "
+            f"{self.before:.3g}"
+        )
+
+
+def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> LogitScale | None:
+    """Scale the weights into a readout, in place, as ``config.initial_logits`` says.
+
+    None where nothing was to be done. What was done is logged where ``log`` is True.
+    """
+    goal = config.initial_logits
+    if not goal or config.output in net.spiking or not len(data):
+        return None
+    n = min(SAMPLES, config.batch_size, len(data))
+    few = data[np.arange(n) * len(data) // n]
+    before = _spread(net, few, config)
+    if not goal < before < math.inf:
+        return None
+    for weights in _behind(net, config.output):
+        weights *= goal / before
+    done = LogitScale(goal / before, before, _spread(net, few, config))
+    # Usual, and nothing for the user to do: no warning.
+    _LOGGER.log(logging.INFO if log else logging.DEBUG, "initial_logits: %s", done)
+    return done
+
+
+def _spread(net: Network, few: Dataset, config: TrainConfig) -> float:
+    """Standard deviation of the logits over the classes, mean over recordings (and frames)."""
+    tape = simulate(
+        net, few.stream, tail=config.tail, backend=config.backend, precision=_precision(config)
+    )
+    outcome = make_loss(config, few.labels, few.class_names).classify(net, tape)
+    return float(to_host(outcome.logits).std(axis=-1).mean())
+
+
+def _behind(net: Network, output: str) -> list[Floats]:
+    """The weights in which the logits are linear, live."""
+    decision = decision_behind(net, output)
+    if decision is not None:
+        return [decision.weights]
+    return [p.values for p in net.projections.values() if p.target == output != p.source]
+
+
+def _precision(config: TrainConfig) -> Precision:
+    return "double" if config.backend == "reference" else config.precision
+
+
 def wake(
     net: Network, stream: EventStream | StoredStream, config: TrainConfig, *, log: bool
 ) -> list[Calibration]:
@@ -204,7 +278,7 @@ def wake(
         least=QUIET * target,
         n_samples=min(SAMPLES, config.batch_size),  # what fits into memory
         backend=config.backend,
-        precision="double" if config.backend == "reference" else config.precision,
+        precision=_precision(config),
         refuse=lambda error: _LOGGER.log(level, "%s", error),
     )
     for one in done:

@@ -46,7 +46,7 @@ _FLAT = {
 }
 _NESTED = ("loss", "rates", "augmentation", "spikl", "activity", "sparse", "quantise")
 # What files say that were written before a setting existed, where its default was not the effect.
-_BEFORE: Mapping[str, Any] = {"calibrate": None}
+_BEFORE: Mapping[str, Any] = {"calibrate": None, "initial_logits": None}
 # Settings of older files that are none any more, and the value that had no effect.
 _RETIRED: Mapping[str, Any] = {"units_per_class": 1}
 
@@ -93,6 +93,12 @@ class TrainConfig(Settings):
         Rate in Hz to which a new run scales silent populations before it begins: spiking
         populations that fire less than a tenth of it on the training data, see
         :func:`eventsim.calibrate`; 0 for none. None, as 0, of runs of versions without it.
+    initial_logits
+        Spread of the logits of a readout from which a new run begins: if the standard deviation
+        over the classes, mean over a batch of training data, is larger, the weights into the
+        readout (of a decision, its own) are divided by as much; 0 for none. The first loss is then
+        near that of chance, the logarithm of the number of classes. None, as 0, of runs of versions
+        without it.
     rates, weight_decay, clip_norm
         As in :class:`AdamSettings`.
     ease_in
@@ -144,6 +150,7 @@ class TrainConfig(Settings):
     max_delay: Above0 = math.inf
     dale: bool = False
     calibrate: NotNegative | None = 10.0
+    initial_logits: NotNegative | None = 1.0
     rates: LearningRates = field(default_factory=LearningRates)
     weight_decay: NotNegative = 1e-2
     clip_norm: Above0 = 10.0

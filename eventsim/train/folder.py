@@ -15,8 +15,8 @@ result.json         one line: what was measured on test data, if the run was tes
 ``run.json`` is one object. Its keys are ``format`` (``"eventsim-run"``), ``version`` (2),
 ``eventsim`` (the version of the program), ``train`` (a :class:`eventsim.train.TrainConfig`),
 ``calibrated`` (a list of :class:`.Calibration`: what was done to ``initial.npz`` before the first
-step; absent if nothing was), and what is known beside: :class:`eventsim.experiment.RunSettings`
-says which.
+step; absent if nothing was), ``initial_logits`` (likewise, a :class:`.LogitScale`), and what is
+known beside: :class:`eventsim.experiment.RunSettings` says which.
 """
 
 import json
@@ -29,7 +29,7 @@ from eventsim.entries import read_object
 from eventsim.errors import StorageError
 from eventsim.events.storage import write_atomically, write_json
 from eventsim.network import Network
-from eventsim.train.calibration import Calibration
+from eventsim.train.calibration import Calibration, LogitScale
 from eventsim.train.checkpoint import Metrics, Origin, TrainState, save_checkpoint
 from eventsim.train.config import TrainConfig
 from eventsim.train.method import AbstractMethod
@@ -98,6 +98,7 @@ class RunFolder:
         method: AbstractMethod,
         *,
         calibrated: Sequence[Calibration] = (),
+        calmed: LogitScale | None = None,
         resumed: bool = False,
     ) -> None:
         """Write run.json; makes the folder. Of a resumed run, what is known stays known."""
@@ -114,6 +115,8 @@ class RunFolder:
         values |= {"method": method.described(), "train": config.to_dict()}
         if calibrated:
             values["calibrated"] = [asdict(one) for one in calibrated]
+        if calmed is not None:
+            values["initial_logits"] = asdict(calmed)
         write_json(path, values)
 
     def save_state(self, state: TrainState, origin: Origin) -> None:

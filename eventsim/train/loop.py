@@ -33,7 +33,7 @@ from eventsim.events import AnyDataset, stratified_split
 from eventsim.network import Network
 from eventsim.network.connectivity import with_synapses
 from eventsim.summary import MOST_ROWS, html_card, html_table, number, short_repr
-from eventsim.train.calibration import wake
+from eventsim.train.calibration import calm, wake
 from eventsim.train.checkpoint import (
     Metrics,
     Origin,
@@ -344,13 +344,14 @@ def _started(run: _Run, net: Network, *, overwrite: bool) -> TrainState:
     if config.sparse.prunes_first:
         begun = with_synapses(begun, config.sparse.pruned(begun, 1.0))
     calibrated = wake(begun, run.training.stream, config, log=run.group.leads)
+    calmed = calm(begun, run.training, config, log=run.group.leads)
     net = run.method.begin(begun, config)
     optimiser = AdamW(net, select(net, config.trained()), config.adam_settings())
     state = TrainState(net, optimiser)
     if run.files is not None:
         if overwrite and run.files.holds_run:
             run.files.clear()
-        run.files.describe(run.given, run.method, calibrated=calibrated)
+        run.files.describe(run.given, run.method, calibrated=calibrated, calmed=calmed)
         run.files.save_network("initial", given)
         run.save(state)
     return state
