@@ -24,6 +24,15 @@ def _none_worse(held, before):
 
 
 @lean
+def _has_memory(neuron, partner, wiring, held):
+    """Whether both cores have memory for the synapses after a swap, or no less than before."""
+    here, there = held.core_of[neuron], held.core_of[partner]
+    more = wiring.fan_in[neuron] - wiring.fan_in[partner]
+    full = there if more > 0 else here
+    return more == 0 or held.synapses[full] + abs(more) <= held.limits[3]
+
+
+@lean
 def _swap(neuron, partner, wiring, held, ground, room, before):
     """Swap two neurons, or leave all as it was if that gains nothing or breaks a limit."""
     here, there = held.core_of[neuron], held.core_of[partner]
@@ -44,19 +53,17 @@ def _swap(neuron, partner, wiring, held, ground, room, before):
 
 
 @sequential_kernel
-def swap_with(core, neurons, wishes, members, wiring, held, ground):
+def swap_with(core, neurons, wishes, members, gains, wiring, held, ground):
     """Let neurons that find a core full change places with members of it; how many did.
 
-    ``wishes``: float64 [neurons], what each gained there when it was asked.
+    ``wishes``: float64 [neurons], what each gained there when it was asked. ``gains``: float64
+    [members, cores], of the members at the beginning.
     """
     room = new_scratch(held, ground)
     before = np.empty((4, held.neurons.size), np.int64)
-    gains = np.empty((members.size, held.neurons.size), np.float64)
     most = np.full(held.neurons.size, -np.inf)
     for k in range(members.size):
-        scan(members[k], wiring, held, ground, room)
-        gains[k] = room.gain
-        most[:] = np.maximum(most, room.gain)
+        most[:] = np.maximum(most, gains[k])
     failed, swapped = 0, 0
     for i in range(neurons.size):
         neuron = neurons[i]
@@ -77,7 +84,9 @@ def swap_with(core, neurons, wishes, members, wiring, held, ground):
                     continue
                 if gain > bound or (gain == bound and k <= after):
                     continue
-                if best < 0 or gain > gains[best, here]:
+                if best >= 0 and gain <= gains[best, here]:
+                    continue
+                if _has_memory(neuron, members[k], wiring, held):
                     best = k
             if best < 0:
                 break
