@@ -4,8 +4,15 @@
 somewhat more; ``refined`` begins with the baselines and with growing by overlap, and so does
 ``hypergraph``, too. Every start is repaired and refined by spikes between cores. Then its cores are
 placed, its neurons moved by the links they save, its cores placed anew, in turns while that helps.
-Which of the results is best is for the caller to say. Above :data:`MANY_PINS` synapses only the
-start with the fewest spikes between cores goes through all of that.
+Which of the results is best is for the caller to say: where routers copy spikes
+(``Limits.multicast``), the one whose trees have the fewest links.
+
+Starts, moves and places count every destination of a spike on its own, on such chips too. A tree's
+links are no sum over destinations, so that what a move brings would take a look at all destinations
+of every source, for every core. What is minimised is an upper bound of the trees' links.
+
+Above :data:`MANY_PINS` synapses only the start with the fewest spikes between cores goes through
+all of that.
 """
 
 from collections.abc import Callable, Iterator
