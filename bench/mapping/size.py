@@ -8,7 +8,8 @@ Method   Networks with 100 synapses drawn for each neuron (those drawn twice are
          core for 10^3, 256 for 10^4, and as many as it allows from 10^5 on; the mesh is a square
          with a tenth more cores than are surely needed. Each case is a process of its own, which
          has its kernels from the disk. Seconds are those of the search, without network and graph;
-         the peak of memory has both in it. "Mt-KaHyPar" is its preset DEFAULT on two threads,
+         the peak of memory has both in it. "load" is how many processes wanted one of the two
+         cores, in the last minute of the search. "Mt-KaHyPar" is its preset DEFAULT on two threads,
          balanced and repaired so that every limit holds, with our placement, into the fewest cores;
          its spikes between cores are what it minimises, its seconds those of the partition alone.
          check_mapping counts every limit again.
@@ -21,6 +22,7 @@ Answer   10^5 neurons and 9 x 10^6 synapses take 53 CPU seconds ("lateral") and 
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -140,6 +142,7 @@ def case(network: str, n: int, method: str, seconds: float | None) -> dict[str, 
         mapping = map_graph(graph, chip, method=method, seconds=seconds)
         took = time.perf_counter() - began, time.process_time() - worked
         cores, found, used = mapping.cores, mapping.traffic, mapping.n_cores
+    load = os.getloadavg()[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began = time.perf_counter()
     broken = len(check_mapping(net, chip, cores))
@@ -152,6 +155,7 @@ def case(network: str, n: int, method: str, seconds: float | None) -> dict[str, 
         "cpu_seconds": took[1],
         "peak_mib": peak,
         "check_seconds": time.perf_counter() - began,
+        "load": load,
     }
 
 

@@ -138,6 +138,7 @@ def rows_of(
             "spikes_from_outside": sent.spikes_from_outside,
             "hops": hops,
             "hops_from_outside": sent.hops_from_outside,
+            "multicast_hops": mapping.multicast_hops.east_west + mapping.multicast_hops.north_south,
             "busiest_link": sent.busiest_link,
             "fewer_than_first_fit": 1.0 - hops / first_fit if first_fit else None,
             "seconds": seconds,

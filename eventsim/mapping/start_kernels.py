@@ -1,7 +1,7 @@
 """Compiled loops that fill empty cores, for starts of the search.
 
-All but :func:`fill_first_fit` fill one core after the other: the core that is filled is the newest
-destination of every axon that reaches it, and lies in its last slot.
+Cores are opened one after the other. The newest one, if an axon reaches it, lies in the axon's last
+slot, so that nobody looks for it among the others.
 """
 
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from numba import prange
 
 from eventsim.engine.cpu.compile import kernel, lean, sequential_kernel
 from eventsim.engine.cpu.heap import reschedule
-from eventsim.mapping.kernels import has_room, new_scratch, out_fits, put, takes
+from eventsim.mapping.kernels import has_room, new_scratch, out_fits, put, share_axons
 
 NEVER = np.inf
 PATIENCE = 1 << 14  # neurons in a row that do not fit before a core is left
@@ -104,23 +104,45 @@ def fill_in_order(first, end, core, wiring, held, ground):
     return end
 
 
+@lean
+def _put_on_older(neuron, core, newest, wiring, held):
+    """Put a neuron, which has no core, on a core that is not the newest, which stays last."""
+    put(neuron, core, wiring, held)
+    for k in range(wiring.column[neuron], wiring.column[neuron + 1]):
+        axon = wiring.source[k]
+        last = wiring.start[axon] + held.used[axon] - 1
+        if held.used[axon] > 1 and held.core[last - 1] == newest:
+            held.core[last - 1], held.core[last] = held.core[last], newest
+            held.pins[last - 1], held.pins[last] = held.pins[last], held.pins[last - 1]
+
+
 @sequential_kernel
 def fill_first_fit(first, end, wiring, held, ground):
     """Put neurons on the first core with room, until one has none; which one, or ``end``."""
     room = new_scratch(held, ground)
+    newest = held.neurons.size - 1
     for neuron in range(first, end):
-        found = -1
-        for core in range(held.neurons.size):
+        found, asked = -1, False
+        for core in range(newest):
             if (
-                held.neurons[core] < held.limits[0]
-                and held.synapses[core] + wiring.fan_in[neuron] <= held.limits[3]
-                and takes(neuron, core, wiring, held, room)
+                held.neurons[core] == held.limits[0]
+                or held.synapses[core] + wiring.fan_in[neuron] > held.limits[3]
+            ):
+                continue
+            if not asked:
+                share_axons(neuron, wiring, held, room)
+                asked = True
+            if has_room(neuron, core, wiring, held, room) and out_fits(
+                neuron, core, wiring, held, room
             ):
                 found = core
                 break
-        if found < 0:
+        if found >= 0:
+            _put_on_older(neuron, found, newest, wiring, held)
+        elif _newest_takes(neuron, newest, wiring, held, room):
+            _put_on_newest(neuron, newest, wiring, held)
+        else:
             return neuron
-        put(neuron, found, wiring, held)
     return end
 
 
