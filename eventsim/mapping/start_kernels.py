@@ -7,9 +7,8 @@ slot, so that nobody looks for it among the others.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import prange
 
-from eventsim.engine.cpu.compile import kernel, lean, sequential_kernel
+from eventsim.engine.cpu.compile import lean, sequential_kernel
 from eventsim.engine.cpu.heap import reschedule
 from eventsim.mapping.kernels import has_room, new_scratch, out_fits, put, share_axons
 
@@ -49,10 +48,10 @@ class Growing(NamedTuple):
     due: Any
 
 
-@kernel
+@sequential_kernel
 def prices(price, wiring, found):
     """Price of all sources of every neuron, float64 [neurons]."""
-    for neuron in prange(found.size):
+    for neuron in range(found.size):
         total = 0.0
         for k in range(wiring.column[neuron], wiring.column[neuron + 1]):
             total += price[wiring.source[k]]
