@@ -125,10 +125,7 @@ def _potential(loads, places):
 
 @lean
 def scan(neuron, wiring, held, ground, room):
-    """Gains of a neuron on all cores, and how many of its sources each core has already.
-
-    The latter where axons in are limited.
-    """
+    """Gains of a neuron on all cores; where axons in are limited, those of it each core has."""
     n_cores, outside = room.gain.size, ground.column.size - 1
     here, even = held.core_of[neuron], ground.x.size == 1 and ground.y.size == 1
     beside, counted = ground.beside[0], held.limits[1] != UNLIMITED
@@ -407,13 +404,14 @@ def best_gains(neurons, wiring, held, ground, found, parts):
 
 
 @kernel
-def all_gains(neurons, wiring, held, ground, found, parts):
-    """The gains of every one of ``neurons`` on all cores, float64 [neurons, cores]."""
+def all_gains(neurons, cores, wiring, held, ground, found, parts):
+    """The gains of every one of ``neurons`` on some cores, float64 [cores, neurons]."""
     for part in prange(parts):
         room = new_scratch(held, ground)
         for k in range(part * neurons.size // parts, (part + 1) * neurons.size // parts):
             scan(neurons[k], wiring, held, ground, room)
-            found[k] = room.gain
+            for i in range(cores.size):
+                found[i, k] = room.gain[cores[i]]
 
 
 @sequential_kernel

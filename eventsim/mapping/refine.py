@@ -95,13 +95,15 @@ def _swap_pass(state: CoreState, wishes: _Wishes, effort: Effort) -> None:
     for core, low, high in zip(cores.tolist(), first, ends, strict=True):
         if effort.is_over():
             return
-        mine, members = order[low:high], np.flatnonzero(state.core_of == core)
-        gains = np.empty((members.size, state.n_cores))
+        members = np.flatnonzero(state.core_of == core)
+        mine = order[low:high]
+        mine = mine[state.core_of[wishes.neurons[mine]] != core]
+        neurons, wished = wishes.neurons[mine], wishes.gains[mine]
+        homes, column = np.unique(state.core_of[neurons], return_inverse=True)
+        gains = np.empty((homes.size, members.size))
         graph = state.wiring, state.held, state.ground
-        kernels.all_gains(members, *graph, gains, PARTS)
-        swap_kernels.swap_with(
-            core, wishes.neurons[mine], wishes.gains[mine], members, gains, *graph
-        )
+        kernels.all_gains(members, homes, *graph, gains, PARTS)
+        swap_kernels.swap_with(core, neurons, wished, column, members, gains, *graph)
 
 
 def repair(state: CoreState, *, chip: str, max_cores: int) -> None:
