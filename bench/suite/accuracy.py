@@ -51,6 +51,7 @@ ENTRIES = (
     Entry("yinyang", "baselines", "yinyang", 5, METHODS),
     Entry("architectures_400", "architectures", SMALL_FSDD, 3),
     Entry("baselines_400", "baselines", SMALL_FSDD, 5, METHODS),
+    Entry("start_400", str(Path(__file__).with_name("start_400.toml")), SMALL_FSDD, 5),
     Entry("bip_400", "bip", SMALL_FSDD, 3),
     Entry("delays_400", "delays", SMALL_FSDD, 3),
     Entry("steps_400", "grid", SMALL_FSDD, 3),
@@ -64,7 +65,7 @@ def rows_of(entry: Entry, found: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "bench": "accuracy",
             "case": entry.name,
-            "recipe": entry.recipe,
+            "recipe": Path(entry.recipe).stem,
             "task": Path(entry.task).stem,
             "condition": row["name"],
             "accuracies": row["accuracies"],

@@ -663,6 +663,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "accuracy": lambda: _accuracy(("fsdd", "fsdd_speakers", "fsdd_voices")),
     "architectures": lambda: _accuracy(("yinyang", "baselines_400", "architectures_400")),
     "bip": lambda: _accuracy(("bip_400",)),
+    "start": lambda: _accuracy(("start_400",)),
     "delays": lambda: _accuracy(("delays_400",)),
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
     "frontier": _frontier,

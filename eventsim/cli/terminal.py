@@ -1,8 +1,11 @@
 """What a person or a program sees: tables and JSON on stdout, everything else on stderr."""
 
 import json
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -98,10 +101,27 @@ class Guarded(typer.core.TyperGroup):
         return guarded(lambda: super(Guarded, self).invoke(ctx))
 
 
+@contextmanager
+def _ended_politely() -> Iterator[None]:
+    """Inside, a request to end (SIGTERM: kill, schedulers, shutdowns) is as good as Ctrl-C.
+
+    Left to itself it would end the command alone, and its workers would go on.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def guarded(run: Callable[[], Any]) -> Any:
     """Call ``run``; its errors become a red message on stderr and an exit code."""
     try:
-        return run()
+        with _ended_politely():
+            return run()
     except EventSimError as error:
         stderr().print("Error:", style="bold red", end=" ")
         stderr().print(str(error), style="red", markup=False, soft_wrap=True)

@@ -482,8 +482,10 @@ def _deferred_interrupt(group: ProcessGroup) -> Iterator[None]:
             raise KeyboardInterrupt
         group.ask_to_stop()
 
+    signals = [signal.SIGINT]
     # Launchers end their processes by SIGTERM, also where a person has pressed Ctrl-C.
-    signals = [signal.SIGINT] if group.size == 1 else [signal.SIGINT, signal.SIGTERM]
+    if group.size > 1 or signal.getsignal(signal.SIGTERM) is signal.default_int_handler:
+        signals.append(signal.SIGTERM)
     before: list[Any] = [signal.signal(number, note) for number in signals]
     try:
         yield

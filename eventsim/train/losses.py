@@ -69,6 +69,7 @@ from eventsim.train.softmax import (
     AbstractClassifier,
     Classified,
     require_positive,
+    shares_of,
     softmax,
     softmax_loss,
 )
@@ -159,7 +160,8 @@ class FirstSpike(AbstractClassifier):
     late_strength
         :math:`\alpha` >= 0: what a late spike of the right neuron costs beside; 0 for nothing.
     late_time_constant
-        :math:`\tau_1` in ms, > 0.
+        :math:`\tau_1` in ms, > 0: not much shorter than the recordings, since the cost grows
+        e-fold in it.
     """
 
     labels: Ints | Floats
@@ -184,35 +186,31 @@ class FirstSpike(AbstractClassifier):
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
         times, spike, entry = self._first(tape)
-        logits = times / -self.time_constant
+        xp, logits = namespace(times), times / -self.time_constant
         value, d_logits = softmax_loss(logits, self.labels, "FirstSpike")
-        n_samples, late = logits.shape[0], self.late_time_constant
-        y = softmax(logits) - n_samples * d_logits
-        d_times = d_logits / -self.time_constant
-        if self.late_strength:
-            cost = self._late(times, y / n_samples)
-            value = value + cost.sum() - self.late_strength
-            d_times = d_times + cost / late
-        d_time = namespace(times).zeros(len(tape[self.population]))
+        n_samples = logits.shape[0]
+        y = xp.asarray(shares_of(self.labels, logits.shape, "FirstSpike"))
+        late = self._late(times, y)
+        d_times = late / self.late_time_constant - d_logits / self.time_constant
+        d_time = xp.zeros(len(tape[self.population]))
         d_time[spike] = d_times.ravel()[entry]
         seeds: Seeds = {self.population: SpikeSeed(time=d_time)}
 
-        def effect(at: Array) -> Array:
-            xp, sooner = namespace(logits), -at / self.time_constant - logits
+        def effect(times: Array) -> Array:
+            sooner = -times / self.time_constant - logits
             # Where p rounds to 0 or 1 its logarithms have no use, only a limit.
             p = xp.clip(softmax(logits), TINY, 1.0 - EPSILON)
             change = (xp.logaddexp(xp.log1p(-p), xp.log(p) + sooner) - y * sooner) / n_samples
-            if self.late_strength:
-                change = change + self._late(at, y / n_samples) - self._late(times, y / n_samples)
-            return change
+            return change + self._late(times, y) - late
 
         seeds = with_misses(seeds, net, tape, self.population, effect, margin=self.miss_margin)
-        return Classified(value, seeds, logits)
+        return Classified(value + late.sum() - self.late_strength, seeds, logits)
 
-    def _late(self, times: Array, shares: Array) -> Array:
-        """What spikes at these times cost as the right ones, to a constant; by shares of labels."""
-        grown = namespace(shares).exp(times / self.late_time_constant)
-        return self.late_strength * shares * grown
+    def _late(self, times: Array, y: Array) -> Array:
+        """What spikes at these times would cost beside, as the right ones, and 1 more."""
+        xp, strength = namespace(y), self.late_strength
+        right = xp.where(y > 0.0, times, 0.0) if strength else xp.zeros(y.shape)
+        return strength * y * xp.exp(right / self.late_time_constant) / y.shape[0]
 
     def _first(self, tape: SpikeTape) -> tuple[Floats, Ints, Ints]:
         """First times [samples, size], the spikes that set them, and their flat entries."""

@@ -81,7 +81,7 @@ def softmax_loss(logits: Floats, labels: Ints | Floats, where: str) -> tuple[Arr
     where
         Who asks, for errors.
     """
-    xp, shares = namespace(logits), _shares(labels, logits.shape, where)
+    xp, shares = namespace(logits), shares_of(labels, logits.shape, where)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_p = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
     shares = xp.asarray(shares)
@@ -116,7 +116,7 @@ def require_positive(where: str, name: str, value: float) -> None:
         raise ParameterError(f"{where}: {name} is {value}, expected a value > 0.")
 
 
-def _shares(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats:
+def shares_of(labels: Ints | Floats, shape: tuple[int, int], where: str) -> Floats:
     """Shares of classes, NumPy, checked."""
     given: Any = _plain(labels, where)
     n_samples, n_classes = shape

@@ -1,5 +1,8 @@
 """Losses against quadrature, central differences and hand-made cases."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.integrate
@@ -102,14 +105,18 @@ def test_cross_entropy_with_wrong_labels_says_which(net, fake_integral):
 # --- first spike -----------------------------------------------------------------------------
 
 
-def test_first_spike_gradient_matches_central_difference(net):
+@pytest.mark.parametrize("late", [0.0, 0.05])
+def test_first_spike_gradient_matches_central_difference(net, late):
     rows = [[(10.0, 0), (12.0, 1), (30.0, 0)], [(20.0, 2), (20.5, 1)]]
     labels = np.array([1, 2])
 
     def value_at(moved):
         trains = trains_of(rows, 3)
         shifted = SpikeTrains(trains.times + moved, trains.neurons, trains.offsets, 3)
-        return FirstSpike(labels, population="out", time_constant=TAU)(net, tape_of(shifted))
+        loss = FirstSpike(
+            labels, population="out", time_constant=TAU, late_strength=late, late_time_constant=8.0
+        )
+        return loss(net, tape_of(shifted))
 
     seed = value_at(np.zeros(5))[1]["out"]
     for spike in range(5):
@@ -128,6 +135,26 @@ def test_silent_neuron_counts_as_firing_at_the_end_without_gradient(net):
     assert np.isfinite(value)
     assert seeds["out"].time.shape == (1,)
     assert seeds["out"].time[0] < 0.0  # descent moves the wrong neuron's spike later
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_late_first_spikes_cost_what_the_publication_says(net, shares):
+    rows = [[(10.0, 0), (12.0, 1), (30.0, 0)], [(20.0, 2), (20.5, 1)]]
+    labels = np.array([1, 0])  # the neuron of the second sample has no spike: the end, 100 ms
+    given = np.array([[0.25, 0.75, 0.0], [1.0, 0.0, 0.0]]) if shares else labels
+    tape = tape_of(trains_of(rows, 3))
+    plain = FirstSpike(given, population="out", time_constant=TAU)
+    late = replace(plain, late_strength=0.003, late_time_constant=9.0)
+    first = [0.25 * math.expm1(10.0 / 9.0) + 0.75 * math.expm1(12.0 / 9.0)]
+    first = first if shares else [math.expm1(12.0 / 9.0)]
+    expected = 0.003 * (first[0] + math.expm1(100.0 / 9.0)) / 2
+    assert late(net, tape)[0] - plain(net, tape)[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["late_strength", "late_time_constant"])
+def test_a_cost_of_late_spikes_out_of_its_domain_is_refused(name):
+    with pytest.raises(ParameterError, match=f"{name} is -1"):
+        FirstSpike(np.array([0]), **{name: -1.0})
 
 
 # --- van Rossum ------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Near misses: silent neurons against finite differences, missed output spikes by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -121,16 +123,21 @@ def test_missed_spike_of_the_right_neuron_is_wanted_and_no_other(make):
     assert g[0, 1] == 0.0
 
 
-def test_missed_spike_is_weighed_by_what_it_would_change():
+@pytest.mark.parametrize("late", [0.0, 0.2])
+def test_missed_spike_is_weighed_by_what_it_would_change(late):
     net, stream = silent_pair()
     tape = es.simulate(net, stream, backend="cpu")
-    loss = FirstSpike(np.array([0]), time_constant=30.0, miss_margin=2.0)
+    alone = FirstSpike(
+        np.array([0]), time_constant=30.0, late_strength=late, late_time_constant=40.0
+    )
+    loss = replace(alone, miss_margin=2.0)
     _, seed = loss(net, tape)[1]["output"]
     assert isinstance(seed, VoltageSeed)
     probe, by = seed.probe, seed.by_voltage
     time, v = probe.maximum.time[0], probe.maximum.value[0]
     lead = (100.0 - time) / 30.0
     change = np.log(0.5 + 0.5 * np.exp(lead)) - lead
+    change += late * (np.exp(time / 40.0) - np.exp(100.0 / 40.0))
     expected = change / 1.2 * (1.0 - (1.0 - v) / (2.0 * 1.2))
     assert by[:, 0] == pytest.approx([expected, 0.0])
     spike = es.SpikeTape(
@@ -140,7 +147,6 @@ def test_missed_spike_is_weighed_by_what_it_would_change():
         "cpu",
         "double",
     )
-    alone = FirstSpike(np.array([0]), time_constant=30.0)
     assert change == pytest.approx(alone(net, spike)[0] - alone(net, tape)[0])
 
 

@@ -37,6 +37,7 @@ CONFIG = TrainConfig(
     seed=2,
     validation_fraction=0.25,
     calibrate=0.0,
+    initial_logits=0.0,
     quantise=QuantisedTraining(bits=4, begin=0.0),
 )
 CHIP = """

@@ -88,7 +88,8 @@ def test_training_reads_a_batch_at_a_time_and_each_sample_once_an_epoch(
             largest.append(np.size(found))
         return found
 
-    config = replace(CONFIG, epochs=1, calibrate=0.0)  # which reads a batch as well
+    # Each of them reads a batch before it begins.
+    config = replace(CONFIG, epochs=1, calibrate=0.0, initial_logits=0.0)
     origin = Origin.of(small_net(), stored, config, Exact())  # reads all of it once, for its digest
     monkeypatch.setattr("eventsim.train.loop.Origin.of", lambda *_args: origin)
     monkeypatch.setattr(StoredStream, "__getitem__", note_batch)

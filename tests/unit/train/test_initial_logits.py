@@ -1,0 +1,130 @@
+"""A new run begins with logits whose spread over the classes is known, and says what it did."""
+
+import json
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.clocked import Grid
+from eventsim.errors import StorageError
+from eventsim.train import TrainConfig, train
+from eventsim.train import calibration as room
+from eventsim.train.loss_settings import FirstSpikeLoss, MaximumLoss, WordsLoss
+from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
+
+CONFIG = TrainConfig(
+    epochs=2, batch_size=16, validation_fraction=0.0, precision="double", calibrate=0.0
+)
+OFF = replace(CONFIG, initial_logits=0.0)
+
+
+@pytest.fixture
+def data():
+    return two_patterns(48)
+
+
+def loud_net():
+    net = small_net()
+    net.projections["hidden1->output"].values[...] *= 50.0
+    return net
+
+
+def spread(net, data, config=CONFIG):
+    """The integral of the readout's voltage by a sum over fine steps, spread over the classes."""
+    times = np.linspace(0.0, 60.0, 6001)
+    weight = np.exp(-times / config.loss.time_constant)
+    voltages = es.voltage(net, es.simulate(net, data.stream), "output", times)
+    heard = np.trapezoid(voltages * weight[:, np.newaxis], times, axis=1)
+    logits = heard / np.trapezoid(weight, times)
+    return float((config.loss.gain * logits).std(axis=1).mean())
+
+
+def assert_same(actual, expected):
+    for key, values in expected.parameters().items():
+        np.testing.assert_array_equal(actual.parameters()[key], values, err_msg=key)
+
+
+def test_the_spread_is_the_goal_by_an_independent_integral(data):
+    few, net = data.subset(slice(6)), loud_net()
+    assert spread(net, few) > 5.0
+    done = room.calm(net, few, CONFIG, log=False)
+    assert spread(net, few) == pytest.approx(1.0, rel=1e-4)
+    assert done.after == pytest.approx(1.0)
+    assert done.before == pytest.approx(spread(loud_net(), few), rel=1e-4)
+
+
+def test_only_weights_into_the_readout_change_and_it_is_said(data, caplog, tmp_path):
+    caplog.set_level(logging.INFO)
+    result = train(loud_net(), data, CONFIG, tmp_path)
+    assert "initial_logits: weights behind the logits times 0.0" in caplog.text
+    done = json.loads((tmp_path / "run.json").read_text())["initial_logits"]
+    by_hand = loud_net()
+    by_hand.projections["hidden1->output"].values[...] *= done["factor"]
+    assert_same(result.net, train(by_hand, data, OFF).net)
+    assert_same(es.Network.load(tmp_path / "initial.npz"), loud_net())
+    assert abs(result.history[0]["loss"] - np.log(2.0)) < 1.0
+
+
+def test_logits_that_are_near_enough_stay(data, tmp_path):
+    net = small_net()
+    net.projections["hidden1->output"].values[...] *= 0.1
+    assert_same(train(net, data, CONFIG, tmp_path).net, train(net, data, OFF).net)
+    assert "initial_logits" not in json.loads((tmp_path / "run.json").read_text())
+
+
+def test_of_a_decision_its_own_weights_are_scaled(data):
+    net = loud_net()
+    net.decide("output", 30.0 * np.eye(2))
+    before = {key: values.copy() for key, values in net.parameters().items()}
+    done = room.calm(net, data, replace(CONFIG, loss=MaximumLoss()), log=False)
+    for key, values in net.parameters().items():
+        factor = done.factor if key == "decision.weights" else 1.0
+        np.testing.assert_array_equal(values, before[key] * factor, err_msg=key)
+    assert done.after == pytest.approx(1.0)
+
+
+def test_strings_are_scaled_by_their_frames(data):
+    net = loud_net()
+    words = replace(data, class_names=("one", "one"))
+    config = replace(CONFIG, loss=WordsLoss())
+    assert room.calm(net, words, config, log=False).after == pytest.approx(1.0)
+
+
+def test_a_spiking_output_has_no_logits_to_scale(data):
+    config = replace(CONFIG, loss=FirstSpikeLoss())
+    assert room.calm(first_spike_net(), data, config, log=False) is None
+
+
+def test_no_events_and_no_recordings_leave_the_network(data):
+    empty = replace(data, stream=es.EventStream([], [], [0] * 49, n_channels=6, duration=60.0))
+    for given in (empty, data.subset(slice(0))):
+        assert room.calm(loud_net(), given, CONFIG, log=False) is None
+
+
+def test_a_network_for_a_grid_is_scaled_too(data):
+    config = replace(CONFIG, epochs=1, bip=())
+    losses = [
+        train(loud_net(), data, one, method=Grid(dt=1.0)).history[0]["loss"]
+        for one in (config, replace(config, initial_logits=0.0))
+    ]
+    assert losses[0] < 1.5 < losses[1]
+
+
+def test_a_resumed_run_is_not_scaled_again(data, tmp_path, monkeypatch):
+    whole = train(loud_net(), data, CONFIG)
+    with pytest.raises(Stop):
+        train(loud_net(), data, CONFIG, tmp_path, callback=stop_at(2, 1))
+    monkeypatch.setattr(room, "_spread", None)
+    with pytest.raises(StorageError, match="initial_logits is 1.0 there, 0.0 now"):
+        train(loud_net(), data, OFF, tmp_path, resume=True)
+    assert_same(train(loud_net(), data, CONFIG, tmp_path, resume=True).net, whole.net)
+    assert json.loads((tmp_path / "run.json").read_text())["initial_logits"]
+
+
+def test_settings_of_older_runs_say_that_they_were_not_scaled():
+    stored = {k: v for k, v in CONFIG.to_dict().items() if k != "initial_logits"}
+    assert TrainConfig.of_run(stored).initial_logits is None
+    assert TrainConfig.from_dict(stored).initial_logits == 1.0
