@@ -98,6 +98,8 @@ def _swap_pass(state: CoreState, wishes: _Wishes, effort: Effort) -> None:
         members = np.flatnonzero(state.core_of == core)
         mine = order[low:high]
         mine = mine[state.core_of[wishes.neurons[mine]] != core]
+        if not members.size or not mine.size:
+            continue
         neurons, wished = wishes.neurons[mine], wishes.gains[mine]
         homes, column = np.unique(state.core_of[neurons], return_inverse=True)
         gains = np.empty((homes.size, members.size))
