@@ -8,19 +8,23 @@ Method   Networks with 100 synapses drawn for each neuron (those drawn twice are
          core for 10^3, 256 for 10^4, and as many as it allows from 10^5 on; the mesh is a square
          with a tenth more cores than are surely needed. Each case is a process of its own, which
          has its kernels from the disk. Seconds are those of the search, without network and graph;
-         the peak of memory has both in it. "Mt-KaHyPar" is its preset DEFAULT on two threads,
+         the peak of memory has both in it. "load" is how many processes wanted one of the two
+         cores, in the last minute of the search. "Mt-KaHyPar" is its preset DEFAULT on two threads,
          balanced and repaired so that every limit holds, with our placement, into the fewest cores;
          its spikes between cores are what it minimises, its seconds those of the partition alone.
          check_mapping counts every limit again.
-         python -m bench.mapping.size [--neurons 1000 10000] [--methods refined]
-Answer   10^5 neurons and 9 x 10^6 synapses take 53 CPU seconds ("lateral") and 107 ("layered"), 0.9
-         GiB with network and graph, and the check 1 to 3 s. Spikes between cores beside those of
+         python -m bench.mapping.size [--neurons 1000 10000] [--methods refined] [--fan-in 10]
+Answer   10^5 neurons and 9 x 10^6 synapses take 36 CPU seconds ("lateral") and 44 ("layered"), by
+         the wall 49 and 44 s on two cores with a load of 4 to 5, 0.9 GiB with network and graph,
+         and the check 1 to 3 s. 10^6 neurons and 9 x 10^7 synapses ("lateral") take 15 CPU minutes,
+         21 by the wall with a load of 5, and 6.7 GiB. Spikes between cores beside those of
          Mt-KaHyPar, up to 10^4 neurons: 4 % fewer to 9 % more; links 11 % fewer to 15 % more.
          results/mapping_size.jsonl
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -56,28 +60,28 @@ NETWORKS = ("lateral", "layered")
 METHODS = ("refined", "Mt-KaHyPar")
 
 
-def layered(n: int, rng: np.random.Generator) -> es.Network:
+def layered(n: int, fan_in: int, rng: np.random.Generator) -> es.Network:
     """Ten populations in a row, a tenth of the neurons each."""
     size, net = n // LAYERS, es.Network()
     net.add_input("input", size)
     before = "input"
     for k in range(LAYERS):
         net.add_population(f"layer{k}", size)
-        sources = rng.integers(0, size, size * FAN_IN, dtype=np.int32)
+        sources = rng.integers(0, size, size * fan_in, dtype=np.int32)
         net.connect(before, f"layer{k}", _weights(sources, size))
         before = f"layer{k}"
     return net
 
 
-def lateral(n: int, rng: np.random.Generator) -> es.Network:
+def lateral(n: int, fan_in: int, rng: np.random.Generator) -> es.Network:
     """A square sheet, numbered at random; what leaves it at one side comes back at the other."""
     side = int(np.sqrt(n))
     size = side * side
     order = rng.permutation(size).astype(np.int32)
-    sources = np.empty((size, FAN_IN), np.int32)
+    sources = np.empty((size, fan_in), np.int32)
     for low in range(0, size, BLOCK):
         number = np.arange(low, min(low + BLOCK, size))
-        away = np.rint(rng.normal(0.0, REACH, (2, number.size, FAN_IN))).astype(np.int64)
+        away = np.rint(rng.normal(0.0, REACH, (2, number.size, fan_in))).astype(np.int64)
         column, row = number[:, None] % side + away[0], number[:, None] // side + away[1]
         sources[order[number]] = order[column % side + row % side * side]
     net = es.Network()
@@ -89,8 +93,8 @@ def lateral(n: int, rng: np.random.Generator) -> es.Network:
 
 
 def _weights(sources: np.ndarray, size: int) -> sp.csr_array:
-    """FAN_IN sources of every one of ``size`` neurons; those drawn twice are one synapse."""
-    start = np.arange(size + 1, dtype=np.int64) * FAN_IN
+    """As many sources of every one of ``size`` neurons; those drawn twice are one synapse."""
+    start = np.arange(size + 1, dtype=np.int64) * (sources.size // size)
     by_target = sp.csr_array((np.ones(sources.size), sources, start), (size, size))
     by_target.sum_duplicates()
     by_target.data[:] = 1.0
@@ -107,10 +111,10 @@ def chip_for(graph: AxonGraph, n: int) -> Chip:
     return replace(chip, limits=replace(limits, cores=cores, mesh=(side, side)))
 
 
-def case(network: str, n: int, method: str, seconds: float | None) -> dict[str, Any]:
+def case(network: str, n: int, fan_in: int, method: str, seconds: float | None) -> dict[str, Any]:
     """A row, made in this process."""
     rng = np.random.default_rng(0)
-    net = (lateral if network == "lateral" else layered)(n, rng)
+    net = (lateral if network == "lateral" else layered)(n, fan_in, rng)
     began = time.perf_counter()
     graph = axon_graph(net, None)
     row: dict[str, Any] = {
@@ -140,6 +144,7 @@ def case(network: str, n: int, method: str, seconds: float | None) -> dict[str, 
         mapping = map_graph(graph, chip, method=method, seconds=seconds)
         took = time.perf_counter() - began, time.process_time() - worked
         cores, found, used = mapping.cores, mapping.traffic, mapping.n_cores
+    load = os.getloadavg()[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began = time.perf_counter()
     broken = len(check_mapping(net, chip, cores))
@@ -152,12 +157,14 @@ def case(network: str, n: int, method: str, seconds: float | None) -> dict[str, 
         "cpu_seconds": took[1],
         "peak_mib": peak,
         "check_seconds": time.perf_counter() - began,
+        "load": load,
     }
 
 
 def in_process(options: argparse.Namespace, network: str, n: int, method: str) -> dict[str, Any]:
     """A row, made by a process of its own."""
     words = [sys.executable, "-m", "bench.mapping.size", "--one", network, str(n), method]
+    words += ["--fan-in", str(options.fan_in)]
     if options.seconds is not None and method != "Mt-KaHyPar":
         words += ["--seconds", str(options.seconds)]
     try:
@@ -177,13 +184,14 @@ def main() -> None:
     words.add_argument("--neurons", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     words.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
     words.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    words.add_argument("--fan-in", type=int, default=FAN_IN, help="synapses drawn for a neuron")
     words.add_argument("--seconds", type=float, help="time of a search of our own")
     words.add_argument("--at-most", type=float, default=1800.0, help="seconds of a process")
     words.add_argument("--one", nargs=3, metavar=("NETWORK", "N", "METHOD"), help="in this process")
     options = words.parse_args()
     if options.one:
         network, n, method = options.one
-        print(json.dumps(case(network, int(n), method, options.seconds)))
+        print(json.dumps(case(network, int(n), options.fan_in, method, options.seconds)))
         return
     for n in options.neurons:
         for network in options.networks:

@@ -10,7 +10,7 @@ Method   A 784-1,024-1,024-10 network, 48 inputs per neuron (5 to 6 %), excitato
          with 64 neurons per core too, since whole cores hold the network on one or two tiles.
          Baselines are placed core after core, and once more by our placement ("+ placed").
          check_mapping counts every limit again. One thread.
-         python -m bench.mapping.traffic [--quick]
+         python -m bench.mapping.traffic [--quick] [--networks random] [--chips loihi]
 Answer   No limit is broken anywhere. Where spikes pass links at all (on whole cores of Loihi and
          SpiNNaker the network lies on one tile: 0 links for everybody), hypergraph passes 68 to
          79 % fewer than first-fit on "local", 86 to 99 % on "local, shuffled", 41 to 63 % on
@@ -48,6 +48,7 @@ CHIPS: tuple[tuple[str, int | None], ...] = (
     ("dynapse", None),
     ("truenorth", None),
 )
+NETWORKS = ("local", "local, shuffled", "random")
 QUICK = (("loihi", 64), ("spinnaker2", None), ("dynapse", None))
 METHODS = (
     ("first_fit", False),
@@ -138,24 +139,34 @@ def rows_of(
             "spikes_from_outside": sent.spikes_from_outside,
             "hops": hops,
             "hops_from_outside": sent.hops_from_outside,
+            "multicast_hops": mapping.multicast_hops.east_west + mapping.multicast_hops.north_south,
             "busiest_link": sent.busiest_link,
             "fewer_than_first_fit": 1.0 - hops / first_fit if first_fit else None,
             "seconds": seconds,
         }
 
 
+def label_of(chip: str, neurons: int | None) -> str:
+    """As in the rows."""
+    return chip if neurons is None else f"{chip}, {neurons} per core"
+
+
 def main() -> None:
     words = parser(__doc__ or "")
     words.add_argument("--quick", action="store_true", help="fewer chips, no random network")
+    words.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
+    labels = [label_of(*each) for each in CHIPS]
+    words.add_argument("--chips", nargs="+", default=labels, choices=labels)
     options = words.parse_args()
-    for kind in ("local",) if options.quick else ("local", "local, shuffled", "random"):
+    for kind in NETWORKS[:1] if options.quick else options.networks:
         net = network(kind)
         tape = es.simulate(net, noise())
         graph = axon_graph(net, tape)
         for name, neurons in QUICK if options.quick else CHIPS:
-            chip = filled_less(load_chip(name), neurons)
-            label = name if neurons is None else f"{name}, {neurons} per core"
-            report(list(rows_of(kind, net, graph, chip, label)), options)
+            label = label_of(name, neurons)
+            if label in options.chips:
+                chip = filled_less(load_chip(name), neurons)
+                report(list(rows_of(kind, net, graph, chip, label)), options)
 
 
 if __name__ == "__main__":

@@ -491,6 +491,7 @@ def _mapping_size() -> Table:
         "links passed": lambda r: number(r.get("hops")),
         "s": lambda r: number(r.get("seconds")),
         "CPU s": lambda r: number(r.get("cpu_seconds")),
+        "load": lambda r: number(r.get("load"), 2),
         "peak MiB": lambda r: number(r.get("peak_mib")),
         "check s": lambda r: number(r.get("check_seconds"), 2),
     }

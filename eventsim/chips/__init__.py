@@ -6,7 +6,7 @@ user's own by path. The format is described in :mod:`eventsim.chips.load`, the n
 the figures in :mod:`eventsim.chips.terms`.
 """
 
-from eventsim.chips.chip import Chip, ChipError, Formats, Limits, Quantity
+from eventsim.chips.chip import Chip, ChipError, Formats, Limits, Quantity, board_of
 from eventsim.chips.load import chip_names, load_chip
 from eventsim.chips.terms import ENERGY_TERMS, LATENCY_TERMS, Term
 
@@ -19,6 +19,7 @@ __all__ = [
     "Term",
     "ENERGY_TERMS",
     "LATENCY_TERMS",
+    "board_of",
     "chip_names",
     "load_chip",
 ]

@@ -1,7 +1,7 @@
 """What is known of a chip, or of an arithmetic technology."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from eventsim.chips.terms import ENERGY_TERMS, LATENCY_TERMS, Term
@@ -168,3 +168,49 @@ class Chip(Settings):
                 here = f"{table}, {name}, includes"
                 self.require(here, other, other in terms, f"one of {', '.join(terms)}")
         object.__setattr__(self, table, {name: given[name] for name in terms if name in given})
+
+
+def board_of(chip: Chip, chips: tuple[int, int], *, link: float | None = None) -> Chip:
+    """A board of several of one chip, side by side in one mesh.
+
+    Parameters
+    ----------
+    chip
+        With limits; its cores fill its mesh. May be a board itself.
+    chips
+        (columns, rows) of it.
+    link
+        What a link between two chips counts in a search, against 1 for one inside a chip; None
+        keeps the chip's own ``chip_link``.
+
+    Raises
+    ------
+    ChipError
+        The chip has no limits, or its mesh has places without a core: those of the next chip would
+        move into them.
+    """
+    limits = chip.limits
+    if limits is None:
+        raise ChipError(
+            f"Chip {chip.name!r}: is a {chip.kind} without cores, of which no board can be made. "
+            "Choose a chip that has limits."
+        )
+    (columns, rows), (across, along) = limits.mesh, chips
+    places = columns * rows * limits.cores_per_tile
+    if limits.cores != places and chips != (1, 1):
+        raise ChipError(
+            f"Chip {chip.name!r}: has {limits.cores} cores on a mesh of {columns} x {rows} tiles "
+            f"with {limits.cores_per_tile} each, expected {places}: a board is made of full chips. "
+            "Write a file of the board with its own mesh, chips and chip_link."
+        )
+    board = replace(
+        limits,
+        cores=limits.cores * across * along,
+        mesh=(columns * across, rows * along),
+        chips=(limits.chips[0] * across, limits.chips[1] * along),
+        chip_link=limits.chip_link if link is None else link,
+    )
+    if chips == (1, 1):
+        return replace(chip, limits=board)
+    title = f"{chip.title}, {across} x {along}"
+    return replace(chip, name=f"{chip.name} {across}x{along}", title=title, limits=board)

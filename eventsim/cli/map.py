@@ -1,6 +1,7 @@
 """``eventsim map``: a mapping beside its baselines, its traffic, number formats, and files."""
 
 import importlib.util
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-from eventsim.chips import Chip, load_chip
+from eventsim.chips import Chip, board_of, load_chip
 from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.options import (
     BackendOption,
@@ -78,6 +79,24 @@ def map_command(
         ),
     ] = "external",
     neurons_per_core: NeuronsPerCoreOption = None,
+    chips: Annotated[
+        str | None,
+        typer.Option(
+            "--chips",
+            metavar="COLUMNSxROWS",
+            help="A board of several of the chip, such as 2x1; links between chips are counted "
+            "apart.",
+        ),
+    ] = None,
+    chip_link: Annotated[
+        float | None,
+        typer.Option(
+            "--chip-link",
+            metavar="LINKS",
+            help="What a link between two chips of the board counts in the search, against 1 for "
+            "one inside a chip. By default the chip's own, or 1.",
+        ),
+    ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(
@@ -132,6 +151,8 @@ def map_command(
 
     eventsim map runs/demo --chip loihi --seconds 30
 
+    eventsim map runs/demo --chip loihi --chips 2x1 --chip-link 4
+
     eventsim map runs/demo --chip truenorth --bits 2 --bits 4 --out mapped
 
     eventsim map net.npz events.npz --chip mine.toml --neurons-per-core 64 --sanafe 0.1 --out mapped
@@ -144,7 +165,7 @@ def map_command(
         raise DataError("EVENTS holds no recordings, expected at least one.")
     if sanafe is not None and out is None:
         raise ParameterError("--sanafe writes files: add --out FOLDER.")
-    target = filled_less(load_chip(chip), neurons_per_core)
+    target = filled_less(find_board(load_chip(chip), chips, chip_link), neurons_per_core)
     network = find_network(net)
     say_backend(on)
     tape = simulate(network, stream, backend=on)
@@ -180,6 +201,26 @@ def map_command(
     if out is not None:
         found["files"] = _write(network, tape.stream, best, study, out, sanafe)
     present(found, _show, as_json=as_json)
+
+
+def find_board(chip: Chip, chips: str | None, link: float | None) -> Chip:
+    """The board that ``--chips`` and ``--chip-link`` make of a chip; the chip without them."""
+    if chips is None and link is None:
+        return chip
+    columns, times, rows = (chips or "1x1").partition("x")
+    if not (times and columns.isdecimal() and rows.isdecimal() and int(columns) * int(rows) > 0):
+        raise ParameterError(
+            f"--chips {chips}: expected columns and rows of chips, both at least 1, such as 2x1."
+        )
+    if link is not None and not 0.0 < link < math.inf:
+        raise ParameterError(f"--chip-link {link}: expected a number > 0.")
+    board = board_of(chip, (int(columns), int(rows)), link=link)
+    if link is not None and board.limits is not None and board.limits.chips == (1, 1):
+        raise ParameterError(
+            f"--chip-link {link:g}: {chip.name} is one chip, without a link to another. Add "
+            "--chips, such as --chips 2x1."
+        )
+    return board
 
 
 def choose_method(name: str | None) -> Method:

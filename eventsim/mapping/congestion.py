@@ -8,6 +8,9 @@ began. So
 
 .. math:: \text{latency} = \text{hops} \cdot \ell + \text{waiting}.
 
+Where routers copy spikes (``Limits.multicast``), a spike is copied where the routes to its
+destinations part: each link of its tree serves it once.
+
 Axonal delays of the network are not part of it, and neither are the cores. ``step_ms`` gives the
 same for a clocked chip that sends all spikes of a step at its end.
 
@@ -43,19 +46,22 @@ class Congestion:
     Attributes
     ----------
     packets
-        Spikes times destination cores on other tiles.
+        Spikes times destination cores on other tiles: what has a latency. Where routers copy
+        spikes, several of them pass a link as one.
     link_ns, window_ms, step_ms
         As asked for.
     worst_ns, percentile_99_ns, median_ns
         Of the latencies; 0 without packets.
     worst_waiting_ns
         Longest time that a packet spent waiting.
+    passed
+        Links passed by all spikes.
     peak
-        Most packets on one link in one window.
+        Most spikes on one link in one window.
     peak_link, peak_sample, peak_window
         Where and when: ``(direction, column, row)`` of the tile it leaves; None without packets.
     loads
-        int64 [windows]: packets in each window on the link that is busiest over all samples.
+        int64 [windows]: spikes in each window on the link that is busiest over all samples.
     """
 
     packets: int
@@ -66,6 +72,7 @@ class Congestion:
     percentile_99_ns: float
     median_ns: float
     worst_waiting_ns: float
+    passed: int
     peak: int
     peak_link: tuple[str, int, int] | None
     peak_sample: int
@@ -125,6 +132,7 @@ def congestion(
         percentile_99_ns=0.0 if empty else float(np.percentile(latency, 99)),
         median_ns=0.0 if empty else float(np.median(latency)),
         worst_waiting_ns=0.0 if empty else float(waiting.max()),
+        passed=run.passed,
         peak=run.peak,
         peak_link=run.peak_link,
         peak_sample=run.peak_at // n_windows,
@@ -149,8 +157,12 @@ def _link_time(mapping: Mapping, given: float | None) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Packets:
-    """Spikes on their way, in order of (sample, time, axon, destination), from tile to tile."""
+    """Spikes on their way, in order of (sample, time, axon, destination), from tile to tile.
 
+    Those of one ``copy`` pass a link together: of one spike, if routers copy it.
+    """
+
+    copy: Ints
     sample: Ints
     time: Floats
     x0: Ints
@@ -184,12 +196,21 @@ def _packets(net: Network, tape: SpikeTape, mapping: Mapping, step_ms: float | N
     which = np.repeat(np.arange(axon.size), number)
     within = np.arange(which.size) - np.repeat(np.cumsum(number) - number, number)
     core = reach.indices[reach.indptr[axon[which]] + within]
+    copy = which if limits.multicast else np.arange(which.size)
     axon, sample, time = axon[which], sample[which], time[which]
     away = (x_home[axon] != column[core]) | (y_home[axon] != row[core])
     axon, core, sample, time = axon[away], core[away], sample[away], time[away]
     order = np.lexsort((core, axon, time, sample))
     axon, core = axon[order], core[order]
-    return _Packets(sample[order], time[order], x_home[axon], y_home[axon], column[core], row[core])
+    return _Packets(
+        copy[away][order],
+        sample[order],
+        time[order],
+        x_home[axon],
+        y_home[axon],
+        column[core],
+        row[core],
+    )
 
 
 def _events(net: Network, tape: SpikeTape, mapping: Mapping) -> tuple[Ints, Floats, Ints]:
@@ -216,7 +237,7 @@ class _PacketRun:
         self.packets, self.link = packets, link_ms
         self.window_ms, self.n_windows = window_ms, n_windows
         self.now = packets.time.copy()
-        self.peak, self.peak_at = 0, 0
+        self.passed, self.peak, self.peak_at = 0, 0, 0
         self.peak_link: tuple[str, int, int] | None = None
         self.busiest = np.zeros(n_windows, np.int64)
 
@@ -243,6 +264,10 @@ class _PacketRun:
         """First come, first served, sample by sample; ties by number."""
         if not which.size:
             return
+        # Copies were one so far, and arrive at once.
+        everyone = which
+        _, first, copy = np.unique(self.packets.copy[which], return_index=True, return_inverse=True)
+        one = which = which[first]
         sample = self.packets.sample[which]
         order = np.lexsort((which, self.now[which], sample))
         which, sample = which[order], sample[order]
@@ -251,6 +276,8 @@ class _PacketRun:
             slots = np.arange(high - low) * self.link
             begin = np.maximum.accumulate(arrival[low:high] - slots) + slots
             self.now[which[low:high]] = begin + self.link
+        self.now[everyone] = self.now[one][copy]
+        self.passed += which.size
         window = np.minimum((arrival / self.window_ms).astype(np.int64), self.n_windows - 1)
         numbers, counts = np.unique(sample * self.n_windows + window, return_counts=True)
         if counts.max() > self.peak:

@@ -45,9 +45,14 @@ class Effort:
         """Seconds that are left; inf without a limit."""
         return float("inf") if self._end is None else self._end - time.monotonic()
 
+    @property
+    def has_one(self) -> bool:
+        """Whether there is an assignment already."""
+        return not self._must_finish
+
     def is_over(self) -> bool:
         """Whether to end now with the best so far; never before there is one."""
-        return not self._must_finish and self.left() <= 0.0
+        return self.has_one and self.left() <= 0.0
 
     def has_answer(self) -> None:
         """From now on the search may end."""

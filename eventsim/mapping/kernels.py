@@ -4,7 +4,8 @@ Whoever calls them has checked everything.
 
 The destinations of axon ``a`` are kept in slots ``wiring.start[a] .. + held.used[a]``, in no order:
 a core, and how many distinct targets the axon has there. It never has more of them than targets, so
-the slots of all axons take as much room as their targets, whatever the number of cores.
+the slots of all axons take as much room as their targets, whatever the number of cores. Both
+numbers of a slot lie side by side in memory, since most of the time goes into waiting for them.
 """
 
 from typing import Any, NamedTuple
@@ -12,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from eventsim.engine.cpu.compile import kernel, lean, scalar, sequential_kernel
+from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar, sequential_kernel
 
 NOWHERE = -1
+UNLIMITED = np.iinfo(np.int64).max
 CANDIDATES = 6  # cores that are tried for one neuron
 
 
@@ -56,14 +58,17 @@ class CoreHolds(NamedTuple):
 class Ground(NamedTuple):
     """Where cores lie: column and row of each, int64 [cores + 1], the last from the outside.
 
-    ``x, y``: float64 [columns], [rows]: places of columns and rows. ``beside``: float64 [1]: what
-    is added to the distance between any two cores that are not the same.
+    ``x, y``: float64 [columns], [rows]: places of columns and rows; ``at_x, at_y``: float64 [cores
+    + 1]: those of every core. ``beside``: float64 [1]: what is added to the distance between any
+    two cores that are not the same.
     """
 
     column: Any
     row: Any
     x: Any
     y: Any
+    at_x: Any
+    at_y: Any
     beside: Any
 
 
@@ -92,11 +97,11 @@ def new_scratch(held, ground):
     )
 
 
-@lean
+@lean_inlined
 def _between(ground, one, other):
     """Distance of two cores that are not the same."""
-    across = abs(ground.x[ground.column[one]] - ground.x[ground.column[other]])
-    return across + abs(ground.y[ground.row[one]] - ground.y[ground.row[other]]) + ground.beside[0]
+    across = abs(ground.at_x[one] - ground.at_x[other])
+    return across + abs(ground.at_y[one] - ground.at_y[other]) + ground.beside[0]
 
 
 @lean
@@ -120,10 +125,10 @@ def _potential(loads, places):
 
 @lean
 def scan(neuron, wiring, held, ground, room):
-    """Gains of a neuron on all cores, and how many of its sources each core has already."""
+    """Gains of a neuron on all cores; where axons in are limited, those of it each core has."""
     n_cores, outside = room.gain.size, ground.column.size - 1
     here, even = held.core_of[neuron], ground.x.size == 1 and ground.y.size == 1
-    beside = ground.beside[0]
+    beside, counted = ground.beside[0], held.limits[1] != UNLIMITED
     room.shared[:] = 0
     room.saved[:] = 0.0
     room.columns[:] = 0.0
@@ -146,7 +151,8 @@ def scan(neuron, wiring, held, ground, room):
         if even:
             for j in range(low, high):
                 core = held.core[j]
-                room.shared[core] += 1
+                if counted:
+                    room.shared[core] += 1
                 if core != home:
                     room.saved[core] += spikes * beside
                     if core == here and held.pins[j] == 1:
@@ -156,7 +162,8 @@ def scan(neuron, wiring, held, ground, room):
         room.rows[ground.row[home]] += spikes
         for j in range(low, high):
             core = held.core[j]
-            room.shared[core] += 1
+            if counted:
+                room.shared[core] += 1
             if core != home:
                 cost = spikes * _between(ground, home, core)
                 room.saved[core] += cost
@@ -246,7 +253,7 @@ def _out_change(neuron, core, wiring, held, change):
 @lean
 def out_fits(neuron, core, wiring, held, room):
     """Whether no core would pass its limit of axons out, or be further beyond it than now."""
-    if held.limits[2] == np.iinfo(np.int64).max:
+    if held.limits[2] == UNLIMITED:
         return True
     _out_change(neuron, core, wiring, held, room.change)
     for k in range(room.change.size):
@@ -394,6 +401,17 @@ def best_gains(neurons, wiring, held, ground, found, parts):
                 if core != here and room.gain[core] > best:
                     best = room.gain[core]
             found[k] = best
+
+
+@kernel
+def all_gains(neurons, cores, wiring, held, ground, found, parts):
+    """The gains of every one of ``neurons`` on some cores, float64 [cores, neurons]."""
+    for part in prange(parts):
+        room = new_scratch(held, ground)
+        for k in range(part * neurons.size // parts, (part + 1) * neurons.size // parts):
+            scan(neurons[k], wiring, held, ground, room)
+            for i in range(cores.size):
+                found[i, k] = room.gain[cores[i]]
 
 
 @sequential_kernel

@@ -186,8 +186,8 @@ def map_network(
     chip
         With limits.
     method
-        ``hypergraph``: Mt-KaHyPar and own starts, each repaired and refined, of which the one with
-        the fewest hop-weighted spikes is taken (extra ``mapping``). ``refined``: the same without
+        ``hypergraph``: Mt-KaHyPar and own starts, each repaired and refined, of which the one is
+        taken whose spikes pass the fewest links (extra ``mapping``). ``refined``: the same without
         Mt-KaHyPar. ``first_fit`` and ``population_order``: baselines, defined in
         :mod:`eventsim.mapping.starts`.
     inputs
@@ -253,9 +253,13 @@ def map_graph(
 
 
 def _merit(mapping: Mapping) -> tuple[int, int, int]:
-    sent = mapping.traffic
+    """Links that spikes pass, of trees where the chip's routers copy them; then spikes, cores."""
+    sent, tree = mapping.traffic, mapping.multicast_hops
     spikes = sent.spikes_between_cores + sent.spikes_from_outside
-    return sent.hop_weighted_spikes, spikes, mapping.n_cores
+    hops = sent.hop_weighted_spikes
+    if limits_of(mapping.chip).multicast:
+        hops = tree.east_west + tree.north_south
+    return hops, spikes, mapping.n_cores
 
 
 def filled_less(chip: Chip, neurons_per_core: int | None) -> Chip:

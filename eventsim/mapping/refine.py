@@ -22,20 +22,25 @@ from eventsim.mapping.state import CoreState
 from eventsim.mapping.usage import ADVICE, LIMIT_OF, core_usage
 
 PASSES = 12
-ENOUGH = 1e-3  # a pass that gains less than this share of the cost is the last
+ENOUGH = 1e-3  # of the cost: what a pass gains if another follows
 SLICE = 1 << 14  # neurons that are looked at before the clock is
 WISHES = 4  # cores that a neuron is offered to members of, if they are full
 PARTS = 64  # of a slice, that threads share
 
 
-def refine(state: CoreState, effort: Effort, *, passes: int = PASSES) -> None:
-    """Move and swap neurons until a pass gains little, or time is up; in place."""
+def refine(
+    state: CoreState, effort: Effort, *, passes: int = PASSES, enough: float = ENOUGH
+) -> None:
+    """Move and swap neurons until a pass gains less than a share of the cost; in place.
+
+    Or until so many passes are done, or time is up.
+    """
     cost = state.cost()
     for number in range(passes):
         effort.tell(number / passes)
         _swap_pass(state, _move_pass(state, _wishing(state, effort), effort), effort)
         now = state.cost()
-        if cost - now <= ENOUGH * cost or effort.is_over():
+        if cost - now <= enough * cost or effort.is_over():
             return
         cost = now
 
@@ -90,16 +95,17 @@ def _swap_pass(state: CoreState, wishes: _Wishes, effort: Effort) -> None:
     for core, low, high in zip(cores.tolist(), first, ends, strict=True):
         if effort.is_over():
             return
-        mine, members = order[low:high], np.flatnonzero(state.core_of == core)
-        swap_kernels.swap_with(
-            core,
-            wishes.neurons[mine],
-            wishes.gains[mine],
-            members,
-            state.wiring,
-            state.held,
-            state.ground,
-        )
+        members = np.flatnonzero(state.core_of == core)
+        mine = order[low:high]
+        mine = mine[state.core_of[wishes.neurons[mine]] != core]
+        if not members.size or not mine.size:
+            continue
+        neurons, wished = wishes.neurons[mine], wishes.gains[mine]
+        homes, column = np.unique(state.core_of[neurons], return_inverse=True)
+        gains = np.empty((homes.size, members.size))
+        graph = state.wiring, state.held, state.ground
+        kernels.all_gains(members, homes, *graph, gains, PARTS)
+        swap_kernels.swap_with(core, neurons, wished, column, members, gains, *graph)
 
 
 def repair(state: CoreState, *, chip: str, max_cores: int) -> None:

@@ -4,8 +4,15 @@
 somewhat more; ``refined`` begins with the baselines and with growing by overlap, and so does
 ``hypergraph``, too. Every start is repaired and refined by spikes between cores. Then its cores are
 placed, its neurons moved by the links they save, its cores placed anew, in turns while that helps.
-Which of the results is best is for the caller to say. Above :data:`MANY_PINS` synapses only the
-start with the fewest spikes between cores goes through all of that.
+Which of the results is best is for the caller to say: where routers copy spikes
+(``Limits.multicast``), the one whose trees have the fewest links.
+
+Starts, moves and places count every destination of a spike on its own, on such chips too. A tree's
+links are no sum over destinations, so that what a move brings would take a look at all destinations
+of every source, for every core. What is minimised is an upper bound of the trees' links.
+
+Above :data:`MANY_PINS` synapses only the start with the fewest spikes between cores goes through
+all of that.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +26,7 @@ from eventsim.mapping.errors import InfeasibleError
 from eventsim.mapping.graph import AxonGraph, renumbered
 from eventsim.mapping.mesh import Cores, flows
 from eventsim.mapping.place import in_order, place
-from eventsim.mapping.refine import refine, repair
+from eventsim.mapping.refine import ENOUGH, refine, repair
 from eventsim.mapping.starts import MANY_PINS, first_fit, grow, kahypar, population_order
 from eventsim.mapping.state import CoreState, mesh_ground
 from eventsim.mapping.usage import fewest_cores, limits_of
@@ -29,7 +36,9 @@ BASELINES = {"first_fit": first_fit, "population_order": population_order}
 SPREAD = (1.0, 1.1, 1.3)  # cores that are tried, times the fewest
 BEST = 2  # assignments of Mt-KaHyPar that are placed: those with the fewest spikes between cores
 SECONDS_PER_PIN = 2e-4  # of Mt-KaHyPar, which cannot be ended: 5 min for 2 x 10^6
-TURNS = 3  # of placing cores and moving neurons
+TURNS = 6  # of placing cores and moving neurons
+PASSES_OF_TURN = 3  # before cores are placed anew; more would fit neurons to places that change
+ROUGH = 1e-2  # of the cost: what a pass gains if another follows, in a start above MANY_PINS
 
 
 def assignments(
@@ -100,7 +109,7 @@ def _from_one_start(
     near = renumbered(graph, order)
     effort.begin(steps - 2, steps, "moving neurons")
     state = CoreState(near, limits_of(chip), best[order], int(best.max()) + 1)
-    refine(state, effort)
+    refine(state, effort, enough=ROUGH if optimise else ENOUGH)
     compact, n_cores = _compact(state.core_of)
     if not optimise:
         compact, n_cores = _compact(state.core_of[number])
@@ -108,7 +117,7 @@ def _from_one_start(
         return
     effort.begin(steps - 1, steps, "placing cores")
     placed = _Placed(near, chip, compact, n_cores, effort, seed)
-    placed.improve(effort, seed)
+    placed.improve(effort, seed, enough=ENOUGH)
     core_of, places = placed.without_empty()
     yield core_of[number], places
 
@@ -223,17 +232,20 @@ class _Placed:
         state.ground = mesh_ground(self.places, self.limits)
         return state
 
-    def improve(self, effort: Effort, seed: int) -> None:
-        """Move neurons by hops instead of spikes, place the cores anew, in turns while it helps."""
+    def improve(self, effort: Effort, seed: int, *, enough: float = 0.0) -> None:
+        """Move neurons by hops instead of spikes, place the cores anew, in turns while it helps.
+
+        The turn that gains no more than ``enough`` of the cost is the last.
+        """
         for turn in range(TURNS):
             if turn > 0:
                 flow = flows(self.graph, self.core_of, self.places.size)
                 self.places = place(flow, self.limits, effort, seed=seed, start=self.places)
             state = self._state()
-            refine(state, effort)
+            refine(state, effort, passes=PASSES_OF_TURN)
             before, self.cost = self.cost, state.cost()
             self.core_of = state.core_of
-            if self.cost >= before or effort.is_over():
+            if before - self.cost <= enough * before or effort.is_over():
                 return
 
     def without_empty(self) -> tuple[Cores, Cores]:

@@ -11,7 +11,9 @@ If either runs out of axons out, it starts again with the last population first:
 a neuron are then known when it gets its core.
 
 ``grow`` fills core after core: of the neurons that still fit, the one that brings the fewest new
-axons (each counted 1 + its share of the spikes) comes next.
+axons (each counted 1 + its share of the spikes) comes next. It follows each axon once for every
+core that it reaches. Where that becomes more than :data:`MOST_FOLLOWED` times all synapses, most
+axons reach most cores whatever is done: it stops there if another start has an answer.
 
 ``kahypar`` is the multilevel hypergraph partitioner Mt-KaHyPar [1]_ with one hyperedge per axon,
 weighted by its spikes, and the connectivity metric; deterministic presets and a seed. It balances
@@ -44,6 +46,7 @@ SCALE = 10_000  # integer weight of a whole core
 WEIGHT_OF_SPIKE = 64  # of a hyperedge, against 1 for being there
 MANY_PINS = 1_000_000  # from here on it takes minutes
 MAX_WEIGHT = 2**30  # of all hyperedges together
+MOST_FOLLOWED = 24  # destinations of an axon, in the mean, from which on growing gathers little
 
 
 def population_order(graph: AxonGraph, chip: Chip) -> CoreState:
@@ -144,34 +147,59 @@ def grow(graph: AxonGraph, chip: Chip, effort: Effort) -> CoreState:
     InfeasibleError
         A limit cannot be met.
     TimeIsUp
-        Before all neurons had cores.
+        Before all neurons had cores, or it would follow too many synapses.
     """
     return _forwards_or_backwards(partial(_grow, effort), graph, chip)
 
 
 def _grow(effort: Effort, state: CoreState, groups: Sequence[Group], chip: Chip) -> None:
-    graph, wiring = state.graph, state.wiring
-    price = 1.0 + graph.spikes / max(float(graph.spikes.mean()), 1e-9)
-    column = np.repeat(np.arange(graph.n_neurons), np.diff(wiring.column))
-    brings = price[wiring.source]
-    whole = np.bincount(column, weights=brings, minlength=graph.n_neurons).astype(np.float64)
-    core = 0
+    core, placed, followed = 0, 0, 0
+    enough = MOST_FOLLOWED * state.graph.synapses.nnz / state.graph.n_neurons
     for members in _together(groups):
-        free = np.zeros(graph.n_neurons, bool)
-        free[members] = True
-        order = members[np.argsort(whole[members], kind="stable")]
-        while order.size:
-            if effort.is_over():
+        growing, left = _growing(state, members), members.size
+        while left:
+            if effort.is_over() or (effort.has_one and followed > enough * placed):
                 raise TimeIsUp
-            effort.tell(1.0 - order.size / graph.n_neurons)
+            effort.tell(placed / state.graph.n_neurons)
             if state.held.neurons[core]:
                 core = _next_core(state, chip, core)
-            start_kernels.fill_by_overlap(
-                core, free, order, price, whole, wiring, state.held, state.ground
+            followed += start_kernels.fill_by_overlap(
+                core, growing, state.wiring, state.held, state.ground
             )
-            if not state.held.neurons[core]:
-                _must_fit(state, chip, int(np.flatnonzero(free)[0]), core)
-            order = order[free[order]]
+            filled = int(state.held.neurons[core])
+            if not filled:
+                _must_fit(state, chip, int(np.flatnonzero(growing.free)[0]), core)
+            placed, left = placed + filled, left - filled
+
+
+def _growing(state: CoreState, members: NDArray[np.int64]) -> "start_kernels.Growing":
+    """Free are ``members``, for an empty core."""
+    graph, wiring = state.graph, state.wiring
+    n, n_axons = graph.n_neurons, graph.n_axons
+    price = 1.0 + graph.spikes / max(float(graph.spikes.mean()), 1e-9)
+    whole, free = np.empty(n), np.zeros(n, bool)
+    start_kernels.prices(price, wiring, whole)
+    free[members] = True
+    ring = np.concatenate([[n], members[np.argsort(whole[members], kind="stable")]])
+    before, after = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+    before[ring], after[ring] = np.roll(ring, 1), np.roll(ring, -1)
+    return start_kernels.Growing(
+        free=free,
+        before=before,
+        after=after,
+        price=price,
+        whole=whole,
+        new=whole.copy(),
+        count=graph.n_sources.copy(),
+        inside=np.zeros(n_axons, bool),
+        axons=np.zeros(n_axons, np.int32),
+        touched=np.zeros(n, bool),
+        neurons=np.zeros(n, np.int32),
+        refused=np.zeros(n, bool),
+        heap=np.zeros(n, np.int64),
+        place=np.zeros(n, np.int64),
+        due=np.full(n, start_kernels.NEVER),
+    )
 
 
 def _together(groups: Sequence[Group]) -> list[NDArray[np.int64]]:

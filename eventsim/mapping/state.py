@@ -26,11 +26,10 @@ from eventsim.arrays import Ints
 from eventsim.chips import Limits
 from eventsim.mapping import kernels
 from eventsim.mapping.graph import AxonGraph
-from eventsim.mapping.kernels import NOWHERE, AxonWiring, CoreHolds, Ground
+from eventsim.mapping.kernels import NOWHERE, UNLIMITED, AxonWiring, CoreHolds, Ground
 from eventsim.mapping.mesh import Cores, coordinates, line_places
 from eventsim.mapping.usage import synapse_limit
 
-UNLIMITED = np.iinfo(np.int64).max
 BESIDE = 1 / 64  # of a link; exact in binary
 
 
@@ -55,10 +54,11 @@ class CoreState:
             limits.axons_out_per_core,
             synapse_limit(limits),
         )
+        slots = np.zeros((graph.synapses.nnz, 2), np.int32)
         self.held = CoreHolds(
             core_of=np.full(graph.n_neurons, NOWHERE, np.int32),
-            core=np.zeros(graph.synapses.nnz, np.int32),
-            pins=np.zeros(graph.synapses.nnz, np.int32),
+            core=slots[:, 0],
+            pins=slots[:, 1],
             used=np.zeros(graph.n_axons, np.int32),
             neurons=np.zeros(n_cores, np.int64),
             axons_in=np.zeros(n_cores, np.int64),
@@ -138,7 +138,8 @@ def wiring(graph: AxonGraph) -> AxonWiring:
 def even_ground(n_cores: int) -> Ground:
     """1 between any two cores and from the outside."""
     nowhere = np.zeros(n_cores + 1, np.int64)
-    return Ground(nowhere, nowhere, np.zeros(1), np.zeros(1), np.ones(1))
+    at = np.zeros(n_cores + 1)
+    return Ground(nowhere, nowhere, np.zeros(1), np.zeros(1), at, at, np.ones(1))
 
 
 def mesh_ground(place: Cores, limits: Limits) -> Ground:
@@ -147,4 +148,5 @@ def mesh_ground(place: Cores, limits: Limits) -> Ground:
     Cores on one tile are :data:`BESIDE` apart, so that spikes between them are not for nothing.
     """
     column, row = (np.append(axis[place], 0) for axis in coordinates(limits))
-    return Ground(column, row, *line_places(limits), np.array([BESIDE]))
+    x, y = line_places(limits)
+    return Ground(column, row, x, y, x[column], y[row], np.array([BESIDE]))

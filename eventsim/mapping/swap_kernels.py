@@ -24,6 +24,15 @@ def _none_worse(held, before):
 
 
 @lean
+def _has_memory(neuron, partner, wiring, held):
+    """Whether both cores have memory for the synapses after a swap, or no less than before."""
+    here, there = held.core_of[neuron], held.core_of[partner]
+    more = wiring.fan_in[neuron] - wiring.fan_in[partner]
+    full = there if more > 0 else here
+    return more == 0 or held.synapses[full] + abs(more) <= held.limits[3]
+
+
+@lean
 def _swap(neuron, partner, wiring, held, ground, room, before):
     """Swap two neurons, or leave all as it was if that gains nothing or breaks a limit."""
     here, there = held.core_of[neuron], held.core_of[partner]
@@ -44,24 +53,22 @@ def _swap(neuron, partner, wiring, held, ground, room, before):
 
 
 @sequential_kernel
-def swap_with(core, neurons, wishes, members, wiring, held, ground):
-    """Let neurons that find a core full change places with members of it; how many did.
+def swap_with(core, neurons, wishes, columns, members, gains, wiring, held, ground):
+    """Let neurons of other cores that find one full change places with members; how many did.
 
-    ``wishes``: float64 [neurons], what each gained there when it was asked.
+    ``wishes``: float64 [neurons], what each gained there when it was asked. ``gains``: float64
+    [cores, members], of the members at the beginning, on the cores of the neurons; ``columns``:
+    int64 [neurons], which of these a neuron lies on.
     """
     room = new_scratch(held, ground)
     before = np.empty((4, held.neurons.size), np.int64)
-    gains = np.empty((members.size, held.neurons.size), np.float64)
-    most = np.full(held.neurons.size, -np.inf)
-    for k in range(members.size):
-        scan(members[k], wiring, held, ground, room)
-        gains[k] = room.gain
-        most[:] = np.maximum(most, room.gain)
+    most = np.empty(gains.shape[0], np.float64)
+    for i in range(most.size):
+        most[i] = gains[i].max()
     failed, swapped = 0, 0
     for i in range(neurons.size):
-        neuron = neurons[i]
-        here = held.core_of[neuron]
-        if here == core or most[here] <= -wishes[i]:
+        neuron, here = neurons[i], columns[i]
+        if most[here] <= -wishes[i]:
             continue
         scan(neuron, wiring, held, ground, room)
         wish = room.gain[core]
@@ -72,16 +79,18 @@ def swap_with(core, neurons, wishes, members, wiring, held, ground):
         for _ in range(PARTNERS):
             best = -1
             for k in range(members.size):
-                gain = gains[k, here]
+                gain = gains[here, k]
                 if gain <= -wish or held.core_of[members[k]] != core:
                     continue
                 if gain > bound or (gain == bound and k <= after):
                     continue
-                if best < 0 or gain > gains[best, here]:
+                if best >= 0 and gain <= gains[here, best]:
+                    continue
+                if _has_memory(neuron, members[k], wiring, held):
                     best = k
             if best < 0:
                 break
-            bound, after = gains[best, here], best
+            bound, after = gains[here, best], best
             if _swap(neuron, members[best], wiring, held, ground, room, before):
                 done = True
                 swapped += 1

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventsim.chips import ENERGY_TERMS, LATENCY_TERMS, Chip, ChipError, chip_names, load_chip
+from eventsim.chips import (
+    ENERGY_TERMS,
+    LATENCY_TERMS,
+    Chip,
+    ChipError,
+    board_of,
+    chip_names,
+    load_chip,
+)
 from eventsim.errors import EventSimError
 
 GOOD = """
@@ -187,3 +195,21 @@ def test_any_text_is_a_chip_or_a_chip_error(tmp_path_factory, text):
     path.write_text(text, encoding="utf-8", newline="")
     with pytest.raises(ChipError):
         load_chip(path)
+
+
+def test_a_board_has_the_cores_of_all_its_chips_in_one_mesh():
+    chip = load_chip("loihi")
+    board = board_of(chip, (3, 2), link=4.0)
+    assert (board.limits.cores, board.limits.mesh) == (768, (24, 8))
+    assert (board.limits.chips, board.limits.chip_link) == ((3, 2), 4.0)
+    assert (board.name, board.energy) == ("loihi 3x2", chip.energy)
+    boards = board_of(board, (2, 1))
+    assert (boards.limits.chips, boards.limits.chip_link) == ((6, 2), 4.0)
+    assert board_of(chip, (1, 1)) == chip
+
+
+def test_no_board_is_made_of_a_technology_nor_of_a_chip_whose_cores_leave_places():
+    with pytest.raises(ChipError, match="without cores"):
+        board_of(load_chip("45nm"), (2, 1))
+    with pytest.raises(ChipError, match=r"152 cores on a mesh of 8 x 5 .* expected 160"):
+        board_of(load_chip("spinnaker2"), (2, 1))

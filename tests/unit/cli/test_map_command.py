@@ -138,3 +138,31 @@ def test_figures_of_a_mapping_within_one_tile_can_be_drawn(tmp_path):
         assert png(core_map(mapping)).startswith(b"\x89PNG")
         assert png(link_map(mapping)).startswith(b"\x89PNG")
     assert json.loads(json.dumps(mapping.to_dict()))["traffic"]["hop_weighted_spikes"] == 0
+
+
+def test_a_board_is_made_of_several_chips(files):
+    net, events, _ = files
+    options = ("--method", "population-order", "--neurons-per-core", 1, "--json")
+    outcome = call("map", net, events, *options, "--chips", "1x2", "--chip-link", 4, "--no-compare")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["chip"] == "loihi 1x2"
+    assert outcome.json["title"].endswith(", 1 x 2")
+    one = call("map", net, events, *options, "--no-compare")
+    assert one.json["chip"] == "loihi"
+    assert one.json["mappings"][0]["traffic"]["hops_between_chips"] == 0
+
+
+@pytest.mark.parametrize("chips", ["2", "2x", "0x1", "axb", "-1x1", "2x1x1"])
+def test_a_board_that_is_none_is_told(files, chips):
+    net, events, _ = files
+    outcome = call("map", net, events, "--chips", chips)
+    assert outcome.code != 0
+    assert f"--chips {chips}: expected columns and rows" in " ".join(outcome.err.split())
+
+
+def test_a_link_between_chips_needs_two_chips_and_a_number_above_0(files):
+    net, events, _ = files
+    outcome = call("map", net, events, "--chip-link", 4)
+    assert "loihi is one chip" in " ".join(outcome.err.split())
+    outcome = call("map", net, events, "--chips", "2x1", "--chip-link", 0)
+    assert "--chip-link 0.0: expected a number > 0" in " ".join(outcome.err.split())

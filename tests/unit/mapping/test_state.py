@@ -6,14 +6,15 @@ from hypothesis import strategies as st
 
 import eventsim as es
 from eventsim.chips import Limits
-from eventsim.mapping import kernels, place_kernels
-from eventsim.mapping.effort import Effort
+from eventsim.mapping import kernels, place_kernels, starts
+from eventsim.mapping.effort import Effort, TimeIsUp
 from eventsim.mapping.graph import axon_graph, renumbered
 from eventsim.mapping.mesh import Flows, coordinates
 from eventsim.mapping.place import _PlaceSearch, place
 from eventsim.mapping.refine import refine
+from eventsim.mapping.starts import first_fit, grow, population_order
 from eventsim.mapping.state import BESIDE, CoreState, mesh_ground
-from tests.unit.mapping.helpers import random_net, random_stream
+from tests.unit.mapping.helpers import make_chip, random_net, random_stream
 
 LIMITS = Limits(12, (3, 2), 2, axons_out_per_core=10_000)
 NET = random_net(5)
@@ -76,12 +77,13 @@ def test_the_best_gain_is_the_largest_fall_of_the_cost(seed, hops):
 @settings(max_examples=10, deadline=None)
 def test_refinement_never_makes_the_cost_larger_nor_breaks_a_limit(seed, hops):
     state, _, apart = a_state(seed, hops)
-    most = int(state.held.neurons.max())
-    state.held.limits[0] = most
+    most, memory = int(state.held.neurons.max()), int(state.held.synapses.max())
+    state.held.limits[[0, 3]] = most, memory
     before = state.cost()
     refine(state, Effort())
     assert state.cost() == brute_cost(GRAPH, state.core_of, apart) <= before
     assert np.bincount(state.core_of).max() <= most
+    assert np.bincount(state.core_of, weights=GRAPH.fan_in).max() <= memory
 
 
 def counts(state):
@@ -112,6 +114,56 @@ def test_moves_keep_all_counts(seed):
         assert (found[0][:, core] == dense[:, state.core_of == core].sum(axis=1)).all()
     for one, other in zip(found, again, strict=True):
         assert (one == other).all()
+
+
+STARTS = {
+    "population_order": population_order,
+    "first_fit": first_fit,
+    "grow": lambda graph, chip: grow(graph, chip, Effort()),
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"neurons_per_core": 4},
+        {"synapses_per_core": 40},
+        {"axons_in_per_core": 25},
+        {"neurons_per_core": 4, "axons_out_per_core": 60},
+    ],
+)
+def test_starts_count_what_an_assignment_counts_at_once(start, limits):
+    state = STARTS[start](GRAPH, make_chip(**limits))
+    anew = CoreState(GRAPH, state.limits, state.core_of, state.n_cores)
+    for one, other in zip(counts(state), counts(anew), strict=True):
+        assert (one == other).all()
+    assert (state.excess() <= 0.0).all()
+
+
+def test_first_fit_goes_back_to_a_core_with_room():
+    net = es.Network()
+    net.add_input("input", 6)
+    net.add_population("a", 5)
+    fan_in = [3, 4, 2, 1, 4]  # on cores of 6 synapses
+    weights = np.array([[float(row < n) for n in fan_in] for row in range(6)])
+    net.connect("input", "a", weights)
+    graph = axon_graph(net, None)
+    state = first_fit(graph, make_chip(synapses_per_core=6))
+    assert state.core_of.tolist() == [0, 1, 0, 0, 2]
+    assert state.held.used[graph.n_neurons :].tolist() == [3, 3, 3, 2, 0, 0]
+
+
+def test_growing_that_follows_too_many_synapses_stops_if_there_is_an_answer(monkeypatch):
+    chip = make_chip(neurons_per_core=3)
+    monkeypatch.setattr(starts, "MOST_FOLLOWED", 0.5)
+    assert (grow(GRAPH, chip, Effort()).core_of >= 0).all()
+    answered = Effort()
+    answered.has_answer()
+    with pytest.raises(TimeIsUp):
+        grow(GRAPH, chip, answered)
+    monkeypatch.setattr(starts, "MOST_FOLLOWED", 24)
+    assert (grow(GRAPH, chip, answered).core_of >= 0).all()
 
 
 def test_a_state_filled_neuron_by_neuron_equals_one_at_once():
