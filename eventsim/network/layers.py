@@ -24,6 +24,8 @@ def stack(
     tau_mem: ArrayLike,
     tau_syn: ArrayLike,
     refractory: ArrayLike,
+    adaptation: ArrayLike | None,
+    tau_adaptation: ArrayLike | None,
 ) -> Network:
     """Populations ``input``, ``hidden1`` .. and ``output``, without connections.
 
@@ -33,7 +35,7 @@ def stack(
         Who asks, for errors.
     sizes
         Of the input, of every hidden population, of the output.
-    output, tau_mem, tau_syn, refractory
+    output, tau_mem, tau_syn, refractory, adaptation, tau_adaptation
         As :func:`eventsim.scsr`.
     """
     n_inputs, hidden, n_outputs = sizes
@@ -51,8 +53,9 @@ def stack(
     net.add_input("input", n_inputs)
     for k, size in enumerate(hidden, start=1):
         net.add_population(
-            f"hidden{k}", size, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory
-        )
+            f"hidden{k}", size, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory,
+            adaptation=adaptation, tau_adaptation=tau_adaptation,
+        )  # fmt: skip
     if output == "readout":
         net.add_readout("output", n_outputs, tau_mem=tau_mem, tau_syn=tau_syn)
     else:

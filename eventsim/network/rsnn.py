@@ -69,6 +69,8 @@ def rsnn(
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 5.0,
     refractory: ArrayLike = 1.0,
+    adaptation: ArrayLike | None = None,
+    tau_adaptation: ArrayLike | None = None,
     mean: float = 1.0,
     spread: float = 1.0,
     seed: int | np.random.Generator = 0,
@@ -98,7 +100,7 @@ def rsnn(
         places. None: both signs in every neuron. Training keeps signs with ``dale=True``.
     lateral_gain
         g of lateral weights, see the module.
-    output, tau_mem, tau_syn, refractory
+    output, tau_mem, tau_syn, refractory, adaptation, tau_adaptation
         As :func:`eventsim.scsr`.
     mean, spread
         :math:`\mu` and :math:`\sigma`, see the module.
@@ -119,6 +121,8 @@ def rsnn(
         tau_mem=tau_mem,
         tau_syn=tau_syn,
         refractory=refractory,
+        adaptation=adaptation,
+        tau_adaptation=tau_adaptation,
     )
     draw = _Draw(np.random.default_rng(seed), mean, spread)
     names = list(net.populations)

@@ -43,6 +43,8 @@ def scsr(
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 5.0,
     refractory: ArrayLike = 1.0,
+    adaptation: ArrayLike | None = None,
+    tau_adaptation: ArrayLike | None = None,
     mean: float = 1.0,
     spread: float = 1.0,
     seed: int | np.random.Generator = 0,
@@ -72,6 +74,9 @@ def scsr(
     refractory
         ms, for hidden populations and a spiking output. Without it a neuron that training makes
         excite itself may fire without bound.
+    adaptation, tau_adaptation
+        Of hidden populations, as :meth:`Network.add_population`: their threshold is adaptive if
+        ``adaptation`` is given.
     mean, spread
         :math:`\mu` and :math:`\sigma` of the initial weights, see the module.
     seed
@@ -90,6 +95,8 @@ def scsr(
         tau_mem=tau_mem,
         tau_syn=tau_syn,
         refractory=refractory,
+        adaptation=adaptation,
+        tau_adaptation=tau_adaptation,
     )
     rng, names = np.random.default_rng(seed), list(net.populations)
     drawn = []
