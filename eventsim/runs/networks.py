@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal
 
-from eventsim.entries import Count, Entry, Finite, Positive, Settings
+from eventsim.entries import Count, Entry, Finite, NotNegative, Positive, Settings
 from eventsim.errors import ParameterError
 from eventsim.network import DistanceLateral, Network, RandomLateral, convolutional, rsnn, scsr
 
@@ -88,6 +88,11 @@ class NetworkSettings(Settings):
         rsnn: delays of lateral synapses, ms: one for all, or a range such as 1:3.
     refractory
         Refractory time of spiking neurons, ms.
+    adaptation
+        Adaptive threshold of hidden neurons: its rise at a spike, initial value, >= 0; 0 for a
+        threshold that does not adapt. The option --bip trains it, as it does its time constant.
+    tau_adaptation
+        Initial time constant with which the rise decays, ms.
     mean, spread
         Of the initial weights, see the builders.
 
@@ -115,6 +120,8 @@ class NetworkSettings(Settings):
     inhibitory: float | None = None
     delays: Delays = (1.0, 1.0)
     refractory: Finite = 1.0
+    adaptation: NotNegative = 0.0
+    tau_adaptation: Positive = 100.0
     mean: Finite = 1.0
     spread: Positive = 1.0
 
@@ -167,6 +174,8 @@ class NetworkSettings(Settings):
         names = ["tau_mem", "tau_syn", "refractory", "mean", "spread", "forward_delays"]
         names += [name for name in _OWN[self.model] if name not in ONLY_FOR_LATERAL]
         options: dict[str, Any] = {name: getattr(self, name) for name in names}
+        if self.adaptation > 0.0:
+            options |= {"adaptation": self.adaptation, "tau_adaptation": self.tau_adaptation}
         for name in options.keys() & {"forward_delays", "output_delays", "delays"}:
             low, high = options[name]
             options[name] = low if low == high else (low, high)
