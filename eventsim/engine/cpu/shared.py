@@ -20,7 +20,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from eventsim.engine.cpu.adaptive import of_sample
+from eventsim.engine.cpu.adaptive import lift_alerts, of_sample
 from eventsim.engine.cpu.blocks import bounds_of, columns, events_of
 from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.scalar import SMALL_Z, flush
@@ -109,6 +109,8 @@ def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, lo
         until = item[ITEMS - 1]
         h = real(until - t)
         near = fastest * h <= real(SMALL_Z)
+        if adapt is not None:
+            lift_alerts(adapt, par, alert, until)
         if near:
             n_walking = near_step(
                 par, alert, room.table, before, after, weights, stretch, h, room.far, walking
