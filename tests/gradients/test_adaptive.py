@@ -124,8 +124,26 @@ def test_voltages_scale_and_shift_as_they_must():
     np.testing.assert_allclose(total + rise, 0.0, atol=1e-9 * np.abs(rise).max())
 
 
-def test_a_spike_that_grazes_the_falling_threshold_is_counted():
-    # By the slope of V alone it would not graze: V falls, the threshold falls faster.
+@pytest.mark.parametrize("name", ["sparse", "ring"])
+def test_all_times_scale_together(name):
+    net, stream = case((LAYERS | LOOPS)[name])
+    loss = SpikeTimes(*net.spiking)
+    tape = es.simulate(net, stream, backend="cpu")
+    grads, (_, seeds) = es.backward(net, tape, loss), loss(net, tape)
+    expected = sum(float((seeds[n] * tape[n].times).sum()) for n in net.spiking)
+    times = ("tau_mem", "tau_syn", "tau_adaptation", "refractory", "delays")
+    parts = [
+        values * grads.flat()[key]
+        for key, values in net.parameters().items()
+        if key.endswith(times)
+    ]
+    parts.append(stream.times * grads.input_times)
+    scale = sum(float(np.abs(part).sum()) for part in parts)
+    assert abs(sum(float(part.sum()) for part in parts) - expected) < 1e-10 * scale
+
+
+def test_gradient_of_a_crossing_by_a_falling_voltage():
+    # The slope of V alone is negative there: the threshold falls faster.
     net = one_neuron([40.0], tau_mem=60.0, tau_syn=2.0, adaptation=2.0, tau_adaptation=8.0)
     stream = one_sample([1.0, 3.0], duration=60.0)
     tape = es.simulate(net, stream, backend="cpu")
