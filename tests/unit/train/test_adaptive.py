@@ -40,13 +40,15 @@ def test_many_large_steps_never_leave_the_domain():
     net = with_adaptation(random_net(5), 6)
     rates = LearningRates(taus=1.0, intrinsic=1.0)
     adam = AdamW(net, select(net, BIP), AdamSettings(rates=rates))
+    reached = False
     for sign in (1.0, -1.0, 1.0):
         for _ in range(20):
             adam.step({k: np.full(v.shape, sign) for k, v in net.parameters().items()})
             net.check()
             assert (net.populations["hidden1"].adaptation >= 0.0).all()
             assert (net.populations["hidden1"].tau_adaptation >= 1.0).all()
-    assert (net.populations["hidden1"].adaptation == 0.0).any()
+            reached |= bool((net.populations["hidden1"].adaptation == 0.0).any())
+    assert reached
 
 
 def test_a_time_constant_below_its_floor_is_refused_at_the_start():
@@ -58,11 +60,11 @@ def test_a_time_constant_below_its_floor_is_refused_at_the_start():
 def test_training_moves_both_and_keeps_them_where_bip_does_not_name_them():
     for bip, moves in ((BIP, True), (("tau_mem",), False)):
         net, data = adaptive_task()
-        before = net.copy().parameters()
-        train(net, data, TrainConfig(epochs=1, batch_size=8, bip=bip, backend="cpu"))
+        config = TrainConfig(epochs=1, batch_size=8, bip=bip, backend="cpu")
+        before, after = net.parameters(), train(net, data, config).net.parameters()
         for kind in ("adaptation", "tau_adaptation"):
             key = f"hidden1.{kind}"
-            assert (not np.array_equal(net.parameters()[key], before[key])) == moves
+            assert (not np.array_equal(after[key], before[key])) == moves
 
 
 def test_near_misses_of_silent_neurons_see_the_threshold_at_rest():
