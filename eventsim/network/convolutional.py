@@ -40,8 +40,6 @@ def convolutional(
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 10.0,
     refractory: ArrayLike = 1.0,
-    adaptation: ArrayLike | None = None,
-    tau_adaptation: ArrayLike | None = None,
     mean: float = 1.0,
     spread: float = 1.0,
     seed: int | np.random.Generator = 0,
@@ -69,9 +67,6 @@ def convolutional(
         ms, of all neurons.
     refractory
         ms, of spiking neurons.
-    adaptation, tau_adaptation
-        Of spiking neurons, as :meth:`Network.add_population`: their threshold is adaptive if
-        ``adaptation`` is given.
     mean, spread
         :math:`\mu` and :math:`\sigma` of the initial weights, see the module.
     seed
@@ -102,9 +97,8 @@ def convolutional(
             net.add_readout(target, layer.n_targets, tau_mem=tau_mem, tau_syn=tau_syn)
         else:
             net.add_population(
-                target, layer.n_targets, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory,
-                adaptation=adaptation, tau_adaptation=tau_adaptation,
-            )  # fmt: skip
+                target, layer.n_targets, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory
+            )
         weights = layer.draw(rng, mean=mean, spread=spread if k else 2.0 * spread)
         projection = layer.connect(net, source, target, weights, delays=delays)
         if k:

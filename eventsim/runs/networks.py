@@ -19,8 +19,17 @@ LateralName = Literal["dense", "random", "ring", "sheet"]
 TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN", "convolutional": "convolutional SNN"}
 PROBABILITY = 0.1  # of random lateral connections where neither it nor the in-degree is given
 _OWN: Mapping[Model, tuple[str, ...]] = {
-    "scsr": ("self_recurrent", "skip", "output_delays"),
-    "rsnn": ("lateral", "probability", "in_degree", "scale", "inhibitory", "delays"),
+    "scsr": ("self_recurrent", "skip", "output_delays", "adaptation", "tau_adaptation"),
+    "rsnn": (
+        "lateral",
+        "probability",
+        "in_degree",
+        "scale",
+        "inhibitory",
+        "delays",
+        "adaptation",
+        "tau_adaptation",
+    ),
     "convolutional": ("self_recurrent", "output_maps", "kernel", "stride"),
 }
 # Settings that not every model has, and the models that have them.
@@ -89,10 +98,10 @@ class NetworkSettings(Settings):
     refractory
         Refractory time of spiking neurons, ms.
     adaptation
-        Adaptive threshold of hidden neurons: its rise at a spike, initial value, >= 0; 0 for a
+        scsr, rsnn: initial rise of the threshold of hidden neurons at a spike, >= 0; 0 for a
         threshold that does not adapt. The option --bip trains it, as it does its time constant.
     tau_adaptation
-        Initial time constant with which the rise decays, ms.
+        scsr, rsnn: initial time constant with which the rise decays, ms.
     mean, spread
         Of the initial weights, see the builders.
 
@@ -174,14 +183,17 @@ class NetworkSettings(Settings):
         names = ["tau_mem", "tau_syn", "refractory", "mean", "spread", "forward_delays"]
         names += [name for name in _OWN[self.model] if name not in ONLY_FOR_LATERAL]
         options: dict[str, Any] = {name: getattr(self, name) for name in names}
-        if self.adaptation > 0.0:
-            options |= {"adaptation": self.adaptation, "tau_adaptation": self.tau_adaptation}
+        rise, tau = options.pop("adaptation", 0.0), options.pop("tau_adaptation", None)
+        if rise > 0.0:
+            options["alif"] = (rise, tau)
         for name in options.keys() & {"forward_delays", "output_delays", "delays"}:
             low, high = options[name]
             options[name] = low if low == high else (low, high)
         if self.model == "convolutional":
             fits = output == "readout"
             self.require("model", self.model, fits, "another one for a loss of spikes")
+            rise = self.adaptation
+            self.require("adaptation", rise, rise == 0.0, "0 in a convolutional network")
             return convolutional(n_inputs, self.hidden, n_outputs, seed=seed, **options)
         if self.model == "rsnn":
             options["lateral"] = self._lateral()

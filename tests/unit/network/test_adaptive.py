@@ -126,18 +126,15 @@ def test_members_of_a_loop_are_joined_with_a_rise_of_zero_for_plain_ones():
         lambda **given: es.scsr(4, (3, 2), 2, **given),
         lambda **given: es.rsnn(4, (3, 2), 2, **given),
         lambda **given: es.scsr(4, (3, 2), 2, output="spiking", **given),
-        lambda **given: es.convolutional(16, (2, 2), 3, **given),
     ],
 )
 def test_builders_give_hidden_populations_the_threshold(build):
-    net, plain = build(adaptation=0.3, tau_adaptation=70.0), build()
+    net, plain = build(alif=(0.3, 70.0)), build()
     for name, population in net.populations.items():
         assert population.is_adaptive == name.startswith("hidden")
     assert (net.populations["hidden1"].tau_adaptation == 70.0).all()
     for key, values in plain.parameters().items():
         assert np.array_equal(net.parameters()[key], values)
-    if net.shared:
-        assert "hidden1.adaptation" in net.shared
 
 
 def test_plain_nir_takes_the_parameters_along_and_a_program_only_where_that_is_allowed(tmp_path):
