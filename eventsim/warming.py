@@ -66,6 +66,8 @@ def warm_up(
 ) -> WarmedUp:
     """Compile every kernel of a backend that is not compiled yet.
 
+    But not those of adaptive thresholds: the first run that has one compiles them.
+
     Parameters
     ----------
     backend

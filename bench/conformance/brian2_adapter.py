@@ -42,6 +42,8 @@ class Brian2:
         self.settings = f"dt = {dt:g} ms, exact integration, rk4 for equal time constants"
 
     def supports(self, case):
+        if "adaptive" in case.needs:
+            return "an adaptive threshold"
         steps = case.duration / self.dt
         return f"takes {steps:.0f} steps of {self.dt:g} ms" if steps > MAX_STEPS else None
 

@@ -30,6 +30,8 @@ class Nest:
         nest.set_verbosity("M_FATAL")
 
     def supports(self, case):
+        if "adaptive" in case.needs:
+            return "an adaptive threshold"
         step = self.resolution
         if case.duration / step > MAX_STEPS:
             return f"takes {case.duration / step:.0f} steps of {step:g} ms"

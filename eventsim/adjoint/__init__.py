@@ -46,6 +46,10 @@ The ``cpu`` backend computes them so; ``reference`` keeps the forward state and 
 every map. Both agree to rounding. A run's memory grows with its spikes, never with events times
 neurons.
 
+**An adaptive threshold** adds a third adjoint, which goes from spike to spike and is derived in
+:mod:`eventsim.neuron.adaptive`. In the identities below, :math:`b\, \partial_b L` joins the sum of
+a spiking neuron, and :math:`\tau_a` the time constants.
+
 **Voltages at chosen times** of neurons that do not fire, such as the largest one of a readout, act
 on parameters and on arriving spikes in closed form: :mod:`eventsim.adjoint.linear`.
 

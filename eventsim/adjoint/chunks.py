@@ -111,11 +111,13 @@ def backward_chunk(
         The tape is not that of a chunk, ``later`` is not that of the following chunk, or a seed is
         of a kind that needs a whole run (voltages and peaks).
     NetworkError, ShapeError, BackendError
-        As :func:`eventsim.backward`; the backend ``reference`` has whole runs only.
+        As :func:`eventsim.backward`; the backend ``reference`` has whole runs only, and so have
+        adaptive thresholds.
     """
     with holding():
         plan = make_plan(net)
         plan.check_tape(tape, "backward_chunk")
+        net.refuse_adaptation("backward_chunk", "whose gradients need a whole run")
         if tape.begin is None or tape.before is None:
             raise ParameterError(
                 "backward_chunk: the tape is not that of a chunk, or was read from a file, which "

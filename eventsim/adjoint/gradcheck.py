@@ -163,7 +163,8 @@ def _choose(size: int, n: int | None, rng: np.random.Generator) -> Sequence[int]
 
 
 def _lowest(name: str) -> float:
-    return 0.0 if name.endswith((".delays", ".refractory")) else -np.inf
+    edges = (".delays", ".refractory", ".adaptation")
+    return 0.0 if name.endswith(edges) else -np.inf
 
 
 def _parameter_probe(

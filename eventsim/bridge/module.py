@@ -4,9 +4,10 @@
 parameter                   trained as    kept in its domain by
 ==========================  ============  =====================================================
 tau_mem, tau_syn,           logarithm     itself; in ``state_dict`` as ``log_tau_mem`` ...
-resistance
+resistance, tau_adaptation
 threshold                   itself        :meth:`EventModule.project_`: v_reset + margin or more
-delays, refractory          itself        :meth:`EventModule.project_`: 0 or more
+delays, refractory,         itself        :meth:`EventModule.project_`: 0 or more
+adaptation
 weights, v_leak, v_reset    itself
 ==========================  ============  =====================================================
 
@@ -29,11 +30,11 @@ from eventsim.engine import place
 from eventsim.errors import EventError, NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream
 from eventsim.network import Network
-from eventsim.network.parts import PARAMETERS
+from eventsim.network.parts import ADAPTIVE, PARAMETERS
 
-LOGARITHMIC = ("tau_mem", "tau_syn", "resistance")
-KINDS = ("weights", "delays", *PARAMETERS["spiking"])
-NOT_NEGATIVE = ("delays", "refractory")
+LOGARITHMIC = ("tau_mem", "tau_syn", "resistance", "tau_adaptation")
+KINDS = ("weights", "delays", *PARAMETERS["spiking"], *ADAPTIVE)
+NOT_NEGATIVE = ("delays", "refractory", "adaptation")
 THRESHOLD_MARGIN = 0.05  # a threshold nearer to v_reset makes gradients explode
 LOG = "log_"
 

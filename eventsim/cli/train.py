@@ -59,7 +59,7 @@ from eventsim.train.loggers import LogFile, Progress, Several, TensorBoard
 NETWORK_OPTIONS = (
     "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "forward_delays",
     "output_delays", "output_maps", "kernel", "stride", "lateral", "probability", "in_degree",
-    "scale", "inhibitory", "delays",
+    "scale", "inhibitory", "delays", "adaptation", "tau_adaptation",
 )  # fmt: skip
 TRAINING_OPTIONS = (
     "epochs", "batch_size", "seed", "shards", "train_delays", "max_delay", "dale", "backend",
@@ -295,7 +295,10 @@ def _started(asked: TypedTraining) -> tuple[RunSettings, Network | None]:
     )
     if asked.init is None:
         network = NetworkSettings.from_options(asked.network, called=option_name)
-        return replace(settings, network=network), None
+        train = settings.train
+        if network.adaptation > 0.0 and train.bip == TrainConfig().bip:
+            train = replace(train, bip=(*train.bip, "adaptation", "tau_adaptation"))
+        return replace(settings, network=network, train=train), None
     if asked.network:
         name = option_name(next(iter(asked.network)))
         raise ParameterError(f"--init and {name} contradict each other: the network has its shape.")

@@ -93,13 +93,14 @@ def from_network(net: Network, dt: float = 1.0) -> ClockedNetwork:
     ParameterError
         ``dt`` is out of its domain.
     NetworkError
-        There is a decision behind a readout.
+        There is a decision behind a readout, or an adaptive threshold.
     ShapeError
         A projection has delays per synapse; there is one per projection or source on the grid.
     """
     if not 0 < dt < np.inf:
         raise ParameterError(f"from_network: dt is {dt}, expected a finite value > 0 (ms).")
     net.refuse_decision("from_network", "which has no counterpart on the grid")
+    net.refuse_adaptation("from_network", "which the grid does not have")
     grid = net.to_host().copy()
     for projection in grid.projections.values():
         if projection.delay_per_synapse:

@@ -14,6 +14,9 @@ synapse without delay acts at the time of the spike, on the neuron itself right 
 Spikes of one time are taken in the order of populations and neurons, each with the arrivals that
 it causes at that time. The sample lasts [0, T): what would happen at T or later does not.
 
+Where the threshold is adaptive it is :math:`\vartheta + b\,a`, with :math:`\tau_a \dot a = -a`,
+:math:`a = 0` at the start; a spike adds 1 to a, right after it.
+
 **A case file** is one JSON object. Every key is needed, none else is allowed:
 
 ===========  ================================================================================
@@ -24,10 +27,12 @@ version      1
 name         as the file's, without ``.json``
 title        one line
 description  what the case tests, and which mistake it finds
-needs        ``["lateral"]`` if neurons form loops other than onto themselves, else ``[]``
+needs        a list: ``"lateral"`` if neurons form loops other than onto themselves, and
+             ``"adaptive"`` if some threshold is adaptive
 units        of time, voltage and weights, in words
 populations  the input: name, kind ``input``, size; others: kind ``spiking``, and every
-             parameter of :mod:`eventsim.network.parts` as a list, one number per neuron
+             parameter of :mod:`eventsim.network.parts` as a list, one number per neuron; those
+             of an adaptive threshold only where it is one
 projections  source, target, synapses: each a list ``[source, target, weight, delay in ms]``
 events       input events, each a list ``[time in ms, channel]``
 duration     T in ms
@@ -54,7 +59,7 @@ from typing import Literal, NamedTuple
 from eventsim.arrays import Precision
 
 FORMAT, VERSION = "eventsim-conformance-case", 1
-LATERAL = "lateral"
+LATERAL, ADAPTIVE = "lateral", "adaptive"
 
 
 class Synapse(NamedTuple):

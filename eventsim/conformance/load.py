@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from eventsim.conformance.build import is_lateral, network_of, stream_of
 from eventsim.conformance.case import (
+    ADAPTIVE,
     FORMAT,
     LATERAL,
     VERSION,
@@ -23,6 +24,7 @@ from eventsim.conformance.case import (
 )
 from eventsim.entries import Entry, names_in, read_json
 from eventsim.errors import CaseError, EventSimError
+from eventsim.network import parts
 from eventsim.network.parts import PARAMETERS
 
 Kind = Literal["input", "spiking"]
@@ -129,8 +131,9 @@ def _check_whole(entry: Entry, part: Mapping[str, Entry], case: Case) -> None:
     except EventSimError as error:
         raise CaseError(f"{entry.place}: {error}") from error
     expected = [LATERAL] if is_lateral(case) else []
+    expected += [ADAPTIVE] if any("adaptation" in p.parameters for p in case.populations) else []
     if list(case.needs) != expected:
-        raise part["needs"].wrong(f"{expected}, as the projections have it")
+        raise part["needs"].wrong(f"{expected}, as projections and populations have it")
 
 
 def _populations(entry: Entry) -> tuple[CasePopulation, ...]:
@@ -145,7 +148,8 @@ def _populations(entry: Entry) -> tuple[CasePopulation, ...]:
 
 def _population(entry: Entry, *, first: bool) -> CasePopulation:
     kind: Kind = "input" if first else "spiking"
-    keys = PARAMETERS[kind]
+    adaptive = kind == "spiking" and "adaptation" in entry.mapping()
+    keys = PARAMETERS[kind] + (parts.ADAPTIVE if adaptive else ())
     name, its_kind, size, *values = _exactly(entry, ("name", "kind", "size", *keys))
     if its_kind.value != kind:
         raise its_kind.wrong(f"{kind!r}: the first population is the input, the others are spiking")

@@ -10,6 +10,8 @@ effective_events    the same at synapses whose weight is not zero: NeuroBench's 
                     if no time step ever puts two events of a source together
 membrane_updates    pairs (neuron, time) at which at least one spike arrives: how often an
                     event-driven machine brings a neuron, or readout, up to date
+adaptive_updates    those of neurons with an adaptive threshold, each of which decays the rise of
+                    the threshold as well and adds it: one multiplication and one addition more
 active_synapses     synapses of non-zero weight that carry at least one event in any sample
 decision_macs       multiply-adds of the linear decision behind a readout, once a sample: its
                     weights that are not zero
@@ -26,7 +28,7 @@ without a time step is the share of pairs (sample, neuron) without a single spik
 **Memory** is what must be stored, at the widths that were named: weights; for sparse projections
 one index per synapse and one pointer per source; delays, unless there are none (one number where
 all are equal); the neurons' parameters, one number where all neurons have the same; and the state,
-V and I.
+V and I, and the adaptation where thresholds are adaptive.
 """
 
 from collections.abc import Collection, Mapping
@@ -51,7 +53,7 @@ from eventsim.network import Network
 from eventsim.summary import short_repr
 
 BITS_PER_BYTE = 8
-STATES = 2  # V and I
+STATES = 2  # V and I; an adaptive threshold has one more
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class Counts:
         By projection. [samples]
     membrane_updates
         By population, readouts included, the input not. [samples]
+    adaptive_updates
+        By population with an adaptive threshold. [samples]
     synapses
         By projection.
     decision_macs
@@ -127,6 +131,7 @@ class Counts:
     synaptic_events: Mapping[str, Ints]
     effective_events: Mapping[str, Ints]
     membrane_updates: Mapping[str, Ints]
+    adaptive_updates: Mapping[str, Ints]
     synapses: Mapping[str, SynapseCounts]
     decision_macs: int
     events_in: Ints
@@ -159,6 +164,7 @@ class Counts:
             synaptic_events=named(self.synaptic_events, names),
             effective_events=named(self.effective_events, names),
             membrane_updates=named(self.membrane_updates, names),
+            adaptive_updates=named(self.adaptive_updates, names),
             decision_macs=0,
             events_in=nothing,
             events_out=nothing,
@@ -204,6 +210,7 @@ class Counts:
             "synaptic_events_per_sample": mean(self.synaptic_events),
             "effective_events_per_sample": mean(self.effective_events),
             "membrane_updates_per_sample": mean(self.membrane_updates),
+            "adaptive_updates_per_sample": mean(self.adaptive_updates),
             "decision_macs_per_sample": self.decision_macs,
             "events_in_per_sample": float(self.events_in.mean()),
             "events_out_per_sample": float(self.events_out.mean()),
@@ -238,6 +245,7 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
     events = {name: _events(run, wires) for name, wires in run.wires.items()}
     populations, updated = run.net.populations, run.net.neurons if updates else ()
     decision = run.net.decision
+    membrane_updates = {name: distinct_arrivals(run, name) for name in updated}
     return Counts(
         duration=run.duration,
         sizes={name: p.size for name, p in populations.items()},
@@ -246,7 +254,10 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
         silent={name: _silent(run, name) for name in run.sent},
         synaptic_events={name: found[0] for name, found in events.items()},
         effective_events={name: found[1] for name, found in events.items()},
-        membrane_updates={name: distinct_arrivals(run, name) for name in updated},
+        membrane_updates=membrane_updates,
+        adaptive_updates={
+            name: n for name, n in membrane_updates.items() if populations[name].is_adaptive
+        },
         synapses={name: _synapses(run, wires) for name, wires in run.wires.items()},
         decision_macs=0 if decision is None else int(np.count_nonzero(decision.weights)),
         events_in=np.diff(run.sent[run.net.input.name].offsets),
@@ -339,7 +350,9 @@ def footprint(net: Network, widths: Widths) -> Footprint:
         indices=indices * widths.index / BITS_PER_BYTE,
         delays=delays * widths.delay / BITS_PER_BYTE,
         parameters=parameters * widths.parameter / BITS_PER_BYTE,
-        states=STATES * sum(p.size for p in neurons) * widths.state / BITS_PER_BYTE,
+        states=sum((STATES + p.is_adaptive) * p.size for p in neurons)
+        * widths.state
+        / BITS_PER_BYTE,
     )
 
 

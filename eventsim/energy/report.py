@@ -3,7 +3,8 @@
 Every term keeps its count, its figure with status and source, and what it rests on: the ``exact``
 spikes, a ``step`` of named length, a ``mapping`` of neurons to cores, or the ``time`` that passes.
 What is missing is named: terms whose count is not known, and stages of the machine for which the
-chip's file has no figure. So a total is a lower bound as long as anything is missing.
+chip's file has no figure, as for what an adaptive threshold adds to an update. So a total is a
+lower bound as long as anything is missing.
 
 =====================  ===========================================================================
 term                   what is counted per sample
@@ -18,7 +19,8 @@ ac, mac                with a step: effective ACs and MACs; without: effective e
                        the MACs of a linear decision besides
 state_access           two for every update of a neuron: of all neurons in every step, or without a
                        step at arrivals
-memory_byte            a weight for each ac and mac; V and I read and written at each update
+memory_byte            a weight for each ac and mac; V and I read and written at each update, and
+                       the adaptation of an adaptive threshold
 step_sync              steps
 axon_out, hops         what the mapping says
 static_core            cores in use times ms
@@ -244,7 +246,8 @@ def _known(counts: Counts, clocked: ClockedCounts | None) -> _Known:
         known["step_sync"] = (basis, clocked.steps)
     macs = macs + counts.decision_macs
     accesses = ACCESSES * updates
-    bits = (acs + macs) * counts.widths.weight + accesses * STATES * counts.widths.state
+    states = STATES * updates + _adaptive_states(counts, clocked)
+    bits = (acs + macs) * counts.widths.weight + ACCESSES * states * counts.widths.state
     known |= {
         "ac": (basis, acs),
         "mac": (basis, macs),
@@ -252,6 +255,13 @@ def _known(counts: Counts, clocked: ClockedCounts | None) -> _Known:
         "memory_byte": (basis, bits / BITS_PER_BYTE),
     }
     return {name: (basis, values.astype(np.float64)) for name, (basis, values) in known.items()}
+
+
+def _adaptive_states(counts: Counts, clocked: ClockedCounts | None) -> Any:
+    """Adaptations that are brought up to date in every sample."""
+    if clocked is None:
+        return total(counts.adaptive_updates, counts.n_samples)
+    return clocked.steps * sum(counts.sizes[name] for name in counts.adaptive_updates)
 
 
 def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:
@@ -301,6 +311,9 @@ def _missing(chip: Chip, known: _Known, counts: Counts) -> tuple[Missing, ...]:
     if counts.decision_macs and "mac" not in priced:
         what = f"linear decision ({counts.decision_macs} multiply-adds)"
         lacking.append(Missing(what, NO_FIGURE))
+    if counts.adaptive_updates:
+        n = float(total(counts.adaptive_updates, counts.n_samples).mean())
+        lacking.append(Missing(f"adaptive thresholds ({n:,.1f} updates a recording)", NO_FIGURE))
     if chip.kind == "technology" and "memory_byte" not in priced:
         lacking.append(Missing("memory", NO_FIGURE))
     return tuple(lacking)

@@ -27,6 +27,8 @@ class Backend(Protocol):
     """What every backend offers; ``reference`` defines what each must compute."""
 
     name: str
+    # Whether it runs neurons with an adaptive threshold.
+    adaptive: bool = False
 
     @property
     def xp(self) -> Any:

@@ -26,7 +26,7 @@ from eventsim.engine.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.job import Job
-from eventsim.engine.state import since_begin, start_state
+from eventsim.engine.state import Adapted, since_begin, start_state
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
 from eventsim.summary import short_repr
@@ -68,6 +68,8 @@ class LoopState:
         Arrivals before ``begin`` that the neurons have not met.
     by_windows
         Whether the loop goes by windows; None before anything has been run.
+    adapted
+        The adaptation at ``stop``; None where no threshold is adaptive.
     """
 
     begin: Floats
@@ -75,6 +77,7 @@ class LoopState:
     sent: SourceSpikes
     pending: Arriving
     by_windows: bool | None = None
+    adapted: Adapted | None = None
 
     __repr__ = short_repr
 
@@ -90,7 +93,8 @@ def start_loop(job: Job) -> LoopState:
     nothing, offsets = np.zeros(0), np.zeros(n + 1, np.int64)
     sent = SourceSpikes(nothing, np.zeros(0, np.int32), offsets, shape[1])
     none = np.zeros(0, np.int64)
-    return LoopState(np.zeros(n), stop, sent, Arriving(offsets, nothing, none, none, none, none))
+    arriving = Arriving(offsets, nothing, none, none, none, none)
+    return LoopState(np.zeros(n), stop, sent, arriving, adapted=start.adapted)
 
 
 def copied(stop: LoopStop) -> LoopStop:
@@ -111,7 +115,7 @@ def arrivals_since(job: Job, bundles: Bundles, loop: Loop, state: LoopState) -> 
 
 def after(
     job: Job, loop: Loop, before: LoopState, arrivals: Arriving, trains: SpikeTrains,
-    stop: LoopStop, *, by_windows: bool,
+    stop: LoopStop, *, by_windows: bool, adapted: Adapted | None = None,
 ) -> tuple[SpikeTrains, LoopState]:  # fmt: skip
     """What a piece of a stream leaves: its spikes, and the state to go on from.
 
@@ -125,7 +129,7 @@ def after(
         All spikes from there to the end of the job.
     stop
         The neurons after it.
-    by_windows
+    by_windows, adapted
         As :class:`LoopState`.
     """
     end = job.duration
@@ -137,7 +141,9 @@ def after(
         arrivals_between(part, stand, end) for part in (arrivals, arrivals_of(job, loop, settled))
     ]
     late = sent.times + _longest_way(loop)[sent.neurons] >= end[sent.sample]
-    state = LoopState(np.array(end), stop, sent.where(late), in_order(job, pending), by_windows)
+    state = LoopState(
+        np.array(end), stop, sent.where(late), in_order(job, pending), by_windows, adapted
+    )
     return since_begin(trains, before.begin[sample]), state
 
 

@@ -275,8 +275,20 @@ def check_run(
 ) -> None:
     """Raise BackendError, ParameterError or ShapeError unless ``net`` can run on ``stream``."""
     check_precision(precision, "simulate")
+    check_adaptive(net, engine, "simulate")
     check_values(net, engine)
     plan.check_channels(stream.n_channels, "simulate")
+
+
+def check_adaptive(net: Network, engine: Backend, where: str) -> None:
+    """Raise BackendError for adaptive thresholds on a backend without them."""
+    names = [name for name, p in net.populations.items() if p.is_adaptive]
+    if names and not getattr(engine, "adaptive", False):
+        raise BackendError(
+            f"{where}: population {names[0]!r} has an adaptive threshold, which backend "
+            f"{engine.name!r} does not run. Pass backend='cpu', or build the network without "
+            "adaptation."
+        )
 
 
 def check_precision(precision: Precision, where: str) -> None:

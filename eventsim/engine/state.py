@@ -35,6 +35,17 @@ class Stop(NamedTuple):
     until: Array
 
 
+class Adapted(NamedTuple):
+    """Adaptation of every neuron right after its last spike, and that spike's time, ms.
+
+    Float64 [samples, size] in every precision; 0 and 0 before the first. Of
+    :mod:`eventsim.neuron.adaptive`.
+    """
+
+    a: Array
+    since: Array
+
+
 class Pending(NamedTuple):
     """Arrivals before the end of a piece that not every neuron of a shared layer has met.
 
@@ -63,6 +74,8 @@ class LayerState:
         first of every group and their total.
     pending
         Arrivals still to be met; None where there are none.
+    adapted
+        The adaptation at ``stop``; None where the threshold is not adaptive.
     """
 
     begin: Array
@@ -70,6 +83,7 @@ class LayerState:
     spikes: Array
     first: Array
     pending: Pending | None = None
+    adapted: Adapted | None = None
 
     __repr__ = short_repr
 
@@ -95,7 +109,15 @@ def start_state(job: Job) -> LayerState:
         ),
         spikes=np.zeros(0),
         first=np.zeros(job.n_samples * shape[1] + 1, np.int64),
+        adapted=start_adapted(job),
     )
+
+
+def start_adapted(job: Job) -> Adapted | None:
+    """No adaptation yet; None where the threshold is not adaptive."""
+    p = job.stage.population
+    shape = (job.n_samples, p.size)
+    return Adapted(np.zeros(shape), np.zeros(shape)) if p.is_adaptive else None
 
 
 def with_pending(
@@ -137,6 +159,7 @@ def carried(
     trains: SpikeTrains,
     end: Stop,
     pending: Pending | None = None,
+    adapted: Adapted | None = None,
 ) -> tuple[SpikeTrains, LayerState]:
     """What a piece of a stream leaves: its spikes, and the state to go on from.
 
@@ -150,6 +173,8 @@ def carried(
         The neurons after their last arrivals.
     pending
         Arrivals that they have not all met.
+    adapted
+        Their adaptation at ``end``.
     """
     sample = np.repeat(np.arange(job.n_samples), np.diff(trains.offsets))
     pair = sample * trains.size + trains.neurons
@@ -166,6 +191,7 @@ def carried(
         spikes=times[returning][order],
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         pending=pending,
+        adapted=adapted,
     )
     return since_begin(trains, before.begin[sample]), state
 

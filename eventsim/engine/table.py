@@ -214,6 +214,7 @@ def layer_gradients(
     sums: Array,
     own: Array,
     grazes: Array,
+    adapted: Array | None = None,
 ) -> StageGradients:
     """From derivatives by drive and rates to those by weights and time constants.
 
@@ -225,10 +226,16 @@ def layer_gradients(
         As in StageGradients.
     sums, own
         [N_SUMS, size] and [N_OWN, size].
+    adapted
+        By rise and rate of an adaptive threshold, [2, size]; None where it is not adaptive.
     """
     p = job.stage.population
+    parameters = {} if adapted is None else {
+        "adaptation": adapted[0], "tau_adaptation": -adapted[1] / p.tau_adaptation**2,
+    }  # fmt: skip
     return StageGradients(
-        parameters={
+        parameters=parameters
+        | {
             "tau_mem": -sums[BY_MEM] / p.tau_mem**2,
             "tau_syn": -sums[BY_SYN] / p.tau_syn**2,
             "resistance": sums[BY_DRIVE] / p.resistance,

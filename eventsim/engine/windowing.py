@@ -72,10 +72,10 @@ class Windows:
 def windows_of(job: Job, loop: Loop, outside: Arriving) -> Windows | None:
     """The windows of a loop, None where its queue of events is expected to be faster.
 
-    How much the loop itself will send is not known.
+    How much the loop itself will send is not known. Adaptive thresholds take the queue.
     """
     length = least_delay(loop)
-    if not 0.0 < length < np.inf:
+    if not 0.0 < length < np.inf or job.stage.population.is_adaptive:
         return None
     if met_in_window(job.duration, outside, length) < WINDOW_SHARE * job.stage.population.size:
         return None

@@ -87,10 +87,11 @@ def quantise(
     ParameterError
         A number of bits is below 1.
     NetworkError
-        There is a decision behind a readout.
+        There is a decision behind a readout, or an adaptive threshold.
     """
     formats, step_ms = formats_of(formats, step_ms)
     net.refuse_decision("quantise", "which has no place on a chip")
+    net.refuse_adaptation("quantise", "for which the chips' files have no format")
     given = net.to_host()
     result = given.copy()
     round_values(result, formats, step_ms)

@@ -22,6 +22,7 @@ What differs from the exact run, beside times on the grid of h:
   does not set. A network with delays of half a step or more is refused.
 * A linear decision has no unit there: a network with one is refused. Readouts are exported as
   neurons that never fire; who reads their voltages decides.
+* Its soma has no adaptive threshold: a network with one is refused.
 * Shared weights are written each for its synapse, with the same number: that they are one is lost.
 * Channels are neurons with a train of spikes. Those from outside lie on cores of their own, added
   to tile (0, 0), without energy; their messages pay for links and axons as those of neurons do.
@@ -110,7 +111,7 @@ def export_sanafe(
     MappingError
         Delays, or more neurons on a core than SANA-FE's models hold.
     NetworkError
-        A linear decision.
+        A linear decision, or an adaptive threshold.
     """
     if stream.n_samples != 1:
         raise EventError(
@@ -133,6 +134,7 @@ def export_sanafe(
 
 def _check(net: Network, mapping: Mapping, step_ms: float) -> None:
     net.refuse_decision("export_sanafe", "which SANA-FE has no unit for")
+    net.refuse_adaptation("export_sanafe", "which SANA-FE's soma does not have")
     fullest = int(mapping.usage.neurons.max())
     if fullest > MOST_NEURONS:
         raise MappingError(

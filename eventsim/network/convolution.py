@@ -20,7 +20,7 @@ from eventsim.arrays import Ints
 from eventsim.errors import ShapeError
 from eventsim.events.doors import real_array
 from eventsim.network.network import Network
-from eventsim.network.parts import PARAMETERS, Projection
+from eventsim.network.parts import Projection
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Convolution:
     def share_neurons(self, net: Network, target: str) -> None:
         """Let the neurons of a target's map have one of every parameter, self-weights included."""
         maps = np.arange(self.n_targets) % self.out_maps
-        for name in PARAMETERS[net.population(target).kind]:
+        for name in net.population(target).parameters:
             net.share(f"{target}.{name}", maps)
         if target in net.recurrences:
             net.share(f"{net.recurrences[target].name}.weights", maps)

@@ -1,8 +1,9 @@
 """The arrays that a network is in a file: which there must be, and of which shapes.
 
 ``structure`` is JSON: names, sizes and kinds of populations, ends and kinds of projections, the
-readout of a decision. All other shapes follow from it, so that it is read first, and the headers of
-the arrays are held to it before their values are read.
+readout of a decision, and which populations have an adaptive threshold. All other shapes follow
+from it, so that it is read first, and the headers of the arrays are held to it before their values
+are read.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,13 @@ from eventsim.entries import Entry, parse_json
 from eventsim.errors import NetworkError, StorageError
 from eventsim.events.doors import whole_array
 from eventsim.events.npz import Archive, Form, check_forms
-from eventsim.network.parts import PARAMETERS, PopulationKind, ProjectionKind, SelfRecurrent
+from eventsim.network.parts import (
+    ADAPTIVE,
+    PARAMETERS,
+    PopulationKind,
+    ProjectionKind,
+    SelfRecurrent,
+)
 
 NETWORK_VERSION = 1
 # Before the keys of groups in files; no population or projection is called so.
@@ -32,6 +39,7 @@ class Structure(NamedTuple):
     populations: dict[str, tuple[int, PopulationKind]]
     projections: dict[tuple[str, str], ProjectionKind]
     decision: str | None
+    adaptive: tuple[str, ...]
 
 
 def read_structure(text: str) -> Structure:
@@ -39,7 +47,7 @@ def read_structure(text: str) -> Structure:
     place = "Network: the structure"
     value = parse_json(text, place, StorageError)
     part = Entry(place, value, StorageError).table(
-        ("populations", "projections", "decision"), optional=("decision",)
+        ("populations", "projections", "decision", "adaptive"), optional=("decision", "adaptive")
     )
     populations: dict[str, tuple[int, PopulationKind]] = {}
     for row in part["populations"].rows():
@@ -57,7 +65,11 @@ def read_structure(text: str) -> Structure:
             raise row.wrong("each pair of populations once")
         projections[ends] = kind.one_of(get_args(ProjectionKind))
     decision = part["decision"].one_of(tuple(populations)) if "decision" in part else None
-    return Structure(populations, projections, decision)
+    spiking = tuple(name for name, (_, kind) in populations.items() if kind == "spiking")
+    adaptive = (
+        [row.one_of(spiking) for row in part["adaptive"].rows()] if "adaptive" in part else []
+    )
+    return Structure(populations, projections, decision, tuple(adaptive))
 
 
 def _three(row: Entry, expected: str) -> list[Entry]:
@@ -84,9 +96,8 @@ def check_network(claims: Mapping[str, Any], structure: Structure, prefix: str =
     """
     sizes = {name: size for name, (size, _) in structure.populations.items()}
     for name, (size, kind) in structure.populations.items():
-        check_forms(
-            claims, {f"{prefix}{name}.{key}": Form("f8", (size,)) for key in PARAMETERS[kind]}
-        )
+        keys = PARAMETERS[kind] + (ADAPTIVE if name in structure.adaptive else ())
+        check_forms(claims, {f"{prefix}{name}.{key}": Form("f8", (size,)) for key in keys})
     for (source, target), projection in structure.projections.items():
         where = f"{prefix}{source}->{target}"
         _check_projection(claims, where, projection, (sizes[source], sizes[target]))

@@ -14,6 +14,7 @@ from eventsim.network.parts import Population
 
 Output = Literal["readout", "spiking"]
 Delays = float | tuple[float, float]
+Alif = tuple[float, float] | None  # adaptation and tau_adaptation
 
 
 def stack(
@@ -24,6 +25,7 @@ def stack(
     tau_mem: ArrayLike,
     tau_syn: ArrayLike,
     refractory: ArrayLike,
+    alif: Alif,
 ) -> Network:
     """Populations ``input``, ``hidden1`` .. and ``output``, without connections.
 
@@ -33,7 +35,7 @@ def stack(
         Who asks, for errors.
     sizes
         Of the input, of every hidden population, of the output.
-    output, tau_mem, tau_syn, refractory
+    output, tau_mem, tau_syn, refractory, alif
         As :func:`eventsim.scsr`.
     """
     n_inputs, hidden, n_outputs = sizes
@@ -49,10 +51,12 @@ def stack(
         )
     net = Network()
     net.add_input("input", n_inputs)
+    rise, tau = (None, None) if alif is None else alif
     for k, size in enumerate(hidden, start=1):
         net.add_population(
-            f"hidden{k}", size, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory
-        )
+            f"hidden{k}", size, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory,
+            adaptation=rise, tau_adaptation=tau,
+        )  # fmt: skip
     if output == "readout":
         net.add_readout("output", n_outputs, tau_mem=tau_mem, tau_syn=tau_syn)
     else:

@@ -13,13 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Array, Floats, beside, namespace, to_host
 from eventsim.entries import parse_json, read
-from eventsim.errors import EventSimError, NetworkError, ShapeError, StorageError
+from eventsim.errors import EventSimError, NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.network import forms, overview
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision, make_decision
 from eventsim.network.parts import (
+    ADAPTIVE,
     PARAMETERS,
+    TAU_ADAPTATION,
     DomainCheck,
     Population,
     PopulationKind,
@@ -114,10 +116,15 @@ class Network:
         v_leak: ArrayLike = 0.0,
         v_reset: ArrayLike = 0.0,
         refractory: ArrayLike = 0.0,
+        adaptation: ArrayLike | None = None,
+        tau_adaptation: ArrayLike | None = None,
     ) -> Population:
         """Add spiking neurons; every parameter is one number or one per neuron.
 
-        Times in ms; see :mod:`eventsim.network.parts` for the domains.
+        Times in ms; see :mod:`eventsim.network.parts` for the domains. Neurons whose ``adaptation``
+        is given have an adaptive threshold, see :mod:`eventsim.neuron.adaptive`: each spike raises
+        the threshold of its neuron by ``adaptation``, and the rise decays with ``tau_adaptation``
+        (100 ms where it is not given).
 
         Returns
         -------
@@ -148,6 +155,14 @@ class Network:
             "v_reset": v_reset,
             "refractory": refractory,
         }
+        if adaptation is not None:
+            given["adaptation"] = adaptation
+            given["tau_adaptation"] = TAU_ADAPTATION if tau_adaptation is None else tau_adaptation
+        elif tau_adaptation is not None:
+            raise ParameterError(
+                f"Population {name!r}: tau_adaptation is given without adaptation, the rise of the "
+                "threshold after a spike. Give both, or none for a threshold that stays."
+            )
         return self._add(make_population(name, size, "spiking", given))
 
     def add_readout(
@@ -334,6 +349,15 @@ class Network:
                 "go on without."
             )
 
+    def refuse_adaptation(self, where: str, what: str) -> None:
+        """Raise NetworkError for adaptive thresholds, which ``where`` cannot take along."""
+        names = [name for name, p in self._populations.items() if p.is_adaptive]
+        if names:
+            raise NetworkError(
+                f"{where}: population {names[0]!r} has an adaptive threshold, {what}. Build the "
+                "network without adaptation."
+            )
+
     @property
     def shared(self) -> Mapping[str, Sharing]:
         """Which values are one, by key of :meth:`parameters`; see :meth:`share`."""
@@ -467,6 +491,9 @@ class Network:
         }
         if self._decision is not None:
             structure["decision"] = self._decision.readout
+        adaptive = [p.name for p in self._populations.values() if p.is_adaptive]
+        if adaptive:
+            structure["adaptive"] = adaptive
         arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(structure))}
         arrays |= {key: np.array(to_host(values)) for key, values in self.parameters().items()}
         for projection in self._projections.values():
@@ -485,7 +512,8 @@ class Network:
             structure = forms.read_structure(str(arrays["structure"]))
             forms.check_network(arrays, structure)
             for name, (size, kind) in structure.populations.items():
-                given = {key: arrays[f"{name}.{key}"] for key in PARAMETERS[kind]}
+                keys = PARAMETERS[kind] + (ADAPTIVE if name in structure.adaptive else ())
+                given = {key: arrays[f"{name}.{key}"] for key in keys}
                 net._add(make_population(name, size, kind, given))
             for (source, target), kind_of_synapses in structure.projections.items():
                 name = f"{source}->{target}"

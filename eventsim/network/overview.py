@@ -7,7 +7,7 @@ import numpy as np
 from eventsim.arrays import to_host
 from eventsim.network.answer import Answer
 from eventsim.network.decision import Decision
-from eventsim.network.parts import Population, Projection
+from eventsim.network.parts import ADAPTIVE, Population, Projection
 from eventsim.summary import brief, html_card, html_table, number, span
 
 # More names than these are counted in the line of a network.
@@ -17,6 +17,8 @@ POPULATION_COLUMNS = (
 )  # fmt: skip
 PROJECTION_COLUMNS = ("projection", "kind", "synapses", "weights", "delays (ms)")
 SHOWN = ("tau_mem", "tau_syn", "threshold", "refractory")
+# Shown where some population has them.
+ADAPTIVE_COLUMNS = ("adaptation", "tau_adaptation (ms)")
 
 
 def line(
@@ -31,6 +33,10 @@ def line(
         sizes += f", {len(populations) - MOST_NAMES} more"
     names = list(projections)
     found = f"projections {names}" if len(names) <= MOST_NAMES else f"{len(names)} projections"
+    adaptive = [p.name for p in populations.values() if p.is_adaptive]
+    if adaptive:
+        found += f", adaptive threshold in {', '.join(adaptive[:MOST_NAMES])}"
+        found += f", {len(adaptive) - MOST_NAMES} more" if len(adaptive) > MOST_NAMES else ""
     behind = "" if decision is None else f", decision behind {decision.readout}"
     if answer is not None:
         behind += f", answers by {answer.rule} of {answer.population}"
@@ -52,8 +58,11 @@ def html(
         about += f"; linear decision of {decision.n_classes} classes behind {decision.readout}"
     if answer is not None:
         about += f"; answers by {answer.rule} of {answer.population}"
+    some = any(p.is_adaptive for p in populations.values())
+    shown = SHOWN + (ADAPTIVE if some else ())
+    columns = POPULATION_COLUMNS + (ADAPTIVE_COLUMNS if some else ())
     rows = (
-        [p.name, p.kind, number(p.size), *(_values(p, name) for name in SHOWN)]
+        [p.name, p.kind, number(p.size), *(_values(p, name) for name in shown)]
         for p in populations.values()
     )
     wires = (
@@ -66,7 +75,7 @@ def html(
         ]
         for p in projections.values()
     )
-    tables = [html_table(POPULATION_COLUMNS, rows)]
+    tables = [html_table(columns, rows)]
     if projections:
         tables.append(html_table(PROJECTION_COLUMNS, wires))
     if answer is not None and answer.class_names:

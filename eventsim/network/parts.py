@@ -14,7 +14,17 @@ v_reset     potential after a spike        < threshold                0
 refractory  time V is held at reset, ms    >= 0                       0
 ==========  =============================  =========================  =======
 
-A readout population has the first four only.
+A readout population has the first four only. Neurons with an adaptive threshold
+(:mod:`eventsim.neuron.adaptive`) have two more:
+
+==============  ============================  ==================  =======
+name            meaning                       domain              default
+==============  ============================  ==================  =======
+adaptation      rise of the threshold after   >= 0, at most 1e15  none
+                a spike of the neuron
+tau_adaptation  time constant with which the  > 0                 100
+                rise decays, ms
+==============  ============================  ==================  =======
 
 Voltages have no unit, but a size: ``threshold - v_leak`` is zero, or between 1e-15 and 1e15 in
 absolute value, and weights are at most 1e20. Within this domain every backend gives the same
@@ -45,12 +55,15 @@ ProjectionKind = Literal["dense", "sparse", "self"]
 
 MEMBRANE = ("tau_mem", "tau_syn", "resistance", "v_leak")
 SPIKE = ("threshold", "v_reset", "refractory")
+# What spiking neurons with an adaptive threshold have besides, and others do not have at all.
+ADAPTIVE = ("adaptation", "tau_adaptation")
+TAU_ADAPTATION = 100.0  # ms, where only the rise of the threshold is given
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "input": (),
     "spiking": MEMBRANE + SPIKE,
     "readout": MEMBRANE,
 }
-_POSITIVE = ("tau_mem", "tau_syn", "resistance")
+_POSITIVE = ("tau_mem", "tau_syn", "resistance", "tau_adaptation")
 
 # Sizes that voltages, resistances and weights may have; see the text above.
 LEAST, MOST, MOST_WEIGHT = 1e-15, 1e15, 1e20
@@ -167,6 +180,11 @@ class Population:
         """Whether its neurons integrate without a threshold."""
         return self.kind == "readout"
 
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether its neurons have an adaptive threshold."""
+        return "adaptation" in self.parameters
+
     def conditions(self) -> Iterator[DomainCheck]:
         """What the values must fulfil."""
         for name, values in self.parameters.items():
@@ -175,6 +193,8 @@ class Population:
                 yield DomainCheck(name, values, "a value > 0", above=0.0)
             if name == "resistance":
                 yield DomainCheck(name, values, f"a value <= {MOST:g}", most=MOST)
+            if name == "adaptation":
+                yield DomainCheck(name, values, f"a value in 0 .. {MOST:g}", least=0.0, most=MOST)
         if self.is_spiking:
             threshold, expected = self.threshold, "a value above the neuron's v_reset"
             yield DomainCheck("refractory", self.refractory, "a value >= 0 (ms)", least=0.0)
@@ -412,7 +432,8 @@ def make_population(
     if size < 1:
         raise ShapeError(f"Population {name!r}: size is {size}, expected at least 1.")
     parameters = {}
-    for key in PARAMETERS[kind]:
+    adaptive = ADAPTIVE if "adaptation" in given else ()
+    for key in PARAMETERS[kind] + adaptive:
         values = real_array(given[key], f"Population {name!r}: {key}")
         if values.shape not in ((), (size,)):
             raise ShapeError(
@@ -426,14 +447,26 @@ def make_population(
 
 
 def join_populations(members: Sequence[Population]) -> Population:
-    """Populations of one kind as one, neuron after neuron. New arrays."""
+    """Populations of one kind as one, neuron after neuron. New arrays.
+
+    Where some have an adaptive threshold, that of the others rises by 0.
+    """
     first = members[0]
     xp = namespace(next(iter(first.parameters.values())))
+    keys = PARAMETERS[first.kind]
+    given = [p.parameters for p in members]
+    if any(p.is_adaptive for p in members):
+        keys += ADAPTIVE
+        without = {"adaptation": 0.0, "tau_adaptation": TAU_ADAPTATION}
+        given = [
+            {**{key: xp.full(p.size, value) for key, value in without.items()}, **p.parameters}
+            for p in members
+        ]
     return Population(
         "+".join(population.name for population in members),
         sum(population.size for population in members),
         first.kind,
-        {key: xp.concatenate([p.parameters[key] for p in members]) for key in first.parameters},
+        {key: xp.concatenate([parameters[key] for parameters in given]) for key in keys},
     )
 
 

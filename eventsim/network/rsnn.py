@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 from eventsim.arrays import Floats
 from eventsim.errors import ParameterError
 from eventsim.network.lateral import Lateral, draw_pattern
-from eventsim.network.layers import Delays, Output, axon_delays, check_delays, stack
+from eventsim.network.layers import Alif, Delays, Output, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import Population
 
@@ -69,6 +69,7 @@ def rsnn(
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 5.0,
     refractory: ArrayLike = 1.0,
+    alif: Alif = None,
     mean: float = 1.0,
     spread: float = 1.0,
     seed: int | np.random.Generator = 0,
@@ -98,7 +99,7 @@ def rsnn(
         places. None: both signs in every neuron. Training keeps signs with ``dale=True``.
     lateral_gain
         g of lateral weights, see the module.
-    output, tau_mem, tau_syn, refractory
+    output, tau_mem, tau_syn, refractory, alif
         As :func:`eventsim.scsr`.
     mean, spread
         :math:`\mu` and :math:`\sigma`, see the module.
@@ -119,6 +120,7 @@ def rsnn(
         tau_mem=tau_mem,
         tau_syn=tau_syn,
         refractory=refractory,
+        alif=alif,
     )
     draw = _Draw(np.random.default_rng(seed), mean, spread)
     names = list(net.populations)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.errors import NetworkError, ParameterError
-from eventsim.network.layers import Delays, Output, axon_delays, check_delays, stack
+from eventsim.network.layers import Alif, Delays, Output, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import self_recurrent as self_weights
 
@@ -43,6 +43,7 @@ def scsr(
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 5.0,
     refractory: ArrayLike = 1.0,
+    alif: Alif = None,
     mean: float = 1.0,
     spread: float = 1.0,
     seed: int | np.random.Generator = 0,
@@ -72,6 +73,9 @@ def scsr(
     refractory
         ms, for hidden populations and a spiking output. Without it a neuron that training makes
         excite itself may fire without bound.
+    alif
+        ``(adaptation, tau_adaptation)`` of hidden populations, as :meth:`Network.add_population`;
+        None for thresholds that stay.
     mean, spread
         :math:`\mu` and :math:`\sigma` of the initial weights, see the module.
     seed
@@ -90,6 +94,7 @@ def scsr(
         tau_mem=tau_mem,
         tau_syn=tau_syn,
         refractory=refractory,
+        alif=alif,
     )
     rng, names = np.random.default_rng(seed), list(net.populations)
     drawn = []

@@ -1,5 +1,7 @@
 """Which network a tape is of: names, kinds and sizes, and a digest of every sparse pattern.
 
+Whether thresholds are adaptive is part of a kind.
+
 Values are no part of it: training changes weights between a run and the next, finite differences
 between a run and its gradients. A tape that was written before tapes carried a structure, or made
 by hand, has only the names and sizes of its trains to go by.
@@ -19,9 +21,14 @@ from eventsim.network import Population, Projection
 
 def structure_of(populations: Iterable[Population], projections: Iterable[Projection]) -> str:
     """The structure as text, whatever the order in which the network was put together."""
-    parts = {f"population {p.name!r}": f"{p.kind} of {p.size}" for p in populations}
+    parts = {f"population {p.name!r}": _kind(p) for p in populations}
     parts |= {f"projection {p.name!r}": _facts(p) for p in projections}
     return json.dumps(parts, sort_keys=True)
+
+
+def _kind(population: Population) -> str:
+    facts = f"{population.kind} of {population.size}"
+    return f"{facts}, adaptive threshold" if population.is_adaptive else facts
 
 
 def _facts(projection: Projection) -> str:

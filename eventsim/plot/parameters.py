@@ -20,7 +20,7 @@ from eventsim.plot.style import (
 )
 
 TAUS = ("tau_mem", "tau_syn")
-UNITS = {"tau_mem": "ms", "tau_syn": "ms", "refractory": "ms"}
+UNITS = {"tau_mem": "ms", "tau_syn": "ms", "refractory": "ms", "tau_adaptation": "ms"}
 SYMBOLS = {
     "tau_mem": r"$\tau_\mathrm{mem}$",
     "tau_syn": r"$\tau_\mathrm{syn}$",
@@ -29,6 +29,8 @@ SYMBOLS = {
     "v_leak": r"resting potential $E$",
     "v_reset": r"reset $V_r$",
     "refractory": "refractory time",
+    "adaptation": "adaptation $b$",
+    "tau_adaptation": r"$\tau_a$",
 }
 BINS = 32
 MARGIN = 1.12  # beside the least and the greatest time constant
@@ -125,7 +127,7 @@ def _value_axis(axes: Axes, values: Floats, name: str) -> Floats:
     """Make an x axis for the values, logarithmic for time constants; gives edges of its bins."""
     low, high = float(values.min()), float(values.max())
     edges: Floats
-    if name in TAUS and low > 0.0:
+    if name in (*TAUS, "tau_adaptation") and low > 0.0:
         edges = np.geomspace(low / MARGIN, high * MARGIN, BINS + 1)
         axes.set_xscale("log")
         _plain_ticks(axes, edges[0], edges[-1])

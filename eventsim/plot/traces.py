@@ -191,7 +191,8 @@ def _lanes(axes: Axes, traces: _Traces, colour: str) -> None:
     axes.set_ylim(low - 0.06 * span, lift[0] + low + span * (1.08 + MARK[1]))
     if chosen.size == 1:
         _name_axis(axes, f"{population.name}, {traces.names[0]}")
-        axes.annotate("threshold", (1.0, threshold[0]), (3, 0), color=MUTED, va="center",
+        what = "threshold at rest" if population.is_adaptive else "threshold"
+        axes.annotate(what, (1.0, threshold[0]), (3, 0), color=MUTED, va="center",
                       xycoords=axes.get_yaxis_transform(), textcoords="offset points",
                       fontsize="small")  # fmt: skip
         return

@@ -65,7 +65,8 @@ def _pictures(record: RunRecord) -> Iterator[Picture]:
         "Time constants before and after training",
         f"Neurons by time constant in ms. {_trained_sentence(record, TAUS)} Dashed: before.",
     )
-    others = [name for name in record.config.bip if name not in TAUS]
+    known = {name for p in record.net_after.neurons.values() for name in p.parameters}
+    others = [name for name in record.config.bip if name not in TAUS and name in known]
     if others:
         yield picture(
             figures.parameter_distributions(record.net_before, record.net_after, others),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal
 
-from eventsim.entries import Count, Entry, Finite, Positive, Settings
+from eventsim.entries import Count, Entry, Finite, NotNegative, Positive, Settings
 from eventsim.errors import ParameterError
 from eventsim.network import DistanceLateral, Network, RandomLateral, convolutional, rsnn, scsr
 
@@ -19,8 +19,17 @@ LateralName = Literal["dense", "random", "ring", "sheet"]
 TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN", "convolutional": "convolutional SNN"}
 PROBABILITY = 0.1  # of random lateral connections where neither it nor the in-degree is given
 _OWN: Mapping[Model, tuple[str, ...]] = {
-    "scsr": ("self_recurrent", "skip", "output_delays"),
-    "rsnn": ("lateral", "probability", "in_degree", "scale", "inhibitory", "delays"),
+    "scsr": ("self_recurrent", "skip", "output_delays", "adaptation", "tau_adaptation"),
+    "rsnn": (
+        "lateral",
+        "probability",
+        "in_degree",
+        "scale",
+        "inhibitory",
+        "delays",
+        "adaptation",
+        "tau_adaptation",
+    ),
     "convolutional": ("self_recurrent", "output_maps", "kernel", "stride"),
 }
 # Settings that not every model has, and the models that have them.
@@ -88,6 +97,11 @@ class NetworkSettings(Settings):
         rsnn: delays of lateral synapses, ms: one for all, or a range such as 1:3.
     refractory
         Refractory time of spiking neurons, ms.
+    adaptation
+        scsr, rsnn: initial rise of the threshold of hidden neurons at a spike, >= 0; 0 for a
+        threshold that does not adapt. The option --bip trains it, as it does its time constant.
+    tau_adaptation
+        scsr, rsnn: initial time constant with which the rise decays, ms.
     mean, spread
         Of the initial weights, see the builders.
 
@@ -115,6 +129,8 @@ class NetworkSettings(Settings):
     inhibitory: float | None = None
     delays: Delays = (1.0, 1.0)
     refractory: Finite = 1.0
+    adaptation: NotNegative = 0.0
+    tau_adaptation: Positive = 100.0
     mean: Finite = 1.0
     spread: Positive = 1.0
 
@@ -167,12 +183,17 @@ class NetworkSettings(Settings):
         names = ["tau_mem", "tau_syn", "refractory", "mean", "spread", "forward_delays"]
         names += [name for name in _OWN[self.model] if name not in ONLY_FOR_LATERAL]
         options: dict[str, Any] = {name: getattr(self, name) for name in names}
+        rise, tau = options.pop("adaptation", 0.0), options.pop("tau_adaptation", None)
+        if rise > 0.0:
+            options["alif"] = (rise, tau)
         for name in options.keys() & {"forward_delays", "output_delays", "delays"}:
             low, high = options[name]
             options[name] = low if low == high else (low, high)
         if self.model == "convolutional":
             fits = output == "readout"
             self.require("model", self.model, fits, "another one for a loss of spikes")
+            rise = self.adaptation
+            self.require("adaptation", rise, rise == 0.0, "0 in a convolutional network")
             return convolutional(n_inputs, self.hidden, n_outputs, seed=seed, **options)
         if self.model == "rsnn":
             options["lateral"] = self._lateral()

@@ -33,7 +33,8 @@ from eventsim.train.quantised import QuantisedTraining
 from eventsim.train.sparse import SparseTraining
 
 Intrinsic = Literal[
-    "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory"
+    "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory",
+    "adaptation", "tau_adaptation",
 ]  # fmt: skip
 # The name that each value of a loss had when it was a key of TrainConfig itself.
 _FLAT = {
@@ -82,7 +83,8 @@ class TrainConfig(Settings):
         Fraction of every label that is spread over all classes, in [0, 1).
     bip
         Neuron parameters that are trained: a choice of tau_mem, tau_syn, resistance, threshold,
-        v_leak, v_reset, refractory; empty for weights only.
+        v_leak, v_reset, refractory, and, where thresholds are adaptive, adaptation and
+        tau_adaptation; empty for weights only.
     train_delays
         Whether delays are trained. Delays of neurons onto themselves stay fixed.
     max_delay

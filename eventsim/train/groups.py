@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from eventsim.errors import ParameterError
 from eventsim.network import Network
+from eventsim.network.parts import ADAPTIVE
 from eventsim.train.layout import kind_of
 
 GROUP_OF = {
@@ -17,6 +18,8 @@ GROUP_OF = {
     "v_leak": "intrinsic",
     "v_reset": "intrinsic",
     "refractory": "delays",
+    "adaptation": "intrinsic",
+    "tau_adaptation": "taus",
 }
 
 
@@ -32,7 +35,8 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
         (``"hidden1.tau_mem"``). Delays of neurons onto themselves are chosen by their key alone:
         a layer in which they differ from 0 takes many times as long. The bias of a decision goes
         with the weights. A kind of spiking neurons, such as ``"threshold"``, means nothing where
-        there are none: a linear model trains by the settings of other networks.
+        there are none: a linear model trains by the settings of other networks. ``"adaptation"``
+        and ``"tau_adaptation"`` mean nothing where no threshold is adaptive.
 
     Raises
     ------
@@ -45,7 +49,8 @@ def select(net: Network, names: Iterable[str]) -> list[str]:
         found = [
             key for key in keys if key == name or (_means(name, key) and not _own_delay(net, key))
         ]
-        if not found and not (name in GROUP_OF and not net.spiking):
+        absent = name in ADAPTIVE or (name in GROUP_OF and not net.spiking)
+        if not found and not absent:
             raise ParameterError(
                 f"select: {name!r} is no parameter of this network, expected one of "
                 f"{list(GROUP_OF)} or a key such as {keys[0]!r}."

@@ -99,6 +99,11 @@ class SpiKL(Settings):
         """Parameters that the rule moves; none if it is switched off."""
         return tuple(name for name in ("resistance", "tau_mem") if getattr(self, name) > 0)
 
+    def check(self, net: Network) -> None:
+        """Raise NetworkError if the rule is on and has no rate for some neurons."""
+        if self.tuned:
+            net.refuse_adaptation("TrainConfig: spikl", "for whose rate the rule has no formula")
+
     def descent(self, population: Population, rates: Floats) -> dict[str, Floats]:
         """Negative derivative of L by the logarithms of resistance and tau_mem.
 

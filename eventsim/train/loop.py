@@ -301,6 +301,7 @@ def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
     check_fit(net, data, config)
     config.activity.check(net)
     config.sparse.check(net)
+    config.spikl.check(net)
     config.quantise.check(net, config.quantise.fitted(net, config.sparse), config.bip)
     name, size = net.input.name, net.input.size
     if data.stream.n_channels != size:

@@ -18,10 +18,12 @@ bias of a decision                   itself      any                           `
 self-weights (no refractory time)    itself      <= 0.8 of the run-away bound  ``weights``
 tau_mem                              log         >= 3 ms                       ``taus``
 tau_syn                              log         >= 1 ms                       ``taus``
+tau_adaptation                       log         >= 1 ms                       ``taus``
 resistance                           log         > 0                           ``intrinsic``
 threshold                            itself      >= v_reset + margin           ``intrinsic``
 v_reset (threshold not trained)      itself      <= threshold - margin         ``intrinsic``
 v_leak (of neurons that fire)        itself      <= threshold - margin         ``intrinsic``
+adaptation                           itself      >= 0                          ``intrinsic``
 refractory                           itself      >= 0 ms                       ``delays``
 delays                               itself      0 .. ``max_delay`` ms         ``delays``
 ===================================  ==========  ============================  ================
@@ -62,8 +64,11 @@ from eventsim.train.dale import NeuronSigns
 from eventsim.train.groups import GROUP_OF
 from eventsim.train.layout import Layout, kind_of
 
-LOGARITHMIC = ("tau_mem", "tau_syn", "resistance")
-FLOORS = {"tau_mem": 3.0, "tau_syn": 1.0, "refractory": 0.0, "delays": 0.0}
+LOGARITHMIC = ("tau_mem", "tau_syn", "resistance", "tau_adaptation")
+FLOORS = {
+    "tau_mem": 3.0, "tau_syn": 1.0, "refractory": 0.0, "delays": 0.0, "adaptation": 0.0,
+    "tau_adaptation": 1.0,
+}  # fmt: skip
 STABLE_FRACTION = 0.8  # of the self-weight at which a neuron runs away; see the module
 THRESHOLD_MARGIN = 0.05  # keeps V_r - theta, a denominator of the restart, away from 0
 
@@ -79,7 +84,7 @@ class LearningRates(Settings):
     taus
         Per unit of log time constant.
     intrinsic
-        Resistance (log), threshold, v_leak and v_reset.
+        Resistance (log), threshold, v_leak, v_reset and adaptation.
     delays
         Delays and refractory times, in ms.
     """

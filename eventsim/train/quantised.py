@@ -158,6 +158,7 @@ class QuantisedTraining(Settings):
             return
         self._check_taus(self.numbers, bip)
         net.refuse_decision("TrainConfig: quantise", "which has no place on a chip")
+        net.refuse_adaptation("TrainConfig: quantise", "for which the chips' files have no format")
         if self._chip is not None and self._chip.limits is not None:
             kept = net.to_host().copy()
             if sparse.prunes:

@@ -12,6 +12,11 @@ digits, of which near-equal time constants and grazing peaks cost some. Every ro
 signs of :math:`V - \vartheta` beside it. All neurons of a network share one order of events; spikes
 of one time are taken by number of the neuron, each followed by its arrivals without delay.
 
+An adaptive threshold adds a third exponential. :math:`V - \vartheta(t)` is then taken as a sum of
+polynomials times exponentials; a function has at most one zero more than its derivative, and that
+of a sum times :math:`e^{rt}` has one term, or one degree of a polynomial, less: so all zeros are
+found, from those of a sum without terms on (:func:`zeros`).
+
 Run as a script, it reads the inputs in the case files and writes what can be derived from them:
 
 ``python -m tests.support.conformance_answers [--check] [NAME ...]``
@@ -37,6 +42,7 @@ DIGITS, FEWER_DIGITS, AGREED = 70, 56, 40
 WRITTEN = 32  # digits in the files
 NUDGE = mp.mpf(10) ** -25
 PARAMETERS = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
+ADAPTIVE = ("adaptation", "tau_adaptation")
 SMALLEST_MARGIN = {"double": 1e-12, "single": 2e-5}  # of V; below, the number of spikes is open
 ROUNDING = {"double": 2.0**-53, "single": 2.0**-24}
 ORDERED = ("tied-pair-that-inhibits",)  # decided by the order of neurons, as their texts say
@@ -59,6 +65,9 @@ class Neuron:
     i: mp.mpf = field(default_factory=mp.mpf)
     held: mp.mpf = field(default_factory=mp.mpf)
     crossing: mp.mpf = mp.inf
+    adaptation: mp.mpf | None = None
+    tau_adaptation: mp.mpf | None = None
+    a: mp.mpf = field(default_factory=mp.mpf)
 
     def __post_init__(self):
         self.v = self.v_reset if self.v_leak >= self.threshold else self.v_leak
@@ -72,7 +81,23 @@ class Neuron:
             gain = self.tau_syn / (self.tau_mem - self.tau_syn) * (slow - fast)
         return self.v_leak + (self.v - self.v_leak) * slow + self.resistance * self.i * gain
 
+    def excess(self):
+        """V minus its threshold after h ms, for :func:`zeros`."""
+        v, drive = self.v - self.v_leak, self.resistance * self.i
+        slow, fast = 1 / self.tau_mem, 1 / self.tau_syn
+        terms = [([self.v_leak - self.threshold], mp.mpf(0))]
+        terms.append(([-self.adaptation * self.a], 1 / self.tau_adaptation))
+        if slow == fast:
+            return [*terms, ([v, drive * slow], slow)]
+        share = drive * slow / (fast - slow)
+        return [*terms, ([v + share], slow), ([-share], fast)]
+
     def slope(self):
+        """The slope of V minus its threshold, in the state."""
+        own = 0 if self.adaptation is None else self.adaptation * self.a / self.tau_adaptation
+        return own + self.free_slope()
+
+    def free_slope(self):
         """V' in the state."""
         return (self.resistance * self.i - (self.v - self.v_leak)) / self.tau_mem
 
@@ -93,12 +118,19 @@ class Neuron:
         return h if h > 0 else None
 
     def highest(self, span):
-        """Largest V in the next ``span`` ms of free flow."""
+        """Largest V minus its threshold in the next ``span`` ms of free flow."""
+        if self.adaptation is not None:
+            terms = self.excess()
+            marks = [*zeros(derivative(terms, mp.mpf(0)), span), span]
+            return max(value(terms, h) for h in marks)
         turn = self.turn()
-        return max(self.voltage(h) for h in (span, *([turn] if turn and turn < span else [])))
+        marks = (span, *([turn] if turn and turn < span else []))
+        return max(self.voltage(h) for h in marks) - self.threshold
 
     def advance(self, t):
         """Carry the state to time t, where no crossing lies between."""
+        if self.adaptation is not None and self.t < t:
+            self.a *= mp.exp(-(t - self.t) / self.tau_adaptation)
         if self.t < self.held:
             h = min(self.held, t) - self.t
             self.i *= mp.exp(-h / self.tau_syn)
@@ -116,6 +148,13 @@ class Neuron:
 
     def first_crossing(self, span):
         """Smallest h in [0, span] at which V rises through the threshold, or None."""
+        if self.adaptation is not None:
+            terms = self.excess()
+            marks = [mp.mpf(0), *zeros(derivative(terms, mp.mpf(0)), span), span]
+            for left, right in zip(marks[:-1], marks[1:], strict=True):
+                if value(terms, left) < 0 <= value(terms, right):
+                    return bisected(terms, left, right)
+            return None
         turn = self.turn()
         marks = [mp.mpf(0), *([turn] if turn is not None and turn < span else []), span]
         for left, right in zip(marks[:-1], marks[1:], strict=True):
@@ -139,6 +178,54 @@ class Neuron:
         return right
 
 
+def value(terms, h):
+    """A sum of polynomials times exp(-rate h); terms are [coefficients], rate."""
+    return mp.fsum(c * h**k * mp.exp(-rate * h) for p, rate in terms for k, c in enumerate(p))
+
+
+def derivative(terms, shift):
+    """The derivative of the sum times exp(shift h); terms that vanish are left out."""
+    found = []
+    for p, rate in terms:
+        rest = rate - shift
+        new = [-rest * c for c in p]
+        for k in range(1, len(p)):
+            new[k - 1] += k * p[k]
+        while new and new[-1] == 0:
+            new.pop()
+        if new:
+            found.append((new, rest))
+    return found
+
+
+def zeros(terms, span):
+    """All h in (0, span) at which the sum changes its sign, ascending."""
+    if not terms:
+        return []
+    marks = [mp.mpf(0), *zeros(derivative(terms, terms[0][1]), span), span]
+    found = []
+    for left, right in zip(marks[:-1], marks[1:], strict=True):
+        if value(terms, left) * value(terms, right) < 0:
+            found.append(bisected(terms, left, right))
+    return found
+
+
+def bisected(terms, left, right):
+    """Where the sum changes its sign inside a bracket, by Illinois steps and bisection."""
+    rising = value(terms, left) < 0
+    low, high = value(terms, left), value(terms, right)
+    while right - left > mp.mpf(10) ** -(mp.mp.dps - 10):
+        for middle in ((left * high - right * low) / (high - low), (left + right) / 2):
+            if not left < middle < right:
+                continue
+            found = value(terms, middle)
+            if (found < 0) == rising:
+                left, low = middle, found
+            else:
+                right, high = middle, found
+    return right
+
+
 class Run:
     """One network: neurons by number, who receives from whom, one queue of arrivals."""
 
@@ -148,7 +235,10 @@ class Run:
         for population in entry["populations"][1:]:
             for j in range(population["size"]):
                 self.keys.append((population["name"], j))
-                self.neurons.append(Neuron(*(mp.mpf(population[p][j]) for p in PARAMETERS)))
+                own = {
+                    p: mp.mpf(population[p][j]) for p in PARAMETERS + ADAPTIVE if p in population
+                }
+                self.neurons.append(Neuron(**own))
         self.order = list(range(len(self.keys)))[:: -1 if reverse else 1]
         self.queue, self.count = [], 0
         self.spikes = {key: [] for key in self.keys}
@@ -213,9 +303,10 @@ class Run:
         before = deepcopy(neuron)
         before.advance(time)
         following = [entry[0] for entry in self.queue if entry[2] == k and entry[0] > time]
-        self.near.append(before.highest(min([*following, self.end]) - time) - before.threshold)
+        self.near.append(before.highest(min([*following, self.end]) - time))
         neuron.advance(time)
         neuron.v, neuron.held = neuron.v_reset, time + neuron.refractory
+        neuron.a += 1
         self.send(self.keys[k], time)
         neuron.predict(self.end)
 
@@ -223,12 +314,21 @@ class Run:
         """Note how near V came to the threshold from the neuron's state until ``time``."""
         ahead = deepcopy(neuron)
         ahead.advance(min(max(ahead.t, ahead.held), time))
-        if ahead.t < time:
+        if ahead.t < time and ahead.adaptation is not None:
+            self.watch_excess(ahead, time - ahead.t, last=last)
+        elif ahead.t < time:
             turn = ahead.turn()
             inside = turn is not None and turn < time - ahead.t and ahead.slope() > 0
             if inside or last:
                 h = turn if inside else time - ahead.t
                 self.near.append(ahead.threshold - ahead.voltage(h))
+
+    def watch_excess(self, ahead, span, *, last):
+        """As watch, of an adaptive threshold: every peak of the difference counts."""
+        terms = ahead.excess()
+        slope = derivative(terms, mp.mpf(0))
+        peaks = [h for h in zeros(slope, span) if value(derivative(slope, mp.mpf(0)), h) < 0]
+        self.near += [-value(terms, h) for h in (*peaks, *([span] if last else []))]
 
 
 def solve(entry, *, digits=DIGITS, reverse=False):
@@ -272,7 +372,7 @@ def numbers(entry):
     for p, population in enumerate(entry["populations"][1:], start=1):
         # V starts at v_leak below the threshold and at v_reset from it on: an edge has no slope.
         edge = [a == b for a, b in zip(population["v_leak"], population["threshold"], strict=True)]
-        for name in PARAMETERS:
+        for name in (p for p in PARAMETERS + ADAPTIVE if p in population):
             kind = "times" if name == "refractory" else "parameters"
             rows = [j for j, on in enumerate(edge) if not (on and name in ("v_leak", "threshold"))]
             found.append((kind, [("populations", p, name, j) for j in rows]))

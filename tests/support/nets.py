@@ -129,6 +129,26 @@ def random_stream(seed, *, n_samples=3, n_channels=5, duration=100.0, rate=60.0)
     return es.EventStream.from_samples(samples, n_channels=n_channels, duration=lengths)
 
 
+def with_adaptation(net, seed=0, *, adaptation=(0.1, 0.6), tau=(10.0, 60.0), populations=None):
+    """The same network, every spiking population (or those named) with an adaptive threshold."""
+    rng, new = np.random.default_rng(seed), es.Network()
+    for p in net.populations.values():
+        given = dict(p.parameters)
+        if p.is_input:
+            new.add_input(p.name, p.size)
+        elif p.is_readout:
+            new.add_readout(p.name, p.size, **given)
+        elif populations is None or p.name in populations:
+            rise, times = rng.uniform(*adaptation, p.size), rng.uniform(*tau, p.size)
+            new.add_population(p.name, p.size, **given, adaptation=rise, tau_adaptation=times)
+        else:
+            new.add_population(p.name, p.size, **given)
+    for p in net.projections.values():
+        weights = es.self_recurrent(p.weights) if p.one_to_one else p.weights
+        new.connect(p.source, p.target, weights, delays=p.delays)
+    return new
+
+
 def one_neuron(weights, *, delays=0.0, self_weight=None, self_delay=0.0, **parameters):
     """Input channels with the given weights onto a single neuron called "hidden"."""
     weights = np.atleast_1d(np.asarray(weights, dtype=float))

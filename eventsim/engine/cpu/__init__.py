@@ -23,6 +23,7 @@ class CpuBackend(AbstractHostBackend):
     """Neurons side by side where they share events, one by one where they do not."""
 
     name = "cpu"
+    adaptive = True
 
     def layer_forward(self, job: Job) -> SpikeTrains:
         with threads_for(job):

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
 from eventsim.engine.cpu import fanin, order
+from eventsim.engine.cpu.adaptive import Adapting, AdaptingBack, before_spikes
 from eventsim.engine.cpu.fanin import FanIn
 from eventsim.engine.cpu.walk import WayBack
 from eventsim.engine.job import Job
 from eventsim.engine.piece import Piece, whole
-from eventsim.engine.state import LayerState
+from eventsim.engine.state import Adapted, LayerState
 from eventsim.engine.table import real_type, spike_bases
+from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.held import made_for_back
 
@@ -116,6 +118,36 @@ def since(merged: MergedEvents, begin: Floats) -> MergedEvents:
     spike = np.flatnonzero(kept) if merged.spike is None else merged.spike[kept]
     offsets, times = read_only(before[merged.offsets]), read_only(merged.times[kept])
     return MergedEvents(merged.n, offsets, times, read_only(merged.rows[kept]), spike)
+
+
+def adapting_of(job: Job, begin: Adapted | None) -> tuple[Adapting | None, Adapted | None]:
+    """Adaptive thresholds as the kernels take them, and where they leave those of the end.
+
+    None and None where the threshold is not adaptive.
+    """
+    if begin is None:
+        return None, None
+    p, end = job.stage.population, Adapted(*(values.copy() for values in begin))
+    return Adapting(p.adaptation, 1.0 / p.tau_adaptation, *begin, *end), end
+
+
+def adapting_back_of(job: Job, trains: SpikeTrains, parts: int) -> AdaptingBack | None:
+    """Adaptive thresholds on the way back, with room for so many parts of the sums.
+
+    None where the threshold is not adaptive.
+    """
+    p = job.stage.population
+    if not p.is_adaptive:
+        return None
+    before, rate, nothing = np.empty(len(trains)), 1.0 / p.tau_adaptation, np.zeros(0)
+    before_spikes(trains.offsets, trains.neurons, trains.times, rate, before)
+    found = np.zeros((parts, 2, p.size))
+    return AdaptingBack(p.adaptation, rate, before, nothing, nothing, nothing, found)
+
+
+def adapted_sums(adapt: AdaptingBack | None) -> Floats | None:
+    """What the way back found by rise and rate, [2, size]; None where nothing is adaptive."""
+    return None if adapt is None else summed(adapt.found)
 
 
 def way_back_of(job: Job, piece: Piece | None) -> WayBack:

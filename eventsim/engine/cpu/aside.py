@@ -206,7 +206,7 @@ def _arrivals(first, behind, way_back, n, state, passage, block, found):
 
 
 @lean_inlined
-def _go_alone(n, state, m, t, t_low, passage, block, way, found):
+def _go_alone(n, state, m, t, t_low, passage, block, way, found, adapt):
     """Neuron n over a stretch of m arrivals from t to t_low; returns its state, and grazes."""
     own, column, real = passage.own, np.uint64(n), type(block.par[0, 0])
     for k in range(m):
@@ -228,7 +228,7 @@ def _go_alone(n, state, m, t, t_low, passage, block, way, found):
         while next_stop(n, way.tape, block.refractory, way.current, way.released) >= since:
             alpha, alpha_mem, grazed = meet(
                 n, state, block.par, block.refractory, way.tape, way.current, way.released,
-                found.sums, found.own,
+                found.sums, found.own, adapt,
             )  # fmt: skip
             state = (alpha, state[1], alpha_mem, state[3], state[4])
             grazes += grazed
@@ -240,7 +240,7 @@ def _go_alone(n, state, m, t, t_low, passage, block, way, found):
 
 
 @lean_inlined
-def back_aside(n_aside, m, t, t_low, passage, block, way, found, aside, after):
+def back_aside(n_aside, m, t, t_low, passage, block, way, found, aside, after, adapt):
     """Take the neurons aside back from t to t_low; returns the number of grazes."""
     grazes = 0
     for k in range(m):
@@ -251,7 +251,7 @@ def back_aside(n_aside, m, t, t_low, passage, block, way, found, aside, after):
             aside.state[i, 0], aside.state[i, 1], aside.state[i, 2], aside.state[i, 3],
             aside.state[i, 4],
         )  # fmt: skip
-        state, grazed = _go_alone(n, state, m, t, t_low, passage, block, way, found)
+        state, grazed = _go_alone(n, state, m, t, t_low, passage, block, way, found, adapt)
         after[ALPHA, n], after[BETA, n], after[ALPHA_MEM, n] = state[0], state[1], state[2]
         after[BETA_MEM, n], after[BETA_SYN, n], aside.is_aside[n] = state[3], state[4], False
         grazes += grazed

@@ -14,6 +14,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from eventsim.engine.cpu.adaptive import back_of, forget, of_sample
 from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.order import first_at_least, sort_run
 from eventsim.engine.cpu.scalar import propagators
@@ -158,7 +159,7 @@ def _collect(fan, s, n, t_end, own_times):
 
 @lean
 def _run_neuron(fan, s, n, time, synapse, par, refractory, t_end, begin, end, held, spikes, start,
-                limit, count):  # fmt: skip
+                limit, count, adapt):  # fmt: skip
     """One neuron in one sample; returns the number of spikes (-1: runs away) and a time."""
     lo = fan.in_start[n - fan.low]
     delay, own_first, returned = fan.own_delay[n], count, count
@@ -178,7 +179,7 @@ def _run_neuron(fan, s, n, time, synapse, par, refractory, t_end, begin, end, he
         x, y, gain = propagators(type(v)(until - t), par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
         v, j, t, count = walk(
             n, v, j, t, until, x, y, gain, par, refractory, held, spikes, start, limit, count,
-            since, count - before, delay > 0.0,
+            since, count - before, delay > 0.0, adapt,
         )  # fmt: skip
         if count < 0:
             return -1, t
@@ -197,26 +198,27 @@ def _run_neuron(fan, s, n, time, synapse, par, refractory, t_end, begin, end, he
             j = j + fan.own_weight[n]
             returned += 1
         if t < t_end:
-            keep(end, s, n, 0, t, v, j, held)
+            keep(end, s, n, 0, t, v, j, held, adapt)
     return count, t_end
 
 
 @kernel
 def forward(todo, n_blocks, fan, par, refractory, duration, begin, end, spikes, starts, limits,
-            counts, reached):  # fmt: skip
+            counts, reached, adapt):  # fmt: skip
     """Run the tasks in ``todo``, task = sample * n_blocks + block of neurons; states as shared."""
     n_neurons = par.shape[1]
     for i in prange(todo.size):
         task = todo[i]
         s, block = task // n_blocks, task % n_blocks
         held = Held(np.full(n_neurons, -1), np.zeros(n_neurons))
+        mine = of_sample(adapt, s, 0, n_neurons)
         nothing = np.empty(0)
         count, t, failed, t_end = 0, duration[s], -1, duration[s]
         for n in range(n_neurons * block // n_blocks, n_neurons * (block + 1) // n_blocks):
             time, synapse, _ = _collect(fan, s, n, t_end, nothing)
             total, t = _run_neuron(
                 fan, s, n, time, synapse, par, refractory, t_end, begin, end, held, spikes,
-                starts[task], limits[task], count,
+                starts[task], limits[task], count, mine,
             )  # fmt: skip
             if total >= 0:
                 count = total
@@ -228,9 +230,10 @@ def forward(todo, n_blocks, fan, par, refractory, duration, begin, end, spikes, 
 
 @scalar
 def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, way_back, adjoint, current,
-                     released, by_weight, by_delay, effects, sums, own):  # fmt: skip
+                     released, by_weight, by_delay, effects, sums, own, adapt):  # fmt: skip
     """One neuron in one sample, backward; returns the number of grazes."""
     mine = 0
+    forget(adapt, n)
     k = last
     while k >= 0 and fan.own_delay[n] > 0.0:
         mine += 1
@@ -250,7 +253,7 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, way_back, ad
     t, grazes = t_end, 0
     for i in range(time.size - 1, -1, -1):
         grazes += walk_back(
-            n, adjoint, t, time[i], par, refractory, tape, current, released, sums, own
+            n, adjoint, t, time[i], par, refractory, tape, current, released, sums, own, adapt
         )
         t = time[i]
         entry = lo + synapse[i]
@@ -269,7 +272,7 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, way_back, ad
             own[BY_SELF_DELAY, n] += later
             tape.through[own_spikes[spike[i]]] += later
     grazes += walk_back(
-        n, adjoint, t, way_back.begin[s], par, refractory, tape, current, released, sums, own
+        n, adjoint, t, way_back.begin[s], par, refractory, tape, current, released, sums, own, adapt
     )
     if way_back.starts:
         end_at_start(n, adjoint, par, sums, own)
@@ -281,7 +284,7 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, way_back, ad
 
 @kernel
 def backward(fan, par, refractory, duration, last, tape, way_back, by_weight, by_delay, effects,
-             sums, own, grazes):  # fmt: skip
+             sums, own, grazes, adapt):  # fmt: skip
     """All samples, one block of the neurons of ``fan`` after the other.
 
     ``effects`` has one row per block.
@@ -291,9 +294,10 @@ def backward(fan, par, refractory, duration, last, tape, way_back, by_weight, by
         adjoint = np.zeros((N_ADJOINT, n_neurons), par.dtype)
         current, released = np.full(n_neurons, -1), np.ones(n_neurons, np.bool_)
         low, high = n_mine * block // n_blocks, n_mine * (block + 1) // n_blocks
+        mine = back_of(adapt, 0, 0, n_neurons)
         for n in range(fan.low + low, fan.low + high):
             for s in range(duration.size):
                 grazes[block] += _run_neuron_back(
                     fan, s, n, par, refractory, duration[s], last[s, n], tape, way_back, adjoint,
-                    current, released, by_weight, by_delay, effects[block], sums, own,
+                    current, released, by_weight, by_delay, effects[block], sums, own, mine,
                 )  # fmt: skip

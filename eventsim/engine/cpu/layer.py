@@ -7,12 +7,21 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.cpu import fanin, order, shared
-from eventsim.engine.cpu.arrays import Index, fan_in, merged_events, read_only, sent_by_row, since
+from eventsim.engine.cpu.arrays import (
+    Index,
+    adapting_of,
+    fan_in,
+    merged_events,
+    read_only,
+    sent_by_row,
+    since,
+)
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.threads import SMALL_WORK, dealt
 from eventsim.engine.cpu.walk import SpikeBuffers
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import (
+    Adapted,
     LayerState,
     Pending,
     Stop,
@@ -58,14 +67,15 @@ def resume(job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
 
 def _advance(
     job: Job, state: LayerState, *, carry: bool
-) -> tuple[SpikeTrains, Stop, Pending | None]:
+) -> tuple[SpikeTrains, Stop, Pending | None, Adapted | None]:
     """All spikes from ``state`` on, the state after the last arrivals, and those still pending.
 
-    What is pending is looked for only to ``carry`` it on.
+    What is pending is looked for only to ``carry`` it on. The last is the adaptation then.
     """
     span = job.duration - state.begin
     par, refractory = neuron_table(job), job.stage.population.refractory
     begin, end = state.stop, Stop(*(values.copy() for values in state.stop))
+    adapt, adapted = adapting_of(job, state.adapted)
     if job.stage.shares_events:
         merged, heard = merged_events(job), job.stage.heard
         if carry:
@@ -80,11 +90,12 @@ def _advance(
         def run_shared(todo, spikes, starts, limits, counts, reached):
             shared.forward(
                 todo, heard, *map(read_only, events), skip, weights, par, refractory, job.duration,
-                fastest, begin, end, met, spikes, starts, limits, counts, reached,
+                fastest, begin, end, met, spikes, starts, limits, counts, reached, adapt,
             )  # fmt: skip
 
         trains = _in_order(run_tasks(job, len(heard), run_shared, span), len(heard))
-        return trains, end, still_pending(*events, met, job.duration) if carry else None
+        pending = still_pending(*events, met, job.duration) if carry else None
+        return trains, end, pending, adapted
     groups, sent = fanin_groups(job), sent_by_row(job)
     blocks = FANIN_PARTS * len(groups)
 
@@ -94,11 +105,11 @@ def _advance(
             fan = fan_in(job, sent, state=state, bounds=groups[g])
             fanin.forward(
                 todo[group == g], blocks, fan, par, refractory, job.duration, begin, end, spikes,
-                starts, limits, counts, reached,
+                starts, limits, counts, reached, adapt,
             )  # fmt: skip
             del fan  # before there is the next
 
-    return _in_order(run_tasks(job, blocks, run_fanin, span), blocks), end, None
+    return _in_order(run_tasks(job, blocks, run_fanin, span), blocks), end, None, adapted
 
 
 def fanin_groups(job: Job) -> list[tuple[int, int]]:

@@ -9,6 +9,8 @@ from eventsim.arrays import Floats
 from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.cpu import fanin, order, shared_adjoint
 from eventsim.engine.cpu.arrays import (
+    adapted_sums,
+    adapting_back_of,
     fan_in,
     merged_events,
     sample_chunks,
@@ -73,11 +75,12 @@ def _backward_shared(
     by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
+    adapt = adapting_back_of(job, trains, chunks)
     shared_adjoint.backward(
         bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
         refractory, job.duration, par.dtype.type(fastest_rate(job)), *span_of(job), _asked(job),
         trains.offsets, tape, bool(refractory.any()), way_back, by_weight, effects, sums, own,
-        grazes,
+        grazes, adapt,
     )  # fmt: skip
     return layer_gradients(
         job,
@@ -87,6 +90,7 @@ def _backward_shared(
         sums=sums.sum(axis=0),
         own=own.sum(axis=0),
         grazes=int(grazes.sum()),
+        adapted=adapted_sums(adapt),
     )
 
 
@@ -109,11 +113,12 @@ def _backward_fanin(
         np.zeros((FANIN_PARTS, spike_bases(job)[-1]), real),
         np.zeros(FANIN_PARTS, np.int64),
     )
+    adapt = adapting_back_of(job, trains, 1)
     for bounds in fanin_groups(job):
         fan = fan_in(job, sent, begin=way_back.begin, bounds=bounds, numbered=True)
         fanin.backward(
             fan, par, job.stage.population.refractory, job.duration, last, tape, way_back,
-            by_weight, by_delay, effects, sums, own, grazes,
+            by_weight, by_delay, effects, sums, own, grazes, adapt,
         )  # fmt: skip
         del fan  # before there is the next
     return layer_gradients(
@@ -124,4 +129,5 @@ def _backward_fanin(
         sums=sums,
         own=own,
         grazes=int(grazes.sum()),
+        adapted=adapted_sums(adapt),
     )

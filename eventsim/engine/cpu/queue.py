@@ -22,6 +22,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from eventsim.engine.bundles import OWN
+from eventsim.engine.cpu.adaptive import crossing_within, jump, of_sample, stand
 from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.heap import pop, reschedule, send, waiting_room
 from eventsim.engine.cpu.scalar import crossing, flush, fma, propagators
@@ -30,6 +31,7 @@ from eventsim.engine.cpu.weights import base_of, weight_at, width_of
 from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import (
     ALERT,
+    ALERT_MARGIN,
     GAP,
     LEVEL,
     PEAK,
@@ -56,7 +58,7 @@ class Cells(NamedTuple):
 
 
 @lean
-def _predict(cells, par, n, t_end):
+def _predict(cells, par, n, t_end, adapt):
     """When neuron n fires or is let go if nothing arrives before; infinity if not at all."""
     if cells.held[n] >= 0:
         return cells.until[n] if cells.until[n] < t_end else np.inf
@@ -66,9 +68,12 @@ def _predict(cells, par, n, t_end):
     bound = (v if v > zero else zero) + (j if j > zero else zero) * par[PEAK, n]
     if bound < par[ALERT, n]:
         return np.inf
-    rise = crossing(
-        v, j, real(t_end - t), par[SLOW, n], par[GAP, n], par[RATE_MEM, n], par[LEVEL, n]
-    )
+    if adapt is None:
+        rise = crossing(
+            v, j, real(t_end - t), par[SLOW, n], par[GAP, n], par[RATE_MEM, n], par[LEVEL, n]
+        )
+    else:
+        rise = crossing_within(adapt, n, v, j, t, real(t_end - t), bound, par)
     cells.rise[n] = rise
     if rise < zero or t + rise >= t_end:
         return np.inf
@@ -76,21 +81,24 @@ def _predict(cells, par, n, t_end):
 
 
 @lean
-def _soonest(cells, par, n, t_end):
+def _soonest(cells, par, n, t_end, adapt):
     """A time before which neuron n does nothing if nothing arrives; at no time after its crossing.
 
     It is the first of Newton's steps in :func:`crossing`, which never go back, and so a bound of
-    the crossing to the bit.
+    the crossing to the bit. An adaptive threshold is never below its level at rest, but is found by
+    other steps, so that its bound is a little earlier.
     """
     v, j, level = cells.v[n], cells.j[n], par[LEVEL, n]
     real = type(v)
     zero, t = real(0.0), cells.time[n]
     if cells.held[n] >= 0 or v >= level or level <= zero:
-        return _predict(cells, par, n, t_end)
+        return _predict(cells, par, n, t_end, adapt)
     bound = (v if v > zero else zero) + (j if j > zero else zero) * par[PEAK, n]
     if bound < par[ALERT, n] or not j > v:
         return np.inf
     at = t + (level - v) / (par[RATE_MEM, n] * (j - v))
+    if adapt is not None:
+        at = t + (at - t) * (1.0 - ALERT_MARGIN)
     return at if at < t_end else np.inf
 
 
@@ -158,18 +166,20 @@ def _deliver(low, high, t, loop, cells, par, reached, n_reached, mark, epoch):
 
 
 @lean
-def _look_again(reached, n_reached, cells, par, heap, place, due, sure, t_end):
+def _look_again(reached, n_reached, cells, par, heap, place, due, sure, t_end, adapt):
     """The neurons that were reached may be due earlier; those due later keep their place."""
     for i in range(n_reached):
         n = reached[i]
         sure[n] = False
-        at = _soonest(cells, par, n, t_end)
+        at = _soonest(cells, par, n, t_end, adapt)
         if at < due[n]:
             reschedule(heap, place, due, n, at)
 
 
 @scalar
-def _run_sample(s, arrivals, loop, par, refractory, t_end, begin, stop, spikes, start, limit):
+def _run_sample(
+    s, arrivals, loop, par, refractory, t_end, begin, stop, spikes, start, limit, adapt
+):
     """One sample; returns the number of spikes, or -1 - n where neuron n runs away, and a time."""
     size = par.shape[1]
     cells = Cells(
@@ -180,7 +190,7 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, begin, stop, spikes, 
     sure = np.zeros(size, np.bool_)
     for n in range(size):
         cells.held[n] = EARLIER if cells.until[n] >= 0.0 else -1
-        reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
+        reschedule(heap, place, due, n, _soonest(cells, par, n, t_end, adapt))
     bundles = waiting_room(64)
     waiting, outside, end = 0, arrivals.offsets[s], arrivals.offsets[s + 1]
     reached, n_reached = np.empty(size, np.int64), 0
@@ -193,22 +203,23 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, begin, stop, spikes, 
         n = heap[0]
         if due[n] < t:
             if not sure[n]:
-                at = _soonest(cells, par, n, t_end)
+                at = _soonest(cells, par, n, t_end, adapt)
                 if not at > due[n]:
-                    at, sure[n] = _predict(cells, par, n, t_end), True
+                    at, sure[n] = _predict(cells, par, n, t_end, adapt), True
                 reschedule(heap, place, due, n, at)
                 continue
             sure[n] = False
             if cells.held[n] >= 0:
                 release(cells, par, n, spikes, start, limit)
-                reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
+                reschedule(heap, place, due, n, _soonest(cells, par, n, t_end, adapt))
                 continue
             fire(cells, par, n, refractory[n], spikes, start, limit, count)
             t = cells.time[n]
+            jump(adapt, n, t)
             count += 1
             if runs_away(since, recent, n, t):
                 return -1 - n, t
-            reschedule(heap, place, due, n, _soonest(cells, par, n, t_end))
+            reschedule(heap, place, due, n, _soonest(cells, par, n, t_end, adapt))
             bundles, waiting = send(bundles, waiting, loop, n, t, t_end)
             continue
         if not t < t_end:
@@ -231,17 +242,18 @@ def _run_sample(s, arrivals, loop, par, refractory, t_end, begin, stop, spikes, 
             else:
                 break
             n_reached = _deliver(low, high, t, loop, cells, par, reached, n_reached, mark, epoch)
-        _look_again(reached, n_reached, cells, par, heap, place, due, sure, t_end)
+        _look_again(reached, n_reached, cells, par, heap, place, due, sure, t_end, adapt)
     for n in range(size):
         stop.time[s, n], stop.v[s, n], stop.j[s, n] = cells.time[n], cells.v[n], cells.j[n]
         stop.until[s, n] = cells.until[n] if cells.held[n] >= 0 else -1.0
         stop.since[s, n], stop.recent[s, n] = since[n], recent[n]
+        stand(adapt, n)
     return count, t_end
 
 
 @kernel
 def forward(todo, arrivals, loop, par, refractory, duration, begin, stop, spikes, starts, limits,
-            counts, reached):  # fmt: skip
+            counts, reached, adapt):  # fmt: skip
     """Run the samples in ``todo`` from where they stand in ``begin``, and write it to ``stop``.
 
     Counts go past the limits, spikes are written up to them.
@@ -250,5 +262,5 @@ def forward(todo, arrivals, loop, par, refractory, duration, begin, stop, spikes
         s = todo[i]
         counts[s], reached[s] = _run_sample(
             s, arrivals, loop, par, refractory, duration[s], begin, stop, spikes, starts[s],
-            limits[s],
+            limits[s], of_sample(adapt, s, 0, par.shape[1]),
         )  # fmt: skip

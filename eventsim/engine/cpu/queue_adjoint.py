@@ -13,6 +13,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from eventsim.engine.bundles import OWN
+from eventsim.engine.cpu.adaptive import back_of
 from eventsim.engine.cpu.compile import kernel, scalar
 from eventsim.engine.cpu.walk import end_at_start, walk_back
 from eventsim.engine.cpu.weights import base_of, weight_at, width_of
@@ -46,7 +47,8 @@ class Totals(NamedTuple):
 
 
 @scalar
-def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, way_back, s, totals):
+def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, way_back, s, totals,
+                     adapt):  # fmt: skip
     """Sample s; returns the number of grazes."""
     size, begin = par.shape[1], way_back.begin[s]
     adjoint, t = np.zeros((N_ADJOINT, size), par.dtype), np.full(size, t_end)
@@ -67,7 +69,7 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, way_
                 time = np.nextafter(time, np.inf)
             grazes += walk_back(
                 n, adjoint, t[n], time, par, refractory, tape, current, released,
-                totals.sums, totals.own,
+                totals.sums, totals.own, adapt,
             )  # fmt: skip
             t[n] = time
             beta = adjoint[BETA, n]
@@ -89,7 +91,7 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, way_
     for n in range(size):
         grazes += walk_back(
             n, adjoint, t[n], begin, par, refractory, tape, current, released, totals.sums,
-            totals.own,
+            totals.own, adapt,
         )  # fmt: skip
         if way_back.starts:
             end_at_start(n, adjoint, par, totals.sums, totals.own)
@@ -100,12 +102,12 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, way_
 
 @kernel
 def backward(bounds, met, loop, par, refractory, duration, last, tape, way_back, weight, delay,
-             effects, sums, own, grazes):  # fmt: skip
+             effects, sums, own, grazes, adapt):  # fmt: skip
     """Samples ``bounds[c] : bounds[c + 1]`` of every chunk c, whose sums are its own."""
     for c in prange(bounds.size - 1):
         totals = Totals(weight[c], delay[c], effects, sums[c], own[c])
         for s in range(bounds[c], bounds[c + 1]):
             grazes[c] += _run_sample_back(
                 met, met.offsets[s], met.offsets[s + 1], loop, par, refractory, duration[s],
-                last[s], tape, way_back, s, totals,
+                last[s], tape, way_back, s, totals, back_of(adapt, c, 0, par.shape[1]),
             )  # fmt: skip

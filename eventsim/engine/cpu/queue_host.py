@@ -17,7 +17,11 @@ from eventsim.engine.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.cpu import order, queue, queue_adjoint
+from eventsim.engine.cpu.adaptive import Adapting
 from eventsim.engine.cpu.arrays import (
+    adapted_sums,
+    adapting_back_of,
+    adapting_of,
     read_only,
     sample_chunks,
     summed,
@@ -40,6 +44,7 @@ from eventsim.engine.loop_state import (
     start_loop,
 )
 from eventsim.engine.piece import Piece
+from eventsim.engine.state import Adapted
 from eventsim.engine.table import (
     ALERT,
     N_OWN,
@@ -73,7 +78,7 @@ def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
     trains = _run(job, prepared, windows)
     return after(
         job, prepared.loop, state, prepared.arrivals, trains, prepared.stop,
-        by_windows=windows is not None,
+        by_windows=windows is not None, adapted=prepared.adapted,
     )  # fmt: skip
 
 
@@ -87,6 +92,7 @@ class Prepared:
 
     The neurons stand as in ``begin``; where they stand at the end goes to ``stop``. ``span`` is
     what is run of every sample, ms. ``weights`` must outlive the loop, which has their addresses.
+    ``adapt`` is None where no threshold is adaptive, ``adapted`` is then at the end.
     """
 
     arrivals: Arriving
@@ -97,6 +103,8 @@ class Prepared:
     begin: LoopStop
     stop: LoopStop
     span: Floats
+    adapt: Adapting | None
+    adapted: Adapted | None
 
 
 def prepare(job: Job, state: LoopState | None = None) -> Prepared:
@@ -116,6 +124,7 @@ def prepare(job: Job, state: LoopState | None = None) -> Prepared:
         state.stop,
         copied(state.stop),
         job.duration - state.begin,
+        *adapting_of(job, state.adapted),
     )
 
 
@@ -134,6 +143,7 @@ def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
         queue.forward(
             todo, prepared.arrivals, prepared.loop, prepared.par, prepared.refractory,
             job.duration, prepared.begin, prepared.stop, spikes, starts, limits, counts, reached,
+            prepared.adapt,
         )  # fmt: skip
 
     return _by_neuron(run_tasks(job, 1, run, prepared.span))
@@ -237,10 +247,11 @@ def backward(
     delay = np.zeros((chunks, n_synapses if job.stage.delays_per_synapse else 0))
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(spike_bases(job)[-1], real), np.zeros(chunks, np.int64)
+    adapt = adapting_back_of(job, trains, chunks)
     queue_adjoint.backward(
         bounds, all_arrivals(job, bundles, trains, None if piece is None else piece.begin), loop,
         neuron_table(job), job.stage.population.refractory, job.duration, last, tape,
-        way_back_of(job, piece), weight, delay, effects, sums, own, grazes,
+        way_back_of(job, piece), weight, delay, effects, sums, own, grazes, adapt,
     )  # fmt: skip
     found = layer_gradients(
         job,
@@ -250,5 +261,6 @@ def backward(
         sums=sums.sum(axis=0),
         own=own.sum(axis=0),
         grazes=int(grazes.sum()),
+        adapted=adapted_sums(adapt),
     )
     return found if piece is None else replace(found, own_times=tape.by_time + tape.through)

@@ -20,6 +20,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from eventsim.engine.cpu.adaptive import lift_alerts, of_sample
 from eventsim.engine.cpu.blocks import bounds_of, columns, events_of
 from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.scalar import SMALL_Z, flush
@@ -75,7 +76,7 @@ def _room(par, longest):
 
 @lean
 def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, longest, room,
-               begin, end, spikes, start, limit):  # fmt: skip
+               begin, end, spikes, start, limit, adapt):  # fmt: skip
     """The neurons from ``low`` on in one sample; n counts from there.
 
     Returns the number of spikes, or -1 - n where neuron n is the first to run away, a time, and
@@ -104,10 +105,12 @@ def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, lo
         )
         if ends:
             for n in range(n_neurons):
-                keep(end, s, n, low, t, before[0, n], before[1, n], held)
+                keep(end, s, n, low, t, before[0, n], before[1, n], held, adapt)
         until = item[ITEMS - 1]
         h = real(until - t)
         near = fastest * h <= real(SMALL_Z)
+        if adapt is not None:
+            lift_alerts(adapt, par, alert, until)
         if near:
             n_walking = near_step(
                 par, alert, room.table, before, after, weights, stretch, h, room.far, walking
@@ -132,7 +135,7 @@ def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, lo
             for k in range(size):
                 v, j, reached, total = walk(
                     n, v, j, at, item[k], maps[0, k], maps[1, k], maps[2, k], par, refractory, held,
-                    spikes, start, limit, count, seen, n_fired, False,
+                    spikes, start, limit, count, seen, n_fired, False, adapt,
                 )  # fmt: skip
                 if total < 0:
                     if failed < 0 or reached < failed_at:
@@ -175,7 +178,7 @@ def _let_go(holding, n_holding, walking, n_walking, held, until, par, after):
 
 @kernel
 def forward(todo, heard, offsets, times, rows, skip, weights, par, refractory, duration, fastest,
-            begin, end, met, spikes, starts, limits, counts, reached):  # fmt: skip
+            begin, end, met, spikes, starts, limits, counts, reached, adapt):  # fmt: skip
     """Run the tasks in ``todo`` from state ``begin``, leaving state ``end``.
 
     A task is a block of one sample, of ``heard.shape[0]`` each. Counts go past the limits, spikes
@@ -194,7 +197,7 @@ def forward(todo, heard, offsets, times, rows, skip, weights, par, refractory, d
         count, reached[task], first = _run_block(
             s, low, my_times, my_rows, weights[block], my_par, refractory[low:high], duration[s],
             fastest, longest, _room(my_par, longest), begin, end, spikes, starts[task],
-            limits[task],
+            limits[task], of_sample(adapt, s, low, high),
         )  # fmt: skip
         if n_blocks > 1:
             first = number[first] if first < number.size else hi - lo

@@ -22,6 +22,7 @@ from eventsim.engine.adjoint_series import (
     MOST,
     TAKEN,
 )
+from eventsim.engine.cpu.adaptive import back_of, forget
 from eventsim.engine.cpu.adjoint_series import (
     by_rates,
     grown,
@@ -229,7 +230,7 @@ def _way_of(size, low, mine, tape, refractory, held):
 
 @lean
 def _go_back(times, rows, number, block, t_end, t_begin, fastest, way, passage, aside, room, found,
-             asked, effects):  # fmt: skip
+             asked, effects, adapt):  # fmt: skip
     """All neurons of a block in one sample, backward; ``room`` is for two states, the first given.
 
     Adds to ``found`` and effects; returns the number of the last state in ``room``, and of grazes.
@@ -253,7 +254,7 @@ def _go_back(times, rows, number, block, t_end, t_begin, fastest, way, passage, 
             _near_back_step(size, block.par, before, after, h)
         else:
             _far_back_step(size, block.par, before, after, h)
-        grazes += back_aside(n_aside, m, t, t_low, passage, block, way, found, aside, after)
+        grazes += back_aside(n_aside, m, t, t_low, passage, block, way, found, aside, after, adapt)
         for i in range(n_asked):
             k = passage.asked[i]
             later = lanes_sum(line_at(passage.effects, k, 0)) + passage.own[LATER, k]
@@ -289,7 +290,7 @@ def _hand_on(way_back, s, low, high, state):
 @kernel
 def backward(bounds, heard, offsets, times, rows, weights, par, refractory, duration, fastest,
              middle, length, asked, spike_offsets, tape, held, way_back, by_weight, effects, sums,
-             own, grazes):  # fmt: skip
+             own, grazes, adapt):  # fmt: skip
     """Samples ``bounds[c] : bounds[c + 1]`` of every chunk c, whose sums are its own.
 
     Effects are those of the events of rows that are ``asked`` for, else zero.
@@ -313,16 +314,19 @@ def backward(bounds, heard, offsets, times, rows, weights, par, refractory, dura
                 aside_of(block),
             )
             room = np.empty((2, N_ADJOINT, wide + LANES), par.dtype)
+            turn = back_of(adapt, chunk, low, high)
             for s in range(bounds[chunk], bounds[chunk + 1]):
                 part[:], room[:] = 0.0, 0.0
                 _take(way_back, s, low, high, room[0])
                 lo, hi = offsets[s], offsets[s + 1]
                 my_times, my_rows, number = events_of(heard, b, lo, hi, times, rows, nothing)
+                for n in range(high - low):
+                    forget(turn, n)
                 mine = _own_spikes(spike_offsets[s], spike_offsets[s + 1], tape, low, high)
                 way = _way_of(wide, low, mine, tape, block.refractory, held)
                 last, grazed = _go_back(
                     my_times, my_rows, number, block, duration[s], way_back.begin[s], fastest, way,
-                    passage, aside, room, found, asked, effects[lo:hi],
+                    passage, aside, room, found, asked, effects[lo:hi], turn,
                 )  # fmt: skip
                 grazes[chunk] += grazed
                 if way_back.starts:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsim.engine.cpu.adaptive import crossing_within, jump, spike_back, spiked_back, stand
 from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
 from eventsim.engine.cpu.scalar import (
     adjoint_propagators,
@@ -83,18 +84,20 @@ def hold(held, begin, s, n, low):
 
 
 @lean
-def keep(end, s, n, low, t, v, j, held):
+def keep(end, s, n, low, t, v, j, held, adapt):
     """Write the state of neuron n of those from ``low`` on, right after an arrival, to a Stop."""
+    stand(adapt, n)
     end.time[s, low + n], end.v[s, low + n], end.j[s, low + n] = t, v, j
     end.until[s, low + n] = held.until[n] if held.spike[n] >= 0 else -1.0
 
 
 @lean_inlined
 def walk(n, v, j, t, t_end, x, y, gain, par, refractory, held, spikes, start, limit, count, since,
-         fired, one_spike):  # fmt: skip
+         fired, one_spike, adapt):  # fmt: skip
     """Advance neuron n from t to t_end, or to its next spike if ``one_spike``.
 
-    ``x``, ``y`` and ``gain`` are the propagators of the whole way. Returns v, j, the time reached,
+    ``x``, ``y`` and ``gain`` are the propagators of the whole way; ``adapt`` is None for plain
+    neurons, see :mod:`eventsim.engine.cpu.adaptive`. Returns v, j, the time reached,
     and the number of spikes so far, which is -1 after more than RUNAWAY_PER_MS spikes per ms from
     the last arrival on: since then the neuron has ``fired``.
     """
@@ -114,14 +117,21 @@ def walk(n, v, j, t, t_end, x, y, gain, par, refractory, held, spikes, start, li
             h = real(t_end - t)
             x, y, gain = propagators(h, slow, gap, rate_mem)
         v_end, j_end, tau = fma(gain, j, x * v), y * j, real(-1.0)
-        if highest(v, j, v_end, j_end, h, rate_mem, par[PEAK, n]) >= par[ALERT, n]:
-            tau = crossing(v, j, h, slow, gap, rate_mem, level)
+        top = highest(v, j, v_end, j_end, h, rate_mem, par[PEAK, n])
+        if adapt is not None:
+            top = max(top, v)  # a falling threshold may meet a falling voltage
+        if top >= par[ALERT, n]:
+            if adapt is None:
+                tau = crossing(v, j, h, slow, gap, rate_mem, level)
+            else:
+                tau = crossing_within(adapt, n, v, j, t, h, top, par)
         if tau < real(0.0) or t + tau >= t_end:
             return flush(v_end), flush(j_end), t_end, count
         _, y, _ = propagators(tau, slow, gap, rate_mem)
         j = flush(y * j)
         t = t + tau
         v = par[RESET, n]
+        jump(adapt, n, t)
         if count < limit:
             spikes.time[start + count] = t
             spikes.neuron[start + count] = n
@@ -219,7 +229,7 @@ def next_stop(n, tape, refractory, current, released):
 
 
 @lean_inlined
-def meet(n, state, par, refractory, tape, current, released, sums, own):
+def meet(n, state, par, refractory, tape, current, released, sums, own, adapt):
     """Take neuron n back over its next spike or release.
 
     ``current`` (the spike that comes next on the way back, or -1) and ``released`` (whether its
@@ -249,20 +259,25 @@ def meet(n, state, par, refractory, tape, current, released, sums, own):
         released[n] = True
         return zero, zero, 0
     slope = rate_mem * (real(tape.current[k]) - par[LEVEL, n])
-    alpha = real(tape.by_voltage[k])
+    alpha, by_time = real(tape.by_voltage[k]), tape.by_time[k] + tape.through[k]
     grazes = 0
+    if adapt is not None:
+        by_time, steeper = spike_back(adapt, n, k, tape.time[k], by_time, np.float64(rate_mem))
+        slope += real(steeper)
     if slope > zero:
-        alpha = alpha - real(tape.by_time[k] + tape.through[k]) / slope
+        alpha = alpha - real(by_time) / slope
     else:
         grazes = 1
     own[BY_LEVEL, n] -= alpha
+    if adapt is not None:
+        spiked_back(adapt, n, k, tape.time[k], np.float64(alpha))
     current[n] = tape.previous[k]
     released[n] = current[n] < 0 or np.isnan(tape.restart[current[n]])
     return alpha, alpha_mem, grazes
 
 
 @scalar
-def walk_back(n, adjoint, t, t_low, par, refractory, tape, current, released, sums, own):
+def walk_back(n, adjoint, t, t_low, par, refractory, tape, current, released, sums, own, adapt):
     """Take neuron n back from t to t_low over its own spikes and restarts.
 
     ``adjoint`` is changed in place, ``current`` and ``released`` as by :func:`meet`. Returns the
@@ -283,7 +298,7 @@ def walk_back(n, adjoint, t, t_low, par, refractory, tape, current, released, su
         state = back(real(t - at), state, par, n)
         t = at
         alpha, alpha_mem, grazed = meet(
-            n, state, par, refractory, tape, current, released, sums, own
+            n, state, par, refractory, tape, current, released, sums, own, adapt
         )
         state = (alpha, state[1], alpha_mem, state[3], state[4])
         grazes += grazed

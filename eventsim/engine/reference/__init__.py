@@ -17,6 +17,7 @@ class ReferenceBackend(AbstractHostBackend):
     """Walks every (sample, neuron) pair alone with the functions of :mod:`eventsim.neuron.lif`."""
 
     name = "reference"
+    adaptive = True
 
     def layer_forward(self, job: Job) -> SpikeTrains:
         _double_only(job)

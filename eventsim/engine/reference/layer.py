@@ -17,17 +17,21 @@ import numpy as np
 
 from eventsim.engine.job import RUNAWAY_PER_MS, Job
 from eventsim.engine.reference.gather import Arrival, gather
-from eventsim.engine.state import LayerState, Stop, carried, start_state
+from eventsim.engine.state import Adapted, LayerState, Stop, carried, start_state
 from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
-from eventsim.neuron.lif import decay, first_crossing, voltage
+from eventsim.neuron.adaptive import after_spike, first_crossing
+from eventsim.neuron.lif import decay, voltage
 
 # Number of a spike of an earlier piece of the stream.
 EARLIER = -1
 
 
 class Neuron(NamedTuple):
-    """Parameters of one neuron; ``level`` and ``v_reset`` are measured from v_leak."""
+    """Parameters of one neuron; ``level`` and ``v_reset`` are measured from v_leak.
+
+    Those of the adaptation are 0 where the threshold is not adaptive.
+    """
 
     tau_mem: float
     tau_syn: float
@@ -37,6 +41,8 @@ class Neuron(NamedTuple):
     refractory: float
     self_weight: float
     self_delay: float
+    adaptation: float
+    tau_adaptation: float
 
 
 class Flow(NamedTuple):
@@ -55,10 +61,11 @@ class SelfArrival(NamedTuple):
 
 
 class Spike(NamedTuple):
-    """The neuron fires; ``current`` is I just before."""
+    """The neuron fires; ``current`` is I just before, ``a`` the adaptation."""
 
     time: float
     current: float
+    a: float
 
 
 class Release(NamedTuple):
@@ -83,13 +90,17 @@ def neurons(job: Job) -> list[Neuron]:
         p.refractory,
         job.self_weights(),
         job.self_delays(),
+        *((p.adaptation, p.tau_adaptation) if p.is_adaptive else (np.zeros(p.size),) * 2),
     )
     return [Neuron(*(float(x) for x in row)) for row in zip(*columns, strict=True)]
 
 
 @dataclass
 class Walk:
-    """State of a neuron while it walks; ``held`` is the spike whose reset still holds V."""
+    """State of a neuron while it walks; ``held`` is the spike whose reset still holds V.
+
+    ``a`` is the adaptation right after the last spike, at ``since``.
+    """
 
     p: Neuron
     duration: float
@@ -100,11 +111,14 @@ class Walk:
     held: int | None = None
     n_spikes: int = 0
     gap: tuple[float, int] = (0.0, 0)
+    a: float = 0.0
+    since: float = 0.0
 
     def __post_init__(self) -> None:
         self.returning: deque[tuple[float, int]] = deque()
         self.release_time = 0.0
         self.stop: Stop | None = None
+        self.adapted = (0.0, 0.0)
 
     def go_on(self, state: LayerState, sample: int, neuron: int) -> None:
         """Start from ``state``, whose spikes all have the number EARLIER."""
@@ -113,6 +127,9 @@ class Walk:
         self.current, self.release_time = float(state.stop.j[here]), float(state.stop.until[here])
         self.held = EARLIER if self.release_time >= 0.0 else None
         self.gap = (self.t, 0)
+        if state.adapted is not None:
+            self.a, self.since = (float(values[here]) for values in state.adapted)
+            self.adapted = (self.a, self.since)
         for time in state.spikes[state.first[pair] : state.first[pair + 1]]:
             self.returning.append((float(time) + self.p.self_delay, EARLIER))
         while self.arrivals and self.arrivals[0].time < state.begin[sample]:
@@ -134,6 +151,7 @@ class Walk:
             yield from self._events()
             until = self.release_time if self.held is not None else -1.0
             self.stop = Stop(self.t, self.v, self.current, until)
+            self.adapted = (self.a, self.since)
 
     def steps(self) -> Iterator[Step]:
         """All that happens up to the end."""
@@ -154,8 +172,16 @@ class Walk:
         p = self.p
         if self.held is not None:
             return until
-        drive = p.resistance * self.current
-        return self.t + first_crossing(self.v, drive, until - self.t, p.level, p.tau_mem, p.tau_syn)
+        drive, rise = p.resistance * self.current, p.adaptation * self.adaptation()
+        return self.t + first_crossing(
+            self.v, drive, rise, until - self.t, p.level, p.tau_mem, p.tau_syn, p.tau_adaptation
+        )
+
+    def adaptation(self) -> float:
+        """The adaptation now."""
+        if self.a == 0.0 or self.p.tau_adaptation == 0.0:
+            return 0.0
+        return self.a * decay(self.t - self.since, self.p.tau_adaptation)
 
     def _flow(self, end: float) -> Flow:
         p, dt = self.p, end - self.t
@@ -168,8 +194,10 @@ class Walk:
 
     def _fire(self) -> Iterator[Step]:
         p, k = self.p, self.n_spikes
-        yield Spike(self.t, self.current)
+        a = self.adaptation()
+        yield Spike(self.t, self.current, a)
         self.n_spikes += 1
+        self.a, self.since = after_spike(a), self.t
         self.v, self.held, self.release_time = p.v_reset, k, self.t + p.refractory
         if p.refractory == 0.0:
             yield self._release()
@@ -204,11 +232,8 @@ class Walk:
 
 def walk(
     job: Job, state: LayerState, p: Neuron, sample: int, neuron: int
-) -> tuple[list[Step], Stop | None]:
-    """All steps of one neuron in one sample, in order of time, and its state after the last events.
-
-    The second is None if there were none.
-    """
+) -> tuple[list[Step], Walk]:
+    """All steps of one neuron in one sample, in order of time, and the neuron at the end."""
     walker = Walk(p, float(job.duration[sample]), deque(gather(job, sample, neuron)))
     walker.go_on(state, sample, neuron)
     steps = []
@@ -216,7 +241,7 @@ def walk(
         steps.append(step)
         if walker.runs_away():
             raise runaway(job, sample, neuron, walker.t)
-    return steps, walker.stop
+    return steps, walker
 
 
 def runaway(job: Job, sample: int, neuron: int, time: float) -> RunawayError:
@@ -232,22 +257,26 @@ def forward(job: Job) -> SpikeTrains:
 
 
 def resume(job: Job, state: LayerState) -> tuple[SpikeTrains, LayerState]:
-    return carried(job, state, *_advance(job, state))
+    trains, end, adapted = _advance(job, state)
+    return carried(job, state, trains, end, adapted=adapted)
 
 
-def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
-    """All spikes from ``state`` on, and the state after the last events."""
+def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop, Adapted | None]:
+    """All spikes from ``state`` on, and the state and adaptation after the last events."""
     offsets, parameters, rows = [0], neurons(job), []
     end = Stop(*(values.copy() for values in state.stop))
+    adapted = state.adapted and Adapted(*(values.copy() for values in state.adapted))
     for sample in range(job.n_samples):
         found, failed = [], []
         for neuron, p in enumerate(parameters):
             try:
-                steps, stop = walk(job, state, p, sample, neuron)
+                steps, walker = walk(job, state, p, sample, neuron)
             except RunawayError as error:
                 failed.append(error)
                 continue
-            for values, value in zip(end, stop or (), strict=False):
+            for values, value in zip(end, walker.stop or (), strict=False):
+                values[sample, neuron] = value
+            for values, value in zip(adapted or (), walker.adapted, strict=False):
                 values[sample, neuron] = value
             found += table_of_spikes(steps, neuron)
         if failed:
@@ -263,7 +292,7 @@ def _advance(job: Job, state: LayerState) -> tuple[SpikeTrains, Stop]:
         current=table[:, 2].copy(),
         restart_current=table[:, 3].copy(),
     )
-    return trains, end
+    return trains, end, adapted
 
 
 def table_of_spikes(steps: list[Step], neuron: int) -> list[tuple[float, int, float, float]]:

@@ -3,7 +3,9 @@ r"""One spiking population, backward: the steps of the forward walk, read from t
 :math:`\alpha = \partial L / \partial v` and :math:`\beta = \partial L / \partial I` are carried
 through every step by the transpose of its linear map; parameters collect the derivative of that
 map. They are the adjoints of DESIGN in other units, :math:`\alpha = -\tau_m \lambda_V`,
-:math:`\beta = -\tau_s \lambda_I`; see :mod:`eventsim.adjoint` for the derivation.
+:math:`\beta = -\tau_s \lambda_I`; see :mod:`eventsim.adjoint` for the derivation. Where the
+threshold is adaptive :math:`\kappa = \partial L / \partial a` goes from spike to spike, see
+:mod:`eventsim.neuron.adaptive`.
 """
 
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ from eventsim.engine.reference.layer import (
 )
 from eventsim.engine.state import start_state
 from eventsim.events import SpikeTrains
+from eventsim.network.parts import ADAPTIVE
 from eventsim.neuron.lif import decay, synaptic_gain, synaptic_gain_slopes
 
 SPIKING = ("tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory")
@@ -46,7 +49,7 @@ class Sums:
 
 @dataclass
 class Back:
-    """Adjoint state of one neuron in one sample."""
+    """Adjoint state of one neuron in one sample; ``later_spike`` is the one behind, with kappa."""
 
     p: Neuron
     neuron: int
@@ -55,6 +58,8 @@ class Back:
     sums: Sums
     alpha: float = 0.0
     beta: float = 0.0
+    kappa: float = 0.0
+    later_spike: Spike | None = None
     through: dict[int, float] = field(default_factory=dict)
 
     def add(self, name: str, value: float) -> None:
@@ -140,12 +145,28 @@ class Back:
         """Spike number k; ``by_time`` is all that came of it outside the neuron."""
         p = self.p
         slope = (p.resistance * step.current - p.level) / p.tau_mem
+        if p.adaptation > 0.0:
+            self._to_spike(step)
+            by_time += self.kappa / p.tau_adaptation
+            rise = p.adaptation * step.a  # V is at the level plus the rise, which falls
+            slope += rise / p.tau_adaptation - rise / p.tau_mem
         self.alpha = self.by_voltage[k]
         if slope > 0.0:
             self.alpha -= (by_time + self.through.get(k, 0.0)) / slope
         else:
             self.sums.grazes += 1
         self.add("threshold", -self.alpha)
+        if p.tau_adaptation > 0.0:
+            self.add("adaptation", -step.a * self.alpha)
+            self.kappa -= p.adaptation * self.alpha
+            self.later_spike = step
+
+    def _to_spike(self, step: Spike) -> None:
+        """Take kappa from the spike behind to right after this one."""
+        if self.later_spike is not None:
+            dt, tau = self.later_spike.time - step.time, self.p.tau_adaptation
+            self.add("tau_adaptation", self.kappa * self.later_spike.a * dt / tau**2)
+            self.kappa *= decay(dt, tau)
 
 
 def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats) -> StageGradients:
@@ -163,13 +184,14 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
 def new_sums(job: Job) -> Sums:
     """Nothing added yet."""
     size, synapses = job.stage.population.size, job.stage.wiring.synapse.size
+    names = SPIKING + (ADAPTIVE if job.stage.population.is_adaptive else ())
     return Sums(
         weights=np.zeros(synapses),
         delays=np.zeros(synapses),
         self_weights=np.zeros(size),
         self_delays=np.zeros(size),
         source_times=[np.zeros(source.times.size) for source in job.sources],
-        parameters={name: np.zeros(size) for name in SPIKING},
+        parameters={name: np.zeros(size) for name in names},
     )
 
 

@@ -40,33 +40,40 @@ from eventsim.engine.reference.layer import (
     table_of_spikes,
 )
 from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
-from eventsim.engine.state import LayerState, Stop
+from eventsim.engine.state import Adapted, LayerState, Stop
 from eventsim.events import SpikeTrains
 
 
 def forward(job: Job) -> SpikeTrains:
     state = start_loop(job)
-    return _advance(job, state, copied(state.stop))
+    return _advance(job, state, copied(state.stop))[0]
 
 
 def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
     stop, bundles = copied(state.stop), make_bundles(job)
     loop = make_loop(job, bundles, job.weights())
     arrivals = arrivals_since(job, bundles, loop, state)
-    trains = _advance(job, state, stop)
-    return after(job, loop, state, arrivals, trains, stop, by_windows=False)
+    trains, adapted = _advance(job, state, stop)
+    return after(job, loop, state, arrivals, trains, stop, by_windows=False, adapted=adapted)
 
 
-def _advance(job: Job, state: LoopState, stop: LoopStop) -> SpikeTrains:
-    """All spikes from the state on; where the neurons stand then is written to ``stop``."""
+def _advance(job: Job, state: LoopState, stop: LoopStop) -> tuple[SpikeTrains, Adapted | None]:
+    """All spikes from the state on, and the adaptation then.
+
+    Where the neurons stand then is written to ``stop``.
+    """
     offsets, rows = [0], []
+    adapted = state.adapted and Adapted(*(values.copy() for values in state.adapted))
     for sample in range(job.n_samples):
-        for neuron, steps in enumerate(run_sample(job, sample, state, stop)):
+        found, walkers = run_sample(job, sample, state, stop)
+        for neuron, (steps, walker) in enumerate(zip(found, walkers, strict=True)):
             rows += table_of_spikes(steps, neuron)
+            for values, value in zip(adapted or (), (walker.a, walker.since), strict=False):
+                values[sample, neuron] = value
         rows[offsets[-1] :] = sorted(rows[offsets[-1] :])
         offsets.append(len(rows))
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    return SpikeTrains(
+    trains = SpikeTrains(
         times=table[:, 0].copy(),
         neurons=table[:, 1].astype(np.int32),
         offsets=np.array(offsets, dtype=np.int64),
@@ -74,10 +81,13 @@ def _advance(job: Job, state: LoopState, stop: LoopStop) -> SpikeTrains:
         current=table[:, 2].copy(),
         restart_current=table[:, 3].copy(),
     )
+    return trains, adapted
 
 
-def run_sample(job: Job, sample: int, state: LoopState, stop: LoopStop) -> list[list[Step]]:
-    """The steps of every neuron."""
+def run_sample(
+    job: Job, sample: int, state: LoopState, stop: LoopStop
+) -> tuple[list[list[Step]], list[Walk]]:
+    """The steps of every neuron, and the neurons at the end."""
     duration, begin = float(job.duration[sample]), float(state.begin[sample])
     walkers, recent, steps = [], [], []
     start = _as_layer(job, state)
@@ -115,7 +125,7 @@ def run_sample(job: Job, sample: int, state: LoopState, stop: LoopStop) -> list[
         stands = (walker.t, walker.v, walker.current, until, counted.since, counted.count)
         for values, value in zip(stop, stands, strict=False):
             values[sample, neuron] = value
-    return steps
+    return steps, walkers
 
 
 def _as_layer(job: Job, state: LoopState) -> LayerState:
@@ -126,7 +136,10 @@ def _as_layer(job: Job, state: LoopState) -> LayerState:
     pair = (sent.sample * sent.size + sent.neurons)[returning]
     order = np.argsort(pair, kind="stable")
     first = np.concatenate([[0], np.cumsum(np.bincount(pair, minlength=n))]).astype(np.int64)
-    return LayerState(state.begin, Stop(*state.stop[:4]), sent.times[returning][order], first)
+    return LayerState(
+        state.begin, Stop(*state.stop[:4]), sent.times[returning][order], first,
+        adapted=state.adapted,
+    )  # fmt: skip
 
 
 @dataclass
@@ -169,7 +182,7 @@ def backward(job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats)
             np.flatnonzero(trains.neurons[lo:hi] == neuron) + lo for neuron in range(trains.size)
         ]
         turns = []
-        found = run_sample(job, sample, start, copied(start.stop))
+        found, _ = run_sample(job, sample, start, copied(start.stop))
         for neuron, (p, steps) in enumerate(zip(neurons(job), found, strict=True)):
             mine = numbers[neuron]
             named = [_named(job, step, numbers, wake.causes) for step in steps]

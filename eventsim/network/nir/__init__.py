@@ -26,10 +26,10 @@ delays                   ``Delay`` before the weights; delays per synapse: one b
 Times are in seconds; the graph's metadata says so (``time_unit``).
 
 **What NIR has no word for** stands in metadata (keys ``eventsim_...``), which :func:`from_nir`
-reads and other programs ignore: refractory times, where V begins (at v_leak; at v_reset for neurons
-whose v_leak is above their threshold), which weights of a sparse projection exist, the order of
-populations and projections, a linear decision (``net.decision``), which values are one
-(``net.shared``), how the network answers (``net.answer``: population, rule, tail, names of
+reads and other programs ignore: refractory times, adaptive thresholds, where V begins (at v_leak;
+at v_reset for neurons whose v_leak is above their threshold), which weights of a sparse projection
+exist, the order of populations and projections, a linear decision (``net.decision``), which values
+are one (``net.shared``), how the network answers (``net.answer``: population, rule, tail, names of
 classes). A :class:`NirWarning` names those that change spikes, and the decision; of a file for
 another program also the answer. Shared values are written each in its place.
 

@@ -216,6 +216,9 @@ def faults(
     spiking = population.is_spiking
     if spiking and population.refractory.any():
         lost.append(f"{name} has refractory times (up to {population.refractory.max():g} ms)")
+    if population.is_adaptive:
+        most = population.adaptation.max()
+        lost.append(f"{name} has an adaptive threshold (rising by up to {most:g} at a spike)")
     if spiking and dialect.rest in ("own", "zero"):
         if (population.v_leak >= population.threshold).any():
             text = f"{name} has neurons that fire by themselves (v_leak above threshold)"

@@ -30,6 +30,7 @@ from eventsim.network.nir.package import (
     node_names,
     unused,
 )
+from eventsim.network.nir.restore import ADAPTATION
 from eventsim.network.parts import Population, Projection
 
 MAX_ENTRIES = 2**24  # of one dense matrix; 128 MiB
@@ -180,6 +181,8 @@ def _population(writing: _Writing, population: Population, gauge: Gauge | None) 
     if population.is_spiking:
         if population.refractory.any():
             metadata["eventsim_refractory_ms"] = population.refractory.copy()
+        for key, name in ADAPTATION.items() if population.is_adaptive else ():
+            metadata[f"eventsim_{name}"] = population.parameters[key].copy()
         return nir.CubaLIF(**values, **_threshold(population, gauge, dialect), metadata=metadata)
     if dialect.plain_nodes:
         return nir.CubaLI(**values, metadata=metadata)

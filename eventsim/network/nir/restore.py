@@ -30,6 +30,10 @@ class _Reading:
     dt: float | None  # in the file's unit; None where a spike is an impulse
 
 
+# Parameters of an adaptive threshold, and what they are called in a node's metadata.
+ADAPTATION = {"adaptation": "adaptation", "tau_adaptation": "tau_adaptation_ms"}
+
+
 @dataclass(frozen=True, eq=False)
 class _Neurons:
     """A node as a population, and its parameters as eventsim means them."""
@@ -219,6 +223,9 @@ def _neurons(name: str, node: Any, reading: _Reading) -> _Neurons:
         parameters["threshold"] = raw["v_threshold"] / voltage + shift
         parameters["v_reset"] = raw["v_reset"] / voltage + shift
         parameters["refractory"] = _said(name, metadata, "refractory_ms", np.zeros(size))
+        if "eventsim_adaptation" in metadata:
+            for key, written in ADAPTATION.items():
+                parameters[key] = _said(name, metadata, written, np.zeros(size))
     return _Neurons(End(called, size, _jump(raw, reading) / current), kind, parameters)
 
 

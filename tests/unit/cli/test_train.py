@@ -202,6 +202,23 @@ def test_rsnn_is_trained_with_the_options_that_were_given_and_resumed(digits, tm
     assert "network.delays is [1.0, 3.0] there" in refused.err
 
 
+def test_adaptive_threshold_is_trained_with_the_options_that_were_given(digits, tmp_path):
+    options = ("--adaptation", 0.2, "--tau-adaptation", 80, "--backend", "cpu")
+    outcome = call("train", digits, *TINY, *options, "--out", "r")
+    assert outcome.code == 0, outcome.err
+    before, after = (load_network(tmp_path / "r" / f"{name}.npz") for name in ("initial", "last"))
+    first = before.population("hidden1")
+    assert (first.adaptation == 0.2).all()
+    assert (first.tau_adaptation == 80.0).all()
+    assert not np.array_equal(after.population("hidden1").adaptation, first.adaptation)
+    assert load_config(tmp_path / "r").bip[-2:] == ("adaptation", "tau_adaptation")
+    assert call("evaluate", "r").code == 0
+    assert call("train", "--resume", "--out", "r").code == 0
+    assert call("train", digits, *TINY, *options, "--no-bip", "--out", "w").code == 0
+    kept = load_network(tmp_path / "w" / "last.npz").population("hidden1")
+    assert (kept.adaptation == 0.2).all()
+
+
 def test_convolutional_network_is_trained_with_the_options_that_were_given(digits, tmp_path):
     shape = ("--model", "convolutional", "--hidden", 3, "--output-maps", 4)
     kernels = ("--kernel", 5, "--kernel", 3, "--stride", 4, "--stride", 2)

@@ -1,0 +1,210 @@
+r"""A LIF neuron whose threshold rises with its own spikes and decays: the ALIF neuron.
+
+Voltage and current are those of :mod:`eventsim.neuron.lif`. The threshold is
+
+.. math::
+    \vartheta(t) = \vartheta_0 + b\,a(t), \qquad \tau_a \dot a = -a, \qquad
+    a \leftarrow a + 1 \;\text{right after a spike of the neuron,}
+
+with :math:`a = 0` at the start. The jump stays through the reset and the refractory time, in which
+:math:`a` goes on decaying. Arrivals do not change :math:`a`: between two spikes it is known from
+the time of the last one, :math:`a(t) = a(t_k^+)\,e^{-(t - t_k)/\tau_a}`. With :math:`b = 0` the
+neuron is that of :mod:`eventsim.neuron.lif`, to the bit.
+
+**A crossing** is that of :math:`u = v - (\vartheta_0 - E) - b\,a`, from below. It has three
+exponentials, and so at most two extrema. They lie between those of :math:`e^{t/\tau_a} \dot u`,
+which has at most one, at a time that is known in closed form (:func:`meeting`): there
+
+.. math::
+    (c - a - b')\,R I = (c - a)\,v, \qquad a = 1/\tau_m,\; b' = 1/\tau_s,\; c = 1/\tau_a .
+
+Between its extrema u is monotone, so that each piece is bracketed and solved, and no crossing is
+missed. While v rises under :math:`I > 0`, no later slope of u is larger than that of now: Newton's
+method from the left never passes the first crossing, and the general way is left to a voltage that
+falls more slowly than its threshold.
+
+**The adjoint.** Of a spike at :math:`t_k`, whose :math:`\partial L/\partial t_k` is :math:`B_k`
+(:mod:`eventsim.adjoint`), the time is set by :math:`u(t_k) = 0`, so that with
+:math:`D = \dot v^- + b\,a^-/\tau_a`, the slope of u,
+
+.. math::
+    dt_k = -\frac{dv^- - d\vartheta_0 - a^-\,db - b\,da^-}{D} .
+
+The jump is an event of its own: moved later by :math:`dt`, :math:`a` decays for longer without it,
+which leaves :math:`dt/\tau_a` more of :math:`a` after it. With
+:math:`\kappa = \partial L/\partial a`, backward in time
+:math:`\kappa \leftarrow \kappa\,e^{-h/\tau_a}` between spikes, and at a spike
+
+.. math::
+    B_k \leftarrow B_k + \kappa^+/\tau_a, \qquad \alpha^- = -B_k/D, \qquad
+    \kappa^- = \kappa^+ - b\,\alpha^-, \qquad
+    \frac{\partial L}{\partial \vartheta_0} = -\alpha^-, \qquad
+    \frac{\partial L}{\partial b} = -a^-\alpha^-, \qquad
+    \frac{\partial L}{\partial (1/\tau_a)} = -\sum h\,\kappa\,a ,
+
+the last over the stretches of :math:`h` ms between spikes, in which :math:`\kappa\,a` does not
+change.
+
+===================  ==============  ====================
+symbol               name            unit
+===================  ==============  ====================
+:math:`a`            a               none
+:math:`b`            adaptation      as the threshold
+:math:`\tau_a`       tau_adaptation  ms
+:math:`b\,a`         rise            as the threshold
+===================  ==============  ====================
+
+A second neuron model defines the same five things: the flow of its state between events, the jump
+at a spike, a first crossing of which none is missed, and the adjoint of each. A quadratic
+integrate-and-fire neuron driven by an exponential current has no elementary closed form between
+events (its equation is one of Riccati, solved by Bessel functions), so that it would take those, or
+a flow that is integrated to rounding, with a threshold at infinity that it reaches in finite time.
+
+References
+----------
+Bellec et al. (2018), Long short-term memory and learning-to-learn in networks of spiking neurons,
+NeurIPS 31 (the model, on a grid). arXiv 2507.10568 (exact gradients of adaptive thresholds).
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from eventsim.neuron import lif
+from eventsim.neuron.lif import decay, voltage
+
+# Doublings of the slowest time constant after which states have vanished, and turns mean nothing.
+DOUBLINGS = 6
+
+
+def after_spike(a: float) -> float:
+    """``a`` right after a spike, from that just before it."""
+    return a + 1.0
+
+
+def meeting(
+    v: float, drive: float, of_drive: float, of_voltage: float, tau_mem: float, tau_syn: float
+) -> float:
+    r"""Time in ms at which ``of_drive`` times R I is ``of_voltage`` times v, or infinity.
+
+    With :math:`\delta = b' - a` it is :math:`\ln(1 + \delta m) / \delta`,
+    :math:`m = (p R I_0 - q v_0) / (q (a R I_0 + \delta v_0))`.
+    """
+    a, b = 1.0 / tau_mem, 1.0 / tau_syn
+    delta = b - a
+    denominator = of_voltage * (a * drive + delta * v)
+    if denominator == 0.0:
+        return math.inf
+    m = (of_drive * drive - of_voltage * v) / denominator
+    if 1.0 + delta * m <= 0.0:
+        return math.inf
+    time = math.log1p(delta * m) / delta if delta != 0.0 else m
+    return time if time > 0.0 else math.inf
+
+
+class Excess(NamedTuple):
+    """The difference u = v - level - rise, from the state (v, drive, rise) at time zero."""
+
+    v: float
+    drive: float
+    rise: float
+    level: float
+    tau_mem: float
+    tau_syn: float
+    tau_adaptation: float
+
+    def derivatives(self, t: float) -> tuple[float, float, float]:
+        """The value of u ``t`` ms later, and its first two derivatives."""
+        a, b, c = 1.0 / self.tau_mem, 1.0 / self.tau_syn, 1.0 / self.tau_adaptation
+        v = voltage(self.v, self.drive, t, self.tau_mem, self.tau_syn)
+        drive = self.drive * decay(t, self.tau_syn)
+        rise = self.rise * decay(t, self.tau_adaptation)
+        slope = a * (drive - v)
+        return v - self.level - rise, slope + c * rise, -a * (b * drive + slope) - c * c * rise
+
+    def value(self, t: float) -> tuple[float, float]:
+        """The value of u, and its slope."""
+        return self.derivatives(t)[:2]
+
+    def slope(self, t: float) -> tuple[float, float]:
+        """The slope of u and its own slope."""
+        return self.derivatives(t)[1:]
+
+    @property
+    def slowest(self) -> float:
+        """The longest time constant."""
+        return max(self.tau_mem, self.tau_syn, self.tau_adaptation)
+
+    def turns(self) -> list[float]:
+        """Times of the extrema of u, ascending."""
+        a, b, c = 1.0 / self.tau_mem, 1.0 / self.tau_syn, 1.0 / self.tau_adaptation
+        middle = meeting(self.v, self.drive, c - a - b, c - a, self.tau_mem, self.tau_syn)
+        found, lo = [], 0.0
+        if middle < self.slowest * 2.0**DOUBLINGS:
+            if self.slope(0.0)[0] * self.slope(middle)[0] < 0.0:
+                found.append(_root(self.slope, 0.0, middle))
+            lo = middle
+        before, step = self.slope(lo)[0], self.slowest
+        for _ in range(DOUBLINGS):
+            if before * self.slope(lo + step)[0] < 0.0:
+                found.append(_root(self.slope, lo, lo + step))
+                break
+            lo, step = lo + step, 2.0 * step
+        return found
+
+
+def first_crossing(
+    v: float,
+    drive: float,
+    rise: float,
+    limit: float,
+    level: float,
+    tau_mem: float,
+    tau_syn: float,
+    tau_adaptation: float,
+) -> float:
+    """Time in ``[0, limit)`` at which v first rises through ``level`` plus the rise, or infinity.
+
+    As :func:`eventsim.neuron.lif.first_crossing`, which it is where the rise is zero.
+    """
+    if rise == 0.0:
+        return lif.first_crossing(v, drive, limit, level, tau_mem, tau_syn)
+    excess = Excess(v, drive, rise, level, tau_mem, tau_syn, tau_adaptation)
+    above, slope = excess.value(0.0)
+    if above >= 0.0 and slope > 0.0 and limit > 0.0:
+        return 0.0
+    if max(v, 0.0) < level and drive <= level:
+        return math.inf  # v stays below the threshold at rest
+    start = 0.0
+    for end in excess.turns():
+        if excess.value(start)[0] < 0.0 <= excess.value(end)[0]:
+            root = _root(excess.value, start, end)
+            return root if root < limit else math.inf
+        start = end
+    if level > 0.0 or excess.value(start)[0] >= 0.0:
+        return math.inf
+    step = excess.slowest
+    while start < limit:
+        end = start + step
+        # A voltage that rests at its level has vanished before it could pass it.
+        vanished = level == 0.0 == voltage(v, drive, end, tau_mem, tau_syn)
+        if excess.value(end)[0] >= 0.0 and not vanished:
+            root = _root(excess.value, start, end)
+            return root if root < limit else math.inf
+        start, step = end, 2.0 * step
+    return math.inf
+
+
+def _root(function: Callable[[float], tuple[float, float]], lo: float, hi: float) -> float:
+    """Newton inside a bracket that bisection keeps; the end of the bracket behind the root."""
+    sign = -1.0 if function(lo)[0] < 0.0 else 1.0
+    t = lo
+    while True:
+        value, slope = function(t)
+        lo, hi = (t, hi) if sign * value > 0.0 else (lo, t)
+        guess = t - value / slope if sign * slope < 0.0 else lo
+        if not lo < guess < hi:
+            guess = 0.5 * (lo + hi)
+        if not lo < guess < hi or guess == t:
+            return hi
+        t = guess

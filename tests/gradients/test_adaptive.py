@@ -1,0 +1,161 @@
+"""Gradients of adaptive thresholds: finite differences, the reference, and identities."""
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.errors import NetworkError
+from tests.support.losses import Readout, SpikeTimes, Sum
+from tests.support.nets import (
+    lateral_net,
+    one_neuron,
+    one_sample,
+    random_net,
+    random_stream,
+    ring_net,
+    with_adaptation,
+)
+
+LAYERS = {
+    "dense": lambda: random_net(61, hidden=(4, 3), tau_ratio=0.25),
+    "sparse": lambda: random_net(62, hidden=(4, 3), tau_ratio=4.0, sparse=True),
+    "equal time constants": lambda: random_net(63, hidden=(3, 3), tau_ratio=1.0, delays="none"),
+    "instant self-connections": lambda: random_net(
+        64, hidden=(4, 3), delays="none", self_delays="none"
+    ),
+    "pacemakers": lambda: random_net(65, hidden=(3, 2), delays="none", pacemakers=True),
+}
+LOOPS = {"loop": lambda: lateral_net(66, size=3), "ring": lambda: ring_net(67, size=3)}
+STREAM = {"n_samples": 2, "duration": 50.0, "rate": 80.0}
+
+
+def case(make):
+    return with_adaptation(make(), 68, tau=(5.0, 40.0)), random_stream(69, **STREAM)
+
+
+def loss_of(net):
+    spiking = tuple(net.spiking)
+    return Sum(SpikeTimes(*spiking), Readout(25.0))
+
+
+@pytest.mark.parametrize("name", [*LAYERS, *LOOPS])
+def test_gradcheck_finds_every_gradient_right(name):
+    net, stream = case((LAYERS | LOOPS)[name])
+    tape = es.simulate(net, stream, backend="cpu")
+    assert min(int(tape[n].total_counts().max()) for n in tape.names) >= 3
+    check = es.gradcheck(net, stream, loss_of(net), step=1e-5, backend="cpu", n_directions=5)
+    assert check.fraction_compared > 0.9
+    assert check.worst_relative_error < 1e-6
+    rows = {row.name: row for row in check.rows}
+    for population in net.spiking:
+        assert rows[f"{population}.adaptation"].n_compared > 1
+        assert rows[f"{population}.tau_adaptation"].n_compared > 1
+
+
+@pytest.mark.parametrize("name", ["dense", "ring"])
+def test_gradcheck_of_the_reference(name):
+    net, stream = case((LAYERS | LOOPS)[name])
+    loss = loss_of(net)
+    check = es.gradcheck(net, stream, loss, step=1e-5, backend="reference", n_directions=1)
+    assert check.fraction_compared > 0.9
+    assert check.worst_relative_error < 1e-6
+
+
+@pytest.mark.parametrize("name", [*LAYERS, *LOOPS])
+def test_cpu_has_the_gradients_of_the_reference(name):
+    net, stream = case((LAYERS | LOOPS)[name])
+    loss = loss_of(net)
+    found = [
+        es.backward(net, es.simulate(net, stream, backend=backend), loss).flat()
+        for backend in ("reference", "cpu")
+    ]
+    for key, expected in found[0].items():
+        scale = np.abs(expected).max(initial=1e-12)
+        np.testing.assert_allclose(found[1][key], expected, rtol=0, atol=1e-9 * scale)
+        if key.endswith("adaptation"):
+            assert (expected != 0.0).any()
+
+
+@pytest.mark.parametrize("name", ["dense", "instant self-connections", "loop"])
+def test_single_precision_has_nearly_the_gradients_of_double(name):
+    net, stream = case((LAYERS | LOOPS)[name])
+    found = [
+        es.backward(
+            net, es.simulate(net, stream, backend="cpu", precision=precision), loss_of(net)
+        ).flat()
+        for precision in ("double", "single")
+    ]
+    for key, expected in found[0].items():
+        scale = np.abs(expected).max(initial=1e-3)
+        np.testing.assert_allclose(found[1][key], expected, rtol=0, atol=5e-3 * scale)
+
+
+def test_gradients_at_a_rise_of_zero_are_the_plain_ones_and_that_of_the_rise():
+    net = with_adaptation(LAYERS["dense"](), 68, adaptation=(0.0, 0.0))
+    stream, plain = random_stream(69, **STREAM), LAYERS["dense"]()
+    loss = loss_of(net)
+    one, two = (
+        es.backward(n, es.simulate(n, stream, backend="cpu"), loss).flat() for n in (plain, net)
+    )
+    assert all(np.array_equal(two[key], one[key]) for key in one)
+    assert not two["hidden1.tau_adaptation"].any()
+    assert two["hidden1.adaptation"].any()
+    check = es.gradcheck(net, stream, loss, step=1e-5, backend="cpu", n_directions=3)
+    assert check.worst_relative_error < 1e-6
+
+
+def test_voltages_scale_and_shift_as_they_must():
+    # Of all voltages of a neuron, the rise among them, only ratios matter.
+    net, stream = case(LAYERS["dense"])
+    tape = es.simulate(net, stream, backend="cpu")
+    grads = es.backward(net, tape, SpikeTimes("hidden1", "hidden2")).flat()
+    p = net.populations["hidden1"]
+    into = [q for q in net.projections.values() if q.target == "hidden1"]
+    total = sum(
+        (q.weights * grads[f"{q.name}.weights"]).sum(axis=0)
+        if not q.one_to_one
+        else q.weights * grads[f"{q.name}.weights"]
+        for q in into
+    )
+    total = total + (p.threshold - p.v_leak) * grads["hidden1.threshold"]
+    total = total + (p.v_reset - p.v_leak) * grads["hidden1.v_reset"]
+    rise = p.adaptation * grads["hidden1.adaptation"]
+    assert np.abs(rise).max() > 1.0
+    np.testing.assert_allclose(total + rise, 0.0, atol=1e-9 * np.abs(rise).max())
+
+
+@pytest.mark.parametrize("name", ["sparse", "ring"])
+def test_all_times_scale_together(name):
+    net, stream = case((LAYERS | LOOPS)[name])
+    loss = SpikeTimes(*net.spiking)
+    tape = es.simulate(net, stream, backend="cpu")
+    grads, (_, seeds) = es.backward(net, tape, loss), loss(net, tape)
+    expected = sum(float((seeds[n] * tape[n].times).sum()) for n in net.spiking)
+    times = ("tau_mem", "tau_syn", "tau_adaptation", "refractory", "delays")
+    parts = [
+        values * grads.flat()[key]
+        for key, values in net.parameters().items()
+        if key.endswith(times)
+    ]
+    parts.append(stream.times * grads.input_times)
+    scale = sum(float(np.abs(part).sum()) for part in parts)
+    assert abs(sum(float(part.sum()) for part in parts) - expected) < 1e-10 * scale
+
+
+def test_gradient_of_a_crossing_by_a_falling_voltage():
+    # The slope of V alone is negative there: the threshold falls faster.
+    net = one_neuron([40.0], tau_mem=60.0, tau_syn=2.0, adaptation=2.0, tau_adaptation=8.0)
+    stream = one_sample([1.0, 3.0], duration=60.0)
+    tape = es.simulate(net, stream, backend="cpu")
+    assert len(tape["hidden"]) == 2
+    grads = es.backward(net, tape, SpikeTimes("hidden"))
+    assert grads.grazes == 0
+    check = es.gradcheck(net, stream, SpikeTimes("hidden"), step=1e-5, backend="cpu")
+    assert check.worst_relative_error < 1e-6
+
+
+def test_backward_by_chunks_is_refused():
+    net, stream = case(LAYERS["dense"])
+    tape, _ = es.simulate_chunk(net, stream, backend="cpu")
+    with pytest.raises(NetworkError, match="adaptive threshold, whose gradients need a whole run"):
+        es.backward_chunk(net, tape, SpikeTimes("hidden1"))

@@ -1,0 +1,195 @@
+"""Populations with an adaptive threshold: parameters, files, descriptions, and who refuses them."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.chips import load_chip
+from eventsim.clocked import from_network
+from eventsim.energy import cost, count
+from eventsim.errors import NetworkError, ParameterError, ShapeError, StorageError
+from eventsim.events.storage import read_arrays, write_arrays
+from eventsim.mapping import export_sanafe, map_network, quantise
+from eventsim.network.nir import NirWarning, from_nir, read_nir, to_nir, write_nir
+from eventsim.network.parts import join_populations
+from eventsim.ranks import simulate_ranks
+from tests.support.nets import random_net, random_stream, with_adaptation
+
+
+def adaptive_net(**options):
+    options = {"delays": "none", "self_delays": "none"} | options
+    return with_adaptation(random_net(21, **options), 22)
+
+
+def base():
+    net = es.Network()
+    net.add_input("input", 3)
+    return net
+
+
+def test_a_population_has_the_parameters_only_where_they_are_given():
+    net = base()
+    plain, adaptive = net.add_population("a", 2), net.add_population("b", 2, adaptation=[0.1, 0.0])
+    assert not plain.is_adaptive
+    assert adaptive.is_adaptive
+    assert "adaptation" not in plain.parameters
+    assert "a.adaptation" not in net.parameters()
+    assert net.parameters()["b.adaptation"].tolist() == [0.1, 0.0]
+    assert adaptive.tau_adaptation.tolist() == [100.0, 100.0]
+    with pytest.raises(AttributeError, match="adaptation"):
+        _ = plain.adaptation
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"adaptation": -0.1}, ParameterError, "adaptation is -0.1, expected a value in 0"),
+        ({"adaptation": np.nan}, ParameterError, "adaptation is nan"),
+        ({"adaptation": 1e16}, ParameterError, "adaptation is 1e\\+16"),
+        ({"adaptation": 0.1, "tau_adaptation": 0.0}, ParameterError, "tau_adaptation is 0.0"),
+        ({"adaptation": 0.1, "tau_adaptation": np.inf}, ParameterError, "tau_adaptation is inf"),
+        ({"adaptation": [0.1] * 3}, ShapeError, "adaptation has shape"),
+        ({"tau_adaptation": 50.0}, ParameterError, "tau_adaptation is given without adaptation"),
+    ],
+)
+def test_values_outside_their_domain_are_refused(given, error, message):
+    with pytest.raises(error, match=message):
+        base().add_population("a", 2, **given)
+
+
+def test_values_changed_in_place_are_checked():
+    net = adaptive_net()
+    net.check()
+    net.populations["hidden1"].adaptation[1] = -0.5
+    with pytest.raises(ParameterError, match="'hidden1', neuron 1: adaptation is -0.5"):
+        es.simulate(net, random_stream(23), backend="reference")
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_network_read_back_is_the_same(tmp_path, sparse):
+    net = with_adaptation(random_net(24, sparse=sparse), 25, populations=("hidden2",))
+    net.save(tmp_path / "net.npz")
+    back = es.Network.load(tmp_path / "net.npz")
+    assert back.parameters().keys() == net.parameters().keys()
+    for key, values in net.parameters().items():
+        assert np.array_equal(back.parameters()[key], values)
+    assert repr(back) == repr(net)
+    assert "adaptive threshold in hidden2" in repr(net)
+    assert back.copy().populations["hidden2"].is_adaptive
+
+
+def test_file_of_plain_neurons_is_what_it_was(tmp_path):
+    random_net(24).save(tmp_path / "net.npz")
+    arrays = read_arrays(tmp_path / "net.npz", kind="eventsim-network", version=1)
+    assert json.loads(str(arrays["structure"])).keys() == {"populations", "projections"}
+    assert not any("adaptation" in name for name in arrays)
+
+
+@pytest.mark.parametrize(
+    ("adaptive", "message"),
+    [
+        (["nobody"], "nobody"),
+        (["input"], "input"),
+        ("hidden1", "a list"),
+        (["hidden1"], "lacks|hidden1.adaptation"),
+    ],
+)
+def test_damaged_file_is_refused(tmp_path, adaptive, message):
+    arrays = random_net(24).to_arrays()
+    structure = json.loads(str(arrays["structure"])) | {"adaptive": adaptive}
+    arrays["structure"] = np.array(json.dumps(structure))
+    write_arrays(tmp_path / "net.npz", arrays, kind="eventsim-network", version=1)
+    with pytest.raises(StorageError, match=message):
+        es.Network.load(tmp_path / "net.npz")
+
+
+def test_tables_show_the_columns_where_some_population_adapts():
+    assert "tau_adaptation (ms)" in adaptive_net()._repr_html_()
+    assert "adaptation" not in random_net(21)._repr_html_()
+
+
+def test_members_of_a_loop_are_joined_with_a_rise_of_zero_for_plain_ones():
+    net = base()
+    members = [net.add_population("a", 2), net.add_population("b", 1, adaptation=0.5)]
+    joined = join_populations(members)
+    assert joined.adaptation.tolist() == [0.0, 0.0, 0.5]
+    assert joined.tau_adaptation.tolist() == [100.0] * 3
+    assert not join_populations(members[:1]).is_adaptive
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda **given: es.scsr(4, (3, 2), 2, **given),
+        lambda **given: es.rsnn(4, (3, 2), 2, **given),
+        lambda **given: es.scsr(4, (3, 2), 2, output="spiking", **given),
+    ],
+)
+def test_builders_give_hidden_populations_the_threshold(build):
+    net, plain = build(alif=(0.3, 70.0)), build()
+    for name, population in net.populations.items():
+        assert population.is_adaptive == name.startswith("hidden")
+    assert (net.populations["hidden1"].tau_adaptation == 70.0).all()
+    for key, values in plain.parameters().items():
+        assert np.array_equal(net.parameters()[key], values)
+
+
+def test_plain_nir_takes_the_parameters_along_and_a_program_only_where_that_is_allowed(tmp_path):
+    net, stream = adaptive_net(), random_stream(26)
+    with pytest.warns(NirWarning, match="'hidden1' has an adaptive threshold"):
+        write_nir(net, tmp_path / "net.nir")
+    back = read_nir(tmp_path / "net.nir")
+    for key, values in net.parameters().items():
+        assert np.array_equal(back.parameters()[key], values), key
+    tapes = [es.simulate(n, stream, backend="reference") for n in (net, back)]
+    assert np.array_equal(*(tape["hidden2"].times for tape in tapes))
+    for population in net.spiking.values():
+        population.refractory[:] = 0.0
+    with pytest.raises(NetworkError, match=r"adaptive threshold.*lossy"):
+        to_nir(net, target="norse", dt=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NirWarning)
+        assert (
+            from_nir(to_nir(net, target="norse", dt=0.1, lossy=True)).spiking["hidden1"].is_adaptive
+        )
+        assert not from_nir(to_nir(random_net(21))).spiking["hidden1"].is_adaptive
+
+
+def refused(call):
+    with pytest.raises(NetworkError, match="'hidden1' has an adaptive threshold"):
+        call()
+
+
+def test_what_has_no_adaptive_threshold_refuses_it(tmp_path):
+    net, plain = adaptive_net(), random_net(21, delays="none", self_delays="none")
+    chip, stream = load_chip("loihi"), random_stream(26, n_samples=1)
+    for call in (from_network, lambda n: quantise(n, chip)):
+        refused(lambda call=call: call(net))
+        call(plain)
+
+    def export(n):
+        mapping = map_network(n, None, load_chip("loihi_sanafe"))
+        return export_sanafe(n, mapping, stream, tmp_path, step_ms=1.0)
+
+    refused(lambda: export(net))
+    export(plain)
+    refused(lambda: simulate_ranks(net, stream))
+
+
+def test_counts_name_what_an_adaptive_threshold_adds():
+    net, stream = adaptive_net(), random_stream(26)
+    tape = es.simulate(net, stream, backend="reference")
+    found = count(net, tape)
+    assert found.adaptive_updates.keys() == {"hidden1", "hidden2"}
+    for name, updates in found.adaptive_updates.items():
+        assert np.array_equal(updates, found.membrane_updates[name])
+    plain = random_net(21, delays="none", self_delays="none")
+    without = count(plain, es.simulate(plain, stream, backend="reference"))
+    assert not without.adaptive_updates
+    sizes = sum(p.size for p in net.spiking.values())
+    assert found.footprint.states - without.footprint.states == 4 * sizes
+    missing = [m.name for m in cost(net, tape, load_chip("loihi")).missing]
+    assert any(text.startswith("adaptive thresholds (") for text in missing)
