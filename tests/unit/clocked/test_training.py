@@ -180,6 +180,7 @@ def test_spikl_moves_the_hidden_neurons_and_keeps_the_weights_of_exact_time():
         silent_lift=0.0,
         rates=LearningRates(**rates),
         weight_decay=0.0,
+        initial_logits=0.0,
     )
     start = small_net()
     exact = on_grid(start, two_patterns(8), settings).net
