@@ -22,7 +22,8 @@ no obstacle: every spike has a gradient, and :class:`.RateBand` lowers a rate.
 its logits begin far apart: the network is sure of its answers before it has learned anything, and
 the first epochs go into unlearning them, with gradients that are clipped at every step. So training
 by default divides the weights into the readout until the standard deviation of the logits over the
-classes is 1.
+classes is 1. Not with the loss ``ctc``: it begins by giving everything to the blank, and with small
+logits it stays there for long.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ TOLERANCE = 0.05  # of the target, where a search ends
 REACHED = 2.0  # times more or less than the target count as reached
 BISECTIONS = 20
 LARGEST = 2.0**40  # factor, and 1 / LARGEST the least
+SCALED_RULES = ("integral", "maximum", "last")  # answers whose logits are calmed
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> L
     None where nothing was to be done. What was done is logged where ``log`` is True.
     """
     goal = config.initial_logits
-    if not goal or config.output in net.spiking or not len(data):
+    if not goal or config.loss.rule not in SCALED_RULES or not len(data):
         return None
     n = min(SAMPLES, config.batch_size, len(data))
     few = data[np.arange(n) * len(data) // n]
@@ -241,7 +243,7 @@ def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> L
 
 
 def _spread(net: Network, few: Dataset, config: TrainConfig) -> float:
-    """Standard deviation of the logits over the classes, mean over recordings (and frames)."""
+    """Standard deviation of the logits over the classes, mean over the recordings."""
     tape = simulate(
         net, few.stream, tail=config.tail, backend=config.backend, precision=_precision(config)
     )

@@ -90,8 +90,8 @@ class LearningRates(Settings):
     """
 
     weights: NotNegative = 1e-2
-    taus: NotNegative = 2e-3
-    intrinsic: NotNegative = 1e-3
+    taus: NotNegative = 2e-2
+    intrinsic: NotNegative = 5e-3
     delays: NotNegative = 2e-2
 
 

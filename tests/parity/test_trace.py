@@ -54,7 +54,7 @@ def steps_of(net, tape, name):
     size = net.populations[name].size
     if stage.lateral:
         begin = start_loop(job)
-        return lambda sample: queue.run_sample(job, sample, begin, copied(begin.stop))[
+        return lambda sample: queue.run_sample(job, sample, begin, copied(begin.stop))[0][
             start : start + size
         ]
     state, parameters = start_state(job), layer.neurons(job)

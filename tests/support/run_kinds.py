@@ -12,15 +12,14 @@ import eventsim as es
 from eventsim.events import Dataset
 from eventsim.experiment import Selection, load_recipe, load_task, resolve, run_all
 from eventsim.runs.data import DataSettings
-from eventsim.train import LearningRates, TrainConfig, train
+from eventsim.train import TrainConfig, train
 from tests.unit.cli.conftest import call, write_digits
 from tests.unit.experiment.conftest import Files, Watcher
 
 OLD = Path(__file__).parents[1] / "unit" / "runs" / "old"
 OPTIONS = ("--hidden", 4, "--epochs", 2, "--batch-size", 6, "--backend", "reference",
-           "--set", "tail=5", "--set", "rates.taus=0.02", "--set", "rates.intrinsic=0.005",
-           "--set", "initial_logits=0", "--seed", 3)  # fmt: skip
-# Version 1 did not calibrate, and had other default rates; this network begins without a spike.
+           "--set", "tail=5", "--set", "initial_logits=0", "--seed", 3)  # fmt: skip
+# Version 1 did not calibrate, and this network begins without a spike.
 CONFIG = TrainConfig(
     epochs=2,
     batch_size=6,
@@ -29,7 +28,6 @@ CONFIG = TrainConfig(
     tail=5.0,
     calibrate=0.0,
     initial_logits=0.0,
-    rates=LearningRates(taus=2e-2, intrinsic=5e-3),
 )
 KINDS = ("cli", "python", "exact", "grid", "old_cli", "old_python", "old_exact", "old_grid")
 KNOW_NO_DATA = ("python", "old_python")
@@ -56,9 +54,7 @@ def experiment(home, **selection):
     (home / "recipe").mkdir(exist_ok=True)
     files = Files(home / "recipe")
     files.change('title = "with skips"', 'method = "grid"\ndt = 1.0')
-    # As the defaults were in version 1.
-    rates = "rates = { taus = 0.02, intrinsic = 0.005 }"
-    files.change("bip = []", f"bip = []\ninitial_logits = 0.0\n{rates}")
+    files.change("bip = []", "bip = []\ninitial_logits = 0.0")  # as in version 1
     recipe = load_recipe(files.recipe)
     return resolve(recipe, load_task(recipe.task, home=recipe.home), Selection(**selection)).specs()
 

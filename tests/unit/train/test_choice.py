@@ -11,7 +11,6 @@ from eventsim.network import scsr
 from eventsim.train import (
     Augmentation,
     ClassTrains,
-    LearningRates,
     SpikeCount,
     TrainConfig,
     VoltageCrossEntropy,
@@ -91,8 +90,7 @@ def test_near_misses_wake_neurons_that_nothing_else_reaches(tmp_path):
     def silent_after(**more):
         net = small_net()
         net.populations["hidden1"].threshold[:4] = 6.0
-        rates = LearningRates(taus=2e-2, intrinsic=5e-3)  # few steps, far to go
-        config = replace(CONFIG, epochs=6, silent_lift=0.0, rates=rates, **more)
+        config = replace(CONFIG, epochs=6, silent_lift=0.0, **more)
         trained = train(net, two_patterns(48), config, tmp_path / str(len(more))).net
         counts = simulate(trained, two_patterns(48).stream)["hidden1"].total_counts()
         return int((counts[:4] == 0).sum())

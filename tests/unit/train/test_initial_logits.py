@@ -86,16 +86,10 @@ def test_of_a_decision_its_own_weights_are_scaled(data):
     assert done.after == pytest.approx(1.0)
 
 
-def test_strings_are_scaled_by_their_frames(data):
-    net = loud_net()
-    words = replace(data, class_names=("one", "one"))
-    config = replace(CONFIG, loss=WordsLoss())
-    assert room.calm(net, words, config, log=False).after == pytest.approx(1.0)
-
-
-def test_a_spiking_output_has_no_logits_to_scale(data):
-    config = replace(CONFIG, loss=FirstSpikeLoss())
-    assert room.calm(first_spike_net(), data, config, log=False) is None
+@pytest.mark.parametrize("loss", [FirstSpikeLoss(), WordsLoss()])
+def test_losses_of_spikes_and_of_strings_leave_the_network(data, loss):
+    net = first_spike_net() if loss.kind == "first_spike" else loud_net()
+    assert room.calm(net, data, replace(CONFIG, loss=loss), log=False) is None
 
 
 def test_no_events_and_no_recordings_leave_the_network(data):
