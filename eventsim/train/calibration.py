@@ -36,11 +36,11 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.arrays import Floats, Precision, counts_of, largest, to_host
+from eventsim.arrays import Floats, Ints, Precision, counts_of, largest, to_host
 from eventsim.engine import simulate
 from eventsim.engine.run import Course, start
 from eventsim.errors import CalibrationError, ParameterError, RunawayError
-from eventsim.events import AnyDataset, Dataset, EventStream, SpikeTrains, StoredStream
+from eventsim.events import AnyDataset, Dataset, EventStream, SpikeTape, SpikeTrains, StoredStream
 from eventsim.events.doors import real_array
 from eventsim.network import Network
 from eventsim.network.parts import MOST_WEIGHT
@@ -171,7 +171,7 @@ def scale(
     it returns, that population stays as it is.
     """
     n = min(n_samples, stream.n_samples)
-    few = stream[np.arange(n) * stream.n_samples // max(n, 1)]
+    few = stream[_spaced(n, stream.n_samples)]
     course = start(net, few, tail=None, backend=backend, precision=precision)
     seconds = float(few.duration.sum()) / MS_PER_S
     if not few.n_events or not seconds:
@@ -229,24 +229,28 @@ def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> L
     goal = config.initial_logits
     if not goal or config.loss.rule not in SCALED_RULES or not len(data):
         return None
-    n = min(SAMPLES, config.batch_size, len(data))
-    few = data[np.arange(n) * len(data) // n]
-    before = _spread(net, few, config)
+    few = data[_spaced(min(SAMPLES, config.batch_size, len(data)), len(data))]
+    precision = _precision(config)
+    tape = simulate(net, few.stream, tail=config.tail, backend=config.backend, precision=precision)
+    before = _spread(net, few, tape, config)
     if not goal < before < math.inf:
         return None
     for weights in _behind(net, config.output):
         weights *= goal / before
-    done = LogitScale(goal / before, before, _spread(net, few, config))
+    # A readout sends nothing back: the spikes are still those.
+    done = LogitScale(goal / before, before, _spread(net, few, tape, config))
     # Usual, and nothing for the user to do: no warning.
     _LOGGER.log(logging.INFO if log else logging.DEBUG, "initial_logits: %s", done)
     return done
 
 
-def _spread(net: Network, few: Dataset, config: TrainConfig) -> float:
+def _spaced(n: int, total: int) -> Ints:
+    """Numbers of n of ``total`` recordings, evenly spaced."""
+    return np.arange(n) * total // max(n, 1)
+
+
+def _spread(net: Network, few: Dataset, tape: SpikeTape, config: TrainConfig) -> float:
     """Standard deviation of the logits over the classes, mean over the recordings."""
-    tape = simulate(
-        net, few.stream, tail=config.tail, backend=config.backend, precision=_precision(config)
-    )
     outcome = make_loss(config, few.labels, few.class_names).classify(net, tape)
     return float(to_host(outcome.logits).std(axis=-1).mean())
 
