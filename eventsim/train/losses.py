@@ -59,7 +59,7 @@ from eventsim.adjoint import Loss, ReadoutSeed, Seed, Seeds, SpikeSeed, merge_se
 from eventsim.arrays import Array, Floats, Ints, beside, counts_of, namespace
 from eventsim.engine import get_backend, readout_integral
 from eventsim.engine.backend import sum_by
-from eventsim.errors import ShapeError
+from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import SpikeTape, SpikeTrains
 from eventsim.network import Network
 from eventsim.network.answer import Onset
@@ -175,8 +175,10 @@ class FirstSpike(AbstractClassifier):
     def __post_init__(self) -> None:
         require_positive("FirstSpike", "time_constant", self.time_constant)
         check_margin("FirstSpike", self.miss_margin)
-        if self.late_strength:
-            require_positive("FirstSpike", "late_strength", self.late_strength)
+        if not 0.0 <= self.late_strength < np.inf:
+            raise ParameterError(
+                f"FirstSpike: late_strength is {self.late_strength}, expected a value >= 0."
+            )
         require_positive("FirstSpike", "late_time_constant", self.late_time_constant)
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
