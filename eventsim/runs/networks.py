@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from eventsim.entries import Count, Entry, Finite, NotNegative, Positive, Settings
 from eventsim.errors import ParameterError
 from eventsim.network import DistanceLateral, Network, RandomLateral, convolutional, rsnn, scsr
+from eventsim.network.parts import TAU_ADAPTATION
 
 Model = Literal["scsr", "rsnn", "convolutional"]
 Output = Literal["readout", "spiking"]
@@ -130,7 +131,7 @@ class NetworkSettings(Settings):
     delays: Delays = (1.0, 1.0)
     refractory: Finite = 1.0
     adaptation: NotNegative = 0.0
-    tau_adaptation: Positive = 100.0
+    tau_adaptation: Positive = TAU_ADAPTATION
     mean: Finite = 1.0
     spread: Positive = 1.0
 
