@@ -1,14 +1,18 @@
 """Accuracy against energy: what do fewer operations cost, by the loss, by synapses, by size.
 
-Method   eventsim frontier with the recipe frontier.toml or frontier_400.toml beside this file: the
-         last epoch on the test part, and every network counted there and priced on each chip,
-         leakage and links aside. One row per run, with the chips on whose front its condition is;
-         the fronts are chosen by the test part itself, since these tasks hold nothing out. A
-         stopped run goes on, a finished one is not run again; commit and threads of a row are those
-         of the report. The cores may be shared: seconds are rough. Of a dense network operations
-         are multiplications, and energies those in 45 nm.
-         python -m bench.suite.frontier [--task fsdd_400|fsdd] [--seeds N] [--condition NAME ...]
-                                        [--baseline gru --baseline ann]
+Method   eventsim frontier: the last epoch on the test part, and every network counted there and
+         priced on each chip, leakage and links aside. fsdd_400 has the recipe frontier_400.toml
+         beside this file; the other tasks have eventsim's own, all of it but the fixed-step
+         counterpart, which takes hours there, in fewer epochs than the tasks ask for. One row per
+         run, with the chips on whose front its condition is, and one per network rounded afterwards
+         (--bits): rounding changes no count. The fronts are chosen by what the task holds out for
+         validation, and by the test part itself where that is nothing. A stopped run goes on, a
+         finished one is not run again; commit and threads of a row are those of the report. The
+         cores may be shared: seconds are rough. Of a dense network operations are multiplications,
+         and energies those in 45 nm.
+         python -m bench.suite.frontier [--task fsdd_400|fsdd|spoken_digits|nmnist_400] [--seeds N]
+                                        [--condition NAME ...] [--baseline gru --baseline ann]
+                                        [--bits 4]
 Answer   see results/frontier.jsonl and docs/benchmarks.md.
 """
 
@@ -16,13 +20,35 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.harness import parser, report
+from eventsim.experiment import load_recipe, load_task
+from eventsim.experiment.resolve import Selection, resolve
 
 HERE = Path(__file__).parent
-RECIPES = {"fsdd_400": HERE / "frontier_400.toml", "fsdd": HERE / "frontier.toml"}
-TASKS = {"fsdd_400": str(HERE / "fsdd_400.toml"), "fsdd": "fsdd"}
+
+
+class Sweep(NamedTuple):
+    """What ``eventsim frontier`` is asked for on a task, and the epochs in place of the task's."""
+
+    recipe: str
+    data: str
+    epochs: int | None = None
+    grid: bool = False
+
+    def conditions(self) -> list[str]:
+        """Names of the recipe's conditions, those on a grid only where the sweep has them."""
+        found = resolve(load_recipe(self.recipe), load_task(self.data), Selection())
+        return [one.name for one in found.variants if self.grid or one.grid is None]
+
+
+SWEEPS = {
+    "fsdd_400": Sweep(str(HERE / "frontier_400.toml"), str(HERE / "fsdd_400.toml"), grid=True),
+    "fsdd": Sweep("frontier", "fsdd", epochs=15),
+    "spoken_digits": Sweep("frontier", "spoken_digits", epochs=15),
+    "nmnist_400": Sweep("frontier", str(HERE / "nmnist_400.toml"), epochs=10),
+}
 FRONTS = ("energy_pj", "synaptic_operations")
 CHIPS, PJ_PER_UJ = ("loihi", "truenorth", "45nm_sram"), 1e6
 
@@ -51,23 +77,29 @@ def row(task: str, point: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]
 def main() -> None:
     """Run what is missing, and report what is there, one row per run."""
     words = parser(__doc__ or "")
-    words.add_argument("--task", choices=list(TASKS), default="fsdd_400")
+    words.add_argument("--task", choices=list(SWEEPS), default="fsdd_400")
     words.add_argument("--seeds", type=int, default=3)
     words.add_argument("--condition", action="append", help="may be given again")
     words.add_argument("--baseline", action="append", help="gru, rnn or ann, by PyTorch; repeat")
+    words.add_argument("--bits", action="append", help="round trained networks too; repeat")
     words.add_argument("--folder", type=Path, default=Path("runs/frontier"))
     words.add_argument("--jobs", type=int, default=1)
     options = words.parse_args()
-    out = options.folder / options.task
-    command = [sys.executable, "-m", "eventsim", "frontier", str(RECIPES[options.task])]
-    command += ["--data", TASKS[options.task], "--seeds", str(options.seeds), "--out", str(out)]
-    for chip in CHIPS:
-        command += ["--chip", chip]
-    for baseline in options.baseline or ():
-        command += ["--baseline", baseline]
-    for condition in options.condition or ():
-        command += ["--condition", condition]
+    sweep = SWEEPS[options.task]
+    command = [sys.executable, "-m", "eventsim", "frontier", sweep.recipe, "--data", sweep.data]
+    command += ["--seeds", str(options.seeds), "--out", str(options.folder / options.task)]
     command += ["--jobs", str(options.jobs), "--json"]
+    if sweep.epochs is not None:
+        command += ["--epochs", str(sweep.epochs)]
+    given = {
+        "--chip": CHIPS,
+        "--condition": options.condition or sweep.conditions(),
+        "--baseline": options.baseline or (),
+        "--bits": options.bits or (),
+    }
+    for option, values in given.items():
+        for value in values:
+            command += [option, value]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     points = json.loads(done.stdout)["points"]
     report([row(options.task, point, run) for point in points for run in point["runs"]], options)

@@ -4,21 +4,33 @@ from dataclasses import replace
 
 import pytest
 
-from bench.suite.frontier import RECIPES, TASKS
+from bench.suite.frontier import SWEEPS
 from eventsim.experiment import load_recipe, load_task
 from eventsim.experiment.resolve import Selection, resolve
 from eventsim.runs.settings import Shape
 
 
-@pytest.mark.parametrize("task", TASKS)
+def resolved(task):
+    return resolve(load_recipe(SWEEPS[task].recipe), load_task(SWEEPS[task].data), Selection())
+
+
+@pytest.mark.parametrize("task", SWEEPS)
+def test_sweep_has_a_dozen_conditions_and_leaves_out_a_grid_unless_it_says_so(task):
+    sweep, found = SWEEPS[task], resolved(task)
+    assert len(sweep.conditions()) >= 12
+    left = {one.name for one in found.variants} - set(sweep.conditions())
+    assert left == (set() if sweep.grid else {"grid_1ms"})
+
+
+@pytest.mark.parametrize("task", SWEEPS)
 def test_conditions_differ_in_costs_and_length_alone(task):
-    found = resolve(load_recipe(str(RECIPES[task])), load_task(TASKS[task]), Selection())
+    found = resolved(task)
     first, *others = (variant for variant in found.variants if variant.grid is None)
     plain = first.train.to_dict()
     for other in others:
         train = other.train.to_dict()
         different = {key for key in plain if plain[key] != train[key]}
-        assert different <= {"activity", "sparse", "epochs"}
+        assert different <= {"activity", "sparse", "quantise", "epochs"}
         smaller = replace(other.network, hidden=first.network.hidden) == first.network
         assert smaller  # in nothing else
         assert different or other.network != first.network
@@ -29,8 +41,7 @@ def test_conditions_differ_in_costs_and_length_alone(task):
 
 
 def test_counterpart_on_a_grid_lacks_only_what_a_grid_cannot_have():
-    task = "fsdd_400"
-    found = resolve(load_recipe(str(RECIPES[task])), load_task(TASKS[task]), Selection())
+    found = resolved("fsdd_400")
     plain = found.variants[0]
     (grid,) = (variant for variant in found.variants if variant.grid is not None)
     given, own = plain.train.to_dict(), grid.train.to_dict()
