@@ -57,8 +57,9 @@ from eventsim.train.launch import find_launch, why_no_launch
 from eventsim.train.loggers import LogFile, Progress, Several, TensorBoard
 
 NETWORK_OPTIONS = (
-    "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "forward_delays",
-    "output_delays", "output_maps", "kernel", "stride", "lateral", "probability", "in_degree",
+    "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "tau_mem_range",
+    "forward_delays", "output_delays",
+    "output_maps", "kernel", "stride", "lateral", "probability", "in_degree",
     "scale", "inhibitory", "delays", "adaptation", "tau_adaptation",
 )  # fmt: skip
 TRAINING_OPTIONS = (

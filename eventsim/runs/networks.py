@@ -15,12 +15,20 @@ Output = Literal["readout", "spiking"]
 Sizes = Annotated[tuple[Count, ...], "a list of sizes >= 1"]
 Sides = Annotated[tuple[Count, Count], "two sizes >= 1, the readout's last"]
 Delays = Annotated[tuple[Finite, Finite], "two numbers, low and high (ms)"]
+TauRange = Annotated[tuple[Positive, Positive], "two numbers > 0, low and high (ms)"]
 LateralName = Literal["dense", "random", "ring", "sheet"]
 
 TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN", "convolutional": "convolutional SNN"}
 PROBABILITY = 0.1  # of random lateral connections where neither it nor the in-degree is given
 _OWN: Mapping[Model, tuple[str, ...]] = {
-    "scsr": ("self_recurrent", "skip", "output_delays", "adaptation", "tau_adaptation"),
+    "scsr": (
+        "self_recurrent",
+        "skip",
+        "output_delays",
+        "tau_mem_range",
+        "adaptation",
+        "tau_adaptation",
+    ),
     "rsnn": (
         "lateral",
         "probability",
@@ -28,6 +36,7 @@ _OWN: Mapping[Model, tuple[str, ...]] = {
         "scale",
         "inhibitory",
         "delays",
+        "tau_mem_range",
         "adaptation",
         "tau_adaptation",
     ),
@@ -70,6 +79,9 @@ class NetworkSettings(Settings):
         Initial membrane time constant, ms.
     tau_syn
         Initial synaptic time constant, ms.
+    tau_mem_range
+        scsr, rsnn: a range such as 10:300, ms, from which every hidden neuron draws its own initial
+        membrane time constant, evenly in the logarithm; by default all have tau_mem.
     forward_delays
         Delays of connections to later hidden populations, ms: one for all, or a range such as
         0:150, from which every source (convolutional: every map) draws its own. Goes well with a
@@ -118,6 +130,7 @@ class NetworkSettings(Settings):
     skip: bool = True
     tau_mem: Positive = 20.0
     tau_syn: Positive = 10.0
+    tau_mem_range: TauRange | None = None
     forward_delays: Delays = (0.0, 0.0)
     output_delays: Delays = (0.0, 0.0)
     output_maps: Count = 30

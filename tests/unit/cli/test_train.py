@@ -202,6 +202,20 @@ def test_rsnn_is_trained_with_the_options_that_were_given_and_resumed(digits, tm
     assert "network.delays is [1.0, 3.0] there" in refused.err
 
 
+def test_every_neuron_draws_its_time_constant_from_the_range(digits, tmp_path):
+    outcome = call("train", digits, *TINY, "--tau-mem-range", "10:300", "--no-bip", "--out", "r")
+    assert outcome.code == 0, outcome.err
+    taus = load_network(tmp_path / "r" / "last.npz").population("hidden1").tau_mem
+    assert np.unique(taus).size == taus.size
+    assert ((taus >= 10.0) & (taus <= 300.0)).all()
+    refused = call("train", digits, *TINY, "--tau-mem-range", "0:300", "--out", "w")
+    assert refused.code == 2
+    assert "tau_mem_range" in refused.err
+    other = call("train", "--resume", "--out", "r", "--tau-mem-range", "10:200")
+    assert other.code == 2
+    assert "network.tau_mem_range is [10.0, 300.0] there" in other.err
+
+
 def test_adaptive_threshold_is_trained_with_the_options_that_were_given(digits, tmp_path):
     options = ("--adaptation", 0.2, "--tau-adaptation", 80, "--backend", "cpu")
     outcome = call("train", digits, *TINY, *options, "--out", "r")
