@@ -49,6 +49,7 @@ ENTRIES = (
     Entry("fsdd_speakers", "delays", "fsdd_speakers", 3, ("random",)),
     Entry("fsdd_voices", "convolution", "fsdd_voices", 3, ("convolutional",)),
     Entry("yinyang", "baselines", "yinyang", 5, METHODS),
+    Entry("memory", "memory", "delayed_match", 5),
     Entry("architectures_400", "architectures", SMALL_FSDD, 3),
     Entry("baselines_400", "baselines", SMALL_FSDD, 5, METHODS),
     Entry("start_400", str(Path(__file__).with_name("start_400.toml")), SMALL_FSDD, 5),

@@ -10,11 +10,12 @@ from eventsim.errors import DataError, ShapeError
 
 def test_every_data_set_describes_itself():
     expected = {"spoken_digits", "fsdd", "ntidigits", "shd", "ssc", "nmnist", "yinyang"}
+    expected |= {"delayed_match"}
     assert expected <= set(datasets.DATASETS)
     for name, info in datasets.DATASETS.items():
         assert info.name == name
         assert info.channels >= 5
-        assert len(set(info.classes)) == len(info.classes) >= 3
+        assert len(set(info.classes)) == len(info.classes) >= 2
         assert {"train", "test"} <= set(info.parts)
         assert all((info.description, info.splits, info.obtain, info.licence, info.samples))
 

@@ -16,10 +16,17 @@ from eventsim.experiment.reading import merged
 
 
 def test_recipes_and_tasks_of_the_issue_are_there():
-    assert set(recipe_names()) >= {"architectures", "bip", "baselines", "grid", "convolution"}
+    assert set(recipe_names()) >= {
+        "architectures",
+        "bip",
+        "baselines",
+        "grid",
+        "convolution",
+        "memory",
+    }
     assert set(task_names()) >= {
         "yinyang", "fsdd", "fsdd_speakers", "spoken_digits", "nmnist", "ntidigits", "ti46_digits",
-        "ti46_alpha", "shd",
+        "ti46_alpha", "shd", "delayed_match",
     }  # fmt: skip
 
 

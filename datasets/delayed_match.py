@@ -1,0 +1,181 @@
+r"""Delayed match to sample: a pattern, a silence, and the same pattern or another.
+
+There are ``patterns`` of them, each with ``channels`` of its own. A pattern that is shown fires
+every one of its channels ``spikes`` times, at times drawn evenly from the ``shown`` ms of its
+showing: two showings of one pattern are never the same events. The silence between both is drawn
+evenly from ``silence``, and ``after`` ms without events follow. Samples are "match" or "other" by
+turns, shuffled; a pattern that is not the first is drawn evenly from the others.
+
+Neither showing alone says anything of the class, nor does the sum of what both say (it is an
+exclusive or), so that a network must know the first one when the second comes: nothing without a
+memory as long as the silence does better than half. That is what the set is for.
+
+References
+----------
+Fuster and Alexander (1971), Science 173:652 (the task, and neurons that fire through its silence).
+Bellec et al. (2018), NeurIPS (store and recall in spiking networks, with adaptive thresholds).
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from eventsim.datasets.cache import Samples, code_digest
+from eventsim.datasets.dataset import Split, check_split
+from eventsim.datasets.sources import Source, loading
+from eventsim.errors import ParameterError
+from eventsim.events import DatasetInfo, Recording
+
+CLASS_NAMES = ("other", "match")
+SEEDS = {"train": 0, "valid": 1, "test": 2}
+SIZES = {"train": 1000, "valid": 500, "test": 1000}
+
+INFO = DatasetInfo(
+    name="delayed_match",
+    description="Delayed match to sample: two patterns with a silence between them, equal or not",
+    classes=CLASS_NAMES,
+    channels=40,
+    splits="drawn with other seeds",
+    obtain="Made at every use, in less than a second.",
+    licence="made here",
+    parts=("train", "valid", "test"),
+    samples="1,000 + 500 + 1,000, or any number",
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is shown, and when.
+
+    Parameters
+    ----------
+    patterns
+        How many there are, at least 2.
+    channels
+        Of each pattern, at least 1.
+    spikes
+        Of each channel in a showing, at least 1.
+    shown
+        ms, > 0: length of a showing.
+    silence
+        ms, shortest and longest silence between both, >= 0.
+    after
+        ms, >= 0: what follows the second showing.
+    """
+
+    patterns: int = 4
+    channels: int = 10
+    spikes: int = 2
+    shown: float = 20.0
+    silence: tuple[float, float] = (150.0, 250.0)
+    after: float = 50.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges once."""
+        low, high = self.silence
+        good = self.patterns >= 2 and self.channels >= 1 and self.spikes >= 1
+        times = (self.shown, low, high, self.after)
+        if not (good and self.shown > 0 and 0 <= low <= high and self.after >= 0) or not all(
+            map(math.isfinite, times)
+        ):
+            raise ParameterError(
+                f"delayed_match: {self}, expected patterns >= 2, channels and spikes >= 1, "
+                "shown > 0, 0 <= silence[0] <= silence[1] and after >= 0."
+            )
+
+    @property
+    def n_channels(self) -> int:
+        """Of all patterns."""
+        return self.patterns * self.channels
+
+    @property
+    def duration(self) -> float:
+        """Ms: of a sample with the longest silence; every sample is as long."""
+        return 2 * self.shown + self.silence[1] + self.after
+
+
+def source(
+    split: Split = "train",
+    *,
+    size: int | None = None,
+    seed: int | None = None,
+    trial: Trial | None = None,
+    root: str | Path | None = None,
+    download: bool = False,
+) -> Source:
+    """Draw one split.
+
+    Parameters
+    ----------
+    split
+        "train", "valid" or "test": decides size and seed where these are None.
+    size
+        Number of samples, at least 1.
+    seed
+        0 .. 2^32 - 1.
+    trial
+        What is shown; None for ``Trial()``.
+    root, download
+        Change nothing: the set is made here.
+
+    Returns
+    -------
+    Source
+        Keys are the numbers of the samples. New arrays.
+    """
+    del root, download
+    check_split(INFO.name, split, INFO.parts)
+    size = SIZES[split] if size is None else size
+    seed = SEEDS[split] if seed is None else seed
+    trial = trial or Trial()
+    if size < 1 or not 0 <= seed < 2**32:
+        raise ParameterError(
+            f"delayed_match: size {size} and seed {seed}, expected size >= 1 and seed in [0, 2^32)."
+        )
+    return Source(
+        INFO,
+        split,
+        make=partial(_samples, size, seed, trial),
+        key=lambda: {
+            "size": str(size),
+            "seed": str(seed),
+            "trial": repr(trial),
+            "code": code_digest(__file__),
+        },
+    )
+
+
+load = loading(source)
+
+
+def _samples(size: int, seed: int, trial: Trial) -> Samples:
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(size) % len(CLASS_NAMES))
+    first = rng.integers(trial.patterns, size=size)
+    other = (first + rng.integers(1, trial.patterns, size=size)) % trial.patterns
+    second = np.where(labels == CLASS_NAMES.index("match"), first, other)
+    begin = trial.shown + rng.uniform(*trial.silence, size=size)
+    return Samples(
+        (
+            _showing(rng, trial, (p, q), (0.0, start))
+            for p, q, start in zip(first, second, begin, strict=True)
+        ),
+        labels,
+        np.full(size, ""),
+        np.arange(size).astype(str),
+        trial.n_channels,
+    )
+
+
+def _showing(
+    rng: np.random.Generator, trial: Trial, shown: tuple[int, int], begins: tuple[float, float]
+) -> Recording:
+    """Two patterns, from their times on."""
+    channels = np.repeat(np.arange(trial.channels), trial.spikes)
+    c = np.concatenate([pattern * trial.channels + channels for pattern in shown])
+    t = np.concatenate([begin + rng.uniform(0.0, trial.shown, channels.size) for begin in begins])
+    order = np.argsort(t, kind="stable")
+    return Recording(t[order], c[order], trial.duration)
