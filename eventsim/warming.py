@@ -1,9 +1,9 @@
 """Compile all kernels beforehand, for images of containers and for clusters.
 
 Kernels are compiled when they first run and are kept on disk. :func:`warm_up` runs small networks
-that need every one of them: dense and sparse projections, self-recurrence, loops by queue and by
-windows, readouts and their maxima, forward and backward, in double and single precision; and a
-mapping onto a chip, whose kernels have one precision.
+that need every one of them: dense and sparse projections, self-recurrence, thresholds that adapt,
+loops by queue and by windows, readouts and their maxima, forward and backward, in double and single
+precision; and a mapping onto a chip, whose kernels have one precision.
 """
 
 import time
@@ -66,8 +66,6 @@ def warm_up(
 ) -> WarmedUp:
     """Compile every kernel of a backend that is not compiled yet.
 
-    But not those of adaptive thresholds: the first run that has one compiles them.
-
     Parameters
     ----------
     backend
@@ -96,6 +94,8 @@ def warm_up(
     for each in () if nothing_to_do else asked:
         steps += [partial(_layers, found.name, each, sparse=sparse) for sparse in (False, True)]
         steps.append(partial(_loop, found.name, each))
+        if found.name == "cpu":
+            steps.append(partial(_adaptive, each))
         if found.name == "cpu" and each == "double":
             steps.append(_mapping)
     for done, step in enumerate(steps):
@@ -148,6 +148,27 @@ def _loop(backend: str, precision: Precision) -> None:
     backward(net, tape, {"a": SpikeSeed(time=np.ones(len(tape["a"])))})
     if backend == "cpu":
         _by_every_way(net, tape)
+
+
+def _adaptive(precision: Precision) -> None:
+    """Thresholds that adapt: layers, dense and sparse, and a loop, which runs by its queue."""
+    rng = np.random.default_rng(0)
+    alif: Any = {"adaptation": 0.2, "tau_adaptation": 50.0}
+    for sparse in (False, True):
+        net = Network()
+        net.add_input("input", 64)
+        net.add_population("a", 64, **alif)
+        net.connect("input", "a", _weights(rng, (64, 64), sparse=sparse))
+        net.connect("a", "a", self_recurrent(np.full(64, 0.1)))
+        tape = simulate(net, _stream(64), backend="cpu", precision=precision)
+        backward(net, tape, {"a": SpikeSeed(time=np.ones(len(tape["a"])))})
+    net = Network()
+    net.add_input("input", 64)
+    net.add_population("a", 4, **alif)
+    net.connect("input", "a", _weights(rng, (64, 4), sparse=False))
+    net.connect("a", "a", rng.normal(0.0, 0.1, (4, 4)), delays=1.0)
+    tape = simulate(net, _stream(64), backend="cpu", precision=precision)
+    backward(net, tape, {"a": SpikeSeed(time=np.ones(len(tape["a"])))})
 
 
 def _by_every_way(net: Network, tape: SpikeTape) -> None:

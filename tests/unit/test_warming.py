@@ -119,7 +119,9 @@ def test_kernels_that_were_removed_are_noticed(warmed, tmp_path, monkeypatch):
     shutil.copytree(compiling.kernel_folder(), copy)
     monkeypatch.setattr(compiling, "_CACHE_FOLDER", str(copy))
     assert compiling.is_warm()
-    next(copy.rglob("*.nbc")).unlink()
+    # The folder may hold kernels of later runs besides.
+    named = json.loads(compiling._warm_mark().read_text("utf-8"))
+    (copy / next(name for name in named if name.endswith(".nbc"))).unlink()
     assert not compiling.is_warm()
 
 
@@ -129,7 +131,7 @@ def test_warm_up_of_one_precision(warmed, monkeypatch):
     told = []
     found = warm_up("cpu", precision="single", told=lambda done, total: told.append((done, total)))
     assert found.compiled == ()
-    assert told[-1] == (3, 3)
+    assert told[-1] == (4, 4)
     assert "cpu: nothing to do" in call("warm-up", "--precision", "single").out
     with pytest.raises(BackendError, match="half"):
         warm_up("cpu", precision="half")
