@@ -166,6 +166,75 @@ def test_clipping_scales_the_common_norm():
     assert not adam.step(gradients_like(net, 1e-3)).clipped
 
 
+def bounded_reference(gradients, limit):
+    """Gradients as the moments see them, by the formula of the module."""
+    v, seen = np.zeros_like(gradients[0]), []
+    for t, g in enumerate(gradients):
+        if t >= 5:
+            most = limit * (np.sqrt(v / (1 - 0.999**t)) + 1e-6)
+            g = np.clip(g, -most, most)
+        v = 0.999 * v + 0.001 * g**2
+        seen.append(g)
+    return seen
+
+
+def test_entries_are_bounded_by_what_they_were_from_the_sixth_step_on():
+    net, rng = small_net(), np.random.default_rng(1)
+    key = "input->hidden.weights"
+    start = net.parameters()[key].copy()
+    gradients = list(rng.normal(size=(12, *start.shape)))
+    gradients[3][0, 0], gradients[7][1, 1], gradients[9][0, 2] = 1e6, -1e9, 5.0
+    settings = AdamSettings(rates=LearningRates(weights=0.01), clip_entries=3.0)
+    adam = AdamW(net, [key], settings)
+    norms = [adam.step({key: gradient}).norm for gradient in gradients]
+    seen = bounded_reference(gradients, 3.0)
+    assert abs(seen[7][1, 1]) < 10.0
+    assert seen[3][0, 0] == 1e6  # nothing is known of it yet
+    np.testing.assert_allclose(
+        net.parameters()[key], adam_reference(start, seen, 0.01, 0.0), rtol=1e-12
+    )
+    # What is reported is the gradient itself.
+    np.testing.assert_allclose(norms, [np.linalg.norm(g) for g in gradients])
+
+
+def test_logarithms_are_bounded_in_the_logarithm():
+    net, rng = small_net(), np.random.default_rng(2)
+    x = np.log(net.populations["hidden"].tau_mem)
+    by_log = list(rng.normal(size=(9, 3)))
+    by_log[8][1] = 1e7
+    settings = AdamSettings(rates=LearningRates(taus=0.05), clip_entries=3.0)
+    adam = AdamW(net, ["hidden.tau_mem"], settings)
+    for gradient in by_log:
+        adam.step({"hidden.tau_mem": gradient / net.populations["hidden"].tau_mem})
+    expected = np.exp(adam_reference(x, bounded_reference(by_log, 3.0), 0.05, 0.0))
+    np.testing.assert_allclose(net.populations["hidden"].tau_mem, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("limit", "moves"), [(3.0, True), (math.inf, False)])
+def test_one_entry_that_explodes_does_not_stop_all_others(limit, moves):
+    net = small_net()
+    key = "input->hidden.weights"
+    adam = AdamW(net, [key], AdamSettings(clip_norm=10.0, clip_entries=limit))
+    for step in range(40):
+        gradient = np.full(net.parameters()[key].shape, 0.1)
+        gradient[0, 0] = 1e12 if step >= 10 else 0.1
+        before = net.parameters()[key].copy()
+        adam.step({key: gradient})
+    moved = np.abs(net.parameters()[key] - before)[1, 1]
+    assert (moved > 5e-3) == moves  # the rate is 0.01
+
+
+def test_norm_is_cut_after_the_entries():
+    net = small_net()
+    key = "input->hidden.weights"
+    adam = AdamW(net, [key], AdamSettings(clip_norm=10.0, clip_entries=3.0))
+    for _ in range(6):
+        adam.step({key: np.ones((2, 3))})
+    report = adam.step({key: np.full((2, 3), 1e6)})
+    assert report.norm > 1e6
+    assert not report.clipped  # its entries are 3 at most
+
+
 def test_gradient_that_is_not_finite_skips_the_step_and_says_so():
     net = small_net()
     adam = AdamW(net, select(net, ["weights"]))
