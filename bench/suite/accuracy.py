@@ -41,8 +41,9 @@ class Entry:
 
 # In exact time, with one loss: what ScSr + BIP is compared with.
 METHODS = ("bip", "weights", "feedforward", "lateral", "spikl")
-SMALL_FSDD = str(Path(__file__).with_name("fsdd_400.toml"))
-SMALL_NMNIST = str(Path(__file__).with_name("nmnist_400.toml"))
+HERE = Path(__file__).parent
+SMALL_FSDD = str(HERE / "fsdd_400.toml")
+SMALL_NMNIST = str(HERE / "nmnist_400.toml")
 
 ENTRIES = (
     Entry("fsdd", "delays", "fsdd", 5, ("random",)),
@@ -52,7 +53,8 @@ ENTRIES = (
     Entry("memory", "memory", "delayed_match", 5),
     Entry("architectures_400", "architectures", SMALL_FSDD, 3),
     Entry("baselines_400", "baselines", SMALL_FSDD, 5, METHODS),
-    Entry("start_400", str(Path(__file__).with_name("start_400.toml")), SMALL_FSDD, 5),
+    Entry("start_400", str(HERE / "start_400.toml"), SMALL_FSDD, 5),
+    Entry("clipping_400", str(HERE / "clipping_400.toml"), SMALL_FSDD, 5),
     Entry("bip_400", "bip", SMALL_FSDD, 3),
     Entry("delays_400", "delays", SMALL_FSDD, 3),
     Entry("steps_400", "grid", SMALL_FSDD, 3),
