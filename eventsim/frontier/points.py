@@ -10,6 +10,7 @@ chooses: the front then is as optimistic as any best of many, and says so.
 Conditions on a grid of time and dense networks are drawn beside the others and are on no front.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -202,7 +203,7 @@ def gather(
     bits
         Every condition in exact time is a point of its own at each number of bits, to which its
         weights are rounded after training; nothing is trained again. A network with a linear
-        decision is not rounded.
+        decision is not rounded, nor one that was trained with as few bits.
     watch
         Told the label of every run before it is measured.
 
@@ -221,6 +222,8 @@ def gather(
         watch(spec.label)
         runs[spec.name].append(_swept(spec, root, asked, data))
         for number in bits if spec.grid is None else ():
+            if number >= (spec.train.quantise.bits or math.inf):
+                continue  # it was trained with as few
             watch(f"{spec.label} at {number} bits")
             one = _rounded(spec, root, asked, data, number)
             if one is not None:

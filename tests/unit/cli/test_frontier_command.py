@@ -251,13 +251,14 @@ def test_axis_replaces_the_other_conditions_by_every_combination(recipe):
 
 
 def test_bits_after_training_are_points_of_their_own(recipe):
-    recipe.write_text(recipe.read_text() + CONVOLUTIONAL)
-    few = ("--condition", "plain", "--condition", "steps", "--condition", "shared")
+    recipe.write_text(recipe.read_text() + TRAINED_SO + CONVOLUTIONAL)
+    few = [word for name in ("plain", "steps", "four", "shared") for word in ("--condition", name)]
     outcome = frontier(recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm", "--json")
     assert outcome.code == 0, outcome.err
     points = {point["name"]: point for point in outcome.json["points"]}
-    # No grid, and no linear decision, is rounded.
-    assert list(points) == ["plain", "plain-2-bits", "plain-12-bits", "steps", "shared"]
+    # No grid, no linear decision, and nothing that was trained with as few bits, is rounded.
+    expected = ["plain", "plain-2-bits", "plain-12-bits", "steps", "four", "four-2-bits", "shared"]
+    assert list(points) == expected
     plain, rounded, fine = (points[name]["runs"][0] for name in list(points)[:3])
     assert points["plain-2-bits"]["settings"]["bits after training"] == 2
     assert (rounded["folder"], rounded["seed"]) == (plain["folder"], plain["seed"])
@@ -285,6 +286,11 @@ def test_bits_after_training_are_points_of_their_own(recipe):
     assert again.json["points"] == outcome.json["points"]
 
 
+TRAINED_SO = """
+[[condition]]
+name = "four"
+train = { quantise = { bits = 4 } }
+"""
 CONVOLUTIONAL = """
 [[condition]]
 name = "shared"
