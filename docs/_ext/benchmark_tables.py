@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
@@ -376,26 +377,25 @@ def _over_seeds(rows: Sequence[Row], key: str = "accuracy") -> str:
     return percent({"accuracies": found, "mean": mean(found), "deviation": spread}, mark=3)
 
 
-def _frontier() -> Table:
-    found = lines_of("frontier")
-    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+def _frontier(task: str) -> Table:
+    found = [r for r in lines_of("frontier") if r["task"] == task]
+    groups: dict[str, list[Row]] = defaultdict(list)
     for r in found:
-        groups[r["task"], r["title"]].append(r)
+        groups[r["title"]].append(r)
     rows = []
-    for (task, title), mine in groups.items():
+    for title, mine in groups.items():
         first = mine[0]
         keys = ("operations", "operations_of_neurons", "loihi_uj", "truenorth_uj", "45nm_sram_uj",
                 "synapses")  # fmt: skip
         rows.append(
             [
-                f"`{task}`",
                 title,
                 _over_seeds(mine),
                 *("-" if first[k] is None else number(mean(r[k] for r in mine)) for k in keys),
                 ", ".join(map(_axis, first["front"])) or "-",
             ]
         )  # fmt: skip
-    header = ("`--task`", "condition", "test accuracy %", "operations", "of them by neurons",
+    header = ("condition", "test accuracy %", "operations", "of them by neurons",
               "loihi µJ", "truenorth µJ", "45nm_sram µJ", "synapses", "front of")  # fmt: skip
     return Table(header, rows, found, "frontier", "bench.suite.frontier")
 
@@ -664,9 +664,15 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "architectures": lambda: _accuracy(("yinyang", "baselines_400", "architectures_400")),
     "bip": lambda: _accuracy(("bip_400",)),
     "start": lambda: _accuracy(("start_400",)),
+    "clipping": lambda: _accuracy(("clipping_400",)),
+    "memory": lambda: _accuracy(("memory",)),
     "delays": lambda: _accuracy(("delays_400",)),
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
-    "frontier": _frontier,
+    "frontier": lambda: _frontier("fsdd_400"),
+    **{
+        f"frontier_{task}": partial(_frontier, task)
+        for task in ("spoken_digits", "fsdd", "nmnist_400")
+    },
     "quantised": _quantised,
     "costs": _costs,
     "mapping-summary": _mapping_summary,
