@@ -18,8 +18,8 @@ from tests.support.simt import HostDevice, why_not
 # Tests give data sets a cache of their own (EVENTSIM_CACHE). Kernels are compiled once all the
 # same, here and in the processes that tests start.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "kernels"))
-# Several processes of tests share the cores: a thread of OpenMP that has no work sleeps, in place of
-# spinning on the core that another process waits for.
+# Several processes of tests share the cores: a thread of OpenMP that has no work sleeps, and does
+# not spin on the core that another process waits for.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 HAS_DEVICE = isinstance(look(), Card)
