@@ -5,10 +5,11 @@ compiled for the host behind the stand-in of ``tests/support/simt`` (id ``cuda-h
 """
 
 import os
+from unittest import mock
 
 import pytest
 
-from eventsim.engine.cuda import CudaBackend
+from eventsim.engine.cuda import CudaBackend, counts, spikes
 from eventsim.engine.cuda.probe import Card, look
 from eventsim.engine.registry import using_backend
 from eventsim.folders import cache_folder
@@ -17,6 +18,9 @@ from tests.support.simt import HostDevice, why_not
 # Tests give data sets a cache of their own (EVENTSIM_CACHE). Kernels are compiled once all the
 # same, here and in the processes that tests start.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "kernels"))
+# Several processes of tests share the cores: a thread of OpenMP that has no work sleeps, and does
+# not spin on the core that another process waits for.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 HAS_DEVICE = isinstance(look(), Card)
 NO_HOST_BUILD = None if HAS_DEVICE else why_not()
@@ -53,7 +57,14 @@ def _named(request):
     if request.param != "cuda" or HAS_DEVICE:
         yield request.param
         return
-    with using_backend("cuda", request.getfixturevalue("host_cuda")):
+    host = request.getfixturevalue("host_cuda")
+    # Most blocks of the two grids find nothing in small networks, and here they run one by one.
+    # Whole grids run in tests/gpu.
+    with (
+        using_backend("cuda", host),
+        mock.patch.object(counts, "BLOCKS", 2),
+        mock.patch.object(spikes, "BLOCKS", 2),
+    ):
         yield "cuda"
 
 

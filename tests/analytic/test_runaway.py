@@ -1,5 +1,7 @@
 """A neuron that excites itself runs away above r = (theta - V_r) tau_mem / (R tau_syn), no less."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -58,13 +60,18 @@ def burning(weights, *, sparse):
     return net, stream
 
 
-@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-@pytest.mark.parametrize("strong", [2.5, 4.0])
-def test_layer_that_runs_away_names_the_first_in_time_on_every_backend(backend, sparse, strong):
+@cache
+def ended(strong, sparse, backend):
+    """The error with which it ends."""
     weights = strong * np.full(5, 6.0 / 9.0)
     with pytest.raises(RunawayError) as caught:
         es.simulate(*burning(weights, sparse=sparse), backend=backend)
-    assert (caught.value.sample, caught.value.neuron) == (1, 2)
-    with pytest.raises(RunawayError) as again:
-        es.simulate(*burning(weights, sparse=sparse), backend="reference")
-    assert caught.value.time == pytest.approx(again.value.time, abs=1e-6)
+    return caught.value
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("strong", [2.5, 4.0])
+def test_layer_that_runs_away_names_the_first_in_time_on_every_backend(backend, sparse, strong):
+    error = ended(strong, sparse, backend)
+    assert (error.sample, error.neuron) == (1, 2)
+    assert error.time == pytest.approx(ended(strong, sparse, "reference").time, abs=1e-6)

@@ -13,7 +13,8 @@ from tests.support.aedat import jaer
 from tests.unit.cli import conftest as cli
 from tests.unit.cli.conftest import TINY, call
 
-places = cli.places
+places, undrawn = cli.places, cli.undrawn
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 N_CHANNELS = 64  # of all kinds but the data set and the camera
 WORDS = ("no", "yes")

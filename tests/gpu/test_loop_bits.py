@@ -9,6 +9,7 @@ from eventsim.engine import windowing
 from eventsim.engine.cpu import queue_host
 from eventsim.engine.cuda import CudaBackend, queue
 from eventsim.engine.registry import get_backend
+from tests.gpu.test_bits import devices
 from tests.support.nets import (
     large_net,
     lateral_net,
@@ -38,7 +39,7 @@ def twins():
 
 def busy():
     """In a window of the nets below every neuron meets several of these."""
-    return random_stream(1210, n_samples=2, n_channels=5, duration=60.0, rate=400.0)
+    return random_stream(1210, n_samples=2, n_channels=5, duration=35.0, rate=400.0)
 
 
 def large_stream():
@@ -48,13 +49,13 @@ def large_stream():
 def pauses(n_channels):
     """Bursts with a long silence between them."""
     rng = np.random.default_rng(1230)
-    times = np.sort(np.concatenate([rng.uniform(t, t + 5.0, 300) for t in (0.0, 90.0, 150.0)]))
+    times = np.sort(np.concatenate([rng.uniform(t, t + 5.0, 150) for t in (0.0, 90.0, 150.0)]))
     channels = rng.integers(0, n_channels, times.size)
     return es.EventStream(times, channels, [0, times.size], n_channels=n_channels, duration=240.0)
 
 
 def stream():
-    return random_stream(1200, n_samples=3, n_channels=5, duration=50.0)
+    return random_stream(1200, n_samples=2, n_channels=5, duration=40.0)
 
 
 CASES = {
@@ -81,7 +82,7 @@ WINDOWS = {
 def test_loops_have_the_bits_of_cpu(precision):
     expected = results(get_backend("cpu"), precision, CASES)
     assert sum(v.size for key, v in expected.items() if key.endswith("/times")) > 3000
-    for device in (HostDevice(1), HostDevice(0, flush=True)):
+    for device in devices(precision):
         actual = results(CudaBackend(device), precision, CASES)
         assert differences(actual, expected, precision) == []
 
@@ -95,7 +96,7 @@ def test_windows_have_the_bits_of_cpu(precision, monkeypatch):
     expected = results(get_backend("cpu"), precision, WINDOWS)
     assert len(used) == len(WINDOWS)
     assert sum(v.size for key, v in expected.items() if key.endswith("/times")) > 3000
-    for device in (HostDevice(1), HostDevice(0, flush=True)):
+    for device in devices(precision):
         actual = results(CudaBackend(device), precision, WINDOWS)
         assert differences(actual, expected, precision) == []
 

@@ -29,8 +29,8 @@ LOOPS = {"loop": lambda: lateral_net(66, size=3), "ring": lambda: ring_net(67, s
 STREAM = {"n_samples": 2, "duration": 50.0, "rate": 80.0}
 
 
-def case(make):
-    return with_adaptation(make(), 68, tau=(5.0, 40.0)), random_stream(69, **STREAM)
+def case(make, **stream):
+    return with_adaptation(make(), 68, tau=(5.0, 40.0)), random_stream(69, **(STREAM | stream))
 
 
 def loss_of(net):
@@ -54,7 +54,10 @@ def test_gradcheck_finds_every_gradient_right(name):
 
 @pytest.mark.parametrize("name", ["dense", "ring"])
 def test_gradcheck_of_the_reference(name):
-    net, stream = case((LAYERS | LOOPS)[name])
+    # It is slow. The next test holds cpu to it in whole.
+    net, stream = case((LAYERS | LOOPS)[name], n_samples=1, duration=30.0)
+    tape = es.simulate(net, stream, backend="reference")
+    assert min(int(tape[n].total_counts().max()) for n in tape.names) >= 3
     loss = loss_of(net)
     check = es.gradcheck(net, stream, loss, step=1e-5, backend="reference", n_directions=1)
     assert check.fraction_compared > 0.9

@@ -63,8 +63,11 @@ def results(backend, precision, runs=RUNS) -> dict[str, np.ndarray]:
 
 @contextmanager
 def small_work_space():
-    """Little room for spikes and arrivals at first, and several samples in one part of the sums."""
-    least = {queue: {"GUESS_LEAST": 4, "HEAP_LEAST": 16}, spikes: {"GUESS_LEAST": 1}}
+    """Little room for spikes and arrivals at first, and several samples in one part of the sums.
+
+    Two blocks look at all pairs, for the others would find nothing.
+    """
+    least = {queue: {"GUESS_LEAST": 4, "HEAP_LEAST": 16}, spikes: {"GUESS_LEAST": 1, "BLOCKS": 2}}
     with ExitStack() as patches:
         for module, values in least.items():
             patches.enter_context(mock.patch.multiple(module, **values))

@@ -1,27 +1,39 @@
 """The scripts for a device, run on the host build of the CUDA text at small sizes."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from bench.gpu import check, run_all, shd, small, w1
+from bench.gpu import small
 from bench.gpu.kernels import recorded
 from bench.gpu.nets import CASES
 from bench.gpu.place import place
 from eventsim.engine.cuda.device import kernel_source, signatures
 from tests.support.simt import why_not
 
+ROOT = Path(__file__).parents[3]
+
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 
 
-def lines_of(capsys):
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+@pytest.fixture(scope="module")
+def rows():
+    """Lines of all scripts, by the name in ``bench``: each runs once, in a process of its own."""
+    words = [sys.executable, "-m", "bench.gpu.run_all", "--host", "--json", "--repeats", "1"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for row in map(json.loads, done.stdout.splitlines()):
+        found.setdefault(row["bench"], []).append(row)
+    return found
 
 
 @pytest.mark.slow
-def test_check_passes_on_the_host_build(capsys):
-    assert check.main(["--host", "--json"]) == 0
-    rows = lines_of(capsys)
+def test_check_passes_on_the_host_build(rows):
+    rows = rows["gpu-check"]
     learnt = ("convolution, maximum", "maximum", "last", "CTC")
     quiet = [f"{case}, silences" for case in ("dense", "sparse", "loop")]
     assert {(row["case"], row["precision"]) for row in rows} == {
@@ -33,24 +45,15 @@ def test_check_passes_on_the_host_build(capsys):
     assert {"commit", "card", "processor"} <= set(rows[0])
 
 
-@pytest.mark.parametrize(("script", "name"), [(w1, "gpu-w1"), (shd, "gpu-shd")])
-def test_timings_run_on_the_host_build(script, name, capsys):
-    assert script.main(["--host", "--json", "--repeats", "1"]) == 0
-    rows = lines_of(capsys)
-    whole = [row for row in rows if row["bench"] == name]
-    kernels = [row for row in rows if row["bench"] == f"{name}-kernels"]
+@pytest.mark.parametrize("name", ["gpu-w1", "gpu-shd"])
+def test_timings_run_on_the_host_build(name, rows):
+    whole, kernels = rows[name], rows[f"{name}-kernels"]
     assert whole
     assert all(row["hidden_spikes"] > 0 and row["forward_ne_per_s"] > 0 for row in whole)
     assert {"shared_forward", "shared_backward", "readout_forward"} <= {
         row["kernel"] for row in kernels
     }
     assert all(row["launches"] >= 1 for row in kernels)
-
-
-def test_all_of_it_runs_on_the_host_build(capfd):
-    assert run_all.main(["--host", "--json", "--repeats", "1"]) == 0
-    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert {"gpu-check", "gpu-w1", "gpu-shd"} <= {row["bench"] for row in rows}
 
 
 @pytest.mark.parametrize("words", [[], ["--profile"]])

@@ -20,6 +20,19 @@ def places(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pictures of pages are built from the run and then left blank: to draw them takes seconds.
+
+    ``finished`` has them drawn all the same, and so have the tests of eventsim.report.
+    """
+    from eventsim.plot.style import figure
+    from eventsim.report import pictures
+
+    blank = pictures.png(figure(0.1, 0.1))
+    monkeypatch.setattr(pictures, "png", lambda drawn: blank)
+
+
 def recordings(speakers, *, seed):
     """Three words by every speaker: each is busy in a third of the channels of its own."""
     rng = np.random.default_rng(seed)

@@ -15,6 +15,8 @@ from eventsim.events import EventStream, SpikeTape
 from eventsim.train import load_network, save_network
 from tests.unit.cli.conftest import call
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 COMMANDS = ("train", "demo", "evaluate", "simulate", "gradcheck", "data list", "data make")
 DATA_COMMANDS = ("data info", "data import", "data plot")
 

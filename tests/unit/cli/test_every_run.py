@@ -9,6 +9,8 @@ from eventsim.report import write
 from tests.support.run_kinds import KINDS, KNOW_NO_DATA, ON_GRID, every_run, stored
 from tests.unit.cli.conftest import call
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):

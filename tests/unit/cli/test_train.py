@@ -14,6 +14,8 @@ from eventsim.runs.run import load_run
 from eventsim.train import ActivityCost, QuantisedTraining, SparseTraining, load_network
 from tests.unit.cli.conftest import TINY, call
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def same_network(one, two):
     a, b = load_network(one).parameters(), load_network(two).parameters()
@@ -53,6 +55,7 @@ def test_train_writes_run_report_and_result(finished):
         "index.html",
         "raster.png",
     }
+    assert all(path.stat().st_size > 10_000 for path in folder.glob("*.png"))
     stored = json.loads((folder / "result.json").read_text())
     assert outcome.json == stored | {"folder": str(folder), "report": str(folder / "index.html")}
     assert outcome.json["test"]["samples"] == 6
