@@ -47,7 +47,7 @@ INFO = DatasetInfo(
 
 
 @dataclass(frozen=True)
-class Trial:
+class MatchTrial:
     """What is shown, and when.
 
     Parameters
@@ -102,7 +102,7 @@ def source(
     *,
     size: int | None = None,
     seed: int | None = None,
-    trial: Trial | None = None,
+    trial: MatchTrial | None = None,
     root: str | Path | None = None,
     download: bool = False,
 ) -> Source:
@@ -117,7 +117,7 @@ def source(
     seed
         0 .. 2^32 - 1.
     trial
-        What is shown; None for ``Trial()``.
+        What is shown; None for ``MatchTrial()``.
     root, download
         Change nothing: the set is made here.
 
@@ -130,7 +130,7 @@ def source(
     check_split(INFO.name, split, INFO.parts)
     size = SIZES[split] if size is None else size
     seed = SEEDS[split] if seed is None else seed
-    trial = trial or Trial()
+    trial = trial or MatchTrial()
     if size < 1 or not 0 <= seed < 2**32:
         raise ParameterError(
             f"delayed_match: size {size} and seed {seed}, expected size >= 1 and seed in [0, 2^32)."
@@ -151,7 +151,7 @@ def source(
 load = loading(source)
 
 
-def _samples(size: int, seed: int, trial: Trial) -> Samples:
+def _samples(size: int, seed: int, trial: MatchTrial) -> Samples:
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(size) % len(CLASS_NAMES))
     first = rng.integers(trial.patterns, size=size)
@@ -171,7 +171,7 @@ def _samples(size: int, seed: int, trial: Trial) -> Samples:
 
 
 def _showing(
-    rng: np.random.Generator, trial: Trial, shown: tuple[int, int], begins: tuple[float, float]
+    rng: np.random.Generator, trial: MatchTrial, shown: tuple[int, int], begins: tuple[float, float]
 ) -> Recording:
     """Two patterns, from their times on."""
     channels = np.repeat(np.arange(trial.channels), trial.spikes)

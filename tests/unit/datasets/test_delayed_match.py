@@ -7,7 +7,7 @@ import pytest
 
 from eventsim import datasets
 from eventsim.datasets import delayed_match
-from eventsim.datasets.delayed_match import Trial
+from eventsim.datasets.delayed_match import MatchTrial
 from eventsim.errors import ParameterError
 
 
@@ -23,7 +23,7 @@ def showings(data, trial):
 
 
 def test_sizes_and_classes_are_balanced_and_told_by_the_patterns():
-    trial = Trial()
+    trial = MatchTrial()
     for split, size in delayed_match.SIZES.items():
         data = datasets.load("delayed_match", split=split)
         assert len(data) == size
@@ -37,7 +37,7 @@ def test_sizes_and_classes_are_balanced_and_told_by_the_patterns():
 
 
 def test_times_are_those_of_the_trial():
-    trial = Trial(shown=10.0, silence=(40.0, 60.0), spikes=3, channels=5, after=20.0)
+    trial = MatchTrial(shown=10.0, silence=(40.0, 60.0), spikes=3, channels=5, after=20.0)
     data = delayed_match.load(size=60, seed=4, trial=trial)
     assert data.stream.n_channels == 20
     assert np.all(data.stream.duration == 100.0)
@@ -53,7 +53,7 @@ def test_times_are_those_of_the_trial():
 def test_no_showing_alone_tells_the_class():
     data = delayed_match.load(size=4000, seed=9)
     for half in (0, 1):
-        seen = [next(iter(pair[half][0])) for pair in showings(data, Trial())]
+        seen = [next(iter(pair[half][0])) for pair in showings(data, MatchTrial())]
         each = Counter(zip(seen, data.labels.tolist(), strict=True))
         for pattern in range(4):
             share = each[pattern, 1] / (each[pattern, 0] + each[pattern, 1])
@@ -81,8 +81,8 @@ def test_equal_seeds_are_equal_samples_and_two_showings_never():
     ],
 )
 def test_trial_that_cannot_be_is_refused(given):
-    with pytest.raises(ParameterError, match="delayed_match: Trial.*expected patterns >= 2"):
-        Trial(**given)
+    with pytest.raises(ParameterError, match="delayed_match: MatchTrial.*expected patterns >= 2"):
+        MatchTrial(**given)
 
 
 @pytest.mark.parametrize("given", [{"size": 0}, {"seed": -1}, {"seed": 2**32}])
