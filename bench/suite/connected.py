@@ -86,7 +86,7 @@ def scsr_bip(training: Dataset, test: Dataset, seed: int, epochs: int) -> dict[s
         loss=WordsLoss(interval=FRAME),
         tail=150.0,
         validation_fraction=0.0,
-        rates=LearningRates(weights=0.02, taus=0.02, intrinsic=0.005),
+        rates=LearningRates(weights=0.02, taus=0.004, intrinsic=0.002),
         augmentation=AUGMENTATION,
     )
     began = time.process_time()

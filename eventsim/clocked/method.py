@@ -4,7 +4,6 @@ The counterpart sees the same augmented events in the same batches as in exact t
 trained in the units of the grid, as published; the networks that come out are for exact time.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -155,6 +154,5 @@ def published(**train: Any) -> TrainConfig:
         "rate_strength": 0.0,
         "silent_lift": 0.0,
         "clip_norm": 1.0,
-        "clip_entries": math.inf,
     }
     return TrainConfig(**(plain | train))

@@ -47,7 +47,7 @@ _FLAT = {
 }
 _NESTED = ("loss", "rates", "augmentation", "spikl", "activity", "sparse", "quantise")
 # What files say that were written before a setting existed, where its default was not the effect.
-_BEFORE: Mapping[str, Any] = {"calibrate": None, "initial_logits": None, "clip_entries": None}
+_BEFORE: Mapping[str, Any] = {"calibrate": None, "initial_logits": None}
 # Settings of older files that are none any more, and the value that had no effect.
 _RETIRED: Mapping[str, Any] = {"units_per_class": 1}
 
@@ -102,8 +102,7 @@ class TrainConfig(Settings):
         near that of chance, the logarithm of the number of classes. Without effect on losses of
         spikes and on ctc. None, as 0, of runs of versions without it.
     rates, weight_decay, clip_norm, clip_entries
-        As in :class:`AdamSettings`. None for clip_entries, as infinite, of runs of versions without
-        it.
+        As in :class:`AdamSettings`.
     ease_in
         Warm-up: number of epochs of linear growth of the learning rate, >= 0. Afterwards the
         learning rate follows a cosine to 0.
@@ -157,7 +156,7 @@ class TrainConfig(Settings):
     rates: LearningRates = field(default_factory=LearningRates)
     weight_decay: NotNegative = 1e-2
     clip_norm: Above0 = 10.0
-    clip_entries: Above0 | None = 3.0
+    clip_entries: Above0 = math.inf
     ease_in: NotNegative = 1.0
     averaged: Share = 0.0
     rate_low: NotNegative = 0.0
@@ -195,7 +194,7 @@ class TrainConfig(Settings):
             rates=self.rates,
             weight_decay=self.weight_decay,
             clip_norm=self.clip_norm,
-            clip_entries=math.inf if self.clip_entries is None else self.clip_entries,
+            clip_entries=self.clip_entries,
             max_delay=self.max_delay,
             dale=self.dale,
         )

@@ -31,11 +31,13 @@ delays                               itself      0 .. ``max_delay`` ms         `
 **Clipping.** Near a graze, and along the spikes of a neuron that fires without pause, single
 entries of an exact gradient grow by many orders of magnitude. If the whole gradient is only scaled
 to a norm, one such entry takes the step from all others, and its second moment takes it from its
-own later steps: training stands still. So first every entry is bounded by what it was so far,
+own later steps: training stands still. So every entry may first be bounded by what it was,
 
 .. math:: |g_i| \le c\, \big(\sqrt{v_i / (1-\beta_2^{t-1})} + 10^{-6}\big)
 
 with :math:`c` = ``clip_entries``, from the sixth step on, and then the gradient by ``clip_norm``.
+This is off by default: where most steps explode, entries that are bounded point anywhere, while a
+step that is scaled to a norm is merely lost.
 Taniguchi et al. bound :math:`g / \sqrt{v}` as well, by :math:`t^{1/4}`; here the moments see the
 bounded gradient.
 
