@@ -669,7 +669,10 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "delays": lambda: _accuracy(("delays_400",)),
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
     "frontier": lambda: _frontier("fsdd_400"),
-    **{f"frontier_{task}": partial(_frontier, task) for task in ("spoken_digits", "fsdd")},
+    **{
+        f"frontier_{task}": partial(_frontier, task)
+        for task in ("spoken_digits", "fsdd", "nmnist_400")
+    },
     "quantised": _quantised,
     "costs": _costs,
     "mapping-summary": _mapping_summary,
