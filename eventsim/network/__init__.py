@@ -9,6 +9,7 @@ from eventsim.network.network import Network
 from eventsim.network.parts import Population, Projection, SelfRecurrent, self_recurrent
 from eventsim.network.rsnn import rsnn
 from eventsim.network.scsr import scsr
+from eventsim.network.taus import draw_taus
 
 __all__ = [
     "Answer",
@@ -21,6 +22,7 @@ __all__ = [
     "RandomLateral",
     "SelfRecurrent",
     "convolutional",
+    "draw_taus",
     "rsnn",
     "scsr",
     "self_recurrent",

@@ -15,7 +15,6 @@ from eventsim.network.parts import Population
 Output = Literal["readout", "spiking"]
 Delays = float | tuple[float, float]
 Alif = tuple[float, float] | None  # adaptation and tau_adaptation
-TauRange = tuple[float, float] | None
 
 
 def stack(
@@ -65,36 +64,6 @@ def stack(
             "output", n_outputs, tau_mem=tau_mem, tau_syn=tau_syn, refractory=refractory
         )
     return net
-
-
-def draw_taus(builder: str, net: Network, given: TauRange, rng: np.random.Generator) -> None:
-    """Give every hidden neuron a ``tau_mem`` of its own, evenly in the logarithm of a range.
-
-    Parameters
-    ----------
-    builder
-        Who asks, for errors.
-    net
-        Its spiking populations but ``output`` are changed.
-    given
-        (low, high) in ms; None leaves all as it is.
-
-    Raises
-    ------
-    ParameterError
-        Unless 0 < low <= high.
-    """
-    if given is None:
-        return
-    pair = given if isinstance(given, tuple) and len(given) == 2 else (math.nan, math.nan)
-    if not (all(isinstance(value, Real) for value in pair) and 0 < pair[0] <= pair[1] < math.inf):
-        raise ParameterError(
-            f"{builder}: tau_mem_range is {given!r}, expected (low, high), 0 < low <= high (ms)."
-        )
-    for population in net.populations.values():
-        if population.kind == "spiking" and population.name != "output":
-            drawn = rng.uniform(math.log(pair[0]), math.log(pair[1]), population.size)
-            population.tau_mem[...] = np.exp(drawn)
 
 
 def check_delays(builder: str, name: str, given: Delays) -> None:

@@ -42,16 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 from eventsim.arrays import Floats
 from eventsim.errors import ParameterError
 from eventsim.network.lateral import Lateral, draw_pattern
-from eventsim.network.layers import (
-    Alif,
-    Delays,
-    Output,
-    TauRange,
-    axon_delays,
-    check_delays,
-    draw_taus,
-    stack,
-)
+from eventsim.network.layers import Alif, Delays, Output, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import Population
 
@@ -77,7 +68,6 @@ def rsnn(
     output: Output = "readout",
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 5.0,
-    tau_mem_range: TauRange = None,
     refractory: ArrayLike = 1.0,
     alif: Alif = None,
     mean: float = 1.0,
@@ -109,7 +99,7 @@ def rsnn(
         places. None: both signs in every neuron. Training keeps signs with ``dale=True``.
     lateral_gain
         g of lateral weights, see the module.
-    output, tau_mem, tau_syn, tau_mem_range, refractory, alif
+    output, tau_mem, tau_syn, refractory, alif
         As :func:`eventsim.scsr`.
     mean, spread
         :math:`\mu` and :math:`\sigma`, see the module.
@@ -150,7 +140,6 @@ def rsnn(
             synapses.data = draw.weights(sources, degree, gain=lateral_gain, signs=signs)
             net.connect(name, name, synapses, delays=draw.delays(delays, synapses.nnz))
         before = name
-    draw_taus("rsnn", net, tau_mem_range, draw.rng)
     return net
 
 

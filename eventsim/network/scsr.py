@@ -23,16 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.errors import NetworkError, ParameterError
-from eventsim.network.layers import (
-    Alif,
-    Delays,
-    Output,
-    TauRange,
-    axon_delays,
-    check_delays,
-    draw_taus,
-    stack,
-)
+from eventsim.network.layers import Alif, Delays, Output, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import self_recurrent as self_weights
 
@@ -51,7 +42,6 @@ def scsr(
     output: Output = "readout",
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 5.0,
-    tau_mem_range: TauRange = None,
     refractory: ArrayLike = 1.0,
     alif: Alif = None,
     mean: float = 1.0,
@@ -80,11 +70,6 @@ def scsr(
         ``readout``: leaky integrators. ``spiking``: neurons with a threshold.
     tau_mem, tau_syn
         ms, for hidden and output populations.
-    tau_mem_range
-        ms, ``(low, high)``: every hidden neuron draws a tau_mem of its own from it, evenly in the
-        logarithm, in place of tau_mem. Where it must remember for longer than a few tau_mem this
-        is what lets a network learn: training moves time constants by tens of percent, not tenfold
-        (Perez-Nieves et al. 2021, Nat. Commun. 12:5791, on such networks). None: all alike.
     refractory
         ms, for hidden populations and a spiking output. Without it a neuron that training makes
         excite itself may fire without bound.
@@ -94,8 +79,7 @@ def scsr(
     mean, spread
         :math:`\mu` and :math:`\sigma` of the initial weights, see the module.
     seed
-        Seed or generator of the initial weights and delays. Delays and a range of tau_mem do not
-        change the weights.
+        Seed or generator of the initial weights and delays. Delays do not change the weights.
 
     Raises
     ------
@@ -128,7 +112,6 @@ def scsr(
     if self_recurrent:
         for name, values in zip(names[1:-1], own, strict=True):
             net.connect(name, name, self_weights(values))
-    draw_taus("scsr", net, tau_mem_range, rng)
     return net
 
 

@@ -5,9 +5,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal
 
+import numpy as np
+
 from eventsim.entries import Count, Entry, Finite, NotNegative, Positive, Settings
 from eventsim.errors import ParameterError
-from eventsim.network import DistanceLateral, Network, RandomLateral, convolutional, rsnn, scsr
+from eventsim.network import (
+    DistanceLateral,
+    Network,
+    RandomLateral,
+    convolutional,
+    draw_taus,
+    rsnn,
+    scsr,
+)
 from eventsim.network.parts import TAU_ADAPTATION
 
 Model = Literal["scsr", "rsnn", "convolutional"]
@@ -19,6 +29,7 @@ TauRange = Annotated[tuple[Positive, Positive], "two numbers > 0, low and high (
 LateralName = Literal["dense", "random", "ring", "sheet"]
 
 TITLES = {"scsr": "ScSr-SNN", "rsnn": "RSNN", "convolutional": "convolutional SNN"}
+DRAWN_TAUS = 1  # beside the seed of a run: draws of their own, so that all others stay
 PROBABILITY = 0.1  # of random lateral connections where neither it nor the in-degree is given
 _OWN: Mapping[Model, tuple[str, ...]] = {
     "scsr": (
@@ -211,8 +222,13 @@ class NetworkSettings(Settings):
             return convolutional(n_inputs, self.hidden, n_outputs, seed=seed, **options)
         if self.model == "rsnn":
             options["lateral"] = self._lateral()
+        span = options.pop("tau_mem_range")
         builder = scsr if self.model == "scsr" else rsnn
-        return builder(n_inputs, self.hidden, n_outputs, seed=seed, output=output, **options)
+        net = builder(n_inputs, self.hidden, n_outputs, seed=seed, output=output, **options)
+        if span is not None:
+            self.require("tau_mem_range", span, span[0] <= span[1], "low <= high (ms)")
+            draw_taus(net, *span, seed=np.random.default_rng([seed, DRAWN_TAUS]))
+        return net
 
     def _lateral(self) -> Literal["dense"] | RandomLateral | DistanceLateral:
         if self.lateral == "dense":

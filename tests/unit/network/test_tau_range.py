@@ -5,20 +5,16 @@ import pytest
 
 import eventsim as es
 from eventsim.errors import ParameterError
+from eventsim.network import draw_taus
 from eventsim.runs.networks import NetworkSettings
 
-
-def scsr(**given):
-    return es.scsr(4, (300, 200), 2, **given)
+BUILDERS = [es.scsr, es.rsnn]
 
 
-def rsnn(**given):
-    return es.rsnn(4, (300, 200), 2, **given)
-
-
-@pytest.mark.parametrize("build", [scsr, rsnn])
+@pytest.mark.parametrize("build", BUILDERS)
 def test_hidden_neurons_draw_evenly_in_the_logarithm_and_all_else_stays(build):
-    net, plain = build(tau_mem=15.0, tau_mem_range=(10.0, 300.0)), build(tau_mem=15.0)
+    net, plain = (build(4, (300, 200), 2, tau_mem=15.0) for _ in range(2))
+    draw_taus(net, 10.0, 300.0)
     for name in ("hidden1", "hidden2"):
         taus = net.population(name).tau_mem
         assert taus.min() >= 10.0
@@ -34,34 +30,48 @@ def test_hidden_neurons_draw_evenly_in_the_logarithm_and_all_else_stays(build):
 
 
 def test_spiking_output_keeps_its_own():
-    net = es.scsr(4, (3,), 2, output="spiking", tau_mem=15.0, tau_mem_range=(100.0, 200.0))
+    net = es.scsr(4, (3,), 2, output="spiking", tau_mem=15.0)
+    draw_taus(net, 100.0, 200.0)
     assert (net.population("output").tau_mem == 15.0).all()
     assert (net.population("hidden1").tau_mem >= 100.0).all()
 
 
 def test_seed_decides_them():
-    first, same = (scsr(tau_mem_range=(10.0, 300.0), seed=1) for _ in range(2))
-    other = scsr(tau_mem_range=(10.0, 300.0), seed=2)
-    taus = [net.population("hidden1").tau_mem for net in (first, same, other)]
+    nets = [es.scsr(4, (9,), 2) for _ in range(3)]
+    for net, seed in zip(nets, (1, 1, 2), strict=True):
+        draw_taus(net, 10.0, 300.0, seed=seed)
+    taus = [net.population("hidden1").tau_mem for net in nets]
     assert np.array_equal(taus[0], taus[1])
     assert not np.array_equal(taus[0], taus[2])
 
 
-@pytest.mark.parametrize("given", [(0.0, 5.0), (-1.0, 5.0), (5.0, 4.0), (5.0, np.inf), (5.0,), 7.0])
-@pytest.mark.parametrize("build", [scsr, rsnn])
-def test_range_that_is_none_is_refused(build, given):
-    with pytest.raises(ParameterError, match=r"tau_mem_range is .*expected \(low, high\)"):
-        build(tau_mem_range=given)
+@pytest.mark.parametrize("given", [(0.0, 5.0), (-1.0, 5.0), (5.0, 4.0), (5.0, np.inf), ("1", 2.0)])
+def test_range_that_is_none_is_refused(given):
+    with pytest.raises(ParameterError, match="draw_taus: .*expected 0 < low <= high"):
+        draw_taus(es.scsr(4, (3,), 2), *given)
 
 
-def test_settings_of_a_run_build_the_same_network():
-    settings = NetworkSettings(hidden=(5,), tau_syn=5.0, tau_mem_range=(10.0, 300.0))
-    built = settings.build(4, 2, seed=3).population("hidden1").tau_mem
-    asked = es.scsr(4, (5,), 2, tau_mem_range=(10.0, 300.0), seed=3).population("hidden1").tau_mem
-    assert np.array_equal(built, asked)
+@pytest.mark.parametrize("model", ["scsr", "rsnn"])
+def test_settings_of_a_run_draw_them_and_leave_all_else(model):
+    settings = NetworkSettings(model=model, hidden=(50,), tau_mem_range=(10.0, 300.0))
+    plain = NetworkSettings(model=model, hidden=(50,)).build(4, 2, seed=3)
+    net, again, other = (settings.build(4, 2, seed=seed) for seed in (3, 3, 4))
+    taus = net.population("hidden1").tau_mem
+    assert np.unique(taus).size == 50
+    assert 10.0 <= taus.min() <= taus.max() <= 300.0
+    assert np.array_equal(taus, again.population("hidden1").tau_mem)
+    assert not np.array_equal(taus, other.population("hidden1").tau_mem)
+    for key, values in plain.parameters().items():
+        if key != "hidden1.tau_mem":
+            assert np.array_equal(net.parameters()[key], values), key
     assert NetworkSettings.from_dict(settings.described()) == settings
+
+
+def test_settings_refuse_what_is_no_range():
     for wrong in ((0.0, 5.0), (1.0, 2.0, 3.0), "10"):
         with pytest.raises(ParameterError, match="tau_mem_range"):
             NetworkSettings(tau_mem_range=wrong)
+    with pytest.raises(ParameterError, match="tau_mem_range.*low <= high"):
+        NetworkSettings(tau_mem_range=(5.0, 4.0)).build(4, 2, seed=0)
     with pytest.raises(ParameterError, match="tau_mem_range.*belongs to"):
         NetworkSettings.from_options({"model": "convolutional", "tau_mem_range": (1.0, 2.0)})
