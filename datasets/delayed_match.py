@@ -23,8 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from eventsim.datasets.cache import Samples, code_digest
-from eventsim.datasets.dataset import Split, check_split
+from eventsim.datasets.cache import Samples
+from eventsim.datasets.dataset import Split
+from eventsim.datasets.drawn import drawn, numbered
 from eventsim.datasets.sources import Source, loading
 from eventsim.errors import ParameterError
 from eventsim.events import DatasetInfo, Recording
@@ -127,47 +128,35 @@ def source(
         Keys are the numbers of the samples. New arrays.
     """
     del root, download
-    check_split(INFO.name, split, INFO.parts)
-    size = SIZES[split] if size is None else size
-    seed = SEEDS[split] if seed is None else seed
     trial = trial or MatchTrial()
-    if size < 1 or not 0 <= seed < 2**32:
-        raise ParameterError(
-            f"delayed_match: size {size} and seed {seed}, expected size >= 1 and seed in [0, 2^32)."
-        )
-    return Source(
+    return drawn(
         INFO,
         split,
-        make=partial(_samples, size, seed, trial),
-        key=lambda: {
-            "size": str(size),
-            "seed": str(seed),
-            "trial": repr(trial),
-            "code": code_digest(__file__),
-        },
+        partial(_samples, trial),
+        size=size,
+        seed=seed,
+        sizes=SIZES,
+        seeds=SEEDS,
+        parameters={"trial": repr(trial)},
+        file=__file__,
     )
 
 
 load = loading(source)
 
 
-def _samples(size: int, seed: int, trial: MatchTrial) -> Samples:
+def _samples(trial: MatchTrial, *, size: int, seed: int) -> Samples:
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(size) % len(CLASS_NAMES))
     first = rng.integers(trial.patterns, size=size)
     other = (first + rng.integers(1, trial.patterns, size=size)) % trial.patterns
     second = np.where(labels == CLASS_NAMES.index("match"), first, other)
     begin = trial.shown + rng.uniform(*trial.silence, size=size)
-    return Samples(
-        (
-            _showing(rng, trial, (p, q), (0.0, start))
-            for p, q, start in zip(first, second, begin, strict=True)
-        ),
-        labels,
-        np.full(size, ""),
-        np.arange(size).astype(str),
-        trial.n_channels,
+    recordings = (
+        _showing(rng, trial, (p, q), (0.0, start))
+        for p, q, start in zip(first, second, begin, strict=True)
     )
+    return numbered(recordings, labels, trial.n_channels)
 
 
 def _showing(

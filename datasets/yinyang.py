@@ -30,8 +30,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets.cache import Samples, code_digest
-from eventsim.datasets.dataset import Split, check_split
+from eventsim.datasets.cache import Samples
+from eventsim.datasets.dataset import Split
+from eventsim.datasets.drawn import drawn, numbered
 from eventsim.datasets.sources import Source, loading
 from eventsim.errors import ParameterError
 from eventsim.events import DatasetInfo, Recording
@@ -119,24 +120,17 @@ def source(
         Keys are the numbers of the samples. New arrays.
     """
     del root, download
-    check_split("yinyang", split, INFO.parts)
-    size = SIZES[split] if size is None else size
-    seed = SEEDS[split] if seed is None else seed
     code = code or Code()
-    if size < 1 or not 0 <= seed < 2**32:
-        raise ParameterError(
-            f"yinyang: size {size} and seed {seed}, expected size >= 1 and seed in [0, 2^32)."
-        )
-    return Source(
+    return drawn(
         INFO,
         split,
-        make=partial(_samples, size, seed, code),
-        key=lambda: {
-            "size": str(size),
-            "seed": str(seed),
-            "spikes": repr(code),
-            "code": code_digest(__file__),
-        },
+        partial(_samples, code),
+        size=size,
+        seed=seed,
+        sizes=SIZES,
+        seeds=SEEDS,
+        parameters={"spikes": repr(code)},
+        file=__file__,
     )
 
 
@@ -186,7 +180,7 @@ def class_of(x: float, y: float, *, r_small: float = 0.1, r_big: float = 0.5) ->
     return int(lower or head or upper)
 
 
-def _samples(size: int, seed: int, code: Code) -> Samples:
+def _samples(code: Code, *, size: int, seed: int) -> Samples:
     points, classes = draw(size, seed=seed)
     values = np.column_stack([points, 1.0 - points])
     times = code.t_min + (code.t_max - code.t_min) * values
@@ -194,10 +188,5 @@ def _samples(size: int, seed: int, code: Code) -> Samples:
         times = np.column_stack([times, np.full(size, code.t_bias)])
     order = np.argsort(times, axis=1, kind="stable")
     times = np.take_along_axis(times, order, axis=1)
-    return Samples(
-        (Recording(t, c, code.duration) for t, c in zip(times, order, strict=True)),
-        classes,
-        np.full(size, ""),
-        np.arange(size).astype(str),
-        code.n_channels,
-    )
+    recordings = (Recording(t, c, code.duration) for t, c in zip(times, order, strict=True))
+    return numbered(recordings, classes, code.n_channels)

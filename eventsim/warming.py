@@ -138,14 +138,8 @@ def _layers(backend: str, precision: Precision, *, sparse: bool) -> None:
 
 def _loop(backend: str, precision: Precision) -> None:
     """A population that projects to itself, by every algorithm that there is for it."""
-    rng = np.random.default_rng(0)
-    net = Network()
-    net.add_input("input", 64)
-    net.add_population("a", 4, tau_mem=10.0, tau_syn=5.0)
-    net.connect("input", "a", _weights(rng, (64, 4), sparse=False), delays=1.0)
-    net.connect("a", "a", rng.normal(0.0, 0.1, (4, 4)), delays=1.0)
-    tape = simulate(net, _stream(64), backend=backend, precision=precision)
-    backward(net, tape, {"a": SpikeSeed(time=np.ones(len(tape["a"])))})
+    net = _loop_net(tau_mem=10.0, tau_syn=5.0)
+    tape = _there_and_back(net, backend, precision)
     if backend == "cpu":
         _by_every_way(net, tape)
 
@@ -160,15 +154,26 @@ def _adaptive(precision: Precision) -> None:
         net.add_population("a", 64, **alif)
         net.connect("input", "a", _weights(rng, (64, 64), sparse=sparse))
         net.connect("a", "a", self_recurrent(np.full(64, 0.1)))
-        tape = simulate(net, _stream(64), backend="cpu", precision=precision)
-        backward(net, tape, {"a": SpikeSeed(time=np.ones(len(tape["a"])))})
+        _there_and_back(net, "cpu", precision)
+    _there_and_back(_loop_net(**alif), "cpu", precision)
+
+
+def _loop_net(**neurons: Any) -> Network:
+    """A population that projects to itself."""
+    rng = np.random.default_rng(0)
     net = Network()
     net.add_input("input", 64)
-    net.add_population("a", 4, **alif)
-    net.connect("input", "a", _weights(rng, (64, 4), sparse=False))
+    net.add_population("a", 4, **neurons)
+    net.connect("input", "a", _weights(rng, (64, 4), sparse=False), delays=1.0)
     net.connect("a", "a", rng.normal(0.0, 0.1, (4, 4)), delays=1.0)
-    tape = simulate(net, _stream(64), backend="cpu", precision=precision)
+    return net
+
+
+def _there_and_back(net: Network, backend: str, precision: Precision) -> SpikeTape:
+    """Spikes, and gradients by the times of those of ``a``."""
+    tape = simulate(net, _stream(64), backend=backend, precision=precision)
     backward(net, tape, {"a": SpikeSeed(time=np.ones(len(tape["a"])))})
+    return tape
 
 
 def _by_every_way(net: Network, tape: SpikeTape) -> None:

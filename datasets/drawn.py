@@ -1,0 +1,84 @@
+"""Data sets that are drawn at every use: the size and the seed of a split, and its source."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.datasets.cache import Samples, code_digest
+from eventsim.datasets.dataset import Split, check_split
+from eventsim.datasets.sources import Source
+from eventsim.errors import ParameterError
+from eventsim.events import DatasetInfo, Recording
+
+
+class DrawsSamples(Protocol):
+    """Draws the samples."""
+
+    def __call__(self, *, size: int, seed: int) -> Samples:
+        """So many, by a seed."""
+
+
+def drawn(
+    info: DatasetInfo,
+    split: Split,
+    draw: DrawsSamples,
+    *,
+    size: int | None,
+    seed: int | None,
+    sizes: Mapping[str, int],
+    seeds: Mapping[str, int],
+    parameters: Mapping[str, str],
+    file: str,
+) -> Source:
+    """The source of a split.
+
+    Parameters
+    ----------
+    info, split
+        Of the set.
+    draw
+        Draws its samples.
+    size, seed
+        Number of samples, at least 1, and seed, 0 .. 2^32 - 1; None for those of the split.
+    sizes, seeds
+        Of every split.
+    parameters
+        What else the samples depend on, for the cache.
+    file
+        The module of the set (``__file__``).
+
+    Raises
+    ------
+    DataError
+        The set has no such split.
+    ParameterError
+        The size or the seed is out of range.
+    """
+    check_split(info.name, split, info.parts)
+    n = sizes[split] if size is None else size
+    start = seeds[split] if seed is None else seed
+    if n < 1 or not 0 <= start < 2**32:
+        raise ParameterError(
+            f"{info.name}: size {n} and seed {start}, expected size >= 1 and seed in [0, 2^32)."
+        )
+    return Source(
+        info,
+        split,
+        make=lambda: draw(size=n, seed=start),
+        key=lambda: {
+            "size": str(n),
+            "seed": str(start),
+            **parameters,
+            "code": code_digest(file, __file__),
+        },
+    )
+
+
+def numbered(
+    recordings: Iterable[Recording], labels: NDArray[np.int64], n_channels: int
+) -> Samples:
+    """Samples of no group, whose keys are their numbers."""
+    n = labels.size
+    return Samples(recordings, labels, np.full(n, ""), np.arange(n).astype(str), n_channels)
