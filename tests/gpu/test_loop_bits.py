@@ -9,7 +9,6 @@ from eventsim.engine import windowing
 from eventsim.engine.cpu import queue_host
 from eventsim.engine.cuda import CudaBackend, queue
 from eventsim.engine.registry import get_backend
-from tests.gpu.test_bits import devices
 from tests.support.nets import (
     large_net,
     lateral_net,
@@ -82,7 +81,7 @@ WINDOWS = {
 def test_loops_have_the_bits_of_cpu(precision):
     expected = results(get_backend("cpu"), precision, CASES)
     assert sum(v.size for key, v in expected.items() if key.endswith("/times")) > 3000
-    for device in devices(precision):
+    for device in (HostDevice(1), HostDevice(0, flush=True)):
         actual = results(CudaBackend(device), precision, CASES)
         assert differences(actual, expected, precision) == []
 
@@ -96,7 +95,7 @@ def test_windows_have_the_bits_of_cpu(precision, monkeypatch):
     expected = results(get_backend("cpu"), precision, WINDOWS)
     assert len(used) == len(WINDOWS)
     assert sum(v.size for key, v in expected.items() if key.endswith("/times")) > 3000
-    for device in devices(precision):
+    for device in (HostDevice(1), HostDevice(0, flush=True)):
         actual = results(CudaBackend(device), precision, WINDOWS)
         assert differences(actual, expected, precision) == []
 
