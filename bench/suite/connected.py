@@ -10,10 +10,9 @@ Method   Strings of one to five digits of one voice of eSpeak NG (data set spoke
          per label ("label error"), strings that are wholly right, operations per string (of the GRU
          multiplications), CPU seconds of training. Needs the extras demo, and torch for the GRU.
          python -m bench.suite.connected [--seeds N] [--epochs N] [--condition scsr_bip|gru]
-Answer   see results/connected.jsonl and docs/benchmarks.md.
+Answer   printed, and kept with --save; no full run is kept yet.
 """
 
-import argparse
 import math
 import time
 from typing import Any
@@ -54,8 +53,7 @@ def strings(split: str, size: int, seed: int = 0) -> Dataset:
         for k in chosen:
             t, c = digits.stream.sample(k)
             parts.append((t + at, c))
-            at += float(np.broadcast_to(digits.stream.duration, len(digits))[k])
-            at += rng.uniform(*GAPS)
+            at += digits.stream.duration[k] + rng.uniform(*GAPS)
         samples.append(tuple(np.concatenate(columns) for columns in zip(*parts, strict=True)))
         said.append(" ".join(digits.class_names[label] for label in digits.labels[chosen]))
         durations.append(at)
@@ -160,7 +158,7 @@ CONDITIONS = {"scsr_bip": scsr_bip, "gru": gru}
 
 def main() -> None:
     """One row per run."""
-    words: argparse.ArgumentParser = parser(__doc__ or "")
+    words = parser(__doc__ or "")
     words.add_argument("--seeds", type=int, default=3)
     words.add_argument("--epochs", type=int, default=30)
     words.add_argument("--size", type=float, default=1.0, help="share of the strings")

@@ -5,7 +5,7 @@ Method   eventsim frontier: the last epoch on the test part, and every network c
          beside this file; the other tasks have eventsim's own, all of it but the fixed-step
          counterpart, which takes hours there, in fewer epochs than the tasks ask for. One row per
          run, with the chips on whose front its condition is, and one per network rounded afterwards
-         (--bits): rounding changes no count. The fronts are chosen by what the task holds out for
+         (--bits), which is counted again. The fronts are chosen by what the task holds out for
          validation, and by the test part itself where that is nothing. A stopped run goes on, a
          finished one is not run again; commit and threads of a row are those of the report. The
          cores may be shared: seconds are rough. Of a dense network operations are multiplications,
