@@ -242,6 +242,7 @@ def _go_back(times, rows, number, block, t_end, t_begin, fastest, way, passage, 
         next_special -= 1
     while event > 0 and times[event - 1] >= t_end:
         event -= 1
+    passage.times[:] = -1.0  # no arrival yet; another sample's may be left
     t, m, n_asked = t_end, 0, 0
     while True:
         before, after = room[now], room[1 - now]
