@@ -12,10 +12,11 @@ Method   A 784-1,024-1,024-10 network, 48 inputs per neuron (5 to 6 %), excitato
          check_mapping counts every limit again. One thread.
          python -m bench.mapping.traffic [--quick] [--networks random] [--chips loihi]
 Answer   No limit is broken anywhere. Where spikes pass links at all (on whole cores of Loihi and
-         SpiNNaker the network lies on one tile: 0 links for everybody), hypergraph passes 68 to
-         79 % fewer than first-fit on "local", 86 to 99 % on "local, shuffled", 41 to 63 % on
-         "random"; first-fit with our placement alone 28 to 74 %. The own starts of "refined" often
-         win over Mt-KaHyPar in links, seldom in spikes between cores: results/mapping.jsonl
+         SpiNNaker the network lies on one tile: 0 links for everybody), hypergraph passes 69 to
+         80 % fewer than first-fit on "local", 86 to 99 % on "local, shuffled", 47 to 63 % on
+         "random"; first-fit with our placement alone 28 to 75 %. "refined", the own starts without
+         Mt-KaHyPar, takes a ninth of the time and passes as many links in 17 of 21 cases, more in
+         three, by 3 to 8 %, and fewer in one, by 1 %: results/mapping.jsonl
 """
 
 import time
