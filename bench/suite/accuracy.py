@@ -54,7 +54,6 @@ ENTRIES = (
     Entry("architectures_400", "architectures", SMALL_FSDD, 5),
     Entry("baselines_400", "baselines", SMALL_FSDD, 5, METHODS),
     Entry("start_400", str(HERE / "start_400.toml"), SMALL_FSDD, 5),
-    Entry("clipping_400", str(HERE / "clipping_400.toml"), SMALL_FSDD, 5),
     Entry("bip_400", "bip", SMALL_FSDD, 5),
     Entry("delays_400", "delays", SMALL_FSDD, 5),
     Entry("steps_400", "grid", SMALL_FSDD, 3),

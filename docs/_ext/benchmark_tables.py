@@ -664,7 +664,6 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "architectures": lambda: _accuracy(("yinyang", "baselines_400", "architectures_400")),
     "bip": lambda: _accuracy(("bip_400",)),
     "start": lambda: _accuracy(("start_400",)),
-    "clipping": lambda: _accuracy(("clipping_400",)),
     "memory": lambda: _accuracy(("memory",)),
     "delays": lambda: _accuracy(("delays_400",)),
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),

@@ -63,10 +63,7 @@ class AdamStep:
     factor
         Of all learning rates.
     clip
-        Largest norm of the gradient, once its entries are bounded.
-    bound, least_spread
-        Of an entry of the gradient, over the root of its second moment and a least value of that
-        root; may be infinite.
+        Largest norm of the gradient.
     beta1, beta2, epsilon
         Of Adam.
     number
@@ -75,8 +72,6 @@ class AdamStep:
 
     factor: float
     clip: float
-    bound: float
-    least_spread: float
     beta1: float
     beta2: float
     epsilon: float
@@ -89,7 +84,7 @@ class Adam(Protocol):
     def step(self, step: AdamStep, gradient: Array, first: Array, second: Array) -> Array:
         """Take a step, in place, unless the norm of the gradient is not finite.
 
-        Returns the squares of the norm, before and after entries are bounded, [2], on the device.
+        Returns the square of the norm, [1], on the device.
         """
 
     def average(self, mean: Array, count: int) -> None:

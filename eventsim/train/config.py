@@ -49,7 +49,7 @@ _NESTED = ("loss", "rates", "augmentation", "spikl", "activity", "sparse", "quan
 # What files say that were written before a setting existed, where its default was not the effect.
 _BEFORE: Mapping[str, Any] = {"calibrate": None, "initial_logits": None}
 # Settings of older files that are none any more, and the value that had no effect.
-_RETIRED: Mapping[str, Any] = {"units_per_class": 1}
+_RETIRED: Mapping[str, Any] = {"units_per_class": 1, "clip_entries": math.inf}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class TrainConfig(Settings):
         readout (of a decision, its own) are divided by as much; 0 for none. The first loss is then
         near that of chance, the logarithm of the number of classes. Without effect on losses of
         spikes and on ctc. None, as 0, of runs of versions without it.
-    rates, weight_decay, clip_norm, clip_entries
+    rates, weight_decay, clip_norm
         As in :class:`AdamSettings`.
     ease_in
         Warm-up: number of epochs of linear growth of the learning rate, >= 0. Afterwards the
@@ -156,7 +156,6 @@ class TrainConfig(Settings):
     rates: LearningRates = field(default_factory=LearningRates)
     weight_decay: NotNegative = 1e-2
     clip_norm: Above0 = 10.0
-    clip_entries: Above0 = math.inf
     ease_in: NotNegative = 1.0
     averaged: Share = 0.0
     rate_low: NotNegative = 0.0
@@ -194,7 +193,6 @@ class TrainConfig(Settings):
             rates=self.rates,
             weight_decay=self.weight_decay,
             clip_norm=self.clip_norm,
-            clip_entries=self.clip_entries,
             max_delay=self.max_delay,
             dale=self.dale,
         )

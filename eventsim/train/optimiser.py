@@ -1,7 +1,7 @@
 r"""AdamW over the parameters of a network, each in the coordinate in which it is trained.
 
 A parameter :math:`\theta` is trained as :math:`x = \log \theta` (time constants, resistance) or as
-itself. One step, with the gradient :math:`g = \partial L/\partial x` clipped twice, see below:
+itself. One step, with the gradient :math:`g = \partial L/\partial x` clipped to a common norm:
 
 .. math::
     m \leftarrow \beta_1 m + (1-\beta_1) g, \qquad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \qquad
@@ -28,19 +28,6 @@ refractory                           itself      >= 0 ms                       `
 delays                               itself      0 .. ``max_delay`` ms         ``delays``
 ===================================  ==========  ============================  ================
 
-**Clipping.** Near a graze, and along the spikes of a neuron that fires without pause, single
-entries of an exact gradient grow by many orders of magnitude. If the whole gradient is only scaled
-to a norm, one such entry takes the step from all others, and its second moment takes it from its
-own later steps: training stands still. So every entry may first be bounded by what it was,
-
-.. math:: |g_i| \le c\, \big(\sqrt{v_i / (1-\beta_2^{t-1})} + 10^{-6}\big)
-
-with :math:`c` = ``clip_entries``, from the sixth step on, and then the gradient by ``clip_norm``.
-This is off by default: where most steps explode, entries that are bounded point anywhere, while a
-step that is scaled to a norm is merely lost.
-Taniguchi et al. bound :math:`g / \sqrt{v}` as well, by :math:`t^{1/4}`; here the moments see the
-bounded gradient.
-
 **Run-away.** A neuron without refractory time that excites itself can fire ever faster. Under a
 large current its intervals are :math:`h = (\vartheta - V_r)\,\tau_m / (R I)`; in each, I gains the
 self-weight r and loses :math:`I h / \tau_s`. So I grows without bound if
@@ -55,8 +42,7 @@ a cosine to zero.
 References
 ----------
 Loshchilov and Hutter (2019), Decoupled weight decay regularization, ICLR, algorithm 2. Izmailov et
-al. (2018), Averaging weights leads to wider optima and better generalization, UAI. Taniguchi et
-al. (2024), ADOPT: modified Adam can converge with any beta2 with the optimal rate, NeurIPS.
+al. (2018), Averaging weights leads to wider optima and better generalization, UAI.
 """
 
 import math
@@ -85,8 +71,6 @@ FLOORS = {
 }  # fmt: skip
 STABLE_FRACTION = 0.8  # of the self-weight at which a neuron runs away; see the module
 THRESHOLD_MARGIN = 0.05  # keeps V_r - theta, a denominator of the restart, away from 0
-SETTLED = 5  # steps after which second moments say how large an entry usually is
-LEAST_SPREAD = 1e-6  # of an entry that was 0 so far
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +107,6 @@ class AdamSettings(Settings):
         Decoupled decay of weights per unit of learning rate, >= 0.
     clip_norm
         Largest global norm of the gradient, > 0; infinite for no clipping.
-    clip_entries
-        Largest entry of the gradient, > 0, in units of the root of its second moment so far; see
-        the module. Infinite for no such bound.
     max_delay
         Largest delay that training may reach, ms, > 0; infinite for no bound.
     dale
@@ -138,7 +119,6 @@ class AdamSettings(Settings):
     rates: LearningRates = field(default_factory=LearningRates)
     weight_decay: NotNegative = 0.0
     clip_norm: Above0 = math.inf
-    clip_entries: Above0 = math.inf
     max_delay: Above0 = math.inf
     dale: bool = False
     beta1: float = 0.9
@@ -148,7 +128,7 @@ class AdamSettings(Settings):
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one step did: the gradient's norm before clipping, and whether ``clip_norm`` cut it."""
+    """What one step did: the gradient's norm before clipping, and what became of it."""
 
     norm: float
     clipped: bool
@@ -282,31 +262,17 @@ class AdamW:
             report = self._step(gradient, factor)
             return BegunStep(np.zeros(0), lambda found: report)
         s = self.settings
-        step = AdamStep(
-            factor=factor,
-            clip=s.clip_norm,
-            bound=self._bound,
-            least_spread=LEAST_SPREAD,
-            beta1=s.beta1,
-            beta2=s.beta2,
-            epsilon=s.epsilon,
-            number=self.n_steps + 1,
-        )
-        squares = self._fused.step(step, gradient, *self._moments.values())
+        step = AdamStep(factor, s.clip_norm, s.beta1, s.beta2, s.epsilon, self.n_steps + 1)
+        square = self._fused.step(step, gradient, *self._moments.values())
         self.restore_signs()
-        return BegunStep(squares, self._finish)
+        return BegunStep(square, self._finish)
 
-    def _finish(self, squares: NDArray[np.float64]) -> StepReport:
-        norm, bounded = np.sqrt(squares).tolist()
+    def _finish(self, square: NDArray[np.float64]) -> StepReport:
+        norm = math.sqrt(square[0])
         if not math.isfinite(norm):
             return StepReport(norm, clipped=False, skipped=True)
         self.n_steps += 1
-        return StepReport(norm, clipped=bounded > self.settings.clip_norm, skipped=False)
-
-    @property
-    def _bound(self) -> float:
-        """Of the entries of this step's gradient, over the roots of their second moments."""
-        return self.settings.clip_entries if self.n_steps >= SETTLED else math.inf
+        return StepReport(norm, clipped=norm > self.settings.clip_norm, skipped=False)
 
     def _step(self, gradient: Floats, factor: float) -> StepReport:
         """A step by operations on whole arrays; this is the definition."""
@@ -320,25 +286,13 @@ class AdamW:
         norm = self._norm(gradient)
         if not math.isfinite(norm):
             return StepReport(norm, clipped=False, skipped=True)
-        bounded = self._bounded_entries(gradient, norm)
-        clipped = bounded > self.settings.clip_norm
-        gradient *= self.settings.clip_norm / bounded if clipped else 1.0
+        clipped = norm > self.settings.clip_norm
+        gradient *= self.settings.clip_norm / norm if clipped else 1.0
         self.n_steps += 1
         self._move(values, gradient, factor)
         self._put(values)
         self._restore()
         return StepReport(norm, clipped=clipped, skipped=False)
-
-    def _bounded_entries(self, gradient: Floats, norm: float) -> float:
-        """Bound the entries, in place; returns their norm, which was ``norm``."""
-        if math.isinf(self._bound):
-            return norm
-        xp, second = self._xp, self._moments["second"]
-        spread = xp.sqrt(second / (1.0 - self.settings.beta2**self.n_steps))
-        most = self._bound * (spread + LEAST_SPREAD)
-        xp.minimum(gradient, most, out=gradient)
-        xp.maximum(gradient, -most, out=gradient)
-        return self._norm(gradient)
 
     def average(self) -> None:
         """Count the values as they are now in their mean."""

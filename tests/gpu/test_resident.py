@@ -89,14 +89,14 @@ def test_step_fetches_sums_but_no_spikes(moved, kind):
     # The extents of the parameters, which are few numbers each. Delays of loops, forward and
     # backward: their synapses are bundled on the host; and those of own spikes, for the windows.
     # Of every layer how much room it needed. Of the backward pass the grazes, and whether the
-    # seeds are finite. And two norms of the gradients.
+    # seeds are finite. And the norm of the gradients.
     lateral = [stage for stage in make_plan(net).stages if stage.lateral]
     loops = [stage.wiring.target.size for stage in lateral]
     returns = [stage.population.size for stage in lateral]
     extents = 3 * PARTS * (len(net.parameters()) + 2 * len(spiking))
     layers = [s for s in make_plan(net).stages if not (s.lateral or s.is_readout)]
     rooms = [3 * BLOCKS + 1] * len(layers)
-    assert sorted(fetched) == sorted([extents, extents, *loops, *loops, *returns, *rooms, 2, 2])
+    assert sorted(fetched) == sorted([extents, extents, *loops, *loops, *returns, *rooms, 2, 1])
     # The input goes to the device once.
     assert sum(values is stream.times for values in uploaded) == 1
     assert sum(values is stream.channels for values in uploaded) == 1
@@ -116,10 +116,10 @@ def test_batch_of_training_fetches_counts_of_neurons_and_predictions(moved):
     with state.optimiser.averaged():
         pass
     # Of the layer how much room it needed. After the forward pass the loss, predictions, synaptic
-    # events and counts of spikes; at the end two norms, three numbers of the backward pass, and the
+    # events and counts of spikes; at the end the norm, three numbers of the backward pass, and the
     # extents of the parameters for the next step.
     n_hidden, extents = net.population("hidden1").size, 3 * PARTS * (len(net.parameters()) + 2)
     facts = 1 + len(batch) + len(net.projections) + n_hidden
-    assert fetched == [3 * BLOCKS + 1, facts, 5 + extents]
+    assert fetched == [3 * BLOCKS + 1, facts, 4 + extents]
     assert state.optimiser.n_averaged == 2
     assert state.sums["spikes.hidden1"] > len(batch) * n_hidden

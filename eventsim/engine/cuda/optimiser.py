@@ -1,6 +1,5 @@
 """Adam's step on a device: three launches, whatever the number of arrays."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,18 +65,14 @@ class FusedAdam:
         return self._dev.asarray(np.array(values, dtype))
 
     def step(self, step: AdamStep, gradient: Array, first: Array, second: Array) -> Array:
-        """Take a step in place; returns the squares of the norm, before and after bounds, [2]."""
+        """Take a step in place; returns the square of the gradient's norm, [1]."""
         dev, n = self._dev, self._size
-        squares, square = dev.empty(2 * PARTS, np.float64), dev.empty(2, np.float64)
-        before = 1.0 - step.beta2 ** (step.number - 1) if math.isfinite(step.bound) else 1.0
+        squares, square = dev.empty(PARTS, np.float64), dev.empty(1, np.float64)
         n_segments, *segments = self._segments
         dev.launch(
             "double", "adam_gradient", PARTS, BLOCK,
-            [
-                n, n_segments, *segments, self._logarithmic, step.bound, before,
-                step.least_spread, second, gradient, squares,
-            ],
-            shared=2 * BLOCK * 8,
+            [n, n_segments, *segments, self._logarithmic, gradient, squares],
+            shared=BLOCK * 8,
         )  # fmt: skip
         launch(
             dev, "double", "adam_move", n,

@@ -3,9 +3,9 @@
 // Parallel over   entries of one vector, in which the arrays lie one after the other ("segments").
 // Before          start[k] .. start[k + 1]: the entries of array k, whose values are at address[k].
 // After           as eventsim/train/optimiser.py, whose formulas these are and which a test compares.
-//                 The norm's squares are summed by thread, then over the threads of a block, then over
+//                 The norm's square is summed by thread, then over the threads of a block, then over
 //                 the blocks: in one order, whatever the device.
-// Needs           the text in double precision; shared memory of 16 bytes per thread
+// Needs           the text in double precision; shared memory of 8 bytes per thread
 
 struct Segment {
     int number;
@@ -28,46 +28,30 @@ DEVICE double shrunk(double x) {
     return x < 0.0 ? 1.0 / (double)decay((REAL)-x) : (double)decay((REAL)x);
 }
 
-// Gradient by the coordinate in which a parameter is trained, its entries bounded by their second
-// moments so far, and its squares' sums by block: [2, blocks], before that bound and after.
+// Gradient by the coordinate in which a parameter is trained, and its squares' sums by block.
 extern "C" __global__ void adam_gradient(
     const long long n, const int n_segments, const long long* __restrict__ start,
     const long long* __restrict__ address, const int* __restrict__ logarithmic,
-    const double bound, const double bias, const double least_spread,
-    const double* __restrict__ second, double* __restrict__ gradient,
-    double* __restrict__ squares) {
+    double* __restrict__ gradient, double* __restrict__ squares) {
     SHARED_MEMORY(memory);
     double* const work = (double*)memory;
-    double* const bounded = work + blockDim.x;
-    double sum = 0.0, sum_bounded = 0.0;
+    double sum = 0.0;
     for (long long i = GLOBAL_THREAD; i < n; i += (long long)gridDim.x * blockDim.x) {
         const Segment at = segment_of(i, n_segments, start, address);
-        double g = logarithmic[at.number] ? gradient[i] * *at.value : gradient[i];
-        sum += g * g;
-        const double most = bound * (sqrt(second[i] / bias) + least_spread);
-        if (g > most) g = most;
-        if (g < -most) g = -most;
+        const double g = logarithmic[at.number] ? gradient[i] * *at.value : gradient[i];
         gradient[i] = g;
-        sum_bounded += g * g;
+        sum += g * g;
     }
     work[THREAD] = sum;
-    bounded[THREAD] = sum_bounded;
     __syncthreads();
     for (int half = (int)blockDim.x / 2; half > 0; half /= 2) {
-        if (THREAD < half) {
-            work[THREAD] += work[THREAD + half];
-            bounded[THREAD] += bounded[THREAD + half];
-        }
+        if (THREAD < half) work[THREAD] += work[THREAD + half];
         __syncthreads();
     }
-    if (THREAD == 0) {
-        squares[BLOCK] = work[0];
-        squares[gridDim.x + BLOCK] = bounded[0];
-    }
+    if (THREAD == 0) squares[BLOCK] = work[0];
 }
 
-// The step; nothing moves if the norm is not finite. `square` becomes the square of the norm, before
-// and after entries were bounded.
+// The step; nothing moves if the norm is not finite. `square` becomes the square of the norm.
 extern "C" __global__ void adam_move(
     const long long n, const int n_segments, const int n_parts,
     // arrays; of each the rate, what its values are multiplied by first, and their bounds
@@ -80,18 +64,12 @@ extern "C" __global__ void adam_move(
     const double bias1, const double bias2, const double epsilon,
     const double* __restrict__ gradient, const double* __restrict__ squares,
     double* __restrict__ first, double* __restrict__ second, double* __restrict__ square) {
-    double sum = 0.0, sum_bounded = 0.0;
-    for (int k = 0; k < n_parts; ++k) {
-        sum += squares[k];
-        sum_bounded += squares[n_parts + k];
-    }
+    double sum = 0.0;
+    for (int k = 0; k < n_parts; ++k) sum += squares[k];
     const long long i = GLOBAL_THREAD;
-    if (i == 0) {
-        square[0] = sum;
-        square[1] = sum_bounded;
-    }
+    if (i == 0) square[0] = sum;
     if (i >= n || !(sum <= 1.7976931348623157e308)) return;
-    const double norm = sqrt(sum_bounded);
+    const double norm = sqrt(sum);
     const double g = gradient[i] * (norm > clip ? clip / norm : 1.0);
     const double m = first[i] + grow1 * (g - first[i]);
     const double v = second[i] + grow2 * (g * g - second[i]);
