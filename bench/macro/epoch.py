@@ -123,7 +123,7 @@ def ratios(rows: list[dict[str, Any]]) -> None:
     for step in dict.fromkeys(row["step_ms"] for row in others):
         least = min(row["epoch_cpu_s_bucketed"] for row in others if row["step_ms"] == step)
         for row in rows:
-            if "step_ms" not in row:
+            if "step_ms" not in row and "epoch_cpu_s" in row:
                 row[f"times_fastest_{step:g}_ms"] = row["epoch_cpu_s"] / least
 
 
