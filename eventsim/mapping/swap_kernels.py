@@ -65,6 +65,9 @@ def swap_with(core, neurons, wishes, columns, members, gains, wiring, held, grou
     most = np.empty(gains.shape[0], np.float64)
     for i in range(most.size):
         most[i] = gains[i].max()
+    # The members by falling gain on a core, of those cores that a neuron asked for.
+    order = np.empty(gains.shape, np.int32)
+    ordered = np.zeros(gains.shape[0], np.bool_)
     failed, swapped = 0, 0
     for i in range(neurons.size):
         neuron, here = neurons[i], columns[i]
@@ -74,24 +77,18 @@ def swap_with(core, neurons, wishes, columns, members, gains, wiring, held, grou
         wish = room.gain[core]
         if wish <= 0.0 or most[here] <= -wish:
             continue
-        done = False
-        bound, after = np.inf, -1
-        for _ in range(PARTNERS):
-            best = -1
-            for k in range(members.size):
-                gain = gains[here, k]
-                if gain <= -wish or held.core_of[members[k]] != core:
-                    continue
-                if gain > bound or (gain == bound and k <= after):
-                    continue
-                if best >= 0 and gain <= gains[here, best]:
-                    continue
-                if _has_memory(neuron, members[k], wiring, held):
-                    best = k
-            if best < 0:
+        if not ordered[here]:
+            order[here], ordered[here] = np.argsort(-gains[here], kind="mergesort"), True
+        done, tried = False, 0
+        for k in order[here]:
+            if gains[here, k] <= -wish or tried == PARTNERS:
                 break
-            bound, after = gains[here, best], best
-            if _swap(neuron, members[best], wiring, held, ground, room, before):
+            if held.core_of[members[k]] != core or not _has_memory(
+                neuron, members[k], wiring, held
+            ):
+                continue
+            tried += 1
+            if _swap(neuron, members[k], wiring, held, ground, room, before):
                 done = True
                 swapped += 1
                 break
