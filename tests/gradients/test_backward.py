@@ -216,16 +216,27 @@ def test_batch_gradient_is_the_sum_of_its_samples(backend):
         np.testing.assert_allclose(total[key], array, rtol=0, atol=1e-11 * scale, err_msg=key)
 
 
-@pytest.mark.parametrize("precision", ["single", "double"])
-def test_spikes_behind_the_last_event_take_nothing_from_another_sample(fast_backend, precision):
-    net = random_net(17, hidden=(8, 6), delays="source", self_delays="none")
+@pytest.mark.parametrize(
+    ("options", "precision"),
+    [
+        ({"delays": "source", "self_delays": "none"}, "double"),
+        ({"delays": "source", "self_delays": "none"}, "single"),
+        ({"delays": "none", "self_delays": "neuron", "pacemakers": True}, "double"),
+        ({"delays": "synapse"}, "double"),
+        ({"sparse": True, "delays": "scalar", "self_delays": "none"}, "double"),
+    ],
+)
+def test_spikes_behind_the_last_event_take_nothing_from_another_sample(
+    fast_backend, options, precision
+):
+    net = random_net(17, hidden=(8, 6), **options)
     rng, samples = np.random.default_rng(18), []
-    for i in range(40):  # so many that some are taken one after the other
+    for i in range(20):  # so many that some are taken one after the other
         times = 20.0 * (i % 2) + np.sort(rng.uniform(0.0, 50.0, 60))
         samples.append((times, rng.integers(0, 5, times.size)))
-    stream = es.EventStream.from_samples(samples, n_channels=5, duration=[140.0, 130.0] * 20)
+    stream = es.EventStream.from_samples(samples, n_channels=5, duration=[140.0, 130.0] * 10)
     tape = es.simulate(net, stream, backend=fast_backend, precision=precision)
-    sample = np.repeat(np.arange(40), np.diff(tape["hidden1"].offsets))
+    sample = np.repeat(np.arange(20), np.diff(tape["hidden1"].offsets))
     last = np.array([times[-1] for times, _ in samples]) + 6.0  # and the longest delay
     assert np.count_nonzero(tape["hidden1"].times > last[sample]) > 10
     loss = SpikeTimes("hidden1", "hidden2")
