@@ -60,7 +60,7 @@ NETWORK_OPTIONS = (
     "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "tau_mem_range",
     "forward_delays", "output_delays",
     "output_maps", "kernel", "stride", "lateral", "probability", "in_degree",
-    "scale", "inhibitory", "delays", "adaptation", "tau_adaptation",
+    "scale", "lateral_gain", "inhibitory", "delays", "adaptation", "tau_adaptation",
 )  # fmt: skip
 TRAINING_OPTIONS = (
     "epochs", "batch_size", "seed", "shards", "train_delays", "max_delay", "dale", "backend",

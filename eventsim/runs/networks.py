@@ -45,6 +45,7 @@ _OWN: Mapping[Model, tuple[str, ...]] = {
         "probability",
         "in_degree",
         "scale",
+        "lateral_gain",
         "inhibitory",
         "delays",
         "tau_mem_range",
@@ -115,6 +116,9 @@ class NetworkSettings(Settings):
         Or: random lateral sources of every neuron.
     scale
         Of ring and sheet: standard deviation of the profile, in distances between neighbours; 8.
+    lateral_gain
+        rsnn: factor on the initial lateral weights. With little data networks trained better from
+        0.1, whose activity begins near that without lateral connections.
     inhibitory
         rsnn: this fraction of neurons only inhibits, the others only excite.
     delays
@@ -151,6 +155,7 @@ class NetworkSettings(Settings):
     probability: float | None = None
     in_degree: int | None = None
     scale: float | None = None
+    lateral_gain: NotNegative = 1.0
     inhibitory: float | None = None
     delays: Delays = (1.0, 1.0)
     refractory: Finite = 1.0

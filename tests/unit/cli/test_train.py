@@ -184,6 +184,21 @@ def test_demo_resumes_a_stopped_one_and_leaves_a_finished_one_alone(digits, monk
 RSNN = ("--model", "rsnn", "--hidden", 8, "--tau-syn", 40, "--epochs", 1, "--batch-size", 9)
 
 
+def test_lateral_gain_scales_the_lateral_weights_and_nothing_else(digits, tmp_path):
+    nets = {}
+    for gain in (1.0, 0.25):
+        out = f"gain{gain}"
+        done = call("train", digits, *RSNN, "--lateral-gain", gain, "--out", out)
+        assert done.code == 0, done.err
+        nets[gain] = load_network(tmp_path / out / "initial.npz")
+    for name, one in nets[1.0].projections.items():
+        scale = 0.25 if name == "hidden1->hidden1" else 1.0
+        np.testing.assert_allclose(nets[0.25].projections[name].values, scale * one.values)
+    refused = call("train", digits, "--lateral-gain", 0.1, "--out", "no")
+    assert refused.code == 2
+    assert "--lateral-gain: belongs to --model rsnn" in refused.err
+
+
 def test_rsnn_is_trained_with_the_options_that_were_given_and_resumed(digits, tmp_path):
     lateral = ("--lateral", "random", "--in-degree", 3, "--inhibitory", 0.25, "--delays", "1:3")
     learning = ("--dale", "--train-delays", "--max-delay", 4, "--set", "rates.delays=0.5")
