@@ -41,7 +41,7 @@ def draw_taus(
     if not (all(isinstance(end, Real) for end in ends) and 0 < low <= high < math.inf):
         raise ParameterError(f"draw_taus: ({low!r}, {high!r}), expected 0 < low <= high (ms).")
     rng = np.random.default_rng(seed)
-    for population in net.populations.values():
-        if population.kind == "spiking" and population.name != "output":
+    for name, population in net.spiking.items():
+        if name != "output":
             drawn = rng.uniform(math.log(low), math.log(high), population.size)
             population.tau_mem[...] = np.exp(drawn)
