@@ -164,6 +164,12 @@ class NetworkSettings(Settings):
     mean: Finite = 1.0
     spread: Positive = 1.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tau_mem_range is not None:
+            low, high = self.tau_mem_range
+            self.require("tau_mem_range", self.tau_mem_range, low <= high, "low <= high (ms)")
+
     @classmethod
     def from_options(
         cls, given: Mapping[str, Any], *, called: Callable[[str], str] = str
@@ -231,7 +237,6 @@ class NetworkSettings(Settings):
         builder = scsr if self.model == "scsr" else rsnn
         net = builder(n_inputs, self.hidden, n_outputs, seed=seed, output=output, **options)
         if span is not None:
-            self.require("tau_mem_range", span, span[0] <= span[1], "low <= high (ms)")
             draw_taus(net, *span, seed=np.random.default_rng([seed, DRAWN_TAUS]))
         return net
 
