@@ -670,7 +670,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "frontier": lambda: _frontier("fsdd_400"),
     **{
         f"frontier_{task}": partial(_frontier, task)
-        for task in ("spoken_digits", "fsdd", "nmnist_400")
+        for task in ("spoken_digits", "spoken_digits_30", "fsdd", "nmnist_400")
     },
     "quantised": _quantised,
     "costs": _costs,
