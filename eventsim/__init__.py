@@ -116,6 +116,22 @@ _LATER = {
     "predict": "eventsim.train",
     "train": "eventsim.train",
 }
+# Rooms that nothing above brings along: ``es.datasets.load`` needs no import of its own.
+_LATER |= {
+    room: f"{__name__}.{room}"
+    for room in (
+        "chips",
+        "clocked",
+        "conformance",
+        "datasets",
+        "energy",
+        "experiment",
+        "frontier",
+        "mapping",
+        "ranks",
+        "runs",
+    )
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -127,4 +143,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     hidden = {"Any", "TYPE_CHECKING", "import_module"}
-    return sorted({*globals(), *__all__} - hidden)
+    return sorted({*globals(), *__all__, *_LATER} - hidden)

@@ -51,6 +51,19 @@ def test_import_loads_neither_training_nor_figures():
     assert done.stdout == "[]\n"
 
 
+def test_rooms_come_when_they_are_asked_for():
+    rooms = ["datasets", "mapping", "energy", "chips", "experiment", "frontier", "clocked", "runs"]
+    code = (
+        "import eventsim as es, sys\n"
+        f"for room in {rooms}:\n"
+        "    assert room in dir(es)\n"
+        "    assert getattr(es, room) is sys.modules[f'eventsim.{room}']\n"
+        "print(len(es.datasets.load('yinyang', split='train')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "5000\n"
+
+
 def is_called(one):
     return inspect.isclass(one) or inspect.isroutine(one) or one is es.train
 
