@@ -44,12 +44,14 @@ METHODS = ("bip", "weights", "feedforward", "lateral", "spikl")
 HERE = Path(__file__).parent
 SMALL_FSDD = str(HERE / "fsdd_400.toml")
 SMALL_NMNIST = str(HERE / "nmnist_400.toml")
+SMALL_YINYANG = str(HERE / "yinyang_small.toml")
 
 ENTRIES = (
     Entry("fsdd", "delays", "fsdd", 5, ("random",)),
     Entry("fsdd_speakers", "delays", "fsdd_speakers", 3, ("random",)),
     Entry("fsdd_voices", "convolution", "fsdd_voices", 3, ("convolutional",)),
     Entry("yinyang", "baselines", "yinyang", 5, METHODS),
+    Entry("yinyang_small", "baselines", SMALL_YINYANG, 5, ("bip", "weights")),
     Entry("memory", "memory", "delayed_match", 5),
     Entry("architectures_400", "architectures", SMALL_FSDD, 5),
     Entry("baselines_400", "baselines", SMALL_FSDD, 5, METHODS),

@@ -661,7 +661,9 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "windows": _windows,
     "counts": _counts,
     "accuracy": lambda: _accuracy(("fsdd", "fsdd_speakers", "fsdd_voices")),
-    "architectures": lambda: _accuracy(("yinyang", "baselines_400", "architectures_400")),
+    "architectures": lambda: _accuracy(
+        ("yinyang", "yinyang_small", "baselines_400", "architectures_400")
+    ),
     "bip": lambda: _accuracy(("bip_400",)),
     "start": lambda: _accuracy(("start_400",)),
     "memory": lambda: _accuracy(("memory",)),
