@@ -248,6 +248,42 @@ def test_spikes_behind_the_last_event_take_nothing_from_another_sample(
         np.testing.assert_allclose(found[name], values, rtol=0, atol=limit, err_msg=name)
 
 
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sparse": True, "delays": "scalar", "self_delays": "none"},
+        {"sparse": True, "delays": "synapse", "self_delays": "neuron"},
+    ],
+    ids=["sparse", "delays by synapse"],
+)
+def test_many_arrivals_between_two_stops_are_met_one_and_all(fast_backend, options, precision):
+    # More than a hundred in a row, of which some are at one time, and none in long silences.
+    net = random_net(71, n_inputs=12, hidden=(7, 5), **options)
+    for name in ("hidden1", "hidden2"):
+        p = net.population(name)
+        p.threshold[1:] += 9.0 * (p.threshold - p.v_leak)[1:]  # silent for long, or always
+    rng, samples = np.random.default_rng(72), []
+    for begin in (0.0, 120.0, 40.0):
+        times = np.sort(begin + np.round(rng.uniform(0.0, 30.0, 400), 1))
+        samples.append((times, rng.integers(0, 12, times.size)))
+    stream = es.EventStream.from_samples(samples, n_channels=12, duration=[220.0, 160.0, 90.0])
+    tape = es.simulate(net, stream, backend=fast_backend, precision=precision)
+    expected = es.simulate(net, stream, backend="reference")
+    counts = np.bincount(expected["hidden1"].neurons, minlength=7)
+    assert counts.max() > 20
+    assert counts.min() <= 2  # of some 600 arrivals each
+    loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(25.0))
+    found = es.backward(net, tape, loss)
+    expected = es.backward(net, expected, loss)
+    limit = 1e-9 if precision == "double" else 1e-3
+    pairs = {name: (found.flat()[name], values) for name, values in expected.flat().items()}
+    pairs["times of the input"] = found.input_times, expected.input_times
+    for name, (actual, values) in pairs.items():
+        scale = np.abs(values).max() + 1e-12
+        np.testing.assert_allclose(actual, values, rtol=0, atol=limit * scale, err_msg=name)
+
+
 def test_reloaded_tape_gives_the_same_gradient(backend, tmp_path):
     net, stream = small()
     tape = es.simulate(net, stream, backend=backend)

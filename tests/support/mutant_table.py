@@ -226,9 +226,15 @@ MUTANTS = (
     ),
     Mutant(
         "fanin.cu",
-        "by_arrival[origin[i]] = a.beta;",
-        "by_arrival[i] = a.beta;",
+        "by_arrival[origin[i]] = here.beta;",
+        "by_arrival[i] = here.beta;",
         "swapped index: sorted place for original place",
+    ),
+    Mutant(
+        "fanin.cu",
+        "if (met == TOGETHER || (back.next >= back.first && at >= t_low)) {",
+        "if (met == TOGETHER || at > t_end) {",
+        "arrivals before a spike are met from the adjoint behind it",
     ),
     # ---- readout
     Mutant(

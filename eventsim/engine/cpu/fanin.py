@@ -5,7 +5,9 @@ source an ascending run, puts them in order, and walks the result. Work grows wi
 synaptic events.
 
 Forward, tasks are (sample, block of neurons); backward, a block of neurons takes all samples, so
-that each weight is summed by one thread and in one order.
+that each weight is summed by one thread and in one order. Between two stops of its neuron (spikes
+and releases) the adjoint is linear in its state: it is found for several arrivals at once, side by
+side in vectors, from the state at the latest of them.
 """
 
 from typing import NamedTuple
@@ -15,23 +17,40 @@ from numba import prange
 from numpy.typing import NDArray
 
 from eventsim.engine.cpu.adaptive import back_of, forget, of_sample
-from eventsim.engine.cpu.compile import kernel, lean, scalar
+from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.order import first_at_least, sort_run
-from eventsim.engine.cpu.scalar import propagators
-from eventsim.engine.cpu.walk import Held, end_at_start, hold, keep, walk, walk_back
+from eventsim.engine.cpu.scalar import (
+    SMALL_Z,
+    far_adjoint,
+    near_adjoint,
+    propagators,
+    pull_back,
+)
+from eventsim.engine.cpu.walk import Held, end_at_start, hold, keep, next_stop, walk, walk_back
 from eventsim.engine.table import (
     ALPHA,
+    ALPHA_MEM,
     BETA,
     BETA_MEM,
     BETA_SYN,
+    BY_DRIVE,
+    BY_MEM,
     BY_SELF,
     BY_SELF_DELAY,
+    BY_SYN,
     GAP,
     N_ADJOINT,
     RATE_MEM,
     RATE_SYN,
     SLOW,
 )
+
+# Arrivals of a neuron that are met at once on the way back, and where what is found of them lies in
+# one array: how many ms they are before the latest, beta there, dL/dt by weight, and beta's
+# derivatives by the rates. Places that are known let the compiler see that nothing overlaps.
+TOGETHER = 16
+SINCE, MET, SENT, MET_MEM, MET_SYN = (TOGETHER * i for i in range(5))
+N_MET = 5
 
 
 class FanIn(NamedTuple):
@@ -228,9 +247,52 @@ def forward(todo, n_blocks, fan, par, refractory, duration, begin, end, spikes, 
         counts[task], reached[task] = count if failed < 0 else -1 - failed, t_end
 
 
+def _adjoints(propagate):
+    @lean_inlined
+    def adjoints(n, adjoint, par, met):
+        """What neuron n's adjoint is at arrivals, from that at the latest; of all TOGETHER."""
+        slow, gap = par[SLOW, n], par[GAP, n]
+        rate_mem, rate_syn = par[RATE_MEM, n], par[RATE_SYN, n]
+        alpha, beta, alpha_mem = adjoint[ALPHA, n], adjoint[BETA, n], adjoint[ALPHA_MEM, n]
+        beta_mem, beta_syn = adjoint[BETA_MEM, n], adjoint[BETA_SYN, n]
+        for k in range(TOGETHER):
+            h = met[SINCE + k]
+            maps = propagate(h, slow, gap, rate_mem)
+            there = pull_back(h, maps, alpha, beta, alpha_mem, beta_mem, beta_syn)
+            met[MET + k] = there[1]
+            met[SENT + k] = rate_syn * there[1] - rate_mem * there[0]
+            met[MET_MEM + k], met[MET_SYN + k] = there[3], there[4]
+
+    return adjoints
+
+
+_near_adjoints, _far_adjoints = _adjoints(near_adjoint), _adjoints(far_adjoint)
+
+
+@lean
+def _meet_together(n, i, time, t_stop, adjoint, par, met):
+    """The arrivals before the i-th and after ``t_stop``, TOGETHER at most: their number.
+
+    ``adjoint`` is that at the latest of them, and stays; ``met`` is what it is at each.
+    """
+    m, real = 1, type(par[0, 0])
+    t, most = time[i - 1], min(TOGETHER, i)
+    met[SINCE] = real(0.0)
+    while m < most and time[i - 1 - m] > t_stop:
+        met[SINCE + m] = real(t - time[i - 1 - m])
+        m += 1
+    for k in range(m, TOGETHER):
+        met[SINCE + k] = real(0.0)
+    if (par[SLOW, n] + abs(par[GAP, n])) * met[SINCE + m - 1] <= real(SMALL_Z):
+        _near_adjoints(n, adjoint, par, met)
+    else:
+        _far_adjoints(n, adjoint, par, met)
+    return m
+
+
 @scalar
 def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, way_back, adjoint, current,
-                     released, by_weight, by_delay, effects, sums, own, adapt):  # fmt: skip
+                     released, by_weight, by_delay, effects, sums, own, met, adapt):  # fmt: skip
     """One neuron in one sample, backward; returns the number of grazes."""
     mine = 0
     forget(adapt, n)
@@ -250,27 +312,31 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, way_back, ad
         adjoint[i, n] = way_back.adjoint[s, i, n] if carried else type(par[0, 0])(0.0)
     current[n] = last
     released[n] = last < 0 or np.isnan(tape.restart[last])
-    t, grazes = t_end, 0
-    for i in range(time.size - 1, -1, -1):
+    t, grazes, i = t_end, 0, time.size
+    while i > 0:
         grazes += walk_back(
-            n, adjoint, t, time[i], par, refractory, tape, current, released, sums, own, adapt
+            n, adjoint, t, time[i - 1], par, refractory, tape, current, released, sums, own, adapt
         )
-        t = time[i]
-        entry = lo + synapse[i]
-        w = fan.weight[entry] if entry < hi else fan.own_weight[n]
-        later = w * (par[RATE_SYN, n] * adjoint[BETA, n] - par[RATE_MEM, n] * adjoint[ALPHA, n])
-        sums[0, n] += w * adjoint[BETA, n]
-        sums[1, n] += w * adjoint[BETA_MEM, n]
-        sums[2, n] += w * adjoint[BETA_SYN, n]
-        if entry < hi:
-            by_weight[fan.synapse[entry]] += adjoint[BETA, n]
-            if by_delay.size > 0:
-                by_delay[fan.synapse[entry]] += later
-            effects[fan.spike[spike[i]]] += later
-        else:
-            own[BY_SELF, n] += adjoint[BETA, n]
-            own[BY_SELF_DELAY, n] += later
-            tape.through[own_spikes[spike[i]]] += later
+        t = time[i - 1]
+        t_stop = next_stop(n, tape, refractory, current, released)
+        m = _meet_together(n, i, time, t_stop, adjoint, par, met)
+        for k in range(m):
+            i -= 1
+            entry = lo + synapse[i]
+            w = fan.weight[entry] if entry < hi else fan.own_weight[n]
+            later = w * met[SENT + k]
+            sums[BY_DRIVE, n] += w * met[MET + k]
+            sums[BY_MEM, n] += w * met[MET_MEM + k]
+            sums[BY_SYN, n] += w * met[MET_SYN + k]
+            if entry < hi:
+                by_weight[fan.synapse[entry]] += met[MET + k]
+                if by_delay.size > 0:
+                    by_delay[fan.synapse[entry]] += later
+                effects[fan.spike[spike[i]]] += later
+            else:
+                own[BY_SELF, n] += met[MET + k]
+                own[BY_SELF_DELAY, n] += later
+                tape.through[own_spikes[spike[i]]] += later
     grazes += walk_back(
         n, adjoint, t, way_back.begin[s], par, refractory, tape, current, released, sums, own, adapt
     )
@@ -294,10 +360,10 @@ def backward(fan, par, refractory, duration, last, tape, way_back, by_weight, by
         adjoint = np.zeros((N_ADJOINT, n_neurons), par.dtype)
         current, released = np.full(n_neurons, -1), np.ones(n_neurons, np.bool_)
         low, high = n_mine * block // n_blocks, n_mine * (block + 1) // n_blocks
-        mine = back_of(adapt, 0, 0, n_neurons)
+        mine, met = back_of(adapt, 0, 0, n_neurons), np.zeros(N_MET * TOGETHER, par.dtype)
         for n in range(fan.low + low, fan.low + high):
             for s in range(duration.size):
                 grazes[block] += _run_neuron_back(
                     fan, s, n, par, refractory, duration[s], last[s, n], tape, way_back, adjoint,
-                    current, released, by_weight, by_delay, effects[block], sums, own, mine,
+                    current, released, by_weight, by_delay, effects[block], sums, own, met, mine,
                 )  # fmt: skip

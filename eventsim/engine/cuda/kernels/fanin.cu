@@ -13,6 +13,9 @@
 //                 with far terms: memory limits it, and so does the divergence of lists of unequal
 //                 length.
 
+// As in the twin: arrivals whose adjoint is found from that at the latest of them.
+#define TOGETHER 16
+
 extern "C" __global__ void fanin_forward(
     const long long n_pairs, const int n_neurons,
     // arrivals
@@ -117,26 +120,38 @@ extern "C" __global__ void fanin_backward(
     while (own >= back.first && spike_time[own] + delay >= t_end) --own;
     long long i = first[pair + 1] - 1;
     double t = t_end;
+    int met = TOGETHER;  // arrivals since the adjoint at t was found
     while (i >= first[pair] || own >= back.first) {
         const double external = i >= first[pair] ? arrival[i] : -1.0;
         const double internal = own >= back.first ? spike_time[own] + delay : -1.0;
         if (i < first[pair] && internal < t_begin) break;  // was met in a piece before this one
         const bool returns = internal >= external;  // of equal times, returns come last
         const double t_low = returns ? internal : external;
-        walk_back(neuron, a, t, t_low, tape, back, g);
-        t = t_low;
+        // Arrivals between two stops of the neuron, TOGETHER at most, are met from the latest.
+        const double at = next_stop(neuron, tape, back);
+        Adjoint here;
+        if (met == TOGETHER || (back.next >= back.first && at >= t_low)) {
+            walk_back(neuron, a, t, t_low, tape, back, g);
+            t = t_low;
+            here = a;
+            met = 0;
+        } else {
+            const REAL h = (REAL)(t - t_low);
+            here = pull_back(h, far_adjoint(h, neuron.rates), a);
+        }
+        ++met;
         const REAL w = returns ? own_weight[n] : weight[synapse[i]];
-        const REAL effect = w * (neuron.rates.syn * a.beta - neuron.rates.mem * a.alpha);
-        g.sums[BY_DRIVE] += (double)(w * a.beta);
-        g.sums[BY_MEM] += (double)(w * a.beta_mem);
-        g.sums[BY_SYN] += (double)(w * a.beta_syn);
+        const REAL effect = w * (neuron.rates.syn * here.beta - neuron.rates.mem * here.alpha);
+        g.sums[BY_DRIVE] += (double)(w * here.beta);
+        g.sums[BY_MEM] += (double)(w * here.beta_mem);
+        g.sums[BY_SYN] += (double)(w * here.beta_syn);
         if (returns) {
-            g.own[BY_SELF] += (double)a.beta;
+            g.own[BY_SELF] += (double)here.beta;
             g.own[BY_SELF_DELAY] += (double)effect;
             through[own] += (double)effect;
             --own;
         } else {
-            by_arrival[origin[i]] = a.beta;
+            by_arrival[origin[i]] = here.beta;
             later[origin[i]] = effect;
             --i;
         }
