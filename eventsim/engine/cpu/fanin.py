@@ -49,8 +49,8 @@ from eventsim.engine.table import (
 # one array: how many ms they are before the latest, beta there, dL/dt by weight, and beta's
 # derivatives by the rates. Places that are known let the compiler see that nothing overlaps.
 TOGETHER = 16
-SINCE, MET, SENT, MET_MEM, MET_SYN = (TOGETHER * i for i in range(5))
 N_MET = 5
+SINCE, MET, SENT, MET_MEM, MET_SYN = range(0, N_MET * TOGETHER, TOGETHER)
 
 
 class FanIn(NamedTuple):
