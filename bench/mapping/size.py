@@ -17,8 +17,10 @@ Method   Networks with 100 synapses drawn for each neuron (those drawn twice are
 Answer   10^5 neurons and 9 x 10^6 synapses take 36 CPU seconds ("lateral") and 44 ("layered"), by
          the wall 49 and 44 s on two cores with a load of 4 to 5, 0.9 GiB with network and graph,
          and the check 1 to 3 s. 10^6 neurons and 9 x 10^7 synapses ("lateral") take 15 CPU minutes,
-         21 by the wall with a load of 5, and 6.7 GiB. Spikes between cores beside those of
-         Mt-KaHyPar, up to 10^4 neurons: 4 % fewer to 9 % more; links 11 % fewer to 15 % more.
+         21 by the wall with a load of 5, and 6.7 GiB; "layered" was stopped after 17 CPU minutes:
+         its time grows with neurons times cores, and --seconds ends it with the best so far. Spikes
+         between cores beside those of Mt-KaHyPar, up to 10^4 neurons: 4 % fewer to 9 % more; links
+         11 % fewer to 15 % more.
          results/mapping_size.jsonl
 """
 
