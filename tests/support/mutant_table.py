@@ -232,8 +232,8 @@ MUTANTS = (
     ),
     Mutant(
         "fanin.cu",
-        "if (met == TOGETHER || (back.next >= back.first && at >= t_low)) {",
-        "if (met == TOGETHER || at > t_end) {",
+        "if (met == MOST || at >= t_low) {",
+        "if (met == MOST || at > t_end) {",
         "arrivals before a spike are met from the adjoint behind it",
     ),
     # ---- readout
