@@ -16,6 +16,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from eventsim.engine.adjoint_series import MOST
 from eventsim.engine.cpu.adaptive import back_of, forget, of_sample
 from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.order import first_at_least, sort_run
@@ -45,12 +46,11 @@ from eventsim.engine.table import (
     SLOW,
 )
 
-# Arrivals of a neuron that are met at once on the way back, and where what is found of them lies in
-# one array: how many ms they are before the latest, beta there, dL/dt by weight, and beta's
-# derivatives by the rates. Places that are known let the compiler see that nothing overlaps.
-TOGETHER = 16
+# Where what is found of up to MOST arrivals, met at once on the way back, lies in one array: how
+# many ms they are before the latest, beta there, dL/dt by weight, and beta's derivatives by the
+# rates. Places that are known let the compiler see that nothing overlaps.
 N_MET = 5
-SINCE, MET, SENT, MET_MEM, MET_SYN = range(0, N_MET * TOGETHER, TOGETHER)
+SINCE, MET, SENT, MET_MEM, MET_SYN = range(0, N_MET * MOST, MOST)
 
 
 class FanIn(NamedTuple):
@@ -250,12 +250,12 @@ def forward(todo, n_blocks, fan, par, refractory, duration, begin, end, spikes, 
 def _adjoints(propagate):
     @lean_inlined
     def adjoints(n, adjoint, par, met):
-        """What neuron n's adjoint is at arrivals, from that at the latest; of all TOGETHER."""
+        """What neuron n's adjoint is at arrivals, from that at the latest; of all MOST."""
         slow, gap = par[SLOW, n], par[GAP, n]
         rate_mem, rate_syn = par[RATE_MEM, n], par[RATE_SYN, n]
         alpha, beta, alpha_mem = adjoint[ALPHA, n], adjoint[BETA, n], adjoint[ALPHA_MEM, n]
         beta_mem, beta_syn = adjoint[BETA_MEM, n], adjoint[BETA_SYN, n]
-        for k in range(TOGETHER):
+        for k in range(MOST):
             h = met[SINCE + k]
             maps = propagate(h, slow, gap, rate_mem)
             there = pull_back(h, maps, alpha, beta, alpha_mem, beta_mem, beta_syn)
@@ -271,17 +271,17 @@ _near_adjoints, _far_adjoints = _adjoints(near_adjoint), _adjoints(far_adjoint)
 
 @lean
 def _meet_together(n, i, time, t_stop, adjoint, par, met):
-    """The arrivals before the i-th and after ``t_stop``, TOGETHER at most: their number.
+    """The arrivals before the i-th and after ``t_stop``, MOST at most: their number.
 
     ``adjoint`` is that at the latest of them, and stays; ``met`` is what it is at each.
     """
     m, real = 1, type(par[0, 0])
-    t, most = time[i - 1], min(TOGETHER, i)
+    t, most = time[i - 1], min(MOST, i)
     met[SINCE] = real(0.0)
     while m < most and time[i - 1 - m] > t_stop:
         met[SINCE + m] = real(t - time[i - 1 - m])
         m += 1
-    for k in range(m, TOGETHER):
+    for k in range(m, MOST):
         met[SINCE + k] = real(0.0)
     if (par[SLOW, n] + abs(par[GAP, n])) * met[SINCE + m - 1] <= real(SMALL_Z):
         _near_adjoints(n, adjoint, par, met)
@@ -360,7 +360,7 @@ def backward(fan, par, refractory, duration, last, tape, way_back, by_weight, by
         adjoint = np.zeros((N_ADJOINT, n_neurons), par.dtype)
         current, released = np.full(n_neurons, -1), np.ones(n_neurons, np.bool_)
         low, high = n_mine * block // n_blocks, n_mine * (block + 1) // n_blocks
-        mine, met = back_of(adapt, 0, 0, n_neurons), np.zeros(N_MET * TOGETHER, par.dtype)
+        mine, met = back_of(adapt, 0, 0, n_neurons), np.zeros(N_MET * MOST, par.dtype)
         for n in range(fan.low + low, fan.low + high):
             for s in range(duration.size):
                 grazes[block] += _run_neuron_back(

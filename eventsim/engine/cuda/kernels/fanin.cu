@@ -13,9 +13,6 @@
 //                 with far terms: memory limits it, and so does the divergence of lists of unequal
 //                 length.
 
-// As in the twin: arrivals whose adjoint is found from that at the latest of them.
-#define TOGETHER 16
-
 extern "C" __global__ void fanin_forward(
     const long long n_pairs, const int n_neurons,
     // arrivals
@@ -120,17 +117,17 @@ extern "C" __global__ void fanin_backward(
     while (own >= back.first && spike_time[own] + delay >= t_end) --own;
     long long i = first[pair + 1] - 1;
     double t = t_end;
-    int met = TOGETHER;  // arrivals since the adjoint at t was found
+    int met = MOST;  // arrivals since the adjoint at t was found
     while (i >= first[pair] || own >= back.first) {
         const double external = i >= first[pair] ? arrival[i] : -1.0;
         const double internal = own >= back.first ? spike_time[own] + delay : -1.0;
         if (i < first[pair] && internal < t_begin) break;  // was met in a piece before this one
         const bool returns = internal >= external;  // of equal times, returns come last
         const double t_low = returns ? internal : external;
-        // Arrivals between two stops of the neuron, TOGETHER at most, are met from the latest.
+        // Arrivals between two stops of the neuron, MOST at most, are met from the latest.
         const double at = next_stop(neuron, tape, back);
         Adjoint here;
-        if (met == TOGETHER || (back.next >= back.first && at >= t_low)) {
+        if (met == MOST || at >= t_low) {
             walk_back(neuron, a, t, t_low, tape, back, g);
             t = t_low;
             here = a;
