@@ -139,6 +139,15 @@ def all_arrivals(
     From ``begin`` on, if it is given: ms, by sample.
     ``job.sources`` are those of all projections, ``trains`` the spikes of the loop.
     """
+    cause = causes(job, trains)
+    sample, time, first, last, spike, _ = _spread(bundles, job.sources, 0)
+    returns = _returns(source_of(trains), beside(job.self_delays(), trains.times))
+    met = _ordered(job, [(sample, time, first, last, spike, cause[spike]), returns])
+    return met if begin is None else arrivals_between(met, begin, job.duration)
+
+
+def causes(job: Job, trains: SpikeTrains) -> Array:
+    """Number of every spike of all sources of a loop among ``trains``, its own; -1 of others."""
     stage, bases, xp = job.stage, spike_bases(job), namespace(trains.times)
     cause = xp.full(int(bases[-1]), -1)
     for k, projection in enumerate(stage.lateral, start=len(stage.afferents)):
@@ -146,10 +155,7 @@ def all_arrivals(
         high = low + job.sources[k].size
         mine = xp.flatnonzero((trains.neurons >= low) & (trains.neurons < high))
         cause[int(bases[k]) : int(bases[k + 1])] = mine
-    sample, time, first, last, spike, _ = _spread(bundles, job.sources, 0)
-    returns = _returns(source_of(trains), beside(job.self_delays(), trains.times))
-    met = _ordered(job, [(sample, time, first, last, spike, cause[spike]), returns])
-    return met if begin is None else arrivals_between(met, begin, job.duration)
+    return cause
 
 
 def arrivals_of(job: Job, loop: Loop, spikes: SourceSpikes) -> Arriving:

@@ -119,7 +119,7 @@ class Stage:
     def shares_events(self) -> bool:
         """Whether all neurons of the stage meet the same events at the same times.
 
-        So it is if no delay depends on the target and the matrix of all afferents is filled well
+        So it is if no delay depends on the target and the matrix of all projections is filled well
         enough to be kept with its zeros: an event that does not concern a neuron costs it little.
         Then neurons can be advanced side by side; otherwise each walks the events of its own
         sources.
@@ -130,11 +130,11 @@ class Stage:
 
     @cached_property
     def _well_filled(self) -> bool:
-        if all(p.all_to_all for p in self.afferents):
+        if all(p.all_to_all for p in self.projections) and len(self.members) == 1:
             return True
         size = int(self.member_start[-1])
-        places = size * sum(p.weights.shape[0] for p in self.afferents)
-        synapses = sum(p.values.size for p in self.afferents)
+        places = size * sum(p.weights.shape[0] for p in self.projections)
+        synapses = sum(p.values.size for p in self.projections)
         return bool(places <= MOST_PLACES and synapses >= LEAST_FILLED * places)
 
     @cached_property
@@ -155,11 +155,12 @@ class Stage:
 
         Blocks are of BLOCK neurons, the last one of what is left; all neurons are one block if
         smaller ones would hear more than MOST_HEARD of the rows, as where synapses are scattered.
-        Those of a convolution hear what lies under one kernel.
+        Those of a convolution hear what lies under one kernel. A loop is one block: its neurons
+        hear one another.
         """
         wiring, size = self.wiring, int(self.member_start[-1])
         n_rows, n_blocks = wiring.out_start.size - 1, -(-size // BLOCK)
-        if self.places is not None and n_blocks > 1:
+        if self.places is not None and n_blocks > 1 and not self.lateral:
             heard = np.zeros((n_blocks, n_rows), dtype=np.bool_)
             heard[wiring.target // BLOCK, owners(wiring.out_start, wiring.target.size)] = True
             if heard.mean() <= MOST_HEARD:

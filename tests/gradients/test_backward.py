@@ -6,7 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.adjoint.backward import begin_backward
 from tests.support.losses import Readout, SpikeTimes, Sum
-from tests.support.nets import one_neuron, one_sample, random_net, random_stream
+from tests.support.nets import lateral_net, one_neuron, one_sample, random_net, random_stream
 
 CHECKED = {
     "two layers, dense": (506, {"hidden": (4, 3), "tau_ratio": 0.25}),
@@ -240,6 +240,27 @@ def test_spikes_behind_the_last_event_take_nothing_from_another_sample(
     last = np.array([times[-1] for times, _ in samples]) + 6.0  # and the longest delay
     assert np.count_nonzero(tape["hidden1"].times > last[sample]) > 10
     loss = SpikeTimes("hidden1", "hidden2")
+    found = es.backward(net, tape, loss).flat()
+    expected = es.backward(net, es.simulate(net, stream, backend="reference"), loss).flat()
+    for name, values in expected.items():
+        limit = 1e-9 if precision == "double" else 2e-2
+        limit = limit * np.abs(values).max() + 1e-12
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=limit, err_msg=name)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("delays", ["none", "source", "synapse"])
+def test_loops_of_many_samples_have_the_gradients_of_the_reference(fast_backend, delays, precision):
+    # Neurons that all meet the same events lie side by side, others wait for one another.
+    net = lateral_net(19, size=4, delays=delays, sparse=False)
+    rng, samples = np.random.default_rng(20), []
+    for i in range(10):  # so many that some are taken one after the other
+        times = 10.0 * (i % 3) + np.sort(np.round(rng.uniform(0.0, 30.0, 25), 1))
+        samples.append((times, rng.integers(0, 5, times.size)))
+    stream = es.EventStream.from_samples(samples, n_channels=5, duration=[60.0, 55.0] * 5)
+    tape = es.simulate(net, stream, backend=fast_backend, precision=precision)
+    assert len(tape["a"]) > 50
+    loss = Sum(SpikeTimes("a", "b"), Readout(20.0))
     found = es.backward(net, tape, loss).flat()
     expected = es.backward(net, es.simulate(net, stream, backend="reference"), loss).flat()
     for name, values in expected.items():

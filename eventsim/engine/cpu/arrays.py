@@ -77,7 +77,7 @@ def merged_events(job: Job) -> MergedEvents:
 
     Forward and backward pass share it inside :func:`eventsim.held.holding` of both.
     """
-    delays = [projection.delays for projection in job.stage.afferents]
+    delays = [projection.delays for projection in job.stage.projections]
     if len(job.sources) == 1 and not delays[0].any():
         (source,) = _sources(job)
         return MergedEvents(source.times.size, source.offsets, source.times, source.neurons, None)

@@ -153,13 +153,24 @@ def aside_of(block):
 
 
 @lean_inlined
-def set_aside(t_low, next_special, way, before, aside):
+def is_before(t, sender, special, way):
+    """Whether an arrival at ``t``, caused then by neuron ``sender`` (or -1), is before a special.
+
+    So it is on the way back met after it.
+    """
+    at = way.special[special]
+    return at > t or (at == t and way.special_neuron[special] > sender)
+
+
+@lean_inlined
+def set_aside(t_low, sender, next_special, way, before, aside):
     """Neurons with an event from ``t_low`` on: their number, and that of the next special time.
 
-    Their states are moved away, so that they are nothing to the arrivals of the stretch.
+    ``sender`` caused the arrival at ``t_low`` then, or is -1. Their states are moved away, so that
+    they are nothing to the arrivals of the stretch.
     """
     n_aside, zero = 0, type(before[0, 0])(0.0)
-    while next_special >= 0 and way.special[next_special] >= t_low:
+    while next_special >= 0 and is_before(t_low, sender, next_special, way):
         n = way.special_neuron[next_special]
         next_special -= 1
         if aside.is_aside[n]:
@@ -240,9 +251,12 @@ def _go_alone(n, state, m, t, t_low, passage, block, way, found, adapt):
 
 
 @lean_inlined
-def back_aside(n_aside, m, t, t_low, passage, block, way, found, aside, after, adapt):
-    """Take the neurons aside back from t to t_low; returns the number of grazes."""
-    grazes = 0
+def back_aside(n_aside, m, t, t_low, sender, passage, block, way, found, aside, after, adapt):
+    """Take the neurons aside back from t to t_low; returns the number of grazes.
+
+    Those up to ``sender`` stop short of what happens to them at ``t_low``.
+    """
+    grazes, short = 0, np.nextafter(t_low, np.inf)
     for k in range(m):
         passage.own[LATER, k] = 0.0
     for i in range(n_aside):
@@ -251,7 +265,8 @@ def back_aside(n_aside, m, t, t_low, passage, block, way, found, aside, after, a
             aside.state[i, 0], aside.state[i, 1], aside.state[i, 2], aside.state[i, 3],
             aside.state[i, 4],
         )  # fmt: skip
-        state, grazed = _go_alone(n, state, m, t, t_low, passage, block, way, found, adapt)
+        low = short if n <= sender else t_low
+        state, grazed = _go_alone(n, state, m, t, low, passage, block, way, found, adapt)
         after[ALPHA, n], after[BETA, n], after[ALPHA_MEM, n] = state[0], state[1], state[2]
         after[BETA_MEM, n], after[BETA_SYN, n], aside.is_aside[n] = state[3], state[4], False
         grazes += grazed

@@ -1,4 +1,4 @@
-"""Spiking layer on the CPU, host side of the backward pass."""
+"""Spiking layer, or loop that shares its events, on the CPU: host side of the backward pass."""
 
 from dataclasses import replace
 
@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats
 from eventsim.engine.adjoint_series import span_of
+from eventsim.engine.bundles import causes
 from eventsim.engine.cpu import fanin, order, shared_adjoint
 from eventsim.engine.cpu.arrays import (
+    MergedEvents,
     adapted_sums,
     adapting_back_of,
     fan_in,
@@ -77,10 +79,10 @@ def _backward_shared(
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
     adapt = adapting_back_of(job, trains, chunks)
     shared_adjoint.backward(
-        bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
-        refractory, job.duration, par.dtype.type(fastest_rate(job)), *span_of(job), _asked(job),
-        trains.offsets, tape, bool(refractory.any()), way_back, by_weight, effects, sums, own,
-        grazes, adapt,
+        bounds, job.stage.heard, events.offsets, events.times, events.rows,
+        _cause(job, events, trains), weights, par, refractory, job.duration,
+        par.dtype.type(fastest_rate(job)), *span_of(job), _asked(job), trains.offsets, tape,
+        bool(refractory.any()), way_back, by_weight, effects, sums, own, grazes, adapt,
     )  # fmt: skip
     return layer_gradients(
         job,
@@ -94,10 +96,19 @@ def _backward_shared(
     )
 
 
+def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.int64]:
+    """Per event its spike among those of the loop, or -1; no entries where there is no loop."""
+    if not job.stage.lateral:
+        return np.zeros(0, np.int64)
+    cause = causes(job, trains)
+    return cause if events.spike is None else cause[events.spike]
+
+
 def _asked(job: Job) -> NDArray[np.bool_]:
-    """Whether dL/dt of the spikes of a row is asked for."""
+    """Whether dL/dt of the spikes of a row is asked for; of a loop's own it is."""
     starts = job.stage.wiring.row_start
     asked = np.ones(len(job.sources), bool) if job.asked is None else np.array(job.asked, bool)
+    asked[len(job.stage.afferents) :] = True
     return np.repeat(asked, np.diff(starts))
 
 

@@ -1,5 +1,8 @@
 """Neurons joined in loops, backward: all arrivals of a sample from the last to the first.
 
+For loops whose neurons do not all meet the same events; the others go back as a layer does, in
+:mod:`eventsim.engine.cpu.shared_adjoint`.
+
 A neuron goes back over its own spikes and releases when an arrival before them is met. Between two
 of them its adjoint is linear in that at the later one, so arrivals only ask what it is at their
 time: MOST of them side by side in vectors, of one neuron or of many. Whatever waits is settled
@@ -74,8 +77,8 @@ class Totals(NamedTuple):
     own: NDArray[np.float64]
 
 
-class Waiting(NamedTuple):
-    """Arrivals that wait: what is known of them, neuron, synapse (-1: a return), spike and cause."""
+class Unsettled(NamedTuple):
+    """Arrivals that wait: what is known, neuron, synapse (-1: a return), spike and cause."""
 
     known: NDArray[np.floating]
     neuron: NDArray[np.int64]
@@ -146,8 +149,8 @@ def _wait(i, h, n, w, adjoint, par, known):
 
 
 @lean
-def _meet_all(met, lo, hi, loop, par, refractory, tape, current, released, stop, t, adjoint, waiting,
-              totals, adapt):  # fmt: skip
+def _meet_all(met, lo, hi, loop, par, refractory, tape, current, released, stop, t, adjoint,
+              waiting, totals, adapt):  # fmt: skip
     """The arrivals ``lo : hi`` from the last on; returns the number of grazes.
 
     ``adjoint`` is that of every neuron at its time ``t``, and ``stop`` what it comes to next.
@@ -219,7 +222,7 @@ def backward(bounds, met, loop, par, refractory, duration, last, tape, way_back,
     for c in prange(bounds.size - 1):
         totals = Totals(weight[c], delay[c], effects, sums[c], own[c])
         number = np.empty((4, MOST), np.int64)
-        waiting = Waiting(
+        waiting = Unsettled(
             np.zeros(N_KNOWN * MOST, par.dtype), number[0], number[1], number[2], number[3]
         )
         for s in range(bounds[c], bounds[c + 1]):

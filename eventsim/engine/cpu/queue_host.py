@@ -16,7 +16,7 @@ from eventsim.engine.bundles import (
     make_loop,
     outside_arrivals,
 )
-from eventsim.engine.cpu import order, queue, queue_adjoint
+from eventsim.engine.cpu import layer_adjoint, order, queue, queue_adjoint
 from eventsim.engine.cpu.adaptive import Adapting
 from eventsim.engine.cpu.arrays import (
     adapted_sums,
@@ -225,6 +225,8 @@ def backward(
     by_voltage: Floats,
     piece: Piece | None = None,
 ) -> StageGradients:
+    if job.stage.shares_events:
+        return layer_adjoint.backward(job, trains, by_time, by_voltage, piece)
     size, real, resistance = trains.size, real_type(job), job.stage.population.resistance
     bundles = make_bundles(job)
     previous, last = np.empty(len(trains), np.int64), np.full((job.n_samples, size), -1, np.int64)

@@ -6,6 +6,12 @@ one step. The cut depends on the times of the arrivals alone. Neurons lie side b
 in blocks where synapses are sparse, as in :mod:`eventsim.engine.cpu.shared`. A neuron with a spike
 or a release on a stretch goes back over it by itself: :mod:`eventsim.engine.cpu.aside`.
 
+So do the neurons of a loop that all meet the same events, their own spikes among them. Here the
+arrivals of a stretch also end at the next spike or release of any neuron, and what they add to the
+dL/dt of spikes of the loop is added at once: all that a spike caused is known before it is met. Of
+a spike and an arrival at exactly the same time the arrival came first, unless it was caused without
+a delay by that neuron or one of a higher number, which fire after it.
+
 Work per neuron and arrival in a full stretch of single precision: 12 multiply-adds, and 6 for its
 part of what is done once. bench/macro/w1.py measures the whole.
 """
@@ -41,6 +47,7 @@ from eventsim.engine.cpu.aside import (
     Way,
     aside_of,
     back_aside,
+    is_before,
     passage_of,
     set_aside,
 )
@@ -100,11 +107,19 @@ _near_back_step, _far_back_step = _back_step(near_adjoint), _back_step(far_adjoi
 
 
 @lean_inlined
-def _gather(passage, times, rows, event, block, asked):
+def _sender(event, times, cause, tape):
+    """The neuron of a loop that caused an event without a delay; -1 if there is none."""
+    k = cause[event] if cause.size > 0 else -1
+    return np.int64(tape.neuron[k]) if k >= 0 and tape.time[k] == times[event] else np.int64(-1)
+
+
+@lean_inlined
+def _gather(passage, times, rows, event, block, asked, cause, next_special, way):
     """The next arrivals on the way back, of those before ``event``.
 
     Returns their number, and that of those whose effects are asked for.
     """
+    joined = cause.size > 0 and next_special >= 0
     powers, real = passage.powers, type(block.par[0, 0])
     middle, length, n_terms = real(block.middle), real(block.length), powers.shape[0] - 1
     per_length, m, n_asked = real(1.0) / length, 0, 0
@@ -113,6 +128,10 @@ def _gather(passage, times, rows, event, block, asked):
         s = real(times[event - 1] - t)
         if s > length:
             break
+        if joined and m > 0:
+            sender = _sender(event - 1 - m, times, cause, way.tape)
+            if is_before(t, sender, next_special, way):
+                break
         row = rows[event - 1 - m]
         passage.times[m], passage.rows[m], passage.since[m], passage.asked[n_asked] = t, row, s, m
         n_asked += asked[row]
@@ -228,45 +247,68 @@ def _way_of(size, low, mine, tape, refractory, held):
     return Way(tape, current, released, times, neurons)
 
 
+@lean_inlined
+def _add_effects(n_asked, event, passage, number, cause, tape, effects):
+    """What the arrivals before ``event`` add to dL/dt of the spikes that caused them."""
+    for i in range(n_asked):
+        k = passage.asked[i]
+        later = lanes_sum(line_at(passage.effects, k, 0)) + passage.own[LATER, k]
+        at = number[event - 1 - k] if number.size else event - 1 - k
+        effect = passage.powers[0, k] * later
+        effects[at] += effect
+        if cause.size > 0 and cause[at] >= 0:
+            tape.through[cause[at]] += effect
+
+
 @lean
-def _go_back(times, rows, number, block, t_end, t_begin, fastest, way, passage, aside, room, found,
-             asked, effects, adapt):  # fmt: skip
+def _go_back(times, rows, number, cause, block, t_end, t_begin, fastest, way, passage, aside, room,
+             found, asked, effects, adapt):  # fmt: skip
     """All neurons of a block in one sample, backward; ``room`` is for two states, the first given.
 
     Adds to ``found`` and effects; returns the number of the last state in ``room``, and of grazes.
     """
-    now, real = 0, type(block.par[0, 0])
-    size, powers = block.size, passage.powers
+    now, real, joined = 0, type(block.par[0, 0]), cause.size > 0
+    size = block.size
     next_special, event, grazes = way.special.size - 1, times.size, 0
     while next_special >= 0 and way.special[next_special] >= t_end:
         next_special -= 1
     while event > 0 and times[event - 1] >= t_end:
         event -= 1
     passage.times[:] = -1.0  # no arrival yet; another sample's may be left
-    t, m, n_asked = t_end, 0, 0
+    t, m, n_asked, n_aside = t_end, 0, 0, 0
     while True:
         before, after = room[now], room[1 - now]
-        t_low = times[event - m - 1] if event > m else t_begin
-        n_aside, next_special = set_aside(t_low, next_special, way, before, aside)
+        t_low, sender = t_begin, np.int64(-1)
+        if event > m:
+            t_low = times[event - m - 1]
+            sender = _sender(event - m - 1, times, cause, way.tape)
+        if not joined:
+            n_aside, next_special = set_aside(t_low, sender, next_special, way, before, aside)
         if m > 0:
             _together(m, n_asked, passage, block, before, found)
+        if joined:
+            # All spikes and releases are before the arrivals: none of these is met aside.
+            passage.own[LATER, :] = 0.0
+            _add_effects(n_asked, event, passage, number, cause, way.tape, effects)
+            passage.times[:] = -1.0
+            n_aside, next_special = set_aside(t_low, sender, next_special, way, before, aside)
         h = real(t - t_low)
         if fastest * h <= real(SMALL_Z):
             _near_back_step(size, block.par, before, after, h)
         else:
             _far_back_step(size, block.par, before, after, h)
-        grazes += back_aside(n_aside, m, t, t_low, passage, block, way, found, aside, after, adapt)
-        for i in range(n_asked):
-            k = passage.asked[i]
-            later = lanes_sum(line_at(passage.effects, k, 0)) + passage.own[LATER, k]
-            at = number[event - 1 - k] if number.size else event - 1 - k
-            effects[at] += powers[0, k] * later
+        grazes += back_aside(
+            n_aside, 0 if joined else m, t, t_low, sender, passage, block, way, found, aside, after,
+            adapt,
+        )  # fmt: skip
+        if not joined:
+            _add_effects(n_asked, event, passage, number, cause, way.tape, effects)
         event -= m
         now = 1 - now
         if event == 0:
             break
         t = t_low
-        m, n_asked = _gather(passage, times, rows, event, block, asked)
+        m, n_asked = _gather(passage, times, rows, event, block, asked, cause, next_special, way)
     return now, grazes
 
 
@@ -289,12 +331,14 @@ def _hand_on(way_back, s, low, high, state):
 
 
 @kernel
-def backward(bounds, heard, offsets, times, rows, weights, par, refractory, duration, fastest,
-             middle, length, asked, spike_offsets, tape, held, way_back, by_weight, effects, sums,
-             own, grazes, adapt):  # fmt: skip
+def backward(bounds, heard, offsets, times, rows, cause, weights, par, refractory, duration,
+             fastest, middle, length, asked, spike_offsets, tape, held, way_back, by_weight,
+             effects, sums, own, grazes, adapt):  # fmt: skip
     """Samples ``bounds[c] : bounds[c + 1]`` of every chunk c, whose sums are its own.
 
-    Effects are those of the events of rows that are ``asked`` for, else zero.
+    Effects are those of the events of rows that are ``asked`` for, else zero. In a loop, which is
+    one block, ``cause`` is the number of every event's spike among those of the loop, -1 for one of
+    another stage; without entries there is no loop.
 
     Rows of weights are as wide as vectors ask for, see :mod:`eventsim.engine.cpu.lanes`.
     """
@@ -326,8 +370,8 @@ def backward(bounds, heard, offsets, times, rows, weights, par, refractory, dura
                 mine = _own_spikes(spike_offsets[s], spike_offsets[s + 1], tape, low, high)
                 way = _way_of(wide, low, mine, tape, block.refractory, held)
                 last, grazed = _go_back(
-                    my_times, my_rows, number, block, duration[s], way_back.begin[s], fastest, way,
-                    passage, aside, room, found, asked, effects[lo:hi], turn,
+                    my_times, my_rows, number, cause[lo:hi], block, duration[s], way_back.begin[s],
+                    fastest, way, passage, aside, room, found, asked, effects[lo:hi], turn,
                 )  # fmt: skip
                 grazes[chunk] += grazed
                 if way_back.starts:
