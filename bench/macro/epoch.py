@@ -40,20 +40,31 @@ STEPS = (10.0, 5.0, 1.0)  # ms
 PADDED = 1000.0  # ms
 DELAYS, TAIL = (0.0, 150.0), 150.0  # ms
 MOVED = {"time_scale": 0.2, "channel_shift": 2, "drop": 0.15, "jitter": 3.0}
-# Name, delays, and whether events are moved.
+# Of initial lateral weights, as in the recipes.
+LATERAL_GAIN = 0.1
+# Name, whether neurons are joined laterally, delays, and whether events are moved.
 CASES = (
-    ("eventsim, no delays", False, False),
-    ("eventsim, delays", True, False),
-    ("eventsim, delays and augmentation", True, True),
+    ("eventsim, no delays", False, False, False),
+    ("eventsim, delays", False, True, False),
+    ("eventsim, delays and augmentation", False, True, True),
+    ("eventsim, lateral", True, False, False),
 )
 
 
-def own_epoch(data: es.Dataset, *, delays: bool, moved: bool, epochs: int) -> dict[str, float]:
+def _network(n_channels: int, *, lateral: bool, delays: bool) -> es.Network:
+    taus = {"tau_mem": TAU_MEM, "tau_syn": TAU_SYN}
+    if lateral:
+        gain = LATERAL_GAIN
+        return es.rsnn(n_channels, (HIDDEN, HIDDEN), N_OUTPUTS, lateral_gain=gain, **taus)
+    forward = DELAYS if delays else 0.0
+    return es.scsr(n_channels, (HIDDEN, HIDDEN), N_OUTPUTS, forward_delays=forward, **taus)
+
+
+def own_epoch(
+    data: es.Dataset, *, lateral: bool, delays: bool, moved: bool, epochs: int
+) -> dict[str, float]:
     """CPU seconds of the epochs of a training."""
-    net = es.scsr(
-        data.stream.n_channels, (HIDDEN, HIDDEN), N_OUTPUTS, tau_mem=TAU_MEM, tau_syn=TAU_SYN,
-        forward_delays=DELAYS if delays else 0.0,
-    )  # fmt: skip
+    net = _network(data.stream.n_channels, lateral=lateral, delays=delays)
     config = TrainConfig(
         epochs=epochs,
         batch_size=BATCH,
@@ -147,9 +158,10 @@ def main() -> None:
     same: Mapping[str, Any] = {"bench": "epoch", "recordings": len(data), "threads": 1}
     same = {**same, "load": f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"}
     rows: list[dict[str, Any]] = []
-    for name, delays, moved in CASES:
-        own_epoch(data[:BATCH], delays=delays, moved=moved, epochs=1)  # compiles, loads
-        own = own_epoch(data, delays=delays, moved=moved, epochs=options.epochs)
+    for name, lateral, delays, moved in CASES:
+        case: Mapping[str, bool] = {"lateral": lateral, "delays": delays, "moved": moved}
+        own_epoch(data[:BATCH], epochs=1, **case)  # compiles, loads
+        own = own_epoch(data, epochs=options.epochs, **case)
         rows.append({**same, "program": name, "version": es.__version__, "time_step": "none"} | own)
     for name, package, make in () if options.own_only else PEERS:
         if find_spec(package) is None:
