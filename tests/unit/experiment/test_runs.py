@@ -201,7 +201,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 class Telling:
     def started(self, spec): print("started", spec.label, flush=True)
     # Print writes the end of the line apart: an interrupt between the two would join two lines.
-    def advanced(self, spec, metrics): os.write(1, b"epoch\n")
+    def advanced(self, spec, metrics): os.write(1, b"epoch\\n")
     def ended(self, spec, how): print("ended", spec.label, how.kind, flush=True)
 
 if __name__ == "__main__":
