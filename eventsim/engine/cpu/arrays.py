@@ -11,7 +11,7 @@ from eventsim.arrays import Floats
 from eventsim.engine.cpu import fanin, order
 from eventsim.engine.cpu.adaptive import Adapting, AdaptingBack, before_spikes
 from eventsim.engine.cpu.fanin import FanIn
-from eventsim.engine.cpu.walk import WayBack
+from eventsim.engine.cpu.walk import Tape, WayBack
 from eventsim.engine.job import Job
 from eventsim.engine.piece import Piece, whole
 from eventsim.engine.state import Adapted, LayerState
@@ -154,6 +154,27 @@ def way_back_of(job: Job, piece: Piece | None) -> WayBack:
     """What the kernels of the way back take of a piece; None is the whole of the samples."""
     begin, adjoint, starts = whole(job) if piece is None else piece
     return WayBack(read_only(begin), adjoint, starts)
+
+
+def tape_of(
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+) -> tuple[Tape, Index]:
+    """The tape of the way back, and every neuron's last spike, -1 if none, [samples, neurons]."""
+    previous = np.empty(len(trains), np.int64)
+    last = np.full((job.n_samples, trains.size), -1, np.int64)
+    order.link(trains.offsets, trains.neurons, previous, last)
+    resistance = job.stage.population.resistance[trains.neurons]
+    tape = Tape(
+        trains.times,
+        trains.neurons,
+        trains.current * resistance,
+        trains.restart_current * resistance,
+        by_time,
+        by_voltage,
+        previous,
+        np.zeros(len(trains)),
+    )
+    return tape, last
 
 
 class Sent(NamedTuple):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats
 from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.bundles import causes
-from eventsim.engine.cpu import fanin, order, shared_adjoint
+from eventsim.engine.cpu import fanin, shared_adjoint
 from eventsim.engine.cpu.arrays import (
     MergedEvents,
     adapted_sums,
@@ -18,6 +18,7 @@ from eventsim.engine.cpu.arrays import (
     sample_chunks,
     sent_by_row,
     since,
+    tape_of,
     way_back_of,
 )
 from eventsim.engine.cpu.blocks import by_block, by_row
@@ -47,20 +48,7 @@ def backward(
     by_voltage: Floats,
     piece: Piece | None = None,
 ) -> StageGradients:
-    size, resistance = job.stage.population.size, job.stage.population.resistance
-    previous = np.empty(len(trains), np.int64)
-    last = np.full((job.n_samples, size), -1, np.int64)
-    order.link(trains.offsets, trains.neurons, previous, last)
-    tape = Tape(
-        trains.times,
-        trains.neurons,
-        trains.current * resistance[trains.neurons],
-        trains.restart_current * resistance[trains.neurons],
-        by_time,
-        by_voltage,
-        previous,
-        np.zeros(len(trains)),
-    )
+    tape, last = tape_of(job, trains, by_time, by_voltage)
     run = _backward_shared if job.stage.shares_events else _backward_fanin
     found = run(job, trains, tape, last, way_back_of(job, piece))
     return found if piece is None else replace(found, own_times=tape.by_time + tape.through)

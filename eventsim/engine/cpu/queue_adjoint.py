@@ -108,7 +108,7 @@ def _add_effect(effect, spike, cause, tape, totals):
     if spike >= 0:
         totals.effects[spike] += effect
     if cause >= 0:
-        tape.by_time[cause] += effect
+        tape.through[cause] += effect
 
 
 @lean

@@ -16,7 +16,7 @@ from eventsim.engine.bundles import (
     make_loop,
     outside_arrivals,
 )
-from eventsim.engine.cpu import layer_adjoint, order, queue, queue_adjoint
+from eventsim.engine.cpu import layer_adjoint, queue, queue_adjoint
 from eventsim.engine.cpu.adaptive import Adapting
 from eventsim.engine.cpu.arrays import (
     adapted_sums,
@@ -25,11 +25,11 @@ from eventsim.engine.cpu.arrays import (
     read_only,
     sample_chunks,
     summed,
+    tape_of,
     way_back_of,
 )
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
-from eventsim.engine.cpu.walk import Tape
 from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.cpu.window_cells import make_neurons
 from eventsim.engine.cpu.window_sums import BLOCK
@@ -227,20 +227,8 @@ def backward(
 ) -> StageGradients:
     if job.stage.shares_events:
         return layer_adjoint.backward(job, trains, by_time, by_voltage, piece)
-    size, real, resistance = trains.size, real_type(job), job.stage.population.resistance
-    bundles = make_bundles(job)
-    previous, last = np.empty(len(trains), np.int64), np.full((job.n_samples, size), -1, np.int64)
-    order.link(trains.offsets, trains.neurons, previous, last)
-    tape = Tape(
-        trains.times,
-        trains.neurons,
-        trains.current * resistance[trains.neurons],
-        trains.restart_current * resistance[trains.neurons],
-        by_time.copy(),
-        by_voltage,
-        previous,
-        np.zeros(len(trains)),
-    )
+    size, real, bundles = trains.size, real_type(job), make_bundles(job)
+    tape, last = tape_of(job, trains, by_time, by_voltage)
     loop, _held = _loop_of(job, bundles)  # the loop has addresses of what is held here
     n_synapses = loop.target.size
     bounds = sample_chunks(job, n_synapses * np.dtype(real).itemsize)

@@ -178,7 +178,8 @@ class Tape(NamedTuple):
     """Recorded spikes of a population, what the loss says of them, and what they cause.
 
     ``previous`` is the spike before of the same neuron in the same sample, or -1; ``through``
-    gathers dL/dt that runs over the neuron's own restart and return.
+    gathers dL/dt that runs over the neuron's own restart and return, and in a loop over whatever
+    else the spike causes there.
     """
 
     time: NDArray[np.float64]
