@@ -216,6 +216,15 @@ def test_batch_gradient_is_the_sum_of_its_samples(backend):
         np.testing.assert_allclose(total[key], array, rtol=0, atol=1e-11 * scale, err_msg=key)
 
 
+def _assert_gradients_of_the_reference(net, stream, tape, loss, precision):
+    found = es.backward(net, tape, loss).flat()
+    expected = es.backward(net, es.simulate(net, stream, backend="reference"), loss).flat()
+    for name, values in expected.items():
+        limit = 1e-9 if precision == "double" else 2e-2
+        limit = limit * np.abs(values).max() + 1e-12
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=limit, err_msg=name)
+
+
 @pytest.mark.parametrize(
     ("options", "precision"),
     [
@@ -240,12 +249,7 @@ def test_spikes_behind_the_last_event_take_nothing_from_another_sample(
     last = np.array([times[-1] for times, _ in samples]) + 6.0  # and the longest delay
     assert np.count_nonzero(tape["hidden1"].times > last[sample]) > 10
     loss = SpikeTimes("hidden1", "hidden2")
-    found = es.backward(net, tape, loss).flat()
-    expected = es.backward(net, es.simulate(net, stream, backend="reference"), loss).flat()
-    for name, values in expected.items():
-        limit = 1e-9 if precision == "double" else 2e-2
-        limit = limit * np.abs(values).max() + 1e-12
-        np.testing.assert_allclose(found[name], values, rtol=0, atol=limit, err_msg=name)
+    _assert_gradients_of_the_reference(net, stream, tape, loss, precision)
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
@@ -261,12 +265,7 @@ def test_loops_of_many_samples_have_the_gradients_of_the_reference(fast_backend,
     tape = es.simulate(net, stream, backend=fast_backend, precision=precision)
     assert len(tape["a"]) > 50
     loss = Sum(SpikeTimes("a", "b"), Readout(20.0))
-    found = es.backward(net, tape, loss).flat()
-    expected = es.backward(net, es.simulate(net, stream, backend="reference"), loss).flat()
-    for name, values in expected.items():
-        limit = 1e-9 if precision == "double" else 2e-2
-        limit = limit * np.abs(values).max() + 1e-12
-        np.testing.assert_allclose(found[name], values, rtol=0, atol=limit, err_msg=name)
+    _assert_gradients_of_the_reference(net, stream, tape, loss, precision)
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
