@@ -11,6 +11,7 @@ time_scale         stretches a sample and its duration by a common factor   none
 time_shift         moves all events of a sample by a common time            shifted out of [0, T]
 channel_shift      moves all events of a sample by a common channel count   shifted off the edge
 pixel_shift        moves all events of a sample by a step along x and y     shifted off the edge
+pixel_warp         turns, stretches and shears the picture of a sample      moved off the edge
 channel_scale      stretches a sample's channels about their middle         stretched off the edge
 drop               deletes each event with a probability                    the deleted ones
 jitter             moves each event by its own time, reflected at 0 and T   none
@@ -90,20 +91,62 @@ def pixel_shift(
     ParameterError
         The sensor has not as many channels as the stream.
     """
-    size = tuple(map(int, sensor_size))
-    if len(size) != 3 or math.prod(size) != stream.n_channels:
-        raise ParameterError(
-            f"pixel_shift: sensor_size is {size}, expected (width, height, polarities) of as many "
-            f"channels as the stream has, {stream.n_channels:,}."
-        )
-    width, height, _ = size
+    polarity, y, x = _pixels("pixel_shift", stream, sensor_size)
     shift = rng.integers(-amount, amount, (2, stream.n_samples), endpoint=True)
     along_x, along_y = shift[:, sample_of_event(stream.offsets)]
-    rest, x = np.divmod(stream.channels, width)
-    polarity, y = np.divmod(rest, height)
-    x, y = x + along_x, y + along_y
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return _rebuilt(stream, stream.times, (polarity * height + y) * width + x, inside)
+    return _on_pixels(stream, sensor_size, polarity, y + along_y, x + along_x)
+
+
+def pixel_warp(
+    stream: EventStream,
+    sensor_size: Sequence[int],
+    *,
+    turn: float = 0.0,
+    scale: float = 0.0,
+    shear: float = 0.0,
+    rng: np.random.Generator,
+) -> EventStream:
+    """Turn, stretch and shear the picture of each sample about its middle, at random.
+
+    Parameters
+    ----------
+    stream, sensor_size, rng
+        As :func:`pixel_shift`.
+    turn
+        Degrees; an angle in ``-turn .. turn`` is drawn per sample, uniform.
+    scale
+        A factor in ``1 / (1 + scale) .. 1 + scale`` is drawn per sample, log-uniform.
+    shear
+        A share in ``-shear .. shear`` is drawn per sample, uniform: events move along x by it times
+        their distance in y from the middle, before they are turned.
+
+    Returns
+    -------
+    EventStream
+        Between two pixels an event falls on either at random, the nearer one more often, so that
+        stretching leaves no gaps. Off the edge events are lost. New arrays.
+
+    Raises
+    ------
+    ParameterError
+        The sensor has not as many channels as the stream.
+    """
+    polarity, y, x = _pixels("pixel_warp", stream, sensor_size)
+    width, height, _ = map(int, sensor_size)
+    angle = np.radians(rng.uniform(-turn, turn, stream.n_samples))
+    reach = np.log1p(scale)
+    factor = np.exp(rng.uniform(-reach, reach, stream.n_samples))
+    share = rng.uniform(-shear, shear, stream.n_samples)
+    sample = sample_of_event(stream.offsets)
+    right, down = x - (width - 1) / 2.0, y - (height - 1) / 2.0
+    right = right + share[sample] * down
+    cosine, sine = (factor * np.cos(angle))[sample], (factor * np.sin(angle))[sample]
+    moved = cosine * right - sine * down, sine * right + cosine * down
+    x, y = (
+        np.floor(place + (side - 1) / 2.0 + rng.random(stream.n_events)).astype(np.int64)
+        for place, side in zip(moved, (width, height), strict=True)
+    )
+    return _on_pixels(stream, sensor_size, polarity, y, x)
 
 
 def channel_scale(stream: EventStream, amount: float, *, rng: np.random.Generator) -> EventStream:
@@ -318,6 +361,34 @@ def _per_sample(given: ArrayLike, name: str, stream: EventStream) -> Floats:
     if not np.isfinite(values).all():
         raise ParameterError(f"crop: {name} holds a value that is not finite.")
     return np.broadcast_to(values, (stream.n_samples,))
+
+
+def _pixels(
+    name: str, stream: EventStream, sensor_size: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Polarity, y and x of every event."""
+    size = tuple(map(int, sensor_size))
+    if len(size) != 3 or math.prod(size) != stream.n_channels:
+        raise ParameterError(
+            f"{name}: sensor_size is {size}, expected (width, height, polarities) of as many "
+            f"channels as the stream has, {stream.n_channels:,}."
+        )
+    rest, x = np.divmod(stream.channels.astype(np.int64), size[0])
+    polarity, y = np.divmod(rest, size[1])
+    return polarity, y, x
+
+
+def _on_pixels(
+    stream: EventStream,
+    sensor_size: Sequence[int],
+    polarity: NDArray[np.int64],
+    y: NDArray[np.int64],
+    x: NDArray[np.int64],
+) -> EventStream:
+    """The same events on other pixels; those off the edge are left out."""
+    width, height, _ = map(int, sensor_size)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return _rebuilt(stream, stream.times, (polarity * height + y) * width + x, inside)
 
 
 def _on_channels(stream: EventStream, channels: NDArray[Any]) -> EventStream:

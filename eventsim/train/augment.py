@@ -19,6 +19,7 @@ from eventsim.events.transforms import (
     jitter,
     mix,
     pixel_shift,
+    pixel_warp,
     random_crop,
     superpose,
     time_scale,
@@ -46,8 +47,17 @@ class Augmentation(Settings):
     pixel_shift
         Pixels; two uniform integers in ``-x .. x``, one along either side of the sensor, per
         sample.
+    pixel_turn
+        Degrees; an angle that is uniform in ``[-x, x]``, one per sample: pictures are turned about
+        their middle.
+    pixel_scale
+        Factors are log-uniform in ``[1 / (1 + x), 1 + x]``, one per sample: pictures are stretched
+        about their middle.
+    pixel_shear
+        Shares are uniform in ``[-x, x]``, one per sample: pictures slant to either side, as
+        handwriting does.
     sensor_size
-        (width, height, polarities) of the camera, for ``pixel_shift``.
+        (width, height, polarities) of the camera, for what moves pixels.
     channel_scale
         Factors are log-uniform in ``[1 / (1 + x), 1 + x]``, one per sample: channels are stretched
         about their middle, as by a longer or shorter vocal tract.
@@ -71,6 +81,9 @@ class Augmentation(Settings):
     time_shift: Reach = 0.0
     channel_shift: Steps = 0
     pixel_shift: Steps = 0
+    pixel_turn: Reach = 0.0
+    pixel_scale: Reach = 0.0
+    pixel_shear: Reach = 0.0
     sensor_size: tuple[Count, ...] = ()
     channel_scale: Reach = 0.0
     drop: Share = 0.0
@@ -83,9 +96,16 @@ class Augmentation(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         size = self.sensor_size
-        whole = len(size) == 3 or not (self.pixel_shift or size)
-        expected = "three whole numbers >= 1, (width, height, polarities), with pixel_shift"
+        whole = len(size) == 3 or not (self.pixel_shift or self.warps_pixels or size)
+        expected = (
+            "three whole numbers >= 1, (width, height, polarities), where pixels are to be moved"
+        )
         self.require("sensor_size", size, whole, expected)
+
+    @property
+    def warps_pixels(self) -> bool:
+        """Whether pictures are turned, stretched or sheared."""
+        return bool(self.pixel_turn or self.pixel_scale or self.pixel_shear)
 
 
 def augment(
@@ -104,6 +124,15 @@ def augment(
     if augmentation.pixel_shift:
         size = augmentation.sensor_size
         stream = pixel_shift(stream, int(augmentation.pixel_shift), size, rng=rng)
+    if augmentation.warps_pixels:
+        stream = pixel_warp(
+            stream,
+            augmentation.sensor_size,
+            turn=augmentation.pixel_turn,
+            scale=augmentation.pixel_scale,
+            shear=augmentation.pixel_shear,
+            rng=rng,
+        )
     if augmentation.channel_scale:
         stream = channel_scale(stream, augmentation.channel_scale, rng=rng)
     if augmentation.drop:

@@ -18,6 +18,7 @@ from eventsim.events.transforms import (
     jitter,
     mix,
     pixel_shift,
+    pixel_warp,
     random_crop,
     refractory_filter,
     superpose,
@@ -169,6 +170,78 @@ def test_pixel_shift_moves_a_sample_along_both_sides_of_the_sensor():
     for size in ((5, 4, 2), (12, 4)):
         with pytest.raises(ParameterError, match="sensor_size is .* has, 48"):
             pixel_shift(stream, 1, size, rng=rng)
+
+
+def picture(x, y, p, size, n_samples):
+    """A stream of samples that all have these events."""
+    width, height, polarities = size
+    channels = (p * height + y) * width + x
+    return EventStream(
+        np.tile(np.arange(x.size) / 10.0, n_samples),
+        np.tile(channels, n_samples),
+        np.arange(n_samples + 1) * x.size,
+        n_channels=width * height * polarities,
+        duration=float(x.size),
+    )
+
+
+def places(stream, index, size):
+    """Distance from the middle along x and y, and polarity, of every event of a sample."""
+    width, height, _ = size
+    channels = stream.sample(index)[1].astype(np.int64)
+    rest, x = np.divmod(channels, width)
+    p, y = np.divmod(rest, height)
+    return x - (width - 1) / 2, y - (height - 1) / 2, p
+
+
+def test_pixel_warp_turns_stretches_and_shears_a_picture_about_its_middle():
+    size = (41, 31, 2)
+    rng = np.random.default_rng(3)
+    x, y, p = rng.integers(10, 31, 4000), rng.integers(8, 23, 4000), rng.integers(0, 2, 4000)
+    stream = picture(x, y, p, size, 30)
+    before = copied(stream)
+    changed = pixel_warp(
+        stream, size, turn=20.0, scale=0.3, shear=0.2, rng=np.random.default_rng(4)
+    )
+    assert_unchanged(stream, before)
+    assert changed.n_events == stream.n_events  # none comes to the edge
+    found = []
+    old = np.stack(places(stream, 0, size)[:2])
+    for index in range(30):
+        *new, polarity = places(changed, index, size)
+        np.testing.assert_array_equal(polarity, p)
+        # The linear map, by least squares: factor times turn times shear.
+        matrix = np.linalg.lstsq(old.T, np.stack(new).T, rcond=None)[0].T
+        error = np.stack(new) - matrix @ old
+        assert np.abs(error).max() < 1.2  # onto a pixel beside the place
+        assert np.abs(error.mean(axis=1)).max() < 0.05
+        angle = np.arctan2(matrix[1, 0], matrix[0, 0])
+        factor = np.hypot(matrix[1, 0], matrix[0, 0])
+        turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shear = (turned.T @ matrix / factor)[0, 1]
+        np.testing.assert_allclose(matrix, factor * turned @ [[1, shear], [0, 1]], atol=0.02)
+        found.append((np.degrees(angle), np.log(factor), shear))
+    lowest, highest = np.min(found, axis=0), np.max(found, axis=0)
+    reach = np.array([20.0, np.log(1.3), 0.2])
+    assert (highest < 1.05 * reach).all()
+    assert (lowest > -1.05 * reach).all()
+    assert (highest - lowest > 1.4 * reach).all()
+
+
+def test_pixel_warp_loses_what_leaves_the_sensor_and_nothing_else():
+    size = (6, 4, 2)
+    rng = np.random.default_rng(5)
+    x, y, p = rng.integers(0, 6, 300), rng.integers(0, 4, 300), rng.integers(0, 2, 300)
+    stream = picture(x, y, p, size, 20)
+    still = pixel_warp(stream, size, rng=rng)
+    np.testing.assert_array_equal(still.times, stream.times)
+    np.testing.assert_array_equal(still.channels, stream.channels)
+    changed = pixel_warp(stream, size, scale=0.5, rng=rng)
+    for index in range(20):
+        assert is_part(changed.sample(index)[0].tolist(), stream.sample(index)[0].tolist())
+    assert 0 < changed.n_events < stream.n_events
+    with pytest.raises(ParameterError, match="pixel_warp: sensor_size is .* has, 48"):
+        pixel_warp(stream, (12, 4), rng=rng)
 
 
 def test_channel_scale_stretches_a_sample_about_the_middle_without_gaps():

@@ -65,6 +65,8 @@ def test_empty_samples_stay_empty():
         {"pixel_shift": 1.5, "sensor_size": (4, 4, 2)},
         {"sensor_size": (), "pixel_shift": 1},
         {"sensor_size": (4, 4), "pixel_shift": 1},
+        {"sensor_size": (), "pixel_turn": 5.0},
+        {"pixel_scale": -0.1, "sensor_size": (4, 4, 2)},
         {"sensor_size": (4, 0, 2)},
     ],
 )
