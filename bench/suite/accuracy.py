@@ -44,6 +44,7 @@ METHODS = ("bip", "weights", "feedforward", "lateral", "spikl")
 HERE = Path(__file__).parent
 SMALL_FSDD = str(HERE / "fsdd_400.toml")
 SMALL_NMNIST = str(HERE / "nmnist_400.toml")
+WARPED_NMNIST = str(HERE / "nmnist_warped.toml")
 SMALL_YINYANG = str(HERE / "yinyang_small.toml")
 
 ENTRIES = (
@@ -60,6 +61,7 @@ ENTRIES = (
     Entry("delays_400", "delays", SMALL_FSDD, 5),
     Entry("steps_400", "grid", SMALL_FSDD, 3),
     Entry("nmnist_400", "grid", SMALL_NMNIST, 3, ("exact", "grid_1ms", "linear")),
+    Entry("nmnist_warped", "baselines", WARPED_NMNIST, 3, ("bip", "weights")),
 )
 
 
