@@ -137,11 +137,15 @@ def _layers(backend: str, precision: Precision, *, sparse: bool) -> None:
 
 
 def _loop(backend: str, precision: Precision) -> None:
-    """A population that projects to itself, by every algorithm that there is for it."""
-    net = _loop_net(tau_mem=10.0, tau_syn=5.0)
-    tape = _there_and_back(net, backend, precision)
-    if backend == "cpu":
-        _by_every_way(net, tape)
+    """Populations that project to themselves, by every algorithm that there is for them.
+
+    Neurons of the first share their events; those of the second do not.
+    """
+    for delays in (1.0, np.ones((4, 4))):
+        net = _loop_net(delays, tau_mem=10.0, tau_syn=5.0)
+        tape = _there_and_back(net, backend, precision)
+        if backend == "cpu":
+            _by_every_way(net, tape)
 
 
 def _adaptive(precision: Precision) -> None:
@@ -155,17 +159,17 @@ def _adaptive(precision: Precision) -> None:
         net.connect("input", "a", _weights(rng, (64, 64), sparse=sparse))
         net.connect("a", "a", self_recurrent(np.full(64, 0.1)))
         _there_and_back(net, "cpu", precision)
-    _there_and_back(_loop_net(**alif), "cpu", precision)
+    _there_and_back(_loop_net(1.0, **alif), "cpu", precision)
 
 
-def _loop_net(**neurons: Any) -> Network:
-    """A population that projects to itself."""
+def _loop_net(delays: Any, **neurons: Any) -> Network:
+    """A population that projects to itself with those delays."""
     rng = np.random.default_rng(0)
     net = Network()
     net.add_input("input", 64)
     net.add_population("a", 4, **neurons)
     net.connect("input", "a", _weights(rng, (64, 4), sparse=False), delays=1.0)
-    net.connect("a", "a", rng.normal(0.0, 0.1, (4, 4)), delays=1.0)
+    net.connect("a", "a", rng.normal(0.0, 0.1, (4, 4)), delays=delays)
     return net
 
 

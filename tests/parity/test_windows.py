@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
+import scipy
 
 import eventsim as es
 from eventsim.engine import make_job, windowing
@@ -54,12 +55,16 @@ def assert_windows_agree_with_queue(job, parts=(2, 3)):
     atol = SINGLE_ATOL if job.precision == "single" else TIME_ATOL["cpu"]
     for key, times in theirs.items():
         np.testing.assert_allclose(mine[key], times, rtol=0, atol=atol, err_msg=str(key))
+    assert_parts_change_no_bit(job, found, parts)
+    return expected
+
+
+def assert_parts_change_no_bit(job, whole, parts=(2, 3)):
     for n in parts:
         again = by_windows(job, n)
         for name in FIELDS:
-            one, other = getattr(found, name), getattr(again, name)
+            one, other = getattr(whole, name), getattr(again, name)
             assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), (n, name)
-    return expected
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
@@ -90,6 +95,40 @@ def test_windows_in_more_pieces_give_the_same_spikes(case, precision):
     atol = SINGLE_ATOL if precision == "single" else TIME_ATOL["cpu"]
     for key, times in few.items():
         np.testing.assert_allclose(many[key], times, rtol=0, atol=atol, err_msg=str(key))
+
+
+def shared_net(seed, n=300, *, whole, refractory):
+    """Neurons that all meet the same events, more than a block of them; ``whole``: themselves too.
+
+    Some time constants are a third of others, so that near and far propagations occur.
+    """
+    rng = np.random.default_rng(seed)
+    taus = {"tau_mem": rng.uniform(5.0, 15.0, n), "tau_syn": rng.uniform(2.0, 6.0, n)}
+    net = es.Network()
+    net.add_input("input", 20)
+    net.add_population("hidden", n, **taus, refractory=refractory)
+    net.connect("input", "hidden", rng.normal(0.4, 0.4, (20, n)), delays=0.25)
+    weights = rng.normal(0.0, 0.1, (n, n))
+    lateral = weights if whole else scipy.sparse.csr_array(weights * (1.0 - np.eye(n)))
+    net.connect("hidden", "hidden", lateral, delays=1.0)
+    return net
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("refractory", [0.0, 2.5])
+@pytest.mark.parametrize("whole", [True, False])
+def test_neurons_that_share_their_events_give_the_bits_of_those_that_do_not(
+    whole, refractory, precision
+):
+    net = shared_net(1126, whole=whole, refractory=refractory)
+    stream = random_stream(1127, n_samples=2, n_channels=20, duration=60.0, rate=150.0)
+    job = loop_job(net, stream.round_times(0.25), precision)  # several arrivals at one time
+    assert job.stage.shares_events
+    assert (job.stage.places is None) == whole
+    found = by_windows(job)
+    assert len(found) > 1000
+    # Several parts take bundles of any targets.
+    assert_parts_change_no_bit(job, found)
 
 
 def test_parts_of_a_sample_run_together_when_a_stage_runs_first(monkeypatch):

@@ -103,22 +103,21 @@ def send(heap, size, loop, n, t, t_end):
 
 
 @lean
-def _push_all(heap, size, loop, spikes, low, high, t_end):
-    for i in range(low, high):
-        size = _push_sent(heap, size, loop, np.int64(spikes.neuron[i]), spikes.time[i], t_end)
-    return size
-
-
-@scalar
-def send_all(heap, size, loop, spikes, low, high, t_end):
-    """As :func:`send` for the spikes low : high."""
-    most = size
+def n_sent(loop, spikes, low, high):
+    """The most bundles that the spikes low : high send."""
+    most = 0
     for i in range(low, high):
         n = spikes.neuron[i]
         most += loop.start[n + 1] - loop.start[n] + 1
-    if most > heap.time.size:
-        heap = enlarged(heap, most)
-    return heap, _push_all(heap, size, loop, spikes, low, high, t_end)
+    return most
+
+
+@lean
+def send_all(heap, size, loop, spikes, low, high, t_end):
+    """As :func:`send` for the spikes low : high and a heap with room; returns its size."""
+    for i in range(low, high):
+        size = _push_sent(heap, size, loop, np.int64(spikes.neuron[i]), spikes.time[i], t_end)
+    return size
 
 
 @lean

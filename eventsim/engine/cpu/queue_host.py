@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Floats, owners
 from eventsim.engine.bundles import (
     Arriving,
     Bundles,
@@ -32,6 +32,7 @@ from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.cpu.window_cells import make_neurons
+from eventsim.engine.cpu.window_dense import Shared
 from eventsim.engine.cpu.window_sums import BLOCK
 from eventsim.engine.cpu.windows import Cut, forward_parts, forward_samples
 from eventsim.engine.job import Job, StageGradients
@@ -53,12 +54,14 @@ from eventsim.engine.table import (
     layer_gradients,
     neuron_table,
     real_type,
+    row_weights,
     spike_bases,
     split_effects,
 )
 from eventsim.engine.windowing import Windows, met_in_window, windows_of, windows_since
 from eventsim.events import SpikeTrains
 from eventsim.events.order import event_order
+from eventsim.plan.plan import MOST_PLACES
 
 # Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
 # machine a thread may wait a time slice for the others at every window's end; with 5,000 events and
@@ -163,11 +166,12 @@ def by_windows(
         met = met_in_window(p.span, p.arrivals, windows.length)
         parts = parts_for(met, n_threads() if job.n_samples < n_threads() else 1)
     bounds = bounds_of_parts(size, parts)
+    shared = _shared_of(job)
 
     def run_samples(todo, spikes, starts, limits, counts, reached):
         forward_samples(
             todo, p.arrivals, p.loop, par, p.refractory, job.duration, cut, fastest, p.begin,
-            p.stop, spikes, starts, limits, counts, reached,
+            p.stop, spikes, starts, limits, counts, reached, shared,
         )  # fmt: skip
 
     def run_parts(todo, spikes, starts, limits, counts, reached):
@@ -181,6 +185,20 @@ def by_windows(
 
     run = run_samples if parts == 1 else run_parts
     return _by_neuron(run_tasks(job, parts, run, p.span, apart=parts == 1))
+
+
+def _shared_of(job: Job) -> Shared | None:
+    """The synapses of neurons that share their events; None of others, or of too many to copy."""
+    stage = job.stage
+    if not stage.shares_events or stage.wiring.target.size > MOST_PLACES:
+        return None
+    weight = row_weights(job)
+    missing = np.zeros((1, 0), np.uint8)
+    if stage.places is not None:
+        missing = np.ones((weight.shape[0] - 1, weight.shape[1]), np.uint8)
+        missing.reshape(-1)[stage.places] = 0
+    row = owners(stage.wiring.out_start, stage.wiring.target.size).astype(np.int32)
+    return Shared(read_only(weight), read_only(missing), read_only(row))
 
 
 def in_blocks(

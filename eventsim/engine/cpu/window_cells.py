@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
 from eventsim.engine.cpu.walk import EARLIER
+from eventsim.engine.cpu.window_sums import BLOCK, TOGETHER
 from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, SLOW
 
 # Fields of a neuron in one line of the cache.
@@ -56,6 +57,52 @@ def make_neurons(size, real, width):
 
 
 new_neurons = scalar(make_neurons)
+
+
+class WindowRoom(NamedTuple):
+    """What the windows of some neurons are computed in; none needs what another leaves here.
+
+    ``sums`` [blocks, sums of a neuron, BLOCK] are the moments of a block of neurons side by side,
+    ``v_end``, ``j_end`` and ``mask`` where it ends and which of them may fire before, eight of them
+    a word in ``mask_words``; ``few`` their numbers. Of arrivals that are summed, ``phi``
+    [TOGETHER, width] are the functions, ``weight`` [TOGETHER, BLOCK] the weights of a block. The
+    others are of those few: their fields side by side, ``lines`` [blocks, N_LINE - 1, BLOCK] and
+    ``when`` [blocks, BLOCK], and what one arrival needs, ``found`` the synapses of its bundle that
+    reach one of them.
+    """
+
+    sums: NDArray[np.floating]
+    v_end: NDArray[np.floating]
+    j_end: NDArray[np.floating]
+    mask: NDArray[np.uint8]
+    mask_words: NDArray[np.uint64]
+    few: NDArray[np.int64]
+    phi: NDArray[np.floating]
+    lines: NDArray[np.floating]
+    when: NDArray[np.float64]
+    after: NDArray[np.floating]
+    h: NDArray[np.floating]
+    ready: NDArray[np.uint8]
+    target: NDArray[np.int64]
+    weight: NDArray[np.floating]
+    found: NDArray[np.int64]
+
+
+@scalar
+def make_room(size, padded, width, n_functions, real, shared):
+    """For ``size`` neurons; ``shared`` as :func:`eventsim.engine.cpu.windows.run_window`."""
+    blocks, sums = 1, width
+    if shared is not None:
+        blocks, sums = padded // BLOCK, n_functions + 1
+    words = np.zeros(BLOCK // 8, np.uint64)
+    return WindowRoom(
+        np.zeros((blocks, sums, BLOCK), real), np.zeros(BLOCK, real), np.zeros(BLOCK, real),
+        words.view(np.uint8), words, np.zeros(size, np.int64), np.zeros((TOGETHER, width), real),
+        np.zeros((blocks, N_LINE - 1, BLOCK), real), np.zeros((blocks, BLOCK)),
+        np.zeros((2, BLOCK), real), np.zeros(BLOCK, real), np.zeros(BLOCK, np.uint8),
+        np.zeros(BLOCK, np.int64), np.zeros((TOGETHER, BLOCK), real),
+        np.zeros(padded + 1, np.int64),
+    )  # fmt: skip
 
 
 @lean

@@ -21,7 +21,7 @@ from eventsim.engine.cpu.queue_host import bounds_of_parts, in_blocks, parts_for
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import EARLIER, SpikeBuffers
 from eventsim.engine.cpu.weights import addresses_of
-from eventsim.engine.cpu.window_cells import begin_all, make_neurons
+from eventsim.engine.cpu.window_cells import begin_all, make_neurons, make_room
 from eventsim.engine.cpu.windows import Window, run_window
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.loop_state import start_loop
@@ -44,11 +44,15 @@ def step_window(bounds, cells, par, refractory, due, window, cut, fastest, loop,
     if window.now == 0.0:
         begin_all(cells, par, begin, 0)
     due_time, due_first, due_last = due
+    padded, n_functions = par.shape[1], cut.by_v.shape[0]
     for p in prange(bounds.size - 1):
+        here = bounds[p + 1] - bounds[p]
+        room = make_room(here, padded, cut.width, n_functions, par.dtype, None)
+        mine = np.empty(due_time.size, np.int64), np.empty(due_time.size, np.int64)
         counts[p], reached[p], _ = run_window(
-            cells, par, refractory, bounds[p], bounds[p + 1],
-            Waiting(due_time, due_first, due_last), window, cut, fastest, loop, spikes, starts[p],
-            limits[p], 0,
+            cells, room, par, refractory, bounds[p], bounds[p + 1],
+            Waiting(due_time, due_first, due_last), mine, window, cut, fastest, loop, spikes,
+            starts[p], limits[p], 0, None,
         )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
+from eventsim.engine.cpu.compile import lean, lean_inlined
 from eventsim.engine.cpu.scalar import (
     far_forward,
     flush,
@@ -37,6 +37,9 @@ from eventsim.engine.windowing import WIDTHS
 
 # Neurons that are brought along together; their arrays are padded to a multiple of it.
 BLOCK = 128
+
+# Arrivals that all neurons meet, and that are added to their sums at once.
+TOGETHER = 4
 
 
 @lean
@@ -149,19 +152,23 @@ def add_one(moments, n, weight, phi):
     moments[n, last] = fma(weight if weight > zero else zero, phi[last], moments[n, last])
 
 
-def _ending(width: int, propagate: Any) -> Any:
-    last = width - 1
-
-    @scalar
-    def end(moments, v, j, alert, par, by_v, by_j, b, h, work):
-        taken, v_end, j_end, mask = work
-        zero, one = type(h)(0.0), type(h)(1.0)
-        slow, gap = par[SLOW, b : b + BLOCK], par[GAP, b : b + BLOCK]
-        rate_mem = par[RATE_MEM, b : b + BLOCK]
+def _gathering(width: int) -> Any:
+    @lean
+    def gather(moments, b, sums):
         for i in range(BLOCK):
             for q in range(width):
-                taken[q, i] = moments[b + i, q]
-        up = taken[last]
+                sums[q, i] = moments[b + i, q]
+        moments[b : b + BLOCK] = type(sums[0, 0])(0.0)
+
+    return gather
+
+
+def _ending(propagate: Any) -> Any:
+    @lean
+    def end(sums, v, j, alert, par, by_v, by_j, b, h, v_end, j_end, mask):
+        zero, one = type(h)(0.0), type(h)(1.0)
+        slow, gap = par[SLOW, b : b + BLOCK], par[GAP, b : b + BLOCK]
+        rate_mem, up = par[RATE_MEM, b : b + BLOCK], sums[sums.shape[0] - 1]
         for i in range(BLOCK):
             x, y, gain = propagate(h, slow[i], gap[i], rate_mem[i])
             v_end[i], j_end[i] = fma(gain, j[i], x * v[i]), y * j[i]
@@ -169,38 +176,39 @@ def _ending(width: int, propagate: Any) -> Any:
             top = fma(one - x, pull if pull > zero else zero, v[i])
             mask[i] = fma(rate_mem[i], up[i], top) >= alert[i]
         for q in range(by_v.shape[0]):
-            to_v, to_j, moment = by_v[q, b : b + BLOCK], by_j[q, b : b + BLOCK], taken[q]
+            to_v, to_j, moment = by_v[q, b : b + BLOCK], by_j[q, b : b + BLOCK], sums[q]
             for i in range(BLOCK):
                 v_end[i] = fma(to_v[i], moment[i], v_end[i])
                 j_end[i] = fma(to_j[i], moment[i], j_end[i])
         for i in range(BLOCK):
             v_end[i], j_end[i] = flush(v_end[i]), flush(j_end[i])
-        moments[b : b + BLOCK] = zero
 
     return end
 
 
-_near_few, _far_few = (_ending(WIDTHS[0], way) for way in (near_forward, far_forward))
-_near_many, _far_many = (
-    _by_precision(_ending(WIDTHS[1], way), _ending(WIDTHS[2], way))
-    for way in (near_forward, far_forward)
-)
+_gather_few = _gathering(WIDTHS[0])
+_gather_many = _by_precision(_gathering(WIDTHS[1]), _gathering(WIDTHS[2]))
+_near_end, _far_end = _ending(near_forward), _ending(far_forward)
 
 
 @lean_inlined
-def end_block(cells, par, by_v, by_j, b, h, near, work):
+def gather_block(moments, b, sums):
+    """The sums of the block from neuron b on, [neurons, width], side by side; they begin anew."""
+    if moments.shape[1] == _FEW:
+        _gather_few(moments, b, sums)
+    else:
+        _gather_many(moments, b, sums)
+
+
+@lean_inlined
+def end_block(sums, v_now, j_now, alert, par, by_v, by_j, b, h, near, v_end, j_end, mask):
     """The block from neuron b on h ms later; ``mask`` marks those that may fire before.
 
-    ``near`` says that near_forward holds. The sums are zero again.
+    ``sums`` are its own, [of a neuron, BLOCK], the last one bounds V. ``near`` says that
+    near_forward holds.
     """
-    v, j = cells.v_now[b : b + BLOCK], cells.j_now[b : b + BLOCK]
-    moments, alert = cells.moments, cells.alert[b : b + BLOCK]
-    few = moments.shape[1] == _FEW
-    if few and near:
-        _near_few(moments, v, j, alert, par, by_v, by_j, b, h, work)
-    elif few:
-        _far_few(moments, v, j, alert, par, by_v, by_j, b, h, work)
-    elif near:
-        _near_many(moments, v, j, alert, par, by_v, by_j, b, h, work)
+    v, j, alert = v_now[b : b + BLOCK], j_now[b : b + BLOCK], alert[b : b + BLOCK]
+    if near:
+        _near_end(sums, v, j, alert, par, by_v, by_j, b, h, v_end, j_end, mask)
     else:
-        _far_many(moments, v, j, alert, par, by_v, by_j, b, h, work)
+        _far_end(sums, v, j, alert, par, by_v, by_j, b, h, v_end, j_end, mask)

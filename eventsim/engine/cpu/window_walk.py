@@ -8,7 +8,7 @@ them are taken together, so that propagating them becomes vector instructions.
 import numpy as np
 
 from eventsim.engine.bundles import OWN
-from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
+from eventsim.engine.cpu.compile import lean, lean_inlined
 from eventsim.engine.cpu.queue import advance, fire, release, runs_away
 from eventsim.engine.cpu.scalar import (
     SMALL_Z,
@@ -40,7 +40,7 @@ VECTOR = 16
 
 
 @lean
-def _catch_up(cells, par, refractory, n, t, stop, spikes, start, limit, count):
+def catch_up(cells, par, refractory, n, t, stop, spikes, start, limit, count):
     """Let neuron n fire and be let go before t and before ``stop``.
 
     Returns the number of spikes, -1 - n where the neuron runs away, and a time. Past the limit it
@@ -89,7 +89,7 @@ def _gather(cells, target, t, taken, h):
 
 
 def _propagate(propagate, bound):
-    @scalar
+    @lean
     def step(taken, h, weight, after, mask):
         """Some targets over h ms each, to an arrival; marks those that may fire before."""
         # Whole vectors, also where some of their places are not in use.
@@ -111,12 +111,21 @@ _near_step = _propagate(near_forward, near_highest)
 _far_step = _propagate(far_forward, highest)
 
 
+@lean_inlined
+def step_to_arrival(taken, h, longest, fastest, weight, after, mask):
+    """Some targets over h ms each, ``longest`` at most; as the step that holds for these."""
+    if fastest * longest <= type(longest)(SMALL_Z):
+        _near_step(taken, h, weight, after, mask)
+    else:
+        _far_step(taken, h, weight, after, mask)
+
+
 @lean
-def _one(cells, par, refractory, n, t, weight, spikes, start, limit, count):
-    """Neuron n alone meets an arrival at t; returns as :func:`_catch_up`."""
+def one_meets(cells, par, refractory, n, t, weight, spikes, start, limit, count):
+    """Neuron n alone meets an arrival at t; returns as :func:`catch_up`."""
     at = t
     if cells.time[n] < t:
-        count, at = _catch_up(cells, par, refractory, n, t, t, spikes, start, limit, count)
+        count, at = catch_up(cells, par, refractory, n, t, t, spikes, start, limit, count)
         advance(cells, par, n, t)
     cells.j[n] = cells.j[n] + weight
     return count, at
@@ -124,15 +133,11 @@ def _one(cells, par, refractory, n, t, weight, spikes, start, limit, count):
 
 @lean_inlined
 def _some(cells, par, refractory, target, weight, t, fastest, room, spikes, start, limit, count):
-    """At most a block of neurons meet an arrival at t; returns as :func:`_catch_up`."""
+    """At most a block of neurons meet an arrival at t; returns as :func:`catch_up`."""
     taken, after, h, mask = room
     line, reset, at = cells.line, par[RESET], t
-    real = type(h[0])
     longest = _gather(cells, target, t, taken, h)
-    if fastest * longest <= real(SMALL_Z):
-        _near_step(taken, h, weight, after, mask)
-    else:
-        _far_step(taken, h, weight, after, mask)
+    step_to_arrival(taken, h, longest, fastest, weight, after, mask)
     for i in range(target.size):
         n = np.uint32(target[i])
         if not cells.time[n] < t:
@@ -143,7 +148,7 @@ def _some(cells, par, refractory, target, weight, t, fastest, room, spikes, star
             if held >= 0 and cells.until[n] >= t:
                 line[n, V], line[n, J], cells.time[n] = reset[n], after[1, i], t
                 continue
-            count, at = _catch_up(
+            count, at = catch_up(
                 cells, par, refractory, np.int64(n), t, t, spikes, start, limit, count
             )
             if count < 0 or count > limit:
@@ -172,20 +177,21 @@ def _pick(target, low, high, one_by_one, found):
 
 
 @lean
-def meet_one_by_one(cells, par, refractory, due, low, high, first, last, fastest, loop, room, found,
-                   spikes, start, limit, count):  # fmt: skip
+def meet_one_by_one(cells, room, par, refractory, due, low, high, first, last, fastest, loop,
+                    spikes, start, limit, count):  # fmt: skip
     """The few neurons meet the bundles first : last of those due.
 
-    Returns as :func:`_catch_up`, and the number of events.
+    Returns as :func:`catch_up`, and the number of events.
     """
-    target, weight = room[4], room[5]
+    target, weight, found = room.target, room.weight[0], room.found
+    lanes = room.lines[0], room.after, room.h, room.ready
     met, at = 0, 0.0
     for k in range(first, last):
         t = due.time[k]
         if due.first[k] >= OWN:
             n = due.first[k] - OWN
             if low[k] < high[k] and cells.one_by_one[n] != np.uint8(0):
-                count, at = _one(
+                count, at = one_meets(
                     cells, par, refractory, n, t, loop.own_weight[n], spikes, start, limit, count
                 )
                 met += 1
@@ -199,7 +205,7 @@ def meet_one_by_one(cells, par, refractory, due, low, high, first, last, fastest
                     target[i] = loop.target[found[begin + i]]
                     weight[i] = weight_at(base, width, found[begin + i], weight[i])
                 count, at = _some(
-                    cells, par, refractory, target[:size], weight[:size], t, fastest, room[:4],
+                    cells, par, refractory, target[:size], weight[:size], t, fastest, lanes,
                     spikes, start, limit, count,
                 )  # fmt: skip
                 if count < 0 or count > limit:
@@ -210,18 +216,25 @@ def meet_one_by_one(cells, par, refractory, due, low, high, first, last, fastest
 
 
 @lean
-def finish(cells, par, refractory, few, n_few, end, stop, spikes, start, limit, count):
-    """The few neurons come to the end of a piece; none fires from ``stop`` on.
+def come_to_end(cells, par, refractory, n, end, stop, spikes, start, limit, count):
+    """Neuron n comes to the end of a piece; it does not fire from ``stop`` on.
 
-    Returns as :func:`_catch_up`.
+    Returns as :func:`catch_up`.
     """
+    count, at = catch_up(cells, par, refractory, n, end, stop, spikes, start, limit, count)
+    advance(cells, par, n, end)
+    cells.v_now[n], cells.j_now[n] = cells.line[n, V], cells.line[n, J]
+    cells.alert[n] = cells.line[n, L_ALERT]
+    return count, at
+
+
+@lean
+def finish(cells, par, refractory, few, n_few, end, stop, spikes, start, limit, count):
+    """As :func:`come_to_end` for the few neurons."""
     for i in range(n_few):
         n = few[i]
         cells.one_by_one[n] = 0
-        count, at = _catch_up(cells, par, refractory, n, end, stop, spikes, start, limit, count)
+        count, at = come_to_end(cells, par, refractory, n, end, stop, spikes, start, limit, count)
         if count < 0 or count > limit:
             return count, at
-        advance(cells, par, n, end)
-        cells.v_now[n], cells.j_now[n] = cells.line[n, V], cells.line[n, J]
-        cells.alert[n] = cells.line[n, L_ALERT]
     return count, end

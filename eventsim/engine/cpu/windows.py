@@ -4,7 +4,8 @@ Mathematics and the choice of windows: :mod:`eventsim.engine.windowing`. A windo
 pieces. In a piece every arrival adds to the sums of its targets, and every neuron is brought to the
 piece's end by one propagation, :mod:`eventsim.engine.cpu.window_sums`. The few neurons that may
 fire before it, or are let go, meet their arrivals one by one,
-:mod:`eventsim.engine.cpu.window_walk`.
+:mod:`eventsim.engine.cpu.window_walk`. Neurons that share their events do both side by side,
+:mod:`eventsim.engine.cpu.window_dense`.
 
 Windows and pieces are half-open. A window ends at the rounded sum of its begin and the least delay,
 so that no rounded arrival time lies before it. The neurons of one sample may be shared out to
@@ -23,21 +24,30 @@ from numba import prange
 from numpy.typing import NDArray
 
 from eventsim.engine.bundles import OWN
-from eventsim.engine.cpu.compile import kernel, lean, scalar
-from eventsim.engine.cpu.heap import Waiting, enlarged, pop, send_all, waiting_room
+from eventsim.engine.cpu.compile import kernel, lean, lean_inlined
+from eventsim.engine.cpu.heap import Waiting, enlarged, n_sent, pop, send_all, waiting_room
 from eventsim.engine.cpu.order import first_at_least
 from eventsim.engine.cpu.scalar import SMALL_Z, fma, propagators
 from eventsim.engine.cpu.weights import base_of, width_of
 from eventsim.engine.cpu.window_cells import (
-    N_LINE,
     J,
     V,
     begin_all,
     keep_all,
+    make_room,
     may_fire,
     new_neurons,
 )
-from eventsim.engine.cpu.window_sums import BLOCK, add_bundle, add_one, end_block, fetch_bundle
+from eventsim.engine.cpu.window_dense import add_to_all, all_meet
+from eventsim.engine.cpu.window_sums import (
+    BLOCK,
+    TOGETHER,
+    add_bundle,
+    add_one,
+    end_block,
+    fetch_bundle,
+    gather_block,
+)
 from eventsim.engine.cpu.window_walk import finish, meet_one_by_one
 from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, RESET, SLOW
 from eventsim.engine.windowing import FEW, MANY, MOST_HALVINGS
@@ -90,31 +100,61 @@ def _sum_up(cells, par, due, low, high, first, last, end, cut, loop, phi):
             add_one(cells.moments, n, loop.own_weight[n], phi)
 
 
+@lean_inlined
+def _sum_up_all(room, shared, par, due, first, last, end, cut, loop):
+    """As :func:`_sum_up` for neurons that share their events."""
+    phi, rows, none = room.phi, room.target, shared.weight.shape[0] - 1
+    real = type(phi[0, 0])
+    for begin in range(first, last, TOGETHER):
+        n = min(TOGETHER, last - begin)
+        for k in range(n):
+            low = due.first[begin + k]
+            _functions(phi[k], cut, par, loop, low, real(end - due.time[begin + k]))
+            rows[k] = shared.row[low]
+        rows[n:TOGETHER] = none
+        add_to_all(room.sums, shared, rows, phi, room.weight)
+
+
 @lean
-def _bring_to_end(cells, par, lo, hi, now, end, cut, fastest, few, work):
+def _bring_to_end(cells, par, lo, hi, now, end, cut, fastest, room, shared):
     """The neurons lo : hi from ``now`` to the end of a piece.
 
     Returns the number of those that may fire before it, or are let go; they stay where they are,
-    and their numbers are written to ``few``.
+    and their numbers are written to ``room.few``.
     """
-    _, v_end, j_end, mask = work
+    v_end, j_end, mask = room.v_end, room.j_end, room.mask
     real = type(v_end[0])
     h, n_few = real(end - now), 0
     near = fastest * h <= real(SMALL_Z)
     for b in range(lo, hi, BLOCK):
-        end_block(cells, par, cut.by_v, cut.by_j, b, h, near, work)
-        for i in range(BLOCK):
-            if mask[i] != np.uint8(0):
+        if shared is None:
+            sums = room.sums[0]
+            gather_block(cells.moments, b, sums)
+        else:
+            sums = room.sums[b // BLOCK]
+        end_block(
+            sums, cells.v_now, cells.j_now, cells.alert, par, cut.by_v, cut.by_j, b, h, near, v_end,
+            j_end, mask,
+        )  # fmt: skip
+        if shared is not None:
+            sums[:] = real(0.0)
+        for word in range(room.mask_words.size):
+            if room.mask_words[word] == np.uint64(0):
+                continue
+            for i in range(8 * word, 8 * word + 8):
+                if mask[i] == np.uint8(0):
+                    continue
                 n = b + i
                 if cells.held[n] >= 0 and cells.until[n] >= end:
                     v_end[i] = par[RESET, n]
                     continue
                 cells.line[n, V], cells.line[n, J] = cells.v_now[n], cells.j_now[n]
                 cells.time[n], cells.one_by_one[n] = now, 1
-                few[n_few] = n
+                room.few[n_few] = n
                 n_few += 1
+        v, j = cells.v_now[b : b + BLOCK], cells.j_now[b : b + BLOCK]
         for i in range(BLOCK):
-            cells.v_now[b + i], cells.j_now[b + i] = v_end[i], j_end[i]
+            v[i], j[i] = v_end[i], j_end[i]
     return n_few
 
 
@@ -133,33 +173,33 @@ class Window(NamedTuple):
     end: float
 
 
-@scalar
-def run_window(cells, par, refractory, lo, hi, due, window, cut, fastest, loop, spikes, start,
-                limit, count):  # fmt: skip
-    """The neurons lo : hi in one window.
-
-    Returns the number of spikes so far, a time, and how many events were met one by one.
-    """
-    real, size, n_due = par.dtype, loop.own_weight.size, window.n_due
-    work = (
-        np.zeros((cut.width, BLOCK), real), np.zeros(BLOCK, real), np.zeros(BLOCK, real),
-        np.zeros(BLOCK, np.uint8),
-    )  # fmt: skip
-    room = (
-        np.zeros((N_LINE - 1, BLOCK), real), np.zeros((2, BLOCK), real), np.zeros(BLOCK, real),
-        np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.int64), np.zeros(BLOCK, real),
-    )  # fmt: skip
-    few, found = np.empty(hi - lo, np.int64), np.empty(size + 1, np.int64)
-    phi = np.zeros(cut.width, real)
-    low, high = np.empty(n_due, np.int64), np.empty(n_due, np.int64)
-    for k in range(n_due):
+@lean
+def _own_bundles(due, loop, lo, hi, low, high):
+    """Of every bundle the synapses that reach the neurons lo : hi."""
+    whole = lo == 0 and hi == loop.own_weight.size
+    for k in range(low.size):
         if due.first[k] >= OWN:
             low[k], high[k] = 0, lo <= due.first[k] - OWN < hi
-        elif lo == 0 and hi == size:
+        elif whole:
             low[k], high[k] = due.first[k], due.last[k]
         else:
             low[k] = first_at_least(loop.target, due.first[k], due.last[k], lo)
             high[k] = first_at_least(loop.target, low[k], due.last[k], hi)
+
+
+@lean
+def run_window(cells, room, par, refractory, lo, hi, due, mine, window, cut, fastest, loop, spikes,
+               start, limit, count, shared):  # fmt: skip
+    """The neurons lo : hi in one window. ``mine`` is room for the synapses of bundles to them.
+
+    ``shared`` has the synapses of neurons that share their events, which these then all are, and is
+    None of others: Numba compiles one of the two. Returns the number of spikes so far, a time, and
+    how many events were met one by one.
+    """
+    n_due = window.n_due
+    low, high = mine[0][:n_due], mine[1][:n_due]
+    if shared is None:
+        _own_bundles(due, loop, lo, hi, low, high)
     now, first, met, at = window.now, 0, 0, window.border
     for piece in range(1, window.pieces + 1):
         end = window.border
@@ -168,19 +208,28 @@ def run_window(cells, par, refractory, lo, hi, due, window, cut, fastest, loop, 
         last = first
         while last < n_due and due.time[last] < end:
             last += 1
-        _sum_up(cells, par, due, low, high, first, last, end, cut, loop, phi)
-        n_few = _bring_to_end(cells, par, lo, hi, now, end, cut, fastest, few, work)
+        if shared is None:
+            _sum_up(cells, par, due, low, high, first, last, end, cut, loop, room.phi[0])
+        else:
+            _sum_up_all(room, shared, par, due, first, last, end, cut, loop)
+        n_few = _bring_to_end(cells, par, lo, hi, now, end, cut, fastest, room, shared)
         if n_few > 0:
-            count, at, events = meet_one_by_one(
-                cells, par, refractory, due, low, high, first, last, fastest, loop, room, found,
-                spikes, start, limit, count,
-            )  # fmt: skip
-            met += events
-            if 0 <= count <= limit:
-                count, at = finish(
-                    cells, par, refractory, few, n_few, end, window.end, spikes, start, limit,
-                    count,
+            if shared is None:
+                count, at, events = meet_one_by_one(
+                    cells, room, par, refractory, due, low, high, first, last, fastest, loop,
+                    spikes, start, limit, count,
                 )  # fmt: skip
+                if 0 <= count <= limit:
+                    count, at = finish(
+                        cells, par, refractory, room.few, n_few, end, window.end, spikes, start,
+                        limit, count,
+                    )  # fmt: skip
+            else:
+                count, at, events = all_meet(
+                    cells, room, par, refractory, due, first, last, end, window.end, fastest,
+                    shared, n_few, spikes, start, limit, count,
+                )  # fmt: skip
+            met += events
             if count < 0 or count > limit:
                 return count, at, met
         if not end < window.end:
@@ -190,8 +239,11 @@ def run_window(cells, par, refractory, lo, hi, due, window, cut, fastest, loop, 
 
 
 @lean
-def _take_some(due, n_due, heap, waiting, arrivals, outside, end, border):
-    """What arrives before the border, in order, up to where there is room for."""
+def _take(due, n_due, heap, waiting, arrivals, outside, end, border):
+    """What arrives before the border, in order, behind the first ``n_due``.
+
+    Up to where there is room for; returns the number of those due, and what is left.
+    """
     while n_due < due.time.size:
         inside = waiting > 0 and heap.time[0] < border
         coming = outside < end and arrivals.time[outside] < border
@@ -213,19 +265,6 @@ def _take_some(due, n_due, heap, waiting, arrivals, outside, end, border):
             outside += 1
         n_due += 1
     return n_due, waiting, outside
-
-
-@scalar
-def _take(due, heap, waiting, arrivals, outside, end, border):
-    """What arrives before the border, in order; returns it, its number, and what is left."""
-    n_due = 0
-    while True:
-        n_due, waiting, outside = _take_some(
-            due, n_due, heap, waiting, arrivals, outside, end, border
-        )
-        if n_due < due.time.size:
-            return due, n_due, waiting, outside
-        due = enlarged(due, 0)
 
 
 @lean
@@ -260,18 +299,20 @@ def _halvings(before, met, neurons):
 
 @kernel
 def forward_samples(todo, arrivals, loop, par, refractory, duration, cut, fastest, begin, stop,
-                    spikes, starts, limits, counts, reached):  # fmt: skip
+                    spikes, starts, limits, counts, reached, shared):  # fmt: skip
     """Run the samples in ``todo`` side by side, from where they stand in ``begin``.
 
     Where they stand at the last border is written to ``stop``. Parameters by neuron are padded to
     whole blocks. Spikes are written up to the limits; where a count goes past its limit, there were
-    more.
+    more. ``shared`` as :func:`run_window`.
     """
-    size = loop.own_weight.size
+    size, padded, n_functions = loop.own_weight.size, par.shape[1], cut.by_v.shape[0]
     for i in prange(todo.size):
         s = todo[i]
-        cells = new_neurons(par.shape[1], par.dtype, cut.width)
+        cells = new_neurons(padded, par.dtype, cut.width)
+        room = make_room(size, padded, cut.width, n_functions, par.dtype, shared)
         heap, due = waiting_room(64), waiting_room(64)
+        mine = np.empty(64, np.int64), np.empty(64, np.int64)
         begin_all(cells, par, begin, s)
         waiting, outside, end, t_end = 0, arrivals.offsets[s], arrivals.offsets[s + 1], duration[s]
         count, at, now = 0, 0.0, begin.border[s]
@@ -284,18 +325,25 @@ def forward_samples(todo, arrivals, loop, par, refractory, duration, cut, fastes
             whole = border <= t_end
             if not whole:
                 keep_all(cells, stop, s, now, idle, halvings)
-            due, n_due, waiting, outside = _take(due, heap, waiting, arrivals, outside, end, border)
+            n_due, waiting, outside = _take(due, 0, heap, waiting, arrivals, outside, end, border)
+            while n_due == due.time.size:
+                due = enlarged(due, 0)
+                mine = np.empty(due.time.size, np.int64), np.empty(due.time.size, np.int64)
+                n_due, waiting, outside = _take(
+                    due, n_due, heap, waiting, arrivals, outside, end, border
+                )
             before, pieces = count, cut.pieces << halvings
             count, at, met = run_window(
-                cells, par, refractory, 0, size, due,
+                cells, room, par, refractory, 0, size, due, mine,
                 Window(now, opens, border, pieces, n_due, t_end), cut, fastest, loop, spikes,
-                starts[s], limits[s], count,
+                starts[s], limits[s], count, shared,
             )  # fmt: skip
             halvings = _halvings(halvings, met, size * pieces)
-            heap, waiting = send_all(
-                heap, waiting, loop, spikes, starts[s] + before,
-                starts[s] + min(count, limits[s]), t_end,
-            )  # fmt: skip
+            first, last = starts[s] + before, starts[s] + min(count, limits[s])
+            most = waiting + n_sent(loop, spikes, first, last)
+            if most > heap.time.size:
+                heap = enlarged(heap, most)
+            waiting = send_all(heap, waiting, loop, spikes, first, last, t_end)
             now, idle = border, int(n_due == 0 and count == before)
         if whole:
             keep_all(cells, stop, s, now, idle, halvings)
@@ -311,6 +359,7 @@ def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut,
     part had no room all counts go past their limits.
     """
     n_parts, size, full = bounds.size - 1, loop.own_weight.size, False
+    padded, n_functions = par.shape[1], cut.by_v.shape[0]
     heap, due = waiting_room(64), waiting_room(64)
     begin_all(cells, par, begin, s)
     waiting, outside, end = 0, arrivals.offsets[s], arrivals.offsets[s + 1]
@@ -325,23 +374,31 @@ def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut,
         whole = border <= t_end
         if not whole:
             keep_all(cells, stop, s, now, idle, halvings)
-        due, n_due, waiting, outside = _take(due, heap, waiting, arrivals, outside, end, border)
+        n_due, waiting, outside = _take(due, 0, heap, waiting, arrivals, outside, end, border)
+        while n_due == due.time.size:
+            due = enlarged(due, 0)
+            n_due, waiting, outside = _take(
+                due, n_due, heap, waiting, arrivals, outside, end, border
+            )
         window = Window(now, opens, border, cut.pieces << halvings, n_due, t_end)
         due_time, due_first, due_last = due.time, due.first, due.last
         for p in prange(n_parts):
-            before[p] = counts[p]
+            before[p], here = counts[p], bounds[p + 1] - bounds[p]
+            room = make_room(here, padded, cut.width, n_functions, par.dtype, None)
+            mine = np.empty(n_due, np.int64), np.empty(n_due, np.int64)
             counts[p], reached[p], met[p] = run_window(
-                cells, par, refractory, bounds[p], bounds[p + 1],
-                Waiting(due_time, due_first, due_last), window, cut, fastest, loop, spikes,
-                starts[p], limits[p], counts[p],
+                cells, room, par, refractory, bounds[p], bounds[p + 1],
+                Waiting(due_time, due_first, due_last), mine, window, cut, fastest, loop, spikes,
+                starts[p], limits[p], counts[p], None,
             )  # fmt: skip
         halvings = _halvings(halvings, met.sum(), size * window.pieces)
         for p in range(n_parts):
             full = full or counts[p] > limits[p]
-            heap, waiting = send_all(
-                heap, waiting, loop, spikes, starts[p] + before[p],
-                starts[p] + min(counts[p], limits[p]), t_end,
-            )  # fmt: skip
+            first, last = starts[p] + before[p], starts[p] + min(counts[p], limits[p])
+            most = waiting + n_sent(loop, spikes, first, last)
+            if most > heap.time.size:
+                heap = enlarged(heap, most)
+            waiting = send_all(heap, waiting, loop, spikes, first, last, t_end)
         now, idle = border, int(n_due == 0 and np.array_equal(counts, before))
     if whole:
         keep_all(cells, stop, s, now, idle, halvings)
