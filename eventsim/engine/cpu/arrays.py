@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from eventsim.arrays import Floats
 from eventsim.engine.cpu import fanin, order
 from eventsim.engine.cpu.adaptive import Adapting, AdaptingBack, before_spikes
-from eventsim.engine.cpu.fanin import FanIn
+from eventsim.engine.cpu.fanin import FanIn, FanOutEvents
 from eventsim.engine.cpu.walk import Tape, WayBack
+from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.job import Job
 from eventsim.engine.piece import Piece, whole
 from eventsim.engine.state import Adapted, LayerState
@@ -190,30 +191,27 @@ class Sent(NamedTuple):
 
 def fan_in(
     job: Job,
-    sent: Sent,
+    sent: Sent | None,
     *,
     begin: Floats | None = None,
     state: LayerState | None = None,
-    bounds: tuple[int, int],
+    bounds: tuple[int, int] = (0, 0),
     numbered: bool = False,
 ) -> FanIn:
     """Synapses by target and spikes by source; weights in the type of the state.
 
-    Only those of the neurons from the first of ``bounds`` to before the second; with ``begin`` (ms,
-    by sample) or ``state``, only what is met from there on. The numbers of synapses, for which only
-    the way back asks, are there if they are to be ``numbered``.
+    None of them where spikes are spread to their targets. Only those of the neurons from the first
+    of ``bounds`` to before the second; with ``begin`` (ms, by sample) or ``state``, only what is
+    met from there on. The numbers of synapses, for which only the way back asks, are there if they
+    are to be ``numbered``.
     """
     own_weight, real = job.self_weights() * job.stage.population.resistance, real_type(job)
     if begin is None:
         begin = np.zeros(job.n_samples) if state is None else state.begin
-    low, in_start, row, synapse, weight, delay = _by_target(job, bounds, numbered=numbered)
+    if sent is None:
+        sent = Sent(np.zeros((0, 0), np.int64), np.zeros(0), np.zeros(0, np.int64))
     return FanIn(
-        low,
-        in_start,
-        row,
-        synapse,
-        weight,
-        delay,
+        *_by_target(job, bounds, numbered=numbered),
         sent.first,
         sent.time,
         sent.spike,
@@ -223,6 +221,24 @@ def fan_in(
         np.zeros(0, np.int64) if state is None else state.first,
         np.zeros(0) if state is None else state.spikes,
     )
+
+
+def fan_out(job: Job, n_blocks: int) -> tuple[FanOutEvents, Any]:
+    """Synapses by source and events in order, for so many blocks of neurons; and their weights.
+
+    Whose addresses it has: they must outlive it. Without blocks nothing is to be spread.
+    """
+    wiring, stage = job.stage.wiring, job.stage
+    bound = np.empty((n_blocks + 1 if n_blocks else 0, wiring.out_start.size - 1), np.int64)
+    weight, held = np.zeros((2, 2), np.int64), None
+    events: tuple[Any, ...] = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int32)
+    target = read_only(wiring.target)
+    if n_blocks:
+        fanin.bounds_of_blocks(wiring.out_start, target, stage.population.size, bound)
+        weight, held = synapse_weights(job)
+        merged = merged_events(job)
+        events = merged.offsets, merged.times, merged.rows
+    return FanOutEvents(bound, target, weight, *map(read_only, events)), held
 
 
 def sent_by_row(job: Job) -> Sent:

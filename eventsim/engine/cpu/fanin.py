@@ -1,8 +1,10 @@
 """A layer in which every neuron walks the events of its own sources: sparse, or delayed apart.
 
-Events of one sample are grouped by source beforehand. A neuron collects those of its sources, each
-source an ascending run, puts them in order, and walks the result. Work grows with synapses and
-synaptic events.
+Where the synapses of a source share its delay, the events of a sample are put in order, and spread
+to the neurons of a block: what arrives at each is in order then. Otherwise, and on the way back,
+events are grouped by source beforehand. A neuron collects those of its sources, each source an
+ascending run, puts them in order, and walks the result. Work grows with synapses and synaptic
+events.
 
 Forward, tasks are (sample, block of neurons); backward, a block of neurons takes all samples, so
 that each weight is summed by one thread and in one order. Between two stops of its neuron (spikes
@@ -17,17 +19,20 @@ from numba import prange
 from numpy.typing import NDArray
 
 from eventsim.engine.adjoint_series import MOST
-from eventsim.engine.cpu.adaptive import back_of, forget, of_sample
+from eventsim.engine.cpu.adaptive import back_of, forget, of_sample, stand
 from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.order import first_at_least, sort_run
 from eventsim.engine.cpu.scalar import (
     SMALL_Z,
     far_adjoint,
+    far_forward,
     near_adjoint,
+    near_forward,
     propagators,
     pull_back,
 )
-from eventsim.engine.cpu.walk import Held, end_at_start, hold, keep, next_stop, walk, walk_back
+from eventsim.engine.cpu.walk import Held, end_at_start, hold, next_stop, walk, walk_back
+from eventsim.engine.cpu.weights import base_of, weight_at, width_of
 from eventsim.engine.table import (
     ALPHA,
     ALPHA_MEM,
@@ -51,6 +56,10 @@ from eventsim.engine.table import (
 # rates. Places that are known let the compiler see that nothing overlaps.
 N_MET = 5
 SINCE, MET, SENT, MET_MEM, MET_SYN = range(0, N_MET * MOST, MOST)
+
+# Ways from arrival to arrival whose propagators are found at once; rows of them.
+N_WAYS, N_WAY = 32, 4
+H, X, Y, GAIN = range(N_WAY)
 
 
 class FanIn(NamedTuple):
@@ -81,6 +90,62 @@ class FanIn(NamedTuple):
     begin: NDArray[np.float64]
     early_first: NDArray[np.int64]
     early_time: NDArray[np.float64]
+
+
+class FanOutEvents(NamedTuple):
+    """Synapses by source row, and the events of each sample in order (time, row).
+
+    The synapses ``bound[b, row] : bound[b + 1, row]`` of a row lead to the neurons of block b.
+    ``weight`` has addresses, :mod:`eventsim.engine.cpu.weights`. Without blocks nothing is spread.
+    """
+
+    bound: NDArray[np.int64]
+    target: NDArray[np.int32]
+    weight: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    time: NDArray[np.float64]
+    row: NDArray[np.int32]
+
+
+@kernel
+def bounds_of_blocks(out_start, target, n_neurons, bound):
+    """``bound`` of :class:`FanOutEvents`, for blocks of nearly as many neurons."""
+    n_blocks = bound.shape[0] - 1
+    for row in prange(out_start.size - 1):
+        k = out_start[row]
+        for b in range(n_blocks):
+            k = first_at_least(target, k, out_start[row + 1], n_neurons * b // n_blocks)
+            bound[b, row] = k
+        bound[n_blocks, row] = out_start[row + 1]
+
+
+@lean
+def _count_arrivals(out, lo, hi, block, low, cursor):
+    """How many of the events lo : hi reach each neuron of a block, from neuron ``low`` on."""
+    first, last = out.bound[block], out.bound[block + 1]
+    for e in range(lo, hi):
+        row = out.row[e]
+        for k in range(first[row], last[row]):
+            cursor[np.uint32(out.target[k] - low) + 1] += 1
+    for n in range(1, cursor.size):
+        cursor[n] += cursor[n - 1]
+
+
+@lean
+def _spread(out, lo, hi, block, low, cursor, time, weight):
+    """The events lo : hi are written to each of their neurons in a block, behind one another.
+
+    ``cursor`` has where those of a neuron begin, and then where they end.
+    """
+    first, last, width = out.bound[block], out.bound[block + 1], width_of(out.weight)
+    for e in range(lo, hi):
+        row, t = out.row[e], out.time[e]
+        base = base_of(out.weight, first[row])
+        for k in range(first[row], last[row]):
+            n = np.uint32(out.target[k] - low)
+            at = cursor[n]
+            cursor[n] = at + 1
+            time[at], weight[at] = t, weight_at(base, width, k, weight[at])
 
 
 @kernel
@@ -176,17 +241,51 @@ def _collect(fan, s, n, t_end, own_times):
     return found
 
 
+def _ways(propagate):
+    @lean_inlined
+    def ways(n, par, way):
+        """The propagators of neuron n over the ways of ``way[H]``."""
+        slow, gap, rate_mem = par[SLOW, n], par[GAP, n], par[RATE_MEM, n]
+        for k in range(N_WAYS):
+            way[X, k], way[Y, k], way[GAIN, k] = propagate(way[H, k], slow, gap, rate_mem)
+
+    return ways
+
+
+_near_ways, _far_ways = _ways(near_forward), _ways(far_forward)
+
+
+@lean_inlined
+def _find_ways(n, time, i, par, way):
+    """The propagators to the arrivals from the i-th on, N_WAYS at most, each from the one before.
+
+    They are those of :func:`~eventsim.engine.cpu.scalar.propagators`, to the bit, side by side in
+    vectors.
+    """
+    m, real = min(N_WAYS, time.size - i), type(par[0, 0])
+    longest = real(0.0)
+    for k in range(m):
+        way[H, k] = real(time[i + k] - time[i + k - 1])
+        longest = max(longest, way[H, k])
+    for k in range(m, N_WAYS):
+        way[H, k] = real(0.0)
+    if (par[SLOW, n] + abs(par[GAP, n])) * longest <= real(SMALL_Z):
+        _near_ways(n, par, way)
+    else:
+        _far_ways(n, par, way)
+
+
 @lean
-def _run_neuron(fan, s, n, time, synapse, par, refractory, t_end, begin, end, held, spikes, start,
-                limit, count, adapt):  # fmt: skip
+def _run_neuron(fan, s, n, time, weight, par, refractory, t_end, begin, end, held, spikes, start,
+                limit, count, way, adapt):  # fmt: skip
     """One neuron in one sample; returns the number of spikes (-1: runs away) and a time."""
-    lo = fan.in_start[n - fan.low]
     delay, own_first, returned = fan.own_delay[n], count, count
     pair = s * par.shape[1] + n
     early, n_early = fan.early_first[pair], fan.early_first[pair + 1]
     v, j, t, i = begin.v[s, n], begin.j[s, n], begin.time[s, n], 0
     hold(held, begin, s, n, 0)
-    since, before = t, count
+    since, before, found = t, count, -N_WAYS
+    met, v_met, j_met, until_met = -1.0, v, j, -1.0
     while t < t_end:
         until = time[i] if i < time.size else t_end
         if early < n_early:
@@ -195,7 +294,15 @@ def _run_neuron(fan, s, n, time, synapse, par, refractory, t_end, begin, end, he
             if returned >= limit:
                 return count, t
             until = min(until, spikes.time[start + returned] + delay)
-        x, y, gain = propagators(type(v)(until - t), par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
+        if 0 < i < time.size and t == time[i - 1] and until == time[i]:
+            if i >= found + N_WAYS:
+                found = i
+                _find_ways(n, time, i, par, way)
+            x, y, gain = way[X, i - found], way[Y, i - found], way[GAIN, i - found]
+        else:
+            x, y, gain = propagators(
+                type(v)(until - t), par[SLOW, n], par[GAP, n], par[RATE_MEM, n]
+            )
         v, j, t, count = walk(
             n, v, j, t, until, x, y, gain, par, refractory, held, spikes, start, limit, count,
             since, count - before, delay > 0.0, adapt,
@@ -205,7 +312,7 @@ def _run_neuron(fan, s, n, time, synapse, par, refractory, t_end, begin, end, he
         if t < until:
             continue
         while i < time.size and time[i] == t:
-            j = j + fan.weight[lo + synapse[i]]
+            j = j + weight[i]
             since, before = t, count
             i += 1
         while early < n_early and fan.early_time[early] + delay == t:
@@ -217,27 +324,73 @@ def _run_neuron(fan, s, n, time, synapse, par, refractory, t_end, begin, end, he
             j = j + fan.own_weight[n]
             returned += 1
         if t < t_end:
-            keep(end, s, n, 0, t, v, j, held, adapt)
+            stand(adapt, n)
+            met, v_met, j_met, until_met = t, v, j, held.until[n] if held.spike[n] >= 0 else -1.0
+    if met >= 0.0:
+        end.time[s, n], end.v[s, n], end.j[s, n], end.until[s, n] = met, v_met, j_met, until_met
     return count, t_end
 
 
+@lean
+def _weights(fan, n, synapse, weight):
+    """Those of the arrivals of neuron n."""
+    lo = fan.in_start[n - fan.low]
+    for i in range(synapse.size):
+        weight[i] = fan.weight[lo + synapse[i]]
+
+
+@lean
+def _between(times, lo, hi, begin, end):
+    """The ascending times lo : hi that are in [begin, end)."""
+    while lo < hi and not times[lo] >= begin:
+        lo += 1
+    while lo < hi and not times[hi - 1] < end:
+        hi -= 1
+    return lo, hi
+
+
 @kernel
-def forward(todo, n_blocks, fan, par, refractory, duration, begin, end, spikes, starts, limits,
+def forward(todo, n_blocks, fan, out, par, refractory, duration, begin, end, spikes, starts, limits,
             counts, reached, adapt):  # fmt: skip
-    """Run the tasks in ``todo``, task = sample * n_blocks + block of neurons; states as shared."""
-    n_neurons = par.shape[1]
+    """Run the tasks in ``todo``, task = sample * n_blocks + block of neurons; states as shared.
+
+    Arrivals are those that ``out`` spreads, or, where it has no blocks, what every neuron collects.
+    """
+    n_neurons, spread = par.shape[1], out.bound.shape[0] > 0
     for i in prange(todo.size):
         task = todo[i]
         s, block = task // n_blocks, task % n_blocks
         held = Held(np.full(n_neurons, -1), np.zeros(n_neurons))
-        mine = of_sample(adapt, s, 0, n_neurons)
+        mine, way = of_sample(adapt, s, 0, n_neurons), np.zeros((N_WAY, N_WAYS), par.dtype)
         nothing = np.empty(0)
         count, t, failed, t_end = 0, duration[s], -1, duration[s]
-        for n in range(n_neurons * block // n_blocks, n_neurons * (block + 1) // n_blocks):
-            time, synapse, _ = _collect(fan, s, n, t_end, nothing)
+        low, high = n_neurons * block // n_blocks, n_neurons * (block + 1) // n_blocks
+        cursor = np.zeros(high - low + 1 if spread else 0, np.int64)
+        size = 0
+        if spread:
+            first, last = _between(
+                out.time, out.offsets[s], out.offsets[s + 1], fan.begin[s], t_end
+            )
+            _count_arrivals(out, first, last, block, low, cursor)
+            size = cursor[high - low]
+        times, weights = np.empty(size), np.empty(size, par.dtype)
+        if spread:
+            _spread(out, first, last, block, low, cursor, times, weights)
+        at = 0
+        for n in range(low, high):
+            if spread:
+                until = cursor[n - low]
+                time, weight = times[at:until], weights[at:until]
+                at = until
+                while failed >= 0 and time.size > 0 and time[time.size - 1] >= t_end:
+                    time, weight = time[: time.size - 1], weight[: time.size - 1]
+            else:
+                time, synapse, _ = _collect(fan, s, n, t_end, nothing)
+                weight = np.empty(synapse.size, par.dtype)
+                _weights(fan, n, synapse, weight)
             total, t = _run_neuron(
-                fan, s, n, time, synapse, par, refractory, t_end, begin, end, held, spikes,
-                starts[task], limits[task], count, mine,
+                fan, s, n, time, weight, par, refractory, t_end, begin, end, held, spikes,
+                starts[task], limits[task], count, way, mine,
             )  # fmt: skip
             if total >= 0:
                 count = total

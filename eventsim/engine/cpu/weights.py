@@ -38,6 +38,13 @@ Addresses = NDArray[np.int64]
 IN_PLACE_FROM = 1 << 21
 
 
+def weights_at_hand(job: Job) -> bool:
+    """Whether :func:`synapse_weights` makes no copy, or a small one."""
+    stage = job.stage
+    few = stage.wiring.target.size < IN_PLACE_FROM
+    return few or bool((stage.population.resistance == 1.0).all())
+
+
 def synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
     """Weights times the target's resistance, in the order of the wiring: addresses, and arrays.
 
