@@ -177,16 +177,26 @@ def link(offsets, neurons, previous, last):
             last[s, neurons[k]] = k
 
 
+@scalar
+def _sort_sample(time, neuron, current, restart):
+    n = time.size
+    place, place2 = np.arange(n), np.empty(n, np.int64)
+    time2, neuron2 = np.empty(n), np.empty(n, np.int32)
+    sort_run((time, neuron, place), (time2, neuron2, place2))
+    time[:], neuron[:] = time2, neuron2
+    for values in (current, restart):
+        time2[:] = values
+        for i in range(n):
+            values[i] = time2[place2[i]]
+
+
 @kernel
 def sort_spikes(offsets, time, neuron, current, restart):
-    """Sort each sample by time in place; equal times keep their order."""
+    """Sort each sample by (time, neuron) in place; what is alike keeps its order."""
     for s in prange(offsets.size - 1):
         lo, hi = offsets[s], offsets[s + 1]
-        order = np.argsort(time[lo:hi], kind="mergesort")
-        time[lo:hi] = time[lo:hi][order]
-        neuron[lo:hi] = neuron[lo:hi][order]
-        current[lo:hi] = current[lo:hi][order]
-        restart[lo:hi] = restart[lo:hi][order]
+        if lo < hi:
+            _sort_sample(time[lo:hi], neuron[lo:hi], current[lo:hi], restart[lo:hi])
 
 
 @lean
