@@ -662,7 +662,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "counts": _counts,
     "accuracy": lambda: _accuracy(("fsdd", "fsdd_speakers", "fsdd_voices")),
     "architectures": lambda: _accuracy(
-        ("yinyang", "yinyang_small", "baselines_400", "architectures_400")
+        ("yinyang", "yinyang_small", "baselines_400", "architectures_400", "nmnist_warped")
     ),
     "bip": lambda: _accuracy(("bip_400",)),
     "start": lambda: _accuracy(("start_400",)),
