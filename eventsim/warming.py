@@ -120,12 +120,13 @@ def _layers(backend: str, precision: Precision, *, sparse: bool) -> None:
     rng = np.random.default_rng(0)
     net = Network()
     net.add_input("input", 64)
-    net.add_population("a", 64, tau_mem=10.0, tau_syn=5.0)
+    size = 128 if sparse else 64  # so many targets of an event that it is spread to them
+    net.add_population("a", size, tau_mem=10.0, tau_syn=5.0)
     net.add_population("b", 4, tau_mem=10.0, tau_syn=5.0)
     net.add_readout("output", 2)
-    net.connect("input", "a", _weights(rng, (64, 64), sparse=sparse), delays=1.0)
-    net.connect("a", "b", _weights(rng, (64, 4), sparse=sparse), delays=1.0)
-    net.connect("a", "a", self_recurrent(np.full(64, 0.1)), delays=1.0)
+    net.connect("input", "a", _weights(rng, (64, size), sparse=sparse), delays=1.0)
+    net.connect("a", "b", _weights(rng, (size, 4), sparse=sparse), delays=1.0)
+    net.connect("a", "a", self_recurrent(np.full(size, 0.1)), delays=1.0)
     # A sparse readout so small is kept with its zeros; delays of their own keep its events apart.
     delays = np.ones((4, 2)) if sparse else 0.0
     net.connect("b", "output", _weights(rng, (4, 2), sparse=False), delays=delays)
@@ -218,12 +219,13 @@ def _mapping() -> None:
 
 
 def _weights(rng: np.random.Generator, shape: tuple[int, int], *, sparse: bool) -> Any:
-    """Weights that make neurons fire; of a sparse matrix less than 1/16 is stored."""
+    """Weights that make neurons fire; of a sparse matrix one of a row is stored, or four of 128."""
     weights = rng.normal(2.0, 1.0, shape)
     if not sparse:
         return weights
-    stored = np.zeros(shape, bool)
-    stored[np.arange(shape[0]), np.arange(shape[0]) % shape[1]] = True
+    stored, row = np.zeros(shape, bool), np.arange(shape[0])
+    for k in range(0, max(shape[1] - 64, 1), 16):
+        stored[row, (row + k) % shape[1]] = True
     return scipy.sparse.csr_array(np.where(stored, 8.0 * weights, 0.0))
 
 
