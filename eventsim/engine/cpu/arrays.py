@@ -210,8 +210,14 @@ def fan_in(
         begin = np.zeros(job.n_samples) if state is None else state.begin
     if sent is None:
         sent = Sent(np.zeros((0, 0), np.int64), np.zeros(0), np.zeros(0, np.int64))
+    low, in_start, row, synapse, weight, delay = _by_target(job, bounds, numbered=numbered)
     return FanIn(
-        *_by_target(job, bounds, numbered=numbered),
+        low,
+        in_start,
+        row,
+        synapse,
+        weight,
+        delay,
         sent.first,
         sent.time,
         sent.spike,

@@ -145,9 +145,9 @@ def blocks_to_spread(job: Job) -> int:
     n_rows, n_synapses = stage.wiring.out_start.size - 1, stage.wiring.target.size
     if stage.delays_per_synapse or n_synapses == 0 or not weights_at_hand(job):
         return 0
-    events = sum(np.diff(source.offsets) for source in job.sources).max(initial=0)
+    events = sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
     fan_out = n_synapses / n_rows
-    blocks = max(FANIN_PARTS, math.ceil(events * fan_out / MOST_SPREAD))
+    blocks = max(FANIN_PARTS, math.ceil(events.max(initial=0) * fan_out / MOST_SPREAD))
     pays = blocks <= BLOCKS_PER_SYNAPSE * fan_out
     return blocks if pays and (blocks + 1) * n_rows <= MOST_BOUNDS else 0
 
