@@ -19,7 +19,7 @@ from eventsim.engine.state import Adapted, LayerState
 from eventsim.engine.table import real_type, spike_bases
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
-from eventsim.held import made_for_back
+from eventsim.held import made_for_back, made_once
 
 Index = NDArray[np.int64]
 
@@ -235,12 +235,17 @@ def fan_out(job: Job, n_blocks: int) -> tuple[FanOutEvents, Any]:
     Whose addresses it has: they must outlive it. Without blocks nothing is to be spread.
     """
     wiring, stage = job.stage.wiring, job.stage
-    bound = np.empty((n_blocks + 1 if n_blocks else 0, wiring.out_start.size - 1), np.int64)
-    weight, held = np.zeros((2, 2), np.int64), None
+    bound, weight, held = np.empty((0, 0), np.int64), np.zeros((2, 2), np.int64), None
     events: tuple[Any, ...] = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int32)
     target = read_only(wiring.target)
     if n_blocks:
-        fanin.bounds_of_blocks(wiring.out_start, target, stage.population.size, bound)
+
+        def make() -> Index:
+            bound = np.empty((n_blocks + 1, wiring.out_start.size - 1), np.int64)
+            fanin.bounds_of_blocks(wiring.out_start, target, stage.population.size, bound)
+            return bound
+
+        bound = made_once((fan_out, stage, n_blocks), make)
         weight, held = synapse_weights(job)
         merged = merged_events(job)
         events = merged.offsets, merged.times, merged.rows

@@ -19,7 +19,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from eventsim.engine.adjoint_series import MOST
-from eventsim.engine.cpu.adaptive import back_of, forget, of_sample, stand
+from eventsim.engine.cpu.adaptive import back_of, forget, of_sample
 from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.order import first_at_least, sort_run
 from eventsim.engine.cpu.scalar import (
@@ -31,7 +31,7 @@ from eventsim.engine.cpu.scalar import (
     propagators,
     pull_back,
 )
-from eventsim.engine.cpu.walk import Held, end_at_start, hold, next_stop, walk, walk_back
+from eventsim.engine.cpu.walk import Held, end_at_start, hold, keep, next_stop, walk, walk_back
 from eventsim.engine.cpu.weights import base_of, weight_at, width_of
 from eventsim.engine.table import (
     ALPHA,
@@ -285,7 +285,6 @@ def _run_neuron(fan, s, n, time, weight, par, refractory, t_end, begin, end, hel
     v, j, t, i = begin.v[s, n], begin.j[s, n], begin.time[s, n], 0
     hold(held, begin, s, n, 0)
     since, before, found = t, count, -N_WAYS
-    met, v_met, j_met, until_met = -1.0, v, j, -1.0
     while t < t_end:
         until = time[i] if i < time.size else t_end
         if early < n_early:
@@ -324,10 +323,7 @@ def _run_neuron(fan, s, n, time, weight, par, refractory, t_end, begin, end, hel
             j = j + fan.own_weight[n]
             returned += 1
         if t < t_end:
-            stand(adapt, n)
-            met, v_met, j_met, until_met = t, v, j, held.until[n] if held.spike[n] >= 0 else -1.0
-    if met >= 0.0:
-        end.time[s, n], end.v[s, n], end.j[s, n], end.until[s, n] = met, v_met, j_met, until_met
+            keep(end, s, n, 0, t, v, j, held, adapt)
     return count, t_end
 
 
@@ -337,16 +333,6 @@ def _weights(fan, n, synapse, weight):
     lo = fan.in_start[n - fan.low]
     for i in range(synapse.size):
         weight[i] = fan.weight[lo + synapse[i]]
-
-
-@lean
-def _between(times, lo, hi, begin, end):
-    """The ascending times lo : hi that are in [begin, end)."""
-    while lo < hi and not times[lo] >= begin:
-        lo += 1
-    while lo < hi and not times[hi - 1] < end:
-        hi -= 1
-    return lo, hi
 
 
 @kernel
@@ -368,9 +354,8 @@ def forward(todo, n_blocks, fan, out, par, refractory, duration, begin, end, spi
         cursor = np.zeros(high - low + 1 if spread else 0, np.int64)
         size = 0
         if spread:
-            first, last = _between(
-                out.time, out.offsets[s], out.offsets[s + 1], fan.begin[s], t_end
-            )
+            first = first_at_least(out.time, out.offsets[s], out.offsets[s + 1], fan.begin[s])
+            last = first_at_least(out.time, first, out.offsets[s + 1], t_end)
             _count_arrivals(out, first, last, block, low, cursor)
             size = cursor[high - low]
         times, weights = np.empty(size), np.empty(size, par.dtype)
@@ -379,11 +364,9 @@ def forward(todo, n_blocks, fan, out, par, refractory, duration, begin, end, spi
         at = 0
         for n in range(low, high):
             if spread:
-                until = cursor[n - low]
+                until = first_at_least(times, at, cursor[n - low], t_end)
                 time, weight = times[at:until], weights[at:until]
-                at = until
-                while failed >= 0 and time.size > 0 and time[time.size - 1] >= t_end:
-                    time, weight = time[: time.size - 1], weight[: time.size - 1]
+                at = cursor[n - low]
             else:
                 time, synapse, _ = _collect(fan, s, n, t_end, nothing)
                 weight = np.empty(synapse.size, par.dtype)

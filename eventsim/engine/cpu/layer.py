@@ -45,8 +45,8 @@ FANIN_PARTS = 8
 GROUPED_FROM, FANIN_GROUPS = 1 << 20, 8
 
 # Arrivals of one sample that a block of neurons has room for, about; and for how many blocks it
-# pays to look at every event, by synapse of its source: in bench/macro/w2.py collecting took 18 ns
-# for an arrival, spreading 5, and 4 for an event and block.
+# pays to look at every event, by synapse of its source: an arrival that is collected costs some
+# three times one that is spread, and a look at an event about as much as that.
 MOST_SPREAD, BLOCKS_PER_SYNAPSE = 1 << 20, 2.5
 
 # Places where the synapses of a row to a block begin.
@@ -145,11 +145,16 @@ def blocks_to_spread(job: Job) -> int:
     n_rows, n_synapses = stage.wiring.out_start.size - 1, stage.wiring.target.size
     if stage.delays_per_synapse or n_synapses == 0 or not weights_at_hand(job):
         return 0
-    events = sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
     fan_out = n_synapses / n_rows
-    blocks = max(FANIN_PARTS, math.ceil(events.max(initial=0) * fan_out / MOST_SPREAD))
+    arrivals = _events_of_samples(job).max(initial=0) * fan_out
+    blocks = max(FANIN_PARTS, math.ceil(arrivals / MOST_SPREAD))
     pays = blocks <= BLOCKS_PER_SYNAPSE * fan_out
     return blocks if pays and (blocks + 1) * n_rows <= MOST_BOUNDS else 0
+
+
+def _events_of_samples(job: Job) -> Index:
+    """How many events of all sources every sample has."""
+    return sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
 
 
 def fanin_groups(job: Job) -> list[tuple[int, int]]:
@@ -182,7 +187,7 @@ def run_tasks(
     limits = np.repeat(guess_spikes(job, size / blocks, GUESS_LEAST, span), blocks)
     counts, reached = np.zeros(n_tasks, np.int64), np.zeros(n_tasks)
     rounds: list[SpikeBuffers] = []
-    work = sum((np.diff(source.offsets) for source in job.sources), np.zeros(job.n_samples, int))
+    work = _events_of_samples(job)
     tasks, where = dealt(np.repeat(work, blocks)), np.zeros(n_tasks, np.int64)
     starts, lasts = np.zeros(n_tasks, np.int64), job.duration if span is None else span
     lasts = np.repeat(np.maximum(lasts, LEAST_SPAN), blocks)

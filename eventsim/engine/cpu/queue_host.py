@@ -61,6 +61,7 @@ from eventsim.engine.table import (
 from eventsim.engine.windowing import Windows, met_in_window, windows_of, windows_since
 from eventsim.events import SpikeTrains
 from eventsim.events.order import event_order
+from eventsim.held import made_once
 from eventsim.plan.plan import MOST_PLACES
 
 # Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
@@ -193,12 +194,16 @@ def _shared_of(job: Job) -> Shared | None:
     if not stage.shares_events or stage.wiring.target.size > MOST_PLACES:
         return None
     weight = row_weights(job)
-    missing = np.zeros((1, 0), np.uint8)
-    if stage.places is not None:
-        missing = np.ones((weight.shape[0] - 1, weight.shape[1]), np.uint8)
-        missing.reshape(-1)[stage.places] = 0
-    row = owners(stage.wiring.out_start, stage.wiring.target.size).astype(np.int32)
-    return Shared(read_only(weight), read_only(missing), read_only(row))
+
+    def make() -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        missing = np.zeros((1, 0), np.uint8)
+        if stage.places is not None:
+            missing = np.ones((weight.shape[0] - 1, weight.shape[1]), np.uint8)
+            missing.reshape(-1)[stage.places] = 0
+        row = owners(stage.wiring.out_start, stage.wiring.target.size)
+        return read_only(missing), read_only(row.astype(np.int32))
+
+    return Shared(read_only(weight), *made_once((Shared, stage), make))
 
 
 def in_blocks(

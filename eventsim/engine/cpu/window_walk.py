@@ -121,7 +121,7 @@ def step_to_arrival(taken, h, longest, fastest, weight, after, mask):
 
 
 @lean
-def one_meets(cells, par, refractory, n, t, weight, spikes, start, limit, count):
+def _one(cells, par, refractory, n, t, weight, spikes, start, limit, count):
     """Neuron n alone meets an arrival at t; returns as :func:`catch_up`."""
     at = t
     if cells.time[n] < t:
@@ -191,7 +191,7 @@ def meet_one_by_one(cells, room, par, refractory, due, low, high, first, last, f
         if due.first[k] >= OWN:
             n = due.first[k] - OWN
             if low[k] < high[k] and cells.one_by_one[n] != np.uint8(0):
-                count, at = one_meets(
+                count, at = _one(
                     cells, par, refractory, n, t, loop.own_weight[n], spikes, start, limit, count
                 )
                 met += 1
