@@ -8,7 +8,10 @@ import pytest
 
 from eventsim.engine.cpu import adaptive as kernels
 from eventsim.neuron import adaptive, lif
+from tests.support.compiled import callable_part
 from tests.support.conformance_answers import Neuron, bisected, derivative, value, zeros
+
+adaptive_crossing = callable_part(kernels.adaptive_crossing)
 
 # v, drive, rise, level, tau_mem, tau_syn, tau_adaptation
 CASES = {
@@ -51,7 +54,7 @@ def exact(v, drive, rise, level, tau_mem, tau_syn, tau_adaptation, span=SPAN):
 
 def by_kernel(v, drive, rise, level, tau_mem, tau_syn, tau_adaptation, real, span=SPAN):
     a, b, c = 1.0 / tau_mem, 1.0 / tau_syn, 1.0 / tau_adaptation
-    found = kernels.adaptive_crossing(
+    found = adaptive_crossing(
         *(real(x) for x in (v, drive, rise, span, min(a, b), b - a, a, c, level))
     )
     return float(found) if 0.0 <= found < span else math.inf

@@ -10,10 +10,13 @@ from eventsim.engine.cuda import readout_host as cuda_readout
 from eventsim.engine.cuda.probe import Card, look
 from eventsim.engine.registry import get_backend
 from eventsim.engine.run import readout_job
+from tests.support.compiled import callable_part
 from tests.support.nets import neuron_parameters, random_net, random_stream
 from tests.support.simt import HostDevice, why_not
 from tests.support.simt.exercise import differences, results
 from tests.support.simt.runs import RUNS, Run
+
+fill = callable_part(gains.fill)
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -101,7 +104,7 @@ def test_table_of_a_readouts_gains_has_the_bits_of_cpu(precision, flush):
     tape, rate = es.simulate(net, stream, backend="cpu", precision=precision), 0.01
     job = readout_job(net, tape, "output")
     cpu = readout_host.gains_of(job, rate)
-    gains.fill(cpu.par, cpu.rate, cpu.per_ms, cpu.table)
+    fill(cpu.par, cpu.rate, cpu.per_ms, cpu.table)
     expected = np.moveaxis(cpu.table, 0, 3).reshape(*cpu.table.shape[1:4], -1)[..., :21]
     device = HostDevice(0, flush=flush)
     actual = cuda_readout.gains_of(device, job, rate, cpu.per_ms).get()

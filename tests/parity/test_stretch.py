@@ -9,14 +9,13 @@ from eventsim.engine.cpu.stretch import fill, new_stretch, polynomials
 from eventsim.engine.series import DEGREE_DOUBLE, DEGREE_SINGLE, ITEMS, SPAN
 from eventsim.engine.table import N_PAR, RATE_MEM, RATE_SYN
 from tests.parity.test_chunks import assert_chunks_equal_whole
+from tests.support.compiled import callable_part
 from tests.support.nets import random_net, random_stream
 
 TAUS = [(20.0, 10.0), (10.0, 20.0), (5.0, 5.0), (5.0, 5.0 + 1e-9), (2.0, 2000.0), (2000.0, 2.0)]
 
 
-@njit
-def _polynomials(par, longest):
-    return polynomials(par, longest)
+_polynomials = callable_part(polynomials)
 
 
 @njit

@@ -131,30 +131,39 @@ def mark_warm() -> None:
         write_atomically(mark, json.dumps(files))
 
 
-def _by_type(compiled: Any) -> Any:
-    """Let a function be compiled by the types of its arguments, and not by literal ones as well.
+def _part(function: Callable[..., Any], **options: Any) -> Any:
+    """Compile a function that kernels alone call: nothing is made for calls from elsewhere.
 
-    Where a number in the text of the caller is an argument, Numba compiles the function for that
-    number, and once more for others of its type: a fifth of all functions, and those they call.
+    The ways in for Python and for C, which Numba makes for every function, took an eighth of all
+    compiling. Where a number in the text of the caller is an argument, Numba compiles the function
+    for that number, and once more for others of its type: a fifth of all functions, and those they
+    call. So it is compiled by the types of its arguments, and not by literal ones as well.
     """
+    no_way_in: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    compiled: Any = njit(error_model="numpy", fastmath=False, **no_way_in, **options)(function)
     plain = compiled.get_call_template
 
     def get_call_template(args: Any, kws: Any) -> Any:
         named = {name: types.unliteral(kind) for name, kind in kws.items()}
         return plain(tuple(types.unliteral(kind) for kind in args), named)
 
+    def refuse(*_: Any, **__: Any) -> None:
+        raise TypeError(f"{function.__name__} is part of kernels: call it in a compiled function.")
+
     compiled.get_call_template = get_call_template
+    # Numba would jump to where the way in is not: it is told of no compiled version, and asks.
+    compiled._insert, compiled._compile_for_args = lambda *_: None, refuse
     return compiled
 
 
 def formula(function: Callable[..., Any]) -> Any:
     """Compile a short function without loops; it is inlined, or loops over it stay scalar."""
-    return _by_type(njit(error_model="numpy", fastmath=False, forceinline=True)(function))
+    return _part(function, forceinline=True)
 
 
 def scalar(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels call."""
-    return _by_type(njit(error_model="numpy", fastmath=False)(function))
+    return _part(function)
 
 
 def lean(function: Callable[..., Any]) -> Any:
@@ -164,8 +173,7 @@ def lean(function: Callable[..., Any]) -> Any:
     atomic instructions, and does not always see that it need not; those took most of the queue's
     time (bench/macro/balanced.py).
     """
-    without_counts: Any = {"_nrt": False}
-    return _by_type(njit(error_model="numpy", fastmath=False, **without_counts)(function))
+    return _part(function, _nrt=False)
 
 
 def lean_inlined(function: Callable[..., Any]) -> Any:
@@ -173,8 +181,7 @@ def lean_inlined(function: Callable[..., Any]) -> Any:
 
     An array is passed to a function as seven numbers, which may take longer than its work.
     """
-    without_counts: Any = {"_nrt": False, "forceinline": True}
-    return _by_type(njit(error_model="numpy", fastmath=False, **without_counts)(function))
+    return _part(function, _nrt=False, forceinline=True)
 
 
 def kernel(function: Callable[..., Any]) -> CompiledKernel:
@@ -193,6 +200,7 @@ def _kernel(function: Callable[..., Any], *, parallel: bool) -> CompiledKernel:
     cache = _CACHE_FOLDER is not None
     try:
         options: Any = {"parallel": parallel, "nogil": True, "cache": cache}
+        options["no_cfunc_wrapper"] = True
         compiled = njit(error_model="numpy", fastmath=False, **options)(function)
         _LISTENER.kernels.append(compiled)
         return CompiledKernel(compiled)

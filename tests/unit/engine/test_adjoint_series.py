@@ -15,9 +15,12 @@ from eventsim.engine.adjoint_series import (
     TERMS,
     economy,
 )
-from eventsim.engine.cpu.adjoint_series import series_table
+from eventsim.engine.cpu import adjoint_series
 from eventsim.engine.table import N_PAR, RATE_MEM, RATE_SYN
 from eventsim.neuron.lif import synaptic_gain
+from tests.support.compiled import callable_part
+
+series_table = callable_part(adjoint_series.series_table)
 
 # Of the type's rounding at the scale of each function, over a whole stretch.
 TOLERANCE = {"single": 1e-5, "double": 1e-13}

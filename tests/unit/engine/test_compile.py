@@ -16,6 +16,8 @@ import pytest
 import eventsim as es
 from eventsim.engine import cpu
 from eventsim.engine.cpu import compile as compiling
+from eventsim.engine.cpu.scalar import propagators
+from tests.support.compiled import callable_part
 from tests.support.nets import lateral_net, random_net, random_stream
 
 LINE = "eventsim: compiling kernels, once, up to a minute ({kept})"
@@ -116,6 +118,16 @@ def test_kernels_are_kept_nowhere_else_than_the_user_said(package, nowhere, tmp_
     said = run(package, XDG_CACHE_HOME=tmp_path / "user", **{variable: nowhere})
     assert "CacheWarning" in said
     assert list(tmp_path.rglob("eventsim-*")) == []
+
+
+def test_part_of_a_kernel_says_where_it_may_be_called():
+    values = (1.0, 0.1, 0.1, 0.2)
+    for _ in range(2):  # before it is compiled, and after
+        with pytest.raises(
+            TypeError, match=r"propagators is part of kernels: .* compiled function"
+        ):
+            propagators(*values)
+        assert len(callable_part(propagators)(*values)) == 3
 
 
 @pytest.mark.parametrize("file", ["cpu/walk.py", "state.py", "table.py", "../plan/plan.py"])

@@ -16,6 +16,9 @@ from eventsim.engine.gain_windows import (
     count_windows,
     terms_of,
 )
+from tests.support.compiled import callable_part
+
+fill, window_of = callable_part(gains.fill), callable_part(gains.window_of)
 
 # Largest error relative to the largest value in the table: what the polynomials leave out, and a
 # few roundings, more where the derivative by a fast membrane is a small difference.
@@ -43,7 +46,7 @@ def table_of(real):
         first = np.float64(FIRST_WINDOW).view(np.int64)
         windows = int((last >> (52 - WINDOW_BITS)) - (first >> (52 - WINDOW_BITS))) + 1
         table = np.zeros((1, windows, N_GAIN, terms_of(real), LANES), real)
-        gains.fill(rates[:2], rate, 4.0 * fastest, table)
+        fill(rates[:2], rate, 4.0 * fastest, table)
         return table, 4.0 * fastest
 
     return made
@@ -51,7 +54,7 @@ def table_of(real):
 
 def in_table(table, per_ms, left):
     """All rows of all outputs at one time left, by numpy."""
-    window, place = gains.window_of(left, per_ms)
+    window, place = window_of(left, per_ms)
     powers = place ** np.arange(table.shape[3])
     return np.einsum("gnk,n->gk", table[0, window].astype(float), powers)[:, : len(CONSTANTS)]
 
@@ -95,7 +98,7 @@ def test_table_of_gains_is_the_formula_at_any_time_left(real, time_constant):
 
 def test_windows_follow_each_other_and_places_run_through_them():
     times = np.linspace(0.0, 400.0, 20_001)
-    found = [gains.window_of(left, 0.4) for left in times]
+    found = [window_of(left, 0.4) for left in times]
     window, place = np.array([w for w, _ in found]), np.array([p for _, p in found])
     assert window[0] == 0
     assert set(np.diff(window)) == {0, 1}
@@ -111,7 +114,7 @@ def test_every_time_left_of_the_longest_sample_has_a_window():
         for per_ms in rng.uniform(0.01, 30.0, 20):
             longest = (begin - 16.0) / per_ms
             job = SimpleNamespace(duration=np.array([longest]))
-            assert gains.window_of(longest, per_ms)[0] < count_windows(job, per_ms)
+            assert window_of(longest, per_ms)[0] < count_windows(job, per_ms)
 
 
 @pytest.mark.parametrize("size", [1, 16, 37])
