@@ -150,7 +150,7 @@ def _loop(backend: str, precision: Precision) -> None:
 
 
 def _adaptive(precision: Precision) -> None:
-    """Thresholds that adapt: layers, dense and sparse, and a loop, which runs by its queue."""
+    """Thresholds that adapt: layers, dense and sparse, and loops, which run by their queue."""
     rng = np.random.default_rng(0)
     alif: Any = {"adaptation": 0.2, "tau_adaptation": 50.0}
     for sparse in (False, True):
@@ -160,7 +160,8 @@ def _adaptive(precision: Precision) -> None:
         net.connect("input", "a", _weights(rng, (64, 64), sparse=sparse))
         net.connect("a", "a", self_recurrent(np.full(64, 0.1)))
         _there_and_back(net, "cpu", precision)
-    _there_and_back(_loop_net(1.0, **alif), "cpu", precision)
+    for delays in (1.0, np.ones((4, 4))):
+        _there_and_back(_loop_net(delays, **alif), "cpu", precision)
 
 
 def _loop_net(delays: Any, **neurons: Any) -> Network:

@@ -17,9 +17,16 @@ from eventsim.mapping.refine import repair
 from eventsim.mapping.state import CoreState
 from eventsim.ranks import simulate_ranks
 from eventsim.train import TrainConfig, train
+from eventsim.train.loss_settings import IntegralLoss
 from eventsim.warming import warm_up
 from tests.support.losses import SpikeTimes
-from tests.support.nets import lateral_net, random_net, random_stream, ring_net
+from tests.support.nets import (
+    lateral_net,
+    random_net,
+    random_stream,
+    ring_net,
+    with_adaptation,
+)
 from tests.unit.cli.conftest import call
 from tests.unit.mapping.helpers import make_chip
 from tests.unit.mapping.helpers import random_net as random_map_net
@@ -42,6 +49,7 @@ NETS = [
     lateral_net(3),
     lateral_net(4, delays="scalar", sparse=False),
     ring_net(5),
+    *(with_adaptation(net) for net in (random_net(6), lateral_net(7), ring_net(8))),
 ]
 
 
@@ -55,7 +63,8 @@ def test_nothing_is_compiled_by_a_run_after_a_warm_up(warmed, precision):
             tape = es.simulate(net, stream, backend="cpu", precision=precision)
             es.backward(net, tape, SpikeTimes(*tape.names))
             es.readout_integral(net, tape, "output")
-        chunks, loss = list(random_stream(0).chunks(30.0)), SpikeTimes(*tape.names)
+    for net in NETS[:6]:  # thresholds that adapt need a whole run
+        chunks, loss = list(random_stream(0).chunks(30.0)), SpikeTimes(*net.spiking)
         es.backward_chunks(net, chunks, loss, backend="cpu", precision=precision)
     simulate_ranks(balanced(), noise(), precision=precision)
     assert compiled_kernels() == before
@@ -63,7 +72,15 @@ def test_nothing_is_compiled_by_a_run_after_a_warm_up(warmed, precision):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "loss", ["cross_entropy", "cross_entropy_maximum", "cross_entropy_last", "first_spike"]
+    "loss",
+    [
+        "cross_entropy",
+        IntegralLoss(onset="first_event"),
+        "cross_entropy_maximum",
+        "cross_entropy_last",
+        "first_spike",
+    ],
+    ids=["integral", "integral from the onset", "maximum", "last", "first spike"],
 )
 def test_nothing_is_compiled_by_training_after_a_warm_up(warmed, loss):
     before = compiled_kernels()

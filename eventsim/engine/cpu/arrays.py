@@ -258,7 +258,7 @@ def sent_by_row(job: Job) -> Sent:
     counts = np.zeros((job.n_samples, wiring.row_start[-1] + 1), np.int64)
     sources = _sources(job)
     for k, source in enumerate(sources):
-        order.count_rows(source.offsets, source.neurons, wiring.row_start[k], counts[:, :-1])
+        order.count_rows(source.offsets, source.neurons, wiring.row_start[k], counts)
     first = (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
     cursor = first.copy()
     time, spike = np.empty(bases[-1]), np.empty(bases[-1], np.int64)

@@ -27,9 +27,9 @@ def forward(job: Job, rate: float) -> Floats:
     p, spikes, gains = job.stage.population, _spikes(job), gains_of(job, rate)
     integral = np.empty((job.n_samples, p.size))
     if job.stage.shares_events:
-        readout.forward(spikes, gains, _weights(job), job.duration, integral)
+        readout.forward(spikes, gains, _weights(job), read_only(job.duration), integral)
     else:
-        readout_apart.forward(spikes, gains, _fan_out(job), job.duration, integral)
+        readout_apart.forward(spikes, gains, _fan_out(job), read_only(job.duration), integral)
     result: Floats = p.resistance * integral + p.v_leak * leak_weight(job, rate)
     return result
 
@@ -60,7 +60,8 @@ def _backward_shared(
     by_weight = aligned((parts, *weights.shape), np.float64)
     sums = np.zeros((parts, N_SUMS, blocks, LANES))
     wide = np.ascontiguousarray(to_lanes(seeds).transpose(1, 0, 2))
-    readout.backward(bounds, spikes, gains, weights, job.duration, wide, by_weight, effects, sums)
+    duration = read_only(job.duration)
+    readout.backward(bounds, spikes, gains, weights, duration, wide, by_weight, effects, sums)
     found = of_synapses(job, of_lanes(by_weight.sum(axis=0), size))
     return found, None, sums.sum(axis=0).reshape(N_SUMS, -1)[:, :size]
 
@@ -74,8 +75,9 @@ def _backward_apart(
     shape = (bounds.size - 1, fan.weight.size)
     by_weight, by_delay = np.zeros(shape), np.zeros(shape)
     sums = np.zeros((shape[0], N_SUMS, job.stage.population.size))
+    duration = read_only(job.duration)
     readout_apart.backward(
-        bounds, spikes, gains, fan, job.duration, seeds, by_weight, by_delay, effects, sums
+        bounds, spikes, gains, fan, duration, seeds, by_weight, by_delay, effects, sums
     )
     return by_weight.sum(axis=0), by_delay.sum(axis=0), sums.sum(axis=0)
 
