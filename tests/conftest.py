@@ -22,6 +22,7 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "kernels"))
 # not spin on the core that another process waits for.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+BACKENDS = ("backend", "fast_backend")  # fixtures
 HAS_DEVICE = isinstance(look(), Card)
 NO_HOST_BUILD = None if HAS_DEVICE else why_not()
 
@@ -75,7 +76,13 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Keep what ``--fast`` asks for."""
+    """Put a case's backends one behind the other, and keep what ``--fast`` asks for.
+
+    What a process finds out about a case it then does once.
+    """
+    first = {}
+    places = [first.setdefault(_case(item), n) for n, item in enumerate(items)]
+    items[:] = [items[n] for n in sorted(range(len(items)), key=places.__getitem__)]
     wanted = config.getoption("fast")
     if wanted is None:
         return
@@ -90,3 +97,10 @@ def pytest_collection_modifyitems(config, items):
             left.append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
+
+
+def _case(item):
+    """What a test on several backends is a test of; any other is a case of its own."""
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    others = {name: value for name, value in given.items() if name not in BACKENDS}
+    return (item.path, item.originalname, repr(others)) if len(others) < len(given) else item.nodeid

@@ -1,5 +1,7 @@
 """What ``es.backward`` accepts and returns, and ``es.gradcheck`` against it."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -216,56 +218,72 @@ def test_batch_gradient_is_the_sum_of_its_samples(backend):
         np.testing.assert_allclose(total[key], array, rtol=0, atol=1e-11 * scale, err_msg=key)
 
 
-def _assert_gradients_of_the_reference(net, stream, tape, loss, precision):
-    found = es.backward(net, tape, loss).flat()
-    expected = es.backward(net, es.simulate(net, stream, backend="reference"), loss).flat()
+@functools.cache
+def of_the_reference(problem, *arguments):
+    """Gradients of a problem, which the reference takes long for: once in a process."""
+    net, stream, loss = problem(*arguments)
+    return es.backward(net, es.simulate(net, stream, backend="reference"), loss).flat()
+
+
+def assert_gradients(found, expected, precision):
     for name, values in expected.items():
         limit = 1e-9 if precision == "double" else 2e-2
         limit = limit * np.abs(values).max() + 1e-12
         np.testing.assert_allclose(found[name], values, rtol=0, atol=limit, err_msg=name)
 
 
-@pytest.mark.parametrize(
-    ("options", "precision"),
-    [
-        ({"delays": "source", "self_delays": "none"}, "double"),
-        ({"delays": "source", "self_delays": "none"}, "single"),
-        ({"delays": "none", "self_delays": "neuron", "pacemakers": True}, "double"),
-        ({"delays": "synapse"}, "double"),
-        ({"sparse": True, "delays": "scalar", "self_delays": "none"}, "double"),
-    ],
-)
-def test_spikes_behind_the_last_event_take_nothing_from_another_sample(
-    fast_backend, options, precision
-):
-    net = random_net(17, hidden=(8, 6), **options)
+BEHIND = {
+    "delays by source": {"delays": "source", "self_delays": "none"},
+    "pacemakers": {"delays": "none", "self_delays": "neuron", "pacemakers": True},
+    "delays by synapse": {"delays": "synapse"},
+    "sparse": {"sparse": True, "delays": "scalar", "self_delays": "none"},
+}
+
+
+def spikes_behind_the_last_event(name):
+    net = random_net(17, hidden=(8, 6), **BEHIND[name])
     rng, samples = np.random.default_rng(18), []
     for i in range(20):  # so many that some are taken one after the other
         times = 20.0 * (i % 2) + np.sort(rng.uniform(0.0, 50.0, 60))
         samples.append((times, rng.integers(0, 5, times.size)))
     stream = es.EventStream.from_samples(samples, n_channels=5, duration=[140.0, 130.0] * 10)
+    return net, stream, SpikeTimes("hidden1", "hidden2")
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"), [("delays by source", "single"), *((n, "double") for n in BEHIND)]
+)
+def test_spikes_behind_the_last_event_take_nothing_from_another_sample(
+    fast_backend, name, precision
+):
+    net, stream, loss = spikes_behind_the_last_event(name)
     tape = es.simulate(net, stream, backend=fast_backend, precision=precision)
     sample = np.repeat(np.arange(20), np.diff(tape["hidden1"].offsets))
-    last = np.array([times[-1] for times, _ in samples]) + 6.0  # and the longest delay
+    last = stream.times[stream.offsets[1:] - 1] + 6.0  # and the longest delay
     assert np.count_nonzero(tape["hidden1"].times > last[sample]) > 10
-    loss = SpikeTimes("hidden1", "hidden2")
-    _assert_gradients_of_the_reference(net, stream, tape, loss, precision)
+    expected = of_the_reference(spikes_behind_the_last_event, name)
+    assert_gradients(es.backward(net, tape, loss).flat(), expected, precision)
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
-@pytest.mark.parametrize("delays", ["none", "source", "synapse"])
-def test_loops_of_many_samples_have_the_gradients_of_the_reference(fast_backend, delays, precision):
-    # Neurons that all meet the same events lie side by side, others wait for one another.
+def loops_of_many_samples(delays):
     net = lateral_net(19, size=4, delays=delays, sparse=False)
     rng, samples = np.random.default_rng(20), []
     for i in range(10):  # so many that some are taken one after the other
         times = 10.0 * (i % 3) + np.sort(np.round(rng.uniform(0.0, 30.0, 25), 1))
         samples.append((times, rng.integers(0, 5, times.size)))
     stream = es.EventStream.from_samples(samples, n_channels=5, duration=[60.0, 55.0] * 5)
+    return net, stream, Sum(SpikeTimes("a", "b"), Readout(20.0))
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("delays", ["none", "source", "synapse"])
+def test_loops_of_many_samples_have_the_gradients_of_the_reference(fast_backend, delays, precision):
+    # Neurons that all meet the same events lie side by side, others wait for one another.
+    net, stream, loss = loops_of_many_samples(delays)
     tape = es.simulate(net, stream, backend=fast_backend, precision=precision)
     assert len(tape["a"]) > 50
-    loss = Sum(SpikeTimes("a", "b"), Readout(20.0))
-    _assert_gradients_of_the_reference(net, stream, tape, loss, precision)
+    expected = of_the_reference(loops_of_many_samples, delays)
+    assert_gradients(es.backward(net, tape, loss).flat(), expected, precision)
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])

@@ -105,14 +105,24 @@ def test_gradients_through_the_reference_itself(refractory):
     assert_gradients_match(es.backward(net, tape, loss), rows)
 
 
+@functools.cache
+def differences(problem, *arguments):
+    """Net, stream, loss and rows of a problem, on the fast backend, once in a process."""
+    net, stream, loss, keys = problem(*arguments)
+    return net, stream, loss, Differences(net, stream, loss, backend="cpu", per_key=3).rows(keys)
+
+
+def any_weighting(ratio, time_constant):
+    net = random_net(61, n_inputs=3, hidden=(3,), n_outputs=2, tau_ratio=ratio)
+    stream = random_stream(62, n_samples=2, n_channels=3, duration=40.0)
+    keys = [k for k in net.parameters() if k.startswith("output.") or "->output" in k]
+    return net, stream, Readout(time_constant), keys
+
+
 @pytest.mark.parametrize("time_constant", [np.inf, 7.5, 200.0])
 @pytest.mark.parametrize("ratio", [0.25, 1.0, 4.0])
 def test_readout_gradients_match_at_any_weighting(backend, ratio, time_constant):
-    net = random_net(61, n_inputs=3, hidden=(3,), n_outputs=2, tau_ratio=ratio)
-    stream = random_stream(62, n_samples=2, n_channels=3, duration=40.0)
-    loss = Readout(time_constant)
-    keys = [k for k in net.parameters() if k.startswith("output.") or "->output" in k]
-    rows = Differences(net, stream, loss, backend="cpu", per_key=3).rows(keys)
+    net, stream, loss, rows = differences(any_weighting, ratio, time_constant)
     tape = es.simulate(net, stream, backend=backend)
     assert_gradients_match(es.backward(net, tape, loss), rows)
 
@@ -129,25 +139,31 @@ def test_readout_gradient_where_its_tau_equals_the_weighting(backend):
     assert_gradients_match(es.backward(net, tape, loss), rows)
 
 
-@pytest.mark.parametrize("difference", [0.0, 1e-12, -1e-9, 1e-6, -1e-4, 1e-3])
-def test_gradients_of_nearly_equal_taus_are_continuous(backend, difference):
+def nearly_equal_taus(difference):
     net = random_net(71, n_inputs=3, hidden=(3, 2), n_outputs=2, tau_ratio=1.0 + difference)
     stream = random_stream(72, n_samples=1, n_channels=3, duration=40.0, rate=80.0)
     loss = Sum(SpikeTimes("hidden1"), SpikeTimes("hidden2"), Readout(25.0))
-    keys = [k for k in net.parameters() if ".tau_" in k]
-    rows = Differences(net, stream, loss, backend="cpu", per_key=3).rows(keys)
+    return net, stream, loss, [k for k in net.parameters() if ".tau_" in k]
+
+
+@pytest.mark.parametrize("difference", [0.0, 1e-12, -1e-9, 1e-6, -1e-4, 1e-3])
+def test_gradients_of_nearly_equal_taus_are_continuous(backend, difference):
+    net, stream, loss, rows = differences(nearly_equal_taus, difference)
     tape = es.simulate(net, stream, backend=backend)
     assert_gradients_match(es.backward(net, tape, loss), rows)
 
 
-@pytest.mark.parametrize("sparse", [False, True])
-def test_gradients_hold_where_bursts_follow_a_strong_self_weight(backend, sparse):
+def strong_self_weight(sparse):
     net = random_net(81, n_inputs=3, hidden=(3, 2), n_outputs=2, sparse=sparse, delays="none",
                      self_delays="none")  # fmt: skip
     net.parameters()["hidden1->hidden1.weights"][:] = [2.5, -2.0, 3.0]
     stream = random_stream(82, n_samples=1, n_channels=3, duration=30.0, rate=60.0)
-    loss = Sum(SpikeTimes("hidden1"), Readout(15.0))
-    rows = Differences(net, stream, loss, backend="cpu", per_key=3).rows()
+    return net, stream, Sum(SpikeTimes("hidden1"), Readout(15.0)), None
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_gradients_hold_where_bursts_follow_a_strong_self_weight(backend, sparse):
+    net, stream, loss, rows = differences(strong_self_weight, sparse)
     tape = es.simulate(net, stream, backend=backend)
     assert tape["hidden1"].times.size > 3 * stream.n_events / 2
     assert_gradients_match(es.backward(net, tape, loss), rows)
