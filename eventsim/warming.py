@@ -6,11 +6,16 @@ loops by queue and by windows, readouts and their maxima, forward and backward, 
 precision; and a mapping onto a chip, whose kernels have one precision.
 """
 
+import logging
+import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,6 +28,7 @@ from eventsim.chips import Chip, Limits
 from eventsim.engine import describe_backend, simulate
 from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.run import check_precision, make_job
+from eventsim.errors import ParameterError
 from eventsim.events import EventStream, SpikeTape
 from eventsim.mapping import axon_graph, map_graph
 from eventsim.network import Network, self_recurrent
@@ -44,7 +50,8 @@ class WarmedUp:
         Its name, and that of its device; None for the processor. The reference backend is plain
         Python: it has nothing to compile.
     compiled
-        Names of the kernels that were compiled; () if all were there.
+        Names of the kernels that were compiled; () if all were there. One that two processes
+        compiled at a time is there twice.
     folder
         Where they are kept; None if nothing can be kept.
     seconds
@@ -62,6 +69,7 @@ def warm_up(
     backend: str = "auto",
     *,
     precision: Precision | None = None,
+    processes: int | None = 1,
     told: Callable[[int, int], None] | None = None,
 ) -> WarmedUp:
     """Compile every kernel of a backend that is not compiled yet.
@@ -71,8 +79,12 @@ def warm_up(
     backend
         ``cpu``, ``cuda``, or ``auto`` as elsewhere.
     precision
-        Only those of ``double`` or of ``single``, so that two processes can share the work. None:
-        all.
+        Only those of ``double`` or of ``single``. None: all.
+    processes
+        Number of processes that compile side by side for the processor, half a gigabyte of memory
+        each: one core compiles for minutes. None: as many as cores, and no more than there are
+        steps. A script that asks for more than one has its work behind ``if __name__ ==
+        "__main__"``.
     told
         Is given the number of steps that are done, and of all, at the start and after each.
 
@@ -80,9 +92,13 @@ def warm_up(
     ------
     BackendError
         The backend cannot be loaded, or the precision is no precision.
+    ParameterError
+        ``processes`` is below 1.
     """
     if precision is not None:
         check_precision(precision, "warm_up")
+    if processes is not None and processes < 1:
+        raise ParameterError(f"warm_up: processes is {processes}, expected 1 or more.")
     began, before = time.perf_counter(), len(compiled_kernels())
     found = describe_backend(backend)
     compiling: Any = None
@@ -91,28 +107,69 @@ def warm_up(
     steps: list[Callable[[], None]] = []
     nothing_to_do = compiling is None or (found.name == "cpu" and compiling.is_warm())
     asked = get_args(Precision) if precision is None else (precision,)
-    for each in () if nothing_to_do else asked:
-        steps += [partial(_layers, found.name, each, sparse=sparse) for sparse in (False, True)]
-        steps.append(partial(_loop, found.name, each))
-        if found.name == "cpu":
-            steps.append(partial(_adaptive, each))
-        if found.name == "cpu" and each == "double":
+    if not nothing_to_do:
+        # Processes side by side then have most kernels to themselves.
+        ways: list[Any] = [partial(_layers, sparse=sparse) for sparse in (False, True)]
+        ways += [_loop, _adaptive] if found.name == "cpu" else [_loop]
+        steps += [partial(way, found.name, each) for way in ways for each in asked]
+        if found.name == "cpu" and "double" in asked:
             steps.append(_mapping)
-    for done, step in enumerate(steps):
-        if told is not None:
+    told = told or (lambda _done, _total: None)
+    compiled: tuple[str, ...] = ()
+    if found.name == "cpu" and compiling.kernel_folder() is not None and processes != 1:
+        for done, names in enumerate(_side_by_side(steps, processes)):
             told(done, len(steps))
-        step()
-    if told is not None:
-        told(len(steps), len(steps))
+            compiled += names
+    else:
+        for done, step in enumerate(steps):
+            told(done, len(steps))
+            step()
+        compiled = compiled_kernels()[before:]
+    told(len(steps), len(steps))
     if steps and found.name == "cpu" and precision is None:
         compiling.mark_warm()
     return WarmedUp(
         found.name,
         found.device,
-        compiled_kernels()[before:],
+        compiled,
         None if compiling is None else compiling.kernel_folder(),
         time.perf_counter() - began,
     )
+
+
+def _side_by_side(
+    steps: Sequence[Callable[[], None]], processes: int | None
+) -> Iterable[tuple[str, ...]]:
+    """Nothing, at the start, and then what each step compiled, as they end."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    number = min(processes or cores or 1, len(steps))
+    if number == 0:
+        return
+    others = {*active_children()}
+    with ProcessPoolExecutor(number, get_context("spawn"), initializer=_be_quiet) as pool:
+        try:
+            started = [pool.submit(_compiled_by, step) for step in steps]
+            yield ()
+            for ended in as_completed(started):
+                yield ended.result()
+        except BaseException:  # an interrupt above all: nobody waits for a minute's compiling
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in {*active_children()} - others:
+                child.terminate()
+            raise
+
+
+def _be_quiet() -> None:
+    """The command that this process works for shows a bar, and says how it ended."""
+    logging.getLogger("eventsim").setLevel("ERROR")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _compiled_by(step: Callable[[], None]) -> tuple[str, ...]:
+    """Names of the kernels that a step compiles in this process."""
+    before = len(compiled_kernels())
+    step()
+    return compiled_kernels()[before:]
 
 
 def _layers(backend: str, precision: Precision, *, sparse: bool) -> None:
@@ -149,7 +206,7 @@ def _loop(backend: str, precision: Precision) -> None:
             _by_every_way(net, tape)
 
 
-def _adaptive(precision: Precision) -> None:
+def _adaptive(backend: str, precision: Precision) -> None:
     """Thresholds that adapt: layers, dense and sparse, and loops, which run by their queue."""
     rng = np.random.default_rng(0)
     alif: Any = {"adaptation": 0.2, "tau_adaptation": 50.0}
@@ -159,9 +216,9 @@ def _adaptive(precision: Precision) -> None:
         net.add_population("a", 64, **alif)
         net.connect("input", "a", _weights(rng, (64, 64), sparse=sparse))
         net.connect("a", "a", self_recurrent(np.full(64, 0.1)))
-        _there_and_back(net, "cpu", precision)
+        _there_and_back(net, backend, precision)
     for delays in (1.0, np.ones((4, 4))):
-        _there_and_back(_loop_net(delays, **alif), "cpu", precision)
+        _there_and_back(_loop_net(delays, **alif), backend, precision)
 
 
 def _loop_net(delays: Any, **neurons: Any) -> Network:

@@ -18,7 +18,13 @@ from eventsim.warming import WarmedUp, warm_up
 def warm_up_command(
     precision: Annotated[
         Precision | None,
-        typer.Option(help="Only its kernels: two commands, side by side, share the work."),
+        typer.Option(help="Only its kernels."),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="That compile side by side, half a GiB of memory each. Default: all cores."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -34,14 +40,14 @@ def warm_up_command(
     names = ["cpu"] if automatic.name == "cpu" else ["cpu", automatic.name]
     if automatic.no_cuda is not None:
         say(f"cuda: nothing to compile. {automatic.no_cuda}")
-    warmed = [_shown(name, precision) for name in names]
+    warmed = [_shown(name, precision, processes) for name in names]
     found = {
         "backends": [asdict(one) | {"folder": one.folder and str(one.folder)} for one in warmed]
     }
     present(found, _show, as_json=as_json)
 
 
-def _shown(name: str, precision: Precision | None) -> WarmedUp:
+def _shown(name: str, precision: Precision | None, processes: int | None) -> WarmedUp:
     """Warm a backend up behind a bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with bars(*columns, console=stderr(), in_pipes=False) as progress:
@@ -49,6 +55,7 @@ def _shown(name: str, precision: Precision | None) -> WarmedUp:
         return warm_up(
             name,
             precision=precision,
+            processes=processes,
             told=lambda done, total: progress.update(bar, completed=done, total=total),
         )
 

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import time
+from functools import partial
+from multiprocessing import active_children
 
 import numpy as np
 import pytest
@@ -11,14 +14,14 @@ from eventsim.engine import windowing
 from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.cpu import compile as compiling
 from eventsim.engine.cpu import queue_host
-from eventsim.errors import BackendError
+from eventsim.errors import BackendError, ParameterError
 from eventsim.mapping import axon_graph, map_graph
 from eventsim.mapping.refine import repair
 from eventsim.mapping.state import CoreState
 from eventsim.ranks import simulate_ranks
 from eventsim.train import TrainConfig, train
 from eventsim.train.loss_settings import IntegralLoss
-from eventsim.warming import warm_up
+from eventsim.warming import _side_by_side, warm_up
 from tests.support.losses import SpikeTimes
 from tests.support.nets import (
     lateral_net,
@@ -152,6 +155,27 @@ def test_warm_up_of_one_precision(warmed, monkeypatch):
     assert "cpu: nothing to do" in call("warm-up", "--precision", "single").out
     with pytest.raises(BackendError, match="half"):
         warm_up("cpu", precision="half")
+
+
+def test_steps_are_taken_side_by_side_and_an_error_is_that_of_the_step():
+    assert [*_side_by_side([partial(time.sleep, 0.0)] * 3, 2)] == [()] * 4
+    assert [*_side_by_side([], None)] == []
+    with pytest.raises(BackendError, match="Backend 'none' is unknown"):
+        list(_side_by_side([partial(warm_up, "none")], 1))
+    with pytest.raises(ParameterError, match="processes is 0, expected 1 or more"):
+        warm_up("cpu", processes=0)
+
+
+def test_interrupt_leaves_no_process_behind():
+    steps = _side_by_side([partial(time.sleep, 60.0)] * 2, 2)
+    began = time.monotonic()
+    assert next(steps) == ()
+    assert len(active_children()) == 2
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt())
+    while active_children():
+        assert time.monotonic() < began + 30.0
+        time.sleep(0.01)
 
 
 def test_reference_backend_has_nothing_to_compile():
