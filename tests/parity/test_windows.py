@@ -97,8 +97,10 @@ def test_windows_in_more_pieces_give_the_same_spikes(case, precision):
         np.testing.assert_allclose(many[key], times, rtol=0, atol=atol, err_msg=str(key))
 
 
-def shared_net(seed, n=300, *, whole, refractory):
+def shared_net(seed, n=300, *, refractory=0.0, whole=True, share=1.0):
     """Neurons that all meet the same events, more than a block of them; ``whole``: themselves too.
+
+    Of the synapses between two of them that share is there.
 
     Some time constants are a third of others, so that near and far propagations occur.
     """
@@ -109,7 +111,8 @@ def shared_net(seed, n=300, *, whole, refractory):
     net.add_population("hidden", n, **taus, refractory=refractory)
     net.connect("input", "hidden", rng.normal(0.4, 0.4, (20, n)), delays=0.25)
     weights = rng.normal(0.0, 0.1, (n, n))
-    lateral = weights if whole else scipy.sparse.csr_array(weights * (1.0 - np.eye(n)))
+    there = (rng.uniform(size=(n, n)) < share) & (whole | ~np.eye(n, dtype=bool))
+    lateral = weights if there.all() else scipy.sparse.csr_array(weights * there)
     net.connect("hidden", "hidden", lateral, delays=1.0)
     return net
 
@@ -129,6 +132,16 @@ def test_neurons_that_share_their_events_give_the_bits_of_those_that_do_not(
     assert len(found) > 1000
     # Several parts take bundles of any targets.
     assert_parts_change_no_bit(job, found)
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.6, True), (0.4, False)])
+def test_neurons_go_side_by_side_where_half_of_their_synapses_are_there(share, found):
+    stream = random_stream(1128, n_channels=20, duration=30.0, rate=150.0)
+    job = loop_job(shared_net(1129, share=share), stream)
+    assert job.stage.shares_events
+    # The rows of the input are whole.
+    assert (queue_host._shared_of(job) is not None) == found
+    assert_parts_change_no_bit(job, by_windows(job))
 
 
 def test_parts_of_a_sample_run_together_when_a_stage_runs_first(monkeypatch):
