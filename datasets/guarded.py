@@ -15,6 +15,8 @@ from pathlib import Path
 from eventsim.datasets import guarded_child
 from eventsim.errors import DataError
 
+SECONDS = 60  # that a library may take for one block
+
 
 def blocks(
     library: str, path: Path, *arguments: str, where: str, memory: int, most: int
@@ -38,7 +40,7 @@ def blocks(
     # -P: the child's own folder holds modules of ours, not packages.
     # Without its backtrace a decoder in Rust needs little memory to say what is wrong.
     surroundings = {**os.environ, "RUST_BACKTRACE": "0", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", guarded_child.__file__, library, str(memory)]
+    command = [sys.executable, "-P", guarded_child.__file__, library, str(memory), str(SECONDS)]
     command += [str(path.resolve()), *arguments]
     with (
         tempfile.TemporaryFile() as told,

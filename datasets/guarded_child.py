@@ -1,9 +1,9 @@
 """The process in which a library reads a file; see :mod:`eventsim.datasets.guarded`.
 
 Run as a script with the library, the bytes of memory it may take beyond those of an idle process,
-the path of the file, and what the library needs besides. It writes every block to stdout, its size
-(uint64) before it, and what went wrong to stderr. It is started for every file and imports nothing
-of eventsim.
+the seconds that a block may take, the path of the file, and what the library needs besides. It
+writes every block to stdout, its size (uint64) before it, and what went wrong to stderr. It is
+started for every file and imports nothing of eventsim.
 """
 
 import importlib
@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 RECORD = np.dtype([("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
-SECONDS = 60  # for one block
 
 
 def limit(memory: int) -> None:
@@ -72,13 +71,13 @@ def read_h5py(path: str, name: str) -> Iterator[bytes]:
 WAYS: dict[str, Callable[..., Iterator[bytes]]] = {"aedat": read_aedat, "h5py": read_h5py}
 
 
-def main(library: str, memory: str, *arguments: str) -> None:
+def main(library: str, memory: str, seconds: str, *arguments: str) -> None:
     """Write what ``library`` reads."""
     importlib.import_module(library)
     limit(int(memory))
     blocks = WAYS[library](*arguments)
     while True:
-        signal.alarm(SECONDS)  # ends the process, whatever it waits for
+        signal.alarm(int(seconds))  # ends the process, whatever it waits for
         block = next(blocks, None)
         signal.alarm(0)
         if block is None:
