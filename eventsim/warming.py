@@ -81,9 +81,9 @@ def warm_up(
     precision
         Only those of ``double`` or of ``single``. None: all.
     processes
-        Number of processes that compile side by side for the processor, half a gigabyte of memory
-        each: one core compiles for minutes. None: as many as cores, and no more than there are
-        steps. A script that asks for more than one has its work behind ``if __name__ ==
+        Number of processes that compile side by side for the processor, with up to 1.4 GiB of
+        memory each: one core compiles for minutes. None: as many as cores, and no more than there
+        are steps. A script that asks for more than one has its work behind ``if __name__ ==
         "__main__"``.
     told
         Is given the number of steps that are done, and of all, at the start and after each.

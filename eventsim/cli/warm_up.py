@@ -23,7 +23,7 @@ def warm_up_command(
     processes: Annotated[
         int | None,
         typer.Option(
-            min=1, help="That compile side by side, half a GiB of memory each. Default: all cores."
+            min=1, help="That compile side by side, up to 1.4 GiB each. Default: all cores."
         ),
     ] = None,
     as_json: JsonOption = False,
