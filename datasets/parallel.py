@@ -5,11 +5,12 @@ threads run, and threads need neither a fork, which is unsafe beside the threads
 nor a main module that can be imported.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from eventsim.processors import n_processors
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -30,10 +31,3 @@ def mapped(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def n_processors() -> int:
-    """Number of processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

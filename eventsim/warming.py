@@ -7,7 +7,6 @@ precision; and a mapping onto a chip, whose kernels have one precision.
 """
 
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +32,7 @@ from eventsim.events import EventStream, SpikeTape
 from eventsim.mapping import axon_graph, map_graph
 from eventsim.network import Network, self_recurrent
 from eventsim.plan import make_plan
+from eventsim.processors import n_processors
 from eventsim.ranks import simulate_ranks
 from eventsim.train.losses import CrossEntropy
 from eventsim.train.readouts import VoltageCrossEntropy
@@ -141,8 +141,7 @@ def _side_by_side(
     steps: Sequence[Callable[[], None]], processes: int | None
 ) -> Iterable[tuple[str, ...]]:
     """Nothing, at the start, and then what each step compiled, as they end."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    number = min(processes or cores or 1, len(steps))
+    number = min(processes or n_processors(), len(steps))
     if number == 0:
         return
     others = {*active_children()}

@@ -51,10 +51,10 @@ from pathlib import Path
 from typing import IO, Generic, Literal, Protocol, TypeVar
 from uuid import uuid4
 
-from eventsim.datasets.parallel import n_processors
 from eventsim.errors import ParameterError, StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.experiment.executors import SlurmExecutor
+from eventsim.processors import n_processors
 from eventsim.runs.execution import Execution
 from eventsim.train import TrainEvent
 from eventsim.train.checkpoint import Metrics

@@ -10,6 +10,8 @@ import typer.main
 from eventsim.cli.app import app
 
 ROOT = Path(__file__).parents[2]
+# Pages that are written, not those that a build of the site makes.
+PAGES = sorted(p for p in (ROOT / "docs").rglob("*.md") if "generated" not in p.parts)
 COMMAND = typer.main.get_command(app)
 LAUNCHERS = ("torchrun", "srun", "mpirun")
 FENCE = re.compile(r"^(`{3,})([^\n`]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)

@@ -5,17 +5,16 @@ import sys
 
 import pytest
 
-from tests.border.prose import ROOT
+from tests.border.prose import PAGES, ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 from benchmark_tables import LEFT_OUT, RESULTS, TABLES, lines_of, numeric, stamp
 
-WRITTEN = [page for page in (ROOT / "docs").rglob("*.md") if "generated" not in page.parts]
-PAGES = "".join(page.read_text(encoding="utf-8") for page in WRITTEN)
+TEXT = "".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
 def test_pages_show_every_table_once():
-    assert sorted(re.findall(r"^```\{benchmark\} (\S+)$", PAGES, re.MULTILINE)) == sorted(TABLES)
+    assert sorted(re.findall(r"^```\{benchmark\} (\S+)$", TEXT, re.MULTILINE)) == sorted(TABLES)
 
 
 def test_every_file_of_results_has_a_table_or_a_reason():

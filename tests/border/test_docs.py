@@ -4,10 +4,8 @@ import re
 
 import pytest
 
-from tests.border.prose import ROOT, blocks, commands, complaint, parsed
+from tests.border.prose import PAGES, ROOT, blocks, commands, complaint, parsed
 
-# Those that are written, not those that a build of the site makes.
-PAGES = sorted(p for p in (ROOT / "docs").rglob("*.md") if "generated" not in p.parts)
 CODE = {"python", "py", "sh", "bash", "console", "shell"}
 
 
