@@ -38,22 +38,17 @@ def enlarged(bundles, least):
 
 
 @lean
-def _before(time, first, i, j):
-    return time[i] < time[j] or (time[i] == time[j] and first[i] < first[j])
-
-
-@lean
-def _push(time, first, last, size):
-    """Put the entry at ``size`` in its place in the heap below it."""
+def _push(heap, size, t, low, high):
+    """A bundle joins a heap of ``size`` with room for it."""
+    time, first, last = heap
     i = size
     while i > 0:
-        up = (i - 1) // 2
-        if not _before(time, first, i, up):
+        up = (i - 1) >> 1
+        if not (t < time[up] or (t == time[up] and low < first[up])):
             break
-        time[i], time[up] = time[up], time[i]
-        first[i], first[up] = first[up], first[i]
-        last[i], last[up] = last[up], last[i]
+        time[i], first[i], last[i] = time[up], first[up], last[up]
         i = up
+    time[i], first[i], last[i] = t, low, high
 
 
 @lean
@@ -61,34 +56,33 @@ def pop(heap, size):
     """Take the first of ``size`` bundles out; the heap keeps size - 1."""
     time, first, last = heap
     size -= 1
-    time[0], first[0], last[0] = time[size], first[size], last[size]
+    t, low, high = time[size], first[size], last[size]
     i = 0
     while True:
         down = 2 * i + 1
         if down >= size:
-            return
-        if down + 1 < size and _before(time, first, down + 1, down):
-            down += 1
-        if not _before(time, first, down, i):
-            return
-        time[i], time[down] = time[down], time[i]
-        first[i], first[down] = first[down], first[i]
-        last[i], last[down] = last[down], last[i]
+            break
+        right = down + 1
+        if right < size and (
+            time[right] < time[down] or (time[right] == time[down] and first[right] < first[down])
+        ):
+            down = right
+        if not (time[down] < t or (time[down] == t and first[down] < low)):
+            break
+        time[i], first[i], last[i] = time[down], first[down], last[down]
         i = down
+    time[i], first[i], last[i] = t, low, high
 
 
 @lean
 def _push_sent(heap, size, loop, n, t, t_end):
     """What a spike of neuron n at t sends joins a heap with room for it; returns its size."""
-    time, first, last = heap
     for b in range(loop.start[n], loop.start[n + 1]):
         if t + loop.delay[b] < t_end:
-            time[size], first[size], last[size] = t + loop.delay[b], loop.first[b], loop.last[b]
-            _push(time, first, last, size)
+            _push(heap, size, t + loop.delay[b], loop.first[b], loop.last[b])
             size += 1
     if loop.own_delay[n] > 0.0 and t + loop.own_delay[n] < t_end:
-        time[size], first[size] = t + loop.own_delay[n], OWN + n
-        _push(time, first, last, size)
+        _push(heap, size, t + loop.own_delay[n], OWN + n, OWN + n + 1)
         size += 1
     return size
 
