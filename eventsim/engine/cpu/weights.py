@@ -35,7 +35,7 @@ Addresses = NDArray[np.int64]
 
 # Synapses from which weights in double precision are read where they are in single precision, too.
 # Fewer are copied: they are read more often than once, and half as wide.
-IN_PLACE_FROM = 1 << 21
+IN_PLACE_FROM = 1 << 23
 
 
 def weights_at_hand(job: Job) -> bool:
@@ -54,14 +54,15 @@ def synapse_weights(job: Job) -> tuple[Addresses, tuple[NDArray[Any], ...]]:
     resistance, starts = stage.population.resistance, stage.wiring.synapse_start
     parts = [projection.values.reshape(-1) for projection in stage.projections]
     few = real is not np.float64 and starts[-1] < IN_PLACE_FROM
-    if not few and (resistance == 1.0).all():
+    plain = bool((resistance == 1.0).all())
+    if not few and plain:
         own = tuple(np.ascontiguousarray(values, np.float64) for values in parts)
         return addresses_of(*own), own
     scaled = np.empty(int(starts[-1]), real)
     for k, values in enumerate(parts):
         targets, mine = (a[starts[k] : starts[k + 1]] for a in (stage.wiring.target, scaled))
         for part in slices(values.size):
-            mine[part] = values[part] * resistance[targets[part]]
+            mine[part] = values[part] if plain else values[part] * resistance[targets[part]]
     return addresses_of(scaled), (scaled,)
 
 
