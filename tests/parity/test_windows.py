@@ -13,6 +13,7 @@ import scipy
 import eventsim as es
 from eventsim.engine import make_job, windowing
 from eventsim.engine.cpu import layer, queue_host
+from eventsim.engine.cpu.window_cells import ROOM_LEAST, ROOM_PER_NEURON
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, trains
@@ -142,6 +143,27 @@ def test_neurons_go_side_by_side_where_half_of_their_synapses_are_there(share, f
     # The rows of the input are whole.
     assert (queue_host._shared_of(job) is not None) == found
     assert_parts_change_no_bit(job, by_windows(job))
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_neurons_that_meet_more_in_a_window_than_there_is_room_for(precision):
+    """Five meet 1,900 arrivals in a piece, and 60,000 in the first; they fire, and are held."""
+    rng = np.random.default_rng(1131)
+    net = es.Network()
+    net.add_input("input", 50)
+    net.add_population("hidden", 5, tau_mem=10.0, tau_syn=5.0, refractory=0.5)
+    there = rng.uniform(size=(50, 5)) < 0.6
+    net.connect("input", "hidden", scipy.sparse.csr_array(rng.normal(0.003, 0.02, (50, 5)) * there))
+    net.connect("hidden", "hidden", rng.normal(0.0, 0.1, (5, 5)), delays=20.0)
+    stream = random_stream(1132, n_samples=2, n_channels=50, duration=60.0, rate=20_000.0)
+    job = loop_job(net, stream, precision)
+    prepared = queue_host.prepare(job)
+    held = ROOM_PER_NEURON * 5 + ROOM_LEAST
+    assert (
+        windowing.met_in_window(job.duration, prepared.arrivals, 20.0 / 2**windowing.MOST_HALVINGS)
+        > held
+    )
+    assert len(assert_windows_agree_with_queue(job)) > 100
 
 
 def test_parts_of_a_sample_run_together_when_a_stage_runs_first(monkeypatch):

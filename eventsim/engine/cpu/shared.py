@@ -116,7 +116,7 @@ def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, lo
                 par, alert, room.table, before, after, weights, stretch, h, room.far, walking
             )
         else:
-            far_propagators(h, par, room.far)
+            far_propagators(h, par, room.far, 0, par.shape[1])
             n_walking = far_step(
                 par, alert, room.table, before, after, weights, stretch, h, room.far, walking
             )

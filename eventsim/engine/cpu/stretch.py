@@ -269,9 +269,9 @@ near_step, far_step = _step(near_lines), _step(far_lines)
 
 
 @lean
-def far_propagators(h, par, far):
-    """Propagators over h ms, [3, neurons], for :func:`far_step`."""
-    for n in range(par.shape[1]):
+def far_propagators(h, par, far, low, high):
+    """Propagators of the neurons low : high over h ms, [3, neurons], for :func:`far_lines`."""
+    for n in range(low, high):
         x, y, gain = far_forward(h, par[SLOW, n], par[GAP, n], par[RATE_MEM, n])
         far[0, n], far[1, n], far[2, n] = x, y, gain
 

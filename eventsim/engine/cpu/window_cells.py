@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
+from eventsim.engine.cpu.lanes import LANES
 from eventsim.engine.cpu.walk import EARLIER
 from eventsim.engine.cpu.window_sums import BLOCK, TOGETHER
 from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, SLOW
@@ -14,18 +15,27 @@ from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, SLOW
 V, J, L_SLOW, L_GAP, L_RATE, L_PEAK, L_ALERT = range(7)
 N_LINE = 8
 
+# Arrivals that the few neurons of a window meet between two sorts, by all neurons, and at least. In
+# bench/macro/balanced.py 0.2 per neuron were met in a piece.
+ROOM_PER_NEURON, ROOM_LEAST = 4, 1024
+
+# Ways from arrival to arrival whose propagators are found at once; rows of them.
+N_WAYS, N_WAY = 8, 4
+H, X, Y, GAIN = range(N_WAY)
+
 
 class WindowState(NamedTuple):
     """The neurons of one sample, padded to whole blocks.
 
-    ``v_now`` and ``j_now`` are their state at the end of the last piece, ``moments`` [neurons,
-    width] their sums in this one; ``alert`` is minus infinity while V is held. The other fields are
-    of the neurons that go from arrival to arrival, marked in ``one_by_one``: those of
-    :class:`eventsim.engine.cpu.queue.Cells`; ``line`` has a neuron's state and what a propagation
-    needs of its parameters side by side, [neurons, N_LINE], ``v`` and ``j`` are views of it.
-    ``since`` and ``recent`` count a neuron's spikes of a ms.
+    ``now`` [2, neurons] are V and J at the end of the last piece, ``v_now`` and ``j_now`` views of
+    it, ``moments`` [neurons, width] their sums in this one; ``alert`` is minus infinity while V is
+    held. The other fields are of the neurons that go from arrival to arrival, marked in
+    ``one_by_one``: those of :class:`eventsim.engine.cpu.queue.Cells`; ``line`` has a neuron's state
+    and what a propagation needs of its parameters side by side, [neurons, N_LINE], ``v`` and ``j``
+    are views of it. ``since`` and ``recent`` count a neuron's spikes of a ms.
     """
 
+    now: NDArray[np.floating]
     v_now: NDArray[np.floating]
     j_now: NDArray[np.floating]
     moments: NDArray[np.floating]
@@ -48,8 +58,9 @@ def make_neurons(size, real, width):
     skip = -(flat.ctypes.data // flat.itemsize) % (64 // flat.itemsize)
     middle = skip + N_LINE * size
     line = flat[skip:middle].reshape(size, N_LINE)
+    now = np.zeros((2, size), real)
     return WindowState(
-        np.zeros(size, real), np.zeros(size, real),
+        now, now[V], now[J],
         flat[middle : middle + width * size].reshape(size, width), np.zeros(size, real),
         np.zeros(size, np.uint8), np.zeros(size), line[:, V], line[:, J], np.zeros(size, real),
         np.zeros(size), np.zeros(size, np.int64), line, np.zeros(size), np.zeros(size, np.int64),
@@ -63,45 +74,61 @@ class WindowRoom(NamedTuple):
     """What the windows of some neurons are computed in; none needs what another leaves here.
 
     ``sums`` [blocks, sums of a neuron, BLOCK] are the moments of a block of neurons side by side,
-    ``v_end``, ``j_end`` and ``mask`` where it ends and which of them may fire before, eight of them
-    a word in ``mask_words``; ``few`` their numbers. Of arrivals that are summed, ``phi``
-    [TOGETHER, width] are the functions, ``weight`` [TOGETHER, BLOCK] the weights of a block. The
-    others are of those few: their fields side by side, ``lines`` [blocks, N_LINE - 1, BLOCK] and
-    ``when`` [blocks, BLOCK], and what one arrival needs, ``found`` the synapses of its bundle that
-    reach one of them.
+    ``far`` [3, neurons] the propagators over the ms in ``far_for``, of pieces that are long;
+    ``before`` [2, LANES] where those neurons stood of which one may fire; ``few`` are the numbers
+    of all that may. Of arrivals that are summed, ``phi`` [TOGETHER, width] are the functions,
+    ``weight`` [TOGETHER, BLOCK] the weights of a block.
+
+    The others are of those few. Where they meet the same arrivals, ``lines``
+    [blocks, N_LINE - 1, BLOCK] are their fields side by side, ``when`` [blocks, BLOCK] the times of
+    their last events, and ``after``, ``h`` and ``ready`` what one arrival needs.
+
+    Where each has its own, ``found`` are the synapses of a bundle that reach one of them, ``place``
+    [neurons] which of them a neuron is; ``met_by``, ``met_time`` and ``met_jump`` are the arrivals
+    in order of time, who meets them and what they are, ``time`` and ``jump`` by neuron, ``start``
+    and ``number`` where those of each are, and how many; ``way`` [N_WAY, N_WAYS] the propagators.
     """
 
     sums: NDArray[np.floating]
-    v_end: NDArray[np.floating]
-    j_end: NDArray[np.floating]
-    mask: NDArray[np.uint8]
-    mask_words: NDArray[np.uint64]
+    far: NDArray[np.floating]
+    far_for: NDArray[np.floating]
+    before: NDArray[np.floating]
     few: NDArray[np.int64]
     phi: NDArray[np.floating]
+    weight: NDArray[np.floating]
     lines: NDArray[np.floating]
     when: NDArray[np.float64]
     after: NDArray[np.floating]
     h: NDArray[np.floating]
     ready: NDArray[np.uint8]
     target: NDArray[np.int64]
-    weight: NDArray[np.floating]
     found: NDArray[np.int64]
+    place: NDArray[np.int64]
+    met_by: NDArray[np.int64]
+    met_time: NDArray[np.float64]
+    met_jump: NDArray[np.floating]
+    time: NDArray[np.float64]
+    jump: NDArray[np.floating]
+    start: NDArray[np.int64]
+    number: NDArray[np.int64]
+    way: NDArray[np.floating]
 
 
 @scalar
 def make_room(size, padded, width, n_functions, real, shared):
     """For ``size`` neurons; ``shared`` as :func:`eventsim.engine.cpu.windows.run_window`."""
-    blocks, sums = 1, width
+    blocks, sums, met = 1, width, ROOM_PER_NEURON * size + ROOM_LEAST
     if shared is not None:
-        blocks, sums = padded // BLOCK, n_functions + 1
-    words = np.zeros(BLOCK // 8, np.uint64)
+        blocks, sums, met = padded // BLOCK, n_functions + 1, 0
     return WindowRoom(
-        np.zeros((blocks, sums, BLOCK), real), np.zeros(BLOCK, real), np.zeros(BLOCK, real),
-        words.view(np.uint8), words, np.zeros(size, np.int64), np.zeros((TOGETHER, width), real),
-        np.zeros((blocks, N_LINE - 1, BLOCK), real), np.zeros((blocks, BLOCK)),
-        np.zeros((2, BLOCK), real), np.zeros(BLOCK, real), np.zeros(BLOCK, np.uint8),
-        np.zeros(BLOCK, np.int64), np.zeros((TOGETHER, BLOCK), real),
-        np.zeros(padded + 1, np.int64),
+        np.zeros((blocks, sums, BLOCK), real), np.empty((3, padded), real), np.zeros(1, real),
+        np.empty((2, LANES), real), np.zeros(size, np.int64), np.zeros((TOGETHER, width), real),
+        np.zeros((TOGETHER, BLOCK), real), np.zeros((blocks, N_LINE - 1, BLOCK), real),
+        np.zeros((blocks, BLOCK)), np.zeros((2, BLOCK), real), np.zeros(BLOCK, real),
+        np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.int64), np.empty(padded + 1, np.int64),
+        np.empty(padded, np.int64), np.empty(met, np.int64), np.empty(met), np.empty(met, real),
+        np.empty(met + size), np.empty(met + size, real), np.empty(size, np.int64),
+        np.empty(size, np.int64), np.zeros((N_WAY, N_WAYS), real),
     )  # fmt: skip
 
 

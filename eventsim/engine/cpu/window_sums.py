@@ -1,19 +1,8 @@
-r"""What arrives in a window, summed by neuron, and where its neurons end.
+r"""What arrives in a piece of a window, summed by neuron.
 
-An arrival of weight w that comes s ms before the window's end adds :math:`w \varphi_q(s)` to sum q
-of its target, see :mod:`eventsim.engine.windowing`, and :math:`\max(w, 0) s` to its last sum: one
-fused multiply-add of a vector as wide as its sums. The neuron is then brought to the end at once,
-
-.. math::
-    V(T) = x V + g J + \sum_q c_q M_q, \qquad J(T) = y J + \sum_q d_q M_q,
-
-and does not fire where its voltage stays below the alert level for certain,
-
-.. math::
-    V + (1 - x) \max(\max(J, 0) - V, 0) + a \sum \max(w, 0) s < \mathrm{alert}.
-
-The middle term bounds what the neuron does by itself, since :math:`\dot V = a (J - V)`, and a
-positive jump raises V by at most a w s.
+An arrival of weight w that comes s ms before the end adds :math:`w \varphi_q(s)` to sum q of its
+target, see :mod:`eventsim.engine.windowing`, and :math:`\max(w, 0) s` to its last sum: one fused
+multiply-add of a vector as wide as its sums.
 """
 
 from typing import Any
@@ -25,18 +14,15 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from eventsim.engine.cpu.compile import lean, lean_inlined
-from eventsim.engine.cpu.scalar import (
-    far_forward,
-    flush,
-    fma,
-    near_forward,
-)
+from eventsim.engine.cpu.scalar import fma
 from eventsim.engine.cpu.weights import fetch_at, load_double, load_single
-from eventsim.engine.table import GAP, RATE_MEM, SLOW
 from eventsim.engine.windowing import WIDTHS
 
 # Neurons that are brought along together; their arrays are padded to a multiple of it.
 BLOCK = 128
+
+# Neurons whose sums are turned at once.
+TURNED = 8
 
 # Arrivals that all neurons meet, and that are added to their sums at once.
 TOGETHER = 4
@@ -106,11 +92,13 @@ def _adding(width: int) -> Any:
         if width == 8:
             for k in range(low, high):
                 w = real(load_double(base, k))
-                vector_add(moments, np.uint32(target[k]), w, w if w > zero else zero, phi)
+                n = np.uint32(target[np.uint64(k)])
+                vector_add(moments, n, w, w if w > zero else zero, phi)
         else:
             for k in range(low, high):
                 w = real(load_single(base, k))
-                vector_add(moments, np.uint32(target[k]), w, w if w > zero else zero, phi)
+                n = np.uint32(target[np.uint64(k)])
+                vector_add(moments, n, w, w if w > zero else zero, phi)
 
     return add
 
@@ -152,43 +140,56 @@ def add_one(moments, n, weight, phi):
     moments[n, last] = fma(weight if weight > zero else zero, phi[last], moments[n, last])
 
 
-def _gathering(width: int) -> Any:
+def _turning(width: int) -> Any:
+    """Of TURNED neurons, all sums of each to one kind behind the other."""
+
+    @intrinsic
+    def turn(typingctx: Any, moments: Any, n: Any, sums: Any, i: Any) -> Any:
+        """``sums[:, i : i + TURNED] = moments[n : n + TURNED].T``; the moments begin anew."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            of_moments, whole, of_sums, _ = signature.args
+            element = ir.FloatType() if moments.dtype == types.float32 else ir.DoubleType()
+            size, index = moments.dtype.bitwidth // 8, ir.IntType(32)
+            row, column = ir.VectorType(element, width), ir.VectorType(element, TURNED)
+
+            def mask(numbers: Any) -> Any:
+                return ir.Constant(ir.VectorType(index, len(numbers)), numbers)
+
+            source = context.make_array(of_moments)(context, builder, args[0]).data
+            first = builder.mul(args[1], context.get_constant(whole, width))
+            place = builder.bitcast(builder.gep(source, [first]), row.as_pointer())
+            places = [builder.gep(place, [ir.Constant(index, k)]) for k in range(TURNED)]
+            parts = [builder.load(pointer, align=size) for pointer in places]
+            for pointer in places:
+                builder.store(ir.Constant(row, [0.0] * width), pointer, align=size)
+            while len(parts) > 1:
+                both = mask(list(range(2 * parts[0].type.count)))
+                pairs = zip(parts[::2], parts[1::2], strict=True)
+                parts = [builder.shuffle_vector(low, high, both) for low, high in pairs]
+            target = context.make_array(of_sums)(context, builder, args[2])
+            length = cgutils.unpack_tuple(builder, target.shape, 2)[1]
+            for q in range(width):
+                found = builder.shuffle_vector(
+                    parts[0], parts[0], mask([q + width * k for k in range(TURNED)])
+                )
+                to = builder.add(builder.mul(length, context.get_constant(whole, q)), args[3])
+                where = builder.bitcast(builder.gep(target.data, [to]), column.as_pointer())
+                builder.store(found, where, align=size)
+            return context.get_dummy_value()
+
+        return types.void(moments, types.intp, sums, types.intp), codegen
+
     @lean
     def gather(moments, b, sums):
-        for i in range(BLOCK):
-            for q in range(width):
-                sums[q, i] = moments[b + i, q]
-        moments[b : b + BLOCK] = type(sums[0, 0])(0.0)
+        for i in range(0, BLOCK, TURNED):
+            turn(moments, b + i, sums, i)
 
     return gather
 
 
-def _ending(propagate: Any) -> Any:
-    @lean
-    def end(sums, v, j, alert, par, by_v, by_j, b, h, v_end, j_end, mask):
-        zero, one = type(h)(0.0), type(h)(1.0)
-        slow, gap = par[SLOW, b : b + BLOCK], par[GAP, b : b + BLOCK]
-        rate_mem, up = par[RATE_MEM, b : b + BLOCK], sums[sums.shape[0] - 1]
-        for i in range(BLOCK):
-            x, y, gain = propagate(h, slow[i], gap[i], rate_mem[i])
-            v_end[i], j_end[i] = fma(gain, j[i], x * v[i]), y * j[i]
-            pull = (j[i] if j[i] > zero else zero) - v[i]
-            top = fma(one - x, pull if pull > zero else zero, v[i])
-            mask[i] = fma(rate_mem[i], up[i], top) >= alert[i]
-        for q in range(by_v.shape[0]):
-            to_v, to_j, moment = by_v[q, b : b + BLOCK], by_j[q, b : b + BLOCK], sums[q]
-            for i in range(BLOCK):
-                v_end[i] = fma(to_v[i], moment[i], v_end[i])
-                j_end[i] = fma(to_j[i], moment[i], j_end[i])
-        for i in range(BLOCK):
-            v_end[i], j_end[i] = flush(v_end[i]), flush(j_end[i])
-
-    return end
-
-
-_gather_few = _gathering(WIDTHS[0])
-_gather_many = _by_precision(_gathering(WIDTHS[1]), _gathering(WIDTHS[2]))
-_near_end, _far_end = _ending(near_forward), _ending(far_forward)
+_gather_few = _turning(WIDTHS[0])
+_gather_many = _by_precision(_turning(WIDTHS[1]), _turning(WIDTHS[2]))
 
 
 @lean_inlined
@@ -198,17 +199,3 @@ def gather_block(moments, b, sums):
         _gather_few(moments, b, sums)
     else:
         _gather_many(moments, b, sums)
-
-
-@lean_inlined
-def end_block(sums, v_now, j_now, alert, par, by_v, by_j, b, h, near, v_end, j_end, mask):
-    """The block from neuron b on h ms later; ``mask`` marks those that may fire before.
-
-    ``sums`` are its own, [of a neuron, BLOCK], the last one bounds V. ``near`` says that
-    near_forward holds.
-    """
-    v, j, alert = v_now[b : b + BLOCK], j_now[b : b + BLOCK], alert[b : b + BLOCK]
-    if near:
-        _near_end(sums, v, j, alert, par, by_v, by_j, b, h, v_end, j_end, mask)
-    else:
-        _far_end(sums, v, j, alert, par, by_v, by_j, b, h, v_end, j_end, mask)

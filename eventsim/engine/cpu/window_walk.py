@@ -1,13 +1,13 @@
 """The few neurons of a window that may fire go from arrival to arrival.
 
 A neuron's state stays that of its last arrival, spike or release; at an arrival, and at the end of
-a piece of the window, it is asked whether the neuron fired before. The targets of a bundle among
-them are taken together, so that propagating them becomes vector instructions.
+a piece of the window, it is asked whether the neuron fired before. Which arrivals they meet:
+:mod:`eventsim.engine.cpu.window_sparse` where bundles reach any neurons,
+:mod:`eventsim.engine.cpu.window_dense` where all meet the same.
 """
 
 import numpy as np
 
-from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import lean, lean_inlined
 from eventsim.engine.cpu.queue import advance, fire, release, runs_away
 from eventsim.engine.cpu.scalar import (
@@ -20,20 +20,17 @@ from eventsim.engine.cpu.scalar import (
     near_forward,
     near_highest,
 )
-from eventsim.engine.cpu.weights import base_of, weight_at, width_of
 from eventsim.engine.cpu.window_cells import (
     L_ALERT,
     L_GAP,
     L_PEAK,
     L_RATE,
     L_SLOW,
-    N_LINE,
     J,
     V,
     may_fire,
 )
-from eventsim.engine.cpu.window_sums import BLOCK
-from eventsim.engine.table import ALERT, GAP, LEVEL, RATE_MEM, RESET, SLOW
+from eventsim.engine.table import ALERT, GAP, LEVEL, RATE_MEM, SLOW
 
 # Neurons in one vector, or a few.
 VECTOR = 16
@@ -74,20 +71,6 @@ def catch_up(cells, par, refractory, n, t, stop, spikes, start, limit, count):
     return count, t
 
 
-@lean_inlined
-def _gather(cells, target, t, taken, h):
-    """The lines of some targets, and ms since their last event; returns the longest."""
-    real = type(h[0])
-    longest = real(0.0)
-    for i in range(target.size):
-        n = np.uint32(target[i])
-        h[i] = real(t - cells.time[n])
-        longest = max(longest, h[i])
-        for c in range(N_LINE - 1):
-            taken[c, i] = cells.line[n, c]
-    return longest
-
-
 def _propagate(propagate, bound):
     @lean
     def step(taken, h, weight, after, mask):
@@ -121,101 +104,6 @@ def step_to_arrival(taken, h, longest, fastest, weight, after, mask):
 
 
 @lean
-def _one(cells, par, refractory, n, t, weight, spikes, start, limit, count):
-    """Neuron n alone meets an arrival at t; returns as :func:`catch_up`."""
-    at = t
-    if cells.time[n] < t:
-        count, at = catch_up(cells, par, refractory, n, t, t, spikes, start, limit, count)
-        advance(cells, par, n, t)
-    cells.j[n] = cells.j[n] + weight
-    return count, at
-
-
-@lean_inlined
-def _some(cells, par, refractory, target, weight, t, fastest, room, spikes, start, limit, count):
-    """At most a block of neurons meet an arrival at t; returns as :func:`catch_up`."""
-    taken, after, h, mask = room
-    line, reset, at = cells.line, par[RESET], t
-    longest = _gather(cells, target, t, taken, h)
-    step_to_arrival(taken, h, longest, fastest, weight, after, mask)
-    for i in range(target.size):
-        n = np.uint32(target[i])
-        if not cells.time[n] < t:
-            cells.j[n] = cells.j[n] + weight[i]
-            continue
-        if mask[i] != np.uint8(0):
-            held, before = cells.held[n], count
-            if held >= 0 and cells.until[n] >= t:
-                line[n, V], line[n, J], cells.time[n] = reset[n], after[1, i], t
-                continue
-            count, at = catch_up(
-                cells, par, refractory, np.int64(n), t, t, spikes, start, limit, count
-            )
-            if count < 0 or count > limit:
-                return count, at
-            if held >= 0 or count > before:
-                advance(cells, par, np.int64(n), t)
-                cells.j[n] = cells.j[n] + weight[i]
-                continue
-        line[n, V], line[n, J], cells.time[n] = after[0, i], after[1, i], t
-    return count, at
-
-
-@lean
-def _pick(target, low, high, one_by_one, found):
-    """The synapses low : high whose targets go one by one, to ``found``; returns their number."""
-    n, k = np.uint64(0), low
-    while k + 4 <= high:
-        for i in range(k, k + 4):
-            found[n] = i
-            n += np.uint64(one_by_one[np.uint32(target[i])])
-        k += 4
-    for i in range(k, high):
-        found[n] = i
-        n += np.uint64(one_by_one[np.uint32(target[i])])
-    return np.int64(n)
-
-
-@lean
-def meet_one_by_one(cells, room, par, refractory, due, low, high, first, last, fastest, loop,
-                    spikes, start, limit, count):  # fmt: skip
-    """The few neurons meet the bundles first : last of those due.
-
-    Returns as :func:`catch_up`, and the number of events.
-    """
-    target, weight, found = room.target, room.weight[0], room.found
-    lanes = room.lines[0], room.after, room.h, room.ready
-    met, at = 0, 0.0
-    for k in range(first, last):
-        t = due.time[k]
-        if due.first[k] >= OWN:
-            n = due.first[k] - OWN
-            if low[k] < high[k] and cells.one_by_one[n] != np.uint8(0):
-                count, at = _one(
-                    cells, par, refractory, n, t, loop.own_weight[n], spikes, start, limit, count
-                )
-                met += 1
-        else:
-            n_found = _pick(loop.target, low[k], high[k], cells.one_by_one, found)
-            met += n_found
-            base, width = base_of(loop.weight, due.first[k]), width_of(loop.weight)
-            for begin in range(0, n_found, BLOCK):
-                size = min(BLOCK, n_found - begin)
-                for i in range(size):
-                    target[i] = loop.target[found[begin + i]]
-                    weight[i] = weight_at(base, width, found[begin + i], weight[i])
-                count, at = _some(
-                    cells, par, refractory, target[:size], weight[:size], t, fastest, lanes,
-                    spikes, start, limit, count,
-                )  # fmt: skip
-                if count < 0 or count > limit:
-                    return count, at, met
-        if count < 0 or count > limit:
-            return count, at, met
-    return count, at, met
-
-
-@lean
 def come_to_end(cells, par, refractory, n, end, stop, spikes, start, limit, count):
     """Neuron n comes to the end of a piece; it does not fire from ``stop`` on.
 
@@ -226,15 +114,3 @@ def come_to_end(cells, par, refractory, n, end, stop, spikes, start, limit, coun
     cells.v_now[n], cells.j_now[n] = cells.line[n, V], cells.line[n, J]
     cells.alert[n] = cells.line[n, L_ALERT]
     return count, at
-
-
-@lean
-def finish(cells, par, refractory, few, n_few, end, stop, spikes, start, limit, count):
-    """As :func:`come_to_end` for the few neurons."""
-    for i in range(n_few):
-        n = few[i]
-        cells.one_by_one[n] = 0
-        count, at = come_to_end(cells, par, refractory, n, end, stop, spikes, start, limit, count)
-        if count < 0 or count > limit:
-            return count, at
-    return count, end

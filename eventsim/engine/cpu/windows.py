@@ -1,10 +1,11 @@
 """Neurons joined in loops, by windows as long as their least delay: no queue of neurons.
 
 Mathematics and the choice of windows: :mod:`eventsim.engine.windowing`. A window is cut into
-pieces. In a piece every arrival adds to the sums of its targets, and every neuron is brought to the
-piece's end by one propagation, :mod:`eventsim.engine.cpu.window_sums`. The few neurons that may
+pieces. In a piece every arrival adds to the sums of its targets,
+:mod:`eventsim.engine.cpu.window_sums`, and every neuron is brought to the piece's end by one
+propagation, :mod:`eventsim.engine.cpu.window_end`. The few neurons that may
 fire before it, or are let go, meet their arrivals one by one,
-:mod:`eventsim.engine.cpu.window_walk`. Neurons that share their events do both side by side,
+:mod:`eventsim.engine.cpu.window_sparse`. Neurons that share their events do both together,
 :mod:`eventsim.engine.cpu.window_dense`.
 
 Windows and pieces are half-open. A window ends at the rounded sum of its begin and the least delay,
@@ -27,11 +28,9 @@ from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, lean, lean_inlined
 from eventsim.engine.cpu.heap import Waiting, enlarged, n_sent, pop, send_all, waiting_room
 from eventsim.engine.cpu.order import first_at_least
-from eventsim.engine.cpu.scalar import SMALL_Z, fma, propagators
+from eventsim.engine.cpu.scalar import fma, propagators
 from eventsim.engine.cpu.weights import base_of, width_of
 from eventsim.engine.cpu.window_cells import (
-    J,
-    V,
     begin_all,
     keep_all,
     make_room,
@@ -39,17 +38,10 @@ from eventsim.engine.cpu.window_cells import (
     new_neurons,
 )
 from eventsim.engine.cpu.window_dense import add_to_all, all_meet
-from eventsim.engine.cpu.window_sums import (
-    BLOCK,
-    TOGETHER,
-    add_bundle,
-    add_one,
-    end_block,
-    fetch_bundle,
-    gather_block,
-)
-from eventsim.engine.cpu.window_walk import finish, meet_one_by_one
-from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, RESET, SLOW
+from eventsim.engine.cpu.window_end import all_end
+from eventsim.engine.cpu.window_sparse import some_meet
+from eventsim.engine.cpu.window_sums import TOGETHER, add_bundle, add_one, fetch_bundle
+from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, SLOW
 from eventsim.engine.windowing import FEW, MANY, MOST_HALVINGS
 
 # The synapses of the arrival so many places later are fetched while those of one are summed: random
@@ -115,49 +107,6 @@ def _sum_up_all(room, shared, par, due, first, last, end, cut, loop):
         add_to_all(room.sums, shared, rows, phi, room.weight)
 
 
-@lean
-def _bring_to_end(cells, par, lo, hi, now, end, cut, fastest, room, shared):
-    """The neurons lo : hi from ``now`` to the end of a piece.
-
-    Returns the number of those that may fire before it, or are let go; they stay where they are,
-    and their numbers are written to ``room.few``.
-    """
-    v_end, j_end, mask = room.v_end, room.j_end, room.mask
-    real = type(v_end[0])
-    h, n_few = real(end - now), 0
-    near = fastest * h <= real(SMALL_Z)
-    for b in range(lo, hi, BLOCK):
-        if shared is None:
-            sums = room.sums[0]
-            gather_block(cells.moments, b, sums)
-        else:
-            sums = room.sums[b // BLOCK]
-        end_block(
-            sums, cells.v_now, cells.j_now, cells.alert, par, cut.by_v, cut.by_j, b, h, near, v_end,
-            j_end, mask,
-        )  # fmt: skip
-        if shared is not None:
-            sums[:] = real(0.0)
-        for word in range(room.mask_words.size):
-            if room.mask_words[word] == np.uint64(0):
-                continue
-            for i in range(8 * word, 8 * word + 8):
-                if mask[i] == np.uint8(0):
-                    continue
-                n = b + i
-                if cells.held[n] >= 0 and cells.until[n] >= end:
-                    v_end[i] = par[RESET, n]
-                    continue
-                cells.line[n, V], cells.line[n, J] = cells.v_now[n], cells.j_now[n]
-                cells.time[n], cells.one_by_one[n] = now, 1
-                room.few[n_few] = n
-                n_few += 1
-        v, j = cells.v_now[b : b + BLOCK], cells.j_now[b : b + BLOCK]
-        for i in range(BLOCK):
-            v[i], j[i] = v_end[i], j_end[i]
-    return n_few
-
-
 class Window(NamedTuple):
     """From ``now``, where the neurons are, to ``border``; it is cut into that many pieces.
 
@@ -212,18 +161,13 @@ def run_window(cells, room, par, refractory, lo, hi, due, mine, window, cut, fas
             _sum_up(cells, par, due, low, high, first, last, end, cut, loop, room.phi[0])
         else:
             _sum_up_all(room, shared, par, due, first, last, end, cut, loop)
-        n_few = _bring_to_end(cells, par, lo, hi, now, end, cut, fastest, room, shared)
+        n_few = all_end(cells, room, par, cut, fastest, lo, hi, now, end, shared)
         if n_few > 0:
             if shared is None:
-                count, at, events = meet_one_by_one(
-                    cells, room, par, refractory, due, low, high, first, last, fastest, loop,
-                    spikes, start, limit, count,
+                count, at, events = some_meet(
+                    cells, room, par, refractory, due, low, high, first, last, end, window.end,
+                    loop, n_few, spikes, start, limit, count,
                 )  # fmt: skip
-                if 0 <= count <= limit:
-                    count, at = finish(
-                        cells, par, refractory, room.few, n_few, end, window.end, spikes, start,
-                        limit, count,
-                    )  # fmt: skip
             else:
                 count, at, events = all_meet(
                     cells, room, par, refractory, due, first, last, end, window.end, fastest,
