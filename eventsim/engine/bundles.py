@@ -226,7 +226,11 @@ def _ordered(job: Job, parts: Sequence[tuple[Array, ...]]) -> Arriving:
         empty = (values[met] for values in (time, first, last, spike, cause))
         return Arriving(xp.zeros(job.n_samples + 1, np.int64), *empty)
     order = met
-    if xp is not np or not _sorted(sample[met], time[met], first[met]):
+    if xp is np and not _sorted(sample[order], time[order], first[order]):
+        # Bundles of a spike that arrive together are in order; runs of several parts are merged.
+        order = met[np.argsort(time[met], kind="stable")]
+        order = order[np.argsort(sample[order], kind="stable")]
+    if xp is not np or not _sorted(sample[order], time[order], first[order]):
         # Floats hold every synapse number; those from OWN on become equal, and keep their order.
         keys = [first[met].astype(np.float64), time[met], sample[met].astype(np.float64)]
         order = met[xp.lexsort(xp.stack(keys))]
