@@ -94,7 +94,7 @@ def all_end(cells, room, par, cut, fastest, lo, hi, begin, end, shared):
     h, n_few = real(end - begin), 0
     near = fastest * h <= real(SMALL_Z)
     if not near and h != room.far_for[0]:
-        far_propagators(h, par, room.far, lo, hi)
+        far_propagators(h, par, room.far, lo, hi + -hi % BLOCK)
         room.far_for[0] = h
     for b in range(lo, hi, BLOCK):
         if shared is None:
