@@ -164,18 +164,44 @@ def tape_of(
     previous = np.empty(len(trains), np.int64)
     last = np.full((job.n_samples, trains.size), -1, np.int64)
     order.link(trains.offsets, trains.neurons, previous, last)
-    resistance = job.stage.population.resistance[trains.neurons]
-    tape = Tape(
-        trains.times,
-        trains.neurons,
-        trains.current * resistance,
-        trains.restart_current * resistance,
-        by_time,
-        by_voltage,
-        previous,
-        np.zeros(len(trains)),
-    )
-    return tape, last
+    spikes = trains.times, trains.neurons, trains.current, trains.restart_current
+    return _tape(job, *spikes, by_time, by_voltage, previous), last
+
+
+def tape_by_neuron(
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats
+) -> tuple[Tape, Index, Index]:
+    """As :func:`tape_of`, spikes in order of (sample, neuron, time); and which spikes they are.
+
+    A way back that takes one neuron after the other finds all that it reads of it together.
+    """
+    counts = np.zeros((job.n_samples, trains.size), np.int64)
+    offsets, neurons, times = map(read_only, (trains.offsets, trains.neurons, trains.times))
+    order.count_rows(offsets, neurons, 0, counts)
+    first = (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
+    time, which = np.empty(len(trains)), np.empty(len(trains), np.int64)
+    order.group(offsets, times, neurons, np.zeros(trains.size), 0, 0, first.copy(), time, which)
+    previous = np.arange(-1, len(trains) - 1)
+    previous[first[counts > 0]] = -1
+    last = np.where(counts > 0, first + counts - 1, -1)
+    spikes = trains.neurons[which], trains.current[which], trains.restart_current[which]
+    return _tape(job, time, *spikes, by_time[which], by_voltage[which], previous), last, which
+
+
+def _tape(
+    job: Job,
+    time: Floats,
+    neuron: NDArray[np.int32],
+    current: Floats,
+    restart: Floats,
+    by_time: Floats,
+    by_voltage: Floats,
+    previous: Index,
+) -> Tape:
+    """The last field is zero; currents are multiplied by the resistance of their neurons."""
+    resistance = job.stage.population.resistance[neuron]
+    driven = current * resistance, restart * resistance
+    return Tape(time, neuron, *driven, by_time, by_voltage, previous, np.zeros(time.size))
 
 
 class Sent(NamedTuple):

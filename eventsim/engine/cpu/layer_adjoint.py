@@ -18,12 +18,13 @@ from eventsim.engine.cpu.arrays import (
     sample_chunks,
     sent_by_row,
     since,
+    tape_by_neuron,
     tape_of,
     way_back_of,
 )
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import FANIN_PARTS, fanin_groups
-from eventsim.engine.cpu.walk import Tape, WayBack
+from eventsim.engine.cpu.walk import WayBack
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.piece import Piece
 from eventsim.engine.table import (
@@ -48,15 +49,16 @@ def backward(
     by_voltage: Floats,
     piece: Piece | None = None,
 ) -> StageGradients:
-    tape, last = tape_of(job, trains, by_time, by_voltage)
     run = _backward_shared if job.stage.shares_events else _backward_fanin
-    found = run(job, trains, tape, last, way_back_of(job, piece))
-    return found if piece is None else replace(found, own_times=tape.by_time + tape.through)
+    found, through = run(job, trains, by_time, by_voltage, way_back_of(job, piece))
+    return found if piece is None else replace(found, own_times=by_time + through)
 
 
 def _backward_shared(
-    job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray, way_back: WayBack
-) -> StageGradients:
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, way_back: WayBack
+) -> tuple[StageGradients, Floats]:
+    """The gradients, and the field ``through`` of the tape, in the order of the spikes."""
+    tape, last = tape_of(job, trains, by_time, by_voltage)
     size, par, refractory = last.shape[1], neuron_table(job), job.stage.population.refractory
     events = since(merged_events(job), way_back.begin)
     weights = by_block(job, row_weights(job))
@@ -72,7 +74,7 @@ def _backward_shared(
         par.dtype.type(fastest_rate(job)), *span_of(job), _asked(job), trains.offsets, tape,
         bool(refractory.any()), way_back, by_weight, effects, sums, own, grazes, adapt,
     )  # fmt: skip
-    return layer_gradients(
+    found = layer_gradients(
         job,
         by_drive=of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1]),
         by_delay=None,
@@ -82,6 +84,7 @@ def _backward_shared(
         grazes=int(grazes.sum()),
         adapted=adapted_sums(adapt),
     )
+    return found, tape.through
 
 
 def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.int64]:
@@ -101,8 +104,10 @@ def _asked(job: Job) -> NDArray[np.bool_]:
 
 
 def _backward_fanin(
-    job: Job, trains: SpikeTrains, tape: Tape, last: np.ndarray, way_back: WayBack
-) -> StageGradients:
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, way_back: WayBack
+) -> tuple[StageGradients, Floats]:
+    """As :func:`_backward_shared`."""
+    tape, last, which = tape_by_neuron(job, trains, by_time, by_voltage)
     size, real = last.shape[1], real_type(job)
     sent, par, n_synapses = sent_by_row(job), neuron_table(job), job.stage.wiring.target.size
     by_weight = np.zeros(n_synapses, real)
@@ -112,7 +117,9 @@ def _backward_fanin(
         np.zeros((FANIN_PARTS, spike_bases(job)[-1]), real),
         np.zeros(FANIN_PARTS, np.int64),
     )
-    adapt = adapting_back_of(job, trains, 1)
+    adapt, through = adapting_back_of(job, trains, 1), np.empty(len(trains))
+    if adapt is not None:
+        adapt = adapt._replace(before=adapt.before[which])
     for bounds in fanin_groups(job):
         fan = fan_in(job, sent, begin=way_back.begin, bounds=bounds, numbered=True)
         fanin.backward(
@@ -120,7 +127,8 @@ def _backward_fanin(
             by_weight, by_delay, effects, sums, own, grazes, adapt,
         )  # fmt: skip
         del fan  # before there is the next
-    return layer_gradients(
+    through[which] = tape.through
+    found = layer_gradients(
         job,
         by_drive=by_weight.astype(np.float64, copy=False),
         by_delay=by_delay,
@@ -130,3 +138,4 @@ def _backward_fanin(
         grazes=int(grazes.sum()),
         adapted=adapted_sums(adapt),
     )
+    return found, through
