@@ -17,6 +17,7 @@ from eventsim.arrays import Array, beside, namespace, owners, to_host
 from eventsim.engine.job import Job
 from eventsim.engine.table import spike_bases
 from eventsim.events import SpikeTrains
+from eventsim.events.order import order_of_parts
 from eventsim.events.source import SourceSpikes, source_of
 
 # Bundles from here on are self-connections.
@@ -225,31 +226,14 @@ def _ordered(job: Job, parts: Sequence[tuple[Array, ...]]) -> Arriving:
     if met.size == 0:  # which CuPy neither sorts nor searches
         empty = (values[met] for values in (time, first, last, spike, cause))
         return Arriving(xp.zeros(job.n_samples + 1, np.int64), *empty)
-    order = met
-    if xp is np and not _sorted(sample[order], time[order], first[order]):
-        # Bundles of a spike that arrive together are in order; runs of several parts are merged.
-        order = met[np.argsort(time[met], kind="stable")]
-        order = order[np.argsort(sample[order], kind="stable")]
-    if xp is not np or not _sorted(sample[order], time[order], first[order]):
+    if xp is np:
+        order = met[order_of_parts(sample[met], time[met], np.minimum(first[met], OWN))]
+    else:
         # Floats hold every synapse number; those from OWN on become equal, and keep their order.
         keys = [first[met].astype(np.float64), time[met], sample[met].astype(np.float64)]
         order = met[xp.lexsort(xp.stack(keys))]
     offsets = xp.searchsorted(sample[order], xp.arange(job.n_samples + 1))
     return Arriving(offsets, time[order], first[order], last[order], spike[order], cause[order])
-
-
-def _sorted(*keys: Array) -> bool:
-    """Whether entries are in the order of these keys, the first one before all others; NumPy.
-
-    Those of one source whose delays are alike are, and sorting takes longer than to see it.
-    """
-    settled = np.zeros(keys[0].size - 1, bool)
-    for key in keys:
-        before, after = key[:-1], key[1:]
-        if not (settled | (before <= after)).all():
-            return False
-        settled |= before < after
-    return True
 
 
 def _starts(counts: Array) -> Array:

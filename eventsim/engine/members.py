@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, namespace, owners
 from eventsim.events import SpikeTrains
+from eventsim.events.order import order_of_parts
 from eventsim.plan import Stage
 
 
@@ -26,14 +27,22 @@ def member_order(stage: Stage, trains: Mapping[str, SpikeTrains]) -> NDArray[np.
     """Order by (sample, time, neuron) of the members' spikes, member after member."""
     parts = [trains[member.name] for member in stage.members]
     xp = namespace(parts[0].times)
-    keys = (
-        [part.neurons + int(low) for part, low in zip(parts, stage.member_start, strict=False)],
-        [part.times for part in parts],
-        [owners(part.offsets, len(part)) for part in parts],
+    order: NDArray[np.int64]
+    if len(parts) == 1:
+        order = xp.arange(len(parts[0]))
+        return order
+    neurons, times, sample = (
+        xp.concatenate(arrays)
+        for arrays in (
+            [part.neurons + int(low) for part, low in zip(parts, stage.member_start, strict=False)],
+            [part.times for part in parts],
+            [owners(part.offsets, len(part)) for part in parts],
+        )
     )
+    if xp is np:
+        return order_of_parts(sample, times, neurons)
     # CuPy takes the keys as one array.
-    stacked = xp.stack([xp.concatenate(key).astype(np.float64) for key in keys])
-    order: NDArray[np.int64] = xp.lexsort(stacked)
+    order = xp.lexsort(xp.stack([key.astype(np.float64) for key in (neurons, times, sample)]))
     return order
 
 

@@ -61,3 +61,32 @@ def _settle_ties(
     run = np.concatenate([[0], np.cumsum(~tie)])[at]
     mine = order[at]
     order[at] = mine[np.lexsort((mine, minor[mine], run))]
+
+
+def order_of_parts(
+    sample: Ints, times: Floats, minor: NDArray[np.signedinteger[Any]]
+) -> NDArray[np.int64]:
+    """The same as ``np.lexsort((minor, times, sample))`` for parts that are in order, one by one.
+
+    Sorting by time and then by sample merges such runs; where the parts themselves do not put what
+    is alike in both in the order of ``minor``, all three are sorted by. Parameters as of
+    :func:`event_order`; [events] each.
+    """
+    if _in_order(sample, times, minor):
+        return np.arange(times.size)
+    order = np.argsort(times, kind="stable")
+    order = order[np.argsort(sample[order], kind="stable")]
+    if not _in_order(sample[order], times[order], minor[order]):
+        return np.lexsort((minor, times, sample))
+    return order
+
+
+def _in_order(*keys: NDArray[Any]) -> bool:
+    """Whether entries are in the order of these keys, the first one before all others."""
+    settled = np.zeros(max(keys[0].size - 1, 0), bool)
+    for key in keys:
+        before, after = key[:-1], key[1:]
+        if not (settled | (before <= after)).all():
+            return False
+        settled |= before < after
+    return True

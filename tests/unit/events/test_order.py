@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventsim.events.order import SAMPLE_LEAST, event_order, sample_of_event
+from eventsim.events.order import SAMPLE_LEAST, event_order, order_of_parts, sample_of_event
 
 
 def by_three_keys(offsets, times, minor):
@@ -35,3 +35,26 @@ def test_events_alike_keep_their_order(samples):
     offsets = np.array([0, times.size]) if times.size else offsets
     expected = by_three_keys(offsets, times, minor)
     np.testing.assert_array_equal(event_order(offsets, times, minor), expected)
+
+
+@pytest.mark.parametrize("ties", ["none", "settled by the parts", "against the parts"])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_parts_that_are_in_order_are_merged_as_lexsort_would(parts, ties):
+    rng = np.random.default_rng(4)
+    keys = []
+    for part in range(parts):
+        sample, times = rng.integers(0, 5, 400), rng.uniform(0.0, 50.0, 400)
+        low = {"settled by the parts": part, "against the parts": -part}.get(ties, 0)
+        minor = rng.integers(0, 9, 400) + 10 * low
+        if ties != "none":
+            times = np.round(times)
+        order = np.lexsort((minor, times, sample))
+        keys.append((sample[order], times[order], minor[order]))
+    sample, times, minor = (np.concatenate(arrays) for arrays in zip(*keys, strict=True))
+    found = order_of_parts(sample, times, minor)
+    assert np.array_equal(found, np.lexsort((minor, times, sample)))
+
+
+def test_no_events_are_in_order():
+    nothing = np.zeros(0, np.int64)
+    assert order_of_parts(nothing, np.zeros(0), nothing).size == 0
