@@ -1,13 +1,14 @@
 """``eventsim experiment ...``: recipes that compare networks and methods over seeds."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from eventsim.cli.experiment_progress import TrialBars, display, shown
+from eventsim.cli.experiment_progress import TrialBars, TrialLog, display, shown
 from eventsim.cli.experiment_runs import (
     ConditionsOption,
     Executing,
@@ -22,7 +23,7 @@ from eventsim.cli.experiment_runs import (
     run_recipe,
 )
 from eventsim.cli.fields import options_of
-from eventsim.cli.options import DownloadOption, JsonOption, LogOption
+from eventsim.cli.options import DownloadOption, JsonOption, LogOption, log_of
 from eventsim.cli.terminal import (
     INTERRUPTED,
     Guarded,
@@ -48,11 +49,12 @@ from eventsim.experiment import (
 from eventsim.experiment.executors import LOCAL
 from eventsim.experiment.reading import source
 from eventsim.experiment.results import HEAD
-from eventsim.experiment.search import as_toml, search
+from eventsim.experiment.search import SearchObserver, as_toml, search
 from eventsim.experiment.table import ACCURACY_COLUMNS, COLUMNS, cells, markdown, notes
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.settings import Shape
 from eventsim.train import TrainConfig
+from eventsim.train.log import Log
 
 MARKDOWN, TABLE, FIGURE = "table.md", "table.json", "figure.png"
 BEST_TRIALS = 10
@@ -250,6 +252,7 @@ def experiment_search(
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="runs/searches/RECIPE-TASK by default."),
     ] = None,
+    log: LogOption = None,
     as_json: JsonOption = False,
 ) -> None:
     r"""Look for better settings with Optuna, within the recipe's ranges, on validation data only.
@@ -275,9 +278,13 @@ def experiment_search(
             open_executor(executor, folder, threads=threads) as pool,
             locked(folder),
             display() as progress,
+            ExitStack() as opened,
         ):
+            observer: SearchObserver = TrialBars(progress)
+            if (file := log_of(log, folder, "search.log")) is not None:
+                observer = TrialLog(opened.enter_context(closing(Log(file))), observer)
             found = search(
-                recipe, task, selection, folder, TrialBars(progress),
+                recipe, task, selection, folder, observer,
                 trials=trials, capacity=Capacity(jobs, threads, pool),
             )  # fmt: skip
     except KeyboardInterrupt:

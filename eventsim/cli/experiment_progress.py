@@ -14,7 +14,7 @@ from rich.progress import (
 
 from eventsim.cli.terminal import stderr
 from eventsim.experiment import Ended
-from eventsim.experiment.search import TrialLine
+from eventsim.experiment.search import SearchObserver, TrialLine
 from eventsim.progress import bars
 from eventsim.runs.settings import RunSettings
 from eventsim.train.checkpoint import Metrics
@@ -100,10 +100,44 @@ class TrialBars:
         """Put a line in its place."""
         if line.number in self._bars:
             self._progress.remove_task(self._bars.pop(line.number))
-        value = "" if line.value is None else f" {line.value:.2%}"
-        values = ", ".join(f"{key} {shown(value)}" for key, value in line.values.items())
-        error = f": {line.error}" if line.error else ""
-        _print(self._progress, f"trial {line.number}: {line.state}{value} ({values}){error}")
+        _print(self._progress, f"trial {line.number}: {_ending(line)}")
+
+
+class TrialLog:
+    """An observer of a search: plain lines in a file, beside what another observer shows."""
+
+    def __init__(self, log: Log, also: SearchObserver):
+        self._log, self._also = log, also
+        self._trained: dict[int, list[int]] = {}
+
+    def trial_started(self, number: int, values: dict[str, Any], epochs: int) -> None:
+        """Write what it tries."""
+        self._trained[number] = [0, epochs]
+        self._log.line(f"trial {number}  begins ({_values(values)})")
+        self._also.trial_started(number, values, epochs)
+
+    def advanced(self, number: int, metrics: Metrics) -> None:
+        """Write an epoch, if no line was written for a while."""
+        trained = self._trained[number]
+        trained[0] += 1
+        self._log.maybe(lambda: f"trial {number}  epoch {trained[0]}/{trained[1]}  {told(metrics)}")
+        self._also.advanced(number, metrics)
+
+    def trial_ended(self, line: TrialLine) -> None:
+        """Write how it ended."""
+        self._log.line(f"trial {line.number}  {_ending(line)}")
+        self._also.trial_ended(line)
+
+
+def _values(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {shown(value)}" for key, value in values.items())
+
+
+def _ending(line: TrialLine) -> str:
+    """How a trial ended, its value and settings."""
+    value = "" if line.value is None else f" {line.value:.2%}"
+    error = f": {line.error}" if line.error else ""
+    return f"{line.state}{value} ({_values(line.values)}){error}"
 
 
 def display() -> Progress:

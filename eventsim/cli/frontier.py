@@ -25,6 +25,7 @@ from eventsim.cli.options import (
     DownloadOption,
     FrameOption,
     JsonOption,
+    LogOption,
     SamplesOption,
     SplitOption,
     chip_option,
@@ -99,6 +100,7 @@ def frontier_command(
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="runs/frontiers/RECIPE-TASK by default."),
     ] = None,
+    log: LogOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Accuracy against energy on chips: train a sweep, measure every run, find the Pareto front.
@@ -136,7 +138,7 @@ def frontier_command(
     selection = Selection(conditions=tuple(condition or ()), **selected)
     root = out or Path("runs") / "frontiers" / resolve(recipe, task, selection).name
     plan, ended = run_recipe(
-        recipe, task, selection, root, Executing(executor, jobs, threads, download)
+        recipe, task, selection, root, Executing(executor, jobs, threads, download, log)
     )
     found = gather(
         plan,

@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -134,8 +136,13 @@ def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
     assert outcome.code == 0, outcome.err
     assert "train.rates.weights = " in outcome.out
     assert "trial 1: complete" in outcome.err
-    found = call("experiment", "search", files.recipe, "--trials", 2, "--json")
-    assert len(found.json["trials"]) == 2
+    log = Path("runs/searches/small-tiny/search.log").read_text("utf-8")
+    assert re.search(r"trial 1  begins \(.*train.rates.weights", log)
+    assert "trial 1  complete" in log
+    options = ("--trials", 3, "--json", "--log", "mine.log")
+    found = call("experiment", "search", files.recipe, *options)
+    assert len(found.json["trials"]) == 3
+    assert "trial 2  begins" in Path("mine.log").read_text("utf-8")
     assert found.json["folder"] == "runs/searches/small-tiny"
     best = "\n".join(line for line in outcome.out.splitlines() if " = " in line)
     files.change('name = "skip"', best)

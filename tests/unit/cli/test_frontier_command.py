@@ -242,11 +242,14 @@ def test_sweep_that_was_stopped_goes_on_and_nothing_is_done_twice(recipe, tmp_pa
 def test_axis_replaces_the_other_conditions_by_every_combination(recipe):
     outcome = frontier(
         recipe, "--axis", "train.sparse.sparsity=0.5", "--axis", "network.hidden=[3],[2]",
-        "--smoke", "--json",
+        "--smoke", "--json", "--log", "mine.log",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     names = [point["name"] for point in outcome.json["points"]]
     assert names == ["plain", "swept-0_5-3", "swept-0_5-2"]
+    told = Path("mine.log").read_text("utf-8")
+    assert all(name in told for name in names)
+    assert not Path("out", "experiment.log").exists()
     assert outcome.json["points"][2]["settings"]["network.hidden"] == [2]
 
 
