@@ -3,10 +3,9 @@
 Mathematics and the choice of windows: :mod:`eventsim.engine.windowing`. A window is cut into
 pieces. In a piece every arrival adds to the sums of its targets,
 :mod:`eventsim.engine.cpu.window_sums`, and every neuron is brought to the piece's end by one
-propagation, :mod:`eventsim.engine.cpu.window_end`. The few neurons that may
-fire before it, or are let go, meet their arrivals one by one,
-:mod:`eventsim.engine.cpu.window_sparse`. Neurons that share their events do both together,
-:mod:`eventsim.engine.cpu.window_dense`.
+propagation, :mod:`eventsim.engine.cpu.window_end`. The few neurons that may fire before it, or are
+let go, meet their arrivals one by one, :mod:`eventsim.engine.cpu.window_sparse`. Neurons that share
+their events are summed up, and walk, side by side, :mod:`eventsim.engine.cpu.window_dense`.
 
 Windows and pieces are half-open. A window ends at the rounded sum of its begin and the least delay,
 so that no rounded arrival time lies before it. The neurons of one sample may be shared out to

@@ -7,7 +7,8 @@
 //                 capacity says may arrive in one window.
 // After           as in queue.cu, but the spikes of a window in any order. A sample with more spikes
 //                 than its limit stops at the end of the window.
-// Twin            engine/cpu/windows.py, window_sums.py, window_walk.py: the same sums, the same bits
+// Twin            engine/cpu/windows.py, window_sums.py, window_end.py, window_sparse.py: the same
+//                 sums, the same bits
 // Needs           queue.cu; shared memory: 35 * 8 + 39 * 4 bytes
 //
 // Roofline        a window takes a barrier per arrival. A neuron that goes from arrival to arrival
