@@ -1,4 +1,5 @@
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -71,10 +72,23 @@ def test_stopped_search_takes_its_running_trial_up_again(
     files, tmp_path, no_test_data, monkeypatch
 ):
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.01)
-    files.change("epochs = 2", "epochs = 16", task=True)  # the interrupt finds the trial going on
-    first, second = Trials(stop_at=1), Trials()
+    first, second, execution = Trials(stop_at=1), Trials(), workers.Execution
+    stop, latest = tmp_path / "out" / workers.STOP, time.monotonic() + 60.0
+
+    def held_up(callback, **more):
+        def waits(event):
+            # Until the interrupt has found the second trial going on, however slow it is.
+            while 1 in first.values and event.kind == "epoch" and not stop.exists():
+                assert time.monotonic() < latest
+                time.sleep(0.01)
+            callback(event)
+
+        return execution(callback=waits, **more)
+
+    monkeypatch.setattr(workers, "Execution", held_up)
     with pytest.raises(KeyboardInterrupt):
         search(*files.load(), Selection(), tmp_path / "out", first, trials=3, capacity=HERE)
+    monkeypatch.setattr(workers, "Execution", execution)
     assert [line.state for line in first.lines] == ["complete", "fail"]
     found = search(*files.load(), Selection(), tmp_path / "out", second, trials=3, capacity=HERE)
     assert [one.state for one in found.trials].count("complete") == 3
