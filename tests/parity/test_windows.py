@@ -221,6 +221,27 @@ def test_a_loop_that_runs_away_names_the_neuron_in_windows_too(parts):
     assert caught.value.neuron in (0, 1)
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_of_neurons_that_run_away_in_one_piece_the_first_is_named(parts, monkeypatch):
+    """Three fire without end; the one of the highest number begins first, within one window."""
+    monkeypatch.setattr(queue_host, "LEAST_SIDE_BY_SIDE", 2.0)  # bundles that reach any neurons
+    net = es.Network()
+    net.add_input("input", 3)
+    net.add_population("three", 3, tau_mem=10.0, tau_syn=5.0)
+    net.connect("input", "three", scipy.sparse.csr_array(np.diag([1e6, 1e6, 1e6])))
+    net.connect("three", "three", scipy.sparse.csr_array(np.full((3, 3), 1e-3)), delays=20.0)
+    stream = es.EventStream([5.0, 6.0, 7.0], [2, 1, 0], [0, 3], n_channels=3, duration=18.0)
+    quiet = es.EventStream([], [], [0, 0], n_channels=3, duration=18.0)
+    job = loop_job(net, quiet)
+    job = make_job(make_plan(net), job.stage, es.SpikeTape(stream, {}, {}, "cpu", "double"))
+    with pytest.raises(RunawayError) as found:
+        by_windows(job, parts)
+    with pytest.raises(RunawayError) as expected:
+        queue_host.by_queue(job, queue_host.prepare(job))
+    assert found.value.neuron == expected.value.neuron == 2
+    assert found.value.time == pytest.approx(expected.value.time, abs=1e-9)
+
+
 @pytest.mark.parametrize(("rate", "way"), [(2_000.0, "by_windows"), (20.0, "by_queue")])
 def test_a_loop_goes_by_windows_where_a_window_has_enough_to_do(monkeypatch, rate, way):
     used = []

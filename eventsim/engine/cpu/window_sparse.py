@@ -143,8 +143,10 @@ def _all_go(cells, room, par, refractory, n_few, n_met, end, stop, ends, spikes,
             count):  # fmt: skip
     """The few neurons meet the arrivals looked up, and come to the end of the piece if it ``ends``.
 
-    Returns as :func:`~eventsim.engine.cpu.window_walk.catch_up`.
+    Returns as :func:`~eventsim.engine.cpu.window_walk.catch_up`; of several neurons that run away
+    the one that is first.
     """
+    failed, failed_at = 0, np.inf
     _sort(room, n_few, n_met)
     for p in range(n_few):
         n, last, number = room.few[p], room.start[p], room.number[p]
@@ -152,15 +154,22 @@ def _all_go(cells, room, par, refractory, n_few, n_met, end, stop, ends, spikes,
         if ends:
             room.time[last], room.jump[last] = end, type(room.jump[0])(0.0)
             last += 1
-        count, at = _goes(
+        found, at = _goes(
             cells, room.way, par, refractory, n, room.time[first:last], room.jump[first:last],
             number, stop, spikes, start, limit, count,
         )  # fmt: skip
-        if count < 0 or count > limit:
+        if found < 0:
+            if at < failed_at:
+                failed, failed_at = found, at
+            continue
+        count = found
+        if count > limit:
             return count, at
         if ends:
             cells.v_now[n], cells.j_now[n] = cells.line[n, V], cells.line[n, J]
             cells.alert[n], cells.one_by_one[n] = cells.line[n, L_ALERT], 0
+    if failed < 0:
+        return failed, failed_at
     return count, end
 
 
