@@ -178,7 +178,7 @@ def tape_by_neuron(
     counts = np.zeros((job.n_samples, trains.size), np.int64)
     offsets, neurons, times = map(read_only, (trains.offsets, trains.neurons, trains.times))
     order.count_rows(offsets, neurons, 0, counts)
-    first = (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
+    first = _starts(counts)
     time, which = np.empty(len(trains)), np.empty(len(trains), np.int64)
     order.group(offsets, times, neurons, np.zeros(trains.size), 0, 0, first.copy(), time, which)
     previous = np.arange(-1, len(trains) - 1)
@@ -186,6 +186,11 @@ def tape_by_neuron(
     last = np.where(counts > 0, first + counts - 1, -1)
     spikes = trains.neurons[which], trains.current[which], trains.restart_current[which]
     return _tape(job, time, *spikes, by_time[which], by_voltage[which], previous), last, which
+
+
+def _starts(counts: Index) -> Index:
+    """Where the items of every group begin, group behind group, from the numbers of them."""
+    return (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
 
 
 def _tape(
@@ -285,7 +290,7 @@ def sent_by_row(job: Job) -> Sent:
     sources = _sources(job)
     for k, source in enumerate(sources):
         order.count_rows(source.offsets, source.neurons, wiring.row_start[k], counts)
-    first = (np.cumsum(counts.ravel()) - counts.ravel()).reshape(counts.shape)
+    first = _starts(counts)
     cursor = first.copy()
     time, spike = np.empty(bases[-1]), np.empty(bases[-1], np.int64)
     delays = job.row_delays()

@@ -25,13 +25,12 @@ from eventsim.engine.cpu.order import first_at_least, sort_run
 from eventsim.engine.cpu.scalar import (
     SMALL_Z,
     far_adjoint,
-    far_forward,
     near_adjoint,
-    near_forward,
     propagators,
     pull_back,
 )
 from eventsim.engine.cpu.walk import Held, end_at_start, hold, keep, next_stop, walk, walk_back
+from eventsim.engine.cpu.ways import GAIN, N_WAY, X, Y, finding
 from eventsim.engine.cpu.weights import base_of, weight_at, width_of
 from eventsim.engine.table import (
     ALPHA,
@@ -57,9 +56,9 @@ from eventsim.engine.table import (
 N_MET = 5
 SINCE, MET, SENT, MET_MEM, MET_SYN = range(0, N_MET * MOST, MOST)
 
-# Ways from arrival to arrival whose propagators are found at once; rows of them.
-N_WAYS, N_WAY = 32, 4
-H, X, Y, GAIN = range(N_WAY)
+# Ways from arrival to arrival whose propagators are found at once.
+N_WAYS = 32
+_find_ways = finding(N_WAYS)
 
 
 class FanIn(NamedTuple):
@@ -241,40 +240,6 @@ def _collect(fan, s, n, t_end, own_times):
     return found
 
 
-def _ways(propagate):
-    @lean_inlined
-    def ways(n, par, way):
-        """The propagators of neuron n over the ways of ``way[H]``."""
-        slow, gap, rate_mem = par[SLOW, n], par[GAP, n], par[RATE_MEM, n]
-        for k in range(N_WAYS):
-            way[X, k], way[Y, k], way[GAIN, k] = propagate(way[H, k], slow, gap, rate_mem)
-
-    return ways
-
-
-_near_ways, _far_ways = _ways(near_forward), _ways(far_forward)
-
-
-@lean_inlined
-def _find_ways(n, time, i, par, way):
-    """The propagators to the arrivals from the i-th on, N_WAYS at most, each from the one before.
-
-    They are those of :func:`~eventsim.engine.cpu.scalar.propagators`, to the bit, side by side in
-    vectors.
-    """
-    m, real = min(N_WAYS, time.size - i), type(par[0, 0])
-    longest = real(0.0)
-    for k in range(m):
-        way[H, k] = real(time[i + k] - time[i + k - 1])
-        longest = max(longest, way[H, k])
-    for k in range(m, N_WAYS):
-        way[H, k] = real(0.0)
-    if (par[SLOW, n] + abs(par[GAP, n])) * longest <= real(SMALL_Z):
-        _near_ways(n, par, way)
-    else:
-        _far_ways(n, par, way)
-
-
 @lean
 def _run_neuron(fan, s, n, time, weight, par, refractory, t_end, begin, end, held, spikes, start,
                 limit, count, way, adapt):  # fmt: skip
@@ -296,7 +261,8 @@ def _run_neuron(fan, s, n, time, weight, par, refractory, t_end, begin, end, hel
         if 0 < i < time.size and t == time[i - 1] and until == time[i]:
             if i >= found + N_WAYS:
                 found = i
-                _find_ways(n, time, i, par, way)
+                slow, gap, rate_mem = par[SLOW, n], par[GAP, n], par[RATE_MEM, n]
+                _find_ways(time[i - 1], time[i:], slow, gap, rate_mem, way)
             x, y, gain = way[X, i - found], way[Y, i - found], way[GAIN, i - found]
         else:
             x, y, gain = propagators(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
 from eventsim.engine.cpu.lanes import LANES
 from eventsim.engine.cpu.walk import EARLIER
+from eventsim.engine.cpu.ways import N_WAY
 from eventsim.engine.cpu.window_sums import BLOCK, TOGETHER
 from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, SLOW
 
@@ -19,9 +20,8 @@ N_LINE = 8
 # bench/macro/balanced.py 0.2 per neuron were met in a piece.
 ROOM_PER_NEURON, ROOM_LEAST = 4, 1024
 
-# Ways from arrival to arrival whose propagators are found at once; rows of them.
-N_WAYS, N_WAY = 8, 4
-H, X, Y, GAIN = range(N_WAY)
+# Ways from arrival to arrival whose propagators are found at once: of 16, most were not gone.
+N_WAYS = 8
 
 
 class WindowState(NamedTuple):
@@ -77,7 +77,7 @@ class WindowRoom(NamedTuple):
     ``far`` [3, neurons] the propagators over the ms in ``far_for``, of pieces that are long;
     ``before`` [2, LANES] where those neurons stood of which one may fire; ``few`` are the numbers
     of all that may. Of arrivals that are summed, ``phi`` [TOGETHER, width] are the functions,
-    ``weight`` [TOGETHER, BLOCK] the weights of a block.
+    ``weight`` [TOGETHER, BLOCK] the weights of a block, ``rows`` [TOGETHER] those of the wiring.
 
     The others are of those few. Where they meet the same arrivals, ``lines``
     [blocks, N_LINE - 1, BLOCK] are their fields side by side, ``when`` [blocks, BLOCK] the times of
@@ -101,7 +101,7 @@ class WindowRoom(NamedTuple):
     after: NDArray[np.floating]
     h: NDArray[np.floating]
     ready: NDArray[np.uint8]
-    target: NDArray[np.int64]
+    rows: NDArray[np.int64]
     found: NDArray[np.int64]
     place: NDArray[np.int64]
     met_by: NDArray[np.int64]
@@ -125,7 +125,7 @@ def make_room(size, padded, width, n_functions, real, shared):
         np.empty((2, LANES), real), np.zeros(size, np.int64), np.zeros((TOGETHER, width), real),
         np.zeros((TOGETHER, BLOCK), real), np.zeros((blocks, N_LINE - 1, BLOCK), real),
         np.zeros((blocks, BLOCK)), np.zeros((2, BLOCK), real), np.zeros(BLOCK, real),
-        np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.int64), np.empty(padded + 1, np.int64),
+        np.zeros(BLOCK, np.uint8), np.zeros(TOGETHER, np.int64), np.empty(padded + 1, np.int64),
         np.empty(padded, np.int64), np.empty(met, np.int64), np.empty(met), np.empty(met, real),
         np.empty(met + size), np.empty(met + size, real), np.empty(size, np.int64),
         np.empty(size, np.int64), np.zeros((N_WAY, N_WAYS), real),

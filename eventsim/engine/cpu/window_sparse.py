@@ -10,28 +10,18 @@ import numpy as np
 from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import lean, lean_inlined
 from eventsim.engine.cpu.queue import advance
-from eventsim.engine.cpu.scalar import (
-    SMALL_Z,
-    far_forward,
-    flush,
-    fma,
-    highest,
-    near_forward,
-)
+from eventsim.engine.cpu.scalar import flush, fma, highest
+from eventsim.engine.cpu.ways import GAIN, H, X, Y, finding
 from eventsim.engine.cpu.weights import base_of, weight_at, width_of
 from eventsim.engine.cpu.window_cells import (
-    GAIN,
     L_ALERT,
     L_GAP,
     L_PEAK,
     L_RATE,
     L_SLOW,
     N_WAYS,
-    H,
     J,
     V,
-    X,
-    Y,
 )
 from eventsim.engine.cpu.window_sums import BLOCK
 from eventsim.engine.cpu.window_walk import catch_up
@@ -69,35 +59,7 @@ def _sort(room, n_few, n_met):
         room.time[at], room.jump[at] = room.met_time[e], room.met_jump[e]
 
 
-def _ways(propagate):
-    @lean_inlined
-    def ways(line, n, way):
-        """The propagators of neuron n over the ways of ``way[H]``."""
-        slow, gap, rate_mem = line[n, L_SLOW], line[n, L_GAP], line[n, L_RATE]
-        for k in range(N_WAYS):
-            way[X, k], way[Y, k], way[GAIN, k] = propagate(way[H, k], slow, gap, rate_mem)
-
-    return ways
-
-
-_near_ways, _far_ways = _ways(near_forward), _ways(far_forward)
-
-
-@lean_inlined
-def _find_ways(line, n, t, time, way):
-    """The propagators of neuron n from ``t`` to the first times, and from one to the next."""
-    m, real = min(N_WAYS, time.size), type(way[H, 0])
-    longest = real(0.0)
-    for k in range(m):
-        way[H, k] = real(time[k] - t)
-        t = time[k]
-        longest = max(longest, way[H, k])
-    for k in range(m, N_WAYS):
-        way[H, k] = real(0.0)
-    if (line[n, L_SLOW] + abs(line[n, L_GAP])) * longest <= real(SMALL_Z):
-        _near_ways(line, n, way)
-    else:
-        _far_ways(line, n, way)
+_find_ways = finding(N_WAYS)
 
 
 @lean_inlined
@@ -113,7 +75,7 @@ def _goes(cells, way, par, refractory, n, time, jump, n_arrivals, stop, spikes, 
     rate_mem, peak, at = line[n, L_RATE], line[n, L_PEAK], t
     for i in range(time.size):
         if i % N_WAYS == 0:
-            _find_ways(line, n, t, time[i:], way)
+            _find_ways(t, time[i:], line[n, L_SLOW], line[n, L_GAP], rate_mem, way)
         until, more, k = time[i], jump[i], i % N_WAYS
         if not t < until:
             j = j + more

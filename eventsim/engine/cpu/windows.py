@@ -94,7 +94,7 @@ def _sum_up(cells, par, due, low, high, first, last, end, cut, loop, phi):
 @lean_inlined
 def _sum_up_all(room, shared, par, due, first, last, end, cut, loop):
     """As :func:`_sum_up` for neurons that share their events."""
-    phi, rows, none = room.phi, room.target, shared.weight.shape[0] - 1
+    phi, rows, none = room.phi, room.rows, shared.weight.shape[0] - 1
     real = type(phi[0, 0])
     for begin in range(first, last, TOGETHER):
         n = min(TOGETHER, last - begin)
