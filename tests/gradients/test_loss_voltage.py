@@ -118,6 +118,42 @@ def test_engine_finds_the_same_maxima_where_there_is_hardly_anything():
         assert_engine_agrees(net, stream)
 
 
+def long_stream(*, rounded):
+    """More stretches than are kept at once, with a long silence; many events at one time."""
+    rng = np.random.default_rng(93)
+    times = np.concatenate([rng.uniform(0.0, 900.0, 9000), rng.uniform(1400.0, 1500.0, 300)])
+    times = np.sort(np.round(times) if rounded else times)
+    return one_sample(times, rng.integers(0, 3, times.size), n_channels=3, duration=1600.0)
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_engine_finds_the_same_maxima_of_many_events(rounded):
+    weights = np.random.default_rng(94).normal(size=(3, 20))
+    net = one_readout(weights, tau_mem=np.linspace(2.0, 60.0, 20), tau_syn=11.0)
+    stream = long_stream(rounded=rounded)
+    assert_engine_agrees(net, stream)
+    double, single = (
+        readout_maximum(net, es.simulate(net, stream, backend="cpu", precision=p), "output")[0]
+        for p in ("double", "single")
+    )
+    largest = np.abs(double.value).max()
+    np.testing.assert_allclose(single.value, double.value, rtol=0.0, atol=1e-5 * largest)
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_maximum_at_several_events_moves_with_them_all(backend):
+    rng = np.random.default_rng(7)
+    times = np.sort(np.round(rng.uniform(0.0, 100.0, 1000)))
+    # No maximum is at the end of the sample, where it would stay.
+    stream = one_sample(times, rng.integers(0, 3, 1000), n_channels=3, duration=400.0)
+    net = one_readout(rng.normal(size=(3, 40)), tau_mem=20.0, tau_syn=8.0)
+    tape = es.simulate(net, stream, backend=backend)
+    (probe,) = readout_maximum(net, tape, "output")
+    g = es.backward(net, tape, {"output": VoltageSeed(probe, np.ones(probe.value.shape))})
+    assert abs(g.input_times).max() > 1e-3
+    assert abs(g.input_times.sum()) < 1e-12
+
+
 def test_a_readout_beside_another_gets_its_own_maxima():
     net = random_net(91, delays="source")
     rng = np.random.default_rng(92)
@@ -135,10 +171,11 @@ def test_what_does_not_share_its_events_is_left_to_the_formulas(monkeypatch):
 
 
 def one_readout(weights, **parameters):
+    weights = np.asarray(weights, dtype=float).reshape(len(weights), -1)
     net = es.Network()
-    net.add_input("input", len(weights))
-    net.add_readout("output", 1, **parameters)
-    net.connect("input", "output", np.asarray(weights, dtype=float)[:, None])
+    net.add_input("input", weights.shape[0])
+    net.add_readout("output", weights.shape[1], **parameters)
+    net.connect("input", "output", weights)
     return net
 
 

@@ -42,7 +42,10 @@ def find_maximum(neurons: Neurons) -> Maximum:
     xp, rows = neurons.xp, neurons.xp.arange(neurons.n_rows)
     a, b = (1.0 / neurons.by_row(neurons.parameter(k)) for k in ("tau_mem", "tau_syn"))
     states = _states(neurons, a, b)
-    node = states.v.argmax(axis=0)
+    # Of arrivals at one time the first: only before it is V's slope that before all of them.
+    first_of_time = xp.ones(states.v.shape, np.bool_)
+    first_of_time[1:] = states.time[1:] != states.time[:-1]
+    node = xp.where(first_of_time, states.v, -np.inf).argmax(axis=0)
     at_node = states.v[node, rows]
     gap, inside, since = _best_inside(states, xp.maximum(at_node, 0.0), a, b)
     peaks, rests = inside > at_node, xp.maximum(inside, at_node) <= 0.0
