@@ -17,7 +17,7 @@ from eventsim.adjoint.finite import (
     require_finite_loss,
 )
 from eventsim.adjoint.gradients import Gradients
-from eventsim.adjoint.linear.direct import by_key, by_source
+from eventsim.adjoint.linear.direct import by_key, by_source, shared_delays
 from eventsim.adjoint.linear.neurons import Neurons
 from eventsim.adjoint.seeds import (
     DecisionSeed,
@@ -43,9 +43,8 @@ from eventsim.engine.table import N_READOUT, readout_gradients
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.events.doors import real_array
-from eventsim.events.source import SourceSpikes
 from eventsim.held import holding
-from eventsim.network import Network, Population, Projection
+from eventsim.network import Network, Population
 from eventsim.plan import Plan, Stage, make_plan
 
 
@@ -367,7 +366,7 @@ def _projections(engine: Backend, job: Job, found: StageGradients) -> Iterator[t
             assert found.delays is not None
             delays = found.delays[mine].reshape(projection.delays.shape)
         else:
-            delays = _shared_delays(engine, projection, job.sources[k], found.source_times[k])
+            delays = shared_delays(engine.sum_by, projection, job.sources[k], found.source_times[k])
         yield f"{projection.name}.delays", delays
     for recurrence, (_, low, high) in zip(stage.recurrences, _members(stage), strict=True):
         if recurrence is not None:
@@ -376,15 +375,3 @@ def _projections(engine: Backend, job: Job, found: StageGradients) -> Iterator[t
                 by_delay = namespace(by_delay).asarray(by_delay.sum())
             yield f"{recurrence.name}.weights", found.self_weights[low:high]
             yield f"{recurrence.name}.delays", by_delay
-
-
-def _shared_delays(
-    engine: Backend, projection: Projection, source: SourceSpikes, by_time: Floats
-) -> Floats:
-    """A delay that all targets share moves the arrivals as the source's own times would."""
-    if projection.delays.ndim == 0:
-        total = engine.xp.asarray(by_time.sum())
-    else:
-        total = engine.sum_by(by_time, source.neurons, source.size)
-    shared: Floats = beside(total, projection.delays)
-    return shared

@@ -130,8 +130,9 @@ class DirectSeed:
     def scaled(self, weight: float) -> "DirectSeed":
         """The derivatives times ``weight``. New arrays."""
         synapses, delays, spikes, parameters = self.found
+        delays = None if delays is None else weight * delays
         found = DirectGradients(
-            weight * synapses, weight * delays, weight * spikes, _scaled(parameters, weight)
+            weight * synapses, delays, weight * spikes, _scaled(parameters, weight)
         )
         return DirectSeed(self.neurons, found)
 

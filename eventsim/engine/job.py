@@ -179,12 +179,13 @@ class StageGradients:
 class DirectGradients(NamedTuple):
     """Derivatives of a loss by what acts on the neurons of a stage directly.
 
-    ``synapses`` and ``delays`` by the synapses of the stage; ``spikes`` by the times of all
-    sources' spikes, one source after the other; ``parameters`` by neuron.
+    ``synapses`` and ``delays`` by the synapses of the stage, the latter None where none has a delay
+    of its own; ``spikes`` by the times of all sources' spikes, one source after the other;
+    ``parameters`` by neuron.
     """
 
     synapses: Array
-    delays: Array
+    delays: Array | None
     spikes: Array
     parameters: dict[str, Array]
 

@@ -162,13 +162,16 @@ class VoltageProbe:
         n_synapses = int(one.job.stage.wiring.synapse_start[-1])
         n_spikes = sum(source.times.size for source in one.job.sources)
         synapse, spike = found.synapse[met], found.spike[met]
-        delays = one.sum_by(by_time, synapse, n_synapses)
+        apart, delays = one.job.stage.delays_per_synapse, None
+        if apart:
+            delays = one.sum_by(by_time, synapse, n_synapses)
         spikes = one.sum_by(by_time, spike, n_spikes)
         if self.maximum is not None:
             turns = self.maximum.arrival >= 0
             arrival = self.maximum.arrival[turns]
             moved = by_voltage[:, 0][turns] * self.maximum.slope[turns]
-            delays = delays + one.sum_by(moved, found.synapse[arrival], n_synapses)
+            if apart:
+                delays = delays + one.sum_by(moved, found.synapse[arrival], n_synapses)
             spikes = spikes + one.sum_by(moved, found.spike[arrival], n_spikes)
         per_neuron = {
             "tau_mem": -(by_a * a * a),
