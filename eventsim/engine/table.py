@@ -66,14 +66,29 @@ def _neuron_table(job: Job) -> Array:
     a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
     instant = job.self_delays() == 0.0
     level, reset = levels(job)
-    rows: list[Array] = [a] * N_PAR
-    rows[SLOW], rows[GAP], rows[RATE_MEM], rows[RATE_SYN] = xp.minimum(a, b), b - a, a, b
+    rows = _rate_rows(a, b)
     rows[LEVEL], rows[RESET] = level, reset
     rows[ALERT] = level - ALERT_MARGIN * (xp.abs(level) + xp.abs(reset))
-    rows[PEAK] = _largest_gain(a, b)
     rows[SELF] = xp.where(instant, p.resistance * job.self_weights(), 0.0)
     rows[INSTANT] = instant.astype(np.float64)
     return xp.concatenate(rows).astype(real_type(job)).reshape(N_PAR, p.size)
+
+
+def linear_table(job: Job) -> Array:
+    """As :func:`neuron_table` of neurons that do not fire: level, reset and own weight are zero."""
+    p = job.stage.population
+    xp = namespace(p.tau_mem)
+    rows = _rate_rows(1.0 / p.tau_mem, 1.0 / p.tau_syn)
+    return xp.concatenate(rows).astype(real_type(job)).reshape(N_PAR, p.size)
+
+
+def _rate_rows(a: Array, b: Array) -> list[Array]:
+    """Rows of the table that follow from the rates; the others are zero."""
+    xp = namespace(a)
+    rows: list[Array] = [xp.zeros(a.shape)] * N_PAR
+    rows[SLOW], rows[GAP], rows[RATE_MEM], rows[RATE_SYN] = xp.minimum(a, b), b - a, a, b
+    rows[PEAK] = _largest_gain(a, b)
+    return rows
 
 
 def levels(job: Job) -> tuple[Array, Array]:

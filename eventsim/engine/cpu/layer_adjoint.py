@@ -1,6 +1,7 @@
 """Spiking layer, or loop that shares its events, on the CPU: host side of the backward pass."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,9 @@ from eventsim.arrays import Floats
 from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.bundles import causes
 from eventsim.engine.cpu import fanin, shared_adjoint
+from eventsim.engine.cpu.adaptive import AdaptingBack
 from eventsim.engine.cpu.arrays import (
+    Index,
     MergedEvents,
     adapted_sums,
     adapting_back_of,
@@ -24,7 +27,7 @@ from eventsim.engine.cpu.arrays import (
 )
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import FANIN_PARTS, fanin_groups
-from eventsim.engine.cpu.walk import WayBack
+from eventsim.engine.cpu.walk import Tape, WayBack
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.piece import Piece
 from eventsim.engine.table import (
@@ -58,33 +61,71 @@ def _backward_shared(
     job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, way_back: WayBack
 ) -> tuple[StageGradients, Floats]:
     """The gradients, and the field ``through`` of the tape, in the order of the spikes."""
-    tape, last = tape_of(job, trains, by_time, by_voltage)
-    size, par, refractory = last.shape[1], neuron_table(job), job.stage.population.refractory
+    tape, _ = tape_of(job, trains, by_time, by_voltage)
     events = since(merged_events(job), way_back.begin)
-    weights = by_block(job, row_weights(job))
-    bounds = sample_chunks(job, weights.nbytes)
-    chunks = bounds.size - 1
-    by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
-    sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
-    effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
-    adapt = adapting_back_of(job, trains, chunks)
-    shared_adjoint.backward(
-        bounds, job.stage.heard, events.offsets, events.times, events.rows,
-        _cause(job, events, trains), weights, par, refractory, job.duration,
-        par.dtype.type(fastest_rate(job)), *span_of(job), _asked(job), trains.offsets, tape,
-        bool(refractory.any()), way_back, by_weight, effects, sums, own, grazes, adapt,
+    bounds = sample_chunks(job, row_weights(job).nbytes)
+    adapt = adapting_back_of(job, trains, bounds.size - 1)
+    back = together(
+        job, events, bounds, neuron_table(job), job.stage.population.refractory, trains.offsets,
+        tape, way_back, _cause(job, events, trains), _asked(job), adapt,
     )  # fmt: skip
     found = layer_gradients(
         job,
-        by_drive=of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1]),
+        by_drive=back.by_drive,
         by_delay=None,
-        source_times=split_effects(job, events.by_spike(effects)),
-        sums=sums.sum(axis=0),
-        own=own.sum(axis=0),
-        grazes=int(grazes.sum()),
+        source_times=split_effects(job, back.by_spike),
+        sums=back.sums,
+        own=back.own,
+        grazes=back.grazes,
         adapted=adapted_sums(adapt),
     )
     return found, tape.through
+
+
+class Together(NamedTuple):
+    """What the way back over events that all neurons share finds; see StageGradients.
+
+    ``by_drive`` by synapse; ``by_spike`` dL/dt of the spikes of all sources; ``sums`` and ``own``
+    as in :mod:`eventsim.engine.table`.
+    """
+
+    by_drive: Floats
+    by_spike: Floats
+    sums: Floats
+    own: Floats
+    grazes: int
+
+
+def together(
+    job: Job,
+    events: MergedEvents,
+    bounds: Index,
+    par: Floats,
+    refractory: Floats,
+    offsets: Index,
+    tape: Tape,
+    way_back: WayBack,
+    cause: Index,
+    asked: NDArray[np.bool_],
+    adapt: AdaptingBack | None,
+) -> Together:
+    """Run the kernel on groups of samples, as ``bounds`` says, whose sums are taken apart."""
+    weights, size, chunks = by_block(job, row_weights(job)), par.shape[1], bounds.size - 1
+    by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
+    sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
+    effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
+    shared_adjoint.backward(
+        bounds, job.stage.heard, events.offsets, events.times, events.rows, cause, weights, par,
+        refractory, job.duration, par.dtype.type(fastest_rate(job)), *span_of(job), asked, offsets,
+        tape, bool(refractory.any()), way_back, by_weight, effects, sums, own, grazes, adapt,
+    )  # fmt: skip
+    return Together(
+        of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1]),
+        events.by_spike(effects),
+        sums.sum(axis=0),
+        own.sum(axis=0),
+        int(grazes.sum()),
+    )
 
 
 def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.int64]:

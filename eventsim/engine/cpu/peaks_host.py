@@ -1,4 +1,9 @@
-"""Largest voltages of a readout on the CPU, host side."""
+"""Largest voltages of a readout on the CPU, host side.
+
+By the envelope theorem the gradient of a largest voltage is that of V at a fixed time. So the way
+back is that of a layer, :mod:`eventsim.engine.cpu.shared_adjoint`, of neurons that each fire once,
+at that time, and whose voltage just before is what the loss depends on.
+"""
 
 from dataclasses import dataclass
 
@@ -6,29 +11,44 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.cpu import peaks
-from eventsim.engine.cpu.arrays import Index, MergedEvents, merged_events, sample_chunks
-from eventsim.engine.cpu.blocks import by_block, by_row
+from eventsim.engine.cpu.arrays import (
+    Index,
+    MergedEvents,
+    merged_events,
+    read_only,
+    sample_chunks,
+    way_back_of,
+)
+from eventsim.engine.cpu.blocks import by_block
+from eventsim.engine.cpu.layer_adjoint import together
+from eventsim.engine.cpu.peaks import Largest
 from eventsim.engine.cpu.threads import threads_for
+from eventsim.engine.cpu.walk import Tape
 from eventsim.engine.job import DirectGradients, Job, Peaks
-from eventsim.engine.table import of_synapses, row_matrix
+from eventsim.engine.piece import whole
+from eventsim.engine.table import (
+    BY_DRIVE,
+    BY_MEM,
+    BY_SYN,
+    by_targets,
+    fastest_rate,
+    linear_table,
+    row_weights,
+)
 
 
 def find(job: Job) -> Peaks:
     """Largest voltages of a readout whose stage shares events."""
-    p, events = job.stage.population, merged_events(job)
+    p, events, par = job.stage.population, merged_events(job), linear_table(job)
     shape = (job.n_samples, p.size)
-    value, time, slope = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    arrival = np.full(shape, -1)
-    a, b = 1.0 / p.tau_mem, 1.0 / p.tau_syn
-    par = np.stack([np.minimum(a, b), b - a, a, p.resistance])
-    weights = by_block(job, row_matrix(job, job.weights()))
+    found = Largest(np.zeros(shape), np.zeros(shape), np.full(shape, -1), np.zeros(shape))
     with threads_for(job):
         peaks.forward(
-            job.stage.heard, events.offsets, events.times, events.rows, weights, par, job.duration,
-            value, time, arrival, slope,
+            job.stage.heard, events.offsets, events.times, events.rows,
+            by_block(job, row_weights(job)), par, read_only(job.duration),
+            par.dtype.type(fastest_rate(job)), *found,
         )  # fmt: skip
-    found = _Found(job, events, weights, par, time, arrival, slope)
-    return Peaks(value + p.v_leak, found.backward)
+    return Peaks(found.value + p.v_leak, _Found(job, events, par, found).backward)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,44 +57,53 @@ class _Found:
 
     job: Job
     events: MergedEvents
-    weights: Floats
     par: Floats
-    time: Floats
-    arrival: Index
-    slope: Floats
+    largest: Largest
 
     def backward(self, by_value: Floats) -> DirectGradients:
         """Gradients from dL/d(value), as the protocol wants them."""
-        job, events, weights = self.job, self.events, self.weights
-        bounds = sample_chunks(job, 2 * weights.nbytes)
-        shape = (bounds.size - 1, *weights.shape)
-        by_weight, by_delay = np.zeros(shape), np.zeros(shape)
-        sums = np.zeros((shape[0], peaks.N_SUMS, job.stage.population.size))
-        effects = np.zeros(events.times.size)
+        job, events, p = self.job, self.events, self.job.stage.population
+        way_back = way_back_of(job, whole(job)._replace(starts=False))
+        offsets, tape = self._tape(by_value)
+        asked = np.ones(int(job.stage.wiring.row_start[-1]), np.bool_)
+        bounds = sample_chunks(job, row_weights(job).nbytes)
         with threads_for(job):
-            peaks.backward(
-                bounds, job.stage.heard, events.offsets, events.times, events.rows, weights,
-                self.par, self.time, by_value, by_weight, by_delay, effects, sums,
+            back = together(
+                job, events, bounds, self.par, np.zeros(p.size), offsets, tape, way_back,
+                np.zeros(0, np.int64), asked, None,
             )  # fmt: skip
-        delays = by_row(job, by_delay.sum(axis=0))
-        self._add_moved(by_value, effects, delays)
-        p, total = job.stage.population, sums.sum(axis=0)
         return DirectGradients(
-            synapses=of_synapses(job, by_row(job, by_weight.sum(axis=0))),
-            delays=of_synapses(job, delays),
-            spikes=events.by_spike(effects),
+            synapses=by_targets(job, back.by_drive, p.resistance, in_place=True),
+            delays=None,
+            spikes=back.by_spike + events.by_spike(self._moved(by_value)),
             parameters={
-                "tau_mem": -total[peaks.BY_MEM] / p.tau_mem**2,
-                "tau_syn": -total[peaks.BY_SYN] / p.tau_syn**2,
-                "resistance": total[peaks.BY_RESISTANCE],
+                "tau_mem": -back.sums[BY_MEM] / p.tau_mem**2,
+                "tau_syn": -back.sums[BY_SYN] / p.tau_syn**2,
+                "resistance": back.sums[BY_DRIVE] / p.resistance,
                 "v_leak": by_value.sum(axis=0),
             },
         )
 
-    def _add_moved(self, by_value: Floats, effects: Floats, delays: Floats) -> None:
-        """Add what events give with which a peak moves."""
-        sample, neuron = np.nonzero(self.arrival >= 0)
-        moved = by_value[sample, neuron] * self.slope[sample, neuron]
-        event = self.arrival[sample, neuron]
-        np.add.at(effects, event, moved)
-        np.add.at(delays, (self.events.rows[event], neuron), moved)
+    def _tape(self, by_value: Floats) -> tuple[Index, Tape]:
+        """The maxima as spikes, and the first of every sample.
+
+        Each lies just before its time, since an arrival then comes after it.
+        """
+        sample, neuron = np.nonzero((by_value != 0.0) & (self.largest.time > 0.0))
+        time = np.nextafter(self.largest.time[sample, neuron], 0.0)
+        order = np.lexsort((neuron, time, sample))
+        sample, neuron, time = sample[order], neuron[order], time[order]
+        rises, none = np.ones(time.size), np.zeros(time.size)
+        tape = Tape(
+            time, neuron.astype(np.int32), rises, np.full(time.size, np.nan), none,
+            by_value[sample, neuron], np.full(time.size, -1), none.copy(),
+        )  # fmt: skip
+        return np.searchsorted(sample, np.arange(self.job.n_samples + 1)), tape
+
+    def _moved(self, by_value: Floats) -> Floats:
+        """DL/dt of the events with which maxima move."""
+        effects, arrival = np.zeros(self.events.times.size), self.largest.arrival
+        sample, neuron = np.nonzero(arrival >= 0)
+        moved = by_value[sample, neuron] * self.largest.slope[sample, neuron]
+        np.add.at(effects, arrival[sample, neuron], moved)
+        return effects

@@ -217,46 +217,71 @@ def far_lines(h, par, n, far):
     return line_at(far, 0, n), line_at(far, 1, n), line_at(far, 2, n)
 
 
-def _step(propagators_at):
+@lean_inlined
+def items_of(stretch, weights):
+    """What all neurons share of a stretch's items: rows of weights, u, and ms before the end.
+
+    The last item is at the end, and has neither of these two.
+    """
+    row, share, gap = stretch.row, stretch.share, stretch.gap
+    weight0 = weights[row[0]] if row[0] >= 0 else stretch.summed[-1 - row[0]]
+    weight1 = weights[row[1]] if row[1] >= 0 else stretch.summed[-1 - row[1]]
+    weight2 = weights[row[2]] if row[2] >= 0 else stretch.summed[-1 - row[2]]
+    weight3 = weights[row[3]] if row[3] >= 0 else stretch.summed[-1 - row[3]]
+    return (
+        weight0, weight1, weight2, weight3, line(share[0]), line(share[1]), line(share[2]),
+        line(gap[0]), line(gap[1]), line(gap[2]),
+    )  # fmt: skip
+
+
+def _ahead(propagators_at):
+    @lean_inlined
+    def ahead(n, v, j, items, par, table, h, far):
+        """The neurons from n on, from (v, j) over a stretch of h ms: v, j, and a bound of all v."""
+        weight0, weight1, weight2, weight3, u0, u1, u2, s0, s1, s2 = items
+        zero, n_terms, rate_mem = line(type(h)(0.0)), degree(h), line_at(par, RATE_MEM, n)
+        w0, w1, w2 = line_from(weight0, n), line_from(weight1, n), line_from(weight2, n)
+        x, y, gain = propagators_at(h, par, n, far)
+        left = product(y, j)
+        arrived = lanes_add(lanes_add(lanes_add(w0, w1), w2), line_from(weight3, n))
+        v_end, j_end = fused(gain, j, product(x, v)), lanes_add(left, arrived)
+        m0, m1, m2 = product(w0, u0), product(w1, u1), product(w2, u2)
+        for q in range(n_terms):
+            moment = lanes_add(lanes_add(m0, m1), m2)
+            v_end = fused(line_at(table, q, n), moment, v_end)
+            j_end = fused(line_at(table, n_terms + q, n), moment, j_end)
+            m0, m1, m2 = product(m0, u0), product(m1, u1), product(m2, u2)
+        rise = product(where_less(zero, w0, w0, zero), s0)
+        rise = fused(where_less(zero, w1, w1, zero), s1, rise)
+        rise = fused(where_less(zero, w2, w2, zero), s2, rise)
+        drop = lanes_add(where_less(zero, w0, zero, w0), where_less(zero, w1, zero, w1))
+        drop = lanes_add(drop, where_less(zero, w2, zero, w2))
+        span, peak = product(rate_mem, line(h)), line_at(par, PEAK, n)
+        reach = where_less(span, peak, span, peak)
+        top = fused(reach, where_less(zero, j, j, zero), where_less(zero, v, v, zero))
+        top = fused(rate_mem, rise, top)
+        fall = lanes_minus(top, lanes_add(where_less(left, j, left, j), drop))
+        fallen = fused(span, where_less(zero, fall, fall, zero), v_end)
+        return flush_line(v_end), flush_line(j_end), where_less(fallen, top, fallen, top)
+
+    return ahead
+
+
+near_ahead, far_ahead = _ahead(near_lines), _ahead(far_lines)
+
+
+def _step(ahead):
     @lean_inlined
     def step(par, alert, table, before, after, weights, stretch, h, far, found):
         """All neurons over a stretch of h ms; returns how many may fire, which are ``found``."""
-        real = type(h)
-        zero, n_terms, n_found = line(real(0.0)), degree(h), 0
-        row, share, gap = stretch.row, stretch.share, stretch.gap
-        weight0 = weights[row[0]] if row[0] >= 0 else stretch.summed[-1 - row[0]]
-        weight1 = weights[row[1]] if row[1] >= 0 else stretch.summed[-1 - row[1]]
-        weight2 = weights[row[2]] if row[2] >= 0 else stretch.summed[-1 - row[2]]
-        weight3 = weights[row[3]] if row[3] >= 0 else stretch.summed[-1 - row[3]]
-        u0, u1, u2 = line(share[0]), line(share[1]), line(share[2])
-        s0, s1, s2 = line(gap[0]), line(gap[1]), line(gap[2])
+        n_found, items = 0, items_of(stretch, weights)
         for n in range(0, par.shape[1], LINE // par.itemsize):
-            v, j, rate_mem = line_at(before, 0, n), line_at(before, 1, n), line_at(par, RATE_MEM, n)
-            w0, w1, w2 = line_from(weight0, n), line_from(weight1, n), line_from(weight2, n)
-            x, y, gain = propagators_at(h, par, n, far)
-            left = product(y, j)
-            arrived = lanes_add(lanes_add(lanes_add(w0, w1), w2), line_from(weight3, n))
-            v_end, j_end = fused(gain, j, product(x, v)), lanes_add(left, arrived)
-            m0, m1, m2 = product(w0, u0), product(w1, u1), product(w2, u2)
-            for q in range(n_terms):
-                moment = lanes_add(lanes_add(m0, m1), m2)
-                v_end = fused(line_at(table, q, n), moment, v_end)
-                j_end = fused(line_at(table, n_terms + q, n), moment, j_end)
-                m0, m1, m2 = product(m0, u0), product(m1, u1), product(m2, u2)
-            rise = product(where_less(zero, w0, w0, zero), s0)
-            rise = fused(where_less(zero, w1, w1, zero), s1, rise)
-            rise = fused(where_less(zero, w2, w2, zero), s2, rise)
-            drop = lanes_add(where_less(zero, w0, zero, w0), where_less(zero, w1, zero, w1))
-            drop = lanes_add(drop, where_less(zero, w2, zero, w2))
-            span, peak = product(rate_mem, line(h)), line_at(par, PEAK, n)
-            reach = where_less(span, peak, span, peak)
-            top = fused(reach, where_less(zero, j, j, zero), where_less(zero, v, v, zero))
-            top = fused(rate_mem, rise, top)
-            fall = lanes_minus(top, lanes_add(where_less(left, j, left, j), drop))
-            fallen = fused(span, where_less(zero, fall, fall, zero), v_end)
-            bits = marks(where_less(fallen, top, fallen, top), line_from(alert, n))
-            put_line(after, 0, n, flush_line(v_end))
-            put_line(after, 1, n, flush_line(j_end))
+            v, j, bound = ahead(
+                n, line_at(before, 0, n), line_at(before, 1, n), items, par, table, h, far
+            )
+            bits = marks(bound, line_from(alert, n))
+            put_line(after, 0, n, v)
+            put_line(after, 1, n, j)
             while bits != np.uint64(0):
                 found[n_found] = n + first_mark(bits)
                 n_found, bits = n_found + 1, bits & (bits - np.uint64(1))
@@ -265,7 +290,7 @@ def _step(propagators_at):
     return step
 
 
-near_step, far_step = _step(near_lines), _step(far_lines)
+near_step, far_step = _step(near_ahead), _step(far_ahead)
 
 
 @lean
