@@ -279,9 +279,10 @@ def _point(
 def _rounded(
     spec: RunSettings, root: Path, asked: Question, data: "_Recordings", bits: int
 ) -> SweptRun | None:
-    """A run with rounded weights; None where there is a decision, which is not rounded."""
+    """A run with rounded weights; None where a decision or adaptive thresholds are not rounded."""
     run = Run(root / spec.label, spec)
-    if run.net.decision is not None:
+    adaptive = any(p.is_adaptive for p in run.net.populations.values())
+    if run.net.decision is not None or adaptive:
         return None
     tested, training = data.of(run, asked.part), data.of(run, "train")
     numbers = measure_rounded(run, tested, training, asked, bits)

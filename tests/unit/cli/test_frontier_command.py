@@ -254,14 +254,16 @@ def test_axis_replaces_the_other_conditions_by_every_combination(recipe):
 
 
 def test_bits_after_training_are_points_of_their_own(recipe):
-    recipe.write_text(recipe.read_text() + TRAINED_SO + CONVOLUTIONAL)
-    few = [word for name in ("plain", "steps", "four", "shared") for word in ("--condition", name)]
+    recipe.write_text(recipe.read_text() + TRAINED_SO + ADAPTIVE + CONVOLUTIONAL)
+    names = ("plain", "steps", "four", "adaptive", "shared")
+    few = [word for name in names for word in ("--condition", name)]
     outcome = frontier(recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm", "--json")
     assert outcome.code == 0, outcome.err
     points = {point["name"]: point for point in outcome.json["points"]}
-    # No grid, no linear decision, and nothing that was trained with as few bits, is rounded.
-    expected = ["plain", "plain-2-bits", "plain-12-bits", "steps", "four", "four-2-bits", "shared"]
-    assert list(points) == expected
+    # No grid, no linear decision, no adaptive threshold, and nothing that was trained with as few
+    # bits, is rounded.
+    expected = ["plain", "plain-2-bits", "plain-12-bits", "steps", "four", "four-2-bits"]
+    assert list(points) == [*expected, "adaptive", "shared"]
     plain, rounded, fine = (points[name]["runs"][0] for name in list(points)[:3])
     assert points["plain-2-bits"]["settings"]["bits after training"] == 2
     assert (rounded["folder"], rounded["seed"]) == (plain["folder"], plain["seed"])
@@ -293,6 +295,11 @@ TRAINED_SO = """
 [[condition]]
 name = "four"
 train = { quantise = { bits = 4 } }
+"""
+ADAPTIVE = """
+[[condition]]
+name = "adaptive"
+network = { adaptation = 0.3, tau_adaptation = 50.0 }
 """
 CONVOLUTIONAL = """
 [[condition]]
