@@ -2,7 +2,7 @@
 
 Needs brian2 and a NumPy that it imports with (brian2 2.9: ``"numpy<2"``)::
 
-    eventsim conformance --adapter bench.conformance.brian2_adapter:step_0_01 --json brian2.json
+    eventsim conformance --adapter bench.conformance.brian2_adapter:step_0_01 --out brian2.json
 
 The equations are integrated exactly from step to step (``method="exact"``), by Runge and Kutta's
 rule (``rk4``) where equal time constants make Brian2's exact solution divide by zero. Input events,

@@ -2,7 +2,7 @@
 
 Needs ``pip install jaxsnn``::
 
-    eventsim conformance --adapter bench.conformance.jaxsnn_adapter:double --json jaxsnn.json
+    eventsim conformance --adapter bench.conformance.jaxsnn_adapter:double --out jaxsnn.json
 
 It has exact times in closed form, for tau_mem = tau_syn or 2 tau_syn, equal parameters in a
 population, one delay per projection, no refractory time, and a leak below the threshold. Voltages

@@ -2,7 +2,7 @@
 
 Needs ``pip install nest-simulator``::
 
-    eventsim conformance --adapter bench.conformance.nest_adapter:ps --json nest.json
+    eventsim conformance --adapter bench.conformance.nest_adapter:ps --out nest.json
 
 ``iaf_psc_exp_ps`` and ``iaf_psc_exp_ps_lossless`` have spike times off the grid, but a delay and a
 refractory time of at least one step, both multiples of it; cases without are reported as not

@@ -1,6 +1,6 @@
 """Which simulators give the exact spike times of the conformance cases, and how far are others off.
 
-Method   ``eventsim conformance --json FILE`` with an adapter (see bench/conformance/__init__.py) or
+Method   ``eventsim conformance --out FILE`` with an adapter (see bench/conformance/__init__.py) or
          eventsim's own backends; then ``python -m bench.conformance.table FILE ...`` appends one
          line per simulator and case to bench/results/conformance.jsonl and prints a summary.
 Answer   eventsim gives every spike within the tolerance. NEST's ``iaf_psc_exp_ps`` does wherever

@@ -180,7 +180,7 @@ def energy(
     chip
         Of :func:`eventsim.chips.load_chip`.
     clocked
-        The same run in steps, of :func:`eventsim.energy.steps`; None for a machine without.
+        The same run in steps, of :func:`eventsim.energy.clocked`; None for a machine without.
     mapped
         What a mapping adds: ``axon_out``, ``hop_ew``, ``hop_ns``, ``hop_chip``, each as one number
         for all samples together or one per sample, and ``cores``, the number of cores in use.

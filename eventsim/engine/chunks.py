@@ -10,7 +10,8 @@ from chunk to chunk:
   holding their neuron,
 * voltage and current of every readout at the end.
 
-Spikes are, to the bit, those of one run over the whole stream.
+Spikes are, to the bit, those of one run over the whole stream; those of a loop are where its first
+chunk chooses queue or windows as the whole would.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ def simulate(
     Parameters
     ----------
     net
-        Any network; populations that form a loop run by a queue of events, the others layer by
-        layer.
+        Any network; populations that form a loop run by a queue of events or by windows, the
+        others layer by layer.
     stream
         Its channels are the neurons of the network's input population.
     tail

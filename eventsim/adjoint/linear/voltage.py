@@ -119,7 +119,7 @@ class VoltageProbe:
         return cls(neurons, times, rest[:, None] + v.T, asked, v, j)
 
     def slope(self) -> Array:
-        """dV/dt just before the asked times of :meth:`at`, [rows, asked], in mV per ms."""
+        """dV/dt just before the asked times of :meth:`at`, [rows, asked], per ms."""
         a = 1.0 / self.neurons.by_row(self.neurons.parameter("tau_mem"))
         return (a * (self._drive - self._v)).T
 

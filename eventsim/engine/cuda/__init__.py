@@ -1,8 +1,9 @@
 """The cuda backend: CUDA C kernels through CuPy, single or double precision.
 
-Spike times and counts have the same bits as those of the cpu backend. Gradients are summed in a
-fixed order, without atomics: two runs give the same bits. Spikes, and gradients by their times,
-stay on the device; gradients by parameters go to where the network's parameters are.
+In single precision spike times and counts have the same bits as those of the cpu backend, in double
+they agree to rounding. Gradients are summed in a fixed order, without atomics: two runs give the
+same bits. Spikes, and gradients by their times, stay on the device; gradients by parameters go to
+where the network's parameters are.
 """
 
 from collections.abc import Callable, Sequence

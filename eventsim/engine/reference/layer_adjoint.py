@@ -2,10 +2,10 @@ r"""One spiking population, backward: the steps of the forward walk, read from t
 
 :math:`\alpha = \partial L / \partial v` and :math:`\beta = \partial L / \partial I` are carried
 through every step by the transpose of its linear map; parameters collect the derivative of that
-map. They are the adjoints of DESIGN in other units, :math:`\alpha = -\tau_m \lambda_V`,
-:math:`\beta = -\tau_s \lambda_I`; see :mod:`eventsim.adjoint` for the derivation. Where the
-threshold is adaptive :math:`\kappa = \partial L / \partial a` goes from spike to spike, see
-:mod:`eventsim.neuron.adaptive`.
+map. They are the adjoints of Wunderlich and Pehle in other units,
+:math:`\alpha = -\tau_m \lambda_V`, :math:`\beta = -\tau_s \lambda_I`; see :mod:`eventsim.adjoint`
+for the derivation. Where the threshold is adaptive :math:`\kappa = \partial L / \partial a` goes
+from spike to spike, see :mod:`eventsim.neuron.adaptive`.
 """
 
 from collections.abc import Sequence
