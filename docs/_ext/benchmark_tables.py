@@ -139,10 +139,14 @@ def _readout() -> Table:
         "precision": lambda r: r["precision"],
         "spikes": lambda r: f"{r['spikes']:,}",
         "outputs": lambda r: r["outputs"],
-        "forward ms": lambda r: number(r["forward_ms"]),
-        "backward ms": lambda r: number(r["backward_ms"]),
+        "integral ms": lambda r: number(r["forward_ms"]),
+        "back ms": lambda r: number(r["backward_ms"]),
+        "largest voltage ms": lambda r: number(r["largest_ms"]),
+        "back from it ms": lambda r: number(r["largest_backward_ms"]),
         "error of the integral": lambda r: number(r.get("error_integral"), 2),
-        "error of weights": lambda r: number(r.get("error_weights"), 2),
+        "of weights": lambda r: number(r.get("error_weights"), 2),
+        "of the largest voltage": lambda r: number(r.get("error_largest"), 2),
+        "of weights by it": lambda r: number(r.get("error_largest_weights"), 2),
     }
     return _columns("readout", "bench.macro.readout", columns, lines_of("readout"))
 
