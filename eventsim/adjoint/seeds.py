@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from eventsim.adjoint.linear.neurons import Neurons
-from eventsim.adjoint.linear.voltage import PeakProbe, VoltageProbe
+from eventsim.adjoint.linear.voltage import Probe
 from eventsim.arrays import Array, Floats
 from eventsim.engine.job import DirectGradients
 from eventsim.errors import ParameterError
@@ -81,7 +81,7 @@ class VoltageSeed:
         What the loss itself, at fixed voltages, gives parameters of the neurons, [rows] each.
     """
 
-    probe: VoltageProbe | PeakProbe
+    probe: Probe
     by_voltage: Floats
     by_parameter: Mapping[str, Floats] = field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eventsim.arrays import Array, Floats
 from eventsim.engine.adam import Adam, Bounded, Trained
 from eventsim.engine.counting import count_arrivals
-from eventsim.engine.job import Job, Peaks, StageGradients
+from eventsim.engine.job import Job, StageGradients, Voltages
 from eventsim.engine.loop_state import LoopState
 from eventsim.engine.piece import Piece
 from eventsim.engine.state import LayerState
@@ -120,8 +120,18 @@ class Backend(Protocol):
         """Exact number of spikes that reach a synapse before the end of their sample, [pairs]."""
         return count_arrivals(pairs, duration)
 
-    def readout_peaks(self, job: Job) -> Peaks | None:
-        """Largest voltages; None where :mod:`eventsim.adjoint.linear.maximum` has to find them."""
+    def readout_peaks(self, job: Job) -> Voltages | None:
+        """Largest voltages over every sample, one each.
+
+        None where :mod:`eventsim.adjoint.linear.maximum` has to find them.
+        """
+        return None
+
+    def readout_voltages(self, job: Job, times: Floats) -> Voltages | None:
+        """Voltages at ``times``, ms, [samples, asked], NumPy, ascending and not after the end.
+
+        None where :mod:`eventsim.adjoint.linear.voltage` has to find them.
+        """
         return None
 
 

@@ -190,8 +190,8 @@ class DirectGradients(NamedTuple):
     parameters: dict[str, Array]
 
 
-class Peaks(NamedTuple):
-    """Largest voltage V of every readout neuron over every sample, [samples, size].
+class Voltages(NamedTuple):
+    """Voltages V of every readout neuron in every sample, [samples, size, asked].
 
     ``backward`` takes dL/d(value) and gives the gradients, those by parameters [size] each.
     """

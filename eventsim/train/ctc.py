@@ -33,8 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.adjoint import Seeds, VoltageSeed
-from eventsim.adjoint.linear.neurons import silent_parts
-from eventsim.adjoint.linear.voltage import VoltageProbe
+from eventsim.adjoint.linear.voltage import Probe, readout_at
 from eventsim.arrays import Bools, Floats, Ints, beside, to_host
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
@@ -105,20 +104,17 @@ class CTC:
         """Logits of every frame. New arrays."""
         return self._frames(net, tape)[1]
 
-    def _frames(self, net: Network, tape: SpikeTape) -> tuple[list[VoltageProbe], FrameLogits]:
+    def _frames(self, net: Network, tape: SpikeTape) -> tuple[Sequence[Probe], FrameLogits]:
         require_readout("CTC", net, self.readout)
         duration = tape.stream.duration
         lengths = np.floor(duration / self.interval * (1.0 + 1e-12)).astype(np.int64)
         number = np.arange(1, max(int(lengths.max(initial=0)), 1) + 1)
         # Frames that a sample does not have stand at its end, which costs and means nothing.
         times = np.minimum(number * self.interval, duration[:, None])
-        probes, voltages = [], []
-        for part in silent_parts(net, tape, self.readout):
-            size = part.chosen.size
-            rows = beside(np.repeat(times, size, axis=0), part.arrivals.time)
-            probe = VoltageProbe.at(part, rows)
-            probes.append(probe)
-            voltages.append(to_host(probe.value).reshape(duration.size, size, number.size))
+        probes = readout_at(net, tape, self.readout, times)
+        voltages = [
+            to_host(probe.value).reshape(duration.size, -1, number.size) for probe in probes
+        ]
         logits = self.gain * np.concatenate(voltages, axis=1).transpose(0, 2, 1)
         return probes, FrameLogits(logits, lengths)
 

@@ -29,8 +29,7 @@ from typing import Literal, get_args
 
 from eventsim.adjoint import DecisionSeed, Seed, VoltageSeed
 from eventsim.adjoint.linear.voltage import (
-    PeakProbe,
-    VoltageProbe,
+    Probe,
     joined_voltages,
     readout_last,
     readout_maximum,
@@ -130,7 +129,7 @@ class VoltageCrossEntropy(AbstractClassifier):
         kept: Floats = values * beside(self.keep, values)
         return kept
 
-    def _probes(self, net: Network, tape: SpikeTape) -> Sequence[VoltageProbe | PeakProbe]:
+    def _probes(self, net: Network, tape: SpikeTape) -> Sequence[Probe]:
         require_readout("VoltageCrossEntropy", net, self.readout)
         if self.at == "maximum":
             return readout_maximum(net, tape, self.readout)

@@ -12,7 +12,12 @@ from eventsim.adjoint import VoltageSeed
 from eventsim.adjoint.linear import neurons as linear
 from eventsim.adjoint.linear.maximum import find_maximum
 from eventsim.adjoint.linear.neurons import silent_neurons, silent_parts
-from eventsim.adjoint.linear.voltage import PeakProbe, VoltageProbe, readout_maximum
+from eventsim.adjoint.linear.voltage import (
+    EngineProbe,
+    VoltageProbe,
+    readout_at,
+    readout_maximum,
+)
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.train import NearMiss, SumOfLosses, VoltageCrossEntropy
 from tests.support.differences import Differences, assert_gradients_match
@@ -91,13 +96,42 @@ def loss_at_peaks(net, tape):
 def assert_engine_agrees(net, stream):
     tape = es.simulate(net, stream, backend="cpu")
     (probe,) = readout_maximum(net, tape, "output")
-    assert isinstance(probe, PeakProbe)
+    assert isinstance(probe, EngineProbe)
     expected = find_maximum(silent_neurons(net, tape, "output"))
     np.testing.assert_allclose(probe.value[:, 0], expected.value, rtol=1e-13, atol=1e-14)
-    mine, theirs = es.backward(net, tape, loss_at_peaks), es.backward(net, tape, loss_at_maximum)
-    np.testing.assert_allclose(mine.input_times, theirs.input_times, rtol=1e-10, atol=1e-13)
+    assert_same_gradients(net, tape, loss_at_peaks, loss_at_maximum)
+    assert_engine_agrees_at(net, tape, asked_of(stream))
+
+
+def asked_of(stream):
+    """Times that are no events, that are, the start, and twice the end, [samples, asked]."""
+    few = [
+        np.unique(stream.sample(s)[0])[:: max(stream.n_events // 40, 1)] for s in range(len(stream))
+    ]
+    n = min(one.size for one in few)
+    times = [
+        np.sort([0.0, 0.3 * end, *one[:n], 0.31 * end, 0.9 * end, end, end])
+        for one, end in zip(few, stream.duration, strict=True)
+    ]
+    return np.array(times)
+
+
+def assert_engine_agrees_at(net, tape, times):
+    (probe,) = readout_at(net, tape, "output", times)
+    assert isinstance(probe, EngineProbe)
+    rows = np.repeat(times, probe.value.shape[0] // times.shape[0], axis=0)
+    other = VoltageProbe.at(silent_neurons(net, tape, "output"), rows)
+    np.testing.assert_allclose(probe.value, other.value, rtol=1e-12, atol=1e-13)
+    by = weights_of(*other.value.shape)
+    seeds = ({"output": VoltageSeed(one, by)} for one in (probe, other))
+    assert_same_gradients(net, tape, *seeds)
+
+
+def assert_same_gradients(net, tape, one, other):
+    mine, theirs = es.backward(net, tape, one), es.backward(net, tape, other)
+    np.testing.assert_allclose(mine.input_times, theirs.input_times, rtol=1e-10, atol=1e-12)
     for key, values in theirs.flat().items():
-        np.testing.assert_allclose(mine.flat()[key], values, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(mine.flat()[key], values, rtol=1e-10, atol=1e-11)
 
 
 @pytest.mark.parametrize("ratio", [0.3, 1.0, 2.5])

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.arrays import Array, Ints, beside, namespace
+from eventsim.arrays import Array, Floats, Ints, beside, namespace
 from eventsim.engine import get_backend, make_job
 from eventsim.engine.arrivals import Arrivals, find_arrivals, no_arrivals
 from eventsim.engine.backend import sum_by
-from eventsim.engine.job import Job, Peaks
+from eventsim.engine.job import Job, Voltages
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.plan import make_plan
@@ -75,9 +75,13 @@ class Neurons:
         """The same neurons, whose arrivals are no longer needed."""
         return replace(self, arrivals=no_arrivals(self.job))
 
-    def peaks(self) -> Peaks | None:
+    def peaks(self) -> Voltages | None:
         """As :meth:`eventsim.engine.backend.Backend.readout_peaks`, of the whole stage."""
         return get_backend(self.backend).readout_peaks(self.job)
+
+    def voltages(self, times: Floats) -> Voltages | None:
+        """As :meth:`eventsim.engine.backend.Backend.readout_voltages`, of the whole stage."""
+        return get_backend(self.backend).readout_voltages(self.job, times)
 
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
         """As :meth:`eventsim.engine.backend.Backend.sum_by`."""

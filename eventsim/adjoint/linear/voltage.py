@@ -41,11 +41,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from eventsim.adjoint.linear.maximum import Maximum, find_maximum
 from eventsim.adjoint.linear.neurons import Neurons, bare_neurons, silent_parts
-from eventsim.arrays import Array, Floats, largest, namespace
+from eventsim.arrays import Array, Floats, beside, largest, namespace
 from eventsim.engine.arrivals import Arrivals
-from eventsim.engine.job import DirectGradients, Peaks
+from eventsim.engine.job import DirectGradients, Voltages
 from eventsim.engine.voltage_kernel import kernel, kernel_slopes
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
@@ -208,49 +210,75 @@ class VoltageProbe:
 
 
 @dataclass(frozen=True, eq=False)
-class PeakProbe:
-    """Largest voltage of all neurons of a readout, found by the engine.
+class EngineProbe:
+    """Voltages of all neurons of a readout, found by the engine.
 
     Attributes
     ----------
     neurons
         Whose voltage.
     value
-        V, [rows, 1].
+        V, [rows, asked].
     """
 
     neurons: Neurons
     value: Array
-    _peaks: Peaks
+    _found: Voltages
 
     __repr__ = short_repr
 
+    @classmethod
+    def of(cls, neurons: Neurons, found: Voltages) -> "EngineProbe":
+        """Those of the neurons, of what was found for the whole stage."""
+        value = found.value[:, neurons.chosen].reshape(neurons.n_rows, -1)
+        return cls(neurons, value, found)
+
     def backward(self, by_voltage: Array) -> DirectGradients:
-        """Gradients from dL/dV, [rows, 1]."""
-        one = self.neurons
-        of_stage = one.xp.zeros((one.job.n_samples, one.job.stage.population.size))
-        of_stage[:, one.chosen] = by_voltage.reshape(one.job.n_samples, -1)
-        found = self._peaks.backward(of_stage)
+        """Gradients from dL/dV, [rows, asked]."""
+        one, shape = self.neurons, self._found.value.shape
+        of_stage = one.xp.zeros(shape)
+        of_stage[:, one.chosen] = by_voltage.reshape(shape[0], -1, shape[2])
+        found = self._found.backward(of_stage)
         parameters = {key: values[one.chosen] for key, values in found.parameters.items()}
         return found._replace(parameters=parameters)
 
 
-def readout_maximum(net: Network, tape: SpikeTape, name: str) -> Sequence[VoltageProbe | PeakProbe]:
+Probe = VoltageProbe | EngineProbe
+
+
+def readout_maximum(net: Network, tape: SpikeTape, name: str) -> Sequence[Probe]:
     """Largest voltage of every neuron of a readout, in parts one behind the other."""
     neurons = bare_neurons(net, tape, name)
-    peaks = neurons.peaks()
-    if peaks is None:
+    found = neurons.peaks()
+    if found is None:
         return [VoltageProbe.at_maximum(part) for part in silent_parts(net, tape, name)]
-    return [PeakProbe(neurons, peaks.value[:, neurons.chosen].reshape(-1, 1), peaks)]
+    return [EngineProbe.of(neurons, found)]
 
 
-def readout_last(net: Network, tape: SpikeTape, name: str) -> Sequence[VoltageProbe | PeakProbe]:
+def readout_at(net: Network, tape: SpikeTape, name: str, times: Floats) -> Sequence[Probe]:
+    """Voltage of every neuron of a readout at ``times``, in parts likewise.
+
+    ``times`` in ms, NumPy, [samples, asked], ascending in every sample and not after its end.
+    """
+    neurons = bare_neurons(net, tape, name)
+    found = neurons.voltages(times)
+    if found is not None:
+        return [EngineProbe.of(neurons, found)]
+    return [
+        VoltageProbe.at(
+            part, beside(np.repeat(times, part.chosen.size, axis=0), part.arrivals.time)
+        )
+        for part in silent_parts(net, tape, name)
+    ]
+
+
+def readout_last(net: Network, tape: SpikeTape, name: str) -> Sequence[Probe]:
     """Voltage of every neuron of a readout at the end of its sample, in parts likewise."""
-    parts = silent_parts(net, tape, name)
-    return [VoltageProbe.at(part, part.ends()[:, None]) for part in parts]
+    ends = bare_neurons(net, tape, name).job.duration
+    return readout_at(net, tape, name, ends[:, None])
 
 
-def joined_voltages(probes: Sequence[VoltageProbe | PeakProbe]) -> Floats:
+def joined_voltages(probes: Sequence[Probe]) -> Floats:
     """One voltage of every neuron of parts one behind the other, [samples, neurons]."""
     xp = probes[0].neurons.xp
     parts = [probe.value.reshape(-1, probe.neurons.chosen.size) for probe in probes]

@@ -5,13 +5,13 @@ from eventsim.engine.backend import AbstractHostBackend
 from eventsim.engine.cpu import (
     layer,
     layer_adjoint,
-    peaks_host,
     queue_host,
     readout_host,
+    voltages_host,
     window_step,
 )
 from eventsim.engine.cpu.threads import threads_for
-from eventsim.engine.job import Job, Peaks, StageGradients
+from eventsim.engine.job import Job, StageGradients, Voltages
 from eventsim.engine.loop_state import LoopState
 from eventsim.engine.piece import Piece
 from eventsim.engine.state import LayerState
@@ -71,7 +71,8 @@ class CpuBackend(AbstractHostBackend):
         with threads_for(job):
             return readout_host.backward(job, rate, by_integral)
 
-    def readout_peaks(self, job: Job) -> Peaks | None:
-        if not job.stage.shares_events:
-            return None
-        return peaks_host.find(job)
+    def readout_peaks(self, job: Job) -> Voltages | None:
+        return voltages_host.largest(job) if job.stage.shares_events else None
+
+    def readout_voltages(self, job: Job, times: Floats) -> Voltages | None:
+        return voltages_host.at(job, times) if job.stage.shares_events else None

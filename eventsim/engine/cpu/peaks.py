@@ -7,7 +7,7 @@ there what they have reached at the ends of all stretches so far, and of some th
 these walk it, arrival by arrival. So a neuron walks around its maximum, and hardly elsewhere.
 
 The way back is that of a layer whose neurons go back from their maxima:
-:mod:`eventsim.engine.cpu.peaks_host`.
+:mod:`eventsim.engine.cpu.voltages_host`.
 """
 
 import math

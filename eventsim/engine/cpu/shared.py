@@ -62,7 +62,8 @@ class Room(NamedTuple):
 
 
 @scalar
-def _room(par, longest):
+def new_room(par, longest):
+    """Room for a block of neurons."""
     width = par.shape[1]
     alert = np.full(width, np.inf).astype(par.dtype)
     return Room(
@@ -196,7 +197,7 @@ def forward(todo, heard, offsets, times, rows, skip, weights, par, refractory, d
         my_par = columns(par, low, high, weights.shape[2])
         count, reached[task], first = _run_block(
             s, low, my_times, my_rows, weights[block], my_par, refractory[low:high], duration[s],
-            fastest, longest, _room(my_par, longest), begin, end, spikes, starts[task],
+            fastest, longest, new_room(my_par, longest), begin, end, spikes, starts[task],
             limits[task], of_sample(adapt, s, low, high),
         )  # fmt: skip
         if n_blocks > 1:

@@ -1,0 +1,169 @@
+r"""Voltages of a readout on the CPU, at asked times or where they are largest: host side.
+
+By the envelope theorem the gradient of a largest voltage is that of V at a fixed time. The adjoint
+state :math:`\alpha` just before every asked time depends on no arrival. So the way back is that of
+a layer, :mod:`eventsim.engine.cpu.shared_adjoint`, of neurons that fire at the asked times, and the
+loss has that :math:`\alpha` as its derivative by the voltage just before each spike.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from eventsim.arrays import Floats
+from eventsim.engine.cpu import peaks, voltages
+from eventsim.engine.cpu.arrays import (
+    Index,
+    MergedEvents,
+    merged_events,
+    read_only,
+    sample_chunks,
+    way_back_of,
+)
+from eventsim.engine.cpu.blocks import by_block
+from eventsim.engine.cpu.layer_adjoint import together
+from eventsim.engine.cpu.peaks import Largest
+from eventsim.engine.cpu.threads import threads_for
+from eventsim.engine.cpu.walk import Tape
+from eventsim.engine.job import DirectGradients, Job, Voltages
+from eventsim.engine.piece import whole
+from eventsim.engine.table import (
+    BY_DRIVE,
+    BY_MEM,
+    BY_SYN,
+    by_targets,
+    fastest_rate,
+    linear_table,
+    row_weights,
+)
+
+# Voltages that are held at once, with some 60 bytes each on the way back.
+MOST_VOLTAGES = 1 << 22
+
+
+def largest(job: Job) -> Voltages:
+    """Largest voltages of a readout whose stage shares events."""
+    p, events, par = job.stage.population, merged_events(job), linear_table(job)
+    shape = (job.n_samples, p.size)
+    found = Largest(np.zeros(shape), np.zeros(shape), np.full(shape, -1), np.zeros(shape))
+    with threads_for(job):
+        peaks.forward(
+            job.stage.heard, events.offsets, events.times, events.rows,
+            by_block(job, row_weights(job)), par, read_only(job.duration),
+            par.dtype.type(fastest_rate(job)), *found,
+        )  # fmt: skip
+    return Voltages(
+        (found.value + p.v_leak)[:, :, None], _Largest(job, events, par, found).backward
+    )
+
+
+def at(job: Job, times: Floats) -> Voltages | None:
+    """Voltages of a readout whose stage shares events at ``times`` [samples, asked], ascending.
+
+    None where there are too many to be held at once.
+    """
+    p, events, par = job.stage.population, merged_events(job), linear_table(job)
+    if times.size * p.size > MOST_VOLTAGES:
+        return None
+    value = np.empty((*times.shape, p.size))
+    with threads_for(job):
+        voltages.forward(
+            job.stage.heard, events.offsets, events.times, events.rows,
+            by_block(job, row_weights(job)), par, read_only(times),
+            par.dtype.type(fastest_rate(job)), value,
+        )  # fmt: skip
+    value += p.v_leak
+    return Voltages(value.transpose(0, 2, 1), _Asked(job, events, par, times).backward)
+
+
+def _back(
+    job: Job, events: MergedEvents, par: Floats, offsets: Index, tape: Tape, by_leak: Floats
+) -> DirectGradients:
+    """Gradients from the adjoint states just before the spikes of the tape, which nobody sends."""
+    p, asked = job.stage.population, np.ones(int(job.stage.wiring.row_start[-1]), np.bool_)
+    way_back = way_back_of(job, whole(job)._replace(starts=False))
+    with threads_for(job):
+        back = together(
+            job, events, sample_chunks(job, row_weights(job).nbytes), par, np.zeros(p.size),
+            offsets, tape, way_back, np.zeros(0, np.int64), asked, None,
+        )  # fmt: skip
+    return DirectGradients(
+        synapses=by_targets(job, back.by_drive, p.resistance, in_place=True),
+        delays=None,
+        spikes=back.by_spike,
+        parameters={
+            "tau_mem": -back.sums[BY_MEM] / p.tau_mem**2,
+            "tau_syn": -back.sums[BY_SYN] / p.tau_syn**2,
+            "resistance": back.sums[BY_DRIVE] / p.resistance,
+            "v_leak": by_leak,
+        },
+    )
+
+
+def _tape(time: Floats, neuron: Index, alpha: Floats, previous: Index) -> Tape:
+    """Spikes in order, each just before its time: an arrival then comes after it.
+
+    Their currents let V rise, so that alpha is taken as it is; they have no restart.
+    """
+    none, rises = np.zeros(time.size), np.ones(time.size)
+    before = np.nextafter(time, -np.inf)
+    no_restart, number = np.full(time.size, np.nan), neuron.astype(np.int32)
+    return Tape(before, number, rises, no_restart, none, alpha, previous, none.copy())
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """The asked times, [samples, asked], and of what."""
+
+    job: Job
+    events: MergedEvents
+    par: Floats
+    times: Floats
+
+    def backward(self, by_value: Floats) -> DirectGradients:
+        """Gradients from dL/d(value), [samples, size, asked], as the protocol wants them."""
+        (n_samples, n_asked), size = self.times.shape, by_value.shape[1]
+        rate, later = 1.0 / self.job.stage.population.tau_mem, np.diff(self.times, axis=1)
+        # At the start V rests, whatever comes.
+        given = by_value.transpose(0, 2, 1) * (self.times > 0.0)[:, :, None]
+        alpha = given.copy()
+        for q in range(n_asked - 2, -1, -1):
+            alpha[:, q] += np.exp(-later[:, q, None] * rate) * alpha[:, q + 1]
+        n = n_asked * size
+        time, neuron = np.repeat(self.times, size), np.tile(np.arange(size), n_samples * n_asked)
+        before = np.arange(n_samples * n).reshape(n_samples, -1) - size
+        before[:, :size] = -1
+        tape = _tape(time, neuron, alpha.ravel(), before.ravel())
+        by_leak = by_value.sum(axis=(0, 2))
+        offsets = np.arange(n_samples + 1) * n
+        return _back(self.job, self.events, self.par, offsets, tape, by_leak)
+
+
+@dataclass(frozen=True, eq=False)
+class _Largest:
+    """Where the largest voltages are, [samples, size], and of what."""
+
+    job: Job
+    events: MergedEvents
+    par: Floats
+    found: Largest
+
+    def backward(self, by_value: Floats) -> DirectGradients:
+        """Gradients from dL/d(value), [samples, size, 1], as the protocol wants them."""
+        job, events, found, by_value = self.job, self.events, self.found, by_value[:, :, 0]
+        sample, neuron = np.nonzero((by_value != 0.0) & (found.time > 0.0))
+        time = found.time[sample, neuron]
+        order = np.lexsort((neuron, time, sample))
+        sample, neuron, time = sample[order], neuron[order], time[order]
+        tape = _tape(time, neuron, by_value[sample, neuron], np.full(time.size, -1))
+        offsets = np.searchsorted(sample, np.arange(job.n_samples + 1))
+        back = _back(job, events, self.par, offsets, tape, by_value.sum(axis=0))
+        return back._replace(spikes=back.spikes + events.by_spike(self._moved(by_value)))
+
+    def _moved(self, by_value: Floats) -> Floats:
+        """DL/dt of the events with which maxima move."""
+        effects, arrival = np.zeros(self.events.times.size), self.found.arrival
+        sample, neuron = np.nonzero(arrival >= 0)
+        moved = by_value[sample, neuron] * self.found.slope[sample, neuron]
+        np.add.at(effects, arrival[sample, neuron], moved)
+        return effects
