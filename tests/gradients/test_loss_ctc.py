@@ -76,7 +76,8 @@ def string_net():
     return net
 
 
-CONFIG = TrainConfig(loss=WordsLoss(gain=10.0), epochs=30, batch_size=8, validation_fraction=0.0)
+# Of 8 seeds the least accurate has 97.5 %; in batches of 8, two of them have less than 90 %.
+CONFIG = TrainConfig(loss=WordsLoss(gain=10.0), epochs=45, batch_size=16, validation_fraction=0.0)
 
 
 def test_training_by_ctc_learns_to_spell_strings(tmp_path):
