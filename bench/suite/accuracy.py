@@ -46,6 +46,7 @@ SMALL_FSDD = str(HERE / "fsdd_400.toml")
 SMALL_NMNIST = str(HERE / "nmnist_400.toml")
 WARPED_NMNIST = str(HERE / "nmnist_warped.toml")
 SMALL_YINYANG = str(HERE / "yinyang_small.toml")
+ADAPTIVE = str(HERE / "adaptive.toml")
 
 ENTRIES = (
     Entry("fsdd", "delays", "fsdd", 5, ("random",)),
@@ -59,6 +60,9 @@ ENTRIES = (
     Entry("start_400", str(HERE / "start_400.toml"), SMALL_FSDD, 5),
     Entry("bip_400", "bip", SMALL_FSDD, 5),
     Entry("delays_400", "delays", SMALL_FSDD, 5),
+    Entry("adaptive_400", ADAPTIVE, SMALL_FSDD, 5),
+    Entry("adaptive_fsdd", ADAPTIVE, "fsdd", 5),
+    Entry("adaptive_voices", ADAPTIVE, "spoken_digits", 5),
     Entry("steps_400", "grid", SMALL_FSDD, 3),
     Entry("nmnist_400", "grid", SMALL_NMNIST, 3, ("exact", "grid_1ms", "linear")),
     Entry("nmnist_warped", "baselines", WARPED_NMNIST, 3, ("bip", "weights")),
