@@ -63,7 +63,7 @@ class Largest(NamedTuple):
     slope: NDArray[np.float64]
 
 
-class Room(NamedTuple):
+class Stretches(NamedTuple):
     """Some stretches behind one another: v and j before each and after the last, and bounds of v.
 
     ``begin`` and ``event`` are where each begins, ``best`` the largest v at an end so far, [1,
@@ -89,7 +89,7 @@ def _room(par, longest, n_events):
     size = min(most, n_events + 1)
     states = np.zeros((2, size + 1, width), par.dtype)
     best = np.full((1, width), TINY_SINGLE).astype(par.dtype)
-    return Room(
+    return Stretches(
         states[0], states[1], np.empty((size, width), par.dtype), np.empty(size),
         np.empty(size, np.int64), best, polynomials(par, longest).reshape((-1, width)),
         np.zeros((3, width), par.dtype), np.zeros((3, ITEMS), par.dtype), new_stretch(par),

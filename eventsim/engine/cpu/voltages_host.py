@@ -73,7 +73,7 @@ def at(job: Job, times: Floats) -> Voltages | None:
             par.dtype.type(fastest_rate(job)), value,
         )  # fmt: skip
     value += p.v_leak
-    return Voltages(value.transpose(0, 2, 1), _Asked(job, events, par, times).backward)
+    return Voltages(value.transpose(0, 2, 1), _AtTimes(job, events, par, times).backward)
 
 
 def _back(
@@ -112,7 +112,7 @@ def _tape(time: Floats, neuron: Index, alpha: Floats, previous: Index) -> Tape:
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
+class _AtTimes:
     """The asked times, [samples, asked], and of what."""
 
     job: Job
