@@ -24,7 +24,7 @@ from eventsim.engine.adjoint_series import (
     economy,
 )
 from eventsim.engine.cpu.compile import lean_inlined, scalar
-from eventsim.engine.cpu.lanes import fused, lanes_sum, line, line_at, product
+from eventsim.engine.cpu.lanes import fused, line, line_at, product
 from eventsim.engine.table import RATE_MEM, RATE_SYN
 
 _INLINED: Any = {"jit_options": {"forceinline": True}}
@@ -128,30 +128,6 @@ def _dot(one, two):
     if len(one) == 1:
         return lambda one, two: product(one[0], two[0])
     return lambda one, two: fused(one[0], two[0], dot(one[1:], two[1:]))
-
-
-def powers_of(p: Any, u: Any, terms: Any) -> Any:
-    """``p``, ``p u``, ``p u^2`` and so on."""
-    raise NotImplementedError
-
-
-@overload(powers_of, **_INLINED)
-def _powers_of(p, u, terms):
-    if len(terms) == 1:
-        return lambda p, u, terms: (p,)
-    return lambda p, u, terms: (p,) + powers_of(product(p, u), u, terms[1:])
-
-
-def added_up(sums: Any, values: Any) -> Any:
-    """Sums[q] + all lanes of values[q]."""
-    raise NotImplementedError
-
-
-@overload(added_up, **_INLINED)
-def _added_up(sums, values):
-    if len(sums) == 1:
-        return lambda sums, values: (sums[0] + lanes_sum(values[0]),)
-    return lambda sums, values: (sums[0] + lanes_sum(values[0]),) + added_up(sums[1:], values[1:])
 
 
 def numbers_of(matrix: Any, row: int, column: int, terms: Any) -> Any:

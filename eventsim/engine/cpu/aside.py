@@ -1,9 +1,10 @@
 """Neurons that spike or are let go on a stretch go back over it by themselves, one after the other.
 
-The arrivals between two such events of a neuron are a piece of the way, with a series of its own,
-from the state at the piece's later end. If that lies ``s`` ms before the stretch's, then what all
-neurons share at an arrival, p and u of :mod:`eventsim.engine.adjoint_series`, is divided by
-exp(-c s) and reduced by s / S; the first is done with the state. Vectors are of arrivals here.
+The arrivals between two such events of a neuron are a piece of the way, met from the state at the
+piece's later end. If that lies ``s`` ms before the stretch's, then what all neurons share at an
+arrival, p and u of :mod:`eventsim.engine.adjoint_series`, is divided by exp(-c s) and reduced by
+s / S; the first is done with the state. Vectors are of arrivals here: the state of its piece is
+written to each, and then all pieces are met at once.
 """
 
 from typing import Any, NamedTuple
@@ -20,22 +21,14 @@ from eventsim.engine.adjoint_series import (
     MOST,
     TAKEN,
 )
-from eventsim.engine.cpu.adjoint_series import (
-    added_up,
-    by_rates,
-    horner,
-    numbers_of,
-    opened,
-    powers_of,
-    spread_all,
-    terms_of,
-)
+from eventsim.engine.cpu.adjoint_series import horner, numbers_of, spread_all, terms_of
 from eventsim.engine.cpu.compile import lean_inlined, scalar
 from eventsim.engine.cpu.lanes import (
     LINE,
     all_lanes,
     fused,
     lanes_minus,
+    lanes_sum,
     line,
     line_at,
     load,
@@ -62,9 +55,11 @@ from eventsim.engine.table import (
 Reals = NDArray[np.floating[Any]]
 
 # Rows of Passage.own, of one neuron aside by arrival: its weights and what beta is there, without
-# the factor p; the numbers of the arrivals; and dL/dt by all neurons aside, without the factor p.
-WEIGHT, MET, NUMBER, LATER = range(4)
-N_BY_ARRIVAL = 4
+# the factor p; the numbers of the arrivals; dL/dt by all neurons aside, without the factor p; and
+# the state from which the arrival is met, with where it is in u.
+WEIGHT, MET, NUMBER, LATER, START = range(5)
+FROM_ALPHA, FROM_BETA, FROM_ALPHA_MEM, FROM_BETA_MEM, FROM_BETA_SYN = range(5, 10)
+N_BY_ARRIVAL = 10
 
 
 class Block(NamedTuple):
@@ -183,37 +178,62 @@ def set_aside(t_low, sender, next_special, way, before, aside):
 
 
 @lean_inlined
-def _arrivals(first, behind, way_back, n, state, passage, block, found):
-    """Neuron n over the arrivals first : behind, from ``way_back`` ms before the latest of all."""
-    real, terms = type(block.par[0, 0]), terms_of(block.table)
-    table, powers, own, n_terms = block.by_neuron, passage.powers, passage.own, len(terms)
-    grow = real(1.0) / decay(real(block.middle) * way_back)
-    alpha, beta, alpha_mem = state[0] * grow, state[1] * grow, state[2] * grow
-    decays = numbers_of(table, n, DECAY * n_terms, terms)
-    gains = numbers_of(table, n, GAIN * n_terms, terms)
-    betas, laters = opened(
-        alpha, beta, block.par[RATE_SYN, n], decays, gains,
-        numbers_of(table, n, TAKEN * n_terms, terms),
-    )  # fmt: skip
-    betas, laters, moments = spread_all(betas), spread_all(laters), terms
-    start, zero = line(way_back * (real(1.0) / real(block.length))), line(real(0.0))
-    low, high = line(real(first)), line(real(behind))
-    for k in range(0, MOST, LINE // table.itemsize):
-        number, u = line_at(own, NUMBER, k), lanes_minus(line_at(powers, n_terms, k), start)
-        w = where_less(number, high, line_at(own, WEIGHT, k), zero)
-        w = where_less(number, low, zero, w)
-        met = where_less(number, low, line_at(own, MET, k), horner(betas, u))
+def _begin_piece(first, way_back, state, passage, block):
+    """The arrivals from ``first`` on are met from a state ``way_back`` ms before the latest."""
+    own, real = passage.own, type(block.par[0, 0])
+    grow, low = line(real(1.0) / decay(real(block.middle) * way_back)), line(real(first))
+    start = line(way_back * (real(1.0) / real(block.length)))
+    alpha, beta = product(line(state[0]), grow), product(line(state[1]), grow)
+    alpha_mem, beta_mem = product(line(state[2]), grow), product(line(state[3]), grow)
+    beta_syn = product(line(state[4]), grow)
+    for k in range(0, MOST, LINE // own.itemsize):
+        number = line_at(own, NUMBER, k)
+        put_line(own, START, k, where_less(number, low, line_at(own, START, k), start))
+        put_line(own, FROM_ALPHA, k, where_less(number, low, line_at(own, FROM_ALPHA, k), alpha))
+        put_line(own, FROM_BETA, k, where_less(number, low, line_at(own, FROM_BETA, k), beta))
+        put_line(
+            own, FROM_ALPHA_MEM, k,
+            where_less(number, low, line_at(own, FROM_ALPHA_MEM, k), alpha_mem),
+        )  # fmt: skip
+        put_line(
+            own, FROM_BETA_MEM, k, where_less(number, low, line_at(own, FROM_BETA_MEM, k), beta_mem)
+        )
+        put_line(
+            own, FROM_BETA_SYN, k, where_less(number, low, line_at(own, FROM_BETA_SYN, k), beta_syn)
+        )
+
+
+@lean_inlined
+def _arrivals(behind, n, passage, block, found):
+    """Neuron n over the arrivals before ``behind``, each from the state of its piece."""
+    table, own, powers, terms = block.by_neuron, passage.own, passage.powers, terms_of(block.table)
+    real, n_terms = type(block.par[0, 0]), len(terms)
+    decays = spread_all(numbers_of(table, n, DECAY * n_terms, terms))
+    gains = spread_all(numbers_of(table, n, GAIN * n_terms, terms))
+    taken = spread_all(numbers_of(table, n, TAKEN * n_terms, terms))
+    gains_mem = spread_all(numbers_of(table, n, GAIN_MEM * n_terms, terms))
+    gains_syn = spread_all(numbers_of(table, n, GAIN_SYN * n_terms, terms))
+    decays_syn = spread_all(numbers_of(table, n, DECAY_SYN * n_terms, terms))
+    zero, rate_syn, high = line(real(0.0)), line(block.par[RATE_SYN, n]), line(real(behind))
+    by_mem, by_syn = zero, zero
+    for k in range(0, MOST, LINE // own.itemsize):
+        u = lanes_minus(line_at(powers, n_terms, k), line_at(own, START, k))
+        alpha, beta = line_at(own, FROM_ALPHA, k), line_at(own, FROM_BETA, k)
+        w = where_less(line_at(own, NUMBER, k), high, line_at(own, WEIGHT, k), zero)
+        decayed, gained = horner(decays, u), horner(gains, u)
+        met = fused(decayed, beta, product(gained, alpha))
         put_line(own, MET, k, met)
-        put_line(own, LATER, k, fused(w, horner(laters, u), line_at(own, LATER, k)))
-        moments = added_up(moments, powers_of(product(w, line_at(powers, 0, k)), u, terms))
-    by_mem, by_syn = by_rates(
-        moments, alpha, beta, alpha_mem, state[3] * grow, state[4] * grow, decays, gains,
-        numbers_of(table, n, GAIN_MEM * n_terms, terms),
-        numbers_of(table, n, GAIN_SYN * n_terms, terms),
-        numbers_of(table, n, DECAY_SYN * n_terms, terms),
-    )  # fmt: skip
-    found.sums[BY_MEM, n] += by_mem
-    found.sums[BY_SYN, n] += by_syn
+        later = fused(met, rate_syn, product(horner(taken, u), alpha))
+        put_line(own, LATER, k, fused(w, later, line_at(own, LATER, k)))
+        shared = product(w, line_at(powers, 0, k))
+        changed = fused(
+            gained, line_at(own, FROM_ALPHA_MEM, k), product(horner(gains_mem, u), alpha)
+        )
+        by_mem = fused(shared, fused(decayed, line_at(own, FROM_BETA_MEM, k), changed), by_mem)
+        changed = fused(horner(decays_syn, u), beta, product(horner(gains_syn, u), alpha))
+        by_syn = fused(shared, fused(decayed, line_at(own, FROM_BETA_SYN, k), changed), by_syn)
+    found.sums[BY_MEM, n] += lanes_sum(by_mem)
+    found.sums[BY_SYN, n] += lanes_sum(by_syn)
 
 
 @lean_inlined
@@ -230,7 +250,7 @@ def _go_alone(n, state, m, t, t_low, passage, block, way, found, adapt):
         first = behind
         behind = MOST - n_marks(marks(all_lanes(after), load(passage.times, 0)))
         if first < behind:
-            _arrivals(first, behind, real(t - since), n, state, passage, block, found)
+            _begin_piece(first, real(t - since), state, passage, block)
         state = back(real(since - until), state, block.par, n)
         since = until
         if not stops:
@@ -243,6 +263,8 @@ def _go_alone(n, state, m, t, t_low, passage, block, way, found, adapt):
             )  # fmt: skip
             state = (alpha, state[1], alpha_mem, state[3], state[4])
             grazes += grazed
+    if behind > 0:
+        _arrivals(behind, n, passage, block, found)
     for k in range(m):
         row = passage.rows[k]
         met = fma(passage.powers[0, k], own[MET, k], found.by_weight[row, column])
