@@ -672,6 +672,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "start": lambda: _accuracy(("start_400",)),
     "memory": lambda: _accuracy(("memory",)),
     "delays": lambda: _accuracy(("delays_400",)),
+    "adaptive": lambda: _accuracy(("adaptive_400", "adaptive_fsdd")),
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
     "frontier": lambda: _frontier("fsdd_400"),
     **{
