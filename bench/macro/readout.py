@@ -57,7 +57,7 @@ def values(job: Job, seed: Any) -> dict[str, np.ndarray]:
     taus = {key: found.parameters[key] for key in ("tau_mem", "tau_syn")}
     times = np.concatenate(found.source_times)
     integral = engine.readout_forward(job, RATE)
-    of_peaks = {"largest": peaks.value, "largest_weights": peaks.backward(seed).synapses}
+    of_peaks = {"largest": peaks.value, "largest_weights": peaks.backward(seed[:, :, None]).synapses}
     return {"integral": integral, "weights": found.weights, "times": times, **taus, **of_peaks}
 
 
@@ -76,7 +76,7 @@ def main() -> None:
                 "forward_ms": partial(engine.readout_forward, one, RATE),
                 "backward_ms": partial(engine.readout_backward, one, RATE, seed),
                 "largest_ms": partial(engine.readout_peaks, one),
-                "largest_backward_ms": partial(peaks.backward, seed),
+                "largest_backward_ms": partial(peaks.backward, seed[:, :, None]),
             }
             took = in_turn(calls, repeats=options.repeats)
             rows.append(
