@@ -57,7 +57,10 @@ def values(job: Job, seed: Any) -> dict[str, np.ndarray]:
     taus = {key: found.parameters[key] for key in ("tau_mem", "tau_syn")}
     times = np.concatenate(found.source_times)
     integral = engine.readout_forward(job, RATE)
-    of_peaks = {"largest": peaks.value, "largest_weights": peaks.backward(seed[:, :, None]).synapses}
+    of_peaks = {
+        "largest": peaks.value,
+        "largest_weights": peaks.backward(seed[:, :, None]).synapses,
+    }
     return {"integral": integral, "weights": found.weights, "times": times, **taus, **of_peaks}
 
 
