@@ -204,6 +204,17 @@ def test_what_does_not_share_its_events_is_left_to_the_formulas(monkeypatch):
         assert isinstance(probe, VoltageProbe)
 
 
+def test_more_voltages_than_are_held_at_once_are_left_to_the_formulas(monkeypatch):
+    net = NETS["dense"]()
+    tape = es.simulate(net, STREAM, backend="cpu")
+    times = np.tile([10.0, 20.0], (3, 1))
+    (held,) = readout_at(net, tape, "output", times)
+    monkeypatch.setattr("eventsim.engine.cpu.voltages_host.MOST_VOLTAGES", held.value.size - 1)
+    (probe,) = readout_at(net, tape, "output", times)
+    assert isinstance(probe, VoltageProbe)
+    np.testing.assert_allclose(probe.value, held.value, rtol=1e-12, atol=1e-13)
+
+
 def one_readout(weights, **parameters):
     weights = np.asarray(weights, dtype=float).reshape(len(weights), -1)
     net = es.Network()
