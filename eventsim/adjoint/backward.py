@@ -17,7 +17,7 @@ from eventsim.adjoint.finite import (
     require_finite_loss,
 )
 from eventsim.adjoint.gradients import Gradients
-from eventsim.adjoint.linear.direct import by_key, by_source, shared_delays
+from eventsim.adjoint.linear.direct import by_key, by_projection, by_source
 from eventsim.adjoint.linear.neurons import Neurons
 from eventsim.adjoint.seeds import (
     DecisionSeed,
@@ -358,16 +358,8 @@ def _members(stage: Stage) -> list[tuple[Population, int, int]]:
 
 def _projections(engine: Backend, job: Job, found: StageGradients) -> Iterator[tuple[str, Floats]]:
     """Gradients of weights and delays by their keys."""
-    stage, start = job.stage, job.stage.wiring.synapse_start
-    for k, projection in enumerate(stage.projections):
-        mine = slice(start[k], start[k + 1])
-        yield f"{projection.name}.weights", found.weights[mine].reshape(projection.values.shape)
-        if projection.delay_per_synapse:
-            assert found.delays is not None
-            delays = found.delays[mine].reshape(projection.delays.shape)
-        else:
-            delays = shared_delays(engine.sum_by, projection, job.sources[k], found.source_times[k])
-        yield f"{projection.name}.delays", delays
+    stage = job.stage
+    yield from by_projection(engine.sum_by, job, found.weights, found.delays, found.source_times)
     for recurrence, (_, low, high) in zip(stage.recurrences, _members(stage), strict=True):
         if recurrence is not None:
             by_delay: Any = found.self_delays[low:high]

@@ -1,12 +1,12 @@
 """What acts on the neurons of a stage directly, by source and by the keys of the network."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from eventsim.adjoint.linear.neurons import Neurons
 from eventsim.arrays import Array, beside, namespace
-from eventsim.engine.job import DirectGradients
+from eventsim.engine.job import DirectGradients, Job
 from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
 
@@ -24,29 +24,43 @@ def by_source(neurons: Neurons, found: DirectGradients) -> Iterator[tuple[str, A
 
 def by_key(neurons: Neurons, found: DirectGradients) -> Iterator[tuple[str, Array]]:
     """Gradients under the keys, and in the shapes, of ``Network.parameters()``."""
-    stage, sources = neurons.job.stage, neurons.job.sources
-    bounds = [int(number) for number in stage.wiring.synapse_start]
-    of_sources = [values for _, values in by_source(neurons, found)]
-    for k, projection in enumerate(stage.projections):
-        mine = slice(bounds[k], bounds[k + 1])
-        yield f"{projection.name}.weights", found.synapses[mine].reshape(projection.values.shape)
-        if projection.delay_per_synapse:
-            assert found.delays is not None
-            delays = found.delays[mine].reshape(projection.delays.shape)
-        else:
-            delays = shared_delays(neurons.sum_by, projection, sources[k], of_sources[k])
-        yield f"{projection.name}.delays", delays
+    stage, of_sources = neurons.job.stage, [values for _, values in by_source(neurons, found)]
+    yield from by_projection(neurons.sum_by, neurons.job, found.synapses, found.delays, of_sources)
     starts = [int(number) for number in stage.member_start]
     for member, lo, hi in zip(stage.members, starts[:-1], starts[1:], strict=True):
-        own = np.flatnonzero((neurons.chosen >= lo) & (neurons.chosen < hi))
+        mine = np.flatnonzero((neurons.chosen >= lo) & (neurons.chosen < hi))
         for key, values in found.parameters.items():
             xp = namespace(values)
             added = xp.zeros(hi - lo)
-            added[xp.asarray(neurons.chosen[own] - lo)] = values[xp.asarray(own)]
+            added[xp.asarray(neurons.chosen[mine] - lo)] = values[xp.asarray(mine)]
             yield f"{member.name}.{key}", added
 
 
-def shared_delays(
+def by_projection(
+    sum_by: SumBy,
+    job: Job,
+    synapses: Array,
+    delays: Array | None,
+    of_sources: Sequence[Array],
+) -> Iterator[tuple[str, Array]]:
+    """Gradients of weights and delays under their keys.
+
+    From those by the synapses of the stage, delays None where none has one of its own, and dL/dt of
+    the spikes of every source.
+    """
+    bounds = [int(number) for number in job.stage.wiring.synapse_start]
+    for k, projection in enumerate(job.stage.projections):
+        mine = slice(bounds[k], bounds[k + 1])
+        yield f"{projection.name}.weights", synapses[mine].reshape(projection.values.shape)
+        if projection.delay_per_synapse:
+            assert delays is not None
+            by_delay = delays[mine].reshape(projection.delays.shape)
+        else:
+            by_delay = _shared_delays(sum_by, projection, job.sources[k], of_sources[k])
+        yield f"{projection.name}.delays", by_delay
+
+
+def _shared_delays(
     sum_by: SumBy, projection: Projection, source: SourceSpikes, by_time: Array
 ) -> Array:
     """A delay that all targets share moves the arrivals as the source's own times would."""
