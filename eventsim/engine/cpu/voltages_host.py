@@ -62,9 +62,10 @@ def at(job: Job, times: Floats) -> Voltages | None:
 
     None where there are too many to be held at once.
     """
-    p, events, par = job.stage.population, merged_events(job), linear_table(job)
+    p = job.stage.population
     if times.size * p.size > MOST_VOLTAGES:
         return None
+    events, par = merged_events(job), linear_table(job)
     value = np.empty((*times.shape, p.size))
     with threads_for(job):
         voltages.forward(
@@ -125,8 +126,7 @@ class _AtTimes:
         (n_samples, n_asked), size = self.times.shape, by_value.shape[1]
         rate, later = 1.0 / self.job.stage.population.tau_mem, np.diff(self.times, axis=1)
         # At the start V rests, whatever comes.
-        given = by_value.transpose(0, 2, 1) * (self.times > 0.0)[:, :, None]
-        alpha = given.copy()
+        alpha = by_value.transpose(0, 2, 1) * (self.times > 0.0)[:, :, None]
         for q in range(n_asked - 2, -1, -1):
             alpha[:, q] += np.exp(-later[:, q, None] * rate) * alpha[:, q + 1]
         n = n_asked * size
