@@ -22,8 +22,11 @@ no obstacle: every spike has a gradient, and :class:`.RateBand` lowers a rate.
 its logits begin far apart: the network is sure of its answers before it has learned anything, and
 the first epochs go into unlearning them, with gradients that are clipped at every step. So training
 by default divides the weights into the readout until the standard deviation of the logits over the
-classes is 1. Not with the loss ``ctc``: it begins by giving everything to the blank, and with small
-logits it stays there for long.
+classes is 1. With the loss ``ctc``, whose logits are those of frames, nearly all frames are for the
+blank: from equal classes training would spend its first epochs on that alone, by silencing the
+neurons that excite the words. So the blank also begins with the share of frames that will be its
+own: with U labels in F frames and K words, its resting voltage times the gain is
+:math:`\ln(K (F - U) / U)`.
 """
 
 from __future__ import annotations
@@ -47,6 +50,7 @@ from eventsim.network.parts import MOST_WEIGHT
 from eventsim.plan import Stage
 from eventsim.train.choice import make_loss
 from eventsim.train.config import TrainConfig
+from eventsim.train.decode import StringLoss
 from eventsim.train.readouts import decision_behind
 from eventsim.train.regularise import MS_PER_S
 
@@ -58,7 +62,7 @@ TOLERANCE = 0.05  # of the target, where a search ends
 REACHED = 2.0  # times more or less than the target count as reached
 BISECTIONS = 20
 LARGEST = 2.0**40  # factor, and 1 / LARGEST the least
-SCALED_RULES = ("integral", "maximum", "last")  # answers whose logits are calmed
+SCALED_RULES = ("integral", "maximum", "last", "ctc")  # answers whose logits are calmed
 
 
 @dataclass(frozen=True)
@@ -207,17 +211,22 @@ class LogitScale:
     factor
         By which they were multiplied.
     before, after
-        Standard deviation of the logits over the classes, mean over the recordings.
+        Standard deviation of the logits over the classes, mean over the recordings, or their
+        frames.
+    blank
+        New resting voltage of the blank, None where it stayed.
     """
 
     factor: float
     before: float
     after: float
+    blank: float | None = None
 
     def __str__(self) -> str:
+        raised = "" if self.blank is None else f"; the blank rests at {self.blank:.3g}"
         return (
             f"weights behind the logits times {self.factor:.4g}, whose spread over the classes was "
-            f"{self.before:.3g}"
+            f"{self.before:.3g}{raised}"
         )
 
 
@@ -238,7 +247,9 @@ def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> L
     for weights in _behind(net, config.output):
         weights *= goal / before
     # A readout sends nothing back: the spikes are still those.
-    done = LogitScale(goal / before, before, _spread(net, few, tape, config))
+    after = _spread(net, few, tape, config)
+    blank = _raise_blank(net, few, tape, config)
+    done = LogitScale(goal / before, before, after, blank)
     # Usual, and nothing for the user to do: no warning.
     _LOGGER.log(logging.INFO if log else logging.DEBUG, "initial_logits: %s", done)
     return done
@@ -250,9 +261,32 @@ def _spaced(n: int, total: int) -> Ints:
 
 
 def _spread(net: Network, few: Dataset, tape: SpikeTape, config: TrainConfig) -> float:
-    """Standard deviation of the logits over the classes, mean over the recordings."""
-    outcome = make_loss(config, few.labels, few.class_names).classify(net, tape)
-    return float(to_host(outcome.logits).std(axis=-1).mean())
+    """Standard deviation of the logits over the classes, mean over the recordings or frames."""
+    loss = make_loss(config, few.labels, few.class_names)
+    if isinstance(loss, StringLoss):
+        logits, lengths = loss.loss.frames(net, tape)
+        own = np.arange(logits.shape[1]) < lengths[:, np.newaxis]
+        return float(logits[own].std(axis=-1).mean()) if own.any() else 0.0
+    return float(to_host(loss.classify(net, tape).logits).std(axis=-1).mean())
+
+
+def _raise_blank(
+    net: Network, few: Dataset, tape: SpikeTape, config: TrainConfig
+) -> float | None:
+    """Let the blank of strings rest where it has its share of the frames, in place; see above."""
+    loss = make_loss(config, few.labels, few.class_names)
+    if not isinstance(loss, StringLoss) or f"{config.output}.v_leak" in net.shared:
+        return None
+    n_frames = int(loss.loss.frames(net, tape).lengths.sum())
+    n_labels = sum(len(loss.strings[k]) for k in few.labels)
+    rest = net.readouts[config.output].v_leak
+    if not 0 < n_labels < n_frames:
+        return None
+    found = math.log((rest.size - 1) * (n_frames - n_labels) / n_labels) / loss.loss.gain
+    if found <= rest[-1]:
+        return None
+    rest[-1] = found
+    return found
 
 
 def _behind(net: Network, output: str) -> list[Floats]:

@@ -99,8 +99,9 @@ class TrainConfig(Settings):
         Spread of the logits of a readout from which a new run begins: if the standard deviation
         over the classes, mean over a batch of training data, is larger, the weights into the
         readout (of a decision, its own) are divided by as much; 0 for none. The first loss is then
-        near that of chance, the logarithm of the number of classes. Without effect on losses of
-        spikes and on ctc. None, as 0, of runs of versions without it.
+        near that of chance, the logarithm of the number of classes. With ctc, the logits are those
+        of frames, and the blank begins with its share of them as well. Without effect on losses of
+        spikes. None, as 0, of runs of versions without it.
     rates, weight_decay, clip_norm
         As in :class:`AdamSettings`.
     ease_in
