@@ -48,6 +48,33 @@ def test_parts_have_no_voice_in_common_and_equal_seeds_are_equal_strings():
     assert not voices[0] & voices[1]
 
 
+def test_voices_held_out_for_the_search_say_nothing_in_its_training_part():
+    digits, spoken = datasets.load("spoken_digits", split="train"), []
+    by_events = {}
+    for k in range(len(digits)):
+        times, channels = digits.stream.sample(k)
+        by_events.setdefault((channels.tobytes(), np.diff(times).round(6).tobytes()), k)
+    for validation in (False, True):
+        singles = connected.strings("train", 40, validation=validation)
+        alone = [k for k in range(40) if singles.labels[k] < len(digits.class_names)]
+        assert alone
+        events = [singles.stream.sample(k) for k in alone]
+        keys = [(c.tobytes(), np.diff(t).round(6).tobytes()) for t, c in events]
+        spoken.append({digits.groups[by_events[key]] for key in keys})
+    assert not spoken[0] & spoken[1]
+
+
+def test_a_search_tries_every_rate_on_strings_of_the_training_part(monkeypatch, capsys):
+    monkeypatch.setitem(connected.CONDITIONS, "scsr_bip", lambda *given: {"given": given[4]})
+    words = ["--search", "--seeds", "1", "--size", "0.01", "--condition", "scsr_bip", "--json"]
+    monkeypatch.setattr("sys.argv", ["connected", *words])
+    connected.main()
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    rates = list(connected.RATES["scsr_bip"])
+    assert [row["rate"] for row in rows] == rates == [row["given"] for row in rows]
+    assert all(row["search"] and row["strings"] == 12 for row in rows)
+
+
 @pytest.mark.parametrize("condition", list(connected.CONDITIONS))
 def test_one_command_makes_the_rows(condition, monkeypatch, capsys):
     if condition == "gru":
