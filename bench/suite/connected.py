@@ -189,7 +189,8 @@ def main() -> None:
     set_threads(1)
     sizes = {split: math.ceil(options.size * size) for split, size in SIZES.items()}
     if options.search:
-        training, asked = (strings("train", n, validation=bool(k)) for k, n in enumerate(sizes.values()))
+        training = strings("train", sizes["train"], validation=False)
+        asked = strings("train", sizes["test"], validation=True)
     else:
         training, asked = (strings(split, n) for split, n in sizes.items())
     for name in options.condition or CONDITIONS:

@@ -245,11 +245,8 @@ def layer_gradients(
         By rise and rate of an adaptive threshold, [2, size]; None where it is not adaptive.
     """
     p = job.stage.population
-    parameters = {} if adapted is None else {
-        "adaptation": adapted[0], "tau_adaptation": -adapted[1] / p.tau_adaptation**2,
-    }  # fmt: skip
     return StageGradients(
-        parameters=parameters
+        parameters=gradients_of_adaptation(job, adapted)
         | {
             "tau_mem": -sums[BY_MEM] / p.tau_mem**2,
             "tau_syn": -sums[BY_SYN] / p.tau_syn**2,
@@ -266,6 +263,14 @@ def layer_gradients(
         source_times=source_times,
         grazes=grazes,
     )
+
+
+def gradients_of_adaptation(job: Job, adapted: Array | None) -> dict[str, Array]:
+    """From derivatives by rise and rate of adaptive thresholds; of none, none."""
+    if adapted is None:
+        return {}
+    tau = job.stage.population.tau_adaptation
+    return {"adaptation": adapted[0], "tau_adaptation": -adapted[1] / tau**2}
 
 
 def readout_gradients(

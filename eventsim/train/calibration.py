@@ -270,9 +270,7 @@ def _spread(net: Network, few: Dataset, tape: SpikeTape, config: TrainConfig) ->
     return float(to_host(loss.classify(net, tape).logits).std(axis=-1).mean())
 
 
-def _raise_blank(
-    net: Network, few: Dataset, tape: SpikeTape, config: TrainConfig
-) -> float | None:
+def _raise_blank(net: Network, few: Dataset, tape: SpikeTape, config: TrainConfig) -> float | None:
     """Let the blank of strings rest where it has its share of the frames, in place; see above."""
     loss = make_loss(config, few.labels, few.class_names)
     if not isinstance(loss, StringLoss) or f"{config.output}.v_leak" in net.shared:

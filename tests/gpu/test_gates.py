@@ -14,6 +14,7 @@ from eventsim.errors import CacheWarning
 
 ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
 PRECISIONS = ["single", "double"]
+TEXTS = [(precision, adaptive) for precision in PRECISIONS for adaptive in (False, True)]
 
 NVCC = shutil.which("nvcc")
 
@@ -76,20 +77,20 @@ def cupy(monkeypatch, tmp_path):
     return found
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("precision", "adaptive"), TEXTS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_nvrtc_compiles_what_the_loader_asks_for(cupy, architecture, precision):
+def test_nvrtc_compiles_what_the_loader_asks_for(cupy, architecture, precision, adaptive):
     cupy.target = (f"-arch={architecture}", "cubin")
-    code = kernels.compiled(cupy, kernel_source(precision))
-    for kernel in signatures(kernel_source(precision)):
+    code = kernels.compiled(cupy, kernel_source(precision, adaptive))
+    for kernel in signatures(kernel_source(precision, adaptive)):
         assert f".text.{kernel}".encode() in code
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_kernels_neither_flush_denormal_numbers_nor_approximate(cupy, precision):
-    cupy.target = ("-arch=compute_90", "ptx")
-    text = kernels.compiled(cupy, kernel_source(precision)).decode()
-    assert set(signatures(kernel_source(precision))) <= set(re.findall(r"\.entry (\w+)", text))
+@pytest.mark.parametrize(("precision", "adaptive"), TEXTS)
+def test_kernels_neither_flush_denormal_numbers_nor_approximate(cupy, precision, adaptive):
+    cupy.target, source = ("-arch=compute_90", "ptx"), kernel_source(precision, adaptive)
+    text = kernels.compiled(cupy, source).decode()
+    assert set(signatures(source)) <= set(re.findall(r"\.entry (\w+)", text))
     assert re.findall(r"\S+\.(?:ftz|approx|full)\S*", text) == []
     (given,) = cupy.options
     assert [option for option in given if "ftz" in option] == ["--ftz=false"]

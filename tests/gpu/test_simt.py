@@ -166,7 +166,7 @@ def test_arguments_that_do_not_fit_are_refused(device, wrong):
 def test_a_text_that_does_not_compile_says_where():
     text = '#line 1 "mine.cu"\nextern "C" __global__ void k(int* a) {\n    a[0] = b;\n}'
     with pytest.raises(RuntimeError, match="mine.cu:2:"):
-        HostDevice(source=lambda precision: text).launch("single", "k", 1, 1, [])
+        HostDevice(source=lambda *_: text).launch("single", "k", 1, 1, [])
 
 
 def _under(flavour, seed, *kernels):
@@ -181,7 +181,7 @@ def _under(flavour, seed, *kernels):
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_thread_sanitizer_sees_races_and_nothing_else(seed):
-    build.library("single", "tsan", source=TEXT)
+    build.library(TEXT, "tsan")
     done = _under("tsan", seed, *CLEAN, *RACES)
     reports = {part.split()[0]: part for part in done.stderr.split("==== ")[1:]}
     assert reports.keys() == {*CLEAN, *RACES}, done.stderr
@@ -199,7 +199,7 @@ def test_thread_sanitizer_sees_races_and_nothing_else(seed):
     ],
 )
 def test_address_sanitizer_sees_overruns_and_undefined_behaviour(kernel, message):
-    build.library("single", "asan", source=TEXT)
+    build.library(TEXT, "asan")
     done = _under("asan", 1, *CLEAN, kernel)
     assert done.returncode == 66
     last = done.stderr.split("==== ")[-1]

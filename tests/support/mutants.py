@@ -21,6 +21,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
@@ -30,7 +31,7 @@ from eventsim.engine.cuda import device
 from eventsim.engine.registry import get_backend
 from tests.support.mutant_table import MUTANTS, Mutant
 from tests.support.simt import build, why_not
-from tests.support.simt.exercise import differences, read, results, run_apart
+from tests.support.simt.exercise import differences, read, results, run_apart, text_name
 
 PRECISION = "single"
 PATIENCE = 600.0  # seconds, after which a run counts as one that would never end
@@ -60,10 +61,12 @@ def stale(mutant: Mutant) -> str | None:
     return None if n == 1 else f"its text is {n} times in {mutant.file}, expected once"
 
 
-def mutated(mutant: Mutant, precision) -> str:
-    """The CUDA text with the fault in it."""
-    begin = f'#line 1 "{mutant.file}"\n'
-    before, after = device.kernel_source(precision).split(begin)
+def mutated(mutant: Mutant, precision, *, adaptive=False) -> str:
+    """The CUDA text with the fault in it, if it has the file."""
+    begin, text = f'#line 1 "{mutant.file}"\n', device.kernel_source(precision, adaptive)
+    if begin not in text:
+        return text
+    before, after = text.split(begin)
     own, line, rest = after.partition("\n#line ")
     return before + begin + own.replace(mutant.old, mutant.new) + line + rest
 
@@ -74,10 +77,12 @@ def judge(mutant: Mutant, expected) -> Verdict:
         return Verdict(mutant, None, reason)
     with tempfile.TemporaryDirectory() as folder:
         texts = Path(folder)
-        for precision in ("single", "double"):
-            (texts / f"{precision}.cu").write_text(mutated(mutant, precision), "utf-8")
+        for precision, adaptive in product(("single", "double"), (False, True)):
+            text = mutated(mutant, precision, adaptive=adaptive)
+            (texts / text_name(precision, adaptive)).write_text(text, "utf-8")
         try:
-            build.library(PRECISION, source=mutated(mutant, PRECISION), folder=texts)
+            for adaptive in (False, True):
+                build.library(mutated(mutant, PRECISION, adaptive=adaptive), folder=texts)
         except RuntimeError as error:
             return Verdict(mutant, None, f"it does not compile: {error}")
         for detector, flavour, seed in DETECTORS:

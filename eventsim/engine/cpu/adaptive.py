@@ -30,6 +30,7 @@ from eventsim.engine.table import ALERT, ALERT_MARGIN, GAP, LEVEL, RATE_MEM, SLO
 
 # As in eventsim.neuron.adaptive, which is no source of kernels.
 DOUBLINGS = 6
+MOST_DOUBLINGS = 1100  # of a number that is finite, and more
 
 
 class Adapting(NamedTuple):
@@ -217,10 +218,7 @@ def _after_turns(v, j, rise, h, slow, gap, rate_mem, rate, level):
 
 @scalar
 def _middle(v, j, gap, rate_mem, rate):
-    """Twin of :func:`eventsim.neuron.adaptive.meeting`, for the turns; 0 where there is none.
-
-    It only parts the turns from each other, so that its logarithm need not be exact.
-    """
+    """Twin of :func:`eventsim.neuron.adaptive.meeting`, for the turns; 0 where there is none."""
     real = type(v)
     zero, one = real(0.0), real(1.0)
     of_voltage = rate - rate_mem
@@ -231,10 +229,33 @@ def _middle(v, j, gap, rate_mem, rate):
     m = (of_drive * j - of_voltage * v) / denominator
     if one + gap * m <= zero:
         return zero
-    time = m
-    if abs(gap) > real(0.0):
-        time = np.log1p(gap * m) / gap
+    time = m * _log_quotient(gap * m)
     return time if time > zero else zero
+
+
+@scalar
+def _log_quotient(u):
+    """``log(1 + u) / u`` for u > -1, of exact operations."""
+    real = type(u)
+    one, two, half, doublings, below = real(1.0), real(2.0), real(0.5), real(0.0), u
+    if u < real(-0.25) or u > half:
+        x = one + u
+        for _ in range(MOST_DOUBLINGS):
+            if x > real(1.5):
+                x, doublings = half * x, doublings + one
+            elif x < real(0.75):
+                x, doublings = x + x, doublings - one
+            else:
+                break
+        below = x - one
+    # log(1 + below) = 2 artanh(s), |s| <= 1/5.
+    s = below / (two + below)
+    square, total = s * s, real(0.0)
+    for k in range(25, 0, -2):
+        total = total * square + one / real(k)
+    if doublings == real(0.0):
+        return two / (two + below) * total
+    return (doublings * real(0.6931471805599453) + two * s * total) / u
 
 
 @scalar

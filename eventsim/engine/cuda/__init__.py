@@ -63,6 +63,7 @@ class CudaBackend(Backend):
     """
 
     name = "cuda"
+    adaptive = True
 
     def __init__(self, device: Device | None = None) -> None:
         self.device: Device = CupyDevice() if device is None else device

@@ -23,9 +23,12 @@ from eventsim.engine.cuda.order import (
 )
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.piece import Piece
-from eventsim.engine.table import real_type, spike_bases
+from eventsim.engine.table import N_OWN, N_SUMS, real_type, spike_bases
 from eventsim.held import any_nonzero, made_once
 from eventsim.plan import Wiring
+
+# Sums behind the others where thresholds are adaptive: by their rise, and by their rate.
+N_ADAPTED = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +212,8 @@ def spike_arrivals(
 class GroupedTape:
     """Recorded spikes of a population by (sample, neuron), as in ``kernels/walk.cuh``.
 
-    ``order`` is the number of each in the tape.
+    ``order`` is the number of each in the tape, ``before`` work space where thresholds are
+    adaptive.
     """
 
     order: Array
@@ -220,6 +224,7 @@ class GroupedTape:
     by_time: Array
     by_voltage: Array
     through: Array
+    before: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +253,20 @@ def way_back(piece: PlacedPiece | None, times: Array, values: Array) -> list[Any
     if piece is None:
         return [times, values, 0]
     return [piece.begin, piece.adjoint, 2 if piece.given.starts else 1]
+
+
+def neuron_times(dev: Device, job: Job) -> Array:
+    """Refractory times in ms; with adaptive thresholds also their rise and rate, [3, size]."""
+    p = job.stage.population
+    if not p.is_adaptive:
+        return dev.asarray(p.refractory)
+    rows = (p.refractory, p.adaptation, 1.0 / p.tau_adaptation)
+    return dev.xp.stack([dev.asarray(values) for values in rows])
+
+
+def n_gradients(job: Job) -> int:
+    """Rows of the sums of a stage's neurons on the way back."""
+    return N_SUMS + N_OWN + (N_ADAPTED if job.stage.population.is_adaptive else 0)
 
 
 def sample_parts(job: Job, *, bytes_each: int, most_bytes: int, most: int) -> NDArray[np.int64]:

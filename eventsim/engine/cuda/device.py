@@ -27,6 +27,7 @@ from eventsim.engine.gain_windows import (
     WINDOW_BITS,
 )
 from eventsim.engine.job import RUNAWAY_PER_MS
+from eventsim.engine.table import ALERT_MARGIN
 
 Size = Sequence[int]
 
@@ -34,6 +35,7 @@ Size = Sequence[int]
 SOURCES = (
     "prelude.cuh",
     "scalar.cuh",
+    "adaptive.cuh",
     "walk.cuh",
     "stretch.cuh",
     "shared.cu",
@@ -47,6 +49,19 @@ SOURCES = (
     "counts.cu",
     "parameters.cu",
     "optimiser.cu",
+)
+# Those that neurons with an adaptive threshold need besides, compiled for them.
+ADAPTIVE_SOURCES = (
+    "prelude.cuh",
+    "scalar.cuh",
+    "adaptive.cuh",
+    "walk.cuh",
+    "stretch.cuh",
+    "shared.cu",
+    "shared_adjoint.cu",
+    "fanin.cu",
+    "queue.cu",
+    "queue_adjoint.cu",
 )
 
 # Neurons of one block where all meet the same events: small blocks leave the multiprocessors many
@@ -102,22 +117,30 @@ class Device(Protocol):
         block: int,
         args: Sequence[Any],
         shared: int = 0,
+        *,
+        adaptive: bool = False,
     ) -> None:
         """Start ``grid`` blocks of ``block`` threads with ``shared`` bytes of shared memory.
 
-        At most 48 KiB: what every device gives without being asked.
+        At most 48 KiB: what every device gives without being asked. Of the kernel's texts, that
+        for ``adaptive`` thresholds or the plain one.
         """
 
 
 @cache
-def kernel_source(precision: Precision) -> str:
-    """The CUDA text of all kernels for one type of the state."""
+def kernel_source(precision: Precision, adaptive: bool = False) -> str:
+    """The CUDA text of all kernels for one type of the state, or of those for adaptive thresholds.
+
+    Kernels have the same name in both, and the same parameters; see walk.cuh.
+    """
     folder = Path(__file__).parent / "kernels"
     single = precision == "single"
     head = (
         f"#define SINGLE {int(single)}\n"
         f"#define REAL {'float' if single else 'double'}\n"
+        f"#define ADAPTIVE {int(adaptive)}\n"
         f"#define RUNAWAY_PER_MS {float(RUNAWAY_PER_MS)}\n"
+        f"#define ALERT_MARGIN {ALERT_MARGIN!r}\n"
         f"#define TILE {TILE}\n"
         f"#define FORWARD_EVENTS {FORWARD_EVENTS}\n"
         f"#define MOST {adjoint_series.MOST}\n"
@@ -135,7 +158,8 @@ def kernel_source(precision: Precision) -> str:
         f"#define WINDOW_BITS {WINDOW_BITS}\n"
         f"#define FIRST_WINDOW {FIRST_WINDOW}\n"
     )
-    parts = [f'#line 1 "{name}"\n{(folder / name).read_text("utf-8")}' for name in SOURCES]
+    names = ADAPTIVE_SOURCES if adaptive else SOURCES
+    parts = [f'#line 1 "{name}"\n{(folder / name).read_text("utf-8")}' for name in names]
     return head + "\n".join(parts)
 
 
@@ -213,7 +237,7 @@ class CupyDevice(Device):
 
         self.xp = cupy
         self.out_of_memory: type[Exception] = cupy.cuda.memory.OutOfMemoryError
-        self._modules: dict[tuple[int, str], Any] = {}
+        self._modules: dict[tuple[int, str, bool], Any] = {}
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
         self.name: str = properties["name"].decode()
 
@@ -238,17 +262,19 @@ class CupyDevice(Device):
         block: int,
         args: Sequence[Any],
         shared: int = 0,
+        *,
+        adaptive: bool = False,
     ) -> None:
         # An empty grid is no launch.
         if grid == 0:
             return
-        expected = signatures(kernel_source(precision))[kernel]
+        expected = signatures(kernel_source(precision, adaptive))[kernel]
         bound = bind(kernel, expected, args, lambda a: isinstance(a, self.xp.ndarray))
-        function = self._module(precision).get_function(kernel)
+        function = self._module(precision, adaptive).get_function(kernel)
         function((grid,), (block,), tuple(bound), shared_mem=shared)
 
-    def _module(self, precision: Precision) -> Any:
-        key = (self.xp.cuda.Device().id, precision)
+    def _module(self, precision: Precision, adaptive: bool) -> Any:
+        key = (self.xp.cuda.Device().id, precision, adaptive)
         if key not in self._modules:
-            self._modules[key] = load(self.xp, kernel_source(precision))
+            self._modules[key] = load(self.xp, kernel_source(precision, adaptive))
         return self._modules[key]

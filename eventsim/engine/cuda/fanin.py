@@ -10,6 +10,8 @@ from eventsim.engine.cuda.arrays import (
     GroupedTape,
     PlacedPiece,
     WiringCache,
+    n_gradients,
+    neuron_times,
     spike_arrivals,
     spike_groups,
     to_real,
@@ -19,7 +21,7 @@ from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job
-from eventsim.engine.table import N_OWN, N_SUMS, neuron_table, scaled_weights, spike_bases
+from eventsim.engine.table import neuron_table, scaled_weights, spike_bases
 
 
 class FanInLayer:
@@ -37,11 +39,11 @@ class FanInLayer:
         self._parameters = [
             dev.asarray(job.duration),
             to_real(dev, job, neuron_table(job)),
-            dev.asarray(p.refractory),
+            neuron_times(dev, job),
             to_real(dev, job, job.self_weights() * p.resistance),
             dev.asarray(job.self_delays()),
         ]
-        self._n_pairs = job.n_samples * p.size
+        self._n_pairs, self._adaptive = job.n_samples * p.size, p.is_adaptive
 
     def run(self, state: PlacedState, into: Buffers) -> None:
         """Run the pairs that ``into`` has room for."""
@@ -53,6 +55,7 @@ class FanInLayer:
                 arrivals.synapse, self._weights, *self._parameters, *state.arguments(),
                 state.first, state.spikes, *into.arguments(),
             ],
+            adaptive=self._adaptive,
         )  # fmt: skip
 
     def run_back(
@@ -64,7 +67,7 @@ class FanInLayer:
         # Arrivals after the end of their sample are not met, and stay zero.
         by_arrival = dev.zeros(arrivals.times.size, real)
         later = dev.zeros(arrivals.times.size, real)
-        sums = dev.empty((job.n_samples, N_SUMS + N_OWN, size), np.float64)
+        sums = dev.empty((job.n_samples, n_gradients(job), size), np.float64)
         grazes = dev.empty((job.n_samples, size), np.int32)
         launch(
             dev, job.precision, "fanin_backward", self._n_pairs,
@@ -72,9 +75,10 @@ class FanInLayer:
                 self._n_pairs, size, arrivals.first, arrivals.times, arrivals.synapse,
                 arrivals.origin, self._weights, *self._parameters, tape.first, tape.time,
                 tape.current, tape.restart, tape.by_time, tape.by_voltage, tape.through,
-                *way_back(piece, self._parameters[0], self._parameters[1]), by_arrival, later,
-                sums, grazes,
+                tape.before, *way_back(piece, self._parameters[0], self._parameters[1]),
+                by_arrival, later, sums, grazes,
             ],
+            adaptive=self._adaptive,
         )  # fmt: skip
         n_synapses, n_spikes = self._weights.size, int(spike_bases(job)[-1])
         by_weight, by_delay = dev.empty(n_synapses, np.float64), dev.empty(n_synapses, np.float64)

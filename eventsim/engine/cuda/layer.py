@@ -16,7 +16,7 @@ from eventsim.engine.cuda.spikes import (
     place_state,
 )
 from eventsim.engine.job import Job
-from eventsim.engine.state import LayerState, Pending, Stop, carried
+from eventsim.engine.state import Adapted, LayerState, Pending, Stop, carried
 from eventsim.events import SpikeTrains
 
 
@@ -30,8 +30,10 @@ def resume(
     """Spikes and state are on the host."""
     placed = place_state(dev, state)
     trains, pending = _advance(dev, job, wirings, memory, placed, state)
-    end = Stop(*(dev.get(values) for values in placed.end))
-    return carried(job, state, trains.map(dev.get), end, pending)
+    end, adapted = Stop(*(dev.get(values) for values in placed.end)), None
+    if placed.end_adapted is not None:
+        adapted = Adapted(*(dev.get(values) for values in placed.end_adapted))
+    return carried(job, state, trains.map(dev.get), end, pending, adapted)
 
 
 def _advance(

@@ -17,9 +17,17 @@ WAYS = 16  # runs that one round of merging makes one, as in the kernel
 BLOCK = 128  # threads of a kernel without shared memory
 
 
-def launch(dev: Device, precision: Precision, kernel: str, n_threads: int, args: list[Any]) -> None:
+def launch(
+    dev: Device,
+    precision: Precision,
+    kernel: str,
+    n_threads: int,
+    args: list[Any],
+    *,
+    adaptive: bool = False,
+) -> None:
     """Run a kernel that has one thread per item and no shared memory."""
-    dev.launch(precision, kernel, -(-n_threads // BLOCK), BLOCK, args)
+    dev.launch(precision, kernel, -(-n_threads // BLOCK), BLOCK, args, adaptive=adaptive)
 
 
 def starts_of(dev: Device, counts: Array) -> Array:

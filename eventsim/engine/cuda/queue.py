@@ -16,6 +16,8 @@ from eventsim.engine.bundles import (
 )
 from eventsim.engine.cuda.arrays import (
     PlacedPiece,
+    n_gradients,
+    neuron_times,
     parameters_home,
     sample_parts,
     to_real,
@@ -34,7 +36,7 @@ from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
 from eventsim.engine.job import Job, StageGradients, raise_first_runaway
 from eventsim.engine.loop_state import LoopState, LoopStop, after, arrivals_since
 from eventsim.engine.piece import Piece
-from eventsim.engine.state import start_voltage
+from eventsim.engine.state import Adapted, start_voltage
 from eventsim.engine.table import (
     N_OWN,
     N_SUMS,
@@ -67,6 +69,7 @@ GUESS_LEAST, HEAP_LEAST = 256, 4096
 PARTS_BYTES, PARTS = 256 * 2**20, 512
 
 DONE, FULL, RUNAWAY = range(3)  # as in the kernel
+N_TIMES = 3  # of a neuron between two pieces of a stream, where its threshold is not adaptive
 
 
 def _placed(dev: Device, job: Job) -> Job:
@@ -118,16 +121,20 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
     loop = make_loop(job, bundles, scaled_weights(job))
     arrivals = arrivals_since(job, bundles, loop, state)
     windows = windows_since(job, loop, arrivals, state)
-    launch = _Forward(dev, job, loop, arrivals, windows, _placed_stop(dev, state.stop))
+    begin = _placed_stop(dev, state.stop, state.adapted)
+    launch = _Forward(dev, job, loop, arrivals, windows, begin)
     trains = _advance(dev, job, launch, job.duration - state.begin).map(dev.get)
-    stop = launch.stop.on_host(dev)
-    return after(job, loop, state, arrivals, trains, stop, by_windows=windows is not None)
+    stop, adapted = launch.stop.on_host(dev)
+    return after(
+        job, loop, state, arrivals, trains, stop, by_windows=windows is not None, adapted=adapted
+    )
 
 
 class _Standing(NamedTuple):
     """A :class:`LoopStop` on the device, in fewer arrays.
 
-    ``times`` [samples, 3, size] has time, until (not above 0 where V is not held) and since,
+    ``times`` [samples, 3, size] has time, until (not above 0 where V is not held) and since, and
+    where thresholds are adaptive, [samples, 5, size], the two of :class:`.Adapted`,
     ``state`` [samples, 2, size] v and j,
     ``window`` [samples, 2] idle and halvings.
     """
@@ -138,19 +145,20 @@ class _Standing(NamedTuple):
     border: Array
     window: Array
 
-    def on_host(self, dev: Device) -> LoopStop:
+    def on_host(self, dev: Device) -> tuple[LoopStop, Adapted | None]:
         """As arrays of NumPy."""
         times, state, recent, border, window = (dev.get(values) for values in self)
-        return LoopStop(
+        stop = LoopStop(
             times[:, 0], state[:, 0], state[:, 1], times[:, 1], times[:, 2], recent, border,
             window[:, 0], window[:, 1],
         )  # fmt: skip
+        return stop, Adapted(times[:, 3], times[:, 4]) if times.shape[1] > N_TIMES else None
 
 
-def _placed_stop(dev: Device, stop: LoopStop) -> _Standing:
+def _placed_stop(dev: Device, stop: LoopStop, adapted: Adapted | None) -> _Standing:
     """Of arrays of NumPy."""
     return _Standing(
-        dev.asarray(np.stack([stop.time, stop.until, stop.since], axis=1)),
+        dev.asarray(np.stack([stop.time, stop.until, stop.since, *(adapted or ())], axis=1)),
         dev.asarray(np.stack([stop.v, stop.j], axis=1)),
         dev.asarray(stop.recent),
         dev.asarray(stop.border),
@@ -161,7 +169,9 @@ def _placed_stop(dev: Device, stop: LoopStop) -> _Standing:
 def _start(dev: Device, job: Job) -> _Standing:
     """How the neurons stand at time zero."""
     n, size = job.n_samples, job.stage.population.size
-    times, state = dev.zeros((n, 3, size), np.float64), dev.zeros((n, 2, size), real_type(job))
+    n_times = N_TIMES + (len(Adapted._fields) if job.stage.population.is_adaptive else 0)
+    times = dev.zeros((n, n_times, size), np.float64)
+    state = dev.zeros((n, 2, size), real_type(job))
     state[:, 0] = to_real(dev, job, start_voltage(job))
     none = dev.zeros((n, size + 2), np.int64)
     recent, window = none.ravel()[: n * size], none.ravel()[n * size :]
@@ -204,7 +214,7 @@ class _Forward:
             *_loop(dev, job, loop),
             dev.asarray(job.duration),
             to_real(dev, job, neuron_table(job)),
-            dev.asarray(job.stage.population.refractory),
+            neuron_times(dev, job),
             *begin,
             *self.stop,
         ]
@@ -235,7 +245,10 @@ class _Forward:
         ]  # fmt: skip
         if self._windows is None:
             shared = 32 * 8 + 3 * 8 + 33 * 4
-            dev.launch(job.precision, "queue_forward", n, _block(size), arguments, shared)
+            dev.launch(
+                job.precision, "queue_forward", n, _block(size), arguments, shared,
+                adaptive=job.stage.population.is_adaptive,
+            )  # fmt: skip
         else:
             arguments += self._of_windows(self._windows, capacity)
             shared = 35 * 8 + 39 * 4
@@ -295,7 +308,7 @@ def backward(
     piece: Piece | None = None,
 ) -> StageGradients:  # fmt: skip
     job, trains = _placed(dev, job), trains.map(dev.asarray)
-    size, real, xp = trains.size, real_type(job), dev.xp
+    size, real, xp, adaptive = trains.size, real_type(job), dev.xp, job.stage.population.is_adaptive
     tape = grouped_tape(dev, job, SpikeMemory(), trains, time_seed, voltage_seed)
     order = tape.order
     bundles = make_bundles(job)
@@ -311,11 +324,12 @@ def backward(
     by_weight = dev.zeros((parts, n_synapses), real)
     by_delay = dev.zeros((parts, n_synapses), np.float64)
     effects = dev.empty(met.time.size, np.float64)
-    sums = dev.zeros((parts, N_SUMS + N_OWN, size), np.float64)
+    sums = dev.zeros((parts, n_gradients(job), size), np.float64)
     grazes = dev.zeros((parts, size), np.int32)
     work: list[Any] = [
         dev.empty((parts, 5, size), real), dev.empty((parts, size), np.float64),
         dev.empty((parts, size), np.int64), dev.empty((parts, size), np.uint8),
+        dev.empty((parts, size, 3 if adaptive else 0), np.float64),
     ]  # fmt: skip
     duration, par = dev.asarray(job.duration), to_real(dev, job, neuron_table(job))
     dev.launch(
@@ -323,12 +337,13 @@ def backward(
         [
             size, n_synapses, dev.asarray(bounds), met.offsets, met.time, met.first, met.last,
             grouped[met.cause], loop.target, loop.weight, loop.own_weight,
-            duration, par, dev.asarray(job.stage.population.refractory), tape.first, tape.time,
+            duration, par, neuron_times(dev, job), tape.first, tape.time,
             trains.neurons[order], tape.current, tape.restart, tape.by_time, tape.by_voltage,
-            tape.through, *way_back(placed, duration, par), *work, by_weight, by_delay, effects,
-            sums, grazes,
+            tape.through, tape.before, *way_back(placed, duration, par), *work, by_weight,
+            by_delay, effects, sums, grazes,
         ],
         shared=_block(size) * 8,
+        adaptive=adaptive,
     )  # fmt: skip
     home, total = parameters_home(dev, job), sum_rows(dev, job.precision, sums)
     found = layer_gradients(
@@ -337,8 +352,9 @@ def backward(
         by_delay=home(sum_rows(dev, job.precision, by_delay)),
         source_times=split_effects(job, _by_spike(dev, job, met.spike, effects)),
         sums=home(total[:N_SUMS]),
-        own=home(total[N_SUMS:]),
+        own=home(total[N_SUMS : N_SUMS + N_OWN]),
         grazes=grazes.sum(),
+        adapted=home(total[N_SUMS + N_OWN :]) if adaptive else None,
     )
     return found if placed is None else placed.handed_on(dev, found, tape)
 

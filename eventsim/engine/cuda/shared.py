@@ -10,6 +10,8 @@ from eventsim.engine.cuda.arrays import (
     GroupedTape,
     PlacedPiece,
     merged_events,
+    n_gradients,
+    neuron_times,
     sample_parts,
     since,
     to_real,
@@ -21,8 +23,6 @@ from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job
 from eventsim.engine.state import LayerState, Pending, still_pending, with_pending
 from eventsim.engine.table import (
-    N_OWN,
-    N_SUMS,
     fastest_rate,
     neuron_table,
     of_synapses,
@@ -45,7 +45,8 @@ class SharedLayer:
         self._weights = to_real(dev, job, row_weights(job))
         self._n_rows = self._weights.shape[0] - 1
         self._par = to_real(dev, job, neuron_table(job))
-        self._refractory = dev.asarray(job.stage.population.refractory)
+        self._times = neuron_times(dev, job)
+        self._adaptive = job.stage.population.is_adaptive
         self._duration = dev.asarray(job.duration)
         self._tiles = -(-job.stage.population.size // TILE)
 
@@ -56,10 +57,11 @@ class SharedLayer:
             job.precision, "shared_forward", job.n_samples * self._tiles, TILE,
             [
                 job.stage.population.size, events.offsets, events.times, events.rows,
-                self._duration, self._weights, self._par, self._refractory, fastest_rate(job),
+                self._duration, self._weights, self._par, self._times, fastest_rate(job),
                 *state.arguments(), self._skip, met, *into.arguments(),
             ],
             shared=FORWARD_EVENTS * (8 + 4),
+            adaptive=self._adaptive,
         )  # fmt: skip
 
     def pending(self, met: Array) -> Pending:
@@ -89,18 +91,19 @@ class SharedLayer:
         parts = bounds.size - 1
         by_weight = dev.zeros((parts, rows, size), real)
         effects = dev.zeros((self._tiles, n_events), real)
-        sums = dev.zeros((parts, N_SUMS + N_OWN, size), np.float64)
+        sums = dev.zeros((parts, n_gradients(job), size), np.float64)
         grazes = dev.zeros((parts, size), np.int32)
         dev.launch(
             job.precision, "shared_backward", parts * self._tiles, TILE,
             [
                 size, rows, n_events, dev.asarray(bounds), events.offsets, events.times,
-                events.rows, self._duration, self._weights, self._par, self._refractory,
+                events.rows, self._duration, self._weights, self._par, self._times,
                 *span_of(job), tape.first, tape.time, tape.current, tape.restart, tape.by_time,
-                tape.by_voltage, tape.through, *way_back(piece, self._duration, self._par),
-                by_weight, effects, sums, grazes,
+                tape.by_voltage, tape.through, tape.before,
+                *way_back(piece, self._duration, self._par), by_weight, effects, sums, grazes,
             ],
             shared=MOST * (8 + 2 * 4 + real.itemsize * (2 + TILE)),
+            adaptive=self._adaptive,
         )  # fmt: skip
         by_event = sum_rows(dev, job.precision, effects)
         if events.spike is not None:

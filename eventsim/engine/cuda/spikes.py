@@ -13,7 +13,7 @@ from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import by_key, launch, merged_order, owners, starts_of
 from eventsim.engine.cuda.tables import start_of
 from eventsim.engine.job import Job, raise_first_runaway
-from eventsim.engine.state import LayerState, Stop
+from eventsim.engine.state import Adapted, LayerState, Stop
 from eventsim.engine.table import GUESS_MOST, guess_spikes, real_type
 from eventsim.events import SpikeTrains
 from eventsim.plan import Stage
@@ -55,17 +55,24 @@ class PlacedState:
     end: Stop
     spikes: Array
     first: Array
+    adapted: Adapted | None
+    end_adapted: Adapted | None
 
     def arguments(self) -> list[Array]:
         """In the order of the kernels."""
-        return [*self.begin, *self.end]
+        times = (self.begin.time,) * 2  # taken for nothing where no threshold is adaptive
+        return [
+            *self.begin, *self.end, *(self.adapted or times), *(self.end_adapted or times),
+        ]  # fmt: skip
 
 
 def place_state(dev: Device, state: LayerState) -> PlacedState:
     """A state on the device."""
     begin = Stop(*(dev.asarray(values) for values in state.stop))
-    end = Stop(*(values.copy() for values in begin))
-    return PlacedState(begin, end, dev.asarray(state.spikes), dev.asarray(state.first))
+    adapted = None
+    if state.adapted is not None:
+        adapted = Adapted(*(dev.asarray(values) for values in state.adapted))
+    return _placed(begin, dev.asarray(state.spikes), dev.asarray(state.first), adapted)
 
 
 def place_start(dev: Device, job: Job) -> PlacedState:
@@ -75,9 +82,16 @@ def place_start(dev: Device, job: Job) -> PlacedState:
     time = dev.zeros(shape, np.float64)
     begin = Stop(time, v, dev.zeros(shape, real), time - 1.0)
     first = dev.zeros(shape[0] * shape[1] + 1, np.int64)
-    return PlacedState(
-        begin, Stop(*(values.copy() for values in begin)), dev.zeros(0, np.float64), first
-    )
+    adapted = None
+    if job.stage.population.is_adaptive:
+        adapted = Adapted(dev.zeros(shape, np.float64), dev.zeros(shape, np.float64))
+    return _placed(begin, dev.zeros(0, np.float64), first, adapted)
+
+
+def _placed(begin: Stop, spikes: Array, first: Array, adapted: Adapted | None) -> PlacedState:
+    end = Stop(*(values.copy() for values in begin))
+    after = None if adapted is None else Adapted(*(values.copy() for values in adapted))
+    return PlacedState(begin, end, spikes, first, adapted, after)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,6 +235,7 @@ def grouped_tape(
     neurons, real = dev.asarray(trains.neurons), real_type(job)
     n, known = neurons.size, memory.groupings.get(trains)
     order, first = _grouped(dev, job, trains) if known is None else (known.order, known.first)
+    through = dev.zeros(n, np.float64)
     tape = GroupedTape(
         order,
         first,
@@ -229,7 +244,8 @@ def grouped_tape(
         dev.empty(n, real),
         dev.empty(n, np.float64),
         dev.empty(n, real),
-        dev.zeros(n, np.float64),
+        through,
+        dev.empty(n, np.float64) if job.stage.population.is_adaptive else through,
     )
     given = (trains.current, trains.restart_current, by_time, by_voltage)
     launch(

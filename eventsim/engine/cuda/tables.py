@@ -15,9 +15,11 @@ from eventsim.engine.table import (
     BY_REFRACTORY,
     BY_RESET,
     BY_SELF_DELAY,
+    N_OWN,
     N_PAR,
     N_SUMS,
     by_targets,
+    gradients_of_adaptation,
     layer_gradients,
     neuron_table,
     real_type,
@@ -83,6 +85,7 @@ def gradients_of(
     grazes: Array,
 ) -> StageGradients:
     """As :func:`eventsim.engine.table.layer_gradients`; ``sums`` has the rows of both tables."""
+    adapted = sums[N_SUMS + N_OWN :] if job.stage.population.is_adaptive else None
     if not parameters_on_device(dev, job):
         return layer_gradients(
             job,
@@ -90,8 +93,9 @@ def gradients_of(
             by_delay=by_delay,
             source_times=source_times,
             sums=sums[:N_SUMS],
-            own=sums[N_SUMS:],
+            own=sums[N_SUMS : N_SUMS + N_OWN],
             grazes=grazes,
+            adapted=adapted,
         )
     p, own = job.stage.members[0], sums[N_SUMS:]
     found = dev.empty((len(BY_PARAMETER), p.size), np.float64)
@@ -103,6 +107,7 @@ def gradients_of(
     parameters = {name: rows[name] for name in BY_PARAMETER[:-1]}
     given = {"threshold": BY_LEVEL, "v_reset": BY_RESET, "refractory": BY_REFRACTORY}
     parameters |= {name: own[row] for name, row in given.items()}
+    parameters |= gradients_of_adaptation(job, adapted)
     return StageGradients(
         parameters=parameters,
         weights=by_targets(job, by_drive, p.resistance),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from eventsim.engine.cuda.device import kernel_source, signatures
+from eventsim.engine.cuda.device import signatures
 from eventsim.folders import cache_folder
 
 HERE = Path(__file__).parent
@@ -101,12 +101,12 @@ def compiler() -> str:
     return os.environ.get("CXX", "g++")
 
 
-def library(precision, flavour="plain", *, source=None, folder=None) -> Path:
-    """The shared library of one precision, built if it is not there.
+def library(source, flavour="plain", *, folder=None) -> Path:
+    """The shared library of a CUDA text, built if it is not there.
 
-    ``source`` stands in for the kernels' text, ``folder`` for the cache.
+    ``folder`` stands in for the cache.
     """
-    text = translation_unit(kernel_source(precision) if source is None else source)
+    text = translation_unit(source)
     place = (BUILDS if folder is None else folder) / _digest(text, flavour)
     if not (place / LIBRARY).exists():
         _build(text, FLAVOURS[flavour], place)
@@ -172,9 +172,11 @@ def _build(text, flavour, place):
     _forget_old(place.parent)
     folder = Path(tempfile.mkdtemp(dir=place.parent, prefix="building-"))
     try:
-        (folder / "kernels.cpp").write_text(text, "utf-8")
-        objects = ["kernels.o"]
-        _compile(folder, "kernels.cpp", "kernels.o", KERNELS + flavour.kernels)
+        # Their coverage goes to files of these names, whatever else the process has loaded.
+        unit = place.name
+        (folder / f"{unit}.cpp").write_text(text, "utf-8")
+        objects = [f"{unit}.o"]
+        _compile(folder, f"{unit}.cpp", objects[0], KERNELS + flavour.kernels)
         for name in RUNTIME:
             objects.append(f"{name}.o")
             _compile(folder, str(HERE / name), objects[-1], ("-O2", *flavour.runtime))

@@ -7,6 +7,7 @@ import subprocess
 from collections import defaultdict
 from pathlib import Path
 
+from eventsim.engine.cuda.device import kernel_source
 from tests.support.simt import build
 from tests.support.simt.exercise import run_apart
 
@@ -32,9 +33,10 @@ def covered_lines(folder: Path, precisions=("single", "double")) -> dict[str, di
 
 def _run(precision, place):
     """Leave gcov's two files in ``place``."""
-    library = build.library(precision, "gcov")
     place.mkdir()
-    shutil.copy(library.parent / "kernels.gcno", place)
+    for adaptive in (False, True):
+        library = build.library(kernel_source(precision, adaptive), "gcov")
+        shutil.copy(library.parent / f"{library.parent.name}.gcno", place)
     # The counts go to the folder of the object file; take all of it off but the name.
     redirected = {"GCOV_PREFIX": str(place), "GCOV_PREFIX_STRIP": "99"}
     done = run_apart("gcov", 0, precision, environment=redirected)
@@ -43,12 +45,11 @@ def _run(precision, place):
 
 
 def _gcov(place):
-    subprocess.run(
-        ["gcov", "--json-format", "kernels.gcda"], cwd=place, check=True, capture_output=True
-    )
-    (report,) = place.glob("*.gcov.json.gz")
+    units = [path.with_suffix(".gcda").name for path in place.glob("*.gcno")]
+    subprocess.run(["gcov", "--json-format", *units], cwd=place, check=True, capture_output=True)
+    reports = [json.loads(gzip.decompress(p.read_bytes())) for p in place.glob("*.gcov.json.gz")]
     lines: dict[str, dict[int, int]] = {}
-    for file in json.loads(gzip.decompress(report.read_bytes()))["files"]:
+    for file in (file for report in reports for file in report["files"]):
         own = lines.setdefault(file["file"], {})
         for line in file["lines"]:
             number = line["line_number"]

@@ -4,7 +4,8 @@ Used with a backend in hand, or as a program, for builds that need a process of 
 
     python -m tests.support.simt.exercise FLAVOUR SEED PRECISION [--texts FOLDER] [--to FILE]
 
-``--texts`` takes the CUDA text from ``FOLDER/single.cu`` and ``double.cu`` and builds it in FOLDER;
+``--texts`` takes the CUDA text from ``FOLDER/single.cu`` and ``double.cu``, that for adaptive
+thresholds from ``single-adaptive.cu`` and ``double-adaptive.cu``, and builds it in FOLDER;
 ``--to`` writes all results to a file, for :func:`read`.
 """
 
@@ -20,6 +21,7 @@ import numpy as np
 
 import eventsim as es
 from eventsim.engine.cuda import CudaBackend, queue, readout_host, shared, spikes
+from eventsim.engine.cuda.device import kernel_source
 from eventsim.engine.job import Job
 from eventsim.engine.members import split_members
 from eventsim.engine.registry import using_backend
@@ -246,7 +248,8 @@ def run_apart(flavour, seed, precision, *, texts=None, to=None, environment=None
     """The program of this module, in a process of its own; its output is in the result."""
     if texts is None:
         for each in ("single", "double"):  # sums by group are double in both
-            build.library(each, flavour)
+            build.library(kernel_source(each), flavour)
+        build.library(kernel_source(precision, adaptive=True), flavour)
     options = [] if texts is None else ["--texts", str(texts)]
     options += [] if to is None else ["--to", str(to)]
     return subprocess.run(
@@ -257,6 +260,11 @@ def run_apart(flavour, seed, precision, *, texts=None, to=None, environment=None
         timeout=timeout,
         check=False,
     )
+
+
+def text_name(precision, adaptive):
+    """File of a CUDA text in a folder of texts."""
+    return f"{precision}{'-adaptive' if adaptive else ''}.cu"
 
 
 def read(path):
@@ -275,8 +283,8 @@ def main():
     parser.add_argument("--to", type=Path)
     chosen = parser.parse_args()
 
-    def text(precision):
-        return (chosen.texts / f"{precision}.cu").read_text("utf-8")
+    def text(precision, adaptive):
+        return (chosen.texts / text_name(precision, adaptive)).read_text("utf-8")
 
     device = HostDevice(
         chosen.seed, chosen.flavour, source=chosen.texts and text, folder=chosen.texts

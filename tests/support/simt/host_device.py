@@ -53,7 +53,8 @@ class HostDevice:
         A key of :data:`tests.support.simt.build.FLAVOURS`. All but "plain" must be run in a
         process of their own, started with :func:`tests.support.simt.build.sanitized_environment`.
     source
-        A function from a precision to the CUDA text; None for the kernels' own.
+        A function from a precision, and whether thresholds are adaptive, to the CUDA text; None
+        for the kernels' own.
     folder
         Where libraries are built and kept; None for the user's cache.
     flush
@@ -67,7 +68,7 @@ class HostDevice:
     def __init__(self, seed=0, flavour="plain", *, source=None, folder=None, flush=False):
         self.seed, self.flavour, self.flush = seed, flavour, flush
         self._source = kernel_source if source is None else source
-        self._given, self._folder = source is not None, folder
+        self._folder = folder
         self._kernels = {}
 
     def asarray(self, values, dtype=None):
@@ -88,12 +89,12 @@ class HostDevice:
             raise TypeError(f"get: {type(array)} is no device array")
         return array.get()
 
-    def launch(self, precision, kernel, grid, block, args, shared=0):
+    def launch(self, precision, kernel, grid, block, args, shared=0, *, adaptive=False):
         """Run a kernel; RuntimeError says what its threads did wrong."""
         grid, block = _three(grid), _three(block)
         if min(grid) == 0:
             return
-        chosen = self._kernel(precision, kernel)
+        chosen = self._kernel(precision, adaptive, kernel)
         _check_limits(kernel, grid, block, shared, len(args), chosen.largest_block)
         bound = bind(kernel, chosen.parameters, args, lambda value: isinstance(value, ndarray))
         packed = chosen.packing.pack(
@@ -106,16 +107,15 @@ class HostDevice:
         if message is not None:
             raise RuntimeError(f"{kernel}: {message.decode()}")
 
-    def _kernel(self, precision, name):
-        if precision not in self._kernels:
-            self._kernels[precision] = self._load(precision)
-        return self._kernels[precision][name]
+    def _kernel(self, precision, adaptive, name):
+        key = precision, adaptive
+        if key not in self._kernels:
+            self._kernels[key] = self._load(*key)
+        return self._kernels[key][name]
 
-    def _load(self, precision):
-        source = self._source(precision)
-        path = build.library(
-            precision, self.flavour, source=source if self._given else None, folder=self._folder
-        )
+    def _load(self, precision, adaptive):
+        source = self._source(precision, adaptive)
+        path = build.library(source, self.flavour, folder=self._folder)
         loaded = ctypes.CDLL(str(path))
         meeting, bounds = kernels_that_meet(source), launch_bounds(source)
         fibers = build.FLAVOURS[self.flavour].always_fibers

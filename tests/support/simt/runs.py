@@ -15,6 +15,7 @@ from tests.support.nets import (
     random_stream,
     ring_net,
     two_kinds_net,
+    with_adaptation,
 )
 
 
@@ -67,6 +68,13 @@ def _pacemakers(run):
         population.v_leak[0] = population.threshold[0] + 0.3
 
     return _changed(run, change)
+
+
+def _adapting(run, seed=41):
+    """The run with an adaptive threshold in every spiking population."""
+    return replace(
+        run, net=lambda: with_adaptation(run.net(), seed, adaptation=(0.1, 1.5), tau=(4.0, 60.0))
+    )
 
 
 def _loop(net, duration=40.0):
@@ -191,6 +199,21 @@ RUNS = {
     "ties, two sources": _ties("two sources"),
     "ties, loop": _ties("loop"),
     "ties, loop, at once": _ties("loop, at once"),
+    "adaptive, dense, in pieces": _adapting(
+        _random(28, hidden=(21, 5), delays="source", self_delays="none", piece=21.0, rate=120.0)
+    ),
+    "adaptive, pacemakers, no holds": _adapting(
+        _without_holds(
+            _random(29, hidden=(6, 5), delays="none", self_delays="none", pacemakers=True)
+        )
+    ),
+    "adaptive, fan-in, in pieces": _adapting(
+        _random(30, hidden=(9, 5), sparse=True, piece=21.0, rate=120.0, pacemakers=True)
+    ),
+    "adaptive, loop": _adapting(_loop(lambda: lateral_net(37, size=5))),
+    "adaptive, ring, returning, in pieces": _adapting(
+        replace(_loop(lambda: ring_net(38)), piece=13.0)
+    ),
     "silent": Run(lambda: random_net(20, n_inputs=6, sparse=True), _silent_samples, rate=0.0),
     "silent, dense": Run(
         lambda: random_net(21, n_inputs=6, delays="none", self_delays="none"), _silent_samples

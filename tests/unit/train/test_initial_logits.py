@@ -115,7 +115,8 @@ def test_frames_of_strings_begin_as_blanks(data):
     # One word in 15 frames of 4 ms: its logits leave it that share, and the blank all others.
     assert np.exp(10.0 * rest[:2]).sum() / np.exp(10.0 * rest).sum() == pytest.approx(1 / 15)
     assert (logits - 10.0 * rest).std(axis=2).mean() == pytest.approx(1.0, rel=1e-6)
-    assert done.blank == rest[-1] and str(done).endswith(f"; the blank rests at {rest[-1]:.3g}")
+    assert done.blank == rest[-1]
+    assert str(done).endswith(f"; the blank rests at {rest[-1]:.3g}")
 
 
 def test_a_blank_that_rests_higher_or_shares_its_rest_stays(data):

@@ -27,6 +27,9 @@ extern "C" __global__ void fanin_forward(
     const REAL* __restrict__ begin_j, const double* __restrict__ begin_until,
     double* __restrict__ end_time, REAL* __restrict__ end_v, REAL* __restrict__ end_j,
     double* __restrict__ end_until,
+    // adaptation right after the last spike and that spike's time in either, where there is any
+    const double* __restrict__ begin_a, const double* __restrict__ begin_last,
+    double* __restrict__ end_a, double* __restrict__ end_last,
     // own spikes of an earlier piece that return in this one, by (sample, neuron)
     const long long* __restrict__ early_first, const double* __restrict__ early_time,
     // where spikes go, and results, as in shared_forward
@@ -41,8 +44,8 @@ extern "C" __global__ void fanin_forward(
     const Written out = {time + at, current + at, restart + at, limit[pair]};
     const double t_end = duration[pair / n_neurons], delay = own_delay[n];
     const bool returns = delay > 0.0;
-    Cell cell = cell_from(begin_time, begin_v, begin_j, begin_until, pair);
-    const Stop end = {end_time, end_v, end_j, end_until};
+    Cell cell = cell_from(begin_time, begin_v, begin_j, begin_until, begin_a, begin_last, pair);
+    const Stop end = {end_time, end_v, end_j, end_until, end_a, end_last};
     long long early = early_first[pair];
     const long long n_early = early_first[pair + 1];
     long long i = first[pair];
@@ -93,6 +96,7 @@ extern "C" __global__ void fanin_backward(
     const long long* __restrict__ spike_first, const double* __restrict__ spike_time,
     const REAL* __restrict__ spike_current, const REAL* __restrict__ spike_restart,
     const double* __restrict__ by_time, const REAL* __restrict__ by_voltage, double* through,
+    double* before,
     // how far back
     const double* __restrict__ begin, REAL* carried, const int piece,
     // results; sums are [samples, N_SUMS + N_OWN, n_neurons]
@@ -102,8 +106,9 @@ extern "C" __global__ void fanin_backward(
     if (pair >= n_pairs) return;
     const int n = (int)(pair % n_neurons);
     const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
-    const Tape tape = {spike_time, by_time, spike_current, spike_restart, by_voltage, through};
-    Back back = back_from(tape, spike_first[pair], spike_first[pair + 1]);
+    const Tape tape = {spike_time, by_time, spike_current, spike_restart,
+                       by_voltage, through, before};
+    Back back = back_from(neuron, tape, spike_first[pair], spike_first[pair + 1]);
     const WayBack way = way_back(begin, carried, piece);
     const long long sample = pair / n_neurons;
     const double t_begin = begin_of(way, sample), t_end = duration[sample], delay = own_delay[n];

@@ -3,9 +3,11 @@
 
 #ifndef SIMT_HOST
 #define SHARED_MEMORY(name) extern __shared__ __align__(16) unsigned char name[]
+#define APART [[maybe_unused]] static __device__ __noinline__
 #endif
 
-#define DEVICE static __device__ __forceinline__
+// Functions of a device, and those that are rarely called and so not written out at every call.
+#define DEVICE [[maybe_unused]] static __device__ __forceinline__
 
 // Number of the thread's block and of the thread, both one-dimensional.
 #define BLOCK ((long long)blockIdx.x)

@@ -88,6 +88,9 @@ struct Cells {
     double *time, *until, *due;
     REAL *v, *j, *rise;
     int *held, *mark;
+#if ADAPTIVE
+    double *a, *last;
+#endif
 };
 
 // How the neurons of one sample stand between two pieces of a stream: engine/loop_state.py.
@@ -97,16 +100,29 @@ struct Standing {
     long long* recent;
     double* border;
     long long *idle, *halvings;
+#if ADAPTIVE
+    double *a, *last;
+#endif
 };
 
-// Of sample s in arrays [samples, 3, neurons], [samples, 2, neurons], [samples, neurons], [samples]
-// and [samples, 2].
+#if ADAPTIVE
+#define TIMES 5
+#else
+#define TIMES 3
+#endif
+
+// Of sample s in arrays [samples, TIMES, neurons], [samples, 2, neurons], [samples, neurons],
+// [samples] and [samples, 2].
 DEVICE Standing standing(double* times, REAL* state, long long* recent, double* border,
                          long long* window, long long s, int n_neurons) {
-    double* const time = times + 3 * s * n_neurons;
+    double* const time = times + TIMES * s * n_neurons;
     REAL* const v = state + 2 * s * n_neurons;
     return {time, time + n_neurons, time + 2 * n_neurons, v, v + n_neurons,
-            recent + s * n_neurons, border + s, window + 2 * s, window + 2 * s + 1};
+            recent + s * n_neurons, border + s, window + 2 * s, window + 2 * s + 1,
+#if ADAPTIVE
+            time + 3 * n_neurons, time + 4 * n_neurons,
+#endif
+    };
 }
 
 DEVICE void take_up(const Standing& from, const Cells& c, int n, double* since, int* recent) {
@@ -117,6 +133,10 @@ DEVICE void take_up(const Standing& from, const Cells& c, int n, double* since, 
     c.held[n] = c.until[n] > 0.0 ? EARLIER : -1;
     since[n] = from.since[n];
     recent[n] = (int)from.recent[n];
+#if ADAPTIVE
+    c.a[n] = from.a[n];
+    c.last[n] = from.last[n];
+#endif
 }
 
 DEVICE void lay_down(const Standing& to, const Cells& c, int n, const double* since,
@@ -136,7 +156,13 @@ DEVICE double predict(const Cells& c, const Neuron& p, int n, double t_end) {
     const REAL zero = REAL_(0.0), v = c.v[n], j = c.j[n];
     const REAL bound = (v > zero ? v : zero) + (j > zero ? j : zero) * p.peak;
     if (bound < p.alert) return NEVER;
-    const REAL rise = crossing(v, j, (REAL)(t_end - c.time[n]), p.rates, p.level);
+    const REAL h = (REAL)(t_end - c.time[n]);
+#if ADAPTIVE
+    const REAL rise = crossing_within(p.threshold, {c.a[n], c.last[n]}, v, j, c.time[n], h, bound,
+                                      p.rates, p.level, p.alert);
+#else
+    const REAL rise = crossing(v, j, h, p.rates, p.level);
+#endif
     c.rise[n] = rise;
     const double t = c.time[n] + (double)rise;
     return rise < zero || t >= t_end ? NEVER : t;
@@ -219,8 +245,6 @@ extern "C" __global__ void queue_forward(
 
     const long long s = BLOCK, base = s * n_neurons;
     if (limit[s] < 0) return;
-    const Cells c = {cell_time + base, cell_until + base, cell_due + base, cell_v + base,
-                     cell_j + base, cell_rise + base, cell_held + base, cell_mark + base};
     const Heap heap = {heap_time + s * capacity, heap_first + s * capacity,
                        heap_last + s * capacity};
     const Bundles sent = {bundle_start, bundle_first, bundle_last, bundle_delay, own_delay};
@@ -228,6 +252,12 @@ extern "C" __global__ void queue_forward(
                                     begin_window, s, n_neurons);
     const Standing stop = standing(stop_times, stop_state, stop_recent, stop_border, stop_window,
                                    s, n_neurons);
+    const Cells c = {cell_time + base, cell_until + base, cell_due + base, cell_v + base,
+                     cell_j + base, cell_rise + base, cell_held + base, cell_mark + base,
+#if ADAPTIVE
+                     stop.a, stop.last,  // where they are left
+#endif
+    };
     double* const since = cell_since + base;
     int* const recent = cell_recent + base;
     const double t_end = duration[s];
@@ -276,6 +306,12 @@ extern "C" __global__ void queue_forward(
                     c.j[n] = j + p.self;
                     c.v[n] = p.reset;
                     c.time[n] = t;
+#if ADAPTIVE
+                    Adapted adapted = {c.a[n], c.last[n]};
+                    jump(p.threshold, adapted, t);
+                    c.a[n] = adapted.a;
+                    c.last[n] = adapted.last;
+#endif
                     n_spikes += 1;
                     if (t - since[n] > 1.0) {
                         since[n] = t;

@@ -36,6 +36,7 @@ struct Places {
     long long* next;
     unsigned char* released;
     int* grazes;
+    AdaptedBack* adapted;
 };
 
 DEVICE void put_adjoint(const Places& at, int n, int n_neurons, const Adjoint& adjoint) {
@@ -52,7 +53,11 @@ DEVICE Adjoint place_back(const Places& at, const Neuron& p, int n, int n_neuron
                           const Tape& tape, long long first) {
     REAL* const a = at.adjoint + n;
     Adjoint adjoint = {a[0], a[n_neurons], a[2 * n_neurons], a[3 * n_neurons], a[4 * n_neurons]};
-    Back back = {first, at.next[n], at.released[n] != 0};
+    Back back = {first, at.next[n], at.released[n] != 0,
+#if ADAPTIVE
+                 at.adapted[n],
+#endif
+    };
     Gradients<double> g;
     for (int i = 0; i < N_SUMS; ++i) g.sums[i] = 0.0;
     for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
@@ -61,6 +66,9 @@ DEVICE Adjoint place_back(const Places& at, const Neuron& p, int n, int n_neuron
     at.reached[n] = t_low;
     at.next[n] = back.next;
     at.released[n] = back.released ? 1 : 0;
+#if ADAPTIVE
+    at.adapted[n] = back.adapted;
+#endif
     put_adjoint(at, n, n_neurons, adjoint);
     for (int i = 0; i < N_SUMS; ++i) at.sums[i * n_neurons + n] += g.sums[i];
     for (int i = 0; i < N_OWN; ++i) at.sums[(N_SUMS + i) * n_neurons + n] += g.own[i];
@@ -82,29 +90,37 @@ extern "C" __global__ void queue_backward(
     const long long* __restrict__ spike_first, const double* __restrict__ spike_time,
     const int* __restrict__ spike_neuron, const REAL* __restrict__ spike_current,
     const REAL* __restrict__ spike_restart, const double* __restrict__ by_time,
-    const REAL* __restrict__ by_voltage, double* through,
+    const REAL* __restrict__ by_voltage, double* through, double* before,
     // how far back
     const double* __restrict__ begin, REAL* carried, const int piece,
     // work space: [chunks, 5, neurons], and [chunks, neurons]
     REAL* adjoint, double* reached, long long* next, unsigned char* released,
+    // and [chunks, neurons, 3] where thresholds are adaptive
+    double* adapted,
     // results: [chunks, synapses] twice, [arrivals], [chunks, N_SUMS + N_OWN, neurons],
     // [chunks, neurons]
     REAL* by_weight, double* by_delay, double* __restrict__ effects, double* sums, int* grazes) {
     SHARED_MEMORY(memory);
     const long long chunk = BLOCK, base = chunk * n_neurons;
-    const Tape tape = {spike_time, by_time, spike_current, spike_restart, by_voltage, through};
+    const Tape tape = {spike_time, by_time, spike_current, spike_restart,
+                       by_voltage, through, before};
     const WayBack way = way_back(begin, carried, piece);
     const Places at = {adjoint + 5 * base, reached + base, sums + (N_SUMS + N_OWN) * base,
-                       next + base, released + base, grazes + base};
+                       next + base, released + base, grazes + base,
+                       (AdaptedBack*)adapted + base};
     REAL* const weight_sum = by_weight + chunk * n_synapses;
     double* const delay_sum = by_delay + chunk * n_synapses;
     for (long long s = bounds[chunk]; s < bounds[chunk + 1]; ++s) {
         const long long* const first = spike_first + s * n_neurons;
         for (int n = THREAD; n < n_neurons; n += blockDim.x) {
             put_adjoint(at, n, n_neurons, carried_at(way, s, n, n_neurons));
-            const Back back = back_from(tape, first[n], first[n + 1]);
+            const Neuron p = neuron_at(par, refractory, n, n_neurons);
+            const Back back = back_from(p, tape, first[n], first[n + 1]);
             at.next[n] = back.next;
             at.released[n] = back.released ? 1 : 0;
+#if ADAPTIVE
+            at.adapted[n] = back.adapted;
+#endif
             at.reached[n] = duration[s];
         }
         __syncthreads();

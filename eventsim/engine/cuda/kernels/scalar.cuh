@@ -16,13 +16,8 @@
 #define UNREACHABLE 1e300
 #endif
 
-DEVICE REAL fused(REAL a, REAL b, REAL c) {
-#if SINGLE
-    return fmaf(a, b, c);
-#else
-    return fma(a, b, c);
-#endif
-}
+DEVICE float fused(float a, float b, float c) { return fmaf(a, b, c); }
+DEVICE double fused(double a, double b, double c) { return fma(a, b, c); }
 
 DEVICE REAL absolute(REAL x) {
 #if SINGLE
@@ -33,17 +28,13 @@ DEVICE REAL absolute(REAL x) {
 }
 
 // 2^-k for a whole k >= 0 below the exponent range, by writing the exponent's bits.
-DEVICE REAL power_of_two(REAL k) {
-#if SINGLE
-    return __int_as_float((127 - (int)k) << 23);
-#else
+DEVICE float power_of_two(float k) { return __int_as_float((127 - (int)k) << 23); }
+DEVICE double power_of_two(double k) {
     return __longlong_as_double((1023LL - (long long)k) << 52);
-#endif
 }
 
 // exp(-z) for z >= 0; the smallest normal number where it would be below.
-DEVICE REAL decay(REAL z) {
-#if SINGLE
+DEVICE float decay(float z) {
     const float t = z < 87.0f ? z : 87.0f;
     const float k = floorf(t * 1.44269504f + 0.5f);
     const float g = -fused(k, -1.42860677e-6f, fused(k, -0.693145752f, t));
@@ -53,7 +44,9 @@ DEVICE REAL decay(REAL z) {
     p = fused(p, g, 0.5f);
     p = fused(p, g, 1.0f);
     return fused(g, p, 1.0f) * power_of_two(k);
-#else
+}
+
+DEVICE double decay(double z) {
     const double t = z < 708.0 ? z : 708.0;
     const double k = floor(t * 1.4426950408889634 + 0.5);
     const double g = -fused(k, -1.9082149292705877e-10, fused(k, -0.6931471803691238, t));
@@ -68,7 +61,6 @@ DEVICE REAL decay(REAL z) {
     p = fused(p, g, 0.5000000000000006);
     p = fused(p, g, 1.0);
     return fused(g, p, 1.0) * power_of_two(k);
-#endif
 }
 
 // psi(z) = (phi(z) - 1) / z for 0 <= z <= SMALL_Z, with phi(z) = (1 - exp(-z)) / z.

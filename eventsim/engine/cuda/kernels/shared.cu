@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_forwar
     // events: first of every sample, times in ms, rows of the weights
     const long long* __restrict__ offsets, const double* __restrict__ times,
     const int* __restrict__ rows, const double* __restrict__ duration,
-    // weights [rows, n_neurons], parameters [N_PAR, n_neurons], ms
+    // weights [rows, n_neurons], parameters [N_PAR, n_neurons], and as neuron_at says
     const REAL* __restrict__ weights, const REAL* __restrict__ par,
     const double* __restrict__ refractory, const REAL fastest,
     // state to start from, and the one after the last arrivals, [samples, neurons]
@@ -37,6 +37,9 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_forwar
     const REAL* __restrict__ begin_j, const double* __restrict__ begin_until,
     double* __restrict__ end_time, REAL* __restrict__ end_v, REAL* __restrict__ end_j,
     double* __restrict__ end_until,
+    // adaptation right after the last spike and that spike's time in either, where there is any
+    const double* __restrict__ begin_a, const double* __restrict__ begin_last,
+    double* __restrict__ end_a, double* __restrict__ end_last,
     // events of every sample that are met in either
     const long long* __restrict__ skip, long long* __restrict__ met,
     // where spikes go, per (sample, neuron)
@@ -65,8 +68,9 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_forwar
     } else {
         neuron.alert = UNREACHABLE;
     }
-    Cell cell = cell_from(begin_time, begin_v, begin_j, begin_until,
+    Cell cell = cell_from(begin_time, begin_v, begin_j, begin_until, begin_a, begin_last,
                           (long long)sample * n_neurons + n);
+    const Stop stop = {end_time, end_v, end_j, end_until, end_a, end_last};
     const double t_end = duration[sample];
     const long long lo = offsets[sample], end = first_after(times, lo, offsets[sample + 1], t_end);
     const REAL longest = SPAN / fastest;
@@ -87,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_forwar
             const long long first = next;
             const Stretch stretch = fill(events, next, t_end, column, n_neurons, longest);
             ends = stretch.ends;
-            if (ends && mine) keep({end_time, end_v, end_j, end_until}, pair, cell, t);
+            if (ends && mine) keep(stop, pair, cell, t);
             if (ends && me == 0) met[sample] = first - lo;
             if (!meet(neuron, answer, cell, out, stretch, t, fastest)) {
                 failed = cell.t;

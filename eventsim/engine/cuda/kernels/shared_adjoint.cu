@@ -139,6 +139,7 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
     const long long* __restrict__ spike_first, const double* __restrict__ spike_time,
     const REAL* __restrict__ spike_current, const REAL* __restrict__ spike_restart,
     const double* __restrict__ by_time, const REAL* __restrict__ by_voltage, double* through,
+    double* before,
     // how far back
     const double* __restrict__ begin, REAL* carried, const int piece,
     // results: [chunks, n_rows, n_neurons], [tiles, events], [chunks, N_SUMS + N_OWN, n_neurons],
@@ -161,7 +162,8 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
     const bool mine = me < n_neurons;
     const int n = mine ? me : n_neurons - 1;
     const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
-    const Tape tape = {spike_time, by_time, spike_current, spike_restart, by_voltage, through};
+    const Tape tape = {spike_time, by_time, spike_current, spike_restart,
+                       by_voltage, through, before};
     const WayBack way = way_back(begin, carried, piece);
     const REAL* const column = weights + n;
     REAL* const slab = by_weight + chunk * n_rows * n_neurons + n;
@@ -174,7 +176,8 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
 
     for (long long sample = bounds[chunk]; sample < bounds[chunk + 1]; ++sample) {
         const long long pair = sample * n_neurons + n;
-        Back back = back_from(tape, spike_first[pair], mine ? spike_first[pair + 1] : spike_first[pair]);
+        Back back = back_from(neuron, tape, spike_first[pair],
+                              mine ? spike_first[pair + 1] : spike_first[pair]);
         Adjoint a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
         if (mine) a = carried_at(way, sample, n, n_neurons);
         for (int i = 0; i < N_SUMS; ++i) g.sums[i] = REAL_(0.0);

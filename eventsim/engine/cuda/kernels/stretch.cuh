@@ -152,7 +152,12 @@ DEVICE bool meet(const Neuron& n, const Answer& answer, Cell& c, const Written& 
     top = fused(n.rates.mem, rise, top);
     const REAL fall = top - ((left < c.j ? left : c.j) + drop);
     const REAL fallen = fused(span, fall > zero ? fall : zero, v_end);
-    const bool walks = c.held >= 0 ? c.until < end : (fallen < top ? fallen : top) >= n.alert;
+#if ADAPTIVE
+    const REAL alert = lifted(n.threshold, c.adapted, end, n.alert);
+#else
+    const REAL alert = n.alert;
+#endif
+    const bool walks = c.held >= 0 ? c.until < end : (fallen < top ? fallen : top) >= alert;
     if (!walks) {
         c.v = c.held >= 0 ? n.reset : flush(v_end);
         c.j = flush(j_end);

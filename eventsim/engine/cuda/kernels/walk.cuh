@@ -2,21 +2,31 @@
 //
 // Parallel over   nothing: one thread owns one neuron of one sample; no communication.
 // Twin            engine/cpu/walk.py, same order of operations: same bits.
-// Needs           scalar.cuh
+// Needs           adaptive.cuh
 
 // Rows of the parameter table [N_PAR, neurons]; as in the twin.
 enum { SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT };
 // Rows of the gradients of one neuron: weight times beta and its derivatives by the two rates,
-// then dL/d of level, reset, refractory time, self-weight and self-delay.
+// then dL/d of level, reset, refractory time, self-weight and self-delay,
 enum { BY_DRIVE, BY_MEM, BY_SYN, N_SUMS };
+// and of an adaptive threshold's rise and rate.
+#if ADAPTIVE
+enum { BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY, BY_STRENGTH, BY_RATE, N_OWN };
+#else
 enum { BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY, N_OWN };
+#endif
 
 struct Neuron {
     Rates rates;
     REAL level, alert, peak, reset, self, instant;
     double refractory;
+#if ADAPTIVE
+    Threshold threshold;
+#endif
 };
 
+// `refractory` has a row for every neuron's time, ms, and one each for rise and rate of its threshold
+// where that is adaptive.
 DEVICE Neuron neuron_at(const REAL* par, const double* refractory, int n, int n_neurons) {
     Neuron m;
     m.rates.slow = par[SLOW * n_neurons + n];
@@ -30,6 +40,9 @@ DEVICE Neuron neuron_at(const REAL* par, const double* refractory, int n, int n_
     m.self = par[SELF * n_neurons + n];
     m.instant = par[INSTANT * n_neurons + n];
     m.refractory = refractory[n];
+#if ADAPTIVE
+    m.threshold = {refractory[n_neurons + n], refractory[2 * n_neurons + n]};
+#endif
     return m;
 }
 
@@ -39,6 +52,9 @@ struct Cell {
     REAL v, j;
     double t, until, since;
     int count, held, before;
+#if ADAPTIVE
+    Adapted adapted;
+#endif
 };
 
 // Note an arrival at t.
@@ -50,14 +66,16 @@ DEVICE void arrived(Cell& c, double t) {
 // Number of a spike of an earlier piece of the stream: beyond every limit.
 #define EARLIER 0x7fffffff
 
-// Neurons in the middle of a run, [samples, neurons]: a Stop of engine/state.py.
+// Neurons in the middle of a run, [samples, neurons]: a Stop of engine/state.py, and an Adapted.
 struct Stop {
     double* time;
     REAL *v, *j;
-    double* until;
+    double *until, *a, *last;
 };
 
+// `a` and `last` are read where thresholds are adaptive.
 DEVICE Cell cell_from(const double* time, const REAL* v, const REAL* j, const double* until,
+                      [[maybe_unused]] const double* a, [[maybe_unused]] const double* last,
                       long long pair) {
     Cell c;
     c.v = v[pair];
@@ -66,6 +84,9 @@ DEVICE Cell cell_from(const double* time, const REAL* v, const REAL* j, const do
     c.until = until[pair];
     c.count = 0;
     c.held = c.until >= 0.0 ? EARLIER : -1;
+#if ADAPTIVE
+    c.adapted = {a[pair], last[pair]};
+#endif
     arrived(c, c.t);
     return c;
 }
@@ -76,6 +97,10 @@ DEVICE void keep(const Stop& end, long long pair, const Cell& c, double t) {
     end.v[pair] = c.v;
     end.j[pair] = c.j;
     end.until[pair] = c.held >= 0 ? c.until : -1.0;
+#if ADAPTIVE
+    end.a[pair] = c.adapted.a;
+    end.last[pair] = c.adapted.last;
+#endif
 }
 
 // Where the neuron's spikes go: the first `limit` of them; the rest are counted.
@@ -102,9 +127,15 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, boo
         const REAL h = (REAL)(t_end - c.t);
         Map m = far_forward(h, n.rates);
         const REAL v_end = fused(m.gain, c.j, m.x * c.v), j_end = m.y * c.j;
-        REAL tau = REAL_(-1.0);
-        if (highest(c.v, c.j, v_end, j_end, h, n.rates.mem, n.peak) >= n.alert)
-            tau = crossing(c.v, c.j, h, n.rates, n.level);
+        REAL tau = REAL_(-1.0), top = highest(c.v, c.j, v_end, j_end, h, n.rates.mem, n.peak);
+#if ADAPTIVE
+        top = top > c.v ? top : c.v;  // a falling threshold may meet a falling voltage
+        if (top >= n.alert)
+            tau = crossing_within(n.threshold, c.adapted, c.v, c.j, c.t, h, top, n.rates, n.level,
+                                  n.alert);
+#else
+        if (top >= n.alert) tau = crossing(c.v, c.j, h, n.rates, n.level);
+#endif
         if (tau < REAL_(0.0) || c.t + (double)tau >= t_end) {
             c.v = flush(v_end);
             c.j = flush(j_end);
@@ -115,6 +146,9 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, boo
         c.j = flush(m.y * c.j);
         c.t = c.t + (double)tau;
         c.v = n.reset;
+#if ADAPTIVE
+        jump(n.threshold, c.adapted, c.t);
+#endif
         const bool fits = c.count < out.limit;
         if (fits) {
             out.time[c.count] = c.t;
@@ -134,10 +168,11 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, boo
 
 // Recorded spikes, grouped by (sample, neuron) and ascending; what the loss says of them; and
 // `through`, which gathers the part of dL/dt that runs over the neuron's own restart and return.
+// Where thresholds are adaptive `before` is work space for the adaptation just before every spike.
 struct Tape {
     const double *time, *by_time;
     const REAL *current, *restart, *by_voltage;
-    double* through;
+    double *through, *before;
 };
 
 // The way back over one neuron's spikes: the one that comes next (below `first`: none is left),
@@ -145,10 +180,22 @@ struct Tape {
 struct Back {
     long long first, next;
     bool released;
+#if ADAPTIVE
+    AdaptedBack adapted;
+#endif
 };
 
-DEVICE Back back_from(const Tape& tape, long long first, long long last) {
+DEVICE Back back_from([[maybe_unused]] const Neuron& n, const Tape& tape, long long first,
+                      long long last) {
     Back b;
+#if ADAPTIVE
+    Adapted c = {0.0, 0.0};
+    for (long long k = first; k < last; ++k) {
+        tape.before[k] = adaptation_at(n.threshold, c, tape.time[k]);
+        c = {tape.before[k] + 1.0, tape.time[k]};
+    }
+    b.adapted = {0.0, 0.0, 0.0};
+#endif
     b.first = first;
     b.next = last - 1;
     b.released = b.next < first || isnan(tape.restart[b.next]);
@@ -197,13 +244,22 @@ DEVICE void meet(const Neuron& n, Adjoint& a, const Tape& tape, Back& b, Gradien
         b.released = true;
         return;
     }
-    const REAL slope = rate_mem * (tape.current[k] - n.level);
+    REAL slope = rate_mem * (tape.current[k] - n.level);
     a.alpha = tape.by_voltage[k];
+    double by_time = tape.by_time[k] + tape.through[k];
+#if ADAPTIVE
+    slope += (REAL)spike_back(n.threshold, b.adapted, tape.before[k], tape.time[k],
+                              (double)rate_mem, by_time, g.own[BY_RATE]);
+#endif
     if (slope > zero)
-        a.alpha = a.alpha - (REAL)(tape.by_time[k] + tape.through[k]) / slope;
+        a.alpha = a.alpha - (REAL)by_time / slope;
     else
         g.grazes += 1;
     g.own[BY_LEVEL] -= (double)a.alpha;
+#if ADAPTIVE
+    spiked_back(n.threshold, b.adapted, tape.before[k], tape.time[k], (double)a.alpha,
+                g.own[BY_STRENGTH]);
+#endif
     b.next = k - 1;
     b.released = b.next < b.first || isnan(tape.restart[b.next]);
 }
