@@ -62,6 +62,7 @@ ENTRIES = (
     Entry("delays_400", "delays", SMALL_FSDD, 5),
     Entry("adaptive_400", ADAPTIVE, SMALL_FSDD, 5),
     Entry("adaptive_fsdd", ADAPTIVE, "fsdd", 3),
+    Entry("adaptive_voices", ADAPTIVE, "spoken_digits", 3),
     Entry("steps_400", "grid", SMALL_FSDD, 3),
     Entry("nmnist_400", "grid", SMALL_NMNIST, 3, ("exact", "grid_1ms", "linear")),
     Entry("nmnist_warped", "baselines", WARPED_NMNIST, 3, ("bip", "weights")),

@@ -518,6 +518,30 @@ def _sanafe() -> Table:
     )
 
 
+def _connected() -> Table:
+    found = lines_of("connected")
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for r in found:
+        groups[r["title"]].append(r)
+
+    def spread(values: Sequence[float]) -> str:
+        return f"{100 * mean(values):.1f} ± {100 * stdev(values):.1f}"
+
+    rows = [
+        [
+            title,
+            spread([r["label_error_rate"] for r in mine]),
+            spread([r["accuracy"] for r in mine]),
+            f"{mean(r['operations'] for r in mine):,.0f}",
+            f"{mine[0]['parameters']:,}",
+            number(median(r["cpu_seconds"] for r in mine)),
+        ]
+        for title, mine in groups.items()
+    ]
+    header = ["network", "label error %", "strings right %", "operations", "parameters", "CPU s"]
+    return Table(header, rows, found, "connected", "bench.suite.connected")
+
+
 def _conformance() -> Table:
     found = lines_of("conformance")
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
@@ -672,7 +696,8 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "start": lambda: _accuracy(("start_400",)),
     "memory": lambda: _accuracy(("memory",)),
     "delays": lambda: _accuracy(("delays_400",)),
-    "adaptive": lambda: _accuracy(("adaptive_400", "adaptive_fsdd")),
+    "adaptive": lambda: _accuracy(("adaptive_400", "adaptive_fsdd", "adaptive_voices")),
+    "connected": _connected,
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
     "frontier": lambda: _frontier("fsdd_400"),
     **{
