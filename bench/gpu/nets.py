@@ -15,6 +15,9 @@ CASES: dict[str, dict[str, Any]] = {
     "delays": {"delays": True},
     "sparse, delays": {"density": 0.2, "delays": True},
     "loop": {"density": 0.2, "delays": True, "loop": True},
+    "adaptive": {"adaptive": True},
+    "adaptive, sparse, delays": {"density": 0.2, "delays": True, "adaptive": True},
+    "adaptive, loop": {"density": 0.2, "delays": True, "loop": True, "adaptive": True},
 }
 
 
@@ -24,11 +27,13 @@ def scsr_net(
     density: float | None = None,
     delays: bool = False,
     loop: bool = False,
+    adaptive: bool = False,
     seed: int = 0,
 ) -> es.Network:
     """Two self-recurrent hidden populations of ``size`` with all skips, every neuron its own.
 
-    With ``loop`` the second inhibits the first in return: both run as one stage.
+    With ``loop`` the second inhibits the first in return: both run as one stage. Where they are
+    ``adaptive`` a spike raises their thresholds.
     """
     rng = np.random.default_rng(seed)
     net = es.Network()
@@ -45,6 +50,7 @@ def scsr_net(
             v_leak=rng.uniform(-0.1, 0.1, size),
             v_reset=rng.uniform(-0.2, 0.1, size),
             refractory=rng.uniform(0.5, 2.0, size),
+            **_adaptation(size) if adaptive else {},
         )
         for source in earlier:
             _connect(net, source, name, rng, density, delays)
@@ -58,6 +64,12 @@ def scsr_net(
     for source in earlier:
         _connect(net, source, "output", rng, density, delays)
     return net
+
+
+def _adaptation(size: int) -> dict[str, Any]:
+    return {
+        "adaptation": np.linspace(0.1, 0.6, size), "tau_adaptation": np.linspace(60.0, 10.0, size),
+    }  # fmt: skip
 
 
 def _connect(
