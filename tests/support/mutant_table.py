@@ -54,6 +54,49 @@ MUTANTS = (
         "b.beta = flush(fused(m.gain, b.alpha, m.y * a.beta));",
         "adjoint: beta from the alpha of the wrong end",
     ),
+    # ---- adaptive thresholds
+    Mutant(
+        "adaptive.cuh",
+        "c.a = adaptation_at(p, c, t) + 1.0;",
+        "c.a = adaptation_at(p, c, c.last) + 1.0;",
+        "adaptation does not decay before a jump",
+    ),
+    Mutant(
+        "adaptive.cuh",
+        "return alert + (REAL)(1.0 - ALERT_MARGIN) * lift;",
+        "return alert + REAL_(1.5) * lift;",
+        "a neuron is not looked at below a threshold that has come down",
+    ),
+    Mutant(
+        "adaptive.cuh",
+        "const REAL slope = mem * (j_t - v_t), fall = s.rate * rise_t;",
+        "const REAL slope = mem * (j_t - v_t), fall = REAL_(0.0);",
+        "the slope of the threshold is left out of Newton's steps",
+    ),
+    Mutant(
+        "adaptive.cuh",
+        "break;  // v falls: the crossing, if there is one, is behind its peak",
+        "return none;",
+        "a falling voltage is never met by its threshold",
+    ),
+    Mutant(
+        "adaptive.cuh",
+        "if (first * last < zero || (first > zero) != (last > zero)) {",
+        "if (first * last < zero && k > 0) {",
+        "the first of two turns is passed over",
+    ),
+    Mutant(
+        "adaptive.cuh",
+        "by_time = by_time + b.kappa * p.rate;",
+        "by_time = by_time - b.kappa * p.rate;",
+        "adjoint: a spike moved later leaves less adaptation",
+    ),
+    Mutant(
+        "adaptive.cuh",
+        "b.product = b.kappa * a;",
+        "b.product = b.kappa * (a + 1.0);",
+        "adjoint: the rate's share from right after the jump",
+    ),
     # ---- one neuron
     Mutant(
         "walk.cuh",
@@ -85,8 +128,8 @@ MUTANTS = (
     ),
     Mutant(
         "walk.cuh",
-        "a.alpha = a.alpha - (REAL)(tape.by_time[k] + tape.through[k]) / slope;",
-        "a.alpha = a.alpha + (REAL)(tape.by_time[k] + tape.through[k]) / slope;",
+        "a.alpha = a.alpha - (REAL)by_time / slope;",
+        "a.alpha = a.alpha + (REAL)by_time / slope;",
         "adjoint: wrong sign of dL/dt",
     ),
     Mutant(
