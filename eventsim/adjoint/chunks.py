@@ -43,7 +43,7 @@ from eventsim.engine.members import member_order
 from eventsim.engine.piece import last_piece
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
-from eventsim.events.tape import events_as_trains
+from eventsim.events.tape import Adapted, events_as_trains
 from eventsim.held import holding
 from eventsim.network import Network
 from eventsim.plan import Plan, Stage, make_plan
@@ -65,6 +65,9 @@ class AdjointState:
         dL/dV and dL/dI of every readout at ``begin``, by name, [2, samples, size].
     spikes
         dL/dt of the spikes of before that act in the chunk (``tape.before.spikes``), by population.
+    thresholds
+        Of every stage with adaptive thresholds, by name, [samples, 3, neurons]: what is known of
+        its next spikes, see :class:`eventsim.engine.piece.AdaptedPiece`.
     backend, precision
         Of the run.
     """
@@ -73,6 +76,7 @@ class AdjointState:
     neurons: Mapping[str, Floats]
     readouts: Mapping[str, Floats]
     spikes: Mapping[str, Floats]
+    thresholds: Mapping[str, Floats]
     backend: str
     precision: str
 
@@ -111,13 +115,11 @@ def backward_chunk(
         The tape is not that of a chunk, ``later`` is not that of the following chunk, or a seed is
         of a kind that needs a whole run (voltages and peaks).
     NetworkError, ShapeError, BackendError
-        As :func:`eventsim.backward`; the backend ``reference`` has whole runs only, and so have
-        adaptive thresholds.
+        As :func:`eventsim.backward`; the backend ``reference`` has whole runs only.
     """
     with holding():
         plan = make_plan(net)
         plan.check_tape(tape, "backward_chunk")
-        net.refuse_adaptation("backward_chunk", "whose gradients need a whole run")
         if tape.begin is None or tape.before is None:
             raise ParameterError(
                 "backward_chunk: the tape is not that of a chunk, or was read from a file, which "
@@ -153,6 +155,7 @@ class _Chunk:
         self.neurons = dict[str, Floats]()
         self.readouts = dict[str, Floats]()
         self.spikes = dict[str, Floats]()
+        self.thresholds = dict[str, Floats]()
         self.given = {} if later is None else self._given(later)
 
     def _given(self, later: AdjointState) -> dict[str, Floats]:
@@ -200,8 +203,8 @@ class _Chunk:
         self.spikes[self.input] = by_input[early]
         found = Gradients(begun.values, by_input[~early], loss, int(grazes))
         return found, AdjointState(
-            self.begin, self.neurons, self.readouts, self.spikes, self.tape.backend,
-            self.tape.precision,
+            self.begin, self.neurons, self.readouts, self.spikes, self.thresholds,
+            self.tape.backend, self.tape.precision,
         )  # fmt: skip
 
     def _widened(self, seeds: Seeds) -> dict[str, tuple[Seed, ...]]:
@@ -245,11 +248,15 @@ class _Chunk:
         stage, name = job.stage, job.stage.name
         if stage.is_readout:
             return self._run_readout(engine, stage, start)
-        piece = last_piece(job, self.begin, starts=self.starts)
+        piece = last_piece(job, self.begin, starts=self.starts, adapted=self._adapted(stage))
         if self.later is not None:
-            piece = piece._replace(adjoint=self.later.neurons[name].copy())
+            piece.adjoint[:] = self.later.neurons[name]
+            if piece.adapted is not None:
+                piece.adapted.behind[:] = self.later.thresholds[name]
         found = stage_gradients(engine, job, tape, start, piece)
         self.neurons[name] = piece.adjoint
+        if piece.adapted is not None:
+            self.thresholds[name] = piece.adapted.behind
         own = to_host(found.own_times)
         if stage.lateral:
             in_members = np.empty_like(own)
@@ -261,6 +268,17 @@ class _Chunk:
             self.spikes[member.name] = own[first : first + early.size][early]
             first += early.size
         return found
+
+    def _adapted(self, stage: Stage) -> Adapted | None:
+        """The adaptation of a stage where the chunk begins."""
+        if not stage.population.is_adaptive:
+            return None
+        known = self.before.adapted
+        parts = [
+            known.get(p.name) or Adapted(*np.zeros((2, self.begin.size, p.size)))
+            for p in stage.members
+        ]
+        return Adapted(*(np.concatenate(values, axis=1) for values in zip(*parts, strict=True)))
 
     def _run_readout(self, engine: Backend, stage: Stage, start: Start) -> StageGradients:
         name, seed = stage.name, start.readouts.get(stage.name)

@@ -35,9 +35,10 @@ from eventsim.engine.state import LayerState, start_state
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.events.source import source_of
-from eventsim.events.tape import Before, ReadoutState, events_as_trains
+from eventsim.events.tape import Adapted, Before, ReadoutState, events_as_trains
 from eventsim.held import holding
 from eventsim.network import Network, Projection
+from eventsim.network.parts import Population
 from eventsim.plan import make_plan
 from eventsim.summary import span
 
@@ -171,7 +172,11 @@ def _run_chunk(
         name: found.where(still_acting(net, name, found, chunk.duration))
         for name, found in acting.items()
     }
-    end = Before(left, readouts)
+    adapted = {
+        name: _adapted_after(net.population(name), trains[name], one)
+        for name, one in before.adapted.items()
+    }
+    end = Before(left, readouts, adapted)
     return tape, RunState(chunk.duration, layers, loops, end, engine.name, precision)
 
 
@@ -191,7 +196,23 @@ def _nothing_before(net: Network, n_samples: int) -> Before:
         name: ReadoutState(*(np.zeros((n_samples, p.size)) + level for level in (p.v_leak, 0.0)))
         for name, p in net.readouts.items()
     }
-    return Before(none, rest)
+    still = {
+        name: Adapted(np.zeros((n_samples, p.size)), np.zeros((n_samples, p.size)))
+        for name, p in net.spiking.items()
+        if p.is_adaptive
+    }
+    return Before(none, rest, still)
+
+
+def _adapted_after(population: Population, spikes: SpikeTrains, before: Adapted) -> Adapted:
+    """The adaptation after the spikes of a chunk."""
+    number, rate = spikes.train_numbers(), 1.0 / population.tau_adaptation
+    since = before.since.ravel().copy()
+    np.maximum.at(since, number, spikes.times)
+    rates = np.broadcast_to(rate, before.a.shape).ravel()
+    a = before.a.ravel() * np.exp(-rates * (since - before.since.ravel()))
+    np.add.at(a, number, np.exp(-rates[number] * (since[number] - spikes.times)))
+    return Adapted(a.reshape(before.a.shape), since.reshape(before.a.shape))
 
 
 def _joined(before: Before, name: str, new: SpikeTrains) -> SpikeTrains:

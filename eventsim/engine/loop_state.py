@@ -26,9 +26,10 @@ from eventsim.engine.bundles import (
     outside_arrivals,
 )
 from eventsim.engine.job import Job
-from eventsim.engine.state import Adapted, since_begin, start_state
+from eventsim.engine.state import since_begin, start_state
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes, source_of
+from eventsim.events.tape import Adapted
 from eventsim.summary import short_repr
 
 

@@ -13,7 +13,20 @@ import numpy as np
 
 from eventsim.arrays import Array, Floats
 from eventsim.engine.job import Job
-from eventsim.engine.table import N_ADJOINT, real_type
+from eventsim.engine.table import N_ADJOINT, N_BEHIND, real_type
+from eventsim.events.tape import Adapted
+
+
+class AdaptedPiece(NamedTuple):
+    r"""Adaptive thresholds on the way back over a piece; arrays of NumPy, float64.
+
+    ``begin`` is the adaptation at the begin of the piece. ``behind`` [samples, N_BEHIND, neurons]
+    has of the next spike after the piece :math:`\partial L/\partial a` right before it, its product
+    with the adaptation there, and its time, and is changed in place to that of the first in it.
+    """
+
+    begin: Adapted
+    behind: Floats
 
 
 class Piece(NamedTuple):
@@ -21,12 +34,13 @@ class Piece(NamedTuple):
 
     ``begin`` in ms, [samples]. ``adjoint`` is the state at the end, [samples, N_ADJOINT, neurons]
     in the type of the state, NumPy, and is changed in place to that at ``begin``. The first piece
-    of a stream ``starts`` at time zero.
+    of a stream ``starts`` at time zero. ``adapted`` is None where no threshold is adaptive.
     """
 
     begin: Floats
     adjoint: Array
     starts: bool
+    adapted: AdaptedPiece | None = None
 
 
 def whole(job: Job) -> Piece:
@@ -34,7 +48,10 @@ def whole(job: Job) -> Piece:
     return Piece(np.zeros(job.n_samples), np.zeros((0, N_ADJOINT, 0), real_type(job)), starts=True)
 
 
-def last_piece(job: Job, begin: Floats, *, starts: bool) -> Piece:
-    """A piece after which nothing comes."""
-    shape = (job.n_samples, N_ADJOINT, job.stage.population.size)
-    return Piece(begin, np.zeros(shape, real_type(job)), starts)
+def last_piece(job: Job, begin: Floats, *, starts: bool, adapted: Adapted | None = None) -> Piece:
+    """A piece after which nothing comes; ``adapted`` is the adaptation at its begin."""
+    n, size = job.n_samples, job.stage.population.size
+    thresholds = None
+    if adapted is not None:
+        thresholds = AdaptedPiece(adapted, np.zeros((n, N_BEHIND, size)))
+    return Piece(begin, np.zeros((n, N_ADJOINT, size), real_type(job)), starts, thresholds)

@@ -19,6 +19,7 @@ from eventsim.engine.job import Job
 from eventsim.engine.table import levels, real_type
 from eventsim.events import SpikeTrains
 from eventsim.events.order import sample_of_event
+from eventsim.events.tape import Adapted
 from eventsim.summary import short_repr
 
 
@@ -33,17 +34,6 @@ class Stop(NamedTuple):
     v: Array
     j: Array
     until: Array
-
-
-class Adapted(NamedTuple):
-    """Adaptation of every neuron right after its last spike, and that spike's time, ms.
-
-    Float64 [samples, size] in every precision; 0 and 0 before the first. Of
-    :mod:`eventsim.neuron.adaptive`.
-    """
-
-    a: Array
-    since: Array
 
 
 class Pending(NamedTuple):

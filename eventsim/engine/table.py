@@ -15,6 +15,8 @@ neuron     slow rate, gap, membrane rate, level, alert level, peak gain, synapti
 sums       weight times: beta, derivative by membrane rate, by synaptic rate
 own        dL/d: level, reset, refractory, self-weight, self-delay
 readout    membrane rate, synaptic rate, resistance
+behind     of an adaptive threshold on the way back: dL/da right before the spike behind, its
+           product with the adaptation there, and that spike's time in ms
 =========  ==================================================================================
 """
 
@@ -37,6 +39,8 @@ READOUT_MEM, READOUT_SYN, READOUT_RESISTANCE = range(3)
 N_READOUT = 3
 ALPHA, BETA, ALPHA_MEM, BETA_MEM, BETA_SYN = range(5)
 N_ADJOINT = 5
+KAPPA, PRODUCT, BEHIND = range(3)
+N_BEHIND = 3
 
 # The alert level lies below the level by this fraction of the largest voltages of the neuron, more
 # than the rounding of single precision.

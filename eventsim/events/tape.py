@@ -148,6 +148,17 @@ class ReadoutState(NamedTuple):
     current: Floats
 
 
+class Adapted(NamedTuple):
+    """Adaptation of every neuron right after its last spike, and that spike's time, ms.
+
+    Float64 [samples, size] in every precision; 0 and 0 before the first. Of
+    :mod:`eventsim.neuron.adaptive`.
+    """
+
+    a: Array
+    since: Array
+
+
 @dataclass(frozen=True, eq=False)
 class Before:
     """What happened before a chunk of a stream, as far as the chunk depends on it.
@@ -159,10 +170,13 @@ class Before:
         their neuron. Those of the input have no currents (NaN).
     readouts
         Voltage and current of every readout where the chunk begins.
+    adapted
+        Adaptation there of every population with an adaptive threshold.
     """
 
     spikes: Mapping[str, SpikeTrains]
     readouts: Mapping[str, ReadoutState]
+    adapted: Mapping[str, Adapted]
 
     __repr__ = short_repr
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.errors import NetworkError
+from tests.gradients.test_chunks import assert_adds_up
 from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import (
     lateral_net,
@@ -157,8 +157,19 @@ def test_gradient_of_a_crossing_by_a_falling_voltage():
     assert check.worst_relative_error < 1e-6
 
 
-def test_backward_by_chunks_is_refused():
-    net, stream = case(LAYERS["dense"])
-    tape, _ = es.simulate_chunk(net, stream, backend="cpu")
-    with pytest.raises(NetworkError, match="adaptive threshold, whose gradients need a whole run"):
-        es.backward_chunk(net, tape, SpikeTimes("hidden1"))
+@pytest.mark.parametrize("length", [0.9, 7.0, 33.3])
+@pytest.mark.parametrize("name", [*LAYERS, *LOOPS])
+def test_gradients_of_chunks_add_up(fast_backend, name, length):
+    net, stream = case((LAYERS | LOOPS)[name])
+    assert_adds_up(net, stream, length, backend=fast_backend)
+
+
+@pytest.mark.parametrize("name", [*LAYERS, *LOOPS])
+def test_gradients_of_chunks_add_up_in_single_precision(fast_backend, name):
+    net, stream = case((LAYERS | LOOPS)[name])
+    assert_adds_up(net, stream, 9.0, 2e-4, backend=fast_backend, precision="single")
+
+
+def test_gradients_of_chunks_of_a_loop_with_plain_neurons_add_up(fast_backend):
+    net = with_adaptation(lateral_net(37, size=5), 39, populations=("a",))
+    assert_adds_up(net, random_stream(40, n_samples=2, duration=40.0), 6.0, backend=fast_backend)

@@ -26,7 +26,17 @@ from eventsim.engine.cpu.scalar import (
     newton_tolerance,
     propagators,
 )
-from eventsim.engine.table import ALERT, ALERT_MARGIN, GAP, LEVEL, RATE_MEM, SLOW
+from eventsim.engine.table import (
+    ALERT,
+    ALERT_MARGIN,
+    BEHIND,
+    GAP,
+    KAPPA,
+    LEVEL,
+    PRODUCT,
+    RATE_MEM,
+    SLOW,
+)
 
 # As in eventsim.neuron.adaptive, which is no source of kernels.
 DOUBLINGS = 6
@@ -56,6 +66,8 @@ class AdaptingBack(NamedTuple):
     ``kappa`` is :math:`\partial L/\partial a` right before the spike behind, ``product`` its
     product with the adaptation there, ``behind`` that spike's time, ms. ``found`` gathers dL/d of
     strength and rate: where a kernel is called [parts, 2, neurons], inside that of one part.
+    ``carried`` [samples, N_BEHIND, neurons] has what is known at the end of a piece, and is changed
+    to that at its begin; without entries nothing comes behind.
     """
 
     strength: NDArray[np.float64]
@@ -65,6 +77,7 @@ class AdaptingBack(NamedTuple):
     product: NDArray[np.float64]
     behind: NDArray[np.float64]
     found: NDArray[np.float64]
+    carried: NDArray[np.float64]
 
 
 @scalar
@@ -294,14 +307,34 @@ def back_of(adapt, part, low, high):
     return AdaptingBack(
         adapt.strength[low:high], adapt.rate[low:high], adapt.before, np.zeros(high - low),
         np.zeros(high - low), np.zeros(high - low), adapt.found[part, :, low:high],
+        adapt.carried[:, :, low:high],
     )  # fmt: skip
 
 
 @lean
-def forget(adapt, n):
-    """Neuron n at the end of a sample: nothing comes behind."""
+def take_back(adapt, s, n):
+    """Neuron n at the end of sample s, or of a piece of it."""
     if adapt is not None:
         adapt.kappa[n], adapt.product[n], adapt.behind[n] = 0.0, 0.0, 0.0
+        if adapt.carried.size > 0:
+            adapt.kappa[n] = adapt.carried[s, KAPPA, n]
+            adapt.product[n] = adapt.carried[s, PRODUCT, n]
+            adapt.behind[n] = adapt.carried[s, BEHIND, n]
+
+
+@lean
+def hand_on(adapt, s, n):
+    """Undo :func:`take_back`, with what is known at the begin."""
+    if adapt is not None:
+        _leave(adapt, adapt.carried, s, n)
+
+
+@lean
+def _leave(adapt, carried, s, n):
+    if carried.size > 0:
+        carried[s, KAPPA, n] = adapt.kappa[n]
+        carried[s, PRODUCT, n] = adapt.product[n]
+        carried[s, BEHIND, n] = adapt.behind[n]
 
 
 @lean
@@ -328,11 +361,12 @@ def spiked_back(adapt, n, k, t, alpha):
 
 
 @kernel
-def before_spikes(offsets, neurons, times, rate, found):
-    """The adaptation just before every spike, from the begin of the samples on."""
+def before_spikes(offsets, neurons, times, rate, begin, first_a, first_since, found):
+    """The adaptation just before every spike from ``begin`` (ms, by sample) on."""
     for s in prange(offsets.size - 1):
-        a, since = np.zeros(rate.size), np.zeros(rate.size)
+        a, since = first_a[s].copy(), first_since[s].copy()
         for k in range(offsets[s], offsets[s + 1]):
-            n = neurons[k]
-            found[k] = a[n] * decay(rate[n] * (times[k] - since[n]))
-            a[n], since[n] = found[k] + 1.0, times[k]
+            if times[k] >= begin[s]:
+                n = neurons[k]
+                found[k] = a[n] * decay(rate[n] * (times[k] - since[n]))
+                a[n], since[n] = found[k] + 1.0, times[k]

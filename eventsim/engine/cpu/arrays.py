@@ -15,10 +15,11 @@ from eventsim.engine.cpu.walk import Tape, WayBack
 from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.job import Job
 from eventsim.engine.piece import Piece, whole
-from eventsim.engine.state import Adapted, LayerState
-from eventsim.engine.table import real_type, spike_bases
+from eventsim.engine.state import LayerState, start_adapted
+from eventsim.engine.table import N_BEHIND, real_type, spike_bases
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
+from eventsim.events.tape import Adapted
 from eventsim.held import made_for_back, made_once
 
 Index = NDArray[np.int64]
@@ -132,18 +133,25 @@ def adapting_of(job: Job, begin: Adapted | None) -> tuple[Adapting | None, Adapt
     return Adapting(p.adaptation, 1.0 / p.tau_adaptation, *begin, *end), end
 
 
-def adapting_back_of(job: Job, trains: SpikeTrains, parts: int) -> AdaptingBack | None:
+def adapting_back_of(
+    job: Job, trains: SpikeTrains, parts: int, piece: Piece | None
+) -> AdaptingBack | None:
     """Adaptive thresholds on the way back, with room for so many parts of the sums.
 
-    None where the threshold is not adaptive.
+    None where the threshold is not adaptive; ``piece`` None of whole samples.
     """
     p = job.stage.population
     if not p.is_adaptive:
         return None
     before, rate, nothing = np.empty(len(trains)), 1.0 / p.tau_adaptation, np.zeros(0)
-    before_spikes(trains.offsets, trains.neurons, trains.times, rate, before)
+    begin, start = np.zeros(job.n_samples), start_adapted(job)
+    carried = np.zeros((0, N_BEHIND, p.size))
+    if piece is not None and piece.adapted is not None:
+        begin, (start, carried) = piece.begin, piece.adapted
+    assert start is not None
+    before_spikes(trains.offsets, trains.neurons, trains.times, rate, begin, *start, before)
     found = np.zeros((parts, 2, p.size))
-    return AdaptingBack(p.adaptation, rate, before, nothing, nothing, nothing, found)
+    return AdaptingBack(p.adaptation, rate, before, nothing, nothing, nothing, found, carried)
 
 
 def adapted_sums(adapt: AdaptingBack | None) -> Floats | None:
@@ -153,7 +161,7 @@ def adapted_sums(adapt: AdaptingBack | None) -> Floats | None:
 
 def way_back_of(job: Job, piece: Piece | None) -> WayBack:
     """What the kernels of the way back take of a piece; None is the whole of the samples."""
-    begin, adjoint, starts = whole(job) if piece is None else piece
+    begin, adjoint, starts, _ = whole(job) if piece is None else piece
     return WayBack(read_only(begin), adjoint, starts)
 
 

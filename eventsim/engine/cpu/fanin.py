@@ -19,7 +19,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from eventsim.engine.adjoint_series import MOST
-from eventsim.engine.cpu.adaptive import back_of, forget, of_sample
+from eventsim.engine.cpu.adaptive import back_of, hand_on, of_sample, take_back
 from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.order import first_at_least, sort_run
 from eventsim.engine.cpu.scalar import (
@@ -397,7 +397,7 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, way_back, ad
                      released, by_weight, by_delay, effects, sums, own, met, adapt):  # fmt: skip
     """One neuron in one sample, backward; returns the number of grazes."""
     mine = 0
-    forget(adapt, n)
+    take_back(adapt, s, n)
     k = last
     while k >= 0 and fan.own_delay[n] > 0.0:
         mine += 1
@@ -447,6 +447,7 @@ def _run_neuron_back(fan, s, n, par, refractory, t_end, last, tape, way_back, ad
     if carried:
         for i in range(N_ADJOINT):
             way_back.adjoint[s, i, n] = adjoint[i, n]
+    hand_on(adapt, s, n)
     return grazes
 
 

@@ -24,7 +24,6 @@ from eventsim.engine.cpu.walk import SpikeBuffers
 from eventsim.engine.cpu.weights import weights_at_hand
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.state import (
-    Adapted,
     LayerState,
     Pending,
     Stop,
@@ -35,6 +34,7 @@ from eventsim.engine.state import (
 )
 from eventsim.engine.table import GUESS_MOST, fastest_rate, guess_spikes, neuron_table, row_weights
 from eventsim.events import SpikeTrains
+from eventsim.events.tape import Adapted
 from eventsim.plan import Stage
 
 # Parts of the neurons that walk one sample's events in parallel when each has its own.

@@ -53,18 +53,19 @@ def backward(
     piece: Piece | None = None,
 ) -> StageGradients:
     run = _backward_shared if job.stage.shares_events else _backward_fanin
-    found, through = run(job, trains, by_time, by_voltage, way_back_of(job, piece))
+    found, through = run(job, trains, by_time, by_voltage, piece)
     return found if piece is None else replace(found, own_times=by_time + through)
 
 
 def _backward_shared(
-    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, way_back: WayBack
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None
 ) -> tuple[StageGradients, Floats]:
     """The gradients, and the field ``through`` of the tape, in the order of the spikes."""
     tape, _ = tape_of(job, trains, by_time, by_voltage)
+    way_back = way_back_of(job, piece)
     events = since(merged_events(job), way_back.begin)
     bounds = sample_chunks(job, row_weights(job).nbytes)
-    adapt = adapting_back_of(job, trains, bounds.size - 1)
+    adapt = adapting_back_of(job, trains, bounds.size - 1, piece)
     back = together(
         job, events, bounds, neuron_table(job), job.stage.population.refractory, trains.offsets,
         tape, way_back, _cause(job, events, trains), _asked(job), adapt,
@@ -145,9 +146,10 @@ def _asked(job: Job) -> NDArray[np.bool_]:
 
 
 def _backward_fanin(
-    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, way_back: WayBack
+    job: Job, trains: SpikeTrains, by_time: Floats, by_voltage: Floats, piece: Piece | None
 ) -> tuple[StageGradients, Floats]:
     """As :func:`_backward_shared`."""
+    way_back = way_back_of(job, piece)
     tape, last, which = tape_by_neuron(job, trains, by_time, by_voltage)
     size, real = last.shape[1], real_type(job)
     sent, par, n_synapses = sent_by_row(job), neuron_table(job), job.stage.wiring.target.size
@@ -158,7 +160,7 @@ def _backward_fanin(
         np.zeros((FANIN_PARTS, spike_bases(job)[-1]), real),
         np.zeros(FANIN_PARTS, np.int64),
     )
-    adapt, through = adapting_back_of(job, trains, 1), np.empty(len(trains))
+    adapt, through = adapting_back_of(job, trains, 1, piece), np.empty(len(trains))
     if adapt is not None:
         adapt = adapt._replace(before=adapt.before[which])
     for bounds in fanin_groups(job):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from eventsim.engine.adjoint_series import MOST
 from eventsim.engine.bundles import OWN
-from eventsim.engine.cpu.adaptive import back_of
+from eventsim.engine.cpu.adaptive import back_of, hand_on, take_back
 from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
 from eventsim.engine.cpu.scalar import far_adjoint, pull_back
 from eventsim.engine.cpu.walk import end_at_start, next_stop, walk_back
@@ -199,6 +199,7 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, way_
     for n in range(size):
         released[n] = current[n] < 0 or np.isnan(tape.restart[current[n]])
         stop[n] = next_stop(n, tape, refractory, current, released)
+        take_back(adapt, s, n)
     grazes = _meet_all(
         met, lo, hi, loop, par, refractory, tape, current, released, stop, t, adjoint, waiting,
         totals, adapt,
@@ -210,6 +211,7 @@ def _run_sample_back(met, lo, hi, loop, par, refractory, t_end, last, tape, way_
         )  # fmt: skip
         if way_back.starts:
             end_at_start(n, adjoint, par, totals.sums, totals.own)
+        hand_on(adapt, s, n)
     if way_back.adjoint.size > 0:
         way_back.adjoint[s] = adjoint
     return grazes

@@ -45,7 +45,6 @@ from eventsim.engine.loop_state import (
     start_loop,
 )
 from eventsim.engine.piece import Piece
-from eventsim.engine.state import Adapted
 from eventsim.engine.table import (
     ALERT,
     N_OWN,
@@ -61,6 +60,7 @@ from eventsim.engine.table import (
 from eventsim.engine.windowing import Windows, met_in_window, windows_of, windows_since
 from eventsim.events import SpikeTrains
 from eventsim.events.order import event_order
+from eventsim.events.tape import Adapted
 from eventsim.held import made_once
 from eventsim.plan.plan import MOST_PLACES
 
@@ -269,7 +269,7 @@ def backward(
     delay = np.zeros((chunks, n_synapses if job.stage.delays_per_synapse else 0))
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(spike_bases(job)[-1], real), np.zeros(chunks, np.int64)
-    adapt = adapting_back_of(job, trains, chunks)
+    adapt = adapting_back_of(job, trains, chunks, piece)
     queue_adjoint.backward(
         bounds, all_arrivals(job, bundles, trains, None if piece is None else piece.begin), loop,
         neuron_table(job), job.stage.population.refractory, job.duration, last, tape,

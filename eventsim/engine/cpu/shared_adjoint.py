@@ -28,7 +28,7 @@ from eventsim.engine.adjoint_series import (
     MOST,
     TAKEN,
 )
-from eventsim.engine.cpu.adaptive import back_of, forget
+from eventsim.engine.cpu.adaptive import back_of, hand_on, take_back
 from eventsim.engine.cpu.adjoint_series import (
     by_rates,
     grown,
@@ -366,7 +366,7 @@ def backward(bounds, heard, offsets, times, rows, cause, weights, par, refractor
                 lo, hi = offsets[s], offsets[s + 1]
                 my_times, my_rows, number = events_of(heard, b, lo, hi, times, rows, nothing)
                 for n in range(high - low):
-                    forget(turn, n)
+                    take_back(turn, s, n)
                 mine = _own_spikes(spike_offsets[s], spike_offsets[s + 1], tape, low, high)
                 way = _way_of(wide, low, mine, tape, block.refractory, held)
                 last, grazed = _go_back(
@@ -378,6 +378,8 @@ def backward(bounds, heard, offsets, times, rows, cause, weights, par, refractor
                     for n in range(high - low):
                         end_at_start(n, room[last], block.par, part, my_own)
                 _hand_on(way_back, s, low, high, room[last])
+                for n in range(high - low):
+                    hand_on(turn, s, n)
                 for i in range(N_SUMS):
                     for n in range(high - low):
                         sums[chunk, i, low + n] += part[i, n]

@@ -22,8 +22,9 @@ from eventsim.engine.cuda.order import (
     starts_of,
 )
 from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.piece import Piece
+from eventsim.engine.piece import AdaptedPiece, Piece
 from eventsim.engine.table import N_OWN, N_SUMS, real_type, spike_bases
+from eventsim.events.tape import Adapted
 from eventsim.held import any_nonzero, made_once
 from eventsim.plan import Wiring
 
@@ -233,16 +234,23 @@ class PlacedPiece:
 
     begin: Array
     adjoint: Array
+    adapted: AdaptedPiece | None
     given: Piece
 
     @classmethod
     def of(cls, dev: Device, piece: Piece) -> "PlacedPiece":
         """From arrays of NumPy."""
-        return cls(dev.asarray(piece.begin), dev.asarray(piece.adjoint), piece)
+        adapted = None
+        if piece.adapted is not None:
+            begin = Adapted(*(dev.asarray(values) for values in piece.adapted.begin))
+            adapted = AdaptedPiece(begin, dev.asarray(piece.adapted.behind))
+        return cls(dev.asarray(piece.begin), dev.asarray(piece.adjoint), adapted, piece)
 
     def handed_on(self, dev: Device, found: StageGradients, tape: GroupedTape) -> StageGradients:
         """Leave the adjoint state at the begin in what was given; gradients with own spikes'."""
         self.given.adjoint[:] = dev.get(self.adjoint)
+        if self.adapted is not None and self.given.adapted is not None:
+            self.given.adapted.behind[:] = dev.get(self.adapted.behind)
         own_times = dev.empty(tape.order.size, np.float64)
         own_times[tape.order] = tape.by_time + tape.through
         return replace(found, own_times=own_times)
@@ -251,8 +259,11 @@ class PlacedPiece:
 def way_back(piece: PlacedPiece | None, times: Array, values: Array) -> list[Any]:
     """What kernels take of a piece; arrays of the same types where there is none."""
     if piece is None:
-        return [times, values, 0]
-    return [piece.begin, piece.adjoint, 2 if piece.given.starts else 1]
+        return [times, values, 0, times, times, times]
+    adapted = (times,) * 3
+    if piece.adapted is not None:
+        adapted = (*piece.adapted.begin, piece.adapted.behind)
+    return [piece.begin, piece.adjoint, 2 if piece.given.starts else 1, *adapted]
 
 
 def neuron_times(dev: Device, job: Job) -> Array:

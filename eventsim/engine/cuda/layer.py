@@ -16,8 +16,9 @@ from eventsim.engine.cuda.spikes import (
     place_state,
 )
 from eventsim.engine.job import Job
-from eventsim.engine.state import Adapted, LayerState, Pending, Stop, carried
+from eventsim.engine.state import LayerState, Pending, Stop, carried
 from eventsim.events import SpikeTrains
+from eventsim.events.tape import Adapted
 
 
 def forward(dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory) -> SpikeTrains:

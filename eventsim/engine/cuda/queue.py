@@ -36,7 +36,7 @@ from eventsim.engine.cuda.spikes import SpikeMemory, grouped_tape
 from eventsim.engine.job import Job, StageGradients, raise_first_runaway
 from eventsim.engine.loop_state import LoopState, LoopStop, after, arrivals_since
 from eventsim.engine.piece import Piece
-from eventsim.engine.state import Adapted, start_voltage
+from eventsim.engine.state import start_voltage
 from eventsim.engine.table import (
     N_OWN,
     N_SUMS,
@@ -58,6 +58,7 @@ from eventsim.engine.windowing import (
 )
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
+from eventsim.events.tape import Adapted
 
 # Threads of one sample's block: a power of two, for the way back.
 LEAST_BLOCK, MOST_BLOCK = 32, 256

@@ -13,9 +13,10 @@ from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.order import by_key, launch, merged_order, owners, starts_of
 from eventsim.engine.cuda.tables import start_of
 from eventsim.engine.job import Job, raise_first_runaway
-from eventsim.engine.state import Adapted, LayerState, Stop
+from eventsim.engine.state import LayerState, Stop
 from eventsim.engine.table import GUESS_MOST, guess_spikes, real_type
 from eventsim.events import SpikeTrains
+from eventsim.events.tape import Adapted
 from eventsim.plan import Stage
 
 # Every (sample, neuron) has room for at least that many spikes at first.

@@ -17,9 +17,10 @@ import numpy as np
 
 from eventsim.engine.job import RUNAWAY_PER_MS, Job
 from eventsim.engine.reference.gather import Arrival, gather
-from eventsim.engine.state import Adapted, LayerState, Stop, carried, start_state
+from eventsim.engine.state import LayerState, Stop, carried, start_state
 from eventsim.errors import RunawayError
 from eventsim.events import SpikeTrains
+from eventsim.events.tape import Adapted
 from eventsim.neuron.adaptive import after_spike, first_crossing
 from eventsim.neuron.lif import decay, voltage
 

@@ -40,8 +40,9 @@ from eventsim.engine.reference.layer import (
     table_of_spikes,
 )
 from eventsim.engine.reference.layer_adjoint import Back, gradients, new_sums
-from eventsim.engine.state import Adapted, LayerState, Stop
+from eventsim.engine.state import LayerState, Stop
 from eventsim.events import SpikeTrains
+from eventsim.events.tape import Adapted
 
 
 def forward(job: Job) -> SpikeTrains:

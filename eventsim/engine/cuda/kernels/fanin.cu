@@ -99,6 +99,7 @@ extern "C" __global__ void fanin_backward(
     double* before,
     // how far back
     const double* __restrict__ begin, REAL* carried, const int piece,
+    const double* __restrict__ begin_a, const double* __restrict__ begin_last, double* behind,
     // results; sums are [samples, N_SUMS + N_OWN, n_neurons]
     REAL* __restrict__ by_arrival, REAL* __restrict__ later, double* __restrict__ sums,
     int* __restrict__ grazes) {
@@ -108,9 +109,10 @@ extern "C" __global__ void fanin_backward(
     const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
     const Tape tape = {spike_time, by_time, spike_current, spike_restart,
                        by_voltage, through, before};
-    Back back = back_from(neuron, tape, spike_first[pair], spike_first[pair + 1]);
-    const WayBack way = way_back(begin, carried, piece);
+    const WayBack way = way_back(begin, carried, piece, begin_a, begin_last, behind);
     const long long sample = pair / n_neurons;
+    Back back = back_from(tape, spike_first[pair], spike_first[pair + 1], neuron, way, sample, n,
+                          n_neurons);
     const double t_begin = begin_of(way, sample), t_end = duration[sample], delay = own_delay[n];
     Gradients<double> g;
     for (int i = 0; i < N_SUMS; ++i) g.sums[i] = 0.0;
@@ -161,6 +163,9 @@ extern "C" __global__ void fanin_backward(
     walk_back(neuron, a, t, t_begin, tape, back, g);
     if (way.starts) end_at_start(neuron, a, g);
     carry(way, sample, n, n_neurons, a);
+#if ADAPTIVE
+    carry(way, sample, n, n_neurons, back.adapted);
+#endif
     double* const out = sums + sample * (N_SUMS + N_OWN) * n_neurons + n;
     for (int k = 0; k < N_SUMS; ++k) out[k * n_neurons] = g.sums[k];
     for (int k = 0; k < N_OWN; ++k) out[(N_SUMS + k) * n_neurons] = g.own[k];

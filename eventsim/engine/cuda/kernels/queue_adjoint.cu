@@ -93,6 +93,7 @@ extern "C" __global__ void queue_backward(
     const REAL* __restrict__ by_voltage, double* through, double* before,
     // how far back
     const double* __restrict__ begin, REAL* carried, const int piece,
+    const double* __restrict__ begin_a, const double* __restrict__ begin_last, double* behind,
     // work space: [chunks, 5, neurons], and [chunks, neurons]
     REAL* adjoint, double* reached, long long* next, unsigned char* released,
     // and [chunks, neurons, 3] where thresholds are adaptive
@@ -104,7 +105,7 @@ extern "C" __global__ void queue_backward(
     const long long chunk = BLOCK, base = chunk * n_neurons;
     const Tape tape = {spike_time, by_time, spike_current, spike_restart,
                        by_voltage, through, before};
-    const WayBack way = way_back(begin, carried, piece);
+    const WayBack way = way_back(begin, carried, piece, begin_a, begin_last, behind);
     const Places at = {adjoint + 5 * base, reached + base, sums + (N_SUMS + N_OWN) * base,
                        next + base, released + base, grazes + base,
                        (AdaptedBack*)adapted + base};
@@ -115,7 +116,7 @@ extern "C" __global__ void queue_backward(
         for (int n = THREAD; n < n_neurons; n += blockDim.x) {
             put_adjoint(at, n, n_neurons, carried_at(way, s, n, n_neurons));
             const Neuron p = neuron_at(par, refractory, n, n_neurons);
-            const Back back = back_from(p, tape, first[n], first[n + 1]);
+            const Back back = back_from(tape, first[n], first[n + 1], p, way, s, n, n_neurons);
             at.next[n] = back.next;
             at.released[n] = back.released ? 1 : 0;
 #if ADAPTIVE
@@ -161,6 +162,9 @@ extern "C" __global__ void queue_backward(
             const Neuron p = neuron_at(par, refractory, n, n_neurons);
             const Adjoint a = place_back(at, p, n, n_neurons, begin_of(way, s), tape, first[n]);
             carry(way, s, n, n_neurons, a);
+#if ADAPTIVE
+            carry(way, s, n, n_neurons, at.adapted[n]);
+#endif
             if (!way.starts || p.level > REAL_(0.0)) continue;
             at.sums[(N_SUMS + BY_RESET) * n_neurons + n] += (double)a.alpha;
             at.sums[BY_MEM * n_neurons + n] += (double)(p.reset * a.alpha_mem);

@@ -142,6 +142,7 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
     double* before,
     // how far back
     const double* __restrict__ begin, REAL* carried, const int piece,
+    const double* __restrict__ begin_a, const double* __restrict__ begin_last, double* behind,
     // results: [chunks, n_rows, n_neurons], [tiles, events], [chunks, N_SUMS + N_OWN, n_neurons],
     // [chunks, n_neurons]
     REAL* by_weight, REAL* __restrict__ effects, double* __restrict__ sums,
@@ -164,7 +165,7 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
     const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
     const Tape tape = {spike_time, by_time, spike_current, spike_restart,
                        by_voltage, through, before};
-    const WayBack way = way_back(begin, carried, piece);
+    const WayBack way = way_back(begin, carried, piece, begin_a, begin_last, behind);
     const REAL* const column = weights + n;
     REAL* const slab = by_weight + chunk * n_rows * n_neurons + n;
     const Series series = series_of(neuron.rates, middle, length);
@@ -176,8 +177,9 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
 
     for (long long sample = bounds[chunk]; sample < bounds[chunk + 1]; ++sample) {
         const long long pair = sample * n_neurons + n;
-        Back back = back_from(neuron, tape, spike_first[pair],
-                              mine ? spike_first[pair + 1] : spike_first[pair]);
+        Back back = back_from(tape, spike_first[pair],
+                              mine ? spike_first[pair + 1] : spike_first[pair], neuron, way, sample,
+                              n, n_neurons);
         Adjoint a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
         if (mine) a = carried_at(way, sample, n, n_neurons);
         for (int i = 0; i < N_SUMS; ++i) g.sums[i] = REAL_(0.0);
@@ -224,6 +226,9 @@ extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backwa
         }
         if (way.starts) end_at_start(neuron, a, g);
         if (mine) carry(way, sample, n, n_neurons, a);
+#if ADAPTIVE
+        if (mine) carry(way, sample, n, n_neurons, back.adapted);
+#endif
         for (int i = 0; i < N_SUMS; ++i) total[i] += (double)g.sums[i];
     }
     if (!mine) return;

@@ -175,6 +175,35 @@ struct Tape {
     double *through, *before;
 };
 
+// How far samples go back, and with what: to time zero, where they start, from an adjoint state of
+// zero; or, over a piece (engine/piece.py), to `begin`, ms, from the state in `carried` [samples, 5,
+// neurons], where the kernel leaves that at `begin`. Adaptive thresholds also have the adaptation at
+// `begin`, and what is known of the next spikes, `behind` [samples, 3, neurons], likewise.
+struct WayBack {
+    const double* begin;
+    REAL* carried;
+    bool starts;
+    const double *a, *last;
+    double* behind;
+};
+
+// `piece` is 0 for whole samples, which have no arrays, 1 for a piece, 2 for one that starts.
+DEVICE WayBack way_back(const double* begin, REAL* carried, int piece, const double* a,
+                        const double* last, double* behind) {
+    WayBack way;
+    way.begin = piece ? begin : nullptr;
+    way.carried = piece ? carried : nullptr;
+    way.starts = piece != 1;
+    way.a = piece ? a : nullptr;
+    way.last = piece ? last : nullptr;
+    way.behind = piece ? behind : nullptr;
+    return way;
+}
+
+DEVICE double begin_of(const WayBack& way, long long sample) {
+    return way.begin == nullptr ? 0.0 : way.begin[sample];
+}
+
 // The way back over one neuron's spikes: the one that comes next (below `first`: none is left),
 // and whether its restart was met.
 struct Back {
@@ -185,16 +214,24 @@ struct Back {
 #endif
 };
 
-DEVICE Back back_from([[maybe_unused]] const Neuron& n, const Tape& tape, long long first,
-                      long long last) {
+DEVICE Back back_from(const Tape& tape, long long first, long long last,
+                      [[maybe_unused]] const Neuron& neuron, [[maybe_unused]] const WayBack& way,
+                      [[maybe_unused]] long long sample, [[maybe_unused]] int n,
+                      [[maybe_unused]] int n_neurons) {
     Back b;
 #if ADAPTIVE
     Adapted c = {0.0, 0.0};
+    b.adapted = {0.0, 0.0, 0.0};
+    if (way.begin != nullptr) {
+        const double* const at = way.behind + 3 * sample * n_neurons + n;
+        c = {way.a[sample * n_neurons + n], way.last[sample * n_neurons + n]};
+        b.adapted = {at[0], at[n_neurons], at[2 * n_neurons]};
+    }
     for (long long k = first; k < last; ++k) {
-        tape.before[k] = adaptation_at(n.threshold, c, tape.time[k]);
+        if (tape.time[k] < begin_of(way, sample)) continue;  // is in c
+        tape.before[k] = adaptation_at(neuron.threshold, c, tape.time[k]);
         c = {tape.before[k] + 1.0, tape.time[k]};
     }
-    b.adapted = {0.0, 0.0, 0.0};
 #endif
     b.first = first;
     b.next = last - 1;
@@ -280,28 +317,6 @@ DEVICE void walk_back(const Neuron& n, Adjoint& a, double t, double t_low, const
     a = pull_back(h, far_adjoint(h, n.rates), a);
 }
 
-// How far samples go back, and with what: to time zero, where they start, from an adjoint state of
-// zero; or, over a piece (engine/piece.py), to `begin`, ms, from the state in `carried` [samples, 5,
-// neurons], where the kernel leaves that at `begin`.
-struct WayBack {
-    const double* begin;
-    REAL* carried;
-    bool starts;
-};
-
-// `piece` is 0 for whole samples, which have neither array, 1 for a piece, 2 for one that starts.
-DEVICE WayBack way_back(const double* begin, REAL* carried, int piece) {
-    WayBack way;
-    way.begin = piece ? begin : nullptr;
-    way.carried = piece ? carried : nullptr;
-    way.starts = piece != 1;
-    return way;
-}
-
-DEVICE double begin_of(const WayBack& way, long long sample) {
-    return way.begin == nullptr ? 0.0 : way.begin[sample];
-}
-
 DEVICE Adjoint carried_at(const WayBack& way, long long sample, int n, int n_neurons) {
     Adjoint a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
     if (way.carried == nullptr) return a;
@@ -323,6 +338,17 @@ DEVICE void carry(const WayBack& way, long long sample, int n, int n_neurons, co
     at[3 * n_neurons] = a.beta_mem;
     at[4 * n_neurons] = a.beta_syn;
 }
+
+#if ADAPTIVE
+DEVICE void carry(const WayBack& way, long long sample, int n, int n_neurons,
+                  const AdaptedBack& b) {
+    if (way.behind == nullptr) return;
+    double* const at = way.behind + 3 * sample * n_neurons + n;
+    at[0] = b.kappa;
+    at[n_neurons] = b.product;
+    at[2 * n_neurons] = b.behind;
+}
+#endif
 
 // A neuron that rests at or above its level started at its reset.
 template <class Sum>
