@@ -37,8 +37,8 @@ from eventsim.train.loss_settings import WordsLoss
 
 SIZES = {"train": 1200, "test": 400}
 # Learning rates that were looked at, and those that had the fewest errors on voices held out.
-RATES = {"scsr_bip": (0.005, 0.01, 0.02, 0.04), "gru": (0.001, 0.002, 0.005, 0.01)}
-CHOSEN = {"scsr_bip": 0.02, "gru": 0.005}
+RATES = {"scsr_bip": (0.005, 0.01, 0.02, 0.04), "gru": (0.002, 0.005, 0.01, 0.02)}
+CHOSEN = {"scsr_bip": 0.01, "gru": 0.01}
 HELD_OUT = 5  # every fifth voice, for validation
 MOST, GAPS = 5, (50.0, 200.0)  # digits of a string, and ms between them
 FRAME = 10.0  # ms
@@ -181,7 +181,7 @@ def main() -> None:
     """One row per run."""
     words = parser(__doc__ or "")
     words.add_argument("--seeds", type=int, default=3)
-    words.add_argument("--epochs", type=int, default=100)
+    words.add_argument("--epochs", type=int, default=60)
     words.add_argument("--size", type=float, default=1.0, help="share of the strings")
     words.add_argument("--condition", action="append", choices=list(CONDITIONS))
     words.add_argument("--search", action="store_true", help="all rates, on voices held out")
