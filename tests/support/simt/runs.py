@@ -200,19 +200,39 @@ RUNS = {
     "ties, loop": _ties("loop"),
     "ties, loop, at once": _ties("loop, at once"),
     "adaptive, dense, in pieces": _adapting(
-        _random(28, hidden=(21, 5), delays="source", self_delays="none", piece=21.0, rate=120.0)
+        _random(
+            28,
+            hidden=(9, 5),
+            delays="source",
+            self_delays="none",
+            piece=21.0,
+            rate=120.0,
+            n_samples=2,
+            duration=40.0,
+        )
     ),
     "adaptive, pacemakers, no holds": _adapting(
         _without_holds(
-            _random(29, hidden=(6, 5), delays="none", self_delays="none", pacemakers=True)
+            _random(
+                29, hidden=(6, 5), delays="none", self_delays="none", pacemakers=True, n_samples=1
+            )
         )
     ),
     "adaptive, fan-in, in pieces": _adapting(
-        _random(30, hidden=(9, 5), sparse=True, piece=21.0, rate=120.0, pacemakers=True)
+        _random(
+            30,
+            hidden=(9, 5),
+            sparse=True,
+            piece=21.0,
+            rate=120.0,
+            pacemakers=True,
+            n_samples=1,
+            duration=40.0,
+        )
     ),
-    "adaptive, loop": _adapting(_loop(lambda: lateral_net(37, size=5))),
+    "adaptive, loop": _adapting(_loop(lambda: lateral_net(37, size=5), 25.0)),
     "adaptive, ring, returning, in pieces": _adapting(
-        replace(_loop(lambda: ring_net(38)), piece=13.0)
+        replace(_loop(lambda: ring_net(38), 25.0), piece=13.0)
     ),
     "silent": Run(lambda: random_net(20, n_inputs=6, sparse=True), _silent_samples, rate=0.0),
     "silent, dense": Run(
