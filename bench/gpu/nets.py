@@ -16,7 +16,6 @@ CASES: dict[str, dict[str, Any]] = {
     "sparse, delays": {"density": 0.2, "delays": True},
     "loop": {"density": 0.2, "delays": True, "loop": True},
     "adaptive": {"adaptive": True},
-    "adaptive, sparse, delays": {"density": 0.2, "delays": True, "adaptive": True},
     "adaptive, loop": {"density": 0.2, "delays": True, "loop": True, "adaptive": True},
 }
 

@@ -24,7 +24,8 @@ DEVICE long long first_after(const double* times, long long lo, long long hi, do
     return lo;
 }
 
-extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_forward(
+extern "C" __global__ void
+__launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_forward(
     const int n_neurons,
     // events: first of every sample, times in ms, rows of the weights
     const long long* __restrict__ offsets, const double* __restrict__ times,

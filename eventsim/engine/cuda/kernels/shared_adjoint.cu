@@ -125,7 +125,8 @@ DEVICE int meet_arrivals(int k, int m, double after, REAL back, REAL middle, REA
     return k;
 }
 
-extern "C" __global__ void __launch_bounds__(TILE, SINGLE ? 8 : 4) shared_backward(
+extern "C" __global__ void
+__launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backward(
     // sizes
     const int n_neurons, const int n_rows, const long long n_events,
     // samples of every chunk
