@@ -23,6 +23,7 @@ from eventsim.engine.cpu.scalar import (
     decay,
     flush,
     fma,
+    log_ratio,
     newton_tolerance,
     propagators,
 )
@@ -40,7 +41,6 @@ from eventsim.engine.table import (
 
 # As in eventsim.neuron.adaptive, which is no source of kernels.
 DOUBLINGS = 6
-MOST_DOUBLINGS = 1100  # of a number that is finite, and more
 
 
 class Adapting(NamedTuple):
@@ -242,33 +242,8 @@ def _middle(v, j, gap, rate_mem, rate):
     m = (of_drive * j - of_voltage * v) / denominator
     if one + gap * m <= zero:
         return zero
-    time = m * _log_quotient(gap * m)
+    time = m * log_ratio(gap * m)
     return time if time > zero else zero
-
-
-@scalar
-def _log_quotient(u):
-    """``log(1 + u) / u`` for u > -1, of exact operations."""
-    real = type(u)
-    one, two, half, doublings, below = real(1.0), real(2.0), real(0.5), real(0.0), u
-    if u < real(-0.25) or u > half:
-        x = one + u
-        for _ in range(MOST_DOUBLINGS):
-            if x > real(1.5):
-                x, doublings = half * x, doublings + one
-            elif x < real(0.75):
-                x, doublings = x + x, doublings - one
-            else:
-                break
-        below = x - one
-    # log(1 + below) = 2 artanh(s), |s| <= 1/5.
-    s = below / (two + below)
-    square, total = s * s, real(0.0)
-    for k in range(25, 0, -2):
-        total = total * square + one / real(k)
-    if doublings == real(0.0):
-        return two / (two + below) * total
-    return (doublings * real(0.6931471805599453) + two * s * total) / u
 
 
 @scalar
@@ -315,26 +290,21 @@ def back_of(adapt, part, low, high):
 def take_back(adapt, s, n):
     """Neuron n at the end of sample s, or of a piece of it."""
     if adapt is not None:
+        carried = adapt.carried
         adapt.kappa[n], adapt.product[n], adapt.behind[n] = 0.0, 0.0, 0.0
-        if adapt.carried.size > 0:
-            adapt.kappa[n] = adapt.carried[s, KAPPA, n]
-            adapt.product[n] = adapt.carried[s, PRODUCT, n]
-            adapt.behind[n] = adapt.carried[s, BEHIND, n]
+        if carried.size > 0:
+            adapt.kappa[n], adapt.product[n] = carried[s, KAPPA, n], carried[s, PRODUCT, n]
+            adapt.behind[n] = carried[s, BEHIND, n]
 
 
 @lean
 def hand_on(adapt, s, n):
     """Undo :func:`take_back`, with what is known at the begin."""
     if adapt is not None:
-        _leave(adapt, adapt.carried, s, n)
-
-
-@lean
-def _leave(adapt, carried, s, n):
-    if carried.size > 0:
-        carried[s, KAPPA, n] = adapt.kappa[n]
-        carried[s, PRODUCT, n] = adapt.product[n]
-        carried[s, BEHIND, n] = adapt.behind[n]
+        carried = adapt.carried
+        if carried.size > 0:
+            carried[s, KAPPA, n], carried[s, PRODUCT, n] = adapt.kappa[n], adapt.product[n]
+            carried[s, BEHIND, n] = adapt.behind[n]
 
 
 @lean

@@ -40,6 +40,7 @@ BEYOND = 1.0 + 2.0**-20
 # of the order of the step squared over the time constant, or, at a grazing peak, of the step.
 STEP_SINGLE, STEP_DOUBLE = 1e-6, 1e-13
 MAX_STEPS = 80
+MOST_DOUBLINGS = 1100  # of a number that is finite, and more
 
 # The crossing of a parabola is Newton's first step times 1 + r + 2 r^2 + .., r being its curvature
 # times the step over its slope, both halved once. Beyond this r the method starts at the left end.
@@ -431,3 +432,28 @@ def _crossing_from_rest(v, j, h, slow, gap, rate_mem, level):
             break
         t = guess
     return hi if hi < h else real(-1.0)
+
+
+@scalar
+def log_ratio(u):
+    """``log(1 + u) / u`` for u > -1, of exact operations."""
+    real = type(u)
+    one, two, half, doublings, below = real(1.0), real(2.0), real(0.5), real(0.0), u
+    if u < real(-0.25) or u > half:
+        x = one + u
+        for _ in range(MOST_DOUBLINGS):
+            if x > real(1.5):
+                x, doublings = half * x, doublings + one
+            elif x < real(0.75):
+                x, doublings = x + x, doublings - one
+            else:
+                break
+        below = x - one
+    # log(1 + below) = 2 artanh(s), |s| <= 1/5.
+    s = below / (two + below)
+    square, total = s * s, real(0.0)
+    for k in range(25, 0, -2):
+        total = total * square + one / real(k)
+    if doublings == real(0.0):
+        return two / (two + below) * total
+    return (doublings * real(0.6931471805599453) + two * s * total) / u

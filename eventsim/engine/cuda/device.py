@@ -31,8 +31,9 @@ from eventsim.engine.table import ALERT_MARGIN
 
 Size = Sequence[int]
 
-# Later files use what earlier ones define.
-SOURCES = (
+# Later files use what earlier ones define. Those of spiking neurons are compiled a second time, for
+# adaptive thresholds.
+NEURON_SOURCES = (
     "prelude.cuh",
     "scalar.cuh",
     "adaptive.cuh",
@@ -41,27 +42,17 @@ SOURCES = (
     "shared.cu",
     "shared_adjoint.cu",
     "fanin.cu",
-    "readout.cu",
     "queue.cu",
-    "windows.cu",
     "queue_adjoint.cu",
+)
+SOURCES = (
+    *NEURON_SOURCES,
+    "windows.cu",
+    "readout.cu",
     "order.cu",
     "counts.cu",
     "parameters.cu",
     "optimiser.cu",
-)
-# Those that neurons with an adaptive threshold need besides, compiled for them.
-ADAPTIVE_SOURCES = (
-    "prelude.cuh",
-    "scalar.cuh",
-    "adaptive.cuh",
-    "walk.cuh",
-    "stretch.cuh",
-    "shared.cu",
-    "shared_adjoint.cu",
-    "fanin.cu",
-    "queue.cu",
-    "queue_adjoint.cu",
 )
 
 # Neurons of one block where all meet the same events: small blocks leave the multiprocessors many
@@ -158,7 +149,7 @@ def kernel_source(precision: Precision, adaptive: bool = False) -> str:
         f"#define WINDOW_BITS {WINDOW_BITS}\n"
         f"#define FIRST_WINDOW {FIRST_WINDOW}\n"
     )
-    names = ADAPTIVE_SOURCES if adaptive else SOURCES
+    names = NEURON_SOURCES if adaptive else SOURCES
     parts = [f'#line 1 "{name}"\n{(folder / name).read_text("utf-8")}' for name in names]
     return head + "\n".join(parts)
 

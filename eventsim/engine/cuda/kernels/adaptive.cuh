@@ -16,8 +16,6 @@ struct AdaptedBack {
 
 // Doublings of the slowest time constant after which states have vanished.
 #define DOUBLINGS 6
-// Of a number that is a finite one, and more.
-#define MOST_DOUBLINGS 1100
 
 // Rise of a threshold at a spike, and rate of its decay, 1/ms.
 struct Threshold {
@@ -44,33 +42,6 @@ DEVICE void jump(const Threshold& p, Adapted& c, double t) {
 DEVICE REAL lifted(const Threshold& p, const Adapted& c, double until, REAL alert) {
     const REAL lift = (REAL)(p.strength * c.a) * decay((REAL)(p.rate * (until - c.last)));
     return alert + (REAL)(1.0 - ALERT_MARGIN) * lift;
-}
-
-// log(1 + u) / u for u > -1.
-DEVICE REAL log_quotient(REAL u) {
-    const REAL one = REAL_(1.0), half = REAL_(0.5);
-    REAL below = u, doublings = REAL_(0.0);
-    if (u < REAL_(-0.25) || u > half) {
-        REAL x = one + u;
-        for (int k = 0; k < MOST_DOUBLINGS; ++k) {
-            if (x > REAL_(1.5)) {
-                x = half * x;
-                doublings = doublings + one;
-            } else if (x < REAL_(0.75)) {
-                x = x + x;
-                doublings = doublings - one;
-            } else {
-                break;
-            }
-        }
-        below = x - one;
-    }
-    // log(1 + below) = 2 artanh(s), |s| <= 1/5.
-    const REAL s = below / (REAL_(2.0) + below), square = s * s;
-    REAL sum = REAL_(0.0);
-    for (int k = 25; k > 0; k -= 2) sum = sum * square + one / REAL_(k);
-    if (doublings == REAL_(0.0)) return REAL_(2.0) / (REAL_(2.0) + below) * sum;
-    return (doublings * REAL_(0.6931471805599453) + REAL_(2.0) * s * sum) / u;
 }
 
 // What a crossing starts from: V, J, the rise of the threshold, rates and the level at rest.
@@ -104,7 +75,7 @@ DEVICE REAL middle_of(const Start& s) {
     if (denominator == zero) return zero;
     const REAL m = (of_drive * s.j - of_voltage * s.v) / denominator;
     if (one + gap * m <= zero) return zero;
-    const REAL time = m * log_quotient(gap * m);
+    const REAL time = m * log_ratio(gap * m);
     return time > zero ? time : zero;
 }
 

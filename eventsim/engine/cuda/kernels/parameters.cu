@@ -6,29 +6,6 @@
 //                 are made of exact operations here.
 // Needs           the text in double precision
 
-// log(1 + u) / u for u > -1.
-DEVICE double log_ratio(double u) {
-    const double x = 1.0 + u;
-    // Near 1 by u itself, which 1 + u has rounded; elsewhere by the exponent of x and the rest.
-    double exponent = 0.0, below = u;
-    if (u < -0.25 || u > 0.5) {
-        const long long bits = __double_as_longlong(x);
-        exponent = (double)((bits >> 52) - 1023);
-        double rest = __longlong_as_double((bits & 0xfffffffffffffLL) | 0x3ff0000000000000LL);
-        if (rest > 1.5) {
-            rest *= 0.5;
-            exponent += 1.0;
-        }
-        below = rest - 1.0;
-    }
-    // log(1 + below) = 2 artanh(s), |s| <= 1/5.
-    const double s = below / (2.0 + below), square = s * s;
-    double sum = 0.0;
-    for (int k = 25; k >= 1; k -= 2) sum = sum * square + 1.0 / (double)k;
-    if (exponent == 0.0 && below == u) return 2.0 / (2.0 + u) * sum;
-    return (exponent * 0.6931471805599453 + 2.0 * s * sum) / u;
-}
-
 #define TABLE_ROWS 11
 
 extern "C" __global__ void make_table(
@@ -52,7 +29,7 @@ extern "C" __global__ void make_table(
     row[RATE_MEM] = a;
     row[LEVEL] = level;
     row[ALERT] = level - alert_margin * (fabs(level) + fabs(reset));
-    row[PEAK] = (double)decay((REAL)((1.0 + u) * (u == 0.0 ? 1.0 : log_ratio(u))));
+    row[PEAK] = (double)decay((REAL)((1.0 + u) * log_ratio((REAL)u)));
     row[RATE_SYN] = b;
     row[RESET] = reset;
     row[SELF] = later == 0.0 ? resistance[n] * own : 0.0;

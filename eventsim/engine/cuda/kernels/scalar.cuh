@@ -85,6 +85,36 @@ DEVICE REAL psi_small(REAL z) {
 #endif
 }
 
+// Doublings of a number that is finite, and more.
+#define MOST_DOUBLINGS 1100
+
+// log(1 + u) / u for u > -1.
+DEVICE REAL log_ratio(REAL u) {
+    const REAL one = REAL_(1.0), half = REAL_(0.5);
+    REAL below = u, doublings = REAL_(0.0);
+    if (u < REAL_(-0.25) || u > half) {
+        REAL x = one + u;
+        for (int k = 0; k < MOST_DOUBLINGS; ++k) {
+            if (x > REAL_(1.5)) {
+                x = half * x;
+                doublings = doublings + one;
+            } else if (x < REAL_(0.75)) {
+                x = x + x;
+                doublings = doublings - one;
+            } else {
+                break;
+            }
+        }
+        below = x - one;
+    }
+    // log(1 + below) = 2 artanh(s), |s| <= 1/5.
+    const REAL s = below / (REAL_(2.0) + below), square = s * s;
+    REAL sum = REAL_(0.0);
+    for (int k = 25; k > 0; k -= 2) sum = sum * square + one / REAL_(k);
+    if (doublings == REAL_(0.0)) return REAL_(2.0) / (REAL_(2.0) + below) * sum;
+    return (doublings * REAL_(0.6931471805599453) + REAL_(2.0) * s * sum) / u;
+}
+
 // States up to this are zero.
 #if SINGLE
 #define TINY 1e-30f
