@@ -43,7 +43,7 @@ from eventsim.arrays import Floats, Ints, Precision, counts_of, largest, to_host
 from eventsim.engine import simulate
 from eventsim.engine.run import Course, start
 from eventsim.errors import CalibrationError, ParameterError, RunawayError
-from eventsim.events import AnyDataset, Dataset, EventStream, SpikeTape, SpikeTrains, StoredStream
+from eventsim.events import AnyDataset, EventStream, SpikeTape, SpikeTrains, StoredStream
 from eventsim.events.doors import real_array
 from eventsim.network import Network
 from eventsim.network.parts import MOST_WEIGHT
@@ -51,6 +51,7 @@ from eventsim.plan import Stage
 from eventsim.train.choice import make_loss
 from eventsim.train.config import TrainConfig
 from eventsim.train.decode import StringLoss
+from eventsim.train.loss_settings import ClassifyingLoss
 from eventsim.train.readouts import decision_behind
 from eventsim.train.regularise import MS_PER_S
 
@@ -241,14 +242,16 @@ def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> L
     few = data[_spaced(min(SAMPLES, config.batch_size, len(data)), len(data))]
     precision = _precision(config)
     tape = simulate(net, few.stream, tail=config.tail, backend=config.backend, precision=precision)
-    before = _spread(net, few, tape, config)
+    loss = make_loss(config, few.labels, few.class_names)
+    before = _spread(net, tape, loss)
     if not goal < before < math.inf:
         return None
     for weights in _behind(net, config.output):
         weights *= goal / before
     # A readout sends nothing back: the spikes are still those.
-    after = _spread(net, few, tape, config)
-    blank = _raise_blank(net, few, tape, config)
+    after, blank = _spread(net, tape, loss), None
+    if isinstance(loss, StringLoss):
+        blank = _raise_blank(net, tape, loss, config.output)
     done = LogitScale(goal / before, before, after, blank)
     # Usual, and nothing for the user to do: no warning.
     _LOGGER.log(logging.INFO if log else logging.DEBUG, "initial_logits: %s", done)
@@ -260,9 +263,8 @@ def _spaced(n: int, total: int) -> Ints:
     return np.arange(n) * total // max(n, 1)
 
 
-def _spread(net: Network, few: Dataset, tape: SpikeTape, config: TrainConfig) -> float:
+def _spread(net: Network, tape: SpikeTape, loss: ClassifyingLoss) -> float:
     """Standard deviation of the logits over the classes, mean over the recordings or frames."""
-    loss = make_loss(config, few.labels, few.class_names)
     if isinstance(loss, StringLoss):
         logits, lengths = loss.loss.frames(net, tape)
         own = np.arange(logits.shape[1]) < lengths[:, np.newaxis]
@@ -270,16 +272,13 @@ def _spread(net: Network, few: Dataset, tape: SpikeTape, config: TrainConfig) ->
     return float(to_host(loss.classify(net, tape).logits).std(axis=-1).mean())
 
 
-def _raise_blank(net: Network, few: Dataset, tape: SpikeTape, config: TrainConfig) -> float | None:
+def _raise_blank(net: Network, tape: SpikeTape, loss: StringLoss, output: str) -> float | None:
     """Let the blank of strings rest where it has its share of the frames, in place; see above."""
-    loss = make_loss(config, few.labels, few.class_names)
-    if not isinstance(loss, StringLoss) or f"{config.output}.v_leak" in net.shared:
+    n_frames = int(loss.loss.lengths(tape.stream.duration).sum())
+    n_labels = sum(len(target) for target in loss.loss.targets)
+    if f"{output}.v_leak" in net.shared or not 0 < n_labels < n_frames:
         return None
-    n_frames = int(loss.loss.frames(net, tape).lengths.sum())
-    n_labels = sum(len(loss.strings[k]) for k in few.labels)
-    rest = net.readouts[config.output].v_leak
-    if not 0 < n_labels < n_frames:
-        return None
+    rest = net.readouts[output].v_leak
     found = math.log((rest.size - 1) * (n_frames - n_labels) / n_labels) / loss.loss.gain
     if found <= rest[-1]:
         return None

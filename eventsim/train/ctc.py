@@ -104,10 +104,14 @@ class CTC:
         """Logits of every frame. New arrays."""
         return self._frames(net, tape)[1]
 
+    def lengths(self, duration: Floats) -> Ints:
+        """Frames of recordings of those durations, ms. New array."""
+        frames: Ints = np.floor(duration / self.interval * (1.0 + 1e-12)).astype(np.int64)
+        return frames
+
     def _frames(self, net: Network, tape: SpikeTape) -> tuple[Sequence[Probe], FrameLogits]:
         require_readout("CTC", net, self.readout)
-        duration = tape.stream.duration
-        lengths = np.floor(duration / self.interval * (1.0 + 1e-12)).astype(np.int64)
+        duration, lengths = tape.stream.duration, self.lengths(tape.stream.duration)
         number = np.arange(1, max(int(lengths.max(initial=0)), 1) + 1)
         # Frames that a sample does not have stand at its end, which costs and means nothing.
         times = np.minimum(number * self.interval, duration[:, None])
