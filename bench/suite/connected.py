@@ -3,7 +3,7 @@
 Method   Strings of one to five digits of one voice of eSpeak NG (data set spoken_digits, layout of
          N-TIDIGITS18), 50 to 200 ms of silence between them: 1,200 of 60 voices to train, 400 of
          15 other voices to test. ScSr + BIP (128-128, forward delays of 0 to 150 ms) on the events
-         in exact time, and a GRU of about as many parameters on frames of 10 ms, by PyTorch, both
+         in exact time, and a GRU of a third more parameters on frames of 10 ms, by PyTorch, both
          with the CTC loss at frames of 10 ms, as many epochs, batches of 32, the same events
          dropped, one epoch of warm-up and a cosine to zero. The learning rate of each is the best
          of four on twelve voices held out of the sixty (--search, 40 epochs, one seed). Greedy
