@@ -202,8 +202,8 @@ def gather(
         Dense networks, each trained beside every finished run of the sweep's baseline.
     bits
         Every condition in exact time is a point of its own at each number of bits, to which its
-        weights are rounded after training; nothing is trained again. A network with a linear
-        decision is not rounded, nor one that was trained with as few bits.
+        weights are rounded after training; nothing is trained again. One that was trained with as
+        few bits is not rounded.
     watch
         Told the label of every run before it is measured.
 
@@ -226,8 +226,7 @@ def gather(
                 continue  # it was trained with as few
             watch(f"{spec.label} at {number} bits")
             one = _rounded(spec, root, asked, data, number)
-            if one is not None:
-                rounded.setdefault((spec.name, number), []).append(one)
+            rounded.setdefault((spec.name, number), []).append(one)
     settings = differing(plan.variants)
     done = []
     for variant in plan.variants:
@@ -278,12 +277,9 @@ def _point(
 
 def _rounded(
     spec: RunSettings, root: Path, asked: Question, data: "_Recordings", bits: int
-) -> SweptRun | None:
-    """A run with rounded weights; None where a decision or adaptive thresholds are not rounded."""
+) -> SweptRun:
+    """A run with rounded weights."""
     run = Run(root / spec.label, spec)
-    adaptive = any(p.is_adaptive for p in run.net.populations.values())
-    if run.net.decision is not None or adaptive:
-        return None
     tested, training = data.of(run, asked.part), data.of(run, "train")
     numbers = measure_rounded(run, tested, training, asked, bits)
     return _swept_run(run, asked.command(run.folder, bits), numbers)

@@ -28,7 +28,7 @@ class Misfit:
     what
         ``delays``, ``weights``, ``time constants``, ``thresholds`` or ``refractory times``.
     where
-        Projections or populations that have some.
+        Projections or populations that have some, or ``decision``.
     values, of
         How many do not fit, of how many in the network.
     reason
@@ -52,6 +52,14 @@ class Misfit:
             f"{self.what}: {self.values:,} of {self.of:,} are {self.reason} and were {self.done} "
             f"({named})"
         )
+
+
+def weights_of(net: Network) -> dict[str, Floats]:
+    """The live weights that have a grid each, by projection, and those of a decision."""
+    found = {name: projection.values for name, projection in net.projections.items()}
+    if net.decision is not None:
+        found["decision"] = net.decision.weights
+    return found
 
 
 def delay_steps(delays: Floats, step_ms: float) -> Floats:
@@ -118,10 +126,8 @@ def _misfit_delays(net: Network, step_ms: float, most: int | None) -> Iterator[M
 
 
 def _misfit_weights(net: Network, rounded: Network) -> Iterator[Misfit]:
-    gone = [
-        (name, (projection.values != 0) & (rounded.projections[name].values == 0))
-        for name, projection in net.projections.items()
-    ]
+    after = weights_of(rounded)
+    gone = [(name, (found != 0) & (after[name] == 0)) for name, found in weights_of(net).items()]
     yield from _one_kind("weights", gone, "smaller than half a unit", "set to 0")
 
 

@@ -4,8 +4,8 @@ Weights of a projection lie on the grid of its largest one,
 
 .. math:: s = \max |w| / (2^{b-1} - 1), \qquad w \leftarrow s\, \mathrm{round}(w / s),
 
-one sign bit among the b; of a single bit only the sign is left, times the mean magnitude. A time
-constant becomes a decay per step of length h on the chip's grid,
+one sign bit among the b; of a single bit only the sign is left, times the mean magnitude. So do the
+weights of a linear decision; its bias keeps its value. A time constant becomes a decay per step of length h on the chip's grid,
 
 .. math:: \delta = \mathrm{round}\big((1 - e^{-h/\tau})\, 2^b\big)\, 2^{-b}, \qquad
           \tau \leftarrow -h / \ln(1 - \delta),
@@ -29,7 +29,14 @@ from eventsim.chips import Chip, Formats
 from eventsim.engine import Precision, simulate
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
 from eventsim.mapping.errors import MappingError
-from eventsim.mapping.fit import Misfit, decay_units, delay_steps, misfits, threshold_units
+from eventsim.mapping.fit import (
+    Misfit,
+    decay_units,
+    delay_steps,
+    misfits,
+    threshold_units,
+    weights_of,
+)
 from eventsim.network import Network, Population, Projection
 from eventsim.summary import short_repr
 
@@ -87,11 +94,11 @@ def quantise(
     ParameterError
         A number of bits is below 1.
     NetworkError
-        There is a decision behind a readout, or an adaptive threshold.
+        There is a decision behind a readout, or an adaptive threshold, and more than weights is to
+        be rounded.
     """
     formats, step_ms = formats_of(formats, step_ms)
-    net.refuse_decision("quantise", "which has no place on a chip")
-    net.refuse_adaptation("quantise", "for which the chips' files have no format")
+    refuse_without_format(net, formats, step_ms, where="quantise")
     given = net.to_host()
     result = given.copy()
     round_values(result, formats, step_ms)
@@ -118,12 +125,27 @@ def formats_of(
     return given, step_ms
 
 
+def refuse_without_format(
+    net: Network, formats: Formats, step_ms: float | None, *, where: str
+) -> None:
+    """Raise NetworkError for what a chip's formats leave out; not where weights alone are rounded.
+
+    Weights of a few bits are a question of memory, whatever reads them; a decision and an adaptive
+    threshold have no place in a chip's time steps.
+    """
+    others = (formats.decay_bits, formats.threshold_bits, formats.max_delay_steps, step_ms)
+    if any(one is not None for one in others):
+        net.refuse_decision(where, "which has no place on a chip")
+        net.refuse_adaptation(where, "for which the chips' files have no format")
+
+
 def round_values(net: Network, formats: Formats, step_ms: float | None) -> None:
     """Round all values of a network in place, on the device if they are there."""
-    for projection in net.projections.values():
-        if formats.weight_bits is not None:
-            projection.values[...] = round_weights(projection.values, formats.weight_bits)
-        if step_ms is not None:
+    if formats.weight_bits is not None:
+        for weights in weights_of(net).values():
+            weights[...] = round_weights(weights, formats.weight_bits)
+    if step_ms is not None:
+        for projection in net.projections.values():
             _round_delays(projection, step_ms, formats.max_delay_steps)
     for population in net.neurons.values():
         _round_neurons(population, formats, step_ms)

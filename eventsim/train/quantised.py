@@ -2,9 +2,10 @@ r"""Training with a chip's numbers: the forward pass runs with rounded values.
 
 Every step from ``begin`` on runs, and is differentiated, with the values that
 :func:`eventsim.mapping.quantise` makes of the network: weights on the grid of the largest one of
-their projection, and on a chip with a time step also time constants, thresholds, resets, refractory
-times and delays in its formats. The optimiser moves the unrounded (shadow) values :math:`x` by the
-gradient at the rounded ones, as if rounding were the identity (straight-through estimator):
+their projection or linear decision, and on a chip with a time step also time constants, thresholds,
+resets, refractory times and delays in its formats. The optimiser moves the unrounded (shadow)
+values :math:`x` by the gradient at the rounded ones, as if rounding were the identity
+(straight-through estimator):
 
 .. math:: \hat x = \mathrm{round}(x), \qquad
           \frac{\partial L}{\partial x} := \frac{\partial L}{\partial \hat x}.
@@ -35,7 +36,13 @@ from typing import Any
 from eventsim.chips import Chip, Formats, load_chip
 from eventsim.entries import Count, Settings, Share
 from eventsim.mapping import check_room
-from eventsim.mapping.quantise import clip_values, formats_of, round_values, tau_range
+from eventsim.mapping.quantise import (
+    clip_values,
+    formats_of,
+    refuse_without_format,
+    round_values,
+    tau_range,
+)
 from eventsim.network import Network
 from eventsim.network.connectivity import with_synapses
 from eventsim.train.optimiser import FLOORS
@@ -157,8 +164,8 @@ class QuantisedTraining(Settings):
         if self.numbers is None:
             return
         self._check_taus(self.numbers, bip)
-        net.refuse_decision("TrainConfig: quantise", "which has no place on a chip")
-        net.refuse_adaptation("TrainConfig: quantise", "for which the chips' files have no format")
+        formats, step_ms = self.numbers.formats, self.numbers.step_ms
+        refuse_without_format(net, formats, step_ms, where="TrainConfig: quantise")
         if self._chip is not None and self._chip.limits is not None:
             kept = net.to_host().copy()
             if sparse.prunes:

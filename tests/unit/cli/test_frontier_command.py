@@ -260,10 +260,14 @@ def test_bits_after_training_are_points_of_their_own(recipe):
     outcome = frontier(recipe, *few, "--bits", 2, "--bits", 12, "--chip", "45nm", "--json")
     assert outcome.code == 0, outcome.err
     points = {point["name"]: point for point in outcome.json["points"]}
-    # No grid, no linear decision, no adaptive threshold, and nothing that was trained with as few
-    # bits, is rounded.
+    # No grid, and nothing that was trained with as few bits, is rounded.
+    whole = [
+        name
+        for one in ("adaptive", "shared")
+        for name in (one, f"{one}-2-bits", f"{one}-12-bits")
+    ]
     expected = ["plain", "plain-2-bits", "plain-12-bits", "steps", "four", "four-2-bits"]
-    assert list(points) == [*expected, "adaptive", "shared"]
+    assert list(points) == [*expected, *whole]
     plain, rounded, fine = (points[name]["runs"][0] for name in list(points)[:3])
     assert points["plain-2-bits"]["settings"]["bits after training"] == 2
     assert (rounded["folder"], rounded["seed"]) == (plain["folder"], plain["seed"])

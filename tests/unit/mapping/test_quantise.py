@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 
 import eventsim as es
 from eventsim.chips import Formats, load_chip
-from eventsim.errors import ParameterError
+from eventsim.errors import NetworkError, ParameterError
 from eventsim.mapping import MappingError, quantisation_study, quantise
 from eventsim.mapping.quantise import round_tau, round_weights, spikes_without_partner
 from tests.unit.mapping.helpers import random_net, random_stream
@@ -108,6 +108,53 @@ def test_spikes_without_a_partner_are_found_per_train():
                 lone += not (near <= 1.0).any()
                 total += 1
     assert spikes_without_partner(tape, other, 1.0) == pytest.approx(lone / total)
+
+
+@pytest.fixture
+def beyond():
+    """A network of convolutions with a linear decision, and one of adaptive thresholds."""
+    shared = es.convolutional(6, (2,), 3, output_maps=2, kernel=(3, 2), stride=(1, 1))
+    return shared, es.scsr(6, (4,), 3, alif=(0.2, 100.0))
+
+
+def test_weights_alone_are_rounded_of_decisions_and_adaptive_thresholds(beyond):
+    for net in beyond:
+        rounded = quantise(net, 4).net
+        changed = set()
+        for key, values in net.parameters().items():
+            found = rounded.parameters()[key]
+            if not np.array_equal(found, values):
+                changed.add(key)
+                units = 7 * found / np.abs(values).max()
+                assert units == pytest.approx(np.round(units), abs=1e-9), key
+        assert changed == {key for key in net.parameters() if key.endswith(".weights")}
+        tape = es.simulate(rounded, random_stream(n_channels=6))
+        assert tape["hidden1"].times.size
+
+
+def test_weights_of_a_decision_that_are_lost_are_named(beyond):
+    net = beyond[0]
+    for key, values in net.parameters().items():
+        if key.endswith(".weights"):
+            values[...] = 1.0
+    net.decision.weights[0] = 1e-3
+    (lost,) = quantise(net, 4).misfits
+    assert (lost.what, lost.where, lost.values) == ("weights", ("decision",), 3)
+
+
+@pytest.mark.parametrize(
+    ("formats", "step"),
+    [
+        (Formats(weight_bits=4), 1.0),
+        (Formats(weight_bits=4, threshold_bits=8), None),
+        (Formats(max_delay_steps=8), None),
+        (Formats(decay_bits=8), None),
+    ],
+)
+def test_more_than_weights_of_a_decision_or_adaptive_thresholds_is_refused(beyond, formats, step):
+    for net, what in zip(beyond, ("linear decision", "adaptive threshold"), strict=True):
+        with pytest.raises(NetworkError, match=f"quantise: .*{what}"):
+            quantise(net, formats, step_ms=step)
 
 
 def test_bad_formats_are_refused(net):

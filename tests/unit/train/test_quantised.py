@@ -456,11 +456,25 @@ def test_pruning_makes_room(chip):
     train(small_net(), two_patterns(8), replace(CONFIG, epochs=1, quantise=few, sparse=pruned))
 
 
-def test_a_decision_and_a_grid_are_refused():
+def test_a_decision_learns_with_rounded_weights_of_its_own(tmp_path):
+    net = small_net()
+    net.decide("output", np.random.default_rng(3).normal(size=(2, 2)))
+    config = replace(CONFIG, loss="cross_entropy_maximum")
+    found = train(net, two_patterns(24), config, tmp_path / "run").net.decision
+    assert levels(found.weights, 4)
+    assert not np.array_equal(found.weights, net.decision.weights)
+    before = shadow(tmp_path / "run").decision
+    assert not levels(before.weights, 4)
+    np.testing.assert_array_equal(before.bias, found.bias)
+    assert len(np.unique(before.bias)) == 2
+
+
+def test_a_decision_on_a_chip_and_a_grid_are_refused():
     net = small_net()
     net.decide("output", np.ones((2, 2)))
     match = "TrainConfig: quantise: the network has a linear decision"
-    refused(NetworkError, match, net, loss="cross_entropy_last")
+    on_chip = QuantisedTraining(chip="loihi")
+    refused(NetworkError, match, net, loss="cross_entropy_last", quantise=on_chip)
     with pytest.raises(ParameterError, match="quantise is .*, expected none on a grid"):
         train(small_net(), two_patterns(8), replace(CONFIG, bip=()), method=Grid())
 
