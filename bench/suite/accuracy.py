@@ -52,6 +52,7 @@ ENTRIES = (
     Entry("fsdd", "delays", "fsdd", 5, ("random",)),
     Entry("fsdd_speakers", "delays", "fsdd_speakers", 3, ("random",)),
     Entry("fsdd_voices", "convolution", "fsdd_voices", 3, ("convolutional",)),
+    Entry("spoken_digits", "convolution", "spoken_digits", 3, ("convolutional", "wide")),
     Entry("yinyang", "baselines", "yinyang", 5, METHODS),
     Entry("yinyang_small", "baselines", SMALL_YINYANG, 5, ("bip", "weights")),
     Entry("memory", "memory", "delayed_match", 5),
