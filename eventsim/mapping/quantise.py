@@ -4,8 +4,9 @@ Weights of a projection lie on the grid of its largest one,
 
 .. math:: s = \max |w| / (2^{b-1} - 1), \qquad w \leftarrow s\, \mathrm{round}(w / s),
 
-one sign bit among the b; of a single bit only the sign is left, times the mean magnitude. So do the
-weights of a linear decision; its bias keeps its value. A time constant becomes a decay per step of length h on the chip's grid,
+one sign bit among the b; of a single bit only the sign is left, times the mean magnitude. The
+weights of a linear decision have a grid of their own, its bias keeps its value. A time constant
+becomes a decay per step of length h on the chip's grid,
 
 .. math:: \delta = \mathrm{round}\big((1 - e^{-h/\tau})\, 2^b\big)\, 2^{-b}, \qquad
           \tau \leftarrow -h / \ln(1 - \delta),

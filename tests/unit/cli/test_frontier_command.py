@@ -262,9 +262,7 @@ def test_bits_after_training_are_points_of_their_own(recipe):
     points = {point["name"]: point for point in outcome.json["points"]}
     # No grid, and nothing that was trained with as few bits, is rounded.
     whole = [
-        name
-        for one in ("adaptive", "shared")
-        for name in (one, f"{one}-2-bits", f"{one}-12-bits")
+        name for one in ("adaptive", "shared") for name in (one, f"{one}-2-bits", f"{one}-12-bits")
     ]
     expected = ["plain", "plain-2-bits", "plain-12-bits", "steps", "four", "four-2-bits"]
     assert list(points) == [*expected, *whole]
