@@ -46,13 +46,15 @@ SMALL_FSDD = str(HERE / "fsdd_400.toml")
 SMALL_NMNIST = str(HERE / "nmnist_400.toml")
 WARPED_NMNIST = str(HERE / "nmnist_warped.toml")
 SMALL_YINYANG = str(HERE / "yinyang_small.toml")
+WIDE = str(HERE / "wide.toml")
 ADAPTIVE = str(HERE / "adaptive.toml")
 
 ENTRIES = (
     Entry("fsdd", "delays", "fsdd", 5, ("random",)),
     Entry("fsdd_speakers", "delays", "fsdd_speakers", 3, ("random",)),
     Entry("fsdd_voices", "convolution", "fsdd_voices", 3, ("convolutional",)),
-    Entry("spoken_digits", "convolution", "spoken_digits", 3, ("convolutional", "wide")),
+    Entry("spoken_digits", "convolution", "spoken_digits", 3, ("convolutional",)),
+    Entry("spoken_digits_wide", WIDE, "spoken_digits", 3),
     Entry("yinyang", "baselines", "yinyang", 5, METHODS),
     Entry("yinyang_small", "baselines", SMALL_YINYANG, 5, ("bip", "weights")),
     Entry("memory", "memory", "delayed_match", 5),

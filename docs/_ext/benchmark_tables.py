@@ -688,7 +688,9 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "blocks": lambda: _ratios("blocks", "bench.macro.blocks"),
     "windows": _windows,
     "counts": _counts,
-    "accuracy": lambda: _accuracy(("fsdd", "fsdd_speakers", "fsdd_voices", "spoken_digits")),
+    "accuracy": lambda: _accuracy(
+        ("fsdd", "fsdd_speakers", "fsdd_voices", "spoken_digits", "spoken_digits_wide")
+    ),
     "architectures": lambda: _accuracy(
         ("yinyang", "yinyang_small", "baselines_400", "architectures_400", "nmnist_warped")
     ),
