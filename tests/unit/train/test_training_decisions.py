@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.chips import load_chip
 from eventsim.clocked import from_network
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.mapping import axon_graph, quantise
@@ -128,7 +129,7 @@ def test_too_few_classes_are_refused():
 
 def test_what_cannot_take_it_along_says_so():
     net = network()
-    quantised = partial(quantise, formats=8)
+    quantised = partial(quantise, formats=load_chip("loihi"))
     for refuse in (from_network, lambda net: axon_graph(net, None), quantised):
         with pytest.raises(NetworkError, match=r"decision behind 'output'.*decide\(None\)"):
             refuse(net)
