@@ -55,11 +55,9 @@ class Misfit:
 
 
 def weights_of(net: Network) -> dict[str, Floats]:
-    """The live weights that have a grid each, by projection, and those of a decision."""
-    found = {name: projection.values for name, projection in net.projections.items()}
-    if net.decision is not None:
-        found["decision"] = net.decision.weights
-    return found
+    """The live weights that have a grid each, by projection, and as ``decision`` those of one."""
+    every, end = net.parameters(), ".weights"
+    return {key.removesuffix(end): every[key] for key in every if key.endswith(end)}
 
 
 def delay_steps(delays: Floats, step_ms: float) -> Floats:

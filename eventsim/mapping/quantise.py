@@ -136,8 +136,9 @@ def refuse_without_format(
     """
     others = (formats.decay_bits, formats.threshold_bits, formats.max_delay_steps, step_ms)
     if any(one is not None for one in others):
-        net.refuse_decision(where, "which has no place on a chip")
-        net.refuse_adaptation(where, "for which the chips' files have no format")
+        alone = "; a number of bits alone rounds its weights"
+        net.refuse_decision(where, f"which has no place on a chip{alone}")
+        net.refuse_adaptation(where, f"for which the chips' files have no format{alone}")
 
 
 def round_values(net: Network, formats: Formats, step_ms: float | None) -> None:
