@@ -144,12 +144,16 @@ def begin(
         job = replace(make_job(plan, stage, tape), asked=_asked(plan, stage, keys))
         found = (run or stage_gradients)(engine, job, tape, start)
         grazes.append(found.grazes)
-        for projection, values in zip(stage.afferents, found.source_times, strict=False):
-            start.by_time[projection.source] += values
+        asked = job.asked or (True,) * len(stage.projections)
+        for projection, values, wanted in zip(
+            stage.afferents, found.source_times, asked, strict=False
+        ):
+            if wanted:
+                start.by_time[projection.source] += values
         for member, low, high in _members(stage):
             for name, values in found.parameters.items():
                 total[f"{member.name}.{name}"] = values[low:high]
-        for key, values in _projections(engine, job, found):
+        for key, values in _projections(engine, job, found, keys):
             total[key] = values
     behind = {} if net.decision is None else net.decision.parameters
     total |= {key: namespace(v).zeros(v.shape) for key, v in behind.items()}
@@ -356,10 +360,13 @@ def _members(stage: Stage) -> list[tuple[Population, int, int]]:
     return list(zip(stage.members, starts[:-1], starts[1:], strict=True))
 
 
-def _projections(engine: Backend, job: Job, found: StageGradients) -> Iterator[tuple[str, Floats]]:
+def _projections(
+    engine: Backend, job: Job, found: StageGradients, keys: Container[str] | None
+) -> Iterator[tuple[str, Floats]]:
     """Gradients of weights and delays by their keys."""
     stage = job.stage
-    yield from by_projection(engine.sum_by, job, found.weights, found.delays, found.source_times)
+    given = found.weights, found.delays, found.source_times
+    yield from by_projection(engine.sum_source, job, *given, keys)
     for recurrence, (_, low, high) in zip(stage.recurrences, _members(stage), strict=True):
         if recurrence is not None:
             by_delay: Any = found.self_delays[low:high]

@@ -40,6 +40,9 @@ class Backend(Protocol):
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
         """Sum of ``values`` by ``index``, [size]; each sum in the order of the values."""
 
+    def sum_source(self, job: Job, k: int, values: Array) -> Array:
+        """Sum of ``values`` of the spikes of source k, by neuron; in the order of the spikes."""
+
     def layer_forward(self, job: Job) -> SpikeTrains:
         """Spikes of a spiking population."""
 
@@ -145,6 +148,14 @@ class AbstractHostBackend(Backend):
 
     def sum_by(self, values: Floats, index: NDArray[Any], size: int) -> Floats:
         return sum_by(values, index, size)
+
+    def sum_source(self, job: Job, k: int, values: Floats) -> Floats:
+        return sum_source(job, k, values)
+
+
+def sum_source(job: Job, k: int, values: Floats) -> Floats:
+    """As :meth:`Backend.sum_source`, on the host."""
+    return sum_by(values, job.sources[k].neurons, job.sources[k].size)
 
 
 def sum_by(values: Floats, index: NDArray[Any], size: int) -> Floats:

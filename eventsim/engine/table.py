@@ -20,6 +20,7 @@ behind     of an adaptive threshold on the way back: dL/da right before the spik
 =========  ==================================================================================
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -288,18 +289,38 @@ def readout_gradients(
 ) -> StageGradients:
     """As :func:`layer_gradients` for a readout; ``sums`` are by both rates and the resistance."""
     p = job.stage.population
-    xp = namespace(by_weight)
+    parameters = {
+        "tau_mem": -sums[READOUT_MEM] / p.tau_mem**2,
+        "tau_syn": -sums[READOUT_SYN] / p.tau_syn**2,
+        "resistance": sums[READOUT_RESISTANCE],
+    }
+    return of_readout(
+        job,
+        parameters,
+        by_weight=by_weight,
+        by_delay=by_delay,
+        source_times=source_times,
+        by_leak=by_leak,
+    )
+
+
+def of_readout(
+    job: Job,
+    parameters: Mapping[str, Array],
+    *,
+    by_weight: Array,
+    by_delay: Array | None,
+    source_times: tuple[Array, ...],
+    by_leak: Array,
+) -> StageGradients:
+    """Gradients of a readout from those by its taus and resistance."""
+    size, xp = job.stage.population.size, namespace(by_weight)
     return StageGradients(
-        parameters={
-            "tau_mem": -sums[READOUT_MEM] / p.tau_mem**2,
-            "tau_syn": -sums[READOUT_SYN] / p.tau_syn**2,
-            "resistance": sums[READOUT_RESISTANCE],
-            "v_leak": by_leak,
-        },
+        parameters={**parameters, "v_leak": by_leak},
         weights=by_weight,
         delays=by_delay if job.stage.delays_per_synapse else None,
-        self_weights=xp.zeros(p.size),
-        self_delays=xp.zeros(p.size),
+        self_weights=xp.zeros(size),
+        self_delays=xp.zeros(size),
         source_times=source_times,
         grazes=0,
     )

@@ -340,8 +340,11 @@ class Projection:
         """One delay per synapse, flat, whatever form they were given in, ms."""
         if self.delay_per_synapse:
             return self.delays.ravel()
-        by_source = namespace(self.delays).broadcast_to(self.delays, self.weights.shape[:1])
-        delays: Floats = self.of_sources(by_source).ravel()
+        if self.delays.ndim:
+            every = self.of_sources(self.delays)
+        else:
+            every = namespace(self.delays).broadcast_to(self.delays, self.values.shape)
+        delays: Floats = every.ravel()
         return delays
 
     def matrix(self, values: Floats) -> Floats:

@@ -12,11 +12,11 @@ from tests.support.simt.counting import counted
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
-    "dense": (150, 4),
-    "dense, batch 12": (150, 4),
-    "delays": (215, 4),
-    "sparse": (265, 6),
-    "loop": (760, 30),
+    "dense": (127, 4),
+    "dense, batch 12": (127, 4),
+    "delays": (149, 4),
+    "sparse": (185, 5),
+    "loop": (703, 30),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))

@@ -431,6 +431,36 @@ MUTANTS = (
     ),
     Mutant(
         "order.cu",
+        "source.delay[source.each * source.neuron[item]]",
+        "source.delay[0]",
+        "every row has the first one's delay",
+    ),
+    Mutant(
+        "order.cu",
+        "if (i <= n_samples) offsets[i] = first[i * n_rows];",
+        "if (i <= n_samples) offsets[i] = first[i * n_rows + (i > 0 && i < n_samples)];",
+        "a sample begins with the second row's arrivals",
+    ),
+    Mutant(
+        "order.cu",
+        "out_spike[i] = spike[order[i]];",
+        "out_spike[i] = spike[i];",
+        "effects go to the spikes by group, not in order",
+    ),
+    Mutant(
+        "order.cu",
+        "total += values[spike[i] - base];",
+        "total += values[spike[first[group]] - base];",
+        "all spikes of a neuron are given what its first is",
+    ),
+    Mutant(
+        "readout.cu",
+        "/ (tau_syn[n] * tau_syn[n])",
+        "/ (tau_mem[n] * tau_syn[n])",
+        "the gradient by tau_syn takes the other time constant",
+    ),
+    Mutant(
+        "order.cu",
         "if ((long long)sample[k] * n_rows + row[k] < i) lo = middle + 1; else hi = middle;",
         "if ((long long)sample[k] * n_rows + row[k] <= i) lo = middle + 1; else hi = middle;",
         "the first spike of every group is that of the next",

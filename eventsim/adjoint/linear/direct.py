@@ -1,17 +1,16 @@
 """What acts on the neurons of a stage directly, by source and by the keys of the network."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 import numpy as np
 
 from eventsim.adjoint.linear.neurons import Neurons
 from eventsim.arrays import Array, beside, namespace
 from eventsim.engine.job import DirectGradients, Job
-from eventsim.events.source import SourceSpikes
 from eventsim.network import Projection
 
-# As eventsim.engine.backend.Backend.sum_by.
-SumBy = Callable[[Array, Array, int], Array]
+# As eventsim.engine.backend.Backend.sum_source.
+SumSource = Callable[[Job, int, Array], Array]
 
 
 def by_source(neurons: Neurons, found: DirectGradients) -> Iterator[tuple[str, Array]]:
@@ -25,7 +24,8 @@ def by_source(neurons: Neurons, found: DirectGradients) -> Iterator[tuple[str, A
 def by_key(neurons: Neurons, found: DirectGradients) -> Iterator[tuple[str, Array]]:
     """Gradients under the keys, and in the shapes, of ``Network.parameters()``."""
     stage, of_sources = neurons.job.stage, [values for _, values in by_source(neurons, found)]
-    yield from by_projection(neurons.sum_by, neurons.job, found.synapses, found.delays, of_sources)
+    add, delays = neurons.sum_source, found.delays
+    yield from by_projection(add, neurons.job, found.synapses, delays, of_sources)
     starts = [int(number) for number in stage.member_start]
     for member, lo, hi in zip(stage.members, starts[:-1], starts[1:], strict=True):
         mine = np.flatnonzero((neurons.chosen >= lo) & (neurons.chosen < hi))
@@ -37,16 +37,17 @@ def by_key(neurons: Neurons, found: DirectGradients) -> Iterator[tuple[str, Arra
 
 
 def by_projection(
-    sum_by: SumBy,
+    sum_source: SumSource,
     job: Job,
     synapses: Array,
     delays: Array | None,
     of_sources: Sequence[Array],
+    keys: Container[str] | None = None,
 ) -> Iterator[tuple[str, Array]]:
     """Gradients of weights and delays under their keys.
 
     From those by the synapses of the stage, delays None where none has one of its own, and dL/dt of
-    the spikes of every source.
+    the spikes of every source. Of delays that targets share and that are not among ``keys``, zeros.
     """
     bounds = [int(number) for number in job.stage.wiring.synapse_start]
     for k, projection in enumerate(job.stage.projections):
@@ -55,17 +56,19 @@ def by_projection(
         if projection.delay_per_synapse:
             assert delays is not None
             by_delay = delays[mine].reshape(projection.delays.shape)
+        elif keys is not None and f"{projection.name}.delays" not in keys:
+            by_delay = namespace(projection.delays).zeros(projection.delays.shape)
         else:
-            by_delay = _shared_delays(sum_by, projection, job.sources[k], of_sources[k])
+            by_delay = _shared_delays(sum_source, projection, job, k, of_sources[k])
         yield f"{projection.name}.delays", by_delay
 
 
 def _shared_delays(
-    sum_by: SumBy, projection: Projection, source: SourceSpikes, by_time: Array
+    sum_source: SumSource, projection: Projection, job: Job, k: int, by_time: Array
 ) -> Array:
     """A delay that all targets share moves the arrivals as the source's own times would."""
     if projection.delays.ndim == 0:
         total = namespace(by_time).asarray(by_time.sum())
     else:
-        total = sum_by(by_time, source.neurons, source.size)
+        total = sum_source(job, k, by_time)
     return beside(total, projection.delays)

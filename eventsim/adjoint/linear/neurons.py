@@ -12,7 +12,7 @@ import numpy as np
 from eventsim.arrays import Array, Floats, Ints, beside, namespace
 from eventsim.engine import get_backend, make_job
 from eventsim.engine.arrivals import Arrivals, find_arrivals, no_arrivals
-from eventsim.engine.backend import sum_by
+from eventsim.engine.backend import sum_by, sum_source
 from eventsim.engine.job import Job, Voltages
 from eventsim.events import SpikeTape
 from eventsim.network import Network
@@ -87,6 +87,11 @@ class Neurons:
         """As :meth:`eventsim.engine.backend.Backend.sum_by`."""
         add = sum_by if self.xp is np else get_backend(self.backend).sum_by
         return add(values, index, size)
+
+    def sum_source(self, job: Job, k: int, values: Array) -> Array:
+        """As :meth:`eventsim.engine.backend.Backend.sum_source`."""
+        add = sum_source if self.xp is np else get_backend(self.backend).sum_source
+        return add(job, k, values)
 
 
 def silent_parts(

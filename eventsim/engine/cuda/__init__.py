@@ -16,7 +16,7 @@ from eventsim.arrays import Array, Floats
 from eventsim.engine.adam import Bounded, Trained
 from eventsim.engine.backend import Backend
 from eventsim.engine.cuda import counts, layer, layer_adjoint, queue, readout_host
-from eventsim.engine.cuda.arrays import WiringCache
+from eventsim.engine.cuda.arrays import WiringCache, sum_source
 from eventsim.engine.cuda.device import CupyDevice, Device
 from eventsim.engine.cuda.optimiser import FusedAdam
 from eventsim.engine.cuda.order import sum_by
@@ -115,6 +115,9 @@ class CudaBackend(Backend):
 
     def sum_by(self, values: Array, index: Array, size: int) -> Array:
         return sum_by(self.device, values, index, size)
+
+    def sum_source(self, job: Job, k: int, values: Array) -> Array:
+        return sum_source(self.device, job, k, values)
 
     @_advised
     def layer_forward(self, job: Job) -> SpikeTrains:

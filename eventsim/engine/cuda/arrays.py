@@ -25,7 +25,7 @@ from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.piece import AdaptedPiece, Piece
 from eventsim.engine.table import N_OWN, N_SUMS, real_type, spike_bases
 from eventsim.events.tape import Adapted
-from eventsim.held import any_nonzero, made_once
+from eventsim.held import any_nonzero, made_for_back, made_once
 from eventsim.plan import Wiring
 
 # Sums behind the others where thresholds are adaptive: by their rise, and by their rate.
@@ -70,6 +70,10 @@ class DeviceEvents:
     rows: Array
     spike: Array | None
 
+    def arguments(self) -> list[Array | None]:
+        """In the order of the kernels that make them."""
+        return [self.offsets, self.times, self.rows, self.spike]
+
 
 def _of_sources(make: Callable[[Device, Job], Any], dev: Device, job: Job) -> Any:
     """What is made of the spikes of a job's sources, once while the network is held."""
@@ -85,7 +89,6 @@ def merged_events(dev: Device, job: Job) -> DeviceEvents:
 
 
 def _merged_events(dev: Device, job: Job) -> DeviceEvents:
-    delays = [dev.asarray(projection.delays) for projection in job.stage.afferents]
     if len(job.sources) == 1 and not any_nonzero(job.stage.afferents[0].delays):
         source = job.sources[0]
         return DeviceEvents(
@@ -94,24 +97,28 @@ def _merged_events(dev: Device, job: Job) -> DeviceEvents:
             dev.asarray(source.neurons),
             None,
         )
-    if all(delay.ndim == 0 for delay in delays):
-        return _merged_sources(dev, job, delays)
-    return _merged_rows(dev, job, delays)
+    if all(projection.delays.ndim == 0 for projection in job.stage.afferents):
+        return _merged_sources(dev, job)
+    return _merged_rows(dev, job)
 
 
-def _merged_rows(dev: Device, job: Job, delays: list[Array]) -> DeviceEvents:
+def _merged_rows(dev: Device, job: Job) -> DeviceEvents:
     """Events where every source row has a delay of its own, and so is in order alone.
 
     Arrivals at one time go by row, then as they were.
     """
-    xp, groups, n_rows = dev.xp, spike_groups(dev, job), int(job.stage.wiring.row_start[-1])
-    sizes = [source.size for source in job.sources]
-    parts = [xp.broadcast_to(d, (n,)) for d, n in zip(delays, sizes, strict=True)]
-    times = groups.times + xp.concatenate(parts)[groups.row]
-    order = merged_order(dev, job.precision, n_rows, groups.first, times, groups.sample, groups.row)
-    return DeviceEvents(
-        dev.asarray(groups.first[::n_rows]), times[order], groups.row[order], groups.spike[order]
-    )
+    groups, n_rows = spike_groups(dev, job), int(job.stage.wiring.row_start[-1])
+    by_row, n = (groups.times, groups.sample, groups.row), groups.times.size
+    order = merged_order(dev, job.precision, n_rows, groups.first, *by_row)
+    events = _empty_events(dev, job.n_samples, n)
+    launch(
+        dev, job.precision, "order_arrivals", max(n, job.n_samples + 1),
+        [
+            n, job.n_samples, n_rows, order, groups.first, groups.times, groups.row, groups.spike,
+            *events.arguments(),
+        ],
+    )  # fmt: skip
+    return events
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,29 +130,37 @@ class _PlacedSources:
     n: int
 
     @classmethod
-    def of(cls, dev: Device, job: Job, delays: list[Array] | None = None) -> "_PlacedSources":
+    def of(cls, dev: Device, job: Job) -> "_PlacedSources":
+        """With their delays where the stage shares its events."""
         bases, rows, kept, table = spike_bases(job), job.stage.wiring.row_start, [], []
         for k, source in enumerate(job.sources):
             arrays = [dev.asarray(v) for v in (source.times, source.neurons, source.offsets)]
-            addresses = [array.data.ptr for array in arrays]
-            addresses.append(0 if delays is None else delays[k].data.ptr)
-            table.append([*addresses, int(bases[k]), int(rows[k])])
+            delays = job.stage.projections[k].delays
+            if job.stage.shares_events:
+                arrays.append(dev.asarray(delays))
+            addresses = [array.data.ptr for array in arrays] + [0] * (4 - len(arrays))
+            table.append([*addresses, int(bases[k]), int(rows[k]), delays.ndim])
             kept += arrays
-        on_device = dev.asarray(np.array(table, np.int64))
-        return cls([*kept, *(delays or ())], on_device, int(bases[-1]))
+        return cls(kept, dev.asarray(np.array(table, np.int64)), int(bases[-1]))
 
 
-def _merged_sources(dev: Device, job: Job, delays: list[Array]) -> DeviceEvents:
+def _merged_sources(dev: Device, job: Job) -> DeviceEvents:
     """Events of sources that are in order each, with one delay each."""
-    sources, n_samples = _PlacedSources.of(dev, job, delays), job.n_samples
-    n = sources.n
-    offsets, times = dev.empty(n_samples + 1, np.int64), dev.empty(n, np.float64)
-    rows, spikes = dev.empty(n, np.int32), dev.empty(n, np.int64)
+    sources, n_samples = _PlacedSources.of(dev, job), job.n_samples
+    events = _empty_events(dev, n_samples, sources.n)
     launch(
-        dev, job.precision, "merge_sources", max(n, n_samples + 1),
-        [n, n_samples, len(job.sources), sources.table, offsets, times, rows, spikes],
+        dev, job.precision, "merge_sources", max(sources.n, n_samples + 1),
+        [sources.n, n_samples, len(job.sources), sources.table, *events.arguments()],
     )  # fmt: skip
-    return DeviceEvents(offsets, times, rows, spikes)
+    return events
+
+
+def _empty_events(dev: Device, n_samples: int, n: int) -> DeviceEvents:
+    """Room for n events of all sources."""
+    return DeviceEvents(
+        dev.empty(n_samples + 1, np.int64), dev.empty(n, np.float64), dev.empty(n, np.int32),
+        dev.empty(n, np.int64),
+    )  # fmt: skip
 
 
 def since(dev: Device, merged: DeviceEvents, begin: Array) -> DeviceEvents:
@@ -183,6 +198,20 @@ def _spike_groups(dev: Device, job: Job) -> Groups:
     return Groups(first, *found, order)
 
 
+def sum_source(dev: Device, job: Job, k: int, values: Array) -> Array:
+    """Sum of what the spikes of source k are given, by its neuron; in the order of the spikes."""
+    groups, wiring, size = spike_groups(dev, job), job.stage.wiring, job.sources[k].size
+    found = dev.empty(size, np.float64)
+    launch(
+        dev, job.precision, "sum_by_row", size,
+        [
+            size, job.n_samples, int(wiring.row_start[-1]), int(wiring.row_start[k]),
+            int(spike_bases(job)[k]), groups.first, groups.spike, values, found,
+        ],
+    )  # fmt: skip
+    return found
+
+
 def spike_arrivals(
     dev: Device, job: Job, wiring: PlacedWiring, groups: Groups, begin: Array | None = None
 ) -> SortedArrivals:
@@ -190,6 +219,18 @@ def spike_arrivals(
 
     Those before ``begin`` (ms, by sample) are left out.
     """
+    if begin is not None:
+        return _spike_arrivals(dev, job, wiring, groups, begin)
+    key = spike_arrivals, job.stage, job.precision, groups
+    found: SortedArrivals = made_for_back(
+        key, lambda: _spike_arrivals(dev, job, wiring, groups, None)
+    )
+    return found
+
+
+def _spike_arrivals(
+    dev: Device, job: Job, wiring: PlacedWiring, groups: Groups, begin: Array | None
+) -> SortedArrivals:
     size = job.stage.population.size
     n_pairs, n_spikes = job.n_samples * size, groups.times.size
     to = starts_of(dev, wiring.out_counts[groups.row])
@@ -204,7 +245,7 @@ def spike_arrivals(
             dev.asarray(job.duration), times, pair, synapse,
         ],
     )  # fmt: skip
-    order = by_time(dev, times, pair)
+    order = by_time(dev, times, pair, n_pairs)
     first = firsts(dev, pair[order], n_pairs)
     return SortedArrivals(first, times[order], synapse[order], order, to)
 

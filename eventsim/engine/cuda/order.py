@@ -66,10 +66,12 @@ def by_key(dev: Device, key: Array, n_keys: int) -> tuple[Array, Array]:
     return order, firsts(dev, key[order], n_keys)
 
 
-def by_time(dev: Device, times: Array, group: Array) -> Array:
-    """Stable order by (group, time)."""
+def by_time(dev: Device, times: Array, group: Array, n_groups: int) -> Array:
+    """Stable order by (group, time); a group is not above ``n_groups``."""
     order = sorting(dev, times.view(np.int64))
-    return order[sorting(dev, group[order])]
+    # Over a number of 32 bits a sort goes in half of the rounds.
+    key = group[order].astype(np.int32 if n_groups < 2**31 else np.int64, copy=False)
+    return order[sorting(dev, key)]
 
 
 def merged_order(
@@ -119,7 +121,8 @@ class Groups:
     """Spikes of all sources by (sample, source row), in each in order of time.
 
     ``first`` is the first spike of every group and their total; ``spike`` numbers the spikes among
-    those of all sources.
+    those of all sources. ``times`` are when they arrive where a stage shares its events, else when
+    they were fired.
     """
 
     first: Array

@@ -291,7 +291,7 @@ def _packed(dev: Device, job: Job, rounds: list[tuple[_Round, Array]]) -> SpikeT
             into.append(sample if values is None else values[place])
     sample, time, neuron, current, restart = (xp.concatenate(arrays) for arrays in parts)
     by_neuron = sorting(dev, neuron)
-    order = by_neuron[by_time(dev, time[by_neuron], sample[by_neuron])]
+    order = by_neuron[by_time(dev, time[by_neuron], sample[by_neuron], job.n_samples)]
     neurons = neuron[order]
     resistance = dev.asarray(job.stage.population.resistance)[neurons]
     return SpikeTrains(

@@ -17,7 +17,7 @@ from eventsim.engine.cuda.device import LANES, OUTPUTS, Device
 from eventsim.engine.cuda.order import launch, sum_rows
 from eventsim.engine.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
 from eventsim.engine.job import Job, StageGradients
-from eventsim.engine.table import leak_weight, readout_gradients, readout_table, real_type
+from eventsim.engine.table import N_READOUT, leak_weight, of_readout, real_type
 from eventsim.held import made_once
 
 BLOCK = 128
@@ -25,6 +25,9 @@ GROUPS = BLOCK // LANES  # of threads that share a spike
 
 # So many blocks share the spikes of one source, where there are enough samples or rows.
 BLOCKS, MOST_PARTS = 512, 16
+
+# In the order of the kernels.
+PARAMETERS = ("tau_mem", "tau_syn", "resistance")
 
 # Weight gradients are summed in parts over the samples, as many as fit this memory.
 PARTS_BYTES, PARTS = 64 * 2**20, 256
@@ -67,6 +70,12 @@ class _Readout:
         ]  # fmt: skip
 
 
+def _placed(dev: Device, job: Job) -> list[Array]:
+    """PARAMETERS on the device."""
+    p = job.stage.population
+    return [dev.asarray(getattr(p, name), np.float64) for name in PARAMETERS]
+
+
 def gains_of(dev: Device, job: Job, rate: float, per_ms: float) -> Array:
     """The table, computed in double precision, in the type of the state; once while held."""
     size, real = job.stage.population.size, real_type(job)
@@ -74,10 +83,10 @@ def gains_of(dev: Device, job: Job, rate: float, per_ms: float) -> Array:
 
     def make() -> Array:
         gains = dev.empty((n_windows, N_GAIN, n_terms, size), np.float64)
-        par = dev.asarray(readout_table(job))
+        taus = _placed(dev, job)[:2]
         launch(
             dev, "double", "readout_gains", n_windows * size,
-            [size, n_windows, n_terms, int(real == np.float32), par, rate, per_ms, gains],
+            [size, n_windows, n_terms, int(real == np.float32), *taus, rate, per_ms, gains],
         )  # fmt: skip
         return gains.astype(real, copy=False)
 
@@ -117,7 +126,7 @@ def backward(
     slices = _slices(parts, max((source.size for source in job.sources), default=1))
     by_weight = dev.zeros((parts, n_synapses), np.float64)
     by_delay = dev.zeros((parts, n_synapses if delayed else 0), np.float64)
-    sums = dev.zeros((len(job.sources), parts * slices, 3, p.size), np.float64)
+    sums = dev.zeros((len(job.sources), parts * slices, N_READOUT, p.size), np.float64)
     effects = tuple(dev.zeros(source.times.size, np.float64) for source in job.sources)
     scaled, placed = seed * dev.asarray(p.resistance), dev.asarray(bounds)
     for k, effect in enumerate(effects):
@@ -129,14 +138,14 @@ def backward(
             ],
             shared=GROUPS * 3 * OUTPUTS * 8,
         )  # fmt: skip
-    home = parameters_home(dev, job)
-    total = home(sum_rows(dev, job.precision, sums.reshape(-1, 3, p.size)))
-    total[2] /= p.resistance
-    return readout_gradients(
+    home, found = parameters_home(dev, job), dev.empty((N_READOUT, p.size), np.float64)
+    total = sum_rows(dev, job.precision, sums.reshape(-1, N_READOUT, p.size))
+    launch(dev, "double", "readout_gradients", p.size, [p.size, *_placed(dev, job), total, found])
+    return of_readout(
         job,
+        dict(zip(PARAMETERS, home(found), strict=True)),
         by_weight=home(sum_rows(dev, job.precision, by_weight)),
         by_delay=home(sum_rows(dev, job.precision, by_delay)) if delayed else None,
         source_times=effects,
-        sums=total,
         by_leak=home(sum_rows(dev, job.precision, seed * dev.asarray(leak_weight(job, rate)))),
     )

@@ -142,7 +142,17 @@ def _job(stage, projections, trains, stream, precision):
 def _sums(backend):
     rng = np.random.default_rng(1)
     values, index = rng.standard_normal(500), rng.integers(0, 300, 500)
-    return fetched(backend.sum_by(placed(backend, values), placed(backend, index), 301))
+    found = [backend.sum_by(placed(backend, values), placed(backend, index), 301)]
+    stream = random_stream(2, n_samples=3, n_channels=6, duration=20.0)
+    for delays in ("source", "synapse"):
+        net = random_net(3, n_inputs=6, hidden=(6, 6), delays=delays)
+        stage = make_plan(net).stages[-1]
+        trains = dict.fromkeys([p.source for p in stage.afferents], stream)
+        job = _job(stage, stage.afferents, trains, stream, "double")
+        for k in range(len(job.sources)):
+            given = placed(backend, rng.standard_normal(stream.n_events))
+            found.append(backend.sum_source(job, k, given))
+    return np.concatenate([fetched(sums) for sums in found])
 
 
 def _arrivals(backend):

@@ -142,17 +142,23 @@ struct Source {
     const double* time;
     const int* neuron;
     const long long* offsets;  // first spike of every sample
-    double delay;
+    const double* delay;  // none, one of all its rows (each = 0), or one of every row (each = 1)
     long long base, row;  // numbers of its first spike and of its first row
+    long long each;
 };
 
-#define SOURCE_FIELDS 6
+#define SOURCE_FIELDS 7
 
 DEVICE Source source_at(const long long* table, int k) {
     const long long* const at = table + SOURCE_FIELDS * k;
-    const double* const delay = (const double*)at[3];
     return {(const double*)at[0], (const int*)at[1], (const long long*)at[2],
-            delay ? *delay : 0.0, at[4], at[5]};
+            (const double*)at[3], at[4], at[5], at[6]};
+}
+
+// When a spike of a source arrives.
+DEVICE double arrival_of(const Source& source, long long item) {
+    if (!source.delay) return source.time[item];
+    return source.time[item] + source.delay[source.each * source.neuron[item]];
 }
 
 // The source that a spike belongs to, by its number among those of all.
@@ -178,7 +184,7 @@ DEVICE long long arrived_before(const Source& source, long long lo, long long hi
     const long long begin = lo;
     while (lo < hi) {
         const long long middle = lo + (hi - lo) / 2;
-        const double other = source.time[middle] + source.delay;
+        const double other = arrival_of(source, middle);
         if (other < t || (at_too && other == t)) lo = middle + 1; else hi = middle;
     }
     return lo - begin;
@@ -203,7 +209,7 @@ extern "C" __global__ void merge_sources(
     const Source me = source_at(sources, mine);
     const long long item = i - me.base;
     const int s = sample_of(me.offsets, n_samples, item);
-    const double t = me.time[item] + me.delay;
+    const double t = arrival_of(me, item);
     long long into = 0;
     for (int k = 0; k < n_sources; ++k) {
         const Source other = source_at(sources, k);
@@ -215,7 +221,7 @@ extern "C" __global__ void merge_sources(
     spike[into] = i;
 }
 
-// Sample, row and time of the spikes of all sources, and (sample, row) as one number.
+// Sample, row and arrival of the spikes of all sources, and (sample, row) as one number.
 extern "C" __global__ void read_sources(
     const long long n, const int n_samples, const int n_sources, const int n_rows,
     const long long* __restrict__ sources, double* __restrict__ time, int* __restrict__ sample,
@@ -225,7 +231,7 @@ extern "C" __global__ void read_sources(
     const Source me = source_at(sources, source_of(sources, n_sources, i));
     const long long item = i - me.base;
     const int s = sample_of(me.offsets, n_samples, item);
-    time[i] = me.time[item];
+    time[i] = arrival_of(me, item);
     sample[i] = s;
     row[i] = (int)me.row + me.neuron[item];
     key[i] = (int)((unsigned)s * (unsigned)n_rows + (unsigned)row[i]);
@@ -250,6 +256,38 @@ extern "C" __global__ void group_sources(
         if ((long long)sample[k] * n_rows + row[k] < i) lo = middle + 1; else hi = middle;
     }
     first[i] = lo;
+}
+
+// Arrivals in their order, and the first of every sample and their total.
+extern "C" __global__ void order_arrivals(
+    const long long n, const int n_samples, const int n_rows, const long long* __restrict__ order,
+    // by (sample, row), and the first of every pair of them
+    const long long* __restrict__ first, const double* __restrict__ time,
+    const int* __restrict__ row, const long long* __restrict__ spike,
+    long long* __restrict__ offsets, double* __restrict__ out_time, int* __restrict__ out_row,
+    long long* __restrict__ out_spike) {
+    const long long i = GLOBAL_THREAD;
+    if (i <= n_samples) offsets[i] = first[i * n_rows];
+    if (i >= n) return;
+    out_time[i] = time[order[i]];
+    out_row[i] = row[order[i]];
+    out_spike[i] = spike[order[i]];
+}
+
+// Per neuron of a source the sum of the values of its spikes: samples ascending, in each in order.
+extern "C" __global__ void sum_by_row(
+    const long long size, const int n_samples, const int n_rows, const long long row,
+    const long long base,  // numbers of the source's first row and of its first spike
+    const long long* __restrict__ first, const long long* __restrict__ spike,
+    const double* __restrict__ values, double* __restrict__ sum) {
+    const long long j = GLOBAL_THREAD;
+    if (j >= size) return;
+    double total = 0.0;
+    for (long long s = 0; s < n_samples; ++s) {
+        const long long group = s * n_rows + row + j;
+        for (long long i = first[group]; i < first[group + 1]; ++i) total += values[spike[i] - base];
+    }
+    sum[j] = total;
 }
 
 // One arrival per spike and synapse of its source: 32 threads write those of one spike. Arrivals

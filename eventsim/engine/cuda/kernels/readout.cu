@@ -17,8 +17,8 @@
 //                 backward, from the first-level cache, where neighbouring threads read
 //                 neighbouring outputs; and backward one sum of 8 bytes in the second level.
 
-// Rows of the parameter table, and of the table [windows, N_GAIN, GAIN_TERMS, outputs].
-enum { READOUT_MEM, READOUT_SYN };
+// Rows of the sums by parameters, and of the table [windows, N_GAIN, GAIN_TERMS, outputs].
+enum { READOUT_MEM, READOUT_SYN, READOUT_RESISTANCE, N_READOUT };
 enum { GAIN, GAIN_BY_MEM, GAIN_BY_SYN, GAIN_LATER, N_GAIN };
 
 #define WINDOW_SHIFT (52 - WINDOW_BITS)
@@ -49,8 +49,8 @@ DEVICE double coefficient(double value, int single) {
 // All coefficients of one output in one window. For REAL double, whatever the state.
 extern "C" __global__ void readout_gains(
     const int n_outputs, const int n_windows, const int n_terms, const int single,
-    const REAL* __restrict__ par, const REAL rate, const REAL per_ms,
-    REAL* __restrict__ gains) {
+    const double* __restrict__ tau_mem, const double* __restrict__ tau_syn, const REAL rate,
+    const REAL per_ms, REAL* __restrict__ gains) {
     const long long i = GLOBAL_THREAD;
     if (i >= (long long)n_outputs * n_windows) return;
     const int k = (int)(i % n_outputs);
@@ -59,7 +59,7 @@ extern "C" __global__ void readout_gains(
     const REAL left =
         REAL_(__longlong_as_double(begin | 1LL << (WINDOW_SHIFT - 1)) - FIRST_WINDOW) / per_ms;
     const REAL width = REAL_(__longlong_as_double(begin >> 52 << 52)) / (FIRST_WINDOW * per_ms);
-    const REAL a = par[READOUT_MEM * n_outputs + k], b = par[READOUT_SYN * n_outputs + k];
+    const REAL a = REAL_(1.0) / REAL_(tau_mem[k]), b = REAL_(1.0) / REAL_(tau_syn[k]);
     const REAL p = a + rate, q = b + rate;
     const bool membrane_slow = p <= q;
     const REAL slow = membrane_slow ? p : q, fast = membrane_slow ? q : p;
@@ -238,4 +238,17 @@ extern "C" __global__ void readout_backward(
         }
         __syncthreads();
     }
+}
+
+// Gradients by tau_mem, tau_syn and resistance of a readout, from sums over what arrives.
+extern "C" __global__ void readout_gradients(
+    const int n_neurons, const double* __restrict__ tau_mem, const double* __restrict__ tau_syn,
+    const double* __restrict__ resistance,
+    // by both rates, and by the drive; [N_READOUT, n_neurons]
+    const double* __restrict__ sums, double* __restrict__ gradient) {
+    const long long n = GLOBAL_THREAD, size = n_neurons;
+    if (n >= size) return;
+    gradient[n] = -sums[READOUT_MEM * size + n] / (tau_mem[n] * tau_mem[n]);
+    gradient[size + n] = -sums[READOUT_SYN * size + n] / (tau_syn[n] * tau_syn[n]);
+    gradient[2 * size + n] = sums[READOUT_RESISTANCE * size + n] / resistance[n];
 }
