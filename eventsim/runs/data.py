@@ -67,10 +67,11 @@ class DataSettings:
         Parameters of :class:`eventsim.datasets.encoders.CochleaEncoder` that are not the data
         set's. Of ``fsdd`` only.
     voices
-        Accents in which the 75 voices of eSpeak NG say the classes, as recordings through
-        microphones of all kinds, in addition to the training part (and so in what training holds
-        out of it for validation): 1,500 recordings each. 0 for none. Of ``fsdd`` only; they need
-        the extra ``demo``.
+        Accents in which voices of eSpeak NG say the classes in addition to the training part (and
+        so in what training holds out of it for validation); 0 for none. Of ``fsdd`` the 75 voices,
+        as recordings through microphones of all kinds, 1,500 recordings an accent; of
+        ``spoken_digits`` the voices of its training part, in accents that are not their own, 1,320
+        recordings each. Of these two only; they need the extra ``demo``.
     round_times
         ms, > 0: every time of an event becomes a multiple of it, as
         :meth:`eventsim.EventStream.round_times` says; None for the times of the recordings. The
@@ -142,7 +143,8 @@ class DataSettings:
         of_fsdd = self.name == "fsdd"
         fsdd_only = f"none for the data set {self.name!r}, only for 'fsdd'"
         yield "encoder", of_fsdd or not self.encoder, fsdd_only
-        most = len(spoken_digits.ACCENTS) if of_fsdd else 0
+        n_accents = len(spoken_digits.ACCENTS)
+        most = {"fsdd": n_accents, "spoken_digits": n_accents - 1}.get(self.name, 0)
         yield "voices", self.voices <= most, f"0 .. {most} for the data set {self.name!r}"
         of_ti46 = self.name in TI46
         ti46_only = f"none for the data set {self.name!r}, only for {' and '.join(map(repr, TI46))}"
@@ -269,8 +271,7 @@ class DataSettings:
         if part == "test" or (self.repeats == 1 and not self.voices):
             return self.rounded(found)
         found = found[:]
-        voices = self._spoken(found.class_names) if self.voices else []
-        return self.rounded(joined(*[found] * self.repeats, *voices))
+        return self.rounded(joined(*[found] * self.repeats, *self._voices(found)))
 
     def rounded(self, data: AnyDataset) -> AnyDataset:
         """The recordings with times as the run has them; in memory where they are rounded."""
@@ -374,6 +375,14 @@ class DataSettings:
             )
         return there and self.divide != "recording"
 
+    def _voices(self, learned: Dataset) -> list[Dataset]:
+        """What voices of eSpeak NG say in addition to what is learned."""
+        if not self.voices:
+            return []
+        if self.name == "spoken_digits":
+            return [_further_accents(learned, self.voices)]
+        return self._spoken(learned.class_names)
+
     def _spoken(self, class_names: Sequence[str]) -> list[Dataset]:
         """The classes by the voices of eSpeak NG, as FSDD would have recorded them."""
         recipe = spoken_digits.SpeechRecipe(
@@ -403,6 +412,17 @@ class DataSettings:
                 f"{', '.join(held) or 'none'}."
             )
         return whole.subset(np.flatnonzero((whole.groups == fold) == (part == "test")))
+
+
+def _further_accents(learned: Dataset, n: int) -> Dataset:
+    """What the voices of the training part that are learned say in n more accents."""
+    own = [str(u.key) for u in spoken_digits.utterances(spoken_digits.SpeechRecipe(), "train")]
+    every = spoken_digits.load("train", recipe=spoken_digits.SpeechRecipe(accents=1 + n))
+    assert every.keys is not None
+    assert every.groups is not None
+    assert learned.groups is not None
+    more = np.isin(every.groups, np.unique(learned.groups)) & ~np.isin(every.keys, own)
+    return every.subset(np.flatnonzero(more))
 
 
 def _has_parts(data: AnyDataset) -> bool:

@@ -94,8 +94,39 @@ def test_voices_join_the_training_part_alone(spoken, monkeypatch):
     assert len(settings.labelled("test", fold="bob")) == len(spoken.labelled("test", fold="bob"))
 
 
+@needs_espeak
+def test_voices_of_spoken_digits_learn_more_accents(tmp_path, monkeypatch):
+    load, small = spoken_digits.load, spoken_digits.SpeechRecipe(train_voices=3, test_voices=1)
+    spoken_digits.make(tmp_path / "small.hdf5", recipe=small)
+
+    def few(split, *, recipe):
+        return load(split, recipe=replace(recipe, train_voices=3, test_voices=1))
+
+    monkeypatch.setattr(spoken_digits, "load", few)
+    plain = DataSettings(name="spoken_digits", file=str(tmp_path / "small.hdf5"))
+    own, more = (replace(plain, voices=n).labelled("train") for n in (0, 2))
+    assert len(more) == 3 * len(own) == 3 * 3 * 22
+    assert len(np.unique(more.keys)) == len(more)
+    assert set(more.groups) == set(own.groups)
+    assert np.array_equal(more.keys[: len(own)], own.keys)
+    assert np.array_equal(np.bincount(more.labels), 3 * np.bincount(own.labels))
+    tested = [replace(plain, voices=n).labelled("test") for n in (0, 2)]
+    assert np.array_equal(*(test.keys for test in tested))
+    # A voice that is held out says nothing in any accent.
+    fold = str(own.groups[0])
+    held = replace(plain, voices=2, held_out=(fold,)).labelled("train", fold=fold)
+    assert fold not in held.groups
+    assert len(held) == 2 * 3 * 22 + len(tested[0])
+
+
 @pytest.mark.parametrize(
-    "given", [{"name": "yinyang", "voices": 1}, {"voices": 9}, {"voices": 1, "in_memory": False}]
+    "given",
+    [
+        {"name": "yinyang", "voices": 1},
+        {"name": "spoken_digits", "voices": 8},
+        {"voices": 9},
+        {"voices": 1, "in_memory": False},
+    ],
 )
 def test_voices_that_cannot_be_added_are_refused(given):
     with pytest.raises(ParameterError, match="voices"):
