@@ -47,6 +47,7 @@ SMALL_NMNIST = str(HERE / "nmnist_400.toml")
 WARPED_NMNIST = str(HERE / "nmnist_warped.toml")
 SMALL_YINYANG = str(HERE / "yinyang_small.toml")
 WIDE = str(HERE / "wide.toml")
+ACCENTS = str(HERE / "spoken_digits_accents.toml")
 ADAPTIVE = str(HERE / "adaptive.toml")
 
 ENTRIES = (
@@ -55,6 +56,7 @@ ENTRIES = (
     Entry("fsdd_voices", "convolution", "fsdd_voices", 3, ("convolutional",)),
     Entry("spoken_digits", "convolution", "spoken_digits", 3, ("convolutional",)),
     Entry("spoken_digits_wide", WIDE, "spoken_digits", 3),
+    Entry("spoken_digits_accents", WIDE, ACCENTS, 3),
     Entry("yinyang", "baselines", "yinyang", 5, METHODS),
     Entry("yinyang_small", "baselines", SMALL_YINYANG, 5, ("bip", "weights")),
     Entry("memory", "memory", "delayed_match", 5),
