@@ -13,8 +13,8 @@ membrane_updates    pairs (neuron, time) at which at least one spike arrives: ho
 adaptive_updates    those of neurons with an adaptive threshold, each of which decays the rise of
                     the threshold as well and adds it: one multiplication and one addition more
 active_synapses     synapses of non-zero weight that carry at least one event in any sample
-decision_macs       multiply-adds of the linear decision behind a readout, once a sample: its
-                    weights that are not zero
+decision_macs       multiply-adds of the linear decision behind a readout, its weights that are not
+                    zero: once a sample, or in every frame of ``ctc`` (mean over the samples)
 events_in           events that enter the chip: those of the input
 events_out          what leaves it: one answer a sample where the network has a readout or an
                     answer, else the spikes of the populations that no other hears
@@ -50,6 +50,7 @@ from eventsim.energy.arrivals import (
 from eventsim.entries import Count, Settings
 from eventsim.events import SpikeTape
 from eventsim.network import Network
+from eventsim.network.answer import count_frames
 from eventsim.summary import short_repr
 
 BITS_PER_BYTE = 8
@@ -244,7 +245,6 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
     """As :func:`count`; without ``updates`` the membrane updates, which take longest, are none."""
     events = {name: _events(run, wires) for name, wires in run.wires.items()}
     populations, updated = run.net.populations, run.net.neurons if updates else ()
-    decision = run.net.decision
     membrane_updates = {name: distinct_arrivals(run, name) for name in updated}
     return Counts(
         duration=run.duration,
@@ -259,7 +259,7 @@ def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Count
             name: n for name, n in membrane_updates.items() if populations[name].is_adaptive
         },
         synapses={name: _synapses(run, wires) for name, wires in run.wires.items()},
-        decision_macs=0 if decision is None else int(np.count_nonzero(decision.weights)),
+        decision_macs=_decided(run),
         events_in=np.diff(run.sent[run.net.input.name].offsets),
         events_out=_leaving(run),
         widths=widths,
@@ -272,6 +272,17 @@ def _silent(run: CountedRun, name: str) -> Ints:
     sent = run.sent[name]
     fired = distinct(sent.sample * sent.size + sent.neurons)
     return sent.size - np.bincount(fired // sent.size, minlength=run.n_samples)
+
+
+def _decided(run: CountedRun) -> int:
+    """Multiply-adds of the linear decision for a sample, mean over the samples."""
+    decision, answer = run.net.decision, run.net.answer
+    if decision is None:
+        return 0
+    times = 1.0
+    if answer is not None and answer.interval is not None:
+        times = float(count_frames(run.duration, answer.interval).mean())
+    return round(times * np.count_nonzero(decision.weights))
 
 
 def _leaving(run: CountedRun) -> Ints:

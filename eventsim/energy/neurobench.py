@@ -111,6 +111,11 @@ def _decided(net: Network, tape: SpikeTape, batch_size: int) -> _Decided:
 def _read_voltages(net: Network, tape: SpikeTape) -> NDArray[np.float32]:
     """What a decision reads, [samples, readout neurons], in the harness's precision."""
     assert net.decision is not None
+    if net.answer is not None and net.answer.rule == "ctc":
+        raise NetworkError(
+            f"Decision behind {net.decision.readout!r}: decides in every frame of strings (ctc), "
+            "where NeuroBench's layer is called once a sample. eventsim cost counts it."
+        )
     last = net.answer is not None and net.answer.rule == "last"
     probes = (readout_last if last else readout_maximum)(net, tape, net.decision.readout)
     return joined_voltages(probes).astype(np.float32)

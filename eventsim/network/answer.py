@@ -22,9 +22,10 @@ recording, or ``first_event``: that of the recording's first event, of any chann
 the start where a recording has no event.
 
 The class of the largest score is the answer. Behind a linear decision (:mod:`.decision`) the scores
-of ``maximum`` and ``last`` are those of the decision. Times are in ms, rates in Hz. For ``ctc`` a
-class name is a string of words with blanks between them; the readout has one neuron per word, in
-the order of the sorted words, and a last one for the blank.
+of ``maximum`` and ``last``, and what ``ctc`` reads in every frame, are those of the decision. Times
+are in ms, rates in Hz. For ``ctc`` a class name is a string of words with blanks between them; the
+readout, or the decision behind it, has one neuron or class per word, in the order of the sorted
+words, and a last one for the blank.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
+import numpy as np
+
+from eventsim.arrays import Floats, Ints
 from eventsim.entries import Above0, Bounds, NotNegative, Positive, Settings
 from eventsim.errors import NetworkError, ShapeError
 from eventsim.network.decision import Decision
@@ -42,7 +46,7 @@ from eventsim.network.parts import Population
 Rule = Literal["integral", "maximum", "last", "first_spike", "spike_count", "van_rossum", "ctc"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 SPIKING_RULES: tuple[Rule, ...] = ("first_spike", "spike_count", "van_rossum")
-DECIDING_RULES: tuple[Rule, ...] = ("maximum", "last")  # those that read a linear decision
+DECIDING_RULES: tuple[Rule, ...] = ("maximum", "last", "ctc")  # those that read a linear decision
 # Values that each rule takes, and their defaults.
 VALUES: Mapping[Rule, Mapping[str, float]] = {
     "integral": {"time_constant": 300.0, "gain": 20.0, "onset": 0.0},
@@ -153,14 +157,25 @@ class Answer(Settings):
         if self.rule not in DECIDING_RULES:
             raise NetworkError(
                 f"Rule {self.rule!r}: does not read the linear decision behind "
-                f"{decision.readout!r}. Choose maximum or last; for training, the loss "
-                "cross_entropy_maximum or cross_entropy_last."
+                f"{decision.readout!r}. Choose maximum, last or ctc; for training, the loss "
+                "cross_entropy_maximum, cross_entropy_last or ctc."
             )
-        if decision.n_classes < len(self.class_names):
+        if self.rule == "ctc" and self.class_names and decision.n_classes != self.n_outputs:
             raise ShapeError(
                 f"Decision behind {decision.readout!r}: has {decision.n_classes} classes, expected "
-                f"at least {len(self.class_names)}. Give decide() weights of as many columns."
+                f"{self.n_outputs}, one per word and one for the blank."
             )
+        if decision.n_classes < self.n_outputs:
+            raise ShapeError(
+                f"Decision behind {decision.readout!r}: has {decision.n_classes} classes, expected "
+                f"at least {self.n_outputs}. Give decide() weights of as many columns."
+            )
+
+
+def count_frames(duration: Floats, interval: float) -> Ints:
+    """Frames of ``ctc``, an interval apart, in recordings of those durations, ms. New array."""
+    frames: Ints = np.floor(duration / interval * (1.0 + 1e-12)).astype(np.int64)
+    return frames
 
 
 def words_of(class_names: Sequence[str]) -> list[str]:

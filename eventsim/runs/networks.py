@@ -79,7 +79,7 @@ class NetworkSettings(Settings):
     model
         scsr: skip connections and self-recurrence. rsnn: lateral connections between the neurons
         of a population. convolutional: weights shared along the channels; goes with the loss
-        cross_entropy_maximum and a tail of 200 ms.
+        cross_entropy_maximum, for strings of words with ctc, and a tail of 200 ms.
     hidden
         Neurons of a hidden population, of a convolutional network its maps; repeat for more.
         Without any the model is linear.

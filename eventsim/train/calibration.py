@@ -25,7 +25,7 @@ by default divides the weights into the readout until the standard deviation of 
 classes is 1. With the loss ``ctc``, whose logits are those of frames, nearly all frames are for the
 blank: from equal classes training would spend its first epochs on that alone, by silencing the
 neurons that excite the words. So the blank also begins with the share of frames that will be its
-own: with U labels in F frames and K words, its resting voltage times the gain is
+own: with U labels in F frames and K words, its resting voltage times the gain, or its bias, is
 :math:`\ln(K (F - U) / U)`.
 """
 
@@ -215,7 +215,7 @@ class LogitScale:
         Standard deviation of the logits over the classes, mean over the recordings, or their
         frames.
     blank
-        New resting voltage of the blank, None where it stayed.
+        New resting voltage of the blank, of a decision its bias; None where it stayed.
     """
 
     factor: float
@@ -243,16 +243,18 @@ def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> L
     precision = _precision(config)
     tape = simulate(net, few.stream, tail=config.tail, backend=config.backend, precision=precision)
     loss = make_loss(config, few.labels, few.class_names)
-    before = _spread(net, tape, loss)
-    if not goal < before < math.inf:
-        return None
-    for weights in _behind(net, config.output):
-        weights *= goal / before
+    before, factor, blank = _spread(net, tape, loss), 1.0, None
+    if goal < before < math.inf:
+        factor = goal / before
+        for weights in _behind(net, config.output):
+            weights *= factor
     # A readout sends nothing back: the spikes are still those.
-    after, blank = _spread(net, tape, loss), None
-    if isinstance(loss, StringLoss):
+    after = _spread(net, tape, loss)
+    if isinstance(loss, StringLoss) and after < math.inf:
         blank = _raise_blank(net, tape, loss, config.output)
-    done = LogitScale(goal / before, before, after, blank)
+    if factor == 1.0 and blank is None:
+        return None
+    done = LogitScale(factor, before, after, blank)
     # Usual, and nothing for the user to do: no warning.
     _LOGGER.log(logging.INFO if log else logging.DEBUG, "initial_logits: %s", done)
     return done
@@ -273,13 +275,17 @@ def _spread(net: Network, tape: SpikeTape, loss: ClassifyingLoss) -> float:
 
 
 def _raise_blank(net: Network, tape: SpikeTape, loss: StringLoss, output: str) -> float | None:
-    """Let the blank of strings rest where it has its share of the frames, in place; see above."""
+    """Let the blank of strings begin with its share of the frames, in place; see above."""
     n_frames = int(loss.loss.lengths(tape.stream.duration).sum())
     n_labels = sum(len(target) for target in loss.loss.targets)
-    if f"{output}.v_leak" in net.shared or not 0 < n_labels < n_frames:
+    decision = decision_behind(net, output)
+    shared = decision is None and f"{output}.v_leak" in net.shared
+    if shared or not 0 < n_labels < n_frames:
         return None
-    rest = net.readouts[output].v_leak
-    found = math.log((rest.size - 1) * (n_frames - n_labels) / n_labels) / loss.loss.gain
+    rest, gain = net.readouts[output].v_leak, loss.loss.gain
+    if decision is not None:
+        rest, gain = decision.bias, 1.0
+    found = math.log((rest.size - 1) * (n_frames - n_labels) / n_labels) / gain
     if found <= rest[-1]:
         return None
     rest[-1] = found

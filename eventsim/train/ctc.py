@@ -2,9 +2,11 @@ r"""Connectionist temporal classification: strings of labels, without their time
 
 A readout has one neuron per class and a last one for the blank. Its voltages, exact and sampled at
 :math:`t_q = q\,\Delta` (:mod:`eventsim.adjoint.linear.voltage`), times a gain are the logits of
-frame :math:`q`, :math:`p_q = \mathrm{softmax}(g V(t_q))`. A path names a class or the blank in
-every frame; it spells the string that remains when repeats are merged and then blanks removed. With
-the target's labels separated and surrounded by blanks, :math:`l_1 .. l_{2U+1}`,
+frame :math:`q`, :math:`p_q = \mathrm{softmax}(g V(t_q))`. Where the network has a linear decision
+behind the readout, its classes are those and the blank, the readout may have any neurons, and
+:math:`p_q = \mathrm{softmax}(b + W^\top V(t_q))` without a gain. A path names a class or the blank
+in every frame; it spells the string that remains when repeats are merged and then blanks removed.
+With the target's labels separated and surrounded by blanks, :math:`l_1 .. l_{2U+1}`,
 
 .. math::
     \alpha_q(u) = p_q(l_u) \bigl[\alpha_{q-1}(u) + \alpha_{q-1}(u-1) + s_u\,\alpha_{q-1}(u-2)
@@ -32,13 +34,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.adjoint import Seeds, VoltageSeed
+from eventsim.adjoint import DecisionSeed, Seed, Seeds, VoltageSeed
 from eventsim.adjoint.linear.voltage import Probe, readout_at
 from eventsim.arrays import Bools, Floats, Ints, beside, to_host
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
-from eventsim.train.readouts import require_readout
+from eventsim.network.answer import count_frames
+from eventsim.train.readouts import decision_behind, require_readout
 from eventsim.train.softmax import require_positive
 
 Strings = Sequence[Sequence[int]]
@@ -63,12 +66,13 @@ class CTC:
     targets
         One string of class numbers per sample; may be empty.
     readout
-        Name of the readout population: one neuron per class, the last is the blank.
+        Name of the readout population: one neuron per class, the last is the blank; or any, behind
+        which the network decides.
     interval
         :math:`\Delta` in ms, > 0, between frames. A recording needs a frame per label, and one
         more between equal neighbours.
     gain
-        :math:`g`, > 0: voltage to logit.
+        :math:`g`, > 0: voltage to logit; without effect behind a decision.
     """
 
     targets: Strings
@@ -88,28 +92,46 @@ class CTC:
 
     def evaluate(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds, FrameLogits]:
         """Value, seeds and frames in one pass."""
-        probes, frames = self._frames(net, tape)
+        probes, voltages, lengths = self._probed(net, tape)
+        frames = FrameLogits(self._logits(net, voltages), lengths)
         losses, by_logit = ctc(frames, self.targets)
         n_samples, n_frames, low = losses.size, frames.logits.shape[1], 0
-        by_voltage = (self.gain / n_samples) * by_logit.transpose(0, 2, 1)
-        found = []
+        by_voltage, found = self._back(net, voltages, by_logit / n_samples)
+        by_neuron = by_voltage.transpose(0, 2, 1)
         for probe in probes:
             high = low + probe.neurons.chosen.size
-            by = by_voltage[:, low:high].reshape(-1, n_frames)
+            by = by_neuron[:, low:high].reshape(-1, n_frames)
             found.append(VoltageSeed(probe, beside(by, probe.value)))
             low = high
         return float(losses.sum()) / n_samples, {self.readout: tuple(found)}, frames
 
     def frames(self, net: Network, tape: SpikeTape) -> FrameLogits:
         """Logits of every frame. New arrays."""
-        return self._frames(net, tape)[1]
+        _, voltages, lengths = self._probed(net, tape)
+        return FrameLogits(self._logits(net, voltages), lengths)
 
     def lengths(self, duration: Floats) -> Ints:
         """Frames of recordings of those durations, ms. New array."""
-        frames: Ints = np.floor(duration / self.interval * (1.0 + 1e-12)).astype(np.int64)
-        return frames
+        return count_frames(duration, self.interval)
 
-    def _frames(self, net: Network, tape: SpikeTape) -> tuple[Sequence[Probe], FrameLogits]:
+    def _logits(self, net: Network, voltages: Floats) -> Floats:
+        decision = decision_behind(net, self.readout)
+        if decision is None:
+            return self.gain * voltages
+        logits: Floats = voltages @ to_host(decision.weights) + to_host(decision.bias)
+        return logits
+
+    def _back(self, net: Network, voltages: Floats, by_logit: Floats) -> tuple[Floats, list[Seed]]:
+        """Derivatives by every voltage, and the seed of the decision, if there is one."""
+        decision = decision_behind(net, self.readout)
+        if decision is None:
+            return self.gain * by_logit, []
+        by_weight = np.tensordot(voltages, by_logit, axes=((0, 1), (0, 1)))
+        values = {"decision.weights": by_weight, "decision.bias": by_logit.sum(axis=(0, 1))}
+        return by_logit @ to_host(decision.weights).T, [DecisionSeed(values)]
+
+    def _probed(self, net: Network, tape: SpikeTape) -> tuple[Sequence[Probe], Floats, Ints]:
+        """Probes; their voltages [samples, frames, neurons] on the host; frames of every sample."""
         require_readout("CTC", net, self.readout)
         duration, lengths = tape.stream.duration, self.lengths(tape.stream.duration)
         number = np.arange(1, max(int(lengths.max(initial=0)), 1) + 1)
@@ -119,8 +141,7 @@ class CTC:
         voltages = [
             to_host(probe.value).reshape(duration.size, -1, number.size) for probe in probes
         ]
-        logits = self.gain * np.concatenate(voltages, axis=1).transpose(0, 2, 1)
-        return probes, FrameLogits(logits, lengths)
+        return probes, np.concatenate(voltages, axis=1).transpose(0, 2, 1), lengths
 
 
 def ctc(frames: FrameLogits, targets: Strings) -> tuple[Floats, Floats]:

@@ -92,6 +92,7 @@ CASES = {
     ),
     "van Rossum": (plain, lambda: VanRossum(targets(), population="hidden2")),
     "ctc": (plain, lambda: CTC([(0, 1), (), (1, 1)], interval=9.0)),
+    "ctc, decision": (decided, lambda: CTC([(0,), (), (0, 0)], interval=9.0)),
     "strings": (plain, strings),
     "near miss": (with_silent_neurons, lambda: NearMiss(1.0, margin=3.0)),
     "activity, pseudo": (plain, lambda: ActivityCost(target=30.0)),

@@ -1,13 +1,24 @@
 """CTC through a whole network: every gradient against finite differences; and it learns strings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.energy import count
 from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream
 from eventsim.network.answer import words_of
-from eventsim.train import CTC, LabelledEvents, TrainConfig, evaluate, train
+from eventsim.train import (
+    CTC,
+    LabelledEvents,
+    LearningRates,
+    TrainConfig,
+    evaluate,
+    load_network,
+    train,
+)
 from eventsim.train.choice import make_loss
 from eventsim.train.decode import strings_of
 from eventsim.train.loss_settings import WordsLoss
@@ -90,6 +101,44 @@ def test_training_by_ctc_learns_to_spell_strings(tmp_path):
     assert result.last["loss"] < 0.5 * result.history[0]["loss"]
 
 
+def deciding_net():
+    """A readout of more neurons than words, behind which a decision tells words and blank."""
+    net, rng = es.Network(), np.random.default_rng(3)
+    net.add_input("input", 6)
+    net.add_population("hidden1", 12, tau_mem=12.0, tau_syn=5.0)
+    net.add_readout("output", 8, tau_mem=10.0, tau_syn=5.0)
+    net.connect("input", "hidden1", rng.normal(0.8, 0.5, (6, 12)))
+    net.connect("hidden1", "output", rng.normal(0.0, 2.0, (12, 8)))
+    net.decide("output", rng.normal(0.0, 0.4, (8, 3)))
+    return net
+
+
+def test_strings_are_told_behind_a_linear_decision(tmp_path):
+    # Of 6 seeds each has learned all by then.
+    config = replace(CONFIG, epochs=120, rates=LearningRates(weights=0.02))
+    result, new = train(deciding_net(), spoken(96, 0), config, tmp_path), spoken(40, 1)
+    tested = evaluate(result.net, new, config)
+    assert tested.label_error_rate < 0.1
+    answers = es.predict(load_network(tmp_path / "last.npz"), new.stream)
+    assert (answers.classes == new.labels).mean() == pytest.approx(tested.accuracy)
+    # The decision is asked in every frame, of which a recording has 12 on the average.
+    tape = es.simulate(result.net, new.stream)
+    frames = np.floor(new.stream.duration / 10.0).mean()
+    assert count(result.net, tape).decision_macs == round(8 * 3 * frames)
+
+
+def test_frames_of_a_decision_are_weighted_voltages():
+    net = random_net(113)
+    weights = np.random.default_rng(4).normal(size=(3, 5))
+    net.decide("output", weights, bias=np.arange(5.0))
+    tape = es.simulate(net, STREAM, backend="cpu")
+    frames = CTC([()] * 3, interval=8.0, gain=2.0).frames(net, tape)
+    for sample, length in enumerate(frames.lengths):
+        at = 8.0 * np.arange(1, length + 1)
+        expected = es.voltage(net, tape, "output", at)[sample] @ weights + np.arange(5.0)
+        np.testing.assert_allclose(frames.logits[sample, :length], expected, rtol=1e-11, atol=1e-12)
+
+
 def test_names_of_classes_are_strings_of_words():
     assert words_of(NAMES) == ["high", "low"]
     assert strings_of(NAMES) == [(0,), (0, 1), (1,), (1, 0)]
@@ -100,6 +149,10 @@ def test_network_and_data_that_do_not_fit_are_refused(tmp_path):
     wide = es.Network.from_arrays(random_net(115, n_inputs=6, n_outputs=4).to_arrays())
     with pytest.raises(ShapeError, match="4 neurons, expected 3, one per word and one for the"):
         train(wide, spoken(8, 0), CONFIG, tmp_path)
+    few = deciding_net()
+    few.decide("output", np.ones((8, 2)))
+    with pytest.raises(ShapeError, match="has 2 classes, expected 3, one per word and one for the"):
+        train(few, spoken(8, 0), CONFIG, tmp_path)
     with pytest.raises(ParameterError, match="needs class_names"):
         make_loss(CONFIG, np.zeros(1, int))
     tape = es.simulate(net, spoken(2, 0).stream)

@@ -119,6 +119,19 @@ def test_frames_of_strings_begin_as_blanks(data):
     assert str(done).endswith(f"; the blank rests at {rest[-1]:.3g}")
 
 
+@pytest.mark.parametrize("size", [4.0, 1e-4])
+def test_a_decision_on_strings_begins_as_blanks(data, size):
+    # Also where its logits are near each other already.
+    net, config = strings_net(), replace(CONFIG, loss=WordsLoss(interval=4.0))
+    net.decide("output", size * np.random.default_rng(8).normal(size=(3, 3)))
+    done = room.calm(net, data.subset(slice(12)), config, log=False)
+    assert done.after == pytest.approx(min(done.before, 1.0))
+    assert (done.factor < 1.0) == (size > 1.0)
+    bias = net.decision.bias
+    assert np.exp(bias[:2]).sum() / np.exp(bias).sum() == pytest.approx(1 / 15)
+    assert done.blank == bias[-1]
+
+
 def test_a_blank_that_rests_higher_or_shares_its_rest_stays(data):
     config = replace(CONFIG, loss=WordsLoss(interval=4.0, gain=10.0))
     assert room.calm(high := strings_net(blank=2.0), data, config, log=False).blank is None
