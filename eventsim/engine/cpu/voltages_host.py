@@ -37,8 +37,8 @@ from eventsim.engine.table import (
     row_weights,
 )
 
-# Voltages that are held at once, with some 60 bytes each on the way back.
-MOST_VOLTAGES = 1 << 22
+# Voltages that are held at once, with some 60 bytes each on the way back: half a gigabyte.
+MOST_VOLTAGES = 1 << 23
 
 
 def largest(job: Job) -> Voltages:
