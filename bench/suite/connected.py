@@ -38,7 +38,7 @@ from eventsim.train.loss_settings import WordsLoss
 SIZES = {"train": 1200, "test": 400}
 # Learning rates that were looked at, and those that had the fewest errors on voices held out.
 RATES = {"scsr_bip": (0.005, 0.01, 0.02, 0.04), "gru": (0.002, 0.005, 0.01, 0.02)}
-CHOSEN = {"scsr_bip": 0.01, "gru": 0.01}
+CHOSEN = {"scsr_bip": 0.01, "gru": 0.02}
 HELD_OUT = 5  # every fifth voice, for validation
 MOST, GAPS = 5, (50.0, 200.0)  # digits of a string, and ms between them
 FRAME = 10.0  # ms
