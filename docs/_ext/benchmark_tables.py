@@ -689,7 +689,14 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "windows": _windows,
     "counts": _counts,
     "accuracy": lambda: _accuracy(
-        ("fsdd", "fsdd_speakers", "fsdd_voices", "spoken_digits", "spoken_digits_wide")
+        (
+            "fsdd",
+            "fsdd_speakers",
+            "fsdd_voices",
+            "spoken_digits",
+            "spoken_digits_wide",
+            "spoken_digits_accents",
+        )
     ),
     "architectures": lambda: _accuracy(
         ("yinyang", "yinyang_small", "baselines_400", "architectures_400", "nmnist_warped")
