@@ -1,6 +1,6 @@
 """Networks and streams of the checks: every kind of projection, no parameter at its default."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,11 +9,13 @@ import eventsim as es
 from eventsim.train import CrossEntropy
 
 N_INPUTS, N_OUTPUTS = 64, 11
+Delays = bool | Literal["source"]
 CASES: dict[str, dict[str, Any]] = {
     "dense": {},
     "sparse": {"density": 0.2},
     "delays": {"delays": True},
     "sparse, delays": {"density": 0.2, "delays": True},
+    "delays by source": {"delays": "source"},
     "loop": {"density": 0.2, "delays": True, "loop": True},
     "adaptive": {"adaptive": True},
     "adaptive, loop": {"density": 0.2, "delays": True, "loop": True, "adaptive": True},
@@ -24,15 +26,15 @@ def scsr_net(
     size: int,
     *,
     density: float | None = None,
-    delays: bool = False,
+    delays: Delays = False,
     loop: bool = False,
     adaptive: bool = False,
     seed: int = 0,
 ) -> es.Network:
     """Two self-recurrent hidden populations of ``size`` with all skips, every neuron its own.
 
-    With ``loop`` the second inhibits the first in return: both run as one stage. Where they are
-    ``adaptive`` a spike raises their thresholds.
+    With ``loop`` the second inhibits the first in return: both run as one stage. ``delays`` are of
+    synapses, or of sources alone. Where neurons are ``adaptive`` a spike raises their thresholds.
     """
     rng = np.random.default_rng(seed)
     net = es.Network()
@@ -53,7 +55,7 @@ def scsr_net(
         )
         for source in earlier:
             _connect(net, source, name, rng, density, delays)
-        later = rng.uniform(0.0, 3.0, size) if delays else 0.0
+        later = rng.uniform(0.0, 3.0, size) if delays is True else 0.0
         net.connect(name, name, es.self_recurrent(rng.normal(0.0, 0.1, size)), delays=later)
         earlier.append(name)
     if loop:
@@ -77,7 +79,7 @@ def _connect(
     target: str,
     rng: np.random.Generator,
     density: float | None,
-    delays: bool,
+    delays: Delays,
     *,
     gain: float = 1.0,
 ) -> None:
@@ -91,6 +93,8 @@ def _connect(
     if density is not None:
         weights = sp.csr_array(np.where(rng.random(shape) < density, weights, 0.0))
     size = weights.nnz if density is not None else shape
+    if delays == "source":
+        size = pre.size
     net.connect(source, target, weights, delays=rng.uniform(0.0, 5.0, size) if delays else 0.0)
 
 
