@@ -14,7 +14,7 @@ from eventsim.mapping import axon_graph, quantise
 from eventsim.train import Augmentation, TrainConfig, evaluate, load_network, train
 from eventsim.train.counting import count_trained
 from eventsim.train.groups import select
-from eventsim.train.loss_settings import LOSSES, MaximumLoss
+from eventsim.train.loss_settings import MaximumLoss
 from eventsim.train.optimiser import LearningRates
 from tests.unit.train.task import two_patterns
 
@@ -105,12 +105,19 @@ def test_weights_of_the_decision_count_once_each_and_go_with_the_weights():
     assert more == 2 * net.population("output").size + 2
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "ctc"])
-def test_losses_that_do_not_read_it_are_refused(loss):
-    config = replace(CONFIG, loss=loss)
-    rule = LOSSES[loss].rule
-    with pytest.raises(NetworkError, match=f"Rule '{rule}'.*the loss cross_entropy_max"):
+def test_loss_that_does_not_read_it_is_refused():
+    config = replace(CONFIG, loss="cross_entropy")
+    with pytest.raises(NetworkError, match="Rule 'integral'.*the loss cross_entropy_max"):
         evaluate(network(), two_patterns(4), config)
+
+
+def test_strings_need_a_class_for_the_blank():
+    with pytest.raises(ShapeError, match="has 2 classes, expected 3, one per word and one for the"):
+        evaluate(network(), two_patterns(4), replace(CONFIG, loss="ctc"))
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "ctc"])
+def test_dropout_is_refused_where_there_is_none(loss):
     with pytest.raises(ParameterError, match="TrainConfig, loss: has an unknown key 'dropout'"):
         TrainConfig.from_dict({"loss": loss, "decision_dropout": 0.3})
 
