@@ -58,6 +58,7 @@ def neurobench_results(
         ``footprint`` (bytes), ``connection_sparsity``, ``activation_sparsity``, and
         ``synaptic_operations`` with ``Effective_MACs``, ``Effective_ACs`` and ``Dense`` per sample.
     """
+    _refuse_strings(net)
     net, tape = net.to_host(), tape.to_host()
     found = clocked(net, tape, step_ms=step_ms, batch_size=batch_size)
     n = found.steps.size
@@ -108,14 +109,18 @@ def _decided(net: Network, tape: SpikeTape, batch_size: int) -> _Decided:
     )
 
 
+def _refuse_strings(net: Network) -> None:
+    if net.decision is not None and net.answer is not None and net.answer.rule == "ctc":
+        raise NetworkError(
+            f"Decision behind {net.decision.readout!r}: decides in every frame of strings (ctc), "
+            "where NeuroBench calls a layer once a sample, expected the rule maximum or last. "
+            "eventsim.energy.count and eventsim cost count it."
+        )
+
+
 def _read_voltages(net: Network, tape: SpikeTape) -> NDArray[np.float32]:
     """What a decision reads, [samples, readout neurons], in the harness's precision."""
     assert net.decision is not None
-    if net.answer is not None and net.answer.rule == "ctc":
-        raise NetworkError(
-            f"Decision behind {net.decision.readout!r}: decides in every frame of strings (ctc), "
-            "where NeuroBench's layer is called once a sample. eventsim cost counts it."
-        )
     last = net.answer is not None and net.answer.rule == "last"
     probes = (readout_last if last else readout_maximum)(net, tape, net.decision.readout)
     return joined_voltages(probes).astype(np.float32)
@@ -209,6 +214,7 @@ def neurobench_model(
     ModuleNotFoundError
         NeuroBench is not installed.
     """
+    _refuse_strings(net)
     torch, base = _imports()
     net = net.to_host()
     if not 0.0 < step_ms < np.inf:

@@ -53,6 +53,16 @@ def test_harness_answers_by_the_decision(harness, rule):
     assert model(neurobench_batch(stream)).tolist() == found.classes.tolist()
 
 
+def test_a_decision_in_every_frame_is_refused():
+    net, stream = random_net(1), random_stream(3)
+    net.decide("output", np.ones((net.population("output").size, 3)))
+    net.set_answer(es.Answer(population="output", rule="ctc", class_names=("a", "b")))
+    with pytest.raises(NetworkError, match="decides in every frame.*expected the rule maximum"):
+        neurobench_results(net, es.simulate(net, stream), step_ms=1.0)
+    with pytest.raises(NetworkError, match="decides in every frame.*expected the rule maximum"):
+        neurobench_model(net, step_ms=1.0)
+
+
 def test_a_decision_multiplies_the_voltages_that_are_not_zero():
     net = es.Network()
     net.add_input("input", 2)
