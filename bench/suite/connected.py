@@ -4,12 +4,13 @@ Method   Strings of one to five digits of one voice of eSpeak NG (data set spoke
          N-TIDIGITS18), 50 to 200 ms of silence between them: 1,200 of 60 voices to train, 400 of
          15 other voices to test. ScSr + BIP (128-128, forward delays of 0 to 150 ms) on the events
          in exact time, and a GRU of a third more parameters on frames of 10 ms, by PyTorch, both
-         with the CTC loss at frames of 10 ms, as many epochs, batches of 32, the same events
-         dropped, one epoch of warm-up and a cosine to zero. The learning rate of each is the best
-         of four on twelve voices held out of the sixty (--search, 40 epochs, one seed). Greedy
-         answers, last epoch, one thread. Labels to insert, delete or replace per label ("label
-         error"), strings that are wholly right, operations per string (of the GRU
-         multiplications), CPU seconds of training. Needs the extras demo, and torch for the GRU.
+         with the CTC loss at frames of 10 ms, the blank at its share of them at first, as many
+         epochs, batches of 32, the same events dropped, one epoch of warm-up and a cosine to zero.
+         The learning rate of each is the best of four on twelve voices held out of the sixty
+         (--search, 40 epochs, one seed). Greedy answers, last epoch, one thread. Labels to insert,
+         delete or replace per label ("label error"), strings that are wholly right, operations per
+         string (of the GRU multiplications), CPU seconds of training. Needs the extras demo, and
+         torch for the GRU.
          python -m bench.suite.connected [--seeds N] [--epochs N] [--condition scsr_bip|gru]
          python -m bench.suite.connected --search --epochs 40 --seeds 1
 Answer   see results/connected.jsonl and docs/benchmarks.md.
@@ -31,6 +32,7 @@ from eventsim.events import Dataset
 from eventsim.network.answer import words_of
 from eventsim.train import Augmentation, LearningRates, TrainConfig
 from eventsim.train.augment import augment
+from eventsim.train.calibration import blank_logit
 from eventsim.train.ctc import FrameLogits
 from eventsim.train.decode import greedy_strings, label_error_rate, strings_of
 from eventsim.train.loss_settings import WordsLoss
@@ -138,10 +140,10 @@ def gru(training: Dataset, test: Dataset, seed: int, epochs: int, rate: float) -
         adam, lambda k: min((k + 1) / each, 0.5 * (1.0 + math.cos(math.pi * k / (each * epochs))))
     )
     rng, texts = np.random.default_rng(seed), strings_of(training.class_names)
-    n_frames = float(np.ceil(training.stream.duration / FRAME).sum())
-    n_said = sum(len(texts[k]) for k in training.labels)
+    n_frames = int(np.ceil(training.stream.duration / FRAME).sum())
+    n_labels = sum(len(texts[k]) for k in training.labels)
     with torch.no_grad():
-        last.bias[n_words] = math.log(n_words * (n_frames - n_said) / n_said)
+        last.bias[n_words] = blank_logit(n_words, n_frames, n_labels)
 
     def logits(stream: es.EventStream) -> tuple[Any, Any]:
         binned = bin_events(stream, FRAME)

@@ -243,13 +243,14 @@ def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> L
     precision = _precision(config)
     tape = simulate(net, few.stream, tail=config.tail, backend=config.backend, precision=precision)
     loss = make_loss(config, few.labels, few.class_names)
-    before, factor, blank = _spread(net, tape, loss), 1.0, None
+    before = after = _spread(net, tape, loss)
+    factor, blank = 1.0, None
     if goal < before < math.inf:
         factor = goal / before
         for weights in _behind(net, config.output):
             weights *= factor
-    # A readout sends nothing back: the spikes are still those.
-    after = _spread(net, tape, loss)
+        # A readout sends nothing back: the spikes are still those.
+        after = _spread(net, tape, loss)
     if isinstance(loss, StringLoss) and after < math.inf:
         blank = _raise_blank(net, tape, loss, config.output)
     if factor == 1.0 and blank is None:
@@ -274,18 +275,22 @@ def _spread(net: Network, tape: SpikeTape, loss: ClassifyingLoss) -> float:
     return float(to_host(loss.classify(net, tape).logits).std(axis=-1).mean())
 
 
+def blank_logit(n_words: int, n_frames: int, n_labels: int) -> float:
+    """Logit of the blank, beside words at 0, that leaves the words the share of their labels."""
+    return math.log(n_words * (n_frames - n_labels) / n_labels)
+
+
 def _raise_blank(net: Network, tape: SpikeTape, loss: StringLoss, output: str) -> float | None:
     """Let the blank of strings begin with its share of the frames, in place; see above."""
     n_frames = int(loss.loss.lengths(tape.stream.duration).sum())
     n_labels = sum(len(target) for target in loss.loss.targets)
-    decision = decision_behind(net, output)
-    shared = decision is None and f"{output}.v_leak" in net.shared
-    if shared or not 0 < n_labels < n_frames:
+    key, gain = f"{output}.v_leak", loss.loss.gain
+    if decision_behind(net, output) is not None:
+        key, gain = "decision.bias", 1.0
+    if key in net.shared or not 0 < n_labels < n_frames:
         return None
-    rest, gain = net.readouts[output].v_leak, loss.loss.gain
-    if decision is not None:
-        rest, gain = decision.bias, 1.0
-    found = math.log((rest.size - 1) * (n_frames - n_labels) / n_labels) / gain
+    rest = net.parameters()[key]
+    found = blank_logit(rest.size - 1, n_frames, n_labels) / gain
     if found <= rest[-1]:
         return None
     rest[-1] = found

@@ -140,6 +140,10 @@ def test_a_blank_that_rests_higher_or_shares_its_rest_stays(data):
     shared.share("output.v_leak", [0, 0, 0])
     assert room.calm(shared, data, config, log=False).blank is None
     assert not shared.readouts["output"].v_leak.any()
+    shared.decide("output", 100.0 * np.eye(3))
+    shared.share("decision.bias", [0, 0, 0])
+    assert room.calm(shared, data, config, log=False).blank is None
+    assert not shared.decision.bias.any()
 
 
 def test_no_events_and_no_recordings_leave_the_network(data):
