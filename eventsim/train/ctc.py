@@ -34,14 +34,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.adjoint import DecisionSeed, Seed, Seeds, VoltageSeed
+from eventsim.adjoint import Seeds
 from eventsim.adjoint.linear.voltage import Probe, readout_at
-from eventsim.arrays import Bools, Floats, Ints, beside, to_host
+from eventsim.arrays import Bools, Floats, Ints, to_host
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
 from eventsim.network import Network
 from eventsim.network.answer import count_frames
-from eventsim.train.readouts import decision_behind, require_readout
+from eventsim.train.readouts import logits_back, logits_of, require_readout, voltage_seeds
 from eventsim.train.softmax import require_positive
 
 Strings = Sequence[Sequence[int]]
@@ -93,42 +93,21 @@ class CTC:
     def evaluate(self, net: Network, tape: SpikeTape) -> tuple[float, Seeds, FrameLogits]:
         """Value, seeds and frames in one pass."""
         probes, voltages, lengths = self._probed(net, tape)
-        frames = FrameLogits(self._logits(net, voltages), lengths)
-        losses, by_logit = ctc(frames, self.targets)
-        n_samples, n_frames, low = losses.size, frames.logits.shape[1], 0
-        by_voltage, found = self._back(net, voltages, by_logit / n_samples)
-        by_neuron = by_voltage.transpose(0, 2, 1)
-        for probe in probes:
-            high = low + probe.neurons.chosen.size
-            by = by_neuron[:, low:high].reshape(-1, n_frames)
-            found.append(VoltageSeed(probe, beside(by, probe.value)))
-            low = high
-        return float(losses.sum()) / n_samples, {self.readout: tuple(found)}, frames
+        logits = logits_of(net, self.readout, voltages, gain=self.gain)
+        losses, by_logit = ctc(frames := FrameLogits(logits, lengths), self.targets)
+        by_logit /= losses.size
+        by, seeds = logits_back(net, self.readout, voltages, by_logit, gain=self.gain)
+        seeds += voltage_seeds(probes, by.transpose(0, 2, 1))
+        return float(losses.sum()) / losses.size, {self.readout: tuple(seeds)}, frames
 
     def frames(self, net: Network, tape: SpikeTape) -> FrameLogits:
         """Logits of every frame. New arrays."""
         _, voltages, lengths = self._probed(net, tape)
-        return FrameLogits(self._logits(net, voltages), lengths)
+        return FrameLogits(logits_of(net, self.readout, voltages, gain=self.gain), lengths)
 
     def lengths(self, duration: Floats) -> Ints:
         """Frames of recordings of those durations, ms. New array."""
         return count_frames(duration, self.interval)
-
-    def _logits(self, net: Network, voltages: Floats) -> Floats:
-        decision = decision_behind(net, self.readout)
-        if decision is None:
-            return self.gain * voltages
-        logits: Floats = voltages @ to_host(decision.weights) + to_host(decision.bias)
-        return logits
-
-    def _back(self, net: Network, voltages: Floats, by_logit: Floats) -> tuple[Floats, list[Seed]]:
-        """Derivatives by every voltage, and the seed of the decision, if there is one."""
-        decision = decision_behind(net, self.readout)
-        if decision is None:
-            return self.gain * by_logit, []
-        by_weight = np.tensordot(voltages, by_logit, axes=((0, 1), (0, 1)))
-        values = {"decision.weights": by_weight, "decision.bias": by_logit.sum(axis=(0, 1))}
-        return by_logit @ to_host(decision.weights).T, [DecisionSeed(values)]
 
     def _probed(self, net: Network, tape: SpikeTape) -> tuple[Sequence[Probe], Floats, Ints]:
         """Probes; their voltages [samples, frames, neurons] on the host; frames of every sample."""

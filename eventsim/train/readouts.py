@@ -82,44 +82,22 @@ class VoltageCrossEntropy(AbstractClassifier):
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
-        return self._logits(net, joined_voltages(self._probes(net, tape)))
+        heard = self._heard(net, joined_voltages(self._probes(net, tape)))
+        return logits_of(net, self.readout, heard, gain=self.gain)
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
-        probes = self._probes(net, tape)
-        voltages = joined_voltages(probes)
-        logits = self._logits(net, voltages)
+        probes, gain = self._probes(net, tape), self.gain
+        heard = self._heard(net, joined_voltages(probes))
+        logits = logits_of(net, self.readout, heard, gain=gain)
         value, d_logits = softmax_loss(logits, self.labels, "VoltageCrossEntropy")
-        by_unit, seeds = self._back(net, voltages, d_logits)
-        low = 0
-        for probe in probes:
-            high = low + probe.neurons.chosen.size
-            seeds.append(VoltageSeed(probe, by_unit[:, low:high].reshape(-1, 1)))
-            low = high
+        by_heard, seeds = logits_back(net, self.readout, heard, d_logits, gain=gain)
+        seeds += voltage_seeds(probes, self._heard(net, by_heard)[:, :, None])
         return Classified(value, {self.readout: tuple(seeds)}, logits)
 
-    def _logits(self, net: Network, voltages: Floats) -> Floats:
-        decision = decision_behind(net, self.readout)
-        if decision is not None:
-            weights, bias = (beside(v, voltages) for v in (decision.weights, decision.bias))
-            decided: Floats = self._heard(voltages) @ weights + bias
-            return decided
-        logits: Floats = self.gain * voltages
-        return logits
-
-    def _back(self, net: Network, voltages: Floats, d_logits: Floats) -> tuple[Floats, list[Seed]]:
-        """Derivatives by every voltage, and the seed of the decision, if there is one."""
-        decision = decision_behind(net, self.readout)
-        if decision is None:
-            return self.gain * d_logits, []
-        by_weight = self._heard(voltages).T @ d_logits
-        by_decision = {"decision.weights": by_weight, "decision.bias": d_logits.sum(axis=0)}
-        by_unit = d_logits @ beside(decision.weights, d_logits).T
-        return self._heard(by_unit), [DecisionSeed(by_decision)]
-
-    def _heard(self, values: Floats) -> Floats:
-        """Values of readout neurons times their factors."""
-        if self.keep is None:
+    def _heard(self, net: Network, values: Floats) -> Floats:
+        """Values of readout neurons times their factors, if a decision hears them."""
+        if self.keep is None or decision_behind(net, self.readout) is None:
             return values
         if self.keep.shape != values.shape:
             raise ShapeError(
@@ -140,6 +118,39 @@ def decision_behind(net: Network, readout: str) -> Decision | None:
     """The decision, if it is behind this readout."""
     decision = net.decision
     return decision if decision is not None and decision.readout == readout else None
+
+
+def logits_of(net: Network, readout: str, voltages: Floats, *, gain: float) -> Floats:
+    """Logits [.., classes] of voltages [.., neurons]: by the decision, or each times a gain."""
+    decision = decision_behind(net, readout)
+    if decision is None:
+        return gain * voltages
+    weights, bias = (beside(v, voltages) for v in (decision.weights, decision.bias))
+    logits: Floats = voltages @ weights + bias
+    return logits
+
+
+def logits_back(
+    net: Network, readout: str, voltages: Floats, by_logit: Floats, *, gain: float
+) -> tuple[Floats, list[Seed]]:
+    """Derivatives by the voltages of :func:`logits_of`, and the seed of a decision."""
+    decision = decision_behind(net, readout)
+    if decision is None:
+        return gain * by_logit, []
+    heard, by = (values.reshape(-1, values.shape[-1]) for values in (voltages, by_logit))
+    by_decision = {"decision.weights": heard.T @ by, "decision.bias": by.sum(axis=0)}
+    return by_logit @ beside(decision.weights, by_logit).T, [DecisionSeed(by_decision)]
+
+
+def voltage_seeds(probes: Sequence[Probe], by_voltage: Floats) -> list[Seed]:
+    """Seeds of probes, parts one behind the other, from [samples, neurons, asked times]."""
+    found, low = list[Seed](), 0
+    for probe in probes:
+        high = low + probe.neurons.chosen.size
+        by = by_voltage[:, low:high].reshape(-1, by_voltage.shape[2])
+        found.append(VoltageSeed(probe, beside(by, probe.value)))
+        low = high
+    return found
 
 
 def require_readout(where: str, net: Network, name: str) -> None:
