@@ -76,7 +76,7 @@ class VoltageSeed:
     probe
         Whose voltages.
     by_voltage
-        dL/dV at its asked times, [rows, asked].
+        dL/dV at its asked times, of the shape of its voltages.
     by_parameter
         What the loss itself, at fixed voltages, gives parameters of the neurons, [rows] each.
     """

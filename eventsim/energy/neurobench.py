@@ -123,7 +123,8 @@ def _read_voltages(net: Network, tape: SpikeTape) -> NDArray[np.float32]:
     assert net.decision is not None
     last = net.answer is not None and net.answer.rule == "last"
     probes = (readout_last if last else readout_maximum)(net, tape, net.decision.readout)
-    return joined_voltages(probes).astype(np.float32)
+    voltages: NDArray[np.float32] = joined_voltages(probes)[:, :, 0].astype(np.float32)
+    return voltages
 
 
 def _mean_over_batches(found: ClockedCounts) -> float:

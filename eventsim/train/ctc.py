@@ -35,7 +35,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eventsim.adjoint import Seeds
-from eventsim.adjoint.linear.voltage import Probe, readout_at
+from eventsim.adjoint.linear.voltage import Probe, joined_voltages, readout_at
 from eventsim.arrays import Bools, Floats, Ints, to_host
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
@@ -117,10 +117,7 @@ class CTC:
         # Frames that a sample does not have stand at its end, which costs and means nothing.
         times = np.minimum(number * self.interval, duration[:, None])
         probes = readout_at(net, tape, self.readout, times)
-        voltages = [
-            to_host(probe.value).reshape(duration.size, -1, number.size) for probe in probes
-        ]
-        return probes, np.concatenate(voltages, axis=1).transpose(0, 2, 1), lengths
+        return probes, to_host(joined_voltages(probes)).transpose(0, 2, 1), lengths
 
 
 def ctc(frames: FrameLogits, targets: Strings) -> tuple[Floats, Floats]:

@@ -82,13 +82,13 @@ class VoltageCrossEntropy(AbstractClassifier):
 
     def logits(self, net: Network, tape: SpikeTape) -> Floats:
         """Logits, shape [samples, classes]. New array."""
-        heard = self._heard(net, joined_voltages(self._probes(net, tape)))
+        heard = self._heard(net, joined_voltages(self._probes(net, tape))[:, :, 0])
         return logits_of(net, self.readout, heard, gain=self.gain)
 
     def classify(self, net: Network, tape: SpikeTape) -> Classified:
         """Value, seeds and logits in one pass."""
         probes, gain = self._probes(net, tape), self.gain
-        heard = self._heard(net, joined_voltages(probes))
+        heard = self._heard(net, joined_voltages(probes)[:, :, 0])
         logits = logits_of(net, self.readout, heard, gain=gain)
         value, d_logits = softmax_loss(logits, self.labels, "VoltageCrossEntropy")
         by_heard, seeds = logits_back(net, self.readout, heard, d_logits, gain=gain)
@@ -147,7 +147,7 @@ def voltage_seeds(probes: Sequence[Probe], by_voltage: Floats) -> list[Seed]:
     found, low = list[Seed](), 0
     for probe in probes:
         high = low + probe.neurons.chosen.size
-        by = by_voltage[:, low:high].reshape(-1, by_voltage.shape[2])
+        by = by_voltage[:, low:high].reshape(probe.value.shape)
         found.append(VoltageSeed(probe, beside(by, probe.value)))
         low = high
     return found

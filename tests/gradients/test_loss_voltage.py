@@ -6,12 +6,13 @@ differences.
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import eventsim as es
 from eventsim.adjoint import VoltageSeed
 from eventsim.adjoint.linear import neurons as linear
 from eventsim.adjoint.linear.maximum import find_maximum
-from eventsim.adjoint.linear.neurons import silent_neurons, silent_parts
+from eventsim.adjoint.linear.neurons import bare_neurons, silent_neurons, silent_parts
 from eventsim.adjoint.linear.voltage import (
     EngineProbe,
     VoltageProbe,
@@ -89,7 +90,7 @@ def test_gradients_match_finite_differences(case, loss):
 
 def loss_at_peaks(net, tape):
     (probe,) = readout_maximum(net, tape, "output")
-    by = weights_of(*probe.value.shape)
+    by = weights_of(probe.neurons.n_rows, 1).reshape(probe.value.shape)
     return float((by * probe.value).sum()), {"output": VoltageSeed(probe, by)}
 
 
@@ -98,7 +99,7 @@ def assert_engine_agrees(net, stream):
     (probe,) = readout_maximum(net, tape, "output")
     assert isinstance(probe, EngineProbe)
     expected = find_maximum(silent_neurons(net, tape, "output"))
-    np.testing.assert_allclose(probe.value[:, 0], expected.value, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(probe.value.ravel(), expected.value, rtol=1e-13, atol=1e-14)
     assert_same_gradients(net, tape, loss_at_peaks, loss_at_maximum)
     assert_engine_agrees_at(net, tape, asked_of(stream))
 
@@ -119,11 +120,12 @@ def asked_of(stream):
 def assert_engine_agrees_at(net, tape, times):
     (probe,) = readout_at(net, tape, "output", times)
     assert isinstance(probe, EngineProbe)
-    rows = np.repeat(times, probe.value.shape[0] // times.shape[0], axis=0)
+    rows = np.repeat(times, probe.value.shape[1], axis=0)
     other = VoltageProbe.at(silent_neurons(net, tape, "output"), rows)
-    np.testing.assert_allclose(probe.value, other.value, rtol=1e-12, atol=1e-13)
+    shape = probe.value.shape
+    np.testing.assert_allclose(probe.value, other.value.reshape(shape), rtol=1e-12, atol=1e-13)
     by = weights_of(*other.value.shape)
-    seeds = ({"output": VoltageSeed(one, by)} for one in (probe, other))
+    seeds = ({"output": VoltageSeed(one, by.reshape(one.value.shape))} for one in (probe, other))
     assert_same_gradients(net, tape, *seeds)
 
 
@@ -196,6 +198,18 @@ def test_a_readout_beside_another_gets_its_own_maxima():
     assert_engine_agrees(net, STREAM)
 
 
+def test_voltages_of_blocks_that_hear_different_events_get_the_same_gradients():
+    net, rng = es.Network(), np.random.default_rng(95)
+    net.add_input("input", 64)
+    net.add_readout("output", 320, tau_mem=np.linspace(5.0, 40.0, 320), tau_syn=6.0)
+    near = abs(np.arange(64)[:, None] * 5.0 - np.arange(320)) < 12.0
+    net.connect("input", "output", scipy.sparse.csr_matrix(rng.normal(size=near.shape) * near))
+    stream = random_stream(96, n_samples=3, n_channels=64, duration=70.0)
+    tape = es.simulate(net, stream, backend="cpu")
+    assert bare_neurons(net, tape, "output").job.stage.heard.shape[0] > 1
+    assert_engine_agrees_at(net, tape, asked_of(stream))
+
+
 def test_what_does_not_share_its_events_is_left_to_the_formulas(monkeypatch):
     monkeypatch.setattr("eventsim.plan.plan.LEAST_FILLED", 2.0)
     for case in ("sparse", "delays by synapse"):
@@ -212,7 +226,7 @@ def test_more_voltages_than_are_held_at_once_are_left_to_the_formulas(monkeypatc
     monkeypatch.setattr("eventsim.engine.cpu.voltages_host.MOST_VOLTAGES", held.value.size - 1)
     (probe,) = readout_at(net, tape, "output", times)
     assert isinstance(probe, VoltageProbe)
-    np.testing.assert_allclose(probe.value, held.value, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(probe.value, held.value.reshape(9, 2), rtol=1e-12, atol=1e-13)
 
 
 def one_readout(weights, **parameters):

@@ -218,7 +218,7 @@ class EngineProbe:
     neurons
         Whose voltage.
     value
-        V, [rows, asked].
+        V, [samples, neurons, asked], in any order in memory: a row is a sample's neuron.
     """
 
     neurons: Neurons
@@ -229,18 +229,24 @@ class EngineProbe:
 
     @classmethod
     def of(cls, neurons: Neurons, found: Voltages) -> "EngineProbe":
-        """Those of the neurons, of what was found for the whole stage."""
-        value = found.value[:, neurons.chosen].reshape(neurons.n_rows, -1)
-        return cls(neurons, value, found)
+        """Those of a whole population, of what was found for its stage."""
+        return cls(neurons, found.value[:, _range_of(neurons)], found)
 
     def backward(self, by_voltage: Array) -> DirectGradients:
-        """Gradients from dL/dV, [rows, asked]."""
-        one, shape = self.neurons, self._found.value.shape
-        of_stage = one.xp.zeros(shape)
-        of_stage[:, one.chosen] = by_voltage.reshape(shape[0], -1, shape[2])
+        """Gradients from dL/dV, [samples, neurons, asked]."""
+        shape, mine, of_stage = self._found.value.shape, _range_of(self.neurons), by_voltage
+        if self.value.shape != shape:
+            of_stage = self.neurons.xp.zeros(shape)
+            of_stage[:, mine] = by_voltage
         found = self._found.backward(of_stage)
-        parameters = {key: values[one.chosen] for key, values in found.parameters.items()}
+        parameters = {key: values[mine] for key, values in found.parameters.items()}
         return found._replace(parameters=parameters)
+
+
+def _range_of(neurons: Neurons) -> slice:
+    """The neurons of a whole population, which lie together in their stage."""
+    first = int(neurons.chosen[0])
+    return slice(first, first + neurons.chosen.size)
 
 
 Probe = VoltageProbe | EngineProbe
@@ -278,12 +284,13 @@ def readout_last(net: Network, tape: SpikeTape, name: str) -> Sequence[Probe]:
     return readout_at(net, tape, name, ends[:, None])
 
 
-def joined_voltages(probes: Sequence[Probe]) -> Floats:
-    """One voltage of every neuron of parts one behind the other, [samples, neurons]."""
-    xp = probes[0].neurons.xp
-    parts = [probe.value.reshape(-1, probe.neurons.chosen.size) for probe in probes]
-    voltages: Floats = xp.concatenate(parts, axis=1)
-    return voltages
+def joined_voltages(probes: Sequence[Probe]) -> Array:
+    """Voltages of parts one behind the other, [samples, neurons, asked]; a view of a single one."""
+    parts = [
+        probe.value.reshape(-1, probe.neurons.chosen.size, probe.value.shape[-1])
+        for probe in probes
+    ]
+    return parts[0] if len(parts) == 1 else probes[0].neurons.xp.concatenate(parts, axis=1)
 
 
 def weighted_time(times: Array, time_constant: float) -> Array:

@@ -121,12 +121,17 @@ def together(
         tape, bool(refractory.any()), way_back, by_weight, effects, sums, own, grazes, adapt,
     )  # fmt: skip
     return Together(
-        of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1]),
+        by_synapse(job, by_weight),
         events.by_spike(effects),
         sums.sum(axis=0),
         own.sum(axis=0),
         int(grazes.sum()),
     )
+
+
+def by_synapse(job: Job, by_weight: Floats) -> Floats:
+    """Sums over groups of samples, [groups, blocks, rows, neurons], as values of the synapses."""
+    return of_synapses(job, by_row(job, by_weight.sum(axis=0, dtype=np.float64))[:-1])
 
 
 def _cause(job: Job, events: MergedEvents, trains: SpikeTrains) -> NDArray[np.int64]:

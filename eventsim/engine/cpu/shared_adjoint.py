@@ -260,14 +260,23 @@ def _add_effects(n_asked, event, passage, number, cause, tape, effects):
             tape.through[cause[at]] += effect
 
 
+@scalar
+def block_of(weights, par, refractory, low, high, table, middle, length):
+    """The neurons ``low : high`` with their ``weights``, and of the whole layer what is theirs."""
+    wide = weights.shape[1]
+    mine = columns(table, low, high, wide + LANES)
+    own = columns(par, low, high, wide + LANES)
+    return Block(wide, weights, own, refractory[low:high], mine, mine.T.copy(), middle, length)
+
+
 @lean
-def _go_back(times, rows, number, cause, block, t_end, t_begin, fastest, way, passage, aside, room,
-             found, asked, effects, adapt):  # fmt: skip
-    """All neurons of a block in one sample, backward; ``room`` is for two states, the first given.
+def go_back(times, rows, number, cause, block, t_end, t_begin, fastest, way, passage, aside, room,
+            now, found, asked, effects, adapt):  # fmt: skip
+    """All neurons of a block in one sample, backward; in ``room`` for two, state ``now`` is given.
 
     Adds to ``found`` and effects; returns the number of the last state in ``room``, and of grazes.
     """
-    now, real, joined = 0, type(block.par[0, 0]), cause.size > 0
+    real, joined = type(block.par[0, 0]), cause.size > 0
     size = block.size
     next_special, event, grazes = way.special.size - 1, times.size, 0
     while next_special >= 0 and way.special[next_special] >= t_end:
@@ -330,6 +339,15 @@ def _hand_on(way_back, s, low, high, state):
                 way_back.adjoint[s, i, n] = state[i, n - low]
 
 
+@scalar
+def add_by_drive(found, weights, low, high, sums):
+    """Add to the sums of the neurons ``low : high`` that over arrivals of weight times beta."""
+    for row in range(weights.shape[0]):
+        for n in range(high - low):
+            met = np.float64(found.by_weight[row, n])
+            sums[BY_DRIVE, low + n] += np.float64(weights[row, n]) * met
+
+
 @kernel
 def backward(bounds, heard, offsets, times, rows, cause, weights, par, refractory, duration,
              fastest, middle, length, asked, spike_offsets, tape, held, way_back, by_weight,
@@ -347,11 +365,7 @@ def backward(bounds, heard, offsets, times, rows, cause, weights, par, refractor
     for chunk in prange(bounds.size - 1):
         for b in range(n_blocks):
             low, high = bounds_of(b, n_blocks, par.shape[1])
-            my_table = columns(table, low, high, wide + LANES)
-            block = Block(
-                wide, weights[b], columns(par, low, high, wide + LANES), refractory[low:high],
-                my_table, my_table.T.copy(), middle, length,
-            )  # fmt: skip
+            block = block_of(weights[b], par, refractory, low, high, table, middle, length)
             part, my_own = np.zeros((N_SUMS, wide), par.dtype), own[chunk, :, low:high].copy()
             found, passage, aside = (
                 Found(by_weight[chunk, b], part, my_own),
@@ -369,9 +383,9 @@ def backward(bounds, heard, offsets, times, rows, cause, weights, par, refractor
                     take_back(turn, s, n)
                 mine = _own_spikes(spike_offsets[s], spike_offsets[s + 1], tape, low, high)
                 way = _way_of(wide, low, mine, tape, block.refractory, held)
-                last, grazed = _go_back(
+                last, grazed = go_back(
                     my_times, my_rows, number, cause[lo:hi], block, duration[s], way_back.begin[s],
-                    fastest, way, passage, aside, room, found, asked, effects[lo:hi], turn,
+                    fastest, way, passage, aside, room, 0, found, asked, effects[lo:hi], turn,
                 )  # fmt: skip
                 grazes[chunk] += grazed
                 if way_back.starts:
@@ -384,8 +398,4 @@ def backward(bounds, heard, offsets, times, rows, cause, weights, par, refractor
                     for n in range(high - low):
                         sums[chunk, i, low + n] += part[i, n]
             own[chunk, :, low:high] = my_own
-            # The sum over arrivals of weight times beta.
-            for row in range(weights.shape[1]):
-                for n in range(high - low):
-                    met = np.float64(found.by_weight[row, n])
-                    sums[chunk, BY_DRIVE, low + n] += np.float64(weights[b, row, n]) * met
+            add_by_drive(found, weights[b], low, high, sums[chunk])

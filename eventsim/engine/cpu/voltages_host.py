@@ -1,9 +1,10 @@
 r"""Voltages of a readout on the CPU, at asked times or where they are largest: host side.
 
-By the envelope theorem the gradient of a largest voltage is that of V at a fixed time. The adjoint
-state :math:`\alpha` just before every asked time depends on no arrival. So the way back is that of
-a layer, :mod:`eventsim.engine.cpu.shared_adjoint`, of neurons that fire at the asked times, and the
-loss has that :math:`\alpha` as its derivative by the voltage just before each spike.
+By the envelope theorem the gradient of a largest voltage is that of V at a fixed time, one of every
+neuron. The way back from them is that of a layer, :mod:`eventsim.engine.cpu.shared_adjoint`, whose
+neurons fire then, and the loss has :math:`\partial L/\partial V` as its derivative by the voltage
+just before each spike. Times at which all neurons are asked need no spikes:
+:mod:`eventsim.engine.cpu.voltages_adjoint`.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.engine.cpu import peaks, voltages
+from eventsim.engine.adjoint_series import span_of
+from eventsim.engine.cpu import peaks, voltages, voltages_adjoint
 from eventsim.engine.cpu.arrays import (
     Index,
     MergedEvents,
@@ -21,7 +23,7 @@ from eventsim.engine.cpu.arrays import (
     way_back_of,
 )
 from eventsim.engine.cpu.blocks import by_block
-from eventsim.engine.cpu.layer_adjoint import together
+from eventsim.engine.cpu.layer_adjoint import by_synapse, together
 from eventsim.engine.cpu.peaks import Largest
 from eventsim.engine.cpu.threads import threads_for
 from eventsim.engine.cpu.walk import Tape
@@ -31,14 +33,15 @@ from eventsim.engine.table import (
     BY_DRIVE,
     BY_MEM,
     BY_SYN,
+    N_SUMS,
     by_targets,
     fastest_rate,
     linear_table,
     row_weights,
 )
 
-# Voltages that are held at once, with some 60 bytes each on the way back: half a gigabyte.
-MOST_VOLTAGES = 1 << 23
+# Voltages that are held at once, with some 30 bytes each on the way back: half a gigabyte.
+MOST_VOLTAGES = 1 << 24
 
 
 def largest(job: Job) -> Voltages:
@@ -77,25 +80,19 @@ def at(job: Job, times: Floats) -> Voltages | None:
     return Voltages(value.transpose(0, 2, 1), _AtTimes(job, events, par, times).backward)
 
 
-def _back(
-    job: Job, events: MergedEvents, par: Floats, offsets: Index, tape: Tape, by_leak: Floats
+def _gradients(
+    job: Job, by_drive: Floats, by_spike: Floats, sums: Floats, by_leak: Floats
 ) -> DirectGradients:
-    """Gradients from the adjoint states just before the spikes of the tape, which nobody sends."""
-    p, asked = job.stage.population, np.ones(int(job.stage.wiring.row_start[-1]), np.bool_)
-    way_back = way_back_of(job, whole(job)._replace(starts=False))
-    with threads_for(job):
-        back = together(
-            job, events, sample_chunks(job, row_weights(job).nbytes), par, np.zeros(p.size),
-            offsets, tape, way_back, np.zeros(0, np.int64), asked, None,
-        )  # fmt: skip
+    """As the protocol wants them, of what the way back found."""
+    p = job.stage.population
     return DirectGradients(
-        synapses=by_targets(job, back.by_drive, p.resistance, in_place=True),
+        synapses=by_targets(job, by_drive, p.resistance, in_place=True),
         delays=None,
-        spikes=back.by_spike,
+        spikes=by_spike,
         parameters={
-            "tau_mem": -back.sums[BY_MEM] / p.tau_mem**2,
-            "tau_syn": -back.sums[BY_SYN] / p.tau_syn**2,
-            "resistance": back.sums[BY_DRIVE] / p.resistance,
+            "tau_mem": -sums[BY_MEM] / p.tau_mem**2,
+            "tau_syn": -sums[BY_SYN] / p.tau_syn**2,
+            "resistance": sums[BY_DRIVE] / p.resistance,
             "v_leak": by_leak,
         },
     )
@@ -123,20 +120,24 @@ class _AtTimes:
 
     def backward(self, by_value: Floats) -> DirectGradients:
         """Gradients from dL/d(value), [samples, size, asked], as the protocol wants them."""
-        (n_samples, n_asked), size = self.times.shape, by_value.shape[1]
-        rate, later = 1.0 / self.job.stage.population.tau_mem, np.diff(self.times, axis=1)
-        # At the start V rests, whatever comes.
-        alpha = by_value.transpose(0, 2, 1) * (self.times > 0.0)[:, :, None]
-        for q in range(n_asked - 2, -1, -1):
-            alpha[:, q] += np.exp(-later[:, q, None] * rate) * alpha[:, q + 1]
-        n = n_asked * size
-        time, neuron = np.repeat(self.times, size), np.tile(np.arange(size), n_samples * n_asked)
-        before = np.arange(n_samples * n).reshape(n_samples, -1) - size
-        before[:, :size] = -1
-        tape = _tape(time, neuron, alpha.ravel(), before.ravel())
+        job, events, par = self.job, self.events, self.par
+        weights = by_block(job, row_weights(job))
+        bounds = sample_chunks(job, weights.nbytes)
+        chunks, none = bounds.size - 1, np.zeros(0)
+        by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
+        sums = np.zeros((chunks, N_SUMS, par.shape[1]))
+        effects = np.zeros(events.times.size, weights.dtype)
+        with threads_for(job):
+            voltages_adjoint.backward(
+                bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
+                read_only(self.times), np.ascontiguousarray(by_value.transpose(0, 2, 1)),
+                par.dtype.type(fastest_rate(job)), *span_of(job),
+                _tape(none, none.astype(np.int64), none, none.astype(np.int64)), by_weight,
+                effects, sums,
+            )  # fmt: skip
         by_leak = by_value.sum(axis=(0, 2))
-        offsets = np.arange(n_samples + 1) * n
-        return _back(self.job, self.events, self.par, offsets, tape, by_leak)
+        by_spike = events.by_spike(effects)
+        return _gradients(job, by_synapse(job, by_weight), by_spike, sums.sum(axis=0), by_leak)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +158,16 @@ class _Largest:
         sample, neuron, time = sample[order], neuron[order], time[order]
         tape = _tape(time, neuron, by_value[sample, neuron], np.full(time.size, -1))
         offsets = np.searchsorted(sample, np.arange(job.n_samples + 1))
-        back = _back(job, events, self.par, offsets, tape, by_value.sum(axis=0))
-        return back._replace(spikes=back.spikes + events.by_spike(self._moved(by_value)))
+        asked = np.ones(int(job.stage.wiring.row_start[-1]), np.bool_)
+        way_back = way_back_of(job, whole(job)._replace(starts=False))
+        with threads_for(job):
+            back = together(
+                job, events, sample_chunks(job, row_weights(job).nbytes), self.par,
+                np.zeros(job.stage.population.size), offsets, tape, way_back,
+                np.zeros(0, np.int64), asked, None,
+            )  # fmt: skip
+        by_spike = back.by_spike + events.by_spike(self._moved(by_value))
+        return _gradients(job, back.by_drive, by_spike, back.sums, by_value.sum(axis=0))
 
     def _moved(self, by_value: Floats) -> Floats:
         """DL/dt of the events with which maxima move."""
