@@ -189,7 +189,8 @@ def _layers(backend: str, precision: Precision, *, sparse: bool) -> None:
     stream = _stream(64)
     simulate(net, stream[:1], backend=backend, precision=precision)  # its arrays are of other kinds
     tape = simulate(net, stream, backend=backend, precision=precision)
-    for loss in (CrossEntropy(LABELS), VoltageCrossEntropy(LABELS)):
+    largest, last = VoltageCrossEntropy(LABELS), VoltageCrossEntropy(LABELS, at="last")
+    for loss in (CrossEntropy(LABELS), largest, last):
         backward(net, tape, loss)
 
 

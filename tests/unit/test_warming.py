@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from functools import partial
 from multiprocessing import active_children
@@ -155,6 +157,20 @@ def test_warm_up_of_one_precision(warmed, monkeypatch):
     assert "cpu: nothing to do" in call("warm-up", "--precision", "single").out
     with pytest.raises(BackendError, match="half"):
         warm_up("cpu", precision="half")
+
+
+@pytest.mark.slow
+def test_no_kernel_is_left_out(warmed):
+    """Other tests may have compiled it: a new process says what the steps did not reach."""
+    script = """
+from eventsim.engine.cpu import compile
+from eventsim.warming import warm_up
+compile.is_warm = lambda: False
+warm_up("cpu")
+print([k.py_func.__qualname__ for k in compile._LISTENER.kernels if not k.signatures])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
 def test_steps_are_taken_side_by_side_and_an_error_is_that_of_the_step():
