@@ -218,7 +218,7 @@ class EngineProbe:
     neurons
         Whose voltage.
     value
-        V, [samples, neurons, asked], in any order in memory: a row is a sample's neuron.
+        V, [samples, neurons, asked], in any order in memory.
     """
 
     neurons: Neurons
