@@ -7,7 +7,7 @@ just before each spike. Times at which all neurons are asked need no spikes:
 :mod:`eventsim.engine.cpu.voltages_adjoint`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def at(job: Job, times: Floats) -> Voltages | None:
             par.dtype.type(fastest_rate(job)), value,
         )  # fmt: skip
     value += p.v_leak
-    return Voltages(value.transpose(0, 2, 1), _AtTimes(job, events, par, times).backward)
+    return Voltages(value.transpose(0, 2, 1), _AtTimes(job, events, times).backward)
 
 
 def _gradients(
@@ -115,24 +115,27 @@ class _AtTimes:
 
     job: Job
     events: MergedEvents
-    par: Floats
     times: Floats
 
     def backward(self, by_value: Floats) -> DirectGradients:
-        """Gradients from dL/d(value), [samples, size, asked], as the protocol wants them."""
-        job, events, par = self.job, self.events, self.par
+        """Gradients from dL/d(value), [samples, size, asked], as the protocol wants them.
+
+        In double precision: of the sum over all arrivals that a common delay gets, a part in
+        thousands may be left, and rounding at every one of a hundred frames would show there.
+        """
+        job, events = replace(self.job, precision="double"), self.events
+        par, size = linear_table(job), job.stage.population.size
         weights = by_block(job, row_weights(job))
         bounds = sample_chunks(job, weights.nbytes)
-        chunks, none = bounds.size - 1, np.zeros(0)
+        chunks, none, number = bounds.size - 1, np.zeros(0), np.zeros(0, np.int64)
         by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
-        sums = np.zeros((chunks, N_SUMS, par.shape[1]))
+        sums = np.zeros((chunks, N_SUMS, size))
         effects = np.zeros(events.times.size, weights.dtype)
         with threads_for(job):
             voltages_adjoint.backward(
                 bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
                 read_only(self.times), np.ascontiguousarray(by_value.transpose(0, 2, 1)),
-                par.dtype.type(fastest_rate(job)), *span_of(job),
-                _tape(none, none.astype(np.int64), none, none.astype(np.int64)), by_weight,
+                fastest_rate(job), *span_of(job), _tape(none, number, none, number), by_weight,
                 effects, sums,
             )  # fmt: skip
         by_leak = by_value.sum(axis=(0, 2))
