@@ -340,6 +340,14 @@ def _hand_on(way_back, s, low, high, state):
 
 
 @scalar
+def add_part(part, low, high, sums):
+    """Add what a sample gave the neurons ``low : high`` to their sums."""
+    for i in range(N_SUMS):
+        for n in range(high - low):
+            sums[i, low + n] += part[i, n]
+
+
+@scalar
 def add_by_drive(found, weights, low, high, sums):
     """Add to the sums of the neurons ``low : high`` that over arrivals of weight times beta."""
     for row in range(weights.shape[0]):
@@ -394,8 +402,6 @@ def backward(bounds, heard, offsets, times, rows, cause, weights, par, refractor
                 _hand_on(way_back, s, low, high, room[last])
                 for n in range(high - low):
                     hand_on(turn, s, n)
-                for i in range(N_SUMS):
-                    for n in range(high - low):
-                        sums[chunk, i, low + n] += part[i, n]
+                add_part(part, low, high, sums[chunk])
             own[chunk, :, low:high] = my_own
             add_by_drive(found, weights[b], low, high, sums[chunk])

@@ -13,15 +13,18 @@ from eventsim.engine.cpu.aside import Found, Way, aside_of, passage_of
 from eventsim.engine.cpu.blocks import bounds_of, events_of
 from eventsim.engine.cpu.compile import kernel, scalar
 from eventsim.engine.cpu.lanes import LANES
-from eventsim.engine.cpu.shared_adjoint import add_by_drive, block_of, go_back
+from eventsim.engine.cpu.shared_adjoint import add_by_drive, add_part, block_of, go_back
+from eventsim.engine.cpu.walk import Tape
 from eventsim.engine.table import ALPHA, N_ADJOINT, N_OWN, N_SUMS
 
 
 @scalar
-def _silent(width, tape):
+def _silent(width):
     """The way of neurons that do not fire."""
+    none, number = np.zeros(0), np.zeros(0, np.int64)
+    tape = Tape(none, np.zeros(0, np.int32), none, none, none, none, number, none)
     current, released = np.full(width, -1), np.ones(width, np.bool_)
-    return Way(tape, current, released, np.zeros(0), np.zeros(0, np.int32))
+    return Way(tape, current, released, none, np.zeros(0, np.int32))
 
 
 @scalar
@@ -52,11 +55,10 @@ def _sample_back(at, by_voltage, times, rows, number, block, fastest, way, passa
 
 @kernel
 def backward(bounds, heard, offsets, times, rows, weights, par, at, by_voltage, fastest, middle,
-             length, tape, by_weight, effects, sums):  # fmt: skip
+             length, by_weight, effects, sums):  # fmt: skip
     """From dL/dV at the ascending times ``at`` of every sample, [samples, asked, size].
 
-    Samples ``bounds[c] : bounds[c + 1]`` of every chunk c, whose sums are its own; ``tape`` has no
-    spike.
+    Samples ``bounds[c] : bounds[c + 1]`` of every chunk c, whose sums are its own.
     """
     n_blocks, nothing, wide = heard.shape[0], np.zeros(0, np.int64), weights.shape[2]
     table, asked = series_table(par, middle, length), np.ones(weights.shape[1], np.bool_)
@@ -67,7 +69,7 @@ def backward(bounds, heard, offsets, times, rows, weights, par, at, by_voltage, 
             block = block_of(weights[b], par, refractory, low, high, table, middle, length)
             part, own = np.zeros((N_SUMS, wide), par.dtype), np.zeros((N_OWN, high - low))
             found = Found(by_weight[chunk, b], part, own)
-            passage, aside, way = passage_of(par), aside_of(block), _silent(wide, tape)
+            passage, aside, way = passage_of(par), aside_of(block), _silent(wide)
             room = np.empty((2, N_ADJOINT, wide + LANES), par.dtype)
             for s in range(bounds[chunk], bounds[chunk + 1]):
                 part[:], room[:] = 0.0, 0.0
@@ -77,7 +79,5 @@ def backward(bounds, heard, offsets, times, rows, weights, par, at, by_voltage, 
                     at[s], by_voltage[s, :, low:high], my_times, my_rows, number, block, fastest,
                     way, passage, aside, room, found, asked, effects[lo:hi],
                 )  # fmt: skip
-                for i in range(N_SUMS):
-                    for n in range(high - low):
-                        sums[chunk, i, low + n] += part[i, n]
+                add_part(part, low, high, sums[chunk])
             add_by_drive(found, weights[b], low, high, sums[chunk])

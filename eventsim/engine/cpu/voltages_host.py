@@ -127,7 +127,7 @@ class _AtTimes:
         par, size = linear_table(job), job.stage.population.size
         weights = by_block(job, row_weights(job))
         bounds = sample_chunks(job, weights.nbytes)
-        chunks, none, number = bounds.size - 1, np.zeros(0), np.zeros(0, np.int64)
+        chunks = bounds.size - 1
         by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
         sums = np.zeros((chunks, N_SUMS, size))
         effects = np.zeros(events.times.size, weights.dtype)
@@ -135,8 +135,7 @@ class _AtTimes:
             voltages_adjoint.backward(
                 bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
                 read_only(self.times), np.ascontiguousarray(by_value.transpose(0, 2, 1)),
-                fastest_rate(job), *span_of(job), _tape(none, number, none, number), by_weight,
-                effects, sums,
+                fastest_rate(job), *span_of(job), by_weight, effects, sums,
             )  # fmt: skip
         by_leak = by_value.sum(axis=(0, 2))
         by_spike = events.by_spike(effects)
