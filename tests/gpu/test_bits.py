@@ -12,9 +12,9 @@ from eventsim.engine.registry import get_backend
 from eventsim.engine.run import readout_job
 from tests.support.compiled import callable_part
 from tests.support.nets import neuron_parameters, random_net, random_stream
-from tests.support.simt import HostDevice, why_not
+from tests.support.simt import HostDevice, devices, why_not
 from tests.support.simt.exercise import differences, results
-from tests.support.simt.runs import RUNS, Run
+from tests.support.simt.runs import Run
 
 fill = callable_part(gains.fill)
 
@@ -69,35 +69,32 @@ def test_host_build_has_the_bits_of_cpu(name, precision):
     run = {name: case(name)}
     expected = results(get_backend("cpu"), precision, run)
     assert n_spikes(expected) >= SPIKES
-    # Single precision once without denormal numbers, as a device may be told to compute.
-    for device in (HostDevice(0), HostDevice(1, flush=True)):
+    for device in devices(precision):
         actual = results(CudaBackend(device), precision, run)
         assert differences(actual, expected, precision) == []
 
 
-# A device flushes numbers of single precision only.
-@pytest.mark.parametrize(
-    ("precision", "flush"), [("single", False), ("single", True), ("double", False)]
-)
-def test_host_build_agrees_with_cpu_at_the_edges(precision, flush):
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_host_build_agrees_with_cpu_at_the_edges(precision):
     expected = results(get_backend("cpu"), precision)
-    actual = results(CudaBackend(HostDevice(2, flush=flush)), precision)
-    assert differences(actual, expected, precision) == []
+    for device in devices(precision):
+        actual = results(CudaBackend(device), precision)
+        assert differences(actual, expected, precision) == []
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])
 def test_gradients_do_not_depend_on_the_order_of_threads_and_blocks(precision):
-    runs = RUNS | {"scsr": case("scsr"), "sparse": case("sparse, delays by synapse")}
-    first = results(CudaBackend(HostDevice(0)), precision, runs)
-    for seed in (0, 3):
-        again = results(CudaBackend(HostDevice(seed)), precision, runs)
-        for key, value in first.items():
-            assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
+    more = {"scsr": case("scsr"), "sparse": case("sparse, delays by synapse")}
+    first, again = (
+        results(backend, precision) | results(backend, precision, more)
+        for backend in (CudaBackend(HostDevice(seed)) for seed in (0, 3))
+    )
+    for key, value in first.items():
+        assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
 
 
-@pytest.mark.parametrize("flush", [False, True])
 @pytest.mark.parametrize("precision", ["single", "double"])
-def test_table_of_a_readouts_gains_has_the_bits_of_cpu(precision, flush):
+def test_table_of_a_readouts_gains_has_the_bits_of_cpu(precision):
     net = random_net(31, n_outputs=21, tau_ratio=1.0 + 1e-9)
     net.population("output").tau_mem[:5] = [0.3, 400.0, 10.0, 20.0, 5.0]
     stream = random_stream(32, n_samples=2, duration=400.0)
@@ -106,9 +103,9 @@ def test_table_of_a_readouts_gains_has_the_bits_of_cpu(precision, flush):
     cpu = readout_host.gains_of(job, rate)
     fill(cpu.par, cpu.rate, cpu.per_ms, cpu.table)
     expected = np.moveaxis(cpu.table, 0, 3).reshape(*cpu.table.shape[1:4], -1)[..., :21]
-    device = HostDevice(0, flush=flush)
-    actual = cuda_readout.gains_of(device, job, rate, cpu.per_ms).get()
-    assert np.array_equal(actual, expected)
+    for device in devices(precision):
+        actual = cuda_readout.gains_of(device, job, rate, cpu.per_ms).get()
+        assert np.array_equal(actual, expected)
 
 
 @pytest.mark.gpu
@@ -117,9 +114,11 @@ def test_table_of_a_readouts_gains_has_the_bits_of_cpu(precision, flush):
 )
 @pytest.mark.parametrize("precision", ["single", "double"])
 def test_device_has_the_bits_of_cpu(precision):
-    runs = RUNS | {name: case(name) for name in CASES}
-    expected = results(get_backend("cpu"), precision, runs)
-    actual = results(CudaBackend(), precision, runs)
+    more = {name: case(name) for name in CASES}
+    expected, actual = (
+        results(backend, precision) | results(backend, precision, more)
+        for backend in (get_backend("cpu"), CudaBackend())
+    )
     assert differences(actual, expected, precision) == []
 
 

@@ -16,7 +16,7 @@ from tests.support.nets import (
     ring_net,
     two_kinds_net,
 )
-from tests.support.simt import HostDevice, why_not
+from tests.support.simt import HostDevice, devices, why_not
 from tests.support.simt.exercise import differences, results
 from tests.support.simt.runs import Run
 
@@ -81,7 +81,7 @@ WINDOWS = {
 def test_loops_have_the_bits_of_cpu(precision):
     expected = results(get_backend("cpu"), precision, CASES)
     assert sum(v.size for key, v in expected.items() if key.endswith("/times")) > 3000
-    for device in (HostDevice(1), HostDevice(0, flush=True)):
+    for device in devices(precision):
         actual = results(CudaBackend(device), precision, CASES)
         assert differences(actual, expected, precision) == []
 
@@ -95,7 +95,7 @@ def test_windows_have_the_bits_of_cpu(precision, monkeypatch):
     expected = results(get_backend("cpu"), precision, WINDOWS)
     assert len(used) == len(WINDOWS)
     assert sum(v.size for key, v in expected.items() if key.endswith("/times")) > 3000
-    for device in (HostDevice(1), HostDevice(0, flush=True)):
+    for device in devices(precision):
         actual = results(CudaBackend(device), precision, WINDOWS)
         assert differences(actual, expected, precision) == []
 

@@ -17,6 +17,6 @@
 """
 
 from tests.support.simt.build import why_not
-from tests.support.simt.host_device import HostDevice
+from tests.support.simt.host_device import HostDevice, devices
 
-__all__ = ["HostDevice", "why_not"]
+__all__ = ["HostDevice", "devices", "why_not"]

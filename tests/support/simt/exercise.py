@@ -49,17 +49,26 @@ PLACED = Run(
 SPIKES = ("times", "neurons", "offsets", "current", "restart_current")
 
 
-def results(backend, precision, runs=RUNS) -> dict[str, np.ndarray]:
-    """All that a backend computes on the runs, on the host, by ``run/stage/what``."""
-    found = {"sums": _sums(backend), "arrivals": _arrivals(backend), "extents": _extents(backend)}
-    found["adam"] = _adam(backend)
+def results(backend, precision, runs=None) -> dict[str, np.ndarray]:
+    """All that a backend computes on the runs, on the host, by ``run/stage/what``.
+
+    Without ``runs``: on those of ``runs.py``, and what else it computes.
+    """
+    found = _beside(backend, precision) if runs is None else {}
     with small_work_space():
-        for name, run in runs.items():
+        for name, run in (RUNS if runs is None else runs).items():
             for key, value in _run(backend, precision, run):
                 found[f"{name}/{key}"] = value
-        with holding():
-            for key, value in _run(backend, precision, PLACED, placed=True):
-                found[f"placed/{key}"] = value
+    return found
+
+
+def _beside(backend, precision):
+    """Sums, counts and steps of an optimiser, which no run asks for; a network that is placed."""
+    found = {"sums": _sums(backend), "arrivals": _arrivals(backend), "extents": _extents(backend)}
+    found["adam"] = _adam(backend)
+    with small_work_space(), holding():
+        for key, value in _run(backend, precision, PLACED, placed=True):
+            found[f"placed/{key}"] = value
     return found
 
 

@@ -134,6 +134,15 @@ class HostDevice:
         return kernels
 
 
+def devices(precision):
+    """With threads in another order; and in single precision one without denormal numbers.
+
+    A device may be told to compute so, and flushes numbers of single precision only.
+    """
+    flushing = [HostDevice(0, flush=True)] if precision == "single" else []
+    return [HostDevice(1), *flushing]
+
+
 def _three(sizes):
     sizes = tuple(int(size) for size in np.atleast_1d(sizes))
     return sizes + (1,) * (3 - len(sizes))
