@@ -54,6 +54,7 @@ A task::
     version = 1
     name = "mine"
     title = "My recordings"
+    based_on = "fsdd"          # optional: what this one does not say is as there; name or file
 
     [data]                     # keys of DataSettings
     name = "shd"
@@ -338,7 +339,8 @@ class Task(Settings):
 
     name: Name
     title: Text
-    data: Table
+    based_on: str | None = None
+    data: Table = field(default_factory=dict)
     network: Table = field(default_factory=dict)
     train: Table = field(default_factory=dict)
     smoke: Smoke = field(default_factory=Smoke)
@@ -382,5 +384,26 @@ def load_task(name_or_path: str | Path, *, home: str = "") -> Task:
     """
     if home and (Path(home) / name_or_path).is_file():
         name_or_path = Path(home) / name_or_path
-    values, place, _ = open_file("task", name_or_path)
+    values, place, folder = open_file("task", name_or_path)
+    values = _with_base(values, place, folder, (str(name_or_path),))
     return replace(read(Task, values, place, RecipeError), place=place)
+
+
+def _with_base(
+    values: dict[str, Any], place: str, home: str, above: tuple[str, ...]
+) -> dict[str, Any]:
+    """A task's table laid over that of the one which it is based on, if it names one."""
+    base = values.get("based_on")
+    if base is None:
+        return values
+    expected = "the name of a task, or the file of one beside this one"
+    if not isinstance(base, str):
+        raise RecipeError(f"{place}, based_on: got {base!r}, expected {expected}.")
+    if home and (Path(home) / base).is_file():
+        base = str(Path(home) / base)
+    if base in above:
+        chain = " is based on ".join((*above, base))
+        raise RecipeError(f"{place}, based_on: {chain}. Let one of them stand alone.")
+    found, below_place, below_home = open_file("task", base)
+    below = _with_base(found, below_place, below_home, (*above, base))
+    return merged({k: v for k, v in below.items() if k not in ("name", "title")}, values)

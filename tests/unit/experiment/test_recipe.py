@@ -190,6 +190,38 @@ def test_mistake_in_a_task_is_told_with_its_place(files, before, after, message)
         files.resolve()
 
 
+def test_task_says_what_it_has_other_than_the_one_it_is_based_on(tmp_path):
+    head = 'format = "eventsim-task"\nversion = 1\n'
+    (tmp_path / "one.toml").write_text(
+        f'{head}name = "one"\ntitle = "1"\nbased_on = "fsdd"\n[train]\nepochs = 3\n'
+        "[train.augmentation]\nmix = 0.0\n"
+    )
+    (tmp_path / "two.toml").write_text(
+        f'{head}name = "two"\ntitle = "2"\nbased_on = "one.toml"\n[data]\nname = "shd"\n'
+    )
+    fsdd, two = load_task("fsdd"), load_task(tmp_path / "two.toml")
+    assert (two.name, two.title, two.data) == ("two", "2", {"name": "shd"})
+    assert (two.network, two.smoke) == (fsdd.network, fsdd.smoke)
+    changed = {"epochs": 3, "augmentation": {"mix": 0.0}}
+    assert two.train == merged(fsdd.train, changed)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ('based_on = "fsd"', "Task 'fsd' is unknown.*Did you mean 'fsdd'"),
+        ("based_on = 3", "based_on: got 3, expected the name of a task, or the file"),
+        ('based_on = "task.toml"', r"based_on: .*task.toml is based on .*task.toml. Let one of"),
+        ('based_on = "fsdd"', "lacks title"),
+    ],
+)
+def test_mistake_in_what_a_task_is_based_on_is_told(tmp_path, key, message):
+    path = tmp_path / "task.toml"
+    path.write_text(f'format = "eventsim-task"\nversion = 1\nname = "mine"\n{key}\n')
+    with pytest.raises(RecipeError, match=message):
+        load_task(path)
+
+
 def test_unknown_names_are_told_with_what_there_is(files):
     with pytest.raises(RecipeError, match="Recipe 'bipp' is unknown.*Did you mean 'bip'"):
         load_recipe("bipp")
