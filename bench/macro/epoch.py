@@ -22,7 +22,7 @@ Answer   see results/epoch.jsonl and docs/benchmarks.md.
 import argparse
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -31,7 +31,16 @@ import numpy as np
 
 import eventsim as es
 from bench.harness import parser, report
-from bench.macro.epoch_peers import HIDDEN, N_OUTPUTS, PEERS, TAU_MEM, TAU_SYN, trainer, version_of
+from bench.macro.epoch_peers import (
+    HIDDEN,
+    N_OUTPUTS,
+    PEERS,
+    TAU_MEM,
+    TAU_SYN,
+    Peer,
+    spiking,
+    version_of,
+)
 from eventsim import datasets
 from eventsim.train import Augmentation, TrainConfig
 
@@ -51,20 +60,21 @@ CASES = (
 )
 
 
-def _network(n_channels: int, *, lateral: bool, delays: bool) -> es.Network:
-    taus = {"tau_mem": TAU_MEM, "tau_syn": TAU_SYN}
+def network(n_channels: int, *, lateral: bool, delays: bool, seed: int = 0) -> es.Network:
+    """Two hidden populations, with all skips or lateral connections."""
+    same: Mapping[str, Any] = {"tau_mem": TAU_MEM, "tau_syn": TAU_SYN, "seed": seed}
     if lateral:
         gain = LATERAL_GAIN
-        return es.rsnn(n_channels, (HIDDEN, HIDDEN), N_OUTPUTS, lateral_gain=gain, **taus)
+        return es.rsnn(n_channels, (HIDDEN, HIDDEN), N_OUTPUTS, lateral_gain=gain, **same)
     forward = DELAYS if delays else 0.0
-    return es.scsr(n_channels, (HIDDEN, HIDDEN), N_OUTPUTS, forward_delays=forward, **taus)
+    return es.scsr(n_channels, (HIDDEN, HIDDEN), N_OUTPUTS, forward_delays=forward, **same)
 
 
 def own_epoch(
     data: es.Dataset, *, lateral: bool, delays: bool, moved: bool, epochs: int
 ) -> dict[str, float]:
     """CPU seconds of the epochs of a training."""
-    net = _network(data.stream.n_channels, lateral=lateral, delays=delays)
+    net = network(data.stream.n_channels, lateral=lateral, delays=delays)
     config = TrainConfig(
         epochs=epochs,
         batch_size=BATCH,
@@ -100,9 +110,7 @@ def counted(data: es.Dataset, numbers: np.ndarray, step: float, length: float) -
     return counts.reshape(n_steps, numbers.size, n)
 
 
-def peer_epoch(
-    train: Callable[[Any, Any], float], data: es.Dataset, step: float, n_timed: int
-) -> dict[str, Any]:
+def peer_epoch(peer: Peer, data: es.Dataset, step: float, n_timed: int) -> dict[str, Any]:
     """CPU seconds of an epoch, padded and bucketed."""
     rng, found = np.random.default_rng(0), dict[str, Any]()
     orders = {
@@ -120,7 +128,7 @@ def peer_epoch(
                 length = min(PADDED, float(data.stream.duration[mine].max()))
             counts, labels = counted(data, mine, step, length), data.labels[mine]
             began = time.process_time()
-            train(counts, labels)
+            peer.train(counts, labels, None)
             if k:
                 seconds.append(time.process_time() - began)
                 recordings += mine.size
@@ -170,7 +178,7 @@ def main() -> None:
         for step in options.steps:
             about = {"program": name, "version": version_of(package), "step_ms": step}
             about["time_step"] = f"{step:g} ms"
-            found = peer_epoch(trainer(make, step), data, step, options.peer_batches)
+            found = peer_epoch(spiking(make, step), data, step, options.peer_batches)
             rows.append({**same, **about} | found)
     ratios(rows)
     report(rows, options)

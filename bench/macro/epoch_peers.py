@@ -1,8 +1,9 @@
 """The networks of other libraries for bench.macro.epoch, each only where it can be imported.
 
-All have 64 inputs, two hidden populations of 128 and 10 readouts, each fed by the one before. A
-layer's synapses are one matrix product over all steps, its neurons one loop over the steps. The
-readout is a leaky integrator whose mean voltage is the logit; it is computed in closed form.
+Those that spike have 64 inputs, two hidden populations of 128 and 10 readouts, each fed by the one
+before. A layer's synapses are one matrix product over all steps, its neurons one loop over the
+steps. The readout is a leaky integrator whose mean voltage is the logit; it is computed in closed
+form. For bench.suite.budget a GRU of as many parameters stands beside them.
 """
 
 import math
@@ -13,8 +14,10 @@ from typing import Any
 TAU_MEM, TAU_SYN = 20.0, 10.0  # ms
 N_INPUTS, HIDDEN, N_OUTPUTS = 64, 128, 10
 GAIN, RATE = 20.0, 1e-3
+GATED = 64  # units of the GRU
 Loop = Callable[[Any], Any]
 """Currents [steps, samples, neurons] to spikes of the same shape."""
+Forward = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def snntorch_loop(step: float) -> Loop:
@@ -83,11 +86,55 @@ PEERS: Sequence[tuple[str, str, Callable[[float], Loop]]] = (
 )
 
 
-def trainer(make: Callable[[float], Loop], step: float) -> Callable[[Any, Any], float]:
-    """A function that takes counts [steps, samples, inputs] and labels, and trains one batch."""
+class Peer:
+    """A network that is trained and asked batch by batch.
+
+    Parameters
+    ----------
+    modules
+        What has parameters.
+    forward
+        From counts [steps, samples, inputs] and how many of the steps each sample has, to logits
+        [samples, classes] and the operations of every sample.
+    """
+
+    def __init__(self, modules: Any, forward: Forward) -> None:
+        import torch
+
+        self._forward, self._modules = forward, modules
+        self._adam = torch.optim.Adam(modules.parameters(), lr=RATE)
+
+    @property
+    def n_parameters(self) -> int:
+        """That are trained."""
+        return sum(p.numel() for p in self._modules.parameters() if p.requires_grad)
+
+    def train(self, counts: Any, labels: Any, steps: Any, rate: float = RATE) -> float:
+        """One step of Adam at this learning rate; the loss before it."""
+        import torch
+
+        logits, _ = self._forward(torch.as_tensor(counts, dtype=torch.float32), steps)
+        loss = torch.nn.functional.cross_entropy(logits, torch.as_tensor(labels))
+        self._adam.zero_grad()
+        loss.backward()
+        self._adam.param_groups[0]["lr"] = rate
+        self._adam.step()
+        return float(loss.detach())
+
+    def answers(self, counts: Any, steps: Any) -> tuple[Any, Any]:
+        """Classes [samples], and operations of every sample."""
+        import torch
+
+        with torch.no_grad():
+            logits, work = self._forward(torch.as_tensor(counts, dtype=torch.float32), steps)
+        return logits.argmax(1).numpy(), work
+
+
+def spiking(make: Callable[[float], Loop], step: float, seed: int = 0) -> Peer:
+    """Two populations of a library's neurons; an operation is an event at a synapse."""
     import torch
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     torch.set_num_threads(1)
     sizes = (N_INPUTS, HIDDEN, HIDDEN, N_OUTPUTS)
     wires = [torch.nn.Linear(a, b, bias=False) for a, b in zip(sizes, sizes[1:], strict=False)]
@@ -95,22 +142,41 @@ def trainer(make: Callable[[float], Loop], step: float) -> Callable[[Any, Any], 
         torch.nn.init.normal_(wire.weight, 2.0 / wire.in_features, 2.0 / wire.in_features**0.5)
     loops = [make(step) for _ in wires[:-1]]
     modules = torch.nn.ModuleList([*wires, *(loop.neurons for loop in loops)])  # type: ignore[attr-defined]
-    optimiser = torch.optim.Adam(modules.parameters(), lr=RATE)
 
-    def train(counts: Any, labels: Any) -> float:
-        values = torch.as_tensor(counts, dtype=torch.float32)
+    def forward(values: Any, _steps: Any) -> tuple[Any, Any]:
+        trains = [values]
         for wire, loop in zip(wires, loops, strict=False):
-            values = loop(wire(values))
+            trains.append(loop(wire(trains[-1])))
         left = torch.arange(len(values), 0, -1) * (step / TAU_MEM)
         share = (1.0 - torch.exp(-left)) / len(values)
-        logits = GAIN * wires[-1]((values * share[:, None, None]).sum(0))
-        loss = torch.nn.functional.cross_entropy(logits, torch.as_tensor(labels))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        return float(loss.detach())
+        logits = GAIN * wires[-1]((trains[-1] * share[:, None, None]).sum(0))
+        if torch.is_grad_enabled():  # in training nobody asks
+            return logits, None
+        pairs = zip(trains, wires, strict=True)
+        return logits, sum(each.sum((0, 2)).numpy() * wire.out_features for each, wire in pairs)
 
-    return train
+    return Peer(modules, forward)
+
+
+def gru(step: float, seed: int = 0) -> Peer:
+    """A layer of gated units, as many parameters; the mean over frames is classified.
+
+    An operation is a multiplication by a weight.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    layer, last = torch.nn.GRU(N_INPUTS, GATED), torch.nn.Linear(GATED, N_OUTPUTS)
+    each = sum(p.numel() for p in layer.parameters() if p.dim() > 1)
+
+    def forward(values: Any, steps: Any) -> tuple[Any, Any]:
+        heard = layer(torch.log1p(values))[0]
+        lasts = torch.as_tensor(steps)[None] > torch.arange(len(values))[:, None]
+        mean = (heard * lasts[..., None]).sum(0) / lasts.sum(0)[:, None]
+        return last(mean), each * steps.astype(float) + GATED * N_OUTPUTS
+
+    return Peer(torch.nn.ModuleList([layer, last]), forward)
 
 
 def version_of(package: str) -> str:

@@ -542,6 +542,24 @@ def _connected() -> Table:
     return Table(header, rows, found, "connected", "bench.suite.connected")
 
 
+def _budget() -> Table:
+    found = lines_of("budget")
+    budgets = sorted({r["budget_s"] for r in found})
+    rows = []
+    for program in dict.fromkeys(r["program"] for r in found):
+        mine = [r for r in found if r["program"] == program]
+        row = [program, mine[0]["time_step"], f"{mine[0]['parameters']:,}"]
+        for budget in budgets:
+            held = [r for r in mine if r["budget_s"] == budget]
+            share = [100 * r["accuracy"] for r in held]
+            row.append(f"{mean(share):.1f} ± {stdev(share):.1f} ({held[0]['epochs']})")
+        longest = [r["operations"] for r in mine if r["budget_s"] == budgets[-1]]
+        rows.append([*row, f"{mean(longest):,.0f}"])
+    after = [f"% after {b:g} CPU s (epochs)" for b in budgets]
+    header = ["program", "time step", "parameters", *after, "operations"]
+    return Table(header, rows, found, "budget", "bench.suite.budget")
+
+
 def _conformance() -> Table:
     found = lines_of("conformance")
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
@@ -620,10 +638,6 @@ def _seconds(key: str) -> Callable[[Row], Any]:
     return lambda r: number(r.get(key))
 
 
-def _share(key: str) -> Callable[[Row], Any]:
-    return lambda r: f"{100 * r[key]:.1f}" if key in r else ""
-
-
 PEERS_W1: Mapping[str, Callable[[Row], Any]] = {
     "program": lambda r: f"{r['program']} ({r['version']})",
     "time step": lambda r: r["time_step"],
@@ -639,14 +653,6 @@ PEERS_MISPLACED: Mapping[str, Callable[[Row], Any]] = {
     "spikes without a partner %": PEERS_W1["spikes without a partner %"],
     "median error ms": PEERS_W1["median error ms"],
     "forward s": PEERS_W1["forward s"],
-}
-PEERS_FSDD: Mapping[str, Callable[[Row], Any]] = {
-    "program": lambda r: f"{r['program']} ({r['version']})",
-    "time step": lambda r: r["time_step"],
-    "CPU s an epoch": _seconds("epoch_cpu_s"),
-    "the same, recordings sorted by length": _seconds("epoch_cpu_s_bucketed"),
-    "accuracy % after 1 CPU minute": _share("accuracy_1_min"),
-    "after 3": _share("accuracy_3_min"),
 }
 PEERS_INFERENCE: Mapping[str, Callable[[Row], Any]] = {
     "program": lambda r: r["program"],
@@ -706,6 +712,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "memory": lambda: _accuracy(("memory",)),
     "delays": lambda: _accuracy(("delays_400",)),
     "adaptive": lambda: _accuracy(("adaptive_400", "adaptive_fsdd", "adaptive_voices")),
+    "budget": _budget,
     "connected": _connected,
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
     "frontier": lambda: _frontier("fsdd_400"),
@@ -727,7 +734,6 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "peers-misplaced": lambda: _peers(
         "peers_w1", PEERS_MISPLACED, without=("eventax", "NEST", "naive C")
     ),
-    "peers-fsdd": lambda: _peers("peers_fsdd", PEERS_FSDD),
     "peers-inference": lambda: _peers("peers_inference", PEERS_INFERENCE),
     "shd-seconds": lambda: _peers("published_shd_seconds", SHD_SECONDS),
     "published": lambda: _peers("published_accuracy", PUBLISHED),
