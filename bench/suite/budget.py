@@ -7,7 +7,7 @@ Method   FSDD (under EVENTSIM_DATA), its official parts, no augmentation. Every 
          of three timed ones, at least one. All warm up for one epoch and cool down by a cosine.
          Grids are of 10 ms, the fastest; batches are of like length and padded to the longest, and
          counting events into steps is not timed, nor is compiling. Learning rates are the best of
-         four on a fifth of the training part (--search, 30 s, one seed). Accuracy is that of the
+         four on a fifth of the training part (--search, 30 s, one seed; defaults.md). Accuracy is that of the
          last epoch on the test part; operations are events at synapses, of the GRU multiplications
          by weights, of one recording of the test part. ``cpu_seconds`` is what training took.
          Needs torch, and the libraries that are to be seen; others are left out.
@@ -46,7 +46,7 @@ STEP = 10.0  # ms
 POOL = 8  # batches among which recordings are sorted by length
 TIMED = 3  # epochs
 SEARCHED = 30.0  # CPU seconds of each rate
-OURS, THEIRS = (0.005, 0.01, 0.02, 0.04), (0.001, 0.002, 0.005, 0.01)
+RATES = (0.005, 0.01, 0.02, 0.04)
 
 Row = dict[str, Any]
 
@@ -55,12 +55,10 @@ Row = dict[str, Any]
 class Program:
     """What is trained: a function from data, seed, epochs and rate to a row.
 
-    ``needs`` is the package without which it is left out, ``rates`` those that are searched, and
-    ``rate`` is the one that was found.
+    ``rate`` is the one that was found, ``needs`` the package without which it is left out.
     """
 
     train: Callable[[Dataset, Dataset, int, int, float], Row]
-    rates: tuple[float, ...]
     rate: float
     needs: str = "eventsim"
 
@@ -143,20 +141,16 @@ def _seconds(marks: list[float]) -> Row:
     return {"cpu_seconds": round(float(each.sum()), 2), "epoch_cpu_s": float(np.median(each))}
 
 
-def _ours(*, delays: bool) -> Program:
-    return Program(partial(exact, delays=delays), OURS, 0.02)
+def _on_grid(make: Any, rate: float, needs: str) -> Program:
+    return Program(partial(binned, make=make), rate, needs)
 
 
-def _theirs(make: Any, needs: str, rate: float) -> Program:
-    return Program(partial(binned, make=make), THEIRS, rate, needs)
-
-
-FOUND = {"snnTorch, RSynaptic": 0.002, "SpikingJelly, CUBALIF": 0.002, "Norse, LIFCell": 0.002}
+FOUND = {"snnTorch, RSynaptic": 0.04, "SpikingJelly, CUBALIF": 0.04, "Norse, LIFCell": 0.02}
 PROGRAMS: Mapping[str, Program] = {
-    "eventsim, no delays": _ours(delays=False),
-    "eventsim, delays": _ours(delays=True),
-    **{name: _theirs(partial(spiking, make), needs, FOUND[name]) for name, needs, make in PEERS},
-    "GRU": _theirs(gru, "torch", 0.005),
+    "eventsim, no delays": Program(partial(exact, delays=False), 0.02),
+    "eventsim, delays": Program(partial(exact, delays=True), 0.02),
+    **{name: _on_grid(partial(spiking, make), FOUND[name], needs) for name, needs, make in PEERS},
+    "GRU": _on_grid(gru, 0.01, "torch"),
 }
 
 
@@ -218,7 +212,7 @@ def main() -> None:
             print(f"{name}: left out, {program.needs} is not installed")
             continue
         budgets = options.budget or ((SEARCHED,) if options.search else BUDGETS)
-        rates = program.rates if options.search else (program.rate,)
+        rates = RATES if options.search else (program.rate,)
         seeds = range(1 if options.search else options.seeds)
         each = seconds_of_epoch(program, training)
         for budget, rate, seed in product(budgets, rates, seeds):
@@ -226,7 +220,7 @@ def main() -> None:
             row = program.train(training, test, seed, epochs, rate)
             about = {"bench": "budget", "program": name, "budget_s": budget, "seed": seed}
             about |= {"rate": rate, "search": options.search, "epochs": epochs}
-            about |= {"time_step": "none" if program.rates is OURS else f"{STEP:g} ms"}
+            about |= {"time_step": "none" if name.startswith("eventsim") else f"{STEP:g} ms"}
             rows.append(about | {"recordings": len(training)} | row)
             report(rows[-1:], options)
     picture = options.figure or (options.save and RESULTS / f"{options.save}.png")

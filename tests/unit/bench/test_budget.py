@@ -52,19 +52,19 @@ def test_a_search_asks_recordings_of_the_training_part_with_every_rate(monkeypat
     def given(training, asked, seed, epochs, rate):
         return {"epoch_cpu_s": 1.0, "given": (len(training), len(asked), rate)}
 
-    program = budget.Program(given, budget.OURS, 0.02)
+    program = budget.Program(given, 0.02)
     monkeypatch.setitem(budget.PROGRAMS, "eventsim, delays", program)
     monkeypatch.setattr(budget.datasets, "load", lambda name, split: recordings(split))
     words = ["--search", "--program", "eventsim, delays", "--json"]
     monkeypatch.setattr("sys.argv", ["budget", *words])
     budget.main()
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [row["given"] for row in rows] == [[50, 10, rate] for rate in budget.OURS]
+    assert [row["given"] for row in rows] == [[50, 10, rate] for rate in budget.RATES]
     assert all(row["search"] and row["budget_s"] == budget.SEARCHED for row in rows)
 
 
 def test_program_that_is_not_installed_is_named(monkeypatch, capsys):
-    gone = budget.Program(lambda *given: {}, (), 0.0, "no_such_package")
+    gone = budget.Program(lambda *given: {}, 0.0, "no_such_package")
     monkeypatch.setitem(budget.PROGRAMS, "GRU", gone)
     monkeypatch.setattr(budget.datasets, "load", lambda name, split: recordings(split))
     monkeypatch.setattr("sys.argv", ["budget", "--program", "GRU"])
