@@ -7,9 +7,10 @@ Method   FSDD (under EVENTSIM_DATA), its official parts, no augmentation. Every 
          of three timed ones, at least one. All warm up for one epoch and cool down by a cosine.
          Grids are of 10 ms, the fastest; batches are of like length and padded to the longest, and
          counting events into steps is not timed, nor is compiling. Learning rates are the best of
-         four on a fifth of the training part (--search, 30 s, one seed; defaults.md). Accuracy is that of the
-         last epoch on the test part; operations are events at synapses, of the GRU multiplications
-         by weights, of one recording of the test part. ``cpu_seconds`` is what training took.
+         four on a fifth of the training part (--search, 30 s, one seed; see results/defaults.md).
+         Accuracy is that of the last epoch on the test part; operations are events at synapses, of
+         the GRU multiplications by weights, of one recording of the test part. ``cpu_seconds`` is
+         what training took.
          Needs torch, and the libraries that are to be seen; others are left out.
          python -m bench.suite.budget [--seeds N] [--budget S] [--program NAME] [--figure FILE]
          python -m bench.suite.budget --search

@@ -83,13 +83,14 @@ class SpikeTrains:
         """The spikes that are marked, [spikes]. New arrays."""
         xp = namespace(which)
         before = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(which)]).astype(np.int64)
+        kept = xp.flatnonzero(which)  # a device tells the host how many, once and not for each array
         return SpikeTrains(
-            self.times[which],
-            self.neurons[which],
+            self.times[kept],
+            self.neurons[kept],
             before[self.offsets],
             self.size,
-            current=self.current[which],
-            restart_current=self.restart_current[which],
+            current=self.current[kept],
+            restart_current=self.restart_current[kept],
         )
 
     def followed_by(self, later: SpikeTrains) -> SpikeTrains:

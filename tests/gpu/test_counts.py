@@ -16,7 +16,7 @@ MOST = {
     "dense, batch 12": (127, 4),
     "delays": (149, 4),
     "sparse": (185, 5),
-    "loop": (703, 30),
+    "loop": (693, 24),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))
