@@ -83,7 +83,7 @@ class SpikeTrains:
         """The spikes that are marked, [spikes]. New arrays."""
         xp = namespace(which)
         before = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(which)]).astype(np.int64)
-        kept = xp.flatnonzero(which)  # a device tells the host how many, once and not for each array
+        kept = xp.flatnonzero(which)  # a device tells the host how many, once for all arrays
         return SpikeTrains(
             self.times[kept],
             self.neurons[kept],

@@ -6,6 +6,7 @@ import pytest
 import eventsim as es
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.plan import make_plan
+from tests.support.nets import random_stream
 
 
 def test_places_and_maps_of_every_layer():
@@ -16,6 +17,33 @@ def test_places_and_maps_of_every_layer():
     assert net.decision.weights.shape == (240, 10)
     # Neighbours that hear the same channels walk their events together.
     assert len(make_plan(net).stages[0].heard) == 24
+
+
+@pytest.mark.parametrize("n_inputs", [5, 33, 64, 127])
+def test_with_skips_the_readout_hears_the_same_channels_of_every_convolution(n_inputs):
+    given = {"output_maps": 2, "kernel": (5, 3), "seed": 1}
+    plain, net = (es.convolutional(n_inputs, (4, 3, 2), 10, skip=s, **given) for s in (False, True))
+    heard = [p.source for p in net.projections.values() if p.target == "output"]
+    assert heard == ["hidden1", "hidden2", "hidden3"]
+    for key, values in plain.parameters().items():
+        if key not in ("hidden3->output.weights", "decision.weights"):
+            np.testing.assert_array_equal(values, net.parameters()[key])
+    # The middle of what a place of the readout hears, in places of each convolution.
+    middle = net.population("output").size // 2 // 2
+    for source, maps, ratio in (("hidden1", 4, 4), ("hidden2", 3, 2), ("hidden3", 2, 1)):
+        matrix = net.projections[f"{source}->output"].weights
+        places = np.unique(matrix[:, [2 * middle]].nonzero()[0] // maps)
+        low, high = 2 * ratio * middle - ratio, 2 * ratio * middle + ratio
+        n_places = net.population(source).size // maps
+        expected = np.arange(max(low, 0), min(high, n_places - 1) + 1)
+        np.testing.assert_array_equal(places, expected)
+
+
+def test_second_convolution_fires_from_the_start():
+    net = es.convolutional(64, (24, 24), 10, seed=0)
+    assert len(
+        es.simulate(net, random_stream(3, n_channels=64, duration=300.0, rate=60.0))["hidden2"]
+    )
 
 
 def test_all_but_the_decision_is_shared_along_the_channels():
@@ -48,6 +76,7 @@ def test_seed_decides_the_weights():
     [
         ({"hidden": ()}, ShapeError, "at least one spiking convolution"),
         ({"kernel": (9, 5, 3)}, ShapeError, r"kernel \(9, 5, 3\)"),
+        ({"kernel": (9, 4), "skip": True}, ShapeError, r"kernel is \(9, 4\), expected an odd"),
         ({"forward_delays": (3.0, 1.0)}, ParameterError, "convolutional: forward_delays is"),
     ],
 )
