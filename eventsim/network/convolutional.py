@@ -92,10 +92,10 @@ def convolutional(
         )
     check_delays("convolutional", "forward_delays", forward_delays)
     span = forward_delays if isinstance(forward_delays, tuple) else (forward_delays,) * 2
-    if skip and kernel[1] % 2 == 0:
+    if skip and any(width % 2 == 0 for width in kernel):
         raise ShapeError(
-            f"convolutional: kernel is {tuple(kernel)}, expected an odd number of places of the "
-            "readout's with skip, so that all convolutions that it hears have the same middle."
+            f"convolutional: kernel is {tuple(kernel)}, expected odd numbers of places with skip, "
+            "so that the readout hears the same channels of all convolutions."
         )
     rng, net = np.random.default_rng(seed), Network()
     net.add_input("input", n_inputs)

@@ -76,7 +76,8 @@ def test_seed_decides_the_weights():
     [
         ({"hidden": ()}, ShapeError, "at least one spiking convolution"),
         ({"kernel": (9, 5, 3)}, ShapeError, r"kernel \(9, 5, 3\)"),
-        ({"kernel": (9, 4), "skip": True}, ShapeError, r"kernel is \(9, 4\), expected an odd"),
+        ({"kernel": (9, 4), "skip": True}, ShapeError, r"kernel is \(9, 4\), expected odd"),
+        ({"kernel": (8, 5), "skip": True}, ShapeError, r"kernel is \(8, 5\), expected odd"),
         ({"forward_delays": (3.0, 1.0)}, ParameterError, "convolutional: forward_delays is"),
     ],
 )
