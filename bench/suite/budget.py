@@ -178,6 +178,9 @@ def draw(rows: list[Row]) -> Figure:
         bars = [means - least, most - means]
         axes.errorbar(seconds, means, bars, fmt="o-", ms=4, color=colour, label=name, capsize=2)
     axes.set_xscale("log")
+    budgets = sorted({row["budget_s"] for row in rows})
+    axes.set_xticks(budgets, [f"{budget:g}" for budget in budgets])
+    axes.minorticks_off()
     axes.set_xlabel("CPU seconds of training")
     axes.set_ylabel("accuracy on the test part, %")
     axes.legend(loc="lower right")
