@@ -59,7 +59,7 @@ from eventsim.train.loggers import LogFile, Progress, Several, TensorBoard
 NETWORK_OPTIONS = (
     "model", "hidden", "self_recurrent", "skip", "tau_mem", "tau_syn", "tau_mem_range",
     "forward_delays", "output_delays",
-    "output_maps", "kernel", "stride", "lateral", "probability", "in_degree",
+    "skip_to_readout", "output_maps", "kernel", "stride", "lateral", "probability", "in_degree",
     "scale", "lateral_gain", "inhibitory", "delays", "adaptation", "tau_adaptation",
 )  # fmt: skip
 TRAINING_OPTIONS = (

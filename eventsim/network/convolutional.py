@@ -40,7 +40,7 @@ def convolutional(
     kernel: tuple[int, int] = (9, 5),
     stride: tuple[int, int] = (2, 2),
     self_recurrent: bool = True,
-    skip: bool = False,
+    skip_to_readout: bool = False,
     forward_delays: Delays = (0.0, 170.0),
     tau_mem: ArrayLike = 20.0,
     tau_syn: ArrayLike = 10.0,
@@ -66,7 +66,7 @@ def convolutional(
         their length on both sides.
     self_recurrent
         Give every spiking neuron a connection onto itself.
-    skip
+    skip_to_readout
         Let the readout hear every spiking convolution, and not the last alone: its kernel and
         stride are then as many channels wide on each.
     forward_delays
@@ -92,10 +92,10 @@ def convolutional(
         )
     check_delays("convolutional", "forward_delays", forward_delays)
     span = forward_delays if isinstance(forward_delays, tuple) else (forward_delays,) * 2
-    if skip and any(width % 2 == 0 for width in kernel):
+    if skip_to_readout and any(width % 2 == 0 for width in kernel):
         raise ShapeError(
-            f"convolutional: kernel is {tuple(kernel)}, expected odd numbers of places with skip, "
-            "so that the readout hears the same channels of all convolutions."
+            f"convolutional: kernel is {tuple(kernel)}, expected odd numbers of places with "
+            "skip_to_readout, so that the readout hears the same channels of all convolutions."
         )
     rng, net = np.random.default_rng(seed), Network()
     net.add_input("input", n_inputs)
@@ -114,7 +114,7 @@ def convolutional(
         layer.share_neurons(net, target)
         (places,), in_maps = layer.out_shape, maps
         heard.append(target)
-    for k in range(0 if skip else len(hidden) - 1, len(hidden)):
+    for k in range(0 if skip_to_readout else len(hidden) - 1, len(hidden)):
         # A place of the readout is above the same channels, whichever convolution it hears.
         ratio = stride[0] ** (len(hidden) - 1 - k)
         width, source = (kernel[1] - 1) * ratio + 1, heard[k + 1]

@@ -52,7 +52,7 @@ _OWN: Mapping[Model, tuple[str, ...]] = {
         "adaptation",
         "tau_adaptation",
     ),
-    "convolutional": ("self_recurrent", "skip", "output_maps", "kernel", "stride"),
+    "convolutional": ("self_recurrent", "skip_to_readout", "output_maps", "kernel", "stride"),
 }
 # Settings that not every model has, and the models that have them.
 ONLY_OF: Mapping[str, tuple[Model, ...]] = {
@@ -61,7 +61,7 @@ ONLY_OF: Mapping[str, tuple[Model, ...]] = {
 }
 # Where a model's own differ from those of the others.
 DEFAULTS: Mapping[Any, Mapping[str, Any]] = {
-    "convolutional": {"hidden": (24,), "skip": False, "forward_delays": (0.0, 170.0)},
+    "convolutional": {"hidden": (24,), "forward_delays": (0.0, 170.0)},
 }
 ONLY_FOR_LATERAL: Mapping[str, tuple[str, ...]] = {
     "probability": ("random",),
@@ -86,8 +86,9 @@ class NetworkSettings(Settings):
     self_recurrent
         scsr, convolutional: neurons feed back on themselves.
     skip
-        scsr: populations receive from all earlier ones. convolutional: the readout hears every
-        spiking convolution; without it, as it is by default there, the last alone.
+        scsr: populations receive from all earlier ones.
+    skip_to_readout
+        convolutional: the readout hears every spiking convolution, and not the last alone.
     tau_mem
         Initial membrane time constant, ms.
     tau_syn
@@ -144,6 +145,7 @@ class NetworkSettings(Settings):
     hidden: Sizes = (128, 128)
     self_recurrent: bool = True
     skip: bool = True
+    skip_to_readout: bool = False
     tau_mem: Positive = 20.0
     tau_syn: Positive = 10.0
     tau_mem_range: TauRange | None = None

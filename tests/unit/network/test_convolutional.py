@@ -22,7 +22,9 @@ def test_places_and_maps_of_every_layer():
 @pytest.mark.parametrize("n_inputs", [5, 33, 64, 127])
 def test_with_skips_the_readout_hears_the_same_channels_of_every_convolution(n_inputs):
     given = {"output_maps": 2, "kernel": (5, 3), "seed": 1}
-    plain, net = (es.convolutional(n_inputs, (4, 3, 2), 10, skip=s, **given) for s in (False, True))
+    plain, net = (
+        es.convolutional(n_inputs, (4, 3, 2), 10, skip_to_readout=s, **given) for s in (False, True)
+    )
     heard = [p.source for p in net.projections.values() if p.target == "output"]
     assert heard == ["hidden1", "hidden2", "hidden3"]
     for key, values in plain.parameters().items():
@@ -76,8 +78,16 @@ def test_seed_decides_the_weights():
     [
         ({"hidden": ()}, ShapeError, "at least one spiking convolution"),
         ({"kernel": (9, 5, 3)}, ShapeError, r"kernel \(9, 5, 3\)"),
-        ({"kernel": (9, 4), "skip": True}, ShapeError, r"kernel is \(9, 4\), expected odd"),
-        ({"kernel": (8, 5), "skip": True}, ShapeError, r"kernel is \(8, 5\), expected odd"),
+        (
+            {"kernel": (9, 4), "skip_to_readout": True},
+            ShapeError,
+            r"kernel is \(9, 4\), expected odd",
+        ),
+        (
+            {"kernel": (8, 5), "skip_to_readout": True},
+            ShapeError,
+            r"kernel is \(8, 5\), expected odd",
+        ),
         ({"forward_delays": (3.0, 1.0)}, ParameterError, "convolutional: forward_delays is"),
     ],
 )

@@ -1,6 +1,6 @@
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_info
 import eventsim as es
 from eventsim.errors import DataError, StorageError
 from eventsim.runs.execution import Execution, execute
+from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.settings import RunSettings, check_same_run
 from eventsim.train import evaluate, train
 from eventsim.train.loss_settings import IntegralLoss
@@ -101,6 +102,16 @@ def test_old_and_new_runs_of_the_same_settings_are_the_same(runs):
         for key, value in old.parameters().items():
             found, what = new.parameters()[key], f"{kind} {key}"
             assert_as_recorded(found, value, what, products=kind == "grid")
+
+
+def test_convolutional_run_from_before_skips_to_the_readout_is_the_same_run():
+    now = NetworkSettings.from_options({"model": "convolutional", "hidden": (3, 2)})
+    before = asdict(now)
+    assert before["skip"]  # every run keeps it, whatever its model
+    del before["skip_to_readout"]
+    assert NetworkSettings(**before) == now
+    net = now.build(20, 4, seed=0)
+    assert [p.source for p in net.projections.values() if p.target == "output"] == ["hidden2"]
 
 
 def test_a_run_of_version_1_that_was_stopped_ends_with_the_same_bits(runs, tmp_path):
