@@ -401,9 +401,12 @@ def _with_base(
         raise RecipeError(f"{place}, based_on: got {base!r}, expected {expected}.")
     if home and (Path(home) / base).is_file():
         base = str(Path(home) / base)
-    if base in above:
+    if Path(base).resolve() in {Path(one).resolve() for one in above}:
         chain = " is based on ".join((*above, base))
         raise RecipeError(f"{place}, based_on: {chain}. Let one of them stand alone.")
-    found, below_place, below_home = open_file("task", base)
+    try:
+        found, below_place, below_home = open_file("task", base)
+    except RecipeError as error:
+        raise RecipeError(f"{place}, based_on: {error}") from error
     below = _with_base(found, below_place, below_home, (*above, base))
     return merged({k: v for k, v in below.items() if k not in ("name", "title")}, values)

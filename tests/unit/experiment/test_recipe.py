@@ -209,14 +209,16 @@ def test_task_says_what_it_has_other_than_the_one_it_is_based_on(tmp_path):
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ('based_on = "fsd"', "Task 'fsd' is unknown.*Did you mean 'fsdd'"),
+        ('based_on = "fsd"', "task.toml, based_on: Task 'fsd' is unknown.*Did you mean 'fsdd'"),
         ("based_on = 3", "based_on: got 3, expected the name of a task, or the file"),
         ('based_on = "task.toml"', r"based_on: .*task.toml is based on .*task.toml. Let one of"),
+        ('based_on = "sub/../task.toml"', r"based_on: .*task.toml is based on .*Let one of"),
         ('based_on = "fsdd"', "lacks title"),
     ],
 )
 def test_mistake_in_what_a_task_is_based_on_is_told(tmp_path, key, message):
     path = tmp_path / "task.toml"
+    (tmp_path / "sub").mkdir()
     path.write_text(f'format = "eventsim-task"\nversion = 1\nname = "mine"\n{key}\n')
     with pytest.raises(RecipeError, match=message):
         load_task(path)
