@@ -135,12 +135,11 @@ class HostDevice:
 
 
 def devices(precision):
-    """With threads in another order; and in single precision one without denormal numbers.
+    """With threads in two orders; in single precision the second without denormal numbers.
 
     A device may be told to compute so, and flushes numbers of single precision only.
     """
-    flushing = [HostDevice(0, flush=True)] if precision == "single" else []
-    return [HostDevice(1), *flushing]
+    return [HostDevice(1), HostDevice(0, flush=precision == "single")]
 
 
 def _three(sizes):
