@@ -18,6 +18,7 @@ GATED = 64  # units of the GRU
 Loop = Callable[[Any], Any]
 """Currents [steps, samples, neurons] to spikes of the same shape."""
 Forward = Callable[[Any, Any], tuple[Any, Any]]
+"""Counts, and the steps of every sample, to logits and operations (None while it is trained)."""
 
 
 def snntorch_loop(step: float) -> Loop:
@@ -177,6 +178,12 @@ def gru(step: float, seed: int = 0) -> Peer:
         return last(mean), each * steps.astype(float) + GATED * N_OUTPUTS
 
     return Peer(torch.nn.ModuleList([layer, last]), forward)
+
+
+def pace(step: int, per_epoch: int, epochs: int) -> float:
+    """Factor on the learning rate: one epoch of warm-up, and a cosine to zero."""
+    cosine = 0.5 * (1.0 + math.cos(math.pi * step / (epochs * per_epoch)))
+    return min((step + 1) / per_epoch, cosine)
 
 
 def version_of(package: str) -> str:

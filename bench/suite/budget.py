@@ -7,7 +7,8 @@ Method   FSDD (under EVENTSIM_DATA), its official parts, no augmentation. Every 
          of three timed ones, at least one. All warm up for one epoch and cool down by a cosine.
          Grids are of 10 ms, the fastest; batches are of like length and padded to the longest, and
          counting events into steps is not timed, nor is compiling. Learning rates are the best of
-         four on a fifth of the training part (--search, 30 s, one seed; see results/defaults.md).
+         at least four on a fifth of the training part (--search, 30 s, one seed; see
+         results/defaults.md).
          Accuracy is that of the last epoch on the test part; operations are events at synapses, of
          the GRU multiplications by weights, of one recording of the test part. ``cpu_seconds`` is
          what training took.
@@ -18,7 +19,6 @@ Answer   see results/budget.jsonl, results/budget.png and docs/benchmarks.md.
 """
 
 import argparse
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 import eventsim as es
 from bench.harness import RESULTS, parser, report
 from bench.macro.epoch import BATCH, PADDED, TAIL, counted, network
-from bench.macro.epoch_peers import PEERS, Peer, gru, spiking
+from bench.macro.epoch_peers import PEERS, Peer, gru, pace, spiking
 from eventsim import datasets
 from eventsim.engine.registry import set_threads
 from eventsim.events import Dataset
@@ -104,10 +104,8 @@ def binned(
     marks, step = [0.0], 0
     for _ in range(epochs):
         for counts, steps, labels in batches(training, rng):
-            warm = min(1.0, (step + 1) / per_epoch)
-            cosine = 0.5 * (1.0 + math.cos(math.pi * step / (epochs * per_epoch)))
             began = time.process_time()
-            peer.train(counts, labels, steps, rate * min(warm, cosine))
+            peer.train(counts, labels, steps, rate * pace(step, per_epoch, epochs))
             seconds += time.process_time() - began
             step += 1
         marks.append(seconds)

@@ -31,6 +31,7 @@ import numpy as np
 
 import eventsim as es
 from bench.harness import parser, report
+from bench.macro.epoch_peers import pace
 from eventsim import datasets
 from eventsim.clocked.bins import bin_events
 from eventsim.engine.registry import set_threads
@@ -179,9 +180,7 @@ def gru(training: Dataset, test: Dataset, seed: int, epochs: int, rate: float) -
     loss_of = torch.nn.CTCLoss(blank=n_words, zero_infinity=True)
     adam = torch.optim.Adam(parameters, lr=rate)
     each = -(-len(training) // BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        adam, lambda k: min((k + 1) / each, 0.5 * (1.0 + math.cos(math.pi * k / (each * epochs))))
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda k: pace(k, each, epochs))
     rng, texts = np.random.default_rng(seed), strings_of(training.class_names)
     n_frames = int(np.ceil(training.stream.duration / FRAME).sum())
     n_labels = sum(len(texts[k]) for k in training.labels)
