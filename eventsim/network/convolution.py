@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from eventsim.arrays import Ints
 from eventsim.errors import ShapeError
 from eventsim.events.doors import real_array
+from eventsim.network.layers import Seed
 from eventsim.network.network import Network
 from eventsim.network.parts import Projection
 
@@ -96,9 +97,7 @@ class Convolution:
         """Of the kernel's weights: its axes, source map, target map."""
         return (*self._axes("kernel"), self.in_maps, self.out_maps)
 
-    def draw(
-        self, seed: int | np.random.Generator, *, mean: float = 1.0, spread: float = 1.0
-    ) -> NDArray[np.float64]:
+    def draw(self, seed: Seed, *, mean: float = 1.0, spread: float = 1.0) -> NDArray[np.float64]:
         """Initial weights: normal, of this mean over the sources and spread over their root."""
         rng, n = np.random.default_rng(seed), math.prod(self.weight_shape[:-1])
         return rng.normal(mean / n, spread / math.sqrt(n), self.weight_shape)

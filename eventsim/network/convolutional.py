@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from eventsim.errors import ShapeError
 from eventsim.network.convolution import Convolution
-from eventsim.network.layers import Delays, check_delays
+from eventsim.network.layers import Delays, Seed, check_delays
 from eventsim.network.network import Network
 from eventsim.network.parts import self_recurrent as self_weights
 
@@ -47,7 +47,7 @@ def convolutional(
     refractory: ArrayLike = 1.0,
     mean: float = 1.0,
     spread: float = 1.0,
-    seed: int | np.random.Generator = 0,
+    seed: Seed = 0,
 ) -> Network:
     r"""Build a network with populations ``input``, ``hidden1`` .. and the readout ``output``.
 

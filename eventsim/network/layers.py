@@ -14,6 +14,7 @@ from eventsim.network.parts import Population
 
 Output = Literal["readout", "spiking"]
 Delays = float | tuple[float, float]
+Seed = int | np.random.Generator
 Alif = tuple[float, float] | None  # adaptation and tau_adaptation
 
 

@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 from eventsim.arrays import Floats
 from eventsim.errors import ParameterError
 from eventsim.network.lateral import Lateral, draw_pattern
-from eventsim.network.layers import Alif, Delays, Output, axon_delays, check_delays, stack
+from eventsim.network.layers import Alif, Delays, Output, Seed, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import Population
 
@@ -72,7 +72,7 @@ def rsnn(
     alif: Alif = None,
     mean: float = 1.0,
     spread: float = 1.0,
-    seed: int | np.random.Generator = 0,
+    seed: Seed = 0,
 ) -> Network:
     r"""Build a recurrent network with populations ``input``, ``hidden1`` .. and ``output``.
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eventsim.errors import NetworkError, ParameterError
-from eventsim.network.layers import Alif, Delays, Output, axon_delays, check_delays, stack
+from eventsim.network.layers import Alif, Delays, Output, Seed, axon_delays, check_delays, stack
 from eventsim.network.network import Network
 from eventsim.network.parts import self_recurrent as self_weights
 
@@ -46,7 +46,7 @@ def scsr(
     alif: Alif = None,
     mean: float = 1.0,
     spread: float = 1.0,
-    seed: int | np.random.Generator = 0,
+    seed: Seed = 0,
 ) -> Network:
     r"""Build a ScSr-SNN with populations ``input``, ``hidden1`` .. and ``output``.
 

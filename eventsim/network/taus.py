@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from eventsim.errors import ParameterError
+from eventsim.network.layers import Seed
 from eventsim.network.network import Network
 
 
-def draw_taus(
-    net: Network, low: float, high: float, *, seed: int | np.random.Generator = 0
-) -> None:
+def draw_taus(net: Network, low: float, high: float, *, seed: Seed = 0) -> None:
     """Give every hidden neuron a ``tau_mem`` of its own, evenly in the logarithm.
 
     Where a network must remember for longer than a few ``tau_mem`` this is what lets it learn:
