@@ -560,6 +560,25 @@ def _budget() -> Table:
     return Table(header, rows, found, "budget", "bench.suite.budget")
 
 
+def _amount() -> Table:
+    found = lines_of("amount")
+    strengths = sorted({r["strength"] for r in found})
+    rows = []
+    for about in dict.fromkeys((r["data"], r["recordings"], r["steps"]) for r in found):
+        mine = [r for r in found if (r["data"], r["recordings"], r["steps"]) == about]
+        row = [about[0], f"{about[1]:,}", f"{about[2]:,}", str(mine[0]["epochs"])]
+        for strength in strengths:
+            held = [r for r in mine if r["strength"] == strength]
+            share = [100 * r["accuracy"] for r in held]
+            learned = mean(100 * r["train_accuracy"] for r in held)
+            row.append(f"{mean(share):.1f} ± {stdev(share):.1f} ({learned:.1f})")
+        rows.append(row)
+    names = {0.0: "none", 0.5: "half", 1.0: "whole"}
+    columns = [f"{names[s]}, % (learned)" for s in strengths]
+    header = ["data", "recordings", "steps", "epochs", *columns]
+    return Table(header, rows, found, "amount", "bench.suite.amount")
+
+
 def _conformance() -> Table:
     found = lines_of("conformance")
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
@@ -712,6 +731,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "memory": lambda: _accuracy(("memory",)),
     "delays": lambda: _accuracy(("delays_400",)),
     "adaptive": lambda: _accuracy(("adaptive_400", "adaptive_fsdd", "adaptive_voices")),
+    "amount": _amount,
     "budget": _budget,
     "connected": _connected,
     "steps": lambda: _accuracy(("steps_400", "nmnist_400"), training=True),
