@@ -2,11 +2,12 @@
 
 Method   The settings of the tasks of speech (``eventsim experiment``, task fsdd) with two hidden
          populations of 64, on FSDD (under EVENTSIM_DATA) and ``spoken_digits``, of both the
-         training part alone: 400 recordings of it are held out and asked, and 200 others are
-         learned, or all others. Augmentation is that of the task, half of it (every amount by 0.5)
-         or none. Training takes a number of steps of 32 recordings, however many recordings there
-         are. Accuracies are of the last epoch: of the 400, and without augmentation of those that
-         were learned.
+         training part alone. Of it some 400 recordings are held out and asked, of FSDD those of
+         speakers that are learned as well, of ``spoken_digits`` all of voices that are not; 200
+         others are learned, or all others. Augmentation is that of the task, half of it (every
+         amount by 0.5) or none. Training takes a number of steps of 32 recordings, however many
+         recordings there are. Accuracies are of the last epoch: of the 400, and without
+         augmentation of those that were learned.
          python -m bench.suite.amount [--seeds N] [--data NAME] [--recordings N] [--steps N]
 Answer   see results/amount.jsonl and docs/howto/data.md.
 """
@@ -22,10 +23,11 @@ from bench.harness import parser, report
 from eventsim import datasets
 from eventsim.engine.registry import set_threads
 from eventsim.events import Dataset
+from eventsim.events.labelled import grouped_split
 from eventsim.experiment import NetworkSettings, load_task
 from eventsim.train import Augmentation, TrainConfig, stratified_split
 
-SETS = ("fsdd", "spoken_digits")
+SETS = {"fsdd": False, "spoken_digits": True}  # whether voices are held out
 ASKED = 400  # recordings
 FEW = 200  # recordings; 0 stands for all
 STRENGTHS = (0.0, 0.5, 1.0)
@@ -46,9 +48,13 @@ def weakened(augmentation: Augmentation, strength: float) -> Augmentation:
     return replace(augmentation, **scaled)
 
 
-def parts(training: Dataset, learned: int) -> tuple[Dataset, Dataset]:
+def parts(training: Dataset, learned: int, *, voices: bool) -> tuple[Dataset, Dataset]:
     """Recordings to learn from and those that are asked: the latter are always the same ones."""
-    others, asked = stratified_split(training.labels, fraction=ASKED / len(training), seed=0)
+    share = ASKED / len(training)
+    if voices and training.groups is not None:
+        others, asked = grouped_split(training.groups, fraction=share, seed=0)
+    else:
+        others, asked = stratified_split(training.labels, fraction=share, seed=0)
     if learned:
         share = learned / others.size
         _, chosen = stratified_split(training.labels[others], fraction=share, seed=0)
@@ -85,7 +91,7 @@ def run(learned: Dataset, asked: Dataset, strength: float, steps: int, seed: int
 def _options() -> argparse.Namespace:
     words = parser(__doc__.splitlines()[0])
     words.add_argument("--seeds", type=int, default=3)
-    words.add_argument("--data", action="append", choices=SETS)
+    words.add_argument("--data", action="append", choices=list(SETS))
     words.add_argument("--recordings", type=int, action="append", help="to learn from; 0 for all")
     words.add_argument("--steps", type=int, action="append")
     return words.parse_args()
@@ -99,7 +105,7 @@ def main() -> None:
     for name in options.data or SETS:
         training = datasets.load(name, split="train")
         for seed, size, steps, strength in product(range(options.seeds), sizes, lengths, STRENGTHS):
-            learned, asked = parts(training, size)
+            learned, asked = parts(training, size, voices=SETS[name])
             about = {"bench": "amount", "data": name, "recordings": len(learned), "steps": steps}
             about |= {"strength": strength, "seed": seed}
             report([about | run(learned, asked, strength, steps, seed)], options)

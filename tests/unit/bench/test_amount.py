@@ -16,19 +16,25 @@ NAMES = tuple("0123456789")
 
 def recordings(n=60):
     stream = random_stream(1, n_samples=n, n_channels=16, duration=80.0, rate=20.0)
-    return Dataset(stream, np.arange(n) % 10, NAMES)
+    return Dataset(stream, np.arange(n) % 10, NAMES, groups=np.arange(n) % 6)
 
 
+@pytest.mark.parametrize("voices", [False, True])
 @pytest.mark.parametrize("learned", [0, 20])
-def test_nothing_that_is_asked_is_learned_and_always_the_same_is_asked(learned, monkeypatch):
+def test_nothing_that_is_asked_is_learned_and_always_the_same_is_asked(
+    learned, voices, monkeypatch
+):
     monkeypatch.setattr(amount, "ASKED", 20)
     given = recordings()
-    taught, asked = amount.parts(given, learned)
+    taught, asked = amount.parts(given, learned, voices=voices)
     events = [{t.tobytes() for t, _ in part.stream} for part in (taught, asked)]
     assert len(taught) == (learned or 40)
     assert len(asked) == 20
     assert not events[0] & events[1]
-    assert np.array_equal(asked.stream.times, amount.parts(given, 10)[1].stream.times)
+    assert np.array_equal(
+        asked.stream.times, amount.parts(given, 10, voices=voices)[1].stream.times
+    )
+    assert voices != bool(set(taught.groups) & set(asked.groups))
 
 
 def test_half_an_augmentation_has_half_of_every_amount_and_none_has_no_effect():
