@@ -9,7 +9,7 @@ Method   The settings of the tasks of speech (``eventsim experiment``, task fsdd
          recordings there are. Accuracies are of the last epoch: of the 400, and without
          augmentation of those that were learned.
          python -m bench.suite.amount [--seeds N] [--data NAME] [--recordings N] [--steps N]
-Answer   see results/amount.jsonl and docs/howto/data.md.
+Answer   see results/amount.jsonl, docs/benchmarks.md and docs/howto/train.md.
 """
 
 import argparse
