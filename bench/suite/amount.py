@@ -38,14 +38,12 @@ Row = dict[str, Any]
 
 
 def weakened(augmentation: Augmentation, strength: float) -> Augmentation:
-    """Every amount of it by ``strength``; whole numbers are rounded."""
-    amounts = {f.name: getattr(augmentation, f.name) for f in fields(augmentation)}
-    scaled = {
-        name: type(amount)(round(strength * amount, 12 if isinstance(amount, float) else None))
-        for name, amount in amounts.items()
-        if isinstance(amount, int | float)
-    }
-    return replace(augmentation, **scaled)
+    """Every amount of it by ``strength``; channels and pixels are whole numbers."""
+    amounts = {field.name: getattr(augmentation, field.name) for field in fields(augmentation)}
+    del amounts["sensor_size"]
+    scaled = {name: strength * amount for name, amount in amounts.items()}
+    whole = {name: round(scaled[name]) for name in ("channel_shift", "pixel_shift")}
+    return replace(augmentation, **scaled | whole)
 
 
 def parts(training: Dataset, learned: int, *, voices: bool) -> tuple[Dataset, Dataset]:
