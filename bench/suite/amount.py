@@ -49,7 +49,7 @@ def weakened(augmentation: Augmentation, strength: float) -> Augmentation:
 def parts(training: Dataset, learned: int, *, voices: bool) -> tuple[Dataset, Dataset]:
     """Recordings to learn from and those that are asked: the latter are always the same ones."""
     share = ASKED / len(training)
-    if voices and training.groups is not None:
+    if voices:
         others, asked = grouped_split(training.groups, fraction=share, seed=0)
     else:
         others, asked = stratified_split(training.labels, fraction=share, seed=0)
@@ -102,8 +102,9 @@ def main() -> None:
     sizes, lengths = options.recordings or (FEW, 0), options.steps or STEPS
     for name in options.data or SETS:
         training = datasets.load(name, split="train")
+        divided = {size: parts(training, size, voices=SETS[name]) for size in sizes}
         for seed, size, steps, strength in product(range(options.seeds), sizes, lengths, STRENGTHS):
-            learned, asked = parts(training, size, voices=SETS[name])
+            learned, asked = divided[size]
             about = {"bench": "amount", "data": name, "recordings": len(learned), "steps": steps}
             about |= {"strength": strength, "seed": seed}
             report([about | run(learned, asked, strength, steps, seed)], options)

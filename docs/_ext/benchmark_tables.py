@@ -518,20 +518,22 @@ def _sanafe() -> Table:
     )
 
 
+def _spread(shares: Sequence[float]) -> str:
+    """Mean and standard deviation over seeds, in per cent."""
+    return f"{100 * mean(shares):.1f} ± {100 * stdev(shares):.1f}"
+
+
 def _connected() -> Table:
     found = lines_of("connected")
     groups: dict[str, list[Row]] = defaultdict(list)
     for r in found:
         groups[r["title"]].append(r)
 
-    def spread(values: Sequence[float]) -> str:
-        return f"{100 * mean(values):.1f} ± {100 * stdev(values):.1f}"
-
     rows = [
         [
             title,
-            spread([r["label_error_rate"] for r in mine]),
-            spread([r["accuracy"] for r in mine]),
+            _spread([r["label_error_rate"] for r in mine]),
+            _spread([r["accuracy"] for r in mine]),
             f"{mean(r['operations'] for r in mine):,.0f}",
             f"{mine[0]['parameters']:,}",
             number(median(r["cpu_seconds"] for r in mine)),
@@ -551,8 +553,7 @@ def _budget() -> Table:
         row = [program, mine[0]["time_step"], f"{mine[0]['parameters']:,}"]
         for budget in budgets:
             held = [r for r in mine if r["budget_s"] == budget]
-            share = [100 * r["accuracy"] for r in held]
-            row.append(f"{mean(share):.1f} ± {stdev(share):.1f} ({held[0]['epochs']})")
+            row.append(f"{_spread([r['accuracy'] for r in held])} ({held[0]['epochs']})")
         longest = [r["operations"] for r in mine if r["budget_s"] == budgets[-1]]
         rows.append([*row, f"{mean(longest):,.0f}"])
     after = [f"% after {b:g} CPU s (epochs)" for b in budgets]
@@ -569,9 +570,8 @@ def _amount() -> Table:
         row = [about[0], f"{about[1]:,}", f"{about[2]:,}", str(mine[0]["epochs"])]
         for strength in strengths:
             held = [r for r in mine if r["strength"] == strength]
-            share = [100 * r["accuracy"] for r in held]
-            learned = mean(100 * r["train_accuracy"] for r in held)
-            row.append(f"{mean(share):.1f} ± {stdev(share):.1f} ({learned:.1f})")
+            learned = 100 * mean(r["train_accuracy"] for r in held)
+            row.append(f"{_spread([r['accuracy'] for r in held])} ({learned:.1f})")
         rows.append(row)
     names = {0.0: "none", 0.5: "half", 1.0: "whole"}
     columns = [f"{names[s]}, % (learned)" for s in strengths]
