@@ -41,17 +41,19 @@ def every_kernel(where: Place) -> int:
     for _ in range(2):  # the second looks at what the first has moved
         trainer.step((stream, loss_of(stream.n_samples)))
         trainer.optimiser.average()
-    es.simulate(_sparse_loop(stream.n_channels), stream, backend="cuda", precision="single")
+    for delay in (0.01, 10.0):
+        net = _loop(stream.n_channels, delay)
+        es.simulate(net, stream, backend="cuda", precision="single")
     return spikes
 
 
-def _sparse_loop(n_channels: int) -> es.Network:
-    """A loop with too little to do for windows."""
+def _loop(n_channels: int, delay: float) -> es.Network:
+    """A loop whose neurons share their events; with a short delay windows have too little to do."""
     net = es.Network()
     net.add_input("input", n_channels)
     net.add_population("loop", 4)
     net.connect("input", "loop", np.full((n_channels, 4), 0.1))
-    net.connect("loop", "loop", np.full((4, 4), 0.1), delays=0.01)
+    net.connect("loop", "loop", np.full((4, 4), 0.1), delays=delay)
     return net
 
 

@@ -15,8 +15,12 @@ where the neurons of every population share their time constants. Otherwise they
 :math:`u = 2 s / H - 1`, and c, d, by neuron, those of the polynomials that interpolate the
 responses at Chebyshev's points: with n of them the error is about :math:`2 (b H / 4)^n / n!`.
 
-Neurons that may fire within a window meet their arrivals one by one. A window is cut into pieces so
-that few do. Which neurons those are, and all sums, are the same on every fast backend, to the bit.
+Neurons that share their events need no sums: they meet them in stretches, as those of a layer do
+(:mod:`eventsim.engine.cpu.stretch`); a window's last stretch ends with it.
+
+Other neurons that may fire within a window meet their arrivals one by one. A window is cut into
+pieces so that few do. Which neurons those are, and all sums, are the same on every fast backend, to
+the bit.
 """
 
 from dataclasses import dataclass
@@ -30,6 +34,7 @@ from eventsim.engine.bundles import Arriving, Loop
 from eventsim.engine.job import Job
 from eventsim.engine.loop_state import LoopState
 from eventsim.engine.table import fastest_rate, real_type
+from eventsim.plan.plan import MOST_PLACES
 
 # A loop goes by windows where in a window that many synaptic events of other stages reach a neuron
 # on average. bench/macro/windows.py
@@ -46,6 +51,10 @@ LONGEST = 1.0
 # piece, and doubled where fewer than neurons / FEW are; halved so often at most. Then propagating
 # all neurons costs about as much as the events of those that may fire.
 MANY, FEW, MOST_HALVINGS = 2, 16, 5
+
+
+# Neurons that share their events go by stretches where at least that share of synapses is there.
+LEAST_SIDE_BY_SIDE = 1 / 2
 
 
 class Basis(NamedTuple):
@@ -80,6 +89,15 @@ def windows_of(job: Job, loop: Loop, outside: Arriving) -> Windows | None:
     if met_in_window(job.duration, outside, length) < WINDOW_SHARE * job.stage.population.size:
         return None
     return make_windows(job, length)
+
+
+def by_stretches(job: Job) -> bool:
+    """Whether the neurons of a loop that goes by windows meet what they share in stretches."""
+    stage = job.stage
+    n_synapses = stage.wiring.target.size
+    n_places = (stage.wiring.out_start.size - 1) * stage.population.size
+    few = n_synapses > MOST_PLACES or n_synapses < LEAST_SIDE_BY_SIDE * n_places
+    return stage.shares_events and not few
 
 
 def windows_since(job: Job, loop: Loop, arrivals: Arriving, state: LoopState) -> Windows | None:

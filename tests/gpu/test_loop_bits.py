@@ -14,6 +14,7 @@ from tests.support.nets import (
     lateral_net,
     random_stream,
     ring_net,
+    shared_net,
     two_kinds_net,
 )
 from tests.support.simt import HostDevice, devices, why_not
@@ -74,6 +75,16 @@ WINDOWS = {
     "windows, self-delays": Run(lambda: ring_net(1213, size=33), busy),
     "windows, long delays": Run(lambda: large_net(1214, n=150, delays=7.0), large_stream),
     "windows after silences": Run(lambda: two_kinds_net(1215), lambda: pauses(5)),
+    "windows, stretches": Run(
+        lambda: lateral_net(1216, size=20, sparse=False, delays="source", gain=0.2), busy
+    ),
+    "windows, stretches, some synapses": Run(
+        lambda: shared_net(1217, n=70, refractory=2.5, whole=False), large_stream
+    ),
+    "windows, stretches after silences": Run(
+        lambda: lateral_net(1218, size=40, sparse=False, delays="scalar", gain=0.2),
+        lambda: pauses(5),
+    ),
 }
 
 

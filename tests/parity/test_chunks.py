@@ -12,6 +12,7 @@ from tests.support.nets import (
     random_net,
     random_stream,
     ring_net,
+    shared_net,
     two_kinds_net,
 )
 
@@ -71,13 +72,14 @@ LOOPS = {
     "ring with self-delays": lambda: ring_net(954),
     "two kinds": lambda: two_kinds_net(955),
     "pacemakers": lambda: pacemakers(956),
+    "dense pacemakers": lambda: pacemakers(957, sparse=False, gain=0.2),
 }
 WAYS = {"queue": np.inf, "windows": 0.0}
 
 
-def pacemakers(seed):
+def pacemakers(seed, **lateral):
     """A loop of neurons of which some fire without input, and one rests at its threshold."""
-    net = lateral_net(seed, delays="scalar")
+    net = lateral_net(seed, delays="scalar", **lateral)
     net.population("b").v_leak[:3] = net.population("b").threshold[:3] + [0.4, 0.1, 0.0]
     return net
 
@@ -108,7 +110,9 @@ def test_chunks_of_a_loop_give_the_spikes_of_the_whole_by_definition(name):
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-@pytest.mark.parametrize("name", ["no delays", "delays by synapse", "ring with self-delays"])
+@pytest.mark.parametrize(
+    "name", ["no delays", "delays by synapse", "dense, delays by source", "ring with self-delays"]
+)
 def test_chunks_of_a_loop_shorter_than_its_delays(fast_backend, monkeypatch, name, way):
     monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
     stream = random_stream(967, n_samples=1, n_channels=5, duration=24.0)
@@ -127,7 +131,8 @@ def test_chunks_of_a_loop_in_single_precision(fast_backend, monkeypatch, name, w
 @pytest.mark.parametrize("way", list(WAYS))
 def test_chunks_of_a_loop_with_silences(fast_backend, monkeypatch, way, length):
     monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
-    for net in (LOOPS["one delay"](), LOOPS["two kinds"]()):
+    for name in ("one delay", "two kinds", "dense, delays by source", "dense pacemakers"):
+        net = LOOPS[name]()
         assert assert_chunks_equal_whole(net, pauses(962), length, backend=fast_backend) > 15
 
 
@@ -135,6 +140,7 @@ def test_chunks_of_a_large_loop_by_windows():
     stream = random_stream(963, n_samples=1, n_channels=20, duration=60.0)
     for delays in (0.5, 7.0):
         assert assert_chunks_equal_whole(large_net(964, delays=delays), stream, 3.1) > 500
+    assert assert_chunks_equal_whole(shared_net(968, refractory=1.0), stream, 3.1) > 500
 
 
 def test_samples_of_a_loop_that_are_over_stay_over(fast_backend):

@@ -17,7 +17,14 @@ from eventsim.engine.cpu.window_cells import ROOM_LEAST, ROOM_PER_NEURON
 from eventsim.errors import RunawayError
 from eventsim.plan import make_plan
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, trains
-from tests.support.nets import large_net, lateral_net, random_stream, ring_net, two_kinds_net
+from tests.support.nets import (
+    large_net,
+    lateral_net,
+    random_stream,
+    ring_net,
+    shared_net,
+    two_kinds_net,
+)
 
 CASES = {
     "one delay": lambda: lateral_net(1102, delays="scalar"),
@@ -98,51 +105,40 @@ def test_windows_in_more_pieces_give_the_same_spikes(case, precision):
         np.testing.assert_allclose(many[key], times, rtol=0, atol=atol, err_msg=str(key))
 
 
-def shared_net(seed, n=300, *, refractory=0.0, whole=True, share=1.0):
-    """Neurons that all meet the same events, more than a block of them; ``whole``: themselves too.
-
-    Of the synapses between two of them that share is there.
-
-    Some time constants are a third of others, so that near and far propagations occur.
-    """
-    rng = np.random.default_rng(seed)
-    taus = {"tau_mem": rng.uniform(5.0, 15.0, n), "tau_syn": rng.uniform(2.0, 6.0, n)}
-    net = es.Network()
-    net.add_input("input", 20)
-    net.add_population("hidden", n, **taus, refractory=refractory)
-    net.connect("input", "hidden", rng.normal(0.4, 0.4, (20, n)), delays=0.25)
-    weights = rng.normal(0.0, 0.1, (n, n))
-    there = (rng.uniform(size=(n, n)) < share) & (whole | ~np.eye(n, dtype=bool))
-    lateral = weights if there.all() else scipy.sparse.csr_array(weights * there)
-    net.connect("hidden", "hidden", lateral, delays=1.0)
-    return net
-
-
 @pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("refractory", [0.0, 2.5])
 @pytest.mark.parametrize("whole", [True, False])
-def test_neurons_that_share_their_events_give_the_bits_of_those_that_do_not(
-    whole, refractory, precision
-):
+def test_neurons_that_share_their_events_agree_with_the_queue(whole, refractory, precision):
     net = shared_net(1126, whole=whole, refractory=refractory)
-    stream = random_stream(1127, n_samples=2, n_channels=20, duration=60.0, rate=150.0)
+    stream = random_stream(1127, n_samples=2, n_channels=20, duration=25.0, rate=150.0)
     job = loop_job(net, stream.round_times(0.25), precision)  # several arrivals at one time
-    assert job.stage.shares_events
+    assert windowing.by_stretches(job)
     assert (job.stage.places is None) == whole
-    found = by_windows(job)
-    assert len(found) > 1000
-    # Several parts take bundles of any targets.
-    assert_parts_change_no_bit(job, found)
+    assert len(assert_windows_agree_with_queue(job)) > 1000
 
 
 @pytest.mark.parametrize(("share", "found"), [(0.6, True), (0.4, False)])
-def test_neurons_go_side_by_side_where_half_of_their_synapses_are_there(share, found):
+def test_neurons_go_by_stretches_where_half_of_their_synapses_are_there(share, found):
     stream = random_stream(1128, n_channels=20, duration=30.0, rate=150.0)
     job = loop_job(shared_net(1129, share=share), stream)
     assert job.stage.shares_events
     # The rows of the input are whole.
-    assert (queue_host._shared_of(job) is not None) == found
-    assert_parts_change_no_bit(job, by_windows(job))
+    assert windowing.by_stretches(job) == found
+    assert_windows_agree_with_queue(job)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_stretches_agree_with_sums(precision, monkeypatch):
+    stream = random_stream(1133, n_samples=2, n_channels=20, duration=60.0, rate=400.0)
+    job = loop_job(shared_net(1134, n=150, refractory=1.0), stream, precision)
+    mine = trains(by_windows(job))
+    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", 2.0)
+    assert not windowing.by_stretches(job)
+    theirs = trains(by_windows(job))
+    assert mine.keys() == theirs.keys()
+    atol = SINGLE_ATOL if precision == "single" else TIME_ATOL["cpu"]
+    for key, times in theirs.items():
+        np.testing.assert_allclose(mine[key], times, rtol=0, atol=atol, err_msg=str(key))
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
@@ -221,10 +217,10 @@ def test_a_loop_that_runs_away_names_the_neuron_in_windows_too(parts):
     assert caught.value.neuron in (0, 1)
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_of_neurons_that_run_away_in_one_piece_the_first_is_named(parts, monkeypatch):
+@pytest.mark.parametrize(("parts", "share"), [(1, 2.0), (2, 2.0), (1, 0.5)])
+def test_of_neurons_that_run_away_in_one_piece_the_first_is_named(parts, share, monkeypatch):
     """Three fire without end; the one of the highest number begins first, within one window."""
-    monkeypatch.setattr(queue_host, "LEAST_SIDE_BY_SIDE", 2.0)  # bundles that reach any neurons
+    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", share)
     net = es.Network()
     net.add_input("input", 3)
     net.add_population("three", 3, tau_mem=10.0, tau_syn=5.0)

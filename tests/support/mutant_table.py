@@ -106,12 +106,12 @@ MUTANTS = (
     ),
     Mutant("walk.cuh", "c.j = c.j + n.self;", "", "missing self-jump"),
     Mutant(
-        "walk.cuh", "c.held = c.count;\n            c.until", "c.until", "missing refractory time"
+        "walk.cuh", "c.held = place;\n            c.until", "c.until", "missing refractory time"
     ),
     Mutant(
         "walk.cuh",
-        "const bool fits = c.count < out.limit;",
-        "const bool fits = true;",
+        "if (place < out.limit) {",
+        "{",
         "capacity of the spike buffer is not checked",
     ),
     Mutant(
@@ -172,7 +172,7 @@ MUTANTS = (
     Mutant(
         "stretch.cuh",
         "fallen < top ? fallen : top",
-        "v_end",
+        "fallen < top ? v_end : v_end",
         "a peak within a stretch is not looked at",
     ),
     Mutant(
@@ -392,6 +392,24 @@ MUTANTS = (
         "                __syncthreads();\n            }\n            for (int n = THREAD;",
         "            }\n            for (int n = THREAD;",
         "barrier lost: two bundles are summed at one neuron at once",
+    ),
+    Mutant(
+        "windows.cu",
+        "c.until[n] = cell.until;",
+        "",
+        "a neuron held at the end of a window is let go at any time",
+    ),
+    Mutant(
+        "windows.cu",
+        "const double end = border < t_end ? border : t_end;",
+        "const double end = border;",
+        "neurons that share their events fire after the sample's end",
+    ),
+    Mutant(
+        "windows.cu",
+        "return e.row[e.first[i]];",
+        "return e.row[e.first[i / 2]];",
+        "arrivals of a window have the weights of others",
     ),
     Mutant(
         "queue_adjoint.cu",

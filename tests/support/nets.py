@@ -210,6 +210,26 @@ def ring_net(seed, *, size=5, self_delays="neuron"):
     return net
 
 
+def shared_net(seed, n=300, *, refractory=0.0, whole=True, share=1.0):
+    """Neurons that all meet the same events, more than a block of them; ``whole``: themselves too.
+
+    Of the synapses between two of them that share is there.
+
+    Some time constants are a third of others, so that near and far propagations occur.
+    """
+    rng = np.random.default_rng(seed)
+    taus = {"tau_mem": rng.uniform(5.0, 15.0, n), "tau_syn": rng.uniform(2.0, 6.0, n)}
+    net = es.Network()
+    net.add_input("input", 20)
+    net.add_population("hidden", n, **taus, refractory=refractory)
+    net.connect("input", "hidden", rng.normal(0.4, 0.4, (20, n)), delays=0.25)
+    weights = rng.normal(0.0, 0.1, (n, n))
+    there = (rng.uniform(size=(n, n)) < share) & (whole | ~np.eye(n, dtype=bool))
+    lateral = weights if there.all() else scipy.sparse.csr_array(weights * there)
+    net.connect("hidden", "hidden", lateral, delays=1.0)
+    return net
+
+
 def large_net(seed, *, n=300, refractory=True, delays=0.5):
     """Every parameter different; bundles longer than a block of the kernel."""
     rng = np.random.default_rng(seed)

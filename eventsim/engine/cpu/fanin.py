@@ -270,7 +270,7 @@ def _run_neuron(fan, s, n, time, weight, par, refractory, t_end, begin, end, hel
             )
         v, j, t, count = walk(
             n, v, j, t, until, x, y, gain, par, refractory, held, spikes, start, limit, count,
-            since, count - before, delay > 0.0, adapt,
+            since, count - before, delay > 0.0, adapt, None,
         )  # fmt: skip
         if count < 0:
             return -1, t

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.engine.bundles import OWN
-from eventsim.engine.cpu.compile import lean, scalar
+from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
 
 
 class Waiting(NamedTuple):
@@ -37,7 +37,7 @@ def enlarged(bundles, least):
     return room
 
 
-@lean
+@lean_inlined
 def _push(heap, size, t, low, high):
     """A bundle joins a heap of ``size`` with room for it."""
     time, first, last = heap
@@ -74,7 +74,7 @@ def pop(heap, size):
     time[i], first[i], last[i] = t, low, high
 
 
-@lean
+@lean_inlined
 def _push_sent(heap, size, loop, n, t, t_end):
     """What a spike of neuron n at t sends joins a heap with room for it; returns its size."""
     for b in range(loop.start[n], loop.start[n + 1]):
@@ -97,7 +97,7 @@ def send(heap, size, loop, n, t, t_end):
 
 
 @lean
-def n_sent(loop, spikes, low, high):
+def _n_sent(loop, spikes, low, high):
     """The most bundles that the spikes low : high send."""
     most = 0
     for i in range(low, high):
@@ -107,11 +107,19 @@ def n_sent(loop, spikes, low, high):
 
 
 @lean
-def send_all(heap, size, loop, spikes, low, high, t_end):
-    """As :func:`send` for the spikes low : high and a heap with room; returns its size."""
+def _push_all(heap, size, loop, spikes, low, high, t_end):
     for i in range(low, high):
         size = _push_sent(heap, size, loop, np.int64(spikes.neuron[i]), spikes.time[i], t_end)
     return size
+
+
+@scalar
+def send_all(heap, size, loop, spikes, low, high, t_end):
+    """As :func:`send` for the spikes low : high."""
+    most = size + _n_sent(loop, spikes, low, high)
+    if most > heap.time.size:
+        heap = enlarged(heap, most)
+    return heap, _push_all(heap, size, loop, spikes, low, high, t_end)
 
 
 @lean

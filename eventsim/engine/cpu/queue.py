@@ -26,9 +26,8 @@ from eventsim.engine.cpu.adaptive import crossing_within, jump, of_sample, stand
 from eventsim.engine.cpu.compile import kernel, lean, scalar
 from eventsim.engine.cpu.heap import pop, reschedule, send, waiting_room
 from eventsim.engine.cpu.scalar import crossing, flush, fma, propagators
-from eventsim.engine.cpu.walk import EARLIER
+from eventsim.engine.cpu.walk import EARLIER, runs_away
 from eventsim.engine.cpu.weights import base_of, weight_at, width_of
-from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import (
     ALERT,
     ALERT_MARGIN,
@@ -137,15 +136,6 @@ def fire(cells, par, n, refractory, spikes, start, limit, count):
     if refractory > 0.0:
         cells.held[n], cells.until[n] = count, t + refractory
     cells.j[n], cells.v[n], cells.time[n] = j + par[SELF, n], par[RESET, n], t
-
-
-@lean
-def runs_away(since, recent, n, t):
-    """Count a spike of neuron n at t; whether there were too many in a ms."""
-    if t - since[n] > 1.0:
-        since[n], recent[n] = t, 0
-    recent[n] += 1
-    return recent[n] > RUNAWAY_PER_MS
 
 
 @lean

@@ -28,11 +28,12 @@ from eventsim.engine.cpu.arrays import (
     tape_of,
     way_back_of,
 )
+from eventsim.engine.cpu.lanes import LANES
 from eventsim.engine.cpu.layer import run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.cpu.window_cells import make_neurons
-from eventsim.engine.cpu.window_dense import Shared
+from eventsim.engine.cpu.window_shared import Shared, forward_shared
 from eventsim.engine.cpu.window_sums import BLOCK
 from eventsim.engine.cpu.windows import Cut, forward_parts, forward_samples
 from eventsim.engine.job import Job, StageGradients
@@ -57,22 +58,22 @@ from eventsim.engine.table import (
     spike_bases,
     split_effects,
 )
-from eventsim.engine.windowing import Windows, met_in_window, windows_of, windows_since
+from eventsim.engine.windowing import (
+    Windows,
+    by_stretches,
+    met_in_window,
+    windows_of,
+    windows_since,
+)
 from eventsim.events import SpikeTrains
 from eventsim.events.order import event_order
 from eventsim.events.tape import Adapted
 from eventsim.held import made_once
-from eventsim.plan.plan import MOST_PLACES
 
 # Synaptic events of other stages in a window for which a thread is woken: a ms of work. On a busy
 # machine a thread may wait a time slice for the others at every window's end; with 5,000 events and
 # a load of 7 on two cores bench/macro/balanced.py took six times as long.
 PART_EVENTS = 100_000
-
-# Neurons of a loop, which all meet an event, go side by side where at least this share of their
-# synapses is there. Beside bundles 1,000 neurons take 1.55 times as long in double precision at a
-# share of 0.07, 1.25 at 0.2 and 1.02 at 0.5, 2,000 neurons 2.5, 1.9 and 1.14; less in single.
-LEAST_SIDE_BY_SIDE = 1 / 2
 
 
 def forward(job: Job) -> SpikeTrains:
@@ -166,18 +167,19 @@ def by_windows(
     By itself it makes several parts where there are fewer samples than threads and a window has
     enough to do.
     """
-    p, size, fastest = prepared, prepared.par.shape[1], prepared.par.dtype.type(fastest_rate(job))
+    if by_stretches(job):
+        return _by_stretches(job, prepared, windows.length)
+    p, size, fastest = prepared, prepared.par.shape[1], _fastest(job)
     par, cut = in_blocks(p.par, windows)
     if parts is None:
         met = met_in_window(p.span, p.arrivals, windows.length)
         parts = parts_for(met, n_threads() if job.n_samples < n_threads() else 1)
     bounds = bounds_of_parts(size, parts)
-    shared = _shared_of(job)
 
     def run_samples(todo, spikes, starts, limits, counts, reached):
         forward_samples(
             todo, p.arrivals, p.loop, par, p.refractory, job.duration, cut, fastest, p.begin,
-            p.stop, spikes, starts, limits, counts, reached, shared,
+            p.stop, spikes, starts, limits, counts, reached,
         )  # fmt: skip
 
     def run_parts(todo, spikes, starts, limits, counts, reached):
@@ -193,37 +195,52 @@ def by_windows(
     return _by_neuron(run_tasks(job, parts, run, p.span, apart=parts == 1))
 
 
-def _shared_of(job: Job) -> Shared | None:
-    """The synapses of neurons that share their events; None of others, of few, of too many."""
-    stage = job.stage
-    if not stage.shares_events:
-        return None
-    n_synapses = stage.wiring.target.size
-    n_places = (stage.wiring.out_start.size - 1) * stage.population.size
-    if n_synapses > MOST_PLACES or n_synapses < LEAST_SIDE_BY_SIDE * n_places:
-        return None
-    weight = row_weights(job)
+def _fastest(job: Job) -> np.floating[Any]:
+    return real_type(job)(fastest_rate(job))
 
-    def make() -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        missing = np.zeros((1, 0), np.uint8)
-        if stage.places is not None:
-            missing = np.ones((weight.shape[0] - 1, weight.shape[1]), np.uint8)
-            missing.reshape(-1)[stage.places] = 0
-        row = owners(stage.wiring.out_start, n_synapses)
-        return read_only(missing), read_only(row.astype(np.int32))
 
-    return Shared(read_only(weight), *made_once((Shared, stage), make))
+def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
+    """Every sample by windows of ``length`` ms of neurons that share their events."""
+    par = _padded(p.par, LANES)
+    shared = _shared_of(job, par.shape[1])
+
+    def run(todo, spikes, starts, limits, counts, reached):
+        forward_shared(
+            todo, p.arrivals, p.loop, par, p.refractory, job.duration, length, _fastest(job),
+            p.begin, p.stop, spikes, starts, limits, counts, reached, shared,
+        )  # fmt: skip
+
+    return _by_neuron(run_tasks(job, 1, run, p.span))
+
+
+def _padded(par: NDArray[np.floating[Any]], block: int) -> NDArray[np.floating[Any]]:
+    """A neuron table of whole blocks; those behind the last neuron never fire."""
+    size = par.shape[1]
+    par = np.pad(par, ((0, 0), (0, -size % block)), mode="edge")
+    par[ALERT, size:] = np.inf
+    return par
+
+
+def _shared_of(job: Job, width: int) -> Shared:
+    """The synapses of neurons that share their events, for rows of that width."""
+    stage, weight = job.stage, row_weights(job)
+
+    def make() -> NDArray[np.int32]:
+        row = owners(stage.wiring.out_start, stage.wiring.target.size)
+        return read_only(row.astype(np.int32))
+
+    more = ((0, 0), (0, width - weight.shape[1]))
+    return Shared(read_only(np.pad(weight, more)), made_once((Shared, stage), make))
 
 
 def in_blocks(
     par: NDArray[np.floating[Any]], windows: Windows
 ) -> tuple[NDArray[np.floating[Any]], Cut]:
     """A neuron table and windows as the kernels take them, for whole blocks of neurons."""
-    basis, size = windows.basis, par.shape[1]
-    more = ((0, 0), (0, -size % BLOCK))
-    par, by_v, by_j = (np.pad(rows, more, mode="edge") for rows in (par, basis.by_v, basis.by_j))
-    par[ALERT, size:] = np.inf
-    return par, Cut(windows.length, windows.pieces, windows.width, by_v, by_j, basis.reach)
+    basis, more = windows.basis, ((0, 0), (0, -par.shape[1] % BLOCK))
+    by_v, by_j = (np.pad(rows, more, mode="edge") for rows in (basis.by_v, basis.by_j))
+    cut = Cut(windows.length, windows.pieces, windows.width, by_v, by_j, basis.reach)
+    return _padded(par, BLOCK), cut
 
 
 def parts_for(met: float, most: int) -> int:

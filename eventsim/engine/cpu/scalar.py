@@ -322,15 +322,6 @@ def pull_back(h, maps, alpha, beta, alpha_mem, beta_mem, beta_syn):
 
 
 @formula
-def _bound(v, j, v_end, falls, span, peak):
-    zero = type(v)(0.0)
-    reach = span if span < peak else peak
-    bound = (v if v > zero else zero) + (j if j > zero else zero) * reach
-    top = bound if falls & (j > v) else v_end
-    return top if top > v_end else v_end
-
-
-@formula
 def highest(v, j, v_end, j_end, h, rate_mem, peak):
     """A bound of v over an interval of h ms that goes from (v, j) to (v_end, j_end).
 
@@ -339,14 +330,11 @@ def highest(v, j, v_end, j_end, h, rate_mem, peak):
     no faster than with the membrane's rate, so that it ends well above zero if h is not LONG; if it
     is, both ends may have vanished, and the bound holds whatever they are.
     """
-    span = rate_mem * h
-    return _bound(v, j, v_end, (j_end < v_end) | (span > type(h)(LONG)), span, peak)
-
-
-@formula
-def near_highest(v, j, v_end, j_end, h, rate_mem, peak):
-    """As highest where near_forward holds, so that h is not LONG."""
-    return _bound(v, j, v_end, j_end < v_end, rate_mem * h, peak)
+    span, zero = rate_mem * h, type(v)(0.0)
+    falls, reach = (j_end < v_end) | (span > type(h)(LONG)), span if span < peak else peak
+    bound = (v if v > zero else zero) + (j if j > zero else zero) * reach
+    top = bound if falls & (j > v) else v_end
+    return top if top > v_end else v_end
 
 
 @scalar

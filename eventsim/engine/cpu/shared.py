@@ -75,91 +75,16 @@ def new_room(par, longest):
     )  # fmt: skip
 
 
-@lean
-def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, longest, room,
-               begin, end, spikes, start, limit, adapt):  # fmt: skip
-    """The neurons from ``low`` on in one sample; n counts from there.
-
-    Returns the number of spikes, or -1 - n where neuron n is the first to run away, a time, and
-    the number of the first event that ``end`` leaves to be met.
-    """
-    n_neurons, real = refractory.size, type(par[0, 0])
-    before, after, held, stretch = room.before, room.after, room.held, room.stretch
-    holding, walking, alert, item = room.holding, room.walking, room.alert, stretch.time
-    maps, n_holding, arrival, since, fired = room.maps, 0, 0, begin.time[s, low], room.fired
+@lean_inlined
+def look_who_is_held(room, par, n_neurons):
+    """Set alerts and who is held by ``room.held``; returns how many are."""
+    alert, holding, held, n_holding = room.alert, room.holding, room.held, 0
     for n in range(n_neurons):
-        before[0, n], before[1, n] = begin.v[s, low + n], begin.j[s, low + n]
-        hold(held, begin, s, n, low)
-        alert[n] = np.inf if held.spike[n] >= 0 else par[ALERT, n]
+        alert[n] = par[ALERT, n]
         if held.spike[n] >= 0:
-            holding[n_holding] = n
+            alert[n], holding[n_holding] = np.inf, n
             n_holding += 1
-    t, count, event, met = begin.time[s, low], 0, 0, 0
-    n_events = times.size
-    while n_events > 0 and times[n_events - 1] >= t_end:
-        n_events -= 1
-    failed, failed_at = -1, t_end
-    while t < t_end and failed < 0:
-        met = event
-        event, size, empty, ends = fill(
-            stretch, event, times, rows, n_events, t, t_end, weights, longest
-        )
-        if ends:
-            for n in range(n_neurons):
-                keep(end, s, n, low, t, before[0, n], before[1, n], held, adapt)
-        until = item[ITEMS - 1]
-        h = real(until - t)
-        near = fastest * h <= real(SMALL_Z)
-        if adapt is not None:
-            lift_alerts(adapt, par, alert, until)
-        if near:
-            n_walking = near_step(
-                par, alert, room.table, before, after, weights, stretch, h, room.far, walking
-            )
-        else:
-            far_propagators(h, par, room.far, 0, par.shape[1])
-            n_walking = far_step(
-                par, alert, room.table, before, after, weights, stretch, h, room.far, walking
-            )
-        n_holding, n_walking = _let_go(
-            holding, n_holding, walking, n_walking, held, until, par, after
-        )
-        first = count
-        for i in range(n_walking):
-            n = walking[i]
-            if near:
-                near_maps(par, n, stretch, maps)
-            else:
-                far_maps(par, n, stretch, maps)
-            v, j, at, met_now, seen = before[0, n], before[1, n], t, arrival, since
-            n_fired = fired.times[n] if fired.arrival[n] == arrival else 0
-            for k in range(size):
-                v, j, reached, total = walk(
-                    n, v, j, at, item[k], maps[0, k], maps[1, k], maps[2, k], par, refractory, held,
-                    spikes, start, limit, count, seen, n_fired, False, adapt,
-                )  # fmt: skip
-                if total < 0:
-                    if failed < 0 or reached < failed_at:
-                        failed, failed_at = n, reached
-                    break
-                n_fired, count, at = n_fired + total - count, total, item[k]
-                j = flush(j + weight_at(stretch, k, weights, n))
-                if k < size - empty:
-                    met_now, seen, n_fired = met_now + 1, at, 0
-            fired.arrival[n], fired.times[n] = met_now, n_fired
-            after[0, n], after[1, n], alert[n] = v, j, par[ALERT, n]
-            if held.spike[n] >= 0:
-                alert[n], holding[n_holding] = np.inf, n
-                n_holding += 1
-        if count > first + 1:
-            sort_tail(spikes, held, start + first, start + min(count, limit), start)
-        if size > empty:
-            arrival, since = arrival + size - empty, item[size - empty - 1]
-        before, after = after, before
-        t = until
-    for k in range(start, start + min(count, limit)):
-        spikes.neuron[k] += low
-    return (count if failed < 0 else -1 - failed), failed_at, met
+    return n_holding
 
 
 @lean_inlined
@@ -175,6 +100,106 @@ def _let_go(holding, n_holding, walking, n_walking, held, until, par, after):
             after[0, n], holding[size] = par[RESET, n], n
             size += 1
     return size, n_walking
+
+
+@lean_inlined
+def meet_stretch(room, before, after, t, size, empty, n_holding, weights, par, refractory, fastest,
+                 spikes, start, limit, count, arrival, since, adapt, recent):  # fmt: skip
+    """All neurons go from ``before``, at t, over the stretch in ``room`` to ``after``.
+
+    ``arrival`` and ``since`` are the number and the time of the last arrival before it; ``adapt``
+    and ``recent`` as :func:`eventsim.engine.cpu.walk.walk`. Returns the number of spikes, that of
+    neurons held, and the first neuron to run away, or -1, with its time.
+    """
+    stretch, held, alert, holding = room.stretch, room.held, room.alert, room.holding
+    walking, maps, fired, item = room.walking, room.maps, room.fired, stretch.time
+    until, first, failed, failed_at = item[ITEMS - 1], count, -1, item[ITEMS - 1]
+    real = type(par[0, 0])
+    h = real(until - t)
+    near = fastest * h <= real(SMALL_Z)
+    if adapt is not None:
+        lift_alerts(adapt, par, alert, until)
+    if near:
+        n_walking = near_step(
+            par, alert, room.table, before, after, weights, stretch, h, room.far, walking
+        )
+    else:
+        far_propagators(h, par, room.far, 0, par.shape[1])
+        n_walking = far_step(
+            par, alert, room.table, before, after, weights, stretch, h, room.far, walking
+        )
+    n_holding, n_walking = _let_go(holding, n_holding, walking, n_walking, held, until, par, after)
+    for i in range(n_walking):
+        n = walking[i]
+        if near:
+            near_maps(par, n, stretch, maps)
+        else:
+            far_maps(par, n, stretch, maps)
+        v, j, at, met, seen = before[0, n], before[1, n], t, arrival, since
+        n_fired = fired.times[n] if fired.arrival[n] == arrival else 0
+        for k in range(size):
+            v, j, reached, total = walk(
+                n, v, j, at, item[k], maps[0, k], maps[1, k], maps[2, k], par, refractory, held,
+                spikes, start, limit, count, seen, n_fired, False, adapt, recent,
+            )  # fmt: skip
+            if total < 0:
+                if failed < 0 or reached < failed_at:
+                    failed, failed_at = n, reached
+                break
+            n_fired, count, at = n_fired + total - count, total, item[k]
+            j = flush(j + weight_at(stretch, k, weights, n))
+            if k < size - empty:
+                met, seen, n_fired = met + 1, at, 0
+        fired.arrival[n], fired.times[n] = met, n_fired
+        after[0, n], after[1, n], alert[n] = v, j, par[ALERT, n]
+        if held.spike[n] >= 0:
+            alert[n], holding[n_holding] = np.inf, n
+            n_holding += 1
+    if count > first + 1:
+        sort_tail(spikes, held, start + first, start + min(count, limit), start)
+    return count, n_holding, failed, failed_at
+
+
+@lean
+def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, longest, room,
+               begin, end, spikes, start, limit, adapt):  # fmt: skip
+    """The neurons from ``low`` on in one sample; n counts from there.
+
+    Returns the number of spikes, or -1 - n where neuron n is the first to run away, a time, and
+    the number of the first event that ``end`` leaves to be met.
+    """
+    n_neurons = refractory.size
+    before, after, held, stretch = room.before, room.after, room.held, room.stretch
+    item, arrival, since = stretch.time, 0, begin.time[s, low]
+    for n in range(n_neurons):
+        before[0, n], before[1, n] = begin.v[s, low + n], begin.j[s, low + n]
+        hold(held, begin, s, n, low)
+    n_holding = look_who_is_held(room, par, n_neurons)
+    t, count, event, met = begin.time[s, low], 0, 0, 0
+    n_events = times.size
+    while n_events > 0 and times[n_events - 1] >= t_end:
+        n_events -= 1
+    failed, failed_at = -1, t_end
+    while t < t_end and failed < 0:
+        met = event
+        event, size, empty, ends = fill(
+            stretch, event, times, rows, n_events, t, t_end, weights, longest
+        )
+        if ends:
+            for n in range(n_neurons):
+                keep(end, s, n, low, t, before[0, n], before[1, n], held, adapt)
+        until = item[ITEMS - 1]
+        count, n_holding, failed, failed_at = meet_stretch(
+            room, before, after, t, size, empty, n_holding, weights, par, refractory, fastest,
+            spikes, start, limit, count, arrival, since, adapt, None,
+        )  # fmt: skip
+        if size > empty:
+            arrival, since = arrival + size - empty, item[size - empty - 1]
+        before, after = after, before
+        t = until
+    for k in range(start, start + min(count, limit)):
+        spikes.neuron[k] += low
+    return (count if failed < 0 else -1 - failed), failed_at, met
 
 
 @kernel

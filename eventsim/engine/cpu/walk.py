@@ -72,6 +72,13 @@ class SinceArrival(NamedTuple):
     times: NDArray[np.int64]
 
 
+class Recent(NamedTuple):
+    """How many spikes of the ms from ``since`` on each neuron of a loop has fired."""
+
+    since: NDArray[np.float64]
+    number: NDArray[np.int64]
+
+
 # Number of a spike of an earlier piece of the stream: beyond every limit.
 EARLIER = 2**62
 
@@ -91,15 +98,25 @@ def keep(end, s, n, low, t, v, j, held, adapt):
     end.until[s, low + n] = held.until[n] if held.spike[n] >= 0 else -1.0
 
 
+@lean
+def runs_away(since, recent, n, t):
+    """Count a spike of neuron n at t; whether there were too many in a ms."""
+    if t - since[n] > 1.0:
+        since[n], recent[n] = t, 0
+    recent[n] += 1
+    return recent[n] > RUNAWAY_PER_MS
+
+
 @lean_inlined
 def walk(n, v, j, t, t_end, x, y, gain, par, refractory, held, spikes, start, limit, count, since,
-         fired, one_spike, adapt):  # fmt: skip
+         fired, one_spike, adapt, recent):  # fmt: skip
     """Advance neuron n from t to t_end, or to its next spike if ``one_spike``.
 
     ``x``, ``y`` and ``gain`` are the propagators of the whole way; ``adapt`` is None for plain
     neurons, see :mod:`eventsim.engine.cpu.adaptive`. Returns v, j, the time reached,
     and the number of spikes so far, which is -1 after more than RUNAWAY_PER_MS spikes per ms from
-    the last arrival on: since then the neuron has ``fired``.
+    the last arrival on: since then the neuron has ``fired``. In a loop, where spikes make arrivals,
+    ``recent`` counts them by ms, a :class:`Recent`; it is None elsewhere.
     """
     slow, gap, rate_mem, level = par[SLOW, n], par[GAP, n], par[RATE_MEM, n], par[LEVEL, n]
     real = type(v)
@@ -143,7 +160,10 @@ def walk(n, v, j, t, t_end, x, y, gain, par, refractory, held, spikes, start, li
             spikes.restart[start + count] = j
         j = j + par[SELF, n]
         count += 1
-        if count - n_start > RUNAWAY_PER_MS * (1.0 + (t - since)):
+        if recent is None:
+            if count - n_start > RUNAWAY_PER_MS * (1.0 + (t - since)):
+                return v, j, t, -1
+        elif runs_away(recent.since, recent.number, n, t):
             return v, j, t, -1
         if one_spike:
             return v, j, t, count

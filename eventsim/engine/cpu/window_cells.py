@@ -9,7 +9,7 @@ from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
 from eventsim.engine.cpu.lanes import LANES
 from eventsim.engine.cpu.walk import EARLIER
 from eventsim.engine.cpu.ways import N_WAY
-from eventsim.engine.cpu.window_sums import BLOCK, TOGETHER
+from eventsim.engine.cpu.window_sums import BLOCK
 from eventsim.engine.table import ALERT, GAP, PEAK, RATE_MEM, SLOW
 
 # Fields of a neuron in one line of the cache.
@@ -73,20 +73,16 @@ new_neurons = scalar(make_neurons)
 class WindowRoom(NamedTuple):
     """What the windows of some neurons are computed in; none needs what another leaves here.
 
-    ``sums`` [blocks, sums of a neuron, BLOCK] are the moments of a block of neurons side by side,
-    ``far`` [3, neurons] the propagators over the ms in ``far_for``, of pieces that are long;
-    ``before`` [2, LANES] where those neurons stood of which one may fire; ``few`` are the numbers
-    of all that may. Of arrivals that are summed, ``phi`` [TOGETHER, width] are the functions,
-    ``weight`` [TOGETHER, BLOCK] the weights of a block, ``rows`` [TOGETHER] those of the wiring.
+    ``sums`` [sums of a neuron, BLOCK] are the moments of a block of neurons side by side, ``far``
+    [3, neurons] the propagators over the ms in ``far_for``, of pieces that are long; ``before``
+    [2, LANES] where those neurons stood of which one may fire; ``few`` are the numbers of all that
+    may. ``phi`` [width] are the functions of an arrival that is summed.
 
-    The others are of those few. Where they meet the same arrivals, ``lines``
-    [blocks, N_LINE - 1, BLOCK] are their fields side by side, ``when`` [blocks, BLOCK] the times of
-    their last events, and ``after``, ``h`` and ``ready`` what one arrival needs.
-
-    Where each has its own, ``found`` are the synapses of a bundle that reach one of them, ``place``
-    [neurons] which of them a neuron is; ``met_by``, ``met_time`` and ``met_jump`` are the arrivals
-    in order of time, who meets them and what they are, ``time`` and ``jump`` by neuron, ``start``
-    and ``number`` where those of each are, and how many; ``way`` [N_WAY, N_WAYS] the propagators.
+    The others are of those few. ``found`` are the synapses of a bundle that reach one of them,
+    ``place`` [neurons] which of them a neuron is; ``met_by``, ``met_time`` and ``met_jump`` are the
+    arrivals in order of time, who meets them and what they are, ``time`` and ``jump`` by neuron,
+    ``start`` and ``number`` where those of each are, and how many; ``way`` [N_WAY, N_WAYS] the
+    propagators.
     """
 
     sums: NDArray[np.floating]
@@ -95,13 +91,6 @@ class WindowRoom(NamedTuple):
     before: NDArray[np.floating]
     few: NDArray[np.int64]
     phi: NDArray[np.floating]
-    weight: NDArray[np.floating]
-    lines: NDArray[np.floating]
-    when: NDArray[np.float64]
-    after: NDArray[np.floating]
-    h: NDArray[np.floating]
-    ready: NDArray[np.uint8]
-    rows: NDArray[np.int64]
     found: NDArray[np.int64]
     place: NDArray[np.int64]
     met_by: NDArray[np.int64]
@@ -115,20 +104,15 @@ class WindowRoom(NamedTuple):
 
 
 @scalar
-def make_room(size, padded, width, n_functions, real, shared):
-    """For ``size`` neurons; ``shared`` as :func:`eventsim.engine.cpu.windows.run_window`."""
-    blocks, sums, met = 1, width, ROOM_PER_NEURON * size + ROOM_LEAST
-    if shared is not None:
-        blocks, sums, met = padded // BLOCK, n_functions + 1, 0
+def make_room(size, padded, width, real):
+    """For ``size`` neurons."""
+    met = ROOM_PER_NEURON * size + ROOM_LEAST
     return WindowRoom(
-        np.zeros((blocks, sums, BLOCK), real), np.empty((3, padded), real), np.zeros(1, real),
-        np.empty((2, LANES), real), np.zeros(size, np.int64), np.zeros((TOGETHER, width), real),
-        np.zeros((TOGETHER, BLOCK), real), np.zeros((blocks, N_LINE - 1, BLOCK), real),
-        np.zeros((blocks, BLOCK)), np.zeros((2, BLOCK), real), np.zeros(BLOCK, real),
-        np.zeros(BLOCK, np.uint8), np.zeros(TOGETHER, np.int64), np.empty(padded + 1, np.int64),
-        np.empty(padded, np.int64), np.empty(met, np.int64), np.empty(met), np.empty(met, real),
-        np.empty(met + size), np.empty(met + size, real), np.empty(size, np.int64),
-        np.empty(size, np.int64), np.zeros((N_WAY, N_WAYS), real),
+        np.zeros((width, BLOCK), real), np.empty((3, padded), real), np.zeros(1, real),
+        np.empty((2, LANES), real), np.zeros(size, np.int64), np.zeros(width, real),
+        np.empty(padded + 1, np.int64), np.empty(padded, np.int64), np.empty(met, np.int64),
+        np.empty(met), np.empty(met, real), np.empty(met + size), np.empty(met + size, real),
+        np.empty(size, np.int64), np.empty(size, np.int64), np.zeros((N_WAY, N_WAYS), real),
     )  # fmt: skip
 
 

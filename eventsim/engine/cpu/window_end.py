@@ -40,9 +40,9 @@ from eventsim.engine.table import RATE_MEM, RESET
 
 def _ending(propagators_at):
     @lean
-    def end_block(cells, room, par, cut, sums, b, begin, end, n_few):
+    def end_block(cells, room, par, cut, b, begin, end, n_few):
         """The block from neuron b on from ``begin`` to ``end``; returns as :func:`all_end`."""
-        now, line_of, first = cells.now, cells.line, np.int64(b)
+        now, line_of, sums, first = cells.now, cells.line, room.sums, np.int64(b)
         real = type(sums[0, 0])
         h, zero, one = real(end - begin), line(real(0.0)), line(real(1.0))
         by_v, by_j, last = cut.by_v, cut.by_j, sums.shape[0] - 1
@@ -84,7 +84,7 @@ _near_end, _far_end = _ending(near_lines), _ending(far_lines)
 
 
 @lean
-def all_end(cells, room, par, cut, fastest, lo, hi, begin, end, shared):
+def all_end(cells, room, par, cut, fastest, lo, hi, begin, end):
     """The neurons lo : hi from ``begin`` to the end of a piece; all sums are zero again.
 
     Returns the number of those that may fire before it, or are let go: their numbers are written to
@@ -97,15 +97,9 @@ def all_end(cells, room, par, cut, fastest, lo, hi, begin, end, shared):
         far_propagators(h, par, room.far, lo, hi + -hi % BLOCK)
         room.far_for[0] = h
     for b in range(lo, hi, BLOCK):
-        if shared is None:
-            sums = room.sums[0]
-            gather_block(cells.moments, b, sums)
-        else:
-            sums = room.sums[b // BLOCK]
+        gather_block(cells.moments, b, room.sums)
         if near:
-            n_few = _near_end(cells, room, par, cut, sums, b, begin, end, n_few)
+            n_few = _near_end(cells, room, par, cut, b, begin, end, n_few)
         else:
-            n_few = _far_end(cells, room, par, cut, sums, b, begin, end, n_few)
-        if shared is not None:
-            sums[:] = real(0.0)
+            n_few = _far_end(cells, room, par, cut, b, begin, end, n_few)
     return n_few

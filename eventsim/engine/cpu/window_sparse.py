@@ -1,16 +1,20 @@
-"""The few neurons of a window that may fire, where bundles reach any: each has its own arrivals.
+"""The few neurons of a window that may fire go from arrival to arrival; each has its own.
 
-Those are looked up in the bundles, and put one behind the other by neuron, as many as there is room
-for. Then every neuron goes through its own; the propagators to several of them are found at once,
-side by side in vectors.
+A neuron's state stays that of its last arrival, spike or release; at an arrival, and at the end of
+a piece of the window, it is asked whether the neuron fired before.
+
+Arrivals are looked up in the bundles, and put one behind the other by neuron, as many as there is
+room for. Then every neuron goes through its own; the propagators to several of them are found at
+once, side by side in vectors.
 """
 
 import numpy as np
 
 from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import lean, lean_inlined
-from eventsim.engine.cpu.queue import advance
-from eventsim.engine.cpu.scalar import flush, fma, highest
+from eventsim.engine.cpu.queue import advance, fire, release
+from eventsim.engine.cpu.scalar import crossing, flush, fma, highest
+from eventsim.engine.cpu.walk import runs_away
 from eventsim.engine.cpu.ways import GAIN, H, X, Y, finding
 from eventsim.engine.cpu.weights import base_of, weight_at, width_of
 from eventsim.engine.cpu.window_cells import (
@@ -22,10 +26,45 @@ from eventsim.engine.cpu.window_cells import (
     N_WAYS,
     J,
     V,
+    may_fire,
 )
 from eventsim.engine.cpu.window_sums import BLOCK
-from eventsim.engine.cpu.window_walk import catch_up
-from eventsim.engine.table import RESET
+from eventsim.engine.table import ALERT, GAP, LEVEL, RATE_MEM, RESET, SLOW
+
+
+@lean
+def _catch_up(cells, par, refractory, n, t, stop, spikes, start, limit, count):
+    """Let neuron n fire and be let go before t and before ``stop``.
+
+    Returns the number of spikes, -1 - n where the neuron runs away, and a time. Past the limit it
+    stops.
+    """
+    line = cells.line
+    real = type(line[n, V])
+    zero = real(0.0)
+    while count <= limit:
+        if cells.held[n] >= 0:
+            if not cells.until[n] < min(t, stop):
+                break
+            release(cells, par, n, spikes, start, limit)
+            line[n, L_ALERT] = par[ALERT, n]
+        if not may_fire(line[n, V], line[n, J], line[n, L_PEAK], line[n, L_ALERT]):
+            break
+        v, j, begin = line[n, V], line[n, J], cells.time[n]
+        rise = crossing(
+            v, j, real(t - begin), par[SLOW, n], par[GAP, n], par[RATE_MEM, n], par[LEVEL, n]
+        )
+        if rise < zero or not begin + rise < min(t, stop):
+            break
+        cells.rise[n] = rise
+        fire(cells, par, n, refractory[n], spikes, start, limit, count)
+        if cells.held[n] >= 0:
+            line[n, L_ALERT] = real(-np.inf)
+        at = cells.time[n]
+        count += 1
+        if runs_away(cells.since, cells.recent, n, at):
+            return -1 - n, at
+    return count, t
 
 
 @lean
@@ -68,7 +107,7 @@ def _goes(cells, way, par, refractory, n, time, jump, n_arrivals, stop, spikes, 
     """Neuron n comes to all times; the first are those of its arrivals, the last may be an end.
 
     It does not fire from ``stop`` on. Returns as
-    :func:`~eventsim.engine.cpu.window_walk.catch_up`.
+    :func:`_catch_up`.
     """
     line = cells.line
     v, j, t, alert = line[n, V], line[n, J], cells.time[n], line[n, L_ALERT]
@@ -87,7 +126,7 @@ def _goes(cells, way, par, refractory, n, time, jump, n_arrivals, stop, spikes, 
                 v_end = par[RESET, n]
             else:
                 line[n, V], line[n, J], cells.time[n] = v, j, t
-                count, at = catch_up(
+                count, at = _catch_up(
                     cells, par, refractory, n, until, last, spikes, start, limit, count
                 )
                 if count < 0 or count > limit:
@@ -105,7 +144,7 @@ def _all_go(cells, room, par, refractory, n_few, n_met, end, stop, ends, spikes,
             count):  # fmt: skip
     """The few neurons meet the arrivals looked up, and come to the end of the piece if it ``ends``.
 
-    Returns as :func:`~eventsim.engine.cpu.window_walk.catch_up`; of several neurons that run away
+    Returns as :func:`_catch_up`; of several neurons that run away
     the one that is first.
     """
     failed, failed_at = 0, np.inf
@@ -141,7 +180,7 @@ def some_meet(cells, room, par, refractory, due, low, high, first, last, end, st
     """The first few neurons of ``room.few`` meet the bundles first : last, and come to ``end``.
 
     Of every bundle the synapses low : high reach the neurons that are here. None fires from
-    ``stop`` on. Returns as :func:`~eventsim.engine.cpu.window_walk.catch_up`, and the number of
+    ``stop`` on. Returns as :func:`_catch_up`, and the number of
     events.
     """
     found, place, met, n_met = room.found, room.place, 0, 0

@@ -22,7 +22,8 @@ from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import EARLIER, SpikeBuffers
 from eventsim.engine.cpu.weights import addresses_of
 from eventsim.engine.cpu.window_cells import begin_all, make_neurons, make_room
-from eventsim.engine.cpu.windows import Window, run_window
+from eventsim.engine.cpu.window_due import Window
+from eventsim.engine.cpu.windows import run_window
 from eventsim.engine.job import Job, raise_first_runaway
 from eventsim.engine.loop_state import start_loop
 from eventsim.engine.stepping import BundledSynapses, Due, Frame, ranges, windows_in
@@ -44,15 +45,15 @@ def step_window(bounds, cells, par, refractory, due, window, cut, fastest, loop,
     if window.now == 0.0:
         begin_all(cells, par, begin, 0)
     due_time, due_first, due_last = due
-    padded, n_functions = par.shape[1], cut.by_v.shape[0]
+    padded = par.shape[1]
     for p in prange(bounds.size - 1):
         here = bounds[p + 1] - bounds[p]
-        room = make_room(here, padded, cut.width, n_functions, par.dtype, None)
+        room = make_room(here, padded, cut.width, par.dtype)
         mine = np.empty(due_time.size, np.int64), np.empty(due_time.size, np.int64)
         counts[p], reached[p], _ = run_window(
             cells, room, par, refractory, bounds[p], bounds[p + 1],
             Waiting(due_time, due_first, due_last), mine, window, cut, fastest, loop, spikes,
-            starts[p], limits[p], 0, None,
+            starts[p], limits[p], 0,
         )  # fmt: skip
 
 

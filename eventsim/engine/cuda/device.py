@@ -28,6 +28,7 @@ from eventsim.engine.gain_windows import (
 )
 from eventsim.engine.job import RUNAWAY_PER_MS
 from eventsim.engine.table import ALERT_MARGIN
+from eventsim.engine.windowing import FEW, MANY, MOST_HALVINGS
 
 Size = Sequence[int]
 
@@ -133,6 +134,9 @@ def kernel_source(precision: Precision, adaptive: bool = False) -> str:
         f"#define RUNAWAY_PER_MS {float(RUNAWAY_PER_MS)}\n"
         f"#define ALERT_MARGIN {ALERT_MARGIN!r}\n"
         f"#define TILE {TILE}\n"
+        f"#define MANY {MANY}\n"
+        f"#define FEW {FEW}\n"
+        f"#define MOST_HALVINGS {MOST_HALVINGS}\n"
         f"#define FORWARD_EVENTS {FORWARD_EVENTS}\n"
         f"#define MOST {adjoint_series.MOST}\n"
         f"#define TERMS {adjoint_series.TERMS[precision]}\n"

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eventsim.arrays import Array, Floats
+from eventsim.arrays import Array, Floats, owners
 from eventsim.engine.bundles import (
     Arriving,
     Loop,
@@ -40,19 +40,19 @@ from eventsim.engine.state import start_voltage
 from eventsim.engine.table import (
     N_OWN,
     N_SUMS,
+    fastest_rate,
     guess_spikes,
     layer_gradients,
     neuron_table,
     real_type,
+    row_weights,
     scaled_weights,
     spike_bases,
     split_effects,
 )
 from eventsim.engine.windowing import (
-    FEW,
-    MANY,
-    MOST_HALVINGS,
     Windows,
+    by_stretches,
     windows_of,
     windows_since,
 )
@@ -258,13 +258,19 @@ class _Forward:
 
     def _of_windows(self, windows: Windows, capacity: int) -> list[Any]:
         """What ``windows_forward`` takes besides."""
-        dev, n, real = self._dev, self._job.n_samples, real_type(self._job)
-        basis = windows.basis
+        dev, job, n, real = self._dev, self._job, self._job.n_samples, real_type(self._job)
+        basis, width = windows.basis, windows.width
+        weights, rows = dev.empty((0, 0), real), dev.empty(0, np.int32)
+        if by_stretches(job):
+            width, wiring = 0, job.stage.wiring
+            weights = to_real(dev, job, row_weights(job))
+            rows = dev.asarray(owners(wiring.out_start, wiring.target.size), np.int32)
         return [
-            windows.length, basis.reach, windows.pieces, windows.width, len(basis.by_v), MANY, FEW,
-            MOST_HALVINGS, dev.asarray(basis.by_v), dev.asarray(basis.by_j),
+            windows.length, basis.reach, windows.pieces, width, len(basis.by_v),
+            dev.asarray(basis.by_v), dev.asarray(basis.by_j),
             *(dev.empty((n, capacity), dtype) for dtype in (np.float64, np.int64, np.int64)),
-            dev.empty((n, self._job.stage.population.size, windows.width), real),
+            dev.empty((n, job.stage.population.size, width), real),
+            weights, rows, fastest_rate(job),
         ]  # fmt: skip
 
 

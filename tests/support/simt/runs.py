@@ -14,6 +14,7 @@ from tests.support.nets import (
     random_net,
     random_stream,
     ring_net,
+    shared_net,
     two_kinds_net,
     with_adaptation,
 )
@@ -192,6 +193,10 @@ RUNS = {
     "loop, by windows": Run(
         lambda: two_kinds_net(26),
         lambda: random_stream(27, n_samples=2, n_channels=5, duration=30.0, rate=400.0),
+    ),
+    "loop, by stretches": Run(
+        lambda: shared_net(31, n=40, refractory=1.5, whole=False),
+        lambda: random_stream(32, n_samples=2, n_channels=20, duration=15.0, rate=150.0),
     ),
     "ring, returning": _pacemakers(_loop(lambda: ring_net(25))),
     "ties": _ties("dense"),

@@ -81,7 +81,9 @@ DEVICE Item item_at(const Stretch& s, int k) {
 }
 
 // The stretch from event `next` on, which is moved behind it; `column` are the neuron's weights.
-DEVICE Stretch fill(const Events& e, long long& next, double t_end, const REAL* column,
+// `e` is Events, or, in a loop, Due of windows.cu.
+template <class Arriving>
+DEVICE Stretch fill(const Arriving& e, long long& next, double t_end, const REAL* column,
                     int n_neurons, REAL longest) {
     Stretch s;
     double latest = t_end, end = t_end;
@@ -118,8 +120,9 @@ DEVICE Stretch fill(const Events& e, long long& next, double t_end, const REAL* 
 }
 
 // Take the neuron from time t over the stretch. False after a run-away.
-DEVICE bool meet(const Neuron& n, const Answer& answer, Cell& c, const Written& out,
-                 const Stretch& s, double t, REAL fastest) {
+template <class Out>
+DEVICE bool meet(const Neuron& n, const Answer& answer, Cell& c, const Out& out, const Stretch& s,
+                 double t, REAL fastest) {
     const REAL zero = REAL_(0.0);
     const double end = s.time[ITEMS - 1];
     const REAL h = (REAL)(end - t);

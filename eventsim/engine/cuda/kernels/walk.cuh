@@ -110,9 +110,18 @@ struct Written {
     int limit;
 };
 
-// Advance to t_end, or to the next spike if `one_spike`. False after RUNAWAY_PER_MS spikes per
-// ms from the last arrival on.
-DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, bool one_spike) {
+// Where the neuron's next spike goes.
+DEVICE int next_place(const Written&, const Cell& c) { return c.count; }
+
+// Whether there were more than RUNAWAY_PER_MS spikes per ms from the last arrival on.
+DEVICE bool runs_away(const Written&, const Cell& c) {
+    return c.count - c.before > RUNAWAY_PER_MS * (1.0 + (c.t - c.since));
+}
+
+// Advance to t_end, or to the next spike if `one_spike`. False where the neuron runs away. `out` is
+// Written, or, in a loop, Fired of windows.cu.
+template <class Out>
+DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Out& out, bool one_spike) {
     for (;;) {
         if (c.held >= 0) {
             const bool later = c.until >= t_end;
@@ -149,19 +158,19 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Written& out, boo
 #if ADAPTIVE
         jump(n.threshold, c.adapted, c.t);
 #endif
-        const bool fits = c.count < out.limit;
-        if (fits) {
-            out.time[c.count] = c.t;
-            out.current[c.count] = c.j;
-            out.restart[c.count] = n.refractory > 0.0 ? not_a_number() : c.j;
+        const int place = next_place(out, c);
+        if (place < out.limit) {
+            out.time[place] = c.t;
+            out.current[place] = c.j;
+            out.restart[place] = n.refractory > 0.0 ? not_a_number() : c.j;
         }
         if (n.refractory > 0.0) {
-            c.held = c.count;
+            c.held = place;
             c.until = c.t + n.refractory;
         }
         c.j = c.j + n.self;
         c.count += 1;
-        if (c.count - c.before > RUNAWAY_PER_MS * (1.0 + (c.t - c.since))) return false;
+        if (runs_away(out, c)) return false;
         if (one_spike) return true;
     }
 }

@@ -8,18 +8,20 @@
 // After           as in queue.cu, but the spikes of a window in any order. A sample with more spikes
 //                 than its limit stops at the end of the window.
 // Twin            engine/cpu/windows.py, window_sums.py, window_end.py, window_sparse.py: the same
-//                 sums, the same bits
-// Needs           queue.cu; shared memory: 35 * 8 + 39 * 4 bytes
+//                 sums, the same bits; window_shared.py, of neurons that share their events
+// Needs           queue.cu, stretch.cuh; shared memory: 35 * 8 + 39 * 4 bytes
 //
-// Roofline        a window takes a barrier per arrival. A neuron that goes from arrival to arrival
-//                 looks for itself in every bundle: few do.
+// Roofline        a window takes a barrier per arrival, and a neuron that goes from arrival to
+//                 arrival looks for itself in every bundle: few do. Neurons that share their events
+//                 need no barrier within a window.
 
 #define MOST_SUMS (SINGLE ? 8 : 16)
 
-// How a loop goes by windows: engine/windowing.py.
+// How a loop goes by windows: engine/windowing.py, which has MANY, FEW and MOST_HALVINGS as well.
+// Neurons that share their events have no sums: their width is zero.
 struct Windows {
     double length, reach;
-    int pieces, width, n_functions, many, few, most_halvings;
+    int pieces, width, n_functions;
     const REAL *by_v, *by_j;
 };
 
@@ -28,6 +30,18 @@ struct Due {
     double* time;
     long long *first, *last;
 };
+
+// Those of a window of neurons that share their events; `row` of the weights is that of a synapse.
+struct DueRows {
+    const double* time;
+    const long long* first;
+    const int* row;
+    long long end;
+};
+
+DEVICE double time_at(const DueRows& e, long long i) { return e.time[i]; }
+
+DEVICE int row_at(const DueRows& e, long long i) { return e.row[e.first[i]]; }
 
 // Synapses, and where the spikes of a sample go.
 struct Synapses {
@@ -42,6 +56,34 @@ struct Spikes {
     int limit;
     int* count;
 };
+
+// Where a neuron's spikes go in a loop, and how many of the ms from `since` on it has fired.
+struct Fired {
+    double* time;
+    REAL *current, *restart;
+    int limit, *neuron, *count, me;
+    double* since;
+    int* recent;
+};
+
+DEVICE int next_place(const Fired& out, const Cell&) {
+    const int place = atomicAdd(out.count, 1);
+    if (place < out.limit) out.neuron[place] = out.me;
+    return place;
+}
+
+DEVICE bool runs_away(double t, double* since, int* recent) {
+    if (t - *since > 1.0) {
+        *since = t;
+        *recent = 0;
+    }
+    *recent += 1;
+    return (double)*recent > RUNAWAY_PER_MS;
+}
+
+DEVICE bool runs_away(const Fired& out, const Cell& c) {
+    return runs_away(c.t, out.since, out.recent);
+}
 
 DEVICE bool may_fire(REAL v, REAL j, REAL peak, REAL alert) {
     const REAL zero = REAL_(0.0);
@@ -116,12 +158,7 @@ DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double st
         c.j[n] = drive + p.self;
         c.v[n] = p.reset;
         c.time[n] = at;
-        if (at - since[n] > 1.0) {
-            since[n] = at;
-            recent[n] = 0;
-        }
-        recent[n] += 1;
-        if ((double)recent[n] > RUNAWAY_PER_MS) return false;
+        if (runs_away(at, since + n, recent + n)) return false;
     }
 }
 
@@ -240,6 +277,37 @@ DEVICE bool stays(const Cells& c, const Neuron& p, const Windows& w, int n, int 
     return false;
 }
 
+// Neuron n goes from `now` to `end` in stretches of the bundles due. False where it runs away.
+DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, int n_neurons, const DueRows& due,
+                         double now, double end, const REAL* weights, REAL fastest, double* since,
+                         int* recent, const Spikes& out) {
+    const Fired fired = {out.time,   out.current, out.restart, out.limit, out.neuron,
+                         out.count, n,           since + n,   recent + n};
+    const REAL longest = SPAN / fastest;
+    const Answer answer = answer_of(p.rates, longest);
+    Cell cell;
+    cell.v = c.v[n];
+    cell.j = c.j[n];
+    cell.t = now;
+    cell.until = c.until[n];
+    cell.count = 0;
+    cell.held = c.held[n];
+    arrived(cell, now);
+    bool goes_on = true;
+    long long next = 0;
+    for (double t = now; goes_on && t < end;) {
+        const Stretch stretch = fill(due, next, end, weights + n, n_neurons, longest);
+        goes_on = meet(p, answer, cell, fired, stretch, t, fastest);
+        t = stretch.time[ITEMS - 1];
+    }
+    c.v[n] = cell.v;
+    c.j[n] = cell.j;
+    c.time[n] = goes_on ? end : cell.t;
+    c.until[n] = cell.until;
+    c.held[n] = cell.held;
+    return goes_on;
+}
+
 extern "C" __global__ void windows_forward(
     const int n_neurons, const int capacity,
     // arrivals of other stages
@@ -268,9 +336,11 @@ extern "C" __global__ void windows_forward(
     int* __restrict__ count, int* __restrict__ status, double* __restrict__ reached,
     // windows; work space [samples, capacity], and [samples, neurons, width]
     const double length, const double reach, const int least_pieces, const int width,
-    const int n_functions, const int many, const int few, const int most_halvings,
-    const REAL* __restrict__ by_v, const REAL* __restrict__ by_j, double* due_time,
-    long long* due_first, long long* due_last, REAL* moments) {
+    const int n_functions, const REAL* __restrict__ by_v, const REAL* __restrict__ by_j, double* due_time,
+    long long* due_first, long long* due_last, REAL* moments,
+    // of neurons that share their events: weights [rows + 1, neurons], and the row of every synapse
+    const REAL* __restrict__ shared_weight,
+    const int* __restrict__ shared_row, const REAL fastest) {
     SHARED_MEMORY(memory);
     double* const times = (double*)memory;              // [32]
     double* const window = times + 32;                  // [3]: now, opens, border
@@ -291,8 +361,7 @@ extern "C" __global__ void windows_forward(
                        heap_last + s * capacity};
     const Bundles sent = {bundle_start, bundle_first, bundle_last, bundle_delay, own_delay};
     const Due due = {due_time + s * capacity, due_first + s * capacity, due_last + s * capacity};
-    const Windows w = {length, reach, least_pieces, width, n_functions, many, few, most_halvings,
-                       by_v, by_j};
+    const Windows w = {length, reach, least_pieces, width, n_functions, by_v, by_j};
     const Synapses x = {target, weight, own_weight};
     const Spikes out = {time + start[s], neuron + start[s], current + start[s], restart + start[s],
                         limit[s], n_spikes};
@@ -365,7 +434,15 @@ extern "C" __global__ void windows_forward(
         double now = window[0];
         const double opens = window[1], border = window[2];
         int first = 0;
-        for (int piece = 1; piece <= *pieces; ++piece) {
+        if (width == 0) {
+            const DueRows rows = {due.time, due.first, shared_row, *n_due};
+            const double end = border < t_end ? border : t_end;
+            for (int n = THREAD; n < n_neurons; n += blockDim.x)
+                if (!by_stretches(c, neuron_at(par, refractory, n, n_neurons), n, n_neurons, rows,
+                                  now, end, shared_weight, fastest, since, recent, out))
+                    atomicMin(ran_away, n);
+        }
+        for (int piece = 1; piece <= *pieces && width > 0; ++piece) {
             const double end = piece < *pieces
                                    ? opens + (border - opens) * ((double)piece / (double)*pieces)
                                    : border;
@@ -407,9 +484,9 @@ extern "C" __global__ void windows_forward(
                 *verdict = QUEUE_DONE;
             }
             const long long events = *met, asked = (long long)n_neurons * *pieces;
-            if (events * many > asked)
-                halvings = halvings + 1 < most_halvings ? halvings + 1 : most_halvings;
-            else if (events * few < asked)
+            if (events * MANY > asked)
+                halvings = halvings + 1 < MOST_HALVINGS ? halvings + 1 : MOST_HALVINGS;
+            else if (events * FEW < asked)
                 halvings = halvings > 0 ? halvings - 1 : 0;
             *met = 0;
             window[0] = border;
