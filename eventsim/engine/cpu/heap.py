@@ -97,7 +97,7 @@ def send(heap, size, loop, n, t, t_end):
 
 
 @lean
-def _n_sent(loop, spikes, low, high):
+def n_sent(loop, spikes, low, high):
     """The most bundles that the spikes low : high send."""
     most = 0
     for i in range(low, high):
@@ -106,20 +106,12 @@ def _n_sent(loop, spikes, low, high):
     return most
 
 
-@lean
-def _push_all(heap, size, loop, spikes, low, high, t_end):
+@lean_inlined
+def send_all(heap, size, loop, spikes, low, high, t_end):
+    """As :func:`send` for the spikes low : high and a heap with room; returns its size."""
     for i in range(low, high):
         size = _push_sent(heap, size, loop, np.int64(spikes.neuron[i]), spikes.time[i], t_end)
     return size
-
-
-@scalar
-def send_all(heap, size, loop, spikes, low, high, t_end):
-    """As :func:`send` for the spikes low : high."""
-    most = size + _n_sent(loop, spikes, low, high)
-    if most > heap.time.size:
-        heap = enlarged(heap, most)
-    return heap, _push_all(heap, size, loop, spikes, low, high, t_end)
 
 
 @lean

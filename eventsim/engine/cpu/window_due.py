@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eventsim.engine.cpu.compile import lean, scalar
+from eventsim.engine.cpu.compile import lean, lean_inlined, scalar
 from eventsim.engine.cpu.heap import enlarged, pop
 from eventsim.engine.cpu.window_cells import may_fire
 from eventsim.engine.table import ALERT, PEAK
@@ -25,8 +25,8 @@ class Window(NamedTuple):
     end: float
 
 
-@lean
-def _take(due, n_due, heap, waiting, arrivals, outside, end, border):
+@lean_inlined
+def take(due, n_due, heap, waiting, arrivals, outside, end, border):
     """What arrives before the border, in order, behind the first ``n_due``.
 
     Up to where there is room for; returns the number of those due, and what is left.
@@ -77,13 +77,10 @@ def opens_at(cells, par, size, heap, waiting, arrivals, outside, end, border, id
 
 
 @scalar
-def all_due(due, heap, waiting, arrivals, outside, end, border):
-    """What arrives before the border, in order, in ``due`` or a larger room.
-
-    Returns it, the number of those due, and how many wait and which comes next from outside after.
-    """
-    n_due, waiting, outside = _take(due, 0, heap, waiting, arrivals, outside, end, border)
+def take_more(due, heap, waiting, arrivals, outside, end, border):
+    """As :func:`take` where ``due`` is full; returns a larger one as well, the first of all."""
+    n_due = due.time.size
     while n_due == due.time.size:
         due = enlarged(due, 0)
-        n_due, waiting, outside = _take(due, n_due, heap, waiting, arrivals, outside, end, border)
+        n_due, waiting, outside = take(due, n_due, heap, waiting, arrivals, outside, end, border)
     return due, n_due, waiting, outside

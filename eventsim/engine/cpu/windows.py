@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from eventsim.engine.bundles import OWN
 from eventsim.engine.cpu.compile import kernel, lean
-from eventsim.engine.cpu.heap import Waiting, send_all, waiting_room
+from eventsim.engine.cpu.heap import Waiting, enlarged, n_sent, send_all, waiting_room
 from eventsim.engine.cpu.order import first_at_least
 from eventsim.engine.cpu.scalar import fma, propagators
 from eventsim.engine.cpu.weights import base_of, width_of
@@ -35,7 +35,7 @@ from eventsim.engine.cpu.window_cells import (
     make_room,
     new_neurons,
 )
-from eventsim.engine.cpu.window_due import Window, all_due, opens_at
+from eventsim.engine.cpu.window_due import Window, opens_at, take, take_more
 from eventsim.engine.cpu.window_end import all_end
 from eventsim.engine.cpu.window_sparse import some_meet
 from eventsim.engine.cpu.window_sums import add_bundle, add_one, fetch_bundle
@@ -174,10 +174,11 @@ def forward_samples(todo, arrivals, loop, par, refractory, duration, cut, fastes
             whole = border <= t_end
             if not whole:
                 keep_all(cells, stop, s, now, idle, halvings)
-            due, n_due, waiting, outside = all_due(
-                due, heap, waiting, arrivals, outside, end, border
-            )
-            if mine[0].size < n_due:
+            n_due, waiting, outside = take(due, 0, heap, waiting, arrivals, outside, end, border)
+            if n_due == due.time.size:
+                due, n_due, waiting, outside = take_more(
+                    due, heap, waiting, arrivals, outside, end, border
+                )
                 mine = np.empty(due.time.size, np.int64), np.empty(due.time.size, np.int64)
             before, pieces = count, cut.pieces << halvings
             count, at, met = run_window(
@@ -187,7 +188,10 @@ def forward_samples(todo, arrivals, loop, par, refractory, duration, cut, fastes
             )  # fmt: skip
             halvings = _halvings(halvings, met, size * pieces)
             first, last = starts[s] + before, starts[s] + min(count, limits[s])
-            heap, waiting = send_all(heap, waiting, loop, spikes, first, last, t_end)
+            most = waiting + n_sent(loop, spikes, first, last)
+            if most > heap.time.size:
+                heap = enlarged(heap, most)
+            waiting = send_all(heap, waiting, loop, spikes, first, last, t_end)
             now, idle = border, int(n_due == 0 and count == before)
         if whole:
             keep_all(cells, stop, s, now, idle, halvings)
@@ -218,7 +222,11 @@ def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut,
         whole = border <= t_end
         if not whole:
             keep_all(cells, stop, s, now, idle, halvings)
-        due, n_due, waiting, outside = all_due(due, heap, waiting, arrivals, outside, end, border)
+        n_due, waiting, outside = take(due, 0, heap, waiting, arrivals, outside, end, border)
+        if n_due == due.time.size:
+            due, n_due, waiting, outside = take_more(
+                due, heap, waiting, arrivals, outside, end, border
+            )
         window = Window(now, opens, border, cut.pieces << halvings, n_due, t_end)
         due_time, due_first, due_last = due.time, due.first, due.last
         for p in prange(n_parts):
@@ -234,7 +242,10 @@ def forward_parts(s, bounds, cells, arrivals, loop, par, refractory, t_end, cut,
         for p in range(n_parts):
             full = full or counts[p] > limits[p]
             first, last = starts[p] + before[p], starts[p] + min(counts[p], limits[p])
-            heap, waiting = send_all(heap, waiting, loop, spikes, first, last, t_end)
+            most = waiting + n_sent(loop, spikes, first, last)
+            if most > heap.time.size:
+                heap = enlarged(heap, most)
+            waiting = send_all(heap, waiting, loop, spikes, first, last, t_end)
         now, idle = border, int(n_due == 0 and np.array_equal(counts, before))
     if whole:
         keep_all(cells, stop, s, now, idle, halvings)
