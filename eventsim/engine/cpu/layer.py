@@ -104,7 +104,9 @@ def _advance(
                 fastest, begin, end, met, spikes, starts, limits, counts, reached, adapt,
             )  # fmt: skip
 
-        trains = _in_order(run_tasks(job, len(heard), run_shared, span), len(heard))
+        trains = run_tasks(job, len(heard), run_shared, span)
+        if len(heard) > 1:
+            in_order(trains)
         pending = still_pending(*events, met, job.duration) if carry else None
         return trains, end, pending, adapted
     groups = fanin_groups(job)
@@ -118,7 +120,7 @@ def _advance(
                 limits, counts, reached, adapt,
             )  # fmt: skip
 
-        trains = _in_order(run_tasks(job, blocks, run_spread, span), blocks)
+        trains = in_order(run_tasks(job, blocks, run_spread, span))
         return trains, end, None, adapted
     sent, blocks = sent_by_row(job), FANIN_PARTS * len(groups)
     nothing, _ = fan_out(job, 0)
@@ -133,7 +135,7 @@ def _advance(
             )  # fmt: skip
             del fan  # before there is the next
 
-    return _in_order(run_tasks(job, blocks, run_fanin, span), blocks), end, None, adapted
+    return in_order(run_tasks(job, blocks, run_fanin, span)), end, None, adapted
 
 
 def blocks_to_spread(job: Job) -> int:
@@ -164,12 +166,11 @@ def fanin_groups(job: Job) -> list[tuple[int, int]]:
     return [(size * g // groups, size * (g + 1) // groups) for g in range(groups)]
 
 
-def _in_order(trains: SpikeTrains, blocks: int) -> SpikeTrains:
-    """Sort the spikes of every sample in place, which are block behind block."""
-    if blocks > 1:
-        order.sort_spikes(
-            trains.offsets, trains.times, trains.neurons, trains.current, trains.restart_current
-        )
+def in_order(trains: SpikeTrains) -> SpikeTrains:
+    """Sort the spikes of every sample in place."""
+    order.sort_spikes(
+        trains.offsets, trains.times, trains.neurons, trains.current, trains.restart_current
+    )
     return trains
 
 

@@ -29,7 +29,7 @@ from eventsim.engine.cpu.arrays import (
     way_back_of,
 )
 from eventsim.engine.cpu.lanes import LANES
-from eventsim.engine.cpu.layer import run_tasks
+from eventsim.engine.cpu.layer import in_order, run_tasks
 from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.weights import synapse_weights
 from eventsim.engine.cpu.window_cells import make_neurons
@@ -66,7 +66,6 @@ from eventsim.engine.windowing import (
     windows_since,
 )
 from eventsim.events import SpikeTrains
-from eventsim.events.order import event_order
 from eventsim.events.tape import Adapted
 from eventsim.held import made_once
 
@@ -156,7 +155,7 @@ def by_queue(job: Job, prepared: Prepared) -> SpikeTrains:
             prepared.adapt,
         )  # fmt: skip
 
-    return _by_neuron(run_tasks(job, 1, run, prepared.span))
+    return in_order(run_tasks(job, 1, run, prepared.span))
 
 
 def by_windows(
@@ -192,7 +191,7 @@ def by_windows(
             )  # fmt: skip
 
     run = run_samples if parts == 1 else run_parts
-    return _by_neuron(run_tasks(job, parts, run, p.span, apart=parts == 1))
+    return in_order(run_tasks(job, parts, run, p.span, apart=parts == 1))
 
 
 def _fastest(job: Job) -> np.floating[Any]:
@@ -210,7 +209,7 @@ def _by_stretches(job: Job, p: Prepared, length: float) -> SpikeTrains:
             p.begin, p.stop, spikes, starts, limits, counts, reached, shared,
         )  # fmt: skip
 
-    return _by_neuron(run_tasks(job, 1, run, p.span))
+    return run_tasks(job, 1, run, p.span)  # every stretch leaves its spikes in order
 
 
 def _padded(par: NDArray[np.floating[Any]], block: int) -> NDArray[np.floating[Any]]:
@@ -252,19 +251,6 @@ def bounds_of_parts(size: int, parts: int) -> NDArray[np.int64]:
     """First neuron of every part, and their total: whole blocks."""
     blocks = np.linspace(0, -(-size // BLOCK), parts + 1).astype(np.int64)
     return np.minimum(blocks * BLOCK, size)
-
-
-def _by_neuron(trains: SpikeTrains) -> SpikeTrains:
-    """Spikes of one time by neuron, as the tape has them."""
-    order = event_order(trains.offsets, trains.times, trains.neurons)
-    return SpikeTrains(
-        trains.times[order],
-        trains.neurons[order],
-        trains.offsets,
-        trains.size,
-        current=trains.current[order],
-        restart_current=trains.restart_current[order],
-    )
 
 
 def backward(
