@@ -98,8 +98,10 @@ def test_loops_have_the_bits_of_cpu(precision):
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])
-def test_windows_have_the_bits_of_cpu(precision, monkeypatch):
+@pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches where they pay", "sums alone"])
+def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
     monkeypatch.setattr(windowing, "WINDOW_SHARE", 0.0)
+    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
     used = []
     known = queue_host.by_windows
     monkeypatch.setattr(queue_host, "by_windows", lambda *a: used.append(1) or known(*a))

@@ -136,7 +136,9 @@ def test_chunks_of_a_loop_with_silences(fast_backend, monkeypatch, way, length):
         assert assert_chunks_equal_whole(net, pauses(962), length, backend=fast_backend) > 15
 
 
-def test_chunks_of_a_large_loop_by_windows():
+@pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches", "sums"])
+def test_chunks_of_a_large_loop_by_windows(least, monkeypatch):
+    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
     stream = random_stream(963, n_samples=1, n_channels=20, duration=60.0)
     for delays in (0.5, 7.0):
         assert assert_chunks_equal_whole(large_net(964, delays=delays), stream, 3.1) > 500

@@ -84,7 +84,9 @@ def test_windows_agree_with_the_queue(case, precision):
 
 @pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("delays", [0.5, 7.0])
-def test_windows_agree_with_the_queue_with_long_bundles(delays, precision):
+@pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches", "sums"])
+def test_windows_agree_with_the_queue_with_long_bundles(least, delays, precision, monkeypatch):
+    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
     stream = random_stream(1120, n_samples=2, n_channels=20, duration=80.0)
     spikes = assert_windows_agree_with_queue(
         loop_job(large_net(1121, delays=delays), stream, precision), parts=(1, 3)
@@ -142,8 +144,9 @@ def test_stretches_agree_with_sums(precision, monkeypatch):
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
-def test_neurons_that_meet_more_in_a_window_than_there_is_room_for(precision):
+def test_neurons_that_meet_more_in_a_window_than_there_is_room_for(precision, monkeypatch):
     """Five meet 1,900 arrivals in a piece, and 60,000 in the first; they fire, and are held."""
+    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", 2.0)
     rng = np.random.default_rng(1131)
     net = es.Network()
     net.add_input("input", 50)
@@ -163,6 +166,7 @@ def test_neurons_that_meet_more_in_a_window_than_there_is_room_for(precision):
 
 
 def test_parts_of_a_sample_run_together_when_a_stage_runs_first(monkeypatch):
+    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", 2.0)
     # A job as large as those of which some tasks are tried first.
     monkeypatch.setattr(layer, "SMALL_WORK", 0)
     stream = random_stream(1127, n_samples=3, n_channels=20, duration=60.0)
@@ -175,7 +179,9 @@ def test_parts_of_a_sample_run_together_when_a_stage_runs_first(monkeypatch):
         assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), name
 
 
-def test_arrivals_on_the_border_of_a_window_belong_to_the_next():
+@pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches", "sums"])
+def test_arrivals_on_the_border_of_a_window_belong_to_the_next(least, monkeypatch):
+    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
     n, delay = 40, 0.1
     times = np.arange(300) * delay  # as rounded as the borders are
     rng = np.random.default_rng(1130)
@@ -200,8 +206,9 @@ def test_spikes_that_outgrow_the_buffer_of_one_part_are_all_found():
     assert len(assert_windows_agree_with_queue(loop_job(net, stream))) > 1000
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_a_loop_that_runs_away_names_the_neuron_in_windows_too(parts):
+@pytest.mark.parametrize(("parts", "least"), [(1, 2.0), (2, 2.0), (1, 0.5)])
+def test_a_loop_that_runs_away_names_the_neuron_in_windows_too(parts, least, monkeypatch):
+    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
     net = es.Network()
     net.add_input("input", 1)
     net.add_population("pair", 2, tau_mem=10.0, tau_syn=5.0)
@@ -217,10 +224,10 @@ def test_a_loop_that_runs_away_names_the_neuron_in_windows_too(parts):
     assert caught.value.neuron in (0, 1)
 
 
-@pytest.mark.parametrize(("parts", "share"), [(1, 2.0), (2, 2.0), (1, 0.5)])
-def test_of_neurons_that_run_away_in_one_piece_the_first_is_named(parts, share, monkeypatch):
+@pytest.mark.parametrize(("parts", "least"), [(1, 2.0), (2, 2.0), (1, 0.5)])
+def test_of_neurons_that_run_away_in_one_piece_the_first_is_named(parts, least, monkeypatch):
     """Three fire without end; the one of the highest number begins first, within one window."""
-    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", share)
+    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
     net = es.Network()
     net.add_input("input", 3)
     net.add_population("three", 3, tau_mem=10.0, tau_syn=5.0)

@@ -152,8 +152,7 @@ def forward_samples(todo, arrivals, loop, par, refractory, duration, cut, fastes
     """Run the samples in ``todo`` side by side, from where they stand in ``begin``.
 
     Where they stand at the last border is written to ``stop``. Parameters by neuron are padded to
-    whole blocks. Spikes are written up to the limits; where a count goes past its limit, there were
-    more.
+    whole blocks. Spikes are written up to the limits; a count past its limit says there were more.
     """
     size, padded = loop.own_weight.size, par.shape[1]
     for i in prange(todo.size):

@@ -81,7 +81,7 @@ DEVICE Item item_at(const Stretch& s, int k) {
 }
 
 // The stretch from event `next` on, which is moved behind it; `column` are the neuron's weights.
-// `e` is Events, or, in a loop, Due of windows.cu.
+// `e` is Events, or, in a loop, DueRows of windows.cu.
 template <class Arriving>
 DEVICE Stretch fill(const Arriving& e, long long& next, double t_end, const REAL* column,
                     int n_neurons, REAL longest) {

@@ -57,7 +57,7 @@ struct Spikes {
     int* count;
 };
 
-// Where a neuron's spikes go in a loop, and how many of the ms from `since` on it has fired.
+// Where a neuron's spikes go in a loop, and how many of the ms from `since` on were counted.
 struct Fired {
     double* time;
     REAL *current, *restart;
@@ -336,11 +336,11 @@ extern "C" __global__ void windows_forward(
     int* __restrict__ count, int* __restrict__ status, double* __restrict__ reached,
     // windows; work space [samples, capacity], and [samples, neurons, width]
     const double length, const double reach, const int least_pieces, const int width,
-    const int n_functions, const REAL* __restrict__ by_v, const REAL* __restrict__ by_j, double* due_time,
-    long long* due_first, long long* due_last, REAL* moments,
+    const int n_functions, const REAL* __restrict__ by_v, const REAL* __restrict__ by_j,
+    double* due_time, long long* due_first, long long* due_last, REAL* moments,
     // of neurons that share their events: weights [rows + 1, neurons], and the row of every synapse
-    const REAL* __restrict__ shared_weight,
-    const int* __restrict__ shared_row, const REAL fastest) {
+    const REAL* __restrict__ shared_weight, const int* __restrict__ shared_row,
+    const REAL fastest) {
     SHARED_MEMORY(memory);
     double* const times = (double*)memory;              // [32]
     double* const window = times + 32;                  // [3]: now, opens, border
