@@ -59,6 +59,7 @@ from eventsim.engine.windowing import (
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.events.tape import Adapted
+from eventsim.held import made_once
 
 # Threads of one sample's block: a power of two, for the way back.
 LEAST_BLOCK, MOST_BLOCK = 32, 256
@@ -262,9 +263,8 @@ class _Forward:
         basis, width = windows.basis, windows.width
         weights, rows = dev.empty((0, 0), real), dev.empty(0, np.int32)
         if by_stretches(job):
-            width, wiring = 0, job.stage.wiring
-            weights = to_real(dev, job, row_weights(job))
-            rows = dev.asarray(owners(wiring.out_start, wiring.target.size), np.int32)
+            width, weights = 0, to_real(dev, job, row_weights(job))
+            rows = made_once((by_stretches, job.stage), lambda: _rows(dev, job))
         return [
             windows.length, basis.reach, windows.pieces, width, len(basis.by_v),
             dev.asarray(basis.by_v), dev.asarray(basis.by_j),
@@ -272,6 +272,12 @@ class _Forward:
             dev.empty((n, job.stage.population.size, width), real),
             weights, rows, fastest_rate(job),
         ]  # fmt: skip
+
+
+def _rows(dev: Device, job: Job) -> Array:
+    """The row of every synapse in the wiring of a stage."""
+    wiring = job.stage.wiring
+    return dev.asarray(owners(wiring.out_start, wiring.target.size), np.int32)
 
 
 def _raise_runaway(dev: Device, job: Job, count: Array, status: Array, reached: Array) -> None:
