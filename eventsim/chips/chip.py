@@ -30,7 +30,8 @@ class Quantity(Settings):
     source
         Who published it, and for which conditions it holds.
     includes
-        Names of other terms whose cost this figure contains, so that they are not missing.
+        Names of other terms whose cost this figure contains, so that they are not missing. They
+        have no figure of their own.
     """
 
     value: NotNegative
@@ -167,6 +168,8 @@ class Chip(Settings):
             for other in quantity.includes:
                 here = f"{table}, {name}, includes"
                 self.require(here, other, other in terms, f"one of {', '.join(terms)}")
+                alone = "a term without a figure of its own, which would be paid twice"
+                self.require(here, other, other not in given, alone)
         object.__setattr__(self, table, {name: given[name] for name in terms if name in given})
 
 

@@ -1,7 +1,9 @@
 """The figures that a chip may have: names, units, and what each is paid for.
 
 Energies are in pJ for each of something, powers in uW; the tables below say of what. Chips without
-a step have ``membrane_update`` in place of both kinds of ``neuron_update``.
+a step have ``membrane_update`` in place of both kinds of ``neuron_update``. All figures of a file
+are added, so a cost is given once: ``synaptic_event`` for all that an arrival takes, or ``ac``,
+``mac`` and ``memory_byte`` for its parts. :mod:`eventsim.energy.missing` says what a sum lacks.
 
 ``axon_out`` and the hops are known once neurons have places on the chip (:mod:`eventsim.mapping`).
 Latencies are in ns and have the names of what they delay.

@@ -79,7 +79,8 @@ def cost_command(
     """Count what a network does, exactly, and price it with the figures of chips.
 
     Every term of an energy is shown with its count, its published figure, and the figure's status
-    and source; what is missing is named. Terms of clocked chips depend on the time step, which is
+    and source. What a sum lacks is named, term by term, and the sum is marked as a lower bound (≥).
+    Terms of clocked chips depend on the time step, which is
     shown beside them. A run that was trained on a grid of time is counted as it runs on its grid. A
     dense RNN and GRU of the same layer sizes on frames stand beside them. Where events were made of
     audio by an encoder that eventsim knows, its operations are told as well, beside the sum: a chip
@@ -185,5 +186,8 @@ def _show(found: Mapping[str, Any]) -> None:
         for line in tables.encoder_energy(report):
             _note(line)
     print_table(tables.energies(found["energy"], found["dense"]))
+    for dense in found["dense"]:
+        names = ", ".join(missing["name"] for missing in dense["missing"])
+        _note(f"not in the sum of the dense {dense['cell'].upper()}: {names}")
     if found["figure"] is not None:
         typer.echo(f"Picture: {found['figure']}")

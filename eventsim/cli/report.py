@@ -315,6 +315,10 @@ def _outcome(record: Report, page: Path, backend: str) -> dict[str, Any]:
         "energy_pj_per_recording": {
             found.chip.name: found.total_pj for found in record.priced.costs.reports if found.terms
         },
+        "missing_in_energy": {
+            found.chip.name: [missing.to_dict() for missing in found.missing]
+            for found in record.priced.costs.reports
+        },
         "over_time": None if isinstance(record.over_time, Unmade) else record.over_time.summary(),
         "not_made": _not_made(record),
         "backend": backend,

@@ -8,6 +8,7 @@ from eventsim.energy.costs import RunCosts, costs_over_time, dense_pair, run_cos
 from eventsim.energy.counts import Counts, Footprint, SynapseCounts, Widths, count, footprint
 from eventsim.energy.dense import DenseEquivalent, dense_equivalent
 from eventsim.energy.encoder import EncoderCost, encoder_cost
+from eventsim.energy.missing import Missing
 from eventsim.energy.neurobench import (
     neurobench_batch,
     neurobench_model,
@@ -16,7 +17,7 @@ from eventsim.energy.neurobench import (
 from eventsim.energy.prices import Activity, ActivityPricing
 from eventsim.energy.report import EnergyReport, cost, energy
 from eventsim.energy.steps import ClockedCounts, clocked
-from eventsim.energy.terms import Missing, TermCost
+from eventsim.energy.terms import TermCost
 
 __all__ = [
     "Activity",

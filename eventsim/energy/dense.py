@@ -8,6 +8,10 @@ takes
 
 per frame; the 3 h are the products of gates; biases are not counted, as in NeuroBench. A readout is
 a linear layer, h n MACs. All of it in every frame, whether anything happens or not.
+
+The energy is that of the MACs, and of reading the weights where memory has a price. It is a lower
+bound: the additions of biases, the functions of activation, the power that flows while nothing is
+done, and the memory where it has no price are named as missing.
 """
 
 from dataclasses import dataclass
@@ -19,6 +23,7 @@ from numpy.typing import ArrayLike
 from eventsim.arrays import Floats
 from eventsim.chips import Chip, ChipError
 from eventsim.energy.counts import BITS_PER_BYTE
+from eventsim.energy.missing import NO_FIGURE, NOT_COUNTED, Missing
 from eventsim.errors import ParameterError
 from eventsim.network import Network
 from eventsim.summary import short_repr
@@ -47,6 +52,10 @@ class DenseEquivalent:
         [samples]; multiplications, and weights read once per frame if the chip prices memory.
     chip
         Whose prices.
+    weight_bits
+        Of a weight in memory.
+    missing
+        What the energy lacks.
     """
 
     cell: Cell
@@ -57,6 +66,8 @@ class DenseEquivalent:
     footprint_bytes: float
     energy_pj: Floats
     chip: str
+    weight_bits: int
+    missing: tuple[Missing, ...]
 
     __repr__ = short_repr
 
@@ -68,8 +79,11 @@ class DenseEquivalent:
             "frames_per_sample": float(self.frames.mean()),
             "macs_per_sample": float(self.frames.mean()) * self.macs_per_frame,
             "weights": self.weights,
+            "weight_bits": self.weight_bits,
             "footprint_bytes": self.footprint_bytes,
             "energy_pj_per_sample": float(self.energy_pj.mean()),
+            "missing": [missing.to_dict() for missing in self.missing],
+            "lower_bound": {"energy_pj_per_sample": bool(self.missing)},
             "chip": self.chip,
         }
 
@@ -110,7 +124,7 @@ def dense_equivalent(
         raise ParameterError(f"dense_equivalent: cell is {cell!r}, expected 'rnn' or 'gru'.")
     if "mac" not in chip.energy:
         raise ChipError(f"Chip {chip.name!r}: has no figure mac; take a technology such as 45nm.")
-    weights = biases = products = 0
+    weights = biases = products = functions = 0
     for name, population in net.neurons.items():
         into = {p.source for p in net.projections.values() if p.target == name} - {name}
         inputs = sum(net.population(source).size for source in into)
@@ -119,6 +133,7 @@ def dense_equivalent(
             weights += gates * population.size * (inputs + population.size)
             biases += gates * population.size
             products += 3 * population.size if cell == "gru" else 0
+            functions += gates * population.size
         else:
             weights += population.size * inputs
             biases += population.size
@@ -135,4 +150,24 @@ def dense_equivalent(
         footprint_bytes=(weights + biases) * weight_bits / BITS_PER_BYTE,
         energy_pj=frames * per_frame,
         chip=chip.name,
+        weight_bits=weight_bits,
+        missing=_missing(chip, frames, weights, biases, functions),
+    )
+
+
+def _missing(
+    chip: Chip, frames: Floats, weights: int, biases: int, functions: int
+) -> tuple[Missing, ...]:
+    """What the energy of a dense network lacks."""
+    lacking = [
+        ("bias_additions", "addition of a bias", NOT_COUNTED, biases),
+        ("activation_functions", "function of activation", NO_FIGURE, functions),
+        ("static_chip", "chip, for the time of the sample", NOT_COUNTED, None),
+    ]
+    if "memory_byte" not in chip.energy:
+        lacking.append(("memory_byte", "reading of a weight, in every frame", NO_FIGURE, weights))
+    mean = float(frames.mean())
+    return tuple(
+        Missing(name=name, what=what, reason=why, count=None if n is None else mean * n)
+        for name, what, why, n in lacking
     )

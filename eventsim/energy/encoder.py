@@ -15,7 +15,8 @@ import numpy as np
 from eventsim.arrays import Floats
 from eventsim.chips import ENERGY_TERMS, Chip
 from eventsim.energy.counts import Counts
-from eventsim.energy.terms import NO_FIGURE, Missing, TermCost
+from eventsim.energy.missing import NO_FIGURE, NOT_COUNTED, Missing
+from eventsim.energy.terms import TermCost
 from eventsim.events import EncoderOperations
 from eventsim.summary import short_repr
 
@@ -57,7 +58,8 @@ class EncoderCost:
         return {
             "operations_per_sample": means_of(self.operations),
             "terms": [cost.to_dict() for cost in self.terms],
-            "missing": [vars(missing) for missing in self.missing],
+            "missing": [missing.to_dict() for missing in self.missing],
+            "lower_bound": {"energy_pj_per_sample": bool(self.missing)},
             "energy_pj_per_sample": self.total_pj,
         }
 
@@ -88,7 +90,11 @@ def encoder_cost(operations: EncoderOperations, counts: Counts, chip: Chip) -> E
             term = ENERGY_TERMS[price]
             terms.append(TermCost(term, "exact", values, figure, values * figure.value))
         elif np.any(values):
-            what = f"encoder: {WORDS[name]} ({values.mean():,.0f} a recording)"
-            missing.append(Missing(what, NO_FIGURE))
-    missing.append(Missing("encoder: memory", "is not counted"))
+            missing.append(_lacking(name, WORDS[name], NO_FIGURE, float(values.mean())))
+    missing.append(_lacking("memory", "memory", NOT_COUNTED, None))
     return EncoderCost(done, tuple(terms), tuple(missing))
+
+
+def _lacking(name: str, words: str, reason: str, count: float | None) -> Missing:
+    what = f"{words} of the encoder"
+    return Missing(name=f"encoder_{name}", what=what, reason=reason, count=count)

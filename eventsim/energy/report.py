@@ -2,9 +2,8 @@
 
 Every term keeps its count, its figure with status and source, and what it rests on: the ``exact``
 spikes, a ``step`` of named length, a ``mapping`` of neurons to cores, or the ``time`` that passes.
-What is missing is named: terms whose count is not known, and stages of the machine for which the
-chip's file has no figure, as for what an adaptive threshold adds to an update. So a total is a
-lower bound as long as anything is missing.
+Every term that the machine pays and the sum lacks is named (:mod:`eventsim.energy.missing`). A sum
+is a lower bound as long as a term of it is missing, and says so.
 
 =====================  ===========================================================================
 term                   what is counted per sample
@@ -39,36 +38,19 @@ from eventsim.arrays import Floats
 from eventsim.chips import ENERGY_TERMS, Chip, Quantity
 from eventsim.energy.counts import BITS_PER_BYTE, STATES, Counts, Widths, count
 from eventsim.energy.encoder import EncoderCost, encoder_cost
+from eventsim.energy.missing import Missing, missing_terms
 from eventsim.energy.steps import ClockedCounts, clocked, total
-from eventsim.energy.terms import NO_FIGURE, Missing, TermCost
+from eventsim.energy.terms import TermCost
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EncoderOperations, SpikeTape
 from eventsim.network import Network
-from eventsim.summary import short_repr
 
 Leakage = Literal["separate", "included", "missing"]
 
 ACCESSES = 2  # of a state at its update: read and written
 PJ_PER_UW_MS = 1000.0
 MAPPED = ("axon_out", "hop_ew", "hop_ns", "hop_chip", "cores")
-
-# Stages of which a machine pays every one, by the terms that may price them.
-_STAGES: Mapping[str, tuple[str, ...]] = {
-    "synaptic operations": ("synaptic_event", "ac", "mac"),
-    "neuron updates": (
-        "neuron_update_active", "neuron_update_idle", "membrane_update", "state_access",
-    ),
-    "spikes": ("spike", "axon_out"),
-    "links between cores": ("hop_ew", "hop_ns"),
-    "leakage": ("static_core", "static_chip"),
-    "barrier of a step": ("step_sync",),
-}  # fmt: skip
-_NEEDS = {
-    "step": "needs a time step",
-    "mapping": "needs a mapping of neurons to cores",
-    "time": "needs the number of cores in use, from a mapping",
-    "spikes": "is not counted",
-}
+_STATIC = ("static_core", "static_chip")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +68,7 @@ class EnergyReport:
     terms
         The sum.
     missing
-        What the sum lacks.
+        What the sum lacks, term by term; the sum is a lower bound unless this is empty.
     encoder
         What making the input's events costs, beside the sum; None where no encoder was given.
     """
@@ -98,7 +80,14 @@ class EnergyReport:
     missing: tuple[Missing, ...]
     encoder: EncoderCost | None = None
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        sign = ">=" if self.is_lower_bound else "="
+        lacking = ", ".join(missing.name for missing in self.missing)
+        bound = f", a lower bound without {lacking}" if lacking else ""
+        return (
+            f"EnergyReport({self.chip.name!r}: energy_pj_per_sample {sign} {self.total_pj:,.6g} "
+            f"of {self.duration.size:,} samples{bound})"
+        )
 
     @property
     def energy_pj(self) -> Floats:
@@ -113,10 +102,20 @@ class EnergyReport:
     @property
     def leakage(self) -> Leakage:
         """Whether static power is a term of its own, part of another term, or missing."""
-        if self.part_pj("time") > 0.0:
+        if any(cost.term.needs == "time" for cost in self.terms):
             return "separate"
         inside = {name for cost in self.terms for name in cost.figure.includes}
-        return "included" if inside.intersection(_STAGES["leakage"]) else "missing"
+        return "included" if inside.intersection(_STATIC) else "missing"
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether the sum lacks a term."""
+        return bool(self.missing)
+
+    @property
+    def activity_is_lower_bound(self) -> bool:
+        """Whether the sum without leakage lacks a term."""
+        return not all(missing.of_leakage for missing in self.missing)
 
     @property
     def activity_pj(self) -> float:
@@ -136,7 +135,12 @@ class EnergyReport:
             "samples": self.duration.size,
             "milliseconds_per_sample": float(self.duration.mean()),
             "terms": [cost.to_dict() for cost in self.terms],
-            "missing": [vars(missing) for missing in self.missing],
+            "missing": [missing.to_dict() for missing in self.missing],
+            "lower_bound": {
+                "energy_pj_per_sample": self.is_lower_bound,
+                "energy_pj_per_sample_of_activity": self.activity_is_lower_bound,
+                "energy_pj_per_sample_of_leakage": any(one.of_leakage for one in self.missing),
+            },
             "leakage": self.leakage,
             "energy_pj_per_sample": self.total_pj,
             "energy_pj_per_sample_of_activity": self.activity_pj,
@@ -210,7 +214,7 @@ def energy(
         if name in known
     )
     step_ms = None if clocked is None else clocked.step_ms
-    missing = _missing(chip, known, counts)
+    missing = missing_terms(chip, known, counts)
     made = None if encoder is None else encoder_cost(encoder, counts, chip)
     return EnergyReport(chip, step_ms, counts.duration, terms, missing, made)
 
@@ -287,33 +291,3 @@ def _from_mapping(counts: Counts, mapped: Mapping[str, ArrayLike]) -> _Known:
                 np.broadcast_to(values / n if values.ndim == 0 else values, n),
             )
     return known
-
-
-def _missing(chip: Chip, known: _Known, counts: Counts) -> tuple[Missing, ...]:
-    """Terms without a count, and stages without a figure."""
-    lacking = [
-        Missing(name, _NEEDS[ENERGY_TERMS[name].needs]) for name in chip.energy if name not in known
-    ]
-    priced = {*chip.energy, *(name for q in chip.energy.values() for name in q.includes)}
-    for stage, names in _STAGES.items():
-        if stage == "barrier of a step" and chip.step_ms is None:
-            continue
-        if not priced.intersection(names):
-            lacking.append(Missing(stage, NO_FIGURE))
-    between_chips = known["hop_chip"][1].sum() if "hop_chip" in known else 0.0
-    if between_chips and "hop_chip" not in priced:
-        lacking.append(Missing("links between chips", NO_FIGURE))
-    passing = {"event_in": ("enter", counts.events_in), "event_out": ("leave", counts.events_out)}
-    for name, (way, events) in passing.items():
-        if name not in priced:
-            what = f"events that {way} the chip ({events.mean():,.1f} a recording)"
-            lacking.append(Missing(what, NO_FIGURE))
-    if counts.decision_macs and "mac" not in priced:
-        what = f"linear decision ({counts.decision_macs} multiply-adds)"
-        lacking.append(Missing(what, NO_FIGURE))
-    if counts.adaptive_updates:
-        n = float(total(counts.adaptive_updates, counts.n_samples).mean())
-        lacking.append(Missing(f"adaptive thresholds ({n:,.1f} updates a recording)", NO_FIGURE))
-    if chip.kind == "technology" and "memory_byte" not in priced:
-        lacking.append(Missing("memory", NO_FIGURE))
-    return tuple(lacking)

@@ -1,12 +1,10 @@
-"""One term of an energy, and one that is missing."""
+"""One term of an energy."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from eventsim.arrays import Floats
 from eventsim.chips import Quantity, Term
-
-NO_FIGURE = "no figure in the chip's file"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +44,3 @@ class TermCost:
             "source": self.figure.source,
             "energy_pj_per_sample": float(self.energy_pj.mean()),
         }
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A cost that is not in the sum, and why."""
-
-    name: str
-    reason: str

@@ -54,8 +54,8 @@ def energy_breakdown(
     """Energy per sample of every chip, and the shares of its terms.
 
     On the left totals on a logarithmic axis, without leakage and, as a ring, with it; on the right
-    what the energy consists of, where leakage is a term of its own without it. Chips without a
-    single figure are named only.
+    what the energy consists of, where leakage is a term of its own without it. A sum that lacks a
+    term has the sign of a lower bound. Chips without a single figure are named only.
     """
     rows = len(reports) + len(dense)
     drawn = figure(10.0, 1.6 + ROW_INCHES * max(rows, 2))
@@ -95,26 +95,26 @@ def _draw_totals(
             if dynamic > 0.0:
                 axes.plot([dynamic, whole], [row, row], color=FAINT, zorder=1)
             axes.plot(whole, row, "o", mfc="white", mec=INK, ms=6, zorder=2)
-            _write(axes, whole, row)
+            _write(axes, whole, row, report.is_lower_bound)
         if dynamic > 0.0:
             axes.plot(dynamic, row, "o", color=INK, ms=6, zorder=3)
-            _write(axes, dynamic, row)
+            _write(axes, dynamic, row, report.activity_is_lower_bound)
         if whole == 0.0:
             axes.text(0.5, row, "no figures", transform=axes.get_yaxis_transform(),
                       ha="center", va="center", color=MUTED, fontsize=8)  # fmt: skip
     for row, found in enumerate(dense, start=len(reports)):
         mean = float(found.energy_pj.mean()) / PJ_PER_UJ
         axes.plot(mean, row, "s", color=MUTED, ms=6)
-        _write(axes, mean, row)
+        _write(axes, mean, row, bool(found.missing))
     axes.set_xscale("log")
     axes.margins(x=0.2)
     axes.grid(visible=True, axis="x")
-    axes.set_xlabel("filled: without leakage, ring: with it")
+    axes.set_xlabel("filled: without leakage, ring: with it; ≥: a lower bound, terms are missing")
 
 
-def _write(axes: Axes, value: float, row: int) -> None:
-    axes.annotate(joules(value * PJ_PER_UJ), (value, row), (0, 7), textcoords="offset points",
-                  ha="center", fontsize=7.5, color=INK)  # fmt: skip
+def _write(axes: Axes, value: float, row: int, lower_bound: bool) -> None:
+    axes.annotate(joules(value * PJ_PER_UJ, at_least=lower_bound), (value, row), (0, 7),
+                  textcoords="offset points", ha="center", fontsize=7.5, color=INK)  # fmt: skip
 
 
 def _draw_shares(axes: Axes, reports: Sequence[EnergyReport], n_dense: int) -> None:

@@ -16,12 +16,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{seconds / 3600.0:.1f} h"
 
 
-def joules(picojoules: float) -> str:
-    """An energy."""
+def joules(picojoules: float, *, at_least: bool = False) -> str:
+    """An energy; with a sign in front where it is a lower bound."""
+    sign = "≥ " if at_least else ""
     for unit, size in _JOULES:
         if picojoules >= size:
-            return f"{picojoules / size:,.3g} {unit}"
-    return f"{picojoules:,.3g} pJ"
+            return f"{sign}{picojoules / size:,.3g} {unit}"
+    return f"{sign}{picojoules:,.3g} pJ"
 
 
 def memory(size: float) -> str:

@@ -135,10 +135,11 @@ def _training_costs(run: RunRecord) -> dict[str, str]:
 
 def _energy_tile(report: EnergyReport) -> dict[str, str]:
     text = f"energy per recording on {report.chip.name}"
+    whole = joules(report.total_pj, at_least=report.is_lower_bound)
     if report.leakage == "separate":
-        activity = report.activity_pj
-        return {f"{text}; with leakage {joules(report.total_pj)}": joules(activity)}
-    return {f"{text}, leakage {report.leakage}": joules(report.total_pj)}
+        activity = joules(report.activity_pj, at_least=report.activity_is_lower_bound)
+        return {f"{text}; with leakage {whole}": activity}
+    return {f"{text}, leakage {report.leakage}": whole}
 
 
 def _trained(record: Report) -> list[str]:
@@ -212,8 +213,8 @@ def _energy(priced: Priced) -> list[str]:
         "energy.png",
         "Energy of a recording, and what it is spent on",
         "Left: mean energy per recording on a logarithmic axis, filled without leakage, ring with "
-        "it, square a dense network on frames. Right: shares of the terms. A total is a lower "
-        "bound where terms are missing, so compare chips only with the lists below in view.",
+        "it, square a dense network on frames; ≥ is a lower bound, a sum that lacks terms. Right: "
+        "shares of the terms that are in it. Compare chips only with the lists below in view.",
     )
     blocks = [
         html.figures([drawn]),
@@ -222,10 +223,11 @@ def _energy(priced: Priced) -> list[str]:
             "Dense networks have the same layer sizes, full matrices and recurrence, and compute "
             f"everything in every frame; priced with the figures of {dense[0].chip}."
         ),
+        *(_missing(one.to_dict(), f"the dense {one.cell.upper()}") for one in dense),
     ]
     for report in reports:
         if report["terms"]:
-            blocks += [html.table(_with_sources(report)), _missing(report)]
+            blocks += [html.table(_with_sources(report)), _missing(report, report["chip"])]
         else:
             title = f"{report['title']} ({report['chip']})"
             text = "Its file has no figure of an energy."
@@ -242,14 +244,15 @@ def _with_sources(report: tables.Values) -> PageTable:
     return PageTable(found.title, columns, rows, numbers=2, texts=1)
 
 
-def _missing(report: tables.Values) -> str:
+def _missing(report: tables.Values, name: str) -> str:
+    """What a sum lacks, terms of one reason together."""
     reasons: dict[str, list[str]] = {}
-    for lacking in report["missing"]:
-        reasons.setdefault(lacking["reason"], []).append(lacking["name"])
+    for one in report["missing"]:
+        reasons.setdefault(one["reason"], []).append(tables.lacking(one))
     if not reasons:
-        return html.paragraph(f"{report['chip']}: no term is missing in the sum.")
-    lines = "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
-    return html.paragraph(f"Not in the sum of {report['chip']}: {lines}.")
+        return html.paragraph(f"{name}: no term is missing in the sum.")
+    lines = "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
+    return html.paragraph(f"Not in the sum of {name}, which is a lower bound: {lines}.")
 
 
 def _over_time(found: OverTime | Unmade) -> list[str]:
@@ -271,7 +274,7 @@ def _over_time(found: OverTime | Unmade) -> list[str]:
         html.table(tables.over_time(found.rows())),
         html.paragraph(
             "Times count from the start of a recording, the tail included. Energies are sums as "
-            "above, without what a mapping adds."
+            "above, without what a mapping adds; ≥ is a lower bound."
         ),
     ]
 

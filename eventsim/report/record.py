@@ -190,6 +190,7 @@ class OverTime:
         """Accuracy and energy where costs are known, means over the recordings, for JSON.
 
         ``activity_pj`` is the energy without leakage, of chips that have it as a term of its own.
+        ``missing`` names what the energy of every chip lacks.
         """
         accuracy, times = self.decided.accuracy(self.labels), self.decided.times.mean(axis=0)
         return [
@@ -200,6 +201,11 @@ class OverTime:
                 "energy_pj": {r.chip.name: r.total_pj for r in costs.reports if r.terms},
                 "activity_pj": {
                     r.chip.name: r.activity_pj for r in costs.reports if r.leakage == "separate"
+                },
+                "missing": {r.chip.name: [m.name for m in r.missing] for r in costs.reports},
+                "lower_bound": {
+                    "energy_pj": {r.chip.name: r.is_lower_bound for r in costs.reports},
+                    "activity_pj": {r.chip.name: r.activity_is_lower_bound for r in costs.reports},
                 },
             }
             for at, costs in zip(self.priced_at, self.costs, strict=True)

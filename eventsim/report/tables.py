@@ -154,12 +154,11 @@ def encoder_energy(report: Values) -> list[str]:
         f"{term['count_per_sample']:,.0f} {term['name']} at {term['figure']:,g} {term['unit']}"
         for term in made["terms"]
     ]
-    lacking = [f"{one['name']}, {one['reason']}" for one in made["missing"]]
-    energy = joules(made["energy_pj_per_sample"]) if terms else "not priced"
+    energy = summed(made, "energy_pj_per_sample") if terms else "not priced"
     said = f"encoder, beside the sum: {energy}"
     return [
         f"{said} ({', '.join(terms)})" if terms else said,
-        *(f"not in it: {x}" for x in lacking),
+        *(f"not in it: {x}" for x in missing(made)),
     ]
 
 
@@ -196,11 +195,18 @@ def energy(report: Values) -> PageTable:
         ]
         for number, term in enumerate(report["terms"], start=1)
     ]
+    sums = {"all": "energy_pj_per_sample"}
     if report["leakage"] == "separate":
-        activity = joules(report["energy_pj_per_sample_of_activity"])
-        rows.append(["", "all without leakage", "", "", "", "", activity])
-    rows.append(["", "all", "", "", "", "", joules(report["energy_pj_per_sample"])])
+        sums = {"all without leakage": "energy_pj_per_sample_of_activity", **sums}
+    for name, key in sums.items():
+        bound = "lower bound" if report["lower_bound"][key] else ""
+        rows.append(["", name, "", "", "", bound, summed(report, key)])
     return PageTable(title, ["", "term", "basis", "count", "figure", "status", "energy"], rows, 3)
+
+
+def summed(found: Values, key: str) -> str:
+    """A sum of energies of ``to_dict()``, with a sign in front where it is a lower bound."""
+    return joules(found[key], at_least=found["lower_bound"][key])
 
 
 def _basis(basis: str, step_ms: float | None) -> str:
@@ -213,8 +219,14 @@ def sources(report: Values) -> list[str]:
 
 
 def missing(report: Values) -> list[str]:
-    """What the sum lacks, and why."""
-    return [f"{lacking['name']}, {lacking['reason']}" for lacking in report["missing"]]
+    """What a sum lacks, and why: a line for every term."""
+    return [f"{lacking(one)}: {one['reason']}" for one in report["missing"]]
+
+
+def lacking(one: Values) -> str:
+    """A term that a sum lacks: its name, what it is paid for, and how many there are."""
+    many = "" if one["count"] is None else f", {one['count']:,.1f} a recording"
+    return f"{one['name']} ({one['what']}{many})"
 
 
 def energies(reports: Sequence[Values], dense: Sequence[Values]) -> PageTable:
@@ -222,17 +234,17 @@ def energies(reports: Sequence[Values], dense: Sequence[Values]) -> PageTable:
     rows: list[list[object]] = []
     for report in reports:
         step = "-" if report["step_ms"] is None else f"{report['step_ms']:g} ms"
-        without = joules(report["energy_pj_per_sample_of_activity"])
-        whole = joules(report["energy_pj_per_sample"])
+        without = summed(report, "energy_pj_per_sample_of_activity")
+        whole = summed(report, "energy_pj_per_sample")
         cells = {"separate": [without, whole], "included": ["-", whole], "missing": [without, "-"]}
         found = cells[report["leakage"]] if report["terms"] else ["-", "-"]
         rows.append([report["chip"], step, *found, len(report["missing"])])
     for each in dense:
         name = f"dense {each['cell'].upper()} on frames, {each['chip']}"
-        pj = joules(each["energy_pj_per_sample"])
-        rows.append([name, f"{each['frame_ms']:g} ms", pj, "-", "-"])
+        pj = summed(each, "energy_pj_per_sample")
+        rows.append([name, f"{each['frame_ms']:g} ms", pj, "-", len(each["missing"])])
     columns = ["energy per recording", "dt or frame", "without leakage", "with it", "terms missing"]
-    return PageTable("Comparison", columns, rows)
+    return PageTable("Comparison (≥: a lower bound, terms are missing)", columns, rows)
 
 
 def latency(summary: Values) -> PageTable:
@@ -264,10 +276,13 @@ def over_time(found: Sequence[Values]) -> PageTable:
         columns += [f"{chip}, without leakage"] * (chip in found[-1]["activity_pj"])
     rows = []
     for row in found:
-        energy, activity = row["energy_pj"], row["activity_pj"]
         cells = [percent(row["share"]), f"{row['time_ms']:,.1f}", percent(row["accuracy"])]
         for chip in chips:
-            cells += [joules(found[chip]) for found in (energy, activity) if chip in found]
+            cells += [
+                joules(row[key][chip], at_least=row["lower_bound"][key][chip])
+                for key in ("energy_pj", "activity_pj")
+                if chip in row[key]
+            ]
         rows.append(cells)
     return PageTable("Accuracy and energy by the share of a recording that is read", columns, rows)
 

@@ -52,7 +52,8 @@ def _draw_energies(axes: Axes, found: OverTime) -> None:
         ):
             spent = [row[key][chip] for row in rows if chip in row[key]]
             if spent and spent[-1] > 0.0:
-                label = f"{chip}{what}: {joules(spent[-1])}"
+                bound = rows[-1]["lower_bound"][key][chip]
+                label = f"{chip}{what}: {joules(spent[-1], at_least=bound)}"
                 shares = [PERCENT * energy / spent[-1] for energy in spent]
                 axes.plot(shares, accuracy, line, color=colour, mfc=face, ms=4, label=label)
     if axes.lines:

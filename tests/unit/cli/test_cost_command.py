@@ -70,7 +70,7 @@ def test_encoder_of_audio_is_counted_and_stands_beside_the_sum(tmp_path, monkeyp
     shown = cost(*arguments).out
     assert "Encoder that made the input's events" in shown
     assert "powers and quotients" in shown
-    assert f"encoder, beside the sum: {joules(arithmetic['energy_pj_per_sample'])}" in shown
+    assert f"encoder, beside the sum: ≥ {joules(arithmetic['energy_pj_per_sample'])}" in shown
     assert "encoder, beside the sum: not priced" in shown
 
 
@@ -102,8 +102,8 @@ def test_tables_show_terms_with_status_source_and_step(files):
     outcome = cost(*files[:2], "--chip", "loihi", "--dt", "0.5")
     assert outcome.code == 0, outcome.err
     for text in ("Intel Loihi (loihi), dt = 0.5 ms", "synaptic_event", "23.6 pJ", "simulated",
-                 "Davies et al. 2018, table 2", "not in the sum: hop_ew, needs a mapping",
-                 "effective ACs", "dense GRU on frames"):  # fmt: skip
+                 "Davies et al. 2018, table 2", "not in the sum: hop_ew (spike and link, ",
+                 "needs a mapping", "effective ACs", "dense GRU on frames"):  # fmt: skip
         assert text in outcome.out, text
 
 
@@ -148,6 +148,35 @@ def test_file_of_the_users_own_is_a_chip(files, tmp_path):
     found = cost(*files[:2], "--chip", path, "--json").json["energy"][0]
     assert found["title"] == "My technology"
     assert found["terms"][0]["figure"] == 2.0
+
+
+LINK = """
+[energy.hop_ew]
+value = 2.0
+unit = "pJ"
+status = "simulated"
+source = "table 4"
+"""
+
+
+def test_a_chip_of_two_terms_names_every_other_term_and_marks_every_sum(files, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE + LINK)
+    shown = cost(*files[:2], "--chip", path).out
+    found = cost(*files[:2], "--chip", path, "--json").json
+    report, names = found["energy"][0], {}
+    for one in report["missing"]:
+        names[one["name"]] = one["reason"]
+        assert f"not in the sum: {one['name']} ({one['what']}" in " ".join(shown.split())
+    assert names["hop_ew"] == "needs a mapping of neurons to cores"
+    assert names["hop_ns"] == "no figure in the chip's file"
+    assert report["lower_bound"]["energy_pj_per_sample"]
+    total = joules(report["energy_pj_per_sample"])
+    assert shown.count(f"≥ {total}") == 2  # below its terms, and beside the other machines
+    for dense in found["dense"]:
+        assert dense["lower_bound"]["energy_pj_per_sample"]
+        assert f"≥ {joules(dense['energy_pj_per_sample'])}" in shown
+        assert f"not in the sum of the dense {dense['cell'].upper()}: bias_additions" in shown
 
 
 def test_run_is_priced_on_its_own_data(finished):

@@ -58,7 +58,7 @@ def test_links_between_chips_are_priced_or_named_as_missing(run):
     mapped = {"axon_out": 30, "hop_ew": 6, "hop_ns": 3, "hop_chip": 9, "cores": 2}
     within = mapped | {"hop_chip": 0}
     named = [
-        "links between chips" in {one.name for one in cost(net, tape, chip, mapped=counts).missing}
+        "hop_chip" in {one.name for one in cost(net, tape, chip, mapped=counts).missing}
         for chip, counts in ((loihi, mapped), (loihi, within), (own, mapped))
     ]
     assert named == [True, False, False]

@@ -7,6 +7,7 @@ import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.energy import costs_over_time, run_costs
 from eventsim.mapping import Misfit
+from eventsim.report.numbers import joules
 from eventsim.report.page import SECTIONS, headline
 from eventsim.report.record import ChipMapping, Priced, Unmade
 from eventsim.report.write import write_page
@@ -54,9 +55,14 @@ def test_tables_hold_the_numbers_of_the_library_with_units(joint, joint_html):
         "104,375 µW",
         "simulated",
         "Davies et al. 2018, table 2: synaptic spike op (min)",
-        "Not in the sum of loihi: barrier of a step, events that enter the chip "
-        f"({costs.counts.events_in.mean():,.1f} a recording), events that leave the chip "
-        "(1.0 a recording) (no figure in the chip's file).",
+        "Not in the sum of loihi, which is a lower bound: spike (spike of a neuron, ",
+        f"event_in (event that enters the chip, {costs.counts.events_in.mean():,.1f} a recording), "
+        "event_out (answer, or spike of an output, that leaves the chip, 1.0 a recording), "
+        "step_sync (step, for its barrier, ",
+        "a recording): no figure in the chip's file.",
+        joules(loihi.total_pj, at_least=True),
+        f"energy per recording on loihi; with leakage ≥ {joules(loihi.total_pj)}",
+        "Not in the sum of the dense GRU, which is a lower bound: ",
         "dense GRU on frames, 45nm",
         "99th percentile",
         "eventsim report two --map loihi",
@@ -69,12 +75,8 @@ def test_tables_hold_the_numbers_of_the_library_with_units(joint, joint_html):
 
 
 def test_axons_and_links_of_a_mapped_chip_are_in_its_energy(joint):
-    counts = joint.priced.costs.counts
-    assert [m.name for m in joint.priced.costs.reports[1].missing] == [
-        "barrier of a step",
-        f"events that enter the chip ({counts.events_in.mean():,.1f} a recording)",
-        "events that leave the chip (1.0 a recording)",
-    ]
+    missing = [m.name for m in joint.priced.costs.reports[1].missing]
+    assert missing == ["spike", "event_in", "event_out", "step_sync"]
 
 
 def test_what_was_not_asked_for_or_cannot_be_made_is_a_sentence(plain):

@@ -1,0 +1,147 @@
+"""What a sum of energies leaves out: every term that a machine pays and the sum lacks, by name.
+
+A term is in the sum if the chip's file has a figure of it and its number is known. It needs none if
+another figure of the sum pays for it: one that names it under ``includes``, or one that stands for
+it by its meaning:
+
+=====================================  =====================================================
+term                                   needs no figure of its own where the sum has
+=====================================  =====================================================
+ac, mac, memory_byte (of weights)      synaptic_event
+synaptic_event                         ac or mac; then both of these and memory_byte are owed
+neuron_update_active                   membrane_update
+neuron_update_idle                     membrane_update, on a machine without steps
+membrane_update                        owed on a machine without steps only
+state_access, memory_byte (of states)  owed as part of the updates, never beside them
+static_core                            static_chip, which is the power of the whole chip
+=====================================  =====================================================
+
+A machine has steps if its file has a step, a step was named, or it prices an update in a step. What
+did not happen at all is not owed: a run without spikes lacks no figure of a spike. Two costs have
+no term in a chip's file, and names of their own: ``decision_macs`` where the operations of synapses
+are priced in another way than by ``mac``, and ``adaptive_update``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eventsim.arrays import Floats
+from eventsim.chips import ENERGY_TERMS, Chip
+from eventsim.energy.counts import Counts
+from eventsim.energy.steps import total
+
+NO_FIGURE = "no figure in the chip's file"
+NOT_COUNTED = "is not counted"
+NEEDS = {
+    "step": "needs a time step",
+    "mapping": "needs a mapping of neurons to cores",
+    "time": "needs the number of cores in use, from a mapping",
+    "spikes": NOT_COUNTED,
+}
+LINKS = ("hop_ew", "hop_ns")
+UPDATES = ("neuron_update_active", "neuron_update_idle")
+_OTHER = {
+    "decision_macs": "multiply-add of the linear decision",
+    "adaptive_update": "update of an adaptive threshold",
+}
+
+Known = Mapping[str, tuple[str, Floats]]
+"""Basis and number, [samples], of the terms that are known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """A cost that is not in a sum, and why.
+
+    Attributes
+    ----------
+    name
+        Of the term as in a chip's file; or another word that never changes.
+    what
+        What it is paid for, for people.
+    reason
+        Why it is not in the sum.
+    count
+        How many a sample has, mean; None where that is not known, and for powers.
+    """
+
+    name: str
+    what: str
+    reason: str
+    count: float | None = None
+
+    @property
+    def of_leakage(self) -> bool:
+        """Whether it is a part of the static power."""
+        return self.name in ENERGY_TERMS and ENERGY_TERMS[self.name].needs == "time"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return dict(vars(self))
+
+
+def missing_terms(chip: Chip, known: Known, counts: Counts) -> tuple[Missing, ...]:
+    """Terms without a number, and terms without a figure, in the order of :data:`ENERGY_TERMS`."""
+    found = {name: NEEDS[ENERGY_TERMS[name].needs] for name in chip.energy if name not in known}
+    inside = {name: one.includes for name, one in chip.energy.items()}
+    for name in list(found):  # what a figure includes is missing with it
+        for part in inside[name]:
+            found.setdefault(part, f"is in the figure of {name}, which {found[name]}")
+    paid = {*chip.energy, *(part for name in inside if name in known for part in inside[name])}
+    numbers = _numbers(known, counts)
+    for name in _owed(chip, paid, known, counts):
+        if name not in paid and numbers.get(name) != 0.0:
+            found.setdefault(name, NO_FIGURE)
+    order = [*ENERGY_TERMS, *_OTHER]
+    return tuple(
+        Missing(name=name, what=_meaning(name), reason=found[name], count=numbers.get(name))
+        for name in sorted(found, key=order.index)
+    )
+
+
+def _meaning(name: str) -> str:
+    return _OTHER[name] if name in _OTHER else ENERGY_TERMS[name].meaning
+
+
+def _numbers(known: Known, counts: Counts) -> dict[str, float]:
+    """How many of each there are in a sample, as far as that is known."""
+    found = {
+        name: float(values.mean()) for name, (basis, values) in known.items() if basis != "time"
+    }
+    adaptive = total(counts.adaptive_updates, counts.n_samples)
+    return found | {
+        "mac": found["mac"] - counts.decision_macs,
+        "decision_macs": float(counts.decision_macs),
+        "adaptive_update": float(np.mean(adaptive)),
+    }
+
+
+def _owed(chip: Chip, paid: set[str], known: Known, counts: Counts) -> Iterator[str]:
+    """What this machine pays, whether the file has a figure of it or not."""
+    by_parts = "synaptic_event" not in paid and not paid.isdisjoint(("ac", "mac"))
+    yield from ("ac", "mac") if by_parts else ("synaptic_event",)
+    if by_parts or chip.kind == "technology" or (counts.decision_macs and "mac" in paid):
+        yield "memory_byte"
+    yield from _updates(chip, paid, known)
+    yield from ("spike", "event_in", "event_out", "axon_out")
+    columns, rows = (2, 2) if chip.limits is None else chip.limits.mesh
+    yield from (name for name, tiles in zip(LINKS, (columns, rows), strict=True) if tiles > 1)
+    if "hop_chip" in known or (chip.limits is not None and chip.limits.chips != (1, 1)):
+        yield "hop_chip"
+    yield "static_chip"
+    if chip.step_ms is not None:
+        yield "step_sync"
+    if "mac" not in paid:
+        yield "decision_macs"
+    yield "adaptive_update"
+
+
+def _updates(chip: Chip, paid: set[str], known: Known) -> Iterator[str]:
+    stepped = chip.step_ms is not None or UPDATES[0] in known or not paid.isdisjoint(UPDATES)
+    if "membrane_update" not in paid:
+        yield from UPDATES if stepped else ("membrane_update",)
+    elif chip.step_ms is not None:
+        yield "neuron_update_idle"
