@@ -64,9 +64,9 @@ def gradcheck_command(
     """Prove the gradients: against finite differences, and against the reference backend.
 
     The random network has two hidden populations with self-recurrence and skip connections,
-    delays, refractory times, leak and reset away from zero. Entries whose change makes a spike
-    appear or vanish cannot be judged by finite differences; they are left out and counted. The
-    exit code is 1 if the check fails.
+    delays, refractory times, leak and reset away from zero; its thresholds do not adapt, those of
+    a run may. Entries whose change makes a spike appear or vanish cannot be judged by finite
+    differences; they are left out and counted. The exit code is 1 if the check fails.
 
     [bold]Examples[/bold]
 

@@ -13,12 +13,14 @@ from eventsim.engine.cuda.device import kernel_source, signatures
 from eventsim.errors import CacheWarning
 
 ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]
+# Bytes of ``shared_backward`` in double precision, which takes all 255 registers there.
+SPILLED = {"sm_100": 32, "sm_120": 32}
 PRECISIONS = ["single", "double"]
 TEXTS = [(precision, adaptive) for precision in PRECISIONS for adaptive in (False, True)]
 
 NVCC = shutil.which("nvcc")
 
-A_FEW_NUMBERS = 160  # bytes
+A_FEW_NUMBERS = 128  # bytes, of kernels for adaptive thresholds
 
 _COMPILED = re.compile(
     r"Compiling entry function '(\w+)'.*?"
@@ -92,6 +94,7 @@ def cupy(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("architecture", "precision", "adaptive"),
     [(architecture, precision, False) for architecture in ARCHITECTURES for precision in PRECISIONS]
+    + [("sm_100", "double", False)]
     + [(ARCHITECTURES[0], precision, True) for precision in PRECISIONS],
 )
 def test_nvrtc_compiles_what_the_loader_asks_for(
@@ -107,8 +110,8 @@ def test_nvrtc_compiles_what_the_loader_asks_for(
     beyond = _beyond_registers(log, source)
     if adaptive:  # keeps some numbers of a thread in memory
         beyond = {name: used for name, used in beyond.items() if max(used) > A_FEW_NUMBERS}
-    elif (architecture, precision) == ("sm_120", "double"):  # takes all 255 registers
-        assert max(beyond.pop("shared_backward", [0])) <= A_FEW_NUMBERS
+    elif precision == "double" and architecture in SPILLED:
+        assert max(beyond.pop("shared_backward", [0])) <= SPILLED[architecture]
     assert beyond == {}
 
 
