@@ -12,13 +12,15 @@ comma  := ,
 INSTALL = VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet $(1) || $(PIP) install --quiet $(1)
 ARGS   ?=
 
-.PHONY: help demo test test-fast test-lowest coverage mutants lint hooks docs dist bench bench-gpu clean
+.PHONY: help demo test test-all test-nightly test-lowest durations coverage mutants lint hooks docs dist bench bench-gpu clean
 
 help:
 	@echo "make demo    make spoken digits, train a network on them, write a report"
-	@echo "make test    run the tests          (ARGS='-k name' is passed to pytest)"
-	@echo "make test-fast  a look at every room: one test of every file, its first case"
-	@echo "make test-lowest  the same with the oldest dependencies that pyproject.toml allows"
+	@echo "make test    a test of everything a user can do (ARGS='-k name' is passed to pytest)"
+	@echo "make test-all  before each change: also what takes longer, and more combinations"
+	@echo "make test-nightly  before a release: all combinations, mutants, 2,000 hostile networks"
+	@echo "make test-lowest  make test with the oldest dependencies that pyproject.toml allows"
+	@echo "make durations  run all tests and write what each costs to build/durations.md"
 	@echo "make coverage  the share of lines of Python that tests run (ARGS='tests/unit/events')"
 	@echo "make mutants put faults into the CUDA kernels: the tests must find each (ARGS='queue race')"
 	@echo "make lint    format, lint, types, import rules"
@@ -33,17 +35,26 @@ help:
 demo: $(VENV)/.demo
 	$(BIN)/eventsim demo $(ARGS)
 
+# Marks say which tests are left out, and why: tests/support/tiers.py.
+QUICK := -m 'not thorough and not nightly'
+
 test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(QUICK) $(ARGS)
+
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not nightly' $(ARGS)
+
+test-nightly: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
-test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 2 --fast 1 tests/unit tests/analytic \
-	  tests/gradients tests/parity $(ARGS)
+durations: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -p tests.support.durations -n auto --maxprocesses 4 $(ARGS)
+	@echo "What each test costs: build/durations.md"
 
 # Dependencies of the package are the oldest, the tools of the tests any. Without CuPy, whose newest
 # needs a newer NumPy. Newer Click and pyparsing warn old Typer and Matplotlib, and warnings are errors.
 test-lowest: $(LOWEST)/.made
-	$(LOWEST)/bin/python -m pytest -n auto --maxprocesses 2 --fast 1 tests/unit tests/analytic \
+	$(LOWEST)/bin/python -m pytest -n auto --maxprocesses 2 $(QUICK) tests/unit tests/analytic \
 	  tests/gradients tests/parity $(ARGS)
 
 # Functions that Numba compiles cannot be seen and are left out of the count; what only a child

@@ -14,6 +14,7 @@ from eventsim.engine.cuda.probe import Card, look
 from eventsim.engine.registry import using_backend
 from eventsim.folders import cache_folder
 from tests.support.simt import HostDevice, why_not
+from tests.support.tiers import assign_tiers
 
 # Tests give data sets a cache of their own (EVENTSIM_CACHE). Kernels are compiled once all the
 # same, here and in the processes that tests start.
@@ -69,34 +70,16 @@ def _named(request):
         yield "cuda"
 
 
-def pytest_addoption(parser):
-    """``--fast N``: a look at every file of tests; see ``make test-fast``."""
-    help_of_fast = "of every file only the first case of its first N tests that are not slow"
-    parser.addoption("--fast", type=int, metavar="N", help=help_of_fast)
-
-
-def pytest_collection_modifyitems(config, items):
-    """Put a case's backends one behind the other, and keep what ``--fast`` asks for.
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    """Put tests into tiers, and a case's backends one behind the other.
 
     What a process finds out about a case it then does once.
     """
+    assign_tiers(items)
     first = {}
     places = [first.setdefault(_case(item), n) for n, item in enumerate(items)]
     items[:] = [items[n] for n in sorted(range(len(items)), key=places.__getitem__)]
-    wanted = config.getoption("fast")
-    if wanted is None:
-        return
-    kept, seen, left = [], {}, []
-    for item in items:
-        tests = seen.setdefault(item.path, [])
-        fast = item.get_closest_marker("slow") is None
-        if fast and item.originalname not in tests and len(tests) < wanted:
-            tests.append(item.originalname)
-            kept.append(item)
-        else:
-            left.append(item)
-    config.hook.pytest_deselected(items=left)
-    items[:] = kept
 
 
 def _case(item):

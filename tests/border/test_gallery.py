@@ -13,14 +13,12 @@ from tests.border.prose import ROOT
 SCRIPTS = sorted((ROOT / "docs" / "gallery").glob("plot_*.py"))
 MOST_LINES = 25
 SLOW = {"plot_energy", "plot_frontier", "plot_learning_curve", "plot_taus"}
+TRAINS = pytest.mark.thorough("simulates or trains for seconds")
 
 
 @pytest.mark.parametrize(
     "script",
-    [
-        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in SLOW))
-        for path in SCRIPTS
-    ],
+    [pytest.param(path, id=path.stem, marks=[TRAINS] * (path.stem in SLOW)) for path in SCRIPTS],
 )
 def test_script_draws(script, monkeypatch):
     monkeypatch.setenv("EVENTSIM_DATA", "/nowhere")

@@ -19,6 +19,7 @@ SCHEMAS = {
     ".github/ISSUE_TEMPLATE/bug.yml": "github-issue-forms",
     ".github/ISSUE_TEMPLATE/feature.yml": "github-issue-forms",
     ".github/workflows/ci.yml": "github-workflows",
+    ".github/workflows/nightly.yml": "github-workflows",
     ".github/workflows/release.yml": "github-workflows",
 }
 
@@ -102,6 +103,7 @@ def test_workflow_has_every_python_that_is_promised():
         ".ci/run",
         ".github/PULL_REQUEST_TEMPLATE.md",
         ".github/workflows/ci.yml",
+        ".github/workflows/nightly.yml",
         ".github/workflows/release.yml",
         ".pre-commit-config.yaml",
         "CONTRIBUTING.md",

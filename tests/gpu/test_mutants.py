@@ -1,18 +1,42 @@
-"""The table of seeded faults fits the kernels; ``make mutants`` looks for the faults themselves."""
+"""Seeded faults: each has its place in the kernels, and the tests find it."""
 
 import pytest
 
 from eventsim.engine.cuda import device
+from eventsim.engine.registry import get_backend
 from tests.support import mutants
 from tests.support.mutant_table import MUTANTS, Mutant
+from tests.support.simt import why_not
+from tests.support.simt.exercise import results
+from tests.support.tiers import beyond
+
+BUILDS = "compiles two CUDA texts with a fault and runs them; make mutants does it for some files"
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.file} {mutant.why}")
+def named(mutant):
+    return f"{mutant.file} {mutant.why}"
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=named)
 def test_fault_has_its_place_in_the_kernels(mutant):
     assert mutants.stale(mutant) is None
     text, source = mutants.mutated(mutant, "single"), device.kernel_source("single")
     assert mutant.new in text
     assert len(text) == len(source) - len(mutant.old) + len(mutant.new)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    return results(get_backend("cpu"), mutants.PRECISION)
+
+
+@pytest.mark.thorough("compiles two CUDA texts")
+@pytest.mark.parametrize("mutant", beyond(1, MUTANTS, pytest.mark.nightly(BUILDS)), ids=named)
+def test_fault_is_found(mutant, expected):
+    verdict = mutants.judge(mutant, expected)
+    assert verdict.good, verdict.evidence
 
 
 def test_every_file_of_kernels_has_faults():

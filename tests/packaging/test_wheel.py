@@ -145,7 +145,7 @@ def test_installed_command_says_its_version(installed, command):
     assert installed.run(*command, "--version") == f"eventsim {eventsim.__version__}\n"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("compiles the CUDA text anew, in an installed package")
 @pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 def test_host_build_of_the_installed_kernels_agrees_with_reference(installed):
     tests = ("tests/parity/test_simulate.py", "-k", "cuda-host", "-n", "0", "-q")

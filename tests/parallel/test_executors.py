@@ -145,7 +145,7 @@ def worker_of(run):
     return int((run / LOCK).read_text().split()[-1])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts clusters and commands, each a Python of its own")
 def test_runs_give_the_same_table_wherever_they_are_executed(files, executor, alone, tmp_path):
     # Two conditions each. A job of submitit is two fresh processes, so there are fewer.
     seeds = 2 if executor.startswith("slurm") else 3
@@ -155,7 +155,7 @@ def test_runs_give_the_same_table_wherever_they_are_executed(files, executor, al
     assert rows(found) == alone(*words)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts clusters and commands, each a Python of its own")
 @pytest.mark.parametrize("executor", ["dask", "mpi"], indirect=True)
 def test_killed_worker_loses_nothing(files, executor, alone, tmp_path):
     words, out = (files.recipe, "--seeds", 1, "--epochs", 16), tmp_path / "out"
@@ -173,7 +173,7 @@ def test_killed_worker_loses_nothing(files, executor, alone, tmp_path):
     assert rows(found) == alone(*words)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts clusters and commands, each a Python of its own")
 def test_interrupt_reaches_the_workers_of_a_cluster(files, dask, tmp_path):
     words, out = (files.recipe, "--seeds", 2, "--epochs", 100_000), tmp_path / "out"
     runs = [out / name / "seed-0" for name in ("plain", "skip")]
@@ -191,7 +191,7 @@ def test_interrupt_reaches_the_workers_of_a_cluster(files, dask, tmp_path):
     assert not (out / "plain" / "seed-1").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts clusters and commands, each a Python of its own")
 def test_killed_command_goes_on_beside_the_workers_that_it_left(files, dask, alone, tmp_path):
     words, out = (files.recipe, "--seeds", 1, "--epochs", 16), tmp_path / "out"
     runs = [out / name / "seed-0" for name in ("plain", "skip")]
@@ -205,7 +205,7 @@ def test_killed_command_goes_on_beside_the_workers_that_it_left(files, dask, alo
         assert (run / "metrics.jsonl").read_text().startswith(text)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts clusters and commands, each a Python of its own")
 @pytest.mark.parametrize(("where", "at_once", "n"), [("local", 4, 4), ("dask", 2, 6)])
 def test_killed_search_of_four_trials_at_a_time_goes_on_with_a_whole_journal(
     files, where, at_once, n, tmp_path, request

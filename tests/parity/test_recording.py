@@ -39,7 +39,7 @@ def whole(net, recording):
     return tape, time.perf_counter() - began
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("a recording of 428,635 events")
 def test_recording_runs_in_less_time_than_it_lasts(whole, recording):
     tape, seconds = whole
     assert (recording.n_events, recording.duration[0]) == (428_635, 13_742.0)
@@ -48,7 +48,7 @@ def test_recording_runs_in_less_time_than_it_lasts(whole, recording):
     assert seconds < recording.duration[0] / MS_PER_S
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("a recording of 428,635 events")
 def test_recording_in_chunks_of_100_ms_has_the_spikes_of_the_whole(whole, net, recording):
     tape, _ = whole
     parts = list(es.simulate_chunks(net, recording.chunks(100.0), backend="cpu"))

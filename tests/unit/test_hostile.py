@@ -6,6 +6,7 @@ from tests.support.hostile.__main__ import cases_of, run_files, run_networks
 from tests.support.hostile.kinds import KINDS
 from tests.support.hostile.networks import SHAPES
 from tests.support.hostile.worker import BAD, Case, judged
+from tests.support.tiers import beyond
 
 SLOW = ("run.json", "config.json", "result.json", "metrics", "results", "plan")  # to make
 
@@ -17,15 +18,29 @@ def failures(run, cases):
     return [f"{one.what} {one.case}: {one.detail}" for one in found if one.what in BAD]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts a worker, and reads hundreds of files")
 def test_damaged_files_of_all_kinds_are_read_or_refused_in_time_and_in_memory():
     names = [name for name in KINDS if name not in SLOW]
     assert failures(run_files, cases_of(names, 10 * len(names), seed=5)) == []
 
 
-@pytest.mark.slow
-def test_random_networks_give_the_same_on_every_backend():
-    assert failures(run_networks, cases_of(SHAPES, 48, seed=5)) == []
+@pytest.mark.nightly("5,000 files; ten of each kind that is quickly made are read every time")
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_damaged_files_are_read_or_refused(kind):
+    assert failures(run_files, cases_of([kind], 5000 // len(KINDS), seed=6)) == []
+
+
+@pytest.mark.parametrize(
+    "of_each", beyond(1, [1, 4], pytest.mark.thorough("seconds; one of each shape is quick"))
+)
+def test_random_networks_give_the_same_on_every_backend(of_each):
+    assert failures(run_networks, cases_of(SHAPES, of_each * len(SHAPES), seed=5)) == []
+
+
+@pytest.mark.nightly("2,000 networks; four of each shape are drawn every time")
+@pytest.mark.parametrize("part", range(20))
+def test_many_random_networks_give_the_same_on_every_backend(part):
+    assert failures(run_networks, cases_of(SHAPES, 100, seed=6, first=100 * part)) == []
 
 
 def test_a_case_is_the_same_whenever_it_is_drawn():

@@ -58,7 +58,7 @@ NETS = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("warms up: runs every kernel there is")
 @pytest.mark.parametrize("precision", ["double", "single"])
 def test_nothing_is_compiled_by_a_run_after_a_warm_up(warmed, precision):
     before = compiled_kernels()
@@ -75,7 +75,7 @@ def test_nothing_is_compiled_by_a_run_after_a_warm_up(warmed, precision):
     assert compiled_kernels() == before
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("warms up: runs every kernel there is")
 @pytest.mark.parametrize(
     "loss",
     [
@@ -95,7 +95,7 @@ def test_nothing_is_compiled_by_training_after_a_warm_up(warmed, loss):
     assert compiled_kernels() == before
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("warms up: runs every kernel there is")
 def test_nothing_is_compiled_by_a_mapping_after_a_warm_up(warmed):
     net, stream = random_map_net(3), random_map_stream(3)
     tape = es.simulate(net, stream, backend="cpu")
@@ -109,7 +109,7 @@ def test_nothing_is_compiled_by_a_mapping_after_a_warm_up(warmed):
     assert compiled_kernels() == before
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("warms up: runs every kernel there is")
 def test_loop_in_windows_of_several_parts_is_warm(warmed, monkeypatch):
     """A machine with more threads than the one that warmed up takes another kernel."""
     before, by_windows = compiled_kernels(), queue_host.by_windows
@@ -120,7 +120,7 @@ def test_loop_in_windows_of_several_parts_is_warm(warmed, monkeypatch):
     assert compiled_kernels() == before
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("warms up: runs every kernel there is")
 def test_second_warm_up_has_nothing_to_do(warmed):
     first, told = warmed
     assert told[-1][0] == told[-1][1]
@@ -135,7 +135,7 @@ def test_second_warm_up_has_nothing_to_do(warmed):
     assert "cpu: nothing to do" in call("warm-up").out
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("warms up: runs every kernel there is")
 def test_kernels_that_were_removed_are_noticed(warmed, tmp_path, monkeypatch):
     copy = tmp_path / "kernels"
     shutil.copytree(compiling.kernel_folder(), copy)
@@ -147,7 +147,7 @@ def test_kernels_that_were_removed_are_noticed(warmed, tmp_path, monkeypatch):
     assert not compiling.is_warm()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("warms up: runs every kernel there is")
 def test_warm_up_of_one_precision(warmed, monkeypatch):
     monkeypatch.setattr(compiling, "is_warm", lambda: False)
     told = []
@@ -159,7 +159,7 @@ def test_warm_up_of_one_precision(warmed, monkeypatch):
         warm_up("cpu", precision="half")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("warms up: runs every kernel there is")
 def test_no_kernel_is_left_out(warmed):
     """Other tests may have compiled it: a new process says what the steps did not reach."""
     script = """

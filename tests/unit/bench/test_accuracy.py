@@ -21,7 +21,7 @@ def test_every_entry_names_what_there_is(entry):
     assert entry.seeds >= 3
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("trains every condition of a recipe")
 def test_one_command_makes_the_rows(tmp_path):
     name = "yinyang_small"
     words = ["--only", name, "--quick", "--json", "--jobs", "1", "--folder", str(tmp_path)]

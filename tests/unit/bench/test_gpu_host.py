@@ -31,7 +31,10 @@ def rows():
     return found
 
 
-@pytest.mark.slow
+ON_THE_HOST = pytest.mark.thorough("runs all benchmarks for a card on the host build")
+
+
+@ON_THE_HOST
 def test_check_passes_on_the_host_build(rows):
     rows = rows["gpu-check"]
     learnt = ("convolution, maximum", "maximum", "last", "CTC")
@@ -45,6 +48,7 @@ def test_check_passes_on_the_host_build(rows):
     assert {"commit", "card", "processor"} <= set(rows[0])
 
 
+@ON_THE_HOST
 @pytest.mark.parametrize("name", ["gpu-w1", "gpu-shd"])
 def test_timings_run_on_the_host_build(name, rows):
     whole, kernels = rows[name], rows[f"{name}-kernels"]

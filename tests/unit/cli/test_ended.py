@@ -32,7 +32,7 @@ def asked_to_end(process, history):
     assert "Stopped." in said or "stopped" in said
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts a command and waits for its first epoch")
 def test_training_writes_its_checkpoint(tmp_path):
     out = tmp_path / "run"
     words = ("train", "yinyang", "--hidden", 8, "--backend", "cpu", *FOREVER, "--out", out)
@@ -41,7 +41,7 @@ def test_training_writes_its_checkpoint(tmp_path):
     assert not (out / "last.npz").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts a command and waits for its first epoch")
 def test_workers_of_an_experiment_leave_too(tmp_path):
     out = tmp_path / "out"
     words = ("experiment", "bip", "--data", "yinyang", "--condition", "none", "--seeds", 1)

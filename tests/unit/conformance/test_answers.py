@@ -96,7 +96,7 @@ def test_answer_is_derived_again(name):
     assert derive(entry) == entry
 
 
-@pytest.mark.slow
+@pytest.mark.nightly("70 digits take seconds a case; the files are held by their hashes")
 @pytest.mark.parametrize("name", [name for name in case_names() if name not in FAST])
 def test_every_answer_is_derived_again(name):
     entry = read(name)

@@ -223,7 +223,7 @@ class Killer(Watcher):
         super().advanced(spec, metrics)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts two jobs of submitit, each two processes")
 def test_killed_job_is_a_failed_run_which_then_goes_on(files, tmp_path, monkeypatch):
     core = pytest.importorskip("submitit.core.core", reason="needs the extra slurm")
     monkeypatch.setattr(core.Job, "_results_timeout_s", 1)  # a slow file system has 15 s

@@ -240,7 +240,7 @@ class Killer(Watcher):
         super().advanced(spec, metrics)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts processes, and kills them")
 def test_killed_worker_of_another_executor_fails_its_runs_which_then_go_on(files, tmp_path):
     endless = files.resolve(seeds=(0,), epochs=100_000).specs()
     out, context = tmp_path / "out", multiprocessing.get_context("spawn")
@@ -256,7 +256,7 @@ def test_killed_worker_of_another_executor_fails_its_runs_which_then_go_on(files
     assert going_on.ends["plain/seed-0"].kind == "stopped"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough("starts processes, and kills them")
 def test_killed_process_is_a_failed_run_that_says_so_and_the_others_go_on(files, tmp_path):
     specs = files.resolve(seeds=(0,)).specs()
     endless = files.resolve(seeds=(0,), conditions=("plain",), epochs=100_000).specs()

@@ -1,0 +1,88 @@
+"""Which tests run when: the rule of ``tests/support/tiers.py``."""
+
+from itertools import combinations, product
+from types import SimpleNamespace
+
+import pytest
+
+from tests.support.tiers import assign_tiers, beyond, covering
+
+CASES = list(product(("a0", "a1", "a2"), ("b0", "b1", "b2", "b3"), ("c0", "c1")))
+
+
+def combined(cases, n):
+    return {some for case in cases for some in combinations(case, n)}
+
+
+@pytest.mark.parametrize(("strength", "at_most"), [(1, 4), (2, 14), (3, 24), (None, 24)])
+def test_covering_has_all_combinations_in_few_cases(strength, at_most):
+    kept = [CASES[place] for place in sorted(covering(CASES, strength))]
+    assert len(kept) <= at_most
+    n = strength or 3
+    assert combined(kept, n) == combined(CASES, n)
+
+
+def test_covering_keeps_what_is_kept_anyhow():
+    assert covering(CASES, 0) == {0}
+    assert covering(CASES, 2, {5, 7}) >= {5, 7}
+
+
+class Item:
+    """What tiers ask of a collected test."""
+
+    def __init__(self, *marks, name="test", **params):
+        self.nodeid, self.originalname, self.path = f"file.py::{name}", name, "file.py"
+        self.marks = [mark.mark for mark in marks]
+        if params:
+            self.callspec = SimpleNamespace(params=params)
+
+    def iter_markers(self, name=None):
+        return iter([mark for mark in self.marks if name in (None, mark.name)])
+
+    def get_closest_marker(self, name):
+        return next(self.iter_markers(name), None)
+
+    def add_marker(self, mark):
+        self.marks.append(mark.mark)
+
+
+def tiers(*marks, axes=("a", "b", "c")):
+    """How many of the cases each tier has."""
+    items = [Item(*marks, **dict(zip(axes, case, strict=True))) for case in CASES]
+    assign_tiers(items)
+    names = [[mark.name for mark in item.marks] for item in items]
+    nightly = sum("nightly" in own for own in names)
+    thorough = sum("thorough" in own for own in names)
+    return len(items) - nightly - thorough, len(items) - nightly, len(items)
+
+
+def test_every_value_is_tested_first_then_every_pair_then_all():
+    quick, more, all_of_them = tiers()
+    assert quick == 4
+    assert 12 <= more <= 14
+    assert all_of_them == 24
+
+
+def test_a_mark_changes_how_many_combinations_are_tested():
+    assert tiers(pytest.mark.crossed("why", test=0, all=None))[:2] == (1, 24)
+    assert tiers(pytest.mark.crossed("why", all=1))[:2] == (4, 4)
+
+
+def test_rows_of_a_table_are_left_out_of_no_change():
+    together = pytest.mark.parametrize(("a", "b", "c"), CASES)
+    assert tiers(together) == (4, 24, 24)
+    assert tiers(pytest.mark.parametrize(("a", "b"), [])) == (4, 24, 24)
+
+
+@pytest.mark.parametrize("mark", ["thorough", "nightly", "crossed"])
+def test_mark_without_a_reason_is_refused(mark):
+    with pytest.raises(pytest.UsageError, match=rf"file.py::test: the mark {mark} says no reason"):
+        assign_tiers([Item(getattr(pytest.mark, mark))])
+    with pytest.raises(pytest.UsageError, match="says no reason"):
+        assign_tiers([Item(getattr(pytest.mark, mark)(all=1))])
+
+
+def test_cases_beyond_the_first_have_the_mark():
+    first, second = beyond(1, [("x", 1), ("y", 2)], pytest.mark.nightly("dear"))
+    assert (first.values, list(first.marks)) == (("x", 1), [])
+    assert [mark.name for mark in second.marks] == ["nightly"]

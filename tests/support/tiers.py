@@ -1,0 +1,83 @@
+"""Which tests ``make test``, ``make test-all`` and ``make test-nightly`` run.
+
+A test without a mark runs in all three, one with several parameters in part: ``make test`` runs so
+many of its cases that every value of every parameter occurs, the backends among them, ``make
+test-all`` so many that every pair of values does, and ``make test-nightly`` all of them. Parameters
+of one ``parametrize`` are one value in a pair: no row of a table is left out of ``make test-all``.
+
+``thorough(reason)``   not in ``make test``
+``nightly(reason)``    only in ``make test-nightly``
+``crossed(reason, test=1, all=2)``  other numbers for one test: of values that occur together, 0 is
+                       the first case alone, None all cases
+"""
+
+from itertools import combinations
+
+import pytest
+
+BY_RULE = "every value of each parameter is in make test, every pair in make test-all"
+
+
+def assign_tiers(items):
+    """Give cases of several parameters their marks; refuse a mark without a reason."""
+    tests = {}
+    for item in items:
+        for mark in item.iter_markers():
+            if mark.name in ("thorough", "nightly", "crossed") and not mark.args:
+                raise pytest.UsageError(f"{item.nodeid}: the mark {mark.name} says no reason.")
+        if hasattr(item, "callspec"):
+            tests.setdefault((item.path, item.originalname), []).append(item)
+    for cases in tests.values():
+        _mark(cases)
+
+
+def _mark(cases):
+    mark = cases[0].get_closest_marker("crossed") or pytest.mark.crossed(BY_RULE).mark
+    quick, more = mark.kwargs.get("test", 1), mark.kwargs.get("all", 2)
+    kept = covering(
+        [_values(item, [[name] for name in item.callspec.params]) for item in cases], quick
+    )
+    among = covering([_values(item, _given_together(item)) for item in cases], more, kept)
+    for place, item in enumerate(cases):
+        if place not in kept:
+            tier = pytest.mark.thorough if place in among else pytest.mark.nightly
+            item.add_marker(tier(mark.args[0]))
+
+
+def _given_together(item):
+    """Names of parameters, those of one ``parametrize`` together: a row of a table is one value."""
+    rows = [mark.args[0] for mark in item.iter_markers("parametrize")]
+    rows = [row.replace(" ", "").split(",") if isinstance(row, str) else list(row) for row in rows]
+    known = {name for row in rows for name in row}
+    return rows + [[name] for name in item.callspec.params if name not in known]
+
+
+def _values(item, axes):
+    given = item.callspec.params
+    return tuple((*axis, *(repr(given[name]) for name in axis)) for axis in axes)
+
+
+def covering(cases, strength, kept=frozenset()):
+    """Places of cases in which all combinations of ``strength`` values occur that occur at all.
+
+    Each case is a tuple of values. ``kept`` are places that are among them anyhow. One case after
+    the other is taken, always that with the most combinations that are new.
+    """
+    kept = set(kept)
+    if strength is None:
+        return set(range(len(cases)))
+    if strength == 0:
+        return kept | {0}
+    new = [set(combinations(case, min(strength, len(case)))) for case in cases]
+    missing = set().union(*new).difference(*(new[place] for place in kept))
+    while missing:
+        place = max(range(len(cases)), key=lambda n: len(new[n] & missing))
+        kept.add(place)
+        missing -= new[place]
+    return kept
+
+
+def beyond(n, cases, mark):
+    """Cases for ``parametrize``, of which all beyond the first ``n`` have the mark."""
+    given = [case if type(case) is tuple else (case,) for case in cases]
+    return [pytest.param(*case, marks=[mark] * (place >= n)) for place, case in enumerate(given)]
