@@ -13,18 +13,17 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+
+from bench.table import WIDTH, table
 
 RESULTS = Path(__file__).parent / "results"
-WIDE = 11  # columns of a table
-PIPE_WIDTH = 120  # characters, where there is no terminal
 
 
 @dataclass(frozen=True)
@@ -155,51 +154,60 @@ def arguments(description: str) -> argparse.Namespace:
 
 
 def report(
-    rows: list[dict[str, Any]],
+    rows: Iterable[dict[str, Any]],
     options: argparse.Namespace,
     *,
     device: Mapping[str, Any] | None = None,
-) -> None:
-    """Print rows as a table or as JSON lines, and append them to a file if asked.
+    first: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """Print rows as they come, and append them to a file if asked: a run that ends keeps its rows.
 
-    ``device`` is what a number must carry besides :func:`machine`.
+    Rows are JSON lines, or one table per benchmark at the end; before it rows of an iterator are
+    told on standard error, each when it is there.
+
+    Parameters
+    ----------
+    device
+        What a number must carry besides :func:`machine`.
+    first
+        Columns of the table that come first. Those that do not fit are named below it.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        The rows.
     """
-    stamp = machine() | dict(device or {})
-    lines = [json.dumps(stamp | row) for row in rows]
-    if options.json:
-        print("\n".join(lines))
-    else:
-        console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-        for bench in dict.fromkeys(row["bench"] for row in rows):
-            console.print(_table(bench, [row for row in rows if row["bench"] == bench]))
+    stamp, found = machine() | dict(device or {}), list[dict[str, Any]]()
+    for row in rows:
+        found.append(row)
+        if options.save:
+            save([row], options.save, stamp)
+        if options.json:
+            print(json.dumps(stamp | row), flush=True)
+        elif not isinstance(rows, Sequence):
+            print(told(row), file=sys.stderr, flush=True)
+    if not options.json:
+        console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+        for bench in dict.fromkeys(row["bench"] for row in found):
+            mine = [row for row in found if row["bench"] == bench]
+            console.print(table(bench, mine, first=first, width=console.width))
         console.print(stamp)
-    if options.save:
-        save(rows, options.save, device=device)
+    return found
 
 
-def save(rows: list[dict[str, Any]], name: str, *, device: Mapping[str, Any] | None = None) -> None:
-    """Append rows to bench/results/NAME.jsonl, each with what :func:`report` adds."""
-    stamp = machine() | dict(device or {})
+def told(row: Mapping[str, Any]) -> str:
+    """A row in one line."""
+    parts = (
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in row.items()
+        if name != "bench" and value is not None
+    )
+    return f"{row['bench']}: {', '.join(parts)}"
+
+
+def save(rows: list[dict[str, Any]], name: str, stamp: Mapping[str, Any] | None = None) -> None:
+    """Append rows to bench/results/NAME.jsonl, each with :func:`machine` or another ``stamp``."""
+    stamp = machine() if stamp is None else stamp
     RESULTS.mkdir(exist_ok=True)
     with open(RESULTS / f"{name}.jsonl", "a") as file:
-        file.write("".join(json.dumps(stamp | row) + "\n" for row in rows))
-
-
-def _table(bench: str, rows: list[dict[str, Any]]) -> Table:
-    """A case per line, or, where that would be too wide, a number per line."""
-    names = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "bench"]
-    lines = [names, *([_show(row.get(name)) for name in names] for row in rows)]
-    if len(names) > WIDE and len(rows) <= WIDE:
-        lines = [list(line) for line in zip(*lines, strict=True)]
-    table = Table(title=bench, title_justify="left")
-    for head in lines[0]:
-        table.add_column(head, overflow="fold")
-    for line in lines[1:]:
-        table.add_row(*line)
-    return table
-
-
-def _show(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        file.write("".join(json.dumps({**stamp, **row}) + "\n" for row in rows))

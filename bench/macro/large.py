@@ -55,6 +55,19 @@ STATE_WORDS = 20  # numbers of a neuron that an event may touch: its state and i
 SECONDS = 900.0  # that a case may take
 
 
+# Columns of the table that matter most.
+FIRST = (
+    "shape",
+    "neurons",
+    "precision",
+    "run_s",
+    "ns_per_event",
+    "peak_mb",
+    "build_s",
+    "rate_hz",
+)
+
+
 def network(shape: Shape, n_neurons: int, seed: int = 0) -> es.Network:
     """A network of one population."""
     rng = np.random.default_rng(seed)
@@ -254,6 +267,7 @@ def main() -> None:
             for size in sizes
         ],
         options,
+        first=FIRST,
     )
 
 

@@ -61,6 +61,19 @@ CLUSTERS = (
 )
 
 
+# Columns of the table that matter most.
+FIRST = (
+    "case",
+    "neurons",
+    "processes",
+    "run_s",
+    "cpu_s",
+    "mpi_s",
+    "memory_mb",
+    "spikes",
+)
+
+
 def network(n: int) -> RandomNetwork:
     """The rules for ``n`` neurons."""
     net = RandomNetwork(seed=1)
@@ -261,7 +274,12 @@ def main() -> None:
         rows.append({"case": "weak"} | measured(options.each * p, options.duration, p))
     rows += beside(options.neurons, options.duration)
     rows += on_paper(rows[0])
-    report(rows, options, device={"load": f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"})
+    report(
+        rows,
+        options,
+        device={"load": f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"},
+        first=FIRST,
+    )
 
 
 if __name__ == "__main__":

@@ -29,6 +29,18 @@ NEURON_MS = 10_000_000.0  # neurons times biological time
 SHORT_MS = 0.1
 
 
+# Columns of the table that matter most.
+FIRST = (
+    "case",
+    "precision",
+    "run_s",
+    "ns_per_event",
+    "ns_per_spike",
+    "synaptic_events",
+    "rate_hz",
+)
+
+
 def workload(n_neurons: int, duration: float, seed: int = 0) -> tuple[es.Network, es.EventStream]:
     """A network of one population, inhibitory neurons last."""
     rng = np.random.default_rng(seed)
@@ -110,6 +122,7 @@ def main() -> None:
             for size in options.sizes
         ],
         options,
+        first=FIRST,
     )
 
 
