@@ -1,11 +1,12 @@
 """Where the CUDA text runs: on the device, or on the processor to try the scripts."""
 
 import argparse
+import json
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,11 +70,6 @@ class Place:
     clock: Clock
     facts: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def results(self) -> str:
-        """Name of the results file."""
-        return "gpu-" + re.sub(r"[^a-z0-9]+", "-", str(self.facts["card"]).lower()).strip("-")
-
     def free(self) -> None:
         """Give the memory pool's unused blocks back, so that the next case begins as the first."""
         if not self.host:
@@ -122,6 +118,24 @@ def place(*, host: bool) -> Iterator[Place]:
     yield Place(False, CudaClock(), facts | {"driver": driver_version()})
 
 
+def facts_of(*, host: bool) -> dict[str, Any]:
+    """What a number must carry, asked in a process of its own; without a device the program ends.
+
+    So this process has nothing on the card, which in exclusive-process mode would refuse others.
+    """
+    words = [sys.executable, "-m", "bench.gpu.place", *(["--host"] if host else [])]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def results_of(facts: Mapping[str, Any]) -> str:
+    """Name of the results file of a card."""
+    return "gpu-" + re.sub(r"[^a-z0-9]+", "-", str(facts["card"]).lower()).strip("-")
+
+
 def driver_version() -> str:
     """Of the NVIDIA driver, such as 580.65.06."""
     try:
@@ -135,3 +149,15 @@ def driver_version() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.split()[0] if done.stdout.split() else "unknown"
+
+
+def main(words: list[str] | None = None) -> int:
+    """Print the facts as JSON, for :func:`facts_of`."""
+    options = options_of(__doc__.splitlines()[0]).parse_args(words)
+    with place(host=options.host) as where:
+        print(json.dumps(where.facts))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

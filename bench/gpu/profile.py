@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from bench.gpu import tools
-from bench.gpu.place import options_of, place
+from bench.gpu.place import facts_of, options_of
 from bench.harness import report
 from eventsim.engine.cuda.device import kernel_source, signatures
 
@@ -89,8 +89,8 @@ def limit(row: dict[str, Any]) -> str:
 def main(words: list[str] | None = None) -> int:
     """Exit status: 0 done, 1 nothing could be measured, 2 no device or no tool."""
     options = options_of(__doc__.splitlines()[0]).parse_args(words)
-    with place(host=options.host) as where:
-        tool = tools.find("ncu", package="nsight-compute")
+    facts = facts_of(host=options.host)
+    tool = tools.find("ncu", package="nsight-compute")
     program = [sys.executable, "-m", "bench.gpu.small", "--profile"]
     done = subprocess.run(
         command(tool, program + (["--host"] if options.host else [])),
@@ -108,7 +108,7 @@ def main(words: list[str] | None = None) -> int:
                 file=sys.stderr,
             )
         return 1
-    report(rows, options, device=where.facts)
+    report(rows, options, device=facts)
     return 0
 
 

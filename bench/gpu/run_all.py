@@ -7,7 +7,7 @@ Lines are appended to bench/results/gpu-CARD.jsonl, CARD being the name of the c
 import subprocess
 import sys
 
-from bench.gpu.place import options_of, place
+from bench.gpu.place import facts_of, options_of, results_of
 
 SCRIPTS = ("check", "w1", "shd")
 
@@ -17,10 +17,10 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     options = options_of(__doc__.splitlines()[0]).parse_args(words)
     passed = list(words)
-    with place(host=options.host) as where:
-        # Timings of the host build mean nothing and are not kept unless a name is given.
-        if not options.save and not options.host:
-            passed += ["--save", where.results]
+    facts = facts_of(host=options.host)
+    # Timings of the host build mean nothing and are not kept unless a name is given.
+    if not options.save and not options.host:
+        passed += ["--save", results_of(facts)]
     for name in SCRIPTS:
         status = subprocess.run(
             [sys.executable, "-m", f"bench.gpu.{name}", *passed], check=False

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from bench.gpu import tools
-from bench.gpu.place import options_of, place
+from bench.gpu.place import facts_of, options_of
 from bench.harness import report
 
 # The sanitizer takes over the program's status, except where it finds something.
@@ -42,11 +42,10 @@ def sanitize(tool: str, check: str, program: list[str]) -> dict[str, Any]:
 def main(words: list[str] | None = None) -> int:
     """Exit status: 0 clean, 1 something was found, 2 no device or no tool."""
     options = options_of(__doc__.splitlines()[0]).parse_args(words)
-    with place(host=options.host) as where:
-        tool = tools.find("compute-sanitizer", package="cuda-sanitizer")
+    facts = facts_of(host=options.host)
+    tool = tools.find("compute-sanitizer", package="cuda-sanitizer")
     program = [sys.executable, "-m", "bench.gpu.small", *(["--host"] if options.host else [])]
-    rows = [sanitize(tool, check, program) for check in CHECKS]
-    report(rows, options, device=where.facts)
+    rows = report((sanitize(tool, check, program) for check in CHECKS), options, device=facts)
     return int(any(row["status"] or row["errors"] != 0 for row in rows))
 
 

@@ -12,6 +12,8 @@ Answer   see results/gpu-*.jsonl. The aim is about 1 s for an epoch of steps.
 """
 
 import sys
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -51,7 +53,7 @@ def batches_of(stream: es.EventStream, size: int) -> list[Batch]:
     return found
 
 
-def rows_of(where: Place, repeats: int) -> list[dict[str, Any]]:
+def rows_of(where: Place, repeats: int) -> Iterator[dict[str, Any]]:
     """One row per batch size; kernels for the largest."""
     if where.host:
         sizes, net = (4,), network(20, 8)
@@ -59,15 +61,13 @@ def rows_of(where: Place, repeats: int) -> list[dict[str, Any]]:
     else:
         sizes, net = BATCHES, network(N_CHANNELS, N_HIDDEN)
         stream = poisson(N_SAMPLES, N_CHANNELS, EVENTS, DURATION, seed=3)
-    rows = []
     for size in sizes:
         batches, trainer = batches_of(stream, size), Trainer(net.copy(), "cuda")
         row = {"bench": "gpu-shd", "batch": size, "precision": "single"}
         found = measure(trainer, batches, where, repeats=repeats)
-        rows.append(row | {"samples": stream.n_samples, "events": stream.n_events} | found)
+        yield row | {"samples": stream.n_samples, "events": stream.n_events} | found
         if size == sizes[-1]:
-            rows += by_kernel(trainer, batches[0], where, row | {"bench": "gpu-shd-kernels"})
-    return rows
+            yield from by_kernel(trainer, batches[0], where, row | {"bench": "gpu-shd-kernels"})
 
 
 def lateral_network(n_channels: int, n_hidden: int) -> es.Network:
@@ -75,25 +75,24 @@ def lateral_network(n_channels: int, n_hidden: int) -> es.Network:
     return es.rsnn(n_channels, (n_hidden,), N_CLASSES, tau_syn=10.0, mean=2.0, spread=3.0)
 
 
-def lateral_rows(where: Place, repeats: int) -> list[dict[str, Any]]:
+def lateral_rows(where: Place, repeats: int) -> Iterator[dict[str, Any]]:
     """An epoch beside the published ones, by number of neurons."""
     sizes, n_channels = (LATERAL, N_CHANNELS) if not where.host else ((8,), 20)
     n_samples, events = (N_SAMPLES, EVENTS) if not where.host else (6, 60.0)
     trial, batch = (TRIAL, TRIAL_BATCH) if not where.host else (50.0, 4)
-    stream, rows = poisson(n_samples, n_channels, events, trial, seed=4), []
+    stream = poisson(n_samples, n_channels, events, trial, seed=4)
     for size in sizes:
         trainer = Trainer(lateral_network(n_channels, size), "cuda")
         row = {"bench": "gpu-shd-lateral", "hidden": size, "batch": batch, "precision": "single"}
         found = measure(trainer, batches_of(stream, batch), where, repeats=repeats)
-        rows.append(row | {"samples": stream.n_samples, "events": stream.n_events} | found)
-    return rows
+        yield row | {"samples": stream.n_samples, "events": stream.n_events} | found
 
 
 def main(words: list[str] | None = None) -> int:
     """Measure all batch sizes."""
     options = options_of(__doc__.splitlines()[0], repeats=REPEATS).parse_args(words)
     with place(host=options.host) as where:
-        rows = rows_of(where, options.repeats) + lateral_rows(where, options.repeats)
+        rows = chain(rows_of(where, options.repeats), lateral_rows(where, options.repeats))
         report(rows, options, device=where.facts)
     return 0
 

@@ -12,6 +12,7 @@ Answer   see results/gpu-*.jsonl. The aim is 2e11 neuron-events/s forward from b
 """
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from bench.gpu.place import Place, options_of, place
@@ -22,9 +23,8 @@ from bench.macro.w1 import workload
 BATCHES = (32, 256, 512, 1024, 2048, 4096)
 
 
-def rows_of(where: Place, repeats: int) -> list[dict[str, Any]]:
+def rows_of(where: Place, repeats: int) -> Iterator[dict[str, Any]]:
     """One row per batch size, backend and precision."""
-    rows = []
     for batch in (2,) if where.host else BATCHES:
         net, stream, loss = workload(n_samples=batch, n_hidden=16 if where.host else 256)
         if where.host:
@@ -34,10 +34,10 @@ def rows_of(where: Place, repeats: int) -> list[dict[str, Any]]:
         for backend, precision in cases or [("cuda", "single")]:
             trainer = Trainer(net.copy(), backend, precision)
             row = {"bench": "gpu-w1", "batch": batch, "backend": backend, "precision": precision}
-            rows.append(row | measure(trainer, [(stream, loss)], where, repeats=repeats))
+            yield row | measure(trainer, [(stream, loss)], where, repeats=repeats)
             if backend == "cuda":
-                rows += by_kernel(trainer, (stream, loss), where, row | {"bench": "gpu-w1-kernels"})
-    return rows
+                about = row | {"bench": "gpu-w1-kernels"}
+                yield from by_kernel(trainer, (stream, loss), where, about)
 
 
 def cut(stream: Any, duration: float = 50.0) -> Any:

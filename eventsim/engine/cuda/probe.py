@@ -2,8 +2,8 @@
 
 The questions go from cheap to dear, and the first that fails answers: is CuPy installed, and once
 only; is there a driver; can CuPy be imported; is there a device that the driver, CuPy's libraries
-and the kernels agree on; does a kernel run on it. Until CuPy is known to be there and a driver
-too, nothing heavy is imported.
+and the kernels agree on; is cuBLAS there; does a kernel run on it. Until CuPy is known to be there
+and a driver too, nothing heavy is imported.
 
 Versions of CUDA are integers as CUDA gives them: 1000 major + 10 minor.
 """
@@ -203,6 +203,10 @@ def _look_at_device(cupy: Any, installed: list[str], driver: int) -> Card:
         remedy = f"Run: {_reinstall(installed, 'cuda12')}; NVRTC must be of CUDA 12 too."
         raise Obstacle("old-device", f"{has}, for which CUDA {nvrtc} no longer compiles", remedy)
     try:
+        _ = cupy.cuda.cublas  # is loaded when it is asked for; a linear decision multiplies by it
+    except Exception as error:
+        raise _no_cublas(installed, built, error) from error
+    try:
         ran = int(cupy.arange(3)[2]) == 2
     except Exception as error:  # headers missing, memory full, card busy or in error
         if type(error).__name__ in {"CompileException", "NVRTCError", "DynamicLibNotFoundError"}:
@@ -249,15 +253,27 @@ def _no_device() -> Obstacle:
 
 
 def _no_compiler(installed: list[str], built: int, error: Exception) -> Obstacle:
-    toolkit = f"install the CUDA toolkit {built // 1000}"
-    wheels = [name for name in installed if "-cuda" in name]
-    remedy = f"Run: pip install -U '{wheels[0]}[ctk]', or {toolkit}." if wheels else f"{toolkit}."
     return Obstacle(
         "no-compiler",
         "CuPy cannot compile kernels, because NVRTC or CUDA's headers are missing "
         f"({_first_line(error)})",
-        remedy[0].upper() + remedy[1:],
+        _toolkit(installed, built),
     )
+
+
+def _no_cublas(installed: list[str], built: int, error: Exception) -> Obstacle:
+    return Obstacle(
+        "no-cublas",
+        f"CuPy does not find cuBLAS, by which a linear decision multiplies ({_first_line(error)})",
+        _toolkit(installed, built),
+    )
+
+
+def _toolkit(installed: list[str], built: int) -> str:
+    """How to get what belongs to CUDA's toolkit."""
+    toolkit = f"nstall the CUDA toolkit {built // 1000}"
+    wheels = [name for name in installed if "-cuda" in name]
+    return f"Run: pip install -U '{wheels[0]}[ctk]', or i{toolkit}." if wheels else f"I{toolkit}."
 
 
 def _unusable(what: str, error: Exception | str) -> Obstacle:

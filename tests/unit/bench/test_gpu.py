@@ -4,11 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import eventsim as es
 from bench.gpu import check, extra, place, run_all, sanitize, shd, small, tools, w1
 from bench.gpu import profile as ncu
 from bench.gpu.nets import CASES, scsr_net, stream_of, with_silences
@@ -30,7 +32,7 @@ def lines_of(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-@pytest.mark.parametrize("script", [run_all, check, w1, shd, small, sanitize, ncu])
+@pytest.mark.parametrize("script", [check, w1, shd, small, place])
 def test_script_without_a_device_says_why_and_ends_with_status_2(script, no_device, capsys):
     with pytest.raises(SystemExit) as end:
         script.main([])
@@ -38,9 +40,21 @@ def test_script_without_a_device_says_why_and_ends_with_status_2(script, no_devi
     assert "there is no CUDA device" in capsys.readouterr().err
 
 
-def test_nets_of_the_check_fire_enough_for_a_hundred_thousand_spikes():
-    import eventsim as es
+@pytest.mark.parametrize("script", [run_all, sanitize, ncu])
+def test_script_that_runs_others_asks_for_the_device_in_a_child(script, monkeypatch, capfd):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(registry, "_cuda", lambda: pytest.fail("the card was asked from here"))
+    with pytest.raises(SystemExit) as end:
+        script.main([])
+    assert end.value.code == 2
+    assert "Backend 'cuda' cannot run here" in capfd.readouterr().err
 
+
+def test_facts_of_a_place_come_from_a_child():
+    assert place.facts_of(host=True) == {"card": "host"}
+
+
+def test_nets_of_the_check_fire_enough_for_a_hundred_thousand_spikes():
     stream = stream_of(2, 1000.0)
     for about in CASES.values():
         tape = es.simulate(scsr_net(128, **about), stream, backend="cpu", precision="single")
@@ -84,7 +98,6 @@ def test_row_of_the_check_fails_for_each_thing_that_must_hold():
         "other_counts": 0,
         "worst_ms": 0.0,
         "gradient_error": 1e-6,
-        "shared_delay_error": 1e-5,
         "repeats_to_the_bit": True,
     }
     least = check.LEAST_SPIKES
@@ -94,7 +107,6 @@ def test_row_of_the_check_fails_for_each_thing_that_must_hold():
         {"other_counts": 1, "worst_ms": None},
         {"worst_ms": 1e-12},
         {"gradient_error": 1e-2},
-        {"shared_delay_error": 2e-4},
         {"repeats_to_the_bit": False},
     ):
         assert not check.passed(row | worse, least=least)
@@ -107,7 +119,7 @@ def test_run_all_stops_at_the_first_script_that_fails(monkeypatch, capsys):
         called.append(words[2:])
         return subprocess.CompletedProcess(words, 1 if "bench.gpu.w1" in words else 0)
 
-    monkeypatch.setattr(run_all, "place", lambda **_: Elsewhere())
+    monkeypatch.setattr(run_all, "facts_of", lambda **_: FACTS)
     monkeypatch.setattr(run_all.subprocess, "run", run)
     assert run_all.main(["--repeats", "2"]) == 1
     passed = ["--repeats", "2", "--save", "gpu-nvidia-h100-80gb-hbm3"]
@@ -115,14 +127,7 @@ def test_run_all_stops_at_the_first_script_that_fails(monkeypatch, capsys):
     assert "bench.gpu.w1 ended with status 1" in capsys.readouterr().err
 
 
-class Elsewhere:
-    """A place that is never used."""
-
-    def __enter__(self):
-        return place.Place(False, place.HostClock(), {"card": "NVIDIA H100 80GB HBM3"})
-
-    def __exit__(self, *_):
-        return None
+FACTS = {"card": "NVIDIA H100 80GB HBM3"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for the tool")
@@ -137,7 +142,7 @@ def test_sanitizer_is_run_once_per_check_and_its_errors_counted(
     )
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setattr(sanitize, "place", lambda **_: Elsewhere())
+    monkeypatch.setattr(sanitize, "facts_of", lambda **_: FACTS)
     assert sanitize.main(["--json"]) == int(errors > 0)
     rows = lines_of(capsys)
     assert [(row["check"], row["errors"]) for row in rows] == [
@@ -188,16 +193,84 @@ def test_timing_with_a_clock_waits_for_the_device():
     assert timed(lambda: None, repeats=1, warm_up=0).device_minimum is None
 
 
+class Gradients:
+    """Of one array."""
+
+    def __init__(self, **arrays):
+        self.arrays = {key: np.array(values) for key, values in arrays.items()}
+        self.input_times = np.zeros(0)
+
+    def flat(self):
+        return self.arrays
+
+
 def test_gradients_of_another_size_are_compared_relative_to_their_largest_entry():
-    class Gradients:
-        def __init__(self, weights):
-            self.weights, self.input_times = np.array(weights), np.zeros(0)
+    one, other = Gradients(weights=[1.0, 100.0]), Gradients(weights=[2.0, 100.0])
+    assert check.compare_gradients(one, other, {}) == (0.01, "weights")
 
-        def flat(self):
-            return {"weights": self.weights}
 
-    worst = check.compare_gradients(Gradients([1.0, 100.0]), Gradients([2.0, 100.0]))
-    assert worst == (0.01, "weights")
-    one, other = Gradients(np.float64(1.0)), Gradients(np.float64(1.5))
-    assert check.compare_gradients(one, other) == (0.0, "")
-    assert check.compare_gradients(one, other, shared=True) == (1 / 3, "weights")
+def test_sum_that_cancels_is_compared_relative_to_the_sizes_of_its_terms():
+    one, other = Gradients(delays=1.0, weights=[1.0]), Gradients(delays=1.5, weights=[1.0])
+    assert check.compare_gradients(one, other, {}) == (1 / 3, "delays")
+    assert check.compare_gradients(one, other, {"delays": 50.0}) == (0.01, "delays")
+
+
+def test_sizes_of_terms_are_those_of_the_gradients_by_delays_per_synapse():
+    case = check.cases_of(host=True)["dense"]
+    sizes = check.term_sizes(case)
+    assert set(sizes) == {f"{name}.delays" for name in case.net.projections}
+    found = check.run(case, "cpu", "double")[1].flat()
+    # With one synapse there is one term.
+    arrays = case.net.to_arrays()
+    for key, size in sizes.items():
+        assert abs(float(found[key])) <= size * (1.0 + 1e-12)
+        projection = case.net.projections[key.removesuffix(".delays")]
+        per_synapse = np.full(projection.values.shape, float(projection.delays))
+        net = es.Network.from_arrays(arrays | {key: per_synapse})
+        terms = check.run(check.Case(net, case.stream, case.loss), "cpu", "double")[1].flat()[key]
+        assert np.abs(terms).sum() == pytest.approx(size, rel=1e-9)
+        assert terms.sum() == pytest.approx(float(found[key]), abs=1e-9 * size)
+    assert check.term_sizes(check.cases_of(host=True)["delays"]) == {}
+
+
+@pytest.fixture
+def three_cases(monkeypatch, host_cuda):
+    """The check on the host build, whose second case raises and whose third differs."""
+    cases = check.cases_of(host=True)
+    chosen = {name: replace(cases[name], precisions=("single",)) for name in ("dense", "sparse")}
+    monkeypatch.setattr(check, "cases_of", lambda **_: chosen | {"last": chosen["dense"]})
+    real, asked = check.compared, []
+
+    def compared(case, precision):
+        asked.append(case)
+        if len(asked) == 2:
+            raise MemoryError("the card is full")
+        return real(case, precision) | ({"other_counts": 1} if len(asked) == 3 else {})
+
+    monkeypatch.setattr(check, "compared", compared)
+
+
+def test_check_goes_on_after_a_case_that_fails_and_says_which(three_cases, capsys):
+    assert check.main(["--host", "--json"]) == 1
+    told = capsys.readouterr()
+    rows = [json.loads(line) for line in told.out.splitlines()]
+    assert [(row["case"], row["passed"]) for row in rows] == [
+        ("dense", True), ("sparse", False), ("last", False),
+    ]  # fmt: skip
+    assert rows[1]["error"] == "MemoryError: the card is full"
+    assert "FAILED: sparse, single: MemoryError: the card is full" in told.err
+    assert "FAILED: last, single: is not as the cpu backend has it" in told.err
+    assert told.err.endswith("1 of 3 passed.\n")
+
+
+def test_check_tells_each_row_before_the_next_is_asked_for(three_cases, monkeypatch, capsys):
+    rows = check.rows_of(place.Place(True, place.HostClock()))
+    seen = []
+    for row in rows:
+        seen.append(row["case"])
+        if len(seen) == 1:
+            break
+    assert seen == ["dense"]
+    assert check.main(["--host"]) == 1
+    err = capsys.readouterr().err
+    assert err.index("gpu-check: case dense") < err.index("gpu-check: case sparse")

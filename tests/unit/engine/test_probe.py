@@ -61,7 +61,7 @@ def fake_cupy(folder, *, n_devices=1, built=13020, capability=(9, 0), nvrtc=(13,
         },
     )
     cupy.cuda = types.SimpleNamespace(
-        runtime=runtime, nvrtc=types.SimpleNamespace(getVersion=lambda: nvrtc)
+        runtime=runtime, nvrtc=types.SimpleNamespace(getVersion=lambda: nvrtc), cublas=object()
     )
     return cupy
 
@@ -263,6 +263,31 @@ def test_missing_headers_name_the_wheels_with_the_toolkit(machine):
     text = obstacle("no-compiler")
     assert "cuda_fp16.h" in text
     assert "'cupy-cuda13x[ctk]'" in text
+
+
+def test_missing_cublas_names_the_wheels_with_the_toolkit(machine):
+    class Cuda(types.SimpleNamespace):
+        @property
+        def cublas(self):
+            raise ImportError('Failure finding "libcublasLt.so.13 or libcublasLt.so.12": No file')
+
+    cupy = machine.cupy()
+    about = vars(cupy.cuda)
+    cupy.cuda = Cuda(**{name: about[name] for name in ("runtime", "nvrtc")})
+    text = obstacle("no-cublas")
+    assert "does not find cuBLAS" in text
+    assert "libcublasLt.so.13" in text
+    assert "pip install -U 'cupy-cuda13x[ctk]', or install the CUDA toolkit 13" in text
+
+
+def test_real_cupy_says_that_cublas_is_missing_when_it_is_asked_for_it():
+    """What the probe asks is where CuPy looks for the library."""
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    try:
+        told = cupy.cuda.cublas.__name__
+    except ImportError as error:
+        told = str(error)
+    assert "cublas" in told
 
 
 def test_missing_nvrtc_of_a_cupy_from_elsewhere_asks_for_the_toolkit(machine):
