@@ -3,14 +3,8 @@ r"""Events of other libraries: structured arrays and tonic's data sets; NIR's Ev
 **Structured arrays** have one field per property of an event: ``t``, then ``x`` (or ``channel``),
 and perhaps ``y`` and ``p`` (polarity). Times are in us unless said otherwise, as in tonic, and
 count from the begin of the sample. The sensor's size is given as tonic gives it, (width, height,
-polarities), and decides which fields make up the channel,
-
-.. math::
-    c = (p \cdot \text{height} + y)\,\text{width} + x,
-
-so that a channel is the flat index of an image [polarity, y, x]: x is fastest. A field whose size
-is 1 does not count; tonic's cochleas say (64, 1, 1). Polarities are False and True, 0 and 1, or -1
-and 1, in this order.
+polarities), and decides the channel as :mod:`eventsim.datasets.addresses` says. Other fields are
+refused: they would be lost.
 
 **Any data set** that can be indexed and gives (events, target) is adapted without reading it:
 :class:`AdaptedSet` reads a sample when it is asked for. tonic itself is not imported here: pass one
@@ -27,14 +21,15 @@ import numpy as np
 from numpy.lib.recfunctions import rename_fields
 from numpy.typing import NDArray
 
-from eventsim.datasets.dataset import Unit, check_unit, duration_after, to_ms
+from eventsim.arrays import Floats, Ints
+from eventsim.datasets.addresses import Size, channels_of, checked_size
+from eventsim.datasets.dataset import PER_MS, Unit, check_unit, duration_after, to_ms
 from eventsim.datasets.nir_events import from_nir, to_nir
 from eventsim.errors import DataError
 from eventsim.events import Dataset, DatasetInfo, EventStream, Recording
+from eventsim.events.begin import WAY_OUT, Begin, zeros
 
 __all__ = ["AdaptedSet", "IndexedSamples", "from_arrays", "from_nir", "to_nir"]
-
-Size = tuple[int, int, int]
 
 
 class IndexedSamples(Protocol):
@@ -53,6 +48,7 @@ def from_arrays(
     sensor_size: Size | None = None,
     unit: Unit = "us",
     duration: float | Sequence[float] | None = None,
+    begin: Begin = "zero",
 ) -> EventStream:
     """Events of structured arrays with the fields t, x and perhaps y and p.
 
@@ -65,8 +61,11 @@ def from_arrays(
     unit
         Of ``t``.
     duration
-        ms, one number or one per sample. None for the first whole millisecond after the last
-        event of each sample.
+        ms, one number or one per sample, of the times of the arrays: where ``begin`` moves these,
+        it moves along. None for the first whole millisecond after the last event of each sample.
+    begin
+        Time 0 of every sample: ``zero`` for that of ``t``, ``first-event``, or a time in ms, see
+        :mod:`eventsim.events.begin`.
 
     Returns
     -------
@@ -76,22 +75,27 @@ def from_arrays(
     Raises
     ------
     DataError
-        A field is missing or holds what cannot be.
+        A field is missing or holds what cannot be, or there are fields of other names.
     """
     check_unit(unit, "from_arrays")
     arrays = [samples] if isinstance(samples, np.ndarray) else list(samples)
     arrays = [_named(array) for array in arrays]
     for index, array in enumerate(arrays):
         _check_fields(array, index)
-    size = _largest(arrays) if sensor_size is None else _checked_size(sensor_size)
-    pairs = [_events(array, size, unit, index) for index, array in enumerate(arrays)]
-    ends = [duration_after(t) for t, _ in pairs] if duration is None else duration
+    size = _largest(arrays) if sensor_size is None else checked_size(sensor_size)
+    offsets = np.cumsum([0, *(array.size for array in arrays)])
+    ticks = np.concatenate([np.zeros(0), *(array["t"].astype(np.float64) for array in arrays)])
+    zero = zeros(ticks, offsets, begin, where="from_arrays", per_ms=PER_MS[unit])
+    times = to_ms(ticks - np.repeat(zero, np.diff(offsets)), unit)
+    _check_times(times, ticks, offsets, unit)
+    channels = [_channels(array, size, index) for index, array in enumerate(arrays)]
+    ends = [duration_after(times[lo:hi]) for lo, hi in zip(offsets, offsets[1:], strict=False)]
     return EventStream.from_unsorted(
-        np.concatenate([np.zeros(0), *(t for t, _ in pairs)]),
-        np.concatenate([np.zeros(0, np.int64), *(c for _, c in pairs)]),
-        np.cumsum([0, *(t.size for t, _ in pairs)]),
+        times,
+        np.concatenate([np.zeros(0, np.int64), *channels]),
+        offsets,
         n_channels=int(np.prod(size)),
-        duration=ends,
+        duration=ends if duration is None else np.asarray(duration) - to_ms(zero, unit),
     )
 
 
@@ -133,7 +137,7 @@ class AdaptedSet:
                 f"{self.name}: does not say how large its sensor is. Pass sensor_size=(width, "
                 "height, polarities)."
             )
-        return _checked_size(given)
+        return checked_size(given)
 
     @property
     def name(self) -> str:
@@ -229,6 +233,13 @@ def _check_fields(array: Any, index: int) -> None:
             f"sample {index}: is {kind}, expected a one-dimensional structured array with fields t "
             "and x, perhaps y and p."
         )
+    others = [name for name in names if name not in ("t", "x", "y", "p")]
+    if others:
+        raise DataError(
+            f"sample {index}: has the fields {', '.join(names)}, expected t, x, y and p; "
+            f"{', '.join(others)} would be lost. Drop them on purpose, "
+            f"numpy.lib.recfunctions.drop_fields(events, {others}), or put them into x."
+        )
     for name in names:
         kinds = {"t": "iuf", "x": "iu", "y": "iu", "p": "iub"}.get(name)
         if kinds is not None and array[name].dtype.kind not in kinds:
@@ -236,17 +247,6 @@ def _check_fields(array: Any, index: int) -> None:
             raise DataError(
                 f"sample {index}: field {name} has type {array[name].dtype}, expected {expected}."
             )
-
-
-def _checked_size(size: Sequence[int]) -> Size:
-    numbers = tuple(size)
-    whole = all(isinstance(n, int | np.integer) and n >= 1 for n in numbers)
-    if len(numbers) != 3 or not whole or numbers[2] > 2:
-        raise DataError(
-            f"sensor_size is {numbers}, expected (width, height, polarities), three integers >= 1 "
-            "with at most 2 polarities."
-        )
-    return int(numbers[0]), int(numbers[1]), int(numbers[2])
 
 
 def _largest(arrays: list[Any]) -> Size:
@@ -258,33 +258,17 @@ def _largest(arrays: list[Any]) -> Size:
     return int(values("x").max()) + 1, int(values("y").max()) + 1, 2 if two else 1
 
 
-def _events(
-    array: Any, size: Size, unit: str, index: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    times = to_ms(array["t"], unit)
+def _check_times(times: Floats, ticks: Floats, offsets: Ints, unit: str) -> None:
     bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
     if bad.size:
+        sample = int(np.searchsorted(offsets, bad[0], side="right")) - 1
         raise DataError(
-            f"sample {index}, event {bad[0]}: t is {array['t'][bad[0]]} {unit}, expected a finite "
-            "value >= 0, counted from the begin of the sample."
+            f"sample {sample}, event {bad[0] - offsets[sample]}: t is {ticks[bad[0]]:.17g} {unit}, "
+            "expected a finite value >= 0, counted from the begin of the sample. If the times are "
+            f"a clock, {WAY_OUT}."
         )
-    width, height, polarities = size
-    channels = np.zeros(times.size, dtype=np.int64)
-    for name, extent in (("p", polarities), ("y", height), ("x", width)):
-        if extent == 1 and name != "x":
-            continue
-        if name not in array.dtype.names:
-            raise DataError(
-                f"sample {index}: has no field {name}, but sensor_size says {extent} values of it."
-            )
-        values = array[name].astype(np.int64)
-        if name == "p" and (values == -1).any():
-            values = np.where(values == -1, 0, np.where(values == 1, 1, -1))
-        bad = np.flatnonzero((values < 0) | (values >= extent))
-        if bad.size:
-            raise DataError(
-                f"sample {index}, event {bad[0]}: {name} is {array[name][bad[0]]}, expected 0 .. "
-                f"{extent - 1} (sensor_size is {size})."
-            )
-        channels = channels * extent + values
-    return times, channels
+
+
+def _channels(array: Any, size: Size, index: int) -> Ints:
+    fields = {name: array[name] for name in "pyx" if name in array.dtype.names}
+    return channels_of(fields, size, where=f"sample {index}")

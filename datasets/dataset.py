@@ -21,6 +21,7 @@ Split = str
 Texts = NDArray[np.str_]
 Unit = Literal["s", "ms", "us"]
 UNITS: tuple[str, ...] = get_args(Unit)
+PER_MS: dict[str, float] = {"s": 1e-3, "ms": 1.0, "us": 1e3}  # of a unit in a ms
 
 
 def user_folder(name: str) -> Path:

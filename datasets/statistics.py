@@ -72,6 +72,8 @@ class EventStatistics:
         Active channels per sample.
     interval
         Intervals in ms.
+    first
+        Time of the first event of a sample, ms; of samples with events.
     profile
         float64 [channels], events per sample.
     contrast
@@ -86,6 +88,7 @@ class EventStatistics:
     events: Spread
     active: Spread
     interval: Spread
+    first: Spread
     profile: Floats
     contrast: float
 
@@ -112,6 +115,7 @@ def statistics(stream: EventStream) -> EventStatistics:
         events=_spread(np.diff(stream.offsets)),
         active=_spread(active),
         interval=_spread(np.diff(times)[same]),
+        first=_spread(stream.times[stream.offsets[:-1][np.diff(stream.offsets) > 0]]),
         profile=profile,
         contrast=_contrast(profile),
     )

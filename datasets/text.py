@@ -5,32 +5,11 @@
     415,17,0
     80,3,1
 
-Columns are separated by commas, semicolons, tabs or blanks; empty lines and lines that begin with
-``#`` are skipped. A line of names may come first; it is recognised by words in it:
-
-=======  ===================================================================
-column   names (case does not count), a unit may follow: ``t_us``, ``time (s)``
-=======  ===================================================================
-time     t, time, times, timestamp, timestamps; or a unit alone: ``seconds``
-channel  c, ch, channel, channels, x, address, addr, neuron, unit, id
-sample   s, sample, samples, recording, trial
-=======  ===================================================================
-
-====  ===============================================================================
-unit  words
-====  ===============================================================================
-s     s, sec, secs, second, seconds; alone only sec, secs, seconds
-ms    ms, msec, msecs, millis, millisecond, milliseconds
-us    us, µs, usec, usecs, micros, microsecond, microseconds
-====  ===============================================================================
-
-Times without a unit are ms. Nanoseconds and minutes are refused. Other columns are not read.
-Without names the columns are time, channel and, if there is a third one, sample. Samples are
-numbered from 0; a number that does not occur is a sample without events. A sample lasts to the
-first whole millisecond after its last event.
+:mod:`eventsim.datasets.text_columns` says how columns are told apart. Times without a unit are ms.
+Samples are numbered from 0; a number that does not occur is a sample without events. A sample lasts
+to the first whole millisecond after its last event.
 """
 
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,27 +19,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.datasets.dataset import Unit, check_unit, duration_after, opened, to_ms
+from eventsim.arrays import Floats, Ints
+from eventsim.datasets.addresses import channels_of, checked_size
+from eventsim.datasets.dataset import PER_MS, Unit, check_unit, duration_after, to_ms
+from eventsim.datasets.text_columns import Table, table_of
 from eventsim.errors import DataError
 from eventsim.events import EventStream
+from eventsim.events.begin import WAY_OUT, Begin, zeros
 
-_NAMES = {
-    "time": ("t", "time", "times", "timestamp", "timestamps"),
-    "channel": (
-        *("c", "ch", "channel", "channels", "x"),
-        *("address", "addr", "neuron", "unit", "id"),
-    ),
-    "sample": ("s", "sample", "samples", "recording", "trial"),
-}
-_SPELLINGS: dict[Unit, tuple[str, ...]] = {
-    "s": ("s", "sec", "secs", "second", "seconds"),
-    "ms": ("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"),
-    "us": ("us", "usec", "usecs", "micros", "microsecond", "microseconds"),
-}
-_UNIT_OF = {word: unit for unit, words in _SPELLINGS.items() for word in words}
-_NOT_ALONE = ("s", "second")  # as a name of a column: the sample, the second one
-_OTHER_UNITS = ("ns", "nsec", "nanosecond", "nanoseconds", "min", "mins", "minute", "minutes")
-LONGEST_LINE = 1 << 16  # bytes
 MOST_CHANNELS = 1 << 24
 MOST_SAMPLES = 1 << 20
 # Beyond these a unit is doubted, see doubt().
@@ -69,22 +35,73 @@ LONGEST = 3_600_000.0  # ms, an hour
 FASTEST = 10_000.0  # events per second and channel
 
 
-@dataclass(frozen=True)
-class Table:
-    """How the lines of a file are read.
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """What the lines of a file say, before its times are put to where they begin.
 
-    ``skipped`` lines come before the first event; ``exact`` says that all columns are read.
+    Attributes
+    ----------
+    path
+        The file.
+    unit, is_stated
+        Of the times, and whether the file or the caller says it.
+    times
+        Of that unit, also negative ones, in the order of the file. [events]
+    channels, samples
+        Integers. [events]
+    n_channels
+        That were asked for, or the largest one plus 1.
+    guess
+        How the columns were read, where the file has no names for them; "" else.
+    dropped
+        Names or numbers of the columns that were not read, because they were asked to be dropped.
     """
 
-    separator: str | None
-    columns: dict[str, int]
-    skipped: int
-    unit: Unit | None
-    exact: bool
+    path: Path
+    unit: Unit
+    is_stated: bool
+    times: Floats
+    channels: Ints
+    samples: Ints
+    n_channels: int
+    guess: str
+    dropped: tuple[str, ...]
+
+    def stream(self, begin: Begin = "zero") -> tuple[EventStream, Floats]:
+        """The recordings, and the time in ms that is 0 in each of them now. New arrays.
+
+        Raises
+        ------
+        DataError
+            A time is negative, or an event lies before the one that ``begin`` names.
+        """
+        order = np.argsort(self.samples, kind="stable")
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(self.samples))])
+        given = self.times[order]
+        zero = zeros(given, offsets, begin, where=str(self.path), per_ms=PER_MS[self.unit])
+        times = np.empty(given.size)
+        times[order] = to_ms(given - np.repeat(zero, np.diff(offsets)), self.unit)
+        _check(self.path, times, "time in ms", np.inf, f" If it is a clock, {WAY_OUT}.")
+        times = times[order]
+        parts = zip(offsets[:-1], offsets[1:], strict=True)
+        stream = EventStream.from_unsorted(
+            times,
+            self.channels[order],
+            offsets,
+            n_channels=self.n_channels,
+            duration=[duration_after(times[low:high]) for low, high in parts],
+        )
+        return stream, to_ms(zero, self.unit)
 
 
 def load(
-    path: str | Path, *, unit: Unit | None = None, n_channels: int | None = None
+    path: str | Path,
+    *,
+    unit: Unit | None = None,
+    n_channels: int | None = None,
+    columns: Sequence[str] | None = None,
+    sensor_size: Sequence[int] | None = None,
+    begin: Begin = "zero",
 ) -> EventStream:
     """Read events from a text file.
 
@@ -96,6 +113,13 @@ def load(
         Of the times: "s", "ms" or "us". None takes the one that the line of names gives, or ms.
     n_channels
         None for the largest channel of the file plus 1.
+    columns
+        Names of all columns of the file, ``-`` for one that is dropped; None for its own names.
+    sensor_size
+        (width, height, polarities) of a camera, where the columns have x, y or p.
+    begin
+        Time 0 of every sample: ``zero`` for that of the file, ``first-event``, or a time in ms, see
+        :mod:`eventsim.events.begin`.
 
     Returns
     -------
@@ -105,45 +129,71 @@ def load(
     Raises
     ------
     DataError
-        The file is missing, empty, not of this form, or holds a time or a channel that cannot be.
+        The file is missing, empty, not of this form, or holds a time or a channel that cannot be,
+        or a column that nobody asked to drop.
+    """
+    found = read(path, unit=unit, n_channels=n_channels, columns=columns, sensor_size=sensor_size)
+    return found.stream(begin)[0]
+
+
+def read(
+    path: str | Path,
+    *,
+    unit: Unit | None = None,
+    n_channels: int | None = None,
+    columns: Sequence[str] | None = None,
+    sensor_size: Sequence[int] | None = None,
+    otherwise: Unit = "ms",
+) -> Lines:
+    """As :func:`load`, before the times are put to where they begin.
+
+    ``otherwise`` is the unit where neither ``unit`` nor the line of names says one.
     """
     place = Path(path)
     if unit is not None:
         check_unit(unit, str(place))
-    table = _table(place)
+    size = None if sensor_size is None else checked_size(sensor_size)
+    table = table_of(place, columns, size)
     if None not in (unit, table.unit) and unit != table.unit:
         raise DataError(
             f"{place}: its first line says that times are in {table.unit}, you said {unit}. "
             "Leave the unit out, or correct the line."
         )
     rows = _rows(place, table)
-    times = to_ms(rows[:, 0], unit or table.unit or "ms")
-    _check(place, times, "time in ms", np.inf)
-    channels = _whole(place, rows[:, 1], "channel", n_channels or MOST_CHANNELS)
-    n_samples = 1
-    sample = np.zeros(times.size, dtype=np.int64)
-    if "sample" in table.columns:
-        sample = _whole(place, rows[:, 2], "sample", MOST_SAMPLES)
-        n_samples = int(sample.max()) + 1
-    order = np.argsort(sample, kind="stable")
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(sample, minlength=n_samples))])
-    times, channels = times[order], channels[order]
-    parts = zip(offsets[:-1], offsets[1:], strict=True)
-    return EventStream.from_unsorted(
-        times,
+    stated, unit = unit or table.unit, unit or table.unit or otherwise
+    _check(place, np.abs(to_ms(rows["time"], unit)), "time in ms", np.inf)
+    samples = np.zeros(rows["time"].size, dtype=np.int64)
+    if "sample" in rows:
+        samples = _whole(place, rows["sample"], "sample", MOST_SAMPLES)
+    if size is None:
+        channels = _whole(place, rows["channel"], "channel", n_channels or MOST_CHANNELS)
+    else:
+        fields = {k: _whole(place, rows[k], k, MOST_CHANNELS, least=-1) for k in "xyp" if k in rows}
+        channels = channels_of(fields, size, where=str(place))
+        n_channels = int(np.prod(size))
+    return Lines(
+        place,
+        unit,
+        stated is not None,
+        rows["time"],
         channels,
-        offsets,
-        n_channels=n_channels or int(channels.max()) + 1,
-        duration=[duration_after(times[lo:hi]) for lo, hi in parts],
+        samples,
+        n_channels or int(channels.max()) + 1,
+        _guess(table, samples),
+        tuple(table.cells[k] for k in table.dropped),
     )
 
 
-def unit_of(path: str | Path) -> Unit | None:
-    """The unit that the line of names of a file gives to its times, None where it gives none.
-
-    Raises DataError as :func:`load`, for what the first line says.
-    """
-    return _table(Path(path)).unit
+def _guess(table: Table, samples: Ints) -> str:
+    """How columns without names were read, in words; "" if they have names."""
+    if table.is_named:
+        return ""
+    said = f"columns read as {','.join(table.columns)}: the first line has no names"
+    if "sample" not in table.columns:
+        return said
+    back = int((np.diff(samples) < 0).sum())
+    said += f"; {samples.max() + 1:,} samples by the third column"
+    return said + (", which goes up and down, as a polarity or an ear would" if back else "")
 
 
 def doubt(streams: Sequence[EventStream]) -> tuple[str, Literal["long", "short"]] | None:
@@ -173,98 +223,21 @@ def doubt(streams: Sequence[EventStream]) -> tuple[str, Literal["long", "short"]
     return None
 
 
-def _table(path: Path) -> Table:
-    """What the first line that is no remark says of the others."""
-    number, line = _first_line(path)
-    separator = next((mark for mark in (",", ";", "\t") if mark in line), None)
-    cells = [cell.strip() for cell in line.split(separator)]
-    if _are_numbers(cells):
-        if len(cells) not in (2, 3):
-            raise DataError(
-                f"{path}, line {number}: has {len(cells)} columns and no names, expected time, "
-                "channel and perhaps sample. Name the columns in a first line."
-            )
-        names = ("time", "channel", "sample")[: len(cells)]
-        return Table(separator, {name: k for k, name in enumerate(names)}, number - 1, None, True)
-    columns: dict[str, int] = {}
-    unit: Unit | None = None
-    if "y" in map(str.lower, cells):
-        raise DataError(
-            f"{path}, line {number}: {line[:80]!r} names columns of a camera. Read them into a "
-            "structured array, and that with eventsim.datasets.adapters."
-        )
-    for k, cell in enumerate(cells):
-        word, its_unit = _name(cell)
-        column = next((column for column, words in _NAMES.items() if word in words), None)
-        if column == "time" and its_unit in _OTHER_UNITS:
-            raise DataError(
-                f"{path}, line {number}: its times are in {its_unit}, expected s, ms or us. "
-                "Convert them, and name the new unit there."
-            )
-        if column is not None:
-            if column in columns:
-                raise DataError(f"{path}, line {number}: two columns are called {column}.")
-            columns[column] = k
-            unit = _UNIT_OF.get(its_unit or "") if column == "time" else unit
-    if not {"time", "channel"} <= set(columns):
-        raise DataError(
-            f"{path}, line {number}: {line[:80]!r} is neither numbers nor names of columns. "
-            "Expected a time and a channel, for example 'time_us,channel'."
-        )
-    return Table(separator, columns, number, unit, len(columns) == len(cells))
-
-
-def _first_line(path: Path) -> tuple[int, str]:
-    with opened(path, expected="a text file of events") as (file, _):
-        for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
-            if len(raw) == LONGEST_LINE:
-                raise DataError(
-                    f"{path}, line {number}: is longer than {LONGEST_LINE} bytes. It is no text "
-                    "file of events."
-                )
-            try:
-                line = raw.decode("utf-8-sig").strip()
-            except UnicodeDecodeError as error:
-                raise DataError(f"{path}, line {number}: is no text in UTF-8 ({error}).") from error
-            if line and not line.startswith("#"):
-                return number, line
-    raise DataError(f"{path}: holds no event, only empty lines and remarks.")
-
-
-def _are_numbers(cells: list[str]) -> bool:
-    try:
-        return bool([float(cell) for cell in cells])
-    except ValueError:
-        return False
-
-
-def _name(cell: str) -> tuple[str, str | None]:
-    """The word of a column's name, and the last one behind it: 'Time (us)' -> 'time', 'us'.
-
-    A unit alone is the name of a time: 'seconds' -> 'time', 'seconds'.
-    """
-    # Micro is a sign of its own, and the Greek letter.
-    words = re.findall(r"[a-z]+", re.sub("[µμ]", "u", cell.lower()))
-    if len(words) == 1 and words[0] in _UNIT_OF and words[0] not in _NOT_ALONE:
-        return "time", words[0]
-    return words[0] if words else "", words[-1] if len(words) > 1 else None
-
-
-def _rows(path: Path, table: Table) -> NDArray[np.float64]:
-    """Columns time, channel and perhaps sample of all lines."""
-    wanted = [table.columns[name] for name in _NAMES if name in table.columns]
+def _rows(path: Path, table: Table) -> dict[str, Floats]:
+    """The columns that are read, by what they are; [events] each."""
+    n = len(table.cells)
+    # A line must have as many cells as the first one: of a dropped column one letter is read.
+    kinds = [(str(k), "U1" if k in table.dropped else "f8") for k in range(n)]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it holds no line: said below
             rows = np.loadtxt(
                 path,
-                dtype=np.float64,
+                dtype=kinds if table.dropped else np.float64,
                 comments="#",
                 delimiter=table.separator,
                 skiprows=table.skipped,
-                # All columns, if all are wanted: a line with more of them is an error then.
-                usecols=None if table.exact else wanted,
-                ndmin=2,
+                ndmin=1 if table.dropped else 2,
                 encoding="utf-8-sig",
             )
     except (ValueError, OSError, MemoryError) as error:  # a UnicodeError is a ValueError
@@ -274,29 +247,33 @@ def _rows(path: Path, table: Table) -> NDArray[np.float64]:
         ) from error
     if not rows.size:
         raise DataError(f"{path}: holds names of columns, but no event.")
-    if table.exact and rows.shape[1] != len(wanted):
+    if table.dropped:
+        return {name: rows[str(k)] for name, k in table.columns.items()}
+    if rows.shape[1] != n:
         raise DataError(
-            f"{path}: its lines have {rows.shape[1]} columns, its first one says {len(wanted)}. "
-            "Expected as many in every line."
+            f"{path}: its lines have {rows.shape[1]} columns, its first one says {n}. Expected as "
+            "many in every line."
         )
-    return rows[:, wanted] if table.exact else rows
+    return {name: np.ascontiguousarray(rows[:, k]) for name, k in table.columns.items()}
 
 
-def _check(path: Path, values: NDArray[np.float64], what: str, end: float) -> None:
-    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0) & (values < end)))
+def _check(
+    path: Path, values: NDArray[np.float64], what: str, end: float, more: str = "", least: int = 0
+) -> None:
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= least) & (values < end)))
     if bad.size:
-        expected = "a finite number >= 0" if end == np.inf else f"0 .. {end - 1:.0f}"
+        expected = "a finite number >= 0" if end == np.inf else f"{least} .. {end - 1:.0f}"
         raise DataError(
-            f"{path}, event {bad[0]}: {what} is {values[bad[0]]:.17g}, expected {expected}."
+            f"{path}, event {bad[0]}: {what} is {values[bad[0]]:.17g}, expected {expected}.{more}"
         )
 
 
-def _whole(path: Path, values: NDArray[np.float64], what: str, end: int) -> NDArray[np.int64]:
+def _whole(path: Path, values: Floats, what: str, end: int, *, least: int = 0) -> Ints:
     fractional = np.flatnonzero(values != np.floor(values))
     if fractional.size:
         raise DataError(
             f"{path}, event {fractional[0]}: {what} is {values[fractional[0]]:.17g}, expected a "
             "whole number. Are the columns in another order? Name them in a first line."
         )
-    _check(path, values, what, end)
+    _check(path, values, what, end, least=least)
     return values.astype(np.int64)

@@ -11,12 +11,15 @@ from eventsim.chips import Chip, chip_names, load_chip
 from eventsim.cli.events import Reading, find_encoder, find_network, find_stream
 from eventsim.cli.options import (
     BackendOption,
+    BeginOption,
+    ColumnsOption,
     EventsArgument,
     FrameOption,
     JsonOption,
     NetArgument,
     SamplesOption,
     SensorOption,
+    SensorSizeOption,
     SplitOption,
     ThreadsOption,
     UnitOption,
@@ -71,6 +74,9 @@ def cost_command(
     split: SplitOption = "test",
     sensor: SensorOption = None,
     unit: UnitOption = None,
+    columns: ColumnsOption = None,
+    sensor_size: SensorSizeOption = None,
+    begin: BeginOption = None,
     samples: SamplesOption = None,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
@@ -99,7 +105,17 @@ def cost_command(
         raise DataError(f"--figure {figure}: expected a name that ends with .png or .svg.")
     chips = find_chips(chip or DEFAULT_CHIPS)
     stream = find_stream(
-        net, events, Reading(split=split, sensor=sensor, unit=unit), samples=samples
+        net,
+        events,
+        Reading(
+            split=split,
+            sensor=sensor,
+            unit=unit,
+            columns=columns,
+            sensor_size=sensor_size,
+            begin=begin,
+        ),
+        samples=samples,
     )
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")

@@ -12,17 +12,22 @@ import typer
 
 from eventsim import datasets
 from eventsim.cli import completion
+from eventsim.cli.begin import begin_summary, shown
 from eventsim.cli.events import Events, Reading, find, find_settings, form_of, parts
 from eventsim.cli.options import (
+    BeginOption,
+    ColumnsOption,
     DataArgument,
     DownloadOption,
     FileOption,
     JsonOption,
     SamplesOption,
     SensorOption,
+    SensorSizeOption,
     UnitOption,
 )
 from eventsim.cli.terminal import Guarded, present, show_table, stdout
+from eventsim.cli.text_events import NOTE, guesses_of_notes, text_notes
 from eventsim.datasets.formats import FORMATS
 from eventsim.datasets.statistics import N_TIDIGITS, EventStatistics, sparkline, statistics
 from eventsim.errors import DataError
@@ -149,6 +154,9 @@ def data_info(
     form: FormatOption = "auto",
     sensor: SensorOption = None,
     unit: UnitOption = None,
+    columns: ColumnsOption = None,
+    sensor_size: SensorSizeOption = None,
+    begin: BeginOption = None,
     after_reset: ResetOption = False,
     samples: SamplesOption = None,
     as_json: JsonOption = False,
@@ -161,7 +169,16 @@ def data_info(
 
     eventsim data info speech.aedat --sensor nas_64_stereo
     """
-    reading = Reading(form=form, file=file, sensor=sensor, unit=unit, after_reset=after_reset)
+    reading = Reading(
+        form=form,
+        file=file,
+        sensor=sensor,
+        unit=unit,
+        columns=columns,
+        sensor_size=sensor_size,
+        begin=begin,
+        after_reset=after_reset,
+    )
     form, main = form_of(place, reading), parts(place, reading)
     if split and not main and form != "tonic":
         raise DataError(f"--split: {place} is one file, it has no parts. Leave it out.")
@@ -173,13 +190,15 @@ def data_info(
     found = {
         "data": name or Path(place).name,
         "description": text if name is None else datasets.DATASETS[name].description,
-        "splits": {one: _statistics(part.fewer(samples)) for one, part in read.items()},
+        "splits": {one: _statistics(part, samples) for one, part in read.items()},
         "n_tidigits": N_TIDIGITS,
     }
     present(found, _show_info, as_json=as_json)
 
 
-def _statistics(part: Events) -> dict[str, Any]:
+def _statistics(whole: Events, samples: int | None) -> dict[str, Any]:
+    """What is in a part, at most so many recordings of it."""
+    part = whole.fewer(samples)
     share = min(1.0, MOST_EVENTS / max(part.stream.n_events, 1))
     n_counted = max(1, int(share * part.stream.n_samples)) if part.stream.n_samples else 0
     chosen = np.linspace(0, max(part.stream.n_samples - 1, 0), n_counted).astype(np.int64)
@@ -200,6 +219,8 @@ def _statistics(part: Events) -> dict[str, Any]:
         "profile": found.profile.tolist(),
         "rows": _rows(part, stream, found),
         "details": part.details,
+        "first_event_ms": asdict(found.first),
+        **_source(whole),
     }
     data = part.data
     if data is not None and data.groups is not None:
@@ -208,6 +229,16 @@ def _statistics(part: Events) -> dict[str, Any]:
         counts = np.bincount(data.labels, minlength=len(data.class_names))
         values["classes"] = dict(zip(data.class_names, counts.tolist(), strict=True))
     return _finite(values)
+
+
+def _source(part: Events) -> dict[str, Any]:
+    """How the recordings were read: now, or when their file was made."""
+    notes = {**part.notes, **text_notes([] if part.text is None else [part.text])}
+    return {
+        "unit": notes.get(NOTE),
+        "guesses": guesses_of_notes(notes, part.name),
+        "begin": begin_summary(part),
+    }
 
 
 def _rows(part: Events, stream: EventStream, found: EventStatistics) -> dict[str, str]:
@@ -225,11 +256,15 @@ def _rows(part: Events, stream: EventStream, found: EventStatistics) -> dict[str
         ("events per sample", found.events, ""),
         ("active channels", found.active, f" of {found.n_channels:,}"),
         ("interval in a channel", found.interval, " ms"),
+        ("first event", found.first, " ms"),
     ):
         none = math.isnan(spread.median)
         table[name] = "none" if none else f"{_number(spread.median)}{unit}"
         if not none and spread.low < spread.high:
             table[f"{name}, 5 to 95 %"] = f"{_number(spread.low)} to {_number(spread.high)}{unit}"
+    empty = int((np.diff(stream.offsets) == 0).sum())
+    if empty:
+        table["recordings without events"] = f"{empty:,}"
     table["event rate"] = f"{found.rate:,.0f} /s"
     if not math.isnan(found.contrast):
         table["neighbour contrast"] = f"{found.contrast:.2f}"
@@ -266,6 +301,8 @@ def _show_info(found: Mapping[str, Any]) -> None:
         if part["events"]:
             bars = sparkline(np.array(part["profile"]))
             stdout().print(f"events by channel, {split}: {bars}", markup=False)
+        for told in _told(part):
+            stdout().print(f"{split}: {told}", markup=False, soft_wrap=True)
         if part["details"]:
             show_details(part["details"])
     first = next(iter(parts.values()))
@@ -273,6 +310,16 @@ def _show_info(found: Mapping[str, Any]) -> None:
         classes = list(dict.fromkeys(name for part in parts.values() for name in part["classes"]))
         counts = [[c, *(part["classes"].get(c, 0) for part in parts.values())] for c in classes]
         show_table("Recordings per class", ["class", *parts], counts)
+
+
+def _told(part: Mapping[str, Any]) -> list[str]:
+    """How the recordings were read, in words."""
+    begin, unit = part["begin"], part["unit"]
+    return [
+        *([] if begin is None else [f"{shown(begin)} ({begin['reason']})"]),
+        *([] if unit is None else [f"times of the text were in {unit}"]),
+        *part["guesses"],
+    ]
 
 
 def show_details(details: Mapping[str, Any]) -> None:

@@ -9,22 +9,26 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from eventsim.cli.begin import automatic, begin_note, begin_rows, together
 from eventsim.cli.data import FormatOption, ResetOption, show_details
-from eventsim.cli.events import Events, Reading, find, form_of, read_one
+from eventsim.cli.events import Events, Reading, form_of, read_one, say_all
 from eventsim.cli.options import (
+    BeginOption,
+    ColumnsOption,
     DownloadOption,
     FileOption,
     JsonOption,
     SensorOption,
-    SplitOption,
+    SensorSizeOption,
     UnitOption,
 )
 from eventsim.cli.terminal import present, show_table, stdout
-from eventsim.cli.text_events import TextEvents, common_unit, say_units, unit_notes
+from eventsim.cli.text_events import NOTE, TextEvents, guesses_of_notes, text_notes
 from eventsim.datasets.label_files import labelled_files, read_folder, read_labels
 from eventsim.errors import DataError
-from eventsim.events import EventStream, StoredStream
-from eventsim.events.labelled import recordings_of
+from eventsim.events import StoredStream
+from eventsim.events.begin import edges, spread
+from eventsim.events.labelled import BEGINS, Texts, recordings_of, splits_of
 from eventsim.events.stored import write_stored
 
 MS_PER_S = 1000.0
@@ -53,7 +57,13 @@ def data_import(
     ] = None,
     form: FormatOption = "auto",
     file: FileOption = None,
-    split: SplitOption = "test",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            help="Part of the data set, test by default; of a file that eventsim wrote all parts.",
+        ),
+    ] = None,
     download: DownloadOption = False,
     sensor: SensorOption = None,
     address_bytes: Annotated[
@@ -82,6 +92,9 @@ def data_import(
         int | None,
         typer.Option("--channels", min=1, help="Of a text file; its largest channel by default."),
     ] = None,
+    columns: ColumnsOption = None,
+    sensor_size: SensorSizeOption = None,
+    begin: BeginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read events from any supported files or data set and write them as eventsim stores them.
@@ -89,6 +102,9 @@ def data_import(
     Every command takes the result; with labels (.h5) also train and evaluate. Classes are those of
     a data set, of a table (--labels), or of folders: a folder per class, and train/ and test/ above
     them if the parts are to be kept.
+
+    Recordings whose times are plainly a clock are put to their first event: where, in half of them
+    or more, the silence before the first event is longer than their events last (--begin).
 
     [bold]Examples[/bold]
 
@@ -102,12 +118,15 @@ def data_import(
 
     eventsim data import events.csv --unit us --channels 64 --out events.npz
 
+    eventsim data import folder --columns t_us,channel,- --begin first-event --out mine.h5
+
     eventsim data import NMNIST --format tonic --file data --split test --out nmnist.h5
     """
     reading = Reading(
         form=form,
         file=file,
-        split=split,
+        split=split or "test",
+        whole=split is None,
         download=download,
         sensor=sensor,
         address_bytes=address_bytes,
@@ -117,6 +136,9 @@ def data_import(
         after_reset=after_reset,
         unit=unit,
         channels=channels,
+        columns=columns,
+        sensor_size=sensor_size,
+        begin=begin,
     )
     found = _imported_from(places or [], reading, labels=labels, out=out)
     present(found, _show_import, as_json=as_json)
@@ -139,19 +161,40 @@ def _imported_from(
             "--labels FILE with a line for every file."
         )
     (place,) = places
-    part = find(place, reading)
-    if out.suffix == ".npz":
-        part.stream[:].save(out)
-    elif part.data is not None:
-        part.data.save(out)
-    else:
-        channels = part.stream.n_channels
-        notes = {"source": part.name} | unit_notes(_texts([part]))
-        write_stored(out, recordings_of(part.stream), n_channels=channels, notes=notes)
+    form = form_of(place, reading)
+    part = read_one(place, reading)
+    (part,) = [part] if form == "set" else automatic([part])
+    say_all([part])
+    notes = {**part.notes, **text_notes(_texts([part])), **begin_note(part.begun)}
+    _write(out, part, notes)
     kept = part if out.suffix == ".h5" else replace(part, data=None)
-    return _imported(
-        place, form_of(place, reading), out, kept, (), unit=common_unit(_texts([part]))
-    )
+    splits = _splits(kept)
+    given = [] if splits is None else splits.tolist()
+    return _imported(place, form, out, kept, notes) | {"parts": dict(Counter(given))}
+
+
+def _splits(part: Events) -> Texts | None:
+    """Part of every recording, as the file says that it was read of; None if it does not."""
+    if part.data is None or not isinstance(part.data.stream, StoredStream):
+        return None
+    return splits_of(part.data.stream)
+
+
+def _write(out: Path, part: Events, notes: Mapping[str, str]) -> None:
+    """Write recordings, and what is known of them, in the form that the name says."""
+    begins = part.zero if part.zero.any() else None
+    if out.suffix == ".npz":
+        part.stream[:].save(out, notes=notes)
+    elif part.data is not None:
+        part.data.save(out, splits=_splits(part), begins=begins, notes=notes)
+    else:
+        write_stored(
+            out,
+            recordings_of(part.stream),
+            n_channels=part.stream.n_channels,
+            columns={} if begins is None else {BEGINS: begins},
+            notes={"source": part.name, **notes},
+        )
 
 
 def _texts(parts: Sequence[Events]) -> list[TextEvents]:
@@ -167,58 +210,70 @@ def _import_labelled(
         raise DataError(f"{' '.join(places)}: expected one folder, with a folder per class.")
     paths = [Path(place) for place in places]
     rows = read_folder(paths[0]) if labels is None else read_labels(labels, paths)
-    read: dict[Path, Events] = {}
-
-    def stream_of(file: Path) -> EventStream | StoredStream:
-        read[file] = read_one(str(file), reading)
-        return read[file].stream
-
-    data, splits = labelled_files(rows, stream_of, name=out.stem)
-    texts = _texts(list(read.values()))
-    say_units(texts)
-    data.save(out, splits=splits, notes=unit_notes(texts))
-    found = Events(out.stem, data.stream, data)
+    files = list(dict.fromkeys(row.file for row in rows))
+    read = dict(zip(files, automatic([read_one(str(f), reading) for f in files]), strict=True))
+    say_all(list(read.values()))
+    data, splits = labelled_files(rows, lambda file: read[file].stream, name=out.stem)
+    each = [read[row.file].zero[_chosen(row.sample)] for row in rows]
+    begun = together(list(read.values()), data.stream, np.concatenate(each))
+    notes = text_notes(_texts(list(read.values())))
+    begins = begun.zero if begun.is_moved else None
+    data.save(out, splits=splits, begins=begins, notes=notes | begin_note(begun))
+    found = Events(out.stem, data.stream, data, begun=begun)
     source = str(labels or paths[0])
     form = "files of a folder" if labels is None else "files of a table"
     given = [] if splits is None else splits.tolist()
-    return _imported(source, form, out, found, given, unit=common_unit(texts))
+    return _imported(source, form, out, found, notes) | {"parts": dict(Counter(given))}
+
+
+def _chosen(sample: int | None) -> slice:
+    """All recordings of a file, or the one of that number."""
+    return slice(None) if sample is None else slice(sample, sample + 1)
 
 
 def _imported(
-    source: str, form: str, out: Path, part: Events, splits: Sequence[str], *, unit: str | None
+    source: str, form: str, out: Path, part: Events, notes: Mapping[str, str]
 ) -> dict[str, Any]:
     seconds = float(part.stream.duration.sum()) / MS_PER_S
     names = () if part.data is None else part.data.class_names
     labels = np.zeros(0, np.int64) if part.data is None else part.data.labels
     counts = np.bincount(labels, minlength=len(names))
+    first = (edges(part.stream) if part.begun is None else part.begun.edges).first
     return {
         "source": source,
         "format": form,
         "out": str(out),
         "samples": part.stream.n_samples,
+        "without_events": int(np.isnan(first).sum()),
         "events": part.stream.n_events,
         "channels": part.stream.n_channels,
-        "unit": unit,
+        "unit": notes.get(NOTE),
+        "guesses": guesses_of_notes(notes, source),
+        "begin": None if part.begun is None else part.begun.summary(),
+        "first_event_ms": spread(first),
         "seconds_of_events": seconds,
         "events_per_second": part.stream.n_events / seconds if seconds else 0.0,
         "labels": part.data is not None,
         "classes": dict(zip(names, map(int, counts), strict=True)),
-        "parts": dict(Counter(splits)),
         "details": part.details,
     }
 
 
 def _show_import(found: Mapping[str, Any]) -> None:
     """What was imported, as tables."""
+    without = found["without_events"]
     table = [
         ["recordings", f"{found['samples']:,}"],
+        *([["recordings without events", f"{without:,}"]] if without else []),
         ["events", f"{found['events']:,}"],
         ["channels", f"{found['channels']:,}"],
         *([["times read as", found["unit"]]] if found["unit"] else []),
+        *begin_rows(found["begin"], found["first_event_ms"]),
         ["duration", f"{found['seconds_of_events']:,.3f} s"],
         ["events per second", f"{found['events_per_second']:,.0f}"],
         *([f"class {name}", f"{n:,}"] for name, n in found["classes"].items()),
         *([f"part {name}", f"{n:,}"] for name, n in found["parts"].items()),
+        *(["guessed or dropped", told] for told in found["guesses"]),
     ]
     show_table(f"{found['source']} ({found['format']})", ["", ""], table)
     if found["details"]:

@@ -9,9 +9,11 @@ import typer
 from eventsim.cli.data import FormatOption, PlaceArgument, ResetOption
 from eventsim.cli.events import Events, Reading, find
 from eventsim.cli.options import (
+    ColumnsOption,
     FileOption,
     JsonOption,
     SensorOption,
+    SensorSizeOption,
     SplitOption,
     UnitOption,
 )
@@ -35,6 +37,8 @@ def data_plot(
     form: FormatOption = "auto",
     sensor: SensorOption = None,
     unit: UnitOption = None,
+    columns: ColumnsOption = None,
+    sensor_size: SensorSizeOption = None,
     after_reset: ResetOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,7 +51,14 @@ def data_plot(
     eventsim data plot speech.aedat --sensor nas_64_stereo --begin 500 --end 1500 --out word.svg
     """
     reading = Reading(
-        form=form, file=file, split=split, sensor=sensor, unit=unit, after_reset=after_reset
+        form=form,
+        file=file,
+        split=split,
+        sensor=sensor,
+        unit=unit,
+        columns=columns,
+        sensor_size=sensor_size,
+        after_reset=after_reset,
     )
     out = Path(f"{Path(place).stem}-{sample}.png") if out is None else out
     if out.suffix not in (".png", ".svg"):

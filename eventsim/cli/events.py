@@ -5,133 +5,46 @@ content. What is found are events, with labels where the place has them.
 """
 
 import difflib
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from eventsim import datasets
-from eventsim.cli.text_events import (
-    PLAIN,
-    Assumed,
-    TextEvents,
-    assumed_by,
-    fill_channels,
-    read_text,
-    say_units,
-)
-from eventsim.datasets import adapters, aer, nir_events
-from eventsim.datasets.aer_sensors import SENSORS, find_sensor
+from eventsim.cli.begin import automatic, begin_of_run, say_begun
+from eventsim.cli.readers import READERS, Events, Reading, read, shd_part
+from eventsim.cli.text_events import assumed_by, fill_channels, say_guesses
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
 from eventsim.errors import DataError
-from eventsim.events import AnyDataset, Dataset, EncoderOperations, EventStream, StoredStream
-from eventsim.events.labelled import described, parts_of, spread
-from eventsim.extras import install_hint
+from eventsim.events import Dataset, EncoderOperations, EventStream, StoredStream
+from eventsim.events.labelled import parts_of
 from eventsim.network import Network
 from eventsim.runs.data import OWN, DataSettings
 from eventsim.runs.run import Run, Which, load_run
 
-NAS = "nas_64_stereo"
-MOST_TRIED = 1 << 26  # bytes of a file that all sensors are tried on
-MOST_NAMED = 6  # sensors in a message
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """How a place is read; the options of the commands, by their names there.
-
-    ``assumed`` and ``step`` are no options: the unit of text that names none, and the step of TI46,
-    as a run has them.
-    """
-
-    form: str = "auto"
-    file: Path | None = None
-    split: str = "test"
-    download: bool = False
-    sensor: str | None = None
-    address_bytes: int | None = None
-    tick_us: float | None = None
-    by: tuple[str, ...] | None = None
-    where: tuple[str, ...] = ()
-    after_reset: bool = False
-    unit: Any = None
-    channels: int | None = None
-    assumed: Assumed = PLAIN
-    step: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Events:
-    """Recordings that were found, in memory or on disk.
-
-    Attributes
-    ----------
-    name
-        Of the data set, or of the file.
-    stream
-        The recordings.
-    data
-        They and their labels; None where there are no labels.
-    details
-        What else the file says of itself.
-    text
-        Of a text file, how its times were read.
-    """
-
-    name: str
-    stream: EventStream | StoredStream
-    data: AnyDataset | None = None
-    details: dict[str, Any] = field(default_factory=dict)
-    text: TextEvents | None = None
-
-    def labelled(self) -> AnyDataset:
-        """The recordings with their labels; raises DataError if they have none."""
-        if self.data is None:
-            raise DataError(
-                f"{self.name}: has no labels, expected a data set with a class of every recording. "
-                "Give it some: eventsim data import FILE --labels labels.csv --out mine.h5"
-            )
-        return self.data
-
-    def fewer(self, samples: int | None) -> "Events":
-        """At most ``samples`` recordings, in memory; None for all, where they are.
-
-        They are spread evenly over the classes, see :func:`eventsim.events.labelled.spread`; those
-        without labels are the first ones.
-        """
-        if samples is None:
-            return self
-        if self.data is None:
-            return replace(self, stream=self.stream[:samples])
-        data = self.data[spread(self.data.labels, samples)]
-        return replace(self, stream=data.stream, data=data)
-
-    def rounded(self, settings: DataSettings) -> "Events":
-        """The recordings with times as a run of these settings has them."""
-        if settings.round_times is None:
-            return self
-        if self.data is None:
-            return replace(self, stream=self.stream[:].round_times(settings.round_times))
-        data = settings.rounded(self.data)
-        return replace(self, stream=data.stream, data=data)
-
-    def some(self, samples: int | None) -> tuple[EventStream, Dataset | None]:
-        """As :meth:`fewer`, and all in memory too: the recordings, and they with their labels."""
-        few = self.fewer(samples)
-        if few.data is None:
-            return few.stream[:], None
-        data = few.data[:]
-        return data.stream, data
+__all__ = [
+    "Events",
+    "Reading",
+    "find",
+    "find_encoder",
+    "find_for",
+    "find_network",
+    "find_settings",
+    "find_stream",
+    "form_of",
+    "parts",
+    "read_one",
+    "say_all",
+]
 
 
 def form_of(place: str, reading: Reading) -> str:
     """The format that ``place`` is read as: the one that was named, or what it is."""
-    if reading.form in _READERS:
+    if reading.form in READERS:
         return reading.form
     if reading.form != "auto":
-        raise DataError(f"--format is {reading.form!r}, expected auto, {', '.join(_READERS)}.")
+        raise DataError(f"--format is {reading.form!r}, expected auto, {', '.join(READERS)}.")
     if place in datasets.DATASETS:
         return "set"
     path = Path(place)
@@ -159,16 +72,22 @@ def form_of(place: str, reading: Reading) -> str:
 def find(place: str, reading: Reading) -> Events:
     """The recordings of a data set or a file; what had to be assumed is said on stderr."""
     found = read_one(place, reading)
-    if found.text is not None:
-        say_units([found.text])
+    if found.text is not None and found.begun is None:
+        (found,) = automatic([found])
+    say_all([found])
     return found
+
+
+def say_all(found: Sequence[Events]) -> None:
+    """Lines on stderr: what was assumed of files, and where their times begin."""
+    texts = [one for one in found if one.text is not None]
+    say_guesses([one.text for one in texts if one.text], [one.stream for one in texts])
+    say_begun(found)
 
 
 def read_one(place: str, reading: Reading) -> Events:
     """As :func:`find`, without a word: for many files, of which the caller says it once."""
-    form = form_of(place, reading)
-    _check_options(form, reading)
-    return _READERS[form](place, reading)
+    return read(form_of(place, reading), place, reading)
 
 
 def find_for(net: Path, place: str | None, reading: Reading) -> Events:
@@ -194,14 +113,19 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
 def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
     """What was named for a network; text takes from it what it does not say of itself."""
     own = None if run is None else run.settings.data
-    if form_of(place, reading) == "csv":
+    form = form_of(place, reading)
+    if form == "csv":
         reading = replace(reading, assumed=assumed_by(own))
     elif own is not None and own.name == place:
         reading = replace(reading, step=own.step)
+    if form in ("csv", "npz", "nir") and reading.begin is None:
+        begin, reason = begin_of_run(own)
+        reading = replace(reading, begin=begin, begin_reason=reason)
     found = find(place, reading)
     if found.text is None:
         return found
-    return replace(found, stream=fill_channels(found.text, find_network(net).input.size, net))
+    stream, size = found.stream[:], find_network(net).input.size
+    return replace(found, stream=fill_channels(place, stream, size, net))
 
 
 def _check_there(net: Path) -> None:
@@ -283,7 +207,7 @@ def _settings_of(data: str, file: Path | None, test_data: Path | None) -> dict[s
     if form == "ntidigits":
         return {"name": "ntidigits", "file": path}
     if form == "shd":
-        return {"name": _shd_part(data)[0], "file": path}
+        return {"name": shd_part(data)[0], "file": path}
     raise DataError(
         f"{data}: is {FORMATS[form]}, which has no labels, expected a data set with them. Give it "
         f"some: eventsim data import {data} --labels labels.csv --out mine.h5"
@@ -298,192 +222,6 @@ def parts(place: str, reading: Reading) -> tuple[str, ...]:
     name = {"set": place, "ntidigits": "ntidigits"}.get(form)
     # Others divide the same samples again.
     return () if name is None else tuple(p for p in datasets.DATASETS[name].parts if "-" not in p)
-
-
-# Options that say something of some formats only.
-_ONLY = {
-    "file": ("set", "tonic"),
-    "download": ("set", "tonic"),
-    "sensor": ("aedat", "nas"),
-    "address_bytes": ("aedat", "nas"),
-    "tick_us": ("aedat", "nas"),
-    "by": ("aedat", "nas"),
-    "where": ("aedat", "nas"),
-    "after_reset": ("aedat", "nas"),
-    "unit": ("csv",),
-    "channels": ("csv",),
-}
-
-
-def _check_options(form: str, reading: Reading) -> None:
-    plain = Reading()
-    for name, forms in _ONLY.items():
-        if form not in forms and getattr(reading, name) != getattr(plain, name):
-            raise DataError(
-                f"--{name.replace('_', '-')} says nothing of format {form}, only of "
-                f"{' and '.join(forms)}. Leave it out, or name the --format."
-            )
-
-
-def _read_set(place: str, reading: Reading) -> Events:
-    root = None if reading.file is None else str(reading.file)
-    settings = DataSettings(name=place, file=root, step=reading.step)
-    found = settings.source(reading.split, download=reading.download).stored()
-    return Events(place, found.stream, found)
-
-
-def _of_set(name: str, split: str, root: str) -> Events:
-    found = datasets.stored(name, split=split, root=root)
-    return Events(name, found.stream, found)
-
-
-def _read_ntidigits(place: str, reading: Reading) -> Events:
-    return _of_set("ntidigits", reading.split, place)
-
-
-def _read_shd(place: str, reading: Reading) -> Events:
-    del reading
-    return _of_set(*_shd_part(place), place)
-
-
-def _shd_part(place: str) -> tuple[str, str]:
-    """Data set and part of a file of SHD or SSC: its name says them."""
-    name, _, split = Path(place).stem.lower().partition("_")
-    if name not in ("shd", "ssc") or split not in datasets.DATASETS[name].parts:
-        raise DataError(
-            f"{place}: has the layout of SHD and SSC, expected a name such as shd_train.h5 or "
-            "ssc_valid.h5, which says what it is. Rename it."
-        )
-    return name, split
-
-
-def _read_stored(place: str, reading: Reading) -> Events:
-    stored = StoredStream.open(place)
-    name = Path(place).stem
-    if "labels" not in stored.columns:
-        return Events(name, stored)
-    data = Dataset.open(place, split=reading.split) if parts_of(stored) else described(stored)
-    return Events(name, data.stream, data)
-
-
-def _read_aedat(place: str, reading: Reading) -> Events:
-    sensor: aer.Sensor | None = None
-    changes = {
-        name: value
-        for name in ("address_bytes", "tick_us")
-        if (value := getattr(reading, name)) is not None
-    }
-    if reading.sensor is not None:
-        sensor = replace(find_sensor(reading.sensor), **changes)
-    elif changes:
-        raise DataError(f"{place}: --address-bytes and --tick-us change a sensor. Name it.")
-    where = dict(map(_condition, reading.where))
-    try:
-        stream, record = aer.load(
-            place, sensor=sensor, by=reading.by, where=where, after_reset=reading.after_reset
-        )
-    except DataError as error:
-        fitting = [] if changes else _fitting(Path(place))
-        if not fitting or reading.sensor in fitting:
-            raise
-        names = ", ".join(fitting[:MOST_NAMED])
-        more = f" and {len(fitting) - MOST_NAMED} more" if len(fitting) > MOST_NAMED else ""
-        raise DataError(
-            f"{error} All addresses and times of the file fit {names}{more}: --sensor {fitting[0]}"
-        ) from error
-    return Events(Path(place).stem, stream, details=record.summary())
-
-
-def _fitting(path: Path) -> list[str]:
-    """Sensors that could have written a file, those with the fewest addresses first."""
-    found = []
-    if path.stat().st_size <= MOST_TRIED:
-        for name in sorted(SENSORS, key=lambda name: SENSORS[name].known.bit_count()):
-            try:
-                aer.load(path, sensor=name)
-            except DataError:
-                continue
-            found.append(name)
-    return found
-
-
-def _condition(given: str) -> tuple[str, int]:
-    name, mark, value = given.partition("=")
-    if not (mark and value.strip().isdigit()):
-        raise DataError(f"--where {given!r}: expected FIELD=VALUE with a number, e.g. ear=0.")
-    return name.strip(), int(value)
-
-
-def _read_nas(place: str, reading: Reading) -> Events:
-    return _read_aedat(place, replace(reading, sensor=reading.sensor or NAS))
-
-
-def _read_csv(place: str, reading: Reading) -> Events:
-    found = read_text(
-        place, unit=reading.unit, n_channels=reading.channels, otherwise=reading.assumed
-    )
-    return Events(Path(place).stem, found.stream, text=found)
-
-
-def _read_npz(place: str, reading: Reading) -> Events:
-    del reading
-    return Events(Path(place).stem, EventStream.load(place))
-
-
-def _read_nir(place: str, reading: Reading) -> Events:
-    del reading
-    return Events(Path(place).stem, nir_events.load(place))
-
-
-def _read_tonic(place: str, reading: Reading) -> Events:
-    found = adapters.AdaptedSet(_tonic_set(place, reading)).dataset()
-    return Events(place, found.stream, found)
-
-
-def _tonic_set(name: str, reading: Reading) -> Any:
-    """A data set of tonic; it fetches nothing unless it was told to."""
-    try:
-        from tonic import datasets as theirs
-    except ImportError as error:
-        raise DataError(
-            f"--format tonic needs the package tonic: {install_hint('tonic')} ({error})."
-        ) from error
-    found = getattr(theirs, name, None)
-    if not inspect.isclass(found):
-        raise DataError(f"tonic has no data set {name!r}. It has {', '.join(theirs.__all__)}.")
-    if reading.file is None:
-        raise DataError("--format tonic: name the folder of tonic's data sets with --file.")
-
-    def refuse(self: Any) -> None:
-        raise DataError(
-            f"{name}: is not in {self.location_on_system}. Put it there, or let tonic fetch it "
-            "with --download."
-        )
-
-    kind = found if reading.download else type(found.__name__, (found,), {"download": refuse})
-    takes = inspect.signature(found.__init__).parameters
-    options: dict[str, Any] = {}
-    if "train" in takes:
-        options["train"] = reading.split == "train"
-    elif "split" in takes:
-        options["split"] = reading.split
-    if "single_digits" in takes:
-        options["single_digits"] = True
-    return kind(save_to=str(reading.file), **options)
-
-
-_READERS: dict[str, Callable[[str, Reading], Events]] = {
-    "set": _read_set,
-    "stored": _read_stored,
-    "ntidigits": _read_ntidigits,
-    "shd": _read_shd,
-    "nir": _read_nir,
-    "npz": _read_npz,
-    "aedat": _read_aedat,
-    "nas": _read_nas,
-    "csv": _read_csv,
-    "tonic": _read_tonic,
-}
 
 
 def find_network(place: Path, *, which: Which = "last") -> Network:

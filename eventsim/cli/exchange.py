@@ -10,10 +10,13 @@ import typer
 
 from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.options import (
+    BeginOption,
+    ColumnsOption,
     JsonOption,
     NetArgument,
     SamplesOption,
     SensorOption,
+    SensorSizeOption,
     SplitOption,
     UnitOption,
 )
@@ -56,6 +59,9 @@ def export_command(
     split: SplitOption = "test",
     sensor: SensorOption = None,
     unit: UnitOption = None,
+    columns: ColumnsOption = None,
+    sensor_size: SensorSizeOption = None,
+    begin: BeginOption = None,
     samples: SamplesOption = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,9 +88,18 @@ def export_command(
     if events is None:
         stream = poisson_events(network)
     else:
-        stream, _ = find_for(net, events, Reading(split=split, sensor=sensor, unit=unit)).some(
-            samples
-        )
+        stream, _ = find_for(
+            net,
+            events,
+            Reading(
+                split=split,
+                sensor=sensor,
+                unit=unit,
+                columns=columns,
+                sensor_size=sensor_size,
+                begin=begin,
+            ),
+        ).some(samples)
     trip = round_trip(network, stream, path=out, target=target)
     found: dict[str, Any] = {
         "network": str(net),

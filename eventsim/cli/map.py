@@ -14,12 +14,15 @@ from eventsim.chips import Chip, board_of, load_chip
 from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.options import (
     BackendOption,
+    BeginOption,
+    ColumnsOption,
     EventsArgument,
     JsonOption,
     NetArgument,
     NeuronsPerCoreOption,
     SamplesOption,
     SensorOption,
+    SensorSizeOption,
     SplitOption,
     ThreadsOption,
     UnitOption,
@@ -133,6 +136,9 @@ def map_command(
     split: SplitOption = "test",
     sensor: SensorOption = None,
     unit: UnitOption = None,
+    columns: ColumnsOption = None,
+    sensor_size: SensorSizeOption = None,
+    begin: BeginOption = None,
     samples: SamplesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     backend: BackendOption = None,
@@ -159,7 +165,9 @@ def map_command(
     """
     set_threads(threads, backend)
     on = backend or "auto"
-    reading = Reading(split=split, sensor=sensor, unit=unit)
+    reading = Reading(
+        split=split, sensor=sensor, unit=unit, columns=columns, sensor_size=sensor_size, begin=begin
+    )
     stream, labelled = find_for(net, events, reading).some(samples)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
@@ -170,8 +178,8 @@ def map_command(
     say_backend(on)
     tape = simulate(network, stream, backend=on)
     chosen = choose_method(method)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with bars(*columns, console=stderr(), in_pipes=False) as progress:
+    shown = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with bars(*shown, console=stderr(), in_pipes=False) as progress:
         bar = progress.add_task("mapping", total=1.0)
         compared = compare_mappings(
             network,

@@ -17,12 +17,15 @@ from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.map import choose_method, find_congestion, find_study
 from eventsim.cli.options import (
     BackendOption,
+    BeginOption,
+    ColumnsOption,
     EventsArgument,
     FrameOption,
     JsonOption,
     NeuronsPerCoreOption,
     SamplesOption,
     SensorOption,
+    SensorSizeOption,
     SplitOption,
     ThreadsOption,
     UnitOption,
@@ -102,6 +105,9 @@ def report_command(
     split: SplitOption = "test",
     sensor: SensorOption = None,
     unit: UnitOption = None,
+    columns: ColumnsOption = None,
+    sensor_size: SensorSizeOption = None,
+    begin: BeginOption = None,
     samples: SamplesOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the mapping.")] = 0,
     out: Annotated[
@@ -138,9 +144,18 @@ def report_command(
     # One without cores is refused here, before anything runs.
     targets = [filled_less(found, neurons_per_core) for found in find_chips(maps)]
     asked = _ReportOptions(run, events, split, samples, backend)
-    stream, labelled = find_for(run, events, Reading(split=split, sensor=sensor, unit=unit)).some(
-        samples
-    )
+    stream, labelled = find_for(
+        run,
+        events,
+        Reading(
+            split=split,
+            sensor=sensor,
+            unit=unit,
+            columns=columns,
+            sensor_size=sensor_size,
+            begin=begin,
+        ),
+    ).some(samples)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
     net, on = find_network(run), say_backend(backend or "auto").name

@@ -14,10 +14,13 @@ from eventsim.cli import completion
 from eventsim.cli.events import Reading, find_network, find_stream
 from eventsim.cli.options import (
     BackendOption,
+    BeginOption,
+    ColumnsOption,
     JsonOption,
     NetArgument,
     SamplesOption,
     SensorOption,
+    SensorSizeOption,
     SplitOption,
     ThreadsOption,
     UnitOption,
@@ -50,6 +53,9 @@ def simulate_command(
     split: SplitOption = "test",
     sensor: SensorOption = None,
     unit: UnitOption = None,
+    columns: ColumnsOption = None,
+    sensor_size: SensorSizeOption = None,
+    begin: BeginOption = None,
     samples: SamplesOption = None,
     backend: BackendOption = None,
     precision: Annotated[Precision, typer.Option("--precision")] = "double",
@@ -67,7 +73,9 @@ def simulate_command(
     eventsim simulate net.npz events.npz --backend reference
     """
     set_threads(threads, backend)
-    reading = Reading(split=split, sensor=sensor, unit=unit)
+    reading = Reading(
+        split=split, sensor=sensor, unit=unit, columns=columns, sensor_size=sensor_size, begin=begin
+    )
     stream = find_stream(net, events, reading, samples=samples)
     # The first call in a process may compile, so the time is of a second run.
     network = find_network(net)

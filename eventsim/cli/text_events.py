@@ -1,12 +1,13 @@
-"""What a text file does not say of itself: the unit of its times, and how many channels there are.
+"""What a text file does not say of itself: the unit of its times, its columns, how many channels.
 
 A unit comes from ``--unit``, else from the names of the columns, else from what the caller assumes;
 what was assumed is said. A network at hand says the number of channels: the last ones may be silent
 in a recording.
 """
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from typing import Any
 from eventsim.cli.terminal import say
 from eventsim.datasets import text
 from eventsim.datasets.dataset import UNITS, Unit
-from eventsim.errors import DataError
+from eventsim.entries import parse_json
+from eventsim.errors import DataError, StorageError
 from eventsim.events import EventStream, StoredStream
 from eventsim.runs.data import OWN, DataSettings
 
-NOTE = "unit"  # in the notes of a file of recordings: of the text that it was made of
+# In the notes of a file of recordings, of the text that it was made of:
+NOTE = "unit"
+GUESSES = "guesses"  # JSON, a list of texts
 
 
 @dataclass(frozen=True)
@@ -34,34 +38,86 @@ PLAIN = Assumed("ms", "the header names no unit")
 
 @dataclass(frozen=True, eq=False)
 class TextEvents:
-    """Recordings of a text file, the unit of its times, and whether that was assumed."""
+    """What a text file says, and why its times are read in that unit, if that was assumed."""
 
     place: str
-    stream: EventStream
-    unit: Unit
+    lines: text.Lines
     assumed: Assumed | None
+
+    @property
+    def unit(self) -> Unit:
+        """Of the times."""
+        return self.lines.unit
 
 
 def read_text(
-    place: str, *, unit: Unit | None, n_channels: int | None, otherwise: Assumed
+    place: str,
+    *,
+    unit: Unit | None,
+    n_channels: int | None,
+    columns: Sequence[str] | None,
+    sensor_size: Sequence[int] | None,
+    otherwise: Assumed,
 ) -> TextEvents:
-    """The recordings of a text file; ``otherwise`` holds where neither unit nor header says one."""
-    stated = unit or text.unit_of(place)
-    found = stated or otherwise.unit
-    stream = text.load(place, unit=found, n_channels=n_channels)
-    return TextEvents(place, stream, found, None if stated else otherwise)
+    """What a text file says; ``otherwise`` holds where neither unit nor header says one."""
+    lines = text.read(
+        place,
+        unit=unit,
+        n_channels=n_channels,
+        columns=columns,
+        sensor_size=sensor_size,
+        otherwise=otherwise.unit,
+    )
+    return TextEvents(place, lines, None if lines.is_stated else otherwise)
 
 
-def say_units(files: Sequence[TextEvents]) -> None:
-    """Lines on stderr: which unit was assumed and why, and a warning if the result is absurd."""
+def columns_of(typed: str | None) -> tuple[str, ...] | None:
+    """The names of ``--columns``."""
+    return None if typed is None else tuple(name.strip() for name in typed.split(","))
+
+
+def size_of(typed: str | None) -> tuple[int, ...] | None:
+    """The numbers of ``--sensor-size``; DataError if they are none."""
+    try:
+        return None if typed is None else tuple(int(number) for number in typed.split(","))
+    except ValueError:
+        raise DataError(
+            f"--sensor-size {typed}: expected width, height and polarities such as 34,34,2."
+        ) from None
+
+
+def say_guesses(files: Sequence[TextEvents], streams: Sequence[EventStream | StoredStream]) -> None:
+    """Lines on stderr: what was guessed and why, and a warning if the result is absurd."""
     for assumed, number in Counter(one.assumed for one in files if one.assumed).items():
         others = " or ".join(unit for unit in UNITS if unit != assumed.unit)
-        of = "" if number == 1 else f" of {number:,} files"
-        say(f"times{of} read as {assumed.unit}: {assumed.reason}; --unit {others} if they are not")
-    doubt = text.doubt([one.stream for one in files])
+        say(f"{_assumed(assumed, number)}; --unit {others} if they are not")
+    for guess, number in Counter(one.lines.guess for one in files if one.lines.guess).items():
+        say(f"{guess}{_of(number)}; --columns says what they are if they are not")
+    doubt = text.doubt([one for one in streams if isinstance(one, EventStream)]) if files else None
     if doubt is not None:
         what, wrong = doubt
         say(f"warning: {what}. {_remedy(files, wrong)}")
+
+
+def guesses(files: Sequence[TextEvents]) -> list[str]:
+    """What was guessed of the files, and what of them was dropped, in words."""
+    units = Counter(one.assumed for one in files if one.assumed).items()
+    columns = Counter(one.lines.guess for one in files if one.lines.guess).items()
+    dropped = Counter(one.lines.dropped for one in files if one.lines.dropped).items()
+    return [
+        *(_assumed(assumed, number) for assumed, number in units),
+        *(f"{guess}{_of(number)}" for guess, number in columns),
+        *(f"columns dropped: {', '.join(names)}{_of(number)}" for names, number in dropped),
+    ]
+
+
+def _assumed(assumed: Assumed, number: int) -> str:
+    of = "" if number == 1 else f" of {number:,} files"
+    return f"times{of} read as {assumed.unit}: {assumed.reason}"
+
+
+def _of(number: int) -> str:
+    return "" if number == 1 else f" ({number:,} files)"
 
 
 def _remedy(files: Sequence[TextEvents], wrong: str) -> str:
@@ -78,10 +134,18 @@ def common_unit(files: Sequence[TextEvents]) -> Unit | None:
     return units.pop() if len(units) == 1 else None
 
 
-def unit_notes(files: Sequence[TextEvents]) -> dict[str, str]:
+def text_notes(files: Sequence[TextEvents]) -> dict[str, str]:
     """What the notes of a file of recordings keep of the files it is made of."""
-    unit = common_unit(files)
-    return {} if unit is None else {NOTE: unit}
+    unit, told = common_unit(files), guesses(files)
+    return ({} if unit is None else {NOTE: unit}) | ({GUESSES: json.dumps(told)} if told else {})
+
+
+def guesses_of_notes(notes: Mapping[str, str], where: str) -> list[str]:
+    """What :func:`text_notes` has kept of guesses."""
+    found = parse_json(notes.get(GUESSES, "[]"), f"{where}, {GUESSES}", StorageError)
+    if not isinstance(found, list):
+        raise StorageError(f"{where}: '{GUESSES}' in its notes is no list.")
+    return [str(one) for one in found]
 
 
 def assumed_by(data: DataSettings | None) -> Assumed:
@@ -96,7 +160,7 @@ def assumed_by(data: DataSettings | None) -> Assumed:
     return Assumed(unit, f"the header names no unit, and {name} was made of times in {unit}")
 
 
-def fill_channels(found: TextEvents, size: int, net: Path) -> EventStream:
+def fill_channels(place: str, stream: EventStream, size: int, net: Path) -> EventStream:
     """The recordings in ``size`` channels, those of the input of the network ``net``.
 
     Raises
@@ -104,10 +168,9 @@ def fill_channels(found: TextEvents, size: int, net: Path) -> EventStream:
     DataError
         An event lies in a channel that the network does not have.
     """
-    stream = found.stream
     if stream.n_channels > size:
         raise DataError(
-            f"{found.place}: has events in channel {stream.n_channels - 1}, but the input of {net} "
+            f"{place}: has events in channel {stream.n_channels - 1}, but the input of {net} "
             f"has {size} neurons, channels 0 to {size - 1}. Number the channels as those of the "
             "training, from 0 on, or name another network."
         )

@@ -10,9 +10,12 @@ As a file a data set is one of :mod:`eventsim.events.stored` with these columns 
 ``keys``         text [samples]      name of every recording; may be missing
 ``groups``       text [samples]      speaker, writer, session; may be missing
 ``splits``       text [samples]      part that the recording belongs to; may be missing
+``begins``       float64 [samples]   ms on the clock of its source: what is time 0; may be missing
 ``class_names``  note                JSON list of texts
 ``source``       note                what the recordings come from
 ``unit``         note                that of times in the text it was made of; may be missing
+``guesses``      note                JSON list: what was guessed of that text; may be missing
+``begin``        note                JSON: where times begin, and why; may be missing
 ===============  ==================  ======================================================
 """
 
@@ -47,6 +50,7 @@ else:
     Stream_co = TypeVar("Stream_co", covariant=True)
 
 Texts = NDArray[np.str_]
+BEGINS = "begins"  # the column of a file
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,7 @@ class Dataset(Generic[Stream_co]):
         path: str | Path,
         *,
         splits: ArrayLike | None = None,
+        begins: ArrayLike | None = None,
         notes: Mapping[str, str] | None = None,
     ) -> None:
         """Write the data set to an HDF5 file, whole or not at all.
@@ -208,12 +213,18 @@ class Dataset(Generic[Stream_co]):
         splits
             Part of every recording, such as ``train`` or ``test``, texts [samples]; None to leave
             the division open.
+        begins
+            Time 0 of every recording on the clock of its source, ms [samples]; None where it is
+            that of the source.
         notes
             What else is known of the whole file, texts by name.
         """
+        columns: dict[str, NDArray[Any] | None]
         columns = {"labels": self.labels, "keys": self.keys, "groups": self.groups}
         if splits is not None:
             columns["splits"] = np.asarray(splits, dtype=np.str_)
+        if begins is not None:
+            columns[BEGINS] = np.asarray(begins, dtype=np.float64)
         write_stored(
             path,
             recordings_of(self.stream),

@@ -18,6 +18,7 @@ duration    float64 [samples]   length of every sample in ms
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eventsim.arrays import Floats, Ints
+from eventsim.entries import parse_json
 from eventsim.errors import EventError, ParameterError, ShapeError, StorageError
 from eventsim.events.doors import real_array, whole_array, whole_number
-from eventsim.events.npz import Form, check_forms
+from eventsim.events.npz import Form, check_forms, opened
 from eventsim.events.order import event_order, sample_of_event
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.summary import html_card, html_table, number, span
@@ -207,9 +209,10 @@ class EventStream:
         )
         return chosen
 
-    def save(self, path: str | Path) -> None:
-        """Write the stream to one file, atomically."""
-        write_arrays(path, self.to_arrays(), kind="eventsim-stream", version=STREAM_VERSION)
+    def save(self, path: str | Path, *, notes: Mapping[str, str] | None = None) -> None:
+        """Write the stream to one file, atomically; ``notes`` are what else is known, by name."""
+        told = {"notes": np.array(json.dumps(dict(notes)))} if notes else {}
+        write_arrays(path, self.to_arrays() | told, kind="eventsim-stream", version=STREAM_VERSION)
 
     @classmethod
     def load(cls, path: str | Path) -> EventStream:
@@ -224,6 +227,14 @@ class EventStream:
             return cls.from_arrays(arrays)
         except (KeyError, ValueError, TypeError) as error:
             raise StorageError(f"{path}: is not a whole stream ({error}).") from error
+
+    @staticmethod
+    def read_notes(path: str | Path) -> dict[str, str]:
+        """The notes that :meth:`save` wrote beside a stream; none where it wrote none."""
+        with opened(path, expected="an eventsim-stream file") as archive:
+            text = archive.text("notes") if "notes" in archive.claims else "{}"
+        found = parse_json(text, f"{path}, notes", StorageError)
+        return {str(name): str(value) for name, value in dict(found).items()}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All fields as arrays, for files."""

@@ -29,7 +29,7 @@ def write(tmp_path):
         "1.5 3\n  0.25   7  \n",
         "time,channel\n1.5,3\n0.25,7\n",
         "t_ms,address\n1.5,3\n0.25,7\n",
-        "\ufeffchannel;Time (ms);note\n3;1.5;loud\n7;0.25;quiet\n",
+        "\ufeffchannel;Time (ms)\n3;1.5\n7;0.25\n",
         '"unit","times"\n3,1.5\n7,0.25\n',
         "time_us,channel\n1500,3\n250,7\n",
         "t (µs),c\n1500,3\n250,7\n",
@@ -54,6 +54,89 @@ def test_columns_and_units_are_told_from_the_file(write, content):
     assert stream.duration.tolist() == [2.0]
 
 
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("\ufeffchannel;Time (ms);note\n3;1.5;loud\n7;0.25;quiet\n", ("channel", "time", "-")),
+        ("1.5,3,1\n0.25,7,0\n", ("t", "channel", "-")),
+        ("1,3,1500\n0,7,250\n", ("-", "channel", "t_us")),
+        ("a,ear,b,time (us)\n5,1,3,1500\n5,0,7,250\n", ("-", "-", "channel", "time")),
+    ],
+)
+def test_columns_are_dropped_where_that_is_asked_for(write, content, columns):
+    lines = text.read(write(content), columns=columns)
+    stream, _ = lines.stream()
+    assert stream.times.tolist() == [0.25, 1.5]
+    assert stream.channels.tolist() == [7, 3]
+    assert len(lines.dropped) == columns.count("-")
+    assert lines.guess == ""
+
+
+def test_address_of_a_camera_makes_the_channel(write):
+    path = write("t_us,x,y,p\n1000,2,1,0\n2000,0,3,1\n3000,3,0,-1\n")
+    with pytest.raises(DataError, match="x and y and p"):
+        text.load(path)
+    assert text.load(path, columns=("t_us", "x", "-", "-")).channels.tolist() == [2, 0, 3]
+    path = write("t_us,x,y,p\n1000,2,1,0\n2000,0,3,1\n")
+    stream = text.load(path, sensor_size=(4, 4, 2))
+    assert stream.n_channels == 32
+    assert stream.channels.tolist() == [(0 * 4 + 1) * 4 + 2, (1 * 4 + 3) * 4 + 0]
+    ears = text.load(
+        write("t,channel,ear\n1,2,0\n2,3,1\n"), columns=("t", "x", "y"), sensor_size=(64, 2, 1)
+    )
+    assert ears.channels.tolist() == [2, 64 + 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "guess"),
+    [
+        ("1,2\n", "columns read as time,channel: the first line has no names"),
+        (
+            "1,2,0\n2,2,1\n",
+            "columns read as time,channel,sample: the first line has no names; 2 samples by the "
+            "third column",
+        ),
+        (
+            "1,2,1\n2,2,0\n",
+            "columns read as time,channel,sample: the first line has no names; 2 samples by the "
+            "third column, which goes up and down, as a polarity or an ear would",
+        ),
+        ("time,channel\n1,2\n", ""),
+    ],
+)
+def test_guess_of_columns_without_names_is_told(write, content, guess):
+    assert text.read(write(content)).guess == guess
+
+
+@pytest.mark.parametrize(
+    ("begin", "times", "zero"),
+    [
+        ("first-event", [0.0, 1.5, 0.0], [-3.0, 7.0]),
+        (-4.0, [1.0, 2.5, 11.0], [-4.0, -4.0]),
+    ],
+)
+def test_negative_times_are_read_from_where_they_begin(write, begin, times, zero):
+    path = write("time_ms,channel,sample\n-3,0,0\n-1.5,1,0\n7,0,1\n")
+    stream, found = text.read(path).stream(begin)
+    assert stream.times.tolist() == times
+    assert found.tolist() == zero
+    assert text.load(path, begin=begin).times.tolist() == times
+
+
+def test_times_on_a_clock_of_whole_numbers_are_put_to_their_first_event_exactly(write):
+    rng = np.random.default_rng(0)
+    ticks = np.sort(rng.integers(0, 900_000, 50))
+    ticks -= ticks[0]
+
+    def at(clock):
+        rows = "".join(f"{clock + t},{t % 7}\n" for t in ticks)
+        return text.load(write(f"time_us,channel\n{rows}"), begin="first-event")
+
+    for clock in (1_000_000, 37_250_000, 1_700_000_000_000_000):
+        np.testing.assert_array_equal(at(clock).times, at(0).times)
+        assert at(clock).duration == at(0).duration
+
+
 def test_unit_and_channels_may_be_given(write):
     stream = text.load(write("1500000,3\n"), unit="us", n_channels=64)
     assert stream.times.tolist() == [1500.0]
@@ -74,7 +157,9 @@ def test_unit_and_channels_may_be_given(write):
     ],
 )
 def test_unit_is_what_the_names_say_and_nothing_else(write, content, unit):
-    assert text.unit_of(write(content)) == unit
+    columns = None if "_of_day" not in content else ("t_us", "channel", "-")
+    found = text.read(write(content), columns=columns)
+    assert (found.unit, found.is_stated) == (unit or "ms", unit is not None)
 
 
 def of(last, n_events=2, n_channels=1):
@@ -125,14 +210,29 @@ def test_samples_are_put_together(write, names):
         ("1\n", {}, "line 1: has 1 columns and no names"),
         ("a,b\n1,2\n", {}, "line 1: 'a,b' is neither numbers nor names of columns"),
         ("time,c,ch\n1,2,3\n", {}, "two columns are called channel"),
-        ("t,x,y,p\n1,2,3,0\n", {}, "names columns of a camera"),
+        ("t,x,y,p\n1,2,3,0\n", {}, "columns of an address, x and y and p"),
+        (
+            "t,channel,p\n1,2,3\n",
+            {},
+            "p beside a channel.*s t,x,p .*s t,channel,- ",
+        ),
+        ("t,channel,ear\n1,2,3\n", {}, "column 3 is 'ear', which is none of .*t,channel,- "),
+        ("t,channel,ear,note\n1,2,3,4\n", {}, "column 3 is 'ear', 4 is 'note'"),
+        ("t,channel_gain,c\n1,2,3\n", {}, "column 2 is 'channel_gain'"),
+        ("time_of_day,c\n1,2\n", {}, "name all columns so: --columns time,channel "),
+        ("1,2,3\n", {"columns": ("t", "c")}, "has 3 columns, 2 were named: t,c"),
+        ("1,2,3\n", {"columns": ("t", "c", "ear")}, "column 3 is 'ear'"),
+        ("t,c,p\n1,2,3,4\n", {"columns": ("t", "c", "-")}, "a line cannot be read"),
+        ("t,c\n1,2\n", {"sensor_size": (2, 2, 1)}, "Leave out the sensor's size"),
+        ("t,x,y\n1,2,0\n", {"sensor_size": (2, 2, 1)}, "event 0: x is 2, expected 0 .. 1"),
+        ("5,2\n7,2\n", {"begin": 6.0}, "1 of 2 events, in 1 of 1 recordings, lie before 6 ms"),
         ("time_ns,c\n1,2\n", {}, "line 1: its times are in ns, expected s, ms or us"),
         ("time (min),c\n1,2\n", {}, "line 1: its times are in min, expected s, ms or us"),
         ("second,c\n1,2\n", {}, "neither numbers nor names of columns"),
         ("time_us,c\n1,2\n", {"unit": "s"}, "times are in us, you said s"),
         ("1,2\n", {"unit": "min"}, "unit is 'min', expected 's', 'ms' or 'us'"),
         ("nan,2\n", {}, "event 0: time in ms is nan, expected a finite number >= 0"),
-        ("1,2\n-1,2\n", {}, "event 1: time in ms is -1"),
+        ("1,2\n-1,2\n", {}, "event 1: time in ms is -1.*--begin first-event"),
         ("1e306,2\n", {"unit": "s"}, "event 0: time in ms is inf"),
         ("1,2.5\n", {}, "event 0: channel is 2.5, expected a whole number"),
         ("1,-2\n", {}, "event 0: channel is -2, expected 0 .. "),

@@ -1,0 +1,229 @@
+"""The columns of a text file of events: what they are called, and what each of them is.
+
+Columns are separated by commas, semicolons, tabs or blanks; empty lines and lines that begin with
+``#`` are skipped. A line of names may come first; it is recognised by words in it:
+
+=======  ===================================================================
+column   names (case does not count), a unit may follow: ``t_us``, ``time (s)``
+=======  ===================================================================
+time     t, time, times, timestamp, timestamps; or a unit alone: ``seconds``
+channel  c, ch, channel, channels, x, address, addr, neuron, unit, id
+sample   s, sample, samples, recording, trial
+x, y, p  those names, or pol, polarity: the address of an event, where there is y or p
+=======  ===================================================================
+
+====  ===============================================================================
+unit  words
+====  ===============================================================================
+s     s, sec, secs, second, seconds; alone only sec, secs, seconds
+ms    ms, msec, msecs, millis, millisecond, milliseconds
+us    us, µs, usec, usecs, micros, microsecond, microseconds
+====  ===============================================================================
+
+Nanoseconds and minutes are refused. Without names the columns are time, channel and, if there is a
+third one, sample; that is a guess, which :attr:`eventsim.datasets.text.Lines.guess` tells.
+
+**No column is left out in silence**: a column of another name is an error. ``columns`` names all of
+them, in the order of the file, whatever its first line says: ``("t_us", "channel", "-")`` drops the
+third one. Addresses of a camera are ``x``, ``y`` and ``p``, or those of them that there are; with
+the size of the sensor they make the channel, see :mod:`eventsim.datasets.addresses`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eventsim.datasets.addresses import Size
+from eventsim.datasets.dataset import Unit, opened
+from eventsim.errors import DataError
+
+_NAMES = {
+    "time": ("t", "time", "times", "timestamp", "timestamps"),
+    "channel": (
+        *("c", "ch", "channel", "channels", "x"),
+        *("address", "addr", "neuron", "unit", "id"),
+    ),
+    "sample": ("s", "sample", "samples", "recording", "trial"),
+}
+# Fields of an address; beside them x is one, which else is the channel.
+_ADDRESS = {"y": ("y",), "p": ("p", "pol", "polarity")}
+_COLUMN_OF = {word: name for name, words in (_NAMES | _ADDRESS).items() for word in words}
+# Words that a name of a channel or of a sample may have behind the first one.
+_NUMBER_WORDS = ("id", "ids", "no", "nr", "number", "index", "idx", "address", "addr", "channel")
+DROP = "-"
+_SPELLINGS: dict[Unit, tuple[str, ...]] = {
+    "s": ("s", "sec", "secs", "second", "seconds"),
+    "ms": ("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"),
+    "us": ("us", "usec", "usecs", "micros", "microsecond", "microseconds"),
+}
+_UNIT_OF = {word: unit for unit, words in _SPELLINGS.items() for word in words}
+_NOT_ALONE = ("s", "second")  # as a name of a column: the sample, the second one
+_OTHER_UNITS = ("ns", "nsec", "nanosecond", "nanoseconds", "min", "mins", "minute", "minutes")
+LONGEST_LINE = 1 << 16  # bytes
+
+
+@dataclass(frozen=True)
+class Table:
+    """How the lines of a file are read.
+
+    ``skipped`` lines come before the first event; ``cells`` are the names of all columns, those of
+    ``dropped`` ones included, which are none of ``columns``.
+    """
+
+    separator: str | None
+    columns: dict[str, int]
+    skipped: int
+    unit: Unit | None
+    cells: tuple[str, ...]
+    is_named: bool
+
+    @property
+    def dropped(self) -> tuple[int, ...]:
+        """Numbers of the columns that are not read."""
+        return tuple(k for k in range(len(self.cells)) if k not in self.columns.values())
+
+
+def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Table:
+    """What the first line that is no remark, or the caller, says of the columns."""
+    number, line = _first_line(path)
+    separator = next((mark for mark in (",", ";", "\t") if mark in line), None)
+    cells = tuple(cell.strip() for cell in line.split(separator))
+    where = f"{path}, line {number}"
+    numbers = _are_numbers(cells)
+    if numbers and given is None and len(cells) not in (2, 3):
+        raise DataError(
+            f"{where}: has {len(cells)} columns and no names, expected time, channel and perhaps "
+            f"sample. Name the columns in a first line, or so: {_asked(_plain(len(cells)))}."
+        )
+    if given is not None and len(given) != len(cells):
+        raise DataError(
+            f"{where}: has {len(cells)} columns, {len(given)} were named: {','.join(given)}. Name "
+            f"all of them, and those to drop by a dash: {_asked(_plain(len(cells)))}."
+        )
+    called = tuple(given or (_plain(len(cells)) if numbers else cells))
+    columns, unit = _roles(called, where, line)
+    if given is not None and not numbers and unit is None:
+        unit = _UNIT_OF.get(_name(cells[columns["time"]])[1] or "")
+    _check_address(columns, called, where, size)
+    names = tuple(map(str, range(1, len(cells) + 1))) if numbers else cells
+    return Table(separator, columns, number - numbers, unit, names, bool(given) or not numbers)
+
+
+def _plain(n: int) -> tuple[str, ...]:
+    """Names of ``n`` columns without names."""
+    return ("time", "channel", "sample")[:n] + ("-",) * (n - 3)
+
+
+def _asked(names: Sequence[str]) -> str:
+    listed = ",".join(names)
+    return f"--columns {listed} (in Python columns={listed.split(',')})"
+
+
+def _roles(called: Sequence[str], where: str, line: str) -> tuple[dict[str, int], Unit | None]:
+    """Number of each column that is read by what it is, and the unit of the times."""
+    columns: dict[str, int] = {}
+    unit: Unit | None = None
+    names = [_name(cell) for cell in called]
+    has_address = any(_COLUMN_OF.get(word) in _ADDRESS for word, _ in names)
+    unknown = []
+    for k, (word, its_unit) in enumerate(names):
+        if called[k] == DROP:
+            continue
+        column = "x" if has_address and word == "x" else _COLUMN_OF.get(word)
+        if column == "time" and its_unit in _OTHER_UNITS:
+            raise DataError(
+                f"{where}: its times are in {its_unit}, expected s, ms or us. Convert them, and "
+                "name the new unit there."
+            )
+        if column is None or not _is_whole_name(column, called[k]):
+            unknown.append(k)
+            continue
+        if column in columns:
+            kept = [DROP if j == k else cell for j, cell in enumerate(called)]
+            raise DataError(
+                f"{where}: two columns are called {column}. Drop one of them: {_asked(kept)}."
+            )
+        columns[column] = k
+        unit = _UNIT_OF.get(its_unit or "") if column == "time" else unit
+    if "time" not in columns or not columns.keys() & {"channel", "x"}:
+        raise DataError(
+            f"{where}: {line[:80]!r} is neither numbers nor names of columns. Expected a time and "
+            "a channel, for example 'time_us,channel'; or name all columns so: "
+            f"{_asked(_plain(len(called)))}."
+        )
+    if unknown:
+        kept = [DROP if k in unknown else cell for k, cell in enumerate(called)]
+        said = ", ".join(f"{k + 1} is {called[k][:40]!r}" for k in unknown)
+        raise DataError(
+            f"{where}: column {said}, which is none of time, channel, sample, x, y and p. None is "
+            f"left out in silence. Drop it on purpose: {_asked(kept)}; or let it make the channel "
+            "together with the other one: call them x and y, and give --sensor-size."
+        )
+    return columns, unit
+
+
+def _is_whole_name(column: str, cell: str) -> bool:
+    """Whether no word of a column's name says that it is something else: ``channel_gain``."""
+    words = re.findall(r"[a-z]+", re.sub("[µμ]", "u", cell.lower()))
+    more = (*_UNIT_OF, "in", "stamp") if column == "time" else _NUMBER_WORDS
+    return all(word in more for word in words[1:])
+
+
+def _check_address(
+    columns: Mapping[str, int], called: Sequence[str], where: str, size: Size | None
+) -> None:
+    """Raise DataError unless the columns say a channel, or the address of a sensor of that size."""
+    fields = [name for name in ("x", *_ADDRESS) if name in columns]
+    if size is not None and not fields:
+        raise DataError(
+            f"{where}: has a channel, no columns x, y or p. Leave out the sensor's size."
+        )
+    if not fields or (size is not None and "channel" not in columns):
+        return
+    other = [columns[name] for name in _ADDRESS if name in columns]
+    kept = [DROP if k in other else cell for k, cell in enumerate(called)]
+    taken = ["x" if k == columns.get("channel") else cell for k, cell in enumerate(called)]
+    raise DataError(
+        f"{where}: has columns of an address, {' and '.join(fields)}"
+        f"{' beside a channel' if 'channel' in columns else ''}. None is left out in silence. To "
+        "make the channel of all of them, give the size of the sensor: "
+        f"{_asked(taken)}, --sensor-size WIDTH,HEIGHT,POLARITIES (in Python sensor_size=). To drop "
+        f"{' and '.join(name for name in _ADDRESS if name in columns)}: {_asked(kept)}."
+    )
+
+
+def _first_line(path: Path) -> tuple[int, str]:
+    with opened(path, expected="a text file of events") as (file, _):
+        for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
+            if len(raw) == LONGEST_LINE:
+                raise DataError(
+                    f"{path}, line {number}: is longer than {LONGEST_LINE} bytes. It is no text "
+                    "file of events."
+                )
+            try:
+                line = raw.decode("utf-8-sig").strip()
+            except UnicodeDecodeError as error:
+                raise DataError(f"{path}, line {number}: is no text in UTF-8 ({error}).") from error
+            if line and not line.startswith("#"):
+                return number, line
+    raise DataError(f"{path}: holds no event, only empty lines and remarks.")
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    try:
+        return bool([float(cell) for cell in cells])
+    except ValueError:
+        return False
+
+
+def _name(cell: str) -> tuple[str, str | None]:
+    """The word of a column's name, and the last one behind it: 'Time (us)' -> 'time', 'us'.
+
+    A unit alone is the name of a time: 'seconds' -> 'time', 'seconds'.
+    """
+    # Micro is a sign of its own, and the Greek letter.
+    words = re.findall(r"[a-z]+", re.sub("[µμ]", "u", cell.lower()))
+    if len(words) == 1 and words[0] in _UNIT_OF and words[0] not in _NOT_ALONE:
+        return "time", words[0]
+    return words[0] if words else "", words[-1] if len(words) > 1 else None

@@ -1,0 +1,175 @@
+"""Where the times of recordings begin, as commands ask, say and keep it.
+
+The rule is that of :mod:`eventsim.events.begin`. It is asked of files that are imported, and of
+text, which every command reads; what eventsim has written is as its import has left it. Of files
+that are read for a run, the run's own recordings decide.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eventsim.arrays import Floats
+from eventsim.cli.readers import Events
+from eventsim.cli.terminal import say
+from eventsim.entries import parse_json
+from eventsim.errors import StorageError
+from eventsim.events import EventStream, StoredStream
+from eventsim.events.begin import Edges, TimeZero, edges, spread
+from eventsim.runs.data import OWN, DataSettings
+
+NOTE = "begin"  # in the notes of a file of recordings: JSON of TimeZero.summary
+
+
+def automatic(found: Sequence[Events]) -> list[Events]:
+    """Recordings of which nobody said where they begin: at their first event if that is a clock.
+
+    Those that are begun already stay as they are and are not asked.
+    """
+    found = [_settled(one) for one in found]
+    open_ones = [one for one in found if one.begun is None]
+    each = [edges(one.stream) for one in open_ones]
+    whole = _joined(each)
+    silence = whole.vote
+    told = f"{int((silence > 1).sum()):,} of {silence.size:,} recordings are silent for longer than"
+    if whole.are_clock:
+        reason = f"the times are a clock: {told} their events last"
+        moved = iter([one.at("first-event", reason) for one in open_ones])
+    else:
+        reason = f"no clock: {told} their events last"
+        kept = zip(open_ones, each, strict=True)
+        moved = iter(
+            [
+                replace(one, begun=TimeZero("zero", reason, np.zeros(its.first.size), its))
+                for one, its in kept
+            ]
+        )
+    return [next(moved) if one.begun is None else one for one in found]
+
+
+def _settled(one: Events) -> Events:
+    """The same; what an earlier import has put to where it begins is begun already."""
+    kept = begin_of_notes(one.notes, one.name) if one.begun is None else None
+    if kept is None:
+        return one
+    begin = kept["time_ms"] if kept["rule"] == "time" else kept["rule"]
+    return replace(one, begun=TimeZero(begin, kept["reason"], one.zero, edges(one.stream)))
+
+
+def _joined(each: Sequence[Edges]) -> Edges:
+    none = np.zeros(0)
+    return Edges(
+        np.concatenate([none, *(one.first for one in each)]),
+        np.concatenate([none, *(one.last for one in each)]),
+    )
+
+
+def together(found: Sequence[Events], stream: EventStream, zero: Floats) -> TimeZero:
+    """Where recordings of several files begin, which are those of ``stream``.
+
+    ``zero`` is time 0 of each of them on the clock of its source, ms.
+    """
+    # Files that were moved say more than those that were not.
+    first = max((one.begun for one in found if one.begun), key=lambda begun: begun.is_moved)
+    return TimeZero(first.begin, first.reason, zero, edges(stream))
+
+
+def say_begun(found: Sequence[Events]) -> None:
+    """A line on stderr: where times were moved, or begin late and were not."""
+    # What always begins at its first event says so with its own details.
+    each = [one.begun for one in found if one.begun is not None and not one.details]
+    if not each:
+        return
+    first = max(each, key=lambda one: one.is_moved)
+    zero = np.concatenate([one.zero for one in each])
+    begun = TimeZero(first.begin, first.reason, zero, _joined([one.edges for one in each]))
+    asked = begun.reason == "--begin"
+    if begun.is_moved:
+        keep = "" if asked else "; --begin zero keeps the times"
+        say(f"times: {shown(begun.summary())} ({begun.reason}){keep}")
+    elif begun.edges.are_late:
+        to_do = "" if asked else " If that is a clock: --begin first-event."
+        say(
+            f"warning: the recordings begin late and were not moved ({begun.reason}): first event "
+            f"at {_spread(spread(begun.edges.first))}.{to_do}"
+        )
+
+
+def shown(summary: Mapping[str, Any]) -> str:
+    """Where times begin, in words."""
+    if summary["rule"] == "zero":
+        return "time 0 is that of the file"
+    if summary["rule"] == "time":
+        return f"time 0 is {summary['time_ms']:,.15g} ms of the file"
+    said = "time 0 is the first event of each recording"
+    if summary["moved_by_ms"] is not None:
+        said += f"; {summary['moved']:,} of {summary['recordings']:,} moved by "
+        said += _spread(summary["moved_by_ms"])
+    if summary["without_events"]:
+        said += f"; {summary['without_events']:,} without events stay"
+    return said
+
+
+def _spread(values: Mapping[str, float] | None) -> str:
+    if values is None:
+        return "none"
+    low, high = (f"{values[name]:,.6g}" for name in ("smallest", "largest"))
+    if low == high:
+        return f"{low} ms"
+    return f"{low} to {high} ms, median {values['median']:,.6g} ms"
+
+
+def begin_rows(
+    summary: Mapping[str, Any] | None, first: Mapping[str, float] | None
+) -> list[list[str]]:
+    """Rows of a table: where the times begin, and the first events."""
+    rows = [] if summary is None else [["begin", shown(summary)]]
+    return rows + ([] if first is None else [["first event", _spread(first)]])
+
+
+def begin_note(begun: TimeZero | None) -> dict[str, str]:
+    """What the notes of a file of recordings keep."""
+    return {} if begun is None else {NOTE: json.dumps(begun.summary())}
+
+
+def begin_of_notes(notes: Mapping[str, str], where: str) -> dict[str, Any] | None:
+    """What :func:`begin_note` has kept; None where a file says nothing."""
+    if NOTE not in notes:
+        return None
+    found = parse_json(notes[NOTE], f"{where}, {NOTE}", StorageError)
+    needed = {"rule", "time_ms", "reason", "recordings", "moved", "without_events", "moved_by_ms"}
+    if not isinstance(found, dict) or not needed <= set(found):
+        raise StorageError(f"{where}: '{NOTE}' in its notes is not what it should be.")
+    return found
+
+
+def begin_summary(part: Events) -> dict[str, Any] | None:
+    """Where the times of recordings begin: now, or when their file was made; None if unknown."""
+    if part.begun is not None:
+        return part.begun.summary()
+    kept = begin_of_notes(part.notes, part.name)
+    if kept is None or not isinstance(part.stream, StoredStream):
+        return kept
+    zero, lengths = part.zero, part.stream.lengths  # of this part, not of the whole file
+    return kept | {
+        "recordings": zero.size,
+        "moved": int((zero != 0).sum()),
+        "without_events": int((lengths == 0).sum()),
+        "moved_by_ms": spread(zero[zero != 0]),
+    }
+
+
+def begin_of_run(data: DataSettings | None) -> tuple[str | None, str]:
+    """Where files that are read for a run begin, as ``--begin`` says it, and why."""
+    if data is None or data.name != OWN or not Path(data.file or "").is_file():
+        return None, "--begin"
+    path = Path(data.file or "")
+    found = begin_of_notes(StoredStream.open(path).notes, str(path))
+    if found is None:
+        return None, "--begin"
+    begin = repr(found["time_ms"]) if found["rule"] == "time" else found["rule"]
+    return begin, f"as those of {path.name}"

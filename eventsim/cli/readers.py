@@ -1,0 +1,387 @@
+"""How each format of events is read, with what the options of the commands say of it."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eventsim import datasets
+from eventsim.arrays import Floats
+from eventsim.cli.text_events import PLAIN, Assumed, TextEvents, columns_of, read_text, size_of
+from eventsim.datasets import adapters, aer, nir_events
+from eventsim.datasets.aer_sensors import SENSORS, find_sensor
+from eventsim.datasets.dataset import check_split
+from eventsim.errors import DataError
+from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
+from eventsim.events.begin import Begin, TimeZero, edges, put, zeros
+from eventsim.events.labelled import BEGINS, described, parts_of, spread
+from eventsim.extras import install_hint
+from eventsim.runs.data import DataSettings
+
+NAS = "nas_64_stereo"
+MOST_TRIED = 1 << 26  # bytes of a file that all sensors are tried on
+MOST_NAMED = 6  # sensors in a message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a place is read; the options of the commands, by their names there.
+
+    ``assumed`` and ``step`` are no options: the unit of text that names none, and the step of TI46,
+    as a run has them. ``begin_reason`` says why ``begin`` is what it is. Of a file with parts that
+    eventsim wrote, ``whole`` takes all of them in place of ``split``.
+    """
+
+    form: str = "auto"
+    file: Path | None = None
+    split: str = "test"
+    whole: bool = False
+    download: bool = False
+    sensor: str | None = None
+    address_bytes: int | None = None
+    tick_us: float | None = None
+    by: tuple[str, ...] | None = None
+    where: tuple[str, ...] = ()
+    after_reset: bool = False
+    unit: Any = None
+    channels: int | None = None
+    columns: str | None = None
+    sensor_size: str | None = None
+    begin: str | None = None
+    begin_reason: str = "--begin"
+    assumed: Assumed = PLAIN
+    step: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Recordings that were found, in memory or on disk.
+
+    Attributes
+    ----------
+    name
+        Of the data set, or of the file.
+    stream
+        The recordings.
+    data
+        They and their labels; None where there are no labels.
+    details
+        What else the file says of itself.
+    text
+        Of a text file, how it was read.
+    begun
+        Where the times begin, where they are others than those of the file, or were looked at.
+    states_duration
+        Whether the file says how long a recording lasts; else it lasts to its last event.
+    notes
+        What a file of eventsim keeps of how it was made.
+    """
+
+    name: str
+    stream: EventStream | StoredStream
+    data: AnyDataset | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    text: TextEvents | None = None
+    begun: TimeZero | None = None
+    states_duration: bool = True
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, begin: Begin, reason: str) -> "Events":
+        """The same recordings in memory with another time 0; ``reason`` says why, in words."""
+        if self.text is not None:
+            stream, zero = self.text.lines.stream(begin)
+        else:
+            given = self.stream[:]
+            before = self.zero
+            clock = given.times + np.repeat(before, np.diff(given.offsets))
+            zero = zeros(clock, given.offsets, begin, where=self.name)
+            stream = put(given, zero - before, stated=self.states_duration, where=self.name)
+        data = None if self.data is None else replace(self.data[:], stream=stream)
+        begun = TimeZero(begin, reason, zero, edges(stream))
+        return replace(self, stream=stream, data=data, begun=begun)
+
+    @property
+    def zero(self) -> Floats:
+        """Time 0 of every recording on the clock of its source, ms [samples]."""
+        if self.begun is not None:
+            return self.begun.zero
+        stored = self.stream.columns if isinstance(self.stream, StoredStream) else {}
+        return np.asarray(stored.get(BEGINS, np.zeros(self.stream.n_samples)), np.float64)
+
+    def labelled(self) -> AnyDataset:
+        """The recordings with their labels; raises DataError if they have none."""
+        if self.data is None:
+            raise DataError(
+                f"{self.name}: has no labels, expected a data set with a class of every recording. "
+                "Give it some: eventsim data import FILE --labels labels.csv --out mine.h5"
+            )
+        return self.data
+
+    def fewer(self, samples: int | None) -> "Events":
+        """At most ``samples`` recordings, in memory; None for all, where they are.
+
+        They are spread evenly over the classes, see :func:`eventsim.events.labelled.spread`; those
+        without labels are the first ones.
+        """
+        if samples is None:
+            return self
+        if self.data is None:
+            return replace(self, stream=self.stream[:samples])
+        data = self.data[spread(self.data.labels, samples)]
+        return replace(self, stream=data.stream, data=data)
+
+    def rounded(self, settings: DataSettings) -> "Events":
+        """The recordings with times as a run of these settings has them."""
+        if settings.round_times is None:
+            return self
+        if self.data is None:
+            return replace(self, stream=self.stream[:].round_times(settings.round_times))
+        data = settings.rounded(self.data)
+        return replace(self, stream=data.stream, data=data)
+
+    def some(self, samples: int | None) -> tuple[EventStream, Dataset | None]:
+        """As :meth:`fewer`, and all in memory too: the recordings, and they with their labels."""
+        few = self.fewer(samples)
+        if few.data is None:
+            return few.stream[:], None
+        data = few.data[:]
+        return data.stream, data
+
+
+_FILES = ("stored", "ntidigits", "shd", "nir", "npz", "aedat", "nas", "csv")
+# Options that say something of some formats only.
+_ONLY = {
+    "file": ("set", "tonic"),
+    "download": ("set", "tonic"),
+    "sensor": ("aedat", "nas"),
+    "address_bytes": ("aedat", "nas"),
+    "tick_us": ("aedat", "nas"),
+    "by": ("aedat", "nas"),
+    "where": ("aedat", "nas"),
+    "after_reset": ("aedat", "nas"),
+    "unit": ("csv",),
+    "channels": ("csv",),
+    "columns": ("csv",),
+    "sensor_size": ("csv",),
+    "begin": (*_FILES, "tonic"),
+}
+
+
+def _check_options(form: str, reading: Reading) -> None:
+    plain = Reading()
+    for name, forms in _ONLY.items():
+        if form not in forms and getattr(reading, name) != getattr(plain, name):
+            raise DataError(
+                f"--{name.replace('_', '-')} says nothing of format {form}, only of "
+                f"{' and '.join(forms)}. Leave it out, or name the --format."
+            )
+
+
+def read(form: str, place: str, reading: Reading) -> Events:
+    """The recordings of a place of that format.
+
+    Raises
+    ------
+    DataError
+        An option says nothing of the format, or what is there cannot be read.
+    """
+    _check_options(form, reading)
+    begin, found = begin_of(reading.begin), READERS[form](place, reading)
+    # Text has its own way: its times may be negative before.
+    return found if begin is None or form == "csv" else found.at(begin, reading.begin_reason)
+
+
+def begin_of(typed: str | None) -> Begin | None:
+    """What ``--begin`` says; None for nothing."""
+    if typed is None:
+        return None
+    if typed in ("first-event", "zero"):
+        return "first-event" if typed == "first-event" else "zero"
+    try:
+        found = float(typed)
+    except ValueError:
+        found = np.nan
+    if not np.isfinite(found):
+        raise DataError(
+            f"--begin is {typed!r}, expected first-event, zero, or a time of the file in ms."
+        )
+    return found
+
+
+def _read_set(place: str, reading: Reading) -> Events:
+    root = None if reading.file is None else str(reading.file)
+    settings = DataSettings(name=place, file=root, step=reading.step)
+    found = settings.source(reading.split, download=reading.download).stored()
+    return Events(place, found.stream, found)
+
+
+def _of_set(name: str, split: str, root: str) -> Events:
+    found = datasets.stored(name, split=split, root=root)
+    return Events(name, found.stream, found)
+
+
+def _read_ntidigits(place: str, reading: Reading) -> Events:
+    return replace(_of_set("ntidigits", reading.split, place), states_duration=False)
+
+
+def _read_shd(place: str, reading: Reading) -> Events:
+    del reading
+    return replace(_of_set(*shd_part(place), place), states_duration=False)
+
+
+def shd_part(place: str) -> tuple[str, str]:
+    """Data set and part of a file of SHD or SSC: its name says them."""
+    name, _, split = Path(place).stem.lower().partition("_")
+    if name not in ("shd", "ssc") or split not in datasets.DATASETS[name].parts:
+        raise DataError(
+            f"{place}: has the layout of SHD and SSC, expected a name such as shd_train.h5 or "
+            "ssc_valid.h5, which says what it is. Rename it."
+        )
+    return name, split
+
+
+def _read_stored(place: str, reading: Reading) -> Events:
+    stored = StoredStream.open(place)
+    name = Path(place).stem
+    if "labels" not in stored.columns:
+        return Events(name, stored, notes=stored.notes)
+    all_of_it = reading.whole or not parts_of(stored)
+    data = described(stored) if all_of_it else Dataset.open(place, split=reading.split)
+    return Events(name, data.stream, data, notes=stored.notes)
+
+
+def _read_aedat(place: str, reading: Reading) -> Events:
+    sensor: aer.Sensor | None = None
+    changes = {
+        name: value
+        for name in ("address_bytes", "tick_us")
+        if (value := getattr(reading, name)) is not None
+    }
+    if reading.sensor is not None:
+        sensor = replace(find_sensor(reading.sensor), **changes)
+    elif changes:
+        raise DataError(f"{place}: --address-bytes and --tick-us change a sensor. Name it.")
+    where = dict(map(_condition, reading.where))
+    try:
+        stream, record = aer.load(
+            place, sensor=sensor, by=reading.by, where=where, after_reset=reading.after_reset
+        )
+    except DataError as error:
+        fitting = [] if changes else _fitting(Path(place))
+        if not fitting or reading.sensor in fitting:
+            raise
+        names = ", ".join(fitting[:MOST_NAMED])
+        more = f" and {len(fitting) - MOST_NAMED} more" if len(fitting) > MOST_NAMED else ""
+        raise DataError(
+            f"{error} All addresses and times of the file fit {names}{more}: --sensor {fitting[0]}"
+        ) from error
+    first = record.first_tick * record.tick_us / 1e3
+    begun = TimeZero("first-event", "as AEDAT always is", np.array([first]), edges(stream))
+    return Events(
+        Path(place).stem, stream, details=record.summary(), begun=begun, states_duration=False
+    )
+
+
+def _fitting(path: Path) -> list[str]:
+    """Sensors that could have written a file, those with the fewest addresses first."""
+    found = []
+    if path.stat().st_size <= MOST_TRIED:
+        for name in sorted(SENSORS, key=lambda name: SENSORS[name].known.bit_count()):
+            try:
+                aer.load(path, sensor=name)
+            except DataError:
+                continue
+            found.append(name)
+    return found
+
+
+def _condition(given: str) -> tuple[str, int]:
+    name, mark, value = given.partition("=")
+    if not (mark and value.strip().isdigit()):
+        raise DataError(f"--where {given!r}: expected FIELD=VALUE with a number, e.g. ear=0.")
+    return name.strip(), int(value)
+
+
+def _read_nas(place: str, reading: Reading) -> Events:
+    return _read_aedat(place, replace(reading, sensor=reading.sensor or NAS))
+
+
+def _read_csv(place: str, reading: Reading) -> Events:
+    text = read_text(
+        place,
+        unit=reading.unit,
+        n_channels=reading.channels,
+        columns=columns_of(reading.columns),
+        sensor_size=size_of(reading.sensor_size),
+        otherwise=reading.assumed,
+    )
+    begin = begin_of(reading.begin)
+    stream, zero = text.lines.stream("zero" if begin is None else begin)
+    begun = None if begin is None else TimeZero(begin, reading.begin_reason, zero, edges(stream))
+    return Events(Path(place).stem, stream, text=text, begun=begun)
+
+
+def _read_npz(place: str, reading: Reading) -> Events:
+    del reading
+    notes = EventStream.read_notes(place)
+    return Events(Path(place).stem, EventStream.load(place), notes=notes)
+
+
+def _read_nir(place: str, reading: Reading) -> Events:
+    del reading
+    return Events(Path(place).stem, nir_events.load(place))
+
+
+def _read_tonic(place: str, reading: Reading) -> Events:
+    found = adapters.AdaptedSet(_tonic_set(place, reading)).dataset()
+    return Events(place, found.stream, found, states_duration=False)
+
+
+def _tonic_set(name: str, reading: Reading) -> Any:
+    """A data set of tonic; it fetches nothing unless it was told to."""
+    try:
+        from tonic import datasets as theirs
+    except ImportError as error:
+        raise DataError(
+            f"--format tonic needs the package tonic: {install_hint('tonic')} ({error})."
+        ) from error
+    found = getattr(theirs, name, None)
+    if not inspect.isclass(found):
+        raise DataError(f"tonic has no data set {name!r}. It has {', '.join(theirs.__all__)}.")
+    if reading.file is None:
+        raise DataError("--format tonic: name the folder of tonic's data sets with --file.")
+
+    def refuse(self: Any) -> None:
+        raise DataError(
+            f"{name}: is not in {self.location_on_system}. Put it there, or let tonic fetch it "
+            "with --download."
+        )
+
+    kind = found if reading.download else type(found.__name__, (found,), {"download": refuse})
+    takes = inspect.signature(found.__init__).parameters
+    options: dict[str, Any] = {}
+    if "train" in takes:
+        check_split(name, reading.split)
+        options["train"] = reading.split == "train"
+    elif "split" in takes:
+        options["split"] = reading.split
+    if "single_digits" in takes:
+        options["single_digits"] = True
+    return kind(save_to=str(reading.file), **options)
+
+
+READERS: dict[str, Callable[[str, Reading], Events]] = {
+    "set": _read_set,
+    "stored": _read_stored,
+    "ntidigits": _read_ntidigits,
+    "shd": _read_shd,
+    "nir": _read_nir,
+    "npz": _read_npz,
+    "aedat": _read_aedat,
+    "nas": _read_nas,
+    "csv": _read_csv,
+    "tonic": _read_tonic,
+}

@@ -1,0 +1,205 @@
+r"""Where the time of recordings begins: at 0, at their first event, or at a time that is named.
+
+A recording that was cut out of a session, or that has the times of a sensor's clock, begins long
+before its first event. Losses, rates and durations count from time 0, so such a recording is put to
+its first event. **The rule**, asked once for all recordings of an import: the times are a clock if,
+in at least half of the recordings, the silence before the first event is longer than the span from
+the first event to the last,
+
+.. math::
+    t_\text{first} > t_\text{last} - t_\text{first}.
+
+Recordings whose span is 0 (no event, one event, or all events at one time) do not vote; where none
+votes, the times are no clock. If they are one, every recording is put to its own first event, those
+that did not vote as well, so that recordings of one clock keep no relation to each other. A
+recording without events stays as it is.
+
+A duration that the source states moves along; one that was made of the last event is made anew.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from eventsim.arrays import Floats, Ints
+from eventsim.errors import DataError
+from eventsim.events.order import sample_of_event
+from eventsim.events.stored import StoredStream
+from eventsim.events.stream import EventStream
+
+Begin = float | Literal["first-event", "zero"]
+
+LATE = 0.25  # of the span: a longer silence before the first event is spoken of
+WAY_OUT = "put every recording to its first event: --begin first-event, in Python begin="
+WAY_OUT += "'first-event'"
+_SAMPLES = 1024  # of a file that are in memory at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """First and last event of every recording, ms [samples]; NaN where there is none."""
+
+    first: Floats
+    last: Floats
+
+    @property
+    def vote(self) -> Floats:
+        """Silence before the first event in units of the span, of the recordings that vote."""
+        span = self.last - self.first
+        return self.first[span > 0] / span[span > 0]
+
+    @property
+    def are_clock(self) -> bool:
+        """Whether the times are a clock, as the module says."""
+        return self._half_above(1.0)
+
+    @property
+    def are_late(self) -> bool:
+        """Whether half of the recordings begin later than :data:`LATE` of their span."""
+        return self._half_above(LATE)
+
+    def _half_above(self, least: float) -> bool:
+        silence = self.vote
+        return bool(silence.size) and 2 * int((silence > least).sum()) >= silence.size
+
+
+def edges(stream: EventStream | StoredStream) -> Edges:
+    """First and last events, read a part of the file at a time."""
+    parts = [_edges(one.times, one.offsets) for one in _parts(stream)]
+    first = [np.zeros(0), *(p.first for p in parts)]
+    return Edges(np.concatenate(first), np.concatenate([np.zeros(0), *(p.last for p in parts)]))
+
+
+def _parts(stream: EventStream | StoredStream) -> list[EventStream] | Any:
+    if isinstance(stream, EventStream):
+        return [stream]
+    return (stream[index] for index in stream.batches(_SAMPLES))
+
+
+def _edges(times: Floats, offsets: Ints) -> Edges:
+    """Of times in any order inside each sample."""
+    found = Edges(*np.full((2, offsets.size - 1), np.nan))
+    full = np.flatnonzero(np.diff(offsets))
+    if full.size:
+        found.first[full] = np.minimum.reduceat(times, offsets[full])
+        found.last[full] = np.maximum.reduceat(times, offsets[full])
+    return found
+
+
+def zeros(times: Floats, offsets: Ints, begin: Begin, *, where: str, per_ms: float = 1.0) -> Floats:
+    """The time that becomes 0 in every recording, [samples], in the unit of ``times``.
+
+    Parameters
+    ----------
+    times
+        In any order inside each sample, also negative; [events].
+    offsets
+        First event of every sample, [samples + 1].
+    begin
+        ``zero`` leaves the times as they are, ``first-event`` is as the module says, a number is
+        the time in ms that becomes 0.
+    where
+        What the recordings are, for messages.
+    per_ms
+        Unit of ``times``: so many in a ms.
+
+    Raises
+    ------
+    DataError
+        Events lie before the time that ``begin`` names.
+    """
+    if begin == "zero":
+        return np.zeros(offsets.size - 1)
+    if begin == "first-event":
+        return np.nan_to_num(_edges(times, offsets).first)
+    zero = float(begin) * per_ms
+    early = times < zero
+    if early.any():
+        inside = np.unique(sample_of_event(offsets)[early]).size
+        raise DataError(
+            f"{where}: {early.sum():,} of {times.size:,} events, in {inside:,} of "
+            f"{offsets.size - 1:,} recordings, lie before {begin:g} ms, which is to be time 0; the "
+            f"first is at {times.min() / per_ms:.17g} ms. None is left out: name an earlier time, "
+            f"or {WAY_OUT}."
+        )
+    return np.full(offsets.size - 1, zero)
+
+
+def put(stream: EventStream, zero: Floats, *, stated: bool, where: str) -> EventStream:
+    """The recordings with the times ``zero``, ms [samples], as their 0. New arrays.
+
+    ``stated`` says that the source states durations, which move along; else they reach to the first
+    whole ms after the last event.
+
+    Raises
+    ------
+    DataError
+        A recording is over at its time 0.
+    """
+    times = stream.times - zero[sample_of_event(stream.offsets)]
+    last = np.nan_to_num(_edges(times, stream.offsets).last)
+    # An event at the end of a recording would leave nothing of it.
+    duration = stream.duration - zero if stated else np.floor(last) + 1.0
+    duration = np.where((duration <= 0) & (last == 0) & (zero > 0), 1.0, duration)
+    over = np.flatnonzero(duration <= 0)
+    if over.size:
+        raise DataError(
+            f"{where}, recording {over[0]}: lasts to {stream.duration[over[0]]:g} ms, expected an "
+            f"end after {zero[over[0]]:g} ms, which is to be time 0."
+        )
+    return EventStream(
+        times, stream.channels, stream.offsets, n_channels=stream.n_channels, duration=duration
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class TimeZero:
+    """Where the times of recordings begin, and why.
+
+    Attributes
+    ----------
+    begin
+        What was done.
+    reason
+        Why, in words.
+    zero
+        ms, on the clock of the source: what is time 0 of every recording. [samples]
+    edges
+        First and last events on the clock of the recordings as they are now.
+    """
+
+    begin: Begin
+    reason: str
+    zero: Floats
+    edges: Edges
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the times of any recording are others than those of the source."""
+        return bool((self.zero != 0).any())
+
+    def summary(self) -> dict[str, Any]:
+        """What was done as plain values; times in ms."""
+        by_time = not isinstance(self.begin, str)
+        return {
+            "rule": "time" if by_time else self.begin,
+            "time_ms": self.begin if by_time else None,
+            "reason": self.reason,
+            "recordings": self.zero.size,
+            "moved": int((self.zero != 0).sum()),
+            "without_events": int(np.isnan(self.edges.first).sum()),
+            "moved_by_ms": spread(self.zero[self.zero != 0]),
+        }
+
+
+def spread(values: Floats) -> dict[str, float] | None:
+    """Smallest, median and largest of all values that are not NaN; None if there are none."""
+    there = values[~np.isnan(values)]
+    if not there.size:
+        return None
+    return {
+        "smallest": float(there.min()),
+        "median": float(np.median(there)),
+        "largest": float(there.max()),
+    }

@@ -1,0 +1,193 @@
+"""Where the times of recordings begin: what an import, and commands on text, do, say and keep."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from eventsim.cli.readers import Reading, read
+from eventsim.datasets import nir_events
+from eventsim.events import Dataset, EventStream, StoredStream
+from tests.unit.cli.conftest import call
+
+N = 6
+
+
+def recordings(shift=0.0):
+    """Times in ms, to the microsecond, and channels of recordings of some 700 ms."""
+    rng = np.random.default_rng(0)
+    for _ in range(N):
+        times = np.sort(rng.integers(0, 700_000, 20)) / 1e3
+        yield times - times[0] + shift, rng.integers(0, 4, 20)
+
+
+def write(folder, shift=0.0, names="time_ms,channel"):
+    for k, (times, channels) in enumerate(recordings(shift)):
+        file = folder / ("no", "yes")[k % 2] / f"{k}.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        rows = [f"{t:.3f},{c}" for t, c in zip(times, channels, strict=True)]
+        file.write_text("\n".join([names, *rows]) + "\n")
+    return folder
+
+
+def streams(shift):
+    times, channels = zip(*recordings(shift), strict=True)
+    return EventStream.from_samples(
+        list(zip(times, channels, strict=True)), n_channels=4, duration=shift + 1000.0
+    )
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("shift", [1000.0, 2000.0, 37_250.0])
+def test_import_puts_recordings_on_a_clock_to_their_first_event(tmp_path, shift):
+    call("data", "import", write(tmp_path / "plain"), "--out", "plain.h5")
+    outcome = call("data", "import", write(tmp_path / "late", shift), "--out", "late.h5", "--json")
+    assert outcome.code == 0, outcome.err
+    found, plain = Dataset.open("late.h5").stream, Dataset.open("plain.h5").stream
+    np.testing.assert_allclose(found[:].times, plain[:].times, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(found[:].channels, plain[:].channels)
+    np.testing.assert_array_equal(found.duration, plain.duration)
+    begin = outcome.json["begin"]
+    assert (begin["rule"], begin["moved"], begin["recordings"]) == ("first-event", N, N)
+    assert begin["moved_by_ms"] == {"smallest": shift, "median": shift, "largest": shift}
+    assert f"{N} of {N} moved by {shift:,.6g} ms" in flat(outcome.err)
+    assert "--begin zero keeps the times" in flat(outcome.err)
+    assert found.columns["begins"].tolist() == [shift] * N
+    info = call("data", "info", "late.h5", "--json").json["splits"]["all"]
+    assert info["begin"] == begin
+    assert info["first_event_ms"]["median"] == 0.0
+    assert f"moved by {shift:,.6g} ms" in flat(call("data", "info", "late.h5").out)
+
+
+def test_import_of_recordings_that_begin_at_zero_says_nothing(tmp_path):
+    outcome = call("data", "import", write(tmp_path / "plain"), "--out", "plain.h5", "--json")
+    assert outcome.err == ""
+    assert outcome.json["begin"]["rule"] == "zero"
+    assert "begins" not in StoredStream.open("plain.h5").columns
+
+
+def test_recordings_that_begin_late_and_are_not_moved_are_spoken_of(tmp_path):
+    write(tmp_path / "late", 300.0)
+    outcome = call("data", "import", "late", "--out", "late.h5")
+    assert "begin late and were not moved" in flat(outcome.err)
+    assert "first event at 300 ms. If that is a clock: --begin first-event." in flat(outcome.err)
+    kept = call("data", "import", "late", "--begin", "zero", "--out", "late.h5")
+    assert "were not moved (--begin): first event at 300 ms." in flat(kept.err)
+    moved = call("data", "import", "late", "--begin", "first-event", "--out", "late.h5")
+    assert "moved by 300 ms" in flat(moved.err)
+    assert StoredStream.open("late.h5")[:].times[0] == 0.0
+
+
+def test_a_time_may_be_named_as_the_begin_and_events_before_it_are_refused(tmp_path):
+    write(tmp_path / "late", 300.0)
+    outcome = call("data", "import", "late", "--begin", "250", "--out", "late.h5", "--json")
+    assert outcome.json["begin"]["time_ms"] == 250.0
+    assert StoredStream.open("late.h5")[:].times[0] == pytest.approx(50.0)
+    outcome = call("data", "import", "late", "--begin", "301", "--out", "late.h5")
+    assert outcome.code == 2
+    assert "0.csv: 1 of 20 events, in 1 of 1 recordings, lie before 301 ms" in flat(outcome.err)
+    assert (
+        "--begin is 'soon', expected first-event"
+        in call("data", "import", "late", "--begin", "soon", "--out", "a.h5").err
+    )
+
+
+def test_negative_times_have_a_way_out(tmp_path):
+    write(tmp_path / "early", -100.0)
+    outcome = call("data", "import", "early", "--out", "early.h5")
+    assert outcome.code == 2
+    assert "time in ms is -100, expected a finite number >= 0" in flat(outcome.err)
+    assert "--begin first-event" in flat(outcome.err)
+    for begin in ("first-event", "-100"):
+        outcome = call("data", "import", "early", f"--begin={begin}", "--out", "early.h5")
+        assert outcome.code == 0, outcome.err
+        assert StoredStream.open("early.h5")[:].times[0] == 0.0
+
+
+@pytest.mark.parametrize("kind", ["npz", "h5", "nir"])
+def test_stated_durations_move_along_with_the_times(tmp_path, kind):
+    late = tmp_path / f"late.{kind}"
+    if kind == "npz":
+        streams(5000.0).save(late)
+    elif kind == "h5":
+        Dataset(streams(5000.0), np.zeros(N, int), ("a",)).save(late)
+    else:
+        nir = pytest.importorskip("nir")
+        data = nir.NIRNodeData({"spikes": nir_events.to_nir(streams(5000.0))})
+        nir.write_data(late, nir.NIRGraphData({"input": data}))
+    outcome = call("data", "import", late, "--out", "new.h5")
+    assert outcome.code == 0, outcome.err
+    found = StoredStream.open("new.h5")
+    np.testing.assert_allclose(found[:].times, streams(0.0).times, atol=1e-9)
+    np.testing.assert_allclose(found.duration, 1000.0)
+    # What was moved once is known, and goes back.
+    call("data", "import", "new.h5", "--out", "again.h5")
+    assert StoredStream.open("again.h5").notes["begin"] == found.notes["begin"]
+    call("data", "import", "again.h5", "--begin", "zero", "--out", "back.h5")
+    np.testing.assert_allclose(StoredStream.open("back.h5")[:].times, streams(5000.0).times)
+
+
+def test_npz_keeps_how_it_was_read(tmp_path):
+    write(tmp_path, 5000.0, names="time,channel")
+    outcome = call("data", "import", tmp_path / "no" / "0.csv", "--out", "one.npz")
+    assert outcome.code == 0, outcome.err
+    part = call("data", "info", "one.npz", "--json").json["splits"]["all"]
+    assert part["begin"]["moved_by_ms"]["median"] == 5000.0
+    assert part["guesses"] == ["times read as ms: the header names no unit"]
+    assert EventStream.load("one.npz").times[0] == 0.0
+
+
+def test_vote_is_of_recordings_that_have_a_span(tmp_path):
+    """One event says nothing; where half of the others are a clock, all are put to their first."""
+
+    def at(*samples):
+        lines = [f"{t},0,{k}" for k, times in enumerate(samples) for t in times]
+        (tmp_path / "some.csv").write_text("\n".join(["time_ms,channel,sample", *lines]) + "\n")
+        outcome = call("data", "import", "some.csv", "--out", "some.h5", "--json")
+        return outcome.json["begin"]["rule"], StoredStream.open("some.h5")[:].times.tolist()
+
+    assert at([500.0], [900.0]) == ("zero", [500.0, 900.0])
+    assert at([500.0], [900.0, 910.0]) == ("first-event", [0.0, 0.0, 10.0])
+    assert at([1.0, 9.0], [90.0, 91.0]) == ("first-event", [0.0, 8.0, 0.0, 1.0])
+    assert at([1.0, 9.0], [1.0, 5.0], [90.0, 91.0])[0] == "zero"
+    assert at([5.0, 10.0])[0] == "zero"  # as long as the span: no clock
+
+
+def test_address_events_may_keep_their_clock(tmp_path):
+    from tests.support.aedat import jaer
+
+    (tmp_path / "one.aedat").write_bytes(jaer([(k % 32, 5_000_000 + 1000 * k) for k in range(60)]))
+    options = ("data", "import", "one.aedat", "--sensor", "nas_16_mono", "--json", "--out")
+    begin, details = (call(*options, "one.h5").json[name] for name in ("begin", "details"))
+    moved_by = 5_000_000 * details["tick_us"] / 1e3
+    assert begin["moved_by_ms"]["median"] == pytest.approx(moved_by)
+    assert StoredStream.open("one.h5")[:].times[0] == 0.0
+    kept = call(*options, "kept.h5", "--begin", "zero")
+    assert kept.code == 0, kept.err
+    assert StoredStream.open("kept.h5")[:].times[0] == pytest.approx(moved_by)
+
+
+def test_text_of_a_clock_is_read_as_the_recordings_of_the_run(tmp_path):
+    late = str(write(tmp_path, 5000.0) / "no" / "0.csv")
+    found = read("csv", late, Reading(begin="4000"))
+    assert found.stream.times[0] == 1000.0
+    assert found.begun.summary()["time_ms"] == 4000.0
+
+
+def test_files_of_earlier_versions_say_nothing_of_their_begin(tmp_path):
+    Dataset(streams(0.0), np.zeros(N, int), ("a",)).save(tmp_path / "old.h5")
+    found = call("data", "info", "old.h5", "--json").json["splits"]["all"]
+    assert (found["begin"], found["guesses"], found["unit"]) == (None, [], None)
+
+
+def test_column_of_begins_is_one_that_earlier_versions_pass_over(tmp_path):
+    call("data", "import", write(tmp_path / "late", 5000.0), "--out", "late.h5")
+    with h5py.File("late.h5") as file:
+        assert int(file.attrs["version"]) == 1
+        assert file["columns/begins"].shape == (N,)
+        notes = json.loads(file["notes"][...].tobytes())
+    assert all(isinstance(value, str) for value in notes.values())
