@@ -89,6 +89,8 @@ INFO = DatasetInfo(
     licence="see its authors",
     parts=("train", "test", "ab-train", "ab-test"),
     samples="2,463 + 2,486 single digits; 8,621 + 8,697 with connected ones",
+    # Of both names of a part: the one that loads it, and the one that the data then has.
+    grouped=("train", "test", "official-train", "official-test"),
 )
 STRINGS = replace(
     INFO,

@@ -93,6 +93,7 @@ INFO = DatasetInfo(
     obtain=f"Made at the first use; needs eSpeak NG: {install_hint('demo')}.",
     licence="made on your machine by eSpeak NG (GPL-3.0 program)",
     samples="1,320 + 330, more on request",
+    grouped=("train", "test"),
 )
 
 

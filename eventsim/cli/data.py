@@ -33,8 +33,10 @@ from eventsim.datasets.statistics import N_TIDIGITS, EventStatistics, sparkline,
 from eventsim.errors import DataError
 from eventsim.events import EventStream
 from eventsim.runs.data import OWN
+from eventsim.train.parts import Part
 
 MOST_EVENTS = 30_000_000  # about 2 GB while they are counted
+MOST_GROUPS = 24  # that are shown
 data_app = typer.Typer(
     cls=Guarded,
     no_args_is_help=True,
@@ -225,6 +227,7 @@ def _statistics(whole: Events, samples: int | None) -> dict[str, Any]:
     data = part.data
     if data is not None and data.groups is not None:
         values["speakers"] = int(np.unique(data.groups).size)
+        values["groups"] = Part.of_data(data).groups
     if data is not None:
         counts = np.bincount(data.labels, minlength=len(data.class_names))
         values["classes"] = dict(zip(data.class_names, counts.tolist(), strict=True))
@@ -306,6 +309,8 @@ def _show_info(found: Mapping[str, Any]) -> None:
         if part["details"]:
             show_details(part["details"])
     first = next(iter(parts.values()))
+    if any(part.get("groups") for part in parts.values()):
+        _show_groups(parts)
     if "classes" in first:
         classes = list(dict.fromkeys(name for part in parts.values() for name in part["classes"]))
         counts = [[c, *(part["classes"].get(c, 0) for part in parts.values())] for c in classes]
@@ -320,6 +325,17 @@ def _told(part: Mapping[str, Any]) -> list[str]:
         *([] if unit is None else [f"times of the text were in {unit}"]),
         *part["guesses"],
     ]
+
+
+def _show_groups(parts: Mapping[str, Any]) -> None:
+    """Recordings of every group, the first ones by name."""
+    counted = {split: part.get("groups") or {} for split, part in parts.items()}
+    names = list(dict.fromkeys(name for groups in counted.values() for name in groups))
+    rows = [[name, *(groups.get(name, 0) for groups in counted.values())] for name in names]
+    title = "Recordings per group"
+    if len(rows) > MOST_GROUPS:
+        title += f", {MOST_GROUPS} of {len(rows)} (all of them: --json)"
+    show_table(title, ["group", *parts], rows[:MOST_GROUPS])
 
 
 def show_details(details: Mapping[str, Any]) -> None:

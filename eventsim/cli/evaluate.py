@@ -40,6 +40,7 @@ from eventsim.runs.run import Run, Which, load_run
 from eventsim.train import TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of
 from eventsim.train.latency import MARGIN, SHARES, require_margin
+from eventsim.train.parts import Part
 
 
 def evaluate_command(
@@ -150,6 +151,7 @@ def evaluate_command(
         "data": named.name,
         "split": split if recordings.split else "all",
         "samples": found.n_samples,
+        "groups": Part.of_data(recordings).groups,
         "accuracy": found.accuracy,
         "loss": found.loss,
         "on_chip": rounded,
@@ -257,7 +259,7 @@ def _show(found: Mapping[str, Any]) -> None:
         *_chip_rows(found["on_chip"]),
         ["loss", f"{found['loss']:.4f}"],
         *label_error_row(found),
-        ["recordings", f"{found['samples']:,}"],
+        ["recordings", str(Part(found["samples"], found["groups"]))],
         *(
             [f"{name}: spikes per neuron and second", f"{rate:.1f}"]
             for name, rate in found["spikes_per_neuron_and_second"].items()

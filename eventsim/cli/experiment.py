@@ -50,7 +50,15 @@ from eventsim.experiment.executors import LOCAL
 from eventsim.experiment.reading import source
 from eventsim.experiment.results import HEAD
 from eventsim.experiment.search import SearchObserver, as_toml, search
-from eventsim.experiment.table import ACCURACY_COLUMNS, COLUMNS, cells, markdown, notes
+from eventsim.experiment.table import (
+    ACCURACY_COLUMNS,
+    COLUMNS,
+    cells,
+    fold_cells,
+    fold_columns,
+    markdown,
+    notes,
+)
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.settings import Shape
 from eventsim.train import TrainConfig
@@ -150,8 +158,8 @@ def experiment_show(
 
 @experiment_app.command("run")
 @options_of(
-    Selection, "file", "step", "divide", "test_fraction", "held_out", "seeds", "epochs", "smoke",
-    "backend", into="selected", panel="Options",
+    Selection, "file", "step", "divide", "folds", "test_fraction", "held_out", "validate", "seeds",
+    "epochs", "smoke", "backend", into="selected", panel="Options",
 )  # fmt: skip
 def experiment_run(
     selected: Mapping[str, Any],
@@ -184,6 +192,10 @@ def experiment_run(
     eventsim experiment architectures --data fsdd --held-out theo --condition scsr_bip
 
     eventsim experiment bip --data mine.h5 --divide recording
+
+    eventsim experiment bip --data mine.h5 --divide group --folds 5
+
+    eventsim experiment bip --data mine.h5 --folds each
 
     eventsim experiment ti46_alpha --file TI46 --divide group
 
@@ -222,8 +234,8 @@ def experiment_table(
 
 @experiment_app.command("search")
 @options_of(
-    Selection, "file", "step", "divide", "test_fraction", "seeds", "epochs", "smoke", "backend",
-    into="selected", panel="Options",
+    Selection, "file", "step", "divide", "test_fraction", "validate", "seeds", "epochs", "smoke",
+    "backend", into="selected", panel="Options",
 )  # fmt: skip
 def experiment_search(
     selected: Mapping[str, Any],
@@ -308,6 +320,7 @@ def _tabulate(root: Path) -> dict[str, Any]:
         **asdict(found),
         "folder": str(root),
         "table": {"columns": list(COLUMNS), "cells": cells(found), "notes": notes(found)},
+        "fold_table": {"columns": fold_columns(found), "cells": fold_cells(found)},
     }
 
 
@@ -360,6 +373,10 @@ def _show_findings(found: Mapping[str, Any]) -> None:
     table, split = found["table"], ACCURACY_COLUMNS
     columns, rows = table["columns"], table["cells"]
     show_table(found["title"], columns[:split], [row[:split] for row in rows])
+    folds = found["fold_table"]
+    if folds["cells"]:
+        title = "Folds: test accuracy in %, last epoch, mean over seeds"
+        show_table(title, folds["columns"], folds["cells"], numbers=2)
     costs = [[row[0], *row[split:]] for row in rows]
     show_table("What it costs", [columns[0], *columns[split:]], costs)
     for note in table["notes"]:

@@ -145,9 +145,9 @@ def run_recipe(
     with open_executor(how.executor, root, threads=how.threads) as pool:
         # The data is opened here first: it is fetched and encoded once, and tells what is wrong
         # early.
-        first = plan.data.folds[0]
-        opened = plan.data.labelled("train", fold=first, download=how.download)
-        plan.data.labelled("test", fold=first, download=how.download)
+        first = plan.data.turns[0]
+        opened = first.labelled("train", download=how.download)
+        first.labelled("test", download=how.download)
         plan = resolve(recipe, task, selection, Shape.of(opened))
         jobs = 1 if how.jobs is None else how.jobs
         with locked(root):

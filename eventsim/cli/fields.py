@@ -11,7 +11,7 @@ import re
 import textwrap
 import types
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
@@ -87,6 +87,8 @@ def _option(name: str, hint: Any, text: str, panel: str) -> inspect.Parameter:
         called = [f"{called[0]}/--no-{called[0].removeprefix('--')}"]
     elif _is_pair(bare):
         bare, limits = str, {"metavar": "MS"}
+    elif words := _words_beside(hint):
+        bare, limits = str, {"metavar": "|".join(["N", *words])}
     elif get_origin(bare) is tuple:
         bare, low = _bare(get_args(bare)[0])
         bare, limits = list[bare], {"min": low}  # type: ignore[valid-type]
@@ -103,7 +105,20 @@ def _value(name: str, hint: Any, typed: Any) -> Any:
     """The value of the field for what was typed."""
     if _is_pair(_bare(hint)[0]):
         return read_pair(option_name(name), typed)
+    if _words_beside(hint) and typed.lstrip("-").isdigit():
+        return int(typed)
     return tuple(typed) if isinstance(typed, list) else typed
+
+
+def _words_beside(hint: Any) -> tuple[str, ...]:
+    """Words that may stand in place of a whole number."""
+    if get_origin(hint) is Annotated:
+        return _words_beside(get_args(hint)[0])
+    members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
+    words = [word for one in members if get_origin(one) is Literal for word in get_args(one)]
+    if words and int in [_bare(one)[0] for one in members]:
+        return tuple(words)
+    return next((found for one in members if (found := _words_beside(one))), ())
 
 
 def _is_pair(bare: Any) -> bool:

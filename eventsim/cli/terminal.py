@@ -15,7 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from eventsim.engine import BackendInfo, describe_backend
-from eventsim.errors import EventSimError
+from eventsim.entries import read
+from eventsim.errors import EventSimError, StorageError
+from eventsim.train.parts import Parts
 
 if TYPE_CHECKING:
     from eventsim.report.tables import PageTable
@@ -86,6 +88,15 @@ def label_error_row(found: Mapping[str, Any]) -> list[list[str]]:
     """The row of a table that tells the label error rate; none where there is no such rate."""
     rate = found.get("label_error_rate")
     return [] if rate is None else [["wrong words per word that was said", percent(rate)]]
+
+
+def part_rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """Rows of a table that tell who is learned, validated and tested."""
+    parts = read(Parts, found, "parts", StorageError)
+    rows = [["learned", str(parts.training)]]
+    if parts.validation.recordings:
+        rows.append([f"validated, by {parts.validated_by}", str(parts.validation)])
+    return rows if parts.test is None else [*rows, ["tested", str(parts.test)]]
 
 
 def percent(share: float) -> str:

@@ -28,6 +28,7 @@ from eventsim.cli.options import (
 from eventsim.cli.terminal import (
     INTERRUPTED,
     label_error_row,
+    part_rows,
     percent,
     present,
     say,
@@ -63,11 +64,11 @@ NETWORK_OPTIONS = (
     "scale", "lateral_gain", "inhibitory", "delays", "adaptation", "tau_adaptation",
 )  # fmt: skip
 TRAINING_OPTIONS = (
-    "epochs", "batch_size", "seed", "shards", "train_delays", "max_delay", "dale", "backend",
-    "precision",
+    "epochs", "batch_size", "seed", "validate", "shards", "train_delays", "max_delay", "dale",
+    "backend", "precision",
 )  # fmt: skip
 ACTIVITY_OPTIONS = ("target", "chip")
-DATA_OPTIONS = ("step", "divide", "test_fraction", "division_seed")
+DATA_OPTIONS = ("step", "divide", "test_fraction", "test_group", "division_seed")
 CHOSEN = (*DATA_OPTIONS, "round_times")  # of the recordings, beside which they are
 SPARSE_OPTIONS = ("sparsity", "fan_in", "rewire")
 QUANTISE_OPTIONS = ("chip", "bits", "begin")
@@ -207,6 +208,7 @@ def train_command(
     """Train a spiking network to classify recordings, test it, and write a report.
 
     A part of the training data is held out for validation; test data is used only after the end.
+    Where speakers are tested that are not learned, those of validation are not learned either.
 
     --resume --epochs extends a run. The learning rate falls over all epochs of a run, and the
     finished epochs have followed that of the former number: the numbers are not those of a run of
@@ -224,6 +226,8 @@ def train_command(
     eventsim train --resume --out runs/plain
 
     eventsim train mine.h5 --test-data later.h5
+
+    eventsim train mine.h5 --test-group theo --validate recording
 
     eventsim train ti46_alpha --file TI46 --step 1.6 --divide recording
 
@@ -458,6 +462,7 @@ def _show(outcome: Mapping[str, Any]) -> None:
     if selected is not None:
         text = f"held-out accuracy, epoch {selected['epoch']} (chosen by validation)"
         rows.append([text, percent(selected["accuracy"])])
+    rows += part_rows(outcome["parts"])
     rows += [
         ["guess: always the commonest class of training", percent(outcome["guess_accuracy"])],
         ["training accuracy, last epoch", percent(outcome["train_accuracy"])],

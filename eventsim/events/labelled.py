@@ -60,6 +60,8 @@ class DatasetInfo:
     ``name`` is the one ``load`` takes, ``classes`` the word of every label, ``channels`` the
     number of input channels; ``splits`` says how the samples are divided, ``parts`` names what
     ``split`` may be; ``samples`` tells how many there are, ``obtain`` how to get the files.
+    ``grouped`` names the parts that share no group (speaker, writer) with another part of their
+    division: it is a division by group.
     """
 
     name: str
@@ -71,6 +73,7 @@ class DatasetInfo:
     licence: str
     parts: tuple[str, ...] = ("train", "test")
     samples: str = ""
+    grouped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -397,7 +400,7 @@ def grouped_split(groups: Texts, *, fraction: float, seed: int) -> tuple[Ints, I
     """As :func:`stratified_split`, but every group is in one part as a whole.
 
     ``groups`` has shape [samples]. Groups in a random order go to validation while it stays within
-    its fraction of the samples; at least one does, and at least one does not.
+    its fraction of the samples, above 0; at least one does, and at least one does not.
     """
     names, member = np.unique(groups, return_inverse=True)
     sizes = np.bincount(member, minlength=names.size)
@@ -408,6 +411,34 @@ def grouped_split(groups: Texts, *, fraction: float, seed: int) -> tuple[Ints, I
             chosen[group] = True
             taken += int(sizes[group])
     return np.flatnonzero(~chosen[member]), np.flatnonzero(chosen[member])
+
+
+def grouped_folds(groups: Texts, n: int, *, seed: int) -> tuple[tuple[str, ...], ...]:
+    """Share groups out among folds of about as many samples, each group in one of them.
+
+    Parameters
+    ----------
+    groups
+        Shape [samples]; ``n`` different ones or more.
+    n
+        Folds.
+    seed
+        Decides between groups of one size.
+
+    Returns
+    -------
+    The names of the groups of every fold, sorted. Large groups are shared out first, each to the
+    fold that has the fewest samples by then.
+    """
+    names, sizes = np.unique(groups, return_counts=True)
+    drawn = np.random.default_rng(seed).permutation(names.size)
+    found: list[list[str]] = [[] for _ in range(n)]
+    filled = [0] * n
+    for group in drawn[np.argsort(-sizes[drawn], kind="stable")].tolist():
+        least = filled.index(min(filled))
+        found[least].append(str(names[group]))
+        filled[least] += int(sizes[group])
+    return tuple(sorted(tuple(sorted(fold)) for fold in found))
 
 
 def spread(labels: Ints, samples: int) -> Ints:

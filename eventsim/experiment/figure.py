@@ -14,8 +14,8 @@ ROW_INCHES = 0.44
 def figure(findings: Findings) -> Figure:
     """Accuracies on the left, synaptic operations on the right, one row per condition.
 
-    A dot is a seed after its last epoch, a ring as validation chose; the bar is mean and standard
-    deviation over the seeds. A line marks the mean of the baseline.
+    A dot is a seed (a fold, where there are any) after its last epoch, a ring as validation chose;
+    the bar is mean and standard deviation over them. A line marks the mean of the baseline.
     """
     rows = findings.rows
     drawn = style.figure(10.0, 1.5 + ROW_INCHES * max(len(rows), 2))
@@ -34,7 +34,12 @@ def figure(findings: Findings) -> Figure:
     accuracy.set_yticks(range(len(rows)), [row.title for row in rows])
     accuracy.set_ylim(len(rows) - 0.5, -0.5)
     accuracy.grid(visible=True, axis="x")
-    accuracy.set_xlabel("dot: last epoch, ring: chosen by validation, bar: mean ± sd over seeds")
+    kind = findings.repeats.kind
+    over = "folds" if kind == "folds" else "seeds of one division"
+    accuracy.set_xlabel(
+        f"dot: a {kind.removesuffix('s')} after its last epoch, ring: chosen by validation,\n"
+        f"bar: mean ± standard deviation over {over}"
+    )
     cost.set_title("Synaptic operations per recording")
     cost.margins(x=0.25)
     cost.tick_params(axis="y", labelleft=False, left=False)
@@ -43,8 +48,9 @@ def figure(findings: Findings) -> Figure:
 
 
 def _draw_accuracies(axes: Axes, number: int, row: Row) -> None:
-    last = 100.0 * np.array(list(row.accuracies.values()))
-    chosen = 100.0 * np.array(list(row.selected_accuracies.values()))
+    values = row.fold_accuracies or row.accuracies
+    ringed = row.selected_fold_accuracies or row.selected_accuracies
+    last, chosen = (100.0 * np.array(list(one.values())) for one in (values, ringed))
     # Seeds lie side by side, so that equal ones are seen.
     axes.plot(last, number + _offsets(last.size), "o", color=BLUE, ms=4, zorder=3)
     axes.plot(chosen, number + _offsets(chosen.size) + 0.02, "o", mfc="none", mec=ORANGE, ms=6.5,

@@ -11,9 +11,11 @@ from eventsim.errors import ParameterError
 from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
 from eventsim.experiment.recipe import Condition, Recipe, Task
 from eventsim.runs.data import DataSettings, Division
+from eventsim.runs.division import Folds
 from eventsim.runs.networks import ONLY_OF, NetworkSettings
 from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train import TrainConfig
+from eventsim.train.config import Validate
 
 SMOKE_SEEDS = 2
 
@@ -44,6 +46,13 @@ class Selection:
         class), or auto (as the data say, else by group where there are groups).
     test_fraction
         Share of the recordings that is the test part, where they are divided by divide.
+    validate
+        What is held out for validation, in place of the task's: by group, so that validation and
+        whatever is chosen by it hears nobody who is learned, by recording, or auto (as the test
+        part is divided).
+    folds
+        Folds over groups: as many divisions, in each of which other groups are tested, every group
+        once; each for one of every group. Then mean, spread and tests are over folds.
     smoke
         The small size of the task, and the first two seeds: shows in seconds that all works.
     """
@@ -57,6 +66,8 @@ class Selection:
     step: Positive | None = None
     divide: Division | None = None
     test_fraction: Share | None = None
+    validate: Validate | None = None
+    folds: Folds | None = None
     smoke: bool = False
 
 
@@ -92,18 +103,21 @@ class Experiment:
             replace(
                 variant,
                 train=replace(variant.train, seed=seed),
-                fold=fold,
-                data=self._data_of(variant),
+                data=_data_of(variant, data),
             )
             for seed in self.seeds
-            for fold in self.data.folds
+            for data in self.data.turns
             for variant in self.variants
         ]
 
-    def _data_of(self, variant: RunSettings) -> DataSettings:
-        """The recordings of a run: none twice where some are held out for validation."""
-        repeats = 1 if variant.train.validation_fraction else self.data.repeats
-        return replace(self.data, held_out=(), repeats=repeats)
+
+def _data_of(variant: RunSettings, data: DataSettings) -> DataSettings:
+    """The recordings of a run: none twice where some are held out for validation."""
+    return (
+        data
+        if data.repeats == 1 or not variant.train.validation_fraction
+        else replace(data, repeats=1)
+    )
 
 
 def resolve(
@@ -139,6 +153,10 @@ def resolve(
     division = "-held-out" if selection.held_out else ""
     if selection.divide in ("group", "recording"):
         division = f"-by-{selection.divide}"
+    if selection.folds is not None:
+        division = f"-folds-{selection.folds}"
+    if selection.validate is not None:
+        division += f"-validated-by-{selection.validate}" * (selection.validate != "auto")
     return Experiment(
         name=f"{recipe.name}-{task.name}{division}{small}",
         title=f"{recipe.title}: {task.title}{', small size' if selection.smoke else ''}",
@@ -185,7 +203,7 @@ def _data(task: Task, selection: Selection) -> DataSettings:
     asked: dict[str, Any] = {"held_out": selection.held_out} if selection.held_out else {}
     if selection.file is not None:
         asked["file"] = str(Path(selection.file).resolve())
-    given = {key: getattr(selection, key) for key in ("step", "divide", "test_fraction")}
+    given = {key: getattr(selection, key) for key in ("step", "divide", "test_fraction", "folds")}
     asked |= {key: value for key, value in given.items() if value is not None}
     return read(DataSettings, merged(task.data, small, asked), f"{task.place}, data", RecipeError)
 
@@ -200,8 +218,10 @@ def _variant(condition: Condition, recipe: Recipe, task: Task, selection: Select
     elif condition.network.get("hidden") == []:
         network["hidden"] = []  # a linear model is as small as can be
     train = merged(*(layer[1] for layer in layers))
-    given = {"epochs": selection.epochs, "backend": selection.backend}
+    given = {key: getattr(selection, key) for key in ("epochs", "backend", "validate")}
     train |= {key: value for key, value in given.items() if value is not None}
+    if selection.backend == "reference":
+        train["precision"] = "double"  # it has no other
     place = f"{condition.place} on {task.place}"
     if "seed" in train:
         raise RecipeError(f"{place}, train: has a key seed; the recipe's seeds decide it.")

@@ -1,21 +1,24 @@
-"""What an experiment has found so far: one row per condition, over its seeds.
+"""What an experiment has found so far: one row per condition, over its repeats.
 
-With groups held out, the accuracy of a seed is the mean over the groups, and a seed counts when
-all of them are done. A condition's tests against the baseline use the seeds that both have.
+**Repeats** are seeds where there is one division into a training and a test part. Where groups
+are held out in turn, or in folds, they are the folds, whose accuracy is the mean over the seeds.
+Of a condition those seeds count of which all folds are done; what does not count is named. A
+condition's tests against the baseline use the repeats, and in folds the seeds, that both have.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from eventsim.entries import check_types, read_object
+from eventsim.entries import check_types, read, read_object
 from eventsim.errors import StorageError
 from eventsim.events.storage import write_json
 from eventsim.experiment.resolve import Experiment
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
 from eventsim.runs.run import read_result
 from eventsim.train.folder import RESULT
+from eventsim.train.parts import MOST_NAMED, By, Part, Parts
 
 PLAN = "experiment.json"
 HEAD = ("name", "title", "about", "baseline")  # of an experiment, told in it and with its results
@@ -24,6 +27,7 @@ MEASURED = (
     "validation_accuracy", "train_accuracy", "synaptic_operations_per_inference",
     "neuron_updates_per_inference", "spikes_per_neuron_and_second", "training_seconds", "peak_mb",
 )  # fmt: skip
+LAST, SELECTED = "test", "selected_by_validation"  # of a result
 Result = Mapping[str, Any]
 
 
@@ -36,17 +40,24 @@ class Row:
     name, title
         Of the condition.
     accuracies, selected_accuracies
-        On the test part by seed: after the last epoch, and as validation chose; the latter empty
-        where it chose nothing.
+        On the test part by seed, mean over the folds: after the last epoch, and as validation
+        chose; the latter empty where it chose nothing.
+    fold_accuracies, selected_fold_accuracies
+        Likewise by fold, mean over the seeds; empty without folds.
     last, selected
-        Their summaries.
+        Summaries over the repeats, which are folds where there are any, else seeds.
+    over_seeds
+        The summary over the seeds of the accuracy after the last epoch.
+    left_out
+        Seeds that other conditions have and that do not count here: not done, failed, or not done
+        in all folds.
     parameters
         Trained numbers.
     measured
         Means over all runs of what ``MEASURED`` names; None where it is not known.
     comparison
         With the baseline, accuracy after the last epoch; None for the baseline itself, or without
-        common seeds.
+        common repeats.
     p_holm
         The t-test's p, corrected for the number of conditions.
     """
@@ -55,8 +66,12 @@ class Row:
     title: str
     accuracies: Mapping[int, float]
     selected_accuracies: Mapping[int, float]
+    fold_accuracies: Mapping[str, float]
+    selected_fold_accuracies: Mapping[str, float]
     last: Summary
     selected: Summary | None
+    over_seeds: Summary
+    left_out: tuple[int, ...] = ()
     parameters: int
     measured: Mapping[str, float | None]
     comparison: Comparison | None = None
@@ -64,10 +79,67 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Division:
+    """Whose recordings are tested and validated in one division.
+
+    Attributes
+    ----------
+    fold
+        The groups that are tested, in words; None for a division that names none.
+    tested
+        Recordings and groups; None of results of earlier versions, which do not say it.
+    validated_by
+        How the validation part is drawn; None without one, or likewise.
+    validated
+        By seed; empty likewise.
+    share
+        Recordings that are tested over those that are learned; None likewise.
+    """
+
+    fold: str | None
+    tested: Part | None
+    validated_by: By | None
+    validated: Mapping[int, Part]
+    share: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats:
+    """What means, spreads and tests are over, and how far they reach.
+
+    Attributes
+    ----------
+    kind
+        ``seeds`` of one division, or ``folds``: divisions.
+    divisions
+        How many.
+    seeds
+        All that a condition has.
+    overlap
+        Of folds, recordings tested over recordings learned, mean: by it the t-test is corrected.
+    spread
+        What stands behind ±.
+    test
+        Name of the t-test.
+    reach
+        What the spread and the p values say, and what they do not say.
+    """
+
+    kind: Literal["seeds", "folds"]
+    divisions: int
+    seeds: tuple[int, ...]
+    overlap: float
+    spread: str
+    test: str
+    reach: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Findings:
     """All rows; conditions of which no seed is done have none, and are named in ``absent``.
 
-    ``folds`` are the groups that were held out in turn, ``[None]`` without.
+    ``folds`` are the groups that were held out in turn, ``[None]`` without; ``divisions`` tells of
+    each who was tested.
     """
 
     name: str
@@ -75,6 +147,8 @@ class Findings:
     about: str
     baseline: str
     folds: tuple[str | None, ...]
+    divisions: tuple[Division, ...]
+    repeats: Repeats
     rows: tuple[Row, ...]
     absent: tuple[str, ...]
 
@@ -88,7 +162,8 @@ def save_plan(experiment: Experiment, root: Path) -> None:
         The folder is that of another experiment.
     """
     conditions = {variant.name: variant.title for variant in experiment.variants}
-    folds = list(experiment.data.folds)
+    folds = [one.fold for one in experiment.data.turns]
+    seeds = sorted(experiment.seeds)
     if (root / PLAN).exists():
         before = read_object(root / PLAN)
         if before.get("name") != experiment.name:
@@ -98,8 +173,9 @@ def save_plan(experiment: Experiment, root: Path) -> None:
             )
         conditions = before["conditions"] | conditions
         folds = list(dict.fromkeys([*before["folds"], *folds]))
+        seeds = sorted({*before.get("seeds", ()), *seeds})
     head = {key: getattr(experiment, key) for key in HEAD}
-    write_json(root / PLAN, head | {"folds": folds, "conditions": conditions})
+    write_json(root / PLAN, head | {"folds": folds, "seeds": seeds, "conditions": conditions})
 
 
 def collect(root: Path) -> Findings:
@@ -117,16 +193,23 @@ def collect(root: Path) -> Findings:
         )
     plan = read_object(root / PLAN)
     try:
-        folds = plan["folds"]
+        folds = tuple(plan["folds"])
         found = {name: _whole_seeds(root / name, folds) for name in plan["conditions"]}
-        rows = [_row(name, plan["conditions"][name], runs) for name, runs in found.items() if runs]
+        done = {name: runs for name, runs in found.items() if runs}
+        seeds = {*plan.get("seeds", ()), *(run["seed"] for runs in done.values() for run in runs)}
+        divisions = tuple(_division(fold, [*done.values()]) for fold in folds)
+        repeats = _repeats(divisions, tuple(sorted(seeds)))
+        titles = plan["conditions"]
+        rows = [_row(name, titles[name], runs, repeats) for name, runs in done.items()]
         findings = Findings(
             **{key: plan[key] for key in HEAD},
-            folds=tuple(folds),
-            rows=tuple(_compared(rows, plan["baseline"])),
+            folds=folds,
+            divisions=divisions,
+            repeats=repeats,
+            rows=tuple(_compared(rows, plan["baseline"], repeats, done)),
             absent=tuple(name for name, runs in found.items() if not runs),
         )
-        for one in (findings, *findings.rows):
+        for one in (findings, *findings.rows, *findings.divisions):
             check_types(one, where=str(root / PLAN), error=StorageError)
         return findings
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -142,29 +225,101 @@ def _whole_seeds(folder: Path, folds: Sequence[str | None]) -> list[Result]:
     return [run for run in runs if all((run["seed"], fold) in done for fold in folds)]
 
 
-def _row(name: str, title: str, runs: Sequence[Result]) -> Row:
-    last = _by_seed(runs, "test")
-    selected = _by_seed(runs, "selected_by_validation")
+def _division(fold: str | None, runs_of: Sequence[Sequence[Result]]) -> Division:
+    """Who is tested and validated in a division, as the first condition that says it has it."""
+    parts: dict[int, Parts] = {}
+    for runs in reversed(runs_of):
+        for run in runs:
+            if run["fold"] == fold and run.get("parts") is not None:
+                parts[int(run["seed"])] = read(Parts, run["parts"], "parts", StorageError)
+    first = next(iter(parts.values()), None)
+    tested = None if first is None else first.test
+    return Division(
+        fold=fold,
+        tested=tested,
+        validated_by=None if first is None else first.validated_by,
+        validated={seed: parts[seed].validation for seed in sorted(parts)},
+        share=None
+        if first is None or tested is None
+        else tested.recordings / max(first.training.recordings, 1),
+    )
+
+
+def _repeats(divisions: Sequence[Division], seeds: tuple[int, ...]) -> Repeats:
+    """What means are over."""
+    n = len(divisions)
+    if n == 1:
+        return Repeats(
+            kind="seeds",
+            divisions=1,
+            seeds=seeds,
+            overlap=0.0,
+            spread="standard deviation over seeds of one division",
+            test="paired t-test over seeds",
+            reach=_reach_of_seeds(divisions[0]),
+        )
+    known = [one.share for one in divisions if one.share is not None]
+    return Repeats(
+        kind="folds",
+        divisions=n,
+        seeds=seeds,
+        overlap=sum(known) / n if len(known) == n else 1.0 / (n - 1),
+        spread="standard deviation over folds, each of which is a mean over seeds",
+        test="paired t-test over folds, corrected for shared recordings (Nadeau and Bengio 2003)",
+        reach=(
+            f"± and p are over {n} folds, each of which tests groups that it has not learned. "
+            "Folds share most of what they learn: the t-test is corrected for it, the sign flips "
+            "are not. Both are approximate, and few folds show large differences only. They speak "
+            "of groups like those that were tested."
+        ),
+    )
+
+
+def _reach_of_seeds(division: Division) -> str:
+    """What is said by seeds of one division."""
+    tested, of_groups = division.tested, ""
+    if tested is not None and tested.groups:
+        names = list(tested.groups)
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        of_groups = f" ({', '.join(names[:MOST_NAMED])}{more})"
+    return (
+        "± and p are over seeds of one division: they speak of other initial weights, orders of "
+        "batches and validation parts. All seeds test the same recordings"
+        f"{of_groups}, so they say nothing of other recordings or other speakers. For those, test "
+        "several divisions: --divide group --folds N."
+    )
+
+
+def _row(name: str, title: str, runs: Sequence[Result], repeats: Repeats) -> Row:
+    last, selected = (_means_by("seed", runs, key) for key in (LAST, SELECTED))
+    by_fold = repeats.kind == "folds"
+    folds, chosen = (_means_by("fold", runs, key) if by_fold else {} for key in (LAST, SELECTED))
+    values = list((chosen if by_fold else selected).values())
     return Row(
         name=name,
         title=title,
         accuracies=last,
         selected_accuracies=selected,
-        last=Summary.of(list(last.values())),
-        selected=Summary.of(list(selected.values())) if selected else None,
+        fold_accuracies=folds,
+        selected_fold_accuracies=chosen,
+        last=Summary.of(list((folds if by_fold else last).values())),
+        selected=Summary.of(values) if values else None,
+        over_seeds=Summary.of(list(last.values())),
+        left_out=tuple(seed for seed in repeats.seeds if seed not in last),
         parameters=int(runs[0]["trained_parameters"]),
         measured={key: _mean(run[key] for run in runs) for key in MEASURED},
     )
 
 
-def _by_seed(runs: Sequence[Result], key: str) -> dict[int, float]:
-    """The mean accuracy over the groups of every seed; seeds in order."""
-    found: dict[int, float] = {}
-    for seed in sorted({int(run["seed"]) for run in runs}):
-        tested = [run[key] for run in runs if run["seed"] == seed]
+def _means_by(what: str, runs: Sequence[Result], key: str) -> dict[Any, float]:
+    """The mean accuracy of every seed, or of every fold; seeds in order."""
+    names = dict.fromkeys(run[what] for run in runs)
+    found: dict[Any, float] = {}
+    for name in sorted(names) if what == "seed" else names:
+        tested = [run[key] for run in runs if run[what] == name]
         mean = _mean(None if one is None else one["accuracy"] for one in tested)
         if mean is not None:
-            found[seed] = mean
+            found[name] = mean
     return found
 
 
@@ -174,10 +329,16 @@ def _mean(values: Any) -> float | None:
     return None if None in known else sum(known) / len(known)
 
 
-def _compared(rows: Sequence[Row], baseline: str) -> list[Row]:
+def _compared(
+    rows: Sequence[Row], baseline: str, repeats: Repeats, runs: Mapping[str, Sequence[Result]]
+) -> list[Row]:
     """The rows with their tests."""
-    base = next((row for row in rows if row.name == baseline), None)
-    against = [None if base is None or row is base else _comparison(row, base) for row in rows]
+    against = [
+        None
+        if row.name == baseline or baseline not in runs
+        else _comparison(runs[row.name], runs[baseline], repeats)
+        for row in rows
+    ]
     corrected = holm([None if one is None else one.p_t for one in against])
     return [
         replace(row, comparison=one, p_holm=p)
@@ -185,9 +346,17 @@ def _compared(rows: Sequence[Row], baseline: str) -> list[Row]:
     ]
 
 
-def _comparison(row: Row, base: Row) -> Comparison | None:
-    common = [seed for seed in row.accuracies if seed in base.accuracies]
+def _comparison(
+    own: Sequence[Result], base: Sequence[Result], repeats: Repeats
+) -> Comparison | None:
+    common = {run["seed"] for run in own} & {run["seed"] for run in base}
     if not common:
         return None
-    pairs = ([one.accuracies[seed] for seed in common] for one in (row, base))
-    return compare(*pairs)
+    what = "fold" if repeats.kind == "folds" else "seed"
+    pairs = [
+        _means_by(what, [run for run in runs if run["seed"] in common], LAST)
+        for runs in (own, base)
+    ]
+    names = [name for name in pairs[0] if name in pairs[1]]
+    values = ([pair[name] for name in names] for pair in pairs)
+    return compare(*values, overlap=repeats.overlap)

@@ -248,10 +248,10 @@ def _prepared(recipe: Recipe, task: Task, selection: Selection, folder: Path) ->
     if selection.seeds:
         settings = replace(settings, seeds=selection.seeds)
     plain = resolve(recipe, task, replace(selection, conditions=(settings.condition,)))
-    if plain.data.held_out:
+    if plain.data.held_out or plain.data.folds is not None:
         raise RecipeError(
-            f"{task.place}: holds out groups in turn. Search on a task without held_out: with it, "
-            "what is a test part in one turn would be validation data in another."
+            f"{task.place}: holds out groups in turn. Search on a task without held_out and folds: "
+            "with them, what is a test part in one turn would be validation data in another."
         )
     if plain.variants[0].train.validation_fraction == 0:
         raise RecipeError(
@@ -301,7 +301,8 @@ def _check_same(study: Any, this: _Search) -> None:
         ],
         "task": this.task.name,
         "network": variant.about()["network"],
-        "train": variant.train.to_dict() | {"backend": None, "seed": 0},
+        "train": variant.train.to_dict()
+        | {"backend": None, "seed": 0, "validate": variant.validated_by},
     }
     now = json.loads(json.dumps(now))
     before = study.user_attrs.get("search")

@@ -1,12 +1,24 @@
-r"""Are two conditions different, or only their seeds? Tests on pairs of one seed each.
+r"""Are two conditions different, or only their repeats? Tests on pairs of one repeat each.
 
-With the differences :math:`d_s` of two conditions at seed s, n of them:
+A **repeat** is a seed of one division into a training and a test part, or a fold: a division of its
+own, in which other groups (speakers) are tested. With the differences :math:`d_r` of two conditions
+at repeat r, n of them, their mean :math:`\bar d` and variance :math:`s^2`:
 
-* **t**: the paired t-test, two-sided. Right if the differences are normal.
-* **signs**: if the conditions were alike, every :math:`d_s` would be as likely with the other
+* **t, over seeds**: the paired t-test, two-sided. Right if the differences are normal. All seeds
+  test the same recordings: what is found is true of other seeds, and says nothing of other
+  recordings or speakers.
+* **t, over folds**: folds are not independent, since any two of them learn mostly the same
+  recordings; the plain test finds too much. The corrected one (Nadeau and Bengio) is
+
+  .. math:: t = \frac{\bar d}{\sqrt{(1/n + q)\, s^2}}, \qquad n - 1 \text{ degrees of freedom,}
+
+  with q the recordings of a test part over those of its training part, mean over the folds. It is
+  an approximation, and with few folds it finds large differences alone.
+* **signs**: if the conditions were alike, every :math:`d_r` would be as likely with the other
   sign. All :math:`2^n` choices of signs are tried; p is the share of those whose mean is at least
   as far from zero. Nothing is assumed of the distribution; but p cannot be below
-  :math:`2^{1-n}`: three seeds give 0.25 at best, six 0.03.
+  :math:`2^{1-n}`: three repeats give 0.25 at best, six 0.03. Over folds it takes them as
+  independent.
 
 p values of several conditions against one baseline are also given as Holm corrects them: sorted,
 the k-th smallest of m times m - k + 1, and never below the one before.
@@ -14,6 +26,7 @@ the k-th smallest of m times m - k + 1, and never below the one before.
 References
 ----------
 Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Stat. 6.
+Nadeau and Bengio (2003), Inference for the generalization error, Machine Learning 52.
 """
 
 import math
@@ -51,9 +64,9 @@ class Comparison:
     Attributes
     ----------
     difference
-        Mean of condition minus baseline over the common seeds.
+        Mean of condition minus baseline over the common repeats.
     n
-        Common seeds.
+        Common repeats: seeds or folds.
     p_t, p_signs
         See the module; None where a test says nothing: both of a single pair, t where all
         differences are equal, signs of more than ``MOST_SEEDS`` pairs.
@@ -65,13 +78,18 @@ class Comparison:
     p_signs: float | None
 
 
-def compare(condition: Sequence[float], baseline: Sequence[float]) -> Comparison:
+def compare(
+    condition: Sequence[float], baseline: Sequence[float], *, overlap: float = 0.0
+) -> Comparison:
     """Test pairs of values against each other.
 
     Parameters
     ----------
     condition, baseline
-        One value per seed, in the same order; at least one.
+        One value per repeat, in the same order; at least one.
+    overlap
+        Of folds, the recordings of a test part over those of its training part: the correction of
+        Nadeau and Bengio. 0 for seeds of one division.
     """
     differences = np.asarray(condition, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
     n, mean = differences.size, float(differences.mean())
@@ -79,8 +97,15 @@ def compare(condition: Sequence[float], baseline: Sequence[float]) -> Comparison
         return Comparison(mean, n, None, None)
     # Shares of a test part are multiples of one number: equal differences are equal but for this.
     varies = np.ptp(differences) > 1e-12
-    p_t = float(scipy.stats.ttest_1samp(differences, 0.0).pvalue) if varies else None
+    p_t = _corrected_t(differences, overlap) if varies else None
     return Comparison(mean, n, p_t, _sign_flips(differences))
+
+
+def _corrected_t(differences: Floats, overlap: float) -> float:
+    """The p of the t-test; without an overlap the plain one."""
+    n = differences.size
+    width = math.sqrt((1.0 / n + overlap) * np.var(differences, ddof=1))
+    return float(2.0 * scipy.stats.t.sf(abs(differences.mean()) / width, n - 1))
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:

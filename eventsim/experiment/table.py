@@ -2,22 +2,24 @@
 
 from collections.abc import Sequence
 
-from eventsim.experiment.results import Findings, Row
+from eventsim.experiment.results import Division, Findings, Row
 from eventsim.experiment.statistics import Summary
 
 COLUMNS = (
-    "condition", "seeds", "last epoch", "by validation", "difference", "p (t)", "p (Holm)",
+    "condition", "n", "last epoch", "by validation", "difference", "p (t)", "p (Holm)",
     "p (signs)", "parameters", "syn. ops", "updates", "train s", "peak MB",
 )  # fmt: skip
 ACCURACY_COLUMNS = 8  # of these; the others are what it costs
 NOTES = (
-    "Accuracy on the test part in %, mean ± standard deviation over seeds: of the network after "
-    "the last epoch, and of the epoch that the validation part chose.",
+    "Accuracy on the test part in %, mean ± {spread}; n: {kind}. Of the network after the last "
+    "epoch, and of the epoch that the validation part chose.",
     "difference: points of accuracy, last epoch, from {baseline}. p: two-sided, on pairs of one "
-    "seed: paired t-test; the same corrected by Holm for all conditions; exact sign flips, which "
-    "with n seeds cannot give less than 2^(1-n).",
+    "{one}: {test}; the same corrected by Holm for all conditions; exact sign flips, which with n "
+    "{kind} cannot give less than 2^(1-n).",
+    "{reach}",
     "syn. ops: arrivals of spikes at synapses per test recording. updates: times that a neuron is "
-    "brought up to date. train s: training and validation. peak MB: the whole process.",
+    "brought up to date. train s: training and validation. peak MB: the whole process. All are "
+    "means over the runs.",
 )
 
 
@@ -27,24 +29,84 @@ def cells(findings: Findings) -> list[list[str]]:
 
 
 def notes(findings: Findings) -> list[str]:
-    """What the columns mean, and what is missing."""
+    """What the columns mean, how far they reach, and what is missing."""
     base = next((row.title for row in findings.rows if row.name == findings.baseline), None)
-    found = [note.format(baseline=base or "the baseline, which is not done") for note in NOTES]
+    repeats = findings.repeats
+    words = {
+        "baseline": base or "the baseline, which is not done",
+        "kind": repeats.kind,
+        "one": repeats.kind.removesuffix("s"),
+        "spread": repeats.spread,
+        "test": repeats.test,
+        "reach": repeats.reach,
+    }
+    found = [note.format(**words) for note in NOTES]
     if findings.folds != (None,):
-        groups = ", ".join(map(str, findings.folds))
-        found.append(f"Accuracy of a seed: the mean over the groups held out in turn: {groups}.")
+        groups = "; ".join(map(str, findings.folds))
+        found.append(f"Groups held out in turn: {groups}.")
+    if repeats.kind == "seeds":
+        found += _tested(findings.divisions[0])
+    found += [_left_out(row) for row in findings.rows if row.left_out]
+    found += [
+        f"{row.title}: difference and p are over {row.comparison.n} {repeats.kind} that the "
+        "baseline has too."
+        for row in findings.rows
+        if row.comparison is not None and row.comparison.n < row.last.n
+    ]
     if findings.absent:
         found.append(f"Not done yet: {', '.join(findings.absent)}.")
     return found
+
+
+def _tested(division: Division) -> list[str]:
+    """Who is tested and validated in the only division."""
+    if division.tested is None:
+        return ["Who was tested: not told by runs of earlier versions."]
+    found = [f"Tested in all seeds: {division.tested}."]
+    if division.validated_by == "group":
+        seeds = [f"seed {seed}: {part}" for seed, part in division.validated.items()]
+        found.append(f"Validated by group, {'; '.join(seeds)}.")
+    elif division.validated_by is not None and division.tested.groups:
+        found.append("Validated by recording: on groups that are learned.")
+    return found
+
+
+def _left_out(row: Row) -> str:
+    seeds, many = ", ".join(map(str, row.left_out)), len(row.left_out) > 1
+    which = f"seeds {seeds} are" if many else f"seed {seeds} is"
+    return f"{row.title}: {which} not in the means, since not all of the runs are done."
+
+
+def fold_columns(findings: Findings) -> list[str]:
+    """Head of the table of folds."""
+    return ["fold", "tested", *(row.title for row in findings.rows)]
+
+
+def fold_cells(findings: Findings) -> list[list[str]]:
+    """One list per fold: its groups, and the accuracy of every condition; none without folds."""
+    if findings.repeats.kind != "folds":
+        return []
+    found = []
+    for number, one in enumerate(findings.divisions, 1):
+        values = [row.fold_accuracies.get(str(one.fold)) for row in findings.rows]
+        shown = ["-" if value is None else f"{100.0 * value:.2f}" for value in values]
+        found.append([f"{number}", str(one.tested or one.fold), *shown])
+    ends = [_percent(row.last) for row in findings.rows]
+    return [*found, ["", "mean ± standard deviation over folds", *ends]] if found else []
 
 
 def markdown(findings: Findings) -> str:
     """The whole table as Markdown."""
     lines = [f"# {findings.title}", ""]
     lines += [findings.about, ""] if findings.about else []
-    lines += [_line(COLUMNS), _line(["---", *("---:" for _ in COLUMNS[1:])])]
-    lines += [_line(row) for row in cells(findings)]
+    lines += _table(COLUMNS, cells(findings))
+    if folds := fold_cells(findings):
+        lines += ["", *_table(fold_columns(findings), folds)]
     return "\n".join([*lines, "", *(f"{note}  " for note in notes(findings))]) + "\n"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [_line(columns), _line(["---", *("---:" for _ in columns[1:])]), *map(_line, rows)]
 
 
 def _line(row: Sequence[str]) -> str:

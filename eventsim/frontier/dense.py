@@ -12,8 +12,8 @@ kind      network
 ========  ========================================================================================
 
 Input of the recurrent ones are the events of every channel in frames of ``frame_ms``, the tail of
-the run included; a class is scored by its mean over the frames. Recordings, validation part of the
-same size, augmentation (but for ``mix``), batch size and epochs are those of the baseline's run;
+the run included; a class is scored by its mean over the frames. Recordings, validation part,
+augmentation (but for ``mix``), batch size and epochs are those of the baseline's run;
 Adam with a rate of ``RATE``, for which nothing was searched.
 
 Energies are those of the multiplications in 45 nm (:mod:`eventsim.energy.dense`), memory aside:
@@ -36,7 +36,6 @@ from eventsim.energy import dense_equivalent
 from eventsim.energy.costs import DENSE_PRICES
 from eventsim.errors import BackendError, ParameterError
 from eventsim.events import AnyDataset, Dataset, EventStream
-from eventsim.events.labelled import stratified_split
 from eventsim.events.order import sample_of_event
 from eventsim.events.transforms import extend
 from eventsim.extras import install_hint
@@ -52,6 +51,7 @@ from eventsim.frontier.measure import (
 )
 from eventsim.runs.run import Run
 from eventsim.train.augment import augment
+from eventsim.train.parts import validation_split
 
 DenseKind = Literal["gru", "rnn", "ann"]
 KINDS: tuple[DenseKind, ...] = get_args(DenseKind)
@@ -148,9 +148,7 @@ def _trained(
         torch.manual_seed(config.seed)
         model = kind(torch, baseline, run)
     whole, few = training[:], asked.recordings(data)
-    kept, held = stratified_split(
-        whole.labels, fraction=config.validation_fraction, seed=config.seed
-    )
+    kept, held = validation_split(whole, config)
     began = time.perf_counter()
     _fit(model, whole.subset(kept), run)
     seconds = time.perf_counter() - began

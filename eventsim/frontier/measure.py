@@ -26,7 +26,7 @@ from eventsim.events.labelled import spread
 from eventsim.events.storage import write_json
 from eventsim.mapping import InfeasibleError, map_network
 from eventsim.runs.run import Run
-from eventsim.train.loop import validation_split
+from eventsim.train.parts import validation_split
 
 MEASURED = "frontier.json"
 Numbers = Mapping[str, float | None]
@@ -148,7 +148,7 @@ def measure_rounded(
     def make() -> Numbers:
         rounded = run.rounded(bits)
         found = _measured(rounded, data, asked, trained=False)
-        _, held = validation_split(training.labels, run.config)
+        _, held = validation_split(training, run.config)
         choice = rounded.evaluate(training[held][:]).accuracy if held.size else None
         return found | {CHOICE: choice}
 

@@ -309,7 +309,7 @@ class _Recordings:
 
     def of(self, run: Run, part: str) -> AnyDataset:
         """A part of the recordings of a run."""
-        key = (repr(run.data_settings), run.settings.fold, part)
+        key = (repr(run.data_settings), part)
         if key not in self._known:
             self._known[key] = run.data(part)
         return self._known[key]

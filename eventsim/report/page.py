@@ -164,10 +164,24 @@ def _trained(record: Report) -> list[str]:
         ["loss", config.loss.kind],
         ["training", f"{len(run.history)} epochs, batches of {config.batch_size}, "
          f"{duration(run.seconds)}, {config.precision} precision"],
-        ["validation", f"{percent(config.validation_fraction)} of the training part"],
+        *_held_out(run),
         ["seed", f"{config.seed}"],
     ]  # fmt: skip
     return [html.table(_facts(rows)), _settings(run)]
+
+
+def _held_out(run: RunRecord) -> list[list[str]]:
+    """Who was validated and tested."""
+    fraction, parts = run.config.validation_fraction, run.parts
+    asked = f"{percent(fraction)} of the training part"
+    if parts is None:
+        return [["validation", asked if fraction else "none"]]
+    if not parts.validation.recordings:
+        found = [["validation", "none"]]
+    else:
+        found = [["validation", f"{parts.validation}; asked for: {asked}, by {parts.validated_by}"]]
+    found.insert(0, ["learned", str(parts.training)])
+    return found if parts.test is None else [*found, ["tested", str(parts.test)]]
 
 
 def _facts(rows: Sequence[Sequence[str]]) -> PageTable:

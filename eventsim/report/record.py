@@ -17,6 +17,7 @@ from eventsim.mapping import Congestion, MappingComparison, StudyRow
 from eventsim.network import Network
 from eventsim.train import DecisionOverTime, Evaluation, TrainConfig
 from eventsim.train.counting import count_trained, distinct_values
+from eventsim.train.parts import Parts
 
 Metrics = dict[str, Any]
 
@@ -64,6 +65,8 @@ class RunRecord:
         [0, 1]; None to leave it out.
     about
         Sentences on the data: what it is, how it was divided, its licence.
+    parts
+        Who was learned, validated and tested; None where that is not known.
     part
         What ``test`` is, should it not be held-out data after all.
     """
@@ -80,6 +83,7 @@ class RunRecord:
     version: str = ""
     guess: float | None = None
     about: str = ""
+    parts: Parts | None = None
     part: str = "held-out"
 
     @property

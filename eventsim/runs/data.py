@@ -4,21 +4,21 @@ A file is divided as its column ``splits`` says. Without one a seeded part of ev
 test part, or of the groups where the file names groups: those of one group stay together. By
 ``divide`` either of both is asked for, also of a data set in place of its own division.
 
-By ``held_out`` a division of its own is made: recordings of one group of the data set (speakers,
-writers) are the test part, all other ones the training part, whichever part of the data set they
-come from.
+By ``test_group`` a division of its own is made: recordings of these groups of the data set
+(speakers, writers) are the test part, all other ones the training part, whichever part of the data
+set they come from. ``held_out`` and ``folds`` make several such divisions, one after the other.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eventsim import datasets
+from eventsim.arrays import Ints
 from eventsim.datasets import fsdd, spoken_digits, ti46, ti46_text
 from eventsim.datasets.encoders import CochleaEncoder
 from eventsim.datasets.sources import Source
@@ -29,10 +29,12 @@ from eventsim.events import (
     Dataset,
     DatasetInfo,
     EncoderOperations,
-    StoredStream,
     stratified_split,
 )
-from eventsim.events.labelled import grouped_split, joined, splits_of
+from eventsim.events.labelled import grouped_folds, grouped_split, joined
+from eventsim.runs.division import Folds, disjoint, evenly, groups_said, has_groups, has_parts
+from eventsim.runs.voices import further_accents, spoken_classes
+from eventsim.train.parts import Part as Members
 
 Part = Literal["train", "test"]
 Encoder = Annotated[Mapping[str, Any], "parameters of CochleaEncoder by name"]
@@ -55,8 +57,15 @@ class DataSettings:
         ``eventsim data import`` or :meth:`eventsim.events.Dataset.save` wrote.
     train_split, test_split
         Parts of the data set.
+    test_group
+        Groups (speakers, writers) that are the test part together, whatever the data set says; all
+        others are learned. Repeat for more.
     held_out
         Groups, each of which is the test part once; empty for the division of the data set.
+    folds
+        Folds over the groups: so many divisions, in each of which other groups are tested, every
+        group once; ``each`` for one of every group. The groups are shared out by
+        ``division_seed``, so that folds have about as many recordings.
     train_samples, test_samples
         At most so many, evenly taken from all; None for all of them.
     repeats
@@ -98,7 +107,9 @@ class DataSettings:
     file: str | None = None
     train_split: str = "train"
     test_split: str = "test"
+    test_group: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
+    folds: Folds | None = None
     train_samples: Count | None = None
     test_samples: Count | None = None
     repeats: Count = 1
@@ -152,11 +163,23 @@ class DataSettings:
         changed = bool(self.voices or self.encoder or self.repeats > 1 or self.round_times)
         expected = "true with voices, repeats, an encoder or round_times"
         yield "in_memory", self.in_memory or not changed, expected
-        yield "in_memory", self.in_memory or not self.held_out, "true where groups are held out"
-        alone = self.divide == "auto" or not self.held_out
-        yield "divide", alone, "'auto' where groups are held out"
+        for key in ("held_out", "test_group", "folds"):
+            there = bool(getattr(self, key))
+            kept = self.in_memory or not there or (self.name == OWN and key != "held_out")
+            yield "in_memory", kept, "true where groups are held out"
+            whole = "auto" if key == "held_out" else "group"
+            alone = self.divide in ("auto", whole) or not there
+            yield "divide", alone, f"{whole!r} where groups are held out"
+            yield key, self.test_file is None or not there, "none beside a test_file"
+        chosen = [k for k in ("held_out", "test_group", "folds") if getattr(self, k)]
+        yield chosen[-1] if chosen else "folds", len(chosen) < 2, f"none beside {chosen[:1]}"
         of_parts = self.divide != "auto" and self.name not in (OWN, *TI46)
         yield "in_memory", self.in_memory or not of_parts, DIVIDED_ANEW
+
+    @property
+    def fold(self) -> str | None:
+        """The groups that are the test part, in words; None for another division."""
+        return ", ".join(self.test_group) or None
 
     @property
     def title(self) -> str:
@@ -167,6 +190,7 @@ class DataSettings:
     def is_read_here(self) -> bool:
         """Whether :attr:`info` says more than the list of data sets: how the files were read."""
         own = self.name == OWN or self.divide != "auto" or self._text is not None
+        own = own or bool(self.test_group)
         return own or (self.name in TI46 and ti46_text.is_divided(self.file))
 
     @cached_property
@@ -175,25 +199,32 @@ class DataSettings:
 
         Of text files it also says how they were read.
         """
-        if not self.is_read_here:
-            return datasets.DATASETS[self.name]
-        if self.name in TI46 and self._text is None and self.divide == "auto":
+        if self.name != OWN and (self.test_group or not self.is_read_here):
+            info = datasets.DATASETS[self.name]
+        elif self.name in TI46 and self._text is None and self.divide == "auto":
             return self._described()
-        found = self._undivided()
-        of_parts = self.name != OWN and self._text is None
-        info = self._described() if of_parts or found.info is None else found.info
-        if self.held_out:
-            said = f"by groups, of which {', '.join(self.held_out)} are held out"
-        elif self.test_file is not None:
-            said = f"all of {Path(self.test_file).name} is the test part"
-        elif self.divide == "auto" and _has_parts(found):
-            said = f"as the file says: {self.train_split} and {self.test_split}"
         else:
-            whole = self._by_group(found)
-            of = "the recordings, in whole groups," if whole else "every class"
-            said = f"{100 * self.test_fraction:g} % of {of} are the test part, drawn by seed "
-            said += str(self.division_seed)
-        return replace(info, splits=said)
+            found = self._undivided()
+            of_parts = self.name != OWN and self._text is None
+            info = self._described() if of_parts or found.info is None else found.info
+            info = replace(info, splits=self._division_of(found))
+        said = groups_said(self.test_group, self.held_out, self.folds)
+        return info if said is None else replace(info, splits=said)
+
+    def _division_of(self, found: AnyDataset) -> str:
+        """How recordings are divided that are divided here, or by a file of one's own."""
+        if self.test_file is not None:
+            return f"all of {Path(self.test_file).name} is the test part"
+        if self.divide == "auto" and has_parts(found):
+            return f"as the file says: {self.train_split} and {self.test_split}"
+        whole = self._by_group(found)
+        of = "the recordings, in whole groups," if whole else "every class"
+        said = f"{100 * self.test_fraction:g} % of {of} are the test part, drawn by seed "
+        said += str(self.division_seed)
+        if not whole:
+            return said
+        tested = self._halves(found)[1]
+        return f"{said}: {Members.of(found.groups, tested)} are tested"
 
     def _described(self) -> DatasetInfo:
         """The data set in its own division; of text files of TI46 also how they were read."""
@@ -213,7 +244,7 @@ class DataSettings:
 
     def plain(self) -> dict[str, Any]:
         """The settings that decide what is learned and asked, as plain values."""
-        elsewhere = ("held_out",) if self.name == OWN else ("held_out", "file")
+        elsewhere = ("held_out", "folds", *(() if self.name == OWN else ("file",)))
         return {k: v for k, v in asdict(self).items() if k not in elsewhere}
 
     def _encoder(self) -> CochleaEncoder:
@@ -236,25 +267,69 @@ class DataSettings:
             return found
         return found * (ti46.STEP / self.step)  # so much of the audio passes in the time of a step
 
-    @property
-    def folds(self) -> tuple[str | None, ...]:
-        """The groups that are held out one after the other, or None once."""
-        return self.held_out or (None,)
+    @cached_property
+    def turns(self) -> tuple["DataSettings", ...]:
+        """The divisions that are made one after the other, each with groups of its own to test.
 
-    def labelled(
-        self, split: str, *, fold: str | None = None, download: bool = False
-    ) -> AnyDataset:
+        Itself alone where there is one.
+
+        Raises
+        ------
+        DataError
+            There are fewer groups than folds.
+        """
+        plain = replace(self, held_out=(), folds=None)
+        if self.folds is None:
+            return tuple(replace(plain, test_group=(one,)) for one in self.held_out) or (plain,)
+        whole = self._undivided()
+        names = np.unique([] if whole.groups is None else whole.groups)
+        n = names.size if self.folds == "each" else self.folds
+        if names.size < 2 or n > names.size:
+            raise DataError(
+                f"{self.title}: folds is {self.folds!r}, but its recordings are of {names.size} "
+                f"groups, expected {max(2, n)} or more, since every fold tests other groups. Give "
+                "every recording its group (a column 'group' of the labels of eventsim data "
+                "import), or ask for fewer folds; 'each' is one fold of every group."
+            )
+        assert whole.groups is not None
+        shared = grouped_folds(whole.groups, n, seed=self.division_seed)
+        # What the fraction says is of no use to folds.
+        plain = replace(plain, divide="group", test_fraction=0.2)
+        return tuple(replace(plain, test_group=one) for one in shared)
+
+    @cached_property
+    def by_group(self) -> bool:
+        """Whether no group of the test part is learned: the recordings are divided by group."""
+        if self.test_group or self.held_out or self.folds is not None:
+            return True
+        if self.divide != "auto":
+            return self.divide == "group"
+        if self.name == OWN or self._text is not None:
+            whole = self._undivided()
+            if self.test_file is not None:
+                return disjoint(whole, Dataset.open(self.test_file))
+            if not has_parts(whole):
+                return self._by_group(whole)
+            assert self.file is not None
+            sides = (self.train_split, self.test_split)
+            return disjoint(*(Dataset.open(self.file, split=one) for one in sides))
+        if self.name in TI46 and ti46_text.is_divided(self.file):
+            return disjoint(*(self.source(s).stored() for s in (self.train_split, self.test_split)))
+        return {self.train_split, self.test_split} <= {*datasets.DATASETS[self.name].grouped}
+
+    def labelled(self, split: str, *, download: bool = False) -> AnyDataset:
         """One part as training takes it.
 
         Parameters
         ----------
         split
             ``train``, ``test``, or another part of the data set, as its test part.
-        fold
-            The group that is held out; None for the division of the data set. Another part has
-            none.
         download
             Fetch the data set if it is missing and can be fetched.
+
+        Returns
+        -------
+        Recordings whose ``info`` says whether they are a part of a division by group.
 
         Raises
         ------
@@ -265,13 +340,22 @@ class DataSettings:
             return replace(self, test_split=split).labelled("test", download=download)
         part: Part = "train" if split == "train" else "test"
         limit = self.train_samples if part == "train" else self.test_samples
-        found = self._load(part, download) if fold is None else self._divided(part, fold, download)
+        found = self._divided(part, download) if self.test_group else self._load(part, download)
         chosen = evenly(len(found), limit)
         found = found if chosen is None else found.subset(chosen)
+        found = self._marked(found, part)
         if part == "test" or (self.repeats == 1 and not self.voices):
             return self.rounded(found)
         found = found[:]
         return self.rounded(joined(*[found] * self.repeats, *self._voices(found)))
+
+    def _marked(self, found: AnyDataset, part: Part) -> AnyDataset:
+        """A part that says what it is, and whether it was divided by group."""
+        name = found.split or part
+        info = found.info or datasets.DATASETS.get(self.name)
+        if info is not None:
+            info = replace(info, grouped=(name,) if self.by_group else ())
+        return replace(found, split=name, info=info)
 
     def rounded(self, data: AnyDataset) -> AnyDataset:
         """The recordings with times as the run has them; in memory where they are rounded."""
@@ -340,19 +424,21 @@ class DataSettings:
                     f"{whole.stream.n_channels} as in {self.file}."
                 )
             return replace(found, split=part)
-        if self.divide == "auto" and _has_parts(whole):
+        if self.divide == "auto" and has_parts(whole):
             assert self.file is not None
             self._refuse_drawing()
             return Dataset.open(self.file, split=getattr(self, f"{part}_split"))
         if self.test_file is not None:
             return replace(whole, split=part)
+        return replace(whole.subset(self._halves(whole)[part == "test"]), split=part)
+
+    def _halves(self, whole: AnyDataset) -> tuple[Ints, Ints]:
+        """Numbers of the recordings that are learned and tested, where that is drawn."""
         options: dict[str, Any] = {"fraction": self.test_fraction, "seed": self.division_seed}
         if self._by_group(whole):
             assert whole.groups is not None
-            halves = grouped_split(whole.groups, **options)
-        else:
-            halves = stratified_split(whole.labels, **options)
-        return replace(whole.subset(halves[part == "test"]), split=part)
+            return grouped_split(whole.groups, **options)
+        return stratified_split(whole.labels, **options)
 
     def _refuse_drawing(self) -> None:
         """Raise ParameterError if settings say how to draw a test part that a file has."""
@@ -366,7 +452,7 @@ class DataSettings:
 
     def _by_group(self, whole: AnyDataset) -> bool:
         """Whether whole groups are tested; DataError where groups are asked for and not there."""
-        there = _has_groups(whole)
+        there = has_groups(whole)
         if self.divide == "group" and not there:
             raise DataError(
                 f"{self.title}: divide is 'group', expected recordings of two groups or more. Give "
@@ -380,67 +466,29 @@ class DataSettings:
         if not self.voices:
             return []
         if self.name == "spoken_digits":
-            return [_further_accents(learned, self.voices)]
-        return self._spoken(learned.class_names)
+            return [further_accents(learned, self.voices)]
+        return spoken_classes(learned.class_names, accents=self.voices, encoder=self._encoder())
 
-    def _spoken(self, class_names: Sequence[str]) -> list[Dataset]:
-        """The classes by the voices of eSpeak NG, as FSDD would have recorded them."""
-        recipe = spoken_digits.SpeechRecipe(
-            accents=self.voices,
-            encoder=self._encoder(),
-            sample_rate=8000,
-            equaliser=6.0,
-            noise=0.01,
-        )
-        found, number = [], {name: k for k, name in enumerate(class_names)}
-        for split in spoken_digits.SPLITS:
-            data = spoken_digits.load(split, recipe=recipe)
-            labels = np.array([number.get(name, -1) for name in data.class_names])[data.labels]
-            said = np.flatnonzero(labels >= 0)
-            found.append(Dataset(data.stream[said], labels[said], class_names))
-        return found
-
-    def _divided(self, part: Part, fold: str, download: bool) -> Dataset:
-        """All recordings of the group, or of all others."""
-        # Groups are held out of recordings in memory alone.
+    def _divided(self, part: Part, download: bool) -> AnyDataset:
+        """All recordings of the groups that are tested, or of all others."""
         parts: tuple[Part, ...] = ("train", "test")
-        whole = joined(*(self._load(half, download)[:] for half in parts))
-        if whole.groups is None or fold not in whole.groups:
-            held = [] if whole.groups is None else np.unique(whole.groups).tolist()
+        if self.divide == "group":
+            whole = self._undivided(download)
+        else:  # in the order of runs of earlier versions
+            whole = joined(*(self._load(half, download)[:] for half in parts))
+        held = [] if whole.groups is None else np.unique(whole.groups).tolist()
+        for group in self.test_group:
+            if group not in held:
+                raise DataError(
+                    f"{self.title}: test_group {group!r} is no group of the recordings. There are: "
+                    f"{', '.join(held) or 'none'}."
+                )
+        if set(held) <= {*self.test_group}:
             raise DataError(
-                f"{self.info.name}: held_out {fold!r} is no group of the recordings. There are: "
-                f"{', '.join(held) or 'none'}."
+                f"{self.title}: {', '.join(held)} are all groups of the recordings, and all are "
+                "tested. Leave one or more to learn from."
             )
-        return whole.subset(np.flatnonzero((whole.groups == fold) == (part == "test")))
-
-
-def _further_accents(learned: Dataset, n: int) -> Dataset:
-    """What the voices of the training part that are learned say in n more accents."""
-    own = [str(u.key) for u in spoken_digits.utterances(spoken_digits.SpeechRecipe(), "train")]
-    every = spoken_digits.load("train", recipe=spoken_digits.SpeechRecipe(accents=1 + n))
-    assert every.keys is not None
-    assert every.groups is not None
-    assert learned.groups is not None
-    more = np.isin(every.groups, np.unique(learned.groups)) & ~np.isin(every.keys, own)
-    return every.subset(np.flatnonzero(more))
-
-
-def _has_parts(data: AnyDataset) -> bool:
-    """Whether the file of the recordings divides them."""
-    return isinstance(data.stream, StoredStream) and splits_of(data.stream) is not None
-
-
-def _has_groups(data: AnyDataset) -> bool:
-    """Whether the recordings are of two groups or more."""
-    return data.groups is not None and np.unique(data.groups).size > 1
-
-
-def evenly(n: int, limit: int | None) -> NDArray[np.int64] | None:
-    """Numbers of ``limit`` of ``n`` samples, evenly apart; None for all.
-
-    Data sets are sorted by class: the first ones would be all of the same.
-    """
-    if limit is None or limit >= n:
-        return None
-    chosen: NDArray[np.int64] = np.arange(limit) * n // limit
-    return chosen
+        assert whole.groups is not None
+        tested = np.isin(whole.groups, self.test_group)
+        found = whole.subset(np.flatnonzero(tested == (part == "test")))
+        return found[:] if self.in_memory else found

@@ -11,7 +11,7 @@ that of training and validation; memory is the largest resident set of the proce
 tested, interpreter included.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from eventsim.runs.settings import RunSettings, Shape, check_same_run
 from eventsim.train import ProcessGroup, TrainConfig, train
 from eventsim.train.folder import RESULT, RunFolder
 from eventsim.train.loop import Callback
+from eventsim.train.parts import By, Part, Parts, parts_of_run
 from eventsim.train.sparse import connection_sparsity
 
 
@@ -122,6 +123,8 @@ def execute(
     tested = run.checked(test, group)
     if not group.leads:
         return None
+    parts = replace(_parts(settings, training), test=Part.of_data(test))
+    RunFolder(folder).note(parts=parts.to_dict())
     record = run.record(test, tested, guess=majority_guess(training, test))
     result = _result(run, record) | {
         "peak_mb": peak_megabytes() if how.own_process else None,
@@ -141,7 +144,7 @@ def train_run(
 ) -> Run:
     """Train alone; parameters and errors are those of :func:`execute`."""
     how = how or Execution()
-    home = RunFolder(folder, settings.about())
+    home = RunFolder(folder, settings.about() | {"parts": _parts(settings, training).to_dict()})
     if how.resume:
         home.check_run()
         check_same_run(folder, settings, longer=True)
@@ -164,6 +167,13 @@ def train_run(
     return Run.of(settings, home.path, net, result)
 
 
+def _parts(settings: RunSettings, training: AnyDataset) -> Parts:
+    """Who is learned and validated."""
+    data = settings.data
+    divided_by: By | None = None if data is None else "group" if data.by_group else "recording"
+    return parts_of_run(training, settings.train, divided_by=divided_by)
+
+
 def _result(run: Run, record: RunRecord) -> dict[str, Any]:
     settings, final = run.settings, record.history[-1]
     on_grid = settings.grid is not None
@@ -174,6 +184,7 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
         "method": settings.method.name,
         "seed": settings.train.seed,
         "fold": settings.fold,
+        "parts": None if record.parts is None else record.parts.to_dict(),
         "epochs": len(record.history),
         "test": _checked(record.last),
         "selected_by_validation": None if record.selected is None else _checked(record.selected),

@@ -10,7 +10,7 @@ import numpy as np
 import eventsim
 from eventsim.energy import count
 from eventsim.engine import simulate
-from eventsim.entries import parse_json_lines, read_object, read_text
+from eventsim.entries import parse_json_lines, read, read_object, read_text
 from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
 from eventsim.events.tape import joined_tapes
@@ -28,7 +28,8 @@ from eventsim.train import (
 )
 from eventsim.train.checkpoint import best_epoch
 from eventsim.train.choice import answer_of
-from eventsim.train.folder import HISTORY, RESULT
+from eventsim.train.folder import HISTORY, RESULT, SETTINGS
+from eventsim.train.parts import Parts
 from eventsim.train.prediction import Prediction, predict
 
 Which = Literal["last", "selected", "initial"]
@@ -111,6 +112,13 @@ class Run:
                 raise StorageError(f"{path}: is not whole: {wrong[0]} of a line is no number.")
         return lines
 
+    @cached_property
+    def parts(self) -> Parts | None:
+        """Who is learned, validated and tested; None of runs of versions that did not say it."""
+        path = self.folder / SETTINGS
+        known = read_object(path).get("parts") if path.exists() else None
+        return None if known is None else read(Parts, known, f"{path}, parts", StorageError)
+
     @property
     def finished(self) -> bool:
         """Whether it was trained and tested to its end."""
@@ -135,7 +143,7 @@ class Run:
         DataError
             The run was made by a program that gave the recordings: it does not know them.
         """
-        return self.data_settings.labelled(split, fold=self.settings.fold, download=download)
+        return self.data_settings.labelled(split, download=download)
 
     @property
     def data_settings(self) -> DataSettings:
@@ -319,6 +327,7 @@ class Run:
             command=settings.command,
             version=eventsim.__version__,
             guess=guess,
+            parts=self.parts,
             about=""
             if info is None
             else f"{info.description}. Division: {info.splits}. Licence: {info.licence}.",

@@ -6,6 +6,8 @@ earlier versions: those of ``eventsim train`` and of ``eventsim experiment``, bo
 ``config.json`` alone.
 """
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -24,8 +26,10 @@ from eventsim.train.config import drop_unknown
 from eventsim.train.counting import count_trained
 from eventsim.train.folder import FORMAT, SETTINGS, VERSION
 from eventsim.train.method import AbstractMethod, Exact
+from eventsim.train.parts import By
 
 OLD_CONFIG = "config.json"
+MOST_LETTERS = 60  # of groups in the name of a folder
 # They decide where and how often, not what comes out.
 FREE = ("train.backend", "train.checkpoint_every")
 
@@ -59,8 +63,6 @@ class RunSettings(Settings):
     ----------
     data
         The recordings; None where a program gave them, which knows them.
-    fold
-        The group of ``data`` that is held out as test part; None for the data set's own division.
     network
         How the initial network is built; None where it was given.
     train
@@ -74,7 +76,6 @@ class RunSettings(Settings):
     """
 
     data: DataSettings | None = None
-    fold: str | None = None
     network: NetworkSettings | None = None
     train: TrainConfig = field(default_factory=TrainConfig)
     grid: Grid | None = None
@@ -83,10 +84,22 @@ class RunSettings(Settings):
     command: str = ""
 
     @property
+    def fold(self) -> str | None:
+        """The groups that are the test part, in words; None for another division."""
+        return None if self.data is None else self.data.fold
+
+    @property
     def label(self) -> str:
-        """Name, seed and group: the folder of the run among those of an experiment."""
-        end = "" if self.fold is None else f"-without-{self.fold}"
+        """Name, seed and groups: the folder of the run among those of an experiment."""
+        end = "" if self.fold is None else f"-without-{_in_path(self.fold)}"
         return f"{self.name}/seed-{self.train.seed}{end}"
+
+    @property
+    def validated_by(self) -> By:
+        """How the validation part is drawn: as ``train.validate`` says, or follows the data."""
+        if self.train.validate != "auto":
+            return self.train.validate
+        return "group" if self.data is not None and self.data.by_group else "recording"
 
     @property
     def method(self) -> AbstractMethod:
@@ -111,7 +124,6 @@ class RunSettings(Settings):
             "title": self.title,
             "command": self.command,
             "data": None if self.data is None else asdict(self.data),
-            "fold": self.fold,
             "network": None if self.network is None else asdict(self.network),
             "method": self.method.described(),
         }
@@ -120,6 +132,7 @@ class RunSettings(Settings):
         """What decides the numbers that come out, as plain values."""
         found = self.about() | {"train": self.train.to_dict()}
         found["data"] = None if self.data is None else self.data.plain()
+        found["train"]["validate"] = self.validated_by
         for path in ("name", "title", "command", *FREE):
             table, _, key = path.rpartition(".")
             del (found[table] if table else found)[key]
@@ -210,8 +223,7 @@ def _version_2(values: Mapping[str, Any]) -> RunSettings:
     if method is not None and method["name"] == "grid":
         grid = Grid(**{item.name: method[item.name] for item in fields(Grid)})
     return RunSettings(
-        data=None if data is None else DataSettings(**data),
-        fold=values.get("fold"),
+        data=None if data is None else _without(values.get("fold"), data),
         network=None if network is None else NetworkSettings(**network),
         train=TrainConfig.of_run(values["train"]),
         grid=grid,
@@ -219,13 +231,27 @@ def _version_2(values: Mapping[str, Any]) -> RunSettings:
     )
 
 
+def _without(fold: str | None, data: Mapping[str, Any]) -> DataSettings:
+    """The recordings of a run; earlier versions named the group that is tested beside them."""
+    tested: dict[str, Any] = {} if fold is None else {"test_group": (fold,)}
+    return DataSettings(**data, **tested)
+
+
+def _in_path(groups: str) -> str:
+    """Names of groups as a part of the name of a folder, short and of usual letters."""
+    plain = re.sub(r"[^\w.-]+", "+", groups.replace(", ", "+"))
+    if plain.replace("+", ", ") == groups and len(plain) <= MOST_LETTERS:
+        return plain
+    mark = hashlib.blake2b(groups.encode(), digest_size=4).hexdigest()
+    return f"{plain[:MOST_LETTERS]}-{mark}"
+
+
 def _experiment_of_version_1(values: Mapping[str, Any], folder: Path) -> RunSettings:
     train = dict(values["train"])
     if (folder / OLD_CONFIG).exists():
         train["backend"] = _old_config(folder)[0].backend
     return RunSettings(
-        data=DataSettings(**values["data"]),
-        fold=values["fold"],
+        data=_without(values["fold"], values["data"]),
         network=NetworkSettings(**values["network"]),
         train=TrainConfig.of_run(train),
         grid=None if values["method"] == "exact" else Grid(dt=values["dt"]),

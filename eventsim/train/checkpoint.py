@@ -38,6 +38,7 @@ from eventsim.train.config import TrainConfig, drop_unknown, with_defaults
 from eventsim.train.groups import select
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, Pace, schedule
+from eventsim.train.parts import validated_by
 from eventsim.train.quantised import Numbers
 
 CHECKPOINT_VERSION = 1
@@ -140,6 +141,9 @@ class Origin:
         settings = config.to_dict()
         # It decides when state is written, not what comes out.
         del settings["checkpoint_every"]
+        settings["validate"] = validated_by(data, config)
+        if settings["validate"] == "group" and data.groups is not None:
+            settings["groups"] = digest({"groups": data.groups})
         if config.quantise.numbers is not None:  # the file of a chip may have changed
             settings["numbers"] = config.quantise.numbers.described()
         if not isinstance(method, Exact):

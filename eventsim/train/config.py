@@ -36,6 +36,7 @@ Intrinsic = Literal[
     "tau_mem", "tau_syn", "resistance", "threshold", "v_leak", "v_reset", "refractory",
     "adaptation", "tau_adaptation",
 ]  # fmt: skip
+Validate = Literal["auto", "group", "recording"]
 # The name that each value of a loss had when it was a key of TrainConfig itself.
 _FLAT = {
     "time_constant": "time_constant",
@@ -47,7 +48,9 @@ _FLAT = {
 }
 _NESTED = ("loss", "rates", "augmentation", "spikl", "activity", "sparse", "quantise")
 # What files say that were written before a setting existed, where its default was not the effect.
-_BEFORE: Mapping[str, Any] = {"calibrate": None, "initial_logits": None}
+_BEFORE: Mapping[str, Any] = {
+    "calibrate": None, "initial_logits": None, "validate": "recording"
+}  # fmt: skip
 # Settings of older files that are none any more, and the value that had no effect.
 _RETIRED: Mapping[str, Any] = {"units_per_class": 1, "clip_entries": math.inf}
 
@@ -68,7 +71,13 @@ class TrainConfig(Settings):
         Number of parts of a batch whose gradients are summed in a fixed order, 1 to batch_size, at
         least one per process. Shards change the rounding of the sum; processes do not.
     validation_fraction
-        Fraction of the training data of every class that is held out for validation, in [0, 1).
+        Fraction of the training data that is held out for validation, in [0, 1).
+    validate
+        What is held out: by ``group`` (whole groups, such as speakers, so that none of them is
+        learned), by ``recording`` (single utterances of every class, whoever speaks them), or
+        ``auto``: as the test part is divided, by group where the recordings say so
+        (:attr:`eventsim.events.DatasetInfo.grouped`), else by recording. Runs of versions without
+        it were validated by recording.
     tail
         Silence after every recording during which the network runs on, in ms: at least the longest
         delay, so that late spikes still count. The trained network keeps it in its ``answer``.
@@ -142,6 +151,7 @@ class TrainConfig(Settings):
     seed: Natural = 0
     shards: Count = 1
     validation_fraction: Share = 0.1
+    validate: Validate = "auto"
     tail: Tail = 0.0
     loss: LossSettings = field(default_factory=IntegralLoss)
     output: str = "output"
@@ -231,9 +241,10 @@ def with_defaults(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str
     """Stored settings, and the default of every one of ``now`` that they lack. New dict.
 
     Both as :meth:`TrainConfig.to_dict` gives them, perhaps not all. A setting that did not exist
-    when a file was written had the effect of its default.
+    when a file was written had the effect of its default; validation was by recording.
     """
-    defaults, stored = TrainConfig().to_dict(), _nested(stored)
+    defaults = TrainConfig().to_dict() | {k: v for k, v in _BEFORE.items() if v is not None}
+    stored = _nested(stored)
     loss = stored.get("loss")
     if isinstance(loss, Mapping) and loss.get("kind") in LOSSES:
         defaults["loss"] = LOSSES[loss["kind"]]().to_dict()

@@ -15,8 +15,9 @@ result.json         one line: what was measured on test data, if the run was tes
 ``run.json`` is one object. Its keys are ``format`` (``"eventsim-run"``), ``version`` (2),
 ``eventsim`` (the version of the program), ``train`` (a :class:`eventsim.train.TrainConfig`),
 ``calibrated`` (a list of :class:`.Calibration`: what was done to ``initial.npz`` before the first
-step; absent if nothing was), ``initial_logits`` (likewise, a :class:`.LogitScale`), and what is
-known beside: :class:`eventsim.experiment.RunSettings` says which.
+step; absent if nothing was), ``initial_logits`` (likewise, a :class:`.LogitScale`), ``parts`` (a
+:class:`.Parts`: who is learned, validated and, once the run was tested, tested), and what is known
+beside: :class:`eventsim.experiment.RunSettings` says which.
 """
 
 import json
@@ -118,6 +119,11 @@ class RunFolder:
         if calmed is not None:
             values["initial_logits"] = asdict(calmed)
         write_json(path, values)
+
+    def note(self, **known: Any) -> None:
+        """Add entries to run.json, or replace them, in the process that wrote it."""
+        path = self.path / SETTINGS
+        write_json(path, read_object(path) | known)
 
     def save_state(self, state: TrainState, origin: Origin) -> None:
         """Write the checkpoint."""

@@ -20,16 +20,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
 import numpy as np
 
-from eventsim.arrays import Floats, Ints
+from eventsim.arrays import Floats
 from eventsim.errors import DataError, ParameterError, ShapeError
-from eventsim.events import AnyDataset, stratified_split
+from eventsim.events import AnyDataset
 from eventsim.network import Network
 from eventsim.network.connectivity import with_synapses
 from eventsim.summary import MOST_ROWS, html_card, html_table, number, short_repr
@@ -43,12 +42,14 @@ from eventsim.train.checkpoint import (
 )
 from eventsim.train.choice import answer_of
 from eventsim.train.config import TrainConfig
+from eventsim.train.draws import Draw, rng
 from eventsim.train.evaluation import check_fit, measure
 from eventsim.train.folder import RunFolder
 from eventsim.train.groups import select
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW
 from eventsim.train.parallel import ProcessGroup, check_shards
+from eventsim.train.parts import validation_split
 from eventsim.train.silence import silent_populations
 from eventsim.train.sparse import connection_sparsity
 from eventsim.train.step import means, train_batch
@@ -57,14 +58,6 @@ from eventsim.train.step import means, train_batch
 SHOWN_METRICS = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "seconds")
 
 _LOGGER = logging.getLogger(__name__)
-
-
-class Draw(IntEnum):
-    """What a random number is for; part of its seed."""
-
-    SPLIT = 0
-    ORDER = 1
-    AUGMENT = 2
 
 
 @dataclass(frozen=True)
@@ -219,7 +212,7 @@ def train(
         Where training starts. It is not changed.
     data
         Training data, in memory or in a file; ``config.validation_fraction`` of it is held out
-        for validation.
+        for validation: whole groups, or single recordings, as ``config.validate`` says.
     config
         Settings.
     folder
@@ -266,7 +259,7 @@ def train(
     method.check(config)
     check_shards(group, config.shards)
     home = _home(folder, resume=resume, overwrite=overwrite)
-    kept, held_out = validation_split(data.labels, config)
+    kept, held_out = validation_split(data, config)
     origin = Origin.of(net, data, config, method)
     for what, its_digest in origin.digests().items():
         group.check_same(what, its_digest)
@@ -372,14 +365,14 @@ def _resumed(run: _Run) -> TrainState:
 
 def _train_epoch(run: _Run, state: TrainState) -> None:
     config = run.config
-    order = _rng(config, Draw.ORDER, state.epoch).permutation(len(run.training))
+    order = rng(config, Draw.ORDER, state.epoch).permutation(len(run.training))
     batches = list(run.training.stream.batches(config.batch_size, order=order))
     while state.batch < run.n_batches:
         pace = state.pace(config, run.n_batches)
         run.set_numbers(state, pace.number)
-        rng = _rng(config, Draw.AUGMENT, state.epoch, state.batch)
+        drawn = rng(config, Draw.AUGMENT, state.epoch, state.batch)
         batch = run.training[batches[state.batch]]
-        train_batch(config, state, batch, run.group, method=run.method, rng=rng, pace=pace)
+        train_batch(config, state, batch, run.group, method=run.method, rng=drawn, pace=pace)
         due = config.checkpoint_every and state.batch % config.checkpoint_every == 0
         if due and state.batch < run.n_batches:
             run.save(state)
@@ -453,21 +446,6 @@ def _finished(run: _Run, state: TrainState) -> TrainResult:
 def _write_metrics(run: _Run, state: TrainState) -> None:
     if run.files is not None:
         run.files.save_history(state.history)
-
-
-def _rng(config: TrainConfig, *purpose: int) -> np.random.Generator:
-    return np.random.default_rng([config.seed, *purpose])
-
-
-def validation_split(labels: Ints, config: TrainConfig) -> tuple[Ints, Ints]:
-    """Numbers of the recordings that training learns, and of those that it holds out."""
-    return stratified_split(
-        labels, fraction=config.validation_fraction, seed=_seed(config, Draw.SPLIT)
-    )
-
-
-def _seed(config: TrainConfig, purpose: Draw) -> int:
-    return int(_rng(config, purpose).integers(2**32))
 
 
 @contextmanager

@@ -18,7 +18,9 @@ from tests.unit.experiment.conftest import Files, Watcher
 
 OLD = Path(__file__).parents[1] / "unit" / "runs" / "old"
 OPTIONS = ("--hidden", 4, "--epochs", 2, "--batch-size", 6, "--backend", "reference",
-           "--set", "tail=5", "--set", "initial_logits=0", "--seed", 3)  # fmt: skip
+           "--set", "tail=5", "--set", "initial_logits=0", "--seed", 3,
+           "--validate", "recording")  # fmt: skip
+# Version 1 validated by recording.
 # Version 1 did not calibrate, and this network begins without a spike.
 CONFIG = TrainConfig(
     epochs=2,

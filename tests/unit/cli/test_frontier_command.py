@@ -14,7 +14,7 @@ import pytest
 import eventsim as es
 from eventsim.cli.experiment_progress import RunBars
 from eventsim.mapping import quantise
-from eventsim.train.loop import validation_split
+from eventsim.train.parts import validation_split
 from tests.unit.cli.conftest import call
 from tests.unit.datasets import conftest as audio
 from tests.unit.experiment.conftest import TASK
@@ -280,7 +280,7 @@ def test_bits_after_training_are_points_of_their_own(recipe):
     expected = es.evaluate(other, run.data("test"), config).accuracy
     assert rounded["numbers"]["accuracy"] == expected
     training = run.data("train")
-    _, held = validation_split(training.labels, config)
+    _, held = validation_split(training, config)
     for bits, numbers in ((2, rounded["numbers"]), (12, fine["numbers"])):
         net = quantise(run.net, bits).net
         choice = es.evaluate(net, training[held][:], config).accuracy

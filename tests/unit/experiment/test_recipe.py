@@ -119,6 +119,26 @@ def test_held_out_groups_are_folds_of_every_seed(files):
     assert [spec.fold for spec in specs] == ["theo", "lucas"]
 
 
+def test_reference_backend_brings_double_precision_along():
+    task, recipe = load_task("yinyang"), load_recipe("bip")
+    for backend, precision in (("reference", "double"), ("cpu", "single"), (None, "single")):
+        variants = resolve(recipe, task, Selection(backend=backend)).variants
+        assert {one.train.precision for one in variants} == {precision}
+
+
+def test_validation_follows_the_groups_that_are_held_out_until_something_else_is_asked():
+    task, recipe = load_task("fsdd"), load_recipe("bip")
+    for given, expected in (
+        ({}, "recording"),
+        ({"held_out": ("theo",)}, "group"),
+        ({"held_out": ("theo",), "validate": "recording"}, "recording"),
+        ({"validate": "group"}, "group"),
+    ):
+        plan = resolve(recipe, task, Selection(seeds=(0,), **given))
+        assert {spec.validated_by for spec in plan.specs()} == {expected}
+        assert plan.name.endswith(f"-validated-by-{expected}") == ("validate" in given)
+
+
 def test_recordings_come_once_where_some_are_held_out_for_validation():
     task = load_task("fsdd_voices")
     asked = [

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 
@@ -81,7 +82,8 @@ def test_accuracy_of_a_seed_is_the_mean_over_its_groups_when_all_are_done(files,
     assert found.rows[0].measured["synaptic_operations_per_inference"] == 1000.0
     assert found.absent == ("skip",)
     text = " ".join(notes(found))
-    assert "mean over the groups held out in turn: a, b" in text
+    assert "Groups held out in turn: a; b." in text
+    assert "plain: seeds 1, 2 are not in the means" in text
     assert "Not done yet: skip" in text
 
 
@@ -148,3 +150,99 @@ def test_figure_is_drawn_for_any_number_of_seeds(root):
     shown = {round(float(x), 6) for line in accuracy.lines for x in line.get_xdata()}
     assert {50.0, 60.0, 55.0, 70.0} <= shown
     assert [bar.get_width() for bar in cost.patches] == [1500.0]
+
+
+PEOPLE = ("ann", "bob", "cid")
+
+
+def parts(tested, *, validated="bob"):
+    """What a result says of its parts: ten recordings of each of four people."""
+    learned = [name for name in (*PEOPLE, "dot") if name not in (*tested, validated)]
+    part = {
+        name: {"recordings": 10 * len(groups), "groups": dict.fromkeys(groups, 10)}
+        for name, groups in (
+            ("training", learned), ("validation", (validated,)), ("test", tested)
+        )
+    }  # fmt: skip
+    return {"divided_by": "group", "validated_by": "group", **part}
+
+
+def test_seeds_of_one_division_say_that_they_tell_nothing_of_other_speakers(root):
+    for seed, validated in ((0, "bob"), (1, "cid"), (2, "bob")):
+        told = parts(("ann",), validated=validated)
+        write(root, "plain", seed, 0.5 + 0.1 * seed, parts=told)
+        write(root, "skip", seed, 0.6 + 0.11 * seed, parts=told)
+    found = collect(root)
+    assert (found.repeats.kind, found.repeats.divisions) == ("seeds", 1)
+    assert found.divisions[0].tested.groups == {"ann": 10}
+    assert [*found.divisions[0].validated[1].groups] == ["cid"]
+    said = markdown(found)
+    for words in (
+        "standard deviation over seeds of one division; n: seeds",
+        "All seeds test the same recordings (ann), so they say nothing of other recordings or",
+        "paired t-test over seeds",
+        "Tested in all seeds: 10 recordings of 1 group: ann 10.",
+        "Validated by group, seed 0: 10 recordings of 1 group: bob 10; seed 1: ",
+    ):
+        assert words in said
+    kept = json.loads(json.dumps(asdict(found)))
+    assert "nothing of other recordings or other speakers" in kept["repeats"]["reach"]
+    assert kept["divisions"][0]["tested"]["groups"] == {"ann": 10}
+
+
+def folds_of(files, root, values):
+    """An experiment in folds, a result of each condition, fold and seed."""
+    for name in PEOPLE:
+        save_plan(files.resolve(held_out=(name,), seeds=2), root)
+    for condition, rows in values.items():
+        for name, accuracies in zip(PEOPLE, rows, strict=True):
+            for seed, accuracy in enumerate(accuracies):
+                told = parts((name,), validated="dot")
+                write(root, condition, seed, accuracy, fold=name, parts=told)
+    return collect(root)
+
+
+def test_means_spreads_and_tests_of_folds_are_over_folds(files, tmp_path):
+    plain, skip = ((0.5, 0.6), (0.7, 0.7), (0.9, 0.8)), ((0.6, 0.6), (0.8, 0.9), (0.9, 0.9))
+    found = folds_of(files, tmp_path / "out", {"plain": plain, "skip": skip})
+    row, other = found.rows
+    assert row.fold_accuracies == pytest.approx({"ann": 0.55, "bob": 0.7, "cid": 0.85})
+    assert (row.last.n, row.last.mean) == (3, pytest.approx(0.7))
+    assert row.last.deviation == pytest.approx(0.15)
+    assert row.accuracies == pytest.approx({0: 0.7, 1: 0.7})
+    assert row.over_seeds.n == 2
+    # Ten are tested for every twenty that are learned.
+    assert found.repeats.overlap == 0.5
+    expected = compare([0.6, 0.85, 0.9], [0.55, 0.7, 0.85], overlap=0.5)
+    assert other.comparison.p_t == pytest.approx(expected.p_t)
+    assert (other.comparison.n, other.comparison.p_signs) == (3, 0.25)
+    said = markdown(found)
+    for words in (
+        "| fold | tested | plain | with skips |",
+        "| 1 | 10 recordings of 1 group: ann 10 | 55.00 | 60.00 |",
+        "| 3 | 10 recordings of 1 group: cid 10 | 85.00 | 90.00 |",
+        "|  | mean ± standard deviation over folds | 70.00 ± 15.00 |",
+        "corrected for shared recordings (Nadeau and Bengio 2003)",
+        "few folds show large differences only",
+    ):
+        assert words in said
+    with look():
+        axes = figure(found).axes[0]
+    assert "over folds" in axes.get_xlabel()
+
+
+def test_seeds_that_are_missing_are_named_beside_the_means(root):
+    for seed in (0, 1, 2):
+        write(root, "plain", seed, 0.5 + 0.1 * seed)
+    for seed in (0, 2):
+        write(root, "skip", seed, 0.6)
+    found = collect(root)
+    assert [row.left_out for row in found.rows] == [(), (1,)]
+    assert "with skips: seed 1 is not in the means" in " ".join(notes(found))
+    write(root, "skip", 5, 0.9)
+    found = collect(root)
+    assert found.rows[1].comparison.n == 2
+    assert "with skips: difference and p are over 2 seeds that the baseline has too." in notes(
+        found
+    )
+    assert "plain: seed 5 is not in the means" in " ".join(notes(found))

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -76,3 +77,18 @@ def test_summary_is_of_a_sample():
     assert (found.mean, found.n) == (pytest.approx(0.9), 3)
     assert found.deviation == pytest.approx(0.1)
     assert Summary.of([0.9]).deviation is None
+
+
+def test_t_over_folds_is_corrected_for_recordings_that_folds_share():
+    # Three folds of three thirds: q = 1/2, so that t is that of seeds over sqrt(1 + 3/2).
+    d = np.array([0.01, 0.04, 0.02])
+    t = d.mean() / (d.std(ddof=1) / math.sqrt(3)) / math.sqrt(2.5)
+    found = compare(d, 0 * d, overlap=0.5)
+    assert found.p_t == pytest.approx(1 - t / math.sqrt(2 + t * t))
+    assert found.p_t > compare(d, 0 * d).p_t
+
+
+def test_t_without_an_overlap_is_that_of_scipy():
+    d = np.random.default_rng(0).normal(0.02, 0.01, 7)
+    expected = scipy.stats.ttest_rel(d, 0 * d).pvalue
+    assert compare(d, 0 * d).p_t == pytest.approx(expected, rel=1e-12)

@@ -1,5 +1,6 @@
 import shutil
 from dataclasses import asdict, replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.experiment import DataSettings
 from eventsim.experiment.resolve import Shape
 from eventsim.runs.data import evenly
+from eventsim.train import TrainConfig, stratified_split
+from eventsim.train.draws import Draw, draw_seed
+from eventsim.train.parts import validation_split
 from tests.support.ti46_files import write_spikes
 from tests.unit.datasets import conftest as files
 from tests.unit.datasets.test_spoken_digits import needs_espeak
@@ -23,6 +27,11 @@ def spoken(wavs, tmp_path, monkeypatch):
     """Two digits by two speakers, takes in both parts of the data set."""
     monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
     return DataSettings(name="fsdd", file=str(wavs))
+
+
+def without(settings, *groups):
+    """The settings by which these groups are the test part."""
+    return replace(settings, test_group=groups)
 
 
 def test_parts_are_those_of_the_data_set():
@@ -53,7 +62,7 @@ def test_stored_recordings_are_those_in_memory(tmp_path, monkeypatch):
 
 
 def test_held_out_speaker_is_the_test_part_and_nobody_else(spoken):
-    parts = {part: spoken.labelled(part, fold="bob") for part in ("train", "test")}
+    parts = {part: without(spoken, "bob").labelled(part) for part in ("train", "test")}
     halves = [datasets.load("fsdd", split=s, root=spoken.file) for s in ("train", "test")]
     groups = np.concatenate([half.groups for half in halves])
     labels = np.concatenate([half.labels for half in halves])
@@ -66,8 +75,8 @@ def test_held_out_speaker_is_the_test_part_and_nobody_else(spoken):
 
 
 def test_unknown_group_is_told_with_those_that_there_are(spoken):
-    with pytest.raises(DataError, match="held_out 'carl' is no group.*ann, bob"):
-        spoken.labelled("train", fold="carl")
+    with pytest.raises(DataError, match="test_group 'carl' is no group.*ann, bob"):
+        without(spoken, "carl").labelled("train")
 
 
 def test_held_out_groups_need_recordings_in_memory():
@@ -84,14 +93,16 @@ def test_voices_join_the_training_part_alone(spoken, monkeypatch):
         return load(split, recipe=replace(recipe, train_voices=1, test_voices=1, accents=1))
 
     monkeypatch.setattr(spoken_digits, "load", few)
-    plain = spoken.labelled("train", fold="bob")
+    plain = without(spoken, "bob").labelled("train")
     settings = replace(spoken, voices=2)
-    more = settings.labelled("train", fold="bob")
+    more = without(settings, "bob").labelled("train")
     # Of two voices the ten classes, twice each; "oh" is none.
     assert len(more) == len(plain) + 2 * 10 * 2
     assert np.array_equal(more.labels[: len(plain)], plain.labels)
     assert np.bincount(more.labels[len(plain) :]).tolist() == [4] * 10
-    assert len(settings.labelled("test", fold="bob")) == len(spoken.labelled("test", fold="bob"))
+    assert len(without(settings, "bob").labelled("test")) == len(
+        without(spoken, "bob").labelled("test")
+    )
 
 
 @needs_espeak
@@ -114,7 +125,7 @@ def test_voices_of_spoken_digits_learn_more_accents(tmp_path, monkeypatch):
     assert np.array_equal(*(test.keys for test in tested))
     # A voice that is held out says nothing in any accent.
     fold = str(own.groups[0])
-    held = replace(plain, voices=2, held_out=(fold,)).labelled("train", fold=fold)
+    held = without(replace(plain, voices=2), fold).labelled("train")
     assert fold not in held.groups
     assert len(held) == 2 * 3 * 22 + len(tested[0])
 
@@ -134,23 +145,23 @@ def test_voices_that_cannot_be_added_are_refused(given):
 
 
 def test_repeats_come_in_the_training_part_alone(spoken):
-    more, plain = replace(spoken, repeats=3), spoken.labelled("train", fold="bob")
-    found = more.labelled("train", fold="bob")
+    more, plain = replace(spoken, repeats=3), without(spoken, "bob").labelled("train")
+    found = without(more, "bob").labelled("train")
     assert np.array_equal(found.labels, np.tile(plain.labels, 3))
     assert np.array_equal(found.stream.times, np.tile(plain.stream.times, 3))
-    test = more.labelled("test", fold="bob")
-    assert np.array_equal(test.labels, spoken.labelled("test", fold="bob").labels)
+    test = without(more, "bob").labelled("test")
+    assert np.array_equal(test.labels, without(spoken, "bob").labelled("test").labels)
 
 
-@pytest.mark.parametrize("fold", [None, "bob"])
+@pytest.mark.parametrize("fold", [(), ("bob",)])
 def test_encoder_is_that_of_both_parts(spoken, fold):
     softer = replace(spoken, encoder={"gain": 1000.0, "emphasis": 0.9})
     encoder = replace(fsdd.ENCODER, gain=1000.0, emphasis=0.9)
     halves = [fsdd.load(split, root=spoken.file, encoder=encoder) for split in ("train", "test")]
     n_events = sum(half.stream.n_events for half in halves)
-    parts = [softer.labelled(part, fold=fold) for part in ("train", "test")]
+    parts = [without(softer, *fold).labelled(part) for part in ("train", "test")]
     assert sum(part.stream.n_events for part in parts) == n_events
-    plain = [spoken.labelled(part, fold=fold) for part in ("train", "test")]
+    plain = [without(spoken, *fold).labelled(part) for part in ("train", "test")]
     assert sum(part.stream.n_events for part in plain) > n_events
 
 
@@ -223,8 +234,8 @@ def test_groups_of_a_file_stay_together(own):
     assert len(test) == 4
     assert not set(train.groups) & set(test.groups)
     assert "in whole groups" in settings.info.splits
-    held = DataSettings(file=settings.file, held_out=("bob",))
-    assert numbers(held.labelled("test", fold="bob")) == [4, 5, 6, 7]
+    held = without(settings, "bob").labelled("test")
+    assert numbers(held) == [4, 5, 6, 7]
 
 
 def test_division_of_a_file_is_taken_from_it(own):
@@ -436,3 +447,115 @@ def test_groups_that_are_not_there_cannot_divide(own):
 def test_divisions_that_cannot_be_are_refused(given, words):
     with pytest.raises(ParameterError, match=words):
         DataSettings(**given)
+
+
+# --- validated as it is divided, tested by name --------------------------------------------------
+
+
+GROUPS = np.repeat(["ann", "bob", "cid", "dot", "eve"], 4)
+
+
+def sides_of(settings):
+    """Groups that are learned, validated and tested, as training and test take them."""
+    train, test = halves(settings)
+    kept, held = validation_split(train, TrainConfig(validation_fraction=0.2))
+    return [set(part.tolist()) for part in (train.groups[kept], train.groups[held], test.groups)]
+
+
+def test_groups_of_validation_and_test_are_not_learned_however_groups_are_divided(own):
+    parts = np.where(np.isin(GROUPS, ["dot", "eve"]), "test", "train")
+    path, other = own(groups=GROUPS), own("other.h5", groups=np.repeat(["fay", "gus"], 10))
+    for settings in (
+        DataSettings(file=path),
+        DataSettings(file=path, divide="group", test_fraction=0.4),
+        DataSettings(file=path, test_group=("bob", "eve")),
+        DataSettings(file=path, test_file=other),
+        DataSettings(file=own("divided.h5", groups=GROUPS, splits=parts)),
+        *DataSettings(file=path, held_out=("cid", "dot")).turns,
+        *DataSettings(file=path, folds=3).turns,
+    ):
+        learned, validated, tested = sides_of(settings)
+        assert learned
+        assert validated
+        assert tested
+        assert len(learned | validated | tested) == len(learned) + len(validated) + len(tested)
+        assert settings.by_group
+
+
+def test_validation_of_a_division_by_recording_is_by_recording(own):
+    parts = np.where(np.arange(20) % 4 == 0, "test", "train")
+    for settings in (
+        DataSettings(file=own(groups=GROUPS), divide="recording"),
+        DataSettings(file=own("split.h5", groups=GROUPS, splits=parts)),
+        DataSettings(file=own("nobody.h5")),
+    ):
+        assert not settings.by_group
+        train = settings.labelled("train")
+        config = TrainConfig(validation_fraction=0.2)
+        _, held = validation_split(train, config)
+        seed = draw_seed(config, Draw.SPLIT)
+        expected = stratified_split(train.labels, fraction=0.2, seed=seed)[1]
+        assert held.tolist() == expected.tolist()
+
+
+def test_data_sets_with_other_speakers_in_their_test_part_are_divided_by_group():
+    by_group = {name for name in datasets.DATASETS if DataSettings(name=name).by_group}
+    assert by_group == {"spoken_digits", "ntidigits", "ntidigits_strings"}
+    ab = DataSettings(name="ntidigits", train_split="ab-train", test_split="ab-test")
+    assert not ab.by_group
+
+
+def test_groups_that_are_tested_are_told_by_name_with_their_recordings(own):
+    told = DataSettings(file=own(groups=GROUPS)).info.splits
+    tested = np.unique(DataSettings(file=own(groups=GROUPS)).labelled("test").groups).item()
+    assert told.endswith(f"drawn by seed 0: 4 recordings of 1 group: {tested} 4 are tested")
+    chosen = DataSettings(file=own(groups=GROUPS), test_group=("bob", "eve"))
+    assert chosen.info.splits == "by group: tested are bob, eve, all others are learned"
+    assert chosen.fold == "bob, eve"
+
+
+def test_folds_test_every_group_once(own):
+    sizes = [8, 1, 3, 5, 3]
+    groups = np.repeat(["ann", "bob", "cid", "dot", "eve"], sizes)
+    path = own(groups=groups)
+    for folds, n in ((2, 2), (3, 3), (5, 5), ("each", 5)):
+        turns = DataSettings(file=path, divide="group", folds=folds).turns
+        tested = [numbers(turn.labelled("test")) for turn in turns]
+        assert len(turns) == n
+        assert sorted(chain(*tested)) == list(range(20))
+        for turn in turns:
+            has_other = {*turn.labelled("train").groups} & {*turn.labelled("test").groups}
+            assert not has_other
+    sizes = [len(turn.labelled("test")) for turn in DataSettings(file=path, folds=2).turns]
+    assert sorted(sizes) == [9, 11]
+    other = DataSettings(file=own("same.h5", groups=GROUPS), folds=2, division_seed=1).turns
+    assert other[0].test_group != DataSettings(file=own(groups=GROUPS), folds=2).turns[0].test_group
+
+
+@pytest.mark.parametrize(
+    ("groups", "given", "words"),
+    [
+        (GROUPS, {"folds": 6}, "folds is 6, .* of 5 groups, expected 6 or more"),
+        (np.repeat("ann", 20), {"folds": "each"}, "folds is 'each', .* of 1 groups, expected 2"),
+        (None, {"folds": 2}, "folds is 2, .* of 0 groups.*column 'group'"),
+        (GROUPS, {"test_group": ("ann", "zoe")}, "test_group 'zoe' is no group.*ann, bob"),
+        (GROUPS, {"test_group": tuple(np.unique(GROUPS))}, "all are tested. Leave one or more"),
+    ],
+)
+def test_too_few_groups_are_an_error_that_says_what_to_do(own, groups, given, words):
+    with pytest.raises(DataError, match=words):
+        DataSettings(file=own(groups=groups), **given).turns[0].labelled("train")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"folds": 1}, "folds is 1, expected a number of folds >= 2, or each"),
+        ({"folds": 2, "held_out": ("ann",)}, "folds is 2, expected none beside"),
+        ({"folds": 2, "divide": "recording"}, "divide is 'recording', expected 'group' where"),
+        ({"test_group": ("a",), "test_file": "b.h5"}, "test_group is .*none beside a test_file"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(given, words):
+    with pytest.raises(ParameterError, match=words):
+        DataSettings(file="a.h5", **given)

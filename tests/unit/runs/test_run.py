@@ -174,7 +174,7 @@ def test_only_what_decides_the_numbers_makes_another_run(runs, tmp_path):
     for change, key in (
         (replace(now, train=other), "train.loss.gain is 20.0 there, 3.0 now"),
         (replace(now, network=replace(now.network, hidden=(5,))), r"network.hidden is \[4\] there"),
-        (replace(now, fold="a"), "fold is None there"),
+        (replace(now, data=replace(now.data, test_group=("a",))), r"data.test_group is \[\] there"),
         (replace(now, train=replace(now.train, epochs=3)), "train.epochs is 2 there, 3 now"),
     ):
         with pytest.raises(StorageError, match=key):

@@ -18,7 +18,7 @@ from eventsim.train import (
     train,
 )
 from eventsim.train.checkpoint import TrainState
-from eventsim.train.loop import Draw
+from eventsim.train.draws import Draw
 from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
 
 CONFIG = TrainConfig(

@@ -26,7 +26,7 @@ from eventsim.train import (
     predict,
     train,
 )
-from eventsim.train.loop import Draw, _seed
+from eventsim.train.draws import Draw, draw_seed
 from eventsim.train.quantised import Numbers
 from tests.support.processes import together
 from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
@@ -198,7 +198,7 @@ def test_saved_network_lies_on_the_grid_and_has_the_claimed_accuracy(tmp_path, b
         values = projection.values
         same_size = np.unique(np.abs(values[values != 0.0])).size == 1
         assert same_size if bits == 1 else levels(values, bits), projection.name
-    _, held_out = stratified_split(data.labels, fraction=0.25, seed=_seed(config, Draw.SPLIT))
+    _, held_out = stratified_split(data.labels, fraction=0.25, seed=draw_seed(config, Draw.SPLIT))
     part = data.subset(held_out)
     answers = predict(saved, part.stream, backend="reference", precision="double")
     accuracy = float(np.mean(answers.classes == part.labels))

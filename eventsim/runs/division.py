@@ -1,0 +1,58 @@
+"""What recordings say of their division, and which of them are taken."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsim.entries import Bounds
+from eventsim.events import AnyDataset, StoredStream
+from eventsim.events.labelled import splits_of
+
+Folds = Annotated[
+    Annotated[int, Bounds(ge=2)] | Literal["each"],
+    "a number of folds >= 2, or each, for a fold of every group",
+]
+
+
+def groups_said(
+    test_group: Sequence[str], held_out: Sequence[str], folds: Folds | None
+) -> str | None:
+    """Which groups are tested, where settings say so; None where they do not."""
+    if test_group:
+        return f"by group: tested are {', '.join(test_group)}, all others are learned"
+    if held_out:
+        return f"by groups, of which {', '.join(held_out)} are held out"
+    if folds is not None:
+        how_many = "one of every group" if folds == "each" else str(folds)
+        return f"by groups, in folds: {how_many}; every group is tested once"
+    return None
+
+
+def has_parts(data: AnyDataset) -> bool:
+    """Whether the file of the recordings divides them."""
+    return isinstance(data.stream, StoredStream) and splits_of(data.stream) is not None
+
+
+def has_groups(data: AnyDataset) -> bool:
+    """Whether the recordings are of two groups or more."""
+    return data.groups is not None and np.unique(data.groups).size > 1
+
+
+def disjoint(training: AnyDataset, test: AnyDataset) -> bool:
+    """Whether no group of the test part is in the training part, and both name theirs."""
+    if training.groups is None or test.groups is None or not has_groups(training):
+        return False
+    return not np.isin(test.groups, training.groups).any()
+
+
+def evenly(n: int, limit: int | None) -> NDArray[np.int64] | None:
+    """Numbers of ``limit`` of ``n`` samples, evenly apart; None for all.
+
+    Data sets are sorted by class: the first ones would be all of the same.
+    """
+    if limit is None or limit >= n:
+        return None
+    chosen: NDArray[np.int64] = np.arange(limit) * n // limit
+    return chosen

@@ -1,0 +1,140 @@
+"""Who is learned, validated and tested: the parts of a run, by the names of their groups.
+
+A group is a speaker, a writer, a session: whatever recordings have in common beside their class.
+Where the test part has other groups than the training part (a division **by group**), accuracy is
+that of groups that were never heard. The epoch that validation chooses, and every setting that is
+chosen by it, must then be chosen on such groups too: validation follows the division.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from eventsim.arrays import Ints
+from eventsim.errors import DataError
+from eventsim.events import AnyDataset, stratified_split
+from eventsim.events.labelled import Texts, grouped_split
+from eventsim.train.config import TrainConfig
+from eventsim.train.draws import Draw, draw_seed
+
+By = Literal["group", "recording"]
+MOST_NAMED = 12  # groups that a line names; JSON names all
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some recordings.
+
+    Attributes
+    ----------
+    recordings
+        How many.
+    groups
+        Recordings of every group, by its name; None where the recordings name no groups.
+    """
+
+    recordings: int
+    groups: Mapping[str, int] | None
+
+    @classmethod
+    def of(cls, groups: Texts | None, index: Any = slice(None), *, n: int = 0) -> "Part":
+        """Chosen recordings by their groups; ``n`` is how many there are where there are none."""
+        if groups is None:
+            return cls(n, None)
+        names, counts = np.unique(groups[index], return_counts=True)
+        if names.tolist() in ([], [""]):  # a data set without groups
+            return cls(int(counts.sum()), None)
+        found = zip(names.tolist(), counts.tolist(), strict=True)
+        return cls(int(counts.sum()), {str(name): int(count) for name, count in found})
+
+    @classmethod
+    def of_data(cls, data: AnyDataset) -> "Part":
+        """Those of recordings."""
+        return cls.of(data.groups, n=len(data))
+
+    def __str__(self) -> str:
+        text = f"{self.recordings:,} recordings"
+        if not self.groups:
+            return text
+        named = [f"{name} {n:,}" for name, n in list(self.groups.items())[:MOST_NAMED]]
+        more = len(self.groups) - len(named)
+        named += [f"and {more} more"] if more else []
+        count = f"{len(self.groups)} group{'s' if len(self.groups) > 1 else ''}"
+        return f"{text} of {count}: {', '.join(named)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of a run.
+
+    Attributes
+    ----------
+    divided_by
+        Whether the test part is of other groups, or of other recordings alone; None where nobody
+        said.
+    validated_by
+        Likewise of the validation part; None without one.
+    training, validation, test
+        Recordings that are learned, those that choose an epoch, and those that are asked at the
+        end; ``test`` is None before.
+    """
+
+    divided_by: By | None
+    validated_by: By | None
+    training: Part
+    validation: Part
+    test: Part | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+def validated_by(data: AnyDataset, config: TrainConfig) -> By:
+    """How the validation part of some training data is drawn."""
+    if config.validate != "auto":
+        return config.validate
+    return "group" if is_grouped(data) else "recording"
+
+
+def is_grouped(data: AnyDataset) -> bool:
+    """Whether the recordings are a part of a division by group, and name their groups."""
+    return data.info is not None and data.split in data.info.grouped and data.groups is not None
+
+
+def validation_split(data: AnyDataset, config: TrainConfig) -> tuple[Ints, Ints]:
+    """Numbers of the recordings that training learns, and of those that it holds out.
+
+    Raises
+    ------
+    DataError
+        Whole groups shall be held out, and there are not two.
+    """
+    fraction, seed = config.validation_fraction, draw_seed(config, Draw.SPLIT)
+    if fraction == 0 or validated_by(data, config) == "recording":
+        return stratified_split(data.labels, fraction=fraction, seed=seed)
+    names = [] if data.groups is None else np.unique(data.groups).tolist()
+    if len(names) < 2:
+        asked = "is 'group'" if config.validate == "group" else "follows the test part, by group"
+        there = f"are all of the group {names[0]!r}" if names and names[0] else "name no groups"
+        raise DataError(
+            f"train: validation {asked}, but the recordings to learn from {there}, expected two "
+            "groups or more: one to learn, one to validate. Record more groups, or say what you "
+            "want: validate='recording' (--validate recording; validation then hears groups that "
+            "are learned), or validation_fraction=0 (--set validation_fraction=0; none)."
+        )
+    assert data.groups is not None
+    return grouped_split(data.groups, fraction=fraction, seed=seed)
+
+
+def parts_of_run(data: AnyDataset, config: TrainConfig, *, divided_by: By | None = None) -> Parts:
+    """Those of training data; raises as :func:`validation_split`."""
+    kept, held = validation_split(data, config)
+    return Parts(
+        divided_by=divided_by,
+        validated_by=validated_by(data, config) if held.size else None,
+        training=Part.of(data.groups, kept, n=kept.size),
+        validation=Part.of(data.groups, held, n=held.size),
+    )

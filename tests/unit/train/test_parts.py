@@ -1,0 +1,106 @@
+"""Who is learned, validated and tested: validation follows a division by group."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eventsim.errors import DataError, StorageError
+from eventsim.events import Dataset, DatasetInfo, EventStream
+from eventsim.train import TrainConfig, stratified_split, train
+from eventsim.train.draws import Draw, draw_seed
+from eventsim.train.parts import Part, parts_of_run, validation_split
+from tests.unit.train.task import small_net, two_patterns
+
+CONFIG = TrainConfig(
+    epochs=1, batch_size=8, validation_fraction=0.2, backend="reference", precision="double"
+)
+SPEAKERS = np.repeat(["ann", "bob", "cid", "dot", "eve"], 8)
+INFO = DatasetInfo("mine", "", ("a", "b"), 3, "", "", "", grouped=("train",))
+
+
+def recordings(groups=SPEAKERS, *, info=INFO, split="train"):
+    """Recordings of two classes, said by each speaker in turn."""
+    n = len(groups)
+    stream = EventStream(
+        np.arange(n, dtype=float), np.zeros(n, int), np.arange(n + 1), n_channels=3, duration=n
+    )
+    return Dataset(stream, np.arange(n) % 2, ("a", "b"), info, groups=groups, split=split)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_validation_of_a_division_by_group_hears_nobody_who_is_learned(seed):
+    kept, held = validation_split(recordings(), replace(CONFIG, seed=seed))
+    assert sorted([*kept, *held]) == list(range(40))
+    assert not {*SPEAKERS[kept]} & {*SPEAKERS[held]}
+    assert held.size == 8  # 20 % of 40, one speaker whole
+
+
+def test_validation_of_another_division_is_of_single_recordings_as_before():
+    expected = stratified_split(
+        recordings().labels, fraction=0.2, seed=draw_seed(CONFIG, Draw.SPLIT)
+    )
+    others = (
+        recordings(info=None),
+        recordings(info=replace(INFO, grouped=())),
+        recordings(split="ab-train"),
+    )
+    for data in others:
+        assert np.array_equal(validation_split(data, CONFIG)[1], expected[1])
+    asked = replace(CONFIG, validate="recording")
+    assert np.array_equal(validation_split(recordings(), asked)[1], expected[1])
+
+
+def test_validation_by_group_is_there_for_any_recordings_that_name_theirs():
+    asked = replace(CONFIG, validate="group")
+    _, held = validation_split(recordings(info=None), asked)
+    assert np.unique(SPEAKERS[held]).size == 1
+
+
+def test_validation_without_a_second_group_says_what_to_do():
+    for groups, there in (
+        (np.repeat("ann", 6), "are all of the group 'ann'"),
+        (np.repeat("", 6), "name no groups"),
+    ):
+        with pytest.raises(DataError, match=there) as problem:
+            validation_split(recordings(groups), CONFIG)
+        for words in ("expected two groups", "validate='recording'", "validation_fraction=0"):
+            assert words in str(problem.value)
+    none = replace(CONFIG, validation_fraction=0.0)
+    assert validation_split(recordings(np.repeat("ann", 6)), none)[1].size == 0
+
+
+def test_parts_name_their_groups_with_counts():
+    data = recordings()
+    found = parts_of_run(data, CONFIG)
+    assert found.validated_by == "group"
+    whole = found.training.groups | found.validation.groups
+    assert whole == dict.fromkeys(np.unique(SPEAKERS).tolist(), 8)
+    assert str(found.validation).startswith("8 recordings of 1 group: ")
+    assert str(Part(1200, {"ann": 1000, "bob": 200})) == (
+        "1,200 recordings of 2 groups: ann 1,000, bob 200"
+    )
+    assert str(Part(20, dict.fromkeys(map(str, range(20)), 1))).endswith("11 1, and 8 more")
+    assert parts_of_run(data, replace(CONFIG, validation_fraction=0.0)).validated_by is None
+
+
+def test_parts_of_recordings_without_groups_are_counts_alone():
+    data = two_patterns(20)
+    found = parts_of_run(data, CONFIG)
+    assert (found.training.groups, found.training.recordings) == (None, 16)
+    assert str(found.validation) == "4 recordings"
+    assert Part.of(np.repeat("", 3)) == Part(3, None)  # a data set without speakers
+
+
+def test_a_stopped_run_is_not_continued_with_other_validation_groups(tmp_path):
+    data = two_patterns(20)
+    spoken = replace(data, info=INFO, split="train", groups=np.arange(20).astype(str))
+    train(small_net(), spoken, CONFIG, tmp_path)
+    longer = replace(CONFIG, epochs=2)
+    with pytest.raises(StorageError, match="validate is 'group' there, 'recording' now"):
+        train(small_net(), spoken, replace(longer, validate="recording"), tmp_path, resume=True)
+    moved = replace(spoken, groups=spoken.groups[::-1])
+    with pytest.raises(StorageError, match="groups is"):
+        train(small_net(), moved, longer, tmp_path, resume=True)
+    same = replace(longer, validate="group")  # what auto means here
+    assert len(train(small_net(), spoken, same, tmp_path, resume=True).history) == 2
