@@ -6,7 +6,8 @@
 """
 
 from eventsim.frontier.dense import DenseBaseline
-from eventsim.frontier.measure import Question, measure
+from eventsim.frontier.fit import Fit, fit_on
+from eventsim.frontier.measure import Measured, Question, measure
 from eventsim.frontier.pareto import pareto_front
 from eventsim.frontier.points import ChipNote, Frontier, Point, SweptRun, gather
 from eventsim.frontier.write import write_frontier
@@ -14,10 +15,13 @@ from eventsim.frontier.write import write_frontier
 __all__ = [
     "ChipNote",
     "DenseBaseline",
+    "Fit",
     "Frontier",
+    "Measured",
     "Point",
     "Question",
     "SweptRun",
+    "fit_on",
     "gather",
     "measure",
     "pareto_front",

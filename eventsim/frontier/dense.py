@@ -43,7 +43,7 @@ from eventsim.frontier.measure import (
     ACCURACY,
     CHOICE,
     OPERATIONS,
-    Numbers,
+    Measured,
     Question,
     energy_key,
     remembered,
@@ -57,6 +57,7 @@ DenseKind = Literal["gru", "rnn", "ann"]
 KINDS: tuple[DenseKind, ...] = get_args(DenseKind)
 NAMES: Mapping[DenseKind, str] = {"gru": "GRU", "rnn": "RNN", "ann": "ANN"}
 RATE, CLIP_NORM = 3e-3, 1.0
+_LACKING = ("event_counts", "bias_additions", "activation_functions", "static_chip", "memory_byte")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ class DenseBaseline:
 def dense_numbers(
     baseline: DenseBaseline, run: Run, training: AnyDataset, data: AnyDataset, asked: Question,
     folder: Path,
-) -> Numbers:  # fmt: skip
+) -> Measured:  # fmt: skip
     """Train and measure a dense network beside a run; what was measured is kept in ``folder``.
 
     Parameters
@@ -141,7 +142,7 @@ def find_torch() -> Any:
 
 def _trained(
     baseline: DenseBaseline, run: Run, training: AnyDataset, data: AnyDataset, asked: Question
-) -> dict[str, float | None]:
+) -> Measured:
     torch, config = find_torch(), run.config
     kind = _Counted if baseline.kind == "ann" else _Framed
     with torch.random.fork_rng():
@@ -152,7 +153,7 @@ def _trained(
     began = time.perf_counter()
     _fit(model, whole.subset(kept), run)
     seconds = time.perf_counter() - began
-    macs, energy = model.cost(few.stream)
+    macs, energy, missing = model.cost(few.stream)
     found: dict[str, float | None] = {
         ACCURACY: _accuracy(model, few, config.batch_size),
         CHOICE: _accuracy(model, whole.subset(held), config.batch_size) if held.size else None,
@@ -161,9 +162,10 @@ def _trained(
         "parameters": float(sum(p.numel() for p in model.parameters())),
         "training_seconds": seconds,
     }
-    for chip in asked.chips.values():
+    chips = list(asked.chips.values())
+    for chip in chips:
         found[energy_key(chip.name)] = found[total_key(chip.name)] = energy
-    return found
+    return Measured(numbers=found, missing=dict.fromkeys((c.name for c in chips), missing))
 
 
 class _Framed:
@@ -194,8 +196,8 @@ class _Framed:
         alive = torch.arange(binned.counts.shape[0])[:, None] < steps
         return (sent[name] * alive[:, :, None]).sum(dim=0) / steps[:, None]
 
-    def cost(self, stream: EventStream) -> tuple[float, float]:
-        """Multiplications and accumulations of a recording, and their energy in pJ."""
+    def cost(self, stream: EventStream) -> tuple[float, float, tuple[str, ...]]:
+        """Multiplications and accumulations of a recording, their energy in pJ, what it lacks."""
         kind = "gru" if self.baseline.kind == "gru" else "rnn"
         found = dense_equivalent(
             self.net,
@@ -203,8 +205,10 @@ class _Framed:
             load_chip(DENSE_PRICES),
             frame_ms=self.baseline.frame_ms,
             cell=kind,  # type: ignore[arg-type]
-        ).to_dict()
-        return found["macs_per_sample"], found["energy_pj_per_sample"]
+        )
+        told = found.to_dict()
+        lacking = tuple(one.name for one in found.missing)
+        return told["macs_per_sample"], told["energy_pj_per_sample"], lacking
 
     def _sources(self, name: str) -> list[str]:
         into = [p.source for p in self.net.projections.values() if p.target == name]
@@ -236,11 +240,11 @@ class _Counted:
         counts = np.bincount(place, minlength=stream.n_samples * n).reshape(-1, n)
         return self.layers(self.torch.from_numpy(np.log1p(counts).astype(np.float32)))
 
-    def cost(self, stream: EventStream) -> tuple[float, float]:
+    def cost(self, stream: EventStream) -> tuple[float, float, tuple[str, ...]]:
         """As that of the other: every weight once per recording."""
         del stream
         macs = float(sum(p.numel() for p in self.parameters() if p.dim() > 1))
-        return macs, macs * load_chip(DENSE_PRICES).energy["mac"].value
+        return macs, macs * load_chip(DENSE_PRICES).energy["mac"].value, _LACKING
 
 
 def _fit(model: _Framed | _Counted, data: Dataset, run: Run) -> None:

@@ -4,7 +4,8 @@ Energies are those that ``eventsim cost`` prints for the same run and chips: not
 another way. They leave out what needs a mapping; leakage is a part of its own: static power over
 the time of an inference, which is the whole recording and the time that the network runs on after
 it. What an encoder of the input costs is a number beside these. Cores are those that a first-fit
-mapping uses, as ``eventsim map --method first-fit`` tells.
+mapping uses, as ``eventsim map --method first-fit`` tells, or those of the search where first-fit
+finds no place; :mod:`eventsim.frontier.fit` says whether a network fits at all.
 
 What was measured is kept in the folder of the run, in ``frontier.json``, with the question: the
 same question of the same network is not measured again.
@@ -13,18 +14,19 @@ same question of the same network is not measured again.
 import hashlib
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from eventsim.chips import Chip
-from eventsim.energy import RunCosts, run_costs
+from eventsim.chips import ENERGY_TERMS, Chip
+from eventsim.energy import EnergyReport, RunCosts, run_costs
 from eventsim.entries import read_object
 from eventsim.errors import StorageError
 from eventsim.events import AnyDataset, Dataset
 from eventsim.events.labelled import spread
 from eventsim.events.storage import write_json
-from eventsim.mapping import InfeasibleError, map_network
+from eventsim.frontier.fit import Fit, fit_on
 from eventsim.runs.run import Run
 from eventsim.train.parts import validation_split
 
@@ -34,7 +36,37 @@ Numbers = Mapping[str, float | None]
 ACCURACY, CHOICE = "accuracy", "validation_accuracy"
 OPERATIONS = "synaptic_operations"
 TIME = "inference_ms"
-_VERSION = 2  # raised when there are new numbers: what is remembered without them is measured again
+ENERGY = "energy_pj"
+LEAKAGE = tuple(name for name, term in ENERGY_TERMS.items() if term.needs == "time")
+_VERSION = 3  # raised when there are new numbers: what is remembered without them is measured again
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What was measured of a run.
+
+    Attributes
+    ----------
+    numbers
+        By name.
+    fits
+        Whether the network fits, by name of the chip; none for technologies.
+    missing
+        Names of the terms that the energies of a chip lack, leakage included, by name of the chip.
+    """
+
+    numbers: Numbers
+    fits: Mapping[str, Fit] = field(default_factory=dict)
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, values: Any) -> Self:
+        """Of plain values; an error of any kind where they are none."""
+        return cls(
+            numbers=dict(values["numbers"]),
+            fits={name: Fit.read(one) for name, one in values["fits"].items()},
+            missing={name: tuple(map(str, names)) for name, names in values["missing"].items()},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +118,7 @@ class Question:
 
 def energy_key(chip: str) -> str:
     """Name of the energy of what a run does on a chip, leakage aside, pJ per recording."""
-    return f"energy_pj:{chip}"
+    return f"{ENERGY}:{chip}"
 
 
 def leakage_key(chip: str) -> str:
@@ -105,14 +137,11 @@ def total_key(chip: str) -> str:
 
 
 def cores_key(chip: str) -> str:
-    """Name of the number of cores; None where a chip has none, or a network no place on them.
-
-    A linear decision has no place on cores.
-    """
+    """Name of the number of cores; None where a chip has none, or a network no place on them."""
     return f"cores:{chip}"
 
 
-def measure(run: Run, data: AnyDataset, asked: Question) -> Numbers:
+def measure(run: Run, data: AnyDataset, asked: Question) -> Measured:
     """Accuracy, operations, spikes, energies and cores of a run; means per recording.
 
     Parameters
@@ -126,7 +155,8 @@ def measure(run: Run, data: AnyDataset, asked: Question) -> Numbers:
 
     Returns
     -------
-    Numbers by name. They are kept in the folder of the run.
+    Measured
+        It is kept in the folder of the run.
 
     Raises
     ------
@@ -138,19 +168,19 @@ def measure(run: Run, data: AnyDataset, asked: Question) -> Numbers:
 
 def measure_rounded(
     run: Run, data: AnyDataset, training: AnyDataset, asked: Question, bits: int
-) -> Numbers:
+) -> Measured:
     """As :func:`measure`, of the network with weights rounded to bits after its training.
 
     ``training`` are the recordings of the training part, of which the run held some out: they are
     asked again. The numbers are kept beside those of the run.
     """
 
-    def make() -> Numbers:
+    def make() -> Measured:
         rounded = run.rounded(bits)
         found = _measured(rounded, data, asked, trained=False)
         _, held = validation_split(training, run.config)
         choice = rounded.evaluate(training[held][:]).accuracy if held.size else None
-        return found | {CHOICE: choice}
+        return replace(found, numbers={**found.numbers, CHOICE: choice})
 
     return remembered(run.folder, _asks(run, asked, bits), make, name=f"frontier-{bits}-bits.json")
 
@@ -162,8 +192,8 @@ def _asks(run: Run, asked: Question, *more: Any) -> bytes:
 
 
 def remembered(
-    folder: Path, asks: bytes, make: Callable[[], Numbers], *, name: str = MEASURED
-) -> Numbers:
+    folder: Path, asks: bytes, make: Callable[[], Measured], *, name: str = MEASURED
+) -> Measured:
     """What was measured before in a folder, if ``asks``, all that decides it, was the same.
 
     Else what ``make`` gives, which is kept there under ``name``.
@@ -173,37 +203,43 @@ def remembered(
         known = read_object(folder / name)
     except StorageError:
         known = {}  # none, or damaged: it is measured again
-    if known.get("asked") == mark and isinstance(known.get("numbers"), dict):
-        numbers: Numbers = known["numbers"]
-        return numbers
+    if known.get("asked") == mark:
+        with suppress(KeyError, TypeError, ValueError, AttributeError):  # damaged
+            return Measured.read(known)
     found = make()
-    write_json(folder / name, {"asked": mark, "numbers": found})
+    write_json(folder / name, {"asked": mark, **asdict(found)})
     return found
 
 
-def _measured(
-    run: Run, data: AnyDataset, asked: Question, *, trained: bool = True
-) -> dict[str, float | None]:
-    """Numbers of a network, which is the ``trained`` one unless something was done to it since."""
+def _measured(run: Run, data: AnyDataset, asked: Question, *, trained: bool = True) -> Measured:
+    """Of a network, which is the ``trained`` one unless something was done to it since."""
     heard = asked.recordings(data)
     tape = run.tape(heard.stream)
     chips, encoder = list(asked.chips.values()), run.data_settings.encoder_operations()
     costs = run_costs(run.net, tape, chips, step_ms=asked.step_ms, encoder=encoder)
     whole = trained and asked.part == "test" and asked.samples is None
     accuracy = run.result["test"]["accuracy"] if whole else run.evaluate(heard).accuracy
-    found: dict[str, float | None] = {ACCURACY: accuracy}
-    found[CHOICE] = run.result.get("validation_accuracy")
-    found |= _counts(run, costs)
+    numbers: dict[str, float | None] = {ACCURACY: accuracy}
+    numbers[CHOICE] = run.result.get("validation_accuracy")
+    numbers |= _counts(run, costs)
+    fits = {one.name: fit for one in chips if (fit := fit_on(run.net, one)) is not None}
     for report in costs.reports:
-        name, priced = report.chip.name, bool(report.terms)
-        found[energy_key(name)] = report.activity_pj if priced else None
-        apart = report.leakage == "separate"
-        found[leakage_key(name)] = report.part_pj("time") if apart else None
-        found[total_key(name)] = report.total_pj if priced else None
-        made = report.encoder
-        found[encoder_key(name)] = None if made is None or not made.terms else made.total_pj
-        found[cores_key(name)] = _cores(run, report.chip)
-    return found
+        numbers |= _energies(report)
+        fit = fits.get(report.chip.name)
+        numbers[cores_key(report.chip.name)] = None if fit is None else fit.cores
+    missing = {one.chip.name: tuple(term.name for term in one.missing) for one in costs.reports}
+    return Measured(numbers=numbers, fits=fits, missing=missing)
+
+
+def _energies(report: EnergyReport) -> dict[str, float | None]:
+    name, priced, made = report.chip.name, bool(report.terms), report.encoder
+    apart = report.leakage == "separate"
+    return {
+        energy_key(name): report.activity_pj if priced else None,
+        leakage_key(name): report.part_pj("time") if apart else None,
+        total_key(name): report.total_pj if priced else None,
+        encoder_key(name): None if made is None or not made.terms else made.total_pj,
+    }
 
 
 def _counts(run: Run, costs: RunCosts) -> dict[str, float | None]:
@@ -221,12 +257,3 @@ def _counts(run: Run, costs: RunCosts) -> dict[str, float | None]:
         "parameters": float(run.result["trained_parameters"]),
         "training_seconds": run.result.get("training_seconds"),
     }
-
-
-def _cores(run: Run, chip: Chip) -> float | None:
-    if chip.limits is None or run.net.decision is not None:
-        return None
-    try:
-        return float(map_network(run.net, None, chip, method="first_fit").n_cores)
-    except InfeasibleError:
-        return None

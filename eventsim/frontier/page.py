@@ -13,13 +13,14 @@ from eventsim.report import html
 _READ = (
     "A dot is a condition: the mean over its runs, which are the small dots, with standard "
     "deviations. Filled dots are on the front: no other condition costs less and is more accurate "
-    "by the accuracy that chose. Better is up and left. A click opens the report of the first run, "
-    "or its folder."
+    "by the accuracy that chose. A cross does not fit on the chip, or was not checked: it is on no "
+    "front of this chip. Better is up and left. A click opens the report of the first run, or its "
+    "folder."
 )
 _PRICES = (
     "What one of each costs, and who published it. Terms that are not in the energy need a mapping "
-    "to cores, or are leakage. eventsim cost shows how many of each a run has, and names what is "
-    "missing."
+    "to cores, or are leakage. For what a chip pays besides, its file has no figure: the notes "
+    "above name these terms. eventsim cost shows how many of each a run has."
 )
 _HOW = (
     "Each command counts one run again and prices it; its sums are those of this page. Type it in "

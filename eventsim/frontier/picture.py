@@ -23,6 +23,7 @@ PJ_PER_UJ = 1e6
 _FORMS: Mapping[Kind, tuple[str, str]] = {
     "exact": ("o", ""), "grid": ("s", ORANGE), "dense": ("^", VERMILION)
 }  # fmt: skip
+MISFIT = "X"  # the marker of what does not fit on the chip, or was not checked
 MIDDLE = 0.6  # of the width: names of points further right stand on their left
 WIDE = 4.0  # an axis over a wider range is logarithmic
 
@@ -31,7 +32,8 @@ def draw(frontier: Frontier, axis: Key) -> Figure:
     """Accuracy against that axis; call it inside :func:`eventsim.plot.style.look`.
 
     A dot is a condition, the mean over its seeds with their standard deviation; the line joins
-    those on the front. A square is the fixed-step counterpart, a triangle a dense network.
+    those on the front. A square is the fixed-step counterpart, a triangle a dense network, a cross
+    does not fit on the chip of the axis, or was not checked.
     """
     drawn = style.figure(9.0, 5.0)
     axes = drawn.subplots()
@@ -40,20 +42,23 @@ def draw(frontier: Frontier, axis: Key) -> Figure:
     front = [point for point in shown if axis in point.front]
     for number, point in enumerate(frontier.points):
         if point in shown:
-            _draw_point(axes, number, point, axis, scale)
+            _draw_point(axes, number, frontier, axis, scale)
     line = sorted((_centre(point, axis, scale) for point in front), key=lambda at: at[0])
     axes.plot([x for x, _ in line], [y for _, y in line], color=BLUE, linewidth=1.2, zorder=1)
     costs = [_centre(point, axis, scale)[0] for point in shown]
     if costs and min(costs) > 0.0 and max(costs) > WIDE * min(costs):
         axes.set_xscale("log")
     unit = " (µJ)" if axis.startswith("energy") else ""
-    axes.set_xlabel(frontier.axes[axis] + unit)
+    bound = "; a lower bound" if any(point.lacks(axis) for point in shown) else ""
+    axes.set_xlabel(frontier.axes[axis] + unit + bound)
     axes.set_ylabel(f"accuracy on {frontier.data} (%)")
     axes.margins(0.08)
     style.grid(axes, axis="both")
     for point in shown:
-        if axis in point.front or point.kind != "exact":
-            _name_point(axes, point, _centre(point, axis, scale))
+        misfit = frontier.misfit(point, axis)
+        if misfit is not None or axis in point.front or point.kind != "exact":
+            title = point.title if misfit is None else f"{point.title} ({misfit.state})"
+            _write(axes, title, _centre(point, axis, scale))
     return drawn
 
 
@@ -61,10 +66,12 @@ def _centre(point: Point, axis: Key, scale: float) -> tuple[float, float]:
     return scale * point.summary[axis].mean, 100.0 * point.summary[ACCURACY].mean
 
 
-def _draw_point(axes: Axes, number: int, point: Point, axis: Key, scale: float) -> None:
+def _draw_point(axes: Axes, number: int, frontier: Frontier, axis: Key, scale: float) -> None:
+    point = frontier.points[number]
     x, y = _centre(point, axis, scale)
     on = axis in point.front
     marker, beside = _FORMS[point.kind]
+    marker = marker if frontier.misfit(point, axis) is None else MISFIT
     colour = beside or (BLUE if on else MUTED)
     axes.errorbar(
         x, y, fmt="none", color=colour, elinewidth=0.8, alpha=0.6, zorder=2,
@@ -80,12 +87,12 @@ def _draw_point(axes: Axes, number: int, point: Point, axis: Key, scale: float) 
     dot.set_gid(f"{POINT}{number}")
 
 
-def _name_point(axes: Axes, point: Point, at: tuple[float, float]) -> None:
-    """Write its title beside a point, on the side where there is room."""
+def _write(axes: Axes, title: str, at: tuple[float, float]) -> None:
+    """Write a title beside a point, on the side where there is room."""
     x, _ = axes.transLimits.transform(axes.transScale.transform(at))
     left = x > MIDDLE
     text = axes.annotate(
-        point.title, at, (-7 if left else 7, -10), textcoords="offset points", fontsize=7,
+        title, at, (-7 if left else 7, -10), textcoords="offset points", fontsize=7,
         color=INK, ha="right" if left else "left",
     )  # fmt: skip
     text.set_in_layout(False)

@@ -7,12 +7,13 @@ the validation part**, which training holds out of its own data; what the page s
 measured on other recordings. Where runs have no validation part the measured accuracy itself
 chooses: the front then is as optimistic as any best of many, and says so.
 
-Conditions on a grid of time and dense networks are drawn beside the others and are on no front.
+Conditions on a grid of time and dense networks are drawn beside the others and are on no front. A
+condition whose networks do not fit on a chip, or were not checked, is on no front of that chip.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,10 +23,14 @@ from eventsim.events import AnyDataset
 from eventsim.experiment.resolve import Experiment
 from eventsim.experiment.statistics import Summary
 from eventsim.frontier.dense import DenseBaseline, dense_numbers
+from eventsim.frontier.fit import UNCHECKED, Fit
 from eventsim.frontier.measure import (
     ACCURACY,
     CHOICE,
+    ENERGY,
+    LEAKAGE,
     OPERATIONS,
+    Measured,
     Numbers,
     Question,
     cores_key,
@@ -60,8 +65,8 @@ class SweptRun:
         Its report where it has one, else its folder; relative as well.
     command
         Which tells the same counts and energies; empty where there is none.
-    numbers
-        What was measured.
+    numbers, fits, missing
+        As in :class:`eventsim.frontier.Measured`.
     """
 
     seed: int
@@ -69,40 +74,8 @@ class SweptRun:
     link: str
     command: str
     numbers: Numbers
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """A condition of a sweep in numbers.
-
-    Attributes
-    ----------
-    name, title
-        Of the condition.
-    kind
-        ``exact`` time, its fixed-step counterpart on a ``grid``, or a ``dense`` network.
-    settings
-        In which it differs from some other point, by path.
-    runs
-        One per seed, and per group that is held out.
-    summary
-        Mean and standard deviation over the runs of every number that all runs have.
-    front
-        Axes of cost on whose front the point is.
-    """
-
-    name: str
-    title: str
-    kind: Kind
-    settings: Mapping[str, Any]
-    runs: tuple[SweptRun, ...]
-    summary: Mapping[str, Summary]
-    front: tuple[Key, ...] = ()
-
-    def mean(self, key: Key) -> float | None:
-        """The mean of a number, None where there is none."""
-        found = self.summary.get(key)
-        return None if found is None else found.mean
+    fits: Mapping[str, Fit]
+    missing: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +107,59 @@ class ChipNote:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Point:
+    """A condition of a sweep in numbers.
+
+    Attributes
+    ----------
+    name, title
+        Of the condition.
+    kind
+        ``exact`` time, its fixed-step counterpart on a ``grid``, or a ``dense`` network.
+    settings
+        In which it differs from some other point, by path.
+    runs
+        One per seed, and per group that is held out.
+    summary
+        Mean and standard deviation over the runs of every number that all runs have.
+    fits
+        Whether the networks of all runs fit, by name of the chip; a chip that is not among them was
+        not checked.
+    missing
+        Names of the terms that the energies lack, by name of the chip.
+    front
+        Axes of cost on whose front the point is.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    settings: Mapping[str, Any]
+    runs: tuple[SweptRun, ...]
+    summary: Mapping[str, Summary]
+    fits: Mapping[str, Fit] = field(default_factory=dict)
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    front: tuple[Key, ...] = ()
+
+    def fit_on(self, chip: ChipNote) -> Fit | None:
+        """Whether it fits on a chip; None where there is nothing to fit: no cores, or no spikes."""
+        if not chip.has_cores or self.kind == "dense":
+            return None
+        return self.fits.get(chip.name, UNCHECKED)
+
+    def lacks(self, axis: Key) -> bool:
+        """Whether its cost on an axis is a lower bound: a sum that lacks a term."""
+        kind, _, chip = axis.partition(":")
+        names = self.missing.get(chip, ()) if kind.startswith("energy") else ()
+        return any(kind != ENERGY or name not in LEAKAGE for name in names)
+
+    def mean(self, key: Key) -> float | None:
+        """The mean of a number, None where there is none."""
+        found = self.summary.get(key)
+        return None if found is None else found.mean
+
+
+@dataclass(frozen=True, kw_only=True)
 class Frontier:
     """A sweep, measured.
 
@@ -160,6 +186,12 @@ class Frontier:
     chips: tuple[ChipNote, ...]
     points: tuple[Point, ...]
     absent: tuple[str, ...]
+
+    def misfit(self, point: Point, axis: Key) -> Fit | None:
+        """Why a point cannot be on the front of an axis: it does not fit, or was not checked."""
+        _, _, name = axis.partition(":")
+        found = (point.fit_on(chip) for chip in self.chips if chip.name == name)
+        return next((fit for fit in found if fit is not None and fit.state != "fits"), None)
 
     @property
     def axes(self) -> dict[Key, str]:
@@ -271,8 +303,22 @@ def _point(
         kind="exact" if variant.grid is None else "grid",
         settings=settings if bits is None else {**settings, ROUNDED: bits},
         runs=tuple(runs),
-        summary=_summary([run.numbers for run in runs]),
+        **_of_all(runs),
     )
+
+
+def _of_all(runs: Sequence[SweptRun]) -> dict[str, Any]:
+    """What the runs of a point say together."""
+    chips = dict.fromkeys(name for run in runs for name in run.missing)
+    checked = dict.fromkeys(name for run in runs for name in run.fits)
+    return {
+        "summary": _summary([run.numbers for run in runs]),
+        "fits": {name: Fit.of_runs([run.fits.get(name) for run in runs]) for name in checked},
+        "missing": {
+            chip: tuple(dict.fromkeys(n for run in runs for n in run.missing.get(chip, ())))
+            for chip in chips
+        },
+    }
 
 
 def _rounded(
@@ -281,23 +327,23 @@ def _rounded(
     """A run with rounded weights."""
     run = Run(root / spec.label, spec)
     tested, training = data.of(run, asked.part), data.of(run, "train")
-    numbers = measure_rounded(run, tested, training, asked, bits)
-    return _swept_run(run, asked.command(run.folder, bits), numbers)
+    measured = measure_rounded(run, tested, training, asked, bits)
+    return _swept_run(run, asked.command(run.folder, bits), measured)
 
 
 def _swept(spec: RunSettings, root: Path, asked: Question, data: "_Recordings") -> SweptRun:
     run = Run(root / spec.label, spec)
-    numbers = measure(run, data.of(run, asked.part), asked)
-    return _swept_run(run, asked.command(run.folder), numbers)
+    measured = measure(run, data.of(run, asked.part), asked)
+    return _swept_run(run, asked.command(run.folder), measured)
 
 
-def _swept_run(run: Run, command: str, numbers: Numbers) -> SweptRun:
+def _swept_run(run: Run, command: str, measured: Measured) -> SweptRun:
     return SweptRun(
         seed=run.config.seed,
         folder=run.settings.label,
         link=f"{run.settings.label}/{REPORT if (run.folder / REPORT).exists() else ''}",
         command=command,
-        numbers=numbers,
+        **vars(measured),
     )
 
 
@@ -328,11 +374,14 @@ def _dense(
         run = Run(root / spec.label, spec)
         folder = f"{baseline.name}/{spec.label.partition('/')[2]}"
         training, tested = data.of(run, "train"), data.of(run, asked.part)
-        numbers = dense_numbers(baseline, run, training, tested, asked, root / folder)
-        command = baseline.command(asked, run.folder)
-        seed = spec.train.seed
         runs.append(
-            SweptRun(seed=seed, folder=folder, link=f"{folder}/", command=command, numbers=numbers)
+            SweptRun(
+                seed=spec.train.seed,
+                folder=folder,
+                link=f"{folder}/",
+                command=baseline.command(asked, run.folder),
+                **vars(dense_numbers(baseline, run, training, tested, asked, root / folder)),
+            )
         )
     return Point(
         name=baseline.name,
@@ -340,7 +389,7 @@ def _dense(
         kind="dense",
         settings={},
         runs=tuple(runs),
-        summary=_summary([run.numbers for run in runs]),
+        **_of_all(runs),
     )
 
 
@@ -398,7 +447,11 @@ def with_fronts(frontier: Frontier) -> Frontier:
     fronts: dict[str, list[Key]] = {point.name: [] for point in frontier.points}
     for axis in frontier.axes:
         able = [
-            point for point in frontier.points if point.kind == "exact" and axis in point.summary
+            point
+            for point in frontier.points
+            if point.kind == "exact"
+            and axis in point.summary
+            and frontier.misfit(point, axis) is None
         ]
         costs = [point.summary[axis].mean for point in able]
         values = [point.summary[frontier.chosen_by].mean for point in able]

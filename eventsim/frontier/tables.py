@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from eventsim.experiment.statistics import Summary
+from eventsim.frontier.fit import UNCHECKED
 from eventsim.frontier.measure import (
     ACCURACY,
     CHOICE,
@@ -17,7 +18,7 @@ from eventsim.frontier.measure import (
     leakage_key,
     total_key,
 )
-from eventsim.frontier.points import ROUNDED, ChipNote, Frontier, Key, Point
+from eventsim.frontier.points import ROUNDED, ChipNote, Frontier, Key, Point, SweptRun
 from eventsim.report.numbers import joules
 from eventsim.report.tables import PageTable
 
@@ -45,6 +46,8 @@ def point_tables(frontier: Frontier) -> list[PageTable]:
     for chip in frontier.chips:
         columns = _names(frontier)
         columns["accuracy %"] = [_percent(point, ACCURACY) for point in frontier.points]
+        if chip.has_cores:
+            columns["fits"] = [fits_word(point, chip) for point in frontier.points]
         if chip.has_energy:
             columns["energy"] = [_energy(p, energy_key(chip.name)) for p in frontier.points]
             columns["front"] = _marks(frontier, energy_key(chip.name))
@@ -61,6 +64,21 @@ def point_tables(frontier: Frontier) -> list[PageTable]:
         step = "" if chip.step_ms is None else f", dt = {chip.step_ms:g} ms"
         found.append(_page_table(f"{chip.title} ({chip.name}){step}, per recording", columns))
     return found
+
+
+def fits_word(point: Point, chip: ChipNote) -> str:
+    """Whether a point fits on a chip, in a word or two."""
+    fit = point.fit_on(chip)
+    return "-" if fit is None else {"fits": "yes", "does not fit": "no"}.get(fit.state, fit.state)
+
+
+def misfits(frontier: Frontier) -> Iterator[str]:
+    """A line for every point that does not fit on a chip, or was not checked, with the reason."""
+    for chip in frontier.chips:
+        for point in frontier.points:
+            fit = point.fit_on(chip)
+            if fit is not None and fit.state != "fits":
+                yield f"{chip.name}: {point.title}: {fit.state}. {fit.reason}"
 
 
 def _names(frontier: Frontier) -> dict[str, list[str]]:
@@ -118,6 +136,9 @@ def told(frontier: Frontier, point: Point) -> str:
             lines.append(f"{chip.name}: {energy}{whole if chip.has_leakage else ''}")
         if chip.has_cores:
             lines.append(f"cores of {chip.name}: {_number(point, cores_key(chip.name))}")
+        fit = point.fit_on(chip)
+        if fit is not None and fit.state != "fits":
+            lines.append(f"{fit.state} on {chip.name}: {fit.reason}")
     fronts = ", ".join(map(axis_name, point.front))
     return "\n".join([*lines, f"on the front of: {fronts}" if fronts else "on no front"])
 
@@ -127,14 +148,25 @@ def as_csv(frontier: Frontier) -> str:
     keys = dict.fromkeys(k for p in frontier.points for run in p.runs for k in run.numbers)
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(["point", "title", "kind", "front", "seed", "run", *keys, "command"])
+    told = [
+        f"{what}:{chip.name}" for chip in frontier.chips for what in ("fits", "misfit", "missing")
+    ]
+    rows.writerow(["point", "title", "kind", "front", "seed", "run", *keys, *told, "command"])
     for point in frontier.points:
         for run in point.runs:
             numbers = ["" if run.numbers.get(k) is None else run.numbers[k] for k in keys]
             front = " ".join(point.front)
             begin: list[Any] = [point.name, point.title, point.kind, front, run.seed, run.folder]
-            rows.writerow([*begin, *numbers, run.command])
+            rows.writerow([*begin, *numbers, *_told_of_run(frontier, point, run), run.command])
     return text.getvalue()
+
+
+def _told_of_run(frontier: Frontier, point: Point, run: SweptRun) -> Iterator[str]:
+    """For every chip: whether the network of a run fits, why not, and what its energy lacks."""
+    for chip in frontier.chips:
+        fit = None if point.fit_on(chip) is None else run.fits.get(chip.name, UNCHECKED)
+        yield from ("", "") if fit is None else (fit.state, fit.reason)
+        yield " ".join(run.missing.get(chip.name, ()))
 
 
 def notes(frontier: Frontier) -> Iterator[str]:
@@ -157,13 +189,28 @@ def notes(frontier: Frontier) -> Iterator[str]:
         )
     yield (
         "Energies leave out leakage where it is a term of its own, as eventsim cost does in its "
-        "sum without leakage, and terms that need a mapping to cores. They are lower bounds where "
-        "a chip has no figure for a term. Leakage is the static power of the chip over the time "
-        "of an inference: the whole recording, and the time that the network runs on after it "
-        "before it answers. What it would cost to make the input's events of audio on the chip is "
-        "in no sum; eventsim cost counts it. Cores are those of a first-fit mapping; none where "
-        "the network does not fit, or has a linear decision, which has no place on a core."
+        "sum without leakage. A sum with ≥ in front is a lower bound: it lacks terms that need a "
+        "mapping to cores, or for which a chip has no figure. Leakage is the static power of the "
+        "chip over the time of an inference: the whole recording, and the time that the network "
+        "runs on after it before it answers. What it would cost to make the input's events of "
+        "audio on the chip is in no sum; eventsim cost counts it. Cores are those of a first-fit "
+        "mapping, or where it finds no place of the search that eventsim map makes."
     )
+    for chip in frontier.chips:
+        lacking = dict.fromkeys(
+            name
+            for point in frontier.points
+            if point.kind != "dense"
+            for name in point.missing.get(chip.name, ())
+        )
+        if lacking and chip.has_energy:
+            yield f"Not in the energies on {chip.name}: {', '.join(lacking)}."
+    if any(misfits(frontier)):
+        yield (
+            "What does not fit on a chip, or was not checked, is on no front of that chip; "
+            "crosses in the pictures."
+        )
+        yield from misfits(frontier)
     if any(ROUNDED in point.settings for point in frontier.points):
         yield (
             "Where a title says so, the weights were rounded after training, and the network was "
@@ -197,7 +244,7 @@ def _number(point: Point, key: Key) -> str:
 
 def _energy(point: Point, key: Key) -> str:
     found = point.summary.get(key)
-    return "-" if found is None else joules(found.mean)
+    return "-" if found is None else joules(found.mean, at_least=point.lacks(key))
 
 
 def _spread(found: Summary, form: str, scale: float) -> str:

@@ -6,9 +6,11 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import eventsim as es
@@ -192,6 +194,60 @@ def test_page_shows_one_axis_at_a_time_and_tells_of_the_point_under_the_mouse(sw
     assert found["inside"]
 
 
+SMALL = """
+format = "eventsim-chip"
+version = 1
+name = "small"
+title = "A small chip"
+kind = "chip"
+source = "a test"
+[limits]
+cores = 1
+mesh = [1, 1]
+cores_per_tile = 1
+synapses_per_core = {synapses}
+[energy.synaptic_event]
+value = 2.0
+unit = "pJ"
+status = "measured"
+source = "a test"
+"""
+
+
+def test_what_eventsim_map_refuses_is_on_no_front_of_the_chip_and_says_why(
+    swept, tmp_path, monkeypatch
+):
+    home, _ = swept
+    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    whole, pruned = (
+        sum(np.count_nonzero(p.values) for p in es.load_run(folder).net.projections.values())
+        for folder in ("out/plain/seed-0", "out/pruned-0_8/seed-0")
+    )
+    Path("small.chip.toml").write_text(SMALL.format(synapses=(whole + pruned) // 2))
+    few = ("--condition", "plain", "--condition", "pruned-0_8", "--chip", "small.chip.toml")
+    outcome = call("frontier", "sweep.toml", "--jobs", 0, "--seeds", 2, "--out", "out", *few)
+    assert outcome.code == 0, outcome.err
+    found = json.loads(Path("out/frontier.json").read_text())
+    plain, small = found["points"]
+    assert plain["fits"]["small"]["state"] == "does not fit"
+    assert small["fits"]["small"]["state"] == "fits"
+    assert not [axis for axis in plain["front"] if axis.endswith(":small")]
+    assert "energy_pj:small" in small["front"]
+    reason = plain["fits"]["small"]["reason"]
+    assert "synapses_per_core" in reason
+    for point, code in ((plain, 2), (small, 0)):
+        mapped = call("map", f"out/{point['runs'][0]['folder']}", "--chip", "small.chip.toml",
+                      "--method", "refined", "--backend", "reference")  # fmt: skip
+        assert mapped.code == code, mapped.err
+    assert reason in outcome.out
+    assert reason in html.unescape(Path("out/frontier.html").read_text())
+    missing = plain["missing"]["small"]
+    assert {"spike", "membrane_update", "static_chip"} <= set(missing)
+    assert f"Not in the energies on small: {', '.join(missing)}." in outcome.out
+    assert "≥ " in outcome.out
+
+
 def test_table_has_a_row_per_run_with_all_numbers(swept):
     home, found = swept
     with open(home / "out" / "frontier.csv", newline="") as file:
@@ -327,6 +383,8 @@ def test_network_with_a_decision_has_its_energies_and_no_cores(recipe):
     plain, shared = outcome.json["points"]
     assert plain["summary"]["cores:loihi"]["mean"] >= 1
     assert "cores:loihi" not in shared["summary"]
+    assert shared["fits"]["loihi"]["state"] == "does not fit"
+    assert shared["front"] == ["synaptic_operations"] * ("synaptic_operations" in shared["front"])
     run = shared["runs"][0]
     told = call(*shlex.split(run["command"])[1:], "--json").json
     assert told["counts"]["decision_macs_per_sample"] > 0

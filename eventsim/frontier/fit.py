@@ -1,0 +1,79 @@
+"""Whether a network has a place on a chip's cores, as ``eventsim map`` would find it.
+
+A first-fit mapping is tried first, then the search that needs no other program (``refined``). Where
+neither finds a place, the network does not fit, with the limit as the reason; a network with a
+linear decision has no place on any core. A technology has no cores, so nothing can fail to fit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+from eventsim.chips import Chip
+from eventsim.errors import NetworkError
+from eventsim.mapping import InfeasibleError, MappingError, map_network
+from eventsim.mapping.mapping import Method
+from eventsim.network import Network
+
+FitState = Literal["fits", "does not fit", "not checked"]
+METHODS: tuple[Method, ...] = ("first_fit", "refined")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Whether a network fits on a chip.
+
+    Attributes
+    ----------
+    state
+        ``fits``, ``does not fit`` or ``not checked``.
+    reason
+        Why it does not, or was not checked; empty where it fits.
+    cores
+        That hold neurons; None unless it fits.
+    """
+
+    state: FitState
+    reason: str = ""
+    cores: int | None = None
+
+    @classmethod
+    def read(cls, values: Any) -> Self:
+        """Of plain values; TypeError or ValueError where they are none."""
+        found = cls(**values)
+        if found.state not in get_args(FitState):
+            raise ValueError(f"state is {found.state!r}")
+        return found
+
+    @classmethod
+    def of_runs(cls, found: Sequence["Fit | None"]) -> "Fit":
+        """Of a condition: it fits if the networks of all its runs do."""
+        for state in ("does not fit", "not checked"):
+            worst = [one for one in found if (UNCHECKED if one is None else one).state == state]
+            if worst:
+                reason = UNCHECKED.reason if worst[0] is None else worst[0].reason
+                many = "" if len(worst) == len(found) else f"{len(worst)} of {len(found)} runs: "
+                return cls(state=state, reason=f"{many}{reason}")  # type: ignore[arg-type]
+        return cls(state="fits") if found else UNCHECKED
+
+
+UNCHECKED = Fit(state="not checked", reason="Nothing is known of its place on the cores.")
+
+
+def fit_on(net: Network, chip: Chip) -> Fit | None:
+    """Whether a network fits on a chip; None for a technology, which has no cores."""
+    if chip.limits is None:
+        return None
+    reason = ""
+    for method in METHODS:
+        try:
+            found = map_network(net, None, chip, method=method)
+        except InfeasibleError as error:
+            reason = str(error)
+        except NetworkError as error:  # a linear decision
+            return Fit(state="does not fit", reason=str(error))
+        except MappingError as error:
+            return Fit(state="not checked", reason=str(error))
+        else:
+            return Fit(state="fits", cores=found.n_cores)
+    return Fit(state="does not fit", reason=reason)
