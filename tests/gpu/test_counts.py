@@ -12,11 +12,11 @@ from tests.support.simt.counting import counted
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
-    "dense": (127, 4),
-    "dense, batch 12": (127, 4),
-    "delays": (149, 4),
-    "sparse": (185, 5),
-    "loop": (693, 24),
+    "dense": (143, 4),
+    "dense, batch 12": (143, 4),
+    "delays": (159, 4),
+    "sparse": (190, 5),
+    "loop": (608, 24),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))
@@ -42,8 +42,18 @@ FLAT, GRID = np.arange(5.0), np.ones((2, 3))
         (lambda a, b: xp.concatenate([a, a[:0], a]), 2, 0),
         (lambda a, b: xp.concatenate([a] * 9), 1, 0),
         (lambda a, b: xp.concatenate([a] * 8 + [xp.empty(2, np.int32)]), 9, 0),
-        (lambda a, b: xp.argsort(a), 10, 0),
+        (lambda a, b: xp.argsort(a), 3, 0),
+        (lambda a, b: xp.argsort(xp.empty(20_000, np.int64)), 12, 0),
+        (lambda a, b: xp.argsort(xp.empty(20_000, np.int32)), 8, 0),
+        (lambda a, b: xp.lexsort(b), 3, 0),
+        (lambda a, b: xp.lexsort(xp.empty((2, 5_000))), 11, 0),
         (lambda a, b: xp.cumsum(a), 2, 0),
+        (lambda a, b: xp.cumsum(xp.empty(3, np.int32), dtype=np.int64), 3, 0),
+        (lambda a, b: a.copy(), 1, 0),
+        (lambda a, b: xp.asarray(a, np.float32), 1, 0),
+        (lambda a, b: xp.broadcast_to(a, (2, 5)).ravel(), 1, 0),
+        (lambda a, b: b.T.reshape(-1), 1, 0),
+        (lambda a, b: b.ravel(), 0, 0),
         (lambda a, b: a.get(), 0, 1),
         (lambda a, b: a.tolist(), 0, 1),
         (lambda a, b: float(a[0]), 0, 1),
@@ -59,6 +69,14 @@ def test_operations_count_as_cupy_launches_them(work, launches, reads):
     with counted() as counts:
         work(a, b)
     assert (counts.total("launches"), counts.total("to_host")) == (launches, reads)
+
+
+@pytest.mark.parametrize(("n", "memsets"), [(100, 0), (20_000, 10)])
+def test_sorts_clear_the_counters_of_their_passes(n, memsets):
+    keys = xp.empty(n, np.int64)
+    with counted() as counts:
+        xp.argsort(keys)
+    assert counts.total("memsets") == memsets
 
 
 def test_copies_to_the_device_are_counted():
