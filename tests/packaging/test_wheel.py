@@ -101,7 +101,10 @@ def test_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
     with zipfile.ZipFile(built.wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert found == {place for path in tracked_files() if (place := shipped(path))}
-    assert "eventsim/engine/cuda/kernels/queue.cu" in found
+    assert {
+        "eventsim/kernels/neuron/crossing.hpp",
+        "eventsim/engine/cuda/kernels/queue.cu",
+    } <= found
 
 
 def test_sdist_holds_every_file_that_is_not_hidden(built):

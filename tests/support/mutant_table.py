@@ -1,7 +1,7 @@
 """The faults of ``mutants.py``.
 
-Each has a file of ``eventsim/engine/cuda/kernels``, a text that occurs in it once, what stands
-there instead, and what is wrong then.
+Each has a file of ``eventsim/kernels`` or ``eventsim/engine/cuda/kernels``, a text that occurs in
+it once, what stands there instead, and what is wrong then.
 """
 
 from typing import NamedTuple
@@ -19,80 +19,80 @@ class Mutant(NamedTuple):
 MUTANTS = (
     # ---- scalar functions
     Mutant(
-        "scalar.cuh",
-        "return absolute(x) <= TINY ? REAL_(0.0) : x;",
+        "neuron/exponential.hpp",
+        "return select(absolute(x) <= Exponent<Real<V>>::tiny, spread<V>(0), x);",
         "return x;",
         "flush lost: states become denormal",
     ),
     Mutant(
-        "scalar.cuh",
-        "if (z <= SMALL_Z) return near_terms(z);",
-        "if (z <= REAL_(4.0)) return near_terms(z);",
+        "neuron/exponential.hpp",
+        "if (near) return near_terms(z);",
+        "if (z <= R(4.0)) return near_terms(z);",
         "near terms beyond their range",
     ),
     Mutant(
-        "scalar.cuh",
-        "const REAL top = falls & (j > v) ? bound : v_end;",
-        "const REAL top = falls & (j < v) ? bound : v_end;",
+        "neuron/crossing.hpp",
+        "const V top = select(falls & (j > v), bound, v_end);",
+        "const V top = select(falls & (j < v), bound, v_end);",
         "a peak inside an interval is not looked at",
     ),
     Mutant(
-        "scalar.cuh",
-        "const bool falls = (j_end < v_end) | (span > LONG);",
-        "const bool falls = j_end < v_end;",
+        "neuron/crossing.hpp",
+        "const Mask<V> falls = (j_end < v_end) | (span > Real<V>(LONG));",
+        "const Mask<V> falls = j_end < v_end;",
         "ends of an interval that have vanished are believed",
     ),
     Mutant(
-        "scalar.cuh",
-        "if (absolute(step) <= tolerance) return t > zero ? t : zero;",
-        "if (step <= tolerance) return t > zero ? t : zero;",
+        "neuron/crossing.hpp",
+        "const Mask<V> close = runs & (absolute(step) <= tolerance);",
+        "const Mask<V> close = runs & (step <= tolerance);",
         "Newton's method stops where it started behind the crossing",
     ),
     Mutant(
-        "scalar.cuh",
-        "b.beta = flush(fused(m.gain, a.alpha, m.y * a.beta));",
-        "b.beta = flush(fused(m.gain, b.alpha, m.y * a.beta));",
+        "neuron/propagators.hpp",
+        "flush(fused(m.gain, a.alpha, m.y * a.beta)),",
+        "flush(fused(m.gain, m.x * a.alpha, m.y * a.beta)),",
         "adjoint: beta from the alpha of the wrong end",
     ),
     # ---- adaptive thresholds
     Mutant(
-        "adaptive.cuh",
+        "neuron/adaptive.hpp",
         "c.a = adaptation_at(p, c, t) + 1.0;",
         "c.a = adaptation_at(p, c, c.last) + 1.0;",
         "adaptation does not decay before a jump",
     ),
     Mutant(
-        "adaptive.cuh",
-        "return alert + (REAL)(1.0 - ALERT_MARGIN) * lift;",
-        "return alert + REAL_(1.5) * lift;",
+        "neuron/adaptive.hpp",
+        "return alert + R(1.0 - ALERT_MARGIN) * lift;",
+        "return alert + R(1.5) * lift;",
         "a neuron is not looked at below a threshold that has come down",
     ),
     Mutant(
-        "adaptive.cuh",
-        "const REAL slope = mem * (j_t - v_t), fall = s.rate * rise_t;",
-        "const REAL slope = mem * (j_t - v_t), fall = REAL_(0.0);",
+        "neuron/adaptive.hpp",
+        "const R slope = mem * (j_t - v_t), fall = s.rate * rise_t;",
+        "const R slope = mem * (j_t - v_t), fall = 0;",
         "the slope of the threshold is left out of Newton's steps",
     ),
     Mutant(
-        "adaptive.cuh",
+        "neuron/adaptive.hpp",
         "break;  // v falls: the crossing, if there is one, is behind its peak",
         "return none;",
         "a falling voltage is never met by its threshold",
     ),
     Mutant(
-        "adaptive.cuh",
+        "neuron/adaptive.hpp",
         "if (first * last < zero || (first > zero) != (last > zero)) {",
         "if (first * last < zero && k > 0) {",
         "the first of two turns is passed over",
     ),
     Mutant(
-        "adaptive.cuh",
+        "neuron/adaptive.hpp",
         "by_time = by_time + b.kappa * p.rate;",
         "by_time = by_time - b.kappa * p.rate;",
         "adjoint: a spike moved later leaves less adaptation",
     ),
     Mutant(
-        "adaptive.cuh",
+        "neuron/adaptive.hpp",
         "b.product = b.kappa * a;",
         "b.product = b.kappa * (a + 1.0);",
         "adjoint: the rate's share from right after the jump",
@@ -147,8 +147,8 @@ MUTANTS = (
     # ---- a layer that shares events
     Mutant(
         "stretch.cuh",
-        "s.gap[k] = (REAL)(end - s.time[k]);",
-        "s.gap[k] = (REAL)end - (REAL)s.time[k];",
+        "s.items.gap[k] = (REAL)(end - s.time[k]);",
+        "s.items.gap[k] = (REAL)end - (REAL)s.time[k];",
         "an interval is the difference of rounded times",
     ),
     Mutant(
@@ -170,10 +170,34 @@ MUTANTS = (
         "a hold that ends within a stretch goes on",
     ),
     Mutant(
-        "stretch.cuh",
-        "fallen < top ? fallen : top",
-        "fallen < top ? v_end : v_end",
+        "neuron/stretch.hpp",
+        "select(fallen < top, fallen, top)",
+        "v_end",
         "a peak within a stretch is not looked at",
+    ),
+    Mutant(
+        "neuron/stretch.hpp",
+        "v[k] = fused(-v[q], spread<V>(R(shorter.row[q][k])), v[k]);",
+        "",
+        "powers that are left out of a series are not made up for",
+    ),
+    Mutant(
+        "neuron/adjoint_series.hpp",
+        "for (int q = 0; q <= degree; ++q) found[k][q] -= leading * shorter.row[degree][q];",
+        "found[k][degree] -= leading;",
+        "adjoint: powers that are left out of a series are not made up for",
+    ),
+    Mutant(
+        "neuron/readout.hpp",
+        "t.d = h * (t.f - o.slow * d);",
+        "t.d = h * (t.f - o.slow * t.d_slow);",
+        "a gain's series goes on from the wrong term",
+    ),
+    Mutant(
+        "numbers.hpp",
+        "return __builtin_fmaf(a, b, c);",
+        "return a * b + c;",
+        "a product and a sum are rounded twice",
     ),
     Mutant(
         "stretch.cuh",

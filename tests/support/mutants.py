@@ -56,7 +56,7 @@ class Verdict:
 
 def stale(mutant: Mutant) -> str | None:
     """Why the mutant does not fit the kernels any more, or None."""
-    path = Path(device.__file__).parent / "kernels" / mutant.file
+    path = device.path_of(mutant.file)
     n = path.read_text("utf-8").count(mutant.old) if path.exists() else 0
     return None if n == 1 else f"its text is {n} times in {mutant.file}, expected once"
 

@@ -17,27 +17,28 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from eventsim.arrays import Array, Floats, Precision
-from eventsim.engine import adjoint_series, series
+from eventsim.arrays import Array, Precision
 from eventsim.engine.cuda.compile import load
-from eventsim.engine.gain_windows import (
-    FIRST_WINDOW,
-    TERMS_DOUBLE,
-    TERMS_SINGLE,
-    WINDOW_BITS,
-)
 from eventsim.engine.job import RUNAWAY_PER_MS
-from eventsim.engine.table import ALERT_MARGIN
 from eventsim.engine.windowing import FEW, MANY, MOST_HALVINGS
 
 Size = Sequence[int]
 
-# Later files use what earlier ones define. Those of spiking neurons are compiled a second time, for
-# adaptive thresholds.
+# The formulas of a neuron, for every processor, in eventsim/kernels, and what runs them on a
+# device, in kernels beside this file. Later files use what earlier ones define. Those of spiking
+# neurons are compiled a second time, for adaptive thresholds.
+FORMULAS = (
+    "numbers.hpp",
+    "neuron/exponential.hpp",
+    "neuron/propagators.hpp",
+    "neuron/crossing.hpp",
+    "neuron/stretch.hpp",
+    "neuron/adaptive.hpp",
+    "neuron/adjoint_series.hpp",
+    "neuron/readout.hpp",
+)
 NEURON_SOURCES = (
     "prelude.cuh",
-    "scalar.cuh",
-    "adaptive.cuh",
     "walk.cuh",
     "stretch.cuh",
     "shared.cu",
@@ -76,6 +77,7 @@ _TYPES = {
 _KERNEL = re.compile(
     r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)'
 )
+_INCLUDED = re.compile(r'^#(?:pragma once|include "[^"]*")$', re.MULTILINE)
 _PARAMETER = re.compile(r"(?:const )?\s*(.*?)\s*(\*?)\s*(?:__restrict__)?\s*(\w+)$")
 
 
@@ -125,49 +127,35 @@ def kernel_source(precision: Precision, adaptive: bool = False) -> str:
 
     Kernels have the same name in both, and the same parameters; see walk.cuh.
     """
-    folder = Path(__file__).parent / "kernels"
     single = precision == "single"
     head = (
         f"#define SINGLE {int(single)}\n"
         f"#define REAL {'float' if single else 'double'}\n"
         f"#define ADAPTIVE {int(adaptive)}\n"
         f"#define RUNAWAY_PER_MS {float(RUNAWAY_PER_MS)}\n"
-        f"#define ALERT_MARGIN {ALERT_MARGIN!r}\n"
         f"#define TILE {TILE}\n"
         f"#define MANY {MANY}\n"
         f"#define FEW {FEW}\n"
         f"#define MOST_HALVINGS {MOST_HALVINGS}\n"
         f"#define FORWARD_EVENTS {FORWARD_EVENTS}\n"
-        f"#define MOST {adjoint_series.MOST}\n"
-        f"#define TERMS {adjoint_series.TERMS[precision]}\n"
-        f"#define EXTRA {adjoint_series.EXTRA}\n"
-        f"#define ECONOMY {_initialiser(adjoint_series.economy(adjoint_series.TERMS[precision]))}\n"
-        f"#define ITEMS {series.ITEMS}\n"
-        f"#define SPAN REAL_({series.SPAN})\n"
-        f"#define DEGREE {series.DEGREE_SINGLE if single else series.DEGREE_DOUBLE}\n"
-        f"#define SERIES {series.SERIES_SINGLE if single else series.SERIES_DOUBLE}\n"
-        f"#define SHORTER {_shorter(single)}\n"
         f"#define LANES {LANES}\n"
         f"#define OUTPUTS {OUTPUTS}\n"
-        f"#define GAIN_TERMS {TERMS_SINGLE if single else TERMS_DOUBLE}\n"
-        f"#define WINDOW_BITS {WINDOW_BITS}\n"
-        f"#define FIRST_WINDOW {FIRST_WINDOW}\n"
     )
-    names = NEURON_SOURCES if adaptive else SOURCES
-    parts = [f'#line 1 "{name}"\n{(folder / name).read_text("utf-8")}' for name in names]
-    return head + "\n".join(parts)
+    return head + joined((*FORMULAS, *(NEURON_SOURCES if adaptive else SOURCES)))
 
 
-def _shorter(single: bool) -> str:
-    """The rows of :func:`eventsim.engine.series.shorter` that are used, as an initialiser."""
-    size = 1 + (series.SERIES_SINGLE if single else series.SERIES_DOUBLE)
-    return _initialiser(series.shorter()[:size, :size])
+def joined(names: Sequence[str]) -> str:
+    """Files as one text; what a file includes is to stand in front of it."""
+    parts = (
+        f'#line 1 "{name}"\n{_INCLUDED.sub("", path_of(name).read_text("utf-8"))}' for name in names
+    )
+    return "\n".join(parts)
 
 
-def _initialiser(matrix: Floats) -> str:
-    """A matrix in the words of the CUDA text."""
-    rows = (", ".join(map(repr, row)) for row in matrix.tolist())
-    return "{" + ", ".join(f"{{{row}}}" for row in rows) + "}"
+def path_of(name: str) -> Path:
+    """Where a file of FORMULAS or SOURCES lies."""
+    here = Path(__file__)
+    return (here.parents[2] if name in FORMULAS else here.parent) / "kernels" / name
 
 
 @dataclass(frozen=True)

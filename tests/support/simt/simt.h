@@ -15,7 +15,6 @@
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-#define APART [[maybe_unused, gnu::noinline]] static
 
 namespace simt {
 

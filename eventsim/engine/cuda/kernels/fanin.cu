@@ -118,7 +118,7 @@ extern "C" __global__ void fanin_backward(
     for (int i = 0; i < N_SUMS; ++i) g.sums[i] = 0.0;
     for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
     g.grazes = 0;
-    Adjoint a = carried_at(way, sample, n, n_neurons);
+    Adjoint<REAL> a = carried_at(way, sample, n, n_neurons);
     // Spikes whose return is still to be met on the way back: up to `own`.
     long long own = delay > 0.0 ? spike_first[pair + 1] - 1 : spike_first[pair] - 1;
     while (own >= back.first && spike_time[own] + delay >= t_end) --own;
@@ -133,7 +133,7 @@ extern "C" __global__ void fanin_backward(
         const double t_low = returns ? internal : external;
         // Arrivals between two stops of the neuron, MOST at most, are met from the latest.
         const double at = next_stop(neuron, tape, back);
-        Adjoint here;
+        Adjoint<REAL> here;
         if (met == MOST || at >= t_low) {
             walk_back(neuron, a, t, t_low, tape, back, g);
             t = t_low;

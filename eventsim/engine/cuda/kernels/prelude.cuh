@@ -1,18 +1,21 @@
-// What all kernels share: the type of the state (REAL, set in front of this text), and shared
-// memory. Host builds define SIMT_HOST and bring their own stand-ins for the device's functions.
+// What all kernels share: the type of the state (REAL, set in front of this text), the formulas of
+// eventsim/kernels/neuron, which stand in front as well, and shared memory. Host builds define
+// SIMT_HOST and bring their own stand-ins for the device's functions.
+
+using namespace eventsim;
 
 #ifndef SIMT_HOST
 #define SHARED_MEMORY(name) extern __shared__ __align__(16) unsigned char name[]
-#define APART [[maybe_unused]] static __device__ __noinline__
 #endif
 
-// Functions of a device, and those that are rarely called and so not written out at every call.
 #define DEVICE [[maybe_unused]] static __device__ __forceinline__
 
 // Number of the thread's block and of the thread, both one-dimensional.
 #define BLOCK ((long long)blockIdx.x)
 #define THREAD ((int)threadIdx.x)
 #define GLOBAL_THREAD (BLOCK * (long long)blockDim.x + THREAD)
+
+#define REAL_(x) ((REAL)(x))
 
 DEVICE REAL not_a_number() {
 #if SINGLE

@@ -154,14 +154,14 @@ DEVICE void lay_down(const Standing& to, const Cells& c, int n, const double* si
 DEVICE double predict(const Cells& c, const Neuron& p, int n, double t_end) {
     if (c.held[n] >= 0) return c.until[n] < t_end ? c.until[n] : NEVER;
     const REAL zero = REAL_(0.0), v = c.v[n], j = c.j[n];
-    const REAL bound = (v > zero ? v : zero) + (j > zero ? j : zero) * p.peak;
+    const REAL bound = peak_bound(v, j, p.peak);
     if (bound < p.alert) return NEVER;
     const REAL h = (REAL)(t_end - c.time[n]);
 #if ADAPTIVE
     const REAL rise = crossing_within(p.threshold, {c.a[n], c.last[n]}, v, j, c.time[n], h, bound,
                                       p.rates, p.level, p.alert);
 #else
-    const REAL rise = crossing(v, j, h, p.rates, p.level);
+    const REAL rise = crossing(v, j, h, p.rates, p.level, true);
 #endif
     c.rise[n] = rise;
     const double t = c.time[n] + (double)rise;
@@ -170,7 +170,7 @@ DEVICE double predict(const Cells& c, const Neuron& p, int n, double t_end) {
 
 // Bring the neuron to an arrival at t.
 DEVICE void bring(const Cells& c, const Neuron& p, int n, double t) {
-    const Map m = far_forward((REAL)(t - c.time[n]), p.rates);
+    const Map<REAL> m = far_forward((REAL)(t - c.time[n]), p.rates);
     const REAL v = c.v[n], j = c.j[n];
     c.v[n] = c.held[n] >= 0 ? p.reset : flush(fused(m.gain, j, m.x * v));
     c.j[n] = flush(m.y * j);

@@ -39,7 +39,7 @@ struct Places {
     AdaptedBack* adapted;
 };
 
-DEVICE void put_adjoint(const Places& at, int n, int n_neurons, const Adjoint& adjoint) {
+DEVICE void put_adjoint(const Places& at, int n, int n_neurons, const Adjoint<REAL>& adjoint) {
     REAL* const a = at.adjoint + n;
     a[0] = adjoint.alpha;
     a[n_neurons] = adjoint.beta;
@@ -49,10 +49,10 @@ DEVICE void put_adjoint(const Places& at, int n, int n_neurons, const Adjoint& a
 }
 
 // Neuron n, with its parameters, taken back to t_low over its own spikes.
-DEVICE Adjoint place_back(const Places& at, const Neuron& p, int n, int n_neurons, double t_low,
+DEVICE Adjoint<REAL> place_back(const Places& at, const Neuron& p, int n, int n_neurons, double t_low,
                           const Tape& tape, long long first) {
     REAL* const a = at.adjoint + n;
-    Adjoint adjoint = {a[0], a[n_neurons], a[2 * n_neurons], a[3 * n_neurons], a[4 * n_neurons]};
+    Adjoint<REAL> adjoint = {a[0], a[n_neurons], a[2 * n_neurons], a[3 * n_neurons], a[4 * n_neurons]};
     Back back = {first, at.next[n], at.released[n] != 0,
 #if ADAPTIVE
                  at.adapted[n],
@@ -136,7 +136,7 @@ extern "C" __global__ void queue_backward(
                 // Without a delay it came after a spike of n at the same time: stop short of that.
                 if (cause >= 0 && spike_time[cause] == t && spike_neuron[cause] >= n)
                     t = just_after(t);
-                const Adjoint a = place_back(at, p, n, n_neurons, t, tape, first[n]);
+                const Adjoint<REAL> a = place_back(at, p, n, n_neurons, t, tape, first[n]);
                 const REAL w = own ? own_weight[n] : weight[k];
                 const REAL later = w * (p.rates.syn * a.beta - p.rates.mem * a.alpha);
                 at.sums[BY_DRIVE * n_neurons + n] += (double)(w * a.beta);
@@ -160,7 +160,7 @@ extern "C" __global__ void queue_backward(
         }
         for (int n = THREAD; n < n_neurons; n += blockDim.x) {
             const Neuron p = neuron_at(par, refractory, n, n_neurons);
-            const Adjoint a = place_back(at, p, n, n_neurons, begin_of(way, s), tape, first[n]);
+            const Adjoint<REAL> a = place_back(at, p, n, n_neurons, begin_of(way, s), tape, first[n]);
             carry(way, s, n, n_neurons, a);
 #if ADAPTIVE
             carry(way, s, n, n_neurons, at.adapted[n]);

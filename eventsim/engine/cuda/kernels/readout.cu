@@ -10,8 +10,8 @@
 // Twin            engine/cpu/gains.py, readout.py and readout_apart.py, engine/reference/readout.py.
 //                 The table has the same bits; sums over spikes are taken in another order, fixed
 //                 by the sizes.
-// Needs           scalar.cuh; LANES, OUTPUTS, GAIN_TERMS, WINDOW_BITS, FIRST_WINDOW; shared memory:
-//                 8 bytes per group of LANES, sum and one of OUTPUTS
+// Needs           neuron/readout.hpp; LANES, OUTPUTS; shared memory: 8 bytes per group of LANES, sum
+//                 and one of OUTPUTS
 //
 // Roofline        one spike and output: 10 operations and 24 bytes of the table forward, 50 and 96
 //                 backward, from the first-level cache, where neighbouring threads read
@@ -21,76 +21,32 @@
 enum { READOUT_MEM, READOUT_SYN, READOUT_RESISTANCE, N_READOUT };
 enum { GAIN, GAIN_BY_MEM, GAIN_BY_SYN, GAIN_LATER, N_GAIN };
 
-#define WINDOW_SHIFT (52 - WINDOW_BITS)
-
 DEVICE long long first_window() {
     return __double_as_longlong((double)FIRST_WINDOW) >> WINDOW_SHIFT;
 }
 
-struct LossTerms {
-    Terms terms;
-    REAL loss;
-};
-
-// far_terms, and -phi'(z) without loss of digits where z is large.
-DEVICE LossTerms loss_terms(REAL z) {
-    LossTerms t;
-    t.terms = far_terms(z);
-    t.loss = z <= SMALL_Z ? t.terms.psi + t.terms.phi : (t.terms.phi - t.terms.decayed) / z;
-    return t;
-}
-
-// A coefficient in the precision of the state, zero where it is tiny there.
-DEVICE double coefficient(double value, int single) {
-    const double kept = single ? (double)(float)value : value;
-    return fabs(kept) <= (single ? (double)1e-30f : 1e-200) ? 0.0 : kept;
-}
-
-// All coefficients of one output in one window. For REAL double, whatever the state.
+// All coefficients of one output in one window.
 extern "C" __global__ void readout_gains(
     const int n_outputs, const int n_windows, const int n_terms, const int single,
-    const double* __restrict__ tau_mem, const double* __restrict__ tau_syn, const REAL rate,
-    const REAL per_ms, REAL* __restrict__ gains) {
+    const double* __restrict__ tau_mem, const double* __restrict__ tau_syn, const double rate,
+    const double per_ms, double* __restrict__ gains) {
     const long long i = GLOBAL_THREAD;
     if (i >= (long long)n_outputs * n_windows) return;
     const int k = (int)(i % n_outputs);
     const long long window = i / n_outputs;
     const long long begin = (window + first_window()) << WINDOW_SHIFT;
-    const REAL left =
-        REAL_(__longlong_as_double(begin | 1LL << (WINDOW_SHIFT - 1)) - FIRST_WINDOW) / per_ms;
-    const REAL width = REAL_(__longlong_as_double(begin >> 52 << 52)) / (FIRST_WINDOW * per_ms);
-    const REAL a = REAL_(1.0) / REAL_(tau_mem[k]), b = REAL_(1.0) / REAL_(tau_syn[k]);
-    const REAL p = a + rate, q = b + rate;
-    const bool membrane_slow = p <= q;
-    const REAL slow = membrane_slow ? p : q, fast = membrane_slow ? q : p;
-    const LossTerms at_slow = loss_terms(slow * left), at_gap = loss_terms((fast - slow) * left);
-    const REAL s = at_slow.terms.decayed, unit = left * s;
-    REAL d = unit * at_gap.terms.phi, d_slow = left * (unit * at_gap.terms.psi);
-    REAL d_fast = -left * (unit * at_gap.loss);
-    REAL area = (left * at_slow.terms.phi - d) / fast;
-    REAL area_slow = (-left * (left * at_slow.loss) - d_slow) / fast;
-    REAL area_fast = (-d_fast - area) / fast;
-    REAL f = s * at_gap.terms.decayed, f_fast = -left * f;
-    REAL* const out = gains + window * N_GAIN * n_terms * n_outputs + k;
+    const double left =
+        (__longlong_as_double(begin | 1LL << (WINDOW_SHIFT - 1)) - FIRST_WINDOW) / per_ms;
+    const double width = __longlong_as_double(begin >> 52 << 52) / (FIRST_WINDOW * per_ms);
+    const Output output = output_of(tau_mem[k], tau_syn[k], rate);
+    GainTerms terms = first_terms(output, left);
+    double* const out = gains + window * N_GAIN * n_terms * n_outputs + k;
     for (int n = 0; n < n_terms; ++n) {
-        if (n > 0) {
-            const REAL h = width / n, d_before = d;
-            area = h * d;
-            area_slow = h * d_slow;
-            area_fast = h * d_fast;
-            d_fast = h * (f_fast - slow * d_fast);
-            d_slow = h * (-d_before - slow * d_slow);
-            d = h * (f - slow * d_before);
-            f_fast = h * (-f - fast * f_fast);
-            f = -h * (fast * f);
-        }
-        const REAL by_mem = membrane_slow ? area_slow : area_fast;
-        const REAL by_syn = membrane_slow ? area_fast : area_slow;
-        const REAL value[N_GAIN] = {a * area, fused(a, by_mem, area), a * by_syn,
-                                    -fused(rate, a * area, a * d)};
+        if (n > 0) to_next_order(output, terms, width / n);
+        const Gains found = gains_of(output, terms);
+        const double value[N_GAIN] = {found.gain, found.by_mem, found.by_syn, found.later};
         for (int g = 0; g < N_GAIN; ++g)
-            out[(long long)(g * n_terms + n) * n_outputs] =
-                REAL_(coefficient((double)value[g], single));
+            out[(long long)(g * n_terms + n) * n_outputs] = kept(value[g], single);
     }
 }
 
@@ -113,9 +69,9 @@ DEVICE Arrival arrival_at(double time, double t_end, double rate, double per_ms)
 
 // One row of the table; `gains` is that of the output.
 DEVICE REAL gain_at(const REAL* gains, int n_outputs, int row, const Arrival& arrival) {
-    const REAL* const first = gains + (arrival.window * N_GAIN + row) * GAIN_TERMS * n_outputs;
-    REAL value = first[(GAIN_TERMS - 1) * n_outputs];
-    for (int n = GAIN_TERMS - 2; n >= 0; --n)
+    const REAL* const first = gains + (arrival.window * N_GAIN + row) * GAIN_TERMS<REAL> * n_outputs;
+    REAL value = first[(GAIN_TERMS<REAL> - 1) * n_outputs];
+    for (int n = GAIN_TERMS<REAL> - 2; n >= 0; --n)
         value = fused(value, arrival.u, first[n * n_outputs]);
     return value;
 }

@@ -67,15 +67,15 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_forward
         const long long at = start[pair];
         out = {time + at, current + at, restart + at, limit[pair]};
     } else {
-        neuron.alert = UNREACHABLE;
+        neuron.alert = Exponent<REAL>::unreachable;
     }
     Cell cell = cell_from(begin_time, begin_v, begin_j, begin_until, begin_a, begin_last,
                           (long long)sample * n_neurons + n);
     const Stop stop = {end_time, end_v, end_j, end_until, end_a, end_last};
     const double t_end = duration[sample];
     const long long lo = offsets[sample], end = first_after(times, lo, offsets[sample + 1], t_end);
-    const REAL longest = SPAN / fastest;
-    const Answer answer = answer_of(neuron.rates, longest);
+    const REAL longest = REAL_(SPAN) / fastest;
+    const Answer<REAL> answer = answer_of(neuron.rates.mem, neuron.rates.syn, longest);
     double failed = -1.0, t = begin_time[(long long)sample * n_neurons];  // of all neurons
     long long next = lo + skip[sample];
     bool ends = !(t < t_end);
@@ -96,7 +96,7 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_forward
             if (ends && me == 0) met[sample] = first - lo;
             if (!meet(neuron, answer, cell, out, stretch, t, fastest)) {
                 failed = cell.t;
-                neuron.alert = UNREACHABLE;  // the others go on
+                neuron.alert = Exponent<REAL>::unreachable;  // the others go on
                 cell.held = -1;
             }
             t = stretch.time[ITEMS - 1];

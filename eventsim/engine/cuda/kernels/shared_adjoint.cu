@@ -9,7 +9,7 @@
 //                 of every event before the end of its sample; sums, own, grazes per chunk.
 // Twin            engine/cpu/shared_adjoint.py, engine/reference/layer_adjoint.py. The effect of an
 //                 event is summed over neurons in another order than there.
-// Needs           walk.cuh; shared memory as in engine/cuda/shared.py
+// Needs           walk.cuh, neuron/adjoint_series.hpp; shared memory as in engine/cuda/shared.py
 //
 // Roofline        one neuron and event of a full stretch: about 20 fused operations in single
 //                 precision, 4 bytes of weights, 8 bytes of read and written sums, all from the
@@ -26,64 +26,6 @@ DEVICE void sum_effects(const REAL* effect, int n_events, REAL* out, long long t
     }
 }
 
-// Series of one neuron, in u = s / length, times exp(middle s): see engine/adjoint_series.py.
-struct Series {
-    REAL decays[TERMS], taken[TERMS], gains[TERMS], gains_mem[TERMS], gains_syn[TERMS],
-        decays_syn[TERMS];
-};
-
-DEVICE void shorten(const double* t, REAL* out) {
-    constexpr double economy[EXTRA][TERMS] = ECONOMY;
-    for (int q = 0; q < TERMS; ++q) {
-        double total = t[q];
-        for (int k = 0; k < EXTRA; ++k) total += economy[k][q] * t[TERMS + k];
-        out[q] = (REAL)total;
-    }
-}
-
-DEVICE Series series_of(const Rates& r, double middle, double length) {
-    const double a = (double)r.mem, b = (double)r.syn;
-    const double slow = (a - middle) * length, fast = (b - middle) * length;
-    double x = 1.0, y = 1.0, x_mem = 0.0, y_syn = 0.0, g = 0.0, g_mem = 0.0, g_syn = 0.0;
-    double t[6][TERMS + EXTRA];
-    for (int q = 0; q < TERMS + EXTRA; ++q) {
-        t[0][q] = y;
-        t[1][q] = -a * x;
-        t[2][q] = a * g;
-        t[3][q] = g + a * g_mem;
-        t[4][q] = a * g_syn;
-        t[5][q] = y_syn;
-        const double share = 1.0 / (q + 1.0);
-        g_mem = share * (length * x_mem - fast * g_mem);
-        g_syn = -share * (length * g + fast * g_syn);
-        g = share * (length * x - fast * g);
-        x_mem = -share * (length * x + slow * x_mem);
-        y_syn = -share * (length * y + fast * y_syn);
-        x = -share * (slow * x);
-        y = -share * (fast * y);
-    }
-    Series s;
-    shorten(t[0], s.decays);
-    shorten(t[1], s.taken);
-    shorten(t[2], s.gains);
-    shorten(t[3], s.gains_mem);
-    shorten(t[4], s.gains_syn);
-    shorten(t[5], s.decays_syn);
-    return s;
-}
-
-DEVICE REAL dot(const REAL* one, const REAL* two) {
-    REAL total = one[TERMS - 1] * two[TERMS - 1];
-    for (int q = TERMS - 2; q >= 0; --q) total = fused(one[q], two[q], total);
-    return total;
-}
-
-DEVICE REAL horner(const REAL* series, REAL u) {
-    REAL total = series[TERMS - 1];
-    for (int q = TERMS - 2; q >= 0; --q) total = fused(total, u, series[q]);
-    return total;
-}
-
 // Arrivals of one stretch in shared memory, the latest first: time, first column of the row, p of
 // the first term and u, whether the stretch reaches it, and dL/dt at every thread's neuron.
 struct Arrivals {
@@ -95,33 +37,30 @@ struct Arrivals {
 // The arrivals from the k-th on that lie after `after`, with the state at `back` ms before the
 // stretch's latest arrival. A thread without a neuron has a state of zeros. Returns the next one.
 DEVICE int meet_arrivals(int k, int m, double after, REAL back, REAL middle, REAL per_length,
-                         const Adjoint& a, const Rates& r, const Series& s, const Arrivals& arrivals,
+                         const Adjoint<REAL>& a, const Rates<REAL>& r, const Series<REAL>& s, const Arrivals& arrivals,
                          const REAL* column, REAL* slab, bool mine, REAL* sums) {
     if (k >= m || arrivals.time[k] <= after) return k;
     const REAL grow = REAL_(1.0) / decay(middle * back), start = back * per_length;
     const REAL alpha = a.alpha * grow, beta = a.beta * grow;
-    REAL betas[TERMS], laters[TERMS], moments[TERMS];
-    for (int q = 0; q < TERMS; ++q) {
-        betas[q] = fused(s.decays[q], beta, s.gains[q] * alpha);
-        laters[q] = fused(betas[q], r.syn, s.taken[q] * alpha);
-        moments[q] = REAL_(0.0);
-    }
+    const Opened<REAL> open = opened(s, alpha, beta, r.syn);
+    REAL moments[TERMS<REAL>];
+    for (int q = 0; q < TERMS<REAL>; ++q) moments[q] = REAL_(0.0);
     for (; k < m && arrivals.time[k] > after; ++k) {
         const int at = arrivals.place[k];
         const REAL w = column[at], u = arrivals.u[k] - start;
-        if (mine) slab[at] = fused(arrivals.p[k], horner(betas, u), slab[at]);
+        if (mine) slab[at] = fused(arrivals.p[k], series_at(open.betas, u), slab[at]);
         REAL p = arrivals.p[k];
-        for (int q = 0; q < TERMS; ++q) {
+        for (int q = 0; q < TERMS<REAL>; ++q) {
             moments[q] = fused(w, p, moments[q]);
             p = p * u;
         }
-        arrivals.effect[k * TILE + THREAD] = arrivals.p[k] * (w * horner(laters, u));
+        arrivals.effect[k * TILE + THREAD] = arrivals.p[k] * (w * series_at(open.laters, u));
     }
-    const REAL through = dot(s.decays, moments), gained = dot(s.gains, moments);
-    const REAL by_mem = dot(s.gains_mem, moments) * alpha;
-    const REAL by_syn = fused(dot(s.decays_syn, moments), beta, dot(s.gains_syn, moments) * alpha);
-    sums[BY_MEM] += fused(through, a.beta_mem * grow, fused(gained, a.alpha_mem * grow, by_mem));
-    sums[BY_SYN] += fused(through, a.beta_syn * grow, by_syn);
+    const Adjoint<REAL> grown = {alpha, beta, a.alpha_mem * grow, a.beta_mem * grow,
+                                 a.beta_syn * grow};
+    const ByRates<REAL> gained = by_rates(s, moments, grown);
+    sums[BY_MEM] += gained.mem;
+    sums[BY_SYN] += gained.syn;
     return k;
 }
 
@@ -169,7 +108,7 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
     const WayBack way = way_back(begin, carried, piece, begin_a, begin_last, behind);
     const REAL* const column = weights + n;
     REAL* const slab = by_weight + chunk * n_rows * n_neurons + n;
-    const Series series = series_of(neuron.rates, middle, length);
+    const Series<REAL> series = series_of(neuron.rates.mem, neuron.rates.syn, middle, length);
     const REAL longest = (REAL)length, per_length = REAL_(1.0) / longest;
     Gradients<REAL> g;
     for (int i = 0; i < N_OWN; ++i) g.own[i] = 0.0;
@@ -181,7 +120,7 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
         Back back = back_from(tape, spike_first[pair],
                               mine ? spike_first[pair + 1] : spike_first[pair], neuron, way, sample,
                               n, n_neurons);
-        Adjoint a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
+        Adjoint<REAL> a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
         if (mine) a = carried_at(way, sample, n, n_neurons);
         for (int i = 0; i < N_SUMS; ++i) g.sums[i] = REAL_(0.0);
         const double t_end = duration[sample];

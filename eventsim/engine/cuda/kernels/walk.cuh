@@ -2,7 +2,7 @@
 //
 // Parallel over   nothing: one thread owns one neuron of one sample; no communication.
 // Twin            engine/cpu/walk.py, same order of operations: same bits.
-// Needs           adaptive.cuh
+// Needs           neuron/adaptive.hpp
 
 // Rows of the parameter table [N_PAR, neurons]; as in the twin.
 enum { SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT };
@@ -17,7 +17,7 @@ enum { BY_LEVEL, BY_RESET, BY_REFRACTORY, BY_SELF, BY_SELF_DELAY, N_OWN };
 #endif
 
 struct Neuron {
-    Rates rates;
+    Rates<REAL> rates;
     REAL level, alert, peak, reset, self, instant;
     double refractory;
 #if ADAPTIVE
@@ -134,7 +134,7 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Out& out, bool on
             c.held = -1;
         }
         const REAL h = (REAL)(t_end - c.t);
-        Map m = far_forward(h, n.rates);
+        Map<REAL> m = far_forward(h, n.rates);
         const REAL v_end = fused(m.gain, c.j, m.x * c.v), j_end = m.y * c.j;
         REAL tau = REAL_(-1.0), top = highest(c.v, c.j, v_end, j_end, h, n.rates.mem, n.peak);
 #if ADAPTIVE
@@ -143,7 +143,7 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Out& out, bool on
             tau = crossing_within(n.threshold, c.adapted, c.v, c.j, c.t, h, top, n.rates, n.level,
                                   n.alert);
 #else
-        if (top >= n.alert) tau = crossing(c.v, c.j, h, n.rates, n.level);
+        if (top >= n.alert) tau = crossing(c.v, c.j, h, n.rates, n.level, true);
 #endif
         if (tau < REAL_(0.0) || c.t + (double)tau >= t_end) {
             c.v = flush(v_end);
@@ -264,7 +264,7 @@ struct Gradients {
 
 // Take the neuron back over its next spike or restart.
 template <class Sum>
-DEVICE void meet(const Neuron& n, Adjoint& a, const Tape& tape, Back& b, Gradients<Sum>& g) {
+DEVICE void meet(const Neuron& n, Adjoint<REAL>& a, const Tape& tape, Back& b, Gradients<Sum>& g) {
     const REAL zero = REAL_(0.0), rate_mem = n.rates.mem;
     const long long k = b.next;
     if (b.released == (n.refractory > 0.0)) {
@@ -312,7 +312,7 @@ DEVICE void meet(const Neuron& n, Adjoint& a, const Tape& tape, Back& b, Gradien
 
 // Take the neuron back from t to t_low over its own spikes and restarts.
 template <class Sum>
-DEVICE void walk_back(const Neuron& n, Adjoint& a, double t, double t_low, const Tape& tape,
+DEVICE void walk_back(const Neuron& n, Adjoint<REAL>& a, double t, double t_low, const Tape& tape,
                       Back& b, Gradients<Sum>& g) {
     for (;;) {
         const double at = next_stop(n, tape, b);
@@ -326,8 +326,8 @@ DEVICE void walk_back(const Neuron& n, Adjoint& a, double t, double t_low, const
     a = pull_back(h, far_adjoint(h, n.rates), a);
 }
 
-DEVICE Adjoint carried_at(const WayBack& way, long long sample, int n, int n_neurons) {
-    Adjoint a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
+DEVICE Adjoint<REAL> carried_at(const WayBack& way, long long sample, int n, int n_neurons) {
+    Adjoint<REAL> a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
     if (way.carried == nullptr) return a;
     const REAL* const at = way.carried + 5 * sample * n_neurons + n;
     a.alpha = at[0];
@@ -338,7 +338,7 @@ DEVICE Adjoint carried_at(const WayBack& way, long long sample, int n, int n_neu
     return a;
 }
 
-DEVICE void carry(const WayBack& way, long long sample, int n, int n_neurons, const Adjoint& a) {
+DEVICE void carry(const WayBack& way, long long sample, int n, int n_neurons, const Adjoint<REAL>& a) {
     if (way.carried == nullptr) return;
     REAL* const at = way.carried + 5 * sample * n_neurons + n;
     at[0] = a.alpha;
@@ -361,7 +361,7 @@ DEVICE void carry(const WayBack& way, long long sample, int n, int n_neurons,
 
 // A neuron that rests at or above its level started at its reset.
 template <class Sum>
-DEVICE void end_at_start(const Neuron& n, const Adjoint& a, Gradients<Sum>& g) {
+DEVICE void end_at_start(const Neuron& n, const Adjoint<REAL>& a, Gradients<Sum>& g) {
     if (n.level > REAL_(0.0)) return;
     g.own[BY_RESET] += (double)a.alpha;
     g.sums[BY_MEM] += (Sum)(n.reset * a.alpha_mem);

@@ -85,21 +85,16 @@ DEVICE bool runs_away(const Fired& out, const Cell& c) {
     return runs_away(c.t, out.since, out.recent);
 }
 
-DEVICE bool may_fire(REAL v, REAL j, REAL peak, REAL alert) {
-    const REAL zero = REAL_(0.0);
-    return (v > zero ? v : zero) + (j > zero ? j : zero) * peak >= alert;
-}
-
 // The functions of an arrival s ms before the end of its piece; all places are known to the
 // compiler, or they would lie in memory.
 struct Functions {
     REAL of[MOST_SUMS], s;
 };
 
-DEVICE Functions functions(const Windows& w, const Rates& r, REAL s) {
+DEVICE Functions functions(const Windows& w, const Rates<REAL>& r, REAL s) {
     Functions phi;
     phi.s = s;
-    const Map m = far_forward(s, r);
+    const Map<REAL> m = far_forward(s, r);
     const REAL scale = w.reach > 0.0 ? (REAL)(2.0 / w.reach) : REAL_(0.0);
     const REAL u = fused(scale, s, REAL_(-1.0));
     REAL power = REAL_(1.0);
@@ -139,8 +134,8 @@ DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double st
             c.held[n] = -1;
         }
         const REAL v = c.v[n], j = c.j[n];
-        if (!may_fire(v, j, p.peak, p.alert)) return true;
-        const REAL rise = crossing(v, j, (REAL)(t - c.time[n]), p.rates, p.level);
+        if (!(peak_bound(v, j, p.peak) >= p.alert)) return true;
+        const REAL rise = crossing(v, j, (REAL)(t - c.time[n]), p.rates, p.level, true);
         const double at = c.time[n] + (double)rise;
         if (rise < REAL_(0.0) || !(at < first)) return true;
         const REAL drive = flush(far_forward(rise, p.rates).y * j);
@@ -166,7 +161,7 @@ DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double st
 DEVICE bool come_to(const Cells& c, const Neuron& p, int n, double t, double* since, int* recent,
                     const Spikes& out) {
     const REAL h = (REAL)(t - c.time[n]), v = c.v[n], j = c.j[n];
-    const Map m = far_forward(h, p.rates);
+    const Map<REAL> m = far_forward(h, p.rates);
     const REAL v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
     const bool held = c.held[n] >= 0;
     if (held && c.until[n] >= t) {
@@ -256,7 +251,7 @@ DEVICE bool stays(const Cells& c, const Neuron& p, const Windows& w, int n, int 
                   double end, REAL* moments) {
     const REAL zero = REAL_(0.0), one = REAL_(1.0), h = (REAL)(end - now);
     const REAL v = c.v[n], j = c.j[n];
-    const Map m = far_forward(h, p.rates);
+    const Map<REAL> m = far_forward(h, p.rates);
     REAL v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
     const REAL pull = (j > zero ? j : zero) - v;
     const REAL top = fused(p.rates.mem, moments[w.width - 1],
@@ -283,8 +278,8 @@ DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, int n_neurons, 
                          int* recent, const Spikes& out) {
     const Fired fired = {out.time,   out.current, out.restart, out.limit, out.neuron,
                          out.count, n,           since + n,   recent + n};
-    const REAL longest = SPAN / fastest;
-    const Answer answer = answer_of(p.rates, longest);
+    const REAL longest = REAL_(SPAN) / fastest;
+    const Answer<REAL> answer = answer_of(p.rates.mem, p.rates.syn, longest);
     Cell cell;
     cell.v = c.v[n];
     cell.j = c.j[n];
@@ -397,7 +392,7 @@ extern "C" __global__ void windows_forward(
             for (int n = THREAD; n < n_neurons; n += blockDim.x) {
                 const Neuron p = neuron_at(par, refractory, n, n_neurons);
                 c.due[n] = c.held[n] >= 0 ? c.until[n]
-                           : may_fire(c.v[n], c.j[n], p.peak, p.alert) ? -1.0 : NEVER;
+                           : peak_bound(c.v[n], c.j[n], p.peak) >= p.alert ? -1.0 : NEVER;
             }
             __syncthreads();
             int n;

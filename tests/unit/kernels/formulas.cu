@@ -1,0 +1,41 @@
+// The formulas of eventsim/kernels on arrays, one thread for each number; and their constants.
+
+using namespace eventsim;
+
+#define ME ((int)(blockIdx.x * blockDim.x + threadIdx.x))
+
+extern "C" __global__ void terms(const int n, const REAL* z, REAL* out) {
+    const int i = ME;
+    if (i >= n) return;
+    const Terms<REAL> t = far_terms(z[i]);
+    const REAL values[5] = {decay(z[i]), t.decayed, t.phi, t.psi, log_ratio(z[i])};
+    for (int k = 0; k < 5; ++k) out[k * n + i] = values[k];
+}
+
+// By the rates a and b, over 1000 ms: the crossing, and a bound of v.
+extern "C" __global__ void crossings(const int n, const REAL* v, const REAL* j, const REAL* a,
+                                     const REAL* b, const REAL* level, REAL* out) {
+    const int i = ME;
+    if (i >= n) return;
+    const Rates<REAL> r = {a[i] < b[i] ? a[i] : b[i], b[i] - a[i], a[i], b[i]};
+    const REAL h = 1000, one = 1;
+    const Map<REAL> m = far_forward(h, r);
+    out[i] = crossing(v[i], j[i], h, r, level[i], true);
+    out[n + i] = highest(v[i], j[i], fused(m.gain, j[i], m.x * v[i]), m.y * j[i], h, a[i], one);
+}
+
+extern "C" __global__ void constants(double* out) {
+    const double values[12] = {ITEMS, SPAN, DEGREE<REAL>, TAYLOR<REAL>, MOST, TERMS<REAL>, EXTRA,
+                               GAIN_TERMS<REAL>, ALERT_MARGIN, SMALL_Z, WINDOW_BITS, FIRST_WINDOW};
+    for (int k = 0; k < 12; ++k) out[k] = values[k];
+}
+
+// Matrices [13, 13] and [EXTRA, TERMS].
+extern "C" __global__ void economies(double* shorter, double* economy) {
+    constexpr Shorter all;
+    constexpr Economy<TERMS<REAL>> own;
+    for (int q = 0; q < 13; ++q)
+        for (int k = 0; k < 13; ++k) shorter[13 * q + k] = all.row[q][k];
+    for (int k = 0; k < EXTRA; ++k)
+        for (int q = 0; q < TERMS<REAL>; ++q) economy[k * TERMS<REAL> + q] = own.row[k][q];
+}

@@ -1,0 +1,127 @@
+"""The formulas of ``eventsim/kernels``: alone, within their errors, and with Python's constants."""
+
+import subprocess
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+
+from eventsim.engine import adjoint_series, gain_windows, series
+from eventsim.engine.cpu.scalar import SMALL_Z
+from eventsim.engine.cuda import device as cuda
+from eventsim.engine.table import ALERT_MARGIN
+from eventsim.neuron import lif
+from tests.support.simt import HostDevice, build, why_not
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+KERNELS = (Path(__file__).parent / "formulas.cu").read_text("utf-8")
+TYPES = {"single": np.float32, "double": np.float64}
+
+
+@pytest.fixture(scope="module")
+def device():
+    return HostDevice(source=text)
+
+
+def text(precision, adaptive):
+    """The formulas, and the kernels that evaluate them."""
+    real = {"single": "float", "double": "double"}[precision]
+    return f"#define REAL {real}\n{cuda.joined(cuda.FORMULAS)}\n{KERNELS}"
+
+
+def evaluated(device, precision, kernel, rows, *values):
+    """The rows that a kernel gives of arrays."""
+    size = values[0].size
+    out = device.zeros((rows, size), TYPES[precision])
+    args = [size, *map(device.asarray, values), out]
+    device.launch(precision, kernel, -(-size // 64), 64, args)
+    return device.get(out)
+
+
+@pytest.mark.parametrize("name", cuda.FORMULAS)
+def test_header_compiles_without_another(name):
+    command = [build.compiler(), "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+    include = f'#include "{cuda.path_of(name)}"\n'
+    done = subprocess.run(
+        [*command, "-x", "c++", "-"], input=include, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("precision", TYPES)
+def test_exponentials_are_within_some_units_in_the_last_place(device, precision):
+    top = {"single": 80.0, "double": 700.0}[precision]
+    z = np.concatenate([np.geomspace(1e-6, top, 300), [0.25, 0.5, np.nextafter(0.5, 1.0), 1.0]])
+    z = z.astype(TYPES[precision])
+    with mpmath.workdps(40):
+        x = [mpmath.mpf(float(value)) for value in z]
+        phi = [-mpmath.expm1(-value) / value for value in x]
+        exact = [
+            [mpmath.exp(-value) for value in x],
+            [mpmath.exp(-value) for value in x],
+            phi,
+            [(f - 1) / value for f, value in zip(phi, x, strict=True)],
+            [mpmath.log1p(value) / value for value in x],
+        ]
+        exact = np.array(exact, float)
+    found = evaluated(device, precision, "terms", 5, z)
+    error = np.abs(found - exact) / np.abs(exact) / np.finfo(z.dtype).eps
+    assert error.max(axis=1).max() < 4.0, error.max(axis=1)
+
+
+@pytest.mark.parametrize("precision", TYPES)
+def test_crossings_are_those_of_the_reference(device, precision):
+    rng = np.random.default_rng(5)
+    n = 400
+    a, b = 1.0 / rng.uniform(2.0, 40.0, n), 1.0 / rng.uniform(2.0, 40.0, n)
+    b[::10] = a[::10]
+    v, j = rng.uniform(-1.0, 1.2, n), rng.uniform(-1.0, 6.0, n)
+    level = np.where(rng.random(n) < 0.1, rng.uniform(-0.5, 0.0, n), 1.0)
+    given = [values.astype(TYPES[precision]) for values in (v, j, a, b, level)]
+    crossings, bound = evaluated(device, precision, "crossings", 2, *given)
+    expected = [
+        lif.first_crossing(v, j, 1000.0, level, 1.0 / a, 1.0 / b)
+        for v, j, a, b, level in zip(*(values.astype(float) for values in given), strict=True)
+    ]
+    expected = np.array([-1.0 if t == np.inf else t for t in expected])
+    assert 100 < (expected >= 0.0).sum() < 350
+    # A grazing peak is met, or not, by rounding.
+    differ = (crossings < 0.0) != (expected < 0.0)
+    assert differ.sum() <= {"single": 1, "double": 0}[precision]
+    both = ~differ & (expected > 0.0)
+    error = np.abs(crossings - expected)[both]
+    assert np.median(error) < {"single": 2e-6, "double": 1e-14}[precision]
+    assert error.max() < {"single": 2e-2, "double": 1e-6}[precision]
+    assert (bound[expected >= 0.0] >= given[4][expected >= 0.0] * (1.0 - 1e-6)).all()
+
+
+@pytest.mark.parametrize("precision", TYPES)
+def test_constants_are_those_of_python(device, precision):
+    single, out = precision == "single", device.zeros(12, np.float64)
+    device.launch(precision, "constants", 1, 1, [out])
+    assert device.get(out).tolist() == [
+        series.ITEMS,
+        series.SPAN,
+        series.DEGREE_SINGLE if single else series.DEGREE_DOUBLE,
+        series.SERIES_SINGLE if single else series.SERIES_DOUBLE,
+        adjoint_series.MOST,
+        adjoint_series.TERMS[precision],
+        adjoint_series.EXTRA,
+        gain_windows.TERMS_SINGLE if single else gain_windows.TERMS_DOUBLE,
+        ALERT_MARGIN,
+        SMALL_Z,
+        gain_windows.WINDOW_BITS,
+        gain_windows.FIRST_WINDOW,
+    ]
+
+
+@pytest.mark.parametrize("precision", TYPES)
+def test_polynomials_of_lower_degree_are_those_of_python(device, precision):
+    expected = adjoint_series.economy(adjoint_series.TERMS[precision])
+    shorter = device.zeros((13, 13), np.float64)
+    economy = device.zeros(expected.shape, np.float64)
+    device.launch(precision, "economies", 1, 1, [shorter, economy])
+    assert np.array_equal(device.get(shorter), series.shorter())
+    assert np.array_equal(device.get(economy), expected)
