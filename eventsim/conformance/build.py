@@ -81,15 +81,14 @@ def _connect(net: Network, projection: CaseProjection) -> None:
     places = np.array([row.source for row in rows]), np.array([row.target for row in rows])
     values = np.array([row.weight for row in rows], dtype=np.float64)
     lags = np.array([row.delay for row in rows], dtype=np.float64)
-    # A vector of delays as long as the population is read as one delay per source.
-    per_source = len(rows) == source.size and not np.array_equal(places[0], np.arange(len(rows)))
-    if per_source or len(rows) == source.size * target.size:
+    if len(rows) == source.size * target.size:
         dense, dense_lags = np.zeros((2, source.size, target.size))
         dense[places], dense_lags[places] = values, lags
         net.connect(source.name, target.name, dense, delays=_one_or_all(dense_lags))
         return
     sparse = scipy.sparse.csr_array((values, places), shape=(source.size, target.size))
-    net.connect(source.name, target.name, sparse, delays=_one_or_all(lags))
+    lags = _one_or_all(lags)
+    net.connect(source.name, target.name, sparse, delays=lags, delays_of="synapse")
 
 
 def _one_or_all(delays: NDArray[np.float64]) -> NDArray[np.float64]:

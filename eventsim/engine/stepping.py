@@ -88,18 +88,16 @@ class LayerStepped:
         """The stage with one source for each bundle."""
         stage, counts = self._job.stage, due.last - due.first
         synapse = ranges(due.first, counts)
-        # Never as many rows as synapses: then delays would be one per row, and events be shared.
-        n_rows = counts.size + (counts.size == synapse.size)
+        n_rows = counts.size
         starts = np.zeros(n_rows + 1, np.int32)
-        starts[1 : counts.size + 1] = np.cumsum(counts)
-        starts[counts.size + 1 :] = synapse.size
+        starts[1:] = np.cumsum(counts)
         target, weight = (values[synapse] for values in self._synapses)
         weights = scipy.sparse.csr_array(
             (weight, target, starts), shape=(n_rows, stage.population.size)
         )
         name, to = "arrivals", stage.name
         projection = Projection(
-            f"{name}->{to}", name, to, "sparse", weights, np.zeros(synapse.size)
+            f"{name}->{to}", name, to, "sparse", weights, np.zeros(synapse.size), "synapse"
         )
         rows = np.arange(counts.size, dtype=np.int32)
         source = SourceSpikes(due.time, rows, np.array([0, counts.size], np.int64), n_rows)

@@ -50,7 +50,7 @@ def with_synapses(net: Network, chosen: Mapping[str, Ints]) -> Network:
     ------
     NetworkError
         A projection is of another kind or shared; or its delays, one per synapse, would be without
-        a value, or could be taken for one per source because there are as many.
+        a value.
     """
     arrays = net.to_arrays()
     structure = json.loads(str(arrays["structure"]))
@@ -63,13 +63,14 @@ def with_synapses(net: Network, chosen: Mapping[str, Ints]) -> Network:
         arrays[f"{name}.indptr"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         arrays[f"{name}.indices"] = (after % n_targets).astype(np.int32)
         if projection.delay_per_synapse:
-            if after.size == n_sources or not np.isin(after, before).all():
+            if not np.isin(after, before).all():
                 raise NetworkError(
                     f"with_synapses: projection {name!r} has a delay per synapse, {before.size} in "
-                    f"all. Choose some of its synapses, and not {n_sources}, the number of its "
-                    "sources."
+                    "all. Choose some of its synapses."
                 )
             arrays[f"{name}.delays"] = moved(arrays[f"{name}.delays"], before, after)
+            known = structure.get("delays_of_synapses", [])
+            structure["delays_of_synapses"] = list(dict.fromkeys([*known, name]))
         for row in structure["projections"]:
             if f"{row[0]}->{row[1]}" == name:
                 row[2] = "sparse"
@@ -144,11 +145,6 @@ def _take_synapses(
         arrays[f"{name}.indptr"] = np.concatenate([[0], np.cumsum(counts[sources])])
         arrays[f"{name}.indices"] = np.searchsorted(targets, pattern.indices[there])
         place = there
-        if projection.delay_per_synapse and there.sum() == sources.size:
-            raise NetworkError(
-                f"without_neurons: projection {name!r} keeps {sources.size} delays, one per "
-                "synapse, as many as sources. Keep another number of neurons."
-            )
     _take(arrays, f"{name}.weights", place)
     if projection.delay_per_synapse:
         _take(arrays, f"{name}.delays", place)

@@ -21,7 +21,7 @@ from eventsim.errors import ShapeError
 from eventsim.events.doors import real_array
 from eventsim.network.layers import Seed
 from eventsim.network.network import Network
-from eventsim.network.parts import Projection
+from eventsim.network.parts import DelaysOf, Projection
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,8 @@ class Convolution:
         of_kernel = real_array(delays, f"Convolution {source!r} to {target!r}: delays")
         shares_delays = of_kernel.shape == self.weight_shape
         given = of_kernel.ravel()[entry] if shares_delays else of_kernel
-        projection = net.connect(source, target, matrix, delays=given)
+        of: DelaysOf = "synapse" if shares_delays else "source"
+        projection = net.connect(source, target, matrix, delays=given, delays_of=of)
         net.share(f"{projection.name}.weights", entry)
         if shares_delays:
             net.share(f"{projection.name}.delays", entry)

@@ -1,9 +1,9 @@
 """The arrays that a network is in a file: which there must be, and of which shapes.
 
 ``structure`` is JSON: names, sizes and kinds of populations, ends and kinds of projections, the
-readout of a decision, and which populations have an adaptive threshold. All other shapes follow
-from it, so that it is read first, and the headers of the arrays are held to it before their values
-are read.
+readout of a decision, which populations have an adaptive threshold, and which sparse projections
+have a delay for each synapse. All other shapes follow from it, so that it is read first, and the
+headers of the arrays are held to it before their values are read.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.network.parts import (
     ADAPTIVE,
     PARAMETERS,
+    DelaysOf,
     PopulationKind,
     ProjectionKind,
     SelfRecurrent,
@@ -33,6 +34,9 @@ LARGEST = np.iinfo(np.int32).max  # neurons of a population, numbered in 32 bits
 LONGEST_NAME = 1000  # characters
 
 
+_OPTIONAL = ("decision", "adaptive", "delays_of_synapses")
+
+
 class Structure(NamedTuple):
     """What ``structure`` says: populations with sizes and kinds, projections with kinds."""
 
@@ -40,6 +44,7 @@ class Structure(NamedTuple):
     projections: dict[tuple[str, str], ProjectionKind]
     decision: str | None
     adaptive: tuple[str, ...]
+    delays_of_synapses: tuple[str, ...]
 
 
 def read_structure(text: str) -> Structure:
@@ -47,7 +52,7 @@ def read_structure(text: str) -> Structure:
     place = "Network: the structure"
     value = parse_json(text, place, StorageError)
     part = Entry(place, value, StorageError).table(
-        ("populations", "projections", "decision", "adaptive"), optional=("decision", "adaptive")
+        ("populations", "projections", *_OPTIONAL), optional=_OPTIONAL
     )
     populations: dict[str, tuple[int, PopulationKind]] = {}
     for row in part["populations"].rows():
@@ -69,7 +74,25 @@ def read_structure(text: str) -> Structure:
     adaptive = (
         [row.one_of(spiking) for row in part["adaptive"].rows()] if "adaptive" in part else []
     )
-    return Structure(populations, projections, decision, tuple(adaptive))
+    names = tuple(f"{source}->{target}" for source, target in projections)
+    apart = (
+        [row.one_of(names) for row in part["delays_of_synapses"].rows()]
+        if "delays_of_synapses" in part
+        else []
+    )
+    return Structure(populations, projections, decision, tuple(adaptive), tuple(apart))
+
+
+def delays_of(
+    structure: Structure, name: str, delays: NDArray[Any], shape: tuple[int, int]
+) -> DelaysOf:
+    """What the delays of a projection in a file are of.
+
+    Files of before 0.3 do not say it: there as many delays as sources are one per source.
+    """
+    if name in structure.delays_of_synapses:
+        return "synapse"
+    return "source" if delays.shape in ((), shape[:1]) else "synapse"
 
 
 def _three(row: Entry, expected: str) -> list[Entry]:

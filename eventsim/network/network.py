@@ -22,6 +22,7 @@ from eventsim.network.parts import (
     ADAPTIVE,
     PARAMETERS,
     TAU_ADAPTATION,
+    DelaysOf,
     DomainCheck,
     Population,
     PopulationKind,
@@ -197,6 +198,7 @@ class Network:
         weights: Any,
         *,
         delays: ArrayLike = 0.0,
+        delays_of: DelaysOf | None = None,
     ) -> Projection:
         """Join two populations.
 
@@ -209,8 +211,11 @@ class Network:
             Dense array or scipy.sparse matrix, shape [source.size, target.size], or
             ``self_recurrent(r)`` with one weight per neuron. A spike adds its weight to I.
         delays
-            ms; shapes in :class:`Projection`. Sparse weights whose number of stored entries
-            equals the number of sources take a vector as one delay per source.
+            ms; shapes in :class:`Projection`.
+        delays_of
+            Whether a vector of delays has one for each ``source`` or for each ``synapse`` (of
+            sparse weights, in CSR order). None: as its length says, which raises ShapeError where
+            there are as many synapses as sources. One delay for all is both.
 
         Raises
         ------
@@ -228,7 +233,7 @@ class Network:
             )
         if name in self._projections:
             raise NetworkError(f"Projection {name!r}: exists already; add the two weight matrices.")
-        self._projections[name] = make_projection(pre, post, weights, delays)
+        self._projections[name] = make_projection(pre, post, weights, delays, delays_of)
         return self._projections[name]
 
     def population(self, name: str | Population) -> Population:
@@ -494,6 +499,9 @@ class Network:
         adaptive = [p.name for p in self._populations.values() if p.is_adaptive]
         if adaptive:
             structure["adaptive"] = adaptive
+        apart = [p.name for p in self._projections.values() if p.pattern and p.delay_per_synapse]
+        if apart:  # of dense weights the shape says it
+            structure["delays_of_synapses"] = apart
         arrays: dict[str, NDArray[Any]] = {"structure": np.array(json.dumps(structure))}
         arrays |= {key: np.array(to_host(values)) for key, values in self.parameters().items()}
         for projection in self._projections.values():
@@ -519,7 +527,9 @@ class Network:
                 name = f"{source}->{target}"
                 shape = net._populations[source].size, net._populations[target].size
                 weights = forms.weights_in(arrays, name, kind_of_synapses, shape)
-                net.connect(source, target, weights, delays=arrays[f"{name}.delays"])
+                delays = arrays[f"{name}.delays"]
+                of = forms.delays_of(structure, name, delays, shape)
+                net.connect(source, target, weights, delays=delays, delays_of=of)
             if structure.decision is not None:
                 weights, bias = arrays["decision.weights"], arrays["decision.bias"]
                 net.decide(structure.decision, weights, bias=bias)

@@ -52,6 +52,7 @@ from eventsim.summary import short_repr
 
 PopulationKind = Literal["input", "spiking", "readout"]
 ProjectionKind = Literal["dense", "sparse", "self"]
+DelaysOf = Literal["source", "synapse"]
 
 MEMBRANE = ("tau_mem", "tau_syn", "resistance", "v_leak")
 SPIKE = ("threshold", "v_reset", "refractory")
@@ -255,6 +256,9 @@ class Projection:
     delays
         ms, >= 0. Shape () for one delay, [source] for one per source neuron, or one per
         synapse: [source, target] (dense), [stored entries] in CSR order (sparse), [size] (self).
+    delays_of
+        Whether a vector of ``delays`` has one for each ``source`` or for each ``synapse``; of one
+        delay for all, and of self-weights, where both are the same, ``source``.
     """
 
     name: str
@@ -263,6 +267,7 @@ class Projection:
     kind: ProjectionKind
     weights: Any
     delays: Floats
+    delays_of: DelaysOf
 
     def __repr__(self) -> str:
         n = self.values.size
@@ -295,7 +300,7 @@ class Projection:
     @property
     def delay_per_synapse(self) -> bool:
         """Whether targets of one source may see its spikes at different times."""
-        return self.delays.ndim > 0 and self.delays.shape != (self.weights.shape[0],)
+        return self.delays_of == "synapse"
 
     def first_synapses(self) -> Ints:
         """First synapse of every source in the order of ``values``, and their total.
@@ -474,7 +479,11 @@ def join_populations(members: Sequence[Population]) -> Population:
 
 
 def make_projection(
-    source: Population, target: Population, weights: Any, delays: ArrayLike
+    source: Population,
+    target: Population,
+    weights: Any,
+    delays: ArrayLike,
+    delays_of: DelaysOf | None = None,
 ) -> Projection:
     """Check and build a projection; see :meth:`Network.connect`."""
     name = f"{source.name}->{target.name}"
@@ -492,9 +501,9 @@ def make_projection(
             f"Projection {name!r}: weights have shape {values.shape}, expected "
             f"{(source.size, target.size)} = (source.size, target.size).{hint}"
         )
-    projection = Projection(
-        name, source.name, target.name, kind, values, _delays(name, values, delays)
-    )
+    lags = _delays(name, values, delays, delays_of)
+    of = _delays_of(name, values, lags, delays_of)
+    projection = Projection(name, source.name, target.name, kind, values, lags, of)
     if projection.delay_per_synapse and not canonical:
         raise ShapeError(
             f"Projection {name!r}: delays per synapse need sparse weights with sorted indices and "
@@ -520,12 +529,47 @@ def _self_weights(
     return np.array(np.broadcast_to(weights.weights, (target.size,)))
 
 
-def _delays(name: str, weights: Any, given: ArrayLike) -> Floats:
+def _delays(name: str, weights: Any, given: ArrayLike, delays_of: DelaysOf | None) -> Floats:
+    """Delays of a shape that ``delays_of`` allows."""
     delays = np.array(real_array(given, f"Projection {name!r}: delays"), order="C")
-    per_synapse = (weights.nnz,) if scipy.sparse.issparse(weights) else weights.shape
-    if delays.shape not in ((), (weights.shape[0],), per_synapse):
+    shapes = _shapes(weights)
+    if delays_of not in (None, *shapes):
+        raise NetworkError(
+            f"Projection {name!r}: delays_of is {delays_of!r}, expected 'source' or 'synapse'."
+        )
+    allowed = [shape for of, shape in shapes.items() if delays_of in (None, of)]
+    if delays.shape not in ((), *allowed):
+        expected = " or ".join(f"{shape} for one per {of}" for of, shape in shapes.items())
+        said = "" if delays_of is None else f", and delays_of is {delays_of!r}"
         raise ShapeError(
-            f"Projection {name!r}: delays have shape {delays.shape}, expected one number, "
-            f"({weights.shape[0]},) for one per source, or {per_synapse} for one per synapse."
+            f"Projection {name!r}: delays have shape {delays.shape}{said}. Expected one number, or "
+            f"{expected}."
         )
     return delays
+
+
+def _delays_of(name: str, weights: Any, delays: Floats, given: DelaysOf | None) -> DelaysOf:
+    """What delays of an allowed shape are of."""
+    shapes = _shapes(weights)
+    if delays.ndim == 0 or (shapes["source"] == shapes["synapse"] and not _is_sparse(weights)):
+        return "source"
+    if given is not None:
+        return given
+    fits = [of for of, shape in shapes.items() if shape == delays.shape]
+    if len(fits) > 1 and not (np.diff(weights.indptr) == 1).all():
+        raise ShapeError(
+            f"Projection {name!r}: {delays.size} delays could be one per source or one per "
+            f"synapse, since there are {delays.size} of both. Pass delays_of='source' or "
+            "delays_of='synapse'."
+        )
+    return fits[0]
+
+
+def _shapes(weights: Any) -> dict[DelaysOf, tuple[int, ...]]:
+    """The shapes of an array of delays."""
+    per_synapse = (weights.nnz,) if _is_sparse(weights) else weights.shape
+    return {"source": (weights.shape[0],), "synapse": per_synapse}
+
+
+def _is_sparse(weights: Any) -> bool:
+    return bool(scipy.sparse.issparse(weights))

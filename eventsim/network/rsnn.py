@@ -89,8 +89,7 @@ def rsnn(
         number of others. :class:`DistanceLateral`: with a probability that falls with distance.
     delays
         Of lateral synapses in ms, >= 0: one number for all, or ``(low, high)``: uniform in this
-        range, drawn for every synapse. (Where there are exactly as many synapses as neurons, one
-        per source; see :meth:`Network.connect`.)
+        range, drawn for every synapse.
     forward_delays
         As :func:`eventsim.scsr`.
     inhibitory
@@ -129,7 +128,8 @@ def rsnn(
         pre, post = net.population(before), net.population(name)
         shape = (pre.size, post.size)
         weights = draw.forward(pre, post, signs).reshape(shape)
-        net.connect(before, name, weights, delays=axon_delays(forward_delays, pre, post, draw.rng))
+        lags = axon_delays(forward_delays, pre, post, draw.rng)
+        net.connect(before, name, weights, delays=lags, delays_of="source")
         if name == "output":
             break
         signs = draw.signs(post.size, inhibitory)
@@ -138,7 +138,8 @@ def rsnn(
             sources = np.repeat(np.arange(post.size, dtype=np.int32), np.diff(synapses.indptr))
             degree = synapses.nnz / post.size
             synapses.data = draw.weights(sources, degree, gain=lateral_gain, signs=signs)
-            net.connect(name, name, synapses, delays=draw.delays(delays, synapses.nnz))
+            lags = draw.delays(delays, synapses.nnz)
+            net.connect(name, name, synapses, delays=lags, delays_of="synapse")
         before = name
     return net
 

@@ -108,7 +108,7 @@ def scsr(
     own = [rng.normal(0.0, 0.1, net.population(name).size) for name in names[1:-1]]
     for pre, post, weights in drawn:
         delays = axon_delays(forward_delays, pre, post, rng, to_readout=output_delays)
-        net.connect(pre.name, post.name, weights, delays=delays)
+        net.connect(pre.name, post.name, weights, delays=delays, delays_of="source")
     if self_recurrent:
         for name, values in zip(names[1:-1], own, strict=True):
             net.connect(name, name, self_weights(values))

@@ -255,7 +255,10 @@ class RandomNetwork:
                 (part.weight[mine][order], (rows[order], columns[order])), shape=shape
             )
             delays = delay[mine][order] if isinstance(rule.delay, Uniform) else rule.delay
-            net.connect(names[rule.source], names[rule.target + 1], weights, delays=delays)
+            net.connect(
+                names[rule.source], names[rule.target + 1], weights,
+                delays=delays, delays_of="synapse",
+            )  # fmt: skip
         return net
 
     def outline(self) -> Outline:

@@ -220,4 +220,4 @@ def _recurrence(net: Network, population: Population, mine: Ints) -> Projection 
             value = getattr(given[each], what) if each in given else 0.0
             values.append(np.broadcast_to(value, (members.size,)))
     weights, delays = (np.concatenate(values)[mine] for values in parts.values())
-    return Projection(f"{name}->{name}", name, name, "self", weights, delays)
+    return Projection(f"{name}->{name}", name, name, "self", weights, delays, "source")

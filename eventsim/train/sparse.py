@@ -49,7 +49,6 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints, to_host
 from eventsim.entries import Bounds, Count, Settings, Share
@@ -367,8 +366,7 @@ def _pruned(
     found, begin = Chosen(), 0
     for projection in chosen:
         end = begin + projection.values.size
-        mine = _not_as_many(projection, stay[begin:end], keys[begin:end])
-        found[projection.name] = synapse_numbers(projection)[mine]
+        found[projection.name] = synapse_numbers(projection)[stay[begin:end]]
         begin = end
     return found
 
@@ -386,18 +384,6 @@ def _densities(shapes: Sequence[tuple[int, int]], density: float) -> Floats:
             return np.where(full, 1.0, scale * relative)
         full |= more
     return np.ones(possible.size)
-
-
-def _not_as_many(
-    projection: Projection, stay: NDArray[np.bool_], magnitudes: Floats
-) -> NDArray[np.bool_]:
-    """One more synapse where as many delays as sources would be taken for one per source."""
-    if not projection.delay_per_synapse or stay.sum() != projection.weights.shape[0]:
-        return stay
-    gone = np.flatnonzero(~stay)
-    stay = stay.copy()
-    stay[gone[magnitudes[gone].argmax()]] = True
-    return stay
 
 
 def _exchanged(

@@ -43,7 +43,7 @@ def synapses(net, projection):
     delays = np.asarray(projection.delays, dtype=float).ravel()
     if delays.size == 1:
         delays = np.full(weights.size, delays[0])
-    elif delays.size == n_sources:
+    elif projection.delays_of == "source":
         delays = delays[sources]
     assert delays.size == weights.size
     return Synapses(sources, targets, weights, delays)

@@ -243,6 +243,7 @@ def _projection(
         metadata["eventsim_delays_ms"] = (
             float(projection.delays) if scalar else projection.delays.copy()
         )
+        metadata["eventsim_delays_of"] = projection.delays_of
     current = gauges[projection.target].current
     if projection.one_to_one:
         weights = current * projection.weights

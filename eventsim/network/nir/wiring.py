@@ -15,7 +15,7 @@ from eventsim.arrays import Bools, Floats
 from eventsim.errors import NetworkError
 from eventsim.network.network import Network
 from eventsim.network.nir.paths import Chain
-from eventsim.network.parts import SelfRecurrent
+from eventsim.network.parts import DelaysOf, SelfRecurrent
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +55,15 @@ def connect(net: Network, source: End, target: End, found: Sequence[Chain], ms: 
         pattern = scipy.sparse.csr_array(np.eye(source.size))
     exact = _exact_delays(metadata, delays * ms, used, pattern)
     lags = _reduced(delays * ms, used) if exact is None else exact
+    of: DelaysOf = "synapse" if lags.ndim == 2 else "source"
+    if exact is not None and exact.ndim == 1:
+        of = _delays_of(metadata, exact, source.size)
     if pattern is not None:
         rows = np.repeat(np.arange(source.size), np.diff(pattern.indptr))
         entries = (matrix[rows, pattern.indices], pattern.indices, pattern.indptr)
         matrix = scipy.sparse.csr_array(entries, shape=weights.shape)
         lags = lags[rows, pattern.indices] if lags.ndim == 2 else lags
-    net.connect(source.name, target.name, matrix, delays=lags)
+    net.connect(source.name, target.name, matrix, delays=lags, delays_of=of)
 
 
 def _is_diagonal(chain: Chain) -> bool:
@@ -117,6 +120,12 @@ def _pattern(metadata: Mapping[str, Any], used: Bools) -> Any:
     return scipy.sparse.csr_array(used.astype(np.float64))
 
 
+def _delays_of(metadata: Mapping[str, Any], delays: Floats, n_sources: int) -> DelaysOf:
+    """What a vector of delays is of; files of before did not say it: of sources, if it can be."""
+    said = str(metadata.get("eventsim_delays_of", "source"))
+    return "synapse" if said == "synapse" or delays.size != n_sources else "source"
+
+
 def _exact_delays(
     metadata: Mapping[str, Any], delays: Floats, used: Bools, pattern: Any
 ) -> Floats | None:
@@ -125,7 +134,10 @@ def _exact_delays(
         return None
     exact = np.asarray(metadata["eventsim_delays_ms"], dtype=np.float64)
     spread = exact
-    if pattern is not None and exact.shape == (pattern.nnz,) != (used.shape[0],):
+    vector = pattern is not None and exact.ndim == 1
+    if vector and _delays_of(metadata, exact, used.shape[0]) == "synapse":
+        if exact.size != pattern.nnz:
+            return None
         parts = (exact, pattern.indices, pattern.indptr)
         spread = scipy.sparse.csr_array(parts, shape=used.shape).toarray()
     elif exact.shape == (used.shape[0],):

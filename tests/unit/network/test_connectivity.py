@@ -76,8 +76,11 @@ def test_delays_per_synapse_without_a_value_are_refused():
     dense.add_input("input", 3)
     dense.add_population("hidden", 2)
     dense.connect("input", "hidden", np.ones((3, 2)), delays=np.arange(6.0).reshape(3, 2))
-    with pytest.raises(NetworkError, match="not 3, the number of its sources"):
-        with_synapses(dense, {"input->hidden": np.array([0, 1, 2])})
+    # As many as sources: each synapse keeps its own.
+    found = with_synapses(dense, {"input->hidden": np.array([0, 1, 5])})
+    projection = found.projections["input->hidden"]
+    assert projection.delays_of == "synapse"
+    np.testing.assert_array_equal(projection.delays, [0.0, 1.0, 5.0])
 
 
 @pytest.mark.parametrize("delays", ["none", "source", "synapse"])

@@ -9,13 +9,13 @@ from eventsim.network import Network, self_recurrent
 SPARSE = sp.csr_array(([1.0, 0.0, 3.0], [2, 0, 1], [0, 2, 2, 3]), shape=(3, 3))
 
 
-def network(weights, delays=0.0):
+def network(weights, delays=0.0, delays_of=None):
     net = Network()
     net.add_input("in", 3)
     net.add_population("a", 3)
     net.add_readout("out", 2)
     source = "a" if weights is ITSELF else "in"
-    return net, net.connect(source, "a", weights, delays=delays)
+    return net, net.connect(source, "a", weights, delays=delays, delays_of=delays_of)
 
 
 ITSELF = self_recurrent([1.0, 2.0, 3.0])
@@ -52,8 +52,9 @@ def test_values_by_source_and_target_reach_their_synapses(weights, form):
     given = {"one": 2.0, "per source": np.array([1.0, 2.0, 3.0])}
     per_synapse = np.arange(float(np.prod(n))).reshape(n)
     if weights is SPARSE and form == "per synapse":
-        pytest.skip("as many synapses as sources: taken for one per source")
-    _, projection = network(weights, given.get(form, per_synapse))
+        weights = SPARSE.sorted_indices()
+    of = None if form == "one" else form.removeprefix("per ")
+    _, projection = network(weights, given.get(form, per_synapse), of)
     sources, targets = projection.sources(), projection.targets()
     expected = {
         "one": np.full(sources.size, 2.0),
