@@ -132,3 +132,21 @@ def test_values_of_a_decision_that_is_gone_are_no_longer_shared():
     net.decide("output", WEIGHTS)
     assert "decision.bias" not in net.shared
     es.Network.from_arrays(net.to_arrays())
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_gradients_of_the_maximum_in_single_precision_are_those_of_double(seed):
+    """A flat maximum is found in double precision: its time moves what spikes get."""
+    net = es.convolutional(64, (6,), 11, output_maps=5, mean=3.0, forward_delays=(0.0, 20.0))
+    rng = np.random.default_rng(seed)
+    events = [(np.sort(rng.uniform(0.0, 80.0, 500)), rng.integers(0, 64, 500)) for _ in range(2)]
+    stream = es.EventStream.from_samples(events, n_channels=64, duration=80.0)
+    loss, found = VoltageCrossEntropy(np.array([3, 7])), {}
+    for precision in ("double", "single"):
+        tape = es.simulate(net, stream, backend="cpu", precision=precision)
+        found[precision] = es.backward(net, tape, loss).flat()
+    for key, exact in found["double"].items():
+        if exact.size == 1:  # of a delay that all share: a sum of which little is left
+            continue
+        worst = np.abs(found["single"][key] - exact).max() / max(np.abs(exact).max(), 1e-12)
+        assert worst < 5e-5, key
