@@ -25,6 +25,7 @@ from eventsim.adjoint import SpikeSeed, backward
 from eventsim.arrays import Precision
 from eventsim.chips import Chip, Limits
 from eventsim.engine import describe_backend, simulate
+from eventsim.engine.algorithm import least_delay
 from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.run import check_precision, make_job
 from eventsim.errors import ParameterError
@@ -242,14 +243,14 @@ def _there_and_back(net: Network, backend: str, precision: Precision) -> SpikeTa
 def _by_every_way(net: Network, tape: SpikeTape) -> None:
     """By queue, by windows, in parts, as a share of many: the cpu backend takes one by its work."""
     from eventsim.engine.cpu import queue_host
-    from eventsim.engine.windowing import least_delay, make_windows
+    from eventsim.engine.windowing import make_windows
 
     plan = make_plan(net)
     (stage,) = plan.stages
     job = make_job(plan, stage, tape)
     prepared = queue_host.prepare(job)
     queue_host.by_queue(job, prepared)
-    windows = make_windows(job, least_delay(prepared.loop))
+    windows = make_windows(job, least_delay(stage))
     for parts in (1, 2):
         queue_host.by_windows(job, prepared, windows, parts)
     simulate_ranks(net, tape.stream[:1], backend="cpu", precision=job.precision)

@@ -19,9 +19,10 @@ import eventsim as es
 from bench.harness import arguments, report, timed
 from bench.macro.balanced import NEURON
 from eventsim.engine import make_job
+from eventsim.engine.algorithm import least_delay
 from eventsim.engine.cpu import queue_host
 from eventsim.engine.job import Job
-from eventsim.engine.windowing import least_delay, make_windows
+from eventsim.engine.windowing import make_windows
 from eventsim.plan import make_plan
 
 # Neurons, fan-out, delay in ms, share.
@@ -73,7 +74,7 @@ def measure(case: tuple[int, int, float, float], repeats: int) -> dict[str, Any]
     job = workload(*case)
     prepared = queue_host.prepare(job)
     found, seconds = [], []
-    windows = make_windows(job, least_delay(prepared.loop))
+    windows = make_windows(job, least_delay(job.stage))
     for run in (
         lambda: queue_host.by_queue(job, prepared),
         lambda: queue_host.by_windows(job, prepared, windows),

@@ -2,7 +2,7 @@
 A network with lateral connections
 ==================================
 
-One population projects to itself with delays: it forms a loop, which runs by a queue of events.
+One population projects to itself with delays: it forms a loop, whose neurons run together.
 """
 
 import numpy as np

@@ -108,6 +108,7 @@ def simulate_command(
         "backend": tape.backend,
         "device": runs_on.device,
         "precision": tape.precision,
+        "algorithms": dict(tape.algorithms),
         "tape": None if out is None else str(out),
     }
     present(found, _show, as_json=as_json)
@@ -150,5 +151,7 @@ def _show(found: Mapping[str, Any]) -> None:
         f"{found['seconds']:.3f} s on backend {found['backend']}, {found['precision']} precision "
         f"({found['preparation_seconds']:.1f} s to prepare it)"
     )
+    ways = "; ".join(f"{name} by {what}" for name, what in found["algorithms"].items())
+    typer.echo(f"Run: {ways}")
     if found["tape"] is not None:
         typer.echo(f"Spikes: {found['tape']}")

@@ -29,6 +29,8 @@ class Backend(Protocol):
     name: str
     # Whether it runs neurons with an adaptive threshold.
     adaptive: bool = False
+    # Whether it runs every stage by what eventsim.engine.algorithm says; else in a way of its own.
+    by_algorithm: bool = False
 
     @property
     def xp(self) -> Any:

@@ -10,8 +10,7 @@ from chunk to chunk:
   holding their neuron,
 * voltage and current of every readout at the end.
 
-Spikes are, to the bit, those of one run over the whole stream; those of a loop are where its first
-chunk chooses queue or windows as the whole would.
+Spikes are, to the bit, those of one run over the whole stream, of loops too.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from eventsim.engine.members import split_members
 from eventsim.engine.place import check_on_host
 from eventsim.engine.readout_piece import state_after
 from eventsim.engine.registry import get_backend
-from eventsim.engine.run import check_run
+from eventsim.engine.run import check_run, run_by
 from eventsim.engine.state import LayerState, start_state
 from eventsim.errors import ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, SpikeTrains
@@ -166,7 +165,7 @@ def _run_chunk(
     events = {p.name: int(n) for (p, _), n in zip(pairs, counts, strict=True)}
     tape = SpikeTape(
         chunk, trains, events, engine.name, precision, structure=plan.structure, begin=begin,
-        before=before,
+        before=before, algorithms=run_by(plan, engine),
     )  # fmt: skip
     left = {
         name: found.where(still_acting(net, name, found, chunk.duration))

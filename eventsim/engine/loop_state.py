@@ -67,8 +67,6 @@ class LoopState:
         Own spikes up to there that reach a neuron of the loop at ``begin`` or later.
     pending
         Arrivals before ``begin`` that the neurons have not met.
-    by_windows
-        Whether the loop goes by windows; None before anything has been run.
     adapted
         The adaptation at ``stop``; None where no threshold is adaptive.
     """
@@ -77,7 +75,6 @@ class LoopState:
     stop: LoopStop
     sent: SourceSpikes
     pending: Arriving
-    by_windows: bool | None = None
     adapted: Adapted | None = None
 
     __repr__ = short_repr
@@ -130,7 +127,9 @@ def after(
         All spikes from there to the end of the job.
     stop
         The neurons after it.
-    by_windows, adapted
+    by_windows
+        Whether the loop goes by windows: then the neurons stand at the last border.
+    adapted
         As :class:`LoopState`.
     """
     end = job.duration
@@ -142,9 +141,7 @@ def after(
         arrivals_between(part, stand, end) for part in (arrivals, arrivals_of(job, loop, settled))
     ]
     late = sent.times + _longest_way(loop)[sent.neurons] >= end[sent.sample]
-    state = LoopState(
-        np.array(end), stop, sent.where(late), in_order(job, pending), by_windows, adapted
-    )
+    state = LoopState(np.array(end), stop, sent.where(late), in_order(job, pending), adapted)
     return since_begin(trains, before.begin[sample]), state
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from eventsim.arrays import Floats, Precision, to_host
 from eventsim.engine import readout_piece
+from eventsim.engine.algorithm import algorithms_of
 from eventsim.engine.backend import Backend
 from eventsim.engine.counting import SynapticEvents
 from eventsim.engine.job import Job
@@ -44,7 +45,8 @@ def simulate(
     ----------
     net
         Any network; populations that form a loop run by a queue of events or by windows, the
-        others layer by layer.
+        others layer by layer. Which it is follows from the network alone
+        (:mod:`eventsim.engine.algorithm`), so that a sample has the same bits in any batch.
     stream
         Its channels are the neurons of the network's input population.
     tail
@@ -75,7 +77,7 @@ def simulate(
         for stage in course.plan.stages:
             if not stage.is_readout:
                 course.send(course.run(stage))
-        events = course.synaptic_events()
+        events, algorithms = course.synaptic_events(), run_by(course.plan, course.engine)
     tape = SpikeTape(
         course.stream,
         course.trains,
@@ -84,6 +86,7 @@ def simulate(
         precision,
         course.placed,
         structure=course.plan.structure,
+        algorithms=algorithms,
     )
     return tape if resident else tape.to_host()
 
@@ -278,6 +281,12 @@ def check_run(
     check_adaptive(net, engine, "simulate")
     check_values(net, engine)
     plan.check_channels(stream.n_channels, "simulate")
+
+
+def run_by(plan: Plan, engine: Backend) -> dict[str, str]:
+    """What runs every stage: its algorithm, or the name of a backend that has its own way."""
+    own_way = None if getattr(engine, "by_algorithm", False) else engine.name
+    return algorithms_of(plan, definition=own_way)
 
 
 def check_adaptive(net: Network, engine: Backend, where: str) -> None:

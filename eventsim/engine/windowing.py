@@ -1,4 +1,4 @@
-r"""How a loop goes by windows: when, how long they are, and how arrivals are summed.
+r"""How a loop goes by windows: how long they are, and how arrivals are summed.
 
 Nothing that fires within a window of the least delay arrives before its end, so that the arrivals
 of a window are known when it begins. Between its own spikes a neuron is linear in them. A unit jump
@@ -16,7 +16,8 @@ where the neurons of every population share their time constants. Otherwise they
 responses at Chebyshev's points: with n of them the error is about :math:`2 (b H / 4)^n / n!`.
 
 Neurons that share their events need no sums: they meet them in stretches, as those of a layer do
-(:mod:`eventsim.engine.cpu.stretch`); a window's last stretch ends with it.
+(:mod:`eventsim.engine.cpu.stretch`); a window's last stretch ends with it. Whether they do, and
+whether a loop goes by windows at all, says :mod:`eventsim.engine.algorithm`.
 
 Other neurons that may fire within a window meet their arrivals one by one. A window is cut into
 pieces so that few do. Which neurons those are, and all sums, are the same on every fast backend, to
@@ -30,15 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, to_host
-from eventsim.engine.bundles import Arriving, Loop
+from eventsim.engine.algorithm import algorithm_of, least_delay
+from eventsim.engine.bundles import Arriving
 from eventsim.engine.job import Job
-from eventsim.engine.loop_state import LoopState
 from eventsim.engine.table import fastest_rate, real_type
-from eventsim.plan.plan import MOST_PLACES
-
-# A loop goes by windows where in a window that many synaptic events of other stages reach a neuron
-# on average. bench/macro/windows.py
-WINDOW_SHARE = 0.25
 
 # Sums of a neuron: the last bounds V, the others hold as many functions or fewer.
 WIDTHS = (4, 8, 16)
@@ -51,11 +47,6 @@ LONGEST = 1.0
 # piece, and doubled where fewer than neurons / FEW are; halved so often at most. Then propagating
 # all neurons costs about as much as the events of those that may fire.
 MANY, FEW, MOST_HALVINGS = 2, 16, 5
-
-
-# Neurons that share their events go by stretches where at least that share of synapses is there.
-# Beside sums 128 to 2,000 of them then take half as long, forward, in either precision.
-LEAST_SIDE_BY_SIDE = 1 / 2
 
 
 class Basis(NamedTuple):
@@ -79,40 +70,11 @@ class Windows:
     basis: Basis
 
 
-def windows_of(job: Job, loop: Loop, outside: Arriving) -> Windows | None:
-    """The windows of a loop, None where its queue of events is expected to be faster.
-
-    How much the loop itself will send is not known. Adaptive thresholds take the queue.
-    """
-    length = least_delay(loop)
-    if not 0.0 < length < np.inf or job.stage.population.is_adaptive:
+def windows_of(job: Job) -> Windows | None:
+    """The windows of a loop, None where it goes by its queue of events."""
+    if not algorithm_of(job.stage).by_windows:
         return None
-    if met_in_window(job.duration, outside, length) < WINDOW_SHARE * job.stage.population.size:
-        return None
-    return make_windows(job, length)
-
-
-def by_stretches(job: Job) -> bool:
-    """Whether the neurons of a loop that goes by windows meet what they share in stretches."""
-    stage = job.stage
-    n_synapses = stage.wiring.target.size
-    n_places = (stage.wiring.out_start.size - 1) * stage.population.size
-    few = n_synapses > MOST_PLACES or n_synapses < LEAST_SIDE_BY_SIDE * n_places
-    return stage.shares_events and not few
-
-
-def windows_since(job: Job, loop: Loop, arrivals: Arriving, state: LoopState) -> Windows | None:
-    """As :func:`windows_of` for a piece of a stream; the first one decides for all."""
-    if state.by_windows is None:
-        return windows_of(job, loop, arrivals)
-    return make_windows(job, least_delay(loop)) if state.by_windows else None
-
-
-def least_delay(loop: Loop) -> float:
-    """Of what the neurons send to each other, and to themselves later; ms, inf if nothing."""
-    own = to_host(loop.own_delay)
-    first = float(to_host(loop.delay).min(initial=np.inf))
-    return min(first, float(own[own > 0.0].min(initial=np.inf))) if first < np.inf else first
+    return make_windows(job, least_delay(job.stage))
 
 
 def met_in_window(span: Floats, outside: Arriving, length: float) -> float:

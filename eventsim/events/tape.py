@@ -221,6 +221,11 @@ class SpikeTape:
     before
         Of the tape of a chunk: what happened before, as far as it depends on it. Files do not hold
         it.
+    algorithms
+        What ran every stage, by the stage's name: ``stretches``, ``fan-in``, ``queue``, ``windows,
+        sums`` or ``windows, stretches`` (:mod:`eventsim.engine.algorithm`), or the name of a
+        backend that has one way for all. Empty for a tape that was made by hand, or written before
+        tapes had it.
     """
 
     stream: EventStream
@@ -232,6 +237,7 @@ class SpikeTape:
     structure: str | None = None
     begin: Floats | None = None
     before: Before | None = None
+    algorithms: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> SpikeTrains:
         if name not in self.trains:
@@ -331,9 +337,11 @@ class SpikeTape:
     def save(self, path: str | Path) -> None:
         """Write the tape to one file, atomically."""
         more = [] if self.structure is None else ["structure", self.structure]
+        if self.algorithms:
+            more += ["algorithms", json.dumps(dict(self.algorithms))]
         arrays: dict[str, Any] = {
             "names": np.array(list(self.trains), dtype=str),
-            # Files of before do not have what follows the precision, as name and value.
+            # Files of before lack some of what follows the precision, by name and value.
             "run": np.array([self.backend, self.precision, *more]),
             "projections": np.array(list(self.synaptic_events), dtype=str),
             "synaptic_events": np.array(list(self.synaptic_events.values()), dtype=np.int64),
@@ -364,12 +372,14 @@ class SpikeTape:
             counts = zip(arrays["projections"], arrays["synaptic_events"], strict=True)
             events = {str(name): int(count) for name, count in counts}
             backend, precision, *more = (str(value) for value in arrays["run"])
-            structure = _structure_in(more)
+            told = _told_in(more)
             _check_numbers(stream, trains, events)
         except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
             raise StorageError(f"{path}: is not a whole tape ({error}).") from error
-        begin = arrays.get("begin")
-        return cls(stream, trains, events, backend, precision, structure=structure, begin=begin)
+        return cls(
+            stream, trains, events, backend, precision, structure=told.get("structure"),
+            begin=arrays.get("begin"), algorithms=json.loads(told.get("algorithms", "{}")),
+        )  # fmt: skip
 
 
 def joined_tapes(tapes: Sequence[SpikeTape]) -> SpikeTape:
@@ -403,14 +413,18 @@ def _joined_trains(parts: Sequence[SpikeTrains]) -> SpikeTrains:
     )
 
 
-def _structure_in(texts: list[str]) -> str | None:
-    """The structure of a file; None for files from before tapes had it."""
-    if not texts:
-        return None
-    name, text = texts
-    if name != "structure" or not isinstance(parse_json(text, "structure", StorageError), dict):
-        raise ValueError(f"its structure is {text[:40]!r}")
-    return text
+def _told_in(texts: list[str]) -> dict[str, str]:
+    """What a file tells of the run by name, as JSON of tables; less in files of before."""
+    if len(texts) % 2:
+        raise ValueError(f"{texts[-1]!r} has no value")
+    told = dict(zip(texts[::2], texts[1::2], strict=True))
+    for name, text in told.items():
+        value = parse_json(text, name, StorageError)
+        if name not in ("structure", "algorithms") or not isinstance(value, dict):
+            raise ValueError(f"its {name} is {text[:40]!r}")
+        if name == "algorithms" and not all(isinstance(what, str) for what in value.values()):
+            raise ValueError(f"its algorithms are {text[:40]!r}")
+    return told
 
 
 _TYPES = {

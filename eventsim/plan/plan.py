@@ -1,9 +1,10 @@
 """Plan: the population graph condensed into stages, in the order in which they run.
 
 Populations that reach each other through projections, and a population that projects to itself,
-form a loop and run together as one stage, by a queue of events. Everything else is feedforward
-apart from self-connections of single neurons: once the spikes of all sources are known, every
-(sample, neuron) pair can walk its own merged input alone, so that one population is one stage.
+form a loop and run together as one stage: what one neuron sends may reach it again. Everything else
+is feedforward apart from self-connections of single neurons: once the spikes of all sources are
+known, every (sample, neuron) pair can walk its own merged input alone, so that one population is
+one stage. By which algorithm a stage runs says :mod:`eventsim.engine.algorithm`.
 """
 
 from dataclasses import dataclass

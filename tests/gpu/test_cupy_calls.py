@@ -46,8 +46,8 @@ ON_THE_HOST = {
     ("adjoint/gradcheck.py", "np.abs(numeric).max"),
     ("adjoint/gradcheck.py", "relative.max"),
     ("engine/cuda/spikes.py", "guess_spikes(job, 1.0, GUESS_LEAST).max"),
-    ("engine/windowing.py", "own[own > 0.0].min"),
-    ("engine/windowing.py", "to_host(loop.delay).min"),
+    ("engine/algorithm.py", "delays[delays > 0.0].min"),
+    ("engine/algorithm.py", "to_host(projection.delays).min"),
     ("engine/trace.py", "duration.max"),
     ("engine/trace.py", "released[-1].max"),
     ("events/hdf5.py", "found.get"),  # of a group in a file

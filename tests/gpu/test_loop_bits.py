@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse
 
 import eventsim as es
-from eventsim.engine import windowing
+from eventsim.engine import algorithm
 from eventsim.engine.cpu import queue_host
 from eventsim.engine.cuda import CudaBackend, queue
 from eventsim.engine.registry import get_backend
@@ -105,8 +105,8 @@ def test_loops_have_the_bits_of_cpu(precision):
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches where they pay", "sums alone"])
 def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
-    monkeypatch.setattr(windowing, "WINDOW_SHARE", 0.0)
-    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
+    monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", least)
     used = []
     known = queue_host.by_windows
     monkeypatch.setattr(queue_host, "by_windows", lambda *a: used.append(1) or known(*a))
@@ -119,7 +119,7 @@ def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
 
 
 def test_windows_do_not_depend_on_the_block_or_the_order_of_threads(monkeypatch):
-    monkeypatch.setattr(windowing, "WINDOW_SHARE", 0.0)
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
     some = {name: WINDOWS[name] for name in list(WINDOWS)[:2]}
     first = results(CudaBackend(HostDevice(0)), "single", some)
     monkeypatch.setattr(queue, "_block", lambda size: 128)

@@ -8,7 +8,7 @@ import pytest
 import eventsim as es
 from eventsim.adjoint import chunks as chunks_room
 from eventsim.arrays import owners
-from eventsim.engine import windowing
+from eventsim.engine import algorithm
 from eventsim.errors import BackendError, ParameterError, ShapeError
 from eventsim.train import VoltageCrossEntropy
 from tests.parity.test_chunks import CASES, LOOPS, WAYS, case
@@ -85,7 +85,7 @@ def test_gradients_of_chunks_add_up_in_single_precision(fast_backend, name):
 @pytest.mark.parametrize("way", list(WAYS))
 @pytest.mark.parametrize("name", list(LOOPS))
 def test_gradients_of_chunks_of_a_loop_add_up(fast_backend, monkeypatch, name, way):
-    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", WAYS[way])
     stream = random_stream(960, n_samples=2, n_channels=5, duration=60.0)
     assert_adds_up(LOOPS[name](), stream, 13.0, backend=fast_backend)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.engine import windowing
+from eventsim.engine import algorithm
 from eventsim.errors import EventError, ParameterError, ShapeError
 from tests.support.nets import (
     large_net,
@@ -98,7 +98,7 @@ def pauses(seed):
 def test_chunks_of_a_loop_give_the_spikes_of_the_whole(
     fast_backend, monkeypatch, name, way, length
 ):
-    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", WAYS[way])
     stream = random_stream(960, n_samples=2, n_channels=5, duration=60.0)
     assert assert_chunks_equal_whole(LOOPS[name](), stream, length, backend=fast_backend) > 15
 
@@ -114,7 +114,7 @@ def test_chunks_of_a_loop_give_the_spikes_of_the_whole_by_definition(name):
     "name", ["no delays", "delays by synapse", "dense, delays by source", "ring with self-delays"]
 )
 def test_chunks_of_a_loop_shorter_than_its_delays(fast_backend, monkeypatch, name, way):
-    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", WAYS[way])
     stream = random_stream(967, n_samples=1, n_channels=5, duration=24.0)
     assert assert_chunks_equal_whole(LOOPS[name](), stream, 0.4, backend=fast_backend) > 3
 
@@ -122,7 +122,7 @@ def test_chunks_of_a_loop_shorter_than_its_delays(fast_backend, monkeypatch, nam
 @pytest.mark.parametrize("way", list(WAYS))
 @pytest.mark.parametrize("name", list(LOOPS))
 def test_chunks_of_a_loop_in_single_precision(fast_backend, monkeypatch, name, way):
-    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", WAYS[way])
     stream = random_stream(961, n_samples=2, n_channels=5, duration=60.0)
     assert_chunks_equal_whole(LOOPS[name](), stream, 5.0, backend=fast_backend, precision="single")
 
@@ -130,7 +130,7 @@ def test_chunks_of_a_loop_in_single_precision(fast_backend, monkeypatch, name, w
 @pytest.mark.parametrize("length", [0.7, 11.0])
 @pytest.mark.parametrize("way", list(WAYS))
 def test_chunks_of_a_loop_with_silences(fast_backend, monkeypatch, way, length):
-    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", WAYS[way])
     for name in ("one delay", "two kinds", "dense, delays by source", "dense pacemakers"):
         net = LOOPS[name]()
         assert assert_chunks_equal_whole(net, pauses(962), length, backend=fast_backend) > 15
@@ -138,7 +138,7 @@ def test_chunks_of_a_loop_with_silences(fast_backend, monkeypatch, way, length):
 
 @pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches", "sums"])
 def test_chunks_of_a_large_loop_by_windows(least, monkeypatch):
-    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
+    monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", least)
     stream = random_stream(963, n_samples=1, n_channels=20, duration=60.0)
     for delays in (0.5, 7.0):
         assert assert_chunks_equal_whole(large_net(964, delays=delays), stream, 3.1) > 500
@@ -188,7 +188,7 @@ def test_spike_right_before_a_border_is_in_its_chunk(
     fast_backend, monkeypatch, name, way, precision
 ):
     """The interval from the last arrival to the border is rounded, to 24 bits in single."""
-    monkeypatch.setattr(windowing, "WINDOW_SHARE", WAYS[way])
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", WAYS[way])
     net, stream = case(name) if name in CASES else (LOOPS[name](), random_stream(968, n_channels=5))
     stream, options = stream[0], {"backend": fast_backend, "precision": precision}
     spikes = next(iter(es.simulate(net, stream, **options).trains.values()))

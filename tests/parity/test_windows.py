@@ -11,7 +11,8 @@ import pytest
 import scipy
 
 import eventsim as es
-from eventsim.engine import make_job, windowing
+from eventsim.engine import algorithm, make_job, windowing
+from eventsim.engine.algorithm import Algorithm, algorithm_by_windows, algorithm_of, least_delay
 from eventsim.engine.cpu import layer, queue_host
 from eventsim.engine.cpu.window_cells import ROOM_LEAST, ROOM_PER_NEURON
 from eventsim.errors import RunawayError
@@ -44,14 +45,14 @@ def loop_job(net, stream, precision="double"):
     return make_job(plan, stage, replace(tape, trains={}))
 
 
-def windows_for(job, prepared):
+def windows_for(job):
     """Windows, also where the queue would be taken."""
-    return windowing.make_windows(job, windowing.least_delay(prepared.loop))
+    return windowing.make_windows(job, least_delay(job.stage))
 
 
 def by_windows(job, parts=1, **changed):
     prepared = queue_host.prepare(job)
-    windows = replace(windows_for(job, prepared), **changed)
+    windows = replace(windows_for(job), **changed)
     return queue_host.by_windows(job, prepared, windows, parts)
 
 
@@ -86,7 +87,7 @@ def test_windows_agree_with_the_queue(case, precision):
 @pytest.mark.parametrize("delays", [0.5, 7.0])
 @pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches", "sums"])
 def test_windows_agree_with_the_queue_with_long_bundles(least, delays, precision, monkeypatch):
-    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
+    monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", least)
     stream = random_stream(1120, n_samples=2, n_channels=20, duration=80.0)
     spikes = assert_windows_agree_with_queue(
         loop_job(large_net(1121, delays=delays), stream, precision), parts=(1, 3)
@@ -99,7 +100,7 @@ def test_windows_agree_with_the_queue_with_long_bundles(least, delays, precision
 def test_windows_in_more_pieces_give_the_same_spikes(case, precision):
     stream = random_stream(1125, n_samples=2, n_channels=5, duration=60.0)
     job = loop_job(CASES[case](), stream, precision)
-    least = windows_for(job, queue_host.prepare(job)).pieces
+    least = windows_for(job).pieces
     few, many = (trains(by_windows(job, pieces=n * least)) for n in (1, 7))
     assert few.keys() == many.keys()
     atol = SINGLE_ATOL if precision == "single" else TIME_ATOL["cpu"]
@@ -116,7 +117,7 @@ def test_neurons_that_share_their_events_agree_with_the_queue(whole, refractory,
     duration = 60.0 if precision == "double" else 25.0
     stream = random_stream(1127, n_samples=2, n_channels=20, duration=duration, rate=150.0)
     job = loop_job(net, stream.round_times(0.25), precision)  # several arrivals at one time
-    assert windowing.by_stretches(job)
+    assert algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES
     assert (job.stage.places is None) == whole
     assert len(assert_windows_agree_with_queue(job)) > 1000
 
@@ -127,7 +128,7 @@ def test_neurons_go_by_stretches_where_half_of_their_synapses_are_there(share, f
     job = loop_job(shared_net(1129, share=share), stream)
     assert job.stage.shares_events
     # The rows of the input are whole.
-    assert windowing.by_stretches(job) == found
+    assert (algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES) == found
     assert_windows_agree_with_queue(job)
 
 
@@ -136,8 +137,8 @@ def test_stretches_agree_with_sums(precision, monkeypatch):
     stream = random_stream(1133, n_samples=2, n_channels=20, duration=60.0, rate=400.0)
     job = loop_job(shared_net(1134, n=150, refractory=1.0), stream, precision)
     mine = trains(by_windows(job))
-    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", 2.0)
-    assert not windowing.by_stretches(job)
+    monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", 2.0)
+    assert algorithm_by_windows(job.stage) is Algorithm.SUMS
     theirs = trains(by_windows(job))
     assert mine.keys() == theirs.keys()
     atol = SINGLE_ATOL if precision == "single" else TIME_ATOL["cpu"]
@@ -148,7 +149,7 @@ def test_stretches_agree_with_sums(precision, monkeypatch):
 @pytest.mark.parametrize("precision", ["double", "single"])
 def test_neurons_that_meet_more_in_a_window_than_there_is_room_for(precision, monkeypatch):
     """Five meet 1,900 arrivals in a piece, and 60,000 in the first; they fire, and are held."""
-    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", 2.0)
+    monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", 2.0)
     rng = np.random.default_rng(1131)
     net = es.Network()
     net.add_input("input", 50)
@@ -168,7 +169,7 @@ def test_neurons_that_meet_more_in_a_window_than_there_is_room_for(precision, mo
 
 
 def test_parts_of_a_sample_run_together_when_a_stage_runs_first(monkeypatch):
-    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", 2.0)
+    monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", 2.0)
     # A job as large as those of which some tasks are tried first.
     monkeypatch.setattr(layer, "SMALL_WORK", 0)
     stream = random_stream(1127, n_samples=3, n_channels=20, duration=60.0)
@@ -183,7 +184,7 @@ def test_parts_of_a_sample_run_together_when_a_stage_runs_first(monkeypatch):
 
 @pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches", "sums"])
 def test_arrivals_on_the_border_of_a_window_belong_to_the_next(least, monkeypatch):
-    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
+    monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", least)
     n, delay = 40, 0.1
     times = np.arange(300) * delay  # as rounded as the borders are
     rng = np.random.default_rng(1130)
@@ -210,7 +211,7 @@ def test_spikes_that_outgrow_the_buffer_of_one_part_are_all_found():
 
 @pytest.mark.parametrize(("parts", "least"), [(1, 2.0), (2, 2.0), (1, 0.5)])
 def test_a_loop_that_runs_away_names_the_neuron_in_windows_too(parts, least, monkeypatch):
-    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
+    monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", least)
     net = es.Network()
     net.add_input("input", 1)
     net.add_population("pair", 2, tau_mem=10.0, tau_syn=5.0)
@@ -229,7 +230,7 @@ def test_a_loop_that_runs_away_names_the_neuron_in_windows_too(parts, least, mon
 @pytest.mark.parametrize(("parts", "least"), [(1, 2.0), (2, 2.0), (1, 0.5)])
 def test_of_neurons_that_run_away_in_one_piece_the_first_is_named(parts, least, monkeypatch):
     """Three fire without end; the one of the highest number begins first, within one window."""
-    monkeypatch.setattr(windowing, "LEAST_SIDE_BY_SIDE", least)
+    monkeypatch.setattr(algorithm, "LEAST_SIDE_BY_SIDE", least)
     net = es.Network()
     net.add_input("input", 3)
     net.add_population("three", 3, tau_mem=10.0, tau_syn=5.0)
@@ -247,21 +248,24 @@ def test_of_neurons_that_run_away_in_one_piece_the_first_is_named(parts, least, 
     assert found.value.time == pytest.approx(expected.value.time, abs=1e-9)
 
 
-@pytest.mark.parametrize(("rate", "way"), [(2_000.0, "by_windows"), (20.0, "by_queue")])
-def test_a_loop_goes_by_windows_where_a_window_has_enough_to_do(monkeypatch, rate, way):
+@pytest.mark.parametrize(("delays", "way"), [(0.5, "by_windows"), (0.02, "by_queue")])
+@pytest.mark.parametrize("rate", [2_000.0, 5.0])
+def test_a_loop_goes_by_windows_where_its_synapses_and_least_delay_say_so(
+    monkeypatch, delays, way, rate
+):
     used = []
     for name in ("by_queue", "by_windows"):
         known = getattr(queue_host, name)
         monkeypatch.setattr(
             queue_host, name, lambda *a, name=name, known=known: used.append(name) or known(*a)
         )
-    stream = random_stream(1140, n_samples=1, n_channels=20, duration=50.0, rate=rate)
-    es.simulate(large_net(1141), stream, backend="cpu")
+    stream = random_stream(1140, n_samples=1, n_channels=20, duration=20.0, rate=rate)
+    es.simulate(large_net(1141, delays=delays), stream, backend="cpu")
     assert used == [way]
 
 
 def test_without_a_delay_there_are_no_windows():
     job = loop_job(lateral_net(1150, delays="none"), random_stream(1151, n_channels=5))
-    prepared = queue_host.prepare(job)
-    assert windowing.least_delay(prepared.loop) == 0.0
-    assert windowing.windows_of(job, prepared.loop, prepared.arrivals) is None
+    assert least_delay(job.stage) == 0.0
+    assert algorithm_of(job.stage) is Algorithm.QUEUE
+    assert windowing.windows_of(job) is None

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.engine import windowing
+from eventsim.engine import algorithm
 from eventsim.engine.compiling import compiled_kernels
 from eventsim.engine.cpu import compile as compiling
 from eventsim.engine.cpu import queue_host
@@ -115,7 +115,7 @@ def test_loop_in_windows_of_several_parts_is_warm(warmed, monkeypatch):
     before, by_windows = compiled_kernels(), queue_host.by_windows
     in_parts = lambda job, prepared, windows: by_windows(job, prepared, windows, 3)  # noqa: E731
     monkeypatch.setattr(queue_host, "by_windows", in_parts)
-    monkeypatch.setattr(windowing, "WINDOW_SHARE", 0.0)
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
     es.simulate(lateral_net(3), random_stream(0), backend="cpu")
     assert compiled_kernels() == before
 

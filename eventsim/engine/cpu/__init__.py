@@ -24,6 +24,7 @@ class CpuBackend(AbstractHostBackend):
 
     name = "cpu"
     adaptive = True
+    by_algorithm = True
 
     def layer_forward(self, job: Job) -> SpikeTrains:
         with threads_for(job):

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from eventsim.arrays import Floats
+from eventsim.engine.algorithm import Algorithm, algorithm_of
 from eventsim.engine.cpu import fanin, order, shared
 from eventsim.engine.cpu.arrays import (
     Index,
@@ -61,7 +62,8 @@ TRIED = 8
 # Shorter spans say little about spikes per ms.
 LEAST_SPAN = 1.0
 
-# Room beyond the largest number of spikes per ms that a task had; and that room, by stage.
+# Room beyond the largest number of spikes per ms that a task had; and that room, by stage. It says
+# how much memory a run takes at first, and nothing else.
 SPARE = 1.25
 _RATES: WeakKeyDictionary[Stage, float] = WeakKeyDictionary()
 
@@ -87,7 +89,7 @@ def _advance(
     par, refractory = neuron_table(job), job.stage.population.refractory
     begin, end = state.stop, Stop(*(values.copy() for values in state.stop))
     adapt, adapted = adapting_of(job, state.adapted)
-    if job.stage.shares_events:
+    if algorithm_of(job.stage) is Algorithm.STRETCHES:
         merged, heard = merged_events(job), job.stage.heard
         if carry:
             merged = since(merged, state.begin)
@@ -141,7 +143,8 @@ def _advance(
 def blocks_to_spread(job: Job) -> int:
     """Blocks of neurons to which the events of a sample are spread; 0 if each collects its own.
 
-    Spreading takes room for all arrivals at a block, and two looks at every event for it.
+    Spreading takes room for all arrivals at a block, and two looks at every event for it. Either
+    way a neuron meets the same arrivals in the same order: the choice changes no bit.
     """
     stage = job.stage
     n_rows, n_synapses = stage.wiring.out_start.size - 1, stage.wiring.target.size

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, owners
+from eventsim.engine.algorithm import Algorithm, algorithm_by_windows
 from eventsim.engine.bundles import (
     Arriving,
     Bundles,
@@ -58,13 +59,7 @@ from eventsim.engine.table import (
     spike_bases,
     split_effects,
 )
-from eventsim.engine.windowing import (
-    Windows,
-    by_stretches,
-    met_in_window,
-    windows_of,
-    windows_since,
-)
+from eventsim.engine.windowing import Windows, met_in_window, windows_of
 from eventsim.events import SpikeTrains
 from eventsim.events.tape import Adapted
 from eventsim.held import made_once
@@ -76,14 +71,11 @@ PART_EVENTS = 100_000
 
 
 def forward(job: Job) -> SpikeTrains:
-    prepared = prepare(job)
-    windows = windows_of(job, prepared.loop, prepared.arrivals)
-    return _run(job, prepared, windows)
+    return _run(job, prepare(job), windows_of(job))
 
 
 def resume(job: Job, state: LoopState) -> tuple[SpikeTrains, LoopState]:
-    prepared = prepare(job, state)
-    windows = windows_since(job, prepared.loop, prepared.arrivals, state)
+    prepared, windows = prepare(job, state), windows_of(job)
     trains = _run(job, prepared, windows)
     return after(
         job, prepared.loop, state, prepared.arrivals, trains, prepared.stop,
@@ -166,7 +158,7 @@ def by_windows(
     By itself it makes several parts where there are fewer samples than threads and a window has
     enough to do.
     """
-    if by_stretches(job):
+    if algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES:
         return _by_stretches(job, prepared, windows.length)
     p, size, fastest = prepared, prepared.par.shape[1], _fastest(job)
     par, cut = in_blocks(p.par, windows)

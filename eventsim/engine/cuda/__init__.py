@@ -64,6 +64,7 @@ class CudaBackend(Backend):
 
     name = "cuda"
     adaptive = True
+    by_algorithm = True
 
     def __init__(self, device: Device | None = None) -> None:
         self.device: Device = CupyDevice() if device is None else device

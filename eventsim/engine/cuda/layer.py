@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from eventsim.engine.algorithm import Algorithm, algorithm_of
 from eventsim.engine.cuda.arrays import WiringCache
 from eventsim.engine.cuda.device import Device
 from eventsim.engine.cuda.fanin import FanInLayer
@@ -46,7 +47,7 @@ def _advance(
     state: LayerState | None,
 ) -> tuple[SpikeTrains, Pending | None]:
     """All spikes from the state on, and arrivals that are pending where there was one."""
-    if not job.stage.shares_events:
+    if algorithm_of(job.stage) is Algorithm.FAN_IN:
         begin = None if state is None else dev.asarray(state.begin)
         run = FanInLayer(dev, job, wirings, begin).run
         return collect(dev, job, memory, partial(run, placed)), None

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eventsim.arrays import Array, Floats, owners
+from eventsim.engine.algorithm import Algorithm, algorithm_by_windows
 from eventsim.engine.bundles import (
     Arriving,
     Loop,
@@ -50,12 +51,7 @@ from eventsim.engine.table import (
     spike_bases,
     split_effects,
 )
-from eventsim.engine.windowing import (
-    Windows,
-    by_stretches,
-    windows_of,
-    windows_since,
-)
+from eventsim.engine.windowing import Windows, windows_of
 from eventsim.events import SpikeTrains
 from eventsim.events.source import SourceSpikes
 from eventsim.events.tape import Adapted
@@ -112,8 +108,7 @@ def forward(dev: Device, job: Job) -> SpikeTrains:
     job = _placed(dev, job)
     bundles = make_bundles(job)
     loop, outside = make_loop(job, bundles, scaled_weights(job)), outside_arrivals(job, bundles)
-    windows = windows_of(job, loop, outside)
-    launch = _Forward(dev, job, loop, outside, windows, _start(dev, job))
+    launch = _Forward(dev, job, loop, outside, windows_of(job), _start(dev, job))
     return _advance(dev, job, launch, job.duration)
 
 
@@ -122,7 +117,7 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
     bundles = make_bundles(job)
     loop = make_loop(job, bundles, scaled_weights(job))
     arrivals = arrivals_since(job, bundles, loop, state)
-    windows = windows_since(job, loop, arrivals, state)
+    windows = windows_of(job)
     begin = _placed_stop(dev, state.stop, state.adapted)
     launch = _Forward(dev, job, loop, arrivals, windows, begin)
     trains = _advance(dev, job, launch, job.duration - state.begin).map(dev.get)
@@ -262,9 +257,10 @@ class _Forward:
         dev, job, n, real = self._dev, self._job, self._job.n_samples, real_type(self._job)
         basis, width = windows.basis, windows.width
         weights, rows = dev.empty((0, 0), real), dev.empty(0, np.int32)
-        if by_stretches(job):
+        if algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES:
+            # A neuron without sums is, for the kernel, one that meets arrivals in stretches.
             width, weights = 0, to_real(dev, job, row_weights(job))
-            rows = made_once((by_stretches, job.stage), lambda: _rows(dev, job))
+            rows = made_once((_rows, job.stage), lambda: _rows(dev, job))
         return [
             windows.length, basis.reach, windows.pieces, width, len(basis.by_v),
             dev.asarray(basis.by_v), dev.asarray(basis.by_j),

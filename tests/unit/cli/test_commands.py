@@ -160,6 +160,7 @@ def test_simulate_writes_a_tape(finished, tmp_path):
     assert stored.stream.n_samples == outcome.json["samples"] == 4
     assert outcome.json["spikes"] == {"hidden1": len(stored["hidden1"])}
     assert outcome.json["synaptic_events"]["input->hidden1"] == stored.stream.n_events * 6
+    assert outcome.json["algorithms"] == {"hidden1": "stretches"} == stored.algorithms
 
 
 def test_simulate_runs_a_network_file_on_an_event_file(tmp_path):

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 import eventsim as es
 from bench.macro import large
-from eventsim.engine import windowing
+from eventsim.engine import algorithm
 from eventsim.engine.cpu import layer, weights
 from eventsim.engine.run import make_job
 from eventsim.plan import make_plan
@@ -76,7 +76,7 @@ def test_layer_in_groups_of_neurons_has_the_spikes_of_the_whole(monkeypatch, pre
 @pytest.mark.parametrize("way", ["queue", "windows"])
 @pytest.mark.parametrize("apart", [False, True], ids=["one delay", "delays by synapse"])
 def test_weights_of_a_loop_read_where_they_are_give_the_bits_of_copies(monkeypatch, way, apart):
-    monkeypatch.setattr(windowing, "WINDOW_SHARE", {"queue": np.inf, "windows": 0.0}[way])
+    monkeypatch.setattr(algorithm, "WINDOW_SHARE", {"queue": np.inf, "windows": 0.0}[way])
     net = ring(apart)
     stream = random_stream(4, duration=60.0)
     job = make_job(make_plan(net), make_plan(net).stages[0], es.simulate(net, stream))

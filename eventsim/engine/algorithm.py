@@ -1,0 +1,120 @@
+r"""Which algorithm runs a stage: one place that decides, for every fast backend.
+
+===================  ===============================================================================
+stretches            a layer whose neurons meet the same events at the same times: side by side
+fan-in               a layer whose neurons meet events of their own: each walks its own
+queue                a loop, event by event: one queue per sample
+windows, sums        a loop by windows of its least delay, arrivals of a window summed by neuron
+windows, stretches   the same where neurons share their events: side by side within a window
+===================  ===============================================================================
+
+All give the same spikes up to rounding. In the last bits they differ, and in a network that is
+chaotic these grow. So the choice follows from the network alone: a sample has the same bits by
+itself, in any batch, in any order, whole or in chunks, on any number of threads, and whatever ran
+before. What a stage meets in a run decides only what changes no bit: the room for spikes, how many
+parts of a sample run side by side, and whether the events of a fan-in are spread to its neurons or
+collected by them.
+
+**Loops.** Windows need a least delay H above 0 and thresholds that do not adapt. They pay where a
+neuron meets enough in a window. How much it meets in a run must not be asked, so every source is
+taken to send at a nominal rate r: with n synapses onto N neurons a loop goes by windows where
+
+.. math:: \frac{n}{N} \, r H \ge 1/4.
+
+Readouts have no spikes, and are computed as a layer is.
+"""
+
+from enum import StrEnum
+
+import numpy as np
+
+from eventsim.arrays import to_host
+from eventsim.held import extent_of, made_once
+from eventsim.network import Projection
+from eventsim.plan import Plan, Stage
+from eventsim.plan.plan import MOST_PLACES
+
+# A loop goes by windows where that many arrivals reach a neuron in a window, on average, if every
+# source sends at the nominal rate, per ms. Busy loops are up to nine times as fast by windows then,
+# nearly silent ones up to four times as slow: bench/macro/windows.py, bench/results/windows.jsonl.
+WINDOW_SHARE, NOMINAL_RATE = 0.25, 0.016
+
+# Neurons that share their events go by stretches where at least that share of synapses is there.
+# Beside sums 128 to 2,000 of them then take half as long, forward, in either precision.
+LEAST_SIDE_BY_SIDE = 1 / 2
+
+
+class Algorithm(StrEnum):
+    """What runs a stage; see the module."""
+
+    STRETCHES = "stretches"
+    FAN_IN = "fan-in"
+    QUEUE = "queue"
+    SUMS = "windows, sums"
+    LOOP_STRETCHES = "windows, stretches"
+
+    @property
+    def by_windows(self) -> bool:
+        """Whether a loop goes by windows of its least delay."""
+        return self in (Algorithm.SUMS, Algorithm.LOOP_STRETCHES)
+
+
+def algorithm_of(stage: Stage) -> Algorithm:
+    """The algorithm of a stage, on every fast backend and in both precisions."""
+    if not stage.lateral:
+        return Algorithm.STRETCHES if stage.shares_events else Algorithm.FAN_IN
+    length = least_delay(stage)
+    if not 0.0 < length < np.inf or any(member.is_adaptive for member in stage.members):
+        return Algorithm.QUEUE
+    n_synapses = sum(p.values.size for p in stage.projections)
+    if n_synapses * NOMINAL_RATE * length < WINDOW_SHARE * int(stage.member_start[-1]):
+        return Algorithm.QUEUE
+    return algorithm_by_windows(stage)
+
+
+def algorithm_by_windows(stage: Stage) -> Algorithm:
+    """That of a loop that goes by windows: in stretches where neurons share their events."""
+    n_synapses = sum(p.values.size for p in stage.projections)
+    n_places = sum(p.weights.shape[0] for p in stage.projections) * int(stage.member_start[-1])
+    few = n_synapses > MOST_PLACES or n_synapses < LEAST_SIDE_BY_SIDE * n_places
+    return Algorithm.LOOP_STRETCHES if stage.shares_events and not few else Algorithm.SUMS
+
+
+def algorithms_of(plan: Plan, *, definition: str | None = None) -> dict[str, str]:
+    """By the name of every stage that spikes, in the order in which they run.
+
+    ``definition`` names a backend that does all in a way of its own.
+    """
+    stages = [stage for stage in plan.stages if not stage.is_readout]
+    return {stage.name: definition or algorithm_of(stage).value for stage in stages}
+
+
+def least_delay(stage: Stage) -> float:
+    """Of what the neurons of a loop send to each other, and to themselves later.
+
+    ms; 0 where some send without delay, inf where there are no synapses.
+    """
+
+    def make() -> float:
+        between = min((_least(p) for p in stage.lateral), default=np.inf)
+        own = min((_least_later(r) for r in stage.recurrences if r is not None), default=np.inf)
+        return min(between, own) if between < np.inf else between
+
+    found: float = made_once((least_delay, stage), make)
+    return found
+
+
+def _least(projection: Projection) -> float:
+    known = extent_of(projection.delays)
+    if known is not None:
+        return known.least
+    return float(to_host(projection.delays).min(initial=np.inf))
+
+
+def _least_later(projection: Projection) -> float:
+    """Of the delays that are not 0."""
+    known = extent_of(projection.delays)
+    if known is not None:
+        return known.magnitude
+    delays = to_host(projection.delays)
+    return float(delays[delays > 0.0].min(initial=np.inf))

@@ -1,0 +1,134 @@
+"""A sample has the same bits by itself, in any batch and order, in chunks, on any threads.
+
+The samples differ by a factor of a hundred in what arrives: an algorithm that was chosen by the
+recordings would be another one for some of them.
+"""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+import eventsim as es
+from eventsim.engine.algorithm import Algorithm, algorithms_of
+from eventsim.engine.cpu import layer, queue_host, threads
+from eventsim.plan import make_plan
+from tests.support.nets import (
+    lateral_net,
+    random_net,
+    ring_net,
+    shared_net,
+    two_kinds_net,
+    with_adaptation,
+)
+
+NETS = {
+    "dense layers": (lambda: random_net(1, delays="source", self_delays="none"), "stretches"),
+    "convolution": (lambda: maps(), "stretches"),
+    "sparse layers with delays": (lambda: random_net(2, sparse=True), "fan-in"),
+    "loop without delay": (lambda: lateral_net(3, delays="none", gain=0.2), "queue"),
+    "adaptive loop": (lambda: with_adaptation(lateral_net(4, delays="scalar")), "queue"),
+    "ring with self-delays": (lambda: delayed(ring_net(5, size=12)), "windows, sums"),
+    "loop, delays by synapse": (lambda: delayed(lateral_net(6, size=20)), "windows, sums"),
+    "two kinds": (lambda: two_kinds_net(7), "windows, sums"),
+    "dense loop": (lambda: shared_net(8, 40, refractory=1.0), "windows, stretches"),
+}
+FIELDS = ("times", "neurons", "current", "restart_current")
+
+
+def maps():
+    return es.convolutional(
+        12, (2,), 2, output_maps=2, kernel=(3, 3), stride=(2, 2), mean=3.0, seed=0
+    )
+
+
+def delayed(net):
+    """The least delay is long enough for windows."""
+    for projection in net.projections.values():
+        projection.delays[...] += 2.0
+    return net
+
+
+@cache
+def case(name):
+    net = NETS[name][0]()
+    n, rng = net.input.size, np.random.default_rng(0)
+    samples = []
+    for rate, duration in ((1.5, 40.0), (0.02, 30.0), (0.3, 40.0)):  # events per ms
+        count = 5 + rng.poisson(rate * duration)
+        samples.append((np.sort(rng.uniform(0, duration, count)), rng.integers(0, n, count)))
+    return net, es.EventStream.from_samples(samples, n_channels=n, duration=[40.0, 30.0, 40.0])
+
+
+def spikes_of(tape, sample, fields=FIELDS):
+    """All that is known of the spikes of a sample, by population."""
+    found = {}
+    for name, trains in tape.trains.items():
+        mine = slice(*trains.offsets[sample : sample + 2])
+        found[name] = [getattr(trains, field)[mine] for field in fields]
+    return found
+
+
+def assert_same_bits(found, expected, what):
+    assert found.keys() == expected.keys()
+    for name, arrays in expected.items():
+        for mine, other in zip(found[name], arrays, strict=True):
+            assert np.array_equal(mine, other, equal_nan=True), (what, name)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("name", list(NETS))
+def test_a_sample_has_the_same_bits_alone_in_a_batch_in_chunks_and_on_any_threads(
+    fast_backend, name, precision, monkeypatch
+):
+    net, stream = case(name)
+    options = {"backend": fast_backend, "precision": precision}
+    tape = es.simulate(net, stream, **options)
+    assert NETS[name][1] in tape.algorithms.values()
+    assert sum(map(len, tape.trains.values())) > 20
+    expected = [spikes_of(tape, s) for s in range(3)]
+    for s in range(3):
+        alone = es.simulate(net, stream[s], **options)
+        assert alone.algorithms == tape.algorithms
+        assert_same_bits(spikes_of(alone, 0), expected[s], f"sample {s} alone")
+    turned = es.simulate(net, stream[[2, 0, 1]], **options)
+    for place, s in enumerate((2, 0, 1)):
+        assert_same_bits(spikes_of(turned, place), expected[s], f"sample {s} in another order")
+    assert_chunks_have_the_bits(net, stream, tape, options)
+    if fast_backend == "cpu":
+        assert_threads_change_no_bit(net, stream, expected, options, monkeypatch)
+
+
+def assert_threads_change_no_bit(net, stream, expected, options, monkeypatch):
+    # So small jobs have one thread, and their windows one part, if nothing is changed.
+    monkeypatch.setattr(threads, "SMALL_WORK", 0)
+    monkeypatch.setattr(layer, "SMALL_WORK", 0)
+    monkeypatch.setattr(queue_host, "PART_EVENTS", 1)
+    before = threads.n_threads()
+    try:
+        for n in {1, min(2, before)}:
+            threads.set_threads(n)
+            again = es.simulate(net, stream, **options)
+            for s in range(3):
+                assert_same_bits(spikes_of(again, s), expected[s], f"{n} threads")
+            alone = es.simulate(net, stream[0], **options)
+            assert_same_bits(spikes_of(alone, 0), expected[0], f"alone, {n} threads")
+    finally:
+        threads.set_threads(before)
+
+
+def assert_chunks_have_the_bits(net, stream, tape, options):
+    parts = list(es.simulate_chunks(net, stream.chunks(13.0), **options))
+    assert all(part.algorithms == tape.algorithms for part in parts)
+    for s in range(3):
+        found = [spikes_of(part, s, FIELDS[:3]) for part in parts]
+        joined = {
+            name: [np.concatenate(arrays) for arrays in zip(*(p[name] for p in found), strict=True)]
+            for name in tape.trains
+        }
+        assert_same_bits(joined, spikes_of(tape, s, FIELDS[:3]), f"sample {s} in chunks")
+
+
+def test_every_algorithm_is_among_the_networks():
+    found = {a for make, _ in NETS.values() for a in algorithms_of(make_plan(make())).values()}
+    assert found == {algorithm.value for algorithm in Algorithm}
