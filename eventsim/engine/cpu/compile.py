@@ -12,6 +12,7 @@ kernels are compiled without a cache, and a :class:`~eventsim.errors.CacheWarnin
 import hashlib
 import json
 import os
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from numba import njit, types
 from numba.core import event
 from numba.core.registry import cpu_target
 
-from eventsim.engine.compiling import note_compiling
+from eventsim.engine.compiling import note_compiled, note_compiling
 from eventsim.engine.cpu.fork import CompiledKernel
 from eventsim.errors import CacheWarning, StorageError
 from eventsim.events.storage import write_atomically
@@ -81,16 +82,25 @@ class _Listener(event.Listener):
 
     def __init__(self) -> None:
         self.kernels: list[Any] = []
+        self._began: list[float] = []  # of the kernels that are being compiled
 
     def on_start(self, event: Any) -> None:
         """Note it if it is a kernel: not a function inside of one, nor a user's own."""
         dispatcher = event.data["dispatcher"]
-        if any(dispatcher is kernel for kernel in self.kernels):
+        if self._is_kernel(dispatcher):
+            self._began.append(time.perf_counter())
             name = f"{dispatcher.py_func.__module__}.{dispatcher.py_func.__name__}"
             note_compiling(name, kernel_folder())
 
     def on_end(self, event: Any) -> None:
-        """Nothing."""
+        """Note how long it took; of a kernel inside of one, its caller's time holds it."""
+        if self._is_kernel(event.data["dispatcher"]):
+            seconds = time.perf_counter() - self._began.pop()
+            if not self._began:
+                note_compiled(seconds)
+
+    def _is_kernel(self, dispatcher: Any) -> bool:
+        return any(dispatcher is kernel for kernel in self.kernels)
 
 
 _LISTENER = _Listener()

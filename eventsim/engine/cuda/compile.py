@@ -7,11 +7,12 @@ which no other backend does. Compiled kernels are kept in ``cuda`` of eventsim's
 """
 
 import hashlib
+import time
 import warnings
 from pathlib import Path
 from typing import Any
 
-from eventsim.engine.compiling import note_compiling
+from eventsim.engine.compiling import note_compiled, note_compiling
 from eventsim.errors import CacheWarning, StorageError
 from eventsim.events.storage import write_atomically
 from eventsim.folders import cache_folder
@@ -61,7 +62,9 @@ def kernel_folder() -> Path:
 
 def _compile(cupy: Any, source: str) -> bytes:
     # CuPy appends its own flags in its cached compiler only, not in this one.
+    began = time.perf_counter()
     code, _ = cupy.cuda.compiler.compile_using_nvrtc(source, options=OPTIONS)
+    note_compiled(time.perf_counter() - began)
     return code.encode() if isinstance(code, str) else bytes(code)
 
 
