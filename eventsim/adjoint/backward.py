@@ -38,7 +38,7 @@ from eventsim.engine.job import DirectGradients, Job, StageGradients
 from eventsim.engine.look import check_values, on_device
 from eventsim.engine.members import join_members, member_order
 from eventsim.engine.piece import Piece
-from eventsim.engine.run import until
+from eventsim.engine.run import begin_late
 from eventsim.engine.table import N_READOUT, readout_gradients
 from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import SpikeTape
@@ -347,11 +347,14 @@ def _readout(engine: Backend, job: Job, seed: ReadoutSeed | None) -> StageGradie
             by_leak=xp.zeros(p.size),
         )
     rate, by_integral = 1.0 / seed.time_constant, engine.asarray(seed.integral)
-    found = engine.readout_backward(job, rate, by_integral)
     if seed.begin is None:
+        return engine.readout_backward(job, rate, by_integral)
+    late = begin_late(job, seed.begin, seed.time_constant, "backward")
+    by_integral = by_integral * engine.asarray(late.factor)
+    found = engine.readout_backward(late.whole, rate, by_integral)
+    if late.before is None:
         return found
-    before = until(job, seed.begin, "backward")
-    return found.plus(engine.readout_backward(before, rate, -by_integral))
+    return found.plus(engine.readout_backward(late.before, rate, -by_integral))
 
 
 def _members(stage: Stage) -> list[tuple[Population, int, int]]:

@@ -24,6 +24,7 @@ from eventsim.cli.options import (
 )
 from eventsim.cli.terminal import (
     label_error_row,
+    late_row,
     percent,
     present,
     print_table,
@@ -157,6 +158,7 @@ def evaluate_command(
         "on_chip": rounded,
         "over_time": over_time,
         "label_error_rate": found.label_error_rate,
+        "late_begin": None if found.late is None else found.late.to_dict(),
         "classes": list(recordings.class_names),
         "confusion": found.confusion.tolist(),
         "spikes_per_neuron_and_second": {k: float(v.mean()) for k, v in found.rates.items()},
@@ -260,6 +262,7 @@ def _show(found: Mapping[str, Any]) -> None:
         ["loss", f"{found['loss']:.4f}"],
         *label_error_row(found),
         ["recordings", str(Part(found["samples"], found["groups"]))],
+        *late_row(found),
         *(
             [f"{name}: spikes per neuron and second", f"{rate:.1f}"]
             for name, rate in found["spikes_per_neuron_and_second"].items()

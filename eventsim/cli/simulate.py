@@ -26,10 +26,11 @@ from eventsim.cli.options import (
     UnitOption,
     set_threads,
 )
-from eventsim.cli.terminal import present, say_backend, show_table
+from eventsim.cli.terminal import late_row, present, say_backend, show_table
 from eventsim.engine import simulate
 from eventsim.events import SpikeTape
 from eventsim.network import Network
+from eventsim.network.late import warn_late
 from eventsim.train.prediction import read_answers
 
 MS_PER_S = 1000.0
@@ -80,6 +81,7 @@ def simulate_command(
     # The first call in a process may compile, so the time is of a second run.
     network = find_network(net)
     runs_on = say_backend(backend or "auto")
+    late = warn_late(network, stream)
     began = time.perf_counter()
     simulate(network, stream[:1], backend=runs_on.name, precision=precision)
     preparation = time.perf_counter() - began
@@ -103,6 +105,7 @@ def simulate_command(
         },
         "synaptic_events": dict(tape.synaptic_events),
         "answers": _answers(network, tape),
+        "late_begin": None if late is None else late.to_dict(),
         "seconds": seconds,
         "preparation_seconds": preparation,
         "backend": tape.backend,
@@ -142,6 +145,8 @@ def _show(found: Mapping[str, Any]) -> None:
     )
     total = sum(found["synaptic_events"].values())
     projections = [[name, f"{number:,}"] for name, number in found["synaptic_events"].items()]
+    for name, told in late_row(found):
+        typer.echo(f"{name} {told}")
     show_table("Synaptic events", ["projection", "events"], [*projections, ["all", f"{total:,}"]])
     if found["answers"] is not None:
         counts = Counter(found["answers"]).most_common(MOST_ANSWERS)

@@ -17,6 +17,7 @@ from rich.text import Text
 from eventsim.engine import BackendInfo, describe_backend
 from eventsim.entries import read
 from eventsim.errors import EventSimError, StorageError
+from eventsim.network.late import one_warning
 from eventsim.train.parts import Parts
 
 if TYPE_CHECKING:
@@ -99,6 +100,16 @@ def part_rows(found: Mapping[str, Any]) -> list[list[str]]:
     return rows if parts.test is None else [*rows, ["tested", str(parts.test)]]
 
 
+def late_row(found: Mapping[str, Any]) -> list[list[str]]:
+    """The row of a table that tells of recordings that begin late; none where they do not."""
+    late = found.get("late_begin")
+    if late is None:
+        return []
+    left = late["loss_weight_left"]
+    weight = "" if left is None else f"; {100.0 * left:.2g} % of the loss's weight left there"
+    return [["late begin: first event, median", f"{late['first_event_ms']:,.6g} ms{weight}"]]
+
+
 def percent(share: float) -> str:
     """A share in [0, 1] as people read it."""
     return f"{100.0 * share:.1f} %"
@@ -131,7 +142,7 @@ def _ended_politely() -> Iterator[None]:
 def guarded(run: Callable[[], Any]) -> Any:
     """Call ``run``; its errors become a red message on stderr and an exit code."""
     try:
-        with _ended_politely():
+        with _ended_politely(), one_warning():
             return run()
     except EventSimError as error:
         stderr().print("Error:", style="bold red", end=" ")

@@ -28,6 +28,7 @@ from eventsim.cli.options import (
 from eventsim.cli.terminal import (
     INTERRUPTED,
     label_error_row,
+    late_row,
     part_rows,
     percent,
     present,
@@ -440,6 +441,17 @@ def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
         say("and --distributed, by your launcher, with as many processes as you like.")
 
 
+def _time_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
+    """Time of training, and of compiling, which runs of earlier versions do not tell apart."""
+    training, compiling = outcome["training_seconds"], outcome["compile_seconds"]
+    if compiling is None:
+        return [["training time, compiling included", f"{training:.1f} s"]]
+    return [
+        ["training time, without compiling", f"{training:.1f} s"],
+        ["compiling of kernels", f"{compiling:.1f} s"],
+    ]
+
+
 def free_folder(wanted: Path) -> Path:
     """``wanted``, or the first of wanted-2, wanted-3 .. that holds no run."""
     folder, number = wanted, 1
@@ -458,7 +470,7 @@ def _show(outcome: Mapping[str, Any]) -> None:
             percent(test["accuracy"]),
         ]
     ]
-    rows += label_error_row(test)
+    rows += label_error_row(test) + late_row(test)
     if selected is not None:
         text = f"held-out accuracy, epoch {selected['epoch']} (chosen by validation)"
         rows.append([text, percent(selected["accuracy"])])
@@ -470,7 +482,7 @@ def _show(outcome: Mapping[str, Any]) -> None:
         ["synaptic events per recording", f"{outcome['synaptic_events_per_sample']:,.0f}"],
         ["trained parameters", f"{outcome['trained_parameters']:,}"],
         *([["rounded in training", outcome["quantised"]["title"]]] if outcome["quantised"] else []),
-        ["training time", f"{outcome['training_seconds']:.1f} s"],
+        *_time_rows(outcome),
     ]
     show_table("Result", ["", ""], rows)
     typer.echo(f"Report: {outcome['report']}")

@@ -16,9 +16,9 @@ The neuron of the class shall fire at :math:`(k + 1/2) / r` for a rate :math:`r`
 
 .. math::
     z_c = g\, \frac{\sum_t \omega[t]\, V_c[t]}{\sum_t \omega[t]}, \qquad
-    \omega[t] = e^{-(t + 1/2)\, \Delta / T_w},
+    \omega[t] = e^{-(t - t_0)\, \Delta / T_w},
 
-over the steps from that of the onset on, where the loss has one.
+over the steps from that of the onset :math:`t_0` on, 0 where the loss has none.
 
 Both are means over the samples; steps past the end of a sample do not count.
 """
@@ -131,11 +131,11 @@ def _cross_entropy(
     loss: IntegralLoss, run: ClockedRun, labels: Ints, output: str
 ) -> ClockedOutcome:
     voltage, dt = run.records[output].voltage, run.clocked.dt
-    weight = np.exp(-(np.arange(voltage.shape[0]) + 0.5) * dt / loss.time_constant)
-    weights = np.broadcast_to(weight[:, None], voltage.shape[:2])
-    begin = onsets(run.stream, loss.onset, "cross_entropy", time_constant=loss.time_constant)
-    if begin is not None:
-        weights = weights * (np.arange(voltage.shape[0])[:, None] >= step_of(begin, dt))
+    begin = onsets(run.stream, loss.onset, "cross_entropy")
+    first = 0 if begin is None else step_of(begin, dt)
+    steps = np.arange(voltage.shape[0])[:, None] - first  # from that of the onset on
+    weights = np.exp(-np.maximum(steps, 0) * (dt / loss.time_constant)) * (steps >= 0)
+    weights = np.broadcast_to(weights, voltage.shape[:2])
     if run.events.alive is not None:
         weights = weights * run.events.alive[..., 0]
     share = loss.gain * weights / weights.sum(axis=0)

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, Floats, Precision, fetch, namespace
+from eventsim.arrays import Array, Floats, Precision, beside, fetch, namespace
 from eventsim.errors import RunawayError
 from eventsim.events.source import SourceSpikes
 from eventsim.held import made_once
@@ -52,6 +52,14 @@ class Job:
     def n_samples(self) -> int:
         """Number of samples."""
         return self.duration.size
+
+    def since(self, origin: Floats) -> "Job":
+        """The job in times that count from ``origin``, ms [samples]; no spike is earlier."""
+        sources = tuple(
+            source._replace(times=source.times - beside(origin, source.times)[source.sample])
+            for source in self.sources
+        )
+        return replace(self, sources=sources, duration=self.duration - origin)
 
     def weights(self) -> Floats:
         """Weights of all synapses in the order of the stage's wiring; not to be changed."""

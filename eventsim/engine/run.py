@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 
-from eventsim.arrays import Floats, Precision, to_host
+from eventsim.arrays import Floats, Precision, beside, to_host
 from eventsim.engine import readout_piece
 from eventsim.engine.algorithm import algorithms_of
 from eventsim.engine.backend import Backend
@@ -25,7 +25,10 @@ from eventsim.events.source import SourceSpikes, source_of
 from eventsim.events.transforms import extend
 from eventsim.held import holding
 from eventsim.network import Network
+from eventsim.network.late import warn_late
 from eventsim.plan import Plan, Stage, make_plan
+
+LATEST = 10.0  # time constants between a spike and the begin of an integral, at most
 
 
 def simulate(
@@ -71,9 +74,15 @@ def simulate(
     Raises
     ------
     NetworkError, ShapeError, ParameterError, BackendError, RunawayError
+
+    Notes
+    -----
+    Of recordings that begin late for what the network is asked, a warning is logged:
+    :mod:`eventsim.network.late`.
     """
     with holding():
         course = start(net, stream, tail=tail, backend=backend, precision=precision)
+        warn_late(net, stream)
         for stage in course.plan.stages:
             if not stage.is_readout:
                 course.send(course.run(stage))
@@ -204,9 +213,10 @@ def readout_integral(
     time_constant
         ms, > 0: V is weighted by ``exp(-t / time_constant)``; infinity weights evenly.
     begin
-        ms, [samples], in 0 .. the sample's duration: where the integral begins; None for the start.
-        It is the difference of two integrals from the start, whose rounding counts as much more as
-        the weight has fallen until then. Not of the tape of a chunk.
+        ms, [samples], in 0 .. the sample's duration: where the integral begins, and from where the
+        t of its weight counts; None for the start. Spikes before it cost accuracy: their part is
+        the difference of two integrals, whose rounding counts as much more as the weight falls
+        from the first spike of the sample to ``begin``. Not of the tape of a chunk.
 
     Returns
     -------
@@ -215,7 +225,8 @@ def readout_integral(
     Raises
     ------
     ParameterError, ShapeError
-        ``time_constant`` or ``begin`` is out of its domain.
+        ``time_constant`` or ``begin`` is out of its domain, or lies more than 10 time constants
+        behind a spike of its sample, and rounding would decide.
     """
     if not time_constant > 0.0:
         raise ParameterError(
@@ -233,34 +244,86 @@ def readout_integral(
     engine = get_backend(tape.backend)
     placed = place_tape(tape, engine)
     job = readout_job(net, placed, name)
-    integral = engine.readout_forward(job, 1.0 / time_constant)
-    if begin is not None:
-        early = until(job, begin, "readout_integral")
-        taken_off = engine.readout_forward(early, 1.0 / time_constant)
-        integral = integral - taken_off
+    rate = 1.0 / time_constant
+    if begin is None:
+        integral = engine.readout_forward(job, rate)
+    else:
+        late = begin_late(job, begin, time_constant, "readout_integral")
+        integral = engine.readout_forward(late.whole, rate)
+        if late.before is not None:
+            integral = integral - engine.readout_forward(late.before, rate)
+        integral = integral * beside(late.factor, integral)
     return integral if placed is tape else to_host(integral)
 
 
-def until(job: Job, end: Floats, where: str) -> Job:
-    """The job up to a time of every sample, ms [samples]; what arrives later does not count.
+class LateJob(NamedTuple):
+    """A job whose readout is integrated from a later time on; made by :func:`begin_late`.
+
+    Attributes
+    ----------
+    whole
+        The job, in times of its own.
+    before
+        The same up to the begin, to be taken off; None where nothing is to be taken off.
+    factor
+        Of the difference, [samples, 1]: its weight counts from the begin.
+    """
+
+    whole: Job
+    before: Job | None
+    factor: Floats
+
+
+def begin_late(job: Job, begin: Floats, time_constant: float, where: str) -> LateJob:
+    """The job of a readout whose integral begins at ``begin``, ms [samples].
+
+    Where the weight would fade until then, times count from the begin of each sample, or from its
+    first spike if that is earlier: a readout rests until then.
 
     Raises
     ------
     ParameterError, ShapeError
-        For ``where``: a time lies outside its sample, or there is not one for every sample.
+        For ``where``: a time lies outside its sample, or too long after its first spike, or there
+        is not one for every sample.
     """
-    end = real_array(end, f"{where}: begin")
-    if end.shape != job.duration.shape:
+    begin = real_array(begin, f"{where}: begin")
+    if begin.shape != job.duration.shape:
         raise ShapeError(
-            f"{where}: begin has shape {end.shape}, expected {job.duration.shape}, one per sample."
+            f"{where}: begin has shape {begin.shape}, expected {job.duration.shape}, one per "
+            "sample."
         )
-    bad = np.flatnonzero(~((end >= 0.0) & (end <= job.duration)))
+    bad = np.flatnonzero(~((begin >= 0.0) & (begin <= job.duration)))
     if bad.size:
         raise ParameterError(
-            f"{where}, sample {bad[0]}: begin is {end[bad[0]]} ms, expected 0 .. "
+            f"{where}, sample {bad[0]}: begin is {begin[bad[0]]} ms, expected 0 .. "
             f"{job.duration[bad[0]]}, a time of the sample."
         )
-    return replace(job, duration=end)
+    since = begin
+    if (begin > LATEST * time_constant).any():
+        origin = np.minimum(begin, _first_spikes(job))
+        job, since = job.since(origin), begin - origin
+    late = np.flatnonzero(since > LATEST * time_constant)
+    if late.size:
+        raise ParameterError(
+            f"{where}, sample {late[0]}: begins at {begin[late[0]]:g} ms, {since[late[0]]:g} ms "
+            f"after its first spike, expected at most {LATEST:g} time constants of "
+            f"{time_constant:g} ms, or rounding decides. Use a longer time constant, or cut off "
+            "what comes before."
+        )
+    before = replace(job, duration=since) if since.any() else None
+    return LateJob(job, before, np.exp(since / time_constant)[:, None])
+
+
+def _first_spikes(job: Job) -> Floats:
+    """Time of the first spike of any source in every sample, ms [samples]; infinite without one."""
+    found = np.full(job.n_samples, np.inf)
+    for source in job.sources:
+        if source.times.size:
+            offsets = to_host(source.offsets)
+            there = np.flatnonzero(np.diff(offsets))
+            first = to_host(source.times[beside(offsets[there], source.times)])
+            found[there] = np.minimum(found[there], first)
+    return found
 
 
 def readout_job(net: Network, tape: SpikeTape, name: str) -> Job:

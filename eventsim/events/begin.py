@@ -153,6 +153,18 @@ def put(stream: EventStream, zero: Floats, *, stated: bool, where: str) -> Event
     )
 
 
+def from_first_event(stream: EventStream) -> EventStream:
+    """The recordings from their first events on, which come to time 0; those without stay.
+
+    Returns
+    -------
+    EventStream
+        A sample lasts as much shorter as it begins earlier. New arrays.
+    """
+    zero = zeros(stream.times, stream.offsets, "first-event", where="from_first_event")
+    return put(stream, zero, stated=True, where="from_first_event")
+
+
 @dataclass(frozen=True, eq=False)
 class TimeZero:
     """Where the times of recordings begin, and why.

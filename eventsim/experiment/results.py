@@ -54,7 +54,8 @@ class Row:
     parameters
         Trained numbers.
     measured
-        Means over all runs of what ``MEASURED`` names; None where it is not known.
+        Means over all runs of what ``MEASURED`` names, and of ``compile_seconds``; None where it
+        is not known.
     comparison
         With the baseline, accuracy after the last epoch; None for the baseline itself, or without
         common repeats.
@@ -307,7 +308,9 @@ def _row(name: str, title: str, runs: Sequence[Result], repeats: Repeats) -> Row
         over_seeds=Summary.of(list(last.values())),
         left_out=tuple(seed for seed in repeats.seeds if seed not in last),
         parameters=int(runs[0]["trained_parameters"]),
-        measured={key: _mean(run[key] for run in runs) for key in MEASURED},
+        measured={key: _mean(run[key] for run in runs) for key in MEASURED}
+        # Runs of earlier versions did not tell it apart.
+        | {"compile_seconds": _mean(run.get("compile_seconds") for run in runs)},
     )
 
 

@@ -18,8 +18,8 @@ NOTES = (
     "{kind} cannot give less than 2^(1-n).",
     "{reach}",
     "syn. ops: arrivals of spikes at synapses per test recording. updates: times that a neuron is "
-    "brought up to date. train s: training and validation. peak MB: the whole process. All are "
-    "means over the runs.",
+    "brought up to date. train s: training and validation, {compiling}. peak MB: the whole "
+    "process. All are means over the runs.",
 )
 
 
@@ -32,8 +32,12 @@ def notes(findings: Findings) -> list[str]:
     """What the columns mean, how far they reach, and what is missing."""
     base = next((row.title for row in findings.rows if row.name == findings.baseline), None)
     repeats = findings.repeats
+    apart = all(row.measured["compile_seconds"] is not None for row in findings.rows)
     words = {
         "baseline": base or "the baseline, which is not done",
+        "compiling": "without compiling of kernels"
+        if apart
+        else "compiling of kernels included in runs of earlier versions",
         "kind": repeats.kind,
         "one": repeats.kind.removesuffix("s"),
         "spread": repeats.spread,

@@ -256,4 +256,5 @@ def _counts(run: Run, costs: RunCosts) -> dict[str, float | None]:
         "neurons": float(sum(p.size for p in net.neurons.values())),
         "parameters": float(run.result["trained_parameters"]),
         "training_seconds": run.result.get("training_seconds"),
+        "compile_seconds": run.result.get("compile_seconds"),
     }

@@ -59,6 +59,7 @@ VALUES: Mapping[Rule, Mapping[str, float]] = {
 }
 LONGEST_TAIL = 1e9  # ms; the largest time of the conformance cases, told apart to 1e-7 ms
 Onset = Literal["first_event"] | NotNegative
+FIRST_EVENT = "first_event"
 Tail = Annotated[float, Bounds(ge=0, le=LONGEST_TAIL)]
 
 

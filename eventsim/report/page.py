@@ -8,6 +8,7 @@ import numpy as np
 
 from eventsim.energy import ClockedCounts, EnergyReport
 from eventsim.mapping import StudyRow
+from eventsim.network.late import heard_share, late_begin
 from eventsim.report import bar_figures, html, mapping_figures, tables, time_figures
 from eventsim.report.energy_figures import energy_breakdown
 from eventsim.report.numbers import duration, general, joules, percent
@@ -29,6 +30,7 @@ _EPOCH_COLUMNS = {
     "energy_pj_per_sample": "energy per sample (pJ)",
     "connection_sparsity": "connection sparsity",
     "seconds": "seconds",
+    "compile_seconds": "seconds of compiling",
 }
 
 
@@ -78,14 +80,23 @@ def render(report: Report, pictures: Sequence[html.Picture]) -> str:
             html.header(report.title, report.about),
             html.contents(chosen),
             *([] if isinstance(run, Unmade) else [headline(run)]),
+            *_warnings(report),
             _overview(report),
-            *(html.paragraph(str(one), kind="warning") for one in silent_populations(report.rates)),
             *(html.section(name, chosen[name], *blocks) for name, blocks in parts.items()),
         ]
     )
     written = f"eventsim {report.version}".strip()
     footer = f"Written by {written}. Numbers are of {report.data}, unless stated otherwise."
     return html.document(report.title, body, footer=footer)
+
+
+def _warnings(report: Report) -> list[str]:
+    """What is to be known of the numbers before they are read."""
+    answer = report.net.answer if isinstance(report.run, Unmade) else report.run.answer
+    late = late_begin(report.net, report.stream, answer)
+    silent = silent_populations(report.rates, heard=heard_share(report.stream))
+    found = [one for one in (late, *silent) if one is not None]
+    return [html.paragraph(str(one), kind="warning") for one in found]
 
 
 def _unmade(found: Unmade) -> str:
@@ -100,7 +111,7 @@ def _overview(report: Report) -> str:
             "loss on these recordings": f"{run.last.evaluation.loss:.4f}",
             "trained parameters": f"{run.n_parameters:,}",
             "of the network: weights": f"{run.n_weights:,}",
-            "training time": duration(run.seconds),
+            **_times(run),
             "spikes per neuron and second": f"{run.mean_rate:.1f}",
             "synaptic events per recording": f"{run.synaptic_events:,.0f}",
         }
@@ -118,6 +129,23 @@ def _overview(report: Report) -> str:
         if isinstance(mapped, ChipMapping):
             values[f"cores used, {title}"] = f"{mapped.compared.best.n_cores:,}"
     return html.tiles(values)
+
+
+def _times(run: RunRecord) -> dict[str, str]:
+    """Time of training, and of compiling where the run tells it apart."""
+    if run.compile_seconds is None:
+        return {"training time, compiling included": duration(run.seconds)}
+    return {
+        "training time, without compiling": duration(run.seconds),
+        "compiling of kernels": duration(run.compile_seconds),
+    }
+
+
+def _time_of(run: RunRecord) -> str:
+    """The same in one line."""
+    compiling = run.compile_seconds
+    apart = "including compiling" if compiling is None else f"and {duration(compiling)} compiling"
+    return f"{duration(run.seconds)} {apart}"
 
 
 def _training_costs(run: RunRecord) -> dict[str, str]:
@@ -163,7 +191,7 @@ def _trained(record: Report) -> list[str]:
         ["trained parameters of neurons (BIP)", ", ".join(config.bip) or "none"],
         ["loss", config.loss.kind],
         ["training", f"{len(run.history)} epochs, batches of {config.batch_size}, "
-         f"{duration(run.seconds)}, {config.precision} precision"],
+         f"{_time_of(run)}, {config.precision} precision"],
         *_held_out(run),
         ["seed", f"{config.seed}"],
     ]  # fmt: skip

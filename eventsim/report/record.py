@@ -14,8 +14,9 @@ from eventsim.arrays import Floats, Ints
 from eventsim.energy import DenseEquivalent, RunCosts
 from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
 from eventsim.mapping import Congestion, MappingComparison, StudyRow
-from eventsim.network import Network
+from eventsim.network import Answer, Network
 from eventsim.train import DecisionOverTime, Evaluation, TrainConfig
+from eventsim.train.choice import answer_of
 from eventsim.train.counting import count_trained, distinct_values
 from eventsim.train.parts import Parts
 
@@ -87,6 +88,11 @@ class RunRecord:
     part: str = "held-out"
 
     @property
+    def answer(self) -> Answer:
+        """How the network answers."""
+        return answer_of(self.config, self.test.class_names)
+
+    @property
     def n_parameters(self) -> int:
         """Numbers that were trained: weights, neuron parameters, delays."""
         return count_trained(self.net_after, self.config)
@@ -99,8 +105,18 @@ class RunRecord:
 
     @property
     def seconds(self) -> float:
-        """Time spent training, validation included."""
+        """Time spent training, validation included; see :attr:`compile_seconds`."""
         return float(sum(line["seconds"] for line in self.history))
+
+    @property
+    def compile_seconds(self) -> float | None:
+        """Time spent compiling kernels, which is no part of :attr:`seconds`.
+
+        None of a run of earlier versions, whose :attr:`seconds` include it.
+        """
+        if not all("compile_seconds" in line for line in self.history):
+            return None
+        return float(sum(line["compile_seconds"] for line in self.history))
 
     @property
     def mean_rate(self) -> float:

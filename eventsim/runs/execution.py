@@ -7,8 +7,9 @@ that the validation part chose: never the best on the test part. Synaptic operat
 of spikes at synapses, and the multiply-adds of a linear decision; neuron updates are pairs of a
 neuron and a time at which something arrives (:mod:`eventsim.energy.counts`), on a grid the neurons
 times the steps. Both are means per test recording, with the network after the last epoch. Time is
-that of training and validation; memory is the largest resident set of the process that trained and
-tested, interpreter included.
+that of training and validation; compiling of kernels, before the first step too, is apart
+(``compile_seconds``; None of a run of earlier versions, whose time includes it). Memory is the
+largest resident set of the process that trained and tested, interpreter included.
 """
 
 from dataclasses import dataclass, replace
@@ -199,6 +200,7 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
         "synaptic_operations_per_inference": operations,
         "neuron_updates_per_inference": updates,
         "training_seconds": record.seconds,
+        "compile_seconds": record.compile_seconds,
         "backend": "numpy" if backend is None else backend.name,
         "device": None if backend is None else backend.device,
         "version": eventsim.__version__,
@@ -221,6 +223,7 @@ def _checked(checked: Checked) -> dict[str, Any]:
         "accuracy": found.accuracy,
         "loss": found.loss,
         "samples": found.n_samples,
+        "late_begin": None if found.late is None else found.late.to_dict(),
     } | ({} if found.label_error_rate is None else {"label_error_rate": found.label_error_rate})
 
 

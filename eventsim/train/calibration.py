@@ -8,8 +8,11 @@ upstream populations, so that the mean rate
 .. math::
     r(c) = \frac{1}{n\,T} \sum_{\text{recordings}} \text{spikes of the } n \text{ neurons}
 
-in the :math:`T` seconds of a few recordings is the target. The search doubles or halves c until r
-has passed the target, then bisects :math:`\log c`. It is deterministic and only simulates.
+in the :math:`T` seconds of events of a few recordings is the target: from the first event of each
+to the last, and on for as long as the network remembers it, which is its longest delay and five of
+its longest time constants, up to the end of the recording. The search doubles or halves c until r
+has passed the target, then bisects :math:`\log c`. Beyond a factor of 10,000 it does not go. It is
+deterministic and only simulates.
 
 Weights of neurons onto themselves stay as they are, and so do those inside a loop of populations,
 which counts as one: one factor, and the mean rate of all its neurons. Readouts have no rate and
@@ -44,8 +47,10 @@ from eventsim.engine import simulate
 from eventsim.engine.run import Course, start
 from eventsim.errors import CalibrationError, ParameterError, RunawayError
 from eventsim.events import AnyDataset, EventStream, SpikeTape, SpikeTrains, StoredStream
+from eventsim.events.begin import edges
 from eventsim.events.doors import real_array
 from eventsim.network import Network
+from eventsim.network.late import REACH, memory, one_warning, warn_late
 from eventsim.network.parts import MOST_WEIGHT
 from eventsim.plan import Stage
 from eventsim.train.choice import make_loss
@@ -62,7 +67,7 @@ QUIET = 0.1  # of the target: below, training scales a population
 TOLERANCE = 0.05  # of the target, where a search ends
 REACHED = 2.0  # times more or less than the target count as reached
 BISECTIONS = 20
-LARGEST = 2.0**40  # factor, and 1 / LARGEST the least
+LARGEST = 1e4  # factor, and 1 / LARGEST the least
 SCALED_RULES = ("integral", "maximum", "last", "ctc")  # answers whose logits are calmed
 
 
@@ -77,8 +82,8 @@ class Calibration:
     factor
         By which the weights from upstream populations were multiplied.
     before, after
-        Mean rate, spikes per neuron and second: with the weights as they were (and upstream
-        populations calibrated), and with the new ones.
+        Mean rate, spikes per neuron and second of events: with the weights as they were (and
+        upstream populations calibrated), and with the new ones.
     """
 
     populations: tuple[str, ...]
@@ -90,7 +95,7 @@ class Calibration:
         names = ", ".join(map(repr, self.populations))
         return (
             f"{names}: incoming weights times {self.factor:.4g}, {self.before:.3g} -> "
-            f"{self.after:.3g} spikes per neuron and second"
+            f"{self.after:.3g} spikes per neuron and second of events"
         )
 
 
@@ -117,8 +122,9 @@ def calibrate(
     stream
         Recordings like those that the network is for. At most 32 of them are run, evenly spaced.
     target_hz
-        Spikes per neuron and second of recording, > 0: the mean of a population, of all neurons of
-        a loop.
+        Spikes per neuron and second of events, > 0: the mean of a population, of all neurons of a
+        loop. Time counts from the first event of a recording to the last, and on for as long as
+        the network remembers it: its longest delay and five of its longest time constants.
     backend, precision
         As :func:`eventsim.simulate`.
     callback
@@ -134,7 +140,8 @@ def calibrate(
     ------
     CalibrationError
         There are no events; or a population cannot come within twice or half of the target: it has
-        no input from upstream, only inhibitory input, or fires without input.
+        no input from upstream, only inhibitory input, fires without input, or would take a factor
+        beyond 10,000.
     ParameterError, ShapeError, NetworkError, BackendError
         As :func:`eventsim.simulate`.
     """
@@ -152,7 +159,9 @@ def calibrate(
         raise error
 
     net = net.copy()
-    found = scale(net, stream, target, backend=backend, precision=precision, refuse=refuse)
+    with one_warning():
+        warn_late(net, stream)
+        found = scale(net, stream, target, backend=backend, precision=precision, refuse=refuse)
     if callback is not None:
         for done in found:
             callback(done)
@@ -178,7 +187,7 @@ def scale(
     n = min(n_samples, stream.n_samples)
     few = stream[_spaced(n, stream.n_samples)]
     course = start(net, few, tail=None, backend=backend, precision=precision)
-    seconds = float(few.duration.sum()) / MS_PER_S
+    seconds = _seconds_of_events(net, few)
     if not few.n_events or not seconds:
         reason = f"there are no events in {n} recordings. Give recordings with events."
         refuse(CalibrationError(reason, population=net.input.name, rate=0.0))
@@ -201,6 +210,13 @@ def scale(
             break  # without bound: only a run can say where
         course.send(unit.spikes)
     return done
+
+
+def _seconds_of_events(net: Network, stream: EventStream) -> float:
+    """Time in which the network fires for the events: from the first on, until it forgets."""
+    (tau, delay), found = memory(net), edges(stream)
+    end = np.minimum(stream.duration, found.last + delay + REACH * tau)
+    return float(np.nansum(end - found.first)) / MS_PER_S
 
 
 @dataclass(frozen=True)
@@ -375,11 +391,7 @@ class _Unit:
         obstacle = self._obstacle(target)
         best = 1.0 if obstacle else self._search(target)
         if self._miss(best, target) > math.log(REACHED):
-            rate = self.tried[best]
-            obstacle = obstacle or (
-                f"{rate:.3g} is the nearest rate that a factor gives ({best:.3g}). Give more or "
-                "longer recordings, or another target."
-            )
+            obstacle = obstacle or self._nearest(best)
             before = self.tried[1.0]
             raise CalibrationError(
                 f"population {self.stage.name!r} fires {before:.3g} times per neuron and second "
@@ -389,6 +401,21 @@ class _Unit:
             )
         if best != self.factor:
             self.rate(best)
+
+    def _nearest(self, best: float) -> str:
+        """What the search came to, and what to do."""
+        rate = self.tried[best]
+        reached = max(self.tried, key=lambda factor: abs(math.log(factor)))
+        if max(reached, 1.0 / reached) * 2.0 > LARGEST:
+            return (
+                f"with its incoming weights times {reached:.3g}, where the search stops, it fires "
+                f"{self.tried[reached]:.3g} times. Are weights and thresholds of one unit, and do "
+                "its sources fire? Scale the weights by hand, or give another target."
+            )
+        return (
+            f"{rate:.3g} is the nearest rate that a factor gives ({best:.3g}). Give more or "
+            "longer recordings, or another target."
+        )
 
     def _miss(self, factor: float, target: float) -> float:
         """Distance of the rate from the target, in natural logarithms."""

@@ -71,6 +71,8 @@ class TrainState:
         What the last step found out about the values of ``net``; None for nothing.
     numbers
         Those in which the network runs; None for float. Set by the place in the run.
+    compiled
+        Seconds that this process had compiled kernels before the running epoch; never saved.
     """
 
     net: Network
@@ -83,6 +85,7 @@ class TrainState:
     busy: bool = False
     held: HeldValues | None = None
     numbers: Numbers | None = None
+    compiled: float = 0.0
 
     def set_answer(self, answer: Answer) -> None:
         """Say how its networks answer, which checkpoints of older versions do not."""

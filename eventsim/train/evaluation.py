@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from eventsim.arrays import Floats, Ints
 from eventsim.errors import DataError
 from eventsim.events import AnyDataset, Dataset
 from eventsim.network import Network
+from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
 from eventsim.summary import short_repr
 from eventsim.train.choice import (
     answer_count,
@@ -52,6 +53,10 @@ class Evaluation:
         (``ctc``); else None.
     neuron_updates
         Times that a neuron was advanced by a step, mean per sample, on a grid of time; else None.
+    late
+        What is to be said of recordings that begin late; None where they do not.
+    heard
+        Share of the time of the recordings that is not before their first events, in (0, 1].
     """
 
     accuracy: float
@@ -62,13 +67,18 @@ class Evaluation:
     n_samples: int
     label_error_rate: float | None = None
     neuron_updates: float | None = None
+    late: LateBegin | None = None
+    heard: float = 1.0
 
     __repr__ = short_repr
 
     @property
     def silent(self) -> tuple[Silent, ...]:
-        """Populations that are silent on these recordings; the text of each is a warning."""
-        return silent_populations(self.rates)
+        """Populations that are silent on these recordings; the text of each is a warning.
+
+        They are judged from the first events on: what comes before is the recordings' silence.
+        """
+        return silent_populations(self.rates, heard=self.heard)
 
 
 def evaluate(
@@ -104,12 +114,20 @@ def evaluate(
         ``config`` if the network has no answer, or lacks a class of the data.
     PeerError
         Another process of the group failed.
+
+    Notes
+    -----
+    Of recordings that begin late a warning is logged, which the result keeps as ``late``.
     """
     if config is None:
         config, data = config_of(net, "evaluate"), in_classes_of(net, data)
     check_fit(net, data, config)
-    method = method or Exact()
-    return measure(method.begin(net, config), data, config, group or ProcessGroup(), method)
+    method, group = method or Exact(), group or ProcessGroup()
+    late = late_begin(net, data.stream, answer_of(config, data.class_names))
+    with one_warning():
+        log_late(late if group.leads else None)
+        found = measure(method.begin(net, config), data, config, group, method)
+    return replace(found, late=late, heard=heard_share(data.stream))
 
 
 def measure(

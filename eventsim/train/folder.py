@@ -15,9 +15,10 @@ result.json         one line: what was measured on test data, if the run was tes
 ``run.json`` is one object. Its keys are ``format`` (``"eventsim-run"``), ``version`` (2),
 ``eventsim`` (the version of the program), ``train`` (a :class:`eventsim.train.TrainConfig`),
 ``calibrated`` (a list of :class:`.Calibration`: what was done to ``initial.npz`` before the first
-step; absent if nothing was), ``initial_logits`` (likewise, a :class:`.LogitScale`), ``parts`` (a
-:class:`.Parts`: who is learned, validated and, once the run was tested, tested), and what is known
-beside: :class:`eventsim.experiment.RunSettings` says which.
+step; absent if nothing was), ``initial_logits`` (likewise, a :class:`.LogitScale`), ``late_begin``
+(a :class:`.LateBegin`; absent unless the recordings begin late), ``parts`` (a :class:`.Parts`: who
+is learned, validated and, once the run was tested, tested), and what is known beside:
+:class:`eventsim.experiment.RunSettings` says which.
 """
 
 import json
@@ -30,6 +31,7 @@ from eventsim.entries import read_object
 from eventsim.errors import StorageError
 from eventsim.events.storage import write_atomically, write_json
 from eventsim.network import Network
+from eventsim.network.late import LateBegin
 from eventsim.train.calibration import Calibration, LogitScale
 from eventsim.train.checkpoint import Metrics, Origin, TrainState, save_checkpoint
 from eventsim.train.config import TrainConfig
@@ -44,6 +46,34 @@ FILES = (
     SETTINGS, "config.json", HISTORY, CHECKPOINT, RESULT, ERROR, "index.html",
     *(f"{name}.npz" for name in NETWORKS),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was found out before the first step of a run, for its ``run.json``.
+
+    Attributes
+    ----------
+    calibrated, calmed
+        What was done to the initial network.
+    late
+        What is to be said of recordings that begin late.
+    """
+
+    calibrated: Sequence[Calibration] = ()
+    calmed: LogitScale | None = None
+    late: LateBegin | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """The entries; of what was not, there is none."""
+        values: dict[str, Any] = {}
+        if self.calibrated:
+            values["calibrated"] = [asdict(one) for one in self.calibrated]
+        if self.calmed is not None:
+            values["initial_logits"] = asdict(self.calmed)
+        if self.late is not None:
+            values["late_begin"] = self.late.to_dict()
+        return values
 
 
 @dataclass(frozen=True)
@@ -97,16 +127,13 @@ class RunFolder:
         self,
         config: TrainConfig,
         method: AbstractMethod,
-        *,
-        calibrated: Sequence[Calibration] = (),
-        calmed: LogitScale | None = None,
-        resumed: bool = False,
+        told: "Told | None" = None,
     ) -> None:
-        """Write run.json; makes the folder. Of a resumed run, what is known stays known."""
+        """Write run.json; makes the folder. Without ``told``, of a resumed run, it stays known."""
         from eventsim import __version__
 
         path, stored = self.path / SETTINGS, {}
-        if resumed and path.exists():
+        if told is None and path.exists():
             stored = read_object(path)
             if stored.get("format") != FORMAT and not self.about:
                 return  # it knows more in the form of an earlier version
@@ -114,11 +141,7 @@ class RunFolder:
         head = {"format": FORMAT, "version": VERSION, "eventsim": __version__}
         values = head | {k: v for k, v in stored.items() if k not in head} | dict(self.about)
         values |= {"method": method.described(), "train": config.to_dict()}
-        if calibrated:
-            values["calibrated"] = [asdict(one) for one in calibrated]
-        if calmed is not None:
-            values["initial_logits"] = asdict(calmed)
-        write_json(path, values)
+        write_json(path, values | (told or Told()).plain())
 
     def note(self, **known: Any) -> None:
         """Add entries to run.json, or replace them, in the process that wrote it."""

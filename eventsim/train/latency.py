@@ -52,6 +52,7 @@ from eventsim.errors import NetworkError, ParameterError, ShapeError
 from eventsim.events import EventStream, SpikeTape, StoredStream
 from eventsim.events.doors import real_array, times_by_sample, whole_array
 from eventsim.network import Answer, Network
+from eventsim.network.late import one_warning, warn_late
 from eventsim.plan import make_plan
 from eventsim.summary import short_repr
 from eventsim.train.choice import config_of
@@ -266,11 +267,13 @@ def predict_over_time(
     if net.decision is not None:
         n_classes = net.decision.n_classes
     times, scores = [np.zeros((0, wanted.size))], [np.zeros((0, wanted.size, n_classes))]
-    for index in stream.batches(BATCH):
-        tape = simulate(placed, stream[index], tail=tail, backend=backend, precision=precision)
-        found = decision_over_time(net, tape, wanted * tape.stream.duration[:, None])
-        times.append(found.times)
-        scores.append(found.scores)
+    with one_warning():
+        warn_late(net, stream)
+        for index in stream.batches(BATCH):
+            tape = simulate(placed, stream[index], tail=tail, backend=backend, precision=precision)
+            found = decision_over_time(net, tape, wanted * tape.stream.duration[:, None])
+            times.append(found.times)
+            scores.append(found.scores)
     return DecisionOverTime(np.concatenate(times), np.concatenate(scores))
 
 
@@ -303,17 +306,16 @@ def _integrals(net: Network, tape: SpikeTape, answer: Answer, times: Floats) -> 
     assert answer.gain is not None
     assert answer.onset is not None
     constant, onset, where = answer.time_constant, answer.onset, "decision_over_time"
-    begin = onsets(tape.stream, onset, where, time_constant=constant)
-
-    def until(asked: Floats) -> Floats:
-        return _of_readout(net, tape, answer, asked, lambda probe: probe.integral(constant))
-
+    begin = onsets(tape.stream, onset, where)
     if begin is None:
-        integral, weight = until(times), time_after(times, None, constant)
+        integral = _of_readout(net, tape, answer, times, lambda probe: probe.integral(constant))
+        weight = time_after(times, None, constant)
     else:
         first = begin[:, None]
-        integral = until(np.concatenate([first, np.maximum(times, first)], axis=1))
-        integral = integral[:, 1:] - integral[:, :1]
+        asked = np.concatenate([first, np.maximum(times, first)], axis=1)
+        integral = _of_readout(
+            net, tape, answer, asked, lambda probe: probe.integral_since(constant)
+        )[:, 1:]
         weight = time_after(times, np.minimum(first, times), constant)
     # Up to the onset nothing counts yet: all scores are 0.
     scale = np.divide(answer.gain, weight, out=np.zeros(weight.shape), where=weight > 0.0)

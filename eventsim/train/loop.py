@@ -14,23 +14,21 @@ a run: it may change where a run is resumed.
 from __future__ import annotations
 
 import logging
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from eventsim.arrays import Floats
+from eventsim.engine.compiling import Watch, compile_seconds
 from eventsim.errors import DataError, ParameterError, ShapeError
 from eventsim.events import AnyDataset
 from eventsim.network import Network
 from eventsim.network.connectivity import with_synapses
+from eventsim.network.late import LateBegin, heard_share, late_begin, log_late, one_warning
 from eventsim.summary import MOST_ROWS, html_card, html_table, number, short_repr
 from eventsim.train.calibration import calm, wake
 from eventsim.train.checkpoint import (
@@ -44,8 +42,9 @@ from eventsim.train.choice import answer_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.draws import Draw, rng
 from eventsim.train.evaluation import check_fit, measure
-from eventsim.train.folder import RunFolder
+from eventsim.train.folder import RunFolder, Told
 from eventsim.train.groups import select
+from eventsim.train.interrupt import deferred_interrupt
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW
 from eventsim.train.parallel import ProcessGroup, check_shards
@@ -156,11 +155,14 @@ class _Run:
     callback: Callback | None
     group: ProcessGroup
     method: AbstractMethod
+    late: LateBegin | None = None
     n_batches: int = field(init=False)
+    heard: float = field(init=False)
 
     def __post_init__(self) -> None:
         n_batches = -(-len(self.training) // self.config.batch_size)
         object.__setattr__(self, "n_batches", n_batches)
+        object.__setattr__(self, "heard", heard_share(self.training.stream))
 
     @property
     def files(self) -> RunFolder | None:
@@ -253,8 +255,13 @@ def train(
     KeyboardInterrupt
         After the first interrupt, once the running batch is done and the checkpoint written. A
         second interrupt stops at once; the checkpoint is then an older one.
+
+    Notes
+    -----
+    Of recordings that begin late a warning is logged, which ``run.json`` keeps:
+    :mod:`eventsim.network.late`.
     """
-    group, method = group or ProcessGroup(), method or Exact()
+    group, method, compiled = group or ProcessGroup(), method or Exact(), compile_seconds()
     _check_given(net, data, config)
     method.check(config)
     check_shards(group, config.shards)
@@ -265,18 +272,27 @@ def train(
         group.check_same(what, its_digest)
     parts = data.subset(kept), data.subset(held_out)
     fitted = _fitted(config, net, group)
-    run = _Run(config, fitted, *parts, home, origin, callback, group, method)
-    state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
-    _write_metrics(run, state)
-    with run.watched(), _deferred_interrupt(group):
-        try:
-            while state.epoch < config.epochs:
-                _train_epoch(run, state)
-        except KeyboardInterrupt:
-            if not state.busy:
-                run.save(state)
-            raise
+    late = late_begin(net, data.stream, answer_of(config, data.class_names))
+    run = _Run(config, fitted, *parts, home, origin, callback, group, method, late)
+    with one_warning():
+        log_late(late if group.leads else None)
+        state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
+        state.compiled = compiled
+        _write_metrics(run, state)
+        with run.watched(), deferred_interrupt(group):
+            _train_on(run, state)
     return _finished(run, state)
+
+
+def _train_on(run: _Run, state: TrainState) -> None:
+    """All epochs that are left."""
+    try:
+        while state.epoch < run.config.epochs:
+            _train_epoch(run, state)
+    except KeyboardInterrupt:
+        if not state.busy:
+            run.save(state)
+        raise
 
 
 def _check_given(net: Network, data: AnyDataset, config: TrainConfig) -> None:
@@ -345,7 +361,8 @@ def _started(run: _Run, net: Network, *, overwrite: bool) -> TrainState:
     if run.files is not None:
         if overwrite and run.files.holds_run:
             run.files.clear()
-        run.files.describe(run.given, run.method, calibrated=calibrated, calmed=calmed)
+        told = Told(calibrated, calmed, run.late)
+        run.files.describe(run.given, run.method, told)
         run.files.save_network("initial", given)
         run.save(state)
     return state
@@ -359,7 +376,7 @@ def _resumed(run: _Run) -> TrainState:
     run.set_numbers(state, state.epoch * run.n_batches + state.batch - 1)
     run.group.check_same(f"state of the run in {run.folder.path}", state.digest())
     if run.files is not None:
-        run.files.describe(run.given, run.method, resumed=True)
+        run.files.describe(run.given, run.method)
     return state
 
 
@@ -385,7 +402,7 @@ def _train_epoch(run: _Run, state: TrainState) -> None:
 
 
 def _end_epoch(run: _Run, state: TrainState) -> None:
-    began = time.perf_counter()
+    watch = Watch()
     sizes = {name: p.size for name, p in state.net.spiking.items()}
     config = run.config
     line: Metrics = {"epoch": state.epoch + 1, **means(state.sums)}
@@ -406,10 +423,13 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     _look_for_silence(run, state, line, checked.rates if len(run.validation) else line["rates"])
     # Each process takes its steps by itself: see that they have not drifted apart.
     run.group.check_same("network after an epoch", digest(state.net.to_arrays()))
-    line["seconds"] = state.sums["wall_seconds"] + time.perf_counter() - began
+    compiled = compile_seconds()
+    line["seconds"] = state.sums["wall_seconds"] + watch.seconds()
+    line["compile_seconds"] = compiled - state.compiled
 
     state.busy = True
     state.end_epoch(line)
+    state.compiled = compiled
     state.busy = False
     run.save(state)
     _write_metrics(run, state)
@@ -420,7 +440,7 @@ def _look_for_silence(
     run: _Run, state: TrainState, line: Metrics, rates: Mapping[str, Floats | float]
 ) -> None:
     """Note silent populations in the line of the epoch; log them where others were before."""
-    silent = silent_populations(rates)
+    silent = silent_populations(rates, heard=run.heard)
     if silent:
         line["silent"] = [one.population for one in silent]
     before = state.history[-1].get("silent", []) if state.history else []
@@ -446,28 +466,3 @@ def _finished(run: _Run, state: TrainState) -> TrainResult:
 def _write_metrics(run: _Run, state: TrainState) -> None:
     if run.files is not None:
         run.files.save_history(state.history)
-
-
-@contextmanager
-def _deferred_interrupt(group: ProcessGroup) -> Iterator[None]:
-    """Turn the first interrupt into a wish, so that it never falls into the middle of a step."""
-    group.withdraw()
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if group.asked_to_stop:
-            raise KeyboardInterrupt
-        group.ask_to_stop()
-
-    signals = [signal.SIGINT]
-    # Launchers end their processes by SIGTERM, also where a person has pressed Ctrl-C.
-    if group.size > 1 or signal.getsignal(signal.SIGTERM) is signal.default_int_handler:
-        signals.append(signal.SIGTERM)
-    before: list[Any] = [signal.signal(number, note) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)

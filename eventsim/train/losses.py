@@ -134,7 +134,7 @@ class CrossEntropy(AbstractClassifier):
 
     def _begin(self, tape: SpikeTape) -> Floats | None:
         """Onset of every sample, ms [samples]; None for the start."""
-        return onsets(tape.stream, self.onset, "CrossEntropy", time_constant=self.time_constant)
+        return onsets(tape.stream, self.onset, "CrossEntropy")
 
     def _scale(self, tape: SpikeTape, begin: Floats | None, like: Floats) -> Floats:
         """From integral to logit, [samples, 1], where ``like`` is."""

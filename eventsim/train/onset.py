@@ -13,10 +13,10 @@ of each recording, of any channel, 0 where there is none before the end. It coun
 gradients by parameters are exact, and those by times of events leave out that the first one moves
 the onset.
 
-What came before the onset is taken off the integral from the start, so that rounding counts
-:math:`e^{t_0/T_w}` times as much: a stated onset may be ten time constants late at most. Before a
-first event there is nothing to take off but the leak, and the bound is that of the range of single
-precision.
+What came before the onset is taken off the integral, so that rounding counts
+:math:`e^{d/T_w}` times as much, where d is the time from the first spike of the recording to the
+onset: at most ten time constants. Before a first event a network is at rest, unless it fires by
+itself, so that ``first_event`` may be as late as it likes.
 """
 
 import math
@@ -28,11 +28,8 @@ from eventsim.arrays import Floats
 from eventsim.entries import shown
 from eventsim.errors import ParameterError
 from eventsim.events import EventStream
-from eventsim.network.answer import Onset
-
-FIRST_EVENT = "first_event"
-# Time constants between the start and the onset, at most.
-LATEST_STATED, LATEST_EVENT = 10.0, 80.0
+from eventsim.events.begin import edges
+from eventsim.network.answer import FIRST_EVENT, Onset
 
 
 def check_onset(where: str, onset: Onset) -> None:
@@ -45,7 +42,7 @@ def check_onset(where: str, onset: Onset) -> None:
         )
 
 
-def onsets(stream: EventStream, onset: Onset, where: str, *, time_constant: float) -> Floats | None:
+def onsets(stream: EventStream, onset: Onset, where: str) -> Floats | None:
     """Onset of every sample, ms [samples]; None where all begin at the start. New array.
 
     Parameters
@@ -56,49 +53,30 @@ def onsets(stream: EventStream, onset: Onset, where: str, *, time_constant: floa
         As in :class:`eventsim.Answer`.
     where
         Who asks, for errors.
-    time_constant
-        ms, of the weight.
 
     Raises
     ------
     ParameterError
-        A recording ends before its onset, or the weight has faded until then.
+        A recording ends before its onset.
     """
     if onset == 0.0:
         return None
     if onset == FIRST_EVENT:
-        found, latest = _first_events(stream), LATEST_EVENT
-    else:
-        found, latest = np.full(stream.n_samples, float(onset)), LATEST_STATED
-        short = np.flatnonzero(found >= stream.duration)
-        if short.size:
-            raise ParameterError(
-                f"{where}, sample {short[0]}: lasts {stream.duration[short[0]]:g} ms, expected "
-                f"longer than the onset of {onset:g} ms. State an earlier onset, or "
-                f"{FIRST_EVENT!r}, or run the network on after a recording (tail)."
-            )
-    late = np.flatnonzero(found > latest * time_constant)
-    if late.size:
+        first = edges(stream).first
+        return np.where(first < stream.duration, first, 0.0)
+    found = np.full(stream.n_samples, float(onset))
+    short = np.flatnonzero(found >= stream.duration)
+    if short.size:
         raise ParameterError(
-            f"{where}, sample {late[0]}: its onset is at {found[late[0]]:g} ms, expected at most "
-            f"{latest:g} time constants of {time_constant:g} ms after the start, or rounding "
-            "decides. Use a longer time constant, or cut off what comes before."
+            f"{where}, sample {short[0]}: lasts {stream.duration[short[0]]:g} ms, expected "
+            f"longer than the onset of {onset:g} ms. State an earlier onset, or "
+            f"{FIRST_EVENT!r}, or run the network on after a recording (tail)."
         )
     return found
 
 
 def time_after(duration: Floats, begin: Floats | None, time_constant: float) -> Floats:
-    """Integral of ``exp(-t / time_constant)`` from the onsets to the ends, ms [samples]."""
-    if begin is None:
-        whole: Floats = weighted_time(duration, time_constant)
-        return whole
-    rest: Floats = np.exp(-begin / time_constant) * weighted_time(duration - begin, time_constant)
-    return rest
-
-
-def _first_events(stream: EventStream) -> Floats:
-    found = np.zeros(stream.n_samples)
-    there = np.flatnonzero(np.diff(stream.offsets))
-    found[there] = stream.times[stream.offsets[there]]
-    found[found >= stream.duration] = 0.0
-    return found
+    """Integral of the weight from the onsets to the ends, ms [samples]: it is 1 at the onset."""
+    lasts = duration if begin is None else duration - begin
+    whole: Floats = weighted_time(lasts, time_constant)
+    return whole

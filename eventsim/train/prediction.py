@@ -9,6 +9,7 @@ from eventsim.arrays import Floats, Ints, Precision, to_host
 from eventsim.engine import place, simulate
 from eventsim.events import EventStream, SpikeTape, StoredStream
 from eventsim.network import Network
+from eventsim.network.late import one_warning, warn_late
 from eventsim.summary import short_repr
 from eventsim.train.choice import config_of, make_loss
 from eventsim.train.softmax import predicted
@@ -75,11 +76,14 @@ def predict(
     config_of(net, "predict")
     placed = place(net, backend=backend)
     parts = []
-    for index in stream.batches(BATCH):
-        tape = simulate(
-            placed, stream[index], tail=tail, backend=backend, precision=precision, resident=True
-        )
-        parts.append(read_answers(placed, tape))
+    with one_warning():
+        warn_late(net, stream)
+        for index in stream.batches(BATCH):
+            tape = simulate(
+                placed, stream[index], tail=tail, backend=backend, precision=precision,
+                resident=True,
+            )  # fmt: skip
+            parts.append(read_answers(placed, tape))
     scores = [part.scores for part in parts if part.scores is not None]
     return Prediction(
         np.concatenate([np.zeros(0, np.int64), *(part.classes for part in parts)]),

@@ -12,6 +12,8 @@ from rich.progress import (
 from eventsim.progress import bars
 from eventsim.train.loop import TrainEvent
 
+SHOWN = 0.05  # seconds of compiling, beside those of an epoch
+
 
 class Progress:
     """A callback of :func:`eventsim.train.train`: a bar for the run, a line for every epoch.
@@ -70,8 +72,10 @@ class Progress:
             )
         rates = ", ".join(f"{name} {rate:.1f}" for name, rate in metrics["rates"].items())
         silent = "".join(f"  silent: {name}" for name in metrics.get("silent", ()))
+        compiling = metrics.get("compile_seconds", 0.0)
+        apart = f" and {compiling:.1f} s of compiling" if compiling >= SHOWN else ""
         self._bars.console.print(
-            f"{text}  spikes/s {rates}{silent}  {metrics['seconds']:.1f} s",
+            f"{text}  spikes/s {rates}{silent}  {metrics['seconds']:.1f} s{apart}",
             highlight=False,
             soft_wrap=True,
         )

@@ -1,7 +1,8 @@
 """Silent populations: when a warning is due, and what it says.
 
 A population is called silent if its neurons fire less than 0.1 times per second on average, or if
-more than 90 % of them never fire. Exact gradients do not reach a neuron without a spike.
+more than 90 % of them never fire. Time before the first event of a recording does not count: a
+network cannot fire there. Exact gradients do not reach a neuron without a spike.
 """
 
 from collections.abc import Mapping
@@ -43,17 +44,21 @@ class Silent:
         )
 
 
-def silent_populations(rates: Mapping[str, Floats | float]) -> tuple[Silent, ...]:
+def silent_populations(
+    rates: Mapping[str, Floats | float], *, heard: float = 1.0
+) -> tuple[Silent, ...]:
     """Which populations are silent.
 
     Parameters
     ----------
     rates
         Spikes per neuron and second by population, [size], or the mean alone.
+    heard
+        Share of that time in which there was something to hear, in (0, 1]: rates count in it.
     """
     found = []
     for name, rate in rates.items():
-        mean, fraction = float(np.mean(rate)), None
+        mean, fraction = float(np.mean(rate)) / heard, None
         if np.ndim(rate):
             fraction = float(np.mean(np.asarray(rate) == 0.0))
         if mean < LEAST_RATE or (fraction is not None and fraction > MOST_SILENT):

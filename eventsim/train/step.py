@@ -7,13 +7,13 @@ for its rates. In between and afterwards each computes the same from the same nu
 """
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from eventsim.arrays import Floats, Ints, fetch
+from eventsim.engine.compiling import Watch
 from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
 from eventsim.held import HeldValues, holding
@@ -98,7 +98,7 @@ def train_batch(
     pace
         How far the step goes, and whether it counts in the mean.
     """
-    net, began = state.net, time.perf_counter()
+    net, watch = state.net, Watch()
     stream, targets = _prepared(config, net, batch, rng)
     keep = _kept(config, net, len(batch), rng)
     seconds = float(stream.duration.sum()) / MS_PER_S
@@ -179,7 +179,7 @@ def train_batch(
         "lifted": lifted,
         "synaptic_events": sum(facts.activity.operations.values()),
         "seconds_of_input": seconds,
-        "wall_seconds": time.perf_counter() - began,
+        "wall_seconds": watch.seconds(),
     }
     sums |= {f"spikes.{name}": int(count.sum()) for name, count in facts.counts.items()}
     if config.activity.target is not None:
@@ -200,7 +200,7 @@ def train_batch(
         state.held = HeldValues()
         look.finish(extents, state.held)
     if config.sparse.on:
-        began = time.perf_counter()
+        watch = Watch()
 
         def gradients(full: Network) -> Mapping[str, Floats]:
             if state.numbers is not None:
@@ -208,7 +208,7 @@ def train_batch(
             return _by_weights(full, method, group, forward, pieces)
 
         change_synapses(config, state, method, gradients, n_done=pace.number + 1, total=pace.total)
-        state.sums["wall_seconds"] += time.perf_counter() - began
+        state.sums["wall_seconds"] += watch.seconds()
     state.busy = False
 
 

@@ -14,8 +14,9 @@ from eventsim.adjoint import merge_seeds
 from eventsim.arrays import to_host
 from eventsim.engine import place
 from eventsim.errors import ParameterError, ShapeError
+from eventsim.events.begin import from_first_event
 from eventsim.events.transforms import crop
-from eventsim.train import CrossEntropy, IntegralLoss, predict_over_time
+from eventsim.train import CrossEntropy, IntegralLoss, decision_over_time, predict_over_time
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.nets import random_net, random_stream
 
@@ -170,10 +171,75 @@ def test_an_onset_that_cannot_be_says_why():
     with pytest.raises(ParameterError, match="sample 3: lasts 40 ms, .* the onset of 40 ms"):
         losses(40.0).logits(net, tape)
     losses(39.9).logits(net, tape)
-    with pytest.raises(ParameterError, match="sample 0: its onset is at 17 ms, expected at most"):
-        CrossEntropy(LABELS, time_constant=0.2, onset="first_event").logits(net, tape)
-    with pytest.raises(ParameterError, match="at most 10 time constants of 2 ms"):
+    CrossEntropy(LABELS, time_constant=0.2, onset="first_event").logits(net, tape)
+    with pytest.raises(ParameterError, match="sample 1: begins at 21 ms, 21 ms after its first sp"):
         CrossEntropy(LABELS, time_constant=2.0, onset=21.0).logits(net, tape)
+
+
+def moved(stream, shift):
+    """The same recordings with so many ms of silence before them, [samples]."""
+    return es.EventStream(
+        stream.times + np.repeat(shift, np.diff(stream.offsets)),
+        stream.channels,
+        stream.offsets,
+        n_channels=stream.n_channels,
+        duration=stream.duration + shift,
+    )
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_recordings_at_any_time_give_the_loss_and_gradients_of_those_at_the_start(
+    backend, precision
+):
+    """37.25 s are 828 time constants: even in double precision nothing of the weight is left."""
+    if (backend, precision) == ("reference", "single"):
+        pytest.skip("the reference is of double precision")
+    net, stream, loss = random_net(722, delays="source"), recordings(), losses("first_event")
+    stream = from_first_event(stream)
+    how = {"backend": backend, "precision": precision}
+    expected = es.backward(net, es.simulate(net, stream, **how), loss)
+    rtol = 1e-7 if precision == "double" else 1e-3
+    # Without an event there is no onset: the last recording is moved by nothing.
+    found = es.backward(net, es.simulate(net, moved(stream, [37250.0] * 3 + [0.0]), **how), loss)
+    assert found.loss == pytest.approx(expected.loss, rel=rtol)
+    for key, values in expected.flat().items():
+        scale = np.abs(values).max(initial=1e-300)
+        got = found.flat()[key]
+        np.testing.assert_allclose(got, values, rtol=rtol, atol=rtol * scale, err_msg=key)
+
+
+def test_answers_over_time_and_on_a_grid_do_not_see_when_a_recording_begins():
+    net, stream = random_net(723, delays="source"), from_first_event(recordings()[:3])
+    late = moved(stream, [37250.0] * 3)
+    net.set_answer(es.Answer(time_constant=45.0, gain=3.0, onset="first_event"))
+    asked = np.linspace(5.0, 35.0, 4)
+    found = [
+        decision_over_time(net, es.simulate(net, s, backend="reference"), asked + shift).scores
+        for s, shift in ((stream, 0.0), (late, 37250.0))
+    ]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-7, atol=1e-9)
+    loss, grid = (
+        IntegralLoss(time_constant=1.0, onset="first_event"),
+        clocked.from_network(net, 1.0),
+    )
+    runs = [clocked.run(grid, s, precision="double") for s in (stream, moved(stream, [2000.0] * 3))]
+    logits = [clocked.outcome_of(loss, run, LABELS[:3]).logits for run in runs]
+    np.testing.assert_allclose(logits[1], logits[0], rtol=1e-9)
+
+
+def test_a_network_that_fires_by_itself_before_a_late_onset_is_refused_and_not_guessed():
+    net = es.Network()
+    net.add_input("input", 1)
+    net.add_population("hidden", 1, v_leak=2.0)
+    net.add_readout("output", 2)
+    net.connect("input", "hidden", np.zeros((1, 1)))
+    net.connect("hidden", "output", np.ones((1, 2)))
+    stream = es.EventStream([900.0], [0], [0, 1], n_channels=1, duration=950.0)
+    tape = es.simulate(net, stream, backend="reference")
+    first = tape["hidden"].times[0]
+    loss = CrossEntropy([0], time_constant=45.0, onset="first_event")
+    with pytest.raises(ParameterError, match=f"{900.0 - first:g} ms after its first spike"):
+        loss.logits(net, tape)
 
 
 def test_an_integral_begins_inside_its_sample_and_in_a_whole_run():

@@ -131,18 +131,37 @@ class VoltageProbe:
         V is weighted by ``exp(-t / time_constant)``, in ms; infinity weights evenly. Up to the end
         of the sample it is that of :func:`eventsim.readout_integral`.
         """
+        rest = self.neurons.xp.zeros(self.neurons.n_rows)
+        return self._integral(time_constant, rest, rest, rest, self._asked >= 0)
+
+    def integral_since(self, time_constant: float) -> Array:
+        """As :meth:`integral`, from the first of the asked times on, from where the weight counts.
+
+        It follows from the state there; what came before counts by that alone.
+        """
+        n = self.times.shape[1]
+        met = (self._asked >= 0) & (self._asked % n > 0)
+        return self._integral(time_constant, self.times[:, 0], self._v[0], self._drive[0], met)
+
+    def _integral(
+        self, time_constant: float, begin: Array, v: Array, drive: Array, met: Array
+    ) -> Array:
+        """Integral from ``begin``, [rows], where the state is ``v`` and ``drive``, [rows]."""
         one, found, rate = self.neurons, self.neurons.arrivals, 1.0 / time_constant
         a, b = (1.0 / one.by_row(one.parameter(k)) for k in ("tau_mem", "tau_syn"))
-        met = self._asked >= 0
-        drive = one.by_row(one.parameter("resistance"))[found.row[met]] * found.weight[met]
-        weighted = drive * one.xp.exp(-rate * found.time[met])
+        row = found.row[met]
+        arrived = one.by_row(one.parameter("resistance"))[row] * found.weight[met]
+        weighted = arrived * one.xp.exp(-rate * (found.time[met] - begin[row]))
         added = one.sum_by(weighted, self._asked[met], self.times.size)
         total = one.xp.cumsum(added.reshape(self.times.shape), axis=1)
-        decay = one.xp.exp(-rate * self.times)
+        since = self.times - begin[:, None]
+        decay = one.xp.exp(-rate * since)
+        total = total + drive[:, None]
         of_drive = (total - decay * self._drive.T) / (b + rate)[:, None]
-        above_rest = (a[:, None] * of_drive - decay * self._v.T) / (a + rate)[:, None]
+        fallen = v[:, None] - decay * self._v.T
+        above_rest = (a[:, None] * of_drive + fallen) / (a + rate)[:, None]
         rest = one.by_row(one.parameter("v_leak"))[:, None]
-        found_integral: Array = rest * weighted_time(self.times, time_constant) + above_rest
+        found_integral: Array = rest * weighted_time(since, time_constant) + above_rest
         return found_integral
 
     def backward(self, by_voltage: Array) -> DirectGradients:

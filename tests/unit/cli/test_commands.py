@@ -12,6 +12,7 @@ from eventsim.cli import gradcheck as proof
 from eventsim.engine import describe_backend, registry
 from eventsim.engine.cuda import probe
 from eventsim.events import EventStream, SpikeTape
+from eventsim.runs.run import load_run
 from eventsim.train import load_network, save_network
 from tests.unit.cli.conftest import call
 
@@ -98,6 +99,29 @@ def test_evaluate_warns_of_silent_populations(finished, tmp_path):
         assert outcome.code == 0, outcome.err
         assert outcome.json["silent"] == ["hidden1"] * silent
         assert ("population 'hidden1' is silent" in outcome.err) == silent
+
+
+def test_recordings_that_begin_late_are_told_where_the_numbers_stand(finished, tmp_path):
+    _, folder, _ = finished
+    data = load_run(folder).data("test")[:]
+    stream = data.stream
+    moved = EventStream(
+        stream.times + 9000.0,
+        stream.channels,
+        stream.offsets,
+        n_channels=stream.n_channels,
+        duration=stream.duration + 9000.0,
+    )
+    replace(data, stream=moved, split=None).save(tmp_path / "late.h5")
+    for command in ("evaluate", "simulate"):
+        outcome = call(command, folder, "late.h5", "--json")
+        assert outcome.code == 0, outcome.err
+        late = outcome.json["late_begin"]
+        assert late["loss_weight_left"] == pytest.approx(np.exp(-late["first_event_ms"] / 300.0))
+        assert outcome.err.count("recordings begin late") <= 1  # of a logger, on standard error
+        shown = call(command, folder, "late.h5")
+        assert "late begin: first event, median" in " ".join(shown.out.split())
+    assert call("evaluate", folder, "--json").json["late_begin"] is None
 
 
 def test_network_file_alone_is_evaluated_as_its_run(finished, tmp_path):

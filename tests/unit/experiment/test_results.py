@@ -57,6 +57,17 @@ def test_rows_have_means_and_deviations_over_seeds(root):
     assert found.absent == ()
 
 
+def test_the_notes_say_whether_training_time_includes_compiling(root):
+    write(root, "plain", 0, 0.9, compile_seconds=4.0)
+    found = collect(root)
+    assert found.rows[0].measured["compile_seconds"] == 4.0
+    assert any("validation, without compiling of kernels." in note for note in notes(found))
+    write(root, "plain", 1, 0.9)
+    found = collect(root)
+    assert found.rows[0].measured["compile_seconds"] is None
+    assert any("compiling of kernels included in runs of earl" in note for note in notes(found))
+
+
 def test_tests_use_the_seeds_that_both_have(root):
     for seed, accuracy in ((0, 0.90), (1, 0.80), (5, 0.10)):
         write(root, "plain", seed, accuracy)

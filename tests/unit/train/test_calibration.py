@@ -7,6 +7,8 @@ import scipy.sparse as sp
 import eventsim as es
 from eventsim.errors import CalibrationError, ParameterError, ShapeError
 from eventsim.events import Dataset
+from eventsim.events.begin import from_first_event
+from eventsim.events.transforms import extend
 from eventsim.network import Network
 
 
@@ -20,10 +22,16 @@ def poisson(n_channels, rate, *, n_samples=6, duration=400.0, seed=0):
     return es.EventStream.from_samples(samples, n_channels=n_channels, duration=duration)
 
 
-def counted(net, stream, *, backend="cpu"):
-    """Mean rate of every spiking population, spike by spike."""
+def counted(net, stream, *, backend="cpu", lasts=100.0):
+    """Mean rate of every spiking population, spike by spike, in the time of events.
+
+    These go from the first one of a recording to the last, and on for ``lasts`` ms: five times 20.
+    """
     tape = es.simulate(net, stream, backend=backend)
-    seconds = sum(stream.duration.tolist()) / 1000.0
+    seconds = 0.0
+    for sample, end in enumerate(stream.duration.tolist()):
+        times = stream.sample(sample)[0]
+        seconds += (min(times[-1] + lasts, end) - times[0]) / 1000.0
     found = {}
     for name in net.spiking:
         per_neuron = [0] * net.population(name).size
@@ -201,11 +209,37 @@ def test_a_population_that_fires_by_itself_is_refused_above_the_target_only():
 
 def test_recordings_too_short_for_the_target_are_refused():
     """All neurons are alike: they fire all or none, 6 spikes in 20 ms are 50 Hz."""
-    short = es.EventStream([1.0], [0], [0, 1], n_channels=4, duration=20.0)
+    short = es.EventStream([1.0], [0], [0, 1], n_channels=4, duration=21.0)
     refused(one_population(0.1, refractory=50.0), short, "50 is the nearest rate")
-    longer = es.EventStream([1.0], [0], [0, 1], n_channels=4, duration=60.0)
+    longer = es.EventStream([1.0], [0], [0, 1], n_channels=4, duration=61.0)
     found = es.calibrate(one_population(0.1, refractory=100.0), longer)
     assert counted(found, longer)["p"] == pytest.approx(1000.0 / 60.0)
+
+
+@pytest.mark.parametrize("shift", [1000.0, 37250.0])
+def test_silence_around_the_events_changes_no_factor(shift, caplog):
+    """Recordings of a clock that goes on, and those that are padded at their end."""
+    net, stream, told = small_net(), poisson(8, 60.0, n_samples=2), []
+    stream = extend(from_first_event(stream), 102.0)  # until it is forgotten: 5 * 20 ms + 2 ms
+    es.calibrate(net, stream, callback=told.append)
+    for before, behind in ((shift, 0.0), (0.0, shift)):
+        late = es.EventStream(
+            stream.times + before,
+            stream.channels,
+            stream.offsets,
+            n_channels=8,
+            duration=stream.duration + before + behind,
+        )
+        again = []
+        es.calibrate(net, late, callback=again.append)
+        for one, other in zip(told, again, strict=True):
+            assert other.factor == pytest.approx(one.factor, rel=1e-6)
+    assert [text[:26] for text in caplog.messages] == ["The recordings begin late:"]
+
+
+def test_the_search_stops_at_a_factor_and_says_where_it_came_to():
+    net = one_population(1e-7)
+    refused(net, poisson(4, 40.0), "'p' .* times 8.19e[+]03, where the search stops, it fires 0 ti")
 
 
 @pytest.mark.parametrize("target", [0.0, -1.0, np.inf, np.nan])

@@ -67,6 +67,44 @@ def test_the_warning_names_population_rate_and_remedy():
         assert part in text
 
 
+def late(data, shift=37250.0):
+    stream = data.stream
+    moved = es.EventStream(
+        stream.times + shift,
+        stream.channels,
+        stream.offsets,
+        n_channels=stream.n_channels,
+        duration=stream.duration + shift,
+    )
+    return replace(data, stream=moved)
+
+
+def test_recordings_that_begin_late_make_no_population_silent(data, caplog):
+    """It fires 0.07 times per second of recording, and as often as before for the events."""
+    net, moved = small_net(), late(data, 60000.0)
+    found = evaluate(net, moved, CONFIG)
+    assert found.rates["hidden1"].mean() < 0.1
+    assert found.silent == ()
+    assert found.late.first_event_ms == pytest.approx(60000.0, abs=5.0)
+    assert [text[:26] for text in logged(caplog)] == ["The recordings begin late:"]
+    assert evaluate(net, data, CONFIG).late is None
+    assert [one.population for one in evaluate(quiet_net(), moved, CONFIG).silent] == ["hidden1"]
+
+
+def test_training_on_late_recordings_says_so_once_and_keeps_it(data, caplog, tmp_path):
+    result = train(small_net(), late(data), CONFIG, tmp_path / "run")
+    (text,) = logged(caplog)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["late_begin"]["text"] == text
+    assert not any("silent" in line for line in result.history)
+    train(small_net(), late(data), replace(CONFIG, epochs=3), tmp_path / "run", resume=True)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["late_begin"]["text"] == text
+    caplog.clear()
+    onset = replace(CONFIG, loss=replace(CONFIG.loss, onset="first_event"))
+    train(small_net(), late(data), onset, tmp_path / "onset")
+    assert logged(caplog) == []
+    assert "late_begin" not in json.loads((tmp_path / "onset" / "run.json").read_text())
+
+
 def test_evaluation_tells_silent_populations(data):
     assert [one.population for one in evaluate(quiet_net(), data, CONFIG).silent] == ["hidden1"]
     assert evaluate(small_net(), data, CONFIG).silent == ()

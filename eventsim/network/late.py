@@ -1,0 +1,211 @@
+r"""Recordings that begin late: when a warning is due, and what it says.
+
+Of the median recording let the first event be at :math:`t_1` and the end at :math:`T`. A network
+answers by a mean of its readout's voltage that is weighted by :math:`e^{-(t - t_0)/T_w}` from the
+onset :math:`t_0` on (:mod:`eventsim.network.answer`): at the first event a share
+:math:`e^{-(t_1 - t_0)/T_w}` of the weight is left. Below one half a warning is due.
+
+Whatever the answer, the network is at rest until the first event. With its longest time constant
+:math:`\tau` and its longest delay d, a share :math:`e^{-(t_1 - d)/\tau}` of a state at time 0 is
+left at the first event. Where this is less than 1 %, and more than half of the recording has passed
+by then, the time before is no part of what the network can relate: rates, leakage and targets that
+are counted over the whole recording are thinned by it. A warning is due then as well, unless the
+answer has an onset.
+
+A cut out of a session and the clock of a sensor are the usual reasons.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from eventsim.arrays import fetch
+from eventsim.events import EventStream, StoredStream
+from eventsim.events.begin import edges
+from eventsim.network.answer import FIRST_EVENT, Answer
+from eventsim.network.network import Network
+
+LEAST_WEIGHT = 0.5  # of the weight at the first event
+LEAST_STATE = 0.01  # of a state at time 0, at the first event
+MOST_SILENCE = 0.5  # of the recording, before the first event
+REACH = 5.0  # longest time constants after which a state is forgotten: exp(-5) < 0.01
+LOOKED_AT = 64  # recordings of a file, evenly spaced
+
+_LOGGER = logging.getLogger(__name__)
+_told: ContextVar[list[bool] | None] = ContextVar("told", default=None)
+
+
+@dataclass(frozen=True)
+class LateBegin:
+    """Recordings that begin late for a network; its text is the warning.
+
+    Attributes
+    ----------
+    first_event_ms, duration_ms
+        Of the median recording, of those that have events.
+    recordings
+        So many were looked at.
+    loss_time_constant_ms, loss_weight_left
+        Of the answer's weight, and the share of it that is left at the first event, in [0, 1];
+        None where the answer has no such weight.
+    longest_time_constant_ms, longest_delay_ms, state_left
+        Of the network, and the share of a state at time 0 that is left at the first event.
+    """
+
+    first_event_ms: float
+    duration_ms: float
+    recordings: int
+    loss_time_constant_ms: float | None
+    loss_weight_left: float | None
+    longest_time_constant_ms: float
+    longest_delay_ms: float
+    state_left: float
+
+    def __str__(self) -> str:
+        text = (
+            f"The recordings begin late: the first event of the median recording is at "
+            f"{self.first_event_ms:,.6g} ms of {self.duration_ms:,.6g} ms."
+        )
+        move = (
+            "Move them to their first event: eventsim data import --begin first-event, in Python "
+            "eventsim.events.begin.from_first_event(stream)"
+        )
+        if self._loses_weight:
+            assert self.loss_weight_left is not None
+            return (
+                f"{text} The loss weighs by exp(-t / {self.loss_time_constant_ms:g} ms), of which "
+                f"{_share(self.loss_weight_left)} is left there, so the answers say little of the "
+                f"events. {move}; or let the loss begin there: loss.onset=first_event."
+            )
+        return (
+            f"{text} Of a state at time 0 {_share(self.state_left)} is left there (longest time "
+            f"constant {self.longest_time_constant_ms:g} ms, longest delay "
+            f"{self.longest_delay_ms:g} ms), so what is counted over the whole recording, such as "
+            f"rates, counts silence. {move}."
+        )
+
+    @property
+    def _loses_weight(self) -> bool:
+        return self.loss_weight_left is not None and self.loss_weight_left < LEAST_WEIGHT
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields and the text, as plain values that JSON can hold."""
+        return {**asdict(self), "text": str(self)}
+
+
+def late_begin(
+    net: Network, stream: EventStream | StoredStream, answer: Answer | None = None
+) -> LateBegin | None:
+    """What is to be said of recordings that begin late; None where they do not.
+
+    Parameters
+    ----------
+    net
+        The network that runs on them.
+    stream
+        The recordings; of a file, 64 of them are looked at.
+    answer
+        How it answers; None for ``net.answer``.
+    """
+    answer = net.answer if answer is None else answer
+    some = _some(stream)
+    times = edges(some).first
+    there = np.isfinite(times)
+    if not there.any():
+        return None
+    first, lasts = float(np.median(times[there])), float(np.median(some.duration[there]))
+    weight = _weight_left(answer, first)
+    silent = first > MOST_SILENCE * lasts and not (answer and answer.onset)
+    if not silent and (weight is None or weight >= LEAST_WEIGHT):
+        return None
+    tau, delay = memory(net)
+    state = math.exp(-max(first - delay, 0.0) / tau) if tau else 0.0
+    if (weight is None or weight >= LEAST_WEIGHT) and state >= LEAST_STATE:
+        return None
+    constant = None if weight is None or answer is None else answer.time_constant
+    return LateBegin(first, lasts, some.n_samples, constant, weight, tau, delay, state)
+
+
+def memory(net: Network) -> tuple[float, float]:
+    """Longest time constant and longest delay of a network, ms; 0 where there is none."""
+    taus = [p for name, p in net.parameters().items() if ".tau_" in name]
+    delays = [projection.delays for projection in net.projections.values()]
+    found = fetch(*taus, *delays)
+    longest = [float(values.max()) if values.size else 0.0 for values in found]
+    return max(longest[: len(taus)], default=0.0), max(longest[len(taus) :], default=0.0)
+
+
+def heard_share(stream: EventStream | StoredStream) -> float:
+    """Share of the time of the recordings that is not before their first events, in (0, 1].
+
+    1 where there are no events; of a file, of 64 recordings.
+    """
+    some = _some(stream)
+    whole, first = float(some.duration.sum()), edges(some).first
+    heard = whole - float(np.minimum(np.nan_to_num(first), some.duration).sum())
+    return heard / whole if heard > 0.0 else 1.0
+
+
+@contextmanager
+def one_warning() -> Iterator[None]:
+    """Inside, at most one warning of recordings that begin late is logged: that of the first."""
+    if _told.get() is not None:
+        yield
+        return
+    token = _told.set([])
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
+def warn_late(
+    net: Network, stream: EventStream | StoredStream, answer: Answer | None = None
+) -> LateBegin | None:
+    """As :func:`late_begin`, logged at level WARNING; None where :func:`one_warning` was given."""
+    told = _told.get()
+    if told:
+        return None
+    found = late_begin(net, stream, answer)
+    log_late(found)
+    return found
+
+
+def log_late(found: LateBegin | None) -> None:
+    """Log what was found, unless :func:`one_warning` was given already."""
+    told = _told.get()
+    if found is not None and not told:
+        _LOGGER.warning("%s", found)
+    if told is not None:
+        told.append(True)
+
+
+def _some(stream: EventStream | StoredStream) -> EventStream:
+    """The recordings, in memory; of a file some of them."""
+    if isinstance(stream, EventStream):
+        return stream
+    n = min(LOOKED_AT, stream.n_samples)
+    return stream[np.arange(n) * stream.n_samples // max(n, 1)]
+
+
+def _weight_left(answer: Answer | None, first: float) -> float | None:
+    """Share of the answer's weight at the first event; None where it has none."""
+    if answer is None or answer.rule != "integral":
+        return None
+    assert answer.time_constant is not None
+    if answer.onset == FIRST_EVENT:
+        return 1.0
+    assert answer.onset is not None
+    return math.exp(-max(first - float(answer.onset), 0.0) / answer.time_constant)
+
+
+def _share(left: float) -> str:
+    return f"{100.0 * left:.2g} %" if left >= 1e-4 else "less than 0.01 %"
