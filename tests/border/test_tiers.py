@@ -22,6 +22,12 @@ def test_covering_has_all_combinations_in_few_cases(strength, at_most):
     assert combined(kept, n) == combined(CASES, n)
 
 
+def test_covering_takes_values_in_turn():
+    cases = list(product(("reference", "cpu", "cuda"), range(30)))
+    kept = [cases[place][0] for place in covering(cases, 1)]
+    assert [kept.count(name) for name in ("reference", "cpu", "cuda")] == [10, 10, 10]
+
+
 def test_covering_keeps_what_is_kept_anyhow():
     assert covering(CASES, 0) == {0}
     assert covering(CASES, 2, {5, 7}) >= {5, 7}

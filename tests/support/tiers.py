@@ -11,6 +11,7 @@ of one ``parametrize`` are one value in a pair: no row of a table is left out of
                        the first case alone, None all cases
 """
 
+from collections import Counter
 from itertools import combinations
 
 import pytest
@@ -61,7 +62,8 @@ def covering(cases, strength, kept=frozenset()):
     """Places of cases in which all combinations of ``strength`` values occur that occur at all.
 
     Each case is a tuple of values. ``kept`` are places that are among them anyhow. One case after
-    the other is taken, always that with the most combinations that are new.
+    the other is taken, always that with the most combinations that are new, and of those that whose
+    values were taken least so far: no backend has all the rest.
     """
     kept = set(kept)
     if strength is None:
@@ -70,9 +72,14 @@ def covering(cases, strength, kept=frozenset()):
         return kept | {0}
     new = [set(combinations(case, min(strength, len(case)))) for case in cases]
     missing = set().union(*new).difference(*(new[place] for place in kept))
+    taken = Counter(value for place in kept for value in cases[place])
     while missing:
-        place = max(range(len(cases)), key=lambda n: len(new[n] & missing))
+        place = max(
+            range(len(cases)),
+            key=lambda n: (len(new[n] & missing), -sum(taken[value] for value in cases[n])),
+        )
         kept.add(place)
+        taken.update(cases[place])
         missing -= new[place]
     return kept
 
