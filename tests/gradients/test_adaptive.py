@@ -15,6 +15,7 @@ from tests.support.nets import (
     ring_net,
     with_adaptation,
 )
+from tests.support.tiers import beyond
 
 LAYERS = {
     "dense": lambda: random_net(61, hidden=(4, 3), tau_ratio=0.25),
@@ -26,6 +27,7 @@ LAYERS = {
     "pacemakers": lambda: random_net(65, hidden=(3, 2), delays="none", pacemakers=True),
 }
 LOOPS = {"loop": lambda: lateral_net(66, size=3), "ring": lambda: ring_net(67, size=3)}
+NETS = [name for name in (LAYERS | LOOPS) if name not in ("dense", "loop")]
 STREAM = {"n_samples": 2, "duration": 50.0, "rate": 80.0}
 
 
@@ -38,12 +40,15 @@ def loss_of(net):
     return Sum(SpikeTimes(*spiking), Readout(25.0))
 
 
-@pytest.mark.parametrize("name", [*LAYERS, *LOOPS])
+@pytest.mark.parametrize(
+    "name",
+    beyond(2, ["dense", "loop", *NETS], pytest.mark.thorough("one of each algorithm is quick")),
+)
 def test_gradcheck_finds_every_gradient_right(name):
     net, stream = case((LAYERS | LOOPS)[name])
     tape = es.simulate(net, stream, backend="cpu")
     assert min(int(tape[n].total_counts().max()) for n in tape.names) >= 3
-    check = es.gradcheck(net, stream, loss_of(net), step=1e-5, backend="cpu", n_directions=5)
+    check = es.gradcheck(net, stream, loss_of(net), step=1e-5, backend="cpu", n_directions=2)
     assert check.fraction_compared > 0.9
     assert check.worst_relative_error < 1e-6
     rows = {row.name: row for row in check.rows}
@@ -52,9 +57,11 @@ def test_gradcheck_finds_every_gradient_right(name):
         assert rows[f"{population}.tau_adaptation"].n_compared > 1
 
 
-@pytest.mark.parametrize("name", ["dense", "ring"])
+@pytest.mark.thorough("slow; the next test holds cpu to the reference in whole")
+@pytest.mark.parametrize(
+    "name", beyond(1, ["dense", "ring"], pytest.mark.nightly("10 s; as the other on cpu"))
+)
 def test_gradcheck_of_the_reference(name):
-    # It is slow. The next test holds cpu to it in whole.
     net, stream = case((LAYERS | LOOPS)[name], n_samples=1, duration=30.0)
     tape = es.simulate(net, stream, backend="reference")
     assert min(int(tape[n].total_counts().max()) for n in tape.names) >= 3
@@ -103,7 +110,7 @@ def test_gradients_at_a_rise_of_zero_are_the_plain_ones_and_that_of_the_rise():
     assert all(np.array_equal(two[key], one[key]) for key in one)
     assert not two["hidden1.tau_adaptation"].any()
     assert two["hidden1.adaptation"].any()
-    check = es.gradcheck(net, stream, loss, step=1e-5, backend="cpu", n_directions=3)
+    check = es.gradcheck(net, stream, loss, step=1e-5, backend="cpu", n_directions=1)
     assert check.worst_relative_error < 1e-6
 
 

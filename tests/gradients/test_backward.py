@@ -29,9 +29,9 @@ def test_gradcheck_finds_every_gradient_right(backend, name):
     tape = es.simulate(net, stream, backend=backend)
     assert all((tape[n].counts().sum(axis=0) > 1).all() for n in tape.names)
     loss = Sum(SpikeTimes("hidden1", "hidden2"), Readout(25.0))
-    # All entries of all arrays on cpu: the reference is slow, and tests/gpu/test_bits.py holds the
-    # gradients of the CUDA text to those of cpu.
-    n = {"reference": 1, "cpu": None, "cuda": 2}[backend]
+    # Entries of one array go one way. test_differences.py takes others, with a formula of its own,
+    # and tests/gpu/test_bits.py holds the gradients of the CUDA text to those of cpu.
+    n = 3 if backend == "cpu" else 1
     check = es.gradcheck(net, stream, loss, step=1e-5, backend=backend, n_directions=n)
     # Directions in which a spike appears or vanishes are left out, and counted.
     assert check.fraction_compared > 0.9
@@ -39,7 +39,7 @@ def test_gradcheck_finds_every_gradient_right(backend, name):
     assert check.n_compared + check.n_left_out >= check.n_compared > 30
 
 
-def test_gradcheck_sees_a_wrong_gradient(backend):
+def test_gradcheck_sees_a_wrong_gradient():
     # A loss whose seeds are off by one part in a thousand is not its own gradient.
     net, stream = small(hidden=(3, 2))
 
@@ -49,19 +49,19 @@ def test_gradcheck_sees_a_wrong_gradient(backend):
             return loss, {name: seed * 1.001 for name, seed in seeds.items()}
 
     right, wrong = SpikeTimes("hidden1", "hidden2"), Wrong("hidden1", "hidden2")
-    options = {"backend": backend, "n_directions": 2, "seed": 1}
+    options = {"backend": "cpu", "n_directions": 1, "seed": 1}
     assert es.gradcheck(net, stream, right, **options).worst_relative_error < 1e-6
     assert es.gradcheck(net, stream, wrong, **options).worst_relative_error > 1e-4
 
 
-def test_gradcheck_sees_a_gradient_where_there_is_none(backend):
+def test_gradcheck_sees_a_gradient_where_there_is_none():
     net, stream = small(hidden=(3, 2))
 
     class Constant(SpikeTimes):
         def __call__(self, net, tape):
             return 1.0, super().__call__(net, tape)[1]
 
-    check = es.gradcheck(net, stream, Constant("hidden2"), backend=backend, n_directions=2)
+    check = es.gradcheck(net, stream, Constant("hidden2"), backend="cpu", n_directions=1)
     assert check.worst_relative_error > 0.1
 
 

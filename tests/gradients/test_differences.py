@@ -71,7 +71,7 @@ def loss_of(net, kind):
 def rows_of(name, kind):
     net, stream = problem(name)
     keys = [key for key in (*net.parameters(), "input_times") if on_path(key, kind)]
-    return Differences(net, stream, loss_of(net, kind), backend="cpu").rows(keys)
+    return Differences(net, stream, loss_of(net, kind), backend="cpu", per_key=2).rows(keys)
 
 
 def on_path(key, kind):
@@ -93,6 +93,7 @@ def test_every_gradient_matches_central_differences(backend, name, kind):
     assert_gradients_match(gradients, rows)
 
 
+@pytest.mark.thorough("simulates by the reference hundreds of times")
 @pytest.mark.parametrize("refractory", [0.0, 1.0])
 def test_gradients_through_the_reference_itself(refractory):
     net = random_net(31, n_inputs=2, hidden=(2, 2), n_outputs=1, self_delays="scalar")
@@ -100,7 +101,7 @@ def test_gradients_through_the_reference_itself(refractory):
         net.parameters()[f"{name}.refractory"][:] *= refractory
     stream = random_stream(32, n_samples=1, n_channels=2, duration=30.0, rate=150.0)
     loss = Sum(SpikeTimes("hidden2"), Readout(12.0))
-    rows = Differences(net, stream, loss, backend="reference", per_key=2).rows()
+    rows = Differences(net, stream, loss, backend="reference", per_key=1).rows()
     tape = es.simulate(net, stream, backend="reference")
     assert_gradients_match(es.backward(net, tape, loss), rows)
 

@@ -29,6 +29,7 @@ from eventsim.train import (
 )
 from eventsim.train.decode import StringLoss
 from tests.support.nets import random_net, random_stream
+from tests.support.tiers import beyond
 
 STREAM = random_stream(601, n_samples=3, duration=50.0)
 LABELS = np.array([1, 0, 1])
@@ -110,7 +111,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    beyond(2, CASES, pytest.mark.thorough("more than a second each; the next test is quick")),
+)
 def test_every_loss_passes_through_gradcheck(case):
     make_net, make_loss = CASES[case]
     net, loss = make_net(), make_loss()

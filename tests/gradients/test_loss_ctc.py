@@ -113,6 +113,7 @@ def deciding_net():
     return net
 
 
+@pytest.mark.thorough("trains 120 epochs; the training of strings above is quick")
 def test_strings_are_told_behind_a_linear_decision(tmp_path):
     # Of 6 seeds each has learned all by then.
     config = replace(CONFIG, epochs=120, rates=LearningRates(weights=0.02))

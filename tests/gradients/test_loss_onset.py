@@ -80,7 +80,7 @@ def test_logits_from_a_stated_onset_are_means_of_the_voltage_from_there_on(backe
     tape = es.simulate(net, stream, backend=backend)
     found = losses(begin).logits(net, tape)
     for sample, end in enumerate(stream.duration):
-        times, step = np.linspace(begin, end, 40001, retstep=True)
+        times, step = np.linspace(begin, end, 10001, retstep=True)
         voltage = es.voltage(net, tape, "output", times)[sample]
         weight = np.exp(-(times - begin) / 45.0)
         weight[[0, -1]] /= 2.0

@@ -158,7 +158,7 @@ def test_samples_of_a_loop_that_are_over_stay_over(fast_backend):
 @pytest.mark.parametrize("name", list(LOOPS))
 def test_state_of_a_loop_carries_no_more_than_what_is_still_needed(name):
     net, state, sizes = LOOPS[name](), None, []
-    stream = random_stream(966, n_samples=1, n_channels=5, duration=600.0)
+    stream = random_stream(966, n_samples=1, n_channels=5, duration=200.0)
     for chunk in stream.chunks(2.0):
         _, state = es.simulate_chunk(net, chunk, state)
         (loop,) = state.loops.values()

@@ -13,6 +13,7 @@ from eventsim.plan import make_plan
 from tests.support.compare import SINGLE_ATOL, TIME_ATOL, assert_same_spikes, assert_sorted
 from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import lateral_net, random_net, random_stream, ring_net
+from tests.support.tiers import beyond
 from tests.support.wiring import count_synaptic_events
 
 CASES = {
@@ -52,11 +53,18 @@ def test_fast_backend_agrees_with_reference(fast_backend, net, stream):
     np.testing.assert_allclose(mine.input_times, theirs.input_times, rtol=0, atol=1e-8 * scale)
 
 
-@pytest.mark.parametrize("case", ["no delays", "delays by synapse", "ring with self-delays"])
+@pytest.mark.parametrize(
+    "case",
+    beyond(
+        1,
+        ["no delays", "delays by synapse", "ring with self-delays"],
+        pytest.mark.thorough("seconds; all cases are held to the gradients of the reference above"),
+    ),
+)
 def test_gradients_agree_with_central_differences(case):
     net, stream = CASES[case](), random_stream(1011, n_samples=1, n_channels=5, duration=30.0)
-    checked = es.gradcheck(net, stream, LOSS, backend="cpu", n_directions=8)
-    assert checked.n_compared > 100
+    checked = es.gradcheck(net, stream, LOSS, backend="cpu", n_directions=3)
+    assert checked.n_compared > 50
     assert checked.fraction_compared > 0.9
     assert checked.worst_relative_error < 1e-6
 

@@ -41,6 +41,7 @@ def stream():
     return random_stream(7, n_samples=3, duration=100.0)
 
 
+@pytest.mark.crossed("steps through every interval; two nets are quick", test=0)
 def test_reference_agrees_with_the_stepping_integrator(net, stream):
     tape = es.simulate(net, stream, backend="reference")
     expected = stepping.simulate(net, stream)

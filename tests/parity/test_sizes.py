@@ -184,6 +184,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.thorough("starts a process for each number of threads")
 def test_number_of_threads_does_not_change_a_bit():
     digests = set()
     for threads in ("1", "2"):
