@@ -1,6 +1,7 @@
 """What a neuron's own spikes do: reset, hold, self-recurrence, bursts, pacemakers, runaway."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -74,14 +75,20 @@ def test_negative_self_weight_silences_what_would_fire_again(backend):
     np.testing.assert_allclose(times, expected, rtol=0, atol=TIME_ATOL[backend])
 
 
+@cache
+def exact_train_of_delayed_jumps(self_weight, self_delay, refractory):
+    neuron = Neuron(11.0, 6.0, 1.1, 0.9, 0.1, -0.2, refractory)
+    options = {"self_weight": self_weight, "self_delay": self_delay}
+    expected = exact_train(neuron, [(1.0, 9.0), (21.0, 6.0)], 100.0, **options)
+    return neuron, options, [float(t) for t in expected]
+
+
 @pytest.mark.parametrize("self_delay", [0.3, 2.0, 7.25])
 @pytest.mark.parametrize("self_weight", [2.5, -2.5])
 @pytest.mark.parametrize("refractory", [0.0, 1.1])
 def test_delayed_self_jump_lands_after_its_delay(backend, self_weight, self_delay, refractory):
-    neuron = Neuron(11.0, 6.0, 1.1, 0.9, 0.1, -0.2, refractory)
-    options = {"self_weight": self_weight, "self_delay": self_delay}
-    arrivals = [(1.0, 9.0), (21.0, 6.0)]
-    expected = [float(t) for t in exact_train(neuron, arrivals, 100.0, **options)]
+    given = self_weight, self_delay, refractory
+    neuron, options, expected = exact_train_of_delayed_jumps(*given)
     assert len(expected) >= 3
     net = one_neuron([9.0, 6.0], **options, **parameters(neuron))
     stream = one_sample([1.0, 21.0], [0, 1], n_channels=2)
