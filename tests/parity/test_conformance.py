@@ -7,6 +7,7 @@ from eventsim.conformance.own import precisions
 from eventsim.engine.cpu import CpuBackend
 from eventsim.engine.registry import available_backends
 
+WHOLE = pytest.mark.crossed("all cases on all backends take 3 s of a core", test=None, all=None)
 # Which needs of cases a backend meets in a precision: what it lost or gained is changed here too.
 ALL = frozenset({"lateral", "adaptive"})
 MEETS = {
@@ -52,11 +53,13 @@ def check(simulator, name, meets):
     assert any(WORDS[need] in result.reason for need in unmet), result.reason
 
 
+@WHOLE
 @pytest.mark.parametrize("name", case_names())
 def test_case_in_double_precision(backend, name):
     check(EventsimSimulator(backend), name, MEETS[backend, "double"])
 
 
+@WHOLE
 @pytest.mark.parametrize("name", case_names())
 def test_case_in_single_precision(fast_backend, name):
     check(EventsimSimulator(fast_backend, "single"), name, MEETS[fast_backend, "single"])
