@@ -15,6 +15,7 @@ from tests.support.nets import neuron_parameters, random_net, random_stream
 from tests.support.simt import HostDevice, devices, why_not
 from tests.support.simt.exercise import differences, results
 from tests.support.simt.runs import Run
+from tests.support.tiers import beyond
 
 fill = callable_part(gains.fill)
 
@@ -74,6 +75,7 @@ def test_host_build_has_the_bits_of_cpu(name, precision):
         assert differences(actual, expected, precision) == []
 
 
+@pytest.mark.crossed("every run of the text; the cases above are of both precisions", test=0)
 @pytest.mark.parametrize("precision", ["single", "double"])
 def test_host_build_agrees_with_cpu_at_the_edges(precision):
     expected = results(get_backend("cpu"), precision)
@@ -82,7 +84,10 @@ def test_host_build_agrees_with_cpu_at_the_edges(precision):
         assert differences(actual, expected, precision) == []
 
 
-@pytest.mark.parametrize("precision", ["single", "double"])
+@pytest.mark.thorough("all runs twice; spikes in another order are compared with cpu in make test")
+@pytest.mark.parametrize(
+    "precision", beyond(1, ["single", "double"], pytest.mark.nightly("the same order of sums"))
+)
 def test_gradients_do_not_depend_on_the_order_of_threads_and_blocks(precision):
     more = {"scsr": case("scsr"), "sparse": case("sparse, delays by synapse")}
     first, again = (

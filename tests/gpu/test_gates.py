@@ -38,6 +38,7 @@ def _beyond_registers(log, source):
 
 
 @pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
+@pytest.mark.thorough("compiles for seconds what NVRTC compiles for make test")
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_nvcc_compiles_without_a_warning_or_a_spill(tmp_path, precision):
     architecture = ARCHITECTURES[-1]  # the one that NVRTC spills on; of the others it is asked
@@ -91,11 +92,32 @@ def cupy(monkeypatch, tmp_path):
     return found
 
 
+ASKED = [
+    ("sm_90", "single", False),
+    ("sm_120", "double", False),  # takes most registers
+    ("sm_75", "double", True),
+    ("sm_80", "double", False),
+]
+OTHERS = [
+    (architecture, precision, False)
+    for architecture in ARCHITECTURES
+    for precision in PRECISIONS
+    if (architecture, precision, False) not in ASKED
+]
+
+
+@pytest.mark.crossed(
+    "seconds to compile each; ptxas spills most often in those of test-all", test=0
+)
 @pytest.mark.parametrize(
     ("architecture", "precision", "adaptive"),
-    [(architecture, precision, False) for architecture in ARCHITECTURES for precision in PRECISIONS]
-    + [("sm_100", "double", False)]
-    + [(ARCHITECTURES[0], precision, True) for precision in PRECISIONS],
+    [
+        *ASKED,
+        *(
+            pytest.param(*case, marks=pytest.mark.nightly("another compilation of seconds"))
+            for case in [*OTHERS, ("sm_100", "double", False), ("sm_75", "single", True)]
+        ),
+    ],
 )
 def test_nvrtc_compiles_what_the_loader_asks_for(
     cupy, monkeypatch, architecture, precision, adaptive
@@ -115,6 +137,7 @@ def test_nvrtc_compiles_what_the_loader_asks_for(
     assert beyond == {}
 
 
+@pytest.mark.crossed("compiles for seconds", test=0)
 @pytest.mark.parametrize(("precision", "adaptive"), TEXTS)
 def test_kernels_neither_flush_denormal_numbers_nor_approximate(cupy, precision, adaptive):
     cupy.target, source = ("-arch=compute_90", "ptx"), kernel_source(precision, adaptive)

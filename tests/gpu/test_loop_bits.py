@@ -102,6 +102,7 @@ def test_loops_have_the_bits_of_cpu(precision):
         assert differences(actual, expected, precision) == []
 
 
+@pytest.mark.crossed("seconds; windows and precisions have nothing in common but a type", all=1)
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches where they pay", "sums alone"])
 def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
@@ -118,6 +119,7 @@ def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):
         assert differences(actual, expected, precision) == []
 
 
+@pytest.mark.thorough("the order of threads; devices above have two of them")
 def test_windows_do_not_depend_on_the_block_or_the_order_of_threads(monkeypatch):
     monkeypatch.setattr(algorithm, "WINDOW_SHARE", 0.0)
     some = {name: WINDOWS[name] for name in list(WINDOWS)[:2]}
@@ -129,6 +131,7 @@ def test_windows_do_not_depend_on_the_block_or_the_order_of_threads(monkeypatch)
             assert np.array_equal(again[key], value, equal_nan=value.dtype.kind == "f"), key
 
 
+@pytest.mark.thorough("the order of threads; devices above have two of them")
 @pytest.mark.parametrize("block", [32, 128])
 def test_loops_do_not_depend_on_the_block_or_the_order_of_threads(block, monkeypatch):
     some = {name: CASES[name] for name in ("no delays", "exact ties")}
