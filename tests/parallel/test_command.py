@@ -12,6 +12,11 @@ from tests.unit.cli.conftest import TINY, call, places, write_digits  # noqa: F4
 TRAIN = (*TINY, "--shards", 2, "--json")
 
 
+pytestmark = pytest.mark.thorough(
+    "starts processes by mpiexec; threads take their place in tests/unit"
+)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _mpi():
     reason = why_no_mpi()

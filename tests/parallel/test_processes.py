@@ -10,6 +10,10 @@ from eventsim.train import evaluate, load_network
 from tests.parallel import worker
 from tests.support.processes import mpiexec, why_no_mpi
 
+pytestmark = pytest.mark.thorough(
+    "starts processes by mpiexec; threads take their place in tests/unit"
+)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _mpi():

@@ -10,6 +10,11 @@ from tests.support.processes import mpiexec, why_no_mpi
 ALIKE = ("one_delay", "many_delays", "single", "whole")
 
 
+pytestmark = pytest.mark.thorough(
+    "starts processes by mpiexec; threads take their place in tests/unit"
+)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _mpi():
     reason = why_no_mpi()

@@ -17,6 +17,7 @@ from eventsim.runs.data import DataSettings
 from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings
 from eventsim.train import TrainConfig, TrainResult, evaluate, load_network
+from tests.support.tiers import beyond
 from tests.unit.experiment.conftest import Watcher
 
 EPOCHS = 16  # enough for an interrupt to find the run going on
@@ -93,10 +94,12 @@ def test_only_missing_runs_are_run_and_results_do_not_depend_on_how(files, tmp_p
     assert all(json.loads(text)["peak_mb"] > 20 for text in results(there).values())
 
 
-@pytest.mark.parametrize("jobs", [0, 1])
-def test_stopped_run_goes_on_to_the_same_numbers(files, tmp_path, monkeypatch, jobs):
+@pytest.mark.parametrize(
+    ("jobs", "epochs"), beyond(1, [(0, 3), (1, EPOCHS)], pytest.mark.thorough("starts processes"))
+)
+def test_stopped_run_goes_on_to_the_same_numbers(files, tmp_path, monkeypatch, jobs, epochs):
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.01)
-    specs = files.resolve(seeds=(0,), epochs=EPOCHS).specs()
+    specs = files.resolve(seeds=(0,), epochs=epochs).specs()
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     run_all(specs, whole, Watcher(), jobs=0)
     interrupted = Watcher(stop_after=1)
@@ -108,13 +111,14 @@ def test_stopped_run_goes_on_to_the_same_numbers(files, tmp_path, monkeypatch, j
     assert results(stopped) == {}
     assert not (stopped / ".stop").exists()
     before = len((stopped / "plain" / "seed-0" / "metrics.jsonl").read_text().splitlines())
-    assert 1 <= before < EPOCHS
+    assert 1 <= before < epochs
     going_on = Watcher()
     run_all(missing(specs, stopped), stopped, going_on, jobs=jobs, threads=1)
-    assert going_on.epochs == 2 * EPOCHS  # those of before are told as well
+    assert going_on.epochs == 2 * epochs  # those of before are told as well
     assert numbers(stopped) == numbers(whole)
 
 
+@pytest.mark.thorough("starts a pool of processes; test_executors.py has small ones")
 def test_another_executor_takes_the_runs(files, tmp_path, watcher):
     plan, here, there = files.resolve(seeds=(0,)), tmp_path / "here", tmp_path / "there"
     run_all(plan.specs(), here, Watcher(), jobs=0)
@@ -126,7 +130,7 @@ def test_another_executor_takes_the_runs(files, tmp_path, watcher):
     assert numbers(there) == numbers(here)
 
 
-@pytest.mark.parametrize("jobs", [0, 2])
+@pytest.mark.parametrize("jobs", beyond(1, [0, 2], pytest.mark.thorough("starts processes")))
 def test_failing_run_does_not_lose_the_others(files, tmp_path, watcher, jobs):
     # Self-weights far beyond the run-away bound, without refractory time: the neuron runs away.
     runaway = "network = { refractory = 0.0, mean = 1e6, spread = 1e6 }"
@@ -215,6 +219,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.thorough("starts a process and its worker")
 def test_interrupt_is_passed_on_and_processes_leave_with_a_checkpoint(files, tmp_path):
     script, out = tmp_path / "script.py", tmp_path / "out"
     script.write_text(INTERRUPTIBLE)
