@@ -10,6 +10,7 @@ from eventsim.datasets import nir_events, ntidigits
 from eventsim.events import Dataset, EventStream, Recording, write_stored
 from eventsim.train import save_network
 from tests.support.aedat import jaer
+from tests.support.tiers import beyond
 from tests.unit.cli import conftest as cli
 from tests.unit.cli.conftest import TINY, call
 
@@ -113,7 +114,9 @@ def commands(kind, home):
         yield "report", run, "--samples", 2, "--threads", 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", beyond(3, KINDS, pytest.mark.thorough("all commands; export takes every kind, quickly"))
+)
 def test_every_command_takes_every_kind_of_events(kind, homes):
     home = homes(kind)
     for command in commands(kind, home):

@@ -10,6 +10,7 @@ from tests.support.run_kinds import KINDS, KNOW_NO_DATA, ON_GRID, every_run, sto
 from tests.unit.cli.conftest import call
 
 pytestmark = pytest.mark.usefixtures("undrawn")
+ONE_KIND = pytest.mark.crossed("evaluate takes every kind of run in make test", test=0)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,7 @@ def test_evaluate_takes_every_run(place, kind):
         assert result["accuracy"] in {k / 12 for k in range(13)}
 
 
+@ONE_KIND
 def test_latency_takes_every_run_in_exact_time_and_refuses_a_grid(place, kind):
     folder, data = place
     outcome = call("evaluate", folder, *data, "--latency", "--json")
@@ -63,17 +65,20 @@ def test_latency_takes_every_run_in_exact_time_and_refuses_a_grid(place, kind):
         assert found["over_time"]["accuracy"][-1] == found["accuracy"]
 
 
+@ONE_KIND
 def test_cost_takes_every_run(place):
     folder, data = place
     assert done("cost", folder, *data, "--chip", "loihi")["recordings"] >= 6
 
 
+@ONE_KIND
 def test_map_takes_every_run(place):
     folder, data = place
     found = done("map", folder, *data, "--chip", "loihi", "--method", "first-fit", "--bits", 4)
     assert found["study"][0]["score"] is not None
 
 
+@ONE_KIND
 def test_report_takes_every_run(place, kind):
     folder, data = place
     found = done("report", folder, *data, "--chip", "loihi", "--backend", "reference")
@@ -82,6 +87,7 @@ def test_report_takes_every_run(place, kind):
     assert Path(found["report"]).exists()
 
 
+@ONE_KIND
 def test_simulate_and_export_take_every_run(place, runs, kind, tmp_path):
     folder, data = place
     events = data or (("yinyang",) if kind.endswith(("exact", "grid")) else (runs[0],))
@@ -90,6 +96,7 @@ def test_simulate_and_export_take_every_run(place, runs, kind, tmp_path):
     done("export", folder, "--out", tmp_path / "net.nir")
 
 
+@ONE_KIND
 def test_every_run_is_gone_on_from(place, runs, kind, tmp_path):
     folder, _ = place
     events = "yinyang" if kind.endswith(("exact", "grid")) else runs[0]
@@ -105,6 +112,7 @@ def test_every_run_is_gone_on_from(place, runs, kind, tmp_path):
     assert stored(tmp_path / "tuned")["network"] is None
 
 
+@ONE_KIND
 def test_every_run_is_resumed_and_extended(place, kind):
     folder, data = place
     if kind in ON_GRID:

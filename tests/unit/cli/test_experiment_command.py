@@ -86,6 +86,7 @@ def test_run_that_fails_is_named_and_the_exit_code_is_one(files):
     assert "Traceback" not in outcome.err
 
 
+@pytest.mark.thorough("starts processes")
 def test_run_in_processes_gives_the_same_table(files, tmp_path):
     options = ("--seeds", 1, "--condition", "plain", "--json")
     here = call("experiment", "run", files.recipe, *options, "--jobs", 0, "--out", "here")
@@ -150,7 +151,7 @@ def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
     assert load_recipe(files.recipe).condition[1].train["batch_size"] >= 8
 
 
-@pytest.mark.crossed("every recipe is resolved in test_recipes.py", test=0, all=None)
+@pytest.mark.crossed("every recipe is resolved in test_recipe.py", test=0, all=None)
 @pytest.mark.parametrize("recipe", ["architectures", "baselines", "convolution", "delays", "grid"])
 def test_recipe_runs_at_its_small_size(recipe):
     options = ("--data", "yinyang", "--smoke", "--seeds", 1, "--jobs", 0, "--json")

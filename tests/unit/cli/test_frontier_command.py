@@ -259,6 +259,7 @@ def test_table_has_a_row_per_run_with_all_numbers(swept):
     assert json.loads((home / "out" / "frontier.json").read_text())["points"] == found["points"]
 
 
+@pytest.mark.thorough("trains a sweep of its own")
 def test_sweep_that_was_stopped_goes_on_and_nothing_is_done_twice(recipe, tmp_path, monkeypatch):
     ended = RunBars.ended
 
@@ -295,6 +296,7 @@ def test_sweep_that_was_stopped_goes_on_and_nothing_is_done_twice(recipe, tmp_pa
     assert "6 recordings" in fewer.json["data"]
 
 
+@pytest.mark.thorough("trains a sweep of its own")
 def test_axis_replaces_the_other_conditions_by_every_combination(recipe):
     outcome = frontier(
         recipe, "--axis", "train.sparse.sparsity=0.5", "--axis", "network.hidden=[3],[2]",
@@ -309,6 +311,7 @@ def test_axis_replaces_the_other_conditions_by_every_combination(recipe):
     assert outcome.json["points"][2]["settings"]["network.hidden"] == [2]
 
 
+@pytest.mark.thorough("trains a sweep of its own")
 def test_bits_after_training_are_points_of_their_own(recipe):
     recipe.write_text(recipe.read_text() + TRAINED_SO + ADAPTIVE + CONVOLUTIONAL)
     names = ("plain", "steps", "four", "adaptive", "shared")
@@ -398,6 +401,7 @@ def test_network_with_a_decision_has_its_energies_and_no_cores(recipe):
     )
 
 
+@pytest.mark.thorough("trains a sweep of its own")
 def test_encoder_of_audio_is_a_number_beside_the_energies(recipe, wavs, monkeypatch, tmp_path):
     monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
     task = recipe.with_name("small.toml")

@@ -71,6 +71,7 @@ def has_cache(folder):
     return len(list(folder.glob("eventsim-*"))) == 1
 
 
+@pytest.mark.thorough("starts a process that compiles")
 def test_kernels_without_any_cache_run_and_a_line_says_so(package, nowhere):
     said = run(package, IMPORT + RUN, HOME=nowhere, XDG_CACHE_HOME=nowhere)
     warned, compiling = said.splitlines()
@@ -80,6 +81,7 @@ def test_kernels_without_any_cache_run_and_a_line_says_so(package, nowhere):
     assert "Let EVENTSIM_CACHE name a folder" in said
 
 
+@pytest.mark.thorough("starts a process that compiles")
 def test_kernels_are_kept_beside_the_sources_where_the_user_has_no_cache(package, nowhere):
     beside = package / "eventsim/engine/cpu/__pycache__"
     beside.unlink()
@@ -95,6 +97,7 @@ def test_kernels_are_kept_in_the_cache_of_eventsim(package, nowhere, tmp_path):
     assert sorted(path.suffix for path in tmp_path.rglob("*.nb?")) == [".nbc", ".nbi"]
 
 
+@pytest.mark.thorough("starts a process that compiles")
 def test_compiling_is_announced_once_if_it_happens_and_can_be_silenced(package, tmp_path):
     cache = {"EVENTSIM_CACHE": tmp_path / "cache"}
     silent = "import logging\nlogging.getLogger('eventsim').setLevel('ERROR')\n"
@@ -105,6 +108,7 @@ def test_compiling_is_announced_once_if_it_happens_and_can_be_silenced(package, 
     assert run(package, IMPORT + twice, **cache).count("compiling kernels") == 1  # of other types
 
 
+@pytest.mark.thorough("starts a process that compiles")
 def test_kernels_are_kept_in_the_cache_of_numba_if_it_is_named(package, tmp_path):
     named = {"EVENTSIM_CACHE": tmp_path / "cache", "NUMBA_CACHE_DIR": tmp_path / "numba"}
     assert run(package, **named) == ""
@@ -112,6 +116,7 @@ def test_kernels_are_kept_in_the_cache_of_numba_if_it_is_named(package, tmp_path
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.thorough("starts a process that compiles")
 @pytest.mark.parametrize("variable", ["EVENTSIM_CACHE", "NUMBA_CACHE_DIR"])
 def test_kernels_are_kept_nowhere_else_than_the_user_said(package, nowhere, tmp_path, variable):
     (package / "eventsim/engine/cpu/__pycache__").unlink()

@@ -31,6 +31,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.crossed("starts processes that simulate", test=0)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize(
     ("method", "first", "expected"),

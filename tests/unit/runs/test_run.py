@@ -25,6 +25,7 @@ from tests.support.run_kinds import (
     old_run,
     stored,
 )  # fmt: skip
+from tests.support.tiers import beyond
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,9 @@ def runs(tmp_path_factory):
     return every_run(tmp_path_factory.mktemp("kinds"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", beyond(2, KINDS, pytest.mark.thorough("a second each; evaluate takes every kind"))
+)
 def test_every_kind_of_run_is_loaded_with_its_networks_and_answers(runs, kind):
     digits, folders = runs
     run = es.load_run(folders[kind])
