@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
-from eventsim.cli.events import Reading, find_encoder, find_network, find_stream
+from eventsim.cli.events import Reading, find_encoder, find_network
+from eventsim.cli.measured import Measured, find_measured
 from eventsim.cli.options import (
     BackendOption,
     BeginOption,
@@ -104,7 +105,7 @@ def cost_command(
     if figure is not None and figure.suffix not in (".png", ".svg"):
         raise DataError(f"--figure {figure}: expected a name that ends with .png or .svg.")
     chips = find_chips(chip or DEFAULT_CHIPS)
-    stream = find_stream(
+    stream, _, measured = find_measured(
         net,
         events,
         Reading(
@@ -138,6 +139,7 @@ def cost_command(
     found = {
         "network": str(net),
         "recordings": stream.n_samples,
+        "measured": measured.to_dict(),
         "counts": costs.counts.to_dict(),
         "clocked": [found.to_dict() for found in costs.steps],
         "encoder": None if costs.encoder is None else means_of(costs.encoder),
@@ -186,6 +188,7 @@ def _note(text: str) -> None:
 
 def _show(found: Mapping[str, Any]) -> None:
     """Counts, every chip's terms, and a comparison, as tables."""
+    typer.echo(f"Measured: {Measured(**found['measured'])}")
     counts = found["counts"]
     for table in (tables.populations(counts), tables.projections(counts), tables.totals(counts)):
         print_table(table)

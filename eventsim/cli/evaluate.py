@@ -11,6 +11,7 @@ import typer
 from eventsim.chips import Formats, load_chip
 from eventsim.cli import completion
 from eventsim.cli.events import Reading, find_for, find_network
+from eventsim.cli.measured import Measured, say_measured
 from eventsim.cli.options import (
     BackendOption,
     FileOption,
@@ -133,6 +134,7 @@ def evaluate_command(
     net = find_network(run, which=which)
     named = find_for(run, data, Reading(file=file, split=split))
     recordings = in_classes_of(net, named.fewer(samples).labelled())
+    measured = say_measured(run, named, recordings.stream)
     target = _target(mine, chip, bits, dt)
     if mine is not None:
         config = mine.config
@@ -150,7 +152,8 @@ def evaluate_command(
         "run": str(run),
         "network": which if run.is_dir() else None,
         "data": named.name,
-        "split": split if recordings.split else "all",
+        "split": named.part,
+        "measured": measured.to_dict(),
         "samples": found.n_samples,
         "groups": Part.of_data(recordings).groups,
         "accuracy": found.accuracy,
@@ -262,6 +265,7 @@ def _show(found: Mapping[str, Any]) -> None:
         ["loss", f"{found['loss']:.4f}"],
         *label_error_row(found),
         ["recordings", str(Part(found["samples"], found["groups"]))],
+        ["of these", Measured(**found["measured"]).about_training],
         *late_row(found),
         *(
             [f"{name}: spikes per neuron and second", f"{rate:.1f}"]

@@ -16,12 +16,13 @@ from eventsim.cli.readers import READERS, Events, Reading, read, shd_part
 from eventsim.cli.text_events import assumed_by, fill_channels, say_guesses
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
-from eventsim.errors import DataError
-from eventsim.events import Dataset, EncoderOperations, EventStream, StoredStream
+from eventsim.errors import DataError, EventSimError
+from eventsim.events import Dataset, EncoderOperations, StoredStream
 from eventsim.events.labelled import parts_of
 from eventsim.network import Network
 from eventsim.runs.data import OWN, DataSettings
 from eventsim.runs.run import Run, Which, load_run
+from eventsim.train.folder import NETWORKS
 
 __all__ = [
     "Events",
@@ -31,7 +32,6 @@ __all__ = [
     "find_for",
     "find_network",
     "find_settings",
-    "find_stream",
     "form_of",
     "parts",
     "read_one",
@@ -94,20 +94,36 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     """The recordings that were named for a network, or those of its run.
 
     A file that the run was trained on means the part of it that ``reading.split`` names, as no name
-    at all does. Text has the channels of the network, and in doubt the unit of the run's own.
-    Times are rounded as the run has rounded its own.
+    at all does, also for a network file in the folder of the run. Text has the channels of the
+    network, and in doubt the unit of the run's own. Times are rounded as the run has rounded its
+    own.
     """
     _check_there(net)
     if place is None and not net.is_dir():
         raise DataError(f"EVENTS is missing: {net} is no folder of a run, so name a data set.")
-    run = load_run(net) if net.is_dir() else None
+    run = run_of(net)
     if place is not None and not (run is not None and _is_own(run, place)):
         found = _find_beside(net, run, place, reading)
+        divided = found.data is not None and found.data.split
+        found = replace(found, part=reading.split if divided else "all")
         settings = None if run is None else run.settings.data
         return found if settings is None else found.rounded(settings)
     assert run is not None
     data = run.data(reading.split)
-    return Events(run.data_settings.info.name, data.stream, data)
+    name = run.data_settings.info.name
+    return Events(name, data.stream, data, part=reading.split, own=True)
+
+
+def run_of(net: Path) -> Run | None:
+    """The run of a network: its folder, or that in which the file of the network lies."""
+    if net.is_dir():
+        return load_run(net)
+    if net.suffix != ".npz" or net.stem not in NETWORKS:
+        return None
+    try:
+        return load_run(net.parent)
+    except EventSimError:
+        return None
 
 
 def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Events:
@@ -143,15 +159,8 @@ def _is_own(run: Run, place: str) -> bool:
     return Path(own.file or "").resolve() == Path(place).resolve()
 
 
-def find_stream(
-    net: Path, place: str | None, reading: Reading, *, samples: int | None
-) -> EventStream:
-    """As :func:`find_for`, at most ``samples`` recordings, in memory."""
-    return find_for(net, place, reading).some(samples)[0]
-
-
 def find_encoder(net: Path, place: str | None) -> EncoderOperations | None:
-    """What made the events of audio that :func:`find_stream` finds; None where nothing is known."""
+    """What made the events of audio that :func:`find_for` finds; None where nothing is known."""
     if place is not None and form_of(place, Reading()) == "set":
         return datasets.encoder_operations(place)
     settings = load_run(net).settings.data if net.is_dir() and place is None else None

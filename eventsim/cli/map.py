@@ -11,7 +11,8 @@ import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from eventsim.chips import Chip, board_of, load_chip
-from eventsim.cli.events import Reading, find_for, find_network
+from eventsim.cli.events import Reading, find_network
+from eventsim.cli.measured import Measured, find_measured
 from eventsim.cli.options import (
     BackendOption,
     BeginOption,
@@ -168,7 +169,7 @@ def map_command(
     reading = Reading(
         split=split, sensor=sensor, unit=unit, columns=columns, sensor_size=sensor_size, begin=begin
     )
-    stream, labelled = find_for(net, events, reading).some(samples)
+    stream, labelled, measured = find_measured(net, events, reading, samples=samples)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
     if sanafe is not None and out is None:
@@ -200,6 +201,7 @@ def map_command(
         "chip": target.name,
         "title": target.title,
         "recordings": stream.n_samples,
+        "measured": measured.to_dict(),
         "mappings": [_plain(mapping) for mapping in compared.mappings],
         "failed": dict(compared.failed),
         "congestion": None if traffic is None else _latencies(traffic),
@@ -328,6 +330,7 @@ def _picture(path: Path, draw: Callable[[], Any]) -> None:
 def _show(found: Mapping[str, Any]) -> None:
     """Tables: mappings side by side, latencies, number formats; and the files."""
     title = f"{found['network']} on {found['title']}, {found['recordings']} recordings"
+    typer.echo(f"Measured: {Measured(**found['measured'])}")
     print_table(tables.mappings(found["mappings"], title))
     for method, reason in found["failed"].items():
         typer.echo(f"{method.replace('_', '-')}: {reason}")

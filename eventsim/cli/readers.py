@@ -78,6 +78,10 @@ class Events:
         Whether the file says how long a recording lasts; else it lasts to its last event.
     notes
         What a file of eventsim keeps of how it was made.
+    part
+        The part of the data that they are; ``all`` where it is not divided.
+    own
+        Whether they are of the division that the run of a network made, for which they were found.
     """
 
     name: str
@@ -88,6 +92,8 @@ class Events:
     begun: TimeZero | None = None
     states_duration: bool = True
     notes: Mapping[str, str] = field(default_factory=dict)
+    part: str = "all"
+    own: bool = False
 
     def at(self, begin: Begin, reason: str) -> "Events":
         """The same recordings in memory with another time 0; ``reason`` says why, in words."""

@@ -13,8 +13,9 @@ from eventsim.arrays import Floats
 from eventsim.chips import Chip
 from eventsim.cli import completion
 from eventsim.cli.cost import DEFAULT_CHIPS, find_chips, find_dense
-from eventsim.cli.events import Reading, find_for, find_network
+from eventsim.cli.events import Reading, find_network
 from eventsim.cli.map import choose_method, find_congestion, find_study
+from eventsim.cli.measured import Measured, find_measured
 from eventsim.cli.options import (
     BackendOption,
     BeginOption,
@@ -143,19 +144,16 @@ def report_command(
     priced_on = find_chips(chip or (*DEFAULT_CHIPS, *maps))
     # One without cores is refused here, before anything runs.
     targets = [filled_less(found, neurons_per_core) for found in find_chips(maps)]
-    asked = _ReportOptions(run, events, split, samples, backend)
-    stream, labelled = find_for(
-        run,
-        events,
-        Reading(
-            split=split,
-            sensor=sensor,
-            unit=unit,
-            columns=columns,
-            sensor_size=sensor_size,
-            begin=begin,
-        ),
-    ).some(samples)
+    reading = Reading(
+        split=split,
+        sensor=sensor,
+        unit=unit,
+        columns=columns,
+        sensor_size=sensor_size,
+        begin=begin,
+    )
+    stream, labelled, measured = find_measured(run, events, reading, samples=samples)
+    asked = _ReportOptions(run, events, samples, backend, measured)
     if stream.n_samples == 0:
         raise DataError("EVENTS holds no recordings, expected at least one.")
     net, on = find_network(run), say_backend(backend or "auto").name
@@ -200,7 +198,8 @@ def report_command(
     )
     from eventsim.report.write import write_page  # loads Matplotlib
 
-    present(_outcome(report, write_page(page, report), on), _show, as_json=as_json)
+    found = _outcome(report, write_page(page, report), on)
+    present(found | {"measured": measured.to_dict()}, _show, as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -209,9 +208,9 @@ class _ReportOptions:
 
     run: Path
     events: str | None
-    split: str
     samples: int | None
     backend: str | None
+    measured: Measured
 
 
 def _page(run: Path, given: Path | None) -> Path:
@@ -229,7 +228,8 @@ def _words(asked: _ReportOptions, labelled: AnyDataset | None) -> str:
         return name
     few = asked.samples
     some = "" if few is None else f", {few:,} recordings spread over its classes"
-    return f"{name}, {asked.split} part{some}"
+    part = "all" if asked.measured.part == "all" else f"{asked.measured.part} part"
+    return f"{name}, {part}{some}; {asked.measured.about_training}"
 
 
 def _mapping(
@@ -259,13 +259,14 @@ def _training(asked: _ReportOptions, labelled: AnyDataset | None) -> RunRecord |
             "a data set, or without EVENTS."
         )
     run = load_run(place).on(asked.backend)
-    own = asked.events is None and asked.split == "test"
+    own = asked.events is None and asked.measured.part == "test"
     whole = own and asked.samples is None
     guess = run.result.get("guess_accuracy") if whole and run.finished else None
     record: RunRecord = run.record(labelled, run.checked(labelled), guess=guess)
     if own:
         return record
-    part = "training" if asked.split == "train" else record.part
+    n, met = asked.measured.recordings, asked.measured.of_training
+    part = {None: "given", 0: record.part, n: "training"}.get(met, "partly trained")
     about = f"{record.about} Shown here: {_words(asked, labelled)}."
     return replace(record, about=about, part=part)
 

@@ -11,7 +11,8 @@ import typer
 
 from eventsim.arrays import Precision
 from eventsim.cli import completion
-from eventsim.cli.events import Reading, find_network, find_stream
+from eventsim.cli.events import Reading, find_network
+from eventsim.cli.measured import Measured, find_measured
 from eventsim.cli.options import (
     BackendOption,
     BeginOption,
@@ -77,7 +78,7 @@ def simulate_command(
     reading = Reading(
         split=split, sensor=sensor, unit=unit, columns=columns, sensor_size=sensor_size, begin=begin
     )
-    stream = find_stream(net, events, reading, samples=samples)
+    stream, _, measured = find_measured(net, events, reading, samples=samples)
     # The first call in a process may compile, so the time is of a second run.
     network = find_network(net)
     runs_on = say_backend(backend or "auto")
@@ -93,6 +94,7 @@ def simulate_command(
     duration = float(tape.stream.duration.sum()) / MS_PER_S
     found = {
         "samples": stream.n_samples,
+        "measured": measured.to_dict(),
         "input_events": stream.n_events,
         "seconds_of_input": duration,
         "spikes": {name: len(tape[name]) for name in tape.names},
@@ -145,6 +147,7 @@ def _show(found: Mapping[str, Any]) -> None:
     )
     total = sum(found["synaptic_events"].values())
     projections = [[name, f"{number:,}"] for name, number in found["synaptic_events"].items()]
+    typer.echo(f"Measured: {Measured(**found['measured'])}")
     for name, told in late_row(found):
         typer.echo(f"{name} {told}")
     show_table("Synaptic events", ["projection", "events"], [*projections, ["all", f"{total:,}"]])

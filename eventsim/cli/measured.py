@@ -1,0 +1,128 @@
+"""What a command measured: which recordings, how many, and how many of them were learned.
+
+A number says of a network what it can do with recordings that it has not met only where none of
+them is of the training part of its run. For those of the run's own test part this follows from the
+division of its data; others are compared with the training part, event by event.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eventsim.cli.events import find_for, run_of
+from eventsim.cli.readers import Events, Reading
+from eventsim.cli.terminal import say
+from eventsim.errors import EventSimError
+from eventsim.events import Dataset, EventStream, StoredStream
+from eventsim.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Recordings that a command measured; its text says which.
+
+    Attributes
+    ----------
+    part
+        ``test``, ``train`` or another part of the data; ``all`` where it is not divided.
+    recordings
+        How many.
+    of_training
+        How many of them are of the training part of the network's run, validation included; None
+        where it cannot be told.
+    unknown
+        Why it cannot be told; empty where it can.
+    """
+
+    part: str
+    recordings: int
+    of_training: int | None
+    unknown: str = ""
+
+    def __str__(self) -> str:
+        what = "recordings" if self.part == "all" else f"recordings of the {self.part} part"
+        return f"{self.recordings:,} {what}, {self.about_training}"
+
+    @property
+    def about_training(self) -> str:
+        """How many of them the network has learned, in words."""
+        if self.of_training is None:
+            return f"perhaps some of training ({self.unknown})"
+        if not self.of_training:
+            return "none of training"
+        if self.of_training == self.recordings:
+            return "all of training, validation included"
+        return f"{self.of_training:,} of them of training, validation included"
+
+    @property
+    def warning(self) -> str | None:
+        """What a person must know first; None where none was learned, or all were asked for."""
+        if not self.of_training or self.part == "train":
+            return None
+        return (
+            f"{self.of_training:,} of the {self.recordings:,} recordings measured are of the "
+            "training part of the run, validation included: the numbers say little of new ones. "
+            "Leave the data out for the test part of the run."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, as plain values that JSON can hold."""
+        return asdict(self)
+
+
+def find_measured(
+    net: Path, place: str | None, reading: Reading, *, samples: int | None
+) -> tuple[EventStream, Dataset | None, Measured]:
+    """What was named for a network, or is of its run: at most ``samples``, in memory.
+
+    The recordings, they with their labels where they have some, and what is measured so.
+    """
+    found = find_for(net, place, reading)
+    stream, data = found.some(samples)
+    return stream, data, say_measured(net, found, stream)
+
+
+def say_measured(net: Path, found: Events, stream: EventStream | StoredStream) -> Measured:
+    """As :func:`measured_by`; its warning is said on stderr."""
+    measured = measured_by(net, found, stream)
+    if measured.warning is not None:
+        say(measured.warning)
+    return measured
+
+
+def measured_by(net: Path, found: Events, stream: EventStream | StoredStream) -> Measured:
+    """What is measured of a network: ``stream``, of the recordings that were found for it."""
+    n, run = stream.n_samples, run_of(net)
+    if run is None:
+        reason = f"{net.name} is a network file outside the folder of its run"
+        return Measured(found.part, n, None, reason)
+    if found.own or _divided_alike(run, found):
+        return Measured(found.part, n, n if found.part == "train" else 0)
+    try:
+        return Measured(found.part, n, _met(run, stream))
+    except EventSimError as error:
+        return Measured(found.part, n, None, str(error).rstrip("."))
+
+
+def _divided_alike(run: Run, found: Events) -> bool:
+    """Whether they are a part of the data set of the run, in the division that both have."""
+    own = run.settings.data
+    plain = own is not None and own.divide == "auto" and not own.held_out and own.file is None
+    return own is not None and plain and own.name == found.name and found.part != "all"
+
+
+def _met(run: Run, stream: EventStream | StoredStream) -> int:
+    """How many of the recordings are among those of training, by their events."""
+    known = set(_digests(run.data("train").stream))
+    return sum(digest in known for digest in _digests(stream) if digest)
+
+
+def _digests(stream: EventStream | StoredStream) -> list[bytes]:
+    """A hash of the events of every recording; empty of one without events."""
+    return [
+        hashlib.blake2b(times.tobytes() + channels.tobytes(), digest_size=16).digest()
+        if times.size
+        else b""
+        for times, channels in stream
+    ]

@@ -1,0 +1,118 @@
+"""What is measured: the test part of a run, or others, and how many of these were learned."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from eventsim.cli.events import find_for
+from eventsim.cli.measured import find_measured, measured_by
+from eventsim.cli.readers import Reading
+from eventsim.events import Dataset, EventStream
+from eventsim.runs.data import OWN, DataSettings
+from eventsim.runs.settings import RunSettings
+from eventsim.train import TrainConfig
+from eventsim.train.choice import answer_of
+from eventsim.train.folder import RunFolder
+from eventsim.train.method import Exact
+from tests.unit.cli.conftest import call
+from tests.unit.train.task import small_net, two_patterns
+
+N, TESTED = 40, 8  # recordings of the file, and those of its test part
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A file of one's own, and the folder of a run on it; nothing is trained for that."""
+    data = two_patterns(N)
+    data.save(tmp_path / "mine.h5")
+    settings = RunSettings(
+        data=DataSettings(name=OWN, file=str(tmp_path / "mine.h5")), network=None,
+        train=TrainConfig(backend="reference", precision="double"), command="",
+    )  # fmt: skip
+    net = small_net()
+    net.set_answer(answer_of(settings.train, data.class_names))
+    folder = tmp_path / "run"
+    RunFolder(folder, settings.about()).describe(settings.train, Exact())
+    for name in ("initial", "last", "selected"):
+        net.save(folder / f"{name}.npz")
+    return folder
+
+
+def measured(net, place, split="test"):
+    return find_measured(
+        net, None if place is None else str(place), Reading(split=split), samples=None
+    )[2]
+
+
+@pytest.mark.parametrize("net", [".", "last.npz"])
+def test_the_file_of_a_run_means_the_part_that_the_run_tests(run, net):
+    found = measured(run / net, run.parent / "mine.h5")
+    assert (found.part, found.recordings, found.of_training) == ("test", TESTED, 0)
+    assert str(found) == "8 recordings of the test part, none of training"
+    found = measured(run / net, run.parent / "mine.h5", "train")
+    assert (found.part, found.recordings, found.of_training) == ("train", N - TESTED, N - TESTED)
+    assert found.warning is None
+
+
+@pytest.mark.parametrize("net", [".", "last.npz"])
+def test_recordings_of_training_in_another_file_are_counted(run, net):
+    shutil.copy(run.parent / "mine.h5", run.parent / "copy.h5")
+    found = measured(run / net, run.parent / "copy.h5")
+    assert (found.part, found.recordings, found.of_training) == ("all", N, N - TESTED)
+    assert "32 of the 40 recordings measured are of the training part" in found.warning
+    new = two_patterns(6, seed=9)
+    new.save(run.parent / "new.h5")
+    found = measured(run / net, run.parent / "new.h5")
+    assert (found.of_training, found.warning) == (0, None)
+
+
+def test_recordings_without_events_are_counted_as_new(run):
+    empty = EventStream.from_samples([((), ())] * 2, n_channels=6, duration=60.0)
+    Dataset(empty, np.array([0, 1]), ("low", "high")).save(run.parent / "empty.h5")
+    assert measured(run, run.parent / "empty.h5").of_training == 0
+
+
+def test_what_cannot_be_told_is_said_and_not_guessed(run):
+    alone = run.parent / "net.npz"
+    shutil.copy(run / "last.npz", alone)
+    found = measured(alone, run.parent / "mine.h5")
+    assert (found.recordings, found.of_training) == (N, None)
+    assert "perhaps some of training (net.npz is a network file outside" in str(found)
+    new = run.parent / "new.h5"
+    two_patterns(6, seed=9).save(new)
+    (run.parent / "mine.h5").unlink()
+    found = measured(run, new)
+    assert found.of_training is None
+    assert "mine.h5" in found.unknown
+
+
+def test_evaluate_takes_the_test_part_and_tells_it_where_the_accuracy_stands(run):
+    expected = call("evaluate", run, "--json").json
+    outcome = call("evaluate", run / "last.npz", run.parent / "mine.h5", "--json")
+    assert outcome.json["accuracy"] == expected["accuracy"]
+    assert outcome.json["measured"] == expected["measured"]
+    assert (outcome.json["samples"], outcome.json["split"]) == (TESTED, "test")
+    shutil.copy(run.parent / "mine.h5", run.parent / "copy.h5")
+    outcome = call("evaluate", run / "last.npz", run.parent / "copy.h5")
+    assert "32 of the 40 recordings measured are of the training part" in outcome.err
+    assert "32 of them of training, validation included" in " ".join(outcome.out.split())
+
+
+@pytest.mark.parametrize("command", ["simulate", "cost", "map"])
+def test_every_command_tells_what_it_measured(run, command):
+    shutil.copy(run.parent / "mine.h5", run.parent / "copy.h5")
+    more = {"map": ("--chip", "loihi", "--method", "first-fit"), "cost": ("--chip", "loihi")}
+    options = (*more.get(command, ()), "--backend", "reference", "--samples", 10)
+    outcome = call(command, run, run.parent / "copy.h5", *options, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["measured"]["recordings"] == 10
+    assert 0 < outcome.json["measured"]["of_training"] <= 10
+    assert "are of the training part of the run" in outcome.err
+
+
+def test_the_part_of_a_data_set_that_both_divide_alike_is_known_without_reading_it(run, digits):
+    """Reading the training part of a large set only to see that it is another one takes long."""
+    found = find_for(run, str(digits), Reading())
+    assert (found.part, found.own) == ("test", False)
+    assert measured_by(run, found, found.stream).of_training == 0
