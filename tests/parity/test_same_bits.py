@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.adjoint.linear.voltage import joined_voltages, readout_maximum
 from eventsim.engine.algorithm import Algorithm, algorithms_of
 from eventsim.engine.cpu import layer, queue_host, threads
 from eventsim.plan import make_plan
@@ -127,6 +128,24 @@ def assert_chunks_have_the_bits(net, stream, tape, options):
             for name in tape.trains
         }
         assert_same_bits(joined, spikes_of(tape, s, FIELDS[:3]), f"sample {s} in chunks")
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_voltages_of_a_sample_have_the_same_bits_alone_and_in_a_batch(fast_backend, sparse):
+    net = random_net(9, sparse=sparse, delays="source", self_delays="none")
+    rng, samples = np.random.default_rng(1), []
+    for count in (600, 7, 90):
+        samples.append((np.sort(rng.uniform(0, 40.0, count)), rng.integers(0, 5, count)))
+    stream = es.EventStream.from_samples(samples, n_channels=5, duration=40.0)
+    whole = largest_voltages(net, stream, fast_backend)
+    for s in range(3):
+        alone = largest_voltages(net, stream[s], fast_backend)
+        np.testing.assert_array_equal(alone[0], whole[s])
+
+
+def largest_voltages(net, stream, backend):
+    tape = es.simulate(net, stream, backend=backend)
+    return joined_voltages(readout_maximum(net, tape, "output"))
 
 
 def test_every_algorithm_is_among_the_networks():

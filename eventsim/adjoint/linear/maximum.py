@@ -1,8 +1,9 @@
 r"""Maximum of V over a sample, exact, for all rows of some neurons that do not fire.
 
-The state after every arrival comes from a scan in two levels: arrivals are cut into about
-:math:`\sqrt n` blocks of about :math:`\sqrt n`; blocks advance side by side from zero, then their
-beginnings follow from each other, then they advance again from these. Of the gaps between arrivals
+The state after every arrival comes from a scan in two levels: arrivals are cut into blocks of
+BLOCK; blocks advance side by side from zero, then their beginnings follow from each other, then
+they advance again from these. How long a block is does not depend on how many arrivals there are:
+else a sample would round otherwise in another batch. Of the gaps between arrivals
 only those are solved in which V rises first and falls last, and in which the drive, a bound of V,
 exceeds the largest voltage found at an arrival.
 """
@@ -14,6 +15,9 @@ import numpy as np
 from eventsim.adjoint.linear.neurons import Neurons
 from eventsim.arrays import Array, largest, namespace
 from eventsim.engine.voltage_kernel import Kernel, kernel
+
+# Arrivals of a block: about the square root of thousands, where the scan has fewest steps.
+BLOCK = 64
 
 
 class Maximum(NamedTuple):
@@ -87,12 +91,10 @@ def _best_inside(states: _States, floor: Array, a: Array, b: Array) -> tuple[Arr
 def _states(neurons: Neurons, a: Array, b: Array) -> _States:
     xp, found, n_rows = neurons.xp, neurons.arrivals, neurons.n_rows
     longest = int(largest(found.first[1:] - found.first[:-1])) + 1
-    length = int(np.ceil(np.sqrt(longest)))
-    # At least two nodes, so that there is a gap; what is left over lies at the end.
-    blocks = max(-(-longest // length), 2)
-    shape = (blocks, length, n_rows)
+    blocks = -(-longest // BLOCK)  # what is left over lies at the end
+    shape = (blocks, BLOCK, n_rows)
     place = (xp.arange(found.row.size) - found.first[found.row]) * n_rows + found.row
-    flat = (blocks * length, n_rows)
+    flat = (blocks * BLOCK, n_rows)
     time, added = xp.tile(neurons.ends(), flat[0]), xp.zeros(flat[0] * n_rows)
     time[place] = found.time
     drive = neurons.by_row(neurons.parameter("resistance"))
@@ -104,7 +106,7 @@ def _states(neurons: Neurons, a: Array, b: Array) -> _States:
     ends = time.reshape(shape)[:, -1]
     v, j = _block_starts(move, added, ends, a, b)
     v_all, j_all, j_before = xp.empty(shape), xp.empty(shape), xp.empty(shape)
-    for k in range(length):
+    for k in range(BLOCK):
         v, before = move.x[:, k] * v + move.g[:, k] * j, move.y[:, k] * j
         j = before + added[:, k]
         v_all[:, k], j_all[:, k], j_before[:, k] = v, j, before
