@@ -85,8 +85,9 @@ def rows_of(entry: Entry, found: dict[str, Any]) -> list[dict[str, Any]]:
             "condition": row["name"],
             "accuracies": row["accuracies"],
             "selected_accuracies": row["selected_accuracies"],
-            "mean": row["last"]["mean"],
-            "deviation": row["last"]["deviation"],
+            "mean": row["over_seeds"]["mean"],
+            "deviation": row["over_seeds"]["deviation"],
+            "repeats": found["repeats"]["kind"],  # of the tests; mean and deviation are over seeds
             "parameters": row["parameters"],
             **row["measured"],
             "difference": (row["comparison"] or {}).get("difference"),

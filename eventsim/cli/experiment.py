@@ -398,11 +398,21 @@ def _show_search(found: Mapping[str, Any]) -> None:
         ]
         for one in trials[:BEST_TRIALS]
     ]
-    title = f"Best of {len(trials)} trials of {found['condition']}, validation accuracy in %"
+    seeds, by = ", ".join(map(str, found["seeds"])), found["validated_by"]
+    title = (
+        f"Best of {len(trials)} trials of {found['condition']}: validation accuracy in %, last "
+        f"epoch, mean over seeds {seeds}; validated by {by}"
+    )
     show_table(title, ["trial", "state", "accuracy", *keys], rows, numbers=2)
     if best is None:
         typer.echo("No trial came to its end.")
         return
+    if found["tied"] > 1:
+        typer.echo(f"{found['tied']} trials reached the best value; the earliest is taken.")
+    typer.echo(
+        "The best of many trials is chosen by this value, which is too good for that reason: run "
+        "the recipe with its settings for an accuracy to report."
+    )
     typer.echo("The best one as a recipe has it:\n")
     typer.echo(as_toml(found["condition"], best["values"]))
     typer.echo(f"\nAll trials: {Path(found['folder']) / 'search.json'}")

@@ -177,6 +177,10 @@ def _run_missing(
     todo = missing(specs, root)
     save_plan(plan, root)
     say(f"{plan.title}: {len(specs)} runs, {len(specs) - len(todo)} are done. Folder: {root}")
+    if plan.data.by_group or plan.data.is_read_here:
+        say(f"data: {plan.data.info.description}; {plan.data.info.splits}")
+    for number, one in enumerate(plan.data.turns, 1) if plan.data.folds is not None else ():
+        say(f"fold {number} tests {one.fold}")
     if not todo:
         return {}
     if any(spec.grid is None for spec in todo):

@@ -18,7 +18,7 @@ from eventsim.engine import BackendInfo, describe_backend
 from eventsim.entries import read
 from eventsim.errors import EventSimError, StorageError
 from eventsim.network.late import one_warning
-from eventsim.train.parts import Parts
+from eventsim.train.parts import NEVER_LEARNED, Parts
 
 if TYPE_CHECKING:
     from eventsim.report.tables import PageTable
@@ -97,7 +97,9 @@ def part_rows(found: Mapping[str, Any]) -> list[list[str]]:
     rows = [["learned", str(parts.training)]]
     if parts.validation.recordings:
         rows.append([f"validated, by {parts.validated_by}", str(parts.validation)])
-    return rows if parts.test is None else [*rows, ["tested", str(parts.test)]]
+    rows += [] if parts.test is None else [["tested", str(parts.test)]]
+    never = parts.never_learned
+    return [*rows, [NEVER_LEARNED, ", ".join(never)]] if never else rows
 
 
 def late_row(found: Mapping[str, Any]) -> list[list[str]]:

@@ -39,6 +39,7 @@ from eventsim.experiment.workers import Assignment, Capacity, Ended, Workers, em
 from eventsim.runs.settings import RunSettings, Shape
 from eventsim.train.checkpoint import Metrics
 from eventsim.train.config import with_defaults
+from eventsim.train.parts import By
 
 JOURNAL, RESULT = "study.journal", "search.json"
 AGAIN = "it was stopped; another trial takes its values up"
@@ -62,11 +63,28 @@ class TrialLine:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All trials, best first, and the settings of the best one, None if none came to its end."""
+    """All trials, best first, and the settings of the best one, None if none came to its end.
+
+    Attributes
+    ----------
+    condition
+        Whose settings were changed.
+    seeds
+        Over which a value is the mean: of the validation accuracy after the last epoch.
+    validated_by
+        Whether validation hears groups that are learned (recording) or not (group).
+    trials, best
+        As above.
+    tied
+        Trials that reached the value of the best one, which is the earliest of them.
+    """
 
     condition: str
+    seeds: tuple[int, ...]
+    validated_by: By
     trials: tuple[TrialLine, ...]
     best: TrialLine | None
+    tied: int
 
 
 class SearchObserver(Protocol):
@@ -348,7 +366,9 @@ def _result(study: Any, this: _Search) -> SearchResult:
     lines = [_line(trial) for trial in study.trials if trial.state.is_finished()]
     lines.sort(key=lambda one: -1.0 if one.value is None else one.value, reverse=True)
     best = lines[0] if lines and lines[0].value is not None else None
-    return SearchResult(this.settings.condition, tuple(lines), best)
+    tied = 0 if best is None else sum(one.value == best.value for one in lines)
+    validated_by = this.variant({}).validated_by
+    return SearchResult(this.settings.condition, this.seeds, validated_by, tuple(lines), best, tied)
 
 
 def _digest(values: Values) -> str:

@@ -173,7 +173,8 @@ def notes(frontier: Frontier) -> Iterator[str]:
     """What the numbers are, in sentences."""
     yield (
         f"Accuracy, operations, spikes and energies were measured on {frontier.data}, with the "
-        "network after the last epoch: mean ± standard deviation over the runs."
+        "network after the last epoch: mean ± standard deviation over the runs, which are "
+        f"{_runs_of(frontier)}."
     )
     if frontier.chosen_by == CHOICE:
         yield (
@@ -230,6 +231,16 @@ def notes(frontier: Frontier) -> Iterator[str]:
         )
     if frontier.absent:
         yield f"Not done yet: {', '.join(frontier.absent)}."
+
+
+def _runs_of(frontier: Frontier) -> str:
+    """What the runs of a point are, and how far a spread over them reaches."""
+    if any(len({run.seed for run in point.runs}) < len(point.runs) for point in frontier.points):
+        return "all seeds in all divisions, in each of which other groups are tested"
+    return (
+        "seeds of one division: the spread is of seeds, and says nothing of other recordings or "
+        "speakers"
+    )
 
 
 def _percent(point: Point, key: Key) -> str:

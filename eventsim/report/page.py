@@ -15,6 +15,7 @@ from eventsim.report.numbers import duration, general, joules, percent
 from eventsim.report.pictures import RATES, picture
 from eventsim.report.record import ChipMapping, OverTime, Priced, Report, RunRecord, Unmade
 from eventsim.report.tables import PageTable
+from eventsim.train.parts import NEVER_LEARNED
 from eventsim.train.silence import silent_populations
 
 _EPOCH_COLUMNS = {
@@ -209,7 +210,9 @@ def _held_out(run: RunRecord) -> list[list[str]]:
     else:
         found = [["validation", f"{parts.validation}; asked for: {asked}, by {parts.validated_by}"]]
     found.insert(0, ["learned", str(parts.training)])
-    return found if parts.test is None else [*found, ["tested", str(parts.test)]]
+    found += [] if parts.test is None else [["tested", str(parts.test)]]
+    never = parts.never_learned
+    return [*found, [NEVER_LEARNED, ", ".join(never)]] if never else found
 
 
 def _facts(rows: Sequence[Sequence[str]]) -> PageTable:

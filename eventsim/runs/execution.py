@@ -12,7 +12,7 @@ that of training and validation; compiling of kernels, before the first step too
 largest resident set of the process that trained and tested, interpreter included.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from eventsim.runs.settings import RunSettings, Shape, check_same_run
 from eventsim.train import ProcessGroup, TrainConfig, train
 from eventsim.train.folder import RESULT, RunFolder
 from eventsim.train.loop import Callback
-from eventsim.train.parts import By, Part, Parts, parts_of_run
+from eventsim.train.parts import By, Parts, parts_of_run
 from eventsim.train.sparse import connection_sparsity
 
 
@@ -124,7 +124,7 @@ def execute(
     tested = run.checked(test, group)
     if not group.leads:
         return None
-    parts = replace(_parts(settings, training), test=Part.of_data(test))
+    parts = _parts(settings, training).tested(training, test, settings.train)
     RunFolder(folder).note(parts=parts.to_dict())
     record = run.record(test, tested, guess=majority_guess(training, test))
     result = _result(run, record) | {

@@ -7,7 +7,7 @@ chosen by it, must then be chosen on such groups too: validation follows the div
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from eventsim.train.config import TrainConfig
 from eventsim.train.draws import Draw, draw_seed
 
 By = Literal["group", "recording"]
+NEVER_LEARNED = "tested, but never learned: classes"
 MOST_NAMED = 12  # groups that a line names; JSON names all
 
 
@@ -79,6 +80,9 @@ class Parts:
     training, validation, test
         Recordings that are learned, those that choose an epoch, and those that are asked at the
         end; ``test`` is None before.
+    never_learned
+        Classes that are tested, and of which no recording is learned: their recordings cannot be
+        right. Empty before the test.
     """
 
     divided_by: By | None
@@ -86,6 +90,15 @@ class Parts:
     training: Part
     validation: Part
     test: Part | None = None
+    never_learned: tuple[str, ...] = ()
+
+    def tested(self, data: AnyDataset, test: AnyDataset, config: TrainConfig) -> "Parts":
+        """The parts with that of the test; ``data`` and ``config`` are those of the training."""
+        kept, _ = validation_split(data, config)
+        learned = {data.class_names[k] for k in np.unique(data.labels[kept])}
+        asked = [test.class_names[k] for k in np.unique(test.labels)]
+        missing = tuple(name for name in asked if name not in learned)
+        return replace(self, test=Part.of_data(test), never_learned=missing)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""

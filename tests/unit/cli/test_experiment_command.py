@@ -134,6 +134,9 @@ def test_bad_input_is_told_in_one_message(arguments, message):
 def test_search_prints_the_best_settings_as_a_recipe_has_them(files, tmp_path):
     pytest.importorskip("optuna")
     outcome = call("experiment", "search", files.recipe, "--trials", 2)
+    said = " ".join(outcome.out.split())
+    assert "last epoch, mean over seeds 0; validated by recording" in said
+    assert "which is too good for that reason" in said
     assert outcome.code == 0, outcome.err
     assert "train.rates.weights = " in outcome.out
     assert "trial 1: complete" in outcome.err

@@ -1,6 +1,7 @@
 """Speakers that are held out: who is learned, validated and tested is told by name."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -114,6 +115,7 @@ def test_an_experiment_over_folds_tests_everybody_once(home):
         assert parts["test"]["groups"] == groups
         others = {*parts["training"]["groups"], *parts["validation"]["groups"]}
         assert others == {*PEOPLE} - {*groups}
+    assert f"fold 1 tests {told['folds'][0]}" in found.err
     shown = call(*options).out
     assert "Folds: test accuracy in %, last epoch, mean over seeds" in shown
     assert "24 recordings of 2 groups: " in shown
@@ -127,6 +129,7 @@ def test_an_experiment_over_seeds_says_that_its_p_is_of_seeds(home):
         "--jobs", 0, "--out", home / "seeds",
     )  # fmt: skip
     assert found.code == 0, found.err
+    assert re.search(r"12 recordings of 1 group: \w+ 12 are tested", found.err)  # before it begins
     said = " ".join(found.out.split())
     assert "they say nothing of other recordings or other speakers" in said
     assert "--divide group --folds N" in said

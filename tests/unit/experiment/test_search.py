@@ -66,6 +66,10 @@ def test_search_draws_within_ranges_and_never_opens_the_test_part(files, tmp_pat
         assert one.value == accuracy
     written = json.loads((out / "search.json").read_text())
     assert written["best"]["values"] == found.best.values
+    # What a value is, is said beside it.
+    assert (found.seeds, found.validated_by) == ((0,), "recording")
+    assert (written["seeds"], written["validated_by"]) == ([0], "recording")
+    assert found.tied == sum(one.value == found.best.value for one in done)
 
 
 def test_stopped_search_takes_its_running_trial_up_again(

@@ -104,3 +104,14 @@ def test_a_stopped_run_is_not_continued_with_other_validation_groups(tmp_path):
         train(small_net(), moved, longer, tmp_path, resume=True)
     same = replace(longer, validate="group")  # what auto means here
     assert len(train(small_net(), spoken, same, tmp_path, resume=True).history) == 2
+
+
+def test_classes_that_are_tested_and_never_learned_are_named():
+    data = recordings()
+    only = replace(data, labels=np.where(np.isin(SPEAKERS, ["ann"]), 1, 0))
+    config = replace(CONFIG, validation_fraction=0.0)
+    learned, asked = only.subset(np.flatnonzero(SPEAKERS != "ann")), only[:8]
+    found = parts_of_run(learned, config).tested(learned, asked, config)
+    assert found.never_learned == ("b",)
+    assert found.test == Part(8, {"ann": 8})
+    assert parts_of_run(data, config).tested(data, asked, config).never_learned == ()
