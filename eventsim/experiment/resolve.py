@@ -155,8 +155,6 @@ def resolve(
         division = f"-by-{selection.divide}"
     if selection.folds is not None:
         division = f"-folds-{selection.folds}"
-    if selection.validate is not None:
-        division += f"-validated-by-{selection.validate}" * (selection.validate != "auto")
     return Experiment(
         name=f"{recipe.name}-{task.name}{division}{small}",
         title=f"{recipe.title}: {task.title}{', small size' if selection.smoke else ''}",

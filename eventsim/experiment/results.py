@@ -278,16 +278,16 @@ def _repeats(divisions: Sequence[Division], seeds: tuple[int, ...]) -> Repeats:
 
 def _reach_of_seeds(division: Division) -> str:
     """What is said by seeds of one division."""
-    tested, of_groups = division.tested, ""
+    tested, of_groups, named = division.tested, "", " where recordings name their groups"
     if tested is not None and tested.groups:
-        names = list(tested.groups)
+        names, named = list(tested.groups), ""
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         of_groups = f" ({', '.join(names[:MOST_NAMED])}{more})"
     return (
         "± and p are over seeds of one division: they speak of other initial weights, orders of "
         "batches and validation parts. All seeds test the same recordings"
         f"{of_groups}, so they say nothing of other recordings or other speakers. For those, test "
-        "several divisions: --divide group --folds N."
+        f"several divisions: --divide group --folds N{named}."
     )
 
 

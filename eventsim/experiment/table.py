@@ -15,7 +15,7 @@ NOTES = (
     "epoch, and of the epoch that the validation part chose.",
     "difference: points of accuracy, last epoch, from {baseline}. p: two-sided, on pairs of one "
     "{one}: {test}; the same corrected by Holm for all conditions; exact sign flips, which with n "
-    "{kind} cannot give less than 2^(1-n).",
+    "{kind} cannot give less than 2^(1-n). -: no test, of one pair or of equal differences.",
     "{reach}",
     "syn. ops: arrivals of spikes at synapses per test recording. updates: times that a neuron is "
     "brought up to date. train s: training and validation, {compiling}. peak MB: the whole "

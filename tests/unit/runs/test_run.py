@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_info
 
 import eventsim as es
 from eventsim.errors import DataError, StorageError
+from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import Execution, execute
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.settings import RunSettings, check_same_run
@@ -187,3 +188,33 @@ def test_only_what_decides_the_numbers_makes_another_run(runs, tmp_path):
     with pytest.raises(StorageError, match="train.epochs is 2 there, 1 now"):
         check_same_run(folder, fewer, longer=True)
     check_same_run(tmp_path, fewer)  # holds none
+
+
+def test_a_run_from_before_validation_by_group_goes_on_by_recording(tmp_path):
+    data = DataSettings(name="fsdd", test_group=("theo",))
+    now = RunSettings(data=data, network=NetworkSettings(), name="plain")
+    assert (now.validated_by, now.fold) == ("group", "theo")
+    about = now.about()
+    del about["data"]["test_group"], about["data"]["folds"]
+    train = now.train.to_dict()
+    del train["validate"]
+    before = {"format": "eventsim-run", "version": 2, "fold": "theo", "train": train, **about}
+    (tmp_path / "run.json").write_text(json.dumps(before))
+    old = RunSettings.load(tmp_path)
+    assert (old.validated_by, old.fold, old.label) == ("recording", "theo", now.label)
+    check_same_run(tmp_path, replace(now, train=replace(now.train, validate="recording")))
+    with pytest.raises(StorageError, match="train.validate is 'recording' there, 'group' now"):
+        check_same_run(tmp_path, now)
+
+
+def test_folders_of_many_or_unusual_groups_have_short_names_of_their_own():
+    def label(*groups):
+        data = DataSettings(name="fsdd", test_group=groups)
+        return RunSettings(data=data, name="plain").label
+
+    assert label("theo") == "plain/seed-0-without-theo"
+    assert label("ann", "bob") == "plain/seed-0-without-ann+bob"
+    others = [label("a/b"), label("a b"), label("a+b"), label("a", "b")]
+    many = [label(*(f"speaker{k}" for k in range(n))) for n in (40, 41)]
+    assert len({*others, *many}) == 6
+    assert all(one.count("/") == 1 and len(one) < 100 for one in (*others, *many))
