@@ -33,7 +33,7 @@ from eventsim.datasets.statistics import N_TIDIGITS, EventStatistics, sparkline,
 from eventsim.errors import DataError
 from eventsim.events import EventStream
 from eventsim.runs.data import OWN
-from eventsim.train.parts import Part
+from eventsim.train.parts import Members
 
 MOST_EVENTS = 30_000_000  # about 2 GB while they are counted
 MOST_GROUPS = 24  # that are shown
@@ -227,7 +227,7 @@ def _statistics(whole: Events, samples: int | None) -> dict[str, Any]:
     data = part.data
     if data is not None and data.groups is not None:
         values["speakers"] = int(np.unique(data.groups).size)
-        values["groups"] = Part.of_data(data).groups
+        values["groups"] = Members.of_data(data).groups
     if data is not None:
         counts = np.bincount(data.labels, minlength=len(data.class_names))
         values["classes"] = dict(zip(data.class_names, counts.tolist(), strict=True))

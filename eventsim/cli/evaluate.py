@@ -42,7 +42,7 @@ from eventsim.runs.run import Run, Which, load_run
 from eventsim.train import TrainConfig, evaluate, predict_over_time
 from eventsim.train.choice import config_of, in_classes_of
 from eventsim.train.latency import MARGIN, SHARES, require_margin
-from eventsim.train.parts import Part
+from eventsim.train.parts import Members
 
 
 def evaluate_command(
@@ -155,7 +155,7 @@ def evaluate_command(
         "split": named.part,
         "measured": measured.to_dict(),
         "samples": found.n_samples,
-        "groups": Part.of_data(recordings).groups,
+        "groups": Members.of_data(recordings).groups,
         "accuracy": found.accuracy,
         "loss": found.loss,
         "on_chip": rounded,
@@ -264,7 +264,7 @@ def _show(found: Mapping[str, Any]) -> None:
         *_chip_rows(found["on_chip"]),
         ["loss", f"{found['loss']:.4f}"],
         *label_error_row(found),
-        ["recordings", str(Part(found["samples"], found["groups"]))],
+        ["recordings", str(Members(found["samples"], found["groups"]))],
         ["of these", Measured(**found["measured"]).about_training],
         *late_row(found),
         *(

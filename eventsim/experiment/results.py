@@ -18,7 +18,7 @@ from eventsim.experiment.resolve import Experiment
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
 from eventsim.runs.run import read_result
 from eventsim.train.folder import RESULT
-from eventsim.train.parts import MOST_NAMED, By, Part, Parts
+from eventsim.train.parts import MOST_NAMED, By, Members, Parts
 
 PLAN = "experiment.json"
 HEAD = ("name", "title", "about", "baseline")  # of an experiment, told in it and with its results
@@ -80,7 +80,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Division:
+class TestedDivision:
     """Whose recordings are tested and validated in one division.
 
     Attributes
@@ -98,9 +98,9 @@ class Division:
     """
 
     fold: str | None
-    tested: Part | None
+    tested: Members | None
     validated_by: By | None
-    validated: Mapping[int, Part]
+    validated: Mapping[int, Members]
     share: float | None
 
 
@@ -148,7 +148,7 @@ class Findings:
     about: str
     baseline: str
     folds: tuple[str | None, ...]
-    divisions: tuple[Division, ...]
+    divisions: tuple[TestedDivision, ...]
     repeats: Repeats
     rows: tuple[Row, ...]
     absent: tuple[str, ...]
@@ -226,7 +226,7 @@ def _whole_seeds(folder: Path, folds: Sequence[str | None]) -> list[Result]:
     return [run for run in runs if all((run["seed"], fold) in done for fold in folds)]
 
 
-def _division(fold: str | None, runs_of: Sequence[Sequence[Result]]) -> Division:
+def _division(fold: str | None, runs_of: Sequence[Sequence[Result]]) -> TestedDivision:
     """Who is tested and validated in a division, as the first condition that says it has it."""
     parts: dict[int, Parts] = {}
     for runs in reversed(runs_of):
@@ -235,7 +235,7 @@ def _division(fold: str | None, runs_of: Sequence[Sequence[Result]]) -> Division
                 parts[int(run["seed"])] = read(Parts, run["parts"], "parts", StorageError)
     first = next(iter(parts.values()), None)
     tested = None if first is None else first.test
-    return Division(
+    return TestedDivision(
         fold=fold,
         tested=tested,
         validated_by=None if first is None else first.validated_by,
@@ -246,7 +246,7 @@ def _division(fold: str | None, runs_of: Sequence[Sequence[Result]]) -> Division
     )
 
 
-def _repeats(divisions: Sequence[Division], seeds: tuple[int, ...]) -> Repeats:
+def _repeats(divisions: Sequence[TestedDivision], seeds: tuple[int, ...]) -> Repeats:
     """What means are over."""
     n = len(divisions)
     if n == 1:
@@ -276,7 +276,7 @@ def _repeats(divisions: Sequence[Division], seeds: tuple[int, ...]) -> Repeats:
     )
 
 
-def _reach_of_seeds(division: Division) -> str:
+def _reach_of_seeds(division: TestedDivision) -> str:
     """What is said by seeds of one division."""
     tested, of_groups, named = division.tested, "", " where recordings name their groups"
     if tested is not None and tested.groups:

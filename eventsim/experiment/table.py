@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from eventsim.experiment.results import Division, Findings, Row
+from eventsim.experiment.results import Findings, Row, TestedDivision
 from eventsim.experiment.statistics import Summary
 
 COLUMNS = (
@@ -62,7 +62,7 @@ def notes(findings: Findings) -> list[str]:
     return found
 
 
-def _tested(division: Division) -> list[str]:
+def _tested(division: TestedDivision) -> list[str]:
     """Who is tested and validated in the only division."""
     if division.tested is None:
         return ["Who was tested: not told by runs of earlier versions."]

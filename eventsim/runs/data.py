@@ -34,7 +34,7 @@ from eventsim.events import (
 from eventsim.events.labelled import grouped_folds, grouped_split, joined
 from eventsim.runs.division import Folds, disjoint, evenly, groups_said, has_groups, has_parts
 from eventsim.runs.voices import further_accents, spoken_classes
-from eventsim.train.parts import Part as Members
+from eventsim.train.parts import Members
 
 Part = Literal["train", "test"]
 Encoder = Annotated[Mapping[str, Any], "parameters of CochleaEncoder by name"]

@@ -25,7 +25,7 @@ MOST_NAMED = 12  # groups that a line names; JSON names all
 
 
 @dataclass(frozen=True)
-class Part:
+class Members:
     """Some recordings.
 
     Attributes
@@ -40,7 +40,7 @@ class Part:
     groups: Mapping[str, int] | None
 
     @classmethod
-    def of(cls, groups: Texts | None, index: Any = slice(None), *, n: int = 0) -> "Part":
+    def of(cls, groups: Texts | None, index: Any = slice(None), *, n: int = 0) -> "Members":
         """Chosen recordings by their groups; ``n`` is how many there are where there are none."""
         if groups is None:
             return cls(n, None)
@@ -51,7 +51,7 @@ class Part:
         return cls(int(counts.sum()), {str(name): int(count) for name, count in found})
 
     @classmethod
-    def of_data(cls, data: AnyDataset) -> "Part":
+    def of_data(cls, data: AnyDataset) -> "Members":
         """Those of recordings."""
         return cls.of(data.groups, n=len(data))
 
@@ -87,9 +87,9 @@ class Parts:
 
     divided_by: By | None
     validated_by: By | None
-    training: Part
-    validation: Part
-    test: Part | None = None
+    training: Members
+    validation: Members
+    test: Members | None = None
     never_learned: tuple[str, ...] = ()
 
     def tested(self, data: AnyDataset, test: AnyDataset, config: TrainConfig) -> "Parts":
@@ -98,7 +98,7 @@ class Parts:
         learned = {data.class_names[k] for k in np.unique(data.labels[kept])}
         asked = [test.class_names[k] for k in np.unique(test.labels)]
         missing = tuple(name for name in asked if name not in learned)
-        return replace(self, test=Part.of_data(test), never_learned=missing)
+        return replace(self, test=Members.of_data(test), never_learned=missing)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -148,6 +148,6 @@ def parts_of_run(data: AnyDataset, config: TrainConfig, *, divided_by: By | None
     return Parts(
         divided_by=divided_by,
         validated_by=validated_by(data, config) if held.size else None,
-        training=Part.of(data.groups, kept, n=kept.size),
-        validation=Part.of(data.groups, held, n=held.size),
+        training=Members.of(data.groups, kept, n=kept.size),
+        validation=Members.of(data.groups, held, n=held.size),
     )

@@ -9,7 +9,7 @@ from eventsim.errors import DataError, StorageError
 from eventsim.events import Dataset, DatasetInfo, EventStream
 from eventsim.train import TrainConfig, stratified_split, train
 from eventsim.train.draws import Draw, draw_seed
-from eventsim.train.parts import Part, parts_of_run, validation_split
+from eventsim.train.parts import Members, parts_of_run, validation_split
 from tests.unit.train.task import small_net, two_patterns
 
 CONFIG = TrainConfig(
@@ -77,10 +77,10 @@ def test_parts_name_their_groups_with_counts():
     whole = found.training.groups | found.validation.groups
     assert whole == dict.fromkeys(np.unique(SPEAKERS).tolist(), 8)
     assert str(found.validation).startswith("8 recordings of 1 group: ")
-    assert str(Part(1200, {"ann": 1000, "bob": 200})) == (
+    assert str(Members(1200, {"ann": 1000, "bob": 200})) == (
         "1,200 recordings of 2 groups: ann 1,000, bob 200"
     )
-    assert str(Part(20, dict.fromkeys(map(str, range(20)), 1))).endswith("11 1, and 8 more")
+    assert str(Members(20, dict.fromkeys(map(str, range(20)), 1))).endswith("11 1, and 8 more")
     assert parts_of_run(data, replace(CONFIG, validation_fraction=0.0)).validated_by is None
 
 
@@ -89,7 +89,7 @@ def test_parts_of_recordings_without_groups_are_counts_alone():
     found = parts_of_run(data, CONFIG)
     assert (found.training.groups, found.training.recordings) == (None, 16)
     assert str(found.validation) == "4 recordings"
-    assert Part.of(np.repeat("", 3)) == Part(3, None)  # a data set without speakers
+    assert Members.of(np.repeat("", 3)) == Members(3, None)  # a data set without speakers
 
 
 def test_a_stopped_run_is_not_continued_with_other_validation_groups(tmp_path):
@@ -113,5 +113,5 @@ def test_classes_that_are_tested_and_never_learned_are_named():
     learned, asked = only.subset(np.flatnonzero(SPEAKERS != "ann")), only[:8]
     found = parts_of_run(learned, config).tested(learned, asked, config)
     assert found.never_learned == ("b",)
-    assert found.test == Part(8, {"ann": 8})
+    assert found.test == Members(8, {"ann": 8})
     assert parts_of_run(data, config).tested(data, asked, config).never_learned == ()
