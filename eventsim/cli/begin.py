@@ -15,7 +15,9 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.cli.readers import Events
-from eventsim.cli.terminal import say
+from eventsim.cli.terminal import say, stdout
+from eventsim.cli.text_events import NOTE as UNIT_NOTE
+from eventsim.cli.text_events import guesses_of_notes, text_notes
 from eventsim.entries import parse_json
 from eventsim.errors import StorageError
 from eventsim.events import EventStream, StoredStream
@@ -161,6 +163,29 @@ def begin_summary(part: Events) -> dict[str, Any] | None:
         "without_events": int((lengths == 0).sum()),
         "moved_by_ms": spread(zero[zero != 0]),
     }
+
+
+def how_read(part: Events) -> dict[str, Any]:
+    """How recordings were read: now, or when their file was made; plain values."""
+    notes = {**part.notes, **text_notes([] if part.text is None else [part.text])}
+    return {
+        "unit": notes.get(UNIT_NOTE),
+        "guesses": guesses_of_notes(notes, part.name),
+        "begin": begin_summary(part),
+    }
+
+
+def words_of(read: Mapping[str, Any]) -> list[str]:
+    """:func:`how_read` in words: what was moved, guessed or dropped."""
+    begin = read["begin"]
+    moved = begin is not None and begin["rule"] != "zero"
+    return [*([f"{shown(begin)} ({begin['reason']})"] if moved else []), *read["guesses"]]
+
+
+def show_read(read: Mapping[str, Any]) -> None:
+    """The same as lines on stdout, below the numbers that they are about."""
+    for words in words_of(read):
+        stdout().print(f"events: {words}", markup=False, soft_wrap=True)
 
 
 def begin_of_run(data: DataSettings | None) -> tuple[str | None, str]:

@@ -12,7 +12,7 @@ import typer
 
 from eventsim import datasets
 from eventsim.cli import completion
-from eventsim.cli.begin import begin_summary, shown
+from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.events import Events, Reading, find, find_settings, form_of, parts
 from eventsim.cli.options import (
     BeginOption,
@@ -27,7 +27,6 @@ from eventsim.cli.options import (
     UnitOption,
 )
 from eventsim.cli.terminal import Guarded, present, show_table, stdout
-from eventsim.cli.text_events import NOTE, guesses_of_notes, text_notes
 from eventsim.datasets.formats import FORMATS
 from eventsim.datasets.statistics import N_TIDIGITS, EventStatistics, sparkline, statistics
 from eventsim.errors import DataError
@@ -222,7 +221,7 @@ def _statistics(whole: Events, samples: int | None) -> dict[str, Any]:
         "rows": _rows(part, stream, found),
         "details": part.details,
         "first_event_ms": asdict(found.first),
-        **_source(whole),
+        **how_read(whole),
     }
     data = part.data
     if data is not None and data.groups is not None:
@@ -232,16 +231,6 @@ def _statistics(whole: Events, samples: int | None) -> dict[str, Any]:
         counts = np.bincount(data.labels, minlength=len(data.class_names))
         values["classes"] = dict(zip(data.class_names, counts.tolist(), strict=True))
     return _finite(values)
-
-
-def _source(part: Events) -> dict[str, Any]:
-    """How the recordings were read: now, or when their file was made."""
-    notes = {**part.notes, **text_notes([] if part.text is None else [part.text])}
-    return {
-        "unit": notes.get(NOTE),
-        "guesses": guesses_of_notes(notes, part.name),
-        "begin": begin_summary(part),
-    }
 
 
 def _rows(part: Events, stream: EventStream, found: EventStatistics) -> dict[str, str]:
@@ -304,8 +293,7 @@ def _show_info(found: Mapping[str, Any]) -> None:
         if part["events"]:
             bars = sparkline(np.array(part["profile"]))
             stdout().print(f"events by channel, {split}: {bars}", markup=False)
-        for told in _told(part):
-            stdout().print(f"{split}: {told}", markup=False, soft_wrap=True)
+        show_read(part)
         if part["details"]:
             show_details(part["details"])
     first = next(iter(parts.values()))
@@ -315,16 +303,6 @@ def _show_info(found: Mapping[str, Any]) -> None:
         classes = list(dict.fromkeys(name for part in parts.values() for name in part["classes"]))
         counts = [[c, *(part["classes"].get(c, 0) for part in parts.values())] for c in classes]
         show_table("Recordings per class", ["class", *parts], counts)
-
-
-def _told(part: Mapping[str, Any]) -> list[str]:
-    """How the recordings were read, in words."""
-    begin, unit = part["begin"], part["unit"]
-    return [
-        *([] if begin is None else [f"{shown(begin)} ({begin['reason']})"]),
-        *([] if unit is None else [f"times of the text were in {unit}"]),
-        *part["guesses"],
-    ]
 
 
 def _show_groups(parts: Mapping[str, Any]) -> None:

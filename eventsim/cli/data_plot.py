@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.data import FormatOption, PlaceArgument, ResetOption
 from eventsim.cli.events import Events, Reading, find
 from eventsim.cli.options import (
@@ -86,6 +87,7 @@ def data_plot(
         "events": stream.n_events,
         "duration_ms": float(stream.duration[0]),
         "channels": stream.n_channels,
+        "read": how_read(part),
     }
     present(found, _show, as_json=as_json)
 
@@ -106,4 +108,5 @@ def _show(found: Mapping[str, Any]) -> None:
         f"{found['title']}: {found['events']:,} events in {found['duration_ms']:,.0f} ms, "
         f"{found['channels']:,} channels"
     )
+    show_read(found["read"])
     typer.echo(f"Picture: {found['out']}")

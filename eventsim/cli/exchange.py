@@ -88,18 +88,15 @@ def export_command(
     if events is None:
         stream = poisson_events(network)
     else:
-        stream, _ = find_for(
-            net,
-            events,
-            Reading(
-                split=split,
-                sensor=sensor,
-                unit=unit,
-                columns=columns,
-                sensor_size=sensor_size,
-                begin=begin,
-            ),
-        ).some(samples)
+        reading = Reading(
+            split=split,
+            sensor=sensor,
+            unit=unit,
+            columns=columns,
+            sensor_size=sensor_size,
+            begin=begin,
+        )
+        stream, _ = find_for(net, events, reading).some(samples)
     trip = round_trip(network, stream, path=out, target=target)
     found: dict[str, Any] = {
         "network": str(net),

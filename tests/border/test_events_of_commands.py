@@ -7,7 +7,7 @@ import pytest
 
 import eventsim as es
 from eventsim.datasets import nir_events, ntidigits
-from eventsim.events import Dataset, EventStream, Recording, write_stored
+from eventsim.events import Dataset, EventStream, Recording, StoredStream, write_stored
 from eventsim.train import save_network
 from tests.support.aedat import jaer
 from tests.support.tiers import beyond
@@ -211,3 +211,97 @@ def test_own_file_is_divided_as_it_says_or_by_another_file(tmp_path):
     assert {name: part["samples"] for name, part in found.items()} == {"train": 14, "test": 6}
     refused = call("train", "yinyang", "--test-data", other)
     assert "has a test part" in refused.err
+
+
+LATE = 37_250.0  # ms: what a sensor's clock shows when the first event comes
+
+
+def begun_at(zero):
+    """Six recordings of two classes, the first event of each at ``zero`` ms."""
+    samples = [(times - times[0] + zero, channels) for times, channels in stream(6)]
+    return EventStream.from_samples(samples, n_channels=N_CHANNELS, duration=zero + 41.0)
+
+
+def write_begun(kind, path, events):
+    if kind == "own":
+        Dataset(events, np.arange(6) % 2, WORDS).save(path)
+    elif kind == "npz":
+        events.save(path)
+    elif kind == "nir":
+        write_nir(path, events)
+    else:
+        sample = np.repeat(np.arange(6), np.diff(events.offsets))
+        rows = zip(events.times, events.channels, sample, strict=True)
+        lines = [f"{1e3 * t:.0f},{c},{s}" for t, c, s in rows]
+        path.write_text("\n".join(["time_us,channel,sample", *lines]))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["own", "npz", "nir", "csv"])
+def test_recordings_that_begin_late_are_imported_as_those_that_do_not(kind, tmp_path):
+    found = []
+    for name, zero in (("plain", 0.0), ("late", LATE)):
+        place = write_begun(kind, tmp_path / f"{name}.{kind}", begun_at(zero))
+        outcome = call("data", "import", place, "--out", f"{name}.h5")
+        assert outcome.code == 0, outcome.err
+        assert ("moved by 37,250 ms" in outcome.err) == (name == "late")
+        found.append(StoredStream.open(f"{name}.h5"))
+    plain, late = found
+    np.testing.assert_allclose(late[:].times, plain[:].times, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(late[:].channels, plain[:].channels)
+    np.testing.assert_allclose(late.duration, plain.duration)
+    assert late.columns.keys() - plain.columns.keys() == {"begins"}
+
+
+def same(found, expected):
+    """Whether JSON of a command says the same, up to the rounding of times that were moved.
+
+    What is left out: names of files, times of the clock, and how the recordings were read.
+    """
+    left = ("seconds", "preparation_seconds", "read", "data", "out", "report", "title")
+    left += ("begin", "guesses", "description", "figure")
+    if isinstance(found, dict):
+        assert found.keys() == expected.keys()
+        return all(same(found[name], expected[name]) for name in found if name not in left)
+    if isinstance(found, list):
+        return len(found) == len(expected) and all(map(same, found, expected))
+    if isinstance(found, float):
+        return found == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    return found == expected
+
+
+@pytest.mark.parametrize("kind", ["csv", "own"])
+def test_recordings_that_begin_late_are_to_all_commands_what_they_are_at_zero(kind, tmp_path):
+    """Text as it is, which every command reads; the others after their import."""
+    save_network(tmp_path / "net.npz", es.scsr(N_CHANNELS, [4], 2, seed=1))
+    told = {}
+    for name, zero in (("plain", 0.0), ("late", LATE)):
+        place = write_begun(kind, tmp_path / f"{name}.{kind}", begun_at(zero))
+        if kind == "own":
+            assert call("data", "import", place, "--out", f"{name}.h5").code == 0
+            place = f"{name}.h5"
+            run = (*TINY, "--backend", "cpu", "--out", name)
+            trained = call("train", place, *run, "--json")
+            assert trained.code == 0, trained.err
+            evaluated = call("evaluate", name, "--json")
+            told[name, "evaluate"] = {k: evaluated.json[k] for k in ("accuracy", "confusion")}
+        some = ("net.npz", place, "--samples", 2, "--threads", 1)
+        for command in (
+            ("data", "info", place),
+            ("data", "plot", place),
+            ("simulate", *some),
+            ("cost", *some),
+            ("map", *some, "--method", "first-fit", "--no-compare"),
+            ("report", *some, "--out", f"{name}.html"),
+        ):
+            outcome = call(*command, "--json")
+            assert outcome.code == 0, (command, outcome.err)
+            words = " ".join(map(str, command[:2])) if command[0] == "data" else command[0]
+            told[name, words] = outcome.json
+            if kind == "csv":
+                assert ("moved by 37,250 ms" in outcome.err) == (name == "late")
+                read = outcome.json.get("read") or outcome.json["splits"]["all"]
+                assert read["begin"]["moved"] == (6 if name == "late" else 0)
+    for name, words in list(told):
+        if name == "late":
+            assert same(told["late", words], told["plain", words]), words
