@@ -92,14 +92,17 @@ def read_labels(path: str | Path, files: Sequence[Path] = ()) -> list[Labelled]:
     base = files[0] if len(files) == 1 and files[0].is_dir() else None
     known = {} if base is not None else _by_name(files)
     found: list[Labelled] = []
-    seen: dict[tuple[Path, int | None], str] = {}
+    seen: dict[Path, dict[int | None, str]] = {}
     for line, cells in _lines(place):
         where = f"{place}, line {line}"
         row = _row(cells, where, base or place.parent, known)
-        before = seen.get((row.file, row.sample)) or seen.get((row.file, None))
+        others = seen.setdefault(row.file, {})
+        before = others.get(row.sample) or others.get(None)
+        if before is None and row.sample is None:  # all recordings, some of which were named
+            before = next(iter(others.values()), None)
         if before is not None:
             raise DataError(f"{where}: {cells['file']} is there twice, first in {before}.")
-        seen[row.file, row.sample] = where
+        others[row.sample] = where
         found.append(row)
     if not found:
         raise DataError(f"{place}: holds names of columns, but no recording.")
@@ -109,6 +112,14 @@ def read_labels(path: str | Path, files: Sequence[Path] = ()) -> list[Labelled]:
         raise DataError(f"{place}: has no line for the file {missing[0]}, expected one for each.")
     _check_splits(found)
     return found
+
+
+def left_out(folder: str | Path, rows: Sequence[Labelled]) -> list[Path]:
+    """Files in a folder, at any depth, that are none of the rows; hidden ones are not counted."""
+    place, taken = Path(folder), {row.file.resolve() for row in rows}
+    inside = (file for file in sorted(place.rglob("*")) if file.is_file())
+    shown = (f for f in inside if not any(part[0] == "." for part in f.relative_to(place).parts))
+    return [file for file in shown if file.resolve() not in taken]
 
 
 def read_folder(folder: str | Path) -> list[Labelled]:

@@ -92,8 +92,8 @@ def load(path: str | Path, *, node: str | None = None) -> EventStream:
     """
     place = Path(path)
     with hdf5.opened(place, expected="events of NIR") as file:
-        nodes = sorted(map(str, hdf5.member(file, "nodes") or ()))
-        name = node or ("input" if len(nodes) != 1 else nodes[0])
+        nodes = _nodes(file)
+        name = node or _read_node(nodes)
         if name not in nodes:
             raise DataError(
                 f"{path}: has no node {name!r} with events, but {', '.join(nodes) or 'none'}. "
@@ -112,6 +112,21 @@ def load(path: str | Path, *, node: str | None = None) -> EventStream:
         return from_nir(data)
     except EventSimError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def other_nodes(path: str | Path) -> list[str]:
+    """Nodes of a file that :func:`load` does not read."""
+    with hdf5.opened(Path(path), expected="events of NIR") as file:
+        nodes = _nodes(file)
+    return [name for name in nodes if name != _read_node(nodes)]
+
+
+def _nodes(file: Any) -> list[str]:
+    return sorted(map(str, hdf5.member(file, "nodes") or ()))
+
+
+def _read_node(nodes: list[str]) -> str:
+    return "input" if len(nodes) != 1 else nodes[0]
 
 
 def _data(group: Any) -> "_Data":

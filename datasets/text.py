@@ -67,6 +67,13 @@ class Lines:
     guess: str
     dropped: tuple[str, ...]
 
+    @property
+    def steps_back(self) -> Floats:
+        """By how much, in ms, each event that is out of order comes before the one above it."""
+        order = np.argsort(self.samples, kind="stable")
+        back = np.diff(self.times[order])[np.diff(self.samples[order]) == 0]
+        return to_ms(-back[back < 0], self.unit)
+
     def stream(self, begin: Begin = "zero") -> tuple[EventStream, Floats]:
         """The recordings, and the time in ms that is 0 in each of them now. New arrays.
 

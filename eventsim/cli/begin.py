@@ -97,7 +97,7 @@ def say_begun(found: Sequence[Events]) -> None:
         to_do = "" if asked else " If that is a clock: --begin first-event."
         say(
             f"warning: the recordings begin late and were not moved ({begun.reason}): first event "
-            f"at {_spread(spread(begun.edges.first))}.{to_do}"
+            f"at {shown_spread(spread(begun.edges.first))}.{to_do}"
         )
 
 
@@ -110,27 +110,20 @@ def shown(summary: Mapping[str, Any]) -> str:
     said = "time 0 is the first event of each recording"
     if summary["moved_by_ms"] is not None:
         said += f"; {summary['moved']:,} of {summary['recordings']:,} moved by "
-        said += _spread(summary["moved_by_ms"])
+        said += shown_spread(summary["moved_by_ms"])
     if summary["without_events"]:
         said += f"; {summary['without_events']:,} without events stay"
     return said
 
 
-def _spread(values: Mapping[str, float] | None) -> str:
+def shown_spread(values: Mapping[str, float] | None) -> str:
+    """Smallest, largest and median of times, in words."""
     if values is None:
         return "none"
     low, high = (f"{values[name]:,.6g}" for name in ("smallest", "largest"))
     if low == high:
         return f"{low} ms"
     return f"{low} to {high} ms, median {values['median']:,.6g} ms"
-
-
-def begin_rows(
-    summary: Mapping[str, Any] | None, first: Mapping[str, float] | None
-) -> list[list[str]]:
-    """Rows of a table: where the times begin, and the first events."""
-    rows = [] if summary is None else [["begin", shown(summary)]]
-    return rows + ([] if first is None else [["first event", _spread(first)]])
 
 
 def begin_note(begun: TimeZero | None) -> dict[str, str]:
@@ -167,7 +160,7 @@ def begin_summary(part: Events) -> dict[str, Any] | None:
 
 def how_read(part: Events) -> dict[str, Any]:
     """How recordings were read: now, or when their file was made; plain values."""
-    notes = {**part.notes, **text_notes([] if part.text is None else [part.text])}
+    notes = {**part.notes, **text_notes([] if part.text is None else [part.text], part.told)}
     return {
         "unit": notes.get(UNIT_NOTE),
         "guesses": guesses_of_notes(notes, part.name),

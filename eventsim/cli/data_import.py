@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from eventsim.cli.begin import automatic, begin_note, begin_rows, together
+from eventsim.cli.begin import automatic, begin_note, show_read, shown_spread, together
 from eventsim.cli.data import FormatOption, ResetOption, show_details
-from eventsim.cli.events import Events, Reading, form_of, read_one, say_all
+from eventsim.cli.events import Events, Reading, form_of, parts, read_one, say_all
 from eventsim.cli.options import (
     BeginOption,
     ColumnsOption,
@@ -22,9 +22,15 @@ from eventsim.cli.options import (
     SensorSizeOption,
     UnitOption,
 )
-from eventsim.cli.terminal import present, show_table, stdout
+from eventsim.cli.terminal import present, say, show_table, stdout
 from eventsim.cli.text_events import NOTE, TextEvents, guesses_of_notes, text_notes
-from eventsim.datasets.label_files import labelled_files, read_folder, read_labels
+from eventsim.datasets.label_files import (
+    Labelled,
+    labelled_files,
+    left_out,
+    read_folder,
+    read_labels,
+)
 from eventsim.errors import DataError
 from eventsim.events import StoredStream
 from eventsim.events.begin import edges, spread
@@ -32,6 +38,7 @@ from eventsim.events.labelled import BEGINS, Texts, recordings_of, splits_of
 from eventsim.events.stored import write_stored
 
 MS_PER_S = 1000.0
+MOST_NAMED = 6  # files in a message
 
 
 def data_import(
@@ -165,7 +172,10 @@ def _imported_from(
     part = read_one(place, reading)
     (part,) = [part] if form == "set" else automatic([part])
     say_all([part])
-    notes = {**part.notes, **text_notes(_texts([part])), **begin_note(part.begun)}
+    told = [*part.told, *_taken(place, form, reading), *_lost(part, out)]
+    for words in told[len(part.told) :]:
+        say(words)
+    notes = {**part.notes, **text_notes(_texts([part]), told), **begin_note(part.begun)}
     _write(out, part, notes)
     kept = part if out.suffix == ".h5" else replace(part, data=None)
     splits = _splits(kept)
@@ -178,6 +188,23 @@ def _splits(part: Events) -> Texts | None:
     if part.data is None or not isinstance(part.data.stream, StoredStream):
         return None
     return splits_of(part.data.stream)
+
+
+def _taken(place: str, form: str, reading: Reading) -> list[str]:
+    """Which part of a data set was taken, where others are left out."""
+    others = [one for one in parts(place, reading) if one != reading.split]
+    if not others or (form == "stored" and reading.whole):
+        return []
+    return [f"part {reading.split}; left out: {', '.join(others)} (--split)"]
+
+
+def _lost(part: Events, out: Path) -> list[str]:
+    """What an npz file does not keep."""
+    if part.data is None or out.suffix != ".npz":
+        return []
+    columns = {"labels": part.data.labels, "groups": part.data.groups, "keys": part.data.keys}
+    there = [name for name, values in columns.items() if values is not None]
+    return [f"not in an npz file: {', '.join(there)}; --out {out.with_suffix('.h5')} keeps them"]
 
 
 def _write(out: Path, part: Events, notes: Mapping[str, str]) -> None:
@@ -213,10 +240,13 @@ def _import_labelled(
     files = list(dict.fromkeys(row.file for row in rows))
     read = dict(zip(files, automatic([read_one(str(f), reading) for f in files]), strict=True))
     say_all(list(read.values()))
+    told = [*_left_out(paths, rows, labels), *_ungrouped(rows)]
+    for words in told:
+        say(words)
     data, splits = labelled_files(rows, lambda file: read[file].stream, name=out.stem)
     each = [read[row.file].zero[_chosen(row.sample)] for row in rows]
     begun = together(list(read.values()), data.stream, np.concatenate(each))
-    notes = text_notes(_texts(list(read.values())))
+    notes = text_notes(_texts(list(read.values())), told)
     begins = begun.zero if begun.is_moved else None
     data.save(out, splits=splits, begins=begins, notes=notes | begin_note(begun))
     found = Events(out.stem, data.stream, data, begun=begun)
@@ -224,6 +254,25 @@ def _import_labelled(
     form = "files of a folder" if labels is None else "files of a table"
     given = [] if splits is None else splits.tolist()
     return _imported(source, form, out, found, notes) | {"parts": dict(Counter(given))}
+
+
+def _left_out(paths: Sequence[Path], rows: Sequence[Labelled], labels: Path | None) -> list[str]:
+    """Which files of a folder that was named are not imported."""
+    folders = [path for path in paths if path.is_dir()]
+    files = [file for folder in folders for file in left_out(folder, rows)]
+    names = [str(file) for file in files if labels is None or file.resolve() != labels.resolve()]
+    if not names:
+        return []
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return [f"{len(names):,} files of the folder left out: {', '.join(names[:MOST_NAMED])}{more}"]
+
+
+def _ungrouped(rows: Sequence[Labelled]) -> list[str]:
+    """Which lines of a table have no group, where others have one."""
+    without = [row for row in rows if not row.group]
+    if not without or len(without) == len(rows):
+        return []
+    return [f"{len(without):,} lines without a group count as one group; first {without[0].where}"]
 
 
 def _chosen(sample: int | None) -> slice:
@@ -268,14 +317,14 @@ def _show_import(found: Mapping[str, Any]) -> None:
         ["events", f"{found['events']:,}"],
         ["channels", f"{found['channels']:,}"],
         *([["times read as", found["unit"]]] if found["unit"] else []),
-        *begin_rows(found["begin"], found["first_event_ms"]),
+        *([["first event", shown_spread(found["first_event_ms"])]] if found["events"] else []),
         ["duration", f"{found['seconds_of_events']:,.3f} s"],
         ["events per second", f"{found['events_per_second']:,.0f}"],
         *([f"class {name}", f"{n:,}"] for name, n in found["classes"].items()),
         *([f"part {name}", f"{n:,}"] for name, n in found["parts"].items()),
-        *(["guessed or dropped", told] for told in found["guesses"]),
     ]
     show_table(f"{found['source']} ({found['format']})", ["", ""], table)
     if found["details"]:
         show_details(found["details"])
+    show_read(found)
     stdout().print(f"Events: {found['out']}", markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from typing import Any
 from eventsim import datasets
 from eventsim.cli.begin import automatic, begin_of_run, say_begun
 from eventsim.cli.readers import READERS, Events, Reading, read, shd_part
+from eventsim.cli.terminal import say
 from eventsim.cli.text_events import assumed_by, fill_channels, say_guesses
 from eventsim.datasets.formats import FORMATS, format_of
 from eventsim.datasets.label_files import is_table
@@ -82,6 +83,8 @@ def say_all(found: Sequence[Events]) -> None:
     """Lines on stderr: what was assumed of files, and where their times begin."""
     texts = [one for one in found if one.text is not None]
     say_guesses([one.text for one in texts if one.text], [one.stream for one in texts])
+    for words in dict.fromkeys(words for one in found for words in one.told):
+        say(words)
     say_begun(found)
 
 
@@ -141,7 +144,9 @@ def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Ev
     if found.text is None:
         return found
     stream, size = found.stream[:], find_network(net).input.size
-    return replace(found, stream=fill_channels(place, stream, size, net))
+    filled = fill_channels(place, stream, size, net)
+    told = f"channels 0 to {stream.n_channels - 1:,} of the network's {size:,} occur in the text"
+    return replace(found, stream=filled, told=(told,) if stream.n_channels < size else ())
 
 
 def _check_there(net: Path) -> None:

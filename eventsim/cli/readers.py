@@ -82,6 +82,8 @@ class Events:
         The part of the data that they are; ``all`` where it is not divided.
     own
         Whether they are of the division that the run of a network made, for which they were found.
+    told
+        What was left out or filled up on reading, in words.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Events:
     notes: Mapping[str, str] = field(default_factory=dict)
     part: str = "all"
     own: bool = False
+    told: tuple[str, ...] = ()
 
     def at(self, begin: Begin, reason: str) -> "Events":
         """The same recordings in memory with another time 0; ``reason`` says why, in words."""
@@ -338,12 +341,16 @@ def _read_npz(place: str, reading: Reading) -> Events:
 
 def _read_nir(place: str, reading: Reading) -> Events:
     del reading
-    return Events(Path(place).stem, nir_events.load(place))
+    found, others = Events(Path(place).stem, nir_events.load(place)), nir_events.other_nodes(place)
+    return replace(found, told=(f"nodes not read: {', '.join(others)}",) if others else ())
 
 
 def _read_tonic(place: str, reading: Reading) -> Events:
-    found = adapters.AdaptedSet(_tonic_set(place, reading)).dataset()
-    return Events(place, found.stream, found, states_duration=False)
+    theirs = _tonic_set(place, reading)
+    found = adapters.AdaptedSet(theirs).dataset()
+    single = "single_digits" in inspect.signature(type(theirs).__init__).parameters
+    told = ("single digits of tonic's set; its strings of digits are left out",) if single else ()
+    return Events(place, found.stream, found, states_duration=False, told=told)
 
 
 def _tonic_set(name: str, reading: Reading) -> Any:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from eventsim.cli.terminal import say
 from eventsim.datasets import text
 from eventsim.datasets.dataset import UNITS, Unit
@@ -93,6 +95,8 @@ def say_guesses(files: Sequence[TextEvents], streams: Sequence[EventStream | Sto
         say(f"{_assumed(assumed, number)}; --unit {others} if they are not")
     for guess, number in Counter(one.lines.guess for one in files if one.lines.guess).items():
         say(f"{guess}{_of(number)}; --columns says what they are if they are not")
+    for said in _unsorted(files):
+        say(said)
     doubt = text.doubt([one for one in streams if isinstance(one, EventStream)]) if files else None
     if doubt is not None:
         what, wrong = doubt
@@ -108,6 +112,21 @@ def guesses(files: Sequence[TextEvents]) -> list[str]:
         *(_assumed(assumed, number) for assumed, number in units),
         *(f"{guess}{_of(number)}" for guess, number in columns),
         *(f"columns dropped: {', '.join(names)}{_of(number)}" for names, number in dropped),
+        *_unsorted(files),
+    ]
+
+
+def _unsorted(files: Sequence[TextEvents]) -> list[str]:
+    """What is said of events that are not in the order of time."""
+    back = [one.lines.steps_back for one in files]
+    n_files = sum(bool(steps.size) for steps in back)
+    steps = np.concatenate([np.zeros(0), *back])
+    if not steps.size:
+        return []
+    return [
+        f"events sorted by time: {steps.size:,} came before the one above them"
+        f"{'' if len(files) == 1 else f', in {n_files:,} of {len(files):,} files'}; the largest "
+        f"step back is {steps.max():,.6g} ms"
     ]
 
 
@@ -134,9 +153,9 @@ def common_unit(files: Sequence[TextEvents]) -> Unit | None:
     return units.pop() if len(units) == 1 else None
 
 
-def text_notes(files: Sequence[TextEvents]) -> dict[str, str]:
-    """What the notes of a file of recordings keep of the files it is made of."""
-    unit, told = common_unit(files), guesses(files)
+def text_notes(files: Sequence[TextEvents], told: Sequence[str] = ()) -> dict[str, str]:
+    """What the notes of a file of recordings keep of the files it is made of, and ``told``."""
+    unit, told = common_unit(files), [*guesses(files), *told]
     return ({} if unit is None else {NOTE: unit}) | ({GUESSES: json.dumps(told)} if told else {})
 
 

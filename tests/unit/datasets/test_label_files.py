@@ -8,6 +8,7 @@ from eventsim.datasets.label_files import (
     Labelled,
     class_names,
     labelled_files,
+    left_out,
     read_folder,
     read_labels,
 )
@@ -149,3 +150,18 @@ def test_saved_import_is_a_data_set(folder, tmp_path):
     found = Dataset.open(tmp_path / "mine.h5", split="test")
     assert (len(found), found.class_names) == (1, ("x", "y"))
     np.testing.assert_array_equal(found.stream[:].times, [2.0])
+
+
+def test_recording_that_a_line_for_the_whole_file_takes_again_is_refused(folder):
+    rows = "file,label,sample\na.csv,no,0\na.csv,yes,\n"
+    with pytest.raises(DataError, match="a.csv is there twice, first in .*line 2"):
+        read(folder, rows)
+
+
+def test_files_of_a_folder_that_no_row_names_are_known(tmp_path):
+    for name in ("no/1.csv", "no/deep/2.csv", "yes/3.csv", "README.md", ".hidden/4.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1,0\n")
+    rows = [Labelled(tmp_path / n, "no", n) for n in ("no/1.csv", "yes/3.csv")]
+    found = [str(path.relative_to(tmp_path)) for path in left_out(tmp_path, rows)]
+    assert found == ["README.md", "no/deep/2.csv"]
