@@ -293,6 +293,8 @@ def _show_info(found: Mapping[str, Any]) -> None:
         if part["events"]:
             bars = sparkline(np.array(part["profile"]))
             stdout().print(f"events by channel, {split}: {bars}", markup=False)
+        if part["unit"]:
+            stdout().print(f"times of the text were in {part['unit']}", markup=False)
         show_read(part)
         if part["details"]:
             show_details(part["details"])
