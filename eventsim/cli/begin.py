@@ -170,9 +170,10 @@ def how_read(part: Events) -> dict[str, Any]:
 
 def words_of(read: Mapping[str, Any]) -> list[str]:
     """:func:`how_read` in words: what was moved, guessed or dropped."""
-    begin = read["begin"]
+    begin = read.get("begin")
     moved = begin is not None and begin["rule"] != "zero"
-    return [*([f"{shown(begin)} ({begin['reason']})"] if moved else []), *read["guesses"]]
+    said = [f"{shown(begin)} ({begin['reason']})"] if begin is not None and moved else []
+    return [*said, *read.get("guesses", [])]
 
 
 def show_read(read: Mapping[str, Any]) -> None:

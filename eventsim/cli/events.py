@@ -114,7 +114,8 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     assert run is not None
     data = run.data(reading.split)
     name = run.data_settings.info.name
-    return Events(name, data.stream, data, part=reading.split, own=True)
+    notes = _notes_of(run)
+    return Events(name, data.stream, data, part=reading.split, own=True, notes=notes)
 
 
 def run_of(net: Path) -> Run | None:
@@ -147,6 +148,13 @@ def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Ev
     filled = fill_channels(place, stream, size, net)
     told = f"channels 0 to {stream.n_channels - 1:,} of the network's {size:,} occur in the text"
     return replace(found, stream=filled, told=(told,) if stream.n_channels < size else ())
+
+
+def _notes_of(run: Run) -> Mapping[str, str]:
+    """What the file of a run's own recordings keeps of how it was made."""
+    own = run.settings.data
+    is_there = own is not None and own.name == OWN and Path(own.file or "").is_file()
+    return StoredStream.open(own.file or "").notes if own is not None and is_there else {}
 
 
 def _check_there(net: Path) -> None:

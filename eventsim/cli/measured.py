@@ -6,10 +6,12 @@ division of its data; others are compared with the training part, event by event
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from eventsim.cli.begin import how_read, words_of
 from eventsim.cli.events import find_for, run_of
 from eventsim.cli.readers import Events, Reading
 from eventsim.cli.terminal import say
@@ -33,16 +35,21 @@ class Measured:
         where it cannot be told.
     unknown
         Why it cannot be told; empty where it can.
+    read
+        How they were read: what was moved, guessed or dropped, see
+        :func:`eventsim.cli.begin.how_read`.
     """
 
     part: str
     recordings: int
     of_training: int | None
     unknown: str = ""
+    read: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         what = "recordings" if self.part == "all" else f"recordings of the {self.part} part"
-        return f"{self.recordings:,} {what}, {self.about_training}"
+        said = [f"{self.recordings:,} {what}, {self.about_training}", *words_of(self.read)]
+        return "; ".join(said)
 
     @property
     def about_training(self) -> str:
@@ -93,6 +100,10 @@ def say_measured(net: Path, found: Events, stream: EventStream | StoredStream) -
 
 def measured_by(net: Path, found: Events, stream: EventStream | StoredStream) -> Measured:
     """What is measured of a network: ``stream``, of the recordings that were found for it."""
+    return replace(_measured(net, found, stream), read=how_read(found))
+
+
+def _measured(net: Path, found: Events, stream: EventStream | StoredStream) -> Measured:
     n, run = stream.n_samples, run_of(net)
     if run is None:
         reason = f"{net.name} is a network file outside the folder of its run"

@@ -129,5 +129,7 @@ def test_channels_that_are_filled_up_for_a_network_are_said(tmp_path):
     es.scsr(4, [3], 2, seed=1).save(tmp_path / "net.npz")
     (tmp_path / "some.csv").write_text("t_ms,channel\n1,0\n50,1\n")
     found = call("simulate", "net.npz", "some.csv", "--json").json
-    assert found["read"]["guesses"] == ["channels 0 to 1 of the network's 4 occur in the text"]
+    assert found["measured"]["read"]["guesses"] == [
+        "channels 0 to 1 of the network's 4 occur in the text"
+    ]
     assert np.isfinite(found["seconds_of_input"])
