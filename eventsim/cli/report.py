@@ -198,8 +198,8 @@ def report_command(
     )
     from eventsim.report.write import write_page  # loads Matplotlib
 
-    found = _outcome(report, write_page(page, report), on)
-    present(found | {"measured": measured.to_dict()}, _show, as_json=as_json)
+    outcome = _outcome(report, write_page(page, report), on)
+    present(outcome | {"measured": measured.to_dict()}, _show, as_json=as_json)
 
 
 @dataclass(frozen=True)
