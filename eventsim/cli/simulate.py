@@ -152,8 +152,10 @@ def _show(found: Mapping[str, Any]) -> None:
         typer.echo(f"{name} {told}")
     show_table("Synaptic events", ["projection", "events"], [*projections, ["all", f"{total:,}"]])
     if found["answers"] is not None:
-        counts = Counter(found["answers"]).most_common(MOST_ANSWERS)
-        rows = [[name, f"{number:,}"] for name, number in counts]
+        counts = Counter(found["answers"]).most_common()
+        rows = [[name, f"{number:,}"] for name, number in counts[:MOST_ANSWERS]]
+        others = [number for _, number in counts[MOST_ANSWERS:]]
+        rows += [[f"{len(others)} other classes", f"{sum(others):,}"]] if others else []
         show_table("Most frequent answers", ["class", "recordings"], rows)
     typer.echo(
         f"{found['seconds']:.3f} s on backend {found['backend']}, {found['precision']} precision "

@@ -441,6 +441,12 @@ def _say_how_to_go_on(folder: Path, *, distributed: bool) -> None:
         say("and --distributed, by your launcher, with as many processes as you like.")
 
 
+def _skipped_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
+    """Steps that were left out, where there are some."""
+    n = outcome["skipped_steps"]
+    return [["steps skipped, gradient not finite", f"{n:,}"]] if n else []
+
+
 def _time_rows(outcome: Mapping[str, Any]) -> list[list[str]]:
     """Time of training, and of compiling, which runs of earlier versions do not tell apart."""
     training, compiling = outcome["training_seconds"], outcome["compile_seconds"]
@@ -477,11 +483,15 @@ def _show(outcome: Mapping[str, Any]) -> None:
     rows += part_rows(outcome["parts"])
     rows += [
         ["guess: always the commonest class of training", percent(outcome["guess_accuracy"])],
-        ["training accuracy, last epoch", percent(outcome["train_accuracy"])],
+        [
+            "training accuracy, mean over the last epoch, while learning",
+            percent(outcome["train_accuracy"]),
+        ],
         ["spikes per neuron and second", f"{outcome['spikes_per_neuron_and_second']:.1f}"],
         ["synaptic events per recording", f"{outcome['synaptic_events_per_sample']:,.0f}"],
         ["trained parameters", f"{outcome['trained_parameters']:,}"],
         *([["rounded in training", outcome["quantised"]["title"]]] if outcome["quantised"] else []),
+        *_skipped_rows(outcome),
         *_time_rows(outcome),
     ]
     show_table("Result", ["", ""], rows)

@@ -51,8 +51,8 @@ class LateBegin:
     ----------
     first_event_ms, duration_ms
         Of the median recording, of those that have events.
-    recordings
-        So many were looked at.
+    recordings, of
+        So many were looked at, of so many.
     loss_time_constant_ms, loss_weight_left
         Of the answer's weight, and the share of it that is left at the first event, in [0, 1];
         None where the answer has no such weight.
@@ -63,6 +63,7 @@ class LateBegin:
     first_event_ms: float
     duration_ms: float
     recordings: int
+    of: int
     loss_time_constant_ms: float | None
     loss_weight_left: float | None
     longest_time_constant_ms: float
@@ -72,7 +73,7 @@ class LateBegin:
     def __str__(self) -> str:
         text = (
             f"The recordings begin late: the first event of the median recording is at "
-            f"{self.first_event_ms:,.6g} ms of {self.duration_ms:,.6g} ms."
+            f"{self.first_event_ms:,.6g} ms of {self.duration_ms:,.6g} ms{self._looked_at}."
         )
         move = (
             "Move them to their first event: eventsim data import --begin first-event, in Python "
@@ -91,6 +92,11 @@ class LateBegin:
             f"{self.longest_delay_ms:g} ms), so what is counted over the whole recording, such as "
             f"rates, counts silence. {move}."
         )
+
+    @property
+    def _looked_at(self) -> str:
+        some = self.recordings < self.of
+        return f" ({self.recordings} of {self.of:,} recordings were looked at)" if some else ""
 
     @property
     def _loses_weight(self) -> bool:
@@ -131,7 +137,8 @@ def late_begin(
     if (weight is None or weight >= LEAST_WEIGHT) and state >= LEAST_STATE:
         return None
     constant = None if weight is None or answer is None else answer.time_constant
-    return LateBegin(first, lasts, some.n_samples, constant, weight, tau, delay, state)
+    n, of = some.n_samples, stream.n_samples
+    return LateBegin(first, lasts, n, of, constant, weight, tau, delay, state)
 
 
 def memory(net: Network) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from eventsim.report.numbers import duration, general, joules, percent
 from eventsim.report.pictures import RATES, picture
 from eventsim.report.record import ChipMapping, OverTime, Priced, Report, RunRecord, Unmade
 from eventsim.report.tables import PageTable
+from eventsim.train.evaluation import MOST_CONFUSED
 from eventsim.train.parts import NEVER_LEARNED
 from eventsim.train.silence import silent_populations
 
@@ -26,6 +27,7 @@ _EPOCH_COLUMNS = {
     "validation_accuracy": "validation accuracy",
     "gradient_norm": "gradient norm",
     "clipped_steps": "clipped steps",
+    "skipped_steps": "skipped steps (gradient not finite)",
     "grazes": "grazing spikes",
     "synaptic_events_per_sample": "synaptic events per sample",
     "energy_pj_per_sample": "energy per sample (pJ)",
@@ -222,7 +224,10 @@ def _facts(rows: Sequence[Sequence[str]]) -> PageTable:
 def _training(run: RunRecord | Unmade, pictures: Sequence[html.Picture]) -> list[str]:
     if isinstance(run, Unmade):
         return [_unmade(run)]
-    return [html.figures(pictures), _epochs(run)]
+    left_out = f"The confusion matrix is left out, of more than {MOST_CONFUSED} classes."
+    many = len(run.test.class_names) > MOST_CONFUSED
+    more = [_unmade(Unmade(left_out))] if many else []
+    return [html.figures(pictures), *more, _epochs(run)]
 
 
 def _sparsity(priced: Priced, rates: Sequence[html.Picture]) -> list[str]:

@@ -201,6 +201,7 @@ def _result(run: Run, record: RunRecord) -> dict[str, Any]:
         "neuron_updates_per_inference": updates,
         "training_seconds": record.seconds,
         "compile_seconds": record.compile_seconds,
+        "skipped_steps": sum(line.get("skipped_steps", 0) for line in record.history),
         "backend": "numpy" if backend is None else backend.name,
         "device": None if backend is None else backend.device,
         "version": eventsim.__version__,

@@ -420,6 +420,8 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
             checked = measure(state.net, run.validation, config, run.group, run.method)
         line["validation_loss"] = checked.loss
         line["validation_accuracy"] = checked.accuracy
+    if line["skipped_steps"] and run.group.leads:
+        _LOGGER.warning("%s", skipped_text(line, run.n_batches))
     _look_for_silence(run, state, line, checked.rates if len(run.validation) else line["rates"])
     # Each process takes its steps by itself: see that they have not drifted apart.
     run.group.check_same("network after an epoch", digest(state.net.to_arrays()))
@@ -434,6 +436,15 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     run.save(state)
     _write_metrics(run, state)
     run.tell("epoch", state, line)
+
+
+def skipped_text(line: Metrics, n_batches: int) -> str:
+    """What an epoch has left out, and what to do."""
+    return (
+        f"epoch {line['epoch']}: {line['skipped_steps']} of {n_batches} steps were skipped, since "
+        "their gradients are not finite: nothing was learned of these batches. Lower the learning "
+        "rate, or look at the network's values."
+    )
 
 
 def _look_for_silence(

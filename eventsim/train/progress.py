@@ -72,6 +72,8 @@ class Progress:
             )
         rates = ", ".join(f"{name} {rate:.1f}" for name, rate in metrics["rates"].items())
         silent = "".join(f"  silent: {name}" for name in metrics.get("silent", ()))
+        skipped = metrics.get("skipped_steps", 0)
+        silent += f"  skipped steps: {skipped} of {event.n_batches}" if skipped else ""
         compiling = metrics.get("compile_seconds", 0.0)
         apart = f" and {compiling:.1f} s of compiling" if compiling >= SHOWN else ""
         self._bars.console.print(

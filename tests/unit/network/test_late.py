@@ -85,6 +85,11 @@ def test_recordings_of_a_file_say_the_same(tmp_path):
     es.Dataset(stream, [0, 1, 0], ["a", "b"]).save(tmp_path / "x.h5")
     stored = es.Dataset.open(tmp_path / "x.h5").stream
     assert late_begin(net(answer=integral()), stored) == late_begin(net(answer=integral()), stream)
+    long = stream[np.arange(99) % 3]
+    es.Dataset(long, np.arange(99) % 2, ["a", "b"]).save(tmp_path / "long.h5")
+    some = late_begin(net(answer=integral()), es.Dataset.open(tmp_path / "long.h5").stream)
+    assert (some.recordings, some.of) == (64, 99)
+    assert "(64 of 99 recordings were looked at)" in str(some)
     assert heard_share(stored) == heard_share(stream) == pytest.approx(1.0 - 6040.0 / 6300.0)
 
 

@@ -4,8 +4,10 @@ import io
 
 from rich.console import Console
 
+from eventsim.cli.train import _skipped_rows
 from eventsim.train import TrainEvent
 from eventsim.train.loggers import Progress
+from eventsim.train.loop import skipped_text
 
 
 def test_progress_prints_one_line_per_epoch_with_its_numbers():
@@ -22,7 +24,8 @@ def test_progress_prints_one_line_per_epoch_with_its_numbers():
         show(TrainEvent("batch", 1, 1, 2, 1, metrics))
         show(TrainEvent("epoch", 1, 1, 2, 1, metrics))
         without = {k: v for k, v in metrics.items() if not k.startswith("validation")}
-        show(TrainEvent("epoch", 2, 1, 2, 1, {**without, "silent": ["hidden1"]}))
+        more = {"silent": ["hidden1"], "skipped_steps": 3, "compile_seconds": 88.75}
+        show(TrainEvent("epoch", 2, 1, 2, 12, {**without, **more}))
     lines = [
         line
         for line in text.getvalue().splitlines()
@@ -33,4 +36,14 @@ def test_progress_prints_one_line_per_epoch_with_its_numbers():
         assert part in lines[0]
     assert "validation" not in lines[1]
     assert "silent: hidden1" in lines[1]
-    assert "silent" not in lines[0]
+    assert "skipped steps: 3 of 12  1.5 s and 88.8 s of compiling" in lines[1]
+    for part in ("silent", "skipped", "compiling"):
+        assert part not in lines[0]
+
+
+def test_steps_that_were_skipped_are_named_with_what_to_do():
+    text = skipped_text({"epoch": 2, "skipped_steps": 3}, 12)
+    assert text.startswith("epoch 2: 3 of 12 steps were skipped, since their gradients are not fin")
+    assert "Lower the learning rate" in text
+    assert _skipped_rows({"skipped_steps": 0}) == []
+    assert _skipped_rows({"skipped_steps": 3}) == [["steps skipped, gradient not finite", "3"]]
