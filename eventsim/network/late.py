@@ -51,7 +51,7 @@ class LateBegin:
     ----------
     first_event_ms, duration_ms
         Of the median recording, of those that have events.
-    recordings, of
+    recordings, recordings_in_all
         So many were looked at, of so many.
     loss_time_constant_ms, loss_weight_left
         Of the answer's weight, and the share of it that is left at the first event, in [0, 1];
@@ -63,7 +63,7 @@ class LateBegin:
     first_event_ms: float
     duration_ms: float
     recordings: int
-    of: int
+    recordings_in_all: int
     loss_time_constant_ms: float | None
     loss_weight_left: float | None
     longest_time_constant_ms: float
@@ -95,8 +95,8 @@ class LateBegin:
 
     @property
     def _looked_at(self) -> str:
-        some = self.recordings < self.of
-        return f" ({self.recordings} of {self.of:,} recordings were looked at)" if some else ""
+        n, of = self.recordings, self.recordings_in_all
+        return f" ({n} of {of:,} recordings were looked at)" if n < of else ""
 
     @property
     def _loses_weight(self) -> bool:

@@ -88,7 +88,7 @@ def test_recordings_of_a_file_say_the_same(tmp_path):
     long = stream[np.arange(99) % 3]
     es.Dataset(long, np.arange(99) % 2, ["a", "b"]).save(tmp_path / "long.h5")
     some = late_begin(net(answer=integral()), es.Dataset.open(tmp_path / "long.h5").stream)
-    assert (some.recordings, some.of) == (64, 99)
+    assert (some.recordings, some.recordings_in_all) == (64, 99)
     assert "(64 of 99 recordings were looked at)" in str(some)
     assert heard_share(stored) == heard_share(stream) == pytest.approx(1.0 - 6040.0 / 6300.0)
 
