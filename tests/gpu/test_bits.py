@@ -64,6 +64,7 @@ def n_spikes(found):
     return sum(value.size for key, value in found.items() if key.endswith("/times"))
 
 
+@pytest.mark.crossed("large networks; the next test has one of each kind", test=0)
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("name", list(CASES))
 def test_host_build_has_the_bits_of_cpu(name, precision):

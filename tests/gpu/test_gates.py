@@ -149,6 +149,7 @@ def test_kernels_neither_flush_denormal_numbers_nor_approximate(cupy, precision,
     assert [option for option in given if "fmad" in option] == ["--fmad=false"]
 
 
+@pytest.mark.thorough("compiles with another option, to see that the test above would fail")
 def test_flag_that_cupy_appends_elsewhere_would_be_seen(cupy, monkeypatch):
     monkeypatch.setattr(kernels, "OPTIONS", (*OPTIONS, "-ftz=true"))
     cupy.target = ("-arch=compute_90", "ptx")

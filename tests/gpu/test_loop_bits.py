@@ -102,7 +102,8 @@ def test_loops_have_the_bits_of_cpu(precision):
         assert differences(actual, expected, precision) == []
 
 
-@pytest.mark.crossed("seconds; windows and precisions have nothing in common but a type", all=1)
+@pytest.mark.thorough("half a minute; tests/parity/test_windows.py has the host build as well")
+@pytest.mark.crossed("windows and precisions have nothing in common but a type", all=1)
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches where they pay", "sums alone"])
 def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):

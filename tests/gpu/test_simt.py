@@ -179,6 +179,7 @@ def _under(flavour, seed, *kernels):
     )
 
 
+@pytest.mark.thorough("compiles with a sanitizer")
 @pytest.mark.parametrize("seed", [0, 3])
 def test_thread_sanitizer_sees_races_and_nothing_else(seed):
     build.library(TEXT, "tsan")
@@ -190,6 +191,7 @@ def test_thread_sanitizer_sees_races_and_nothing_else(seed):
     assert done.returncode == 66
 
 
+@pytest.mark.thorough("compiles with a sanitizer")
 @pytest.mark.parametrize(
     ("kernel", "message"),
     [

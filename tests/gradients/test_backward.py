@@ -22,6 +22,7 @@ def small(seed=501, **options):
     return net, random_stream(502, n_samples=2, n_channels=3, duration=40.0, rate=120.0)
 
 
+@pytest.mark.crossed("seconds each; test_differences.py has every backend", test=0, all=1)
 @pytest.mark.parametrize("name", list(CHECKED))
 def test_gradcheck_finds_every_gradient_right(backend, name):
     seed, options = CHECKED[name]
@@ -250,6 +251,7 @@ def spikes_behind_the_last_event(name):
     return net, stream, SpikeTimes("hidden1", "hidden2")
 
 
+@pytest.mark.crossed("the reference takes seconds each", test=0)
 @pytest.mark.parametrize(
     ("name", "precision"), [("delays by source", "single"), *((n, "double") for n in BEHIND)]
 )
@@ -275,6 +277,7 @@ def loops_of_many_samples(delays):
     return net, stream, Sum(SpikeTimes("a", "b"), Readout(20.0))
 
 
+@pytest.mark.crossed("the reference takes seconds each", test=0)
 @pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("delays", ["none", "source", "synapse"])
 def test_loops_of_many_samples_have_the_gradients_of_the_reference(fast_backend, delays, precision):

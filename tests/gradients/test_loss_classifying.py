@@ -34,6 +34,7 @@ CASES = {
 }
 
 
+@pytest.mark.crossed("seconds each; test_every_loss.py has a case of each", test=0)
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_match_finite_differences(case):
     net, loss = random_net(102, delays="source"), CASES[case]

@@ -291,6 +291,7 @@ def test_network_of_another_library_is_refused(host_cuda, stream):
         es.simulate_chunk(there, stream, backend="cuda")
 
 
+@pytest.mark.crossed("seconds each", test=0)
 def test_gradcheck_takes_a_placed_network(fast_backend, stream):
     there = place(NETS["delays by source"](), backend=fast_backend)
     loss = FirstSpike(np.zeros(N_SAMPLES, int), population="hidden2")

@@ -126,6 +126,7 @@ def test_gradients_of_any_size_agree_with_reference(fast_backend, size, delays, 
     assert_same_gradients(net, *tapes, Sum(SpikeTimes("hidden1"), Readout(20.0)))
 
 
+@pytest.mark.thorough("so many neurons that sums cross a block")
 def test_long_gradients_cross_block_borders(fast_backend):
     # Thousands of events and spikes per neuron: the backward pass recomputes states in blocks.
     net = layer(841, 3, delays="none")
@@ -138,6 +139,7 @@ def test_long_gradients_cross_block_borders(fast_backend):
     assert_same_gradients(net, *tapes, Sum(SpikeTimes("hidden1"), Readout(90.0)), rtol=1e-7)
 
 
+@pytest.mark.thorough("so many neurons that sums cross a block")
 def test_wide_layer_in_single_precision_agrees_with_double(fast_backend):
     net = layer(851, 256, n_inputs=64)
     stream = random_stream(852, n_samples=4, n_channels=64, duration=200.0, rate=15.0)

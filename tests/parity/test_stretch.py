@@ -31,6 +31,7 @@ def _ends(times, rows, t_end, weights, longest):
             return found[1:]
 
 
+@pytest.mark.thorough("compiles a part of a kernel by itself")
 @pytest.mark.parametrize(("real", "degree"), [("f4", DEGREE_SINGLE), ("f8", DEGREE_DOUBLE)])
 def test_polynomials_are_the_answers_to_an_arrival(real, degree):
     tau_mem, tau_syn = np.array(TAUS).T
@@ -64,6 +65,7 @@ def test_double_precision_gain_is_that_of_exponentials():
     np.testing.assert_allclose(found[:, 0], expected, rtol=0, atol=2e-16)
 
 
+@pytest.mark.thorough("compiles a part of a kernel by itself")
 def test_where_stretches_end_follows_from_their_own_arrivals():
     rng = np.random.default_rng(3)
     times = np.sort(np.round(rng.uniform(0.0, 100.0, 120), 1))

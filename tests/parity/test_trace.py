@@ -87,6 +87,7 @@ def reference_states(net, tape, name, times):
     return found
 
 
+@pytest.mark.crossed("seconds by the reference", test=0)
 @pytest.mark.parametrize("name", list(NETS))
 def test_state_of_spiking_neurons_is_that_of_the_reference_engine(name):
     net, tape = simulated(name, "reference")
@@ -235,6 +236,7 @@ def test_what_cannot_be_asked_is_refused_by_name(ask):
         ask(random_net(1, hidden=(6, 6)), tape, "hidden1", 1.0)
 
 
+@pytest.mark.thorough("many arrivals")
 def test_memory_in_passing_does_not_grow_with_arrivals():
     # 8 samples of 3,200 events, 200 neurons: 5 million arrivals, of 40 bytes each.
     rng = np.random.default_rng(3)

@@ -38,6 +38,7 @@ def test_processes_of_a_launcher_must_be_told_whether_they_belong_together(digit
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.thorough("trains for seconds")
 @pytest.mark.usefixtures("launched")
 def test_no_distributed_trains_alone(digits, tmp_path):
     outcome = call("train", digits, *TINY, "--no-distributed", "--out", "r", "--json")
@@ -46,6 +47,7 @@ def test_no_distributed_trains_alone(digits, tmp_path):
     assert json.loads((tmp_path / "r" / "result.json").read_text())["processes"] == 1
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_shards_are_part_of_the_settings(digits, tmp_path):
     assert call("train", digits, *TINY, "--shards", 3, "--out", "r").code == 0
     assert load_run(tmp_path / "r").config.shards == 3

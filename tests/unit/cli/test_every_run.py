@@ -10,7 +10,7 @@ from tests.support.run_kinds import KINDS, KNOW_NO_DATA, ON_GRID, every_run, sto
 from tests.unit.cli.conftest import call
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-ONE_KIND = pytest.mark.crossed("evaluate takes every kind of run in make test", test=0)
+ONE_KIND = pytest.mark.crossed("a run of each kind is trained first", test=0)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def done(*arguments):
     return outcome.json
 
 
+@ONE_KIND
 def test_evaluate_takes_every_run(place, kind):
     folder, data = place
     for which in ("last", "selected", "initial"):

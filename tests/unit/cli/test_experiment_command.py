@@ -75,6 +75,7 @@ def test_run_writes_table_and_figure_and_runs_nothing_twice(files, tmp_path):
     assert "| plain | 2 |" in shown.out
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_run_that_fails_is_named_and_the_exit_code_is_one(files):
     runaway = "network = { refractory = 0.0, mean = 1e6, spread = 1e6 }"
     files.change("network = { self_recurrent = false }", runaway)

@@ -379,6 +379,7 @@ tail = 20.0
 """
 
 
+@pytest.mark.thorough("trains a sweep of its own")
 def test_network_with_a_decision_has_its_energies_and_no_cores(recipe):
     recipe.write_text(recipe.read_text() + CONVOLUTIONAL)
     outcome = frontier(recipe, "--condition", "plain", "--condition", "shared", "--json")
@@ -419,6 +420,7 @@ def test_encoder_of_audio_is_a_number_beside_the_energies(recipe, wavs, monkeypa
     assert "encoder, besides" in (tmp_path / "out" / "frontier.html").read_text()
 
 
+@pytest.mark.thorough("trains a sweep of its own")
 def test_run_that_fails_is_named_and_the_others_are_measured(recipe):
     wild = "network = { refractory = 0.0, mean = 1e6, spread = 1e6 }"
     text = recipe.read_text() + f'\n[[condition]]\nname = "wild"\n{wild}\n'

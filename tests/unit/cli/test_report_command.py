@@ -41,6 +41,7 @@ def test_run_becomes_one_page_of_training_sparsity_energy_mapping_and_bits(finis
     assert "Not asked for" not in page.text
 
 
+@pytest.mark.thorough("two commands; the numbers are held in tests/unit/report")
 def test_costs_are_those_of_the_cost_command(finished, tmp_path):
     _, folder, _ = finished
     options = (*QUICK, "--dt", 0.5, "--chip", "loihi", "--json")

@@ -45,6 +45,7 @@ def test_command_without_a_standard_output_does_its_work(words, close):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.thorough("two processes")
 def test_mistake_without_standard_error_has_its_exit_code():
     assert run("evaluate", "nowhere", close=(1, 2)).returncode == 2
     assert "nowhere" in run("evaluate", "nowhere", close=(1,)).stderr

@@ -48,6 +48,7 @@ def test_a_folder_of_text_files_is_trained_on_evaluated_and_read_once(
     assert "divide" in refused.err
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_the_step_of_a_run_is_that_of_what_is_read_for_it(letters, tmp_path):
     root = tmp_path / "parts"
     for split, speakers in (("train", ["f1", "m2"]), ("test", ["f5"])):
@@ -109,6 +110,7 @@ def mine(path):
     return path
 
 
+@pytest.mark.thorough("trains for seconds")
 @pytest.mark.parametrize("divide", ["group", "recording"])
 def test_an_experiment_runs_on_a_file_of_ones_own(tmp_path, divide):
     path = mine(tmp_path / "my recordings.h5")
@@ -137,6 +139,7 @@ def test_an_experiment_on_nothing_says_what_there_is(tmp_path):
     assert found.code == 2
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_progress_goes_into_a_log_where_there_is_no_terminal(letters, tmp_path):
     options = ("train", "ti46_alpha", "--file", letters, *TINY, "--epochs", 2)
     assert call(*options, "--out", "run").code == 0
@@ -152,6 +155,7 @@ def test_progress_goes_into_a_log_where_there_is_no_terminal(letters, tmp_path):
     assert "is a folder, expected the file of a log" in refused.err
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_an_experiment_has_a_log_of_its_runs(tmp_path):
     options = ("experiment", "architectures", "--data", "yinyang", "--smoke", "--condition", "sr")
     found = call(*options, "--jobs", 0, "--seeds", 2, "--json")

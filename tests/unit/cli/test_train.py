@@ -75,6 +75,7 @@ def test_train_shows_a_table_and_where_the_report_is(digits, tmp_path):
     assert load_config(tmp_path / "runs" / "digits").bip == ()
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_second_run_takes_a_folder_of_its_own(digits, tmp_path):
     for name in ("digits", "digits-2"):
         assert call("train", digits, *TINY, "--epochs", 1).code == 0
@@ -184,6 +185,7 @@ def test_demo_resumes_a_stopped_one_and_leaves_a_finished_one_alone(digits, monk
 RSNN = ("--model", "rsnn", "--hidden", 8, "--tau-syn", 40, "--epochs", 1, "--batch-size", 9)
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_lateral_gain_scales_the_lateral_weights_and_nothing_else(digits, tmp_path):
     nets = {}
     for gain in (1.0, 0.25):
@@ -317,6 +319,7 @@ def test_end_of_a_run_by_ctc_tells_the_label_error_rate(digits):
     assert "wrong words per word that was said" in outcome.out
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_connected_digits_are_learned_with_delays_and_a_tail(digits, tmp_path):
     given = ("--loss", "ctc", "--forward-delays", "0:20", "--set", "tail=20", "--epochs", 1)
     outcome = call(
@@ -403,6 +406,7 @@ def test_numbers_of_a_chip_are_trained_with_and_every_command_reads_them(digits,
     assert call("evaluate", "r", "--json").json["accuracy"] == more.json["test"]["accuracy"]
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_a_network_is_tuned_with_few_bits_from_a_run_in_float(digits, tmp_path):
     assert call("train", digits, *TINY, "--epochs", 1, "--out", "float").code == 0
     options = ("--batch-size", 6, "--backend", "reference", "--epochs", 1)
@@ -461,6 +465,7 @@ def test_settings_that_cannot_be_are_refused(digits, options, message):
     assert message in " ".join(outcome.err.split())
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_a_run_starts_from_a_network_file_and_refuses_a_shape_beside(finished, tmp_path):
     data, folder, _ = finished
     tuned = ("train", data, "--init", folder / "selected.npz", "--epochs", 1, "--threads", 1)
@@ -495,6 +500,7 @@ def test_overwrite_replaces_a_run(finished, digits, tmp_path):
     assert load_run(folder).config.epochs == len(load_run(folder).history) == 1
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_values_of_a_loss_are_set_beside_its_name(digits, tmp_path):
     options = ("--epochs", 1, "--hidden", 4, "--loss", "cross_entropy_maximum")
     for given in ("loss.gain=3", "gain=3"):
@@ -511,6 +517,7 @@ def test_values_of_a_loss_are_set_beside_its_name(digits, tmp_path):
     assert "time_constant" in wrong.err
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_a_run_with_rounded_times_rounds_what_is_read_for_it(digits, tmp_path):
     coarse = call("train", digits, *TINY, "--epochs", 1, "--round-times", 2.5, "--out", "r")
     assert coarse.code == 0, coarse.err

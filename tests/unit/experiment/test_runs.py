@@ -76,6 +76,7 @@ def test_neuron_updates_are_times_at_which_something_arrives():
     assert run.operations(two) == (6.0, 4.5)
 
 
+@pytest.mark.thorough("trains six runs, two of them in processes")
 def test_only_missing_runs_are_run_and_results_do_not_depend_on_how(files, tmp_path, watcher):
     plan = files.resolve(seeds=(0, 1))
     here, there = tmp_path / "here", tmp_path / "there"

@@ -152,6 +152,7 @@ def test_trials_of_the_same_values_share_their_training(files, tmp_path):
     assert len(list((tmp_path / "out" / "trials").iterdir())) == 1
 
 
+@pytest.mark.thorough("a search of its own")
 def test_values_that_no_network_can_have_are_a_failed_trial(files, tmp_path):
     files.change("[[4], [5]]", "[[4], [-1]]")
     seen = Trials()

@@ -34,9 +34,7 @@ def runs(tmp_path_factory):
     return every_run(tmp_path_factory.mktemp("kinds"))
 
 
-@pytest.mark.parametrize(
-    "kind", beyond(2, KINDS, pytest.mark.thorough("a second each; evaluate takes every kind"))
-)
+@pytest.mark.parametrize("kind", beyond(2, KINDS, pytest.mark.thorough("a second each")))
 def test_every_kind_of_run_is_loaded_with_its_networks_and_answers(runs, kind):
     digits, folders = runs
     run = es.load_run(folders[kind])

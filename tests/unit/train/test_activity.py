@@ -101,6 +101,7 @@ def test_target_falls_from_the_first_epoch_to_its_value():
     assert ActivityCost(target=0.0).target_at(0.0, None) == 0.0
 
 
+@pytest.mark.thorough("trains for seconds")
 def test_training_to_a_target_reaches_it_and_logs_it():
     only = ("hidden1->output", "hidden1->hidden1")
     config = replace(CONFIG, epochs=30, activity=ActivityCost(target=60.0, only=only))

@@ -55,6 +55,7 @@ def test_training_by_largest_voltages_with_shares_of_classes_learns_two_patterns
     assert tested.confusion.shape == (2, 2)
 
 
+@pytest.mark.thorough("trains for seconds")
 @pytest.mark.parametrize("loss", ["spike_count", "first_spike"])
 def test_output_that_learns_from_missed_spikes_learns_more(loss, tmp_path):
     def accuracy(*, missed):

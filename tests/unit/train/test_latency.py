@@ -54,6 +54,7 @@ CASES = {
 }
 
 
+@pytest.mark.crossed("seconds each", test=0)
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("case", CASES)
 def test_scores_are_those_of_recordings_that_end_there(case, seed):

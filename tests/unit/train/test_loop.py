@@ -151,6 +151,7 @@ def test_interrupt_saves_the_batch_that_was_done(data, straight, tmp_path):
     assert_same_run(resumed, straight)
 
 
+@pytest.mark.thorough("starts a process and kills it")
 def test_killed_process_resumes_to_the_same_bits(data, straight, tmp_path):
     script = textwrap.dedent(
         f"""

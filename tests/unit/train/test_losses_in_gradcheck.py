@@ -50,6 +50,7 @@ CASES = {
 }
 
 
+@pytest.mark.thorough("tests/gradients/test_every_loss.py has some of each kind in make test")
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_of_the_loss_match_finite_differences(case):
     net, loss = CASES[case]()

@@ -36,6 +36,7 @@ def with_silent(net, name, neurons):
     return net
 
 
+@pytest.mark.thorough("finite differences, seconds")
 @pytest.mark.parametrize(
     "make",
     [

@@ -316,6 +316,7 @@ def test_a_chip_whose_file_has_changed_is_told_where_a_run_is_resumed(tmp_path, 
     train(small_net(), data, config, tmp_path / "run", resume=True)
 
 
+@pytest.mark.thorough("two more trainings; test_parallel.py holds the bits of a run")
 @pytest.mark.parametrize("size", [2, 3])
 def test_processes_change_no_bit(tmp_path, chip, size):
     given = QuantisedTraining(chip=chip(), begin=0.3)

@@ -123,6 +123,7 @@ print(result.last["epoch"])
 """
 
 
+@pytest.mark.thorough("writes and reads a large file, in a process of little memory")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_file_larger_than_memory_trains(tmp_path):
     each = Recording(np.linspace(0, 59, 20_000), np.arange(20_000) % 6, 60.0)
