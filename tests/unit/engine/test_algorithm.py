@@ -7,7 +7,14 @@ import scipy.sparse
 import eventsim as es
 from eventsim.engine.algorithm import Algorithm, algorithm_of, algorithms_of, least_delay
 from eventsim.plan import make_plan
-from tests.support.nets import large_net, lateral_net, random_net, random_stream, with_adaptation
+from tests.support.nets import (
+    large_net,
+    lateral_net,
+    random_net,
+    random_stream,
+    two_kinds_net,
+    with_adaptation,
+)
 
 
 def loop_of(net):
@@ -20,7 +27,7 @@ def test_busy_and_quiet_recordings_run_by_one_algorithm():
         es.simulate(net, random_stream(2, n_channels=20, duration=10.0, rate=rate), backend="cpu")
         for rate in (1.0, 5_000.0)
     ]
-    assert found[0].algorithms == found[1].algorithms == {"hidden": "windows, sums"}
+    assert found[0].algorithms == found[1].algorithms == {"hidden": "windows, stretches"}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +36,7 @@ def test_busy_and_quiet_recordings_run_by_one_algorithm():
         (lambda: random_net(1, delays="source", self_delays="none"), Algorithm.STRETCHES),
         (lambda: random_net(1, sparse=True), Algorithm.FAN_IN),
         (lambda: lateral_net(1, size=40, delays="none"), Algorithm.QUEUE),
-        (lambda: large_net(1, delays=0.5), Algorithm.SUMS),
+        (lambda: two_kinds_net(1), Algorithm.SUMS),
         (lambda: large_net(1, delays=0.01), Algorithm.QUEUE),
         (lambda: with_adaptation(large_net(1, n=60)), Algorithm.QUEUE),
         (lambda: es.rsnn(64, (128,), 10), Algorithm.LOOP_STRETCHES),
