@@ -412,7 +412,8 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     }
     if config.sparse.on:
         line["synapses"] = sum(p.values.size for p in state.net.projections.values())
-        line["connection_sparsity"] = connection_sparsity(state.net)
+        with state.optimiser.averaged(), state.rounded():
+            line["connection_sparsity"] = connection_sparsity(state.net)
     if config.quantise.on:
         line["quantised"] = state.numbers is not None
     if len(run.validation):

@@ -15,7 +15,15 @@ from eventsim.energy import count
 from eventsim.errors import NetworkError, ParameterError
 from eventsim.mapping import map_network
 from eventsim.network.connectivity import synapse_numbers, with_synapses
-from eventsim.train import CrossEntropy, SparseTraining, TrainConfig, prune, remove_idle, train
+from eventsim.train import (
+    CrossEntropy,
+    QuantisedTraining,
+    SparseTraining,
+    TrainConfig,
+    prune,
+    remove_idle,
+    train,
+)
 from eventsim.train.sparse import connection_sparsity
 from tests.unit.train.task import Stop, small_net, stop_at, two_patterns
 
@@ -146,6 +154,17 @@ def test_delays_per_synapse_stay_with_their_synapses():
     few = prune(net, 0.8).projections["input->hidden"]  # as many as sources
     assert few.values.size == 4
     np.testing.assert_array_equal(few.delays, delays.ravel()[synapse_numbers(few)])
+
+
+def test_connection_sparsity_of_an_epoch_is_that_of_the_network_as_it_runs(data):
+    rounded = QuantisedTraining(bits=2, begin=0.0)
+    config = replace(CONFIG, epochs=2, sparse=PRUNED, quantise=rounded, averaged=0.3)
+    found = train(small_net(), data, config)
+    stored = sum(p.values.size for p in found.net.projections.values())
+    zero = sum(int((p.values == 0.0).sum()) for p in found.net.projections.values())
+    assert zero > 0  # rounded to it: these synapses are stored, and carry nothing
+    possible = sum(np.prod(p.weights.shape) for p in found.net.projections.values())
+    assert found.history[-1]["connection_sparsity"] == 1 - (stored - zero) / possible
 
 
 @pytest.mark.parametrize("sparse", [PRUNED, RIGL, FAN_IN], ids=["pruned", "rigl", "fan_in"])
