@@ -40,6 +40,16 @@ from eventsim.report import tables
 from eventsim.runs.run import load_run
 
 DEFAULT_CHIPS = ("45nm", "loihi")
+FLOAT_BITS = Widths().weight
+WeightBitsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--weight-bits",
+        min=1,
+        help="Of a stored weight, for the memory; by default those with which the network was "
+        f"trained or to which it is rounded, else {FLOAT_BITS}.",
+    ),
+]
 
 
 def cost_command(
@@ -61,9 +71,7 @@ def cost_command(
         ),
     ] = None,
     frame: FrameOption = 10.0,
-    weight_bits: Annotated[
-        int, typer.Option("--weight-bits", min=1, help="Of a stored weight.")
-    ] = 32,
+    weight_bits: WeightBitsOption = None,
     bits: Annotated[
         int | None,
         typer.Option("--bits", min=1, help="Round all weights to so many bits first."),
@@ -130,9 +138,9 @@ def cost_command(
     else:
         tape = run.tape(stream, backend=backend or "auto")
     encoder = find_encoder(net, events)
-    costs = run_costs(
-        network, tape, chips, step_ms=dt, widths=Widths(weight=weight_bits), encoder=encoder
-    )
+    known = bits if run is None else run.weight_bits
+    widths = stored_widths(weight_bits, known)
+    costs = run_costs(network, tape, chips, step_ms=dt, widths=widths, encoder=encoder)
     dense = find_dense(network, tape.stream, frame_ms=frame, weight_bits=weight_bits)
     if figure is not None:
         _draw(figure, costs.reports, dense, net)
@@ -157,12 +165,17 @@ def find_chips(names: Sequence[str]) -> list[Chip]:
     return [load_chip(name) for name in chosen]
 
 
+def stored_widths(given: int | None, known: int | None) -> Widths:
+    """Bits of stored numbers: those that were asked for, else those that weights are known by."""
+    return Widths(weight=given or known or FLOAT_BITS)
+
+
 def find_dense(
-    net: Network, stream: EventStream, *, frame_ms: float, weight_bits: int
+    net: Network, stream: EventStream, *, frame_ms: float, weight_bits: int | None
 ) -> tuple[DenseEquivalent, ...]:
-    """The dense networks beside the spiking one."""
+    """The dense networks beside the spiking one, whose weights have 32 bits unless told."""
     try:
-        return dense_pair(net, stream, frame_ms=frame_ms, weight_bits=weight_bits)
+        return dense_pair(net, stream, frame_ms=frame_ms, weight_bits=weight_bits or FLOAT_BITS)
     except ParameterError as error:
         raise ParameterError(f"--frame {frame_ms}: {error}") from error
 

@@ -12,7 +12,13 @@ import eventsim
 from eventsim.arrays import Floats
 from eventsim.chips import Chip
 from eventsim.cli import completion
-from eventsim.cli.cost import DEFAULT_CHIPS, find_chips, find_dense
+from eventsim.cli.cost import (
+    DEFAULT_CHIPS,
+    WeightBitsOption,
+    find_chips,
+    find_dense,
+    stored_widths,
+)
 from eventsim.cli.events import Reading, find_network
 from eventsim.cli.map import choose_method, find_congestion, find_study
 from eventsim.cli.measured import Measured, find_measured
@@ -35,7 +41,7 @@ from eventsim.cli.options import (
     typed,
 )
 from eventsim.cli.terminal import present, say, say_backend
-from eventsim.energy import RunCosts, Widths, costs_over_time, run_costs
+from eventsim.energy import RunCosts, costs_over_time, run_costs
 from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
@@ -100,9 +106,7 @@ def report_command(
         ),
     ] = None,
     frame: FrameOption = 10.0,
-    weight_bits: Annotated[
-        int, typer.Option("--weight-bits", min=1, help="Of a stored weight, for the memory.")
-    ] = 32,
+    weight_bits: WeightBitsOption = None,
     split: SplitOption = "test",
     sensor: SensorOption = None,
     unit: UnitOption = None,
@@ -165,7 +169,8 @@ def report_command(
         if isinstance(found := mappings[one.title], ChipMapping)
     }
     # Axons, hops and cores of a chip are counted where it was mapped onto.
-    widths = Widths(weight=weight_bits)
+    known = load_run(run).weight_bits if run.is_dir() else None
+    widths = stored_widths(weight_bits, known)
     costs = run_costs(net, tape, priced_on, step_ms=dt, widths=widths, mapped=mapped)
     dense = find_dense(net, tape.stream, frame_ms=frame, weight_bits=weight_bits)
     trained = _training(asked, labelled)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from eventsim.chips import ENERGY_TERMS, Chip
-from eventsim.energy import EnergyReport, RunCosts, run_costs
+from eventsim.energy import EnergyReport, RunCosts, Widths, run_costs
 from eventsim.entries import read_object
 from eventsim.errors import StorageError
 from eventsim.events import AnyDataset, Dataset
@@ -216,7 +216,8 @@ def _measured(run: Run, data: AnyDataset, asked: Question, *, trained: bool = Tr
     heard = asked.recordings(data)
     tape = run.tape(heard.stream)
     chips, encoder = list(asked.chips.values()), run.data_settings.encoder_operations()
-    costs = run_costs(run.net, tape, chips, step_ms=asked.step_ms, encoder=encoder)
+    widths = Widths() if run.weight_bits is None else Widths(weight=run.weight_bits)
+    costs = run_costs(run.net, tape, chips, step_ms=asked.step_ms, widths=widths, encoder=encoder)
     whole = trained and asked.part == "test" and asked.samples is None
     accuracy = run.result["test"]["accuracy"] if whole else run.evaluate(heard).accuracy
     numbers: dict[str, float | None] = {ACCURACY: accuracy}

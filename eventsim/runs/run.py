@@ -129,6 +129,12 @@ class Run:
         """What was measured on test data; StorageError where the run was not tested."""
         return read_result(self.folder / RESULT)
 
+    @cached_property
+    def weight_bits(self) -> int | None:
+        """Bits of a weight of ``net``, as trained or as rounded afterwards; None for float."""
+        numbers = self.config.quantise.numbers
+        return None if numbers is None else numbers.formats.weight_bits
+
     def network(self, which: Which = "last") -> Network:
         """``net``, ``selected`` or ``initial`` by its name in the folder."""
         found = {"last": "net"}.get(which, which)
@@ -172,7 +178,7 @@ class Run:
             As :func:`eventsim.mapping.quantise`.
         """
         run = Run(self.folder, self.settings)
-        vars(run).update(net=quantise(self.net, bits).net)
+        vars(run).update(net=quantise(self.net, bits).net, weight_bits=bits)
         return run
 
     def predict(self, stream: EventStream, *, which: Which = "last") -> Prediction:
@@ -267,7 +273,7 @@ class Run:
     ) -> tuple[float, float]:
         """Synaptic operations and neuron updates of the last network, means per recording.
 
-        The multiply-adds of a decision count as synaptic operations. ``evaluated`` is
+        The multiply-adds of a linear decision are no synaptic operations. ``evaluated`` is
         :meth:`evaluate` of the data if it is known: on a grid it has both numbers already.
         """
         if self.settings.grid is not None:
@@ -285,8 +291,7 @@ class Run:
             counted = count(self.net, tape)
             operations += sum(int(events.sum()) for events in counted.synaptic_events.values())
             updates += sum(int(times.sum()) for times in counted.membrane_updates.values())
-        decided = 0 if self.net.decision is None else self.net.decision.weights.size
-        return operations / len(data) + decided, updates / len(data)
+        return operations / len(data), updates / len(data)
 
     def checked(
         self, test: AnyDataset, group: ProcessGroup | None = None

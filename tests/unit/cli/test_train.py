@@ -398,6 +398,14 @@ def test_numbers_of_a_chip_are_trained_with_and_every_command_reads_them(digits,
     shown = call("evaluate", "r", "--chip", "loihi").out
     assert "accuracy, numbers of loihi, weights of 4 bits, exact time" in shown
     assert "accuracy, the same in steps of 1 ms" in shown
+    # Memory is that of the bits that the weights have, of which all commands know.
+    asked = {(): 4, ("--bits", 3): 3, ("--weight-bits", 8): 8}
+    for options, bits in asked.items():
+        counts = call("cost", "r", *options, "--json").json["counts"]
+        stored = sum(one["stored"] for one in counts["synapses"].values())
+        assert counts["widths_bits"]["weight"] == bits
+        assert counts["footprint_bytes"]["weights"] == stored * bits / 8
+    assert "weights, 4 bits each" in call("cost", "r").out
     mapped = call("map", "r", "--chip", "loihi", "--bits", 4, "--method", "refined", "--json")
     scores = {row["bits"]: row["score"] for row in mapped.json["study"]}
     assert scores[4] == scores[None] == claimed

@@ -74,6 +74,9 @@ def test_neuron_updates_are_times_at_which_something_arrives():
         TrainResult(net, {}, net, {}, [], None),
     )
     assert run.operations(two) == (6.0, 4.5)
+    # Multiply-adds of a decision are a measure of their own, here as in eventsim cost.
+    net.decide("output", np.ones((3, 2)))
+    assert run.operations(two)[0] == 6.0
 
 
 @pytest.mark.thorough("trains six runs, two of them in processes")
