@@ -1,9 +1,9 @@
-"""W2: does the time of a sparse network grow with its synaptic events alone.
+"""W2: does the time of a sparse network grow with its synaptic operations alone.
 
 Method   W2: 2,000 inputs at 5 spikes/s, 20,000 neurons, 1 % connectivity, 4 samples of 1 s, single
          precision, one thread, CPU time of the process; then half and double connectivity, and half
-         and double the neurons. If time is proportional to synaptic events, ns per event stays the
-         same in all rows.
+         and double the neurons. If time is proportional to synaptic operations, ns per operation
+         stays the same in all rows.
 Answer   see results/w2.jsonl and docs/benchmarks.md.
 """
 

@@ -124,7 +124,7 @@ def measure(data: str, arch: str, seed: int, options: argparse.Namespace) -> lis
         "synaptic_events_per_sample": sum(
             float(events.mean()) for events in counts.synaptic_events.values()
         ),
-        "activation_sparsity": counts.activation_sparsity,
+        "silent_share": counts.silent_share,
         "parameters_bytes": counts.footprint.total,
     }
     return [common | {"chip": c} | dict(priced(net, tape, counts, c)) for c in options.chips]

@@ -156,7 +156,7 @@ def _w2() -> Table:
         "case": lambda r: r["case"],
         "neurons": lambda r: f"{r['neurons']:,}",
         "connectivity %": lambda r: number(100 * r["density"]),
-        "synaptic events, millions": lambda r: number(r["synaptic_events"] / 1e6),
+        "synaptic operations, millions": lambda r: number(r["synaptic_events"] / 1e6),
         "forward s": lambda r: number(r["forward_s"]),
         "backward s": lambda r: number(r["backward_s"]),
         "forward ns per event": lambda r: number(r["forward_ns_per_event"]),
@@ -177,7 +177,7 @@ def _balanced() -> Table:
         "times Brian2's loop": lambda r: number(r.get("times_brian2_loop")),
         "rate Hz": lambda r: number(r["rate_hz"]),
         "CV of intervals": lambda r: f"{r['cv_isi']:.2f}",
-        "ns per synaptic event": lambda r: number(r["ns_per_event"]),
+        "ns per synaptic operation": lambda r: number(r["ns_per_event"]),
     }
     lines = [r for r in lines_of("balanced") if "run_s" in r]
     return _columns("balanced", "bench.macro.balanced", columns, lines)
@@ -220,7 +220,7 @@ def _ranks_beside() -> Table:
         "neurons": lambda r: f"{r['neurons']:,}",
         "CPU s": lambda r: number(r["cpu_s"]),
         "spikes": lambda r: f"{r['spikes']:,}",
-        "ns per synaptic event": lambda r: number(1e9 * r["cpu_s"] / r["synaptic_events"]),
+        "ns per synaptic operation": lambda r: number(1e9 * r["cpu_s"] / r["synaptic_events"]),
         "first spike that differs from simulate_ranks', ms": lambda r: number(
             r.get("first_differing_spike_ms")
         ),
@@ -255,9 +255,9 @@ def _scaling() -> Table:
     columns: dict[str, Callable[[Row], Any]] = {
         "neurons": lambda r: f"{r['neurons']:,}",
         "precision": lambda r: r["precision"],
-        "synaptic events, millions": lambda r: number(r["synaptic_events"] / 1e6),
+        "synaptic operations, millions": lambda r: number(r["synaptic_events"] / 1e6),
         "seconds": lambda r: number(r["run_s"]),
-        "ns per synaptic event": lambda r: number(r["ns_per_event"]),
+        "ns per synaptic operation": lambda r: number(r["ns_per_event"]),
     }
     return _columns("scaling", "bench.macro.scaling", columns, lines_of("scaling"))
 
@@ -274,7 +274,7 @@ def _large() -> Table:
         "peak with gradients": lambda r: number(r.get("bytes_gradients")),
         "built in s": lambda r: number(r["build_s"]),
         "first run, s": lambda r: number(r["first_s"]),
-        "ns per synaptic event": lambda r: number(r["ns_per_event"]),
+        "ns per synaptic operation": lambda r: number(r["ns_per_event"]),
     }
     lines = [r for r in lines_of("large") if "failed" not in r]
     failed = [f"{r['case']}: {r['failed']}" for r in lines_of("large") if "failed" in r]
@@ -447,7 +447,7 @@ def _costs() -> Table:
                 ),
             ]
         )
-    header = ["data", "network", "accuracy %", "spikes", "synaptic events"]
+    header = ["data", "network", "accuracy %", "spikes", "synaptic operations"]
     return Table([*header, *(f"µJ, {c}" for c in chips)], rows, found, "costs", "bench.suite.costs")
 
 
@@ -508,7 +508,7 @@ def _sanafe() -> Table:
         "spikes, exact": lambda r: f"{r['spikes_exact']:,}",
         "spikes, SANA-FE": lambda r: f"{r['spikes_sanafe']:,}",
         "difference %": lambda r: number(100 * r["difference"], 2),
-        "synaptic events (both)": lambda r: f"{r['synaptic_events_sanafe']:,}",
+        "synaptic operations (both)": lambda r: f"{r['synaptic_events_sanafe']:,}",
         "energy, SANA-FE µJ": lambda r: number(1e6 * r["total_j_sanafe"]),
         "energy, exact run µJ": lambda r: number(1e6 * r["total_j_exact_run"]),
         "SANA-FE": lambda r: r["sanafe"],

@@ -234,10 +234,23 @@ def formats() -> str:
     return table(("file", "kind or format", "version", "written by", "layout"), rows)
 
 
+def measures() -> str:
+    """The glossary of measures."""
+    from eventsim.measures import MEASURES
+
+    rows = [
+        (f"**{one.name}**", one.unit or "-", escaped(one.counts), escaped(one.leaves_out) or "-",
+         escaped(one.neurobench) or "-", ", ".join(f"`{key}`" for key in one.keys))
+        for one in MEASURES.values()
+    ]  # fmt: skip
+    columns = ("measure", "unit", "what is counted", "not in it", "NeuroBench", "in files")
+    return table(columns, rows)
+
+
 def write(app: Sphinx) -> None:
     """Write every table; those that are right already are left."""
     texts = dict(settings_sections())
-    texts |= {"chips": chip_figures(), "formats": formats()}
+    texts |= {"chips": chip_figures(), "formats": formats(), "measures": measures()}
     texts |= {name: toml_files(name) for name in ("recipes", "tasks")}
     folder = Path(app.srcdir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,7 @@ from eventsim.engine.compiling import Watch, compile_seconds
 from eventsim.errors import ParameterError
 from eventsim.events import AnyDataset
 from eventsim.mapping.quantise import formats_of, quantise
+from eventsim.measures import measure_name
 from eventsim.network import Network
 from eventsim.runs.run import Run, Which, load_run
 from eventsim.train import TrainConfig, evaluate, predict_over_time
@@ -110,7 +111,7 @@ def evaluate_command(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Accuracy, loss, confusion matrix, spike rates and synaptic events of a trained network.
+    """Accuracy, loss, confusion matrix, spike rates and synaptic operations of a trained network.
 
     [bold]Examples[/bold]
 
@@ -270,11 +271,11 @@ def _show(found: Mapping[str, Any]) -> None:
         ["of these", Measured(**found["measured"]).about_training],
         *late_row(found),
         *(
-            [f"{name}: spikes per neuron and second", f"{rate:.1f}"]
+            [f"{name}: {measure_name('rate')}", f"{rate:.1f}"]
             for name, rate in found["spikes_per_neuron_and_second"].items()
         ),
         *(
-            [f"{name}: synaptic events per recording", f"{number:,.0f}"]
+            [f"{name}: {measure_name('synaptic_operations')} per recording", f"{number:,.0f}"]
             for name, number in found["synaptic_events_per_sample"].items()
         ),
         ["time, without compiling", f"{found['seconds']:.2f} s"],

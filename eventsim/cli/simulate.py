@@ -30,6 +30,7 @@ from eventsim.cli.options import (
 from eventsim.cli.terminal import late_row, present, say_backend, show_table
 from eventsim.engine import simulate
 from eventsim.events import SpikeTape
+from eventsim.measures import measure_name
 from eventsim.network import Network
 from eventsim.network.late import warn_late
 from eventsim.train.prediction import read_answers
@@ -64,7 +65,7 @@ def simulate_command(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a network on events: spikes and synaptic events by population, and the time it took.
+    """Run a network on events: spikes, synaptic operations, and the time it took.
 
     A trained network runs on after every recording as in training, and its answers are shown.
 
@@ -142,15 +143,17 @@ def _show(found: Mapping[str, Any]) -> None:
     show_table(
         f"{found['samples']} recordings, {found['input_events']:,} events, "
         f"{found['seconds_of_input']:.1f} s of input",
-        ["population", "spikes", "per neuron and second", "silent neurons"],
+        ["population", *map(measure_name, ("spikes", "rate", "silent_neurons"))],
         populations,
     )
     total = sum(found["synaptic_events"].values())
     projections = [[name, f"{number:,}"] for name, number in found["synaptic_events"].items()]
     typer.echo(f"Measured: {Measured(**found['measured'])}")
-    for name, told in late_row(found):
-        typer.echo(f"{name} {told}")
-    show_table("Synaptic events", ["projection", "events"], [*projections, ["all", f"{total:,}"]])
+    for label, told in late_row(found):
+        typer.echo(f"{label} {told}")
+    name = measure_name("synaptic_operations")
+    rows = [*projections, ["all", f"{total:,}"]]
+    show_table(name.capitalize(), ["projection", "number"], rows)
     if found["answers"] is not None:
         counts = Counter(found["answers"]).most_common()
         rows = [[name, f"{number:,}"] for name, number in counts[:MOST_ANSWERS]]

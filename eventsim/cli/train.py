@@ -39,6 +39,7 @@ from eventsim.cli.terminal import (
 )
 from eventsim.cli.train_settings import TypedTraining, config_of
 from eventsim.errors import DataError, ParameterError, StorageError
+from eventsim.measures import measure_name
 from eventsim.network import Network
 from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import Execution, Outcome, execute
@@ -487,9 +488,12 @@ def _show(outcome: Mapping[str, Any]) -> None:
             "training accuracy, mean over the last epoch, while learning",
             percent(outcome["train_accuracy"]),
         ],
-        ["spikes per neuron and second", f"{outcome['spikes_per_neuron_and_second']:.1f}"],
-        ["synaptic events per recording", f"{outcome['synaptic_events_per_sample']:,.0f}"],
-        ["trained parameters", f"{outcome['trained_parameters']:,}"],
+        [measure_name("rate"), f"{outcome['spikes_per_neuron_and_second']:.1f}"],
+        [
+            f"{measure_name('synaptic_operations')} per recording",
+            f"{outcome['synaptic_events_per_sample']:,.0f}",
+        ],
+        [measure_name("trained_parameters"), f"{outcome['trained_parameters']:,}"],
         *([["rounded in training", outcome["quantised"]["title"]]] if outcome["quantised"] else []),
         *_skipped_rows(outcome),
         *_time_rows(outcome),

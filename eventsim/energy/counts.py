@@ -21,9 +21,9 @@ events_out          what leaves it: one answer a sample where the network has a 
 ==================  ================================================================================
 
 **Sparsity.** Connection sparsity is the share of synapses that are missing or zero, among all that
-full matrices would have; a self-recurrent projection could have one per neuron. Activation sparsity
-without a time step is the share of pairs (sample, neuron) without a single spike. With a step see
-:mod:`eventsim.energy.steps`.
+full matrices would have; a self-recurrent projection could have one per neuron. The silent share is
+that of pairs (sample, neuron) without a single spike; it is no activation sparsity, which depends
+on a time step: :mod:`eventsim.energy.steps`.
 
 **Memory** is what must be stored, at the widths that were named: weights; for sparse projections
 one index per synapse and one pointer per source; delays, unless there are none (one number where
@@ -179,7 +179,7 @@ class Counts:
         return 1.0 - nonzero / possible if possible else 0.0
 
     @property
-    def activation_sparsity(self) -> float:
+    def silent_share(self) -> float:
         """Share of pairs (sample, neuron) without a spike."""
         pairs = sum(self.sizes[name] for name in self.spiking) * self.n_samples
         silent = sum(int(self.silent[name].sum()) for name in self.spiking)
@@ -217,7 +217,7 @@ class Counts:
             "events_out_per_sample": float(self.events_out.mean()),
             "synapses": {name: vars(found) for name, found in self.synapses.items()},
             "connection_sparsity": self.connection_sparsity,
-            "activation_sparsity": self.activation_sparsity,
+            "silent_share": self.silent_share,
             "widths_bits": vars(self.widths),
             "footprint_bytes": {**vars(self.footprint), "total": self.footprint.total},
         }
@@ -242,7 +242,7 @@ def count(net: Network, tape: SpikeTape, *, widths: Widths | None = None) -> Cou
 
 
 def count_run(run: CountedRun, widths: Widths, *, updates: bool = True) -> Counts:
-    """As :func:`count`; without ``updates`` the membrane updates, which take longest, are none."""
+    """As :func:`count`; without ``updates`` those by arrivals, which take longest, are none."""
     events = {name: _events(run, wires) for name, wires in run.wires.items()}
     populations, updated = run.net.populations, run.net.neurons if updates else ()
     membrane_updates = {name: distinct_arrivals(run, name) for name in updated}

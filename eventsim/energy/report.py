@@ -8,13 +8,13 @@ is a lower bound as long as a term of it is missing, and says so.
 =====================  ===========================================================================
 term                   what is counted per sample
 =====================  ===========================================================================
-synaptic_event         synaptic events
+synaptic_event         synaptic operations
 spike                  spikes of neurons; events of the input are not made on the chip
 event_in, event_out    events of the input; answers, or spikes of outputs without a readout
 membrane_update        pairs (neuron, time) at which spikes arrive
 neuron_update_active,  with a step: pairs (neuron, step) with and without an arrival
 neuron_update_idle
-ac, mac                with a step: effective ACs and MACs; without: effective events, and none;
+ac, mac                with a step: effective ACs and MACs; without: effective operations, none;
                        the MACs of a linear decision besides
 state_access           two for every update of a neuron: of all neurons in every step, or without a
                        step at arrivals

@@ -37,6 +37,7 @@ from eventsim.errors import NetworkError, ParameterError, StorageError
 from eventsim.events.npz import Archive, Form, check_forms
 from eventsim.events.storage import read_arrays, write_arrays
 from eventsim.events.stream import EventStream, check_stream, concatenate, sample_number
+from eventsim.measures import measure_name
 from eventsim.summary import html_card, html_table, number, short_repr, span
 
 TAPE_VERSION = 1
@@ -305,9 +306,16 @@ class SpikeTape:
             "SpikeTape",
             about,
             html_table(
-                ("population", "neurons", "spikes", "mean rate (Hz)", "silent neurons"), rows
+                (
+                    "population",
+                    "neurons",
+                    "spikes",
+                    measure_name("rate"),
+                    measure_name("silent_neurons"),
+                ),
+                rows,
             ),
-            html_table(("projection", "synaptic events"), events),
+            html_table(("projection", "synaptic operations"), events),
         )
 
     def to_host(self) -> SpikeTape:
@@ -468,4 +476,4 @@ def _check_numbers(
         if not ((found.times >= 0) & (found.times < end)).all():
             raise ValueError(f"a spike of population {name!r} lies outside its sample")
     if any(count < 0 for count in events.values()):
-        raise ValueError("a number of synaptic events is negative")
+        raise ValueError("a number of synaptic operations is negative")

@@ -7,7 +7,7 @@ from eventsim.experiment.statistics import Summary
 
 COLUMNS = (
     "condition", "n", "last epoch", "by validation", "difference", "p (t)", "p (Holm)",
-    "p (signs)", "parameters", "syn. ops", "updates", "train s", "peak MB",
+    "p (signs)", "parameters", "synaptic operations", "updates", "train s", "peak MB",
 )  # fmt: skip
 ACCURACY_COLUMNS = 8  # of these; the others are what it costs
 NOTES = (
@@ -17,9 +17,9 @@ NOTES = (
     "{one}: {test}; the same corrected by Holm for all conditions; exact sign flips, which with n "
     "{kind} cannot give less than 2^(1-n). -: no test, of one pair or of equal differences.",
     "{reach}",
-    "syn. ops: arrivals of spikes at synapses per test recording. updates: times that a neuron is "
-    "brought up to date. train s: training and validation, {compiling}. peak MB: the whole "
-    "process. All are means over the runs.",
+    "synaptic operations: per test recording, multiply-adds of a linear decision aside. updates: "
+    "times that a neuron is brought up to date. train s: training and validation, {compiling}. "
+    "peak MB: the whole process. All are means over the runs.",
 )
 
 

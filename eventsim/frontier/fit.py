@@ -53,7 +53,7 @@ class Fit:
             if worst:
                 reason = UNCHECKED.reason if worst[0] is None else worst[0].reason
                 many = "" if len(worst) == len(found) else f"{len(worst)} of {len(found)} runs: "
-                return cls(state=state, reason=f"{many}{reason}")  # type: ignore[arg-type]
+                return cls(state=state, reason=f"{many}{reason}")
         return cls(state="fits") if found else UNCHECKED
 
 

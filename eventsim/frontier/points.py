@@ -40,6 +40,7 @@ from eventsim.frontier.measure import (
     total_key,
 )
 from eventsim.frontier.pareto import pareto_front
+from eventsim.measures import measure_name
 from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings
 from eventsim.train.folder import RESULT
@@ -204,7 +205,7 @@ class Frontier:
                 found[energy_key(chip.name)] = title
                 if chip.has_leakage:
                     found[total_key(chip.name)] = f"{title}, with leakage"
-        found[OPERATIONS] = "synaptic operations per recording"
+        found[OPERATIONS] = f"{measure_name('synaptic_operations')} per recording"
         for chip in self.chips:
             if chip.has_cores:
                 found[cores_key(chip.name)] = f"cores of {chip.title}"

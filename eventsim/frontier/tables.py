@@ -19,15 +19,16 @@ from eventsim.frontier.measure import (
     total_key,
 )
 from eventsim.frontier.points import ROUNDED, ChipNote, Frontier, Key, Point, SweptRun
+from eventsim.measures import measure_name
 from eventsim.report.numbers import joules
 from eventsim.report.tables import PageTable
 
 MARK = "●"  # on a front
 WORDS = {
-    OPERATIONS: "synaptic operations",
+    OPERATIONS: measure_name("synaptic_operations"),
     f"{OPERATIONS}_of_neurons": "of them by spikes of neurons",
-    "spikes": "spikes",
-    "synapses": "synapses",
+    "spikes": measure_name("spikes"),
+    "synapses": measure_name("synapses"),
 }
 
 
@@ -40,7 +41,9 @@ def point_tables(frontier: Frontier) -> list[PageTable]:
         columns["validation %"] = [_percent(point, CHOICE) for point in frontier.points]
     for key, words in WORDS.items():
         columns[words] = [_number(point, key) for point in frontier.points]
-    columns["time (ms)"] = [_number(point, TIME) for point in frontier.points]
+    columns[f"{measure_name('inference_time')} (ms)"] = [
+        _number(point, TIME) for point in frontier.points
+    ]
     columns["front"] = _marks(frontier, OPERATIONS)
     found = [_page_table("Accuracy and operations per recording", columns)]
     for chip in frontier.chips:
@@ -128,7 +131,7 @@ def told(frontier: Frontier, point: Point) -> str:
     lines = [point.title]
     lines += [f"{key} {value}" for key, value in point.settings.items() if value is not None]
     lines.append(f"accuracy {_percent(point, ACCURACY)} %, {len(point.runs)} runs")
-    lines.append(f"{_number(point, OPERATIONS)} synaptic operations")
+    lines.append(f"{_number(point, OPERATIONS)} {measure_name('synaptic_operations')}")
     for chip in frontier.chips:
         if chip.has_energy:
             whole = f", with leakage {_energy(point, total_key(chip.name))}"
@@ -215,7 +218,8 @@ def notes(frontier: Frontier) -> Iterator[str]:
     if any(ROUNDED in point.settings for point in frontier.points):
         yield (
             "Where a title says so, the weights were rounded after training, and the network was "
-            "measured again, on the validation part too. Prices stay those of 32 bits per weight."
+            "measured again, on the validation part too. Memory is read, where a chip has a figure "
+            "of it, with so many bits."
         )
     if any(point.kind == "grid" for point in frontier.points):
         yield (

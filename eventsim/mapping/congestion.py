@@ -37,6 +37,7 @@ from eventsim.network import Network
 from eventsim.summary import short_repr
 
 NS_PER_MS = 1e6
+LINKS = ("hop_ew", "hop_ns")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,8 @@ class Congestion:
         Where and when: ``(direction, column, row)`` of the tile it leaves; None without packets.
     loads
         int64 [windows]: spikes in each window on the link that is busiest over all samples.
+    assumed
+        Kinds of link without a latency in the chip's file, for which that of the other kind stands.
     """
 
     packets: int
@@ -78,6 +81,7 @@ class Congestion:
     peak_sample: int
     peak_window: int
     loads: Ints
+    assumed: tuple[str, ...] = ()
 
     __repr__ = short_repr
 
@@ -111,6 +115,8 @@ def congestion(
     MappingError
         The chip's file has no hop latency and none is given.
     """
+    asked = link_ns is not None
+    assumed = () if asked else tuple(k for k in LINKS if k not in mapping.chip.latency)
     link_ns = _link_time(mapping, link_ns)
     if not window_ms > 0.0:
         raise MappingError(f"window_ms is {window_ms}, expected a time > 0 in ms.")
@@ -138,6 +144,7 @@ def congestion(
         peak_sample=run.peak_at // n_windows,
         peak_window=run.peak_at % n_windows,
         loads=run.busiest,
+        assumed=assumed,
     )
 
 
@@ -146,7 +153,7 @@ def _link_time(mapping: Mapping, given: float | None) -> float:
         if not given > 0.0:
             raise MappingError(f"link_ns is {given}, expected a time > 0 in ns.")
         return given
-    known = [q.value for k, q in mapping.chip.latency.items() if k in ("hop_ew", "hop_ns")]
+    known = [q.value for k, q in mapping.chip.latency.items() if k in LINKS]
     if not known:
         raise MappingError(
             f"Chip {mapping.chip.name!r}: its file has no latency of a hop. Pass link_ns=.., the "

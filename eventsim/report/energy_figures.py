@@ -26,7 +26,7 @@ PJ_PER_UJ = 1e6
 
 # A colour for what a term is about; a hatch tells its variants apart.
 _LOOK: dict[str, tuple[str, str, str | None]] = {
-    "synaptic_event": ("synaptic events", BLUE, None),
+    "synaptic_event": ("synaptic operations", BLUE, None),
     "ac": ("accumulations", BLUE, "////"),
     "mac": ("multiplications", BLUE, "...."),
     "memory_byte": ("memory", SKY, None),

@@ -8,6 +8,7 @@ import numpy as np
 
 from eventsim.energy import ClockedCounts, EnergyReport
 from eventsim.mapping import StudyRow
+from eventsim.measures import MEASURES, measure_name
 from eventsim.network.late import heard_share, late_begin
 from eventsim.report import bar_figures, html, mapping_figures, tables, time_figures
 from eventsim.report.energy_figures import energy_breakdown
@@ -29,9 +30,9 @@ _EPOCH_COLUMNS = {
     "clipped_steps": "clipped steps",
     "skipped_steps": "skipped steps (gradient not finite)",
     "grazes": "grazing spikes",
-    "synaptic_events_per_sample": "synaptic events per sample",
-    "energy_pj_per_sample": "energy per sample (pJ)",
-    "connection_sparsity": "connection sparsity",
+    "synaptic_events_per_sample": f"{measure_name('synaptic_operations')} per recording",
+    "energy_pj_per_sample": "energy per recording (pJ), a lower bound",
+    "connection_sparsity": measure_name("connection_sparsity"),
     "seconds": "seconds",
     "compile_seconds": "seconds of compiling",
 }
@@ -47,19 +48,11 @@ SECTIONS = {
     "bits": "Accuracy against bits",
 }
 
-_WORDS = {
-    "spikes": "Spikes of all neurons of a population in one recording; for the input, its events.",
-    "synaptic operations": "Arrivals of spikes at stored synapses before the recording ends; exact,"
-    " no time step is involved.",
-    "effective operations": "Those of them at synapses whose weight is not zero (NeuroBench).",
-    "updates by arrivals": "Pairs of a neuron and a time at which something arrives: how often an "
-    "event-driven machine brings neurons up to date.",
-    "activation sparsity": "Share of pairs (recording, neuron) without a single spike; with a dt, "
-    "of triples (recording, neuron, step).",
-    "connection sparsity": "Share of all synapses that full matrices would have which are missing "
-    "or zero.",
-    "active synapses": "Those of non-zero weight that carried at least one event.",
-}
+_DEFINED = (
+    "spikes", "rate", "silent_in_recording", "synaptic_operations", "effective_operations",
+    "updates_by_arrivals", "neuron_updates", "activation_sparsity", "connection_sparsity",
+    "active_synapses", "memory",
+)  # fmt: skip
 
 
 def render(report: Report, pictures: Sequence[html.Picture]) -> str:
@@ -115,8 +108,8 @@ def _overview(report: Report) -> str:
             "trained parameters": f"{run.n_parameters:,}",
             "of the network: weights": f"{run.n_weights:,}",
             **_times(run),
-            "spikes per neuron and second": f"{run.mean_rate:.1f}",
-            "synaptic events per recording": f"{run.synaptic_events:,.0f}",
+            measure_name("rate"): f"{run.mean_rate:.1f}",
+            f"{measure_name('synaptic_operations')} per recording": f"{run.synaptic_events:,.0f}",
         }
         values |= _training_costs(run)
     if isinstance(priced, Priced):
@@ -124,7 +117,8 @@ def _overview(report: Report) -> str:
         spikes = sum(float(counts.spikes[name].mean()) for name in counts.spiking)
         operations = sum(float(v.mean()) for v in counts.synaptic_events.values())
         values["spikes of neurons per recording"] = f"{spikes:,.1f}"
-        values["synaptic operations per recording"] = f"{operations:,.0f}"
+        name = f"{measure_name('synaptic_operations')} per recording"
+        values[name] = f"{operations:,.0f}"
         for found in priced.costs.reports:
             if found.terms and found.chip.kind == "chip":
                 values |= _energy_tile(found)
@@ -155,10 +149,11 @@ def _training_costs(run: RunRecord) -> dict[str, str]:
     """What training was told to watch, in its last epoch."""
     last, found = run.history[-1], dict[str, str]()
     if "energy_pj_per_sample" in last:
-        text = f"energy per recording on {run.config.activity.chip} in training, without leakage"
-        found[text] = joules(last["energy_pj_per_sample"])
+        chip = run.config.activity.chip
+        text = f"energy per recording on {chip} in training, without leakage and links"
+        found[text] = joules(last["energy_pj_per_sample"], at_least=True)
     if "connection_sparsity" in last:
-        found["connection sparsity"] = percent(last["connection_sparsity"])
+        found[measure_name("connection_sparsity")] = percent(last["connection_sparsity"])
     if "quantised" in last:
         found["rounded in training"] = run.config.quantise.title
     return found
@@ -235,13 +230,24 @@ def _sparsity(priced: Priced, rates: Sequence[html.Picture]) -> list[str]:
     values = costs.counts.to_dict()
     longest = costs.steps[-1] if costs.steps else None
     return [
-        html.definitions(_WORDS),
+        html.definitions(_words()),
         html.table(tables.populations(values)),
         html.table(tables.projections(values)),
         html.figures([_operations_picture(priced, longest), *rates]),
         html.table(tables.totals(values)),
         *(html.table(tables.steps(found.to_dict())) for found in costs.steps),
     ]
+
+
+def _words() -> dict[str, str]:
+    """What the measures of this page are, and what they leave out."""
+    found = {}
+    for key in _DEFINED:
+        one = MEASURES[key]
+        found[one.name] = (
+            f"{one.counts} Not in it: {one.leaves_out}" if one.leaves_out else one.counts
+        )
+    return found
 
 
 def _operations_picture(priced: Priced, steps: ClockedCounts | None) -> html.Picture:

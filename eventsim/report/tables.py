@@ -9,6 +9,7 @@ from typing import Any
 
 from eventsim.energy.encoder import WORDS
 from eventsim.mapping import Misfit
+from eventsim.measures import measure_name
 from eventsim.report.numbers import joules, memory, percent
 
 Values = Mapping[str, Any]
@@ -16,7 +17,7 @@ Values = Mapping[str, Any]
 _TRAFFIC = (
     ("spikes_between_cores", "spikes between cores"),
     ("spikes_from_outside", "spikes from outside to cores"),
-    ("hop_weighted_spikes", "links passed by spikes"),
+    ("hop_weighted_spikes", measure_name("links")),
     ("hops_east_west", "  between cores, east-west"),
     ("hops_north_south", "  between cores, north-south"),
     ("hops_from_outside", "  from outside"),
@@ -24,6 +25,11 @@ _TRAFFIC = (
     ("multicast_hops", "links passed if routers copy spikes"),
     ("busiest_link", "spikes on the busiest link"),
 )
+
+_WIDTHS = {
+    "weights": "weight", "indices": "index", "delays": "delay", "parameters": "parameter",
+    "states": "state",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ def populations(counts: Values) -> PageTable:
         f"Populations: exact, per recording of {counts['milliseconds_per_sample']:,.0f} ms "
         f"(mean of {counts['samples']:,})"
     )
-    columns = ["population", "neurons", "spikes", "spikes per neuron and s", "silent neurons",
-               "updates by arrivals"]  # fmt: skip
+    named = ("spikes", "rate", "silent_in_recording", "updates_by_arrivals")
+    columns = ["population", "neurons", *map(measure_name, named)]
     return PageTable(title, columns, rows)
 
 
@@ -115,27 +121,28 @@ def projections(counts: Values) -> PageTable:
             f"{sum(effective.values()):,.1f}",
         ]
     )
-    columns = ["projection", "possible synapses", "stored", "connection sparsity", "active",
-               "synaptic operations", "effective"]  # fmt: skip
+    named = ("synapses", "connection_sparsity", "active_synapses", "synaptic_operations",
+             "effective_operations")  # fmt: skip
+    columns = ["projection", "possible synapses", *map(measure_name, named)]
     return PageTable("Projections: exact, operations per recording", columns, rows)
 
 
 def totals(counts: Values) -> PageTable:
     """Sparsity and memory of the whole network, of ``Counts.to_dict()``."""
     held, macs = counts["footprint_bytes"], counts["decision_macs_per_sample"]
+    bits = counts["widths_bits"]
     rows = [
-        ["connection sparsity", percent(counts["connection_sparsity"])],
-        ["activation sparsity: neurons silent in a recording",
-         percent(counts["activation_sparsity"])],
-        *([["multiply-adds of the linear decision", f"{macs:,}"]] if macs else []),
+        [measure_name("connection_sparsity"), percent(counts["connection_sparsity"])],
+        [measure_name("silent_in_recording"), percent(counts["silent_share"])],
+        *([[measure_name("decision_macs"), f"{macs:,}"]] if macs else []),
         ["events that enter, per recording", f"{counts['events_in_per_sample']:,.1f}"],
         ["answers or events that leave", f"{counts['events_out_per_sample']:,.1f}"],
-        ["memory", memory(held["total"])],
+        [measure_name("memory"), memory(held["total"])],
         *(
-            [f"  {name}", memory(held[name])]
-            for name in ("weights", "indices", "delays", "parameters", "states")
+            [f"  {name}, {bits[width]} bits each", memory(held[name])]
+            for name, width in _WIDTHS.items()
         ),
-    ]  # fmt: skip
+    ]
     return PageTable("The whole network", ["", ""], rows)
 
 
@@ -166,12 +173,12 @@ def steps(found: Values) -> PageTable:
     """What a clocked machine does, of ``ClockedCounts.to_dict()``."""
     rows = [
         ["steps", f"{found['steps_per_sample']:,.1f}"],
-        ["neuron updates", f"{found['neuron_updates_per_sample']:,.0f}"],
+        [measure_name("neuron_updates"), f"{found['neuron_updates_per_sample']:,.0f}"],
         ["of these with input", f"{found['active_updates_per_sample']:,.1f}"],
-        ["effective ACs", f"{found['effective_acs_per_sample']:,.1f}"],
-        ["effective MACs", f"{found['effective_macs_per_sample']:,.1f}"],
-        ["dense operations", f"{found['dense_operations_per_sample']:,.0f}"],
-        ["activation sparsity", percent(found["activation_sparsity"])],
+        [measure_name("effective_acs"), f"{found['effective_acs_per_sample']:,.1f}"],
+        [measure_name("effective_macs"), f"{found['effective_macs_per_sample']:,.1f}"],
+        [measure_name("dense_operations"), f"{found['dense_operations_per_sample']:,.0f}"],
+        [measure_name("activation_sparsity"), percent(found["activation_sparsity"])],
     ]
     title = f"On a clocked machine, dt = {found['step_ms']:g} ms, per recording"
     return PageTable(title, ["", ""], rows)
@@ -326,6 +333,7 @@ def latencies(found: Values) -> PageTable:
         ["worst", f"{found['worst_ns']:,.1f} ns"],
         ["longest wait", f"{found['worst_waiting_ns']:,.1f} ns"],
         [f"most on one link in {found['window_ms']:g} ms", where],
+        *([f"{name}: no latency in the chip's file", "as the other"] for name in found["assumed"]),
     ]
     return PageTable(f"On the mesh, {found['link_ns']:g} ns a link", ["", ""], rows)
 

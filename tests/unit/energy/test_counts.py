@@ -177,7 +177,7 @@ def test_sparsities_and_rates_follow_from_the_counts():
         len({(s, n) for s in range(4) for n in tape[p].sample(s)[1]})
         for p in ("hidden1", "hidden2")
     )
-    assert found.activation_sparsity == pytest.approx(1 - fired / (4 * 11))
+    assert found.silent_share == pytest.approx(1 - fired / (4 * 11))
     seconds = tape.stream.duration.sum() / 1000
     assert found.rates["hidden1"] == pytest.approx(len(tape["hidden1"]) / (6 * seconds))
     assert found.connection_sparsity == 0.0
@@ -230,7 +230,7 @@ def test_run_without_spikes_counts_nothing():
     found = count(net, es.simulate(net, empty, backend="reference"))
     assert found.synaptic_events["input->hidden1"].tolist() == [0]
     assert found.membrane_updates["output"].tolist() == [0]
-    assert found.activation_sparsity == 1.0
+    assert found.silent_share == 1.0
 
 
 def test_summary_is_json():

@@ -7,6 +7,7 @@ import pytest
 import eventsim as es
 from eventsim.chips import Quantity
 from eventsim.mapping import MappingError, congestion, map_network
+from eventsim.report.tables import latencies
 from tests.unit.mapping.helpers import make_chip, random_stream
 
 
@@ -137,7 +138,12 @@ def test_the_link_time_comes_from_the_chip_or_must_be_given(net, tape, chip):
         "hop_ns": Quantity(6.0, "ns", "measured", "x"),
     }
     known = replace(mapping, chip=replace(chip, latency=hop))
-    assert congestion(net, tape, known).link_ns == 6.0
+    both = congestion(net, tape, known)
+    assert (both.link_ns, both.assumed) == (6.0, ())
+    half = replace(mapping, chip=replace(chip, latency={"hop_ns": hop["hop_ns"]}))
+    one = congestion(net, tape, half)
+    assert (one.link_ns, one.assumed) == (6.0, ("hop_ew",))
+    assert ["hop_ew: no latency in the chip's file", "as the other"] in latencies(vars(one)).rows
     for bad in ({"link_ns": 0.0}, {"link_ns": 1.0, "window_ms": 0.0}):
         with pytest.raises(MappingError, match="expected a time > 0"):
             congestion(net, tape, mapping, **bad)
