@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 PIPE_WIDTH = 110  # columns, where there is no terminal
+HEADING_WIDTH = 12  # characters of a heading above numbers, where a table is too wide
 
 
 def stderr() -> Console:
@@ -72,12 +74,23 @@ def show_table(
     out = stdout()
     out.print(title, style="bold", markup=False, soft_wrap=True)
     table = Table(header_style="bold", show_header=any(columns))
-    for index, column in enumerate(columns):
+    for index, column in enumerate(_headings(columns, rows, numbers, out.width)):
         side: Literal["left", "right"] = "right" if index >= numbers else "left"
         table.add_column(column, justify=side, overflow="fold")  # addresses stay whole
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     out.print(table)
+
+
+def _headings(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], numbers: int, width: int
+) -> list[str]:
+    """Headings; those above numbers in several lines where the table is too wide otherwise."""
+    cells = [[column, *(str(row[index]) for row in rows)] for index, column in enumerate(columns)]
+    if sum(max(map(len, each)) + 3 for each in cells) + 1 <= width:
+        return list(columns)
+    broken = ["\n".join(textwrap.wrap(column, HEADING_WIDTH)) for column in columns[numbers:]]
+    return [*columns[:numbers], *broken]
 
 
 def print_table(found: "PageTable") -> None:
