@@ -140,6 +140,7 @@ def experiment_show(
         **{key: getattr(plan, key) for key in HEAD},
         "seeds": list(plan.seeds),
         "data": asdict(plan.data),
+        "division": plan.data.info.splits,
         "conditions": [
             {
                 "name": variant.name,
@@ -337,6 +338,7 @@ def _show(found: Mapping[str, Any]) -> None:
     """What the conditions share, and in what they differ."""
     typer.echo(found["about"] or found["title"])
     typer.echo(f"Seeds {found['seeds']}; baseline {found['baseline']}.")
+    typer.echo(f"Division: {found['division']}.")
     settings = [flat(condition) for condition in found["conditions"]]
     differing = [
         key

@@ -337,7 +337,9 @@ class DataSettings:
             The data is missing, or has no such part or group.
         """
         if split not in ("train", "test"):
-            return replace(self, test_split=split).labelled("test", download=download)
+            self._refuse_part(split)
+            other = replace(self, test_split=split, test_group=())
+            return other.labelled("test", download=download)
         part: Part = "train" if split == "train" else "test"
         limit = self.train_samples if part == "train" else self.test_samples
         found = self._divided(part, download) if self.test_group else self._load(part, download)
@@ -439,6 +441,15 @@ class DataSettings:
             assert whole.groups is not None
             return grouped_split(whole.groups, **options)
         return stratified_split(whole.labels, **options)
+
+    def _refuse_part(self, split: str) -> None:
+        """Raise DataError if recordings that are divided here shall have another part."""
+        drawn = self.divide != "auto" or self.test_file is not None or self._text is not None
+        if drawn or (self.name == OWN and not has_parts(self._undivided())):
+            raise DataError(
+                f"{self.title}: has no part {split!r}: eventsim divides it into train and test. "
+                "Name one of them."
+            )
 
     def _refuse_drawing(self) -> None:
         """Raise ParameterError if settings say how to draw a test part that a file has."""

@@ -559,3 +559,20 @@ def test_too_few_groups_are_an_error_that_says_what_to_do(own, groups, given, wo
 def test_folds_that_cannot_be_are_refused(given, words):
     with pytest.raises(ParameterError, match=words):
         DataSettings(file="a.h5", **given)
+
+
+def test_part_that_no_division_has_is_refused_where_eventsim_divides(own):
+    path = own(groups=GROUPS)
+    for settings in (
+        DataSettings(file=path),
+        DataSettings(file=path, divide="recording"),
+        DataSettings(file=path, test_file=own("later.h5")),
+    ):
+        with pytest.raises(DataError, match="has no part 'valid': eventsim divides it into"):
+            settings.labelled("valid")
+
+
+def test_another_part_is_that_of_the_data_set_whoever_is_held_out(own):
+    path = own(groups=GROUPS, splits=np.repeat(["train", "valid", "test"], [8, 4, 8]))
+    settings = DataSettings(file=path, test_group=("ann",))
+    assert numbers(settings.labelled("valid")) == [8, 9, 10, 11]
