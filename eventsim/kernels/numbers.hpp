@@ -16,8 +16,8 @@
 #define UNROLL _Pragma("unroll")
 #else
 #include <stdint.h>
-#define FORMULA [[maybe_unused, gnu::always_inline]] static inline
-#define FORMULA_MEMBER [[gnu::always_inline]]
+#define FORMULA [[maybe_unused]] static inline
+#define FORMULA_MEMBER
 #define RARE_FORMULA [[maybe_unused, gnu::noinline]] static
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
