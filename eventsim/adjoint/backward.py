@@ -374,6 +374,8 @@ def _projections(
         if recurrence is not None:
             by_delay: Any = found.self_delays[low:high]
             if recurrence.delays.ndim == 0:
-                by_delay = namespace(by_delay).asarray(by_delay.sum())
+                xp = namespace(by_delay)
+                wanted = keys is None or f"{recurrence.name}.delays" in keys
+                by_delay = xp.asarray(by_delay.sum()) if wanted else xp.zeros(())
             yield f"{recurrence.name}.weights", found.self_weights[low:high]
             yield f"{recurrence.name}.delays", by_delay

@@ -341,16 +341,19 @@ class Projection:
             return by_target
         return by_target[namespace(by_target).asarray(self.pattern.indices)]
 
-    def synapse_delays(self) -> Floats:
-        """One delay per synapse, flat, whatever form they were given in, ms."""
+    def synapse_delays(self, out: Floats | None = None) -> Floats:
+        """One delay per synapse, flat, whatever form they have, ms; in ``out`` if that is given."""
         if self.delay_per_synapse:
-            return self.delays.ravel()
-        if self.delays.ndim:
+            every = self.delays
+        elif self.delays.ndim:
             every = self.of_sources(self.delays)
         else:
             every = namespace(self.delays).broadcast_to(self.delays, self.values.shape)
-        delays: Floats = every.ravel()
-        return delays
+        if out is None:
+            delays: Floats = every.ravel()
+            return delays
+        out.reshape(every.shape)[...] = every
+        return out
 
     def matrix(self, values: Floats) -> Floats:
         """Values of synapses as a matrix [source, target], 0 where there is no synapse."""

@@ -12,11 +12,11 @@ from tests.support.simt.counting import counted
 
 # Upper bounds of launches and of reads by the host.
 MOST = {
-    "dense": (143, 4),
-    "dense, batch 12": (143, 4),
-    "delays": (159, 4),
-    "sparse": (190, 5),
-    "loop": (608, 24),
+    "dense": (118, 4),
+    "dense, batch 12": (118, 4),
+    "delays": (134, 4),
+    "sparse": (163, 5),
+    "loop": (595, 24),
 }
 
 FLAT, GRID = np.arange(5.0), np.ones((2, 3))

@@ -240,7 +240,7 @@ def _spike_arrivals(
         dev, job.precision, "expand_arrivals", 32 * n_spikes,
         [
             n_spikes, size, n_pairs, groups.sample, groups.row, groups.times, to, wiring.out_start,
-            wiring.target, dev.asarray(job.delays()),
+            wiring.target, placed_delays(dev, job),
             dev.zeros(job.n_samples, np.float64) if begin is None else begin,
             dev.asarray(job.duration), times, pair, synapse,
         ],
@@ -343,3 +343,33 @@ def _joined(dev: Device, parts: list[Array], dtype: type) -> Array:
 def to_real(dev: Device, job: Job, values: Array) -> Array:
     """On the device, in the type of the state."""
     return dev.asarray(values, real_type(job))
+
+
+def real_weights(dev: Device, job: Job) -> Array:
+    """Weights of all synapses on the device, in the type of the state, once while held."""
+
+    def make() -> Array:
+        parts = [projection.values.ravel() for projection in job.stage.projections]
+        if not parts or not all(isinstance(part, dev.xp.ndarray) for part in parts):
+            return to_real(dev, job, job.weights())
+        return dev.xp.concatenate(parts, dtype=real_type(job), casting="same_kind")
+
+    weights: Array = made_once((real_weights, job.stage, job.precision), make)
+    return weights
+
+
+def placed_delays(dev: Device, job: Job) -> Array:
+    """Delays of all synapses on the device, ms, once while held."""
+
+    def make() -> Array:
+        projections = job.stage.projections
+        if not all(isinstance(one.delays, dev.xp.ndarray) for one in projections):
+            return dev.asarray(job.delays())
+        ends = np.cumsum([0, *(one.values.size for one in projections)])
+        delays = dev.empty(int(ends[-1]), np.float64)
+        for one, low, high in zip(projections, ends[:-1], ends[1:], strict=True):
+            one.synapse_delays(out=delays[int(low) : int(high)])
+        return delays
+
+    delays: Array = made_once((placed_delays, job.stage), make)
+    return delays

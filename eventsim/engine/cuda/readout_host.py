@@ -10,11 +10,13 @@ from eventsim.engine.cuda.arrays import (
     PlacedWiring,
     WiringCache,
     parameters_home,
+    placed_delays,
+    real_weights,
     sample_parts,
-    to_real,
 )
 from eventsim.engine.cuda.device import LANES, OUTPUTS, Device
 from eventsim.engine.cuda.order import launch, sum_rows
+from eventsim.engine.cuda.tables import in_type_of_state
 from eventsim.engine.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.table import N_READOUT, leak_weight, of_readout, real_type
@@ -52,8 +54,8 @@ class _Readout:
         return cls(
             job,
             wirings.place(dev, job.stage.wiring),
-            to_real(dev, job, job.weights()),
-            dev.asarray(job.delays()),
+            real_weights(dev, job),
+            placed_delays(dev, job),
             dev.asarray(job.duration),
             gains_of(dev, job, rate, per_ms),
             rate,
@@ -82,13 +84,13 @@ def gains_of(dev: Device, job: Job, rate: float, per_ms: float) -> Array:
     n_windows, n_terms = count_windows(job, per_ms), terms_of(real)
 
     def make() -> Array:
-        gains = dev.empty((n_windows, N_GAIN, n_terms, size), np.float64)
+        gains, (single, *into) = in_type_of_state(dev, job, (n_windows, N_GAIN, n_terms, size))
         taus = _placed(dev, job)[:2]
         launch(
             dev, "double", "readout_gains", n_windows * size,
-            [size, n_windows, n_terms, int(real == np.float32), *taus, rate, per_ms, gains],
+            [size, n_windows, n_terms, single, *taus, rate, per_ms, *into],
         )  # fmt: skip
-        return gains.astype(real, copy=False)
+        return gains
 
     table: Array = made_once((gains_of, job.stage, real, rate, per_ms, n_windows), make)
     return table
@@ -104,9 +106,15 @@ def forward(dev: Device, job: Job, wirings: WiringCache, rate: float) -> Array:
             [n, p.size, parts, row, *readout.of_source(dev, k), integral[k]],
             shared=GROUPS * OUTPUTS * 8,
         )  # fmt: skip
-    total = sum_rows(dev, job.precision, integral.reshape(len(job.sources) * parts, n, p.size))
-    leak = dev.asarray(p.v_leak) * dev.asarray(leak_weight(job, rate))
-    return dev.asarray(p.resistance) * total + leak
+    total = dev.empty((n, p.size), np.float64)
+    launch(
+        dev, job.precision, "readout_total", n * p.size,
+        [
+            len(job.sources) * parts, n, p.size, integral, _placed(dev, job)[2],
+            dev.asarray(p.v_leak, np.float64), dev.asarray(leak_weight(job, rate)), total,
+        ],
+    )  # fmt: skip
+    return total
 
 
 def _slices(parts: int, n_rows: int) -> int:
@@ -128,7 +136,15 @@ def backward(
     by_delay = dev.zeros((parts, n_synapses if delayed else 0), np.float64)
     sums = dev.zeros((len(job.sources), parts * slices, N_READOUT, p.size), np.float64)
     effects = tuple(dev.zeros(source.times.size, np.float64) for source in job.sources)
-    scaled, placed = seed * dev.asarray(p.resistance), dev.asarray(bounds)
+    scaled, by_leak = dev.empty(seed.shape, np.float64), dev.empty(p.size, np.float64)
+    placed, neurons = dev.asarray(bounds), _placed(dev, job)
+    launch(
+        dev, job.precision, "readout_seeds", p.size,
+        [
+            job.n_samples, p.size, seed, neurons[2], dev.asarray(leak_weight(job, rate)), scaled,
+            by_leak,
+        ],
+    )  # fmt: skip
     for k, effect in enumerate(effects):
         dev.launch(
             job.precision, "readout_backward", parts * slices, BLOCK,
@@ -140,12 +156,12 @@ def backward(
         )  # fmt: skip
     home, found = parameters_home(dev, job), dev.empty((N_READOUT, p.size), np.float64)
     total = sum_rows(dev, job.precision, sums.reshape(-1, N_READOUT, p.size))
-    launch(dev, "double", "readout_gradients", p.size, [p.size, *_placed(dev, job), total, found])
+    launch(dev, "double", "readout_gradients", p.size, [p.size, *neurons, total, found])
     return of_readout(
         job,
         dict(zip(PARAMETERS, home(found), strict=True)),
         by_weight=home(sum_rows(dev, job.precision, by_weight)),
         by_delay=home(sum_rows(dev, job.precision, by_delay)) if delayed else None,
         source_times=effects,
-        by_leak=home(sum_rows(dev, job.precision, seed * dev.asarray(leak_weight(job, rate)))),
+        by_leak=home(by_leak),
     )

@@ -73,26 +73,31 @@ def place_state(dev: Device, state: LayerState) -> PlacedState:
     adapted = None
     if state.adapted is not None:
         adapted = Adapted(*(dev.asarray(values) for values in state.adapted))
-    return _placed(begin, dev.asarray(state.spikes), dev.asarray(state.first), adapted)
+    # A pair that nothing moves in the time of the job keeps its state.
+    end = Stop(*(values.copy() for values in begin))
+    after = None if adapted is None else Adapted(*(values.copy() for values in adapted))
+    first = dev.asarray(state.first)
+    return PlacedState(begin, end, dev.asarray(state.spikes), first, adapted, after)
 
 
 def place_start(dev: Device, job: Job) -> PlacedState:
-    """The state at time zero."""
+    """The state at time zero; that at the end is for nobody to read."""
     shape, real = (job.n_samples, job.stage.population.size), real_type(job)
-    v = dev.zeros(shape, real) + start_of(dev, job)
-    time = dev.zeros(shape, np.float64)
-    begin = Stop(time, v, dev.zeros(shape, real), time - 1.0)
-    first = dev.zeros(shape[0] * shape[1] + 1, np.int64)
-    adapted = None
+    n_pairs = shape[0] * shape[1]
+
+    def new(make: Callable[..., Array]) -> Stop:
+        return Stop(*(make(shape, dtype) for dtype in (np.float64, real, real, np.float64)))
+
+    begin = new(dev.zeros)
+    launch(
+        dev, job.precision, "begin_pairs", n_pairs,
+        [n_pairs, shape[1], start_of(dev, job), begin.v, begin.until],
+    )  # fmt: skip
+    first, adapted, after = dev.zeros(n_pairs + 1, np.int64), None, None
     if job.stage.population.is_adaptive:
         adapted = Adapted(dev.zeros(shape, np.float64), dev.zeros(shape, np.float64))
-    return _placed(begin, dev.zeros(0, np.float64), first, adapted)
-
-
-def _placed(begin: Stop, spikes: Array, first: Array, adapted: Adapted | None) -> PlacedState:
-    end = Stop(*(values.copy() for values in begin))
-    after = None if adapted is None else Adapted(*(values.copy() for values in adapted))
-    return PlacedState(begin, end, spikes, first, adapted, after)
+        after = Adapted(dev.empty(shape, np.float64), dev.empty(shape, np.float64))
+    return PlacedState(begin, new(dev.empty), dev.zeros(0, np.float64), first, adapted, after)
 
 
 @dataclass(frozen=True, eq=False)

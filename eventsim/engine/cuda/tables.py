@@ -55,14 +55,26 @@ def start_of(dev: Device, job: Job) -> Array:
 def _made(dev: Device, job: Job) -> Array:
     """The neuron table, and one row more: the voltage at time zero."""
     p, own = job.stage.members[0], job.stage.recurrences[0]
-    table = dev.empty((N_PAR + 1, p.size), np.float64)
+    table, into = in_type_of_state(dev, job, (N_PAR + 1, p.size))
     launch(
         dev, "double", "make_table", p.size,
         [
-            p.size, ALERT_MARGIN, *(p.parameters[name] for name in SPIKING), *_own(own), table,
+            p.size, ALERT_MARGIN, *(p.parameters[name] for name in SPIKING), *_own(own), *into,
         ],
     )  # fmt: skip
-    return table.astype(real_type(job), copy=False)
+    return table
+
+
+def in_type_of_state(
+    dev: Device, job: Job, shape: tuple[int, ...]
+) -> tuple[Array, tuple[bool, Array, Array]]:
+    """A new array in the type of the state, and what a kernel takes that fills it.
+
+    The kernel computes in double precision and rounds where the state is single.
+    """
+    made, single = dev.empty(shape, real_type(job)), real_type(job) == np.float32
+    other = dev.empty(0, np.float64 if single else np.float32)
+    return made, (single, other, made) if single else (single, made, other)
 
 
 def _own(own: Projection | None) -> tuple[int, int, bool]:

@@ -1,10 +1,11 @@
-// What layers take of the parameters of their neurons, and give back by them; one thread per neuron.
+// What layers take of the parameters of their neurons, and give back by them; one thread per neuron,
+// or per pair (sample, neuron).
 //
 // Before          arrays float64; addresses of arrays that there may not be are 0 then.
 // Twin            eventsim/engine/table.py: neuron_table, start_voltage, layer_gradients. All rows have
 //                 the same operations in the same order but PEAK, whose logarithm and exponential
 //                 are made of exact operations here.
-// Needs           the text in double precision
+// Needs           the text in double precision; begin_pairs that of the state
 
 #define TABLE_ROWS 11
 
@@ -15,8 +16,8 @@ extern "C" __global__ void make_table(
     const double* __restrict__ v_leak, const double* __restrict__ v_reset,
     // self-connections: addresses, and whether there is a delay for every neuron
     const long long own_weight, const long long own_delay, const int delay_by_neuron,
-    // rows of the neuron table, and the voltage at time zero
-    double* __restrict__ table) {
+    // rows of the neuron table, and the voltage at time zero; rounded where the state is single
+    const int single, double* __restrict__ table, float* __restrict__ rounded) {
     const int n = (int)GLOBAL_THREAD;
     if (n >= n_neurons) return;
     const double a = 1.0 / tau_mem[n], b = 1.0 / tau_syn[n], u = (b - a) / a;
@@ -35,7 +36,20 @@ extern "C" __global__ void make_table(
     row[SELF] = later == 0.0 ? resistance[n] * own : 0.0;
     row[INSTANT] = later == 0.0 ? 1.0 : 0.0;
     row[TABLE_ROWS - 1] = level <= 0.0 ? reset : 0.0;
-    for (int k = 0; k < TABLE_ROWS; ++k) table[(long long)k * n_neurons + n] = row[k];
+    for (int k = 0; k < TABLE_ROWS; ++k) {
+        const long long place = (long long)k * n_neurons + n;
+        if (single) rounded[place] = (float)row[k]; else table[place] = row[k];
+    }
+}
+
+// The state at time zero, where all else is zero: at rest, or reset, and not held.
+extern "C" __global__ void begin_pairs(
+    const long long n_pairs, const int n_neurons, const REAL* __restrict__ start,
+    REAL* __restrict__ v, double* __restrict__ until) {
+    const long long i = GLOBAL_THREAD;
+    if (i >= n_pairs) return;
+    v[i] = REAL_(0.0) + start[i % n_neurons];
+    until[i] = -1.0;
 }
 
 // Gradients by what is trained of a neuron, from sums over its spikes.

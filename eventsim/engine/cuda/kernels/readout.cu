@@ -29,7 +29,8 @@ DEVICE long long first_window() {
 extern "C" __global__ void readout_gains(
     const int n_outputs, const int n_windows, const int n_terms, const int single,
     const double* __restrict__ tau_mem, const double* __restrict__ tau_syn, const double rate,
-    const double per_ms, double* __restrict__ gains) {
+    const double per_ms, double* __restrict__ gains,
+    float* __restrict__ rounded) {
     const long long i = GLOBAL_THREAD;
     if (i >= (long long)n_outputs * n_windows) return;
     const int k = (int)(i % n_outputs);
@@ -40,13 +41,16 @@ extern "C" __global__ void readout_gains(
     const double width = __longlong_as_double(begin >> 52 << 52) / (FIRST_WINDOW * per_ms);
     const Output output = output_of(tau_mem[k], tau_syn[k], rate);
     GainTerms terms = first_terms(output, left);
-    double* const out = gains + window * N_GAIN * n_terms * n_outputs + k;
+    const long long first = window * N_GAIN * n_terms * n_outputs + k;
     for (int n = 0; n < n_terms; ++n) {
         if (n > 0) to_next_order(output, terms, width / n);
         const Gains found = gains_of(output, terms);
         const double value[N_GAIN] = {found.gain, found.by_mem, found.by_syn, found.later};
-        for (int g = 0; g < N_GAIN; ++g)
-            out[(long long)(g * n_terms + n) * n_outputs] = kept(value[g], single);
+        for (int g = 0; g < N_GAIN; ++g) {
+            const double coefficient = kept(value[g], single);
+            const long long place = first + (long long)(g * n_terms + n) * n_outputs;
+            if (single) rounded[place] = (float)coefficient; else gains[place] = coefficient;
+        }
     }
 }
 
@@ -194,6 +198,36 @@ extern "C" __global__ void readout_backward(
         }
         __syncthreads();
     }
+}
+
+// Integrals from those of parts, in order, with what the leak adds: [samples, outputs].
+extern "C" __global__ void readout_total(
+    const long long n_rows, const long long n_samples, const int n_outputs,
+    const double* __restrict__ parts, const double* __restrict__ resistance,
+    const double* __restrict__ v_leak, const double* __restrict__ leak_weight,
+    double* __restrict__ integral) {
+    const long long i = GLOBAL_THREAD, n_columns = n_samples * n_outputs;
+    if (i >= n_columns) return;
+    const int k = (int)(i % n_outputs);
+    double total = 0.0;
+    for (long long row = 0; row < n_rows; ++row) total += parts[row * n_columns + i];
+    integral[i] = resistance[k] * total + v_leak[k] * leak_weight[i / n_outputs];
+}
+
+// Of seeds [samples, outputs]: times the resistance; and the gradient by v_leak, a sum in order.
+extern "C" __global__ void readout_seeds(
+    const long long n_samples, const int n_outputs, const double* __restrict__ seeds,
+    const double* __restrict__ resistance, const double* __restrict__ leak_weight,
+    double* __restrict__ scaled, double* __restrict__ by_leak) {
+    const long long k = GLOBAL_THREAD;
+    if (k >= n_outputs) return;
+    double total = 0.0;
+    for (long long sample = 0; sample < n_samples; ++sample) {
+        const double seed = seeds[sample * n_outputs + k];
+        scaled[sample * n_outputs + k] = seed * resistance[k];
+        total += seed * leak_weight[sample];
+    }
+    by_leak[k] = total;
 }
 
 // Gradients by tau_mem, tau_syn and resistance of a readout, from sums over what arrives.
