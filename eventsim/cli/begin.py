@@ -120,10 +120,12 @@ def shown_spread(values: Mapping[str, float] | None) -> str:
     """Smallest, largest and median of times, in words."""
     if values is None:
         return "none"
-    low, high = (f"{values[name]:,.6g}" for name in ("smallest", "largest"))
-    if low == high:
-        return f"{low} ms"
-    return f"{low} to {high} ms, median {values['median']:,.6g} ms"
+    low, median, high = (_time(values[name]) for name in ("smallest", "median", "largest"))
+    return f"{low} ms" if low == high else f"{low} to {high} ms, median {median} ms"
+
+
+def _time(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1e6 else f"{value:,.6g}"
 
 
 def begin_note(begun: TimeZero | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import typer
 
+from eventsim.cli.begin import how_read, show_read
 from eventsim.cli.events import Reading, find_for, find_network
 from eventsim.cli.options import (
     BeginOption,
@@ -86,7 +87,7 @@ def export_command(
     for entry in caught:
         say(f"warning: {entry.message}")
     if events is None:
-        stream = poisson_events(network)
+        stream, read = poisson_events(network), dict[str, Any]()
     else:
         reading = Reading(
             split=split,
@@ -96,7 +97,9 @@ def export_command(
             sensor_size=sensor_size,
             begin=begin,
         )
-        stream, _ = find_for(net, events, reading).some(samples)
+        named = find_for(net, events, reading)
+        stream, _ = named.some(samples)
+        read = how_read(named)
     trip = round_trip(network, stream, path=out, target=target)
     found: dict[str, Any] = {
         "network": str(net),
@@ -104,7 +107,7 @@ def export_command(
         "bytes": out.stat().st_size,
         "target": target,
         "warnings": [str(entry.message) for entry in caught],
-        "check": _check(trip, stream, events),
+        "check": _check(trip, stream, events) | {"read": read},
     }
     present(found, _show_export, as_json=as_json)
     if not found["check"]["passed"]:
@@ -181,6 +184,7 @@ def _show_export(found: Mapping[str, Any]) -> None:
     form = f"for {found['target']}" if found["target"] else "plain NIR"
     typer.echo(f"{found['network']} -> {found['file']} ({form}, {found['bytes']:,} bytes)")
     _show_check(found["check"])
+    show_read(found["check"]["read"])
 
 
 def _show_import(found: Mapping[str, Any]) -> None:

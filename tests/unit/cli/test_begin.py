@@ -6,9 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
+from eventsim.cli.begin import begin_of_run
 from eventsim.cli.readers import Reading, read
 from eventsim.datasets import nir_events
 from eventsim.events import Dataset, EventStream, StoredStream
+from eventsim.runs.data import DataSettings
 from tests.unit.cli.conftest import call
 
 N = 6
@@ -176,6 +178,21 @@ def test_text_of_a_clock_is_read_as_the_recordings_of_the_run(tmp_path):
     found = read("csv", late, Reading(begin="4000"))
     assert found.stream.times[0] == 1000.0
     assert found.begun.summary()["time_ms"] == 4000.0
+
+
+def test_files_that_are_read_for_a_run_begin_as_its_own(tmp_path):
+    write(tmp_path / "late", 300.0)
+    for options, begin in (
+        (("--begin", "first-event"), "first-event"),
+        (("--begin", "250"), "250.0"),
+        ((), "zero"),
+    ):
+        call("data", "import", "late", *options, "--out", "late.h5")
+        found = begin_of_run(DataSettings(file=str(tmp_path / "late.h5")))
+        assert found == (begin, "as those of late.h5")
+    Dataset(streams(0.0), np.zeros(N, int), ("a",)).save(tmp_path / "old.h5")
+    assert begin_of_run(DataSettings(file=str(tmp_path / "old.h5")))[0] is None
+    assert begin_of_run(DataSettings(name="yinyang"))[0] is None
 
 
 def test_files_of_earlier_versions_say_nothing_of_their_begin(tmp_path):
