@@ -9,8 +9,8 @@ Whatever the answer, the network is at rest until the first event. With its long
 :math:`\tau` and its longest delay d, a share :math:`e^{-(t_1 - d)/\tau}` of a state at time 0 is
 left at the first event. Where this is less than 1 %, and more than half of the recording has passed
 by then, the time before is no part of what the network can relate: rates, leakage and targets that
-are counted over the whole recording are thinned by it. A warning is due then as well, unless the
-answer has an onset.
+are counted over the whole recording are thinned by it, whatever the onset. A warning is due then as
+well.
 
 A cut out of a session and the clock of a sensor are the usual reasons.
 """
@@ -129,7 +129,7 @@ def late_begin(
         return None
     first, lasts = float(np.median(times[there])), float(np.median(some.duration[there]))
     weight = _weight_left(answer, first)
-    silent = first > MOST_SILENCE * lasts and not (answer and answer.onset)
+    silent = first > MOST_SILENCE * lasts
     if not silent and (weight is None or weight >= LEAST_WEIGHT):
         return None
     tau, delay = memory(net)

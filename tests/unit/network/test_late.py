@@ -57,7 +57,16 @@ def test_the_warning_has_the_numbers_and_says_what_to_do():
     assert "of which 25 % is left there" in early
 
 
-@pytest.mark.parametrize("answer", [None, es.Answer(rule="last"), integral(time_constant=np.inf)])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        es.Answer(rule="last"),
+        integral(time_constant=np.inf),
+        integral(onset="first_event"),
+        integral(onset=400.0),
+    ],
+)
 def test_a_network_that_cannot_remember_the_start_is_told_of_silence(answer):
     found = late_begin(net(answer=answer), recordings(400.0))
     assert "longest time constant 20 ms, longest delay 5 ms" in str(found)
@@ -68,8 +77,8 @@ def test_a_network_that_cannot_remember_the_start_is_told_of_silence(answer):
     ("given", "stream"),
     [
         (net(answer=integral()), recordings(0.0)),
-        (net(answer=integral(onset="first_event")), recordings(1e6)),
-        (net(answer=integral(onset=400.0)), recordings(400.0)),  # as stated
+        (net(answer=integral(onset="first_event")), recordings(400.0, lasts=1000.0)),
+        (net(answer=integral(onset=400.0)), recordings(400.0, lasts=1000.0)),  # as stated
         (net(), recordings(400.0, lasts=1000.0)),  # silence is the smaller part
         (net(tau=100.0), recordings(400.0)),  # remembers 2 % of it
         (net(delay=395.0), recordings(400.0)),
