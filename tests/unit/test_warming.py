@@ -1,6 +1,7 @@
 """After a warm-up nothing is compiled, in no run and in no training."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 from functools import partial
 from multiprocessing import active_children
 
+import numba
 import numpy as np
 import pytest
 
@@ -133,6 +135,20 @@ def test_second_warm_up_has_nothing_to_do(warmed):
     assert entry["backend"] == "cpu"
     assert entry["compiled"] == []
     assert "cpu: nothing to do" in call("warm-up").out
+
+
+def test_sources_of_another_age_are_as_warm_as_numba_takes_them(tmp_path, monkeypatch):
+    """In a fresh container files have other times; from 0.68 on Numba goes by their content."""
+    source = tmp_path / "kernel.py"
+    source.write_text("one")
+    monkeypatch.setattr(compiling, "sources", lambda: [source])
+    monkeypatch.setattr(compiling, "_CACHE_FOLDER", str(tmp_path))
+    first = compiling._warm_mark()
+    os.utime(source, (1e9, 1e9))
+    by_content = tuple(map(int, numba.__version__.split(".")[:2])) >= (0, 68)
+    assert (compiling._warm_mark() == first) == by_content
+    source.write_text("two")
+    assert compiling._warm_mark() != first
 
 
 @pytest.mark.thorough("warms up: runs every kernel there is")

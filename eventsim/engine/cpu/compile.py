@@ -21,6 +21,7 @@ from typing import Any
 import numba
 from numba import njit, types
 from numba.core import event
+from numba.core.caching import _SourceFileBackedLocatorMixin
 from numba.core.registry import cpu_target
 
 from eventsim.engine.compiling import note_compiled, note_compiling
@@ -112,13 +113,24 @@ def kernel_folder() -> Path | None:
     return None if _CACHE_FOLDER is None else Path(_CACHE_FOLDER)
 
 
+class _Source(_SourceFileBackedLocatorMixin):  # type: ignore[misc]
+    """A file as Numba's cache looks at it."""
+
+    def __init__(self, path: Path) -> None:
+        self._py_file = str(path)
+
+
 def _warm_mark() -> Path | None:
-    """File that says that all kernels were compiled, by these sources for this processor."""
+    """File that says that all kernels were compiled, by these sources for this processor.
+
+    What Numba takes of a source decides whether it compiles again: from 0.68 on the content, before
+    that the time of its last change, which is another one in every container.
+    """
     folder = kernel_folder()
     if folder is None:
         return None
     codegen: Any = cpu_target.target_context.codegen()
-    stamps = [(path.name, path.stat().st_mtime, path.stat().st_size) for path in sources()]
+    stamps = [(path.name, _Source(path).get_source_stamp()) for path in sources()]
     made_of = (numba.__version__, codegen.magic_tuple(), stamps)
     return folder / f"warm-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]}.json"
 
