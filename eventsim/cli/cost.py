@@ -9,7 +9,7 @@ import typer
 
 from eventsim.chips import Chip, chip_names, load_chip
 from eventsim.cli.events import Reading, find_encoder, find_network
-from eventsim.cli.measured import Measured, find_measured
+from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
     BackendOption,
     BeginOption,
@@ -201,7 +201,7 @@ def _note(text: str) -> None:
 
 def _show(found: Mapping[str, Any]) -> None:
     """Counts, every chip's terms, and a comparison, as tables."""
-    typer.echo(f"Measured: {Measured(**found['measured'])}")
+    typer.echo(f"Measured: {MeasuredPart(**found['measured'])}")
     counts = found["counts"]
     for table in (tables.populations(counts), tables.projections(counts), tables.totals(counts)):
         print_table(table)

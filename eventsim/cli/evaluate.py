@@ -9,8 +9,9 @@ import typer
 
 from eventsim.chips import Formats, load_chip
 from eventsim.cli import completion
+from eventsim.cli.begin import show_read
 from eventsim.cli.events import Reading, find_for, find_network
-from eventsim.cli.measured import Measured, say_measured
+from eventsim.cli.measured import MeasuredPart, say_measured
 from eventsim.cli.options import (
     BackendOption,
     FileOption,
@@ -268,7 +269,7 @@ def _show(found: Mapping[str, Any]) -> None:
         ["loss", f"{found['loss']:.4f}"],
         *label_error_row(found),
         ["recordings", str(Members(found["samples"], found["groups"]))],
-        ["of these", Measured(**found["measured"]).about_training],
+        ["of these", MeasuredPart(**found["measured"]).about_training],
         *late_row(found),
         *(
             [f"{name}: {measure_name('rate')}", f"{rate:.1f}"]
@@ -281,6 +282,7 @@ def _show(found: Mapping[str, Any]) -> None:
         ["time, without compiling", f"{found['seconds']:.2f} s"],
     ]
     show_table(title, ["", ""], rows)
+    show_read(found["measured"]["read"])
     if found["over_time"] is not None:
         _show_over_time(found["over_time"])
     if not found["confusion"]:

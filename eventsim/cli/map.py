@@ -12,7 +12,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from eventsim.chips import Chip, board_of, load_chip
 from eventsim.cli.events import Reading, find_network
-from eventsim.cli.measured import Measured, find_measured
+from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
     BackendOption,
     BeginOption,
@@ -330,7 +330,7 @@ def _picture(path: Path, draw: Callable[[], Any]) -> None:
 def _show(found: Mapping[str, Any]) -> None:
     """Tables: mappings side by side, latencies, number formats; and the files."""
     title = f"{found['network']} on {found['title']}, {found['recordings']} recordings"
-    typer.echo(f"Measured: {Measured(**found['measured'])}")
+    typer.echo(f"Measured: {MeasuredPart(**found['measured'])}")
     print_table(tables.mappings(found["mappings"], title))
     for method, reason in found["failed"].items():
         typer.echo(f"{method.replace('_', '-')}: {reason}")

@@ -21,7 +21,7 @@ from eventsim.runs.run import Run
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredPart:
     """Recordings that a command measured; its text says which.
 
     Attributes
@@ -80,7 +80,7 @@ class Measured:
 
 def find_measured(
     net: Path, place: str | None, reading: Reading, *, samples: int | None
-) -> tuple[EventStream, Dataset | None, Measured]:
+) -> tuple[EventStream, Dataset | None, MeasuredPart]:
     """What was named for a network, or is of its run: at most ``samples``, in memory.
 
     The recordings, they with their labels where they have some, and what is measured so.
@@ -90,7 +90,7 @@ def find_measured(
     return stream, data, say_measured(net, found, stream)
 
 
-def say_measured(net: Path, found: Events, stream: EventStream | StoredStream) -> Measured:
+def say_measured(net: Path, found: Events, stream: EventStream | StoredStream) -> MeasuredPart:
     """As :func:`measured_by`; its warning is said on stderr."""
     measured = measured_by(net, found, stream)
     if measured.warning is not None:
@@ -98,22 +98,22 @@ def say_measured(net: Path, found: Events, stream: EventStream | StoredStream) -
     return measured
 
 
-def measured_by(net: Path, found: Events, stream: EventStream | StoredStream) -> Measured:
+def measured_by(net: Path, found: Events, stream: EventStream | StoredStream) -> MeasuredPart:
     """What is measured of a network: ``stream``, of the recordings that were found for it."""
     return replace(_measured(net, found, stream), read=how_read(found))
 
 
-def _measured(net: Path, found: Events, stream: EventStream | StoredStream) -> Measured:
+def _measured(net: Path, found: Events, stream: EventStream | StoredStream) -> MeasuredPart:
     n, run = stream.n_samples, run_of(net)
     if run is None:
         reason = f"{net.name} is a network file outside the folder of its run"
-        return Measured(found.part, n, None, reason)
+        return MeasuredPart(found.part, n, None, reason)
     if found.own or _divided_alike(run, found):
-        return Measured(found.part, n, n if found.part == "train" else 0)
+        return MeasuredPart(found.part, n, n if found.part == "train" else 0)
     try:
-        return Measured(found.part, n, _met(run, stream))
+        return MeasuredPart(found.part, n, _met(run, stream))
     except EventSimError as error:
-        return Measured(found.part, n, None, str(error).rstrip("."))
+        return MeasuredPart(found.part, n, None, str(error).rstrip("."))
 
 
 def _divided_alike(run: Run, found: Events) -> bool:

@@ -21,7 +21,7 @@ from eventsim.cli.cost import (
 )
 from eventsim.cli.events import Reading, find_network
 from eventsim.cli.map import choose_method, find_congestion, find_study
-from eventsim.cli.measured import Measured, find_measured
+from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
     BackendOption,
     BeginOption,
@@ -215,7 +215,7 @@ class _ReportOptions:
     events: str | None
     samples: int | None
     backend: str | None
-    measured: Measured
+    measured: MeasuredPart
 
 
 def _page(run: Path, given: Path | None) -> Path:

@@ -12,7 +12,7 @@ import typer
 from eventsim.arrays import Precision
 from eventsim.cli import completion
 from eventsim.cli.events import Reading, find_network
-from eventsim.cli.measured import Measured, find_measured
+from eventsim.cli.measured import MeasuredPart, find_measured
 from eventsim.cli.options import (
     BackendOption,
     BeginOption,
@@ -148,7 +148,7 @@ def _show(found: Mapping[str, Any]) -> None:
     )
     total = sum(found["synaptic_events"].values())
     projections = [[name, f"{number:,}"] for name, number in found["synaptic_events"].items()]
-    typer.echo(f"Measured: {Measured(**found['measured'])}")
+    typer.echo(f"Measured: {MeasuredPart(**found['measured'])}")
     for label, told in late_row(found):
         typer.echo(f"{label} {told}")
     name = measure_name("synaptic_operations")
