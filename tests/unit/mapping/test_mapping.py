@@ -272,12 +272,12 @@ def test_usage_equals_the_checkers_counts_exactly(net, tape, chip):
         "axons_in_per_core": int(mapping.usage.axons_in.max()),
         "axons_out_per_core": int(mapping.usage.axons_out.max()),
         "synapses_per_core": int(mapping.usage.synapses.max()),
+        "synapse_bits_per_core": 8 * int(mapping.usage.synapses.max()),
     }
-    assert (
-        check_mapping(net, replace(chip, limits=replace(chip.limits, **exact)), mapping.cores) == []
-    )
+    limits = replace(chip.limits, bits_per_synapse=8, **exact)
+    assert check_mapping(net, replace(chip, limits=limits), mapping.cores) == []
     for name, value in exact.items():
-        less = replace(chip, limits=replace(chip.limits, **exact | {name: value - 1}))
+        less = replace(chip, limits=replace(limits, **{name: value - 1}))
         assert {v.limit for v in check_mapping(net, less, mapping.cores)} == {name}
 
 
