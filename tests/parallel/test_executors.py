@@ -75,7 +75,10 @@ def dask(tmp_path_factory):
         yield f"dask://127.0.0.1:{port}"
 
 
-@pytest.fixture(params=["dask", "slurm", "mpi"])
+AGAIN = pytest.mark.nightly("13 s; tests/unit/experiment/test_executors.py has jobs of submitit")
+
+
+@pytest.fixture(params=["dask", pytest.param("slurm", marks=AGAIN), "mpi"])
 def executor(request):
     if request.param == "dask":
         return request.getfixturevalue("dask")

@@ -21,7 +21,9 @@ def test_every_entry_names_what_there_is(entry):
     assert entry.seeds >= 3
 
 
-@pytest.mark.thorough("trains every condition of a recipe")
+@pytest.mark.nightly(
+    "trains every condition of a recipe; a recipe is run in test_experiment_command.py"
+)
 def test_one_command_makes_the_rows(tmp_path):
     name = "yinyang_small"
     words = ["--only", name, "--quick", "--json", "--jobs", "1", "--folder", str(tmp_path)]

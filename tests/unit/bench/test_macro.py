@@ -103,7 +103,7 @@ def test_case_that_fails_is_a_row_that_says_with_what():
         ("cochlea", 428_635, 14),
     ],
 )
-@pytest.mark.thorough("the benchmarks at a tenth of their size, seconds each")
+@pytest.mark.crossed("the benchmarks at a tenth of their size", test=0, all=0)
 def test_streams_meet_all_of_their_events(monkeypatch, case, size, steps):
     if case == "cochlea" and not streams.cochlea_file().is_file():
         pytest.skip("EVENTSIM_DATA has no recording of the cochlea")
