@@ -332,6 +332,11 @@ CLAIMS = (
         decisions_are_refused,
     ),
     Claim(
+        "docs/howto/frontier.md",
+        "A network with a [linear decision](costs.md#a-linear-decision) has no place on a chip.",
+        decisions_are_refused,
+    ),
+    Claim(
         "docs/howto/pytorch.md",
         "A network with a linear decision (`net.decide`) makes no module.",
         decisions_are_refused,
@@ -399,6 +404,7 @@ LIMIT = re.compile(
 )
 # Sentences of these words that limit nothing that the program can do.
 OTHERWISE = (
+    "CuPy does not find cuBLAS",
     "such as a linear decision",
     "The tests run the text of the kernels on a host build",
     "is a whole network of this kind",
