@@ -2,7 +2,8 @@
 Energy by chip
 ==============
 
-One run, counted exactly and priced with the figures of chips; leakage, where known, left out.
+One run, counted exactly and priced with the figures of chips; leakage, where known, left out. The
+sums are lower bounds, each without the terms for which nobody published a figure.
 """
 
 import numpy as np
@@ -22,5 +23,5 @@ reports = run_costs(net, es.simulate(net, stream), [load_chip(name) for name in 
 active = [report.activity_pj / 1e6 for report in reports]
 _, axes = es.plot.subplots(size=(8.0, 3.0))
 axes.plot(active, [report.chip.title for report in reports], "o")
-axes.set(xscale="log", xlabel="energy of a recording of 500 ms (µJ)")
+axes.set(xscale="log", xlabel="energy of a recording of 500 ms (µJ), at least")
 axes.grid(axis="x", alpha=0.4)

@@ -47,6 +47,7 @@ from eventsim.mapping import (
 )
 from eventsim.mapping import Mapping as ChipMapping
 from eventsim.mapping.mapping import Method, filled_less
+from eventsim.mapping.usage import limits_left_out
 from eventsim.network import Network
 from eventsim.progress import bars
 from eventsim.report import tables
@@ -203,6 +204,7 @@ def map_command(
         "recordings": stream.n_samples,
         "measured": measured.to_dict(),
         "mappings": [_plain(mapping) for mapping in compared.mappings],
+        "limits_left_out": list(limits_left_out(target)),
         "failed": dict(compared.failed),
         "congestion": None if traffic is None else _latencies(traffic),
         "study": [asdict(row) for row in study],
@@ -332,6 +334,8 @@ def _show(found: Mapping[str, Any]) -> None:
     title = f"{found['network']} on {found['title']}, {found['recordings']} recordings"
     typer.echo(f"Measured: {MeasuredPart(**found['measured'])}")
     print_table(tables.mappings(found["mappings"], title))
+    for line in tables.left_out(found["limits_left_out"]):
+        typer.echo(line)
     for method, reason in found["failed"].items():
         typer.echo(f"{method.replace('_', '-')}: {reason}")
     if found["congestion"] is not None:

@@ -114,6 +114,13 @@ def limits_of(chip: Chip) -> Limits:
     return chip.limits
 
 
+def limits_left_out(chip: Chip) -> tuple[str, ...]:
+    """Limits of a core or a neuron that the chip's file does not have: nothing is held to them."""
+    limits = limits_of(chip)
+    names = [*LIMIT_OF.values(), "fan_in_per_neuron"]
+    return tuple(name for name in names if getattr(limits, name) is None)
+
+
 def synapse_limit(limits: Limits) -> int | None:
     """Most synapses on a core by number and by memory; None if neither is limited."""
     found = []

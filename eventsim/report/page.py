@@ -8,6 +8,7 @@ import numpy as np
 
 from eventsim.energy import ClockedCounts, EnergyReport
 from eventsim.mapping import StudyRow
+from eventsim.mapping.usage import limits_left_out
 from eventsim.measures import MEASURES, measure_name
 from eventsim.network.late import heard_share, late_begin
 from eventsim.report import bar_figures, html, mapping_figures, tables, time_figures
@@ -357,6 +358,7 @@ def _mappings(record: Report) -> list[str]:
 def _mapping(title: str, found: ChipMapping) -> list[str]:
     compared, best = found.compared, found.compared.best
     blocks = [html.table(tables.mappings([m.to_dict() for m in compared.mappings], title))]
+    blocks += map(html.paragraph, tables.left_out(limits_left_out(best.chip)))
     blocks += [
         _unmade(Unmade(f"{method.replace('_', '-')} found no mapping. {reason}"))
         for method, reason in compared.failed.items()

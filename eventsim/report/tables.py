@@ -310,7 +310,14 @@ def mappings(found: Sequence[Values], title: str) -> PageTable:
         own = found[0]["traffic"]["hop_weighted_spikes"]
         against = [fewer(own, m["traffic"]["hop_weighted_spikes"]) for m in found[1:]]
         rows.append([f"links: {columns[1]} has", "", *against])
-    return PageTable(f"{title}; every limit checked", columns, rows)
+    return PageTable(f"{title}; every limit of its file checked", columns, rows)
+
+
+def left_out(limits: Sequence[str]) -> list[str]:
+    """A line on the limits that a chip's file does not have; none where it has all."""
+    return [f"No limit in the chip's file, so none was checked: {', '.join(limits)}."] * bool(
+        limits
+    )
 
 
 def fewer(own: int, other: int) -> str:
