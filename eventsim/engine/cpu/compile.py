@@ -33,14 +33,20 @@ from eventsim.folders import cache_folder, check_writable
 _HERE = Path(__file__).parent
 
 
-def sources() -> list[Path]:
+# Folders of the engine without a kernel: other backends.
+_ELSEWHERE = ("engine/cuda", "engine/reference")
+
+
+def sources(root: Path = _HERE.parent.parent) -> list[Path]:
     """Files that have kernels, or constants and tuples that kernels may be made of.
 
-    Outside of the engine a file of kernels is called so.
+    Those of the engine and of the plan, in folders however deep; elsewhere in the package a file of
+    kernels is called so.
     """
-    root = _HERE.parent.parent
-    names = ("engine/cpu/*.py", "engine/*.py", "plan/*.py", "*/*kernels.py")
-    return [path for name in names for path in sorted(root.glob(name))]
+    names = ("engine/**/*.py", "plan/**/*.py", "**/*kernels.py")
+    found = {path for name in names for path in root.glob(name)}
+    elsewhere = [root / folder for folder in _ELSEWHERE]
+    return sorted(path for path in found if not any(map(path.is_relative_to, elsewhere)))
 
 
 def _places() -> list[Callable[[], Path]]:
@@ -55,7 +61,8 @@ def _places() -> list[Callable[[], Path]]:
 
 def _cache_folder() -> str | None:
     """Where compiled kernels are kept; None, and a warning, if they cannot be."""
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources())).hexdigest()[:16]
+    content = b"\0".join(path.read_bytes() for path in sources())
+    digest = hashlib.sha256(content).hexdigest()[:16]
     reasons = []
     for place in _places():
         try:

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -139,6 +140,30 @@ def test_part_of_a_kernel_says_where_it_may_be_called():
 def test_key_of_the_cache_covers(file):
     here = Path(compiling.__file__).parents[1]
     assert (here / file).resolve() in [path.resolve() for path in compiling.sources()]
+
+
+def test_key_of_the_cache_covers_folders_however_deep(tmp_path):
+    covered = [
+        "engine/contract/job.py",
+        "engine/cpu/dense/forward.py",
+        "engine/cpu/walk.py",
+        "engine/table.py",
+        "mapping/cores/start_kernels.py",
+        "plan/parts/plan.py",
+    ]
+    for name in (*covered, "engine/cuda/arrays.py", "engine/reference/run.py", "network/a.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [str(path.relative_to(tmp_path)) for path in compiling.sources(tmp_path)]
+    assert sorted(found) == covered
+
+
+def test_key_of_the_cache_covers_every_module_that_compiles_a_kernel():
+    makes_kernels = re.compile(r"from eventsim\.engine\.cpu\.compile import|from numba import")
+    root = Path(es.__file__).parent
+    files = {path for path in root.rglob("*.py") if makes_kernels.search(path.read_text("utf-8"))}
+    assert len(files) > 30
+    assert files - set(compiling.sources()) == set()
 
 
 def kernels():
