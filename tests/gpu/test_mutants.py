@@ -8,7 +8,6 @@ from tests.support import mutants
 from tests.support.mutant_table import MUTANTS, Mutant
 from tests.support.simt import why_not
 from tests.support.simt.exercise import results
-from tests.support.tiers import beyond
 
 BUILDS = "compiles two CUDA texts with a fault and runs them; make mutants does it for some files"
 
@@ -32,8 +31,8 @@ def expected():
     return results(get_backend("cpu"), mutants.PRECISION)
 
 
-@pytest.mark.thorough("compiles two CUDA texts")
-@pytest.mark.parametrize("mutant", beyond(1, MUTANTS, pytest.mark.nightly(BUILDS)), ids=named)
+@pytest.mark.nightly(BUILDS)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=named)
 def test_fault_is_found(mutant, expected):
     verdict = mutants.judge(mutant, expected)
     assert verdict.good, verdict.evidence
