@@ -79,18 +79,6 @@ def test_counters_that_only_the_administrator_may_read_are_explained(tmp_path, m
     tool.write_text("#!/bin/sh\necho '==ERROR== ERR_NVGPUCTRPERM - no permission'\nexit 1\n")
     tool.chmod(0o755)
     monkeypatch.setattr(profile.tools, "find", lambda *_, **__: str(tool))
-    monkeypatch.setattr(profile, "place", lambda **_: Somewhere())
+    monkeypatch.setattr(profile, "facts_of", lambda **_: {"card": "none"})
     assert profile.main([]) == 1
     assert "NVreg_RestrictProfilingToAdminUsers=0" in capsys.readouterr().err
-
-
-class Somewhere:
-    """A place without a device."""
-
-    facts = {"card": "none"}  # noqa: RUF012
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
