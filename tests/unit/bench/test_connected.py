@@ -11,6 +11,7 @@ from eventsim import datasets
 pytest.importorskip("espeakng_loader", reason="needs the extra demo")
 
 
+@pytest.mark.thorough("speaks a data set, seconds")
 def test_strings_are_digits_of_one_voice_with_silence_between_them():
     digits = datasets.load("spoken_digits", split="train")
     found = connected.strings("train", 30)

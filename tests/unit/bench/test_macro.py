@@ -13,6 +13,7 @@ from bench.macro import epoch, large, naive, streams
 from bench.macro.w1 import workload
 
 
+@pytest.mark.thorough("a benchmark of seconds")
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_naive_loop_has_the_spikes_of_the_reference():
     net, stream, _ = workload(n_samples=2, n_hidden=24)
