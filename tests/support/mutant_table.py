@@ -280,8 +280,8 @@ MUTANTS = (
     # ---- a layer with arrivals of its own
     Mutant(
         "fanin.cu",
-        "if (pair >= n_pairs || limit[pair] < 0) return;",
-        "if (pair > n_pairs || limit[pair] < 0) return;",
+        "if (pair >= n_pairs || into.limit[pair] < 0) return;",
+        "if (pair > n_pairs || into.limit[pair] < 0) return;",
         "off by one: a thread past the last neuron",
     ),
     Mutant(
@@ -386,16 +386,16 @@ MUTANTS = (
     ),
     Mutant(
         "queue.cu",
-        "        __syncthreads();\n        if (*verdict >= 0) break;",
-        "        if (*verdict >= 0) break;",
+        "        __syncthreads();\n        if (block.verdict >= 0) break;",
+        "        if (block.verdict >= 0) break;",
         "barrier lost: the verdict is read before it is there",
     ),
     Mutant(
         "queue.cu",
-        "                c.j[m] = c.j[m] + (low >= OWN ? own_weight[m] : weight[k]);\n"
+        "                c.j[m] = c.j[m] + (low >= OWN ? loop.own_weight[m] : loop.weight[k]);\n"
         "            }\n"
         "            __syncthreads();",
-        "                c.j[m] = c.j[m] + (low >= OWN ? own_weight[m] : weight[k]);\n"
+        "                c.j[m] = c.j[m] + (low >= OWN ? loop.own_weight[m] : loop.weight[k]);\n"
         "            }",
         "barrier lost: two bundles at one neuron at once",
     ),
@@ -437,7 +437,7 @@ MUTANTS = (
     ),
     Mutant(
         "queue_adjoint.cu",
-        "if (cause >= 0) through[cause] += effect;",
+        "if (cause >= 0) tape.through[cause] += effect;",
         "",
         "adjoint: dL/dt of the loop's own spikes is missing",
     ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -252,7 +252,7 @@ def _spike_arrivals(
 
 @dataclass(frozen=True, eq=False)
 class GroupedTape:
-    """Recorded spikes of a population by (sample, neuron), as in ``kernels/walk.cuh``.
+    """Recorded spikes of a population by (sample, neuron), as ``Tape`` of the kernels.
 
     ``order`` is the number of each in the tape, ``before`` work space where thresholds are
     adaptive.
@@ -297,14 +297,29 @@ class PlacedPiece:
         return replace(found, own_times=own_times)
 
 
-def way_back(piece: PlacedPiece | None, times: Array, values: Array) -> list[Any]:
-    """What kernels take of a piece; arrays of the same types where there is none."""
+class WayBack(NamedTuple):
+    """How far samples go back, and with what; as ``WayBack`` of the kernels.
+
+    The arrays are those of a piece: its begin, the adjoint state, and where thresholds are adaptive
+    the adaptation at its begin and what is known of the spikes behind it.
+    """
+
+    starts: bool = True
+    begin: Array | None = None
+    carried: Array | None = None
+    a: Array | None = None
+    last: Array | None = None
+    behind: Array | None = None
+
+
+def way_back(piece: PlacedPiece | None) -> WayBack:
+    """Of a piece; to where samples start if there is none."""
     if piece is None:
-        return [times, values, 0, times, times, times]
-    adapted = (times,) * 3
+        return WayBack()
+    adapted: tuple[Array, ...] = ()
     if piece.adapted is not None:
         adapted = (*piece.adapted.begin, piece.adapted.behind)
-    return [piece.begin, piece.adjoint, 2 if piece.given.starts else 1, *adapted]
+    return WayBack(piece.given.starts, piece.begin, piece.adjoint, *adapted)
 
 
 def neuron_times(dev: Device, job: Job) -> Array:

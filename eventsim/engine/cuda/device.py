@@ -4,12 +4,14 @@ Sizes, launch geometry, sorting and compaction are written once, against this in
 implement it a second time, on the host, so that all of it runs where there is no GPU.
 
 The types of a kernel's parameters are read from its text, the only place where they are stated:
-CuPy would pass a Python float as double and an int as int64, whatever the kernel expects.
+CuPy would pass a Python float as double and an int as int64, whatever the kernel expects. A
+parameter that is a struct takes an object with an attribute for each of its fields; the text is
+compiled only if the structs are as large there as here.
 """
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -66,7 +68,7 @@ FORWARD_EVENTS = 128
 # in one pass.
 LANES, OUTPUTS = 16, 64
 
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "float": np.float32,
     "double": np.float64,
     "int": np.int32,
@@ -77,8 +79,15 @@ _TYPES = {
 _KERNEL = re.compile(
     r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)'
 )
+_COMMENT = re.compile(r"//[^\n]*")
 _INCLUDED = re.compile(r'^#(?:pragma once|include "[^"]*")$', re.MULTILINE)
-_PARAMETER = re.compile(r"(?:const )?\s*(.*?)\s*(\*?)\s*(?:__restrict__)?\s*(\w+)$")
+_DECLARED = re.compile(
+    r"(?:const )?(?:__grid_constant__ )?"
+    r"(float|double|int|unsigned char|unsigned|long long|[A-Z]\w*) ?(.*)"
+)
+_NAMED = re.compile(r"(\*?) ?(?:__restrict__ )?(\w+)((?:\[\w+\])*)")
+_STRUCT = re.compile(r"^struct (\w+) \{([^{}#]*)\};", re.MULTILINE)
+_CONSTANT = re.compile(r"^(?:#define (\w+) (\d+)|constexpr int (\w+) = (\d+);)$", re.MULTILINE)
 
 
 class Device(Protocol):
@@ -141,7 +150,12 @@ def kernel_source(precision: Precision, adaptive: bool = False) -> str:
         f"#define LANES {LANES}\n"
         f"#define OUTPUTS {OUTPUTS}\n"
     )
-    return head + joined((*FORMULAS, *(NEURON_SOURCES if adaptive else SOURCES)))
+    text = head + joined((*FORMULAS, *(NEURON_SOURCES if adaptive else SOURCES)))
+    sizes = (
+        f'static_assert(sizeof({name}) == {struct.dtype.itemsize}, "size of {name}");'
+        for name, struct in structs(text).items()
+    )
+    return "\n".join((text, '#line 1 "sizes"', *sizes, ""))
 
 
 def joined(names: Sequence[str]) -> str:
@@ -160,31 +174,94 @@ def path_of(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a kernel: a pointer to, or a value of, ``dtype``."""
+    """One parameter of a kernel, or field of a struct: a pointer to, or values of, ``dtype``.
+
+    A struct has its name, and ``fields``; ``shape`` is that of a field that is an array.
+    """
 
     name: str
     dtype: np.dtype[Any]
-    pointer: bool
+    pointer: bool = False
+    struct: str | None = None
+    fields: tuple["Parameter", ...] = ()
+    shape: tuple[int, ...] = ()
 
 
 @cache
 def signatures(source: str) -> dict[str, tuple[Parameter, ...]]:
     """Parameters of every kernel in a CUDA text."""
-    real = re.search(r"#define REAL (\w+)", source)
-    text = re.sub(r"//[^\n]*", "", source)
-    types = _TYPES | ({"REAL": _TYPES[real[1]]} if real else {})
     found = {}
-    for kernel, given in _KERNEL.findall(text):
-        parameters = []
+    for kernel, given in _KERNEL.findall(_COMMENT.sub("", source)):
+        parameters: list[Parameter] = []
         for declared in given.split(","):
-            match = _PARAMETER.match(" ".join(declared.split()))
-            if match is None or match[1] not in types:
+            read = _declared(declared, source)
+            if read is None:
                 raise ValueError(
                     f"kernel {kernel}: parameter {declared.strip()!r} has no known type"
                 )
-            parameters.append(Parameter(match[3], np.dtype(types[match[1]]), match[2] == "*"))
+            parameters += read
         found[kernel] = tuple(parameters)
     return found
+
+
+@cache
+def structs(source: str) -> dict[str, Parameter]:
+    """Structs of a CUDA text whose fields are numbers, arrays of them and pointers to them."""
+    found = {}
+    for name, body in _STRUCT.findall(_COMMENT.sub("", source)):
+        lines = [line for line in body.split(";") if line.strip()]
+        read = [_numbers(line, source) for line in lines]
+        if all(read):
+            fields = tuple(field for some in read if some is not None for field in some)
+            layout = [(f.name, np.uintp if f.pointer else f.dtype, f.shape) for f in fields]
+            dtype = np.dtype(layout, align=True)
+            found[name] = Parameter("", dtype, struct=name, fields=fields)
+    return found
+
+
+def size_of(struct: str, precision: Precision) -> int:
+    """Bytes of a struct of the kernels: of what the threads of a block share."""
+    return structs(kernel_source(precision))[struct].dtype.itemsize
+
+
+@cache
+def _types(source: str) -> dict[str, Any]:
+    real = re.search(r"#define REAL (\w+)", source)
+    return _TYPES | ({"REAL": _TYPES[real[1]]} if real else {})
+
+
+@cache
+def _constants(source: str) -> dict[str, int]:
+    found = (match.groups() for match in _CONSTANT.finditer(source))
+    return {macro or name: int(value or number) for macro, value, name, number in found}
+
+
+def _numbers(declared: str, source: str) -> list[Parameter] | None:
+    """What a declaration of numbers declares, None if it is none."""
+    match = _DECLARED.fullmatch(" ".join(declared.split()))
+    types, sizes = _types(source), _constants(source)
+    if match is None or match[1] not in types:
+        return None
+    dtype, found = np.dtype(types[match[1]]), []
+    for one in match[2].split(","):
+        named = _NAMED.fullmatch(one.strip())
+        if named is None:
+            return None
+        bounds = re.findall(r"\w+", named[3])
+        if not all(bound.isdigit() or bound in sizes for bound in bounds):
+            return None
+        shape = tuple(int(sizes.get(bound, bound)) for bound in bounds)
+        found.append(Parameter(named[2], dtype, named[1] == "*", shape=shape))
+    return found
+
+
+def _declared(declared: str, source: str) -> list[Parameter] | None:
+    """The parameter that is declared: of numbers, or a struct."""
+    match = _DECLARED.fullmatch(" ".join(declared.split()))
+    struct = None if match is None else structs(source).get(match[1])
+    if match is None or struct is None:
+        return _numbers(declared, source)
+    return [replace(struct, name=match[2])]
 
 
 def bind(
@@ -193,23 +270,48 @@ def bind(
     args: Sequence[Any],
     is_array: Callable[[Any], bool],
 ) -> list[Any]:
-    """Arguments in the types that the kernel expects; raises TypeError for an array of another."""
+    """Arguments in the types that the kernel expects; raises TypeError for an array of another.
+
+    A struct becomes a NumPy array of one entry, which CuPy passes by value.
+    """
     if len(parameters) != len(args):
         raise TypeError(f"{kernel}: {len(args)} arguments given, {len(parameters)} expected")
-    bound = []
-    for parameter, value in zip(parameters, args, strict=True):
-        if not parameter.pointer:
-            bound.append(parameter.dtype.type(value))
+    return [
+        _packed(kernel, parameter, value, is_array)
+        if parameter.fields
+        else _bound(kernel, parameter, value, is_array)
+        for parameter, value in zip(parameters, args, strict=True)
+    ]
+
+
+def _bound(where: str, parameter: Parameter, value: Any, is_array: Callable[[Any], bool]) -> Any:
+    """A number, or an array, of the type that is expected."""
+    if not parameter.pointer:
+        return parameter.dtype.type(value)
+    if not is_array(value):
+        raise TypeError(f"{where}: {parameter.name} is {type(value)}, expected a device array")
+    if value.dtype != parameter.dtype or not value.flags.c_contiguous:
+        raise TypeError(
+            f"{where}: {parameter.name} has dtype {value.dtype}, expected {parameter.dtype} "
+            "in C order"
+        )
+    return value
+
+
+def _packed(
+    where: str, struct: Parameter, values: Any, is_array: Callable[[Any], bool]
+) -> NDArray[Any]:
+    """A struct of the attributes of ``values``; None is no address."""
+    packed, where = np.zeros((), struct.dtype), f"{where}: {struct.name}"
+    for field in struct.fields:
+        if not hasattr(values, field.name):
+            raise TypeError(f"{where}: {type(values)} has no {field.name}")
+        value = getattr(values, field.name)
+        if value is None and field.pointer:
             continue
-        if not is_array(value):
-            raise TypeError(f"{kernel}: {parameter.name} is {type(value)}, expected a device array")
-        if value.dtype != parameter.dtype or not value.flags.c_contiguous:
-            raise TypeError(
-                f"{kernel}: {parameter.name} has dtype {value.dtype}, expected {parameter.dtype} "
-                "in C order"
-            )
-        bound.append(value)
-    return bound
+        bound = _bound(where, field, value, is_array)
+        packed[field.name] = bound.data.ptr if field.pointer else bound
+    return packed
 
 
 class CupyDevice(Device):

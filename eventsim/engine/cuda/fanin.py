@@ -52,8 +52,8 @@ class FanInLayer:
             self._dev, job.precision, "fanin_forward", self._n_pairs,
             [
                 self._n_pairs, job.stage.population.size, arrivals.first, arrivals.times,
-                arrivals.synapse, self._weights, *self._parameters, *state.arguments(),
-                state.first, state.spikes, *into.arguments(),
+                arrivals.synapse, self._weights, *self._parameters, state.begin, state.end,
+                state.first, state.spikes, into,
             ],
             adaptive=self._adaptive,
         )  # fmt: skip
@@ -73,9 +73,7 @@ class FanInLayer:
             dev, job.precision, "fanin_backward", self._n_pairs,
             [
                 self._n_pairs, size, arrivals.first, arrivals.times, arrivals.synapse,
-                arrivals.origin, self._weights, *self._parameters, tape.first, tape.time,
-                tape.current, tape.restart, tape.by_time, tape.by_voltage, tape.through,
-                tape.before, *way_back(piece, self._parameters[0], self._parameters[1]),
+                arrivals.origin, self._weights, *self._parameters, tape, way_back(piece),
                 by_arrival, later, sums, grazes,
             ],
             adaptive=self._adaptive,

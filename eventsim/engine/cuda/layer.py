@@ -17,9 +17,8 @@ from eventsim.engine.cuda.spikes import (
     place_state,
 )
 from eventsim.engine.job import Job
-from eventsim.engine.state import LayerState, Pending, Stop, carried
+from eventsim.engine.state import LayerState, Pending, carried
 from eventsim.events import SpikeTrains
-from eventsim.events.tape import Adapted
 
 
 def forward(dev: Device, job: Job, wirings: WiringCache, memory: SpikeMemory) -> SpikeTrains:
@@ -32,9 +31,7 @@ def resume(
     """Spikes and state are on the host."""
     placed = place_state(dev, state)
     trains, pending = _advance(dev, job, wirings, memory, placed, state)
-    end, adapted = Stop(*(dev.get(values) for values in placed.end)), None
-    if placed.end_adapted is not None:
-        adapted = Adapted(*(dev.get(values) for values in placed.end_adapted))
+    end, adapted = placed.end.on_host(dev)
     return carried(job, state, trains.map(dev.get), end, pending, adapted)
 
 

@@ -24,7 +24,7 @@ from eventsim.engine.cuda.arrays import (
     to_real,
     way_back,
 )
-from eventsim.engine.cuda.device import Device
+from eventsim.engine.cuda.device import Device, size_of
 from eventsim.engine.cuda.order import (
     by_time,
     firsts,
@@ -93,8 +93,11 @@ def _loop(dev: Device, job: Job, loop: Loop) -> Loop:
 
 
 @dataclass(frozen=True, eq=False)
-class _Round:
-    """One run of the samples whose limit is not -1, and what it wrote."""
+class Round:
+    """One run of the samples whose limit is not -1, and what it wrote; as ``Round`` of the kernels.
+
+    ``count``, ``status`` and ``reached`` are those of all rounds.
+    """
 
     start: Array
     limit: Array
@@ -102,6 +105,59 @@ class _Round:
     neuron: Array
     current: Array
     restart: Array
+    count: Array
+    status: Array
+    reached: Array
+
+
+class Cells(NamedTuple):
+    """Work space of the neurons of all samples; as ``Cells`` of the kernels."""
+
+    time: Array
+    until: Array
+    due: Array
+    since: Array
+    v: Array
+    j: Array
+    rise: Array
+    held: Array
+    mark: Array
+    recent: Array
+    a: None = None  # of queue_forward alone, in what says how the neurons stand after it
+    last: None = None
+
+
+class Bundles(NamedTuple):
+    """Room for bundles that arrive, [samples, capacity]; as ``Heap`` and ``Due`` of the kernels."""
+
+    time: Array
+    first: Array
+    last: Array
+
+
+class PlacedWindows(NamedTuple):
+    """How a loop goes by windows; as ``Windows`` of the kernels."""
+
+    length: float
+    reach: float
+    by_v: Array
+    by_j: Array
+    pieces: int
+    by_stretches: bool
+    width: int
+    n_functions: int
+
+
+class Places(NamedTuple):
+    """Work space and results of the way back; as ``Places`` of the kernels."""
+
+    adjoint: Array
+    reached: Array
+    next: Array
+    released: Array
+    adapted: Array
+    sums: Array
+    grazes: Array
 
 
 def forward(dev: Device, job: Job) -> SpikeTrains:
@@ -128,7 +184,7 @@ def resume(dev: Device, job: Job, state: LoopState) -> tuple[SpikeTrains, LoopSt
 
 
 class _Standing(NamedTuple):
-    """A :class:`LoopStop` on the device, in fewer arrays.
+    """A :class:`LoopStop` on the device, in fewer arrays; as ``Standings`` of the kernels.
 
     ``times`` [samples, 3, size] has time, until (not above 0 where V is not held) and since, and
     where thresholds are adaptive, [samples, 5, size], the two of :class:`.Adapted`,
@@ -206,68 +262,75 @@ class _Forward:
     ) -> None:  # fmt: skip
         self._dev, self._job, self._windows = dev, job, windows
         self.stop = _Standing(*(dev.empty(values.shape, values.dtype) for values in begin))
+        met = {name: dev.asarray(getattr(arrivals, name)) for name in Arriving._fields[:4]}
         self._arguments = [
-            *(dev.asarray(values) for values in arrivals[:4]),
-            *_loop(dev, job, loop),
+            arrivals._replace(**met, cause=None),
+            _loop(dev, job, loop),
             dev.asarray(job.duration),
             to_real(dev, job, neuron_table(job)),
             neuron_times(dev, job),
-            *begin,
-            *self.stop,
+            begin,
+            self.stop,
         ]
 
     def run(
         self, limit: Array, capacity: int, count: Array, status: Array, reached: Array
-    ) -> _Round:
+    ) -> Round:
         """Run the samples whose limit is not -1."""
         dev, job, real = self._dev, self._job, real_type(self._job)
         size, n = job.stage.population.size, job.n_samples
         types: list[Any] = [*[np.float64] * 4, *[real] * 3, *[np.int32] * 3]
-        cells = [dev.empty((n, size), dtype) for dtype in types]
-        heap = [dev.empty((n, capacity), dtype) for dtype in (np.float64, np.int64, np.int64)]
+        cells = Cells(*(dev.empty((n, size), dtype) for dtype in types))
         start = starts_of(dev, dev.xp.maximum(limit, 0))
         total = int(start[-1])
-        written = _Round(
+        written = Round(
             start[:-1],
             limit,
             dev.empty(total, np.float64),
             dev.empty(total, np.int32),
             dev.empty(total, real),
             dev.empty(total, real),
-        )
-        arguments = [
-            size, capacity, *self._arguments, *cells, *heap, written.start, limit,
-            written.time, written.neuron, written.current, written.restart, count, status,
+            count,
+            status,
             reached,
-        ]  # fmt: skip
+        )
+        heap = self._bundles(capacity)
+        arguments = [size, capacity, *self._arguments, cells, heap, written]
         if self._windows is None:
-            shared = 32 * 8 + 3 * 8 + 33 * 4
             dev.launch(
-                job.precision, "queue_forward", n, _block(size), arguments, shared,
+                job.precision, "queue_forward", n, _block(size), arguments,
+                size_of("QueueMemory", job.precision),
                 adaptive=job.stage.population.is_adaptive,
             )  # fmt: skip
         else:
-            arguments += self._of_windows(self._windows, capacity)
-            shared = 35 * 8 + 39 * 4
-            dev.launch(job.precision, "windows_forward", n, _block(size), arguments, shared)
+            dev.launch(
+                job.precision, "windows_forward", n, _block(size),
+                arguments + self._of_windows(self._windows, capacity),
+                size_of("WindowMemory", job.precision),
+            )  # fmt: skip
         return written
+
+    def _bundles(self, capacity: int) -> Bundles:
+        shape = (self._job.n_samples, capacity)
+        types = (np.float64, np.int64, np.int64)
+        return Bundles(*(self._dev.empty(shape, dtype) for dtype in types))
 
     def _of_windows(self, windows: Windows, capacity: int) -> list[Any]:
         """What ``windows_forward`` takes besides."""
         dev, job, n, real = self._dev, self._job, self._job.n_samples, real_type(self._job)
-        basis, width = windows.basis, windows.width
+        basis = windows.basis
+        shares = algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES
+        width = 0 if shares else windows.width
         weights, rows = dev.empty((0, 0), real), dev.empty(0, np.int32)
-        if algorithm_by_windows(job.stage) is Algorithm.LOOP_STRETCHES:
-            # A neuron without sums is, for the kernel, one that meets arrivals in stretches.
-            width, weights = 0, to_real(dev, job, row_weights(job))
+        if shares:
+            weights = to_real(dev, job, row_weights(job))
             rows = made_once((_rows, job.stage), lambda: _rows(dev, job))
-        return [
-            windows.length, basis.reach, windows.pieces, width, len(basis.by_v),
-            dev.asarray(basis.by_v), dev.asarray(basis.by_j),
-            *(dev.empty((n, capacity), dtype) for dtype in (np.float64, np.int64, np.int64)),
-            dev.empty((n, job.stage.population.size, width), real),
-            weights, rows, fastest_rate(job),
-        ]  # fmt: skip
+        taken = PlacedWindows(
+            windows.length, basis.reach, dev.asarray(basis.by_v), dev.asarray(basis.by_j),
+            windows.pieces, shares, width, len(basis.by_v),
+        )  # fmt: skip
+        moments = dev.empty((n, job.stage.population.size, width), real)
+        return [taken, self._bundles(capacity), moments, weights, rows, fastest_rate(job)]
 
 
 def _rows(dev: Device, job: Job) -> Array:
@@ -283,7 +346,7 @@ def _raise_runaway(dev: Device, job: Job, count: Array, status: Array, reached: 
         raise_first_runaway(job, samples, dev.get(count)[samples], dev.get(reached)[samples])
 
 
-def _packed(dev: Device, job: Job, rounds: list[tuple[_Round, Array]]) -> SpikeTrains:
+def _packed(dev: Device, job: Job, rounds: list[tuple[Round, Array]]) -> SpikeTrains:
     """The spikes of all samples by (sample, time, neuron), from every round those it completed."""
     xp, real = dev.xp, real_type(job)
     types = (np.int64, np.float64, np.int32, real, real)
@@ -335,21 +398,18 @@ def backward(
     effects = dev.empty(met.time.size, np.float64)
     sums = dev.zeros((parts, n_gradients(job), size), np.float64)
     grazes = dev.zeros((parts, size), np.int32)
-    work: list[Any] = [
+    places = Places(
         dev.empty((parts, 5, size), real), dev.empty((parts, size), np.float64),
         dev.empty((parts, size), np.int64), dev.empty((parts, size), np.uint8),
-        dev.empty((parts, size, 3 if adaptive else 0), np.float64),
-    ]  # fmt: skip
-    duration, par = dev.asarray(job.duration), to_real(dev, job, neuron_table(job))
+        dev.empty((parts, size, 3 if adaptive else 0), np.float64), sums, grazes,
+    )  # fmt: skip
     dev.launch(
         job.precision, "queue_backward", parts, _block(size),
         [
-            size, n_synapses, dev.asarray(bounds), met.offsets, met.time, met.first, met.last,
-            grouped[met.cause], loop.target, loop.weight, loop.own_weight,
-            duration, par, neuron_times(dev, job), tape.first, tape.time,
-            trains.neurons[order], tape.current, tape.restart, tape.by_time, tape.by_voltage,
-            tape.through, tape.before, *way_back(placed, duration, par), *work, by_weight,
-            by_delay, effects, sums, grazes,
+            size, n_synapses, dev.asarray(bounds), met._replace(cause=grouped[met.cause]), loop,
+            dev.asarray(job.duration), to_real(dev, job, neuron_table(job)),
+            neuron_times(dev, job), tape, trains.neurons[order], way_back(placed), places,
+            by_weight, by_delay, effects,
         ],
         shared=_block(size) * 8,
         adaptive=adaptive,

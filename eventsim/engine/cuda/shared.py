@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Array
-from eventsim.engine.adjoint_series import MOST, span_of
+from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.cuda.arrays import (
     DeviceEvents,
     GroupedTape,
@@ -17,7 +17,7 @@ from eventsim.engine.cuda.arrays import (
     to_real,
     way_back,
 )
-from eventsim.engine.cuda.device import FORWARD_EVENTS, TILE, Device
+from eventsim.engine.cuda.device import TILE, Device, size_of
 from eventsim.engine.cuda.order import sum_rows
 from eventsim.engine.cuda.spikes import Buffers, PlacedState
 from eventsim.engine.job import Job
@@ -58,9 +58,9 @@ class SharedLayer:
             [
                 job.stage.population.size, events.offsets, events.times, events.rows,
                 self._duration, self._weights, self._par, self._times, fastest_rate(job),
-                *state.arguments(), self._skip, met, *into.arguments(),
+                state.begin, state.end, self._skip, met, into,
             ],
-            shared=FORWARD_EVENTS * (8 + 4),
+            shared=size_of("StagedEvents", job.precision),
             adaptive=self._adaptive,
         )  # fmt: skip
 
@@ -98,11 +98,9 @@ class SharedLayer:
             [
                 size, rows, n_events, dev.asarray(bounds), events.offsets, events.times,
                 events.rows, self._duration, self._weights, self._par, self._times,
-                *span_of(job), tape.first, tape.time, tape.current, tape.restart, tape.by_time,
-                tape.by_voltage, tape.through, tape.before,
-                *way_back(piece, self._duration, self._par), by_weight, effects, sums, grazes,
+                *span_of(job), tape, way_back(piece), by_weight, effects, sums, grazes,
             ],
-            shared=MOST * (8 + 2 * 4 + real.itemsize * (2 + TILE)),
+            shared=size_of("StagedArrivals", job.precision),
             adaptive=self._adaptive,
         )  # fmt: skip
         by_event = sum_rows(dev, job.precision, effects)

@@ -29,7 +29,7 @@ BLOCK, BLOCKS = 128, 32  # threads of a block, and blocks, that look at all pair
 class Buffers:
     """Room for the spikes of the pairs that one round runs; ``limit`` is -1 for all others.
 
-    ``count`` and ``reached`` are those of all rounds.
+    ``count`` and ``reached`` are those of all rounds. As ``Buffers`` of the kernels.
     """
 
     start: Array
@@ -40,64 +40,66 @@ class Buffers:
     count: Array
     reached: Array
 
-    def arguments(self) -> list[Array]:
-        """In the order of the kernels."""
-        return [
-            self.start, self.limit, self.time, self.current, self.restart, self.count,
-            self.reached,
-        ]  # fmt: skip
+
+class PlacedStop(NamedTuple):
+    """A :class:`eventsim.engine.state.Stop` on the device, with an :class:`.Adapted` if any.
+
+    As ``Stop`` of the kernels.
+    """
+
+    time: Array
+    v: Array
+    j: Array
+    until: Array
+    a: Array | None = None
+    last: Array | None = None
+
+    def copy(self) -> "PlacedStop":
+        """Of arrays of its own."""
+        return PlacedStop(*(None if values is None else values.copy() for values in self))
+
+    def on_host(self, dev: Device) -> tuple[Stop, Adapted | None]:
+        """As arrays of NumPy."""
+        time, v, j, until, *adapted = (
+            None if values is None else dev.get(values) for values in self
+        )
+        return Stop(time, v, j, until), None if self.a is None else Adapted(*adapted)
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedState:
     """A :class:`eventsim.engine.state.LayerState` on the device, and where its successor goes."""
 
-    begin: Stop
-    end: Stop
+    begin: PlacedStop
+    end: PlacedStop
     spikes: Array
     first: Array
-    adapted: Adapted | None
-    end_adapted: Adapted | None
-
-    def arguments(self) -> list[Array]:
-        """In the order of the kernels."""
-        times = (self.begin.time,) * 2  # taken for nothing where no threshold is adaptive
-        return [
-            *self.begin, *self.end, *(self.adapted or times), *(self.end_adapted or times),
-        ]  # fmt: skip
 
 
 def place_state(dev: Device, state: LayerState) -> PlacedState:
     """A state on the device."""
-    begin = Stop(*(dev.asarray(values) for values in state.stop))
-    adapted = None
-    if state.adapted is not None:
-        adapted = Adapted(*(dev.asarray(values) for values in state.adapted))
+    begin = PlacedStop(*map(dev.asarray, (*state.stop, *(state.adapted or ()))))
     # A pair that nothing moves in the time of the job keeps its state.
-    end = Stop(*(values.copy() for values in begin))
-    after = None if adapted is None else Adapted(*(values.copy() for values in adapted))
-    first = dev.asarray(state.first)
-    return PlacedState(begin, end, dev.asarray(state.spikes), first, adapted, after)
+    return PlacedState(begin, begin.copy(), dev.asarray(state.spikes), dev.asarray(state.first))
 
 
 def place_start(dev: Device, job: Job) -> PlacedState:
     """The state at time zero; that at the end is for nobody to read."""
     shape, real = (job.n_samples, job.stage.population.size), real_type(job)
     n_pairs = shape[0] * shape[1]
+    adapted = (np.float64,) * 2 if job.stage.population.is_adaptive else ()
 
-    def new(make: Callable[..., Array]) -> Stop:
-        return Stop(*(make(shape, dtype) for dtype in (np.float64, real, real, np.float64)))
+    def new(make: Callable[..., Array]) -> PlacedStop:
+        types = (np.float64, real, real, np.float64, *adapted)
+        return PlacedStop(*(make(shape, dtype) for dtype in types))
 
     begin = new(dev.zeros)
     launch(
         dev, job.precision, "begin_pairs", n_pairs,
         [n_pairs, shape[1], start_of(dev, job), begin.v, begin.until],
     )  # fmt: skip
-    first, adapted, after = dev.zeros(n_pairs + 1, np.int64), None, None
-    if job.stage.population.is_adaptive:
-        adapted = Adapted(dev.zeros(shape, np.float64), dev.zeros(shape, np.float64))
-        after = Adapted(dev.empty(shape, np.float64), dev.empty(shape, np.float64))
-    return PlacedState(begin, new(dev.empty), dev.zeros(0, np.float64), first, adapted, after)
+    first = dev.zeros(n_pairs + 1, np.int64)
+    return PlacedState(begin, new(dev.empty), dev.zeros(0, np.float64), first)
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,10 +117,7 @@ def translation_unit(source: str) -> str:
     """The CUDA text with what it needs in front of it, and a launcher for every kernel behind."""
     parts = ["#define SIMT_HOST 1", '#include "simt.h"', source, '#line 1 "launchers"']
     for kernel, parameters in signatures(source).items():
-        values = [
-            f"simt::argument<{_CTYPES[p.dtype.name]}{'*' if p.pointer else ''}>(a, {slot})"
-            for slot, p in enumerate(parameters)
-        ]
+        values = [_argument(p, slot) for slot, p in enumerate(parameters)]
         parts.append(
             f"static void run_{kernel}(const unsigned char* a) {{\n"
             f"    {kernel}({', '.join(values)});\n"
@@ -131,6 +128,14 @@ def translation_unit(source: str) -> str:
             "}"
         )
     return "\n".join(parts) + "\n"
+
+
+def _argument(parameter, slot):
+    """The argument in a slot of eight bytes, which has the address of a struct."""
+    if parameter.struct is not None:
+        return f"*simt::argument<const {parameter.struct}*>(a, {slot})"
+    pointer = "*" if parameter.pointer else ""
+    return f"simt::argument<{_CTYPES[parameter.dtype.name]}{pointer}>(a, {slot})"
 
 
 class LaunchStruct(ctypes.Structure):

@@ -97,9 +97,7 @@ class HostDevice:
         chosen = self._kernel(precision, adaptive, kernel)
         _check_limits(kernel, grid, block, shared, len(args), chosen.largest_block)
         bound = bind(kernel, chosen.parameters, args, lambda value: isinstance(value, ndarray))
-        packed = chosen.packing.pack(
-            *(address(value) if isinstance(value, ndarray) else value for value in bound)
-        )
+        packed = chosen.packing.pack(*map(_slot, bound))
         flush = self.flush and precision == "single"
         how = build.LaunchStruct(grid, block, shared, self.seed, chosen.fibers, flush)
         note(LAUNCH)
@@ -123,7 +121,9 @@ class HostDevice:
         for name, parameters in signatures(source).items():
             call = loaded[f"launch_{name}"]
             call.restype = ctypes.c_char_p
-            packing = "".join("Q" if p.pointer else _PACKED[p.dtype.name] for p in parameters)
+            packing = "".join(
+                "Q" if p.pointer or p.fields else _PACKED[p.dtype.name] for p in parameters
+            )
             kernels[name] = Kernel(
                 call,
                 parameters,
@@ -132,6 +132,13 @@ class HostDevice:
                 bounds.get(name, BLOCK_THREADS),
             )
         return kernels
+
+
+def _slot(value):
+    """A number, or the address of an array or a struct."""
+    if isinstance(value, ndarray):
+        return address(value)
+    return value.ctypes.data if isinstance(value, np.ndarray) else value
 
 
 def devices(precision):

@@ -22,30 +22,19 @@ extern "C" __global__ void fanin_forward(
     const double* __restrict__ duration, const REAL* __restrict__ par,
     const double* __restrict__ refractory, const REAL* __restrict__ own_weight,
     const double* __restrict__ own_delay,
-    // state to start from, and the one after the last arrivals, [samples, neurons]
-    const double* __restrict__ begin_time, const REAL* __restrict__ begin_v,
-    const REAL* __restrict__ begin_j, const double* __restrict__ begin_until,
-    double* __restrict__ end_time, REAL* __restrict__ end_v, REAL* __restrict__ end_j,
-    double* __restrict__ end_until,
-    // adaptation right after the last spike and that spike's time in either, where there is any
-    const double* __restrict__ begin_a, const double* __restrict__ begin_last,
-    double* __restrict__ end_a, double* __restrict__ end_last,
+    // state to start from, and the one after the last arrivals
+    const __grid_constant__ Stop begin, const __grid_constant__ Stop end,
     // own spikes of an earlier piece that return in this one, by (sample, neuron)
     const long long* __restrict__ early_first, const double* __restrict__ early_time,
-    // where spikes go, and results, as in shared_forward
-    const long long* __restrict__ start, const int* __restrict__ limit,
-    double* time, REAL* __restrict__ current, REAL* __restrict__ restart,
-    int* __restrict__ count, double* __restrict__ reached) {
+    const __grid_constant__ Buffers into) {
     const long long pair = GLOBAL_THREAD;
-    if (pair >= n_pairs || limit[pair] < 0) return;
+    if (pair >= n_pairs || into.limit[pair] < 0) return;
     const int n = (int)(pair % n_neurons);
     const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
-    const long long at = start[pair];
-    const Written out = {time + at, current + at, restart + at, limit[pair]};
+    const Written out = written_at(into, pair);
     const double t_end = duration[pair / n_neurons], delay = own_delay[n];
     const bool returns = delay > 0.0;
-    Cell cell = cell_from(begin_time, begin_v, begin_j, begin_until, begin_a, begin_last, pair);
-    const Stop end = {end_time, end_v, end_j, end_until, end_a, end_last};
+    Cell cell = cell_from(begin, pair);
     long long early = early_first[pair];
     const long long n_early = early_first[pair + 1];
     long long i = first[pair];
@@ -78,8 +67,8 @@ extern "C" __global__ void fanin_forward(
         }
         if (cell.t < t_end) keep(end, pair, cell, cell.t);
     }
-    count[pair] = good ? cell.count : -1;
-    if (!good) reached[pair] = cell.t;
+    into.count[pair] = good ? cell.count : -1;
+    if (!good) into.reached[pair] = cell.t;
 }
 
 extern "C" __global__ void fanin_backward(
@@ -92,14 +81,7 @@ extern "C" __global__ void fanin_backward(
     const double* __restrict__ duration, const REAL* __restrict__ par,
     const double* __restrict__ refractory, const REAL* __restrict__ own_weight,
     const double* __restrict__ own_delay,
-    // tape, grouped by (sample, neuron)
-    const long long* __restrict__ spike_first, const double* __restrict__ spike_time,
-    const REAL* __restrict__ spike_current, const REAL* __restrict__ spike_restart,
-    const double* __restrict__ by_time, const REAL* __restrict__ by_voltage, double* through,
-    double* before,
-    // how far back
-    const double* __restrict__ begin, REAL* carried, const int piece,
-    const double* __restrict__ begin_a, const double* __restrict__ begin_last, double* behind,
+    const __grid_constant__ Tape tape, const __grid_constant__ WayBack way,
     // results; sums are [samples, N_SUMS + N_OWN, n_neurons]
     REAL* __restrict__ by_arrival, REAL* __restrict__ later, double* __restrict__ sums,
     int* __restrict__ grazes) {
@@ -107,11 +89,8 @@ extern "C" __global__ void fanin_backward(
     if (pair >= n_pairs) return;
     const int n = (int)(pair % n_neurons);
     const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
-    const Tape tape = {spike_time, by_time, spike_current, spike_restart,
-                       by_voltage, through, before};
-    const WayBack way = way_back(begin, carried, piece, begin_a, begin_last, behind);
     const long long sample = pair / n_neurons;
-    Back back = back_from(tape, spike_first[pair], spike_first[pair + 1], neuron, way, sample, n,
+    Back back = back_from(tape, tape.first[pair], tape.first[pair + 1], neuron, way, sample, n,
                           n_neurons);
     const double t_begin = begin_of(way, sample), t_end = duration[sample], delay = own_delay[n];
     Gradients<double> g;
@@ -120,14 +99,14 @@ extern "C" __global__ void fanin_backward(
     g.grazes = 0;
     Adjoint<REAL> a = carried_at(way, sample, n, n_neurons);
     // Spikes whose return is still to be met on the way back: up to `own`.
-    long long own = delay > 0.0 ? spike_first[pair + 1] - 1 : spike_first[pair] - 1;
-    while (own >= back.first && spike_time[own] + delay >= t_end) --own;
+    long long own = tape.first[delay > 0.0 ? pair + 1 : pair] - 1;
+    while (own >= back.first && tape.time[own] + delay >= t_end) --own;
     long long i = first[pair + 1] - 1;
     double t = t_end;
     int met = MOST;  // arrivals since the adjoint at t was found
     while (i >= first[pair] || own >= back.first) {
         const double external = i >= first[pair] ? arrival[i] : -1.0;
-        const double internal = own >= back.first ? spike_time[own] + delay : -1.0;
+        const double internal = own >= back.first ? tape.time[own] + delay : -1.0;
         if (i < first[pair] && internal < t_begin) break;  // was met in a piece before this one
         const bool returns = internal >= external;  // of equal times, returns come last
         const double t_low = returns ? internal : external;
@@ -152,7 +131,7 @@ extern "C" __global__ void fanin_backward(
         if (returns) {
             g.own[BY_SELF] += (double)here.beta;
             g.own[BY_SELF_DELAY] += (double)effect;
-            through[own] += (double)effect;
+            tape.through[own] += (double)effect;
             --own;
         } else {
             by_arrival[origin[i]] = here.beta;

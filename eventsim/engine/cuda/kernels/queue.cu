@@ -10,7 +10,7 @@
 //                 heap's capacity did not do, or QUEUE_RUNAWAY, with the neuron in count and the
 //                 time in reached. stop_ says how the neurons stand, as begin_ does before.
 // Twin            engine/cpu/queue.py, engine/reference/queue.py: the same order, the same bits
-// Needs           walk.cuh; shared memory: 2 * 32 * (8 + 4) bytes
+// Needs           walk.cuh; shared memory: QueueMemory
 //
 // Roofline        one event takes two or three barriers and one look at every neuron's next time (8
 //                 bytes each): latency limits it. Samples fill the card, not neurons.
@@ -20,10 +20,58 @@ enum { QUEUE_DONE, QUEUE_FULL, QUEUE_RUNAWAY };
 // Bundles from here on are self-connections that return later than their spike.
 #define OWN (1LL << 62)
 
-// The heap of arrivals of one sample, ordered by (time, first synapse).
+// Bundles that arrive, by sample, in order of (time, first synapse): Arriving of bundles.py.
+struct Arriving {
+    const long long* offsets;
+    const double* time;      // ms
+    const long long* first;  // synapses
+    const long long* last;
+    const long long* cause;  // on the way back: the loop's own spike, or -1
+};
+
+// How the neurons are joined: Loop of bundles.py.
+struct Loop {
+    const long long* start;   // of every neuron's bundles
+    const long long* first;   // synapses of every bundle
+    const long long* last;
+    const double* delay;      // ms
+    const int* target;        // of every synapse
+    const REAL* weight;
+    const REAL* own_weight;   // of self-connections that return later than their spike
+    const double* own_delay;  // ms
+};
+
+// The heaps of arrivals [samples, capacity], each ordered by (time, first synapse).
 struct Heap {
     double* time;
-    long long *first, *last;
+    long long* first;
+    long long* last;
+};
+
+DEVICE Heap heap_at(const Heap& all, long long base) {
+    return {all.time + base, all.first + base, all.last + base};
+}
+
+// Room for the spikes of samples: Round of queue.py.
+struct Round {
+    const long long* start;
+    const int* limit;  // below zero: the sample has been run already
+    double* time;      // ms
+    int* neuron;
+    REAL* current;
+    REAL* restart;
+    int* count;        // also past the limit; the neuron after a run-away
+    int* status;
+    double* reached;   // ms: time of a run-away
+};
+
+// What the threads of a block share.
+struct QueueMemory {
+    double times[32];      // of every warp's earliest neuron
+    double now;            // ms; below zero where no arrival is met
+    long long bundle[2];   // synapses that are met next
+    int neurons[32];
+    int verdict;
 };
 
 DEVICE bool comes_before(const Heap& h, int i, int j) {
@@ -63,46 +111,58 @@ DEVICE void pop_entry(const Heap& h, int size) {
     }
 }
 
-// Bundles by source neuron, and when the neurons' self-connections return.
-struct Bundles {
-    const long long *start, *first, *last;
-    const double *delay, *own_delay;
-};
-
 // What a spike of neuron n at t sends joins the heap. False where its capacity does not do.
-DEVICE bool send(const Heap& h, int& waiting, int capacity, const Bundles& sent, int n, double t,
+DEVICE bool send(const Heap& h, int& waiting, int capacity, const Loop& loop, int n, double t,
                  double t_end) {
-    const long long low = sent.start[n], high = sent.start[n + 1];
+    const long long low = loop.start[n], high = loop.start[n + 1];
     if (waiting + (high - low) + 1 > capacity) return false;
     for (long long b = low; b < high; ++b)
-        if (t + sent.delay[b] < t_end)
-            push_entry(h, waiting++, t + sent.delay[b], sent.first[b], sent.last[b]);
-    if (sent.own_delay[n] > 0.0 && t + sent.own_delay[n] < t_end)
-        push_entry(h, waiting++, t + sent.own_delay[n], OWN + n, OWN + n + 1);
+        if (t + loop.delay[b] < t_end)
+            push_entry(h, waiting++, t + loop.delay[b], loop.first[b], loop.last[b]);
+    if (loop.own_delay[n] > 0.0 && t + loop.own_delay[n] < t_end)
+        push_entry(h, waiting++, t + loop.own_delay[n], OWN + n, OWN + n + 1);
     return true;
 }
 
-// State of a sample's neurons since their last events: when that was, the rise to the crossing that
-// is predicted, when V is let go, the spike that holds V or -1, and when the neuron is due.
+// State of neurons [samples, neurons] since their last events: work space.
 struct Cells {
-    double *time, *until, *due;
-    REAL *v, *j, *rise;
-    int *held, *mark;
-#if ADAPTIVE
-    double *a, *last;
-#endif
+    double* time;   // ms, of the last event
+    double* until;  // ms, when V is let go
+    double* due;    // ms
+    double* since;  // ms, from when on `recent` spikes were counted
+    REAL* v;
+    REAL* j;
+    REAL* rise;     // ms to the crossing that is predicted
+    int* held;      // the spike that holds V, or -1
+    int* mark;
+    int* recent;
+    double* a;      // where thresholds are adaptive: what Adapted says, where it is left
+    double* last;
 };
 
-// How the neurons of one sample stand between two pieces of a stream: engine/loop_state.py.
+DEVICE Cells cells_at(const Cells& all, long long base) {
+    return {all.time + base, all.until + base, all.due + base,  all.since + base,
+            all.v + base,    all.j + base,     all.rise + base, all.held + base,
+            all.mark + base, all.recent + base, nullptr,        nullptr};
+}
+
+// How the neurons of all samples stand between two pieces of a stream: engine/loop_state.py.
+struct Standings {
+    double* times;      // ms, [samples, TIMES, neurons]
+    REAL* state;        // [samples, 2, neurons]: v, j
+    long long* recent;  // [samples, neurons]
+    double* border;     // ms, [samples]
+    long long* window;  // [samples, 2]: idle, halvings
+};
+
+// Those of one sample.
 struct Standing {
     double *time, *until, *since;
     REAL *v, *j;
     long long* recent;
     double* border;
     long long *idle, *halvings;
-#if ADAPTIVE
     double *a, *last;
-#endif
 };
 
 #if ADAPTIVE
@@ -111,42 +171,44 @@ struct Standing {
 #define TIMES 3
 #endif
 
-// Of sample s in arrays [samples, TIMES, neurons], [samples, 2, neurons], [samples, neurons],
-// [samples] and [samples, 2].
-DEVICE Standing standing(double* times, REAL* state, long long* recent, double* border,
-                         long long* window, long long s, int n_neurons) {
-    double* const time = times + TIMES * s * n_neurons;
-    REAL* const v = state + 2 * s * n_neurons;
-    return {time, time + n_neurons, time + 2 * n_neurons, v, v + n_neurons,
-            recent + s * n_neurons, border + s, window + 2 * s, window + 2 * s + 1,
-#if ADAPTIVE
-            time + 3 * n_neurons, time + 4 * n_neurons,
-#endif
-    };
+DEVICE Standing standing(const Standings& all, long long s, int n_neurons) {
+    double* const time = all.times + TIMES * s * n_neurons;
+    REAL* const v = all.state + 2 * s * n_neurons;
+    const bool adapts = TIMES > 3;
+    return {time,
+            time + n_neurons,
+            time + 2 * n_neurons,
+            v,
+            v + n_neurons,
+            all.recent + s * n_neurons,
+            all.border + s,
+            all.window + 2 * s,
+            all.window + 2 * s + 1,
+            adapts ? time + 3 * n_neurons : nullptr,
+            adapts ? time + 4 * n_neurons : nullptr};
 }
 
-DEVICE void take_up(const Standing& from, const Cells& c, int n, double* since, int* recent) {
+DEVICE void take_up(const Standing& from, const Cells& c, int n) {
     c.time[n] = from.time[n];
     c.v[n] = from.v[n];
     c.j[n] = from.j[n];
     c.until[n] = from.until[n];
     c.held[n] = c.until[n] > 0.0 ? EARLIER : -1;
-    since[n] = from.since[n];
-    recent[n] = (int)from.recent[n];
+    c.since[n] = from.since[n];
+    c.recent[n] = (int)from.recent[n];
 #if ADAPTIVE
     c.a[n] = from.a[n];
     c.last[n] = from.last[n];
 #endif
 }
 
-DEVICE void lay_down(const Standing& to, const Cells& c, int n, const double* since,
-                     const int* recent) {
+DEVICE void lay_down(const Standing& to, const Cells& c, int n) {
     to.time[n] = c.time[n];
     to.v[n] = c.v[n];
     to.j[n] = c.j[n];
     to.until[n] = c.held[n] >= 0 ? c.until[n] : -1.0;
-    to.since[n] = since[n];
-    to.recent[n] = recent[n];
+    to.since[n] = c.since[n];
+    to.recent[n] = c.recent[n];
 }
 
 #define NEVER 1e300
@@ -212,92 +274,64 @@ DEVICE void earliest(const double* due, int n_neurons, double* times, int* neuro
 
 extern "C" __global__ void queue_forward(
     const int n_neurons, const int capacity,
-    // arrivals of other stages
-    const long long* __restrict__ outside_start, const double* __restrict__ outside_time,
-    const long long* __restrict__ outside_first, const long long* __restrict__ outside_last,
-    // bundles by source neuron; synapses
-    const long long* __restrict__ bundle_start, const long long* __restrict__ bundle_first,
-    const long long* __restrict__ bundle_last, const double* __restrict__ bundle_delay,
-    const int* __restrict__ target, const REAL* __restrict__ weight,
-    const REAL* __restrict__ own_weight, const double* __restrict__ own_delay,
+    // arrivals of other stages, and how the neurons are joined
+    const __grid_constant__ Arriving outside, const __grid_constant__ Loop loop,
     // parameters
     const double* __restrict__ duration, const REAL* __restrict__ par,
     const double* __restrict__ refractory,
     // how the neurons stand, before and after
-    double* begin_times, REAL* begin_state, long long* begin_recent, double* begin_border,
-    long long* begin_window, double* stop_times, REAL* stop_state, long long* stop_recent,
-    double* stop_border, long long* stop_window,
-    // work space: [samples, neurons], and [samples, capacity]
-    double* cell_time, double* cell_until, double* cell_due, double* cell_since, REAL* cell_v,
-    REAL* cell_j, REAL* cell_rise, int* cell_held, int* cell_mark, int* cell_recent,
-    double* heap_time, long long* heap_first, long long* heap_last,
-    // where spikes go, per sample
-    const long long* __restrict__ start, const int* __restrict__ limit, double* __restrict__ time,
-    int* __restrict__ neuron, REAL* __restrict__ current, REAL* __restrict__ restart,
-    // results per sample
-    int* __restrict__ count, int* __restrict__ status, double* __restrict__ reached) {
+    const __grid_constant__ Standings begins, const __grid_constant__ Standings stops,
+    // work space, and results
+    const __grid_constant__ Cells cells, const __grid_constant__ Heap heaps,
+    const __grid_constant__ Round out) {
     SHARED_MEMORY(memory);
-    double* const times = (double*)memory;                // [32]
-    double* const now = times + 32;                       // [1]
-    long long* const bundle = (long long*)(now + 1);      // [2]
-    int* const neurons = (int*)(bundle + 2);              // [32]
-    int* const verdict = neurons + 32;                    // [1]
+    QueueMemory& block = *(QueueMemory*)memory;
 
-    const long long s = BLOCK, base = s * n_neurons;
-    if (limit[s] < 0) return;
-    const Heap heap = {heap_time + s * capacity, heap_first + s * capacity,
-                       heap_last + s * capacity};
-    const Bundles sent = {bundle_start, bundle_first, bundle_last, bundle_delay, own_delay};
-    const Standing begin = standing(begin_times, begin_state, begin_recent, begin_border,
-                                    begin_window, s, n_neurons);
-    const Standing stop = standing(stop_times, stop_state, stop_recent, stop_border, stop_window,
-                                   s, n_neurons);
-    const Cells c = {cell_time + base, cell_until + base, cell_due + base, cell_v + base,
-                     cell_j + base, cell_rise + base, cell_held + base, cell_mark + base,
-#if ADAPTIVE
-                     stop.a, stop.last,  // where they are left
-#endif
-    };
-    double* const since = cell_since + base;
-    int* const recent = cell_recent + base;
+    const long long s = BLOCK;
+    if (out.limit[s] < 0) return;
+    const Heap heap = heap_at(heaps, s * capacity);
+    const Standing begin = standing(begins, s, n_neurons), stop = standing(stops, s, n_neurons);
+    Cells c = cells_at(cells, s * n_neurons);
+    c.a = stop.a;
+    c.last = stop.last;
     const double t_end = duration[s];
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-        take_up(begin, c, n, since, recent);
+        take_up(begin, c, n);
         c.mark[n] = 0;
         c.due[n] = predict(c, neuron_at(par, refractory, n, n_neurons), n, t_end);
     }
     __syncthreads();
     // Of the first thread; the others follow what it writes to shared memory.
-    long long outside = outside_start[s];
-    const long long n_outside = outside_start[s + 1], at = start[s];
+    long long coming = outside.offsets[s];
+    const long long n_outside = outside.offsets[s + 1], at = out.start[s];
     int waiting = 0, n_spikes = 0, epoch = 0;
-    const int room = limit[s];
+    const int room = out.limit[s];
     for (;;) {
         double due;
         int n;
-        earliest(c.due, n_neurons, times, neurons, due, n);
+        earliest(c.due, n_neurons, block.times, block.neurons, due, n);
         if (THREAD == 0) {
-            double t = outside < n_outside ? outside_time[outside] : t_end;
+            double t = coming < n_outside ? outside.time[coming] : t_end;
             if (waiting > 0 && heap.time[0] < t) t = heap.time[0];
-            *verdict = -1;
+            block.verdict = -1;
             if (due < t) {
-                *now = -1.0;
+                block.now = -1.0;
                 const Neuron p = neuron_at(par, refractory, n, n_neurons);
                 if (c.held[n] >= 0) {
                     t = c.until[n];
                     c.j[n] = flush(far_forward((REAL)(t - c.time[n]), p.rates).y * c.j[n]);
                     c.v[n] = p.reset;
                     c.time[n] = t;
-                    if (c.held[n] < room) restart[at + c.held[n]] = c.j[n];
+                    if (c.held[n] < room) out.restart[at + c.held[n]] = c.j[n];
                     c.held[n] = -1;
                 } else {
                     const REAL j = flush(far_forward(c.rise[n], p.rates).y * c.j[n]);
                     t = c.time[n] + (double)c.rise[n];
                     if (n_spikes < room) {
-                        time[at + n_spikes] = t;
-                        neuron[at + n_spikes] = n;
-                        current[at + n_spikes] = j;
-                        restart[at + n_spikes] = p.refractory > 0.0 ? not_a_number() : j;
+                        out.time[at + n_spikes] = t;
+                        out.neuron[at + n_spikes] = n;
+                        out.current[at + n_spikes] = j;
+                        out.restart[at + n_spikes] = p.refractory > 0.0 ? not_a_number() : j;
                     }
                     if (p.refractory > 0.0) {
                         c.held[n] = n_spikes;
@@ -313,56 +347,56 @@ extern "C" __global__ void queue_forward(
                     c.last[n] = adapted.last;
 #endif
                     n_spikes += 1;
-                    if (t - since[n] > 1.0) {
-                        since[n] = t;
-                        recent[n] = 0;
+                    if (t - c.since[n] > 1.0) {
+                        c.since[n] = t;
+                        c.recent[n] = 0;
                     }
-                    recent[n] += 1;
-                    if ((double)recent[n] > RUNAWAY_PER_MS) {
-                        *verdict = QUEUE_RUNAWAY;
+                    c.recent[n] += 1;
+                    if ((double)c.recent[n] > RUNAWAY_PER_MS) {
+                        block.verdict = QUEUE_RUNAWAY;
                         n_spikes = n;
-                        reached[s] = t;
+                        out.reached[s] = t;
                     }
-                    if (*verdict < 0 && !send(heap, waiting, capacity, sent, n, t, t_end))
-                        *verdict = QUEUE_FULL;
+                    if (block.verdict < 0 && !send(heap, waiting, capacity, loop, n, t, t_end))
+                        block.verdict = QUEUE_FULL;
                 }
                 c.due[n] = predict(c, p, n, t_end);
             } else if (t < t_end) {
-                *now = t;
+                block.now = t;
             } else {
-                *verdict = QUEUE_DONE;
+                block.verdict = QUEUE_DONE;
             }
         }
         __syncthreads();
-        if (*verdict >= 0) break;
-        const double t = *now;
+        if (block.verdict >= 0) break;
+        const double t = block.now;
         if (t < 0.0) continue;
         ++epoch;
         for (;;) {
             if (THREAD == 0) {
                 const bool inside = waiting > 0 && heap.time[0] == t;
-                bundle[0] = -1;
-                if (outside < n_outside && outside_time[outside] == t &&
-                    !(inside && heap.first[0] < outside_first[outside])) {
-                    bundle[0] = outside_first[outside];
-                    bundle[1] = outside_last[outside];
-                    ++outside;
+                block.bundle[0] = -1;
+                if (coming < n_outside && outside.time[coming] == t &&
+                    !(inside && heap.first[0] < outside.first[coming])) {
+                    block.bundle[0] = outside.first[coming];
+                    block.bundle[1] = outside.last[coming];
+                    ++coming;
                 } else if (inside) {
-                    bundle[0] = heap.first[0];
-                    bundle[1] = heap.last[0];
+                    block.bundle[0] = heap.first[0];
+                    block.bundle[1] = heap.last[0];
                     pop_entry(heap, waiting--);
                 }
             }
             __syncthreads();
-            const long long low = bundle[0], high = bundle[1];
+            const long long low = block.bundle[0], high = block.bundle[1];
             if (low < 0) break;
             for (long long k = low + THREAD; k < high; k += blockDim.x) {
-                const int m = low >= OWN ? (int)(low - OWN) : target[k];
+                const int m = low >= OWN ? (int)(low - OWN) : loop.target[k];
                 if (c.mark[m] != epoch) {
                     c.mark[m] = epoch;
                     bring(c, neuron_at(par, refractory, m, n_neurons), m, t);
                 }
-                c.j[m] = c.j[m] + (low >= OWN ? own_weight[m] : weight[k]);
+                c.j[m] = c.j[m] + (low >= OWN ? loop.own_weight[m] : loop.weight[k]);
             }
             __syncthreads();
         }
@@ -372,11 +406,11 @@ extern "C" __global__ void queue_forward(
         __syncthreads();
     }
     for (int n = THREAD; n < n_neurons; n += blockDim.x)
-        lay_down(stop, c, n, since, recent);
+        lay_down(stop, c, n);
     if (THREAD == 0) {
         *stop.border = t_end;
         *stop.idle = *stop.halvings = 0;
-        count[s] = n_spikes;
-        status[s] = *verdict;
+        out.count[s] = n_spikes;
+        out.status[s] = block.verdict;
     }
 }

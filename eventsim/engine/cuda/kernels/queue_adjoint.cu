@@ -29,15 +29,23 @@ DEVICE double just_after(double x) {
     return __longlong_as_double(__double_as_longlong(x) + 1);
 }
 
-// Where the neurons of one block are on their way back, and what they add to.
+// Where the neurons of every chunk are on their way back, and what they add to.
 struct Places {
-    REAL* adjoint;  // [5, neurons]
-    double *reached, *sums;
+    REAL* adjoint;            // [chunks, 5, neurons]: work space
+    double* reached;          // ms, [chunks, neurons], as the next three
     long long* next;
     unsigned char* released;
-    int* grazes;
-    AdaptedBack* adapted;
+    double* adapted;          // [chunks, neurons, 3]: AdaptedBack, where thresholds are adaptive
+    double* sums;             // [chunks, N_SUMS + N_OWN, neurons]: a result
+    int* grazes;              // [chunks, neurons]: a result
 };
+
+DEVICE Places places_at(const Places& all, long long base) {
+    return {all.adjoint + 5 * base, all.reached + base,
+            all.next + base,        all.released + base,
+            all.adapted + 3 * base, all.sums + (N_SUMS + N_OWN) * base,
+            all.grazes + base};
+}
 
 DEVICE void put_adjoint(const Places& at, int n, int n_neurons, const Adjoint<REAL>& adjoint) {
     REAL* const a = at.adjoint + n;
@@ -55,7 +63,7 @@ DEVICE Adjoint<REAL> place_back(const Places& at, const Neuron& p, int n, int n_
     Adjoint<REAL> adjoint = {a[0], a[n_neurons], a[2 * n_neurons], a[3 * n_neurons], a[4 * n_neurons]};
     Back back = {first, at.next[n], at.released[n] != 0,
 #if ADAPTIVE
-                 at.adapted[n],
+                 ((AdaptedBack*)at.adapted)[n],
 #endif
     };
     Gradients<double> g;
@@ -67,7 +75,7 @@ DEVICE Adjoint<REAL> place_back(const Places& at, const Neuron& p, int n, int n_
     at.next[n] = back.next;
     at.released[n] = back.released ? 1 : 0;
 #if ADAPTIVE
-    at.adapted[n] = back.adapted;
+    ((AdaptedBack*)at.adapted)[n] = back.adapted;
 #endif
     put_adjoint(at, n, n_neurons, adjoint);
     for (int i = 0; i < N_SUMS; ++i) at.sums[i * n_neurons + n] += g.sums[i];
@@ -78,41 +86,24 @@ DEVICE Adjoint<REAL> place_back(const Places& at, const Neuron& p, int n, int n_
 
 extern "C" __global__ void queue_backward(
     const int n_neurons, const long long n_synapses, const long long* __restrict__ bounds,
-    // arrivals
-    const long long* __restrict__ met_start, const double* __restrict__ met_time,
-    const long long* __restrict__ met_first, const long long* __restrict__ met_last,
-    const long long* __restrict__ met_cause,
-    // synapses and parameters
-    const int* __restrict__ target, const REAL* __restrict__ weight,
-    const REAL* __restrict__ own_weight, const double* __restrict__ duration,
-    const REAL* __restrict__ par, const double* __restrict__ refractory,
-    // tape, grouped by (sample, neuron)
-    const long long* __restrict__ spike_first, const double* __restrict__ spike_time,
-    const int* __restrict__ spike_neuron, const REAL* __restrict__ spike_current,
-    const REAL* __restrict__ spike_restart, const double* __restrict__ by_time,
-    const REAL* __restrict__ by_voltage, double* through, double* before,
-    // how far back
-    const double* __restrict__ begin, REAL* carried, const int piece,
-    const double* __restrict__ begin_a, const double* __restrict__ begin_last, double* behind,
-    // work space: [chunks, 5, neurons], and [chunks, neurons]
-    REAL* adjoint, double* reached, long long* next, unsigned char* released,
-    // and [chunks, neurons, 3] where thresholds are adaptive
-    double* adapted,
-    // results: [chunks, synapses] twice, [arrivals], [chunks, N_SUMS + N_OWN, neurons],
-    // [chunks, neurons]
-    REAL* by_weight, double* by_delay, double* __restrict__ effects, double* sums, int* grazes) {
+    // arrivals, own ones among them, and how the neurons are joined
+    const __grid_constant__ Arriving met, const __grid_constant__ Loop loop,
+    // parameters
+    const double* __restrict__ duration, const REAL* __restrict__ par,
+    const double* __restrict__ refractory,
+    // spikes, with their neurons, and how far back
+    const __grid_constant__ Tape tape, const int* __restrict__ spike_neuron,
+    const __grid_constant__ WayBack way,
+    // work space and results; by [chunks, synapses] twice, and [arrivals]
+    const __grid_constant__ Places places, REAL* by_weight, double* by_delay,
+    double* __restrict__ effects) {
     SHARED_MEMORY(memory);
-    const long long chunk = BLOCK, base = chunk * n_neurons;
-    const Tape tape = {spike_time, by_time, spike_current, spike_restart,
-                       by_voltage, through, before};
-    const WayBack way = way_back(begin, carried, piece, begin_a, begin_last, behind);
-    const Places at = {adjoint + 5 * base, reached + base, sums + (N_SUMS + N_OWN) * base,
-                       next + base, released + base, grazes + base,
-                       (AdaptedBack*)adapted + base};
+    const long long chunk = BLOCK;
+    const Places at = places_at(places, chunk * n_neurons);
     REAL* const weight_sum = by_weight + chunk * n_synapses;
     double* const delay_sum = by_delay + chunk * n_synapses;
     for (long long s = bounds[chunk]; s < bounds[chunk + 1]; ++s) {
-        const long long* const first = spike_first + s * n_neurons;
+        const long long* const first = tape.first + s * n_neurons;
         for (int n = THREAD; n < n_neurons; n += blockDim.x) {
             put_adjoint(at, n, n_neurons, carried_at(way, s, n, n_neurons));
             const Neuron p = neuron_at(par, refractory, n, n_neurons);
@@ -120,24 +111,24 @@ extern "C" __global__ void queue_backward(
             at.next[n] = back.next;
             at.released[n] = back.released ? 1 : 0;
 #if ADAPTIVE
-            at.adapted[n] = back.adapted;
+            ((AdaptedBack*)at.adapted)[n] = back.adapted;
 #endif
             at.reached[n] = duration[s];
         }
         __syncthreads();
-        for (long long e = met_start[s + 1] - 1; e >= met_start[s]; --e) {
-            const long long low = met_first[e], cause = met_cause[e];
+        for (long long e = met.offsets[s + 1] - 1; e >= met.offsets[s]; --e) {
+            const long long low = met.first[e], cause = met.cause[e];
             double effect = 0.0;
-            for (long long k = low + THREAD; k < met_last[e]; k += blockDim.x) {
+            for (long long k = low + THREAD; k < met.last[e]; k += blockDim.x) {
                 const bool own = low >= OWN;
-                const int n = own ? (int)(low - OWN) : target[k];
+                const int n = own ? (int)(low - OWN) : loop.target[k];
                 const Neuron p = neuron_at(par, refractory, n, n_neurons);
-                double t = met_time[e];
+                double t = met.time[e];
                 // Without a delay it came after a spike of n at the same time: stop short of that.
-                if (cause >= 0 && spike_time[cause] == t && spike_neuron[cause] >= n)
+                if (cause >= 0 && tape.time[cause] == t && spike_neuron[cause] >= n)
                     t = just_after(t);
                 const Adjoint<REAL> a = place_back(at, p, n, n_neurons, t, tape, first[n]);
-                const REAL w = own ? own_weight[n] : weight[k];
+                const REAL w = own ? loop.own_weight[n] : loop.weight[k];
                 const REAL later = w * (p.rates.syn * a.beta - p.rates.mem * a.alpha);
                 at.sums[BY_DRIVE * n_neurons + n] += (double)(w * a.beta);
                 at.sums[BY_MEM * n_neurons + n] += (double)(w * a.beta_mem);
@@ -154,7 +145,7 @@ extern "C" __global__ void queue_backward(
             effect = block_sum(effect, (double*)memory);
             if (THREAD == 0) {
                 effects[e] = effect;
-                if (cause >= 0) through[cause] += effect;
+                if (cause >= 0) tape.through[cause] += effect;
             }
             __syncthreads();
         }
@@ -163,7 +154,7 @@ extern "C" __global__ void queue_backward(
             const Adjoint<REAL> a = place_back(at, p, n, n_neurons, begin_of(way, s), tape, first[n]);
             carry(way, s, n, n_neurons, a);
 #if ADAPTIVE
-            carry(way, s, n, n_neurons, at.adapted[n]);
+            carry(way, s, n, n_neurons, ((AdaptedBack*)at.adapted)[n]);
 #endif
             if (!way.starts || p.level > REAL_(0.0)) continue;
             at.sums[(N_SUMS + BY_RESET) * n_neurons + n] += (double)a.alpha;

@@ -7,13 +7,19 @@
 // After           count[s, n] = spikes of the neuron, also past its limit; the first `limit` of
 //                 them at start[s, n] and on, ascending. count = -1 after a run-away, at `reached`.
 // Twin            engine/cpu/shared.py, engine/reference/layer.py
-// Needs           stretch.cuh; shared memory as in engine/cuda/shared.py
+// Needs           stretch.cuh; shared memory: StagedEvents
 //
 // Roofline        one neuron and stretch of four arrivals with near terms (single precision, nobody
 //                 fires): about 100 multiplications, fused operations, comparisons and selections,
 //                 16 bytes of weights from the second-level cache (a row is shared by all samples),
 //                 and what all threads do alike to find the stretch. Arithmetic, not memory, limits
 //                 it. Nothing of this was measured on a device.
+
+// Those of a block.
+struct StagedEvents {
+    double time[FORWARD_EVENTS];  // ms
+    int row[FORWARD_EVENTS];
+};
 
 // Number of the first event in [lo, hi) at or after the end; events are sorted by time.
 DEVICE long long first_after(const double* times, long long lo, long long hi, double end) {
@@ -33,59 +39,45 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_forward
     // weights [rows, n_neurons], parameters [N_PAR, n_neurons], and as neuron_at says
     const REAL* __restrict__ weights, const REAL* __restrict__ par,
     const double* __restrict__ refractory, const REAL fastest,
-    // state to start from, and the one after the last arrivals, [samples, neurons]
-    const double* __restrict__ begin_time, const REAL* __restrict__ begin_v,
-    const REAL* __restrict__ begin_j, const double* __restrict__ begin_until,
-    double* __restrict__ end_time, REAL* __restrict__ end_v, REAL* __restrict__ end_j,
-    double* __restrict__ end_until,
-    // adaptation right after the last spike and that spike's time in either, where there is any
-    const double* __restrict__ begin_a, const double* __restrict__ begin_last,
-    double* __restrict__ end_a, double* __restrict__ end_last,
+    // state to start from, and the one after the last arrivals
+    const __grid_constant__ Stop begin, const __grid_constant__ Stop stop,
     // events of every sample that are met in either
     const long long* __restrict__ skip, long long* __restrict__ met,
-    // where spikes go, per (sample, neuron)
-    const long long* __restrict__ start, const int* __restrict__ limit,
     // results
-    double* __restrict__ time, REAL* __restrict__ current, REAL* __restrict__ restart,
-    int* __restrict__ count, double* __restrict__ reached) {
+    const __grid_constant__ Buffers into) {
     SHARED_MEMORY(memory);
-    double* const staged_time = (double*)memory;
-    int* const staged_row = (int*)(staged_time + FORWARD_EVENTS);
+    StagedEvents& staged = *(StagedEvents*)memory;
 
     const int n_tiles = (n_neurons + TILE - 1) / TILE;
     const int sample = (int)(BLOCK / n_tiles);
     const int me = (int)(BLOCK % n_tiles) * TILE + THREAD;
     const long long pair = (long long)sample * n_neurons + me;
-    const bool mine = me < n_neurons && limit[pair] >= 0;
+    const bool mine = me < n_neurons && into.limit[pair] >= 0;
     if (!__syncthreads_or(mine)) return;
 
     const int n = me < n_neurons ? me : n_neurons - 1;
     const REAL* const column = weights + n;
     Neuron neuron = neuron_at(par, refractory, n, n_neurons);
-    Written out = {time, current, restart, 0};
-    if (mine) {
-        const long long at = start[pair];
-        out = {time + at, current + at, restart + at, limit[pair]};
-    } else {
+    Written out = {into.time, into.current, into.restart, 0};
+    if (mine)
+        out = written_at(into, pair);
+    else
         neuron.alert = Exponent<REAL>::unreachable;
-    }
-    Cell cell = cell_from(begin_time, begin_v, begin_j, begin_until, begin_a, begin_last,
-                          (long long)sample * n_neurons + n);
-    const Stop stop = {end_time, end_v, end_j, end_until, end_a, end_last};
+    Cell cell = cell_from(begin, (long long)sample * n_neurons + n);
     const double t_end = duration[sample];
     const long long lo = offsets[sample], end = first_after(times, lo, offsets[sample + 1], t_end);
     const REAL longest = REAL_(SPAN) / fastest;
     const Answer<REAL> answer = answer_of(neuron.rates.mem, neuron.rates.syn, longest);
-    double failed = -1.0, t = begin_time[(long long)sample * n_neurons];  // of all neurons
+    double failed = -1.0, t = begin.time[(long long)sample * n_neurons];  // of all neurons
     long long next = lo + skip[sample];
     bool ends = !(t < t_end);
     if (ends && me == 0) met[sample] = skip[sample];
     while (!ends) {
-        Events events = {times, rows, staged_time, staged_row, next, end, 0};
+        Events events = {times, rows, staged.time, staged.row, next, end, 0};
         events.staged = end - next < FORWARD_EVENTS ? (int)(end - next) : FORWARD_EVENTS;
         for (int i = THREAD; i < events.staged; i += TILE) {
-            staged_time[i] = times[next + i];
-            staged_row[i] = rows[next + i];
+            staged.time[i] = times[next + i];
+            staged.row[i] = rows[next + i];
         }
         __syncthreads();
         do {
@@ -104,6 +96,6 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_forward
         __syncthreads();
     }
     if (!mine) return;
-    count[pair] = failed < 0.0 ? cell.count : -1;
-    reached[pair] = failed;
+    into.count[pair] = failed < 0.0 ? cell.count : -1;
+    into.reached[pair] = failed;
 }

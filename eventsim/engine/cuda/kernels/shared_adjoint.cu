@@ -9,35 +9,37 @@
 //                 of every event before the end of its sample; sums, own, grazes per chunk.
 // Twin            engine/cpu/shared_adjoint.py, engine/reference/layer_adjoint.py. The effect of an
 //                 event is summed over neurons in another order than there.
-// Needs           walk.cuh, neuron/adjoint_series.hpp; shared memory as in engine/cuda/shared.py
+// Needs           walk.cuh, neuron/adjoint_series.hpp; shared memory: StagedArrivals
 //
 // Roofline        one neuron and event of a full stretch: about 20 fused operations in single
 //                 precision, 4 bytes of weights, 8 bytes of read and written sums, all from the
 //                 second-level cache while a chunk's sums fit it. Not measured on a device.
 
+// Arrivals of one stretch in shared memory, the latest first.
+struct StagedArrivals {
+    double time[MOST];        // ms
+    REAL p[MOST];             // of the first term
+    REAL u[MOST];
+    REAL effect[MOST][TILE];  // dL/dt at every thread's neuron
+    int place[MOST];          // first column of the row
+    int inside[MOST];         // whether the stretch reaches it
+};
+
 // Sum over the block's neurons of effect[event][neuron], one event per warp at a time.
-DEVICE void sum_effects(const REAL* effect, int n_events, REAL* out, long long top) {
+DEVICE void sum_effects(const StagedArrivals& arrivals, int n_events, REAL* out, long long top) {
     const int lane = THREAD & 31;
     for (int i = THREAD >> 5; i < n_events; i += TILE / 32) {
         REAL total = REAL_(0.0);
-        for (int k = lane; k < TILE; k += 32) total += effect[i * TILE + k];
+        for (int k = lane; k < TILE; k += 32) total += arrivals.effect[i][k];
         for (int k = 16; k > 0; k >>= 1) total += __shfl_xor_sync(0xffffffffu, total, k);
         if (lane == 0) out[top - i] = total;
     }
 }
 
-// Arrivals of one stretch in shared memory, the latest first: time, first column of the row, p of
-// the first term and u, whether the stretch reaches it, and dL/dt at every thread's neuron.
-struct Arrivals {
-    double* time;
-    REAL *p, *u, *effect;
-    int *place, *inside;
-};
-
 // The arrivals from the k-th on that lie after `after`, with the state at `back` ms before the
 // stretch's latest arrival. A thread without a neuron has a state of zeros. Returns the next one.
 DEVICE int meet_arrivals(int k, int m, double after, REAL back, REAL middle, REAL per_length,
-                         const Adjoint<REAL>& a, const Rates<REAL>& r, const Series<REAL>& s, const Arrivals& arrivals,
+                         const Adjoint<REAL>& a, const Rates<REAL>& r, const Series<REAL>& s, StagedArrivals& arrivals,
                          const REAL* column, REAL* slab, bool mine, REAL* sums) {
     if (k >= m || arrivals.time[k] <= after) return k;
     const REAL grow = REAL_(1.0) / decay(middle * back), start = back * per_length;
@@ -54,7 +56,7 @@ DEVICE int meet_arrivals(int k, int m, double after, REAL back, REAL middle, REA
             moments[q] = fused(w, p, moments[q]);
             p = p * u;
         }
-        arrivals.effect[k * TILE + THREAD] = arrivals.p[k] * (w * series_at(open.laters, u));
+        arrivals.effect[k][THREAD] = arrivals.p[k] * (w * series_at(open.laters, u));
     }
     const Adjoint<REAL> grown = {alpha, beta, a.alpha_mem * grow, a.beta_mem * grow,
                                  a.beta_syn * grow};
@@ -75,26 +77,13 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
     const int* __restrict__ rows, const double* __restrict__ duration,
     const REAL* __restrict__ weights, const REAL* __restrict__ par,
     const double* __restrict__ refractory, const double middle, const double length,
-    // tape, grouped by (sample, neuron)
-    const long long* __restrict__ spike_first, const double* __restrict__ spike_time,
-    const REAL* __restrict__ spike_current, const REAL* __restrict__ spike_restart,
-    const double* __restrict__ by_time, const REAL* __restrict__ by_voltage, double* through,
-    double* before,
-    // how far back
-    const double* __restrict__ begin, REAL* carried, const int piece,
-    const double* __restrict__ begin_a, const double* __restrict__ begin_last, double* behind,
+    const __grid_constant__ Tape tape, const __grid_constant__ WayBack way,
     // results: [chunks, n_rows, n_neurons], [tiles, events], [chunks, N_SUMS + N_OWN, n_neurons],
     // [chunks, n_neurons]
     REAL* by_weight, REAL* __restrict__ effects, double* __restrict__ sums,
     int* __restrict__ grazes) {
     SHARED_MEMORY(memory);
-    Arrivals arrivals;
-    arrivals.time = (double*)memory;
-    arrivals.p = (REAL*)(arrivals.time + MOST);
-    arrivals.u = arrivals.p + MOST;
-    arrivals.effect = arrivals.u + MOST;
-    arrivals.place = (int*)(arrivals.effect + MOST * TILE);
-    arrivals.inside = arrivals.place + MOST;
+    StagedArrivals& arrivals = *(StagedArrivals*)memory;
 
     const int n_tiles = (n_neurons + TILE - 1) / TILE;
     const long long chunk = BLOCK / n_tiles;
@@ -103,9 +92,6 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
     const bool mine = me < n_neurons;
     const int n = mine ? me : n_neurons - 1;
     const Neuron neuron = neuron_at(par, refractory, n, n_neurons);
-    const Tape tape = {spike_time, by_time, spike_current, spike_restart,
-                       by_voltage, through, before};
-    const WayBack way = way_back(begin, carried, piece, begin_a, begin_last, behind);
     const REAL* const column = weights + n;
     REAL* const slab = by_weight + chunk * n_rows * n_neurons + n;
     const Series<REAL> series = series_of(neuron.rates.mem, neuron.rates.syn, middle, length);
@@ -117,9 +103,8 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
 
     for (long long sample = bounds[chunk]; sample < bounds[chunk + 1]; ++sample) {
         const long long pair = sample * n_neurons + n;
-        Back back = back_from(tape, spike_first[pair],
-                              mine ? spike_first[pair + 1] : spike_first[pair], neuron, way, sample,
-                              n, n_neurons);
+        Back back = back_from(tape, tape.first[pair], tape.first[mine ? pair + 1 : pair], neuron,
+                              way, sample, n, n_neurons);
         Adjoint<REAL> a = {REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0), REAL_(0.0)};
         if (mine) a = carried_at(way, sample, n, n_neurons);
         for (int i = 0; i < N_SUMS; ++i) g.sums[i] = REAL_(0.0);
@@ -146,7 +131,7 @@ __launch_bounds__(TILE, SINGLE ? 8 - 2 * ADAPTIVE : 4 - ADAPTIVE) shared_backwar
                 while (next_stop(neuron, tape, back) >= until) meet(neuron, a, tape, back, g);
             }
             __syncthreads();
-            sum_effects(arrivals.effect, m, effects + tile * n_events, top - 1);
+            sum_effects(arrivals, m, effects + tile * n_events, top - 1);
             __syncthreads();
             top -= m;
             if (top == lo) break;

@@ -66,26 +66,26 @@ DEVICE void arrived(Cell& c, double t) {
 // Number of a spike of an earlier piece of the stream: beyond every limit.
 #define EARLIER 0x7fffffff
 
-// Neurons in the middle of a run, [samples, neurons]: a Stop of engine/state.py, and an Adapted.
+// Neurons in the middle of a run, [samples, neurons]: PlacedStop of spikes.py.
 struct Stop {
-    double* time;
-    REAL *v, *j;
-    double *until, *a, *last;
+    double* time;   // ms
+    REAL* v;
+    REAL* j;
+    double* until;  // ms; below zero where V is not held
+    double* a;      // right after the last spike; null where no threshold is adaptive
+    double* last;   // that spike's time, ms
 };
 
-// `a` and `last` are read where thresholds are adaptive.
-DEVICE Cell cell_from(const double* time, const REAL* v, const REAL* j, const double* until,
-                      [[maybe_unused]] const double* a, [[maybe_unused]] const double* last,
-                      long long pair) {
+DEVICE Cell cell_from(const Stop& begin, long long pair) {
     Cell c;
-    c.v = v[pair];
-    c.j = j[pair];
-    c.t = time[pair];
-    c.until = until[pair];
+    c.v = begin.v[pair];
+    c.j = begin.j[pair];
+    c.t = begin.time[pair];
+    c.until = begin.until[pair];
     c.count = 0;
     c.held = c.until >= 0.0 ? EARLIER : -1;
 #if ADAPTIVE
-    c.adapted = {a[pair], last[pair]};
+    c.adapted = {begin.a[pair], begin.last[pair]};
 #endif
     arrived(c, c.t);
     return c;
@@ -103,12 +103,28 @@ DEVICE void keep(const Stop& end, long long pair, const Cell& c, double t) {
 #endif
 }
 
+// Room for the spikes of pairs [samples, neurons]: Buffers of spikes.py.
+struct Buffers {
+    const long long* start;
+    const int* limit;  // below zero: the pair has been run already
+    double* time;      // ms
+    REAL* current;
+    REAL* restart;
+    int* count;        // also past the limit; -1 after a run-away
+    double* reached;   // ms: time of the run-away
+};
+
 // Where the neuron's spikes go: the first `limit` of them; the rest are counted.
 struct Written {
     double* time;
     REAL *current, *restart;
     int limit;
 };
+
+DEVICE Written written_at(const Buffers& out, long long pair) {
+    const long long at = out.start[pair];
+    return {out.time + at, out.current + at, out.restart + at, out.limit[pair]};
+}
 
 // Where the neuron's next spike goes.
 DEVICE int next_place(const Written&, const Cell& c) { return c.count; }
@@ -175,39 +191,29 @@ DEVICE bool walk(const Neuron& n, Cell& c, double t_end, const Out& out, bool on
     }
 }
 
-// Recorded spikes, grouped by (sample, neuron) and ascending; what the loss says of them; and
-// `through`, which gathers the part of dL/dt that runs over the neuron's own restart and return.
-// Where thresholds are adaptive `before` is work space for the adaptation just before every spike.
+// Recorded spikes, grouped by (sample, neuron) and ascending, and what the loss says of them:
+// GroupedTape of arrays.py.
 struct Tape {
-    const double *time, *by_time;
-    const REAL *current, *restart, *by_voltage;
-    double *through, *before;
+    const long long* first;  // of every pair, and their number
+    const double* time;      // ms
+    const REAL* current;
+    const REAL* restart;
+    const double* by_time;
+    const REAL* by_voltage;
+    double* through;  // gathers the part of dL/dt that runs over the neuron's own restart and return
+    double* before;   // work space where thresholds are adaptive: adaptation just before every spike
 };
 
 // How far samples go back, and with what: to time zero, where they start, from an adjoint state of
-// zero; or, over a piece (engine/piece.py), to `begin`, ms, from the state in `carried` [samples, 5,
-// neurons], where the kernel leaves that at `begin`. Adaptive thresholds also have the adaptation at
-// `begin`, and what is known of the next spikes, `behind` [samples, 3, neurons], likewise.
+// zero, without arrays; or over a piece (engine/piece.py). WayBack of arrays.py.
 struct WayBack {
-    const double* begin;
-    REAL* carried;
-    bool starts;
-    const double *a, *last;
-    double* behind;
+    const double* begin;  // of the piece, ms, by sample
+    REAL* carried;        // adjoint state [samples, 5, neurons] at the end; is left as at `begin`
+    const double* a;      // adaptation at `begin`, and its spike's time, ms, [samples, neurons]
+    const double* last;
+    double* behind;       // what is known of the next spikes [samples, 3, neurons], as `carried`
+    int starts;           // whether samples start at the begin
 };
-
-// `piece` is 0 for whole samples, which have no arrays, 1 for a piece, 2 for one that starts.
-DEVICE WayBack way_back(const double* begin, REAL* carried, int piece, const double* a,
-                        const double* last, double* behind) {
-    WayBack way;
-    way.begin = piece ? begin : nullptr;
-    way.carried = piece ? carried : nullptr;
-    way.starts = piece != 1;
-    way.a = piece ? a : nullptr;
-    way.last = piece ? last : nullptr;
-    way.behind = piece ? behind : nullptr;
-    return way;
-}
 
 DEVICE double begin_of(const WayBack& way, long long sample) {
     return way.begin == nullptr ? 0.0 : way.begin[sample];

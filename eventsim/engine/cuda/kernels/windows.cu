@@ -9,7 +9,7 @@
 //                 than its limit stops at the end of the window.
 // Twin            engine/cpu/windows.py, window_sums.py, window_end.py, window_sparse.py: the same
 //                 sums, the same bits; window_shared.py, of neurons that share their events
-// Needs           queue.cu, stretch.cuh; shared memory: 35 * 8 + 39 * 4 bytes
+// Needs           queue.cu, stretch.cuh; shared memory: WindowMemory
 //
 // Roofline        a window takes a barrier per arrival, and a neuron that goes from arrival to
 //                 arrival looks for itself in every bundle: few do. Neurons that share their events
@@ -18,17 +18,32 @@
 #define MOST_SUMS (SINGLE ? 8 : 16)
 
 // How a loop goes by windows: engine/windowing.py, which has MANY, FEW and MOST_HALVINGS as well.
-// Neurons that share their events have no sums: their width is zero.
 struct Windows {
-    double length, reach;
-    int pieces, width, n_functions;
-    const REAL *by_v, *by_j;
+    double length;      // ms
+    double reach;       // ms
+    const REAL* by_v;   // [n_functions, neurons]
+    const REAL* by_j;
+    int pieces;         // of a window, at least
+    int by_stretches;   // whether neurons share their events: then they have no sums
+    int width;          // sums of a neuron
+    int n_functions;
 };
 
-// Bundles that arrive in a window, in order.
+// Bundles that arrive in a window, in order: [samples, capacity].
 struct Due {
-    double* time;
-    long long *first, *last;
+    double* time;  // ms
+    long long* first;
+    long long* last;
+};
+
+// What the threads of a block share.
+struct WindowMemory {
+    double times[32];  // of every warp's earliest neuron
+    double now;        // ms: begin of the window
+    double opens;      // ms: time of its first event
+    double border;     // ms: its end
+    int neurons[32];
+    int n_due, pieces, n_spikes, met, ran_away, verdict, quiet;
 };
 
 // Those of a window of neurons that share their events; `row` of the weights is that of a synapse.
@@ -43,12 +58,7 @@ DEVICE double time_at(const DueRows& e, long long i) { return e.time[i]; }
 
 DEVICE int row_at(const DueRows& e, long long i) { return e.row[e.first[i]]; }
 
-// Synapses, and where the spikes of a sample go.
-struct Synapses {
-    const int* target;
-    const REAL *weight, *own_weight;
-};
-
+// Where the spikes of a sample go.
 struct Spikes {
     double* time;
     int* neuron;
@@ -120,8 +130,8 @@ DEVICE void add_arrival(const Windows& w, REAL weight, const Functions& phi, REA
 }
 
 // Let the neuron fire and be let go before t and before `stop`. False where it runs away.
-DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double stop, double* since,
-                     int* recent, const Spikes& out) {
+DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double stop,
+                     const Spikes& out) {
     const double first = t < stop ? t : stop;
     for (;;) {
         if (c.held[n] >= 0) {
@@ -153,13 +163,12 @@ DEVICE bool catch_up(const Cells& c, const Neuron& p, int n, double t, double st
         c.j[n] = drive + p.self;
         c.v[n] = p.reset;
         c.time[n] = at;
-        if (runs_away(at, since + n, recent + n)) return false;
+        if (runs_away(at, c.since + n, c.recent + n)) return false;
     }
 }
 
 // The neuron, one of those of a bundle, is brought to an arrival at t. False where it runs away.
-DEVICE bool come_to(const Cells& c, const Neuron& p, int n, double t, double* since, int* recent,
-                    const Spikes& out) {
+DEVICE bool come_to(const Cells& c, const Neuron& p, int n, double t, const Spikes& out) {
     const REAL h = (REAL)(t - c.time[n]), v = c.v[n], j = c.j[n];
     const Map<REAL> m = far_forward(h, p.rates);
     const REAL v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
@@ -171,7 +180,7 @@ DEVICE bool come_to(const Cells& c, const Neuron& p, int n, double t, double* si
         return true;
     }
     if (held || highest(v, j, v_end, j_end, h, p.rates.mem, p.peak) >= p.alert)
-        if (!catch_up(c, p, n, t, t, since, recent, out)) return false;
+        if (!catch_up(c, p, n, t, t, out)) return false;
     bring(c, p, n, t);
     return true;
 }
@@ -189,27 +198,26 @@ DEVICE long long synapse_of(const int* target, long long low, long long high, in
 // Neuron n goes from arrival to arrival, to the end of a piece, and fires before `stop`. The number
 // of its arrivals, or -1 where it runs away.
 DEVICE int one_by_one(const Cells& c, const Neuron& p, int n, const Due& due, int first, int last,
-                      double end, double stop, const Synapses& x, double* since, int* recent,
-                      const Spikes& out) {
+                      double end, double stop, const Loop& loop, const Spikes& out) {
     int met = 0;
     for (int k = first; k < last; ++k) {
         const double t = due.time[k];
         const bool own = due.first[k] >= OWN;
         const long long at = own ? (due.first[k] - OWN == n ? 0 : -1)
-                                 : synapse_of(x.target, due.first[k], due.last[k], n);
+                                 : synapse_of(loop.target, due.first[k], due.last[k], n);
         if (at < 0) continue;
         met += 1;
         if (c.time[n] < t) {
             if (own) {
-                if (!catch_up(c, p, n, t, t, since, recent, out)) return -1;
+                if (!catch_up(c, p, n, t, t, out)) return -1;
                 bring(c, p, n, t);
-            } else if (!come_to(c, p, n, t, since, recent, out)) {
+            } else if (!come_to(c, p, n, t, out)) {
                 return -1;
             }
         }
-        c.j[n] = c.j[n] + (own ? x.own_weight[n] : x.weight[at]);
+        c.j[n] = c.j[n] + (own ? loop.own_weight[n] : loop.weight[at]);
     }
-    if (!catch_up(c, p, n, end, stop, since, recent, out)) return -1;
+    if (!catch_up(c, p, n, end, stop, out)) return -1;
     bring(c, p, n, end);
     return met;
 }
@@ -274,10 +282,10 @@ DEVICE bool stays(const Cells& c, const Neuron& p, const Windows& w, int n, int 
 
 // Neuron n goes from `now` to `end` in stretches of the bundles due. False where it runs away.
 DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, int n_neurons, const DueRows& due,
-                         double now, double end, const REAL* weights, REAL fastest, double* since,
-                         int* recent, const Spikes& out) {
+                         double now, double end, const REAL* weights, REAL fastest,
+                         const Spikes& out) {
     const Fired fired = {out.time,   out.current, out.restart, out.limit, out.neuron,
-                         out.count, n,           since + n,   recent + n};
+                         out.count, n,           c.since + n, c.recent + n};
     const REAL longest = REAL_(SPAN) / fastest;
     const Answer<REAL> answer = answer_of(p.rates.mem, p.rates.syn, longest);
     Cell cell;
@@ -305,90 +313,56 @@ DEVICE bool by_stretches(const Cells& c, const Neuron& p, int n, int n_neurons, 
 
 extern "C" __global__ void windows_forward(
     const int n_neurons, const int capacity,
-    // arrivals of other stages
-    const long long* __restrict__ outside_start, const double* __restrict__ outside_time,
-    const long long* __restrict__ outside_first, const long long* __restrict__ outside_last,
-    // bundles by source neuron; synapses
-    const long long* __restrict__ bundle_start, const long long* __restrict__ bundle_first,
-    const long long* __restrict__ bundle_last, const double* __restrict__ bundle_delay,
-    const int* __restrict__ target, const REAL* __restrict__ weight,
-    const REAL* __restrict__ own_weight, const double* __restrict__ own_delay,
+    // arrivals of other stages, and how the neurons are joined
+    const __grid_constant__ Arriving outside, const __grid_constant__ Loop loop,
     // parameters
     const double* __restrict__ duration, const REAL* __restrict__ par,
     const double* __restrict__ refractory,
     // how the neurons stand, before and after
-    double* begin_times, REAL* begin_state, long long* begin_recent, double* begin_border,
-    long long* begin_window, double* stop_times, REAL* stop_state, long long* stop_recent,
-    double* stop_border, long long* stop_window,
-    // work space: [samples, neurons], and [samples, capacity]
-    double* cell_time, double* cell_until, double* cell_due, double* cell_since, REAL* cell_v,
-    REAL* cell_j, REAL* cell_rise, int* cell_held, int* cell_mark, int* cell_recent,
-    double* heap_time, long long* heap_first, long long* heap_last,
-    // where spikes go, per sample
-    const long long* __restrict__ start, const int* __restrict__ limit, double* __restrict__ time,
-    int* __restrict__ neuron, REAL* __restrict__ current, REAL* __restrict__ restart,
-    // results per sample
-    int* __restrict__ count, int* __restrict__ status, double* __restrict__ reached,
-    // windows; work space [samples, capacity], and [samples, neurons, width]
-    const double length, const double reach, const int least_pieces, const int width,
-    const int n_functions, const REAL* __restrict__ by_v, const REAL* __restrict__ by_j,
-    double* due_time, long long* due_first, long long* due_last, REAL* moments,
+    const __grid_constant__ Standings begins, const __grid_constant__ Standings stops,
+    // work space, and results
+    const __grid_constant__ Cells cells, const __grid_constant__ Heap heaps,
+    const __grid_constant__ Round results,
+    // windows; work space
+    const __grid_constant__ Windows w, const __grid_constant__ Due dues, REAL* moments,
     // of neurons that share their events: weights [rows + 1, neurons], and the row of every synapse
     const REAL* __restrict__ shared_weight, const int* __restrict__ shared_row,
     const REAL fastest) {
     SHARED_MEMORY(memory);
-    double* const times = (double*)memory;              // [32]
-    double* const window = times + 32;                  // [3]: now, opens, border
-    int* const neurons = (int*)(window + 3);            // [32]
-    int* const n_due = neurons + 32;                    // [1], as all that follow
-    int* const pieces = n_due + 1;
-    int* const n_spikes = n_due + 2;
-    int* const met = n_due + 3;
-    int* const ran_away = n_due + 4;
-    int* const verdict = n_due + 5;
-    int* const quiet = n_due + 6;
+    WindowMemory& block = *(WindowMemory*)memory;
 
     const long long s = BLOCK, base = s * n_neurons;
-    if (limit[s] < 0) return;
-    const Cells c = {cell_time + base, cell_until + base, cell_due + base, cell_v + base,
-                     cell_j + base, cell_rise + base, cell_held + base, cell_mark + base};
-    const Heap heap = {heap_time + s * capacity, heap_first + s * capacity,
-                       heap_last + s * capacity};
-    const Bundles sent = {bundle_start, bundle_first, bundle_last, bundle_delay, own_delay};
-    const Due due = {due_time + s * capacity, due_first + s * capacity, due_last + s * capacity};
-    const Windows w = {length, reach, least_pieces, width, n_functions, by_v, by_j};
-    const Synapses x = {target, weight, own_weight};
-    const Spikes out = {time + start[s], neuron + start[s], current + start[s], restart + start[s],
-                        limit[s], n_spikes};
-    double* const since = cell_since + base;
-    int* const recent = cell_recent + base;
-    REAL* const sums = moments + base * width;
-    const Standing begin = standing(begin_times, begin_state, begin_recent, begin_border,
-                                    begin_window, s, n_neurons);
-    const Standing stop = standing(stop_times, stop_state, stop_recent, stop_border, stop_window,
-                                   s, n_neurons);
+    if (results.limit[s] < 0) return;
+    const Cells c = cells_at(cells, base);
+    const Heap heap = heap_at(heaps, s * capacity);
+    const Due due = {dues.time + s * capacity, dues.first + s * capacity, dues.last + s * capacity};
+    const long long at = results.start[s];
+    const Spikes out = {results.time + at,    results.neuron + at, results.current + at,
+                        results.restart + at, results.limit[s],    &block.n_spikes};
+    REAL* const sums = moments + base * w.width;
+    const Standing begin = standing(begins, s, n_neurons), stop = standing(stops, s, n_neurons);
     const double t_end = duration[s];
     for (int n = THREAD; n < n_neurons; n += blockDim.x) {
-        take_up(begin, c, n, since, recent);
-        for (int q = 0; q < width; ++q) sums[(long long)n * width + q] = REAL_(0.0);
+        take_up(begin, c, n);
+        for (int q = 0; q < w.width; ++q) sums[(long long)n * w.width + q] = REAL_(0.0);
     }
     if (THREAD == 0) {
-        window[0] = *begin.border;
-        *quiet = *begin.idle != 0;
-        *n_spikes = 0;
-        *met = 0;
-        *ran_away = n_neurons;
-        *verdict = -1;
+        block.now = *begin.border;
+        block.quiet = *begin.idle != 0;
+        block.n_spikes = 0;
+        block.met = 0;
+        block.ran_away = n_neurons;
+        block.verdict = -1;
     }
     __syncthreads();
     // Of the first thread; the others follow what it writes to shared memory.
-    Coming coming = {outside_time, outside_first, outside_last, outside_start[s],
-                     outside_start[s + 1]};
+    Coming coming = {outside.time, outside.first, outside.last, outside.offsets[s],
+                     outside.offsets[s + 1]};
     int waiting = 0, halvings = (int)*begin.halvings, before = 0;
     bool whole = true;
-    while (window[0] < t_end) {
+    while (block.now < t_end) {
         double next = -1.0;
-        if (*quiet) {
+        if (block.quiet) {
             for (int n = THREAD; n < n_neurons; n += blockDim.x) {
                 const Neuron p = neuron_at(par, refractory, n, n_neurons);
                 c.due[n] = c.held[n] >= 0 ? c.until[n]
@@ -396,114 +370,116 @@ extern "C" __global__ void windows_forward(
             }
             __syncthreads();
             int n;
-            earliest(c.due, n_neurons, times, neurons, next, n);
+            earliest(c.due, n_neurons, block.times, block.neurons, next, n);
         }
         if (THREAD == 0) {
             if (next >= 0.0 && waiting > 0 && heap.time[0] < next) next = heap.time[0];
             if (next >= 0.0 && coming.next < coming.end && coming.time[coming.next] < next)
                 next = coming.time[coming.next];
-            window[1] = next > window[0] ? next : window[0];
+            block.opens = next > block.now ? next : block.now;
         }
         __syncthreads();
-        if (!(window[1] < t_end)) break;
-        whole = window[1] + length <= t_end;
+        if (!(block.opens < t_end)) break;
+        whole = block.opens + w.length <= t_end;
         if (!whole)
             for (int n = THREAD; n < n_neurons; n += blockDim.x)
-                lay_down(stop, c, n, since, recent);
+                lay_down(stop, c, n);
         if (THREAD == 0) {
             if (!whole) {
-                *stop.border = window[0];
-                *stop.idle = *quiet;
+                *stop.border = block.now;
+                *stop.idle = block.quiet;
                 *stop.halvings = halvings;
             }
-            const double border = window[1] + length;
+            const double border = block.opens + w.length;
             const int k = take(heap, waiting, coming, border, due, capacity);
-            if (k == capacity) *verdict = QUEUE_FULL;
-            window[2] = border;
-            *n_due = k;
-            *pieces = least_pieces << halvings;
-            before = *n_spikes;
+            if (k == capacity) block.verdict = QUEUE_FULL;
+            block.border = border;
+            block.n_due = k;
+            block.pieces = w.pieces << halvings;
+            before = block.n_spikes;
         }
-        if (__syncthreads_or(THREAD == 0 && *verdict >= 0)) break;
-        const bool silent = *n_due == 0;
-        double now = window[0];
-        const double opens = window[1], border = window[2];
+        if (__syncthreads_or(THREAD == 0 && block.verdict >= 0)) break;
+        const bool silent = block.n_due == 0;
+        double now = block.now;
+        const double opens = block.opens, border = block.border;
         int first = 0;
-        if (width == 0) {
-            const DueRows rows = {due.time, due.first, shared_row, *n_due};
+        if (w.by_stretches) {
+            const DueRows rows = {due.time, due.first, shared_row, block.n_due};
             const double end = border < t_end ? border : t_end;
             for (int n = THREAD; n < n_neurons; n += blockDim.x)
                 if (!by_stretches(c, neuron_at(par, refractory, n, n_neurons), n, n_neurons, rows,
-                                  now, end, shared_weight, fastest, since, recent, out))
-                    atomicMin(ran_away, n);
+                                  now, end, shared_weight, fastest, out))
+                    atomicMin(&block.ran_away, n);
         }
-        for (int piece = 1; piece <= *pieces && width > 0; ++piece) {
-            const double end = piece < *pieces
-                                   ? opens + (border - opens) * ((double)piece / (double)*pieces)
+        for (int piece = 1; piece <= block.pieces && !w.by_stretches; ++piece) {
+            const double end = piece < block.pieces
+                                   ? opens + (border - opens) * ((double)piece / (double)block.pieces)
                                    : border;
             int last = first;
-            for (; last < *n_due && due.time[last] < end; ++last) {
+            for (; last < block.n_due && due.time[last] < end; ++last) {
                 const long long low = due.first[last], high = due.last[last];
-                const int one = low >= OWN ? (int)(low - OWN) : target[low];
+                const int one = low >= OWN ? (int)(low - OWN) : loop.target[low];
                 const Functions phi =
                     functions(w, neuron_at(par, refractory, one, n_neurons).rates,
                               (REAL)(end - due.time[last]));
                 if (low >= OWN) {
                     if (THREAD == 0)
-                        add_arrival(w, own_weight[one], phi, sums + (long long)one * width);
+                        add_arrival(w, loop.own_weight[one], phi, sums + (long long)one * w.width);
                 } else {
                     for (long long k = low + THREAD; k < high; k += blockDim.x)
-                        add_arrival(w, weight[k], phi, sums + (long long)target[k] * width);
+                        add_arrival(w, loop.weight[k], phi,
+                                    sums + (long long)loop.target[k] * w.width);
                 }
                 __syncthreads();
             }
             for (int n = THREAD; n < n_neurons; n += blockDim.x) {
                 const Neuron p = neuron_at(par, refractory, n, n_neurons);
-                if (!stays(c, p, w, n, n_neurons, now, end, sums + (long long)n * width)) continue;
+                if (!stays(c, p, w, n, n_neurons, now, end, sums + (long long)n * w.width))
+                    continue;
                 const int found =
-                    one_by_one(c, p, n, due, first, last, end, t_end, x, since, recent, out);
-                if (found < 0) atomicMin(ran_away, n); else atomicAdd(met, found);
+                    one_by_one(c, p, n, due, first, last, end, t_end, loop, out);
+                if (found < 0) atomicMin(&block.ran_away, n); else atomicAdd(&block.met, found);
             }
             __syncthreads();
-            if (__syncthreads_or(*ran_away < n_neurons || *n_spikes > out.limit)) break;
+            if (__syncthreads_or(block.ran_away < n_neurons || block.n_spikes > out.limit)) break;
             if (!(end < t_end)) break;
             now = end;
             first = last;
         }
         __syncthreads();
         if (THREAD == 0) {
-            if (*ran_away < n_neurons) {
-                *verdict = QUEUE_RUNAWAY;
-                reached[s] = c.time[*ran_away];
-            } else if (*n_spikes > out.limit) {
-                *verdict = QUEUE_DONE;
+            if (block.ran_away < n_neurons) {
+                block.verdict = QUEUE_RUNAWAY;
+                results.reached[s] = c.time[block.ran_away];
+            } else if (block.n_spikes > out.limit) {
+                block.verdict = QUEUE_DONE;
             }
-            const long long events = *met, asked = (long long)n_neurons * *pieces;
+            const long long events = block.met, asked = (long long)n_neurons * block.pieces;
             if (events * MANY > asked)
                 halvings = halvings + 1 < MOST_HALVINGS ? halvings + 1 : MOST_HALVINGS;
             else if (events * FEW < asked)
                 halvings = halvings > 0 ? halvings - 1 : 0;
-            *met = 0;
-            window[0] = border;
-            for (int k = before; k < *n_spikes && *verdict < 0; ++k) {
+            block.met = 0;
+            block.now = border;
+            for (int k = before; k < block.n_spikes && block.verdict < 0; ++k) {
                 const int n = out.neuron[k];
-                if (!send(heap, waiting, capacity, sent, n, out.time[k], t_end))
-                    *verdict = QUEUE_FULL;
+                if (!send(heap, waiting, capacity, loop, n, out.time[k], t_end))
+                    block.verdict = QUEUE_FULL;
             }
-            *quiet = silent && *n_spikes == before;
+            block.quiet = silent && block.n_spikes == before;
         }
-        if (__syncthreads_or(THREAD == 0 && *verdict >= 0)) break;
+        if (__syncthreads_or(THREAD == 0 && block.verdict >= 0)) break;
     }
     if (whole)
         for (int n = THREAD; n < n_neurons; n += blockDim.x)
-            lay_down(stop, c, n, since, recent);
+            lay_down(stop, c, n);
     if (THREAD == 0) {
         if (whole) {
-            *stop.border = window[0];
-            *stop.idle = *quiet;
+            *stop.border = block.now;
+            *stop.idle = block.quiet;
             *stop.halvings = halvings;
         }
-        count[s] = *ran_away < n_neurons ? *ran_away : *n_spikes;
-        status[s] = *verdict < 0 ? QUEUE_DONE : *verdict;
+        results.count[s] = block.ran_away < n_neurons ? block.ran_away : block.n_spikes;
+        results.status[s] = block.verdict < 0 ? QUEUE_DONE : block.verdict;
     }
 }
