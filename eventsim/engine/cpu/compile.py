@@ -120,7 +120,7 @@ def kernel_folder() -> Path | None:
     return None if _CACHE_FOLDER is None else Path(_CACHE_FOLDER)
 
 
-class _Source(_SourceFileBackedLocatorMixin):  # type: ignore[misc]
+class _Source(_SourceFileBackedLocatorMixin):
     """A file as Numba's cache looks at it."""
 
     def __init__(self, path: Path) -> None:
