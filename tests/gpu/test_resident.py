@@ -87,16 +87,15 @@ def test_step_fetches_sums_but_no_spikes(moved, kind):
     assert report.norm > 0.0
     assert sum(len(tape[p.name]) for p in spiking) > 60
     # The extents of the parameters, which are few numbers each. Delays of loops, forward and
-    # backward: their synapses are bundled on the host; and those of own spikes, for the windows.
+    # backward: their synapses are bundled on the host.
     # Of every layer how much room it needed. Of the backward pass the grazes, and whether the
     # seeds are finite. And the norm of the gradients.
     lateral = [stage for stage in make_plan(net).stages if stage.lateral]
     loops = [stage.wiring.target.size for stage in lateral]
-    returns = [stage.population.size for stage in lateral]
     extents = 3 * PARTS * (len(net.parameters()) + 2 * len(spiking))
     layers = [s for s in make_plan(net).stages if not (s.lateral or s.is_readout)]
     rooms = [3 * BLOCKS + 1] * len(layers)
-    assert sorted(fetched) == sorted([extents, extents, *loops, *loops, *returns, *rooms, 2, 1])
+    assert sorted(fetched) == sorted([extents, extents, *loops, *loops, *rooms, 2, 1])
     # The input goes to the device once.
     assert sum(values is stream.times for values in uploaded) == 1
     assert sum(values is stream.channels for values in uploaded) == 1
