@@ -172,7 +172,7 @@ MUTANTS = (
     Mutant(
         "neuron/stretch.hpp",
         "select(fallen < top, fallen, top)",
-        "v_end",
+        "select(fallen < top, v_end, v_end)",
         "a peak within a stretch is not looked at",
     ),
     Mutant(
