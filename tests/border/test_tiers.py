@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.tiers import assign_tiers, beyond, covering
 
+ROWS = pytest.mark.parametrize(("a", "b"), [])
 CASES = list(product(("a0", "a1", "a2"), ("b0", "b1", "b2", "b3"), ("c0", "c1")))
 
 
@@ -78,6 +79,26 @@ def test_rows_of_a_table_are_left_out_of_no_change():
     together = pytest.mark.parametrize(("a", "b", "c"), CASES)
     assert tiers(together) == (4, 24, 24)
     assert tiers(pytest.mark.parametrize(("a", "b"), [])) == (4, 24, 24)
+
+
+class Short:
+    """A network or a stream: what it contains is not in its text."""
+
+    def __repr__(self):
+        return "Short()"
+
+
+def test_rows_that_read_the_same_are_different_rows():
+    rows = [(Short(), "x"), (Short(), "x"), ([1.0], (None, "x")), ([1.0], (None, "x"))]
+    items = [Item(ROWS, a=a, b=b) for a, b in rows]
+    assign_tiers(items)
+    assert not any(item.get_closest_marker("nightly") for item in items)
+
+
+def test_equal_text_and_numbers_are_one_value():
+    items = [Item(ROWS, a="x", b=(1, None, 2.5)) for _ in range(3)]
+    assign_tiers(items)
+    assert [item.get_closest_marker("nightly") is None for item in items] == [True, False, False]
 
 
 @pytest.mark.parametrize("mark", ["thorough", "nightly", "crossed"])

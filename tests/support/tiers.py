@@ -55,7 +55,18 @@ def _given_together(item):
 
 def _values(item, axes):
     given = item.callspec.params
-    return tuple((*axis, *(repr(given[name]) for name in axis)) for axis in axes)
+    return tuple((*axis, *(_key(given[name]) for name in axis)) for axis in axes)
+
+
+def _key(value):
+    """What two values that are one have in common: their text, or that they are one object.
+
+    Networks and streams of different content may read the same.
+    """
+    if type(value) is tuple:
+        return tuple(_key(one) for one in value)
+    plain = value is None or isinstance(value, str | bytes | int | float | complex)
+    return repr(value) if plain else (repr(value), id(value))
 
 
 def covering(cases, strength, kept=frozenset()):
