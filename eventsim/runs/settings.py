@@ -8,7 +8,7 @@ earlier versions: those of ``eventsim train`` and of ``eventsim experiment``, bo
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,10 @@ from eventsim.train.parts import By
 
 OLD_CONFIG = "config.json"
 MOST_LETTERS = 60  # of groups in the name of a folder
+# That the name of a folder can hold on every system, and that is not read as two.
+ONE_GROUP = re.compile(
+    rf'[^\s/\\:*?"<>|+]([^\x00-\x1f/\\:*?"<>|+]{{,{MOST_LETTERS - 2}}}[^\s/\\:*?"<>|+])?'
+)
 # They decide where and how often, not what comes out.
 FREE = ("train.backend", "train.checkpoint_every")
 
@@ -91,7 +95,8 @@ class RunSettings(Settings):
     @property
     def label(self) -> str:
         """Name, seed and groups: the folder of the run among those of an experiment."""
-        end = "" if self.fold is None else f"-without-{_in_path(self.fold)}"
+        groups = () if self.data is None else self.data.test_group
+        end = f"-without-{_in_path(groups)}" if groups else ""
         return f"{self.name}/seed-{self.train.seed}{end}"
 
     @property
@@ -237,12 +242,17 @@ def _without(fold: str | None, data: Mapping[str, Any]) -> DataSettings:
     return DataSettings(**data, **tested)
 
 
-def _in_path(groups: str) -> str:
-    """Names of groups as a part of the name of a folder, short and of usual letters."""
-    plain = re.sub(r"[^\w.-]+", "+", groups.replace(", ", "+"))
-    if plain.replace("+", ", ") == groups and len(plain) <= MOST_LETTERS:
+def _in_path(groups: Sequence[str]) -> str:
+    """Names of groups as a part of the name of a folder, short and of usual letters.
+
+    One group stands as it is, as in earlier versions, wherever a name of a file can hold it.
+    """
+    if len(groups) == 1 and ONE_GROUP.fullmatch(groups[0]):
+        return groups[0]
+    plain = re.sub(r"[^\w.-]+", "+", "+".join(groups))
+    if plain.split("+") == [*groups] and len(plain) <= MOST_LETTERS:
         return plain
-    mark = hashlib.blake2b(groups.encode(), digest_size=4).hexdigest()
+    mark = hashlib.blake2b("\0".join(groups).encode(), digest_size=4).hexdigest()
     return f"{plain[:MOST_LETTERS]}-{mark}"
 
 
