@@ -151,8 +151,14 @@ class Point:
     def lacks(self, axis: Key) -> bool:
         """Whether its cost on an axis is a lower bound: a sum that lacks a term."""
         kind, _, chip = axis.partition(":")
-        names = self.missing.get(chip, ()) if kind.startswith("energy") else ()
-        return any(kind != ENERGY or name not in LEAKAGE for name in names)
+        names = {*self.missing.get(chip, ())}
+        leakage = names.intersection(LEAKAGE)
+        return {
+            ENERGY: bool(names - leakage),
+            "leakage_pj": bool(leakage),
+            "energy_with_leakage_pj": bool(names),
+            "encoder_pj": True,  # memory of an encoder is never counted
+        }.get(kind, False)
 
     def mean(self, key: Key) -> float | None:
         """The mean of a number, None where there is none."""

@@ -59,14 +59,19 @@ def point_tables(frontier: Frontier) -> list[PageTable]:
             columns["leakage"] = [_energy(p, leakage_key(chip.name)) for p in frontier.points]
             columns["with leakage"] = [_energy(p, whole) for p in frontier.points]
             columns["front with it"] = _marks(frontier, whole)
-        made = encoder_key(chip.name)
-        if any(made in point.summary for point in frontier.points):
+        if _has_encoder(frontier, chip):
+            made = encoder_key(chip.name)
             columns["encoder, besides"] = [_energy(point, made) for point in frontier.points]
         if chip.has_cores:
             columns["cores"] = [_number(p, cores_key(chip.name)) for p in frontier.points]
         step = "" if chip.step_ms is None else f", dt = {chip.step_ms:g} ms"
         found.append(_page_table(f"{chip.title} ({chip.name}){step}, per recording", columns))
     return found
+
+
+def _has_encoder(frontier: Frontier, chip: ChipNote) -> bool:
+    """Whether the encoder of the input has a price on a chip."""
+    return any(encoder_key(chip.name) in point.summary for point in frontier.points)
 
 
 def fits_word(point: Point, chip: ChipNote) -> str:
@@ -209,6 +214,11 @@ def notes(frontier: Frontier) -> Iterator[str]:
         )
         if lacking and chip.has_energy:
             yield f"Not in the energies on {chip.name}: {', '.join(lacking)}."
+        if _has_encoder(frontier, chip):
+            yield (
+                f"Not in the energy of the encoder on {chip.name}: memory of the encoder, and its "
+                "operations of which the chip has no figure. eventsim cost names them."
+            )
     if any(misfits(frontier)):
         yield (
             "What does not fit on a chip, or was not checked, is on no front of that chip; "

@@ -144,6 +144,17 @@ def test_energies_that_lack_a_term_are_marked_as_lower_bounds(frontier):
     assert ["lower bound" in label for label in labels] == [False, True, True, True, False, False]
 
 
+def test_leakage_without_cores_and_an_encoder_without_memory_are_lower_bounds_too(frontier):
+    apart = ("leakage_pj:small", "encoder_pj:small", "leakage_pj:tech")
+    summary = {**frontier.points[0].summary, **{key: Summary.of([1e6]) for key in apart}}
+    both = replace(frontier, points=(replace(frontier.points[0], summary=summary),))
+    _, small, tech = (dict(zip(t.columns, t.rows[0], strict=True)) for t in point_tables(both))
+    assert (small["leakage"], small["encoder, besides"]) == ("≥ 1 µJ", "≥ 1 µJ")
+    assert tech["leakage"] == "1 µJ"  # its sums lack a spike alone
+    assert any("memory of the encoder" in note for note in notes(both))
+    assert not any("memory of the encoder" in note for note in notes(frontier))
+
+
 def test_picture_draws_them_as_crosses_with_their_state(frontier):
     with style.look():
         names = [text.get_text() for text in draw(frontier, "energy_pj:small").axes[0].texts]
