@@ -205,20 +205,7 @@ def notes(frontier: Frontier) -> Iterator[str]:
         "audio on the chip is in no sum; eventsim cost counts it. Cores are those of a first-fit "
         "mapping, or where it finds no place of the search that eventsim map makes."
     )
-    for chip in frontier.chips:
-        lacking = dict.fromkeys(
-            name
-            for point in frontier.points
-            if point.kind != "dense"
-            for name in point.missing.get(chip.name, ())
-        )
-        if lacking and chip.has_energy:
-            yield f"Not in the energies on {chip.name}: {', '.join(lacking)}."
-        if _has_encoder(frontier, chip):
-            yield (
-                f"Not in the energy of the encoder on {chip.name}: memory of the encoder, and its "
-                "operations of which the chip has no figure. eventsim cost names them."
-            )
+    yield from _lacking(frontier)
     if any(misfits(frontier)):
         yield (
             "What does not fit on a chip, or was not checked, is on no front of that chip; "
@@ -236,15 +223,37 @@ def notes(frontier: Frontier) -> Iterator[str]:
             "Squares are networks that were trained, tested and counted in fixed steps. They are "
             "for comparison and on no front."
         )
-    if any(point.kind == "dense" for point in frontier.points):
+    dense = [point for point in frontier.points if point.kind == "dense"]
+    if dense:
+        names = ", ".join(_missing(dense, *(chip.name for chip in frontier.chips)))
         yield (
             "Triangles are dense networks, trained by PyTorch in as many epochs, for which no "
             "settings were searched. Their operations are multiplications with accumulation, and "
-            "their energy is that of these in 45 nm on every axis, memory and all else aside: "
-            "another machine than the chip, and no front."
+            "their energy is that of these in 45 nm on every axis: another machine than the chip, "
+            f"and no front.{f' Not in these energies: {names}.' if names else ''}"
         )
     if frontier.absent:
         yield f"Not done yet: {', '.join(frontier.absent)}."
+
+
+def _lacking(frontier: Frontier) -> Iterator[str]:
+    """What energies of spiking networks and of their encoder leave out, lines of every chip."""
+    spiking = [point for point in frontier.points if point.kind != "dense"]
+    for chip in frontier.chips:
+        names = ", ".join(_missing(spiking, chip.name))
+        if names and chip.has_energy:
+            yield f"Not in the energies on {chip.name}: {names}."
+        if _has_encoder(frontier, chip):
+            yield (
+                f"Not in the energy of the encoder on {chip.name}: memory of the encoder, and its "
+                "operations of which the chip has no figure. eventsim cost names them."
+            )
+
+
+def _missing(points: Sequence[Point], *chips: str) -> list[str]:
+    """Names of the terms that the energies of any of the points lack."""
+    every = (one.missing.get(chip, ()) for one in points for chip in chips)
+    return list(dict.fromkeys(name for names in every for name in names))
 
 
 def _runs_of(frontier: Frontier) -> str:
