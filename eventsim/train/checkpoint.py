@@ -71,8 +71,6 @@ class TrainState:
         What the last step found out about the values of ``net``; None for nothing.
     numbers
         Those in which the network runs; None for float. Set by the place in the run.
-    compiled
-        Seconds that this process had compiled kernels before the running epoch; never saved.
     """
 
     net: Network
@@ -85,7 +83,6 @@ class TrainState:
     busy: bool = False
     held: HeldValues | None = None
     numbers: Numbers | None = None
-    compiled: float = 0.0
 
     def set_answer(self, answer: Answer) -> None:
         """Say how its networks answer, which checkpoints of older versions do not."""
@@ -111,6 +108,10 @@ class TrainState:
             self.selected = self.outcome()
         self.history.append(line)
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
+
+    def note_compiled(self, seconds: float) -> None:
+        """Add what compiling took outside of batches; sums of earlier versions lack their part."""
+        self.sums["compile_seconds"] = self.sums.get("compile_seconds", 0.0) + seconds
 
     def rounded(self) -> AbstractContextManager[None]:
         """Inside, the network has the values with which it runs."""

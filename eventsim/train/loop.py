@@ -277,7 +277,7 @@ def train(
     with one_warning():
         log_late(late if group.leads else None)
         state = _resumed(run) if resume else _started(run, net, overwrite=overwrite)
-        state.compiled = compiled
+        state.note_compiled(compile_seconds() - compiled)
         _write_metrics(run, state)
         with run.watched(), deferred_interrupt(group):
             _train_on(run, state)
@@ -402,7 +402,7 @@ def _train_epoch(run: _Run, state: TrainState) -> None:
 
 
 def _end_epoch(run: _Run, state: TrainState) -> None:
-    watch = Watch()
+    watch, compiled = Watch(), compile_seconds()
     sizes = {name: p.size for name, p in state.net.spiking.items()}
     config = run.config
     line: Metrics = {"epoch": state.epoch + 1, **means(state.sums)}
@@ -426,13 +426,12 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     _look_for_silence(run, state, line, checked.rates if len(run.validation) else line["rates"])
     # Each process takes its steps by itself: see that they have not drifted apart.
     run.group.check_same("network after an epoch", digest(state.net.to_arrays()))
-    compiled = compile_seconds()
+    state.note_compiled(compile_seconds() - compiled)
     line["seconds"] = state.sums["wall_seconds"] + watch.seconds()
-    line["compile_seconds"] = compiled - state.compiled
+    line["compile_seconds"] = state.sums["compile_seconds"]
 
     state.busy = True
     state.end_epoch(line)
-    state.compiled = compiled
     state.busy = False
     run.save(state)
     _write_metrics(run, state)

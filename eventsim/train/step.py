@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventsim.arrays import Floats, Ints, fetch
-from eventsim.engine.compiling import Watch
+from eventsim.engine.compiling import Watch, compile_seconds
 from eventsim.errors import ParameterError
 from eventsim.events import Dataset, EventStream
 from eventsim.held import HeldValues, holding
@@ -98,7 +98,7 @@ def train_batch(
     pace
         How far the step goes, and whether it counts in the mean.
     """
-    net, watch = state.net, Watch()
+    net, watch, compiled = state.net, Watch(), compile_seconds()
     stream, targets = _prepared(config, net, batch, rng)
     keep = _kept(config, net, len(batch), rng)
     seconds = float(stream.duration.sum()) / MS_PER_S
@@ -180,6 +180,7 @@ def train_batch(
         "synaptic_events": sum(facts.activity.operations.values()),
         "seconds_of_input": seconds,
         "wall_seconds": watch.seconds(),
+        "compile_seconds": 0.0,
     }
     sums |= {f"spikes.{name}": int(count.sum()) for name, count in facts.counts.items()}
     if config.activity.target is not None:
@@ -209,6 +210,7 @@ def train_batch(
 
         change_synapses(config, state, method, gradients, n_done=pace.number + 1, total=pace.total)
         state.sums["wall_seconds"] += watch.seconds()
+    state.sums["compile_seconds"] += compile_seconds() - compiled
     state.busy = False
 
 

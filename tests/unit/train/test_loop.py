@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eventsim.engine.compiling import note_compiled
 from eventsim.errors import DataError, NetworkError, ParameterError, ShapeError, StorageError
 from eventsim.events import EventStream
 from eventsim.events.storage import read_arrays, write_arrays
@@ -26,6 +27,7 @@ from eventsim.train import (
     load_network,
     train,
 )
+from eventsim.train.augment import augment
 from eventsim.train.checkpoint import CHECKPOINT_VERSION
 from tests.unit.train.task import Stop, first_spike_net, small_net, stop_at, two_patterns
 
@@ -128,6 +130,19 @@ def test_run_stopped_twice_and_with_other_checkpoints_resumes_to_the_same_bits(
     with pytest.raises(Stop):
         train(small_net(), data, CONFIG, tmp_path, resume=True, callback=stop_at(3, 6))
     assert_same_run(train(small_net(), data, rare, tmp_path, resume=True), straight)
+
+
+def test_seconds_of_compiling_outlast_a_stop_in_mid_epoch(data, straight, tmp_path, monkeypatch):
+    def compiling(*args, **kwargs):
+        note_compiled(1.0)  # once in every batch
+        return augment(*args, **kwargs)
+
+    monkeypatch.setattr("eventsim.engine.compiling._SECONDS", [])
+    monkeypatch.setattr("eventsim.train.step.augment", compiling)
+    with pytest.raises(Stop):
+        train(small_net(), data, CONFIG, tmp_path, callback=stop_at(2, 5))
+    n, history = 6, train(small_net(), data, CONFIG, tmp_path, resume=True).history
+    assert [line["compile_seconds"] for line in history] == pytest.approx([n] * 3, abs=0.5)
 
 
 def test_finished_run_resumes_to_its_result(data, straight):
