@@ -65,7 +65,10 @@ MEASURES: Mapping[str, Measure] = {
     "rate": Measure(
         name="spikes per neuron and second",
         unit="1/s",
-        counts="Spikes divided by neurons and by the time that was simulated, the tail included.",
+        counts="Spikes divided by neurons and by time, both of all that was simulated: the "
+        "recordings, and the tail after each (the time that the network runs on).",
+        leaves_out="The rate band and calibrate have targets of their own: per second of a "
+        "recording without its tail, and per second of events.",
         keys=("spikes_per_neuron_and_second", "rates"),
         instead_of=("mean rate (Hz)", "firing rate (Hz)"),
     ),

@@ -190,7 +190,7 @@ def report_command(
         data=_words(asked, labelled),
         command=typed(),
         net=net,
-        stream=tape.stream,
+        stream=stream,
         rates=firing_rates(tape),
         run=trained,
         priced=Priced(costs, dense),

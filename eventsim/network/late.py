@@ -150,13 +150,14 @@ def memory(net: Network) -> tuple[float, float]:
     return max(longest[: len(taus)], default=0.0), max(longest[len(taus) :], default=0.0)
 
 
-def heard_share(stream: EventStream | StoredStream) -> float:
-    """Share of the time of the recordings that is not before their first events, in (0, 1].
+def heard_share(stream: EventStream | StoredStream, *, tail: float = 0.0) -> float:
+    """Share of the simulated time that is not before the first events, in (0, 1].
 
-    1 where there are no events; of a file, of 64 recordings.
+    ``tail`` is the silence, ms, that every recording is continued by. 1 where there are no events;
+    of a file, of 64 recordings.
     """
     some = _some(stream)
-    whole, first = float(some.duration.sum()), edges(some).first
+    whole, first = float((some.duration + tail).sum()), edges(some).first
     heard = whole - float(np.minimum(np.nan_to_num(first), some.duration).sum())
     return heard / whole if heard > 0.0 else 1.0
 

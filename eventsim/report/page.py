@@ -91,7 +91,8 @@ def _warnings(report: Report) -> list[str]:
     """What is to be known of the numbers before they are read."""
     answer = report.net.answer if isinstance(report.run, Unmade) else report.run.answer
     late = late_begin(report.net, report.stream, answer)
-    silent = silent_populations(report.rates, heard=heard_share(report.stream))
+    tail = 0.0 if answer is None else answer.tail
+    silent = silent_populations(report.rates, heard=heard_share(report.stream, tail=tail))
     found = [one for one in (late, *silent) if one is not None]
     return [html.paragraph(str(one), kind="warning") for one in found]
 

@@ -245,7 +245,8 @@ class Report:
     command
         What was typed for this page.
     net, stream, rates
-        The network, the recordings, and spikes per neuron and second, [size] by population.
+        The network, the recordings without a tail, and spikes per neuron and second of simulated
+        time, [size] by population.
     run
         The training.
     priced
@@ -291,7 +292,7 @@ class Report:
 
 
 def firing_rates(tape: SpikeTape) -> dict[str, Floats]:
-    """Spikes per second of every neuron over all recordings, [size] by population."""
+    """Spikes per second of every neuron in all that was simulated, [size] by population."""
     seconds = float(tape.stream.duration.sum()) / 1000.0
     return {
         name: np.bincount(tape[name].neurons, minlength=tape[name].size) / seconds

@@ -120,7 +120,8 @@ class TrainConfig(Settings):
         Weight averaging: the final network has the mean of the parameters over this last fraction
         of the training steps, in [0, 1), 0 for none. Validation uses the mean too.
     rate_low, rate_high, rate_strength
-        The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off.
+        The :class:`RateBand` of all hidden populations, Hz; strength 0 switches it off. Its rates
+        are spikes, those in the tail included, per second of the recordings without the tail.
     activity
         Penalty on synaptic operations, or on their energy on a chip; see
         :mod:`eventsim.train.activity`. Off by default.

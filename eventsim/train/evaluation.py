@@ -43,7 +43,8 @@ class Evaluation:
         classes of a decision (``ctc``: classes, and a last one for all other strings). Empty,
         [0, 0], of more than 100 classes.
     rates
-        Spikes per neuron and second of recording, [size] by spiking population.
+        Spikes per neuron and second, [size] by spiking population. Spikes and time are those of all
+        that was simulated: the recordings and the tail after each.
     synaptic_events
         Mean number per sample, by projection.
     n_samples
@@ -56,7 +57,8 @@ class Evaluation:
     late
         What is to be said of recordings that begin late; None where they do not.
     heard
-        Share of the time of the recordings that is not before their first events, in (0, 1].
+        Share of the simulated time, the tail included, that is not before the first events, in
+        (0, 1].
     """
 
     accuracy: float
@@ -127,7 +129,7 @@ def evaluate(
     with one_warning():
         log_late(late if group.leads else None)
         found = measure(method.begin(net, config), data, config, group, method)
-    return replace(found, late=late, heard=heard_share(data.stream))
+    return replace(found, late=late, heard=heard_share(data.stream, tail=config.tail))
 
 
 def measure(
@@ -147,7 +149,7 @@ def measure(
     sizes += [p.size for p in net.spiking.values()]
     loss, n_correct, errors, costs, confusion, *counts, events = np.split(total, np.cumsum(sizes))
     cost = dict(zip(method.forward_costs, costs, strict=True)).get("neuron_updates")
-    seconds = float(data.stream.duration.sum()) / MS_PER_S
+    seconds = float((data.stream.duration + config.tail).sum()) / MS_PER_S
     return Evaluation(
         accuracy=float(n_correct[0]) / len(data),
         loss=float(loss[0]) / len(data),

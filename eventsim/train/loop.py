@@ -49,6 +49,7 @@ from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW
 from eventsim.train.parallel import ProcessGroup, check_shards
 from eventsim.train.parts import validation_split
+from eventsim.train.regularise import MS_PER_S
 from eventsim.train.silence import silent_populations
 from eventsim.train.sparse import connection_sparsity
 from eventsim.train.step import means, train_batch
@@ -162,7 +163,7 @@ class _Run:
     def __post_init__(self) -> None:
         n_batches = -(-len(self.training) // self.config.batch_size)
         object.__setattr__(self, "n_batches", n_batches)
-        object.__setattr__(self, "heard", heard_share(self.training.stream))
+        object.__setattr__(self, "heard", heard_share(self.training.stream, tail=self.config.tail))
 
     @property
     def files(self) -> RunFolder | None:
@@ -406,9 +407,9 @@ def _end_epoch(run: _Run, state: TrainState) -> None:
     sizes = {name: p.size for name, p in state.net.spiking.items()}
     config = run.config
     line: Metrics = {"epoch": state.epoch + 1, **means(state.sums)}
+    seconds = state.sums["seconds_of_input"] + state.sums["samples"] * config.tail / MS_PER_S
     line["rates"] = {
-        name: state.sums[f"spikes.{name}"] / (size * state.sums["seconds_of_input"])
-        for name, size in sizes.items()
+        name: state.sums[f"spikes.{name}"] / (size * seconds) for name, size in sizes.items()
     }
     if config.sparse.on:
         line["synapses"] = sum(p.values.size for p in state.net.projections.values())
