@@ -80,7 +80,7 @@ def cost_command(
         Path | None,
         typer.Option("--figure", metavar="FILE", help="Draw the energies; .png or .svg."),
     ] = None,
-    split: SplitOption = "test",
+    split: SplitOption = None,
     sensor: SensorOption = None,
     unit: UnitOption = None,
     columns: ColumnsOption = None,

@@ -181,8 +181,6 @@ def data_info(
         after_reset=after_reset,
     )
     form, main = form_of(place, reading), parts(place, reading)
-    if split and not main and form != "tonic":
-        raise DataError(f"--split: {place} is one file, it has no parts. Leave it out.")
     wanted = split or main
     read = {one: find(place, replace(reading, split=one)) for one in wanted}
     read = read or {"all": find(place, reading)}

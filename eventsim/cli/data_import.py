@@ -132,7 +132,7 @@ def data_import(
     reading = Reading(
         form=form,
         file=file,
-        split=split or "test",
+        split=split,
         whole=split is None,
         download=download,
         sensor=sensor,
@@ -192,10 +192,10 @@ def _splits(part: Events) -> Texts | None:
 
 def _taken(place: str, form: str, reading: Reading) -> list[str]:
     """Which part of a data set was taken, where others are left out."""
-    others = [one for one in parts(place, reading) if one != reading.split]
+    others = [one for one in parts(place, reading) if one != reading.part]
     if not others or (form == "stored" and reading.whole):
         return []
-    return [f"part {reading.split}; left out: {', '.join(others)} (--split)"]
+    return [f"part {reading.part}; left out: {', '.join(others)} (--split)"]
 
 
 def _lost(part: Events, out: Path) -> list[str]:

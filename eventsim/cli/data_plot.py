@@ -34,7 +34,7 @@ def data_plot(
     begin: Annotated[float, typer.Option("--begin", min=0.0, help="Of the picture, ms.")] = 0.0,
     end: Annotated[float | None, typer.Option("--end", help="Of the picture, ms.")] = None,
     file: FileOption = None,
-    split: SplitOption = "test",
+    split: SplitOption = None,
     form: FormatOption = "auto",
     sensor: SensorOption = None,
     unit: UnitOption = None,

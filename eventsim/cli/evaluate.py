@@ -66,7 +66,7 @@ def evaluate_command(
         ),
     ] = None,
     file: FileOption = None,
-    split: SplitOption = "test",
+    split: SplitOption = None,
     which: Annotated[
         Which,
         typer.Option("--network", help="After the last epoch, chosen by validation, or untrained."),

@@ -96,7 +96,7 @@ def read_one(place: str, reading: Reading) -> Events:
 def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     """The recordings that were named for a network, or those of its run.
 
-    A file that the run was trained on means the part of it that ``reading.split`` names, as no name
+    A file that the run was trained on means the part of it that ``reading.part`` names, as no name
     at all does, also for a network file in the folder of the run. Text has the channels of the
     network, and in doubt the unit of the run's own. Times are rounded as the run has rounded its
     own.
@@ -108,14 +108,14 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     if place is not None and not (run is not None and _is_own(run, place)):
         found = _find_beside(net, run, place, reading)
         divided = found.data is not None and found.data.split
-        found = replace(found, part=reading.split if divided else "all")
+        found = replace(found, part=reading.part if divided else "all")
         settings = None if run is None else run.settings.data
         return found if settings is None else found.rounded(settings)
     assert run is not None
-    data = run.data(reading.split)
+    data = run.data(reading.part)
     name = run.data_settings.info.name
     notes = _notes_of(run)
-    return Events(name, data.stream, data, part=reading.split, own=True, notes=notes)
+    return Events(name, data.stream, data, part=reading.part, own=True, notes=notes)
 
 
 def run_of(net: Path) -> Run | None:

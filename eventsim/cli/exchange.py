@@ -57,7 +57,7 @@ def export_command(
         str | None,
         typer.Option("--events", help="For the check: a data set, or a file of events."),
     ] = None,
-    split: SplitOption = "test",
+    split: SplitOption = None,
     sensor: SensorOption = None,
     unit: UnitOption = None,
     columns: ColumnsOption = None,

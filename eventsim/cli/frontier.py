@@ -30,6 +30,7 @@ from eventsim.cli.options import (
     SplitOption,
     chip_option,
 )
+from eventsim.cli.readers import PART
 from eventsim.cli.terminal import CHECK_FAILED, present, print_table, say
 from eventsim.entries import parse_toml
 from eventsim.errors import ParameterError
@@ -85,7 +86,7 @@ def frontier_command(
     frame: FrameOption = 10.0,
     download: DownloadOption = False,
     condition: ConditionsOption = None,
-    split: SplitOption = "test",
+    split: SplitOption = None,
     samples: SamplesOption = None,
     dt: Annotated[
         float | None,
@@ -131,7 +132,7 @@ def frontier_command(
         recipe = along(recipe, axis)
     chips = {given: load_chip(given) for given in dict.fromkeys(chip or (DEFAULT_CHIP,))}
     _check_names({given: found.name for given, found in chips.items()})
-    asked = Question(chips=chips, part=split, samples=samples, step_ms=dt)
+    asked = Question(chips=chips, part=split or PART, samples=samples, step_ms=dt)
     baselines = [DenseBaseline(kind=cast(Any, kind), frame_ms=frame) for kind in baseline or ()]
     if baselines:
         find_torch()  # before anything runs

@@ -135,7 +135,7 @@ def map_command(
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Write mapping.json and pictures there."),
     ] = None,
-    split: SplitOption = "test",
+    split: SplitOption = None,
     sensor: SensorOption = None,
     unit: UnitOption = None,
     columns: ColumnsOption = None,

@@ -73,7 +73,12 @@ LogOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no tables.")]
 SplitOption = Annotated[
-    str, typer.Option("--split", help="Part of the data set, such as train or test.")
+    str | None,
+    typer.Option(
+        "--split",
+        help="Part of the data, such as train or test, where it is divided.",
+        show_default="test",
+    ),
 ]
 SensorOption = Annotated[
     str | None,

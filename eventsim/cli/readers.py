@@ -22,6 +22,7 @@ from eventsim.extras import install_hint
 from eventsim.runs.data import DataSettings
 
 NAS = "nas_64_stereo"
+PART = "test"  # of divided data, where none is named
 MOST_TRIED = 1 << 26  # bytes of a file that all sensors are tried on
 MOST_NAMED = 6  # sensors in a message
 
@@ -32,12 +33,12 @@ class Reading:
 
     ``assumed`` and ``step`` are no options: the unit of text that names none, and the step of TI46,
     as a run has them. ``begin_reason`` says why ``begin`` is what it is. Of a file with parts that
-    eventsim wrote, ``whole`` takes all of them in place of ``split``.
+    eventsim wrote, ``whole`` takes all of them in place of :attr:`part`.
     """
 
     form: str = "auto"
     file: Path | None = None
-    split: str = "test"
+    split: str | None = None
     whole: bool = False
     download: bool = False
     sensor: str | None = None
@@ -54,6 +55,11 @@ class Reading:
     begin_reason: str = "--begin"
     assumed: Assumed = PLAIN
     step: float | None = None
+
+    @property
+    def part(self) -> str:
+        """The part of divided data that is read."""
+        return PART if self.split is None else self.split
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +167,7 @@ class Events:
 
 
 _FILES = ("stored", "ntidigits", "shd", "nir", "npz", "aedat", "nas", "csv")
+_DIVIDED = ("set", "ntidigits", "tonic")  # a file of eventsim's own may be
 # Options that say something of some formats only.
 _ONLY = {
     "file": ("set", "tonic"),
@@ -189,6 +196,19 @@ def _check_options(form: str, reading: Reading) -> None:
             )
 
 
+def _check_part(form: str, place: str, reading: Reading) -> None:
+    """Raise if a part was named of what has none."""
+    if reading.split is None or form in _DIVIDED:
+        return
+    if form == "shd":
+        raise DataError(
+            f"--split: {place} is one file, the {shd_part(place)[1]} part as its name says. Leave "
+            "--split out, or name the file of the other part."
+        )
+    if form != "stored" or not parts_of(StoredStream.open(place)):
+        raise DataError(f"--split: {place} is one file, it has no parts. Leave it out.")
+
+
 def read(form: str, place: str, reading: Reading) -> Events:
     """The recordings of a place of that format.
 
@@ -198,6 +218,7 @@ def read(form: str, place: str, reading: Reading) -> Events:
         An option says nothing of the format, or what is there cannot be read.
     """
     _check_options(form, reading)
+    _check_part(form, place, reading)
     begin, found = begin_of(reading.begin), READERS[form](place, reading)
     # Text has its own way: its times may be negative before.
     return found if begin is None or form == "csv" else found.at(begin, reading.begin_reason)
@@ -223,7 +244,7 @@ def begin_of(typed: str | None) -> Begin | None:
 def _read_set(place: str, reading: Reading) -> Events:
     root = None if reading.file is None else str(reading.file)
     settings = DataSettings(name=place, file=root, step=reading.step)
-    found = settings.source(reading.split, download=reading.download).stored()
+    found = settings.source(reading.part, download=reading.download).stored()
     return Events(place, found.stream, found)
 
 
@@ -233,7 +254,7 @@ def _of_set(name: str, split: str, root: str) -> Events:
 
 
 def _read_ntidigits(place: str, reading: Reading) -> Events:
-    return replace(_of_set("ntidigits", reading.split, place), states_duration=False)
+    return replace(_of_set("ntidigits", reading.part, place), states_duration=False)
 
 
 def _read_shd(place: str, reading: Reading) -> Events:
@@ -258,7 +279,7 @@ def _read_stored(place: str, reading: Reading) -> Events:
     if "labels" not in stored.columns:
         return Events(name, stored, notes=stored.notes)
     all_of_it = reading.whole or not parts_of(stored)
-    data = described(stored) if all_of_it else Dataset.open(place, split=reading.split)
+    data = described(stored) if all_of_it else Dataset.open(place, split=reading.part)
     return Events(name, data.stream, data, notes=stored.notes)
 
 
@@ -377,10 +398,10 @@ def _tonic_set(name: str, reading: Reading) -> Any:
     takes = inspect.signature(found.__init__).parameters
     options: dict[str, Any] = {}
     if "train" in takes:
-        check_split(name, reading.split)
-        options["train"] = reading.split == "train"
+        check_split(name, reading.part)
+        options["train"] = reading.part == "train"
     elif "split" in takes:
-        options["split"] = reading.split
+        options["split"] = reading.part
     if "single_digits" in takes:
         options["single_digits"] = True
     return kind(save_to=str(reading.file), **options)

@@ -107,7 +107,7 @@ def report_command(
     ] = None,
     frame: FrameOption = 10.0,
     weight_bits: WeightBitsOption = None,
-    split: SplitOption = "test",
+    split: SplitOption = None,
     sensor: SensorOption = None,
     unit: UnitOption = None,
     columns: ColumnsOption = None,

@@ -53,7 +53,7 @@ def simulate_command(
         Path | None,
         typer.Option("--out", metavar="TAPE", help="Write all spikes to this .npz file."),
     ] = None,
-    split: SplitOption = "test",
+    split: SplitOption = None,
     sensor: SensorOption = None,
     unit: UnitOption = None,
     columns: ColumnsOption = None,

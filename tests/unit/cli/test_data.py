@@ -173,6 +173,8 @@ def test_import_from_tonic_takes_the_folder_and_fetches_nothing(tmp_path):
             "--sample is 2, but table has 2 recordings: 0 .. 1",
         ),
         (("plot", "table.csv", "--out", "a.pdf"), "ends with .png or .svg"),
+        (("plot", "table.csv", "--split", "train", "--out", "a.png"), "it has no parts"),
+        (("import", "table.csv", "--split", "train", "--out", "a.npz"), "it has no parts"),
         (("plot", "table.csv", "--begin", "9"), "crop, sample 0: the window is"),
     ],
 )

@@ -39,7 +39,7 @@ def run(tmp_path):
     return folder
 
 
-def measured(net, place, split="test"):
+def measured(net, place, split=None):
     return find_measured(
         net, None if place is None else str(place), Reading(split=split), samples=None
     )[2]

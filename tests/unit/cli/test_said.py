@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import eventsim as es
+from eventsim.cli.readers import Reading, read
 from eventsim.datasets import nir_events
+from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream, StoredStream
 from tests.unit.cli.conftest import call
 
@@ -89,6 +91,17 @@ def test_import_of_a_file_with_parts_keeps_all_of_them(tmp_path):
     one = imported("mine.h5", "--split", "test")
     assert one.json["samples"] == 1
     assert one.json["guesses"] == ["part test; left out: train (--split)"]
+
+
+@pytest.mark.parametrize("form", ["csv", "npz", "nir", "aedat", "nas", "stored", "shd"])
+def test_a_part_of_a_file_that_has_none_is_refused_in_every_format(form, tmp_path):
+    place = tmp_path / "shd_train.h5"
+    if form == "stored":
+        labelled(place)
+    with pytest.raises(DataError, match="shd_train.h5 is one file.*[Ll]eave"):
+        read(form, str(place), Reading(split="train"))
+    for split in (None, "train"):
+        assert Reading(split=split).part == (split or "test")
 
 
 def test_part_of_a_data_set_that_is_taken_is_said():
