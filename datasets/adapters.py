@@ -13,6 +13,7 @@ of its data sets, for example ``tonic.datasets.NMNIST(save_to=...)``.
 For NIR see :mod:`eventsim.datasets.nir_events`.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,7 +23,13 @@ from numpy.lib.recfunctions import rename_fields
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.datasets.addresses import Size, channels_of, checked_size
+from eventsim.datasets.addresses import (
+    Size,
+    channels_of,
+    checked_size,
+    count_merged,
+    merged_text,
+)
 from eventsim.datasets.dataset import PER_MS, Unit, check_unit, duration_after, to_ms
 from eventsim.datasets.nir_events import from_nir, to_nir
 from eventsim.errors import DataError
@@ -30,6 +37,9 @@ from eventsim.events import Dataset, DatasetInfo, EventStream, Recording
 from eventsim.events.begin import WAY_OUT, Begin, zeros
 
 __all__ = ["AdaptedSet", "IndexedSamples", "from_arrays", "from_nir", "to_nir"]
+
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class IndexedSamples(Protocol):
@@ -76,9 +86,29 @@ def from_arrays(
     ------
     DataError
         A field is missing or holds what cannot be, or there are fields of other names.
+
+    Notes
+    -----
+    Where ``sensor_size`` has one polarity, or one row, and the events have more, these share
+    channels: a warning is logged with the number of each.
     """
-    check_unit(unit, "from_arrays")
     arrays = [samples] if isinstance(samples, np.ndarray) else list(samples)
+    stream = _stream_of(arrays, sensor_size, unit, duration, begin)
+    if sensor_size is not None:
+        for words in _merged(arrays, checked_size(sensor_size)):
+            _LOGGER.warning("from_arrays: %s", words)
+    return stream
+
+
+def _stream_of(
+    arrays: list[Any],
+    sensor_size: Size | None,
+    unit: Unit,
+    duration: float | Sequence[float] | None = None,
+    begin: Begin = "zero",
+) -> EventStream:
+    """:func:`from_arrays` without a warning."""
+    check_unit(unit, "from_arrays")
     arrays = [_named(array) for array in arrays]
     for index, array in enumerate(arrays):
         _check_fields(array, index)
@@ -166,7 +196,16 @@ class AdaptedSet:
             yield Recording(stream.times, stream.channels, float(stream.duration[0]))
 
     def dataset(self, index: Iterable[int] | None = None) -> Dataset:
-        """Selected samples, or all, in memory."""
+        """Selected samples, or all, in memory; a warning is logged where addresses are merged."""
+        found, merged = self.dataset_and_merged(index)
+        for words in merged:
+            _LOGGER.warning("%s: %s", self.name, words)
+        return found
+
+    def dataset_and_merged(
+        self, index: Iterable[int] | None = None
+    ) -> tuple[Dataset, tuple[str, ...]]:
+        """As :meth:`dataset`, without a warning: which addresses share channels, in words."""
         wanted = range(len(self)) if index is None else [int(k) for k in index]
         arrays, labels = [], []
         for k in wanted:
@@ -186,7 +225,8 @@ class AdaptedSet:
             samples=str(len(self)),
         )
         stream = self._stream(arrays)
-        return Dataset(stream, numbers, names, info, np.full(len(labels), "", dtype=np.str_))
+        keys = np.full(len(labels), "", dtype=np.str_)
+        return Dataset(stream, numbers, names, info, keys), _merged(arrays, self.size)
 
     def _sample(self, index: int) -> tuple[Any, Any]:
         found = self.samples[index]
@@ -199,7 +239,7 @@ class AdaptedSet:
 
     def _stream(self, arrays: list[Any]) -> EventStream:
         try:
-            return from_arrays(arrays, sensor_size=self.size, unit=self.unit)
+            return _stream_of(arrays, self.size, self.unit)
         except DataError as error:
             raise DataError(f"{self.name}: {error}") from error
 
@@ -270,5 +310,13 @@ def _check_times(times: Floats, ticks: Floats, offsets: Ints, unit: str) -> None
 
 
 def _channels(array: Any, size: Size, index: int) -> Ints:
-    fields = {name: array[name] for name in "pyx" if name in array.dtype.names}
-    return channels_of(fields, size, where=f"sample {index}")
+    return channels_of(_fields(array), size, where=f"sample {index}")
+
+
+def _fields(array: Any) -> dict[str, NDArray[Any]]:
+    return {name: array[name] for name in "pyx" if name in array.dtype.names}
+
+
+def _merged(arrays: Iterable[Any], size: Size) -> tuple[str, ...]:
+    """Which addresses share channels, in words."""
+    return tuple(merged_text(count_merged(_fields(array), size) for array in arrays))

@@ -5,10 +5,11 @@ r"""The channel of an event of a camera, or of any sensor with several fields in
 
 so that a channel is the flat index of an image [polarity, y, x]: x is fastest. A field whose size
 is 1 does not count; tonic's cochleas say (64, 1, 1). Polarities are False and True, 0 and 1, or -1
-and 1, in this order.
+and 1, in this order. A size with one polarity merges both: :func:`merged_text` says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from eventsim.errors import DataError
 
 Size = tuple[int, int, int]
+MOST_NAMED = 4  # values of a field that are merged
 
 
 def checked_size(size: Sequence[int]) -> Size:
@@ -68,3 +70,33 @@ def channels_of(fields: Mapping[str, NDArray[Any]], size: Size, *, where: str) -
             )
         channels = channels * extent + values
     return channels
+
+
+def count_merged(fields: Mapping[str, NDArray[Any]], size: Size) -> dict[str, Counter[int]]:
+    """Events by the values of p and y, where ``size`` has one value of them."""
+    alone = {name for name, extent in zip("yp", size[1:], strict=True) if extent == 1}
+    found = {}
+    for name in sorted(alone & set(fields)):
+        values, numbers = np.unique(fields[name].astype(np.int64), return_counts=True)
+        found[name] = Counter(dict(zip(values.tolist(), numbers.tolist(), strict=True)))
+    return found
+
+
+def merged_text(each: Iterable[Mapping[str, Counter[int]]]) -> list[str]:
+    """Which values of p and y share channels, of all that :func:`count_merged` found, in words."""
+    total: dict[str, Counter[int]] = {}
+    for found in each:
+        for name, numbers in found.items():
+            total[name] = total.get(name, Counter()) + numbers
+    said = []
+    for name, numbers in total.items():
+        if len(numbers) > 1:
+            parts = [f"{number:,} of {name} {value}" for value, number in numbers.most_common()]
+            more = sum(number for _, number in numbers.most_common()[MOST_NAMED:])
+            parts = [*parts[:MOST_NAMED], *([f"{more:,} of others"] if more else [])]
+            what = "polarities" if name == "p" else "rows"
+            said.append(
+                f"{what} merged, as the sensor's size has 1 value of {name}: {', '.join(parts)} "
+                "events share channels"
+            )
+    return said

@@ -11,7 +11,8 @@ to the first whole millisecond after its last event.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventsim.arrays import Floats, Ints
-from eventsim.datasets.addresses import channels_of, checked_size
+from eventsim.datasets.addresses import channels_of, checked_size, count_merged
 from eventsim.datasets.dataset import PER_MS, Unit, check_unit, duration_after, to_ms
 from eventsim.datasets.text_columns import Table, table_of
 from eventsim.errors import DataError
@@ -55,6 +56,9 @@ class Lines:
         How the columns were read, where the file has no names for them; "" else.
     dropped
         Names or numbers of the columns that were not read, because they were asked to be dropped.
+    merged
+        Events by the values of p and y that share channels, see
+        :func:`eventsim.datasets.addresses.count_merged`.
     """
 
     path: Path
@@ -66,6 +70,7 @@ class Lines:
     n_channels: int
     guess: str
     dropped: tuple[str, ...]
+    merged: Mapping[str, Counter[int]]
 
     @property
     def steps_back(self) -> Floats:
@@ -172,12 +177,13 @@ def read(
     samples = np.zeros(rows["time"].size, dtype=np.int64)
     if "sample" in rows:
         samples = _whole(place, rows["sample"], "sample", MOST_SAMPLES)
+    merged: Mapping[str, Counter[int]] = {}
     if size is None:
         channels = _whole(place, rows["channel"], "channel", n_channels or MOST_CHANNELS)
     else:
         fields = {k: _whole(place, rows[k], k, MOST_CHANNELS, least=-1) for k in "xyp" if k in rows}
         channels = channels_of(fields, size, where=str(place))
-        n_channels = int(np.prod(size))
+        n_channels, merged = int(np.prod(size)), count_merged(fields, size)
     return Lines(
         place,
         unit,
@@ -188,6 +194,7 @@ def read(
         n_channels or int(channels.max()) + 1,
         _guess(table, samples),
         tuple(table.cells[k] for k in table.dropped),
+        merged,
     )
 
 

@@ -368,9 +368,10 @@ def _read_nir(place: str, reading: Reading) -> Events:
 
 def _read_tonic(place: str, reading: Reading) -> Events:
     theirs = _tonic_set(place, reading)
-    found = adapters.AdaptedSet(theirs).dataset()
+    found, told = adapters.AdaptedSet(theirs).dataset_and_merged()
     single = "single_digits" in inspect.signature(type(theirs).__init__).parameters
-    told = ("single digits of tonic's set; its strings of digits are left out",) if single else ()
+    if single:
+        told = ("single digits of tonic's set; its strings of digits are left out", *told)
     return Events(place, found.stream, found, states_duration=False, told=told)
 
 

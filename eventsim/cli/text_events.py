@@ -16,6 +16,7 @@ import numpy as np
 
 from eventsim.cli.terminal import say
 from eventsim.datasets import text
+from eventsim.datasets.addresses import merged_text
 from eventsim.datasets.dataset import UNITS, Unit
 from eventsim.entries import parse_json
 from eventsim.errors import DataError, StorageError
@@ -95,7 +96,7 @@ def say_guesses(files: Sequence[TextEvents], streams: Sequence[EventStream | Sto
         say(f"{_assumed(assumed, number)}; --unit {others} if they are not")
     for guess, number in Counter(one.lines.guess for one in files if one.lines.guess).items():
         say(f"{guess}{_of(number)}; --columns says what they are if they are not")
-    for said in _unsorted(files):
+    for said in [*merged_text(one.lines.merged for one in files), *_unsorted(files)]:
         say(said)
     doubt = text.doubt([one for one in streams if isinstance(one, EventStream)]) if files else None
     if doubt is not None:
@@ -112,6 +113,7 @@ def guesses(files: Sequence[TextEvents]) -> list[str]:
         *(_assumed(assumed, number) for assumed, number in units),
         *(f"{guess}{_of(number)}" for guess, number in columns),
         *(f"columns dropped: {', '.join(names)}{_of(number)}" for names, number in dropped),
+        *merged_text(one.lines.merged for one in files),
         *_unsorted(files),
     ]
 

@@ -93,6 +93,17 @@ def test_import_of_a_file_with_parts_keeps_all_of_them(tmp_path):
     assert one.json["guesses"] == ["part test; left out: train (--split)"]
 
 
+def test_polarities_that_share_channels_are_said_with_their_numbers(tmp_path):
+    (tmp_path / "a.csv").write_text("t_ms,x,y,p\n1,2,1,0\n2,0,3,1\n3,2,1,1\n")
+    both = imported("a.csv", "--sensor-size", "4,4,2")
+    assert both.json["guesses"] == []
+    merged = imported("a.csv", "--sensor-size", "4,4,1")
+    (said,) = merged.json["guesses"]
+    assert said.startswith("polarities merged, as the sensor's size has 1 value of p")
+    assert "2 of p 1, 1 of p 0 events share channels" in said
+    assert said in flat(merged.err)
+
+
 @pytest.mark.parametrize("form", ["csv", "npz", "nir", "aedat", "nas", "stored", "shd"])
 def test_a_part_of_a_file_that_has_none_is_refused_in_every_format(form, tmp_path):
     place = tmp_path / "shd_train.h5"

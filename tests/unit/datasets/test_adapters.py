@@ -40,6 +40,35 @@ def test_fields_of_size_one_do_not_count():
     assert merged.channels.tolist() == [9, 9]
 
 
+def test_polarities_and_rows_that_share_channels_are_warned_of(caplog):
+    events = camera((1, 1, 0, 1), (2, 0, 1, 1), (3, 1, 1, 0))
+    from_arrays(events, sensor_size=(4, 4, 2))
+    from_arrays(events[:1], sensor_size=(4, 4, 1))
+    assert not caplog.messages
+    from_arrays([events, events[:1]], sensor_size=(4, 4, 1))
+    (said,) = caplog.messages
+    assert "polarities merged" in said
+    assert "3 of p 1, 1 of p 0 events share channels" in said
+    from_arrays(events, sensor_size=(4, 1, 2))
+    rows = "rows merged, as the sensor's size has 1 value of y: 2 of y 1, 1 of y 0"
+    assert rows in caplog.messages[1]
+
+
+def test_an_adapted_set_tells_which_polarities_share_channels(caplog):
+    class Camera(Recorded):
+        sensor_size = (4, 4, 1)
+
+        def __getitem__(self, index):
+            return camera((1, 0, 0, index % 2)), 0
+
+    whole = AdaptedSet(Camera())
+    _, (said,) = whole.dataset_and_merged()
+    assert "2 of p 0, 1 of p 1" in said
+    assert not caplog.messages
+    whole.dataset()
+    assert caplog.messages == [f"Camera: {said}"]
+
+
 def test_size_is_taken_from_the_events_if_it_is_not_given():
     first, second = camera((3, 0, 0, 1)), camera((0, 1, 0, 0))
     stream = from_arrays([first, second, camera()])
