@@ -27,7 +27,7 @@ from eventsim.cli.options import (
     chip_option,
     set_threads,
 )
-from eventsim.cli.terminal import present, print_table, say_backend, stdout
+from eventsim.cli.terminal import echo_late, present, print_table, say_backend, stdout
 from eventsim.energy import DenseEquivalent, EnergyReport, Widths, dense_pair, run_costs
 from eventsim.energy.encoder import means_of
 from eventsim.engine import simulate
@@ -36,6 +36,7 @@ from eventsim.events import EventStream
 from eventsim.events.storage import write_atomically
 from eventsim.mapping import quantise
 from eventsim.network import Network
+from eventsim.network.late import late_begin
 from eventsim.report import tables
 from eventsim.runs.run import load_run
 
@@ -144,10 +145,12 @@ def cost_command(
     dense = find_dense(network, tape.stream, frame_ms=frame, weight_bits=weight_bits)
     if figure is not None:
         _draw(figure, costs.reports, dense, net)
+    late = late_begin(network, stream)
     found = {
         "network": str(net),
         "recordings": stream.n_samples,
         "measured": measured.to_dict(),
+        "late_begin": None if late is None else late.to_dict(),
         "counts": costs.counts.to_dict(),
         "clocked": [found.to_dict() for found in costs.steps],
         "encoder": None if costs.encoder is None else means_of(costs.encoder),
@@ -202,6 +205,7 @@ def _note(text: str) -> None:
 def _show(found: Mapping[str, Any]) -> None:
     """Counts, every chip's terms, and a comparison, as tables."""
     typer.echo(f"Measured: {MeasuredPart(**found['measured'])}")
+    echo_late(found)
     counts = found["counts"]
     for table in (tables.populations(counts), tables.projections(counts), tables.totals(counts)):
         print_table(table)

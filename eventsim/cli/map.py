@@ -30,7 +30,7 @@ from eventsim.cli.options import (
     chip_option,
     set_threads,
 )
-from eventsim.cli.terminal import present, print_table, say, say_backend, stderr
+from eventsim.cli.terminal import echo_late, present, print_table, say, say_backend, stderr
 from eventsim.engine import simulate
 from eventsim.errors import DataError, ParameterError
 from eventsim.events import AnyDataset, EventStream, SpikeTape
@@ -49,6 +49,7 @@ from eventsim.mapping import Mapping as ChipMapping
 from eventsim.mapping.mapping import Method, filled_less
 from eventsim.mapping.usage import limits_left_out
 from eventsim.network import Network
+from eventsim.network.late import late_begin
 from eventsim.progress import bars
 from eventsim.report import tables
 from eventsim.train import evaluate
@@ -197,12 +198,14 @@ def map_command(
     best = compared.best
     traffic = find_congestion(network, tape, best, window_ms=window)
     study = find_study(network, stream, labelled, target, bits=tuple(bits or ()), backend=on)
+    late = late_begin(network, stream)
     found = {
         "network": str(net),
         "chip": target.name,
         "title": target.title,
         "recordings": stream.n_samples,
         "measured": measured.to_dict(),
+        "late_begin": None if late is None else late.to_dict(),
         "mappings": [_plain(mapping) for mapping in compared.mappings],
         "limits_left_out": list(limits_left_out(target)),
         "failed": dict(compared.failed),
@@ -333,6 +336,7 @@ def _show(found: Mapping[str, Any]) -> None:
     """Tables: mappings side by side, latencies, number formats; and the files."""
     title = f"{found['network']} on {found['title']}, {found['recordings']} recordings"
     typer.echo(f"Measured: {MeasuredPart(**found['measured'])}")
+    echo_late(found)
     print_table(tables.mappings(found["mappings"], title))
     for line in tables.left_out(found["limits_left_out"]):
         typer.echo(line)

@@ -40,7 +40,7 @@ from eventsim.cli.options import (
     set_threads,
     typed,
 )
-from eventsim.cli.terminal import present, say, say_backend
+from eventsim.cli.terminal import echo_late, present, say, say_backend
 from eventsim.energy import RunCosts, costs_over_time, run_costs
 from eventsim.engine import simulate
 from eventsim.errors import DataError, NetworkError
@@ -326,7 +326,7 @@ def _study(
 
 def _outcome(record: Report, page: Path, backend: str) -> dict[str, Any]:
     assert isinstance(record.priced, Priced)
-    counts, run = record.priced.costs.counts, record.run
+    counts, run, late = record.priced.costs.counts, record.run, record.late
     events = [values.mean() for values in counts.synaptic_events.values()]
     return {
         "report": str(page),
@@ -340,6 +340,7 @@ def _outcome(record: Report, page: Path, backend: str) -> dict[str, Any]:
             found.chip.name: [missing.to_dict() for missing in found.missing]
             for found in record.priced.costs.reports
         },
+        "late_begin": None if late is None else late.to_dict(),
         "over_time": None if isinstance(record.over_time, Unmade) else record.over_time.summary(),
         "not_made": _not_made(record),
         "backend": backend,
@@ -355,6 +356,7 @@ def _not_made(record: Report) -> dict[str, str]:
 
 def _show(found: Mapping[str, Any]) -> None:
     """Where the page is, and what is not on it."""
+    echo_late(found)
     for name, reason in found["not_made"].items():
         typer.echo(f"Not in it: {name}. {reason}")
     typer.echo(f"Report: {found['report']}")

@@ -27,7 +27,7 @@ from eventsim.cli.options import (
     UnitOption,
     set_threads,
 )
-from eventsim.cli.terminal import late_row, present, say_backend, show_table
+from eventsim.cli.terminal import echo_late, present, say_backend, show_table
 from eventsim.engine import simulate
 from eventsim.events import SpikeTape
 from eventsim.measures import measure_name
@@ -149,8 +149,7 @@ def _show(found: Mapping[str, Any]) -> None:
     total = sum(found["synaptic_events"].values())
     projections = [[name, f"{number:,}"] for name, number in found["synaptic_events"].items()]
     typer.echo(f"Measured: {MeasuredPart(**found['measured'])}")
-    for label, told in late_row(found):
-        typer.echo(f"{label} {told}")
+    echo_late(found)
     name = measure_name("synaptic_operations")
     rows = [*projections, ["all", f"{total:,}"]]
     show_table(name.capitalize(), ["projection", "number"], rows)

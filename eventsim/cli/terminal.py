@@ -125,6 +125,12 @@ def late_row(found: Mapping[str, Any]) -> list[list[str]]:
     return [["late begin: first event, median", f"{late['first_event_ms']:,.6g} ms{weight}"]]
 
 
+def echo_late(found: Mapping[str, Any]) -> None:
+    """A line on stdout of recordings that begin late; none where they do not."""
+    for label, told in late_row(found):
+        typer.echo(f"{label} {told}")
+
+
 def percent(share: float) -> str:
     """A share in [0, 1] as people read it."""
     return f"{100.0 * share:.1f} %"

@@ -10,7 +10,7 @@ from eventsim.energy import ClockedCounts, EnergyReport
 from eventsim.mapping import StudyRow
 from eventsim.mapping.usage import limits_left_out
 from eventsim.measures import MEASURES, measure_name
-from eventsim.network.late import heard_share, late_begin
+from eventsim.network.late import heard_share
 from eventsim.report import bar_figures, html, mapping_figures, tables, time_figures
 from eventsim.report.energy_figures import energy_breakdown
 from eventsim.report.numbers import duration, general, joules, percent
@@ -89,8 +89,7 @@ def render(report: Report, pictures: Sequence[html.Picture]) -> str:
 
 def _warnings(report: Report) -> list[str]:
     """What is to be known of the numbers before they are read."""
-    answer = report.net.answer if isinstance(report.run, Unmade) else report.run.answer
-    late = late_begin(report.net, report.stream, answer)
+    answer, late = report.answer, report.late
     tail = 0.0 if answer is None else answer.tail
     silent = silent_populations(report.rates, heard=heard_share(report.stream, tail=tail))
     found = [one for one in (late, *silent) if one is not None]

@@ -15,6 +15,7 @@ from eventsim.energy import DenseEquivalent, RunCosts
 from eventsim.events import AnyDataset, EventStream, SpikeTape, StoredStream
 from eventsim.mapping import Congestion, MappingComparison, StudyRow
 from eventsim.network import Answer, Network
+from eventsim.network.late import LateBegin, late_begin
 from eventsim.train import DecisionOverTime, Evaluation, TrainConfig
 from eventsim.train.choice import answer_of
 from eventsim.train.counting import count_trained, distinct_values
@@ -272,6 +273,16 @@ class Report:
     over_time: OverTime | Unmade
     mappings: Mapping[str, ChipMapping | Unmade] = field(default_factory=dict)
     studies: Mapping[str, Sequence[StudyRow] | Unmade] = field(default_factory=dict)
+
+    @property
+    def answer(self) -> Answer | None:
+        """How the network answers: as it was trained, where that is known."""
+        return self.net.answer if isinstance(self.run, Unmade) else self.run.answer
+
+    @property
+    def late(self) -> LateBegin | None:
+        """What is to be said of recordings that begin late; None where they do not."""
+        return late_begin(self.net, self.stream, self.answer)
 
     @classmethod
     def of_training(cls, run: RunRecord) -> "Report":

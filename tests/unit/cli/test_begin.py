@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+import eventsim as es
 from eventsim.cli.begin import begin_of_run
 from eventsim.cli.readers import Reading, read
 from eventsim.datasets import nir_events
@@ -208,3 +209,21 @@ def test_column_of_begins_is_one_that_earlier_versions_pass_over(tmp_path):
         assert file["columns/begins"].shape == (N,)
         notes = json.loads(file["notes"][...].tobytes())
     assert all(isinstance(value, str) for value in notes.values())
+
+
+@pytest.mark.parametrize("command", ["simulate", "cost", "map", "report"])
+def test_every_command_keeps_in_json_and_shows_that_recordings_begin_late(
+    command, tmp_path, undrawn
+):
+    es.scsr(4, (3,), 2).save(tmp_path / "net.npz")
+    options = {"map": ("--chip", "loihi", "--method", "first-fit")}.get(command, ())
+    told = {}
+    for shift in (0.0, 5000.0):
+        streams(shift).save(tmp_path / "mine.npz")
+        run = (command, "net.npz", "mine.npz", "--begin", "zero", "--backend", "reference")
+        outcome = call(*run, *options, "--json")
+        assert outcome.code == 0, outcome.err
+        told[shift] = outcome.json["late_begin"]
+    assert told[0.0] is None
+    assert told[5000.0]["first_event_ms"] == 5000.0
+    assert "late begin: first event, median 5,000 ms" in flat(call(*run, *options).out)
