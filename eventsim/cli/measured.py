@@ -117,10 +117,16 @@ def _measured(net: Path, found: Events, stream: EventStream | StoredStream) -> M
 
 
 def _divided_alike(run: Run, found: Events) -> bool:
-    """Whether they are a part of the data set of the run, in the division that both have."""
+    """Whether they are a part of the data set of the run, in the division that both have.
+
+    Other parts of a data set may have recordings in common, as those of other tasks have.
+    """
     own = run.settings.data
-    plain = own is not None and own.divide == "auto" and not own.held_out and own.file is None
-    return own is not None and plain and own.name == found.name and found.part != "all"
+    if own is None or own.is_read_here or own.file is not None or own.train_split != "train":
+        return False
+    if own.name != found.name:
+        return False
+    return found.part == "test" or (found.part == "train" and own.train_samples is None)
 
 
 def _met(run: Run, stream: EventStream | StoredStream) -> int:

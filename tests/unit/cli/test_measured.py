@@ -16,7 +16,10 @@ from eventsim.train.choice import answer_of
 from eventsim.train.folder import RunFolder
 from eventsim.train.method import Exact
 from tests.unit.cli.conftest import call
+from tests.unit.datasets import conftest as files
 from tests.unit.train.task import small_net, two_patterns
+
+wavs = files.wavs
 
 N, TESTED = 40, 8  # recordings of the file, and those of its test part
 
@@ -116,3 +119,24 @@ def test_the_part_of_a_data_set_that_both_divide_alike_is_known_without_reading_
     found = find_for(run, str(digits), Reading())
     assert (found.part, found.own) == ("test", False)
     assert measured_by(run, found, found.stream).of_training == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "learned"),
+    [
+        ({}, 0),
+        ({"test_group": ("ann",)}, 4),
+        ({"train_split": "test", "test_split": "train"}, 8),
+    ],
+)
+def test_the_test_part_of_a_data_set_that_the_run_divides_otherwise_is_compared(
+    tmp_path, wavs, monkeypatch, data, learned
+):
+    """Of the eight recordings of the test part four are of ann, the others of bob."""
+    monkeypatch.setenv("EVENTSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EVENTSIM_DATA", str(wavs.parent))
+    own = DataSettings(name="fsdd", **data)
+    RunFolder(tmp_path, RunSettings(data=own).about()).describe(TrainConfig(), Exact())
+    found = find_for(tmp_path, "fsdd", Reading())
+    assert (found.part, found.own, found.stream.n_samples) == ("test", False, 8)
+    assert measured_by(tmp_path, found, found.stream).of_training == learned
