@@ -349,7 +349,8 @@ class DataSettings:
         if part == "test" or (self.repeats == 1 and not self.voices):
             return self.rounded(found)
         found = found[:]
-        return self.rounded(joined(*[found] * self.repeats, *self._voices(found)))
+        more = joined(*[found] * self.repeats, *self._voices(found))
+        return self.rounded(replace(more, split=found.split))
 
     def _marked(self, found: AnyDataset, part: Part) -> AnyDataset:
         """A part that says what it is, and whether it was divided by group."""

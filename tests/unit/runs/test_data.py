@@ -482,6 +482,19 @@ def test_groups_of_validation_and_test_are_not_learned_however_groups_are_divide
         assert settings.by_group
 
 
+def test_repeats_and_voices_do_not_bring_learned_speakers_into_validation(spoken, monkeypatch):
+    """Else a copy of a learned recording, or its speaker, would choose the epoch."""
+    few = datasets.load("fsdd", split="test", root=spoken.file)
+    voices = replace(few, groups=np.repeat(["v1", "v2"], len(few) // 2))
+    monkeypatch.setattr(spoken_digits, "load", lambda split, *, recipe: voices)
+    config = TrainConfig(validation_fraction=0.2)
+    for more in ({"repeats": 2, "voices": 1}, {"voices": 1}):
+        train = replace(without(spoken, "bob"), **more).labelled("train")
+        kept, held = validation_split(train, config)
+        assert held.size
+        assert not {*train.groups[kept]} & {*train.groups[held]}
+
+
 def test_validation_of_a_division_by_recording_is_by_recording(own):
     parts = np.where(np.arange(20) % 4 == 0, "test", "train")
     for settings in (
