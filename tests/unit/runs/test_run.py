@@ -12,8 +12,10 @@ from eventsim.runs.data import DataSettings
 from eventsim.runs.execution import Execution, execute
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.settings import RunSettings, check_same_run
-from eventsim.train import evaluate, train
+from eventsim.train import TrainConfig, evaluate, train
+from eventsim.train.folder import RunFolder
 from eventsim.train.loss_settings import IntegralLoss
+from eventsim.train.method import Exact
 from tests.support.run_kinds import (
     CONFIG,
     KINDS,
@@ -217,3 +219,13 @@ def test_folders_of_many_or_unusual_groups_have_short_names_of_their_own():
     many = [label(*(f"speaker{k}" for k in range(n))) for n in (40, 41)]
     assert len({*others, *many}) == 6
     assert all(one.count("/") == 1 and len(one) < 100 for one in (*others, *many))
+
+
+def test_a_run_with_a_fold_of_an_earlier_version_is_read_after_it_was_resumed(tmp_path):
+    now = RunSettings(data=DataSettings(name="fsdd", test_group=("theo",)), name="plain")
+    about = now.about()
+    del about["data"]["test_group"]
+    before = {"format": "eventsim-run", "version": 2, "fold": "theo", "train": now.train.to_dict()}
+    (tmp_path / "run.json").write_text(json.dumps(before | about))
+    RunFolder(tmp_path, now.about()).describe(now.train, Exact())
+    assert RunSettings.load(tmp_path).data == now.data
