@@ -16,6 +16,7 @@ from eventsim.arrays import Ints
 from eventsim.errors import DataError
 from eventsim.events import AnyDataset, stratified_split
 from eventsim.events.labelled import Texts, grouped_split
+from eventsim.network.answer import words_of
 from eventsim.train.config import TrainConfig
 from eventsim.train.draws import Draw, draw_seed
 
@@ -82,7 +83,7 @@ class Parts:
         end; ``test`` is None before.
     never_learned
         Classes that are tested, and of which no recording is learned: their recordings cannot be
-        right. Empty before the test.
+        right. Of ``ctc`` words in place of classes. Empty before the test.
     """
 
     divided_by: By | None
@@ -97,6 +98,8 @@ class Parts:
         kept, _ = validation_split(data, config)
         learned = {data.class_names[k] for k in np.unique(data.labels[kept])}
         asked = [test.class_names[k] for k in np.unique(test.labels)]
+        if config.loss.rule == "ctc":  # it answers by words, of which it joins any strings
+            learned, asked = {*words_of([*learned])}, words_of(asked)
         missing = tuple(name for name in asked if name not in learned)
         return replace(self, test=Members.of_data(test), never_learned=missing)
 

@@ -8,7 +8,10 @@ import pytest
 from eventsim.errors import DataError, StorageError
 from eventsim.events import Dataset, DatasetInfo, EventStream
 from eventsim.train import TrainConfig, stratified_split, train
+from eventsim.train.checkpoint import Origin
 from eventsim.train.draws import Draw, draw_seed
+from eventsim.train.loss_settings import WordsLoss
+from eventsim.train.method import Exact
 from eventsim.train.parts import Members, parts_of_run, validation_split
 from tests.unit.train.task import small_net, two_patterns
 
@@ -115,3 +118,13 @@ def test_classes_that_are_tested_and_never_learned_are_named():
     assert found.never_learned == ("b",)
     assert found.test == Members(8, {"ann": 8})
     assert parts_of_run(data, config).tested(data, asked, config).never_learned == ()
+
+
+def test_words_of_ctc_are_learned_in_any_string():
+    data = replace(recordings(), class_names=("one two", "two one"))
+    learned, asked = (data.subset(np.flatnonzero(data.labels == k)) for k in (0, 1))
+    config = replace(CONFIG, validation_fraction=0.0, loss=WordsLoss())
+    found = parts_of_run(learned, config)
+    assert found.tested(learned, asked, config).never_learned == ()
+    other = replace(asked, class_names=("one two", "three one"))
+    assert found.tested(learned, other, config).never_learned == ("three",)
