@@ -101,7 +101,12 @@ class RunSettings(Settings):
 
     @property
     def validated_by(self) -> By:
-        """How the validation part is drawn: as ``train.validate`` says, or follows the data."""
+        """How the validation part is drawn: as ``train.validate`` says, or follows the data.
+
+        By recording where there is none.
+        """
+        if self.train.validation_fraction == 0:
+            return "recording"
         if self.train.validate != "auto":
             return self.train.validate
         return "group" if self.data is not None and self.data.by_group else "recording"

@@ -109,7 +109,9 @@ class Parts:
 
 
 def validated_by(data: AnyDataset, config: TrainConfig) -> By:
-    """How the validation part of some training data is drawn."""
+    """How the validation part of some training data is drawn; by recording where there is none."""
+    if config.validation_fraction == 0:
+        return "recording"
     if config.validate != "auto":
         return config.validate
     return "group" if is_grouped(data) else "recording"
@@ -129,7 +131,7 @@ def validation_split(data: AnyDataset, config: TrainConfig) -> tuple[Ints, Ints]
         Whole groups shall be held out, and there are not two.
     """
     fraction, seed = config.validation_fraction, draw_seed(config, Draw.SPLIT)
-    if fraction == 0 or validated_by(data, config) == "recording":
+    if validated_by(data, config) == "recording":
         return stratified_split(data.labels, fraction=fraction, seed=seed)
     names = [] if data.groups is None else np.unique(data.groups).tolist()
     if len(names) < 2:

@@ -229,3 +229,11 @@ def test_a_run_with_a_fold_of_an_earlier_version_is_read_after_it_was_resumed(tm
     (tmp_path / "run.json").write_text(json.dumps(before | about))
     RunFolder(tmp_path, now.about()).describe(now.train, Exact())
     assert RunSettings.load(tmp_path).data == now.data
+
+
+def test_how_validation_is_drawn_makes_no_other_run_where_there_is_none(tmp_path):
+    none = TrainConfig(validation_fraction=0.0)
+    now = RunSettings(data=DataSettings(name="fsdd", test_group=("theo",)), train=none)
+    old = replace(now, train=replace(none, validate="recording"))
+    RunFolder(tmp_path, old.about()).describe(old.train, Exact())
+    check_same_run(tmp_path, now)

@@ -128,3 +128,12 @@ def test_words_of_ctc_are_learned_in_any_string():
     assert found.tested(learned, asked, config).never_learned == ()
     other = replace(asked, class_names=("one two", "three one"))
     assert found.tested(learned, other, config).never_learned == ("three",)
+
+
+def test_without_a_validation_part_a_checkpoint_does_not_ask_how_it_is_drawn():
+    none = replace(CONFIG, validation_fraction=0.0)
+    settings = [
+        Origin.of(small_net(), recordings(), replace(none, validate=how), Exact()).config
+        for how in ("auto", "group", "recording")
+    ]
+    assert settings[0] == settings[1] == settings[2]
