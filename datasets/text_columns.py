@@ -24,9 +24,10 @@ Nanoseconds and minutes are refused. Without names the columns are time, channel
 third one, sample; that is a guess, which :attr:`eventsim.datasets.text.Lines.guess` tells.
 
 **No column is left out in silence**: a column of another name is an error. ``columns`` names all of
-them, in the order of the file, whatever its first line says: ``("t_us", "channel", "-")`` drops the
-third one. Addresses of a camera are ``x``, ``y`` and ``p``, or those of them that there are; with
-the size of the sensor they make the channel, see :mod:`eventsim.datasets.addresses`.
+them, in the order of the file, whatever its first line calls them: ``("t_us", "channel", "-")``
+drops the third one. A unit that it names must be the one of the first line, if that has one.
+Addresses of a camera are ``x``, ``y`` and ``p``, or those of them that there are; with the size of
+the sensor they make the channel, see :mod:`eventsim.datasets.addresses`.
 """
 
 import re
@@ -103,8 +104,8 @@ def table_of(path: Path, given: Sequence[str] | None, size: Size | None) -> Tabl
         )
     called = tuple(given or (_plain(len(cells)) if numbers else cells))
     columns, unit = _roles(called, where, line)
-    if given is not None and not numbers and unit is None:
-        unit = _UNIT_OF.get(_name(cells[columns["time"]])[1] or "")
+    if given is not None and not numbers:
+        unit = _common(unit, _unit_of_header(cells[columns["time"]], where), where)
     _check_address(columns, called, where, size)
     names = tuple(map(str, range(1, len(cells) + 1))) if numbers else cells
     return Table(separator, columns, number - numbers, unit, names, bool(given) or not numbers)
@@ -132,10 +133,7 @@ def _roles(called: Sequence[str], where: str, line: str) -> tuple[dict[str, int]
             continue
         column = "x" if has_address and word == "x" else _COLUMN_OF.get(word)
         if column == "time" and its_unit in _OTHER_UNITS:
-            raise DataError(
-                f"{where}: its times are in {its_unit}, expected s, ms or us. Convert them, and "
-                "name the new unit there."
-            )
+            raise _of_other_unit(its_unit, where)
         if column is None or not _is_whole_name(column, called[k]):
             unknown.append(k)
             continue
@@ -161,6 +159,31 @@ def _roles(called: Sequence[str], where: str, line: str) -> tuple[dict[str, int]
             "together with the other one: call them x and y, and give --sensor-size."
         )
     return columns, unit
+
+
+def _unit_of_header(cell: str, where: str) -> Unit | None:
+    """The unit that a file's own name of its times says, whatever else it says."""
+    words = re.findall(r"[a-z]+", re.sub("[µμ]", "u", cell.lower()))
+    if words and words[-1] in _OTHER_UNITS:
+        raise _of_other_unit(words[-1], where)
+    return _UNIT_OF.get(_name(cell)[1] or "")
+
+
+def _of_other_unit(unit: str, where: str) -> DataError:
+    return DataError(
+        f"{where}: its times are in {unit}, expected s, ms or us. Convert them, and name the new "
+        "unit there."
+    )
+
+
+def _common(given: Unit | None, said: Unit | None, where: str) -> Unit | None:
+    """The unit that was named for the times, or that their file says; they must not differ."""
+    if None not in (given, said) and given != said:
+        raise DataError(
+            f"{where}: says that times are in {said}, you named them in {given}. Leave the unit "
+            "out, or correct the line."
+        )
+    return given or said
 
 
 def _is_whole_name(column: str, cell: str) -> bool:
