@@ -12,7 +12,7 @@ from typing import Any
 
 from eventsim import datasets
 from eventsim.cli.begin import automatic, begin_of_run, say_begun
-from eventsim.cli.readers import READERS, Events, Reading, read, shd_part
+from eventsim.cli.readers import READERS, Events, Reading, check_unused, read, shd_part
 from eventsim.cli.terminal import say
 from eventsim.cli.text_events import assumed_by, fill_channels, say_guesses
 from eventsim.datasets.formats import FORMATS, format_of
@@ -112,6 +112,7 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
         settings = None if run is None else run.settings.data
         return found if settings is None else found.rounded(settings)
     assert run is not None
+    check_unused(reading, "the recordings of the run itself, which are read as it was trained")
     data = run.data(reading.part)
     name = run.data_settings.info.name
     notes = _notes_of(run)

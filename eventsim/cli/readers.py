@@ -187,12 +187,11 @@ _ONLY = {
 
 
 def _check_options(form: str, reading: Reading) -> None:
-    plain = Reading()
-    for name, forms in _ONLY.items():
-        if form not in forms and getattr(reading, name) != getattr(plain, name):
+    for name in _options(reading):
+        if form not in _ONLY[name]:
             raise DataError(
                 f"--{name.replace('_', '-')} says nothing of format {form}, only of "
-                f"{' and '.join(forms)}. Leave it out, or name the --format."
+                f"{' and '.join(_ONLY[name])}. Leave it out, or name the --format."
             )
 
 
@@ -207,6 +206,17 @@ def _check_part(form: str, place: str, reading: Reading) -> None:
         )
     if form != "stored" or not parts_of(StoredStream.open(place)):
         raise DataError(f"--split: {place} is one file, it has no parts. Leave it out.")
+
+
+def check_unused(reading: Reading, what: str) -> None:
+    """Raise DataError if an option was given that says how a file is read; ``what`` is not."""
+    for name in _options(reading):
+        raise DataError(f"--{name.replace('_', '-')} says nothing of {what}. Leave it out.")
+
+
+def _options(reading: Reading) -> list[str]:
+    """The options that were given, of those that say something of some formats only."""
+    return [name for name in _ONLY if getattr(reading, name) != getattr(Reading(), name)]
 
 
 def read(form: str, place: str, reading: Reading) -> Events:

@@ -8,6 +8,7 @@ import pytest
 from eventsim.cli.events import find_for
 from eventsim.cli.measured import find_measured, measured_by
 from eventsim.cli.readers import Reading
+from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream
 from eventsim.runs.data import OWN, DataSettings
 from eventsim.runs.settings import RunSettings
@@ -112,6 +113,16 @@ def test_every_command_tells_what_it_measured(run, command):
     assert outcome.json["measured"]["recordings"] == 10
     assert 0 < outcome.json["measured"]["of_training"] <= 10
     assert "are of the training part of the run" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "given", [{"begin": "100"}, {"unit": "us"}, {"sensor": "nas_16_mono"}, {"columns": "t,channel"}]
+)
+def test_options_that_say_how_a_file_is_read_are_refused_for_the_run_s_own(run, given):
+    (name,) = given
+    for place in (None, str(run.parent / "mine.h5")):
+        with pytest.raises(DataError, match=f"--{name} says nothing of the recordings of the run"):
+            find_for(run, place, Reading(**given))
 
 
 def test_the_part_of_a_data_set_that_both_divide_alike_is_known_without_reading_it(run, digits):
