@@ -184,6 +184,12 @@ def show_read(read: Mapping[str, Any]) -> None:
         stdout().print(f"events: {words}", markup=False, soft_wrap=True)
 
 
+def is_moved(place: str) -> bool:
+    """Whether the import of a file of events, .npz, has put its times to where they begin."""
+    found = begin_of_notes(EventStream.read_notes(place), place)
+    return found is not None and found["rule"] != "zero"
+
+
 def begin_of_run(data: DataSettings | None) -> tuple[str | None, str]:
     """Where files that are read for a run begin, as ``--begin`` says it, and why."""
     if data is None or data.name != OWN or not Path(data.file or "").is_file():

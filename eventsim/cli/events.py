@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eventsim import datasets
-from eventsim.cli.begin import automatic, begin_of_run, say_begun
+from eventsim.cli.begin import automatic, begin_of_run, is_moved, say_begun
 from eventsim.cli.readers import READERS, Events, Reading, check_unused, read, shd_part
 from eventsim.cli.terminal import say
 from eventsim.cli.text_events import assumed_by, fill_channels, say_guesses
@@ -139,7 +139,8 @@ def _find_beside(net: Path, run: Run | None, place: str, reading: Reading) -> Ev
         reading = replace(reading, assumed=assumed_by(own))
     elif own is not None and own.name == place:
         reading = replace(reading, step=own.step)
-    if form in ("csv", "npz", "nir") and reading.begin is None:
+    begins_as_own = form in ("csv", "nir") or (form == "npz" and not is_moved(place))
+    if begins_as_own and reading.begin is None:
         begin, reason = begin_of_run(own)
         reading = replace(reading, begin=begin, begin_reason=reason)
     found = find(place, reading)

@@ -1,6 +1,7 @@
 """Where the times of recordings begin: what an import, and commands on text, do, say and keep."""
 
 import json
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import eventsim as es
 from eventsim.cli.begin import begin_of_run
+from eventsim.cli.events import _find_beside
 from eventsim.cli.readers import Reading, read
 from eventsim.datasets import nir_events
 from eventsim.events import Dataset, EventStream, StoredStream
@@ -194,6 +196,17 @@ def test_files_that_are_read_for_a_run_begin_as_its_own(tmp_path):
     Dataset(streams(0.0), np.zeros(N, int), ("a",)).save(tmp_path / "old.h5")
     assert begin_of_run(DataSettings(file=str(tmp_path / "old.h5")))[0] is None
     assert begin_of_run(DataSettings(name="yinyang"))[0] is None
+
+
+def test_a_file_that_its_import_has_moved_is_not_moved_again_beside_a_run(tmp_path):
+    write(tmp_path / "late", 600.0)
+    call("data", "import", "late", "--begin", "500", "--out", "late.h5")
+    run = SimpleNamespace(settings=SimpleNamespace(data=DataSettings(file="late.h5")))
+    own = "late/no/0.csv"
+    for options, first in ((("--begin", "500"), 100.0), (("--begin", "zero"), 100.0)):
+        assert call("data", "import", own, *options, "--out", "one.npz").code == 0
+        found = _find_beside(tmp_path, run, "one.npz", Reading())
+        assert found.stream[:].times[0] == pytest.approx(first)
 
 
 def test_files_of_earlier_versions_say_nothing_of_their_begin(tmp_path):
