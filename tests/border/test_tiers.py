@@ -101,6 +101,19 @@ def test_equal_text_and_numbers_are_one_value():
     assert [item.get_closest_marker("nightly") is None for item in items] == [True, False, False]
 
 
+def tiers_of_squares(mark):
+    """The tier of each case of two backends times two numbers; those of one backend have a mark."""
+    items = [Item(*[mark] * (a == "dear"), a=a, b=b) for a, b in product(("dear", "own"), (1, 2))]
+    assign_tiers(items)
+    names = [[own.name for own in item.marks] for item in items]
+    return [next((n for n in ("nightly", "thorough") if n in own), "test") for own in names]
+
+
+def test_a_case_with_a_mark_of_its_own_takes_no_place_in_the_tiers_it_is_not_in():
+    assert tiers_of_squares(pytest.mark.nightly("why")) == ["nightly"] * 2 + ["test"] * 2
+    assert tiers_of_squares(pytest.mark.thorough("why")) == ["thorough"] * 2 + ["test"] * 2
+
+
 @pytest.mark.parametrize("mark", ["thorough", "nightly", "crossed"])
 def test_mark_without_a_reason_is_refused(mark):
     with pytest.raises(pytest.UsageError, match=rf"file.py::test: the mark {mark} says no reason"):

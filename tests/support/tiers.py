@@ -9,6 +9,8 @@ of one ``parametrize`` are one value in a pair: no row of a table is left out of
 ``nightly(reason)``    only in ``make test-nightly``
 ``crossed(reason, test=1, all=2)``  other numbers for one test: of values that occur together, 0 is
                        the first case alone, None all cases
+
+A case with a mark of its own takes no other's place in a tier that it is not in.
 """
 
 from collections import Counter
@@ -35,10 +37,12 @@ def assign_tiers(items):
 def _mark(cases):
     mark = cases[0].get_closest_marker("crossed") or pytest.mark.crossed(BY_RULE).mark
     quick, more = mark.kwargs.get("test", 1), mark.kwargs.get("all", 2)
-    kept = covering(
-        [_values(item, [[name] for name in item.callspec.params]) for item in cases], quick
-    )
-    among = covering([_values(item, _given_together(item)) for item in cases], more, kept)
+    within_all = [n for n, item in enumerate(cases) if not item.get_closest_marker("nightly")]
+    within_quick = [n for n in within_all if not cases[n].get_closest_marker("thorough")]
+    values = [_values(item, [[name] for name in item.callspec.params]) for item in cases]
+    kept = covering(values, quick, within=within_quick)
+    values = [_values(item, _given_together(item)) for item in cases]
+    among = covering(values, more, kept, within=within_all)
     for place, item in enumerate(cases):
         if place not in kept:
             tier = pytest.mark.thorough if place in among else pytest.mark.nightly
@@ -69,24 +73,26 @@ def _key(value):
     return repr(value) if plain else (repr(value), id(value))
 
 
-def covering(cases, strength, kept=frozenset()):
+def covering(cases, strength, kept=frozenset(), within=None):
     """Places of cases in which all combinations of ``strength`` values occur that occur at all.
 
-    Each case is a tuple of values. ``kept`` are places that are among them anyhow. One case after
-    the other is taken, always that with the most combinations that are new, and of those that whose
-    values were taken least so far: no backend has all the rest.
+    Each case is a tuple of values. ``kept`` are places that are among them anyhow, ``within`` those
+    that there are to choose from: all unless given. One case after the other is taken, always that
+    with the most combinations that are new, and of those that whose values were taken least so far:
+    no backend has all the rest.
     """
-    kept = set(kept)
+    kept, within = set(kept), range(len(cases)) if within is None else within
     if strength is None:
-        return set(range(len(cases)))
+        return kept.union(within)
     if strength == 0:
-        return kept | {0}
+        return kept.union(within[:1])
     new = [set(combinations(case, min(strength, len(case)))) for case in cases]
-    missing = set().union(*new).difference(*(new[place] for place in kept))
+    missing = set().union(*(new[place] for place in within))
+    missing = missing.difference(*(new[place] for place in kept))
     taken = Counter(value for place in kept for value in cases[place])
     while missing:
         place = max(
-            range(len(cases)),
+            within,
             key=lambda n: (len(new[n] & missing), -sum(taken[value] for value in cases[n])),
         )
         kept.add(place)
