@@ -1,8 +1,10 @@
 """One version everywhere, and files of the project's forge that the forge would take."""
 
+import os
 import re
 import subprocess
 import sys
+import textwrap
 
 import pytest
 from packaging.version import Version
@@ -114,6 +116,16 @@ def test_targets_of_make_exist(name):
     assert named
     assert named <= TARGETS
     assert set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)) >= TARGETS
+
+
+def test_the_job_of_mutants_fails_where_it_cannot_tell_what_changed():
+    step = text(".github/workflows/ci.yml").partition("- name: Faults in the kernels")[2]
+    step = step.partition("\n\n")[0]
+    script = textwrap.dedent(step.partition("run: |\n")[2])
+    shell = ["bash", "-e", *(["-o", "pipefail"] if "shell: bash" in step else [])]
+    environment = os.environ | {"BEFORE": "no-such-commit"}
+    done = subprocess.run([*shell, "-c", script], cwd=ROOT, env=environment, capture_output=True)
+    assert done.returncode
 
 
 def test_help_of_make_names_every_target():

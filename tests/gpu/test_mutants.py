@@ -50,3 +50,16 @@ def test_a_fault_whose_text_is_gone_is_no_find():
     verdict = mutants.judge(gone, {})
     assert not verdict.good
     assert "0 times in walk.cuh" in verdict.evidence
+
+
+@pytest.mark.parametrize("name", mutants.IN_ALL_KERNELS)
+def test_a_file_of_all_kernels_chooses_all_mutants(name):
+    assert name == "device.py" or name in (*device.FORMULAS, *device.SOURCES)
+    assert mutants.chosen(name) == list(MUTANTS)
+
+
+def test_a_word_that_chooses_no_mutant_fails(monkeypatch, capsys):
+    monkeypatch.setattr(mutants, "why_not", lambda: None)
+    monkeypatch.setattr(mutants, "judge", None)
+    assert mutants.main(["walk.cuh", "no_such.cuh"]) == 1
+    assert "No mutant's file or reason has no_such.cuh." in capsys.readouterr().out

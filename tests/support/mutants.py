@@ -11,8 +11,9 @@ until one finds it:
 ``asan``   overruns and undefined behaviour
 ``tsan``   races, in two orders
 
-Words choose the mutants whose file, or reason, has one of them. The exit status is 1 if a mutant
-survives, or if its text is no longer in the kernels exactly once.
+Words choose the mutants whose file, or reason, has one of them; a file that is part of all kernels
+chooses all. The exit status is 1 if a mutant survives, if its text is no longer in the kernels
+exactly once, or if a word chooses none.
 """
 
 import os
@@ -34,6 +35,7 @@ from tests.support.simt import build, why_not
 from tests.support.simt.exercise import differences, read, results, run_apart, text_name
 
 PRECISION = "single"
+IN_ALL_KERNELS = ("device.py", "numbers.hpp", "prelude.cuh")
 PATIENCE = 600.0  # seconds, after which a run counts as one that would never end
 
 DETECTORS = (("bits", "plain", 0), ("order", "plain", 3), ("asan", "asan", 0), ("tsan", "tsan", 0),
@@ -115,17 +117,26 @@ def _summary(done):
     return lines[-1] if lines else f"ended by signal {-done.returncode}"
 
 
+def chosen(word) -> list[Mutant]:
+    """The mutants that one word of the command line names."""
+    return [m for m in MUTANTS if word in IN_ALL_KERNELS or word in m.file + m.why]
+
+
 def main(words) -> int:
     """Judge all mutants, or those that the words choose, and print what became of them."""
     console = Console(width=None if sys.stdout.isatty() else 160)
     if (reason := why_not()) is not None:
         console.print(reason)
         return 1
-    chosen = [m for m in MUTANTS if not words or any(w in m.file + m.why for w in words)]
+    by_word = {word: chosen(word) for word in words}
+    if empty := [word for word, mutants in by_word.items() if not mutants]:
+        console.print(f"No mutant's file or reason has {', '.join(empty)}.", style="red")
+        return 1
+    some = [m for m in MUTANTS if not words or any(m in own for own in by_word.values())]
     expected = results(get_backend("cpu"), PRECISION)
     verdicts = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for verdict in pool.map(lambda mutant: judge(mutant, expected), chosen):
+        for verdict in pool.map(lambda mutant: judge(mutant, expected), some):
             verdicts.append(verdict)
             if not verdict.good:
                 console.print(f"survived: {verdict.mutant.why} ({verdict.evidence})", style="red")
