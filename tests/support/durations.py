@@ -14,6 +14,7 @@ A plugin of pytest. Columns, in seconds of the wall's clock of a worker:
 does other work beside, they alone can be compared.
 """
 
+import os
 import resource
 import subprocess
 import time
@@ -54,17 +55,19 @@ class Clock:
 
         @wraps(known)
         def timed(*args, **kwargs):
-            with self(kind_of(*args)):
+            with self(kind_of(*args, **kwargs)):
                 return known(*args, **kwargs)
 
         setattr(owner, name, timed)
 
 
-def _kind_of_process(process, *_):
-    command = getattr(process, "args", None) or _[0]
-    words = command.split() if isinstance(command, str) else [str(word) for word in command]
-    compiles = any(Path(words[0]).name.startswith(name) for name in COMPILERS)
-    return "compiling" if compiles else "processes"
+def kind_of_process(process, command=None, *_, **given):
+    """Kind of a call of a method of ``Popen``, which knows its command as soon as it has begun."""
+    command = getattr(process, "args", given.get("args", command)) or ()
+    if isinstance(command, str | bytes | os.PathLike):
+        command = os.fsdecode(command).split()
+    name = Path(os.fsdecode(next(iter(command), ""))).name
+    return "compiling" if name.startswith(COMPILERS) else "processes"
 
 
 class Worker:
@@ -73,7 +76,7 @@ class Worker:
     def __init__(self):
         self.clock, self.begin = Clock(), None
         for name in ("__init__", "wait", "communicate"):
-            self.clock.wrap(subprocess.Popen, name, _kind_of_process)
+            self.clock.wrap(subprocess.Popen, name, kind_of_process)
         self._watch_compilers()
 
     def _watch_compilers(self):
@@ -81,14 +84,14 @@ class Worker:
 
         from numba.core.compiler import CompilerBase
 
-        self.clock.wrap(BaseProcess, "join", lambda *_: "processes")
-        self.clock.wrap(CompilerBase, "compile_extra", lambda *_: "compiling")
-        self.clock.wrap(CompilerBase, "compile_ir", lambda *_: "compiling")
+        self.clock.wrap(BaseProcess, "join", lambda *_, **__: "processes")
+        self.clock.wrap(CompilerBase, "compile_extra", lambda *_, **__: "compiling")
+        self.clock.wrap(CompilerBase, "compile_ir", lambda *_, **__: "compiling")
         try:
             from cupy_backends.cuda.libs import nvrtc
         except ImportError:
             return
-        self.clock.wrap(nvrtc, "compileProgram", lambda *_: "compiling")
+        self.clock.wrap(nvrtc, "compileProgram", lambda *_, **__: "compiling")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item, call):
