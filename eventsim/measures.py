@@ -40,6 +40,11 @@ class Measure:
     instead_of: tuple[str, ...] = ()
 
 
+LOSSES_DIFFER = (
+    "The loss of training contains label smoothing and dropout where they are on, that of "
+    "validation contains neither."
+)
+
 MEASURES: Mapping[str, Measure] = {
     "accuracy": Measure(
         name="accuracy",
@@ -54,6 +59,23 @@ MEASURES: Mapping[str, Measure] = {
         counts="The same on the recordings that training holds out of its own data.",
         leaves_out="The test part.",
         keys=("validation_accuracy",),
+    ),
+    "loss": Measure(
+        name="loss",
+        unit="",
+        counts="In training the mean over an epoch while the network changes, with label "
+        "smoothing, dropout and augmentation. In an evaluation the mean over recordings as they "
+        "are: as the validation loss.",
+        leaves_out="Penalties, such as the rate band. With label smoothing or dropout the losses "
+        "of training and validation are not two values of one function.",
+        keys=("loss",),
+    ),
+    "validation_loss": Measure(
+        name="validation loss",
+        unit="",
+        counts="Mean loss of the recordings that training holds out, after the epoch.",
+        leaves_out="Label smoothing, dropout, augmentation and penalties.",
+        keys=("validation_loss",),
     ),
     "spikes": Measure(
         name="spikes",

@@ -9,7 +9,7 @@ import numpy as np
 from eventsim.energy import ClockedCounts, EnergyReport
 from eventsim.mapping import StudyRow
 from eventsim.mapping.usage import limits_left_out
-from eventsim.measures import MEASURES, measure_name
+from eventsim.measures import LOSSES_DIFFER, MEASURES, measure_name
 from eventsim.network.late import heard_share
 from eventsim.report import bar_figures, html, mapping_figures, tables, time_figures
 from eventsim.report.energy_figures import energy_breakdown
@@ -462,7 +462,9 @@ def _epochs(record: RunRecord) -> str:
     used = [key for key in _EPOCH_COLUMNS if key in record.history[0]]
     rows = [[general(line[key]) for key in used] for line in record.history]
     columns = [_EPOCH_COLUMNS[key] for key in used]
-    return html.details("Every epoch", html.table(PageTable("", columns, rows, numbers=0)))
+    told = [html.paragraph(f"Losses: {LOSSES_DIFFER}")] if "validation_loss" in used else []
+    table = html.table(PageTable("", columns, rows, numbers=0))
+    return html.details("Every epoch", *told, table)
 
 
 def _settings(record: RunRecord) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from matplotlib.figure import Figure
 
+from eventsim.measures import LOSSES_DIFFER
 from eventsim.plot.style import look, png
 from eventsim.report import figures, raster
 from eventsim.report.html import Picture
@@ -46,7 +47,8 @@ def _pictures(record: RunRecord) -> Iterator[Picture]:
         "learning.png",
         "Learning curves",
         "Training: mean over the batches of an epoch, augmented if augmentation is on, while the "
-        "network changes. Validation: a held-out part of the training data, after the epoch."
+        "network changes. Validation: a held-out part of the training data, after the epoch. "
+        f"{LOSSES_DIFFER}"
         + ("" if selected is None else f" Vertical line: epoch {selected}, best in validation."),
     )
     shown = raster.choose(record.net_after, record.test, record.config)

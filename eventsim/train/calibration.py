@@ -84,12 +84,16 @@ class Calibration:
     before, after
         Mean rate, spikes per neuron and second of events: with the weights as they were (and
         upstream populations calibrated), and with the new ones.
+    recordings, recordings_in_all
+        So many were looked at, of so many.
     """
 
     populations: tuple[str, ...]
     factor: float
     before: float
     after: float
+    recordings: int
+    recordings_in_all: int
 
     def __str__(self) -> str:
         names = ", ".join(map(repr, self.populations))
@@ -202,7 +206,8 @@ def scale(
             try:
                 unit.reach(target)
                 names = tuple(member.name for member in stage.members)
-                done.append(Calibration(names, unit.factor, before, unit.tried[unit.factor]))
+                after = unit.tried[unit.factor]
+                done.append(Calibration(names, unit.factor, before, after, n, stream.n_samples))
             except CalibrationError as error:
                 refuse(error)
                 unit.rate(1.0)
@@ -232,11 +237,15 @@ class LogitScale:
         frames.
     blank
         New resting voltage of the blank, of a decision its bias; None where it stayed.
+    recordings, recordings_in_all
+        So many were looked at, of so many.
     """
 
     factor: float
     before: float
     after: float
+    recordings: int
+    recordings_in_all: int
     blank: float | None = None
 
     def __str__(self) -> str:
@@ -271,7 +280,7 @@ def calm(net: Network, data: AnyDataset, config: TrainConfig, *, log: bool) -> L
         blank = _raise_blank(net, tape, loss, config.output)
     if factor == 1.0 and blank is None:
         return None
-    done = LogitScale(factor, before, after, blank)
+    done = LogitScale(factor, before, after, len(few), len(data), blank)
     # Usual, and nothing for the user to do: no warning.
     _LOGGER.log(logging.INFO if log else logging.DEBUG, "initial_logits: %s", done)
     return done

@@ -7,6 +7,7 @@ import eventsim as es
 from eventsim.chips import load_chip
 from eventsim.energy import costs_over_time, run_costs
 from eventsim.mapping import Misfit
+from eventsim.measures import LOSSES_DIFFER
 from eventsim.report.numbers import joules
 from eventsim.report.page import SECTIONS, headline
 from eventsim.report.record import ChipMapping, Priced, Unmade
@@ -187,3 +188,9 @@ def test_time_section_without_labels_or_figures_says_so(joint, plain):
     bare = costs_over_time(net, tape, [load_chip("dynapse")], [30.0, 60.0])
     page = check_page(whole_page(replace(plain, over_time=replace(joint.over_time, costs=bare))))
     assert "energy on" not in page.text
+
+
+def test_that_losses_of_training_and_validation_differ_is_said_where_both_stand(joint_html, record):
+    assert "validation_loss" in record.history[0]
+    # Beside the learning curves, and above the table of all epochs.
+    assert check_page(joint_html).text.count(LOSSES_DIFFER) == 2

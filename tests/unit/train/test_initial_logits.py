@@ -61,6 +61,8 @@ def test_only_weights_into_the_readout_change_and_it_is_said(data, caplog, tmp_p
     result = train(loud_net(), data, CONFIG, tmp_path)
     assert "initial_logits: weights behind the logits times 0.0" in caplog.text
     done = json.loads((tmp_path / "run.json").read_text())["initial_logits"]
+    looked_at = min(32, CONFIG.batch_size, len(data))
+    assert (done["recordings"], done["recordings_in_all"]) == (looked_at, len(data))
     by_hand = loud_net()
     by_hand.projections["hidden1->output"].values[...] *= done["factor"]
     assert_same(result.net, train(by_hand, data, OFF).net)

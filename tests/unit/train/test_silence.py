@@ -130,6 +130,8 @@ def test_a_silent_population_is_scaled_before_training_and_it_is_said(data, capl
     (done,) = json.loads((tmp_path / "run.json").read_text())["calibrated"]
     assert done["populations"] == ["hidden1"]
     assert (done["before"], done["after"]) == (0.0, pytest.approx(10.0, rel=0.25))  # few spikes
+    looked_at = min(32, CONFIG.batch_size, len(data))
+    assert (done["recordings"], done["recordings_in_all"]) == (looked_at, len(data))
     assert_same(load_network(tmp_path / "initial.npz"), net)
     assert_same(net, quiet_net())
     by_hand = quiet_net()
