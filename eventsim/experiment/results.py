@@ -18,7 +18,7 @@ from eventsim.experiment.resolve import Experiment
 from eventsim.experiment.statistics import Comparison, Summary, compare, holm
 from eventsim.runs.run import read_result
 from eventsim.train.folder import RESULT
-from eventsim.train.parts import MOST_NAMED, By, Members, Parts
+from eventsim.train.parts import MOST_NAMED, By, Members, Parts, named
 
 PLAN = "experiment.json"
 HEAD = ("name", "title", "about", "baseline")  # of an experiment, told in it and with its results
@@ -278,16 +278,16 @@ def _repeats(divisions: Sequence[TestedDivision], seeds: tuple[int, ...]) -> Rep
 
 def _reach_of_seeds(division: TestedDivision) -> str:
     """What is said by seeds of one division."""
-    tested, of_groups, named = division.tested, "", " where recordings name their groups"
+    tested, of_groups, where = division.tested, "", " where recordings name their groups"
     if tested is not None and tested.groups:
-        names, named = list(tested.groups), ""
+        names, where = list(tested.groups), ""
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        of_groups = f" ({', '.join(names[:MOST_NAMED])}{more})"
+        of_groups = f" ({named(names[:MOST_NAMED])}{more})"
     return (
         "± and p are over seeds of one division: they speak of other initial weights, orders of "
         "batches and validation parts. All seeds test the same recordings"
         f"{of_groups}, so they say nothing of other recordings or other speakers. For those, test "
-        f"several divisions: --divide group --folds N{named}."
+        f"several divisions: --divide group --folds N{where}."
     )
 
 

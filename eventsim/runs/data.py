@@ -34,7 +34,7 @@ from eventsim.events import (
 from eventsim.events.labelled import grouped_folds, grouped_split, joined
 from eventsim.runs.division import Folds, disjoint, evenly, groups_said, has_groups, has_parts
 from eventsim.runs.voices import further_accents, spoken_classes
-from eventsim.train.parts import Members
+from eventsim.train.parts import Members, named
 
 Part = Literal["train", "test"]
 Encoder = Annotated[Mapping[str, Any], "parameters of CochleaEncoder by name"]
@@ -179,7 +179,7 @@ class DataSettings:
     @property
     def fold(self) -> str | None:
         """The groups that are the test part, in words; None for another division."""
-        return ", ".join(self.test_group) or None
+        return named(self.test_group) or None
 
     @property
     def title(self) -> str:
@@ -493,11 +493,11 @@ class DataSettings:
             if group not in held:
                 raise DataError(
                     f"{self.title}: test_group {group!r} is no group of the recordings. There are: "
-                    f"{', '.join(held) or 'none'}."
+                    f"{named(held) or 'none'}."
                 )
         if set(held) <= {*self.test_group}:
             raise DataError(
-                f"{self.title}: {', '.join(held)} are all groups of the recordings, and all are "
+                f"{self.title}: {named(held)} are all groups of the recordings, and all are "
                 "tested. Leave one or more to learn from."
             )
         assert whole.groups is not None

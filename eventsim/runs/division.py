@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from eventsim.entries import Bounds
 from eventsim.events import AnyDataset, StoredStream
 from eventsim.events.labelled import splits_of
+from eventsim.train.parts import named
 
 Folds = Annotated[
     Annotated[int, Bounds(ge=2)] | Literal["each"],
@@ -21,9 +22,9 @@ def groups_said(
 ) -> str | None:
     """Which groups are tested, where settings say so; None where they do not."""
     if test_group:
-        return f"by group: tested are {', '.join(test_group)}, all others are learned"
+        return f"by group: tested are {named(test_group)}, all others are learned"
     if held_out:
-        return f"by groups, of which {', '.join(held_out)} are held out"
+        return f"by groups, of which {named(held_out)} are held out"
     if folds is not None:
         how_many = "one of every group" if folds == "each" else str(folds)
         return f"by groups, in folds: {how_many}; every group is tested once"

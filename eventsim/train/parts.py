@@ -6,7 +6,7 @@ that of groups that were never heard. The epoch that validation chooses, and eve
 chosen by it, must then be chosen on such groups too: validation follows the division.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -23,6 +23,12 @@ from eventsim.train.draws import Draw, draw_seed
 By = Literal["group", "recording"]
 NEVER_LEARNED = "tested, but never learned: classes"
 MOST_NAMED = 12  # groups that a line names; JSON names all
+NO_GROUP = "without a group"  # those of the group "", as people read it
+
+
+def named(groups: Iterable[str]) -> str:
+    """Groups in words."""
+    return ", ".join(group or NO_GROUP for group in groups)
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,11 @@ class Members:
         text = f"{self.recordings:,} recordings"
         if not self.groups:
             return text
-        named = [f"{name} {n:,}" for name, n in list(self.groups.items())[:MOST_NAMED]]
-        more = len(self.groups) - len(named)
-        named += [f"and {more} more"] if more else []
+        each = [f"{name or NO_GROUP} {n:,}" for name, n in list(self.groups.items())[:MOST_NAMED]]
+        more = len(self.groups) - len(each)
+        each += [f"and {more} more"] if more else []
         count = f"{len(self.groups)} group{'s' if len(self.groups) > 1 else ''}"
-        return f"{text} of {count}: {', '.join(named)}"
+        return f"{text} of {count}: {', '.join(each)}"
 
 
 @dataclass(frozen=True, kw_only=True)

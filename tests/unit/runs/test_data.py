@@ -14,7 +14,7 @@ from eventsim.experiment.resolve import Shape
 from eventsim.runs.data import evenly
 from eventsim.train import TrainConfig, stratified_split
 from eventsim.train.draws import Draw, draw_seed
-from eventsim.train.parts import validation_split
+from eventsim.train.parts import Members, validation_split
 from tests.support.ti46_files import write_spikes
 from tests.unit.datasets import conftest as files
 from tests.unit.datasets.test_spoken_digits import needs_espeak
@@ -525,6 +525,17 @@ def test_groups_that_are_tested_are_told_by_name_with_their_recordings(own):
     chosen = DataSettings(file=own(groups=GROUPS), test_group=("bob", "eve"))
     assert chosen.info.splits == "by group: tested are bob, eve, all others are learned"
     assert chosen.fold == "bob, eve"
+
+
+def test_recordings_without_a_group_are_a_fold_with_a_name(own):
+    """A fold of no name would be taken for no fold: its experiment could never be collected."""
+    path = own(groups=np.repeat(["", "bob", "cid", "dot"], 5))
+    turns = DataSettings(file=path, folds="each").turns
+    assert [turn.fold for turn in turns] == ["without a group", "bob", "cid", "dot"]
+    assert turns[0].info.splits == ("by group: tested are without a group, all others are learned")
+    assert str(Members(2, {"": 1, "bob": 1})) == (
+        "2 recordings of 2 groups: without a group 1, bob 1"
+    )
 
 
 def test_folds_test_every_group_once(own):
