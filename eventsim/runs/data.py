@@ -32,7 +32,15 @@ from eventsim.events import (
     stratified_split,
 )
 from eventsim.events.labelled import grouped_folds, grouped_split, joined
-from eventsim.runs.division import Folds, disjoint, evenly, groups_said, has_groups, has_parts
+from eventsim.runs.division import (
+    Folds,
+    disjoint,
+    evenly,
+    groups_said,
+    has_groups,
+    has_parts,
+    parts_left_out,
+)
 from eventsim.runs.voices import further_accents, spoken_classes
 from eventsim.train.parts import Members, named
 
@@ -209,7 +217,12 @@ class DataSettings:
             info = self._described() if of_parts or found.info is None else found.info
             info = replace(info, splits=self._division_of(found))
         said = groups_said(self.test_group, self.held_out, self.folds)
-        return info if said is None else replace(info, splits=said)
+        anew = said is not None or self.divide != "auto"
+        said = info.splits if said is None else said
+        if anew and self.name != OWN and self._text is None:
+            taken = (self.train_split, self.test_split)
+            said += parts_left_out(datasets.DATASETS[self.name].parts, taken)
+        return replace(info, splits=said)
 
     def _division_of(self, found: AnyDataset) -> str:
         """How recordings are divided that are divided here, or by a file of one's own."""
@@ -484,7 +497,7 @@ class DataSettings:
     def _divided(self, part: Part, download: bool) -> AnyDataset:
         """All recordings of the groups that are tested, or of all others."""
         parts: tuple[Part, ...] = ("train", "test")
-        if self.divide == "group":
+        if self.divide == "group" or self.name == OWN:
             whole = self._undivided(download)
         else:  # in the order of runs of earlier versions
             whole = joined(*(self._load(half, download)[:] for half in parts))

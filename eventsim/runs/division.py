@@ -31,6 +31,13 @@ def groups_said(
     return None
 
 
+def parts_left_out(parts: Sequence[str], taken: Sequence[str]) -> str:
+    """Parts of a data set that are neither learned nor tested, in words; empty without any."""
+    others = [part for part in parts if part not in taken]
+    what = "parts" if len(others) > 1 else "part"
+    return f"; left out: the {what} {', '.join(others)} of the data set" if others else ""
+
+
 def has_parts(data: AnyDataset) -> bool:
     """Whether the file of the recordings divides them."""
     return isinstance(data.stream, StoredStream) and splits_of(data.stream) is not None

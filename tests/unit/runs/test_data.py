@@ -596,6 +596,23 @@ def test_part_that_no_division_has_is_refused_where_eventsim_divides(own):
             settings.labelled("valid")
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_groups_that_are_tested_leave_no_part_of_a_file_out(own, in_memory):
+    path = own(groups=GROUPS, splits=np.repeat(["train", "valid", "test"], [8, 4, 8]))
+    settings = DataSettings(file=path, test_group=("ann",), in_memory=in_memory)
+    train, test = settings.labelled("train"), settings.labelled("test")
+    assert (numbers(test), numbers(train)) == ([0, 1, 2, 3], list(range(4, 20)))
+    assert isinstance(train.stream, EventStream) == in_memory
+
+
+def test_parts_of_a_data_set_that_a_division_leaves_out_are_named():
+    left_out = "; left out: the part valid of the data set"
+    assert DataSettings(name="ssc", test_group=("a",)).info.splits.endswith(f"learned{left_out}")
+    assert DataSettings(name="ssc", held_out=("a",)).info.splits.endswith(f"held out{left_out}")
+    assert "left out" not in DataSettings(name="ssc").info.splits
+    assert "left out" not in DataSettings(name="shd", test_group=("a",)).info.splits
+
+
 def test_another_part_is_that_of_the_data_set_whoever_is_held_out(own):
     path = own(groups=GROUPS, splits=np.repeat(["train", "valid", "test"], [8, 4, 8]))
     settings = DataSettings(file=path, test_group=("ann",))
