@@ -34,9 +34,9 @@ def test_run_becomes_one_page_of_training_sparsity_energy_mapping_and_bits(finis
     assert set(found["energy_pj_per_recording"]) == {"45nm", "loihi"}
     assert found["over_time"]["latency_ms"]["median"] > 0.0
     page = check_page(path.read_text())
-    missing = "Not in the sum of loihi, which is a lower bound: barrier of a step"
-    for expected in ("Learning curves", "ntidigits", missing, "population-order",
-                     "the chip's formats"):  # fmt: skip
+    missing = "Not in the sum of loihi, which is a lower bound: spike (spike of a neuron, "
+    for expected in ("Learning curves", "ntidigits", missing, "step_sync (step, for its barrier, ",
+                     "population-order", "the chip's formats"):  # fmt: skip
         assert expected in page.text, expected
     assert "Not asked for" not in page.text
 
