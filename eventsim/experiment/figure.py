@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eventsim.experiment.results import Findings, Row
+from eventsim.experiment.table import EARLIER_OPERATIONS
 from eventsim.plot import style
 from eventsim.plot.style import BLUE, FAINT, INK, MUTED, ORANGE
 
@@ -41,6 +42,8 @@ def figure(findings: Findings) -> Figure:
         f"bar: mean ± standard deviation over {over}"
     )
     cost.set_title("Synaptic operations per recording")
+    if findings.has_earlier:
+        cost.set_xlabel(EARLIER_OPERATIONS.replace(" with ", "\nwith "))
     cost.margins(x=0.25)
     cost.tick_params(axis="y", labelleft=False, left=False)
     drawn.suptitle(findings.title, x=0.01, ha="left", fontsize=9, color=MUTED)

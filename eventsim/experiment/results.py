@@ -153,6 +153,15 @@ class Findings:
     rows: tuple[Row, ...]
     absent: tuple[str, ...]
 
+    @property
+    def has_earlier(self) -> bool:
+        """Whether runs of earlier versions are among them.
+
+        Their training time includes the compiling of kernels, and their synaptic operations the
+        multiply-adds of a linear decision.
+        """
+        return any(row.measured["compile_seconds"] is None for row in self.rows)
+
 
 def save_plan(experiment: Experiment, root: Path) -> None:
     """Write what :func:`collect` needs beside results; conditions and groups of before stay known.

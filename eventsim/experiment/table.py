@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from eventsim.experiment.results import Findings, Row, TestedDivision
 from eventsim.experiment.statistics import Summary
 
+EARLIER_OPERATIONS = "in runs of earlier versions with multiply-adds of a linear decision"
 COLUMNS = (
     "condition", "n", "last epoch", "by validation", "difference", "p (t)", "p (Holm)",
     "p (signs)", "parameters", "synaptic operations", "updates", "train s", "peak MB",
@@ -17,9 +18,9 @@ NOTES = (
     "{one}: {test}; the same corrected by Holm for all conditions; exact sign flips, which with n "
     "{kind} cannot give less than 2^(1-n). -: no test, of one pair or of equal differences.",
     "{reach}",
-    "synaptic operations: per test recording, multiply-adds of a linear decision aside. updates: "
-    "times that a neuron is brought up to date. train s: training and validation, {compiling}. "
-    "peak MB: the whole process. All are means over the runs.",
+    "synaptic operations: per test recording, {deciding}. updates: times that a neuron is brought "
+    "up to date. train s: training and validation, {compiling}. peak MB: the whole process. All "
+    "are means over the runs.",
 )
 
 
@@ -32,12 +33,13 @@ def notes(findings: Findings) -> list[str]:
     """What the columns mean, how far they reach, and what is missing."""
     base = next((row.title for row in findings.rows if row.name == findings.baseline), None)
     repeats = findings.repeats
-    apart = all(row.measured["compile_seconds"] is not None for row in findings.rows)
+    earlier = findings.has_earlier
     words = {
         "baseline": base or "the baseline, which is not done",
-        "compiling": "without compiling of kernels"
-        if apart
-        else "compiling of kernels included in runs of earlier versions",
+        "compiling": "compiling of kernels included in runs of earlier versions"
+        if earlier
+        else "without compiling of kernels",
+        "deciding": EARLIER_OPERATIONS if earlier else "without multiply-adds of a linear decision",
         "kind": repeats.kind,
         "one": repeats.kind.removesuffix("s"),
         "spread": repeats.spread,

@@ -57,15 +57,23 @@ def test_rows_have_means_and_deviations_over_seeds(root):
     assert found.absent == ()
 
 
-def test_the_notes_say_whether_training_time_includes_compiling(root):
+def test_the_notes_say_whether_training_time_includes_compiling_and_operations_decisions(root):
     write(root, "plain", 0, 0.9, compile_seconds=4.0)
     found = collect(root)
+    said = "in runs of earlier versions with multiply-adds of a linear decision"
+    assert not any(said in text for text in (*notes(found), _below_operations(found)))
     assert found.rows[0].measured["compile_seconds"] == 4.0
     assert any("validation, without compiling of kernels." in note for note in notes(found))
     write(root, "plain", 1, 0.9)
     found = collect(root)
     assert found.rows[0].measured["compile_seconds"] is None
     assert any("compiling of kernels included in runs of earl" in note for note in notes(found))
+    assert any(said in note for note in notes(found))
+    assert said in _below_operations(found)
+
+
+def _below_operations(findings):
+    return figure(findings).axes[1].get_xlabel().replace("\n", " ")
 
 
 def test_tests_use_the_seeds_that_both_have(root):
