@@ -77,6 +77,14 @@ def test_recordings_without_events_are_counted_as_new(run):
     assert measured(run, run.parent / "empty.h5").of_training == 0
 
 
+def test_recordings_with_other_numbers_of_events_are_not_read_for_the_comparison(run, monkeypatch):
+    events = (np.arange(50.0), np.zeros(50, np.int32))
+    long = EventStream.from_samples([events] * 2, n_channels=6, duration=60.0)
+    Dataset(long, np.array([0, 1]), ("low", "high")).save(run.parent / "long.h5")
+    monkeypatch.setattr("eventsim.cli.measured.hashlib", None)  # nothing is hashed
+    assert measured(run, run.parent / "long.h5").of_training == 0
+
+
 def test_what_cannot_be_told_is_said_and_not_guessed(run):
     alone = run.parent / "net.npz"
     shutil.copy(run / "last.npz", alone)
