@@ -4,15 +4,15 @@ The files are those of :mod:`eventsim.train.folder`.
 
 **What is measured.** Accuracy on the test part of the network after the last epoch, and of the one
 that the validation part chose: never the best on the test part. Synaptic operations are arrivals
-of spikes at synapses, and the multiply-adds of a linear decision; neuron updates are pairs of a
-neuron and a time at which something arrives (:mod:`eventsim.energy.counts`), on a grid the neurons
-times the steps. Both are means per test recording, with the network after the last epoch. Time is
-that of training and validation; compiling of kernels, before the first step too, is apart
+of spikes at synapses; the multiply-adds of a linear decision are none. Neuron updates are pairs of
+a neuron and a time at which something arrives (:mod:`eventsim.energy.counts`), on a grid the
+neurons times the steps. Both are means per test recording, with the network after the last epoch.
+Time is that of training and validation; compiling of kernels, before the first step too, is apart
 (``compile_seconds``; None of a run of earlier versions, whose time includes it). Memory is the
 largest resident set of the process that trained and tested, interpreter included.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
