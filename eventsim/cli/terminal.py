@@ -107,7 +107,7 @@ def label_error_row(found: Mapping[str, Any]) -> list[list[str]]:
 def part_rows(found: Mapping[str, Any]) -> list[list[str]]:
     """Rows of a table that tell who is learned, validated and tested."""
     parts = read(Parts, found, "parts", StorageError)
-    rows = [["learned", str(parts.training)]]
+    rows = [["learned", parts.learned]]
     if parts.validation.recordings:
         rows.append([f"validated, by {parts.validated_by}", str(parts.validation)])
     rows += [] if parts.test is None else [["tested", str(parts.test)]]

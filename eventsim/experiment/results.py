@@ -94,7 +94,8 @@ class TestedDivision:
     validated
         By seed; empty likewise.
     share
-        Recordings that are tested over those that are learned; None likewise.
+        Recordings that are tested over those that are learned, repeats and voices aside; None
+        likewise.
     """
 
     fold: str | None
@@ -244,14 +245,13 @@ def _division(fold: str | None, runs_of: Sequence[Sequence[Result]]) -> TestedDi
                 parts[int(run["seed"])] = read(Parts, run["parts"], "parts", StorageError)
     first = next(iter(parts.values()), None)
     tested = None if first is None else first.test
+    learned = 0 if first is None else first.recorded or first.training.recordings
     return TestedDivision(
         fold=fold,
         tested=tested,
         validated_by=None if first is None else first.validated_by,
         validated={seed: parts[seed].validation for seed in sorted(parts)},
-        share=None
-        if first is None or tested is None
-        else tested.recordings / max(first.training.recordings, 1),
+        share=None if tested is None else tested.recordings / max(learned, 1),
     )
 
 

@@ -354,16 +354,32 @@ class DataSettings:
             other = replace(self, test_split=split, test_group=())
             return other.labelled("test", download=download)
         part: Part = "train" if split == "train" else "test"
-        limit = self.train_samples if part == "train" else self.test_samples
-        found = self._divided(part, download) if self.test_group else self._load(part, download)
-        chosen = evenly(len(found), limit)
-        found = found if chosen is None else found.subset(chosen)
-        found = self._marked(found, part)
-        if part == "test" or (self.repeats == 1 and not self.voices):
+        found = self._recorded(part, download)
+        if part == "test" or not self.learns_more:
             return self.rounded(found)
         found = found[:]
         more = joined(*[found] * self.repeats, *self._voices(found))
         return self.rounded(replace(more, split=found.split))
+
+    @property
+    def learns_more(self) -> bool:
+        """Whether the training part has more than recordings: copies of them, or voices."""
+        return self.repeats > 1 or self.voices > 0
+
+    def recorded(self, index: Ints) -> int:
+        """Recordings behind some numbers of the training part: each once, without voices."""
+        if not self.learns_more:
+            return index.size
+        n = len(self._recorded("train"))
+        return np.unique(index[index < n * self.repeats] % n).size
+
+    def _recorded(self, part: Part, download: bool = False) -> AnyDataset:
+        """One part, without repeats and voices."""
+        limit = self.train_samples if part == "train" else self.test_samples
+        found = self._divided(part, download) if self.test_group else self._load(part, download)
+        chosen = evenly(len(found), limit)
+        found = found if chosen is None else found.subset(chosen)
+        return self._marked(found, part)
 
     def _marked(self, found: AnyDataset, part: Part) -> AnyDataset:
         """A part that says what it is, and whether it was divided by group."""

@@ -29,7 +29,7 @@ from eventsim.runs.settings import RunSettings, Shape, check_same_run
 from eventsim.train import ProcessGroup, TrainConfig, train
 from eventsim.train.folder import RESULT, RunFolder
 from eventsim.train.loop import Callback
-from eventsim.train.parts import By, Parts, parts_of_run
+from eventsim.train.parts import By, Parts, parts_of_run, validation_split
 from eventsim.train.sparse import connection_sparsity
 
 
@@ -172,7 +172,11 @@ def _parts(settings: RunSettings, training: AnyDataset) -> Parts:
     """Who is learned and validated."""
     data = settings.data
     divided_by: By | None = None if data is None else "group" if data.by_group else "recording"
-    return parts_of_run(training, settings.train, divided_by=divided_by)
+    parts = parts_of_run(training, settings.train, divided_by=divided_by)
+    if data is None or not data.learns_more:
+        return parts
+    kept, _ = validation_split(training, settings.train)
+    return replace(parts, recorded=data.recorded(kept))
 
 
 def _result(run: Run, record: RunRecord) -> dict[str, Any]:

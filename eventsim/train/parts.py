@@ -87,6 +87,9 @@ class Parts:
     training, validation, test
         Recordings that are learned, those that choose an epoch, and those that are asked at the
         end; ``test`` is None before.
+    recorded
+        How many recordings are learned, each counted once, without what voices of a synthesiser
+        say; None where that is all of ``training``.
     never_learned
         Classes that are tested, and of which no recording is learned: their recordings cannot be
         right. Of ``ctc`` words in place of classes. Empty before the test.
@@ -97,7 +100,15 @@ class Parts:
     training: Members
     validation: Members
     test: Members | None = None
+    recorded: int | None = None
     never_learned: tuple[str, ...] = ()
+
+    @property
+    def learned(self) -> str:
+        """Who is learned, in words."""
+        if self.recorded is None:
+            return str(self.training)
+        return f"{self.training}; {self.recorded:,} without repeats and synthetic voices"
 
     def tested(self, data: AnyDataset, test: AnyDataset, config: TrainConfig) -> "Parts":
         """The parts with that of the test; ``data`` and ``config`` are those of the training."""

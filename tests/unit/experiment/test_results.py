@@ -174,7 +174,7 @@ def test_figure_is_drawn_for_any_number_of_seeds(root):
 PEOPLE = ("ann", "bob", "cid")
 
 
-def parts(tested, *, validated="bob"):
+def parts(tested, *, validated="bob", **other):
     """What a result says of its parts: ten recordings of each of four people."""
     learned = [name for name in (*PEOPLE, "dot") if name not in (*tested, validated)]
     part = {
@@ -183,7 +183,7 @@ def parts(tested, *, validated="bob"):
             ("training", learned), ("validation", (validated,)), ("test", tested)
         )
     }  # fmt: skip
-    return {"divided_by": "group", "validated_by": "group", **part}
+    return {"divided_by": "group", "validated_by": "group", **part, **other}
 
 
 def test_seeds_of_one_division_say_that_they_tell_nothing_of_other_speakers(root):
@@ -209,14 +209,14 @@ def test_seeds_of_one_division_say_that_they_tell_nothing_of_other_speakers(root
     assert kept["divisions"][0]["tested"]["groups"] == {"ann": 10}
 
 
-def folds_of(files, root, values):
+def folds_of(files, root, values, **told_too):
     """An experiment in folds, a result of each condition, fold and seed."""
     for name in PEOPLE:
         save_plan(files.resolve(held_out=(name,), seeds=2), root)
     for condition, rows in values.items():
         for name, accuracies in zip(PEOPLE, rows, strict=True):
             for seed, accuracy in enumerate(accuracies):
-                told = parts((name,), validated="dot")
+                told = parts((name,), validated="dot", **told_too)
                 write(root, condition, seed, accuracy, fold=name, parts=told)
     return collect(root)
 
@@ -248,6 +248,12 @@ def test_means_spreads_and_tests_of_folds_are_over_folds(files, tmp_path):
     with look():
         axes = figure(found).axes[0]
     assert "over folds" in axes.get_xlabel()
+
+
+def test_copies_and_voices_are_no_recordings_that_folds_share(files, tmp_path):
+    """The t-test over folds is corrected by tested over learned recordings: ten over five."""
+    values = {"plain": ((0.5,), (0.7,), (0.9,)), "skip": ((0.6,), (0.8,), (0.9,))}
+    assert folds_of(files, tmp_path / "out", values, recorded=5).repeats.overlap == 2.0
 
 
 def test_seeds_that_are_missing_are_named_beside_the_means(root):

@@ -489,7 +489,9 @@ def test_repeats_and_voices_do_not_bring_learned_speakers_into_validation(spoken
     monkeypatch.setattr(spoken_digits, "load", lambda split, *, recipe: voices)
     config = TrainConfig(validation_fraction=0.2)
     for more in ({"repeats": 2, "voices": 1}, {"voices": 1}):
-        train = replace(without(spoken, "bob"), **more).labelled("train")
+        settings = replace(without(spoken, "bob"), **more)
+        train = settings.labelled("train")
+        assert settings.recorded(np.arange(len(train))) == 8  # by ann; voices say no more of them
         kept, held = validation_split(train, config)
         assert held.size
         assert not {*train.groups[kept]} & {*train.groups[held]}
