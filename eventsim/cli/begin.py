@@ -184,6 +184,17 @@ def show_read(read: Mapping[str, Any]) -> None:
         stdout().print(f"events: {words}", markup=False, soft_wrap=True)
 
 
+def show_begins_late(part: Mapping[str, Any]) -> None:
+    """A line on stdout where the recordings of ``data info`` begin late."""
+    if not part["begins_late"]:
+        return
+    begin, first = part["begin"], _time(part["first_event_ms"]["median"])
+    said = f"events: the recordings begin late: first event, median {first} ms"
+    if begin is not None and begin["rule"] == "zero":  # else it is told with what was done
+        said += f"; {shown(begin)} ({begin['reason']})"
+    stdout().print(said, markup=False, soft_wrap=True)
+
+
 def is_moved(place: str) -> bool:
     """Whether the import of a file of events, .npz, has put its times to where they begin."""
     found = begin_of_notes(EventStream.read_notes(place), place)

@@ -12,7 +12,7 @@ import typer
 
 from eventsim import datasets
 from eventsim.cli import completion
-from eventsim.cli.begin import how_read, show_read
+from eventsim.cli.begin import how_read, show_begins_late, show_read
 from eventsim.cli.events import Events, Reading, find, find_settings, form_of, parts
 from eventsim.cli.options import (
     BeginOption,
@@ -31,6 +31,7 @@ from eventsim.datasets.formats import FORMATS
 from eventsim.datasets.statistics import N_TIDIGITS, EventStatistics, sparkline, statistics
 from eventsim.errors import DataError
 from eventsim.events import EventStream
+from eventsim.events.begin import edges
 from eventsim.runs.data import OWN
 from eventsim.train.parts import Members
 
@@ -219,6 +220,7 @@ def _statistics(whole: Events, samples: int | None) -> dict[str, Any]:
         "rows": _rows(part, stream, found),
         "details": part.details,
         "first_event_ms": asdict(found.first),
+        "begins_late": edges(stream).are_late,
         **how_read(whole),
     }
     data = part.data
@@ -294,6 +296,7 @@ def _show_info(found: Mapping[str, Any]) -> None:
         if part["unit"]:
             stdout().print(f"times of the text were in {part['unit']}", markup=False)
         show_read(part)
+        show_begins_late(part)
         if part["details"]:
             show_details(part["details"])
     first = next(iter(parts.values()))

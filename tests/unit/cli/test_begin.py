@@ -87,6 +87,18 @@ def test_recordings_that_begin_late_and_are_not_moved_are_spoken_of(tmp_path):
     assert StoredStream.open("late.h5")[:].times[0] == 0.0
 
 
+@pytest.mark.parametrize("begin", ["zero", "100", "first-event"])
+def test_info_says_whether_the_recordings_of_a_file_begin_late(tmp_path, begin):
+    write(tmp_path / "late", 300.0)
+    call("data", "import", "late", "--begin", begin, "--out", "late.h5")
+    late = begin != "first-event"
+    assert call("data", "info", "late.h5", "--json").json["splits"]["all"]["begins_late"] == late
+    shown = flat(call("data", "info", "late.h5").out)
+    assert ("the recordings begin late" in shown) == late
+    if begin == "zero":
+        assert "median 300 ms; time 0 is that of the file (--begin)" in shown
+
+
 def test_a_time_may_be_named_as_the_begin_and_events_before_it_are_refused(tmp_path):
     write(tmp_path / "late", 300.0)
     outcome = call("data", "import", "late", "--begin", "250", "--out", "late.h5", "--json")
