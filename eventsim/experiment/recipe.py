@@ -62,11 +62,11 @@ A task::
     [network]                  # as in a recipe
     [train]
 
-    [smoke.data]               # laid over everything for the small size; so are .network, .train
+    [smoke.data]               # the small size, below what a condition says; .network, .train too
     train_samples = 50
 
-Of a key that is given more than once the last one counts, in this order: task, recipe, condition,
-small size, command line.
+Of a key that is given more than once the last one counts, in this order: task, recipe, small
+size, condition, command line.
 """
 
 import itertools

@@ -54,7 +54,8 @@ class Selection:
         Folds over groups: as many divisions, in each of which other groups are tested, every group
         once; each for one of every group. Then mean, spread and tests are over folds.
     smoke
-        The small size of the task, and the first two seeds: shows in seconds that all works.
+        The small size of the task, and the first two seeds: shows in seconds that all works. What a
+        condition names itself (an axis of a sweep too) stays as it says.
     """
 
     conditions: tuple[str, ...] = ()
@@ -207,14 +208,12 @@ def _data(task: Task, selection: Selection) -> DataSettings:
 
 
 def _variant(condition: Condition, recipe: Recipe, task: Task, selection: Selection) -> RunSettings:
-    layers = [(part.network, part.train) for part in (task, recipe, condition)]
-    if selection.smoke:
-        layers.append((task.smoke.network, task.smoke.train))
+    small = [task.smoke] if selection.smoke else []
+    # A condition keeps what it names: its title and its label say it.
+    layers = [(part.network, part.train) for part in (task, recipe, *small, condition)]
     network = merged(*(layer[0] for layer in layers))
     if condition.same_parameters_as is not None:
         network.pop("hidden", None)
-    elif condition.network.get("hidden") == []:
-        network["hidden"] = []  # a linear model is as small as can be
     train = merged(*(layer[1] for layer in layers))
     given = {key: getattr(selection, key) for key in ("epochs", "backend", "validate")}
     train |= {key: value for key, value in given.items() if value is not None}

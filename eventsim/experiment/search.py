@@ -293,7 +293,7 @@ def _check_space(this: _Search) -> None:
         if used.get(key) != value:
             raise RecipeError(
                 f"{this.recipe.place}, search, space, {key}: {value} does not become the setting, "
-                f"which is {used.get(key)}: the small size or an option of the command decides it."
+                f"which is {used.get(key)}: an option of the command decides it."
             )
 
 

@@ -13,6 +13,7 @@ from eventsim.experiment import (
     task_names,
 )
 from eventsim.experiment.reading import merged
+from eventsim.experiment.recipe import Sweep
 
 
 def test_recipes_and_tasks_of_the_issue_are_there():
@@ -86,8 +87,17 @@ def test_later_layers_replace_earlier_ones_key_by_key(files):
     assert skip.train.rates.taus == 0.5
     assert skip.train.rates.weights == plain.train.rates.weights
     assert (skip.title, plain.title) == ("with skips", "plain")
-    assert [v.train.epochs for v in files.resolve(smoke=True).variants] == [1, 1]
+    assert [v.train.epochs for v in files.resolve(smoke=True).variants] == [1, 7]
     assert [v.train.epochs for v in files.resolve(smoke=True, epochs=3).variants] == [3, 3]
+
+
+def test_an_axis_of_a_sweep_stays_at_the_small_size_what_its_label_says(files):
+    files.change("[smoke.train]", "[smoke.network]\nhidden = [2]\n\n[smoke.train]", task=True)
+    recipe, task = files.load()
+    swept = recipe.swept(Sweep(name="size", axes={"network.hidden": [[3], [7]]}))
+    found = resolve(swept, task, Selection(smoke=True)).variants
+    assert [v.network.hidden for v in found] == [(2,), (2,), (3,), (7,)]
+    assert [v.title for v in found[2:]] == ["hidden 3", "hidden 7"]
 
 
 def test_a_linear_model_stays_linear_at_the_small_size(files):
