@@ -305,8 +305,8 @@ CLAIMS = (
     ),
     Claim(
         "docs/howto/install.md",
-        "Registers are spilled only by `shared_backward` in double precision: 24 to 32 bytes "
-        "a thread on sm_100 and sm_120, and 108 to 128 on all cards with adaptive thresholds.",
+        "Registers are spilled only by `shared_backward` in double precision: 8 to 32 bytes "
+        "a thread on sm_100 and sm_120, and 108 to 136 on all cards with adaptive thresholds.",
         registers_spill_as_the_gates_allow,
     ),
     Claim("docs/howto/speed.md", "**No timing on a card exists yet**", no_card_has_run_it),
