@@ -178,6 +178,9 @@ def test_a_multicast_tree_passes_a_link_between_chips_once():
     assert mapping.traffic.hops_between_chips == 3
 
 
+@pytest.mark.thorough(
+    "searches three times for the places of 25 cores; links are counted in others"
+)
 def test_a_board_of_like_links_is_one_mesh_and_dear_links_are_avoided():
     net = grid_net()
     alone, alike, dear = (
@@ -369,6 +372,7 @@ def test_a_search_without_time_gives_the_first_mapping_and_one_with_time_the_bes
         assert plain.to_dict() == map_network(net, None, chip, method=method).to_dict()
 
 
+@pytest.mark.thorough("three searches for 20 cores; a search without time is in make test")
 def test_a_partition_that_cannot_be_ended_begins_only_if_there_is_time(monkeypatch):
     net, chip, begun = grid_net(), make_chip(neurons_per_core=20), []
 
@@ -398,7 +402,7 @@ def test_a_time_that_is_none_is_refused(net, tape, chip, seconds):
 def test_what_is_told_only_rises(method, many, monkeypatch):
     if many:
         monkeypatch.setattr("eventsim.mapping.search.MANY_PINS", 100)
-    net, chip, said = grid_net(), make_chip(neurons_per_core=20), []
+    net, chip, said = grid_net(100), make_chip(neurons_per_core=20), []
     map_network(net, None, chip, method=method, told=lambda *what: said.append(what))
     shares = [share for _, share in said]
     assert shares == sorted(shares)
