@@ -93,6 +93,7 @@ WINDOWS = {
 }
 
 
+@pytest.mark.crossed("steps loops on the host build; the other precision in make test-all", test=0)
 @pytest.mark.parametrize("precision", ["single", "double"])
 def test_loops_have_the_bits_of_cpu(precision):
     expected = results(get_backend("cpu"), precision, CASES)

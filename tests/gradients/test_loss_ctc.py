@@ -91,6 +91,7 @@ def string_net():
 CONFIG = TrainConfig(loss=WordsLoss(gain=10.0), epochs=45, batch_size=16, validation_fraction=0.0)
 
 
+@pytest.mark.thorough("trains 45 epochs; the gradients of the loss are in make test")
 def test_training_by_ctc_learns_to_spell_strings(tmp_path):
     result = train(string_net(), spoken(96, 0), CONFIG, tmp_path)
     tested = evaluate(result.net, spoken(40, 1), CONFIG)

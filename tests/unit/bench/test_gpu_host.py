@@ -65,6 +65,7 @@ def test_program_for_tools_runs_on_the_host_build(words):
     assert small.main(["--host", *words]) == 0
 
 
+@pytest.mark.thorough("counts launches of whole runs; the program runs in make test")
 def test_program_for_tools_launches_every_kernel():
     with place(host=True) as where, recorded(where) as device:
         small.every_kernel(where)

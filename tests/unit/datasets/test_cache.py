@@ -109,6 +109,7 @@ def in_a_process(folder):
     return [cached("x", key=KEY, make=make_big, use=total) for _ in range(3)]
 
 
+@pytest.mark.thorough("starts several processes")
 def test_processes_that_make_and_read_at_the_same_time_agree(tmp_path):
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         found = pool.map(in_a_process, [str(tmp_path / "shared")] * 3)
