@@ -10,6 +10,7 @@ Samples are numbered from 0; a number that does not occur is a sample without ev
 to the first whole millisecond after its last event.
 """
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -165,6 +166,11 @@ def read(
     if unit is not None:
         check_unit(unit, str(place))
     size = None if sensor_size is None else checked_size(sensor_size)
+    if size is not None and n_channels not in (None, math.prod(size)):
+        raise DataError(
+            f"{place}: a sensor of size {','.join(map(str, size))} has {math.prod(size):,} "
+            f"channels, you said {n_channels}. Leave out one of the two."
+        )
     table = table_of(place, columns, size)
     if None not in (unit, table.unit) and unit != table.unit:
         raise DataError(
@@ -183,7 +189,7 @@ def read(
     else:
         fields = {k: _whole(place, rows[k], k, MOST_CHANNELS, least=-1) for k in "xyp" if k in rows}
         channels = channels_of(fields, size, where=str(place))
-        n_channels, merged = int(np.prod(size)), count_merged(fields, size)
+        n_channels, merged = math.prod(size), count_merged(fields, size)
     return Lines(
         place,
         unit,

@@ -224,6 +224,11 @@ def test_samples_are_put_together(write, names):
         ("1,2,3\n", {"columns": ("t", "c", "ear")}, "column 3 is 'ear'"),
         ("t,c,p\n1,2,3,4\n", {"columns": ("t", "c", "-")}, "a line cannot be read"),
         ("t,c\n1,2\n", {"sensor_size": (2, 2, 1)}, "Leave out the sensor's size"),
+        (
+            "t,x,y\n1,1,0\n",
+            {"sensor_size": (4, 4, 2), "n_channels": 7},
+            "size 4,4,2 has 32 channels, you said 7. Leave out one",
+        ),
         ("t,x,y\n1,2,0\n", {"sensor_size": (2, 2, 1)}, "event 0: x is 2, expected 0 .. 1"),
         ("5,2\n7,2\n", {"begin": 6.0}, "1 of 2 events, in 1 of 1 recordings, lie before 6 ms"),
         ("time_ns,c\n1,2\n", {}, "line 1: its times are in ns, expected s, ms or us"),
