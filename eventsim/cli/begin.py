@@ -145,18 +145,22 @@ def begin_of_notes(notes: Mapping[str, str], where: str) -> dict[str, Any] | Non
 
 
 def begin_summary(part: Events) -> dict[str, Any] | None:
-    """Where the times of recordings begin: now, or when their file was made; None if unknown."""
+    """Where the times of recordings begin: now, or when their file was made; None if unknown.
+
+    How many recordings were moved, and by how much, is None where that is unknown.
+    """
     if part.begun is not None:
         return part.begun.summary()
     kept = begin_of_notes(part.notes, part.name)
-    if kept is None or not isinstance(part.stream, StoredStream):
-        return kept
-    zero, lengths = part.zero, part.stream.lengths  # of this part, not of the whole file
+    if kept is None:
+        return None
+    stream, zero = part.stream, part.begins  # of this part, not of the whole file
+    lengths = stream.lengths if isinstance(stream, StoredStream) else np.diff(stream.offsets)
     return kept | {
-        "recordings": zero.size,
-        "moved": int((zero != 0).sum()),
+        "recordings": stream.n_samples,
+        "moved": None if zero is None else int((zero != 0).sum()),
         "without_events": int((lengths == 0).sum()),
-        "moved_by_ms": spread(zero[zero != 0]),
+        "moved_by_ms": None if zero is None else spread(zero[zero != 0]),
     }
 
 

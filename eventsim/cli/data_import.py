@@ -1,5 +1,6 @@
 """``eventsim data import``."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -204,6 +205,7 @@ def _lost(part: Events, out: Path) -> list[str]:
         return []
     columns = {"labels": part.data.labels, "groups": part.data.groups, "keys": part.data.keys}
     there = [name for name, values in columns.items() if values is not None]
+    there += [] if _splits(part) is None else ["splits"]
     return [f"not in an npz file: {', '.join(there)}; --out {out.with_suffix('.h5')} keeps them"]
 
 
@@ -211,7 +213,8 @@ def _write(out: Path, part: Events, notes: Mapping[str, str]) -> None:
     """Write recordings, and what is known of them, in the form that the name says."""
     begins = part.zero if part.zero.any() else None
     if out.suffix == ".npz":
-        part.stream[:].save(out, notes=notes)
+        kept = {} if begins is None else {BEGINS: json.dumps(begins.tolist())}
+        part.stream[:].save(out, notes={**notes, **kept})
     elif part.data is not None:
         part.data.save(out, splits=_splits(part), begins=begins, notes=notes)
     else:

@@ -12,7 +12,7 @@ from typing import Any
 
 from eventsim import datasets
 from eventsim.cli.begin import automatic, begin_of_run, is_moved, say_begun
-from eventsim.cli.readers import READERS, Events, Reading, check_unused, read, shd_part
+from eventsim.cli.readers import READERS, Events, Reading, begins_of, check_unused, read, shd_part
 from eventsim.cli.terminal import say
 from eventsim.cli.text_events import assumed_by, fill_channels, say_guesses
 from eventsim.datasets.formats import FORMATS, format_of
@@ -115,8 +115,8 @@ def find_for(net: Path, place: str | None, reading: Reading) -> Events:
     check_unused(reading, "the recordings of the run itself, which are read as it was trained")
     data = run.data(reading.part)
     name = run.data_settings.info.name
-    notes = _notes_of(run)
-    return Events(name, data.stream, data, part=reading.part, own=True, notes=notes)
+    notes, begins = _notes_of(run), begins_of(data.stream)
+    return Events(name, data.stream, data, part=reading.part, own=True, notes=notes, begins=begins)
 
 
 def run_of(net: Path) -> Run | None:

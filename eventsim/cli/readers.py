@@ -14,7 +14,8 @@ from eventsim.cli.text_events import PLAIN, Assumed, TextEvents, columns_of, rea
 from eventsim.datasets import adapters, aer, nir_events
 from eventsim.datasets.aer_sensors import SENSORS, find_sensor
 from eventsim.datasets.dataset import check_split
-from eventsim.errors import DataError
+from eventsim.entries import parse_json
+from eventsim.errors import DataError, StorageError
 from eventsim.events import AnyDataset, Dataset, EventStream, StoredStream
 from eventsim.events.begin import Begin, TimeZero, edges, put, zeros
 from eventsim.events.labelled import BEGINS, described, parts_of, spread
@@ -90,6 +91,9 @@ class Events:
         Whether they are of the division that the run of a network made, for which they were found.
     told
         What was left out or filled up on reading, in words.
+    begins
+        Time 0 of every recording on the clock of its source, ms [samples], as a file of eventsim
+        keeps it; None where nothing keeps it.
     """
 
     name: str
@@ -103,6 +107,7 @@ class Events:
     part: str = "all"
     own: bool = False
     told: tuple[str, ...] = ()
+    begins: Floats | None = None
 
     def at(self, begin: Begin, reason: str) -> "Events":
         """The same recordings in memory with another time 0; ``reason`` says why, in words."""
@@ -123,8 +128,7 @@ class Events:
         """Time 0 of every recording on the clock of its source, ms [samples]."""
         if self.begun is not None:
             return self.begun.zero
-        stored = self.stream.columns if isinstance(self.stream, StoredStream) else {}
-        return np.asarray(stored.get(BEGINS, np.zeros(self.stream.n_samples)), np.float64)
+        return np.zeros(self.stream.n_samples) if self.begins is None else self.begins
 
     def labelled(self) -> AnyDataset:
         """The recordings with their labels; raises DataError if they have none."""
@@ -143,10 +147,14 @@ class Events:
         """
         if samples is None:
             return self
+        index = np.arange(min(samples, self.stream.n_samples))
+        if self.data is not None:
+            index = spread(self.data.labels, samples)
+        begins = None if self.begins is None else self.begins[index]
         if self.data is None:
-            return replace(self, stream=self.stream[:samples])
-        data = self.data[spread(self.data.labels, samples)]
-        return replace(self, stream=data.stream, data=data)
+            return replace(self, stream=self.stream[index], begins=begins)
+        data = self.data[index]
+        return replace(self, stream=data.stream, data=data, begins=begins)
 
     def rounded(self, settings: DataSettings) -> "Events":
         """The recordings with times as a run of these settings has them."""
@@ -287,10 +295,18 @@ def _read_stored(place: str, reading: Reading) -> Events:
     stored = StoredStream.open(place)
     name = Path(place).stem
     if "labels" not in stored.columns:
-        return Events(name, stored, notes=stored.notes)
+        return Events(name, stored, notes=stored.notes, begins=begins_of(stored))
     all_of_it = reading.whole or not parts_of(stored)
     data = described(stored) if all_of_it else Dataset.open(place, split=reading.part)
-    return Events(name, data.stream, data, notes=stored.notes)
+    begins = begins_of(data.stream)
+    return Events(name, data.stream, data, notes=stored.notes, begins=begins)
+
+
+def begins_of(stream: EventStream | StoredStream) -> Floats | None:
+    """Time 0 of every recording of a file; None of recordings in memory, which do not keep it."""
+    if not isinstance(stream, StoredStream):
+        return None
+    return np.asarray(stream.columns.get(BEGINS, np.zeros(stream.n_samples)), np.float64)
 
 
 def _read_aedat(place: str, reading: Reading) -> Events:
@@ -366,8 +382,23 @@ def _read_csv(place: str, reading: Reading) -> Events:
 
 def _read_npz(place: str, reading: Reading) -> Events:
     del reading
-    notes = EventStream.read_notes(place)
-    return Events(Path(place).stem, EventStream.load(place), notes=notes)
+    stream, notes = EventStream.load(place), EventStream.read_notes(place)
+    begins = np.zeros(stream.n_samples)
+    if BEGINS in notes:
+        begins = _begins_of_note(notes.pop(BEGINS), stream.n_samples, f"{place}, {BEGINS}")
+    return Events(Path(place).stem, stream, notes=notes, begins=begins)
+
+
+def _begins_of_note(text: str, n_samples: int, where: str) -> Floats:
+    """Time 0 of every recording of an .npz, whose notes keep it."""
+    found = parse_json(text, where, StorageError)
+    try:
+        begins = np.asarray(found, np.float64)
+    except (ValueError, TypeError) as error:
+        raise StorageError(f"{where}: holds no numbers ({error}).") from error
+    if begins.shape != (n_samples,) or not np.isfinite(begins).all():
+        raise StorageError(f"{where}: expected a finite number for each of {n_samples} recordings.")
+    return begins
 
 
 def _read_nir(place: str, reading: Reading) -> Events:

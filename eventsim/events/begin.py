@@ -138,9 +138,9 @@ def put(stream: EventStream, zero: Floats, *, stated: bool, where: str) -> Event
         A recording is over at its time 0.
     """
     times = stream.times - zero[sample_of_event(stream.offsets)]
-    last = np.nan_to_num(_edges(times, stream.offsets).last)
+    last = _edges(times, stream.offsets).last
+    duration = stream.duration - zero if stated else np.floor(np.nan_to_num(last)) + 1.0
     # An event at the end of a recording would leave nothing of it.
-    duration = stream.duration - zero if stated else np.floor(last) + 1.0
     duration = np.where((duration <= 0) & (last == 0) & (zero > 0), 1.0, duration)
     over = np.flatnonzero(duration <= 0)
     if over.size:

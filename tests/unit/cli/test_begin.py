@@ -1,6 +1,7 @@
 """Where the times of recordings begin: what an import, and commands on text, do, say and keep."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import h5py
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.cli.begin import begin_of_run
+from eventsim.cli.begin import begin_note, begin_of_run, begin_summary
 from eventsim.cli.events import _find_beside
 from eventsim.cli.readers import Reading, read
 from eventsim.datasets import nir_events
+from eventsim.errors import DataError
 from eventsim.events import Dataset, EventStream, StoredStream
+from eventsim.events.begin import TimeZero, edges, put
 from eventsim.runs.data import DataSettings
 from tests.unit.cli.conftest import call
 
@@ -156,6 +159,51 @@ def test_npz_keeps_how_it_was_read(tmp_path):
     assert part["begin"]["moved_by_ms"]["median"] == 5000.0
     assert part["guesses"] == ["times read as ms: the header names no unit"]
     assert EventStream.load("one.npz").times[0] == 0.0
+
+
+def test_npz_keeps_by_how_much_each_recording_was_moved(tmp_path):
+    streams(5000.0).save(tmp_path / "late.npz")
+    begin = call("data", "import", "late.npz", "--out", "once.npz", "--json").json["begin"]
+    assert begin["moved"] == N
+    for name in ("again.npz", "again.h5"):
+        assert call("data", "import", "once.npz", "--out", name, "--json").json["begin"] == begin
+        back = ("data", "import", name, "--begin", "zero", "--out", "back.npz")
+        assert call(*back).code == 0
+        np.testing.assert_allclose(EventStream.load("back.npz").times, streams(5000.0).times)
+
+
+@pytest.mark.parametrize("begins", ["[1]", "[NaN]", '["a"]', "3", "[" + "1e999," * (N - 1) + "1]"])
+def test_begins_of_an_npz_that_are_none_are_refused(tmp_path, begins):
+    streams(0.0).save(tmp_path / "odd.npz", notes={"begins": begins})
+    outcome = call("data", "info", "odd.npz")
+    assert outcome.code != 0
+    assert "odd.npz, begins" in flat(outcome.err)
+
+
+def test_begin_of_a_part_in_memory_says_nothing_of_other_recordings(tmp_path):
+    """A run that rounds times has its part in memory, the notes are of the whole file."""
+    splits = ["train"] * 4 + ["test"] * 2
+    begins = np.array([5.0, 6.0, 7.0, 8.0, 0.0, 9.0])
+    notes = begin_note(TimeZero("first-event", "why", begins, edges(streams(0.0))))
+    data = Dataset(streams(0.0), np.arange(N) % 2, ("no", "yes"))
+    data.save("mine.h5", splits=splits, begins=begins, notes=notes)
+    part = read("stored", "mine.h5", Reading(split="test"))
+    said = {"recordings": 2, "moved": 1, "without_events": 0}
+    rounded = part.rounded(DataSettings(file="mine.h5", round_times=1.0))
+    for one in (part, rounded, part.fewer(2)):
+        found = begin_summary(one)
+        assert {name: found[name] for name in said} == said
+        assert found["moved_by_ms"]["median"] == 9.0
+    unknown = begin_summary(replace(rounded, begins=None))
+    assert (unknown["recordings"], unknown["moved"], unknown["moved_by_ms"]) == (2, None, None)
+
+
+def test_a_recording_without_events_that_is_over_at_its_time_0_is_refused():
+    stream = EventStream.from_samples(
+        [([600.0, 700.0], [0, 0]), ([], [])], n_channels=1, duration=[1000.0, 300.0]
+    )
+    with pytest.raises(DataError, match="recording 1: lasts to 300 ms, expected an end after 500"):
+        put(stream, np.full(2, 500.0), stated=True, where="here")
 
 
 def test_vote_is_of_recordings_that_have_a_span(tmp_path):

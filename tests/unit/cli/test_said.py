@@ -122,9 +122,9 @@ def test_part_of_a_data_set_that_is_taken_is_said():
 
 
 def test_labels_that_an_npz_file_does_not_keep_are_said(tmp_path):
-    labelled(tmp_path / "mine.h5")
+    labelled(tmp_path / "mine.h5", splits=["train", "test", "train"])
     outcome = imported("mine.h5", out="some.npz")
-    said = "not in an npz file: labels, groups; --out some.h5 keeps them"
+    said = "not in an npz file: labels, groups, splits; --out some.h5 keeps them"
     assert outcome.json["guesses"] == [said]
     assert said in flat(outcome.err)
 
