@@ -234,7 +234,9 @@ class EventStream:
         with opened(path, expected="an eventsim-stream file") as archive:
             text = archive.text("notes") if "notes" in archive.claims else "{}"
         found = parse_json(text, f"{path}, notes", StorageError)
-        return {str(name): str(value) for name, value in dict(found).items()}
+        if not isinstance(found, dict):
+            raise StorageError(f"{path}, notes: is {text[:40]!r}, expected texts by name.")
+        return {str(name): str(value) for name, value in found.items()}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All fields as arrays, for files."""

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from eventsim.errors import StorageError
 from eventsim.events import EventStream
-from eventsim.events.storage import write_atomically
+from eventsim.events.storage import write_arrays, write_atomically
+from eventsim.events.stream import STREAM_VERSION
 
 STREAM = EventStream([1.0, 2.0, 3.0], [0, 1, 2], [0, 3], n_channels=3, duration=4.0)
 
@@ -157,3 +158,12 @@ def test_text_bytes_and_writers_are_written(tmp_path, content):
     expected = b"" if callable(content) else "grün\n".encode()
     assert (tmp_path / "out").read_bytes() == expected
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+@pytest.mark.parametrize("notes", ["[]", "3", '["a"]', "null"])
+def test_notes_of_a_stream_that_are_no_texts_by_name_are_refused(tmp_path, notes):
+    path = tmp_path / "stream.npz"
+    arrays = STREAM.to_arrays() | {"notes": np.array(notes)}
+    write_arrays(path, arrays, kind="eventsim-stream", version=STREAM_VERSION)
+    with pytest.raises(StorageError, match="stream.npz, notes"):
+        EventStream.read_notes(path)
