@@ -40,6 +40,7 @@ REACH = 5.0  # longest time constants after which a state is forgotten: exp(-5) 
 LOOKED_AT = 64  # recordings of a file, evenly spaced
 
 _LOGGER = logging.getLogger(__name__)
+# Of each look in this block: whether there was something to tell.
 _told: ContextVar[list[bool] | None] = ContextVar("told", default=None)
 
 
@@ -164,21 +165,27 @@ def heard_share(stream: EventStream | StoredStream, *, tail: float = 0.0) -> flo
 
 @contextmanager
 def one_warning() -> Iterator[None]:
-    """Inside, at most one warning of recordings that begin late is logged: that of the first."""
-    if _told.get() is not None:
-        yield
-        return
-    token = _told.set([])
+    """Inside, at most one warning of recordings that begin late is logged.
+
+    The first recordings that are looked at are the whole, and later ones are taken for parts of it:
+    nothing is said of them. A block inside of it has a whole of its own, of which a warning is
+    logged unless there was one.
+    """
+    outer = _told.get()
+    inner = [True] if outer and any(outer) else []
+    token = _told.set(inner)
     try:
         yield
     finally:
         _told.reset(token)
+        if outer is not None:
+            outer.extend(inner)
 
 
 def warn_late(
     net: Network, stream: EventStream | StoredStream, answer: Answer | None = None
 ) -> LateBegin | None:
-    """As :func:`late_begin`, logged at level WARNING; None where :func:`one_warning` was given."""
+    """As :func:`late_begin`, logged at level WARNING; None of parts, see :func:`one_warning`."""
     told = _told.get()
     if told:
         return None
@@ -188,12 +195,12 @@ def warn_late(
 
 
 def log_late(found: LateBegin | None) -> None:
-    """Log what was found, unless :func:`one_warning` was given already."""
+    """Log what was found, unless :func:`one_warning` holds it back."""
     told = _told.get()
     if found is not None and not told:
         _LOGGER.warning("%s", found)
     if told is not None:
-        told.append(True)
+        told.append(found is not None)
 
 
 def _some(stream: EventStream | StoredStream) -> EventStream:

@@ -127,3 +127,17 @@ def test_one_warning_is_given_by_each_call_and_by_all_inside_a_block(caplog):
         es.predict(given, stream, backend="reference", precision="double")
         es.simulate(given, stream, backend="reference")
     assert len(told(caplog)) == 1
+
+
+def test_recordings_that_begin_late_are_told_of_after_others_that_do_not(caplog):
+    """A command trains on recordings that begin at 0, and then evaluates others."""
+    given, early, late = net(answer=integral()), recordings(0.0), recordings(2000.0)
+    with one_warning():
+        es.predict(given, early, backend="reference", precision="double")
+        es.simulate(given, late[:1], backend="reference")  # as a part of what was looked at
+        assert told(caplog) == []
+        for _ in range(2):
+            es.predict(given, late, backend="reference", precision="double")
+        with one_warning():
+            assert warn_late(given, late) is None
+    assert len(told(caplog)) == 1
