@@ -34,7 +34,7 @@ from eventsim.datasets.dataset import PER_MS, Unit, check_unit, duration_after, 
 from eventsim.datasets.nir_events import from_nir, to_nir
 from eventsim.errors import DataError
 from eventsim.events import Dataset, DatasetInfo, EventStream, Recording
-from eventsim.events.begin import WAY_OUT, Begin, zeros
+from eventsim.events.begin import Begin, exact, ways_out, zeros
 
 __all__ = ["AdaptedSet", "IndexedSamples", "from_arrays", "from_nir", "to_nir"]
 
@@ -303,9 +303,9 @@ def _check_times(times: Floats, ticks: Floats, offsets: Ints, unit: str) -> None
     if bad.size:
         sample = int(np.searchsorted(offsets, bad[0], side="right")) - 1
         raise DataError(
-            f"sample {sample}, event {bad[0] - offsets[sample]}: t is {ticks[bad[0]]:.17g} {unit}, "
-            "expected a finite value >= 0, counted from the begin of the sample. If the times are "
-            f"a clock, {WAY_OUT}."
+            f"sample {sample}, event {bad[0] - offsets[sample]}: t is {exact(ticks[bad[0]])} "
+            f"{unit}, expected a finite value >= 0, counted from the begin of the sample."
+            f"{ways_out(times)}"
         )
 
 

@@ -27,7 +27,7 @@ from eventsim.datasets.dataset import PER_MS, Unit, check_unit, duration_after, 
 from eventsim.datasets.text_columns import Table, table_of
 from eventsim.errors import DataError
 from eventsim.events import EventStream
-from eventsim.events.begin import WAY_OUT, Begin, zeros
+from eventsim.events.begin import Begin, exact, ways_out, zeros
 
 MOST_CHANNELS = 1 << 24
 MOST_SAMPLES = 1 << 20
@@ -94,7 +94,7 @@ class Lines:
         zero = zeros(given, offsets, begin, where=str(self.path), per_ms=PER_MS[self.unit])
         times = np.empty(given.size)
         times[order] = to_ms(given - np.repeat(zero, np.diff(offsets)), self.unit)
-        _check(self.path, times, "time in ms", np.inf, f" If it is a clock, {WAY_OUT}.")
+        _check(self.path, times, "time in ms", np.inf, ways_out(times))
         times = times[order]
         parts = zip(offsets[:-1], offsets[1:], strict=True)
         stream = EventStream.from_unsorted(
@@ -284,7 +284,7 @@ def _check(
     if bad.size:
         expected = "a finite number >= 0" if end == np.inf else f"{least} .. {end - 1:.0f}"
         raise DataError(
-            f"{path}, event {bad[0]}: {what} is {values[bad[0]]:.17g}, expected {expected}.{more}"
+            f"{path}, event {bad[0]}: {what} is {exact(values[bad[0]])}, expected {expected}.{more}"
         )
 
 
@@ -292,7 +292,7 @@ def _whole(path: Path, values: Floats, what: str, end: int, *, least: int = 0) -
     fractional = np.flatnonzero(values != np.floor(values))
     if fractional.size:
         raise DataError(
-            f"{path}, event {fractional[0]}: {what} is {values[fractional[0]]:.17g}, expected a "
+            f"{path}, event {fractional[0]}: {what} is {exact(values[fractional[0]])}, expected a "
             "whole number. Are the columns in another order? Name them in a first line."
         )
     _check(path, values, what, end, least=least)

@@ -31,8 +31,6 @@ from eventsim.events.stream import EventStream
 Begin = float | Literal["first-event", "zero"]
 
 LATE = 0.25  # of the span: a longer silence before the first event is spoken of
-WAY_OUT = "put every recording to its first event: --begin first-event, in Python begin="
-WAY_OUT += "'first-event'"
 _SAMPLES = 1024  # of a file that are in memory at a time
 
 
@@ -120,10 +118,29 @@ def zeros(times: Floats, offsets: Ints, begin: Begin, *, where: str, per_ms: flo
         raise DataError(
             f"{where}: {early.sum():,} of {times.size:,} events, in {inside:,} of "
             f"{offsets.size - 1:,} recordings, lie before {begin:g} ms, which is to be time 0; the "
-            f"first is at {times.min() / per_ms:.17g} ms. None is left out: name an earlier time, "
-            f"or {WAY_OUT}."
+            f"first is at {exact(times.min() / per_ms)} ms. None is left out: name an earlier "
+            "time, or put every recording to its first event: --begin first-event, in Python "
+            "begin='first-event'."
         )
     return np.full(offsets.size - 1, zero)
+
+
+def ways_out(times: Floats) -> str:
+    """What to do about negative times, ms [events], as a sentence; empty where none is."""
+    early = times[np.isfinite(times) & (times < 0)]
+    if not early.size:
+        return ""
+    least = exact(np.floor(early.min()))
+    return (
+        " If it is a clock, put every recording to its first event: --begin first-event, in Python "
+        f"begin='first-event'; or, so that recordings keep an onset that they share, make "
+        f"{least} ms time 0 of all: --begin {least}, in Python begin={least}."
+    )
+
+
+def exact(value: float) -> str:
+    """A number with as few digits as give it back; whole ones without a point."""
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e17 else repr(float(value))
 
 
 def put(stream: EventStream, zero: Floats, *, stated: bool, where: str) -> EventStream:
