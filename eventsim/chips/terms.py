@@ -73,3 +73,5 @@ LATENCY_TERMS = _table(
     Term("hop_ns", "ns", "spike and link, north-south", "mapping"),
     Term("step_sync", "ns", "step, for its barrier", "step"),
 )
+
+LINKS = ("hop_ew", "hop_ns")  # of both tables: between columns of tiles, and between rows

@@ -30,6 +30,7 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.chips import ENERGY_TERMS, Chip
+from eventsim.chips.terms import LINKS
 from eventsim.energy.counts import Counts
 from eventsim.energy.steps import total
 
@@ -41,7 +42,6 @@ NEEDS = {
     "time": "needs the number of cores in use, from a mapping",
     "spikes": NOT_COUNTED,
 }
-LINKS = ("hop_ew", "hop_ns")
 UPDATES = ("neuron_update_active", "neuron_update_idle")
 _OTHER = {
     "decision_macs": "multiply-add of the linear decision",

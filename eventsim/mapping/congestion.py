@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventsim.arrays import Floats, Ints
+from eventsim.chips.terms import LINKS
 from eventsim.engine.run import sources
 from eventsim.errors import ShapeError
 from eventsim.events import SpikeTape
@@ -37,7 +38,6 @@ from eventsim.network import Network
 from eventsim.summary import short_repr
 
 NS_PER_MS = 1e6
-LINKS = ("hop_ew", "hop_ns")
 
 
 @dataclass(frozen=True, eq=False)
