@@ -207,6 +207,8 @@ class DataSettings:
 
         Of text files it also says how they were read.
         """
+        said = groups_said(self.test_group, self.held_out, self.folds)
+        anew = said is not None or self.divide != "auto"
         if self.name != OWN and (self.test_group or not self.is_read_here):
             info = datasets.DATASETS[self.name]
         elif self.name in TI46 and self._text is None and self.divide == "auto":
@@ -215,10 +217,8 @@ class DataSettings:
             found = self._undivided()
             of_parts = self.name != OWN and self._text is None
             info = self._described() if of_parts or found.info is None else found.info
-            info = replace(info, splits=self._division_of(found))
-        said = groups_said(self.test_group, self.held_out, self.folds)
-        anew = said is not None or self.divide != "auto"
-        said = info.splits if said is None else said
+            said = said or self._division_of(found)
+        said = said or info.splits
         if anew and self.name != OWN and self._text is None:
             taken = (self.train_split, self.test_split)
             said += parts_left_out(datasets.DATASETS[self.name].parts, taken)
