@@ -244,7 +244,7 @@ def _version_2(values: Mapping[str, Any]) -> RunSettings:
 def _without(fold: str | None, data: Mapping[str, Any]) -> DataSettings:
     """The recordings of a run; earlier versions named the group that is tested beside them."""
     tested: dict[str, Any] = {} if fold is None else {"test_group": (fold,)}
-    return DataSettings(**tested | data)  # a run that was resumed names it in both places
+    return DataSettings(**{**tested, **data})  # a run that was resumed names it in both places
 
 
 def _in_path(groups: Sequence[str]) -> str:
