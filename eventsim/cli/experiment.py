@@ -58,6 +58,7 @@ from eventsim.experiment.table import (
     fold_columns,
     markdown,
     notes,
+    partial_notes,
 )
 from eventsim.runs.networks import NetworkSettings
 from eventsim.runs.settings import Shape
@@ -321,6 +322,7 @@ def _tabulate(root: Path) -> dict[str, Any]:
         **asdict(found),
         "folder": str(root),
         "table": {"columns": list(COLUMNS), "cells": cells(found), "notes": notes(found)},
+        "partial_notes": partial_notes(found),
         "fold_table": {"columns": fold_columns(found), "cells": fold_cells(found)},
     }
 
@@ -370,7 +372,10 @@ def _show(found: Mapping[str, Any]) -> None:
 def _show_findings(found: Mapping[str, Any]) -> None:
     """The table, its notes, and where everything is."""
     if not found["rows"]:
-        typer.echo("No run is done yet.")
+        waiting = found["partial_notes"]
+        typer.echo("No condition is done in all folds." if waiting else "No run is done yet.")
+        for note in waiting:
+            typer.echo(note)
         return
     table, split = found["table"], ACCURACY_COLUMNS
     columns, rows = table["columns"], table["cells"]

@@ -6,7 +6,7 @@ Of a condition those seeds count of which all folds are done; what does not coun
 condition's tests against the baseline use the repeats, and in folds the seeds, that both have.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -137,11 +137,29 @@ class Repeats:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartialSeed:
+    """A seed of a condition of which some folds are done and some are not: it counts nowhere yet.
+
+    Attributes
+    ----------
+    condition, seed
+        Title of the condition; the seed.
+    done, missing
+        The folds.
+    """
+
+    condition: str
+    seed: int
+    done: tuple[str | None, ...]
+    missing: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Findings:
     """All rows; conditions of which no seed is done have none, and are named in ``absent``.
 
     ``folds`` are the groups that were held out in turn, ``[None]`` without; ``divisions`` tells of
-    each who was tested.
+    each who was tested. ``partial`` are done runs that no row counts, since folds are missing.
     """
 
     name: str
@@ -153,6 +171,7 @@ class Findings:
     repeats: Repeats
     rows: tuple[Row, ...]
     absent: tuple[str, ...]
+    partial: tuple[PartialSeed, ...] = ()
 
     @property
     def has_earlier(self) -> bool:
@@ -205,7 +224,8 @@ def collect(root: Path) -> Findings:
     plan = read_object(root / PLAN)
     try:
         folds = tuple(plan["folds"])
-        found = {name: _whole_seeds(root / name, folds) for name in plan["conditions"]}
+        every = {name: _results(root / name) for name in plan["conditions"]}
+        found = {name: _whole_seeds(runs, folds) for name, runs in every.items()}
         done = {name: runs for name, runs in found.items() if runs}
         seeds = {*plan.get("seeds", ()), *(run["seed"] for runs in done.values() for run in runs)}
         divisions = tuple(_division(fold, [*done.values()]) for fold in folds)
@@ -219,8 +239,11 @@ def collect(root: Path) -> Findings:
             repeats=repeats,
             rows=tuple(_compared(rows, plan["baseline"], repeats, done)),
             absent=tuple(name for name, runs in found.items() if not runs),
+            partial=tuple(
+                one for name, runs in every.items() for one in _partial(titles[name], runs, folds)
+            ),
         )
-        for one in (findings, *findings.rows, *findings.divisions):
+        for one in (findings, *findings.rows, *findings.divisions, *findings.partial):
             check_types(one, where=str(root / PLAN), error=StorageError)
         return findings
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -229,11 +252,25 @@ def collect(root: Path) -> Findings:
         ) from error
 
 
-def _whole_seeds(folder: Path, folds: Sequence[str | None]) -> list[Result]:
+def _results(folder: Path) -> list[Result]:
+    return [read_result(path) for path in sorted(folder.glob(f"*/{RESULT}"))]
+
+
+def _whole_seeds(runs: Sequence[Result], folds: Sequence[str | None]) -> list[Result]:
     """Results of a condition, of those seeds of which every fold is done."""
-    runs = [read_result(path) for path in sorted(folder.glob(f"*/{RESULT}"))]
     done = {(run["seed"], run["fold"]) for run in runs}
     return [run for run in runs if all((run["seed"], fold) in done for fold in folds)]
+
+
+def _partial(
+    title: str, runs: Sequence[Result], folds: Sequence[str | None]
+) -> Iterator[PartialSeed]:
+    """The seeds of a condition of which some folds are done, and not all."""
+    for seed in sorted({int(run["seed"]) for run in runs}):
+        done = [fold for fold in folds if any((r["seed"], r["fold"]) == (seed, fold) for r in runs)]
+        missing = tuple(fold for fold in folds if fold not in done)
+        if missing and done:
+            yield PartialSeed(condition=title, seed=seed, done=tuple(done), missing=missing)
 
 
 def _division(fold: str | None, runs_of: Sequence[Sequence[Result]]) -> TestedDivision:

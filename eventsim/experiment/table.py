@@ -59,6 +59,7 @@ def notes(findings: Findings) -> list[str]:
         for row in findings.rows
         if row.comparison is not None and row.comparison.n < row.last.n
     ]
+    found += partial_notes(findings)
     if findings.absent:
         found.append(f"Not done yet: {', '.join(findings.absent)}.")
     return found
@@ -81,6 +82,20 @@ def _left_out(row: Row) -> str:
     seeds, many = ", ".join(map(str, row.left_out)), len(row.left_out) > 1
     which = f"seeds {seeds} are" if many else f"seed {seeds} is"
     return f"{row.title}: {which} not in the means, since not all of the runs are done."
+
+
+def partial_notes(findings: Findings) -> list[str]:
+    """Runs that are done and stand in no row, with the folds that they wait for."""
+    alike: dict[tuple[int, tuple[str | None, ...]], list[str]] = {}
+    for one in findings.partial:
+        alike.setdefault((one.seed, one.missing), []).append(one.condition)
+    found = [
+        f"{', '.join(titles)}, seed {seed}: not done in {'; '.join(map(str, missing))}."
+        for (seed, missing), titles in alike.items()
+    ]
+    n = sum(len(one.done) for one in findings.partial)
+    runs = "1 run that is done is" if n == 1 else f"{n} runs that are done are"
+    return [f"{runs} not counted, since other folds are missing:", *found] if found else []
 
 
 def fold_columns(findings: Findings) -> list[str]:

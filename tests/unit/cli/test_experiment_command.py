@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from eventsim.cli.experiment_progress import RunBars
-from eventsim.experiment import load_recipe
+from eventsim.experiment import load_recipe, save_plan
 from tests.unit.cli.conftest import call
 from tests.unit.experiment.conftest import Files
+from tests.unit.experiment.test_results import write as write_result
 
 
 @pytest.fixture
@@ -109,6 +110,27 @@ def test_interrupt_says_how_to_go_on(files, monkeypatch):
     assert "type the same command to go on" in outcome.err
     assert "Traceback" not in outcome.err
     monkeypatch.undo()
+
+
+def test_table_tells_done_runs_whose_folds_are_missing(files, tmp_path):
+    root = tmp_path / "out"
+    save_plan(files.resolve(held_out=("a",)), root)
+    save_plan(files.resolve(held_out=("b",)), root)
+    assert "No run is done yet." in call("experiment", "table", root).out
+    for condition in ("plain", "skip"):
+        write_result(root, condition, 0, 0.5, fold="a")
+    shown = call("experiment", "table", root)
+    assert "No run is done yet." not in shown.out
+    assert "No condition is done in all folds." in shown.out
+    assert "2 runs that are done are not counted, since other folds are missing:" in shown.out
+    assert "plain, with skips, seed 0: not done in b." in shown.out
+    assert "seed 0: not done in b." in (root / "table.md").read_text()
+    told = call("experiment", "table", root, "--json").json["partial"]
+    assert told[1] == {"condition": "with skips", "seed": 0, "done": ["a"], "missing": ["b"]}
+    write_result(root, "plain", 0, 0.5, fold="b")
+    shown = call("experiment", "table", root).out
+    assert "1 run that is done is not counted, since other folds are missing:" in shown
+    assert "with skips, seed 0: not done in b." in shown
 
 
 @pytest.mark.parametrize(
