@@ -9,7 +9,7 @@ from eventsim.clocked import Grid
 from eventsim.entries import Count, Positive, Share, nearest, read
 from eventsim.errors import ParameterError
 from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
-from eventsim.experiment.recipe import Condition, Recipe, Task
+from eventsim.experiment.recipe import Condition, Recipe, Smoke, Task
 from eventsim.runs.data import DataSettings, Division
 from eventsim.runs.division import Folds
 from eventsim.runs.networks import ONLY_OF, NetworkSettings
@@ -210,7 +210,8 @@ def _data(task: Task, selection: Selection) -> DataSettings:
 def _variant(condition: Condition, recipe: Recipe, task: Task, selection: Selection) -> RunSettings:
     small = [task.smoke] if selection.smoke else []
     # A condition keeps what it names: its title and its label say it.
-    layers = [(part.network, part.train) for part in (task, recipe, *small, condition)]
+    parts: list[Task | Recipe | Smoke | Condition] = [task, recipe, *small, condition]
+    layers = [(part.network, part.train) for part in parts]
     network = merged(*(layer[0] for layer in layers))
     if condition.same_parameters_as is not None:
         network.pop("hidden", None)
