@@ -18,6 +18,7 @@ from rich.text import Text
 from eventsim.engine import BackendInfo, describe_backend
 from eventsim.entries import read
 from eventsim.errors import EventSimError, StorageError
+from eventsim.measures import measure_name
 from eventsim.network.late import one_warning
 from eventsim.train.parts import NEVER_LEARNED, Parts
 
@@ -122,7 +123,9 @@ def late_row(found: Mapping[str, Any]) -> list[list[str]]:
         return []
     left = late["loss_weight_left"]
     weight = "" if left is None else f"; {100.0 * left:.2g} % of the loss's weight left there"
-    return [["late begin: first event, median", f"{late['first_event_ms']:,.6g} ms{weight}"]]
+    span = f"{late['first_event_ms']:,.6g} ms of {late['duration_ms']:,.6g} ms"
+    rates = f"; {measure_name('rate')}: over all of it"
+    return [["late begin: first event, median", f"{span}{rates}{weight}"]]
 
 
 def echo_late(found: Mapping[str, Any]) -> None:

@@ -85,7 +85,8 @@ class LateBegin:
             return (
                 f"{text} The loss weighs by exp(-t / {self.loss_time_constant_ms:g} ms), of which "
                 f"{_share(self.loss_weight_left)} is left there, so the answers say little of the "
-                f"events. {move}; or let the loss begin there: loss.onset=first_event."
+                f"events, and rates count the silence before. {move}; or let the loss begin "
+                "there: loss.onset=first_event."
             )
         return (
             f"{text} Of a state at time 0 {_share(self.state_left)} is left there (longest time "

@@ -299,4 +299,5 @@ def test_every_command_keeps_in_json_and_shows_that_recordings_begin_late(
         told[shift] = outcome.json["late_begin"]
     assert told[0.0] is None
     assert told[5000.0]["first_event_ms"] == 5000.0
-    assert "late begin: first event, median 5,000 ms" in flat(call(*run, *options).out)
+    said = "first event, median 5,000 ms of 6,000 ms; spikes per neuron and second: over all of it"
+    assert said in flat(call(*run, *options).out)

@@ -48,7 +48,12 @@ def test_the_warning_has_the_numbers_and_says_what_to_do():
     assert found.loss_weight_left == pytest.approx(math.exp(-37260.0 / 300.0))
     assert found.state_left == pytest.approx(math.exp(-37255.0 / 20.0))
     text = str(found)
-    for part in ("37,260 ms of 37,350 ms", "exp(-t / 300 ms)", "less than 0.01 % is left"):
+    for part in (
+        "37,260 ms of 37,350 ms",
+        "exp(-t / 300 ms)",
+        "less than 0.01 % is left",
+        "rates count",
+    ):
         assert part in text
     for remedy in ("--begin first-event", "from_first_event(stream)", "loss.onset=first_event"):
         assert remedy in text
