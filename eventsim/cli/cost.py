@@ -41,7 +41,7 @@ from eventsim.report import tables
 from eventsim.runs.run import load_run
 
 DEFAULT_CHIPS = ("45nm", "loihi")
-FLOAT_BITS = Widths().weight
+FLOAT_BITS = 32  # as Widths has it
 WeightBitsOption = Annotated[
     int | None,
     typer.Option(

@@ -55,6 +55,7 @@ from eventsim.train import (
     TrainConfig,
     connect,
 )
+from eventsim.train.checkpoint import stored_validation
 from eventsim.train.folder import RunFolder
 from eventsim.train.launch import find_launch, why_no_launch
 from eventsim.train.loggers import LogFile, Progress, Several, TensorBoard
@@ -317,6 +318,10 @@ def _resumed(asked: TypedTraining, folder: Path) -> RunSettings:
     if asked.init is not None:
         raise ParameterError("--resume and --init contradict each other: the run has its network.")
     stored = load_run(folder).settings
+    if stored.data is None and stored.train.validate == "auto":
+        # A program divided the recordings; those that are named here may follow another division.
+        validate = stored_validation(RunFolder(folder).checkpoint)
+        stored = replace(stored, train=replace(stored.train, validate=validate))
     if stored.grid is not None:
         raise ParameterError(
             f"{folder}: is trained on a grid, by an experiment. Continue it by the command of the "

@@ -38,7 +38,7 @@ from eventsim.train.config import TrainConfig, drop_unknown, with_defaults
 from eventsim.train.groups import select
 from eventsim.train.method import AbstractMethod, Exact
 from eventsim.train.optimiser import AdamW, Pace, schedule
-from eventsim.train.parts import validated_by
+from eventsim.train.parts import By, validated_by
 from eventsim.train.quantised import Numbers
 
 CHECKPOINT_VERSION = 1
@@ -229,6 +229,22 @@ def load_checkpoint(
         raise StorageError(
             f"{path}: is not a whole checkpoint ({type(error).__name__}: {error})."
         ) from error
+
+
+def stored_validation(path: Path) -> By:
+    """How the validation part of the run was drawn, whatever data are named now.
+
+    Raises
+    ------
+    StorageError
+        As :func:`load_checkpoint`.
+    """
+    arrays = read_arrays(
+        path, kind="eventsim-checkpoint", version=CHECKPOINT_VERSION, check=_check_claims
+    )
+    stored = parse_json(str(arrays["origin"]), f"{path}, origin", StorageError)
+    by: By = stored["config"].get("validate", "recording")  # what earlier versions did
+    return by
 
 
 def _check_claims(archive: Archive) -> None:
