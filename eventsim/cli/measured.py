@@ -2,17 +2,19 @@
 
 A number says of a network what it can do with recordings that it has not met only where none of
 them is of the training part of its run. For those of the run's own test part this follows from the
-division of its data; others are compared with the training part, event by event.
+division of its data; others are compared with the training part by their events, counted from the
+first one, since an import may have moved or rounded the same recording in another way.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from eventsim.arrays import Floats
 from eventsim.cli.begin import how_read, words_of
 from eventsim.cli.events import find_for, run_of
 from eventsim.cli.readers import Events, Reading
@@ -20,6 +22,10 @@ from eventsim.cli.terminal import say
 from eventsim.errors import EventSimError
 from eventsim.events import Dataset, EventStream, StoredStream
 from eventsim.runs.run import Run
+
+SAME_MS = 1.5e-3  # a difference of times that were rounded to a microsecond moves by less
+NONE = "none of training"
+MARKS = 64  # of a recording's times are compared
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class MeasuredPart:
         where it cannot be told.
     unknown
         Why it cannot be told; empty where it can.
+    compared
+        Whether it was counted by their events, and not known from the division of the run's data.
     read
         How they were read: what was moved, guessed or dropped, see
         :func:`eventsim.cli.begin.how_read`.
@@ -46,6 +54,7 @@ class MeasuredPart:
     recordings: int
     of_training: int | None
     unknown: str = ""
+    compared: bool = False
     read: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -59,7 +68,7 @@ class MeasuredPart:
         if self.of_training is None:
             return f"perhaps some of training ({self.unknown})"
         if not self.of_training:
-            return "none of training"
+            return "none with the same events as one of training" if self.compared else NONE
         if self.of_training == self.recordings:
             return "all of training, validation included"
         return f"{self.of_training:,} of them of training, validation included"
@@ -113,7 +122,7 @@ def _measured(net: Path, found: Events, stream: EventStream | StoredStream) -> M
     if found.own or _divided_alike(run, found):
         return MeasuredPart(found.part, n, n if found.part == "train" else 0)
     try:
-        return MeasuredPart(found.part, n, _met(run, stream))
+        return MeasuredPart(found.part, n, _met(run, stream), compared=True)
     except EventSimError as error:
         return MeasuredPart(found.part, n, None, str(error).rstrip("."))
 
@@ -134,15 +143,42 @@ def _divided_alike(run: Run, found: Events) -> bool:
 def _met(run: Run, stream: EventStream | StoredStream) -> int:
     """How many of the recordings are among those of training, by their events."""
     learned = run.data("train").stream
-    known = set(_digests(learned, alike=stream))
-    return sum(digest in known for digest in _digests(stream, alike=learned))
+    found: dict[bytes, list[tuple[int, Floats]]] = {}
+    for index, times, channels in _as_long(stream, learned):
+        found.setdefault(_counts(channels), []).append((index, _marks(times, channels)))
+    asked = {
+        counts: (np.array([index for index, _ in same]), np.stack([marks for _, marks in same]))
+        for counts, same in found.items()
+    }
+    met: set[int] = set()
+    for _, times, channels in _as_long(learned, stream):
+        if (same := asked.get(_counts(channels))) is not None:
+            which, marks = same
+            off = np.abs(marks - _marks(times, channels)).max(axis=1)
+            met.update(which[off < SAME_MS].tolist())
+    return len(met)
 
 
-def _digests(
-    stream: EventStream | StoredStream, *, alike: EventStream | StoredStream
-) -> Iterator[bytes]:
-    """Hashes of the recordings that have as many events as one of the others; not of empty ones."""
-    lengths, others = np.diff(stream.offsets), np.diff(alike.offsets)
-    for index in np.flatnonzero(np.isin(lengths, others[others > 0])):
-        times, channels = stream.sample(int(index))
-        yield hashlib.blake2b(times.tobytes() + channels.tobytes(), digest_size=16).digest()
+def _as_long(
+    stream: EventStream | StoredStream, others: EventStream | StoredStream
+) -> Iterator[tuple[int, Floats, NDArray[np.int32]]]:
+    """Recordings that have as many events as one of the others, with their index; no empty ones."""
+    lengths, known = np.diff(stream.offsets), np.diff(others.offsets)
+    for index in np.flatnonzero(np.isin(lengths, known[known > 0])):
+        yield int(index), *stream.sample(int(index))
+
+
+def _counts(channels: NDArray[np.int32]) -> bytes:
+    """How many events every channel has; no shift or rounding of times changes it."""
+    return np.trim_zeros(np.bincount(channels), "b").tobytes()
+
+
+def _marks(times: Floats, channels: NDArray[np.int32]) -> Floats:
+    """Times from the first event on, channel by channel; of a long recording :data:`MARKS`.
+
+    Rounding by r moves each of them by at most 2 r, since a channel's times stay in their order.
+    """
+    order = np.argsort(channels, kind="stable")
+    at = np.linspace(0, order.size - 1, min(order.size, MARKS)).astype(np.int64)
+    marks: Floats = times[order[at]] - times[0]
+    return marks

@@ -71,6 +71,37 @@ def test_recordings_of_training_in_another_file_are_counted(run, net):
     assert (found.of_training, found.warning) == (0, None)
 
 
+@pytest.mark.parametrize("change", ["a clock", "rounded", "each its own"])
+def test_recordings_of_training_whose_times_an_import_has_changed_are_counted(run, change):
+    data = two_patterns(N)
+    begin = {"a clock": 37250.0, "rounded": 0.0, "each its own": np.linspace(0.1, 9.0, N)}[change]
+    moved = [(t + by, c) for (t, c), by in zip(data.stream, np.broadcast_to(begin, N), strict=True)]
+    stream = EventStream.from_samples(
+        moved, n_channels=data.stream.n_channels, duration=data.stream.duration + np.max(begin)
+    )
+    if change == "rounded":
+        stream = stream.round_times(1e-3)
+    Dataset(stream, data.labels, data.class_names).save(run.parent / "changed.h5")
+    assert measured(run, run.parent / "changed.h5").of_training == N - TESTED
+
+
+def test_none_of_another_file_is_said_of_the_events_that_were_compared(run):
+    two_patterns(6, seed=9).save(run.parent / "new.h5")
+    found = measured(run, run.parent / "new.h5")
+    assert found.about_training == "none with the same events as one of training"
+    assert found.to_dict()["compared"]
+
+
+def test_the_same_times_in_other_channels_are_another_recording(run):
+    data = two_patterns(N)
+    swapped = [(t, c[::-1]) for t, c in data.stream]
+    stream = EventStream.from_samples(
+        swapped, n_channels=data.stream.n_channels, duration=data.stream.duration
+    )
+    Dataset(stream, data.labels, data.class_names).save(run.parent / "swapped.h5")
+    assert measured(run, run.parent / "swapped.h5").of_training == 0
+
+
 def test_recordings_without_events_are_counted_as_new(run):
     empty = EventStream.from_samples([((), ())] * 2, n_channels=6, duration=60.0)
     Dataset(empty, np.array([0, 1]), ("low", "high")).save(run.parent / "empty.h5")
@@ -81,7 +112,7 @@ def test_recordings_with_other_numbers_of_events_are_not_read_for_the_comparison
     events = (np.arange(50.0), np.zeros(50, np.int32))
     long = EventStream.from_samples([events] * 2, n_channels=6, duration=60.0)
     Dataset(long, np.array([0, 1]), ("low", "high")).save(run.parent / "long.h5")
-    monkeypatch.setattr("eventsim.cli.measured.hashlib", None)  # nothing is hashed
+    monkeypatch.setattr(EventStream, "sample", None)  # nothing is read
     assert measured(run, run.parent / "long.h5").of_training == 0
 
 
