@@ -138,7 +138,7 @@ def experiment_show(
     plan = resolve(*load_both(name, data), Selection(smoke=smoke))
     shape = Shape.described(plan.data)
     found = {
-        **{key: getattr(plan, key) for key in HEAD},
+        **{key: getattr(plan, key) for key in (*HEAD, "small_size")},
         "seeds": list(plan.seeds),
         "data": asdict(plan.data),
         "division": plan.data.info.splits,
@@ -339,6 +339,8 @@ def _show_all(found: Mapping[str, Any]) -> None:
 def _show(found: Mapping[str, Any]) -> None:
     """What the conditions share, and in what they differ."""
     typer.echo(found["about"] or found["title"])
+    if found["small_size"] is not None:
+        typer.echo(found["small_size"])
     typer.echo(f"Seeds {found['seeds']}; baseline {found['baseline']}.")
     typer.echo(f"Division: {found['division']}.")
     settings = [flat(condition) for condition in found["conditions"]]
@@ -411,6 +413,8 @@ def _show_search(found: Mapping[str, Any]) -> None:
         f"epoch, mean over seeds {seeds}; validated by {by}"
     )
     show_table(title, ["trial", "state", "accuracy", *keys], rows, numbers=2)
+    if found["small_size"] is not None:
+        typer.echo(found["small_size"])
     if best is None:
         typer.echo("No trial came to its end.")
         return

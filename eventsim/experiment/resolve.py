@@ -1,12 +1,13 @@
 """From a recipe and a task to experiments whose every setting is known and checked."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from eventsim.clocked import Grid
-from eventsim.entries import Count, Positive, Share, nearest, read
+from eventsim.entries import Count, Positive, Share, flat, nearest, read
 from eventsim.errors import ParameterError
 from eventsim.experiment.reading import RecipeError, Seeds, merged, seed_list
 from eventsim.experiment.recipe import Condition, Recipe, Smoke, Task
@@ -88,6 +89,8 @@ class Experiment:
         Every condition runs with each.
     variants
         The conditions, each with all its settings.
+    small_size
+        What the small size is and that its accuracies mean nothing, in words; None at full size.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Experiment:
     data: DataSettings
     seeds: tuple[int, ...]
     variants: tuple[RunSettings, ...]
+    small_size: str | None = None
 
     def specs(self) -> list[RunSettings]:
         """All runs: seed by seed, so that early results are of all conditions."""
@@ -164,6 +168,19 @@ def resolve(
         data=data,
         seeds=seeds,
         variants=tuple(found[name] for name in chosen),
+        small_size=small_size_of(task, selection),
+    )
+
+
+def small_size_of(task: Task, selection: Selection) -> str | None:
+    """What the small size is, where it is selected, and that its accuracies mean nothing."""
+    if not selection.smoke:
+        return None
+    small = flat({key: getattr(task.smoke, key) for key in ("data", "network", "train")})
+    told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in small.items())
+    return (
+        f"Small size (--smoke): accuracies and what is compared by them mean nothing. It sets "
+        f"{told or 'nothing but fewer seeds'}, where no condition and no option sets it."
     )
 
 

@@ -160,6 +160,7 @@ class Findings:
 
     ``folds`` are the groups that were held out in turn, ``[None]`` without; ``divisions`` tells of
     each who was tested. ``partial`` are done runs that no row counts, since folds are missing.
+    ``small_size`` is as of the experiment.
     """
 
     name: str
@@ -172,6 +173,7 @@ class Findings:
     rows: tuple[Row, ...]
     absent: tuple[str, ...]
     partial: tuple[PartialSeed, ...] = ()
+    small_size: str | None = None
 
     @property
     def has_earlier(self) -> bool:
@@ -204,7 +206,7 @@ def save_plan(experiment: Experiment, root: Path) -> None:
         conditions = before["conditions"] | conditions
         folds = list(dict.fromkeys([*before["folds"], *folds]))
         seeds = sorted({*before.get("seeds", ()), *seeds})
-    head = {key: getattr(experiment, key) for key in HEAD}
+    head = {key: getattr(experiment, key) for key in (*HEAD, "small_size")}
     write_json(root / PLAN, head | {"folds": folds, "seeds": seeds, "conditions": conditions})
 
 
@@ -242,6 +244,7 @@ def collect(root: Path) -> Findings:
             partial=tuple(
                 one for name, runs in every.items() for one in _partial(titles[name], runs, folds)
             ),
+            small_size=plan.get("small_size"),
         )
         for one in (findings, *findings.rows, *findings.divisions, *findings.partial):
             check_types(one, where=str(root / PLAN), error=StorageError)

@@ -33,7 +33,7 @@ from eventsim.errors import EventSimError, StorageError
 from eventsim.events.storage import write_json
 from eventsim.experiment.reading import RecipeError, merged, nested, seed_list
 from eventsim.experiment.recipe import Range, Recipe, SearchSettings, Task
-from eventsim.experiment.resolve import Selection, resolve
+from eventsim.experiment.resolve import Selection, resolve, small_size_of
 from eventsim.experiment.trial import Trial, import_optuna, make_study
 from eventsim.experiment.workers import Assignment, Capacity, Ended, Workers, employed
 from eventsim.runs.settings import RunSettings, Shape
@@ -77,6 +77,8 @@ class SearchResult:
         As above.
     tied
         Trials that reached the value of the best one, which is the earliest of them.
+    small_size
+        As of :class:`eventsim.experiment.Experiment`.
     """
 
     condition: str
@@ -85,6 +87,7 @@ class SearchResult:
     trials: tuple[TrialLine, ...]
     best: TrialLine | None
     tied: int
+    small_size: str | None = None
 
 
 class SearchObserver(Protocol):
@@ -368,7 +371,9 @@ def _result(study: Any, this: _Search) -> SearchResult:
     best = lines[0] if lines and lines[0].value is not None else None
     tied = 0 if best is None else sum(one.value == best.value for one in lines)
     validated_by = this.variant({}).validated_by
-    return SearchResult(this.settings.condition, this.seeds, validated_by, tuple(lines), best, tied)
+    small = small_size_of(this.task, this.selection)
+    condition = this.settings.condition
+    return SearchResult(condition, this.seeds, validated_by, tuple(lines), best, tied, small)
 
 
 def _digest(values: Values) -> str:

@@ -46,7 +46,8 @@ def notes(findings: Findings) -> list[str]:
         "test": repeats.test,
         "reach": repeats.reach,
     }
-    found = [note.format(**words) for note in NOTES]
+    found = [] if findings.small_size is None else [findings.small_size]
+    found += [note.format(**words) for note in NOTES]
     if findings.folds != (None,):
         groups = "; ".join(map(str, findings.folds))
         found.append(f"Groups held out in turn: {groups}.")

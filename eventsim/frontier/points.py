@@ -184,6 +184,8 @@ class Frontier:
         In the order of the recipe; those of which no run is done are in ``absent``.
     absent
         Names of conditions without a finished run.
+    small_size
+        As of the experiment.
     """
 
     title: str
@@ -193,6 +195,7 @@ class Frontier:
     chips: tuple[ChipNote, ...]
     points: tuple[Point, ...]
     absent: tuple[str, ...]
+    small_size: str | None = None
 
     def misfit(self, point: Point, axis: Key) -> Fit | None:
         """Why a point cannot be on the front of an axis: it does not fit, or was not checked."""
@@ -292,6 +295,7 @@ def gather(
         chips=tuple(_note(name, asked) for name in asked.chips),
         points=tuple(done),
         absent=tuple(name for name, found in runs.items() if not found),
+        small_size=plan.small_size,
     )
     return with_fronts(frontier)
 

@@ -179,6 +179,8 @@ def _told_of_run(frontier: Frontier, point: Point, run: SweptRun) -> Iterator[st
 
 def notes(frontier: Frontier) -> Iterator[str]:
     """What the numbers are, in sentences."""
+    if frontier.small_size is not None:
+        yield frontier.small_size
     yield (
         f"Accuracy, operations, spikes and energies were measured on {frontier.data}, with the "
         "network after the last epoch: mean ± standard deviation over the runs, which are "

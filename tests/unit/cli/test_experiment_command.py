@@ -40,6 +40,9 @@ def test_show_tells_in_what_conditions_differ(files):
     assert "network.skip True" in shown
     assert "network.mean" in shown.partition("Shared settings")[2]
     assert "hidden" not in shown.partition("Shared settings")[0]
+    assert "Small size" not in shown
+    small = " ".join(call("experiment", "show", files.recipe, "--smoke").out.split())
+    assert "accuracies and what is compared by them mean nothing. It sets train.epochs = 1" in small
 
 
 def test_shown_file_is_a_recipe_of_ones_own(tmp_path):

@@ -114,6 +114,21 @@ def test_memory_that_is_not_known_of_all_runs_is_not_averaged(root):
     assert cells(collect(root))[0][COLUMNS.index("peak MB")] == "-"
 
 
+def test_findings_of_the_small_size_say_so_and_what_it_sets(files, tmp_path):
+    save_plan(files.resolve(smoke=True), tmp_path / "out")
+    write(tmp_path / "out", "plain", 0, 0.9)
+    found = collect(tmp_path / "out")
+    assert "accuracies and what is compared by them mean nothing" in found.small_size
+    assert "train.epochs = 1" in found.small_size
+    assert notes(found)[0] == found.small_size
+    assert found.small_size in markdown(found)
+
+
+def test_findings_of_the_full_size_say_nothing_of_a_small_one(root):
+    write(root, "plain", 0, 0.9)
+    assert collect(root).small_size is None
+
+
 def test_markdown_says_what_the_cells_say(root):
     for seed, accuracy in enumerate((0.90, 0.80, 0.85)):
         write(root, "plain", seed, accuracy)

@@ -12,6 +12,7 @@ from eventsim.frontier import ChipNote, Fit, Frontier, Point, SweptRun, fit_on
 from eventsim.frontier.picture import MISFIT, draw
 from eventsim.frontier.points import with_fronts
 from eventsim.frontier.tables import as_csv, misfits, notes, point_tables, told
+from eventsim.frontier.write import plain
 from eventsim.mapping import InfeasibleError, check_mapping, map_network
 from eventsim.plot import style
 
@@ -110,6 +111,12 @@ def test_what_does_not_fit_or_was_not_checked_is_on_no_front_of_the_chip(frontie
     few, many, unknown = (set(point.front) for point in frontier.points)
     assert few == set(frontier.axes)
     assert many == unknown == others
+
+
+def test_notes_of_the_small_size_begin_with_it(frontier):
+    small = replace(frontier, small_size="Small size (--smoke): accuracies mean nothing.")
+    assert next(notes(small)) == small.small_size
+    assert plain(small)["small_size"] == small.small_size
 
 
 def test_tables_and_notes_show_such_points_with_the_reason(frontier):
