@@ -122,6 +122,11 @@ class EnergyReport:
         """Mean energy of what the network does: all but leakage."""
         return self.part_pj("spikes", "step", "mapping")
 
+    @property
+    def leakage_pj(self) -> float | None:
+        """Mean energy of leakage; None where it is no term of its own."""
+        return self.part_pj("time") if self.leakage == "separate" else None
+
     def part_pj(self, *needs: str) -> float:
         """Mean energy of the terms that need spikes, step, mapping or time."""
         return sum(float(t.energy_pj.mean()) for t in self.terms if t.term.needs in needs)
@@ -144,7 +149,7 @@ class EnergyReport:
             "leakage": self.leakage,
             "energy_pj_per_sample": self.total_pj,
             "energy_pj_per_sample_of_activity": self.activity_pj,
-            "energy_pj_per_sample_of_leakage": self.part_pj("time"),
+            "energy_pj_per_sample_of_leakage": self.leakage_pj,
             "encoder": None if self.encoder is None else self.encoder.to_dict(),
         }
 

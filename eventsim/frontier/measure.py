@@ -38,7 +38,9 @@ OPERATIONS = "synaptic_operations"
 TIME = "inference_ms"
 ENERGY = "energy_pj"
 LEAKAGE = tuple(name for name, term in ENERGY_TERMS.items() if term.needs == "time")
-_VERSION = 3  # raised when there are new numbers: what is remembered without them is measured again
+_VERSION = (
+    4  # raised when numbers are new or others: what is remembered without them is measured again
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,7 @@ def encoder_key(chip: str) -> str:
 
 
 def total_key(chip: str) -> str:
-    """Name of the energy with leakage, pJ per recording."""
+    """Name of the energy with leakage, pJ per recording; None where nothing is known of that."""
     return f"energy_with_leakage_pj:{chip}"
 
 
@@ -234,11 +236,10 @@ def _measured(run: Run, data: AnyDataset, asked: Question, *, trained: bool = Tr
 
 def _energies(report: EnergyReport) -> dict[str, float | None]:
     name, priced, made = report.chip.name, bool(report.terms), report.encoder
-    apart = report.leakage == "separate"
     return {
         energy_key(name): report.activity_pj if priced else None,
-        leakage_key(name): report.part_pj("time") if apart else None,
-        total_key(name): report.total_pj if priced else None,
+        leakage_key(name): report.leakage_pj,
+        total_key(name): report.total_pj if priced and report.leakage != "missing" else None,
         encoder_key(name): None if made is None or not made.terms else made.total_pj,
     }
 

@@ -114,9 +114,12 @@ def test_command_of_every_run_gives_the_same_numbers(swept, monkeypatch):
         for chip, report in energies.items():
             activity = report["energy_pj_per_sample_of_activity"]
             assert numbers[f"energy_pj:{chip}"] == activity, (point["name"], chip)
-            assert numbers[f"energy_with_leakage_pj:{chip}"] == report["energy_pj_per_sample"]
+            assert report["leakage"] == ("separate" if chip == "loihi" else "missing")
+            whole = report["energy_pj_per_sample"] if chip == "loihi" else None
+            assert numbers[f"energy_with_leakage_pj:{chip}"] == whole
             static = report["energy_pj_per_sample_of_leakage"]
-            assert numbers[f"leakage_pj:{chip}"] == (static if chip == "loihi" else None)
+            assert (static is None) == (chip != "loihi")
+            assert numbers[f"leakage_pj:{chip}"] == static
             assert numbers["inference_ms"] == report["milliseconds_per_sample"]
         power = next(t for t in energies["loihi"]["terms"] if t["name"] == "static_chip")
         static = 1e3 * power["figure"] * numbers["inference_ms"]

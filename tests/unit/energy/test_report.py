@@ -146,10 +146,14 @@ def test_what_needs_a_step_or_a_mapping_is_missing_by_name(run):
 
 def test_leakage_is_a_term_of_its_own_or_included_or_missing(run):
     exact = count(*run)
-    found = {
-        name: energy(exact, load_chip(name)).leakage for name in ("loihi", "truenorth", "45nm")
-    }
+    reports = {name: energy(exact, load_chip(name)) for name in ("loihi", "truenorth", "45nm")}
+    found = {name: report.leakage for name, report in reports.items()}
     assert found == {"loihi": "separate", "truenorth": "included", "45nm": "missing"}
+    leakage = {
+        name: report.to_dict()["energy_pj_per_sample_of_leakage"]
+        for name, report in reports.items()
+    }
+    assert leakage == {"loihi": reports["loihi"].part_pj("time"), "truenorth": None, "45nm": None}
 
 
 def test_chip_without_figures_has_no_energy_and_says_what_is_missing(run):
