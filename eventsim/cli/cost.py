@@ -35,6 +35,7 @@ from eventsim.errors import DataError, ParameterError
 from eventsim.events import EventStream
 from eventsim.events.storage import write_atomically
 from eventsim.mapping import quantise
+from eventsim.mapping.fits import fit_on
 from eventsim.network import Network
 from eventsim.network.late import late_begin
 from eventsim.report import tables
@@ -96,11 +97,11 @@ def cost_command(
 
     Every term of an energy is shown with its count, its published figure, and the figure's status
     and source. What a sum lacks is named, term by term, and the sum is marked as a lower bound (≥).
-    Terms of clocked chips depend on the time step, which is
-    shown beside them. A run that was trained on a grid of time is counted as it runs on its grid. A
-    dense RNN and GRU of the same layer sizes on frames stand beside them. Where events were made of
-    audio by an encoder that eventsim knows, its operations are told as well, beside the sum: a chip
-    that hears the audio itself has to do them.
+    A chip on whose cores the network has no place is named, with the reason. Terms of clocked chips
+    depend on the time step, which is shown beside them. A run that was trained on a grid of time is
+    counted as it runs on its grid. A dense RNN and GRU of the same layer sizes on frames stand
+    beside them. Where events were made of audio by an encoder that eventsim knows, its operations
+    are told as well, beside the sum: a chip that hears the audio itself has to do them.
 
     [bold]Examples[/bold]
 
@@ -155,6 +156,7 @@ def cost_command(
         "clocked": [found.to_dict() for found in costs.steps],
         "encoder": None if costs.encoder is None else means_of(costs.encoder),
         "energy": [report.to_dict() for report in costs.reports],
+        "fits": {c.name: vars(fit) for c in chips if (fit := fit_on(network, c)) is not None},
         "dense": [found.to_dict() for found in dense],
         "backend": runs_on.name,
         "figure": None if figure is None else str(figure),
@@ -217,6 +219,9 @@ def _show(found: Mapping[str, Any]) -> None:
         print_table(tables.energy(report))
         for number, source in enumerate(tables.sources(report), start=1):
             _note(f"{number}: {source}")
+        fit = found["fits"].get(report["chip"], {"state": "fits"})
+        if fit["state"] != "fits":
+            _note(f"{fit['state']} on {report['chip']}: {fit['reason']}")
         for missing in tables.missing(report):
             _note(f"not in the sum: {missing}")
         for line in tables.encoder_energy(report):

@@ -6,11 +6,11 @@
 """
 
 from eventsim.frontier.dense import DenseBaseline
-from eventsim.frontier.fit import Fit, fit_on
 from eventsim.frontier.measure import Measured, Question, measure
 from eventsim.frontier.pareto import pareto_front
 from eventsim.frontier.points import ChipNote, Frontier, Point, SweptRun, gather
 from eventsim.frontier.write import write_frontier
+from eventsim.mapping.fits import Fit, fit_on
 
 __all__ = [
     "ChipNote",

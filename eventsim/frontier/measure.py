@@ -5,7 +5,7 @@ another way. They leave out what needs a mapping; leakage is a part of its own: 
 the time of an inference, which is the whole recording and the time that the network runs on after
 it. What an encoder of the input costs is a number beside these. Cores are those that a first-fit
 mapping uses, as ``eventsim map --method first-fit`` tells, or those of the search where first-fit
-finds no place; :mod:`eventsim.frontier.fit` says whether a network fits at all.
+finds no place; :mod:`eventsim.mapping.fits` says whether a network fits at all.
 
 What was measured is kept in the folder of the run, in ``frontier.json``, with the question: the
 same question of the same network is not measured again.
@@ -26,7 +26,7 @@ from eventsim.errors import StorageError
 from eventsim.events import AnyDataset, Dataset
 from eventsim.events.labelled import spread
 from eventsim.events.storage import write_json
-from eventsim.frontier.fit import Fit, fit_on
+from eventsim.mapping.fits import Fit, fit_on
 from eventsim.runs.run import Run
 from eventsim.train.parts import validation_split
 

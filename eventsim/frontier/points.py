@@ -23,7 +23,6 @@ from eventsim.events import AnyDataset
 from eventsim.experiment.resolve import Experiment
 from eventsim.experiment.statistics import Summary
 from eventsim.frontier.dense import DenseBaseline, dense_numbers
-from eventsim.frontier.fit import UNCHECKED, Fit
 from eventsim.frontier.measure import (
     ACCURACY,
     CHOICE,
@@ -40,6 +39,7 @@ from eventsim.frontier.measure import (
     total_key,
 )
 from eventsim.frontier.pareto import pareto_front
+from eventsim.mapping.fits import UNCHECKED, Fit
 from eventsim.measures import measure_name
 from eventsim.runs.run import Run
 from eventsim.runs.settings import RunSettings

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from eventsim.experiment.statistics import Summary
-from eventsim.frontier.fit import UNCHECKED
 from eventsim.frontier.measure import (
     ACCURACY,
     CHOICE,
@@ -19,6 +18,7 @@ from eventsim.frontier.measure import (
     total_key,
 )
 from eventsim.frontier.points import ROUNDED, ChipNote, Frontier, Key, Point, SweptRun
+from eventsim.mapping.fits import UNCHECKED
 from eventsim.measures import measure_name
 from eventsim.report.numbers import joules
 from eventsim.report.tables import PageTable

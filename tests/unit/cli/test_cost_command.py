@@ -115,6 +115,20 @@ def test_long_sources_are_wrapped_to_the_width_of_the_tables(files):
     assert max(map(len, lines)) <= 110
 
 
+def test_a_chip_that_cannot_hold_the_network_is_named_with_the_reason(files, tmp_path):
+    limits = "[limits]\ncores = 1\nmesh = [1, 1]\ncores_per_tile = 1\nneurons_per_core = 1\n"
+    (tmp_path / "small.toml").write_text(MINE.replace('"technology"', '"chip"') + limits)
+    chosen = (*files[:2], "--chip", tmp_path / "small.toml", "--chip", "loihi", "--chip", "45nm")
+    found = cost(*chosen, "--json").json["fits"]
+    assert {name: fit["state"] for name, fit in found.items()} == {
+        "mine": "does not fit",
+        "loihi": "fits",
+    }
+    shown = " ".join(cost(*chosen).out.split())
+    assert f"does not fit on mine: {' '.join(found['mine']['reason'].split())}" in shown
+    assert "fit on loihi" not in shown
+
+
 def test_every_chip_at_once(files):
     outcome = cost(*files[:2], "--chip", "all")
     assert outcome.code == 0, outcome.err

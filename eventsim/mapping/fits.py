@@ -11,8 +11,8 @@ from typing import Any, Literal, Self, get_args
 
 from eventsim.chips import Chip
 from eventsim.errors import NetworkError
-from eventsim.mapping import InfeasibleError, MappingError, map_network
-from eventsim.mapping.mapping import Method
+from eventsim.mapping.errors import InfeasibleError, MappingError
+from eventsim.mapping.mapping import Method, map_network
 from eventsim.network import Network
 
 FitState = Literal["fits", "does not fit", "not checked"]
