@@ -297,7 +297,7 @@ class PlacedPiece:
         return replace(found, own_times=own_times)
 
 
-class WayBack(NamedTuple):
+class WayBackArrays(NamedTuple):
     """How far samples go back, and with what; as ``WayBack`` of the kernels.
 
     The arrays are those of a piece: its begin, the adjoint state, and where thresholds are adaptive
@@ -312,14 +312,14 @@ class WayBack(NamedTuple):
     behind: Array | None = None
 
 
-def way_back(piece: PlacedPiece | None) -> WayBack:
+def way_back(piece: PlacedPiece | None) -> WayBackArrays:
     """Of a piece; to where samples start if there is none."""
     if piece is None:
-        return WayBack()
+        return WayBackArrays()
     adapted: tuple[Array, ...] = ()
     if piece.adapted is not None:
         adapted = (*piece.adapted.begin, piece.adapted.behind)
-    return WayBack(piece.given.starts, piece.begin, piece.adjoint, *adapted)
+    return WayBackArrays(piece.given.starts, piece.begin, piece.adjoint, *adapted)
 
 
 def neuron_times(dev: Device, job: Job) -> Array:

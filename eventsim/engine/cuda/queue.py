@@ -110,7 +110,7 @@ class Round:
     reached: Array
 
 
-class Cells(NamedTuple):
+class CellArrays(NamedTuple):
     """Work space of the neurons of all samples; as ``Cells`` of the kernels."""
 
     time: Array
@@ -127,7 +127,7 @@ class Cells(NamedTuple):
     last: None = None
 
 
-class Bundles(NamedTuple):
+class BundleArrays(NamedTuple):
     """Room for bundles that arrive, [samples, capacity]; as ``Heap`` and ``Due`` of the kernels."""
 
     time: Array
@@ -280,7 +280,7 @@ class _Forward:
         dev, job, real = self._dev, self._job, real_type(self._job)
         size, n = job.stage.population.size, job.n_samples
         types: list[Any] = [*[np.float64] * 4, *[real] * 3, *[np.int32] * 3]
-        cells = Cells(*(dev.empty((n, size), dtype) for dtype in types))
+        cells = CellArrays(*(dev.empty((n, size), dtype) for dtype in types))
         start = starts_of(dev, dev.xp.maximum(limit, 0))
         total = int(start[-1])
         written = Round(
@@ -310,10 +310,10 @@ class _Forward:
             )  # fmt: skip
         return written
 
-    def _bundles(self, capacity: int) -> Bundles:
+    def _bundles(self, capacity: int) -> BundleArrays:
         shape = (self._job.n_samples, capacity)
         types = (np.float64, np.int64, np.int64)
-        return Bundles(*(self._dev.empty(shape, dtype) for dtype in types))
+        return BundleArrays(*(self._dev.empty(shape, dtype) for dtype in types))
 
     def _of_windows(self, windows: Windows, capacity: int) -> list[Any]:
         """What ``windows_forward`` takes besides."""
