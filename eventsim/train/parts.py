@@ -121,8 +121,8 @@ class Parts:
         return replace(self, test=Members.of_data(test), never_learned=missing)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
+        """As plain values that JSON gives back alike."""
+        return asdict(self) | {"never_learned": list(self.never_learned)}
 
 
 def validated_by(data: AnyDataset, config: TrainConfig) -> By:
