@@ -16,7 +16,8 @@ result.json         one line: what was measured on test data, if the run was tes
 ``eventsim`` (the version of the program), ``train`` (a :class:`eventsim.train.TrainConfig`),
 ``calibrated`` (a list of :class:`.Calibration`: what was done to ``initial.npz`` before the first
 step; absent if nothing was), ``initial_logits`` (likewise, a :class:`.LogitScale`), ``late_begin``
-(a :class:`.LateBegin`; absent unless the recordings begin late), ``parts`` (a :class:`.Parts`: who
+(a :class:`.LateBegin`; absent unless the recordings begin late), ``parts`` (``Parts`` of
+``eventsim.train.parts``: who
 is learned, validated and, once the run was tested, tested), and what is known beside:
 :class:`eventsim.experiment.RunSettings` says which.
 """
