@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from eventsim.arrays import fetch
+from eventsim.arrays import Floats, fetch
 from eventsim.events import EventStream, StoredStream
 from eventsim.events.begin import edges
 from eventsim.network.answer import FIRST_EVENT, Answer
@@ -124,12 +124,11 @@ def late_begin(
         How it answers; None for ``net.answer``.
     """
     answer = net.answer if answer is None else answer
-    some = _some(stream)
-    times = edges(some).first
+    times, durations = _looked_at(stream)
     there = np.isfinite(times)
     if not there.any():
         return None
-    first, lasts = float(np.median(times[there])), float(np.median(some.duration[there]))
+    first, lasts = float(np.median(times[there])), float(np.median(durations[there]))
     weight = _weight_left(answer, first)
     silent = first > MOST_SILENCE * lasts
     if not silent and (weight is None or weight >= LEAST_WEIGHT):
@@ -139,7 +138,7 @@ def late_begin(
     if (weight is None or weight >= LEAST_WEIGHT) and state >= LEAST_STATE:
         return None
     constant = None if weight is None or answer is None else answer.time_constant
-    n, of = some.n_samples, stream.n_samples
+    n, of = times.size, stream.n_samples
     return LateBegin(first, lasts, n, of, constant, weight, tau, delay, state)
 
 
@@ -158,9 +157,9 @@ def heard_share(stream: EventStream | StoredStream, *, tail: float = 0.0) -> flo
     ``tail`` is the silence, ms, that every recording is continued by. 1 where there are no events;
     of a file, of 64 recordings.
     """
-    some = _some(stream)
-    whole, first = float((some.duration + tail).sum()), edges(some).first
-    heard = whole - float(np.minimum(np.nan_to_num(first), some.duration).sum())
+    first, durations = _looked_at(stream)
+    whole = float((durations + tail).sum())
+    heard = whole - float(np.minimum(np.nan_to_num(first), durations).sum())
     return heard / whole if heard > 0.0 else 1.0
 
 
@@ -204,12 +203,14 @@ def log_late(found: LateBegin | None) -> None:
         told.append(found is not None)
 
 
-def _some(stream: EventStream | StoredStream) -> EventStream:
-    """The recordings, in memory; of a file some of them."""
+def _looked_at(stream: EventStream | StoredStream) -> tuple[Floats, Floats]:
+    """First events and durations of the recordings, ms; of a file some, read one by one."""
     if isinstance(stream, EventStream):
-        return stream
+        return edges(stream).first, stream.duration
     n = min(LOOKED_AT, stream.n_samples)
-    return stream[np.arange(n) * stream.n_samples // max(n, 1)]
+    some = np.arange(n) * stream.n_samples // max(n, 1)
+    first = [edges(stream[some[k : k + 1]]).first for k in range(n)]
+    return np.concatenate([np.zeros(0), *first]), stream.duration[some]
 
 
 def _weight_left(answer: Answer | None, first: float) -> float | None:
