@@ -124,7 +124,7 @@ def late_begin(
         How it answers; None for ``net.answer``.
     """
     answer = net.answer if answer is None else answer
-    times, durations = _looked_at(stream)
+    times, durations = _first_events(stream)
     there = np.isfinite(times)
     if not there.any():
         return None
@@ -157,7 +157,7 @@ def heard_share(stream: EventStream | StoredStream, *, tail: float = 0.0) -> flo
     ``tail`` is the silence, ms, that every recording is continued by. 1 where there are no events;
     of a file, of 64 recordings.
     """
-    first, durations = _looked_at(stream)
+    first, durations = _first_events(stream)
     whole = float((durations + tail).sum())
     heard = whole - float(np.minimum(np.nan_to_num(first), durations).sum())
     return heard / whole if heard > 0.0 else 1.0
@@ -203,7 +203,7 @@ def log_late(found: LateBegin | None) -> None:
         told.append(found is not None)
 
 
-def _looked_at(stream: EventStream | StoredStream) -> tuple[Floats, Floats]:
+def _first_events(stream: EventStream | StoredStream) -> tuple[Floats, Floats]:
     """First events and durations of the recordings, ms; of a file some, read one by one."""
     if isinstance(stream, EventStream):
         return edges(stream).first, stream.duration
