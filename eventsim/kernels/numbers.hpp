@@ -16,8 +16,13 @@
 #define UNROLL _Pragma("unroll")
 #else
 #include <stdint.h>
+#ifdef LEVEL  // a vector that is passed to a function goes through memory
+#define FORMULA [[maybe_unused, gnu::always_inline]] static inline
+#define FORMULA_MEMBER [[gnu::always_inline]]
+#else
 #define FORMULA [[maybe_unused]] static inline
 #define FORMULA_MEMBER
+#endif
 #define RARE_FORMULA [[maybe_unused, gnu::noinline]] static
 #define UNROLL _Pragma("GCC unroll 16")
 #endif

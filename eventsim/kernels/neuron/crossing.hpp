@@ -50,7 +50,7 @@ template <class V> struct Above {
 
 // v above the level, and its slope, t ms later.
 template <class V> FORMULA Above<V> above(V v, V j, V t, const Rates<V>& r, V level) {
-    const Map<V> m = far_forward(t, r);
+    const Map<V> m = propagators(t, r);
     const V v_t = fused(m.gain, j, m.x * v);
     return {v_t - level, r.mem * (m.y * j - v_t)};
 }

@@ -1,0 +1,65 @@
+// What the loops of a CPU are given: one struct for each role, declared a second time as a NumPy
+// structured type in eventsim/engine/cpu/library.py, which holds sizes and offsets to these.
+//
+// Arrays are the caller's, C-contiguous, and outlive the call. Times are in ms.
+#pragma once
+#include <stdint.h>
+
+namespace eventsim {
+
+// Tasks to run: a task is a block of neurons in one sample, number sample * n_blocks + block.
+struct Tasks {
+    const int64_t* todo;  // [n]
+    int64_t n, n_blocks;
+};
+
+// Events of all sources, sorted by time in each sample.
+struct Events {
+    const int64_t* offsets;   // [samples + 1]
+    const double* times;      // [events]
+    const int32_t* rows;      // [events], of the weights
+    const double* duration;   // [samples]
+    const uint8_t* heard;     // [n_blocks, rows]: whether a block hears a row
+    const int64_t* skip;      // [samples, n_blocks]: events that the begin has met
+    int64_t* met;             // [samples, n_blocks]: those that the end has
+};
+
+// Weights by block, zero behind the last neuron and in the last row.
+template <class R> struct Weights {
+    const R* values;        // [n_blocks, n_rows, width]
+    int64_t n_rows, width;  // the width is a multiple of every vector's
+};
+
+// Parameters: rows of eventsim/engine/table.py; those of the threshold are null if it does not adapt.
+template <class R> struct Neurons {
+    const R* par;              // [N_PAR, size]
+    const double* refractory;  // [size]
+    const double* strength;    // [size]
+    const double* rate;        // [size], 1/ms
+    int64_t size;
+    double fastest;            // 1/ms: the largest rate, in the type of the state
+};
+
+// How neurons stand, [samples, size]; `a` and `last` are null where no threshold adapts.
+template <class R> struct Standing {
+    double* time;
+    R* v;
+    R* j;
+    double* until;  // below zero where V is not held
+    double* a;
+    double* last;
+};
+
+// Where spikes go: the first limits[task] of a task from starts[task] on.
+struct Spikes {
+    double* time;
+    int32_t* neuron;
+    double* current;
+    double* restart;
+    const int64_t* starts;
+    const int64_t* limits;
+    int64_t* counts;   // also past the limit; -1 - n where neuron n is the first to run away
+    double* reached;   // when that was
+};
+
+}  // namespace eventsim

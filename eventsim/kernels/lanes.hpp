@@ -1,0 +1,175 @@
+// Vectors of numbers for the formulas of neuron/, as wide as a register: for CPUs only.
+//
+// Needs           the vector extensions of GCC and Clang. A vector's functions are declared here, in
+//                 front of the formulas that use them.
+// Bits            those of the numbers one by one, at every width.
+#pragma once
+#include "numbers.hpp"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
+namespace eventsim {
+
+typedef float Floats __attribute__((vector_size(VECTOR_BYTES)));
+typedef double Doubles __attribute__((vector_size(VECTOR_BYTES)));
+// What the two compilers make of a comparison differs.
+using FloatMask = decltype(Floats{} < Floats{});
+using DoubleMask = decltype(Doubles{} < Doubles{});
+
+template <> struct Numbers<Floats> {
+    using R = float;
+    using Mask = FloatMask;
+    static constexpr int count = VECTOR_BYTES / sizeof(float);
+};
+
+template <> struct Numbers<Doubles> {
+    using R = double;
+    using Mask = DoubleMask;
+    static constexpr int count = VECTOR_BYTES / sizeof(double);
+};
+
+FORMULA Floats select(FloatMask which, Floats a, Floats b) { return which ? a : b; }
+FORMULA Doubles select(DoubleMask which, Doubles a, Doubles b) { return which ? a : b; }
+FORMULA FloatMask without(FloatMask a, FloatMask b) { return ~a & b; }
+FORMULA DoubleMask without(DoubleMask a, DoubleMask b) { return ~a & b; }
+FORMULA float at(Floats x, int k) { return x[k]; }
+FORMULA double at(Doubles x, int k) { return x[k]; }
+FORMULA Floats absolute(Floats x) { return (Floats)((FloatMask)x & 0x7fffffff); }
+FORMULA Doubles absolute(Doubles x) { return (Doubles)((DoubleMask)x & 0x7fffffffffffffffLL); }
+FORMULA Floats power_of_two(Floats k) {
+    return (Floats)((127 - __builtin_convertvector(k, FloatMask)) << 23);
+}
+FORMULA Doubles power_of_two(Doubles k) {
+    return (Doubles)((1023 - __builtin_convertvector(k, DoubleMask)) << 52);
+}
+
+// Bit k says whether number k is marked.
+template <class M> FORMULA uint32_t bits_of(M m) {
+    constexpr bool four = sizeof(m[0]) == 4;
+#if VECTOR_BYTES == 64
+    if constexpr (four) return _mm512_movepi32_mask((__m512i)m);
+    else return _mm512_movepi64_mask((__m512i)m);
+#elif VECTOR_BYTES == 32
+    if constexpr (four) return (uint32_t)_mm256_movemask_ps((__m256)m);
+    else return (uint32_t)_mm256_movemask_pd((__m256d)m);
+#elif defined(__SSE2__)
+    if constexpr (four) return (uint32_t)_mm_movemask_ps((__m128)m);
+    else return (uint32_t)_mm_movemask_pd((__m128d)m);
+#else
+    uint32_t bits = 0;
+    for (unsigned k = 0; k < VECTOR_BYTES / sizeof(m[0]); ++k) bits |= (m[k] ? 1u : 0u) << k;
+    return four ? bits : bits;
+#endif
+}
+
+FORMULA bool any(FloatMask m) { return bits_of(m) != 0; }
+FORMULA bool any(DoubleMask m) { return bits_of(m) != 0; }
+FORMULA bool all(FloatMask m) { return bits_of(m) == (1u << Numbers<Floats>::count) - 1; }
+FORMULA bool all(DoubleMask m) { return bits_of(m) == (1u << Numbers<Doubles>::count) - 1; }
+
+#if VECTOR_BYTES == 64
+FORMULA Floats fused(Floats a, Floats b, Floats c) {
+    return (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+FORMULA Doubles fused(Doubles a, Doubles b, Doubles c) {
+    return (Doubles)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+}
+FORMULA Floats floored(Floats x) { return (Floats)_mm512_roundscale_ps((__m512)x, 9); }
+FORMULA Doubles floored(Doubles x) { return (Doubles)_mm512_roundscale_pd((__m512d)x, 9); }
+#elif VECTOR_BYTES == 32 && defined(__FMA__)
+FORMULA Floats fused(Floats a, Floats b, Floats c) {
+    return (Floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+FORMULA Doubles fused(Doubles a, Doubles b, Doubles c) {
+    return (Doubles)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+}
+FORMULA Floats floored(Floats x) { return (Floats)_mm256_floor_ps((__m256)x); }
+FORMULA Doubles floored(Doubles x) { return (Doubles)_mm256_floor_pd((__m256d)x); }
+#else
+template <class V> FORMULA V fused_each(V a, V b, V c) {
+    V x;
+    UNROLL for (int k = 0; k < Numbers<V>::count; ++k) x[k] = fused(a[k], b[k], c[k]);
+    return x;
+}
+template <class V> FORMULA V floored_each(V a) {
+    V x;
+    UNROLL for (int k = 0; k < Numbers<V>::count; ++k) x[k] = floored(a[k]);
+    return x;
+}
+FORMULA Floats fused(Floats a, Floats b, Floats c) { return fused_each(a, b, c); }
+FORMULA Doubles fused(Doubles a, Doubles b, Doubles c) { return fused_each(a, b, c); }
+FORMULA Floats floored(Floats x) { return floored_each(x); }
+FORMULA Doubles floored(Doubles x) { return floored_each(x); }
+#endif
+
+// Write n + k for every marked number k; returns behind the last.
+template <class M> FORMULA int32_t* append(int32_t* to, int32_t n, M m) {
+    uint32_t bits = bits_of(m);
+#if VECTOR_BYTES == 64
+    // Without a branch: which numbers are marked cannot be foreseen.
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i mine = _mm512_add_epi32(_mm512_set1_epi32(n), lane);
+    _mm512_storeu_si512(to, _mm512_maskz_compress_epi32((__mmask16)bits, mine));
+    return to + __builtin_popcount(bits);
+#else
+    for (; bits; bits &= bits - 1) *to++ = n + __builtin_ctz(bits);
+    return to;
+#endif
+}
+
+// x, and where marked what f gives for number k.
+template <class M, class V, class F> FORMULA V one_by_one(M which, V x, const F& f) {
+    Real<V> numbers[Numbers<V>::count];
+    __builtin_memcpy(numbers, &x, sizeof x);
+    for (uint32_t bits = bits_of(which); bits != 0; bits &= bits - 1) {
+        const int k = __builtin_ctz(bits);
+        numbers[k] = f(k);
+    }
+    __builtin_memcpy(&x, numbers, sizeof x);
+    return x;
+}
+
+// Number k is marked where bit k is set.
+template <class V> FORMULA Mask<V> marked(uint32_t bits) {
+#if VECTOR_BYTES == 64
+    if constexpr (sizeof(Real<V>) == 4) return (Mask<V>)_mm512_movm_epi32((__mmask16)bits);
+    else return (Mask<V>)_mm512_movm_epi64((__mmask8)bits);
+#else
+    Mask<V> m;
+    for (int k = 0; k < Numbers<V>::count; ++k) m[k] = -(int)(bits >> k & 1);
+    return m;
+#endif
+}
+
+template <class V> FORMULA V load(const Real<V>* from) {
+    V x;
+    __builtin_memcpy(&x, from, sizeof x);
+    return x;
+}
+
+template <class V> FORMULA void store(Real<V>* to, V x) { __builtin_memcpy(to, &x, sizeof x); }
+
+// from[index[k]] as number k.
+template <class V> FORMULA V gather(const Real<V>* from, const int32_t* index) {
+#if VECTOR_BYTES == 64
+    if constexpr (sizeof(Real<V>) == 4)
+        return (V)_mm512_i32gather_ps(_mm512_loadu_si512(index), from, 4);
+    else
+        return (V)_mm512_i32gather_pd(_mm256_loadu_si256((const __m256i*)index), from, 8);
+#else
+    V x;
+    UNROLL for (int k = 0; k < Numbers<V>::count; ++k) x[k] = from[index[k]];
+    return x;
+#endif
+}
+
+}  // namespace eventsim
