@@ -22,9 +22,6 @@ template <class R> struct Forward {
     Spikes spikes;
 };
 
-// Neurons of a block where there are several: eventsim.plan.BLOCK.
-constexpr int64_t BLOCK = 32;
-
 template <class V, int SAMPLES> class Layer {
     using R = Real<V>;
     static constexpr int N = Numbers<V>::count;
@@ -38,13 +35,6 @@ template <class V, int SAMPLES> class Layer {
     R *par, *table;  // of every block
     Sample<R> samples[SAMPLES];
     Pool<V> pool;
-
-    struct AnswerAt {
-        const R* table;
-        int64_t width;
-        FORMULA_MEMBER V v(int q) const { return load<V>(table + q * width); }
-        FORMULA_MEMBER V j(int q) const { return load<V>(table + (DEGREE<R> + q) * width); }
-    };
 
     static std::size_t room(const Forward<R>& a, int64_t most_events) {
         const std::size_t w = a.weights.width, blocks = a.tasks.n_blocks, line = 64;
@@ -108,30 +98,12 @@ template <class V, int SAMPLES> class Layer {
         return false;
     }
 
-    int64_t low_of(int64_t block) const { return a.tasks.n_blocks > 1 ? block * BLOCK : 0; }
-    int64_t size_of(int64_t block) const {
-        return a.tasks.n_blocks > 1 ? std::min(BLOCK, a.neurons.size - block * BLOCK)
-                                    : a.neurons.size;
-    }
-
-    // The columns of a block and zeros behind them, and its answers.
     void make_tables(int64_t block) {
         R* const own = par + block * N_PAR * width;
-        R* const answers = table + block * 2 * DEGREE<R> * width;
-        const int64_t low = low_of(block), size = size_of(block);
-        for (int row = 0; row < N_PAR; ++row) {
-            const R* const from = a.neurons.par + row * a.neurons.size + low;
-            std::copy(from, from + size, own + row * width);
-            std::fill(own + row * width + size, own + (row + 1) * width, R(0));
-        }
-        for (int64_t n = 0; n < width; n += N) {
-            const Answer<V> answer = answer_of(load<V>(own + RATE_MEM * width + n),
-                                               load<V>(own + RATE_SYN * width + n), longest);
-            for (int q = 0; q < DEGREE<R>; ++q) {
-                store(answers + q * width + n, answer.of_v[q]);
-                store(answers + (DEGREE<R> + q) * width + n, answer.of_j[q]);
-            }
-        }
+        const int64_t low = low_of(block, a.tasks.n_blocks);
+        const int64_t size = size_of(block, a.tasks.n_blocks, a.neurons.size);
+        take_columns(a.neurons.par, N_PAR, a.neurons.size, low, size, width, own);
+        write_answers<V>(own, width, longest, table + block * 2 * DEGREE<R> * width);
     }
 
     void take_room(Sample<R>& s) {
@@ -156,8 +128,8 @@ template <class V, int SAMPLES> class Layer {
         s.task = task;
         s.sample = task / a.tasks.n_blocks;
         s.block = task % a.tasks.n_blocks;
-        s.low = low_of(s.block);
-        s.size = size_of(s.block);
+        s.low = low_of(s.block, a.tasks.n_blocks);
+        s.size = size_of(s.block, a.tasks.n_blocks, a.neurons.size);
         s.weights = a.weights.values + s.block * a.weights.n_rows * width;
         s.par = par + s.block * N_PAR * width;
         s.table = table + s.block * 2 * DEGREE<R> * width;
@@ -199,16 +171,8 @@ template <class V, int SAMPLES> class Layer {
             s.rows = a.events.rows + lo;
         } else {
             const uint8_t* const heard = a.events.heard + s.block * (a.weights.n_rows - 1);
-            double* const times = (double*)s.times;
-            int32_t* const rows = (int32_t*)s.rows;
-            int64_t *const number = (int64_t*)s.number, n = 0;
-            for (int64_t i = lo; i < hi; ++i) {
-                times[n] = a.events.times[i];
-                rows[n] = a.events.rows[i];
-                number[n] = i - lo;
-                n += heard[a.events.rows[i]];
-            }
-            s.n_events = n;
+            s.n_events = hear(a.events, heard, lo, hi, (double*)s.times, (int32_t*)s.rows,
+                              (int64_t*)s.number);
         }
         s.n_heard = s.n_events;
         while (s.n_events > 0 && s.times[s.n_events - 1] >= s.t_end) --s.n_events;
@@ -281,7 +245,7 @@ template <class V, int SAMPLES> class Layer {
             UNROLL for (int k = 0; k < ITEMS; ++k) items.weight[k] = load<V>(x.weight[k] + n);
             const Ahead<V> end =
                 ahead(load<V>(before + n), load<V>(before + width + n), items, rates.mem,
-                      load<V>(mine + PEAK * width), AnswerAt{table + n, width}, m, h);
+                      load<V>(mine + PEAK * width), AnswerAt<V>{table + n, width}, m, h);
             store(after + n, end.v);
             store(after + width + n, end.j);
             found = append(found, (int32_t)n, end.bound >= load<V>(alert + n));

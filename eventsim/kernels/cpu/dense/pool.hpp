@@ -10,41 +10,17 @@
 #include <limits>
 #include <type_traits>
 
+#include "../arena.hpp"
+#include "blocks.hpp"
 #include "stretches.hpp"
 
 namespace eventsim {
-
-// Rows of the table of parameters [N_PAR, width]: eventsim/engine/table.py.
-enum { SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT, N_PAR };
 
 // More spikes in a ms since an arrival are a run-away.
 constexpr int RUNAWAY_PER_MS = 1000;
 
 // Number of a spike of an earlier piece of the stream: beyond every limit.
 constexpr int64_t EARLIER = int64_t(1) << 62;
-
-// Memory of one call, at lines of the cache.
-class Arena {
-    char *memory, *next;
-
-  public:
-    explicit Arena(std::size_t bytes) : memory((char*)__builtin_malloc(bytes + 64)), next(memory) {
-        next += -(uintptr_t)memory & 63;
-    }
-    Arena(const Arena&) = delete;
-    ~Arena() { __builtin_free(memory); }
-    bool ok() const { return memory != nullptr; }
-    template <class T> T* take(std::size_t n) {
-        T* const found = (T*)next;
-        next += (n * sizeof(T) + 63) / 64 * 64;
-        return found;
-    }
-    template <class T> T* zeros(std::size_t n) {
-        T* const found = take<T>(n);
-        if (ok()) std::fill(found, found + n, T(0));
-        return found;
-    }
-};
 
 // Neuron n is held: no stretch may fire it.
 template <class R> FORMULA void hold(Sample<R>& s, int32_t n) {

@@ -23,19 +23,27 @@ template <class R> struct Stretch {
     bool ends;                                   // with the sample
 };
 
-// A task under way; arrays have a place for every neuron of its block, and more up to the width.
-template <class R> struct Sample {
-    int64_t task, sample, block, low, size;      // its neurons are low .. low + size
-    int64_t start, limit, count, first;          // of its spikes; count before this stretch
+// The way of a block's neurons through a sample, so far.
+template <class R> struct Course {
     const double* times;                         // of its events
     const int32_t* rows;
-    const int64_t* number;                       // of each among the sample's; null: as they come
-    int64_t n_events, event, met;                // the next; that before this stretch
-    int64_t n_heard, n_all;                      // events of the block, and of the sample, behind those skipped
     const R* weights;                            // [n_rows, width] of its block
+    int64_t n_events, event;                     // the next
+    double t, t_end;
+    R* summed;                                   // [ITEMS, width]
+    Stretch<R> stretch;
+};
+
+// A task under way; arrays have a place for every neuron of its block, and more up to the width.
+template <class R> struct Sample : Course<R> {
+    int64_t task, sample, block, low, size;      // its neurons are low .. low + size
+    int64_t start, limit, count, first;          // of its spikes; count before this stretch
+    const int64_t* number;                       // of each event among the sample's; null: as they come
+    int64_t met;                                 // the next event before this stretch
+    int64_t n_heard, n_all;                      // events of the block, and of the sample, behind those skipped
     int64_t arrival, failed;                     // arrivals so far; who ran away, or -1
-    double t, t_end, since, failed_at;           // since: time of the last arrival
-    R *before, *after, *alert, *summed;          // [2, width] twice, [width], [ITEMS, width]
+    double since, failed_at;                     // since: time of the last arrival
+    R *before, *after, *alert;                   // [2, width] twice, [width]
     const R *par, *table;                        // [N_PAR, width], [2 DEGREE, width] of its block
     int64_t *held, *fired_arrival, *fired_times; // spike that holds V, or -1; spikes since an arrival
     double* until;
@@ -43,11 +51,10 @@ template <class R> struct Sample {
     int32_t* holding;                            // who is held
     int n_holding;
     bool runs, near;
-    Stretch<R> stretch;
 };
 
 // The events from s.event on that come at one time make one item.
-template <class R> RARE_FORMULA void sum_up(Sample<R>& s, int item, double time, int64_t width) {
+template <class R> RARE_FORMULA void sum_up(Course<R>& s, int item, double time, int64_t width) {
     R* const sum = s.summed + item * width;
     std::copy(s.stretch.weight[item], s.stretch.weight[item] + width, sum);
     for (; s.event < s.n_events && s.times[s.event] == time; ++s.event) {
@@ -58,7 +65,7 @@ template <class R> RARE_FORMULA void sum_up(Sample<R>& s, int item, double time,
 }
 
 // As fill, where four events at times of their own are near enough to be one: the rule.
-template <class R> FORMULA bool fill_four(Sample<R>& s, int64_t width, R longest) {
+template <class R> FORMULA bool fill_four(Course<R>& s, int64_t width, R longest) {
     if (s.event + ITEMS >= s.n_events) return false;
     const double* const times = s.times + s.event;
     if (times[ITEMS - 1] > times[0] + double(longest)) return false;
@@ -81,7 +88,7 @@ template <class R> FORMULA bool fill_four(Sample<R>& s, int64_t width, R longest
 
 // The stretch from s.t and s.event on; `nothing` is a row of zeros.
 template <class R>
-FORMULA void fill(Sample<R>& s, int64_t width, R longest, const R* nothing) {
+FORMULA void fill(Course<R>& s, int64_t width, R longest, const R* nothing) {
     if (fill_four(s, width, longest)) return;
     Stretch<R>& x = s.stretch;
     int size = 0;
