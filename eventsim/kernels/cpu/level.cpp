@@ -1,13 +1,18 @@
-// The kernels of one instruction set, whose name is LEVEL.
-#include "dense/forward.hpp"
-
+// The kernels of one instruction set, whose name is LEVEL: plain, v3, v4 or neon.
 #define JOIN_(name, level) name##_##level
 #define JOIN(name, level) JOIN_(name, level)
+// No function of one level may stand for that of another when they are linked.
+#define eventsim JOIN(eventsim, LEVEL)
 
-extern "C" int JOIN(dense_forward_float, LEVEL)(const eventsim::Forward<float>* call) {
-    return eventsim::dense_forward<eventsim::Floats>(*call);
-}
+#include "calls.hpp"
+#include "dense/forward.hpp"
 
-extern "C" int JOIN(dense_forward_double, LEVEL)(const eventsim::Forward<double>* call) {
-    return eventsim::dense_forward<eventsim::Doubles>(*call);
-}
+#define KERNEL_OF(name, type, Vector, Call)                                          \
+    extern "C" int JOIN(name##_##type, LEVEL)(const void* call) {                    \
+        return eventsim::name<eventsim::Vector>(*(const eventsim::Call<type>*)call); \
+    }
+#define KERNEL(name, Call)               \
+    KERNEL_OF(name, float, Floats, Call) \
+    KERNEL_OF(name, double, Doubles, Call)
+
+KERNELS(KERNEL)

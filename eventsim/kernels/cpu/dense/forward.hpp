@@ -9,24 +9,17 @@
 // Reference       eventsim/engine/cpu/shared.py, to the bit; eventsim/engine/reference/layer.py
 #pragma once
 #include "../../lanes.hpp"
+#include "../calls.hpp"
 #include "pool.hpp"
 
 namespace eventsim {
 
-template <class R> struct Forward {
-    Tasks tasks;
-    Events events;
-    Weights<R> weights;
-    Neurons<R> neurons;
-    Standing<R> begin, end;
-    Spikes spikes;
-};
 
 template <class V, int SAMPLES> class Layer {
     using R = Real<V>;
     static constexpr int N = Numbers<V>::count;
 
-    const Forward<R>& a;
+    const DenseForward<R>& a;
     const int64_t width;
     const R fastest, longest;
     bool refractory = false;
@@ -36,7 +29,7 @@ template <class V, int SAMPLES> class Layer {
     Sample<R> samples[SAMPLES];
     Pool<V> pool;
 
-    static std::size_t room(const Forward<R>& a, int64_t most_events) {
+    static std::size_t room(const DenseForward<R>& a, int64_t most_events) {
         const std::size_t w = a.weights.width, blocks = a.tasks.n_blocks, line = 64;
         const std::size_t tables = blocks * w * sizeof(R) * (N_PAR + 2 * DEGREE<R>) + 2 * line;
         const std::size_t each = w * (sizeof(R) * (5 + ITEMS) + 4 * 8 + 4 + sizeof(Adapted)) +
@@ -44,7 +37,7 @@ template <class V, int SAMPLES> class Layer {
         return tables + SAMPLES * each + Pool<V>::room(w, SAMPLES) + line;
     }
 
-    static int64_t longest_list(const Forward<R>& a) {
+    static int64_t longest_list(const DenseForward<R>& a) {
         int64_t most = 0;
         for (int64_t i = 0; i < a.tasks.n; ++i) {
             const int64_t s = a.tasks.todo[i] / a.tasks.n_blocks;
@@ -54,7 +47,7 @@ template <class V, int SAMPLES> class Layer {
     }
 
   public:
-    explicit Layer(const Forward<R>& call)
+    explicit Layer(const DenseForward<R>& call)
         : a(call), width(call.weights.width), fastest(R(call.neurons.fastest)),
           longest(R(SPAN) / R(call.neurons.fastest)), most_events(longest_list(call)),
           arena(room(call, most_events)), par(arena.take<R>(call.tasks.n_blocks * N_PAR * width)),
@@ -68,6 +61,7 @@ template <class V, int SAMPLES> class Layer {
 
     // False where there is no memory.
     bool run() {
+        if (!arena.ok()) return false;
         int64_t next = 0;
         for (;;) {
             bool some = false;
@@ -92,7 +86,7 @@ template <class V, int SAMPLES> class Layer {
     }
 
   private:
-    static bool holds(const Forward<R>& a) {
+    static bool holds(const DenseForward<R>& a) {
         for (int64_t n = 0; n < a.neurons.size; ++n)
             if (a.neurons.refractory[n] > 0.0) return true;
         return false;
@@ -308,9 +302,9 @@ template <class V, int SAMPLES> class Layer {
     }
 };
 
-// Of SAMPLES tasks at a time; 0, or 1 where there is no memory.
-template <class V> int dense_forward(const Forward<Real<V>>& call) {
-    return Layer<V, 8>(call).run() ? 0 : 1;
+// Of SAMPLES tasks at a time.
+template <class V> int dense_forward(const DenseForward<Real<V>>& call) {
+    return Layer<V, 8>(call).run() ? DONE : NO_MEMORY;
 }
 
 }  // namespace eventsim

@@ -1,0 +1,171 @@
+// The C interface of the kernels, as eventsim/engine/cpu/library.py calls it.
+//
+//   int eventsim_NAME_TYPE(int level, const CALL* call)    NAME of calls.hpp, TYPE float or double
+//
+// Before          the level is one of eventsim_levels_built() and eventsim_levels_of_machine().
+// Returned        DONE, NO_MEMORY or NO_SUCH_LEVEL.
+// Builds by hand, in this folder (one object for each level, one library; setup.py does it):
+//   F="-std=c++17 -O3 -fPIC -ffp-contract=off -fno-math-errno -fno-exceptions -fno-rtti
+//      -fno-strict-aliasing -fno-threadsafe-statics -fvisibility=hidden -Wno-psabi -Wno-ignored-attributes"
+//   g++ $F -march=x86-64 -DLEVEL=plain -c level.cpp -o plain.o
+//   g++ $F -march=x86-64-v3 -DLEVEL=v3 -c level.cpp -o v3.o
+//   g++ $F -march=x86-64-v4 -DLEVEL=v4 -c level.cpp -o v4.o
+//   g++ $F -march=x86-64 -DWITH_PLAIN -DWITH_V3 -DWITH_V4 -DSOURCES=none -shared -s library.cpp
+//       dispatch.cpp plain.o v3.o v4.o -lm -o ../libeventsim.so
+// A level that is left out has no -DWITH_. The slowest comes first: of a function of the language's
+// library that several levels have, linkers take the first. SOURCES is the hash of the sources, as
+// eventsim/engine/cpu/library.py makes it.
+#include <stddef.h>
+
+#include "calls.hpp"
+#include "dispatch.hpp"
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+#define DECLARE_AT(level, LEVEL, name) extern "C" int name##_##level(const void*);
+#define CASE_AT(level, LEVEL, name) \
+    case eventsim::LEVEL: return name##_##level(call);
+#define ENTRY_OF(name)                                              \
+    AT_EACH_LEVEL(DECLARE_AT, name)                                 \
+    EXPORT int eventsim_##name(int level, const void* call) {       \
+        switch (level) { AT_EACH_LEVEL(CASE_AT, name) }             \
+        return eventsim::NO_SUCH_LEVEL;                             \
+    }
+#define ENTRY(name, Call) ENTRY_OF(name##_float) ENTRY_OF(name##_double)
+
+KERNELS(ENTRY)
+
+// --- What both sides must agree on --------------------------------------------------------------
+
+EXPORT uint32_t eventsim_levels_built() { return eventsim::levels_built(); }
+EXPORT uint32_t eventsim_levels_of_machine() { return eventsim::levels_of_machine(); }
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+#ifndef SOURCES
+#define SOURCES none
+#endif
+EXPORT const char* eventsim_sources() { return TEXT(SOURCES); }
+
+namespace {
+
+// Text as long as there is room for it; the length that it would have.
+class Writer {
+    char* const to;
+    const int64_t room;
+
+  public:
+    int64_t size = 0;
+    Writer(char* to, int64_t room) : to(to), room(room) {}
+    void put(char c) {
+        if (size < room) to[size] = c;
+        ++size;
+    }
+    void text(const char* s) {
+        while (*s) put(*s++);
+    }
+    void number(uint64_t n) {
+        if (n > 9) number(n / 10);
+        put((char)('0' + n % 10));
+    }
+    void field(const char* name, uint64_t offset) {
+        put(' ');
+        text(name);
+        put(':');
+        number(offset);
+    }
+};
+
+}  // namespace
+
+#define FIELD(Struct, name) w.field(#name, offsetof(Struct, name));
+#define FIELDS_1(S, a) FIELD(S, a)
+#define FIELDS_2(S, a, ...) FIELD(S, a) FIELDS_1(S, __VA_ARGS__)
+#define FIELDS_3(S, a, ...) FIELD(S, a) FIELDS_2(S, __VA_ARGS__)
+#define FIELDS_4(S, a, ...) FIELD(S, a) FIELDS_3(S, __VA_ARGS__)
+#define FIELDS_5(S, a, ...) FIELD(S, a) FIELDS_4(S, __VA_ARGS__)
+#define FIELDS_6(S, a, ...) FIELD(S, a) FIELDS_5(S, __VA_ARGS__)
+#define FIELDS_7(S, a, ...) FIELD(S, a) FIELDS_6(S, __VA_ARGS__)
+#define FIELDS_8(S, a, ...) FIELD(S, a) FIELDS_7(S, __VA_ARGS__)
+#define FIELDS_9(S, a, ...) FIELD(S, a) FIELDS_8(S, __VA_ARGS__)
+#define FIELDS_10(S, a, ...) FIELD(S, a) FIELDS_9(S, __VA_ARGS__)
+#define FIELDS_11(S, a, ...) FIELD(S, a) FIELDS_10(S, __VA_ARGS__)
+#define FIELDS_12(S, a, ...) FIELD(S, a) FIELDS_11(S, __VA_ARGS__)
+#define FIELDS_OF(k, l, m, n, o, p, q, r, s, t, u, v, FIELDS, ...) FIELDS
+#define FIELDS(S, ...)                                                                          \
+    FIELDS_OF(__VA_ARGS__, FIELDS_12, FIELDS_11, FIELDS_10, FIELDS_9, FIELDS_8, FIELDS_7,       \
+              FIELDS_6, FIELDS_5, FIELDS_4, FIELDS_3, FIELDS_2, FIELDS_1)(S, __VA_ARGS__)
+
+// A line with the struct's size and the offsets of its fields, which must be all that it has.
+#define STRUCT(name, Struct, ...)         \
+    {                                     \
+        using S = eventsim::Struct;       \
+        w.text(#name);                    \
+        w.put(' ');                       \
+        w.number(sizeof(S));              \
+        FIELDS(S, __VA_ARGS__)            \
+        w.put('\n');                      \
+    }
+// As STRUCT, for both types of a number.
+#define STRUCTS(name, ...)                                                                \
+    static_assert(sizeof(eventsim::name<float>) == sizeof(eventsim::name<double>), #name); \
+    STRUCT(name, name<float>, __VA_ARGS__)
+
+// What library.py writes of its own structures. Returns the length; writes what there is room for.
+EXPORT int64_t eventsim_layout(char* to, int64_t room) {
+    Writer w(to, room);
+    w.text("interface 1 levels plain v3 v4 neon\n");  // raise it where only the meaning changes
+    STRUCT(Tasks, Tasks, todo, n, n_blocks)
+    STRUCT(Events, Events, offsets, times, rows, duration, heard, skip, met)
+    STRUCTS(Weights, values, n_rows, width)
+    STRUCTS(Neurons, par, refractory, strength, rate, size, fastest)
+    STRUCTS(Standing, time, v, j, until, a, last)
+    STRUCT(Spikes, Spikes, time, neuron, current, restart, starts, limits, counts, reached)
+    STRUCTS(DenseForward, tasks, events, weights, neurons, begin, end, spikes)
+    return w.size;
+}
+
+// --- Arrays of NumPy -----------------------------------------------------------------------------
+
+namespace {
+
+// What ndarray.__array_struct__ holds: the array interface of NumPy, C side, version 3.
+struct ArrayInterface {
+    int two, nd;
+    char typekind;
+    int itemsize, flags;
+    intptr_t *shape, *strides;
+    void* data;
+    void* descr;
+};
+
+constexpr int CONTIGUOUS = 0x1, ALIGNED = 0x100, NATIVE = 0x200, WRITEABLE = 0x400;
+
+}  // namespace
+
+// Functions of Python, of its stable interface.
+struct Python {
+    void* (*tuple_item)(void* tuple, intptr_t k);
+    void* (*capsule_pointer)(void* capsule, const char* name);
+    void* none;
+};
+
+// Where the arrays lie whose __array_struct__ the tuple holds; null for a None. Asked one by one in
+// Python, addresses take longer than a small layer. `expected` has three letters for each: the kind
+// of its numbers, the digit of their bytes, and w where it is written to. Returns n, or the place of the
+// first array that is not that. Python's lock is held.
+EXPORT int64_t eventsim_addresses(const Python* python, void* tuple, const char* expected, int64_t n,
+                                  void** to) {
+    for (int64_t k = 0; k < n; ++k, expected += 3) {
+        void* const item = python->tuple_item(tuple, k);
+        to[k] = nullptr;
+        if (item == python->none) continue;
+        const auto* const x = (const ArrayInterface*)python->capsule_pointer(item, nullptr);
+        const int needed = CONTIGUOUS | ALIGNED | NATIVE | (expected[2] == 'w' ? WRITEABLE : 0);
+        if (x == nullptr || x->two != 2 || x->typekind != expected[0] ||
+            x->itemsize != expected[1] - '0' || (x->flags & needed) != needed)
+            return k;
+        to[k] = x->data;
+    }
+    return n;
+}
