@@ -1,13 +1,76 @@
-# Lists the packages; everything else is in pyproject.toml.
+# Lists the packages and compiles the kernels of the CPU; everything else is in pyproject.toml.
 #
 # `eventsim.datasets` lives in datasets/ at the top level (package-dir in pyproject.toml), so
 # that the import name `datasets` stays free. Automatic discovery cannot express that.
-from setuptools import find_packages, setup
+import sys
+from pathlib import Path
+
+from setuptools import Command, Distribution, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build import build
+
+KERNELS = Path("eventsim", "kernels")
+sys.path.insert(0, str(KERNELS.resolve()))
+from build import BuildError, Target, sources  # noqa: E402
+from build import build as build_library  # noqa: E402
+
+
+class WithLibrary(Distribution):
+    def has_ext_modules(self):
+        return True  # the wheel is one of a platform
+
+
+class Build(build):
+    sub_commands = (*build.sub_commands, ("build_kernels", None))
+
+
+class BuildKernels(Command):
+    """Compile the library: into the wheel, or in place where the installation is editable."""
+
+    description = "compile the kernels of the CPU"
+    user_options = ()
+
+    def initialize_options(self):
+        self.build_lib = None
+        self.editable_mode = False
+
+    def finalize_options(self):
+        self.set_undefined_options("build", ("build_lib", "build_lib"))
+
+    def run(self):
+        try:
+            build_library(KERNELS.resolve() if self.editable_mode else self.folder)
+        except BuildError as error:
+            raise SystemExit(f"error: {error}") from None
+
+    @property
+    def folder(self):
+        return Path(self.build_lib, KERNELS).resolve()
+
+    def get_source_files(self):
+        return [str(KERNELS / path.relative_to(KERNELS.resolve())) for path in sources()]
+
+    def get_outputs(self):
+        return [str(Path(self.build_lib, KERNELS, Target.here().library))]
+
+    def get_output_mapping(self):
+        return {}
+
+
+class ForEveryPython(bdist_wheel):
+    """The library is called by ctypes: the platform matters, the version of Python does not."""
+
+    def get_tag(self):
+        platform = super().get_tag()[2]
+        return "py3", "none", platform.replace("universal2", Target.here().architecture[1])
+
 
 setup(
     packages=[
         *find_packages(include=["eventsim", "eventsim.*"]),
         "eventsim.datasets",
         *(f"eventsim.datasets.{name}" for name in find_packages("datasets")),
-    ]
+    ],
+    distclass=WithLibrary,
+    cmdclass={"bdist_wheel": ForEveryPython, "build": Build, "build_kernels": BuildKernels},
 )

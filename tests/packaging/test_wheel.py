@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import eventsim
+from eventsim.kernels.build import Target, source_hash
 from tests.support.checkout import ROOT, project, tracked_files
 from tests.support.simt import why_not
 
@@ -63,9 +65,12 @@ def built(tmp_path_factory):
     for path in tracked_files():
         (folder / "copy" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, folder / "copy" / path)
-    # The sdist first, then the wheel from the sdist.
+    # The sdist first, then the wheel from the sdist. Objects of the same sources, by the same
+    # compiler, that the checkout has are taken.
+    kernels = {"EVENTSIM_BUILD_LEVELS": "all", "EVENTSIM_BUILD_FOLDER": f"{ROOT}/build/kernels"}
     options = ("--no-isolation", "--outdir", folder)
-    call(sys.executable, "-m", "build", *options, folder / "copy", cwd=folder)
+    command = (sys.executable, "-m", "build", *options, folder / "copy")
+    call(*command, cwd=folder, env=os.environ | kernels)
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return Built(sdist, wheel)
 
@@ -100,11 +105,24 @@ def shipped(path):
 def test_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
     with zipfile.ZipFile(built.wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert found == {place for path in tracked_files() if (place := shipped(path))}
+    library = f"eventsim/kernels/{Target.here().library}"
+    assert found == {library} | {place for path in tracked_files() if (place := shipped(path))}
     assert {
         "eventsim/kernels/neuron/crossing.hpp",
+        "eventsim/kernels/cpu/level.cpp",
         "eventsim/engine/cuda/kernels/queue.cu",
     } <= found
+
+
+def test_wheel_is_for_every_python_of_its_platform_and_every_processor_of_it(built):
+    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    assert built.wheel.name == f"eventsim_snn-{eventsim.__version__}-py3-none-{platform}.whl"
+    here = Target.here()
+    with zipfile.ZipFile(built.wheel) as archive:
+        (tag,) = (name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
+        assert "Root-Is-Purelib: false" in archive.read(tag).decode()
+        library = archive.read(f"eventsim/kernels/{here.library}")
+    assert f"{source_hash()}\n{' '.join(here.levels)}\n".encode() in library
 
 
 def test_sdist_holds_every_file_that_is_not_hidden(built):

@@ -1,0 +1,356 @@
+"""Compiles the kernels of the CPU into one shared library, ``libeventsim``.
+
+``python eventsim/kernels/build.py`` compiles in place what changed; setup.py calls :func:`build`
+for wheels and for ``pip install -e .``. Only the standard library is imported: while eventsim is
+being installed it cannot be imported.
+
+A level is a set of instructions. ``cpu/level.cpp`` is compiled once per level, with ``LEVEL`` as
+its name; the other files of ``cpu`` once, with ``WITH_PLAIN``, ``WITH_V3`` .. for the levels that
+the library has, ``SOURCES``, the hash of the sources, and ``BUILT``, a text of three lines: that
+hash, the levels, the compiler. An object is compiled again where its sources, options or compiler
+changed.
+
+============================  ==================================================================
+environment variable
+============================  ==================================================================
+``CXX``                       the compiler: a name, a path, a command with options, ``ziglang``
+``EVENTSIM_BUILD_LEVELS``     ``machine``: those that this processor runs (default); ``all``: those
+                              of its platform; or their names, as in ``plain,v3``
+``EVENTSIM_BUILD_FOLDER``     where objects are kept; ``build/kernels`` unless given
+============================  ==================================================================
+"""
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+KERNELS = Path(__file__).resolve().parent
+FLAGS = (
+    *("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"),
+    *("-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-fvisibility=hidden"),
+    *("-Wno-psabi", "-Wno-ignored-attributes"),
+)
+# Names as GCC and Clang spell them; zig has underscores. Bits are the same at every level and at
+# every -O. `plain` takes longest to compile and is the last choice: -O1 halves the time.
+MARCH = {"v3": "x86-64-v3", "v4": "x86-64-v4"}
+OPTIMISED = {"v3": "-O3", "v4": "-O3", "neon": "-O3"}
+# What a processor must have for them, in the words of /proc/cpuinfo.
+V3 = {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"}
+NEEDS = {"v3": V3, "v4": V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}}
+GLIBC = "2.17"  # the oldest that zig links for: that of manylinux2014
+MACOS = "11.0"  # the first on arm64
+TOGETHER = 2  # compilers that run at a time; one takes up to 300 MB
+LINES = 12  # of the compiler's errors that are told
+
+
+class BuildError(Exception):
+    """The library could not be built; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the library is for: ``system`` as :func:`platform.system`, in lower case."""
+
+    system: str
+    machine: str
+
+    @classmethod
+    def here(cls) -> "Target":
+        """The platform that this Python builds wheels for."""
+        machine = sysconfig.get_platform().rpartition("-")[2]
+        if machine == "universal2":
+            machine = platform.machine()
+        asked = set(os.environ.get("ARCHFLAGS", "").replace("-arch", "").split())
+        if platform.system() == "Darwin" and asked:
+            if len(asked) > 1:
+                raise BuildError(
+                    f"ARCHFLAGS names {' and '.join(sorted(asked))}; a library is built for one "
+                    "architecture at a time. Name one: ARCHFLAGS='-arch arm64'."
+                )
+            (machine,) = asked
+        names = {"amd64": "x86_64", "arm64": "aarch64"}
+        return cls(platform.system().lower(), names.get(machine.lower(), machine.lower()))
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """All levels of this platform, from the least."""
+        levels = {"x86_64": ("plain", "v3", "v4"), "aarch64": ("neon",)}
+        return levels.get(self.machine, ("plain",))
+
+    @property
+    def library(self) -> str:
+        """Name of the file."""
+        suffix = {"windows": "dll", "darwin": "dylib"}.get(self.system, "so")
+        return f"libeventsim.{suffix}"
+
+    @property
+    def triple(self) -> str:
+        """As zig names it."""
+        libc = f"gnu.{GLIBC}"
+        if self.system == "linux" and platform.libc_ver()[0] not in ("glibc", ""):
+            libc = "musl"
+        system = {"linux": f"linux-{libc}", "darwin": f"macos.{MACOS}", "windows": "windows-gnu"}
+        return f"{self.machine}-{system.get(self.system, self.system)}"
+
+    @property
+    def architecture(self) -> tuple[str, ...]:
+        """Options of Apple's compiler."""
+        return ("-arch", "arm64" if self.machine == "aarch64" else self.machine)
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A command that compiles C++17 with GCC's vector extensions."""
+
+    command: tuple[str, ...]
+
+    @cached_property
+    def version(self) -> str:
+        """Its first line about itself."""
+        if self.is_zig:
+            return "zig " + _run((*self.command[:-1], "version"), "zig").strip()
+        return _run((*self.command, "--version"), shlex.join(self.command)).partition("\n")[0]
+
+    @property
+    def is_zig(self) -> bool:
+        """Whether it takes zig's options: ``zig c++``, ``python -m ziglang c++``."""
+        return any(Path(word).stem in ("zig", "ziglang") for word in self.command)
+
+    def compiling(self, target: Target, level: str = "") -> tuple[str, ...]:
+        """The command for the object of a level, or for one without kernels."""
+        flags = [*FLAGS, OPTIMISED.get(level, "-O1")]
+        march = f"-march={MARCH[level]}" if level in MARCH else ""
+        if target.system != "windows":
+            flags += ["-fPIC"]
+        if self.is_zig:
+            # Without a target zig compiles for the very processor that it runs on.
+            flags += ["-target", target.triple, "-fno-sanitize=undefined"]
+            march = march.replace("x86-64-", "x86_64_")
+        elif target.system == "darwin":
+            flags += target.architecture
+        flags += [march] if march else []
+        return (*self.command, *flags, *([f"-DLEVEL={level}"] if level else []))
+
+    def linking(self, target: Target) -> tuple[str, ...]:
+        """The command for the library, in front of its objects."""
+        if self.is_zig:
+            # `zig c++` would compile the whole library of C++, which nothing here needs.
+            return (*self.command[:-1], "cc", "-target", target.triple, "-shared", "-s")
+        if target.system == "darwin":
+            return (*self.command, "-dynamiclib", "-Wl,-x", *target.architecture)
+        if target.system == "windows":
+            return (*self.command, "-shared")
+        alone = ("-static-libgcc", "-static-libstdc++", "-Wl,--no-undefined")
+        return (*self.command, "-shared", "-s", *alone)
+
+
+def find_compiler() -> Compiler | None:
+    """The compiler that ``CXX`` names, else that of the system, else the package ziglang."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    if named and named != ["ziglang"]:
+        return Compiler(tuple(named))
+    # On Windows GCC aligns the stack for no vector of v3, and MSVC has no vectors.
+    if not named and platform.system() != "Windows":
+        for name in ("c++", "g++", "clang++"):
+            if shutil.which(name):
+                return Compiler((name,))
+    if importlib.util.find_spec("ziglang"):
+        return Compiler((sys.executable, "-m", "ziglang", "c++"))
+    return None
+
+
+def requirements() -> list[str]:
+    """Packages that a build needs beside setuptools: ziglang where no compiler is found."""
+    compiler = find_compiler()
+    return ["ziglang>=0.13"] if compiler is None or "ziglang" in compiler.command else []
+
+
+def levels_asked(target: Target) -> tuple[str, ...]:
+    """The levels to build, from the least: those of ``EVENTSIM_BUILD_LEVELS``."""
+    asked = os.environ.get("EVENTSIM_BUILD_LEVELS") or "machine"
+    if asked == "all":
+        return target.levels
+    if asked == "machine":
+        has = _processor()
+        return tuple(n for n in target.levels if has is None or NEEDS.get(n, set()) <= has)
+    names = asked.replace(",", " ").split()
+    if unknown := [name for name in names if name not in target.levels]:
+        raise BuildError(
+            f"EVENTSIM_BUILD_LEVELS is {asked!r}; {unknown[0]!r} is no level of {target.system} on "
+            f"{target.machine}. Pass levels of {', '.join(target.levels)}, or all, or machine."
+        )
+    return tuple(name for name in target.levels if name in names)
+
+
+def sources(kernels: Path = KERNELS) -> list[Path]:
+    """All files that the library is made of, sorted; this one is among them."""
+    found = [path for path in kernels.rglob("*") if path.suffix in (".hpp", ".cpp")]
+    return sorted([*found, kernels / "build.py"])
+
+
+def source_hash(kernels: Path = KERNELS) -> str:
+    """Of what :func:`sources` hold and how they are called: 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in sources(kernels):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(kernels).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def build(folder: Path = KERNELS) -> tuple[Path, bool]:
+    """Compile the library for this platform into ``folder`` where it is not up to date.
+
+    Returns the file, and whether it is new. Raises :class:`BuildError`.
+    """
+    target = Target.here()
+    levels = levels_asked(target)
+    library = folder / target.library
+    if library.is_file() and _built(levels).encode() in library.read_bytes():
+        return library, False
+    compiler = find_compiler()
+    if compiler is None:
+        raise BuildError(
+            "No C++ compiler was found: on the path is neither c++, g++ nor clang++, and CXX names "
+            "none. Install g++ or clang, or `pip install ziglang`, and try again."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    _link(compiler, target, compile_objects(compiler, target, levels), library)
+    return library, True
+
+
+def compile_objects(compiler: Compiler, target: Target, levels: Sequence[str]) -> list[Path]:
+    """Objects of the levels, from the least, and then of the files without kernels.
+
+    The order is that of linking. Of a function that two objects hold the first's is taken: one that
+    every processor can run.
+    """
+    built = f"{_built(levels)}{compiler.version}\n".replace("\\", "/").replace('"', "'")
+    defined = [f"-DWITH_{level.upper()}" for level in levels]
+    defined += [f"-DSOURCES={source_hash()}", '-DBUILT="' + built.replace("\n", "\\n") + '"']
+    units = [(f"level-{n}.o", "level.cpp", compiler.compiling(target, n)) for n in levels]
+    for path in sorted((KERNELS / "cpu").glob("*.cpp")):
+        if path.name != "level.cpp":
+            command = (*compiler.compiling(target), *defined)
+            units.append((f"{path.stem}.o", path.name, command))
+    folder = _kept(f"{target.system}-{target.machine}")
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        objects = [pool.submit(_object, compiler, folder / to, at, by) for to, at, by in units]
+        return [each.result() for each in objects]
+
+
+def _object(compiler: Compiler, path: Path, source: str, command: tuple[str, ...]) -> Path:
+    """Compile an object unless it is there, of the same sources and by the same command."""
+    key = hashlib.sha256(repr((command, compiler.version)).encode())
+    headers = [each for each in sources() if each.suffix == ".hpp"]
+    for each in (KERNELS / "cpu" / source, *headers):
+        key.update(each.read_bytes())
+    note, unfinished = path.with_suffix(".key"), path.with_suffix(f".{os.getpid()}")
+    if path.is_file() and note.is_file() and note.read_text() == key.hexdigest():
+        return path
+    note.unlink(missing_ok=True)
+    _compile(compiler, (*command, "-c", source, "-o", str(unfinished)))
+    os.replace(unfinished, path)
+    note.write_text(key.hexdigest())
+    return path
+
+
+def _link(compiler: Compiler, target: Target, objects: list[Path], library: Path) -> None:
+    # In a folder of its own: for Windows zig writes other files beside it.
+    folder = _kept("link")
+    made, beside = folder / library.name, library.with_name(f"{library.name}.{os.getpid()}")
+    math = ["-lm"] if target.system == "linux" else []
+    _compile(compiler, (*compiler.linking(target), *map(str, objects), *math, "-o", str(made)))
+    shutil.copyfile(made, beside)
+    try:
+        os.replace(beside, library)  # processes that have the old one loaded keep it
+    except OSError as error:
+        beside.unlink()
+        raise BuildError(f"{library} is in use: end the programs that use it ({error}).") from None
+
+
+def _compile(compiler: Compiler, command: tuple[str, ...]) -> None:
+    environment = os.environ | {"LC_ALL": "C"}
+    if compiler.is_zig:  # or it would leave a folder beside the sources
+        environment.setdefault("ZIG_LOCAL_CACHE_DIR", str(_kept("zig")))
+    if platform.system() == "Darwin":  # what Python was built for, as the wheel's tag says
+        oldest = sysconfig.get_config_var("MACOSX_DEPLOYMENT_TARGET") or MACOS
+        environment.setdefault("MACOSX_DEPLOYMENT_TARGET", str(oldest))
+    # A compiler does not know the folder, so that its output does not depend on it.
+    name = f"{shlex.join(compiler.command)} ({compiler.version})"
+    _run(command, name, cwd=KERNELS / "cpu", env=environment)
+
+
+def _run(
+    command: tuple[str, ...],
+    name: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """What a command prints."""
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError as error:
+        raise BuildError(
+            f"The C++ compiler {command[0]!r} cannot be started: {error}. Name another by CXX."
+        ) from None
+    if done.returncode == 0:
+        return done.stdout
+    told = (done.stderr or done.stdout).splitlines()
+    errors = [line for line in told if "error" in line.lower()] or told
+    shown = "\n".join(f"    {line}" for line in errors[:LINES])
+    raise BuildError(
+        f"The CPU kernels were not compiled. The compiler {name} says:\n{shown}\n"
+        "eventsim needs GCC 11, Clang 12 or newer. Name another compiler, as in "
+        "`CXX=clang++ pip install .`, or let pip bring one: `CXX=ziglang pip install .`."
+    )
+
+
+def _built(levels: Sequence[str]) -> str:
+    """The first two lines of ``BUILT``."""
+    return f"{source_hash()}\n{' '.join(levels)}\n"
+
+
+def _kept(name: str) -> Path:
+    """A folder for what is kept between builds."""
+    given = os.environ.get("EVENTSIM_BUILD_FOLDER")
+    folder = (Path(given) if given else KERNELS.parents[1] / "build" / "kernels").resolve() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _processor() -> set[str] | None:
+    """What /proc/cpuinfo says that the processor has, None where there is none."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return None
+    flags = [line.partition(":")[2].split() for line in lines if line.startswith("flags")]
+    return set(flags[0]) if flags else None
+
+
+def main() -> str | None:
+    """Build in place; what went wrong, if something did."""
+    try:
+        library, new = build()
+    except BuildError as error:
+        return str(error)
+    sys.stdout.write(f"{library.name}: {'built' if new else 'up to date'}\n")
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
