@@ -150,22 +150,36 @@ struct Python {
     void* none;
 };
 
-// Where the arrays lie whose __array_struct__ the tuple holds; null for a None. Asked one by one in
-// Python, addresses take longer than a small layer. `expected` has three letters for each: the kind
-// of its numbers, the digit of their bytes, and w where it is written to. Returns n, or the place of the
-// first array that is not that. Python's lock is held.
-EXPORT int64_t eventsim_addresses(const Python* python, void* tuple, const char* expected, int64_t n,
-                                  void** to) {
-    for (int64_t k = 0; k < n; ++k, expected += 3) {
+// What an array must be: its place in a call in bytes, the kind of its numbers and their bytes, whether
+// it is written to, and whether it may be missing. Twin in eventsim/engine/cpu/library.py.
+struct Expected {
+    int32_t at;
+    char kind;
+    int8_t size;
+    bool out, none;
+};
+static_assert(sizeof(Expected) == 8, "packed by NumPy");
+
+// Writes into a call where the arrays lie whose __array_struct__ the tuple holds, null for a None:
+// asked one by one in Python, addresses take longer than a small layer. Returns n, or the number of
+// the first that is not as expected. Python's lock is held.
+EXPORT int64_t eventsim_addresses(const Python* python, void* tuple, const Expected* expected,
+                                  int64_t n, char* call) {
+    for (int64_t k = 0; k < n; ++k) {
+        const Expected& e = expected[k];
         void* const item = python->tuple_item(tuple, k);
-        to[k] = nullptr;
-        if (item == python->none) continue;
-        const auto* const x = (const ArrayInterface*)python->capsule_pointer(item, nullptr);
-        const int needed = CONTIGUOUS | ALIGNED | NATIVE | (expected[2] == 'w' ? WRITEABLE : 0);
-        if (x == nullptr || x->two != 2 || x->typekind != expected[0] ||
-            x->itemsize != expected[1] - '0' || (x->flags & needed) != needed)
+        void* data = nullptr;
+        if (item != python->none) {
+            const auto* const x = (const ArrayInterface*)python->capsule_pointer(item, nullptr);
+            const int flags = CONTIGUOUS | ALIGNED | NATIVE | (e.out ? WRITEABLE : 0);
+            if (x == nullptr || x->two != 2 || x->typekind != e.kind || x->itemsize != e.size ||
+                (x->flags & flags) != flags)
+                return k;
+            data = x->data;
+        } else if (!e.none) {
             return k;
-        to[k] = x->data;
+        }
+        __builtin_memcpy(call + e.at, &data, sizeof data);
     }
     return n;
 }
