@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LOWEST := build/lowest
+# What the library of the CPU's kernels is made of: an edit compiles again what it touches.
+KERNELS := $(shell find eventsim/kernels -name '*.[ch]pp' -o -name build.py)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 comma  := ,
 # uv installs in a tenth of the time. pip is asked where it is not to be had, or finds no packages:
@@ -32,42 +34,43 @@ help:
 	@echo "make clean   remove .venv and build/"
 	@echo "Another Python: make test PYTHON=python3.13"
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.demo $(VENV)/.kernels
 	$(BIN)/eventsim demo $(ARGS)
 
 # Marks say which tests are left out, and why: tests/support/tiers.py.
 QUICK := -m 'not thorough and not nightly'
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.kernels
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(QUICK) $(ARGS)
 
-test-all: $(VENV)/.dev
+test-all: $(VENV)/.dev $(VENV)/.kernels
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not nightly' $(ARGS)
 
-test-nightly: $(VENV)/.dev
+test-nightly: $(VENV)/.dev $(VENV)/.kernels
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
-durations: $(VENV)/.dev
+durations: $(VENV)/.dev $(VENV)/.kernels
 	$(BIN)/python -m pytest -q -p tests.support.durations -n auto --maxprocesses 4 $(ARGS)
 	@echo "What each test costs: build/durations.md"
 
 # Dependencies of the package are the oldest, the tools of the tests any. Without CuPy, whose newest
 # needs a newer NumPy. Newer Click and pyparsing warn old Typer and Matplotlib, and warnings are errors.
 test-lowest: $(LOWEST)/.made
+	$(LOWEST)/bin/python eventsim/kernels/build.py
 	$(LOWEST)/bin/python -m pytest -n auto --maxprocesses 2 $(QUICK) tests/unit tests/analytic \
 	  tests/gradients tests/parity $(ARGS)
 
 # Functions that Numba compiles cannot be seen and are left out of the count; what only a child
 # process runs counts as not run. Several times faster from Python 3.12 on, which counts lines
 # by itself: make coverage PYTHON=python3.12.
-coverage: $(VENV)/.dev
+coverage: $(VENV)/.dev $(VENV)/.kernels
 	COVERAGE_CORE=`$(BIN)/python -c 'import sys; print("sysmon" * (sys.version_info >= (3, 12)))'` \
 	  $(BIN)/coverage run -m pytest -q -n 0 $(if $(ARGS),$(ARGS),tests)
 	$(BIN)/coverage html -q --directory build/coverage
 	@echo "Lines that ran, in per cent; more in build/coverage/index.html:"
 	@$(BIN)/coverage report --format=total
 
-mutants: $(VENV)/.dev
+mutants: $(VENV)/.dev $(VENV)/.kernels
 	$(BIN)/python -m tests.support.mutants $(ARGS)
 
 # The rooms and the types are checked on build/tree, where datasets/ lies at the place where it
@@ -87,7 +90,7 @@ hooks: $(VENV)/.dev
 # The wheel is made of the sdist, and tried in a new environment outside the checkout.
 dist: $(VENV)/.dev
 	rm -rf dist
-	$(BIN)/python -m build --outdir dist
+	EVENTSIM_BUILD_LEVELS=all $(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
 	wheel=`ls $(CURDIR)/dist/*.whl` && outside=`mktemp -d` && trap 'rm -rf "$$outside"' EXIT && \
 	cd "$$outside" && $(PYTHON) -m venv venv && \
@@ -97,18 +100,18 @@ dist: $(VENV)/.dev
 	venv/bin/eventsim demo --epochs 1
 
 # A warning is an error. What cells printed is kept in build/docs/cells: only changed ones run again.
-docs: $(VENV)/.docs
+docs: $(VENV)/.docs $(VENV)/.kernels
 	$(BIN)/sphinx-build -j auto -W --keep-going -q -d build/docs/doctrees docs build/docs/html $(ARGS)
 	$(BIN)/python -m pytest -q tests/border/test_reference.py tests/border/test_site.py
 
-bench: $(VENV)/.demo
+bench: $(VENV)/.demo $(VENV)/.kernels
 	$(BIN)/python -m bench.run_all $(ARGS)
 
-bench-gpu: $(VENV)/.cuda
+bench-gpu: $(VENV)/.cuda $(VENV)/.kernels
 	$(BIN)/python -m bench.gpu.run_all $(ARGS)
 
 clean:
-	rm -rf $(VENV) build docs/auto_gallery docs/sg_execution_times.rst \
+	rm -rf $(VENV) build eventsim/kernels/libeventsim.* docs/auto_gallery docs/sg_execution_times.rst \
 	  docs/reference/api/generated docs/reference/cli/generated docs/reference/generated
 
 $(VENV)/.created:
@@ -123,6 +126,11 @@ $(VENV)/.created:
 
 $(VENV)/.demo: $(VENV)/.created pyproject.toml setup.py
 	$(call INSTALL,--editable '.[demo]')
+	@touch $@
+
+# The installation has built the library; this is for what was edited since.
+$(VENV)/.kernels: $(VENV)/.demo $(KERNELS)
+	@$(BIN)/python eventsim/kernels/build.py
 	@touch $@
 
 # One CuPy, that for the driver which is here: `dev` brings one for CUDA 13, and two share a folder.
