@@ -193,23 +193,23 @@ def levels_asked(target: Target) -> tuple[str, ...]:
     return tuple(name for name in target.levels if name in names)
 
 
-def sources(kernels: Path = KERNELS) -> list[Path]:
+def sources() -> list[Path]:
     """All files that the library is made of, sorted; this one is among them."""
-    found = [path for path in kernels.rglob("*") if path.suffix in (".hpp", ".cpp")]
-    return sorted([*found, kernels / "build.py"])
+    found = [path for path in KERNELS.rglob("*") if path.suffix in (".hpp", ".cpp")]
+    return sorted([*found, KERNELS / "build.py"])
 
 
-def source_hash(kernels: Path = KERNELS) -> str:
+def source_hash() -> str:
     """Of what :func:`sources` hold and how they are called: 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for path in sources(kernels):
+    for path in sources():
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(kernels).as_posix()} {len(content)}\n".encode())
+        digest.update(f"{path.relative_to(KERNELS).as_posix()} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
 
 
-def build(folder: Path = KERNELS) -> tuple[Path, bool]:
+def build(folder: Path) -> tuple[Path, bool]:
     """Compile the library for this platform into ``folder`` where it is not up to date.
 
     Returns the file, and whether it is new. Raises :class:`BuildError`.
@@ -311,7 +311,7 @@ def _run(
         return done.stdout
     told = (done.stderr or done.stdout).splitlines()
     errors = [line for line in told if "error" in line.lower()] or told
-    shown = "\n".join(f"    {line}" for line in errors[:LINES])
+    shown = "\n".join(f"    {line}" for line in [*dict.fromkeys(errors)][:LINES])
     raise BuildError(
         f"The CPU kernels were not compiled. The compiler {name} says:\n{shown}\n"
         "eventsim needs GCC 11, Clang 12 or newer. Name another compiler, as in "
@@ -345,7 +345,7 @@ def _processor() -> set[str] | None:
 def main() -> str | None:
     """Build in place; what went wrong, if something did."""
     try:
-        library, new = build()
+        library, new = build(KERNELS)
     except BuildError as error:
         return str(error)
     sys.stdout.write(f"{library.name}: {'built' if new else 'up to date'}\n")

@@ -65,6 +65,8 @@ def built(tmp_path_factory):
     for path in tracked_files():
         (folder / "copy" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, folder / "copy" / path)
+    # As in a checkout with an editable installation: this library is that of no wheel.
+    (folder / "copy" / "eventsim" / "kernels" / Target.here().library).write_text("in place")
     # The sdist first, then the wheel from the sdist. Objects of the same sources, by the same
     # compiler, that the checkout has are taken.
     kernels = {"EVENTSIM_BUILD_LEVELS": "all", "EVENTSIM_BUILD_FOLDER": f"{ROOT}/build/kernels"}
@@ -123,6 +125,18 @@ def test_wheel_is_for_every_python_of_its_platform_and_every_processor_of_it(bui
         assert "Root-Is-Purelib: false" in archive.read(tag).decode()
         library = archive.read(f"eventsim/kernels/{here.library}")
     assert f"{source_hash()}\n{' '.join(here.levels)}\n".encode() in library
+
+
+@pytest.mark.skipif(shutil.which("nm") is None, reason="asks nm, which comes with g++ and clang")
+def test_levels_share_no_function(built):
+    """Of one that two objects hold the linker takes the first, whatever its instructions are."""
+    objects = sorted((ROOT / "build" / "kernels").glob("linux-*/level-*.o"))
+    told = [call("nm", "--defined-only", "--format=posix", path) for path in objects]
+    names = [{line.split()[0] for line in text.splitlines()} for text in told]
+    weak = [line for text in told for line in text.splitlines() if line.split()[1] in "WVu"]
+    assert weak or not objects
+    for line in weak:
+        assert sum(line.split()[0] in of_level for of_level in names) == 1, line
 
 
 def test_sdist_holds_every_file_that_is_not_hidden(built):
