@@ -4,6 +4,8 @@
 //                 front of the formulas that use them.
 // Bits            those of the numbers one by one, at every width.
 #pragma once
+#include <utility>
+
 #include "numbers.hpp"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -24,6 +26,9 @@ typedef double Doubles __attribute__((vector_size(VECTOR_BYTES)));
 // What the two compilers make of a comparison differs.
 using FloatMask = decltype(Floats{} < Floats{});
 using DoubleMask = decltype(Doubles{} < Doubles{});
+
+typedef Word Words __attribute__((vector_size(VECTOR_BYTES)));
+typedef float HalfFloats __attribute__((vector_size(VECTOR_BYTES / 2)));  // as many as Doubles
 
 template <> struct Numbers<Floats> {
     using R = float;
@@ -51,6 +56,9 @@ FORMULA Floats power_of_two(Floats k) {
 FORMULA Doubles power_of_two(Doubles k) {
     return (Doubles)((1023 - __builtin_convertvector(k, DoubleMask)) << 52);
 }
+
+FORMULA Words word_of(Doubles x) { return (Words)x; }
+FORMULA Doubles of_word(Words word) { return (Doubles)word; }
 
 // Bit k says whether number k is marked.
 template <class M> FORMULA uint32_t bits_of(M m) {
@@ -157,6 +165,45 @@ template <class V> FORMULA V load(const Real<V>* from) {
 }
 
 template <class V> FORMULA void store(Real<V>* to, V x) { __builtin_memcpy(to, &x, sizeof x); }
+
+// Number k ^ HALF as number k.
+template <int HALF, class V, int... K> FORMULA V exchanged(V x, std::integer_sequence<int, K...>) {
+#ifdef __clang__
+    return __builtin_shufflevector(x, x, (K ^ HALF)...);
+#else
+    return __builtin_shuffle(x, Mask<V>{(K ^ HALF)...});
+#endif
+}
+
+// The sum of all numbers: the halves are added, then the halves of that.
+template <int HALF, class V> FORMULA V sum_of_halves(V x) {
+    x = x + exchanged<HALF>(x, std::make_integer_sequence<int, Numbers<V>::count>());
+    if constexpr (HALF > 1) return sum_of_halves<HALF / 2>(x);
+    else return x;
+}
+template <class V> FORMULA Real<V> sum_by_halves(V x) {
+    return sum_of_halves<Numbers<V>::count / 2>(x)[0];
+}
+
+// Doubles as numbers of either type.
+FORMULA void store_as(double* to, Doubles x) { store(to, x); }
+FORMULA void store_as(float* to, Doubles x) {
+    const HalfFloats rounded = __builtin_convertvector(x, HalfFloats);
+    __builtin_memcpy(to, &rounded, sizeof rounded);
+}
+
+// The first half of some floats, or the second, as doubles.
+template <int half> FORMULA Doubles widened(Floats x) {
+#if VECTOR_BYTES == 64
+    return (Doubles)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)x, half));
+#elif VECTOR_BYTES == 32
+    return (Doubles)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)x, half));
+#else
+    HalfFloats part;
+    __builtin_memcpy(&part, (const char*)&x + half * sizeof part, sizeof part);
+    return __builtin_convertvector(part, Doubles);
+#endif
+}
 
 // from[index[k]] as number k.
 template <class V> FORMULA V gather(const Real<V>* from, const int32_t* index) {

@@ -46,8 +46,11 @@ template <> struct Numbers<double> {
 template <class V> using Real = typename Numbers<V>::R;
 template <class V> using Mask = typename Numbers<V>::Mask;
 
+// The bits of a double, as a whole number.
+using Word = unsigned long long;
+
 // a b + c with one rounding; |x|; the largest whole number that is not above x; 2^-k for a whole
-// k >= 0 below the exponent range, by writing the exponent's bits.
+// k >= 0 below the exponent range, by writing the exponent's bits; a word of a double, and back.
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 FORMULA float fused(float a, float b, float c) { return fmaf(a, b, c); }
 FORMULA double fused(double a, double b, double c) { return fma(a, b, c); }
@@ -59,6 +62,8 @@ FORMULA float power_of_two(float k) { return __int_as_float((127 - (int)k) << 23
 FORMULA double power_of_two(double k) {
     return __longlong_as_double((1023LL - (long long)k) << 52);
 }
+FORMULA Word word_of(double x) { return (Word)__double_as_longlong(x); }
+FORMULA double of_word(Word word) { return __longlong_as_double((long long)word); }
 #else
 FORMULA float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 FORMULA double fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
@@ -76,6 +81,16 @@ FORMULA double power_of_two(double k) {
     const int64_t bits = (1023 - (int64_t)k) << 52;
     double x;
     __builtin_memcpy(&x, &bits, sizeof x);
+    return x;
+}
+FORMULA Word word_of(double x) {
+    Word word;
+    __builtin_memcpy(&word, &x, sizeof x);
+    return word;
+}
+FORMULA double of_word(Word word) {
+    double x;
+    __builtin_memcpy(&x, &word, sizeof x);
     return x;
 }
 #endif

@@ -95,8 +95,8 @@ template <class V> FORMULA Terms<V> far_terms(V z) {
 }
 
 // -phi'(z), from the terms at z, without loss of digits where z is large.
-template <class R> FORMULA R loss_of(R z, const Terms<R>& t) {
-    return z <= R(SMALL_Z) ? t.psi + t.phi : (t.phi - t.decayed) / z;
+template <class V> FORMULA V loss_of(V z, const Terms<V>& t) {
+    return select(z <= Real<V>(SMALL_Z), t.psi + t.phi, (t.phi - t.decayed) / z);
 }
 
 // log(1 + u) / u for u > -1, of a number: 1 + u is doubled or halved into [0.75, 1.5], and there

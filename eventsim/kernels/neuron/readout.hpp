@@ -5,8 +5,8 @@
 // K' = a D,  D' = -l D + F,  F' = -f F,  F = exp(-f L)
 //
 // At the middle of a window these are known in closed form, as are their derivatives by l and f. The
-// coefficients of higher order follow by the same equations. Numbers are double whatever the type
-// of the state, until a coefficient is kept().
+// coefficients of higher order follow by the same equations. V is double, or several, whatever the
+// type of the state, until a coefficient is kept().
 //
 // Derivation      eventsim/engine/reference/readout.py; windows: eventsim/engine/gain_windows.py
 // Error           of K, its derivatives and its slope, relative to the largest: 3e-8 for a state in
@@ -22,36 +22,61 @@ constexpr int WINDOW_BITS = 4, FIRST_WINDOW = 1 << WINDOW_BITS, WINDOW_SHIFT = 5
 // Coefficients of every polynomial.
 template <class R> constexpr int GAIN_TERMS = sizeof(R) == sizeof(float) ? 6 : 11;
 
-// A coefficient in the type of the state, zero where it is tiny there.
-FORMULA double kept(double value, bool single) {
-    const double rounded = single ? (double)(float)value : value;
-    const double tiny = single ? (double)Exponent<float>::tiny : Exponent<double>::tiny;
-    return absolute(rounded) <= tiny ? 0.0 : rounded;
-}
+// The number of a window is the leading bits of x, the place in it, from -1/2 to 1/2, the others.
+constexpr Word FIRST_NUMBER = (Word)(1023 + WINDOW_BITS) << WINDOW_BITS;
+constexpr Word FRACTION = ((Word)1 << 52) - 1, EXPONENT_OF_ONE = (Word)1023 << 52;
 
-// An output: its membrane rate, the weight's rate mu, and l and f.
-struct Output {
-    double mem, rate, slow, fast;
-    bool membrane_slow;
+template <class V> struct Place {
+    decltype(word_of(V{})) window;
+    V u;
 };
 
-FORMULA Output output_of(double tau_mem, double tau_syn, double rate) {
-    const double a = 1.0 / tau_mem, p = a + rate, q = 1.0 / tau_syn + rate;
-    const bool membrane_slow = p <= q;
-    return {a, rate, membrane_slow ? p : q, membrane_slow ? q : p, membrane_slow};
+// Of `left` ms >= 0.
+template <class V> FORMULA Place<V> place_of(V left, double per_ms) {
+    const auto x = word_of(fused(left, spread<V>(per_ms), spread<V>(FIRST_WINDOW)));
+    return {(x >> WINDOW_SHIFT) - FIRST_NUMBER,
+            of_word((x << WINDOW_BITS & FRACTION) | EXPONENT_OF_ONE) - 1.5};
+}
+
+// ms that are left in the middle of a window, and its width in ms.
+FORMULA double middle_of(Word window, double per_ms) {
+    const Word x = (window + FIRST_NUMBER) << WINDOW_SHIFT | (Word)1 << (WINDOW_SHIFT - 1);
+    return (of_word(x) - FIRST_WINDOW) / per_ms;
+}
+
+FORMULA double width_of(Word window, double per_ms) {
+    return of_word((window + FIRST_NUMBER) >> WINDOW_BITS << 52) / (FIRST_WINDOW * per_ms);
+}
+
+// A coefficient in the type of the state, zero where it is tiny there.
+FORMULA double kept(double value, bool single) {
+    return single ? (double)flush((float)value) : flush(value);
+}
+
+// Outputs: their membrane rate, the weight's rate mu, and l and f; 1/ms.
+template <class V> struct Output {
+    V mem, slow, fast;
+    Mask<V> membrane_slow;
+    double rate;
+};
+
+template <class V> FORMULA Output<V> output_of(V rate_mem, V rate_syn, double rate) {
+    const V p = rate_mem + rate, q = rate_syn + rate;
+    const Mask<V> membrane_slow = p <= q;
+    return {rate_mem, select(membrane_slow, p, q), select(membrane_slow, q, p), membrane_slow, rate};
 }
 
 // Integral of D, D, and F, with their derivatives by l and f: terms of one order.
-struct GainTerms {
-    double area, area_slow, area_fast, d, d_slow, d_fast, f, f_fast;
+template <class V> struct GainTerms {
+    V area, area_slow, area_fast, d, d_slow, d_fast, f, f_fast;
 };
 
 // Of order 0, `left` ms before the end.
-FORMULA GainTerms first_terms(const Output& o, double left) {
-    const double slow = o.slow * left, gap = (o.fast - o.slow) * left;
-    const Terms<double> at_slow = far_terms(slow), at_gap = far_terms(gap);
-    const double s = at_slow.decayed, unit = left * s;
-    GainTerms t;
+template <class V> FORMULA GainTerms<V> first_terms(const Output<V>& o, double left) {
+    const V slow = o.slow * left, gap = (o.fast - o.slow) * left;
+    const Terms<V> at_slow = far_terms(slow), at_gap = far_terms(gap);
+    const V s = at_slow.decayed, unit = left * s;
+    GainTerms<V> t;
     t.d = unit * at_gap.phi;
     t.d_slow = left * (unit * at_gap.psi);
     t.d_fast = -left * (unit * loss_of(gap, at_gap));
@@ -64,8 +89,8 @@ FORMULA GainTerms first_terms(const Output& o, double left) {
 }
 
 // The terms become those of the next order, over whose number the window's width is h.
-FORMULA void to_next_order(const Output& o, GainTerms& t, double h) {
-    const double d = t.d;
+template <class V> FORMULA void to_next_order(const Output<V>& o, GainTerms<V>& t, double h) {
+    const V d = t.d;
     t.area = h * d;
     t.area_slow = h * t.d_slow;
     t.area_fast = h * t.d_fast;
@@ -77,15 +102,15 @@ FORMULA void to_next_order(const Output& o, GainTerms& t, double h) {
 }
 
 // Coefficients of one order: gain, its derivatives by both rates, and its slope in time.
-struct Gains {
-    double gain, by_mem, by_syn, later;
+template <class V> struct Gains {
+    V gain, by_mem, by_syn, later;
 };
 
-FORMULA Gains gains_of(const Output& o, const GainTerms& t) {
-    const double by_mem = o.membrane_slow ? t.area_slow : t.area_fast;
-    const double by_syn = o.membrane_slow ? t.area_fast : t.area_slow;
+template <class V> FORMULA Gains<V> gains_of(const Output<V>& o, const GainTerms<V>& t) {
+    const V by_mem = select(o.membrane_slow, t.area_slow, t.area_fast);
+    const V by_syn = select(o.membrane_slow, t.area_fast, t.area_slow);
     return {o.mem * t.area, fused(o.mem, by_mem, t.area), o.mem * by_syn,
-            -fused(o.rate, o.mem * t.area, o.mem * t.d)};
+            -fused(spread<V>(o.rate), o.mem * t.area, o.mem * t.d)};
 }
 
 }  // namespace eventsim

@@ -21,10 +21,6 @@
 enum { READOUT_MEM, READOUT_SYN, READOUT_RESISTANCE, N_READOUT };
 enum { GAIN, GAIN_BY_MEM, GAIN_BY_SYN, GAIN_LATER, N_GAIN };
 
-DEVICE long long first_window() {
-    return __double_as_longlong((double)FIRST_WINDOW) >> WINDOW_SHIFT;
-}
-
 // All coefficients of one output in one window.
 extern "C" __global__ void readout_gains(
     const int n_outputs, const int n_windows, const int n_terms, const int single,
@@ -35,16 +31,13 @@ extern "C" __global__ void readout_gains(
     if (i >= (long long)n_outputs * n_windows) return;
     const int k = (int)(i % n_outputs);
     const long long window = i / n_outputs;
-    const long long begin = (window + first_window()) << WINDOW_SHIFT;
-    const double left =
-        (__longlong_as_double(begin | 1LL << (WINDOW_SHIFT - 1)) - FIRST_WINDOW) / per_ms;
-    const double width = __longlong_as_double(begin >> 52 << 52) / (FIRST_WINDOW * per_ms);
-    const Output output = output_of(tau_mem[k], tau_syn[k], rate);
-    GainTerms terms = first_terms(output, left);
+    const double left = middle_of(window, per_ms), width = width_of(window, per_ms);
+    const Output<double> output = output_of(1.0 / tau_mem[k], 1.0 / tau_syn[k], rate);
+    GainTerms<double> terms = first_terms(output, left);
     const long long first = window * N_GAIN * n_terms * n_outputs + k;
     for (int n = 0; n < n_terms; ++n) {
         if (n > 0) to_next_order(output, terms, width / n);
-        const Gains found = gains_of(output, terms);
+        const Gains<double> found = gains_of(output, terms);
         const double value[N_GAIN] = {found.gain, found.by_mem, found.by_syn, found.later};
         for (int g = 0; g < N_GAIN; ++g) {
             const double coefficient = kept(value[g], single);
@@ -61,12 +54,10 @@ struct Arrival {
 };
 
 DEVICE Arrival arrival_at(double time, double t_end, double rate, double per_ms) {
-    const long long bits = __double_as_longlong(fma(t_end - time, per_ms, (double)FIRST_WINDOW));
-    const long long fraction =
-        (long long)(((unsigned long long)bits << WINDOW_BITS) & ((1ULL << 52) - 1));
+    const Place<double> place = place_of(t_end - time, per_ms);
     Arrival arrival;
-    arrival.window = (bits >> WINDOW_SHIFT) - first_window();
-    arrival.u = REAL_(__longlong_as_double(fraction | __double_as_longlong(1.0)) - 1.5);
+    arrival.window = place.window;
+    arrival.u = REAL_(place.u);
     arrival.fade = decay(REAL_(rate * time));
     return arrival;
 }
