@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 
 import pytest
 from packaging.version import Version
@@ -23,6 +24,7 @@ SCHEMAS = {
     ".github/workflows/ci.yml": "github-workflows",
     ".github/workflows/nightly.yml": "github-workflows",
     ".github/workflows/release.yml": "github-workflows",
+    ".github/workflows/wheels.yml": "github-workflows",
 }
 
 
@@ -126,6 +128,20 @@ def test_the_job_of_mutants_fails_where_it_cannot_tell_what_changed():
     environment = os.environ | {"BEFORE": "no-such-commit"}
     done = subprocess.run([*shell, "-c", script], cwd=ROOT, env=environment, capture_output=True)
     assert done.returncode
+
+
+def test_a_wheel_is_built_for_every_platform_and_published_with_the_sdist():
+    wheels = tomllib.loads(text("pyproject.toml"))["tool"]["cibuildwheel"]
+    (oldest,) = {name.partition("-")[0] for name in wheels["build"]}
+    assert oldest == "cp" + python_versions()[0].replace(".", "")
+    runners = re.search(r"runner: \[(.*)\]", text(".github/workflows/wheels.yml"))[1].split(", ")
+    assert len(runners) == len(wheels["build"])
+    assert wheels["environment"] == {"EVENTSIM_BUILD_LEVELS": "all"}
+    module = re.match(r"python -m ([a-z.]+) ", wheels["test-command"])[1]
+    assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
+    release = text(".github/workflows/release.yml")
+    assert "uses: ./.github/workflows/wheels.yml" in release
+    assert "needs: [build, wheels]" in release
 
 
 def test_help_of_make_names_every_target():

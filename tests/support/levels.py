@@ -1,0 +1,37 @@
+"""Runs pytest at every level of the CPU's kernels that this machine has.
+
+``python -m tests.support.levels ARGUMENTS OF PYTEST``. The exit status is 1 if a test failed.
+"""
+
+import ctypes
+import os
+import subprocess
+import sys
+
+from eventsim.kernels.build import KERNELS, Target
+
+LEVELS = ("plain", "v3", "v4", "neon")  # as dispatch.hpp numbers them
+
+
+def levels_here():
+    """Levels that the library has and the processor runs, from the least."""
+    library = ctypes.CDLL(str(KERNELS / Target.here().library))
+    has = library.eventsim_levels_built() & library.eventsim_levels_of_machine()
+    return [name for number, name in enumerate(LEVELS) if has >> number & 1]
+
+
+def main(arguments):
+    """Whether tests failed."""
+    failed = []
+    for level in levels_here():
+        print(f"level {level}", flush=True)
+        command = (sys.executable, "-m", "pytest", "-q", *arguments)
+        environment = os.environ | {"EVENTSIM_LEVEL": level}
+        if subprocess.run(command, env=environment, check=False).returncode:
+            failed.append(level)
+    print(f"failed at: {', '.join(failed) or 'no level'}")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
