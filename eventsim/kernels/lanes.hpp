@@ -21,6 +21,13 @@
 
 namespace eventsim {
 
+// Vectors that a processor holds at once.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int REGISTERS = 32;
+#else
+constexpr int REGISTERS = 16;
+#endif
+
 typedef float Floats __attribute__((vector_size(VECTOR_BYTES)));
 typedef double Doubles __attribute__((vector_size(VECTOR_BYTES)));
 // What the two compilers make of a comparison differs.

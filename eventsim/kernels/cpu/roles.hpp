@@ -62,4 +62,45 @@ struct Spikes {
     double* reached;   // when that was
 };
 
+// The layer's middle rate, 1/ms, and the length of its stretches on the way back, ms.
+struct Span {
+    double middle, length;
+};
+
+// Recorded spikes of a layer by sample and time; currents are times the resistance.
+struct Tape {
+    const int64_t* offsets;    // [samples + 1]
+    const double* time;
+    const int32_t* neuron;
+    const double* current;
+    const double* restart;     // not a number where the neuron is not let go of
+    const double* by_time;     // what the loss says of them
+    const double* by_voltage;
+    const int64_t* previous;   // of the same neuron in the same sample, or -1
+    double* through;           // gathers dL/dt that runs over what the spike causes in its layer
+    const double* before;      // adaptation just before the spike; null where no threshold adapts
+};
+
+// How far samples go back, and with what: eventsim/engine/piece.py.
+template <class R> struct WayBack {
+    const int64_t* bounds;     // [chunks + 1]: samples bounds[c] .. bounds[c + 1] are a chunk, a task
+    Span span;
+    const double* begin;       // [samples]
+    R* adjoint;                // [samples, 5, size] at the end; is left as at the begin. null: zero
+    double* behind;            // [samples, N_BEHIND, size] of thresholds, likewise
+    const uint8_t* asked;      // [rows]: whether dL/dt of a row's events is asked for
+    const int64_t* cause;      // [events]: the spike of the loop that an event is of, or -1; null: no loop
+    int64_t starts;            // whether samples start at the begin
+};
+
+// What the way back finds; that of a chunk is its own.
+template <class R> struct Found {
+    R* by_weight;              // [chunks, n_blocks, n_rows, width]
+    R* effects;                // [events]: dL/dt
+    double* sums;              // [chunks, N_SUMS, size]
+    double* own;               // [chunks, N_OWN, size]
+    double* adapted;           // [chunks, 2, size]: by rise and rate of thresholds; null where none adapts
+    int64_t* grazes;           // [chunks]
+};
+
 }  // namespace eventsim

@@ -41,7 +41,7 @@ template <int n> struct Economy {
 };
 
 // Of one neuron, times exp(c s): decays is of beta by beta, gains of beta by alpha, and their
-// derivatives by the two rates.
+// derivatives by the two rates. The formulas take whatever has series of these names, S.
 template <class V> struct Series {
     static constexpr int n = TERMS<Real<V>>;
     V decays[n], taken[n], gains[n], gains_mem[n], gains_syn[n], decays_syn[n];
@@ -92,18 +92,18 @@ template <class R> FORMULA Series<R> series_of(R rate_mem, R rate_syn, double mi
 }
 
 // sum one[q] two[q], the last first.
-template <class V> FORMULA V dot(const V* one, const V* two) {
+template <class V, class One> FORMULA V dot(const One& one, const V* two) {
     constexpr int n = TERMS<Real<V>>;
     V total = one[n - 1] * two[n - 1];
-    for (int q = n - 2; q >= 0; --q) total = fused(one[q], two[q], total);
+    UNROLL for (int q = n - 2; q >= 0; --q) total = fused(one[q], two[q], total);
     return total;
 }
 
 // sum series[q] u^q.
-template <class V> FORMULA V series_at(const V* series, V u) {
+template <class V, class One> FORMULA V series_at(const One& series, V u) {
     constexpr int n = TERMS<Real<V>>;
     V total = series[n - 1];
-    for (int q = n - 2; q >= 0; --q) total = fused(total, u, series[q]);
+    UNROLL for (int q = n - 2; q >= 0; --q) total = fused(total, u, series[q]);
     return total;
 }
 
@@ -112,10 +112,10 @@ template <class V> struct Opened {
     V betas[TERMS<Real<V>>], laters[TERMS<Real<V>>];
 };
 
-template <class V>
-FORMULA Opened<V> opened(const Series<V>& s, V alpha, V beta, V rate_syn) {
+template <class V, class S>
+FORMULA Opened<V> opened(const S& s, V alpha, V beta, V rate_syn) {
     Opened<V> o;
-    for (int q = 0; q < TERMS<Real<V>>; ++q) {
+    UNROLL for (int q = 0; q < TERMS<Real<V>>; ++q) {
         o.betas[q] = fused(s.decays[q], beta, s.gains[q] * alpha);
         o.laters[q] = fused(o.betas[q], rate_syn, s.taken[q] * alpha);
     }
@@ -127,8 +127,8 @@ template <class V> struct ByRates {
     V mem, syn;
 };
 
-template <class V>
-FORMULA ByRates<V> by_rates(const Series<V>& s, const V* moments, const Adjoint<V>& a) {
+template <class V, class S>
+FORMULA ByRates<V> by_rates(const S& s, const V* moments, const Adjoint<V>& a) {
     const V through = dot(s.decays, moments), gained = dot(s.gains, moments);
     const V by_mem = dot(s.gains_mem, moments) * a.alpha;
     const V by_syn =

@@ -62,8 +62,18 @@ template <class V> FORMULA Map<V> propagators(V h, const Rates<V>& r) {
     return far_forward(h, r);
 }
 
+template <class V> FORMULA AdjointMap<V> near_adjoint(V h, const Rates<V>& r) {
+    return adjoint_map_of(h, r, near_terms(r.slow * h), near_terms(absolute(r.gap) * h));
+}
+
 template <class V> FORMULA AdjointMap<V> far_adjoint(V h, const Rates<V>& r) {
     return adjoint_map_of(h, r, far_terms(r.slow * h), far_terms(absolute(r.gap) * h));
+}
+
+template <class V> FORMULA AdjointMap<V> adjoint_propagators(V h, const Rates<V>& r) {
+    if constexpr (Numbers<V>::count > 1)
+        if (all((r.slow + absolute(r.gap)) * h <= Real<V>(SMALL_Z))) return near_adjoint(h, r);
+    return far_adjoint(h, r);
 }
 
 // dL/dv and dL/dj, their derivatives by the membrane rate, and that of beta by the synaptic rate.

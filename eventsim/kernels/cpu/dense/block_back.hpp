@@ -1,0 +1,287 @@
+// A block of neurons on the way back through one sample.
+//
+// The events are taken in stretches, from the last of a sample on: up to MOST arrivals within the
+// length of a stretch, and then the way to the next arrival in one step. The cut depends on the times
+// of the arrivals alone. Neurons lie side by side in vectors; one with a spike or a release on a
+// stretch goes aside.
+//
+// So do the neurons of a loop that all meet the same events, their own spikes among them. Here the
+// arrivals of a stretch also end at the next spike or release of any neuron, and what they add to the
+// dL/dt of spikes of the loop is added at once: all that a spike caused is known before it is met. Of a
+// spike and an arrival at exactly the same time the arrival came first, unless it was caused without a
+// delay by that neuron or one of a higher number, which fire after it.
+//
+// Reference       eventsim/engine/cpu/shared_adjoint.py (go_back)
+#pragma once
+#include "aside.hpp"
+
+namespace eventsim {
+
+// The events of a sample that a block hears, and their numbers among the sample's; null: as they come.
+struct Heard {
+    const double* times;
+    const int32_t* rows;
+    const int64_t* number;
+    int64_t n;
+};
+
+// Events by row of which dL/dt is asked; by event, where it goes; the spike of the loop that caused it,
+// or -1, and null where there is no loop.
+template <class R> struct Effects {
+    const uint8_t* asked;
+    R* values;
+    const int64_t* cause;
+};
+
+template <class V> class BlockBack {
+    using R = Real<V>;
+    static constexpr int N = Numbers<V>::count, T = TERMS<R>, N_STATE = 5;
+
+    const int64_t width;          // of weights
+
+  public:
+    const int64_t stride;         // of tables
+
+  private:
+    const R fastest;
+    const Span span;
+    R *const par, *const table;   // [N_PAR, stride], [6 T, stride]
+    const R* weights;             // [rows, width]
+    R* by_weight;
+    Passage<V> x;
+
+  public:
+    R* const state;               // [N_STATE, stride]
+    R* const sums;                // [N_SUMS, stride]: of a sample
+    TapeBack<R> tape;
+
+  private:
+    Aside<V> aside;
+
+  public:
+    // What lies behind the neurons keeps rows from sharing places of the cache.
+    static int64_t stride_of(int64_t width) { return width + 64 / (int64_t)sizeof(float); }
+
+    static std::size_t room(int64_t width, int64_t most_spikes) {
+        const int64_t stride = stride_of(width);
+        return stride * sizeof(R) * (N_PAR + 6 * T + N_STATE + N_SUMS) + 4 * 64 +
+               TapeBack<R>::room(stride, most_spikes) + Aside<V>::room(stride);
+    }
+
+    BlockBack(const Tape& tape, bool adapts, double fastest, const Span& span, int64_t width,
+              int64_t most_spikes, Arena& arena)
+        : width(width), stride(stride_of(width)), fastest(R(fastest)), span(span),
+          par(arena.zeros<R>(N_PAR * stride)), table(arena.zeros<R>(6 * T * stride)),
+          state(arena.zeros<R>(N_STATE * stride)), sums(arena.zeros<R>(N_SUMS * stride)),
+          tape(tape, adapts, sums, stride, most_spikes, arena),
+          aside(span, par, this->tape, sums, stride, arena) {}
+
+    // The neurons low .. low + size come next.
+    void take_block(const Neurons<R>& all, int64_t low, int64_t size, const R* weights, R* by_weight) {
+        this->weights = weights;
+        this->by_weight = by_weight;
+        take_columns(all.par, N_PAR, all.size, low, size, stride, par);
+        for (int64_t n = 0; n < width; ++n) {
+            const Series<R> s = series_of(par[RATE_MEM * stride + n], par[RATE_SYN * stride + n],
+                                          span.middle, span.length);
+            aside.take_series(n, s);
+            const R* const rows[6] = {s.decays, s.taken, s.gains, s.gains_mem, s.gains_syn, s.decays_syn};
+            for (int i = 0; i < 6; ++i)
+                for (int q = 0; q < T; ++q) table[(i * T + q) * stride + n] = rows[i][q];
+        }
+    }
+
+    // From t_end to t_begin; adds to the sums, the gradients of weights, and effects.
+    void go(const Heard& events, double t_end, double t_begin, const Effects<R>& effects) {
+        const bool joined = effects.cause != nullptr;
+        while (tape.n_special > 0 && tape.special[tape.n_special - 1] >= t_end) --tape.n_special;
+        int64_t event = events.n;
+        while (event > 0 && events.times[event - 1] >= t_end) --event;
+        x.size = x.n_asked = 0;
+        for (double t = t_end;;) {
+            const bool last = event == x.size;
+            const int64_t next = event - x.size - 1;
+            const double t_low = last ? t_begin : events.times[next];
+            const int64_t sender = last ? -1 : sender_of(effects.cause, next, t_low);
+            const R h = R(t - t_low);
+            if (joined) {
+                // All spikes and releases are before the arrivals: none of these is met aside.
+                if (x.size > 0) sweep(true, false, h);
+                add_effects(events, event, effects);
+            }
+            aside.set_aside(t_low, sender, state);
+            sweep(!joined && x.size > 0, true, h);
+            const int64_t met = x.size;
+            if (joined) x.size = 0;
+            aside.back(x, t, t_low, sender, state);
+            if (!joined) add_effects(events, event, effects);
+            event -= met;
+            if (event == 0) return;
+            t = t_low;
+            gather_arrivals(events, event, effects);
+        }
+    }
+
+  private:
+    // The neuron of a loop that caused an event at t without a delay; -1 if there is none.
+    int64_t sender_of(const int64_t* cause, int64_t event, double t) const {
+        const int64_t k = cause ? cause[event] : -1;
+        return k >= 0 && tape.time_of(k) == t ? tape.neuron_of(k) : -1;
+    }
+
+    // The next arrivals on the way back, of those before `event`.
+    void gather_arrivals(const Heard& events, int64_t event, const Effects<R>& effects) {
+        const R length = R(span.length);
+        const bool joined = effects.cause && tape.n_special > 0;
+        const double latest = events.times[event - 1];
+        int m = 0;
+        x.n_asked = 0;
+        for (const int most = (int)std::min<int64_t>(MOST, event); m < most; ++m) {
+            const int64_t k = event - 1 - m;
+            const double t = events.times[k];
+            const R s = R(latest - t);
+            if (s > length) break;
+            if (joined && m > 0 && tape.is_before(t, sender_of(effects.cause, k, t))) break;
+            const int64_t row = events.rows[k];
+            x.time[m] = t;
+            x.since[m] = s;
+            x.weights[m] = weights + row * width;
+            x.by_weight[m] = by_weight + row * width;
+            x.asked[x.n_asked] = m;
+            x.n_asked += effects.asked[row];
+        }
+        x.size = m;
+        write_powers(x, R(span.middle), length);
+        for (int k = 0; k < m; ++k) {
+            x.aside[k] = R(0);
+            for (int i = 0; i < PARTS<R>; ++i) x.effects[k][i] = R(0);
+        }
+    }
+
+    // What the arrivals before `event` add to dL/dt of their spikes.
+    void add_effects(const Heard& events, int64_t event, const Effects<R>& effects) {
+        for (int i = 0; i < x.n_asked; ++i) {
+            const int k = x.asked[i];
+            const R later = sum_by_halves<V>(x.effects[k]) + x.aside[k];
+            const int64_t at = events.number ? events.number[event - 1 - k] : event - 1 - k;
+            const R effect = x.p[0][k] * later;
+            effects.values[at] += effect;
+            if (effects.cause && effects.cause[at] >= 0) tape.add_through(effects.cause[at], effect);
+        }
+    }
+
+    // All neurons over the arrivals, h ms, or both.
+    void sweep(bool arrivals, bool way, R h) {
+        const bool near = fastest * h <= R(SMALL_Z);
+        if (!way) side_by_side<true, NO_WAY>(h);
+        else if (arrivals && near) side_by_side<true, NEAR>(h);
+        else if (arrivals) side_by_side<true, FAR>(h);
+        else if (near) side_by_side<false, NEAR>(h);
+        else side_by_side<false, FAR>(h);
+    }
+
+    enum { NO_WAY, NEAR, FAR };
+
+    // Three series of an arrival are in registers at once, of one vector of neurons or of two.
+    static constexpr bool AT_ONCE = 3 * T <= REGISTERS - 4;
+    static constexpr int SIDE = 6 * T <= REGISTERS - 4 ? 2 : 1;
+
+    template <bool ARRIVALS, int WAY> __attribute__((noinline)) void side_by_side(R h) {
+        int64_t n = 0;
+        for (; n + SIDE * N <= width; n += SIDE * N) columns<SIDE, ARRIVALS, WAY>(n, h);
+        for (; n < width; n += N) columns<1, ARRIVALS, WAY>(n, h);
+    }
+
+    // W vectors of neurons from n on.
+    template <int W, bool ARRIVALS, int WAY> FORMULA_MEMBER void columns(int64_t n, R h) {
+        R* const at = state + n;
+        Adjoint<V> a[W];
+        UNROLL for (int c = 0; c < W; ++c) a[c] = load_state<V>(at + c * N, stride);
+        if (ARRIVALS) {
+            if (AT_ONCE && x.n_asked == x.size) meet_arrivals<W, true>(n, a);
+            else meet_arrivals<W, false>(n, a);
+        }
+        if (WAY == NO_WAY) return;
+        const V way = spread<V>(h);
+        UNROLL for (int c = 0; c < W; ++c) {
+            const R* const own = par + n + c * N;
+            const Rates<V> r = {load<V>(own + SLOW * stride), load<V>(own + GAP * stride),
+                                load<V>(own + RATE_MEM * stride), V{}};
+            const AdjointMap<V> m = WAY == NEAR ? near_adjoint(way, r) : far_adjoint(way, r);
+            store_state(at + c * N, stride, pull_back(way, m, a[c]));
+        }
+    }
+
+    // A series of neurons side by side.
+    struct Row {
+        const R* from;
+        int64_t stride;
+        FORMULA_MEMBER V operator[](int q) const { return load<V>(from + q * stride); }
+    };
+    struct SeriesAt {
+        Row decays, taken, gains, gains_mem, gains_syn, decays_syn;
+    };
+    FORMULA_MEMBER SeriesAt series_from(int64_t n) const {
+        const R* const own = table + n;
+        const int64_t next = T * stride;
+        return {{own, stride},            {own + next, stride},     {own + 2 * next, stride},
+                {own + 3 * next, stride}, {own + 4 * next, stride}, {own + 5 * next, stride}};
+    }
+
+    // Over the arrivals, with `a` at the latest of them; effects within the loop if ALL_ASKED.
+    template <int W, bool ALL_ASKED> FORMULA_MEMBER void meet_arrivals(int64_t n, const Adjoint<V>* a) {
+        Opened<V> open[W];
+        V moments[W][T];
+        UNROLL for (int c = 0; c < W; ++c) {
+            const V rate_syn = load<V>(par + RATE_SYN * stride + n + c * N);
+            open[c] = opened(series_from(n + c * N), a[c].alpha, a[c].beta, rate_syn);
+            UNROLL for (int q = 0; q < T; ++q) moments[c][q] = V{};
+        }
+        const int size = x.size;
+        for (int k = 0; k < size; ++k) {
+            V w[W];
+            UNROLL for (int c = 0; c < W; ++c) w[c] = load<V>(x.weights[k] + n + c * N);
+            UNROLL for (int c = 0; c < W; ++c) add_by_weight(k, n + c * N, open[c]);
+            if (AT_ONCE) add_to_moments<W>(k, w, moments);
+            if (ALL_ASKED)
+                UNROLL for (int c = 0; c < W; ++c) add_effect(k, n + c * N, w[c], open[c]);
+        }
+        for (int k = 0; !AT_ONCE && k < size; ++k) {
+            const V w = load<V>(x.weights[k] + n);
+            add_to_moments<1>(k, &w, moments);
+        }
+        for (int i = 0; !ALL_ASKED && i < x.n_asked; ++i)
+            UNROLL for (int c = 0; c < W; ++c) {
+                const int k = x.asked[i];
+                add_effect(k, n + c * N, load<V>(x.weights[k] + n + c * N), open[c]);
+            }
+        UNROLL for (int c = 0; c < W; ++c) {
+            const ByRates<V> found = by_rates(series_from(n + c * N), moments[c], a[c]);
+            R* const by_mem = sums + BY_MEM * stride + n + c * N;
+            R* const by_syn = sums + BY_SYN * stride + n + c * N;
+            store(by_mem, load<V>(by_mem) + found.mem);
+            store(by_syn, load<V>(by_syn) + found.syn);
+        }
+    }
+
+    FORMULA_MEMBER void add_by_weight(int k, int64_t n, const Opened<V>& open) {
+        R* const found = x.by_weight[k] + n;
+        const V beta = series_at(open.betas, spread<V>(x.u[k]));
+        store(found, fused(spread<V>(x.p[0][k]), beta, load<V>(found)));
+    }
+
+    template <int W> FORMULA_MEMBER void add_to_moments(int k, const V* w, V (*moments)[T]) const {
+        UNROLL for (int q = 0; q < T; ++q) {
+            const V p = spread<V>(x.p[q][k]);
+            UNROLL for (int c = 0; c < W; ++c) moments[c][q] = fused(w[c], p, moments[c][q]);
+        }
+    }
+
+    FORMULA_MEMBER void add_effect(int k, int64_t n, V w, const Opened<V>& open) {
+        R* const effect = x.effects[k] + n % PARTS<R>;
+        const V later = series_at(open.laters, spread<V>(x.u[k]));
+        store(effect, fused(w, later, load<V>(effect)));
+    }
+};
+
+}  // namespace eventsim
