@@ -4,6 +4,7 @@
 //                 front of the formulas that use them.
 // Bits            those of the numbers one by one, at every width.
 #pragma once
+#include <type_traits>
 #include <utility>
 
 #include "numbers.hpp"
@@ -86,6 +87,8 @@ template <class M> FORMULA uint32_t bits_of(M m) {
 #endif
 }
 
+FORMULA uint32_t bits_of(bool m) { return m; }
+
 FORMULA bool any(FloatMask m) { return bits_of(m) != 0; }
 FORMULA bool any(DoubleMask m) { return bits_of(m) != 0; }
 FORMULA bool all(FloatMask m) { return bits_of(m) == (1u << Numbers<Floats>::count) - 1; }
@@ -155,15 +158,24 @@ template <class M, class V, class F> FORMULA V one_by_one(M which, V x, const F&
 
 // Number k is marked where bit k is set.
 template <class V> FORMULA Mask<V> marked(uint32_t bits) {
+    if constexpr (Numbers<V>::count == 1) {
+        return bits & 1;
+    } else {
 #if VECTOR_BYTES == 64
-    if constexpr (sizeof(Real<V>) == 4) return (Mask<V>)_mm512_movm_epi32((__mmask16)bits);
-    else return (Mask<V>)_mm512_movm_epi64((__mmask8)bits);
+        if constexpr (sizeof(Real<V>) == 4) return (Mask<V>)_mm512_movm_epi32((__mmask16)bits);
+        else return (Mask<V>)_mm512_movm_epi64((__mmask8)bits);
 #else
-    Mask<V> m;
-    for (int k = 0; k < Numbers<V>::count; ++k) m[k] = -(int)(bits >> k & 1);
-    return m;
+        Mask<V> m;
+        for (int k = 0; k < Numbers<V>::count; ++k) m[k] = -(int)(bits >> k & 1);
+        return m;
 #endif
+    }
 }
+
+// A whole number for each number, and 1 more where marked.
+template <class V> using Whole = std::conditional_t<Numbers<V>::count == 1, int, Mask<V>>;
+template <class M> FORMULA M one_more(M whole, M which) { return whole - which; }
+FORMULA int one_more(int whole, bool which) { return whole + which; }
 
 template <class V> FORMULA V load(const Real<V>* from) {
     V x;
@@ -214,16 +226,20 @@ template <int half> FORMULA Doubles widened(Floats x) {
 
 // from[index[k]] as number k.
 template <class V> FORMULA V gather(const Real<V>* from, const int32_t* index) {
+    if constexpr (Numbers<V>::count == 1) {
+        return from[*index];
+    } else {
 #if VECTOR_BYTES == 64
-    if constexpr (sizeof(Real<V>) == 4)
-        return (V)_mm512_i32gather_ps(_mm512_loadu_si512(index), from, 4);
-    else
-        return (V)_mm512_i32gather_pd(_mm256_loadu_si256((const __m256i*)index), from, 8);
+        if constexpr (sizeof(Real<V>) == 4)
+            return (V)_mm512_i32gather_ps(_mm512_loadu_si512(index), from, 4);
+        else
+            return (V)_mm512_i32gather_pd(_mm256_loadu_si256((const __m256i*)index), from, 8);
 #else
-    V x;
-    UNROLL for (int k = 0; k < Numbers<V>::count; ++k) x[k] = from[index[k]];
-    return x;
+        V x;
+        UNROLL for (int k = 0; k < Numbers<V>::count; ++k) x[k] = from[index[k]];
+        return x;
 #endif
+    }
 }
 
 }  // namespace eventsim

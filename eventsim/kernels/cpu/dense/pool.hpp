@@ -1,8 +1,9 @@
 // Neurons that may fire within their stretches, of several samples: a pool that walks in vectors.
 //
 // A neuron is in a lane and goes from item to item of its own sample's stretch. A lane in which one
-// may fire waits until all lanes wait or are through: then their crossings are solved at once. What
-// a neuron does depends on nothing beside it; spikes of a sample are sorted when its stretch ends.
+// may fire waits until all lanes wait or are through: then their crossings are solved at once. Where
+// there are only few, each walks alone. What a neuron does depends on nothing beside it; spikes of a
+// sample are sorted when its stretch ends.
 //
 // Reference       eventsim/engine/cpu/walk.py, one neuron at a time; the definition:
 //                 eventsim/engine/reference/layer.py
@@ -28,10 +29,13 @@ template <class R> FORMULA void hold(Sample<R>& s, int32_t n) {
     s.holding[s.n_holding++] = n;
 }
 
+// So many neurons walk one by one, since their vectors would be all but empty: one recording of W1
+// at a time, with 64 neurons, took a fifth longer in vectors.
+constexpr int FEW = 2;
+
 template <class V> class Pool {
     using R = Real<V>;
-    using M = Mask<V>;
-    using Whole = std::conditional_t<sizeof(R) == 4, int32_t, int64_t>;
+    using Item = std::conditional_t<sizeof(R) == 4, int32_t, int64_t>;
     static constexpr int N = Numbers<V>::count;
 
     const Neurons<R>& neurons;
@@ -42,10 +46,11 @@ template <class V> class Pool {
     const R* const par;  // of all blocks, [n_blocks, N_PAR, width]
     int32_t* whose;  // its sample
     R *start_v, *start_j, *since[ITEMS], *weight[ITEMS];
-    alignas(64) Whole items[N];
+    alignas(64) Item items[N];
 
-    // What is known of the lanes beside their vectors.
-    struct Lane {
+    // What is known of the lanes of a W, a vector or one number, beside it.
+    template <class W> struct Lane {
+        static constexpr int N = Numbers<W>::count;
         alignas(64) R tau[N], left[N], h[N], v[N], j[N], top[N];
         double t[N];       // of the last spike or release, where the lane is inside its item
         int64_t fired[N];
@@ -94,28 +99,36 @@ template <class V> class Pool {
 
     // All walk their stretches; near_forward holds for all if `near`.
     void walk(bool near) {
-        for (int i = 0; i < size; i += N)
-            if (near) walk_from<true>(i); else walk_from<false>(i);
+        for (int i = 0; i < size;) {
+            const int left = std::min(N, size - i), mine = left > FEW ? left : 1;
+            if (mine > 1)
+                near ? walk_from<V, true>(i, mine) : walk_from<V, false>(i, mine);
+            else
+                near ? walk_from<R, true>(i, mine) : walk_from<R, false>(i, mine);
+            i += mine;
+        }
     }
 
   private:
     Sample<R>& of(int place) { return samples[whose[place]]; }
 
-    FORMULA_MEMBER V parameter(int row, const int32_t* places) const {
-        return gather<V>(par + row * width, places);
+    template <class W> FORMULA_MEMBER W parameter(int row, const int32_t* places) const {
+        return gather<W>(par + row * width, places);
     }
 
-    // The lanes from i on walk.
-    template <bool NEAR> __attribute__((noinline)) void walk_from(int i) {
-        Lane x;
-        const int mine = std::min(N, size - i);
+    // The `mine` neurons from i on walk in lanes of a W.
+    template <class W, bool NEAR> __attribute__((noinline)) void walk_from(int i, int mine) {
+        using M = Mask<W>;
+        constexpr int N = Numbers<W>::count;
+        Lane<W> x;
         for (int l = mine; l < N; ++l) who[i + l] = who[i], whose[i + l] = whose[i];
         int32_t places[N];
         for (int l = 0; l < N; ++l) places[l] = (int32_t)(of(i + l).par - par) + who[i + l];
-        const Rates<V> rates = {parameter(SLOW, places), parameter(GAP, places), parameter(RATE_MEM, places), V{}};
-        const V peak = parameter(PEAK, places), alert = parameter(ALERT, places);
-        V v = load<V>(start_v + i), j = load<V>(start_j + i), h = load<V>(since[0] + i);
-        V v_waits = v, j_waits = j;
+        const Rates<W> rates = {parameter<W>(SLOW, places), parameter<W>(GAP, places),
+                                parameter<W>(RATE_MEM, places), W{}};
+        const W peak = parameter<W>(PEAK, places), alert = parameter<W>(ALERT, places);
+        W v = load<W>(start_v + i), j = load<W>(start_j + i), h = load<W>(since[0] + i);
+        W v_waits = v, j_waits = j;
         const uint32_t all_mine = (uint32_t)((uint64_t(1) << mine) - 1);
         const uint32_t were_held = some_held ? held_of(i, all_mine) : 0;
         x.inside = 0;
@@ -125,50 +138,52 @@ template <class V> class Pool {
             x.met[l] = 0;
             x.fired[l] = s.fired_arrival[n] == s.arrival ? s.fired_times[n] : 0;
         }
-        M waits = M{}, item = M{}, held = marked<V>(were_held);
-        M walks = marked<V>(all_mine & ~were_held);
+        M waits = M{}, held = marked<W>(were_held);
+        Whole<W> item = Whole<W>{};
+        M walks = marked<W>(all_mine & ~were_held);
         // At first all go side by side, who is held aside.
         for (int k = 0; k < ITEMS && any(walks); ++k) {
-            h = select(walks, load<V>(since[k] + i), h);
-            const Map<V> m = NEAR ? near_forward(h, rates) : far_forward(h, rates);
-            const V v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
+            h = select(walks, load<W>(since[k] + i), h);
+            const Map<W> m = NEAR ? near_forward(h, rates) : far_forward(h, rates);
+            const W v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
             const M stops = walks & may_fire(v, j, v_end, j_end, h, rates.mem, peak, alert);
             v_waits = select(stops, v_end, v_waits);
             j_waits = select(stops, j_end, j_waits);
             waits = waits | stops;
             walks = without(stops, walks);
             v = select(walks, flush(v_end), v);
-            j = select(walks, flush(flush(j_end) + load<V>(weight[k] + i)), j);
-            item = item - walks;
+            j = select(walks, flush(flush(j_end) + load<W>(weight[k] + i)), j);
+            item = one_more(item, walks);
         }
         walks = held;
-        const V level = parameter(LEVEL, places), reset = parameter(RESET, places), self = parameter(SELF, places);
+        const W level = parameter<W>(LEVEL, places), reset = parameter<W>(RESET, places);
+        const W self = parameter<W>(SELF, places);
         while (any(waits | walks)) {
             if (any(waits)) {
                 const M fires = fire(x, i, v, j, v_waits, j_waits, h, rates, level, alert, peak,
                                      waits, item);
                 if (any(fires)) {
-                    if (refractory) held = held | (fires & marked<V>(held_of(i, bits_of(fires))));
-                    h = load<V>(x.h);
+                    if (refractory) held = held | (fires & marked<W>(held_of(i, bits_of(fires))));
+                    h = load<W>(x.h);
                     v = select(fires, reset, v);
-                    j = select(fires, load<V>(x.left) + self, j);
+                    j = select(fires, load<W>(x.left) + self, j);
                 }
                 // Where there is no crossing, the item is reached after all.
                 const M on = without(fires, waits);
                 v = select(on, flush(v_waits), v);
-                j = select(on, flush(flush(j_waits) + weight_at(item, i)), j);
+                j = select(on, flush(flush(j_waits) + weight_at<W>(item, i)), j);
                 walks = walks | fires | reach(x, i, item, on, h);
                 waits = M{};
             }
             M let_go = M{};
             if (any(held & walks)) {
                 store(x.h, h);
-                put(item);
-                let_go = marked<V>(let_go_before(x, i, bits_of(held & walks)));
-                h = load<V>(x.h);
+                put<W>(item);
+                let_go = marked<W>(let_go_before(x, i, bits_of(M(held & walks))));
+                h = load<W>(x.h);
             }
-            const Map<V> m = propagators(h, rates);
-            const V v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
+            const Map<W> m = propagators(h, rates);
+            const W v_end = fused(m.gain, j, m.x * v), j_end = m.y * j;
             const M stops = without(
                 held, walks & may_fire(v, j, v_end, j_end, h, rates.mem, peak, alert));
             v_waits = select(stops, v_end, v_waits);
@@ -176,14 +191,14 @@ template <class V> class Pool {
             waits = waits | stops;
             const M on = without(let_go, without(stops, walks));
             v = select(on, select(held, reset, flush(v_end)), v);
-            j = select(on, flush(flush(j_end) + weight_at(item, i)), j);
+            j = select(on, flush(flush(j_end) + weight_at<W>(item, i)), j);
             if (any(let_go)) {
                 v = select(let_go, reset, v);
                 j = select(let_go, flush(j_end), j);
                 store(x.j, j);
                 release(x, i, bits_of(let_go));
                 held = without(let_go, held);
-                h = load<V>(x.h);
+                h = load<W>(x.h);
             }
             walks = let_go | reach(x, i, item, on, h);
         }
@@ -192,22 +207,27 @@ template <class V> class Pool {
         leave(x, i, mine, bits_of(held), were_held);
     }
 
-    FORMULA_MEMBER M may_fire(V v, V j, V v_end, V j_end, V h, V rate_mem, V peak, V alert) const {
-        V top = highest(v, j, v_end, j_end, h, rate_mem, peak);
+    template <class W>
+    FORMULA_MEMBER Mask<W> may_fire(W v, W j, W v_end, W j_end, W h, W rate_mem, W peak,
+                                    W alert) const {
+        W top = highest(v, j, v_end, j_end, h, rate_mem, peak);
         if (neurons.strength) top = select(v > top, v, top);  // a threshold may fall onto it
         return top >= alert;
     }
 
     // Those of the lanes that wait that fire before their item; their spikes are written.
-    FORMULA_MEMBER M fire(Lane& x, int i, V v, V j, V v_end, V j_end, V h, const Rates<V>& rates,
-                          V level, V alert, V peak, M waits, M item) {
-        put(item);
-        V tau;
+    template <class W>
+    FORMULA_MEMBER Mask<W> fire(Lane<W>& x, int i, W v, W j, W v_end, W j_end, W h,
+                                const Rates<W>& rates, W level, W alert, W peak, Mask<W> waits,
+                                Whole<W> item) {
+        using M = Mask<W>;
+        put<W>(item);
+        W tau;
         if (neurons.strength) {
             store(x.h, h);
-            const V top = highest(v, j, v_end, j_end, h, rates.mem, peak);
+            const W top = highest(v, j, v_end, j_end, h, rates.mem, peak);
             store(x.top, select(v > top, v, top));
-            tau = one_by_one(waits, spread<V>(-1), [&](int l) {
+            tau = one_by_one(waits, spread<W>(-1), [&](int l) {
                 const Sample<R>& s = of(i + l);
                 const int n = who[i + l];
                 const Threshold p = {neurons.strength[s.low + n], neurons.rate[s.low + n]};
@@ -222,13 +242,13 @@ template <class V> class Pool {
         const M found = waits & (tau >= R(0));
         if (!any(found)) return M{};
         store(x.tau, tau);
-        store(x.left, flush(propagators(select(found, tau, spread<V>(0)), rates).y * j));
+        store(x.left, flush(propagators(select(found, tau, spread<W>(0)), rates).y * j));
         store(x.h, h);
-        return marked<V>(note_spikes(x, i, bits_of(found)));
+        return marked<W>(note_spikes(x, i, bits_of(found)));
     }
 
     // What the neurons of the lanes are after their stretches.
-    void leave(const Lane& x, int i, int mine, uint32_t held, uint32_t were_held) {
+    template <class W> void leave(const Lane<W>& x, int i, int mine, uint32_t held, uint32_t were_held) {
         for (int l = 0; l < mine; ++l) {
             const int n = who[i + l];
             Sample<R>& s = of(i + l);
@@ -247,31 +267,32 @@ template <class V> class Pool {
         }
     }
 
-    FORMULA_MEMBER V weight_at(M item, int i) const {
-        V found = load<V>(weight[0] + i);
+    template <class W> FORMULA_MEMBER W weight_at(Whole<W> item, int i) const {
+        W found = load<W>(weight[0] + i);
         UNROLL for (int k = 1; k < ITEMS; ++k)
-            found = select(item == k, load<V>(weight[k] + i), found);
+            found = select(item == k, load<W>(weight[k] + i), found);
         return found;
     }
 
     // Lanes `on` have met their item; those of them that have another, whose way is now `h`.
-    FORMULA_MEMBER M reach(Lane& x, int i, M& item, M on, V& h) const {
-        item = item - on;
+    template <class W>
+    FORMULA_MEMBER Mask<W> reach(Lane<W>& x, int i, Whole<W>& item, Mask<W> on, W& h) const {
+        item = one_more(item, on);
         x.inside &= ~bits_of(on);
-        V way = h;
+        W way = h;
         UNROLL for (int k = 1; k < ITEMS; ++k)
-            way = select(item == k, load<V>(since[k] + i), way);
+            way = select(item == k, load<W>(since[k] + i), way);
         h = select(on, way, h);
         return on & (item < ITEMS);
     }
 
-    double start_of(const Lane& x, const Sample<R>& s, int l, int item) const {
+    template <class W> double start_of(const Lane<W>& x, const Sample<R>& s, int l, int item) const {
         if (x.inside >> l & 1) return x.t[l];
         return item > 0 ? s.stretch.time[item - 1] : s.t;
     }
 
     // Write the spikes of lanes that find a crossing before their item; which these are.
-    uint32_t note_spikes(Lane& x, int i, uint32_t lanes) {
+    template <class W> uint32_t note_spikes(Lane<W>& x, int i, uint32_t lanes) {
         uint32_t fires = 0;
         for (; lanes; lanes &= lanes - 1) {
             const int l = __builtin_ctz(lanes), n = who[i + l], item = (int)items[l];
@@ -310,7 +331,7 @@ template <class V> class Pool {
         ++s.count;
     }
 
-    bool runs_away(Lane& x, int l, const Sample<R>& s, int item, double t) const {
+    template <class W> bool runs_away(Lane<W>& x, int l, const Sample<R>& s, int item, double t) const {
         const int met = std::min(item, s.stretch.size - s.stretch.empty);
         if (met > x.met[l]) x.fired[l] = 0;
         x.met[l] = met;
@@ -329,7 +350,7 @@ template <class V> class Pool {
     }
 
     // Lanes of those held that are let go of before their item, to where h then leads.
-    uint32_t let_go_before(Lane& x, int i, uint32_t held) {
+    template <class W> uint32_t let_go_before(Lane<W>& x, int i, uint32_t held) {
         uint32_t found = 0;
         for (; held; held &= held - 1) {
             const int l = __builtin_ctz(held), item = (int)items[l];
@@ -342,7 +363,7 @@ template <class V> class Pool {
         return found;
     }
 
-    void release(Lane& x, int i, uint32_t lanes) {
+    template <class W> void release(Lane<W>& x, int i, uint32_t lanes) {
         for (; lanes; lanes &= lanes - 1) {
             const int l = __builtin_ctz(lanes), n = who[i + l];
             Sample<R>& s = of(i + l);
@@ -354,7 +375,10 @@ template <class V> class Pool {
         }
     }
 
-    FORMULA_MEMBER void put(M item) { __builtin_memcpy(items, &item, sizeof item); }
+    template <class W> FORMULA_MEMBER void put(Whole<W> item) {
+        if constexpr (Numbers<W>::count == 1) items[0] = item;
+        else __builtin_memcpy(items, &item, sizeof item);
+    }
 };
 
 }  // namespace eventsim
