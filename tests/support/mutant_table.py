@@ -127,14 +127,14 @@ MUTANTS = (
         "a hold is lost between two pieces of a stream",
     ),
     Mutant(
-        "walk.cuh",
-        "a.alpha = a.alpha - (REAL)by_time / slope;",
-        "a.alpha = a.alpha + (REAL)by_time / slope;",
+        "neuron/own_spikes.hpp",
+        "return grazes ? by_voltage : by_voltage - R(by_time) / slope;",
+        "return grazes ? by_voltage : by_voltage + R(by_time) / slope;",
         "adjoint: wrong sign of dL/dt",
     ),
     Mutant(
         "walk.cuh",
-        "tape.through[k] += (double)later;",
+        "tape.through[k] += (double)jump.later;",
         "",
         "adjoint: dL/dt through the self-jump is missing",
     ),

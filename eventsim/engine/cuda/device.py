@@ -33,6 +33,7 @@ FORMULAS = (
     "numbers.hpp",
     "neuron/exponential.hpp",
     "neuron/propagators.hpp",
+    "neuron/own_spikes.hpp",
     "neuron/crossing.hpp",
     "neuron/stretch.hpp",
     "neuron/adaptive.hpp",

@@ -2,7 +2,7 @@
 //
 // Parallel over   nothing: one thread owns one neuron of one sample; no communication.
 // Twin            engine/cpu/walk.py, same order of operations: same bits.
-// Needs           neuron/adaptive.hpp
+// Needs           neuron/adaptive.hpp, neuron/own_spikes.hpp
 
 // Rows of the parameter table [N_PAR, neurons]; as in the twin.
 enum { SLOW, GAP, RATE_MEM, LEVEL, ALERT, PEAK, RATE_SYN, RESET, SELF, INSTANT };
@@ -271,42 +271,37 @@ struct Gradients {
 // Take the neuron back over its next spike or restart.
 template <class Sum>
 DEVICE void meet(const Neuron& n, Adjoint<REAL>& a, const Tape& tape, Back& b, Gradients<Sum>& g) {
-    const REAL zero = REAL_(0.0), rate_mem = n.rates.mem;
+    const REAL rate_mem = n.rates.mem;
     const long long k = b.next;
     if (b.released == (n.refractory > 0.0)) {
         // The self-jump is met while V is held, or right after a restart without a hold.
-        const REAL later = n.self * (n.rates.syn * a.beta - rate_mem * a.alpha);
-        tape.through[k] += (double)later;
-        g.own[BY_SELF] += (double)(n.instant * a.beta);
-        g.own[BY_SELF_DELAY] += (double)later;
-        g.sums[BY_DRIVE] += (Sum)(n.self * a.beta);
-        g.sums[BY_MEM] += (Sum)(n.self * a.beta_mem);
-        g.sums[BY_SYN] += (Sum)(n.self * a.beta_syn);
+        const SelfJumpBack<REAL> jump = self_jump_back(n.self, n.instant, rate_mem, n.rates.syn, a);
+        tape.through[k] += (double)jump.later;
+        g.own[BY_SELF] += (double)jump.by_self;
+        g.own[BY_SELF_DELAY] += (double)jump.later;
+        g.sums[BY_DRIVE] += (Sum)jump.by_drive;
+        g.sums[BY_MEM] += (Sum)jump.by_mem;
+        g.sums[BY_SYN] += (Sum)jump.by_syn;
     }
     if (!b.released) {
-        REAL drive = tape.restart[k];
-        tape.through[k] += (double)(-a.alpha * (rate_mem * (drive - n.reset)));
-        // A hold would begin to grow with the self-jump before its end.
-        if (n.refractory == 0.0) drive += n.self;
-        g.own[BY_REFRACTORY] += (double)(-a.alpha * (rate_mem * (drive - n.reset)));
-        g.own[BY_RESET] += (double)a.alpha;
-        g.sums[BY_MEM] += (Sum)(n.reset * a.alpha_mem);
-        a.alpha = zero;
-        a.alpha_mem = zero;
+        const RestartBack<REAL> restart = restart_back(tape.restart[k], n.reset, n.self, rate_mem,
+                                                       n.refractory != 0.0, a);
+        tape.through[k] += (double)restart.later;
+        g.own[BY_REFRACTORY] += (double)restart.by_refractory;
+        g.own[BY_RESET] += (double)restart.by_reset;
+        g.sums[BY_MEM] += (Sum)restart.by_mem;
         b.released = true;
         return;
     }
     REAL slope = rate_mem * (tape.current[k] - n.level);
-    a.alpha = tape.by_voltage[k];
     double by_time = tape.by_time[k] + tape.through[k];
 #if ADAPTIVE
     slope += (REAL)spike_back(n.threshold, b.adapted, tape.before[k], tape.time[k],
                               (double)rate_mem, by_time, g.own[BY_RATE]);
 #endif
-    if (slope > zero)
-        a.alpha = a.alpha - (REAL)by_time / slope;
-    else
-        g.grazes += 1;
+    bool grazed;
+    a.alpha = crossing_back(tape.by_voltage[k], by_time, slope, grazed);
+    g.grazes += grazed;
     g.own[BY_LEVEL] -= (double)a.alpha;
 #if ADAPTIVE
     spiked_back(n.threshold, b.adapted, tape.before[k], tape.time[k], (double)a.alpha,

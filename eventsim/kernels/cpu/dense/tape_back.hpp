@@ -7,6 +7,7 @@
 // Reference       eventsim/engine/cpu/walk.py (meet), shared_adjoint.py
 #pragma once
 #include "../../neuron/adaptive.hpp"
+#include "../../neuron/own_spikes.hpp"
 #include "../arena.hpp"
 #include "../roles.hpp"
 #include "blocks.hpp"
@@ -156,7 +157,7 @@ template <class R> class TapeBack {
             if (!x.released) {
                 // The self-jump is met right after a restart without a hold, or while V is held.
                 if (!held) through += self_jump(x, n, a);
-                through += release(x, n, held, R(tape.restart[k]), a);
+                through += restart(x, n, held, R(tape.restart[k]), a);
                 x.released = true;
                 x.at = tape.time[k];
                 if (x.at < t) {
@@ -189,34 +190,32 @@ template <class R> class TapeBack {
 
     // Each returns what it adds to dL/dt of the spike.
     FORMULA_MEMBER double self_jump(Neuron& x, int64_t n, const Adjoint<R>& a) {
-        const R later = x.self * (x.syn * a.beta - x.mem * a.alpha);
-        x.own[BY_SELF] += x.instant * a.beta;
-        x.own[BY_SELF_DELAY] += later;
-        sums[BY_DRIVE * stride + n] += x.self * a.beta;
-        sums[BY_MEM * stride + n] += x.self * a.beta_mem;
-        sums[BY_SYN * stride + n] += x.self * a.beta_syn;
-        return later;
+        const SelfJumpBack<R> jump = self_jump_back(x.self, x.instant, x.mem, x.syn, a);
+        x.own[BY_SELF] += jump.by_self;
+        x.own[BY_SELF_DELAY] += jump.later;
+        sums[BY_DRIVE * stride + n] += jump.by_drive;
+        sums[BY_MEM * stride + n] += jump.by_mem;
+        sums[BY_SYN * stride + n] += jump.by_syn;
+        return jump.later;
     }
 
-    FORMULA_MEMBER double release(Neuron& x, int64_t n, bool held, R drive, Adjoint<R>& a) {
-        const R later = -a.alpha * (x.mem * (drive - x.reset));
-        // A hold would begin to grow with the self-jump before its end.
-        if (!held) drive += x.self;
-        x.own[BY_REFRACTORY] += -a.alpha * (x.mem * (drive - x.reset));
-        x.own[BY_RESET] += a.alpha;
-        sums[BY_MEM * stride + n] += x.reset * a.alpha_mem;
-        a.alpha = a.alpha_mem = R(0);
-        return later;
+    FORMULA_MEMBER double restart(Neuron& x, int64_t n, bool held, R j, Adjoint<R>& a) {
+        const RestartBack<R> found = restart_back(j, x.reset, x.self, x.mem, held, a);
+        x.own[BY_REFRACTORY] += found.by_refractory;
+        x.own[BY_RESET] += found.by_reset;
+        sums[BY_MEM * stride + n] += found.by_mem;
+        return found.later;
     }
 
     // Returns alpha just before spike k.
     FORMULA_MEMBER R spike(Neuron& x, int64_t n, int64_t k, double by_time) {
-        R slope = x.mem * (R(tape.current[k]) - x.level), alpha = R(tape.by_voltage[k]);
+        R slope = x.mem * (R(tape.current[k]) - x.level);
         if (adapts)
             slope += R(spike_back(adapting[n].p, adapting[n].now, tape.before[k], x.at, double(x.mem),
                                   by_time, adapting[n].by_rate));
-        if (slope > R(0)) alpha = alpha - R(by_time) / slope;
-        else ++grazes;
+        bool grazed;
+        const R alpha = crossing_back(R(tape.by_voltage[k]), by_time, slope, grazed);
+        grazes += grazed;
         x.own[BY_LEVEL] -= alpha;
         if (adapts)
             spiked_back(adapting[n].p, adapting[n].now, tape.before[k], x.at, double(alpha),
