@@ -37,8 +37,8 @@ template <class V> int apart_forward(const ApartForward<Real<V>>& call) {
     for (int64_t i = 0; i < call.tasks.n; ++i) {
         const int64_t s = call.tasks.todo[i];
         const double t_end = call.spikes.duration[s];
-        double* const sums = call.integral + s * call.gains.size;
-        std::fill(sums, sums + call.gains.size, 0.0);
+        double* const sums = call.integrals.values + s * call.integrals.size;
+        std::fill(sums, sums + call.integrals.size, 0.0);
         for_spikes(call.spikes, s, [&](int64_t spike, int64_t row) {
             for (int64_t e = fan.start[row]; e < fan.start[row + 1]; ++e) {
                 const double t = call.spikes.time[spike] + fan.delay[e];
@@ -56,8 +56,9 @@ template <class R>
 FORMULA double spike_back(const ApartBackward<R>& call, int64_t chunk, double time, int64_t row,
                           double t_end, const double* seed) {
     const FanOut<R>& fan = call.fan;
-    const int64_t size = call.gains.size;
-    double* const sums = call.sums + chunk * N_GAIN_SUMS * size;
+    const IntegralsBack& back = call.back;
+    const int64_t size = back.size;
+    double* const sums = back.sums + chunk * N_GAIN_SUMS * size;
     double effect = 0.0;
     for (int64_t e = fan.start[row]; e < fan.start[row + 1]; ++e) {
         const double t = time + fan.delay[e];
@@ -70,8 +71,8 @@ FORMULA double spike_back(const ApartBackward<R>& call, int64_t chunk, double ti
         const R by_syn = x.fade * polynomial_of_one(x.first + GAIN_BY_SYN * POLYNOMIAL<R>, x.u);
         const R slope = x.fade * polynomial_of_one(x.first + GAIN_LATER * POLYNOMIAL<R>, x.u);
         const double later = unit * w * slope;
-        call.by_weight[chunk * fan.n + e] += unit * gain;
-        call.by_delay[chunk * fan.n + e] += later;
+        back.by_weight[chunk * fan.n + e] += unit * gain;
+        back.by_delay[chunk * fan.n + e] += later;
         effect += later;
         sums[k] += unit * w * gain;
         sums[size + k] += unit * w * by_mem;
@@ -84,10 +85,10 @@ template <class V> int apart_backward(const ApartBackward<Real<V>>& call) {
     const ReadoutSpikes& spikes = call.spikes;
     for (int64_t i = 0; i < call.tasks.n; ++i) {
         const int64_t chunk = call.tasks.todo[i];
-        for (int64_t s = call.chunks.bounds[chunk]; s < call.chunks.bounds[chunk + 1]; ++s)
+        for (int64_t s = call.back.bounds[chunk]; s < call.back.bounds[chunk + 1]; ++s)
             for_spikes(spikes, s, [&](int64_t spike, int64_t row) {
-                call.effects[spike] = spike_back(call, chunk, spikes.time[spike], row,
-                                                 spikes.duration[s], call.seeds + s * call.gains.size);
+                call.back.effects[spike] = spike_back(call, chunk, spikes.time[spike], row, spikes.duration[s],
+                                                      call.back.seeds + s * call.back.size);
             });
     }
     return DONE;

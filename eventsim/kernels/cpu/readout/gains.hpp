@@ -6,7 +6,7 @@
 #pragma once
 #include <algorithm>
 
-#include "wide.hpp"
+#include "row.hpp"
 
 #include "../../neuron/readout.hpp"
 #include "../calls.hpp"
@@ -54,9 +54,9 @@ template <class V> int readout_gains(const ReadoutGains<Real<V>>& call) {
         const int64_t block = call.tasks.todo[i];
         double mem[LANES], syn[LANES];
         for (int k = 0; k < LANES; ++k) {
-            const int64_t output = std::min(block * LANES + k, gains.size - 1);
-            mem[k] = gains.par[output];
-            syn[k] = gains.par[gains.size + output];
+            const int64_t output = std::min(block * LANES + k, call.outputs.size - 1);
+            mem[k] = call.outputs.rates[output];
+            syn[k] = call.outputs.rates[call.outputs.size + output];
         }
         Real<V>* const table = gains.values + block * gains.n_windows * WINDOW<Real<V>>;
         for (int k = 0; k < LANES; k += N) {
@@ -69,9 +69,9 @@ template <class V> int readout_gains(const ReadoutGains<Real<V>>& call) {
 }
 
 // Polynomial whose coefficients lie from `first` on.
-template <class V> FORMULA Wide<V> polynomial_at(const Real<V>* first, V u) {
+template <class V> FORMULA Row<V> polynomial_at(const Real<V>* first, V u) {
     constexpr int last = GAIN_TERMS<Real<V>> - 1;
-    Wide<V> x;
+    Row<V> x;
     UNROLL for (int p = 0; p < x.n; ++p) {
         const Real<V>* const mine = first + p * Numbers<V>::count;
         V value = load<V>(mine + last * LANES);

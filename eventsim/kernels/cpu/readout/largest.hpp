@@ -23,19 +23,13 @@ constexpr double LARGEST_MARGIN = 1e-5;
 // As if each neuron had reached so much: where v is less its bound need not be looked at.
 constexpr double LEAST_LARGEST = 1e-30;
 
-// What a neuron has largest so far.
-struct Largest {
-    double *value, *time;
-    int64_t* arrival;
-    double* slope;
-
-    FORMULA_MEMBER void note(int64_t n, double v, double t, int64_t event, double rise) const {
-        value[n] = v;
-        time[n] = t;
-        arrival[n] = event;
-        slope[n] = rise;
-    }
-};
+// Neuron n has v largest so far.
+FORMULA void note(const Largest& found, int64_t n, double v, double t, int64_t event, double slope) {
+    found.value[n] = v;
+    found.time[n] = t;
+    found.arrival[n] = event;
+    found.slope[n] = slope;
+}
 
 template <class V> class Peaks {
     using R = Real<V>;
@@ -77,7 +71,8 @@ template <class V> class Peaks {
         s.start(task);
         Course<R>& course = s.course;
         const int64_t at = s.sample * a.neurons.size + s.low;
-        found = {a.value + at, a.time + at, a.arrival + at, a.slope + at};
+        const Largest& all = a.largest;
+        found = {all.value + at, all.time + at, all.arrival + at, all.slope + at};
         course.t_end = a.events.duration[s.sample];
         course.n_events = s.n_heard;
         while (course.n_events > 0 && course.times[course.n_events - 1] >= course.t_end)
@@ -180,8 +175,8 @@ template <class V> class Peaks {
             at = x.time[k];
             const bool arrives = k < x.size - x.empty;
             if (v_end > found.value[n]) {
-                if (arrives) found.note(n, v_end, at, event, rate_mem * ((double)j_end - (double)v_end));
-                else if (x.ends) found.note(n, v_end, at, -1, 0.0);
+                if (arrives) note(found, n, v_end, at, event, rate_mem * ((double)j_end - (double)v_end));
+                else if (x.ends) note(found, n, v_end, at, -1, 0.0);
             }
             v = v_end;
             j = flush(j_end + x.weight[k][n]);
@@ -200,7 +195,7 @@ template <class V> class Peaks {
         const double since = u == 0.0 ? m : m * (__builtin_log1p(u) / u);
         const Map<double> way = far_forward(since, rates);
         const double peak = fused(way.gain, j, way.x * v);
-        if (peak > found.value[n]) found.note(n, peak, begin + since, -1, 0.0);
+        if (peak > found.value[n]) note(found, n, peak, begin + since, -1, 0.0);
     }
 };
 

@@ -72,28 +72,28 @@ FORMULA void for_batches(const ReadoutSpikes& spikes, const GainTable<Real<V>>& 
 template <class V>
 __attribute__((noinline)) void add_gains(const Batch<V>& batch, const Real<V>* weights,
                                          const Real<V>* table, double* sums) {
-    Wide<Doubles> total = load_wide<Doubles>(sums);
+    Row<Doubles> total = load_row<Doubles>(sums);
     for (int low = 0; low < batch.n; low += GROUP) {
-        Wide<V> part = zeros<V>();
+        Row<V> part = zeros<V>();
         for (int i = low; i < std::min(low + GROUP, batch.n); ++i) {
-            const Wide<V> w = spread<V>(batch.fade[i]) * load_wide<V>(weights + batch.row[i] * LANES);
+            const Row<V> w = spread<V>(batch.fade[i]) * load_row<V>(weights + batch.row[i] * LANES);
             part = fused(w, polynomial_at(table + batch.first(i), spread<V>(batch.place[i])), part);
         }
         total = total + widened(part);
     }
-    store_wide(sums, total);
+    store_row(sums, total);
 }
 
 template <class V> int readout_forward(const ReadoutForward<Real<V>>& call) {
     const auto& gains = call.gains;
     Batch<V> batch;
     for (int64_t i = 0; i < call.tasks.n; ++i) {
-        const int64_t s = call.tasks.todo[i], width = gains.n_blocks * LANES;
-        double* const sums = call.integral + s * width;
-        std::fill(sums, sums + width, 0.0);
+        const int64_t s = call.tasks.todo[i], size = call.integrals.size;
+        double* const sums = call.integrals.values + s * size;
+        std::fill(sums, sums + size, 0.0);
         for_batches(call.spikes, gains, s, batch, [&](int64_t) {
             for (int64_t b = 0; b < gains.n_blocks; ++b)
-                add_gains(batch, call.weights + b * call.n_rows * LANES,
+                add_gains(batch, call.weights.values + b * call.weights.n_rows * LANES,
                           gains.values + b * gains.n_windows * WINDOW<Real<V>>, sums + b * LANES);
         });
     }
@@ -102,8 +102,8 @@ template <class V> int readout_forward(const ReadoutForward<Real<V>>& call) {
 
 // dL/d(integral) of a block's outputs, in the type of the state as well.
 template <class V> struct Seed {
-    Wide<V> unit;
-    Wide<Doubles> wide;
+    Row<V> unit;
+    Row<Doubles> wide;
 };
 
 // As add_gains, with all derivatives; sums are [N_SUMS, LANES].
@@ -112,37 +112,37 @@ __attribute__((noinline)) void add_slopes(const Batch<V>& batch, const Real<V>* 
                                           const Real<V>* table, const Seed<V>& seed,
                                           double* by_weight, double* effects, double* sums) {
     using R = Real<V>;
-    Wide<Doubles> gains = load_wide<Doubles>(sums), by_mem = load_wide<Doubles>(sums + LANES),
-                  by_syn = load_wide<Doubles>(sums + 2 * LANES);
+    Row<Doubles> gains = load_row<Doubles>(sums), by_mem = load_row<Doubles>(sums + LANES),
+                  by_syn = load_row<Doubles>(sums + 2 * LANES);
     for (int low = 0; low < batch.n; low += GROUP) {
-        Wide<V> part_gain = zeros<V>(), part_mem = zeros<V>(), part_syn = zeros<V>();
+        Row<V> part_gain = zeros<V>(), part_mem = zeros<V>(), part_syn = zeros<V>();
         for (int i = low; i < std::min(low + GROUP, batch.n); ++i) {
             const R* const first = table + batch.first(i);
             const V u = spread<V>(batch.place[i]), fade = spread<V>(batch.fade[i]);
             const int64_t row = batch.row[i] * LANES;
-            const Wide<V> w = fade * load_wide<V>(weights + row);
-            const Wide<V> gain = polynomial_at(first + GAIN * POLYNOMIAL<R>, u);
+            const Row<V> w = fade * load_row<V>(weights + row);
+            const Row<V> gain = polynomial_at(first + GAIN * POLYNOMIAL<R>, u);
             part_gain = fused(w, gain, part_gain);
             part_mem = fused(w, polynomial_at(first + GAIN_BY_MEM * POLYNOMIAL<R>, u), part_mem);
             part_syn = fused(w, polynomial_at(first + GAIN_BY_SYN * POLYNOMIAL<R>, u), part_syn);
-            const Wide<V> later = polynomial_at(first + GAIN_LATER * POLYNOMIAL<R>, u);
+            const Row<V> later = polynomial_at(first + GAIN_LATER * POLYNOMIAL<R>, u);
             effects[i] += sum_by_halves(w * seed.unit * later);
             double* const mine = by_weight + row;
-            store_wide(mine, fused(widened(fade * gain), seed.wide, load_wide<Doubles>(mine)));
+            store_row(mine, fused(widened(fade * gain), seed.wide, load_row<Doubles>(mine)));
         }
         gains = gains + widened(part_gain);
         by_mem = by_mem + widened(part_mem);
         by_syn = by_syn + widened(part_syn);
     }
-    store_wide(sums, gains);
-    store_wide(sums + LANES, by_mem);
-    store_wide(sums + 2 * LANES, by_syn);
+    store_row(sums, gains);
+    store_row(sums + LANES, by_mem);
+    store_row(sums + 2 * LANES, by_syn);
 }
 
 template <class V> FORMULA Seed<V> seed_of(const double* seeds) {
     Real<V> rounded[LANES];
     for (int k = 0; k < LANES; ++k) rounded[k] = Real<V>(seeds[k]);
-    return {load_wide<V>(rounded), load_wide<Doubles>(seeds)};
+    return {load_row<V>(rounded), load_row<Doubles>(seeds)};
 }
 
 // One sample of a chunk; `part` has room for [n_blocks, N_SUMS, LANES].
@@ -150,20 +150,21 @@ template <class V>
 void sample_back(const ReadoutBackward<Real<V>>& call, int64_t chunk, int64_t s, Batch<V>& batch,
                  double* part) {
     const auto& gains = call.gains;
-    const int64_t width = gains.n_blocks * LANES, rows = call.n_rows * LANES;
-    const double* const seeds = call.seeds + s * width;
-    std::fill(part, part + N_GAIN_SUMS * width, 0.0);
+    const IntegralsBack& back = call.back;
+    const int64_t size = back.size, slab = call.weights.n_rows * LANES;
+    const double* const seeds = back.seeds + s * size;
+    std::fill(part, part + N_GAIN_SUMS * size, 0.0);
     for_batches(call.spikes, gains, s, batch, [&](int64_t low) {
         for (int64_t b = 0; b < gains.n_blocks; ++b)
-            add_slopes(batch, call.weights + b * rows,
+            add_slopes(batch, call.weights.values + b * slab,
                        gains.values + b * gains.n_windows * WINDOW<Real<V>>,
                        seed_of<V>(seeds + b * LANES),
-                       call.by_weight + (chunk * gains.n_blocks + b) * rows, call.effects + low,
+                       back.by_weight + (chunk * gains.n_blocks + b) * slab, back.effects + low,
                        part + b * N_GAIN_SUMS * LANES);
     });
     for (int i = 0; i < N_GAIN_SUMS; ++i)
-        for (int64_t k = 0; k < width; ++k)
-            call.sums[(chunk * N_GAIN_SUMS + i) * width + k] +=
+        for (int64_t k = 0; k < size; ++k)
+            back.sums[(chunk * N_GAIN_SUMS + i) * size + k] +=
                 seeds[k] * part[(k / LANES * N_GAIN_SUMS + i) * LANES + k % LANES];
 }
 
@@ -175,7 +176,7 @@ template <class V> int readout_backward(const ReadoutBackward<Real<V>>& call) {
     Batch<V> batch;
     for (int64_t i = 0; i < call.tasks.n; ++i) {
         const int64_t chunk = call.tasks.todo[i];
-        for (int64_t s = call.chunks.bounds[chunk]; s < call.chunks.bounds[chunk + 1]; ++s)
+        for (int64_t s = call.back.bounds[chunk]; s < call.back.bounds[chunk + 1]; ++s)
             sample_back(call, chunk, s, batch, part);
     }
     return DONE;

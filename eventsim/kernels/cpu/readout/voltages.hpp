@@ -146,13 +146,13 @@ template <class V> int voltages_forward(const VoltagesForward<Real<V>>& call) {
     for (int64_t i = 0; i < call.tasks.n; ++i) {
         s.start(call.tasks.todo[i]);
         s.course.n_events = 0;
-        for (int64_t q = 0; q < call.n_asked; ++q) {
-            const int64_t place = s.sample * call.n_asked + q;
-            const double time = call.times[place];
+        for (int64_t q = 0; q < call.asked.n; ++q) {
+            const int64_t place = s.sample * call.asked.n + q;
+            const double time = call.asked.times[place];
             int64_t& n_events = s.course.n_events;
             while (n_events < s.n_heard && s.course.times[n_events] < time) ++n_events;
             pass_until(s, call.weights.width, time);
-            double* const value = call.value + place * call.neurons.size + s.low;
+            double* const value = call.asked.value + place * call.neurons.size + s.low;
             std::copy(s.before, s.before + s.size, value);
         }
     }
