@@ -41,10 +41,8 @@ FLAGS = (
     *("-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-fvisibility=hidden"),
     *("-Wno-psabi", "-Wno-ignored-attributes"),
 )
-# Names as GCC and Clang spell them; zig has underscores. Bits are the same at every level and at
-# every -O. `plain` takes longest to compile and is the last choice: -O1 halves the time.
+# Names as GCC and Clang spell them; zig has underscores.
 MARCH = {"v3": "x86-64-v3", "v4": "x86-64-v4"}
-OPTIMISED = {"v3": "-O3", "v4": "-O3", "neon": "-O3"}
 # What a processor must have for them, in the words of /proc/cpuinfo.
 V3 = {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"}
 NEEDS = {"v3": V3, "v4": V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}}
@@ -129,7 +127,7 @@ class Compiler:
 
     def compiling(self, target: Target, level: str = "") -> tuple[str, ...]:
         """The command for the object of a level, or for one without kernels."""
-        flags = [*FLAGS, OPTIMISED.get(level, "-O1")]
+        flags = [*FLAGS, "-O3" if level else "-O1"]
         march = f"-march={MARCH[level]}" if level in MARCH else ""
         if target.system != "windows":
             flags += ["-fPIC"]

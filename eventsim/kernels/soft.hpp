@@ -21,7 +21,7 @@ static inline double double_of_bits(uint64_t bits) {
 // In double precision the product is exact. Their sum is rounded to odd, so that rounding it once more
 // gives what one rounding gives: Boldo and Melquiond (2008), Emulation of a FMA and correctly rounded
 // sums: proved algorithms using rounding to odd.
-static inline float soft_fused(float a, float b, float c) {
+__attribute__((noinline)) static float soft_fused(float a, float b, float c) {
     const double product = (double)a * (double)b, sum = product + (double)c, part = sum - product;
     const double rest = (product - (sum - part)) + ((double)c - part);  // Knuth's two-sum
     uint64_t bits = bits_of_double(sum);
