@@ -22,7 +22,19 @@ template <class R> struct DenseForward {
     Spikes spikes;
 };
 
+template <class R> struct DenseBackward {
+    Tasks tasks;
+    Events events;
+    Weights<R> weights;
+    Neurons<R> neurons;
+    Tape tape;
+    WayBack<R> way;
+    Found<R> found;
+};
+
 }  // namespace eventsim
 
 // KERNEL(NAME, CALL) for each of them.
-#define KERNELS(KERNEL) KERNEL(dense_forward, DenseForward)
+#define KERNELS(KERNEL)                  \
+    KERNEL(dense_forward, DenseForward)  \
+    KERNEL(dense_backward, DenseBackward)

@@ -5,6 +5,7 @@
 #define eventsim JOIN(eventsim, LEVEL)
 
 #include "calls.hpp"
+#include "dense/backward.hpp"
 #include "dense/forward.hpp"
 
 #define KERNEL_OF(name, type, Vector, Call)                                          \

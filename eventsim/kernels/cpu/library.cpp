@@ -121,7 +121,12 @@ EXPORT int64_t eventsim_layout(char* to, int64_t room) {
     STRUCTS(Neurons, par, refractory, strength, rate, size, fastest)
     STRUCTS(Standing, time, v, j, until, a, last)
     STRUCT(Spikes, Spikes, time, neuron, current, restart, starts, limits, counts, reached)
+    STRUCT(Tape, Tape, offsets, time, neuron, current, restart, by_time, by_voltage, previous, through,
+           before)
+    STRUCTS(WayBack, bounds, middle, length, begin, adjoint, behind, asked, cause, starts)
+    STRUCTS(Found, by_weight, effects, sums, own, adapted, grazes)
     STRUCTS(DenseForward, tasks, events, weights, neurons, begin, end, spikes)
+    STRUCTS(DenseBackward, tasks, events, weights, neurons, tape, way, found)
     return w.size;
 }
 

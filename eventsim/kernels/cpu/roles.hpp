@@ -7,7 +7,8 @@
 
 namespace eventsim {
 
-// Tasks to run: a task is a block of neurons in one sample, number sample * n_blocks + block.
+// Tasks to run: forward a block of neurons in one sample, number sample * n_blocks + block; backward a
+// chunk of samples.
 struct Tasks {
     const int64_t* todo;  // [n]
     int64_t n, n_blocks;
@@ -20,8 +21,8 @@ struct Events {
     const int32_t* rows;      // [events], of the weights
     const double* duration;   // [samples]
     const uint8_t* heard;     // [n_blocks, rows]: whether a block hears a row
-    const int64_t* skip;      // [samples, n_blocks]: events that the begin has met
-    int64_t* met;             // [samples, n_blocks]: those that the end has
+    const int64_t* skip;      // [samples, n_blocks]: events that the begin has met; forward
+    int64_t* met;             // [samples, n_blocks]: those that the end has; forward
 };
 
 // Weights by block, zero behind the last neuron and in the last row.
@@ -62,11 +63,6 @@ struct Spikes {
     double* reached;   // when that was
 };
 
-// The layer's middle rate, 1/ms, and the length of its stretches on the way back, ms.
-struct Span {
-    double middle, length;
-};
-
 // Recorded spikes of a layer by sample and time; currents are times the resistance.
 struct Tape {
     const int64_t* offsets;    // [samples + 1]
@@ -83,8 +79,8 @@ struct Tape {
 
 // How far samples go back, and with what: eventsim/engine/piece.py.
 template <class R> struct WayBack {
-    const int64_t* bounds;     // [chunks + 1]: samples bounds[c] .. bounds[c + 1] are a chunk, a task
-    Span span;
+    const int64_t* bounds;     // [chunks + 1]: samples bounds[c] .. bounds[c + 1] are a chunk
+    double middle, length;     // rate in 1/ms, and ms: eventsim/engine/adjoint_series.py (Span)
     const double* begin;       // [samples]
     R* adjoint;                // [samples, 5, size] at the end; is left as at the begin. null: zero
     double* behind;            // [samples, N_BEHIND, size] of thresholds, likewise

@@ -13,6 +13,9 @@
 
 namespace eventsim {
 
+// Rows of an adjoint state: eventsim/engine/table.py.
+constexpr int N_STATE = 5;
+
 // Adjoint states of neurons side by side, in rows of some length.
 template <class V> FORMULA Adjoint<V> load_state(const Real<V>* from, int64_t row) {
     return {load<V>(from), load<V>(from + row), load<V>(from + 2 * row), load<V>(from + 3 * row),
@@ -29,7 +32,6 @@ template <class V> FORMULA void store_state(Real<V>* to, int64_t row, const Adjo
 template <class V> class Aside {
     using R = Real<V>;
     static constexpr int N = Numbers<V>::count, T = TERMS<R>, TABLE = 6 * T, ACROSS = PARTS<R> / N;
-    static constexpr int N_STATE = 5;
 
     // The states, grown, from which pieces of a group begin at the same turn, and where these are in u.
     struct Begin {

@@ -25,6 +25,38 @@ struct Heard {
     int64_t n;
 };
 
+// Tells what a block hears of a sample, with room where there are several blocks.
+class Ears {
+    const Events& events;
+    const int64_t n_blocks, n_rows;
+    double* const times;
+    int32_t* const rows;
+    int64_t* const number;
+
+  public:
+    static std::size_t room(int64_t most_events) { return most_events * 20 + 3 * 64; }
+
+    Ears(const Events& events, int64_t n_blocks, int64_t n_rows, int64_t most_events, Arena& arena)
+        : events(events), n_blocks(n_blocks), n_rows(n_rows), times(arena.take<double>(most_events)),
+          rows(arena.take<int32_t>(most_events)), number(arena.take<int64_t>(most_events)) {}
+
+    Heard of(int64_t sample, int64_t block) const {
+        const int64_t lo = events.offsets[sample], hi = events.offsets[sample + 1];
+        if (n_blocks == 1) return {events.times + lo, events.rows + lo, nullptr, hi - lo};
+        const uint8_t* const mine = events.heard + block * n_rows;
+        return {times, rows, number, hear(events, mine, lo, hi, times, rows, number)};
+    }
+};
+
+// The most entries of a sample of the chunks that are tasks, samples bounds[c] .. bounds[c + 1].
+FORMULA int64_t most_of(const Tasks& tasks, const int64_t* bounds, const int64_t* offsets) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < tasks.n; ++i)
+        for (int64_t s = bounds[tasks.todo[i]]; s < bounds[tasks.todo[i] + 1]; ++s)
+            most = std::max(most, offsets[s + 1] - offsets[s]);
+    return most;
+}
+
 // Events by row of which dL/dt is asked; by event, where it goes; the spike of the loop that caused it,
 // or -1, and null where there is no loop.
 template <class R> struct Effects {
@@ -35,14 +67,9 @@ template <class R> struct Effects {
 
 template <class V> class BlockBack {
     using R = Real<V>;
-    static constexpr int N = Numbers<V>::count, T = TERMS<R>, N_STATE = 5;
+    static constexpr int N = Numbers<V>::count, T = TERMS<R>;
 
-    const int64_t width;          // of weights
-
-  public:
-    const int64_t stride;         // of tables
-
-  private:
+    const int64_t width, stride;  // of weights; of tables
     const R fastest;
     const Span span;
     R *const par, *const table;   // [N_PAR, stride], [6 T, stride]
@@ -89,6 +116,39 @@ template <class V> class BlockBack {
             for (int i = 0; i < 6; ++i)
                 for (int q = 0; q < T; ++q) table[(i * T + q) * stride + n] = rows[i][q];
         }
+    }
+
+    // A sample comes next.
+    void clear() {
+        std::fill(sums, sums + N_SUMS * stride, R(0));
+        std::fill(state, state + N_STATE * stride, R(0));
+    }
+
+    // Its adjoint states of the block's n neurons, rows of [N_STATE, all].
+    void take_state(const R* from, int64_t all, int64_t n) {
+        for (int i = 0; i < N_STATE; ++i)
+            std::copy(from + i * all, from + i * all + n, state + i * stride);
+    }
+    void leave_state(R* to, int64_t all, int64_t n) const {
+        for (int i = 0; i < N_STATE; ++i)
+            std::copy(state + i * stride, state + i * stride + n, to + i * all);
+    }
+
+    void end_at_start(int64_t n) {
+        for (int64_t k = 0; k < n; ++k) tape.end_at_start(k, state[k], state[2 * stride + k]);
+    }
+
+    // Add the sums of a sample to those of its chunk [N_SUMS, all] at the block's `n` neurons.
+    void add_sums(double* to, int64_t all, int64_t n) const {
+        for (int i = 0; i < N_SUMS; ++i)
+            for (int64_t k = 0; k < n; ++k) to[i * all + k] += sums[i * stride + k];
+    }
+
+    // Likewise that over arrivals of weight times beta, when a chunk has been taken.
+    void add_by_drive(double* to, int64_t n_rows, int64_t n) const {
+        for (int64_t row = 0; row < n_rows; ++row)
+            for (int64_t k = 0; k < n; ++k)
+                to[k] += double(weights[row * width + k]) * double(by_weight[row * width + k]);
     }
 
     // From t_end to t_begin; adds to the sums, the gradients of weights, and effects.

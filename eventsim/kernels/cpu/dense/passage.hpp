@@ -13,6 +13,11 @@
 
 namespace eventsim {
 
+// The layer's middle rate, 1/ms, and the length of its stretches, ms.
+struct Span {
+    double middle, length;
+};
+
 // Parts of a sum over numbers side by side: as many as lie in a line of the cache.
 template <class R> constexpr int PARTS = 64 / sizeof(R);
 

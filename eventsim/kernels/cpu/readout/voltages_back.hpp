@@ -24,27 +24,17 @@ template <class V> class VoltagesBack {
     const int64_t width, n_blocks, n_asked, most_events;
     const Tape silence = {};
     Arena arena;
-    double* const times;  // of the events that a block hears
-    int32_t* const rows;
-    int64_t* const number;
+    Ears ears;
     BlockBack<V> block;
-
-    static int64_t longest_list(const VoltagesBackward<R>& a) {
-        int64_t most = 0;
-        for (int64_t i = 0; i < a.tasks.n; ++i)
-            for (int64_t s = a.asked.bounds[a.tasks.todo[i]]; s < a.asked.bounds[a.tasks.todo[i] + 1]; ++s)
-                most = std::max(most, a.events.offsets[s + 1] - a.events.offsets[s]);
-        return most;
-    }
 
   public:
     explicit VoltagesBack(const VoltagesBackward<R>& call)
         : a(call), width(call.weights.width), n_blocks(call.tasks.n_blocks), n_asked(call.asked.n),
-          most_events(n_blocks > 1 ? longest_list(call) : 0),
-          arena(most_events * 20 + 3 * 64 + BlockBack<V>::room(width, 0)),
-          times(arena.take<double>(most_events)), rows(arena.take<int32_t>(most_events)),
-          number(arena.take<int64_t>(most_events)),
-          block(silence, false, call.neurons.fastest, {call.asked.middle, call.asked.length}, width, 0, arena) {}
+          most_events(n_blocks > 1 ? most_of(call.tasks, call.asked.bounds, call.events.offsets) : 0),
+          arena(Ears::room(most_events) + BlockBack<V>::room(width, 0)),
+          ears(call.events, n_blocks, call.weights.n_rows - 1, most_events, arena),
+          block(silence, false, call.neurons.fastest, {call.asked.middle, call.asked.length}, width, 0,
+                arena) {}
 
     // False where there is no memory.
     bool run() {
@@ -65,20 +55,15 @@ template <class V> class VoltagesBack {
         block.take_block(a.neurons, low, n, weights, by_weight);
         for (int64_t s = a.asked.bounds[chunk]; s < a.asked.bounds[chunk + 1]; ++s) {
             run_sample(s, b, low, n);
-            for (int i = 0; i < N_SUMS; ++i)
-                for (int64_t k = 0; k < n; ++k) sums[i * all + k] += block.sums[i * block.stride + k];
+            block.add_sums(sums, all, n);
         }
-        for (int64_t row = 0; row < a.weights.n_rows; ++row)
-            for (int64_t k = 0; k < n; ++k)
-                sums[BY_DRIVE * all + k] +=
-                    double(weights[row * width + k]) * double(by_weight[row * width + k]);
+        block.add_by_drive(sums + BY_DRIVE * all, a.weights.n_rows, n);
     }
 
     void run_sample(int64_t s, int64_t b, int64_t low, int64_t n) {
-        std::fill(block.sums, block.sums + N_SUMS * block.stride, R(0));
-        std::fill(block.state, block.state + 5 * block.stride, R(0));
+        block.clear();
         const double* const at = a.asked.times + s * n_asked;
-        const Heard heard = heard_of(s, b);
+        const Heard heard = ears.of(s, b);
         R* const effects = a.back.effects + a.events.offsets[s];
         int64_t event = heard.n;
         for (int64_t q = n_asked - 1; q >= 0; --q) {
@@ -95,14 +80,6 @@ template <class V> class VoltagesBack {
                      {a.asked.asked, mine ? effects : effects + first, nullptr});
             event = first;
         }
-    }
-
-    // The events of a sample that a block hears.
-    Heard heard_of(int64_t s, int64_t b) const {
-        const int64_t lo = a.events.offsets[s], hi = a.events.offsets[s + 1];
-        if (n_blocks == 1) return {a.events.times + lo, a.events.rows + lo, nullptr, hi - lo};
-        const uint8_t* const mine = a.events.heard + b * (a.weights.n_rows - 1);
-        return {times, rows, number, hear(a.events, mine, lo, hi, times, rows, number)};
     }
 };
 
