@@ -1,4 +1,8 @@
-"""The cpu backend: Numba kernels on all cores, single or double precision."""
+"""The cpu backend: compiled kernels on all cores, single or double precision.
+
+Layers whose neurons meet the same events run kernels that were compiled ahead of time
+(:mod:`~eventsim.engine.cpu.library`); the others are compiled by Numba when they first run.
+"""
 
 from eventsim.arrays import Floats
 from eventsim.engine.backend import AbstractHostBackend

@@ -8,19 +8,28 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.algorithm import Algorithm, algorithm_of
-from eventsim.engine.cpu import fanin, order, shared
+from eventsim.engine.cpu import fanin, order
 from eventsim.engine.cpu.arrays import (
     Index,
     adapting_of,
     fan_in,
     fan_out,
     merged_events,
-    read_only,
     sent_by_row,
     since,
 )
 from eventsim.engine.cpu.blocks import by_block
-from eventsim.engine.cpu.threads import SMALL_WORK, dealt
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import (
+    DenseForward,
+    EventsRole,
+    NeuronsRole,
+    SpikesRole,
+    StandingRole,
+    TasksRole,
+    WeightsRole,
+)
+from eventsim.engine.cpu.threads import SMALL_WORK, dealt, n_threads
 from eventsim.engine.cpu.walk import SpikeBuffers
 from eventsim.engine.cpu.weights import weights_at_hand
 from eventsim.engine.job import Job, raise_first_runaway
@@ -90,26 +99,7 @@ def _advance(
     begin, end = state.stop, Stop(*(values.copy() for values in state.stop))
     adapt, adapted = adapting_of(job, state.adapted)
     if algorithm_of(job.stage) is Algorithm.STRETCHES:
-        merged, heard = merged_events(job), job.stage.heard
-        if carry:
-            merged = since(merged, state.begin)
-        events = with_pending(state.pending, merged.offsets, merged.times, merged.rows)
-        shape = (job.n_samples, len(heard))
-        skip = np.zeros(shape, np.int64) if state.pending is None else state.pending.skip
-        met = skip.copy()
-        weights = by_block(job, row_weights(job))
-        fastest = par.dtype.type(fastest_rate(job))
-
-        def run_shared(todo, spikes, starts, limits, counts, reached):
-            shared.forward(
-                todo, heard, *map(read_only, events), skip, weights, par, refractory, job.duration,
-                fastest, begin, end, met, spikes, starts, limits, counts, reached, adapt,
-            )  # fmt: skip
-
-        trains = run_tasks(job, len(heard), run_shared, span)
-        if len(heard) > 1:
-            in_order(trains)
-        pending = still_pending(*events, met, job.duration) if carry else None
+        trains, pending = _stretches(job, state, end, adapted, carry=carry)
         return trains, end, pending, adapted
     groups = fanin_groups(job)
     blocks = blocks_to_spread(job)
@@ -138,6 +128,45 @@ def _advance(
             del fan  # before there is the next
 
     return in_order(run_tasks(job, blocks, run_fanin, span)), end, None, adapted
+
+
+def _stretches(
+    job: Job, state: LayerState, end: Stop, adapted: Adapted | None, *, carry: bool
+) -> tuple[SpikeTrains, Pending | None]:
+    """As :func:`_advance`, of neurons that meet the same events, to ``end`` and ``adapted``."""
+    merged, heard, par = merged_events(job), job.stage.heard, neuron_table(job)
+    if carry:
+        merged = since(merged, state.begin)
+    arrivals = with_pending(state.pending, merged.offsets, merged.times, merged.rows)
+    n_blocks = len(heard)
+    skip = np.zeros((job.n_samples, n_blocks), np.int64)
+    if state.pending is not None:
+        skip = state.pending.skip
+    met = skip.copy()
+    events = EventsRole(*arrivals, job.duration, heard, skip, met)
+    values = by_block(job, row_weights(job))
+    weights = WeightsRole(values, *values.shape[1:])
+    neurons = _neurons(job, par)
+    begins = StandingRole(*state.stop, *(state.adapted or (None, None)))
+    ends = StandingRole(*end, *(adapted or (None, None)))
+    threads, real = n_threads(), par.dtype.type
+
+    def run(todo, spikes, starts, limits, counts, reached):
+        tasks = TasksRole(todo, todo.size, n_blocks)
+        places = SpikesRole(*spikes, starts, limits, counts, reached)
+        call = DenseForward(tasks, events, weights, neurons, begins, ends, places)
+        library().run(call, real, threads)
+
+    trains = run_tasks(job, n_blocks, run, job.duration - state.begin)
+    if n_blocks > 1:
+        in_order(trains)
+    return trains, still_pending(*arrivals, met, job.duration) if carry else None
+
+
+def _neurons(job: Job, par: np.ndarray) -> NeuronsRole:
+    p = job.stage.population
+    strength, rate = (p.adaptation, 1.0 / p.tau_adaptation) if p.is_adaptive else (None, None)
+    return NeuronsRole(par, p.refractory, strength, rate, p.size, fastest_rate(job))
 
 
 def blocks_to_spread(job: Job) -> int:

@@ -1,43 +1,36 @@
-"""A layer whose neurons all meet the same events: neurons side by side, stretch after stretch.
+"""Neurons that meet the same events, side by side over a stretch: for loops and voltages.
 
-The inner loop takes all neurons over a stretch of a few arrivals at once, in vectors
-(:mod:`eventsim.engine.cpu.lanes`), and finds those that may fire within it:
+All neurons go over a stretch of a few arrivals at once, in vectors
+(:mod:`eventsim.engine.cpu.lanes`), which finds those that may fire within it:
 :mod:`eventsim.engine.cpu.stretch`. These, and neurons that are let go of within it, then walk the
-stretch one by one, arrival by arrival, from the state before it. In most networks
-events come every few tenths of a ms, so that the products of rate and stretch are below SMALL_Z and
-exponentials are short polynomials ("near" loops).
+stretch one by one, arrival by arrival, from the state before it. In most networks events come every
+few tenths of a ms, so that the products of rate and stretch are below SMALL_Z and exponentials are
+short polynomials ("near" loops).
 
-Where synapses are sparse but neighbours hear much the same, as in a convolution, neurons are taken
-in blocks, each of which walks the events that it hears: :mod:`eventsim.engine.cpu.blocks`.
-
-bench/macro/w1.py measures the whole, spikes and readout included. The backward pass is
-:mod:`eventsim.engine.cpu.shared_adjoint`.
+Layers do the same in ``eventsim/kernels/cpu/dense``, which is compiled ahead of time.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
-from eventsim.engine.cpu.adaptive import lift_alerts, of_sample
-from eventsim.engine.cpu.blocks import bounds_of, columns, events_of
-from eventsim.engine.cpu.compile import kernel, lean, lean_inlined, scalar
+from eventsim.engine.cpu.adaptive import lift_alerts
+from eventsim.engine.cpu.compile import lean_inlined, scalar
 from eventsim.engine.cpu.scalar import SMALL_Z, flush
 from eventsim.engine.cpu.stretch import (
     Stretch,
     far_maps,
     far_propagators,
     far_step,
-    fill,
     near_maps,
     near_step,
     new_stretch,
     polynomials,
     weight_at,
 )
-from eventsim.engine.cpu.walk import Held, SinceArrival, hold, keep, sort_tail, walk
-from eventsim.engine.series import ITEMS, SPAN
+from eventsim.engine.cpu.walk import Held, SinceArrival, sort_tail, walk
+from eventsim.engine.series import ITEMS
 from eventsim.engine.table import ALERT, RESET
 
 
@@ -158,73 +151,3 @@ def meet_stretch(room, before, after, t, size, empty, n_holding, weights, par, r
     if count > first + 1:
         sort_tail(spikes, held, start + first, start + min(count, limit), start)
     return count, n_holding, failed, failed_at
-
-
-@lean
-def _run_block(s, low, times, rows, weights, par, refractory, t_end, fastest, longest, room,
-               begin, end, spikes, start, limit, adapt):  # fmt: skip
-    """The neurons from ``low`` on in one sample; n counts from there.
-
-    Returns the number of spikes, or -1 - n where neuron n is the first to run away, a time, and
-    the number of the first event that ``end`` leaves to be met.
-    """
-    n_neurons = refractory.size
-    before, after, held, stretch = room.before, room.after, room.held, room.stretch
-    item, arrival, since = stretch.time, 0, begin.time[s, low]
-    for n in range(n_neurons):
-        before[0, n], before[1, n] = begin.v[s, low + n], begin.j[s, low + n]
-        hold(held, begin, s, n, low)
-    n_holding = look_who_is_held(room, par, n_neurons)
-    t, count, event, met = begin.time[s, low], 0, 0, 0
-    n_events = times.size
-    while n_events > 0 and times[n_events - 1] >= t_end:
-        n_events -= 1
-    failed, failed_at = -1, t_end
-    while t < t_end and failed < 0:
-        met = event
-        event, size, empty, ends = fill(
-            stretch, event, times, rows, n_events, t, t_end, weights, longest
-        )
-        if ends:
-            for n in range(n_neurons):
-                keep(end, s, n, low, t, before[0, n], before[1, n], held, adapt)
-        until = item[ITEMS - 1]
-        count, n_holding, failed, failed_at = meet_stretch(
-            room, before, after, t, size, empty, n_holding, weights, par, refractory, fastest,
-            spikes, start, limit, count, arrival, since, adapt, None,
-        )  # fmt: skip
-        if size > empty:
-            arrival, since = arrival + size - empty, item[size - empty - 1]
-        before, after = after, before
-        t = until
-    for k in range(start, start + min(count, limit)):
-        spikes.neuron[k] += low
-    return (count if failed < 0 else -1 - failed), failed_at, met
-
-
-@kernel
-def forward(todo, heard, offsets, times, rows, skip, weights, par, refractory, duration, fastest,
-            begin, end, met, spikes, starts, limits, counts, reached, adapt):  # fmt: skip
-    """Run the tasks in ``todo`` from state ``begin``, leaving state ``end``.
-
-    A task is a block of one sample, of ``heard.shape[0]`` each. Counts go past the limits, spikes
-    are written up to them. By sample and block, the first ``skip`` events are met in ``begin``,
-    the first ``met`` in ``end``.
-    """
-    n_blocks, nothing = heard.shape[0], np.zeros(0, np.int64)
-    longest = type(fastest)(SPAN) / fastest
-    for i in prange(todo.size):
-        task = todo[i]
-        s, block = task // n_blocks, task % n_blocks
-        low, high = bounds_of(block, n_blocks, par.shape[1])
-        lo, hi = offsets[s] + skip[s, block], offsets[s + 1]
-        my_times, my_rows, number = events_of(heard, block, lo, hi, times, rows, nothing)
-        my_par = columns(par, low, high, weights.shape[2])
-        count, reached[task], first = _run_block(
-            s, low, my_times, my_rows, weights[block], my_par, refractory[low:high], duration[s],
-            fastest, longest, new_room(my_par, longest), begin, end, spikes, starts[task],
-            limits[task], of_sample(adapt, s, low, high),
-        )  # fmt: skip
-        if n_blocks > 1:
-            first = number[first] if first < number.size else hi - lo
-        counts[task], met[s, block] = count if count >= 0 else count - low, skip[s, block] + first

@@ -4,7 +4,7 @@
 // To add a kernel  its struct here and a line of KERNELS; an #include in level.cpp of the header that
 //                  defines eventsim::NAME<V>(const CALL<Real<V>>&), V a vector; a line in library.cpp
 //                  for the struct, and one for each new role; the twins of these structs in
-//                  eventsim/engine/cpu/library.py. Where one is missing, compiling or loading fails.
+//                  eventsim/engine/cpu/roles.py. Where one is missing, compiling or loading fails.
 // Returned         0, or NO_MEMORY: nothing was done.
 #pragma once
 #include "roles.hpp"

@@ -1,5 +1,5 @@
 // What the loops of a CPU are given: one struct for each role, declared a second time as a NumPy
-// structured type in eventsim/engine/cpu/library.py, which holds sizes and offsets to these.
+// structured type in eventsim/engine/cpu/roles.py, which holds sizes and offsets to these.
 //
 // Arrays are the caller's, C-contiguous, and outlive the call. Times are in ms.
 #pragma once

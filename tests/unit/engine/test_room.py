@@ -6,6 +6,7 @@ import scipy
 
 import eventsim as es
 from eventsim.engine.cpu import layer
+from eventsim.engine.cpu.library import Library
 
 
 @pytest.fixture
@@ -22,13 +23,13 @@ def busy():
 
 def test_the_first_run_tries_an_eighth_and_later_ones_have_room(busy, monkeypatch):
     net, stream = busy
-    tasks, forward = [], layer.shared.forward
+    tasks, run = [], Library.run
 
-    def counted(todo, *arguments):
-        tasks.append(todo.size)
-        forward(todo, *arguments)
+    def counted(self, call, *arguments):
+        tasks.append(call.tasks.n)
+        run(self, call, *arguments)
 
-    monkeypatch.setattr(layer.shared, "forward", counted)
+    monkeypatch.setattr(Library, "run", counted)
     first = es.simulate(net, stream, backend="cpu")
     assert len(first["hidden"]) > 16 * 40 * 0.3 * 128
     assert tasks == [2, 2, 14]

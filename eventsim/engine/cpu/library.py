@@ -1,0 +1,311 @@
+"""Kernels that were compiled ahead of time: finds their library, checks it, calls it.
+
+Their text is in ``eventsim/kernels``; ``cpu/library.cpp`` there is the other side of this file, and
+:mod:`~eventsim.engine.cpu.roles` has what goes across. The library holds every kernel once for each
+level, which is a set of instructions: all give the same bits. ``EVENTSIM_LEVEL`` chooses one; else
+it is the best that the processor runs.
+
+The tasks of a call are dealt to a pool of Python threads, which run side by side, since a call does
+not hold Python's lock. No result depends on their number.
+"""
+
+import ctypes
+import os
+import platform
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from pathlib import Path
+from struct import Struct
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from eventsim.engine.cpu.roles import CALLS, CallEntry, entries_of, layout
+from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
+
+FOLDER = Path(__file__).resolve().parents[2] / "kernels"
+
+# From the slowest to the best, by their numbers: dispatch.hpp.
+LEVELS = ("plain", "v3", "v4", "neon")
+
+# Raised where only the meaning of a call changes: library.cpp.
+INTERFACE = 1
+
+# What a kernel returns: calls.hpp.
+DONE, NO_MEMORY = 0, 1
+
+# Letters for which the library's text about its structs has room.
+_MOST_TEXT = 1 << 16
+
+# More threads than any machine of now has cores.
+_MOST_THREADS = 1024
+
+# What an array of a call must be; its twin is Expected in library.cpp.
+_ADDRESS, _TODO = Struct("=Q"), Struct("=Qq")
+_EXPECTED = np.dtype([("at", "i4"), ("kind", "S1"), ("size", "i1"), ("out", "?"), ("none", "?")])
+
+
+class CallForm(NamedTuple):
+    """How a call is written for the kernel of one type of the state.
+
+    ``arrays`` are the places of its arrays among all fields; ``expected`` says what these must be.
+    """
+
+    kernel: Any
+    pack: Struct
+    buffer: Any
+    arrays: tuple[int, ...]
+    expected: bytes
+
+
+class Library:
+    """A library of kernels, at one level.
+
+    Parameters
+    ----------
+    path
+        The file.
+    asked
+        The level; None for the best that the library has and the processor runs.
+
+    Raises
+    ------
+    BackendError
+        The file is not there, cannot be loaded, was built from other sources than those of this
+        installation, or does not have the level, or the processor does not run it.
+    ParameterError
+        There is no such level.
+    """
+
+    def __init__(self, path: Path, asked: str | None = None):
+        own, self._addresses = _loaded(path)
+        built, runs = own.eventsim_levels_built(), own.eventsim_levels_of_machine()
+        self.built, self.runs = _names(built), _names(runs)
+        self.level = _chosen(asked, self.built, self.runs)
+        self._number = LEVELS.index(self.level)
+        reals = (np.float32, np.float64)
+        self._forms = {(call, real): _form(own, call, real) for call in CALLS for real in reals}
+        of_python = (ctypes.pythonapi.PyTuple_GetItem, ctypes.pythonapi.PyCapsule_GetPointer)
+        places = [ctypes.cast(function, ctypes.c_void_p).value for function in of_python]
+        self._python = (ctypes.c_void_p * 3)(*places, id(None))
+
+    def run(self, call: Any, real: type[np.floating[Any]], threads: int = 1) -> None:
+        """Run a call for states of that type, its tasks dealt to so many threads.
+
+        Raises MemoryError; InternalError if an array is not what the kernel takes.
+        """
+        form = self._forms[type(call), real]
+        whole, arrays = self._written(call, form, real)
+        n = min(threads, call.tasks.n)
+        if n <= 1:
+            self._one(form, whole, arrays)
+            return
+        first, *rest = _dealt(whole, form, call.tasks.n, n)
+        others = [_pool().submit(self._one, form, part, arrays) for part in rest]
+        try:
+            self._one(form, first, arrays)
+        finally:
+            wait(others)
+        for other in others:
+            other.result()
+
+    def _written(
+        self, call: Any, form: CallForm, real: type[np.floating[Any]]
+    ) -> tuple[Any, list[Any]]:
+        """The call as the kernel takes it, and its arrays; what lies otherwise is copied."""
+        values = [value for role in call for value in role]
+        given = [values[k] for k in form.arrays]
+        for k in form.arrays:
+            values[k] = 0
+        buffer = form.buffer()
+        form.pack.pack_into(buffer, 0, *values)
+        while True:
+            interfaces = tuple([a if a is None else a.__array_struct__ for a in given])
+            good = self._addresses(self._python, interfaces, form.expected, len(given), buffer)
+            if good == len(given):
+                return buffer, given
+            entry = entries_of(call.__class__)[form.arrays[good]]
+            given[good] = _in_order(given[good], entry, real)
+
+    def _one(self, form: CallForm, buffer: Any, arrays: list[Any]) -> None:
+        """Run the tasks of ``buffer``; the arrays live on until that is done."""
+        status = form.kernel(self._number, buffer)
+        if status == NO_MEMORY:
+            raise MemoryError("Backend 'cpu': no memory is left to work in. Pass fewer samples.")
+        if status != DONE:
+            raise InternalError(f"A kernel of level {self.level!r} returned {status}.")
+
+
+@cache
+def library() -> Library:
+    """That of this installation at the level that ``EVENTSIM_LEVEL`` names, loaded once."""
+    return Library(library_file(), os.environ.get("EVENTSIM_LEVEL") or None)
+
+
+def library_file() -> Path:
+    """Where the library of this installation lies."""
+    suffix = {"win32": "dll", "darwin": "dylib"}.get(sys.platform, "so")
+    return FOLDER / f"libeventsim.{suffix}"
+
+
+def _loaded(path: Path) -> tuple[Any, Any]:
+    """The library, which is of now and here, and its function that asks arrays where they lie."""
+    if not path.is_file():
+        raise BackendError(
+            f"Backend 'cpu': its kernels are not built, {path} is missing. {_todo()}"
+        )
+    try:
+        own = ctypes.CDLL(str(path))
+        held = ctypes.PyDLL(str(path))  # keeps Python's lock
+    except OSError as error:
+        raise BackendError(
+            f"Backend 'cpu': {path} cannot be loaded on {platform.system()} {platform.machine()} "
+            f"({error}). It may be for another platform. {_todo()}"
+        ) from error
+    differs = _difference(own)
+    if differs:
+        raise BackendError(
+            f"Backend 'cpu': {path} was built from other sources than these: {differs}. {_todo()}"
+        )
+    addresses = held.eventsim_addresses
+    addresses.argtypes = [
+        ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p
+    ]  # fmt: skip
+    addresses.restype = ctypes.c_int64
+    return own, addresses
+
+
+def _difference(own: Any) -> str | None:
+    """What the library and this installation do not agree on."""
+    try:
+        own.eventsim_sources.restype = ctypes.c_char_p
+        sources = own.eventsim_sources().decode()
+        text = ctypes.create_string_buffer(_MOST_TEXT)
+        own.eventsim_layout.argtypes = [ctypes.c_char_p, ctypes.c_int64]
+        own.eventsim_layout(text, len(text))
+        for function in ("eventsim_levels_built", "eventsim_levels_of_machine"):
+            getattr(own, function)
+    except AttributeError as error:
+        return f"it has no function that is expected ({error})"
+    if _is_checkout():  # what is installed does not change
+        from eventsim.kernels.build import source_hash
+
+        expected = source_hash()
+        if sources != expected:
+            return f"they have changed (their hash is {expected}, that of the library {sources})"
+    mine = f"interface {INTERFACE} levels {' '.join(LEVELS)}\n{layout()}".splitlines()
+    theirs = text.value.decode().splitlines()
+    for line in mine:
+        if line not in theirs:
+            kind = line.partition(" ")[0]
+            found = [other for other in theirs if other.startswith(f"{kind} ")] or ["nothing"]
+            return f"expected {line!r}, it has {found[0]!r}"
+    return None
+
+
+def _is_checkout() -> bool:
+    return (FOLDER.parents[1] / "pyproject.toml").is_file()
+
+
+def _todo() -> str:
+    if _is_checkout():
+        return f"Build it: python {FOLDER / 'build.py'}"
+    return "Install eventsim again: python -m pip install --force-reinstall eventsim-snn"
+
+
+def _names(levels: int) -> tuple[str, ...]:
+    return tuple(name for k, name in enumerate(LEVELS) if levels >> k & 1)
+
+
+def _chosen(asked: str | None, built: Sequence[str], runs: Sequence[str]) -> str:
+    """The level that is asked for, or the best that the library has and the processor runs."""
+    if asked is not None and asked not in LEVELS:
+        raise ParameterError(f"EVENTSIM_LEVEL is {asked!r}, expected one of {', '.join(LEVELS)}.")
+    usable = [level for level in built if level in runs]
+    has = f"The library has {', '.join(built)}; this processor runs {', '.join(runs)}."
+    if asked is not None:
+        if asked not in usable:
+            raise BackendError(
+                f"EVENTSIM_LEVEL is {asked!r}, which cannot be used here. {has} "
+                f"Choose one of {', '.join(usable) or 'none'}, or leave it unset."
+            )
+        return asked
+    if not usable:
+        raise BackendError(
+            f"Backend 'cpu': no level of its kernels runs on this processor. {has} {_todo()}"
+        )
+    if usable[-1] == "plain":
+        warnings.warn(
+            f"Backend 'cpu' runs at level plain: results are the same, but runs take some twenty "
+            f"times as long as with AVX2 and FMA. {has} Set EVENTSIM_LEVEL=plain to run without "
+            "this warning.",
+            SlowWarning,
+            stacklevel=2,
+        )
+    return usable[-1]
+
+
+def _in_order(array: Any, entry: CallEntry, real: type[np.floating[Any]]) -> Any:
+    """A copy in C order of an array that is read; InternalError if that is not what it lacks."""
+    kind, size = _numbers(entry.kind, real)
+    if array is not None and not entry.written and array.dtype == np.dtype(f"{kind}{size}"):
+        found = np.require(array, requirements=["C", "A"])
+        if found is not array:
+            return found
+    found = "None" if array is None else f"{array.dtype} with flags\n{array.flags}"
+    raise InternalError(f"{entry.name} is {found}; expected {kind}{size}, in C order.")
+
+
+def _form(own: Any, call: type, real: type[np.floating[Any]]) -> CallForm:
+    name = re.sub("(?<=.)(?=[A-Z])", "_", call.__name__).lower()
+    kernel = getattr(own, f"eventsim_{name}_{'float' if real is np.float32 else 'double'}")
+    kernel.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    entries = entries_of(call)
+    pack = Struct("=" + "".join(entry.code for entry in entries))
+    expected = np.array(
+        [(a.at, *_numbers(a.kind, real), a.written, a.optional) for a in entries if a.code == "Q"],
+        _EXPECTED,
+    )
+    arrays = tuple(k for k, entry in enumerate(entries) if entry.code == "Q")
+    return CallForm(kernel, pack, ctypes.c_char * pack.size, arrays, expected.tobytes())
+
+
+def _numbers(kind: str, real: type[np.floating[Any]]) -> tuple[str, int]:
+    """Letter and bytes of an array's numbers."""
+    return ("f", np.dtype(real).itemsize) if kind == "R" else (kind[0], int(kind[1]))
+
+
+def _dealt(whole: Any, form: CallForm, n: int, parts: int) -> list[Any]:
+    """A call for each part of its ``n`` tasks, which come first in it: their address, and ``n``."""
+    calls = []
+    (todo,) = _ADDRESS.unpack_from(whole)
+    for k in range(parts):
+        low, high = n * k // parts, n * (k + 1) // parts
+        calls.append(form.buffer.from_buffer_copy(whole))
+        _TODO.pack_into(calls[-1], 0, todo + 8 * low, high - low)
+    return calls
+
+
+_POOL: ThreadPoolExecutor | None = None
+
+
+def _pool() -> ThreadPoolExecutor:
+    """Threads beside the one that calls; they are made where they are needed."""
+    global _POOL
+    if _POOL is None:
+        _POOL = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="eventsim")
+    return _POOL
+
+
+def _forget_pool() -> None:
+    """In a child, where the threads of its parent are not."""
+    global _POOL
+    _POOL = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
