@@ -14,8 +14,7 @@ from tests.support.tiers import beyond
 from tests.unit.cli import conftest as cli
 from tests.unit.cli.conftest import TINY, call
 
-places, undrawn = cli.places, cli.undrawn
-pytestmark = pytest.mark.usefixtures("undrawn")
+places, undrawn = cli.places, cli.undrawn  # for all tests
 
 N_CHANNELS = 64  # of all kinds but the data set and the camera
 WORDS = ("no", "yes")

@@ -13,6 +13,7 @@ from eventsim.events import Dataset
 from eventsim.experiment import Selection, load_recipe, load_task, resolve, run_all
 from eventsim.runs.data import DataSettings
 from eventsim.train import TrainConfig, train
+from tests.support.pages import blank_pictures
 from tests.unit.cli.conftest import call, write_digits
 from tests.unit.experiment.conftest import Files, Watcher
 
@@ -64,7 +65,8 @@ def experiment(home, **selection):
 def every_run(home):
     """Data file, and the folder of every kind of run."""
     digits = write_digits(home / "digits.hdf5")
-    outcome = call("train", digits, *OPTIONS, "--out", home / "cli")
+    with blank_pictures():
+        outcome = call("train", digits, *OPTIONS, "--out", home / "cli")
     assert outcome.code == 0, outcome.err
     data = digits_of(digits)
     train(first_net(data), data, CONFIG, home / "python")

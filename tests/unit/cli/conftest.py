@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from eventsim.cli.app import app
 from eventsim.datasets import ntidigits
+from tests.support.pages import blank_pictures
 
 WORDS = "o12"
 
@@ -20,17 +21,11 @@ def places(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Pictures of pages are built from the run and then left blank: to draw them takes seconds.
-
-    ``finished`` has them drawn all the same, and so have the tests of eventsim.report.
-    """
-    from eventsim.plot.style import figure
-    from eventsim.report import pictures
-
-    blank = pictures.png(figure(0.1, 0.1))
-    monkeypatch.setattr(pictures, "png", lambda drawn: blank)
+@pytest.fixture(autouse=True)
+def undrawn():
+    """Pages have blank pictures, but for those of ``finished``."""
+    with blank_pictures():
+        yield
 
 
 def recordings(speakers, *, seed):

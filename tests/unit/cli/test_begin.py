@@ -285,9 +285,7 @@ def test_column_of_begins_is_one_that_earlier_versions_pass_over(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["simulate", "cost", "map", "report"])
-def test_every_command_keeps_in_json_and_shows_that_recordings_begin_late(
-    command, tmp_path, undrawn
-):
+def test_every_command_keeps_in_json_and_shows_that_recordings_begin_late(command, tmp_path):
     es.scsr(4, (3,), 2).save(tmp_path / "net.npz")
     options = {"map": ("--chip", "loihi", "--method", "first-fit")}.get(command, ())
     told = {}

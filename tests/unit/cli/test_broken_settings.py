@@ -7,8 +7,6 @@ import pytest
 
 from tests.unit.cli.conftest import call
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 DEEP = "[" * 10_000 + "]" * 10_000
 LONG = "9" * 100_000
 

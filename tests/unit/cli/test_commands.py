@@ -16,8 +16,6 @@ from eventsim.runs.run import load_run
 from eventsim.train import load_network, save_network
 from tests.unit.cli.conftest import call
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 COMMANDS = ("train", "demo", "evaluate", "simulate", "gradcheck", "data list", "data make")
 DATA_COMMANDS = ("data info", "data import", "data plot")
 

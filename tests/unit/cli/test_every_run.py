@@ -9,7 +9,6 @@ from eventsim.report import write
 from tests.support.run_kinds import KINDS, KNOW_NO_DATA, ON_GRID, every_run, stored
 from tests.unit.cli.conftest import call
 
-pytestmark = pytest.mark.usefixtures("undrawn")
 ONE_KIND = pytest.mark.crossed("a run of each kind is trained first", test=0)
 
 

@@ -9,7 +9,6 @@ import pytest
 from eventsim.events import Dataset, EventStream
 from tests.unit.cli.conftest import call
 
-pytestmark = pytest.mark.usefixtures("undrawn")
 QUICK = ("--hidden", 4, "--epochs", 1, "--batch-size", 12, "--backend", "reference")
 PEOPLE = ("ann", "bob", "cid", "dot")
 

@@ -7,8 +7,6 @@ import eventsim as es
 from eventsim.events import Dataset, EventStream, StoredStream
 from tests.unit.cli.conftest import TINY, call
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 SECONDS = [0.1, 0.25, 0.9]
 
 

@@ -11,8 +11,6 @@ from eventsim.events import Dataset, EventStream
 from tests.support.ti46_files import write_spikes
 from tests.unit.cli.conftest import call
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 TINY = ("--hidden", 4, "--epochs", 1, "--batch-size", 40, "--threads", 1, "--seed", 1)
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  "
 

@@ -14,8 +14,6 @@ from eventsim.runs.run import load_run
 from eventsim.train import ActivityCost, QuantisedTraining, SparseTraining, load_network
 from tests.unit.cli.conftest import TINY, call
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 
 def same_network(one, two):
     a, b = load_network(one).parameters(), load_network(two).parameters()
