@@ -64,7 +64,7 @@ def n_spikes(found):
     return sum(value.size for key, value in found.items() if key.endswith("/times"))
 
 
-@pytest.mark.crossed("large networks; the next test has one of each kind", test=0)
+@pytest.mark.crossed("large networks; the next test has one of each kind", test=0, all=1)
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("name", list(CASES))
 def test_host_build_has_the_bits_of_cpu(name, precision):
@@ -76,7 +76,7 @@ def test_host_build_has_the_bits_of_cpu(name, precision):
         assert differences(actual, expected, precision) == []
 
 
-@pytest.mark.crossed("every run of the text; the cases above are of both precisions", test=0)
+@pytest.mark.crossed("every run; the cases above are of both precisions", test=0, all=0)
 @pytest.mark.parametrize("precision", ["single", "double"])
 def test_host_build_agrees_with_cpu_at_the_edges(precision):
     expected = results(get_backend("cpu"), precision)

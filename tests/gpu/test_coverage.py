@@ -10,7 +10,7 @@ LEAST = 0.95
 pytestmark = pytest.mark.skipif(coverage.why_not() is not None, reason=str(coverage.why_not()))
 
 
-@pytest.mark.thorough("compiles the text again, to count its lines")
+@pytest.mark.nightly("compiles the text again, to count its lines; CI does where a kernel changed")
 def test_runs_cover_the_lines_of_the_kernels(tmp_path):
     counts = coverage.covered_lines(tmp_path)
     texts = {*device.FORMULAS, *device.SOURCES}

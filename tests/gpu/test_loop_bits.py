@@ -104,7 +104,7 @@ def test_loops_have_the_bits_of_cpu(precision):
 
 
 @pytest.mark.thorough("half a minute; tests/parity/test_windows.py has the host build as well")
-@pytest.mark.crossed("windows and precisions have nothing in common but a type", all=1)
+@pytest.mark.crossed("a quarter of a minute each; sums alone are in make test-nightly", all=0)
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("least", [0.5, 2.0], ids=["stretches where they pay", "sums alone"])
 def test_windows_have_the_bits_of_cpu(least, precision, monkeypatch):

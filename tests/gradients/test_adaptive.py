@@ -29,6 +29,7 @@ LAYERS = {
 LOOPS = {"loop": lambda: lateral_net(66, size=3), "ring": lambda: ring_net(67, size=3)}
 NETS = [name for name in (LAYERS | LOOPS) if name not in ("dense", "loop")]
 STREAM = {"n_samples": 2, "duration": 50.0, "rate": 80.0}
+AGAIN = pytest.mark.nightly("seconds each; below all are held to the gradients of the reference")
 
 
 def case(make, **stream):
@@ -42,11 +43,11 @@ def loss_of(net):
 
 @pytest.mark.parametrize(
     "name",
-    beyond(
-        1,
-        ["dense", "loop", *NETS],
-        pytest.mark.thorough("seconds each; all are held to the reference"),
-    ),
+    [
+        "dense",
+        pytest.param("loop", marks=pytest.mark.thorough("seconds")),
+        *(pytest.param(name, marks=AGAIN) for name in NETS),
+    ],
 )
 def test_gradcheck_finds_every_gradient_right(name):
     net, stream = case((LAYERS | LOOPS)[name])

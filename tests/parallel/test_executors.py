@@ -157,12 +157,8 @@ def test_runs_give_the_same_table_wherever_they_are_executed(files, executor, al
     assert rows(found) == alone(*words)
 
 
-@pytest.mark.thorough("starts clusters and commands, each a Python of its own")
-@pytest.mark.parametrize(
-    "executor",
-    ["mpi", pytest.param("dask", marks=pytest.mark.nightly("20 s; the command is killed below"))],
-    indirect=True,
-)
+@pytest.mark.nightly("20 s each; the command is killed below, processes in tests/unit/experiment")
+@pytest.mark.parametrize("executor", ["mpi", "dask"], indirect=True)
 def test_killed_worker_loses_nothing(files, executor, alone, tmp_path):
     words, out = (files.recipe, "--seeds", 1, "--epochs", 16), tmp_path / "out"
     history = out / "skip" / "seed-0" / "metrics.jsonl"
@@ -211,14 +207,8 @@ def test_killed_command_goes_on_beside_the_workers_that_it_left(files, dask, alo
         assert (run / "metrics.jsonl").read_text().startswith(text)
 
 
-@pytest.mark.thorough("starts clusters and commands, each a Python of its own")
-@pytest.mark.parametrize(
-    ("where", "at_once", "n"),
-    [
-        ("local", 4, 4),
-        pytest.param("dask", 2, 6, marks=pytest.mark.nightly("20 s; the journal is the same")),
-    ],
-)
+@pytest.mark.nightly("half a minute each; tests/unit/experiment/test_search.py kills one process")
+@pytest.mark.parametrize(("where", "at_once", "n"), [("local", 4, 4), ("dask", 2, 6)])
 def test_killed_search_of_four_trials_at_a_time_goes_on_with_a_whole_journal(
     files, where, at_once, n, tmp_path, request
 ):

@@ -31,7 +31,7 @@ def rows():
     return found
 
 
-ON_THE_HOST = pytest.mark.thorough("runs all benchmarks for a card on the host build")
+ON_THE_HOST = pytest.mark.nightly("runs all benchmarks for a card; CI does where one was changed")
 
 
 @ON_THE_HOST
