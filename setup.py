@@ -11,7 +11,7 @@ from setuptools.command.build import build
 
 KERNELS = Path("eventsim", "kernels")
 sys.path.insert(0, str(KERNELS.resolve()))
-from build import BuildError, Target, sources  # noqa: E402
+from build import BuildError, Platform, sources  # noqa: E402
 from build import build as build_library  # noqa: E402
 
 
@@ -51,7 +51,7 @@ class BuildKernels(Command):
         return [str(KERNELS / path.relative_to(KERNELS.resolve())) for path in sources()]
 
     def get_outputs(self):
-        return [str(Path(self.build_lib, KERNELS, Target.here().library))]
+        return [str(Path(self.build_lib, KERNELS, Platform.here().library))]
 
     def get_output_mapping(self):
         return {}
@@ -62,7 +62,7 @@ class ForEveryPython(bdist_wheel):
 
     def get_tag(self):
         platform = super().get_tag()[2]
-        return "py3", "none", platform.replace("universal2", Target.here().architecture[1])
+        return "py3", "none", platform.replace("universal2", Platform.here().architecture[1])
 
 
 setup(

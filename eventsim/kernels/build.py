@@ -57,14 +57,14 @@ class BuildError(Exception):
 
 
 @dataclass(frozen=True)
-class Target:
+class Platform:
     """What the library is for: ``system`` as :func:`platform.system`, in lower case."""
 
     system: str
     machine: str
 
     @classmethod
-    def here(cls) -> "Target":
+    def here(cls) -> "Platform":
         """The platform that this Python builds wheels for."""
         machine = sysconfig.get_platform().rpartition("-")[2]
         if machine == "universal2":
@@ -125,7 +125,7 @@ class Compiler:
         """Whether it takes zig's options: ``zig c++``, ``python -m ziglang c++``."""
         return any(Path(word).stem in ("zig", "ziglang") for word in self.command)
 
-    def compiling(self, target: Target, level: str = "") -> tuple[str, ...]:
+    def compiling(self, target: Platform, level: str = "") -> tuple[str, ...]:
         """The command for the object of a level, or for one without kernels."""
         flags = [*FLAGS, "-O3" if level else "-O1"]
         march = f"-march={MARCH[level]}" if level in MARCH else ""
@@ -140,7 +140,7 @@ class Compiler:
         flags += [march] if march else []
         return (*self.command, *flags, *([f"-DLEVEL={level}"] if level else []))
 
-    def linking(self, target: Target) -> tuple[str, ...]:
+    def linking(self, target: Platform) -> tuple[str, ...]:
         """The command for the library, in front of its objects."""
         if self.is_zig:
             # `zig c++` would compile the whole library of C++, which nothing here needs.
@@ -174,7 +174,7 @@ def requirements() -> list[str]:
     return ["ziglang>=0.13"] if compiler is None or "ziglang" in compiler.command else []
 
 
-def levels_asked(target: Target) -> tuple[str, ...]:
+def levels_asked(target: Platform) -> tuple[str, ...]:
     """The levels to build, from the least: those of ``EVENTSIM_BUILD_LEVELS``."""
     asked = os.environ.get("EVENTSIM_BUILD_LEVELS") or "machine"
     if asked == "all":
@@ -212,7 +212,7 @@ def build(folder: Path) -> tuple[Path, bool]:
 
     Returns the file, and whether it is new. Raises :class:`BuildError`.
     """
-    target = Target.here()
+    target = Platform.here()
     levels = levels_asked(target)
     library = folder / target.library
     if library.is_file() and _built(levels).encode() in library.read_bytes():
@@ -228,7 +228,7 @@ def build(folder: Path) -> tuple[Path, bool]:
     return library, True
 
 
-def compile_objects(compiler: Compiler, target: Target, levels: Sequence[str]) -> list[Path]:
+def compile_objects(compiler: Compiler, target: Platform, levels: Sequence[str]) -> list[Path]:
     """Objects of the levels, from the least, and then of the files without kernels.
 
     The order is that of linking. Of a function that two objects hold the first's is taken: one that
@@ -264,7 +264,7 @@ def _object(compiler: Compiler, path: Path, source: str, command: tuple[str, ...
     return path
 
 
-def _link(compiler: Compiler, target: Target, objects: list[Path], library: Path) -> None:
+def _link(compiler: Compiler, target: Platform, objects: list[Path], library: Path) -> None:
     # In a folder of its own: for Windows zig writes other files beside it.
     folder = _kept("link")
     made, beside = folder / library.name, library.with_name(f"{library.name}.{os.getpid()}")

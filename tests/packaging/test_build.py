@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from eventsim.kernels import build
-from eventsim.kernels.build import BuildError, Compiler, Target
+from eventsim.kernels.build import BuildError, Compiler, Platform
 from tests.support.levels import levels_here
 
-LINUX = Target("linux", "x86_64")
+LINUX = Platform("linux", "x86_64")
 COMPILER = """#!/bin/sh
 case "$*" in *--version) echo "standin 1.0"; exit;; esac
 echo "$@" >> {log}
@@ -54,7 +54,7 @@ def kernels(tmp_path, monkeypatch):
     for name in ("numbers.hpp", "build.py", "cpu/level.cpp", "cpu/built.cpp"):
         (folder / name).write_text(name)
     monkeypatch.setattr(build, "KERNELS", folder)
-    monkeypatch.setattr(Target, "here", lambda: LINUX)
+    monkeypatch.setattr(Platform, "here", lambda: LINUX)
     monkeypatch.setenv("EVENTSIM_BUILD_FOLDER", str(tmp_path / "objects"))
     monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "plain,v4")
     return folder
@@ -183,7 +183,7 @@ def test_library_names_its_sources_its_levels_and_its_compiler(kernels, compiled
 def test_levels_are_those_of_the_machine_unless_others_are_asked_for(monkeypatch):
     monkeypatch.setattr(build, "_processor", lambda: build.NEEDS["v3"] | {"sse2"})
     assert build.levels_asked(LINUX) == ("plain", "v3")
-    assert build.levels_asked(Target("linux", "aarch64")) == ("neon",)
+    assert build.levels_asked(Platform("linux", "aarch64")) == ("neon",)
     monkeypatch.setattr(build, "_processor", lambda: None)
     assert build.levels_asked(LINUX) == ("plain", "v3", "v4")
     monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "v4 plain")
@@ -197,15 +197,15 @@ def test_levels_of_this_machine_are_those_that_the_library_finds_by_cpuid():
     if not Path("/proc/cpuinfo").exists():
         pytest.skip("asks /proc/cpuinfo")
     build.build(build.KERNELS)
-    assert list(build.levels_asked(Target.here())) == levels_here()
+    assert list(build.levels_asked(Platform.here())) == levels_here()
 
 
 @pytest.mark.parametrize(
     ("target", "triple", "name"),
     [
-        (Target("linux", "aarch64"), "aarch64-linux-gnu.2.17", "libeventsim.so"),
-        (Target("darwin", "aarch64"), "aarch64-macos.11.0", "libeventsim.dylib"),
-        (Target("windows", "x86_64"), "x86_64-windows-gnu", "libeventsim.dll"),
+        (Platform("linux", "aarch64"), "aarch64-linux-gnu.2.17", "libeventsim.so"),
+        (Platform("darwin", "aarch64"), "aarch64-macos.11.0", "libeventsim.dylib"),
+        (Platform("windows", "x86_64"), "x86_64-windows-gnu", "libeventsim.dll"),
     ],
     ids=str,
 )
@@ -214,7 +214,7 @@ def test_text_compiles_for_other_platforms(target, triple, name, tmp_path, monke
     pytest.importorskip("ziglang", reason="pip install ziglang")
     monkeypatch.setenv("EVENTSIM_BUILD_FOLDER", str(tmp_path))
     monkeypatch.setenv("CXX", "ziglang")
-    monkeypatch.setattr(Target, "here", lambda: target)
+    monkeypatch.setattr(Platform, "here", lambda: target)
     monkeypatch.setenv("EVENTSIM_BUILD_LEVELS", "all")
     assert target.triple == triple
     library, new = build.build(tmp_path)
@@ -228,7 +228,7 @@ def test_text_compiles_for_other_platforms(target, triple, name, tmp_path, monke
 def test_text_has_no_warnings(compiler, level, tmp_path):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    if Target.here() != LINUX:
+    if Platform.here() != LINUX:
         pytest.skip("levels of x86-64")
     compiler = Compiler((compiler,))
     # GCC takes numbers of a vector that are written one by one for uninitialised.

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import eventsim
-from eventsim.kernels.build import Target, source_hash
+from eventsim.kernels.build import Platform, source_hash
 from tests.support.checkout import ROOT, project, tracked_files
 from tests.support.simt import why_not
 
@@ -66,7 +66,7 @@ def built(tmp_path_factory):
         (folder / "copy" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, folder / "copy" / path)
     # As in a checkout with an editable installation: this library is that of no wheel.
-    (folder / "copy" / "eventsim" / "kernels" / Target.here().library).write_text("in place")
+    (folder / "copy" / "eventsim" / "kernels" / Platform.here().library).write_text("in place")
     # The sdist first, then the wheel from the sdist. Objects of the same sources, by the same
     # compiler, that the checkout has are taken.
     kernels = {"EVENTSIM_BUILD_LEVELS": "all", "EVENTSIM_BUILD_FOLDER": f"{ROOT}/build/kernels"}
@@ -107,7 +107,7 @@ def shipped(path):
 def test_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
     with zipfile.ZipFile(built.wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
-    library = f"eventsim/kernels/{Target.here().library}"
+    library = f"eventsim/kernels/{Platform.here().library}"
     assert found == {library} | {place for path in tracked_files() if (place := shipped(path))}
     assert {
         "eventsim/kernels/neuron/crossing.hpp",
@@ -119,7 +119,7 @@ def test_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
 def test_wheel_is_for_every_python_of_its_platform_and_every_processor_of_it(built):
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
     assert built.wheel.name == f"eventsim_snn-{eventsim.__version__}-py3-none-{platform}.whl"
-    here = Target.here()
+    here = Platform.here()
     with zipfile.ZipFile(built.wheel) as archive:
         (tag,) = (name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
         assert "Root-Is-Purelib: false" in archive.read(tag).decode()

@@ -8,14 +8,14 @@ import os
 import subprocess
 import sys
 
-from eventsim.kernels.build import KERNELS, Target
+from eventsim.kernels.build import KERNELS, Platform
 
 LEVELS = ("plain", "v3", "v4", "neon")  # as dispatch.hpp numbers them
 
 
 def levels_here():
     """Levels that the library has and the processor runs, from the least."""
-    library = ctypes.CDLL(str(KERNELS / Target.here().library))
+    library = ctypes.CDLL(str(KERNELS / Platform.here().library))
     has = library.eventsim_levels_built() & library.eventsim_levels_of_machine()
     return [name for number, name in enumerate(LEVELS) if has >> number & 1]
 
