@@ -279,15 +279,15 @@ def _link(compiler: Compiler, target: Platform, objects: list[Path], library: Pa
 
 
 def _compile(compiler: Compiler, command: tuple[str, ...]) -> None:
-    environment = os.environ | {"LC_ALL": "C"}
+    variables = os.environ | {"LC_ALL": "C"}
     if compiler.is_zig:  # or it would leave a folder beside the sources
-        environment.setdefault("ZIG_LOCAL_CACHE_DIR", str(_kept("zig")))
+        variables.setdefault("ZIG_LOCAL_CACHE_DIR", str(_kept("zig")))
     if platform.system() == "Darwin":  # what Python was built for, as the wheel's tag says
         oldest = sysconfig.get_config_var("MACOSX_DEPLOYMENT_TARGET") or MACOS
-        environment.setdefault("MACOSX_DEPLOYMENT_TARGET", str(oldest))
+        variables.setdefault("MACOSX_DEPLOYMENT_TARGET", str(oldest))
     # A compiler does not know the folder, so that its output does not depend on it.
     name = f"{shlex.join(compiler.command)} ({compiler.version})"
-    _run(command, name, cwd=KERNELS / "cpu", env=environment)
+    _run(command, name, cwd=KERNELS / "cpu", env=variables)
 
 
 def _run(

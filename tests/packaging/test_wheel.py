@@ -172,6 +172,7 @@ def test_installed_package_reads_all_its_data(installed):
         in_checkout = [p.stem for p in tracked_files() if p.match(pattern)]
         assert sorted(found[kind]) == sorted(in_checkout), kind
     assert found["kernels"] > 10
+    assert found["levels"] == list(Platform.here().levels)
     assert all(found[name] for name in ("style", "script", "typed", "datasets"))
 
 

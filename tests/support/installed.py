@@ -11,6 +11,7 @@ from pathlib import Path
 import eventsim
 from eventsim.chips import chip_names, load_chip
 from eventsim.conformance import load_cases
+from eventsim.engine.cpu.library import library
 from eventsim.engine.cuda.device import kernel_source, signatures
 from eventsim.experiment import load_recipe, load_task, recipe_names, task_names
 from eventsim.extras import DISTRIBUTION
@@ -26,6 +27,7 @@ def read():
         "version": eventsim.__version__,
         "distribution": version(DISTRIBUTION),
         "kernels": len(double),
+        "levels": library().built,
         "chips": [load_chip(name).name for name in chip_names()],
         "cases": [case.name for case in load_cases()],
         "recipes": [load_recipe(name).name for name in recipe_names()],

@@ -3,21 +3,17 @@
 ``python -m tests.support.levels ARGUMENTS OF PYTEST``. The exit status is 1 if a test failed.
 """
 
-import ctypes
 import os
 import subprocess
 import sys
 
-from eventsim.kernels.build import KERNELS, Platform
-
-LEVELS = ("plain", "v3", "v4", "neon")  # as dispatch.hpp numbers them
+from eventsim.engine.cpu.library import Library, library_file
 
 
 def levels_here():
     """Levels that the library has and the processor runs, from the least."""
-    library = ctypes.CDLL(str(KERNELS / Platform.here().library))
-    has = library.eventsim_levels_built() & library.eventsim_levels_of_machine()
-    return [name for number, name in enumerate(LEVELS) if has >> number & 1]
+    library = Library(library_file())
+    return [level for level in library.built if level in library.runs]
 
 
 def main(arguments):
