@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from struct import Struct
 from typing import Any, NamedTuple
@@ -192,9 +193,8 @@ def _difference(own: Any) -> str | None:
     except AttributeError as error:
         return f"it has no function that is expected ({error})"
     if _is_checkout():  # what is installed does not change
-        from eventsim.kernels.build import source_hash
-
-        expected = source_hash()
+        # No room: what a build is made of, which an installation need not load.
+        expected = import_module("eventsim.kernels.build").source_hash()
         if sources != expected:
             return f"they have changed (their hash is {expected}, that of the library {sources})"
     mine = f"interface {INTERFACE} levels {' '.join(LEVELS)}\n{layout()}".splitlines()
