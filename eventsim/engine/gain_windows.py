@@ -21,7 +21,6 @@ from eventsim.engine.job import Job
 from eventsim.engine.table import fastest_rate
 
 # Rows of the table: gain, its derivatives by both rates, and its slope in time.
-GAIN, GAIN_BY_MEM, GAIN_BY_SYN, GAIN_LATER = range(4)
 N_GAIN = 4
 # Coefficients of every polynomial.
 TERMS_SINGLE, TERMS_DOUBLE = 6, 11

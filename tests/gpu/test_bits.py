@@ -4,20 +4,17 @@ import numpy as np
 import pytest
 
 import eventsim as es
-from eventsim.engine.cpu import gains, readout_host
+from eventsim.engine.cpu import readout_host
 from eventsim.engine.cuda import CudaBackend
 from eventsim.engine.cuda import readout_host as cuda_readout
 from eventsim.engine.cuda.probe import Card, look
 from eventsim.engine.registry import get_backend
 from eventsim.engine.run import readout_job
-from tests.support.compiled import callable_part
 from tests.support.nets import neuron_parameters, random_net, random_stream
 from tests.support.simt import HostDevice, devices, why_not
 from tests.support.simt.exercise import differences, results
 from tests.support.simt.runs import Run
 from tests.support.tiers import beyond
-
-fill = callable_part(gains.fill)
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -107,8 +104,8 @@ def test_table_of_a_readouts_gains_has_the_bits_of_cpu(precision):
     tape, rate = es.simulate(net, stream, backend="cpu", precision=precision), 0.01
     job = readout_job(net, tape, "output")
     cpu = readout_host.gains_of(job, rate)
-    fill(cpu.par, cpu.rate, cpu.per_ms, cpu.table)
-    expected = np.moveaxis(cpu.table, 0, 3).reshape(*cpu.table.shape[1:4], -1)[..., :21]
+    table = np.moveaxis(cpu.values, 0, 3)
+    expected = table.reshape(*table.shape[:3], -1)[..., :21]
     for device in devices(precision):
         actual = cuda_readout.gains_of(device, job, rate, cpu.per_ms).get()
         assert np.array_equal(actual, expected)

@@ -219,15 +219,14 @@ def test_what_does_not_share_its_events_is_left_to_the_formulas(monkeypatch):
         assert isinstance(probe, VoltageProbe)
 
 
-def test_more_voltages_than_are_held_at_once_are_left_to_the_formulas(monkeypatch):
-    net = NETS["dense"]()
-    tape = es.simulate(net, STREAM, backend="cpu")
-    times = np.tile([10.0, 20.0], (3, 1))
-    (held,) = readout_at(net, tape, "output", times)
-    monkeypatch.setattr("eventsim.engine.cpu.voltages_host.MOST_VOLTAGES", held.value.size - 1)
-    (probe,) = readout_at(net, tape, "output", times)
-    assert isinstance(probe, VoltageProbe)
-    np.testing.assert_allclose(probe.value, held.value.reshape(9, 2), rtol=1e-12, atol=1e-13)
+def test_a_voltage_has_the_same_bits_however_many_are_asked_for():
+    net = one_readout([1.0])
+    tape = es.simulate(net, one_sample([5.0]), backend="cpu", precision="single")
+    times = np.zeros((1, 2**24 + 1))  # 17 million
+    times[0, -1] = 9.0
+    (alone,), (among,) = (readout_at(net, tape, "output", t) for t in (times[:, -1:], times))
+    assert among.value[0, 0, -1] == alone.value[0, 0, 0]
+    assert type(among) is type(alone)
 
 
 def one_readout(weights, **parameters):

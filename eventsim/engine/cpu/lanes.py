@@ -163,18 +163,6 @@ def lanes_times(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def widened(typingctx: Any, a: Any) -> Any:
-    """The same numbers as float64."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if a.real == types.float64:
-            return args[0]
-        return builder.fpext(args[0], context.get_value_type(signature.return_type))
-
-    return Lanes(types.float64)(a), codegen
-
-
-@intrinsic
 def lanes_sum(typingctx: Any, a: Any) -> Any:
     """Sum of all lanes, by halves."""
 

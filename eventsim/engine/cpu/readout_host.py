@@ -1,13 +1,32 @@
-"""Readout on the CPU, host side."""
+"""Readout on the CPU, host side: kernels are in ``eventsim/kernels/cpu/readout``.
+
+Spikes are taken as they come, source by source: a table (:mod:`eventsim.engine.gain_windows`)
+gives each its gain at every output, as one short polynomial. All outputs lie side by side; where
+synapses are few, or have delays of their own, they are taken one by one.
+"""
 
 import numpy as np
 
 from eventsim.arrays import Floats
-from eventsim.engine.cpu import readout, readout_apart
-from eventsim.engine.cpu.arrays import read_only, sample_chunks
+from eventsim.engine.cpu.arrays import sample_chunks
 from eventsim.engine.cpu.lanes import LANES, aligned, of_lanes, to_lanes
-from eventsim.engine.cpu.readout import N_SUMS, Gains, ReadoutSpikes
-from eventsim.engine.cpu.readout_apart import FanOut
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import (
+    ApartBackward,
+    ApartForward,
+    FanOutRole,
+    GainTableRole,
+    IntegralsBackRole,
+    IntegralsRole,
+    OutputsRole,
+    ReadoutBackward,
+    ReadoutForward,
+    ReadoutGains,
+    ReadoutSpikesRole,
+    TasksRole,
+    WeightsRole,
+)
+from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.gain_windows import N_GAIN, count_windows, terms_of, windows_per_ms
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.table import (
@@ -22,14 +41,21 @@ from eventsim.engine.table import (
 )
 from eventsim.held import made_once
 
+# Rows of the sums over arrivals, each times its weight: gain, its derivatives by both rates.
+N_SUMS = 3
+
 
 def forward(job: Job, rate: float) -> Floats:
     p, spikes, gains = job.stage.population, _spikes(job), gains_of(job, rate)
-    integral = np.empty((job.n_samples, p.size))
-    if job.stage.shares_events:
-        readout.forward(spikes, gains, _weights(job), read_only(job.duration), integral)
+    tasks = TasksRole.all(job.n_samples)
+    shared = job.stage.shares_events
+    size = _blocks(job) * LANES if shared else p.size
+    integrals = IntegralsRole(np.empty((job.n_samples, size)), size)
+    if shared:
+        _run(job, ReadoutForward(tasks, spikes, gains, _weights(job), integrals))
     else:
-        readout_apart.forward(spikes, gains, _fan_out(job), read_only(job.duration), integral)
+        _run(job, ApartForward(tasks, spikes, gains, _fan_out(job), integrals))
+    integral = integrals.values[:, : p.size]
     result: Floats = p.resistance * integral + p.v_leak * leak_weight(job, rate)
     return result
 
@@ -51,38 +77,44 @@ def backward(job: Job, rate: float, by_integral: Floats) -> StageGradients:
 
 
 def _backward_shared(
-    job: Job, spikes: ReadoutSpikes, gains: Gains, seeds: Floats, effects: Floats
+    job: Job, spikes: ReadoutSpikesRole, gains: GainTableRole, seeds: Floats, effects: Floats
 ) -> tuple[Floats, Floats | None, Floats]:
     """dL/dw of the synapses; dL/d(delay) of each, where it has one of its own; sums of outputs."""
-    weights, size = _weights(job), job.stage.population.size
-    bounds = sample_chunks(job, 8 * weights.size)
-    parts, blocks = bounds.size - 1, weights.shape[0]
-    by_weight = aligned((parts, *weights.shape), np.float64)
-    sums = np.zeros((parts, N_SUMS, blocks, LANES))
-    wide = np.ascontiguousarray(to_lanes(seeds).transpose(1, 0, 2))
-    duration = read_only(job.duration)
-    readout.backward(bounds, spikes, gains, weights, duration, wide, by_weight, effects, sums)
+    weights, size, wide = _weights(job), job.stage.population.size, _blocks(job) * LANES
+    bounds = sample_chunks(job, 8 * weights.values.size)
+    parts = bounds.size - 1
+    by_weight = aligned((parts, *weights.values.shape), np.float64)
+    sums = np.zeros((parts, N_SUMS, wide))
+    of_outputs = np.zeros((job.n_samples, wide))
+    of_outputs[:, :size] = seeds
+    back = IntegralsBackRole(bounds, of_outputs, by_weight, None, effects, sums, wide)
+    _run(job, ReadoutBackward(TasksRole.all(parts), spikes, gains, weights, back))
     found = of_synapses(job, of_lanes(by_weight.sum(axis=0), size))
-    return found, None, sums.sum(axis=0).reshape(N_SUMS, -1)[:, :size]
+    return found, None, sums.sum(axis=0)[:, :size]
 
 
 def _backward_apart(
-    job: Job, spikes: ReadoutSpikes, gains: Gains, seeds: Floats, effects: Floats
+    job: Job, spikes: ReadoutSpikesRole, gains: GainTableRole, seeds: Floats, effects: Floats
 ) -> tuple[Floats, Floats | None, Floats]:
     """As :func:`_backward_shared`."""
-    fan = _fan_out(job)
-    bounds = sample_chunks(job, 16 * fan.weight.size)
-    shape = (bounds.size - 1, fan.weight.size)
+    fan, size = _fan_out(job), job.stage.population.size
+    bounds = sample_chunks(job, 16 * fan.n)
+    shape = (bounds.size - 1, fan.n)
     by_weight, by_delay = np.zeros(shape), np.zeros(shape)
-    sums = np.zeros((shape[0], N_SUMS, job.stage.population.size))
-    duration = read_only(job.duration)
-    readout_apart.backward(
-        bounds, spikes, gains, fan, duration, seeds, by_weight, by_delay, effects, sums
-    )
+    sums = np.zeros((shape[0], N_SUMS, size))
+    back = IntegralsBackRole(bounds, seeds, by_weight, by_delay, effects, sums, size)
+    _run(job, ApartBackward(TasksRole.all(shape[0]), spikes, gains, fan, back))
     return by_weight.sum(axis=0), by_delay.sum(axis=0), sums.sum(axis=0)
 
 
-def _spikes(job: Job) -> ReadoutSpikes:
+def _run(
+    job: Job,
+    call: ReadoutGains | ReadoutForward | ReadoutBackward | ApartForward | ApartBackward,
+) -> None:
+    library().run(call, real_type(job), n_threads())
+
+
+def _spikes(job: Job) -> ReadoutSpikesRole:
     bases, rows, sources = spike_bases(job), job.stage.wiring.row_start, job.sources
     first = np.zeros((len(sources), job.n_samples + 1), np.int64)
     for k, source in enumerate(sources):
@@ -92,32 +124,44 @@ def _spikes(job: Job) -> ReadoutSpikes:
     else:
         times = np.concatenate([np.zeros(0), *(s.times for s in sources)])
         neurons = np.concatenate([np.zeros(0, np.int32), *(s.neurons for s in sources)])
-    return ReadoutSpikes(first, read_only(times), read_only(neurons), rows, job.row_delays())
+    return ReadoutSpikesRole(
+        first, times, neurons, rows, job.row_delays(), job.duration, len(sources), job.n_samples
+    )
 
 
-def gains_of(job: Job, rate: float) -> Gains:
-    """With an empty table, which kernels fill."""
-    real, per_ms, blocks = real_type(job), windows_per_ms(job, rate), _blocks(job)
-    shape = (blocks, count_windows(job, per_ms), N_GAIN, terms_of(real), LANES)
-    return Gains(readout_table(job), rate, per_ms, aligned(shape, real))
+def gains_of(job: Job, rate: float) -> GainTableRole:
+    """Filled; forward and backward pass may share it."""
+    real, per_ms = real_type(job), windows_per_ms(job, rate)
+    n_windows, blocks = count_windows(job, per_ms), _blocks(job)
+
+    def make() -> GainTableRole:
+        values = aligned((blocks, n_windows, N_GAIN, terms_of(real), LANES), real)
+        gains = GainTableRole(values, blocks, n_windows, rate, per_ms)
+        outputs = OutputsRole(readout_table(job), job.stage.population.size)
+        _run(job, ReadoutGains(TasksRole.all(blocks), outputs, gains))
+        return gains
+
+    gains: GainTableRole = made_once((gains_of, job.stage, real, rate, per_ms, n_windows), make)
+    return gains
 
 
 def _blocks(job: Job) -> int:
     return -(-job.stage.population.size // LANES)
 
 
-def _weights(job: Job) -> Floats:
+def _weights(job: Job) -> WeightsRole:
     """Weights by row, as :func:`eventsim.engine.cpu.lanes.to_lanes`, in the type of the state."""
     real = real_type(job)
 
-    def make() -> Floats:
-        return to_lanes(row_matrix(job, job.weights().astype(real)))
+    def make() -> WeightsRole:
+        values = to_lanes(row_matrix(job, job.weights().astype(real)))
+        return WeightsRole(values, *values.shape[1:])
 
-    weights: Floats = made_once((_weights, job.stage, real), make)
+    weights: WeightsRole = made_once((_weights, job.stage, real), make)
     return weights
 
 
-def _fan_out(job: Job) -> FanOut:
+def _fan_out(job: Job) -> FanOutRole:
     wiring = job.stage.wiring
     weight = job.weights().astype(real_type(job))
-    return FanOut(wiring.out_start, read_only(wiring.target), weight, job.delays())
+    return FanOutRole(wiring.out_start, wiring.target, weight, job.delays(), weight.size)

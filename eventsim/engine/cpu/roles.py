@@ -33,17 +33,25 @@ class TasksRole(NamedTuple):
     n: int
     n_blocks: int
 
+    @classmethod
+    def all(cls, n: int, n_blocks: int = 1) -> "TasksRole":
+        """Those of ``n`` samples, or of what else is divided into blocks."""
+        return cls(np.arange(n * n_blocks), n * n_blocks, n_blocks)
+
 
 class EventsRole(NamedTuple):
-    """Events of all sources, sorted by time in each sample."""
+    """Events of all sources, sorted by time in each sample.
+
+    ``skip`` and ``met`` are asked for where samples may begin and end inside a stream.
+    """
 
     offsets: Ints
     times: Doubles
     rows: Rows
     duration: Doubles
     heard: Flags
-    skip: Ints
-    met: IntsOut
+    skip: Ints | None
+    met: IntsOut | None
 
 
 class WeightsRole(NamedTuple):
@@ -55,10 +63,13 @@ class WeightsRole(NamedTuple):
 
 
 class NeuronsRole(NamedTuple):
-    """Parameters of all neurons; strength and rate are those of an adaptive threshold."""
+    """Parameters of all neurons; strength and rate are those of an adaptive threshold.
+
+    Neurons that do not fire need no refractory time.
+    """
 
     par: Reals
-    refractory: Doubles
+    refractory: Doubles | None
     strength: Doubles | None
     rate: Doubles | None
     size: int
@@ -89,6 +100,121 @@ class SpikesRole(NamedTuple):
     reached: DoublesOut
 
 
+class ReadoutSpikesRole(NamedTuple):
+    """Spikes of all sources, one source after the other, sample after sample.
+
+    Those of source k in sample s are ``first[k, s] : first[k, s + 1]``; rows of the wiring begin
+    at ``row_start[k]``. ``delay`` is that of each row, ms, where synapses have none of their own.
+    """
+
+    first: Ints
+    time: Doubles
+    neuron: Rows
+    row_start: Ints
+    delay: Doubles
+    duration: Doubles
+    n_sources: int
+    n_samples: int
+
+
+class OutputsRole(NamedTuple):
+    """Outputs of a readout, by their rates: rows of a table [N_READOUT, size]."""
+
+    rates: Doubles
+    size: int
+
+
+class GainTableRole(NamedTuple):
+    """Table of gains, [blocks, windows, N_GAIN, terms, LANES], by blocks of outputs.
+
+    ``rate`` is that of the weight, ``per_ms`` the windows in a ms.
+    """
+
+    values: Reals
+    n_blocks: int
+    n_windows: int
+    rate: float
+    per_ms: float
+
+
+class FanOutRole(NamedTuple):
+    """Synapses by source: those of row r are ``start[r] : start[r + 1]``; delays in ms."""
+
+    start: Ints
+    target: Rows
+    weight: Reals
+    delay: Doubles
+    n: int
+
+
+class IntegralsRole(NamedTuple):
+    """Sums of weight times gain, [samples, size]."""
+
+    values: DoublesOut
+    size: int
+
+
+class IntegralsBackRole(NamedTuple):
+    """The way back from dL/d(integral), ``seeds`` [samples, size].
+
+    Samples ``bounds[c] : bounds[c + 1]`` are of chunk c, whose gradients by weight and delay and
+    sums [chunks, 3, size] are its own. ``effects`` are dL/dt by spike.
+    """
+
+    bounds: Ints
+    seeds: Doubles
+    by_weight: DoublesOut
+    by_delay: DoublesOut | None
+    effects: DoublesOut
+    sums: DoublesOut
+    size: int
+
+
+class AskedRole(NamedTuple):
+    """Times [samples, n] at which all neurons are asked for their voltage [samples, n, size]."""
+
+    times: Doubles
+    n: int
+    value: DoublesOut
+
+
+class AskedBackRole(NamedTuple):
+    """The way back from voltages at asked times.
+
+    Samples ``bounds[c] : bounds[c + 1]`` are of chunk c; ``asked`` says of which rows' events dL/dt
+    is asked for; ``middle`` and ``length`` as :class:`eventsim.engine.adjoint_series.Span`.
+    """
+
+    times: Doubles
+    n: int
+    by_value: Doubles
+    bounds: Ints
+    asked: Flags
+    sums: DoublesOut
+    middle: float
+    length: float
+
+
+class EventsBackRole(NamedTuple):
+    """Gradients by weight, [chunks, blocks, rows, width], and dL/dt by event."""
+
+    by_weight: RealsOut
+    effects: RealsOut
+
+
+class LargestRole(NamedTuple):
+    """By neuron: the largest v, when, and the event with which the time moves, or -1.
+
+    ``slope`` is dv/dt just before such an event. They begin as 0, 0, -1 and 0, which is the answer
+    where v never rises above 0.
+    """
+
+    value: DoublesOut
+    time: DoublesOut
+    arrival: IntsOut
+    slope: DoublesOut
+
+
 class DenseForward(NamedTuple):
     """The forward pass of a layer whose neurons all meet the same events."""
 
@@ -101,6 +227,85 @@ class DenseForward(NamedTuple):
     spikes: SpikesRole
 
 
+class ReadoutGains(NamedTuple):
+    """The table of a readout's gains; tasks are blocks of outputs."""
+
+    tasks: TasksRole
+    outputs: OutputsRole
+    gains: Annotated[GainTableRole, WRITTEN]
+
+
+class ReadoutForward(NamedTuple):
+    """Integrals of a readout that shares its events; tasks are samples."""
+
+    tasks: TasksRole
+    spikes: ReadoutSpikesRole
+    gains: GainTableRole
+    weights: WeightsRole
+    integrals: IntegralsRole
+
+
+class ReadoutBackward(NamedTuple):
+    """The way back from them; tasks are chunks."""
+
+    tasks: TasksRole
+    spikes: ReadoutSpikesRole
+    gains: GainTableRole
+    weights: WeightsRole
+    back: IntegralsBackRole
+
+
+class ApartForward(NamedTuple):
+    """Integrals of a readout whose synapses are few or have delays of their own."""
+
+    tasks: TasksRole
+    spikes: ReadoutSpikesRole
+    gains: GainTableRole
+    fan: FanOutRole
+    integrals: IntegralsRole
+
+
+class ApartBackward(NamedTuple):
+    """The way back from them; tasks are chunks."""
+
+    tasks: TasksRole
+    spikes: ReadoutSpikesRole
+    gains: GainTableRole
+    fan: FanOutRole
+    back: IntegralsBackRole
+
+
+class VoltagesForward(NamedTuple):
+    """Voltages of a readout at asked times; tasks are blocks in samples."""
+
+    tasks: TasksRole
+    events: EventsRole
+    weights: WeightsRole
+    neurons: NeuronsRole
+    asked: AskedRole
+
+
+class VoltagesBackward(NamedTuple):
+    """The way back from them; tasks are chunks."""
+
+    tasks: TasksRole
+    events: EventsRole
+    weights: WeightsRole
+    neurons: NeuronsRole
+    asked: AskedBackRole
+    back: EventsBackRole
+
+
+class LargestForward(NamedTuple):
+    """The largest voltages of a readout; tasks are blocks in samples."""
+
+    tasks: TasksRole
+    events: EventsRole
+    weights: WeightsRole
+    neurons: NeuronsRole
+    largest: LargestRole
+
+
 ROLES: tuple[type, ...] = (
     TasksRole,
     EventsRole,
@@ -108,8 +313,28 @@ ROLES: tuple[type, ...] = (
     NeuronsRole,
     StandingRole,
     SpikesRole,
+    ReadoutSpikesRole,
+    OutputsRole,
+    GainTableRole,
+    FanOutRole,
+    IntegralsRole,
+    IntegralsBackRole,
+    AskedRole,
+    AskedBackRole,
+    EventsBackRole,
+    LargestRole,
 )
-CALLS: tuple[type, ...] = (DenseForward,)
+CALLS: tuple[type, ...] = (
+    DenseForward,
+    ReadoutGains,
+    ReadoutForward,
+    ReadoutBackward,
+    ApartForward,
+    ApartBackward,
+    VoltagesForward,
+    VoltagesBackward,
+    LargestForward,
+)
 
 
 class CallEntry(NamedTuple):

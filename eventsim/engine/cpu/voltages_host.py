@@ -1,10 +1,9 @@
 r"""Voltages of a readout on the CPU, at asked times or where they are largest: host side.
 
-By the envelope theorem the gradient of a largest voltage is that of V at a fixed time, one of every
-neuron. The way back from them is that of a layer, :mod:`eventsim.engine.cpu.shared_adjoint`, whose
-neurons fire then, and the loss has :math:`\partial L/\partial V` as its derivative by the voltage
-just before each spike. Times at which all neurons are asked need no spikes:
-:mod:`eventsim.engine.cpu.voltages_adjoint`.
+Kernels are in ``eventsim/kernels/cpu/readout``. By the envelope theorem the gradient of a largest
+voltage is that of V at a fixed time, one of every neuron. The way back from them is that of a
+layer whose neurons fire then, and the loss has :math:`\partial L/\partial V` as its derivative by
+the voltage just before each spike. Times at which all neurons are asked need no spikes.
 """
 
 from dataclasses import dataclass, replace
@@ -13,19 +12,30 @@ import numpy as np
 
 from eventsim.arrays import Floats
 from eventsim.engine.adjoint_series import span_of
-from eventsim.engine.cpu import peaks, voltages, voltages_adjoint
 from eventsim.engine.cpu.arrays import (
     Index,
     MergedEvents,
     merged_events,
-    read_only,
     sample_chunks,
     way_back_of,
 )
 from eventsim.engine.cpu.blocks import by_block
 from eventsim.engine.cpu.layer_adjoint import by_synapse, together
-from eventsim.engine.cpu.peaks import Largest
-from eventsim.engine.cpu.threads import threads_for
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import (
+    AskedBackRole,
+    AskedRole,
+    EventsBackRole,
+    EventsRole,
+    LargestForward,
+    LargestRole,
+    NeuronsRole,
+    TasksRole,
+    VoltagesBackward,
+    VoltagesForward,
+    WeightsRole,
+)
+from eventsim.engine.cpu.threads import n_threads, threads_for
 from eventsim.engine.cpu.walk import Tape
 from eventsim.engine.job import DirectGradients, Job, Voltages
 from eventsim.engine.piece import whole
@@ -37,11 +47,9 @@ from eventsim.engine.table import (
     by_targets,
     fastest_rate,
     linear_table,
+    real_type,
     row_weights,
 )
-
-# Voltages that are held at once, with some 30 bytes each on the way back: half a gigabyte.
-MOST_VOLTAGES = 1 << 24
 
 
 def largest(job: Job) -> Voltages:
@@ -52,34 +60,38 @@ def largest(job: Job) -> Voltages:
     """
     p, events, exact = job.stage.population, merged_events(job), replace(job, precision="double")
     shape = (job.n_samples, p.size)
-    found = Largest(np.zeros(shape), np.zeros(shape), np.full(shape, -1), np.zeros(shape))
+    found = LargestRole(np.zeros(shape), np.zeros(shape), np.full(shape, -1), np.zeros(shape))
+    tasks = TasksRole.all(job.n_samples, len(job.stage.heard))
     with threads_for(job):
-        peaks.forward(
-            job.stage.heard, events.offsets, events.times, events.rows,
-            by_block(job, row_weights(exact)), linear_table(exact), read_only(job.duration),
-            fastest_rate(job), *found,
-        )  # fmt: skip
+        _run(exact, LargestForward(tasks, *_layer_of(exact, events), found))
     return Voltages((found.value + p.v_leak)[:, :, None], _Largest(job, events, found).backward)
 
 
-def at(job: Job, times: Floats) -> Voltages | None:
-    """Voltages of a readout whose stage shares events at ``times`` [samples, asked], ascending.
-
-    None where there are too many to be held at once.
-    """
-    p = job.stage.population
-    if times.size * p.size > MOST_VOLTAGES:
-        return None
-    events, par = merged_events(job), linear_table(job)
-    value = np.empty((*times.shape, p.size))
+def at(job: Job, times: Floats) -> Voltages:
+    """Voltages of a readout whose stage shares events at ``times`` [samples, asked], ascending."""
+    p, events = job.stage.population, merged_events(job)
+    asked = AskedRole(times, times.shape[1], np.empty((*times.shape, p.size)))
+    tasks = TasksRole.all(job.n_samples, len(job.stage.heard))
     with threads_for(job):
-        voltages.forward(
-            job.stage.heard, events.offsets, events.times, events.rows,
-            by_block(job, row_weights(job)), par, read_only(times),
-            par.dtype.type(fastest_rate(job)), value,
-        )  # fmt: skip
+        _run(job, VoltagesForward(tasks, *_layer_of(job, events), asked))
+    value = asked.value
     value += p.v_leak
     return Voltages(value.transpose(0, 2, 1), _AtTimes(job, events, times).backward)
+
+
+def _layer_of(job: Job, merged: MergedEvents) -> tuple[EventsRole, WeightsRole, NeuronsRole]:
+    """The readout as a layer of neurons that do not fire."""
+    arrivals = (merged.offsets, merged.times, merged.rows, job.duration)
+    values, par = by_block(job, row_weights(job)), linear_table(job)
+    return (
+        EventsRole(*arrivals, job.stage.heard, None, None),
+        WeightsRole(values, *values.shape[1:]),
+        NeuronsRole(par, None, None, None, par.shape[1], fastest_rate(job)),
+    )
+
+
+def _run(job: Job, call: LargestForward | VoltagesForward | VoltagesBackward) -> None:
+    library().run(call, real_type(job), n_threads())
 
 
 def _gradients(
@@ -126,19 +138,20 @@ class _AtTimes:
         thousands may be left, and rounding at every one of a hundred frames would show there.
         """
         job, events = replace(self.job, precision="double"), self.events
-        par, size = linear_table(job), job.stage.population.size
-        weights = by_block(job, row_weights(job))
+        layer, size = _layer_of(job, events), job.stage.population.size
+        weights = layer[1].values
         bounds = sample_chunks(job, weights.nbytes)
-        chunks = bounds.size - 1
+        chunks, asked = bounds.size - 1, np.ones(weights.shape[1], np.bool_)
         by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
         sums = np.zeros((chunks, N_SUMS, size))
         effects = np.zeros(events.times.size, weights.dtype)
+        by_asked = np.ascontiguousarray(by_value.transpose(0, 2, 1))
+        back = AskedBackRole(
+            self.times, self.times.shape[1], by_asked, bounds, asked, sums, *span_of(job)
+        )
+        tasks = TasksRole(np.arange(chunks), chunks, len(weights))
         with threads_for(job):
-            voltages_adjoint.backward(
-                bounds, job.stage.heard, events.offsets, events.times, events.rows, weights, par,
-                read_only(self.times), np.ascontiguousarray(by_value.transpose(0, 2, 1)),
-                fastest_rate(job), *span_of(job), by_weight, effects, sums,
-            )  # fmt: skip
+            _run(job, VoltagesBackward(tasks, *layer, back, EventsBackRole(by_weight, effects)))
         by_leak = by_value.sum(axis=(0, 2))
         by_spike = events.by_spike(effects)
         return _gradients(job, by_synapse(job, by_weight), by_spike, sums.sum(axis=0), by_leak)
@@ -150,7 +163,7 @@ class _Largest:
 
     job: Job
     events: MergedEvents
-    found: Largest
+    found: LargestRole
 
     def backward(self, by_value: Floats) -> DirectGradients:
         """Gradients from dL/d(value), [samples, size, 1], as the protocol wants them."""

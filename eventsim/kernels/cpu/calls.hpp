@@ -7,6 +7,7 @@
 //                  eventsim/engine/cpu/roles.py. Where one is missing, compiling or loading fails.
 // Returned         0, or NO_MEMORY: nothing was done.
 #pragma once
+#include "readout/calls.hpp"
 #include "roles.hpp"
 
 namespace eventsim {
@@ -35,6 +36,14 @@ template <class R> struct DenseBackward {
 }  // namespace eventsim
 
 // KERNEL(NAME, CALL) for each of them.
-#define KERNELS(KERNEL)                  \
-    KERNEL(dense_forward, DenseForward)  \
-    KERNEL(dense_backward, DenseBackward)
+#define KERNELS(KERNEL)                         \
+    KERNEL(dense_forward, DenseForward)         \
+    KERNEL(dense_backward, DenseBackward)       \
+    KERNEL(readout_gains, ReadoutGains)         \
+    KERNEL(readout_forward, ReadoutForward)     \
+    KERNEL(readout_backward, ReadoutBackward)   \
+    KERNEL(apart_forward, ApartForward)         \
+    KERNEL(apart_backward, ApartBackward)       \
+    KERNEL(voltages_forward, VoltagesForward)   \
+    KERNEL(voltages_backward, VoltagesBackward) \
+    KERNEL(largest_forward, LargestForward)

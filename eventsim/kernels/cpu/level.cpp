@@ -7,6 +7,11 @@
 #include "calls.hpp"
 #include "dense/backward.hpp"
 #include "dense/forward.hpp"
+#include "readout/apart.hpp"
+#include "readout/largest.hpp"
+#include "readout/shared.hpp"
+#include "readout/voltages.hpp"
+#include "readout/voltages_back.hpp"
 
 #define KERNEL_OF(name, type, Vector, Call)                                          \
     extern "C" int JOIN(name##_##type, LEVEL)(const void* call) {                    \

@@ -1,4 +1,4 @@
-"""The table of a readout's gains against its formulas in 90 digits."""
+"""What an arrival gains a readout's integral, by its table, against its formulas in 90 digits."""
 
 import math
 from types import SimpleNamespace
@@ -7,8 +7,20 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from eventsim.engine.cpu import gains
 from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import (
+    GainTableRole,
+    IntegralsBackRole,
+    IntegralsRole,
+    OutputsRole,
+    ReadoutBackward,
+    ReadoutForward,
+    ReadoutGains,
+    ReadoutSpikesRole,
+    TasksRole,
+    WeightsRole,
+)
 from eventsim.engine.gain_windows import (
     FIRST_WINDOW,
     N_GAIN,
@@ -16,9 +28,6 @@ from eventsim.engine.gain_windows import (
     count_windows,
     terms_of,
 )
-from tests.support.compiled import callable_part
-
-fill, window_of = callable_part(gains.fill), callable_part(gains.window_of)
 
 # Largest error relative to the largest value in the table: what the polynomials leave out, and a
 # few roundings, more where the derivative by a fast membrane is a small difference.
@@ -33,30 +42,47 @@ CONSTANTS = [
     (1000.0, 0.5, math.inf),
     (0.5, 1000.0, 2.0),
 ]
+N = len(CONSTANTS)
 LONGEST = 3000.0  # ms
 
 
-def table_of(real):
-    """All constants as outputs of one table, for one weight at a time."""
-
-    def made(rate):
-        rates = np.array([[1.0 / tau for tau in taus] for taus in zip(*CONSTANTS, strict=True)])
-        fastest = float(rates[:2].max()) + rate
-        last = np.float64(FIRST_WINDOW + 4.0 * fastest * LONGEST).view(np.int64)
-        first = np.float64(FIRST_WINDOW).view(np.int64)
-        windows = int((last >> (52 - WINDOW_BITS)) - (first >> (52 - WINDOW_BITS))) + 1
-        table = np.zeros((1, windows, N_GAIN, terms_of(real), LANES), real)
-        fill(rates[:2], rate, 4.0 * fastest, table)
-        return table, 4.0 * fastest
-
-    return made
+def number_of(left, per_ms):
+    """Of a time's window: the leading bits."""
+    numbers = np.array([FIRST_WINDOW + per_ms * left, FIRST_WINDOW]).view(np.int64)
+    return int(np.subtract(*(numbers >> (52 - WINDOW_BITS))))
 
 
-def in_table(table, per_ms, left):
-    """All rows of all outputs at one time left, by numpy."""
-    window, place = window_of(left, per_ms)
-    powers = place ** np.arange(table.shape[3])
-    return np.einsum("gnk,n->gk", table[0, window].astype(float), powers)[:, : len(CONSTANTS)]
+def in_kernels(real, rate, lefts):
+    """Gain, its derivatives by both rates, and its slope, of all constants, [lefts, 4, N].
+
+    A spike at 0 of each sample, which ends after the time left, has a synapse of weight 1 at every
+    output; backward, one output alone is asked for in each of N samples.
+    """
+    rates = np.array([[1.0 / tau for tau in taus] for taus in zip(*CONSTANTS, strict=True)])
+    per_ms = 4.0 * (float(rates[:2].max()) + rate)
+    windows = number_of(LONGEST, per_ms) + 1
+    gains = GainTableRole(
+        np.zeros((1, windows, N_GAIN, terms_of(real), LANES), real), 1, windows, rate, per_ms
+    )
+    library().run(ReadoutGains(TasksRole.all(1), OutputsRole(rates[:2], N), gains), real)
+    duration = np.repeat(lefts, N)
+    n = duration.size
+    spikes = ReadoutSpikesRole(
+        np.arange(n + 1)[None], np.zeros(n), np.zeros(n, np.int32), np.zeros(1, np.int64),
+        np.zeros(1), duration, 1, n,
+    )  # fmt: skip
+    weights = WeightsRole(to_lanes(np.ones((1, N), real)), 1, LANES)
+    integral, tasks = IntegralsRole(np.empty((n, LANES)), LANES), TasksRole.all(n)
+    library().run(ReadoutForward(tasks, spikes, gains, weights, integral), real)
+    seeds = np.tile(np.eye(N, LANES), (len(lefts), 1))
+    by_weight, effects, sums = np.zeros((n, 1, LANES)), np.zeros(n), np.zeros((n, 3, LANES))
+    back = IntegralsBackRole(np.arange(n + 1), seeds, by_weight, None, effects, sums, LANES)
+    library().run(ReadoutBackward(tasks, spikes, gains, weights, back), real)
+    own = sums.reshape(-1, N, 3, LANES)[:, np.arange(N), :, np.arange(N)]  # [N, lefts, 3]
+    assert np.array_equal(by_weight[::N, 0, 0], own[0, :, 0])
+    forward = integral.values[::N, :N]
+    assert np.array_equal(forward.T, own[..., 0])
+    return np.stack([forward, own[..., 1].T, own[..., 2].T, effects.reshape(-1, N)], axis=1)
 
 
 def gain(left, a, b, rate):
@@ -80,12 +106,11 @@ def by_formula(left, tau_mem, tau_syn, rate):
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 @pytest.mark.parametrize("time_constant", sorted({c[2] for c in CONSTANTS}))
-def test_table_of_gains_is_the_formula_at_any_time_left(real, time_constant):
+def test_gain_and_its_derivatives_are_the_formula_at_any_time_left(real, time_constant):
     rate = 1.0 / time_constant
-    table, per_ms = table_of(real)(rate)
     rng = np.random.default_rng(4)
-    times = np.concatenate([[0.0, LONGEST], 10.0 ** rng.uniform(-4.0, math.log10(LONGEST), 60)])
-    actual = np.array([in_table(table, per_ms, left) for left in times])
+    times = np.concatenate([[1e-9, LONGEST], 10.0 ** rng.uniform(-4.0, math.log10(LONGEST), 60)])
+    actual = in_kernels(real, rate, times)
     expected = np.array(
         [
             np.transpose([by_formula(left, mem, syn, rate) for mem, syn, _ in CONSTANTS])
@@ -96,25 +121,13 @@ def test_table_of_gains_is_the_formula_at_any_time_left(real, time_constant):
     assert error.max() < RTOL[real], error
 
 
-def test_windows_follow_each_other_and_places_run_through_them():
-    times = np.linspace(0.0, 400.0, 20_001)
-    found = [window_of(left, 0.4) for left in times]
-    window, place = np.array([w for w, _ in found]), np.array([p for _, p in found])
-    assert window[0] == 0
-    assert set(np.diff(window)) == {0, 1}
-    assert place.min() >= -0.5
-    assert place.max() < 0.5
-    inside = np.diff(window) == 0
-    assert (np.diff(place)[inside] > 0.0).all()
-
-
 def test_every_time_left_of_the_longest_sample_has_a_window():
     rng = np.random.default_rng(6)
     for begin in np.concatenate([np.arange(17.0, 64.0), 2.0 ** np.arange(6, 20)]):
         for per_ms in rng.uniform(0.01, 30.0, 20):
             longest = (begin - 16.0) / per_ms
             job = SimpleNamespace(duration=np.array([longest]))
-            assert window_of(longest, per_ms)[0] < count_windows(job, per_ms)
+            assert number_of(longest, per_ms) < count_windows(job, per_ms)
 
 
 @pytest.mark.parametrize("size", [1, 16, 37])

@@ -7,7 +7,7 @@
 // Before          spikes of each sample at its offset, in any order; synapses by source (CSR), no
 //                 target twice in a row.
 // After           integral, sums: one row per block, without the resistance. effects: dL/dt.
-// Twin            engine/cpu/gains.py, readout.py and readout_apart.py, engine/reference/readout.py.
+// Twin            kernels/cpu/readout/{gains,shared,apart}.hpp, engine/reference/readout.py.
 //                 The table has the same bits; sums over spikes are taken in another order, fixed
 //                 by the sizes.
 // Needs           neuron/readout.hpp; LANES, OUTPUTS; shared memory: 8 bytes per group of LANES, sum
