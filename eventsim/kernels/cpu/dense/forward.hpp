@@ -6,7 +6,7 @@
 // Before          roles.hpp; limits[task] spikes have room.
 // After           spikes by time and neuron, as many as there is room for; counts of all; `end` right
 //                 after the last arrival that is met.
-// Reference       eventsim/engine/cpu/shared.py, to the bit; eventsim/engine/reference/layer.py
+// Reference       eventsim/engine/reference/layer.py, one neuron at a time
 #pragma once
 #include "../../lanes.hpp"
 #include "../calls.hpp"

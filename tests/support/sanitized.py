@@ -1,0 +1,94 @@
+"""The library of the CPU's kernels under a sanitizer: builds it, and runs recorded calls again.
+
+    python -m tests.support.sanitized LIBRARY FILE
+
+runs the calls of FILE, see :func:`record`, with the library at LIBRARY, in a process of its own, in
+which Python itself is not instrumented. It says which arrays came out otherwise.
+"""
+
+import copy
+import hashlib
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+from eventsim.engine.cpu.library import Library
+from eventsim.kernels.build import KERNELS, Platform, find_compiler, source_hash
+from tests.support.simt.build import BUILDS, FLAVOURS, sanitized_environment
+
+# On x86-64 the level that every machine of the tests has.
+PLATFORM = Platform.here()
+LEVEL = {"x86_64": "v3", "aarch64": "neon"}.get(PLATFORM.machine, "plain")
+THREADS = 3
+
+
+def library(flavour) -> Path:
+    """The library with one level under a sanitizer, built if it is not there."""
+    compiler, options = find_compiler(), (*FLAVOURS[flavour].kernels, "-g1")
+    key = repr((flavour, options, compiler.version, LEVEL, source_hash()))
+    place = BUILDS / f"cpu-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    if not place.exists():
+        BUILDS.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=BUILDS, prefix="building-"))
+        defined = (f"-DWITH_{LEVEL.upper()}", f"-DSOURCES={source_hash()}", '-DBUILT=""')
+        objects = []
+        for source in sorted((KERNELS / "cpu").glob("*.cpp")):
+            level = LEVEL if source.name == "level.cpp" else ""
+            objects.append(folder / f"{source.stem}.o")
+            words = (*compiler.compiling(PLATFORM, level), *options, *defined)
+            subprocess.run([*words, "-c", source, "-o", objects[-1]], check=True)
+        link = (*compiler.command, "-shared", *FLAVOURS[flavour].link, *objects, "-lm")
+        subprocess.run([*link, "-o", folder / PLATFORM.library], check=True)
+        shutil.rmtree(place, ignore_errors=True)
+        folder.rename(place)
+    return place / PLATFORM.library
+
+
+def record(run) -> list:
+    """The calls of the library while ``run`` runs: each before and after, and its type."""
+    calls, original = [], Library.run
+
+    def recorded(self, call, real, threads=1):
+        before = copy.deepcopy(call)
+        original(self, call, real, threads)
+        calls.append((before, copy.deepcopy(call), real))
+
+    with mock.patch.object(Library, "run", recorded):
+        run()
+    return calls
+
+
+def run_apart(flavour, calls, folder):
+    """The program of this module, in a process of its own; its output is in the result."""
+    file = folder / "calls.pickle"
+    file.write_bytes(pickle.dumps(calls))
+    return subprocess.run(
+        [sys.executable, "-m", __name__, str(library(flavour)), str(file)],
+        env=sanitized_environment(flavour),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def main(path, file):
+    """Run the calls again."""
+    own, calls = Library(Path(path), LEVEL), pickle.loads(Path(file).read_bytes())
+    for number, (call, after, real) in enumerate(calls):
+        own.run(call, real, THREADS)
+        spikes = getattr(after, "spikes", None)
+        cut = spikes is not None and (spikes.counts > spikes.limits).any()
+        for role, found, expected in zip(call._fields, call, after, strict=True):
+            if role == "spikes" and cut:
+                continue  # which of them had room depends on who ran beside whom
+            for name, a, b in zip(found._fields, found, expected, strict=True):
+                if hasattr(a, "tobytes") and a.tobytes() != b.tobytes():
+                    print(f"call {number}: {role}.{name}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
