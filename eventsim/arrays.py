@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Array = Any  # of NumPy, or of CuPy for an array on a GPU
 Floats = NDArray[np.float64]
@@ -22,10 +22,20 @@ Precision = Literal["single", "double"]
 # small beside the arrays, and in the cache.
 AT_ONCE = 1 << 16
 
+CACHE_LINE = 64  # bytes
+
 
 def slices(size: int) -> Iterator[slice]:
     """Parts of an array of that many entries, none of more than AT_ONCE."""
     return (slice(low, min(low + AT_ONCE, size)) for low in range(0, size, AT_ONCE))
+
+
+def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """NumPy's zeros that begin at a line of the cache: a vector across two lines takes longer."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    room = np.zeros(size + CACHE_LINE, np.uint8)
+    begin = -room.ctypes.data % CACHE_LINE
+    return room[begin : begin + size].view(dtype).reshape(shape)
 
 
 def namespace(array: Any) -> Any:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Array, Floats, namespace, slices
+from eventsim.arrays import Array, Floats, aligned, namespace, slices
 from eventsim.engine.job import Job, StageGradients
 from eventsim.held import least_of, made_for_back, made_once
 
@@ -150,7 +150,8 @@ def _row_weights(job: Job) -> Array:
     stage, resistance = job.stage, job.stage.population.resistance
     starts = [int(start) for start in stage.wiring.row_start]
     xp = namespace(resistance)
-    rows = xp.zeros((starts[-1] + 1, resistance.size), real_type(job))
+    zeros = aligned if xp is np else xp.zeros
+    rows = zeros((starts[-1] + 1, resistance.size), real_type(job))
     if stage.places is None:
         for k, projection in enumerate(stage.projections):
             xp.multiply(projection.values, resistance, out=rows[starts[k] : starts[k + 1]])

@@ -14,18 +14,15 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
+from eventsim.arrays import aligned
 from eventsim.engine.cpu.compile import lean_inlined
 from eventsim.engine.cpu.scalar import (
-    EXP_DOUBLE,
-    EXP_SINGLE,
     PSI_DOUBLE,
     PSI_SINGLE,
     TINY_DOUBLE,
     TINY_SINGLE,
-    Exponential,
-    exponent_of,
     fma,
 )
 
@@ -53,14 +50,6 @@ class _LanesModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Lanes) -> None:
         element = ir.FloatType() if fe_type.real == types.float32 else ir.DoubleType()
         super().__init__(dmm, fe_type, ir.VectorType(element, fe_type.count))
-
-
-def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Zeros that begin at a line of the cache."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    room = np.zeros(size + LINE, np.uint8)
-    begin = -room.ctypes.data % LINE
-    return room[begin : begin + size].view(dtype).reshape(shape)
 
 
 def to_lanes(matrix: NDArray[Any]) -> NDArray[Any]:
@@ -109,21 +98,6 @@ def store(typingctx: Any, array: Any, i: Any, values: Any) -> Any:
     return types.void(array, types.intp, Lanes(array.dtype)), codegen
 
 
-@intrinsic
-def all_lanes(typingctx: Any, x: Any) -> Any:
-    """The same number in every lane."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        index = ir.IntType(32)
-        none = ir.Constant(context.get_value_type(signature.return_type), ir.Undefined)
-        first = builder.insert_element(none, args[0], ir.Constant(index, 0))
-        return builder.shuffle_vector(
-            first, none, ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
-        )
-
-    return Lanes(x)(x), codegen
-
-
 def _by_lane(builder: Any, name: str, kind: Lanes, args: Any) -> Any:
     """Call of an intrinsic of LLVM that takes and gives vectors of one kind."""
     vector = args[0].type
@@ -160,27 +134,6 @@ def lanes_times(typingctx: Any, a: Any, b: Any) -> Any:
         return builder.fmul(*args)
 
     return a(a, a), codegen
-
-
-@intrinsic
-def lanes_sum(typingctx: Any, a: Any) -> Any:
-    """Sum of all lanes, by halves."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        (values,), size, index = args, a.count, ir.IntType(32)
-        while size > 1:
-            size //= 2
-            low, high = (
-                ir.Constant(ir.VectorType(index, size), list(range(begin, begin + size)))
-                for begin in (0, size)
-            )
-            values = builder.fadd(
-                builder.shuffle_vector(values, values, low),
-                builder.shuffle_vector(values, values, high),
-            )
-        return builder.extract_element(values, ir.Constant(index, 0))
-
-    return a.real(a), codegen
 
 
 def _in_row(context: Any, builder: Any, array_type: Any, args: Any, vector: Any) -> Any:
@@ -256,30 +209,6 @@ def lanes_abs(typingctx: Any, a: Any) -> Any:
 
 
 @intrinsic
-def lanes_floor(typingctx: Any, a: Any) -> Any:
-    """The largest whole numbers that are not above."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _by_lane(builder, "floor", a, args)
-
-    return a(a), codegen
-
-
-@intrinsic
-def lanes_power_of_two(typingctx: Any, k: Any) -> Any:
-    """:func:`eventsim.engine.cpu.scalar.power_of_two` of lanes."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word, mantissa, bias = exponent_of(k.real)
-        whole = ir.VectorType(ir.IntType(word), k.count)
-        exponent = builder.sub(ir.Constant(whole, [bias] * k.count), builder.fptosi(args[0], whole))
-        shifted = builder.shl(exponent, ir.Constant(whole, [mantissa] * k.count))
-        return builder.bitcast(shifted, args[0].type)
-
-    return k(k), codegen
-
-
-@intrinsic
 def marks(typingctx: Any, a: Any, b: Any) -> Any:
     """Bit k of a whole number says whether a >= b in lane k."""
 
@@ -296,16 +225,6 @@ def first_mark(typingctx: Any, bits: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), codegen
-
-
-@intrinsic
-def n_marks(typingctx: Any, bits: Any) -> Any:
-    """How many bits are set."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
 
     return types.int64(types.uint64), codegen
 
@@ -420,29 +339,3 @@ def psi_line(z: Any) -> Any:
 def _psi_line(z):
     psi = _PSI[z.real]
     return lambda z: psi(z)
-
-
-def _as(real: Any, constants: Exponential) -> tuple[Any, ...]:
-    return (*(real(c) for c in constants[:4]), polynomial([real(c) for c in constants.series]))
-
-
-_EXP = {types.float32: _as(np.float32, EXP_SINGLE), types.float64: _as(np.float64, EXP_DOUBLE)}
-
-
-def decay_line(z: Any) -> Any:
-    """:func:`eventsim.engine.cpu.scalar.decay` of lanes."""
-    raise NotImplementedError
-
-
-@overload(decay_line, jit_options={"forceinline": True})
-def _decay_line(z):
-    top, log2e, high, low, series = _EXP[z.real]
-    half, one, zero = type(top)(0.5), type(top)(1.0), type(top)(0.0)
-
-    def decayed(z):
-        t = where_less(z, line(top), z, line(top))
-        k = lanes_floor(lanes_add(product(t, line(log2e)), line(half)))
-        g = lanes_minus(line(zero), fused(k, line(low), fused(k, line(high), t)))
-        return product(fused(g, series(g), line(one)), lanes_power_of_two(k))
-
-    return decayed

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Array, Floats, aligned
 from eventsim.engine.adjoint_series import span_of
 from eventsim.engine.bundles import causes
-from eventsim.engine.cpu import fanin, shared_adjoint
+from eventsim.engine.cpu import fanin
 from eventsim.engine.cpu.adaptive import AdaptingBack
 from eventsim.engine.cpu.arrays import (
     Index,
@@ -27,6 +27,18 @@ from eventsim.engine.cpu.arrays import (
 )
 from eventsim.engine.cpu.blocks import by_block, by_row
 from eventsim.engine.cpu.layer import FANIN_PARTS, fanin_groups
+from eventsim.engine.cpu.library import library
+from eventsim.engine.cpu.roles import (
+    DenseBackward,
+    EventsRole,
+    FoundRole,
+    NeuronsRole,
+    TapeRole,
+    TasksRole,
+    WayBackRole,
+    WeightsRole,
+)
+from eventsim.engine.cpu.threads import n_threads
 from eventsim.engine.cpu.walk import Tape, WayBack
 from eventsim.engine.job import Job, StageGradients
 from eventsim.engine.piece import Piece
@@ -112,14 +124,24 @@ def together(
 ) -> Together:
     """Run the kernel on groups of samples, as ``bounds`` says, whose sums are taken apart."""
     weights, size, chunks = by_block(job, row_weights(job)), par.shape[1], bounds.size - 1
-    by_weight = np.zeros((chunks, *weights.shape), weights.dtype)
+    by_weight = aligned((chunks, *weights.shape), weights.dtype)
     sums, own = np.zeros((chunks, N_SUMS, size)), np.zeros((chunks, N_OWN, size))
     effects, grazes = np.zeros(events.times.size, weights.dtype), np.zeros(chunks, np.int64)
-    shared_adjoint.backward(
-        bounds, job.stage.heard, events.offsets, events.times, events.rows, cause, weights, par,
-        refractory, job.duration, par.dtype.type(fastest_rate(job)), *span_of(job), asked, offsets,
-        tape, bool(refractory.any()), way_back, by_weight, effects, sums, own, grazes, adapt,
+    heard, merged = job.stage.heard, (events.offsets, events.times, events.rows)
+    strength, rate, before, *_, adapted, carried = adapt or (None,) * len(AdaptingBack._fields)
+    back = DenseBackward(
+        TasksRole(np.arange(chunks), chunks, len(heard)),
+        EventsRole(*merged, job.duration, heard, None, None),
+        WeightsRole(weights, *weights.shape[1:]),
+        NeuronsRole(par, refractory, strength, rate, size, fastest_rate(job)),
+        TapeRole(offsets, *tape, before),
+        WayBackRole(
+            bounds, *span_of(job), way_back.begin, _or_none(way_back.adjoint), _or_none(carried),
+            asked, _or_none(cause), way_back.starts,
+        ),
+        FoundRole(by_weight, effects, sums, own, adapted, grazes),
     )  # fmt: skip
+    library().run(back, par.dtype.type, n_threads())
     return Together(
         by_synapse(job, by_weight),
         events.by_spike(effects),
@@ -127,6 +149,11 @@ def together(
         own.sum(axis=0),
         int(grazes.sum()),
     )
+
+
+def _or_none(values: Array | None) -> Array | None:
+    """None in place of an array without entries."""
+    return values if values is not None and values.size else None
 
 
 def by_synapse(job: Job, by_weight: Floats) -> Floats:

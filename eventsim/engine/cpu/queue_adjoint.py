@@ -1,7 +1,7 @@
 """Neurons joined in loops, backward: all arrivals of a sample from the last to the first.
 
 For loops whose neurons do not all meet the same events; the others go back as a layer does, in
-:mod:`eventsim.engine.cpu.shared_adjoint`.
+``eventsim/kernels/cpu/dense``.
 
 A neuron goes back over its own spikes and releases when an arrival before them is met. Between two
 of them its adjoint is linear in that at the later one, so arrivals only ask what it is at their

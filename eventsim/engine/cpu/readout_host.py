@@ -7,9 +7,9 @@ synapses are few, or have delays of their own, they are taken one by one.
 
 import numpy as np
 
-from eventsim.arrays import Floats
+from eventsim.arrays import Floats, aligned
 from eventsim.engine.cpu.arrays import sample_chunks
-from eventsim.engine.cpu.lanes import LANES, aligned, of_lanes, to_lanes
+from eventsim.engine.cpu.lanes import LANES, of_lanes, to_lanes
 from eventsim.engine.cpu.library import library
 from eventsim.engine.cpu.roles import (
     ApartBackward,

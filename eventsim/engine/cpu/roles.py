@@ -27,7 +27,7 @@ RealsOut = Annotated[NDArray[np.floating[Any]], "Rw"]
 
 
 class TasksRole(NamedTuple):
-    """Tasks to run: number sample * n_blocks + block."""
+    """Tasks to run: number sample * n_blocks + block; backward chunks of samples."""
 
     todo: Ints
     n: int
@@ -98,6 +98,54 @@ class SpikesRole(NamedTuple):
     limits: Ints
     counts: IntsOut
     reached: DoublesOut
+
+
+class TapeRole(NamedTuple):
+    """Recorded spikes of a layer: :class:`eventsim.engine.cpu.walk.Tape` between two more.
+
+    ``offsets`` are by sample; ``before`` is the adaptation just before each spike.
+    """
+
+    offsets: Ints
+    time: Doubles
+    neuron: Rows
+    current: Doubles
+    restart: Doubles
+    by_time: Doubles
+    by_voltage: Doubles
+    previous: Ints
+    through: DoublesOut
+    before: Doubles | None
+
+
+class WayBackRole(NamedTuple):
+    """How far samples go back, and with what; see :class:`eventsim.engine.piece.Piece`.
+
+    Samples ``bounds[c] : bounds[c + 1]`` are chunk c; ``middle`` and ``length`` as
+    :class:`eventsim.engine.adjoint_series.Span`; ``behind`` is of adaptive thresholds; ``asked``
+    says of which rows' events dL/dt is asked for; ``cause`` is the spike of each event in a loop.
+    """
+
+    bounds: Ints
+    middle: float
+    length: float
+    begin: Doubles
+    adjoint: RealsOut | None
+    behind: DoublesOut | None
+    asked: Flags
+    cause: Ints | None
+    starts: int
+
+
+class FoundRole(NamedTuple):
+    """What the way back adds to; all but ``effects``, dL/dt by event, by chunk."""
+
+    by_weight: RealsOut
+    effects: RealsOut
+    sums: DoublesOut
+    own: DoublesOut
+    adapted: DoublesOut | None
+    grazes: IntsOut
 
 
 class ReadoutSpikesRole(NamedTuple):
@@ -227,6 +275,18 @@ class DenseForward(NamedTuple):
     spikes: SpikesRole
 
 
+class DenseBackward(NamedTuple):
+    """The backward pass of a layer whose neurons all meet the same events."""
+
+    tasks: TasksRole
+    events: EventsRole
+    weights: WeightsRole
+    neurons: NeuronsRole
+    tape: TapeRole
+    way: WayBackRole
+    found: FoundRole
+
+
 class ReadoutGains(NamedTuple):
     """The table of a readout's gains; tasks are blocks of outputs."""
 
@@ -313,6 +373,9 @@ ROLES: tuple[type, ...] = (
     NeuronsRole,
     StandingRole,
     SpikesRole,
+    TapeRole,
+    WayBackRole,
+    FoundRole,
     ReadoutSpikesRole,
     OutputsRole,
     GainTableRole,
@@ -326,6 +389,7 @@ ROLES: tuple[type, ...] = (
 )
 CALLS: tuple[type, ...] = (
     DenseForward,
+    DenseBackward,
     ReadoutGains,
     ReadoutForward,
     ReadoutBackward,

@@ -13,6 +13,7 @@ from eventsim.engine.cpu import library as loader
 from eventsim.engine.cpu import roles
 from eventsim.engine.cpu.library import LEVELS, Library, library, library_file
 from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
+from tests.support.losses import SpikeTimes
 from tests.support.nets import random_net, random_stream
 
 RUNS = Library(library_file(), "plain").runs
@@ -209,10 +210,11 @@ def networks():
 
 
 def answers(networks, monkeypatch, level=None, threads=1):
-    """All spikes at a level, with so many threads."""
-    monkeypatch.setattr("eventsim.engine.cpu.layer.n_threads", lambda: threads)
+    """All spikes and gradients at a level, with so many threads."""
     own = Library(library_file(), level)
-    monkeypatch.setattr("eventsim.engine.cpu.layer.library", lambda: own)
+    for host in ("layer", "layer_adjoint"):
+        monkeypatch.setattr(f"eventsim.engine.cpu.{host}.n_threads", lambda: threads)
+        monkeypatch.setattr(f"eventsim.engine.cpu.{host}.library", lambda: own)
     found = []
     for net, stream in networks:
         for precision in ("single", "double"):
@@ -220,6 +222,8 @@ def answers(networks, monkeypatch, level=None, threads=1):
             for name in tape.names:
                 trains = tape[name]
                 found += [trains.times, trains.neurons, trains.current, trains.restart_current]
+            back = es.backward(net, tape, SpikeTimes(*tape.names))
+            found += [*back.values.values(), back.input_times]
     assert sum(a.size for a in found) > 1000
     return [a.tobytes() for a in found]
 

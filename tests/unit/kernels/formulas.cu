@@ -39,3 +39,13 @@ extern "C" __global__ void economies(double* shorter, double* economy) {
     for (int k = 0; k < EXTRA; ++k)
         for (int q = 0; q < TERMS<REAL>; ++q) economy[k * TERMS<REAL> + q] = own.row[k][q];
 }
+
+// Of neurons by their rates: coefficients [6 TERMS, n] over a stretch of so many ms.
+extern "C" __global__ void adjoint_series(const int n, const REAL* a, const REAL* b,
+                                          const double* middle, const double* length, REAL* out) {
+    const int i = ME;
+    if (i >= n) return;
+    const Series<REAL> s = series_of(a[i], b[i], middle[i], length[i]);
+    const REAL* const rows[6] = {s.decays, s.taken, s.gains, s.gains_mem, s.gains_syn, s.decays_syn};
+    for (int k = 0; k < 6 * TERMS<REAL>; ++k) out[k * n + i] = rows[k / TERMS<REAL>][k % TERMS<REAL>];
+}

@@ -125,3 +125,38 @@ def test_polynomials_of_lower_degree_are_those_of_python(device, precision):
     device.launch(precision, "economies", 1, 1, [shorter, economy])
     assert np.array_equal(device.get(shorter), series.shorter())
     assert np.array_equal(device.get(economy), expected)
+
+
+def by_difference(f, x):
+    return (f(x * (1.0 + 1e-5)) - f(x * (1.0 - 1e-5))) / (2e-5 * x)
+
+
+@pytest.mark.parametrize("precision", TYPES)
+def test_series_of_the_adjoint_are_the_functions(device, precision):
+    tau_mem, tau_syn = np.array([[20.0, 10.0], [8.0, 24.0], [12.0, 12.0]]).T
+    rates = np.stack([1.0 / tau_mem, 1.0 / tau_syn]).astype(TYPES[precision])
+    middle, spread, n_terms = 0.075, 0.05, adjoint_series.TERMS[precision]
+    length = min(adjoint_series.REACH / spread, adjoint_series.LONGEST / middle)
+    span = np.full((2, 3), [[middle], [length]])
+    table = evaluated(device, precision, "adjoint_series", 6 * n_terms, *rates, *span)
+    s = np.linspace(0.0, length, 9)
+    powers = np.exp(-middle * s) * (s / length) ** np.arange(n_terms)[:, None]
+
+    def gain(a, b):
+        return np.array([lif.synaptic_gain(h, 1.0 / a, 1.0 / b) for h in s])
+
+    # Of the type's rounding at the scale of each function, over a whole stretch.
+    scale = {"single": 1e-5, "double": 1e-13}[precision]
+    for n, (a, b) in enumerate(rates.T.astype(float)):
+        found = table[:, n].reshape(-1, n_terms).astype(float) @ powers
+        expected = [
+            np.exp(-b * s),
+            -a * np.exp(-a * s),
+            gain(a, b),
+            by_difference(lambda x, b=b: gain(x, b), a),
+            by_difference(lambda x, a=a: gain(a, x), b),
+            -s * np.exp(-b * s),
+        ]
+        error = np.abs(found - expected).max(axis=1)
+        by_differences = np.array([0.0, 0.0, 0.0, 1e-9, 1e-9, 0.0])
+        assert (error <= (scale + by_differences) * max(1.0, length)).all(), error

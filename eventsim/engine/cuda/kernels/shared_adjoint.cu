@@ -7,7 +7,7 @@
 // Before          as shared.cu; spikes grouped by (sample, neuron), ascending; all sums zero.
 // After           by_weight[chunk] = dL/d(scaled weight); effects[tile] = dL/dt of the tile's share
 //                 of every event before the end of its sample; sums, own, grazes per chunk.
-// Twin            engine/cpu/shared_adjoint.py, engine/reference/layer_adjoint.py. The effect of an
+// Twin            kernels/cpu/dense/backward.hpp, engine/reference/layer_adjoint.py. The effect of an
 //                 event is summed over neurons in another order than there.
 // Needs           walk.cuh, neuron/adjoint_series.hpp; shared memory: StagedArrivals
 //

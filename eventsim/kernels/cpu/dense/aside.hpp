@@ -6,7 +6,7 @@
 // and reduced by way / S; the first is done with the state. Then each neuron over its arrivals, in
 // vectors of these, each from the state of its piece.
 //
-// Reference       eventsim/engine/cpu/aside.py
+// Reference       eventsim/engine/reference/layer_adjoint.py
 #pragma once
 #include "passage.hpp"
 #include "tape_back.hpp"

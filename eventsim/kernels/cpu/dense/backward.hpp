@@ -6,7 +6,7 @@
 // Before          roles.hpp; gradients, effects and sums hold what they are added to.
 // After           dL/dt of events in rows that are asked for; `through` of the tape, and what is carried,
 //                 changed to that at the begin.
-// Reference       eventsim/engine/cpu/shared_adjoint.py, to the bit; eventsim/engine/reference/layer_adjoint.py
+// Reference       eventsim/engine/reference/layer_adjoint.py
 #pragma once
 #include "../../lanes.hpp"
 #include "../calls.hpp"

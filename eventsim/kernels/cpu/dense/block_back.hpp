@@ -11,7 +11,7 @@
 // spike and an arrival at exactly the same time the arrival came first, unless it was caused without a
 // delay by that neuron or one of a higher number, which fire after it.
 //
-// Reference       eventsim/engine/cpu/shared_adjoint.py (go_back)
+// Reference       eventsim/engine/reference/layer_adjoint.py
 #pragma once
 #include "aside.hpp"
 

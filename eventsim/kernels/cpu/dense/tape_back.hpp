@@ -4,7 +4,7 @@
 // A spike is met in two steps, the release of V behind it first. The times at which V is reset or let
 // go are `special`: there a neuron leaves those beside it.
 //
-// Reference       eventsim/engine/cpu/walk.py (meet), shared_adjoint.py
+// Reference       eventsim/engine/reference/layer_adjoint.py
 #pragma once
 #include "../../neuron/adaptive.hpp"
 #include "../../neuron/own_spikes.hpp"
