@@ -219,6 +219,7 @@ def test_what_does_not_share_its_events_is_left_to_the_formulas(monkeypatch):
         assert isinstance(probe, VoltageProbe)
 
 
+@pytest.mark.thorough("holds 17 million voltages")
 def test_a_voltage_has_the_same_bits_however_many_are_asked_for():
     net = one_readout([1.0])
     tape = es.simulate(net, one_sample([5.0]), backend="cpu", precision="single")
