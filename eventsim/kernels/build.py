@@ -4,11 +4,11 @@
 for wheels and for ``pip install -e .``. Only the standard library is imported: while eventsim is
 being installed it cannot be imported.
 
-A level is a set of instructions. ``cpu/level.cpp`` is compiled once per level, with ``LEVEL`` as
-its name; the other files of ``cpu`` once, with ``WITH_PLAIN``, ``WITH_V3`` .. for the levels that
-the library has, ``SOURCES``, the hash of the sources, and ``BUILT``, a text of three lines: that
-hash, the levels, the compiler. An object is compiled again where its sources, options or compiler
-changed.
+A level is a set of instructions. ``cpu/level.cpp`` is compiled once per level, whose name is
+``KERNEL_LEVEL``; the other files of ``cpu`` once, with ``WITH_PLAIN``, ``WITH_V3`` .. for the levels
+that the library has, ``SOURCES``, the hash of the sources, and ``BUILT``, a text of three lines:
+that hash, the levels, the compiler. An object is compiled again where its sources, options or
+compiler changed.
 
 ============================  ==================================================================
 environment variable
@@ -138,7 +138,7 @@ class Compiler:
         elif target.system == "darwin":
             flags += target.architecture
         flags += [march] if march else []
-        return (*self.command, *flags, *([f"-DLEVEL={level}"] if level else []))
+        return (*self.command, *flags, *([f"-DKERNEL_LEVEL={level}"] if level else []))
 
     def linking(self, target: Platform) -> tuple[str, ...]:
         """The command for the library, in front of its objects."""

@@ -1,8 +1,8 @@
-// The kernels of one instruction set, whose name is LEVEL: plain, v3, v4 or neon.
+// The kernels of one instruction set, whose name is KERNEL_LEVEL: plain, v3, v4 or neon.
 #define JOIN_(name, level) name##_##level
 #define JOIN(name, level) JOIN_(name, level)
 // No function of one level may stand for that of another when they are linked.
-#define eventsim JOIN(eventsim, LEVEL)
+#define eventsim JOIN(eventsim, KERNEL_LEVEL)
 
 #include "calls.hpp"
 #include "dense/backward.hpp"
@@ -14,7 +14,7 @@
 #include "readout/voltages_back.hpp"
 
 #define KERNEL_OF(name, type, Vector, Call)                                          \
-    extern "C" int JOIN(name##_##type, LEVEL)(const void* call) {                    \
+    extern "C" int JOIN(name##_##type, KERNEL_LEVEL)(const void* call) {             \
         return eventsim::name<eventsim::Vector>(*(const eventsim::Call<type>*)call); \
     }
 #define KERNEL(name, Call)               \
