@@ -147,7 +147,7 @@ $(VENV)/.dev: $(VENV)/.created pyproject.toml setup.py
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.dev
-	$(PIP) install --quiet --editable '.[docs]'
+	$(call INSTALL,--editable '.[docs]')
 	@touch $@
 
 $(LOWEST)/.made: pyproject.toml setup.py
