@@ -5,10 +5,10 @@ for wheels and for ``pip install -e .``. Only the standard library is imported: 
 being installed it cannot be imported.
 
 A level is a set of instructions. ``cpu/level.cpp`` is compiled once per level, whose name is
-``KERNEL_LEVEL``; the other files of ``cpu`` once, with ``WITH_PLAIN``, ``WITH_V3`` .. for the levels
-that the library has, ``SOURCES``, the hash of the sources, and ``BUILT``, a text of three lines:
-that hash, the levels, the compiler. An object is compiled again where its sources, options or
-compiler changed.
+``KERNEL_LEVEL``; the other files of ``cpu`` once, with ``WITH_PLAIN``, ``WITH_V3`` .. for the
+levels that the library has, ``SOURCES``, the hash of the sources, and ``BUILT``, a text of three
+lines: that hash, the levels, the compiler. An object is compiled again where its sources, options
+or compiler changed.
 
 ============================  ==================================================================
 environment variable

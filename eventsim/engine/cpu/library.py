@@ -27,6 +27,7 @@ import numpy as np
 
 from eventsim.engine.cpu.roles import CALLS, CallEntry, entries_of, layout
 from eventsim.errors import BackendError, InternalError, ParameterError, SlowWarning
+from eventsim.extras import DISTRIBUTION
 
 FOLDER = Path(__file__).resolve().parents[2] / "kernels"
 
@@ -214,7 +215,7 @@ def _is_checkout() -> bool:
 def _todo() -> str:
     if _is_checkout():
         return f"Build it: python {FOLDER / 'build.py'}"
-    return "Install eventsim again: python -m pip install --force-reinstall eventsim-snn"
+    return f"Install eventsim again: python -m pip install --force-reinstall {DISTRIBUTION}"
 
 
 def _names(levels: int) -> tuple[str, ...]:
