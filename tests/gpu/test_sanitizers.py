@@ -8,17 +8,17 @@ import pytest
 from tests.support.simt import why_not
 from tests.support.simt.exercise import run_apart
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+pytestmark = [
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
+    pytest.mark.nightly("half a minute each; CI does where a kernel changed"),
+]
 
-SECONDS = pytest.mark.thorough("compiles with a sanitizer, and runs for half a minute")
-RACES = pytest.mark.nightly("a minute; CI looks for races wherever a kernel was changed")
-AGAIN = pytest.mark.nightly("the other precision of a text that differs in a type alone")
 # Seeds permute threads and blocks; 0 leaves their order.
 CASES = [
-    pytest.param("asan", 5, "double", marks=SECONDS),
-    pytest.param("tsan", 3, "single", marks=RACES),
-    pytest.param("asan", 0, "single", marks=AGAIN),
-    pytest.param("tsan", 4, "double", marks=AGAIN),
+    ("asan", 5, "double"),
+    ("tsan", 3, "single"),
+    ("asan", 0, "single"),
+    ("tsan", 4, "double"),
 ]
 
 

@@ -99,7 +99,8 @@ def test_only_missing_runs_are_run_and_results_do_not_depend_on_how(files, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("jobs", "epochs"), beyond(1, [(0, 3), (1, EPOCHS)], pytest.mark.thorough("starts processes"))
+    ("jobs", "epochs"),
+    beyond(1, [(0, 3), (1, EPOCHS)], pytest.mark.nightly("15 s; others are stopped below")),
 )
 def test_stopped_run_goes_on_to_the_same_numbers(files, tmp_path, monkeypatch, jobs, epochs):
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.01)
