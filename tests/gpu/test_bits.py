@@ -73,7 +73,8 @@ def test_host_build_has_the_bits_of_cpu(name, precision):
         assert differences(actual, expected, precision) == []
 
 
-@pytest.mark.crossed("every run; the cases above are of both precisions", test=0, all=0)
+@pytest.mark.thorough("every run; make test has a network of each kind, above")
+@pytest.mark.crossed("the cases above are of both precisions", all=0)
 @pytest.mark.parametrize("precision", ["single", "double"])
 def test_host_build_agrees_with_cpu_at_the_edges(precision):
     expected = results(get_backend("cpu"), precision)

@@ -16,6 +16,7 @@ import eventsim as es
 from tests.support.differences import Differences, assert_gradients_match
 from tests.support.losses import Readout, SpikeTimes, Sum
 from tests.support.nets import random_net, random_stream
+from tests.support.tiers import beyond
 
 NETS = {
     # name: (seed, net); with these seeds every neuron fires at least twice
@@ -82,7 +83,7 @@ def on_path(key, kind):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        *((name, "readout") for name in NETS),
+        *beyond(3, [(name, "readout") for name in NETS], pytest.mark.thorough("seconds each")),
         ("membrane faster, dense", "spikes"),
         ("taus equal, dense", "last layer"),
         *(

@@ -471,6 +471,7 @@ def test_baseline_without_pytorch_says_how_to_get_it(recipe):
     assert "eventsim-snn[torch]" in outcome.err
 
 
+@pytest.mark.thorough("trains a sweep of its own")
 def test_dense_baselines_stand_beside_and_on_no_front(recipe):
     pytest.importorskip("torch")
     only = ("--condition", "plain", "--baseline", "gru", "--baseline", "ann", "--json")

@@ -29,11 +29,14 @@ document.querySelector("iframe").onload = event => {{
 }};</script>"""
 
 
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs Chromium: put it on the path or name it in EVENTSIM_CHROMIUM"
+)
+
+
 @pytest.fixture(scope="module")
 def measure(tmp_path_factory, joint_html):
     """Measures the page at a width in pixels."""
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: put it on the path or name it in EVENTSIM_CHROMIUM")
     folder = tmp_path_factory.mktemp("browser")
     (folder / "page.html").write_text(joint_html)
 
