@@ -70,7 +70,8 @@ def ended(strong, sparse, backend):
     return caught.value
 
 
-@pytest.mark.crossed("runs to the bound, seconds by the reference", all=1)
+@pytest.mark.thorough("runs to the bound, seconds by the reference; above are single neurons")
+@pytest.mark.crossed("as above", all=1)
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("strong", [2.5, 4.0])
 def test_layer_that_runs_away_names_the_first_in_time_on_every_backend(backend, sparse, strong):
