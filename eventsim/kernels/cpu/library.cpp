@@ -4,17 +4,8 @@
 //
 // Before          the level is one of eventsim_levels_built() and eventsim_levels_of_machine().
 // Returned        DONE, NO_MEMORY or NO_SUCH_LEVEL.
-// Builds by hand, in this folder (one object for each level, one library; setup.py does it):
-//   F="-std=c++17 -O3 -fPIC -ffp-contract=off -fno-math-errno -fno-exceptions -fno-rtti
-//      -fno-strict-aliasing -fno-threadsafe-statics -fvisibility=hidden -Wno-psabi -Wno-ignored-attributes"
-//   g++ $F -march=x86-64 -DKERNEL_LEVEL=plain -c level.cpp -o plain.o
-//   g++ $F -march=x86-64-v3 -DKERNEL_LEVEL=v3 -c level.cpp -o v3.o
-//   g++ $F -march=x86-64-v4 -DKERNEL_LEVEL=v4 -c level.cpp -o v4.o
-//   g++ $F -march=x86-64 -DWITH_PLAIN -DWITH_V3 -DWITH_V4 -DSOURCES=none -shared -s library.cpp
-//       dispatch.cpp plain.o v3.o v4.o -lm -o ../libeventsim.so
-// A level that is left out has no -DWITH_. The slowest comes first: of a function of the language's
-// library that several levels have, linkers take the first. SOURCES is the hash of the sources, as
-// eventsim/engine/cpu/library.py makes it.
+// Built by eventsim/kernels/build.py. Objects of the slowest level come first: of a function of the
+// language's library that several levels have, linkers take the first.
 #include <stddef.h>
 
 #include "calls.hpp"
