@@ -162,7 +162,7 @@ def test_key_of_the_cache_covers_every_module_that_compiles_a_kernel():
     makes_kernels = re.compile(r"from eventsim\.engine\.cpu\.compile import|from numba import")
     root = Path(es.__file__).parent
     files = {path for path in root.rglob("*.py") if makes_kernels.search(path.read_text("utf-8"))}
-    assert len(files) > 20
+    assert len(files) > 25  # fewer where kernels have moved to C++
     assert files - set(compiling.sources()) == set()
 
 
